@@ -1,4 +1,4 @@
-/* export.c - graph IR becomes the messages of an ONNX model, and these bytes. */
+/* export.c - converts graph IR to the messages of an ONNX model, and writes their bytes. */
 #include "frontend/export.h"
 
 #include <errno.h>
@@ -13,7 +13,8 @@
 struct fv_export {
     Onnx__ModelProto model;
     fv_arena *arena;
-    struct fv_beside { /* in the order of the side file */
+    /* the large constants, in the order in which they are stored in the side file */
+    struct fv_beside {
         const fv_tensor *tensor;
         uint64_t offset;
     } *beside;
@@ -28,12 +29,12 @@ typedef struct exporter {
     const fv_export_options *o;
     fv_export *out;
     int opset;
-    bool beside;      /* large constants are put there */
-    fv_ptrmap names;  /* value to what it is called */
-    fv_ptrmap taken;  /* names of values, interned */
-    fv_ptrmap nodes;  /* names of nodes, interned */
-    fv_ptrmap inits;  /* constants that are listed */
-    fv_ptrmap labels; /* op to the name of its node */
+    bool beside;      /* whether large constants are stored in the side file */
+    fv_ptrmap names;  /* value -> its name in the model */
+    fv_ptrmap taken;  /* names of values that are in use, interned */
+    fv_ptrmap nodes;  /* names of nodes that are in use, interned */
+    fv_ptrmap inits;  /* constants that already have an initializer */
+    fv_ptrmap labels; /* op -> the name of its node */
     struct {
         Onnx__TensorProto **all;
         int n, cap;
@@ -56,7 +57,7 @@ static void add(exporter *x, list *l, void *message) {
 
 /* ---- names ---- */
 
-/* Strings of a model are UTF-8. */
+/* Whether s is valid UTF-8, as the strings of a model must be. */
 static bool is_utf8(const char *s) {
     size_t left = strlen(s);
     for (size_t n; left; s += n, left -= n) {
@@ -78,7 +79,7 @@ static char *text(exporter *x, const char *s) {
     return fv_strdup(x->a, s);
 }
 
-/* `stem`, or stem_1, stem_2, ...: one that nobody has, which is taken then. */
+/* The first of `stem`, stem_1, stem_2, ... that is not in `taken`; it is added to `taken`. */
 static const char *fresh(exporter *x, fv_ptrmap *taken, const char *stem) {
     const char *name = fv_intern(x->s, stem);
     for (int k = 1; fv_ptrmap_get(taken, name); k++)
@@ -96,7 +97,7 @@ static const char *name_of(exporter *x, const fv_value *v) {
     return name;
 }
 
-/* Inputs keep their names; a result of the graph has the output's. */
+/* Inputs keep their names, and a result of the graph gets the name of the output. */
 static void reserve_names(exporter *x, const fv_func *f) {
     const fv_op *ret = f->body->last;
     for (int i = 0; i < f->body->nparams; i++) {
@@ -119,7 +120,7 @@ static void reserve_names(exporter *x, const fv_func *f) {
     }
 }
 
-/* Several ops may come from one node: the last of them has its name. */
+/* Several ops may come from one node: only the last of them gets the name of the node. */
 static void name_nodes(exporter *x, const fv_region *r) {
     for (const fv_op *op = r->last; op; op = op->prev) {
         for (int i = 0; i < op->nattrs; i++)
@@ -134,7 +135,8 @@ static void name_nodes(exporter *x, const fv_region *r) {
 
 static Onnx__TypeProto *type_of(exporter *x, const fv_type *t, bool symbols);
 
-/* A symbol that data decides has no name that an importer could use, nor has an expression. */
+/* Symbols that depend on data, and expressions, are left out: an importer could not use their
+ * names. */
 static Onnx__TensorShapeProto *shape_of(exporter *x, const fv_type *t, bool symbols) {
     Onnx__TensorShapeProto *shape =
         MESSAGE(x, Onnx__TensorShapeProto, ONNX__TENSOR_SHAPE_PROTO__INIT);
@@ -208,7 +210,8 @@ static Onnx__StringStringEntryProto *entry(exporter *x, const char *key, const c
     return e;
 }
 
-/* Each tensor begins at a multiple of 64 bytes, large ones at a page: readers map them. */
+/* Each tensor begins at a multiple of 64 bytes and large ones at a page, since readers map the
+ * file. */
 static void put_beside(exporter *x, const fv_tensor *t, Onnx__TensorProto *p) {
     fv_export *e = x->out;
     uint64_t unit = t->bytes >= 65536 ? 4096 : 64, at = (e->side_bytes + unit - 1) / unit * unit;
@@ -251,7 +254,7 @@ static Onnx__TensorProto *tensor_of(exporter *x, const fv_tensor *t, const char 
     return p;
 }
 
-/* Constants are written outside of all graphs, also those that only a branch reads. */
+/* Constants become initializers of the main graph, even those that only a branch reads. */
 static void list_constant(exporter *x, const fv_value *v) {
     void **at = fv_ptrmap_at(&x->inits, v);
     if (*at)
@@ -334,7 +337,8 @@ static Onnx__AttributeProto *attribute_of(exporter *x, const fv_op *op, const fv
 
 /* ---- nodes ---- */
 
-/* Of those that are left out at the end none is named, but among the first `least`. */
+/* The names of n values. Values left out at the end have no name, except among the first `least`,
+ * where the name is "". */
 static char **names_of(exporter *x, fv_value *const *v, int *n, int least) {
     while (*n && !v[*n - 1])
         --*n;
@@ -407,7 +411,8 @@ static Onnx__NodeProto *identity(exporter *x, const fv_value *from, const char *
 
 /* ---- graphs ---- */
 
-/* fv.Bind and what else speaks of symbols only: types do, and a model computes its dims itself. */
+/* Whether the op concerns symbols only, as fv.Bind. It has no node: the types contain the symbols,
+ * and a model computes its dims itself. */
 static bool is_silent(const fv_op *op) {
     return fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) ||
            fv_op_is(op, FV_OP_fv_Assume);
@@ -430,7 +435,8 @@ static void add_nodes(exporter *x, const fv_region *r, list *nodes, list *infos)
     }
 }
 
-/* The name of result i of a graph: of a value that it makes, and that is no result before. */
+/* The name of result i of a graph. An Identity is added if the graph does not compute the value
+ * itself or if the value is an earlier result, too. */
 static const char *result_name(exporter *x, const fv_region *r, int i, list *nodes) {
     const fv_value *v = r->last->in[i];
     const char *name = r->parent ? NULL : fv_intern(x->s, r->func->result_names[i]);
@@ -462,7 +468,7 @@ static Onnx__GraphProto *graph_of(exporter *x, const fv_region *r, const char *n
     g->input = (Onnx__ValueInfoProto **)inputs.at;
     g->n_output = (size_t)outputs.n;
     g->output = (Onnx__ValueInfoProto **)outputs.at;
-    /* what is an output is declared there */
+    /* a value that is an output is declared with the outputs only */
     int n = 0;
     for (int i = 0; i < infos.n; i++) {
         const Onnx__ValueInfoProto *v = infos.at[i];

@@ -1,17 +1,18 @@
-/* export_opset.c - the lowest version of a domain's operators that a graph needs: the IR speaks the
- * newest, most runtimes do not. */
+/* export_opset.c - finds the lowest version of a domain's operators that has what a graph uses:
+ * graph IR uses the newest, which most runtimes do not support. */
 #include <string.h>
 
 #include "frontend/export.h"
 
 enum {
-    /* the least that is written: LayerNormalization, Shape with start and end, axes as operands */
+    /* the lowest opset that is written: it has LayerNormalization, Shape with start and end, and
+     * axes as operands */
     FV_EXPORT_OPSET = 17
 };
 
 typedef struct need {
     enum { ALWAYS_, OPERAND, MOVED_, ATTRIBUTE, WORD, TYPE } kind;
-    const char *op; /* NULL: any */
+    const char *op; /* NULL: any operator */
     const char *name, *word;
     int operand;
     fv_elem elem;
@@ -79,7 +80,7 @@ static bool holds(const need *n, const fv_op *op) {
     return false;
 }
 
-/* Types (OF) are the standard's, whoever uses them. */
+/* A row for types (OF) concerns the standard, whichever operator uses the type. */
 static bool is_of_domain(const need *n, const fv_op *op, const char *domain) {
     return n->op ? !strcmp(op->def->domain, domain) : !*domain;
 }

@@ -1,4 +1,4 @@
-/* external.c - tensor data in separate files: only files within the model's folder are read. */
+/* external.c - reads tensor data from separate files, which must be inside the model's folder. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,7 +25,8 @@ static const char *entry(const Onnx__TensorProto *t, const char *key) {
     return NULL;
 }
 
-/* A number of bytes in decimal; absent: false and no diagnostic, *out is untouched. */
+/* Reads an entry that is a number of bytes in decimal. If it is absent: returns false without a
+ * diagnostic, *out is unchanged. */
 static bool number(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *key, uint64_t *out,
                    bool *ok) {
     const char *text = entry(t, key);
@@ -44,7 +45,7 @@ static bool number(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *
     return *ok;
 }
 
-/* A relative path without `..`; the links in it are looked at when it is opened. */
+/* Whether it is a relative path without `..`. Links in it are followed later, when it is opened. */
 static bool is_inside(const char *location) {
     if (!*location || *location == '/' || strchr(location, '\\'))
         return false;
@@ -80,14 +81,14 @@ static const char *resolve(fv_tensor_reader *r, const Onnx__TensorProto *t, cons
     return fv_strdup(r->arena, file);
 }
 
-/* A hard link is no path that could be followed: another name of the file may be anywhere, that of
- * a secret for instance. As onnx.checker does, its document ExternalDataSecurity: the file that was
- * opened is asked. */
+/* Maps a file that has no other hard link. A hard link cannot be resolved as a path, and the same
+ * file may have another name anywhere, for instance that of a secret. onnx.checker refuses it as
+ * well (document ExternalDataSecurity). The check is made on the opened file. */
 static bool map_only_name(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *path,
                           const char *location, fv_file *out) {
     static const uint8_t empty[1];
     const char *why;
-    /* a pipe must not block */
+    /* O_NONBLOCK: opening a pipe must not block */
     const fv_mapping *m = fv_map_file(r->session, r->arena, path, O_NONBLOCK, &why);
     if (!m)
         return fv_error(r->session, "%s", why);
@@ -114,8 +115,9 @@ static fv_external_file *open_external(fv_tensor_reader *r, const Onnx__TensorPr
     return f;
 }
 
-/* The `checksum` of a tensor is the SHA-1 of its whole file, in hex. A file is read once for it, as
- * fast as a disk: about two seconds for a gigabyte; not where the model is only looked at. */
+/* Compares the `checksum` of a tensor, the SHA-1 of its whole file in hex. The file is read once
+ * for this, at the speed of a disk: about two seconds for a gigabyte. Not called when the model is
+ * only inspected. */
 static bool checksum_holds(fv_tensor_reader *r, const Onnx__TensorProto *t, fv_external_file *f) {
     const char *want = entry(t, "checksum");
     if (!want)

@@ -17,7 +17,8 @@
 bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out) {
     static const uint8_t empty[1];
     const char *why;
-    const fv_mapping *m = fv_map_file(s, a, path, O_NONBLOCK, &why); /* a pipe must not block */
+    /* O_NONBLOCK: opening a pipe must not block */
+    const fv_mapping *m = fv_map_file(s, a, path, O_NONBLOCK, &why);
     if (!m)
         return fv_error(s, "%s", why);
     *out = (fv_file){m->start ? m->start : empty, m->size};
@@ -53,7 +54,7 @@ static bool cannot_write(fv_session *s, const char *path, int error) {
     return fv_error(s, "cannot write '%s': %s", path, strerror(error));
 }
 
-/* 0 or an errno; some systems tell of a full disk when the file is closed. */
+/* Returns 0 or an errno; some systems report a full disk when the file is closed. */
 static int write_and_close(int fd, const void *data, size_t size) {
     int error = write_all(fd, data, size) ? 0 : errno;
     return close(fd) != 0 && !error ? errno : error;
@@ -67,7 +68,7 @@ static bool write_directly(fv_session *s, const char *path, const void *data, si
     return !error || cannot_write(s, path, error);
 }
 
-/* Not mkstemp: its permissions would not heed the umask. */
+/* Does not use mkstemp, since the permissions of its file ignore the umask. */
 static bool write_beside(fv_session *s, fv_arena *a, const char *path, const void *data,
                          size_t size) {
     const char *folder = fv_staging_next_to(a, path),

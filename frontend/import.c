@@ -1,4 +1,4 @@
-/* import.c - ONNX models become graph IR: the way of a model through the importer.
+/* import.c - imports ONNX models into graph IR: the sequence of stages.
  *
  * Bytes -> checked structure (wire.c) -> survey of what is not supported -> symbols -> inputs,
  * initializers, nodes, outputs. */
@@ -15,7 +15,8 @@
 
 enum {
     NEWEST_IR_VERSION = 13,
-    MOST_SETTLED = 64 /* times that all that is imported so far is walked */
+    /* limit for the number of times that the ops imported so far are visited again */
+    MOST_SETTLED = 64
 };
 
 /* ---- names ---- */
@@ -40,7 +41,7 @@ void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv
 
 /* ---- opsets and functions ---- */
 
-/* The last import of a domain counts, for onnx and ONNX Runtime too. */
+/* If a domain is imported twice, the last import holds, as in onnx and ONNX Runtime. */
 static void add_opset(fv_importer *im, fv_opsets *to, fv_opset set) {
     fv_opset *same = NULL;
     for (int i = 0; i < to->n && !same; i++)
@@ -101,7 +102,8 @@ static bool import_head(fv_importer *im) {
                         (long long)model->ir_version, NEWEST_IR_VERSION);
     if (!fv_import_opsets(im, model->n_opset_import, model->opset_import, &im->opsets))
         return false;
-    if (!im->opsets.n && model->ir_version < 3) /* before models said so */
+    /* models of IR versions below 3 do not state an opset */
+    if (!im->opsets.n && model->ir_version < 3)
         im->opsets.at[im->opsets.n++] = (fv_opset){"", 1};
     if (!im->opsets.n)
         return fv_error(im->s,
@@ -183,8 +185,8 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
 
 /* ---- nodes and outputs ---- */
 
-/* Assumptions of a node apply to the nodes after it, whose dims would otherwise grow; each time all
- * existing ones are visited. */
+/* Applies the assumptions that a node has made to the nodes imported so far, so that the dims of
+ * later nodes stay short. Each call visits all existing nodes, so their number is limited. */
 static void settle(fv_importer *im) {
     int n = im->m->nrelations;
     if (n == im->settled.relations || im->settled.times == MOST_SETTLED)
@@ -210,8 +212,9 @@ bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
     return order != NULL;
 }
 
-/* NULL where it could not be made, or is none: an input that the caller of a function leaves out
- * may be handed on as its output, but not out of a graph. */
+/* The value of a graph's output. NULL if it could not be made (without a message, there was one),
+ * or after a diagnostic: a sparse tensor, an undefined name, or an input of a function that its
+ * caller left out, which the function may return but the main graph or a body may not. */
 static fv_value *output_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
     const fv_op *parent = sc->region->parent;
     fv_value *v = fv_import_find(im, sc, name);
@@ -243,7 +246,7 @@ bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphPr
     return ok;
 }
 
-/* `name`, or name_1, name_2, ...: one that no output has. */
+/* The first of `name`, name_1, name_2, ... that no output has. */
 static const char *free_name(fv_importer *im, const fv_ptrmap *taken, const char *name) {
     const char *is = fv_intern(im->s, name);
     for (int k = 1; fv_ptrmap_get(taken, is); k++)
@@ -251,8 +254,8 @@ static const char *free_name(fv_importer *im, const fv_ptrmap *taken, const char
     return is;
 }
 
-/* An output that is listed again keeps its place, under another name: callers count and name
- * them. */
+/* An output that is listed twice stays in both positions, the second time under another name, since
+ * callers use the number and the names of outputs. */
 static void name_results(fv_importer *im, const Onnx__GraphProto *g) {
     fv_ptrmap taken = fv_ptrmap_in(im->tmp), seen = fv_ptrmap_in(im->tmp);
     const char **names = FV_NEW(im->m->arena, const char *, g->n_output + 1);
@@ -273,8 +276,8 @@ static void name_results(fv_importer *im, const Onnx__GraphProto *g) {
     im->func->result_names = names;
 }
 
-/* Declared types of what no node makes: of outputs that are inputs or constants, and of inputs for
- * which there is an initializer. */
+/* Checks the declared types of values that no node makes: of outputs that are inputs or constants,
+ * and of inputs that have an initializer. */
 static void check_declared(fv_importer *im, fv_import_scope *sc, size_t n,
                            Onnx__ValueInfoProto **declared) {
     for (size_t i = 0; i < n; i++) {
@@ -325,7 +328,8 @@ typedef struct hasher {
     XXH3_state_t *state;
 } hasher;
 
-/* Large files do not stay in memory for having been hashed. */
+/* Hashes bytes in pieces and gives the pages of large files back, so that they do not stay in
+ * memory. */
 static void hash_more(void *ctx, const void *bytes, size_t n) {
     const hasher *h = ctx;
     const char *from = bytes;
@@ -352,8 +356,8 @@ static bool import_model(fv_importer *im, const fv_import_options *o) {
     return fv_import_symbols(im, o) && import_graph(im);
 }
 
-/* The module's arena is there already, because the file is mapped in it. `trial`: NULL, or ranks
- * that are tried; *faults counts what is wrong. */
+/* Imports into m, whose arena exists already because the file is mapped in it. `trial`: ranks to
+ * try for inputs without a shape, or NULL; *faults: out, the number of faults. */
 static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char *folder,
                       const fv_import_options *o, const fv_ranks *trial, fv_faults *faults) {
     fv_session *s = m->session;

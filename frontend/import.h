@@ -1,10 +1,10 @@
-/* import.h - what the files of the importer share.
+/* import.h - declarations shared by the files of the importer.
  *
- * import.c         the way of a model: bytes, opsets, inputs, initializers, nodes, outputs
- * import_lenient.c what departs from the standard and is taken nevertheless
+ * import.c         the stages: bytes, opsets, inputs, initializers, nodes, outputs
+ * import_lenient.c departures from the standard that are accepted
  * import_survey.c  all operators that are not supported, before anything is built
  * import_rank.c    inputs without a shape: their rank
- * import_assume.c  the others: one with which the model is legal
+ * import_assume.c  the remaining ones: a rank with which the model is legal
  * import_dims.c    types, symbols, --dim, declared shapes
  * import_sparse.c  sparse tensors that are inputs
  * import_order.c   nodes in an order in which operands come first
@@ -12,9 +12,9 @@
  * import_node.c    one node: operands, upgrade, inference; functions inlined
  * import_region.c  branches of If, bodies of Loop, other graphs in nodes
  *
- * Everything that is wrong is said, not only the first fault. So a value that could not be made is
- * defined as im->poison, and who uses it is skipped in silence. The module is thrown away at the
- * end if any error was said; till then its ops may be incomplete. */
+ * All faults are reported, not only the first. So a value that could not be made is defined as
+ * im->poison, and its users are skipped without further messages. The module is discarded at the
+ * end if any error was reported; before that its ops may be incomplete. */
 #ifndef FV_FRONTEND_IMPORT_H
 #define FV_FRONTEND_IMPORT_H
 
@@ -38,67 +38,69 @@ typedef struct fv_function {
     const Onnx__FunctionProto *proto;
     const char *qualified; /* "domain.name" */
     fv_opsets opsets;
-    bool surveyed, active; /* active: it is being walked through */
+    bool surveyed, active; /* active: the survey is visiting its nodes */
 } fv_function;
 
-/* In what a model may depart from the standard, without --strict, or is not taken as it is
- * written. */
+/* Kinds of departures from the standard that are accepted without --strict, and of declarations in
+ * legal models that are not relied on. */
 typedef enum {
-    FV_LENIENT_OPSET,      /* a domain is not imported, or twice */
-    FV_LENIENT_DECLARED,   /* a declared type or shape is not the value's */
-    FV_LENIENT_ATTRIBUTE,  /* the operator has no such attribute, in any version */
-    FV_LENIENT_OUTPUT,     /* the graph has an output twice */
-    FV_LENIENT_ITERATIONS, /* legal: a size is declared, and how often a loop is taken decides it */
-    FV_LENIENT_RANK,       /* legal: an input has no shape, and a rank is assumed */
+    FV_LENIENT_OPSET,     /* a domain is not imported, or twice */
+    FV_LENIENT_DECLARED,  /* a declared type or shape differs from the value's */
+    FV_LENIENT_ATTRIBUTE, /* the operator has no such attribute, in any version */
+    FV_LENIENT_OUTPUT,    /* the graph has an output twice */
+    /* legal: a size is declared that depends on the number of iterations of a loop */
+    FV_LENIENT_ITERATIONS,
+    FV_LENIENT_RANK, /* legal: an input has no shape, and a rank is assumed */
     FV_LENIENT_KINDS
 } fv_lenient_kind;
 
-/* Ranks of inputs that have no shape, in order. */
+/* Ranks of the inputs that have no shape, in the order of inputs. */
 typedef struct fv_ranks {
     int n;
     const int *at;
 } fv_ranks;
 
-/* What is wrong with a model: nodes that could not be made, declarations that contradict what is
- * computed, and those of them that say another rank. */
+/* Numbers of faults of a model: nodes that could not be made, declarations that contradict what is
+ * computed, and those among them with another rank. */
 typedef struct fv_faults {
     int nodes, declared, ranks;
 } fv_faults;
 
-/* A sparse tensor: its elements that are there, a row of coordinates for each, and the dims of the
- * whole. */
+/* A sparse tensor: the stored elements, a row of coordinates for each, and the dims of the
+ * tensor. */
 typedef struct fv_sparse {
     fv_value *values, *places;
     int rank;
     const fv_dim *const *dims;
 } fv_sparse;
 
-/* What was found in the model, by name or message. */
+/* Things found in the model, by name or by protobuf message. */
 typedef struct fv_import_index {
     fv_ptrmap functions;      /* by fv_import_function_key: fv_function */
-    fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
+    fv_ptrmap symbols;        /* dims of inputs by name: const fv_dim */
     fv_ptrmap is_initializer; /* names in the main graph */
-    fv_ptrmap constants;      /* by their message, which may be imported several times: fv_value */
-    /* of inputs that are sparse tensors: fv_sparse by `values`, which has the name */
+    /* by their message, since a message may be imported several times: fv_value */
+    fv_ptrmap constants;
+    /* inputs that are sparse tensors: fv_sparse by its `values`, which has the input's name */
     fv_ptrmap sparse;
 } fv_import_index;
 
 /* The size of the model, against which the number of nodes is checked. */
 typedef struct fv_import_size {
-    size_t bytes;    /* of the model, which `tensors` has */
-    size_t nodes;    /* of the model; functions counted once */
-    size_t imported; /* nodes so far; functions and repeated bodies count each time */
+    size_t bytes;    /* size of the model's bytes, which `tensors` has */
+    size_t nodes;    /* nodes in the model, each function counted once */
+    size_t imported; /* nodes imported so far, those of functions and bodies counted each time */
     bool too_many;   /* too many were imported, and that was reported */
 } fv_import_size;
 
-/* Departures from the standard. */
+/* Departures from the standard that the import has met. */
 typedef struct fv_departures {
-    bool strict;             /* they are errors */
+    bool strict;             /* whether departures are errors */
     int n[FV_LENIENT_KINDS]; /* how many there are of each kind */
-    fv_ptrmap met;           /* which were met: what departs */
+    fv_ptrmap met;           /* what departed, as a set, so that each is counted once */
 } fv_departures;
 
-/* Symbols of the sizes that results of loops have. */
+/* Symbols for sizes that depend on the number of iterations of a loop. */
 typedef struct fv_loop_sizes {
     const fv_dim **all;
     int n, cap;
@@ -119,18 +121,18 @@ typedef struct fv_importer {
         fv_value *absent; /* replaces one that the caller of a function left out */
     } instead;
     struct {
-        int relations; /* relations that the module had when it was settled last */
-        int times;     /* how often it was */
+        int relations; /* number of relations when the module was settled last */
+        int times;     /* how often the module was settled */
     } settled;
     fv_departures departures;
     fv_faults faults;
-    fv_ranks trial; /* what is tried; n = 0: nothing is */
+    fv_ranks trial; /* the ranks of a trial import; n = 0: it is none */
     fv_loop_sizes turned;
 } fv_importer;
 
 typedef struct fv_import_scope fv_import_scope;
 
-/* An attribute of a call, and whose names its graphs see. */
+/* An attribute of a call, and the scope of the names that graphs in it use. */
 typedef struct fv_bound_attr {
     const Onnx__AttributeProto *attr; /* NULL: not given */
     const fv_import_scope *scope;
@@ -142,20 +144,21 @@ typedef struct fv_call {
     fv_ptrmap attrs; /* by name: fv_bound_attr */
 } fv_call;
 
-/* The names that nodes see while their graph is imported. */
+/* The names that nodes can use while their graph is imported. */
 struct fv_import_scope {
-    const fv_import_scope *outer; /* of the graph around; NULL: none, as in a function */
-    fv_ptrmap values;             /* by interned name */
-    fv_ptrmap stems;              /* of a function: its outputs are called as the caller does */
+    /* the scope of the enclosing graph; NULL: none, as in a function */
+    const fv_import_scope *outer;
+    fv_ptrmap values; /* by interned name */
+    fv_ptrmap stems;  /* of a function: the names of its outputs -> the caller's names for them */
     /* of the main graph, or of a function's outputs there: Onnx__ValueInfoProto by name */
     fv_ptrmap declared;
-    /* of a body of which only ranks are needed: types differ between its iterations, so one size
-     * says nothing */
+    /* declarations in a body, of which only the ranks are used: types differ between iterations, so
+     * a declared size proves nothing */
     fv_ptrmap in_body;
     fv_region *region;
     const fv_opsets *opsets;
     const fv_call *call; /* NULL: in the model's graph */
-    const char *prefix;  /* of names in an inlined function: "call/"; "" */
+    const char *prefix;  /* prefix for names in an inlined function, such as "call/"; else "" */
     int depth;
 };
 
@@ -166,45 +169,46 @@ typedef struct fv_nodes {
 
 /* ---- import.c ---- */
 
-/* Imports the model with these ranks into a module that is thrown away: says what is wrong with it
- * then, and counts it. No weights are read. */
+/* Imports the model with these ranks into a module that is discarded, without reading weights.
+ * Reports the faults and returns their numbers. */
 fv_faults fv_import_trial(const fv_importer *im, const fv_import_options *o, fv_ranks ranks);
 
 fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name);
-/* Types that the graph declares for what nodes make, by interned name; an output's word counts
- * most. */
+/* Adds the types that the graph declares for results of nodes, by interned name. For an output,
+ * its declaration as an output precedes one in value_info. */
 void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrmap *declared);
-/* Says so where the name is taken. */
+/* Defines a name; a diagnostic if the scope has it already. */
 void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
 bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
                       fv_opsets *out) FV_MUST_USE;
-/* The constant of an initializer of the model: the same one each time, although functions are
- * inlined and bodies imported several times. `t`: its content if it is new; NULL: it had an
- * error. */
+/* The constant made from a message (an initializer or a Constant node): the same one each time,
+ * although functions are inlined and bodies imported several times. `t`: its content the first
+ * time; NULL: it could not be decoded. */
 fv_value *fv_import_shared(fv_importer *im, const void *message, const char *stem,
                            const fv_tensor *t);
-/* Initializers of a graph, the sparse ones too, as constants of its scope. */
+/* Defines the initializers of a graph, sparse ones included, as constants in its scope. */
 void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g);
 bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) FV_MUST_USE;
-/* The results of a graph, as operands of its `return`. */
+/* The results of a graph become the operands of its `return`. */
 bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) FV_MUST_USE;
 static inline void fv_import_map(fv_ptrmap *m, const void *key, const void *value) {
     *fv_ptrmap_at(m, key) = (void *)(uintptr_t)value;
 }
-/* "" for NULL, which is what protobuf-c has for a string that is not there. */
+/* "" for NULL, by which protobuf-c represents an absent string. */
 static inline const char *fv_text_of(const char *s) {
     return s ? s : "";
 }
 
 /* ---- import_lenient.c ---- */
 
-/* Says that the model departs from the standard, a few times for each kind. `what` departs: it is
- * counted once, though functions are inlined and bodies imported again. `about`: the node, or NULL;
- * `taken`: what is made of it: "it is ignored". False where it is an error. */
+/* Reports that the model departs from the standard, a few times for each kind. `what` identifies
+ * the departure, which is counted once though functions are inlined and bodies imported again.
+ * `about`: the node, or NULL. `taken`: how it is imported, such as "it is ignored". False if it is
+ * an error. */
 bool fv_import_departs(fv_importer *im, fv_lenient_kind kind, const void *what,
                        const fv_message *about, const char *taken, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
-/* At the end: how many were not said. */
+/* Reports, at the end, how many departures were not reported one by one. */
 void fv_import_count_departures(fv_importer *im);
 
 /* ---- import_survey.c ---- */
@@ -225,15 +229,16 @@ const char *fv_import_domain(const char *domain); /* "ai.onnx" and NULL are "" *
 const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node); /* "domain.Op", "Op" */
 /* The node's name, or OpType(first_output). */
 const char *fv_import_label(fv_arena *a, const char *prefix, const Onnx__NodeProto *node);
-/* False where the model cannot be walked at all: functions that call themselves, too deep. */
+/* Finds all operators that are not supported. False if the model cannot be visited at all:
+ * functions that call themselves, or graphs nested too deeply. */
 bool fv_import_survey(fv_importer *im) FV_MUST_USE;
 
 /* ---- import_rank.c ---- */
 
-/* Gives inputs without a shape one with open dims, if their rank can be determined; in a trial
- * import, all such inputs. */
+/* Gives each input without a shape a shape of open dims if its rank can be determined; in a trial
+ * import, each such input. */
 void fv_import_ranks(fv_importer *im, const fv_import_options *o);
-/* The rank that nodes of the model's graph take a value to have, or -1. */
+/* The rank that nodes of the main graph require of a value, or -1. */
 int fv_import_rank_by_use(fv_importer *im, const char *value) FV_MUST_USE;
 /* Is it an input that has no shape yet? */
 bool fv_import_is_open(const fv_importer *im, const Onnx__ValueInfoProto *input) FV_MUST_USE;
@@ -241,25 +246,26 @@ void fv_import_set_rank(fv_importer *im, const Onnx__ValueInfoProto *input, int 
 
 /* ---- import_assume.c ---- */
 
-/* Gives those that are left a rank with which the model is legal, and says so. */
+/* Gives the remaining inputs without a shape a rank with which the model is legal, and reports
+ * it. */
 void fv_import_assume_ranks(fv_importer *im, const fv_import_options *o);
 
 /* ---- import_dims.c ---- */
 
 bool fv_import_symbols(fv_importer *im, const fv_import_options *o) FV_MUST_USE;
-/* The type of a graph's input; its dims are symbols. `what` for errors: "input 'x'". */
+/* The type of a graph's input, whose open dims become symbols. `what` names it in errors: "input
+ * 'x'". */
 const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
                               const char *what);
-/* The type of what a sequence or optional holds: a tensor's rank and dims may be open. */
+/* The type of the elements of a sequence or optional; the rank and dims of a tensor may be open. */
 const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, const char *what);
-/* The rank that is declared; -1: none. */
+/* The declared rank; -1 if there is none. */
 int fv_import_declared_rank(const Onnx__ValueInfoProto *declared);
-/* Sizes of results of a loop do not depend on what is declared for them or computed from them,
- * since exporters declare the sizes of one run. */
+/* Notes that sizes of the loop's results depend on its iterations. Declarations of them, and of
+ * what is computed from them, are not relied on, since exporters declare the sizes of one run. */
 void fv_import_note_loop(fv_importer *im, const fv_op *loop);
-/* Compares a value's type with what the model declares. A declaration that contradicts it is said,
- * and does not count; one that does not is taken for dims that data decides, and checked when the
- * model runs. */
+/* Compares a value's type with the declared one. A contradicting declaration is reported and
+ * ignored. Otherwise dims that depend on data become the declared ones, and the run checks them. */
 void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared);
 
 /* ---- import_sparse.c ---- */
@@ -268,9 +274,10 @@ void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto
  * diagnostic. */
 fv_value *fv_import_sparse_input(fv_importer *im, fv_region *r, const Onnx__TypeProto *t,
                                  const char *name, const char *what);
-/* Says it where a dim of a sparse input is one that the run could not know: of no dense input. */
+/* A diagnostic if a dim of a sparse input cannot be known in the run, since no dense input has
+ * it. */
 void fv_import_check_sparse(fv_importer *im, const fv_region *r);
-/* The sparse tensor that this is, or that is made of a constant; NULL: neither. */
+/* The sparse tensor that v is, or one made of the constant v; NULL: v is neither. */
 const fv_sparse *fv_import_sparse_of(fv_importer *im, fv_value *v);
 
 /* ---- import_order.c ---- */
@@ -284,7 +291,7 @@ const size_t *fv_import_order(fv_importer *im, const fv_import_scope *sc, fv_nod
 fv_bound_attr fv_import_bound(fv_importer *im, const fv_import_scope *sc,
                               const Onnx__NodeProto *node, const Onnx__AttributeProto *attr,
                               bool *ok);
-/* All but graphs, checked against the catalogue. False after diagnostics. */
+/* All attributes but graphs, checked against the catalogue. False after diagnostics. */
 bool fv_import_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                      const fv_operator *what, fv_attr **out, int *n) FV_MUST_USE;
 bool fv_import_is_graph(const Onnx__AttributeProto *attr) FV_MUST_USE;
@@ -301,7 +308,8 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
 /* ---- import_region.c ---- */
 
 bool fv_import_has_graphs(const Onnx__NodeProto *node) FV_MUST_USE;
-/* The graphs of `op`, which has the operands of that version, set as its attributes. */
+/* Imports the graphs in the node's attributes as regions of `op`, whose operands are those of that
+ * version. */
 bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        fv_op *op, int version) FV_MUST_USE;
 

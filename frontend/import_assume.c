@@ -1,10 +1,10 @@
-/* import_assume.c - inputs without a shape whose rank neither uses nor --dim tell: one with which
- * the model is legal.
+/* import_assume.c - assumes a rank for inputs without a shape if neither their uses nor --dim
+ * determine it: one with which the model is legal.
  *
- * The model is imported on trial with ranks for them, and what is wrong then is counted: errors,
- * and nodes that could not be made for them. All get the same rank first, the most usual one before
- * others; from the best of these each input's own is varied. Declarations that would contradict
- * what is computed count less than errors. */
+ * The model is imported on trial with several ranks. The cost of a trial is the number of errors
+ * and of nodes that could not be made because of them; declarations that contradict what is
+ * computed cost less. First all inputs get the same rank, the most usual one first; then, beginning
+ * with the best of these, the rank of one input at a time is varied. */
 #include <limits.h>
 
 #include "frontend/import.h"
@@ -12,13 +12,13 @@
 #include "ir/base/text.h"
 
 enum {
-    MOST_INPUTS = 16, /* without a rank */
-    SWEEPS = 2,       /* over inputs, each varied alone */
-    AN_ERROR = 1024,  /* what declarations that contradict weigh less than */
-    A_RANK = 16       /* one of them that says another rank */
+    MOST_INPUTS = 16, /* limit for inputs without a rank */
+    SWEEPS = 2,       /* passes over the inputs, in which the rank of each is varied alone */
+    AN_ERROR = 1024, /* cost of an error; that of all contradicting declarations together is less */
+    A_RANK = 16      /* cost of a contradicting declaration with another rank; of others it is 1 */
 };
 
-/* first a row of features for each sample */
+/* usual ranks first: 2 is a row of features for each sample */
 static const int usual[] = {2, 3, 4, 1, 0, 5, 6, 7, 8};
 enum { RANKS = sizeof usual / sizeof *usual };
 
@@ -27,11 +27,11 @@ typedef struct search {
     const fv_import_options *options;
     int n;
     Onnx__ValueInfoProto *inputs[MOST_INPUTS];
-    int ranks[MOST_INPUTS]; /* the best so far */
-    int cost;               /* of these */
+    int ranks[MOST_INPUTS]; /* the best ranks so far, and their cost */
+    int cost;
 } search;
 
-/* How much is wrong with the model if its inputs have these ranks? */
+/* The cost of importing the model if its inputs have these ranks. */
 static int cost_of(search *s, const int *ranks) {
     fv_session *session = s->im->s;
     const fv_message *last = fv_messages_last(session);
@@ -77,7 +77,8 @@ static bool vary_each(search *s) {
     return better;
 }
 
-/* The ranks of input i with which the model would be wrong, the others being as they are. */
+/* A text that names the more usual ranks of input i with which the cost would be higher, the other
+ * inputs unchanged. */
 static const char *others(search *s, int i) {
     fv_text t = {.arena = s->im->tmp};
     int ranks[MOST_INPUTS];

@@ -1,4 +1,5 @@
-/* import_attr.c - attributes of nodes, and Constant nodes, whose attributes are their value. */
+/* import_attr.c - imports the attributes of nodes, and Constant nodes, whose value is an
+ * attribute. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,11 +18,12 @@ bool fv_import_node_error(fv_importer *im, const fv_import_scope *sc, const Onnx
     return false;
 }
 
-/* ---- what kind an attribute is ---- */
+/* ---- the kind of an attribute ---- */
 
 typedef Onnx__AttributeProto__AttributeType wire_kind;
 
-/* The type that is written; where there is none (IR version 1), the field that is there. */
+/* The type that the attribute states; if it states none (IR version 1), that of the field
+ * present. */
 static wire_kind kind_of(const Onnx__AttributeProto *a) {
     if (a->has_type && a->type != ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED)
         return a->type;
@@ -42,7 +44,8 @@ static wire_kind kind_of(const Onnx__AttributeProto *a) {
                                  : ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED;
 }
 
-/* How ONNX calls it, and what it is in graph IR (-1: it cannot be there). */
+/* The name of the kind in messages, and its kind in graph IR (-1: graph IR has no such
+ * attribute). */
 static const struct {
     const char *name;
     int kind;
@@ -138,7 +141,7 @@ static bool read_list(fv_importer *im, const Onnx__AttributeProto *a, fv_attr *o
     return true;
 }
 
-/* An element type, which ONNX writes as an int. */
+/* The element type with that ONNX number, as a tensor type of rank 0; NULL if there is none. */
 static const fv_type *elem_type(fv_importer *im, int64_t number) {
     bool known = number > FV_NO_ELEM && number < FV_ELEM_END;
     return known ? fv_tensor_type(im->m->arena, (fv_elem)number, 0, NULL) : NULL;
@@ -173,7 +176,7 @@ static bool read_value(fv_importer *im, const Onnx__AttributeProto *a, const cha
 
 /* ---- attributes of a node ---- */
 
-/* Does the catalogue's kind take what the model has? */
+/* Whether an attribute of that kind in the catalogue can have a value of kind k in the model. */
 static bool accepts(fv_attr_kind wanted, wire_kind k) {
     bool as_elem = wanted == FV_ATTR_TYPE && k == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
     return as_elem || (kind_is_known(k) && kinds[k].kind == (int)wanted);
@@ -186,8 +189,9 @@ static bool is_twice(const Onnx__NodeProto *node, size_t i) {
     return false;
 }
 
-/* The standard's attributes are known of all versions, so this one is nobody's: what the node does
- * cannot depend on it. Other domains add attributes to versions that exist: there it may. */
+/* Handles an attribute that is not in the catalogue. For the standard, whose attributes are known
+ * for all versions, it cannot have a meaning and is ignored. Other domains add attributes to
+ * existing versions, so it may have one: an error. */
 static bool unknown_attr(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                          const fv_operator *what, const char *name, const Onnx__AttributeProto *a) {
     const char *names[FV_MAX_ATTRS + 1] = {0};
@@ -283,7 +287,7 @@ static fv_tensor *floats_tensor(fv_importer *im, int rank, size_t n, const float
     return t;
 }
 
-/* The attribute's name says its kind; NULL after a diagnostic. */
+/* The value of a Constant node, whose kind the attribute's name states; NULL after a diagnostic. */
 static const fv_tensor *constant_value(fv_importer *im, const char *name,
                                        const Onnx__AttributeProto *a, bool *known) {
     *known = true;

@@ -1,8 +1,8 @@
-/* import_dims.c - types of inputs, the symbols in them, what --dim says, declared shapes.
+/* import_dims.c - types of inputs, their symbols, the option --dim, declared shapes.
  *
- * Symbols are the dims of the main graph's inputs: by name where the model names them, else as
- * INPUT_AXIS. A name that is an expression over other dims of inputs ("past + seq", as some
- * exporters write) is that expression. */
+ * Symbols are the open dims of the main graph's inputs, under the model's name or else as
+ * INPUT_AXIS. A name that is an expression over names of other dims ("past + seq", as some
+ * exporters write) becomes that expression. */
 #include <ctype.h>
 #include <string.h>
 
@@ -16,11 +16,11 @@
 /* A dim of an input that is a symbol. */
 typedef struct symbol {
     const char *name; /* interned */
-    bool named;       /* by the model */
+    bool named;       /* whether the model names it */
     int64_t lo, hi;
 } symbol;
 
-/* Where an input has which symbol. */
+/* A dim of an input, and its symbol. */
 typedef struct place {
     const char *input;
     int axis;
@@ -55,7 +55,7 @@ static const char *param_of(const Onnx__TensorShapeProto__Dimension *d) {
     return named && *d->dim_param ? d->dim_param : NULL;
 }
 
-/* -1: not fixed. Some exporters write -1 themselves for a dim that is not known. */
+/* The fixed size of a dim, or -1. Some exporters write -1 for a dim that is not known. */
 static int64_t value_of(const Onnx__TensorShapeProto__Dimension *d) {
     bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
     return fixed && d->dim_value >= 0 ? d->dim_value : -1;
@@ -85,9 +85,10 @@ static bool is_keyword(const char *w, size_t n) {
     return false;
 }
 
-enum { LONGEST_EXPRESSION = 128 }; /* products of sums grow */
+/* longer texts are not taken for expressions, since products of sums grow */
+enum { LONGEST_EXPRESSION = 128 };
 
-/* Does it consist of several words, each of which is the name of a dim somewhere? */
+/* Whether it consists of several words, each of which is the name of a dim of some input. */
 static bool is_expression(const table *t, const char *text) {
     bool joins = false, name = false;
     if (strlen(text) > LONGEST_EXPRESSION)
@@ -125,8 +126,8 @@ static bool is_real_input(const fv_importer *im, const Onnx__ValueInfoProto *v) 
     return !fv_ptrmap_get(&im->found.is_initializer, fv_intern(im->s, fv_text_of(v->name)));
 }
 
-/* One pass over the dims of all inputs: first those named by plain words, so that the others can be
- * recognized as expressions over them. */
+/* Visits the dims of all inputs once: first (`plain`) those named by plain words, so that the
+ * others can be recognized as expressions over them. */
 static void collect(table *t, bool plain) {
     const Onnx__GraphProto *g = t->im->model->graph;
     for (size_t i = 0; i < g->n_input; i++) {
@@ -149,7 +150,7 @@ static void collect(table *t, bool plain) {
     }
 }
 
-/* ---- what the user says about them ---- */
+/* ---- settings of the user (--dim) ---- */
 
 static const char *const *symbol_names(const table *t) {
     const char **names = FV_NEW(t->im->tmp, const char *, t->nsymbols + 1);
@@ -218,7 +219,7 @@ bool fv_import_symbols(fv_importer *im, const fv_import_options *o) {
     return ok;
 }
 
-/* An expression over known symbols; NULL where a name in it is not known. */
+/* The value of an expression over known symbols; NULL if a name in it is not known. */
 static const fv_dim *parse_expression(fv_importer *im, const char *text) {
     fv_text t = {.arena = im->tmp};
     if (strlen(text) > LONGEST_EXPRESSION)
@@ -244,7 +245,7 @@ static const fv_dim *parse_expression(fv_importer *im, const char *text) {
     return d && !*at ? d : NULL;
 }
 
-/* What a dim says, in terms of the inputs' symbols; NULL: nothing that is known. */
+/* A declared dim in terms of the inputs' symbols; NULL if it cannot be expressed by them. */
 static const fv_dim *known_dim(fv_importer *im, const Onnx__TensorShapeProto__Dimension *d) {
     const char *param = param_of(d);
     int64_t value = value_of(d);
@@ -304,7 +305,8 @@ static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor
     return fv_tensor_type(im->m->arena, e, (int)t->shape->n_dim, dims);
 }
 
-/* What a map holds for a key. Exporters declare it without a shape, or as a vector of one. */
+/* Checks that a map's value for a key is one element. Exporters declare it without a shape, or as a
+ * vector of one element. */
 static bool is_one_element(fv_importer *im, const Onnx__TensorShapeProto *shape, const char *what) {
     for (size_t i = 0; shape && i < shape->n_dim; i++)
         if (value_of(shape->dim[i]) >= 0 && value_of(shape->dim[i]) != 1)
@@ -334,7 +336,8 @@ static const fv_type *map_type(fv_importer *im, const Onnx__TypeProto__Map *t, c
     return fv_map_type(im->m->arena, key, values);
 }
 
-/* Tensors in a sequence or optional: each may have another size where none is declared. */
+/* The type of the tensors in a sequence or optional; each may have another size along an axis whose
+ * size is not declared. */
 static const fv_type *element_type(fv_importer *im, const Onnx__TypeProto__Tensor *t,
                                    const char *what) {
     const fv_dim *dims[FV_MAX_ELEMENT_RANK];
@@ -373,7 +376,7 @@ static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onn
     return of ? fv_wrap_type(im->m->arena, kind, of) : NULL;
 }
 
-/* The wire's nesting is bounded, so this recursion is. */
+/* This recurses, but nesting is bounded by the check of the protobuf structure. */
 const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
                               const char *what) {
     if (!t)
@@ -431,7 +434,8 @@ int fv_import_declared_rank(const Onnx__ValueInfoProto *declared) {
                : -1;
 }
 
-/* Can a dim not be what is declared? One that data decides can, unless that is impossible. */
+/* Whether a dim cannot be equal to the declared one. A dim that depends on data contradicts a
+ * declaration only if equality is impossible. */
 static bool contradicts(fv_importer *im, const fv_dim *dim, const fv_dim *declared) {
     if (!declared)
         return false;
@@ -477,8 +481,9 @@ void fv_import_note_loop(fv_importer *im, const fv_op *loop) {
     }
 }
 
-/* Does a loop decide it? A vector of integers that stays inside may be a shape or axes, of which
- * operators have to know how many there are: of these the declaration is all that is known. */
+/* Whether the number of iterations of a loop decides a dim of v. Not for a vector of integers that
+ * is no output: it may be a shape or axes, whose length operators have to know, and the declaration
+ * is all that is known of it. */
 static bool turns_decide(const fv_importer *im, const fv_value *v, const fv_dim *d, bool output) {
     if (v->type->rank == 1 && !output && (v->type->elem == FV_I64 || v->type->elem == FV_I32))
         return false;
@@ -503,16 +508,16 @@ static void say_turns(fv_importer *im, const fv_value *v, const Onnx__ValueInfoP
         declared_str(im, declared->type));
 }
 
-/* Dims that data decides become the declared ones; but where the value is in use, which has seen it
- * as it was, they only have to be equal. What its op asks of the declared ones is assumed as
- * well. */
+/* Replaces dims that depend on data by the declared ones and records that they must be equal. If
+ * other ops already use the value, its type stays and only the equality is recorded. Conditions of
+ * the op that made it are checked again for the new dims. */
 static void take_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {
     const Onnx__TensorShapeProto *shape = declared->type->tensor_type->shape;
     const fv_type *t = v->type;
     const fv_dim *dims[FV_MAX_RANK];
     const char *why = fv_printf(im->tmp, "declared shape of '%s'", v->name);
     bool changed = false, output = is_output(im, declared);
-    /* of no elements: how it is declared says nothing of them, and data decide */
+    /* a declaration of no elements is not relied on: data decide the size */
     for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = known_dim(im, shape->dim[i]);
         if (d && d->hi <= 0)
@@ -535,7 +540,7 @@ static void take_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoPro
         return;
     v->type = fv_tensor_type(im->m->arena, t->elem, t->rank, dims);
     if (v->kind == FV_VALUE_RESULT && !fv_op_settle(v->def))
-        v->type = t; /* and said why */
+        v->type = t; /* fv_op_settle has reported why */
 }
 
 void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {

@@ -1,14 +1,14 @@
-/* import_lenient.c - models that depart from the standard, but in a way that other runtimes take
- * and that leaves no doubt about what is computed: said, and imported; refused with --strict. Of
- * models that are legal, but not taken as they are written, it is only said. */
+/* import_lenient.c - models that depart from the standard, but in a way that other runtimes accept
+ * and that leaves no doubt about what is computed: they are imported with a warning, or refused
+ * with --strict. Legal models whose declarations are not relied on only get a note. */
 #include "frontend/import.h"
 
-enum { SAID = 3 }; /* of each kind; the others are counted */
+enum { SAID = 3 }; /* number of messages for each kind; further ones are counted only */
 
 static const struct {
     fv_severity severity;
-    const char *others; /* after their number */
-    bool legal;         /* --strict refuses none */
+    const char *others; /* text that follows the number of further ones */
+    bool legal;         /* the model is legal, so --strict does not refuse it */
 } kinds[FV_LENIENT_KINDS] = {
     [FV_LENIENT_OPSET] = {FV_NOTE, "more such opset imports", false},
     [FV_LENIENT_DECLARED] = {FV_WARNING, "more declarations contradict what is computed", false},

@@ -1,5 +1,5 @@
-/* import_node.c - one node: its operands, its op in graph IR, upgraded and typed; or the function
- * that it calls, inlined. */
+/* import_node.c - imports one node: its operands, and its op in graph IR, upgraded and typed; or
+ * inlines the function that it calls. */
 #include <string.h>
 
 #include "frontend/import.h"
@@ -9,7 +9,7 @@
 #include "ops/common/dims.h"
 #include "ops/reduce/reduce.h"
 
-/* What the value that a node calls `name` is called in the module. */
+/* The name in the module of a value that a node calls `name`. */
 static const char *stem_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
     const char *stem = fv_ptrmap_get(&sc->stems, fv_intern(im->s, name));
     if (stem)
@@ -26,8 +26,8 @@ static void define_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__Nod
 
 /* ---- operands ---- */
 
-/* NULL where an optional one is left out, im->poison where it could not be made. May be a sparse
- * tensor. */
+/* The operand called `name`: NULL if it is optional and left out, im->poison if it could not be
+ * made. It may be a sparse tensor. */
 static fv_value *any_operand(fv_importer *im, const fv_import_scope *sc,
                              const Onnx__NodeProto *node, const char *name) {
     if (!*name)
@@ -50,7 +50,7 @@ static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx_
     return im->instead.poison;
 }
 
-/* Operands without those left out at the end; false where one is poison. */
+/* The operands except those left out at the end; false if one of them is poison. */
 static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                      bool sparse, fv_value ***out, int *n) {
     bool ok = true;
@@ -80,14 +80,14 @@ typedef struct building {
     const char **outs; /* names of results */
     int nout;
     const fv_origin *origin;
-    const fv_sparse *sparse; /* the first operand; NULL: it is none */
+    const fv_sparse *sparse; /* the first operand if it is sparse, else NULL */
 } building;
 
 static bool takes_sparse(const fv_operator *what) {
     return what->def->id == FV_OP_com_microsoft_SparseToDenseMatMul;
 }
 
-/* A sparse operand becomes two: its values and their places. */
+/* A sparse operand becomes two operands: its values and their coordinates. */
 static bool split_sparse(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                          building *b) {
     if (!takes_sparse(&b->what))
@@ -106,8 +106,8 @@ static bool split_sparse(fv_importer *im, const fv_import_scope *sc, const Onnx_
     return true;
 }
 
-/* A result that every such operator has gets a name though the model gives none, because inference
- * relies on it. */
+/* A result that every op of that kind has gets a name even if the model leaves it out, because
+ * inference relies on it. */
 static void name_results(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                          building *b) {
     const fv_operand_def *defs = b->what.def->out;
@@ -124,7 +124,7 @@ static void name_results(fv_importer *im, const fv_import_scope *sc, const Onnx_
     }
 }
 
-/* Attributes that only older versions had have done their duty. */
+/* Drops attributes that only older versions had: the upgrade has used them. */
 static void drop_old_attrs(fv_op *op, const fv_opdef *def) {
     for (int i = 0; i < FV_MAX_ATTRS && def->attrs[i].name; i++)
         if (def->attrs[i].until && fv_opdef_attr(def, def->attrs[i].name)->until)
@@ -138,8 +138,8 @@ static bool is_newest(const fv_opdef *d, int version) {
     return version == newest;
 }
 
-/* The length of a shape decides a rank. Where the model leaves it open, the declared rank of the
- * result is the only one who knows. */
+/* The length of a shape operand is the rank of the result. If the model leaves that length open,
+ * the declared rank of the result determines it. */
 static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                       fv_op *op) {
     int in = fv_shape_operand(op);
@@ -154,8 +154,8 @@ static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__No
     return true;
 }
 
-/* The same of the axes of a reduction that does not keep them. What is not declared is known from
- * how the result is used. */
+/* The same for the axes of a reduction without keepdims. If no rank is declared, uses of the result
+ * may determine it. */
 static bool fix_axes(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                      fv_op *op) {
     const char *name = node->n_output ? node->output[0] : "";
@@ -171,7 +171,7 @@ static bool fix_axes(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
     return rank < 0 || fv_fix_axes(op, rank);
 }
 
-/* A tensor out of a sequence of which nobody knows the ranks has the one that is declared. */
+/* A tensor taken from a sequence of unknown rank gets the declared rank. */
 static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                      const fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
@@ -192,7 +192,8 @@ static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
         op->out[0]->type = fv_tensor_type(im->m->arena, fv_type_tensor(t)->elem, rank, dims);
 }
 
-/* What an older version requires; fv_op_check asks for the newest one's. */
+/* Checks the attributes that the node's version requires; fv_op_check does so for the newest
+ * version. */
 static bool has_required_attrs(fv_op *op, int version) {
     const fv_opdef *d = op->def;
     for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
@@ -206,7 +207,8 @@ static bool has_required_attrs(fv_op *op, int version) {
 
 static bool upgrade_op(fv_op *op, const building *b) {
     const fv_opdef *d = b->what.def;
-    bool leads = d->in[0].name && d->in[0].arity == FV_REQUIRED; /* what upgrades rely on */
+    /* whether the first operand is required; upgrades rely on it */
+    bool leads = d->in[0].name && d->in[0].arity == FV_REQUIRED;
     if (leads && !fv_op_in(op, 0))
         return fv_op_error(op, "input '%s' is left out, but required", d->in[0].name);
     if (b->what.version > d->moved && !(fv_op_adopt_lists(op) && fv_op_check_operands(op)))
@@ -229,7 +231,7 @@ static bool type_op(fv_op *op) {
     return true;
 }
 
-/* NULL after a diagnostic, or where a graph inside it was at fault. */
+/* NULL after a diagnostic, or if a graph inside the node could not be imported. */
 static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        const building *b) {
     fv_op *op =
@@ -304,7 +306,7 @@ static void bind_attr(fv_importer *im, fv_call *call, const char *name, fv_bound
     fv_import_map(&call->attrs, fv_intern(im->s, name), copy);
 }
 
-/* Defaults first, then what the call says. */
+/* Defaults of the function first, then the attributes of the call. */
 static bool bind_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        const fv_import_scope *inner, fv_call *call) {
     const Onnx__FunctionProto *p = call->function->proto;
@@ -394,7 +396,7 @@ static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
 
 /* ---- If ---- */
 
-/* The branch that is known to run, or NULL. */
+/* The name of the attribute with the branch that always runs, or NULL. */
 static const char *known_branch(const fv_importer *im, const fv_import_scope *sc,
                                 const Onnx__NodeProto *node, const fv_operator *what) {
     int64_t cond;
@@ -420,7 +422,8 @@ static const Onnx__GraphProto *find_graph(fv_importer *im, const fv_import_scope
     return NULL;
 }
 
-/* The other branch is not looked at: often it makes no sense for these shapes. */
+/* Imports a branch as part of the enclosing graph. The other branch is ignored: its ops are often
+ * illegal for these shapes. */
 static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
                           const char *name) {
     const fv_import_scope *around = sc;
@@ -476,7 +479,7 @@ static void import_constant(fv_importer *im, fv_import_scope *sc, const Onnx__No
 
 void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
     fv_operator what = fv_import_operator(im, sc->opsets, node);
-    if (what.problem) /* the survey said so */
+    if (what.problem) /* the survey has reported it */
         define_outputs(im, sc, node, im->instead.poison);
     else if (what.function)
         inline_call(im, sc, node, what.function);

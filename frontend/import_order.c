@@ -1,11 +1,11 @@
-/* import_order.c - nodes in an order in which operands come first.
+/* import_order.c - sorts nodes so that operands come first.
  *
- * The standard demands it, not every exporter delivers. A depth-first walk in the model's order
- * changes nothing where the order is right. */
+ * The standard demands this order, but not every exporter keeps it. A depth-first search in the
+ * model's order changes nothing if the order is right. */
 #include "frontend/import.h"
 #include "ir/base/text.h"
 
-/* Names that a graph inside a node defines itself. */
+/* Names that a graph inside a node defines. */
 typedef struct bound {
     const struct bound *outer;
     fv_ptrmap names;
@@ -13,8 +13,9 @@ typedef struct bound {
 
 typedef struct order {
     fv_importer *im;
-    fv_ptrmap producers; /* name: 1 + index of the node */
-    size_t *first;       /* of each node, into deps; one more at the end */
+    fv_ptrmap producers; /* name -> 1 + index of its node */
+    /* for each node, the index of its first entry in `deps`; one more entry at the end */
+    size_t *first;
     size_t *deps, ndeps, cap;
 } order;
 
@@ -49,7 +50,7 @@ static void bind(order *o, bound *b, const char *name) {
 
 static void use_graph(order *o, const bound *outer, const Onnx__GraphProto *g);
 
-/* Everything that a node and the graphs inside it use from around. */
+/* Visits each name that a node, or a graph inside it, uses but does not define. */
 static void use_node(order *o, const bound *b, const Onnx__NodeProto *node) {
     for (size_t i = 0; i < node->n_input; i++)
         use(o, b, node->input[i]);
@@ -120,7 +121,8 @@ const size_t *fv_import_order(fv_importer *im, const fv_import_scope *sc, fv_nod
     collect(&o, nodes);
     size_t *out = FV_NEW(im->tmp, size_t, nodes.n + 1), n = 0;
     size_t *stack = FV_NEW(im->tmp, size_t, nodes.n + 1);
-    size_t *next = FV_NEW(im->tmp, size_t, nodes.n + 1); /* dep to look at, of each open node */
+    /* for each node on the stack, the dependency to visit next */
+    size_t *next = FV_NEW(im->tmp, size_t, nodes.n + 1);
     char *state = FV_NEW(im->tmp, char, nodes.n + 1);
     for (size_t root = 0; root < nodes.n; root++) {
         size_t depth = 0;

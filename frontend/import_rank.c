@@ -1,6 +1,6 @@
-/* import_rank.c - inputs that the model declares without a shape: their rank from how they are
- * used, or from --dim INPUT:AXIS=N, the highest axis being the last one. Their dims become symbols,
- * as others do that the model leaves open. */
+/* import_rank.c - finds the rank of inputs that the model declares without a shape: from their
+ * uses, or from --dim INPUT:AXIS=N, whose highest axis is the last one. Their dims become symbols,
+ * as other open dims do. */
 #include <string.h>
 
 #include "frontend/import.h"
@@ -23,7 +23,7 @@ static bool is_one_of(const char *word, const char *const *words) {
     return *words != NULL;
 }
 
-/* -1: not known */
+/* The rank of an initializer; -1 if there is none of that name. */
 static int rank_of_initializer(const Onnx__GraphProto *g, const char *name) {
     for (size_t i = 0; i < g->n_initializer; i++)
         if (!strcmp(fv_text_of(g->initializer[i]->name), name))
@@ -31,7 +31,7 @@ static int rank_of_initializer(const Onnx__GraphProto *g, const char *name) {
     return -1;
 }
 
-/* The rank that an operator of the standard requires of operand k; -1: several are possible, or it
+/* The rank that an operator of the standard requires of operand k; -1 if several are possible or it
  * is not known. */
 static int rank_of_use(const Onnx__GraphProto *g, const Onnx__NodeProto *node, size_t k) {
     static const char *const matrices[] = {"Gemm", "EyeLike", NULL},
@@ -59,7 +59,7 @@ static int rank_of_use(const Onnx__GraphProto *g, const Onnx__NodeProto *node, s
     return !strcmp(op, "Transpose") && perm ? (int)perm->n_ints : -1;
 }
 
-/* Has its first result the shape of its first operand? */
+/* Whether the first result has the shape of the first operand. */
 static bool keeps_shape(const Onnx__NodeProto *node) {
     static const char *const others[] = {
         "Clip", "Cast", "Dropout", "PRelu", "BatchNormalization", "LayerNormalization", NULL};
@@ -69,7 +69,8 @@ static bool keeps_shape(const Onnx__NodeProto *node) {
             is_one_of(d->name, others));
 }
 
-/* Nodes come in order, so one walk meets what has the value's shape before its uses. */
+/* Nodes are in order, so one pass visits the nodes that keep the input's shape before uses of their
+ * results. */
 int fv_import_rank_by_use(fv_importer *im, const char *input) {
     const Onnx__GraphProto *g = im->model->graph;
     fv_ptrmap alike = fv_ptrmap_in(im->tmp); /* names of values */
@@ -124,7 +125,7 @@ static Onnx__TensorShapeProto *open_shape(fv_importer *im, int rank) {
 }
 
 void fv_import_set_rank(fv_importer *im, const Onnx__ValueInfoProto *input, int rank) {
-    input->type->tensor_type->shape = open_shape(im, rank); /* of our copy of the model */
+    input->type->tensor_type->shape = open_shape(im, rank); /* changes our copy of the model */
 }
 
 void fv_import_ranks(fv_importer *im, const fv_import_options *o) {

@@ -1,5 +1,5 @@
-/* import_region.c - the branches of an If, the body of a Loop, and other graphs in a node, which
- * see the names around them. */
+/* import_region.c - imports the graphs in a node, such as branches of an If and the body of a Loop,
+ * which can use names of the enclosing graph. */
 #include <string.h>
 
 #include "frontend/import.h"
@@ -29,16 +29,16 @@ static const Onnx__ValueInfoProto **inputs_of(fv_importer *im, const Onnx__Graph
     return inputs;
 }
 
-/* ---- what a body takes ---- */
+/* ---- parameters of a body ---- */
 
-/* The first operand that its body sees something of. */
+/* The first operand of the op that its body has a parameter for. */
 static int first_of_body(const fv_op *op, int version) {
     if (fv_op_is(op, FV_OP_Scan))
         return version < 9; /* after sequence_lens */
     return fv_op_is(op, FV_OP_Loop) ? FV_LOOP_FIRST : 0;
 }
 
-/* The number of the iteration, as a dim of the body; its rank is the one that the body declares. */
+/* The parameter with the number of the iteration; its rank is the one that the body declares. */
 static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
     fv_module *m = im->m;
     const fv_dim *times = fv_loop_times(body->parent), *one = fv_dim_const(m->dims, 1);
@@ -51,7 +51,7 @@ static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueI
     return v;
 }
 
-/* An iteration runs only if the condition is true. */
+/* The parameter with the condition, which is true in every iteration that runs. */
 static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
     const fv_dim *one = fv_dim_const(im->m->dims, 1);
     fv_value *v =
@@ -61,15 +61,17 @@ static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueI
     return v;
 }
 
-/* What changes in the states from iteration to iteration, as far as attempts have shown. */
+/* Dims of states that differ between iterations, as found by earlier attempts to import the
+ * body. */
 typedef struct changes {
-    const fv_dim *(*symbols)[FV_MAX_RANK]; /* dims of each state; NULL: it stays */
-    /* for each state that is a sequence or optional: the type for all iterations; NULL: that before
-     * the loop */
+    /* symbols for the dims of each state; NULL: the dim is the same in all iterations */
+    const fv_dim *(*symbols)[FV_MAX_RANK];
+    /* for each state that is a sequence or optional: a type that holds for all iterations; NULL:
+     * its type before the loop */
     const fv_type **types;
 } changes;
 
-/* What the parameters of a body follow from, besides the operands of its op. */
+/* What determines the parameters of a body, besides the operands of its op. */
 typedef struct around {
     int version;         /* of the op */
     const changes *loop; /* of a Loop, else NULL */
@@ -93,7 +95,7 @@ static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__Value
                         fv_tensor_type(im->m->arena, t->elem, t->rank, dims));
 }
 
-/* The type that an iteration gets for operand i, a state or a scanned operand; NULL after a
+/* The type of the body's parameter for operand i, a state or a scanned operand; NULL after a
  * diagnostic. */
 static const fv_type *seen(fv_importer *im, const fv_op *op, int i) {
     int first_input = op->nin - fv_scan_inputs(op), axis;
@@ -157,8 +159,8 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n,
     return true;
 }
 
-/* The type that an iteration of a SequenceMap gets: an element of a sequence, whose dims may differ
- * between elements; or a tensor. */
+/* The type of the body's parameter for operand i of a SequenceMap: an element of the sequence,
+ * whose dims may differ between elements; or the tensor. */
 static const fv_type *seen_by_map(fv_importer *im, const fv_op *op, int i,
                                   const Onnx__ValueInfoProto *in) {
     const fv_type *t = op->in[i]->type, *of = t->kind == FV_SEQUENCE ? t->of : NULL;
@@ -197,7 +199,7 @@ static bool map_params(fv_importer *im, fv_import_scope *inner, int n,
     return true;
 }
 
-/* What the op's entry says. */
+/* The parameters of a body whose types follow from the op's entry in the catalogue. */
 static bool handed_params(fv_importer *im, fv_import_scope *inner, const char *region, int n,
                           const Onnx__ValueInfoProto **in) {
     fv_op *op = inner->region->parent;
@@ -238,7 +240,7 @@ static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__Gra
 
 static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name,
                           const around *a) {
-    const fv_import_scope *outer = from.scope; /* whose names it sees */
+    const fv_import_scope *outer = from.scope; /* the scope whose names the body can use */
     const Onnx__GraphProto *g = from.attr->g;
     if (!g)
         return fv_op_error(op, "attribute '%s' is empty", name);
@@ -268,10 +270,10 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
     return ok;
 }
 
-/* ---- dims that change ---- */
+/* ---- dims that differ between iterations ---- */
 
-/* A sequence or optional that an iteration returns, and the one that it got: is there a type that
- * includes both, and is it a different one? */
+/* Finds a type that includes both the type `got` that an iteration gets for a sequence or optional,
+ * and the type `given` that it returns. False if there is none, or it is `got` itself. */
 static bool widen(const fv_importer *im, const fv_type *got, const fv_type *given,
                   const fv_type **out) {
     const fv_type *both = fv_type_join(im->m->arena, got, given);
@@ -281,8 +283,8 @@ static bool widen(const fv_importer *im, const fv_type *got, const fv_type *give
     return true;
 }
 
-/* Replaces dims of the state by symbols where the iteration returns a dim that is not proved to be
- * equal to the one that it got. False: there are none. */
+/* Replaces dims of the states by symbols if the iteration returns a dim that is not proved equal to
+ * the one it got. False if there is no such dim. */
 static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
     const fv_region *body = fv_loop_body(op);
     bool found = false;
@@ -305,7 +307,8 @@ static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
     return found;
 }
 
-/* A state that is an optional and not itself empty is not empty after an iteration. */
+/* If a state is an optional and an iteration returns a plain value for it, wraps that value in an
+ * optional. */
 static bool give_optionals(fv_op *op) {
     fv_region *body = (fv_region *)(uintptr_t)fv_loop_body(op);
     for (int k = 0; k < fv_loop_states(op); k++) {
@@ -329,9 +332,9 @@ static const fv_message *last_message(const fv_session *s) {
     return m;
 }
 
-/* Imports the body with the dims that states have before the loop; if an iteration returns other
- * dims, again, with symbols for them. Each attempt finds at least one more. Messages of an attempt
- * that is discarded do not concern the model. */
+/* Imports the body with the dims that the states have before the loop. If an iteration returns
+ * other dims, imports it again with symbols for them; each attempt finds at least one more. The
+ * messages of a discarded attempt are dropped. */
 static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name,
                         int version) {
     changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *,
@@ -352,7 +355,7 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
     }
 }
 
-/* The graph of node's attribute `from` becomes region `name`, if there is one. */
+/* Imports the graph in the node's attribute `from`, if there is one, as region `name`. */
 static bool import_graph(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                          const char *from, fv_op *op, const char *name, int version) {
     bool ok = true;

@@ -1,9 +1,8 @@
-/* import_sparse.c - sparse tensors that are inputs of a model: their values, and the coordinates of
- * these.
+/* import_sparse.c - imports inputs that are sparse tensors as two inputs: the values, and their
+ * coordinates.
  *
- * Callers of the model give two arrays. What operators that know dense tensors only have of a
- * sparse initializer is dense (tensor_proto.c); an operator that wants it sparse gets the elements
- * that are not zero. */
+ * For operators that only take dense tensors, a sparse initializer is made dense (tensor_proto.c).
+ * An operator that takes a sparse tensor gets the elements that are not zero. */
 #include <string.h>
 
 #include "frontend/import.h"
@@ -89,7 +88,7 @@ static const fv_sparse *of_matrix(fv_importer *im, const fv_value *v) {
     for (size_t i = 0; i < t->count; i++) {
         if (is_zero(t, i))
             continue;
-        /* our own, new */
+        /* the cast is legal: this tensor was allocated here */
         memcpy((char *)(uintptr_t)values->data + n * size, (const char *)t->data + i * size, size);
         fv_tensor_set_int(places, 2 * n, (int64_t)i / t->dims[1]);
         fv_tensor_set_int(places, 2 * n++ + 1, (int64_t)i % t->dims[1]);

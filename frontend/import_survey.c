@@ -1,4 +1,5 @@
-/* import_survey.c - what each node's operator is, and a list of all that are not supported. */
+/* import_survey.c - finds the operator of each node, and lists all operators that are not
+ * supported. */
 #include <string.h>
 
 #include "frontend/import.h"
@@ -6,7 +7,7 @@
 #include "ir/base/text.h"
 #include "ir/catalogue/own.h"
 
-enum { NODES_NAMED = 6 }; /* further nodes with the same problem, by name */
+enum { NODES_NAMED = 6 }; /* number of further nodes with the same problem that a message names */
 
 const char *fv_import_domain(const char *domain) {
     return !domain || !strcmp(domain, "ai.onnx") ? "" : domain;
@@ -39,8 +40,8 @@ static int64_t imported_version(const fv_opsets *opsets, const char *domain) {
     return 0;
 }
 
-/* Which version of a domain is meant that a function does not import, but the model does; or nobody
- * imports, but there is only one. 0: nobody can tell. */
+/* The version of a domain that nothing imports in this scope: in a function, the model's; if
+ * nothing imports it at all, 1 for a domain other than the standard's. 0 if it is not known. */
 static int64_t implied_version(fv_importer *im, const fv_opsets *opsets, const char *domain) {
     int64_t version = opsets == &im->opsets ? 0 : imported_version(&im->opsets, domain);
     if (!version && *domain && strcmp(domain, "fv") != 0 && fv_op_has_domain_in(im->s, domain))
@@ -58,12 +59,13 @@ static int64_t domain_version(fv_importer *im, const fv_opsets *opsets, const ch
     return version ? version : implied_version(im, opsets, domain);
 }
 
-/* ONNX Runtime's optimizer writes these into models of any opset. */
+/* Whether it is an operator that ONNX Runtime's optimizer writes into models of older opsets. */
 static bool is_ahead_of_time(const char *domain, const char *op) {
     return !*domain && !strcmp(op, "LayerNormalization");
 }
 
-/* ... and this one into the standard's domain. */
+/* Whether it is an operator of com.microsoft that ONNX Runtime's optimizer writes into the
+ * standard's domain. */
 static bool is_misplaced(const char *domain, const char *op) {
     return !*domain && !strcmp(op, "SimplifiedLayerNormalization");
 }
@@ -85,7 +87,7 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
         return r;
     }
     r.is_constant = !*domain && !strcmp(op, "Constant");
-    /* ours is no model's */
+    /* a model cannot use operators of the domain fv */
     r.def = strcmp(domain, "fv") != 0 ? fv_op_find_in(im->s, domain, op) : NULL;
     if (r.is_constant)
         return r;
@@ -109,7 +111,7 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
     return r;
 }
 
-/* ---- the walk ---- */
+/* ---- visiting all nodes ---- */
 
 /* An operator with a problem, and the nodes that have it. */
 typedef struct finding {

@@ -1,5 +1,5 @@
-/* map_proto.c - maps in files, and what is asked of them there: MapProto, and SequenceProto of
- * such. A map's values are a SequenceProto of its own, of a tensor with one element for each
+/* map_proto.c - reads and writes maps in files (MapProto, and SequenceProto of maps), and checks
+ * them. A map's values are a SequenceProto of its own, of a tensor with one element for each
  * key. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "frontend/data.h"
 #include "frontend/tensor_proto.h"
 
-enum { TENSORS = 1, MAPS = 4 }; /* elem_type */
+enum { TENSORS = 1, MAPS = 4 }; /* values of SequenceProto.elem_type */
 
 size_t fv_maps_count(const fv_maps *m) {
     return m->ends ? m->ends->count : 1;
@@ -27,11 +27,12 @@ bool fv_maps_are_whole(const fv_maps *m) {
     return m->keys->count == m->values->count && (!m->ends || at == (int64_t)m->keys->count);
 }
 
-/* ---- in order ---- */
+/* ---- sorting ---- */
 
 typedef struct entry {
     fv_string s;
-    uint64_t i; /* the key is one of them; integers so that they order as unsigned ones do */
+    /* the key if it is a number, as an integer that orders as the key does; else the key is `s` */
+    uint64_t i;
     size_t at;
 } entry;
 
@@ -71,11 +72,11 @@ static fv_tensor *vector(fv_arena *a, fv_elem e, size_t n) {
     return fv_tensor_new(a, e, 1, (int64_t[]){(int64_t)n});
 }
 
-/* Element i of `from`, of the same type, which has whole bytes. */
+/* Copies element i of `from` to position `at`; both have the same type, of whole bytes. */
 static void copy_element(fv_tensor *to, size_t at, const fv_tensor *from, size_t i) {
     size_t unit =
         from->elem == FV_STRING ? sizeof(fv_string) : (size_t)fv_elem_bits(from->elem) / 8;
-    /* our own, new */
+    /* the cast is legal: this tensor was allocated by this file */
     memcpy((char *)(uintptr_t)to->data + at * unit, (const char *)from->data + i * unit, unit);
 }
 
@@ -130,7 +131,7 @@ static bool take_key(reader *r, const Onnx__MapProto *p, size_t i) {
     fv_elem e = r->keys->elem;
     int64_t lo, hi;
     if (e == FV_STRING) {
-        /* our own, new */
+        /* the cast is legal: this tensor was allocated by this file */
         ((fv_string *)(uintptr_t)r->keys->data)[r->at] =
             (fv_string){(const char *)p->string_keys[i].data, p->string_keys[i].len};
         return true;
@@ -176,7 +177,7 @@ static bool take_map(reader *r, const Onnx__MapProto *p) {
 
 static bool take_all(reader *r, fv_arena *a, size_t n, Onnx__MapProto *const *maps, bool sequence,
                      fv_maps *out) {
-    size_t entries = 0; /* all lie in a file: the sum fits */
+    size_t entries = 0; /* all entries are in one file, so the sum fits */
     fv_tensor *ends = sequence ? vector(a, FV_I64, n) : NULL;
     for (size_t i = 0; i < n; i++) {
         entries += keys_in(maps[i]);

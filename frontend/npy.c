@@ -1,7 +1,8 @@
-/* npy.c - numpy's .npy files: a magic, a header that is a Python dict, the elements.
+/* npy.c - reads and writes numpy's .npy files: a magic number, a header that is a Python dict, the
+ * elements.
  *
- * Format: numpy.lib.format, versions 1.0 to 3.0. Read in C and in Fortran order, in both byte
- * orders; written in C order, little-endian, version 1.0. */
+ * Format: numpy.lib.format, versions 1.0 to 3.0. Reads both C and Fortran order and both byte
+ * orders; writes C order, little-endian, version 1.0. */
 #include <string.h>
 
 #include "frontend/data.h"
@@ -12,8 +13,8 @@
 typedef struct npy {
     fv_session *s;
     fv_arena *a;
-    const char *what; /* the file */
-    /* the header */
+    const char *what; /* name of the file in messages */
+    /* from the header */
     char order, kind; /* '<' '>' '|'; 'f' 'i' 'u' 'b' 'c' 'V' 'U' 'S' */
     size_t width;     /* bytes of an element */
     bool fortran;
@@ -42,7 +43,7 @@ static bool eat(const char **c, char expected) {
     return true;
 }
 
-/* 'text' or "text"; numpy writes no escapes in what we read. */
+/* Reads 'text' or "text"; in the headers that are read here numpy writes no escapes. */
 static bool quoted(npy *f, const char **c, const char **out) {
     skip_spaces(c);
     char quote = **c;
@@ -76,7 +77,7 @@ static bool parse_shape(npy *f, const char **c) {
         if (!digits(c, FV_DIM_MAX, &dim) || f->rank == FV_MAX_RANK)
             return bad(f, "its shape is not legal, or has too many dims");
         f->dims[f->rank++] = (int64_t)dim;
-        (void)eat(c, 'L'); /* as Python 2 wrote them */
+        (void)eat(c, 'L'); /* Python 2 wrote an L after long integers */
         if (!eat(c, ',')) {
             if (!eat(c, ')'))
                 return bad(f, "its shape is not legal");
@@ -93,7 +94,7 @@ static bool parse_descr(npy *f, const char *descr) {
     if (f->order == '=')
         f->order = fv_host_is_big_endian() ? '>' : '<';
     f->kind = *c ? *c++ : '?';
-    if (f->kind == '?') { /* the old letter for bool */
+    if (f->kind == '?') { /* a former letter for bool */
         f->kind = 'b';
         f->width = 1;
         return *c == 0 || bad(f, "its dtype is not known");
@@ -115,7 +116,7 @@ static bool parse_bool(const char **c, bool *out) {
     return true;
 }
 
-/* {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } in any order. */
+/* Parses {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } with keys in any order. */
 static bool parse_header(npy *f, const char *c) {
     const char *key, *descr = NULL;
     int seen = 0;
@@ -165,11 +166,12 @@ static bool parse_file(npy *f, const uint8_t *data, size_t size) {
     size_t bytes, have = size - start - length;
     if (!parse_header(f, header))
         return false;
-    size_t most; /* of a tensor, whatever its type */
+    size_t most; /* size of a tensor of the largest element type */
     if (!fv_tensor_size(FV_STRING, f->rank, f->dims, &f->count, &most) ||
         !fv_mul_size(f->count, f->width, &bytes))
         return bad(f, "its shape is too large");
-    if (f->width == 0 && f->count > FV_MAX_ELEMS) /* no bytes vouch for the count */
+    /* without bytes per element, the size of the file does not limit the count */
+    if (f->width == 0 && f->count > FV_MAX_ELEMS)
         return bad(f, "it has too many elements without width");
     if (bytes > have)
         return bad(
@@ -195,7 +197,8 @@ static fv_elem plain_elem(char kind, size_t width) {
     return FV_NO_ELEM;
 }
 
-/* The bits of a type that numpy does not have: bf16 from V2 or u2, f8 from V1 or u1. */
+/* Whether the file has the bits of a type that numpy does not have: bf16 as V2 or u2, 8-bit floats
+ * as V1 or u1. */
 static bool holds_bits_of(const npy *f, fv_elem want) {
     bool storage = want == FV_BF16 || (FV_SET_FLOAT8 >> want & 1);
     bool half = want == FV_F16 && f->kind != 'f';
@@ -203,13 +206,13 @@ static bool holds_bits_of(const npy *f, fv_elem want) {
            f->width * 8 == (size_t)fv_elem_bits(want);
 }
 
-/* One byte an element, of a packed type. */
+/* Whether the file has one byte for each element of a packed type. */
 static bool holds_unpacked(const npy *f, fv_elem want) {
     return want != FV_NO_ELEM && fv_elem_is_packed(want) && f->width == 1 &&
            strchr("iuV", f->kind) != NULL;
 }
 
-/* Row-major from column-major: walks the result in order, the source by strides. */
+/* Copies column-major elements to row-major order. */
 static const uint8_t *to_c_order(npy *f) {
     uint8_t *to = fv_alloc_aligned(f->a, f->count * f->width, 64), *at = to;
     int64_t index[FV_MAX_RANK] = {0};
@@ -224,8 +227,8 @@ static const uint8_t *to_c_order(npy *f) {
     return to;
 }
 
-/* The value of a byte that holds one element of a packed type; false where it does not fit. Raw
- * bytes of a signed type may be sign-extended or not: writers differ. */
+/* The value of a byte that holds one element of a packed type; false if it is out of range. Raw
+ * bytes of a signed type may be sign-extended or not, since writers differ. */
 static bool unpacked_value(char kind, fv_elem want, uint8_t byte, unsigned *out) {
     int bits = fv_elem_bits(want), v = kind == 'u' || !(byte & 128) ? byte : byte - 256;
     bool is_signed = fv_elem_is_signed(want);
@@ -249,7 +252,7 @@ static const fv_tensor *read_unpacked(npy *f, fv_elem want) {
     return t;
 }
 
-/* Appends a code point; what is none becomes U+FFFD. */
+/* Appends a code point as UTF-8; an invalid one becomes U+FFFD. */
 static void put_utf8(fv_text *t, uint32_t c) {
     if (c > 0x10FFFF || (c >= 0xD800 && c < 0xE000))
         c = 0xFFFD;
@@ -270,7 +273,8 @@ static fv_string read_string(npy *f, const uint8_t *p) {
         return (fv_string){(const char *)p, n};
     }
     fv_text t = {.arena = f->a};
-    while (n && !fv_wire_u32(p + n - 4)) /* zero in both byte orders */
+    /* strips trailing zeros, which are zero in both byte orders */
+    while (n && !fv_wire_u32(p + n - 4))
         n -= 4;
     fv_text_put(&t, "");
     for (size_t i = 0; i < n; i += 4) {
@@ -321,8 +325,9 @@ const fv_tensor *fv_tensor_read_npy(fv_session *s, fv_arena *a, const char *path
 
 /* ---- writing ---- */
 
-/* Types that numpy does not have are written as integers: bf16 as its 16 bits, those of 8 bits and
- * fewer as one byte an element. NULL: elements are no numbers. */
+/* The numpy type with which an element type is written. Types that numpy does not have are written
+ * as integers: bf16 as its 16 bits, those of 8 bits and fewer as one byte for each element. NULL:
+ * elements are no numbers. */
 static const char *descr_of(fv_elem e) {
     switch ((int)e) {
     case FV_F16: return "<f2";
@@ -372,8 +377,8 @@ static void put_unpacked(fv_text *out, const fv_tensor *t) {
     }
 }
 
-/* The code point at s[*i], which is advanced; a byte that begins no valid one is returned as it
- * is. */
+/* The code point at s[*i], and advances *i. A byte that begins no valid code point is returned
+ * unchanged. */
 static uint32_t next_code_point(fv_string s, size_t *i) {
     const uint8_t *p = (const uint8_t *)s.s + *i;
     size_t left = s.n - *i, n = p[0] < 0xC0 ? 1 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
@@ -388,7 +393,8 @@ static uint32_t next_code_point(fv_string s, size_t *i) {
     return c;
 }
 
-/* Do its code points say the same bytes again? */
+/* Whether encoding its code points again gives the same bytes, that is, whether it is valid
+ * UTF-8. */
 static bool is_unicode(fv_arena *a, fv_string s) {
     fv_text again = {.arena = a};
     for (size_t at = 0; at < s.n;)
@@ -454,7 +460,8 @@ bool fv_tensor_to_npy(fv_text *out, fv_session *s, const fv_tensor *t) {
     return true;
 }
 
-/* The file format has no names for these types: the reader must know them. */
+/* Whether a file of this type does not name it, since the format has no name for it, so that a
+ * reader must know it. */
 static bool is_disguised(fv_elem e) {
     return e == FV_BF16 || fv_elem_is_packed(e) || (e < FV_ELEM_END && (FV_SET_FLOAT8 >> e & 1));
 }

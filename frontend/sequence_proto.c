@@ -1,7 +1,7 @@
-/* sequence_proto.c - files of sequences and optionals, as the tensors that these are made of
- * (ops/sequence/sequence.h).
+/* sequence_proto.c - reads and writes files of sequences and optionals, as the tensors that
+ * represent them (ops/sequence/sequence.h).
  *
- * An OptionalProto is written as a SequenceProto of at most one value would be, so one message
+ * An OptionalProto has the same encoding as a SequenceProto of at most one value, so one message
  * serves both. */
 #include <string.h>
 
@@ -10,10 +10,10 @@
 #include "ops/sequence/sequence.h"
 #include "ops/text/text.h"
 
-enum { TENSORS = 1, SEQUENCES = 3 }; /* elem_type */
+enum { TENSORS = 1, SEQUENCES = 3 }; /* values of SequenceProto.elem_type */
 
-/* The sequence in a file, or in the optional in it; NULL after a diagnostic. *there: is it
- * there? */
+/* The sequence in a file, or in the optional in it; NULL after a diagnostic. *there: out, false if
+ * the file is an empty optional. */
 static const Onnx__SequenceProto *unpack(fv_session *s, fv_arena *a, const uint8_t *data,
                                          size_t size, const char *path, bool *there) {
     const char *kind = fv_printf(a, "a sequence or an optional ('%s')", path);
@@ -48,7 +48,7 @@ static bool is_element(fv_session *s, const fv_tensor *t, fv_elem e, const char 
 
 static const fv_tensor *elements(fv_arena *a, fv_elem e, size_t n, const fv_tensor *const *all) {
     size_t count = 0, at = 0;
-    for (size_t i = 0; i < n; i++) /* all lie in a file: the sum fits */
+    for (size_t i = 0; i < n; i++) /* all are in one file, so the sum fits */
         count += all[i]->count;
     fv_tensor *data = fv_tensor_new(a, e, 1, (int64_t[]){(int64_t)count});
     for (size_t i = 0; i < n; at += all[i]->bytes, i++)

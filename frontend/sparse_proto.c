@@ -1,6 +1,6 @@
-/* sparse_proto.c - files of sparse tensors (SparseTensorProto) as the two tensors that an input of
- * a model takes: the elements that are there, and a row of coordinates for each (import_sparse.c).
- * No dense tensor is made of them, however large their dims are. */
+/* sparse_proto.c - reads files of sparse tensors (SparseTensorProto) as the two tensors that an
+ * input of a model takes: the stored elements, and a row of coordinates for each (import_sparse.c).
+ * No dense tensor is made, so its dims may be large. */
 #include <inttypes.h>
 
 #include "frontend/data.h"
@@ -18,7 +18,8 @@ static const char *type_str(fv_arena *a, const fv_tensor *t) {
     return fv_printf(a, "%s%s", fv_elem_name(t->elem), dims_str(a, t->rank, t->dims));
 }
 
-/* Coordinate `axis` of element i, by the whole of its index; the product of dims fits. */
+/* The coordinate of element i along `axis`. If the file has linear indices, it is computed from
+ * them; the product of dims fits. */
 static int64_t coordinate(const fv_sparse_parts *p, size_t i, int axis) {
     if (p->indices->rank == 2)
         return fv_tensor_int(p->indices, i * (size_t)p->rank + (size_t)axis);
@@ -47,7 +48,8 @@ static bool is_inside(const fv_sparse_parts *p, size_t i, size_t count) {
     return inside;
 }
 
-/* The order of elements i and i - 1, by their coordinates; both are inside. */
+/* Whether element i comes after element i - 1 in the order of coordinates; both are within the
+ * dims. */
 static bool is_behind(const fv_sparse_parts *p, size_t i) {
     for (int k = 0; k < p->rank; k++) {
         int64_t before = coordinate(p, i - 1, k), at = coordinate(p, i, k);

@@ -1,4 +1,5 @@
-/* tensor_proto.c - TensorProto to tensors and back: raw bytes, typed lists, strings, sparse. */
+/* tensor_proto.c - decodes and encodes TensorProto: raw bytes, typed lists, strings, sparse
+ * tensors. */
 #include "frontend/tensor_proto.h"
 
 #include <string.h>
@@ -57,7 +58,7 @@ const fv_tensor *fv_tensor_of_bytes(fv_arena *a, fv_elem e, int rank, const int6
     return new_tensor(a, e, rank, dims, count, size, own);
 }
 
-/* ---- where a message keeps its elements ---- */
+/* ---- the field that contains the elements ---- */
 
 enum field {
     FLOAT_DATA = 4,
@@ -82,7 +83,7 @@ static const char *field_name(unsigned field) {
     }
 }
 
-/* The field for elements that are not raw. */
+/* The field with the elements of a type if they are not in raw_data. */
 static unsigned typed_field(fv_elem e) {
     switch ((int)e) {
     case FV_F32:
@@ -101,10 +102,10 @@ static unsigned typed_field(fv_elem e) {
 }
 
 typedef struct payload {
-    unsigned field;      /* 0: none */
-    size_t pieces;       /* occurrences of the field that are not empty */
-    size_t bytes;        /* of them all, without tags */
-    fv_wire_field first; /* of the pieces */
+    unsigned field;      /* 0: the message has no elements */
+    size_t pieces;       /* number of occurrences of the field that are not empty */
+    size_t bytes;        /* total size of these occurrences, without tags */
+    fv_wire_field first; /* the first such occurrence */
 } payload;
 
 typedef struct decoder {
@@ -112,8 +113,8 @@ typedef struct decoder {
     const Onnx__TensorProto *t;
     fv_elem elem;
     int rank;
-    size_t count, size;      /* elements; bytes of them */
-    const uint8_t *at, *end; /* the whole message */
+    size_t count, size;      /* number of elements, and their size in bytes */
+    const uint8_t *at, *end; /* the rest of the message, from the field to be read next */
 } decoder;
 
 static bool bad(const decoder *d, const char *what) {
@@ -144,11 +145,11 @@ static bool find_payload(const decoder *d, payload *out) {
 
 /* ---- typed lists ---- */
 
-/* Where decoded numbers go: `n` units of `unit` bytes in host order. */
+/* The memory for decoded numbers: `n` units of `unit` bytes in host order. */
 typedef struct sink {
     uint8_t *at;
     size_t n, unit;
-    int64_t lo, hi; /* of what fits */
+    int64_t lo, hi; /* range of values that fit */
     bool overflow, misfit;
 } sink;
 
@@ -184,7 +185,7 @@ static void put_list(sink *k, const fv_wire_field *f, unsigned field) {
         put_number(k, field == INT32_DATA ? (uint64_t)(int32_t)v : v);
 }
 
-/* What a number in int32_data or uint64_data may be. Bits of a float or packed elements count as
+/* Sets the range of numbers in int32_data or uint64_data. Bits of floats and packed elements are
  * unsigned, but some writers extend their sign. */
 static void set_range(sink *k, fv_elem e) {
     int bits = (int)k->unit * 8;
@@ -199,7 +200,7 @@ static void set_range(sink *k, fv_elem e) {
 static const fv_tensor *decode_typed(const decoder *d, const payload *p) {
     size_t unit = fv_elem_unit(d->elem), units = d->size / unit;
     bool floats = p->field == FLOAT_DATA || p->field == DOUBLE_DATA;
-    if (p->bytes < units * (floats ? unit : 1)) { /* before anything is allocated */
+    if (p->bytes < units * (floats ? unit : 1)) { /* checked before anything is allocated */
         bad(d, fv_printf(d->r->arena, "%s is too short for its dims", field_name(p->field)));
         return NULL;
     }
@@ -303,14 +304,14 @@ const fv_tensor *fv_tensor_decode(fv_tensor_reader *r, const Onnx__TensorProto *
     return decode_internal(&d);
 }
 
-/* ---- sparse tensors, made dense ---- */
+/* ---- sparse tensors, converted to dense ones ---- */
 
 static bool sparse_error(fv_tensor_reader *r, const Onnx__SparseTensorProto *t, const char *what) {
     const char *name = t->values && t->values->name ? t->values->name : "";
     return fv_error(r->session, "sparse tensor '%s': %s", name, what);
 }
 
-/* The linear index of element i; false where it is out of range. */
+/* The linear index of element i; false if it is out of range. */
 static bool linear_index(const fv_tensor *indices, const fv_tensor *dense, size_t i, size_t *out) {
     if (indices->rank == 1) {
         int64_t at = fv_tensor_int(indices, i);
@@ -375,7 +376,7 @@ static const fv_tensor *decode_file(fv_session *s, fv_arena *a, const uint8_t *d
     return m ? fv_tensor_decode(&r, (const Onnx__TensorProto *)m) : NULL;
 }
 
-/* Tries it where nobody hears the diagnostics. */
+/* Decodes it in a session of its own, whose diagnostics are dropped. */
 bool fv_tensor_is_pb(const uint8_t *data, size_t size) {
     fv_session *s = fv_session_new();
     fv_door door;
@@ -390,7 +391,8 @@ bool fv_tensor_is_pb(const uint8_t *data, size_t size) {
     return is;
 }
 
-/* The bytes do not say what they are, and the field numbers of the three messages overlap. */
+/* Whether it is a sequence or an optional and not a tensor: the bytes do not name their message,
+ * and the field numbers of the three messages overlap. */
 static bool is_sequence(const uint8_t *data, size_t size) {
     return size &&
            (fv_wire_matches(&onnx__sequence_proto__descriptor, data, size) ||

@@ -1,5 +1,5 @@
-/* text_parts.c - tensors of strings, as the text and ends that models take and give
- * (ops/text/text.h), and back. */
+/* text_parts.c - converts tensors of strings to the text and ends that inputs and outputs of models
+ * have (ops/text/text.h), and back. */
 #include <string.h>
 
 #include "frontend/data.h"
@@ -15,7 +15,8 @@ bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings, const fv_tensor
               *ends = fv_tensor_new(a, FV_I64, strings->rank, strings->dims);
     if (!text || !ends)
         return false;
-    char *to = (char *)(uintptr_t)text->data; /* our own, new */
+    /* the cast is legal: this tensor was allocated here */
+    char *to = (char *)(uintptr_t)text->data;
     for (size_t i = 0; i < strings->count; at += from[i++].n) {
         if (from[i].n)
             memcpy(to + at, from[i].s, from[i].n);
@@ -28,7 +29,8 @@ bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings, const fv_tensor
 
 const fv_tensor *fv_strings_from_text(fv_arena *a, const fv_tensor *text, const fv_tensor *ends) {
     fv_tensor *t = fv_tensor_new(a, FV_STRING, ends->rank, ends->dims);
-    fv_string *to = t ? (fv_string *)(uintptr_t)t->data : NULL; /* our own, new */
+    /* the cast is legal: this tensor was allocated here */
+    fv_string *to = t ? (fv_string *)(uintptr_t)t->data : NULL;
     int64_t at = 0;
     for (size_t i = 0; t && i < t->count; i++) {
         int64_t end = fv_tensor_int(ends, i);

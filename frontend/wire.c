@@ -1,7 +1,7 @@
 /* wire.c - checks the structure of protobuf bytes and makes the skeleton that protobuf-c unpacks.
  *
- * The walk runs twice over the same code: first to check and to count, then to write. Lengths in
- * the skeleton take five bytes each, so that they can be filled in when a message is done. */
+ * The same code visits all fields twice: first to check and to count, then to write. Lengths in the
+ * skeleton take five bytes each, so that they can be filled in when a message is done. */
 #include "frontend/wire.h"
 
 #include <assert.h>
@@ -88,15 +88,15 @@ bool fv_wire_next(fv_wire *w, fv_wire_field *out) {
     }
 }
 
-/* ---- the walk ---- */
+/* ---- visiting the fields ---- */
 
 enum { LENGTH_BYTES = 5, TENSOR_RAW_DATA = 9 };
 
 typedef struct walk {
-    const uint8_t *base; /* of all bytes */
-    uint8_t *out;        /* the skeleton; NULL in the first run */
-    size_t n;            /* bytes of it so far */
-    size_t decoded;      /* memory that protobuf-c will take */
+    const uint8_t *base; /* beginning of all bytes */
+    uint8_t *out;        /* the skeleton; NULL in the first pass */
+    size_t n;            /* bytes of the skeleton so far */
+    size_t decoded;      /* memory that protobuf-c will need */
     int depth;
     /* the first fault */
     const char *fault;
@@ -149,7 +149,7 @@ static void put_scalar(walk *k, const fv_wire_field *f) {
     put(k, b, f->type == PROTOBUF_C_WIRE_TYPE_32BIT ? 4 : 8);
 }
 
-/* A length of fixed width where `at` was reserved for it. */
+/* Writes a length of fixed width at the position `at` that was reserved for it. */
 static void fill_length(walk *k, size_t at, size_t length) {
     if (!k->out)
         return;
@@ -157,13 +157,14 @@ static void fill_length(walk *k, size_t at, size_t length) {
         k->out[at + i] = (uint8_t)((length >> 7 * i & 127) | (i < LENGTH_BYTES - 1 ? 128 : 0));
 }
 
-/* What nobody reads: people's remarks (exporters put stack traces there) and training. */
+/* Whether a field is left out because nothing reads it: remarks (exporters store stack traces
+ * there) and training. */
 static bool is_left_out(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *f) {
     return !strcmp(f->name, "doc_string") || !strcmp(f->name, "training_info") ||
            (type != &onnx__model_proto__descriptor && !strcmp(f->name, "metadata_props"));
 }
 
-/* Elements of a tensor stay where they are. */
+/* Whether a field contains elements of a tensor, which are not copied. */
 static bool is_payload(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *f) {
     const char *n = f->name;
     return type == &onnx__tensor_proto__descriptor &&
@@ -195,7 +196,7 @@ static ProtobufCWireType wire_type_of(ProtobufCType t) {
     return PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
 }
 
-/* Length of the UTF-8 sequence at p, without overlong forms and surrogates; 0: there is none. */
+/* Length of the UTF-8 sequence at p, refusing overlong forms and surrogates; 0 if it is invalid. */
 static size_t utf8_length(const uint8_t *p, size_t n) {
     if (p[0] < 0x80)
         return 1;
@@ -221,7 +222,7 @@ static const char *string_fault(const uint8_t *p, size_t n) {
     return NULL;
 }
 
-/* A repeated number may be written as one list. */
+/* Checks a repeated number that is written as one packed list, and counts its elements. */
 static const char *packed_fault(const fv_wire_field *in, ProtobufCWireType type, size_t *count) {
     if (type == PROTOBUF_C_WIRE_TYPE_VARINT) {
         fv_wire w = {in->data, in->data + in->size, NULL};
@@ -291,7 +292,8 @@ static bool walk_field(walk *k, const ProtobufCMessageDescriptor *type,
     return true;
 }
 
-/* A tensor without elements records where they are stored. */
+/* A tensor in the skeleton has, in place of its elements, the position of its message in the
+ * bytes. */
 static void put_place(walk *k, const uint8_t *bytes, size_t size) {
     fv_wire_place place = {(uint64_t)(bytes - k->base), size};
     put_tag(k,
@@ -317,7 +319,7 @@ static bool walk_message(walk *k, const ProtobufCMessageDescriptor *type, const 
             }
             continue;
         }
-        /* protobuf would merge the two: no writer means that */
+        /* protobuf would merge the two messages, which no writer intends */
         uint64_t bit = UINT64_C(1) << (f - type->fields);
         if (f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED &&
             (seen & bit))
@@ -337,7 +339,8 @@ static bool walk_message(walk *k, const ProtobufCMessageDescriptor *type, const 
 
 /* ---- messages ---- */
 
-/* protobuf-c allocates from the arena; what it frees goes with the arena. */
+/* protobuf-c allocates from the arena; freeing does nothing, since the arena is freed as a
+ * whole. */
 static void *arena_alloc(void *arena, size_t size) {
     return fv_alloc(arena, size, 1);
 }

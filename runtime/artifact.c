@@ -1,4 +1,5 @@
-/* artifact.c - artifacts: running anything that has a table. */
+/* artifact.c - artifacts: runs compiled models, of which it needs the table and the functions plan
+ * and run. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static int table_run(fv_artifact *a, const int64_t *dims, const void *const *inp
     return a->model->run(dims, inputs, outputs, out_dims, workspace, bytes, &with);
 }
 
-/* ---- what runs share ---- */
+/* ---- state that all runs of an artifact share ---- */
 
 static void *env_alloc(void *user, size_t bytes) {
     (void)user;
@@ -37,11 +38,12 @@ static void env_free(void *user, void *p) {
 
 struct fv_pool_list {
     struct fv_pool_list *next;
-    int threads; /* that were asked for */
+    int threads; /* the number of threads that the caller requested */
     fv_pool *pool;
 };
 
-/* Memory of a run that is over, for the next one: fresh pages would cost more than many a model. */
+/* Memory of a finished run, kept for the next one, since mapping fresh pages would take longer than
+ * many a model runs. */
 struct fv_workspace {
     struct fv_workspace *next;
     void *memory;
@@ -64,7 +66,7 @@ static fv_pool *pool_of(fv_artifact *a, int threads) {
     return pool && fv_pool_size(pool) > 1 ? pool : NULL;
 }
 
-/* A workspace of at least `bytes`; NULL: no memory. One that is too small is given up. */
+/* A workspace of at least `bytes`; NULL: no memory. A kept workspace that is too small is freed. */
 static struct fv_workspace *take_workspace(fv_artifact *a, size_t bytes) {
     pthread_mutex_lock(a->lock);
     struct fv_workspace *w = a->workspaces;
@@ -138,13 +140,15 @@ void fv_artifact_free(fv_artifact *a) {
 
 /* ---- running ---- */
 
-/* What one run works on. out_dims: for each output its capacity, then its dims. */
+/* The state of one run. out_dims: for each output its capacity in elements, then its dims. */
 typedef struct run_state {
     fv_artifact *artifact;
     const fv_array *inputs;
     fv_array *outputs;
-    unsigned char *ours; /* outputs that we allocate */
-    int64_t *grow;       /* elements to try for outputs without a bound */
+    unsigned char *ours; /* for each output, whether it is allocated here */
+    /* for each output of unbounded size, the number of elements with which the next attempt is
+     * made */
+    int64_t *grow;
     int64_t *dims, *out_dims;
     const void **in;
     void **out;
@@ -199,8 +203,8 @@ static int make_output(fv_array *o, const fv_port_info *p, int64_t capacity) {
     return FV_OK;
 }
 
-/* The caller's buffer has to hold what is known now; of dims that depend on data the run says
- * whether they fit. */
+/* Checks that the caller's buffer has enough space for an output whose dims are known. For dims
+ * that depend on data, the run itself checks that. */
 static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacity, fv_log *log) {
     int64_t have = 1;
     char text[400];
@@ -226,7 +230,7 @@ static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacit
     return FV_OK;
 }
 
-/* What is added to an input is its memory. */
+/* An output that is in place has the memory of its input. */
 static int share_output(run_state *s, int i, fv_log *log) {
     const fv_model *m = s->artifact->model;
     const fv_port_info *p = &m->outputs[i], *in = &m->inputs[p->state_of - 1];
@@ -259,8 +263,8 @@ static int place_outputs(run_state *s, fv_log *log) {
     return status;
 }
 
-/* The plan tells bounds of what data decides; where the run stops before it tells more, nothing is
- * known. */
+/* The plan has set bounds for dims that depend on data. Sets them to -1, which is left if the run
+ * stops before it writes the actual dims. */
 static void forget_dims(run_state *s) {
     const fv_model *m = s->artifact->model;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank)
@@ -270,8 +274,8 @@ static void forget_dims(run_state *s) {
             s->out_dims[at + 1 + k] = -1;
 }
 
-/* The number of elements that the run reported for an output with these dims; -1: it stopped
- * before. */
+/* The number of elements of an output with the dims that the run has written; -1: it stopped before
+ * it wrote them. */
 static int64_t told_elements(const fv_port_info *p, const int64_t *dims) {
     int64_t n = 1;
     for (int k = 0; k < p->rank; k++)
@@ -304,12 +308,13 @@ static void drop_outputs(run_state *s) {
     for (int i = 0; i < s->artifact->model->noutputs; i++)
         if (s->ours && s->ours[i]) {
             fv_array_free(&s->outputs[i]);
-            s->outputs[i].data = NULL; /* also where it is an input's */
+            s->outputs[i].data = NULL; /* also if it is the input's memory */
             s->outputs[i].capacity = 0;
         }
 }
 
-/* After FV_TOO_SMALL: the elements that outputs without a bound turned out to need. */
+/* After FV_TOO_SMALL: raises the sizes of outputs without a bound to those that the run has
+ * reported. Nonzero if any was raised, so that the run is worth repeating. */
 static int grow_outputs(run_state *s) {
     const fv_model *m = s->artifact->model;
     int grown = 0;
@@ -339,7 +344,8 @@ static void tell_dims(run_state *s) {
     }
 }
 
-/* NULL, or of a size that this library knows. */
+/* Copies the caller's options; NULL means the defaults. Their size must be one that this library
+ * knows. */
 static int read_options(const fv_run_options *from, fv_run_options *o, fv_log *log) {
     *o = (fv_run_options){.size = sizeof *o};
     if (from && (from->size < sizeof from->size || from->size > sizeof *o)) {
@@ -355,9 +361,9 @@ static int read_options(const fv_run_options *from, fv_run_options *o, fv_log *l
     return FV_BAD_ARGUMENT;
 }
 
-/* ---- what a run refused, in words ---- */
+/* ---- messages about refused runs ---- */
 
-/* Does every input that has elements have an address that fits them? */
+/* Checks that every input with elements has an address that is aligned to them. */
 static int check_inputs(const fv_model *m, const fv_array *inputs, fv_log *log) {
     for (int i = 0; i < m->ninputs; i++) {
         const fv_array *x = &inputs[i];
@@ -378,8 +384,8 @@ static int check_inputs(const fv_model *m, const fv_array *inputs, fv_log *log) 
     return FV_OK;
 }
 
-/* A number is printed as it is; a formula longer than half a line is less helpful than the words
- * that follow. */
+/* Prints a relation that does not hold. A side that is a number is printed as it is; if a formula
+ * is longer than half a line, only its reason is printed. */
 static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t left,
                           int64_t right, fv_log *log) {
     enum { READABLE = 60 };
@@ -395,7 +401,7 @@ static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t
                    (long long)left, r->right, (long long)right, where, r->why);
 }
 
-/* After FV_BAD_DIM: relations of the table that do not hold. */
+/* After FV_BAD_DIM: prints the relations of the table that do not hold. */
 static void tell_relations(const run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     for (int i = 0; i < m->nrelations; i++) {
@@ -407,7 +413,7 @@ static void tell_relations(const run_state *s, fv_log *log) {
     }
 }
 
-/* After FV_TOO_SMALL: outputs whose size the run has reported, and states. */
+/* After FV_TOO_SMALL: prints the outputs whose size the run has reported, and the states. */
 static void tell_capacities(const run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
@@ -429,7 +435,8 @@ static void note_launch(void *user, int32_t launch, int32_t end) {
         *(int32_t *)user = launch;
 }
 
-/* After FV_BAD_INDEX of code that nobody explains: once more, to see which launch it stops at. */
+/* After FV_BAD_INDEX, for code without `explain`: runs it again with a trace to find the launch at
+ * which it stops. */
 static void tell_launch(run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     int32_t launch = -1;
@@ -506,7 +513,8 @@ static int run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
     return status;
 }
 
-/* Lists may be NULL where the model has none. */
+/* The name of an argument that is NULL. The lists may be NULL if the model has no inputs or
+ * outputs. */
 static const char *missing_argument(const fv_artifact *a, const fv_array *inputs,
                                     const fv_array *outputs) {
     return !a                                   ? "artifact"

@@ -1,5 +1,6 @@
-/* dims.c - values of symbolic dims from the shapes of inputs. The table tells dims as text; this
- * reads it: names, numbers, + - *, floordiv, ceildiv, mod, min, max, broadcast, parentheses. */
+/* dims.c - finds the values of symbolic dims from the shapes of inputs. The table contains dims as
+ * text, which is parsed here: names, numbers, + - *, floordiv, ceildiv, mod, min, max, broadcast,
+ * parentheses. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +185,7 @@ int fv_dim_text_symbol(const fv_model *m, const char *text) {
     return text[n] ? -1 : i;
 }
 
-/* ---- symbols from shapes ---- */
+/* ---- values of symbols from shapes ---- */
 
 static int check_types(const fv_model *m, const fv_array *inputs, const unsigned char *given,
                        fv_log *log) {
@@ -204,7 +205,8 @@ static int check_types(const fv_model *m, const fv_array *inputs, const unsigned
     return FV_OK;
 }
 
-/* A capacity is that of a state which has room along that axis. */
+/* Checks capacities: only a state that is in place may have one, along the axis along which it
+ * grows. */
 static int check_capacities(const fv_model *m, const fv_array *inputs, const unsigned char *given,
                             fv_log *log) {
     for (int i = 0; i < m->ninputs; i++) {
@@ -226,7 +228,7 @@ static int check_capacities(const fv_model *m, const fv_array *inputs, const uns
     return FV_OK;
 }
 
-/* A dim that is a symbol alone tells that symbol. */
+/* Sets each symbol that is a dim by itself. */
 static void read_symbols(const fv_model *m, const fv_array *x, const fv_port_info *p, int64_t *dims,
                          unsigned char *known) {
     for (int k = 0; k < p->rank; k++) {
@@ -243,8 +245,8 @@ static void read_symbols(const fv_model *m, const fv_array *x, const fv_port_inf
     dims[s] = x->capacity;
 }
 
-/* The value of symbol s for which `text` is `want`, found by trying: a dim is linear in its symbols
- * in all that frameworks export. Others must be known. */
+/* Sets symbol s to the value for which `text` is `want`, given the values of the others. Evaluates
+ * it for 0 and 1: the dims that frameworks export are linear in their symbols. */
 static int solve_for(const fv_model *m, int64_t *dims, int s, const char *text, int64_t want) {
     int64_t at0, at1, step, rest;
     dims[s] = 0;
@@ -296,7 +298,7 @@ void fv_name_dims(const fv_model *m, const int64_t *dims, char *out, size_t size
                                m->symbols[s].name, (long long)dims[s]);
 }
 
-/* " (batch = 3, seq = 4)": the symbols that occur in a dim. */
+/* " where batch = 3, seq = 4": the symbols that occur in a dim. */
 static void name_values(const fv_model *m, const int64_t *dims, const char *text, char *out,
                         size_t size) {
     size_t at = 0;
@@ -349,7 +351,7 @@ int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char
     return status;
 }
 
-/* An array without a capacity has room for what is in it. */
+/* The capacity of a state; for an array without one, its size along the axis. */
 static int64_t room_of(const fv_array *x, const fv_port_info *p) {
     return x->capacity ? x->capacity : x->dims[p->in_place - 1];
 }

@@ -25,7 +25,7 @@ extern "C" {
 
 #define FV_ARRAY_RANK 32
 
-#ifdef __GNUC__ /* a status is to be looked at */
+#ifdef __GNUC__ /* warns if a status is ignored */
 #define FV_ANSWER __attribute__((warn_unused_result))
 #else
 #define FV_ANSWER
@@ -62,10 +62,10 @@ enum {
     FV_TYPE_INT2
 };
 
-/* A tensor in memory: row-major, host byte order; packed types (4 and 2 bits) packed from the low
- * bits of each byte on, as ONNX does. It is dense, unless it has a capacity: then its elements are
- * the first dims[axis] along that axis of a tensor that has `capacity` there, and else the same
- * dims. So is what a model adds to in place, fv_port_info.in_place. */
+/* A tensor in memory: row-major, host byte order; packed types (4 and 2 bits) are packed from the
+ * low bits of each byte on, as in ONNX. It is dense, unless it has a capacity: then its elements
+ * are the first dims[axis] along that axis of a tensor that has `capacity` there, and else the same
+ * dims. Such are the states that a model updates in place, fv_port_info.in_place. */
 typedef struct fv_array {
     int32_t type; /* FV_TYPE_ */
     int32_t rank;
@@ -76,8 +76,8 @@ typedef struct fv_array {
     int32_t axis;
 } fv_array;
 void fv_array_free(fv_array *a);
-/* Bytes of its memory, with its capacity; SIZE_MAX where that overflows or the type has no fixed
- * size. */
+/* The size of its memory in bytes, capacity included; SIZE_MAX if that overflows or the type has no
+ * fixed size. */
 size_t fv_array_bytes(const fv_array *a);
 
 /* The name of a status: "FV_BAD_DIM"; and what it means in a few words. */
@@ -86,11 +86,11 @@ const char *fv_status_text(int status);
 
 /* ---- messages ---- */
 
-/* Collects what a call has to say, one line a message, in the form
- * `model.onnx: error: node 'MatMul_12' (MatMul): ...`. NULL where a log is taken: silence. */
+/* Collects the messages of a call, one per line, in the form `model.onnx: error: node 'MatMul_12'
+ * (MatMul): ...`. If a function is passed NULL, its messages are dropped. */
 typedef struct fv_log fv_log;
 fv_log *fv_log_new(void); /* NULL: no memory */
-/* all lines; "" if there are none; lives as long as the log */
+/* all lines, "" if there are none; valid until the log changes or is freed */
 const char *fv_log_text(const fv_log *l);
 void fv_log_clear(fv_log *l);
 void fv_log_free(fv_log *l);
@@ -105,32 +105,29 @@ typedef struct fv_artifact fv_artifact;
 int fv_load(const char *path, fv_log *log, fv_artifact **out) FV_ANSWER;
 /* The table of names, types, dims and entry points; lives as long as the artifact. */
 const fv_model *fv_artifact_model(const fv_artifact *a);
-void fv_artifact_free(fv_artifact *a); /* NULL is allowed; no run may be going on */
+void fv_artifact_free(fv_artifact *a); /* NULL is allowed; no run may be in progress */
 
-/* How to run: zero members mean the defaults. */
+/* How to run; a member that is zero means the default. */
 typedef struct fv_run_options {
     size_t size; /* sizeof(fv_run_options) */
     int threads; /* 0: as many as this process may use; 1: the calling thread only */
     const volatile int32_t *cancel;
 } fv_run_options;
 
-/* Runs once. Finds the values of symbolic dims from the shapes of the inputs, allocates workspace
- * and outputs; the workspace is kept for the next run until the artifact is freed. Any number of
- * threads may run one artifact at the same time.
+/* Runs a model once. Finds the values of symbolic dims from the shapes of the inputs, and allocates
+ * workspace and outputs; the workspace is kept for the next run until the artifact is freed. Any
+ * number of threads may run one artifact at the same time.
  *  inputs   model->ninputs arrays, in order; types and ranks must be the model's
  *  outputs  model->noutputs arrays, zeroed by the caller, or with data and dims of a buffer to use;
- *           those without data are allocated, and freed by fv_array_free. One that is in_place is
- *     its input's
- *           memory: its data is NULL or the same pointer; after the run it has dims and capacity,
- *     and can be the
- *           input of the next one
- *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type
- *  or rank does not fit, or its capacity stands at another axis, a list is NULL though the model
- *     has members of it, options of another size; FV_BAD_DIM: dims are out of bounds or contradict
- *     each other; FV_TOO_SMALL: a
- *  buffer of the caller does not hold the output, or a state has no room for what is new. Then
- *     nothing is left allocated, and the log says
- *  which input, dim or node it was. */
+ *           those without data are allocated, and freed by fv_array_free. One that is in_place has
+ *           the memory of its input: its data must be NULL or the same pointer; after the run it
+ *           has dims and capacity, and can be the input of the next run
+ *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type or rank does not
+ *  fit, its capacity is along another axis, a list is NULL though the model has members of it, or
+ *  options have another size; FV_BAD_DIM: dims are out of bounds or contradict each other;
+ *  FV_TOO_SMALL: a buffer of the caller is too small for the output, or a state's capacity for the
+ *  new elements. After a failure nothing is left allocated, and the log names the input, dim or
+ *  node. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) FV_ANSWER;
 
@@ -147,39 +144,43 @@ typedef struct fv_compile_options {
     const char *const *dims;
     /* '0' to '3', 's'; 0: '2'. '0' runs few passes; the others all, with that level for code */
     char level;
-    int naive;                 /* the reference schedule: each op alone */
-    const char *name;          /* prefix of C names; NULL: from the file's */
-    const char *const *passes; /* instead of the level's pipeline; NULL terminated */
+    int naive;        /* whether to use the reference schedule, without fusion */
+    const char *name; /* prefix of C names; NULL: made from the file's name */
+    /* passes that run instead of the level's pipeline; NULL terminated */
+    const char *const *passes;
     fv_backend_kind backend;
-    int verify; /* check the IR after every pass */
-    /* "past=present", INPUT=OUTPUT: fv_port_info.state_of; "past=present:1024",
-     * INPUT=OUTPUT:CAPACITY, a number or a name: in_place besides; a '*' in both names stands for
-     * the same text: "past.*=present.*:1024"; NULL terminated */
+    int verify; /* whether the IR is verified after every pass */
+    /* outputs that are inputs of the next run, fv_port_info.state_of: "past=present" is
+     * INPUT=OUTPUT; "past=present:1024" is INPUT=OUTPUT:CAPACITY, a number or a name, and makes
+     * them in_place as well; a '*' in both names stands for the same text: "past.*=present.*:1024";
+     * NULL terminated */
     const char *const *states;
-    /* files: where weights go: "object", "file", "incbin", "text"; NULL: as docs/cli.md says */
+    /* for files: where weights are stored: "object", "file", "incbin", "text"; NULL: see
+     * docs/cli.md */
     const char *weights;
-    /* an ONNX model that departs from the standard is an error, not a few warnings */
+    /* whether departures from the ONNX standard are errors instead of a few warnings */
     int strict;
-    const char *tuning; /* path of what `fovea tune` has written for this model; NULL: none */
-    /* passes that run only where they are asked for; NULL terminated; NULL: none */
+    /* path of a file that `fovea tune` has written for this model; NULL: none */
+    const char *tuning;
+    /* passes that are off by default and shall run; NULL terminated; NULL: none */
     const char *const *enable;
-    /* passes, steps of lowering and rules that are left out; the same. `fovea opt --list-passes`
-     * lists the first two */
+    /* passes, steps of lowering and rules that shall not run; NULL terminated; NULL: none. `fovea
+     * opt --list-passes` lists passes and steps */
     const char *const *disable;
 } fv_compile_options;
 
-/* Compiles to something that runs at once; or loads it, where that has been done before: from the
- * cache on disk, whose folder FOVEA_CACHE_DIR names. Empty, there is none; unset, it is
- * $XDG_CACHE_HOME/fovea or ~/.cache/fovea.
- *  path  an ONNX model, graph IR text or kernel IR text (told apart by content)
- *  Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT after messages; FV_NO_MEMORY. */
+/* Compiles to an artifact in memory that can be run. If the same compilation was done before, loads
+ * its result from the cache on disk: in the folder FOVEA_CACHE_DIR; if that is empty, there is no
+ * cache; if it is unset, in $XDG_CACHE_HOME/fovea or ~/.cache/fovea.
+ *  path  an ONNX model, graph IR text or kernel IR text (distinguished by content)
+ * Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT after messages; FV_NO_MEMORY. */
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log,
                fv_artifact **out) FV_ANSWER;
 
-/* Compiles to files: the kind follows from the suffix of `out`: .so .o .a .c .ll .s, a folder
- * (ends in `/`): C with Makefile and self-test, .fvir graph IR, .fvk kernels and host program; the
- * last two have their larger constants beside them, in `out`.bin. `o->backend` has no meaning here.
- *  Returns as fv_compile. Nothing is left behind on failure, nothing old is lost. */
+/* Compiles to files. The suffix of `out` decides the kind: .so .o .a .c .ll .s; a folder (ends in
+ * `/`): C with Makefile and self-test; .fvir: graph IR; .fvk: kernels and host program. The last
+ * two have their larger constants in a second file, `out`.bin. `o->backend` is ignored.
+ *  Returns as fv_compile. After a failure no new file is left, and no old file is lost. */
 int fv_compile_file(const char *path, const char *out, const fv_compile_options *o,
                     fv_log *log) FV_ANSWER;
 

@@ -1,6 +1,6 @@
-/* load.c - opens compiled libraries, and the files of weights beside them. Both are looked at
- * before they are trusted: what the loader would crash on, what another version wrote, what does
- * not belong together. */
+/* load.c - opens compiled libraries, and the files of weights next to them. Both are checked before
+ * they are used: for damage that would crash the loader, for other versions of the table, and for
+ * weights of another compilation. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ enum { THIS_MACHINE = EM_RISCV };
 #elif defined(__arm__)
 enum { THIS_MACHINE = EM_ARM };
 #else
-enum { THIS_MACHINE = EM_NONE }; /* the loader has to know */
+enum { THIS_MACHINE = EM_NONE }; /* other machines are left to the loader's check */
 #endif
 
 static int is_inside(FILE *f, const ElfW(Ehdr) * head, int segment, off_t size) {
@@ -70,7 +70,7 @@ static int no_weights(fv_log *log, const char *library, const char *path, const 
     return FV_BAD_FILE;
 }
 
-/* After FV_BAD_FILE *why tells. */
+/* Maps an open file. After FV_BAD_FILE *why is the reason. */
 static int map_descriptor(int fd, void **file, size_t *bytes, const char **why) {
     struct stat st;
     if (fstat(fd, &st)) {
@@ -93,7 +93,8 @@ static int map_descriptor(int fd, void **file, size_t *bytes, const char **why) 
 }
 
 static int map_checked(const char *path, void **file, size_t *bytes, const char **why) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
+    /* O_NONBLOCK: opening a pipe must not block */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         *why = strerror(errno);
         return FV_BAD_FILE;
@@ -106,8 +107,8 @@ static int map_checked(const char *path, void **file, size_t *bytes, const char 
     return FV_BAD_FILE;
 }
 
-/* The file in the folder of the library `full`. Each run compares its header with the one that it
- * expects. */
+/* Maps the file of weights in the folder of the library `full`. Each run compares its head with the
+ * expected one. */
 static int map_weights(fv_artifact *a, const char *library, const char *full, fv_log *log) {
     const char *name = a->model->weights_file, *why;
     if (!name)
@@ -132,7 +133,7 @@ static int map_weights(fv_artifact *a, const char *library, const char *full, fv
     return status;
 }
 
-/* Says what a library is that has no table of this version. */
+/* Reports what a library without a table of this version is. */
 static int unfit(const char *path, const fv_model *model, bool ours, fv_log *log) {
     if (!ours)
         fv_log_add(log, "%s: error: is no compiled model: it has no fovea_model", path);
@@ -185,13 +186,15 @@ static int open_table(void *lib, const char *path, const char *full, fv_log *log
     return FV_OK;
 }
 
-/* Whatever prefix its names have, a shared library gives its table as `fovea_model`. */
+/* Loads a library. Its function `fovea_model` returns its table, whatever prefix its other names
+ * have. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) {
     if (out)
         *out = NULL;
     if (!path || !out)
         return fv_log_missing(log, path ? "out" : "path");
-    char *full = realpath(path, NULL); /* a bare name would be searched for elsewhere */
+    /* dlopen would search for a name without a slash elsewhere */
+    char *full = realpath(path, NULL);
     int error = full ? 0 : errno;
     const char *fault = full ? fv_library_fault(full) : strerror(error);
     void *lib = fault ? NULL : dlopen(full, RTLD_NOW | RTLD_LOCAL);

@@ -1,4 +1,4 @@
-/* log.c - logs, names of statuses, arrays. */
+/* log.c - logs of messages, names of statuses, sizes of arrays. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static bool make_room(fv_log *l, size_t more) {
     return true;
 }
 
-/* One line, whatever the names in it hold. */
+/* Adds a message as one line: control characters in names are escaped. */
 static void add_line(fv_log *l, const char *s, size_t n) {
     size_t before = l->n;
     bool shows;
@@ -60,7 +60,7 @@ static void add_line(fv_log *l, const char *s, size_t n) {
         l->text[l->n] = 0;
 }
 
-/* A message that does not fit into memory is dropped; the status still tells. */
+/* A message for which there is no memory is dropped; the status still reports the failure. */
 void fv_log_add(fv_log *l, const char *format, ...) {
     va_list args;
     if (!l)
@@ -117,7 +117,7 @@ const char *fv_status_text(int status) {
 
 /* ---- arrays ---- */
 
-/* By ONNX type number; 0 bits: none that an array can hold. */
+/* By ONNX type number; 0 bits: a type that no array can have. */
 static const struct {
     const char *name;
     unsigned char bits;
@@ -140,7 +140,8 @@ const char *fv_type_text(int32_t type) {
 
 size_t fv_type_align(int32_t type) {
     unsigned bits = types[type_index(type)].bits;
-    return bits < 16 ? 1 : bits > 64 ? 8 : bits / 8; /* complex numbers are pairs */
+    /* complex numbers are aligned as their parts */
+    return bits < 16 ? 1 : bits > 64 ? 8 : bits / 8;
 }
 
 char *fv_array_text(const fv_array *a, char *text, size_t size) {

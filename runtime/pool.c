@@ -1,13 +1,15 @@
 /* pool.c - a pool of threads for parallel regions.
  *
- * Tasks are numbered by the problem. Each thread has a share of them, the same part in every
- * region: of values that one region makes and the next one reads, and of weights that each run
- * reads, it has its part in its own caches. Who is done takes from the shares of others, so uneven
- * cores balance. (Affinity scheduling: Markatos and LeBlanc, Supercomputing 1992.)
+ * A region has numbered tasks. Each thread has a share of them, the same part in every region, so
+ * that values that one region computes and the next one reads, and weights that each run reads,
+ * stay in that thread's caches. A thread that has finished its share takes tasks from the shares of
+ * others, which balances cores of different speed. (Affinity scheduling: Markatos and LeBlanc,
+ * Supercomputing 1992.)
  *
  * The caller takes part. A region is open while tasks may be left; threads that come late find it
- * closed, and nobody waits for them. Between regions a thread looks for the next one for a fraction
- * of a millisecond, then parks. (Generated C gets this file with its own names.) */
+ * closed, and nothing waits for them. Between regions a thread polls for the next one for a
+ * fraction of a millisecond, then parks. (Generated C contains a copy of this file with names of
+ * its own.) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -29,16 +31,18 @@
 #define FV_POOL_SHARED_SPIN_US 5
 
 #ifndef FV_POOL_ROOT
-#define FV_POOL_ROOT "" /* where /proc and /sys are: a folder, for tests */
+/* the folder that contains /proc and /sys, so that tests can provide others */
+#define FV_POOL_ROOT ""
 #endif
 
-/* state: the region's number, whether it is open, how many threads are inside */
+/* fields of `state`: the region's number, whether it is open, how many threads are inside */
 #define INSIDE UINT64_C(0xffff)
 #define OPEN   UINT64_C(0x10000)
-#define NUMBER UINT64_C(0x20000) /* and above */
+#define NUMBER UINT64_C(0x20000) /* the higher bits */
 
-/* A thread's share of the tasks: how many of it are taken. They lie side by side: a region that is
- * over in a microsecond waits for every line of cache that comes from another core. */
+/* A thread's share of the tasks: how many of them are taken. Shares are adjacent in memory: a
+ * region that lasts a microsecond would be slowed down by each additional cache line that comes
+ * from another core. */
 typedef struct share {
     int64_t taken;
     fv_pool *pool;
@@ -48,15 +52,17 @@ typedef struct share {
 typedef struct region_tasks {
     void (*task)(void *arg, int64_t i);
     void *arg;
-    int64_t n, each, more; /* shares have `each` tasks, the first `more` of them one more */
+    /* each share has `each` tasks, and each of the first `more` shares has one more */
+    int64_t n, each, more;
 } region_tasks;
 
 struct fv_pool {
-    pthread_mutex_t region; /* held while a parallel region is going on */
-    pthread_mutex_t lock;   /* for those that park */
+    pthread_mutex_t region; /* held while a parallel region is running */
+    pthread_mutex_t lock;   /* guards the parked threads */
     pthread_cond_t work, done;
-    int threads, cpus, stop, parked, waiting; /* cpus: that these threads may run on */
-    int64_t spin_us;                          /* how long a waiting thread polls */
+    /* cpus: the number of CPUs that these threads may run on */
+    int threads, cpus, stop, parked, waiting;
+    int64_t spin_us; /* how long a waiting thread polls */
     pthread_t *ids;
     share *shares; /* the first one is the caller's */
     uint64_t state;
@@ -81,7 +87,7 @@ static double quota_of(const char *quota_file, const char *period_file) {
     return got < 1 || q <= 0 || p <= 0 ? 0 : q / p;
 }
 
-/* The least quota of a cgroup and those above it, as far as they can be seen; 0: none. */
+/* The least CPU quota of a cgroup and its ancestors, as far as they are visible; 0: none. */
 static double least_quota(const char *root, const char *path, int v2) {
     char folder[4096], quota[4200], period[4200];
     double least = 0;
@@ -101,7 +107,7 @@ static double least_quota(const char *root, const char *path, int v2) {
     }
 }
 
-/* Is `cpu` in a list such as "cpu,cpuacct"? */
+/* Whether a list such as "cpu,cpuacct" contains "cpu". */
 static int controls_cpu(const char *list) {
     for (; *list; list += strcspn(list, ","), list += *list == ',')
         if (strcspn(list, ",") == 3 && !strncmp(list, "cpu", 3))
@@ -134,8 +140,8 @@ static double cgroup_quota(void) {
     return least;
 }
 
-/* By affinity; if that cannot be determined (a mask of more than 1024 CPUs), the number of CPUs
- * that are online. */
+/* The number of CPUs by affinity; if that cannot be determined (a mask of more than 1024 CPUs), the
+ * number of CPUs that are online. */
 static int usable_cpus(void) {
     cpu_set_t set;
     long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
@@ -143,7 +149,8 @@ static int usable_cpus(void) {
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
-/* A part of a core is one more thread: it works while it may, and the others take the rest. */
+/* A fraction of a CPU in the quota counts as one more thread: it works as long as it may, and the
+ * others take the rest of its share. */
 static int usable_threads(void) {
     int n = usable_cpus();
     double quota = cgroup_quota();
@@ -172,7 +179,8 @@ static int64_t nanoseconds(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Looks for a while. Nonzero: (state & mask) became different from, or equal to, `value`. */
+/* Polls for a while until (state & mask) differs from `value`, or, with until_equal, is equal to
+ * it. Zero if that did not happen. */
 static int spin(const fv_pool *p, uint64_t mask, uint64_t value, int until_equal) {
     int64_t end = 0;
     for (;;) {
@@ -198,8 +206,8 @@ static void deal_tasks(fv_pool *p) {
         p->shares[i].taken = 0;
 }
 
-/* Half of what is left of the share at a time: neighbours, which share what they read, go to one
- * thread, and in the end all are done at once. */
+/* Takes half of what is left of the share at a time: neighbouring tasks, which read the same data,
+ * run on one thread, and all threads finish at about the same time. */
 static void take_from(const fv_pool *p, share *s) {
     int64_t number = s - p->shares, n = p->tasks.each + (number < p->tasks.more);
     int64_t first = number * p->tasks.each + (number < p->tasks.more ? number : p->tasks.more);
@@ -214,14 +222,15 @@ static void take_from(const fv_pool *p, share *s) {
     }
 }
 
-/* First its own tasks, then those of the threads after it. */
+/* Runs tasks of its own share first, then of the shares of the threads after it. */
 static void take_tasks(fv_pool *p, const share *own) {
     int first = (int)(own - p->shares);
     for (int i = 0; i < p->threads; i++)
         take_from(p, &p->shares[(first + i) % p->threads]);
 }
 
-/* Round to nearest, denormals as they are: whatever the thread that made this one has set. */
+/* Sets rounding to nearest and no flushing of denormals, which a thread may have inherited
+ * otherwise. */
 static void set_arithmetic(void) {
 #if defined(__SSE__)
     __builtin_ia32_ldmxcsr(0x1f80);
@@ -233,7 +242,7 @@ static void set_arithmetic(void) {
 #endif
 }
 
-/* Takes part in the region if it is still open. Returns its number. */
+/* Takes part in the region if it is still open. Returns the region's number. */
 static uint64_t enter(fv_pool *p, const share *own) {
     uint64_t s = state_of(p);
     while (s & OPEN)
@@ -272,8 +281,8 @@ static void *worker(void *arg) {
     }
 }
 
-/* At most as many threads as there are tasks, or CPUs to run on: more threads would only share
- * CPUs. */
+/* Wakes at most as many threads as there are tasks, or CPUs to run on, since more threads would
+ * only compete for CPUs. */
 static void wake(fv_pool *p) {
     int most = p->tasks.n < p->threads ? (int)p->tasks.n : p->threads;
     if (most > p->cpus)
@@ -345,7 +354,7 @@ fv_pool *fv_pool_new(int threads) {
     p->threads = 1;
     while (p->threads < threads &&
            pthread_create(&p->ids[p->threads], NULL, worker, &p->shares[p->threads]) == 0)
-        p->threads++; /* fewer than wished for do the same work */
+        p->threads++; /* a pool with fewer threads than requested does the same work */
     return p;
 }
 

@@ -1,7 +1,7 @@
-/* table.c - is the table of a library that was opened fit to be read? A file that was damaged on a
- * disk or on its way may open all the same. Before anything is read through a pointer of the table,
- * it has to lead into the library; then its checksum tells what else has changed. What this cannot
- * see: other code, other weights. */
+/* table.c - checks the table of a library that was opened. A file that was damaged may still open.
+ * Before anything is read through a pointer of the table, the pointer is checked to be within the
+ * library; after that the checksum detects other changes. Changed code and weights are not
+ * detected. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 
 enum { MOST_SEGMENTS = 32 };
 
-/* What of the library is in memory. */
+/* A segment of the library in memory. */
 typedef struct segment {
     uintptr_t start, end;
     unsigned flags; /* PF_R, PF_X */
@@ -47,7 +47,8 @@ static bool find_image(void *lib, image *m) {
     return dl_iterate_phdr(note_segments, m) && m->n > 0;
 }
 
-/* Bytes of a segment with these flags from `at` on. */
+/* The number of bytes from `at` to the end of the segment, if that has these flags; 0: there is
+ * none. */
 static size_t room_at(const image *m, uintptr_t at, unsigned flags) {
     for (int i = 0; i < m->n; i++)
         if (at >= m->segments[i].start && at < m->segments[i].end &&
@@ -102,7 +103,8 @@ static bool is_member(const image *m, const void *s, const fv_member *x) {
     return fits;
 }
 
-/* The first member that may not be read, or says what cannot be. NULL: there is none. */
+/* The name of the first member that may not be read, or whose value is invalid; NULL: there is
+ * none. */
 static const char *structure_fault(const image *m, const fv_structure *type, const void *s) {
     for (int i = 0; i < type->n; i++)
         if (!is_member(m, s, &type->members[i]))
@@ -110,7 +112,7 @@ static const char *structure_fault(const image *m, const fv_structure *type, con
     return NULL;
 }
 
-/* Does what single members say go together? */
+/* Whether members of a port are consistent with each other. */
 static bool are_ports(const fv_model *t, const fv_port_info *ports, int32_t n) {
     for (int32_t i = 0; i < n; i++)
         if (ports[i].state_of > t->ninputs || ports[i].in_place > ports[i].rank ||

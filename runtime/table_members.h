@@ -1,6 +1,6 @@
-/* table_members.h - what the structures of a model's table (fovea_model.h) consist of, as data.
- * Whoever writes a table, as constants of an object or as C, sums it, or looks whether one from a
- * file may be read walks these lists: a member that the interface gains has one line here. */
+/* table_members.h - lists the members of the structures in a model's table (fovea_model.h) as data.
+ * Code that writes a table, as constants of an object or as C, computes its checksum, or checks a
+ * table from a file loops over these lists: a new member of the interface needs one line here. */
 #ifndef FV_TABLE_MEMBERS_H
 #define FV_TABLE_MEMBERS_H
 
@@ -12,30 +12,31 @@
 typedef enum fv_member_kind {
     FV_MEMBER_NUMBER, /* int32_t, uint32_t */
     FV_MEMBER_WIDE,   /* int64_t */
-    FV_MEMBER_TEXT,   /* NULL is as good as "" */
-    FV_MEMBER_MAYBE,  /* a text or NULL, which differ */
+    FV_MEMBER_TEXT,   /* NULL and "" are equivalent */
+    FV_MEMBER_MAYBE,  /* a text or NULL, which differ in meaning */
     FV_MEMBER_TEXTS,  /* an array of texts */
     FV_MEMBER_LIST,   /* an array of structures */
     FV_MEMBER_CODE,   /* a function */
-    FV_MEMBER_SIZE,   /* uint32_t, of the structure */
-    FV_MEMBER_SUM     /* uint64_t, fv_table_sum */
+    FV_MEMBER_SIZE,   /* uint32_t, the size of the structure */
+    FV_MEMBER_SUM     /* uint64_t, the result of fv_table_sum */
 } fv_member_kind;
 
 typedef struct fv_member {
     const char *name;
     fv_member_kind kind;
-    size_t at;                     /* its offset */
-    size_t count;                  /* TEXTS, LIST: offset of the number of elements, before it */
+    size_t at; /* offset of the member */
+    /* TEXTS, LIST: offset of the member with the number of elements, which precedes this one */
+    size_t count;
     const struct fv_structure *of; /* LIST */
-    int32_t least, most;           /* NUMBER */
-    bool traced;                   /* of launches, which generated C has only where it is traced */
+    int32_t least, most;           /* NUMBER: range of valid values */
+    bool traced;                   /* launches, which generated C has only if it is traced */
 } fv_member;
 
 typedef struct fv_structure {
     const char *type;
     size_t size;
     int n;
-    const fv_member *members; /* in their order */
+    const fv_member *members; /* in order of their offsets */
 } fv_structure;
 
 #define FV_STRUCTURE_(t, list)   {#t, sizeof(t), (int)(sizeof list / sizeof *list), list}
@@ -102,7 +103,7 @@ static const fv_member fv_model_members[] = {
 };
 static const fv_structure fv_model_structure = FV_STRUCTURE_(fv_model, fv_model_members);
 
-/* ---- what is in a member of the structure at `s` ---- */
+/* ---- access to a member of the structure at `s` ---- */
 
 static inline int32_t fv_member_number(const void *s, const fv_member *m) {
     int32_t n;
@@ -116,7 +117,7 @@ static inline int64_t fv_member_wide(const void *s, const fv_member *m) {
     return n;
 }
 
-/* A text, or the first element. */
+/* The pointer in a TEXT, TEXTS or LIST: to the text or the first element. */
 static inline const void *fv_member_pointer(const void *s, const fv_member *m) {
     const void *p;
     memcpy(&p, (const char *)s + m->at, sizeof p);

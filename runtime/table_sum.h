@@ -1,7 +1,7 @@
-/* table_sum.h - the checksum of a model's table: of all that it says but its functions, and its
- * launches, which generated C has only where it is traced. The contract between who writes a table
- * and who opens one from a file; it protects from accidents, not from forgery. FNV-1a, 64 bits:
- * Fowler, Noll, Vo, Eastlake: The FNV Non-Cryptographic Hash Algorithm. */
+/* table_sum.h - the checksum of a model's table: of all its content except functions, and except
+ * launches, which generated C has only if it is traced. Writers of a table and the loader use the
+ * same function. It detects accidents, not forgery. FNV-1a, 64 bits: Fowler, Noll, Vo, Eastlake:
+ * The FNV Non-Cryptographic Hash Algorithm. */
 #ifndef FV_TABLE_SUM_H
 #define FV_TABLE_SUM_H
 
@@ -11,7 +11,7 @@ static inline uint64_t fv_sum_byte(uint64_t sum, unsigned byte) {
     return (sum ^ byte) * UINT64_C(0x100000001b3);
 }
 
-/* The same on machines of any byte order. */
+/* Adds a number; the result is the same for any byte order of the machine. */
 static inline uint64_t fv_sum_number(uint64_t sum, int64_t n) {
     for (int i = 0; i < 8; i++)
         sum = fv_sum_byte(sum, (unsigned)((uint64_t)n >> 8 * i) & 0xff);

@@ -1,9 +1,8 @@
-/* weights_file.h - files of weights (--weights=file): a head of 64 bytes, then the constants, each
- * aligned to 64. The contract between who writes such a file and who opens it.
+/* weights_file.h - the format of files of weights (--weights=file): a head of 64 bytes, then the
+ * constants, each aligned to 64. Writers of such a file and the loader use the same functions.
  *
- * The code of a model carries the head of its file, and a run compares the two: that is enough to
- * tell another file from the right one. Who opens the file also compares its content with the
- * head. */
+ * The code of a model contains the head of its file, and a run compares the two, which is enough to
+ * detect the file of another compilation. The loader also compares the content with the head. */
 #ifndef FV_WEIGHTS_FILE_H
 #define FV_WEIGHTS_FILE_H
 
@@ -14,13 +13,13 @@
 enum { FV_WEIGHTS_HEAD = 64, FV_WEIGHTS_ALIGN = 64 };
 #define FV_WEIGHTS_MAGIC UINT64_C(0x0a315448474957f5) /* "\xf5WIGHT1\n" */
 
-/* What the head begins with, little-endian; the rest of it is 0. */
+/* The beginning of the head, little-endian; the rest of the head is 0. */
 typedef struct fv_weights_head {
-    uint64_t magic, bytes; /* of the file, head included */
+    uint64_t magic, bytes; /* bytes: size of the file, head included */
     uint64_t id[2];        /* hash of the constants */
 } fv_weights_head;
 
-/* ---- the hash: eight lanes, for speed; it protects from accidents, not from forgery ---- */
+/* ---- the hash: eight lanes, for speed; it detects accidents, not forgery ---- */
 
 typedef struct fv_weights_hash {
     uint64_t lane[8];
@@ -54,11 +53,11 @@ static inline void fv_weights_hash_end(const fv_weights_hash *h, uint64_t id[2])
 
 /* ---- opening ---- */
 
-/* Up to that size a file is read whole when it is opened, which takes milliseconds. */
+/* A file of at most this size is read completely when it is opened, which takes milliseconds. */
 #define FV_WEIGHTS_READ_WHOLE ((size_t)256 << 20)
 
 /* What is wrong with a file of weights in memory at an address aligned to 8; NULL: nothing.
- * `whole`: its content is checked, too, which reads all of it. */
+ * `whole`: whether its content is checked too, for which all of it is read. */
 static inline const char *fv_weights_fault(const void *file, size_t bytes, int whole) {
     fv_weights_head head = {0};
     fv_weights_hash hash;
