@@ -1,4 +1,4 @@
-/* families.c - the families of operators, one file each, and the texts of their expansions. */
+/* families.c - the list of the families of operators, and of the texts of their expansions. */
 #include "ir/rule/body.h"
 #include "ops/ops.h"
 

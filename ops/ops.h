@@ -1,4 +1,4 @@
-/* ops.h - what the files of ops share: the arrays of entries. */
+/* ops.h - declares the arrays of entries of the files of ops. */
 #ifndef FV_OPS_OPS_H
 #define FV_OPS_OPS_H
 

@@ -1,4 +1,4 @@
-/* attend.c - what operators of attention are made of. */
+/* attend.c - building blocks for the expansions of attention operators. */
 #include "ops/attention/attend.h"
 
 #include <float.h>

@@ -1,4 +1,4 @@
-/* attention.c - the standard's Attention, in terms of products, Softmax and elementwise ops. */
+/* attention.c - the standard's Attention, expanded into products, Softmax and elementwise ops. */
 #include "ops/attention/attend.h"
 
 #include <math.h>
@@ -12,9 +12,10 @@
 
 enum { Q, K, V, MASK, PAST_K, PAST_V, LENGTHS };
 enum { Y, PRESENT_K, PRESENT_V, SCORES };
-enum { RAW, CAPPED, BIASED, PROBABILITIES }; /* what result SCORES is */
+/* values of qk_matmul_output_mode: what the result SCORES contains */
+enum { RAW, CAPPED, BIASED, PROBABILITIES };
 
-/* Heads and sizes of rank 3; what the heads divide is checked. */
+/* Reads heads and sizes of operands of rank 3, and checks that the heads divide the last axes. */
 static bool read_flat(fv_op *op, fv_attention_dims *s) {
     int64_t nq = fv_op_int_or(op, "q_num_heads", 0), nk = fv_op_int_or(op, "kv_num_heads", 0);
     const fv_dim *const *q = fv_in_type(op, Q)->dims, *const *k = fv_in_type(op, K)->dims,
@@ -97,7 +98,7 @@ static bool ends_inside(fv_op *op, const fv_dim *columns, const fv_dim *keys) {
                        fv_dim_str(m->arena, keys));
 }
 
-/* A mask broadcasts to the scores, but that it may end early. */
+/* Checks that the mask broadcasts to the scores; it may have fewer keys than these. */
 static bool check_mask(fv_op *op, const fv_attention_dims *s) {
     const fv_type *m = fv_in_type(op, MASK);
     const fv_type *n = fv_in_type(op, LENGTHS);
@@ -141,7 +142,7 @@ static bool infer_attention(fv_op *op) {
     return true;
 }
 
-/* 1 / sqrt(head size), or what is given. */
+/* The attribute scale, or 1 / sqrt(head size) if it is not given. */
 static fv_value *scale_of(fv_rewriter *w, const fv_op *op, const fv_attention_dims *s, fv_elem e) {
     const fv_attr *given = fv_op_find_attr(op, "scale");
     if (given)
@@ -149,7 +150,7 @@ static fv_value *scale_of(fv_rewriter *w, const fv_op *op, const fv_attention_di
     return fv_w_head_scale(w, s->head, e);
 }
 
-/* q * k^T, scaled. In f16 q is scaled before the product, which could overflow. */
+/* q * k^T, scaled. For f16, q is scaled before the product, which could overflow otherwise. */
 static fv_value *scores_of(fv_rewriter *w, const fv_op *op, const fv_attention_dims *s, fv_value *q,
                            fv_value *k) {
     static const int perm[4] = {0, 1, 3, 2};
@@ -161,7 +162,7 @@ static fv_value *scores_of(fv_rewriter *w, const fv_op *op, const fv_attention_d
     return e == FV_F16 ? x : FV_W2(w, FV_OP_Mul, x, scale);
 }
 
-/* Which keys a query may see by its position; NULL: all. */
+/* The condition that a query may attend to a key by its position; NULL: it may attend to all. */
 static fv_value *visible(fv_rewriter *w, const fv_op *op, const fv_attention_dims *s) {
     int64_t left = fv_op_int(op, "left_window_size"), right = fv_op_int(op, "right_window_size");
     bool causal = fv_op_int(op, "is_causal") != 0;
@@ -191,7 +192,7 @@ static fv_value *visible(fv_rewriter *w, const fv_op *op, const fv_attention_dim
     return seen;
 }
 
-/* The mask extended to the size of the scores: keys after its end are masked. */
+/* The mask, extended to the size of the scores: keys after the end of the mask are masked. */
 static fv_value *whole_mask(fv_rewriter *w, const fv_attention_dims *s, fv_value *mask, fv_elem e) {
     const fv_type *t = mask->type;
     bool is_bool = t->elem == FV_BOOL;
@@ -211,7 +212,8 @@ static fv_value *whole_mask(fv_rewriter *w, const fv_attention_dims *s, fv_value
     return fv_w_expand(w, mask, 4, all);
 }
 
-/* -inf where a position or the mask hides the key; the mask's numbers are added elsewhere. */
+/* The scores with -inf where a position or a boolean mask hides the key. A mask of numbers is added
+ * elsewhere. */
 static fv_value *masked(fv_rewriter *w, const fv_op *op, const fv_attention_dims *s, fv_value *x,
                         bool *hides) {
     fv_elem e = fv_in_type(op, Q)->elem;

@@ -1,5 +1,6 @@
-/* flex_attention.c - FlexAttention, whose scores and weights pass through graphs of its own. These
- * are put between its products and its softmax, so whatever is known of attention goes for it. */
+/* flex_attention.c - FlexAttention, which modifies scores and weights by graphs in its attributes.
+ * The expansion inlines these graphs between its products and its softmax, so lowering treats it as
+ * any other attention. */
 #include "ir/graph/infer.h"
 #include "ops/attention/attend.h"
 
@@ -31,7 +32,7 @@ static bool read_dims(fv_op *op, fv_attention_dims *s) {
                        "heads of Q, in groups of those of K");
 }
 
-/* What scores and weights are made in; false after a diagnostic. */
+/* The type in which scores and weights are computed; false after a diagnostic. */
 static bool read_precision(const fv_op *op, fv_elem *e) {
     int64_t otherwise = fv_in_type(op, Q)->elem == FV_F64 ? FV_F64 : FV_F32;
     int64_t given = fv_op_int_or(op, "softmax_precision", otherwise);
@@ -40,7 +41,7 @@ static bool read_precision(const fv_op *op, fv_elem *e) {
            fv_op_error(op, "softmax_precision %lld is no float type", (long long)given);
 }
 
-/* Scores, or weights: what either modifier takes and gives. */
+/* The type of the scores, which is that of the operand and result of either modifier. */
 static const fv_type *scores_type(fv_op *op) {
     fv_attention_dims s;
     fv_elem e;
@@ -50,7 +51,8 @@ static const fv_type *scores_type(fv_op *op) {
                           (const fv_dim *[]){s.batch, s.q_heads, s.queries, s.total});
 }
 
-/* What is assumed of a result is assumed within, where its dims are known. */
+/* Checks that a modifier returns type t. Equality of dims that is not proved is assumed at the end
+ * of the modifier's graph. */
 static bool gives(fv_op *op, const char *name, const fv_op *end, const fv_type *t) {
     fv_module *m = fv_op_module(op);
     const fv_type *got = end->in[0]->type;
@@ -100,7 +102,8 @@ static bool infer_flex(fv_op *op) {
     return t != NULL;
 }
 
-/* Of the type that x has: its dims are assumed to be those. */
+/* The result of modifier `name` for x, reshaped to the dims of x: infer_flex has checked that they
+ * are equal. */
 static fv_value *modified(fv_rewriter *w, const fv_op *op, const char *name, fv_value *x) {
     const fv_attr *a = fv_op_find_attr(op, name);
     if (!a || !x)
@@ -110,7 +113,8 @@ static fv_value *modified(fv_rewriter *w, const fv_op *op, const char *name, fv_
     return fv_type_equal(y->type, x->type) ? y : fv_w_reshape(w, y, x->type->rank, x->type->dims);
 }
 
-/* The products of narrow types are made in f32: what a modifier sees is not rounded before. */
+/* Products of narrow types are computed in f32, so that the operands of modifiers are not
+ * rounded. */
 static bool decompose_flex(fv_rewriter *w, fv_op *op) {
     static const int perm[4] = {0, 1, 3, 2};
     fv_attention_dims s;

@@ -1,19 +1,20 @@
-/* linear_attention.c - LinearAttention: what was seen is kept as a matrix for each head, which a
- * step decays, adds to and reads.
+/* linear_attention.c - LinearAttention: attention whose memory is a matrix S for each head. Each
+ * step multiplies the matrix by a decay, adds a product, and reads it:
  *
  *     S_t = exp(g_t) S_t-1 + k_t u_t'     u_t = v_t; by the delta rule beta_t (v_t - exp(g_t)
  *                                         S_t-1' k_t)
  *     o_t = scale S_t' q_t
  *
- * The operators become fv.LinearAttention, whose decay is a factor, and whose result has heads
- * apart. It is a recurrence: a column of S, of u and of o is made of that column alone, so a task
- * takes a head and a block of columns, and their state stays in the first-level cache for all
- * steps. Sums over keys are sums over a state like those of a recurrent layer, the heads of a query
- * that share a state are rows of one product.
+ * The operators are expanded to fv.LinearAttention, whose decay is a factor and whose result has an
+ * axis of heads. It is a recurrence: a column of S, of u and of o depends on that column only, so a
+ * task computes a head and a block of columns, and their state stays in the first-level cache for
+ * all steps. Sums over keys are sums over a state like those of a recurrent layer; query heads that
+ * share a state are rows of one product.
  *
- * Parallel forms over chunks of steps (the attribute chunk_size) trade work for parallelism that
- * cores have in heads and columns already. S. Yang et al.: Parallelizing Linear Transformers with
- * the Delta Rule over Sequence Length, arXiv:2406.06484; Gated Delta Networks, arXiv:2412.06464. */
+ * Parallel forms over chunks of steps (the attribute chunk_size) do more work for parallelism that
+ * heads and columns already provide for the cores of a CPU. S. Yang et al.: Parallelizing Linear
+ * Transformers with the Delta Rule over Sequence Length, arXiv:2406.06484; Gated Delta Networks,
+ * arXiv:2412.06464. */
 #include <math.h>
 #include <string.h>
 
@@ -26,17 +27,19 @@
 enum { QUERY, KEY, VALUE, STATE, DECAY, BETA };
 enum { OUTPUT, PRESENT, STATES };
 enum {
-    MAX_WINDOW = 8, /* of state_window, as ONNX Runtime has it */
-    MOST_HEADS = 4096
-}; /* that are tried where symbols tell how many */
+    MAX_WINDOW = 8,   /* limit for state_window, as in ONNX Runtime */
+    MOST_HEADS = 4096 /* limit for numbers of heads that are tried if dims are symbolic */
+};
 
-/* ---- what the operators say ---- */
+/* ---- attributes and shapes ---- */
 
 typedef struct packing {
-    bool microsoft; /* keys, values and queries may have different numbers of heads */
+    bool microsoft; /* whether keys, values and queries may have different numbers of heads */
     bool gated, delta;
     int64_t query, key, value; /* numbers of heads; states have as many as values */
-    int64_t window; /* states that are passed and returned; 0: one, without an axis for them */
+    /* number of states that are passed and returned; 0: one state, without an axis for the
+     * window */
+    int64_t window;
     const fv_dim *batch, *seq, *dk, *dv;
 } packing;
 
@@ -57,8 +60,8 @@ static bool read_rule(fv_op *op, packing *h) {
                        (int)(s.n > 40 ? 40 : s.n), s.s);
 }
 
-/* Is the operand there where the rule needs it? ONNX Runtime does not look at one that no rule
- * needs. */
+/* Checks that an operand is present if and only if the update rule needs it; ONNX Runtime ignores
+ * operands that the rule does not need. */
 static bool is_given(fv_op *op, const packing *h, int in, bool needed) {
     fv_string rule = fv_op_string(op, "update_rule");
     bool given = fv_op_in(op, in) != NULL;
@@ -83,7 +86,8 @@ static bool read_counts(fv_op *op, packing *h) {
                        MAX_WINDOW);
 }
 
-/* The columns of each of n heads that are packed into the last axis. */
+/* Sets *size to the number of columns of each of the n heads in the last axis. False after a
+ * diagnostic. */
 static bool head_size(fv_op *op, int in, int64_t n, const fv_dim **size) {
     fv_module *m = fv_op_module(op);
     const fv_dim *all = fv_in_type(op, in)->dims[2], *heads = fv_dim_const(m->dims, n);
@@ -93,7 +97,7 @@ static bool head_size(fv_op *op, int in, int64_t n, const fv_dim **size) {
                        op->def->in[in].name, fv_dim_str(m->arena, all), (long long)n);
 }
 
-/* The operand, if it is there, has that many on an axis. */
+/* Checks that the operand, if present, has that dim along an axis. */
 static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
@@ -106,7 +110,8 @@ static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
                        fv_dim_str(m->arena, t->dims[axis]), fv_dim_str(m->arena, dim));
 }
 
-/* How many heads of n columns there are in all, whatever the symbols are; 0: that is not known. */
+/* The number of heads of n columns each in `all` columns, if it is the same for all values of the
+ * symbols; 0: not known. */
 static int64_t heads_in(fv_module *m, const fv_dim *all, const fv_dim *n, int64_t most) {
     if (fv_dim_is_const(all) && fv_dim_is_const(n))
         return n->value > 0 && all->value % n->value == 0 ? all->value / n->value : 0;
@@ -117,9 +122,9 @@ static int64_t heads_in(fv_module *m, const fv_dim *all, const fv_dim *n, int64_
     return 0;
 }
 
-/* Keys of ONNX Runtime may have fewer heads than values. Their number follows from their columns
- * and the head size of a query or a state; if neither is known before the run, it is that of the
- * values. */
+/* In ONNX Runtime keys may have fewer heads than values. Their number follows from the number of
+ * columns and the head size of a query or a state; if neither gives a known number, it is that of
+ * the values. */
 static bool key_heads(fv_op *op, packing *h) {
     fv_module *m = fv_op_module(op);
     const fv_dim *all = fv_in_type(op, KEY)->dims[2];
@@ -133,7 +138,7 @@ static bool key_heads(fv_op *op, packing *h) {
     return has_dim(op, KEY, 2, fv_dim_mul(m->dims, h->dk, fv_dim_const(m->dims, h->key)));
 }
 
-/* As many rows of a batch and steps as the queries have. */
+/* Checks that operands have the batch size and number of steps of the queries. */
 static bool fits_steps(fv_op *op, const packing *h) {
     bool fits = true;
     for (int in = KEY; in <= BETA && fits; in++)
@@ -150,8 +155,7 @@ static bool read_heads(fv_op *op, packing *h) {
            key_heads(op, h) && fv_infer_at_least(op, h->dk, 1, "channels of a head");
 }
 
-/* Dims of the state, and in front of them those of the window, if there is one. Returns the
- * rank. */
+/* The dims of the state, after the dim of the window if there is one. Returns the rank. */
 static int state_dims(const fv_op *op, const packing *h, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_dim *all[5] = {fv_dim_const(t, h->window), h->batch, fv_dim_const(t, h->value), h->dk,
@@ -173,7 +177,7 @@ static bool fits_state(fv_op *op, const packing *h) {
     return true;
 }
 
-/* Of an operand of columns for `heads` heads: 1 or `most` of each. */
+/* Checks that the operand has 1 or `most` columns for each of `heads` heads. */
 static bool fits_columns(fv_op *op, int in, int64_t heads, const fv_dim *most) {
     fv_module *m = fv_op_module(op);
     const fv_dim *each, *zero = fv_dim_const(m->dims, 0), *one = fv_dim_const(m->dims, 1);
@@ -222,10 +226,10 @@ typedef struct expansion {
     fv_dims *t;
     const fv_op *op;
     const packing *h;
-    fv_value *in[BETA + 1]; /* of fv.LinearAttention */
+    fv_value *in[BETA + 1]; /* operands of fv.LinearAttention */
 } expansion;
 
-/* The state before the first step: that of the window's last place. */
+/* The state before the first step: the last one of the window. */
 static fv_value *first_state(const expansion *u) {
     const packing *h = u->h;
     const fv_dim *one = fv_dim_const(u->t, 1), *zero = fv_dim_const(u->t, 0),
@@ -248,7 +252,7 @@ static void set_operands(expansion *u) {
     u->in[BETA] = u->h->delta ? u->op->in[BETA] : NULL;
 }
 
-/* Of an operand of steps, so many from `first` on. */
+/* `count` steps of an operand, beginning at `first`. */
 static fv_value *some_steps(const expansion *u, fv_value *x, const fv_dim *first,
                             const fv_dim *count) {
     const fv_dim *zero = fv_dim_const(u->t, 0), *one = fv_dim_const(u->t, 1);
@@ -258,7 +262,7 @@ static fv_value *some_steps(const expansion *u, fv_value *x, const fv_dim *first
              : NULL;
 }
 
-/* The op over these operands; a result without name is left out. */
+/* Runs fv.LinearAttention on these operands; a result whose name is NULL is left out. */
 static fv_op *run_steps(const expansion *u, fv_value *const *in, const char *const *outs) {
     static const int required = VALUE + 1;
     fv_module *m = u->w->module;
@@ -290,9 +294,9 @@ static fv_value *packed(const expansion *u, fv_value *y) {
     return y ? fv_w_reshape(u->w, y, t->rank, t->dims) : NULL;
 }
 
-/* The states after the last steps of a window, zeros where there were no steps: those of the steps
- * before are not kept. They are carried on as they are computed, whatever the type of the
- * results. */
+/* Computes the states after the last steps, as many as the window has; if there are fewer steps,
+ * zeros precede them. Between these steps states are passed on in the type in
+ * which they are computed, not in that of the result. */
 static bool decompose_window(expansion *u) {
     fv_rewriter *w = u->w;
     const packing *h = u->h;
@@ -367,7 +371,7 @@ static bool read_steps(fv_op *op, packing *h) {
                (long long)h->query, (long long)h->key, (long long)h->value);
 }
 
-/* Heads of queries that share a state. */
+/* Number of query heads that share a state. */
 static int64_t groups_of(const packing *h) {
     return h->query > h->value ? h->query / h->value : 1;
 }
@@ -393,7 +397,8 @@ typedef struct step {
     fv_definer *d;
     fv_arena *a;
     packing h;
-    fv_var *batch, *head, *key, *group, *column; /* of a state: but for the group */
+    /* axes of a state, and the query heads that share it (group) */
+    fv_var *batch, *head, *key, *group, *column;
     fv_expr *t;
 } step;
 
@@ -409,14 +414,15 @@ static fv_expr *times(const step *s, fv_expr *x, const fv_dim *n) {
     return bin(s, FV_X_MUL, x, fv_x_dim(s->a, n));
 }
 
-/* An element of this step, where the head has so many columns. */
+/* An element of an operand at this step; a head of it has that many columns. */
 static fv_expr *load(const step *s, int in, fv_expr *head, const fv_dim *columns, fv_expr *column) {
     return fv_d_load(
         s->d, in,
         (fv_expr *[]){var(s, s->batch), s->t, bin(s, FV_X_ADD, times(s, head, columns), column)});
 }
 
-/* Of n heads, fewer than states, that of this state. */
+/* The index of the head that this state uses in an operand with n heads, fewer than there are
+ * states. */
 static fv_expr *shared_head(const step *s, int64_t n) {
     fv_expr *head = var(s, s->head);
     return n < s->h.value ? bin(s, FV_X_FLOORDIV, head, fv_x_int(s->a, s->h.value / n)) : head;
@@ -439,7 +445,7 @@ static fv_expr *state_at(const step *s, const fv_value *state, fv_var *key) {
         (fv_expr *[]){var(s, s->batch), var(s, s->head), var(s, key), var(s, s->column)});
 }
 
-/* x times the decay of that key; x where there is none. */
+/* x times the decay of that key, or x if there is no decay. */
 static fv_expr *decayed(const step *s, fv_var *key, fv_expr *x) {
     const fv_type *g = fv_in_type(s->d->op, DECAY);
     if (!g)
@@ -454,7 +460,8 @@ static fv_expr *sum_of(const step *s, fv_var *over, fv_expr *x, fv_expr *y) {
     return fv_x_reduce(s->a, FV_SUM, 1, &over, bin(s, FV_X_MUL, x, y));
 }
 
-/* What is written for the key: the value, or by how much the state missed it. */
+/* What is added to the state for a key: the value; or, by the delta rule, its difference from what
+ * the state has for the key, times beta. */
 static fv_expr *written(const step *s, fv_recurrence *r, const fv_state *state) {
     const fv_type *beta = fv_in_type(s->d->op, BETA);
     fv_var *k = fv_d_var(s->d, "k", s->key->dim);
@@ -471,7 +478,7 @@ static fv_expr *written(const step *s, fv_recurrence *r, const fv_state *state) 
                          (fv_expr *[]){var(s, s->batch), var(s, s->head), var(s, s->column)});
 }
 
-/* 1 / sqrt(keys) where no scale is given. */
+/* The attribute scale, or 1 / sqrt(head size of keys) if it is not given. */
 static fv_expr *scale_of(const step *s) {
     float given = fv_op_float(s->d->op, "scale");
     if (given != 0)
@@ -527,7 +534,8 @@ static bool recur_linear_attention(fv_definer *d, fv_recurrence *r) {
 
 enum { GATE_A, GATE_BIAS, GATE_SCALE, GATE_B };
 
-/* Is there what the result 'beta' is made of, if it is read? */
+/* Checks that input 'b', from which the result 'beta' is computed, is present if that result is
+ * used. */
 static bool has_rate(const fv_op *op) {
     return fv_op_in(op, GATE_B) || !fv_op_is_read(op, 1) ||
            fv_op_error(op, "result 'beta' is read, which needs input 'b'");
@@ -548,7 +556,7 @@ static bool infer_gate(fv_op *op) {
     return true;
 }
 
-/* decay_scale * Softplus(a + dt_bias) and Sigmoid(b), in f32. */
+/* Computes the decay, decay_scale * Softplus(a + dt_bias), and beta, Sigmoid(b), in f32. */
 static bool decompose_gate(fv_rewriter *w, fv_op *op) {
     fv_elem e = fv_in_type(op, GATE_A)->elem;
     fv_value *x = FV_W2(w, FV_OP_Add, fv_w_cast(w, op->in[GATE_A], FV_F32), op->in[GATE_BIAS]);
@@ -592,9 +600,8 @@ const fv_opdef fv_ops_linear_attention[] = {
     {.domain = "com.microsoft",
      .name = "LinearAttention",
      .since = {1},
-     .doc = "LinearAttention, where the number of heads of queries and keys "
-            "divides that of values or is a multiple of it, with states of "
-            "several steps",
+     .doc = "LinearAttention in which the number of query heads and of key heads divides that of "
+            "value heads or is a multiple of it; with the states of several steps",
      .in = {PACKED_IN(FV_RANKS(4, 5))},
      .out = {PACKED_OUT},
      .attrs = {HEADS, FV_A_INT("state_window", 0)},
@@ -618,9 +625,8 @@ const fv_opdef fv_ops_linear_attention[] = {
      .name = "LinearAttention",
      .id = FV_OP_fv_LinearAttention,
      .since = {1},
-     .doc = "the steps of LinearAttention, the decay a factor: output[batch, step, state, head of "
-            "a query that shares it, column]; "
-            "the last state, and those after each step",
+     .doc = "the steps of LinearAttention, with the decay as a factor: output[batch, step, state, "
+            "query head that shares it, column]; the last state, and the states after each step",
      .in = {{"query", "T", .rank = FV_RANK(3)},
             {"key", "T", .rank = FV_RANK(3)},
             {"value", "T", .rank = FV_RANK(3)},

@@ -1,6 +1,6 @@
-/* microsoft_attention.c - MultiHeadAttention, Attention, and what decodes with them step by step,
- * of ONNX Runtime's domain com.microsoft. All are a projection, or none, into the heads of queries,
- * keys and values, and fv_w_multi_head. */
+/* microsoft_attention.c - MultiHeadAttention, Attention, and the operators that decode with them
+ * step by step, of ONNX Runtime's domain com.microsoft. Each computes heads of queries, keys and
+ * values, some by a projection, and then fv_w_multi_head. */
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -13,7 +13,7 @@
 
 enum { OUTPUT, PRESENT_KEY, PRESENT_VALUE, QK };
 
-/* Positions of operands; -1: the operator does not have it. */
+/* Indices of operands; -1: the operator does not have it. */
 typedef struct operands {
     int bias, mask, added, past_key, past_value, past_length, beam_width, beams;
 } operands;
@@ -37,13 +37,13 @@ static const operands of_decoder = {.mask = 3,
                                     .beams = 9,
                                     .bias = 10};
 
-/* How query, key and value come. */
+/* The layouts of query, key and value. */
 typedef enum layout {
     APART,        /* [batch, length, heads * size] each */
-    BY_HEADS,     /* key and value are [batch, heads, length, size], and have their bias */
-    KEY_VALUE,    /* key is [batch, length, heads, 2, size], of both */
-    TOGETHER,     /* query is [batch, length, heads, 3, size], of all */
-    TOGETHER_FLAT /* query is [batch, length, 3 * heads * size], of all */
+    BY_HEADS,     /* key and value are [batch, heads, length, size], their bias already added */
+    KEY_VALUE,    /* key is [batch, length, heads, 2, size] and contains key and value */
+    TOGETHER,     /* query is [batch, length, heads, 3, size] and contains all three */
+    TOGETHER_FLAT /* query is [batch, length, 3 * heads * size] and contains all three */
 } layout;
 
 typedef struct inputs {
@@ -142,7 +142,7 @@ static bool read_layout(fv_op *op, inputs *x) {
     return false;
 }
 
-/* One query, and the cache is one buffer. */
+/* Checks that there is one query, and that the cache is one buffer for past and present. */
 static bool check_decoder(fv_op *op, const inputs *x) {
     bool shared = fv_op_int(op, "past_present_share_buffer") != 0,
          past = fv_op_in(op, x->at->past_key) != NULL;
@@ -191,8 +191,8 @@ static bool infer_multi_head(fv_op *op) {
     return true;
 }
 
-/* x: [batch, length, heads, size], with the part of the bias from `start` on, as [batch, heads,
- * length, size] */
+/* x: [batch, length, heads, size], plus the part of the bias that begins at `start`, transposed to
+ * [batch, heads, length, size]. */
 static fv_value *projected(fv_rewriter *w, const fv_op *op, const inputs *x, fv_value *v,
                            const fv_dim *length, const fv_dim *start, const fv_dim *size) {
     const fv_attention_dims *s = &x->m.d;
@@ -206,7 +206,7 @@ static fv_value *projected(fv_rewriter *w, const fv_op *op, const inputs *x, fv_
     return fv_w_split_heads(w, s, v, length, s->q_heads, size);
 }
 
-/* Query, key or value, 0 to 2, out of `n` in one operand. */
+/* Query (i = 0), key (1) or value (2) from an operand that contains the last n of them. */
 static fv_value *one_of(fv_rewriter *w, const inputs *x, fv_value *all, int i, int n) {
     const fv_attention_dims *s = &x->m.d;
     const fv_dim *length = n == 2 ? s->keys : s->queries, *at = fv_dim_const(s->t, i - (3 - n));
@@ -256,7 +256,7 @@ static bool decompose_multi_head(fv_rewriter *w, fv_op *op) {
 enum { INPUT, WEIGHTS, PROJECTION_BIAS };
 enum { PRESENT = 1 };
 
-/* Positions of further operands; -1: the operator does not have it. */
+/* Indices of further operands; -1: the operator does not have it. */
 typedef struct self_operands {
     int mask, past, added, past_length, beam_width, indirection;
 } self_operands;
@@ -275,7 +275,7 @@ static const self_operands *at(const fv_op *op) {
     return is_quantized(op) ? &of_quantized : &of_self;
 }
 
-/* The type of what attends, which is computed of quantized operands. */
+/* The type of the attention; with quantized operands, that of the bias. */
 static fv_elem self_elem(const fv_op *op) {
     return fv_in_type(op, is_quantized(op) ? PROJECTION_BIAS : INPUT)->elem;
 }
@@ -284,7 +284,8 @@ static bool is_self_decoder(const fv_op *op) {
     return fv_op_is(op, FV_OP_com_microsoft_DecoderMaskedSelfAttention);
 }
 
-/* Sizes of what the columns of weights project to: thirds, or what qkv_hidden_sizes says. */
+/* The sizes of queries and keys, and of values, after the projection: a third of the columns of the
+ * weights, or the attribute qkv_hidden_sizes. */
 static bool read_sizes(fv_op *op, fv_attention_dims *s, const fv_dim **hidden,
                        const fv_dim **v_hidden) {
     const fv_dim *columns = fv_in_type(op, WEIGHTS)->dims[1], *two = fv_dim_const(s->t, 2);
@@ -310,7 +311,7 @@ static bool read_sizes(fv_op *op, fv_attention_dims *s, const fv_dim **hidden,
                         "the projection of values and its heads");
 }
 
-/* `past` has keys followed by values. */
+/* `past` contains keys followed by values. */
 static bool read_past(fv_op *op, fv_multi_head *m) {
     fv_attention_dims *s = &m->d;
     const fv_type *t = fv_in_type(op, at(op)->past);
@@ -329,8 +330,8 @@ static bool read_past(fv_op *op, fv_multi_head *m) {
            fv_read_past_length(op, m, t->dims[3], at(op)->past_length);
 }
 
-/* A mask of one column for all keys is none; one of four axes is a square that a position's row is
- * taken of. */
+/* Reads the mask. One with a single column for all keys has no effect; one of rank 4 is square, and
+ * its row at the position of the query is used. */
 static bool read_mask(fv_op *op, fv_multi_head *m) {
     const fv_type *t = fv_in_type(op, at(op)->mask);
     const fv_attention_dims *s = &m->d;
@@ -356,7 +357,7 @@ static bool read_mask(fv_op *op, fv_multi_head *m) {
                         fv_dim_str(fv_op_module(op)->arena, s->total)));
 }
 
-/* Scales, and the zero point of the weights: one number, or one for each column. */
+/* Checks scales, and the zero point of the weights: one number, or one for each column. */
 static bool read_quantization(fv_op *op) {
     const fv_type *weights = fv_in_type(op, WEIGHTS);
     return !is_quantized(op) || (fv_infer_fits_matrix(op, WEIGHT_SCALE, weights, -1) &&
@@ -406,7 +407,7 @@ static bool infer_self(fv_op *op) {
     return true;
 }
 
-/* Keys, 0, or values, 1, of a past in one. */
+/* The keys (i = 0) or values (1) from a past that contains both. */
 static fv_value *past_of(fv_rewriter *w, const fv_op *op, int i) {
     fv_dims *t = w->module->dims;
     fv_value *past = fv_op_in(op, at(op)->past);
@@ -426,7 +427,7 @@ static fv_value *stacked(fv_rewriter *w, fv_value *k, fv_value *v) {
     return fv_w_op(w, FV_OP_Concat, 2, both, 1, &axis);
 }
 
-/* Queries, keys and values next to each other. */
+/* Queries, keys and values, concatenated along the last axis. */
 static fv_value *projection(fv_rewriter *w, const fv_op *op) {
     fv_value *bias = fv_op_in(op, PROJECTION_BIAS);
     if (is_quantized(op))
@@ -540,8 +541,8 @@ const fv_opdef fv_ops_microsoft_attention[] = {
      .types = {{"T", FV_SET(F32) | FV_SET(F16)}, {"M", FV_SET(I32)}, {"T1", INT8}, {"T2", INT8}},
      .infer = infer_self, .decompose = decompose_self},
     {MS, .name = "DecoderMaskedSelfAttention", .id = FV_OP_com_microsoft_DecoderMaskedSelfAttention,
-     .doc = "Attention of one query, to a cache that it is written to, whose keys are in blocks of "
-            "16 bytes; with beams",
+     .doc = "attention of one query, with a cache to which its key and value are written, in which "
+            "keys are stored in blocks of 16 bytes; with beams",
      .in = {{"input", "T", .rank = FV_RANK(3)},
             {"weights", "T", .rank = FV_RANK(2)},
             {"bias", "T", .rank = FV_RANK(1)},

@@ -1,5 +1,5 @@
 /* microsoft_grouped.c - GroupQueryAttention and SparseAttention of ONNX Runtime's domain
- * com.microsoft: causal attention in which heads of queries share those of keys, to a cache of
+ * com.microsoft: causal attention in which several query heads share a key head, with a cache in
  * which each sequence has a length of its own. */
 #include <string.h>
 
@@ -14,13 +14,13 @@
 enum { QUERY, KEY, VALUE, PAST_KEY, PAST_VALUE };
 enum { OUTPUT, PRESENT_KEY, PRESENT_VALUE, OUTPUT_QK };
 
-/* Positions of operands. */
+/* Indices of operands. */
 typedef struct operands {
     int lengths, total, cos, sin;
 } operands;
 
 enum {
-    /* of GroupQueryAttention */
+    /* operands of GroupQueryAttention only */
     POSITIONS = 9,
     BIAS,
     SINK,
@@ -30,7 +30,7 @@ enum {
     KEY_NORM
 };
 enum {
-    /* of SparseAttention */
+    /* operands of SparseAttention only */
     ROW_INDICES = 5,
     COLUMN_INDICES
 };
@@ -38,19 +38,21 @@ enum {
 static const operands of_groups = {.lengths = 5, .total = 6, .cos = 7, .sin = 8};
 static const operands of_sparse = {.total = 7, .lengths = 8, .cos = 9, .sin = 10};
 
-/* d.keys are new, d.past is how many rows a past has, d.total how many are attended to. */
+/* d.keys is the number of new keys, d.past that of rows in the past, d.total that of rows attended
+ * to. */
 typedef struct grouped {
     fv_attention_dims d;
     const operands *at;
-    bool sparse, packed; /* query is followed by key and value in one tensor */
-    bool fresh;          /* there is no past */
-    /* total_sequence_length: positions there are, of the longest sequence */
+    bool sparse, packed; /* packed: key and value follow the query in one tensor */
+    bool fresh;          /* whether there is no past */
+    /* total_sequence_length: the number of positions of the longest sequence */
     const fv_dim *longest;
-    const fv_dim *present; /* rows of the cache afterwards */
-    /* elements of a row of the cache: as many as a head has, or half of them, two in a byte */
+    const fv_dim *present; /* number of rows of the cache after the run */
+    /* number of elements in a row of the cache: the size of a head, or half of it if a byte has
+     * two */
     const fv_dim *width;
-    int64_t window; /* keys that a query sees, itself the last; 0: all */
-    bool sliding;   /* the cache holds the newest positions only */
+    int64_t window; /* number of keys that a query attends to, its own included; 0: all */
+    bool sliding;   /* whether the cache contains the newest positions only */
 } grouped;
 
 static bool read_heads(fv_op *op, grouped *g) {
@@ -63,7 +65,7 @@ static bool read_heads(fv_op *op, grouped *g) {
     return true;
 }
 
-/* Key and value have as many rows as the query, or none: then the past has all there is. */
+/* Key and value have as many rows as the query, or no rows, in which case the past has all keys. */
 static bool read_rows(fv_op *op, grouped *g) {
     fv_attention_dims *s = &g->d;
     const fv_type *q = fv_in_type(op, QUERY), *k = fv_in_type(op, KEY), *v = fv_in_type(op, VALUE);
@@ -99,7 +101,7 @@ static bool at_most(fv_op *op, const fv_dim *a, const fv_dim *b, const char *why
            fv_op_error(op, "%s: not %s", why, says);
 }
 
-/* Two numbers of 4 bits are stored in a byte. */
+/* Computes the row width of the cache: two numbers of 4 bits are stored in a byte. */
 static bool read_width(fv_op *op, grouped *g) {
     g->width = g->d.head;
     return g->sparse || fv_op_int(op, "kv_cache_bit_width") != 4 ||
@@ -107,7 +109,7 @@ static bool read_width(fv_op *op, grouped *g) {
                         "size of a head, two in a byte");
 }
 
-/* How long the past is, and the cache. */
+/* Reads the number of rows of the past and of the cache. */
 static bool read_cache(fv_op *op, grouped *g) {
     fv_attention_dims *s = &g->d;
     const fv_type *k = fv_in_type(op, PAST_KEY), *v = fv_in_type(op, PAST_VALUE);
@@ -162,7 +164,7 @@ static bool read_rotary(fv_op *op, const grouped *g) {
                 : fv_same_dim(op, turned, g->d.head, "what is rotated of a head"));
 }
 
-/* Lengths are one for each of the batch; exporters also make a column of them. */
+/* Lengths are one number for each sequence of the batch, as a vector or as a column. */
 static bool read_lengths(fv_op *op, const grouped *g) {
     const fv_type *t = fv_in_type(op, g->at->lengths);
     return fv_same_dim(op, t->dims[0], g->d.batch, "batch of lengths") &&
@@ -196,20 +198,20 @@ static void infer_results(fv_op *op, const grouped *g, fv_elem cache) {
 
 /* ---- positions ---- */
 
-/* All i64 [batch, 1, 1, 1]. */
+/* Positions in the cache, all i64 [batch, 1, 1, 1]. */
 typedef struct positions {
-    fv_value *total; /* positions that a sequence has */
+    fv_value *total; /* number of positions of a sequence */
     fv_value *start; /* the position of its first query */
-    fv_value *row;   /* the row of the cache where what is new goes */
-    fv_value *base;  /* the position of row 0; NULL: 0 */
-    fv_value *drop;  /* rows that leave the cache at its front; NULL: none */
+    fv_value *row;   /* the row of the cache at which new rows are stored */
+    fv_value *base;  /* the position of row 0; NULL: it is 0 */
+    fv_value *drop;  /* number of rows removed from the front of the cache; NULL: none */
 } positions;
 
 static positions positions_of(fv_rewriter *w, const fv_op *op, const grouped *g) {
     fv_value *v[5];
     const fv_dim *one = fv_dim_const(g->d.t, 1),
                  *rows = fv_dim_sub(g->d.t, g->sliding ? g->longest : g->present, one);
-    /* GroupQueryAttention is given lengths less 1 */
+    /* GroupQueryAttention gets each length minus 1 */
     FV_CALL_N(w, 5, v, "grouped_positions", {op->in[g->at->lengths]}, FV_DIM(g->d.batch),
               FV_DIM(g->d.queries), FV_DIM(rows), FV_DIM(g->present),
               FV_INT(g->sliding ? g->window : 0), FV_INT(g->sparse));
@@ -235,7 +237,8 @@ static fv_value *rotated(fv_rewriter *w, const fv_op *op, const grouped *g, fv_v
     return fv_w_op(w, FV_OP_RotaryEmbedding, 4, in, 2, a);
 }
 
-/* The positions by which rows are rotated, i64 [batch, queries]; NULL: they are not rotated. */
+/* The positions that determine the rotation of each row, i64 [batch, queries]; NULL: no
+ * rotation. */
 static fv_value *angles_at(fv_rewriter *w, const fv_op *op, const grouped *g, const positions *p) {
     const fv_attention_dims *s = &g->d;
     if (!fv_op_int(op, "do_rotary"))
@@ -264,7 +267,7 @@ static void heads_of(fv_rewriter *w, const fv_op *op, const grouped *g, const po
     }
 }
 
-/* Rows of keys or values that are attended to; *present: of the cache afterwards. */
+/* The rows of keys or values that are attended to; *present: the cache after the run. */
 static fv_value *cached(fv_rewriter *w, const grouped *g, const positions *p, fv_value *past,
                         fv_value *x, fv_value **present) {
     *present = x;
@@ -287,7 +290,7 @@ static bool is_quantized(const fv_op *op) {
     return !string_is(fv_op_string(op, "k_quant_type"), "NONE");
 }
 
-/* A scale for all of a cache, or one for each head and channel. */
+/* Checks that the cache has one scale, or one for each head and channel. */
 static bool check_scale(fv_op *op, const grouped *g, int in, const char *attr) {
     const fv_type *t = fv_in_type(op, in);
     fv_string how = fv_op_string(op, attr);
@@ -308,7 +311,7 @@ static fv_elem cache_type(const fv_op *op) {
                                                       : FV_I8;
 }
 
-/* The cache is of the type of queries, or of 8 or 4 bits with scales. */
+/* Checks that the cache has the type of the queries, or 8 or 4 bits and scales. */
 static bool check_cache_type(fv_op *op, const grouped *g) {
     bool quantized = is_quantized(op);
     fv_elem e = cache_type(op);
@@ -385,7 +388,7 @@ static fv_value *sink_of(fv_rewriter *w, const fv_op *op, const grouped *g) {
                : NULL;
 }
 
-/* cached(), of a cache that may be quantized: the new rows are quantized too before they are
+/* cached(), for a cache that may be quantized: new rows are quantized as well before they are
  * attended to. */
 static fv_value *quantized_cache(fv_rewriter *w, const fv_op *op, const grouped *g,
                                  const positions *p, int in, fv_value *x, fv_value **present) {

@@ -1,6 +1,6 @@
 /* microsoft_packed.c - PackedAttention, PackedMultiHeadAttention and LongformerAttention of ONNX
- * Runtime's domain com.microsoft: attention of sequences whose tokens are concatenated without
- * padding, and attention to near tokens. */
+ * Runtime's domain com.microsoft: attention in sequences whose tokens are concatenated without
+ * padding, and attention to tokens within a window. */
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
@@ -10,14 +10,15 @@
 
 /* ---- PackedAttention, PackedMultiHeadAttention ---- */
 
-enum { INPUT, WEIGHTS, PROJECTION_BIAS };   /* of PackedAttention */
-enum { QUERY, KEY, VALUE, PROJECTED_BIAS }; /* of PackedMultiHeadAttention */
+enum { INPUT, WEIGHTS, PROJECTION_BIAS };   /* operands of PackedAttention */
+enum { QUERY, KEY, VALUE, PROJECTED_BIAS }; /* operands of PackedMultiHeadAttention */
 
-/* d.queries and d.keys are of a sequence with its padding. */
+/* d.queries and d.keys are the length of a sequence with its padding. */
 typedef struct packed {
     fv_attention_dims d;
     const fv_dim *tokens, *hidden, *v_hidden;
-    int offset, ends, bias; /* operands token_offset, cumulative_sequence_length, attention_bias */
+    /* indices of operands token_offset, cumulative_sequence_length, attention_bias */
+    int offset, ends, bias;
 } packed;
 
 static bool read_heads(fv_op *op, fv_attention_dims *s) {
@@ -113,7 +114,7 @@ static bool infer_packed(fv_op *op) {
     return true;
 }
 
-/* Query, key and value of each token, [tokens, size]. */
+/* Query, key and value of each token, [tokens, size]: qkv[0 .. 2]. */
 static void of_tokens(fv_rewriter *w, const fv_op *op, const packed *p, fv_value **qkv) {
     const fv_dim *start = fv_dim_const(p->d.t, 0), *one = fv_dim_const(p->d.t, 1);
     bool apart = is_projected(op) && fv_op_in(op, KEY);
@@ -214,7 +215,8 @@ static bool infer_longformer(fv_op *op) {
     return true;
 }
 
-/* [batch, heads, queries, head], of projections with these weights; seen may be NULL. */
+/* Attention [batch, heads, queries, head] to projections by these weights; seen: which keys a query
+ * attends to, or NULL for all. */
 static fv_value *projected_attention(fv_rewriter *w, const fv_op *op, const fv_attention_dims *s,
                                      int weights, fv_value *seen) {
     const fv_dim *one = fv_dim_const(s->t, 1), *keys[4] = {s->batch, one, one, s->keys};
@@ -232,8 +234,8 @@ static fv_value *projected_attention(fv_rewriter *w, const fv_op *op, const fv_a
     return fv_w_attend(w, &a);
 }
 
-/* Where one attends to all, projections are the global ones; elsewhere to its window and to those
- * that attend to all. */
+/* Queries of global tokens, which attend to all keys, use the global projections. Others attend to
+ * the keys in their window and to those of global tokens. */
 static bool decompose_longformer(fv_rewriter *w, fv_op *op) {
     fv_attention_dims s;
     if (!read_longformer(op, &s))

@@ -32,12 +32,15 @@ enum {
 };
 enum { OUTPUT, KEY_CACHE_OUT, VALUE_CACHE_OUT };
 
-/* d.batch is 1; d.queries are tokens, d.keys places in all blocks that the table names. */
+/* d.batch is 1; d.queries is the number of tokens, d.keys that of rows in all blocks of the
+ * table. */
 typedef struct paged {
     fv_attention_dims d;
-    /* of the batch; in the cache; rows of one; places of a sequence */
+    /* numbers of sequences, of blocks in the cache, of rows in a block, and of rows of a
+     * sequence */
     const fv_dim *sequences, *blocks, *block, *room;
-    /* query is followed by key and value; values are the first channels of keys */
+    /* packed: key and value follow the query in one tensor. latent: values are the first channels
+     * of the keys */
     bool packed, latent;
 } paged;
 
@@ -45,7 +48,8 @@ static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
 }
 
-/* The names that a model may give the type of its cache, if it is the type that the cache has. */
+/* Whether the cache is not quantized, and the attribute with its type is absent or names its
+ * element type. */
 static bool is_plain(fv_op *op, const char *quant, const char *type) {
     fv_elem e = fv_in_type(op, KEY_CACHE)->elem;
     fv_string s = fv_op_string(op, type);
@@ -177,7 +181,7 @@ static bool read_paged(fv_op *op, paged *p) {
             fv_same_dim(op, fv_in_type(op, SINK)->dims[0], s->q_heads, "heads of head_sink"));
 }
 
-/* Is there a cache of values, if its result is read? */
+/* Checks that there is a cache of values if the result with that cache is used. */
 static bool has_values(const fv_op *op, const paged *p) {
     return !p->latent || !fv_op_is_read(op, VALUE_CACHE_OUT) ||
            fv_op_error(op, "kv_cache_layout LATENT has no value_cache_out, but result '%s' is read",
@@ -200,9 +204,9 @@ static bool infer_paged(fv_op *op) {
 
 /* ---- where tokens are ---- */
 
-/* All i64 [tokens]. */
+/* For each token, i64 [tokens]: its sequence, its position, and its row in the cache (slot). */
 typedef struct places {
-    /* end: positions that its sequence has with what is new */
+    /* end: number of positions of its sequence, new ones included */
     fv_value *sequence, *position, *end, *slot;
 } places;
 
@@ -237,8 +241,8 @@ static void heads_of(fv_rewriter *w, const fv_op *op, const paged *p, const plac
     }
 }
 
-/* [1, kv_heads, keys, head] of the blocks that the table names; entries of places that nobody has
- * may be anything */
+/* Keys or values [1, kv_heads, keys, head] in the blocks that the table names. Table entries of
+ * unused rows may have any value. */
 static fv_value *in_order(fv_rewriter *w, const fv_op *op, const paged *p, fv_value *cache) {
     const fv_attention_dims *s = &p->d;
     fv_value *rows = FV_CALL(w, "paged_in_order", {cache}, {op->in[TABLE]});

@@ -1,7 +1,7 @@
-/* multi_head.c - masks, caches and beams of ONNX Runtime's attention. A mask does not hide: where
- * it is 0 a number is added to the score, by default -10000, and the lowest float where a query
- * would look ahead. So a query all of whose keys are padding attends to them as if there were no
- * mask, with scores rounded to what such large numbers leave. */
+/* multi_head.c - masks, caches and beams of ONNX Runtime's attention. A mask does not exclude keys:
+ * where it is 0, a number is added to the score, by default -10000, and the lowest float for keys
+ * after the query in causal attention. So a query whose keys are all padding attends to them as if
+ * there were no mask, with scores that were rounded when the large number was added. */
 #include "ops/attention/multi_head.h"
 
 #include <float.h>
@@ -14,7 +14,7 @@
 #include "ir/rule/body.h"
 #include "ops/common/dims.h"
 
-/* ---- what an operator is asked ---- */
+/* ---- attributes and operands ---- */
 
 bool fv_read_multi_head(fv_op *op, fv_multi_head *m) {
     int64_t heads = fv_op_int(op, "num_heads");
@@ -33,8 +33,8 @@ static const fv_dim *times(fv_dims *t, const fv_dim *a, int64_t n, int64_t more)
     return fv_dim_add(t, fv_dim_mul(t, a, fv_dim_const(t, n)), fv_dim_const(t, more));
 }
 
-/* Which of the forms of one axis the length has; -1, after a diagnostic: none. Where dims leave it
- * open it is any. */
+/* Checks the length of a mask of one axis against the allowed lengths. If dims are not known, the
+ * run checks that it is one of them. False after a diagnostic. */
 static bool check_lengths(fv_op *op, const fv_attention_dims *s, const fv_dim *n, bool starts) {
     const fv_dim *forms[3] = {s->batch, times(s->t, s->batch, 3, 2), times(s->t, s->batch, 2, 0)};
     const fv_dim *product = fv_dim_const(s->t, 1);
@@ -133,7 +133,7 @@ bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indire
     const fv_type *t = fv_in_type(op, indirection);
     const fv_dim *const *e, *one = fv_dim_const(m->d.t, 1);
     int n;
-    if (!past) /* keys of cross attention are of no beam */
+    if (!past) /* the keys of cross attention do not depend on the beam */
         return true;
     if (t && !m->capacity)
         return fv_op_error(op, "cache_indirection is for a past and a present of one buffer");
@@ -156,7 +156,7 @@ bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indire
                  : "is not there");
 }
 
-/* The layout of keys in a cache of its operator, and back. */
+/* Converts keys to the layout of the cache (in), or back. */
 static fv_value *reordered(fv_rewriter *w, const fv_multi_head *m, fv_value *x, bool in) {
     const fv_attention_dims *s = &m->d;
     const fv_dim *dims[4] = {s->batch, s->kv_heads, m->capacity, s->head};
@@ -185,7 +185,8 @@ fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, f
 
 /* ---- masks ---- */
 
-/* Lengths of keys, or their ends and starts, as bounds of the positions that are no padding. */
+/* The condition that the position of a key is not padding, from lengths of keys, or from their ends
+ * and starts. */
 static fv_value *between(fv_rewriter *w, fv_value *mask, const fv_attention_dims *s) {
     const fv_dim *n = mask->type->dims[0], *two = times(s->t, s->batch, 2, 0);
     fv_dim_order o = fv_dim_compare(s->t, n, two);

@@ -1,4 +1,5 @@
-/* position_bias.c - what is added to scores of attention by the distance of query and key. */
+/* position_bias.c - biases for scores of attention that depend on the distance between query and
+ * key. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -45,7 +46,7 @@ static bool infer_position_bias(fv_op *op) {
 
 enum { QUERY, QUERY_BIAS, POSITIONS, WEIGHT, GATE_BIAS, ECO_A, OFFSETS };
 
-/* Sizes: batch, heads, length, of a head, of a gate. */
+/* batch, number of heads, length, size of a head, size of a gate */
 typedef struct gates {
     const fv_dim *batch, *heads, *length, *size, *gate;
 } gates;
@@ -91,9 +92,9 @@ static bool infer_gated(fv_op *op) {
     return !offsets || fv_infer_offsets(op, q->dims[0], offsets);
 }
 
-/* Near distances have a bucket each; those from `exact` on share buckets, ever more of them up to
- * max_distance. The table lies by heads, whatever its dims say. Raffel et al.: Exploring the limits
- * of transfer learning, 2020. */
+/* Distances below `exact` have a bucket each; larger ones share buckets of increasing width up to
+ * max_distance. The table is read in the order of heads, whatever its dims are. Raffel et al.:
+ * Exploring the limits of transfer learning, 2020. */
 #define BUCKETS                                                                                    \
     "n = select(is_bidirectional != 0, dim(T, 0) floordiv 2, dim(T, 0)); exact = n floordiv 2; "   \
     "r = select(is_bidirectional != 0, abs(j - i), max(i - j, 0)); "                               \
@@ -107,7 +108,7 @@ const fv_opdef fv_ops_position_bias[] = {
      .id = FV_OP_fv_PositionBias,
      .since = {1},
      .doc =
-         "for each head what the table has for the bucket that the distance of i and j falls into",
+         "for each head, the element of the table for the bucket of the distance between i and j",
      .in = {{"T", "F", .rank = FV_RANK(2)}},
      .out = {{"Y", "F"}},
      .attrs = {FV_A_REQUIRED("length", DIMS), FV_A_INT("is_bidirectional", 0),

@@ -1,6 +1,6 @@
-/* rotary.c - rotary position embeddings: pairs of elements of each head turned by angles that
- * depend on the position. The standard's, and those of ONNX Runtime, which find heads and positions
- * otherwise. */
+/* rotary.c - rotary position embeddings: pairs of elements of each head are rotated by angles that
+ * depend on the position. The operator of the standard, and those of ONNX Runtime, which define
+ * heads and positions differently. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -9,16 +9,18 @@
 #include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 
-/* Axes of heads and of positions, and the sizes. */
+/* The axes of heads and of positions, and sizes. */
 typedef struct rotary {
     fv_dims *t;
-    bool flat;                                  /* rank 3: heads lie in the last axis */
-    const fv_dim *heads, *size, *turned, *half; /* turned: elements of a head that are rotated */
+    bool flat; /* rank 3: the last axis has heads and elements */
+    /* turned: number of elements of a head that are rotated */
+    const fv_dim *heads, *size, *turned, *half;
     const fv_dim *length;
-    const fv_dim *dims[4]; /* of x by heads */
+    const fv_dim *dims[4]; /* dims of x with an axis of heads */
 } rotary;
 
-/* Of so many heads of that size, and rotary_embedding_dim; 0: all is rotated. */
+/* Reads a tensor with that many heads of that size, and the attribute rotary_embedding_dim, where 0
+ * means that all elements are rotated. */
 static bool read_heads(fv_op *op, rotary *r, const fv_dim *heads, const fv_dim *size) {
     const fv_type *x = fv_in_type(op, 0);
     int64_t turned = fv_op_int(op, "rotary_embedding_dim");
@@ -41,7 +43,7 @@ static bool read_heads(fv_op *op, rotary *r, const fv_dim *heads, const fv_dim *
                        "rotary_embedding_dim is even");
 }
 
-/* num_heads tells the heads of an operand of rank 3. */
+/* For an operand of rank 3, the attribute num_heads is the number of heads. */
 static bool read_rotary(fv_op *op, rotary *r) {
     const fv_type *x = fv_in_type(op, 0);
     int64_t n = fv_op_int_or(op, "num_heads", 0);
@@ -55,14 +57,15 @@ static bool read_rotary(fv_op *op, rotary *r) {
 
 /* ---- rotating ---- */
 
-/* cos or sin as it goes with x by heads: [batch, 1, length, half], or [batch, length, 1, half] */
+/* Reshapes cos or sin so that it broadcasts to x with an axis of heads: [batch, 1, length, half],
+ * or [batch, length, 1, half]. */
 static fv_value *by_heads(fv_rewriter *w, const rotary *r, fv_value *angles, const fv_dim *batch) {
     const fv_dim *one = fv_dim_const(r->t, 1);
     const fv_dim *dims[4] = {batch, r->flat ? r->length : one, r->flat ? one : r->length, r->half};
     return fv_w_reshape(w, angles, 4, dims);
 }
 
-/* x turned by cos and sin, which are by heads; what is not turned stays. */
+/* Rotates the first r->turned elements of each head of x; cos and sin are results of by_heads. */
 static fv_value *turn(fv_rewriter *w, const rotary *r, fv_value *x, fv_value *cos, fv_value *sin,
                       bool pairs) {
     return FV_CALL(w, "rotated", {x}, {cos}, {sin}, FV_INT(pairs), FV_DIM(r->turned),
@@ -118,7 +121,8 @@ static bool decompose_rotary(fv_rewriter *w, fv_op *op) {
 
 enum { IDS = 1, COS_CACHE, SIN_CACHE };
 
-/* Both caches have a row a position, with half of what is rotated. */
+/* Checks that both caches have a row for each position, with half as many elements as are
+ * rotated. */
 static bool check_caches(fv_op *op, const rotary *r) {
     const fv_type *cos = fv_in_type(op, COS_CACHE), *sin = fv_in_type(op, SIN_CACHE);
     return fv_same_dim(op, cos->dims[1], r->half,
@@ -132,7 +136,7 @@ static bool is_offset(const fv_type *ids) {
     return ids->rank < 2;
 }
 
-/* Without rotary_embedding_dim the size of a head follows from the caches. */
+/* Without rotary_embedding_dim, the size of a head follows from the caches. */
 static bool read_cached(fv_op *op, rotary *r) {
     const fv_type *x = fv_in_type(op, X), *cos = fv_in_type(op, COS_CACHE);
     int64_t n = fv_op_int(op, "num_heads");
@@ -189,7 +193,8 @@ static bool decompose_cached(fv_rewriter *w, fv_op *op) {
 
 enum {
     STREAMS = 3,
-    MOST_ANGLES = 1 << 16 /* of a head; which stream each goes by is a constant */
+    /* limit for the angles of a head, since a constant states the stream of each */
+    MOST_ANGLES = 1 << 16
 };
 enum { SECTIONED, INTERLEAVED };
 
@@ -222,7 +227,7 @@ static bool infer_multimodal(fv_op *op) {
     return true;
 }
 
-/* Whose position angle i goes by. */
+/* The index of the stream whose position determines angle i. */
 static int stream_of(const int64_t *section, int64_t layout, int64_t i) {
     if (layout == SECTIONED)
         return i < section[0] ? 0 : i < section[0] + section[1] ? 1 : 2;
@@ -230,7 +235,7 @@ static int stream_of(const int64_t *section, int64_t layout, int64_t i) {
     return s && i < STREAMS * section[s] ? s : 0;
 }
 
-/* Which of `half` angles go by that stream: a constant. */
+/* A constant that states which of the `half` angles belong to a stream. */
 static fv_value *angles_of(fv_rewriter *w, const fv_op *op, int64_t half, int stream) {
     int n;
     const int64_t *section = fv_op_ints(op, "mrope_section", &n);
@@ -241,8 +246,8 @@ static fv_value *angles_of(fv_rewriter *w, const fv_op *op, int64_t half, int st
     return fv_const_new(w->module, "stream", t);
 }
 
-/* A cache's rows by the first position of a token, and by the others where these go by them:
- * [batch, length, half] */
+/* The rows of a cache for each token, [batch, length, half]: each angle is taken from the row at
+ * the token's position in the stream of that angle. */
 static fv_value *mixed(fv_rewriter *w, const fv_op *op, const rotary *r, fv_value *cache,
                        int64_t half) {
     const fv_dim *zero = fv_dim_const(r->t, 0), *one = fv_dim_const(r->t, 1),

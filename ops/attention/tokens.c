@@ -1,5 +1,5 @@
-/* tokens.c - sequences of tokens: without their padding and with it again, n-grams that occurred
- * before, a path through two sequences. */
+/* tokens.c - operators on sequences of tokens: removing and restoring padding, finding repeated
+ * n-grams, an optimal path through two sequences. */
 #include "ops/common/dims.h"
 
 #include <math.h>
@@ -46,7 +46,7 @@ static bool infer_restore_padding(fv_op *op) {
 
 /* ---- NGramRepeatBlock ---- */
 
-/* How many n-grams so many tokens have. */
+/* The number of n-grams in that many tokens. */
 static const fv_dim *grams_of(fv_dims *t, const fv_dim *tokens, int64_t n) {
     return fv_dim_max(t, fv_dim_sub(t, tokens, fv_dim_const(t, n - 1)), fv_dim_const(t, 0));
 }
@@ -80,7 +80,7 @@ static bool check_gram_sizes(fv_op *op) {
            fv_op_error(op, "n-grams of %lld to %lld tokens", (long long)least, (long long)most);
 }
 
-/* The tokens that were predicted correctly, and one more, are appended to the current ones. */
+/* Appends the tokens that were predicted correctly, and one more, to the current ones. */
 static bool infer_bifurcation(fv_op *op) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
@@ -115,7 +115,7 @@ static fv_expr *bin(fv_custom *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
     return fv_x_bin(c->arena, op, x, y);
 }
 
-/* How often the last n of `tokens` occur in `source`, and where first. */
+/* Counts the occurrences in `source` of the last n of `tokens`, and finds the first one. */
 static void find_suffix(fv_custom *c, fv_buf *source, fv_buf *tokens, fv_expr *n, fv_buf *count,
                         fv_buf *first) {
     fv_arena *a = c->arena;
@@ -138,8 +138,9 @@ static void find_suffix(fv_custom *c, fv_buf *source, fv_buf *tokens, fv_expr *n
     fv_kb_end(&c->b);
 }
 
-/* Longer and longer suffixes, until one is found nowhere, or at the end of the source. Where one is
- * there once, what follows is the match; where it is there more often, there is none yet. */
+/* Tries suffixes of increasing length, until one has no occurrence or the source ends. If a suffix
+ * has one occurrence, the tokens after it are the match; if it has several, a longer suffix is
+ * tried. */
 static bool kernel_suffix(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     fv_expr *zero = fv_x_int(a, 0), *one = fv_x_int(a, 1), *none = fv_x_int(a, -1);
@@ -199,7 +200,7 @@ static fv_expr *cell(fv_custom *c, fv_buf *b, fv_expr *i, fv_expr *j) {
 
 enum { DIAGONAL, UP, LEFT };
 
-/* Sums of costs with a border of infinity above and to the left, but 0 at the corner. */
+/* The sums of costs, with a border above and to the left that is infinity, and 0 in the corner. */
 static fv_value *bordered(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     fv_dims *t = c->module->dims;
@@ -222,8 +223,8 @@ static fv_value *bordered(fv_custom *c, fv_op *op) {
     return v;
 }
 
-/* Where the cheapest path to cell (i, j) comes from: of the diagonal and above only what is cheaper
- * than both others. */
+/* The predecessor of cell (i, j) on the cheapest path: the diagonal one only if it is cheaper than
+ * both others, and similarly the upper one. */
 static fv_expr *origin(fv_custom *c, fv_buf *sums, fv_expr *i, fv_expr *j, fv_expr **least) {
     fv_arena *a = c->arena;
     fv_expr *up = bin(c, FV_X_SUB, i, fv_x_int(a, 1)), *left = bin(c, FV_X_SUB, j, fv_x_int(a, 1));
@@ -240,7 +241,7 @@ static fv_expr *origin(fv_custom *c, fv_buf *sums, fv_expr *i, fv_expr *j, fv_ex
                                  fv_x_select(a, from_u, fv_x_int(a, UP), fv_x_int(a, LEFT))));
 }
 
-/* From the last cell back, prepending each cell to the path. */
+/* Follows the path from the last cell back, and prepends each cell to it. */
 static void trace_back(fv_custom *c, fv_op *op, fv_buf *sums, fv_buf *path, fv_buf *length) {
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, 0);
@@ -290,7 +291,7 @@ static bool kernel_warp_path(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* ---- WordConvEmbedding: words as the largest of what windows of their characters give ---- */
+/* ---- WordConvEmbedding: the maximum over windows of characters of a word ---- */
 
 enum { WORDS, FILTER, BIAS, CHARACTERS };
 
@@ -354,7 +355,8 @@ const fv_opdef fv_ops_tokens[] = {
      .out = {{"output", "T"}}, .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I32)}},
      .infer = infer_restore_padding, .body = "RestorePadding"},
     {OURS, .name = "RepeatedNgrams", .id = FV_OP_fv_RepeatedNgrams,
-     .doc = "do the first tokens of the n-gram at each place equal the last ones of all?",
+     .doc = "whether the first tokens of the n-gram at each position equal the last tokens of the "
+            "sequence",
      .in = {{"ids", "T", .rank = FV_RANK(2)}}, .out = {{"Y", "B"}},
      .attrs = {FV_A_REQUIRED("ngram_size", INT)},
      .types = {{"T", FV_SET(I64)}, {"B", FV_SET(BOOL)}}, .infer = infer_repeated,
@@ -377,15 +379,15 @@ const fv_opdef fv_ops_tokens[] = {
      .formula = "n = dim(predicted, 0) - 1; f = from[0]; m = min k < dim(predicted, 0) - 1: "
                 "select(predicted[k + 0] == source[f + k], n, k); Y = min(m, n)"},
     {OURS, .name = "SuffixMatch", .id = FV_OP_fv_SuffixMatch,
-     .doc = "after which place of the source the tokens continue, as their last n-gram is there "
-            "once; -1: nowhere",
+     .doc = "the position in the source after the only occurrence of the last n-gram of the "
+            "tokens; -1 if there is none",
      .in = {{"source", "T", .rank = FV_RANK(1)}, {"tokens", "T", .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("min_ngram_size", INT), FV_A_REQUIRED("max_ngram_size", INT)},
      .types = TOKENS, .infer = infer_suffix, .kernel = kernel_suffix},
     {MS, .name = "BifurcationDetector",
-     .doc = "appends correctly predicted tokens and one more; the position "
-            "in the source where the tokens continue",
+     .doc = "appends the correctly predicted tokens and one more; the position in the source at "
+            "which the tokens continue",
      .in = {{"src_tokens", "T", .rank = FV_RANK(1)},
             {"cur_tokens", "T", .rank = FV_RANK(1)},
             {"prev_suffix_match_idx", "T", .rank = FV_SCALAR},

@@ -1,4 +1,4 @@
-/* dims.c - axes, extents and the contents of small integer operands. */
+/* dims.c - axes, dims, and the elements of small integer operands. */
 #include "ops/common/dims.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ bool fv_dims_are_const(int n, const fv_dim *const *dims) {
 
 /* ---- operands ---- */
 
-/* Of a list operand: its length, where that is no number, else NULL. */
+/* The length of a list operand if it is not a constant, else NULL. */
 static const fv_dim *open_length(const fv_op *op, int in) {
     const fv_type *t = fv_in_type(op, in);
     bool open = t && t->kind == FV_TENSOR && t->rank == 1 && !fv_dim_is_const(t->dims[0]);
@@ -67,7 +67,7 @@ bool fv_sized_operand(fv_op *op, int in, int length, int *n, const fv_dim *const
     return fv_fix_length(op, in, length) && fv_int_operand(op, in, n, elems);
 }
 
-/* What a user can do about a length that is no number. */
+/* A hint for the user if the length of a list operand is not a constant. */
 static const char *length_hint(const fv_op *op, int in) {
     fv_arena *a = fv_op_module(op)->arena;
     const fv_dim *d = open_length(op, in);
@@ -133,7 +133,7 @@ bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *const
     return !*constant || normalise_axes(op, rank, *n, e, axes);
 }
 
-/* ---- what data decides ---- */
+/* ---- dims that depend on data ---- */
 
 const fv_dim *fv_run_time_dim(const fv_op *op, int out, int rank, int axis, int64_t lo,
                               int64_t hi) {

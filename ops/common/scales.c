@@ -1,4 +1,4 @@
-/* scales.c - what operators on quantized tensors demand of their scales and zero points. */
+/* scales.c - checks for scales and zero points of operators on quantized tensors. */
 #include "ops/common/scales.h"
 
 #include <math.h>

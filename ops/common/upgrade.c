@@ -1,4 +1,4 @@
-/* upgrade.c - upgrades that several families share: what opsets before 7 said with attributes. */
+/* upgrade.c - upgrades from older opsets that several families use. */
 #include "ops/common/upgrade.h"
 
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
 
-/* Before opset 7 the second operand broadcast only if `broadcast` said so, its axes laid against
- * those of the first from `axis` on (default: the last ones). */
+/* Before opset 7 the second operand broadcast only if the attribute `broadcast` was set; its axes
+ * then correspond to those of the first operand from `axis` on (default: to the last ones). */
 bool fv_upgrade_broadcast(fv_op *op, int version) {
     int64_t broadcast = fv_op_int_of(op, "broadcast", version),
             axis = fv_op_int_or(op, "axis", INT64_MAX);
@@ -19,7 +19,7 @@ bool fv_upgrade_broadcast(fv_op *op, int version) {
         return true;
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
     if (!a || !b)
-        return true; /* arity is reported by the check */
+        return true; /* the check of the op reports missing operands */
     if (axis < 0)
         axis += a->rank;
     if (axis < 0 || axis + b->rank > a->rank)
@@ -64,8 +64,8 @@ bool fv_upgrade_attr_to_float(fv_op *op, const char *attr, int in) {
 }
 
 bool fv_upgrade_replace(fv_op *op, fv_value *v) {
-    /* the importer looks at op's results only after this; what was made for them takes their
-     * name */
+    /* the importer gives names to op's results only after this; an op that was made for the upgrade
+     * takes the name of the result */
     if (v->kind == FV_VALUE_RESULT && v->def->origin == op->origin && op->out[0])
         fv_value_take_name(fv_op_module(op), v, op->out[0]);
     op->def = fv_op_def(FV_OP_Identity);

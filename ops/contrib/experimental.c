@@ -1,6 +1,6 @@
-/* experimental.c - operators that the standard's first opsets had as experiments, and models of
- * that time use. They have no versions: every opset may have them. Not here are ATen and GRUUnit,
- * of which the standard never said what they compute. */
+/* experimental.c - experimental operators of the standard's first opsets, which old models use.
+ * They have no versions, so models of any opset may have them. ATen and GRUUnit are missing, since
+ * the standard never defined what they compute. */
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -20,7 +20,7 @@ static bool infer_image_scaler(fv_op *op) {
     return fv_infer_same(op);
 }
 
-/* A constant of rank 1. */
+/* A constant of rank 1 with the numbers of an attribute. */
 static fv_value *floats(fv_rewriter *w, const fv_attr *a, fv_elem e) {
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, (int64_t[]){a->n});
     for (int i = 0; i < a->n; i++)
@@ -42,13 +42,13 @@ static bool decompose_image_scaler(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Of an axis: where a crop begins, and how much it keeps. */
+/* For each axis: the start of a crop, and the number of elements that it keeps. */
 typedef struct crop {
     const fv_dim *start[4], *step[4], *dims[4];
 } crop;
 
-/* `border` is left, top, right, bottom; `scale` is height, width, and then the last two of `border`
- * say nothing. */
+/* `border` is left, top, right, bottom; `scale` is height, width. If `scale` is given, the last two
+ * elements of `border` are ignored. */
 static bool read_crop(fv_op *op, crop *c) {
     static const char why[] = "a crop is within the image";
     fv_module *m = fv_op_module(op);
@@ -101,8 +101,8 @@ static bool decompose_crop(fv_rewriter *w, fv_op *op) {
 
 /* ---- fills ---- */
 
-/* The shape of the result: `shape`, or that of the input, or with input_as_shape what is in it;
- * then `extra_shape`. */
+/* The shape of the result: the attribute `shape`; or the shape of the input, or with input_as_shape
+ * its elements; followed by `extra_shape`. */
 static bool filled(fv_op *op, int *rank, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -155,7 +155,7 @@ static bool infer_given_fill(fv_op *op) {
     if (!fv_module_assume(m, count, fv_dim_const(m->dims, values->n), "a value an element"))
         return fv_op_error(op, "attribute 'values' has %d elements, the result %s", values->n,
                            fv_dim_str(m->arena, count));
-    const fv_type *x = fv_in_type(op, 0); /* of ints: it is no more than a shape */
+    const fv_type *x = fv_in_type(op, 0); /* an input of integers only states a shape */
     fv_infer_out(op, 0, x && fv_elem_is_float(x->elem) ? x->elem : FV_F32, rank, dims);
     return true;
 }
@@ -223,7 +223,7 @@ const fv_opdef fv_ops_experimental[] = {
      .name = "Crop",
      .since = {1},
      .experimental = true,
-     .doc = "an image without its border, or so many rows and columns of it after the border",
+     .doc = "an image without its border, or a number of its rows and columns after the border",
      .in = {{"input", "T", .rank = FV_RANK(4)}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("border", INTS), FV_A_OPTIONAL("scale", INTS)},

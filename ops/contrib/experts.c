@@ -1,4 +1,4 @@
-/* experts.c - mixtures of experts: each token goes through the layers of the few experts that a
+/* experts.c - mixtures of experts: each token is multiplied by the layers of the few experts that a
  * router chose. */
 #include "ops/contrib/experts.h"
 
@@ -10,7 +10,7 @@
 #include "ops/common/attribute.h"
 #include "ops/common/dims.h"
 
-/* ---- fv.ExpertProduct: by the weights of the expert that an index tells ---- */
+/* ---- fv.ExpertProduct: products with the weights of the expert that an index selects ---- */
 
 static bool infer_expert_product(fv_op *op) {
     fv_module *m = fv_op_module(op);
@@ -31,7 +31,8 @@ static bool infer_expert_product(fv_op *op) {
 /* ---- MoE ---- */
 
 enum { X, ROUTER, FC1, FC1_BIAS, FC2, FC2_BIAS, FC3, FC3_BIAS };
-enum { SEPARATE, INTERLEAVED, HALVES }; /* swiglu_fusion: gates and what they gate */
+/* values of swiglu_fusion: how gates and gated numbers are stored in the first layer */
+enum { SEPARATE, INTERLEAVED, HALVES };
 
 static bool is_swiglu(const fv_op *op) {
     return fv_attr_is(op, "activation_type", "swiglu");
@@ -61,7 +62,8 @@ static bool check_activation(fv_op *op, int fc3) {
     return true;
 }
 
-/* Weights [experts, rows, columns] of a layer, followed by the bias [experts, rows]. */
+/* Checks the weights [experts, rows, columns] of a layer, and the bias [experts, rows], which is
+ * the next operand. */
 static bool check_layer(fv_op *op, int in, const fv_dim *experts, const fv_dim *rows,
                         const fv_dim *columns) {
     const fv_dim *dims[3] = {experts, rows, columns};
@@ -110,8 +112,8 @@ const fv_opdef fv_ops_experts[] = {
      .name = "ExpertProduct",
      .id = FV_OP_fv_ExpertProduct,
      .since = {1},
-     .doc = "rows of X times the transpose of the matrix of W that experts tells for each, plus "
-            "its bias",
+     .doc = "for each row of X, the product with the transpose of the matrix of W with the index "
+            "in experts, plus the bias of that matrix",
      .in = {{"X", "T", .rank = FV_RANK(3)},
             {"experts", "I", .rank = FV_RANK(2)},
             {"W", "T", .rank = FV_RANK(3)},

@@ -1,6 +1,6 @@
 /* microsoft.c - operators of ONNX Runtime's domain com.microsoft into which its optimizer fuses
- * products, sums and activations. Norms are in microsoft_norm.c; an operator that equals one of the
- * standard is next to that one. */
+ * products, sums and activations. Norms are in microsoft_norm.c; an operator that is equal to one
+ * of the standard is in the file of the latter. */
 
 #include <string.h>
 
@@ -14,8 +14,8 @@
 
 /* ---- FusedMatMul ---- */
 
-/* Transposed as the attributes say: batch axes come after the first one, the last two are
- * exchanged. */
+/* The permutation of operand i that the attributes request: the batch axes are moved after the
+ * first axis, the last two axes are exchanged. */
 static void operand_perm(const fv_op *op, int i, int *perm) {
     int rank = fv_in_type(op, i)->rank;
     bool batch = fv_op_int(op, i ? "transBatchB" : "transBatchA") != 0 && rank > 2;
@@ -86,14 +86,14 @@ static bool infer_bias_add(fv_op *op) {
            fv_infer_fits(op, 2, x->rank, x->dims);
 }
 
-/* Gate and what it multiplies: one number a row. */
+/* The gate has one number for each row. */
 static bool infer_gated_add(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_infer_like(op, 0, 0);
     return fv_infer_fits(op, 1, x->rank, x->dims) && fv_infer_fits(op, 2, x->rank, x->dims);
 }
 
-/* The left half of the last axis times Gelu of the right one. */
+/* The left half of the last axis times Gelu of the right half. */
 static bool infer_split_gelu(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0);
@@ -154,7 +154,7 @@ static bool decompose_fused_gemm(fv_rewriter *w, fv_op *op) {
 
 /* ---- products of integers ---- */
 
-/* Products and sums of narrow integers, in 32 bits: unsigned where all operands are. */
+/* The type for products and sums of narrow integers: 32 bits, unsigned if all operands are. */
 static fv_elem wide_of(const fv_op *op, int n) {
     for (int i = 0; i < n; i++) {
         fv_elem e = fv_in_type(op, i)->elem;
@@ -180,7 +180,7 @@ static bool infer_mul_integer(fv_op *op) {
     return true;
 }
 
-/* Which axes are reduced. */
+/* Sets which axes are reduced. */
 static bool reduced_axes(fv_op *op, bool *reduced) {
     int n, axis;
     const int64_t *axes = fv_op_ints(op, "axes", &n);
@@ -224,8 +224,8 @@ static bool decompose_sum_integer(fv_rewriter *w, fv_op *op) {
 
 enum { I_A_SCALE = 2, I_B_SCALE, I_A_ZERO, I_B_ZERO, I_BIAS };
 
-/* Scales and the bias broadcast to the result; the zero point of a is one number, that of b a
- * number for each column. */
+/* Checks that scales and the bias broadcast to the result; the zero point of a is one number, that
+ * of b may be one for each column. */
 static bool infer_integer_product(fv_op *op) {
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
     if (!fv_infer_matmul(op, a, b, fv_in_type(op, I_A_SCALE)->elem))

@@ -9,7 +9,7 @@
 #include "ops/common/dims.h"
 
 enum { X, ROUTER, FC1 = 2, FC2 = 5, FC3 = 8, ZEROS = 11, MIXING = 14, FLOAT_SCALES = 15 };
-enum { SCALES = 1, BIAS = 2 }; /* of a layer, after its weights */
+enum { SCALES = 1, BIAS = 2 }; /* indices of a layer's operands, relative to its weights */
 
 typedef struct layout {
     int64_t bits, block; /* block 0: a scale for each row */
@@ -31,7 +31,7 @@ static bool read_layout(fv_op *op, layout *q) {
     return true;
 }
 
-/* Weights of floats are for other devices, and so are weights in other layouts. */
+/* Floating-point weights, and weights in other layouts, are only for other devices. */
 static bool check_kind(fv_op *op) {
     fv_string s = fv_op_string(op, "quant_type");
     if (!fv_attr_is(op, "quant_type", "int"))
@@ -44,7 +44,7 @@ static bool check_kind(fv_op *op) {
            fv_op_error(op, "weights_prepacked is 1: they are in the layout of another device");
 }
 
-/* The blocks of a row, which they divide. */
+/* The number of blocks of a row; its columns must be a multiple of the block. */
 static bool count_blocks(fv_op *op, const layout *q, const fv_dim *columns, const fv_dim **n) {
     fv_module *m = fv_op_module(op);
     const fv_dim *size = q->block ? fv_dim_const(m->dims, q->block) : columns;
@@ -55,8 +55,9 @@ static bool count_blocks(fv_op *op, const layout *q, const fv_dim *columns, cons
                        fv_dim_str(m->arena, columns));
 }
 
-/* Scales (per_byte 1) or zero points for each block of a row; if a row is one block, the axis of
- * blocks may be left out. Those of a byte are side by side along the last axis. */
+/* Checks that an operand has scales (per_byte 1) or zero points for each block of a row; if a row
+ * is one block, the axis of blocks may be left out. Zero points in the same byte are adjacent along
+ * the last axis. */
 static bool check_blocks(fv_op *op, int in, const layout *q, const fv_dim *rows,
                          const fv_dim *blocks, const fv_dim *per_byte) {
     const fv_dim *dims[3] = {q->experts, rows, blocks};
@@ -66,7 +67,8 @@ static bool check_blocks(fv_op *op, int in, const layout *q, const fv_dim *rows,
     return fv_has_dims(op, in, rank, dims);
 }
 
-/* A layer [experts, rows, columns]: its weights at operand `in`, zero points at `zeros`. */
+/* Checks a layer [experts, rows, columns]: its weights are operand `in`, its zero points operand
+ * `zeros`. */
 static bool check_layer(fv_op *op, const layout *q, int in, int zeros, const fv_dim *rows,
                         const fv_dim *columns) {
     fv_dims *t = fv_op_module(op)->dims;

@@ -1,5 +1,5 @@
-/* control.c - If: one of two graphs. Where it is known which, that one is all there is; else the
- * run decides. */
+/* control.c - If: one of two graphs. If the condition is known, that graph replaces the op;
+ * otherwise the run decides. */
 
 #include "ir/base/limits.h"
 #include "ir/graph/branch.h"
@@ -7,7 +7,7 @@
 #include "ir/graph/rewriter.h"
 #include "ops/common/dims.h"
 
-/* dims that are x in one branch and y in the other: a symbol that the run binds */
+/* a dim that is x in one branch and y in the other, and the symbol for it that the run binds */
 typedef struct joint {
     const fv_dim *x, *y, *symbol;
 } joint;
@@ -42,7 +42,8 @@ static void join_types(const fv_op *op, joints *all, int out, const fv_type *t, 
     op->out[out]->type = fv_tensor_type(m->arena, t->elem, t->rank, dims);
 }
 
-/* The results of the branch that runs; where it is either, they agree but for dims. */
+/* The types of the results: those of the branch that runs, if it is known; otherwise of both
+ * branches, which may differ in dims only. */
 static bool infer_if(fv_op *op) {
     int64_t cond;
     if (!fv_known_int(op->in[0], &cond) && !fv_branch_hold(op))

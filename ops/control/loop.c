@@ -1,4 +1,4 @@
-/* loop.c - Loop: a graph that runs again and again. */
+/* loop.c - Loop: a graph that is run repeatedly. */
 
 #include "ir/graph/loop.h"
 #include "ir/base/limits.h"
@@ -47,7 +47,7 @@ static bool has_shape_of_body(const fv_op *op) {
 
 /* ---- states ---- */
 
-/* May a state of type t be u? */
+/* Whether a state of type t may have a value of type u, apart from dims. */
 static bool may_be(const fv_op *op, const fv_type *t, const fv_type *u) {
     if (t->kind != FV_TENSOR) {
         const fv_type *either = fv_type_join(fv_op_module(op)->arena, t, u);
@@ -56,7 +56,8 @@ static bool may_be(const fv_op *op, const fv_type *t, const fv_type *u) {
     return u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
 }
 
-/* Is a dim that does not change the same before the loop and after an iteration? */
+/* Assumes that a dim of state k is the same before the loop, in its body, and after an iteration.
+ * False after a diagnostic. */
 static bool assume_same(const fv_op *op, int k, int axis) {
     fv_module *m = fv_op_module(op);
     const fv_region *body = fv_loop_body(op);
@@ -72,8 +73,8 @@ static bool assume_same(const fv_op *op, int k, int axis) {
     return ok || fv_op_error(op, "state %d is %s, its body gives %s", k, str(op, t), str(op, next));
 }
 
-/* The dim of result k that its state has a symbol for; states that share the symbol have it,
- * too. */
+/* The dim of result k along an axis whose size changes between iterations: a symbol. States that
+ * share a symbol in the body have the same dim as results. */
 static const fv_dim *dim_behind(const fv_op *op, int k, const fv_type *seen, int axis) {
     for (int j = 0; j < k; j++) {
         const fv_type *other = fv_loop_body(op)->params[FV_BODY_STATE + j]->type;
@@ -129,7 +130,8 @@ static bool infer_rows(fv_op *op, int out, const fv_dim **count) {
                      ? most
                      : fv_run_time_dim(op, out, t->rank + 1, 0, 0, most ? most->hi : FV_DIM_MAX);
     dims[0] = *count;
-    for (int i = 0; i < t->rank; i++) /* of all rows, as the run says */
+    /* an upper bound over all iterations; the run determines the size */
+    for (int i = 0; i < t->rank; i++)
         dims[1 + i] = fv_unknown_above(op, t->dims[i])
                           ? fv_run_time_dim(op, out, t->rank + 1, 1 + i, 0, FV_DIM_MAX)
                           : t->dims[i];

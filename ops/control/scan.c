@@ -1,4 +1,4 @@
-/* scan.c - Scan: a Loop over an axis of its operands. */
+/* scan.c - Scan: a Loop over slices of its operands. */
 
 #include <string.h>
 
@@ -73,7 +73,7 @@ static bool has_shape_of_body(const fv_op *op) {
     return true;
 }
 
-/* Does the type u, from a body, agree with t, by what is known at that op? */
+/* Checks that type u, from a body, agrees with t, given what is known at the op `where`. */
 static bool assume_same(const fv_op *op, const fv_type *t, const fv_type *u, const fv_op *where) {
     fv_module *m = fv_op_module(op);
     bool same =
@@ -85,7 +85,7 @@ static bool assume_same(const fv_op *op, const fv_type *t, const fv_type *u, con
     return same;
 }
 
-/* The number of iterations: the size of each scan input along its axis. */
+/* The number of iterations: the size of each scan input along its axis, which must be equal. */
 static bool find_length(fv_op *op, const fv_dim **length) {
     fv_module *m = fv_op_module(op);
     int first = states_of(op);
@@ -105,8 +105,8 @@ static bool find_length(fv_op *op, const fv_dim **length) {
     return true;
 }
 
-/* The type of state k before the scan, within it and after it: a dim is a number if one of these
- * types has a number. */
+/* The type of state k before, within and after the scan: a dim is a constant if it is one in any of
+ * these types. */
 static const fv_type *state_type(const fv_op *op, int k) {
     const fv_region *body = fv_loop_body(op);
     const fv_type *t = op->in[k]->type, *all[2] = {body->params[k]->type, body->last->in[k]->type};
@@ -171,7 +171,7 @@ static bool infer_scan(fv_op *op) {
 typedef struct maker {
     fv_op *op, *loop;
     fv_module *m;
-    fv_region *body; /* of the Loop */
+    fv_region *body; /* the body of the Loop */
     const fv_region *old;
     const fv_dim *length, *turn;
     fv_rewriter w; /* at the end of the body */
@@ -181,7 +181,7 @@ static const fv_dim *zero(const maker *k) {
     return fv_dim_const(k->m->dims, 0);
 }
 
-/* length - 1 - number of the iteration, or the number itself */
+/* The index of the slice: the number of the iteration, or length - 1 minus that number. */
 static const fv_dim *place_of(const maker *k, bool backward) {
     fv_dims *t = k->m->dims;
     return backward ? fv_dim_sub(t, fv_dim_sub(t, k->length, fv_dim_const(t, 1)), k->turn)
@@ -211,7 +211,7 @@ static fv_value *known_param(maker *k, const char *name, fv_elem e, const fv_dim
     return v;
 }
 
-/* The body of the Scan becomes that of the Loop. */
+/* Moves the ops of the Scan's body to that of the Loop. */
 static void take_body(maker *k) {
     fv_arena *a = k->m->arena;
     int states = states_of(k->op), n = k->old->last->nin;
@@ -257,7 +257,8 @@ static void make_loop(maker *k, fv_rewriter *w) {
                                    .u.region = k->body});
 }
 
-/* The rows of a result from the first iteration on, along axis 0, as the Scan returns them. */
+/* A result that the Loop returns with the rows of all iterations along axis 0, with the axis and
+ * direction that the Scan requests. */
 static fv_value *arranged(maker *k, fv_rewriter *w, int out) {
     fv_value *v = k->loop->out[out];
     fv_dims *t = k->m->dims;
@@ -275,7 +276,7 @@ static fv_value *arranged(maker *k, fv_rewriter *w, int out) {
     return axis && v ? fv_w_transpose(w, v, perm) : v;
 }
 
-/* If no iteration runs, states keep their values, and there are no rows. */
+/* If there are no iterations, states keep their values, and the other results have no rows. */
 static bool take_none(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < op->nout; i++) {
         const fv_type *t = op->out[i] ? op->out[i]->type : NULL;

@@ -1,5 +1,5 @@
-/* scan_batch.c - Scan of opset 8, which goes over each item of a batch: a Scan over the batch, of a
- * Scan over an item. */
+/* scan_batch.c - Scan of opset 8, which scans each item of a batch: becomes a Scan over the batch
+ * whose body is a Scan over an item. */
 #include "ops/control/scan.h"
 
 #include "ir/base/limits.h"
@@ -13,8 +13,9 @@
 typedef struct batch {
     fv_op *op, *item; /* the Scan over the batch; the one over an item */
     fv_module *m;
-    int inputs;                  /* of the Scan over an item: the last of its operands */
-    const fv_dim *most, *length; /* iterations for the longest item; for this one, NULL: the same */
+    int inputs; /* number of scan inputs, which are the last operands of the Scan over an item */
+    /* number of iterations for the longest item; for this item, NULL: the same */
+    const fv_dim *most, *length;
 } batch;
 
 /* ---- the Scans ---- */
@@ -35,7 +36,7 @@ static bool move_lengths(batch *b) {
     return true;
 }
 
-/* The Scan over an item, which takes over the body. */
+/* Makes the Scan over an item, which gets the body. */
 static void make_item(batch *b) {
     fv_op *op = b->op;
     fv_region *body = fv_region_new(op->block->func, NULL);
@@ -71,7 +72,7 @@ static fv_value *cut(const batch *b, fv_rewriter *w, fv_value *x) {
     return fv_w_slice(w, x, start, step, dims);
 }
 
-/* Appends rows of zeros until there are as many as for the longest item. */
+/* Appends rows of zeros up to the number of iterations of the longest item. */
 static fv_value *filled(const batch *b, fv_rewriter *w, fv_value *rows) {
     const fv_dim *begin[FV_MAX_RANK], *dims[FV_MAX_RANK];
     for (int i = 0; i < rows->type->rank; i++) {
@@ -114,9 +115,9 @@ static bool fill_rows(batch *b) {
     return true;
 }
 
-/* ---- what a model gives ---- */
+/* ---- checks of the model ---- */
 
-/* Attributes that opset 9 brought are of other axes. */
+/* Checks that there is no attribute of opset 9, where axes have another meaning. */
 static bool has_old_attrs(const fv_op *op) {
     static const char *const later[] = {"scan_input_axes", "scan_input_directions",
                                         "scan_output_axes", "scan_output_directions"};
@@ -126,7 +127,8 @@ static bool has_old_attrs(const fv_op *op) {
     return true;
 }
 
-/* Are all of the same batch size, and scan inputs of the same number of iterations? */
+/* Checks that all operands have the same batch size, and all scan inputs the same number of
+ * iterations. */
 static bool are_alike(const batch *b) {
     const fv_op *op = b->op;
     int first_input = op->nin - b->inputs;

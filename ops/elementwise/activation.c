@@ -2,7 +2,7 @@
 #include "ir/definition/definition.h"
 #include "ir/graph/infer.h"
 
-/* Integers go through f64: bias and lambd need not be whole. */
+/* Integers are converted to f64, since bias and lambd need not be integers. */
 static bool define_shrink(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);

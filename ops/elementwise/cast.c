@@ -1,4 +1,4 @@
-/* cast.c - operators between element types. */
+/* cast.c - operators that convert between element types. */
 
 #include <string.h>
 
@@ -42,14 +42,14 @@ static fv_expr *u32(fv_arena *a, uint32_t v) {
     return fv_x_const_int(a, FV_U32, v);
 }
 
-/* Is any of these bits set? */
+/* Whether any of the bits in the mask is set. */
 static fv_expr *any_bit(fv_arena *a, fv_expr *bits, uint32_t mask) {
     return fv_x_bin(a, FV_X_NE, fv_x_bin(a, FV_X_AND, bits, u32(a, mask)), u32(a, 0));
 }
 
-/* A power of two, by the exponent of the f32: sign and fraction are dropped after rounding. Inf and
- * NaN become NaN (0xff). Nearest rounds half up, unless the exponent is 0 (the standard's
- * words). */
+/* Converts to a power of two, given by the exponent of the f32; sign and fraction are dropped after
+ * rounding. Inf and NaN become NaN (0xff). Rounding to nearest rounds halves up, unless the
+ * exponent is 0, as the standard requires. */
 static fv_expr *to_e8m0(fv_arena *a, fv_expr *x, fv_string mode, bool saturate) {
     fv_expr *bits = fv_x_cast(a, FV_X_BITCAST, FV_U32, fv_x_convert(a, FV_F32, x));
     fv_expr *e = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_SHR, bits, u32(a, 23)), u32(a, 0xff));
@@ -73,12 +73,12 @@ static fv_expr *to_narrow_float(fv_arena *a, fv_expr *x, fv_elem to, const fv_op
         x = fv_x_convert(a, FV_F32, x);
     if (to == FV_F8E8M0)
         return to_e8m0(a, x, fv_op_string(op, "round_mode"), saturate);
-    bool wide = to == FV_F16 || to == FV_BF16; /* overflow to inf */
+    bool wide = to == FV_F16 || to == FV_BF16; /* overflow gives inf */
     bool clips = fv_float_is_finite(to) || (!wide && saturate);
     return fv_x_cast(a, clips ? FV_X_CONVSAT : FV_X_CONVERT, to, x);
 }
 
-/* Integers of 4 and 2 bits wrap, also what was a float. */
+/* Conversions to integers of 4 and 2 bits wrap, also those from floats. */
 static fv_expr *to_other(fv_arena *a, fv_expr *x, fv_elem to) {
     if (fv_elem_is_packed(to) && fv_elem_is_float((fv_elem)x->type.elem))
         x = fv_x_convert(a, FV_I32, x);
@@ -98,7 +98,7 @@ static bool define_cast(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* Before opset 6 the type was a name. */
+/* Before opset 6 the attribute with the type was a string. */
 static bool upgrade_cast(fv_op *op, int version) {
     static const struct {
         const char *name;
@@ -152,8 +152,8 @@ static bool infer_bit_cast(fv_op *op) {
     return true;
 }
 
-/* By way of the unsigned integer of the same width, which is where storage types have their
- * bits. */
+/* Converts by means of the unsigned integer of the same width, which has the bits of a storage
+ * type. */
 static bool define_bit_cast(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -172,14 +172,12 @@ const fv_opdef fv_ops_cast[] = {
      .name = "Cast",
      .id = FV_OP_Cast,
      .since = {1, 6, 9, 13, 19, 21, 23, 24, 25},
-     .doc =
-         "to another element type; to strings: integers and bools (0, 1) as decimals, floats as "
-         "the shortest that reads as the same "
-         "float of that type (`100.0`, `1e-05`, `INF`, `NaN`), from 1e-4 to below 1e16 without an "
-         "exponent; of strings: decimals and "
-         "these words in any case, white space around them, rounded once to floats, without what "
-         "follows the point to integers; "
-         "where one is no number, or out of range of an integer type, the run stops (FV_BAD_INDEX)",
+     .doc = "to another element type. To strings: integers and bools (0, 1) as decimals, floats as "
+            "the shortest decimal that reads back as the same float of that type (`100.0`, "
+            "`1e-05`, `INF`, `NaN`), from 1e-4 to below 1e16 without an exponent. From strings: "
+            "decimals and these words in upper or lower case, with white space around them, "
+            "rounded once to floats, truncated to integers; if one is not a number, or out of "
+            "range of an integer type, the run ends with FV_BAD_INDEX",
      .in = {{"input", "T1"}},
      .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1), FV_A_REQUIRED("to", INT),

@@ -1,4 +1,4 @@
-/* elementwise.c - operators of one formula per element: arithmetic, comparison, logic. */
+/* elementwise.c - operators with one formula per element: arithmetic, comparison, logic. */
 
 #include <math.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static bool define_mod(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* The exponent where it is one constant number. */
+/* The exponent if it is one constant number; else false. */
 static bool constant_power(const fv_op *op, double *out) {
     const fv_value *c = op->in[1];
     if (c->kind != FV_VALUE_CONST || c->tensor->count != 1)
@@ -40,7 +40,7 @@ static bool constant_power(const fv_op *op, double *out) {
     return true;
 }
 
-/* x * x * x ..., by the bits of n. */
+/* x to the power n by repeated squaring. */
 static fv_expr *integer_power(fv_arena *a, fv_expr *x, int n) {
     fv_expr *r = NULL;
     for (; n; n >>= 1) {
@@ -52,8 +52,8 @@ static fv_expr *integer_power(fv_arena *a, fv_expr *x, int n) {
     return r;
 }
 
-/* A u64 exponent as one that i64 has, for the same power modulo 2^64: even numbers to 64 or more
- * are 0, the order of odd ones divides 2^62. */
+/* Replaces a u64 exponent by one that fits i64 and gives the same power modulo 2^64: the power of
+ * an even number to 64 or more is 0, and the order of an odd number divides 2^62. */
 static fv_expr *below_sign(fv_arena *a, fv_expr *y) {
     const int64_t order = INT64_C(1) << 62;
     fv_expr *rest = fv_x_bin(a, FV_X_AND, y, fv_x_const_int(a, FV_U64, order - 1));
@@ -63,8 +63,8 @@ static fv_expr *below_sign(fv_arena *a, fv_expr *y) {
 
 static const double most_spelled_out = 16;
 
-/* Integers to integers wrap. In all other cases the power is one of floats, rounded or truncated to
- * the type of x: of f32 where the exponent is exact in it. */
+/* Powers of integers with integer exponents wrap. In all other cases the power is computed with
+ * floats, in f32 if the exponent is exact in it, and rounded or truncated to the type of x. */
 static bool define_pow(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -105,7 +105,7 @@ static bool define_shift(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* Max, Min, Sum, Mean of any number of operands, in their order. */
+/* Max, Min, Sum and Mean of any number of operands, from left to right. */
 static bool define_variadic(fv_definer *d, fv_op *op) {
     if (op->nin > FV_MAX_EXPR_HEIGHT)
         return fv_op_error(op, "has %d inputs, at most %d can be compiled", op->nin,
@@ -139,14 +139,14 @@ static bool infer_where(fv_op *op) {
     return infer_broadcast_like(op, 1);
 }
 
-/* The slope broadcasts to x, never x to it. */
+/* The slope broadcasts to x, but x does not broadcast to the slope. */
 static bool infer_prelu(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_infer_like(op, 0, 0);
     return fv_infer_fits(op, 1, x->rank, x->dims);
 }
 
-/* Before opset 7 a slope of rank 1 went with axis 1. */
+/* Before opset 7 a slope of rank 1 was along axis 1. */
 static bool upgrade_prelu(fv_op *op, int version) {
     const fv_type *x = fv_in_type(op, 0), *s = fv_in_type(op, 1);
     fv_op_drop_attr(op, "consumed_inputs");
@@ -163,7 +163,7 @@ static bool upgrade_prelu(fv_op *op, int version) {
     return r != NULL;
 }
 
-/* Before opset 7 broadcasting was asked for. */
+/* Before opset 7 operands broadcast only if an attribute requested it. */
 #define AXIS_BROADCAST(last)                                                                       \
     {.name = "axis", .kind = FV_ATTR_INT, .until = (last)}, FV_A_INT_UNTIL(last, "broadcast", 0)
 
@@ -313,7 +313,7 @@ const fv_opdef fv_ops_elementwise[] = {
     {.domain = "",
      .name = "BitShift",
      .since = {11},
-     .doc = "shift of bits; 0 where the count reaches the width",
+     .doc = "shift of bits; 0 if the count is at least the width",
      .in = {{"X", "T"}, {"Y", "T"}},
      .out = {{"Z", "T"}},
      .attrs = {FV_A_REQUIRED("direction", STRING)},

@@ -1,4 +1,4 @@
-/* generate.c - operators whose elements follow from their positions: ranges, unit matrices,
+/* generate.c - operators whose elements are functions of their indices: ranges, identity matrices,
  * triangles; and Dropout. */
 #include "ops/common/dims.h"
 
@@ -31,7 +31,8 @@ static bool are_constant_scalars(const fv_op *op) {
     return true;
 }
 
-/* The difference is rounded to the type, the quotient is not. */
+/* The number of elements of a Range of constants. The difference is rounded to the type, the
+ * quotient is not. */
 static const fv_dim *count_constants(const fv_op *op) {
     const fv_tensor *a = op->in[0]->tensor, *b = op->in[1]->tensor, *c = op->in[2]->tensor;
     fv_dims *t = fv_op_module(op)->dims;
@@ -76,7 +77,7 @@ static bool infer_range(fv_op *op) {
     return true;
 }
 
-/* Without a delta it is 1. */
+/* The delta is 1 if it is left out. */
 static bool infer_range_by_one(fv_op *op) {
     fv_rewriter w = fv_rewriter_at(op);
     fv_elem e = fv_in_type(op, 0)->elem;
@@ -88,7 +89,8 @@ static bool infer_range_by_one(fv_op *op) {
 static bool decompose_range(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     const fv_dim *known = are_constant_scalars(op) ? count_constants(op) : NULL;
-    if (!is_index_type(y->elem) && known != y->dims[0]) /* it was data when types were inferred */
+    /* its operands were not constant when types were inferred */
+    if (!is_index_type(y->elem) && known != y->dims[0])
         fv_w_bind(w, FV_W3(w, FV_OP_fv_RangeCount, op->in[0], op->in[1], op->in[2]), 1, y->dims);
     fv_attr a = fv_attr_dims(w->module, "dims", 1, y->dims);
     fv_value *in[2] = {op->in[0], op->in[2]};
@@ -124,7 +126,7 @@ static bool define_range_count(fv_definer *d, fv_op *op) {
     }
     for (int i = 0; i < 3; i++)
         x[i] = fv_x_convert(a, FV_I64, x[i]);
-    /* -ceil = floor of - */
+    /* -ceil(x) = floor(-x) */
     fv_expr *down = fv_x_un(a, FV_X_NEG, fv_x_bin(a, FV_X_SUB, x[1], x[0]));
     fv_expr *n = fv_x_un(a, FV_X_NEG, fv_x_bin(a, FV_X_FLOORDIV, down, x[2]));
     def->body = fv_x_bin(a, FV_X_MAX, n, zero);
@@ -152,14 +154,15 @@ static bool is_constant(const fv_value *v, double x) {
                                     : fv_tensor_float(v->tensor, 0) == x;
 }
 
-/* Is nothing dropped, whatever the run gives? */
+/* Whether no element is dropped, whatever the values of the operands are. */
 static bool drops_nothing(const fv_op *op, int ratio, int training) {
     return !fv_op_in(op, training) || is_constant(op->in[training], 0) ||
            is_constant(fv_op_in(op, ratio), 0);
 }
 
-/* What is kept of x: as many random numbers as are not below the ratio, all outside of training. *x
- * is scaled by what makes up for the others. */
+/* The mask of elements that are kept: those whose random number is at least the ratio; all if not
+ * in training. In training, *x is multiplied by 1 / (1 - ratio), and dropped elements are set to
+ * 0. */
 static fv_value *dropped(fv_rewriter *w, fv_op *op, int ratio, int training, fv_value **x) {
     if (!*x)
         return NULL;
@@ -205,8 +208,8 @@ static bool decompose_dropout(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Before opset 7 one said that it is no training, before 10 the mask was of the data's type, before
- * 12 the ratio was an attribute. */
+/* Before opset 7 the attribute is_test turned training off, before 10 the mask had the type of the
+ * data, before 12 the ratio was an attribute. */
 static bool upgrade_dropout(fv_op *op, int version) {
     const fv_type *x = fv_in_type(op, 0);
     if (version < 7 && !fv_op_int_of(op, "is_test", version) &&
@@ -225,7 +228,8 @@ static bool upgrade_dropout(fv_op *op, int version) {
     return true;
 }
 
-/* ONNX Runtime's: of a sum, plus a residual; the mask may be bits. */
+/* ONNX Runtime's operator: dropout of a sum with a bias, plus a residual; the mask may be packed as
+ * bits. */
 enum { D_DATA, D_BIAS, D_RESIDUAL, D_RATIO, D_TRAINING };
 
 static bool infer_fused_dropout(fv_op *op) {
@@ -243,7 +247,8 @@ static bool infer_fused_dropout(fv_op *op) {
                      fv_infer_fits(op, D_RESIDUAL, x->rank, x->dims));
 }
 
-/* Bit i mod 32 of word i floordiv 32 is element i; bits after the last element are 0. */
+/* Packs the mask: element i is bit i mod 32 of word i floordiv 32; bits after the last element are
+ * 0. */
 static fv_value *as_bits(fv_rewriter *w, fv_value *keep, const fv_dim *words) {
     fv_module *m = w->module;
     if (!keep)
@@ -317,7 +322,7 @@ const fv_opdef fv_ops_generate[] = {
     {.domain = "com.microsoft",
      .name = "Range",
      .since = {1},
-     .doc = "Range, by 1 where no delta is given",
+     .doc = "Range, with a default delta of 1",
      .in = {{"start", "T", .rank = FV_SCALAR},
             {"limit", "T", .rank = FV_SCALAR},
             {"delta", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
@@ -329,7 +334,7 @@ const fv_opdef fv_ops_generate[] = {
      .name = "Range",
      .id = FV_OP_fv_Range,
      .since = {1},
-     .doc = "start + i * delta, i < dims",
+     .doc = "start + i * delta, for i < dims",
      .in = {{"start", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
@@ -340,7 +345,7 @@ const fv_opdef fv_ops_generate[] = {
      .name = "RangeCount",
      .id = FV_OP_fv_RangeCount,
      .since = {1},
-     .doc = "how many elements a Range has",
+     .doc = "the number of elements of a Range",
      .in = {{"start", "T", .rank = FV_SCALAR},
             {"limit", "T", .rank = FV_SCALAR},
             {"delta", "T", .rank = FV_SCALAR}},
@@ -393,7 +398,8 @@ const fv_opdef fv_ops_generate[] = {
             {"training_mode", "T2", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"output", "T"}, {"mask", "T2", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_OPTIONAL("seed", INT),
-               FV_A_OPTIONAL("mask_type", INT), /* ours: the element type, where it is not bool */
+               /* an attribute of Fovea: the element type of the mask if it is not bool */
+               FV_A_OPTIONAL("mask_type", INT),
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
                FV_A_INT_UNTIL(6, "is_test", 0),
                FV_A_FLOAT_UNTIL(10, "ratio", 0.5f)},
@@ -417,7 +423,7 @@ const fv_opdef fv_ops_generate[] = {
      .name = "BitmaskBiasDropout",
      .since = {1},
      .draws = true,
-     .doc = "BiasDropout, whose mask is bits, 32 of them a word",
+     .doc = "BiasDropout with a mask of bits, 32 in a word",
      .in = {{"data", "T"}, {"bias", "T"}, {"residual", "T", FV_OPTIONAL_OPERAND}, DROPPED},
      .out = {{"output", "T"}, {"mask", "T3", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_OPTIONAL("seed", INT)},
@@ -428,7 +434,7 @@ const fv_opdef fv_ops_generate[] = {
      .name = "BitmaskDropout",
      .since = {1},
      .draws = true,
-     .doc = "Dropout, whose mask is bits, 32 of them a word",
+     .doc = "Dropout with a mask of bits, 32 in a word",
      .in = {{"data", "T"}, DROPPED},
      .out = {{"output", "T"}, {"mask", "T3", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_OPTIONAL("seed", INT)},

@@ -34,7 +34,7 @@ static fv_expr *mixed_with_high(fv_definer *d, fv_expr *x, uint32_t shift) {
     return bin(d, FV_X_XOR, x, bin(d, FV_X_SHR, x, u32(d, shift)));
 }
 
-/* The words of an element from its lowest bits on; how many. */
+/* Splits an element into words of 32 bits, lowest first; returns their number. */
 static int words_of(fv_definer *d, fv_expr *x, fv_expr **word) {
     fv_arena *a = d->arena;
     fv_elem e = (fv_elem)x->type.elem;
@@ -69,7 +69,7 @@ static bool define_murmur(fv_definer *d, fv_op *op) {
 /* ---- NGramHashMapping ---- */
 
 enum { IDS, MULTIPLIERS, VOCABULARIES, PAST, OFFSETS, END, SEGMENTS };
-enum { MOST_GRAMS = 16 }; /* each length is an expression of its own */
+enum { MOST_GRAMS = 16 }; /* limit for n, since each length of n-gram is an expression of its own */
 
 static bool infer_grams(fv_op *op) {
     fv_module *m = fv_op_module(op);
@@ -113,12 +113,12 @@ static bool infer_grams(fv_op *op) {
 typedef struct grams {
     fv_definer *d;
     fv_arena *a;
-    fv_expr *b, *t; /* sequence and place of a token */
+    fv_expr *b, *t; /* sequence and position of a token */
     fv_elem e;
     int64_t n;
 } grams;
 
-/* The value at places without a token. */
+/* The value for positions without a token. */
 static fv_expr *filler(const grams *g) {
     fv_expr *zero = fv_x_int(g->a, 0);
     if (!fv_op_in(g->d->op, END))
@@ -126,8 +126,8 @@ static fv_expr *filler(const grams *g) {
     return fv_d_load(g->d, END, &zero);
 }
 
-/* The token at place p of a sequence; before the first one those of the past, the last of them at
- * -1. */
+/* The token at position p of a sequence; negative positions refer to the past, whose last token is
+ * at -1. */
 static fv_expr *token(const grams *g, fv_expr *p) {
     fv_expr *before = filler(g), *at[2] = {g->b, bin(g->d, FV_X_ADD, p, fv_x_int(g->a, g->n - 1))};
     if (fv_op_in(g->d->op, PAST))
@@ -136,7 +136,7 @@ static fv_expr *token(const grams *g, fv_expr *p) {
     return fv_d_load_else(g->d, IDS, at, before);
 }
 
-/* Does another segment begin after the token k places back? */
+/* Whether the token k positions before the current one is the last of a segment. */
 static fv_expr *is_border(const grams *g, int64_t k) {
     fv_expr *zero = fv_x_const_int(g->a, FV_I32, 0),
             *p = bin(g->d, FV_X_SUB, g->t, fv_x_int(g->a, k));
@@ -146,8 +146,8 @@ static fv_expr *is_border(const grams *g, int64_t k) {
     return bin(g->d, FV_X_AND, bin(g->d, FV_X_LE, fv_x_int(g->a, 0), p), differ);
 }
 
-/* The tokens k places back for each k < n. Tokens beyond the end, or beyond the border of a
- * segment, are not used. */
+/* The tokens k positions before the current one, for each k < n. Tokens before the border of
+ * a segment, or an end of sequence, are replaced by the filler. */
 static void window(const grams *g, fv_expr **w) {
     fv_op *op = g->d->op;
     bool ends = fv_op_in(op, END) && fv_op_int(op, "reset_on_eos");
@@ -164,7 +164,7 @@ static void window(const grams *g, fv_expr **w) {
     }
 }
 
-/* Tokens times multipliers, all of them xor'ed, modulo the head's vocabulary. */
+/* Each token times its multiplier, combined by xor, modulo the vocabulary size of the head. */
 static void define_hashes(grams *g, fv_definition *def) {
     fv_expr *w[MOST_GRAMS], *mix = NULL, *by_length[MOST_GRAMS],
                             *head = fv_x_var(g->a, def->index[2]);
@@ -195,7 +195,7 @@ static bool define_grams(fv_definer *d, fv_op *op) {
         g.t = fv_x_var(g.a, def->index[1]);
         define_hashes(&g, def);
     }
-    if (op->nout > 1 && op->out[1]) { /* the last n - 1 of past and ids */
+    if (op->nout > 1 && op->out[1]) { /* the last n - 1 tokens of past and ids */
         fv_definition *def = fv_definition_new(d, 1);
         g.b = fv_x_var(g.a, def->index[0]);
         fv_expr *first = bin(d, FV_X_SUB, fv_x_dim(g.a, ids->dims[1]), fv_x_int(g.a, g.n - 1));

@@ -8,7 +8,7 @@
 typedef struct named_activation {
     const char *name;
     fv_op_id op;
-    const char *params[2]; /* attributes that the parameters are */
+    const char *params[2]; /* names of the attributes with its parameters */
 } named_activation;
 
 static const named_activation *find_activation(fv_string s) {

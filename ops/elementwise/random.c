@@ -1,7 +1,7 @@
 /* random.c - operators that draw random numbers, which are a function of the operator's key and of
- * the place of each: the same in every run, on every consumer, with any number of threads. The key
- * is the seed, and the name of the result, so that operators differ; without a seed, the name
- * alone, and a note says so.
+ * the index of each element: the same in every run, on every consumer, with any number of threads.
+ * The key consists of the seed and of the result's name, so that operators differ; without a seed,
+ * of the name alone, which a note reports.
  *
  * Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011): Philox 4x32 of
  * ten rounds. */
@@ -40,7 +40,7 @@ static fv_expr *bin(fv_definer *d, fv_expr_op op, fv_expr *x, fv_expr *y) {
     return fv_x_bin(d->arena, op, x, y);
 }
 
-/* Ten rounds: the counter becomes four random words. */
+/* Converts the counter to four random words in ten rounds. */
 static void philox(fv_definer *d, uint32_t k0, uint32_t k1, fv_expr **c) {
     for (int i = 0; i < 10; i++, k0 += 0x9e3779b9, k1 += 0xbb67ae85) {
         fv_expr *m0 = u32(d, 0xd2511f53), *m1 = u32(d, 0xcd9e8d57);
@@ -58,7 +58,7 @@ static fv_expr *scaled(fv_definer *d, fv_elem e, fv_expr *word, int drop, double
     return bin(d, FV_X_MUL, fv_x_convert(d->arena, e, x), fv_x_const(d->arena, e, by));
 }
 
-/* Of f32 the 24 highest bits of a word; of f64 53 of two. */
+/* A number in [0, 1): for f32 the 24 highest bits of a word, for f64 53 bits of two words. */
 static bool define_random(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -83,15 +83,15 @@ static bool define_random(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* FNV-1a. */
+/* The hash FNV-1a. */
 static uint32_t hash_of(uint32_t h, const void *bytes, size_t n) {
     for (size_t i = 0; i < n; i++)
         h = (h ^ ((const uint8_t *)bytes)[i]) * 16777619u;
     return h;
 }
 
-/* Which of the two numbers that a key has at each place, and a seed that the run knows (NULL:
- * 0). */
+/* Draws random numbers. `which`: 0 or 1, since a key gives two numbers for each element. operand: a
+ * seed known in the run, or NULL for 0. */
 static fv_value *draw(fv_rewriter *w, fv_op *op, fv_value *operand, fv_elem e, int rank,
                       const fv_dim *const *dims, int which) {
     const fv_attr *seed = fv_op_find_attr(op, "seed");
@@ -166,8 +166,8 @@ static bool decompose_uniform(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Box, Muller: A note on the generation of random normal deviates, 1958: sqrt(-2 log(1 - u)) *
- * cos(2 pi v) */
+/* sqrt(-2 log(1 - u)) * cos(2 pi v) for uniform u and v: Box, Muller: A note on the generation of
+ * random normal deviates, 1958. */
 static bool decompose_normal(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_elem e = fv_elem_arith(y->elem);
@@ -243,8 +243,8 @@ const fv_opdef fv_ops_random[] = {
      .name = "Random",
      .id = FV_OP_fv_Random,
      .since = {1},
-     .doc = "the first or the second of two random numbers in [0, 1) for "
-            "each element, determined by a key of two words and a seed",
+     .doc = "the first or second of two random numbers in [0, 1) for each element, determined by a "
+            "key of two words and a seed",
      .in = {{"seed", "S", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("key", INTS), FV_A_INT("elem", FV_F32),
@@ -256,7 +256,7 @@ const fv_opdef fv_ops_random[] = {
      .name = "Normal",
      .id = FV_OP_fv_Normal,
      .since = {1},
-     .doc = "normal deviates of pairs of numbers in [0, 1)",
+     .doc = "normally distributed numbers, from pairs of numbers in [0, 1)",
      .in = {{"U", "T"}, {"V", "T"}},
      .out = {{"Y", "T"}},
      .attrs = {NORMAL},

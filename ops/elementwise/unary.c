@@ -1,4 +1,4 @@
-/* unary.c - operators of one operand and one formula. */
+/* unary.c - operators with one operand and one formula. */
 
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"

@@ -1,4 +1,4 @@
-/* boxes.c - NonMaxSuppression: of boxes that overlap, the one with the highest score. */
+/* boxes.c - NonMaxSuppression: keeps the box with the highest score among boxes that overlap. */
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
 #include "ir/dim/text.h"
@@ -19,7 +19,7 @@ static bool check_boxes(fv_op *op) {
            fv_same_dim(op, boxes->dims[1], scores->dims[2], "scores of boxes");
 }
 
-/* A key has 32 bits for the number of a box. */
+/* The sort key has 32 bits for the index of a box. */
 static bool are_sortable(fv_op *op, const fv_dim *n) {
     fv_module *m = fv_op_module(op);
     const fv_dim *fits = fv_dim_min(m->dims, n, fv_dim_const(m->dims, INT32_MAX));
@@ -65,9 +65,9 @@ static bool infer_suppress(fv_op *op) {
     return true;
 }
 
-enum { TASKS = 16 }; /* boxes.fvk has it as a number */
+enum { TASKS = 16 }; /* boxes.fvk contains the same number */
 
-/* A condition of the kernel, or false and 0 in the place of an operand that is not there. */
+/* A scalar constant: a condition of the kernel, or false or 0 for an operand that is absent. */
 static fv_value *scalar(fv_custom *c, const char *stem, fv_elem e, bool is_true) {
     fv_tensor *t = fv_tensor_new(c->arena, e, 0, NULL);
     if (is_true)
@@ -100,8 +100,8 @@ const fv_opdef fv_ops_boxes[] = {
      .name = "BoxCorners",
      .id = FV_OP_fv_BoxCorners,
      .since = {1},
-     .doc = "the lower edges of boxes, then the upper ones; of boxes that are corners, or centers "
-            "and sizes",
+     .doc = "the lower edges of boxes, then the upper ones; boxes are given by corners, or by "
+            "centers and sizes",
      .in = {{"boxes", "T", .rank = FV_RANK(3)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("center_point_box", 0)},
@@ -114,8 +114,9 @@ const fv_opdef fv_ops_boxes[] = {
      .name = "Suppress",
      .id = FV_OP_fv_Suppress,
      .since = {1},
-     .doc = "of each line of scores the boxes, the highest first, that overlap no better one that "
-            "is kept by more than a share; how many",
+     .doc = "for each line of scores, the indices of boxes in descending order of score, without "
+            "those that overlap a kept box with a higher score by more than a threshold; and their "
+            "number",
      .in = {{"boxes", "T", .rank = FV_RANK(3)},
             {"scores", "T", .rank = FV_RANK(2)},
             {"most", "I", .rank = FV_SCALAR},

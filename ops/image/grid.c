@@ -1,4 +1,4 @@
-/* grid.c - images sampled at positions that are data: AffineGrid, which makes such positions,
+/* grid.c - samples images at positions that are data: AffineGrid, which computes such positions,
  * GridSample and CropAndResize. */
 #include "ops/common/dims.h"
 
@@ -13,12 +13,13 @@
 /* ---- GridSample ---- */
 
 enum { IMAGE, GRID };
-enum { MOST_AXES = 5 }; /* that are interpolated along: 2 to that power elements */
+/* limit for the axes along which is interpolated, since 2 to that power elements are read */
+enum { MOST_AXES = 5 };
 
 typedef enum { NEAREST, LINEAR, CUBIC } sample_mode;
 typedef enum { ZEROS, BORDER, REFLECTION } outside_mode;
 
-/* Opset 20 names the modes without telling the number of axes. */
+/* In opset 20 the names of modes do not depend on the number of axes. */
 static bool read_modes(fv_op *op, sample_mode *mode, outside_mode *outside) {
     static const struct {
         const char *name;
@@ -74,12 +75,13 @@ static bool infer_grid_sample(fv_op *op) {
 typedef struct sampler {
     fv_definer *d;
     fv_arena *a;
-    fv_elem t; /* of positions and weights */
-    int n;     /* axes of an image */
+    fv_elem t; /* type of positions and weights */
+    int n;     /* number of axes of an image */
     sample_mode mode;
     outside_mode outside;
-    bool corners; /* -1 and 1 are the centres of the corners' elements, not their outer edges */
-    fv_expr *size[FV_MAX_RANK]; /* of the axes, as numbers of type t */
+    /* whether -1 and 1 are the centres of the outermost elements, not their outer edges */
+    bool corners;
+    fv_expr *size[FV_MAX_RANK]; /* sizes of the axes, as numbers of type t */
     fv_expr *index[FV_MAX_RANK];
 } sampler;
 
@@ -91,7 +93,7 @@ static fv_expr *bin(const sampler *s, fv_expr_op op, fv_expr *x, fv_expr *y) {
     return fv_x_bin(s->a, op, x, y);
 }
 
-/* The edges of axis i. */
+/* The lower edge of axis i; high() is the upper one. */
 static fv_expr *low(const sampler *s) {
     return num(s, s->corners ? 0 : -0.5);
 }
@@ -100,8 +102,8 @@ static fv_expr *high(const sampler *s, int i) {
     return bin(s, FV_X_SUB, s->size[i], num(s, s->corners ? 1 : 0.5));
 }
 
-/* A position reflected between both edges: `over` is the distance of p beyond one of them, in
- * widths of the image. */
+/* Reflects position p at both edges until it is between them; `over` is its distance from the
+ * nearer edge in widths of the image. */
 static fv_expr *reflected(const sampler *s, int i, fv_expr *p) {
     fv_expr *lo = low(s), *hi = high(s, i), *width = bin(s, FV_X_SUB, hi, lo), *two = num(s, 2);
     fv_expr *below = bin(s, FV_X_LT, p, lo);
@@ -110,10 +112,11 @@ static fv_expr *reflected(const sampler *s, int i, fv_expr *p) {
     fv_expr *rest = bin(s, FV_X_SUB, over, bin(s, FV_X_MUL, times, width));
     fv_expr *half = fv_x_un(s->a, FV_X_FLOOR, bin(s, FV_X_DIV, times, two));
     fv_expr *even = bin(s, FV_X_EQ, bin(s, FV_X_MUL, half, two), times);
-    fv_expr *from_low = bin(s, FV_X_EQ, below, even); /* it ends up on the side of that edge */
+    /* whether the result is measured from the lower edge */
+    fv_expr *from_low = bin(s, FV_X_EQ, below, even);
     fv_expr *at =
         fv_x_select(s->a, from_low, bin(s, FV_X_ADD, lo, rest), bin(s, FV_X_SUB, hi, rest));
-    /* an axis of one element */
+    /* an axis of one element has width 0 */
     return fv_x_select(s->a, bin(s, FV_X_EQ, width, num(s, 0)), lo, at);
 }
 
@@ -121,13 +124,14 @@ static fv_expr *is_beyond(const sampler *s, int i, fv_expr *p) {
     return bin(s, FV_X_OR, bin(s, FV_X_LT, p, low(s)), bin(s, FV_X_LT, high(s, i), p));
 }
 
-/* The position along axis i that the grid gives, in elements. */
+/* The position in the grid along axis i, in units of elements. */
 static fv_expr *position(const sampler *s, int i, fv_expr *const *out) {
     fv_expr *at[FV_MAX_RANK], *one = num(s, 1), *two = num(s, 2), *zero = num(s, 0);
     at[0] = out[0];
     for (int k = 0; k < s->n; k++)
         at[k + 1] = out[k + 2];
-    at[s->n + 1] = fv_x_int(s->a, s->n - 1 - i); /* the last axis comes first */
+    /* the grid has the coordinate of the last axis first */
+    at[s->n + 1] = fv_x_int(s->a, s->n - 1 - i);
     fv_expr *g = bin(s, FV_X_ADD, fv_x_convert(s->a, s->t, fv_d_load(s->d, GRID, at)), one);
     fv_expr *last = bin(s, FV_X_SUB, s->size[i], one);
     fv_expr *p =
@@ -135,7 +139,7 @@ static fv_expr *position(const sampler *s, int i, fv_expr *const *out) {
                    : bin(s, FV_X_DIV, bin(s, FV_X_SUB, bin(s, FV_X_MUL, g, s->size[i]), one), two);
     if (s->mode == NEAREST)
         p = fv_x_un(s->a, FV_X_RINT, p);
-    /* each of its elements is moved to the border, in source() */
+    /* each element that is read is moved to the border by source() */
     if (s->outside == ZEROS || (s->outside == BORDER && s->mode == CUBIC))
         return p;
     fv_expr *moved = s->outside == REFLECTION ? reflected(s, i, p)
@@ -143,8 +147,8 @@ static fv_expr *position(const sampler *s, int i, fv_expr *const *out) {
     return fv_x_select(s->a, is_beyond(s, i, p), moved, p);
 }
 
-/* The element that replaces element p of axis i, an integer of type t, which may be outside of the
- * image. */
+/* The index of the element that replaces element p along axis i, an integer of type t, which may be
+ * outside of the image. */
 static fv_expr *source(const sampler *s, int i, fv_expr *p) {
     const fv_dim *dim = fv_in_type(s->d->op, IMAGE)->dims[i + 2];
     if (s->outside == REFLECTION)
@@ -165,8 +169,9 @@ static fv_expr *element(const sampler *s) {
                   : fv_d_load_else(s->d, IMAGE, s->index, fv_x_zero(s->a, fv_elem_arith(x->elem)));
 }
 
-/* Keys: Cubic convolution interpolation for digital image processing, 1981; with a = -0.75. The
- * weight of the element `offset` - 1 after the one before position f in [0, 1). */
+/* The weight of the element with that offset (0 to 3, where 1 is the one at or before the
+ * position), for a position with fraction f in [0, 1). Keys: Cubic convolution interpolation for
+ * digital image processing, 1981; with a = -0.75. */
 static fv_expr *cubic_weight(const sampler *s, int offset, fv_expr *f) {
     const double a = -0.75;
     fv_expr *t = offset == 0   ? bin(s, FV_X_ADD, f, num(s, 1))
@@ -181,7 +186,7 @@ static fv_expr *cubic_weight(const sampler *s, int offset, fv_expr *f) {
     return bin(s, FV_X_SUB, bin(s, FV_X_MUL, y, t), num(s, 4 * a));
 }
 
-/* Interpolated along axes i, i + 1, ..; those before have their index. */
+/* Interpolates along axes i, i + 1, ..; the earlier axes already have their index in s->index. */
 static fv_expr *interpolated(sampler *s, fv_expr *const *at, int i) {
     fv_expr *sum = NULL;
     if (i == s->n)
@@ -267,8 +272,8 @@ static bool infer_affine_grid(fv_op *op) {
 }
 
 /* The position of element i of an axis of n elements, from -1 to 1: the centre of one of n equal
- * intervals; or from end to end. A single element, for which the standard divides by 0, is in the
- * middle, as in PyTorch, where the operator is from. */
+ * intervals; or evenly spaced from end to end. A single element, for which the standard divides by
+ * 0, is in the middle, as in PyTorch, where the operator is from. */
 static fv_expr *centre(fv_definer *d, fv_elem e, fv_var *i, bool corners) {
     fv_arena *a = d->arena;
     fv_expr *x = fv_x_convert(a, e, fv_x_var(a, i)), *n = fv_x_convert(a, e, fv_x_dim(a, i->dim));
@@ -281,7 +286,7 @@ static fv_expr *centre(fv_definer *d, fv_elem e, fv_var *i, bool corners) {
     return fv_x_select(a, fv_x_bin(a, FV_X_EQ, n, one), fv_x_const(a, e, 0), p);
 }
 
-/* theta * (.., y, x, 1): the last axis comes first. */
+/* theta * (.., y, x, 1): coordinates begin with the last axis. */
 static bool define_affine_grid(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -329,7 +334,7 @@ static bool infer_crop(fv_op *op) {
     return true;
 }
 
-/* The images of the boxes first, which checks that they are there. */
+/* Selects the images of the boxes first, where an index out of range is detected. */
 static bool decompose_crop(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_value *in[2] = {fv_w_rows(w, op->in[0], op->in[2]), op->in[1]};
@@ -356,9 +361,10 @@ static bool infer_crops(fv_op *op) {
     return true;
 }
 
-/* Corners of a box are in units of the image's last element; with one element to take it is the
- * middle. The last one is at the far corner itself, not where steps lead. `y` and `x` are
- * positions, F the element before. */
+/* The position of element i of a crop. Corners of a box are in units of the index of the image's
+ * last element. A crop of one element is at the middle of the box. The last element is exactly at
+ * the far corner, instead of being computed by steps. In the formulas that use it, `y` and `x` are
+ * positions, F the index of the element before. */
 #define CROP_AT(i, axis, from, to)                                                                 \
     "select(dim(Y, " axis ") == 1, 0.5 * (boxes[r, " from "] + boxes[r, " to                       \
     "]) * (T(dim(X, " axis ")) - 1.0), "                                                           \
@@ -414,8 +420,9 @@ const fv_opdef fv_ops_grid[] = {
      .name = "Crops",
      .id = FV_OP_fv_Crops,
      .since = {1},
-     .doc = "of each image the box [y1, x1, y2, x2], in units of its last elements, resized; a "
-            "value outside of the image",
+     .doc =
+         "for each image, its part within the box [y1, x1, y2, x2], resized; coordinates are in "
+         "units of the index of the last element, and a given value is used outside of the image",
      .in = {{"X", "T", .rank = FV_RANK(4)}, {"boxes", "T", .rank = FV_RANK(2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("size", DIMS), FV_A_FLOAT("extrapolation_value", 0.0f),

@@ -1,5 +1,5 @@
-/* image.c - files of images as tensors. Their size is what data decides: one kernel asks a file for
- * it, the next one has a result of that size. */
+/* image.c - decodes image files as tensors. Their size depends on data: one kernel reads it from
+ * the file, the next one has a result of that size. */
 #include <string.h>
 
 #include "ir/definition/custom.h"
@@ -13,7 +13,7 @@ static bool is(fv_string s, const char *text) {
     return s.n == strlen(text) && memcmp(s.s, text, s.n) == 0;
 }
 
-/* 0: it is none. */
+/* The number of channels; 0: the format is unknown. */
 static int channels_of(fv_string format) {
     return is(format, "RGB") || is(format, "BGR") ? 3 : is(format, "Grayscale") ? 1 : 0;
 }
@@ -25,7 +25,7 @@ static bool infer_decoder(fv_op *op) {
     if (!channels)
         return fv_op_error(op, "pixel_format is '%.*s', expected RGB, BGR or Grayscale",
                            (int)(format.n > 40 ? 40 : format.n), format.s);
-    /* dims without bounds: with bounds, callers would be asked for memory of that size */
+    /* dims have no bounds: with bounds, callers would have to provide memory of that size */
     const fv_dim *dims[3] = {NULL, NULL, fv_dim_const(t, channels)};
     fv_infer_run_time(op, 0, FV_U8, 3, dims);
     return true;
@@ -59,7 +59,7 @@ static bool kernel_pixels(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* Blue comes first where the last axis is read backwards. */
+/* Reverses the last axis, since in BGR blue comes first. */
 static fv_value *reversed(fv_rewriter *w, fv_value *x) {
     fv_dims *t = w->module->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
@@ -102,7 +102,7 @@ const fv_opdef fv_ops_image[] = {
      .name = "ImageSize",
      .id = FV_OP_fv_ImageSize,
      .since = {1},
-     .doc = "height and width of the image that a file is",
+     .doc = "height and width of an image, from the content of its file",
      .in = FILE_IN,
      .out = {{"Y", "I"}},
      .types = {{"T", FV_SET(U8)}, {"I", FV_SET(I64)}},
@@ -112,8 +112,8 @@ const fv_opdef fv_ops_image[] = {
      .name = "ImagePixels",
      .id = FV_OP_fv_ImagePixels,
      .since = {1},
-     .doc = "the pixels of the image that a file is, of dims height, width, and 1 for gray or 3 "
-            "for red, green and blue",
+     .doc = "the pixels of an image, from the content of its file: height, width, and 1 for gray "
+            "or 3 for red, green and blue",
      .in = FILE_IN,
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},

@@ -1,8 +1,7 @@
-/* resample.c - one axis resized.
+/* resample.c - resizes one axis.
  *
- * A position in the input is a fraction of integers where the scale is one (sizes, constant
- * scales), so that rounding to a neighbour is exact; with scales and regions that are data it is an
- * f64. */
+ * A position in the input is a fraction of integers if the scale is one (sizes, constant scales),
+ * so that rounding to a neighbour is exact; with scales and regions that are data it is an f64. */
 #include "ops/image/resample.h"
 
 #include <string.h>
@@ -21,7 +20,7 @@ bool fv_infer_resized(fv_op *op, int axis, const fv_dim *to) {
            fv_op_error(op, "axis %d is empty and has no elements to resize", axis);
 }
 
-/* The other axes stay, and of nothing there is nothing to take. */
+/* Checks that the other axes do not change, and that an empty axis is not enlarged. */
 static bool check_dims(fv_op *op, int axis) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0);
@@ -51,13 +50,13 @@ static bool infer_resample(fv_op *op) {
     return check_dims(op, (int)axis) && fv_infer_length(op, 2, 2);
 }
 
-/* Arithmetic in i64 or f64: a position is num / den, num = base * den + rest. */
+/* A position num / den in the input, with num = base * den + rest, in arithmetic of i64 or f64. */
 typedef struct position {
     fv_arena *a;
     fv_elem t;
     fv_expr *num, *den, *base, *rest;
-    fv_expr *in, *out, *sn, *sd; /* dims, and the scale sn / sd */
-    fv_expr *start, *end;        /* of a region */
+    fv_expr *in, *out, *sn, *sd; /* sizes of the axis, and the scale sn / sd */
+    fv_expr *start, *end;        /* ends of the region */
 } position;
 
 static fv_expr *lit(const position *p, int64_t v) {
@@ -76,14 +75,15 @@ static fv_expr *mul(const position *p, fv_expr *x, fv_expr *y) {
     return fv_x_bin(p->a, FV_X_MUL, x, y);
 }
 
-/* Where nothing is left to divide by, the position is that of the second pair. */
+/* Replaces the position by num / den if cond is false, for instance because its denominator would
+ * be 0. */
 static void choose(position *p, fv_expr *cond, fv_expr *num, fv_expr *den) {
     p->num = fv_x_select(p->a, cond, p->num, num);
     p->den = fv_x_select(p->a, cond, p->den, den);
 }
 
-/* The standard's formulas with scale = sn / sd, and length = in * sn / sd for that of the result
- * before it is rounded; of a region the length is what it is. */
+/* The standard's formulas, with scale = sn / sd and length = in * sn / sd, the size of the result
+ * before it is rounded; with a region, the size of the result itself. */
 static void transform(position *p, const fv_op *op, fv_expr *i) {
     fv_expr *one = lit(p, 1), *zero = lit(p, 0), *last = sub(p, p->in, one);
     if (fv_attr_is(op, "coordinate_transformation_mode", "tf_crop_and_resize")) {
@@ -146,7 +146,7 @@ static void find_position(position *p, fv_definer *d, const fv_op *op, fv_expr *
     split(p);
 }
 
-/* 1 where the next element is nearer. */
+/* 1 if the element after `base` is to be read, else 0. */
 static fv_expr *rounds_up(const position *p, const fv_op *op) {
     fv_expr *twice = mul(p, lit(p, 2), p->rest);
     fv_expr *up = fv_x_const_int(p->a, FV_BOOL, 0),
@@ -157,7 +157,7 @@ static fv_expr *rounds_up(const position *p, const fv_op *op) {
         up = fv_x_bin(p->a, FV_X_LE, p->den, twice);
     else if (fv_attr_is(op, "nearest_mode", "ceil"))
         up = any;
-    else if (fv_attr_is(op, "nearest_mode", "opset10")) /* up where it shrinks */
+    else if (fv_attr_is(op, "nearest_mode", "opset10")) /* rounds up if the axis shrinks */
         up = fv_x_bin(p->a, FV_X_AND, any, fv_x_bin(p->a, FV_X_LT, p->sn, p->sd));
     return fv_x_convert(p->a, FV_I64, up);
 }
@@ -170,9 +170,9 @@ typedef struct filter {
     fv_elem t;
     position *p;
     int axis;
-    fv_expr **index; /* of the result */
-    fv_expr *r;      /* the fraction of the position */
-    fv_expr *shrink; /* min(scale, 1), or NULL */
+    fv_expr **index; /* index of an element of the result */
+    fv_expr *r;      /* fraction of the position */
+    fv_expr *shrink; /* min(scale, 1), or NULL: the filter is not widened */
     bool cubic, exclude;
 } filter;
 
@@ -184,8 +184,8 @@ static fv_expr *bin(const filter *f, fv_expr_op op, fv_expr *x, fv_expr *y) {
     return fv_x_bin(f->d->arena, op, x, y);
 }
 
-/* Of a distance up to 1, and from 1 to 2.
- * Keys: Cubic convolution interpolation for digital image processing, 1981. */
+/* Two polynomials of the cubic filter: for distances up to 1, and from 1 to 2. Keys: Cubic
+ * convolution interpolation for digital image processing, 1981. */
 static fv_expr *near(const filter *f, fv_expr *t) {
     double a = (double)fv_op_float(f->op, "cubic_coeff_a");
     fv_expr *y = bin(f, FV_X_SUB, bin(f, FV_X_MUL, num(f, a + 2), t), num(f, a + 3));
@@ -199,8 +199,8 @@ static fv_expr *far(const filter *f, fv_expr *t) {
     return bin(f, FV_X_MUL, num(f, a), y);
 }
 
-/* The weight of the element at distance `offset` from base, without a widened filter: offset is -1,
- * 0, 1 or 2. */
+/* The weight of the element at base + offset if the filter is not widened: offset is -1, 0, 1 or
+ * 2. */
 static fv_expr *weight(const filter *f, int offset) {
     fv_expr *r = f->r;
     if (!f->cubic)
@@ -221,8 +221,8 @@ static fv_expr *wide_weight(const filter *f, fv_expr *offset) {
     return fv_x_select(a, bin(f, FV_X_LE, t, num(f, 1)), near(f, t), beyond);
 }
 
-/* The element at base + offset, or the one at the edge; *inside: false if it was replaced by the
- * edge. */
+/* The element at base + offset, or the one at the edge if that is outside; *inside: false in that
+ * case. */
 static fv_expr *element(const filter *f, fv_expr *offset, fv_expr **inside) {
     fv_arena *a = f->d->arena;
     fv_expr *at = fv_x_bin(a, FV_X_ADD, f->p->base, offset), *index[FV_MAX_RANK];
@@ -239,7 +239,7 @@ static fv_expr *kept(const filter *f, fv_expr *weight, fv_expr *inside) {
     return f->exclude ? fv_x_select(f->d->arena, inside, weight, num(f, 0)) : weight;
 }
 
-/* Two or four elements, written out. */
+/* Interpolates between two or four elements. */
 static fv_expr *interpolate(const filter *f) {
     int support = f->cubic ? 2 : 1;
     fv_expr *sum = NULL, *weights = NULL, *inside;
@@ -252,7 +252,7 @@ static fv_expr *interpolate(const filter *f) {
     return f->exclude ? bin(f, FV_X_DIV, sum, weights) : sum;
 }
 
-/* As many as the filter covers, divided by the sum of their weights. */
+/* The weighted mean of all elements that the widened filter covers. */
 static fv_expr *widened(filter *f) {
     fv_arena *a = f->d->arena;
     const fv_dim *taps = fv_op_find_attr(f->op, "taps")->u.dims[0];
@@ -304,7 +304,7 @@ const fv_opdef fv_ops_resample[] = {
      .name = "Resample",
      .id = FV_OP_fv_Resample,
      .since = {1},
-     .doc = "one axis resized: by scale, a fraction or data, of all or of the region roi",
+     .doc = "resizes one axis, or its region roi, by a scale that is a fraction or data",
      .in = {{"X", "T"},
             {"by", "D", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
             {"roi", "D", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},

@@ -1,7 +1,7 @@
-/* resize.c - resampling along axes: Resize, and Upsample as it was called first.
+/* resize.c - resampling along axes: Resize, and Upsample, its former name.
  *
- * All become a chain of fv.Resample, one for each axis that changes: the standard's interpolation
- * in n axes is the product of those in each. */
+ * Both become a chain of fv.Resample, one for each axis that changes: the standard's interpolation
+ * in n axes is the product of those along each axis. */
 #include "ops/image/resample.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
 }
 
-/* Is the attribute one of these texts? An Upsample has the mode alone. */
+/* Checks that the attribute is one of these texts. Upsample has the mode only. */
 static bool one_of(fv_op *op, const char *name, const char *const *texts) {
     if (!fv_opdef_attr(op->def, name))
         return true;
@@ -49,13 +49,13 @@ static int scales_of(const fv_op *op) {
 }
 
 typedef struct request {
-    int n; /* axes that are named */
+    int n; /* number of axes that are resized */
     int axes[FV_MAX_RANK];
-    bool by_sizes, common; /* one scale for all, that keeps the aspect ratio */
-    bool crop;             /* a region of the input, roi, is what is resized */
+    bool by_sizes, common; /* common: one scale for all axes, which keeps the aspect ratio */
+    bool crop;             /* whether a region of the input, roi, is resized */
 } request;
 
-/* Is the operand present? An empty tensor means that it is left out. */
+/* Whether the operand is present; an empty tensor counts as absent. */
 static bool is_given(const fv_op *op, int in) {
     const fv_type *t = fv_in_type(op, in);
     return t && !(t->rank == 1 && t->dims[0]->hi == 0);
@@ -92,7 +92,8 @@ static bool read_request(fv_op *op, request *r) {
            (!r->crop || fv_infer_length(op, ROI, 2 * r->n));
 }
 
-/* A float as numerator / 2^k; false where that is not small. */
+/* Converts a float to the fraction num / den, where den is a power of two; false if they are not
+ * small. */
 static bool as_fraction(double s, int64_t *num, int64_t *den) {
     *den = 1;
     for (; *den < (INT64_C(1) << 30) && s != floor(s); s *= 2)
@@ -109,7 +110,7 @@ static bool constant_scale(const fv_op *op, int i, float *s) {
     return true;
 }
 
-/* floor(d * s) with the product rounded to f32, as everybody computes it; NULL: left to the run. */
+/* floor(d * s), with the product rounded to f32 as in other runtimes; NULL: the run computes it. */
 static const fv_dim *scaled_dim(fv_dims *t, const fv_dim *d, float s) {
     int64_t num, den;
     if (fv_dim_is_const(d)) {
@@ -121,7 +122,7 @@ static const fv_dim *scaled_dim(fv_dims *t, const fv_dim *d, float s) {
     return fv_dim_floordiv(t, fv_dim_mul(t, d, fv_dim_const(t, num)), fv_dim_const(t, den));
 }
 
-/* The smallest or largest size[i] / dim[i], where these are constants. */
+/* The smallest or largest size[i] / dim[i], if these are constants. */
 static bool common_scale(const fv_op *op, const request *r, const fv_dim *const *sizes,
                          double *scale) {
     const fv_type *x = fv_in_type(op, 0);
@@ -162,15 +163,15 @@ static bool infer_resize(fv_op *op) {
             *d = constant_scale(op, i, &s) && !r.crop ? scaled_dim(m->dims, *d, s) : NULL;
     }
     fv_infer_run_time(op, 0, x->elem, x->rank, dims);
-    for (int i = 0; i < x->rank; i++) /* of nothing there is nothing to take */
+    for (int i = 0; i < x->rank; i++) /* an empty axis cannot be enlarged */
         if (!fv_infer_resized(op, i, dims[i]))
             return false;
     return true;
 }
 
-/* ---- what data decides: dims, a common scale, a filter's width ---- */
+/* ---- values that are computed from data: dims, a common scale, the width of a filter ---- */
 
-/* fv.ResizeDims: dims scaled; fv.ResizeScale: the common scale */
+/* fv.ResizeDims computes scaled dims; fv.ResizeScale the common scale */
 static bool infer_resize_dims(fv_op *op) {
     int count = fv_op_find_attr(op, "dims")->n;
     const fv_dim *n = fv_dim_const(fv_op_module(op)->dims, count);
@@ -187,7 +188,7 @@ static bool infer_resize_dims(fv_op *op) {
     return fv_infer_length(op, 0, one ? 1 : count) && (scale || fv_infer_length(op, 1, 2 * count));
 }
 
-/* roi holds the start of each axis, then the end of each. */
+/* The length of the region along axis i: roi has the starts of all n axes, then the ends. */
 static fv_expr *roi_length(fv_definer *d, int in, fv_expr *i, int n) {
     fv_arena *a = d->arena;
     fv_expr *end = fv_x_bin(a, FV_X_ADD, i, fv_x_int(a, n));
@@ -201,7 +202,8 @@ static bool define_resize_dims(fv_definer *d, fv_op *op) {
     const fv_attr *dims = fv_op_find_attr(op, "dims");
     fv_expr *i = fv_x_var(a, def->index[0]), *in = fv_d_pick_dim(d, i, dims->n, dims->u.dims);
     fv_expr *zero = fv_x_int(a, 0);
-    if (fv_in_type(op, 0)->elem == FV_F64) { /* one scale, to the nearest */
+    /* one common scale; sizes are rounded to the nearest integer */
+    if (fv_in_type(op, 0)->elem == FV_F64) {
         in = fv_x_bin(a, FV_X_MUL, fv_d_load(d, 0, &zero), fv_x_convert(a, FV_F64, in));
         in = fv_x_bin(a, FV_X_ADD, in, fv_x_const(a, FV_F64, 0.5));
     } else {
@@ -239,11 +241,12 @@ typedef struct resizer {
     fv_rewriter *w;
     fv_op *op;
     request r;
-    fv_value *scale; /* a common one, or scales as f64 */
-    int support;     /* of the filter, on either side */
+    fv_value *scale; /* the common scale, or a vector of scales, as f64 */
+    int support;     /* radius of the filter in elements */
 } resizer;
 
-/* The scale of the i-th named axis: a fraction, or else an f64. */
+/* The scale of the i-th resized axis: as a fraction if possible, else *fraction is NULL and *scale
+ * is an f64. */
 static void scale_of(resizer *z, int i, const fv_dim **fraction, fv_value **scale) {
     fv_module *m = z->w->module;
     int axis = z->r.axes[i];
@@ -263,7 +266,7 @@ static void scale_of(resizer *z, int i, const fv_dim **fraction, fv_value **scal
     }
 }
 
-/* How many elements a filter covers; it widens where the scale is below 1, if it is to. */
+/* The number of elements that a filter covers; with antialias it is wider for scales below 1. */
 static const fv_dim *taps_of(resizer *z, const fv_dim *const *fraction, fv_value *scale) {
     fv_dims *t = z->w->module->dims;
     const fv_dim *support = fv_dim_const(t, z->support), *two = fv_dim_const(t, 2);
@@ -279,7 +282,7 @@ static const fv_dim *taps_of(resizer *z, const fv_dim *const *fraction, fv_value
     return n;
 }
 
-/* The i-th of the named axes; others keep the dims that they have in x. */
+/* Resizes the i-th of the named axes; other axes keep the dims that they have in x. */
 static fv_value *resample(resizer *z, fv_value *x, int i) {
     static const char *const words[] = {"mode", "nearest_mode", "coordinate_transformation_mode"};
     fv_module *m = z->w->module;
@@ -319,8 +322,8 @@ static fv_value *resample(resizer *z, fv_value *x, int i) {
     return fv_w_op(z->w, FV_OP_fv_Resample, in[2] ? 3 : in[1] ? 2 : 1, in, n, a);
 }
 
-/* Dims that the run decides are computed, and bound; and the scales as f64. They were symbols when
- * the types were inferred, though the scales may have become constant since. */
+/* Computes and binds the dims that only the run knows, and computes the scales as f64. The dims
+ * have symbols since types were inferred, even if the scales have become constant since then. */
 static void prepare(resizer *z) {
     fv_rewriter *w = z->w;
     const fv_type *x = fv_in_type(z->op, 0), *y = z->op->out[0]->type;
@@ -348,7 +351,8 @@ static void prepare(resizer *z) {
                   z->r.n, out);
 }
 
-/* What interpolation is computed in; between the axes nothing is rounded to a narrow type. */
+/* The type in which interpolation is computed; between axes, nothing is rounded to a narrower
+ * type. */
 static fv_elem work_type(fv_elem e) {
     bool wide = e == FV_F64 || (fv_elem_is_int(e) && fv_elem_bits(e) > 16);
     return wide ? FV_F64 : FV_F32;
@@ -393,7 +397,7 @@ static bool decompose_upsample(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* The scales were an attribute, at first two. */
+/* The scales were an attribute, or two attributes in the first version. */
 static bool upgrade_upsample(fv_op *op, int version) {
     fv_module *m = fv_op_module(op);
     float first[4] = {1, 1, fv_op_float_of(op, "height_scale", version),
@@ -421,8 +425,8 @@ const fv_opdef fv_ops_resize[] = {
      .name = "ResizeDims",
      .id = FV_OP_fv_ResizeDims,
      .since = {1},
-     .doc = "dims times scales, rounded down, of all or of the region roi; or times one scale, to "
-            "nearest",
+     .doc = "dims, or lengths of the region roi, times scales, rounded down; or times one scale, "
+            "rounded to nearest",
      .in = {{"scales", "S", .rank = FV_RANKS(0, 1)},
             {"roi", "R", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},
@@ -434,7 +438,7 @@ const fv_opdef fv_ops_resize[] = {
      .name = "ResizeScale",
      .id = FV_OP_fv_ResizeScale,
      .since = {1},
-     .doc = "the smallest, or largest, of sizes divided by dims",
+     .doc = "the smallest or largest quotient of sizes and dims",
      .in = {{"sizes", "T", .rank = FV_RANK(1)}},
      .out = {{"Y", "D"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("larger", 0)},
@@ -445,7 +449,7 @@ const fv_opdef fv_ops_resize[] = {
      .name = "ResizeTaps",
      .id = FV_OP_fv_ResizeTaps,
      .since = {1},
-     .doc = "how many elements a filter covers that widens where the scale is below 1",
+     .doc = "the number of elements that a filter covers, which is wider for scales below 1",
      .in = {{"scale", "D"}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("support", INT)},

@@ -1,5 +1,6 @@
-/* roi.c - regions of images, whose corners are data, pooled to one size: RoiAlign and MaxRoiPool.
- * How many elements of an image a result is made of, data decides too: these are loops. */
+/* roi.c - pools regions of images, whose corners are data, to a fixed size: RoiAlign and
+ * MaxRoiPool. The number of elements that a result depends on is data as well, so these are
+ * loops. */
 #include <math.h>
 
 #include "ir/base/limits.h"
@@ -14,19 +15,20 @@
 enum { IMAGES, REGIONS, WHICH };
 
 enum {
-    /* of a region along an axis, for each result: a longer one is an index out of range */
+    /* limit for the samples along an axis for each result; if a region needs more, an index is out
+     * of range */
     MOST_SAMPLES = 4096
 };
 
-/* One kernel: what is at which region, channel and place of the result. */
+/* The state of building a kernel: the current region, channel and position of the result. */
 typedef struct pooling {
     fv_custom *c;
     fv_arena *a;
     fv_elem e;
     fv_buf *x, *regions, *y;
     fv_expr *region, *channel, *place[2];
-    fv_expr *image, *known; /* the index of the image, and whether it is in range */
-    fv_expr *size[2];       /* of images, i64 */
+    fv_expr *image, *known; /* the index of the image, and the condition that it is in range */
+    fv_expr *size[2];       /* sizes of images, i64 */
     float scale;
 } pooling;
 
@@ -69,7 +71,8 @@ static bool infer_pooled(fv_op *op, int columns, int64_t height, int64_t width) 
     return true;
 }
 
-/* Opens the loops. Which image it is tells operand WHICH, or the first column. */
+/* Opens the loops. The index of the image is in operand WHICH, or in the first column of the
+ * regions. */
 static pooling begin(fv_custom *c, fv_op *op, const char *stem) {
     pooling s = {.c = c,
                  .a = c->arena,
@@ -93,7 +96,7 @@ static pooling begin(fv_custom *c, fv_op *op, const char *stem) {
     number = let(&s, "number", number);
     s.image = let(&s, "image", whole(&s, number));
     s.known = bin(&s, FV_X_AND, bin(&s, FV_X_LE, zero, s.image), bin(&s, FV_X_LT, s.image, images));
-    if (!which) /* no number, which as an integer is 0 */
+    if (!which) /* excludes NaN, which is 0 as an integer */
         s.known = bin(&s, FV_X_AND, s.known, bin(&s, FV_X_EQ, number, number));
     s.known = let(&s, "known", fv_x_un(s.a, FV_X_REQUIRE, s.known));
     return s;
@@ -107,7 +110,7 @@ static void end(const pooling *s, fv_expr *result) {
     fv_custom_end(s->c);
 }
 
-/* A corner of the region, in elements: rois has x before y. */
+/* A corner of the region, in units of elements: rois has x before y. */
 static fv_expr *corner(const pooling *s, int column) {
     fv_expr *at[2] = {s->region, fv_x_int(s->a, column)};
     return bin(s, FV_X_MUL, fv_custom_load(s->c, s->regions, at), num(s, (double)s->scale));
@@ -133,8 +136,8 @@ static bool infer_roi_align(fv_op *op) {
     return infer_pooled(op, 4, fv_op_int(op, "output_height"), fv_op_int(op, "output_width"));
 }
 
-/* Evenly spaced samples along an axis in each part of the region: the position of the first one,
- * the distance, and the number. */
+/* Evenly spaced samples along an axis in one part of the region: the position of the first, the
+ * distance between them, and their number. */
 typedef struct samples {
     fv_expr *start, *step, *count;
 } samples;
@@ -168,7 +171,8 @@ static samples samples_along(const pooling *s, const fv_op *op, int axis) {
     return r;
 }
 
-/* For a sample: is it within the image, and the neighbouring elements with their weights. */
+/* For a sample along an axis: whether it is within the image, and the neighbouring elements with
+ * their weights. */
 typedef struct sample {
     fv_expr *inside, *at[2], *weight[2];
 } sample;
@@ -193,8 +197,8 @@ static sample sample_at(const pooling *s, const samples *r, int axis, fv_expr *i
     return x;
 }
 
-/* The four products of a sample: added up; or, as the standard's reference has it, the largest of
- * them. */
+/* The value of a sample: the sum of its four weighted neighbours; or the largest of these products,
+ * as in the standard's reference. */
 static fv_expr *value_of(const pooling *s, const sample *y, const sample *x, bool most) {
     fv_expr *v = NULL;
     for (int i = 0; i < 4; i++) {
@@ -205,7 +209,7 @@ static fv_expr *value_of(const pooling *s, const sample *y, const sample *x, boo
     return v;
 }
 
-/* A sample that is not at the image counts as zero. */
+/* A sample outside of the image counts as zero. */
 static bool kernel_roi_align(fv_custom *c, fv_op *op) {
     bool most = fv_attr_is(op, "mode", "max");
     pooling s = begin(c, op, "roi_align");
@@ -240,7 +244,7 @@ static bool kernel_roi_align(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* Before opset 16 positions were not moved by half an element. */
+/* Before opset 16 positions were not shifted by half an element. */
 static bool upgrade_roi_align(fv_op *op, int version) {
     if (version < 16)
         fv_op_set_string(op, "coordinate_transformation_mode", "output_half_pixel");
@@ -255,14 +259,14 @@ static bool infer_roi_pool(fv_op *op) {
            infer_pooled(op, 5, size[0], size[1]);
 }
 
-/* To the nearest integer; halves away from zero. */
+/* Rounds to the nearest integer; halves away from zero. */
 static fv_expr *rounded(const pooling *s, fv_expr *x) {
     fv_expr *half = fv_x_select(s->a, bin(s, FV_X_LT, x, num(s, 0)), num(s, -0.5), num(s, 0.5));
     return whole(s, bin(s, FV_X_ADD, x, half));
 }
 
-/* The elements of part `place` of the region along an axis, from to[0] to before to[1]: parts may
- * share elements. */
+/* The range of elements [to[0], to[1]) of part `place` of the region along an axis; parts may
+ * overlap. */
 static void part_of(const pooling *s, const fv_op *op, int axis, fv_expr **to) {
     fv_expr *first = let(s, "first", rounded(s, let(s, "at", corner(s, 2 - axis))));
     fv_expr *last = let(s, "last", rounded(s, let(s, "at", corner(s, 4 - axis)))),

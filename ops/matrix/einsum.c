@@ -1,4 +1,4 @@
-/* einsum.c - Einstein summation: the equation is a definition already. */
+/* einsum.c - Einstein summation: the equation is translated directly into a definition. */
 
 #include <string.h>
 
@@ -13,17 +13,18 @@ enum { MAX_LABELS = 128, MAX_TERMS = 16 };
 typedef struct equation {
     int nterms;
     int rank[MAX_TERMS + 1];
-    /* of each axis; the term after the last one is the output */
+    /* labels of each axis of each term; the term after the last operand's is the output */
     char label[MAX_TERMS + 1][FV_MAX_RANK];
     int ellipsis;                  /* the largest number of axes that an ellipsis represents */
-    const fv_dim *dim[MAX_LABELS]; /* of each label */
+    const fv_dim *dim[MAX_LABELS]; /* dim of each label */
 } equation;
 
 static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* One term: labels, with at most one ellipsis that represents the remaining ones of `rank` axes. */
+/* Parses one term for an operand of that rank: labels, and at most one ellipsis for the remaining
+ * axes. */
 static bool parse_term(fv_op *op, const char *s, size_t n, int rank, equation *e, int t) {
     int letters = 0, dots = 0, at = 0;
     for (size_t i = 0; i < n; i++) {
@@ -51,8 +52,8 @@ static bool parse_term(fv_op *op, const char *s, size_t n, int rank, equation *e
     return true;
 }
 
-/* The axes of an ellipsis broadcast, as those of MatMul's batches do; what a letter names is one
- * size. */
+/* The axes of an ellipsis broadcast, as batch axes of MatMul do; axes with the same letter must
+ * have the same size. */
 static bool bind_ellipsis(fv_op *op, equation *e, int l, const fv_dim *d) {
     const fv_dim *have = e->dim[l] ? e->dim[l] : d, *dims[FV_MAX_RANK];
     const fv_type a = {.rank = 1, .dims = &have}, b = {.rank = 1, .dims = &d}, *both[] = {&a, &b};
@@ -84,7 +85,8 @@ static bool bind_dims(fv_op *op, equation *e) {
     return true;
 }
 
-/* Without an arrow: the ellipsis, then the labels that occur once, in alphabetical order. */
+/* The output of an equation without an arrow: the ellipsis, then the labels that occur once, in
+ * alphabetical order. */
 static bool implicit_output(fv_op *op, equation *e, int out) {
     int at = 0, count[MAX_LABELS] = {0};
     for (int t = 0; t < e->nterms; t++)

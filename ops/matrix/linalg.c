@@ -1,5 +1,5 @@
-/* linalg.c - determinants, inverses and distances. Matrices are eliminated column by column, the
- * row with the largest element of the column first. */
+/* linalg.c - determinants, inverses and distances. Matrices are eliminated column by column; the
+ * pivot is the row with the largest element of the column. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -30,7 +30,7 @@ static bool infer_inverse(fv_op *op) {
     return check_square(op);
 }
 
-/* As [batch, n, n], in the type that is computed with. */
+/* Reshapes the operand to [batch, n, n], in the type of the computation. */
 static bool decompose_matrices(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
@@ -42,13 +42,13 @@ static bool decompose_matrices(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* One matrix of a batch while it is eliminated; what is done to its rows is done to those of
- * `other`, too. */
+/* One matrix of a batch during elimination; each operation on its rows is applied to the rows of
+ * `other` as well. */
 typedef struct elimination {
     fv_custom *c;
     fv_arena *a;
-    fv_buf *x, *other; /* other: NULL, there is none */
-    fv_expr *m, *n;    /* which matrix; its rows and columns */
+    fv_buf *x, *other; /* other: NULL if there is none */
+    fv_expr *m, *n;    /* index of the matrix; number of its rows and columns */
     fv_elem e;
 } elimination;
 
@@ -68,7 +68,7 @@ static fv_expr *each(const elimination *s, const char *name, fv_expr *from) {
     return fv_kb_for(&s->c->b, FV_SERIAL, name, from, s->n, 1);
 }
 
-/* The row from i on with the largest element in column i. */
+/* The index of the row, among those from i on, whose element in column i is largest. */
 static fv_expr *pivot(const elimination *s, fv_expr *i) {
     fv_kbuilder *b = &s->c->b;
     fv_buf *row = fv_kb_tile(b, "row", FV_I64, 0, NULL, i);
@@ -92,7 +92,7 @@ static void swap_rows(const elimination *s, fv_buf *x, fv_expr *i, fv_expr *p) {
     fv_kb_end(&s->c->b);
 }
 
-/* Row r less f times row i. */
+/* Subtracts f times row i from row r. */
 static void subtract_row(const elimination *s, fv_buf *x, fv_expr *r, fv_expr *i, fv_expr *f) {
     fv_expr *j = each(s, "j", fv_x_int(s->a, 0));
     put(s, x, r, j, bin(s, FV_X_SUB, at(s, x, r, j), bin(s, FV_X_MUL, f, at(s, x, i, j))));
@@ -105,7 +105,8 @@ static void divide_row(const elimination *s, fv_buf *x, fv_expr *i, fv_expr *d) 
     fv_kb_end(&s->c->b);
 }
 
-/* A copy of the matrices, to be eliminated; and, where `other` is given, unit matrices there. */
+/* A copy of the matrices, which elimination changes; with `units`, result 0 is set to identity
+ * matrices. */
 static fv_value *copy_matrices(fv_custom *c, fv_op *op, bool units) {
     const fv_type *x = fv_in_type(op, 0);
     fv_value *v = fv_custom_value(c, "rows", x->elem, 3, x->dims);
@@ -134,7 +135,7 @@ static elimination begin(fv_custom *c, fv_op *op, fv_value *rows, const char *st
     return s;
 }
 
-/* The product of the pivots; each exchange of rows changes its sign. */
+/* The determinant is the product of the pivots, with a change of sign for each exchange of rows. */
 static bool kernel_determinant(fv_custom *c, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     elimination s = begin(c, op, copy_matrices(c, op, false), "determinant");
@@ -152,7 +153,7 @@ static bool kernel_determinant(fv_custom *c, fv_op *op) {
     fv_kb_store(b, product, NULL, bin(&s, FV_X_MUL, fv_x_load(s.a, product, NULL), d), NULL);
     fv_expr *r = each(&s, "r", bin(&s, FV_X_ADD, i, fv_x_int(s.a, 1)));
     fv_expr *f = bin(&s, FV_X_DIV, at(&s, s.x, r, i), d);
-    /* then the column is 0 */
+    /* if the pivot is 0, the whole column is 0 */
     f = fv_kb_let(b, "f", fv_x_select(s.a, bin(&s, FV_X_EQ, d, zero), zero, f));
     subtract_row(&s, s.x, r, i, f);
     fv_kb_end(b);
@@ -163,7 +164,8 @@ static bool kernel_determinant(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* Rows become those of the unit matrix; the same done to a unit matrix makes it the inverse. */
+/* Eliminates to the identity matrix; the same operations turn an identity matrix into the
+ * inverse. */
 static bool kernel_inverse(fv_custom *c, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     elimination s = begin(c, op, copy_matrices(c, op, true), "inverse");

@@ -7,7 +7,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
 
-/* Operands have rank 2 and more; the batch axes broadcast. */
+/* Infers a product of operands of rank 2 or more, whose batch axes broadcast. */
 static bool infer_matrices(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e) {
     fv_module *m = fv_op_module(op);
     const fv_dim *ka = a->dims[a->rank - 1], *kb = b->dims[b->rank - 2];
@@ -72,7 +72,7 @@ static bool decompose_matmul(fv_rewriter *w, fv_op *op) {
 
 /* ---- Gemm ---- */
 
-/* Rows and columns of operand i after its transposition. */
+/* The numbers of rows and columns of operand i after its transposition. */
 static void gemm_dims(const fv_op *op, int i, const fv_dim **rows, const fv_dim **columns) {
     const fv_type *t = fv_in_type(op, i);
     bool trans = fv_op_int(op, i ? "transB" : "transA") != 0;
@@ -93,7 +93,7 @@ bool fv_infer_gemm(fv_op *op) {
     return fv_infer_fits(op, 2, 2, dims);
 }
 
-/* Before opset 7 C broadcast only on request; nothing else changed but that. */
+/* Before opset 7 C broadcast only on request; nothing else was different. */
 static bool upgrade_gemm(fv_op *op, int version) {
     (void)version;
     fv_op_drop_attr(op, "broadcast");
@@ -104,9 +104,9 @@ static fv_value *scaled(fv_rewriter *w, fv_value *x, float factor) {
     return factor == 1 ? x : FV_W2(w, FV_OP_Mul, x, fv_w_float(w, x->type->elem, (double)factor));
 }
 
-/* Factors are f32 whatever the elements are. Integers become f64 where a factor is not 1, and what
- * comes out is cut off towards 0, once, at the end: as the standard's reference implementation has
- * it. Without factors sums of integers stay integers, and are exact modulo 2^n. */
+/* The attributes alpha and beta are f32 whatever the elements are. If one is not 1, integers are
+ * computed in f64, and the result is truncated towards 0 once at the end, as in the standard's
+ * reference implementation. Otherwise sums of integers stay integers, exact modulo 2^n. */
 static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
     static const int swap[2] = {1, 0};
     fv_value *a = op->in[0], *b = op->in[1], *c = fv_op_in(op, 2);
@@ -133,7 +133,7 @@ const fv_opdef fv_ops_matrix[] = {
      .name = "MatMul",
      .id = FV_OP_fv_MatMul,
      .since = {1},
-     .doc = "matrix product over the last two axes; the others broadcast",
+     .doc = "matrix product over the last two axes; the other axes broadcast",
      .in = {{"A", "T", .rank = FV_RANK_FROM(2)}, {"B", "T", .rank = FV_RANK_FROM(2)}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},

@@ -1,9 +1,9 @@
 /* sparse.c - products of sparse matrices.
  *
- * A sparse matrix is three things: its elements that are there, the row and column of each, and the
- * attribute `dims`. The importer makes them of an input or initializer that is a sparse tensor.
- * Elements may come in any order and several times at one place, where they add up. What is not
- * there has no part in the result, also where the other factor is infinite. */
+ * A sparse matrix is three things: its stored elements, the row and column of each, and the
+ * attribute `dims`. The importer makes them from an input or initializer that is a sparse tensor.
+ * Elements may be in any order; several with the same row and column are added. Elements that are
+ * not stored do not contribute to the result, even if the other factor is infinite. */
 #include "ops/common/assemble.h"
 #include "ops/common/dims.h"
 
@@ -15,8 +15,8 @@ enum { VALUES, PLACES, DENSE };
 
 typedef struct product {
     const fv_dim *rows, *inner, *columns;
-    int row, column; /* of a place, after transA */
-    bool transposed; /* the dense factor */
+    int row, column; /* indices within a pair of coordinates, after transA */
+    bool transposed; /* whether the dense factor is transposed */
 } product;
 
 static bool read_product(fv_op *op, product *p) {
@@ -63,14 +63,14 @@ static fv_value *coordinate(fv_rewriter *w, fv_op *op, int which) {
     return one ? fv_w_flat(w, one) : NULL;
 }
 
-/* Rows of a matrix counted from its end are none of a sparse matrix: they become one that is not
- * there. */
+/* Negative row indices, which count from the end elsewhere, are invalid in a sparse matrix: they
+ * are replaced by an index out of range. */
 static fv_value *not_from_end(fv_rewriter *w, fv_value *at, const fv_dim *rows) {
     fv_value *negative = FV_W2(w, FV_OP_Less, at, fv_w_int(w, FV_I64, 0));
     return FV_W3(w, FV_OP_Where, negative, fv_w_ints(w, FV_I64, 0, 1, &rows), at);
 }
 
-/* Each element times its row of the dense factor is added to its row of the result. */
+/* Adds each element times its row of the dense factor to its row of the result. */
 static bool decompose_product(fv_rewriter *w, fv_op *op) {
     product p;
     if (!read_product(op, &p))
@@ -108,7 +108,7 @@ const fv_opdef fv_ops_sparse[] = {
             {"B", "T", .rank = FV_RANK(2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
-               FV_A_REQUIRED("dims", DIMS) /* ours: of A */},
+               FV_A_REQUIRED("dims", DIMS) /* dims is an attribute of Fovea: the dims of A */},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_product,
      .decompose = decompose_product},

@@ -1,5 +1,5 @@
-/* ml.c - see ml.h. Where the standard leaves open what scores become, it is as ONNX Runtime has
- * it. */
+/* ml.c - see ml.h. Where the standard does not specify how scores are transformed, this follows
+ * ONNX Runtime. */
 #include "ops/ml/ml.h"
 
 #include "ir/base/text.h"
@@ -66,7 +66,8 @@ bool fv_ml_name_classes(fv_rewriter *w, fv_op *op, const char *name) {
     fv_op_drop_attr(op, names.name);
     fv_op_set_ints(op, name, n, numbers);
     for (int i = 0; i < n; i++)
-        ((fv_string *)(uintptr_t)strings->data)[i] = names.u.strings[i]; /* our own, new */
+        ((fv_string *)(uintptr_t)strings->data)[i] =
+            names.u.strings[i]; /* allocated here, so it may be written */
     bool scored = op->nout > 1 && op->out[1];
     fv_op *made = fv_op_new(op->block, op, op->def, op->nin, op->in, op->nout,
                             (const char *[]){"class", scored ? "scores" : NULL}, op->origin);
@@ -171,7 +172,7 @@ const fv_opdef fv_ops_ml[] = {
      .name = "SoftmaxZero",
      .id = FV_OP_fv_SoftmaxZero,
      .since = {1},
-     .doc = "softmax over the last axis, in which scores that are 0 do not take part",
+     .doc = "softmax over the last axis, without the scores that are 0",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET(F32) | FV_SET(F64)}},
@@ -184,7 +185,7 @@ const fv_opdef fv_ops_ml[] = {
      .name = "Probit",
      .id = FV_OP_fv_Probit,
      .since = {1},
-     .doc = "the quantile of the normal distribution, approximately",
+     .doc = "an approximation of the quantile function of the normal distribution",
      .in = {{"X", "T"}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET(F32) | FV_SET(F64)}},

@@ -1,5 +1,5 @@
-/* ml.h - what the operators of ai.onnx.ml have in common: lists among their attributes that become
- * constants, rows of features, scores and labels. */
+/* ml.h - shared by the operators of ai.onnx.ml: attributes that are lists and become constants,
+ * rows of features, scores and labels. */
 #ifndef FV_OPS_ML_ML_H
 #define FV_OPS_ML_ML_H
 
@@ -8,36 +8,36 @@
 #define FV_ML(nm)     .domain = "ai.onnx.ml", .name = nm
 #define FV_ML_NUMBERS (FV_SET(F32) | FV_SET(F64) | FV_SET(I64) | FV_SET(I32))
 
-/* A list among the attributes; nothing where it is left out. */
+/* The elements of a list attribute; *n = 0 if it is left out. */
 const float *fv_ml_floats(const fv_op *op, const char *name, int *n);
-/* The list as a constant of type e and these dims, that many elements. */
+/* A constant of type e with these dims, with the elements of v. */
 fv_value *fv_ml_const_floats(fv_module *m, const char *stem, fv_elem e, const float *v, int rank,
                              const int64_t *dims);
 fv_value *fv_ml_const_ints(fv_module *m, const char *stem, fv_elem e, int n, const int64_t *v);
-/* Labels of the classes that a classifier has: the list `name`, or where they are strings 0, 1,
- * ...; NULL: there are none. */
+/* The labels of a classifier's classes: the list `name`, or 0, 1, ... if its labels are strings;
+ * NULL: it has no classes. */
 const int64_t *fv_ml_labels(const fv_op *op, const char *name, int *n);
-/* Result 0, [N], is a label of these classes. False after a diagnostic. */
+/* Infers result 0, the label of each row, [N]. False after a diagnostic. */
 bool fv_ml_infer_label(fv_op *op, const char *name, const fv_dim *rows) FV_MUST_USE;
-/* Of classes whose labels are strings: the classifier gives their numbers, and the label is looked
- * up. `name`: the list of labels that are numbers. */
+/* For labels that are strings: runs the classifier with numbers as labels, and looks up the
+ * strings. `name`: the attribute with labels that are numbers. */
 bool fv_ml_name_classes(fv_rewriter *w, fv_op *op, const char *name) FV_MUST_USE;
-/* Which of these texts is the attribute? -1 after a diagnostic. */
+/* The index of the attribute's text among the choices; -1 after a diagnostic. */
 int fv_ml_choice(const fv_op *op, const char *name, int n, const char *const *choices);
 
-/* Rows [N, F] of a matrix; a vector is one row. */
+/* Dims [N, F] of x as a matrix of rows; a vector is one row. */
 void fv_ml_rows(fv_dims *t, const fv_type *x, const fv_dim **dims /* 2 */);
-/* Has each row that many features? False after a diagnostic. */
+/* Checks that each row has n features. False after a diagnostic. */
 bool fv_ml_infer_features(fv_op *op, int64_t n, const char *what) FV_MUST_USE;
-/* Operand 0 as a matrix of rows, of type e. */
+/* Operand 0 as a matrix of rows, converted to type e. */
 fv_value *fv_ml_matrix(fv_rewriter *w, fv_op *op, fv_elem e);
 
 /* ---- keys ---- */
 
-/* The position of each integer of x among n keys, the first one if keys are equal; n for a number
- * that is not among them. */
+/* The index of each integer of x among n keys, the first one if keys are equal; n if it is no
+ * key. */
 fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys);
-/* Of each of n keys the place of the first that is like it. */
+/* For each of n keys, the index of the first key that is equal to it. */
 void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first);
 
 /* ---- scores ---- */
@@ -50,18 +50,19 @@ typedef enum {
     FV_POST_PROBIT
 } fv_post_transform;
 
-/* The attribute post_transform, a text. False after a diagnostic. */
+/* Reads the attribute post_transform. False after a diagnostic. */
 bool fv_ml_post_transform(const fv_op *op, fv_post_transform *out) FV_MUST_USE;
-/* Scores [N, n] after the transform, of rows. A single score is transformed by PROBIT only, as ONNX
- * Runtime does. */
+/* Scores [N, n] after the transform of each row. If there is a single score, only PROBIT is
+ * applied, as in ONNX Runtime. */
 fv_value *fv_ml_transformed(fv_rewriter *w, fv_value *scores, fv_post_transform post);
-/* Scores [N, 2] of a single one [N, 1], that of the second class: 1 - s and s, or where the sign
- * tells the class -s and s; LOGISTIC is taken of -s and s, other transforms are not taken, as in
- * ONNX Runtime. PROBIT leaves the single one: NULL without a diagnostic, there are no two. */
+/* Scores [N, 2] from a single score s [N, 1] of the second class: 1 - s and s; or -s and s if the
+ * sign decides the class. LOGISTIC is applied to -s and s; other transforms are not applied, as in
+ * ONNX Runtime. With PROBIT there is a single score only: returns NULL without a diagnostic. */
 fv_value *fv_ml_two_classes(fv_rewriter *w, fv_value *score, fv_post_transform post, bool by_sign);
-/* The label of the class with the highest score, the first of equal ones: [N] of scores [N, n]. */
+/* The label of the class with the highest score, the first one of equal ones: [N] from scores [N,
+ * n]. */
 fv_value *fv_ml_best(fv_rewriter *w, fv_value *scores, int n, const int64_t *labels);
-/* condition [N] ? yes : no, int64. */
+/* condition [N] ? yes : no, as i64. */
 fv_value *fv_ml_either(fv_rewriter *w, fv_value *condition, int64_t yes, int64_t no);
 /* Column k of [N, n], as [N]. */
 fv_value *fv_ml_column(fv_rewriter *w, fv_value *x, int k);

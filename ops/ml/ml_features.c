@@ -1,4 +1,4 @@
-/* ml_features.c - operators of ai.onnx.ml that prepare features: scaling, encoding, choosing
+/* ml_features.c - operators of ai.onnx.ml that prepare features: they scale, encode and select
  * them. */
 #include "ops/ml/ml.h"
 
@@ -12,7 +12,7 @@
 
 /* ---- Scaler ---- */
 
-/* A number for all features, or one for each. */
+/* Checks a list with one number for all features, or one for each. */
 static bool check_per_feature(fv_op *op, const char *name, int n) {
     return n <= 1 || fv_ml_infer_features(op, n, name);
 }
@@ -57,13 +57,14 @@ static bool infer_normalizer(fv_op *op) {
 
 /* ---- Binarizer ---- */
 
-/* The threshold as a number of type e that the same numbers of that type are above. */
+/* The threshold as a number t of type e such that x > t if and only if x > threshold, for all x of
+ * that type. */
 static fv_value *threshold_of(fv_rewriter *w, fv_elem e, float threshold) {
     if (fv_elem_is_float(e))
         return fv_w_float(w, e, (double)threshold);
     double most = e == FV_I32 ? INT32_MAX : 0x1p63, least = e == FV_I32 ? INT32_MIN : -0x1p63;
     double t = floor((double)threshold);
-    if (isnan(t) || t >= most) /* nothing is above */
+    if (isnan(t) || t >= most) /* no number is above */
         return fv_w_int(w, e, e == FV_I32 ? INT32_MAX : INT64_MAX);
     return t < least ? NULL : fv_w_int(w, e, (int64_t)t);
 }
@@ -79,7 +80,7 @@ static bool decompose_binarizer(fv_rewriter *w, fv_op *op) {
 
 /* ---- Imputer ---- */
 
-/* The imputed values: of ints where X is. */
+/* The name of the attribute with imputed values: integers if X has integers. */
 static const char *imputed_name(fv_elem e) {
     return fv_elem_is_float(e) ? "imputed_value_floats" : "imputed_value_int64s";
 }
@@ -97,7 +98,7 @@ static bool infer_imputer(fv_op *op) {
     return check_per_feature(op, a->name, a->n);
 }
 
-/* Where is X what is replaced? */
+/* The condition that an element of X is replaced. */
 static fv_value *is_replaced(fv_rewriter *w, fv_op *op) {
     fv_value *x = op->in[0];
     fv_elem e = fv_in_type(op, 0)->elem;
@@ -159,7 +160,7 @@ static bool infer_columns(fv_op *op) {
 
 /* ---- FeatureVectorizer ---- */
 
-/* How many columns operand i has, and how many of them count: more are zeros. */
+/* The number of columns of operand i as a matrix. */
 static const fv_dim *columns_of(fv_dims *t, const fv_type *x) {
     return x->rank == 1 ? x->dims[0] : fv_dim_product(t, x->rank - 1, x->dims + 1);
 }
@@ -192,7 +193,7 @@ static bool infer_vectorizer(fv_op *op) {
     return true;
 }
 
-/* Rows of operand i, cut or filled up to `size` columns. */
+/* Rows of operand i, truncated or extended by zeros to `size` columns. */
 static fv_value *sized(fv_rewriter *w, fv_op *op, int i, const fv_dim *rows, const int64_t *size) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, i);
@@ -226,7 +227,7 @@ const fv_opdef fv_ops_ml_features[] = {
      .name = "Columns",
      .id = FV_OP_fv_Columns,
      .since = {1},
-     .doc = "elements of the last axis, at positions that are data",
+     .doc = "the elements of the last axis at the given indices",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"at", "I", .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_ML_NUMBERS | FV_SET(STRING)}, {"I", FV_SET(I64)}},

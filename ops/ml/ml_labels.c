@@ -1,5 +1,5 @@
-/* ml_labels.c - operators of ai.onnx.ml that exchange values for others: what belongs to a key,
- * where among categories it is. Keys and values are numbers or strings. */
+/* ml_labels.c - operators of ai.onnx.ml that map values: to the value of a key, or to an index
+ * among categories. Keys and values are numbers or strings. */
 #include "ops/ml/ml.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 
 /* ---- fv.Lookup: what belongs to a key ---- */
 
-enum { BLOCK = 1024 }; /* elements of a task */
+enum { BLOCK = 1024 }; /* number of elements of a task */
 
 static bool infer_lookup(fv_op *op) {
     fv_module *m = fv_op_module(op);
@@ -31,7 +31,8 @@ static fv_expr *bin(fv_custom *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
     return fv_x_bin(c->arena, op, x, y);
 }
 
-/* The last of the n sorted keys that is not above x, or the first: no branch depends on data. */
+/* Binary search without branches: the index of the last of the n sorted keys that is at most x, or
+ * 0. */
 static fv_expr *search(fv_custom *c, fv_buf *keys, int64_t n, fv_expr *x) {
     fv_expr *at = fv_x_int(c->arena, 0);
     for (int64_t half = n / 2; half; half /= 2) {
@@ -42,7 +43,7 @@ static fv_expr *search(fv_custom *c, fv_buf *keys, int64_t n, fv_expr *x) {
     return at;
 }
 
-/* The only element. */
+/* The only element of a buffer. */
 static fv_expr *element(fv_custom *c, fv_buf *b) {
     fv_expr *zero = fv_x_int(c->arena, 0);
     return fv_custom_load(c, b, b->rank ? &zero : NULL);
@@ -74,7 +75,7 @@ static bool kernel_lookup(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* One side of a map: elements of a list among the attributes, or of a tensor. */
+/* Keys or values of a map: an attribute that is a list or a tensor. */
 typedef struct list {
     const char *name; /* NULL: there is none */
     fv_elem elem;
@@ -115,7 +116,7 @@ static const fv_string *strings_of(const list *l) {
 
 typedef struct entry {
     int64_t i;
-    double f; /* the key is one of them; the other is 0 */
+    double f; /* i or f is the key; the other one is 0 */
     size_t at;
 } entry;
 
@@ -128,8 +129,8 @@ static int by_key(const void *p, const void *q) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Keys that are numbers, sorted, each once: of equal ones the first. *nan: one that is none, or
- * n. */
+/* Sorts keys that are numbers and removes duplicates; of equal keys the first stays. *nan: the
+ * index of the first key that is NaN, or the number of keys. */
 static size_t sorted_keys(fv_arena *a, const list *keys, entry **out, size_t *nan) {
     entry *e = *out = FV_NEW(a, entry, keys->n + 1);
     bool is_float = fv_elem_is_float(keys->elem);
@@ -171,7 +172,7 @@ static void copy_value(fv_tensor *t, size_t i, const fv_tensor *from) {
         fv_tensor_set_int(t, i, fv_tensor_int(from, 0));
 }
 
-/* What belongs to the elements of x; those without a key become `missing`, a tensor of rank 0. */
+/* The value of each element's key; elements without a key get `missing`, a tensor of rank 0. */
 static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const list *values,
                         const fv_tensor *missing) {
     fv_module *m = w->module;
@@ -183,7 +184,7 @@ static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const lis
     fv_tensor *k = fv_tensor_new(m->arena, keys->elem, 1, dims),
               *v = fv_tensor_new(m->arena, missing->elem, 1, dims);
     fv_tensor *for_nan = fv_tensor_new(m->arena, missing->elem, 0, NULL);
-    /* if there are no numbers among the keys, 0 is a key with the default value */
+    /* if no key is a number, 0 is added as a key with the default value */
     copy_value(v, 0, missing);
     for (size_t i = 0; n && i < padded; i++) {
         const entry *from = &e[i < n ? i : n - 1];
@@ -205,7 +206,7 @@ static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const lis
 
 enum { KINDS = 4 };
 
-/* The one of these attributes that is there, and the only one. */
+/* Finds the attribute that is present; it is an error if several are, or none. */
 static bool find_list(const fv_op *op, const char *kind, const char *const *names, list *out) {
     *out = (list){0};
     for (int i = 0; i < KINDS; i++) {
@@ -254,7 +255,7 @@ static const fv_tensor *default_of(const fv_op *op, fv_elem e) {
     const fv_attr *d = fv_op_find_attr(op, "default_tensor");
     fv_tensor *t = fv_tensor_new(fv_op_module(op)->arena, e, 0, NULL);
     if (e == FV_STRING)
-        /* our own, new */
+        /* allocated here, so it may be written */
         *(fv_string *)(uintptr_t)t->data =
             d ? *(const fv_string *)d->u.tensor->data : fv_op_string(op, "default_string");
     else if (d)
@@ -280,7 +281,7 @@ static list ints_list(fv_arena *a, int n, const int64_t *v) {
     return list_of(all);
 }
 
-/* Numbers 0, 1, .. n as a list. */
+/* The numbers 0, 1, .. n - 1 as a list. */
 static list count_up(fv_arena *a, size_t n) {
     int64_t *i = FV_NEW(a, int64_t, n + 1);
     for (size_t k = 0; k < n; k++)
@@ -288,7 +289,7 @@ static list count_up(fv_arena *a, size_t n) {
     return ints_list(a, (int)n, i);
 }
 
-/* The place of each element of x among the keys, numbers, or how many keys there are. */
+/* The index of each element of x among keys that are numbers, or the number of keys. */
 static fv_value *find(fv_rewriter *w, fv_value *x, const list *keys) {
     list places = count_up(w->module->arena, keys->n);
     fv_tensor *none = fv_tensor_new(w->module->arena, FV_I64, 0, NULL);
@@ -310,11 +311,11 @@ void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first
         first[e[i].at] = i && e[i].i == e[i - 1].i ? first[e[i - 1].at] : (int64_t)e[i].at;
 }
 
-/* Values, followed by the default for elements without a key. */
+/* The values, followed by the default for elements without a key. */
 static fv_value *value_table(fv_rewriter *w, const list *values, const fv_tensor *missing) {
     fv_tensor *t =
         fv_tensor_new(w->module->arena, values->elem, 1, (int64_t[]){(int64_t)values->n + 1});
-    fv_string *to = (fv_string *)(uintptr_t)t->data; /* our own, new */
+    fv_string *to = (fv_string *)(uintptr_t)t->data; /* allocated here, so it may be written */
     for (size_t i = 0; i < values->n; i++)
         if (values->elem == FV_STRING)
             to[i] = strings_of(values)[i];
@@ -327,7 +328,7 @@ static fv_value *value_table(fv_rewriter *w, const list *values, const fv_tensor
     return fv_const_new(w->module, "values", t);
 }
 
-/* Which key it is, and the value at that place. */
+/* Finds the index of each element's key, and takes the value with that index. */
 static bool exchange(fv_rewriter *w, fv_op *op, const list *keys, const list *values,
                      const fv_tensor *missing) {
     fv_value *at;
@@ -349,7 +350,7 @@ static bool encode_strings(fv_rewriter *w, fv_op *op) {
            exchange(w, op, &keys, &values, default_of(op, values.elem));
 }
 
-/* Version 1 had a list of strings, which are the numbers of their places. */
+/* Version 1 had a list of strings, each of which is mapped to its index. */
 static bool upgrade_label_encoder(fv_op *op, int version) {
     fv_module *m = fv_op_module(op);
     const fv_attr *classes = fv_op_find_attr(op, "classes_strings");
@@ -417,7 +418,7 @@ static bool infer_one_hot_encoder(fv_op *op) {
     return true;
 }
 
-/* The position of each of the n categories; the last one if it occurs twice. */
+/* The index of each element among n categories; the last one if a category occurs twice. */
 static fv_value *category(fv_rewriter *w, fv_op *op, int n, const int64_t *categories) {
     fv_module *m = w->module;
     fv_attr keys = {.name = "keys", .kind = FV_ATTR_INTS, .n = n}, values = keys;
@@ -432,13 +433,14 @@ static fv_value *category(fv_rewriter *w, fv_op *op, int n, const int64_t *categ
     fv_tensor_set_int(none, 0, n);
     list k = list_of(&keys), v = list_of(&values);
     fv_value *x = op->in[0], *at = lookup(w, fv_w_cast(w, x, FV_I64), &k, &v, none);
-    if (fv_elem_is_float(x->type->elem)) /* NaN is no category, but converts to one */
+    /* NaN is no category, but its conversion to an integer may be one */
+    if (fv_elem_is_float(x->type->elem))
         at = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Equal, x, x), at, fv_w_int(w, FV_I64, n));
     return at;
 }
 
-/* Ones where each element's place is; without `zeros` a place that is none is an index out of
- * range. */
+/* One-hot encoding of the indices `at`; if the attribute `zeros` is 0, an index that is no category
+ * is an index out of range. */
 static void mark(fv_rewriter *w, fv_op *op, fv_value *at) {
     const fv_type *y = op->out[0]->type;
     const fv_dim *dims[FV_MAX_RANK];
@@ -467,7 +469,7 @@ static bool one_hot_strings(fv_rewriter *w, fv_op *op) {
     fv_strings x;
     if (!fv_strings_of(op, op->in[0], &x))
         return false;
-    for (int i = 0; i < categories->n; i++) { /* the last one where it is there twice */
+    for (int i = 0; i < categories->n; i++) { /* if a category occurs twice, the last one is used */
         place[i] = categories->n - 1 - i;
         key[i] = categories->u.strings[place[i]];
     }
@@ -482,8 +484,8 @@ const fv_opdef fv_ops_ml_labels[] = {
      .name = "Lookup",
      .id = FV_OP_fv_Lookup,
      .since = {1},
-     .doc = "the value that belongs to the key that each element is; keys are sorted, the last "
-            "repeated up to a power of 2",
+     .doc = "the value of the key that is equal to each element; keys are sorted, and the last one "
+            "is repeated up to a power of 2",
      .in = {{"X", "K", .rank = FV_RANK(1)},
             {"keys", "K", .rank = FV_RANK(1)},
             {"values", "V", .rank = FV_RANK(1)},

@@ -1,5 +1,5 @@
-/* ml_linear.c - linear and support vector machines of ai.onnx.ml: products with rows of
- * coefficients, and what scores become. */
+/* ml_linear.c - linear models and support vector machines of ai.onnx.ml: products with rows of
+ * coefficients, and the transforms of scores. */
 #include "ops/ml/ml.h"
 
 #include <math.h>
@@ -9,13 +9,13 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
-/* ---- what they share ---- */
+/* ---- common parts ---- */
 
 static const int64_t *labels_of(const fv_op *op, int *n) {
     return fv_ml_labels(op, "classlabels_ints", n);
 }
 
-/* X [N, F] times the transpose of rows [n, F], plus a number for each of the n, or none. */
+/* X [N, F] times the transpose of rows [n, F], plus bias [n], which may be NULL. */
 static fv_value *products(fv_rewriter *w, fv_value *x, fv_value *rows, int n, const float *bias) {
     fv_value *y = FV_W2(w, FV_OP_MatMul, x, fv_w_transpose(w, rows, (int[]){1, 0}));
     if (!bias)
@@ -33,7 +33,7 @@ static fv_value *is_positive(fv_rewriter *w, fv_value *x) {
     return FV_W2(w, FV_OP_Greater, x, fv_w_float(w, FV_F32, 0));
 }
 
-/* Labels [N] and scores [N, n]. */
+/* Infers labels [N] and scores [N, n]. */
 static bool infer_classes(fv_op *op, int64_t n) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_dim *dims[2];
@@ -84,8 +84,8 @@ static bool decompose_linear_regressor(fv_rewriter *w, fv_op *op) {
 
 /* ---- LinearClassifier ---- */
 
-/* How many scores are computed; 0 after a diagnostic. A single one is that of the second of two
- * classes. */
+/* The number of scores that are computed; 0 after a diagnostic. A single score is that of the
+ * second of two classes. */
 static int linear_scores(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *features = x->dims[x->rank - 1];
@@ -150,8 +150,8 @@ static bool decompose_linear_classifier(fv_rewriter *w, fv_op *op) {
 typedef enum { LINEAR, POLY, RBF, SIGMOID } svm_kernel;
 
 typedef struct svm {
-    int vectors;  /* how many support vectors; 0: the coefficients are those of the features */
-    int features; /* of a row */
+    int vectors;  /* number of support vectors; 0: coefficients are those of the features */
+    int features; /* number of features of a row */
     const float *vector, *coefficients, *rho;
     int ncoefficients, nrho;
     svm_kernel kernel;
@@ -179,7 +179,8 @@ static bool read_kernel(fv_op *op, svm *s) {
     return true;
 }
 
-/* What both operators have. Rows of coefficients without support vectors: `rows` of them. */
+/* Reads what both operators have in common. Without support vectors there are `rows` rows of
+ * coefficients. */
 static bool read_svm(fv_op *op, int64_t vectors, int rows, svm *s) {
     int n;
     *s = (svm){.vector = fv_ml_floats(op, "support_vectors", &n)};
@@ -198,7 +199,7 @@ static bool read_svm(fv_op *op, int64_t vectors, int rows, svm *s) {
            fv_ml_infer_features(op, s->features, vectors ? "support_vectors" : "coefficients");
 }
 
-/* The kernel function of each row of X and each support vector: [N, vectors]. */
+/* The kernel function of each row of X and each support vector, [N, vectors]. */
 static fv_value *kernels(fv_rewriter *w, const svm *s, fv_value *x) {
     fv_value *rows = matrix(w, "support_vectors", s->vector, s->vectors, s->features);
     if (s->kernel == RBF) {
@@ -256,9 +257,11 @@ static bool decompose_svm_regressor(fv_rewriter *w, fv_op *op) {
 
 typedef struct classifier {
     svm s;
-    int classes, pairs; /* pairs: a score each, where there are support vectors */
+    /* pairs: with support vectors there is one score for each pair of classes */
+    int classes, pairs;
     const int64_t *label, *per_class;
-    const float *a, *b; /* of probabilities, one a pair; NULL: there are none */
+    /* parameters of the probabilities, one of each for each pair; NULL: no probabilities */
+    const float *a, *b;
 } classifier;
 
 static bool read_vectors(fv_op *op, classifier *c, int64_t *vectors) {
@@ -275,7 +278,7 @@ static bool read_vectors(fv_op *op, classifier *c, int64_t *vectors) {
            fv_op_error(op, "vectors_per_class has %d numbers for %d classes", n, c->classes);
 }
 
-enum { MOST_CLASSES = 1024 }; /* there is a score for each pair of them */
+enum { MOST_CLASSES = 1024 }; /* limit, since there is a score for each pair of classes */
 
 static bool read_classifier(fv_op *op, classifier *c) {
     int64_t vectors;
@@ -318,8 +321,8 @@ static bool infer_svm_classifier(fv_op *op) {
     return infer_classes(op, scores_of(&c));
 }
 
-/* The coefficients of each pair i < j: those of class j for the vectors of class i, those of class
- * i for the vectors of class j; others are 0. */
+/* The coefficients of each pair of classes i < j: those of class j for the vectors of class i, and
+ * those of class i for the vectors of class j; others are 0. */
 static fv_value *pair_coefficients(fv_rewriter *w, const classifier *c) {
     int n = c->s.vectors, pair = 0;
     float *rows = FV_NEW(w->module->arena, float, (size_t)c->pairs *(size_t)n);
@@ -337,10 +340,11 @@ static fv_value *pair_coefficients(fv_rewriter *w, const classifier *c) {
     return matrix(w, "pairs", rows, c->pairs, n);
 }
 
-/* How many pairs each class has won: the first of a pair does so with a score above 0. */
+/* The number of pairs that each class has won: the first class of a pair wins if its score is above
+ * 0. */
 static fv_value *votes(fv_rewriter *w, const classifier *c, fv_value *scores) {
     float *change = FV_NEW(w->module->arena, float, (size_t)c->pairs *(size_t)c->classes);
-    float *lost = FV_NEW(w->module->arena, float, c->classes); /* votes where no score is above 0 */
+    float *lost = FV_NEW(w->module->arena, float, c->classes); /* votes if no score is above 0 */
     for (int i = 0, pair = 0; i < c->classes; i++)
         for (int j = i + 1; j < c->classes; j++, pair++) {
             change[pair * c->classes + i] = 1;
@@ -353,7 +357,8 @@ static fv_value *votes(fv_rewriter *w, const classifier *c, fv_value *scores) {
                  fv_ml_const_floats(w->module, "lost", FV_F32, lost, 1, (int64_t[]){c->classes}));
 }
 
-/* The probability that the first class of each pair has against the second, by its score: Platt. */
+/* The probability of the first class of each pair against the second, computed from its score by
+ * the method of Platt. */
 static fv_value *pair_probabilities(fv_rewriter *w, const classifier *c, fv_value *scores) {
     int64_t n[1] = {c->pairs};
     fv_value *a = fv_ml_const_floats(w->module, "prob_a", FV_F32, c->a, 1, n);
@@ -363,8 +368,9 @@ static fv_value *pair_probabilities(fv_rewriter *w, const classifier *c, fv_valu
     return FV_W3(w, FV_OP_Clip, y, fv_w_float(w, FV_F32, 1e-7), fv_w_float(w, FV_F32, 1 - 1e-7));
 }
 
-/* A score for each class: the highest wins. Of two, as ONNX Runtime has it, a score alone may be
- * enough for the second. */
+/* Without support vectors: one score for each class, and the highest wins. Of two classes, as in
+ * ONNX Runtime, the second one also wins if the higher score is at least 0.5, or, with negative
+ * coefficients, above 0. */
 static void by_class(fv_rewriter *w, const classifier *c, fv_value *x) {
     float *rho = FV_NEW(w->module->arena, float, c->classes);
     bool positive = true;
@@ -412,7 +418,7 @@ static bool decompose_svm_classifier(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* ---- fv.Coupling: probabilities of classes by those of pairs ----
+/* ---- fv.Coupling: probabilities of classes from those of pairs ----
  * Wu, Lin, Weng: Probability estimates for multi-class classification by pairwise coupling,
  * algorithm 2. */
 
@@ -436,7 +442,8 @@ typedef struct coupling {
     fv_custom *c;
     fv_arena *a;
     fv_expr *zero, *k, *row;
-    fv_buf *q, *p, *qp, *sum; /* memory: Q of each row; tiles: probabilities, Q p, and a number */
+    /* q: a buffer with the matrix Q of each row; tiles: p: probabilities, qp: Q p, sum: a number */
+    fv_buf *q, *p, *qp, *sum;
 } coupling;
 
 static fv_expr *bin(const coupling *z, fv_expr_op op, fv_expr *x, fv_expr *y) {
@@ -471,10 +478,10 @@ static void add_to(const coupling *z, fv_buf *b, fv_expr *i, fv_expr *x) {
     set(z, b, i, bin(z, FV_X_ADD, fv_x_load(z->a, b, i ? &i : NULL), x));
 }
 
-/* The probability of class i against j: r_ij of pair i < j, the rest of 1 the other way round. */
+/* The probability r_ij of class i against class j: stored for i < j, and 1 - r_ji otherwise. */
 static fv_expr *pair(const coupling *z, fv_buf *x, fv_expr *i, fv_expr *j) {
     fv_expr *lo = bin(z, FV_X_MIN, i, j), *hi = bin(z, FV_X_MAX, i, j), *one = fv_x_int(z->a, 1);
-    /* pairs before those of lo: (k - 1) + (k - 2) + ..; on the diagonal none is read */
+    /* number of pairs before those of lo: (k - 1) + (k - 2) + ..; the diagonal is not read */
     fv_expr *before = bin(
         z, FV_X_SUB, bin(z, FV_X_MUL, lo, bin(z, FV_X_SUB, z->k, one)),
         bin(z, FV_X_FLOORDIV, bin(z, FV_X_MUL, lo, bin(z, FV_X_SUB, lo, one)), fv_x_int(z->a, 2)));
@@ -486,7 +493,7 @@ static fv_expr *pair(const coupling *z, fv_buf *x, fv_expr *i, fv_expr *j) {
                            bin(z, FV_X_SUB, fv_x_const(z->a, FV_F32, 1), r)));
 }
 
-/* Q_ii is the sum of r_ji squared over j, Q_ij is - r_ji r_ij. */
+/* Computes Q: Q_ii is the sum over j of r_ji squared, Q_ij is - r_ji r_ij. */
 static void fill_q(const coupling *z, fv_buf *x) {
     fv_expr *nought = fv_x_const(z->a, FV_F32, 0);
     fv_expr *i = each(z, "i");
@@ -503,7 +510,7 @@ static void fill_q(const coupling *z, fv_buf *x) {
     end(z);
 }
 
-/* Q p, and p Q p in `sum`. */
+/* Computes Q p, and p Q p in `sum`. */
 static void multiply(const coupling *z) {
     set(z, z->sum, NULL, fv_x_const(z->a, FV_F32, 0));
     fv_expr *i = each(z, "i");
@@ -515,7 +522,7 @@ static void multiply(const coupling *z) {
     end(z);
 }
 
-/* One probability after the other is changed so that its row of Q p comes nearer to p Q p. */
+/* Changes one probability after the other so that its row of Q p comes closer to p Q p. */
 static void improve(const coupling *z) {
     fv_expr *one = fv_x_const(z->a, FV_F32, 1), *two = fv_x_const(z->a, FV_F32, 2);
     fv_expr *i = each(z, "i");
@@ -537,7 +544,7 @@ static void improve(const coupling *z) {
     end(z);
 }
 
-/* Steps until all of Q p is near p Q p, or there have been enough. */
+/* Iterates until all of Q p is close to p Q p, or the limit of iterations is reached. */
 static void iterate(const coupling *z, int64_t k) {
     fv_arena *a = z->a;
     fv_buf *steps = fv_kb_tile(&z->c->b, "steps", FV_I64, 0, NULL, z->zero),
@@ -595,7 +602,8 @@ const fv_opdef fv_ops_ml_linear[] = {
      .name = "Coupling",
      .id = FV_OP_fv_Coupling,
      .since = {1},
-     .doc = "probabilities of classes by those of the first of each pair against the second",
+     .doc =
+         "probabilities of classes, from those of the first class of each pair against the second",
      .in = {{"X", "T", .rank = FV_RANK(2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("classes", INT)},

@@ -1,5 +1,5 @@
-/* ml_maps.c - operators of ai.onnx.ml that make maps or read them (map.h). A reader looks up the
- * entry of each key; since a key that occurs twice would be ambiguous, the run refuses it. */
+/* ml_maps.c - operators of ai.onnx.ml that make or read maps (map.h). Readers look up the entry of
+ * each key; a key that occurs twice would be ambiguous, so it is an error of the run. */
 #include "ops/ml/ml.h"
 
 #include <inttypes.h>
@@ -19,10 +19,10 @@
 typedef struct keys {
     fv_elem elem;
     int n;
-    const fv_attr *attr; /* as many integers or strings */
+    const fv_attr *attr; /* an attribute of n integers or strings */
 } keys;
 
-/* The one of both lists that is there; an empty one is none. False after a diagnostic. */
+/* Finds which of both lists is present; an empty one counts as absent. False after a diagnostic. */
 static bool find_keys(const fv_op *op, const char *ints, const char *strings, keys *out) {
     const fv_attr *i = fv_op_find_attr(op, ints), *s = fv_op_find_attr(op, strings);
     bool numbers = i && i->n, words = s && s->n;
@@ -61,7 +61,8 @@ static fv_value *constant(fv_rewriter *w, const keys *k) {
     fv_tensor *t = fv_tensor_new(w->module->arena, k->elem, 1, (int64_t[]){k->n});
     for (int i = 0; i < k->n; i++)
         if (k->elem == FV_STRING)
-            ((fv_string *)(uintptr_t)t->data)[i] = k->attr->u.strings[i]; /* our own, new */
+            /* allocated here, so it may be written */
+            ((fv_string *)(uintptr_t)t->data)[i] = k->attr->u.strings[i];
         else
             fv_tensor_set_int(t, (size_t)i, k->attr->u.ints[i]);
     return fv_const_new(w->module, "keys", t);
@@ -120,7 +121,7 @@ static bool take_apart(const fv_op *op, map *m) {
     return true;
 }
 
-/* As many elements of a vector of bools are true. */
+/* The number of elements of a vector of bools that are true. */
 static const fv_dim *true_ones(fv_rewriter *w, const char *stem, fv_value *x) {
     return fv_w_bound(w, stem, 0,
                       x ? fv_w_reduce(w, FV_OP_ReduceSum, fv_w_cast(w, x, FV_I64), 0) : NULL);
@@ -132,9 +133,9 @@ static bool no_key_twice(fv_rewriter *w, fv_op *op, const fv_dim *a, const fv_di
                           fv_op_error(op, "does not hold: %s", says));
 }
 
-/* Each entry belongs to one of n places, those whose place is n to none; an index out of range is
- * one. For each place the number of its entry, counted from 1; 0 where there is none. NULL: a
- * diagnostic was given. */
+/* Assigns each entry to one of n places; entries whose place is n have none, and a larger one is an
+ * index out of range. Returns for each place the number of its entry, counted from 1, or 0 if there
+ * is none. NULL after a diagnostic. */
 static fv_value *entries_by_place(fv_rewriter *w, fv_op *op, const map *m, fv_value *place,
                                   int64_t n) {
     fv_dims *t = w->module->dims;
@@ -152,8 +153,8 @@ static fv_value *entries_by_place(fv_rewriter *w, fv_op *op, const map *m, fv_va
     return no_key_twice(w, op, placed, taken) ? found : NULL;
 }
 
-/* The values of these entries, counted from 1, as the only row of the result; `none`, a vector of
- * one, where it is 0. */
+/* The values of these entries, counted from 1, as the only row of the result; for entry 0 `none`, a
+ * vector of one element. */
 static void give_values(fv_rewriter *w, fv_op *op, fv_value *values, fv_value *none,
                         fv_value *entry) {
     const fv_type *t = op->out[0]->type;
@@ -195,8 +196,8 @@ static bool infer_cast_map(fv_op *op) {
     return true;
 }
 
-/* The positions of keys in an array of n elements: keys below 0 and from n on become n + 1, which
- * is out of range; a negative position would count from the end. */
+/* The indices of keys in an array of n elements. Keys below 0 and above n - 1 become n + 1, which
+ * is out of range; a negative index would count from the end. */
 static fv_value *places_of(fv_rewriter *w, fv_value *key, int64_t n) {
     fv_value *outside = fv_w_int(w, FV_I64, n + 1),
              *inside = FV_W2(w, FV_OP_Less, key, fv_w_int(w, FV_I64, n));
@@ -204,15 +205,16 @@ static fv_value *places_of(fv_rewriter *w, fv_value *key, int64_t n) {
     return FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_And, inside, whole), key, outside);
 }
 
-/* What ONNX Runtime fills with: of strings it is that one. */
+/* The value with which ONNX Runtime fills a result; for strings it is "0.f". */
 static fv_value *filler(fv_rewriter *w, fv_elem e) {
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, (int64_t[]){1});
     if (e == FV_STRING)
-        *(fv_string *)(uintptr_t)t->data = (fv_string){"0.f", 3}; /* our own, new */
+        *(fv_string *)(uintptr_t)t->data =
+            (fv_string){"0.f", 3}; /* allocated here, so it may be written */
     return fv_const_new(w->module, "filler", t);
 }
 
-/* The positions of entries by their keys, which ascend. */
+/* The positions of entries, sorted by their keys in ascending order. */
 static fv_value *order_of(fv_rewriter *w, fv_op *op, const map *m) {
     fv_dims *t = w->module->dims;
     const fv_dim *one = fv_dim_const(t, 1), *items[] = {one, m->entries, one, one},
@@ -228,7 +230,7 @@ static fv_value *order_of(fv_rewriter *w, fv_op *op, const map *m) {
     return no_key_twice(w, op, true_ones(w, "twice", same), zero) ? order : NULL;
 }
 
-/* The result has as many columns as the map has entries, which it had no name for. */
+/* The result has as many columns as the map has entries: replaces the symbol of that dim. */
 static bool name_columns(fv_rewriter *w, fv_op *op, const fv_dim *entries) {
     const fv_dim *said = op->out[0]->type->dims[1];
     if (said != entries && fv_unknown_above(op, said) == said) {
@@ -280,8 +282,8 @@ static bool infer_dict_vectorizer(fv_op *op) {
     return true;
 }
 
-/* The place of each key of the map in the vocabulary, of equal ones the first; n where it is in no
- * place. */
+/* The index of each key of the map in the vocabulary, the first of equal words; n if it is no
+ * word. */
 static fv_value *words_of(fv_rewriter *w, fv_op *op, const map *m, const keys *words) {
     fv_strings s;
     if (words->elem == FV_I64)

@@ -1,5 +1,5 @@
-/* ml_trees.c - ensembles of decision trees of ai.onnx.ml: reads their attributes, and says what
- * scores become. */
+/* ml_trees.c - ensembles of decision trees of ai.onnx.ml: reads their attributes, and transforms
+ * scores. */
 #include "ops/ml/ml_trees.h"
 
 #include <math.h>
@@ -40,7 +40,7 @@ static double number(const numbers *l, int i) {
 
 /* ---- versions 1 and 3: nodes have the ids of their trees and their own ---- */
 
-/* Where attributes of leaves are. */
+/* Names of the attributes of leaves. */
 typedef struct names {
     const char *trees, *nodes, *targets, *weights, *weights_tensor;
 } names;
@@ -49,7 +49,7 @@ static const names regressor = {"target_treeids", "target_nodeids", "target_ids"
 static const names classifier = {"class_treeids", "class_nodeids", "class_ids", "class_weights",
                                  "class_weights_as_tensor"};
 
-/* A node by its ids. */
+/* A node, identified by its ids. */
 typedef struct id {
     int64_t tree, node;
     int at;
@@ -71,7 +71,7 @@ typedef struct reader {
     int nmissing;
 } reader;
 
-/* A list that is as long as there are nodes. */
+/* Reads a list with one element for each node. */
 static bool read_list(reader *r, const char *name, const int64_t **out) {
     int n;
     *out = fv_op_ints(r->op, name, &n);
@@ -135,7 +135,7 @@ static bool read_nodes(reader *r, const numbers *values, const fv_attr *modes, b
     return true;
 }
 
-/* Which of the sorted ids is the first of the tree. */
+/* The first index of the tree among the sorted ids. */
 static int first_id(const reader *r, int64_t tree) {
     int lo = 0, hi = r->f->nnodes;
     while (lo < hi) {
@@ -148,7 +148,8 @@ static int first_id(const reader *r, int64_t tree) {
     return lo;
 }
 
-/* The root of each tree is the first of its nodes; it is no child, or there is a cycle. */
+/* Finds the root of each tree: its first node, which must be no child of another one; otherwise
+ * there would be a cycle. */
 static bool find_roots(reader *r, const bool *is_child) {
     fv_forest *f = r->f;
     bool *done = FV_NEW(r->a, bool, f->nnodes);
@@ -166,7 +167,7 @@ static bool find_roots(reader *r, const bool *is_child) {
     return true;
 }
 
-/* The weights of all leaves, concatenated in their order. */
+/* Reads the weights of all leaves, concatenated in the order of leaves. */
 static bool read_weights(reader *r, const names *by) {
     fv_forest *f = r->f;
     int trees, nodes, targets, n, at = 0;
@@ -285,7 +286,7 @@ static bool infer_regressor(fv_op *op) {
     return true;
 }
 
-/* What numbers of X are computed in. */
+/* The type in which X is computed. */
 static fv_elem wide(const fv_op *op) {
     return fv_in_type(op, 0)->elem == FV_F64 ? FV_F64 : FV_F32;
 }
@@ -309,11 +310,12 @@ typedef struct classification {
     const int64_t *label;
     fv_post_transform post;
     numbers base;
-    bool has[2];   /* of two classes: is there a weight for it? */
-    bool positive; /* all weights are */
+    bool has[2];   /* for the first two classes: whether it has a weight */
+    bool positive; /* whether all weights are at least 0 */
 } classification;
 
-/* Of two classes only one has weights: is it a single score, that tells both? */
+/* Of two classes only one has weights: whether there is a single score, from which both are
+ * computed. */
 static bool is_single(const classification *c) {
     return c->classes == 2 && !c->has[1] && c->base.n < 2;
 }
@@ -358,8 +360,8 @@ static fv_value *is_above(fv_rewriter *w, fv_value *x, double v) {
     return x ? FV_W2(w, FV_OP_Greater, x, fv_w_float(w, x->type->elem, v)) : NULL;
 }
 
-/* Two classes of which one has weights: above one half, or 0 where weights have both signs, it is
- * the second. */
+/* Labels and scores of two classes of which one has weights: the second class wins if the score is
+ * above one half, or above 0 if weights have both signs. */
 static void one_of_two(fv_rewriter *w, const classification *c, fv_value *y) {
     fv_value *second = is_above(w, fv_ml_column(w, y, c->has[1]), c->positive ? 0.5 : 0);
     fv_w_result(w, 0, fv_ml_either(w, second, c->label[1], c->label[0]));
@@ -376,7 +378,7 @@ static void one_of_two(fv_rewriter *w, const classification *c, fv_value *y) {
     fv_w_result(w, 1, fv_w_cast(w, fv_ml_two_classes(w, score, c->post, !c->positive), FV_F32));
 }
 
-/* Of two classes those have a base value that have weights: so ONNX Runtime. */
+/* The base values; of two classes, only those with weights have one, as in ONNX Runtime. */
 static numbers base_of(fv_rewriter *w, const classification *c) {
     if (c->classes != 2 || !c->base.n)
         return c->base;
@@ -411,7 +413,7 @@ typedef struct tables {
     fv_op *op;
     fv_arena *a;
     fv_forest *f;
-    int n; /* inner nodes; leaves follow them */
+    int n; /* number of inner nodes; leaves are numbered after them */
     const int64_t *feature, *yes, *no, *yes_is_leaf, *no_is_leaf, *missing, *target;
     int leaves;
     numbers weights;
@@ -423,7 +425,7 @@ static bool read_table(tables *t, const char *name, const int64_t **out) {
     return n == t->n || fv_op_error(t->op, "%s has %d entries for %d nodes", name, n, t->n);
 }
 
-/* A node, or a new leaf for each way to one. */
+/* The number of a node, or of a new leaf for each reference to a leaf. */
 static bool read_branch(tables *t, int i, int64_t to, bool is_leaf, int *out) {
     fv_forest *f = t->f;
     int64_t n = is_leaf ? t->leaves : t->n;
@@ -438,7 +440,7 @@ static bool read_branch(tables *t, int i, int64_t to, bool is_leaf, int *out) {
     return true;
 }
 
-/* Each node of that mode has the numbers up to the next NaN. */
+/* Reads the values of nodes of mode MEMBER: those of each node end with NaN. */
 static bool read_members(tables *t, const numbers *members) {
     fv_forest *f = t->f;
     int at = 0;
@@ -454,7 +456,7 @@ static bool read_members(tables *t, const numbers *members) {
             return fv_op_error(t->op, "membership_values has no set for node %d", i);
         for (n->first = at; at < members->n && !isnan(f->members[at]); at++)
             n->count++;
-        at++; /* the NaN */
+        at++; /* skips the NaN */
     }
     return true;
 }
@@ -583,8 +585,8 @@ const fv_opdef fv_ops_ml_trees[] = {
      .name = "Trees",
      .id = FV_OP_fv_Trees,
      .since = {1},
-     .doc = "sums, or minima or maxima, of what the leaves have that each row comes to in decision "
-            "trees, which are tables of nodes",
+     .doc = "for each row, the sum, minimum or maximum of the weights of the leaves that it "
+            "reaches in decision trees, which are tables of nodes",
      .in = {{"X", "T", .rank = FV_RANK(2)},
             {"nodes", "I", .rank = FV_RANK(2)},
             TABLE("values", "T"),

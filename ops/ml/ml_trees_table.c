@@ -1,11 +1,11 @@
 /* ml_trees_table.c - checks an ensemble of trees, and makes the tables of fv.Trees.
  *
- * There every node asks x <= value, of which NaN says no, or yes where the node has a mark; its
- * children lie next to each other:
+ * In the tables each node tests x <= value. For NaN the test is false, or true if the node is
+ * marked. The two children of a node are adjacent. Other modes are expressed by this test:
  *   x < v     x <= the number below v
  *   x >= v    x <= the number below v, with the children exchanged; so x > v by x <= v
  *   x == v    x <= v, and then x <= the number below v, exchanged
- *   x in S    a search among the numbers of S, sorted, down to one: x == v */
+ *   x in S    a binary search among the sorted numbers of S, and then x == v for the one left */
 #include "ops/ml/ml_trees.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@
 #include "ir/graph/infer.h"
 #include "ops/ml/ml_trees_walk.h"
 
-enum { MOST_NODES = 1 << 28 }; /* tables have a few places for each, whose numbers have 32 bits */
+enum { MOST_NODES = 1 << 28 }; /* a table has several places for a node, with numbers of 32 bits */
 
 /* ---- checks ---- */
 
@@ -36,7 +36,7 @@ static bool check_node(const fv_op *op, const fv_forest *f, int i, int64_t *most
     return true;
 }
 
-/* Walks a tree: each node is met once. */
+/* Visits a tree, and checks that each node is reached once. */
 static bool check_tree(const fv_op *op, const fv_forest *f, int root, bool *met, int *stack,
                        int64_t *most) {
     int n = 0;
@@ -50,7 +50,8 @@ static bool check_tree(const fv_op *op, const fv_forest *f, int root, bool *met,
         met[i] = true;
         if (!check_node(op, f, i, most))
             return false;
-        if (node->mode != FV_TREE_LEAF) { /* at most one more than there are nodes not met */
+        /* the stack has at most one node more than there are nodes that were not reached */
+        if (node->mode != FV_TREE_LEAF) {
             stack[n++] = node->no;
             stack[n++] = node->yes;
         }
@@ -82,28 +83,30 @@ bool fv_forest_check(const fv_op *op, const fv_forest *f, const fv_dim *features
 
 /* ---- nodes ---- */
 
-/* A node of the tables. */
+/* A node in the tables. */
 typedef struct place {
     int feature;
     double value;
-    bool missing; /* NaN goes to the first child */
-    int child;    /* a position; the second one follows it */
-    int leaf;     /* the node of the forest that it is as a leaf, -1: it is none */
+    bool missing; /* whether NaN goes to the first child */
+    int child;    /* index of the first child; the second one follows it */
+    int leaf;     /* the leaf of the forest that it represents; -1: it is no leaf */
 } place;
 
 typedef struct tables {
     fv_arena *a;
     const fv_forest *f;
     fv_elem e;
-    bool single;  /* a leaf has one weight, and all of a tree are for one target */
-    bool missing; /* any place has the mark */
+    /* whether each leaf has one weight, and all leaves of a tree have the same target */
+    bool single;
+    bool missing; /* whether any place has the mark for NaN */
     place *places;
     int nplaces, cap_places;
-    int *place_of; /* the place of each node of the forest */
-    int *depth;    /* steps to it */
+    int *place_of; /* for each node of the forest, its place */
+    int *depth;    /* for each node of the forest, the number of steps to its place */
 } tables;
 
-/* The largest number of the type that is not above v, or below it. NaN: there is none. */
+/* The largest number of the type that is at most v, or, with `below`, less than v. NaN: there is
+ * none. */
 static double at_most(fv_elem e, double v, bool below) {
     if (e == FV_F64)
         return !below ? v : v == -INFINITY ? NAN : nextafter(v, -INFINITY);
@@ -115,7 +118,7 @@ static double at_most(fv_elem e, double v, bool below) {
     return v == -INFINITY ? (double)NAN : (double)nextafterf(x, -INFINITY);
 }
 
-/* That many places next to each other, the first of them. */
+/* Appends n adjacent places, and returns the index of the first. */
 static int take(tables *t, int n) {
     for (int i = 0; i < n; i++)
         FV_PUSH(t->a, t->places, t->nplaces, t->cap_places, ((place){.leaf = -1}));
@@ -127,12 +130,13 @@ static void put(tables *t, int at, int feature, double value, bool missing, int 
     t->missing |= missing;
 }
 
-/* A place that goes to another one, whatever x is. Where that is itself, it is a leaf. */
+/* Sets a place that leads to place `to`, whatever x is; its test is always false. If `to` is the
+ * place itself, it is a leaf. */
 static void put_goto(tables *t, int at, int to) {
     put(t, at, 0, NAN, false, to - 1);
 }
 
-/* `ways`: the next node if x is not v, followed by the next node if it is. */
+/* Tests x == v. `ways`: the place for x != v, followed by the place for x == v. */
 static void put_equal(tables *t, int at, int feature, double v, bool missing, int ways) {
     int next = take(t, 2);
     put(t, at, feature, at_most(t->e, v, false), missing, next);
@@ -145,7 +149,7 @@ static int by_value(const void *p, const void *q) {
     return x < y ? -1 : x > y;
 }
 
-/* A search among n > 0 sorted numbers; steps it takes at most. */
+/* A binary search among n > 0 sorted numbers. Returns the maximum number of steps. */
 static int put_search(tables *t, int at, int feature, const double *v, int n, bool missing,
                       int ways) {
     if (n == 1) {
@@ -159,7 +163,7 @@ static int put_search(tables *t, int at, int feature, const double *v, int n, bo
     return 1 + (left > right ? left : right);
 }
 
-/* The places of two nodes, next to each other. */
+/* Takes adjacent places for two nodes. */
 static int children(tables *t, int first, int second) {
     int at = take(t, 2);
     t->place_of[first] = at;
@@ -180,7 +184,8 @@ static int put_member(tables *t, const fv_tree_node *node, int at) {
     return 1;
 }
 
-/* What a node asks, and where its children are; steps through its places at most. */
+/* Sets the test and the children of a node. Returns the maximum number of steps through its
+ * places. */
 static int put_node(tables *t, int i) {
     const fv_tree_node *n = &t->f->nodes[i];
     int feature = (int)n->feature, at = t->place_of[i], yes = n->yes, no = n->no;
@@ -210,7 +215,7 @@ static int put_node(tables *t, int i) {
         else
             put_equal(t, at, feature, n->value, m, children(t, no, yes));
         return 2;
-    case FV_TREE_NEQ: /* NaN is not equal to anything, whether it is missing or not */
+    case FV_TREE_NEQ: /* NaN differs from every number, whatever the mark says */
         if (never)
             put(t, at, feature, NAN, false, children(t, no, yes));
         else
@@ -221,8 +226,8 @@ static int put_node(tables *t, int i) {
     return 0;
 }
 
-/* Nodes in the order of their depth: those that most rows meet lie together. Steps to the deepest
- * leaf. */
+/* Places nodes in the order of their depth, so that those that most rows reach are adjacent.
+ * Returns the number of steps to the deepest leaf. */
 static int put_tree(tables *t, int root, int *queue) {
     int head = 0, tail = 0, deepest = 0;
     queue[tail++] = root;
@@ -245,7 +250,8 @@ static int put_tree(tables *t, int root, int *queue) {
 
 /* ---- trees by target ---- */
 
-/* The target of all leaves of the tree, each of which has one weight; -1: it is not so. */
+/* The target of all leaves of the tree if each has one weight and all have the same target; else
+ * -1. */
 static int target_of(const fv_forest *f, int root, int *stack) {
     int n = 0, target = -1;
     stack[n++] = root;
@@ -267,7 +273,8 @@ static fv_value *ints(fv_module *m, const char *stem, int64_t n, const int64_t *
     return fv_ml_const_ints(m, stem, FV_I32, (int)n, v);
 }
 
-/* Roots in the order of their targets, else as they are; where the trees of each target begin. */
+/* Sorts the roots by target if trees have a single target each; the result has the index of the
+ * first tree of each target. */
 static fv_value *order_trees(tables *t, fv_module *m, int *roots, int *stack) {
     const fv_forest *f = t->f;
     int *target = FV_NEW(t->a, int, f->nroots), n = 0;
@@ -296,7 +303,7 @@ static fv_value *order_trees(tables *t, fv_module *m, int *roots, int *stack) {
 
 /* ---- operands of fv.Trees ---- */
 
-/* The words of a place. */
+/* Writes the words of a place. */
 static void put_words(const tables *t, const place *p, fv_tensor *nodes, size_t at) {
     uint64_t bits = 0;
     float narrow = (float)p->value;
@@ -330,7 +337,7 @@ static void put_places(const tables *t, fv_module *m, fv_value **in) {
     in[FV_TREES_VALUES] = fv_const_new(m, "values", values);
 }
 
-/* The weights of each place, those of a leaf in their order. */
+/* Makes the tables of weights: for each place its weights, those of a leaf in their order. */
 static void put_weights(const tables *t, fv_module *m, fv_value **in) {
     const fv_forest *f = t->f;
     int64_t n = t->nplaces, *first = FV_NEW(t->a, int64_t, n + 1), *target, all = 0, at = 0;
@@ -385,7 +392,8 @@ fv_value *fv_w_trees(fv_rewriter *w, fv_value *x, const fv_forest *f,
     fv_attr attrs[2] = {fv_attr_int(m, "targets", f->targets),
                         fv_attr_string(m, "aggregate", names[aggregate])};
     fv_value *y = fv_w_op(w, FV_OP_fv_Trees, FV_TREES_OPERANDS, in, 2, attrs);
-    if (aggregate < FV_TREES_MIN) /* a target that no tree has a weight for has the score 0 */
+    /* for sums, a target without a weight in any tree has the score 0 */
+    if (aggregate < FV_TREES_MIN)
         return y;
     fv_value *none =
         fv_w_float(w, t.e, aggregate == FV_TREES_MIN ? (double)INFINITY : -(double)INFINITY);

@@ -1,15 +1,15 @@
-/* ml_trees_walk.c - fv.Trees: rows go through decision trees, which are tables of nodes.
+/* ml_trees_walk.c - fv.Trees: evaluates decision trees, which are tables of nodes, for rows.
  *
- * A node asks x[feature] <= value and goes to its child, or to the one behind that; a leaf asks
- * what is never so, and is behind its child. So a walk is as many steps as the tree is deep,
- * without a branch. A step waits for three loads, one behind the other, so lanes walk next to each
- * other: rows through one tree, or where rows are few one row through several trees. Scores are
- * taken in the order of the trees either way.
+ * A node tests x[feature] <= value and continues at its first child if that is true, else at the
+ * second one. The test of a leaf is always false, and its second child is the leaf itself. So each
+ * row takes as many steps as the tree is deep, without a branch. A step waits for three dependent
+ * loads, so several lanes are evaluated at the same time: rows in one tree, or, if there are few
+ * rows, one row in several trees. Scores are added in the order of the trees in both cases.
  *
- * Lanes are scalars, not a vector: gathers take longer than the loads they stand for, and than what
- * a vector saves. A node is words that lie next to each other, so that a step touches one line of a
- * cache. With a vector and four tables a row took 6.8 us through 500 trees of depth 8 on Zen 5, and
- * takes 3.1; 1000 rows took 5.9 ms, and take 2.9. */
+ * Lanes are scalars, not a vector: gathers take longer than the loads that they replace and than
+ * what a vector saves. The words of a node are adjacent, so that a step reads one cache line. With
+ * a vector and four tables, a row through 500 trees of depth 8 took 6.8 us on Zen 5, and now takes
+ * 3.1; 1000 rows took 5.9 ms, and take 2.9. */
 #include "ops/ml/ml_trees_walk.h"
 
 #include <math.h>
@@ -21,19 +21,19 @@
 #include "ops/ml/ml.h"
 
 enum {
-    /* of a task: a tree is read once for all of them, and they should fit into the first-level
+    /* rows of a task: a tree is read once for all of them, and they should fit into the first-level
      * cache together with it */
     ROWS = 64
 };
 
-/* Sums, minima or maxima of weights; -1 after a diagnostic. */
+/* Sums, minima or maxima of weights; aggregate_of returns -1 after a diagnostic. */
 enum { SUMS, MINIMA, MAXIMA };
 static int aggregate_of(const fv_op *op) {
     static const char *const names[] = {"SUM", "MIN", "MAX"};
     return fv_ml_choice(op, "aggregate", 3, names);
 }
 
-/* Of a node, without the one about NaN. */
+/* The number of words of a node, without the word that states where NaN goes. */
 static int64_t least_words(fv_elem e) {
     return FV_TREES_VALUE + (e == FV_F64 ? 2 : 1);
 }
@@ -76,11 +76,11 @@ typedef struct walk {
     fv_arena *a;
     fv_elem e;
     int aggregate;
-    bool missing; /* nodes say where NaN goes */
+    bool missing; /* whether nodes state where NaN goes */
     walk_params of;
-    /* tiles: where lanes are, where they came to; scores of the rows of a task */
+    /* tiles: the current node of each lane, its leaf, and the scores of a task's rows */
     fv_buf *at, *leaf, *score;
-    fv_expr *n, *zero, *one, *row; /* rows; the first one of the task */
+    fv_expr *n, *zero, *one, *row; /* n: the number of rows; row: the first row of the task */
 } walk;
 
 static fv_expr *bin(const walk *z, fv_expr_op op, fv_expr *x, fv_expr *y) {
@@ -95,7 +95,7 @@ static fv_expr *load(const walk *z, fv_buf *b, fv_expr *i) {
     return fv_x_load(z->a, b, &i);
 }
 
-/* An i32 of a table, as an index. */
+/* An i32 of a table, converted to an index. */
 static fv_expr *entry(const walk *z, const char *name, fv_expr *x) {
     return let(z, name, fv_x_convert(z->a, FV_I64, x));
 }
@@ -147,7 +147,7 @@ static fv_expr *value_of(const walk *z, fv_expr *node) {
     return fv_x_cast(a, FV_X_BITCAST, FV_F64, bin(z, FV_X_OR, high, low));
 }
 
-/* A step of a lane with this row. */
+/* One step of a lane with this row. */
 static void step(const walk *z, fv_expr *lane, fv_expr *row) {
     fv_arena *a = z->a;
     fv_expr *node = let(z, "node", load(z, z->at, lane)),
@@ -169,15 +169,15 @@ static fv_expr *lanes(const walk *z, const char *name) {
     return loop(z, FV_UNROLL, name, z->zero, integer(z, FV_TREES_LANES));
 }
 
-/* In a tile of their own, since it is read at places that vary: lanes that walk stay in
- * registers. */
+/* Copies the leaves to a tile that is read at variable indices, so that the current nodes of lanes
+ * can stay in registers. */
 static void keep_leaves(const walk *z) {
     fv_expr *c = lanes(z, "c");
     fv_kb_store(&z->c->b, z->leaf, &c, load(z, z->at, c), NULL);
     end(z);
 }
 
-/* What the leaf of a lane adds to a row: its weights, each of a target. */
+/* Adds the weights of a lane's leaf to the scores of a row, each to its target. */
 static void add_weights(const walk *z, fv_expr *lane, fv_expr *row) {
     fv_expr *leaf = let(z, "leaf", load(z, z->leaf, lane));
     fv_expr *from = entry_at(z, "from", z->of.first, leaf),

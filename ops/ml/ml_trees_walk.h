@@ -1,16 +1,16 @@
-/* ml_trees_walk.h - the operands of fv.Trees, and its functions. */
+/* ml_trees_walk.h - the operands of fv.Trees, and functions of its entry in the catalogue. */
 #ifndef FV_OPS_ML_ML_TREES_WALK_H
 #define FV_OPS_ML_ML_TREES_WALK_H
 
 #include "ir/catalogue/op.h"
 
-/* Rows [N, F]. Nodes [P, W]: words of i32, those of a node next to each other: the feature it asks
- * for, its first child (behind which the second one is), the bits of the value, low ones first, and
- * where there is a word more whether NaN goes to the first child. Values [P]: what a leaf adds.
- * Trees: roots, steps to the deepest leaf, and the most of these of FV_TREES_LANES trees from each
- * on. Trees starts[k] to starts[k + 1] are those of target k, whose values at the leaves are taken;
- * or all of them lie between starts[0] and starts[1], and the weights of leaf i are those from
- * first[i] to first[i + 1]. */
+/* x: rows [N, F]. Nodes [P, W] of i32: the adjacent words of a node are its feature, its first
+ * child (the second one follows it), the bits of the value, low ones first, and, if there is one
+ * more word, whether NaN goes to the first child. Values [P]: what a leaf adds. For trees: their
+ * roots, their depths, and for each tree the largest depth among the FV_TREES_LANES trees from it
+ * on. Either trees starts[k] to starts[k + 1] belong to target k and add the values of their
+ * leaves; or all trees are between starts[0] and starts[1], and leaf i has the weights first[i] to
+ * first[i + 1]. */
 enum {
     FV_TREES_X,
     FV_TREES_NODES,
@@ -26,7 +26,8 @@ enum {
 };
 enum { FV_TREES_FEATURE, FV_TREES_CHILD, FV_TREES_VALUE }; /* words of a node */
 enum {
-    /* that walk next to each other: as many as there are registers for where they are */
+    /* number of lanes that are evaluated at the same time, limited by the registers for their
+     * nodes */
     FV_TREES_LANES = 16
 };
 

@@ -1,4 +1,5 @@
-/* normalizer.c - StringNormalizer: words without some of them, in one case. */
+/* normalizer.c - StringNormalizer: removes stop words, and converts words to upper or lower
+ * case. */
 #include "ir/base/text.h"
 #include "ir/definition/custom.h"
 #include "ir/graph/infer.h"
@@ -32,7 +33,8 @@ static fv_op *change(fv_rewriter *w, fv_strings x, fv_value *table, const fv_dim
     return fv_w_op_n(w, FV_OP_fv_TextCase, 3, (fv_value *[]){x.text, x.spans, table}, 1, &dims, 2);
 }
 
-/* Strings, a vector, in that case: their sizes first, as another case may have other ones. */
+/* A vector of strings, converted to that case; their sizes are computed first, as they may
+ * change. */
 static fv_strings in_case(fv_rewriter *w, fv_strings x, letter_case to) {
     if (to == NO_CASE || !x.spans)
         return x;
@@ -104,7 +106,7 @@ static void put_character(fv_text *t, uint32_t c) {
     fv_text_putn(t, bytes, n);
 }
 
-/* What text_case makes of UTF-8, in lower case. */
+/* Converts UTF-8 to lower case, as the kernel text_case does. */
 static fv_string lowered(fv_arena *a, fv_string s) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
@@ -119,8 +121,8 @@ static fv_string lowered(fv_arena *a, fv_string s) {
     return (fv_string){t.s, t.n};
 }
 
-/* Places of the words that are no stop words, as they are compared; where nothing is left of an
- * empty one, as the standard has it. */
+/* Spans of the words that are no stop words, by comparing `compared`. If no word is left, one empty
+ * string, as the standard requires. */
 static fv_value *without(fv_rewriter *w, fv_value *spans, fv_strings compared, int n,
                          const fv_string *words, const fv_dim *left) {
     fv_dims *t = w->module->dims;
@@ -162,8 +164,8 @@ const fv_opdef fv_ops_normalizer[] = {
      .name = "TextCase",
      .id = FV_OP_fv_TextCase,
      .since = {1},
-     .doc = "strings with characters of ranges changed, concatenated, and their sizes; of "
-            "the text as much as there is room for",
+     .doc = "strings in which characters of the given ranges are replaced, concatenated, and their "
+            "sizes; the text is truncated to its dim",
      .in = {{"text", "T", .rank = FV_RANK(1)},
             {"spans", "I", .rank = FV_RANK(1)},
             {"ranges", "I", .rank = FV_RANK(2)}},

@@ -1,4 +1,4 @@
-/* tfidf.c - TfIdfVectorizer: how often rows have the n-grams of a pool. */
+/* tfidf.c - TfIdfVectorizer: counts the n-grams of a pool in each row. */
 #include "ops/ml/ml.h"
 
 #include <string.h>
@@ -19,10 +19,11 @@ static bool infer_ngrams(fv_op *op) {
 
 /* ---- TfIdfVectorizer ---- */
 
-/* The n-grams of a pool: those of length 1 from counts[0] on, of length 2 from counts[1] on, ... */
+/* The n-grams of a pool: those of length 1 begin at counts[0], those of length 2 at counts[1],
+ * ... */
 typedef struct pool {
     int n, lengths, columns;
-    /* of each n-gram: in which column of the result it is counted */
+    /* for each n-gram: the column of the result with its count */
     const int64_t *items, *counts, *column;
     int64_t least, most, skips;
 } pool;
@@ -52,7 +53,8 @@ static bool check_lengths(const fv_op *op, const pool *p) {
                        p->columns);
 }
 
-/* A pool of strings has items once these are numbers: name_items. */
+/* Reads a pool of strings. Its items are set later, when name_items has replaced strings by
+ * numbers. */
 static bool read_words(const fv_op *op, pool *p) {
     const fv_attr *words = fv_op_find_attr(op, "pool_strings");
     int n = words ? words->n : 0;
@@ -119,7 +121,8 @@ static bool infer_vectorizer(fv_op *op) {
     return true;
 }
 
-/* How often rows have each n-gram of that length. Of length 1 there is nothing to skip. */
+/* For each row, the number of occurrences of each n-gram of that length. With length 1 no items are
+ * skipped. */
 static fv_value *count_length(fv_rewriter *w, const pool *p, fv_value *x, int64_t length) {
     fv_tensor *grams =
         fv_tensor_new(w->module->arena, FV_I64, 2, (int64_t[]){size_of(p, length), length});
@@ -130,7 +133,7 @@ static fv_value *count_length(fv_rewriter *w, const pool *p, fv_value *x, int64_
                    (fv_value *[]){x, fv_const_new(w->module, "grams", grams)}, 1, &skips);
 }
 
-/* Counts of all n-grams in their columns: [rows, columns]. */
+/* The counts of all n-grams, in their columns: [rows, columns]. */
 static fv_value *count_columns(fv_rewriter *w, const pool *p, fv_value *x) {
     fv_dims *t = w->module->dims;
     fv_attr axis = fv_attr_int(w->module, "axis", 1),
@@ -175,8 +178,7 @@ static bool decompose_vectorizer(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Strings become numbers, those of the first of the pool that are like them; others are none of
- * it. */
+/* Replaces strings by numbers: by the index of the first equal string in the pool, or -1. */
 static bool name_items(fv_rewriter *w, fv_op *op) {
     const fv_attr words = *fv_op_find_attr(op, "pool_strings");
     int64_t *items = FV_NEW(w->module->arena, int64_t, words.n);
@@ -196,8 +198,8 @@ const fv_opdef fv_ops_tfidf[] = {
      .name = "Ngrams",
      .id = FV_OP_fv_Ngrams,
      .since = {1},
-     .doc = "how often each row has each n-gram, its items next to each other, or the same number "
-            "of others between each two, fewer than skips",
+     .doc = "for each row, the number of occurrences of each n-gram, whose items are adjacent or "
+            "have the same number of other items, less than skips, between each two",
      .in = {{"X", "T", .rank = FV_RANK(2)}, {"grams", "T", .rank = FV_RANK(2)}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("skips", 1)},

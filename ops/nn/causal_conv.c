@@ -20,12 +20,13 @@
 
 enum { INPUT, WEIGHT, BIAS, PAST };
 enum { OUTPUT, PRESENT };
-enum { MAX_WINDOW = 8 }; /* of state_window, as ONNX Runtime has it */
+enum { MAX_WINDOW = 8 }; /* limit for state_window, as in ONNX Runtime */
 
 typedef struct causal {
-    bool last, silu;                                 /* channels come last; activation */
-    int64_t dilation, window;                        /* 0: one state, without an axis for them */
-    const fv_dim *batch, *channels, *length, *state; /* positions of the input, and of a state */
+    bool last, silu;          /* last: channels are the last axis; silu: the activation */
+    int64_t dilation, window; /* window 0: one state, without an axis for the window */
+    /* length: positions of the input; state: positions of a state */
+    const fv_dim *batch, *channels, *length, *state;
 } causal;
 
 static bool is_microsoft(const fv_op *op) {
@@ -36,7 +37,7 @@ static bool is_string(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
 }
 
-/* An attribute of ONNX Runtime's operator, which the standard's has not. */
+/* An attribute that only ONNX Runtime's operator has; `otherwise` for the standard's. */
 static int64_t own_int(const fv_op *op, const char *name, int64_t otherwise) {
     return is_microsoft(op) ? fv_op_int(op, name) : otherwise;
 }
@@ -62,7 +63,7 @@ static bool read_attributes(fv_op *op, causal *c) {
                        MAX_WINDOW);
 }
 
-/* The operand, if it is there, has that many on an axis. */
+/* Checks that the operand, if present, has that dim along an axis. */
 static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
@@ -75,7 +76,7 @@ static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
                        fv_dim_str(m->arena, t->dims[axis]), fv_dim_str(m->arena, dim));
 }
 
-/* Positions before the one that a filter ends at. */
+/* The number of positions before the last one that a filter reads. */
 static const fv_dim *reach(fv_dims *t, const fv_type *weight, int64_t dilation) {
     return fv_dim_mul(t, fv_dim_sub(t, weight->dims[2], fv_dim_const(t, 1)),
                       fv_dim_const(t, dilation));
@@ -99,8 +100,8 @@ static bool read_causal(fv_op *op, causal *c) {
            has_dim(op, BIAS, 0, c->channels);
 }
 
-/* Dims of the state: those of the input but for its length, and in front of them the window.
- * Returns the rank. */
+/* Sets the dims of the state: those of the input with another length, after the dim of the window
+ * if there is one. Returns the rank. */
 static int state_dims(const fv_op *op, const causal *c, const fv_dim **dims) {
     const fv_type *x = fv_in_type(op, INPUT);
     int n = 0;
@@ -141,7 +142,7 @@ typedef struct expansion {
     const causal *c;
 } expansion;
 
-/* As batch, channels, positions: of one that has n positions. */
+/* Transposes x, which has n positions, to [batch, channels, positions]. */
 static fv_value *channels_first(const expansion *e, fv_value *x, const fv_dim *n) {
     static const int perm[3] = {0, 2, 1};
     if (!e->c->last || !x)
@@ -150,7 +151,7 @@ static fv_value *channels_first(const expansion *e, fv_value *x, const fv_dim *n
         e->w, fv_w_reshape(e->w, x, 3, (const fv_dim *[]){e->c->batch, n, e->c->channels}), perm);
 }
 
-/* The past: that of the window's last place. NULL: there is none. */
+/* The past: the last state of the window. NULL: there is none. */
 static fv_value *last_past(const expansion *e) {
     fv_value *x = fv_op_in(e->op, PAST);
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
@@ -164,7 +165,7 @@ static fv_value *last_past(const expansion *e) {
     return fv_w_reshape(e->w, fv_w_slice(e->w, x, start, step, dims), x->type->rank - 1, dims + 1);
 }
 
-/* The past and the input, batch, channels, positions. */
+/* The past followed by the input, [batch, channels, positions]. */
 static fv_value *all_positions(const expansion *e, fv_value *past) {
     fv_attr axis = fv_attr_int(e->w->module, "axis", e->c->last ? 1 : 2);
     fv_value *x = e->op->in[INPUT];
@@ -174,8 +175,8 @@ static fv_value *all_positions(const expansion *e, fv_value *past) {
     return channels_first(e, x, fv_dim_add(e->t, e->c->state, e->c->length));
 }
 
-/* The result of op, from batch, channels, positions, with an axis of states before them if
- * `states`. */
+/* Transposes y, [batch, channels, positions], to the layout of result `out`; with `states` it has
+ * an axis of states in front. */
 static fv_value *laid_out(const expansion *e, int out, fv_value *y, bool states) {
     static const int perm[4] = {0, 1, 3, 2};
     const fv_type *t = e->op->out[out]->type;
@@ -212,7 +213,7 @@ static bool decompose_causal(fv_rewriter *w, fv_op *op) {
 
 /* ---- fv.CausalConv, fv.CausalStates ---- */
 
-/* Positions of the input, where X may have those of the past before them. */
+/* Reads the number of positions of the input, and of the past, which may precede them in X. */
 static bool positions(fv_op *op, const fv_dim **state, const fv_dim **length) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, INPUT);
@@ -275,8 +276,8 @@ const fv_opdef fv_ops_causal_conv[] = {
     {.domain = "com.microsoft",
      .name = "CausalConvWithState",
      .since = {1},
-     .doc = "CausalConvWithState with a dilation, either layout, and what is kept after each of "
-            "the last positions",
+     .doc = "CausalConvWithState with a dilation, two layouts, and the states after each of the "
+            "last positions",
      .attrs = {FV_A_STRING("activation", "none"), FV_A_INT("ndim", 1), FV_A_INT("dilation", 1),
                FV_A_INT("channels_last", 0), FV_A_INT("state_window", 0)},
      SIGNATURE(FV_RANK_FROM(3), FV_RANK_FROM(3))},
@@ -284,8 +285,8 @@ const fv_opdef fv_ops_causal_conv[] = {
      .name = "CausalConv",
      .id = FV_OP_fv_CausalConv,
      .since = {1},
-     .doc = "sums along the positions of each channel that end at each of them; `past`: X begins "
-            "with what is before the first one, else there are zeros",
+     .doc = "for each channel and position, the sum over the positions that end there; with "
+            "`past`, X begins with the positions before the first one, otherwise zeros precede it",
      .in = {{"X", "T", .rank = FV_RANK(3)},
             {"W", "T", .rank = FV_RANK(3)},
             {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
@@ -300,8 +301,8 @@ const fv_opdef fv_ops_causal_conv[] = {
      .name = "CausalStates",
      .id = FV_OP_fv_CausalStates,
      .since = {1},
-     .doc = "what fv.CausalConv would read before the position after the last one; or after each "
-            "of the last `window` ones, zeros for those that are not there",
+     .doc = "the positions that fv.CausalConv would read before the one after the last; or before "
+            "those after each of the last `window` positions, with zeros for missing ones",
      .in = {{"X", "T", .rank = FV_RANK(3)}, {"W", "T", .rank = FV_RANK(3)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("dilation", 1), FV_A_INT("past", 0), FV_A_INT("window", 0)},

@@ -1,5 +1,5 @@
-/* conv.c - convolution and its transpose. The standard's Conv becomes fv.Conv, whose padding is
- * explicit, and ConvTranspose fv.ConvTranspose. */
+/* conv.c - convolution and its transpose. The standard's Conv is expanded to fv.Conv, whose padding
+ * is explicit, and ConvTranspose to fv.ConvTranspose. */
 #include "ops/nn/conv.h"
 
 #include <string.h>
@@ -68,7 +68,7 @@ static bool infer_fv_conv(fv_op *op) {
     return infer_dims(op, fv_in_type(op, 0)->rank);
 }
 
-/* Z[n, i.., m, k..]: places i of X, channels m and places k of W. */
+/* Infers Z[n, i.., m, k..]: positions i of X, channels m and taps k of W. */
 static bool infer_products(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
@@ -101,7 +101,7 @@ static int bias_operand(const fv_op *op) {
     return has_pads_operand(op) ? 3 : 2;
 }
 
-/* Where the padding is an operand, the window's becomes that. */
+/* If the padding is an operand, replaces that of the window by it. */
 static bool pads_of_operand(fv_op *op, fv_auto_pad mode, fv_window *w) {
     int n;
     const fv_dim *const *pads;
@@ -122,7 +122,7 @@ static bool pads_of_operand(fv_op *op, fv_auto_pad mode, fv_window *w) {
     return true;
 }
 
-/* Dims of the result, and the padding before each axis, which may depend on them. */
+/* Sets the dims of the result, and the padding before each axis, which may depend on them. */
 static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -134,7 +134,7 @@ static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
     if (!fv_window_read(op, x, fv_in_type(op, 1), w) || !fv_window_auto_pad(op, &mode) ||
         !fv_window_list(op, "output_padding", w->n, 0, 0, extra) || !pads_of_operand(op, mode, w))
         return false;
-    if (shape && n == x->rank) /* batch and channels too */
+    if (shape && n == x->rank) /* the shape includes batch and channels */
         shape += 2;
     else if (shape && n != w->n)
         return fv_op_error(op, "output_shape has %d entries, expected %d", n, w->n);
@@ -185,7 +185,8 @@ static int64_t gcd(int64_t a, int64_t b) {
     return b ? gcd(b, a % b) : a;
 }
 
-/* i with a * i mod n == 1 mod n, a and n without a common divisor, by Euclid's algorithm. */
+/* The inverse i of a modulo n, a * i mod n == 1, by Euclid's algorithm; a and n have no common
+ * divisor. */
 static int64_t inverse(int64_t a, int64_t n) {
     int64_t r0 = n, r1 = a % n, t0 = 0, t1 = 1;
     while (r1) {
@@ -198,11 +199,11 @@ static int64_t inverse(int64_t a, int64_t n) {
     return t0 < 0 ? t0 + n : t0;
 }
 
-/* All products first, not rounded to a narrower type, z[i, m, k] = sum over c of x[c, i] * w[c, m,
- * k]: one contraction. Then output position q - pads takes the sum of z[i, m, k] where i * stride +
- * k * dilation == q. With g the greatest common divisor of stride and dilation, there are such k
- * only where g divides q, and every (stride / g)-th k is one: k = q / g * inverse + j * step, for
- * as many j as fit into the kernel. */
+/* Computes all products first, without rounding to a narrower type: z[i, m, k] = sum over c of x[c,
+ * i] * w[c, m, k] is one contraction. Then output position q - pads is the sum of z[i, m, k] with i
+ * * stride + k * dilation == q. With g the greatest common divisor of stride and dilation, there
+ * are such k only if g divides q, and they are every (stride / g)-th k: k = q / g * inverse + j *
+ * step, for as many j as fit into the kernel. */
 static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *y = op->out[0]->type, *x = fv_in_type(op, 0);
@@ -254,7 +255,7 @@ static bool is_channels_last(const fv_op *op) {
            fv_op_is(op, FV_OP_com_microsoft_NhwcFusedConv);
 }
 
-/* Z is added to the result. */
+/* Infers ONNX Runtime's FusedConv, whose operand Z is added to the result. */
 static bool infer_fused_conv(fv_op *op) {
     const fv_attr *params = fv_op_find_attr(op, "activation_params");
     const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
@@ -350,7 +351,8 @@ const fv_opdef fv_ops_conv[] = {
      .name = "NhwcConv",
      .id = FV_OP_com_microsoft_NhwcConv,
      .since = {1},
-     .doc = "Conv of an input whose channels lie in the last axis; the filter is Conv's",
+     .doc = "Conv of an input whose channels are the last axis; the layout of the filter is that "
+            "of Conv",
      .in = {CONV_IN},
      .out = {{"Y", "T"}},
      .attrs = {CONV_ATTRS},
@@ -361,7 +363,8 @@ const fv_opdef fv_ops_conv[] = {
      .name = "NhwcFusedConv",
      .id = FV_OP_com_microsoft_NhwcFusedConv,
      .since = {1},
-     .doc = "FusedConv of an input whose channels lie in the last axis; the filter is Conv's",
+     .doc = "FusedConv of an input whose channels are the last axis; the layout of the filter is "
+            "that of Conv",
      .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
      .out = {{"Y", "T"}},
      .attrs = {CONV_ATTRS, ACTIVATION},
@@ -372,7 +375,7 @@ const fv_opdef fv_ops_conv[] = {
      .name = "ConvProducts",
      .id = FV_OP_fv_ConvProducts,
      .since = {1},
-     .doc = "what each element adds under each place of a filter, for each output channel",
+     .doc = "the product of each element and each tap of a filter, for each output channel",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}},
      .out = {{"Z", "T"}},
      .attrs = {FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
@@ -405,7 +408,7 @@ const fv_opdef fv_ops_conv[] = {
      .name = "ConvTransposeWithDynamicPads",
      .id = FV_OP_com_microsoft_ConvTransposeWithDynamicPads,
      .since = {1},
-     .doc = "ConvTranspose, whose padding is an operand",
+     .doc = "ConvTranspose with the padding as an operand",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
             {"W", "T", .rank = FV_RANK_AS("X")},
             {"Pads", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},

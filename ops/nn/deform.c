@@ -1,5 +1,6 @@
-/* deform.c - DeformConv: a convolution each of whose taps is moved by an offset that is data, and
- * interpolated there. The taps are one definition; what remains is a product of matrices. */
+/* deform.c - DeformConv: a convolution each of whose taps reads the image at a position moved by an
+ * offset that is data, with interpolation. One definition computes the taps; the rest is a matrix
+ * product. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -9,14 +10,14 @@
 #include "ops/nn/window.h"
 
 enum { X, WEIGHT, OFFSET, BIAS, MASK };
-enum { MOST_AXES = 5 }; /* 2 to that power elements are interpolated */
+enum { MOST_AXES = 5 }; /* limit, since 2 to that power elements are read for a tap */
 
 typedef struct shape {
     fv_window w;
     int64_t groups, offset_groups;
-    const fv_dim *taps;               /* of a filter, in all */
-    const fv_dim *out[FV_MAX_RANK];   /* of the result, along the axes from 2 on */
-    const fv_dim *part, *offset_part; /* channels of a group, and of an offset group */
+    const fv_dim *taps;               /* number of taps of a filter */
+    const fv_dim *out[FV_MAX_RANK];   /* dims of the result along the axes from 2 on */
+    const fv_dim *part, *offset_part; /* numbers of channels of a group, and of an offset group */
 } shape;
 
 static bool read_offsets(fv_op *op, const shape *s, int in, const fv_dim *channels) {
@@ -80,7 +81,7 @@ static bool infer_deform(fv_op *op) {
     return true;
 }
 
-/* [n, a, b, .., axes of `last`] */
+/* Reshapes x to [n, first.., last..]. */
 static fv_value *reshaped(fv_rewriter *w, fv_value *x, int n, const fv_dim *const *first, int more,
                           const fv_dim *const *last) {
     const fv_dim *dims[FV_MAX_RANK];
@@ -91,7 +92,8 @@ static fv_value *reshaped(fv_rewriter *w, fv_value *x, int n, const fv_dim *cons
     return fv_w_reshape(w, x, n + more, dims);
 }
 
-/* X, offset and mask by groups of offsets, as [batch, group, channel of it, tap, place]. */
+/* X, offset and mask with an axis of offset groups, and from them the taps, as [batch, group,
+ * channel of it, tap, position]. */
 static fv_value *taps_of(fv_rewriter *w, fv_op *op, const shape *s) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
@@ -174,11 +176,11 @@ typedef struct tap {
     fv_arena *a;
     int n;
     fv_elem e;
-    /* indices of X: those along its axes are set while it is interpolated */
+    /* indices of X, of which those along the image are set during interpolation */
     fv_expr *at[FV_MAX_RANK];
 } tap;
 
-/* Along axes i, i + 1, ..; elements outside count as zero. */
+/* Interpolates along axes i, i + 1, ..; elements outside of the image count as zero. */
 static fv_expr *interpolated(tap *s, fv_expr *const *p, int i) {
     fv_arena *a = s->a;
     if (i == s->n)
@@ -240,9 +242,8 @@ const fv_opdef fv_ops_deform[] = {
      .name = "DeformTaps",
      .id = FV_OP_fv_DeformTaps,
      .since = {1},
-     .doc = "for each position of a convolution and each of its taps: the "
-            "element at the position moved by an offset, interpolated, "
-            "times a mask; zero outside",
+     .doc = "for each position of a convolution and each tap, the element at the position plus an "
+            "offset, interpolated, times a mask; zero outside",
      .in = {{"X", "T", .rank = FV_RANK_FROM(4)},
             {"offset", "T", .rank = FV_RANK_FROM(5)},
             {"mask", "T", OPTIONAL, .rank = FV_RANK_FROM(4)}},
@@ -256,8 +257,8 @@ const fv_opdef fv_ops_deform[] = {
     {.domain = "",
      .name = "DeformConv",
      .since = {19, 22},
-     .doc = "a convolution whose taps are moved by offsets that are data, and interpolated; times "
-            "a mask",
+     .doc = "a convolution whose taps are moved by offsets that are data, with interpolation; "
+            "times a mask",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
             {"W", "T", .rank = FV_RANK_AS("X")},
             {"offset", "T", .rank = FV_RANK_AS("X")},

@@ -1,5 +1,5 @@
 /* microsoft_norm.c - norms of ONNX Runtime's domain com.microsoft: of sums, of groups of channels,
- * gated. */
+ * and with gates. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -25,21 +25,22 @@ static bool infer_rms(fv_op *op) {
     return fv_infer_fits(op, 1, x->rank, x->dims);
 }
 
-enum { INPUT, SKIP, GAMMA, BETA, BIAS }; /* BETA is the bias where the mean is not subtracted */
+/* if the mean is not subtracted, operand 3 (BETA) is the bias */
+enum { INPUT, SKIP, GAMMA, BETA, BIAS };
 enum { OUTPUT, MEAN, INVERSE, SUM };
 
 static bool is_simple(const fv_op *op) {
     return fv_op_is(op, FV_OP_com_microsoft_SkipSimplifiedLayerNormalization);
 }
 
-/* Exporters list the mean also where none is subtracted. */
+/* Checks that the mean is not used if the operator has none; exporters list that result anyway. */
 static bool has_mean(const fv_op *op) {
     return !is_simple(op) || !fv_op_is_read(op, MEAN) ||
            fv_op_error(op, "result '%s' is read, but the operator has no mean",
                        op->out[MEAN]->name);
 }
 
-/* The skip may lack the batch, or have one of 1. */
+/* The skip may lack the batch axis, or have a batch of 1. */
 static bool infer_skip_norm(fv_op *op) {
     const fv_type *x = fv_in_type(op, INPUT);
     const fv_dim *dims[FV_MAX_RANK];
@@ -64,19 +65,21 @@ static bool decompose_simple_skip_norm(fv_rewriter *w, fv_op *op) {
 /* ---- EmbedLayerNormalization, QEmbedLayerNormalization ---- */
 
 enum { IDS, SEGMENTS, WORDS, PLACES, SEGMENT_TABLE, E_GAMMA, E_BETA, E_MASK };
-/* of QEmbedLayerNormalization: for words, positions, segments, gamma and beta */
+/* operands of QEmbedLayerNormalization: scales and zero points of words, positions, segments, gamma
+ * and beta */
 enum { SCALES = 8, SEGMENT_SCALE = SCALES + 2, ZEROS = 13, SEGMENT_ZERO = ZEROS + 2 };
 
 static bool is_quantized(const fv_op *op) {
     return fv_op_is(op, FV_OP_com_microsoft_QEmbedLayerNormalization);
 }
 
-/* Operand position_ids, or -1: the operator does not have it. */
+/* The index of operand position_ids, or -1 if the operator does not have it. */
 static int position_ids(const fv_op *op) {
     return is_quantized(op) ? -1 : 8;
 }
 
-/* What is said of the segments' table is there with it, and only then. */
+/* Checks that scale and zero point of the segments' table are present if and only if the table
+ * is. */
 static bool check_quantization(fv_op *op) {
     bool has = fv_op_in(op, SEGMENT_TABLE) != NULL;
     if (is_quantized(op) && (has != (fv_op_in(op, SEGMENT_SCALE) != NULL) ||
@@ -86,7 +89,7 @@ static bool check_quantization(fv_op *op) {
            FV_INFER_SCALES(op, SCALES, SCALES + 1, SEGMENT_SCALE, SCALES + 3, SCALES + 4);
 }
 
-/* Ids without places of their own take the first rows of the table, as many as there are ids. */
+/* Without position_ids, the first n rows of the table are used, so it must have n rows. */
 static bool enough_places(fv_op *op, const fv_dim *n, const fv_dim *places) {
     fv_module *m = fv_op_module(op);
     return fv_op_in(op, position_ids(op)) ||
@@ -108,7 +111,7 @@ static bool has_width_of_ids(fv_op *op, int in) {
     return has_dim_of_ids(op, in, 1);
 }
 
-/* One for each id, where it is there. */
+/* Checks that the operand, if present, has one number for each id. */
 static bool is_of_ids(fv_op *op, int in) {
     return !fv_op_in(op, in) || (has_dim_of_ids(op, in, 0) && has_width_of_ids(op, in));
 }
@@ -143,7 +146,8 @@ static bool is_channels_last(const fv_op *op) {
     return fv_op_int(op, "channels_last") != 0;
 }
 
-/* The skip is like x, or one number a channel of each sample: of rank 2, or with dims of 1. */
+/* The skip has the shape of x, or one number for each channel of a sample: of rank 2, or with dims
+ * of 1. */
 static bool check_skip(fv_op *op, const fv_type *x, const fv_dim *channels) {
     const fv_type *skip = fv_in_type(op, G_SKIP);
     if (!skip || skip->rank == x->rank)
@@ -178,7 +182,7 @@ static bool infer_groups(fv_op *op) {
 
 /* ---- GatedRMSNorm ---- */
 
-/* x over the last axis, in rows of as many elements as scale has. */
+/* The norm is over rows of the last axis with as many elements as scale has. */
 static bool infer_gated_rms(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *scale = fv_in_type(op, 1), *gate = fv_in_type(op, 2);
@@ -228,8 +232,8 @@ static bool infer_engram(fv_op *op) {
 
 /* ---- BiasSoftmax ---- */
 
-/* Scores as rows, of the axes from `axis` on; a bias has fewer rows, each of which goes to `each`
- * rows next to each other, or to every rows-th. */
+/* Scores are rows of the axes from `axis` on. The bias has fewer rows: each is added to `each`
+ * adjacent rows, or to every rows-th one. */
 typedef struct bias_rows {
     const fv_dim *row, *rows, *each;
 } bias_rows;
@@ -271,7 +275,7 @@ static bool infer_bias_softmax(fv_op *op) {
 
 const fv_opdef fv_ops_microsoft_norm[] = {
     {MS, .name = "SimplifiedLayerNormalization",
-     .doc = "RMSNormalization; also where a model has it in the standard's domain",
+     .doc = "RMSNormalization; models may also have it in the standard's domain",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}},
      .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
      .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},

@@ -6,7 +6,7 @@
 #include "ir/graph/rewriter.h"
 #include "ops/common/upgrade.h"
 
-/* Before opset 13 the axes from `axis` on were one. */
+/* Before opset 13 the softmax was over all axes from `axis` on. */
 static bool upgrade_softmax(fv_op *op, int version) {
     const fv_type *t = fv_in_type(op, 0);
     if (version >= 13 || !t)
@@ -14,7 +14,7 @@ static bool upgrade_softmax(fv_op *op, int version) {
     fv_module *m = fv_op_module(op);
     int axis;
     int64_t wanted = fv_op_int_of(op, "axis", version);
-    if (wanted == t->rank) /* no axes after this one: rows of one element */
+    if (wanted == t->rank) /* no axes remain: rows of one element */
         axis = t->rank;
     else if (!fv_infer_axis(op, wanted, t->rank, &axis))
         return false;
@@ -64,7 +64,7 @@ static bool infer_rms_norm(fv_op *op) {
     return fv_infer_fits(op, 1, t->rank, t->dims);
 }
 
-/* Result 0 like X; other operands have one element a channel. */
+/* Result 0 has the type of X; other operands have one element for each channel. */
 static bool infer_per_channel(fv_op *op) {
     for (int i = 1; i < op->nin; i++)
         if (!fv_infer_per_channel(op, i, fv_in_type(op, 0)->dims[1]))
@@ -80,7 +80,7 @@ static bool is_old_batch_norm(const fv_op *op) {
     return fv_op_find_attr(op, "training_by_use") != NULL;
 }
 
-/* Is a statistic of the batch asked for? */
+/* Whether a result with statistics of the batch is used. */
 static bool gives_statistics(const fv_op *op) {
     for (int i = 1; i < op->nout; i++)
         if (fv_op_is_read(op, i))
@@ -218,7 +218,8 @@ static bool infer_group_norm(fv_op *op) {
     return check_groups(op) && infer_per_channel(op);
 }
 
-/* Before opset 21 scale and bias were one a group: repeated for each channel of it. */
+/* Before opset 21 scale and bias had one number for each group, which is repeated for each of its
+ * channels. */
 static bool upgrade_group_norm(fv_op *op, int version) {
     const fv_type *x = fv_in_type(op, 0);
     if (version >= 21 || op->nin != 3)
@@ -257,7 +258,8 @@ static bool infer_mvn(fv_op *op) {
     return true;
 }
 
-/* Opset 1, where it was an experiment, said the axes otherwise, and could leave the variance. */
+/* Opset 1, where it was experimental, defined the axes differently, and could leave the variance
+ * unchanged. */
 static bool upgrade_mvn(fv_op *op, int version) {
     static const int64_t axes[] = {0, 1, 2, 3};
     const fv_type *x = fv_in_type(op, 0);
@@ -277,7 +279,7 @@ static bool upgrade_mvn(fv_op *op, int version) {
     return y && fv_upgrade_replace(op, y);
 }
 
-/* The sink has the shape of the input, but for one element along the last axis. */
+/* The sink has the shape of the input, with one element along the last axis. */
 static bool infer_sink_softmax(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *sink = fv_in_type(op, 1);
     fv_module *m = fv_op_module(op);
@@ -308,7 +310,8 @@ const fv_opdef fv_ops_norm[] = {
      .name = "SinkSoftmax",
      .id = FV_OP_fv_SinkSoftmax,
      .since = {1},
-     .doc = "Softmax along the last axis of each row and one more number, whose weight is dropped",
+     .doc = "softmax of each row along the last axis together with one more number, whose weight "
+            "is dropped",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"sink", "T", .rank = FV_RANK_AS("X")}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
@@ -389,7 +392,8 @@ const fv_opdef fv_ops_norm[] = {
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
                FV_A_FLOAT("momentum", 0.9f),
                FV_A_INT("training_mode", 0),
-               FV_A_OPTIONAL("training_by_use", INT), /* ours: of a model below opset 14 */
+               /* an attribute of Fovea, for models below opset 14 */
+               FV_A_OPTIONAL("training_by_use", INT),
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
                FV_A_INT_UNTIL(6, "is_test", 0),
                FV_A_INT_UNTIL(7, "spatial", 1)},

@@ -1,11 +1,10 @@
-/* pool.c - pooling: over windows that slide, over all positions, over neighbouring channels.
+/* pool.c - pooling: over sliding windows, over all positions, over neighbouring channels.
  *
- * What slides becomes an fv. op whose padding is explicit. Its definition is
+ * Sliding windows become an fv. op whose padding is explicit. Its definition is
  *   Y[n, c, o..] = max k.. < kernel..: X[n, c, o.. * strides.. + k.. * dilations.. - pads..] else
  *     -inf
- * and the like, where of a long kernel k starts at the first tap that lies inside. AveragePool
- * divides by the number of elements that lie inside; that is a product over the axes, each known in
- * closed form. */
+ * or similar; along a long kernel, k begins at the first tap inside of the image. AveragePool
+ * divides by the number of elements inside, a product over the axes of numbers in closed form. */
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -36,7 +35,7 @@ static bool infer_max_pool(fv_op *op) {
             fv_op_error(op, "storage_order is %lld, expected 0 or 1", (long long)order));
 }
 
-/* pads, strides, dilations, kernel, dims */
+/* Reads the window, and returns it as attributes: pads, strides, dilations, kernel, dims. */
 static bool pool_attrs(fv_rewriter *w, fv_op *op, fv_window *win, fv_attr *a, int *n) {
     const fv_type *y = op->out[0]->type;
     if (!fv_window_read(op, fv_in_type(op, 0), NULL, win))
@@ -101,7 +100,7 @@ static bool decompose_max_pool(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* ONNX Runtime's, with the channels in the last axis. */
+/* ONNX Runtime's operator, whose channels are the last axis. */
 static bool infer_nhwc_max_pool(fv_op *op) {
     const fv_type *x = fv_type_channels_first(fv_op_module(op), fv_in_type(op, 0));
     const fv_dim *dims[FV_MAX_RANK] = {x->dims[0], x->dims[1]};
@@ -133,7 +132,7 @@ static fv_expr *mul(fv_arena *a, fv_expr *x, fv_expr *y) {
     return fv_x_bin(a, FV_X_MUL, x, y);
 }
 
-/* Where the window of an output starts on axis i, which may be in the padding. */
+/* The first position along axis i of an output's window, which may be in the padding. */
 static fv_expr *window_start(fv_definer *d, const fv_definition *def, int i) {
     fv_arena *a = d->arena;
     fv_expr *o = fv_x_var(a, def->index[i + 2]);
@@ -141,29 +140,30 @@ static fv_expr *window_start(fv_definer *d, const fv_definition *def, int i) {
     return sub(a, mul(a, o, s), fv_x_dim(a, fv_op_find_attr(d->op, "pads")->u.dims[i]));
 }
 
-/* What a reduction over the windows of the first operand runs over. */
+/* The variables of a reduction over the windows of the first operand. */
 typedef struct taps {
-    int n; /* axes that slide */
+    int n; /* number of axes along which the window slides */
     fv_var *k[FV_MAX_RANK];
-    fv_expr *index[FV_MAX_RANK]; /* of the element of a tap, which may be outside */
-    fv_expr *within;             /* is it a tap of the window? NULL: each is */
+    /* indices of the element of a tap, which may be outside of the image */
+    fv_expr *index[FV_MAX_RANK];
+    fv_expr *within; /* condition that it is a tap of the window; NULL: always true */
 } taps;
 
-/* A kernel that is longer, along an axis, runs only over what of it can lie inside. Up to here a
- * tap that is outside costs less than knowing the first that is not, and sums have all terms that
- * the standard writes. */
+/* For a kernel longer than this along an axis, the reduction runs over taps that can be inside of
+ * the image only. For shorter ones, an outside tap costs less than computing the first inside tap,
+ * and sums have all terms that the standard defines. */
 enum { LONG_KERNEL = 64 };
 
-/* The first tap of a long kernel that does not lie before the axis: the least k with start + k *
- * step >= 0. */
+/* The first tap of a long kernel that is not before the image: the least k with start + k * step >=
+ * 0. */
 static fv_expr *first_inside(fv_arena *a, fv_expr *start, int64_t step) {
     fv_expr *before =
         fv_x_bin(a, FV_X_FLOORDIV, sub(a, fv_x_int(a, step - 1), start), fv_x_int(a, step));
     return fv_x_bin(a, FV_X_MAX, fv_x_int(a, 0), before);
 }
 
-/* Axis i. From the first tap inside, no more than size / step, rounded up, are: the loop is as long
- * as what it reads, however large the kernel is. */
+/* Adds the taps along axis i. At most size / step taps, rounded up, are inside of the image, so the
+ * loop is no longer than that, however large the kernel is. */
 static void taps_along(fv_definer *d, const fv_definition *def, int i, taps *w) {
     fv_dims *t = d->module->dims;
     fv_arena *a = d->arena;
@@ -197,7 +197,7 @@ static taps taps_of(fv_definer *d, const fv_definition *def) {
     return w;
 }
 
-/* The element of a tap, `otherwise` outside. */
+/* The element of a tap, or `otherwise` if it is outside. */
 static fv_expr *element(fv_definer *d, const taps *w, fv_expr *otherwise) {
     fv_expr *x = fv_d_load_else(d, 0, w->index, otherwise);
     return w->within ? fv_x_select(d->arena, w->within, x, otherwise) : x;
@@ -222,7 +222,8 @@ static fv_expr *position(fv_arena *a, const fv_type *x, fv_expr *const *index, b
     return at;
 }
 
-/* Of equal maxima the first in row-major order, of NaNs too; -1 if there is only padding. */
+/* The position of the maximum: of equal ones the first in row-major order, also of NaNs; -1 if the
+ * window is only padding. */
 static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -258,8 +259,7 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* ---- MaxpoolWithMask: along each row of a window only up to the first element that is masked
- * ---- */
+/* ---- MaxpoolWithMask: each row of a window is read only up to the first masked element ---- */
 
 static bool infer_masked_pool(fv_op *op) {
     fv_module *m = fv_op_module(op);
@@ -277,7 +277,7 @@ static bool infer_last_masked(fv_op *op) {
     return true;
 }
 
-/* Channels of all masks are one axis: masks are used cyclically. */
+/* Batch and channels of all masks become one axis: masks are used cyclically. */
 static bool decompose_masked_pool(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *mask = fv_in_type(op, 1);
@@ -296,8 +296,8 @@ static bool decompose_masked_pool(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* max j: j where j <= i and element j of the row is 0, else -1. The first element of all may count
- * as not masked. */
+/* For each element i, the last j <= i whose mask is 0, else -1. The very first element may count as
+ * not masked. */
 static bool define_last_masked(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -320,7 +320,7 @@ static bool define_last_masked(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* A tap counts if the last masked element of its row is before the window. */
+/* A tap counts if the last masked element of its row, up to the tap, is before the window. */
 static bool define_masked_max_pool(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -334,7 +334,7 @@ static bool define_masked_max_pool(fv_definer *d, fv_op *op) {
     fv_expr *lowest = fv_x_const(a, FV_F32, -(double)FLT_MAX), *e = element(d, &w, lowest);
     fv_expr *start = fv_x_bin(a, FV_X_MAX, fv_x_int(a, 0), window_start(d, def, x->rank - 3));
     fv_expr *seen = fv_x_bin(a, FV_X_LT, fv_d_load_else(d, 1, at, fv_x_int(a, INT64_MAX)), start);
-    seen = fv_x_bin(a, FV_X_AND, seen, fv_x_bin(a, FV_X_LT, lowest, e)); /* not NaN */
+    seen = fv_x_bin(a, FV_X_AND, seen, fv_x_bin(a, FV_X_LT, lowest, e)); /* also false for NaN */
     def->body = fv_x_reduce(a, FV_REDUCE_MAX, w.n, w.k, fv_x_select(a, seen, e, lowest));
     return true;
 }
@@ -362,7 +362,7 @@ static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Are all elements of every window of axis i counted? */
+/* Whether every tap of every window along axis i is counted. */
 static bool is_whole(fv_op *op, int i) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_dim *one = fv_dim_const(t, 1), *out = op->out[0]->type->dims[i + 2];
@@ -376,8 +376,8 @@ static bool is_whole(fv_op *op, int i) {
            fv_dim_at_most(t, fv_dim_add(t, last, one), fv_op_find_attr(op, "hi")->u.dims[i]);
 }
 
-/* How many k < kernel have lo <= start + k * dilation < hi: as many as are below hi, without those
- * below lo. */
+/* The number of k < kernel with lo <= start + k * dilation < hi: those below hi minus those below
+ * lo. */
 static fv_expr *count_inside(fv_definer *d, const fv_definition *def, int i) {
     fv_arena *a = d->arena;
     fv_expr *start = window_start(d, def, i), *below[2], *zero = fv_x_int(a, 0);
@@ -434,7 +434,7 @@ static bool decompose_lp_pool(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* |x| to the power p, and back */
+/* |x| to the power p, and the inverse function. */
 static fv_expr *power(fv_arena *a, fv_expr *x, double p) {
     fv_expr *size = fv_x_un(a, FV_X_ABS, x);
     return p == 1   ? size
@@ -504,7 +504,7 @@ const fv_opdef fv_ops_pool[] = {
     {.domain = "com.microsoft",
      .name = "NhwcMaxPool",
      .since = {1},
-     .doc = "MaxPool of an input whose channels lie in the last axis",
+     .doc = "MaxPool of an input whose channels are the last axis",
      .in = {{"x", "T", .rank = FV_RANK_FROM(3)}},
      .out = {{"y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0),
@@ -517,7 +517,8 @@ const fv_opdef fv_ops_pool[] = {
      .name = "LastMasked",
      .id = FV_OP_fv_LastMasked,
      .since = {1},
-     .doc = "up to each element of a row the last that is 0; -1 where there is none",
+     .doc = "for each element of a row, the index of the last element up to it that is 0; -1 if "
+            "there is none",
      .in = {{"M", "T", .rank = FV_RANK_FROM(2)}},
      .out = {{"Y", "I"}},
      .attrs = {FV_A_INT("first", 0)},
@@ -528,9 +529,8 @@ const fv_opdef fv_ops_pool[] = {
      .name = "MaskedMaxPool",
      .id = FV_OP_fv_MaskedMaxPool,
      .since = {1},
-     .doc =
-         "the largest element of each window, of whose rows only the elements before a masked one "
-         "counts",
+     .doc = "the largest element of each window, where each row of the window is read up to its "
+            "first masked element only",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"masked", "I", .rank = FV_RANK_FROM(2)}},
      .out = {{"Y", "T"}},
      .attrs = {WINDOW},
@@ -540,8 +540,8 @@ const fv_opdef fv_ops_pool[] = {
     {.domain = "com.microsoft",
      .name = "MaxpoolWithMask",
      .since = {1},
-     .doc = "MaxPool, of whose windows rows end before the first element with mask 0; masks are "
-            "taken in turn by the channels",
+     .doc = "MaxPool in which rows of windows end before their first element with mask 0; masks "
+            "are used cyclically by the channels",
      .in = {{"X", "T", .rank = FV_RANKS(3, 5)}, {"M", "I", .rank = FV_RANK_AS("X")}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_REQUIRED("kernel_shape", INTS),
@@ -554,7 +554,7 @@ const fv_opdef fv_ops_pool[] = {
      .name = "MaxPoolIndices",
      .id = FV_OP_fv_MaxPoolIndices,
      .since = {1},
-     .doc = "where in X the largest element Y of each window is",
+     .doc = "the index in X of the largest element Y of each window",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"Y", "T", .rank = FV_RANK_AS("X")}},
      .out = {{"Indices", "I"}},
      .attrs = {WINDOW, FV_A_INT("storage_order", 0)},
@@ -579,7 +579,8 @@ const fv_opdef fv_ops_pool[] = {
      .name = "AveragePool",
      .id = FV_OP_fv_AveragePool,
      .since = {1},
-     .doc = "the mean of each window, zero outside; elements at lo to hi count",
+     .doc =
+         "the mean of each window, zero outside; elements with indices from lo to hi are counted",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
      .out = {{"Y", "T"}},
      .attrs = {WINDOW, FV_A_REQUIRED("lo", DIMS), FV_A_REQUIRED("hi", DIMS)},
@@ -625,7 +626,7 @@ const fv_opdef fv_ops_pool[] = {
                FV_A_INT("p", 2),
                FV_A_OPTIONAL("pads", INTS),
                FV_A_OPTIONAL("strides", INTS),
-               FV_A_OPTIONAL("exponent", FLOAT), /* our own: p of version 1 */
+               FV_A_OPTIONAL("exponent", FLOAT), /* an attribute of Fovea: p of version 1 */
                {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1},
                {.name = "kernel_shape", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
@@ -672,7 +673,7 @@ const fv_opdef fv_ops_pool[] = {
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("p", 2),
-               FV_A_OPTIONAL("exponent", FLOAT), /* ours: p of version 1 */
+               FV_A_OPTIONAL("exponent", FLOAT), /* an attribute of Fovea: p of version 1 */
                {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,

@@ -1,5 +1,5 @@
-/* unpool.c - ways back from windows: Col2Im, which adds up blocks of images where they overlap, and
- * MaxUnpool, which puts elements where they were the largest of their windows. */
+/* unpool.c - inverses of sliding windows: Col2Im adds blocks of images, which may overlap, and
+ * MaxUnpool writes each element to the position at which it was the maximum of its window. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -13,11 +13,11 @@
 enum { COLUMNS, IMAGE, BLOCK };
 
 typedef struct blocks {
-    fv_window w; /* a block's dims are those of its kernel */
+    fv_window w; /* the dims of a block are those of the window's kernel */
     const fv_dim *channels, *image[FV_MAX_RANK], *count[FV_MAX_RANK];
 } blocks;
 
-/* Lists of sizes; each is at least `least`. */
+/* Reads a list of sizes, each of which is at least `least`. */
 static bool read_sizes(fv_op *op, int in, int64_t least, int *n, const fv_dim **sizes) {
     fv_module *m = fv_op_module(op);
     const fv_dim *const *e;
@@ -90,7 +90,7 @@ static bool infer_col2im(fv_op *op) {
     return true;
 }
 
-/* With an axis for each of a block, then for each of the blocks. */
+/* Adds an axis for each axis of a block, then for each axis of the array of blocks. */
 static bool decompose_col2im(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, COLUMNS), *y = op->out[0]->type;
     const fv_dim *dims[FV_MAX_RANK];
@@ -131,8 +131,8 @@ static bool infer_blocks(fv_op *op) {
     return true;
 }
 
-/* Sums over the places k of a block of its element there, of the block that has it at p: block (p +
- * pad - k * dilation) / stride, where that is one. */
+/* The sum over the taps k of a block of the element that block (p + pad - k * dilation) / stride
+ * has there, if this block exists. */
 static bool define_blocks(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -169,7 +169,8 @@ static bool define_blocks(fv_definer *d, fv_op *op) {
 
 enum { X, AT, SHAPE };
 
-/* What was pooled, where all windows end inside of it: to that the positions refer. */
+/* The dims of the tensor that was pooled, if all windows ended inside of it: the positions refer to
+ * these dims. */
 static bool read_pooled(fv_op *op, const fv_dim **dims) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
@@ -220,7 +221,7 @@ static bool infer_unpool(fv_op *op) {
     return true;
 }
 
-/* A negative position is not counted from the end: it becomes one that is out of range, as in
+/* A negative position does not count from the end: it is replaced by one out of range, as in
  * fv_w_rows. If a larger shape is requested, the additional elements are zero. */
 static bool decompose_unpool(fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
@@ -253,8 +254,8 @@ const fv_opdef fv_ops_unpool[] = {
      .name = "Blocks",
      .id = FV_OP_fv_Blocks,
      .since = {1},
-     .doc = "images [n, c, ..] of blocks [n, c, (place in a block), (which block)], added where "
-            "they overlap",
+     .doc = "images [n, c, ..], sums of blocks [n, c, (position in a block), (index of the "
+            "block)], which may overlap",
      .in = {{"X", "T", .rank = FV_RANK_FROM(4)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("pads", DIMS),
@@ -265,7 +266,8 @@ const fv_opdef fv_ops_unpool[] = {
     {.domain = "",
      .name = "Col2Im",
      .since = {18},
-     .doc = "images of blocks that are columns, added where they overlap; of bools: is any true?",
+     .doc = "images of the blocks that are the columns of X, added where they overlap; for bools, "
+            "whether any element is true",
      .in = {{"input", "T", .rank = FV_RANK(3)},
             {"image_shape", "S", .rank = FV_RANK(1)},
             {"block_shape", "S", .rank = FV_RANK(1)}},

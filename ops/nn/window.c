@@ -1,4 +1,4 @@
-/* window.c - reading the geometry of convolutions and pooling. */
+/* window.c - reads the window of convolutions and pooling. */
 #include "ops/nn/window.h"
 
 #include <string.h>
@@ -38,7 +38,8 @@ const fv_dim *fv_window_reach(fv_dims *t, const fv_window *w, int i) {
     return fv_dim_add(t, fv_dim_mul(t, fv_dim_sub(t, w->kernel[i], one), d), one);
 }
 
-/* SAME: as many outputs as inputs / stride, rounded up; what is odd goes to one side. */
+/* SAME: the number of outputs is inputs / stride, rounded up; an odd element of padding is added on
+ * one side. */
 static void pad_same(fv_dims *t, fv_window *w, int i, const fv_dim *in, bool upper) {
     const fv_dim *s = fv_dim_const(t, w->stride[i]), *two = fv_dim_const(t, 2);
     const fv_dim *out = fv_dim_ceildiv(t, in, s);
@@ -50,7 +51,7 @@ static void pad_same(fv_dims *t, fv_window *w, int i, const fv_dim *in, bool upp
     w->after[i] = upper ? rest : half;
 }
 
-/* The kernel's dims: the weight's, and kernel_shape says the same if it is there. */
+/* The kernel has the dims of the weight, which kernel_shape, if present, must repeat. */
 static bool read_kernel(fv_op *op, const fv_type *weight, fv_window *w) {
     fv_module *m = fv_op_module(op);
     int64_t shape[FV_MAX_RANK];
@@ -79,7 +80,7 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
         !fv_window_list(op, "pads", 2 * w->n, 0, 0, pads) || !read_kernel(op, weight, w) ||
         (fv_opdef_attr(op->def, "auto_pad") && !fv_window_auto_pad(op, &mode)))
         return false;
-    /* the standard's formulas for VALID are the same in both modes of rounding */
+    /* for VALID, the standard's formulas are the same in both modes of rounding */
     w->ceil =
         mode == FV_PAD_GIVEN && fv_opdef_attr(op->def, "ceil_mode") && fv_op_int(op, "ceil_mode");
     for (int i = 0; i < w->n; i++) {
@@ -91,7 +92,7 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
     return true;
 }
 
-/* A window that would start in the padding at the end is left out. */
+/* Windows that would begin in the padding at the end do not count. */
 void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_dim **dims) {
     for (int i = 0; i < w->n; i++) {
         const fv_dim *s = fv_dim_const(t, w->stride[i]), *one = fv_dim_const(t, 1);

@@ -1,40 +1,42 @@
-/* window.h - the geometry of a window that slides over the axes from 2 on, as convolutions and
- * pooling describe it: strides, dilations, padding by numbers or by rule. */
+/* window.h - a window that slides over the axes from 2 on, as convolutions and pooling describe it:
+ * strides, dilations, and padding, given by numbers or by auto_pad. */
 #ifndef FV_OPS_NN_WINDOW_H
 #define FV_OPS_NN_WINDOW_H
 
 #include "ir/base/limits.h"
 #include "ir/graph/rewriter.h"
 
-/* Padding is in dims, because what auto_pad asks for depends on the input's. */
+/* Padding consists of dims, because with auto_pad it depends on the dims of the input. */
 typedef struct fv_window {
-    int n; /* axes; the first one is axis 2 of the input */
+    int n; /* number of axes; the first one is axis 2 of the input */
     int64_t stride[FV_MAX_RANK], dilation[FV_MAX_RANK];
     const fv_dim *kernel[FV_MAX_RANK], *before[FV_MAX_RANK], *after[FV_MAX_RANK];
-    bool ceil; /* a window that ends outside of the padding counts too */
+    bool ceil; /* whether a window that ends after the padding counts */
 } fv_window;
 
 /* Reads the attributes auto_pad, ceil_mode, dilations, kernel_shape, pads and strides of an op on
- * x. `weight`: the kernel's shape is that of its axes from 2 on; NULL: kernel_shape tells. False
- * after a diagnostic. */
+ * x. `weight`: the kernel has its dims from axis 2 on; NULL: kernel_shape has them. False after a
+ * diagnostic. */
 bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_window *w) FV_MUST_USE;
-/* A list of n integers of at least `least`; all `otherwise` where there is no such attribute. */
+/* Reads a list of n integers, each at least `least`; all are `otherwise` if there is no such
+ * attribute. */
 bool fv_window_list(fv_op *op, const char *name, int n, int64_t otherwise, int64_t least,
                     int64_t *out) FV_MUST_USE;
 typedef enum { FV_PAD_GIVEN, FV_PAD_VALID, FV_PAD_UPPER, FV_PAD_LOWER } fv_auto_pad;
 bool fv_window_auto_pad(fv_op *op, fv_auto_pad *out) FV_MUST_USE;
-/* (kernel - 1) * dilation + 1: the elements that the window reaches over along its axis i. */
+/* (kernel - 1) * dilation + 1: the extent of the window along its axis i. */
 const fv_dim *fv_window_reach(fv_dims *t, const fv_window *w, int i);
-/* How often the window fits, for each of its axes. */
+/* The number of positions of the window along each axis. */
 void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_dim **dims);
-/* The same as attributes of a canonical op: pads (before), strides, dilations. Returns 3. */
+/* The window as attributes of an fv. op: pads (before), strides, dilations. Returns their number,
+ * 3. */
 int fv_window_attrs(fv_module *m, const fv_window *w, fv_attr *out);
 
-/* Of operands whose channels lie in the last axis: with the channels in axis 1, and back. */
+/* For tensors whose channels are the last axis: moves the channels to axis 1, and back. */
 const fv_type *fv_type_channels_first(fv_module *m, const fv_type *t);
 fv_value *fv_w_channels_first(fv_rewriter *w, fv_value *x);
 fv_value *fv_w_channels_last(fv_rewriter *w, fv_value *x);
-/* Result 0, which was inferred with the channels in axis 1, has them in the last axis. */
+/* Moves the channels of result 0, which was inferred with channels in axis 1, to the last axis. */
 void fv_infer_channels_last(fv_op *op);
 
 #endif

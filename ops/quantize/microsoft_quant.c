@@ -1,5 +1,5 @@
 /* microsoft_quant.c - QuantizeLinear and DequantizeLinear of ONNX Runtime's domain com.microsoft:
- * those of the standard, with types and opsets that the standard allowed later. */
+ * the standard's operators, with types that the standard allows in later opsets only. */
 #include "ir/definition/definition.h"
 #include "ir/graph/infer.h"
 #include "ops/quantize/quant.h"

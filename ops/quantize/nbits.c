@@ -1,6 +1,6 @@
-/* nbits.c - products with weights of 2, 4 or 8 bits, and rows of such tables: MatMulNBits,
- * MatMulBnb4 and GatherBlockQuantized of ONNX Runtime's domain com.microsoft. nbits.fvx has their
- * meaning. */
+/* nbits.c - products with weights of 2, 4 or 8 bits, and rows of tables of such weights:
+ * MatMulNBits, MatMulBnb4 and GatherBlockQuantized of ONNX Runtime's domain com.microsoft.
+ * nbits.fvx contains their expansions. */
 #include "ir/base/limits.h"
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
@@ -9,7 +9,7 @@
 #include "ops/common/dims.h"
 #include "ops/matrix/matrix.h"
 
-/* ---- what the operators share ---- */
+/* ---- shared by the operators ---- */
 
 static bool check_bits(fv_op *op) {
     int64_t bits = fv_op_int(op, "bits");
@@ -23,7 +23,7 @@ static bool check_block(fv_op *op, int64_t block) {
                                    (long long)block);
 }
 
-/* Of the weight [n, k]. */
+/* Checks the size of the weight [n, k]. */
 static bool check_size(fv_op *op, int64_t n, int64_t k) {
     return (n >= 1 && n <= INT32_MAX && k >= 1 && k <= INT32_MAX) ||
            fv_op_error(op, "the weight has %lld x %lld elements, N x K", (long long)n,
@@ -52,7 +52,7 @@ static bool read_nbits(fv_op *op, nbits *b) {
     return true;
 }
 
-/* Operand `in`, if it is there, is a matrix of n rows, or all its rows in one vector. */
+/* Checks that operand `in`, if present, is a matrix of n rows, or a vector of their elements. */
 static bool check_rows(fv_op *op, int in, int64_t n, int64_t columns) {
     const fv_type *t = fv_in_type(op, in);
     const fv_dim *dims[2] = {constant(op, n), constant(op, columns)},
@@ -60,7 +60,7 @@ static bool check_rows(fv_op *op, int in, int64_t n, int64_t columns) {
     return !t || (t->rank == 1 ? fv_has_dims(op, in, 1, &all) : fv_has_dims(op, in, 2, dims));
 }
 
-/* The numbers of blocks, one a column or one for each place of the blocks. */
+/* Checks the block numbers: one for each column of the weight. */
 static bool check_index(fv_op *op, const nbits *b) {
     const fv_value *v = fv_op_in(op, INDEX);
     if (!v)
@@ -136,8 +136,8 @@ static bool infer_block_product(fv_op *op) {
 
 enum { CODES = 16 };
 
-/* The numbers that codes of 4 bits stand for: of floats of 4 bits (sign, exponent, mantissa, over
- * the largest one), and quantiles of the normal distribution (Dettmers et al.: QLoRA,
+/* The numbers that codes of 4 bits represent: floats of 4 bits (sign, exponent, mantissa, divided
+ * by the largest one), and quantiles of the normal distribution (Dettmers et al.: QLoRA,
  * arXiv:2305.14314, appendix E). */
 static const float fp4[CODES] = {
     0.0f,  5.208333333e-03f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
@@ -166,8 +166,8 @@ static bool infer_decode(fv_op *op) {
     return values->n == CODES || fv_op_error(op, "has %d values, expected %d", values->n, CODES);
 }
 
-/* A tree over the bits of the code: 15 selections by 4 conditions, which a register tile computes
- * as it reads a packed weight. */
+/* Selects the number by a tree over the bits of the code: 15 selections by 4 conditions, which a
+ * register tile can compute when it reads a packed weight. */
 static bool define_decode(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *y = fv_definition_new(d, 0);
@@ -223,11 +223,12 @@ enum { DATA, INDICES, TABLE_SCALES, TABLE_ZEROS };
 
 /* A table whose elements are quantized in blocks along an axis. */
 typedef struct table {
-    int gather, axis; /* the axis from which is taken, and that of the blocks */
+    /* gather: the axis along which rows are taken; axis: that along which blocks are */
+    int gather, axis;
     int64_t bits, block;
-    int64_t per_byte;                  /* elements in an element of the last axis of data */
-    const fv_dim *dims[FV_MAX_RANK];   /* of the elements */
-    const fv_dim *scales[FV_MAX_RANK]; /* expected of scales */
+    int64_t per_byte; /* number of quantized elements in one element of data's last axis */
+    const fv_dim *dims[FV_MAX_RANK];   /* dims of the quantized elements */
+    const fv_dim *scales[FV_MAX_RANK]; /* expected dims of scales */
 } table;
 
 static bool is_bytes(const fv_op *op) {
@@ -268,7 +269,7 @@ static bool read_table(fv_op *op, table *t) {
     return true;
 }
 
-/* Scales of floats may be one for all of an axis. */
+/* For floating-point data, one scale may serve a whole axis. */
 static bool check_scales(fv_op *op, table *t) {
     const fv_type *x = fv_in_type(op, DATA), *s = fv_in_type(op, TABLE_SCALES);
     for (int i = 0; fv_elem_is_float(x->elem) && i < x->rank; i++)
@@ -375,7 +376,7 @@ const fv_opdef fv_ops_nbits[] = {
      .name = "Decode",
      .id = FV_OP_fv_Decode,
      .since = {1},
-     .doc = "the one of 16 values that each code stands for",
+     .doc = "the one of 16 values that each code represents",
      .in = {{"X", "T"}},
      .out = {{"Y", "U"}},
      .attrs = {FV_A_REQUIRED("values", FLOATS)},
@@ -402,7 +403,7 @@ const fv_opdef fv_ops_nbits[] = {
      .id = FV_OP_com_microsoft_GatherBlockQuantized,
      .since = {1},
      .doc = "slices along an axis of a table with a scale and a zero point for each block, as "
-            "floats; 0 where an index is out of range",
+            "floats; 0 for an index out of range",
      .in = {{"data", "T1", .rank = FV_RANK_FROM(1)},
             {"indices", "Tind"},
             {"scales", "T2", .rank = FV_RANK_AS("data")},

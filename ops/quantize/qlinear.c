@@ -26,8 +26,8 @@ static bool infer_binary(fv_op *op) {
     return FV_INFER_SCALES(op, A_SCALE, B_SCALE, C_SCALE);
 }
 
-/* Is one element of a added to each element of a row of b? Rows go along the last axis on which not
- * both have one element. */
+/* Whether one element of a is added to each element of a row of b. Rows are along the last axis on
+ * which the operands do not both have one element. */
 static bool repeats_along_rows(const fv_type *a, const fv_type *b) {
     for (int i = 1; i <= a->rank || i <= b->rank; i++) {
         bool one_a = i > a->rank || fv_dim_is_one(a->dims[a->rank - i]);
@@ -38,8 +38,8 @@ static bool repeats_along_rows(const fv_type *a, const fv_type *b) {
     return false;
 }
 
-/* ONNX Runtime adds the operand first that is the same along a row, as that does not depend on the
- * elements of the other. */
+/* ONNX Runtime computes the operand that is constant along a row first, since it is independent of
+ * the elements of the other. */
 static bool decompose_add(fv_rewriter *w, fv_op *op) {
     int a = repeats_along_rows(fv_in_type(op, A), fv_in_type(op, B)) ? B : A, b = B - a;
     fv_w_result(w, 0,
@@ -90,7 +90,7 @@ static bool infer_where(fv_op *op) {
 
 /* ---- QLinearConcat ---- */
 
-/* Scale and zero point of the result, and then tensors with theirs. */
+/* operands: scale and zero point of the result, then each tensor with its scale and zero point */
 enum { OF_RESULT = 2, EACH = 3 };
 
 static bool check_part(fv_op *op, int i) {
@@ -141,7 +141,7 @@ static bool infer_concat(fv_op *op) {
     return FV_INFER_SCALES(op, 0);
 }
 
-/* Are both the same number? */
+/* Whether both are the same number. */
 static bool same_number(const fv_value *a, const fv_value *b) {
     return a == b || (a->kind == FV_VALUE_CONST && b->kind == FV_VALUE_CONST &&
                       fv_tensor_float(a->tensor, 0) == fv_tensor_float(b->tensor, 0));
@@ -186,8 +186,8 @@ static bool infer_average_pool(fv_op *op) {
     return FV_INFER_SCALES(op, X_SCALE, Y_SCALE);
 }
 
-/* From which position on axis i elements count, and to which, for y of its positions. With padding,
- * whole windows count, also what of them lies beyond the padding: so does ONNX Runtime, unlike the
+/* The range [lo, hi) of positions along axis i that are counted, for y outputs. With padding, whole
+ * windows are counted, even their part after the padding; so does ONNX Runtime, unlike the
  * standard's AveragePool. */
 static void counted(fv_dims *t, const fv_window *win, int i, bool padding, const fv_dim *x,
                     const fv_dim *y, const fv_dim **lo, const fv_dim **hi) {
@@ -228,7 +228,7 @@ static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
 
 /* ---- QLinearGlobalAveragePool, QLinearReduceMean ---- */
 
-/* Sums of up to that many elements of 8 bits, and as many zero points, fit into an i32. */
+/* sums of that many elements of 8 bits, and of as many zero points, fit into an i32 */
 enum { MOST_IN_I32 = 1 << 23 };
 
 static bool infer_reduced(fv_op *op, const bool *reduced, bool keep) {
@@ -279,7 +279,7 @@ static bool decompose_global(fv_rewriter *w, fv_op *op) {
     return decompose_mean(w, op, reduced, true);
 }
 
-/* An empty list is all axes. */
+/* An empty list means all axes. */
 static bool given_axes(fv_op *op, bool *reduced) {
     int n, axis, rank = fv_in_type(op, X)->rank;
     const int64_t *axes = fv_op_ints(op, "axes", &n);
@@ -308,7 +308,7 @@ static bool decompose_reduce_mean(fv_rewriter *w, fv_op *op) {
 
 enum { G_A, G_A_SCALE, G_A_ZERO, G_B, G_B_SCALE, G_B_ZERO, G_C, G_SCALE, G_ZERO };
 
-/* Operand `in` of b: one number, or one for each column. */
+/* Checks that operand `in` of b is one number, or has one for each column. */
 static bool fits_columns(fv_op *op, int in, const fv_dim *columns) {
     return fv_is_one_element(fv_in_type(op, in)) || fv_infer_per_channel(op, in, columns);
 }
@@ -340,7 +340,7 @@ static bool infer_gemm(fv_op *op) {
     }
 #define SCALE(nm) {nm "_scale", "S", .rank = FV_SCALAR}
 #define ZERO(nm)  {nm "_zero_point", "T", .rank = FV_SCALAR}
-/* a zero point that is 0 where it is left out */
+/* a zero point, which is 0 if it is left out */
 #define MAYBE_ZERO(nm) {nm "_zero_point", "T", OPTIONAL, .rank = FV_SCALAR}
 #define BINARY                                                                                     \
     {"A", "T"}, SCALE("A"), MAYBE_ZERO("A"), {"B", "T"}, SCALE("B"), MAYBE_ZERO("B"), SCALE("C"),  \
@@ -351,7 +351,7 @@ const fv_opdef fv_ops_qlinear[] = {
     {.domain = "fv",
      .name = "MultiplyAdd",
      .since = {1},
-     .doc = "A * B + C, rounded once where the target can; operands broadcast",
+     .doc = "A * B + C, rounded once if the target has such an instruction; operands broadcast",
      .in = {{"A", "T"}, {"B", "T"}, {"C", "T"}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET(F32)}},
@@ -360,7 +360,7 @@ const fv_opdef fv_ops_qlinear[] = {
     {.domain = "fv",
      .name = "ScaledSoftmax",
      .since = {1},
-     .doc = "exponentials of scale * X, times levels / their sum along an axis",
+     .doc = "exponentials of scale * X along an axis, times levels / their sum",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)},
             {"scale", "S", .rank = FV_SCALAR},
             {"levels", "S", .rank = FV_SCALAR}},
@@ -388,7 +388,7 @@ const fv_opdef fv_ops_qlinear[] = {
      .out = {{"Y", "T"}}, .attrs = {FV_A_INT("axis", -1), FV_A_REQUIRED("opset", INT)},
      .types = TYPES, .infer = infer_softmax, .body = "QLinearSoftmax"},
     {MS, .name = "QLinearWhere",
-     .doc = "where condition, X, else Y; each with the scale and zero point of the result",
+     .doc = "X if the condition is true, else Y, with the scale and zero point of the result",
      .in = {{"condition", "B"},
             {"X", "T"},
             SCALE("x"),
@@ -433,8 +433,8 @@ const fv_opdef fv_ops_qlinear[] = {
      .attrs = {FV_A_REQUIRED("axes", INTS), FV_A_REQUIRED("keepdims", INT)}, .types = TYPES,
      .infer = infer_mean, .decompose = decompose_reduce_mean},
     {MS, .name = "QGemm",
-     .doc = "alpha times a product of quantized matrices, after C is added to it; quantized, if "
-            "y_scale is there",
+     .doc = "alpha times a product of quantized matrices, to which C is added first; quantized if "
+            "y_scale is given",
      .in = {{"A", "TA", .rank = FV_RANK(2)},
             {"a_scale", "S", .rank = FV_SCALAR},
             {"a_zero_point", "TA", .rank = FV_SCALAR},

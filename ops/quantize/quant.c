@@ -1,8 +1,8 @@
-/* quant.c - quantization: real numbers as integers (x - zero point) * scale, or as floats of 8 or 4
- * bits times a scale; and products of such tensors.
+/* quant.c - quantization: real numbers as integers, (x - zero point) * scale, or as floats of 8 or
+ * 4 bits times a scale; and products of such tensors.
  *
- * Scales and zero points become operands that broadcast, whether they are one, one an axis, or one
- * a block. Products of integers are products of i32. */
+ * Scales and zero points become operands that broadcast, whether there is one, one for each index
+ * of an axis, or one for each block. Products of integers are products of i32. */
 #include "ops/quantize/quant.h"
 
 #include "ir/base/limits.h"
@@ -55,7 +55,7 @@ static bool check_scale(fv_op *op) {
     return fv_check_scale(op, fv_op_int(op, "axis"), fv_op_int(op, "block_size"));
 }
 
-/* Operand i as something that broadcasts against operand 0. */
+/* Operand i, reshaped so that it broadcasts to operand 0. */
 static fv_value *spread(fv_rewriter *w, fv_op *op, int i) {
     const fv_type *x = fv_in_type(op, 0);
     fv_value *v = fv_op_in(op, i);
@@ -97,7 +97,7 @@ static bool infer_quantize(fv_op *op) {
     return check_scale(op);
 }
 
-/* The type that the quotient is rounded to. */
+/* The type to which the quotient is rounded. */
 static fv_elem quotient_type(const fv_op *op) {
     fv_elem p = (fv_elem)fv_op_int(op, "precision"), s = fv_in_type(op, 1)->elem;
     if (p)
@@ -196,7 +196,7 @@ static bool infer_qlinear_matmul(fv_op *op) {
            fv_infer_fits_matrix(op, 6, y, -2) && fv_infer_fits_matrix(op, 7, y, -2);
 }
 
-/* Operand `in`, if it is there: one for all filters of that type, or one for each. */
+/* Checks that operand `in`, if present, is one number for all filters, or has one for each. */
 static bool fits_filters(fv_op *op, int in, const fv_type *filters) {
     const fv_type *t = fv_in_type(op, in);
     return !t || fv_is_one_element(t) || fv_infer_per_channel(op, in, filters->dims[0]);
@@ -218,7 +218,8 @@ static bool decompose_conv_integer(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* ONNX Runtime's may have its channels in the last axis; the filter is the standard's. */
+/* ONNX Runtime's operator may have its channels in the last axis; the layout of the filter is the
+ * standard's. */
 static bool is_channels_last(const fv_op *op) {
     return fv_opdef_attr(op->def, "channels_last") && fv_op_int(op, "channels_last");
 }
@@ -382,8 +383,8 @@ const fv_opdef fv_ops_quant[] = {
     {.domain = "com.microsoft",
      .name = "QLinearConv",
      .since = {1},
-     .doc = "the standard's, and of an input whose channels lie in the last axis; the filter is "
-            "the same",
+     .doc = "the standard's operator, also for an input whose channels are the last axis; the "
+            "layout of the filter is the same",
      .in = {QLINEAR_CONV},
      .out = {{"y", "T3"}},
      .attrs = {CONV, FV_A_INT("channels_last", 0)},

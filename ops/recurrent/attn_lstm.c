@@ -2,7 +2,7 @@
  * Bahdanau's mechanism.
  *
  * The inputs' part of all gates and steps is one matrix product, and so are the keys, the memory
- * seen through its layer; what is left is fv.AttnLSTM, a recurrence over the steps
+ * times the weights of its layer. The rest is fv.AttnLSTM, a recurrence over the steps
  * (recurrent_steps.c). */
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -12,8 +12,8 @@ static const fv_dim *times(fv_dims *t, int64_t n, const fv_dim *d) {
     return fv_dim_mul(t, fv_dim_const(t, n), d);
 }
 
-/* Of what both ops have alike, operands from `first` on: query layer, vector and memory; of `depth`
- * columns each. */
+/* Checks the operands that both ops have, from index `first` on: query layer, vector and memory,
+ * with `depth` columns each. */
 static bool fits_memory(fv_op *op, const fv_recurrent_sizes *s, int first, const fv_dim *depth) {
     static const int vector = FV_REC_V - FV_REC_QW, memory = FV_REC_M - FV_REC_QW,
                      lengths = FV_REC_MEMORY_LENS - FV_REC_QW;
@@ -31,7 +31,8 @@ static bool fits_memory(fv_op *op, const fv_recurrent_sizes *s, int first, const
            fv_op_error(op, "the memory has no steps");
 }
 
-/* What is attended to has as many numbers as the attention layer gives, else as the memory has. */
+/* Sets *size, the number of elements of the attention: that of the attention layer's output, or
+ * that of the memory if there is no such layer. */
 static bool fits_layer(fv_op *op, const fv_recurrent_sizes *s, int layer, const fv_dim *memory,
                        const fv_dim **size) {
     const fv_type *t = fv_in_type(op, layer);
@@ -102,15 +103,15 @@ static bool infer_steps(fv_op *op) {
 
 /* ---- expansion ---- */
 
-/* Columns of the weights from `first` on. */
+/* n columns of the weights, beginning at `first`. */
 static fv_value *columns(fv_rewriter *w, fv_value *x, const fv_dim *first, const fv_dim *n) {
     const fv_dim *zero = fv_dim_const(w->module->dims, 0), *one = fv_dim_const(w->module->dims, 1);
     const fv_dim *start[3] = {zero, zero, first}, *step[3] = {one, one, one};
     return fv_w_slice(w, x, start, step, (const fv_dim *[]){x->type->dims[0], x->type->dims[1], n});
 }
 
-/* The memory seen through its layer, [direction, row, depth, step of the memory]: steps lie side by
- * side, as scores are made. */
+/* The memory times the weights of its layer, [direction, row, depth, step of the memory]: steps are
+ * contiguous, as they are in the scores. */
 static fv_value *keys_of(fv_rewriter *w, const fv_op *op) {
     static const int perm[3] = {0, 2, 1};
     const fv_type *layer = fv_in_type(op, FV_REC_MW);
@@ -186,9 +187,9 @@ const fv_opdef fv_ops_attn_lstm[] = {
      .id = FV_OP_fv_AttnLSTM,
      .since = {1},
      .doc = "the steps of AttnLSTM; X[t, b, (direction, gate, unit)] is the inputs' part of the "
-            "gates, R's columns go with units and with what "
-            "was attended to, keys[direction, b, column, step of the memory] are the memory seen "
-            "through its layer",
+            "gates, the columns of R correspond to units and to elements of the attention, "
+            "keys[direction, b, column, step of the memory] is the memory times the weights of its "
+            "layer",
      .in = {OPERAND("X", 3), OPERAND("R", 3), MAYBE("sequence_lens", "T1", 1),
             MAYBE("initial_h", "T", 3), MAYBE("initial_c", "T", 3), MAYBE("P", "T", 2),
             OPERAND("QW", 3), OPERAND("keys", 4), OPERAND("V", 2), OPERAND("M", 3),

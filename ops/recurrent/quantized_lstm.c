@@ -1,7 +1,7 @@
 /* quantized_lstm.c - DynamicQuantizeLSTM of ONNX Runtime's domain com.microsoft: an LSTM whose
- * weights are integers of 8 bits. Its inputs are quantized all at once; in each step its outputs of
- * the step before are, by the range of all rows. So a step is no recurrence of its rows, but the
- * body of a Scan:
+ * weights are integers of 8 bits. Its inputs are quantized all at once; in each step, the outputs
+ * of the previous step are quantized by their range over all rows. So steps of different rows are
+ * not independent, as a recurrence requires, and the step becomes the body of a Scan:
  *
  *     gates[t] = x[t] * W + (both biases)                     before, for all steps
  *     %h', %c' = lstm(gates[t] + quantized(%h) * R, %c) */
@@ -16,7 +16,7 @@ enum { MAX_SCANNED = 3 };
 
 /* ---- types ---- */
 
-/* Scale and zero point: one for each direction, or one for each column of its weight. */
+/* Checks a scale or zero point: one for each direction, or one for each column of its weight. */
 static bool check_scale(fv_op *op, int in, const fv_dim *directions, const fv_dim *columns) {
     const fv_dim *dims[2] = {directions, columns};
     return fv_recurrent_fits(op, in, fv_in_type(op, in)->rank, dims) &&
@@ -61,10 +61,10 @@ typedef struct layer {
     const fv_recurrent *r;
     const fv_recurrent_sizes *s;
     int direction;
-    fv_value *lengths; /* NULL: all rows have all steps */
+    fv_value *lengths; /* NULL: all rows have the full number of steps */
 } layer;
 
-/* Operand `in` of this direction; NULL: it is left out. */
+/* Operand `in` for this direction; NULL: it is left out. */
 static fv_value *own(const layer *l, int in) {
     return FV_CALL(l->w, "of_direction", {fv_op_in(l->op, in)}, FV_INT(l->direction));
 }
@@ -93,21 +93,21 @@ static fv_value *activation(fv_rewriter *w, const fv_act *f, fv_value *x) {
     return x;
 }
 
-/* Function i, of a sum that is clipped if the attribute asks for it. */
+/* Activation i of x, which is clipped first if the attribute clip is set. */
 static fv_value *activated(const layer *l, int i, fv_value *x) {
     if (l->r->clip > 0)
         x = FV_CALL(l->w, "clipped", {x}, FV_FLOAT(l->r->clip));
     return activation(l->w, &l->r->act[l->direction][i], x);
 }
 
-/* A gate from the sums of all gates; peephole: its place among the peepholes, -1: it has none. */
+/* A gate, from the sums of all gates; peephole: its index among the peepholes, -1: it has none. */
 static fv_value *gate(const layer *l, fv_value *all, int which, fv_value *peepholes, int peephole,
                       fv_value *cell) {
     return FV_CALL(l->w, "gate_of", {all}, FV_INT(which), FV_DIM(l->s->hidden),
                    {peephole < 0 ? NULL : peepholes}, FV_INT(peephole < 0 ? 0 : peephole), {cell});
 }
 
-/* The cell and the output that a step makes, from the sums of all gates. */
+/* The cell state and the output of a step, from the sums of all gates. */
 static void step(const layer *l, fv_value *all, fv_value *peepholes, fv_value *cell,
                  fv_value **cell_out, fv_value **h_out) {
     fv_rewriter *w = l->w;
@@ -126,15 +126,15 @@ typedef struct scan {
     fv_op *op;
     fv_region *body;
     fv_rewriter w;
-    fv_value *h, *c, *gates, *active,
-        *recent; /* in the body; active, recent: NULL without lengths */
+    /* values in the body; active, recent: NULL if there are no lengths */
+    fv_value *h, *c, *gates, *active, *recent;
 } scan;
 
 static fv_value *slice_param(fv_region *body, const char *name, const fv_value *of) {
     return fv_param_new(body, name, fv_without_axis(fv_region_module(body)->arena, of->type, 0));
 }
 
-/* Begins a Scan with the states h and c, over the first `n` of what is scanned. */
+/* Begins a Scan with the states h and c, over the first `n` of the scanned operands. */
 static scan begin(const layer *l, fv_value *const *state, int n, fv_value *const *scanned) {
     static const char *const names[] = {"gates", "active", "recent"};
     fv_op *op = l->op;
@@ -161,7 +161,7 @@ static scan begin(const layer *l, fv_value *const *state, int n, fv_value *const
     return s;
 }
 
-/* Fills the body: one step of all rows. A row that has ended keeps its state. */
+/* Builds the body: one step of all rows. A row that has ended keeps its state. */
 static bool fill(const layer *outer, scan *s, fv_value *const *constant) {
     layer l = *outer;
     fv_value *cell, *h;
@@ -179,7 +179,7 @@ static bool fill(const layer *outer, scan *s, fv_value *const *constant) {
     return fv_op_infer(s->op);
 }
 
-/* The outputs, the last output and the last cell of a direction. */
+/* The outputs, the last output and the last cell state of a direction. */
 static bool direction(const layer *l, fv_value **y) {
     fv_rewriter *w = l->w;
     bool back = l->direction || l->r->reverse;

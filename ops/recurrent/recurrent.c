@@ -1,6 +1,6 @@
 /* recurrent.c - RNN, GRU, LSTM: attributes, shapes, and the expansion into one matrix product for
- * the inputs of all steps and a recurrence over the steps (recurrent_steps.c). What AttnLSTM shares
- * of it is in recurrent.h. */
+ * the inputs of all steps and a recurrence over the steps (recurrent_steps.c). recurrent.h declares
+ * what AttnLSTM uses of it. */
 #include "ops/recurrent/recurrent.h"
 
 #include <string.h>
@@ -13,7 +13,8 @@
 
 /* ---- attributes ---- */
 
-/* Defaults are those of the operators of the same name; which of alpha and beta it takes. */
+/* Activations, and which of alpha and beta they have. Defaults of these are those of the operators
+ * with the same names. */
 static const struct act_def {
     const char *name;
     bool alpha, beta;
@@ -40,7 +41,8 @@ static const struct act_def *find_act(const char *name, size_t n) {
     return NULL;
 }
 
-/* The next of a list that the functions consume in their order, as far as it goes. */
+/* Takes the next element of a list of parameters, which functions consume in their order, if there
+ * is one left. */
 static void take(const fv_attr *list, int *at, bool takes, double *value) {
     if (takes && list && *at < list->n)
         *value = (double)list->u.floats[(*at)++];
@@ -55,7 +57,7 @@ static bool read_activations(const fv_op *op, fv_recurrent *r) {
     int na = 0, nb = 0, n = r->nacts * r->directions;
     if (names && !names->n)
         names = NULL;
-    /* RNN's default has two, whatever the direction */
+    /* the default of RNN has two names, whatever the direction is */
     if (names && names->n != n && !(r->kind == FV_CELL_RNN && names->n > n))
         return fv_op_error(op, "has %d activations, expected %d", names->n, n);
     for (int i = 0; i < n; i++) {
@@ -108,7 +110,7 @@ const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r) {
     const fv_attr *given = fv_op_find_attr(op, "hidden_size");
     if (given)
         return fv_dim_const(fv_op_module(op)->dims, given->u.i);
-    /* columns of fv.AttnLSTM's R go with more than units */
+    /* R of fv.AttnLSTM also has columns for the attention */
     return fv_op_is(op, FV_OP_fv_AttnLSTM) ? fv_in_type(op, FV_STEPS_QW)->dims[1]
                                            : fv_in_type(op, in_r)->dims[2];
 }
@@ -224,7 +226,8 @@ typedef struct expansion {
     const fv_dim *directions, *hidden;
 } expansion;
 
-/* Gates first .. first + n of the biases of W (which 0) or R (1), as [directions, 1, n, hidden]. */
+/* n gates, beginning at `first`, of the biases of W (`which` 0) or R (1), as [directions, 1, n,
+ * hidden]. */
 static fv_value *bias_of(const expansion *e, fv_value *b, int which, int first, int n) {
     const fv_dim *zero = fv_dim_const(e->t, 0), *one = fv_dim_const(e->t, 1);
     const fv_dim *all[4] = {e->directions, fv_dim_const(e->t, 2), fv_dim_const(e->t, e->r->gates),
@@ -235,8 +238,8 @@ static fv_value *bias_of(const expansion *e, fv_value *b, int which, int first, 
     return fv_w_slice(e->w, fv_w_reshape(e->w, b, 4, all), start, step, dims);
 }
 
-/* What is added to the inputs' part: both biases, but for that of a gate which is added in the
- * steps. */
+/* The bias that is added to the inputs' part: the sum of both biases, except for a gate whose
+ * recurrent bias is added in the steps. */
 static fv_value *input_bias(const expansion *e, fv_value *b) {
     int both = e->r->linear_before_reset ? e->r->gates - 1 : e->r->gates;
     fv_value *sum = FV_W2(e->w, FV_OP_Add, bias_of(e, b, 0, 0, both), bias_of(e, b, 1, 0, both));
@@ -269,7 +272,7 @@ fv_value *fv_w_lengths(fv_rewriter *w, const fv_op *op, int in, int least, const
     return fv_op_in(op, in) ? fv_w_op(w, FV_OP_fv_Lengths, 1, &op->in[in], 2, a) : NULL;
 }
 
-/* Results that nobody uses are left out: they take no memory then. */
+/* Results without uses are left out, so that they take no memory. */
 static fv_op *steps_op(fv_op *op, fv_op_id id, int nin, fv_value *const *in) {
     static const char *const keep[] = {"activations",  "activation_alpha", "activation_beta",
                                        "clip",         "direction",        "hidden_size",
@@ -458,8 +461,8 @@ const fv_opdef fv_ops_recurrent[] = {
      .name = "Lengths",
      .id = FV_OP_fv_Lengths,
      .since = {1},
-     .doc = "as many steps as each row has, `least` to `most`; another number is an index out of "
-            "range",
+     .doc = "the number of steps of each row, from `least` to `most`; another number is an index "
+            "out of range",
      .in = {{"X", "T", .rank = FV_RANK(1)}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_A_REQUIRED("most", DIMS), FV_A_INT("least", 0)},

@@ -1,9 +1,8 @@
-/* recurrent.h - what RNN, GRU, LSTM and AttnLSTM say with their attributes, as expansion and steps
- * read it.
+/* recurrent.h - the attributes of RNN, GRU, LSTM and AttnLSTM, as expansion and steps use them.
  *
- * Gates are numbered as the standard lays out W, R and B: RNN i; GRU z r h; LSTM i o f c. The
- * inputs' part of all gates and all steps is one matrix product, x[t, b, (direction, gate, unit)];
- * what is left are fv.RNN, fv.GRU and fv.LSTM, recurrences over the steps. */
+ * Gates are numbered in the order in which the standard stores them in W, R and B: RNN i; GRU z r
+ * h; LSTM i o f c. The inputs' part of all gates and all steps is one matrix product, x[t, b,
+ * (direction, gate, unit)]; the rest is fv.RNN, fv.GRU or fv.LSTM, a recurrence over the steps. */
 #ifndef FV_OPS_RECURRENT_RECURRENT_H
 #define FV_OPS_RECURRENT_RECURRENT_H
 
@@ -36,15 +35,16 @@ typedef struct fv_recurrent {
     fv_cell_kind kind;
     int gates;      /* 1, 3 or 4 */
     int directions; /* 1 or 2 */
-    bool reverse;   /* the first direction runs backwards; the second always does */
+    bool reverse;   /* whether the first direction runs backwards; the second one always does */
     bool batch_first;
     bool input_forget, linear_before_reset;
     double clip;                /* 0: none */
     int nacts;                  /* 1, 2 or 3: f, g, h */
-    fv_act act[2][FV_MAX_ACTS]; /* of each direction */
+    fv_act act[2][FV_MAX_ACTS]; /* for each direction */
 } fv_recurrent;
 
-/* Operands. fv.GRU has the recurrent bias of gate h where it is added before the reset. */
+/* Operands. fv.GRU has the recurrent bias of gate h as an operand if it is added before the
+ * reset. */
 enum { FV_REC_X, FV_REC_W, FV_REC_R, FV_REC_B, FV_REC_LENS, FV_REC_H, FV_REC_C, FV_REC_P };
 enum {
     FV_STEPS_X,
@@ -55,7 +55,7 @@ enum {
     FV_STEPS_P,
     FV_STEPS_B = FV_STEPS_C
 };
-/* Of AttnLSTM and fv.AttnLSTM, which has the query layer, keys, attention vector and memory. */
+/* Further operands of AttnLSTM and fv.AttnLSTM: query layer, keys, attention vector and memory. */
 enum { FV_REC_QW = FV_REC_P + 1, FV_REC_MW, FV_REC_V, FV_REC_M, FV_REC_MEMORY_LENS, FV_REC_AW };
 enum {
     FV_STEPS_QW = FV_STEPS_P + 1,
@@ -71,27 +71,27 @@ typedef struct fv_recurrent_sizes {
     const fv_dim *seq, *batch, *directions, *hidden;
 } fv_recurrent_sizes;
 
-/* The attributes of an op of either kind; false after a diagnostic. */
+/* Reads the attributes of an op of either kind; false after a diagnostic. */
 bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) FV_MUST_USE;
-/* hidden_size, or what R says. */
+/* The attribute hidden_size, or the size of R. */
 const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r);
-/* The same, and what X and R, operand `in_r`, tell. */
+/* Reads the attributes, and the sizes given by X and R, operand `in_r`. */
 bool fv_recurrent_read_sizes(fv_op *op, int in_r, fv_recurrent *r,
                              fv_recurrent_sizes *s) FV_MUST_USE;
-/* Has an operand, if it is there, these dims? False after a diagnostic. */
+/* Checks that an operand, if present, has these dims. False after a diagnostic. */
 bool fv_recurrent_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
-/* Dims of what holds the state of every direction and batch row. */
+/* The dims of a state of all directions and batch rows. */
 void fv_recurrent_state_dims(const fv_recurrent *r, const fv_recurrent_sizes *s,
                              const fv_dim **dims);
 void fv_recurrent_infer_results(fv_op *op, const fv_recurrent *r, const fv_recurrent_sizes *s);
-/* x * weights^T + b of all gates, directions and steps at once, for weights [directions, gates *
+/* x * weights^T + b for all gates, directions and steps at once, with weights [directions, gates *
  * hidden, inputs]. */
 fv_value *fv_w_recurrent_input(fv_rewriter *w, const fv_op *op, const fv_recurrent *r,
                                const fv_dim *hidden, fv_value *weights);
-/* How many steps each row has, `least` to `most`, which data say: asked once. NULL, where the
- * operand is left out. */
+/* The number of steps of each row, which is data; the run checks once that it is from `least` to
+ * `most`. NULL if the operand is left out. */
 fv_value *fv_w_lengths(fv_rewriter *w, const fv_op *op, int in, int least, const fv_dim *most);
-/* The op of the steps, over these operands, in place of op. */
+/* Replaces op by the op of the steps, with these operands. */
 bool fv_w_recurrent_steps(fv_rewriter *w, fv_op *op, fv_op_id steps, int nin,
                           fv_value *const *in) FV_MUST_USE;
 struct fv_recurrence;

@@ -1,17 +1,18 @@
-/* recurrent_steps.c - RNN, GRU, LSTM and AttnLSTM as recurrences: what a step makes of the state.
+/* recurrent_steps.c - RNN, GRU, LSTM and AttnLSTM as recurrences: how a step computes the states.
  *
- *     h = act(x + (sum k: before(h[.., k]) * R[.., k]))        gate by gate; x is the inputs' part
+ *     h = act(x + (sum k: before(h[.., k]) * R[.., k]))        for each gate; x is the inputs' part
  *                                                              of the gates
  *
- * A row that has fewer steps than others keeps its state in those that are left, and writes zeros.
+ * A row that has fewer steps than others keeps its state in the remaining ones, and its outputs
+ * there are zeros.
  *
- * A step of AttnLSTM is one of LSTM, of which the inputs have what the step before attended to; and
- * attention (Bahdanau et al., arXiv:1409.0473), in parts that are each made for a whole row before
- * the next one, as a softmax asks for:
+ * A step of AttnLSTM is one of LSTM whose inputs include the attention of the previous step; then
+ * it computes the attention (Bahdanau et al., arXiv:1409.0473) in parts, each of which is complete
+ * for a row before the next one begins, as a softmax requires:
  *
  *     all = (h, attention), so that gates are sums over one state
- *     score[s] = sum a: v[a] * tanh(keys[a, s] + (sum u: h[u] * QW[u, a]))      keys are made
- *     before, for all steps
+ *     score[s] = sum a: v[a] * tanh(keys[a, s] + (sum u: h[u] * QW[u, a]))      keys are computed
+ *                                                                       before, for all steps
  *     context[m] = sum s: softmax(score)[s] * memory[s, m]
  *     attention = context, or (h, context) * AW */
 #include "ops/recurrent/recurrent.h"
@@ -22,7 +23,7 @@
 #include "ir/definition/recurrence.h"
 #include "ir/graph/infer.h"
 
-/* The index of the element of a state that is computed. */
+/* Indices of the element of a state that is computed. */
 typedef struct cell_index {
     fv_expr *dir, *row, *unit;
 } cell_index;
@@ -32,13 +33,15 @@ typedef struct cell {
     fv_recurrence *r;
     fv_arena *a;
     fv_recurrent of;
-    fv_elem e; /* arithmetic */
+    fv_elem e; /* type of the computation */
     const fv_dim *seq, *hidden;
     int nindex;
-    fv_var *index[3], *k; /* of a state: [direction,] row, unit; what is summed over */
+    fv_var *index[3], *k; /* indices of a state: [direction,] row, unit; k: variable of sums */
     cell_index at;
-    fv_expr *length, *active; /* steps of the row; has it this one? NULL: all rows have all */
-    fv_expr *time, *place;    /* the position in the sequence: where it is read, and written */
+    /* length: steps of the row; active: whether it has this step, NULL: all rows have all steps */
+    fv_expr *length, *active;
+    /* position in the sequence at which it is read, and at which it is written */
+    fv_expr *time, *place;
 } cell;
 
 static fv_expr *integer(const cell *z, int64_t n) {
@@ -88,7 +91,7 @@ static fv_expr *act_of(const cell *z, const fv_act *f, fv_expr *x) {
     return x;
 }
 
-/* Function i of the direction; both are computed where they differ. */
+/* Function i of the direction; if directions have different functions, both are computed. */
 static fv_expr *apply(const cell *z, int i, fv_expr *x) {
     const fv_act *f = &z->of.act[0][i], *g = &z->of.act[1][i];
     fv_expr *y = act_of(z, f, x);
@@ -98,16 +101,17 @@ static fv_expr *apply(const cell *z, int i, fv_expr *x) {
                 : fv_x_select(z->a, bin(z, FV_X_EQ, z->at.dir, integer(z, 0)), y, act_of(z, g, x));
 }
 
-/* Of the sum of a gate, clipped. ONNX Runtime clips gates alone, not the cell; so do we. */
+/* The activation of a gate's sum, which is clipped first. As in ONNX Runtime, gates are clipped,
+ * but not the cell. */
 static fv_expr *activate(const cell *z, int i, fv_expr *x) {
     if (z->of.clip > 0)
         x = bin(z, FV_X_MAX, bin(z, FV_X_MIN, x, number(z, z->of.clip)), number(z, -z->of.clip));
     return apply(z, i, x);
 }
 
-/* ---- what a gate is made of ---- */
+/* ---- the sum of a gate ---- */
 
-/* Unit `unit` of that gate or peephole, among those of a direction. */
+/* The index of `unit` of that gate or peephole among all units of a direction. */
 static fv_expr *of_gate(const cell *z, int gate) {
     return bin(z, FV_X_ADD, bin(z, FV_X_MUL, integer(z, gate), fv_x_dim(z->a, z->hidden)),
                z->at.unit);
@@ -122,7 +126,7 @@ static fv_expr *input(const cell *z, int gate) {
                      (fv_expr *[]){first ? z->at.row : z->time, first ? z->time : z->at.row, at});
 }
 
-/* Element of a state, at its own indices or at unit k. */
+/* An element of a state, with the current direction and row, at that unit. */
 static fv_expr *state_at(const cell *z, const fv_value *s, fv_expr *unit) {
     fv_expr *at[3] = {z->at.dir, z->at.row, unit};
     return fv_state_load(z->d, s, at + (z->nindex == 2));
@@ -132,7 +136,8 @@ static fv_expr *own(const cell *z, const fv_value *s) {
     return state_at(z, s, z->at.unit);
 }
 
-/* sum k: s[.., k] * R[.., unit of the gate, k]; of AttnLSTM, k goes on over what was attended to */
+/* sum k: s[.., k] * R[.., unit of the gate, k]; for AttnLSTM, k includes the elements of the
+ * attention */
 static fv_expr *product(const cell *z, const fv_value *s, int gate) {
     fv_expr *k = fv_x_var(z->a, z->k),
             *weight = fv_d_load(z->d, FV_STEPS_R, (fv_expr *[]){z->at.dir, of_gate(z, gate), k});
@@ -144,7 +149,7 @@ static fv_expr *gate_sum(const cell *z, const fv_value *s, int gate) {
     return bin(z, FV_X_ADD, input(z, gate), product(z, s, gate));
 }
 
-/* Peephole k of i, o, f. */
+/* Adds peephole k (of i, o, f) times the cell state to a sum. */
 static fv_expr *peephole(const cell *z, int k, fv_expr *sum, fv_expr *cell_state) {
     if (!has(z, FV_STEPS_P))
         return sum;
@@ -154,7 +159,7 @@ static fv_expr *peephole(const cell *z, int k, fv_expr *sum, fv_expr *cell_state
 
 /* ---- states ---- */
 
-/* A state that begins as that operand, or as 0. */
+/* A state whose initial value is that operand, or 0. */
 static fv_state *state(const cell *z, const char *name, int in) {
     fv_expr *at[3] = {z->of.batch_first ? z->at.row : z->at.dir,
                       z->of.batch_first ? z->at.dir : z->at.row, z->at.unit};
@@ -162,7 +167,7 @@ static fv_state *state(const cell *z, const char *name, int in) {
     return fv_recurrence_state(z->d, z->r, name, z->e, z->nindex, z->index, first);
 }
 
-/* What each step makes for those below it. */
+/* A value that each step computes anew, for use by later parts of the step. */
 static fv_state *made(const cell *z, const char *name) {
     return fv_recurrence_state(z->d, z->r, name, z->e, z->nindex, z->index, NULL);
 }
@@ -183,7 +188,7 @@ static fv_state *rnn(const cell *z) {
     return h;
 }
 
-/* The steps of c and h, whose gates are sums over what was kept, h or what has it. */
+/* The step of c and h, where gates are sums over `kept`, which is h or contains it. */
 static void lstm_steps(const cell *z, fv_state *c, fv_state *h, const fv_value *kept) {
     enum { I, O, F, C };
     fv_expr *before = own(z, c->before);
@@ -221,7 +226,7 @@ static fv_state *gru_linear(const cell *z) {
     return h;
 }
 
-/* The reset gate comes before the product of the candidate: a step is two products, one after the
+/* The reset gate precedes the product of the candidate, so a step has two products, one after the
  * other. */
 static fv_state *gru(const cell *z) {
     fv_state *update = made(z, "z"), *kept = made(z, "rh"), *h = state(z, "h", FV_STEPS_H);
@@ -235,7 +240,7 @@ static fv_state *gru(const cell *z) {
 
 /* ---- attention ---- */
 
-/* A new axis, and what each step makes along it; `v` may be NULL: one number for a row. */
+/* A value that each step computes along an axis of its own; `v` NULL: one number for each row. */
 static fv_state *made_along(const cell *z, const char *name, fv_var *v) {
     fv_var *index[3];
     int n = z->nindex - 1;
@@ -257,7 +262,7 @@ static fv_expr *sum_over(const cell *z, fv_var *v, fv_expr *x, fv_expr *y) {
     return fv_x_reduce(z->a, FV_SUM, 1, &v, bin(z, FV_X_MUL, x, y));
 }
 
-/* Element i of the state x, or of the elements that follow it. */
+/* Element i of the concatenation of states x and `behind`. */
 static fv_expr *joined(const cell *z, const fv_state *x, const fv_state *behind, fv_expr *i) {
     fv_expr *n = fv_x_dim(z->a, x->now->type->dims[x->rank - 1]),
             *at[3] = {z->at.dir, z->at.row, i}, *zero = number(z, 0);
@@ -269,7 +274,7 @@ static fv_expr *joined(const cell *z, const fv_state *x, const fv_state *behind,
     return fv_x_select(z->a, first, a, b);
 }
 
-/* score[s]; positions after the row's memory do not count. */
+/* score[s]; -inf for positions after the end of the row's memory. */
 static fv_expr *score(const cell *z, const fv_state *query, fv_var *s) {
     fv_var *a = fv_d_var(z->d, "a", query->now->type->dims[query->rank - 1]);
     fv_expr *key =
@@ -284,7 +289,7 @@ static fv_expr *score(const cell *z, const fv_state *query, fv_var *s) {
     return fv_x_select(z->a, bin(z, FV_X_LT, var(z, s), length), x, number(z, -INFINITY));
 }
 
-/* The context of h: states for each of what a softmax asks for along the whole memory. */
+/* The context of h, in parts for each stage of a softmax over the whole memory. */
 static fv_state *attend(const cell *z, const fv_state *h) {
     const fv_type *keys = fv_in_type(z->d->op, FV_STEPS_KEYS),
                   *memory = fv_in_type(z->d->op, FV_STEPS_M);
@@ -310,7 +315,7 @@ static fv_state *attend(const cell *z, const fv_state *h) {
     return context;
 }
 
-/* The attention layer over h and context, where there is one. */
+/* The attention layer applied to h and context, if there is one. */
 static fv_state *attention_layer(const cell *z, const fv_state *h, fv_state *context) {
     const fv_type *layer = fv_in_type(z->d->op, FV_STEPS_AW);
     if (!layer)
@@ -324,8 +329,8 @@ static fv_state *attention_layer(const cell *z, const fv_state *h, fv_state *con
     return attention;
 }
 
-/* Before the first step, what was attended to is zeros. Its steps come last; gates read what it
- * was. */
+/* The attention is zero before the first step. It is the last part of a step; gates read that of
+ * the previous step. */
 static fv_state *attention_lstm(const cell *z, fv_state **cell_state, fv_state **kept) {
     fv_state *c = *cell_state = state(z, "c", FV_STEPS_C), *h = made(z, "h");
     fv_state *attention = attention_layer(z, h, attend(z, h));
@@ -344,7 +349,7 @@ static fv_state *attention_lstm(const cell *z, fv_state **cell_state, fv_state *
 
 /* ---- the recurrence ---- */
 
-/* How many steps a row has, and where in the sequence each is. */
+/* Sets the number of steps of a row, and the position of each step in the sequence. */
 static void place_steps(cell *z) {
     fv_expr *t = fv_x_var(z->a, z->r->t), *n = fv_x_dim(z->a, z->seq),
             *last = bin(z, FV_X_SUB, n, integer(z, 1));
@@ -361,7 +366,7 @@ static void place_steps(cell *z) {
         back = fv_x_select(z->a, bin(z, FV_X_EQ, z->at.dir, integer(z, 0)), t, back);
     z->place = varies || z->of.reverse ? back : t;
     z->time = z->place;
-    if (z->active && z->place != t) /* indices that come from data are checked */
+    if (z->active && z->place != t) /* clamped, since indices that come from data are checked */
         z->time = bin(z, FV_X_MAX, integer(z, 0), bin(z, FV_X_MIN, z->place, last));
 }
 
@@ -383,7 +388,7 @@ static void set_axes(cell *z) {
     place_steps(z);
 }
 
-/* A state at the end: 0 where there was no step, as ONNX Runtime has it. */
+/* Sets a result to a state after the last step; 0 if there was no step, as in ONNX Runtime. */
 static void give_last(const cell *z, int out, const fv_state *s) {
     fv_expr *at[3] = {z->of.batch_first ? z->at.row : z->at.dir,
                       z->of.batch_first ? z->at.dir : z->at.row, z->at.unit},
@@ -393,8 +398,8 @@ static void give_last(const cell *z, int out, const fv_state *s) {
     fv_recurrence_last(z->d, z->r, out, at, x);
 }
 
-/* h; the cell state, where there is one; and the state that has h before a step, where that is
- * another one. */
+/* Builds the states: returns h; sets the cell state, if there is one, and `kept`, the state that
+ * contains h before a step, if it is another one. */
 static fv_state *of_kind(const cell *z, fv_state **cell_state, fv_state **kept) {
     if (z->of.kind == FV_CELL_RNN)
         return rnn(z);

@@ -1,4 +1,4 @@
-/* along.c - operators along one axis whose results are positions or running sums. */
+/* along.c - operators along one axis whose results are positions or cumulative sums. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -46,7 +46,7 @@ static bool decompose_arg(fv_rewriter *w, fv_op *op) {
 
 /* ---- Hardmax ---- */
 
-/* Before opset 13: over all axes from `axis` on. */
+/* Before opset 13 it was over all axes from `axis` on. */
 static bool upgrade_hardmax(fv_op *op, int version) {
     if (version < 13) {
         fv_op_set_int(op, "axis", fv_op_int_of(op, "axis", version));
@@ -86,10 +86,10 @@ static bool infer_cumulate(fv_op *op) {
     return true;
 }
 
-/* Three dims: the product of the axes before an axis, which may depend on data, the dim of that
- * axis, and the product of the axes after it. Each is a sum over all possible axes of terms of
- * which one is not 0; products of choices would become too long. If the axis is out of range all
- * are 0, and the run refuses the shape. */
+/* Sets three dims: the product of the axes before an axis, which may be data, the dim of that axis,
+ * and the product of the axes after it. Each is a sum of one term for each possible axis, of which
+ * one is not 0, since products of choices would become too long. If the axis is out of range, all
+ * are 0, and the run reports an error for the shape. */
 static void three_axes(fv_op *op, const fv_dim *axis, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -152,8 +152,8 @@ const fv_opdef fv_ops_along[] = {
      .name = "ArgMax",
      .id = FV_OP_fv_ArgMax,
      .since = {1},
-     .doc = "position of the largest element along an axis, counted from 0, which is dropped; of a "
-            "NaN if there is one",
+     .doc = "the index of the largest element, or of a NaN, along an axis, which is removed; the "
+            "axis is not counted from the end",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
@@ -167,8 +167,8 @@ const fv_opdef fv_ops_along[] = {
      .name = "ArgMin",
      .id = FV_OP_fv_ArgMin,
      .since = {1},
-     .doc = "position of the smallest element along an axis, counted from 0, which is dropped; of "
-            "a NaN if there is one",
+     .doc = "the index of the smallest element, or of a NaN, along an axis, which is removed; the "
+            "axis is not counted from the end",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
@@ -203,7 +203,7 @@ const fv_opdef fv_ops_along[] = {
      .name = "Hardmax",
      .id = FV_OP_fv_Hardmax,
      .since = {1},
-     .doc = "1 at the first largest element along an axis, elsewhere 0",
+     .doc = "1 for the first of the largest elements along an axis, 0 for all others",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("axis", -1)},
@@ -218,7 +218,8 @@ const fv_opdef fv_ops_along[] = {
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1),
-               FV_A_INT("flatten", 0)}, /* ours: over all axes from `axis` on, as before opset 13 */
+               /* an attribute of Fovea: over all axes from `axis` on, as before opset 13 */
+               FV_A_INT("flatten", 0)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
      .decompose = decompose_hardmax,
@@ -249,7 +250,7 @@ const fv_opdef fv_ops_along[] = {
      .name = "Cumulate",
      .id = FV_OP_fv_Cumulate,
      .since = {1},
-     .doc = "running sums or products along the middle one of three axes",
+     .doc = "cumulative sums or products along the middle of three axes",
      .in = {{"X", "T", .rank = FV_RANK(3)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},

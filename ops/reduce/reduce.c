@@ -1,9 +1,10 @@
 /* reduce.c - reductions over axes.
  *
- * All become fv.Reduce, which keeps the axes: axis i of extent e runs over e elements for each of
- * its dims outputs. Where the axes are known that is (dim, 1) for a reduced and (1, dim) for a kept
- * one; where they come from data, both are expressions of it, decided at run time. Where not even
- * their number is known, what is reduced is a symbol for each axis, which the run binds. */
+ * All become fv.Reduce, which keeps the axes: along axis i, each of dims[i] outputs reduces
+ * extent[i] elements. For a known axis, dims and extent are 1 and the dim if it is reduced, and
+ * the dim and 1 if it is kept; for axes that are data, both are expressions over symbols. If even
+ * their number is not known, there is a symbol for each axis that states whether it is reduced, and
+ * the run binds it. */
 
 #include "ops/reduce/reduce.h"
 
@@ -36,7 +37,8 @@ static bool infer_fv_reduce(fv_op *op) {
     if (d->n != t->rank || e->n != t->rank)
         return fv_op_error(op, "has %d dims and %d extents for rank %d", d->n, e->n, t->rank);
     fv_module *m = fv_op_module(op);
-    for (int i = 0; i < t->rank; i++) { /* one of the two is 1, the other one the operand's */
+    /* one of the two is 1, the other one is the dim of the operand */
+    for (int i = 0; i < t->rank; i++) {
         const fv_dim *n = fv_dim_add(m->dims, d->u.dims[i],
                                      fv_dim_sub(m->dims, e->u.dims[i], fv_dim_const(m->dims, 1)));
         if (!fv_module_assume(m, n, t->dims[i], "dims of a reduction"))
@@ -55,7 +57,7 @@ static fv_expr *mul(fv_definer *d, fv_expr *a, fv_expr *b) {
     return fv_x_bin(d->arena, FV_X_MUL, a, b);
 }
 
-/* Is x finite? x - x is 0 then. */
+/* x if it is finite, that is, if x - x is 0; else 0. */
 static fv_expr *finite_or_zero(fv_definer *d, fv_expr *x) {
     fv_elem t = (fv_elem)x->type.elem;
     fv_expr *zero = fv_x_const(d->arena, t, 0);
@@ -74,8 +76,8 @@ static fv_expr *over(reduction *r, fv_reduce_kind kind, fv_expr *body) {
     return r->nvars ? fv_x_reduce(r->d->arena, kind, r->nvars, r->vars, body) : body;
 }
 
-/* The sum over all elements x, with variables of its own, since it is nested in another reduction
- * over them. */
+/* The maximum of x over all elements, with variables of its own, since it is nested in another
+ * reduction over them. */
 static fv_expr *largest(const reduction *r, fv_expr *x) {
     reduction own = {.d = r->d, .nvars = r->nvars};
     fv_expr *to[FV_MAX_RANK];
@@ -112,7 +114,7 @@ static fv_expr *reduce_by(reduction *r, const char *kind) {
         return over(r, FV_SUM, fv_x_un(a, FV_X_ABS, x));
     if (!strcmp(kind, "ReduceSumSquare"))
         return over(r, FV_SUM, mul(r->d, x, x));
-    /* the rest is of real numbers: integers go through f64 */
+    /* the other kinds are of real numbers: integers are converted to f64 */
     fv_elem real = fv_elem_is_float(t) ? t : FV_F64;
     x = fv_x_convert(a, real, x);
     if (!strcmp(kind, "ReduceL2"))
@@ -156,7 +158,8 @@ static const char *axes_of_rank(const fv_op *op) {
                      fv_in_type(op, 0)->rank);
 }
 
-/* Without keepdims an axis that is there twice would leave one more than their number says. */
+/* Without keepdims, an axis that is listed twice would leave more axes than their number suggests;
+ * the run checks that there is none. */
 static bool require_distinct(fv_op *op, const fv_dim *const *flags, int rank, int n) {
     fv_module *m = fv_op_module(op);
     const fv_dim *sum = fv_dim_const(m->dims, 0);
@@ -167,7 +170,7 @@ static bool require_distinct(fv_op *op, const fv_dim *const *flags, int rank, in
            fv_op_error(op, "an axis is there twice, without keepdims");
 }
 
-/* For each axis, 1 where it is reduced and 0 where it is kept: constants, or expressions of the
+/* For each axis, 1 if it is reduced and 0 if it is kept: constants, or expressions over the
  * elements of `axes`. */
 static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
     fv_dims *t = fv_op_module(op)->dims;
@@ -209,8 +212,8 @@ static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
     return constant || n == 1 || fv_op_int(op, "keepdims") || require_distinct(op, flags, rank, n);
 }
 
-/* The dims of the result: all axes with 1 for reduced ones, or only the kept ones. Axis j of the
- * latter is the axis i that is kept and has j kept ones before it. */
+/* The dims of the result: all axes with 1 for reduced ones, or only the kept ones. In the latter
+ * case axis j is the kept axis i that has j kept axes before it. */
 static int result_dims(fv_op *op, const fv_dim *const *flags, int count, bool keep,
                        const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
@@ -230,7 +233,7 @@ static int result_dims(fv_op *op, const fv_dim *const *flags, int count, bool ke
             d = fv_dim_add(t, d, fv_dim_mul(t, here, in->dims[i]));
             before = fv_name_dim(op, "kept", fv_dim_add(t, before, kept));
         }
-        /* the product of many such sums has more terms than memory */
+        /* names the dim, since the product of several such sums would have too many terms */
         dims[j] = fv_name_dim(op, "dim", d);
     }
     return rank;
@@ -244,7 +247,7 @@ bool fv_has_open_axes(const fv_op *op) {
            !fv_dim_is_const(t->dims[0]);
 }
 
-/* What a user can do about a number that is not known. */
+/* A hint for the user if the number of axes is not known. */
 static const char *fix_hint(const fv_op *op) {
     const fv_dim *d = fv_in_type(op, 1)->dims[0];
     return d->kind == FV_DIM_SYMBOL && !d->from_data
@@ -257,8 +260,8 @@ static bool keeps_dims(const fv_op *op) {
     return fv_op_int(op, "keepdims") != 0;
 }
 
-/* Without keepdims the number of axes decides the rank of the result. If all axes are listed, none
- * is left; an empty list means all axes. */
+/* Without keepdims the number of axes determines the rank of the result. If rank is 0, all axes
+ * must be listed; an empty list means all axes. */
 bool fv_fix_axes(fv_op *op, int rank) {
     const fv_type *in = fv_in_type(op, 0);
     bool all = rank == 0 && !fv_op_int(op, "noop_with_empty_axes");
@@ -285,8 +288,8 @@ static bool infer_open(fv_op *op) {
     return true;
 }
 
-/* For each axis 1 where it is reduced, else 0: how often it is among the axes, from the start or
- * the end, and at most 1. */
+/* For each axis 1 if it is reduced, else 0: the number of its occurrences in the list, counted from
+ * the start or the end, and at most 1. */
 static fv_value *open_flags(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     int rank = fv_in_type(op, 0)->rank;
@@ -329,7 +332,7 @@ static bool decompose_open(fv_rewriter *w, fv_op *op) {
         dims[i] = all ? one : out->dims[i];
         extent[i] = all ? in->dims[i] : fv_dim_sub(t, fv_dim_add(t, in->dims[i], one), dims[i]);
     }
-    if (all) { /* no axis is left */
+    if (all) { /* no axis remains */
         fv_w_bind(w, flags, in->rank, dims);
     } else {
         fv_value *is = flags ? fv_w_cast(w, flags, FV_BOOL) : NULL;
@@ -386,7 +389,7 @@ static bool decompose_reduce(fv_rewriter *w, fv_op *op) {
 }
 
 #define VERSIONS(...) {__VA_ARGS__}
-/* REDUCTION(name, versions, the last one with axes as attribute, types, doc) */
+/* REDUCTION(name, versions, last version with axes as an attribute, types, doc) */
 #define REDUCTION(nm, versions, last, set, text)                                                   \
     {.domain = "",                                                                                 \
      .name = #nm,                                                                                  \
@@ -410,7 +413,8 @@ const fv_opdef fv_ops_reduce[] = {
      .name = "Reduce",
      .id = FV_OP_fv_Reduce,
      .since = {1},
-     .doc = "a reduction that keeps its axes: extent[i] elements for each of dims[i]",
+     .doc = "a reduction that keeps its axes: along axis i, dims[i] outputs, each of extent[i] "
+            "elements",
      .in = {{"X", "T"}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("kind", STRING), FV_A_REQUIRED("dims", DIMS),

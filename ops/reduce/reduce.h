@@ -4,10 +4,10 @@
 
 #include "ir/graph/graph.h"
 
-/* Is it a reduction over axes of which only the run knows how many there are? */
+/* Whether it is a reduction over axes whose number only the run knows. */
 bool fv_has_open_axes(const fv_op *op) FV_MUST_USE;
-/* Such a reduction without keepdims gives a tensor of that rank, which the run checks. False after
- * a diagnostic. */
+/* Sets the rank of such a reduction without keepdims; the run checks it. False after a
+ * diagnostic. */
 bool fv_fix_axes(fv_op *op, int rank) FV_MUST_USE;
 
 #endif

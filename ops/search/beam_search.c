@@ -1,5 +1,5 @@
-/* beam_search.c - BeamSearch and WhisperBeamSearch: of each prompt the sequences that a graph
- * scores highest, several of them at a time. */
+/* beam_search.c - BeamSearch and WhisperBeamSearch: for each prompt, find the sequences of tokens
+ * with the highest scores of a graph, several of them at a time. */
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -24,13 +24,13 @@ enum {
     PROCESSOR
 };
 enum {
-    /* what WhisperBeamSearch takes, too */
+    /* further operands of WhisperBeamSearch */
     CROSS_HEADS = PROCESSOR + 1,
     FORCED_IDS,
     TEMPERATURE
 };
 enum {
-    /* the last two are WhisperBeamSearch's */
+    /* the last two are results of WhisperBeamSearch only */
     OUT_SEQUENCES,
     OUT_SCORES,
     OUT_ALL_SCORES,
@@ -40,14 +40,14 @@ enum {
 
 typedef struct beam_search {
     fv_search s;
-    /* for each prompt: tokens that are considered in an iteration; sequences that are returned */
+    /* for each prompt: number of tokens that an iteration considers; number of returned
+     * sequences */
     const fv_dim *candidates, *returned;
-    bool early; /* as many that have ended as there are beams are enough */
+    bool early; /* whether the search ends when as many sequences have ended as there are beams */
     fv_timestamps times;
 } beam_search;
 
-/* What is given is among the beams; and of twice as many tokens as there are beams, as many do not
- * end their sequence. */
+/* Checks that no more sequences are returned than there are beams. */
 static bool check_counts(const beam_search *b) {
     const fv_search *s = &b->s;
     fv_module *m = fv_op_module(s->op);
@@ -61,7 +61,7 @@ static bool check_counts(const beam_search *b) {
                         fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->size.beams)));
 }
 
-/* Does it return the scores of all iterations? */
+/* Whether the scores of all iterations are returned. */
 static bool gives_all(const fv_op *op) {
     return op->nout > OUT_ALL_SCORES && op->out[OUT_ALL_SCORES];
 }
@@ -82,7 +82,7 @@ static bool check_left_out(const fv_op *op, const fv_dim *beams) {
                            "that gives such scores of each layer");
 }
 
-/* Are there scores of what the encoder read, which somebody wants? */
+/* Whether cross-attention scores are requested. */
 static bool shows(const fv_op *op) {
     return is_whisper(op) && gives(op, OUT_CROSS);
 }
@@ -109,7 +109,7 @@ static bool read_model(fv_op *op, fv_search *s) {
     return true;
 }
 
-/* What the answers begin with, where an encoder reads the prompts. */
+/* Reads the tokens with which answers begin, for models with an encoder. */
 static bool read_answers(fv_op *op, fv_search *s) {
     const fv_value *first = fv_op_in(op, DECODER_IDS);
     int64_t start = fv_op_int(op, "decoder_start_token_id");
@@ -128,7 +128,7 @@ static bool read_answers(fv_op *op, fv_search *s) {
                               (const fv_dim *[]){s->size.batch, s->size.prompt});
 }
 
-/* The token of silence, by either of its names. */
+/* The token of silence, given by either of two attributes. */
 static int64_t no_speech_token(const fv_op *op) {
     int64_t newer = fv_op_int(op, "no_speech_token_id");
     return newer >= 0 ? newer : fv_op_int(op, "no_speech_token");
@@ -138,8 +138,8 @@ static int64_t token(const fv_op *op, const char *name) {
     return is_whisper(op) ? fv_op_int(op, name) : -1;
 }
 
-/* Whisper has rules for tokens of times where logits_processor is 1; which these are, attributes of
- * WhisperBeamSearch tell. */
+/* Reads the rules for Whisper's tokens of times, which apply if logits_processor is 1; attributes
+ * of WhisperBeamSearch state which tokens these are. */
 static void read_times(fv_op *op, beam_search *b) {
     int64_t processor;
     b->times = (fv_timestamps){.processor = fv_op_in(op, PROCESSOR),
@@ -203,7 +203,7 @@ static bool is_of(const fv_search *s, int64_t token) {
     return token >= 0 && token < s->graphs.vocabulary->value;
 }
 
-/* Are the tokens that only some results need in the vocabulary? */
+/* Checks that tokens that only some results need are in the vocabulary. */
 static bool check_tokens(const fv_search *s) {
     int64_t silence = gives(s->op, OUT_NO_SPEECH) ? no_speech_token(s->op) : 0;
     if (s->scores.times && (s->scores.times->first == 0 || !is_of(s, s->scores.times->first)))
@@ -217,7 +217,7 @@ static bool check_tokens(const fv_search *s) {
                        (long long)silence);
 }
 
-/* The number of iterations is known in the run only. */
+/* Infers the cross-attention scores; the number of iterations is known in the run only. */
 static void infer_shown(const beam_search *b) {
     const fv_search *s = &b->s;
     const fv_dim *all =
@@ -260,10 +260,10 @@ static bool infer(fv_op *op) {
 
 /* ---- sequences that have ended ---- */
 
-/* As many of each prompt as there are beams, the best first. */
+/* The sequences found for each prompt, as many as there are beams, the best first. */
 typedef struct found {
-    fv_value *scores; /* f32 [batch, beams]; -infinity: there is none */
-    /* i32 [batch, beams, most]; if scores of the encoder's input are requested, followed by as many
+    fv_value *scores; /* f32 [batch, beams]; -infinity: no sequence */
+    /* i32 [batch, beams, most]; if cross-attention scores are requested, followed by as many
      * elements for paths */
     fv_value *tokens;
 } found;
@@ -272,7 +272,7 @@ static const fv_dim *width(const fv_search *s) {
     return shows(s->op) ? fv_dim_mul(s->t, s->size.most, fv_dim_const(s->t, 2)) : s->size.most;
 }
 
-/* Tokens [.., most], and the paths of the same sequences. */
+/* Tokens [.., most], followed by the paths of the same sequences if these are needed. */
 static fv_value *with_paths(fv_rewriter *w, const fv_search *s, fv_value *tokens, fv_value *paths) {
     fv_attr axis = fv_attr_int(w->module, "axis", -1);
     return shows(s->op) ? fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){tokens, paths}, 1, &axis)
@@ -285,7 +285,7 @@ static found none_found(fv_rewriter *w, const fv_search *s) {
                            FV_DIM(width(s)), FV_INT(s->pad))};
 }
 
-/* The n best of both; of equal ones those that were found before. */
+/* The n best of both; of equal ones those that were found earlier. */
 static found best_of(fv_rewriter *w, const found *f, const found *more, const fv_dim *n) {
     fv_value *v[2];
     FV_CALL_N(w, 2, v, "best_of", {f->scores}, {f->tokens}, {more->scores}, {more->tokens},
@@ -293,7 +293,7 @@ static found best_of(fv_rewriter *w, const found *f, const found *more, const fv
     return (found){v[0], v[1]};
 }
 
-/* Those for which `which` holds, with these sums of scores. */
+/* Those for which `which` is true, with these sums of scores. */
 static found candidates(fv_rewriter *w, const fv_search *s, fv_value *which, fv_value *sums,
                         fv_value *tokens, const fv_dim *length) {
     return (found){FV_CALL(w, "candidate_scores", {which}, {sums}, FV_DIM(length),
@@ -303,18 +303,18 @@ static found candidates(fv_rewriter *w, const fv_search *s, fv_value *which, fv_
 
 /* ---- iterations ---- */
 
-/* What is passed from one iteration to the next. */
+/* The values that are passed from one iteration to the next. */
 typedef struct carried {
-    fv_value *tokens; /* i32 [rows]: the last ones */
-    fv_value *sums;   /* f32 [batch, beams]: of the scores of all tokens that were chosen */
+    fv_value *tokens; /* i32 [rows]: the last tokens */
+    fv_value *sums;   /* f32 [batch, beams]: sums of the scores of all chosen tokens */
     fv_value *done;   /* bool [batch, 1] */
     found found;
     fv_sequences q;
     fv_value **pasts;
-    /* f32 [batch, beams, vocabulary]: the sums that each token would give; after an iteration
+    /* f32 [batch, beams, vocabulary]: the sums with each possible token; set after an iteration
      * only */
     fv_value *scores;
-    fv_value *paths; /* i32 [rows, most]; NULL: nobody asks (search_cross.h) */
+    fv_value *paths; /* i32 [rows, most]; NULL: not needed (search_cross.h) */
 } carried;
 
 static carried begin(fv_rewriter *w, const fv_search *s) {
@@ -331,7 +331,7 @@ static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *
                           .length = q->length};
 }
 
-/* The best tokens after all beams of a prompt: those that end their sequence are recorded as found,
+/* Chooses the best tokens after all beams of a prompt: sequences that end are recorded as found,
  * the others continue. */
 static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, const fv_decoded *d,
                        bool first) {
@@ -370,7 +370,7 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
     return next;
 }
 
-/* Lists the states of the Loop; returns their number. */
+/* States of the Loop; pack lists them and returns their number. */
 enum { TOKENS, SUMS, DONE, FOUND_SCORES, FOUND_TOKENS, SEQUENCES, STATES };
 
 static int pack(const fv_search *s, const carried *r, fv_value **states) {
@@ -401,8 +401,8 @@ static fv_value *goes_on(fv_rewriter *w, const fv_search *s, const carried *r) {
     return fv_w_any_not(w, fv_w_reshape(w, r->done, 1, &s->size.batch));
 }
 
-/* For the returned sequences, whose paths follow the tokens, the scores of all iterations, f32
- * [iterations, rows, pairs, frames]. */
+/* Returns, for the returned sequences, whose paths follow their tokens, the scores of all
+ * iterations, f32 [iterations, rows, pairs, frames]. */
 static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences, fv_value *turns) {
     const fv_search *s = &b->s;
     const fv_type *t = s->op->out[OUT_CROSS]->type;
@@ -414,8 +414,8 @@ static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences
     fv_w_result(w, OUT_CROSS, fv_w_reshape(w, v, 5, t->dims));
 }
 
-/* The sequences that were found, and those of maximum length. shown: NULL, or the scores of all
- * iterations. */
+/* Sets the results, from the sequences that were found and those of maximum length. shown: NULL, or
+ * the cross-attention scores of all iterations. */
 static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_value *shown) {
     const fv_search *s = &b->s;
     const fv_op *op = s->op;
@@ -437,17 +437,18 @@ static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_valu
         fv_w_result(w, OUT_SCORES, fv_w_cast(w, all.scores, op->out[OUT_SCORES]->type->elem));
 }
 
-/* The scores of all iterations, the first one separate; zeros for iterations that do not run. */
+/* Returns the scores of all iterations, of which the first one is separate; zeros for iterations
+ * that do not run. */
 static void give_scores(fv_rewriter *w, fv_value *first, fv_value *rows) {
     fv_w_result(w, OUT_ALL_SCORES, FV_CALL(w, "all_scores", {first}, {rows}));
 }
 
-/* How likely the token of silence is to be the first one. */
+/* Returns the probability that the first token is that of silence. */
 static void give_no_speech(fv_rewriter *w, const fv_search *s, fv_value *scores) {
     fv_w_result(w, OUT_NO_SPEECH, FV_CALL(w, "silence", {scores}, FV_INT(no_speech_token(s->op))));
 }
 
-/* i32 [batch, prompt]: what the answers of a model with an encoder begin with. */
+/* i32 [batch, prompt]: the tokens with which the answers of a model with an encoder begin. */
 static fv_value *answers(fv_rewriter *w, const fv_search *s) {
     fv_value *first = fv_op_in(s->op, DECODER_IDS);
     return first ? first

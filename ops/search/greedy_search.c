@@ -1,5 +1,5 @@
-/* greedy_search.c - GreedySearch and Sampling: after each prompt, repeatedly the token with the
- * highest score of a graph, or one that is drawn by the scores. */
+/* greedy_search.c - GreedySearch and Sampling: after each prompt, repeatedly append the token with
+ * the highest score of a graph, or one that is drawn according to the scores. */
 #include <float.h>
 
 #include "ir/graph/infer.h"
@@ -14,7 +14,7 @@ static bool draws(const fv_op *op) {
     return fv_op_is(op, FV_OP_com_microsoft_Sampling);
 }
 
-/* What else is said of drawing. */
+/* Reads the further attributes of Sampling. */
 static bool read_sampling(fv_op *op, fv_search *s) {
     int64_t kept = fv_op_int(op, "min_tokens_to_keep");
     float top = fv_op_float(op, "top_p");
@@ -78,7 +78,7 @@ static bool infer(fv_op *op) {
 
 /* ---- the next tokens ---- */
 
-/* Scores of which those that are left out have another value. */
+/* Scores in which those of excluded tokens have the value of the attribute filter_value. */
 static fv_value *filter(fv_rewriter *w, const fv_search *s, fv_value *scores) {
     float top = fv_op_float(s->op, "top_p");
     return FV_CALL(w, "filtered", {scores}, FV_FLOAT((double)top), FV_FLOAT((double)(1 - top)),
@@ -87,7 +87,7 @@ static fv_value *filter(fv_rewriter *w, const fv_search *s, fv_value *scores) {
                    FV_INT(fv_op_int(s->op, "custom") != 0));
 }
 
-/* A token of each, by numbers f64 [1, batch]. */
+/* Draws a token for each sequence, by random numbers f64 [1, batch]. */
 static fv_value *drawn(fv_rewriter *w, const fv_search *s, fv_value *scores, fv_value *numbers) {
     const fv_dim *column[2] = {s->size.batch, fv_dim_const(s->t, 1)};
     fv_value *at =
@@ -97,16 +97,16 @@ static fv_value *drawn(fv_rewriter *w, const fv_search *s, fv_value *scores, fv_
 
 /* ---- iterations ---- */
 
-/* What is passed from one iteration to the next. */
+/* The values that are passed from one iteration to the next. */
 typedef struct carried {
-    fv_value *tokens; /* i32 [rows]: the last ones */
+    fv_value *tokens; /* i32 [rows]: the last tokens */
     fv_value *ended;  /* bool [rows] */
     fv_sequences q;
     fv_value **pasts;
 } carried;
 
-/* The next token; padding where the sequence has ended, or ends with that token. `ended` NULL: it
- * is the first one. The numbers by which tokens are drawn, f64 [iterations, batch], or NULL. */
+/* Chooses the next token; padding if the sequence has ended. `ended` NULL: it is the first token.
+ * numbers: random numbers for drawing tokens, f64 [iterations, batch], or NULL. */
 static carried choose(fv_rewriter *w, const fv_search *s, const fv_sequences *q, fv_value *ended,
                       const fv_decoded *d, fv_value *numbers) {
     fv_value *scores = fv_w_search_scores(w, s, d->scores, q, !ended), *v[2];
@@ -119,7 +119,7 @@ static carried choose(fv_rewriter *w, const fv_search *s, const fv_sequences *q,
         .tokens = v[0], .ended = v[1], .pasts = d->presents, .q = fv_w_append(w, s, q, v[0])};
 }
 
-/* As states of a Loop; how many. */
+/* States of the Loop; pack lists them and returns their number. */
 enum { TOKENS, ENDED, SEQUENCES, SEEN };
 
 static int pack(const fv_search *s, const carried *r, fv_value **states) {

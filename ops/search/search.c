@@ -1,7 +1,7 @@
 /* search.c - the graphs of operators that search for sequences of tokens: one scores the token
- * after a prompt, the other each following token. Such an operator becomes the first graph and a
- * Loop with the second one, whose states are the tokens so far and the pasts of the graph. So all
- * optimizations of attention, weights and loops apply to it. */
+ * after a prompt, the other each later token. Such an operator is expanded to the first graph and a
+ * Loop with the second one, whose states are the tokens so far and the pasts of the graph, so that
+ * all optimizations of attention, weights and loops apply to it. */
 #include "ops/search/search.h"
 
 #include <string.h>
@@ -14,8 +14,8 @@
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
 
-enum { TOKENS, POSITIONS, MASK, PASTS }; /* what the graph of a decoder takes */
-enum { LOGITS, PRESENTS };               /* and gives */
+enum { TOKENS, POSITIONS, MASK, PASTS }; /* inputs of a decoder's graph */
+enum { LOGITS, PRESENTS };               /* outputs of a decoder's graph */
 
 static const char *str(const fv_search *s, const fv_type *t) {
     return t ? fv_type_str(fv_op_module(s->op)->arena, t) : "nothing";
@@ -25,10 +25,10 @@ static const fv_dim *num(const fv_search *s, int64_t v) {
     return fv_dim_const(s->t, v);
 }
 
-/* ---- what a decoder takes ---- */
+/* ---- inputs of a decoder ---- */
 
-/* Keys and values of all tokens before, of each layer: only the graph knows how many heads they
- * have, and of which size. */
+/* The type of a past: keys and values of all previous tokens in one layer. Only the graph knows the
+ * number of heads and their size. */
 static const fv_type *past_type(const fv_search *s, const char *region, int i,
                                 const fv_type *declared, const fv_dim *rows, const fv_dim *past) {
     bool fits = declared && declared->kind == FV_TENSOR && declared->rank == 5 &&
@@ -63,8 +63,7 @@ const fv_dim *fv_search_past(const fv_search *s, const fv_dim *declared) {
     return fv_dim_fresh(s->t, "past", 0, s->size.most->hi, true);
 }
 
-/* The tokens whose pasts it has: those of previous prompts, or their number is a symbol that is
- * known within an iteration only. */
+/* The number of tokens in the pasts: a symbol that is known within an iteration only. */
 static const fv_dim *past_of(const fv_search *s, const fv_type *const *declared) {
     return fv_search_past(
         s, declared[PASTS] && declared[PASTS]->rank == 5 ? declared[PASTS]->dims[3] : NULL);
@@ -93,7 +92,7 @@ static bool decoder_types(const fv_search *s, const char *region, int n,
     return true;
 }
 
-/* ---- what it gives ---- */
+/* ---- outputs of a decoder ---- */
 
 bool fv_search_assume(const fv_search *s, const fv_op *end, const fv_type *t,
                       const fv_type *expected, const char *why) {
@@ -119,7 +118,7 @@ bool fv_search_gives_logits(const fv_search *s, const char *region, const fv_reg
     const fv_type *t = r->last->in[LOGITS]->type;
     bool fits =
         t && t->kind == FV_TENSOR && t->rank == 3 && (FV_SET(F32) | FV_SET(F16)) >> t->elem & 1;
-    bool last = fits && s->graphs.encoder && fv_dim_is_one(t->dims[1]); /* alone */
+    bool last = fits && s->graphs.encoder && fv_dim_is_one(t->dims[1]); /* the last token only */
     const fv_dim *dims[3] = {ids->dims[0], last ? t->dims[1] : ids->dims[1],
                              fits ? t->dims[2] : NULL};
     fits = fits &&
@@ -170,7 +169,7 @@ bool fv_search_read_vocabulary(fv_search *s, const fv_type *first, const fv_type
     return true;
 }
 
-/* Both graphs are of one model. */
+/* Checks that both graphs belong to the same model. */
 static bool check_both(fv_search *s) {
     if (s->graphs.first->nparams != s->graphs.next->nparams)
         return fv_op_error(s->op, "its init_decoder has %d inputs, its decoder %d",
@@ -246,7 +245,8 @@ fv_value *fv_w_for_rows(fv_rewriter *w, const fv_search *s, fv_value *v) {
     return FV_CALL(w, "for_rows", {v}, FV_DIM(s->size.beams));
 }
 
-/* A token's position is how many are before it, padding apart; that of padding is 0. */
+/* The position of a token is the number of tokens before it, without padding; that of padding is
+ * 0. */
 fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s) {
     fv_value *v[3];
     FV_CALL_N(w, 3, v, "prompts", {s->ids}, FV_INT(s->pad));
@@ -273,7 +273,7 @@ fv_value *const *fv_w_search_graph(fv_rewriter *w, const fv_region *r, fv_value 
     return fv_w_inline(w, r);
 }
 
-/* What the graph computes of these, of the types that are assumed of it. */
+/* The results of the graph for these inputs, with the types that are assumed of them. */
 static fv_decoded run(fv_rewriter *w, const fv_search *s, const fv_region *r, fv_value *const *in) {
     fv_decoded d = {.presents = FV_NEW(w->module->arena, fv_value *, s->graphs.layers)};
     const fv_type *ids = r->params[TOKENS]->type;

@@ -27,7 +27,7 @@ fv_value *fv_w_no_path(fv_rewriter *w, const fv_search *s) {
     return FV_CALL(w, "no_path", FV_DIM(s->size.rows), FV_DIM(s->size.most));
 }
 
-/* The first iteration with scores has one token more than the prompts. */
+/* In the first iteration with scores, sequences have one token more than the prompts. */
 fv_value *fv_w_path(fv_rewriter *w, const fv_search *s, fv_value *path, const fv_dim *length) {
     const fv_dim *after = fv_dim_sub(s->t, length, s->size.prompt);
     return FV_CALL(w, "path_at", {path}, FV_DIM(fv_dim_sub(s->t, after, num(s, 1))));

@@ -9,19 +9,19 @@
 
 #include "ops/search/search.h"
 
-/* Of how many heads of a layer there are scores, of how many layers and frames. */
+/* Numbers of heads of a layer with scores, of such layers, and of frames. */
 const fv_dim *fv_search_shown_heads(const fv_search *s);
 int fv_search_shown_layers(const fv_search *s);
 const fv_dim *fv_search_frames(const fv_search *s);
-/* i32 [rows, most] before the first iteration; with the rows of the iteration for sequences of that
- * length. */
+/* The paths before the first iteration, i32 [rows, most]; and the paths with the rows of the
+ * iteration for sequences of that length. */
 fv_value *fv_w_no_path(fv_rewriter *w, const fv_search *s);
 fv_value *fv_w_path(fv_rewriter *w, const fv_search *s, fv_value *path, const fv_dim *length);
-/* f32 [rows, pairs, frames]: of those heads, i32 [pairs, 2] by layer and head, or all; what is no
- * head has zeros. */
+/* f32 [rows, pairs, frames]: the scores of those heads, given as (layer, head) in i32 [pairs, 2],
+ * or of all heads; zeros for pairs that are no head. */
 fv_value *fv_w_shown(fv_rewriter *w, const fv_search *s, const fv_decoded *d, fv_value *pairs);
-/* From the scores of all iterations, [iterations, rows, pairs, frames], those along the paths
- * [batch, n, most]: f32 [batch, n, pairs, iterations, frames]. */
+/* Selects the scores along the paths [batch, n, most] from those of all iterations, [iterations,
+ * rows, pairs, frames]: f32 [batch, n, pairs, iterations, frames]. */
 fv_value *fv_w_shown_along(fv_rewriter *w, const fv_search *s, fv_value *turns, fv_value *paths);
 
 #endif

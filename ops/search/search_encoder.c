@@ -1,8 +1,7 @@
 /* search_encoder.c - the graphs of a search with an encoder. The encoder reads tokens (T5) or
- * features of sound (Whisper) and gives the keys and values that all tokens of the answer attend
- * to; the decoder scores the token behind an answer so far. In most models the encoder's graph also
- * holds the decoder for the first tokens; where it does not, the decoder is there twice, as
- * init_decoder too. */
+ * features of audio (Whisper) and computes the keys and values that all tokens of the answer attend
+ * to; the decoder scores the token after the answer so far. In most models the encoder's graph also
+ * contains the decoder for the first tokens; otherwise there is a second decoder, init_decoder. */
 #include "ops/search/search_encoder.h"
 #include "ir/rule/body.h"
 
@@ -15,19 +14,20 @@
 #include "ops/common/dims.h"
 
 enum {
-    /* operands of an encoder, followed by the first tokens of the answer */
+    /* inputs of an encoder, followed by the first tokens of the answer */
     SOURCE,
     SOURCE_MASK
 };
 enum {
-    /* what it gives, and keys and values for other answers: if it scores the first tokens */
+    /* outputs of an encoder that scores the first tokens; keys and values for later tokens
+     * follow */
     LOGITS,
     HIDDEN,
     FIRST_SELF
 };
-enum { PRESENTS = 1 }; /* results of a decoder after its logits */
+enum { PRESENTS = 1 }; /* outputs of a decoder: first the logits, then the keys and values */
 enum {
-    /* pasts: keys and values of tokens before, and of the encoder */
+    /* pasts: keys and values of previous tokens, and of the encoder's output */
     PER_LAYER = 4
 };
 
@@ -49,7 +49,7 @@ static const fv_type *tensor(const fv_search *s, fv_elem e, int rank, const fv_d
     return fv_tensor_type(fv_op_module(s->op)->arena, e, rank, dims);
 }
 
-/* t with other rows. */
+/* Type t with another number of rows. */
 static const fv_type *of_rows(const fv_search *s, const fv_type *t, const fv_dim *rows) {
     const fv_dim *dims[FV_MAX_RANK] = {rows};
     for (int i = 1; i < t->rank; i++)
@@ -68,7 +68,7 @@ static int source_inputs(const fv_search *s) {
     return s->model == FV_SEARCH_TEXT ? SOURCE_MASK + 1 : SOURCE + 1;
 }
 
-/* Does it score the first tokens of answers? */
+/* Whether the encoder's graph scores the first tokens of answers. */
 static bool scores_first(const fv_search *s, const fv_region *encoder) {
     return encoder->nparams > source_inputs(s);
 }
@@ -102,15 +102,15 @@ static bool encoder_types(const fv_search *s, int n, const fv_type *const *decla
     return true;
 }
 
-/* How many keys and values of tokens, or of what it encodes, the encoder gives; -1: there is
- * another number of them. */
+/* The number of keys and values that the encoder's graph returns, of tokens or of its output; -1:
+ * its results do not fit. */
 static int keys_and_values(const fv_search *s, const fv_region *encoder) {
     bool scores = scores_first(s, encoder);
     int n = encoder->last->nin - (scores ? FIRST_SELF : 0);
     return n > 0 && n % (scores ? PER_LAYER : 2) == 0 ? n / (scores ? 2 : 1) : -1;
 }
 
-/* Keys or values i of what it encodes. */
+/* The index of the result with keys or values i of the encoder's output. */
 static int cross_at(const fv_search *s, const fv_region *encoder, int i) {
     return encoder->last->nin - keys_and_values(s, encoder) + i;
 }
@@ -119,11 +119,12 @@ static bool is_whole(const fv_region *r) {
     return r && r->last && r->last->def == &fv_return_def;
 }
 
-/* ---- what a decoder takes ---- */
+/* ---- inputs of a decoder ---- */
 
-/* Which of its inputs is what; -1: it does not take that. */
+/* Indices of a decoder's inputs; -1: it has no such input. */
 typedef struct inputs {
-    /* layers: keys and values, of which each layer has two */
+    /* pasts, cross: index of the first one; layers: number of keys and values, of which each layer
+     * has two */
     int source, mask, hidden, pasts, cross, layers;
 } inputs;
 
@@ -155,7 +156,7 @@ static bool read_inputs(const fv_search *s, const char *region, int n,
     return true;
 }
 
-/* Keys or values of all tokens before. */
+/* The type of keys or values of all previous tokens. */
 static const fv_type *past_type(const fv_search *s, const char *region, int i,
                                 const fv_type *declared, const fv_dim *rows, const fv_dim *past) {
     bool fits = is_tensor(declared, 4, FLOATS);
@@ -173,7 +174,8 @@ static const fv_type *past_type(const fv_search *s, const char *region, int i,
                   (const fv_dim *[]){rows, declared->dims[1], past, declared->dims[3]});
 }
 
-/* What the encoder gives as output `from`, of rank `rank`, for these rows. */
+/* The type of a decoder's input i that is result `from` of the encoder, of that rank, for these
+ * rows. */
 static const fv_type *given_type(const fv_search *s, const char *region, int i, int from, int rank,
                                  const fv_dim *rows) {
     const fv_type *t = encoder_of(s->op)->last->in[from]->type;
@@ -205,8 +207,8 @@ static bool cross_types(const fv_search *s, const char *region, const inputs *in
     return true;
 }
 
-/* A decoder whose model does not say that it takes one token takes all tokens of the answer so
- * far. */
+/* Whether a decoder gets all tokens of the answer so far: if its model does not declare that it
+ * gets one token. */
 static bool takes_all(const fv_type *ids) {
     return !ids || ids->rank != 2 || !ids->dims[1] || !fv_dim_is_one(ids->dims[1]);
 }
@@ -245,9 +247,9 @@ bool fv_search_hand_encoded(const fv_search *s, const char *region, int n,
            decoder_types(s, region, !strcmp(region, "init_decoder"), n, declared, types);
 }
 
-/* ---- what they give ---- */
+/* ---- types of the parameters and results of the encoder and the decoder ---- */
 
-/* Are the types of its parameters those that it is handed? */
+/* Checks that the types of the graph's parameters are those that it gets. */
 static bool check_params(const fv_search *s, const char *region, const fv_region *r) {
     const fv_type **declared =
                       FV_NEW(fv_op_module(s->op)->arena, const fv_type *, 2 * r->nparams + 2),
@@ -263,7 +265,8 @@ static bool check_params(const fv_search *s, const char *region, const fv_region
     return true;
 }
 
-/* Does it give from output `at` on keys and values of so many tokens for what `next` takes? */
+/* Checks that the graph returns, from output `at` on, keys and values of that many tokens, with the
+ * types of the inputs of `next`. */
 static bool gives_presents(const fv_search *s, const char *region, const fv_region *r, int at,
                            const fv_dim *rows, const fv_dim *tokens) {
     for (int i = 0; i < s->graphs.layers; i++) {
@@ -277,12 +280,12 @@ static bool gives_presents(const fv_search *s, const char *region, const fv_regi
     return true;
 }
 
-/* The keys of what the encoder gives, of layer i. */
+/* The type of the keys of the encoder's output in layer i. */
 static const fv_type *cross_keys(const fv_search *s, int i) {
     return s->graphs.next->params[s->graphs.first_past + s->graphs.layers + 2 * i]->type;
 }
 
-/* Scores of what the encoder read, for each head of each layer. */
+/* Checks that the graph returns cross-attention scores for each head of each layer. */
 static bool gives_shown(const fv_search *s, const fv_region *r) {
     for (int i = 0; i < s->graphs.layers / 2; i++) {
         int at = PRESENTS + s->graphs.layers + i;
@@ -395,7 +398,8 @@ static inputs inputs_of(const fv_search *s, const fv_region *decoder) {
     return read_inputs(s, "decoder", decoder->nparams, types, &in) ? in : (inputs){0};
 }
 
-/* Presents from output `at` on, of so many rows and tokens. */
+/* Takes keys and values of that many rows and tokens from the outputs of a graph, from output `at`
+ * on. */
 static void take_presents(fv_rewriter *w, const fv_search *s, fv_value *const *out, int at,
                           const fv_dim *rows, const fv_dim *tokens, fv_decoded *d) {
     for (int i = 0; i < s->graphs.layers; i++) {
@@ -405,8 +409,8 @@ static void take_presents(fv_rewriter *w, const fv_search *s, fv_value *const *o
     }
 }
 
-/* What a decoder computes of these tokens for rows of which `source`, `mask`, `hidden` and `cross`
- * are given. */
+/* The results of a decoder for these tokens; `source`, `mask`, `hidden` and `cross` have its
+ * rows. */
 static fv_decoded decode(fv_rewriter *w, const fv_search *s, const fv_region *r, fv_value *ids,
                          fv_value *source, fv_value *mask, fv_value *hidden, fv_value *const *cross,
                          fv_value *const *pasts) {

@@ -1,4 +1,5 @@
-/* search_loop.c - the Loop of a search: what its iterations pass on, and sequences that grow. */
+/* search_loop.c - the Loop of a search: the states of its iterations, and sequences to which tokens
+ * are appended. */
 #include "ops/search/search.h"
 
 #include "ir/graph/infer.h"
@@ -12,7 +13,7 @@ static fv_value *known_param(fv_region *body, const char *name, fv_elem e, const
     return v;
 }
 
-/* The parameters of the body: the number of the iteration, a condition that is true, and the
+/* Makes the parameters of the body: the number of the iteration, a condition that is true, and the
  * states. */
 static void make_body(fv_search_loop *k, const fv_search *s, const fv_dim *times, int n,
                       fv_value *const *state, const fv_type *const *seen) {

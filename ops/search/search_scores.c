@@ -1,5 +1,5 @@
-/* search_scores.c - how a search changes the scores of tokens: what occurs gets less, what must not
- * come gets the lowest. */
+/* search_scores.c - modifications of the scores of tokens in a search: lower scores for tokens that
+ * occurred, and the lowest score for tokens that are not allowed. */
 #include "ops/search/search.h"
 
 #include <float.h>

@@ -1,12 +1,14 @@
-/* search_times.c - the rules of Whisper's tokens of times: they come in pairs, before and behind
- * what was said, never go back, and come where they are together likelier than any token of text.
- * The rules are those of ApplyTimestampRules in the module whisper.decoding of OpenAI's Whisper. */
+/* search_times.c - the rules for Whisper's tokens of times: they occur in pairs, before and after a
+ * text, never decrease, and must be chosen if all of them together are more likely than any token
+ * of text. The rules are those of ApplyTimestampRules in the module whisper.decoding of OpenAI's
+ * Whisper. */
 #include "ops/search/search_times.h"
 
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
 
-enum { LATEST_FIRST = 50 }; /* the first time is no later than so many tokens from the first one */
+/* limit for the first time: at most that many tokens after the first token of times */
+enum { LATEST_FIRST = 50 };
 
 fv_value *fv_w_timestamp_scores(fv_rewriter *w, const fv_timestamps *t, fv_value *tokens,
                                 const fv_dim *length, fv_value *scores) {

@@ -1,5 +1,4 @@
-/* map.c - maps as the vectors that they are made of. The operators on them are those of
- * ml_maps.c. */
+/* map.c - maps as the vectors that represent them. The operators on maps are in ml_maps.c. */
 #include "ops/sequence/map.h"
 
 #include "ir/base/limits.h"
@@ -23,7 +22,7 @@ const fv_type *fv_type_of_maps(const fv_type *t) {
 
 bool fv_map_of(const fv_op *op, const fv_value *v, fv_value **parts) {
     if (v->kind != FV_VALUE_RESULT || !fv_op_is(v->def, FV_OP_fv_Map))
-        /* else what makes it could not be, as was said */
+        /* if there was an error, the op that makes the value may be missing */
         return fv_error_count(fv_op_module(op)->session) == 0 &&
                fv_op_error(op,
                            "reads %%%s, which is not taken apart: the pass 'legalise' does that "
@@ -40,7 +39,7 @@ fv_value *fv_w_map(fv_rewriter *w, const fv_type *t, fv_value *const *parts) {
     return fv_w_op(w, FV_OP_fv_Map, fv_map_parts(t), parts, 1, &type);
 }
 
-/* Each end and the one before it: 0 is before the first. */
+/* The number of entries of each map: the difference between its end and the previous one. */
 static fv_value *sizes(fv_rewriter *w, fv_value *ends) {
     fv_dims *t = w->module->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *n = ends->type->dims[0];
@@ -49,14 +48,14 @@ static fv_value *sizes(fv_rewriter *w, fv_value *ends) {
     return FV_W2(w, FV_OP_Sub, ends, starts);
 }
 
-/* Of integers that may be none, the least or largest, and 0. */
+/* The least or largest element of n vectors, which may be empty, and of 0. */
 static const fv_dim *extreme(fv_rewriter *w, const char *stem, fv_op_id kind, int n, fv_value **x) {
     const fv_dim *zero = fv_dim_const(w->module->dims, 0);
     x[n] = fv_w_ints(w, FV_I64, 1, 1, &zero);
     return fv_w_bound(w, stem, -FV_DIM_MAX, fv_w_reduce(w, kind, fv_w_concat(w, 0, n + 1, x), 0));
 }
 
-/* Of ends between 0 and the number of entries no difference is too large for an integer. */
+/* If all ends are between 0 and the number of entries, the differences cannot overflow. */
 void fv_w_check_map_ends(fv_rewriter *w, const char *name, fv_value *const *parts) {
     fv_module *m = w->module;
     const fv_dim *zero = fv_dim_const(m->dims, 0), *entries = parts[FV_PART_KEYS]->type->dims[0];
@@ -100,8 +99,8 @@ const fv_opdef fv_ops_map[] = {
      .name = "Map",
      .id = FV_OP_fv_Map,
      .since = {1},
-     .doc = "a map, or a sequence of maps, of the vectors that it is made of: keys, values, and "
-            "where each map of a sequence ends in them",
+     .doc = "a map or a sequence of maps, from the vectors that represent it: keys, values, and "
+            "for a sequence the position at which each map ends",
      .in = {{"keys", "K", .rank = FV_RANK(1)},
             {"values", "V", .rank = FV_RANK(1)},
             {"ends", "I", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},

@@ -12,18 +12,19 @@
 
 enum { FV_PART_KEYS, FV_PART_VALUES, FV_PART_MAP_ENDS, FV_MAP_PARTS };
 
-/* "x.keys", "x.values", "x.ends": what the parts of an input or output x are called. */
+/* The names of the parts of an input or output x: "x.keys", "x.values", "x.ends". */
 const char *fv_map_part_name(fv_arena *a, const char *name, int part);
-/* How many parts a value of that type has: 2, or 3 of a sequence. */
+/* The number of parts of a value of that type: 2, or 3 for a sequence. */
 int fv_map_parts(const fv_type *t);
-/* The type of the maps: of a sequence that of its elements. */
+/* The type of the maps: the type itself, or that of the elements of a sequence. */
 const fv_type *fv_type_of_maps(const fv_type *t);
-/* The parts of v; false after a diagnostic about op, which reads it: nothing has taken it apart. */
+/* The parts of v; false after a diagnostic about op, which reads v, if v has not been
+ * decomposed. */
 bool fv_map_of(const fv_op *op, const fv_value *v, fv_value **parts) FV_MUST_USE;
-/* What a caller gives as ends of maps does not go back, and is the end of all entries at last. The
- * run checks it. */
+/* Makes the run check the ends of maps that a caller passes: they must not decrease, and the last
+ * one must be the number of entries. */
 void fv_w_check_map_ends(fv_rewriter *w, const char *name, fv_value *const *parts);
-/* A value of type t that has these parts; NULL where one is. */
+/* A value of type t with these parts; NULL if a part is NULL. */
 fv_value *fv_w_map(fv_rewriter *w, const fv_type *t, fv_value *const *parts);
 
 #endif

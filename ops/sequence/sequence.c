@@ -1,4 +1,4 @@
-/* sequence.c - lists of tensors: made, changed, and read again. What they become is in
+/* sequence.c - operators that make, change and read lists of tensors. Their expansions are in
  * sequence_parts.c. */
 #include "ops/sequence/sequence.h"
 
@@ -35,8 +35,8 @@ static bool set_type(fv_op *op, const fv_type *t) {
     return t != NULL;
 }
 
-/* The rank of the elements, which `declared` more than that of the result is; -1 after a
- * diagnostic. */
+/* The rank of the elements. If it is not known, the declared rank of the result minus `more`; -1
+ * after a diagnostic. */
 static int rank_of_elements(const fv_op *op, const fv_type *element, int more) {
     const fv_type *declared = op->out[0] ? op->out[0]->type : NULL;
     if (element->rank >= 0)
@@ -55,7 +55,7 @@ static int rank_of_elements(const fv_op *op, const fv_type *element, int more) {
     return -1;
 }
 
-/* Result 0 is a tensor of which these dims are known, the others data decide. */
+/* Infers result 0 as a tensor with these dims; those that are NULL depend on data. */
 static bool infer_tensor(fv_op *op, const fv_type *element, int rank, const fv_dim **dims) {
     fv_infer_run_time(op, 0, element->elem, rank, dims);
     return true;
@@ -113,7 +113,7 @@ static bool infer_length(fv_op *op) {
     return true;
 }
 
-/* The size of the parts, where all have one. */
+/* The size of the parts, if all have the same. */
 static const fv_dim *part_size(fv_op *op, const fv_dim *size) {
     fv_dims *t = fv_op_module(op)->dims;
     int n;
@@ -130,7 +130,7 @@ static const fv_dim *part_size(fv_op *op, const fv_dim *size) {
     return whole ? parts[0] : NULL;
 }
 
-/* Sizes that are known make parts of the axis. */
+/* Checks that known sizes add up to the axis. */
 static bool check_sizes(fv_op *op, const fv_dim *all) {
     fv_module *m = fv_op_module(op);
     const fv_dim *sum = fv_dim_const(m->dims, 0), *const * size;
@@ -340,7 +340,7 @@ const fv_opdef fv_ops_sequence[] = {
     {.domain = "",
      .name = "OptionalHasElement",
      .since = {15, 18},
-     .doc = "is it there?",
+     .doc = "whether the optional is present",
      .in = {{"input", "O", FV_OPTIONAL_OPERAND}},
      .out = {{"output", "B"}},
      .types = {{"O", FV_SET_MOVED, FV_KIND_ANY}, {"B", FV_SET(BOOL)}},
@@ -361,8 +361,8 @@ const fv_opdef fv_ops_sequence[] = {
      .name = "Ragged",
      .id = FV_OP_fv_Ragged,
      .since = {1},
-     .doc = "a sequence or optional, of the tensors that it is made of: elements, their shapes, "
-            "and whether an optional sequence is there",
+     .doc = "a sequence or optional, from the tensors that represent it: elements, their shapes, "
+            "and whether an optional sequence is present",
      .in = {{"data", "T", .rank = FV_RANK(1)},
             {"shapes", "I", .rank = FV_RANK(2)},
             {"there", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},

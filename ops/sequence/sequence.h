@@ -14,19 +14,20 @@
 enum { FV_SHAPE_COLUMNS = 1 + FV_MAX_ELEMENT_RANK };
 enum { FV_PART_DATA, FV_PART_SHAPES, FV_PART_THERE, FV_MAX_PARTS };
 
-/* "x.data", "x.shapes", "x.there": what the parts of an input or output x are called. */
+/* The names of the parts of an input or output x: "x.data", "x.shapes", "x.there". */
 const char *fv_part_name(fv_arena *a, const char *name, int part);
-/* How many parts a value of that type has: 2, or 3 of an optional sequence. */
+/* The number of parts of a value of that type: 2, or 3 for an optional sequence. */
 int fv_ragged_parts(const fv_type *t);
-/* The type of a sequence's or optional's elements like this tensor; NULL after a diagnostic. Dims
- * that depend on data are unknown in it, since in a loop each iteration may have others. */
+/* The type of this tensor as an element of a sequence or optional; NULL after a diagnostic. Dims
+ * that depend on data are unknown in it, since they may differ between iterations of a loop. */
 const fv_type *fv_element_type(const fv_op *op, const fv_type *t);
-/* The parts of v; false after a diagnostic about op, which reads it: nothing has taken it apart. */
+/* The parts of v; false after a diagnostic about op, which reads v, if v has not been
+ * decomposed. */
 bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) FV_MUST_USE;
-/* What a caller gives as the parts of a sequence is one: no size is negative, and there are as many
- * elements as the shapes say. The run checks it. */
+/* Makes the run check the parts of a sequence that a caller passes: no size is negative, and there
+ * are as many elements as the shapes state. */
 void fv_w_check_parts(fv_rewriter *w, const char *name, fv_value *const *parts);
-/* A value of type t that has these parts; NULL where one is. */
+/* A value of type t with these parts; NULL if a part is NULL. */
 fv_value *fv_w_ragged(fv_rewriter *w, const fv_type *t, fv_value *const *parts);
 
 #endif

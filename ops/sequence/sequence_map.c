@@ -1,5 +1,5 @@
-/* sequence_map.c - SequenceMap: a graph for each element of a sequence. It becomes a Loop that
- * takes elements and adds others. */
+/* sequence_map.c - SequenceMap: a graph that runs for each element of a sequence. It is expanded to
+ * a Loop that reads elements and appends results. */
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
@@ -11,7 +11,8 @@ static const fv_region *body_of(const fv_op *op) {
     return fv_op_find_attr(op, "body")->u.region;
 }
 
-/* Is that the type that an iteration gets: the tensor, or an element of the sequence? */
+/* Whether an iteration gets a value of type `given` for an operand of type t: the tensor, or an
+ * element of the sequence. */
 static bool sees(const fv_op *op, const fv_type *given, const fv_type *t) {
     if (t->kind != FV_TENSOR || given->kind != FV_SEQUENCE)
         return fv_type_equal(given, t);
@@ -49,7 +50,7 @@ static bool infer_map(fv_op *op) {
     return true;
 }
 
-/* All sequences have as many elements; that number, or NULL. */
+/* The number of elements, which must be equal for all sequences; NULL after a diagnostic. */
 static const fv_dim *length_of(const fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_dim *all = NULL;
@@ -70,7 +71,7 @@ static const fv_dim *length_of(const fv_op *op) {
     return all;
 }
 
-/* The body reads elements, or tensors, where it had parameters. */
+/* Replaces the parameters of the body by the tensors, or by elements of the sequences. */
 static bool read_elements(const fv_op *op, fv_region *body, fv_value *turn) {
     fv_op *first = body->first;
     for (int i = 0; i < op->nin; i++) {
@@ -88,7 +89,7 @@ static bool read_elements(const fv_op *op, fv_region *body, fv_value *turn) {
     return true;
 }
 
-/* What it gives is added to the states, which are its last parameters. */
+/* Appends the results of the body to the states, which are its last parameters. */
 static bool add_results(const fv_op *op, fv_region *body, fv_value *go, fv_value *const *states) {
     fv_value **given = FV_NEW(fv_op_module(op)->arena, fv_value *, op->nout + 1);
     given[FV_BODY_GOES_ON] = go;

@@ -1,6 +1,6 @@
-/* sequence_parts.c - operators on sequences and optionals, as work on the tensors that these are
- * made of (sequence.h). A position outside is an index out of range, as a Gather says it; what else
- * a run may find is checked where its symbols are bound. */
+/* sequence_parts.c - expands operators on sequences and optionals to operators on the tensors that
+ * represent them (sequence.h). A position outside of the sequence is reported as an index out of
+ * range, as by Gather; other conditions are checked when the run binds its symbols. */
 #include "ops/sequence/sequence_parts.h"
 
 #include "ir/base/limits.h"
@@ -25,7 +25,7 @@ int fv_ragged_parts(const fv_type *t) {
 
 bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) {
     if (v->kind != FV_VALUE_RESULT || !fv_op_is(v->def, FV_OP_fv_Ragged))
-        /* else what makes it could not be, as was said */
+        /* if there was an error, the op that makes the value may be missing */
         return fv_error_count(fv_op_module(op)->session) == 0 &&
                fv_op_error(op,
                            "reads %%%s, which is not taken apart: the pass 'legalise' does that "
@@ -42,10 +42,11 @@ fv_value *fv_w_ragged(fv_rewriter *w, const fv_type *t, fv_value *const *parts) 
     return fv_w_op(w, FV_OP_fv_Ragged, fv_ragged_parts(t), parts, 1, &type);
 }
 
-/* The parts of operand 0, a sequence; of an optional the sequence that it is made of. */
+/* The parts of operand 0, a sequence, or an optional as the sequence that represents it. */
 typedef struct ragged {
     fv_value *part[FV_MAX_PARTS];
-    const fv_dim *length, *elements; /* of the table, and of the data */
+    /* number of rows of the table of shapes, and of elements in the data */
+    const fv_dim *length, *elements;
 } ragged;
 
 static bool take_apart(const fv_op *op, ragged *r) {
@@ -85,7 +86,7 @@ static fv_value *count_up(fv_rewriter *w, const fv_dim *n) {
 
 /* ---- shapes ---- */
 
-/* n rows of the table, of elements of these dims. */
+/* n equal rows of a table of shapes, for elements of these dims. */
 static fv_value *rows(fv_rewriter *w, int rank, const fv_dim *const *dims, const fv_dim *n) {
     const fv_dim *row[FV_SHAPE_COLUMNS], *shape[] = {n, constant(w, FV_SHAPE_COLUMNS)};
     for (int i = 0; i < FV_SHAPE_COLUMNS; i++)
@@ -98,13 +99,14 @@ static fv_value *row_of(fv_rewriter *w, const fv_value *x) {
     return rows(w, x->type->rank, x->type->dims, constant(w, 1));
 }
 
-/* How many elements each tensor has. */
+/* The number of elements of each tensor. */
 static fv_value *sizes(fv_rewriter *w, fv_value *shapes) {
     return fv_w_reduce(w, FV_OP_ReduceProd,
                        fv_w_cut(w, shapes, 1, constant(w, 1), constant(w, FV_MAX_ELEMENT_RANK)), 1);
 }
 
-/* What is true of `x` and not known before is asked of the run. */
+/* Requires that a and b are equal: if that is not proved, the run checks it. False after a
+ * diagnostic. */
 static bool hold(fv_rewriter *w, fv_op *op, const fv_dim *a, const fv_dim *b, const char *says) {
     if (fv_module_require(w->module, a, b, fv_op_why(op, op->def->name), says))
         return true;
@@ -133,7 +135,7 @@ void fv_w_check_parts(fv_rewriter *w, const char *name, fv_value *const *parts) 
 
 /* ---- elements of one shape ---- */
 
-/* The row that the whole table repeats; NULL: rows may differ. */
+/* The row of which the whole table consists; NULL: rows may differ. */
 static const fv_dim *const *row_of_all(const ragged *r) {
     const fv_value *shapes = r->part[FV_PART_SHAPES];
     const fv_dim *const *row;
@@ -143,8 +145,8 @@ static const fv_dim *const *row_of_all(const ragged *r) {
     return repeats && fv_elems(shapes->def, 0, &n, &row) && n == FV_SHAPE_COLUMNS ? row : NULL;
 }
 
-/* What the result's type has as dims are these; a symbol that nothing gives a value is one of
- * them. */
+/* Requires that the dims of the result's type are these; a symbol that has no value yet is
+ * replaced. */
 static bool are_dims(fv_rewriter *w, fv_op *op, int rank, const fv_dim *const *dims) {
     for (int i = 0; i < rank; i++) {
         const fv_dim *said = op->out[0]->type->dims[i];
@@ -168,8 +170,8 @@ static fv_value *position(fv_rewriter *w, fv_op *op, int in) {
     return fv_w_reshape(w, fv_w_cast(w, op->in[in], FV_I64), 0, NULL);
 }
 
-/* The row of a table at a position, which may be counted from the end; its elements become
- * `found`. */
+/* Binds `found` to the elements of a table's row at a position, which may be counted from the
+ * end. */
 static void look_up(fv_rewriter *w, fv_value *table, fv_value *at, int n,
                     const fv_dim *const *found) {
     fv_attr axis = fv_attr_int(w->module, "axis", 0);
@@ -177,7 +179,8 @@ static void look_up(fv_rewriter *w, fv_value *table, fv_value *at, int n,
         fv_w_bind(w, fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){table, at}, 1, &axis), n, found);
 }
 
-/* A Gather knows which positions there are. */
+/* The element of a sequence whose elements all have the same shape, by a Gather, which checks the
+ * position. */
 static fv_value *element_of_stack(fv_rewriter *w, fv_op *op, const ragged *r,
                                   const fv_dim *const *row, fv_value *at) {
     int rank = op->out[0]->type->rank;
@@ -191,7 +194,7 @@ static fv_value *element_of_stack(fv_rewriter *w, fv_op *op, const ragged *r,
                : NULL;
 }
 
-/* The tensor at a position, of the type of result 0. */
+/* The tensor at a position, with the type of result 0. */
 static fv_value *element_at(fv_rewriter *w, fv_op *op, const ragged *r, fv_value *at) {
     const fv_type *t = op->out[0]->type;
     const fv_dim *found[2 + FV_MAX_ELEMENT_RANK] = {fresh(w, "start"), fresh(w, "rank")};
@@ -207,7 +210,7 @@ static fv_value *element_at(fv_rewriter *w, fv_op *op, const ragged *r, fv_value
     if (w->failed || !hold(w, op, found[1], constant(w, t->rank),
                            fv_printf(w->module->arena, "the element has rank %d", t->rank)))
         return NULL;
-    /* where there is no tensor either, the lookup fails in the run */
+    /* the sequence is empty, so the lookup fails in the run */
     if (r->elements == constant(w, 0))
         return fv_w_zeros(w, t);
     fv_value *x = fv_w_cut(w, r->part[FV_PART_DATA], 0, found[0],
@@ -249,7 +252,7 @@ bool fv_decompose_sequence_construct(fv_rewriter *w, fv_op *op) {
                         fv_w_concat(w, 0, op->nin, shapes));
 }
 
-/* x inserted before position `at` of the elements along axis 0. */
+/* The elements of `all` along axis 0 with x inserted at position `at`. */
 static fv_value *between(fv_rewriter *w, fv_value *all, const fv_dim *at, fv_value *x) {
     fv_value *parts[] = {
         fv_w_cut(w, all, 0, constant(w, 0), at), x,
@@ -257,8 +260,8 @@ static fv_value *between(fv_rewriter *w, fv_value *all, const fv_dim *at, fv_val
     return fv_w_concat(w, 0, 3, parts);
 }
 
-/* A position is one of -n .. n, so -1 is that before the last: one less where it is negative is a
- * row of a table of n + 1. */
+/* Inserting accepts the positions -n .. n, where -1 is the one before the last element: for
+ * negative ones, 1 is subtracted to index a table of n + 1 rows. */
 static fv_value *place(fv_rewriter *w, fv_op *op) {
     fv_value *p = position(w, op, 2);
     fv_value *before = FV_W2(w, FV_OP_Sub, p, fv_w_int(w, FV_I64, 1));
@@ -286,7 +289,7 @@ bool fv_decompose_sequence_insert(fv_rewriter *w, fv_op *op) {
            put_together(w, op, between(w, data, found[1], x), between(w, shapes, found[0], row));
 }
 
-/* The elements along axis 0 without n of them, from `at` on. */
+/* The elements along axis 0 without the n elements at `at`. */
 static fv_value *without(fv_rewriter *w, fv_value *all, const fv_dim *at, const fv_dim *n) {
     fv_dims *t = w->module->dims;
     const fv_dim *behind = fv_dim_add(t, at, n);
@@ -295,8 +298,8 @@ static fv_value *without(fv_rewriter *w, fv_value *all, const fv_dim *at, const 
     return fv_w_concat(w, 0, 2, parts);
 }
 
-/* What is left of no elements without one of them. The lookup fails, which is for the run to say: a
- * body that never runs may have it. */
+/* The result of removing an element from an empty sequence. The run fails at the lookup; this is no
+ * error of the compilation, since the body of a loop that never runs may contain it. */
 static fv_value *nothing_of(fv_rewriter *w, const fv_value *all, const fv_dim *found) {
     const fv_dim *dims[] = {found, constant(w, FV_SHAPE_COLUMNS)};
     return fv_w_zeros(w, fv_tensor_type(w->module->arena, all->type->elem, all->type->rank, dims));
@@ -331,7 +334,7 @@ bool fv_decompose_sequence_length(fv_rewriter *w, fv_op *op) {
 /* ---- SplitToSequence ---- */
 
 typedef struct pieces {
-    fv_value **data, **shapes; /* to be concatenated */
+    fv_value **data, **shapes; /* parts to be concatenated */
     int n;
 } pieces;
 
@@ -340,14 +343,16 @@ static pieces pieces_new(const fv_rewriter *w, int n) {
                     FV_NEW(w->module->arena, fv_value *, n), 0};
 }
 
-/* `count` parts of `size` along an axis of x, from `first` on; `squeezed`: without the axis. */
+/* Adds `count` parts of `size` along an axis of x, beginning at `first`; `squeezed`: the parts do
+ * not have the axis. */
 static void add_parts(fv_rewriter *w, pieces *p, fv_value *x, int axis, const fv_dim *first,
                       const fv_dim *size, const fv_dim *count, bool squeezed) {
     fv_dims *t = w->module->dims;
     const fv_dim *dims[FV_MAX_RANK + 1], *part[FV_MAX_ELEMENT_RANK];
     int rank = x->type->rank, perm[FV_MAX_RANK + 1], n = 0;
     fv_value *taken = fv_w_cut(w, x, axis, first, fv_dim_mul(t, size, count));
-    for (int i = 0; i <= rank; i++) { /* the axis becomes two, and the first of them leads */
+    /* the axis is split into two, of which the first one is moved to the front */
+    for (int i = 0; i <= rank; i++) {
         dims[i] = i < axis        ? x->type->dims[i]
                   : i == axis     ? count
                   : i == axis + 1 ? size
@@ -362,7 +367,7 @@ static void add_parts(fv_rewriter *w, pieces *p, fv_value *x, int axis, const fv
     p->shapes[p->n++] = rows(w, n, part, count);
 }
 
-/* As many parts of one size as there are, and what is left. */
+/* Adds as many parts of equal size as fit, and the rest. */
 static bool split_evenly(fv_rewriter *w, fv_op *op, int axis, pieces *p) {
     fv_dims *t = w->module->dims;
     const fv_dim *all = fv_in_type(op, 0)->dims[axis], *zero = constant(w, 0),
@@ -422,8 +427,8 @@ bool fv_decompose_split_to_sequence(fv_rewriter *w, fv_op *op) {
 
 /* ---- ConcatFromSequence ---- */
 
-/* All elements have these dims, but along `axis` (-1: there too): symbols are bound, the rest is
- * checked. */
+/* Requires that all elements have these dims, except along `axis` (-1: no exception): binds their
+ * symbols, and lets the run check equality. */
 static bool agree(fv_rewriter *w, fv_op *op, const ragged *r, int rank, const fv_dim *const *dims,
                   int axis) {
     fv_value *most = fv_w_reduce(w, FV_OP_ReduceMax, r->part[FV_PART_SHAPES], 0),
@@ -466,16 +471,16 @@ static bool stack(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
     return true;
 }
 
-/* Which element each of `all` positions along the axis is from. */
+/* For each of `all` positions along the axis, the index of the element that it belongs to. */
 static fv_value *owners(fv_rewriter *w, fv_value *ends, const fv_dim *all) {
     fv_value *at = as_column(w, count_up(w, all));
     return fv_w_reduce(w, FV_OP_ReduceSum,
                        fv_w_cast(w, FV_W2(w, FV_OP_LessOrEqual, ends, at), FV_I64), 1);
 }
 
-/* Element (p, j) of [before, all, after] is in row before * start + p * size + (j - start) of the
- * data, which has `behind` columns: element number `owner` of the sequence has `size` positions
- * along the axis, from `start` on. */
+/* Concatenates elements of different sizes: row (p, j) of [before, all, after] is row before *
+ * start + p * size + (j - start) of the data, which has `behind` columns; the element that j
+ * belongs to has `size` positions along the axis, beginning at `start`. */
 static bool chain(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
     const fv_type *t = op->out[0]->type;
     fv_dims *table = w->module->dims;
@@ -493,7 +498,7 @@ static bool chain(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
               1, &all);
     const fv_dim *matrix[] = {fv_dim_mul(table, before, all), behind};
     fv_value *data = fv_w_reshape(w, r->part[FV_PART_DATA], 2, matrix);
-    if (fv_dim_is_one(before)) { /* they lie as they are wanted */
+    if (fv_dim_is_one(before)) { /* the data is in the right order already */
         fv_w_result(w, 0, data ? fv_w_reshape(w, data, t->rank, t->dims) : NULL);
         return true;
     }
@@ -511,8 +516,8 @@ static bool chain(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
     return true;
 }
 
-/* Elements of one shape: data in the order [length, before, at, behind] become [before, length, at,
- * behind]. */
+/* Concatenates elements of the same shape: transposes the data from [length, before, at, behind] to
+ * [before, length, at, behind]. */
 static bool lay_beside(fv_rewriter *w, fv_op *op, const ragged *r, const fv_dim *const *row,
                        int axis, bool anew) {
     fv_dims *t = w->module->dims;

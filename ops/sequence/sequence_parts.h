@@ -1,4 +1,4 @@
-/* sequence_parts.h - what sequence_parts.c makes of each operator on sequences and optionals. */
+/* sequence_parts.h - the expansions of operators on sequences and optionals (sequence_parts.c). */
 #ifndef FV_OPS_SEQUENCE_SEQUENCE_PARTS_H
 #define FV_OPS_SEQUENCE_SEQUENCE_PARTS_H
 

@@ -1,5 +1,5 @@
-/* fourier.c - fv.FFT: transforms by small factors of the length, or by a convolution (fourier.fvk
- * says how). */
+/* fourier.c - fv.FFT: Fourier transforms by small factors of the length, or by a convolution
+ * (fourier.fvk describes the algorithms). */
 #include "ops/spectral/fourier.h"
 
 #include <math.h>
@@ -13,16 +13,17 @@
 extern const char *const fv_fourier_kernels; /* fourier.fvk */
 
 enum {
-    TASKS = 16,             /* groups of lines, at most, each with memory for one */
-    LEAST_FAST = 16,        /* shorter transforms are sums */
+    TASKS = 16,             /* maximum number of tasks; each has scratch memory for one line */
+    LEAST_FAST = 16,        /* shorter transforms are computed as sums */
     LEAST_FRAME = 512,      /* shorter frames are products with a matrix, */
-    LEAST_EVEN_FRAME = 256, /* but for those whose rows and columns are whole vectors, */
-    EVEN = 64,              /* which these multiples are */
-    /* of a length that is no convolution; fourier.fvk has it as a number */
+    LEAST_EVEN_FRAME = 256, /* unless their rows and columns are whole vectors, */
+    EVEN = 64,              /* that is, multiples of this */
+    /* largest prime factor of a length that is not transformed by a convolution; fourier.fvk
+     * contains the same number */
     LARGEST_FACTOR = 31,
-    PLAN = 64, /* integers of a plan; its factors begin at FACTORS */
+    PLAN = 64, /* number of integers in a plan, of which the factors begin at FACTORS */
     FACTORS = 8,
-    MOST_CONSTANT = 1 << 16, /* tables of longer transforms are computed by the run */
+    MOST_CONSTANT = 1 << 16, /* the run computes the tables of longer transforms */
 };
 
 bool fv_fourier_is_fast(const fv_dim *length) {
@@ -31,7 +32,7 @@ bool fv_fourier_is_fast(const fv_dim *length) {
 
 void fv_unit_root(int64_t i, int64_t n, double *cosine, double *sine) {
     static const double half_pi = 1.57079632679489661923;
-    int64_t quarter = (8 * i + n) / (2 * n); /* the nearest */
+    int64_t quarter = (8 * i + n) / (2 * n); /* rounded to the nearest quarter */
     double angle = half_pi * (double)(4 * i - quarter * n) / (double)n, c = cos(angle),
            s = sin(angle);
     const double turned[4][2] = {{c, s}, {-s, c}, {-c, -s}, {s, -c}};
@@ -42,12 +43,13 @@ void fv_unit_root(int64_t i, int64_t n, double *cosine, double *sine) {
 /* ---- plans of lengths that are known ---- */
 
 typedef struct plan {
-    /* the number of elements that are transformed, and the size of transforms that are done
-     * already */
+    /* the number of elements that are transformed, and the size of the transforms that compute
+     * it */
     int64_t n, size;
-    int64_t rows, columns; /* whose product is the size */
+    int64_t rows, columns; /* the size is their product */
     bool convolved;
-    int nfactors, of_rows; /* those of the rows come first */
+    /* of_rows: the number of factors that belong to the rows; these come first */
+    int nfactors, of_rows;
     int64_t factor[PLAN - FACTORS];
 } plan;
 
@@ -58,7 +60,7 @@ static int64_t without_small_factors(int64_t n) {
     return n;
 }
 
-/* The least that is not less than `least` of 2^k, 5/8 and 3/4 of it. */
+/* The least number of the form 2^k, 5/8 or 3/4 of 2^k that is at least `least`. */
 static int64_t size_of_convolution(int64_t least) {
     int64_t two = 1;
     while (two < least)
@@ -73,7 +75,7 @@ static plan plan_of(int64_t n) {
     if (p.convolved)
         p.size = size_of_convolution(2 * n - 1);
     int64_t rest = p.size;
-    for (int64_t d = LARGEST_FACTOR; d > 1; d--) /* primes and 4, large ones first */
+    for (int64_t d = LARGEST_FACTOR; d > 1; d--) /* primes and 4, the largest first */
         while (rest % d == 0 && (d <= 5 || d % 2)) {
             p.factor[p.nfactors++] = d;
             rest /= d;
@@ -107,7 +109,7 @@ static fv_value *plan_table(fv_custom *c, const plan *p) {
     return integers(c, "plan", PLAN, x);
 }
 
-/* A table [2, n] of f(i), or one element where there is none. */
+/* A constant table [2, n] of the numbers x; of zeros if x is NULL. */
 static fv_value *pairs_table(fv_custom *c, fv_elem e, const char *stem, int64_t n,
                              const double *x) {
     const int64_t dims[2] = {2, n};
@@ -132,8 +134,8 @@ static double *chirps(fv_arena *a, int64_t n) {
     return x;
 }
 
-/* y = the transform of n numbers of x, which are `step` apart; `turn` is one of `steps`
- * elements. */
+/* Computes the Fourier transform y of n numbers of x whose distance is `step`; `turn` is a table of
+ * one turn in `steps` elements. */
 static void transform(int64_t n, int64_t step, const double *x, double *y, double *scratch,
                       const double *turn, int64_t steps) {
     int64_t r = n % 2 == 0 ? 2 : n % 3 == 0 ? 3 : n % 5 == 0 ? 5 : n, m = n / r;
@@ -156,7 +158,7 @@ static void transform(int64_t n, int64_t step, const double *x, double *y, doubl
     }
 }
 
-/* The spectrum of a convolution with the chirps, divided by its size. */
+/* The spectrum of the chirps for a convolution, divided by its size. */
 static fv_value *spectrum_table(fv_custom *c, fv_elem e, const plan *p, const double *chirp,
                                 const double *turn) {
     int64_t m = p->size;
@@ -182,7 +184,7 @@ typedef struct tables {
     fv_value *plan, *turn, *chirp, *spectrum;
 } tables;
 
-/* The text of the kernels for elements of type `e` and tables of type `table`. */
+/* The text of the kernels, for elements of type `e` and tables of type `table`. */
 static const char *text_of(fv_arena *a, fv_elem e, fv_elem table) {
     char *text = FV_NEW(a, char, strlen(fv_fourier_kernels) + 1);
     strcpy(text, fv_fourier_kernels);
@@ -207,7 +209,7 @@ static void add_transform(fv_custom *c, fv_value *x, const tables *t, const int6
                    (int)(sizeof args / sizeof *args), args);
 }
 
-/* Tables of constants, of which transforms of the same length and type have one. */
+/* Tables of constants, shared by transforms of the same length and type. */
 static tables known_tables(fv_custom *c, fv_elem e, int64_t n, int64_t *size) {
     plan p = plan_of(n);
     *size = p.size;
@@ -228,8 +230,8 @@ static tables known_tables(fv_custom *c, fv_elem e, int64_t n, int64_t *size) {
     return t;
 }
 
-/* Tables that the run computes, in f64: room is 3 n, as the size of a convolution is less than 8 /
- * 3 n. */
+/* Tables that the run computes, in f64. `room` is 3 n, since the size of a convolution is less than
+ * 8 / 3 n. */
 static tables run_time_tables(fv_custom *c, const fv_dim *n, const fv_dim *room) {
     fv_dims *d = c->module->dims;
     const fv_dim *one = fv_dim_const(d, 1), *two = fv_dim_const(d, 2),
@@ -321,7 +323,7 @@ const fv_opdef fv_ops_fourier[] = {
      .name = "FFT",
      .id = FV_OP_fv_FFT,
      .since = {1},
-     .doc = "the Fourier transforms of rows, by the factors of their length or by a convolution",
+     .doc = "Fourier transforms of rows, by the factors of their length or by a convolution",
      .in = {{"X", "T", .rank = FV_RANK(2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("length", DIMS), FV_A_INT("parts", 1), FV_A_INT("pairs", 2),

@@ -1,12 +1,12 @@
-/* signal.c - windows over signals, and the matrix that sums spectra by mel bands. All are computed
- * in f64, and rounded once to the type that is asked for. */
+/* signal.c - windows for signals, and the matrix that sums spectra by mel bands. All are computed
+ * in f64, and rounded once to the requested type. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
-/* Attribute output_datatype: a type of numbers. */
+/* Reads the attribute output_datatype, a numeric type. */
 static bool read_type(fv_op *op, fv_elem *e) {
     int64_t type = fv_op_int(op, "output_datatype");
     *e = FV_F32;
@@ -17,7 +17,7 @@ static bool read_type(fv_op *op, fv_elem *e) {
     return true;
 }
 
-/* The element of operand `in`, which is at least `least`. */
+/* Reads the element of operand `in`, which must be at least `least`. */
 static bool read_count(fv_op *op, int in, int64_t least, const fv_dim **count) {
     fv_module *m = fv_op_module(op);
     const fv_dim *const *e;
@@ -59,8 +59,8 @@ static bool infer_mel(fv_op *op) {
     return true;
 }
 
-/* a0 - a1 cos(angle) + a2 cos(2 angle); the angle takes one turn over the window, or to its last
- * element. With one element and no period that is 0 / 0, in the standard too. */
+/* a0 - a1 cos(angle) + a2 cos(2 angle); the angle makes one turn over the window, or up to its last
+ * element. With one element and no period it is 0 / 0, as in the standard. */
 #define WINDOW(NAME, WHAT, BODY)                                                                   \
     {.domain = "",                                                                                 \
      .name = NAME,                                                                                 \
@@ -75,8 +75,8 @@ static bool infer_mel(fv_op *op) {
          "n = f64(dim(output, 0)); a = 2.0 * pi * f64(i) / select(periodic != 0, n, n - 1.0); "    \
          "output[i] = T2(" BODY ")"}
 
-/* The bin of the spectrum that contains point `k`; points have equal distances in mels: 2595
- * log10(1 + hertz / 700). The standard divides by as many steps as there are points. */
+/* The bin of the spectrum that contains point `k`; points are equidistant in mels: 2595 log10(1 +
+ * hertz / 700). As in the standard, the distance is divided by the number of points. */
 #define MEL(v) "2595.0 * log(1.0 + f64(" v ") / 700.0) / ln10"
 #define BIN(k)                                                                                     \
     "i64(floor((f64(dft_length) + 1.0) * (700.0 * (pow(10.0, (f64(" k                              \

@@ -1,6 +1,6 @@
 /* spectral.c - discrete Fourier transforms, and products of complex numbers. Complex numbers are
- * pairs in the last axis. Sines and cosines are looked up in tables of one turn: angles are
- * multiples of 2 pi / n, exactly. */
+ * pairs in the last axis. Sines and cosines are read from tables of one turn, since angles are
+ * exact multiples of 2 pi / n. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -36,7 +36,7 @@ typedef struct transform {
     fv_definer *d;
     fv_arena *a;
     fv_expr *line[2], *k; /* indices of the result */
-    fv_expr *n;           /* of a turn */
+    fv_expr *n;           /* length of the transform */
     bool inverse, half;
 } transform;
 
@@ -49,8 +49,9 @@ static fv_expr *element(const transform *s, fv_expr *t, int part) {
     return fv_d_load(s->d, X, at);
 }
 
-/* sum t: x[t] * e^(-+ i 2 pi t k / n), one part of it. Of a half the other one is its mirror: each
- * term counts twice, but those that are their own. */
+/* The real or imaginary part of sum t: x[t] * e^(-+ i 2 pi t k / n). If x is half of a spectrum,
+ * the other half is its mirror image: each term counts twice, except those that are their own
+ * mirror image. */
 static fv_expr *part_of(const transform *s, fv_var *t, int part) {
     const fv_type *x = fv_in_type(s->d->op, X);
     fv_expr *i = fv_x_var(s->a, t), *at = bin(s, FV_X_FLOORMOD, bin(s, FV_X_MUL, i, s->k), s->n);
@@ -100,7 +101,7 @@ static bool define_transform(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* A table of cosines or sines of one turn in n steps, which are few. */
+/* A constant table of cosines or sines of one turn in n steps, for small n. */
 static fv_value *turn(fv_rewriter *w, fv_elem e, const fv_dim *n, bool sine) {
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, &n->value);
     for (int64_t i = 0; i < n->value; i++) {
@@ -111,7 +112,7 @@ static fv_value *turn(fv_rewriter *w, fv_elem e, const fv_dim *n, bool sine) {
     return fv_const_new(w->module, sine ? "sines" : "cosines", t);
 }
 
-/* x[outer, have, inner, parts] transformed along axis 1. */
+/* x[outer, have, inner, parts], transformed along axis 1. */
 static fv_value *lines_transformed(fv_rewriter *w, fv_value *x, const fv_fourier *f) {
     static const int swap[4] = {0, 2, 1, 3};
     if (!x)
@@ -129,7 +130,8 @@ static fv_value *lines_transformed(fv_rewriter *w, fv_value *x, const fv_fourier
     return together || !y ? y : fv_w_transpose(w, y, swap);
 }
 
-/* x transformed along an axis: `length` elements of it, extended by zeros, become `result`. */
+/* x, transformed along an axis: `length` elements of it, with zeros appended if there are fewer,
+ * become `result` elements. */
 static fv_value *transformed(fv_rewriter *w, fv_value *x, int axis, const fv_dim *length,
                              const fv_dim *result, int parts, bool inverse, bool half) {
     int given = x && !(fv_dim_is_const(x->type->dims[x->type->rank - 1]) &&
@@ -170,13 +172,14 @@ static const fv_dim *half_of(fv_dims *t, const fv_dim *n) {
 /* ---- the standard's DFT ---- */
 
 typedef struct plan {
-    const fv_dim *axis; /* of the rank - 1 first ones; the run may tell which */
-    int parts;          /* of a number of the result */
+    const fv_dim *axis; /* one of the first rank - 1 axes; may be known in the run only */
+    int parts;          /* numbers in an element of the result */
     bool inverse, onesided;
-    const fv_dim *have, *length, *result; /* elements along the axis; of a turn; of the result */
+    /* sizes along the axis: of x, of the transform, of the result */
+    const fv_dim *have, *length, *result;
 } plan;
 
-/* One of the axes but the last. */
+/* Reads the axis, which is any but the last one. */
 static bool read_axis(fv_op *op, int rank, const fv_dim **axis) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
@@ -201,7 +204,8 @@ static bool read_axis(fv_op *op, int rank, const fv_dim **axis) {
     return at < rank - 1 || fv_op_error(op, "axis %d is that of the parts of a number", at);
 }
 
-/* y where i is the axis, else x; neither is negative, which the sum that says so does not show. */
+/* y if i is the axis, else x. Neither is negative, which cannot be derived from the sum that
+ * expresses this. */
 static const fv_dim *where_axis(fv_dims *t, const plan *p, int i, const fv_dim *y,
                                 const fv_dim *x) {
     if (x == y || fv_dim_is_const(p->axis))
@@ -261,8 +265,7 @@ static bool infer_dft(fv_op *op) {
     return true;
 }
 
-/* Along an axis that is known in the run only: the sizes around it are known in the run only,
- * too. */
+/* Transforms along an axis that is known in the run only, as are the sizes before and after it. */
 static fv_value *transformed_at_run_time(fv_rewriter *w, fv_op *op, fv_value *x, const plan *p) {
     fv_dims *t = w->module->dims;
     const fv_type *y = op->out[0]->type, *from = x ? x->type : NULL;
@@ -314,10 +317,10 @@ enum { SIGNAL, STEP, WINDOW, LENGTH };
 
 typedef struct frames {
     const fv_dim *step, *length, *count, *bins;
-    int64_t parts; /* of a number of the signal */
+    int64_t parts; /* numbers in an element of the signal */
 } frames;
 
-/* Is 1 <= x <= most (NULL: any)? What is not known the run checks. */
+/* Checks that 1 <= x <= most (NULL: no limit). What is not known, the run checks. */
 static bool check_size(fv_op *op, const fv_dim *x, const fv_dim *most, const char *what) {
     fv_module *m = fv_op_module(op);
     const fv_dim *ok =
@@ -377,7 +380,7 @@ static bool infer_stft(fv_op *op) {
     return true;
 }
 
-/* Frames [batch, count, length, parts] times the window, each transformed. */
+/* Frames [batch, count, length, parts], multiplied by the window and transformed. */
 static fv_value *frames_transformed(fv_rewriter *w, fv_op *op, fv_value *v, const frames *f) {
     fv_dims *t = w->module->dims;
     if (!v)
@@ -393,7 +396,7 @@ static fv_value *frames_transformed(fv_rewriter *w, fv_op *op, fv_value *v, cons
     return fv_w_fourier(w, fv_w_reshape(w, v, 3, rows), &of);
 }
 
-/* In products a complex number of the signal is two terms. */
+/* In products, a complex number of the signal is two terms. */
 static bool decompose_stft(fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
@@ -479,7 +482,8 @@ static bool infer_waves(fv_op *op) {
 /* ---- ONNX Runtime's Rfft and Irfft, over up to three of the last axes ---- */
 
 static bool is_back(const fv_op *op) {
-    return fv_opdef_attr(op->def, "signal_ndim")->required; /* Irfft has no default */
+    /* the inverse is Irfft, whose signal_ndim has no default */
+    return fv_opdef_attr(op->def, "signal_ndim")->required;
 }
 
 static bool infer_real(fv_op *op) {
@@ -567,8 +571,8 @@ const fv_opdef fv_ops_spectral[] = {
      .name = "DFT",
      .id = FV_OP_fv_DFT,
      .since = {1},
-     .doc = "the Fourier transform along axis 1 by tables of one turn; of half a spectrum, whose "
-            "mirror is not there",
+     .doc = "the Fourier transform along axis 1, with tables of sines and cosines; X may be half "
+            "of a spectrum, whose other half is its mirror image",
      .in = {{"X", "T", .rank = FV_RANK(4)},
             {"cos", "T", .rank = FV_RANK(1)},
             {"sin", "T", .rank = FV_RANK(1)}},
@@ -594,7 +598,7 @@ const fv_opdef fv_ops_spectral[] = {
      .name = "Frames",
      .id = FV_OP_fv_Frames,
      .since = {1},
-     .doc = "pieces of X along axis 1, a step apart",
+     .doc = "pieces of X along axis 1, which begin at multiples of a step",
      .in = {{"X", "T", .rank = FV_RANK(3)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("step", DIMS)},
@@ -605,8 +609,8 @@ const fv_opdef fv_ops_spectral[] = {
      .name = "Waves",
      .id = FV_OP_fv_Waves,
      .since = {1},
-     .doc = "part q of what part p of element t of a frame counts in bin k of its transform, by "
-            "tables of one turn; times a window",
+     .doc = "the factor of part p of element t of a frame in part q of bin k of its transform, "
+            "times a window; with tables of sines and cosines",
      .in = {{"cos", "T", .rank = FV_RANK(1)},
             {"sin", "T", .rank = FV_RANK(1)},
             {"window", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},

@@ -1,5 +1,5 @@
-/* gather.c - operators that pick elements at positions that are data. A position outside sets the
- * kernel's error word. */
+/* gather.c - operators that read elements at positions that are data. A position out of range sets
+ * the kernel's error word. */
 #include "ops/common/dims.h"
 
 #include <string.h>
@@ -25,7 +25,7 @@ static bool gather_dims(fv_op *op, int axis, int *rank, const fv_dim **dims) {
     return true;
 }
 
-/* Elements of a small integer tensor at constant positions. */
+/* Computes the elements of a small integer tensor at constant positions. */
 static void gather_elems(fv_op *op) {
     int n, count;
     const fv_dim *const *from, *const *at, *to[FV_MAX_ELEMS];
@@ -53,7 +53,8 @@ static bool infer_gather(fv_op *op) {
     return true;
 }
 
-/* Positions that are start, start + step, ... and known to be inside make a slice. */
+/* Replaces a Gather at positions start, start + step, ... by a slice. What is not proved about
+ * their range, the run checks. */
 static bool as_slice(fv_op *op, int axis, const fv_dim **start, const fv_dim **step) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
@@ -75,7 +76,7 @@ static bool as_slice(fv_op *op, int axis, const fv_dim **start, const fv_dim **s
         first = last;
         last = *start;
     }
-    /* first >= 0 and last < size, if not proved: checked at run time */
+    /* first >= 0 and last < size are checked in the run if they are not proved */
     const fv_dim *need = fv_dim_add(t, last, fv_dim_const(t, 1));
     return fv_module_require(m, fv_dim_max(t, first, zero), first, "index of a Gather",
                              fv_printf(m->arena, "0 <= %s", fv_dim_str(m->arena, first))) &&
@@ -232,7 +233,7 @@ static bool define_reverse(fv_definer *d, fv_op *op) {
 
 /* ---- OneHot ---- */
 
-/* The depth where it is known, else NULL. */
+/* The depth if it is known, else NULL. */
 static const fv_dim *known_depth(fv_op *op) {
     int n;
     const fv_dim *const *e;
@@ -276,7 +277,7 @@ static bool decompose_one_hot(fv_rewriter *w, fv_op *op) {
     int axis;
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), y->rank, &axis))
         return false;
-    if (known_depth(op) != y->dims[axis]) { /* it was data when types were inferred */
+    if (known_depth(op) != y->dims[axis]) { /* it was not known when types were inferred */
         fv_value *n = fv_w_cast(w, fv_w_reshape(w, op->in[1], 0, NULL), FV_I64);
         fv_w_bind(w, n, 1, &y->dims[axis]);
     }
@@ -308,7 +309,7 @@ const fv_opdef fv_ops_gather[] = {
      .name = "Gather",
      .id = FV_OP_fv_Gather,
      .since = {1},
-     .doc = "slices along an axis, counted from 0, at positions that are data",
+     .doc = "slices along an axis at indices that are data; the axis is not counted from the end",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind"}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
@@ -387,8 +388,8 @@ const fv_opdef fv_ops_gather[] = {
      .name = "OneHot",
      .id = FV_OP_fv_OneHot,
      .since = {1},
-     .doc =
-         "values[1] at the position in indices along a new axis of that depth, elsewhere values[0]",
+     .doc = "values[1] at the index that an element of indices gives along a new axis of that "
+            "depth, values[0] elsewhere",
      .in = {{"indices", "T1"}, {"values", "T3", .rank = FV_RANK(1)}},
      .out = {{"output", "T3"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_REQUIRED("depth", DIMS)},

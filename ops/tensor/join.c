@@ -1,5 +1,5 @@
-/* join.c - operators that put tensors together or around: Concat, padding, and the blocks of pixels
- * that DepthToSpace and SpaceToDepth move between axes. */
+/* join.c - operators that concatenate or pad tensors, and those that move blocks of pixels between
+ * axes: Concat, Pad, DepthToSpace, SpaceToDepth. */
 #include "ops/common/dims.h"
 
 #include <string.h>
@@ -38,7 +38,7 @@ static bool infer_concat(fv_op *op) {
     return true;
 }
 
-/* x0[i] where i is inside of it, else x1[i - n0] where that is, else ... */
+/* x0[i] if i < n0, else x1[i - n0] if that is in range, and so on */
 static bool define_concat(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     int axis;
@@ -90,7 +90,8 @@ static bool infer_pad_dims(fv_op *op) {
     return check_mode(op);
 }
 
-/* Where the element at position p of an axis of n comes from; p may lie outside. */
+/* The index of the element that position p of an axis of n elements gets in that mode; p may be
+ * outside. */
 static fv_expr *padded_index(fv_definer *d, fv_string mode, fv_expr *p, fv_expr *n) {
     fv_arena *a = d->arena;
     fv_expr *zero = fv_x_int(a, 0), *last = fv_x_bin(a, FV_X_SUB, n, fv_x_int(a, 1));
@@ -101,7 +102,7 @@ static fv_expr *padded_index(fv_definer *d, fv_string mode, fv_expr *p, fv_expr 
     if (!string_is(mode, "reflect"))
         return p;
     fv_expr *period = fv_x_bin(a, FV_X_MUL, last, fv_x_int(a, 2));
-    fv_expr *q = fv_x_bin(a, FV_X_FLOORMOD, p, period); /* of 0: 0 */
+    fv_expr *q = fv_x_bin(a, FV_X_FLOORMOD, p, period); /* FLOORMOD by 0 is 0 */
     return fv_x_select(a, fv_x_bin(a, FV_X_LT, q, n), q, fv_x_bin(a, FV_X_SUB, period, q));
 }
 
@@ -112,7 +113,8 @@ static bool define_pad(fv_definer *d, fv_op *op) {
     const fv_attr *begin = fv_op_find_attr(op, "begin");
     fv_string mode = fv_op_string(op, "mode");
     fv_expr *index[FV_MAX_RANK], *value = zero_of(d, x->elem);
-    bool inside = !string_is(mode, "constant"); /* every index is inside, but of an empty axis */
+    /* in other modes every index is inside, unless the axis is empty */
+    bool inside = !string_is(mode, "constant");
     for (int i = 0; i < x->rank; i++) {
         index[i] = fv_x_var(a, def->index[i]);
         const fv_dim *b = begin->u.dims[i];
@@ -142,7 +144,8 @@ static void pad_result(fv_rewriter *w, fv_op *op, const fv_dim *const *begin, fv
 
 /* ---- Pad ---- */
 
-/* Elements added before and after each axis; negative numbers remove elements. */
+/* Reads the numbers of elements added before and after each axis; negative numbers remove
+ * elements. */
 static bool paddings(fv_op *op, const fv_dim **begin, const fv_dim **end) {
     fv_dims *t = fv_op_module(op)->dims;
     int rank = fv_in_type(op, 0)->rank, n, naxes = rank;
@@ -189,7 +192,7 @@ static fv_value *flattened(fv_rewriter *w, fv_value *v, const fv_dim *n) {
     return fv_const_new(w->module, v->name, t);
 }
 
-/* ONNX Runtime's: pads may be a matrix of one row. */
+/* ONNX Runtime's operator, whose pads may be a matrix of one row. */
 static bool infer_pad_of_row(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *pads = fv_in_type(op, 1);
@@ -218,7 +221,7 @@ static bool decompose_pad(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Opset 1 called the pads `paddings`; before opset 11 they and the value were attributes. */
+/* In opset 1 the pads were called `paddings`; before opset 11 pads and value were attributes. */
 static bool upgrade_pad(fv_op *op, int version) {
     if (version >= 11)
         return true;
@@ -248,7 +251,7 @@ static bool infer_center(fv_op *op) {
     return true;
 }
 
-/* Half of what is missing goes before, rounded down, as does half of what is too much. */
+/* Pads or crops both sides; half of the difference, rounded down, is in front. */
 static bool decompose_center(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
@@ -270,7 +273,7 @@ static const fv_dim *part(fv_dims *t, const fv_dim *x, int64_t by) {
     return q ? q : fv_dim_floordiv(t, x, fv_dim_const(t, by));
 }
 
-/* The block size b, and [N, C, H, W] with C / b^2, H * b, W * b or the other way round. */
+/* Reads the block size b, and computes [N, C / b^2, H * b, W * b], or the reverse. */
 static bool blocks(fv_op *op, bool to_space, int64_t *b, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -329,8 +332,8 @@ const fv_opdef fv_ops_join[] = {
      .name = "Pad",
      .id = FV_OP_fv_Pad,
      .since = {1},
-     .doc = "element i - begin of each axis, i < dims; the value (zero), an edge or a reflection "
-            "where that is outside",
+     .doc = "element i - begin along each axis, for i < dims; outside of X the value (zero), the "
+            "element at the edge, or a reflection",
      .in = {{"X", "T"}, {"value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("begin", DIMS), FV_A_REQUIRED("dims", DIMS),

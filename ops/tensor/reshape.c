@@ -1,5 +1,5 @@
-/* reshape.c - operators that name the same elements anew, or repeat them: all of them views. Where
- * the target shape is only known at run time, small integer kernels compute it. */
+/* reshape.c - operators that rename the indices of elements, or repeat elements: all of them become
+ * views. If the target shape is known in the run only, small integer kernels compute it. */
 #include "ops/common/dims.h"
 
 #include <string.h>
@@ -90,9 +90,9 @@ static bool decided_by_data(int n, const fv_dim *const *e) {
     return false;
 }
 
-/* The dim that -1 means: the number of elements of x divided by the other dims. If one of these is
- * a 0, that dim of x is left out on both sides: [0, 4] by [0, -1] is [0, 4], as for any other size
- * of that dim. */
+/* The dim for -1: the number of elements of x divided by the product of the other dims. If one of
+ * these is 0, that dim of x is left out on both sides: [0, 4] reshaped to [0, -1] is [0, 4], as for
+ * any other size of that dim. */
 static const fv_dim *remaining(fv_dims *t, const fv_type *x, int n, const fv_dim *const *dims,
                                int inferred) {
     const fv_dim *total = fv_dim_const(t, 1), *rest = total;
@@ -109,8 +109,9 @@ static const fv_dim *remaining(fv_dims *t, const fv_type *x, int n, const fv_dim
     return q ? q : fv_dim_floordiv(t, total, rest);
 }
 
-/* Is element i of the list a number of the model? Else it is, or comes of, a dim of a value. Where
- * ops move elements that is followed, elsewhere constants give constants. */
+/* Whether element i of a list is a number written in the model, rather than a dim of a value or
+ * computed from one. Ops that only move elements are followed; other ops give written numbers if
+ * all their operands are constants. */
 static bool is_written(const fv_value *v, int64_t i) {
     while (v && v->kind == FV_VALUE_RESULT) {
         const fv_op *op = v->def;
@@ -159,8 +160,8 @@ static bool resolve_shape(fv_op *op, int n, const fv_dim *const *e, const fv_dim
     return true;
 }
 
-/* Does x have as many elements as these dims? If only the run can tell, fv.Reshape checks it
- * there. */
+/* Whether x has as many elements as these dims; if that is known in the run only, fv.Reshape checks
+ * it there. */
 static bool holds_all(fv_op *op, int n, const fv_dim *const *dims) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0);
@@ -216,7 +217,7 @@ static bool infer_reshape_dims(fv_op *op) {
     return true;
 }
 
-/* shape[i], or the input's dim where that is 0 */
+/* shape[i], or the dim of the input if shape[i] is 0 */
 static fv_expr *wanted_dim(fv_definer *d, fv_op *op, fv_expr *i) {
     int rank;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
@@ -227,12 +228,12 @@ static fv_expr *wanted_dim(fv_definer *d, fv_op *op, fv_expr *i) {
                        fv_d_pick_dim(d, i, rank, dims), e);
 }
 
-/* [x == 0], as i64 */
+/* 1 if x == 0, else 0, as i64 */
 static fv_expr *is_zero(fv_arena *a, fv_expr *x) {
     return fv_x_convert(a, FV_I64, fv_x_bin(a, FV_X_EQ, x, fv_x_int(a, 0)));
 }
 
-/* x, or 1 where it is 0 */
+/* 1 if x == 0, else x */
 static fv_expr *but_zero(fv_arena *a, fv_expr *x) {
     return fv_x_select(a, fv_x_bin(a, FV_X_EQ, x, fv_x_int(a, 0)), fv_x_int(a, 1), x);
 }
@@ -242,7 +243,7 @@ static fv_expr *each_wanted(fv_definer *d, fv_op *op, fv_var **k) {
     return wanted_dim(d, op, fv_x_var(d->arena, *k));
 }
 
-/* As `remaining`, of data. */
+/* The same as `remaining`, for a shape that is data. */
 static fv_expr *remaining_at_run_time(fv_definer *d, fv_op *op, int rank,
                                       const fv_dim *const *dims) {
     fv_arena *a = d->arena;
@@ -379,8 +380,8 @@ static bool upgrade_axes(fv_op *op, int version) {
     return version >= 13 || fv_upgrade_attr_to_ints(op, "axes", 1);
 }
 
-/* An attribute that is an empty list was no list at all: all dims of 1 went. Empty axes that are an
- * operand are no axis. */
+/* As an attribute, an empty list meant that all dims of 1 are removed; as an operand, it means no
+ * axis. */
 static bool upgrade_squeeze(fv_op *op, int version) {
     const fv_attr *axes = fv_op_find_attr(op, "axes");
     if (version < 13 && axes && !axes->n)
@@ -392,7 +393,7 @@ static bool infer_axes_dims(fv_op *op) {
     return infer_elem_attr(op, 1, (int)fv_op_int(op, "rank"));
 }
 
-/* How many of the axes lie before `at`, as i64. */
+/* The number of the axes that are less than `at`, as i64. */
 static fv_expr *axes_before(fv_definer *d, fv_expr *at, int rank) {
     fv_arena *a = d->arena;
     fv_var *k = fv_d_var(d, "k", fv_in_type(d->op, 0)->dims[0]);
@@ -407,7 +408,7 @@ static fv_expr *is_axis(fv_definer *d, fv_expr *at, int rank) {
     return fv_x_reduce(a, FV_ANY, 1, &k, fv_x_bin(a, FV_X_EQ, axis, at));
 }
 
-/* The dims of a Squeeze or Unsqueeze by axes that are data. */
+/* Computes the dims of a Squeeze or Unsqueeze by axes that are data. */
 static bool define_axes_dims(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -419,7 +420,7 @@ static bool define_axes_dims(fv_definer *d, fv_op *op) {
         def->body = fv_x_select(a, is_axis(d, i, rank), x, fv_d_pick_dim(d, from, n, dims));
         return true;
     }
-    for (int k = 0; k < n; k++) { /* axis k stays, and i others before it */
+    for (int k = 0; k < n; k++) { /* axis k is kept, and i other kept axes precede it */
         fv_expr *at = fv_x_int(a, k);
         fv_expr *to = fv_x_bin(a, FV_X_SUB, at, axes_before(d, at, n));
         fv_expr *stays = fv_x_un(a, FV_X_NOT, is_axis(d, at, n));
@@ -481,7 +482,7 @@ static bool infer_tile(fv_op *op) {
     return true;
 }
 
-/* [n] repeated r times is [1, n] expanded to [r, n]; an axis of dim 1 just expands. */
+/* [n] repeated r times is [1, n] expanded to [r, n]; an axis of size 1 is just expanded. */
 static bool decompose_tile(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     const fv_dim *split[2 * FV_MAX_RANK], *wide[2 * FV_MAX_RANK];
@@ -506,7 +507,8 @@ static bool decompose_tile(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Opset 1 repeated one axis: `tiles` times along `axis`, both numbers of the input's type. */
+/* In opset 1 one axis was repeated: `tiles` times along `axis`, both numbers of the input's
+ * type. */
 static bool upgrade_tile(fv_op *op, int version) {
     if (version >= 6)
         return true;
@@ -588,7 +590,7 @@ const fv_opdef fv_ops_reshape[] = {
      .name = "Ints",
      .id = FV_OP_fv_Ints,
      .since = {1},
-     .doc = "an integer tensor made of dims",
+     .doc = "an integer tensor whose elements are dims",
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("values", DIMS), FV_A_REQUIRED("to", TYPE), FV_A_INT("rank", 1)},
      .types = {{"T", FV_SET_INT | FV_SET(BOOL)}},
@@ -598,7 +600,7 @@ const fv_opdef fv_ops_reshape[] = {
      .name = "ReshapeDims",
      .id = FV_OP_fv_ReshapeDims,
      .since = {1},
-     .doc = "the dims that a Reshape of a tensor of `dims` gives for a shape that is data",
+     .doc = "the dims of a Reshape of a tensor of `dims` to a shape that is data",
      .in = {{"shape", "T", .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("allowzero", 0)},
@@ -609,7 +611,7 @@ const fv_opdef fv_ops_reshape[] = {
      .name = "AxesDims",
      .id = FV_OP_fv_AxesDims,
      .since = {1},
-     .doc = "`dims` without the axes that data names, or with axes of dim 1 inserted there",
+     .doc = "`dims` without some axes, or with additional axes of size 1; the axes are data",
      .in = {{"axes", "T", .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("rank", INT), FV_A_INT("insert", 0)},
@@ -641,8 +643,8 @@ const fv_opdef fv_ops_reshape[] = {
      .name = "Reshape",
      .id = FV_OP_Reshape,
      .since = {1, 5, 13, 14, 19, 21, 23, 24, 25},
-     .doc = "the same elements in row-major order; a 0 of the model keeps a dim (one that is the "
-            "dim of a value is a dim of 0), -1 is what is left",
+     .doc = "the same elements in row-major order; a 0 written in the model keeps a dim (a 0 that "
+            "is a dim of a value is a dim of 0), -1 is the remaining dim",
      .in = {{"data", "T"}, {"shape", "S", .rank = FV_LIST}},
      .out = {{"reshaped", "T"}},
      .attrs = {FV_A_INT("allowzero", 0),
@@ -656,7 +658,7 @@ const fv_opdef fv_ops_reshape[] = {
      .name = "Flatten",
      .id = FV_OP_Flatten,
      .since = {1, 9, 11, 13, 21, 23, 24, 25},
-     .doc = "a matrix: the axes before `axis`, and those from there on",
+     .doc = "a matrix: one axis for the axes before `axis`, one for the others",
      .in = {{"input", "T"}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 1)},

@@ -1,5 +1,6 @@
-/* scatter.c - operators that write elements at positions that are data: a copy, then updates in
- * their order, so that the last of several to one place counts and sums have one order. */
+/* scatter.c - operators that write elements at positions that are data: a copy, followed by the
+ * updates in their order, so that the last of several updates of an element holds, and sums are in
+ * a fixed order. */
 #include "ops/common/dims.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@
 
 typedef enum { PUT, ADD, MUL, MAX, MIN } reduction;
 
-/* The old Scatter has no reduction: it puts. */
+/* Finds the reduction; the former Scatter has none and overwrites. */
 static bool find_reduction(fv_op *op, reduction *out) {
     static const char *const names[] = {"none", "add", "mul", "max", "min"};
     *out = PUT;
@@ -41,7 +42,7 @@ static fv_expr *combine(fv_arena *a, reduction r, fv_expr *old, fv_expr *x) {
     return x;
 }
 
-/* What is replaced later is there first. */
+/* Copies the data, unless the result is stored in its memory; updates are written afterwards. */
 static void copy_data(fv_custom *c, const fv_type *t) {
     fv_expr *index[FV_MAX_RANK];
     if (c->in_place)
@@ -74,7 +75,7 @@ static fv_expr * and (fv_arena * a, fv_expr *x, fv_expr *y) {
     return x ? fv_x_bin(a, FV_X_AND, x, y) : y;
 }
 
-/* result[to] = result[to] r update, where ok holds */
+/* result[to] = result[to] r update, if ok is true */
 static void put(fv_custom *c, reduction r, fv_buf *y, fv_expr *const *to, fv_expr *update,
                 fv_expr *ok) {
     fv_arena *a = c->arena;
@@ -106,7 +107,7 @@ static bool infer_scatter_elements(fv_op *op) {
     return true;
 }
 
-/* Lines along the axis are independent of each other. */
+/* Lines along the axis are independent of each other, so they are parallel. */
 static bool kernel_scatter_elements(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
@@ -170,7 +171,8 @@ static bool infer_scatter_nd(fv_op *op) {
     return true;
 }
 
-/* The first `depth` indices of the result at row `row` of indices; false where one is outside. */
+/* Reads the first `depth` indices of the result from row `row` of indices; false if one is out of
+ * range. */
 static fv_expr *read_row(fv_custom *c, fv_buf *indices, fv_expr **row, const fv_type *x, int depth,
                          fv_expr **to) {
     fv_arena *a = c->arena;
@@ -249,7 +251,7 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
             *first = fv_op_in(op, 2) ? fv_d_int(d, 2, index[0]) : NULL;
     fv_expr *n =
         fv_op_string(op, "mode").s[0] == 'c' ? fv_x_dim(a, def->value->type->dims[axis]) : NULL;
-    if (first) /* whatever it is, a difference from the rest does not overflow */
+    if (first) /* limits it, so that differences with other indices do not overflow */
         index[axis] =
             fv_x_bin(a, FV_X_SUB, index[axis], n ? fv_x_bin(a, FV_X_FLOORMOD, first, n) : first);
     if (n)
@@ -258,7 +260,8 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* The same if the result is stored in the memory of the cache: only new elements are written. */
+/* The same, for a result that is stored in the memory of the cache: only new elements are
+ * written. */
 static bool kernel_write_rows(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, 0), *u = fv_in_type(op, 1);
@@ -279,12 +282,13 @@ static bool kernel_write_rows(fv_custom *c, fv_op *op) {
         at[i] = from[i] = fv_custom_for(c, kind, "i", u->dims[i]);
         if (!i && start)
             first = fv_x_convert(a, FV_I64, fv_custom_load(c, start, at));
-        if (!i && start) /* whatever it is, sums with it do not overflow */
+        if (!i && start) /* limits it, so that sums with it do not overflow */
             first = fv_kb_let(&c->b, "first",
                               circular ? fv_x_bin(a, FV_X_FLOORMOD, first, some) : first);
         if (i != axis)
             continue;
-        /* of more rows than there are places the first ones count, as TensorScatter says it */
+        /* as TensorScatter defines it: if there are more rows than places, the first ones are
+         * written */
         at[i] = fv_x_bin(a, FV_X_ADD, first, from[i]);
         at[i] = fv_kb_let(&c->b, "at", circular ? fv_x_bin(a, FV_X_FLOORMOD, at[i], some) : at[i]);
         fv_kb_if(&c->b, circular ? fv_x_bin(a, FV_X_LT, from[i], n) : is_inside(a, at[i], n));
@@ -304,8 +308,8 @@ const fv_opdef fv_ops_scatter[] = {
      .name = "WriteRows",
      .id = FV_OP_fv_WriteRows,
      .since = {1},
-     .doc = "TensorScatter by a kernel that writes the update, for a cache in the memory of its "
-            "result does",
+     .doc = "a TensorScatter whose kernel writes only the update, for a cache that is stored in "
+            "the memory of the result",
      .in = {{"past", "T", .rank = FV_RANK_FROM(1)},
             {"update", "T", .rank = FV_RANK_AS("past")},
             {"at", "I", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},

@@ -1,8 +1,8 @@
-/* select.c - operators that pick elements by their values: the largest k, what is not zero, what is
- * there for the first time. How many there are is often decided by the data: a count is bound to a
- * symbol, which is a dim of what follows.
+/* select.c - operators that select elements by their values: the k largest, those that are not
+ * zero, the unique ones. Their number often depends on data: it is bound to a symbol, which is a
+ * dim of the results.
  *
- * All that sorts is fv.Order, a heap of positions. NaN counts as larger than every number. */
+ * Sorting is done by fv.Order, with a heap of positions. NaN counts as larger than every number. */
 #include "ops/tensor/select.h"
 
 #include "ir/base/limits.h"
@@ -18,7 +18,7 @@
 typedef struct items {
     fv_custom *c;
     fv_buf *x;
-    fv_expr *a, *line; /* the indices around that of an item */
+    fv_expr *a, *line; /* the indices before and after the axis of items */
     bool descending;
 } items;
 
@@ -33,7 +33,7 @@ static fv_expr *element(const items *t, fv_expr *i, fv_expr *k) {
                      e->type.elem == FV_BOOL ? fv_x_convert(t->c->arena, FV_U8, e) : e);
 }
 
-/* Does x come before y? */
+/* Whether x comes before y. */
 static fv_expr *leads(const items *t, fv_expr *x, fv_expr *y) {
     fv_custom *c = t->c;
     fv_expr *less = t->descending ? bin(c, FV_X_LT, y, x) : bin(c, FV_X_LT, x, y);
@@ -70,7 +70,8 @@ static fv_expr *compare(const items *t, fv_expr *i, fv_expr *j) {
     return fv_kb_let(&c->b, "order", fv_x_load(a, order, NULL));
 }
 
-/* Of equal items the one with the lower position comes first. */
+/* Whether item i comes before item j; of equal items the one with the lower position comes
+ * first. */
 static fv_expr *before(const items *t, fv_expr *i, fv_expr *j) {
     fv_expr *order = compare(t, i, j);
     fv_expr *tie = bin(t->c, FV_X_AND, bin(t->c, FV_X_EQ, order, fv_x_int(t->c->arena, 0)),
@@ -81,7 +82,7 @@ static fv_expr *before(const items *t, fv_expr *i, fv_expr *j) {
 
 /* ---- fv.Order: positions of the first k of n items ---- */
 
-/* Are there k of n? */
+/* Checks that k is at most n and not negative. */
 static bool first_of(fv_op *op, const fv_dim *k, const fv_dim *n) {
     fv_module *m = fv_op_module(op);
     const fv_dim *fits = fv_dim_max(m->dims, fv_dim_const(m->dims, 0), fv_dim_min(m->dims, k, n));
@@ -147,7 +148,7 @@ static void sift(const heap *h, fv_expr *start, fv_expr *size, fv_expr *item) {
     put(h, fv_kb_let(&c->b, "found", fv_x_load(a, at, NULL)), item);
 }
 
-/* The first k positions as they are: the heap to start with. */
+/* Fills the heap with the first k positions, in any order. */
 static void fill(fv_custom *c, const fv_type *y) {
     fv_expr *index[3];
     fv_custom_begin(c, "order_fill");
@@ -160,8 +161,8 @@ static void fill(fv_custom *c, const fv_type *y) {
     fv_custom_end(c);
 }
 
-/* A heap of the best k so far, with the worst at the top; the items are removed one by one, and
- * stored from the end. */
+/* Keeps a heap of the best k items so far, with the worst at the top; then the items are removed
+ * one by one, and stored from the end. */
 static bool kernel_order(fv_custom *c, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     fv_expr *zero = fv_x_int(c->arena, 0), *one = fv_x_int(c->arena, 1);
@@ -259,7 +260,7 @@ static bool infer_count(fv_op *op) {
 }
 
 static bool infer_non_zero(fv_op *op) {
-    const fv_attr *n = fv_op_find_attr(op, "dims"); /* fv.NonZero */
+    const fv_attr *n = fv_op_find_attr(op, "dims"); /* present for fv.NonZero */
     const fv_dim *dims[2] = {fv_dim_const(fv_op_module(op)->dims, fv_in_type(op, 0)->rank), NULL};
     if (n && n->n != 1)
         return fv_op_error(op, "has %d dims, expected 1", n->n);
@@ -269,7 +270,8 @@ static bool infer_non_zero(fv_op *op) {
     return true;
 }
 
-/* Positions in row-major order, one a column; of as many as there is place for. */
+/* Positions of nonzero elements in row-major order, one in each column, up to the size of the
+ * result. */
 static bool kernel_non_zero(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *t = fv_in_type(op, 0);
@@ -302,7 +304,7 @@ static bool decompose_non_zero(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Elements of the flattened input without `axis`. */
+/* The input, flattened if the attribute axis is not given. */
 static fv_value *along_axis(fv_rewriter *w, fv_op *op, int *axis) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *n = fv_dim_product(w->module->dims, x->rank, x->dims);
@@ -313,7 +315,7 @@ static fv_value *along_axis(fv_rewriter *w, fv_op *op, int *axis) {
     return fv_infer_axis(op, given->u.i, x->rank, axis) ? op->in[0] : NULL;
 }
 
-/* Dims of the input, or one, with as many as data decides along the axis. */
+/* The dims of the input, or a vector; the size along the axis depends on data. */
 static bool picked_dims(fv_op *op, int *axis, int *rank, const fv_dim **dims) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *given = fv_op_find_attr(op, "axis");
@@ -383,7 +385,7 @@ static bool infer_runs(fv_op *op) {
     return true;
 }
 
-/* Which of n items is the i-th in order. */
+/* The position of the i-th of n items in the order. */
 static fv_expr *position(fv_custom *c, fv_buf *order, fv_expr *i, fv_expr *n) {
     fv_expr *zero = fv_x_int(c->arena, 0);
     fv_expr *p = fv_kb_let(&c->b, "p", fv_x_load(c->arena, order, (fv_expr *[]){zero, i, zero}));
@@ -392,8 +394,8 @@ static fv_expr *position(fv_custom *c, fv_buf *order, fv_expr *i, fv_expr *n) {
     return fv_kb_let(&c->b, "p", fv_x_select(c->arena, ok, p, zero));
 }
 
-/* Of sorted items: to which run of equal ones each belongs, where each run has its first item, how
- * long it is; and how many runs there are. */
+/* For sorted items: the run of equal items that each belongs to; for each run its first item and
+ * its length; and the number of runs. */
 static bool kernel_runs(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     fv_expr *zero = fv_x_int(a, 0), *one = fv_x_int(a, 1);
@@ -424,7 +426,8 @@ static bool kernel_runs(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* Result i is which[i] of: the items, where each is first, which each is, how often it is there. */
+/* Result i is number which[i] of these: the unique items, their first positions, the index of each
+ * item among them, their counts. */
 static bool unique(fv_rewriter *w, fv_op *op, bool sorted, const int *which) {
     int axis;
     fv_value *x = along_axis(w, op, &axis), *v[4];
@@ -440,7 +443,8 @@ static bool decompose_unique(fv_rewriter *w, fv_op *op) {
     return unique(w, op, fv_op_int(op, "sorted") != 0, (int[]){0, 1, 2, 3});
 }
 
-/* ONNX Runtime's: of a vector, in the order of appearance, without the first positions. */
+/* ONNX Runtime's operator: for a vector, in the order of appearance, without the result of first
+ * positions. */
 static bool infer_unique_vector(fv_op *op) {
     const fv_dim *n = NULL;
     fv_infer_run_time(op, 0, fv_in_type(op, 0)->elem, 1, &n);
@@ -460,7 +464,7 @@ const fv_opdef fv_ops_select[] = {
      .name = "Order",
      .id = FV_OP_fv_Order,
      .since = {1},
-     .doc = "positions of the first of the items X[a, i, c, ..], sorted, along each line",
+     .doc = "for each line, the positions of the first items of X[a, i, c, ..] in sorted order",
      .in = {{"X", "T", .rank = FV_RANK(4)}},
      .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("descending", 0)},
@@ -485,7 +489,7 @@ const fv_opdef fv_ops_select[] = {
      .name = "CountNonZero",
      .id = FV_OP_fv_CountNonZero,
      .since = {1},
-     .doc = "how many elements are not 0",
+     .doc = "the number of elements that are not 0",
      .in = {{"X", "T"}},
      .out = {{"Y", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
@@ -495,8 +499,7 @@ const fv_opdef fv_ops_select[] = {
      .name = "NonZero",
      .id = FV_OP_fv_NonZero,
      .since = {1},
-     .doc = "positions of the elements that are not 0; `dims` gives their "
-            "number",
+     .doc = "the positions of the elements that are not 0; `dims` contains their number",
      .in = {{"X", "T"}},
      .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
@@ -516,7 +519,8 @@ const fv_opdef fv_ops_select[] = {
     {.domain = "",
      .name = "Compress",
      .since = {9, 11},
-     .doc = "slices along an axis, or elements of all, where a condition is true",
+     .doc =
+         "slices along an axis, or elements of the flattened input, for which a condition is true",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"condition", "T1", .rank = FV_RANK(1)}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("axis", INT)},
@@ -527,8 +531,8 @@ const fv_opdef fv_ops_select[] = {
      .name = "Runs",
      .id = FV_OP_fv_Runs,
      .since = {1},
-     .doc = "runs of equal items, in an order that sorts them: to which run each belongs, the "
-            "first and the number of items of each run",
+     .doc = "runs of equal items in sorted order: the run of each item, and the first item and the "
+            "length of each run",
      .in = {{"X", "T", .rank = FV_RANK(4)}, {"order", "I", .rank = FV_RANK(3)}},
      .out = {{"run", "I"}, {"first", "I"}, {"length", "I"}, {"count", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
@@ -552,8 +556,8 @@ const fv_opdef fv_ops_select[] = {
     {.domain = "com.microsoft",
      .name = "Unique",
      .since = {1},
-     .doc = "the elements of a vector without repetition as they appear, which each is, how often "
-            "it is there",
+     .doc = "the unique elements of a vector in order of appearance, the index of each element "
+            "among them, and their counts",
      .in = {{"x", "T", .rank = FV_RANK(1)}},
      .out = {{"y", "T"}, {"idx", "I", FV_OPTIONAL_OPERAND}, {"counts", "I", FV_OPTIONAL_OPERAND}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},

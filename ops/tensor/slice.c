@@ -1,5 +1,5 @@
 /* slice.c - operators that take parts of axes: all become fv.Slice, whose starts, steps and dims
- * are symbolic. */
+ * are dims. */
 #include "ops/common/dims.h"
 
 #include "ir/base/limits.h"
@@ -9,8 +9,8 @@
 
 /* ---- Slice ---- */
 
-typedef struct cut { /* of every axis */
-    bool run_time;   /* which axes, or by which steps, only the run knows */
+typedef struct cut { /* for each axis */
+    bool run_time;   /* whether axes or steps are known in the run only */
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
 } cut;
 
@@ -22,7 +22,7 @@ static bool before(const fv_dim *e) {
     return fv_dim_is_const(e) && e->value < -FV_DIM_MAX;
 }
 
-/* Forwards: [max(start, 0), min(end, n)), counted from the end where negative. */
+/* For positive steps: [max(start, 0), min(end, n)), where negative numbers count from the end. */
 static void cut_forward(fv_dims *t, cut *c, int i, const fv_dim *n, const fv_dim *start,
                         const fv_dim *end, int64_t step) {
     const fv_dim *zero = fv_dim_const(t, 0);
@@ -35,7 +35,7 @@ static void cut_forward(fv_dims *t, cut *c, int i, const fv_dim *n, const fv_dim
     c->dims[i] = fv_dim_max(t, fv_dim_ceildiv(t, fv_dim_sub(t, end, start), c->step[i]), zero);
 }
 
-/* Backwards: from min(start, n - 1) down to above max(end, -1). */
+/* For negative steps: from min(start, n - 1) down to max(end, -1) + 1. */
 static void cut_backward(fv_dims *t, cut *c, int i, const fv_dim *n, const fv_dim *start,
                          const fv_dim *end, int64_t step) {
     const fv_dim *zero = fv_dim_const(t, 0), *minus1 = fv_dim_const(t, -1);
@@ -59,7 +59,7 @@ static bool cut_axes(fv_op *op, cut *c, int n, const int *axes, const fv_dim *co
         int64_t step = steps ? steps[i]->value : 1;
         if (!step)
             return fv_op_error(op, "step %d is 0", i);
-        if (step < -FV_DIM_MAX) /* no more than one element anyway */
+        if (step < -FV_DIM_MAX) /* such a step takes at most one element anyway */
             step = -FV_DIM_MAX;
         (step > 0 ? cut_forward : cut_backward)(t, c, axes[i], x->dims[axes[i]], starts[i], ends[i],
                                                 step);
@@ -67,8 +67,8 @@ static bool cut_axes(fv_op *op, cut *c, int n, const int *axes, const fv_dim *co
     return true;
 }
 
-/* Starts, ends, axes and steps have one length. Where one operand states it as a number, the
- * others, which may have been cut out of data, are assumed to have it too. */
+/* Starts, ends, axes and steps have the same length. If it is known for one operand, it is assumed
+ * for the others, which may have been sliced from data. */
 static bool fix_lengths(fv_op *op) {
     const fv_type *t = NULL;
     for (int i = 1; i < op->nin && !t; i++)
@@ -110,7 +110,7 @@ static bool find_cut(fv_op *op, cut *c) {
     return c->run_time || cut_axes(op, c, n, axes, starts, ends, steps);
 }
 
-/* Elements of a small integer tensor of which part is taken. */
+/* Computes the elements of a part of a small integer tensor. */
 static void slice_elems(fv_op *op, const cut *c) {
     int n;
     const fv_dim *const *from, *to[FV_MAX_ELEMS];
@@ -135,7 +135,7 @@ static bool infer_slice(fv_op *op) {
     return true;
 }
 
-/* Starts, steps and dims of a cut by data, as symbols. */
+/* Binds the symbols for starts, steps and dims of a slice that depends on data. */
 static void bind_cut(fv_rewriter *w, fv_op *op, cut *c) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     fv_dims *t = w->module->dims;
@@ -164,14 +164,14 @@ static bool decompose_slice(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Before opset 10 all were attributes. */
+/* Before opset 10 all operands were attributes. */
 static bool upgrade_slice(fv_op *op, int version) {
     return version >= 10 ||
            (fv_upgrade_attr_to_ints(op, "starts", 1) && fv_upgrade_attr_to_ints(op, "ends", 2) &&
             fv_upgrade_attr_to_ints(op, "axes", 3));
 }
 
-/* ---- fv.SliceBounds: what a Slice by data means ---- */
+/* ---- fv.SliceBounds: starts, steps and dims of a Slice by data ---- */
 
 static bool infer_slice_bounds(fv_op *op) {
     const fv_attr *dims = fv_op_find_attr(op, "dims");
@@ -187,7 +187,7 @@ static bool infer_slice_bounds(fv_op *op) {
     return true;
 }
 
-/* The entry of operand `in` for this axis, or `otherwise` where the axis is not sliced. */
+/* The element of operand `in` for this axis, or `otherwise` if the axis is not sliced. */
 static fv_expr *for_axis(fv_definer *d, int in, fv_expr *axis, int rank, fv_expr *otherwise) {
     fv_arena *a = d->arena;
     if (!fv_op_in(d->op, in))
@@ -205,7 +205,7 @@ static fv_expr *clamp(fv_arena *a, fv_expr *x, fv_expr *lo, fv_expr *hi) {
     return fv_x_bin(a, FV_X_MIN, fv_x_bin(a, FV_X_MAX, x, lo), hi);
 }
 
-/* Element i of starts, then steps, then dims. */
+/* Defines the starts, then steps, then dims of all axes as one vector. */
 static bool define_slice_bounds(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -234,7 +234,7 @@ static bool define_slice_bounds(fv_definer *d, fv_op *op) {
 
 /* ---- Split ---- */
 
-/* Sizes of the parts; false after a diagnostic. */
+/* Computes the sizes of the parts; false after a diagnostic. */
 static bool part_sizes(fv_op *op, const fv_dim *size, const fv_dim **parts) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
@@ -395,7 +395,7 @@ const fv_opdef fv_ops_slice[] = {
      .name = "SliceBounds",
      .id = FV_OP_fv_SliceBounds,
      .since = {1},
-     .doc = "starts, steps and dims of a slice of a tensor of `dims` by data",
+     .doc = "starts, steps and dims of a slice, which are data, of a tensor of `dims`",
      .in = {{"starts", "T", .rank = FV_RANK(1)},
             {"ends", "T", .rank = FV_RANK(1)},
             {"axes", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
@@ -455,8 +455,8 @@ const fv_opdef fv_ops_slice[] = {
     {.domain = "com.microsoft",
      .name = "UnfoldTensor",
      .since = {1},
-     .doc = "all slices of `size` elements along axis `dim`, a step apart; the elements of each "
-            "lie along a new last axis",
+     .doc = "all slices of `size` elements along axis `dim` that begin at multiples of a step; the "
+            "elements of each are along a new last axis",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_INT("dim", -1), FV_A_REQUIRED("size", INT), FV_A_INT("step", 1)},

@@ -32,7 +32,7 @@ static bool infer_reshape(fv_op *op) {
     return true;
 }
 
-/* Splits `x`, a position in row-major order over n dims, into one index a dim. */
+/* Splits `x`, a position in row-major order over n dims, into one index for each dim. */
 static void delinearize(fv_definer *d, fv_expr *x, int n, const fv_dim *const *dims,
                         fv_expr **index) {
     for (int i = n; i-- > 0;) {
@@ -51,8 +51,8 @@ static fv_expr *linearize(fv_definer *d, int n, const fv_dim *const *dims, fv_va
     return x;
 }
 
-/* The smallest numbers of axes, *i of one shape and *o of the other, with the same number of
- * elements; all axes if there are no such numbers. */
+/* The smallest numbers of axes, *i of one shape and *o of the other, with equal products of dims;
+ * all axes if there are none. */
 static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const fv_dim *const *out,
                   int *i, int *o) {
     const fv_dim *pi[FV_MAX_RANK + 1], *po[FV_MAX_RANK + 1];
@@ -70,8 +70,9 @@ static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const 
     *o = nout;
 }
 
-/* Walks both shapes from the left in groups of axes of equal size, so that [b, s, 12 * 64] to
- * [b, s, 12, 64] touches the last axis only. Axes of 1 belong to no group. */
+/* Divides both shapes from the left into groups of axes of equal size, so that a reshape of [b, s,
+ * 12 * 64] to [b, s, 12, 64] changes the index of the last axis only. Axes of size 1 belong to no
+ * group. */
 static bool define_reshape(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;
@@ -233,7 +234,7 @@ static bool infer_assume(fv_op *op) {
            fv_op_error(op, "has %d and %d dims, expected one of each", n[0], n[1]);
 }
 
-/* ---- fv.Extend: what an input of the model has room for ---- */
+/* ---- fv.Extend: appends to an input in memory with a capacity ---- */
 
 static bool infer_extend(fv_op *op) {
     const fv_type *room = fv_in_type(op, 0), *added = fv_in_type(op, 1);
@@ -302,7 +303,7 @@ const fv_opdef fv_ops_view[] = {
      .name = "Reshape",
      .id = FV_OP_fv_Reshape,
      .since = {1},
-     .doc = "the same elements in row-major order under other dims",
+     .doc = "the same elements in row-major order, with other dims",
      .in = {{"X", "T"}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
@@ -333,7 +334,7 @@ const fv_opdef fv_ops_view[] = {
      .name = "Slice",
      .id = FV_OP_fv_Slice,
      .since = {1},
-     .doc = "elements start + k * step of each axis, k < dims",
+     .doc = "element start + k * step along each axis, for k < dims",
      .in = {{"X", "T"}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("start", DIMS), FV_A_REQUIRED("step", DIMS),
@@ -345,7 +346,7 @@ const fv_opdef fv_ops_view[] = {
      .name = "Extend",
      .id = FV_OP_fv_Extend,
      .since = {1},
-     .doc = "X, and in it A from start on along the axis",
+     .doc = "X, in which elements of A are written from index start on along the axis",
      .in = {{"X", "T"}, {"A", "T"}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_REQUIRED("start", DIMS)},
@@ -377,7 +378,7 @@ const fv_opdef fv_ops_view[] = {
      .name = "Bind",
      .id = FV_OP_fv_Bind,
      .since = {1},
-     .doc = "binds symbols of dims to the elements of a small integer tensor at run time",
+     .doc = "binds symbols of dims to the elements of a small integer tensor in the run",
      .in = {{"X", "T", .rank = FV_RANKS(0, 1)}},
      .attrs = {FV_A_REQUIRED("symbols", DIMS)},
      .types = {{"T", FV_SET(I64) | FV_SET(I32) | FV_SET(BOOL)}},
@@ -387,7 +388,7 @@ const fv_opdef fv_ops_view[] = {
      .name = "Let",
      .id = FV_OP_fv_Let,
      .since = {1},
-     .doc = "binds symbols of dims to expressions over others at run time",
+     .doc = "binds symbols of dims to expressions over other symbols in the run",
      .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("values", DIMS)},
      .infer = infer_let,
      .has_effect = true},
@@ -395,8 +396,8 @@ const fv_opdef fv_ops_view[] = {
      .name = "Assume",
      .id = FV_OP_fv_Assume,
      .since = {1},
-     .doc = "requires that two dims are equal; if not, the run ends where "
-            "it reaches this op",
+     .doc =
+         "requires that two dims are equal; if they differ, the run ends with an error at this op",
      .attrs = {FV_A_REQUIRED("left", DIMS), FV_A_REQUIRED("right", DIMS),
                FV_A_REQUIRED("why", STRING), FV_A_OPTIONAL("says", STRING)},
      .infer = infer_assume,

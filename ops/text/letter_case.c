@@ -1,4 +1,4 @@
-/* letter_case.c - see letter_case.h; case.def has the ranges. */
+/* letter_case.c - see letter_case.h; case.def contains the ranges. */
 #include "ops/text/letter_case.h"
 
 const fv_case_range fv_lower_cases[] = {

@@ -1,4 +1,4 @@
-/* match.c - RegexFullMatch: the pattern is a constant, so what runs is the table of its automaton
+/* match.c - RegexFullMatch: the pattern is a constant, and the run uses the table of its automaton
  * (regex.h). */
 #include "ir/definition/custom.h"
 #include "ir/graph/infer.h"
@@ -77,8 +77,8 @@ const fv_opdef fv_ops_match[] = {
      .name = "TextMatch",
      .id = FV_OP_fv_TextMatch,
      .since = {1},
-     .doc = "does an automaton accept each string? By the class of each byte, the next state by "
-            "state and class, and whether a state accepts",
+     .doc = "whether an automaton accepts each string: tables of the class of each byte, of the "
+            "next state by state and class, and of the states that accept",
      .in = {{"text", "T", .rank = FV_RANK(1)},
             {"spans", "I", .rank = FV_RANK(1)},
             {"classes", "T", .rank = FV_RANK(1)},

@@ -1,6 +1,6 @@
-/* numerals.c - Cast between numbers and strings. Numbers are widened to f64 or 64-bit integers on
- * the way, which all are exactly; how many digits they have, and how decimals are rounded to them,
- * is a matter of their own type nevertheless. The kernels are in numerals.fvk. */
+/* numerals.c - Cast between numbers and strings. Numbers are converted to f64 or 64-bit integers
+ * first, which is exact; the number of printed digits, and the rounding of decimals, are those of
+ * their own type. The kernels are in numerals.fvk. */
 #include "ops/text/numerals.h"
 
 #include <assert.h>
@@ -19,7 +19,7 @@ enum { FLOAT_BYTES = 24, INTEGER_BYTES = 20, PARTS = 6 };
 
 /* ---- powers of ten ---- */
 
-enum { LIMBS = 28 }; /* of 32 bits: 2^895 / 5^292 has 217 */
+enum { LIMBS = 28 }; /* of 32 bits each: 2^895 / 5^292 has 217 bits */
 
 static void multiply(uint32_t *x, uint32_t by) {
     uint64_t carry = 0;
@@ -44,7 +44,7 @@ static int bit(const uint32_t *x, int i) {
     return i >= 0 && (x[i / 32] >> (i % 32) & 1);
 }
 
-/* The highest 128 bits as a number, plus 1 unless x is exact and all lower bits are 0. */
+/* The highest 128 bits of x as a number; plus 1, unless x is exact and all lower bits are 0. */
 static void highest_bits(const uint32_t *x, bool is_exact, uint64_t *out) {
     int top = 32 * LIMBS - 1;
     while (!bit(x, top))
@@ -58,7 +58,7 @@ static void highest_bits(const uint32_t *x, bool is_exact, uint64_t *out) {
     out[0] += !is_exact && !out[1];
 }
 
-/* 10^k has the bits of 5^k, and 10^-k those of a large power of two divided by it. */
+/* 10^k has the same leading bits as 5^k, and 10^-k those of a large power of two divided by 5^k. */
 void fv_powers_of_ten(uint64_t powers[FV_POWERS][2]) {
     uint32_t x[LIMBS] = {1}, y[LIMBS] = {[LIMBS - 1] = UINT32_C(1) << 31};
     for (int k = 0; k <= FV_MOST_POWER; k++, multiply(x, 5))
@@ -80,8 +80,8 @@ static fv_value *powers_of_ten(fv_rewriter *w) {
 
 /* ---- numbers to strings ---- */
 
-/* The bits of a float type's fraction, the one that is not stored among them, and the exponent of
- * its lowest. A bare exponent is f32, by which the standard rounds to it. */
+/* The number of fraction bits of a float type, including the implicit one, and the exponent of the
+ * lowest. For f8e8m0 those of f32, since the standard rounds to it from f32. */
 static fv_value *form_of(fv_rewriter *w, fv_elem e) {
     int bits, least;
     fv_float_fraction(e == FV_F8E8M0 ? FV_F32 : e, &bits, &least);
@@ -111,7 +111,7 @@ static void numbers_to_strings(fv_rewriter *w, fv_op *op) {
 
 /* ---- strings to numbers ---- */
 
-/* White space may surround it; digits on one side of the point are enough. */
+/* White space may surround a numeral; digits on one side of the point are enough. */
 static const char numeral[] = "[\t-\r ]*[+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
                               "|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])[\t-\r ]*";
 
@@ -133,14 +133,14 @@ static fv_op *integers(fv_rewriter *w, fv_value *text, fv_op *parts, fv_elem e) 
     return fv_w_op_n(w, FV_OP_fv_NumeralIntegers, 4, in, 0, NULL, 2);
 }
 
-/* To what the Cast is to, with what it says of that. */
+/* Converts to the result type of the Cast, with its attributes. */
 static fv_value *narrowed(fv_rewriter *w, fv_op *op, fv_value *x) {
     return x && x->type->elem != op->out[0]->type->elem
                ? fv_w_op(w, FV_OP_Cast, 1, &x, op->nattrs, op->attrs)
                : x;
 }
 
-/* The flags have the name that a run says which stops at one of them. */
+/* The flags of invalid strings have the name that the run reports if one is set. */
 static bool strings_to_numbers(fv_rewriter *w, fv_op *op) {
     const fv_type *t = op->out[0]->type;
     bool is_int = fv_elem_is_int(t->elem);
@@ -229,7 +229,7 @@ static bool infer_floats(fv_op *op) {
            is_size(op, 2, 0, 2, "bits and exponent of a form");
 }
 
-/* Operands and then results are the parameters. */
+/* Calls a kernel whose parameters are the operands and then the results. */
 static bool kernel_of(fv_custom *c, fv_op *op, const char *name) {
     fv_value *all[8];
     int n = 0;
@@ -286,20 +286,19 @@ static bool define_checked(fv_definer *d, fv_op *op) {
 
 const fv_opdef fv_ops_numerals[] = {
     {OURS, .name = "IntegerText", .id = FV_OP_fv_IntegerText,
-     .doc = "integers as decimals, each in room of 20 bytes, and their places; not signed: those "
-            "of u64",
+     .doc = "integers as decimals, in 20 bytes each, and their places; unsigned integers are u64",
      .in = {VECTOR("X", "I"), VECTOR("signed", "B")}, .out = {{"text", "T"}, {"spans", "I"}},
      .types = {BYTES, INTEGERS, FLAGS}, .infer = infer_integer_text, .kernel = kernel_integer_text},
     {OURS, .name = "FloatText", .id = FV_OP_fv_FloatText,
-     .doc = "floats as the shortest decimals that read as the same float of their form, its bits "
-            "and the exponent of its lowest one, each in room "
-            "of 24 bytes, and their places; by powers of ten",
+     .doc = "floats as the shortest decimals that read back as the same float of their form (its "
+            "number of bits, and the exponent of the lowest), in 24 bytes each, and their places; "
+            "with powers of ten",
      .in = {VECTOR("X", "F"), VECTOR("form", "I"), MATRIX("powers", "U")},
      .out = {{"text", "T"}, {"spans", "I"}}, .types = {BYTES, INTEGERS, FLOATS, WORDS},
      .infer = infer_float_text, .kernel = kernel_float_text},
     {OURS, .name = "Numerals", .id = FV_OP_fv_Numerals,
-     .doc = "kind, sign, digits, point and exponent of what an automaton accepts as a number, and "
-            "whether it does",
+     .doc = "kind, sign, digits, point and exponent of each string that an automaton accepts as a "
+            "number, and whether it accepts it",
      .in = {VECTOR("text", "T"), VECTOR("spans", "I"), VECTOR("classes", "T"), MATRIX("next", "N"),
             VECTOR("accepts", "B")},
      .out = {{"parts", "I"}, {"good", "B"}}, .types = {BYTES, INTEGERS, {"N", FV_SET(I32)}, FLAGS},

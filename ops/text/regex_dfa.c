@@ -1,6 +1,7 @@
-/* regex_dfa.c - a state of the automaton without jumps is a set of nodes of the one with, and what
- * kind of byte was before: places such as the edge of a word look at the bytes on both sides, so
- * jumps are taken when the next byte is known. */
+/* regex_dfa.c - makes the deterministic automaton. A state of it is a set of nodes of the automaton
+ * with empty transitions, and the kind of the previous byte: places such as the edge of a word
+ * depend on the bytes on both sides, so empty transitions are followed when the next byte is
+ * known. */
 #include "ops/text/regex.h"
 
 #include <stdlib.h>
@@ -17,14 +18,15 @@ typedef struct state {
 typedef struct maker {
     fv_arena *arena;
     const fv_nfa *nfa;
-    bool looks; /* is there a place in the pattern? */
+    bool looks; /* whether the pattern contains a place */
     fv_dfa *dfa;
-    uint8_t byte_of[257]; /* of each class one */
+    uint8_t byte_of[257]; /* one byte of each class */
     state states[FV_MAX_DFA];
     int buckets[2 * FV_MAX_DFA]; /* state + 1; 0: free */
-    int *stack, *mark, turn;     /* of nodes: were they visited in this step? */
-    int *found, nfound;          /* nodes of bytes that the last walk came to */
-    bool matches;                /* and a match */
+    /* for nodes: a stack, and the number of the step in which each was visited last */
+    int *stack, *mark, turn;
+    int *found, nfound; /* the BYTES nodes that the last walk reached */
+    bool matches;       /* and whether it reached a match */
     long work;
 } maker;
 
@@ -71,7 +73,7 @@ static void push(maker *m, int *depth, int node) {
     m->stack[(*depth)++] = node;
 }
 
-/* All nodes that jumps from a state lead to. */
+/* Finds all nodes that empty transitions from a state lead to, given the next byte. */
 static void walk(maker *m, const state *s, byte_kind after) {
     int depth = 0;
     m->turn++;
@@ -110,7 +112,7 @@ static bool same(const state *x, const state *y) {
            !memcmp(x->nodes, y->nodes, (size_t)x->n * sizeof(int));
 }
 
-/* The state of these nodes; -1: there are too many. */
+/* The state with these nodes; -1: there are too many states. */
 static int state_of(maker *m, int n, int *nodes, byte_kind before) {
     qsort(nodes, (size_t)n, sizeof *nodes, ascending);
     state s = {n, nodes, m->looks ? before : OTHER};
@@ -131,7 +133,7 @@ static int state_of(maker *m, int n, int *nodes, byte_kind before) {
     return m->dfa->nstates - 1;
 }
 
-/* Where byte b leads from what the last walk has found. */
+/* The next state for byte b, from the nodes that the last walk found. */
 static int step(maker *m, int b) {
     int n = 0, *to = m->stack;
     m->turn++;

@@ -1,6 +1,6 @@
-/* regex_parse.c - patterns in the syntax of RE2 become automata: text to a tree, by recursive
- * descent, and that from its end to its beginning to nodes. Classes of Unicode (\p) are left out:
- * there are no tables of them here. */
+/* regex_parse.c - translates patterns in the syntax of RE2 to automata: the text to a tree, by
+ * recursive descent, and the tree, from its end to its beginning, to nodes. Unicode classes (\p)
+ * are not supported, since there are no tables of them here. */
 #include "ops/text/regex.h"
 
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static int by_first(const void *p, const void *q) {
     return x->lo < y->lo ? -1 : x->lo > y->lo;
 }
 
-/* Ascending ranges with something between them. */
+/* Sorts ranges, and merges those that overlap or are adjacent. */
 static void normalise(set *s) {
     int n = 0;
     if (s->n)
@@ -69,13 +69,13 @@ static bool has(const set *s, uint32_t c) {
     return false;
 }
 
-/* The dotted I and the i without a dot are cases of each other's letters in Turkic languages
- * alone. */
+/* The dotted capital I and the dotless small i, which are cases of other letters in Turkic
+ * languages only. */
 static bool is_turkic(uint32_t c) {
     return c == 0x130 || c == 0x131;
 }
 
-/* Whichever of the two is in s, the other is in more. */
+/* If one of x and y is in s, adds the other to `more`. */
 static void fold_pair(fv_arena *a, const set *s, uint32_t x, uint32_t y, set *more) {
     if (is_turkic(x) || is_turkic(y))
         return;
@@ -85,8 +85,8 @@ static void fold_pair(fv_arena *a, const set *s, uint32_t x, uint32_t y, set *mo
         add(a, more, x, x);
 }
 
-/* With the other cases of all in it, and the other cases of these; and with what is written the
- * same and has no other case of one character. Unicode's CaseFolding.txt, C and S. */
+/* The set with the other cases of all its characters, repeatedly; and with characters that are
+ * equivalent but have no other case of one character. Unicode's CaseFolding.txt, C and S. */
 static set fold(fv_arena *a, set s) {
     static const uint32_t same[][2] = {{0x390, 0x1fd3}, {0x3b0, 0x1fe3}, {0xfb05, 0xfb06}};
     for (int before = -1; before != s.n;) {
@@ -125,7 +125,7 @@ typedef struct parser {
     const char *at, *end;
     bool folds, dots_all, lines; /* the flags i, s, m */
     int depth;
-    const char *why; /* the first thing that is wrong; NULL: nothing */
+    const char *why; /* the first error; NULL: none */
 } parser;
 
 static node *fail(parser *p, const char *why) {
@@ -161,7 +161,7 @@ static bool accept(parser *p, const char *text) {
     return true;
 }
 
-/* The next character, which is there: patterns are UTF-8. */
+/* Reads the next character; patterns are UTF-8, and there is one left. */
 static uint32_t take(parser *p) {
     unsigned char first = (unsigned char)*p->at++;
     int more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
@@ -213,7 +213,7 @@ static bool add_class(parser *p, set *to, const char *name, size_t n, bool other
     return false;
 }
 
-/* \d and similar classes, after the backslash. */
+/* Parses \d and similar classes, after the backslash. */
 static bool accept_class(parser *p, set *to) {
     char c = p->at < p->end ? *p->at : 0, small = (char)(c | 32);
     if (c == 0 || !strchr("dswDSW", c))
@@ -229,7 +229,7 @@ static int digit(char c) {
                                   : 99;
 }
 
-/* As many digits as there are of that base, `most` at most; no fewer than `least`. */
+/* Reads digits of that base, from `least` to `most` of them. */
 static bool number(parser *p, int base, int least, int most, uint32_t *out) {
     int n = 0;
     for (*out = 0; n < most && p->at < p->end && digit(*p->at) < base && *out <= LAST_CHARACTER;
@@ -238,7 +238,7 @@ static bool number(parser *p, int base, int least, int most, uint32_t *out) {
     return n >= least && *out <= LAST_CHARACTER;
 }
 
-/* A character after the backslash. */
+/* Reads an escaped character, after the backslash. */
 static bool escaped(parser *p, uint32_t *out) {
     static const char names[] = "aftnrv", codes[] = "\a\f\t\n\r\v";
     if (p->at == p->end)
@@ -277,7 +277,7 @@ static bool class_character(parser *p, uint32_t *out) {
     return true;
 }
 
-/* [:alpha:], after the [ of the outer bracket. */
+/* Parses a class such as [:alpha:], after the [ of the outer bracket. */
 static bool accept_named(parser *p, set *to) {
     const char *start = p->at;
     if (!accept(p, "[:"))
@@ -321,8 +321,8 @@ static bool class_item(parser *p, set *to) {
     return true;
 }
 
-/* Each item is folded by itself: what \W is without has no other cases, even where another item is
- * one. */
+/* Case folding is applied to each item separately: the characters that \W excludes are not added
+ * again as other cases of its members. */
 static node *parse_class(parser *p) {
     set s = {0};
     bool other = accept(p, "^");
@@ -364,7 +364,7 @@ static node *parse_escape(parser *p) {
     return of_set(p, s);
 }
 
-/* Flags after (? up to : or ); false if they are malformed. */
+/* Parses flags after (? up to : or ); false if they are invalid. */
 static bool parse_flags(parser *p) {
     bool to = true;
     for (; p->at < p->end; p->at++) {
@@ -372,7 +372,8 @@ static bool parse_flags(parser *p) {
         case 'i': p->folds = to; break;
         case 's': p->dots_all = to; break;
         case 'm': p->lines = to; break;
-        case 'U': break; /* which of several matches is found does not matter */
+        /* it decides which of several matches is found, which does not matter here */
+        case 'U': break;
         case '-':
             if (!to)
                 return false;
@@ -401,7 +402,7 @@ static node *parse_group(parser *p) {
     bool named = accept_name(p), flagged = !p->why && !named && accept(p, "?");
     if (flagged && !parse_flags(p))
         return fail(p, "(? is not followed by flags or the name of a group");
-    if (flagged && accept(p, ")")) /* from here to the end of the group around */
+    if (flagged && accept(p, ")")) /* the flags hold up to the end of the enclosing group */
         return node_new(p, SEQUENCE);
     if (flagged)
         p->at++;
@@ -445,7 +446,7 @@ static node *parse_atom(parser *p) {
 
 enum { MOST_REPETITIONS = 1000 }; /* as in RE2 */
 
-/* Digits, without a zero before others; what is more than may be is one more. */
+/* Reads a decimal number without leading zeros; one above the limit is returned as limit + 1. */
 static bool count(parser *p, int *out) {
     const char *start = p->at;
     for (*out = 0; p->at < p->end && digit(*p->at) < 10; p->at++)
@@ -454,7 +455,7 @@ static bool count(parser *p, int *out) {
     return p->at > start && (*start != '0' || p->at == start + 1);
 }
 
-/* {n}, {n,} or {n,m}; other braces are ordinary characters. */
+/* Parses {n}, {n,} or {n,m}; other braces are ordinary characters. */
 static bool accept_count(parser *p, int *least, int *most) {
     const char *start = p->at;
     bool fits = accept(p, "{") && count(p, least);
@@ -484,13 +485,14 @@ static bool accept_repetition(parser *p, int *least, int *most) {
     return true;
 }
 
-/* An atom and its repetition. */
+/* Parses the repetition after an atom, if there is one. */
 static node *repeated(parser *p, node *r) {
     int least, most;
     if (!r || !accept_repetition(p, &least, &most))
         return p->why ? NULL : r;
     node *all = node_new(p, REPEAT);
-    (void)accept(p, "?"); /* as few as possible: the whole matches or not */
+    /* ignores "as few as possible", since only matches of the whole text count */
+    (void)accept(p, "?");
     all->least = least;
     all->most = most;
     FV_PUSH(p->arena, all->parts, all->n, all->cap, r);
@@ -506,7 +508,7 @@ static node *parse_repeated(parser *p) {
     return p->why ? NULL : repeated(p, parse_atom(p));
 }
 
-/* \Q...\E: quoted characters; a repetition after it applies to the last one. */
+/* Parses \Q...\E, quoted characters; a repetition after it applies to the last one. */
 static bool take_quoted(parser *p, node *to) {
     int before = to->n;
     if (!accept(p, "\\Q"))
@@ -549,9 +551,9 @@ static node *parse_either(parser *p) {
     return r;
 }
 
-/* ---- nodes of the automaton, from the end to the beginning: each function gives where the part
- *    begins
- * ---- */
+/* ---- building the automaton, from the end to the beginning: each function returns the first node
+ * of
+ * its part ---- */
 
 static int put(parser *p, fv_nfa *a, fv_nfa_node n) {
     if (a->n >= FV_MAX_NFA) {
@@ -575,8 +577,8 @@ static int encode(uint32_t c, uint8_t *out) {
     return n;
 }
 
-/* Characters lo to hi, whose encodings have one length and differ, from some byte on, in whole
- * ranges: bytes lo[i]..hi[i]. */
+/* Adds nodes for the characters lo to hi, whose encodings have the same length and are all
+ * combinations of bytes lo[i]..hi[i]. */
 static int put_bytes(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next) {
     uint8_t from[4], to[4];
     int n = encode(lo, from);
@@ -587,7 +589,8 @@ static int put_bytes(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next) {
     return next;
 }
 
-/* Cuts a range where lengths change, then where the last bytes are not all of 0x80..0xbf. */
+/* Divides a range where the lengths of encodings change, then where the last bytes are not all of
+ * 0x80..0xbf. */
 static int put_range(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next, int others) {
     static const uint32_t last[] = {0x7f, 0x7ff, 0xd7ff, 0xdfff, 0xffff};
     for (int i = 0; i < 5; i++)
@@ -595,7 +598,7 @@ static int put_range(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next, i
             others = put_range(p, a, last[i] + 1, hi, next, others);
             return put_range(p, a, lo, last[i], next, others);
         }
-    if (lo >= 0xd800 && hi <= 0xdfff) /* no characters */
+    if (lo >= 0xd800 && hi <= 0xdfff) /* surrogates are no characters */
         return others;
     for (int bits = 6; bits <= 18 && lo >= 0x80; bits += 6) {
         uint32_t low = (1u << bits) - 1;
@@ -612,8 +615,8 @@ static int put_range(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next, i
 
 static int put_node(parser *p, fv_nfa *a, const node *n, int next);
 
-/* What needs no nodes is the empty text, however often: repetitions of it in each other would take
- * as long as all of them. */
+/* Adds a repetition. A body that adds no nodes matches the empty text only, so it is not repeated:
+ * nested repetitions of it would take time proportional to the product of their counts. */
 static int put_repeat(parser *p, fv_nfa *a, const node *n, int next) {
     int start = next;
     if (n->most < 0) {

@@ -1,4 +1,4 @@
-/* strings.c - operators that look into strings, or make some. They work on text and places
+/* strings.c - operators that examine strings, or make strings. They work on text and spans
  * (text.h); the kernels are in text.fvk. */
 #include "ops/text/strings.h"
 
@@ -11,7 +11,7 @@
 #include "ops/common/assemble.h"
 #include "ops/common/dims.h"
 
-/* Operands x and y as strings of the dims of a result, in vectors. */
+/* Operands x and y as vectors of strings, broadcast to the dims of the result. */
 static bool broadcast(fv_rewriter *w, fv_op *op, fv_strings *xy) {
     const fv_type *t = op->out[0]->type;
     for (int i = 0; i < 2; i++) {
@@ -71,7 +71,7 @@ static bool is_same(fv_string x, fv_string y) {
     return x.n == y.n && (!x.n || !memcmp(x.s, y.s, x.n));
 }
 
-/* Sorted, each once. */
+/* Sorts the keys, and removes duplicates. */
 static int sort_keys(fv_arena *a, int n, const fv_string *keys, const int64_t *numbers, key **out) {
     key *k = *out = FV_NEW(a, key, n + 1);
     int unique = 0;
@@ -101,7 +101,8 @@ fv_value *fv_w_find_strings(fv_rewriter *w, fv_strings s, int n, const fv_string
     fv_tensor *strings = fv_tensor_new(m->arena, FV_STRING, 1, (int64_t[]){unique});
     int64_t *number = FV_NEW(m->arena, int64_t, unique + 1);
     for (int i = 0; i < unique; i++) {
-        ((fv_string *)(uintptr_t)strings->data)[i] = sorted[i].s; /* our own, new */
+        ((fv_string *)(uintptr_t)strings->data)[i] =
+            sorted[i].s; /* allocated here, so it may be written */
         number[i] = sorted[i].number;
     }
     fv_strings k;
@@ -133,7 +134,7 @@ static bool kernel_find(fv_custom *c, fv_op *op) {
 
 /* ---- StringConcat ---- */
 
-/* Pairs of strings are concatenated. */
+/* Concatenates pairs of strings. */
 static bool decompose_concat(fv_rewriter *w, fv_op *op) {
     const fv_type *t = op->out[0]->type;
     fv_strings xy[2];
@@ -175,8 +176,8 @@ static fv_value *text_constant(fv_rewriter *w, const char *stem, fv_string s) {
     return fv_const_new(w->module, stem, t);
 }
 
-/* Without a delimiter, or with an empty one, words; without a limit, or with a negative one, as
- * many as there are. */
+/* Splits strings. Without a delimiter, or with an empty one, at white space; without a limit, or
+ * with a negative one, into all parts. */
 static fv_op *split(fv_rewriter *w, fv_op *op, fv_strings x, const fv_dim *places) {
     fv_string delimiter = fv_op_string_or(op, "delimiter", "");
     int64_t limit = fv_op_int_or(op, "maxsplit", -1), most = limit < 0 ? INT64_MAX : limit;
@@ -187,7 +188,8 @@ static fv_op *split(fv_rewriter *w, fv_op *op, fv_strings x, const fv_dim *place
     return fv_w_op_n(w, FV_OP_fv_TextSplit, 4, in, 1, &a, 2);
 }
 
-/* Once to count, and again into as many places as the longest has parts. */
+/* Splits once to count the parts, and again with as many places as the string with most parts
+ * needs. */
 static bool decompose_split(fv_rewriter *w, fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
     fv_strings x;
@@ -246,7 +248,8 @@ const fv_opdef fv_ops_strings[] = {
      .in = {TEXT("a"), PLACES("x"), TEXT("b"), PLACES("y")}, .out = {{"Z", "B"}},
      .types = {PARTS, {"B", FV_SET(BOOL)}}, .infer = infer_equal, .kernel = kernel_equal},
     {OURS, .name = "TextFind", .id = FV_OP_fv_TextFind,
-     .doc = "the number of each string among sorted ones, or the one of none",
+     .doc = "for each string, the number of the equal one among sorted strings, or a given number "
+            "if there is none",
      .in = {TEXT("text"), PLACES("spans"), TEXT("keys"), PLACES("places"), PLACES("numbers"),
             PLACES("none")},
      .out = {{"Y", "I"}}, .types = {PARTS}, .infer = infer_find, .kernel = kernel_find},
@@ -260,8 +263,8 @@ const fv_opdef fv_ops_strings[] = {
      .infer = fv_infer_elementwise,
      .strings = decompose_concat},
     {OURS, .name = "TextSplit", .id = FV_OP_fv_TextSplit,
-     .doc = "places of the parts of strings, and how many parts each has: between delimiters, or "
-            "without one between what is white; no more than `most` ends of parts count",
+     .doc = "places and number of the parts of each string: between delimiters, or without one "
+            "between white space; it is split at most `most` times",
      .in = {TEXT("text"),
             PLACES("spans"),
             PLACES("most"),

@@ -1,5 +1,5 @@
-/* strings.h - operators that take numbers, too, where their operands are strings: .strings of their
- * entries. */
+/* strings.h - versions for strings (.strings in the catalogue) of operators that also exist for
+ * numbers. */
 #ifndef FV_OPS_TEXT_STRINGS_H
 #define FV_OPS_TEXT_STRINGS_H
 
@@ -7,12 +7,12 @@
 
 bool fv_equal_strings(fv_rewriter *w, fv_op *op) FV_MUST_USE;
 
-/* The number of each of these strings among n keys, of equal ones the first; numbers NULL: 0, 1,
- * ...; what is none of them gets `none`. A tensor of the dims of the strings. */
+/* The number of each of these strings among n keys, the first one of equal keys; numbers NULL: 0,
+ * 1, ...; strings that are no key get `none`. The result has the dims of the strings. */
 fv_value *fv_w_find_strings(fv_rewriter *w, fv_strings s, int n, const fv_string *keys,
                             const int64_t *numbers, int64_t none);
 
-/* Of each of n strings the place of the first that is like it. */
+/* For each of n strings, the index of the first that is equal to it. */
 void fv_first_of_strings(fv_arena *a, int n, const fv_string *strings, int64_t *first);
 
 #endif

@@ -34,7 +34,7 @@ static fv_strings constant_parts(fv_module *m, const fv_value *v) {
         bytes += (int64_t)strings[i].n;
     fv_tensor *text = fv_tensor_new(m->arena, FV_U8, 1, &bytes),
               *spans = fv_tensor_new(m->arena, FV_I64, v->tensor->rank, v->tensor->dims);
-    char *to = (char *)(uintptr_t)text->data; /* our own, new */
+    char *to = (char *)(uintptr_t)text->data; /* allocated here, so it may be written */
     int64_t at = 0;
     for (size_t i = 0; i < v->tensor->count; at += (int64_t)strings[i++].n) {
         if (strings[i].n)
@@ -83,7 +83,7 @@ fv_value *fv_w_strings(fv_rewriter *w, fv_strings parts) {
     return FV_W2(w, FV_OP_fv_Strings, parts.text, parts.spans);
 }
 
-/* Spans in a text that has `before` bytes more at its beginning. */
+/* Spans, moved by the `before` bytes that precede their text in a new one. */
 static fv_value *moved(fv_rewriter *w, fv_value *spans, const fv_dim *before) {
     fv_value *by = FV_W2(w, FV_OP_Mul, fv_w_ints(w, FV_I64, 0, 1, &before),
                          fv_w_int(w, FV_I64, (int64_t)1 << FV_SPAN_BITS));
@@ -128,7 +128,7 @@ bool fv_op_has_strings(const fv_op *op) {
     return found && op->def != &fv_return_def;
 }
 
-/* The operands, of which strings are spans of one text. */
+/* The operands of op, in which tensors of strings are replaced by spans of one text. */
 static bool take_spans(fv_rewriter *w, fv_op *op, fv_value **in, fv_value **text) {
     fv_strings *all = FV_NEW(w->module->arena, fv_strings, op->nin + 1);
     int n = 0;
@@ -144,7 +144,7 @@ static bool take_spans(fv_rewriter *w, fv_op *op, fv_value **in, fv_value **text
     return !w->failed;
 }
 
-/* Results keep what is known of them. */
+/* The results of `made` keep the types that are known of op's results. */
 static bool type_results(fv_module *m, const fv_op *op, fv_op *made) {
     for (int i = 0; i < op->nout; i++) {
         const fv_type *t = op->out[i] ? op->out[i]->type : NULL;
@@ -206,7 +206,7 @@ fv_value *fv_w_copy_text(fv_rewriter *w, fv_strings s, fv_value *sizes, const ch
                    &dims);
 }
 
-/* Of integers that may be none, the least or largest, and 0. */
+/* The least or largest element of x, which may be empty, and 0. */
 static const fv_dim *extreme(fv_rewriter *w, const char *stem, fv_op_id kind, fv_value *x) {
     const fv_dim *zero = fv_dim_const(w->module->dims, 0);
     fv_value *all[] = {x, fv_w_ints(w, FV_I64, 1, 1, &zero)};
@@ -269,8 +269,8 @@ fv_strings fv_w_strings_given(fv_rewriter *w, const char *name, fv_value *text, 
     return s;
 }
 
-/* A constant that is repeated as a whole: its places, and how often. NULL: these are no such
- * ones. */
+/* If the strings are a constant that is repeated as a whole: its spans, and the number of
+ * repetitions; else NULL. */
 static const fv_tensor *repeated(fv_rewriter *w, const fv_strings *s, const fv_dim **times) {
     const fv_value *v = s->spans;
     while (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_Reshape))
@@ -287,11 +287,12 @@ static const fv_tensor *repeated(fv_rewriter *w, const fv_strings *s, const fv_d
     return v->def->in[0]->tensor;
 }
 
-/* The bytes of strings at these places, concatenated, and the position at which each ends. */
+/* Copies the bytes of these spans one after the other, and computes the position at which each
+ * ends. */
 static void copy_constant(const fv_strings *s, const fv_tensor *spans, fv_tensor *text,
                           fv_tensor *ends) {
     const uint8_t *from = s->text->tensor->data;
-    uint8_t *to = (uint8_t *)(uintptr_t)text->data; /* our own, new */
+    uint8_t *to = (uint8_t *)(uintptr_t)text->data; /* allocated here, so it may be written */
     int64_t end = 0;
     for (size_t i = 0; i < spans->count; i++) {
         int64_t span = fv_tensor_int(spans, i), n = span & FV_MAX_STRING;
@@ -301,7 +302,7 @@ static void copy_constant(const fv_strings *s, const fv_tensor *spans, fv_tensor
     }
 }
 
-/* Whoever calls the model then knows how many bytes there are: as many each time. */
+/* Text and ends of a constant that is repeated: the number of bytes is then known without a run. */
 static fv_strings repeat_constant(fv_rewriter *w, const fv_strings *s, const fv_tensor *spans,
                                   const fv_dim *times) {
     fv_module *m = w->module;
@@ -379,8 +380,8 @@ static bool kernel_faults(fv_custom *c, fv_op *op) {
 
 const fv_opdef fv_ops_text[] = {
     {OURS, .name = "Strings", .id = FV_OP_fv_Strings,
-     .doc = "strings, of the tensors that they are made of: bytes, and the place of each string in "
-            "them, its start times 2^23 and its size",
+     .doc = "strings, from the tensors that represent them: bytes, and the place of each string in "
+            "them, its start times 2^23 plus its size",
      .in = {TEXT, {"spans", "I"}}, .out = {{"Y", "S"}}, .types = {TYPES, {"S", FV_SET(STRING)}},
      .infer = infer_strings},
     {OURS, .name = "TextSizes", .id = FV_OP_fv_TextSizes,

@@ -15,58 +15,61 @@
 
 #include "ir/graph/rewriter.h"
 
-enum { FV_SPAN_BITS = 23 }; /* of a size: FV_MAX_STRING is the largest */
+/* number of bits for the size of a string, which is at most FV_MAX_STRING */
+enum { FV_SPAN_BITS = 23 };
 enum { FV_PART_TEXT, FV_PART_SPANS, FV_PART_ENDS = FV_PART_SPANS, FV_TEXT_PARTS };
 
 extern const char *const fv_text_kernels; /* text.fvk */
 
 typedef struct fv_strings {
-    fv_value *text, *spans; /* u8[bytes], i64[of the dims of the strings] */
+    fv_value *text, *spans; /* u8 [bytes]; i64, with the dims of the strings */
 } fv_strings;
 
-/* "x.text", "x.ends": what the parts of an input or output x are called. */
+/* The names of the parts of an input or output x: "x.text", "x.ends". */
 const char *fv_text_part_name(fv_arena *a, const char *name, int part);
-bool fv_type_is_strings(const fv_type *t) FV_MUST_USE; /* a tensor of them */
+bool fv_type_is_strings(const fv_type *t) FV_MUST_USE; /* a tensor of strings */
 
-/* Is it UTF-8, and not too long? False after a diagnostic, which says what it is. */
+/* Checks that the string is UTF-8 and not too long. False after a diagnostic, which calls it
+ * `what`. */
 bool fv_string_fits(const fv_op *op, const char *what, fv_string s) FV_MUST_USE;
-/* The parts of v, a constant or what is taken apart; false after a diagnostic about op, which reads
- * it. */
+/* The parts of v, a constant or a value that has been decomposed; false after a diagnostic about
+ * op, which reads v. */
 bool fv_strings_of(const fv_op *op, const fv_value *v, fv_strings *parts) FV_MUST_USE;
-/* A value that has these parts; NULL where one is. */
+/* A value with these parts; NULL if one is NULL. */
 fv_value *fv_w_strings(fv_rewriter *w, fv_strings parts);
-/* All of them get one text, which has the text of each. */
+/* Makes all of them use one text, the concatenation of their texts. */
 void fv_w_share_text(fv_rewriter *w, int n, fv_strings *all);
 
-/* Does op move tensors of strings, or read or make them? Those of sequences and optionals are the
- * matter of their expansions. */
+/* Whether op moves, reads or makes tensors of strings, rather than sequences and optionals of
+ * strings, which have expansions of their own. */
 bool fv_op_has_strings(const fv_op *op) FV_MUST_USE;
-/* Replaces such an op by work on the parts. False after a diagnostic. */
+/* Replaces such an op by ops on the parts. False after a diagnostic. */
 bool fv_op_rewrite_strings(fv_op *op) FV_MUST_USE;
 
 /* ---- for expansions ---- */
 
-fv_value *fv_w_sizes(fv_rewriter *w, fv_value *spans);                   /* bytes of each */
-fv_value *fv_w_spans(fv_rewriter *w, fv_value *starts, fv_value *sizes); /* of places in a text */
-/* The text of these strings, concatenated; its number of bytes is bound to `bytes`. `sizes` is a
- * vector. */
+fv_value *fv_w_sizes(fv_rewriter *w, fv_value *spans); /* number of bytes of each */
+/* spans from positions in a text */
+fv_value *fv_w_spans(fv_rewriter *w, fv_value *starts, fv_value *sizes);
+/* The text of these strings, concatenated; its number of bytes is bound to a symbol called `name`.
+ * `sizes` is a vector. */
 fv_value *fv_w_copy_text(fv_rewriter *w, fv_strings s, fv_value *sizes, const char *name);
 
-/* The run checks that strings of these sizes, a vector, may be. */
+/* Makes the run check that strings of these sizes, a vector, are allowed. */
 void fv_w_limit_sizes(fv_rewriter *w, fv_value *sizes, const char *why);
-/* Strings of type t, each of which is the concatenation of the strings of s that belong to it;
- * `sizes` is a vector. */
+/* Strings of type t, made by dividing the concatenation of all strings of s into new strings;
+ * `sizes` is the vector of their numbers of bytes. */
 fv_value *fv_w_new_strings(fv_rewriter *w, fv_strings s, fv_value *sizes, const fv_type *t);
 
 /* The automaton of a regular expression (regex.h) as constants: classes of bytes, next states, and
- * which of them accept. False after a diagnostic. */
+ * accepting states. False after a diagnostic. */
 bool fv_w_automaton(fv_rewriter *w, fv_string pattern, fv_value **tables) FV_MUST_USE;
 
 /* ---- at the border of a model ---- */
 
-/* Strings from what a caller gives: text and ends. What is none ends the run. */
+/* The strings that a caller passes as text and ends; the run stops if these are invalid. */
 fv_strings fv_w_strings_given(fv_rewriter *w, const char *name, fv_value *text, fv_value *ends);
-/* Text and ends, for a caller. */
+/* Text and ends, to be returned to a caller. */
 fv_strings fv_w_strings_returned(fv_rewriter *w, const char *name, fv_strings s);
 
 #endif

@@ -1,4 +1,4 @@
-/* loss.c - losses over classes, in terms of gathering and sums. */
+/* loss.c - losses over classes, expanded to Gather and sums. */
 
 #include <string.h>
 
@@ -14,7 +14,7 @@ static bool is_reduction(const fv_op *op, const char *name) {
     return s.n == strlen(name) && !memcmp(s.s, name, s.n);
 }
 
-/* Labels have the dims of the scores without the axis of classes, the second. */
+/* Checks that labels have the dims of the scores without axis 1, the axis of classes. */
 static bool infer_loss(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, SCORES), *t = fv_in_type(op, LABELS),

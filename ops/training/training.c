@@ -7,7 +7,8 @@
 
 enum { RATE, COUNT, FIRST };
 
-/* Operands of each tensor: itself, its gradient, and `kept`. Results: without the gradient. */
+/* Infers operands of each tensor: the tensor, its gradient, and `kept` states. Results: the tensor
+ * and the states. */
 static bool infer_step(fv_op *op, int kept) {
     int per = 2 + kept, n = (op->nin - FIRST) / per;
     if (op->nin == FIRST || (op->nin - FIRST) % per)
