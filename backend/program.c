@@ -265,7 +265,7 @@ static void bind(writer *w, fv_op *op) {
     check_what_is_known(w);
 }
 
-/* ---- room ---- */
+/* ---- sizes ---- */
 
 /* May a tensor with these dims have more elements than an integer holds? */
 static bool may_overflow(const fv_port *port) {

@@ -4,8 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
-/* d, or, if one of its axes is always empty, the definition of a value that reads nothing: what
- * does not run along the empty axis would be read before its loop, or packed. */
+/* d itself; or, if one of its axes is always empty, a definition of the same value that loads
+ * nothing. Without this, loads that do not depend on the empty axis would be computed before its
+ * loop, or packed. */
 fv_definition *fv_spare_empty(fv_lowerer *l, fv_definition *d);
 
 #endif

@@ -1,10 +1,11 @@
-/* merge.c - axes that are always indexed together become one, axes of one element none.
+/* merge.c - merges axes that are always indexed together, and removes axes of one element.
  *
  *     y[b, s, j] = x[b, s, j] + bias[j]   =>   y[i, j] = x[i, j] + bias[j],  i < b * s
  *
- * Longer loops, fewer edges: the rows of a batch of matrices are rows of one matrix. Buffers are
- * seen through views of a lower rank; nothing is moved. Indices that were joined by hand, x[b * S +
- * s] with s < S, are the same. The same holds for variables of a reduction. */
+ * This makes loops longer, and fewer blocks incomplete: the rows of a batch of matrices become rows
+ * of one matrix. Buffers are read through views of a lower rank; no element is moved. An index that
+ * combines two axes, x[b * S + s] with s < S, counts as indexing both together. The same is done
+ * for variables of a reduction. */
 #include "backend/axes/merge.h"
 
 #include <string.h>
@@ -35,8 +36,8 @@ static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
     return false;
 }
 
-/* Are the indices i and i + 1 of x p and q, is its axis of q as long as q, and would both axes have
- * a length that does not overflow as one? */
+/* Whether p and q are the indices i and i + 1 of the load x, its axis i + 1 has the extent of q,
+ * and the merged axis would have an extent that does not overflow. */
 static bool is_pair(fv_dims *t, const fv_expr *x, int i, const fv_var *p, const fv_var *q) {
     bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
     if (!reads || i + 1 >= x->u.buf->rank || x->arg[i]->op != FV_X_VAR || x->arg[i]->u.var != p ||
@@ -356,7 +357,7 @@ static fv_definition *without_ones(fv_lowerer *l, const fv_definition *d) {
     return r;
 }
 
-/* Do all definitions have the shared variables as their first axes, in the same order? */
+/* Are the shared variables the first axes of all definitions, in the same order? */
 static bool are_first(int n, fv_definition *const *all, fv_var *const *shared, int nshared) {
     for (int m = 0; m < n; m++)
         if (memcmp(all[m]->index, shared, (size_t)nshared * sizeof *shared))

@@ -156,7 +156,7 @@ bool fv_find_products(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr
     return true;
 }
 
-/* ---- which sums are taken side by side ---- */
+/* ---- which sums are computed for several columns at once ---- */
 
 static bool is_loaded(const fv_expr *x) {
     x = fv_x_stored(x);

@@ -7,8 +7,7 @@
  *     y[i, j] = sum g: f32(sum k: a[i, g, k] * b[j, g, k]) * s[j, g]
  *                                       a sum over blocks of the terms, each of which has a scale
  *
- * The columns are the last axis that has more than one element: what lies side by side in
- * memory. */
+ * The columns are the last axis that has more than one element, which is contiguous in memory. */
 #ifndef FV_BACKEND_AXES_PRODUCTS_H
 #define FV_BACKEND_AXES_PRODUCTS_H
 
@@ -38,9 +37,9 @@ typedef struct fv_products {
 fv_expr *fv_x_sum_in_blocks(const fv_expr *sum);
 /* Is it a sum of products of two different factors, in any order? A sum of squares is none. */
 bool fv_x_sums_products(const fv_expr *x) FV_MUST_USE;
-/* Are all sums in these expressions, over the indices of d, sums of products with one factor in
- * common, the columns of which are the last axis of d? Says why not. d has its axes split and
- * merged. */
+/* Are all sums in these expressions, over the indices of d, sums of products that share a factor,
+ * and are their columns the last axis of d? Records the reason if not. The axes of d must be split
+ * and merged. */
 bool fv_find_products(fv_lowerer *l, const fv_definition *d, int n, fv_expr *const *roots,
                       fv_products *out) FV_MUST_USE;
 /* Should each sum be computed one column per lane? If there are few rows and the columns of b are

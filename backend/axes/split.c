@@ -1,12 +1,12 @@
-/* split.c - an axis that one factor of a product sees in groups becomes two.
+/* split.c - splits an axis that one factor of a product uses in groups into two axes.
  *
  *     y[m, w] = sum c: x[m floordiv 4 * 8 + c, w] * weight[m, c]    m < 128
  *  => y[g, r, w] = sum c: x[g * 8 + c, w] * weight[g, r, c]         g < 32, r < 4
  *
- * Filters in groups, also behind a channel shuffle (which sees m mod 4), and heads of attention
- * that share keys: r is a row or a column that the other factor does not depend on, so the product
- * is a contraction, and what belongs to a group is packed once. Buffers whose axis is indexed by m
- * alone are seen with two axes there; nothing is moved. */
+ * Examples are filters in groups, also after a channel shuffle (whose index is m mod 4), and heads
+ * of attention that share keys. r is a row or a column on which the other factor does not depend,
+ * so the product is a contraction, and the factor of a group is packed once. Buffers with an axis
+ * that is indexed by m alone are read through views with two axes; no element is moved. */
 #include "backend/axes/split.h"
 
 #include <string.h>

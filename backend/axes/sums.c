@@ -3,9 +3,10 @@
  *     y[p, c] = x[p, c] - (sum k: x[k, c]) / n              =>     t[c] = sum k: x[k, c]
  *                                                                  y[p, c] = x[p, c] - t[c] / n
  *
- * Grouping substitutes sums where they are taken once a row, and a row is the last axis of a type.
- * Where the step `layout` has another axis last in memory, rows are others: a sum along what was a
- * row would be taken for each of its elements, which is quadratic work.
+ * The step `group` substitutes sums that are computed once for each row, where a row is along the
+ * last axis of a type. If the step `layout` stores another axis last in memory, rows are along that
+ * axis: a sum along a former row would be computed again for each of its elements, which is
+ * quadratic work.
  *
  *     y[p, c] = exp(x[p, c]) / (sum k: exp(x[k, c]))       =>     e[p, c] = exp(x[p, c])
  *                                                                 t[c] = sum k: e[k, c]
@@ -111,7 +112,7 @@ bool fv_repeats_sums(fv_lowerer *l, const fv_definition *d, int vector) {
     return b.n && !has_contraction(d->body, &seen) && has_shared(&b, d, d->body, vector, &again);
 }
 
-/* ---- taking them out ---- */
+/* ---- values for sums ---- */
 
 typedef struct taker {
     fv_lowerer *l;
@@ -156,7 +157,7 @@ static fv_storage *define_value(const taker *t, const fv_expr *x, const char *wh
     return s;
 }
 
-/* ---- what a sum and the elements have in common ---- */
+/* ---- subexpressions that a sum and the elements share ---- */
 
 /* Does x contain an elementary function, outside of reductions? */
 static bool has_math(const fv_expr *x) {
@@ -267,8 +268,8 @@ static void set_body(const taker *t, fv_expr *body) {
     t->s->def = d;
 }
 
-/* If a sum that was taken out and the elements both compute an elementary function, as the exp of a
- * softmax, makes a value of that, too. */
+/* If a sum that became a value and the elements both compute an elementary function, as the exp of
+ * a softmax, makes that a value, too. */
 static void take_term_out(taker *t) {
     twin w = {0};
     fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);

@@ -1,10 +1,11 @@
-/* emit.h - the C emitter: an expanded program becomes C99 that depends on nothing.
+/* emit.h - the C emitter: writes an expanded program as C99 that depends on nothing.
  *
- * What is written: `NAME.c` and `NAME.h` for a path that ends in ".c", and weights that are no text
- * beside them; for a path that ends in "/" a folder with sources, header, Makefile, self-test and,
- * on request, a thread pool. The bytes depend on program and options only. Files are written beside
- * their places and renamed; after a failure (a diagnostic) nothing is left behind and nothing old
- * is lost. A folder that holds files which are not in our manifest is refused. */
+ * For a path that ends in ".c" it writes `NAME.c` and `NAME.h`, and further files for weights that
+ * are not text; for a path that ends in "/" a folder with sources, header, Makefile, self-test and,
+ * on request, a thread pool. The bytes depend on program and options only. Files are written under
+ * temporary names next to their destinations and renamed; after a failure (a diagnostic) no new
+ * file is left and no old one is lost. A folder is refused if it contains files that are not in its
+ * manifest. */
 #ifndef FV_BACKEND_C_EMIT_H
 #define FV_BACKEND_C_EMIT_H
 
@@ -24,8 +25,8 @@ typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *di
                               const fv_env *env);
 
 typedef struct fv_c_options {
-    /* AUTO: text up to 1 MiB, above that incbin in a folder; a pair of files asks for another kind
-     * then.
+    /* AUTO: text up to 1 MiB; larger weights are INCBIN in a folder, and an error for a pair of
+     * files, for which another kind must be chosen.
      *  TEXT    array initialisers
      *  INCBIN  NAME_weights.bin, and NAME_weights.S that includes it
      *  OBJECT  NAME_weights.o, for the target
@@ -44,8 +45,8 @@ typedef struct fv_c_options {
 bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o,
                 const char *path) FV_MUST_USE;
 
-/* For looking at: the functions of each kernel, without the helpers and types that they use. out:
- * p->nkernels texts in the arena. False after a diagnostic. */
+/* Writes the functions of each kernel for people to read, without the helpers and types that they
+ * use. out: p->nkernels texts in the arena. False after a diagnostic. */
 bool fv_c_kernels(fv_session *s, fv_arena *a, const fv_program *p, const char **out) FV_MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
-/* files.c - writing a set of files: into a temporary folder next to their destination, then
- * renamed; also folders with a manifest.
+/* files.c - writes a set of files: into a temporary folder next to their destination, from which
+ * they are renamed; also folders with a manifest.
  *
- * Running out of memory leaves by a longjmp, so nothing is allocated while a file is open. */
+ * Nothing is allocated while a file is open, since running out of memory is a longjmp, which would
+ * not close it. */
 #include "backend/c/files.h"
 
 #include <dirent.h>

@@ -291,10 +291,10 @@ const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict) {
     return name;
 }
 
-/* ---- conversions ---- */
+/* ---- conversions: @0@ to, @1@ from, @3@ name ---- */
 
-/* @0@ to, @1@ from, @3@ name, @4@ the least value, @5@ the first value that is too large (a power
- * of two, exact in `from`), @6@ @7@ what is given then */
+/* @4@ the least value, @5@ the first value that is too large (a power of two, exact in `from`), @6@
+ * @7@ the results for values that are too small and too large */
 static const char saturate_signed[] = HEAD "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
                                            "    if (!(a >= @4@))\n"
                                            "        return a != a ? 0 : @6@;\n"
@@ -312,12 +312,12 @@ bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) {
            fv_instruction_has(g->p->target, FV_X_CONVERT, from, to);
 }
 
-/* One instruction of the target: @0@ to, @1@ from, @3@ name, @4@ the expression of it */
+/* One instruction of the target; @4@ its expression */
 static const char one_instruction[] = HEAD "@0@ @3@(@1@ a) {\n"
                                            "    return (@0@)@4@;\n"
                                            "}\n\n";
 
-/* An expression of the table without the marks before its operands. */
+/* An expression of the table of instructions without the marks before its operands. */
 static const char *unmarked(fv_cg *g, const char *expr) {
     static const char *const marks[][2] = {{"$", ""}};
     fv_text t = {.arena = g->arena};
@@ -369,7 +369,7 @@ const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to) {
     return name;
 }
 
-/* ---- the rest ---- */
+/* ---- other helpers ---- */
 
 static const struct {
     const char *name, *text;

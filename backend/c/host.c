@@ -89,7 +89,7 @@ static void put_check(fv_cg *g, const fv_stmt *s) {
     put_fail(g, test(g, s->x, true).s, status);
 }
 
-/* ---- what the caller gives: expressions where it is used ---- */
+/* ---- the arguments of the caller: expressions where they are used ---- */
 
 static const char *const parameters[] = {"dims",      "inputs", "outputs", "out_dims",
                                          "workspace", "bytes",  "given"};
@@ -176,7 +176,7 @@ static void put_query(fv_cg *g) {
     fv_c_scope_leave(&g->naming.scope, mark_at);
 }
 
-/* ---- run: where buffers are ---- */
+/* ---- run: the buffers ---- */
 
 static void put_buffer(fv_cg *g, const fv_buf *b) {
     const char *type = fv_c_elem(b->elem);

@@ -1,4 +1,5 @@
-/* kernel.c - one kernel as a C function, and the struct and function through which tasks run it. */
+/* kernel.c - writes one kernel as a C function, and the struct and function through which tasks run
+ * it. */
 #include <string.h>
 
 #include "backend/c/internal.h"

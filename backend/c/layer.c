@@ -1,12 +1,12 @@
 /* layer.c - the vector layer of generated C.
  *
- * Values are GNU vectors; + - * / & | ^ ~ << >> and comparisons are written with operators, the
- * rest is a helper: an intrinsic where the target has one for that width, else plain vector
- * arithmetic, else lane by lane through the scalar helper. A mask has one signed integer a lane, 0
- * or -1.
+ * Values are GNU vectors; + - * / & | ^ ~ << >> and comparisons are written with operators. Other
+ * operations are helper functions: an intrinsic if the target has one for that width, else vector
+ * arithmetic, else a loop over lanes with the scalar helper. A mask has one signed integer for each
+ * lane, 0 or -1.
  *
- * Helpers on vectors wider than a register are macros with a block: as functions, GCC would remark
- * on how such values are passed. */
+ * Helpers for vectors wider than a register are macros with a block, since GCC would warn about the
+ * ABI of functions with such arguments. */
 #include "backend/c/layer.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* What the self-test puts into inputs, and how it sums up outputs. The compiler runs the same
- * functions when it records what to expect. Memory is reached by bytes, so any element type
- * goes. */
+/* How the self-test fills inputs, and computes checksums of outputs. The compiler runs the same
+ * functions when it records the expected results. Memory is accessed by bytes, so any element type
+ * is possible. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,7 +37,8 @@ static uint64_t selftest_float(int bytes, double v) {
     return bytes == 4 ? single.u : twice.u;
 }
 
-/* Floats are multiples of 1/256 in [-1, 1), all else is 0 or 1: a fixed sequence. */
+/* Fills inputs with a fixed sequence: floats are multiples of 1/256 in [-1, 1), other types are 0
+ * or 1. */
 static void selftest_fill(unsigned char *p, size_t n, const selftest_type *t, uint32_t seed) {
     for (size_t i = 0; i < n; i++, p += t->bytes) {
         seed = seed * 1664525u + 1013904223u;

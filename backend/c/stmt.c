@@ -5,7 +5,7 @@
 #include "backend/c/layer.h"
 #include "ir/expr/visit.h"
 
-/* ---- what is used ---- */
+/* ---- which variables and buffers are used ---- */
 
 void fv_c_mark(fv_cg *g, const void *p) {
     *fv_ptrmap_at(&g->fn.used, p) = (void *)1;

@@ -5,7 +5,7 @@
 #include "backend/c/layer.h"
 #include "backend/consumer/protocol.h"
 
-/* ---- what the target asks for ---- */
+/* ---- checks of the target ---- */
 
 static const char head[] =
     "/* @6@.c - a compiled model; see @6@.h.\n"
@@ -186,7 +186,7 @@ static void put_cpu_check(fv_cg *g, fv_text *t) {
     fv_c_fill(g, t, cpu_check, asked.s, NULL);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole file ---- */
 
 const char *fv_c_maker(fv_cg *g) {
     const char *producer =

@@ -1,33 +1,30 @@
-/* consumer.h - what the consumers of an expanded program (interpreter, LLVM, C) agree on besides
- * the meaning of kernel IR: what statements of host programs do, how memory is reached, and the
- * tables of fv_model.
+/* consumer.h - what the consumers of an expanded program (interpreter, LLVM, C) have in common
+ * besides the meaning of kernel IR: the meaning of statements of host programs, how memory is
+ * accessed, and the tables of fv_model.
  *
- * What a run or a size query asks of its caller, and in which order, is written in the program
- * (protocol.h). The size query (fv_plan_fn) does the plan, then the query; the run (fv_run_fn) does
- * the body. Of its statements:
- *   READ     is what the caller gave, as it is. Of env: the members that lie whole within env->size
- *            bytes; others, and all
- *            where env is NULL, are 0.
- *            The CPU is asked in code that any CPU runs, before all: FV_BAD_CPU. In generated C,
- *     which a C compiler may have
- *            made for the target, the size query asks it, too; in objects of LLVM's that is code
- *     for the baseline.
- *   CHECK    that fails leaves with its status.
- *   LAUNCH   first the cancel flag (FV_CANCELLED); then the tasks 0 <= task < kernel->tasks, none
- *            if that is below 1;
- *            afterwards the error word: FV_BAD_INDEX, or the status of a CALL. env->trace, if
- *     given, is called around the tasks.
- *   CALL     in kernels: the function has the buffers, and their extents
- *            (backend/library/library.h). Generated C, and code
- *            that is written to files, have none.
- *   WHILE    in host programs and in kernels: the cancel flag before each evaluation of the
- *            condition. A kernel that sees it
- *            leaves its loops; the launch returns FV_CANCELLED.
+ * What a run or a size query requires of its caller, and in which order it is checked, is part of
+ * the program (protocol.h). The size query (fv_plan_fn) runs the plan, then the query; the run
+ * (fv_run_fn) runs the body. The statements:
+ *   READ     an argument of the caller, unchanged. Of env only the members that are completely
+ *            within env->size bytes are read; others, and all if env is NULL, count as 0. The CPU
+ *            is checked first, in code that any CPU can run: FV_BAD_CPU. In generated C, which a C
+ *            compiler may translate for the target as a whole, the size query checks it, too; in
+ *            objects of LLVM that code is compiled for the baseline.
+ *   CHECK    if it fails, the run ends with its status.
+ *   LAUNCH   first checks the cancel flag (FV_CANCELLED); then runs the tasks 0 <= task <
+ *            kernel->tasks, none if that is below 1; afterwards checks the error word:
+ *            FV_BAD_INDEX, or the status of a CALL. env->trace, if given, is called before and
+ *            after the tasks.
+ *   CALL     in kernels: passes the buffers and their extents to the function
+ *            (backend/library/library.h). Generated C, and code that is written to files, have
+ *            none.
+ *   WHILE    in host programs and in kernels: checks the cancel flag before each evaluation of the
+ *            condition. If it is set, a kernel leaves its loops; the launch returns FV_CANCELLED.
  *   ALLOC    bytes below 0 or more than the machine can address: FV_TOO_LARGE; 0 bytes: a NULL
- *            buffer, nothing is called;
- *            NULL from the allocator: FV_NO_MEMORY. FREE of a NULL buffer calls nothing.
+ *            buffer, the allocator is not called; NULL from the allocator: FV_NO_MEMORY. FREE of a
+ *            NULL buffer calls nothing.
  *   SETDIM   writes to out_dims, or to *workspace.
- * On every way out of a run, each HEAP buffer that is still there is freed. */
+ * Whenever a run ends, each HEAP buffer that was not freed yet is freed. */
 #ifndef FV_BACKEND_CONSUMER_CONSUMER_H
 #define FV_BACKEND_CONSUMER_CONSUMER_H
 

@@ -24,7 +24,7 @@ typedef struct writer {
     fv_kbuilder b;
 } writer;
 
-/* ---- verbs ---- */
+/* ---- building statements ---- */
 
 static fv_expr *read_(writer *w, fv_read_how how, fv_argument of, int at, int align,
                       const char *name) {
@@ -79,7 +79,7 @@ static void begin(writer *w, fv_block *block) {
     fv_kb_init(&w->b, w->a, NULL, block);
 }
 
-/* Appends the statements that the block had before this pass. */
+/* Appends the statements that the block had before the protocol was added. */
 static void go_on(writer *w, fv_block rest) {
     if (!rest.first)
         return;
@@ -328,7 +328,7 @@ void fv_program_protocol(fv_program *p) {
     write_run(&w, run);
 }
 
-/* ---- of a text ---- */
+/* ---- comparing with a program that was read as text ---- */
 
 typedef struct reader {
     fv_session *session;

@@ -6,14 +6,14 @@
 #include "ir/kernel/program.h"
 #include "runtime/weights_file.h"
 
-/* Writes it around the plan and the run of a program that has none (fv_program_has_protocol):
- *   plan   the dims are given and within their bounds; then what the plan had; no extent is below
- *          0, and the sizes are what
- *          the machine can address
- *   query  tells the bytes of workspace and the dims of the outputs
- *   run    the CPU; env; then the plan; capacities are read, dims that are known told; inputs,
- *          outputs, workspace and
- *          allocator are there; memory; then what the run had */
+/* Writes the protocol around the plan and the run of a program that has none
+ * (fv_program_has_protocol):
+ *   plan   checks that the dims are given and within their bounds; then what the plan had; then
+ *          that no extent is below 0 and that the machine can address the sizes
+ *   query  returns the bytes of workspace and the dims of the outputs
+ *   run    checks the CPU and env; then the plan; reads capacities and returns the dims that are
+ *          known; checks that inputs, outputs, workspace and allocator are present; memory; then
+ *          what the run had */
 void fv_program_protocol(fv_program *p);
 /* Does the program, which may have been written by hand, check its caller in the same way as
  * fv_program_protocol would make it? False after a message. */

@@ -17,7 +17,7 @@ fv_weights_kind fv_weights_by_name(const char *name) {
     return FV_WEIGHTS_AUTO;
 }
 
-/* ---- places ---- */
+/* ---- offsets ---- */
 
 size_t fv_weights_at(const fv_program *p, int constant) {
     size_t at = 0;

@@ -126,7 +126,7 @@ static void flatten_body(flattener *z, const fv_block *body) {
     fv_kb_copy(&z->b, body, &z->map);
 }
 
-/* ---- what nobody uses ---- */
+/* ---- unused lets and tiles ---- */
 
 typedef struct sweeper {
     fv_arena *a;

@@ -1,6 +1,6 @@
 /* attention.c - recognizes attention in a definition: a sum of products in which one factor is
  * computed, row by row, from another sum of products. How an exporter wrote the softmax, scale or
- * mask does not matter: they are what surrounds the scores. */
+ * mask does not matter: all operations around the scores are accepted. */
 #include "backend/fuse/attention.h"
 
 #include <string.h>

@@ -185,7 +185,7 @@ static fv_expr *bound_of(const fold *f, fv_expr *x, int depth) {
     }
 }
 
-/* ---- what a mask hides ---- */
+/* ---- which keys a mask hides ---- */
 
 static hides both(const fold *f, hides x, hides y) {
     if (!x.where || !y.where)
@@ -463,7 +463,7 @@ static bool is_softmax(fold *f) {
     return find_parts(f, w) && f->exp && f->sum && is_nothing(f);
 }
 
-/* ---- the definition without what is hidden ---- */
+/* ---- the definition without hidden keys ---- */
 
 typedef struct swap {
     const fv_expr *from[3];

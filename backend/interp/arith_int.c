@@ -4,7 +4,7 @@
 #include "ir/base/saturate.h"
 #include "ir/expr/dot.h"
 
-/* ---- what is not a line of C ---- */
+/* ---- operations that need more than one expression of C ---- */
 
 /* x / 0 = 0 and min / -1 = min. Operands are extended to 64 bits. */
 static int64_t div_s(int64_t x, int64_t y) {

@@ -93,7 +93,7 @@ const insn *fv_i_setdim(frame *f, const insn *i) {
     return i + 1;
 }
 
-/* ---- what the caller gives ---- */
+/* ---- arguments of the caller ---- */
 
 /* The value of an argument: a number or an address. All members of an env have one size. */
 static uint64_t argument(const host_run *run, const fv_read *r) {

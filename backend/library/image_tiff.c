@@ -179,7 +179,7 @@ static const char *read_straight(layout *l, fv_image *image) {
     return problem;
 }
 
-/* ---- what else there is ---- */
+/* ---- other parts of the format ---- */
 
 /* Reads an image by libtiff's conversion to RGB, in the order of rows that the file has; it is
  * rotated later. */

@@ -49,7 +49,7 @@ static void check(fv_ll_fn *f, const fv_stmt *s) {
     fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->note.status);
 }
 
-/* ---- what the caller gives ---- */
+/* ---- arguments of the caller ---- */
 
 static LLVMValueRef pointer(fv_ll_fn *f, const fv_read *r) {
     if (r->of == FV_ARG_ENV && r->at >= 0)

@@ -67,7 +67,7 @@ static bool close_file(output *o) {
     return close(fd) == 0 || file_error(o, "write");
 }
 
-/* ---- what LLVM makes ---- */
+/* ---- files that LLVM generates ---- */
 
 static bool write_code(output *o, fv_llvm_kind kind, const char *name, const char **path) {
     if (!create(o, name, path))

@@ -143,7 +143,7 @@ fv_op *fv_flatten_branch(fv_op *op) {
     return first->next;
 }
 
-/* ---- what is legal ---- */
+/* ---- which lists of ops are legal ---- */
 
 typedef struct scope { /* The list of ops of main, of a branch, or of the body of a loop. */
     const fv_op *mark;
@@ -257,7 +257,7 @@ bool fv_branches_are_legal(fv_lowerer *l) {
     return s == &main || fv_op_error(s->mark, "has no end");
 }
 
-/* ---- what branches give ---- */
+/* ---- results of branches ---- */
 
 bool fv_is_made_in_block(const fv_op *op, const fv_value *v) {
     int depth = 0;

@@ -406,7 +406,7 @@ bool fv_flatten_regions(fv_lowerer *l) {
     return true;
 }
 
-/* ---- what is legal ---- */
+/* ---- which loops are legal ---- */
 
 /* Is d at least the maximum number of iterations, so that a state with this many rows has one for
  * each iteration? */

@@ -1,5 +1,5 @@
 /* ports.c - types of inputs and outputs as callers see them. A program stores an element of 4 or 2
- * bits in a byte, callers pass such elements packed. So a packed parameter becomes its bytes,
+ * bits in a byte, while callers pass such elements packed. So a packed parameter becomes its bytes,
  * followed by an fv.Unpack, and a packed result is the result of an fv.Pack. A state with a
  * capacity is stored in the memory of its input: see below. The module is restored when lowering is
  * done. */
@@ -47,20 +47,20 @@ static bool pack(fv_lowerer *l, fv_op *ret, int i) {
     return true;
 }
 
-/* ---- what is added to an input lies in its memory ----
+/* ---- states that are stored in the memory of an input ----
  *
  *   func @main(%past: f32[b, p, 8], ..) -> (%present state %past capacity cap) { .. %present =
  *     Concat(%past, %new) {axis = 1} .. }
  *
- * becomes a function of the memory, and the text of definitions has it so:
+ * becomes a function of the memory, as in the text of definitions:
  *
  *   %past: f32[b, cap, 8];  %past.valid = fv.Slice(%past), its first p;  %present =
  *                           fv.Extend(%past, %new) {start = [p]}, which
  *   is returned;  %present.valid = fv.Slice(%present), its first p + 1
  *
- * Who read past or present reads a Slice, an index like any other. The step `extend` has the memory
- * of present be that of past. A scatter into past has all there is of both: of a TensorScatter the
- * op becomes an fv.WriteRows, which is a kernel; scatters are. */
+ * Ops that used past or present use a Slice, which only changes indices. The step `extend` stores
+ * present in the memory of past. A scatter into past uses all elements of both. A TensorScatter is
+ * replaced by fv.WriteRows, which has a kernel of its own; other scatters have one already. */
 
 /* A slice of the memory `room` with the elements that callers see, of type t. */
 static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_type *t,

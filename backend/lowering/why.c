@@ -122,7 +122,7 @@ bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) {
     return told;
 }
 
-/* ---- ops whose results others give ---- */
+/* ---- ops whose results were moved to other ops ---- */
 
 /* Records that reasons about op `from` belong to the value's new op from now on. */
 void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to) {
@@ -140,7 +140,7 @@ const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op) {
     return op;
 }
 
-/* ---- of one lowering ---- */
+/* ---- the reasons of one lowering ---- */
 
 void fv_reasons_begin(fv_lowerer *l) {
     fv_reasons *r = l->reasons = l->options->reasons;
@@ -184,7 +184,7 @@ void fv_reasons_end(fv_lowerer *l) {
         r->n = kept;
 }
 
-/* ---- telling them ---- */
+/* ---- printing ---- */
 
 static const char *op_name(const fv_op *op) {
     const fv_origin *o = op->origin;

@@ -60,7 +60,7 @@ static inline fv_fact fv_o(const fv_op *op) {
     return (fv_fact){FV_FACT_OP, {.op = op}};
 }
 
-/* ---- what was decided ---- */
+/* ---- reasons ---- */
 
 enum { FV_MAX_FACTS = 5 };
 typedef struct fv_reason {

@@ -94,7 +94,7 @@ static int64_t largest_size(const fv_type *t) {
     return n <= MOST ? aligned(n) : -1;
 }
 
-/* ---- places ---- */
+/* ---- offsets ---- */
 
 static bool live_together(const item *a, const item *b) {
     return a->s->first <= b->s->last && b->s->first <= a->s->last;
@@ -239,7 +239,7 @@ static void vary(layout *w) {
     }
 }
 
-/* ---- places that are known ---- */
+/* ---- constant offsets ---- */
 
 /* Places the buffers for the largest dims, with constant offsets. False: dims have no bounds, or
  * the workspace would be too large. */
@@ -271,7 +271,7 @@ static bool fix_places(layout *w) {
     return true;
 }
 
-/* ---- places that depend on dims ---- */
+/* ---- offsets that depend on dims ---- */
 
 /* Is there a buffer between y and x that is alive together with y? It then ends above y, so y need
  * not be considered for x. */

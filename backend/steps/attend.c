@@ -138,7 +138,7 @@ static bool loads_scores(fuser *f, const fv_expr *x) {
 }
 
 /* Would a user expect attention here, so that a reason why there is none is worth recording? True
- * if s reduces over products of values that the run computes. */
+ * if s has a reduction over products of values that the run computes. */
 static bool looks_like_weights(fuser *f, const fv_storage *s) {
     return fv_is_small(f->l, s->def) && has_reduction(s->def->body) &&
            (is_score(s->def->body) || loads_scores(f, s->def->body));
@@ -387,7 +387,7 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
 }
 
 /* May attention compute the mask s itself instead of loading it? Records the answer, but not for
- * values that scores load: those are queries and keys, for which nobody expects it. */
+ * values that scores load: those are queries and keys, for which a user would not expect it. */
 static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weights, bool scored) {
     const readers *all = readers_of(f, s);
     bool cheap = fv_is_cheap(f->l, s->def);

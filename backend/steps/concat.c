@@ -42,7 +42,7 @@ typedef struct join {
     bool direct[MAX_PARTS];
 } join;
 
-/* ---- questions ---- */
+/* ---- conditions ---- */
 
 static bool is_substituted(const fv_storage *s) {
     return s->fate == FV_FATE_SUBSTITUTED;
@@ -122,7 +122,7 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
     return true;
 }
 
-/* ---- what is done with each part ---- */
+/* ---- the parts ---- */
 
 /* Does a kernel that writes to the memory of this Concat read s? */
 static bool is_read_beside(const join *j, const fv_storage *s) {
@@ -249,7 +249,7 @@ static bool plan(join *j) {
     return separate(j) && pays(j);
 }
 
-/* ---- doing it ---- */
+/* ---- the change ---- */
 
 static bool copy_part(join *j, int i) {
     fv_op *op = j->op;
@@ -288,7 +288,7 @@ static bool carry_out(join *j) {
     return true;
 }
 
-/* ---- where elements lie ---- */
+/* ---- where elements are stored ---- */
 
 typedef struct relocator {
     fv_lowerer *l;

@@ -1,5 +1,5 @@
-/* extend.c - the step extend: what fv.Extend adds to an input of the model is written in the
- * input's memory.
+/* extend.c - the step extend: the elements that fv.Extend appends to an input of the model are
+ * written in the input's memory.
  *
  *     room = fv.Extend(past, new), axis 1, start p:
  *     new[i, j] is stored at past[i, j + p], and room is past
@@ -31,7 +31,7 @@ typedef struct mover {
     fv_ptrmap moved; /* storage -> where it is stored */
 } mover;
 
-/* ---- may a kernel write there? ---- */
+/* ---- conditions ---- */
 
 /* Is v read through its definition only, not as memory or through a view, and added to an input
  * once? */
@@ -59,7 +59,7 @@ static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
            !fv_storage_is_read_by(l, memory, s->def);
 }
 
-/* ---- where elements lie ---- */
+/* ---- where elements are stored ---- */
 
 /* Changes *s and the index to the memory in which the element is stored, and returns true; false:
  * it is stored in the memory of *s itself. */

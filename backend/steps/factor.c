@@ -1,4 +1,4 @@
-/* factor.c - the step `factor`: zero points and scales leave sums of products of integers.
+/* factor.c - the step `factor`: moves zero points and scales out of sums of products of integers.
  *
  *     y[i, j] = sum k: (i32(a[i, k]) - za) * (i32(w[k, j]) - zw[j])          k < n
  *  =>
@@ -6,14 +6,13 @@
  *     c[j] = sum k: i32(w[k, j])
  *     y[i, j] = (sum k: i32(a[i, k]) * i32(w[k, j])) - zw[j] * r[i] - za * c[j] + n * za * zw[j]
  *
- * The factors are then elements as they are stored, of 8 bits; the differences have 32 bits, and
- * had to be stored or computed again for each product. Sums of constants are computed here.
- * Integers wrap, so both sides have the same bits. Floats are not changed, because each side would
- * round differently.
+ * The factors are then stored elements of 8 bits; the differences had 32 bits, and had to be stored
+ * or computed again for each product. Sums of constants are computed here. Integers wrap, so both
+ * sides have the same bits. Floats are not changed, because the two sides would round differently.
  *
- * Operators bring one definition each when the step runs, so the factors are looked for through
- * the definitions of the values that a product loads. Where a factor is padded with zeros,
- * as in a convolution, the padding becomes the zero point:
+ * When the step runs, each operator has a definition of its own, so factors are found through the
+ * definitions of the values that a product loads. If a factor is padded with zeros, as in a
+ * convolution, it is padded with the zero point instead:
  *
  *     (i32(x[p]) - i32(z) if inside else 0)   is   i32(x[p] if inside else z) - i32(z) */
 #include <string.h>
@@ -33,7 +32,7 @@ enum {
     MAX_DEPTH = 12
 }; /* definitions and operations within each other in which a factor is found */
 
-/* What is rewritten: a sum in the definition of the one result of an op. */
+/* The sum that is rewritten, in the definition of the only result of an op. */
 typedef struct field {
     fv_lowerer *l;
     fv_op *op;
@@ -126,8 +125,8 @@ static linear linear_product(const field *f, fv_expr *x, int depth) {
     return p;
 }
 
-/* The definition of what x loads, at the indices of x; NULL: an input, a constant, or what a kernel
- * of its own makes. */
+/* The definition of the value that x loads, with the indices of x; NULL: the value is an input, a
+ * constant, or computed by a kernel of its own. */
 static fv_expr *looked_into(const field *f, const fv_expr *x, const fv_origin **origin) {
     const fv_storage *s = fv_storage_loaded(f->l, x);
     const fv_value *v = s ? s->value : NULL;
@@ -183,7 +182,8 @@ static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem sto
     return is ? z->arg[0] : constant_of(f, z, stored);
 }
 
-/* How many elements of the definition share x, or a sum of it, where dims are of typical size. */
+/* The number of elements of the definition that share x, or a sum of it, for dims of typical
+ * size. */
 static double shared_by(const field *f, const fv_expr *x) {
     double n = 1;
     for (int i = 0; i < f->d->rank; i++)
@@ -243,8 +243,8 @@ static linear linear_of(const field *f, fv_expr *x, int depth) {
 
 enum { MAX_LOOPS = 2 * FV_MAX_RANK };
 
-/* Loops over the elements of a constant, those over axes of the result first: the variable, the
- * number of iterations and the stride of each. */
+/* Loops over the elements of a constant, first those over axes of the result: the variable, the
+ * number of iterations and the stride of each loop; `at`: the offset of the first element. */
 typedef struct walk {
     int n, naxes;
     const fv_var *var[MAX_LOOPS];
@@ -400,9 +400,9 @@ static fv_expr *number_of_terms(const field *f) {
     return fv_x_convert(a, (fv_elem)f->sum->type.elem, n);
 }
 
-/* The sum of a core over the variables of the sum: a load of what was computed before. Where the
- * core is by * c + rest with a constant c, it is the sum of c, which is computed here, times by,
- * plus the number of terms times rest. */
+/* The sum of a core over the variables of the sum: a load of a value that is computed by an op of
+ * its own. If the core is by * c + rest with a constant c, it is the sum of c, which is computed
+ * here, times by, plus the number of terms times rest. */
 static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
     fv_arena *a = f->l->exprs;
     fv_var *axes[FV_MAX_RANK];
@@ -427,8 +427,8 @@ static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
 
 /* ---- a sum of products ---- */
 
-/* Whether to take the rest of q out of the sum, which needs a sum of the other factor p. A sum over
- * a factor that the run computes takes as long as one of the products that share it. */
+/* Whether to move the rest of q out of the sum, which needs a sum of the other factor p. If the run
+ * computes p, such a sum takes as long as one of the products that share it. */
 static bool pays(const field *f, const linear *p, const linear *q) {
     double share = shared_by(f, p->core);
     return !q->rest || is_constant(f, p->core) || share >= (double)f->l->speed->factor_share ||
@@ -451,7 +451,7 @@ static fv_expr *expanded_sum(const field *f, const linear *p, const linear *q) {
     return y;
 }
 
-/* Leaves a factor whole whose addend would need a sum that does not pay. */
+/* Keeps a factor unchanged if the sum that its rest needs does not pay. */
 static void keep_whole(const field *f, linear *p, linear *q) {
     fv_expr *const *factor = f->sum->arg[0]->arg;
     if (!pays(f, p, q))
@@ -464,7 +464,7 @@ static bool gains(const linear *p) {
     return is_narrow(p->core) && (p->rest || p->by);
 }
 
-/* The sum without what is added to its factors; NULL: it stays as it is. */
+/* The sum with the rests of its factors moved out; NULL: it is not changed. */
 static fv_expr *taken_apart(field *f) {
     fv_expr *const *factor = f->sum->arg[0]->arg;
     linear p = linear_of(f, factor[0], 0), q = linear_of(f, factor[1], 0);
@@ -478,7 +478,7 @@ static fv_expr *taken_apart(field *f) {
     return expanded_sum(f, &p, &q);
 }
 
-/* The one reduction of the definition, if it is a sum of products of integers. */
+/* The only reduction of the definition, if it is a sum of products of integers. */
 static const fv_expr *integer_products(const fv_definition *d) {
     fv_expr *sum;
     if (!d || !fv_x_has(d->body, FV_HAS_REDUCE) || fv_x_reductions(d->body, &sum, 1) != 1)
@@ -523,7 +523,7 @@ static fv_expr *replace(fv_x_rewriter *w, fv_expr *x) {
     return x == r->sum ? r->by : NULL;
 }
 
-/* The op becomes one with that definition, whose operands are what this loads. */
+/* Gives the op that definition; its operands become the values that the definition loads. */
 static void redefine(field *f, fv_expr *sum) {
     fv_lowerer *l = f->l;
     replacement r = {f->sum, sum};

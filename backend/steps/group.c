@@ -2,8 +2,8 @@
  * values get memory.
  *
  * A value is substituted if that costs nothing (it only moves elements) or saves a pass over memory
- * (an elementwise value into its one use; elementwise uses of a reduction as its epilogue). A
- * reshape that no simple index expression describes becomes a view: it shares the memory of its
+ * (an elementwise value into its only use; elementwise uses of a reduction as its epilogue). A
+ * reshape that cannot be expressed by simple indices becomes a view, which shares the memory of its
  * operand. */
 #include "backend/steps/group.h"
 
@@ -20,7 +20,7 @@
 #include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
 
-/* ---- what is known of a value ---- */
+/* ---- properties of a value ---- */
 
 typedef struct fv_grouped {
     bool costly;  /* whether it is a reshape that needs divisions along a row */
@@ -42,7 +42,7 @@ static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
     return s->grouped;
 }
 
-/* ---- what is known of definitions ---- */
+/* ---- properties of definitions ---- */
 
 /* Is op a reshape that needs divisions along a row? That is decided before anything is substituted,
  * so that its operand is known to need memory. */
@@ -521,9 +521,9 @@ static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) 
     return how == ANY_WAY || is_elementwise(l, op, v);
 }
 
-/* Do all uses of v starting from the op `from` end in `to`, if every op between is a step as `how`
- * says? `seen` holds the ops that were looked at. Values between must have one user, except for
- * BY_ROWS. */
+/* Do all uses of v, starting from the op `from`, end in `to`, where every op between is a step of
+ * the kind `how`? `seen` contains the ops that were examined. Values between must have one user,
+ * except for BY_ROWS. */
 static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how,
                      fv_ptrmap *seen) {
     if (!is_step(l, v, from, how))

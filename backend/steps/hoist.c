@@ -21,7 +21,7 @@
 #include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
-/* A loop, and the values that are known within its iterations only. */
+/* A loop, and what is known within its iterations only. */
 typedef struct turns {
     fv_lowerer *l;
     fv_op *loop, *end;
@@ -124,7 +124,7 @@ static bool is_same(const turns *t, const fv_op *op) {
     return defined && !op->def->has_effect && !speaks_of(t->l, op, &t->bound);
 }
 
-/* ---- what moves ---- */
+/* ---- which ops move ---- */
 
 static const fv_value *first_result(const fv_op *op) {
     int i = 0;

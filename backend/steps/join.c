@@ -4,16 +4,16 @@
  *     y[i, j] = x[i, j] / (sum k: x[i, k])      =>        x[i, j] = a[i, j] + b[i, j]
  *                                                         y[i, m] = x[i, m] / (sum k: x[i, k])
  *
- * A kernel of rows is joined with a kernel that makes what it reads, row by row, or with one that
- * reads the same rows. That saves a launch, and a value that both need is read once. The
- * definitions keep their bodies and the orders of their sums, which the step order has written on
- * them; a result that reads another one still reads it in memory. The step changes two things: the
- * leading axes that both share get the same variables, and both values become results of one op,
- * which takes the place of the first.
+ * A kernel of rows is joined with a kernel that computes an operand of it, row by row, or with one
+ * that reads the same rows. That saves a launch, and a value that both need is read once. The
+ * definitions keep their bodies and the orders of their sums, which the step order has set; a
+ * result that reads another one still reads it in memory. The step changes two things: the leading
+ * axes that both share get the same variables, and both values become results of one op, at the
+ * position of the first.
  *
- * So the grouping is the outcome of this step: reasons explain it, and a dump of the program shows
- * it. The step asks the schedule (together.c) whether it can compute a group; the schedule then
- * decides nothing more. */
+ * So this step decides the groups: reasons explain them, and a dump of the program shows them. The
+ * step asks the schedule (together.c) whether it can compute a group, so that the schedule can
+ * compute every group that it gets. */
 #include <math.h>
 #include <string.h>
 
@@ -39,8 +39,10 @@ typedef struct unit {
     fv_op *op;
     int n;
     fv_storage *of[FV_MAX_OUT];
-    int place;         /* of its op in the list, counted before anything was joined */
-    int stretch;       /* of the list, between what the run decides or checks */
+    int place; /* position of its op in the list, counted before anything was joined */
+    /* number of the stretch of the list that contains it; stretches end at ops with an effect and
+     * at ops that write a state of a loop */
+    int stretch;
     struct unit *into; /* the unit to which it was joined; NULL: none */
     bool attends;      /* it is attention, to which nothing else is joined */
 } unit;
@@ -65,7 +67,7 @@ static unit *whole(unit *u) {
     return u;
 }
 
-/* ---- what is loaded ---- */
+/* ---- loads of a definition ---- */
 
 typedef struct loads {
     fv_arena *arena;
@@ -119,7 +121,7 @@ static bool makes(const unit *u, const fv_value *v) {
     return false;
 }
 
-/* ---- axes in common ---- */
+/* ---- shared axes ---- */
 
 /* Returns the k-th axis of d that has more than one element; -1: there are fewer. */
 static int axis_of(const fv_definition *d, int k) {
@@ -205,7 +207,7 @@ static group share(fv_lowerer *l, const group *g, int shared) {
     return r;
 }
 
-/* ---- may they? ---- */
+/* ---- conditions ---- */
 
 static group group_of(const unit *a, const unit *b) {
     group g = {0};
@@ -300,7 +302,7 @@ static bool try_group(fv_lowerer *l, const unit *a, const unit *b, group *out) {
     return false;
 }
 
-/* ---- which pays? ---- */
+/* ---- does it pay? ---- */
 
 static bool reads_result_of(joiner *j, const unit *b, const unit *a) {
     for (int i = 0; i < b->n; i++) {
@@ -355,7 +357,7 @@ static bool read_same_rows(fv_lowerer *l, const group *g, const unit *a, const f
     return load[0] && load[1];
 }
 
-/* ---- doing it ---- */
+/* ---- the change ---- */
 
 /* Lists the values that the op reads, each once. */
 static fv_value **operands_of(fv_lowerer *l, const unit *u, int *n) {
@@ -428,7 +430,8 @@ static void carry_out(joiner *j, unit *a, unit *b, const group *g) {
         b->into = a;
 }
 
-/* Does the kernel of a make b? `read`: what both read; NULL: b reads what a makes. */
+/* Joins b to the kernel of a, if possible. `read`: the value that both read; NULL: b reads a result
+ * of a. */
 static bool join(joiner *j, unit *a, unit *b, const fv_value *read) {
     fv_lowerer *l = j->l;
     group g;
@@ -465,8 +468,8 @@ static const fv_definition *kernel_of(void *user, const fv_value *v) {
     return s && fv_storage_has_kernel(s) ? s->def : NULL;
 }
 
-/* Are there rows for several cores, or is a row so little work that sharing it costs more? Where
- * not, tasks share the keys of a row, in kernels of their own. */
+/* Are there rows for several cores, or is there so little work in a row that dividing it would cost
+ * more? If not, tasks divide the keys of a row, in kernels of their own. */
 static bool has_rows(joiner *j, const fv_value *y, const fv_row_attention *at) {
     const fv_definition *scores = fv_storage_of(j->l, at->scores)->def;
     double keys = (double)fv_typical_dim(scores->index[at->keys]->dim),
@@ -508,9 +511,9 @@ static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op 
     return false;
 }
 
-/* Chooses where the op of the attention u stands: at its last result if nothing reads the earlier
- * results before, else at the first. Returns false if what it reads is not computed before that
- * place. */
+/* Chooses the position of the op of attention u: that of its last result if no op before it reads
+ * the earlier results, else that of the first. Returns false if an operand is not computed before
+ * that position. */
 static bool find_place(joiner *j, unit *u) {
     const fv_op *last = u->of[u->n - 1]->value->def;
     bool down = true;
@@ -560,8 +563,8 @@ static bool is_attended_with(fv_lowerer *l, fv_definition *weights, fv_definitio
     return fv_is_attended_with(l, merged[0], merged[1]);
 }
 
-/* Is y, by blocks of queries, attention whose weights somebody else reads? Then it is one kernel
- * with them, and their scores need none. */
+/* Is y, computed by blocks of queries, attention whose weights another op reads? Then one kernel
+ * computes both, and the scores need no kernel. */
 static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     fv_lowerer *l = j->l;
     fv_kept_weights kept;

@@ -50,7 +50,7 @@ static fv_axis_order *layout_of(fv_lowerer *l, fv_storage *s) {
     return s->layout;
 }
 
-/* ---- who must keep the order of its type ---- */
+/* ---- which values must keep the order of their type ---- */
 
 static bool is_affine(const fv_expr *x) {
     switch (x->op) {
@@ -325,7 +325,7 @@ static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) 
 
 /* ---- definitions with the order of axes in memory ---- */
 
-/* Moves axis `inner` to the end. */
+/* ---- definitions with axes in the order of memory ---- */
 static void move_last(void **items, int n, int inner) {
     void *x = items[inner];
     memmove(items + inner, items + inner + 1, (size_t)(n - inner - 1) * sizeof *items);
@@ -402,10 +402,10 @@ static fv_definition *in_order(fv_lowerer *l, fv_storage *s) {
     return d;
 }
 
-/* ---- the order that readers want ---- */
+/* ---- the order that a definition prefers ---- */
 
-/* Returns the axis of d that is best stored last; *product tells whether it is so as the columns of
- * a contraction. */
+/* Returns the axis of d that is best stored last; *product: whether it is best as the columns of a
+ * contraction. */
 static int best_axis(fv_lowerer *l, const fv_definition *d, const fv_var *along, bool *product) {
     int axis = best_columns(l, d);
     *product = axis >= 0;

@@ -1,6 +1,6 @@
-/* merge.c - the step merge: axes that are always indexed together become one, axes of one element
- * none (backend/axes/merge.h). Results that one kernel computes together are merged together, so
- * that the axes that they share stay the same variables. */
+/* merge.c - the step merge: merges axes that are always indexed together, and removes axes of one
+ * element (backend/axes/merge.h). Results that one kernel computes together are merged together, so
+ * that the axes that they share keep the same variables. */
 #include "backend/axes/merge.h"
 
 #include "backend/fuse/form.h"
@@ -12,7 +12,7 @@
 #include "ir/expr/unique.h"
 #include "ir/expr/visit.h"
 
-/* Is one of the definitions read in another one with other axes than it has there? */
+/* Does one of the definitions load the value of `made` with other axes than `made` has? */
 static bool is_read_otherwise(fv_lowerer *l, int n, fv_definition *const *all,
                               const fv_definition *made) {
     fv_expr *extent[FV_MAX_RANK];
@@ -30,7 +30,8 @@ static bool is_read_otherwise(fv_lowerer *l, int n, fv_definition *const *all,
     return false;
 }
 
-/* Of a group that no step has made: then its axes stay as they are. */
+/* Whether the axes may be merged. Not in a group that a text has formed in another way than the
+ * step `join` would, so that one result loads another one with other axes. */
 static bool may_merge(fv_lowerer *l, int n, fv_definition *const *merged) {
     bool may = true;
     for (int i = 0; i < n && n > 1 && may; i++)

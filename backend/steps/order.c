@@ -121,7 +121,7 @@ static void tell(const orders *o, const fv_definition *d, fv_why why) {
     }
 }
 
-/* ---- which sum became which, when axes were split and merged ---- */
+/* ---- sums before and after axes were split and merged ---- */
 
 typedef struct labels {
     orders *o;
@@ -181,7 +181,7 @@ static fv_expr *rewritten(labels *s, const fv_expr *x,
     return fv_x_rewrite(&r, x);
 }
 
-/* The body of d with the orders of its sums; `say`: the decision is recorded. */
+/* The body of d with the orders of its sums; `say`: whether the reason is recorded. */
 static fv_expr *decided(fv_lowerer *l, const fv_definition *d, bool say) {
     orders o = {.l = l, .along = fv_ptrmap_in(l->exprs)};
     labels by = {.o = &o, .label = fv_ptrmap_in(l->exprs)};

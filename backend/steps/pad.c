@@ -160,8 +160,9 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return true;
 }
 
-/* May its kernel store to a part of other memory? Not where it may keep values in its row
- * (keep.c): the sums of a row are those that do not belong to each of its elements. */
+/* May its kernel store to a part of other memory? Not if it may keep values in the row of its
+ * result (keep.c), which it does for sums of a row, that is, sums that several elements of the row
+ * share. */
 static bool can_be_placed(const fv_storage *s) {
     fv_expr *sums[FV_MAX_RANK];
     const fv_definition *d = s->def;
@@ -309,7 +310,7 @@ static void pad(fv_lowerer *l, image *m) {
     fv_takes(l, all->value, FV_WHY_pad_parts, fv_v(m->s->value), fv_n(n - 1));
 }
 
-/* ---- loads of it ---- */
+/* ---- loads of a padded image ---- */
 
 static fv_expr *load_padded(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     const padder *p = w->user;

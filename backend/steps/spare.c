@@ -1,4 +1,5 @@
-/* spare.c - the step spare: a value without elements reads nothing (backend/axes/empty.h). */
+/* spare.c - the step spare: definitions of values without elements load nothing
+ * (backend/axes/empty.h). */
 #include "backend/axes/empty.h"
 #include "backend/fuse/form.h"
 #include "backend/lowering/storage.h"

@@ -1,5 +1,5 @@
-/* split.c - the step split: an axis that one factor of a product reads in groups becomes two
- * (backend/axes/split.h). Results that one kernel computes together keep their axes. */
+/* split.c - the step split: splits an axis that one factor of a product uses in groups into two
+ * (backend/axes/split.h). The axes of results that one kernel computes together are not split. */
 #include "backend/axes/split.h"
 
 #include "backend/fuse/form.h"

@@ -10,7 +10,7 @@
 #include "ir/expr/fold.h"
 #include "ir/expr/rewrite.h"
 
-/* ---- what holds for all queries and keys of a part ---- */
+/* ---- conditions that hold for all queries and keys of a part ---- */
 
 typedef enum {
     /* how a value may change if a variable increases, as bits */

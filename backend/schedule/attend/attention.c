@@ -101,7 +101,7 @@ static const fv_dim *row_of_keys(fv_attend_plan *p, int width) {
                  *keys = fv_dim_mul(t, fv_dim_ceildiv(t, p->at.key->dim, w), w);
     return width % (2 * line) ? keys : fv_dim_add(t, keys, fv_dim_const(t, line));
 }
-/* ---- what depends on the key alone ---- */
+/* ---- expressions that depend on the key only ---- */
 
 static bool loads_value(const fv_expr *x, const fv_value *v) {
     bool found = x->op == FV_X_LOAD && x->u.buf->value == v;

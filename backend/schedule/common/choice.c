@@ -92,7 +92,7 @@ static const char *key_of(fv_lowerer *l, int n, const fv_definition *const *all)
     return key;
 }
 
-/* ---- what a tuning says ---- */
+/* ---- the schedule in a tuning ---- */
 
 static bool is_of(fv_lowerer *l, const fv_tuned_kernel *k, const fv_value *v) {
     const fv_origin *o = fv_storage_origin(l, v);

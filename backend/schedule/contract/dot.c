@@ -7,13 +7,16 @@
  * integers wrap and are the same in any order and grouping, so this changes no bit. Steps after the
  * last one of the sum are 0 in the rows, whatever the columns have there.
  *
- * Machines have dot products for some pairs of types only. Rows are copied as what is needed:
- * - bytes with the other sign, x' = x - 128 or x + 128, which is x with its top bit flipped. Then
- *   sum x * w = sum x' * w + 128 * sum w (or - 128); the sums of a constant w are computed here;
- * - halves, where there is no dot product of bytes. The bytes of the columns become halves in
+ * A target has dot products for some pairs of types only. Otherwise rows are copied to another
+ * type:
+ * - to bytes of the other signedness, x' = x - 128 or x + 128, which is x with its top bit
+ *   flipped. Then sum x * w = sum x' * w + 128 * sum w (or - 128); the sums of a constant w are
+ *   computed here;
+ * - to halves, if there is no dot product of bytes. The bytes of the columns become halves in
  *   registers.
- * The copy also has what a window slides over, and the padding. Rows that have the right type, and
- * whose steps are consecutive in memory and fill words, are read where they are. */
+ * The copy includes the padding of rows, and all elements over which a window slides. Rows that
+ * have the right type, and whose steps are consecutive in memory and fill words, are read where
+ * they are stored. */
 #include "backend/schedule/contract/dot.h"
 
 #include "backend/lowering/access.h"
@@ -59,7 +62,7 @@ static bool is_small(fv_elem e) {
     return e == FV_U8 || e == FV_I8 || e == FV_I16;
 }
 
-/* The element of 8 or 16 bits that the factor converts; NULL: it is none. */
+/* The element of 8 or 16 bits from which the factor is converted; NULL: there is none. */
 static fv_expr *small_element(fv_expr *factor) {
     bool is = factor->op == FV_X_CONVERT && is_small((fv_elem)factor->arg[0]->type.elem);
     return is ? factor->arg[0] : NULL;
@@ -80,21 +83,21 @@ static bool choose_kind(const fv_target *t, const fv_expr *rows, const fv_expr *
            (may_flip && find_kind(t, flipped(a), b, dot)) || find_kind(t, FV_I16, b, dot);
 }
 
-/* ---- which steps are a word ---- */
+/* ---- the variable along which words are formed ---- */
 
 static int64_t words_of(const fv_var *k, int group) {
     return (k->dim->value + group - 1) / group;
 }
 
-/* The elements of rows are consecutive along k. */
+/* Are the elements of rows consecutive along k? */
 static bool runs_along(const fv_expr *x, const fv_var *k) {
     bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
     return loads && fv_x_stride(x, k) == 1;
 }
 
-/* The variable of the sum of which a word has consecutive steps: one along which rows are
- * consecutive in memory, or the one that leaves the smallest part of words empty. NULL: half of
- * them or more would be. */
+/* The variable of the sum along which the steps of a word are consecutive: one along which rows are
+ * consecutive in memory, or else the one that leaves the smallest part of words unused. NULL: half
+ * of them or more would be unused. */
 static const fv_var *variable_of_words(const fv_expr *sum, const fv_expr *rows, int group) {
     const fv_var *best = NULL;
     double most = 0;
@@ -153,7 +156,8 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
 
 /* ---- rows ---- */
 
-/* An element as another type: a byte with the other sign has its top bit flipped. */
+/* Converts an element to another type of its width or a wider one; for a byte of the other
+ * signedness its top bit is flipped. */
 static fv_expr *element_as(fv_arena *a, fv_expr *x, fv_elem as) {
     fv_elem e = (fv_elem)x->type.elem;
     if (e == as || as == FV_I16)
@@ -161,7 +165,7 @@ static fv_expr *element_as(fv_arena *a, fv_expr *x, fv_elem as) {
     return fv_x_cast(a, FV_X_BITCAST, as, fv_x_bin(a, FV_X_XOR, x, fv_x_const_int(a, e, -128)));
 }
 
-/* Makes the last axis of the copy one of whole words, with 0 in what is left. */
+/* Extends the last axis of the copy to complete words; the additional elements are 0. */
 static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     fv_arena *a = l->exprs;
     fv_var *k = copy->index[copy->n - 1];

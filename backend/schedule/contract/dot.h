@@ -20,8 +20,8 @@ typedef struct fv_dot {
 /* Sets c->dot: the target has a dot product for the types of both factors, of which that of the
  * columns is a constant. Changes nothing else, and records why. */
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, struct fv_contraction *c);
-/* Copies the rows as words where c->dot says so: the definition d over the copy, whose rows need no
- * copy. It has the same value for all arguments. */
+/* Copies the rows as words if c->dot requires it. Returns the definition d over the copy, which
+ * computes the same value and whose rows need no further copy. */
 fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *d,
                                  const struct fv_contraction *c);
 /* Makes panels of words of the columns, nr in each. The sum of c becomes one over words, and its

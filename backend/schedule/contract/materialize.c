@@ -71,7 +71,8 @@ static int64_t gcd(int64_t a, int64_t b) {
     return b ? gcd(b, a % b) : a < 0 ? -a : a;
 }
 
-/* Divides by the common divisor of all factors, with the sign of the first one; returns it. */
+/* Divides the factors of a sum by their greatest common divisor, with the sign of the first factor,
+ * and returns the divisor. */
 static int64_t reduce(base *s) {
     int64_t g = 0;
     for (int i = 0; i < s->n; i++)

@@ -33,8 +33,7 @@ bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
                     const fv_var *k, fv_dense *copy) FV_MUST_USE;
 /* Are neighbours along v neighbours in the copy? */
 bool fv_dense_runs_along(const fv_dense *dense, const fv_var *v) FV_MUST_USE;
-/* The value of the copy, which is made unless an equal one exists. `what`: what it is, for its
- * name. */
+/* The value of the copy, which is made unless an equal one exists. `what`: a word for its name. */
 fv_value *fv_place_copy(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what,
                         const fv_dense *copy);
 /* The factor as a load of the copy, which is made unless an equal one exists. */

@@ -58,8 +58,7 @@ static int steps_in_byte(fv_elem e) {
     return fv_elem_is_packed(e) ? 8 / fv_elem_bits(e) : 1;
 }
 
-/* The number of consecutive steps of a sum that are stored next to each other: in a byte, or a
- * word. */
+/* The number of consecutive steps of a sum that are adjacent in memory, in a byte or in a word. */
 static int steps_together(const axes *x, fv_elem e) {
     return (x->words ? x->words->group : 1) * steps_in_byte(e);
 }

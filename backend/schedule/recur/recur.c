@@ -39,7 +39,7 @@
 #include "ir/expr/rewrite.h"
 #include "ir/graph/rewriter.h"
 
-/* ---- before and after the loop ---- */
+/* ---- kernels before and after the loop ---- */
 
 /* Makes a kernel that computes v from this definition. */
 static void make(const fv_parts *p, const fv_value *v, fv_var *const *index, fv_expr *x) {
@@ -146,7 +146,7 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
     fv_chosen(&part->plan->chosen, FV_SCHEDULE_contract);
 }
 
-/* ---- steps that are taken ---- */
+/* ---- the number of steps ---- */
 
 /* Returns the largest number of steps that any row has: a kernel computes it, and the host reads it
  * before the loop. */
@@ -236,7 +236,7 @@ static void run_launches(fv_parts *p) {
     make_last(p);
 }
 
-/* ---- which of them ---- */
+/* ---- which schedule ---- */
 
 static bool are_contractions(const fv_parts *p) {
     bool all = true;

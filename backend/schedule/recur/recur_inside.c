@@ -534,7 +534,7 @@ static void open_tasks(inside *s) {
     }
 }
 
-/* ---- steps that are taken ---- */
+/* ---- the number of steps ---- */
 
 /* Emits code that finds the largest number of steps of the elements of the task. */
 static fv_expr *longest(inside *s, fv_expr *length) {

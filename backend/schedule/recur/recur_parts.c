@@ -274,7 +274,7 @@ void fv_parts_choose(fv_parts *p) {
     }
 }
 
-/* ---- states of one place ---- */
+/* ---- states with one buffer ---- */
 
 /* Can the state have a single buffer? It can if nothing after the item that computes it reads its
  * old value, if that item reads the old value at its own index only, and if no other item of that

@@ -68,7 +68,7 @@ static bool find_passes(planner *p, fv_expr *x, const fv_expr **outside, int dep
     return true;
 }
 
-/* ---- in one pass ---- */
+/* ---- expressions of one pass ---- */
 
 static fv_expr *body_of(const planner *p, const fv_pass *pass) {
     return pass->sum ? pass->sum->arg[0] : p->e->def->body;

@@ -21,8 +21,8 @@
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 
-/* Elements of a task. LEAST_VECTOR is the least width of a task that has only a part of a row: each
- * such task computes the sums of the row again. */
+/* Numbers of elements of a task. LEAST_VECTOR: the least width of a task that has a part of a row
+ * only; each such task computes the sums of the row again. */
 enum { LEAST_VECTOR = 256, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {

@@ -23,7 +23,7 @@
 
 enum { MIN_BLOCK = 4, LEAST_TASK = 16, MOST_TASK = 1 << 24, MAX_LOADS = 8 };
 
-/* What is chosen. */
+/* The plan of a transposition. */
 typedef struct transposed {
     const fv_definition *def;
     int u, v;     /* axes of the result, as above */
@@ -31,7 +31,7 @@ typedef struct transposed {
     int64_t task; /* approximate number of elements of a task */
     /* bytes of a cache line, all of which are loaded even if a row needs fewer */
     int64_t line;
-    fv_expr *load[MAX_LOADS]; /* the load of the source, wherever the definition has it */
+    fv_expr *load[MAX_LOADS]; /* the loads of the source in the definition */
     int nloads, nodes;
 } transposed;
 
@@ -40,12 +40,13 @@ typedef struct emitter {
     fv_kemit e;
     const transposed *t;
     fv_expr *index[FV_MAX_RANK]; /* of the result */
-    fv_expr *top, *height;       /* of the task along u: its first element, and how many it has */
-    fv_expr *left, *width;       /* the same along v */
-    fv_expr *u0, *v0;            /* the first element of a block, in the task */
+    /* for the task: its first element along u, and the number of its elements along u */
+    fv_expr *top, *height;
+    fv_expr *left, *width; /* the same along v */
+    fv_expr *u0, *v0;      /* the first element of a block, in the task */
 } emitter;
 
-/* ---- is it one? ---- */
+/* ---- is the definition a transposition? ---- */
 
 static bool is_read(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
