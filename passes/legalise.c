@@ -15,7 +15,7 @@
 #include "passes/internal.h"
 #include "passes/unpack.h"
 
-/* ---- what has no elements ---- */
+/* ---- values without elements ---- */
 
 /* Does d contain a symbol that data decide? Then ops that replace this one may have to bind it. */
 static bool depends_on_data(const fv_dim *d) {

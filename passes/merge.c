@@ -68,7 +68,7 @@ static bool find_weight(fv_value *w, projection *p) {
     return w->type->elem == FV_F32 || w->type->elem == FV_F64;
 }
 
-/* ---- what follows ---- */
+/* ---- users of the contractions ---- */
 
 /* The other operand of op besides v, if that operand is a constant and the result has the type of
  * v; NULL otherwise. */

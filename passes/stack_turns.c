@@ -31,7 +31,7 @@ typedef struct growth {
     int axis; /* the axis along which a tensor grows; for a sequence 0, a new axis */
 } growth;
 
-/* ---- what grows ---- */
+/* ---- sequences that grow in each iteration ---- */
 
 static bool is_sequence(const fv_value *v) {
     return v->type->kind == FV_SEQUENCE;
@@ -91,7 +91,7 @@ static growth growth_of(const fv_op *loop, int k) {
     return g;
 }
 
-/* ---- what the Loop gave ---- */
+/* ---- results of the Loop ---- */
 
 static fv_value *as_sequence(fv_rewriter *w, fv_value *rows) {
     fv_attr attrs[] = {fv_attr_int(w->module, "axis", 0), fv_attr_int(w->module, "keepdims", 0)};

@@ -104,7 +104,7 @@ static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, c
                   tensor, name, &type);
 }
 
-/* ---- what blocks take ---- */
+/* ---- parameters of blocks ---- */
 
 /* A dim for the number of elements. For the function of a model it is a symbol whose value the
  * caller gives; in a loop each iteration has its own. */
@@ -198,7 +198,7 @@ void fv_unpack_params(fv_region *block) {
         fv_region_set_params(block, n, params);
 }
 
-/* ---- what they give ---- */
+/* ---- results of blocks ---- */
 
 static bool tensors_apart(const fv_op *op, const fv_value *v, fv_value **tensor) {
     tensor[0] = (fv_value *)(uintptr_t)v;

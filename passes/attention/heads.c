@@ -11,7 +11,7 @@ enum {
     DEEP = 4
 };
 
-/* ---- what queries, keys and values are projected by ---- */
+/* ---- the projections of queries, keys and values ---- */
 
 /* Does the load read a sum of products with constants? Then *computed is the factor that is not
  * constant, and `features` states which axes of the sum occur in the constant factor only. */

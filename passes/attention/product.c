@@ -116,7 +116,7 @@ static bool is_product_of_weights(walk *k, const fv_value *y, const fv_summed *s
     if (!load)
         return false;
     if (a && b)
-        return fv_stops(k->s, y->def, "the weights are multiplied with themselves");
+        return fv_stops(k->s, y->def, "the weights are multiplied by themselves");
     const fv_expr *at = load->arg[k->axis];
     if (!binds(sum->reduce, at)) {
         int axis = at->op == FV_X_VAR ? fv_definition_axis(sum->def, at->u.var) : sum->def->rank;
@@ -132,7 +132,7 @@ static bool is_product_of_weights(walk *k, const fv_value *y, const fv_summed *s
         return fv_stops(k->s, y->def, "the values are constants");
     if (!is_weight(k, weight, at->u.var))
         return fv_stops(k->s, y->def,
-                        "what is multiplied with the values are no longer the weights");
+                        "the values are multiplied by something other than the weights");
     k->s->of.product = y;
     k->s->traits.combined = has_several(k, weight);
     k->x->product.values = other;

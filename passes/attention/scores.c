@@ -230,7 +230,7 @@ bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) {
     bool compares = has_comparison(f, x);
     find_sources(f, x->key, x->x, DEEP, false, &from);
     if (!compares && !from.learned)
-        return fv_stops(s, at, "what it is of are no scores: no product is in it");
+        return fv_stops(s, at, "the argument of the softmax contains no product");
     if (!compares && !from.keys)
         return fv_stops(s, at, "its scores do not depend on keys");
     set_query_of_sum(f, x);

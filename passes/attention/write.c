@@ -60,14 +60,14 @@ static bool is_number(const fv_value *v, double *n) {
 
 static bool scales(reading *r, double by) {
     if (r->added || r->decides)
-        return declines(r, "what is masked is scaled");
+        return declines(r, "its scores are scaled after the mask is applied");
     r->scale *= by;
-    return isfinite(r->scale) || declines(r, "its scale is no number");
+    return isfinite(r->scale) || declines(r, "its scale is not finite");
 }
 
 static bool adds(reading *r, fv_value *mask) {
     if (r->added)
-        return declines(r, "several masks are added");
+        return declines(r, "several masks are added to its scores");
     r->added = mask;
     r->behind = r->decides != NULL;
     return true;
@@ -75,9 +75,9 @@ static bool adds(reading *r, fv_value *mask) {
 
 static bool hides(reading *r, fv_value *decides, bool seen, const fv_value *otherwise) {
     if (r->decides)
-        return declines(r, "several masks hide");
+        return declines(r, "several masks replace its scores");
     if (!is_number(otherwise, &r->hidden))
-        return declines(r, "what is hidden has scores of its own");
+        return declines(r, "its mask replaces scores by other values than one constant");
     r->decides = decides;
     r->seen = seen;
     return true;
@@ -109,7 +109,7 @@ static bool read_scores(reading *r, fv_value *x, int deep) {
     return false;
 }
 
-/* ---- is it what the operator says? ---- */
+/* ---- does it have the form of the operator? ---- */
 
 static bool same_batch(const fv_type *a, const fv_type *b) {
     bool same = a->rank == b->rank;
@@ -123,20 +123,21 @@ static bool read_products(reading *r) {
                 *product = r->s->of.product->def;
     const fv_type *w = r->s->weights->type;
     if (!fv_op_is(r->s->softmax, FV_OP_Softmax) || r->s->softmax->block->parent)
-        return declines(r, "its softmax is spelled out, has a sink, or is in a branch");
+        return declines(r, "its softmax is not a single Softmax, has a sink, or is in a branch");
     if (!score || !fv_op_is(score, FV_OP_fv_MatMul) || !fv_op_is(product, FV_OP_fv_MatMul) ||
         behind_casts(product->in[0]) != r->s->weights)
-        return declines(r, "it is not two plain products");
+        return declines(r, "its scores or its result are not computed by a MatMul");
     if (r->s->weights->nuses != 1)
-        return declines(r, "its weights have other readers");
+        return declines(r, "its weights are used by other operators, too");
     if (w->rank < 2 || w->rank > 4 || r->s->axis != w->rank - 1)
-        return declines(r, "its keys are no last axis");
+        return declines(r, "keys are not the last axis of its weights");
     r->q = score->in[0];
     r->kt = score->in[1];
     r->v = product->in[1];
     return (same_batch(r->q->type, w) && same_batch(r->kt->type, w) && same_batch(r->v->type, w) &&
             r->q->type->elem == w->elem) ||
-           declines(r, "queries, keys and values are not of the same entries and heads");
+           declines(r,
+                    "queries, keys and values differ in their axes of batch and heads, or in type");
 }
 
 /* Is the number that hides keys the lowest float? If it is added to a score, the sum is that
@@ -150,11 +151,12 @@ static bool read_mask(reading *r) {
     static const char *const all = "its mask may hide all keys of a query";
     bool infinite = r->added && !fv_mask_is_finite(&r->e, r->added);
     if (r->added && r->added->type->elem != r->q->type->elem)
-        return declines(r, "its mask has another type");
+        return declines(r, "its mask has another type than its queries");
     if (infinite && (r->decides || !fv_mask_keeps_a_key(&r->e, r->added, true)))
         return declines(r, all);
     if (r->decides && !isinf(r->hidden) && !is_lowest(r))
-        return declines(r, "what is hidden has a score that is neither -inf nor the lowest number");
+        return declines(r,
+                        "its mask replaces scores by a number that is neither -inf nor the lowest");
     if (r->decides && (r->hidden > 0 || ((isinf(r->hidden) || r->behind) &&
                                          !fv_mask_keeps_a_key(&r->e, r->decides, r->seen))))
         return declines(r, all);
@@ -172,8 +174,8 @@ static bool read_site(reading *r) {
     if (!read_products(r))
         return false;
     if (!read_scores(r, r->s->softmax->in[0], 8) || !read_mask(r))
-        return declines(r, "more than a scale and a mask is in its scores");
-    return has_scale(r) || declines(r, "its scale is no number of 32 bits");
+        return declines(r, "its scores are changed by more than a scale and a mask");
+    return has_scale(r) || declines(r, "its scale cannot be represented as an f32");
 }
 
 /* ---- writing ---- */

@@ -32,7 +32,7 @@ const fv_opdef *fv_lua_opdef(lua_State *L, int arg) {
     return NULL;
 }
 
-/* ---- what the script gives ---- */
+/* ---- arguments of the script ---- */
 
 typedef struct building {
     fv_lua_box *box;

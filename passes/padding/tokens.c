@@ -367,7 +367,8 @@ static bool follow_softmax(fv_padding *p, const fv_op *op, const fv_attention_si
     if (r->kind != PAIRS || (r->token != s->axis && r->other != s->axis) || r->batch != 0)
         return declines(p, op, "its scores are not of pairs of tokens");
     if (!hides_padding(p, s))
-        return declines(p, op, "no mask of its keys alone is known to hide padding here");
+        return declines(p, op,
+                        "no mask that depends on its keys alone is known to hide padding here");
     return set_reach(
         p, op->out[0],
         &(reach){WEIGHTS, r->batch, r->token == s->axis ? r->other : r->token, s->axis, false});
@@ -380,14 +381,14 @@ static bool follow_value(fv_padding *p, const fv_op *op, const fv_value *v) {
     meeting m = {0};
     reach r = {0};
     if (n == MOST_LOADS)
-        return declines(p, op, "what it makes of tokens is not known element by element");
+        return declines(p, op, "its results are not defined element by element");
     for (int i = 0; i < n; i++) {
         const reach *of = reach_of(p, fv_loaded(loads[i]));
         if (of->kind != APART && !meets(&m, loads[i], of))
-            return declines(p, op, "it reads across tokens");
+            return declines(p, op, "it reads elements of other tokens");
     }
     return result_of(p, d, &m, &r) ? set_reach(p, v, &r)
-                                   : declines(p, op, "it makes one of several tokens");
+                                   : declines(p, op, "it combines several tokens into one");
 }
 
 static bool reads_tokens(const fv_padding *p, const fv_op *op) {

@@ -52,8 +52,9 @@ bool fv_spell_reduce(fv_speller *s, fv_op *op) {
     fv_attr a[2] = {fv_attr_int(m, "keepdims", 1), fv_attr_int(m, "noop_with_empty_axes", 1)};
     if (none && !is_text(kind, "ReduceSum") && !is_text(kind, "ReduceMean") &&
         !is_text(kind, "ReduceMax") && !is_text(kind, "ReduceMin") && !is_text(kind, "ReduceProd"))
-        /* the meaning of no axes differs between versions of the standard */
-        return fv_spell_refuse(op, "it reduces no axis");
+        /* an empty list of axes means all axes in some versions of the standard, and none in
+         * others */
+        return fv_spell_refuse(op, "its list of axes is empty");
     return fv_spell_result(s, 0,
                            fv_spell_def(s, def, op->out[0]->type, n ? 2 : 1, in, none ? 2 : 1, a));
 }
@@ -222,7 +223,7 @@ static bool scale_or_size(fv_speller *s, const fv_op *op, int axis, fv_value **i
     else if (exact_scale(f, &by) && fv_dim_floordiv(t, fv_dim_mul(t, x, f[0]), f[1]) == y)
         in[2] = scales_of(s, by);
     else
-        return fv_spell_refuse(op, "its scale is no f32, nor that of its sizes");
+        return fv_spell_refuse(op, "its scale is neither an f32 nor the ratio of its sizes");
     return true;
 }
 
@@ -252,7 +253,7 @@ bool fv_spell_resample(fv_speller *s, fv_op *op) {
                            fv_spell_op(s, FV_OP_Resize, op->out[0]->type, in[3] ? 4 : 3, in, n, a));
 }
 
-/* ---- RNN, GRU, LSTM: the inputs' part of the gates is a product, and what was added to it ---- */
+/* ---- RNN, GRU, LSTM: the inputs' part of the gates is a product plus a bias ---- */
 
 /* numbers of the operands of fv.RNN, fv.GRU and fv.LSTM; BH is an operand of fv.GRU only */
 enum { X, R, LENS, H, C, P, BH = 4 };
@@ -374,12 +375,14 @@ bool fv_spell_recurrent(fv_speller *s, fv_op *op) {
             directions = is_text(fv_op_string(op, "direction"), "bidirectional") ? 2 : 1;
     layer l;
     if (!fv_dim_is_const(r->dims[2]) || !fv_dim_is_const(x->dims[2]))
-        return fv_spell_refuse(op, "how many units it has is not a number");
+        return fv_spell_refuse(op,
+                               "the number of its units or of its input columns is not constant");
     int64_t hidden = r->dims[2]->value, columns = x->dims[2]->value;
     if (!find_layer(op->in[X], &l) || !fv_dim_is_const(l.w->type->dims[0]))
         l = (layer){.x = op->in[X], .w = unit(s, x->elem, columns)};
     if (!l.w)
-        return fv_spell_refuse(op, "what its gates read would be a matrix too large");
+        return fv_spell_refuse(
+            op, "the identity matrix that its gates need as input weights is too large");
     fv_value *in[8] = {l.x,
                        weights(s, l.w, directions, gates * hidden),
                        op->in[R],

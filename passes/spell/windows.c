@@ -98,7 +98,7 @@ static fv_value *padded(fv_speller *s, const fv_op *op, window *w, fv_value *val
 static bool kernel_is_known(const fv_op *op, const window *w) {
     for (int i = 0; i < w->n; i++)
         if (!fv_dim_is_const(w->kernel[i]))
-            return fv_spell_refuse(op, "the size of its window is not a number");
+            return fv_spell_refuse(op, "the size of its window is not constant");
     return true;
 }
 
@@ -142,7 +142,8 @@ bool fv_spell_conv_products(fv_speller *s, fv_op *op) {
     (void)s;
     for (int i = 0; i < op->out[0]->nuses; i++)
         if (!fv_op_is(op->out[0]->uses[i].op, FV_OP_fv_ConvTranspose))
-            return fv_spell_refuse(op, "its products are used");
+            return fv_spell_refuse(
+                op, "its products are used by other operators than fv.ConvTranspose");
     return true;
 }
 
@@ -153,7 +154,7 @@ bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
     fv_dims *t = m->dims;
     const fv_op *products = op->in[0]->def;
     if (!products || !fv_op_is(products, FV_OP_fv_ConvProducts))
-        return fv_spell_refuse(op, "its products are made elsewhere");
+        return fv_spell_refuse(op, "its products are not computed by fv.ConvProducts");
     const fv_type *x = fv_in_type(products, 0), *y = op->out[0]->type;
     window w = {.n = x->rank - 2,
                 .begin = fv_spell_attr(op, "pads", NULL),
@@ -168,12 +169,13 @@ bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
         const fv_dim *cut = fv_dim_sub(
             t, fv_dim_sub(t, fv_dim_add(t, all, reach(t, &w, i)), w.begin[i]), w.dims[i]);
         if (!fv_dim_is_const(w.begin[i]) || w.begin[i]->value < 0 || !fv_dim_is_const(cut))
-            return fv_spell_refuse(op, "its padding is not a number");
+            return fv_spell_refuse(op, "its padding is negative or not constant");
         w.pads[i] = w.begin[i]->value;
         w.pads[w.n + i] = cut->value > 0 ? cut->value : 0;
         more[i] = cut->value < 0 ? -cut->value : 0;
         if (more[i] && more[i] >= w.strides->u.ints[i] && more[i] >= w.dilations->u.ints[i])
-            return fv_spell_refuse(op, "it ends beyond what its last stride reaches");
+            return fv_spell_refuse(
+                op, "its output padding is less than neither its stride nor its dilation");
     }
     fv_value *in[3] = {products->in[0], products->in[1], fv_op_in(op, 1)};
     fv_attr a[7];
@@ -200,7 +202,7 @@ static bool max_pool(fv_speller *s, fv_op *op, bool indices) {
     if (!kernel_is_known(op, &w))
         return false;
     if (indices && !w.padded)
-        return fv_spell_refuse(op, "its padding is not a number");
+        return fv_spell_refuse(op, "its padding is not constant");
     fv_value *x = padded(s, op, &w, w.padded ? NULL : lowest(s, fv_in_type(op, 0)->elem));
     int n = window_attrs(s, &w, true, a);
     if (indices)
@@ -265,7 +267,7 @@ bool fv_spell_average_pool(fv_speller *s, fv_op *op) {
     if (!kernel_is_known(op, &w))
         return false;
     if (!w.padded || !counts(s, op, &w, &padding, &beyond))
-        return fv_spell_refuse(op, "its padding is not a number");
+        return fv_spell_refuse(op, "its padding is not constant");
     int n = window_attrs(s, &w, true, a);
     if (padding)
         a[n++] = fv_attr_int(s->w.module, "count_include_pad", 1);
@@ -278,7 +280,7 @@ bool fv_spell_average_pool(fv_speller *s, fv_op *op) {
 static bool exponent(fv_speller *s, const fv_op *op, fv_attr *a) {
     float p = fv_op_float(op, "p");
     if (!(p >= 1 && p <= 1024) || p != (float)(int)p)
-        return fv_spell_refuse(op, "its exponent is no integer");
+        return fv_spell_refuse(op, "its exponent is not an integer");
     *a = fv_attr_int(s->w.module, "p", (int)p);
     return true;
 }

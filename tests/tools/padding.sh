@@ -130,12 +130,12 @@ declines() {
 declines 'what hides little' 'no attention has a mask of keys alone' 's/^const @low: .*/const @low: f32[] = -10000.0/'
 declines 'what hides nothing' 'no attention has a mask' 's/Mul(%inverse, @low)/Mul(%inverse, @one)/'
 declines 'a mask the other way' 'no attention has a mask' 's/Mul(%inverse, @low)/Mul(%kept, @low)/'
-declines 'a layer without a mask' "at 'softmax2': no mask of its keys alone" 's/%m2 = Add(%t2, %hidden)/%m2 = Identity(%t2)/'
-declines 'a mean over places' 'at .*: it makes one of several tokens' 's/%first = .*/%first = ReduceMean(%x3, @second) {keepdims = 0}/'
-declines 'the largest of what is 0 at padding' 'at .*: it makes one of several tokens' 's/%first = .*/%first = ReduceMax(%y, @second) {keepdims = 0}/'
-declines 'a sum of what the mask only scales' 'at .*: it makes one of several tokens' 's/%first = .*/%more = Add(%column, @one)\n  %scaled = Mul(%x3, %more)\n  %first = ReduceSum(%scaled, @second) {keepdims = 0}/'
-declines 'places beside each other' 'at .*: it reads across tokens' 's/%first = .*/%first = Gather(%x3, @next) {axis = 1}/'
-declines 'sums up to each place' 'at .*: what it makes of tokens is not known' 's/%first = .*/%first = CumSum(%x3, @next)/'
+declines 'a layer without a mask' "at 'softmax2': no mask that depends on its keys alone" 's/%m2 = Add(%t2, %hidden)/%m2 = Identity(%t2)/'
+declines 'a mean over places' 'at .*: it combines several tokens into one' 's/%first = .*/%first = ReduceMean(%x3, @second) {keepdims = 0}/'
+declines 'the largest of what is 0 at padding' 'at .*: it combines several tokens into one' 's/%first = .*/%first = ReduceMax(%y, @second) {keepdims = 0}/'
+declines 'a sum of what the mask only scales' 'at .*: it combines several tokens into one' 's/%first = .*/%more = Add(%column, @one)\n  %scaled = Mul(%x3, %more)\n  %first = ReduceSum(%scaled, @second) {keepdims = 0}/'
+declines 'places beside each other' 'at .*: it reads elements of other tokens' 's/%first = .*/%first = Gather(%x3, @next) {axis = 1}/'
+declines 'sums up to each place' 'at .*: its results are not defined element' 's/%first = .*/%first = CumSum(%x3, @next)/'
 declines 'weights that are returned' 'at .*: scores or weights are returned' 's/return %y, %pooled/return %y, %p2/; s/(%y, %pooled)/(%y, %p2)/'
 check 'dims that are fixed' 0 '^remove-padding: 1 left alone, no attention has a mask of keys alone, an input of two symbolic dims' "$fovea" opt encoder.fvir -v --enable=remove-padding --dim length=90
 finish
