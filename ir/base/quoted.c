@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ---- what shows ---- */
+/* ---- visible characters ---- */
 
 /* Ranges of characters that do not show: control characters (Cc), separators of lines and
  * paragraphs (Zl, Zp), interlinear annotations, and Default_Ignorable_Code_Point (direction marks,

@@ -646,7 +646,7 @@ static bool read_assembled(fv_definition_reader *r, fv_op *op, int block) {
     return true;
 }
 
-/* ---- what follows an op ---- */
+/* ---- the block after an operator ---- */
 
 static bool read_block(fv_definition_reader *r, int block) {
     fv_lexer *l = &r->p.l;

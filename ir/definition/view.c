@@ -127,7 +127,7 @@ void fv_box_of_place(fv_dims *t, const fv_definition *d, const fv_expr *place, f
     }
 }
 
-/* ---- what may be read ---- */
+/* ---- the part of a view that may be read ---- */
 
 /* If `readable` indices of an axis in memory may be read: computes how many of the first axis of
  * the view that it corresponds to, provided that the view's axes end with that axis. */

@@ -249,7 +249,7 @@ static bool constant(const fv_expr *x, int64_t *v) {
     return true;
 }
 
-/* Folds x op c where c alone decides the result, as in x + 0 or x & 0. */
+/* Folds x op c if the value of c alone allows it, as in x + 0 or x & 0. */
 static fv_expr *fold_right_const(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t c) {
     fv_elem e = (fv_elem)x->type.elem;
     int64_t ones = e == FV_BOOL ? 1 : fv_fold_wrap(e, -1);

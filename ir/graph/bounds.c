@@ -45,7 +45,7 @@ struct fv_bounds {
     int64_t time;
 };
 
-/* ---- what there is ---- */
+/* ---- symbols and equalities ---- */
 
 static cell *cell_of(const fv_bounds *b, const fv_dim *symbol) {
     return fv_ptrmap_get(&b->cells, symbol);

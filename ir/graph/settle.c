@@ -51,7 +51,7 @@ static const fv_type *made_anew(settler *s, const fv_type *t) {
     return dims || out->of != t->of ? out : t;
 }
 
-/* ---- what has dims ---- */
+/* ---- values and operators, whose dims are replaced ---- */
 
 static void settle_value(settler *s, fv_value *v) {
     v->type = type_again(s, v->type);

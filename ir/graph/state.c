@@ -12,7 +12,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
-/* ---- what is legal ---- */
+/* ---- which pairs of input and output may be a state ---- */
 
 static const char *shape_str(fv_arena *a, const fv_state_side *s) {
     fv_text t = {.arena = a};
@@ -54,7 +54,7 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
                              &(fv_state_side){result_name(f, i), t->elem, t->rank, t->dims});
 }
 
-/* ---- what is written into the memory of its input ---- */
+/* ---- results that can be stored in the memory of an input ---- */
 
 /* The reason why the output of op cannot be stored in the memory of input p: all dims but that of
  * `axis` must be known and equal. NULL: it can. */

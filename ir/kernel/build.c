@@ -112,8 +112,8 @@ static fv_expr *add_let(fv_kbuilder *b, const char *name, fv_expr *x) {
     return fv_x_var(b->arena, s->var);
 }
 
-/* ---- what a statement uses twice becomes a let before it, so that statements hold trees; so does
- * what is nested deep, so that whoever walks them may recurse ---- */
+/* ---- an expression that a statement uses twice becomes a let before it, so that statements hold
+ * trees; so does one that is nested deeply, so that functions may visit it recursively ---- */
 
 enum { MAX_NESTED = 48 };
 

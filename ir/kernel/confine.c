@@ -91,7 +91,7 @@ static fv_expr *require_where(confiner *c, fv_expr *c0, fv_expr *x) {
     return let(c, "inside", binary(c, FV_X_AND, c0, ok));
 }
 
-/* ---- what is known ---- */
+/* ---- known inequalities ---- */
 
 static void add_fact(confiner *c, const fv_expr *a, const fv_expr *b, int64_t less) {
     if (c->nfacts < MAX_FACTS && a->type.elem == FV_I64 && b->type.elem == FV_I64)
@@ -464,7 +464,7 @@ static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
     return true;
 }
 
-/* ---- what is refused ---- */
+/* ---- kernels that are rejected ---- */
 
 static bool stmt_has_lanes(const fv_stmt *s) {
     const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};

@@ -448,7 +448,7 @@ static bool parse_setcapacity(fv_kparser *p) {
     return output >= 0 && fv_lex_expect(&p->l, "=") && add_told(p, output, -1);
 }
 
-/* ---- what the caller gives ---- */
+/* ---- ports, symbols and members of env, which the caller passes ---- */
 
 /* Parses the name of a port's buffer and sets *at to the port's number. */
 static bool parse_port_name(fv_kparser *p, const fv_port *ports, int n, int *at) {

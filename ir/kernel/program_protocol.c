@@ -13,7 +13,7 @@
 
 enum { WORKSPACE_ALIGN = 64, WEIGHTS_ALIGN = 64, WEIGHTS_WORDS = 4 };
 
-/* ---- what is known ---- */
+/* ---- known conditions ---- */
 
 void fv_kv_learn(fv_kverifier *v, const fv_expr *condition) {
     if (condition->op == FV_X_AND && condition->type.elem == FV_BOOL) {

@@ -35,7 +35,7 @@ typedef struct reuse {
     const fv_buf *from, *to;
 } reuse;
 
-/* ---- what is read and written ---- */
+/* ---- collecting reads and writes ---- */
 
 static void collect_expr(reuse *r, accesses *list, const fv_expr *root) {
     const fv_expr *x;

@@ -32,7 +32,7 @@ bool fv_layout_pack(fv_layout *l) {
     return true;
 }
 
-/* ---- what is legal ---- */
+/* ---- validation ---- */
 
 static const char *wrong_axes(fv_arena *a, const fv_layout *l) {
     for (int i = 0; i < l->rank; i++) {
@@ -106,7 +106,7 @@ const char *fv_layout_wrong(fv_arena *a, const fv_layout *l) {
     return wrong;
 }
 
-/* ---- what a layout says ---- */
+/* ---- properties of a layout ---- */
 
 bool fv_layout_bytes(const fv_layout *l, size_t *bytes) {
     int64_t last = 0, more, count;

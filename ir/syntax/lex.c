@@ -248,7 +248,7 @@ void fv_lex_init(fv_lexer *l, fv_session *s, fv_arena *a, const char *text) {
     fv_lex_next(l);
 }
 
-/* ---- what parsers ask ---- */
+/* ---- functions that parsers call ---- */
 
 bool fv_lex_is(const fv_lexer *l, const char *what) {
     return (l->tok.kind == FV_TOK_NAME || l->tok.kind == FV_TOK_PUNCT) && !l->tok.quoted &&

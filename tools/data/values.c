@@ -141,7 +141,7 @@ bool fv_value_is_strings(const fv_port_value *v) {
     return v->elem == FV_STRING && !v->held && !fv_value_is_maps(v);
 }
 
-/* ---- what they hold ---- */
+/* ---- the elements of values ---- */
 
 /* The dims of nested lists, taken from the first element at each level; false: they are nested too
  * deeply. */

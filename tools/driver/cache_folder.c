@@ -231,7 +231,7 @@ void fv_cache_note_use(fv_cache *c, const fv_digest *key) {
         fv_cache_put(c, path, &(fv_text){.s = ""});
 }
 
-/* ---- how large: what was used longest ago goes first ---- */
+/* ---- the size of the folder: least recently used entries are removed first ---- */
 
 typedef struct entry {
     const char *path;

@@ -23,7 +23,7 @@
 #include "passes/switches.h"
 #include "tuning.h"
 
-/* ---- what a file is ---- */
+/* ---- the kind of a file ---- */
 
 /* Skips blank lines and comments; returns the first word. */
 static const char *first_word(const char *s, const char *end) {

@@ -97,7 +97,7 @@ static bool put(fv_session *s, const char *path, const void *data, size_t n) {
     return true;
 }
 
-/* ---- what was read ---- */
+/* ---- the module that was read ---- */
 
 static bool is_mapped(const fv_mapping *m, const char *path) {
     struct stat st;

@@ -195,7 +195,7 @@ static void print_said(const bisection *b) {
         fv_out("  %.300s\n", said[i]);
 }
 
-/* ---- what is expected, and what is changed ---- */
+/* ---- the expected outcome, and the changes ---- */
 
 /* Computes the expected outputs: those of the model without any optional change, on the
  * interpreter. */

@@ -56,7 +56,7 @@ static bool tell_change(void *user, const char *pass, const char *what, const fv
     return true;
 }
 
-/* ---- what did not match ---- */
+/* ---- parts of patterns that did not match ---- */
 
 /* Does the op have the operator at the root of the rule's pattern? */
 static bool is_root(const fv_rule *r, const fv_op *op, fv_arena *a) {

@@ -36,7 +36,7 @@ static const char *in_folder(const reducer *r, const char *name) {
     return fv_printf(r->c->arena, "%s/%s", r->folder, name);
 }
 
-/* ---- what a model has ---- */
+/* ---- parts of a model ---- */
 
 static void note_number(reducer *r, summary *s, int64_t n) {
     int i = 0, k;
@@ -162,7 +162,7 @@ static bool attempt(reducer *r, const fv_change *change, const char *const *dims
     return true;
 }
 
-/* ---- what is tried ---- */
+/* ---- changes that are tried ---- */
 
 static bool fix_symbols(reducer *r) {
     bool any = false;

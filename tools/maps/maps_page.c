@@ -69,7 +69,7 @@ static int width_of(const char *s) {
     return width;
 }
 
-/* ---- what is in a map ---- */
+/* ---- content of a map ---- */
 
 fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,
                   const char *file) {

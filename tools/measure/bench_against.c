@@ -7,7 +7,7 @@
 
 #include "tools/measure/bench.h"
 
-/* ---- who is meant ---- */
+/* ---- the program compared with ---- */
 
 static bool find_backend(const char *name, fv_backend_kind *out) {
     static const fv_backend_kind all[] = {FV_BACKEND_JIT, FV_BACKEND_C, FV_BACKEND_INTERP};

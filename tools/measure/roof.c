@@ -33,7 +33,7 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- what one task does, by instruction set ---- */
+/* ---- the work of one task, for each instruction set ---- */
 
 /* The number of independent chains of multiply-adds. An fma takes four cycles, and two can start in
  * each cycle, so eight chains would hide the latency; a few more are used. */

@@ -68,7 +68,7 @@ static void find_holders(const fv_attention_query *q, const fv_value *v, holders
     }
 }
 
-/* ---- what was decided ---- */
+/* ---- decisions ---- */
 
 static const fv_reason *reason_about(const fv_attention_query *q, const fv_value *v,
                                      const char *step, bool taken) {

@@ -125,7 +125,7 @@ static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const 
     return true;
 }
 
-/* ---- what the model assumes, total = past + seq ---- */
+/* ---- assumptions of the model, such as total = past + seq ---- */
 
 typedef struct chooser {
     fv_context *c;

@@ -63,7 +63,7 @@ static bool load(fv_context *c, fv_subject *m) {
     return status == FV_OK;
 }
 
-/* ---- what is known while it is compiled ---- */
+/* ---- records during compilation ---- */
 
 typedef struct opening {
     fv_context *c;
@@ -84,7 +84,7 @@ static void look_at_program(void *user, fv_program *p) {
     op->m->ncosts = fv_cost_launches(op->c->arena, p, &op->m->costs);
 }
 
-/* ---- what is known later: of what came from the cache ---- */
+/* ---- records of an artifact from the cache ---- */
 
 bool fv_subject_is_library(const fv_subject *m) {
     return m->source.kind == FV_FILE_ELF;

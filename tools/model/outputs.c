@@ -41,7 +41,7 @@ const char **fv_safe_names(fv_arena *a, int n, const char *const *names) {
     return safe;
 }
 
-/* ---- what is in a tensor ---- */
+/* ---- elements of a tensor ---- */
 
 enum { FIRST = 6 };
 

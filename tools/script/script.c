@@ -10,7 +10,7 @@
 #include "tools/script/laboratory.h"
 #include "tools/script/script.h"
 
-/* ---- what a script asks for ---- */
+/* ---- requests of a script ---- */
 
 /* Writes a text that the script prints. Standard output contains the result of most commands, so
  * the script's texts go there in `fovea lua` only, otherwise to standard error. */

@@ -1,8 +1,9 @@
-"""Measures what a file of aims asks for (tools/scripts/aims.txt tells its form), and prints each as met or missed.
+"""Measures the aims in a file (tools/scripts/aims.txt describes its format), and prints for each whether it is met.
 
-Started by `tools/bench --aims`. Times of two models are compared round by round, each in turn first; shares are of what the
-machine does in the same rounds, since neighbours come and go. Closes with how many are met; status 1 where one could not be
-measured. One that is missed is told, and is no failure; nor is one that is skipped, since what it needs is not there."""
+Started by `tools/bench --aims`. Times of two models are compared round by round, and the two take turns in being first; shares
+are relative to what the machine reaches in the same rounds, since other processes may slow it down at any time. The last line
+is the number of aims that are met. The status is 1 if one could not be measured; an aim that is missed, or that is skipped
+because something it needs is absent, is printed but is no failure."""
 import argparse
 import json
 import os
@@ -67,12 +68,12 @@ def write_npy(path, descr, shape, data):
 
 
 def write_kept(path, n):
-    """The first half of n keys is kept."""
+    """Writes a mask that keeps the first half of n keys."""
     write_npy(path, "|b1", (1, 1, n), bytes(i < n - n // 2 for i in range(n)))
 
 
 def write_padded(path, batch, seq):
-    """A mask of rows with lengths from seq / batch to seq, as far apart as each other."""
+    """Writes a mask for rows whose lengths increase in equal steps from seq / batch to seq."""
     mask = [int(i < (b + 1) * seq // batch) for b in range(batch) for i in range(seq)]
     write_npy(path, "<i8", (batch, seq), struct.pack(f"<{len(mask)}q", *mask))
 
@@ -98,7 +99,7 @@ def write_ones(path, batch, total):
 
 
 def caches(bench, path):
-    """--state of all caches, in memory of `room`."""
+    """Options --state for all caches, with the capacity `room`."""
     status, text, error = run([bench.o.fovea, "inspect", path, "--json"])
     if status:
         raise Failed(error)
@@ -107,7 +108,7 @@ def caches(bench, path):
 
 
 def prepare(bench, model, options):
-    """The path of a model, and what `fovea bench` is told besides."""
+    """The path of a model, and the other arguments of `fovea bench`."""
     more = [o for o in options if o not in ("--caches", "--placed", "--padded")]
     at = dict(re.findall(r"(\w+)=(\d+)", " ".join(options)))
     kind = model.removeprefix("attention-")
@@ -138,7 +139,7 @@ def prepare(bench, model, options):
 
 
 def ratio_of(bench, aim):
-    """The median over rounds of our time over the other model's."""
+    """The median over rounds of this model's time divided by the other model's."""
     own = [o.removeprefix("+") for o in aim.options]
     this, other = prepare(bench, aim.model, own), prepare(bench, aim.of, [o for o in aim.options if not o.startswith("+")])
     once = Bench(argparse.Namespace(**{**vars(bench.o), "rounds": 1, "seconds": bench.o.seconds / bench.o.rounds}))

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Compares two builds of Fovea by what they compute: tools/scripts/bits.py OLD [NEW] [--shared DIR] [--graphs DIR] [--targets A,B] [--random-limits SEED,...] [-j N]
+"""Compares the results of two builds of Fovea: tools/scripts/bits.py OLD [NEW] [--shared DIR] [--graphs DIR] [--targets A,B] [--random-limits SEED,...] [-j N]
 
-OLD and NEW are builds' folders or their fovea; NEW is build/release. Every model of DIR (../shared) and every graph of
-the folder --graphs (tests/matrix/graphs --dump=DIR writes them) is compiled by both for each target. With --random-limits
-NEW draws the limits that concern speed alone, once for each of these seeds. Where the programs
-are the same text, but for names and what is for people, so are the bits of all outputs; where not, both run it, on its
-data set or on random inputs of one seed, and every output's bytes are compared. Prints each model that differs, with the
-output and the number of elements (any NaN equals any other), and one that only one of them refuses; closes with N passed, N failed, and how many
-were told by their text. Status 1 where one failed."""
+OLD and NEW are folders of builds, or programs fovea; the default of NEW is build/release. Both compile every model of DIR
+(../shared) and every graph of the folder --graphs (written by tests/matrix/graphs --dump=DIR) for each target. With
+--random-limits, NEW uses random limits of speed, once for each of these seeds. If both programs are the same text, apart from
+names and comments, all outputs have the same bits. Otherwise both run the model, on its data set or on random inputs with the
+same seed, and the bytes of all outputs are compared. Prints each model whose outputs differ, with the output and the number of
+elements (all NaNs count as equal), and each model that only one build refuses. The last line has the numbers of models that
+passed and failed, and of those that were decided by their texts. The status is 1 if a model failed."""
 import argparse
 import concurrent.futures
 import filecmp
@@ -32,7 +32,7 @@ def call(*args):
 
 
 def program(fovea, model, target, more):
-    """Text of the expanded program without names' numbers; None: refused."""
+    """The text of the expanded program without the numbers in names; None: the model was refused."""
     r = call(fovea, "compile", model, "-q", *more, f"--target={target}", "--emit=expanded", "-o", "-")
     if r.returncode:
         return None
@@ -40,7 +40,7 @@ def program(fovea, model, target, more):
 
 
 def run(fovea, model, target, more, folder):
-    """Status of a run whose outputs are files in the folder."""
+    """Runs the model; its outputs become files in the folder. Returns the status."""
     args = [fovea, "run", model, "-q", *more, f"--target={target}", "--format=npy", "-o", folder + "/"]
     data = os.path.join(os.path.dirname(model), "test_data_set_0")
     if os.path.isdir(data):
@@ -49,7 +49,7 @@ def run(fovea, model, target, more, folder):
 
 
 def elements(path):
-    """Shape and elements of a .npy file, NaNs of floats as None, since one is as good as any other; else the bytes."""
+    """The shape and elements of a .npy file, with None for NaNs, since all NaNs count as equal; for another file its bytes."""
     with open(path, "rb") as f:
         data = f.read()
     size = int.from_bytes(data[8:10], "little")
@@ -63,7 +63,7 @@ def elements(path):
 
 
 def difference(folders):
-    """What differs between the outputs in two folders; None: nothing."""
+    """A text that describes the difference between the outputs in two folders; None: there is none."""
     names = [sorted(os.listdir(f)) for f in folders]
     if names[0] != names[1]:
         return f"outputs {names[0]} and {names[1]}"
@@ -80,7 +80,7 @@ def difference(folders):
 
 
 def compare(builds, model, target, seed):
-    """(how it was told, what differs or None); seed: of the limits of the new build, None: the usual ones"""
+    """Returns (how it was decided, the difference or None). seed: seed for the limits of the new build; None: the usual limits."""
     options = [[], [] if seed is None else [f"--random-limits={seed}"]]
     texts = [program(f, model, target, more) for f, more in zip(builds, options)]
     if texts[0] == texts[1]:
@@ -99,7 +99,7 @@ def compare(builds, model, target, seed):
 
 
 def models(o):
-    """Paths under the folders that hold models."""
+    """The paths of all models in the folders."""
     for root in [r for r in (o.shared, o.graphs) if r]:
         for folder, _, files in sorted(os.walk(root, followlinks=True)):
             for f in sorted(files):

@@ -34,10 +34,10 @@ def value(name, elem, *dims):
     return helper.make_tensor_value_info(name, elem, dims)
 
 
-# ---- trees: all of one depth, as gradient boosting makes them ----
+# ---- decision trees of equal depth, as in gradient boosting ----
 
 def trees(kind, count=TREES, depth=DEPTH):
-    """Nodes of a tree in the order of their depth, the children of node i are 2 i + 1 and 2 i + 2; inputs are in [-1, 1]."""
+    """Nodes are in the order of their depth: the children of node i are 2 i + 1 and 2 i + 2. Inputs are in [-1, 1]."""
     rng = np.random.default_rng(1)
     inner, leaves = 2**depth - 1, 2**depth
     nodes, total = inner + leaves, count * (inner + leaves)
@@ -89,10 +89,10 @@ def mel():
                  [value("log_mel", TensorProto.FLOAT, 1, "frames", BANDS)], constants), {}
 
 
-# ---- the part after a detector ----
+# ---- non-maximum suppression after an object detector ----
 
 def detections(dense):
-    """Boxes around some objects, which score high in the class of their object and low in others; dense: each box in each class."""
+    """Boxes around some objects, with a high score in the class of their object and low ones in others; dense: high in each class."""
     rng = np.random.default_rng(2)
     object_of = rng.integers(0, OBJECTS, BOXES)
     centers, sizes = rng.uniform(0, 640, (OBJECTS, 2)), rng.uniform(20, 200, (OBJECTS, 2))
@@ -109,7 +109,7 @@ def detections(dense):
         {"boxes": boxes, "scores": scores.astype(np.float32)[None]}
 
 
-# ---- a Loop without a Loop ----
+# ---- a Loop replaced by its iterations ----
 
 def constants_of(graph):
     found = {t.name: t for t in graph.initializer}
@@ -118,8 +118,8 @@ def constants_of(graph):
 
 
 def unroll(graph, at):
-    """Node `at`, a Loop whose number of iterations is constant, as its iterations one after the other. Their conditions go unread, so all
-    of them have to be true; the nodes of a turn that only those read go with them."""
+    """Replaces node `at`, a Loop with a constant number of iterations, by copies of its body. The conditions that iterations return are
+    ignored, so all must be true; nodes that only compute them are left out."""
     loop = graph.node[at]
     body = next(a.g for a in loop.attribute if a.name == "body")
     turns = int(numpy_helper.to_array(constants_of(graph)[loop.input[0]]).reshape(()))
@@ -166,8 +166,8 @@ def unrolled(path):
 # ---- a decoder as exporters for ONNX Runtime write it ----
 
 def llama_gqa(layers=16, width=1024, heads=16, kv_heads=4, inner=2816, vocab=32000, positions=8192):
-    """The llama-past of bench_models.py by GroupQueryAttention: queries, keys and values from one product, rotated inside; its
-    cache has `room` from the beginning, so that outputs may lie in the memory of inputs."""
+    """The llama-past of bench_models.py with GroupQueryAttention, which rotates queries, keys and values from one product. Its cache
+    has the size `room` from the beginning, so that outputs may be stored in the memory of inputs."""
     rng = np.random.default_rng(1)
     head, kv = width // heads, kv_heads * (width // heads)
     nodes, tensors, node = [], [], helper.make_node

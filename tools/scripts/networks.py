@@ -82,7 +82,7 @@ class Network:
         return self.node("Mul", self.node("Mul", x, self.node("Add", erf, 1.0)), 0.5)
 
     def group_norm(self, x, channels, height, width, groups=32):
-        """The exporter's form: an InstanceNormalization of the groups, with scale 1, and the affine part after it."""
+        """The ops that the exporter writes: an InstanceNormalization of the groups, with scale 1, then the affine part."""
         y = self.node("Reshape", x, [0, groups, -1])
         y = self.node("InstanceNormalization", y, np.ones(groups, F32), np.zeros(groups, F32), epsilon=1e-5)
         y = self.node("Reshape", y, [1, channels, height, width])
@@ -119,7 +119,7 @@ def vgg19(net, x):
 
 
 def resnet50(net, x, normalized=False):
-    """normalized: with a BatchNormalization after each Conv, as other exporters write it; PyTorch's folds it into the weights."""
+    """normalized: with a BatchNormalization after each Conv, as other exporters write it; PyTorch's exporter folds it into weights."""
     def conv(x, cin, cout, kernel, stride=1, gain=1.4):
         y = net.conv(x, cin, cout, kernel, stride, bias=not normalized, gain=gain)
         return net.batch_norm(y, cout) if normalized else y

@@ -1,11 +1,11 @@
-"""Times an operator that sums the result of another one, against both apart: fusion and layout must not cost.
+"""Compares the time of a pair of operators with the sum of their times alone: fusion and layout must not make them slower.
 
     pairs.py --fovea=build/gcc/tools/fovea --folder=DIR [--only=TEXT] [--rounds=N] [--onnxruntime=LIB]
 
 For each producer (a Conv, a MaxPool of one, a MatMul, ...) and each norm, softmax and reduction along each axis there are three models:
-the pair, and the two alone. They are timed alternately with one thread; of each the best run of all rounds counts, since neighbours come
-and go. Prints a line a pair, and closes with how many take at most 1.1 times what both apart take; with a library of ONNX Runtime
-also its time of the pair. Status 1 where a pair takes more. It is a measurement, and no test."""
+the pair, and each of the two alone. They are timed alternately with one thread; the best run of all rounds counts, since other processes
+may slow down single runs. Prints a line for each pair, and last the number of pairs that take at most 1.1 times as long as both alone;
+with a library of ONNX Runtime also its time for the pair. The status is 1 if a pair takes longer. It is a measurement, not a test."""
 import argparse
 import json
 import os
@@ -42,7 +42,7 @@ def tensor(shape):
 
 
 def consumers(shape):
-    """Of a value of that shape: name, constants, the line that makes %y of %h."""
+    """For each consumer of a value of that shape: its name, its constants, and the line that computes %y from %h."""
     for axis in range(1 if len(shape) > 2 else 0, len(shape)):
         yield f"Softmax {axis}", {}, f"  %y = Softmax(%h) {{axis = {axis}}}\n"
         yield f"ReduceMean {axis}", {}, f"  %y = ReduceMean(%h, @axes{axis})\n"

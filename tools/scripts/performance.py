@@ -1,8 +1,8 @@
 """Measures the points of POINTS with `fovea bench`, and writes performance.md and performance.svg.
 
-Started by tools/bench, which builds, and finds ONNX Runtime. A point that fails is reported with its
-message, never left out; one whose model has nobody to write it is skipped, and said to be. What was
-measured is kept in FOLDER/results.json."""
+Started by tools/bench, which builds Fovea and finds ONNX Runtime. A point that fails is reported with
+its message. A point whose model no script can write is skipped, which is reported. The results are
+stored in FOLDER/results.json."""
 import argparse
 import array
 import datetime
@@ -25,7 +25,7 @@ def point(model, limits, seq=None, batch=None, past=None, **more):
     return {"name": name, "model": model, "at": at, "limits": limits}
 
 
-# Against ONNX Runtime: the aim is our time over its time, with one thread and with two; None: there is no aim.
+# Compared with ONNX Runtime. The aim is the quotient of our time and its time, with one thread and with two; None: no aim.
 POINTS = [
     ("Encoders, 128 tokens", [point(m, (0.90, 0.85), 128, b) for m in ("bert-base", "minilm-l6") for b in (1, 8)]),
     ("Encoders, 384 and 512 tokens",
@@ -45,7 +45,7 @@ POINTS = [
     ("Others", [point("distilbert", None, 128, 1), point("whisper-tiny-encoder", None, None, 1),
                 point("seq2seq-step", None, 40, 1), point("seq2seq-unrolled", None, 40, 1)]),
 ]
-# Models that models.py beside this writes, and what some of them are made of; bench_models.py writes the others.
+# Models that models.py writes, and the model from which it makes them, if any; bench_models.py writes the others.
 OWN = {"llama-gqa": None, "trees": None, "trees-classes": None, "mel": None, "detections": None, "detections-dense": None,
        "vgg19": None, "resnet50": None, "resnet50-normalized": None, "mobilenetv2": None, "moe-gathered": None,
        "unet-block": None, "seq2seq-unrolled": "seq2seq"}
@@ -65,7 +65,7 @@ class Failed(Exception):
 
 
 class Absent(Failed):
-    """What a point needs is not there."""
+    """Something that a point needs is absent."""
 
 
 def say(text):
@@ -113,14 +113,14 @@ class Bench:
         return path
 
     def inputs(self, name):
-        """Options for the inputs that were written beside a model."""
+        """Options for the inputs that were written next to a model."""
         files = glob.glob(os.path.join(glob.escape(self.models), name + ".*.npy"))
         return [f"--input={os.path.basename(f).split('.')[-2]}={f}" for f in sorted(files)]
 
     def __call__(self, path, *more, **env):
-        """The results of `fovea bench`, one a number of threads. Outputs that differ are in them."""
+        """The results of `fovea bench`, one for each number of threads. They also state which outputs differ."""
         command = [self.o.fovea, "bench", path, "--json", "-q", f"--rounds={self.o.rounds}", f"--seconds={self.o.seconds}"]
-        status, out, error = run(command + list(more), **{"FOVEA_CACHE_DIR": "", **env})  # what is timed is compiled
+        status, out, error = run(command + list(more), **{"FOVEA_CACHE_DIR": "", **env})  # no cache: the model is compiled by this build
         if not out.strip():
             raise Failed(error)
         document = json.loads(out)
@@ -141,7 +141,7 @@ def measure_point(bench, p, onnxruntime):
 
 
 def contraction_model(bench):
-    """LAYERS times up and down, so that no weight is still in a cache when its turn comes again."""
+    """LAYERS pairs of products, so that no weight is still in a cache when it is read again."""
     path = os.path.join(bench.models, "contract.fvir")
     if os.path.exists(path):
         return path
@@ -197,7 +197,7 @@ def measure_compilers(bench):
 
 
 def measure_start(bench):
-    """Compiling BERT-base: with an empty cache, and once more."""
+    """Times of compiling BERT-base with an empty cache, and again with a filled one."""
     path = bench.model("bert-base")
     cache = os.path.join(bench.o.folder, "cache")
     shutil.rmtree(cache, ignore_errors=True)
@@ -252,7 +252,7 @@ def contraction(name, rows):
 
 
 def names():
-    """Of everything that is measured."""
+    """The names of all measurements."""
     return ([p["name"] for _, points in POINTS for p in points] +
             [contraction(name, rows) for name, _, _ in COMPILERS for rows, _ in ROWS] + [name for name, _ in PARTS])
 
@@ -544,7 +544,7 @@ def write_document(o, d):
     return path
 
 
-# ---- chart: how much of the roof is reached ----
+# ---- chart: shares of the roofline ----
 
 STYLE = ("text{font:12px sans-serif;fill:#24292f}.g{stroke:#d0d7de}.ours{fill:#1f6feb}.theirs{fill:#bbbfc4}"
          ".roof{stroke:#cf222e;stroke-width:2}.t{font-weight:bold}.n{font-size:10px}")
@@ -552,7 +552,7 @@ LEFT, WIDTH, BAR, GAP = 300, 520, 9, 8
 
 
 def bars(d):
-    """(label, ours, theirs): shares of the roof."""
+    """(label, ours, theirs): shares of the roofline."""
     for _, points in POINTS:
         for p in points:
             results = d["points"].get(p["name"])

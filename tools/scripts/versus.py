@@ -1,7 +1,7 @@
-"""Compares two builds of Fovea on the points of performance.py, round by round, each in turn first.
+"""Compares two builds of Fovea on the points of performance.py, round by round; the two take turns in being first.
 
-Started by `tools/bench --versus OLD`. A point fails where the median over the rounds of new time over old time is
-more than LIMIT; prints a line a point, and closes with how many passed. Status 1 where one failed."""
+Started by `tools/bench --versus OLD`. A point fails if the median over the rounds of new time divided by old time is
+more than LIMIT. Prints a line for each point, and last the number of points that passed. The status is 1 if one failed."""
 import argparse
 import os
 import statistics

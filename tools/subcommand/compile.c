@@ -18,7 +18,7 @@ typedef struct result {
     fv_attention_query attention;
 } result;
 
-/* ---- what to write, and where ---- */
+/* ---- which file is written, and where ---- */
 
 /* Checks that the suffix of -o's path does not contradict --emit. */
 static bool agrees(const fv_args *a, const result *r) {

@@ -8,7 +8,7 @@
 #include "ir/rule/body.h"
 #include "tools/model/model.h"
 
-/* ---- what an entry says ---- */
+/* ---- the text of an entry ---- */
 
 /* The kind of an operator's meaning: "formula", "expansion", ... */
 static const char *meaning(const fv_opdef *d) {
