@@ -110,6 +110,7 @@ int fv_cost_of_operation(fv_expr_op op) {
     case FV_X_TRUNC:
     case FV_X_RINT: return 1;
     case FV_X_FMA: return 2;
+    case FV_X_DOT_BF16: return 4;
     default: return 0;
     }
 }

@@ -140,6 +140,25 @@ static const char i16_i16_dot[] =
              "    return (int32_t)((uint32_t)c + (uint32_t)low + (uint32_t)high);\n"
              "}\n";
 
+/* The bits of a float, 0 of its sign if it is denormal, and sums as in the kernels of other targets
+ * (backend/math/exact.fvk). */
+static const char bf16_dot[] =
+    DOT_HEAD "pairs of bf16, added to the bits of a float */\n"
+             "    uint32_t sum = (uint32_t)c;\n"
+             "    for (int i = 0; i < 2; i++) {\n"
+             "        union { uint32_t bits; float f; } x, y, z, s;\n"
+             "        x.bits = i ? (uint32_t)a << 16 : (uint32_t)a & 0xffff0000u;\n"
+             "        y.bits = i ? (uint32_t)b << 16 : (uint32_t)b & 0xffff0000u;\n"
+             "        x.bits &= x.bits & 0x7f800000u ? 0xffffffffu : 0x80000000u;\n"
+             "        y.bits &= y.bits & 0x7f800000u ? 0xffffffffu : 0x80000000u;\n"
+             "        z.bits = sum & (sum & 0x7f800000u ? 0xffffffffu : 0x80000000u);\n"
+             "        s.f = __builtin_fmaf(x.f, y.f, z.f);\n"
+             "        z.f = __builtin_fmaf(x.f * 0x1p64f, y.f, z.f * 0x1p64f);\n"
+             "        sum = z.f > -0x1p-62f && z.f < 0x1p-62f ? s.bits & 0x80000000u : s.bits;\n"
+             "    }\n"
+             "    return (int32_t)sum;\n"
+             "}\n";
+
 static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
     switch (op) {
     case FV_X_MIN: return int_min;
@@ -156,6 +175,7 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
     case FV_X_DOT_I8_I8: return i8_i8_dot;
     case FV_X_DOT_U8_U8: return u8_u8_dot;
     case FV_X_DOT_I16_I16: return i16_i16_dot;
+    case FV_X_DOT_BF16: return bf16_dot;
     default: return NULL;
     }
 }

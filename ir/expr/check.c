@@ -54,6 +54,21 @@ static const char *blocks_problem(fv_arena *a, const fv_expr *x) {
                           fv_expr_op_info((fv_expr_op)x->op)->id);
 }
 
+/* Is it a sum of an even number of products of bf16, which are converted to f32? */
+static bool sums_pairs(const fv_expr *x) {
+    const fv_expr *body = x->arg[0];
+    bool even = false,
+         is = x->u.red.kind == FV_SUM && x->type.elem == FV_F32 && body->op == FV_X_MUL;
+    for (int i = 0; i < 2 && is; i++)
+        is = body->arg[i]->op == FV_X_CONVERT && body->arg[i]->arg[0]->type.elem == FV_BF16;
+    for (int i = 0; i < x->u.red.nvars && is; i++) {
+        const fv_dim *n = x->u.red.vars[i]->dim;
+        is = n && fv_dim_is_const(n);
+        even |= is && n->value % 2 == 0;
+    }
+    return is && even;
+}
+
 /* Checks a reduction: its type is that of its body, and its kind exists for that type. */
 static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
     bool is_bool = x->type.elem == FV_BOOL,
@@ -73,6 +88,8 @@ static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
         return fv_printf(a, "chains along %d of %d variables", x->u.red.along, x->u.red.nvars);
     if (x->u.red.order == FV_ORDER_PARTS && x->u.red.kind != FV_SUM)
         return "parts are of sums";
+    if (x->u.red.order == FV_ORDER_PAIRS && !sums_pairs(x))
+        return "pairs are of sums of an even number of products of bf16";
     return NULL;
 }
 

@@ -61,7 +61,9 @@ typedef enum fv_order {
     FV_ORDER_CHAINS,
     /* the terms in the order of CHAIN are divided into parts of 512 terms; each part is one chain,
      * and the results of the parts are added in order */
-    FV_ORDER_PARTS
+    FV_ORDER_PARTS,
+    /* products of bf16, an even number, in the order of CHAIN: DOT_BF16 adds terms 2q and 2q + 1 */
+    FV_ORDER_PAIRS
 } fv_order;
 
 struct fv_expr {
@@ -123,9 +125,9 @@ bool fv_expr_op_is_math(fv_expr_op op) FV_MUST_USE;
 /* May the arguments of this arithmetic operation have type e? */
 bool fv_x_allows(fv_expr_op op, fv_elem e) FV_MUST_USE;
 bool fv_x_can_cast(fv_expr_op op, fv_ktype from, fv_elem to) FV_MUST_USE;
-/* Is it one of the sums of products DOT_U8_I8 to DOT_I16_I16? */
+/* Is it one of the sums of products DOT_U8_I8 to DOT_BF16? */
 static inline bool fv_expr_op_is_dot(fv_expr_op op) {
-    return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_I16_I16;
+    return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_BF16;
 }
 
 /* Constructors of nodes. They assert that types fit, and simplify integer expressions (x + 0, x *
@@ -143,7 +145,7 @@ fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
-/* op is DOT_U8_I8, DOT_I8_I8, DOT_U8_U8 or DOT_I16_I16 */
+/* op is DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_I16_I16 or DOT_BF16 */
 fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y);
 /* x converted to type e; x itself if it has that type */

@@ -1,0 +1,175 @@
+/* test_products.c - dot_bf16 has the same bits on all consumers and targets, with an instruction
+ * and without, in lanes and one by one. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/consumer/protocol.h"
+#include "backend/expand/expand.h"
+#include "ir/base/diag.h"
+#include "ir/expr/instruction.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/verify.h"
+#include "tests/consumers/consumers.h"
+#include "tests/consumers/gen.h"
+
+static fv_session *session;
+static fv_arena *arena;
+
+static void open_session(void) {
+    session = fv_session_new();
+    cr_assert(session);
+    arena = fv_arena_new(session);
+}
+static void close_session(void) {
+    fv_session_free(session);
+}
+
+TestSuite(products, .init = open_session, .fini = close_session);
+
+/* No multiple of any number of lanes, so that single words remain. */
+enum { WORDS = 4001, ORDERS = 2 };
+
+typedef struct io {
+    uint32_t a[WORDS], b[WORDS], c[WORDS], expected[WORDS], result[ORDERS][WORDS];
+} io;
+
+static const char *const kernel_text[ORDERS] = {
+    "kernel of_vectors(A: i32[4001], B: i32[4001], C: f32[4001], out D: f32[4001]) {\n"
+    "  vector i < 4001 { D[i] = bits_f32(dot_bf16(A[i], B[i], bits_i32(C[i]))) }\n"
+    "}\n",
+    "kernel of_words(A: i32[4001], B: i32[4001], C: f32[4001], out D: f32[4001]) {\n"
+    "  for i < 4001 { D[i] = bits_f32(dot_bf16(A[i], B[i], bits_i32(C[i]))) }\n"
+    "}\n"};
+
+/* ---- the expected bits, by sums in f64 ---- */
+
+static double number(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x != 0 && fabsf(x) < 0x1p-126F ? copysign(0, (double)x) : (double)x;
+}
+
+/* x * y is exact in f64. Where their sum with z is not, fmaf rounds to f32; where it is so small
+ * that denormals matter, f64 has all digits. */
+static double step(double x, double y, double z) {
+    double small = x * y + z;
+    if (fabs(small) < 0x1p-126 * (1 - 0x1p-25))
+        return copysign(0, small);
+    return (double)fmaf((float)x, (float)y, (float)z);
+}
+
+static uint32_t expected_bits(uint32_t a, uint32_t b, uint32_t c) {
+    double high = step(number(a & 0xffff0000), number(b & 0xffff0000), number(c));
+    float sum = (float)step(number(a << 16), number(b << 16), high);
+    uint32_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    return bits;
+}
+
+/* ---- arguments ---- */
+
+/* A bf16: special ones, some whose products are near the smallest normal number, any bits, or
+ * numbers near 1. */
+static uint32_t half(rng *r, int kind) {
+    static const uint16_t special[] = {0,      0x8000, 1,      0x807f, 0x0080, 0x8080, 0x7f7f,
+                                       0xff7f, 0x7f80, 0xff80, 0x7fc0, 0x3f80, 0xbf80};
+    uint32_t bits = (uint32_t)rng_next(r) & 0xffff;
+    if (kind == 0)
+        return special[bits % (sizeof special / sizeof *special)];
+    if (kind == 1)
+        return (bits & 0x807f) | (60 + bits % 8) << 7;
+    return kind == 2 ? bits : (bits & 0x807f) | (123 + bits % 8) << 7;
+}
+
+static uint32_t word(rng *r, int kind) {
+    uint32_t high = half(r, kind);
+    return high << 16 | half(r, kind);
+}
+
+static io *make_io(void) {
+    io *d = calloc(1, sizeof *d);
+    cr_assert(d);
+    rng r = {23};
+    for (int i = 0; i < WORDS; i++) {
+        int kind = i % 4;
+        uint32_t low = (uint32_t)rng_next(&r);
+        d->a[i] = word(&r, kind);
+        d->b[i] = word(&r, kind);
+        d->c[i] = kind == 0   ? half(&r, 0) << 16 | (low % 3 ? 0 : low & 0xffff)
+                  : kind == 1 ? (low & 0x807fffff) | low % 12 << 23
+                  : kind == 2 ? low
+                              : (low & 0x807fffff) | (118 + low % 16) << 23;
+    }
+    /* 2^-126 (1 - 2^-24), which is 0 though it rounds to 2^-126 as a denormal; (1 - 2^-25) is
+     * not */
+    d->a[0] = 0x1a000000;
+    d->b[0] = 0x9a000000;
+    d->a[1] = 0x1a00;
+    d->b[1] = 0x9980;
+    d->c[0] = d->c[1] = 0x00800000;
+    for (int i = 0; i < WORDS; i++)
+        d->expected[i] = expected_bits(d->a[i], d->b[i], d->c[i]);
+    return d;
+}
+
+static bool is_nan(uint32_t bits) {
+    return (bits & 0x7fffffff) > 0x7f800000;
+}
+
+/* ---- consumers ---- */
+
+static fv_program *program_for(const fv_target *t) {
+    fv_kernel *kernels[ORDERS];
+    for (int i = 0; i < ORDERS; i++) {
+        fv_kernel *k = fv_kernel_parse(arena, kernel_text[i]);
+        cr_assert(k && fv_kernel_verify(session, k), "%s", fv_messages(session)->text);
+        cr_assert(kernels[i] = fv_kernel_expand(arena, k, t));
+    }
+    fv_program *p = program_of(arena, t, ORDERS, kernels);
+    fv_program_protocol(p);
+    cr_assert(fv_program_verify(session, p), "%s", fv_messages(session)->text);
+    return p;
+}
+
+static void check_consumer(const consumer *c, const fv_program *p, io *d) {
+    opened *o = c->open(arena, p);
+    cr_assert(o, "%s for %s", c->name, p->target->name);
+    const void *in[] = {d->a, d->b, d->c, d->a, d->b, d->c};
+    void *out[] = {d->result[0], d->result[1]};
+    memset(d->result, 0x55, sizeof d->result);
+    cr_assert_eq(o->run(o, NULL, in, out, NULL, NULL, 0, NULL), 0, "%s for %s", c->name,
+                 p->target->name);
+    for (int i = 0; i < ORDERS; i++)
+        for (int w = 0; w < WORDS; w++) {
+            uint32_t is = d->result[i][w], want = d->expected[w];
+            cr_assert(is == want || (is_nan(is) && is_nan(want)),
+                      "%s for %s: %08x %08x %08x gives %08x, not %08x", c->name, p->target->entry,
+                      d->a[w], d->b[w], d->c[w], is, want);
+        }
+    o->close(o);
+}
+
+static void check_target(const char *text, io *d) {
+    const char *why = "";
+    const fv_target *t = fv_target_read(arena, text, &why);
+    cr_assert(t, "%s", why);
+    const fv_program *p = program_for(t);
+    bool here = fv_target_runs_here(t);
+    for (const consumer *c = consumers(); c->name; c++)
+        if (here || !c->native)
+            check_consumer(c, p, d);
+    if (here && clang_consumer())
+        check_consumer(clang_consumer(), p, d);
+}
+
+/* Targets without fused multiply-add round products that are denormal, and may differ there. */
+Test(products, same_bits_everywhere) {
+    static const char *const targets[] = {"x86-64-v3", "x86-64-v4", "x86-64-v4+avx512bf16",
+                                          "aarch64",   "riscv64",   "cortex-m4"};
+    io *d = make_io();
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        check_target(targets[i], d);
+    free(d);
+}
