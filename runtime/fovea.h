@@ -167,6 +167,9 @@ typedef struct fv_compile_options {
     /* passes, steps of lowering and rules that shall not run; NULL terminated; NULL: none. `fovea
      * opt --list-passes` lists passes and steps */
     const char *const *disable;
+    /* departures from what operators say, which change bits: names with commas, as --relax takes
+     * them; NULL: none */
+    const char *relax;
 } fv_compile_options;
 
 /* Compiles to an artifact in memory that can be run. If the same compilation was done before, loads

@@ -27,6 +27,15 @@ static fv_expr *widened_constant(fv_lowerer *l, const fv_expr *x, fv_expr **args
     return fv_x_const(l->exprs, to, fv_tensor_float(v->tensor, 0));
 }
 
+/* y for f32(f16(y)) and f32(bf16(y)), where intermediates need not be rounded. */
+static fv_expr *unrounded(const fv_lowerer *l, const fv_expr *x, fv_expr **args) {
+    const fv_expr *narrow = x->op == FV_X_CONVERT && x->type.elem == FV_F32 ? args[0] : NULL;
+    bool rounds = narrow && narrow->op == FV_X_CONVERT &&
+                  (narrow->type.elem == FV_F16 || narrow->type.elem == FV_BF16) &&
+                  narrow->arg[0]->type.elem == FV_F32;
+    return rounds && l->options->relax & FV_RELAX_F16_INTERMEDIATES ? narrow->arg[0] : NULL;
+}
+
 typedef struct substituter {
     fv_lowerer *l;
     const fv_origin **origin;
@@ -50,8 +59,10 @@ static fv_expr *computed(const substituter *s, const fv_expr *x, const fv_storag
 static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     const substituter *s = r->user;
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
-    if (!v)
-        return widened_constant(s->l, x, args);
+    if (!v) {
+        fv_expr *y = unrounded(s->l, x, args);
+        return y ? y : widened_constant(s->l, x, args);
+    }
     fv_expr *constant = scalar_constant(s->l, v);
     const fv_storage *from = fv_storage_of(s->l, v);
     int rank = v->type->rank;

@@ -2,6 +2,7 @@
 #ifndef FV_BACKEND_LOWERING_OPTIONS_H
 #define FV_BACKEND_LOWERING_OPTIONS_H
 
+#include "ir/base/arena.h"
 #include "ir/schedule/limits.h"
 #include "ir/schedule/tuning.h"
 #include "ir/target/target.h"
@@ -22,10 +23,25 @@ typedef struct fv_choices {
     int n, cap;
 } fv_choices;
 
+/* Departures from what operators say that a user may allow, as bits. Each makes other definitions,
+ * which are again computed with the same bits everywhere. */
+typedef enum fv_relax {
+    /* f16 and bf16: a value that is substituted into its reader is not rounded */
+    FV_RELAX_F16_INTERMEDIATES = 1,
+    /* products of bf16 with constants are summed in pairs (FV_ORDER_PAIRS) */
+    FV_RELAX_BF16_PRODUCTS = 2
+} fv_relax;
+
+/* The departures in a list of names with commas, NULL: none. *wrong: the first name that is none;
+ * NULL: all are known. */
+unsigned fv_relax_read(fv_arena *a, const char *list, const char **wrong) FV_MUST_USE;
+const char *const *fv_relax_names(void); /* the names of all departures, NULL terminated */
+
 typedef struct fv_lower_options {
     const fv_target *target;
     const char *name; /* prefix of C names; NULL: derived from the name of the module */
     bool naive;       /* --schedule=naive: each op alone, serial scalar loops */
+    unsigned relax;   /* the departures that are allowed, bits of fv_relax */
     /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none
      * is */
     const char *const *without;

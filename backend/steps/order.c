@@ -9,6 +9,9 @@
  *     y[i, d] = sum j: weight(i, j) * v[j, d]
  *         in parts of the keys: attention that may have a single query, and many keys
  *
+ *     y[i, j] = sum k: x[i, k] * w[k, j]
+ *         in pairs: products of bf16 with a constant, where the options allow it
+ *
  * The order depends on the definition, after its axes are split and merged as schedules see it, and
  * on the layout of its operands, which the step layout chooses in the same way for all targets. It
  * does not depend on tiles, vectors, threads or the target. Sums of integers, minima and maxima
@@ -16,6 +19,7 @@
 #include <assert.h>
 
 #include "backend/axes/merge.h"
+#include "backend/axes/products.h"
 #include "backend/axes/split.h"
 #include "backend/fuse/form.h"
 #include "backend/lowering/access.h"
@@ -32,6 +36,7 @@ typedef struct orders {
     fv_lowerer *l;
     fv_ptrmap along; /* sum -> along how many of its last variables it has chains; 0: one chain */
     const fv_expr *parts; /* the sum whose keys are summed in parts; NULL: none */
+    const fv_expr *pairs; /* the sum whose products are added in pairs; NULL: none */
     int met, rows;        /* the number of sums that were examined, and of those with chains */
 } orders;
 
@@ -93,6 +98,24 @@ static void take_weights(orders *o, const fv_attention *at) {
     take_like(o, at->weight, weight, &again);
 }
 
+static bool is_bf16(const fv_expr *factor) {
+    return factor->op == FV_X_CONVERT && factor->arg[0]->type.elem == FV_BF16;
+}
+
+/* The sum of the contraction d, if its products may be added in pairs; otherwise NULL. */
+static const fv_expr *sum_of_pairs(fv_lowerer *l, const fv_definition *d) {
+    fv_products p;
+    if (!(l->options->relax & FV_RELAX_BF16_PRODUCTS) ||
+        !fv_find_products(l, d, 1, (fv_expr *[]){d->body}, &p) || p.nsums > 1 || p.each ||
+        p.row < 0)
+        return NULL;
+    const fv_expr *sum = p.sums[0];
+    const fv_dim *n = sum->u.red.vars[0]->dim;
+    bool is = sum->u.red.nvars == 1 && fv_dim_is_const(n) && n->value % 2 == 0 && is_bf16(p.a) &&
+              is_bf16(p.b[0]) && fv_x_is_constant(p.b[0]);
+    return is ? sum : NULL;
+}
+
 /* Decides the orders of the sums of d, and returns the reason. */
 static fv_why decide(orders *o, const fv_definition *d) {
     fv_attention at;
@@ -104,8 +127,10 @@ static fv_why decide(orders *o, const fv_definition *d) {
         o->parts = has_parts(d, &at) ? at.sum : NULL;
         return FV_WHY_order_attends;
     }
-    if (form == FV_FORM_CONTRACT)
-        return FV_WHY_order_contracts;
+    if (form == FV_FORM_CONTRACT) {
+        o->pairs = sum_of_pairs(o->l, d);
+        return o->pairs ? FV_WHY_order_pairs : FV_WHY_order_contracts;
+    }
     take_rows(o, d->body, vector < 0 ? NULL : d->index[vector], &seen);
     return o->rows ? FV_WHY_order_rows : FV_WHY_order_serial;
 }
@@ -114,6 +139,9 @@ static void tell(const orders *o, const fv_definition *d, fv_why why) {
     switch (why) {
     case FV_WHY_order_contracts:
         fv_takes(o->l, d->value, why, fv_d(d->index[d->rank - 1]->dim));
+        break;
+    case FV_WHY_order_pairs:
+        fv_takes(o->l, d->value, why, fv_n(o->pairs->u.red.vars[0]->dim->value));
         break;
     case FV_WHY_order_attends: fv_takes(o->l, d->value, why, fv_n(o->rows)); break;
     case FV_WHY_order_rows: fv_takes(o->l, d->value, why, fv_n(o->rows), fv_n(o->met)); break;
@@ -171,6 +199,8 @@ static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
     if (by_now && by_now == s->o->parts)
         return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_PARTS, 0);
+    if (by_now && by_now == s->o->pairs)
+        return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_PAIRS, 0);
     return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args),
                           n ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, n);
 }
@@ -228,6 +258,17 @@ static fv_expr *open(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
                : NULL;
 }
 
+/* A text may have pairs, which an option has chosen, wherever a chain is decided. */
+static fv_expr *unpaired(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    return x->op == FV_X_REDUCE && x->u.red.order == FV_ORDER_PAIRS
+               ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0)
+               : NULL;
+}
+
+static fv_expr *without_pairs(fv_arena *a, const fv_expr *x) {
+    return fv_x_rewrite(&(fv_x_rewriter){.arena = a, .after = unpaired}, x);
+}
+
 static fv_expr *in_one_chain(void *user, fv_expr *x) {
     const fv_lowerer *l = user;
     return fv_x_rewrite(&(fv_x_rewriter){.arena = l->exprs, .after = one_chain}, x);
@@ -255,7 +296,8 @@ static bool is_as_decided(fv_lowerer *l, const fv_storage *s) {
     fv_definition d = *s->def;
     l->reasons = NULL;
     d.body = fv_x_rewrite(&(fv_x_rewriter){.arena = l->exprs, .after = open}, d.body);
-    bool same = fv_x_equal(decided(l, &d, false), s->def->body);
+    bool same = fv_x_equal(without_pairs(l->exprs, decided(l, &d, false)),
+                           without_pairs(l->exprs, s->def->body));
     l->reasons = reasons;
     return same || fv_error(l->session,
                             "illegal definition of %%%s: a sum is in another order than the one "

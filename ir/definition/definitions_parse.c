@@ -87,10 +87,13 @@ static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     const char *problem = NULL;
     fv_order order = e->reduce.chains  ? FV_ORDER_CHAINS
                      : e->reduce.parts ? FV_ORDER_PARTS
+                     : e->reduce.pairs ? FV_ORDER_PAIRS
                                        : FV_ORDER_CHAIN;
     if (order != FV_ORDER_CHAIN && !decided)
         problem = fv_printf(r->p.arena, "the step \"order\" is to come, which decides on %s",
-                            e->reduce.parts ? "parts" : "chains");
+                            e->reduce.parts   ? "parts"
+                            : e->reduce.pairs ? "pairs"
+                                              : "chains");
     else if (e->reduce.chains && e->reduce.chains != FV_CHAINS)
         problem = fv_printf(r->p.arena, "%d chains: there are %d", e->reduce.chains, FV_CHAINS);
     else if (e->reduce.chains && (e->i < 1 || e->i > e->reduce.nvars))

@@ -70,7 +70,7 @@ static const fv_tuning *tuning_of(fv_lower_options o, char *input) {
 }
 
 /* Options: the steps whose decisions are told, `first` (each reason once), `naive`, `-O0`,
- * `target=T`. */
+ * `target=T`, `bf16-products`. */
 static const char *decided(const char *options, const char *input) {
     fv_reasons r;
     const char *target = strstr(options, "target=");
@@ -78,6 +78,7 @@ static const char *decided(const char *options, const char *input) {
     const char *why;
     fv_lower_options o = {.target = fv_target_read(arena, target, &why),
                           .naive = is_asked(options, "naive"),
+                          .relax = is_asked(options, "bf16-products") ? FV_RELAX_BF16_PRODUCTS : 0,
                           .verify = true,
                           .reasons = &r};
     fv_lower_options plain = {.target = o.target};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/lowering/options.h"
 #include "ir/base/diag.h"
 #include "tools/command/command.h"
 
@@ -167,6 +168,8 @@ static const option options[] = {
      "run these passes, too, which run only where they are asked for; may be repeated", true},
     {"--schedule", NULL, TEXT, AT(code.schedule), "naive", "lower each op alone, as serial loops",
      true},
+    {"--relax", NULL, TEXT, AT(code.relax), "A,B",
+     "departures from what operators say, which change bits: ", true, fv_relax_names},
     {"--random-limits", NULL, NUMBER, AT(code.random_limits), "SEED",
      "draw the limits that concern speed alone: no bit of a result changes", true},
     {"--atol", NULL, REAL, AT(data.atol), "X", "absolute tolerance of comparisons", true},

@@ -36,7 +36,7 @@ typedef struct fv_print_args {
 
 /* Options that decide how the model is compiled: options.c, model.c. */
 typedef struct fv_code_args {
-    const char *target, *processor, *schedule, *tuning, *backend, *passes;
+    const char *target, *processor, *schedule, *tuning, *backend, *passes, *relax;
     fv_list_arg enable, disable, dims, states;
     char level;        /* the level of -O, '0' to '3' or 's'; 0: not given */
     int random_limits; /* the seed of --random-limits; 0: the usual limits */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/c/names.h"
+#include "backend/lowering/options.h"
 #include "ir/base/diag.h"
 #include "ir/dim/option.h"
 #include "passes/switches.h"
@@ -126,6 +127,11 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
                              .work.enable = split_all(c->arena, &a->code.enable),
                              .work.disable = split_all(c->arena, &a->code.disable),
                              .work.pipeline = pipeline};
+    const char *unknown;
+    o->relax = fv_relax_read(c->arena, a->code.relax, &unknown);
+    if (unknown)
+        return fv_usage(a, "--relax: there is no '%s'; there are %s", unknown,
+                        fv_names_str(c->arena, fv_relax_names())) == FV_EXIT_OK;
     if (a->code.tuning && o->naive)
         return fv_usage(a, "--schedule=naive has nothing that --tuning could say") == FV_EXIT_OK;
     if (a->result.name && !fv_c_name_is_fit(a->result.name))

@@ -5,6 +5,7 @@
 
 #include "backend/c/names.h"
 #include "backend/consumer/weights.h"
+#include "backend/lowering/options.h"
 #include "driver.h"
 #include "passes/switches.h"
 
@@ -57,6 +58,10 @@ static int check_options(job *j, bool here) {
         fv_log_add(j->log, "error: %s", why);
         return FV_BAD_ARGUMENT;
     }
+    const char *unknown;
+    j->driver.relax = fv_relax_read(fv_arena_new(j->session), o->relax, &unknown);
+    if (unknown)
+        return bad_option(j, "there is no relaxation", unknown);
     if (o->naive && o->tuning)
         return bad_option(j, "the naive schedule has nothing that a tuning could say:", o->tuning);
     if (here && o->backend > FV_BACKEND_C)

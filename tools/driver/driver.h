@@ -81,6 +81,7 @@ typedef struct fv_driver_options {
      * NULL) and the optimization of code */
     char level;
     bool naive;
+    unsigned relax;         /* departures that are allowed: fv_lower_options.relax */
     uint64_t random_limits; /* the seed of fv_lower_options.random_limits */
     /* how violations of the standard in ONNX models are handled: see fv_import_options */
     bool strict;

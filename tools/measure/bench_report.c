@@ -72,6 +72,8 @@ void fv_print_bench(const fv_bench *b) {
     const char *where = fv_dims_str(a, m->table, m->data.dims);
     fv_out("%s%s%s\n", m->path, *where ? "  " : "", where);
     fv_out("%-10s %s, %s\n", "machine", cpu_name(a), target_of(b));
+    if (b->c->args->code.relax)
+        fv_out("%-10s %s\n", "relaxed", b->c->args->code.relax);
     const char *steps = fv_driver_code_steps(a, m->artifact);
     if (m->cached)
         fv_out("%-10s %s ms, from the cache\n", "loading", ms_str(a, opening_ms(m)));
@@ -352,6 +354,8 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set_text(o, "version", FV_VERSION);
     fv_json_set_text(o, "backend", b->m.program ? fv_backend_name(backend) : "library");
     fv_json_set_text(o, "target", target_of(b));
+    if (b->c->args->code.relax)
+        fv_json_set_text(o, "relaxed", b->c->args->code.relax);
     fv_json_set_text(o, "cpu", cpu_name(b->c->arena));
     fv_json_set_int(o, "threads", m->threads);
     fv_json_set(o, "dims", fv_json_symbols(b->m.table, b->m.data.dims));

@@ -35,7 +35,7 @@ static void note_ignored(fv_context *c) {
                {a->code.backend, "--backend"}, {a->code.passes, "--passes"},
                {a->code.states.n, "--state"},  {a->code.schedule, "--schedule"},
                {a->code.tuning, "--tuning"},   {a->code.verify, "--verify"},
-               {a->code.strict, "--strict"}};
+               {a->code.strict, "--strict"},   {a->code.relax, "--relax"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].given)
             fv_note(c, "is compiled already, %s does nothing", all[i].name);

@@ -223,6 +223,8 @@ static void print_summary(fv_context *c, const result *r) {
         fv_out("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
     if (r->program)
         fv_out("target     %s\n", fv_target_str(c->arena, r->target));
+    if (r->program && c->args->code.relax)
+        fv_out("relaxed    %s\n", c->args->code.relax);
     if (r->program && fv_attention_count(&r->attention))
         fv_out("attentions fused %s\n", fv_attention_count(&r->attention));
     if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where))
@@ -249,6 +251,8 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
     if (r->program) {
         fv_json_set_text(d, "name", r->program->name);
         fv_json_set_text(d, "target", r->target->entry);
+        if (c->args->code.relax)
+            fv_json_set_text(d, "relaxed", c->args->code.relax);
         fv_json_set_int(d, "attentions", r->attention.attentions);
         fv_json_set_int(d, "attentions_fused", r->attention.fused);
     }

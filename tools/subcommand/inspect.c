@@ -351,6 +351,8 @@ static void print_summary(view *v) {
     bool generic = p->target->processor == FV_PROCESSOR_generic;
     fv_out("%-11s%s%s%s\n", "target", fv_target_str(a, p->target), generic ? "" : ", processor ",
            generic ? "" : processor);
+    if (v->c->args->code.relax)
+        fv_out("%-11s%s\n", "relaxed", v->c->args->code.relax);
 }
 
 static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *inputs) {
@@ -376,6 +378,8 @@ static bool print_json(view *v, bool all) {
     json_t *d = fv_json_document();
     fv_json_set_text(d, "model", v->m.path);
     fv_json_set_text(d, "target", v->m.program->target->entry);
+    if (a->code.relax)
+        fv_json_set_text(d, "relaxed", a->code.relax);
     fv_json_set_text(d, "processor", fv_processor_at(v->m.program->target->processor)->name);
     fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
     fv_json_set(d, "outputs",

@@ -267,9 +267,9 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
 /* The number of last variables whose terms are numbered together: all variables for parts, those of
  * the chains for chains, otherwise one. */
 static int chained(const fv_expr *r) {
-    return r->u.red.order == FV_ORDER_PARTS ? r->u.red.nvars
-           : r->u.red.along > 1             ? r->u.red.along
-                                            : 1;
+    return r->u.red.order == FV_ORDER_PARTS || r->u.red.order == FV_ORDER_PAIRS ? r->u.red.nvars
+           : r->u.red.along > 1                                                 ? r->u.red.along
+                                                                                : 1;
 }
 
 /* Binds the last variables of the reduction to the values that they have for term number `at`. */
@@ -446,6 +446,41 @@ static fv_expr *reduce_parts(fv_kemit *e, const fv_expr *r) {
     return fv_x_load(x, all, NULL);
 }
 
+/* The words of both factors for terms `at` and `at` + 1 of a sum of products of bf16. */
+static void words_of_pair(fv_kemit *e, const fv_expr *r, fv_expr *at, fv_expr **word) {
+    fv_arena *a = e->arena;
+    fv_expr *bits[2][2];
+    for (int i = 0; i < 2; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        bind_chained(e, r, fv_x_bin(a, FV_X_ADD, at, fv_x_int(a, i)));
+        for (int f = 0; f < 2; f++) {
+            fv_expr *x = fv_kemit_expr(e, r->arg[0]->arg[f]);
+            bits[f][i] = fv_kb_let(&e->b, "bits", fv_x_cast(a, FV_X_BITCAST, FV_U32, x));
+        }
+        fv_kemit_release(e, m);
+    }
+    for (int f = 0; f < 2; f++) { /* the bits of a bf16 are the high half of an f32 */
+        fv_expr *low = fv_x_bin(a, FV_X_SHR, bits[f][0], fv_x_const_int(a, FV_U32, 16));
+        word[f] = fv_x_cast(a, FV_X_BITCAST, FV_I32, fv_x_bin(a, FV_X_OR, bits[f][1], low));
+    }
+}
+
+/* Emits a sum of products of bf16 in pairs. */
+static fv_expr *reduce_pairs(fv_kemit *e, const fv_expr *r) {
+    fv_arena *a = e->arena;
+    fv_expr *word[2];
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", FV_I32, 0, NULL, fv_x_const_int(a, FV_I32, 0));
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *k =
+        fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[0]->name, fv_x_int(a, 0), chained_size(e, r), 2);
+    words_of_pair(e, r, k, word);
+    fv_kb_store(&e->b, acc, NULL,
+                fv_x_dot(a, FV_X_DOT_BF16, word[0], word[1], fv_x_load(a, acc, NULL)), NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    return fv_x_cast(a, FV_X_BITCAST, FV_F32, fv_x_load(a, acc, NULL));
+}
+
 fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
                             fv_expr *first) {
     fv_arena *x = e->arena;
@@ -459,9 +494,10 @@ bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
 }
 
 static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
-    bool parts = r->u.red.order == FV_ORDER_PARTS;
+    bool parts = r->u.red.order == FV_ORDER_PARTS, pairs = r->u.red.order == FV_ORDER_PAIRS;
     fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r)
                  : parts                  ? reduce_parts(e, r)
+                 : pairs                  ? reduce_pairs(e, r)
                                           : reduce_serial(e, r);
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);

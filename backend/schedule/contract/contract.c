@@ -505,8 +505,13 @@ static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contr
         fv_takes(l, d->value, FV_WHY_contracts, fv_d(d->index[c->row]->dim), columns);
 }
 
-static bool is_one_chain(const fv_contraction *c) {
+/* Do tiles add the terms of the sums in their order: one chain for each element, or words of pairs?
+ * Sets c->dot. */
+static bool is_in_order(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     bool one = true;
+    fv_choose_dot(l, d, c);
+    if (c->dot.op == FV_X_DOT_BF16)
+        return true;
     for (int i = 0; i < c->nsums; i++)
         one &= fv_x_is_one_chain(c->sums[i]);
     return one;
@@ -527,10 +532,9 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
                                              fv_d(d->index[c->column]->dim));
     /* if the sum is not one chain, the reason is also recorded where b is chosen */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
-              (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
+              (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
-    fv_choose_dot(l, d, c);
     c->dense.a =
         !c->dot.group && is_made_before(l, d, c, c->a) &&
         fv_choose_dense(l, d, fv_all_steps(c), c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,

@@ -1,7 +1,11 @@
-/* dot.c - sums of products of small integers, several products in an instruction.
+/* dot.c - sums of products of small integers, or of bf16 in pairs, several products in an
+ * instruction.
  *
  *     sum k < 768: i32(x[i, k]) * i32(w[k, j])
  *  => for q < 192: acc = dot_u8_i8(bits_i32(x[i, 4 * q:4]), bits_i32(panels[.., q, 4 * c:4]), acc)
+ *
+ * Sums of bf16 are such sums where their definition says that terms are added in pairs, on targets
+ * without the instruction as well; the accumulator is then the bits of an f32.
  *
  * A word has the elements of `group` consecutive steps of the sum, 4 bytes or 2 halves. Sums of
  * integers wrap and are the same in any order and grouping, so this changes no bit. Steps after the
@@ -33,22 +37,23 @@ static const struct {
     fv_elem rows, columns;
     fv_expr_op op;
     bool swapped;
-} kinds[] = {{FV_U8, FV_I8, FV_X_DOT_U8_I8, false},    {FV_I8, FV_U8, FV_X_DOT_U8_I8, true},
-             {FV_I8, FV_I8, FV_X_DOT_I8_I8, false},    {FV_U8, FV_U8, FV_X_DOT_U8_U8, false},
-             {FV_I16, FV_I8, FV_X_DOT_I16_I16, false}, {FV_I16, FV_U8, FV_X_DOT_I16_I16, false},
-             {FV_I16, FV_I16, FV_X_DOT_I16_I16, false}};
+} kinds[] = {{FV_U8, FV_I8, FV_X_DOT_U8_I8, false},     {FV_I8, FV_U8, FV_X_DOT_U8_I8, true},
+             {FV_I8, FV_I8, FV_X_DOT_I8_I8, false},     {FV_U8, FV_U8, FV_X_DOT_U8_U8, false},
+             {FV_I16, FV_I8, FV_X_DOT_I16_I16, false},  {FV_I16, FV_U8, FV_X_DOT_I16_I16, false},
+             {FV_I16, FV_I16, FV_X_DOT_I16_I16, false}, {FV_BF16, FV_BF16, FV_X_DOT_BF16, false}};
 
 enum { NKINDS = sizeof kinds / sizeof *kinds };
 
 static bool find_kind(const fv_target *t, fv_elem rows, fv_elem columns, fv_dot *dot) {
     for (int i = 0; i < NKINDS; i++) {
-        if (kinds[i].rows != rows || kinds[i].columns != columns ||
-            !fv_instruction_has(t, kinds[i].op, FV_I32, FV_I32))
+        bool has = kinds[i].op == FV_X_DOT_BF16 || /* the order of the sum asks for it */
+                   fv_instruction_has(t, kinds[i].op, FV_I32, FV_I32);
+        if (kinds[i].rows != rows || kinds[i].columns != columns || !has)
             continue;
         dot->op = kinds[i].op;
         dot->swapped = kinds[i].swapped;
         dot->as = rows;
-        dot->group = kinds[i].op == FV_X_DOT_I16_I16 ? 2 : 4;
+        dot->group = fv_elem_bits(rows) == 16 ? 2 : 4;
         return true;
     }
     return false;
@@ -59,7 +64,7 @@ static fv_elem flipped(fv_elem e) {
 }
 
 static bool is_small(fv_elem e) {
-    return e == FV_U8 || e == FV_I8 || e == FV_I16;
+    return e == FV_U8 || e == FV_I8 || e == FV_I16 || e == FV_BF16;
 }
 
 /* The element of 8 or 16 bits from which the factor is converted; NULL: there is none. */
@@ -68,14 +73,17 @@ static fv_expr *small_element(fv_expr *factor) {
     return is ? factor->arg[0] : NULL;
 }
 
-/* The number of elements of the columns that are stored in a byte. */
+/* The number of elements of the columns that are stored in a byte; 1 of wider ones. */
 static int elements_in_byte(const fv_expr *columns) {
-    return 8 / fv_elem_bits((fv_elem)fv_x_stored(columns)->type.elem);
+    int bits = fv_elem_bits((fv_elem)fv_x_stored(columns)->type.elem);
+    return bits < 8 ? 8 / bits : 1;
 }
 
 static bool choose_kind(const fv_target *t, const fv_expr *rows, const fv_expr *columns,
                         fv_dot *dot) {
     fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
+    if (a == FV_BF16 || b == FV_BF16)
+        return find_kind(t, a, b, dot);
     bool may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
     /* small numbers without a sign are bytes of either kind */
     bool of_any = b == FV_U8 && elements_in_byte(columns) > 1;
@@ -116,6 +124,13 @@ static const fv_var *variable_of_words(const fv_expr *sum, const fv_expr *rows, 
     return part > 0.5 ? best : NULL;
 }
 
+/* The variable along which consecutive terms of a sum of pairs are; NULL: not all pairs are along
+ * it. */
+static const fv_var *pair_variable(const fv_expr *sum) {
+    const fv_var *k = sum->u.red.vars[sum->u.red.nvars - 1];
+    return k->dim->value % 2 == 0 ? k : NULL;
+}
+
 /* Are rows read as words where they are? */
 static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
     if (rows->op != FV_X_LOAD || rows->type.elem != dot->as || !runs_along(rows, dot->k))
@@ -131,7 +146,8 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_dot dot = {0}, none = {0};
     fv_dense copy;
     c->dot = none;
-    if (c->nsums > 1 || c->each || c->context.often || c->sum->type.elem != FV_I32)
+    bool pairs = c->sum->u.red.order == FV_ORDER_PAIRS;
+    if (c->nsums > 1 || c->each || c->context.often || (c->sum->type.elem != FV_I32 && !pairs))
         return;
     fv_expr *rows = small_element(c->a), *columns = small_element(c->b);
     if (!rows || !columns || !fv_is_laid_out(l, d, fv_all_steps(c), columns, c->column))
@@ -143,7 +159,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         return;
     }
     dot.parts = elements_in_byte(columns);
-    dot.k = variable_of_words(c->sum, rows, dot.group);
+    dot.k = pairs ? pair_variable(c->sum) : variable_of_words(c->sum, rows, dot.group);
     bool whole = dot.k && (dot.parts == 1 || dot.k->dim->value % (dot.group * dot.parts) == 0);
     dot.copies = whole && !is_direct(l, rows, &dot);
     if (!whole || (dot.copies && !fv_choose_copy(l, d, fv_all_steps(c), rows, dot.k, &copy))) {
@@ -231,7 +247,8 @@ fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *
     fv_takes(l, d->value, FV_WHY_dot_copies, name, fv_s(fv_elem_name(c->dot.as)));
     fv_value *v = fv_place_copy(l, op, d, "words", &copy);
     *fv_ptrmap_at(&l->added.padded, v) = v;
-    fv_expr *x = fv_x_convert(a, FV_I32, fv_x_load(a, fv_value_buf(a, v), copy.at));
+    fv_expr *x =
+        fv_x_convert(a, (fv_elem)c->sum->type.elem, fv_x_load(a, fv_value_buf(a, v), copy.at));
     fv_expr *sum = fv_x_reduce_like(a, c->sum, c->sum->u.red.nvars, c->sum->u.red.vars,
                                     fv_x_bin(a, FV_X_MUL, x, c->b));
     fv_expr *more = flips ? correction(l, d, c, small_element(c->b)) : NULL;

@@ -618,8 +618,9 @@ static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     for (int i = 0; i < t->c->nsums; i++) {
         fv_expr *at[FV_MAX_RANK];
         place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr)), at);
-        fv_kemit_memo(e, t->c->sums[i],
-                      fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums.buf, at)));
+        fv_expr *s = fv_x_load(e->arena, t->sums.buf, at); /* in pairs: the bits of a float */
+        s = fv_x_cast(e->arena, FV_X_BITCAST, (fv_elem)t->c->sums[i]->type.elem, s);
+        fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", s));
     }
 }
 

@@ -1,0 +1,44 @@
+# --relax: departures that make other definitions, of which all backends and targets compute the same bits.
+. "$(dirname "$0")/lib.sh"
+backends="jit interp c"
+cat >m.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..100
+const @w: bf16[6, 4] = [1.5,2,3,4,-5,6,0.375,8,9,-10,11,12,13,0.0625,15,16,1,2,-3,4,5,6,7,8]
+func @main(%x: bf16[n, 6], %r: bf16[n, 4]) -> (%y) {
+  %m = MatMul(%x, @w)
+  %a = Add(%m, %r)
+  %b = Relu(%a)
+  %y = Cast(%b) {to = 1}
+  return %y
+}
+T
+"$fovea" run m.fvir --dim n=3 --backend=jit >/dev/null 2>&1 || backends="interp c" # built without LLVM
+
+text() {
+    "$fovea" compile m.fvir --emit=definitions -o - "$@" 2>/dev/null | grep element
+}
+check 'values are rounded' 0 'bf16.max.f32.bf16.f32.bf16.sum k < 6: ' text
+check 'values are not rounded' 0 '= max..sum k < 6: ' text --relax=f16-intermediates
+check 'products in pairs' 0 'bf16.max.f32.bf16.f32.bf16.sum k < 6 in pairs: ' text --relax=bf16-products
+check 'both' 0 '= max..sum k < 6 in pairs: ' text --relax=bf16-products,f16-intermediates
+check 'a name that is none' 2 "no 'bf17-products'; there are f16-intermediates" "$fovea" compile m.fvir --relax=bf17-products -o m.fvk
+check 'the summary' 0 '^relaxed +bf16-products$' "$fovea" compile m.fvir --relax=bf16-products -o m.fvk
+check 'inspect' 0 '^relaxed +f16-intermediates$' "$fovea" inspect m.fvir --relax=f16-intermediates
+check 'inspect as JSON' 0 '"relaxed": "f16-intermediates"' "$fovea" inspect m.fvir --relax=f16-intermediates --json
+
+for relax in f16-intermediates bf16-products f16-intermediates,bf16-products; do
+    rm -rf ref
+    "$fovea" run m.fvir --dim n=29 --backend=interp --target=x86-64-v3 --relax=$relax -o ref/ >/dev/null
+    for target in x86-64-v4+avx512bf16 x86-64-v4 x86-64-v3 aarch64; do
+        check "$relax, interp, $target" 0 '1 of 1 outputs as expected' "$fovea" run m.fvir --dim n=29 --backend=interp --target=$target --relax=$relax --expect ref --atol=0 --rtol=0
+    done
+    for backend in $backends; do
+        check "$relax, $backend" 0 '1 of 1 outputs as expected' "$fovea" run m.fvir --dim n=29 --backend=$backend --target=native --relax=$relax --expect ref --atol=0 --rtol=0
+    done
+    "$fovea" compile m.fvir --relax=$relax --emit=definitions -o m.fvd >/dev/null
+    check "$relax, from the text" 0 '1 of 1 outputs as expected' "$fovea" run m.fvd --dim n=29 --expect ref --atol=0 --rtol=0
+    check "$relax, serial loops" 0 '1 of 1 outputs as expected' "$fovea" run m.fvd --dim n=29 --schedule=naive --backend=interp --expect ref --atol=0 --rtol=0
+done
+finish
