@@ -631,11 +631,20 @@ RULES(catalogue) {
     }
 }
 
+/* Does a definition of that name expand the op? An op with several expansions has its name, followed
+ * by "In" and more. */
+static bool expands(const fv_opdef *d, const char *name) {
+    size_t n = strlen(d->name);
+    return d->body ? !strcmp(d->body, name)
+                   : d->decompose && !strncmp(d->name, name, n) &&
+                         (!name[n] || !strncmp(name + n, "In", 2));
+}
+
 /* The op whose meaning it is, and whose attributes it may name; NULL: a definition for others. */
 static const fv_opdef *meant_by(const char *name) {
     for (int i = 0; fv_op_families[i]; i++)
         for (const fv_opdef *d = fv_op_families[i]; d->name; d++)
-            if (d->body ? !strcmp(d->body, name) : d->decompose && !strcmp(d->name, name))
+            if (expands(d, name))
                 return d;
     return NULL;
 }
