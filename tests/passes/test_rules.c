@@ -631,7 +631,7 @@ RULES(catalogue) {
     }
 }
 
-/* Does a definition of that name expand the op? An op with several expansions has its name, followed
+/* Does a definition of that name expand the op? A further expansion of an op has its name, followed
  * by "In" and more. */
 static bool expands(const fv_opdef *d, const char *name) {
     size_t n = strlen(d->name);
