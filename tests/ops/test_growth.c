@@ -14,7 +14,8 @@
 
 TestSuite(growth, .init = open_session, .fini = close_session);
 
-enum { LAYERS = SAMPLE_HAS_ASAN ? 96 : 320 }; /* several times what one kernel takes of a chain */
+/* Several times the layers of a chain that one kernel takes: below that, its cost grows faster. */
+enum { LAYERS = SAMPLE_HAS_ASAN ? 160 : 320 };
 
 typedef struct family {
     const char *name, *head; /* declarations and parameters */
@@ -90,6 +91,8 @@ static cost compile(const char *text) {
 Test(growth, linear) {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         const family *f = &families[i];
+        if (!sample_has("growth", i, 1, 3))
+            continue;
         cost once = compile(model_of(f, LAYERS)), twice = compile(model_of(f, 2 * LAYERS));
         cr_expect(twice.allocations <= 2.2 * once.allocations,
                   "%s: %g allocations, of twice the layers %g", f->name, once.allocations,
