@@ -535,6 +535,33 @@ void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
     (void)fv_x_rewrite(&r, x);
 }
 
+typedef struct hoistable {
+    const fv_kemit *e;
+    fv_expr **found;
+    int n, most;
+} hoistable;
+
+static fv_expr *is_known(fv_x_rewriter *r, fv_expr *x) {
+    const hoistable *h = r->user;
+    return emitted(h->e, x) ? x : NULL;
+}
+
+static fv_expr *note_hoistable(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    hoistable *h = r->user;
+    if (x->op == FV_X_REDUCE && h->n < h->most && is_bound(h->e, x))
+        h->found[h->n++] = x;
+    (void)args;
+    return x;
+}
+
+int fv_kemit_hoistable(const fv_kemit *e, const fv_expr *x, int most, fv_expr **found) {
+    hoistable h = {.e = e, .found = found, .most = most};
+    fv_x_rewriter r = {
+        .arena = e->l->exprs, .before = is_known, .after = note_hoistable, .user = &h};
+    (void)fv_x_rewrite(&r, x);
+    return h.n;
+}
+
 static bool is_costly(const fv_expr *x) {
     return x->op == FV_X_DIV || x->op == FV_X_SQRT || fv_expr_op_is_math((fv_expr_op)x->op);
 }

@@ -132,6 +132,9 @@ fv_kmark fv_kemit_mark(const fv_kemit *e);
 void fv_kemit_release(fv_kemit *e, fv_kmark m);
 /* Emits all reductions of x whose variables are bound; later uses find their values in the memo. */
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
+/* Lists the first reductions, at most `most`, that fv_kemit_hoist would emit, in its order. Returns
+ * their number. */
+int fv_kemit_hoistable(const fv_kemit *e, const fv_expr *x, int most, fv_expr **found);
 /* Emits the expensive subexpressions of x that do not depend on v, the variable of a loop that will
  * be opened. */
 void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v);

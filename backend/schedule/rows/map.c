@@ -7,7 +7,9 @@
  * map: rows are tasks (several rows a task if they are short), and the last axis is a vector loop.
  * Reductions that do not depend on it are computed once per row, as softmax and the norms need, and
  * by several chains if they run over contiguous elements:
- *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body */
+ *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body
+ * Each sum of several short rows of a task is computed before the next sum:
+ *     for i: m[i] = max k: ...    for i: s[i] = sum k: ...    for i: vector j: y[i, j] = body */
 #include "backend/schedule/rows/map.h"
 
 #include <string.h>
@@ -20,10 +22,15 @@
 #include "backend/schedule/rows/keep.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
+#include "ir/expr/visit.h"
 
 /* Numbers of elements of a task. LEAST_VECTOR: the least width of a task that has a part of a row
  * only; each such task computes the sums of the row again. */
 enum { LEAST_VECTOR = 256, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
+/* The most rows and elements of a block of rows; the most sums that are computed for a block.
+ * LONG: rows of this length are computed one after the other, since the latency of a sum is little
+ * compared with its terms; COSTLY: terms with elementary functions count so many times. */
+enum { MOST_ROWS = 32, BLOCK = 4096, MAX_SUMS = 8, LONG = 1280, COSTLY = 3 };
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
@@ -105,19 +112,33 @@ fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
                      ranged ? e->range.hi : fv_kemit_dim(e, v->dim));
 }
 
-/* Opens loops over the axis: a parallel one over blocks of `rows`, and one over the rows of a
- * block. */
-static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
+/* The innermost loop around a row, over several rows of a task. */
+typedef struct row_loop {
+    int axis; /* -1: there is no such loop */
+    fv_expr *lo, *hi;
+    int64_t most; /* the most iterations that it has */
+} row_loop;
+
+/* Opens a parallel loop over blocks of `rows`, and returns the loop over the rows of a block. */
+static row_loop open_tasks(fv_kemit *e, int axis, int64_t rows) {
+    fv_var *v = e->def->index[axis];
     fv_expr *size = fv_kemit_dim(e, v->dim), *r = fv_x_int(e->arena, rows);
     fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
                                fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, rows - 1)), r);
     fv_expr *block = fv_kb_for(&e->b, FV_PARALLEL, "block", fv_x_int(e->arena, 0), blocks, 1);
     fv_expr *lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, block, r));
     fv_expr *hi = fv_x_bin(e->arena, FV_X_MIN, size, fv_x_bin(e->arena, FV_X_ADD, lo, r));
-    return open_axis(e, FV_SERIAL, v, lo, fv_kb_let(&e->b, "hi", hi));
+    return (row_loop){axis, lo, fv_kb_let(&e->b, "hi", hi), rows};
 }
 
-void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
+static fv_expr *open_rows(fv_kemit *e, const row_loop *rows) {
+    return open_axis(e, FV_SERIAL, e->def->index[rows->axis], rows->lo, rows->hi);
+}
+
+/* Opens the loops around rows, as fv_open_outer does, but not the innermost one if it is serial,
+ * which it returns. */
+static row_loop open_around(fv_kemit *e, const bool *inside, int64_t work, int64_t task,
+                            fv_expr **index) {
     const fv_definition *d = e->def;
     int64_t rows = task / work;
     int first = d->rank; /* axes from this one on are inside a task */
@@ -135,6 +156,7 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
         blocked--;
     fv_expr *zero = fv_x_int(e->arena, 0);
     bool parallel = false, any = false;
+    row_loop inner = {.axis = -1};
     for (int i = 0; i < d->rank; i++) {
         if (inside[i])
             continue;
@@ -145,22 +167,35 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
         }
         any = true;
         parallel |= i < first;
+        if (inner.axis >= 0)
+            index[inner.axis] = open_rows(e, &inner);
+        inner.axis = -1;
         if (i == blocked && rows > 1)
-            index[i] = open_rows(e, d->index[i], rows);
+            inner = open_tasks(e, i, rows);
+        else if (i < first)
+            index[i] = fv_open_axis(e, FV_PARALLEL, d->index[i]);
         else
-            index[i] = fv_open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i]);
+            inner = (row_loop){i, zero, fv_kemit_dim(e, d->index[i]->dim), d->index[i]->dim->hi};
     }
     if (parallel)
         fv_takes(e->l, d->value, FV_WHY_tasks_rows, fv_n(task / work > 1 ? task / work : 1),
                  fv_n(work));
     else if (any)
         fv_declines(e->l, d->value, FV_WHY_tasks_one, fv_n(work), fv_n(task));
+    return inner;
+}
+
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
+    row_loop inner = open_around(e, inside, work, task, index);
+    if (inner.axis >= 0)
+        index[inner.axis] = open_rows(e, &inner);
 }
 
 /* ---- a row ---- */
 
-static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
     const fv_definition *d = e->def;
+    (void)unused;
     fv_kmark m = fv_kemit_mark(e);
     int before = e->b.depth, known = e->scope.nmemo;
     const fv_pass *last = fv_kemit_pass(e, NULL);
@@ -198,23 +233,115 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
         fv_declines(e->l, e->def->value, FV_WHY_keep_long, fv_d(length), fv_n(w->task));
 }
 
-void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+typedef void emits(fv_kemit *e, fv_row *w, fv_value *value, void *user);
+
+/* Emits code for a row or several rows. If a broadcast may have one element along the row, a copy
+ * of the code that need not test for it pays. */
+static void emit_either(fv_kemit *e, fv_row *w, fv_value *value, emits *emit, void *user) {
     const fv_definition *d = e->def;
-    fv_row_start(e, w, value);
-    /* if a broadcast may have one element along the row, a copy of the loop that need not test for
-     * it pays */
     bool ask = w->vector >= 0 && !w->alone && !w->asked;
     fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
     if (plain) {
         fv_kb_if(&e->b, plain);
         e->loop.plain = d->index[w->vector];
-        emit_row(e, w, value);
+        emit(e, w, value, user);
         e->loop.plain = NULL;
         fv_kb_else(&e->b);
     }
-    emit_row(e, w, value);
+    emit(e, w, value, user);
     if (plain)
         fv_kb_end(&e->b);
+}
+
+void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+    fv_row_start(e, w, value);
+    emit_either(e, w, value, emit_row, NULL);
+}
+
+/* ---- a block of rows ---- */
+
+/* Rows of a task, whose sums are computed one after the other, each for all rows before the next
+ * one, so that the latencies of different rows overlap. */
+typedef struct row_block {
+    row_loop rows;
+    int64_t most; /* the most rows of a block */
+    int n;
+    fv_expr *sum[MAX_SUMS];
+    fv_buf *of_rows[MAX_SUMS]; /* a tile with an element for each row of the block */
+} row_block;
+
+/* Opens a loop over the rows of a block, in which the first n sums of the row are known. Returns
+ * the number of the row within its block. */
+static fv_expr *open_block_row(fv_kemit *e, fv_row *w, const row_block *b, int n) {
+    fv_expr *row = w->index[b->rows.axis] = open_rows(e, &b->rows);
+    fv_expr *at = fv_x_bin(e->arena, FV_X_SUB, row, b->rows.lo);
+    for (int i = 0; i < n; i++)
+        fv_kemit_memo(e, b->sum[i], fv_x_load(e->arena, b->of_rows[i], &at));
+    return at;
+}
+
+static void emit_block(fv_kemit *e, fv_row *w, fv_value *value, void *user) {
+    row_block b = *(const row_block *)user;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    if (b.rows.most > b.most) {
+        fv_expr *step = fv_x_int(e->arena, b.most), *hi = b.rows.hi;
+        b.rows.lo = fv_kb_for(&e->b, FV_SERIAL, "from", b.rows.lo, hi, b.most);
+        hi = fv_x_bin(e->arena, FV_X_MIN, hi, fv_x_bin(e->arena, FV_X_ADD, b.rows.lo, step));
+        b.rows.hi = fv_kb_let(&e->b, "to", hi);
+    }
+    int inside = e->b.depth;
+    for (int i = 0; i < b.n; i++)
+        b.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)b.sum[i]->type.elem, 1, &b.most, NULL);
+    for (int i = 0; i <= b.n; i++) {
+        fv_expr *at = open_block_row(e, w, &b, i);
+        fv_row_start(e, w, value);
+        if (i < b.n)
+            fv_kb_store(&e->b, b.of_rows[i], &at, fv_kemit_expr(e, b.sum[i]), NULL);
+        else
+            emit_row(e, w, value, NULL);
+        while (e->b.depth > inside)
+            fv_kb_end(&e->b);
+        fv_kemit_release(e, m);
+    }
+    while (e->b.depth > depth)
+        fv_kb_end(&e->b);
+    w->sums = true;
+}
+
+static bool has_math(const fv_kemit *e) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(e->l->exprs, e->def->body); (x = fv_x_next(&v));)
+        if (fv_expr_op_is_math((fv_expr_op)x->op))
+            return true;
+    return false;
+}
+
+/* Returns the most rows of a block: its elements are in the first-level cache for all sums. */
+static int64_t most_rows(const fv_kemit *e, int vector, const row_loop *rows) {
+    int64_t length = e->def->index[vector]->dim->hi;
+    if (length < 1 || length >= LONG / (has_math(e) ? COSTLY : 1))
+        return 1;
+    int64_t most = rows->most < MOST_ROWS ? rows->most : MOST_ROWS;
+    return BLOCK / length < most ? BLOCK / length : most;
+}
+
+/* Emits the rows of a task in blocks. Returns false, and emits nothing, if a task has one row, or
+ * if a row is long or has fewer than two sums: the only sum of a row overlaps with the next row
+ * anyway. */
+static bool emit_blocks(fv_kemit *e, fv_row *w, fv_value *value, const row_loop *rows) {
+    const fv_definition *d = e->def;
+    if (rows->axis < 0 || w->vector < 0)
+        return false;
+    row_block b = {.rows = *rows, .most = most_rows(e, w->vector, rows)};
+    fv_kmark m = fv_kemit_mark(e);
+    fv_kemit_bind(e, d->index[rows->axis], rows->lo);
+    b.n = b.most > 1 ? fv_kemit_hoistable(e, d->body, MAX_SUMS, b.sum) : 0;
+    fv_kemit_release(e, m);
+    if (b.n < 2)
+        return false;
+    emit_either(e, w, value, emit_block, &b);
+    return true;
 }
 
 /* ---- the schedule ---- */
@@ -258,8 +385,12 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
         inside[p->vector] = true;
     fv_row w = {
         .vector = p->vector, .alone = p->alone, .task = p->task, .index = index, .at = p->vector};
-    fv_open_outer(&e, inside, fv_work_of_row(d, p->vector, p->task), p->task, index);
-    fv_emit_row(&e, &w, s->value);
+    row_loop rows = open_around(&e, inside, fv_work_of_row(d, p->vector, p->task), p->task, index);
+    if (!emit_blocks(&e, &w, s->value, &rows)) {
+        if (rows.axis >= 0)
+            index[rows.axis] = open_rows(&e, &rows);
+        fv_emit_row(&e, &w, s->value);
+    }
     while (e.b.depth)
         fv_kb_end(&e.b);
     if (p->vector < 0)
