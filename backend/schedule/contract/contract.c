@@ -26,6 +26,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/steps.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
@@ -434,16 +435,11 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
     return depth < steps ? depth : steps;
 }
 
-/* Is b computed from panels whose steps are those of one variable, of a known number? */
-static bool computes_panels(const fv_contraction *c) {
-    return c->panels.computed && !c->blocks.sum && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
-}
-
 /* Is b computed once for all tiles of a block of rows, and stored on the stack? */
 static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
                     int64_t depth) {
     int64_t most = FV_MOST_SUMS / fv_tile_plan_width(c, plan);
-    return computes_panels(c) && depth <= most && block <= most;
+    return fv_computes_panels(c) && depth <= most && block <= most;
 }
 
 /* Can the sum be divided into parts that all tiles of a block take before the next part? The lines
@@ -467,7 +463,7 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction
         bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
         plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
-        if (computes_panels(c))
+        if (fv_computes_panels(c))
             plan->depth = unpack_depth(target, c, plan, steps);
         block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
     }
@@ -677,7 +673,7 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_tile one = *t;
     one.plan.depth = 0;
     one.from = one.prefetch.whole = NULL;
-    one.unpacked = NULL;
+    one.made.unpacked = NULL;
     one.rows.done = integer(t->e, 0);
     one.i0 = first;
     fv_tile_multiply(&one, rows);

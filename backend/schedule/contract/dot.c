@@ -25,8 +25,8 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/why.h"
-#include "backend/schedule/contract/contract.h"
 #include "backend/schedule/contract/lay_out.h"
+#include "backend/schedule/contract/tile.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/expr/instruction.h"
 #include "ir/expr/rewrite.h"

@@ -398,6 +398,38 @@ static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
     return keep_load(k, x);
 }
 
+/* The integer of less than a byte, shifted out of a byte, that x is converted from without changing
+ * its value; NULL: x is something else. */
+static const fv_expr *shifted_out(const fv_expr *x) {
+    const fv_expr *small = x->op == FV_X_CONVERT ? x->arg[0] : x;
+    const fv_elem e = (fv_elem)small->type.elem;
+    bool is = small->op == FV_X_BITCAST && fv_elem_is_packed(e) && fv_elem_is_int(e) &&
+              small->arg[0]->op == FV_X_AND && small->arg[0]->arg[0]->op == FV_X_SHR;
+    bool keeps =
+        small == x || x->type.elem == FV_I8 || (x->type.elem == FV_U8 && !fv_elem_is_signed(e));
+    return is && keeps ? small : NULL;
+}
+
+/* Converts an integer of less than a byte to i32 with fewer instructions: i32(bits_u4(b >> 4 & 15))
+ * is i32(b) >> 4 & 15, and for i4 it is i32(b) << 24 >> 28. */
+static fv_expr *convert_byte(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    fv_arena *a = r->arena;
+    bool is = x->op == FV_X_CONVERT && x->type.elem == FV_I32;
+    const fv_expr *small = is ? shifted_out(args[0]) : NULL;
+    if (!small)
+        return NULL;
+    const int bits = fv_elem_bits((fv_elem)small->type.elem);
+    const fv_expr *shifted = small->arg[0]->arg[0];
+    fv_expr *byte = fv_x_convert(a, FV_I32, shifted->arg[0]),
+            *shift = fv_x_convert(a, FV_I32, shifted->arg[1]);
+    if (!fv_elem_is_signed((fv_elem)small->type.elem))
+        return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_SHR, byte, shift),
+                        fv_x_const_int(a, FV_I32, (1 << bits) - 1));
+    fv_expr *rest = fv_x_const_int(a, FV_I32, 32 - bits);
+    return fv_x_bin(a, FV_X_SHR, fv_x_bin(a, FV_X_SHL, byte, fv_x_bin(a, FV_X_SUB, rest, shift)),
+                    rest);
+}
+
 /* The factor as an expression over panels of its constants, if these have fewer bytes than the
  * factor; otherwise NULL. d NULL: only checks that, and makes no panels. */
 static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_expr *factor,
@@ -418,7 +450,7 @@ static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_ex
     if (!d)
         return factor;
     k.d = d;
-    fv_x_rewriter make = {.arena = l->exprs, .before = keep, .user = &k};
+    fv_x_rewriter make = {.arena = l->exprs, .before = keep, .after = convert_byte, .user = &k};
     factor = fv_x_rewrite(&make, factor);
     return k.failed ? NULL : factor;
 }

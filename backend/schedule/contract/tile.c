@@ -14,6 +14,7 @@
 
 #include "backend/lowering/weights.h"
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/steps.h"
 
 /* ---- loops around tiles ---- */
 
@@ -39,24 +40,6 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     t->prefetch.next = one ? panel : fv_kb_let(&e->b, "next", after);
 }
 
-/* Can weights be prefetched? While a tile computes, it prefetches weights that are read later. Each
- * tile of a block of rows reads the whole panel once: the t-th of T complete tiles prefetches the
- * t-th part of the next panel, so that memory is busy all the time, and each tile prefetches the
- * elements that are `near` bytes later in this panel, which are in the second-level cache by then.
- * If there is at most one complete tile, it prefetches what is `far` bytes later, which near the
- * end of a panel is in the next panels. That distance suits main memory: data in the last cache
- * arrive no earlier with it, and may be evicted from a first-level cache before they are read, so
- * for these `near` bytes are used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to
- * 113). Weights that all stay in the second-level cache become slower by any prefetch, since they
- * would be loaded into the first level twice. */
-bool fv_can_prefetch(const fv_contraction *c) {
-    const fv_expr *sum = fv_all_steps(c);
-    bool known = c->packed && !c->panels.made_in_run;
-    for (int i = 0; i < sum->u.red.nvars && known; i++)
-        known = fv_dim_is_const(sum->u.red.vars[i]->dim);
-    return known;
-}
-
 /* The number of steps of the sum over its variables from the i-th on, whose extents are
  * constant. */
 static int64_t steps_from(const fv_contraction *c, int i) {
@@ -75,6 +58,16 @@ static int64_t first_steps(const fv_contraction *c) {
 /* panels of up to this fraction (1 / SMALL_PANELS) of the first-level cache are not prefetched */
 enum { SMALL_PANELS = 4 };
 
+/* While a tile computes, it prefetches weights that are read later. Each
+ * tile of a block of rows reads the whole panel once: the t-th of T complete tiles prefetches the
+ * t-th part of the next panel, so that memory is busy all the time, and each tile prefetches the
+ * elements that are `near` bytes later in this panel, which are in the second-level cache by then.
+ * If there is at most one complete tile, it prefetches what is `far` bytes later, which near the
+ * end of a panel is in the next panels. That distance suits main memory: data in the last cache
+ * arrive no earlier with it, and may be evicted from a first-level cache before they are read, so
+ * for these `near` bytes are used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to
+ * 113). Weights that all stay in the second-level cache become slower by any prefetch, since they
+ * would be loaded into the first level twice. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_of(l->target);
@@ -133,18 +126,6 @@ void fv_open_steps(fv_tile *t) {
 
 /* ---- a tile ---- */
 
-static void bind_column(fv_tile *t, fv_expr *c) {
-    fv_kemit *e = t->e;
-    fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
-    if (t->block.axis)
-        fv_kemit_bind(e, t->block.axis, binary(e, FV_X_ADD, t->block.left, c));
-    if (!t->c->packed)
-        return;
-    const fv_panels *p = &t->c->panels;
-    fv_kemit_bind(e, p->column, c);
-    fv_kemit_bind(e, p->panel_index, t->panel);
-}
-
 static void bind_row(fv_tile *t, fv_expr *r) {
     if (t->c->row >= 0)
         fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
@@ -154,7 +135,7 @@ static void bind_row(fv_tile *t, fv_expr *r) {
 
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
     bind_row(t, r);
-    bind_column(t, c);
+    fv_tile_bind_column(t, c);
 }
 
 /* The number of rows of a panel for that many steps of the sum. */
@@ -269,38 +250,25 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
-/* Opens the loops over the steps of the sum; returns the variable of the innermost one. */
-static fv_expr *open_sum(fv_tile *t) {
-    fv_kemit *e = t->e;
-    const fv_expr *sum = t->c->sum;
-    fv_expr *k = NULL;
-    for (int i = 0; i < sum->u.red.nvars; i++) {
-        fv_var *v = sum->u.red.vars[i];
-        fv_expr *n = t->only.steps[1] ? t->only.steps[1] : fv_kemit_dim(e, v->dim);
-        fv_expr *from = t->only.steps[0] ? t->only.steps[0] : integer(e, 0), *to = n;
-        if (t->from && !i) { /* parts are of the outermost variable */
-            from = t->from;
-            to = binary(e, FV_X_ADD, from, integer(e, t->plan.depth));
-            to = first_steps(t->c) % t->plan.depth ? binary(e, FV_X_MIN, to, n) : to;
-        }
-        k = fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1);
-        fv_kemit_bind(e, v, k);
-    }
-    return k;
+static void close_loops(fv_tile *t, int depth) {
+    while (t->e->b.depth > depth)
+        fv_kb_end(&t->e->b);
 }
 
 void fv_tile_unpack(fv_tile *t) {
     fv_kemit *e = t->e;
     const int width = fv_tile_width(t);
-    t->unpacked = fv_kb_tile(&e->b, "unpacked", (fv_elem)t->c->sum->type.elem, 2,
-                             (int64_t[]){t->plan.depth, width}, NULL);
+    t->made.unpacked = fv_kb_tile(&e->b, "unpacked", (fv_elem)t->c->sum->type.elem, 2,
+                                  (int64_t[]){t->plan.depth, width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *k = open_sum(t), *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
-    bind_column(t, c);
+    int outer = e->b.depth;
+    fv_expr *k = fv_open_row_of_panel(t, fv_open_rows_of_panel(t)),
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    fv_tile_bind_column(t, c);
+    fv_bind_shared(t, c);
     fv_expr *at[2] = {binary(e, FV_X_SUB, k, t->from), c};
-    fv_kb_store(&e->b, t->unpacked, at, fv_kemit_expr(e, t->c->b), NULL);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
+    fv_kb_store(&e->b, t->made.unpacked, at, fv_kemit_expr(e, t->c->b), NULL);
+    close_loops(t, outer);
     fv_kemit_release(e, m);
 }
 
@@ -350,33 +318,35 @@ static fv_expr *add_product(const fv_tile *t, fv_expr *a, fv_expr *b, fv_expr *s
     return fv_x_dot(t->e->arena, dot->op, dot->swapped ? b : a, dot->swapped ? a : b, sum);
 }
 
-/* Computes sums[first + r, c] for `rows` rows. `edge`: not all columns exist. */
-static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
+/* Computes b for step k of the sum and the columns of the tile, or loads what was computed in
+ * advance. `edge`: not all columns exist. */
+static fv_buf *columns_of_step(fv_tile *t, fv_expr *k, bool edge) {
     fv_kemit *e = t->e;
-    const fv_expr *sum = t->c->sum;
     const int width = fv_tile_width(t);
-    fv_elem type = (fv_elem)sum->type.elem;
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, width},
-                             t->from ? NULL : fv_x_const(e->arena, type, 0));
-    if (t->from)
-        move_sums(t, acc, first, rows, FROM_SUMS);
-    fv_buf *near = t->plan.copies ? copy_rows(t, first, rows) : NULL;
-    fv_kmark outer = fv_kemit_mark(e);
-    fv_expr *k = open_sum(t);
-    fv_buf *b = fv_kb_tile(&e->b, "b", type, 1, (int64_t[]){width}, NULL);
+    fv_buf *b = fv_kb_tile(&e->b, "b", (fv_elem)t->c->sum->type.elem, 1, (int64_t[]){width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
-    bind_column(t, c);
-    e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
-    fv_expr *unpacked[2] = {t->unpacked ? binary(e, FV_X_SUB, k, t->from) : NULL, c};
-    fv_kb_store(
-        &e->b, b, &c,
-        t->unpacked ? fv_x_load(e->arena, t->unpacked, unpacked) : fv_kemit_expr(e, t->c->b), NULL);
-    e->guard = NULL;
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *x;
+    fv_tile_bind_column(t, c);
+    if (t->made.unpacked) {
+        x = fv_x_load(e->arena, t->made.unpacked,
+                      (fv_expr *[]){binary(e, FV_X_SUB, k, t->from), c});
+    } else {
+        fv_bind_shared(t, c);
+        e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
+        x = fv_kemit_expr(e, t->c->b);
+        e->guard = NULL;
+    }
+    fv_kb_store(&e->b, b, &c, x, NULL);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
-    if (t->prefetch.ahead)
-        prefetch(t, rows == t->plan.mr);
+    return b;
+}
+
+/* Adds the products of step k to acc[r, c], for `rows` rows from `first` on. near: a copy of these
+ * rows, or NULL. */
+static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, const fv_buf *b,
+                         fv_buf *near, fv_expr *k, bool edge) {
+    fv_kemit *e = t->e;
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *a = t->c->each ? NULL
@@ -384,21 +354,40 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
                      ? fv_x_load(e->arena, near, (fv_expr *[]){r, binary(e, FV_X_SUB, k, t->from)})
                      : fv_kemit_expr(e, t->c->a);
     a = a ? fv_kb_let(&e->b, "a", a) : NULL;
-    c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
     if (!a) {
-        bind_column(t, c);
+        fv_tile_bind_column(t, c);
         e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
         a = fv_kemit_expr(e, t->c->a);
         e->guard = NULL;
     }
     fv_expr *at[2] = {r, c};
-    fv_expr *term = fv_x_load(e->arena, b, &c), *so_far = fv_x_load(e->arena, acc, at);
+    fv_expr *term = fv_x_load(e->arena, (fv_buf *)b, &c), *so_far = fv_x_load(e->arena, acc, at);
     fv_kb_store(&e->b, acc, at, add_product(t, a, term, so_far), NULL);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-    for (int i = 0; i < sum->u.red.nvars; i++)
-        fv_kb_end(&e->b);
-    fv_kemit_release(e, outer);
+}
+
+/* Computes sums[first + r, c] for `rows` rows. `edge`: not all columns exist. */
+static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
+    fv_kemit *e = t->e;
+    fv_elem type = (fv_elem)t->c->sum->type.elem;
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, fv_tile_width(t)},
+                             t->from ? NULL : fv_x_const(e->arena, type, 0));
+    if (t->from)
+        move_sums(t, acc, first, rows, FROM_SUMS);
+    fv_buf *near = t->plan.copies ? copy_rows(t, first, rows) : NULL;
+    fv_kmark m = fv_kemit_mark(e);
+    const int outer = e->b.depth;
+    const bool whole = rows == t->plan.mr, together = fv_steps_of_row(t) > 1;
+    fv_expr *k = fv_open_rows_of_panel(t);
+    if (t->prefetch.ahead && together)
+        prefetch(t, whole);
+    k = fv_open_row_of_panel(t, k);
+    const fv_buf *b = columns_of_step(t, k, edge);
+    if (t->prefetch.ahead && !together)
+        prefetch(t, whole);
+    add_products(t, acc, first, rows, b, near, k, edge);
+    close_loops(t, outer);
+    fv_kemit_release(e, m);
     move_sums(t, acc, first, rows, TO_SUMS);
 }
 
@@ -416,11 +405,6 @@ static void open_variables(fv_tile *t, const fv_expr *sum, int from, int to) {
     }
 }
 
-static void close_loops(fv_tile *t, int depth) {
-    while (t->e->b.depth > depth)
-        fv_kb_end(&t->e->b);
-}
-
 /* Adds the products of the current step within a block to part[r, c], for `rows` rows from `first`
  * on. */
 static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
@@ -429,7 +413,7 @@ static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
     fv_buf *b = fv_kb_tile(&e->b, "b", (fv_elem)t->c->sum->type.elem, 1, (int64_t[]){width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
-    bind_column(t, c);
+    fv_tile_bind_column(t, c);
     fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
@@ -477,7 +461,7 @@ static void add_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first, int
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_kemit_invariants(e, blocks->term, e->def->index[t->c->column]);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
-    bind_column(t, c);
+    fv_tile_bind_column(t, c);
     fv_kemit_memo(e, blocks->part, fv_x_load(e->arena, part, (fv_expr *[]){r, c}));
     fv_buf *sums = place_sum(t, acc, first, r, c, index);
     fv_expr *x = fv_kemit_expr(e, blocks->term->arg[0]),
@@ -604,7 +588,7 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     if (t->plan.outlined)
         fv_kb_outline(&e->b);
     t->prefetch.ahead = NULL;
-    if ((t->plan.far || (t->plan.near && t->prefetch.whole)) && !t->unpacked)
+    if ((t->plan.far || (t->plan.near && t->prefetch.whole)) && !t->made.unpacked)
         plan_prefetch(t);
     multiply_columns(t, rows);
     if (t->plan.outlined)
@@ -633,7 +617,7 @@ static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, f
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
     bind_row(t, r);
-    bind_column(t, c);
+    fv_tile_bind_column(t, c);
     if (t->c->row >= 0)
         index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
     index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);

@@ -108,6 +108,19 @@ typedef struct fv_tile_only {
     fv_expr *steps[2]; /* the steps of the sum that are computed; NULL: all steps */
 } fv_tile_only;
 
+enum { FV_MAX_SHARED = 4 };
+
+/* What is computed of b before the steps that use it. */
+typedef struct fv_tile_made {
+    /* [step, column]: elements of b that were computed in advance; NULL: there are none */
+    fv_buf *unpacked;
+    /* the subexpressions of b that all steps share, or all steps of a block; their elements for the
+     * columns of the tile */
+    const fv_expr *shared[FV_MAX_SHARED];
+    fv_buf *of_columns[FV_MAX_SHARED];
+    int n;
+} fv_tile_made;
+
 /* A callback that stores the result at that index; the sums have been made available to the
  * epilogue. */
 typedef struct fv_tile_put {
@@ -130,8 +143,7 @@ typedef struct fv_tile {
     /* the first step of the current block of `depth` steps; NULL: all steps are computed at once */
     fv_expr *from;
     fv_tile_prefetch prefetch;
-    /* [step, column]: elements of b that were computed in advance; NULL: there are none */
-    fv_buf *unpacked;
+    fv_tile_made made;
     fv_tile_put put;
 } fv_tile;
 
@@ -151,9 +163,6 @@ static inline const fv_expr *fv_all_steps(const fv_contraction *c) {
 static inline fv_elem fv_sum_elem(const fv_contraction *c) {
     return (fv_elem)(c->blocks.sum ? c->blocks.sum : c->sum)->type.elem;
 }
-/* Can the next part of the factor with the columns be prefetched? It can if its panels are a
- * constant. */
-bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
 /* Sets near, far and outlined of the plan for a tile of c to the target's defaults, in the kernel
  * of op. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,

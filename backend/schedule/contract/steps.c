@@ -1,0 +1,217 @@
+/* steps.c - see steps.h. A factor b that is computed from packed constants has the same scales and
+ * zero points in all steps of a block, and several steps in each byte:
+ *
+ *     for block < 24:
+ *       scale[c] = s[block, j0 + c]                       registers
+ *       for k0 = 16 * block to 16 * (block + 1):
+ *         unroll step < 2: k = 2 * k0 + step
+ *           b[c] = f32((q[k0, j0 + c] >> 4 * step & 15) - 8) * scale[c]
+ *
+ * The elements of b and the order of their products are those of a single loop over k. */
+#include "backend/schedule/contract/steps.h"
+
+#include "backend/schedule/common/blocks.h"
+#include "ir/expr/visit.h"
+
+bool fv_can_prefetch(const fv_contraction *c) {
+    const fv_expr *sum = fv_all_steps(c);
+    bool known = c->packed && !c->panels.made_in_run;
+    for (int i = 0; i < sum->u.red.nvars && known; i++)
+        known = fv_dim_is_const(sum->u.red.vars[i]->dim);
+    return known;
+}
+
+bool fv_computes_panels(const fv_contraction *c) {
+    return c->panels.computed && !c->blocks.sum && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
+}
+
+void fv_tile_bind_column(fv_tile *t, fv_expr *c) {
+    fv_kemit *e = t->e;
+    fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
+    if (t->block.axis)
+        fv_kemit_bind(e, t->block.axis, binary(e, FV_X_ADD, t->block.left, c));
+    if (!t->c->packed)
+        return;
+    const fv_panels *p = &t->c->panels;
+    fv_kemit_bind(e, p->column, c);
+    fv_kemit_bind(e, p->panel_index, t->panel);
+}
+
+/* Are all steps computed here, from the panels? */
+static bool is_computed_now(const fv_tile *t) {
+    return fv_computes_panels(t->c) && !t->made.unpacked && !t->only.steps[1];
+}
+
+/* If the steps are computed in parts: is a part a number of complete groups of n steps? */
+static bool are_in_parts(const fv_tile *t, int64_t n) {
+    return !t->from ||
+           (t->plan.depth % n == 0 && t->c->sum->u.red.vars[0]->dim->value % t->plan.depth == 0);
+}
+
+int64_t fv_steps_of_row(const fv_tile *t) {
+    const int64_t steps = t->c->panels.steps;
+    bool whole = is_computed_now(t) && t->c->sum->u.red.vars[0]->dim->value % steps == 0 &&
+                 are_in_parts(t, steps);
+    return whole ? steps : 1;
+}
+
+/* The divisor n if x is `k floordiv n`; otherwise 0. */
+static int64_t divisor(const fv_expr *x, const fv_var *k) {
+    int64_t n;
+    bool is = x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == k &&
+              fv_x_is_int(x->arg[1], &n) && n > 0;
+    return is ? n : 0;
+}
+
+/* The number of consecutive steps in which b is computed with the same scales and zero points; 0:
+ * there is no such number, or these are the same in all steps. */
+static int64_t steps_of_block(fv_arena *a, const fv_contraction *c) {
+    int64_t least = 0;
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, c->b); (x = fv_x_next(&v));) {
+        int64_t n = divisor(x, c->sum->u.red.vars[0]);
+        if (n > c->panels.steps && (!least || n < least))
+            least = n;
+    }
+    return least % c->panels.steps ? 0 : least;
+}
+
+/* Is x the same in all steps of a block of n steps that begins with a multiple of n; n = 0: in all
+ * steps? */
+static bool is_same(const fv_expr *x, const fv_var *k, int64_t n) {
+    int64_t by = divisor(x, k);
+    if (by)
+        return n && by % n == 0;
+    bool same = x->op != FV_X_VAR || x->u.var != k;
+    for (int i = 0; i < x->n && same; i++)
+        same = is_same(x->arg[i], k, n);
+    return same;
+}
+
+/* Computes a subexpression of b for all columns. */
+static void share(fv_tile *t, const fv_expr *x) {
+    fv_kemit *e = t->e;
+    const int width = fv_tile_width(t);
+    fv_buf *all = fv_kb_tile(&e->b, "shared", (fv_elem)x->type.elem, 1, (int64_t[]){width}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    fv_tile_bind_column(t, c);
+    fv_bind_shared(t, c);
+    fv_kb_store(&e->b, all, &c, fv_kemit_expr(e, (fv_expr *)x), NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    t->made.shared[t->made.n] = x;
+    t->made.of_columns[t->made.n++] = all;
+}
+
+static bool is_shared(const fv_tile *t, const fv_expr *x) {
+    bool is = false;
+    for (int i = 0; i < t->made.n; i++)
+        is |= t->made.shared[i] == x;
+    return is;
+}
+
+/* Computes the largest subexpressions of b that are the same for n steps, and depend on the column.
+ * They have the width of the sums, so that they fill as many registers as a row of these. */
+static void share_all(fv_tile *t, int64_t n) {
+    const fv_expr *sum = t->c->sum, *x;
+    const fv_var *k = sum->u.red.vars[0];
+    int bits = fv_elem_bits((fv_elem)sum->type.elem);
+    for (fv_x_visitor v = fv_x_visit(t->e->arena, t->c->b); (x = fv_x_next(&v));) {
+        bool known = is_shared(t, x);
+        if (!known && (!fv_x_uses(x, t->c->panels.column) || !is_same(x, k, n) ||
+                       fv_elem_bits((fv_elem)x->type.elem) != bits || t->made.n == FV_MAX_SHARED))
+            continue;
+        if (!known)
+            share(t, x);
+        fv_x_skip(&v);
+    }
+}
+
+/* Opens the loop over blocks of n steps and computes what the steps of a block share. Returns the
+ * number of the block. */
+static fv_expr *open_blocks(fv_tile *t, int64_t n) {
+    fv_kemit *e = t->e;
+    fv_var *k = t->c->sum->u.red.vars[0];
+    fv_expr *first = t->from ? binary(e, FV_X_FLOORDIV, t->from, integer(e, n)) : integer(e, 0),
+            *to = t->from ? binary(e, FV_X_ADD, first, integer(e, t->plan.depth / n))
+                          : integer(e, (k->dim->value + n - 1) / n);
+    fv_expr *block = fv_kb_for(&e->b, FV_SERIAL, "block", first, to, 1);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_kemit_bind(e, k, binary(e, FV_X_MUL, block, integer(e, n)));
+    share_all(t, n);
+    fv_kemit_release(e, m);
+    return block;
+}
+
+/* Sets the range of values that variable number i of the sum has now. */
+static void range_of(fv_tile *t, int i, fv_expr **from, fv_expr **to) {
+    fv_kemit *e = t->e;
+    const fv_dim *n = t->c->sum->u.red.vars[i]->dim;
+    *from = t->only.steps[0] ? t->only.steps[0] : integer(e, 0);
+    *to = t->only.steps[1] ? t->only.steps[1] : fv_kemit_dim(e, n);
+    if (!t->from || i) /* parts are of the outermost variable */
+        return;
+    fv_expr *end = *to;
+    *from = t->from;
+    *to = binary(e, FV_X_ADD, *from, integer(e, t->plan.depth));
+    *to = n->value % t->plan.depth ? binary(e, FV_X_MIN, *to, end) : *to;
+}
+
+/* Opens the loop over rows of the panel, each of which has `steps` steps of the sum. The loop is
+ * within block number `block` of n steps; block NULL: there are no blocks. */
+static fv_expr *open_rows(fv_tile *t, int64_t steps, fv_expr *block, int64_t n) {
+    fv_kemit *e = t->e;
+    fv_var *k = t->c->sum->u.red.vars[0];
+    const int64_t all = k->dim->value, rows = n / steps;
+    fv_expr *from, *to;
+    range_of(t, 0, &from, &to);
+    if (block) {
+        from = binary(e, FV_X_MUL, block, integer(e, rows));
+        to = binary(e, FV_X_ADD, from, integer(e, rows));
+        to = all % n ? binary(e, FV_X_MIN, to, integer(e, all / steps)) : to;
+    } else if (steps > 1) {
+        from = binary(e, FV_X_FLOORDIV, from, integer(e, steps));
+        to = t->from ? binary(e, FV_X_ADD, from, integer(e, t->plan.depth / steps))
+                     : integer(e, all / steps);
+    }
+    fv_expr *row = fv_kb_for(&e->b, FV_SERIAL, k->name, from, to, 1);
+    fv_kemit_bind(e, k, binary(e, FV_X_MUL, row, integer(e, steps)));
+    return row;
+}
+
+fv_expr *fv_open_rows_of_panel(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    const bool now = is_computed_now(t);
+    const int64_t n = now ? steps_of_block(e->arena, t->c) : 0;
+    const bool blocks = n && are_in_parts(t, n);
+    fv_expr *k, *from, *to;
+    t->made.n = 0;
+    if (now)
+        share_all(t, 0);
+    k = open_rows(t, fv_steps_of_row(t), blocks ? open_blocks(t, n) : NULL, n);
+    for (int i = 1; i < sum->u.red.nvars; i++) {
+        range_of(t, i, &from, &to);
+        k = fv_kb_for(&e->b, FV_SERIAL, sum->u.red.vars[i]->name, from, to, 1);
+        fv_kemit_bind(e, sum->u.red.vars[i], k);
+    }
+    return k;
+}
+
+fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row) {
+    fv_kemit *e = t->e;
+    const int64_t steps = fv_steps_of_row(t);
+    if (steps == 1)
+        return row;
+    fv_expr *step = fv_kb_for(&e->b, FV_UNROLL, "step", integer(e, 0), integer(e, steps), 1);
+    fv_expr *k = binary(e, FV_X_ADD, binary(e, FV_X_MUL, row, integer(e, steps)), step);
+    fv_kemit_bind(e, t->c->sum->u.red.vars[0], k);
+    return k;
+}
+
+void fv_bind_shared(fv_tile *t, fv_expr *c) {
+    for (int i = 0; i < t->made.n; i++)
+        fv_kemit_memo(t->e, t->made.shared[i],
+                      fv_x_load(t->e->arena, t->made.of_columns[i], (fv_expr *[]){c}));
+}
