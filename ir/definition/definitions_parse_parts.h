@@ -50,6 +50,15 @@ typedef struct fv_definition_reader {
     fv_kparser p;
 } fv_definition_reader;
 
+/* The dim that an expression describes; NULL after a diagnostic. */
+const fv_dim *fv_dr_dim(fv_definition_reader *r, const fv_ast *e);
+/* Makes expressions that only definitions have, such as reductions: the callback `more` of
+ * fv_kparser. */
+fv_expr *fv_dr_extra(fv_kparser *p, const fv_ast *e, bool *taken);
+/* Reads the dims of a view; returns their number, -1 after a diagnostic. */
+int fv_dr_view(fv_definition_reader *r, const fv_ast *list, const fv_dim **dims);
+/* Makes a load of an element of a value or state; NULL after a diagnostic. */
+fv_expr *fv_dr_value(fv_definition_reader *r, const fv_ast *e);
 /* The variable with that name in scope; NULL: there is none. */
 fv_var *fv_dr_var(fv_definition_reader *r, const char *name);
 /* The state with that name of the recurrence that is read; NULL: there is none. */

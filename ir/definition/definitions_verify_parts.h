@@ -1,10 +1,11 @@
-/* definitions_verify_parts.h - declarations shared by the files of the verifier of definitions. */
+/* definitions_verify_parts.h - the state of the verifier of definitions, and what its files
+ * share. */
 #ifndef FV_IR_DEFINITION_DEFINITIONS_VERIFY_PARTS_H
 #define FV_IR_DEFINITION_DEFINITIONS_VERIFY_PARTS_H
 
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
-#include "ir/definition/definitions_verify.h"
+#include "ir/definition/definitions.h"
 #include "ir/definition/inside.h"
 #include "ir/definition/recurrence.h"
 
@@ -40,20 +41,13 @@ int fv_dv_last(const fv_verifier *v, const fv_value *x);
 /* Reports an error in the definition that is checked. Returns false. */
 bool fv_dv_illegal(fv_verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_dv_text(fv_verifier *v, const fv_expr *x);
-/* Checks the nodes of x, and that its variables are bound in the definition that is checked. */
-bool fv_dv_expr(fv_verifier *v, const fv_expr *x) FV_MUST_USE;
+const fv_dim *fv_dv_elements(fv_verifier *v, const fv_type *t);
+/* Are a and b equal? A text must state a relation that proves it; between steps, it is enough that
+ * it is not refuted, since operators know more. */
+bool fv_dv_are_as_many(fv_verifier *v, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
+/* The value in whose memory x is stored: x itself, or the value of which it is a view. */
+const fv_value *fv_dv_memory(const fv_verifier *v, const fv_value *x);
 /* Allows the definitions after this one to read x. */
 void fv_dv_note_made(fv_verifier *v, const fv_value *x);
-/* Checks the recurrence of an op. */
-bool fv_dv_recurrence(fv_verifier *v, const fv_op *op, fv_recurrence *r) FV_MUST_USE;
-/* For a value whose parts are not all computed yet: does the load x, of which `extent` may be read,
- * touch none of the parts that are not computed? */
-bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) FV_MUST_USE;
-/* Is the part that is checked a block of the whole, whose axis `last` is innermost, and disjoint
- * from other parts? If the whole is stored over an input (`over`): is the block also disjoint from
- * the input's elements? */
-bool fv_dv_block(fv_verifier *v, int last, bool over) FV_MUST_USE;
-/* Checks the rows of a result of `end`, an endloop. */
-bool fv_dv_rows(fv_verifier *v, const fv_op *end) FV_MUST_USE;
 
 #endif

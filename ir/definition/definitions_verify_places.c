@@ -1,6 +1,6 @@
 /* definitions_verify_places.c - verifies values that are stored in parts of other values: where
  * they are stored, and which loads of the whole may precede some of its parts. */
-#include "ir/definition/definitions_verify_parts.h"
+#include "ir/definition/definitions_verify_places.h"
 
 #include "ir/catalogue/op.h"
 #include "ir/definition/view.h"

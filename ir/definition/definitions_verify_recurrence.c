@@ -1,9 +1,10 @@
 /* definitions_verify_recurrence.c - verifies a recurrence: its states, their steps, and the
  * elements that each step computes. */
-#include "ir/definition/definitions_verify_parts.h"
+#include "ir/definition/definitions_verify_recurrence.h"
 
 #include <string.h>
 
+#include "ir/definition/definitions_verify_expr.h"
 #include "ir/dim/text.h"
 
 /* Checks one expression of a recurrence that computes `value`: it may use the variables `vars`, and

@@ -115,12 +115,17 @@ static fv_value *channel_mean(fv_rewriter *w, fv_value *x) {
     return fv_w_op(w, FV_OP_ReduceMean, 2, in, 1, &a);
 }
 
+/* x, which has one axis, with `extra` axes of one element after it; NULL if x is NULL. */
+static fv_value *add_axes(fv_rewriter *w, fv_value *x, int extra) {
+    const fv_dim *dims[FV_MAX_RANK] = {x ? x->type->dims[0] : NULL};
+    for (int i = 0; i < extra; i++)
+        dims[i + 1] = fv_dim_const(w->module->dims, 1);
+    return x ? fv_w_reshape(w, x, extra + 1, dims) : NULL;
+}
+
 /* v, which has one element for each channel, in a shape that is broadcast to x: [c, 1, 1 ..] */
 static fv_value *per_channel(fv_rewriter *w, fv_value *v, const fv_type *x) {
-    const fv_dim *dims[FV_MAX_RANK];
-    for (int i = 0; i < x->rank - 1; i++)
-        dims[i] = i ? fv_dim_const(w->module->dims, 1) : x->dims[1];
-    return fv_w_reshape(w, v, x->rank - 1, dims);
+    return add_axes(w, v, x->rank - 2);
 }
 
 /* old * momentum + now * (1 - momentum) */
@@ -195,13 +200,6 @@ static bool upgrade_batch_norm(fv_op *op, int version) {
     fv_op_drop_attr(op, "is_test");
     fv_op_drop_attr(op, "consumed_inputs");
     return true;
-}
-
-static fv_value *add_axes(fv_rewriter *w, fv_value *x, int extra) {
-    const fv_dim *dims[FV_MAX_RANK] = {x->type->dims[0]};
-    for (int i = 0; i < extra; i++)
-        dims[i + 1] = fv_dim_const(w->module->dims, 1);
-    return fv_w_reshape(w, x, extra + 1, dims);
 }
 
 static bool check_groups(fv_op *op) {

@@ -120,6 +120,10 @@ fv_expr *fv_attend_in_memory(const fv_attend_plan *p);
 fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times);
 /* Begins a register tile of the product, which is part of the definition d. */
 void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_product *product);
+/* Ends loops until `depth` of them are open, and forgets what was emitted since the mark. */
+void fv_attend_close(fv_attend *a, int depth, fv_kmark m);
+/* Emits the product of the weights of a block with the values, and the stores of the result. */
+void fv_attend_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows);
 /* fv_attend_masks emits the parts of the weights that depend on the key alone; fv_attend_queries
  * emits the computed queries from `first` on. */
 void fv_attend_masks(fv_attend *a);
