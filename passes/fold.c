@@ -7,10 +7,11 @@
  * concatenation of constants and of parts of constants: PyTorch, for instance, reorders the gates
  * of a GRU so; a layer whose weights are one constant can pack them when the model is compiled.
  *
- * A result that a contraction reads with the columns of its result, and that takes more bytes than
- * the constants it is computed from, is not folded either, whatever its size: the kernel computes
- * its elements in registers (packed.h). What no contraction reads so, such as scales, biases and
- * tables, is folded up to FV_FOLD_BYTES, also where it grows. */
+ * A result that a contraction reads as it is stored, with the columns of its result or as a factor
+ * of products of integers, and that takes more bytes than the constants it is computed from, is not
+ * folded either, whatever its size: the kernel computes its elements in registers (packed.h). What
+ * no contraction reads so, such as scales, biases and tables, is folded up to FV_FOLD_BYTES, also
+ * where it grows. */
 #include <string.h>
 
 #include "backend/expand/expand.h"
@@ -20,6 +21,7 @@
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/rewriter.h"
+#include "ir/rule/constant.h"
 #include "passes/internal.h"
 #include "passes/packed.h"
 
@@ -169,20 +171,28 @@ static bool stays(folder *f, const fv_op *op) {
     return fv_ptrmap_get(&f->packed.ops, op);
 }
 
+/* Is it another form of a constant whose elements are all 0? It is folded, so that the rules that
+ * leave out a zero point of 0 match. */
+static bool is_of_zeros(const fv_op *op) {
+    double v;
+    return op->nin == 1 && fv_rule_uniform(op->in[0], &v) && v == 0;
+}
+
 /* Excludes the op from folding, and those ops before it that would grow if they were folded. */
 static void keep(folder *f, fv_op *op) {
     *fv_ptrmap_at(&f->packed.ops, op) = op;
     for (int i = 0; i < op->nin; i++) {
         fv_op *def = op->in[i] && op->in[i]->kind == FV_VALUE_RESULT ? op->in[i]->def : NULL;
         bool whole;
-        if (def && !stays(f, def) && fv_packed_bytes(&f->elements, op->in[i], &whole))
+        if (def && !stays(f, def) && !is_of_zeros(def) &&
+            fv_packed_bytes(&f->elements, op->in[i], &whole))
             keep(f, def);
     }
 }
 
-static bool is_column_factor(folder *f, const fv_value *v) {
+static bool is_stored_factor(folder *f, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++)
-        if (!is_taken(f, v->uses[i].op) && fv_is_column_factor(&f->elements, v->uses[i].op, v))
+        if (!is_taken(f, v->uses[i].op) && fv_is_stored_factor(&f->elements, v->uses[i].op, v))
             return true;
     return false;
 }
@@ -194,7 +204,7 @@ static void keep_packed(void *user, fv_op *op) {
     size_t packed = 0;
     bool whole = false;
     if (op->nout == 1 && static_bytes(op->out[0]->type) < SIZE_MAX &&
-        is_column_factor(f, op->out[0]))
+        is_stored_factor(f, op->out[0]))
         packed = fv_packed_bytes(&f->elements, op->out[0], &whole);
     if (!packed || !whole)
         return;

@@ -95,19 +95,23 @@ static const fv_expr *without_conversion(const fv_expr *x) {
     return x->op == FV_X_CONVERT ? without_conversion(x->arg[0]) : x;
 }
 
-/* Does the factor load v along the last axis of d with more than one element, while the factor
- * `other` does not depend on that axis? */
-static bool is_of_columns(const fv_definition *d, const fv_expr *factor, const fv_expr *other,
-                          const fv_value *v) {
+/* Is the factor a load of v that a contraction reads as v is stored? Products of floats read a
+ * factor so if it goes along the last axis of d with more than one element, and the factor `other`
+ * does not depend on that axis. Products of integers read both factors so: zero points are taken out
+ * of the sums (backend/steps/factor.c). */
+static bool is_read_stored(const fv_definition *d, const fv_expr *factor, const fv_expr *other,
+                           const fv_value *v) {
     int last = d->rank - 1;
     while (last > 0 && fv_dim_is_one(d->index[last]->dim))
         last--;
     factor = without_conversion(factor);
-    return last >= 0 && fv_is_load(factor) && fv_loaded(factor) == v &&
-           fv_x_uses(factor, d->index[last]) && !fv_x_uses(other, d->index[last]);
+    if (!fv_is_load(factor) || fv_loaded(factor) != v)
+        return false;
+    return fv_elem_is_int(v->type->elem) ||
+           (last >= 0 && fv_x_uses(factor, d->index[last]) && !fv_x_uses(other, d->index[last]));
 }
 
-bool fv_is_column_factor(fv_elements *e, const fv_op *user, const fv_value *v) {
+bool fv_is_stored_factor(fv_elements *e, const fv_op *user, const fv_value *v) {
     const fv_definition *d = NULL;
     const fv_expr *x;
     if (user->nout && user->out[0])
@@ -118,8 +122,8 @@ bool fv_is_column_factor(fv_elements *e, const fv_op *user, const fv_value *v) {
         const fv_expr *term =
             x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM ? without_conversion(x->arg[0]) : NULL;
         if (term && term->op == FV_X_MUL &&
-            (is_of_columns(d, term->arg[0], term->arg[1], v) ||
-             is_of_columns(d, term->arg[1], term->arg[0], v)))
+            (is_read_stored(d, term->arg[0], term->arg[1], v) ||
+             is_read_stored(d, term->arg[1], term->arg[0], v)))
             return true;
     }
     return false;

@@ -155,6 +155,10 @@ static LLVMValueRef both_ways(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRe
     return LLVMBuildBitCast(f->b, LLVMBuildOr(f->b, both, ones, ""), type, "");
 }
 
+LLVMValueRef fv_ll_limit(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef constant) {
+    return ordered(f, max, constant, a);
+}
+
 /* If the second operand is a constant c that is not NaN, one comparison is enough, written such
  * that NaN and values equal to c come from x. Zeros: max(-0, +0) would be -0, so results of max(x,
  * +0) have the sign cleared; likewise min(x, -0) has the sign set. */
@@ -168,7 +172,7 @@ static LLVMValueRef beside_constant(fv_ll_fn *f, bool max, LLVMValueRef x, LLVMV
     return max ? abs : LLVMBuildFNeg(f->b, abs, "");
 }
 
-static bool number_constant(const fv_expr *x, double *value) {
+bool fv_ll_is_number(const fv_expr *x, double *value) {
     if (x->op == FV_X_SPLAT)
         x = x->arg[0];
     if (x->op != FV_X_CONST || isnan(x->u.f))
@@ -186,9 +190,9 @@ static LLVMValueRef float_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a,
         LLVMValueRef args[] = {a, b};
         return fv_ll_intrinsic(f, max ? "llvm.maximum" : "llvm.minimum", 1, &type, 2, args);
     }
-    if (number_constant(x->arg[1], &value))
+    if (fv_ll_is_number(x->arg[1], &value))
         return beside_constant(f, max, a, b, value);
-    if (number_constant(x->arg[0], &value))
+    if (fv_ll_is_number(x->arg[0], &value))
         return beside_constant(f, max, b, a, value);
     return both_ways(f, max, a, b);
 }

@@ -180,6 +180,12 @@ LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
+/* Emits a conversion to i32 of lanes that are limited to numbers of that type; NULL: x is none. */
+LLVMValueRef fv_ll_convert_limited(fv_ll_fn *f, const fv_expr *x);
+/* Is x a constant that is not NaN, or lanes of one? */
+bool fv_ll_is_number(const fv_expr *x, double *value) FV_MUST_USE;
+/* Emits MIN or MAX of a and such a constant, where the sign of a zero does not count. */
+LLVMValueRef fv_ll_limit(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef constant);
 LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ktype to);
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* emits a LOAD or GUARD */
 void fv_ll_store(fv_ll_fn *f, const fv_stmt *s);

@@ -167,6 +167,12 @@ static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
     return ok;
 }
 
+static LLVMValueRef convert(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef limited = fv_ll_convert_limited(f, x);
+    fv_elem from = (fv_elem)x->arg[0]->type.elem;
+    return limited ? limited : fv_ll_convert(f, arg(f, x, 0), from, (fv_elem)x->type.elem);
+}
+
 static LLVMValueRef not_expanded(fv_ll_fn *f, const fv_expr *x) {
     fv_ll_fault(f->m, "%s is not expanded", fv_expr_op_info((fv_expr_op)x->op)->id);
     return LLVMGetPoison(fv_ll_type(f->m, x->type));
@@ -208,8 +214,7 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_EQ: return compare(f, x, LLVMRealOEQ, LLVMIntEQ, LLVMIntEQ);
     case FV_X_NE: return compare(f, x, LLVMRealUNE, LLVMIntNE, LLVMIntNE);
     case FV_X_SELECT: return choice(f, x);
-    case FV_X_CONVERT:
-        return fv_ll_convert(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
+    case FV_X_CONVERT: return convert(f, x);
     case FV_X_BITCAST:
         return fv_ll_bitcast(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, x->type);
     case FV_X_SPLAT: return fv_ll_splat(f, arg(f, x, 0), x->type.lanes);

@@ -194,9 +194,7 @@ static double shared_by(const field *f, const fv_expr *x) {
     return n;
 }
 
-/* `v if c else 0` where v is i32(q) - i32(z). Where no elements of the result share v, as in a
- * depthwise convolution, the difference stays as it is: in 32 bits it is read faster (64 channels
- * of 28 x 28, 3 x 3: 0.087 ms instead of 0.194). */
+/* `v if c else 0` where v is i32(q) - i32(z). */
 static linear linear_guard(const field *f, fv_expr *x, int depth) {
     fv_arena *a = f->l->exprs;
     const fv_buf *b = x->u.buf;
@@ -206,7 +204,7 @@ static linear linear_guard(const field *f, fv_expr *x, int depth) {
     fv_expr *load = p.core && p.core->op == FV_X_CONVERT ? p.core->arg[0] : NULL;
     if (otherwise->op == FV_X_CONST)
         zero = otherwise->u.i;
-    if (!load || load->op != FV_X_LOAD || p.by || zero || (p.rest && shared_by(f, load) <= 1))
+    if (!load || load->op != FV_X_LOAD || p.by || zero)
         return core_only(x);
     fv_expr *z = p.rest ? negated_zero_point(f, p.rest, (fv_elem)load->type.elem)
                         : fv_x_zero(a, (fv_elem)load->type.elem);
@@ -460,18 +458,20 @@ static void keep_whole(const field *f, linear *p, linear *q) {
         *p = core_only(factor[0]);
 }
 
-static bool gains(const linear *p) {
-    return is_narrow(p->core) && (p->rest || p->by);
+/* Is the core of a factor stored in fewer bits than the factor? A factor that is its own core stays
+ * as it is. */
+static bool gains(const linear *p, const fv_expr *factor) {
+    return p->core != factor && is_narrow(p->core);
 }
 
 /* The sum with the rests of its factors moved out; NULL: it is not changed. */
 static fv_expr *taken_apart(field *f) {
     fv_expr *const *factor = f->sum->arg[0]->arg;
     linear p = linear_of(f, factor[0], 0), q = linear_of(f, factor[1], 0);
-    if (!p.core || !q.core || p.core == q.core || !(gains(&p) || gains(&q)))
+    if (!p.core || !q.core || p.core == q.core || !(gains(&p, factor[0]) || gains(&q, factor[1])))
         return NULL;
     keep_whole(f, &p, &q);
-    if (!gains(&p) && !gains(&q))
+    if (!gains(&p, factor[0]) && !gains(&q, factor[1]))
         return NULL;
     f->origin = joined(f, f->origin, p.origin);
     f->origin = joined(f, f->origin, q.origin);

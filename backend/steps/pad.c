@@ -9,7 +9,9 @@
  * Otherwise the convolution would copy x, with its border, before it starts (materialize.c). The
  * value p has no kernel: it is assembled of x and of a border before and after x along each axis,
  * which are values of their own. A border along an axis has the whole extent of the later axes, and
- * that of x of the earlier ones. No bit of a result depends on this step. */
+ * that of x of the earlier ones. No bit of a result depends on this step.
+ *
+ * A quantized image is stored with its zero point around it, in bytes (factor.c). */
 #include <string.h>
 
 #include "backend/fuse/form.h"
@@ -95,13 +97,12 @@ static bool stays_contraction(fv_lowerer *l, const fv_definition *d, const fv_ex
 }
 
 /* Is x a factor of a contraction that has a constant outside of the image? Sets bits of the axes
- * along which it may be read there. Integers are copied in the type of the sum instead (copied_part
- * in materialize.c). */
+ * along which it may be read there. */
 static bool is_padded_factor(fv_lowerer *l, const fv_definition *d, const fv_expr *x,
                              uint32_t *axes) {
     fv_expr *sums[2];
     if (x->op != FV_X_GUARD || fv_form_of(l, d) != FV_FORM_CONTRACT ||
-        fv_elem_is_int(x->u.buf->elem) || fv_x_reductions(d->body, sums, 2) != 1)
+        fv_x_reductions(d->body, sums, 2) != 1)
         return false;
     int rank = x->u.buf->rank;
     fv_expr *const *factors = sums[0]->arg[0]->arg;

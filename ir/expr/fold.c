@@ -455,10 +455,46 @@ static bool has_all(fv_elem wide, fv_elem narrow) {
            ((wide == FV_F32 && fv_elem_is_storage(narrow)) || (wide == FV_F64 && narrow != FV_F64));
 }
 
+/* The bounds of the i32 to which a float is converted that is limited to those of whole numbers, as
+ * a quantized number is; NaN becomes 0. */
+static range limited_range(const fv_expr *x) {
+    if (x->op != FV_X_MAX || x->arg[0]->op != FV_X_MIN || x->arg[1]->op != FV_X_CONST ||
+        x->arg[0]->arg[1]->op != FV_X_CONST)
+        return anything;
+    double lo = x->arg[1]->u.f, hi = x->arg[0]->arg[1]->u.f;
+    bool small = lo >= -65536 && lo <= 0 && hi >= 0 && hi <= 65536;
+    return small ? (range){(int64_t)floor(lo), (int64_t)ceil(hi)} : anything;
+}
+
+/* Bounds of an i32 that is computed from small numbers. */
+static range small_range(const fv_expr *x) {
+    if (x->op == FV_X_CONST)
+        return (range){x->u.i, x->u.i};
+    if (x->op == FV_X_CONVERT && is_int_type(x->arg[0]->type))
+        return fv_elem_bits((fv_elem)x->arg[0]->type.elem) < 32 ? convert_range(x) : anything;
+    if (x->op == FV_X_CONVERT)
+        return limited_range(x->arg[0]);
+    bool adds = x->op == FV_X_ADD && x->arg[1]->op == FV_X_CONST;
+    range r = adds ? small_range(x->arg[0]) : anything;
+    return is_anything(r) ? r : (range){r.lo + x->arg[1]->u.i, r.hi + x->arg[1]->u.i};
+}
+
+/* The i32 in i32(u8(x)) if the narrower type has all of its values; NULL: it may not. */
+static fv_expr *without_narrowing(fv_expr *x) {
+    int64_t lo, hi;
+    if (x->op != FV_X_CONVERT || x->arg[0]->type.elem != FV_I32 || !is_int_type(x->type) ||
+        !fv_elem_range((fv_elem)x->type.elem, &lo, &hi))
+        return NULL;
+    range r = small_range(x->arg[0]);
+    return !is_anything(r) && r.lo >= lo && r.hi <= hi ? x->arg[0] : NULL;
+}
+
 fv_expr *fv_fold_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
     if (op == FV_X_CONVERT && x->op == FV_X_CONVERT && (fv_elem)x->arg[0]->type.elem == e &&
         has_all((fv_elem)x->type.elem, e))
         return x->arg[0]; /* f16(f32(h)) */
+    if (op == FV_X_CONVERT && e == FV_I32 && without_narrowing(x))
+        return without_narrowing(x);
     if (op == FV_X_BITCAST && x->op == FV_X_CONST)
         return bitcast_const(a, e, x);
     if (op != FV_X_CONVERT || x->op != FV_X_CONST || fv_elem_is_storage(e))

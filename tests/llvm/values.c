@@ -151,6 +151,18 @@ Test(values, to_i32) {
     check((facts){"i32(a)", "f32", "i32", WN, wild, NULL, e});
 }
 
+/* Numbers that are limited first, as quantized ones are. */
+Test(values, limited_to_i32) {
+    static const int32_t u[WN] = {0, 0, 1, 0, 127, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255};
+    static const int32_t s[WN] = {0,   0,    1,   -1,   127, -128, 127, -128,
+                                  127, -128, 127, -128, 0,   127,  127, 127};
+    check((facts){"i32(max(min(a, 255.0), 0.0))", "f32", "i32", WN, wild, NULL, u});
+    check((facts){"i32(max(min(a, 127.0), -128.0))", "f32", "i32", WN, wild, NULL, s});
+    check((facts){"i32(i8(i32(max(min(a, 120.0), -135.0)) + 7)) - 7", "f32", "i32", WN, wild, NULL,
+                  (const int32_t[WN]){0, 0, 1, -1, 120, -128, 120, -135, 120, -135, 120, -135, 0,
+                                      120, 120, 120}});
+}
+
 Test(values, to_u32) {
 #define HI UINT32_MAX
     static const uint32_t e[WN] = {0,           0, 1,  0, 127, 0,           300, 0,
