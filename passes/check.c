@@ -209,16 +209,18 @@ static double largest(const fv_tensor *const *t, int n, size_t count, size_t i, 
     return most;
 }
 
-/* Are the results equal enough for the rule's effect on numbers? If an intermediate value
- * overflows, any result is accepted. If an operand is NaN or infinite, both sides must give the
- * same result. */
+/* Are the results equal enough for the rule's effect on numbers? Integers may differ by 1 if the
+ * rule rounds elsewhere, because a number between two integers may be rounded to either. If an
+ * intermediate value overflows, any result is accepted. If an operand is NaN or infinite, both
+ * sides must give the same result. */
 static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor *b, size_t i) {
     const fv_tensor *a = left->outputs[0];
     bool inputs_finite, all_finite;
     if (same_bits(a, b, i))
         return true;
     if (!fv_elem_is_float(a->elem))
-        return false;
+        return fv_elem_is_int(a->elem) && r->exactness == FV_ROUNDING &&
+               fabs(element(a, i) - element(b, i)) <= 1;
     double in =
         largest((const fv_tensor *const *)left->inputs, left->ninputs, a->count, i, &inputs_finite);
     double most =

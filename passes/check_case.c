@@ -67,7 +67,8 @@ void fv_random_fill(fv_random *r, fv_tensor *t) {
 
 /* ---- the instance ---- */
 
-enum { MAX_CLASSES = 256, LARGEST_DIM = 64 };
+/* OFTEN_DRAWN: the largest rank that is drawn often without being asked for */
+enum { MAX_CLASSES = 256, LARGEST_DIM = 64, OFTEN_DRAWN = 2 };
 const char *const fv_case_symbols[FV_CASE_SYMBOLS] = {"n", "m"};
 
 typedef struct type_class {
@@ -220,6 +221,11 @@ static void narrow_by(maker *k, const fv_ast *c) {
     if (c->kind == FV_AST_CALL && (!strcmp(c->name, "int") || !strcmp(c->name, "float"))) {
         int class = root_class(k, name_of(k, c->arg[0]->name)->class);
         k->classes[class].set &= c->name[0] == 'i' ? FV_SET_INT : FV_SET_FLOAT | FV_SET_FLOAT8;
+    } else if (property && !strcmp(c->arg[0]->name, "bits")) {
+        int class = root_class(k, name_of(k, c->arg[0]->arg[0]->name)->class);
+        for (int t = 1; t < FV_ELEM_END; t++)
+            if (fv_elem_bits((fv_elem)t) > fv_rule_value(c->arg[1]))
+                k->classes[class].set &= ~((fv_elem_set)1 << t);
     } else if (property && !strcmp(c->arg[0]->name, "type") && !strcmp(c->name, "==") &&
                c->arg[1]->kind == FV_AST_NAME &&
                fv_elem_parse(c->arg[1]->name, strlen(c->arg[1]->name), &e)) {
@@ -301,14 +307,29 @@ static void bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     (void)left; /* an assert is empty in a release build, so the variable would be unused */
 }
 
+/* The smallest rank that all operands of the pattern's ops may have. */
+static int least_rank(const maker *k) {
+    int least = 0;
+    for (int i = 0; i < k->nops; i++) {
+        const fv_opdef *d = fv_op_get_in(k->m->session, k->ops[i].p->name);
+        for (int j = 0; j < FV_MAX_IN && d->in[j].name; j++)
+            if (!d->in[j].rank.most && d->in[j].rank.least > least)
+                least = d->in[j].rank.least;
+    }
+    return least;
+}
+
 static void draw_shape(maker *k) {
     for (int i = 0; i < FV_CASE_SYMBOLS; i++) {
         const fv_dim *d = fv_dim_symbol(k->m->dims, fv_case_symbols[i]);
         if (fv_random_one_in(k->r, 2))
             bound(k->m->dims, d, fv_random_below(k->r, 2), 8);
     }
-    k->shape.square = k->size > 0 && fv_random_one_in(k->r, 6);
+    int least = least_rank(k);
+    k->shape.square = k->size > 0 && least <= OFTEN_DRAWN && fv_random_one_in(k->r, 6);
     k->shape.rank = k->shape.square ? 2 : fv_random_below(k->r, k->size + 1);
+    if (least > OFTEN_DRAWN && k->shape.rank < least)
+        k->shape.rank = least;
     for (int i = 0; i < k->shape.rank; i++)
         k->shape.dims[i] = k->shape.square && i ? k->shape.dims[0] : random_dim(k);
 }
@@ -327,27 +348,38 @@ static int part_of_shape(maker *k, const fv_dim **dims) {
 
 /* ---- values ---- */
 
+/* The name whose number a condition asks for: a of `a > 1`, and of `a / b > 1`, where b is near 1. */
+static const char *asked_name(const fv_ast *c) {
+    const fv_ast *x = c->kind == FV_AST_BINARY ? c->arg[0] : c;
+    bool divides = x->kind == FV_AST_BINARY && !strcmp(x->name, "/");
+    x = divides ? x->arg[0] : x;
+    return c->kind == FV_AST_BINARY && x->kind == FV_AST_NAME ? x->name : "";
+}
+
 /* A condition of the rule on the value of the constant that is called `s`. */
 static const fv_ast *wanted_number(const fv_rule *r, const char *s) {
     double v;
     for (int i = 0; i < r->nwhere; i++) {
         const fv_ast *c = r->where[i];
-        if (c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_NAME &&
-            !strcmp(c->arg[0]->name, s) && fv_rule_number(c->arg[1], &v))
+        if (!strcmp(asked_name(c), s) && fv_rule_number(c->arg[1], &v))
+            return c;
+    }
+    return NULL;
+}
+
+/* The condition `called` on the value whose name is `s`; NULL: there is none. */
+static const fv_ast *condition_on(const fv_rule *r, const char *called, const char *s) {
+    for (int i = 0; i < r->nwhere; i++) {
+        const fv_ast *c = r->where[i];
+        if (c->kind == FV_AST_CALL && c->arg[0]->kind == FV_AST_NAME &&
+            !strcmp(c->arg[0]->name, s) && !strcmp(c->name, called))
             return c;
     }
     return NULL;
 }
 
 static bool wants_constant(const fv_rule *r, const char *s) {
-    for (int i = 0; i < r->nwhere; i++) {
-        const fv_ast *c = r->where[i];
-        if (c->kind == FV_AST_CALL && c->n == 1 && c->arg[0]->kind == FV_AST_NAME &&
-            !strcmp(c->arg[0]->name, s) &&
-            (!strcmp(c->name, "const") || !strcmp(c->name, "scalar")))
-            return true;
-    }
-    return false;
+    return condition_on(r, "const", s) || condition_on(r, "scalar", s);
 }
 
 /* A tensor that usually has one element, of rank 0 to 2. */
@@ -384,6 +416,48 @@ static fv_value *number_for(maker *k, const char *stem, fv_elem e, char comparis
     return uniform(k, stem, e, v);
 }
 
+/* Fills a constant with powers of two between the positive numbers of the condition. Products of
+ * these with small integers are exact, so that a sum in which terms cancel is the same in every
+ * order and type. */
+static void fill_between(maker *k, fv_tensor *t, const fv_ast *between) {
+    int least = ilogb(fv_rule_value(between->arg[1])) + 1;
+    int most = ilogb(fv_rule_value(between->arg[2]));
+    for (size_t i = 0; i < t->count; i++) {
+        int end = fv_random_one_in(k->r, 2) ? least : most, near = fv_random_below(k->r, 7) - 3;
+        fv_tensor_set_float(t, i, ldexp(1, fv_random_one_in(k->r, 16) ? end : near));
+    }
+}
+
+/* The constant that a condition wants to be the same as the one that is called `s`; NULL: there is
+ * no such condition, or the constant is not made yet. */
+static fv_value *same_constant(maker *k, const char *s) {
+    for (int i = 0; i < k->rule->nwhere; i++) {
+        const fv_ast *c = k->rule->where[i];
+        if (c->kind == FV_AST_CALL && !strcmp(c->name, "same") && !strcmp(c->arg[1]->name, s))
+            return name_of(k, c->arg[0]->name)->value;
+    }
+    return NULL;
+}
+
+/* A constant whose shape is derived from the common one; NULL: that one has symbols. */
+static fv_value *shaped_constant(maker *k, const char *stem, fv_elem e) {
+    const fv_dim *dims[FV_MAX_RANK];
+    int64_t n[FV_MAX_RANK];
+    const fv_ast *between = condition_on(k->rule, "between", stem);
+    int rank = between && fv_random_one_in(k->r, 2) ? 0 : part_of_shape(k, dims);
+    for (int i = 0; i < rank; i++) {
+        if (!fv_dim_is_const(dims[i]))
+            return NULL;
+        n[i] = dims[i]->value;
+    }
+    fv_tensor *t = fv_tensor_new(k->m->arena, e, rank, n);
+    if (between && fv_elem_is_float(e))
+        fill_between(k, t, between);
+    else
+        fv_random_fill(k->r, t);
+    return fv_const_new(k->m, stem, t);
+}
+
 static fv_value *leaf(maker *k, const char *stem, fv_elem e) {
     const fv_ast *number = wanted_number(k->rule, stem);
     const fv_dim *dims[FV_MAX_RANK];
@@ -394,6 +468,10 @@ static fv_value *leaf(maker *k, const char *stem, fv_elem e) {
         fv_random_fill(k->r, t);
         return fv_const_new(k->m, stem, t);
     }
+    if (condition_on(k->rule, "fixed", stem) || condition_on(k->rule, "between", stem))
+        return shaped_constant(k, stem, e);
+    if (same_constant(k, stem))
+        return same_constant(k, stem);
     int rank = part_of_shape(k, dims);
     return fv_param_new(k->body, stem, fv_tensor_type(k->m->arena, e, rank, dims));
 }
@@ -501,6 +579,50 @@ static void draw_split(maker *k, fv_op *op, fv_elem result) {
     fv_op_set_int(op, "num_outputs", op->nout);
 }
 
+/* Draws the padding, strides and dilations of a window that slides over operand 0, and dims of the
+ * result in which each window reads an element: those of operand 0, or only one position. The result
+ * has `channels` channels. */
+static void draw_window(maker *k, fv_op *op, const fv_dim *channels) {
+    const fv_type *x = op->in[0]->type;
+    const fv_dim *pads[FV_MAX_RANK], *dims[FV_MAX_RANK];
+    int64_t strides[FV_MAX_RANK], dilations[FV_MAX_RANK];
+    bool one = fv_random_one_in(k->r, 4);
+    int n = x->rank - 2;
+    for (int i = 0; i < n; i++) {
+        const fv_dim *all = x->dims[i + 2];
+        int pad = fv_random_below(k->r, 2);
+        pads[i] = fv_dim_const(k->m->dims, pad);
+        dilations[i] = pad ? 1 : 1 + fv_random_below(k->r, 2);
+        strides[i] = one && fv_dim_is_const(all) && all->value ? 2 : 1;
+        dims[i + 2] = strides[i] == 1 ? all : fv_dim_const(k->m->dims, 1);
+    }
+    dims[0] = x->dims[0];
+    dims[1] = channels;
+    fv_op_set_dims(op, "pads", n, pads);
+    fv_op_set_ints(op, "strides", n, strides);
+    fv_op_set_ints(op, "dilations", n, dilations);
+    fv_op_set_dims(op, "dims", x->rank, dims);
+}
+
+static void draw_conv(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    if (op->in[0]->type->rank > 2)
+        draw_window(k, op, op->in[1]->type->dims[0]);
+    fv_op_set_int(op, "group", 1);
+}
+
+static void draw_pool(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    const fv_dim *kernel[FV_MAX_RANK];
+    int n = op->in[0]->type->rank - 2;
+    for (int i = 0; i < n; i++)
+        kernel[i] = fv_dim_const(k->m->dims, 2);
+    if (n > 0) {
+        draw_window(k, op, op->in[0]->type->dims[1]);
+        fv_op_set_dims(op, "kernel", n, kernel);
+    }
+}
+
 static void draw_to(maker *k, fv_op *op, fv_elem result) {
     (void)k;
     fv_op_set_int(op, "to", result);
@@ -513,7 +635,9 @@ static const struct {
     void (*draw)(maker *k, fv_op *op, fv_elem result);
 } drawers[] = {{"Transpose", draw_perm},   {"fv.Reshape", draw_reshape},
                {"fv.Expand", draw_expand}, {"fv.Slice", draw_slice},
-               {"Cast", draw_to},          {"Split", draw_split}};
+               {"Cast", draw_to},          {"fv.Quantize", draw_to},
+               {"fv.Conv", draw_conv},     {"fv.MaxPool", draw_pool},
+               {"Split", draw_split}};
 
 static bool is_captured(const fv_ast *p, const char *attr) {
     for (int i = 0; i < p->n; i++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/base/text.h"
+#include "ir/catalogue/own.h"
 #include "ir/rule/parts.h"
 
 enum { MOST_OPERANDS = 3, MOST_SKIPPED = 3 };
@@ -26,19 +27,32 @@ static fv_ast *copy_without_arguments(const drawing *d, const fv_ast *p, int roo
     return x;
 }
 
-static int count_of(drawing *d, const char *name) {
+/* The largest number of operands that `xs..` stands for in a call: as many as may be left out. */
+static int most_operands(const drawing *d, const fv_ast *call) {
+    const fv_opdef *def = fv_op_get_in(fv_arena_session(d->arena), call->name);
+    int n = 0;
+    for (int i = 0; i < FV_MAX_IN && def->in[i].name; i++)
+        if (def->in[i].arity == FV_VARIADIC)
+            return MOST_OPERANDS;
+        else
+            n += def->in[i].arity == FV_OPTIONAL_OPERAND;
+    return n;
+}
+
+/* The number of operands that `name..` stands for in that call of an op. */
+static int count_of(drawing *d, const fv_ast *call, const char *name) {
     int i = 0;
     while (i < d->n && strcmp(d->names[i], name) != 0)
         i++;
     if (i == d->n) {
         d->names[d->n] = name;
-        d->counts[d->n++] = fv_random_below(d->r, MOST_OPERANDS + 1);
+        d->counts[d->n++] = fv_random_below(d->r, most_operands(d, call) + 1);
     }
     return d->counts[i];
 }
 
-static void add_operands(drawing *d, fv_ast *call, const fv_ast *rest) {
-    int n = count_of(d, rest->name);
+static void add_operands(drawing *d, fv_ast *call, const fv_ast *pattern, const fv_ast *rest) {
+    int n = count_of(d, pattern, rest->name);
     for (int i = 0; i < n; i++) {
         fv_ast *x = copy_without_arguments(d, rest, 0);
         x->kind = FV_AST_NAME;
@@ -51,7 +65,7 @@ static fv_ast *draw_call(drawing *d, const fv_ast *p) {
     fv_ast *call = copy_without_arguments(d, p, p->n * MOST_OPERANDS);
     for (int i = 0; i < p->n; i++)
         if (p->arg[i]->kind == FV_AST_GROUP)
-            add_operands(d, call, p->arg[i]);
+            add_operands(d, call, p, p->arg[i]);
         else
             call->arg[call->n++] = p->arg[i]->kind == FV_AST_NAMED ? p->arg[i] : draw(d, p->arg[i]);
     return call;

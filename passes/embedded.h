@@ -5,7 +5,7 @@
 
 #include "passes/passes.h"
 
-extern const char *const fv_simplify_rules, *const fv_strength_rules;
+extern const char *const fv_integers_rules, *const fv_simplify_rules, *const fv_strength_rules;
 /* the pipelines of the levels, from passes/pipelines */
 extern const fv_pipeline_table fv_pipeline_O0, fv_pipeline_O1, fv_pipeline_O2, fv_pipeline_O3,
     fv_pipeline_Os;

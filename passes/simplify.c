@@ -128,7 +128,8 @@ typedef struct rule_file {
     const char *const *text;
 } rule_file;
 
-static const rule_file simplify_rules = {"passes/simplify.rules", &fv_simplify_rules},
+static const rule_file integers_rules = {"passes/integers.rules", &fv_integers_rules},
+                       simplify_rules = {"passes/simplify.rules", &fv_simplify_rules},
                        strength_rules = {"passes/strength.rules", &fv_strength_rules};
 
 static bool read_file(fv_arena *a, const rule_file *f, fv_rule **rules, int *n) {
@@ -155,13 +156,17 @@ bool fv_pass_simplify_exact(fv_pass_run *r) {
     return apply_file(r, &simplify_rules, FV_EXACT);
 }
 
+bool fv_pass_integers(fv_pass_run *r) {
+    return apply_file(r, &integers_rules, FV_ROUNDING);
+}
+
 bool fv_pass_reduce_strength(fv_pass_run *r) {
     return apply_file(r, &strength_rules, FV_ROUNDING);
 }
 
 bool fv_rule_is_shipped(fv_arena *a, const char *name) {
-    const rule_file *files[] = {&simplify_rules, &strength_rules};
-    for (int i = 0; i < 2; i++) {
+    const rule_file *files[] = {&integers_rules, &simplify_rules, &strength_rules};
+    for (int i = 0; i < 3; i++) {
         fv_rule *rules;
         int n = 0;
         bool read = read_file(a, files[i], &rules, &n);

@@ -526,8 +526,10 @@ static void call_body(fv_rewriter *w, const char *called, int depth, int n, cons
 
 static void call(fv_build *e, const fv_ast *x, int nout, fv_term *out) {
     fv_term *args = FV_NEW(e->w->module->arena, fv_term, x->n + 1);
-    for (int i = 0; i < x->n; i++)
-        args[i] = eval(e, x->arg[i]);
+    for (int i = 0; i < x->n; i++) {
+        fv_term t = eval(e, x->arg[i]); /* of captured operands `xs..` the first one */
+        args[i] = t.kind == FV_TERM_VALUES ? fv_term_value(t.n ? t.values[0] : NULL) : t;
+    }
     if (!e->w->failed)
         call_body(e->w, x->name, e->depth + 1, x->n, args, nout, out);
 }
@@ -535,16 +537,16 @@ static void call(fv_build *e, const fv_ast *x, int nout, fv_term *out) {
 /* ---- expressions ---- */
 
 static fv_term eval_call(fv_build *e, const fv_ast *x) {
-    const struct function *f = e->of ? function_of(x->name, x->n) : NULL;
+    const struct function *f = function_of(x->name, x->n);
     fv_elem to;
     fv_term out = {0};
     if (fv_pattern_kind_of(x) == FV_PATTERN_RESULT)
         return eval_result(e, x->arg[1], (int)x->arg[0]->i);
     if (f)
         return f->eval(e, x);
-    if (e->of && x->n == 1 && fv_elem_parse(x->name, strlen(x->name), &to))
+    if (x->n == 1 && fv_elem_parse(x->name, strlen(x->name), &to))
         return cast_to(e, x->arg[0], to);
-    if (!e->of || !fv_body_is(x->name))
+    if (!fv_body_is(x->name))
         return eval_result(e, x, 0);
     call(e, x, 1, &out);
     return out;

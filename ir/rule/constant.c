@@ -2,11 +2,33 @@
 #include "ir/rule/constant.h"
 
 #include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
+
+/* The value whose elements v has in another order of axes. */
+static const fv_value *without_axes(const fv_value *v) {
+    while (v->kind == FV_VALUE_RESULT &&
+           (fv_op_is(v->def, FV_OP_fv_Reshape) || fv_op_is(v->def, FV_OP_Transpose)))
+        v = v->def->in[0];
+    return v;
+}
+
+const fv_tensor *fv_rule_elements(const fv_value *v) {
+    v = without_axes(v);
+    bool is = v->kind == FV_VALUE_CONST && v->tensor->count && v->tensor->bytes <= FV_FOLD_BYTES;
+    return is ? v->tensor : NULL;
+}
+
+bool fv_rule_is_fixed(const fv_value *v) {
+    v = without_axes(v);
+    if (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_Unpack))
+        v = without_axes(v->def->in[0]);
+    return v->kind == FV_VALUE_CONST;
+}
 
 bool fv_rule_uniform(const fv_value *v, double *out) {
-    if (v->kind != FV_VALUE_CONST || !v->tensor->count || v->tensor->bytes > FV_FOLD_BYTES)
+    const fv_tensor *t = fv_rule_elements(v);
+    if (!t)
         return false;
-    const fv_tensor *t = v->tensor;
     bool f = fv_elem_is_float(t->elem);
     if (!f && !fv_elem_is_int(t->elem) && t->elem != FV_BOOL)
         return false;

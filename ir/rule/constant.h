@@ -1,9 +1,16 @@
-/* constant.h - compares constants with numbers in rules. */
+/* constant.h - compares constants with numbers in rules. A constant with other axes, the result of
+ * a reshape or of a transpose, counts as a constant: legalise gives scales such axes, and they are
+ * folded later. */
 #ifndef FV_IR_RULE_CONSTANT_H
 #define FV_IR_RULE_CONSTANT_H
 
 #include "ir/graph/graph.h"
 
+/* The elements of the constant v, in any order; NULL: v is not a constant, or too large to be
+ * looked through. */
+const fv_tensor *fv_rule_elements(const fv_value *v);
+/* Is v a constant, of any size, or one whose bytes are taken as elements of fewer bits? */
+bool fv_rule_is_fixed(const fv_value *v) FV_MUST_USE;
 /* Sets *out to the number if all elements of the constant are equal to it; false: they differ, or v
  * is not a constant. */
 bool fv_rule_uniform(const fv_value *v, double *out) FV_MUST_USE;

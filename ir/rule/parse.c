@@ -141,6 +141,14 @@ static const fv_opdef *find_op(const fv_rule_scope *s, const fv_ast *call) {
     return d;
 }
 
+/* May `xs..` stand for operands of the op? They are optional, or there may be any number. */
+static bool takes_rest(const fv_opdef *def) {
+    for (int i = 0; i < FV_MAX_IN && def->in[i].name; i++)
+        if (def->in[i].arity != FV_REQUIRED)
+            return true;
+    return false;
+}
+
 static bool is_variadic(const fv_opdef *def) {
     int n = 0;
     while (n < FV_MAX_IN && def->in[n].name)
@@ -154,8 +162,10 @@ static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, cons
     int least = 0, most = 0, rests = 0;
     for (int i = 0; i < call->n; i++)
         rests += call->arg[i]->kind == FV_AST_GROUP;
-    if (rests && !is_variadic(def))
-        return fv_rule_error(s, call, "%s has no operands of any number, which `..` stands for",
+    if (rests && !takes_rest(def))
+        return fv_rule_error(s, call,
+                             "%s has neither optional operands nor any number of them, which `..` "
+                             "stands for",
                              call->name);
     for (; most < FV_MAX_IN && def->in[most].name; most++)
         if (def->in[most].arity == FV_REQUIRED)
@@ -400,9 +410,21 @@ static bool check_args(const fv_rule_scope *s, const fv_ast *x) {
     for (int i = 0; i < x->n; i++)
         if (x->arg[i]->kind == FV_AST_NAMED)
             return fv_rule_error(s, x->arg[i], "%s has no attributes", x->name);
-        else if (!check_replacement(s, x->arg[i]))
+        else if (x->arg[i]->kind == FV_AST_GROUP ? !check_rest(s, x->arg[i])
+                                                 : !check_replacement(s, x->arg[i]))
             return false;
     return true;
+}
+
+/* Checks a call in a rule: of an op, or of a function or definition, whose arguments are
+ * expressions as definitions contain them. */
+static bool check_call(const fv_rule_scope *s, const fv_ast *x) {
+    fv_rule_scope inner = *s;
+    fv_elem e;
+    inner.in_body = true;
+    bool calls = fv_rule_function_is(x->name, x->n) || fv_body_is(x->name) ||
+                 fv_elem_parse(x->name, strlen(x->name), &e);
+    return calls ? check_args(&inner, x) : check_new_op(s, x);
 }
 
 /* Checks an expression that only definitions of expansions may contain. */
@@ -439,7 +461,7 @@ static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
         break;
     case FV_PATTERN_OP:
         if (!s->in_body)
-            return check_new_op(s, x);
+            return check_call(s, x);
         break;
     case FV_PATTERN_ABOUT:
     case FV_PATTERN_EITHER:

@@ -19,6 +19,7 @@
  *                          several: Cast | Identity
  *   Concat(xs.., axis=a)   any number of operands, in their order, of an op that takes any number;
  *                          the right side can pass them on: Concat(xs.., y, axis=a)
+ *   fv.Dequantize(x, s, z..)   optional operands, whether they are there or not
  *   result(1, TopK(x, k))  result 1, counted from 0, of an op with several. At the top of the left
  *                          side that result is replaced; on the right side it is a result of a new
  *                          op
@@ -28,6 +29,7 @@
  * Conditions after `where`, separated by commas, must all hold:
  *   a == b   != < <= > >=   of numbers, element types or dims. These are
  *              a constant all of whose elements are one number; an INT or FLOAT attribute; rank(x)
+ *              a / b of these
  *              type(x); f32, i64, ...; an INT attribute that is the number of a type, as `to` of
  *              Cast
  *              shape(x); a list attribute (equal if that is proved for all values of symbols)
@@ -35,8 +37,16 @@
  *              proved
  *              uses(x), the number of operands that x is; count(xs), the number of captured
  *              operands
+ *              bits(x), the bits of an element
+ *              elements(x), the number of elements, a dim; elements(x, 1), those of the axes from 1
+ *              on; elements(xs), those of the first captured operand, 1 if there is none
  *   a ~ b              the number a is within 2 ulp of b, in the constant's type
  *   const(c)           a constant
+ *   fixed(c)           a constant, a reshaped or transposed one, or one in fewer bits (fv.Unpack)
+ *   between(c, 1e-9, 1e9)   a constant, as for fixed, all of whose elements are between these
+ *   along(c, x, -1)    c broadcasts to x, and has one element, or one for each index of that axis
+ *   same(x, y)         one value, or constants of one and the same element; or, of captured
+ *                      operands, both are left out
  *   scalar(c)          a constant of one element
  *   once(x)            x has one use
  *   int(x), float(x)   the elements are integers, floats
@@ -46,7 +56,9 @@
  *
  * The right side is a captured value, a number, or ops. Numbers, and INT and FLOAT attributes in
  * the place of a value, become constants of the type of the first captured value. `perm=p` passes
- * an attribute on, `perm=p[q]` is the list p at the positions q. A rule is not applied where the
+ * an attribute on, `perm=p[q]` is the list p at the positions q. Functions and definitions of
+ * expansions (body.h) can be called, with captured attributes as arguments, too, or with `z..`, and
+ * with the expressions that are described there. A rule is not applied where the
  * new value would have another type or shape than the old one.
  *
  * Each rule states its effect on numbers:

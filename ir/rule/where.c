@@ -31,8 +31,10 @@ static const struct property {
     const char *name;
     int args;
     term_kind kind;
-} properties[] = {{"rank", 1, NUMBER}, {"type", 1, ELEM},    {"shape", 1, LIST}, {"dim", 2, DIM},
-                  {"uses", 1, NUMBER}, {"count", 1, NUMBER}, {NULL, 0, NUMBER}};
+} properties[] = {{"rank", 1, NUMBER}, {"type", 1, ELEM},    {"shape", 1, LIST},
+                  {"dim", 2, DIM},     {"uses", 1, NUMBER},  {"count", 1, NUMBER},
+                  {"bits", 1, NUMBER}, {"elements", 1, DIM}, {"elements", 2, DIM},
+                  {NULL, 0, NUMBER}};
 
 static const struct property *property_of(const fv_ast *x) {
     const struct property *p = properties;
@@ -60,7 +62,7 @@ static bool check_property(const fv_rule_scope *s, const fv_ast *x) {
     if (x->n == 2 && !(fv_rule_number(x->arg[1], &axis) && axis >= -FV_MAX_RANK &&
                        axis < FV_MAX_RANK && axis == (double)(int)axis))
         return fv_rule_error(s, x->arg[1], "expected an axis, as 0 or -1");
-    return check_value(s, x->arg[0]);
+    return (k && k->is_rest && !strcmp(x->name, "elements")) || check_value(s, x->arg[0]);
 }
 
 static bool check_name(const fv_rule_scope *s, const fv_ast *x, term_kind *out) {
@@ -81,6 +83,23 @@ static bool check_name(const fv_rule_scope *s, const fv_ast *x, term_kind *out) 
            fv_rule_error(s, x, "attribute '%s' cannot be compared", x->name);
 }
 
+static bool check_term(const fv_rule_scope *s, const fv_ast *x, term_kind *out);
+
+static bool is_quotient(const fv_ast *x) {
+    return x->kind == FV_AST_BINARY && !strcmp(x->name, "/");
+}
+
+static bool check_quotient(const fv_rule_scope *s, const fv_ast *x, term_kind *out) {
+    term_kind kinds[2];
+    for (int i = 0; i < 2; i++)
+        if (!check_term(s, x->arg[i], &kinds[i]))
+            return false;
+        else if (kinds[i] > INT_ATTR)
+            return fv_rule_error(s, x->arg[i], "%s cannot be divided", kind_names[kinds[i]]);
+    *out = NUMBER;
+    return true;
+}
+
 static bool check_term(const fv_rule_scope *s, const fv_ast *x, term_kind *out) {
     double v;
     *out = NUMBER;
@@ -88,6 +107,8 @@ static bool check_term(const fv_rule_scope *s, const fv_ast *x, term_kind *out) 
         return true;
     if (x->kind == FV_AST_NAME)
         return check_name(s, x, out);
+    if (is_quotient(x))
+        return check_quotient(s, x, out);
     const struct property *p = property_of(x);
     if (!p)
         return fv_rule_error(s, x,
@@ -133,6 +154,23 @@ static bool dim_term(const fv_type *type, int axis, term *t) {
     return true;
 }
 
+/* The number of elements of a value, from an axis on; of captured operands, those of the first one,
+ * and 1 if there is none. */
+static bool elements_term(const fv_matcher *m, const fv_capture *k, int axis, term *t) {
+    const fv_type *type = k->value               ? k->value->type
+                          : k->n && k->values[0] ? k->values[0]->type
+                                                 : NULL;
+    if (!type) {
+        t->dims[0] = fv_dim_const(m->module->dims, 1);
+        return true;
+    }
+    axis += axis < 0 ? type->rank : 0;
+    if (axis < 0 || axis > type->rank)
+        return false;
+    t->dims[0] = fv_dim_product(m->module->dims, type->rank - axis, type->dims + axis);
+    return true;
+}
+
 static bool eval_property(const fv_matcher *m, const fv_ast *x, term *t) {
     const fv_capture *k = fv_rule_capture(m, x->arg[0]->name);
     t->kind = property_of(x)->kind;
@@ -140,14 +178,28 @@ static bool eval_property(const fv_matcher *m, const fv_ast *x, term *t) {
         t->number = k->n;
         return true;
     }
+    if (!strcmp(x->name, "elements"))
+        return elements_term(m, k, x->n == 2 ? (int)fv_rule_value(x->arg[1]) : 0, t);
     const fv_type *type = k->value->type;
     if (!strcmp(x->name, "dim"))
         return dim_term(type, (int)fv_rule_value(x->arg[1]), t);
-    t->number = !strcmp(x->name, "rank") ? type->rank : k->value->nuses;
+    t->number = !strcmp(x->name, "rank")   ? type->rank
+                : !strcmp(x->name, "bits") ? fv_elem_bits(type->elem)
+                                           : k->value->nuses;
     t->elem = type->elem;
     t->n = type->rank;
     for (int i = 0; i < type->rank; i++)
         t->dims[i] = type->dims[i];
+    return true;
+}
+
+static bool eval_term(const fv_matcher *m, const fv_ast *x, term *t);
+
+static bool eval_quotient(const fv_matcher *m, const fv_ast *x, term *t) {
+    term a, b;
+    if (!eval_term(m, x->arg[0], &a) || !eval_term(m, x->arg[1], &b))
+        return false;
+    t->number = a.number / b.number;
     return true;
 }
 
@@ -159,6 +211,8 @@ static bool eval_term(const fv_matcher *m, const fv_ast *x, term *t) {
         return true;
     if (x->kind == FV_AST_NAME)
         return name_term(m, x, t);
+    if (is_quotient(x))
+        return eval_quotient(m, x, t);
     return eval_property(m, x, t);
 }
 
@@ -248,9 +302,9 @@ static bool comparison_holds(const fv_matcher *m, const fv_ast *c) {
 /* ---- predicates ---- */
 
 typedef struct predicate_args {
-    const fv_value *value;
+    const fv_value *value, *of; /* the first value and the second one; NULL: there is no operand */
     term list;
-    double number;
+    double number, most; /* the first number, and the second one */
 } predicate_args;
 
 static bool is_const(const predicate_args *a) {
@@ -273,6 +327,38 @@ static bool is_last(const predicate_args *a) {
     return a->list.n == 1 && fv_dim_is_const(a->list.dims[0]) &&
            (axis == -1 || axis == a->value->type->rank - 1);
 }
+static bool is_fixed(const predicate_args *a) {
+    return fv_rule_is_fixed(a->value);
+}
+static bool is_between(const predicate_args *a) {
+    const fv_tensor *t = fv_rule_elements(a->value);
+    bool is = t && fv_elem_is_float(t->elem);
+    for (size_t i = 0; is && i < t->count; i++)
+        is = fv_tensor_float(t, i) >= a->number && fv_tensor_float(t, i) <= a->most;
+    return is;
+}
+/* Has the value one element, or does it differ only along that axis of the value to which it
+ * broadcasts? */
+static bool is_along(const predicate_args *a) {
+    const fv_type *t = a->value->type;
+    int rank = a->of->type->rank, axis = (int)a->number + (a->number < 0 ? rank : 0);
+    for (int i = 0; i < t->rank; i++)
+        if (!fv_dim_is_one(t->dims[i]) && rank - t->rank + i != axis)
+            return false;
+    return t->rank <= rank;
+}
+/* The only element of a constant; NULL: v is something else. */
+static const fv_tensor *only_element(const fv_value *v) {
+    const fv_tensor *t = fv_rule_elements(v);
+    return t && t->count == 1 ? t : NULL;
+}
+/* Are they one value, equal constants of one element, or left out both? */
+static bool is_same(const predicate_args *a) {
+    if (a->value == a->of || !a->value || !a->of)
+        return a->value == a->of;
+    const fv_tensor *t = only_element(a->value), *u = only_element(a->of);
+    return t && u && t->elem == u->elem && !memcmp(t->data, u->data, t->bytes);
+}
 static bool is_identity(const predicate_args *a) {
     for (int i = 0; i < a->list.n; i++)
         if (!fv_dim_is_const(a->list.dims[i]) || a->list.dims[i]->value != i)
@@ -286,14 +372,24 @@ static bool is_all(const predicate_args *a) {
     return true;
 }
 
-/* args: v a value, l a list attribute, a an attribute that is a number or a list, n a number */
+/* args: v a value, o a value or captured operands, l a list attribute, a an attribute that is a
+ * number or a list, n a number */
 static const struct predicate {
     const char *name, *args;
     bool (*holds)(const predicate_args *a);
-} predicates[] = {
-    {"const", "v", is_const},       {"scalar", "v", is_scalar}, {"once", "v", is_used_once},
-    {"int", "v", is_int},           {"float", "v", is_float},   {"last", "av", is_last},
-    {"identity", "l", is_identity}, {"all", "ln", is_all},      {NULL, NULL, NULL}};
+} predicates[] = {{"const", "v", is_const},
+                  {"scalar", "v", is_scalar},
+                  {"once", "v", is_used_once},
+                  {"int", "v", is_int},
+                  {"float", "v", is_float},
+                  {"last", "av", is_last},
+                  {"identity", "l", is_identity},
+                  {"all", "ln", is_all},
+                  {"fixed", "v", is_fixed},
+                  {"same", "oo", is_same},
+                  {"along", "vvn", is_along},
+                  {"between", "vnn", is_between},
+                  {NULL, NULL, NULL}};
 
 static const struct predicate *find_predicate(const char *name) {
     const struct predicate *p = predicates;
@@ -305,8 +401,10 @@ static const struct predicate *find_predicate(const char *name) {
 static bool check_argument(const fv_rule_scope *s, char kind, const fv_ast *x) {
     const fv_rule_name *k = x->kind == FV_AST_NAME ? fv_rule_find_name(s, x->name) : NULL;
     double v;
-    if (kind == 'v')
+    if (kind == 'v' || (kind == 'o' && !(k && k->is_rest)))
         return check_value(s, x);
+    if (kind == 'o')
+        return true;
     if (kind == 'n')
         return fv_rule_number(x, &v) || fv_rule_error(s, x, "expected a number");
     bool list = k && k->is_attr && (k->kind == FV_ATTR_INTS || k->kind == FV_ATTR_DIMS);
@@ -331,12 +429,13 @@ static bool check_predicate(const fv_rule_scope *s, const fv_ast *c) {
 static bool predicate_holds(const fv_matcher *m, const fv_ast *c) {
     const struct predicate *p = find_predicate(c->name);
     predicate_args a = {0};
+    int numbers = 0;
     for (int i = 0; i < c->n; i++) {
         const fv_capture *k = p->args[i] == 'n' ? NULL : fv_rule_capture(m, c->arg[i]->name);
         if (!k)
-            a.number = fv_rule_value(c->arg[i]);
-        else if (k->value)
-            a.value = k->value;
+            *(numbers++ ? &a.most : &a.number) = fv_rule_value(c->arg[i]);
+        else if (p->args[i] == 'v' || p->args[i] == 'o')
+            *(i ? &a.of : &a.value) = k->value ? k->value : k->n ? k->values[0] : NULL;
         else if (k->attr->kind == FV_ATTR_INT) {
             a.list.n = 1;
             a.list.dims[0] = fv_dim_const(m->module->dims, k->attr->u.i);

@@ -65,7 +65,8 @@ static bool infer_dims(fv_op *op, int rank) {
 }
 
 static bool infer_fv_conv(fv_op *op) {
-    return infer_dims(op, fv_in_type(op, 0)->rank);
+    return infer_dims(op, fv_in_type(op, 0)->rank) &&
+           (!fv_op_in(op, 2) || fv_infer_per_channel(op, 2, fv_in_type(op, 1)->dims[0]));
 }
 
 /* Infers Z[n, i.., m, k..]: positions i of X, channels m and taps k of W. */

@@ -10,6 +10,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
+#include "ir/rule/constant.h"
 #include "ops/common/scales.h"
 #include "ops/matrix/matrix.h"
 #include "ops/nn/conv.h"
@@ -122,13 +123,22 @@ static bool infer_fv_quantize(fv_op *op) {
     return fv_infer_fits(op, 1, x->rank, x->dims) && fv_infer_fits(op, 2, x->rank, x->dims);
 }
 
+/* The quotient by the scale; a constant scale of 1 divides nothing. */
+static fv_expr *quotient(fv_definer *d, fv_op *op, fv_definition *def) {
+    fv_expr *x = fv_d_elementwise(d, 0, def);
+    double scale;
+    return fv_rule_uniform(op->in[1], &scale) && scale == 1
+               ? x
+               : fv_x_bin(d->arena, FV_X_DIV, x, fv_d_elementwise(d, 1, def));
+}
+
 /* Clamped as a float, where it cannot overflow: z + clamp(rint(x / scale), lo - z, hi - z). */
 static bool define_fv_quantize(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     fv_elem to = op->out[0]->type->elem, x = fv_in_type(op, 0)->elem, e = fv_elem_arith(x);
     int64_t half = INT64_C(1) << (fv_elem_bits(to) - 1), lo = fv_elem_is_signed(to) ? -half : 0;
-    fv_expr *q = fv_x_bin(a, FV_X_DIV, fv_d_elementwise(d, 0, def), fv_d_elementwise(d, 1, def));
+    fv_expr *q = quotient(d, op, def);
     q = fv_x_un(a, FV_X_RINT, fv_x_convert(a, e, fv_x_convert(a, x, q)));
     fv_expr *z = fv_x_const_int(a, FV_I32, 0);
     if (fv_op_in(op, 2))

@@ -2,7 +2,7 @@
 return {
   purpose = "also rewrites that round elsewhere, and the usual optimization of code",
   "count-turns", "stack-turns",
-  "legalise", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength",
+  "legalise", "integers", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength",
   "fold-constants", -- reciprocals that reduce-strength introduces
   "share", "remove-dead",
   code = "2",

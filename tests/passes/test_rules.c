@@ -41,6 +41,7 @@ static void check_rules(const char *text) {
 }
 
 RULES(shipped_ones_hold) {
+    check_rules(fv_integers_rules);
     check_rules(fv_simplify_rules);
     check_rules(fv_strength_rules);
 }
@@ -187,8 +188,8 @@ RULES(wrong_choices) {
 }
 
 RULES(wrong_operands_and_results) {
-    refused("rule a: Relu(xs..) => 1 exact",
-            "1:9: rule a: Relu has no operands of any number, which `..` stands for\n");
+    refused("rule a: Relu(xs..) => 1 exact", "1:9: rule a: Relu has neither optional operands nor "
+                                             "any number of them, which `..` stands for\n");
     refused("rule a: Sum(xs..) => xs exact",
             "1:22: rule a: 'xs' stands for operands: write xs..\n");
     refused("rule a: Sum(xs..) => Sum(ys..) exact",

@@ -1,15 +1,16 @@
 """Writes the models of points that bench_models.py of the shared folder does not have.
 
-    models.py NAME OUT.onnx [SEQ2SEQ.onnx]
+    models.py NAME OUT.onnx [SEQ2SEQ.onnx] [--quant]
 
 Beside OUT.onnx go the inputs of which random numbers would be no example: OUT.INPUT.npy. Numbers are random but fixed. The
-third file is what `seq2seq-unrolled` is made of."""
+third file is what `seq2seq-unrolled` is made of. --quant: an image network with activations of u8 and weights of s8."""
 import argparse
 
 import numpy as np
 from onnx import TensorProto, helper, load, numpy_helper
 
 from networks import NETWORKS
+from qdq import quantized
 
 RATE, FRAME, HOP, BANDS = 16000, 400, 160, 80
 FEATURES, TREES, DEPTH, CLASSES = 100, 500, 8, 10
@@ -235,6 +236,7 @@ MODELS = {
     "detections-dense": lambda: detections(True),
     **NETWORKS,
 }
+IMAGE_NETWORKS = ["resnet50", "mobilenetv2"]
 MADE_OF = {"seq2seq-unrolled": ("seq2seq", unrolled)}  # of a model of bench_models.py
 
 
@@ -243,10 +245,14 @@ def main():
     a.add_argument("name", choices=[*MODELS, *MADE_OF])
     a.add_argument("out")
     a.add_argument("source", nargs="?")
+    a.add_argument("--quant", action="store_true")
     o = a.parse_args()
+    if o.quant and o.name not in IMAGE_NETWORKS:
+        a.error(f"--quant is for {', '.join(IMAGE_NETWORKS)}")
     if (o.source is None) != (o.name not in MADE_OF):
         a.error(f"{o.name} is made of {'another model: say which' if o.name in MADE_OF else 'no other model'}")
     made, inputs = MADE_OF[o.name][1](o.source) if o.name in MADE_OF else MODELS[o.name]()
+    made = quantized(made) if o.quant else made
     for name, array in inputs.items():
         np.save(o.out.removesuffix(".onnx") + f".{name}.npy", array)
     with open(o.out, "wb") as f:

@@ -1,0 +1,158 @@
+/* test_integers.c - a quantized network computes the same integers, up to one step, with the rules
+ * of passes/integers.rules and in floats, and with them it has no product of floats. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "backend/expand/expand.h"
+#include "backend/interp/interp.h"
+#include "backend/lower.h"
+#include "ir/base/text.h"
+#include "ir/catalogue/op.h"
+#include "passes/passes.h"
+#include "tests/passes/support.h"
+
+enum { CHANNELS = 8, SIZE = 6, NELEMENTS = CHANNELS * SIZE * SIZE };
+
+static uint64_t state;
+
+static int next(int n) {
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (int)(state >> 33) % n;
+}
+
+/* A constant of n random integers from lo to hi. */
+static void put_ints(fv_text *t, const char *name, const char *type, int n, int lo, int hi) {
+    fv_text_printf(t, "const @%s: %s = [", name, type);
+    for (int i = 0; i < n; i++)
+        fv_text_printf(t, "%s%d", i ? ", " : "", lo + next(hi - lo + 1));
+    fv_text_put(t, "]\n");
+}
+
+static void put_scales(fv_text *t, const char *name, int n, double unit) {
+    fv_text_printf(t, "const @%s: f32[%d] = [", name, n);
+    for (int i = 0; i < n; i++)
+        fv_text_printf(t, "%s%.9g", i ? ", " : "", unit * (1 + next(1000) / 1000.0));
+    fv_text_put(t, "]\n");
+}
+
+static void put_filter(fv_text *t, const char *name, const char *shape, int n, double unit) {
+    put_ints(t, name, fv_printf(arena, "i8%s", shape), n, -127, 127);
+    put_scales(t, fv_printf(arena, "%s_s", name), CHANNELS, unit);
+    put_ints(t, fv_printf(arena, "%s_z", name), fv_printf(arena, "i8[%d]", CHANNELS), CHANNELS, 0,
+             0);
+    put_ints(t, fv_printf(arena, "%s_b", name), fv_printf(arena, "i32[%d]", CHANNELS), CHANNELS,
+             -500, 500);
+}
+
+static const char body[] = "func @main(%x: u8[1, 8, 6, 6]) -> (%y, %p, %o) {\n"
+                           "  %x0 = DequantizeLinear(%x, @s0, @z0)\n"
+                           "  %w1 = DequantizeLinear(@a, @a_s, @a_z) {axis = 0}\n"
+                           "  %b1 = DequantizeLinear(@a_b, @a_s) {axis = 0}\n"
+                           "  %c1 = Conv(%x0, %w1, %b1) {pads = [1, 1, 1, 1]}\n"
+                           "  %r1 = Relu(%c1)\n"
+                           "  %q1 = QuantizeLinear(%r1, @s1, @z1)\n"
+                           "  %x1 = DequantizeLinear(%q1, @s1, @z1)\n"
+                           "  %w2 = DequantizeLinear(@d, @d_s, @d_z) {axis = 0}\n"
+                           "  %b2 = DequantizeLinear(@d_b, @d_s) {axis = 0}\n"
+                           "  %c2 = Conv(%x1, %w2, %b2) {pads = [1, 1, 1, 1], group = 8}\n"
+                           "  %r2 = Clip(%c2, @lo, @hi)\n"
+                           "  %q2 = QuantizeLinear(%r2, @s2, @z1)\n"
+                           "  %x2 = DequantizeLinear(%q2, @s2, @z1)\n"
+                           "  %w3 = DequantizeLinear(@e, @e_s, @e_z) {axis = 0}\n"
+                           "  %c3 = Conv(%x2, %w3)\n"
+                           "  %q3 = QuantizeLinear(%c3, @s3, @z3)\n"
+                           "  %x3 = DequantizeLinear(%q3, @s3, @z3)\n"
+                           "  %sum = Add(%x3, %x0)\n"
+                           "  %y = QuantizeLinear(%sum, @s4, @z3)\n"
+                           "  %x4 = DequantizeLinear(%y, @s4, @z3)\n"
+                           "  %m = MaxPool(%x4) {kernel_shape = [2, 2], strides = [2, 2]}\n"
+                           "  %p = QuantizeLinear(%m, @s4, @z3)\n"
+                           "  %x5 = DequantizeLinear(%p, @s4, @z3)\n"
+                           "  %f = Flatten(%x5)\n"
+                           "  %w6 = DequantizeLinear(@u, @u_s, @u_z) {axis = 0}\n"
+                           "  %h = Gemm(%f, %w6) {transB = 1}\n"
+                           "  %o = QuantizeLinear(%h, @s6, @z3)\n"
+                           "  return %y, %p, %o\n"
+                           "}\n";
+
+/* Scales are such that most results are within the range of the integers. */
+static const char *network(void) {
+    fv_text t = {.arena = arena};
+    static const char *const numbers[] = {
+        "s0: f32[] = 0.021", "z0: u8[] = 117",    "s1: f32[] = 0.13", "z1: u8[] = 0",
+        "s2: f32[] = 0.031", "lo: f32[] = 0.0",   "hi: f32[] = 8.0",  "s3: f32[] = 0.023",
+        "z3: u8[] = 128",    "s4: f32[] = 0.033", "s6: f32[] = 0.09"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        fv_text_printf(&t, "const @%s\n", numbers[i]);
+    put_filter(&t, "a", "[8, 8, 3, 3]", 576, 0.004);
+    put_filter(&t, "d", "[8, 1, 3, 3]", 72, 0.001);
+    put_filter(&t, "e", "[8, 8, 1, 1]", 64, 0.002);
+    put_filter(&t, "u", "[8, 72]", 576, 0.004);
+    fv_text_put(&t, body);
+    return t.s;
+}
+
+/* ---- running ---- */
+
+static void run(const fv_module *of, const uint8_t *x, int nout, fv_tensor **y) {
+    fv_lower_options o = {.target = fv_target_find("generic"), .naive = true};
+    fv_program *p = fv_lower((fv_module *)(uintptr_t)of, &o);
+    cr_assert(p, "%s", said());
+    fv_program_expand(p);
+    fv_interp *interp = fv_interp_new(p->arena, p);
+    cr_assert(interp && p->noutputs == nout, "%s", said());
+    void *out[4];
+    const void *in[] = {x};
+    for (int i = 0; i < nout; i++) {
+        int64_t dims[FV_MAX_RANK];
+        for (int k = 0; k < p->outputs[i].rank; k++)
+            dims[k] = p->outputs[i].dims[k]->value;
+        y[i] = fv_tensor_new(arena, p->outputs[i].elem, p->outputs[i].rank, dims);
+        out[i] = (void *)(uintptr_t)y[i]->data;
+    }
+    size_t bytes = 0;
+    cr_assert_eq(fv_interp_plan(interp, NULL, &bytes, NULL), 0);
+    void *work = fv_alloc_aligned(arena, bytes + 64, 64);
+    cr_assert_eq(fv_interp_run(interp, NULL, in, out, NULL, work, bytes, NULL), 0);
+    fv_arena_free(p->arena);
+}
+
+static int products_of_floats(const fv_module *m) {
+    int n = 0;
+    for (const fv_op *op = m->funcs->body->first; op; op = op->next)
+        n += (fv_op_is(op, FV_OP_fv_Conv) || fv_op_is(op, FV_OP_fv_MatMul)) &&
+             fv_elem_is_float(op->out[0]->type->elem);
+    return n;
+}
+
+/* The share of elements that are neither of the ends of the range, so that the test says
+ * something. */
+static double share_within(const fv_tensor *t) {
+    double n = 0;
+    for (size_t i = 0; i < t->count; i++)
+        n += fv_tensor_int(t, i) > 0 && fv_tensor_int(t, i) < 255;
+    return n / (double)t->count;
+}
+
+Test(integers, differ_by_one_at_most, .init = open_session, .fini = close_session) {
+    uint8_t x[NELEMENTS];
+    fv_tensor *floats[3], *integers[3];
+    state = 7;
+    const char *text = network();
+    for (int i = 0; i < NELEMENTS; i++)
+        x[i] = (uint8_t)next(256);
+    fv_module *one = module_of(text), *two = module_of(text);
+    cr_assert(fv_run_passes(one, fv_pipeline('1'), NULL), "%s", said());
+    cr_assert(fv_run_passes(two, fv_pipeline('2'), NULL), "%s", said());
+    cr_expect_eq(products_of_floats(one), 4);
+    cr_expect_eq(products_of_floats(two), 0);
+    run(one, x, 3, floats);
+    run(two, x, 3, integers);
+    for (int i = 0; i < 3; i++) {
+        cr_expect_gt(share_within(integers[i]), 0.5, "result %d: %g", i, share_within(integers[i]));
+        for (size_t k = 0; k < floats[i]->count; k++) {
+            long long a = fv_tensor_int(floats[i], k), b = fv_tensor_int(integers[i], k);
+            cr_expect_leq(llabs(a - b), 1, "result %d, element %zu: %lld, %lld", i, k, a, b);
+        }
+    }
+}
