@@ -348,7 +348,8 @@ static int part_of_shape(maker *k, const fv_dim **dims) {
 
 /* ---- values ---- */
 
-/* The name whose number a condition asks for: a of `a > 1`, and of `a / b > 1`, where b is near 1. */
+/* The name whose number a condition asks for: a of `a > 1`, and of `a / b > 1`, where b is near
+ * 1. */
 static const char *asked_name(const fv_ast *c) {
     const fv_ast *x = c->kind == FV_AST_BINARY ? c->arg[0] : c;
     bool divides = x->kind == FV_AST_BINARY && !strcmp(x->name, "/");
@@ -580,8 +581,8 @@ static void draw_split(maker *k, fv_op *op, fv_elem result) {
 }
 
 /* Draws the padding, strides and dilations of a window that slides over operand 0, and dims of the
- * result in which each window reads an element: those of operand 0, or only one position. The result
- * has `channels` channels. */
+ * result in which each window reads an element: those of operand 0, or only one position. The
+ * result has `channels` channels. */
 static void draw_window(maker *k, fv_op *op, const fv_dim *channels) {
     const fv_type *x = op->in[0]->type;
     const fv_dim *pads[FV_MAX_RANK], *dims[FV_MAX_RANK];

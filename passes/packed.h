@@ -16,9 +16,9 @@
  * whose dims are constants. `whole`: one of the constants has as many elements as v; else all are
  * repeated, as scales for blocks of a weight are. */
 size_t fv_packed_bytes(fv_elements *e, const fv_value *v, bool *whole);
-/* Is v a factor of a contraction `user` that it reads as it is stored? Of floats, that is the factor
- * that goes with the columns of the result: the other one is computed before the contraction reads
- * it, so there is nothing to gain. Of integers, both are. */
+/* Is v a factor of a contraction `user` that it reads as it is stored? Of floats, that is the
+ * factor that goes with the columns of the result: the other one is computed before the contraction
+ * reads it, so there is nothing to gain. Of integers, both are. */
 bool fv_is_stored_factor(fv_elements *e, const fv_op *user, const fv_value *v) FV_MUST_USE;
 
 #endif

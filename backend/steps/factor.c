@@ -24,6 +24,7 @@
 #include "backend/lowering/why.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/rewrite.h"
 #include "ir/type/tensor.h"
@@ -552,9 +553,51 @@ static void factor_op(fv_lowerer *l, fv_op *op) {
     redefine(&f, y);
 }
 
+/* ---- products that stay those of floats ---- */
+
+static const fv_op *dequantize_of(const fv_value *v) {
+    bool is = v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_Dequantize);
+    return is ? v->def : NULL;
+}
+
+/* Is the scale a constant, and one number, or, of the second factor, one for each column of the
+ * result? */
+static bool has_fit_scale(const fv_op *dequantize, bool second) {
+    const fv_value *s = dequantize->in[1];
+    int most = 0;
+    for (int i = 0; i < s->type->rank; i++)
+        most += !fv_dim_is_one(s->type->dims[i]);
+    return s->kind == FV_VALUE_CONST && (most == 0 || (second && most == 1));
+}
+
+/* Says why a product of quantized tensors is not one of integers. The rules of
+ * passes/integers.rules decide that. */
+static void tell_floats(fv_lowerer *l, const fv_op *op) {
+    bool product = fv_op_is(op, FV_OP_fv_MatMul) || fv_op_is(op, FV_OP_fv_Conv);
+    const fv_value *y = op->nout ? op->out[0] : NULL;
+    const fv_op *a = product ? dequantize_of(op->in[0]) : NULL;
+    const fv_op *b = product ? dequantize_of(op->in[1]) : NULL;
+    if (!a && !b)
+        return;
+    int bits[2] = {a ? fv_elem_bits(a->in[0]->type->elem) : 0,
+                   b ? fv_elem_bits(b->in[0]->type->elem) : 0};
+    int wide = bits[0] <= 8;
+    if (!a || !b)
+        fv_declines(l, y, FV_WHY_factor_one, fv_v(op->in[a ? 1 : 0]));
+    else if (bits[0] > 8 || bits[1] > 8)
+        fv_declines(l, y, FV_WHY_factor_wide, fv_v(op->in[wide]), fv_n(bits[wide]));
+    else if (b->in[0]->kind != FV_VALUE_CONST)
+        fv_declines(l, y, FV_WHY_factor_run);
+    else if (!has_fit_scale(a, false) || !has_fit_scale(b, true))
+        fv_declines(l, y, FV_WHY_factor_scale, fv_v(op->in[has_fit_scale(a, false)]));
+    else
+        fv_declines(l, y, FV_WHY_factor_off);
+}
+
 bool fv_step_factor(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first, *next; op; op = next) {
         next = op->next;
+        tell_floats(l, op);
         factor_op(l, op);
     }
     return true;
