@@ -5,12 +5,17 @@
 #include "ir/expr/affine.h"
 #include "ir/expr/visit.h"
 
-enum { MANY = 12 }; /* largest number of loads in the expression of an element (see fv_element) */
+/* MANY: largest number of loads in the expression of an element (see fv_element). SELECTIONS:
+ * largest number of selections in it: an element that is selected among 16 numbers takes several
+ * times as long as its product, and is only computed in the run if the factor is too large to be
+ * folded. */
+enum { MANY = 12, SELECTIONS = 4 };
 
 /* Does each element take only a few instructions, so that the kernel of a contraction can compute
  * it in registers? */
 static bool is_cheap(fv_arena *a, const fv_expr *root) {
     const fv_expr *x;
+    int selections = 0;
     for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
         switch ((fv_expr_op)x->op) {
         case FV_X_LOAD: fv_x_skip(&v); break;
@@ -22,11 +27,11 @@ static bool is_cheap(fv_arena *a, const fv_expr *root) {
         case FV_X_MUL:
         case FV_X_NEG:
         case FV_X_AND:
-        case FV_X_EQ:
-        case FV_X_SELECT: break;
+        case FV_X_EQ: break;
+        case FV_X_SELECT: selections++; break;
         default: return false;
         }
-    return true;
+    return selections <= SELECTIONS;
 }
 
 /* Can lowering lay out a constant that is loaded at this index? It can if the index is a sum of

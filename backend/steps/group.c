@@ -19,6 +19,7 @@
 #include "backend/steps/steps.h"
 #include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 /* ---- properties of a value ---- */
 
@@ -440,13 +441,33 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
     return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
 }
 
+/* Is each element of d computed from constants, which together have fewer bytes than its elements?
+ * The kernel of a contraction reads the constants then, and no factor is written in the run. */
+static bool unpacks_constants(fv_lowerer *l, const fv_definition *d) {
+    double bytes = 0, all = fv_elem_storage_bytes(d->value->type->elem);
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_GUARD || x->op == FV_X_REQUIRE || x->op == FV_X_REDUCE)
+            return false;
+        if (x->op != FV_X_LOAD)
+            continue;
+        const fv_value *c = x->u.buf->value;
+        if (!c || c->kind != FV_VALUE_CONST)
+            return false;
+        bytes += (double)c->tensor->bytes;
+    }
+    for (int i = 0; i < d->rank; i++)
+        all *= fv_dim_is_const(d->index[i]->dim) ? (double)d->index[i]->dim->value : 0;
+    return bytes < all;
+}
+
 /* Is the value a factor of a contraction, or used in one, so that the kernel packs it? */
 static bool takes_factor(fv_lowerer *l, const into *t) {
     if (t->r.loads > 1)
         return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
     if (!t->r.variables)
         return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
-    if (is_costly(t->w))
+    if (is_costly(t->w) && (t->w->math || !unpacks_constants(l, t->own)))
         return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic),
                            fv_n(t->w->math), fv_n(FV_CHEAP));
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));

@@ -8,6 +8,7 @@
 #include "ir/rule/body.h"
 #include "ops/common/dims.h"
 #include "ops/matrix/matrix.h"
+#include "ops/quantize/blocks.h"
 
 /* ---- shared by the operators ---- */
 
@@ -109,8 +110,32 @@ static bool takes_bytes(const fv_op *op) {
     return known && fv_op_int(op, "accuracy_level") == 4 && !fv_op_in(op, INDEX);
 }
 
+/* Removes a constant g_idx by ordering columns of A, and of the weight, by their blocks. This also
+ * orders the terms of the product. It is not possible where blocks have other numbers of columns
+ * than their size. */
+static void order_columns(fv_rewriter *w, fv_op *op) {
+    const fv_tensor *index = fv_known_constant(fv_op_in(op, INDEX));
+    nbits b;
+    if (!index || !fv_known_constant(op->in[B]) || !read_nbits(op, &b))
+        return;
+    const int64_t *order = fv_order_by_blocks(w->module->arena, index, b.k, b.block);
+    bool moves = false;
+    for (int64_t k = 0; order && k < b.k; k++)
+        moves |= order[k] != k;
+    if (moves) {
+        fv_op_set_in(op, B, fv_blobs_in_order(w->module, op->in[B], (int)b.bits, order, b.k));
+        fv_op_set_in(op, A,
+                     FV_CALL(w, "columns_in_order", {op->in[A]},
+                             {fv_const_ints(w->module, "order", (int)b.k, order)}));
+    }
+    if (order)
+        fv_op_set_in(op, INDEX, NULL);
+}
+
 static bool decompose_nbits(fv_rewriter *w, fv_op *op) {
-    return fv_body_expand_as(w, op, takes_bytes(op) ? "MatMulNBitsInBytes" : "MatMulNBits");
+    bool bytes = takes_bytes(op); /* with g_idx rows are multiplied as floats */
+    order_columns(w, op);
+    return fv_body_expand_as(w, op, bytes ? "MatMulNBitsInBytes" : "MatMulNBits");
 }
 
 /* ---- fv.BlockMatMulInteger ---- */
@@ -203,8 +228,10 @@ static bool infer_bnb4(fv_op *op) {
 }
 
 static bool decompose_bnb4(fv_rewriter *w, fv_op *op) {
-    fv_value *codes = FV_CALL(w, "codes_of_bytes", {op->in[1]}, FV_INT(fv_op_int(op, "N")),
-                              FV_INT(fv_op_int(op, "K")));
+    const int64_t n = fv_op_int(op, "N"), k = fv_op_int(op, "K");
+    fv_value *codes = fv_known_constant(op->in[1])
+                          ? fv_codes_of_high_bits(w->module, op->in[1], n, k)
+                          : FV_CALL(w, "codes_of_bytes", {op->in[1]}, FV_INT(n), FV_INT(k));
     const float *values = fv_op_int(op, "quant_type") ? nf4 : fp4;
     const fv_attr table = {.name = fv_intern(w->module->session, "values"),
                            .kind = FV_ATTR_FLOATS,

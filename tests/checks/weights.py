@@ -69,10 +69,29 @@ def graph(folder, elem, scales, zero, transposed, k, n):
     print(name, k, n, size, 0)
 
 
-def nbits(folder, bits, zero, level, k, n):
+def bnb4(folder, k, n):
+    """A product with codes of 4 bits for 16 numbers, in blocks of 64."""
+    name = f"bnb4-{k}x{n}"
+    scale = b"".join(struct.pack("<f", 2.0 ** (i % 5 - 7)) for i in range(n * k // 64))
+    parts = [const(f"{name}.q", "u8", [n * k // 2], bytes(NUMBERS[:n * k // 2]), folder),
+             const(f"{name}.s", "f32", [n * k // 64], scale, folder)]
+    with open(os.path.join(folder, name + ".fvir"), "w", encoding="utf-8") as f:
+        f.write(f'fovea-ir 1\nmodule "m"\nsymbol n 0..1000\n{"".join(parts)}')
+        f.write(f"func @main(%x: f32[n, {k}]) -> (%y) {{\n  %y = com.microsoft.MatMulBnb4(%x, @q, @s) "
+                f"{{K = {k}, N = {n}, block_size = 64, quant_type = 1}}\n  return %y\n}}\n")
+    print(name, k, n, n * k // 2 + len(scale), 0)
+
+
+def columns_of_blocks(k, block):
+    """The number of each column's block: neighbours are in different ones."""
+    blocks = -(-k // block)
+    return [b for i in range(block) for b in range(blocks) if b * block + i < k]
+
+
+def nbits(folder, bits, zero, level, k, n, index=False):
     """A product with blobs of blocks, as exporters write language models; with level 4 another kernel writes the rows as bytes,
     and a scale and a sum for each block of them."""
-    name = f"nbits{bits}" + ("-zero" if zero else "") + ("-bytes" if level == 4 else "") + f"-{k}x{n}"
+    name = f"nbits{bits}" + "-zero" * zero + "-bytes" * (level == 4) + "-index" * index + f"-{k}x{n}"
     block = min(32, k)
     blocks = -(-k // block)
     blob = bytes(NUMBERS[:n * blocks * block * bits // 8])
@@ -85,11 +104,15 @@ def nbits(folder, bits, zero, level, k, n):
         parts.append(const(f"{name}.z", "u8", [n, row], bytes(NUMBERS[7:7 + n * row]), folder))
         operands += ", @z"
         size += n * blocks  # in panels, a zero point of a block has a byte
+    if index:
+        operands += ", @g" if zero else ", _, @g"
+        parts.append(const(f"{name}.g", "i32", [k], struct.pack(f"<{k}i", *columns_of_blocks(k, block)), folder))
+        size += 8 * k  # the order of the row's elements
     with open(os.path.join(folder, name + ".fvir"), "w", encoding="utf-8") as f:
         f.write(f'fovea-ir 1\nmodule "m"\nsymbol n 0..1000\n{"".join(parts)}')
         f.write(f"func @main(%x: f32[n, {k}]) -> (%y) {{\n  %y = com.microsoft.MatMulNBits({operands}) "
                 f"{{K = {k}, N = {n}, bits = {bits}, block_size = {block}, accuracy_level = {level}}}\n  return %y\n}}\n")
-    print(name, k, n, size, blocks * (block + 8) if level == 4 else 0)
+    print(name, k, n, size, blocks * (block + 8) if level == 4 else 4 * k if index else 0)
 
 
 def inputs(folder, k):
@@ -116,6 +139,10 @@ def main():
                 # sum, and a row that ends within a block is padded first. That is traffic of rows, not of weights.
                 for level in (0, 4) if k > 32 and k % 32 == 0 else (0,):
                     nbits(folder, bits, zero, level, k, n)
+                if k > 32:
+                    nbits(folder, bits, zero, 0, k, n, True)
+        if k * n > 1 << 14:  # smaller ones are folded to floats
+            bnb4(folder, k, n)
 
 
 main()
