@@ -1,5 +1,7 @@
 #include "backend/fuse/reading.h"
 
+#include "backend/lowering/sizes.h"
+
 static void add_row_axes(const fv_expr *x, const fv_definition *d, fv_row_axes *r) {
     if (x->op == FV_X_REDUCE)
         for (int i = 0; i < d->rank; i++)
@@ -99,26 +101,74 @@ static bool has_own_variables(const fv_expr *load) {
     return true;
 }
 
-static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
-                    const fv_row_axes *axes, bool inside, fv_ptrmap *seen, fv_reading *r) {
+/* The reductions around an expression, the innermost first. */
+typedef struct around {
+    const fv_expr *reduce;
+    const struct around *outer;
+} around;
+
+static bool slides(const fv_expr *index, const fv_definition *d, const fv_expr *reduce) {
+    bool by_own = false, by_sum = false;
+    for (int i = 0; i < d->rank; i++)
+        by_own |= fv_x_uses(index, d->index[i]);
+    for (int i = 0; i < reduce->u.red.nvars; i++)
+        by_sum |= fv_x_uses(index, reduce->u.red.vars[i]);
+    return by_own && by_sum;
+}
+
+static bool is_of_window(const fv_expr *load, const fv_definition *d, const around *a) {
+    for (; a; a = a->outer)
+        for (int i = 0; i < load->u.buf->rank; i++)
+            if (slides(load->arg[i], d, a->reduce))
+                return true;
+    return false;
+}
+
+static double reads_of(const fv_expr *load, const fv_definition *d, const around *a) {
+    double n = 1;
+    for (int i = 0; i < d->rank; i++)
+        n *= fv_typical_extent(d->index[i]->dim);
+    for (; a; a = a->outer)
+        for (int i = 0; i < a->reduce->u.red.nvars; i++)
+            if (fv_x_uses(load, a->reduce->u.red.vars[i]))
+                n *= fv_typical_extent(a->reduce->u.red.vars[i]->dim);
+    return n;
+}
+
+typedef struct reader {
+    const fv_value *v;
+    const fv_definition *d;
+    const fv_row_axes *axes;
+    fv_ptrmap seen;
+    fv_reading r;
+} reader;
+
+static void add_load(reader *t, const fv_expr *x, const around *a) {
+    fv_reading *r = &t->r;
+    bool same, permuted = is_permuted(x, t->d, &same);
+    r->loads++;
+    r->in_reduction |= a != NULL;
+    r->ordered &= permuted;
+    r->identity &= permuted && same;
+    r->by_rows &= is_by_row(x, t->axes, t->d, a != NULL);
+    r->variables &= has_own_variables(x);
+    r->injective &= is_injective(x, t->d);
+    r->windows |= is_of_window(x, t->d, a);
+    r->reads += reads_of(x, t->d, a);
+}
+
+static void read_by(reader *t, const fv_expr *x, const around *a) {
     if (x->n) {
-        void **at = fv_ptrmap_at(seen, x);
+        void **at = fv_ptrmap_at(&t->seen, x);
         if (*at)
             return;
         *at = (void *)x;
     }
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v) {
-        r->loads++;
-        r->in_reduction |= inside;
-        bool same, permuted = is_permuted(x, d, &same);
-        r->ordered &= permuted;
-        r->identity &= permuted && same;
-        r->by_rows &= is_by_row(x, axes, d, inside);
-        r->variables &= has_own_variables(x);
-        r->injective &= is_injective(x, d);
-    }
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == t->v)
+        add_load(t, x, a);
+    const around own = {x, a};
     for (int i = 0; i < x->n; i++)
-        read_by(x->arg[i], v, d, axes, inside || x->op == FV_X_REDUCE, seen, r);
+        read_by(t, x->arg[i], x->op == FV_X_REDUCE ? &own : a);
 }
 
 fv_row_axes fv_row_axes_of(const fv_definition *d) {
@@ -129,11 +179,11 @@ fv_row_axes fv_row_axes_of(const fv_definition *d) {
 
 fv_reading fv_reading_of(fv_lowerer *l, const fv_definition *d, const fv_value *v,
                          const fv_row_axes *axes) {
-    fv_reading r = {
+    reader t = {.v = v, .d = d, .axes = axes, .seen = fv_ptrmap_in(l->exprs)};
+    t.r = (fv_reading){
         .identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    read_by(d->body, v, d, axes, false, &seen, &r);
-    return r;
+    read_by(&t, d->body, NULL);
+    return t.r;
 }
 
 bool fv_is_contraction(const fv_expr *x) {

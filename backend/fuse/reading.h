@@ -19,6 +19,10 @@ typedef struct fv_reading {
     /* whether each index of a load is a different variable, so that no element is read for two
      * elements of the definition */
     bool variables;
+    /* whether an index of a load is computed of variables of both the definition and a reduction,
+     * as where a window slides over an image */
+    bool windows;
+    double reads; /* number of elements that all loads read, for typical dims */
 } fv_reading;
 
 /* The axes on which the reductions of a value depend. */

@@ -19,12 +19,15 @@ int64_t fv_typical_dim(const fv_dim *d) {
     return n < 0 ? 0 : n < FV_DIM_MAX ? n : FV_DIM_MAX;
 }
 
+double fv_typical_extent(const fv_dim *d) {
+    int64_t n = fv_typical_dim(d);
+    return n < 0 ? (double)FV_DIM_MAX : (double)n;
+}
+
 double fv_typical_elements(const fv_type *t) {
     double n = 1;
-    for (int i = 0; i < t->rank; i++) {
-        int64_t d = fv_typical_dim(t->dims[i]);
-        n *= d < 0 ? (double)FV_DIM_MAX : (double)d;
-    }
+    for (int i = 0; i < t->rank; i++)
+        n *= fv_typical_extent(t->dims[i]);
     return n;
 }
 

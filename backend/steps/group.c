@@ -473,6 +473,21 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
 }
 
+/* Does d read each element of v so often, as in the windows of a pool, that even cheap operations
+ * take longer than a pass over memory? */
+static bool is_read_often(const into *t, bool anew) {
+    return (t->r.windows || anew) && t->w->arithmetic &&
+           t->r.reads >= FV_READ_OFTEN * fv_typical_elements(t->v->type);
+}
+
+/* Records how often elements of v are read, and declines. */
+static bool reads_often(fv_lowerer *l, const into *t) {
+    double elements = fv_typical_elements(t->v->type);
+    return fv_declines(l, t->v, FV_WHY_read_often, fv_o(t->use),
+                       fv_n(fv_whole_number(t->r.reads / elements)),
+                       fv_n(fv_whole_number(t->r.reads)), fv_n(fv_whole_number(elements)));
+}
+
 /* May v, which has no sums, be substituted into d, which is no contraction? */
 static bool takes_elements(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v;
@@ -495,6 +510,8 @@ static bool takes_elements(fv_lowerer *l, const into *t) {
         return fv_declines(l, v, FV_WHY_read_by_more, use, operations, math, limit);
     if (anew && is_costly(w))
         return fv_declines(l, v, FV_WHY_read_anew, use, operations, math, limit);
+    if (is_read_often(t, anew))
+        return reads_often(l, t);
     return r->loads > 1 || more || anew ? fv_takes(l, v, FV_WHY_cheap, use, operations, limit)
                                         : fv_takes(l, v, FV_WHY_one_use, use);
 }

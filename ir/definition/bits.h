@@ -21,6 +21,9 @@ enum {
     FV_GROUPED_WAY = 32,
     /* largest number of arithmetic operations of an element that may be computed again */
     FV_CHEAP = 6,
+    /* Number of reads of each element from which on windows, and operators that choose elements,
+     * do not compute it again, even if it is cheap: a pass over memory takes less time then. */
+    FV_READ_OFTEN = 2,
     /* largest number of loads of a value that is substituted into several others */
     FV_SHARED_LOADS = 4,
     /* Largest number of elements of a row that a kernel keeps. If there is only one row and it is

@@ -1,7 +1,7 @@
 # needs: shared
 # Neither fusion nor layout multiplies operations: of exported models, and of random graphs of filters, norms, softmaxes and reductions
-# along every axis, kernels compute no more than 1.5 times what operators ask for, sums counted (tests/work). Nothing is run, and no code
-# is made. The target generic pads tiles least. FOVEA_SEED gives other graphs, FOVEA_GRAPHS another number. Usage: work.sh BUILD
+# along every axis, and of the graphs of tests/work/graphs, kernels compute no more than 1.5 times what operators ask for, sums counted
+# (tests/work). Nothing is run, and no code is made. The target generic pads tiles least. FOVEA_SEED gives other graphs, FOVEA_GRAPHS another number. Usage: work.sh BUILD
 set -u
 graphs=$1/tests/matrix/graphs
 dir=$(mktemp -d) || exit 1
@@ -12,7 +12,7 @@ if [ -x "$graphs" ]; then # built with libelf only
 fi
 # a graph has few elements: 300 of them take as long as the models
 {
-    ls "$FOVEA_SHARED"/models/*/model.onnx
+    ls "$FOVEA_SHARED"/models/*/model.onnx "$(dirname "$0")"/../work/graphs/*.fvir
     find "$dir/graphs" -name '*.fvir' | sort -V
 } | xargs -n 64 -P "$(nproc)" "$1/tests/work/work" generic >"$dir/log" 2>&1
 grep -vE '^[0-9]+ passed, [0-9]+ failed$' "$dir/log"

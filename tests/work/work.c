@@ -17,11 +17,6 @@ typedef struct counter {
     double sum;
 } counter;
 
-static double extent(const fv_var *v) {
-    int64_t n = fv_typical_dim(v->dim);
-    return n < 0 ? (double)FV_DIM_MAX : (double)n;
-}
-
 static void find_bound(counter *c, const fv_expr *x) {
     if (!x->n || *fv_ptrmap_at(&c->seen, x))
         return;
@@ -36,7 +31,7 @@ static void find_bound(counter *c, const fv_expr *x) {
 static double times(const counter *c, const fv_expr *x) {
     double n = 1;
     for (int i = 0; i < c->n; i++)
-        n *= fv_x_uses(x, c->vars[i]) ? extent(c->vars[i]) : 1;
+        n *= fv_x_uses(x, c->vars[i]) ? fv_typical_extent(c->vars[i]->dim) : 1;
     return n;
 }
 
@@ -47,7 +42,7 @@ static void count(counter *c, const fv_expr *x) {
     if (fv_elem_is_float((fv_elem)x->type.elem)) {
         double each = x->op == FV_X_REDUCE ? 1 : fv_cost_of_operation((fv_expr_op)x->op);
         for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
-            each *= extent(x->u.red.vars[i]);
+            each *= fv_typical_extent(x->u.red.vars[i]->dim);
         c->sum += each ? each * times(c, x) : 0;
     }
     for (int i = 0; i < x->n; i++)
