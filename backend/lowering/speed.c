@@ -1,12 +1,12 @@
 /* speed.c - see speed.h. */
 #include "backend/lowering/speed.h"
 
+#include "ir/target/profile.h"
+
 const fv_speed fv_speed_usual = {
 #define LIMIT(id, usual, least, most, what) .id = (usual),
-#define COLUMN(id, least, most)
 #include "backend/lowering/speed.def"
 #undef LIMIT
-#undef COLUMN
 };
 
 /* ---- random values ---- */
@@ -31,22 +31,19 @@ static int64_t between(uint64_t *state, int64_t least, int64_t most) {
 fv_speed fv_speed_random(uint64_t seed) {
     fv_speed s;
 #define LIMIT(id, usual, least, most, what) s.id = between(&seed, least, most);
-#define COLUMN(id, least, most)
 #include "backend/lowering/speed.def"
 #undef LIMIT
-#undef COLUMN
     return s;
 }
 
 static const fv_processor *random_processor(fv_arena *a, const fv_processor *of, uint64_t seed) {
     fv_processor *p = FV_NEW(a, fv_processor, 1);
     *p = *of;
-#define LIMIT(id, usual, least, most, what)
-#define COLUMN(id, least, most) p->id = (int)between(&seed, least, most);
-#include "backend/lowering/speed.def"
-#undef LIMIT
-#undef COLUMN
-    p->copies_rows = next(&seed) & 1;
+    for (int i = 0; i < FV_NPROPERTIES; i++) {
+        const fv_property_info *is = fv_property_at(i);
+        if (!is->is_cache)
+            fv_property_set(p, i, (int)between(&seed, is->least, is->most));
+    }
     return p;
 }
 

@@ -7,10 +7,8 @@
 
 typedef struct fv_speed {
 #define LIMIT(id, usual, least, most, what) int64_t id;
-#define COLUMN(id, least, most)
 #include "backend/lowering/speed.def"
 #undef LIMIT
-#undef COLUMN
 } fv_speed;
 
 /* The usual limits, those in speed.def. */

@@ -139,6 +139,14 @@ const char *fv_option_name(fv_arena *a, const char *name) {
     return quoted.s;
 }
 
+const char *fv_names_str(fv_arena *a, const char *const *names) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (; *names; names++)
+        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *names);
+    return t.s;
+}
+
 /* ---- numbers ---- */
 
 /* Writes v with as few digits, 1 to `most`, as read back to the same value (as a float if

@@ -15,6 +15,9 @@ void fv_text_put(fv_text *t, const char *s);
 void fv_text_putn(fv_text *t, const char *s, size_t n);
 void fv_text_printf(fv_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* the NULL-terminated names as a list for a message: "a, b, c" */
+const char *fv_names_str(fv_arena *a, const char *const *names);
+
 /* Is s an identifier that needs no backquotes? */
 bool fv_is_name(const char *s) FV_MUST_USE;
 /* appends a name, in backquotes unless it is an identifier */

@@ -649,17 +649,6 @@ static bool parse_part(reader *r) {
     return fv_lex_error(l, "expected a part of a program, found %s", fv_lex_found(l));
 }
 
-static bool parse_format(reader *r) {
-    int64_t format;
-    fv_lexer *l = &r->k.l;
-    if (!fv_lex_expect(l, "fovea") || !fv_lex_expect(l, "-") || !fv_lex_expect(l, "program") ||
-        !fv_lex_int(l, &format))
-        return false;
-    return format == FV_KERNEL_FORMAT ||
-           fv_lex_error(l, "the text has format %lld, this Fovea reads %d", (long long)format,
-                        FV_KERNEL_FORMAT);
-}
-
 static bool parse_run(reader *r) {
     fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->host.body);
     return fv_kp_parse_statements(&r->k);
@@ -671,7 +660,7 @@ static fv_program *parse_program(reader *r, fv_arena *a, const char *text) {
     fv_lexer *l = &r->k.l;
     pr->arena = a;
     pr->symbols.table = fv_dims_new(a);
-    bool ok = parse_format(r);
+    bool ok = fv_lex_format(l, "program", FV_KERNEL_FORMAT);
     while (ok && !fv_lex_is(l, "run"))
         ok = parse_part(r);
     ok = ok && fv_lex_expect(l, "run") && parse_run(r);

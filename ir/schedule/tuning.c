@@ -7,38 +7,11 @@
 
 /* ---- reading ---- */
 
-static bool parse_string(fv_lexer *l, const char *what, const char **out) {
-    if (l->tok.kind != FV_TOK_STRING)
-        return fv_lex_error(l, "expected %s in quotes, found %s", what, fv_lex_found(l));
-    if (strlen(l->tok.s) != l->tok.n)
-        return fv_lex_error(l, "%s holds a byte 0", what);
-    *out = l->tok.s;
-    fv_lex_next(l);
-    return true;
-}
-
-static bool parse_format(fv_lexer *l) {
-    int64_t format;
-    if (!fv_lex_is(l, "fovea"))
-        return fv_lex_error(l, "expected 'fovea-tuning %d', found %s", FV_TUNING_FORMAT,
-                            fv_lex_found(l));
-    fv_lex_next(l);
-    if (!fv_lex_expect(l, "-") || !fv_lex_expect(l, "tuning"))
-        return false;
-    fv_token at = l->tok;
-    if (!fv_lex_int(l, &format))
-        return false;
-    l->tok = format == FV_TUNING_FORMAT ? l->tok : at;
-    return format == FV_TUNING_FORMAT ||
-           fv_lex_error(l, "the text has format %lld, this version reads %d", (long long)format,
-                        FV_TUNING_FORMAT);
-}
-
 /* Parses a line such as `model "..."` into the member of the same name. */
 #define PARSE_LINE(l, u, member)                                                                   \
     (fv_lex_expect(l, #member) &&                                                                  \
      ((u)->at_##member.line = (l)->tok.line, (u)->at_##member.column = (l)->tok.column,            \
-      parse_string(l, "the text of '" #member "'", &(u)->member)))
+      ((u)->member = fv_lex_text(l, "the text of '" #member "'")) != NULL))
 
 static bool is_key(const char *s) {
     return strlen(s) == FV_KERNEL_KEY && strspn(s, "0123456789abcdef") == FV_KERNEL_KEY;
@@ -47,7 +20,7 @@ static bool is_key(const char *s) {
 static bool parse_kernel(fv_lexer *l, fv_tuning *u, int *cap) {
     fv_tuned_kernel k = {.line = l->tok.line, .column = l->tok.column};
     fv_token at = l->tok;
-    if (!parse_string(l, "the key of a kernel", &k.key))
+    if (!(k.key = fv_lex_text(l, "the key of a kernel")))
         return false;
     const char *wrong = !is_key(k.key) ? "is no key of a kernel, which is 16 digits from 0 to f"
                         : fv_tuning_find(u, k.key) ? "is given twice"
@@ -66,7 +39,7 @@ static bool parse_kernel(fv_lexer *l, fv_tuning *u, int *cap) {
 
 static bool parse(fv_lexer *l, fv_tuning *u) {
     int cap = 0;
-    if (!parse_format(l) || !PARSE_LINE(l, u, model) || !PARSE_LINE(l, u, producer) ||
+    if (!fv_lex_format(l, "tuning", FV_TUNING_FORMAT) || !PARSE_LINE(l, u, model) || !PARSE_LINE(l, u, producer) ||
         !PARSE_LINE(l, u, target) || !PARSE_LINE(l, u, cpu))
         return false;
     while (fv_lex_accept(l, "kernel"))

@@ -287,6 +287,34 @@ const char *fv_lex_name(fv_lexer *l, const char *what) {
     return name;
 }
 
+const char *fv_lex_text(fv_lexer *l, const char *what) {
+    if (l->tok.kind != FV_TOK_STRING || strlen(l->tok.s) != l->tok.n) {
+        if (l->tok.kind == FV_TOK_STRING)
+            fv_lex_error(l, "%s holds a byte 0", what);
+        else
+            fv_lex_error(l, "expected %s in quotes, found %s", what, fv_lex_found(l));
+        return NULL;
+    }
+    const char *text = l->tok.s;
+    fv_lex_next(l);
+    return text;
+}
+
+bool fv_lex_format(fv_lexer *l, const char *kind, int format) {
+    int64_t is;
+    if (!fv_lex_is(l, "fovea"))
+        return fv_lex_error(l, "expected 'fovea-%s %d', found %s", kind, format, fv_lex_found(l));
+    fv_lex_next(l);
+    if (!fv_lex_expect(l, "-") || !fv_lex_expect(l, kind))
+        return false;
+    fv_token at = l->tok;
+    if (!fv_lex_int(l, &is))
+        return false;
+    l->tok = is == format ? l->tok : at;
+    return is == format || fv_lex_error(l, "the text has format %lld, this version reads %d",
+                                        (long long)is, format);
+}
+
 bool fv_lex_int(fv_lexer *l, int64_t *out) {
     bool minus = fv_lex_accept(l, "-");
     if (l->tok.kind != FV_TOK_INT)

@@ -49,6 +49,12 @@ bool fv_lex_accept(fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
 bool fv_lex_expect(fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
 /* Returns the current NAME and skips it; NULL after a diagnostic. */
 const char *fv_lex_name(fv_lexer *l, const char *what);
+/* Returns the current STRING, which must not contain a byte 0, and skips it; NULL after a
+ * diagnostic. `what` describes it in messages. */
+const char *fv_lex_text(fv_lexer *l, const char *what);
+/* Reads the first line of a text, such as `fovea-tuning 1`: its kind and the version of its format,
+ * which must be `format`. */
+bool fv_lex_format(fv_lexer *l, const char *kind, int format) FV_MUST_USE;
 /* Continues at `s`, the position up to which another parser has read. */
 void fv_lex_resume(fv_lexer *l, const char *s);
 /* Reads an integer with an optional minus. */

@@ -130,14 +130,6 @@ static const fv_target *native_with_all(fv_arena *a) {
     return with_features(a, entry, more);
 }
 
-static const char *joined(fv_arena *a, const char *const *names) {
-    fv_text t = {.arena = a};
-    fv_text_put(&t, "");
-    for (; *names; names++)
-        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *names);
-    return t.s;
-}
-
 static const fv_feature *feature_of_name(const char *name, const fv_target *of, fv_feature_id *id) {
     const fv_feature *elsewhere = NULL;
     for (int i = 0; i < FV_NFEATURES; i++) {
@@ -168,7 +160,7 @@ static const char *why_not(fv_arena *a, const fv_target *entry, const char *name
     if (near)
         return fv_printf(a, "target '%s' has no feature '%s'; did you mean '%s'?", entry->name,
                          name, near);
-    const char *rest = *names ? fv_printf(a, "'%s' takes %s", entry->name, joined(a, names))
+    const char *rest = *names ? fv_printf(a, "'%s' takes %s", entry->name, fv_names_str(a, names))
                               : fv_printf(a, "'%s' takes none", entry->name);
     if (!f)
         return fv_printf(a, "target '%.60s' has no feature '%.60s'; %s", entry->name, name, rest);
@@ -219,7 +211,7 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
     const char *near = fv_nearest(level, fv_target_names());
     *why = near ? fv_printf(a, "there is no target '%.60s'; did you mean '%s'?", level, near)
                 : fv_printf(a, "there is no target '%.60s'; there are %s", level,
-                            joined(a, fv_target_names()));
+                            fv_names_str(a, fv_target_names()));
     return NULL;
 }
 
@@ -237,12 +229,18 @@ const fv_processor *fv_processor_of(const fv_target *t) {
 }
 
 const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id processor) {
-    const fv_processor *p = fv_processor_at(processor);
+    return fv_target_for_columns(a, of, processor, NULL);
+}
+
+const fv_target *fv_target_for_columns(fv_arena *a, const fv_target *of, fv_processor_id processor,
+                                       const fv_processor *columns) {
+    const fv_processor *p = columns ? columns : fv_processor_at(processor);
     if (*p->architecture && !of_architecture(of, p->architecture))
         return NULL;
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = *of;
     t->processor = processor;
+    t->columns = columns;
     t->caches.l1_bytes = p->caches.l1_bytes ? p->caches.l1_bytes : t->caches.l1_bytes;
     t->caches.l2_bytes = p->caches.l2_bytes ? p->caches.l2_bytes : t->caches.l2_bytes;
     t->caches.l3_bytes = p->caches.l3_bytes ? p->caches.l3_bytes : t->caches.l3_bytes;

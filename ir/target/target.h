@@ -54,6 +54,9 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
 const fv_target *fv_target_choose(fv_arena *a, const char *name);
 /* A copy of t for that processor, with its caches; NULL: the processor has another architecture. */
 const fv_target *fv_target_for(fv_arena *a, const fv_target *t, fv_processor_id processor);
+/* The same with properties that replace those of the processor; NULL: those of the table. */
+const fv_target *fv_target_for_columns(fv_arena *a, const fv_target *t, fv_processor_id processor,
+                                       const fv_processor *columns);
 const fv_target *fv_target_baseline(void); /* the first entry of this machine's architecture */
 const char *const *fv_target_names(void);  /* the names of all entries, NULL-terminated */
 /* the target for messages: "native (x86-64-v3)" */

@@ -37,7 +37,7 @@ ir/syntax: ir/base
 ir/dim: ir/base ir/syntax
 ir/type: ir/base ir/syntax ir/dim
 ir/schedule: ir/base ir/syntax
-ir/target: ir/base
+ir/target: ir/base ir/syntax
 ir/layout: ir/base ir/syntax
 ir/catalogue: ir/base ir/type
 ir/graph: ir/base ir/syntax ir/dim ir/type ir/catalogue

@@ -34,6 +34,11 @@ static char *read_file(fv_arena *a, const char *path, size_t *n) {
 
 typedef void (*file_fn)(corpus *c, fv_session *s, char *data, size_t size);
 
+/* Are inputs of one of these targets wanted? `targets` is a list of names with blanks. */
+static bool wants(const corpus *c, const char *targets) {
+    return !c->target || strstr(targets, c->target);
+}
+
 /* Every file of the pattern, each in a session of its own. */
 static void each_file(corpus *c, const char *folder, const char *pattern, file_fn fn) {
     char all[512];
@@ -52,7 +57,7 @@ static void each_file(corpus *c, const char *folder, const char *pattern, file_f
 }
 
 static void add(corpus *c, const char *target, const void *data, size_t size) {
-    if (size && size <= LARGEST)
+    if (size && size <= LARGEST && wants(c, target))
         c->add(c, target, data, size);
 }
 
@@ -104,7 +109,8 @@ static void add_graph(corpus *c, fv_session *s, const char *body) {
     fv_arena *a = fv_arena_new(s);
     const char *graph = fv_printf(a, "fovea-ir 1\nmodule \"m\"\n%s", body);
     add_text(c, "graph", graph);
-    add_program(c, s, graph);
+    if (wants(c, "definitions kernel"))
+        add_program(c, s, graph);
     fv_arena_free(a);
 }
 
@@ -187,6 +193,16 @@ static void tuning_fixture(corpus *c, fv_session *s, char *text, size_t size) {
     each_case(c, s, text, tuning_case);
 }
 
+static void profile_case(corpus *c, fv_session *s, char *input) {
+    (void)s;
+    add_text(c, "profile", input);
+}
+
+static void profile_fixture(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)size;
+    each_case(c, s, text, profile_case);
+}
+
 static void definitions_fixture(corpus *c, fv_session *s, char *text, size_t size) {
     (void)size;
     each_case(c, s, text, definitions_case);
@@ -236,18 +252,33 @@ static void document(corpus *c, fv_session *s, char *text, size_t size) {
     }
 }
 
+typedef struct source {
+    bool shared; /* in the folder of shared models, otherwise in that of the source */
+    const char *pattern;
+    file_fn fn;
+    const char *targets; /* whose inputs the files contain */
+} source;
+
+static const source sources[] = {
+    {false, "tests/kernel/text/*.txt", kernel_fixture, "kernel"},
+    {false, "tests/kernel/expand/*.txt", kernel_fixture, "kernel"},
+    {false, "tests/definition/*.txt", definitions_fixture, "definitions"},
+    {false, "tests/ops/*.txt", op_fixture, "graph definitions kernel"},
+    {false, "tests/tuning/texts.txt", tuning_fixture, "tuning"},
+    {false, "tests/tuning/profiles.txt", profile_fixture, "profile"},
+    {false, "tests/passes/*.fvt", pass_fixture, "graph definitions kernel"},
+    {false, "tests/frontend/import/*.txt", import_fixture, "onnx"},
+    {false, "docs/*.md", document, "graph definitions kernel"},
+    {false, "*/README.md", document, "graph definitions kernel"},
+    {false, "examples/dates/test/*/*.pb", tensor_file, "pb npy"},
+    {true, "onnx-suite/*/*/model.onnx", model_file, "onnx"},
+    {true, "onnx-suite/node/*/test_data_set_0/input_0.pb", tensor_file, "pb npy"},
+    {true, "models/*/model.onnx", model_file, "onnx"},
+};
+
 void corpus_walk(corpus *c) {
-    each_file(c, c->root, "tests/kernel/text/*.txt", kernel_fixture);
-    each_file(c, c->root, "tests/kernel/expand/*.txt", kernel_fixture);
-    each_file(c, c->root, "tests/definition/*.txt", definitions_fixture);
-    each_file(c, c->root, "tests/ops/*.txt", op_fixture);
-    each_file(c, c->root, "tests/tuning/texts.txt", tuning_fixture);
-    each_file(c, c->root, "tests/passes/*.fvt", pass_fixture);
-    each_file(c, c->root, "tests/frontend/import/*.txt", import_fixture);
-    each_file(c, c->root, "docs/*.md", document);
-    each_file(c, c->root, "*/README.md", document);
-    each_file(c, c->root, "examples/dates/test/*/*.pb", tensor_file);
-    each_file(c, c->shared, "onnx-suite/*/*/model.onnx", model_file);
-    each_file(c, c->shared, "onnx-suite/node/*/test_data_set_0/input_0.pb", tensor_file);
-    each_file(c, c->shared, "models/*/model.onnx", model_file);
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (wants(c, sources[i].targets))
+            each_file(c, sources[i].shared ? c->shared : c->root, sources[i].pattern,
+                      sources[i].fn);
 }

@@ -18,6 +18,7 @@ const fuzz_target fuzz_targets[] = {
     {"kernel", "texts of kernels and programs: verifier, printer, expansion, a run", fuzz_kernel,
      fuzz_mutate_text},
     {"tuning", "tuning files: read, printed, read again", fuzz_tuning, fuzz_mutate_text},
+    {"profile", "profiles of machines: read, printed, read again", fuzz_profile, fuzz_mutate_text},
     {"npy", "numpy's files: read, written, read again", fuzz_npy, NULL},
     {"pb", "TensorProto: read, written, read again", fuzz_pb, fuzz_mutate_tensor},
     {0}};

@@ -41,6 +41,7 @@ void fuzz_graph(fv_session *s, const uint8_t *data, size_t size);
 void fuzz_definitions(fv_session *s, const uint8_t *data, size_t size);
 void fuzz_kernel(fv_session *s, const uint8_t *data, size_t size);
 void fuzz_tuning(fv_session *s, const uint8_t *data, size_t size);
+void fuzz_profile(fv_session *s, const uint8_t *data, size_t size);
 void fuzz_npy(fv_session *s, const uint8_t *data, size_t size);
 void fuzz_pb(fv_session *s, const uint8_t *data, size_t size);
 

@@ -1,13 +1,22 @@
-/* tuning.c - tuning files: what is read prints, and reads back as the same. */
+/* tuning.c - tuning files and profiles of machines: what is read prints, and reads back as the
+ * same. */
 #include "ir/schedule/tuning.h"
 #include "ir/base/diag.h"
+#include "ir/target/profile.h"
 #include "tests/fuzz/fuzz.h"
 
-static const char *read_and_print(fv_session *s, fv_arena *a, const char *text) {
+/* The text of what was read; NULL: it was refused, with a message. */
+typedef const char *text_reader(fv_session *s, fv_arena *a, const char *text);
+
+static void refused_aloud(fv_session *s, bool refused) {
+    if (refused != (fv_error_count(s) > 0))
+        fuzz_finding(s, "%s", refused ? "refused without a word" : "read, with errors");
+}
+
+static const char *tuning(fv_session *s, fv_arena *a, const char *text) {
     fv_text t = {.arena = a};
     const fv_tuning *u = fv_tuning_parse(s, a, text);
-    if (!u != (fv_error_count(s) > 0))
-        fuzz_finding(s, "%s", u ? "read, with errors" : "refused without a word");
+    refused_aloud(s, !u);
     if (!u)
         return NULL;
     for (int i = 0; i < u->n; i++)
@@ -17,13 +26,38 @@ static const char *read_and_print(fv_session *s, fv_arena *a, const char *text) 
     return t.s;
 }
 
-void fuzz_tuning(fv_session *s, const uint8_t *data, size_t size) {
+static const char *profile(fv_session *s, fv_arena *a, const char *text) {
+    fv_text t = {.arena = a};
+    const fv_profile *p = fv_profile_parse(s, a, text);
+    refused_aloud(s, !p);
+    if (!p)
+        return NULL;
+    for (int i = 0; i < FV_NPROPERTIES; i++) {
+        const fv_property_info *is = fv_property_at(i);
+        int value = fv_property_get(&p->processor, i);
+        bool absent = is->is_cache && !value; /* of the processor generic */
+        if (!absent && (value < is->least || value > is->most))
+            fuzz_finding(s, "%s is %d", is->name, value);
+    }
+    fv_profile_print(&t, p);
+    return t.s;
+}
+
+static void same_twice(fv_session *s, const uint8_t *data, size_t size, text_reader *read) {
     fv_arena *a = fv_arena_new(s);
-    const char *text = fuzz_text(a, data, size), *once = text ? read_and_print(s, a, text) : NULL;
+    const char *text = fuzz_text(a, data, size), *once = text ? read(s, a, text) : NULL;
     if (!once)
         return;
-    const char *twice = read_and_print(s, a, once);
+    const char *twice = read(s, a, once);
     if (!twice)
         fuzz_finding(s, "what is printed is not read:\n%s", once);
     fuzz_same_text(s, once, twice);
+}
+
+void fuzz_tuning(fv_session *s, const uint8_t *data, size_t size) {
+    same_twice(s, data, size, tuning);
+}
+
+void fuzz_profile(fv_session *s, const uint8_t *data, size_t size) {
+    same_twice(s, data, size, profile);
 }

@@ -5,6 +5,7 @@
 
 #include "backend/lower.h"
 #include "ir/graph/parse.h"
+#include "ir/target/profile.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 
@@ -27,6 +28,55 @@ static const char *text(const char *options, const char *input) {
 
 Test(tuning, texts, .init = open_session, .fini = close_session) {
     check_golden("../tuning/texts.txt", text);
+}
+
+static const char *profile(const char *options, const char *input) {
+    (void)options;
+    const fv_profile *p = fv_profile_parse(session, arena, input);
+    fv_text t = {.arena = arena}, again = {.arena = arena};
+    if (!p)
+        return said();
+    fv_profile_print(&t, p);
+    const fv_profile *read = fv_profile_parse(session, arena, t.s);
+    cr_assert(read, "%s", said());
+    fv_profile_print(&again, read);
+    cr_assert_str_eq(t.s, again.s);
+    return t.s;
+}
+
+Test(tuning, profiles, .init = open_session, .fini = close_session) {
+    check_golden("../tuning/profiles.txt", profile);
+}
+
+/* Every property is set by its number alone, to its least and its most value. */
+Test(tuning, properties) {
+    fv_processor p = *fv_processor_at(FV_PROCESSOR_zen3), before = p;
+    for (int i = 0; i < FV_NPROPERTIES; i++) {
+        const int ends[] = {fv_property_at(i)->least, fv_property_at(i)->most};
+        for (int k = 0; k < 2; k++) {
+            fv_property_set(&p, i, ends[k]);
+            cr_expect_eq(fv_property_get(&p, i), ends[k], "%s", fv_property_at(i)->name);
+            for (int j = 0; j < FV_NPROPERTIES; j++)
+                cr_expect(j == i || fv_property_get(&p, j) == fv_property_get(&before, j));
+        }
+        fv_property_set(&p, i, fv_property_get(&before, i));
+    }
+}
+
+/* The processor's name tells profiles apart, so that a tuning file of another one is refused. */
+Test(tuning, profiles_have_names, .init = open_session, .fini = close_session) {
+    const char *text = "fovea-processor 1 base \"zen3\" cpu \"c\" measured \"2026-11-25\" "
+                       "block_tiles = %d end";
+    const fv_target *v3 = fv_target_find("x86-64-v3"), *t[2];
+    for (int i = 0; i < 2; i++) {
+        const fv_profile *p = fv_profile_parse(session, arena, fv_printf(arena, text, 3 + i));
+        cr_assert(p, "%s", said());
+        t[i] = fv_target_with_profile(arena, v3, p);
+        cr_expect_eq(fv_processor_of(t[i])->block_tiles, 3 + i);
+        cr_expect_eq(t[i]->caches.l2_bytes, 512 << 10, "that of the family");
+        cr_expect_null(fv_target_with_profile(arena, fv_target_find("aarch64"), p));
+    }
+    cr_expect_str_neq(fv_processor_of(t[0])->name, fv_processor_of(t[1])->name);
 }
 
 Test(tuning, notes_are_comments, .init = open_session, .fini = close_session) {

@@ -182,8 +182,6 @@ int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(pr
 
 /* ---- what the arguments mean: options.c ---- */
 
-/* the names as a list for a message, "a, b, c" */
-const char *fv_names_str(fv_arena *a, const char *const *names);
 /* Checks the syntax of all values of --dim, --input and --state. False after a message. */
 bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
 /* Sets the driver's options from the command line. False after a message. `here`: the default

@@ -12,44 +12,27 @@
 
 /* ---- target, dims, level, passes ---- */
 
-const char *fv_names_str(fv_arena *a, const char *const *names) {
-    fv_text t = {.arena = a};
-    fv_text_put(&t, "");
-    for (; *names; names++)
-        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *names);
-    return t.s;
-}
-
 /* Sets the processor of --processor, which must fit the target. False after a message. */
-static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options *o) {
-    const char *name = a->code.processor;
-    fv_processor_id id;
-    if (!name)
+static bool find_processor(fv_context *c, fv_driver_options *o) {
+    const fv_args *a = c->args;
+    const char *why = "";
+    if (!a->code.processor)
         return true;
     o->target.processor_given = true;
-    if (!fv_processor_find(name, &id)) {
-        const char *near = fv_nearest(name, fv_processor_names());
-        if (near)
-            fv_usage(a, "there is no processor '%s'; did you mean '%s'?", name, near);
-        else
-            fv_usage(a, "there is no processor '%s'; there are %s", name,
-                     fv_names_str(arena, fv_processor_names()));
-        return false;
-    }
-    const fv_target *t = fv_target_for(arena, o->target.of, id);
+    const fv_target *t =
+        fv_driver_processor(c->session, c->arena, o->target.of, a->code.processor, &why);
     if (!t)
-        return fv_usage(a, "processor '%s' is %s, the target %s is not", name,
-                        fv_processor_at(id)->architecture,
-                        fv_target_str(arena, o->target.of)) == FV_EXIT_OK;
+        return *why && fv_usage(a, "%s", why) == FV_EXIT_OK;
     o->target.of = t;
     return true;
 }
 
-static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
+static bool find_target(fv_context *c, fv_driver_options *o, bool here) {
+    const fv_args *a = c->args;
     const char *why = "";
     o->target.given = a->code.target != NULL;
-    o->target.of = fv_driver_target(arena, a->code.target, here, &why);
-    return o->target.of ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
+    o->target.of = fv_driver_target(c->session, c->arena, a->code.target, here, &why);
+    return o->target.of ? find_processor(c, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
 }
 
 /* Splits "a,b" at commas; empty words are left out. */
@@ -148,7 +131,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
         return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
     if (!fv_stop_begin(c, o))
         return false;
-    return find_target(c->arena, a, o, here);
+    return find_target(c, o, here);
 }
 
 /* ---- backends ---- */

@@ -41,7 +41,7 @@ static int check_options(job *j, bool here) {
     j->pipeline.verify = o->verify != 0;
     const char *why = "";
     j->driver = (fv_driver_options){
-        .target.of = fv_driver_target(fv_arena_new(j->session), o->target, here, &why),
+        .target.of = fv_driver_target(j->session, fv_arena_new(j->session), o->target, here, &why),
         .target.given = o->target != NULL,
         .dims.given = o->dims,
         .dims.states = o->states,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "folder.h"
 #include "ir/base/diag.h"
 #include "ir/base/mapping.h"
 #include "ir/base/text.h"
@@ -70,21 +71,6 @@ static const char *environment(const char *name) {
     return v && *v ? v : NULL;
 }
 
-/* Is $HOME a folder of this user? $HOME may be set to a folder that does not exist, or, after
- * becoming root, to that of another user. */
-static bool is_home(const char *path) {
-    struct stat st;
-    return path && *path == '/' && stat(path, &st) == 0 &&
-           (st.st_uid == geteuid() || geteuid() != 0);
-}
-
-static const char *default_folder(fv_arena *a) {
-    const char *cache = environment("XDG_CACHE_HOME"), *home = environment("HOME");
-    if (cache && *cache == '/')
-        return fv_printf(a, "%s/fovea", cache);
-    return is_home(home) ? fv_printf(a, "%s/.cache/fovea", home) : NULL;
-}
-
 /* Parses a size such as "512M". */
 static bool read_size(const char *text, uint64_t *out) {
     static const char units[] = "KMGT";
@@ -109,19 +95,6 @@ static void find_limit(fv_cache *c) {
 }
 
 /* ---- whose ---- */
-
-/* Creates the missing folders of the path. */
-static bool make_folders(fv_arena *a, const char *path) {
-    char *p = fv_strdup(a, path);
-    for (char *slash = p + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = 0;
-        if (mkdir(p, 0700) && errno != EEXIST && errno != EISDIR && errno != EROFS &&
-            errno != EACCES)
-            return false;
-        *slash = '/';
-    }
-    return mkdir(p, 0700) == 0 || errno == EEXIST;
-}
 
 static bool is_private(const struct stat *st) {
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
@@ -158,7 +131,7 @@ static bool check_parents(fv_cache *c) {
 
 static bool check_folder(fv_cache *c) {
     struct stat st;
-    if (stat(c->folder, &st) && (!make_folders(c->arena, c->folder) || stat(c->folder, &st)))
+    if (stat(c->folder, &st) && (!fv_make_folders(c->arena, c->folder) || stat(c->folder, &st)))
         return fv_cache_warn(c,
                              "models are compiled without a cache: the folder cannot be made: %s",
                              strerror(errno));
@@ -181,7 +154,7 @@ fv_cache *fv_cache_open(fv_session *s, fv_arena *a) {
     *c = (fv_cache){.session = s,
                     .arena = a,
                     .named = given != NULL,
-                    .folder = given ? given : default_folder(a)};
+                    .folder = given ? given : fv_user_folder(a, "XDG_CACHE_HOME", ".cache")};
     if (!c->folder || !check_folder(c))
         return NULL;
     find_limit(c);

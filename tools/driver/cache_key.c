@@ -10,7 +10,7 @@
 #include "cache.h"
 #include "ir/base/mapping.h"
 #include "ir/base/text.h"
-#include "ir/target/target.h"
+#include "ir/target/profile.h"
 #include "pack.h"
 
 enum { FORMAT = 2 }; /* version of the format of entries and records */
@@ -80,11 +80,13 @@ static void put_target(fv_text *t, const fv_target *target) {
         target->single.fma32,    target->single.fma64,    target->single.round,
         target->single.sqrt32,   target->single.sqrt64,   target->single.double_,
         target->caches.l1_bytes, target->caches.l2_bytes, target->caches.l3_bytes,
-        target->level,           (int64_t)target->more,   target->processor};
+        target->level,           (int64_t)target->more};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         fv_pack_text(t, texts[i]);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         fv_pack_number(t, (uint64_t)numbers[i]);
+    for (int i = 0; i < FV_NPROPERTIES; i++)
+        fv_pack_number(t, (uint64_t)fv_property_get(fv_processor_of(target), i));
 }
 
 static void put_list(fv_text *t, const char *const *list) {

@@ -97,8 +97,15 @@ typedef struct fv_driver_options {
 
 /* Parses the text of a target (fv_target_read); NULL: it is wrong, and `*why` says why. name NULL:
  * `native` if the code is to run on this machine (`here`), otherwise a target that most machines of
- * this architecture can run. */
-const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here, const char **why);
+ * this architecture can run. `native` is made with the profile of this machine, if there is one;
+ * notes say why one is not used. */
+const fv_target *fv_driver_target(fv_session *s, fv_arena *a, const char *name, bool here,
+                                  const char **why);
+/* Makes the target one for a processor: a name of processor.def, or the path of a profile
+ * (ir/target/profile.h), which contains a slash or a dot. NULL: `*why` says what is wrong; if it is
+ * empty, a diagnostic was reported. */
+const fv_target *fv_driver_processor(fv_session *s, fv_arena *a, const fv_target *t,
+                                     const char *name, const char **why);
 
 #ifdef FV_HAVE_LLVM
 #define FV_HAVE_JIT FV_HAVE_LLVM

@@ -21,6 +21,7 @@
 #include "ir/kernel/verify.h"
 #include "passes/attention/attention.h"
 #include "passes/switches.h"
+#include "profile.h"
 #include "tuning.h"
 
 /* ---- the kind of a file ---- */
@@ -206,11 +207,14 @@ bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
 
 /* ---- to a program ---- */
 
-const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here, const char **why) {
+const fv_target *fv_driver_target(fv_session *s, fv_arena *a, const char *name, bool here,
+                                  const char **why) {
     if (name && !fv_target_read(a, name, why))
         return NULL;
-    if (name || here)
-        return fv_target_choose(a, name ? name : "native");
+    if (name ? !strcmp(name, "native") : here)
+        return fv_profile_native(s, a, fv_target_choose(a, "native"));
+    if (name)
+        return fv_target_choose(a, name);
     const fv_target *t = fv_target_baseline();
     return strncmp(t->name, "x86-64", 6) ? t : fv_target_find("x86-64-v3");
 }

@@ -9,9 +9,10 @@
 
 const char *fv_tuning_target(fv_arena *a, const fv_target *t) {
     const fv_target *own = fv_target_choose(a, t->name);
-    return own && own->processor == t->processor ? fv_target_str(a, t)
-                                                 : fv_printf(a, "%s for %s", fv_target_str(a, t),
-                                                             fv_processor_at(t->processor)->name);
+    const char *processor = fv_processor_of(t)->name;
+    return own && !strcmp(fv_processor_of(own)->name, processor)
+               ? fv_target_str(a, t)
+               : fv_printf(a, "%s for %s", fv_target_str(a, t), processor);
 }
 
 static bool is_the_same(fv_session *s, const char *what, int line, int column, const char *theirs,

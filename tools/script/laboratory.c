@@ -98,17 +98,13 @@ static bool choose_words(trial *t, const fv_lua_how *h) {
                                                                            "jit", "c", "interp",
                                                                            NULL};
     fv_session *s = t->c.session;
-    fv_processor_id id;
     if (h->schedule && !is_one_of(h->schedule, schedules))
         return fv_error(s, "there is no schedule '%s'; there are naive and default", h->schedule);
     if (h->backend && !is_one_of(h->backend, backends))
         return fv_error(s, "there is no backend '%s'; there are jit, c and interp", h->backend);
     const char *why = "";
-    if (h->target && !fv_driver_target(t->kept, h->target, true, &why))
+    if (h->target && !fv_target_read(t->kept, h->target, &why))
         return fv_error(s, "%s", why);
-    if (h->processor && !fv_processor_find(h->processor, &id))
-        return fv_error(s, "there is no processor '%s'; there are %s", h->processor,
-                        fv_names_str(t->kept, fv_processor_names()));
     return choose_level(s, h->level, &t->args.code.level);
 }
 
@@ -126,28 +122,28 @@ const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, i
 
 static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) {
     fv_pipeline_options *pipeline = FV_NEW(t->kept, fv_pipeline_options, 1);
-    fv_processor_id id;
     const char *why = "";
     if (!choose_words(t, h))
         return false;
-    *o = (fv_driver_options){.level = t->args.code.level,
-                             .naive = h->schedule && !strcmp(h->schedule, "naive"),
-                             .work.passes = h->passes,
-                             .tuning.tuned = h->schedules,
-                             .tuning.kernels =
-                                 fv_laboratory_kernels(t->kept, &t->args, h->nkernels, h->kernels),
-                             .work.enable = h->enable,
-                             .work.disable = h->disable,
-                             .work.pipeline = pipeline,
-                             .target.given = h->target != NULL,
-                             .target.of = fv_driver_target(t->kept, h->target, true, &why)};
-    if (h->processor && fv_processor_find(h->processor, &id)) {
-        const fv_target *base = o->target.of;
-        if (!(o->target.of = fv_target_for(t->kept, base, id)))
-            return fv_error(t->c.session, "processor '%s' is %s, the target %s is not",
-                            h->processor, fv_processor_at(id)->architecture,
-                            fv_target_str(t->kept, base));
-    }
+    *o = (fv_driver_options){
+        .level = t->args.code.level,
+        .naive = h->schedule && !strcmp(h->schedule, "naive"),
+        .work.passes = h->passes,
+        .tuning.tuned = h->schedules,
+        .tuning.kernels = fv_laboratory_kernels(t->kept, &t->args, h->nkernels, h->kernels),
+        .work.enable = h->enable,
+        .work.disable = h->disable,
+        .work.pipeline = pipeline,
+        .target.given = h->target != NULL,
+        .target.of = fv_driver_target(t->c.session, t->kept, h->target, true, &why)};
+    if (h->processor && strpbrk(h->processor, "/.") && !t->args.script.unsafe)
+        return fv_error(t->c.session,
+                        "a script cannot read the profile '%.60s' of a processor; "
+                        "--processor of the command can",
+                        h->processor);
+    if (h->processor && !(o->target.of = fv_driver_processor(t->c.session, t->kept, o->target.of,
+                                                             h->processor, &why)))
+        return *why && fv_error(t->c.session, "%s", why);
     if (o->tuning.tuned && o->naive)
         return fv_error(t->c.session, "the naive schedule has nothing that schedules could say");
     if (o->tuning.kernels && o->naive)

@@ -347,8 +347,8 @@ static void print_summary(view *v) {
         fv_out("%-11sfused %s\n", "attentions", fv_attention_count(&v->attention));
     if (p->memory.uses_allocator)
         fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
-    const char *processor = fv_processor_at(p->target->processor)->name;
-    bool generic = p->target->processor == FV_PROCESSOR_generic;
+    const char *processor = fv_processor_of(p->target)->name;
+    bool generic = !strcmp(processor, "generic");
     fv_out("%-11s%s%s%s\n", "target", fv_target_str(a, p->target), generic ? "" : ", processor ",
            generic ? "" : processor);
     if (v->c->args->code.relax)
@@ -380,7 +380,7 @@ static bool print_json(view *v, bool all) {
     fv_json_set_text(d, "target", v->m.program->target->entry);
     if (a->code.relax)
         fv_json_set_text(d, "relaxed", a->code.relax);
-    fv_json_set_text(d, "processor", fv_processor_at(v->m.program->target->processor)->name);
+    fv_json_set_text(d, "processor", fv_processor_of(v->m.program->target)->name);
     fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
     fv_json_set(d, "outputs",
                 ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));

@@ -1,0 +1,197 @@
+/* profile.c - the text of profiles of machines, and targets made with them. */
+#include "ir/target/profile.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "ir/syntax/lex.h"
+
+/* ---- tables ---- */
+
+static const fv_measure_info measures[] = {
+#define MEASURE(id, unit, what) {#id, unit, what},
+#include "ir/target/profile.def"
+};
+
+static const fv_property_info properties[] = {
+#define CACHE(id, least, most, what)    {#id, what, least, most, true},
+#define PROPERTY(id, least, most, what) {#id, what, least, most, false},
+#include "ir/target/profile.def"
+};
+
+const fv_measure_info *fv_measure_at(fv_measure_id id) {
+    return &measures[id];
+}
+
+const fv_property_info *fv_property_at(int i) {
+    return &properties[i];
+}
+
+int fv_property_get(const fv_processor *p, int i) {
+    const int values[] = {
+#define CACHE(id, least, most, what)    p->id,
+#define PROPERTY(id, least, most, what) p->id,
+#include "ir/target/profile.def"
+    };
+    return values[i];
+}
+
+void fv_property_set(fv_processor *p, int i, int value) {
+    int n = 0;
+#define CACHE(id, least, most, what)                                                               \
+    if (i == n++)                                                                                  \
+        p->id = value;
+#define PROPERTY CACHE
+#include "ir/target/profile.def"
+}
+
+/* ---- reading ---- */
+
+/* The name of a line: words joined by dots, such as `prefetch.bytes`. NULL after a diagnostic. */
+static const char *parse_name(fv_lexer *l) {
+    const char *name = fv_lex_name(l, "the name of a property, or 'end'");
+    while (name && fv_lex_accept(l, ".")) {
+        const char *member = fv_lex_name(l, "a name");
+        name = member ? fv_printf(l->arena, "%s.%s", name, member) : NULL;
+    }
+    return name;
+}
+
+static bool parse_property(fv_lexer *l, fv_profile *p, int i) {
+    fv_token at = l->tok;
+    int64_t value;
+    if (!fv_lex_int(l, &value))
+        return false;
+    const fv_property_info *is = &properties[i];
+    if (value < is->least || value > is->most) {
+        l->tok = at;
+        return fv_lex_error(l, "%s is from %d to %d, not %lld", is->name, is->least, is->most,
+                            (long long)value);
+    }
+    fv_property_set(&p->processor, i, (int)value);
+    return true;
+}
+
+/* Parses a real number that is finite and not negative. */
+static bool parse_real(fv_lexer *l, double *out) {
+    bool is_int = l->tok.kind == FV_TOK_INT;
+    if (!is_int && l->tok.kind != FV_TOK_FLOAT)
+        return fv_lex_error(l, "expected a number that is not negative, found %s", fv_lex_found(l));
+    *out = is_int ? (double)l->tok.i : l->tok.f;
+    if (!isfinite(*out))
+        return fv_lex_error(l, "a measurement is a finite number");
+    fv_lex_next(l);
+    return true;
+}
+
+static bool parse_measure(fv_lexer *l, fv_measure *m) {
+    *m = (fv_measure){.known = true};
+    if (!parse_real(l, &m->value))
+        return false;
+    return !fv_lex_accept(l, "+") || (fv_lex_expect(l, "-") && parse_real(l, &m->deviation));
+}
+
+static bool parse_line(fv_lexer *l, fv_profile *p, uint64_t *seen) {
+    fv_token at = l->tok;
+    const char *name = parse_name(l);
+    int i = 0;
+    if (!name)
+        return false;
+    while (
+        i < FV_NPROPERTIES + FV_NMEASURES &&
+        strcmp(name, i < FV_NPROPERTIES ? properties[i].name : measures[i - FV_NPROPERTIES].name))
+        i++;
+    bool known = i < FV_NPROPERTIES + FV_NMEASURES;
+    if (!known || *seen >> i & 1) {
+        l->tok = at;
+        return fv_lex_error(
+            l, known ? "'%.60s' is given twice" : "a profile has no property '%.60s'", name);
+    }
+    *seen |= UINT64_C(1) << i;
+    return fv_lex_expect(l, "=") &&
+           (i < FV_NPROPERTIES ? parse_property(l, p, i)
+                               : parse_measure(l, &p->measures[i - FV_NPROPERTIES]));
+}
+
+static bool parse_base(fv_lexer *l, fv_profile *p) {
+    fv_token at = l->tok;
+    const char *name = fv_lex_text(l, "the name of a processor");
+    if (!name)
+        return false;
+    if (!fv_processor_find(name, &p->base)) {
+        l->tok = at;
+        return fv_lex_error(l, "there is no processor '%.60s'", name);
+    }
+    p->processor = *fv_processor_at(p->base);
+    return true;
+}
+
+/* Gives the processor a name that tells it from those of other profiles: "zen3 of 2026-11-25
+ * (9a4c01fe)", with a hash of its properties (FNV-1a). */
+static void name_processor(fv_arena *a, fv_profile *p) {
+    uint32_t hash = 2166136261u;
+    for (int i = 0; i < FV_NPROPERTIES; i++)
+        for (unsigned value = (unsigned)fv_property_get(&p->processor, i), k = 0; k < 4; k++)
+            hash = (hash ^ (value >> 8 * k & 255)) * 16777619u;
+    p->processor.name = fv_printf(a, "%s of %s (%08x)", p->processor.name, p->date, hash);
+}
+
+static bool parse(fv_lexer *l, fv_profile *p) {
+    uint64_t seen = 0;
+    _Static_assert(FV_NPROPERTIES + FV_NMEASURES <= 64, "`seen` has a bit for each");
+    if (!fv_lex_format(l, "processor", FV_PROFILE_FORMAT) || !fv_lex_expect(l, "base") ||
+        !parse_base(l, p) || !fv_lex_expect(l, "cpu") ||
+        !(p->cpu = fv_lex_text(l, "the name of a CPU")) || !fv_lex_expect(l, "measured") ||
+        !(p->date = fv_lex_text(l, "a date")))
+        return false;
+    while (!fv_lex_accept(l, "end")) /* the last word of a file; without it the file was cut */
+        if (!parse_line(l, p, &seen))
+            return false;
+    name_processor(l->arena, p);
+    const fv_caches *c = &p->processor.caches;
+    if (c->l1_bytes && c->l2_bytes && c->l3_bytes &&
+        (c->l1_bytes > c->l2_bytes || c->l2_bytes > c->l3_bytes))
+        return fv_lex_error(l, "a cache is larger than that of the next level: %d, %d, %d bytes",
+                            c->l1_bytes, c->l2_bytes, c->l3_bytes);
+    return l->tok.kind == FV_TOK_END ||
+           fv_lex_error(l, "expected the end of the text, found %s", fv_lex_found(l));
+}
+
+const fv_profile *fv_profile_parse(fv_session *s, fv_arena *a, const char *text) {
+    fv_profile *p = FV_NEW(a, fv_profile, 1);
+    fv_lexer l;
+    fv_lex_init(&l, s, a, text);
+    return parse(&l, p) && !l.failed ? p : NULL;
+}
+
+/* ---- writing ---- */
+
+static void put_line(fv_text *t, const char *what, const char *text) {
+    fv_text_printf(t, "%s ", what);
+    fv_text_string(t, text, strlen(text));
+    fv_text_put(t, "\n");
+}
+
+void fv_profile_print(fv_text *t, const fv_profile *p) {
+    fv_text_printf(t, "fovea-processor %d\n", FV_PROFILE_FORMAT);
+    put_line(t, "base", fv_processor_at(p->base)->name);
+    put_line(t, "cpu", p->cpu);
+    put_line(t, "measured", p->date);
+    for (int i = 0; i < FV_NPROPERTIES; i++)
+        if (fv_property_get(&p->processor, i) >= properties[i].least)
+            fv_text_printf(t, "%s = %d    # %s\n", properties[i].name,
+                           fv_property_get(&p->processor, i), properties[i].what);
+    for (int i = 0; i < FV_NMEASURES; i++)
+        if (p->measures[i].known)
+            fv_text_printf(t, "%s = %.4g +- %.2g    # %s%s%s\n", measures[i].name,
+                           p->measures[i].value, p->measures[i].deviation, measures[i].unit,
+                           *measures[i].unit ? ": " : "", measures[i].what);
+    fv_text_put(t, "end\n");
+}
+
+/* ---- targets ---- */
+
+const fv_target *fv_target_with_profile(fv_arena *a, const fv_target *of, const fv_profile *p) {
+    return fv_target_for_columns(a, of, p->base, &p->processor);
+}

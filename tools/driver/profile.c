@@ -1,0 +1,106 @@
+/* profile.c - see profile.h. */
+#include "profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "folder.h"
+#include "frontend/file.h"
+#include "ir/base/diag.h"
+
+const char *fv_profile_path(fv_arena *a) {
+    const char *given = secure_getenv("FOVEA_PROCESSOR");
+    if (given)
+        return *given ? given : NULL;
+    const char *folder = fv_user_folder(a, "XDG_CONFIG_HOME", ".config");
+    return folder ? fv_printf(a, "%s/processor", folder) : NULL;
+}
+
+static const fv_profile *read_file(fv_session *s, fv_arena *a, const char *path) {
+    const char *text = fv_file_text(s, a, path);
+    return text ? fv_profile_parse(s, a, text) : NULL;
+}
+
+const fv_profile *fv_profile_read(fv_session *s, fv_arena *a, const char *path) {
+    const char *file = fv_diag_file_get(s);
+    fv_diag_file(s, path);
+    const fv_profile *p = read_file(s, a, path);
+    fv_diag_file(s, file);
+    return p;
+}
+
+static bool note(fv_session *s, const char *path, const char *format, ...) {
+    const char *file = fv_diag_file_get(s);
+    va_list args;
+    fv_diag_file(s, path);
+    va_start(args, format);
+    fv_say(s, &(fv_message){.severity = FV_NOTE}, format, args);
+    va_end(args);
+    fv_diag_file(s, file);
+    return false;
+}
+
+/* The profile at the path if it is of this CPU; NULL after a note. */
+static const fv_profile *own(fv_session *s, fv_arena *a, const char *path) {
+    const fv_message *last = fv_messages_last(s);
+    const fv_profile *p = fv_profile_read(s, a, path);
+    const char *here = fv_cpu_str(a);
+    if (!p) {
+        const fv_message *m = fv_messages_last(s);
+        const char *why = fv_printf(a, "%d:%d: %s", m->line, m->column, m->text);
+        fv_messages_drop(s, last);
+        note(s, path, "the profile is damaged and not used: %s; `fovea calibrate` makes another",
+             why);
+        return NULL;
+    }
+    return !strcmp(p->cpu, here) ||
+                   note(s, path,
+                        "the profile is of another CPU and not used: \"%.100s\", this is "
+                        "\"%.100s\"",
+                        p->cpu, here)
+               ? p
+               : NULL;
+}
+
+const fv_target *fv_profile_native(fv_session *s, fv_arena *a, const fv_target *t) {
+    const char *path = fv_profile_path(a);
+    if (!path || access(path, F_OK))
+        return t;
+    const fv_profile *p = own(s, a, path);
+    const fv_target *with = p ? fv_target_with_profile(a, t, p) : NULL;
+    return with ? with : t;
+}
+
+static const fv_target *from_file(fv_session *s, fv_arena *a, const fv_target *t, const char *path,
+                                  const char **why) {
+    const fv_profile *p = fv_profile_read(s, a, path);
+    *why = "";
+    if (!p)
+        return NULL;
+    const fv_target *with = fv_target_with_profile(a, t, p);
+    if (!with)
+        *why = fv_printf(a, "the profile '%.200s' is of a processor of %s, the target %s is not",
+                         path, p->processor.architecture, fv_target_str(a, t));
+    return with;
+}
+
+const fv_target *fv_driver_processor(fv_session *s, fv_arena *a, const fv_target *t,
+                                     const char *name, const char **why) {
+    fv_processor_id id;
+    if (strpbrk(name, "/."))
+        return from_file(s, a, t, name, why);
+    if (!fv_processor_find(name, &id)) {
+        const char *near = fv_nearest(name, fv_processor_names());
+        *why = near ? fv_printf(a, "there is no processor '%.60s'; did you mean '%s'?", name, near)
+                    : fv_printf(a, "there is no processor '%.60s'; there are %s", name,
+                                fv_names_str(a, fv_processor_names()));
+        return NULL;
+    }
+    const fv_target *made = fv_target_for(a, t, id);
+    if (!made)
+        *why = fv_printf(a, "processor '%s' is %s, the target %s is not", name,
+                         fv_processor_at(id)->architecture, fv_target_str(a, t));
+    return made;
+}
