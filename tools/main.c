@@ -94,6 +94,22 @@ const fv_command fv_commands[] = {
      "\nexamples:\n"
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
      "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"},
+    {"calibrate", "", 0, 0, "measure this machine, and keep its profile for the target native",
+     "--output --seconds", fv_cmd_calibrate,
+     "Measures caches, memory, arithmetic and threads, and tries other values of the properties "
+     "that decide\n"
+     "how kernels are made, each on a small model, two programs in turns; a value is kept where "
+     "its "
+     "program\n"
+     "takes at most 0.98 of the time, twice. The profile is a text. It goes to the file that "
+     "FOVEA_PROCESSOR\n"
+     "names, else to ~/.config/fovea/processor, where --target=native finds it, or to OUT, which "
+     "--processor=OUT\n"
+     "takes. No property changes a bit of a result. Run it while the machine does nothing else.\n"
+     "\nexamples:\n"
+     "  fovea calibrate\n"
+     "  fovea calibrate --seconds=600 -o server.txt && fovea compile m.onnx "
+     "--processor=./server.txt\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
      "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT,
      fv_cmd_inspect,

@@ -1,7 +1,7 @@
 /* speed.c - see speed.h. */
 #include "backend/lowering/speed.h"
 
-#include "ir/target/profile.h"
+#include "ir/target/machine.h"
 
 const fv_speed fv_speed_usual = {
 #define LIMIT(id, usual, least, most, what) .id = (usual),

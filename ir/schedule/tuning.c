@@ -39,8 +39,8 @@ static bool parse_kernel(fv_lexer *l, fv_tuning *u, int *cap) {
 
 static bool parse(fv_lexer *l, fv_tuning *u) {
     int cap = 0;
-    if (!fv_lex_format(l, "tuning", FV_TUNING_FORMAT) || !PARSE_LINE(l, u, model) || !PARSE_LINE(l, u, producer) ||
-        !PARSE_LINE(l, u, target) || !PARSE_LINE(l, u, cpu))
+    if (!fv_lex_format(l, "tuning", FV_TUNING_FORMAT) || !PARSE_LINE(l, u, model) ||
+        !PARSE_LINE(l, u, producer) || !PARSE_LINE(l, u, target) || !PARSE_LINE(l, u, cpu))
         return false;
     while (fv_lex_accept(l, "kernel"))
         if (!parse_kernel(l, u, &cap))

@@ -2,7 +2,7 @@
  * same. */
 #include "ir/schedule/tuning.h"
 #include "ir/base/diag.h"
-#include "ir/target/profile.h"
+#include "ir/target/machine.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The text of what was read; NULL: it was refused, with a message. */
@@ -28,7 +28,7 @@ static const char *tuning(fv_session *s, fv_arena *a, const char *text) {
 
 static const char *profile(fv_session *s, fv_arena *a, const char *text) {
     fv_text t = {.arena = a};
-    const fv_profile *p = fv_profile_parse(s, a, text);
+    const fv_machine *p = fv_machine_parse(s, a, text);
     refused_aloud(s, !p);
     if (!p)
         return NULL;
@@ -39,7 +39,7 @@ static const char *profile(fv_session *s, fv_arena *a, const char *text) {
         if (!absent && (value < is->least || value > is->most))
             fuzz_finding(s, "%s is %d", is->name, value);
     }
-    fv_profile_print(&t, p);
+    fv_machine_print(&t, p);
     return t.s;
 }
 

@@ -5,7 +5,7 @@
 
 #include "backend/lower.h"
 #include "ir/graph/parse.h"
-#include "ir/target/profile.h"
+#include "ir/target/machine.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 
@@ -32,14 +32,14 @@ Test(tuning, texts, .init = open_session, .fini = close_session) {
 
 static const char *profile(const char *options, const char *input) {
     (void)options;
-    const fv_profile *p = fv_profile_parse(session, arena, input);
+    const fv_machine *p = fv_machine_parse(session, arena, input);
     fv_text t = {.arena = arena}, again = {.arena = arena};
     if (!p)
         return said();
-    fv_profile_print(&t, p);
-    const fv_profile *read = fv_profile_parse(session, arena, t.s);
+    fv_machine_print(&t, p);
+    const fv_machine *read = fv_machine_parse(session, arena, t.s);
     cr_assert(read, "%s", said());
-    fv_profile_print(&again, read);
+    fv_machine_print(&again, read);
     cr_assert_str_eq(t.s, again.s);
     return t.s;
 }
@@ -69,12 +69,12 @@ Test(tuning, profiles_have_names, .init = open_session, .fini = close_session) {
                        "block_tiles = %d end";
     const fv_target *v3 = fv_target_find("x86-64-v3"), *t[2];
     for (int i = 0; i < 2; i++) {
-        const fv_profile *p = fv_profile_parse(session, arena, fv_printf(arena, text, 3 + i));
+        const fv_machine *p = fv_machine_parse(session, arena, fv_printf(arena, text, 3 + i));
         cr_assert(p, "%s", said());
-        t[i] = fv_target_with_profile(arena, v3, p);
+        t[i] = fv_target_with_machine(arena, v3, p);
         cr_expect_eq(fv_processor_of(t[i])->block_tiles, 3 + i);
         cr_expect_eq(t[i]->caches.l2_bytes, 512 << 10, "that of the family");
-        cr_expect_null(fv_target_with_profile(arena, fv_target_find("aarch64"), p));
+        cr_expect_null(fv_target_with_machine(arena, fv_target_find("aarch64"), p));
     }
     cr_expect_str_neq(fv_processor_of(t[0])->name, fv_processor_of(t[1])->name);
 }

@@ -100,7 +100,9 @@ static const option options[] = {
      "the value of a dim in the run (also INPUT:AXIS=N); the code serves all", false},
     {"--rounds", NULL, NUMBER, AT(bench.rounds), "N", "rounds in which all take turns (5)", false},
     {"--seconds", NULL, REAL, AT(bench.seconds), "X",
-     "that all rounds together take, or what one run a round takes (2); all of `tune` (60)", false},
+     "that all rounds together take, or what one run a round takes (2); all of `tune` (60), and "
+     "of `calibrate` (120)",
+     false},
     {"--profile", NULL, OPTIONAL, AT(bench.profile), NULL,
      "time by kernel; --profile=F.json: a trace for Perfetto, too, which `view` reads", false},
     {"--against", NULL, TEXT, AT(bench.against), "LIB",
@@ -411,7 +413,9 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
                    .data.rtol = -1,
                    .bench.rounds = 5,
                    .diff.chunk = 64,
-                   .bench.seconds = c->run == fv_cmd_tune ? 60 : 2,
+                   .bench.seconds = c->run == fv_cmd_calibrate ? 120
+                                    : c->run == fv_cmd_tune    ? 60
+                                                               : 2,
                    .quantize.budget = -1,
                    .quantize.percentile = -1,
                    .script.memory = 1024,

@@ -243,6 +243,7 @@ int fv_cmd_opt(fv_context *c);
 int fv_cmd_ops(fv_context *c);
 int fv_cmd_quantize(fv_context *c);
 int fv_cmd_tune(fv_context *c);
+int fv_cmd_calibrate(fv_context *c);
 int fv_cmd_diff(fv_context *c);
 int fv_cmd_reduce(fv_context *c);
 int fv_cmd_view(fv_context *c);

@@ -10,7 +10,7 @@
 #include "cache.h"
 #include "ir/base/mapping.h"
 #include "ir/base/text.h"
-#include "ir/target/profile.h"
+#include "ir/target/machine.h"
 #include "pack.h"
 
 enum { FORMAT = 2 }; /* version of the format of entries and records */

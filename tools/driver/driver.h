@@ -102,7 +102,7 @@ typedef struct fv_driver_options {
 const fv_target *fv_driver_target(fv_session *s, fv_arena *a, const char *name, bool here,
                                   const char **why);
 /* Makes the target one for a processor: a name of processor.def, or the path of a profile
- * (ir/target/profile.h), which contains a slash or a dot. NULL: `*why` says what is wrong; if it is
+ * (ir/target/machine.h), which contains a slash or a dot. NULL: `*why` says what is wrong; if it is
  * empty, a diagnostic was reported. */
 const fv_target *fv_driver_processor(fv_session *s, fv_arena *a, const fv_target *t,
                                      const char *name, const char **why);

@@ -19,9 +19,9 @@
 #include "ir/graph/verify.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
+#include "machine.h"
 #include "passes/attention/attention.h"
 #include "passes/switches.h"
-#include "profile.h"
 #include "tuning.h"
 
 /* ---- the kind of a file ---- */
@@ -212,7 +212,7 @@ const fv_target *fv_driver_target(fv_session *s, fv_arena *a, const char *name, 
     if (name && !fv_target_read(a, name, why))
         return NULL;
     if (name ? !strcmp(name, "native") : here)
-        return fv_profile_native(s, a, fv_target_choose(a, "native"));
+        return fv_machine_native(s, a, fv_target_choose(a, "native"));
     if (name)
         return fv_target_choose(a, name);
     const fv_target *t = fv_target_baseline();

@@ -1,8 +1,7 @@
 /* roof.c - measures the speed of multiply-adds in registers and of reading from memory.
  *
  * The work is divided into more tasks than there are threads, so that it is balanced on cores of
- * different speed, as the work of kernels is. Vectors are as wide as this machine supports, which
- * is detected at run time. */
+ * different speed, as the work of kernels is. */
 #include "tools/measure/roof.h"
 
 #include <stdatomic.h>
@@ -11,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+
+#include "tools/measure/peak.h"
 
 enum {
     STEPS = 50000,
@@ -33,136 +34,10 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- the work of one task, for each instruction set ---- */
-
-/* The number of independent chains of multiply-adds. An fma takes four cycles, and two can start in
- * each cycle, so eight chains would hide the latency; a few more are used. */
-#define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
-enum { NCHAINS = 12 };
-
-typedef struct variant {
-    int lanes;                            /* number of f32 in a vector */
-    float (*multiply_add)(int64_t steps); /* performs `steps` steps of NCHAINS multiply-adds */
-    /* reads `bytes` bytes, a multiple of 1024, from aligned memory */
-    uint64_t (*read)(const void *p, size_t bytes);
-} variant;
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-
-#define START(i) a##i = _mm512_set1_ps((float)(i)),
-#define STEP(i)  a##i = _mm512_fmadd_ps(a##i, x, y);
-#define ADD(i)   sum = _mm512_add_ps(sum, a##i);
-__attribute__((target("avx512f"))) static float multiply_add_512(int64_t steps) {
-    __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(0.001f);
-    __m512 CHAINS(START) sum = _mm512_setzero_ps();
-    for (int64_t i = 0; i < steps; i++) {
-        CHAINS(STEP)
-    }
-    CHAINS(ADD)
-    return _mm512_cvtss_f32(sum);
-}
-#undef START
-#undef STEP
-#undef ADD
-
-__attribute__((target("avx512f"))) static uint64_t read_512(const void *p, size_t bytes) {
-    const __m512i *v = p;
-    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-    for (size_t i = 0; i < bytes / sizeof *v; i += 4) {
-        a = _mm512_xor_si512(a, _mm512_load_si512(v + i));
-        b = _mm512_xor_si512(b, _mm512_load_si512(v + i + 1));
-        c = _mm512_xor_si512(c, _mm512_load_si512(v + i + 2));
-        d = _mm512_xor_si512(d, _mm512_load_si512(v + i + 3));
-    }
-    a = _mm512_xor_si512(_mm512_xor_si512(a, b), _mm512_xor_si512(c, d));
-    return (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(a));
-}
-
-#define START(i) a##i = _mm256_set1_ps((float)(i)),
-#define STEP(i)  a##i = _mm256_fmadd_ps(a##i, x, y);
-#define ADD(i)   sum = _mm256_add_ps(sum, a##i);
-__attribute__((target("avx2,fma"))) static float multiply_add_256(int64_t steps) {
-    __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f);
-    __m256 CHAINS(START) sum = _mm256_setzero_ps();
-    for (int64_t i = 0; i < steps; i++) {
-        CHAINS(STEP)
-    }
-    CHAINS(ADD)
-    return _mm256_cvtss_f32(sum);
-}
-#undef START
-#undef STEP
-#undef ADD
-
-__attribute__((target("avx2"))) static uint64_t read_256(const void *p, size_t bytes) {
-    const __m256i *v = p;
-    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
-    for (size_t i = 0; i < bytes / sizeof *v; i += 4) {
-        a = _mm256_xor_si256(a, _mm256_load_si256(v + i));
-        b = _mm256_xor_si256(b, _mm256_load_si256(v + i + 1));
-        c = _mm256_xor_si256(c, _mm256_load_si256(v + i + 2));
-        d = _mm256_xor_si256(d, _mm256_load_si256(v + i + 3));
-    }
-    a = _mm256_xor_si256(_mm256_xor_si256(a, b), _mm256_xor_si256(c, d));
-    return (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(a));
-}
-#endif
-
-/* The variant for any machine: vectors of 16 bytes, and whatever instructions the compiler chooses
- * for a * x + y. */
-typedef float float4 __attribute__((vector_size(16)));
-typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
-
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#define MULTIPLY_ADD(a) ((float4)vfmaq_f32((float32x4_t)y, (float32x4_t)(a), (float32x4_t)x))
-#else
-#define MULTIPLY_ADD(a) ((a) * x + y)
-#endif
-#define START(i) a##i = {i, i, i, i},
-#define STEP(i)  a##i = MULTIPLY_ADD(a##i);
-#define ADD(i)   sum += a##i;
-static float multiply_add_128(int64_t steps) {
-    float4 x = {0.999f, 0.999f, 0.999f, 0.999f}, y = {0.001f, 0.001f, 0.001f, 0.001f};
-    float4 CHAINS(START) sum = {0, 0, 0, 0};
-    for (int64_t i = 0; i < steps; i++) {
-        CHAINS(STEP)
-    }
-    CHAINS(ADD)
-    return sum[0];
-}
-#undef START
-#undef STEP
-#undef ADD
-
-static uint64_t read_128(const void *p, size_t bytes) {
-    const ulong2 *v = p;
-    ulong2 a = {0, 0}, b = a, c = a, d = a;
-    for (size_t i = 0; i < bytes / sizeof *v; i += 4) {
-        a ^= v[i];
-        b ^= v[i + 1];
-        c ^= v[i + 2];
-        d ^= v[i + 3];
-    }
-    a ^= b ^ c ^ d;
-    return a[0] ^ a[1];
-}
-
-static variant widest(void) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f"))
-        return (variant){16, multiply_add_512, read_512};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return (variant){8, multiply_add_256, read_256};
-#endif
-    return (variant){4, multiply_add_128, read_128};
-}
-
 /* ---- tasks ---- */
 
 typedef struct work {
-    variant v;
+    fv_peak_code v;
     const unsigned char *bytes;
     /* results are added here, so that the compiler does not remove the work */
     _Atomic uint64_t result;
@@ -231,10 +106,10 @@ static void measure_regions(const fv_env *env, int threads, fv_roof *roof) {
 }
 
 fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory) {
-    work w = {.v = widest(), .bytes = memory ? memory->bytes : NULL};
+    work w = {.v = fv_peak_widest(), .bytes = memory ? memory->bytes : NULL};
     fv_roof roof = {0};
     int64_t n = (int64_t)threads * TASKS_PER_THREAD;
-    double flops = (double)(2 * NCHAINS * w.v.lanes) * (double)(STEPS * n);
+    double flops = (double)(2 * FV_PEAK_CHAINS * w.v.lanes) * (double)(STEPS * n);
     roof.gflops = flops / least_time(env, multiply_add, &w, n, TRIES) * 1e-9;
     if (memory)
         roof.gbs =

@@ -1,5 +1,5 @@
-/* profile.c - the text of profiles of machines, and targets made with them. */
-#include "ir/target/profile.h"
+/* machine.c - the text of profiles of machines, and targets made with them. */
+#include "ir/target/machine.h"
 
 #include <limits.h>
 #include <math.h>
@@ -11,13 +11,13 @@
 
 static const fv_measure_info measures[] = {
 #define MEASURE(id, unit, what) {#id, unit, what},
-#include "ir/target/profile.def"
+#include "ir/target/machine.def"
 };
 
 static const fv_property_info properties[] = {
 #define CACHE(id, least, most, what)    {#id, what, least, most, true},
 #define PROPERTY(id, least, most, what) {#id, what, least, most, false},
-#include "ir/target/profile.def"
+#include "ir/target/machine.def"
 };
 
 const fv_measure_info *fv_measure_at(fv_measure_id id) {
@@ -32,7 +32,7 @@ int fv_property_get(const fv_processor *p, int i) {
     const int values[] = {
 #define CACHE(id, least, most, what)    p->id,
 #define PROPERTY(id, least, most, what) p->id,
-#include "ir/target/profile.def"
+#include "ir/target/machine.def"
     };
     return values[i];
 }
@@ -43,7 +43,7 @@ void fv_property_set(fv_processor *p, int i, int value) {
     if (i == n++)                                                                                  \
         p->id = value;
 #define PROPERTY CACHE
-#include "ir/target/profile.def"
+#include "ir/target/machine.def"
 }
 
 /* ---- reading ---- */
@@ -58,7 +58,7 @@ static const char *parse_name(fv_lexer *l) {
     return name;
 }
 
-static bool parse_property(fv_lexer *l, fv_profile *p, int i) {
+static bool parse_property(fv_lexer *l, fv_machine *p, int i) {
     fv_token at = l->tok;
     int64_t value;
     if (!fv_lex_int(l, &value))
@@ -92,7 +92,7 @@ static bool parse_measure(fv_lexer *l, fv_measure *m) {
     return !fv_lex_accept(l, "+") || (fv_lex_expect(l, "-") && parse_real(l, &m->deviation));
 }
 
-static bool parse_line(fv_lexer *l, fv_profile *p, uint64_t *seen) {
+static bool parse_line(fv_lexer *l, fv_machine *p, uint64_t *seen) {
     fv_token at = l->tok;
     const char *name = parse_name(l);
     int i = 0;
@@ -114,7 +114,7 @@ static bool parse_line(fv_lexer *l, fv_profile *p, uint64_t *seen) {
                                : parse_measure(l, &p->measures[i - FV_NPROPERTIES]));
 }
 
-static bool parse_base(fv_lexer *l, fv_profile *p) {
+static bool parse_base(fv_lexer *l, fv_machine *p) {
     fv_token at = l->tok;
     const char *name = fv_lex_text(l, "the name of a processor");
     if (!name)
@@ -129,7 +129,7 @@ static bool parse_base(fv_lexer *l, fv_profile *p) {
 
 /* Gives the processor a name that tells it from those of other profiles: "zen3 of 2026-11-25
  * (9a4c01fe)", with a hash of its properties (FNV-1a). */
-static void name_processor(fv_arena *a, fv_profile *p) {
+static void name_processor(fv_arena *a, fv_machine *p) {
     uint32_t hash = 2166136261u;
     for (int i = 0; i < FV_NPROPERTIES; i++)
         for (unsigned value = (unsigned)fv_property_get(&p->processor, i), k = 0; k < 4; k++)
@@ -137,10 +137,10 @@ static void name_processor(fv_arena *a, fv_profile *p) {
     p->processor.name = fv_printf(a, "%s of %s (%08x)", p->processor.name, p->date, hash);
 }
 
-static bool parse(fv_lexer *l, fv_profile *p) {
+static bool parse(fv_lexer *l, fv_machine *p) {
     uint64_t seen = 0;
     _Static_assert(FV_NPROPERTIES + FV_NMEASURES <= 64, "`seen` has a bit for each");
-    if (!fv_lex_format(l, "processor", FV_PROFILE_FORMAT) || !fv_lex_expect(l, "base") ||
+    if (!fv_lex_format(l, "processor", FV_MACHINE_FORMAT) || !fv_lex_expect(l, "base") ||
         !parse_base(l, p) || !fv_lex_expect(l, "cpu") ||
         !(p->cpu = fv_lex_text(l, "the name of a CPU")) || !fv_lex_expect(l, "measured") ||
         !(p->date = fv_lex_text(l, "a date")))
@@ -158,8 +158,8 @@ static bool parse(fv_lexer *l, fv_profile *p) {
            fv_lex_error(l, "expected the end of the text, found %s", fv_lex_found(l));
 }
 
-const fv_profile *fv_profile_parse(fv_session *s, fv_arena *a, const char *text) {
-    fv_profile *p = FV_NEW(a, fv_profile, 1);
+const fv_machine *fv_machine_parse(fv_session *s, fv_arena *a, const char *text) {
+    fv_machine *p = FV_NEW(a, fv_machine, 1);
     fv_lexer l;
     fv_lex_init(&l, s, a, text);
     return parse(&l, p) && !l.failed ? p : NULL;
@@ -173,8 +173,16 @@ static void put_line(fv_text *t, const char *what, const char *text) {
     fv_text_put(t, "\n");
 }
 
-void fv_profile_print(fv_text *t, const fv_profile *p) {
-    fv_text_printf(t, "fovea-processor %d\n", FV_PROFILE_FORMAT);
+static void put_measure(fv_text *t, const fv_measure_info *is, const fv_measure *m) {
+    bool whole = m->value < 1e15 && m->value == floor(m->value);
+    fv_text_printf(t, whole ? "%s = %.0f" : "%s = %.4g", is->name, m->value);
+    if (m->deviation > 0)
+        fv_text_printf(t, " +- %.2g", m->deviation);
+    fv_text_printf(t, "    # %s%s%s\n", is->unit, *is->unit ? ": " : "", is->what);
+}
+
+void fv_machine_print(fv_text *t, const fv_machine *p) {
+    fv_text_printf(t, "fovea-processor %d\n", FV_MACHINE_FORMAT);
     put_line(t, "base", fv_processor_at(p->base)->name);
     put_line(t, "cpu", p->cpu);
     put_line(t, "measured", p->date);
@@ -184,14 +192,12 @@ void fv_profile_print(fv_text *t, const fv_profile *p) {
                            fv_property_get(&p->processor, i), properties[i].what);
     for (int i = 0; i < FV_NMEASURES; i++)
         if (p->measures[i].known)
-            fv_text_printf(t, "%s = %.4g +- %.2g    # %s%s%s\n", measures[i].name,
-                           p->measures[i].value, p->measures[i].deviation, measures[i].unit,
-                           *measures[i].unit ? ": " : "", measures[i].what);
+            put_measure(t, &measures[i], &p->measures[i]);
     fv_text_put(t, "end\n");
 }
 
 /* ---- targets ---- */
 
-const fv_target *fv_target_with_profile(fv_arena *a, const fv_target *of, const fv_profile *p) {
+const fv_target *fv_target_with_machine(fv_arena *a, const fv_target *of, const fv_machine *p) {
     return fv_target_for_columns(a, of, p->base, &p->processor);
 }

@@ -1,6 +1,7 @@
-/* profile.c - see profile.h. */
-#include "profile.h"
+/* machine.c - see machine.h. */
+#include "machine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 #include "frontend/file.h"
 #include "ir/base/diag.h"
 
-const char *fv_profile_path(fv_arena *a) {
+const char *fv_machine_path(fv_arena *a) {
     const char *given = secure_getenv("FOVEA_PROCESSOR");
     if (given)
         return *given ? given : NULL;
@@ -18,15 +19,24 @@ const char *fv_profile_path(fv_arena *a) {
     return folder ? fv_printf(a, "%s/processor", folder) : NULL;
 }
 
-static const fv_profile *read_file(fv_session *s, fv_arena *a, const char *path) {
-    const char *text = fv_file_text(s, a, path);
-    return text ? fv_profile_parse(s, a, text) : NULL;
+bool fv_machine_make_folder(fv_session *s, fv_arena *a, const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return true;
+    const char *folder = fv_strndup(a, path, (size_t)(slash - path));
+    return fv_make_folders(a, folder) ||
+           fv_error(s, "cannot make the folder '%s': %s", folder, strerror(errno));
 }
 
-const fv_profile *fv_profile_read(fv_session *s, fv_arena *a, const char *path) {
+static const fv_machine *read_file(fv_session *s, fv_arena *a, const char *path) {
+    const char *text = fv_file_text(s, a, path);
+    return text ? fv_machine_parse(s, a, text) : NULL;
+}
+
+const fv_machine *fv_machine_read(fv_session *s, fv_arena *a, const char *path) {
     const char *file = fv_diag_file_get(s);
     fv_diag_file(s, path);
-    const fv_profile *p = read_file(s, a, path);
+    const fv_machine *p = read_file(s, a, path);
     fv_diag_file(s, file);
     return p;
 }
@@ -43,9 +53,9 @@ static bool note(fv_session *s, const char *path, const char *format, ...) {
 }
 
 /* The profile at the path if it is of this CPU; NULL after a note. */
-static const fv_profile *own(fv_session *s, fv_arena *a, const char *path) {
+static const fv_machine *own(fv_session *s, fv_arena *a, const char *path) {
     const fv_message *last = fv_messages_last(s);
-    const fv_profile *p = fv_profile_read(s, a, path);
+    const fv_machine *p = fv_machine_read(s, a, path);
     const char *here = fv_cpu_str(a);
     if (!p) {
         const fv_message *m = fv_messages_last(s);
@@ -64,22 +74,22 @@ static const fv_profile *own(fv_session *s, fv_arena *a, const char *path) {
                : NULL;
 }
 
-const fv_target *fv_profile_native(fv_session *s, fv_arena *a, const fv_target *t) {
-    const char *path = fv_profile_path(a);
+const fv_target *fv_machine_native(fv_session *s, fv_arena *a, const fv_target *t) {
+    const char *path = fv_machine_path(a);
     if (!path || access(path, F_OK))
         return t;
-    const fv_profile *p = own(s, a, path);
-    const fv_target *with = p ? fv_target_with_profile(a, t, p) : NULL;
+    const fv_machine *p = own(s, a, path);
+    const fv_target *with = p ? fv_target_with_machine(a, t, p) : NULL;
     return with ? with : t;
 }
 
 static const fv_target *from_file(fv_session *s, fv_arena *a, const fv_target *t, const char *path,
                                   const char **why) {
-    const fv_profile *p = fv_profile_read(s, a, path);
+    const fv_machine *p = fv_machine_read(s, a, path);
     *why = "";
     if (!p)
         return NULL;
-    const fv_target *with = fv_target_with_profile(a, t, p);
+    const fv_target *with = fv_target_with_machine(a, t, p);
     if (!with)
         *why = fv_printf(a, "the profile '%.200s' is of a processor of %s, the target %s is not",
                          path, p->processor.architecture, fv_target_str(a, t));

@@ -1,4 +1,4 @@
-/* profile.h - the profile of a machine, which `fovea calibrate` measures and writes: the properties
+/* machine.h - the profile of a machine, which `fovea calibrate` measures and writes: the properties
  * of its processor, which decide how kernels are built, and its speeds, each with the deviation
  * among its measurements.
  *
@@ -8,26 +8,26 @@
  *     measured "2026-11-25"
  *     caches.l1_bytes = 32768
  *     block_tiles = 12
- *     l1_latency = 1.16 +- 0.01                           in the unit that profile.def says
+ *     l1_latency = 1.16 +- 0.01                           in the unit that machine.def says
  *     end
  *
  * Lines may be in any order and may be absent: properties then are those of the family, and speeds
  * are unknown. No line changes a bit of a result. */
-#ifndef FV_IR_TARGET_PROFILE_H
-#define FV_IR_TARGET_PROFILE_H
+#ifndef FV_IR_TARGET_MACHINE_H
+#define FV_IR_TARGET_MACHINE_H
 
 #include "ir/target/target.h"
 
-enum { FV_PROFILE_FORMAT = 1 };
+enum { FV_MACHINE_FORMAT = 1 };
 
 typedef enum {
 #define MEASURE(id, unit, what) FV_MEASURE_##id,
-#include "ir/target/profile.def"
+#include "ir/target/machine.def"
     FV_NMEASURES
 } fv_measure_id;
 
-/* A measured speed or size. `deviation`: half of the distance between the first and the third
- * quartile of its measurements, divided by their median. */
+/* A measured speed or size: the best of several measurements, since other programs only make a
+ * machine slower. `deviation`: the distance of their median, divided by `value`. */
 typedef struct fv_measure {
     double value, deviation;
     bool known;
@@ -48,27 +48,27 @@ enum {
 #define CACHE(id, least, most, what)    +1
 #define PROPERTY(id, least, most, what) +1
     FV_NPROPERTIES = 0
-#include "ir/target/profile.def"
+#include "ir/target/machine.def"
 };
-/* The property of number i < FV_NPROPERTIES, in the order of profile.def. */
+/* The property of number i < FV_NPROPERTIES, in the order of machine.def. */
 const fv_property_info *fv_property_at(int i);
 int fv_property_get(const fv_processor *p, int i);
 /* Sets the property; `value` must be in its range. */
 void fv_property_set(fv_processor *p, int i, int value);
 
-typedef struct fv_profile {
+typedef struct fv_machine {
     fv_processor_id base;
     const char *cpu, *date;
     fv_processor processor;
     fv_measure measures[FV_NMEASURES];
-} fv_profile;
+} fv_machine;
 
 /* Parses a profile. NULL after a diagnostic with line and column: the text is damaged, or states
  * what cannot be, such as a cache of 0 bytes. */
-const fv_profile *fv_profile_parse(fv_session *s, fv_arena *a, const char *text);
-void fv_profile_print(fv_text *t, const fv_profile *p);
+const fv_machine *fv_machine_parse(fv_session *s, fv_arena *a, const char *text);
+void fv_machine_print(fv_text *t, const fv_machine *p);
 /* A copy of t for the processor of the profile, with its caches; NULL: the processor has another
  * architecture. */
-const fv_target *fv_target_with_profile(fv_arena *a, const fv_target *t, const fv_profile *p);
+const fv_target *fv_target_with_machine(fv_arena *a, const fv_target *t, const fv_machine *p);
 
 #endif

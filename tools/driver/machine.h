@@ -1,0 +1,18 @@
+/* machine.h - finds the profile of this machine, and reads profiles. */
+#ifndef FV_DRIVER_MACHINE_H
+#define FV_DRIVER_MACHINE_H
+
+#include "ir/target/machine.h"
+
+/* The path of this machine's profile: the variable FOVEA_PROCESSOR, otherwise the file `processor`
+ * in the user's folder for settings. NULL: the variable is empty, or there is no such folder. */
+const char *fv_machine_path(fv_arena *a);
+/* Creates the folder of the path, for this user only. False after a diagnostic. */
+bool fv_machine_make_folder(fv_session *s, fv_arena *a, const char *path) FV_MUST_USE;
+/* Reads the profile at the path. NULL after a diagnostic. */
+const fv_machine *fv_machine_read(fv_session *s, fv_arena *a, const char *path);
+/* The target `t`, which is `native`, with the profile of this machine. Without a profile it is t;
+ * also, after a note, if the profile is damaged or was measured on another CPU. */
+const fv_target *fv_machine_native(fv_session *s, fv_arena *a, const fv_target *t);
+
+#endif

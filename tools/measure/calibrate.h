@@ -1,0 +1,24 @@
+/* calibrate.h - `fovea calibrate`: calibrate.c measures and reports, calibrate_search.c searches
+ * the properties by the times of small models. */
+#ifndef FV_TOOLS_MEASURE_CALIBRATE_H
+#define FV_TOOLS_MEASURE_CALIBRATE_H
+
+#include "ir/target/machine.h"
+#include "tools/command/command.h"
+#include "tools/command/json.h"
+
+typedef struct fv_calibration {
+    fv_context *c;
+    fv_machine found; /* what was found so far */
+    int threads;
+    double begin_ms, end_ms; /* on the clock of fv_now_ms; nothing new begins after end_ms */
+    int tried, kept;         /* numbers of values of properties */
+    int untried;             /* number of properties for which no time was left */
+    json_t *list;            /* one object for each value tried; NULL without --json */
+} fv_calibration;
+
+/* Searches the value of each property of the processor for which a model of a kind that depends on
+ * it takes the least time. False after a message. */
+bool fv_calibrate_properties(fv_calibration *t) FV_MUST_USE;
+
+#endif

@@ -1,0 +1,163 @@
+/* peak.c - loops that run at the peak of this machine, for each instruction set. Vectors are as wide
+ * as this machine supports, which is detected at run time. */
+#include "tools/measure/peak.h"
+
+#include <stddef.h>
+
+/* The number of independent chains of multiply-adds. An fma takes four cycles, and two can start in
+ * each cycle, so eight chains would hide the latency; a few more are used. */
+#define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define START(i) a##i = _mm512_set1_ps((float)(i)),
+#define STEP(i)  a##i = _mm512_fmadd_ps(a##i, x, y);
+#define ADD(i)   sum = _mm512_add_ps(sum, a##i);
+__attribute__((target("avx512f"))) static float multiply_add_512(int64_t steps) {
+    __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(0.001f);
+    __m512 CHAINS(START) sum = _mm512_setzero_ps();
+    for (int64_t i = 0; i < steps; i++) {
+        CHAINS(STEP)
+    }
+    CHAINS(ADD)
+    return _mm512_cvtss_f32(sum);
+}
+#undef START
+#undef STEP
+#undef ADD
+
+__attribute__((target("avx512f"))) static uint64_t read_512(const void *p, size_t bytes) {
+    const __m512i *v = p;
+    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+    for (size_t i = 0; i < bytes / sizeof *v; i += 4) {
+        a = _mm512_xor_si512(a, _mm512_load_si512(v + i));
+        b = _mm512_xor_si512(b, _mm512_load_si512(v + i + 1));
+        c = _mm512_xor_si512(c, _mm512_load_si512(v + i + 2));
+        d = _mm512_xor_si512(d, _mm512_load_si512(v + i + 3));
+    }
+    a = _mm512_xor_si512(_mm512_xor_si512(a, b), _mm512_xor_si512(c, d));
+    return (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(a));
+}
+
+#define START(i) a##i = _mm256_set1_ps((float)(i)),
+#define STEP(i)  a##i = _mm256_fmadd_ps(a##i, x, y);
+#define ADD(i)   sum = _mm256_add_ps(sum, a##i);
+__attribute__((target("avx2,fma"))) static float multiply_add_256(int64_t steps) {
+    __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f);
+    __m256 CHAINS(START) sum = _mm256_setzero_ps();
+    for (int64_t i = 0; i < steps; i++) {
+        CHAINS(STEP)
+    }
+    CHAINS(ADD)
+    return _mm256_cvtss_f32(sum);
+}
+#undef START
+#undef STEP
+#undef ADD
+
+__attribute__((target("avx2"))) static uint64_t read_256(const void *p, size_t bytes) {
+    const __m256i *v = p;
+    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+    for (size_t i = 0; i < bytes / sizeof *v; i += 4) {
+        a = _mm256_xor_si256(a, _mm256_load_si256(v + i));
+        b = _mm256_xor_si256(b, _mm256_load_si256(v + i + 1));
+        c = _mm256_xor_si256(c, _mm256_load_si256(v + i + 2));
+        d = _mm256_xor_si256(d, _mm256_load_si256(v + i + 3));
+    }
+    a = _mm256_xor_si256(_mm256_xor_si256(a, b), _mm256_xor_si256(c, d));
+    return (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(a));
+}
+
+#define START(i) a##i = _mm512_set1_epi32(i),
+#define STEP(i)  a##i = _mm512_dpbusd_epi32(a##i, x, y);
+#define ADD(i)   sum = _mm512_add_epi32(sum, a##i);
+__attribute__((target("avx512f,avx512vnni"))) static float dot_512(int64_t steps) {
+    __m512i x = _mm512_set1_epi8(3), y = _mm512_set1_epi8(-1);
+    __m512i CHAINS(START) sum = _mm512_setzero_si512();
+    for (int64_t i = 0; i < steps; i++) {
+        CHAINS(STEP)
+    }
+    CHAINS(ADD)
+    return (float)_mm_cvtsi128_si32(_mm512_castsi512_si128(sum));
+}
+#undef START
+#undef STEP
+#undef ADD
+
+/* Without an instruction for four bytes, products of two halves are added to sums. The empty
+ * assembly hides that all products are equal, so that each is computed. */
+#define START(i) a##i = _mm256_set1_epi32(i),
+#define STEP(i)                                                                                    \
+    __asm__ volatile("" : "+x"(x));                                                                \
+    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(x, y));
+#define ADD(i) sum = _mm256_add_epi32(sum, a##i);
+__attribute__((target("avx2"))) static float dot_256(int64_t steps) {
+    __m256i x = _mm256_set1_epi16(3), y = _mm256_set1_epi16(-1);
+    __m256i CHAINS(START) sum = _mm256_setzero_si256();
+    for (int64_t i = 0; i < steps; i++) {
+        CHAINS(STEP)
+    }
+    CHAINS(ADD)
+    return (float)_mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
+}
+#undef START
+#undef STEP
+#undef ADD
+#endif
+
+/* The variant for any machine: vectors of 16 bytes, and whatever instructions the compiler chooses
+ * for a * x + y. */
+typedef float float4 __attribute__((vector_size(16)));
+typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define MULTIPLY_ADD(a) ((float4)vfmaq_f32((float32x4_t)y, (float32x4_t)(a), (float32x4_t)x))
+#else
+#define MULTIPLY_ADD(a) ((a) * x + y)
+#endif
+#define START(i) a##i = {i, i, i, i},
+#define STEP(i)  a##i = MULTIPLY_ADD(a##i);
+#define ADD(i)   sum += a##i;
+static float multiply_add_128(int64_t steps) {
+    float4 x = {0.999f, 0.999f, 0.999f, 0.999f}, y = {0.001f, 0.001f, 0.001f, 0.001f};
+    float4 CHAINS(START) sum = {0, 0, 0, 0};
+    for (int64_t i = 0; i < steps; i++) {
+        CHAINS(STEP)
+    }
+    CHAINS(ADD)
+    return sum[0];
+}
+#undef START
+#undef STEP
+#undef ADD
+
+static uint64_t read_128(const void *p, size_t bytes) {
+    const ulong2 *v = p;
+    ulong2 a = {0, 0}, b = a, c = a, d = a;
+    for (size_t i = 0; i < bytes / sizeof *v; i += 4) {
+        a ^= v[i];
+        b ^= v[i + 1];
+        c ^= v[i + 2];
+        d ^= v[i + 3];
+    }
+    a ^= b ^ c ^ d;
+    return a[0] ^ a[1];
+}
+
+fv_peak_code fv_peak_widest(void) {
+#if defined(__x86_64__)
+    fv_peak_code wide = {16, multiply_add_512, read_512, 0, NULL},
+                 half = {8, multiply_add_256, read_256, 16, dot_256};
+    if (__builtin_cpu_supports("avx512vnni")) {
+        wide.dots = 64;
+        wide.dot = dot_512;
+    }
+    if (__builtin_cpu_supports("avx512f"))
+        return wide;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return half;
+#endif
+    return (fv_peak_code){4, multiply_add_128, read_128, 0, NULL};
+}
