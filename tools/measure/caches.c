@@ -1,7 +1,7 @@
 /* caches.c - see caches.h.
  *
- * A latency is measured by loads each of which has the value of the one before as its address: lines
- * of a block of memory in random order, which the prefetchers do not foresee. */
+ * A latency is measured by loads each of which has the value of the one before as its address:
+ * lines of a block of memory in random order, which the prefetchers do not foresee. */
 #include "tools/measure/caches.h"
 
 #include <stdlib.h>
