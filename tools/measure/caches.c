@@ -108,8 +108,8 @@ static fv_measure ways(block *b, double hit_ns) {
 }
 
 /* The largest block, of those that have 3/4 of the bytes of the one before, whose latency is nearer
- * to that of the last-level cache than to that of memory. The first one has the size that the system
- * reports, which is the result if the measurements vary. */
+ * to that of the last-level cache than to that of memory. The first one has the size that the
+ * system reports, which is the result if the measurements vary. */
 static int last_level(block *b, const fv_caches *c, fv_measure hit, fv_measure memory) {
     double between = hit.value + (memory.value - hit.value) / 2;
     size_t size = (size_t)c->l3_bytes;

@@ -1,5 +1,5 @@
-/* peak.c - loops that run at the peak of this machine, for each instruction set. Vectors are as wide
- * as this machine supports, which is detected at run time. */
+/* peak.c - loops that run at the peak of this machine, for each instruction set. Vectors are as
+ * wide as this machine supports, which is detected at run time. */
 #include "tools/measure/peak.h"
 
 #include <stddef.h>
