@@ -103,34 +103,6 @@ static bool runs_along(const fv_expr *x, const fv_var *k) {
     return loads && fv_x_stride(x, k) == 1;
 }
 
-/* The variable of the sum along which the steps of a word are consecutive: one along which rows are
- * consecutive in memory, or else the one that leaves the smallest part of words unused. NULL: half
- * of them or more would be unused. */
-static const fv_var *variable_of_words(const fv_expr *sum, const fv_expr *rows, int group) {
-    const fv_var *best = NULL;
-    double most = 0;
-    for (int i = 0; i < sum->u.red.nvars; i++) {
-        const fv_var *k = sum->u.red.vars[i];
-        if (!fv_dim_is_const(k->dim) || k->dim->value < 1)
-            return NULL;
-        double full = (double)k->dim->value / (double)(words_of(k, group) * group);
-        full += runs_along(rows, k) ? 1 : 0;
-        if (full >= most) {
-            most = full;
-            best = k;
-        }
-    }
-    double part = most > 1 ? most - 1 : most;
-    return part > 0.5 ? best : NULL;
-}
-
-/* The variable along which consecutive terms of a sum of pairs are; NULL: not all pairs are along
- * it. */
-static const fv_var *pair_variable(const fv_expr *sum) {
-    const fv_var *k = sum->u.red.vars[sum->u.red.nvars - 1];
-    return k->dim->value % 2 == 0 ? k : NULL;
-}
-
 /* Are rows read as words where they are? */
 static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
     if (rows->op != FV_X_LOAD || rows->type.elem != dot->as || !runs_along(rows, dot->k))
@@ -140,6 +112,44 @@ static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
             return false;
     return dot->k->dim->value % dot->group == 0 ||
            fv_ptrmap_get(&l->added.padded, rows->u.buf->value);
+}
+
+/* Can words be formed along k, of rows where they are or of a copy? */
+static bool forms_words(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                        fv_expr *rows, fv_dot dot, const fv_var *k) {
+    fv_dense copy;
+    dot.k = k;
+    return is_direct(l, rows, &dot) || fv_choose_copy(l, d, fv_all_steps(c), rows, k, &copy);
+}
+
+/* The variable of the sum along which the steps of a word are consecutive: one along which rows are
+ * consecutive in memory, or else the one that leaves the smallest part of words unused. NULL: half
+ * of them or more would be unused, or words cannot be formed. */
+static const fv_var *variable_of_words(fv_lowerer *l, const fv_definition *d,
+                                       const fv_contraction *c, fv_expr *rows, const fv_dot *dot) {
+    const fv_expr *sum = c->sum;
+    const fv_var *best = NULL;
+    double most = 0;
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        const fv_var *k = sum->u.red.vars[i];
+        if (!fv_dim_is_const(k->dim) || k->dim->value < 1)
+            return NULL;
+        double full = (double)k->dim->value / (double)(words_of(k, dot->group) * dot->group);
+        bool fits = full > 0.5;
+        full += runs_along(rows, k) ? 1 : 0;
+        if (fits && full >= most && forms_words(l, d, c, rows, *dot, k)) {
+            most = full;
+            best = k;
+        }
+    }
+    return best;
+}
+
+/* The variable along which consecutive terms of a sum of pairs are; NULL: not all pairs are along
+ * it. */
+static const fv_var *pair_variable(const fv_expr *sum) {
+    const fv_var *k = sum->u.red.vars[sum->u.red.nvars - 1];
+    return k->dim->value % 2 == 0 ? k : NULL;
 }
 
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
@@ -159,7 +169,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         return;
     }
     dot.parts = elements_in_byte(columns);
-    dot.k = pairs ? pair_variable(c->sum) : variable_of_words(c->sum, rows, dot.group);
+    dot.k = pairs ? pair_variable(c->sum) : variable_of_words(l, d, c, rows, &dot);
     bool whole = dot.k && (dot.parts == 1 || dot.k->dim->value % (dot.group * dot.parts) == 0);
     dot.copies = whole && !is_direct(l, rows, &dot);
     if (!whole || (dot.copies && !fv_choose_copy(l, d, fv_all_steps(c), rows, dot.k, &copy))) {
