@@ -358,7 +358,7 @@ static const char *find_file(lua_State *L, const char *name) {
 /* Modules are loaded only while the main chunk runs, so that the texts on which a compiled model
  * depends are known before it is compiled. */
 static int require(lua_State *L) {
-    const char *name = luaL_checkstring(L, 1);
+    const char *name = fv_lua_text(L, 1);
     fv_lua *l = fv_lua_of(L);
     size_t n;
     lua_settop(L, 1);

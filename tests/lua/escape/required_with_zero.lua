@@ -1,0 +1,2 @@
+-- 'kernel' ends with a byte 0
+require "kernel\0/../../secret"
