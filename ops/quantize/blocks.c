@@ -18,7 +18,7 @@ const int64_t *fv_order_by_blocks(fv_arena *a, const fv_tensor *index, int64_t n
 }
 
 static uint8_t bits_at(const uint8_t *x, int64_t i, int bits) {
-    return x[i * bits / 8] >> (i * bits % 8) & ((1 << bits) - 1);
+    return (uint8_t)(x[i * bits / 8] >> (i * bits % 8) & ((1 << bits) - 1));
 }
 
 fv_value *fv_blobs_in_order(fv_module *m, const fv_value *blobs, int bits, const int64_t *order,
