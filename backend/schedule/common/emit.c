@@ -8,13 +8,16 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/names.h"
+#include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
+#include "backend/schedule/common/maximum.h"
 #include "ir/base/limits.h"
 #include "ir/definition/print.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-enum { IN_FLIGHT = 4 }; /* number of independent vectors in which a maximum is computed */
+/* number of independent vectors in which a maximum is computed; the same by bits, with three tiles */
+enum { IN_FLIGHT = 4, IN_FLIGHT_BITS = 2, FEW_TERMS = 8 };
 
 /* ---- parameters and dims ---- */
 
@@ -209,8 +212,30 @@ static void close_loops(fv_kemit *e, int n) {
         fv_kb_end(&e->b);
 }
 
+/* Has the reduction so few terms that a maximum by bits, whose end takes longer, does not pay? */
+static bool has_few_terms(const fv_expr *r) {
+    int64_t terms = 1;
+    for (int i = 0; i < r->u.red.nvars && terms < FEW_TERMS; i++)
+        terms *= fv_typical_dim(r->u.red.vars[i]->dim);
+    return terms < FEW_TERMS;
+}
+
+/* Emits a maximum by bits as one chain. */
+static fv_expr *reduce_maximum(fv_kemit *e, const fv_expr *r) {
+    fv_maximum all = fv_maximum_new(e, 0);
+    fv_kmark m = fv_kemit_mark(e);
+    open_loops(e, r, r->u.red.nvars);
+    fv_maximum_add(e, &all, NULL, fv_kemit_expr(e, r->arg[0]), NULL);
+    close_loops(e, r->u.red.nvars);
+    fv_kemit_release(e, m);
+    return fv_maximum_of(e, fv_x_load(e->arena, all.high, NULL), fv_x_load(e->arena, all.low, NULL),
+                         fv_x_load(e->arena, all.top, NULL));
+}
+
 /* Emits a reduction as one ascending chain. */
 static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
+    if (e->rows && fv_maximum_fits(e, r) && !has_few_terms(r))
+        return reduce_maximum(e, r);
     fv_elem t = (fv_elem)r->type.elem;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 0, NULL, identity(e, r->u.red.kind, t));
     fv_kmark m = fv_kemit_mark(e);
@@ -292,17 +317,33 @@ static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
     return size;
 }
 
+/* The tiles in which a reduction in chains is computed. */
+typedef struct chains {
+    int n;
+    fv_buf *acc; /* an element for each chain; NULL: the reduction is a maximum by bits */
+    fv_maximum maximum;
+} chains;
+
+static void add_term(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr *lane,
+                     fv_expr *inside) {
+    if (!c->acc) {
+        fv_maximum_add(e, &c->maximum, lane, fv_kemit_expr(e, r->arg[0]), inside);
+        return;
+    }
+    fv_expr *old = tile_at(e, c->acc, lane), *next = accumulate(e, r, old);
+    fv_kb_store(&e->b, c->acc, &lane, inside ? fv_x_select(e->arena, inside, next, old) : next,
+                NULL);
+}
+
 /* Emits one step of all chains: the term at position k + lane for each lane. `limit`: only
  * positions below it exist; NULL: all positions do. */
-static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *k,
-                       fv_expr *limit) {
+static void chain_step(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr *k, fv_expr *limit) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *guard = e->guard;
     fv_expr *lane =
-        fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, chains), 1);
-    fv_expr *at = fv_x_bin(e->arena, FV_X_ADD, k, lane);
+        fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, c->n), 1);
+    fv_expr *at = fv_x_bin(e->arena, FV_X_ADD, k, lane), *inside = NULL;
     bind_chained(e, r, at);
-    fv_expr *old = tile_at(e, acc, lane), *inside = NULL;
     if (limit) {
         inside = fv_x_bin(e->arena, FV_X_LT, at, limit);
         e->guard = guard ? fv_x_bin(e->arena, FV_X_AND, guard, inside) : inside;
@@ -311,8 +352,7 @@ static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, f
     const fv_pass *p = fv_kemit_pass(e, r);
     if (p)
         keep(e, p, at, inside);
-    fv_expr *next = accumulate(e, r, old);
-    fv_kb_store(&e->b, acc, &lane, limit ? fv_x_select(e->arena, inside, next, old) : next, NULL);
+    add_term(e, r, c, lane, inside);
     fv_kb_end(&e->b);
     e->guard = guard;
     fv_kemit_release(e, m);
@@ -328,19 +368,19 @@ static void know(fv_kemit *e, const fv_expr *x, bool holds) {
         know(e, x->arg[i], holds);
 }
 
-static void chain_steps(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *from,
+static void chain_steps(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr *from,
                         fv_expr *to) {
     fv_expr *k =
-        fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[r->u.red.nvars - 1]->name, from, to, chains);
-    chain_step(e, r, acc, chains, k, NULL);
+        fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[r->u.red.nvars - 1]->name, from, to, c->n);
+    chain_step(e, r, c, k, NULL);
     fv_kb_end(&e->b);
 }
 
 /* Emits terms from `from` to `to`, for a middle part of which a condition is known to hold, so that
  * it is not evaluated there. The terms before and after that part share one loop, which is executed
  * twice. */
-static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains,
-                               fv_expr *from, fv_expr *to) {
+static void chain_steps_around(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr *from,
+                               fv_expr *to) {
     fv_arena *x = e->arena;
     fv_var *was = (fv_var *)(uintptr_t)e->range.term;
     fv_expr *zero = fv_x_int(x, 0), *term = fv_x_var(e->l->exprs, r->u.red.vars[0]);
@@ -348,11 +388,11 @@ static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int c
             *before = fv_x_bin(x, FV_X_EQ, turn, zero);
     fv_expr *lo = fv_kb_let(&e->b, "lo", fv_x_select(x, before, from, e->range.free[1]));
     fv_expr *hi = fv_kb_let(&e->b, "hi", fv_x_select(x, before, e->range.free[0], to));
-    chain_steps(e, r, acc, chains, lo, hi);
+    chain_steps(e, r, c, lo, hi);
     fv_kb_if(&e->b, before);
     fv_kmark m = fv_kemit_mark(e);
     know(e, fv_x_replace_vars(e->l->exprs, e->range.where, 1, &was, &term), false);
-    chain_steps(e, r, acc, chains, e->range.free[0], e->range.free[1]);
+    chain_steps(e, r, c, e->range.free[0], e->range.free[1]);
     fv_kemit_release(e, m);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
@@ -362,7 +402,8 @@ static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int c
  * order, enough to hide the latency of a step. */
 static int chains_of(const fv_kemit *e, const fv_expr *r) {
     const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
-    int n = IN_FLIGHT * e->l->target->vector_bits / fv_elem_bits((fv_elem)r->type.elem);
+    int vectors = fv_maximum_fits(e, r) ? IN_FLIGHT_BITS : IN_FLIGHT;
+    int n = vectors * e->l->target->vector_bits / fv_elem_bits((fv_elem)r->type.elem);
     return fv_x_is_ordered(r) || n < FV_CHAINS || (fv_dim_is_const(d) && d->value < n) ? FV_CHAINS
                                                                                        : n;
 }
@@ -386,41 +427,59 @@ fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind) {
     return x;
 }
 
+static chains new_chains(fv_kemit *e, const fv_expr *r) {
+    fv_elem t = (fv_elem)r->type.elem;
+    chains c = {.n = chains_of(e, r)};
+    int64_t n = c.n;
+    if (fv_maximum_fits(e, r))
+        c.maximum = fv_maximum_new(e, n);
+    else
+        c.acc = fv_kb_tile(&e->b, "acc", t, 1, &n, identity(e, r->u.red.kind, t));
+    return c;
+}
+
+static fv_expr *combine_chains(fv_kemit *e, const fv_expr *r, const chains *c) {
+    if (c->acc)
+        return fv_kemit_fold(e, c->acc, (fv_reduce_kind)r->u.red.kind);
+    fv_expr *high = fv_kemit_fold(e, c->maximum.high, FV_REDUCE_MAX),
+            *low = fv_kemit_fold(e, c->maximum.low, FV_REDUCE_MIN);
+    return fv_maximum_of(e, high, low, fv_kemit_fold(e, c->maximum.top, FV_REDUCE_MAX));
+}
+
 /* Emits a reduction in chains along the last variables (16 for a sum: term i belongs to chain i mod
  * 16), which are then combined in a fixed tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
-    fv_elem t = (fv_elem)r->type.elem;
-    int n = r->u.red.nvars, chains = chains_of(e, r);
-    int64_t extent = chains, c;
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 1, &extent, identity(e, r->u.red.kind, t));
+    int n = r->u.red.nvars;
+    chains in = new_chains(e, r);
+    int64_t c;
     fv_kmark m = fv_kemit_mark(e);
     int outer = n - chained(r);
     bool ranged = is_ranged(e, r);
     fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0),
             *size = ranged ? e->range.hi : chained_size(e, r);
     fv_expr *steps = fv_x_bin(e->arena, FV_X_FLOORDIV, fv_x_bin(e->arena, FV_X_SUB, size, from),
-                              fv_x_int(e->arena, chains));
+                              fv_x_int(e->arena, in.n));
     fv_expr *whole =
         fv_kb_let(&e->b, "whole",
                   fv_x_bin(e->arena, FV_X_ADD, from,
-                           fv_x_bin(e->arena, FV_X_MUL, steps, fv_x_int(e->arena, chains))));
+                           fv_x_bin(e->arena, FV_X_MUL, steps, fv_x_int(e->arena, in.n))));
     open_loops(e, r, outer);
     if (!fv_x_is_int(whole, &c) || c > 0) {
-        bool parted = ranged && e->range.free[0] && e->range.width % chains == 0;
-        (parted ? chain_steps_around : chain_steps)(e, r, acc, chains, from, whole);
+        bool parted = ranged && e->range.free[0] && e->range.width % in.n == 0;
+        (parted ? chain_steps_around : chain_steps)(e, r, &in, from, whole);
     }
     int64_t s;
-    bool exact = fv_x_is_int(size, &s) && s % chains == 0;
+    bool exact = fv_x_is_int(size, &s) && s % in.n == 0;
     if (!exact) {
         if (!fv_x_is_int(size, &s))
             fv_kb_if(&e->b, fv_x_bin(e->arena, FV_X_LT, whole, size));
-        chain_step(e, r, acc, chains, whole, size);
+        chain_step(e, r, &in, whole, size);
         if (!fv_x_is_int(size, &s))
             fv_kb_end(&e->b);
     }
     close_loops(e, outer);
     fv_kemit_release(e, m);
-    return fv_kemit_fold(e, acc, (fv_reduce_kind)r->u.red.kind);
+    return combine_chains(e, r, &in);
 }
 
 /* Emits a sum in parts: each part is a chain, and the parts are added in order. */

@@ -1,0 +1,48 @@
+/* maximum.c - see maximum.h. */
+#include "backend/schedule/common/maximum.h"
+
+#include "ir/target/target.h"
+
+enum { INFINITE = 0x7f800000 };
+#define MINUS_INFINITE INT64_C(0xff800000)
+
+bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) {
+    return r->u.red.kind == FV_REDUCE_MAX && r->type.elem == FV_F32 &&
+           fv_target_has(e->l->target, FV_FEATURE_avx2);
+}
+
+fv_maximum fv_maximum_new(fv_kemit *e, int64_t n) {
+    fv_expr *none = fv_x_const_int(e->arena, FV_U32, MINUS_INFINITE);
+    return (fv_maximum){
+        .high = fv_kb_tile(&e->b, "high", FV_I32, n > 0, &n,
+                           fv_x_const_int(e->arena, FV_I32, (int32_t)MINUS_INFINITE)),
+        .low = fv_kb_tile(&e->b, "low", FV_U32, n > 0, &n, none),
+        .top = fv_kb_tile(&e->b, "top", FV_U32, n > 0, &n, none),
+    };
+}
+
+static void update(fv_kemit *e, fv_buf *tile, fv_expr_op op, fv_expr *at, fv_expr *x,
+                   fv_expr *inside) {
+    fv_expr **index = at ? &at : NULL, *old = fv_x_load(e->arena, tile, index),
+            *next = fv_x_bin(e->arena, op, old, x);
+    fv_kb_store(&e->b, tile, index, inside ? fv_x_select(e->arena, inside, next, old) : next, NULL);
+}
+
+void fv_maximum_add(fv_kemit *e, const fv_maximum *m, fv_expr *at, fv_expr *x, fv_expr *inside) {
+    fv_expr *bits = fv_kb_let(&e->b, "bits", fv_x_cast(e->arena, FV_X_BITCAST, FV_U32, x));
+    update(e, m->high, FV_X_MAX, at, fv_x_cast(e->arena, FV_X_BITCAST, FV_I32, bits), inside);
+    update(e, m->low, FV_X_MIN, at, bits, inside);
+    update(e, m->top, FV_X_MAX, at, bits, inside);
+}
+
+fv_expr *fv_maximum_of(fv_kemit *e, fv_expr *high, fv_expr *low, fv_expr *top) {
+    fv_arena *a = e->arena;
+    high = fv_kb_let(&e->b, "high", high);
+    fv_expr *is_negative = fv_x_bin(a, FV_X_LT, high, fv_x_const_int(a, FV_I32, 0));
+    fv_expr *bits = fv_x_select(a, is_negative, fv_x_cast(a, FV_X_BITCAST, FV_I32, low), high);
+    fv_expr *is_nan =
+        fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_LT, fv_x_const_int(a, FV_I32, INFINITE), high),
+                 fv_x_bin(a, FV_X_LT, fv_x_const_int(a, FV_U32, MINUS_INFINITE), top));
+    bits = fv_x_select(a, is_nan, fv_x_const_int(a, FV_I32, -1), bits);
+    return fv_x_cast(a, FV_X_BITCAST, FV_F32, bits);
+}

@@ -1,0 +1,31 @@
+/* maximum.h - the maximum of many f32, as the maximum and minimum of their bits.
+ *
+ * A maximum of two floats that keeps NaN and orders -0 before +0 takes five instructions on x86.
+ * The bits of floats are ordered like the floats if they are non-negative, and in reverse if they
+ * are negative. So three integers, each of which one instruction updates, determine the result:
+ *
+ *     high = max i32(bits)    not negative if any float is not: then it is the result
+ *     low  = min u32(bits)    if all floats are negative, the one nearest to 0
+ *     top  = max u32(bits)    if it exceeds the bits of -inf, a float is NaN with the sign set
+ *
+ * Each takes one cycle, and the three do not wait for each other. */
+#ifndef FV_BACKEND_SCHEDULE_COMMON_MAXIMUM_H
+#define FV_BACKEND_SCHEDULE_COMMON_MAXIMUM_H
+
+#include "backend/schedule/common/emit.h"
+
+/* Tiles with an element for each chain, or scalars. */
+typedef struct fv_maximum {
+    fv_buf *high, *low, *top;
+} fv_maximum;
+
+/* Is r such a maximum, and does the target have instructions for integers? */
+bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
+/* Makes tiles of n chains without terms; 0: scalars, which make one chain. */
+fv_maximum fv_maximum_new(fv_kemit *e, int64_t n);
+/* Adds the term x to chain `at`, which is NULL for scalars. inside: condition that there is such a term; NULL: always. */
+void fv_maximum_add(fv_kemit *e, const fv_maximum *m, fv_expr *at, fv_expr *x, fv_expr *inside);
+/* Returns the maximum, given the three integers over all chains. */
+fv_expr *fv_maximum_of(fv_kemit *e, fv_expr *high, fv_expr *low, fv_expr *top);
+
+#endif
