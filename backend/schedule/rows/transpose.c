@@ -6,9 +6,10 @@
  *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows
  *         y[u + c, v + r] = f(rows[c, r])
  *
- * v is the last axis of the result, u the axis that is contiguous in x. f is elementwise. The last
- * block along an axis overlaps the one before it; an axis with fewer than n elements is done
- * element by element, as the schedule map does. */
+ * v is the last axis of the result, u the axis that is contiguous in x. f is elementwise; what it
+ * divides or takes the root of, and depends on u alone or on v alone, as a norm of images does, is
+ * computed once for a task. The last block along an axis overlaps the one before it; an axis with
+ * fewer than n elements is done element by element, as the schedule map does. */
 #include "backend/schedule/common/scheduler.h"
 
 #include "backend/lowering/access.h"
@@ -20,8 +21,11 @@
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/fold.h"
+#include "ir/expr/visit.h"
 
 enum { MIN_BLOCK = 4, LEAST_TASK = 16, MOST_TASK = 1 << 24, MAX_LOADS = 8 };
+/* The most expressions that are computed once for a task, and their most elements along an axis. */
+enum { MOST_ONCE = 8, LONGEST_ONCE = 1024 };
 
 /* The plan of a transposition. */
 typedef struct transposed {
@@ -35,6 +39,13 @@ typedef struct transposed {
     int nloads, nodes;
 } transposed;
 
+/* An expression that depends on one of u and v only, and its values in the task. */
+typedef struct once {
+    fv_expr *x;
+    bool along_u;
+    fv_buf *values;
+} once;
+
 /* The state while the kernel is emitted. */
 typedef struct emitter {
     fv_kemit e;
@@ -44,6 +55,8 @@ typedef struct emitter {
     fv_expr *top, *height;
     fv_expr *left, *width; /* the same along v */
     fv_expr *u0, *v0;      /* the first element of a block, in the task */
+    once once[MOST_ONCE];
+    int nonce;
 } emitter;
 
 /* ---- is the definition a transposition? ---- */
@@ -150,6 +163,57 @@ static fv_expr *open_across(fv_kemit *e, fv_loop_kind kind, const char *name, in
     return fv_kb_for(&e->b, kind, name, fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
 }
 
+static bool has_division(const fv_expr *x) {
+    if (x->op == FV_X_DIV || x->op == FV_X_SQRT)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_division(x->arg[i]))
+            return true;
+    return false;
+}
+
+/* Emits the values of x for all elements of the task along one axis, which are at most `most`. */
+static void compute_once(emitter *w, fv_expr *x, bool along_u, int64_t most) {
+    fv_kemit *e = &w->e;
+    const fv_var *axis = w->t->def->index[along_u ? w->t->u : w->t->v];
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *values = fv_kb_tile(&e->b, "once", (fv_elem)x->type.elem, 1, &most, NULL);
+    fv_expr *size = along_u ? w->height : w->width,
+            *i = fv_kb_for(&e->b, FV_VECTOR, axis->name, fv_x_int(e->arena, 0), size, 1);
+    fv_kemit_bind(e, axis, plus(e, along_u ? w->top : w->left, i));
+    fv_kb_store(&e->b, values, &i, fv_kemit_expr(e, x), NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    w->once[w->nonce++] = (once){x, along_u, values};
+}
+
+/* Finds the largest expressions with a division or root that depend on u alone or on v alone.
+ * most_u, most_v: the most elements of a task along the axes. */
+static void find_once(emitter *w, int64_t most_u, int64_t most_v) {
+    const transposed *t = w->t;
+    fv_expr *x;
+    for (fv_x_visitor n = fv_x_visit(w->e.l->exprs, t->def->body); (x = fv_x_next(&n));) {
+        bool u = fv_x_uses(x, t->def->index[t->u]), v = fv_x_uses(x, t->def->index[t->v]);
+        if (u && v && x->op != FV_X_LOAD && x->op != FV_X_GUARD)
+            continue;
+        fv_x_skip(&n);
+        int64_t most = u ? most_u : most_v;
+        bool pays = u != v && most > 0 && most <= LONGEST_ONCE &&
+                    fv_elem_is_float((fv_elem)x->type.elem) && has_division(x) &&
+                    w->nonce < MOST_ONCE;
+        if (pays)
+            compute_once(w, x, u, most);
+    }
+}
+
+/* Makes the elements of the block at u, v load what was computed once. */
+static void use_once(emitter *w, fv_expr *u, fv_expr *v) {
+    for (int i = 0; i < w->nonce; i++) {
+        const once *o = &w->once[i];
+        fv_kemit_memo(&w->e, o->x, fv_x_load(w->e.arena, o->values, o->along_u ? &u : &v));
+    }
+}
+
 static void emit_block(emitter *w, fv_buf *out) {
     fv_kemit *e = &w->e;
     const transposed *t = w->t;
@@ -167,7 +231,9 @@ static void emit_block(emitter *w, fv_buf *out) {
     c = open_across(e, FV_UNROLL, "c", t->n);
     r = open_across(e, FV_VECTOR, "r", t->n);
     fv_expr *cr[] = {c, r};
-    bind_element(w, plus(e, w->u0, c), plus(e, w->v0, r));
+    fv_expr *u = plus(e, w->u0, c), *v = plus(e, w->v0, r);
+    bind_element(w, u, v);
+    use_once(w, u, v);
     for (int i = 0; i < t->nloads; i++)
         fv_kemit_memo(e, t->load[i], fv_x_load(e->arena, rows, cr));
     fv_kemit_store(e, out, w->index, fv_kemit_expr(e, t->def->body));
@@ -298,6 +364,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
         both(e, has_block(e, t, t->u, w.height, rows), has_block(e, t, t->v, w.width, columns));
     if (blocks)
         fv_kb_if(&e->b, blocks);
+    find_once(&w, rows, columns);
     emit_blocks(&w, out);
     if (blocks) {
         fv_kb_else(&e->b);
