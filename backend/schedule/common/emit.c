@@ -16,7 +16,8 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-/* number of independent vectors in which a maximum is computed; the same by bits, with three tiles */
+/* IN_FLIGHT: the number of independent vectors in which a maximum is computed. IN_FLIGHT_BITS: the
+ * same if it is computed by bits, in three tiles. FEW_TERMS: a maximum of fewer terms is not. */
 enum { IN_FLIGHT = 4, IN_FLIGHT_BITS = 2, FEW_TERMS = 8 };
 
 /* ---- parameters and dims ---- */

@@ -23,7 +23,8 @@ typedef struct fv_maximum {
 bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
 /* Makes tiles of n chains without terms; 0: scalars, which make one chain. */
 fv_maximum fv_maximum_new(fv_kemit *e, int64_t n);
-/* Adds the term x to chain `at`, which is NULL for scalars. inside: condition that there is such a term; NULL: always. */
+/* Adds the term x to chain `at`, which is NULL for scalars. inside: condition that there is such a
+ * term; NULL: always. */
 void fv_maximum_add(fv_kemit *e, const fv_maximum *m, fv_expr *at, fv_expr *x, fv_expr *inside);
 /* Returns the maximum, given the three integers over all chains. */
 fv_expr *fv_maximum_of(fv_kemit *e, fv_expr *high, fv_expr *low, fv_expr *top);
