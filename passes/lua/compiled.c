@@ -83,9 +83,9 @@ static const fv_lua_kernel *kernels_field(lua_State *L, int table, int *n) {
 }
 
 static fv_lua_how read_how(lua_State *L, int arg) {
-    static const char *const fields[] = {"backend",  "dims",      "disable", "enable",
-                                         "kernels",  "level",     "passes",  "processor",
-                                         "schedule", "schedules", "target",  NULL};
+    static const char *const fields[] = {"backend",   "dims",   "disable",   "enable", "kernels",
+                                         "level",     "passes", "processor", "relax",  "schedule",
+                                         "schedules", "target", NULL};
     fv_lua_how h = {0};
     if (lua_isnoneornil(L, arg))
         return h;
@@ -100,6 +100,7 @@ static fv_lua_how read_how(lua_State *L, int arg) {
     h.passes = passes_field(L, arg);
     h.enable = words_field(L, arg, "enable");
     h.disable = words_field(L, arg, "disable");
+    h.relax = words_field(L, arg, "relax");
     h.dims = fv_lua_dims_field(L, arg, "dims");
     h.schedules = fv_lua_schedules_field(L, arg);
     h.kernels = kernels_field(L, arg, &h.nkernels);

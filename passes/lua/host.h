@@ -28,6 +28,7 @@ typedef struct fv_lua_kernel {
 typedef struct fv_lua_how {
     const char *level, *schedule, *backend, *target, *processor;
     const char *const *passes, *const *enable, *const *disable; /* shipped passes */
+    const char *const *relax;                                   /* departures that are allowed */
     /* pairs of name and value: "n", "1..8" */
     const char *const *dims;
     /* schedules by node; NULL: the defaults */

@@ -107,6 +107,26 @@ for line in '1.0 2.0 3.0 0.0 0.0 0.0' 'y.0.0.true' 'false' '3.1.0.true.true' 'tr
 python3 -c 'import json; d = json.load(open("made/t.json")); assert d["s"] == "a\"\1" and d["none"] is None and d["list"] == [1, 2.5, True] and d["x"] == [1, 0, -1, 0]' &&
     tell 'JSON' yes || tell 'JSON' no
 printf 'name,ms\r\n"a ""b""",0.1\r\nc,2\r\n' | cmp -s - made/t.csv && tell 'CSV' yes || tell 'CSV' no
+cat >half.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%x: f16[64]) -> (%y) {
+  %a = Exp(%x)
+  %b = Mul(%a, %x)
+  %y = Add(%b, %a)
+  return %y
+}
+T
+cat >relax.lua <<'T'
+local m = fv.load "half.fvir"
+local plain = fv.compile(m, {backend = "interp"})
+local relaxed = fv.compile(m, {backend = "interp", relax = {"f16-intermediates", "bf16-products"}})
+local other = fv.compile(m, {backend = "interp", relax = {"bf16-products"}, target = "generic"})
+print(fv.diff(plain, relaxed, {atol = 0, rtol = 0})[1].absolute > 0, fv.diff(plain, other)[1].absolute)
+T
+check 'relax' 0 '^true.0.0$' "$fovea" lua relax.lua
+wrong 'a relaxation that is none' "no relaxation 'fast'; there are f16-intermediates, bf16-products" 'fv.compile(fv.load "m.fvir", {relax = {"fast"}})'
+wrong 'no list of relaxations' 'relax is a string' 'fv.compile(fv.load "m.fvir", {relax = "bf16-products"})'
 wrong 'an option that is none' "fv.compile takes no 'levl'; did you mean 'level'" 'fv.compile(fv.load "m.fvir", {levl = 2})'
 wrong 'a level that is none' "no level '7'" 'fv.compile(fv.load "m.fvir", {level = 7})'
 wrong 'a backend that is none' "no backend 'gpu'; there are jit, c and interp" 'fv.compile(fv.load "m.fvir", {backend = "gpu"})'

@@ -120,6 +120,18 @@ const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, i
     return n ? kernels : NULL;
 }
 
+/* Sets the departures that are allowed, which the script names in a list. */
+static bool choose_relax(trial *t, const fv_lua_how *h, fv_driver_options *o) {
+    for (int i = 0; h->relax && h->relax[i]; i++) {
+        const char *unknown;
+        o->relax |= fv_relax_read(t->kept, h->relax[i], &unknown);
+        if (unknown)
+            return fv_error(t->c.session, "there is no relaxation '%s'; there are %s", unknown,
+                            fv_names_str(t->kept, fv_relax_names()));
+    }
+    return true;
+}
+
 static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) {
     fv_pipeline_options *pipeline = FV_NEW(t->kept, fv_pipeline_options, 1);
     const char *why = "";
@@ -144,6 +156,8 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
     if (h->processor && !(o->target.of = fv_driver_processor(t->c.session, t->kept, o->target.of,
                                                              h->processor, &why)))
         return *why && fv_error(t->c.session, "%s", why);
+    if (!choose_relax(t, h, o))
+        return false;
     if (o->tuning.tuned && o->naive)
         return fv_error(t->c.session, "the naive schedule has nothing that schedules could say");
     if (o->tuning.kernels && o->naive)
