@@ -398,16 +398,25 @@ static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
     return keep_load(k, x);
 }
 
+/* Does a type have all values of the integer type `small`? */
+static bool has_values_of(fv_elem e, fv_elem small) {
+    int more = fv_elem_bits(e) - fv_elem_bits(small);
+    return e == small ||
+           (fv_elem_is_int(e) && more > 0 && (fv_elem_is_signed(e) || !fv_elem_is_signed(small)));
+}
+
 /* The integer of less than a byte, shifted out of a byte, that x is converted from without changing
  * its value; NULL: x is something else. */
 static const fv_expr *shifted_out(const fv_expr *x) {
-    const fv_expr *small = x->op == FV_X_CONVERT ? x->arg[0] : x;
+    const fv_expr *small = x;
+    while (small->op == FV_X_CONVERT)
+        small = small->arg[0];
     const fv_elem e = (fv_elem)small->type.elem;
     bool is = small->op == FV_X_BITCAST && fv_elem_is_packed(e) && fv_elem_is_int(e) &&
               small->arg[0]->op == FV_X_AND && small->arg[0]->arg[0]->op == FV_X_SHR;
-    bool keeps =
-        small == x || x->type.elem == FV_I8 || (x->type.elem == FV_U8 && !fv_elem_is_signed(e));
-    return is && keeps ? small : NULL;
+    for (; is && x != small; x = x->arg[0])
+        is = has_values_of((fv_elem)x->type.elem, e);
+    return is ? small : NULL;
 }
 
 /* Converts an integer of less than a byte to i32 with fewer instructions: i32(bits_u4(b >> 4 & 15))
