@@ -477,7 +477,7 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
  * take longer than a pass over memory? */
 static bool is_read_often(const into *t, bool anew) {
     return (t->r.windows || anew) && t->w->arithmetic &&
-           t->r.reads >= FV_READ_OFTEN * fv_typical_elements(t->v->type);
+           t->r.reads >= (double)FV_READ_OFTEN * fv_typical_elements(t->v->type);
 }
 
 /* Records how often elements of v are read, and declines. */

@@ -43,7 +43,7 @@ static void count(counter *c, const fv_expr *x) {
         double each = x->op == FV_X_REDUCE ? 1 : fv_cost_of_operation((fv_expr_op)x->op);
         for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
             each *= fv_typical_extent(x->u.red.vars[i]->dim);
-        c->sum += each ? each * times(c, x) : 0;
+        c->sum += each > 0 ? each * times(c, x) : 0;
     }
     for (int i = 0; i < x->n; i++)
         count(c, x->arg[i]);

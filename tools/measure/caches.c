@@ -84,7 +84,7 @@ static double nanoseconds_of_load(const block *b, size_t n) {
     double start = now();
     for (int i = 0; i < LOADS; i++)
         at = *(char *volatile *)at;
-    return 1e9 * (now() - start) / LOADS;
+    return 1e9 * (now() - start) / (double)LOADS;
 }
 
 static fv_measure latency(block *b, size_t n, size_t stride) {

@@ -33,7 +33,7 @@ static fv_measure dot_products(void) {
         double start = fv_now_ms();
         result = code.dot(DOT_STEPS);
         double ms = fv_now_ms() - start;
-        values[i] = 1e-6 * (double)code.dots * FV_PEAK_CHAINS * DOT_STEPS / ms;
+        values[i] = 1e-6 * (double)code.dots * (double)FV_PEAK_CHAINS * (double)DOT_STEPS / ms;
     }
     (void)result;
     return fv_measure_best(SAMPLES, values, true);

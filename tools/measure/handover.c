@@ -57,7 +57,7 @@ fv_measure fv_measure_handover(void) {
             return (fv_measure){0};
         double start = now();
         take_turns(&c, 0);
-        values[i] = 1e9 * (now() - start) / (2 * TURNS);
+        values[i] = 1e9 * (now() - start) / (double)(2 * TURNS);
         pthread_join(thread, NULL);
         if (atomic_load(&c.given_up))
             return (fv_measure){0};
