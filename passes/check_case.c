@@ -607,8 +607,9 @@ static void draw_window(maker *k, fv_op *op, const fv_dim *channels) {
 
 static void draw_conv(maker *k, fv_op *op, fv_elem result) {
     (void)result;
-    if (op->in[0]->type->rank > 2)
-        draw_window(k, op, op->in[1]->type->dims[0]);
+    const fv_type *filter = op->in[1]->type;
+    if (op->in[0]->type->rank > 2 && filter->rank > 0)
+        draw_window(k, op, filter->dims[0]);
     fv_op_set_int(op, "group", 1);
 }
 
