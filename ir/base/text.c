@@ -139,6 +139,12 @@ const char *fv_option_name(fv_arena *a, const char *name) {
     return quoted.s;
 }
 
+void fv_text_entry(fv_text *t, const char *word, const char *s) {
+    fv_text_printf(t, "%s ", word);
+    fv_text_string(t, s, strlen(s));
+    fv_text_put(t, "\n");
+}
+
 const char *fv_names_str(fv_arena *a, const char *const *names) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");

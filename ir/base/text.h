@@ -25,6 +25,8 @@ void fv_text_name(fv_text *t, const char *name);
 /* appends n bytes, with the escapes of fv_char_escape */
 void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote);
 void fv_text_string(fv_text *t, const char *s, size_t n); /* appends a string in quotes: "..." */
+/* appends a line of a word and a string in quotes: `cpu "..."` */
+void fv_text_entry(fv_text *t, const char *word, const char *s);
 /* appends bytes as hexadecimal digits: hex "3f80" */
 void fv_text_hex(fv_text *t, const void *data, size_t n);
 

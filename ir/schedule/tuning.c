@@ -61,18 +61,12 @@ fv_tuning *fv_tuning_parse(fv_session *s, fv_arena *a, const char *text) {
 
 /* ---- writing ---- */
 
-static void put_line(fv_text *t, const char *what, const char *text) {
-    fv_text_printf(t, "%s ", what);
-    fv_text_string(t, text, strlen(text));
-    fv_text_put(t, "\n");
-}
-
 void fv_tuning_print(fv_text *t, const fv_tuning *u) {
     fv_text_printf(t, "fovea-tuning %d\n", FV_TUNING_FORMAT);
-    put_line(t, "model", u->model);
-    put_line(t, "producer", u->producer);
-    put_line(t, "target", u->target);
-    put_line(t, "cpu", u->cpu);
+    fv_text_entry(t, "model", u->model);
+    fv_text_entry(t, "producer", u->producer);
+    fv_text_entry(t, "target", u->target);
+    fv_text_entry(t, "cpu", u->cpu);
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];
         fv_text_printf(t, "kernel \"%s\" ", k->key);

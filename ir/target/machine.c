@@ -167,12 +167,6 @@ const fv_machine *fv_machine_parse(fv_session *s, fv_arena *a, const char *text)
 
 /* ---- writing ---- */
 
-static void put_line(fv_text *t, const char *what, const char *text) {
-    fv_text_printf(t, "%s ", what);
-    fv_text_string(t, text, strlen(text));
-    fv_text_put(t, "\n");
-}
-
 static void put_measure(fv_text *t, const fv_measure_info *is, const fv_measure *m) {
     bool whole = m->value < 1e15 && m->value == floor(m->value);
     fv_text_printf(t, whole ? "%s = %.0f" : "%s = %.4g", is->name, m->value);
@@ -183,9 +177,9 @@ static void put_measure(fv_text *t, const fv_measure_info *is, const fv_measure 
 
 void fv_machine_print(fv_text *t, const fv_machine *p) {
     fv_text_printf(t, "fovea-processor %d\n", FV_MACHINE_FORMAT);
-    put_line(t, "base", fv_processor_at(p->base)->name);
-    put_line(t, "cpu", p->cpu);
-    put_line(t, "measured", p->date);
+    fv_text_entry(t, "base", fv_processor_at(p->base)->name);
+    fv_text_entry(t, "cpu", p->cpu);
+    fv_text_entry(t, "measured", p->date);
     for (int i = 0; i < FV_NPROPERTIES; i++)
         if (fv_property_get(&p->processor, i) >= properties[i].least)
             fv_text_printf(t, "%s = %d    # %s\n", properties[i].name,

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "tools/measure/peak.h"
+#include "tools/model/runner.h"
 
 enum {
     LINE = 64,
@@ -35,12 +35,6 @@ typedef struct block {
     size_t size;
     uint64_t random;
 } block;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_size(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -81,10 +75,10 @@ static double nanoseconds_of_load(const block *b, size_t n) {
     char *at = b->bytes;
     for (size_t i = 0; i < n && i < LOADS; i++) /* fetches the lines into the caches */
         at = *(char *volatile *)at;
-    double start = now();
+    double start = fv_now_ms();
     for (int i = 0; i < LOADS; i++)
         at = *(char *volatile *)at;
-    return 1e9 * (now() - start) / (double)LOADS;
+    return 1e6 * (fv_now_ms() - start) / (double)LOADS;
 }
 
 static fv_measure latency(block *b, size_t n, size_t stride) {
@@ -146,10 +140,10 @@ static fv_measure rate(const block *b, size_t bytes) {
     size_t times = RATE_BYTES / r.share + 1;
     read_share(&r, 0);
     for (int i = 0; i < SAMPLES; i++) {
-        double start = now();
+        double start = fv_now_ms();
         for (size_t k = 0; k < times; k++)
             read_share(&r, 0);
-        values[i] = 1e-9 * (double)(times * r.share) / (now() - start);
+        values[i] = 1e-6 * (double)(times * r.share) / (fv_now_ms() - start);
     }
     return fv_measure_best(SAMPLES, values, true);
 }
@@ -159,9 +153,9 @@ static fv_measure rate_of_threads(const fv_env *env, const block *b) {
     double values[SAMPLES];
     reading r = {.code = fv_peak_widest(), .bytes = b->bytes, .share = b->size / SHARES};
     for (int i = 0; i < SAMPLES; i++) {
-        double start = now();
+        double start = fv_now_ms();
         env->parallel_for(env->user, read_share, &r, SHARES);
-        values[i] = 1e-9 * (double)b->size / (now() - start);
+        values[i] = 1e-6 * (double)b->size / (fv_now_ms() - start);
     }
     return fv_measure_best(SAMPLES, values, true);
 }

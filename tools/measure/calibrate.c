@@ -39,22 +39,26 @@ static fv_measure dot_products(void) {
     return fv_measure_best(SAMPLES, values, true);
 }
 
-static fv_measure multiply_adds(const fv_env *env, int threads) {
+static fv_measure multiply_adds(void) {
+    const fv_env one = {0};
     double values[SAMPLES];
     for (int i = 0; i < SAMPLES; i++)
-        values[i] = fv_roof_measure(env, threads, NULL).gflops;
+        values[i] = fv_roof_measure(&one, 1, NULL).gflops;
     return fv_measure_best(SAMPLES, values, true);
 }
 
-static void measure_regions(const fv_env *env, int threads, fv_measure out[FV_NMEASURES]) {
-    double next[SAMPLES], parked[SAMPLES];
-    if (!env->parallel_for)
-        return;
+/* Measures what takes all threads: multiply-adds, parallel regions, lines from core to core. */
+static void measure_threads(const fv_env *env, int threads, fv_measure out[FV_NMEASURES]) {
+    double adds[SAMPLES], next[SAMPLES], parked[SAMPLES];
     for (int i = 0; i < SAMPLES; i++) {
         fv_roof roof = fv_roof_measure(env, threads, NULL);
+        adds[i] = roof.gflops;
         next[i] = roof.region_us;
         parked[i] = roof.parked_us;
     }
+    out[FV_MEASURE_multiply_add_all] = fv_measure_best(SAMPLES, adds, true);
+    if (!env->parallel_for)
+        return;
     out[FV_MEASURE_region] = fv_measure_best(SAMPLES, next, false);
     out[FV_MEASURE_parked_region] = fv_measure_best(SAMPLES, parked, false);
     out[FV_MEASURE_handover] = fv_measure_handover();
@@ -84,14 +88,12 @@ static double huge_page_bytes(void) {
 
 static bool measure_speeds(fv_calibration *t, const fv_env *all) {
     fv_measure *out = t->found.measures;
-    const fv_env one = {0};
     out[FV_MEASURE_threads] = exactly(t->threads);
     out[FV_MEASURE_page] = exactly((double)sysconf(_SC_PAGESIZE));
     out[FV_MEASURE_huge_page] = exactly(huge_page_bytes());
-    out[FV_MEASURE_multiply_add] = multiply_adds(&one, 1);
-    out[FV_MEASURE_multiply_add_all] = multiply_adds(all, t->threads);
+    out[FV_MEASURE_multiply_add] = multiply_adds();
     out[FV_MEASURE_dot_product] = dot_products();
-    measure_regions(all, t->threads, out);
+    measure_threads(all, t->threads, out);
     return fv_measure_caches(all, &t->found.processor.caches, out) ||
            fv_error(t->c->session, "there is not enough memory to measure the caches");
 }
@@ -132,8 +134,7 @@ static void print_speeds(const fv_calibration *t) {
 
 /* Says whether other programs, or heat, slowed the machine down while it was measured. */
 static void warn_of_noise(const fv_calibration *t) {
-    const fv_env one = {0};
-    fv_measure begin = t->found.measures[FV_MEASURE_multiply_add], end = multiply_adds(&one, 1);
+    fv_measure begin = t->found.measures[FV_MEASURE_multiply_add], end = multiply_adds();
     if (end.value < (1 - THROTTLE) * begin.value)
         fv_warning(t->c->session,
                    "the machine became slower while it was measured: %.1f GFLOP/s at the end, %.1f "

@@ -4,10 +4,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/measure/caches.h"
+#include "tools/model/runner.h"
 
 enum {
     TURNS = 20000,
@@ -40,12 +40,6 @@ static void *other(void *arg) {
     return NULL;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 fv_measure fv_measure_handover(void) {
     double values[SAMPLES];
     if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
@@ -55,9 +49,9 @@ fv_measure fv_measure_handover(void) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, other, &c))
             return (fv_measure){0};
-        double start = now();
+        double start = fv_now_ms();
         take_turns(&c, 0);
-        values[i] = 1e9 * (now() - start) / (double)(2 * TURNS);
+        values[i] = 1e6 * (fv_now_ms() - start) / (double)(2 * TURNS);
         pthread_join(thread, NULL);
         if (atomic_load(&c.given_up))
             return (fv_measure){0};
