@@ -41,8 +41,9 @@ typedef struct fv_lua_use {
     bool late;    /* the limit of steps was exceeded, or the script was interrupted */
     size_t base;  /* bytes of the session when the outermost call began */
     int64_t steps;
-    /* processor time of the thread at the last check; 0: unknown */
-    int64_t nanoseconds;
+    /* in nanoseconds: the time at the last count, the processor time when it was last read, and the
+     * time of instructions that are not counted yet */
+    int64_t clock, ran, script;
     const char *stop; /* why every further instruction fails; NULL: none does */
 } fv_lua_use;
 
@@ -156,6 +157,8 @@ extern const luaL_Reg fv_lua_functions[];          /* the functions of the table
 fv_lua *fv_lua_of(lua_State *L);
 /* Counts steps; raises an error where a limit is exceeded. */
 void fv_lua_count(lua_State *L, int64_t steps);
+/* The seconds that one call into Fovea may take before the steps of the script are used up. */
+double fv_lua_seconds(lua_State *L);
 /* Has the limits checked after the next instruction of that coroutine. */
 void fv_lua_look_soon(lua_State *L);
 /* The bytes that objects made by the script may still take. */

@@ -88,6 +88,9 @@ int fv_lua_time(lua_State *L) {
     t.seconds = fv_lua_number_field(L, 1, "seconds", 1);
     if (!(t.seconds > 0))
         return luaL_error(L, "seconds is %f, expected more than 0", t.seconds);
+    if (t.seconds > fv_lua_seconds(L))
+        return luaL_error(L, "seconds is %f, more than the %f that --script-steps leaves",
+                          t.seconds, fv_lua_seconds(L));
     t.in = fv_lua_read_inputs(L, 1);
     fv_lua_try(L, NULL, measure, &t);
     lua_createtable(L, t.n, 0);

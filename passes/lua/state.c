@@ -29,8 +29,15 @@ static void note_interrupt(int signal) {
 }
 
 /* LARGE: allocations from this size on count as steps. OFTEN: states from this size on are checked
- * more often. */
-enum { LARGE = 4096, OFTEN = 16 << 20, NANOSECONDS = 100 /* the time of a long instruction */ };
+ * more often. The others are times in nanoseconds: of one step of long instructions, of one step of
+ * work in Fovea, and from which on it is asked how much of the time the process was running. */
+#ifdef __SANITIZE_ADDRESS__
+enum { SLOWER = 20 }; /* by how much the checks of memory can slow a script down */
+#else
+enum { SLOWER = 1 };
+#endif
+enum { LARGE = 4096, OFTEN = 16 << 20 };
+enum { LONG_STEP = 100 * SLOWER, WORK_STEP = 1000 * SLOWER, PAUSE = 1000000 };
 
 /* An allocation of this size will be filled, possibly by one instruction, so it counts as steps,
  * and fails at the limit. No other error can be raised here. */
@@ -78,15 +85,39 @@ static int interval(const fv_lua *l) {
                                 : (int)((size_t)FV_LUA_INTERVAL * OFTEN / l->use.bytes) + 1;
 }
 
-/* The steps that n instructions count as. In a large state they count as the number of long
- * instructions that fit into the time they took. */
+static int64_t clock_read(clockid_t clock) {
+    struct timespec t = {0};
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The nanoseconds since the last call. Of a longer time, such as that of a stopped process, at most
+ * the processor time counts. The processor time alone would be too slow to read often. */
+static int64_t elapsed(fv_lua *l) {
+    int64_t now = clock_read(CLOCK_MONOTONIC), took = now - l->use.clock;
+    l->use.clock = now;
+    if (took < PAUSE)
+        return took;
+    now = clock_read(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t ran = now - l->use.ran;
+    l->use.ran = now;
+    return took < ran ? took : ran;
+}
+
+/* Counts the time since the last count as work of Fovea. The error for too many steps is raised by
+ * the next instruction of the script. */
+static void count_work(fv_lua *l, lua_State *L) {
+    l->use.steps += elapsed(l) / WORK_STEP;
+    if (l->use.steps >= l->o.steps)
+        fv_lua_look_soon(L);
+}
+
+/* The steps that n instructions count as. Where they took over ten times LONG_STEP on average, as
+ * functions of C and searches of metatables can, they count as the number of steps of LONG_STEP
+ * that fit into the time they took. */
 static int64_t long_steps(fv_lua *l, int n) {
-    struct timespec t;
-    int64_t before = l->use.nanoseconds, now = 0;
-    if (l->use.bytes >= OFTEN && !clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t))
-        now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-    l->use.nanoseconds = now;
-    int64_t took = before && now > before ? (now - before) / NANOSECONDS : 0;
+    int64_t took = (l->use.script + elapsed(l)) / LONG_STEP;
+    l->use.script = 0;
     return took > 10 * (int64_t)n ? took : n;
 }
 
@@ -130,6 +161,11 @@ void fv_lua_count(lua_State *L, int64_t steps) {
 _Static_assert(sizeof(sig_atomic_t) == sizeof(int32_t), "a run is cancelled by what a signal sets");
 const volatile int32_t *fv_lua_interrupt(void) {
     return (const volatile int32_t *)&interrupted;
+}
+
+double fv_lua_seconds(lua_State *L) {
+    const fv_lua *l = fv_lua_of(L);
+    return 1e-9 * WORK_STEP * (double)(l->o.steps - l->use.steps);
 }
 
 size_t fv_lua_room(lua_State *L) {
@@ -307,11 +343,15 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
     l->error.nframes = 0;
     l->error.at = -1;
     if (outermost) {
+        elapsed(l); /* what the command did since the last call is no work of the script */
         interrupted = 0;
         l->use.base = fv_session_taken(l->session);
         sigaction(SIGINT, &mine, &before);
+    } else {
+        count_work(l, l->L);
     }
     int status = call(l, f, arg);
+    l->use.script += elapsed(l);
     if (outermost)
         sigaction(SIGINT, &before, NULL);
     l->calls.depth--;
@@ -387,6 +427,7 @@ static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work
         l->L = outer; /* restores the thread that ran before the call */
         l->calls.matching = matching;
         l->calls.depth = depth;
+        count_work(l, L);
         fv_lua_end_passes(l, around);
         const bool said = is_said(l, before);
         if (changed && !(said && dims_only))
@@ -396,9 +437,10 @@ static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work
         luaL_error(L, "%s", fv_session_left(l->session, &(fv_left){0}));
     }
     l->L = L;
+    l->use.script += elapsed(l);
     bool ok = work(arg);
     l->L = outer;
-    l->use.nanoseconds = 0; /* this time was not spent by the script */
+    count_work(l, L);
     fv_door_close(l->session, &door);
     if (!ok)
         raise_messages(L, before);

@@ -22,7 +22,7 @@
 
 /* Number of iterations that a launch of a script's kernel may execute, for each instruction that
  * the script may execute. */
-enum { TURNS_A_STEP = 100 };
+enum { TURNS_A_STEP = 10 };
 
 typedef struct trial {
     fv_lua_compiled shown; /* must be the first member */

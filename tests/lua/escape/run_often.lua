@@ -1,0 +1,2 @@
+-- as many instructions as it may
+local k = require "kernel" local c = fv.compile(k.model, {target = "generic"}) while true do fv.run(c, nil, {dims = {n = 77}, threads = 1}) end
