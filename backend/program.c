@@ -258,9 +258,11 @@ static void bind(writer *w, fv_op *op) {
         fv_expr *index[FV_MAX_RANK];
         index_of_element(a, b, i, index);
         fv_expr *x = fv_x_convert(a, FV_I64, fv_x_load(a, b, index));
-        x = fv_x_bin(a, FV_X_MAX, x, fv_x_int(a, d->lo));
-        x = fv_x_bin(a, FV_X_MIN, x, fv_x_int(a, d->hi));
-        let_symbol(w, d, x);
+        fv_expr *within = fv_x_bin(a, FV_X_MAX, x, fv_x_int(a, d->lo));
+        let_symbol(w, d, fv_x_bin(a, FV_X_MIN, within, fv_x_int(a, d->hi)));
+        if (d->lo >= 0 && b->elem != FV_BOOL)
+            check(&w->b, fv_x_bin(a, FV_X_EQ, x, fv_p_dim(l, d)), FV_BAD_DIM,
+                  fv_printf(a, "dim '%s'", fv_dim_str(a, d)));
     }
     check_what_is_known(w);
 }

@@ -217,15 +217,21 @@ static bool infer_reshape_dims(fv_op *op) {
     return true;
 }
 
-/* shape[i], or the dim of the input if shape[i] is 0 */
+/* No dim: what binds it refuses it. */
+enum { NO_DIM = -2 };
+
+/* shape[i], or the dim of the input if shape[i] is 0; NO_DIM if the input has none. */
 static fv_expr *wanted_dim(fv_definer *d, fv_op *op, fv_expr *i) {
     int rank;
+    fv_arena *a = d->arena;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
-    fv_expr *e = fv_d_int(d, 0, i);
+    fv_expr *e = fv_d_int(d, 0, i), *own = fv_x_int(a, NO_DIM);
     if (fv_op_int(op, "allowzero"))
         return e;
-    return fv_x_select(d->arena, fv_x_bin(d->arena, FV_X_EQ, e, fv_x_int(d->arena, 0)),
-                       fv_d_pick_dim(d, i, rank, dims), e);
+    if (rank > 0)
+        own = fv_x_select(a, fv_x_bin(a, FV_X_LT, i, fv_x_int(a, rank)),
+                          fv_d_pick_dim(d, i, rank, dims), own);
+    return fv_x_select(a, fv_x_bin(a, FV_X_EQ, e, fv_x_int(a, 0)), own, e);
 }
 
 /* 1 if x == 0, else 0, as i64 */

@@ -555,7 +555,7 @@ Test(catalogue, what_is_refused_is_not_there) {
     cr_expect_null(fv_op_refusal("", "Add"));
 }
 
-ParameterizedTest(int *which, catalogue, operators, .init = prepare, .timeout = 600) {
+ParameterizedTest(int *which, catalogue, operators, .init = prepare, .timeout = 900) {
     enum { MAX_LINES = 16 };
     const fv_opdef *d = fv_op_at(*which);
     fv_session *s = fv_session_new();

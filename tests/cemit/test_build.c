@@ -364,7 +364,7 @@ static void defines_all(const char *cc, const char *target, const char *type, in
     bench_close(&b);
 }
 
-Test(build, no_integer_overflows, .timeout = 120) {
+Test(build, no_integer_overflows, .timeout = 900) {
     static const struct {
         const char *name;
         int bytes;

@@ -37,7 +37,7 @@ Test(weights, names) {
 }
 
 /* The self-test carries the interpreter's result. */
-Test(weights, folders_give_the_same_bits, .timeout = 120) {
+Test(weights, folders_give_the_same_bits, .timeout = 900) {
     for (int i = 0; i < 4; i++)
         for (int k = 0; k < 2; k++) {
             if (!has_tool(compilers[k]) || !can_write(kinds[i]))

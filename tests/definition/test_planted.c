@@ -233,7 +233,7 @@ static void plant(void *user, const char *step, const fv_module *m, const fv_def
     cr_assert(!d || fv_definitions_verify(user, d, step), "not as it was: %s", said());
 }
 
-Test(planted, faults, .timeout = 120) {
+Test(planted, faults, .timeout = 900) {
     for (size_t i = 0; i < NGRAPHS; i++) {
         fv_module *m = fv_module_parse(
             session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", graphs[i]), ".");

@@ -20,7 +20,7 @@ static void limit_memory(void) {
     setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY, MEMORY});
 #endif
 }
-TestSuite(fuzz, .init = limit_memory, .timeout = 300);
+TestSuite(fuzz, .init = limit_memory, .timeout = 900);
 
 static uint64_t next_random(uint64_t *state) { /* xorshift64* */
     *state ^= *state >> 12;

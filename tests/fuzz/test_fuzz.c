@@ -27,7 +27,7 @@ static void run_file(const fuzz_target *t, const char *path) {
     free(exact);
 }
 
-Test(fuzz, regressions, .timeout = 120) {
+Test(fuzz, regressions, .timeout = 900) {
     for (const fuzz_target *t = fuzz_targets; t->name; t++) {
         char pattern[512];
         glob_t found = {0};

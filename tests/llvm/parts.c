@@ -73,7 +73,7 @@ static bool is_in_parts(const void *objects, size_t bytes) {
     return sizeof first + first < bytes;
 }
 
-Test(parts, are_one_program, .timeout = 60) {
+Test(parts, are_one_program, .timeout = 900) {
     fv_session *s = fv_session_new();
     bench b = bench_open(program(fv_arena_new(s)), "native");
     for (int level = 0; level <= 3; level++) {
@@ -94,7 +94,7 @@ Test(parts, are_one_program, .timeout = 60) {
 }
 
 /* In another place, with other constants. */
-Test(parts, are_loaded_again, .timeout = 60) {
+Test(parts, are_loaded_again, .timeout = 900) {
     fv_session *s = fv_session_new();
     bench b = bench_open(program(fv_arena_new(s)), "native");
     fv_jit *made = fv_jit_new(b.s, b.p, &(fv_llvm_options){.level = 2});

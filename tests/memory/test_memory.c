@@ -49,7 +49,7 @@ static void end(void) {
     cr_assert_eq(system(command), 0);
 }
 
-TestSuite(memory, .init = begin, .fini = end, .timeout = 600);
+TestSuite(memory, .init = begin, .fini = end, .timeout = 900);
 
 /* ---- runs ---- */
 

@@ -9,7 +9,7 @@
 #include "tests/ops/attend.h"
 #include "tests/sample.h"
 
-TestSuite(attend, .init = open_session, .fini = close_session, .timeout = 60);
+TestSuite(attend, .init = open_session, .fini = close_session, .timeout = 900);
 
 Test(attend, softmax_alone) {
     check(QKV("f32") ") -> (%y) {\n" SCORES
@@ -156,7 +156,7 @@ static bool turns_keys(const char *body) {
     return strstr(t.s, "tile rows: ") != NULL;
 }
 
-Test(attend, few_queries, .timeout = 240) {
+Test(attend, few_queries, .timeout = 900) {
     const char *const bodies[] = {
         "const @by: f32[] = 0.35\n" BROADCAST("") "  %t = Mul(%s, @by)\n" REST_OF_BROADCAST,
         "const @by: f32[] = 0.35\n" FIVE("") "  %t = Mul(%s, @by)\n" REST,
@@ -434,7 +434,7 @@ static void check_shared(const char *body, const double *expected_scale, int gro
     }
 }
 
-Test(attend, keys_that_tasks_share, .timeout = 240) {
+Test(attend, keys_that_tasks_share, .timeout = 900) {
     const double one = 1, third = (double)(1 / 3.0f);
     check_shared(SHARING("6", "") BY_HEAD SHARED_SCORES "  %t = Identity(%s)\n" SHARED_REST, &one,
                  6, false);
@@ -451,7 +451,7 @@ Test(attend, keys_that_tasks_share, .timeout = 240) {
 }
 
 /* Parts that are hidden as a whole, the first or the last ones; rows of which all is hidden. */
-Test(attend, keys_that_tasks_share_and_a_mask, .timeout = 240) {
+Test(attend, keys_that_tasks_share_and_a_mask, .timeout = 900) {
     static const float fills[] = {-10000, -INFINITY, -3.4028235e+38f};
     static const pattern patterns[] = {SEVENTHS, LATE, MIDDLE, NONE, ALL};
     const double one = 1;
@@ -475,7 +475,7 @@ Test(attend, keys_that_tasks_share_and_a_mask, .timeout = 240) {
 }
 
 /* What is infinite or NaN in one part is so in the sum, and nowhere else. */
-Test(attend, keys_that_tasks_share_and_no_numbers, .timeout = 240) {
+Test(attend, keys_that_tasks_share_and_no_numbers, .timeout = 900) {
     static const double values[] = {INFINITY, -INFINITY, NAN};
     static const char *const body =
         SHARING("6", "") BY_HEAD SHARED_SCORES "  %t = Identity(%s)\n" SHARED_REST;

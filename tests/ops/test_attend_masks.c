@@ -8,7 +8,7 @@
 #include "tests/ops/attend.h"
 #include "tests/sample.h"
 
-TestSuite(hidden, .init = open_session, .fini = close_session, .timeout = 60);
+TestSuite(hidden, .init = open_session, .fini = close_session, .timeout = 900);
 
 #define FOLDED " < f32(inf)" /* where something is hidden: the maximum of the others is finite */
 
@@ -58,7 +58,7 @@ static void check_masks(const char *body, float with) {
 
 #define HEADS(mask) "func @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[m, 20], " mask ") -> (%y) {\n"
 
-Test(hidden, by_a_choice, .timeout = 240) {
+Test(hidden, by_a_choice, .timeout = 900) {
     check_masks("const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m]") SCORE
                 "  %t = Where(%keep, %s, @low)\n" REST,
                 0);
@@ -103,7 +103,7 @@ static void check_positions(const char *condition) {
     }
 }
 
-Test(hidden, by_positions_that_rise_or_fall, .timeout = 240) {
+Test(hidden, by_positions_that_rise_or_fall, .timeout = 900) {
     check_positions("  %d = Sub(%i, %j)\n  %a = Greater(%d, @many)\n  %b = Less(%d, @zero)\n  "
                     "%hidden = Or(%a, %b)\n");
     check_positions("  %d = Sub(%j, %i)\n  %d1 = Abs(%d)\n  %hidden = Greater(%d1, @seven)\n");
@@ -116,27 +116,27 @@ Test(hidden, by_positions_that_rise_or_fall, .timeout = 240) {
 }
 
 /* Positions beyond 64 bits wrap: the last of a part does not tell what the first is. */
-Test(hidden, by_positions_that_wrap, .timeout = 240) {
+Test(hidden, by_positions_that_wrap, .timeout = 900) {
     check_positions("  %a = Add(%j, @huge)\n  %hidden = Less(%a, %i)\n");
     check_positions("  %a = Sub(%j, @huge)\n  %b = Sub(%a, @huge)\n  %hidden = Greater(%b, %i)\n");
     check_positions("  %a = Mul(%j, @huge)\n  %hidden = Less(%a, %i)\n");
 }
 
-Test(hidden, by_an_addend, .timeout = 240) {
+Test(hidden, by_an_addend, .timeout = 900) {
     static const char *const body = HEADS("%hide: f32[n, m]") SCORE "  %t = Add(%s, %hide)\n" REST;
     static const float fills[] = {-10000, -3.4028235e+38f, -1001};
     for (int i = 0; i < 3; i++)
         check_masks(body, fills[i]);
 }
 
-Test(hidden, by_infinity_that_is_chosen_and_added, .timeout = 240) {
+Test(hidden, by_infinity_that_is_chosen_and_added, .timeout = 900) {
     check_masks("const @low: f32[] = -inf\nconst @zero: f32[] = 0\n" HEADS("%keep: bool[n, m]")
                     SCORE "  %h = Where(%keep, @zero, @low)\n  %t = Add(%s, %h)\n" REST,
                 -INFINITY);
 }
 
 /* One more term of the sum, which is not weighted with anything. */
-Test(hidden, beside_a_sink, .timeout = 240) {
+Test(hidden, beside_a_sink, .timeout = 900) {
     check_masks("const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m], %sink: f32[n, 1]") SCORE
                 "  %t = Where(%keep, %s, @low)\n"
                 "  %p = fv.SinkSoftmax(%t, %sink)\n  %y = MatMul(%p, %v)\n",
@@ -163,7 +163,7 @@ static const char *narrow(const char *mask, int type, const char *masks) {
         mask, type, type, type, masks);
 }
 
-Test(hidden, in_narrow_types, .timeout = 240) {
+Test(hidden, in_narrow_types, .timeout = 900) {
     check_masks(fv_printf(arena, "const @low: f16[] = -inf\n%s",
                           narrow("%keep: bool[n, m]", 10, "  %t = Where(%keep, %s, @low)\n")),
                 0);
@@ -196,7 +196,7 @@ static const char *table(pattern p, int n, int m, bool flags) {
 }
 
 /* The bits are those of the same mask as an input. */
-Test(hidden, by_a_table, .timeout = 240) {
+Test(hidden, by_a_table, .timeout = 900) {
     static const char *const body =
         "const @low: f32[] = -inf\nfunc @main(%%q: f32[40, 8], %%k: f32[90, 8], %%v: f32[90, "
         "20]%s) -> (%%y) {\n"
@@ -231,7 +231,7 @@ static bool has_free_keys(const fv_program *p) {
 
 /* Where positions decide, blocks of keys that all queries of a block see are told from those that a
  * mask goes through: the bits are those of three kernels. */
-Test(hidden, by_positions, .timeout = 240) {
+Test(hidden, by_positions, .timeout = 900) {
     static const int sizes[][2] = {{30, 260}, {13, 200}, {1, 200}, {1, 260}};
     static const char *const sees[] = {
         "  %c = LessOrEqual(%j, %i)\n", "  %c = GreaterOrEqual(%j, %i)\n",
@@ -274,7 +274,7 @@ Test(hidden, by_positions, .timeout = 240) {
         }
 }
 
-Test(hidden, from_heads_that_share_keys, .timeout = 240) {
+Test(hidden, from_heads_that_share_keys, .timeout = 900) {
     check_masks("const @low: f32[] = -inf\n" OF_GROUPS(
                     ", %keep: bool[n, m]") "  %s = MatMul(%q, %kt)\n"
                                            "  %t = Where(%keep, %s, @low)\n" REST_OF_GROUPS,
@@ -321,7 +321,7 @@ Test(hidden, nothing_is_hidden) {
                   "%s", bodies[i]);
 }
 
-Test(hidden, from_few_queries, .timeout = 240) {
+Test(hidden, from_few_queries, .timeout = 900) {
     check_masks("const @low: f32[] = -inf\n" BROADCAST(
                     ", %keep: bool[n, m]") "  %t = Where(%keep, %s, @low)\n" REST_OF_BROADCAST,
                 0);

@@ -140,7 +140,7 @@ static void check(const char *text, const char *schedule) {
 }
 
 #define TILINGS(name)                                                                              \
-    Test(tilings, name, .init = open_session, .fini = close_session, .timeout = 60)
+    Test(tilings, name, .init = open_session, .fini = close_session, .timeout = 900)
 #define HEAD "fovea-ir 1\nmodule \"m\"\nsymbol n 0..4096\n"
 
 TILINGS(weights_with_an_epilogue) {

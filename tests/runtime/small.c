@@ -88,7 +88,7 @@ static void wait_a_little(void *arg, int64_t i) {
 
 /* Threads park when a region takes long, and others find it closed: nobody is waited for in
  * vain. */
-Test(pool, regions_of_all_lengths, .timeout = 60) {
+Test(pool, regions_of_all_lengths, .timeout = 900) {
     fv_pool *p = fv_pool_new(3);
     fv_env env = fv_pool_env(p);
     for (int round = 0; round < 300; round++) {
@@ -118,7 +118,7 @@ static void meet(void *arg, int64_t i) {
 }
 
 /* What a thread has in its caches from the region before is what it takes in the next one. */
-Test(pool, each_thread_has_its_part, .timeout = 60) {
+Test(pool, each_thread_has_its_part, .timeout = 900) {
     fv_pool *p = fv_pool_new(2);
     fv_env env = fv_pool_env(p);
     for (int round = 0; round < 20; round++) {

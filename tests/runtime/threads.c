@@ -199,7 +199,7 @@ static void all_are_done(fv_pool *p, int rounds) {
     fv_pool_free(p);
 }
 
-Test(threads, more_than_cpus, .timeout = 60) {
+Test(threads, more_than_cpus, .timeout = 900) {
     cpus_allowed = 2;
     fv_pool *p = fv_pool_new(64);
     cr_expect_eq(fv_pool_size(p), 64);
@@ -208,7 +208,7 @@ Test(threads, more_than_cpus, .timeout = 60) {
     all_are_done(fv_pool_new(3), 200);
 }
 
-Test(threads, that_the_system_refuses, .timeout = 60) {
+Test(threads, that_the_system_refuses, .timeout = 900) {
     for (int n = 0; n < 4; n++) {
         threads_left = n;
         fv_pool *p = fv_pool_new(8);

@@ -521,7 +521,7 @@ static bool survives(int64_t nth) {
     return true;
 }
 
-Test(api, out_of_memory, .timeout = 120) {
+Test(api, out_of_memory, .timeout = 900) {
     int64_t nth = 1, step = 1;
     for (; !survives(nth); nth += step)
         step = nth < 200 ? 1 : nth / 50;

@@ -110,7 +110,7 @@ static void end(void) {
     cr_assert_eq(system(command), 0);
 }
 
-TestSuite(cache, .init = begin, .fini = end, .timeout = 120);
+TestSuite(cache, .init = begin, .fini = end, .timeout = 900);
 
 /* ---- compiling ---- */
 

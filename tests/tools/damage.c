@@ -114,7 +114,7 @@ Test(damage, bound) {
     cr_expect_eq(found, 1);
 }
 
-Test(damage, tables, .timeout = 120) {
+Test(damage, tables, .timeout = 900) {
     const Elf64_Shdr *table = section(".data.rel.ro"), *moves = section(".rela.dyn");
     unsigned seed = (unsigned)sample_seed(1);
     int refused = 0, loaded = 0;

@@ -305,18 +305,18 @@ static void check_target(const char *name) {
     }
 }
 
-Test(tunings, v2, .timeout = 200) {
+Test(tunings, v2, .timeout = 900) {
     check_target("x86-64-v2");
 }
-Test(tunings, v3, .timeout = 200) {
+Test(tunings, v3, .timeout = 900) {
     check_target("x86-64-v3");
 }
-Test(tunings, native, .timeout = 200) {
+Test(tunings, native, .timeout = 900) {
     check_target("native");
 }
 
 /* Chunks of queries are whole tiles: if they are rounded up, the last chunks have no queries. */
-Test(tunings, chunks, .timeout = 200) {
+Test(tunings, chunks, .timeout = 900) {
     const char *text =
         "fovea-ir 1\nmodule \"m\"\nfunc @main(%q: f32[24, 8], %k: f32[24, 8], %v: f32[24, 8]) -> "
         "(%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %t)\n  %p = Softmax(%s)\n"
@@ -360,7 +360,7 @@ static void note_tried(const fv_choices *all, unsigned *asked, unsigned *tried) 
 
 /* `fovea tune` tries other values of each parameter that is a choice, for a kernel of these
  * models. */
-Test(tunings, all_are_tried, .timeout = 200) {
+Test(tunings, all_are_tried, .timeout = 900) {
     unsigned asked = 0, tried = 0;
     fv_target target = *fv_target_find("x86-64-v3");
     target.caches.l2_bytes = 4 << 10; /* so that weights are prefetched */

@@ -1,7 +1,9 @@
 /* pipeline.c - reads files and compiles them to programs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -60,12 +62,13 @@ fv_file_kind fv_driver_kind(const char *text, size_t n) {
 
 fv_file_kind fv_driver_path_kind(const char *path) {
     char head[4096];
-    FILE *f = strcmp(path, "-") ? fopen(path, "rb") : NULL;
-    if (!f)
+    /* O_NONBLOCK: a pipe is refused when the model is read, and opening it must not block */
+    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0)
         return FV_FILE_ONNX;
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    return fv_driver_kind(head, n);
+    ssize_t n = read(fd, head, sizeof head);
+    close(fd);
+    return n > 0 ? fv_driver_kind(head, (size_t)n) : FV_FILE_ONNX;
 }
 
 /* ---- bytes ---- */
