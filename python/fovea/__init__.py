@@ -1,0 +1,19 @@
+"""Fovea: a compiler for ONNX models.
+
+    import fovea
+    s = fovea.Session("model.onnx", dims={"seq": 128})
+    y = s.run(None, {"x": x})
+
+docs/python.md explains the package.
+"""
+from .command import inspect
+from .compat import GraphOptimizationLevel, InferenceSession, RunOptions, SessionOptions, get_available_providers
+from .compiler import compile
+from .errors import FoveaError
+from .session import Session
+
+version = "0.1.0"
+__version__ = version
+
+__all__ = ["FoveaError", "GraphOptimizationLevel", "InferenceSession", "RunOptions", "Session", "SessionOptions",
+           "compile", "get_available_providers", "inspect", "version"]

@@ -1,0 +1,157 @@
+"""The C libraries: where they are found, and their structs and functions (runtime/fovea.h).
+
+libfovea compiles and runs models; libfovea-run, which does not need LLVM, runs compiled ones. Each is
+loaded at its first use, from the first of these places that has it:
+
+- the files and folders that the environment variable FOVEA_LIBRARY names, with colons between them,
+- the folder of this package,
+- the folders of the system's loader.
+"""
+import ctypes
+import os
+import threading
+from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any, Dict, List, Optional
+
+from .errors import FoveaError, log
+
+RANK = 32 # the largest of an fv_array
+
+
+class Array(ctypes.Structure): # fv_array
+    _fields_ = [("type", c_int32), ("rank", c_int32), ("dims", c_int64 * RANK), ("data", c_void_p),
+                ("owner", c_void_p), ("capacity", c_int64), ("axis", c_int32)]
+
+
+class PortInfo(ctypes.Structure): # fv_port_info
+    _fields_ = [("name", c_char_p), ("type", c_int32), ("rank", c_int32), ("dims", POINTER(c_char_p)),
+                ("depends_on_data", c_int32), ("state_of", c_int32), ("in_place", c_int32), ("capacity", c_char_p)]
+
+
+class SymbolInfo(ctypes.Structure): # fv_symbol_info
+    _fields_ = [("name", c_char_p), ("lo", c_int64), ("hi", c_int64)]
+
+
+class Model(ctypes.Structure): # fv_model, the members that are read here
+    _fields_ = [("abi", c_uint32), ("size", c_uint32), ("name", c_char_p), ("target", c_char_p),
+                ("source_hash", c_char_p), ("producer", c_char_p), ("nsymbols", c_int32), ("ninputs", c_int32),
+                ("noutputs", c_int32), ("uses_allocator", c_int32), ("symbols", POINTER(SymbolInfo)),
+                ("inputs", POINTER(PortInfo)), ("outputs", POINTER(PortInfo)), ("plan", c_void_p), ("run", c_void_p),
+                ("nlaunches", c_int32), ("launches", c_void_p), ("weights_file", c_char_p), ("nrelations", c_int32),
+                ("relations", c_void_p), ("checksum", c_uint64)]
+
+
+class RunOptions(ctypes.Structure): # fv_run_options
+    _fields_ = [("size", c_size_t), ("threads", c_int), ("cancel", c_void_p)]
+
+
+class CompileOptions(ctypes.Structure): # fv_compile_options
+    _fields_ = [("size", c_size_t), ("target", c_char_p), ("dims", POINTER(c_char_p)), ("level", c_char),
+                ("naive", c_int), ("name", c_char_p), ("passes", POINTER(c_char_p)), ("backend", c_int),
+                ("verify", c_int), ("states", POINTER(c_char_p)), ("weights", c_char_p), ("strict", c_int),
+                ("tuning", c_char_p), ("enable", POINTER(c_char_p)), ("disable", POINTER(c_char_p)),
+                ("relax", c_char_p)]
+
+
+_RUN_FUNCTIONS: Dict[str, Any] = {
+    "fv_array_free": (None, [POINTER(Array)]),
+    "fv_log_new": (c_void_p, []),
+    "fv_log_text": (c_char_p, [c_void_p]),
+    "fv_log_clear": (None, [c_void_p]),
+    "fv_log_free": (None, [c_void_p]),
+    "fv_load": (c_int, [c_char_p, c_void_p, POINTER(c_void_p)]),
+    "fv_artifact_model": (POINTER(Model), [c_void_p]),
+    "fv_artifact_free": (None, [c_void_p]),
+    "fv_artifact_run": (c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p]),
+}
+_COMPILE_FUNCTIONS: Dict[str, Any] = {
+    "fv_compile": (c_int, [c_char_p, POINTER(CompileOptions), c_void_p, POINTER(c_void_p)]),
+    "fv_compile_file": (c_int, [c_char_p, c_char_p, POINTER(CompileOptions), c_void_p]),
+}
+
+
+class Log:
+    """A log of the library (fv_log), for the time of a `with` block."""
+
+    def __init__(self, lib: Any) -> None:
+        self._library, self.handle = lib, lib.fv_log_new()
+
+    def text(self) -> str:
+        return str(self._library.fv_log_text(self.handle).decode("utf-8", "surrogateescape"))
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._library.fv_log_free(self.handle)
+
+
+_lock = threading.Lock()
+_loaded: Dict[str, Any] = {}
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _places(name: str) -> List[str]:
+    """Paths to try for the library `name`, best first; one without a folder is the loader's to find."""
+    file, given = name + ".so.0", os.environ.get("FOVEA_LIBRARY")
+    if given:
+        entries = [os.path.join(e, file) if os.path.isdir(e) else e for e in given.split(os.pathsep) if e]
+        return [e for e in entries if os.path.basename(e).startswith(name + ".so")]
+    inside = os.path.join(_PACKAGE, file)
+    return [inside] if os.path.exists(inside) else [file]
+
+
+def _load(name: str, functions: Dict[str, Any]) -> Any:
+    why = []
+    for path in _places(name):
+        try:
+            library = ctypes.CDLL(path)
+            for function, (result, arguments) in functions.items():
+                f = getattr(library, function)
+                f.restype, f.argtypes = result, arguments
+            return library
+        except (OSError, AttributeError) as e:
+            why.append(str(e))
+    if not why:
+        why.append("it is not among those of FOVEA_LIBRARY")
+    raise FoveaError("FV_BAD_FILE", [
+        "%s cannot be loaded: %s; install Fovea, or set FOVEA_LIBRARY to the library or to its folder"
+        % (name, "; ".join(why))])
+
+
+def _get(name: str, functions: Dict[str, Any]) -> Any:
+    with _lock:
+        if name not in _loaded:
+            _loaded[name] = _load(name, functions)
+            log.debug("loaded %s", _loaded[name]._name)
+        return _loaded[name]
+
+
+def compiler() -> Any:
+    """libfovea. Raises FoveaError if it cannot be loaded."""
+    return _get("libfovea", {**_RUN_FUNCTIONS, **_COMPILE_FUNCTIONS})
+
+
+def runtime() -> Any:
+    """A library that runs compiled models: libfovea-run, or libfovea where the former is not found."""
+    if "libfovea" in _loaded:
+        return _loaded["libfovea"]
+    try:
+        return _get("libfovea-run", _RUN_FUNCTIONS)
+    except FoveaError as e:
+        log.debug("%s", e)
+        return compiler()
+
+
+def path_of(library: Any) -> Optional[str]:
+    """The file that the library was loaded from, by the list of this process's mappings."""
+    name = os.path.basename(library._name)
+    if os.path.isabs(library._name):
+        return os.path.realpath(library._name)
+    stem = name.split(".so")[0] + ".so"
+    with open("/proc/self/maps") as f:
+        for line in f:
+            fields = line.rstrip("\n").split(None, 5)
+            if len(fields) == 6 and os.path.basename(fields[5]).startswith(stem):
+                return fields[5]
+    return None

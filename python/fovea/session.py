@@ -1,0 +1,253 @@
+"""Sessions: models that are compiled or loaded, and run."""
+import ctypes
+import threading
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from . import library, options, source, states, values
+from .errors import bad_argument, report
+from .ports import read_ports
+
+Feeds = Mapping[str, Any]
+
+
+class Session:
+    """A model that can run.
+
+    model    path of an ONNX model, of a text in a language of Fovea, or of a compiled library (.so);
+             or the content of an ONNX model: bytes, or an onnx.ModelProto
+    dims     {"seq": 128}: fixes a symbolic dim; {"seq": (1, 512)} bounds it; a dim without a name
+             is "INPUT:AXIS"
+    states   {"past": "present"}: output `present` is input `past` of the next run, and the session
+             keeps it; {"past": ("present", 1024)} keeps it in one memory of that capacity
+    threads  threads to run with; 0: as many as this process may use
+    target, level, backend and other options: docs/python.md
+
+    Any number of threads may run one session. Runs of a session with states are done one after
+    another. close(), or the end of a `with` block, frees the model when runs in progress are done.
+    """
+
+    def __init__(self, model: Any, *, dims: Optional[options.Dims] = None, states: Optional[options.States] = None,
+                 threads: int = 0, target: Optional[str] = None, level: Union[int, str, None] = None,
+                 backend: str = "jit", **more: Any) -> None:
+        self._artifact: Any = None
+        self._closed, self._running = False, 0
+        self._lock, self._state_lock = threading.Lock(), threading.RLock()
+        self._logs: List[Any] = []
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
+            raise bad_argument("threads is %r, expected a number, 0 or more" % (threads,))
+        given = {"dims": dims, "states": states, "target": target, "level": level, **more}
+        with source.path_of(model) as (path, name):
+            if source.is_library(path):
+                self._load(path, name, {k: v for k, v in given.items() if v is not None})
+            else:
+                self._compile(path, name, options.make(backend=backend, **given))
+        self._run_options = library.RunOptions(size=ctypes.sizeof(library.RunOptions), threads=threads)
+        self._options_pointer = ctypes.addressof(self._run_options)
+        self._read_table()
+
+    def _load(self, path: bytes, name: str, given: Dict[str, Any]) -> None:
+        if path.startswith(source.IN_MEMORY):
+            raise bad_argument("the bytes are a compiled library, which can only be loaded from a file")
+        if given:
+            raise bad_argument("%s is a compiled library, '%s' was decided when it was compiled"
+                               % (name, sorted(given)[0]))
+        self._library = library.runtime()
+        self._make(self._library.fv_load, (path,), path, name)
+
+    def _compile(self, path: bytes, name: str, o: library.CompileOptions) -> None:
+        self._library = library.compiler()
+        self._make(self._library.fv_compile, (path, ctypes.byref(o)), path, name)
+
+    def _make(self, function: Any, arguments: Tuple[Any, ...], path: bytes, name: str) -> None:
+        artifact = ctypes.c_void_p()
+        with library.Log(self._library) as log:
+            status = function(*arguments, log.handle, ctypes.byref(artifact))
+            self._artifact = artifact.value
+            report(status, log.text().replace(path.decode("utf-8", "surrogateescape"), name))
+
+    def _read_table(self) -> None:
+        table = self._library.fv_artifact_model(self._artifact).contents
+        self._in_ports = read_ports(table.ninputs, table.inputs)
+        self._out_ports = read_ports(table.noutputs, table.outputs)
+        self._bounds = {table.symbols[i].name.decode("utf-8", "surrogateescape"):
+                        (table.symbols[i].lo, table.symbols[i].hi) for i in range(table.nsymbols)}
+        self.name: str = table.name.decode("utf-8", "surrogateescape")
+        self.target: str = table.target.decode()
+        self._states = {s.into.name: s for s in states.of_ports(self._in_ports, self._out_ports)}
+        state_outputs = {s.out.index for s in self._states.values()}
+        self._inputs = values.of_ports(self._in_ports)
+        self._free_inputs = [v for v in self._inputs if v.name not in self._states]
+        self._outputs = values.of_ports(self._out_ports)
+        self._free_outputs = [v for v in self._outputs if v.ports[0].index not in state_outputs]
+        self._output_names = {v.name for v in self._outputs}
+        self._input_arrays = library.Array * len(self._in_ports)
+        self._output_arrays = library.Array * len(self._out_ports)
+
+    # ---- what the model has ----
+
+    def get_inputs(self) -> List[values.Value]:
+        """The inputs that a run needs; states, which the session keeps, are not among them."""
+        return list(self._free_inputs)
+
+    def get_outputs(self) -> List[values.Value]:
+        """The outputs that a run returns; states are not among them."""
+        return list(self._free_outputs)
+
+    def __repr__(self) -> str:
+        return "<fovea.Session %s: %s -> %s>" % (self.name, ", ".join(v.name for v in self._free_inputs),
+                                                 ", ".join(v.name for v in self._free_outputs))
+
+    # ---- running ----
+
+    def run(self, output_names: Optional[Sequence[str]], input_feed: Feeds, run_options: Any = None) -> List[Any]:
+        """Runs the model once.
+
+        output_names  which outputs are returned, in this order; None: all of get_outputs()
+        input_feed    a value for each input, by name. Arrays that are C-contiguous and of the
+                      input's dtype are read where they are; others that can be are copied
+        run_options   not used; for scripts that were written for ONNX Runtime
+        """
+        names = self._wanted(output_names)
+        if not isinstance(input_feed, Mapping):
+            raise bad_argument("the inputs are of type %s, expected a dict of names and arrays"
+                               % type(input_feed).__name__)
+        if not self._states:
+            found = self._run(input_feed)
+            return [found[name] for name in names]
+        with self._state_lock:
+            found = self._run(input_feed)
+            return [found[name] if name in found else self._state_output(name) for name in names]
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        """Runs the model with inputs in order or by name. Returns the output, or a list of several."""
+        if len(positional) > len(self._free_inputs):
+            raise bad_argument("%d inputs are given, the model has %d" % (len(positional), len(self._free_inputs)))
+        feed = {v.name: x for v, x in zip(self._free_inputs, positional)}
+        twice = [name for name in named if name in feed]
+        if twice:
+            raise bad_argument("input '%s' is given twice" % twice[0])
+        found = self.run(None, {**feed, **named})
+        return found[0] if len(found) == 1 else found
+
+    def _wanted(self, output_names: Optional[Sequence[str]]) -> List[str]:
+        if output_names is None:
+            return [v.name for v in self._free_outputs]
+        if isinstance(output_names, str):
+            raise bad_argument("the names of outputs are the text %r, expected a list of names" % output_names)
+        for name in output_names:
+            if name not in self._output_names:
+                raise bad_argument("there is no output %r; the model has %s" % (
+                    name, ", ".join("'%s'" % v.name for v in self._outputs)))
+        return list(output_names)
+
+    def _run(self, feed: Feeds) -> Dict[str, Any]:
+        """Values of all outputs but the states."""
+        keep: List[Any] = []
+        inputs, outputs = self._input_arrays(), self._output_arrays()
+        self._bind(feed, inputs, keep)
+        self._call(inputs, outputs)
+        for s in self._states.values():
+            s.take(outputs[s.out.index], self._library)
+        return {v.name: v.of_parts([p.result(outputs[p.index], self._library) for p in v.ports])
+                for v in self._free_outputs}
+
+    def _bind(self, feed: Feeds, inputs: Any, keep: List[Any]) -> None:
+        used = 0
+        for v in self._free_inputs:
+            if v.name not in feed:
+                raise self._missing(feed)
+            used += 1
+            for port, array in zip(v.ports, v.to_parts(feed[v.name])):
+                port.fill(inputs[port.index], array, keep)
+        if self._states:
+            used += self._bind_states(feed, inputs, keep)
+        if used != len(feed):
+            names = {v.name for v in self._inputs}
+            unknown = [name for name in feed if name not in names]
+            raise bad_argument("there is no input %r; the model has %s" % (unknown[0], self._input_list()))
+
+    def _bind_states(self, feed: Feeds, inputs: Any, keep: List[Any]) -> int:
+        """Binds what the session keeps, or what is fed in its place; the number of the latter."""
+        free = [p for v in self._free_inputs for p in v.ports]
+        symbols = states.symbols_of(free, inputs, self._bounds)
+        lowest = {name: lo for name, (lo, _) in self._bounds.items()}
+        used = 0
+        for name, s in self._states.items():
+            if name in feed:
+                s.set(s.into.convert(feed[name], name), symbols)
+                used += 1
+            elif s.array is None:
+                s.begin(symbols, lowest)
+            s.fill(inputs[s.into.index], keep)
+        return used
+
+    def _missing(self, feed: Feeds) -> Exception:
+        missing = [v.name for v in self._free_inputs if v.name not in feed]
+        return bad_argument("no value for input '%s'; the model has %s" % (missing[0], self._input_list()))
+
+    def _input_list(self) -> str:
+        return ", ".join("'%s' %s%s" % (v.name, v.type, v.shape) for v in self._inputs) or "no inputs"
+
+    def _call(self, inputs: Any, outputs: Any) -> None:
+        with self._lock:
+            if self._closed:
+                raise bad_argument("the session is closed")
+            self._running += 1
+            log = self._logs.pop() if self._logs else self._library.fv_log_new()
+        try:
+            status = self._library.fv_artifact_run(self._artifact, inputs, outputs, self._options_pointer, log)
+            text = self._library.fv_log_text(log)
+            if status or text:
+                self._library.fv_log_clear(log)
+                report(status, text.decode("utf-8", "surrogateescape"))
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._logs.append(log)
+                if self._closed and not self._running:
+                    self._free()
+
+    # ---- states ----
+
+    def _state_output(self, name: str) -> Any:
+        for s in self._states.values():
+            if s.out.name == name:
+                return s.valid().copy().view(s.out.type.public_dtype())
+        raise AssertionError(name)
+
+    def get_states(self) -> Dict[str, Any]:
+        """Copies of the states by the names of their inputs; those that no run has set are left out."""
+        with self._state_lock:
+            return {name: s.valid().copy() for name, s in self._states.items() if s.array is not None}
+
+    def reset_states(self) -> None:
+        """Forgets the states: the next run begins anew, with zeros, or with what it is fed."""
+        with self._state_lock:
+            for s in self._states.values():
+                s.array = None
+
+    # ---- the end ----
+
+    def _free(self) -> None:
+        if self._artifact:
+            self._library.fv_artifact_free(self._artifact)
+        for log in self._logs:
+            self._library.fv_log_free(log)
+        self._artifact, self._logs = None, []
+
+    def close(self) -> None:
+        """Frees the model; later runs raise FoveaError. Results of earlier runs stay."""
+        with self._lock:
+            self._closed = True
+            if not self._running:
+                self._free()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_artifact", None):
+            self.close()
