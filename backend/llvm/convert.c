@@ -87,14 +87,21 @@ static LLVMTypeRef float_type(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
     return e == FV_F16 ? fv_ll_lanes(f->m->types.f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
 }
 
+/* Widens a float. LLVM would replace comparisons, minima and roundings of widened lanes by those of
+ * narrow lanes, which it performs one by one on targets without arithmetic of f16; the fence, which
+ * is no instruction, prevents that. */
+static LLVMValueRef widened(fv_ll_fn *f, LLVMValueRef x, LLVMTypeRef type) {
+    x = LLVMBuildFPExt(f->b, x, type, "");
+    return fv_ll_lanes_of(x) > 1 ? fv_ll_intrinsic(f, "llvm.arithmetic.fence", 1, &type, 1, &x) : x;
+}
+
 /* Performs a conversion by an instruction of the table. LLVM divides vectors that are wider than a
  * register. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef x,
                                    fv_elem from, fv_elem to) {
     LLVMTypeRef type = float_type(f, x, to);
     x = LLVMBuildBitCast(f->b, x, float_type(f, x, from), "");
-    x = strcmp(row->llvm, "fpext") ? LLVMBuildFPTrunc(f->b, x, type, "")
-                                   : LLVMBuildFPExt(f->b, x, type, "");
+    x = strcmp(row->llvm, "fpext") ? LLVMBuildFPTrunc(f->b, x, type, "") : widened(f, x, type);
     return LLVMBuildBitCast(f->b, x, shaped(f, x, to), "");
 }
 

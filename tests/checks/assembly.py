@@ -1,5 +1,6 @@
-"""assembly.py F.s: tells the innermost loops of functions NAME.tile that move vectors about; status 1 where there are
-any, or where there is no such loop at all, as then the check itself does not work."""
+"""assembly.py F.s: tells the innermost loops of functions NAME.tile that move vectors about, and those of any function
+that convert lanes of f16 one by one; status 1 where there are any, or where there is no loop of NAME.tile at all, as then
+the check itself does not work."""
 import re
 import sys
 
@@ -7,6 +8,8 @@ MULTIPLY_ADD = re.compile(r"vfn?m(add|sub)")
 MOVE = re.compile(r"vmov\w+\s+%[xyz]mm\d+, %[xyz]mm\d+$")
 STACK = re.compile(r"\(%rsp")
 VECTOR = re.compile(r"%[xyz]mm")
+WIDENS_ONE = re.compile(r"vcvtph2ps\s+%xmm\d+, %xmm\d+$")
+NARROWS_ONE = re.compile(r"vcvtps2ph\s+\$\d+, %xmm\d+, %xmm\d+$")
 
 
 def innermost_loops(lines):
@@ -24,6 +27,12 @@ def innermost_loops(lines):
     return [a for a in loops if not any(b is not a and a[1] <= b[1] and b[2] <= a[2] for b in loops)]
 
 
+def single_halves(code):
+    """The number of f16 that a loop converts to f32 alone, or four at a time: those that were rounded to f16 just before do not
+    count."""
+    return sum(bool(WIDENS_ONE.match(s)) for s in code) - sum(bool(NARROWS_ONE.match(s)) for s in code)
+
+
 def main(path):
     with open(path) as f:
         lines = f.read().split("\n")
@@ -31,6 +40,9 @@ def main(path):
     for function, first, last in innermost_loops(lines):
         code = [s.strip() for s in lines[first:last + 1] if s.startswith("\t") and not s.startswith("\t.")]
         sums = sum(bool(MULTIPLY_ADD.match(s)) for s in code)
+        if single_halves(code) > 3:
+            wrong += 1
+            print(f"{function}: a loop converts {single_halves(code)} f16 one by one")
         if ".tile" not in function or sums < 4:
             continue
         seen += 1

@@ -1,5 +1,5 @@
-# No innermost loop of a contraction moves a vector between registers, or to the stack: LLVM's code of the benchmark
-# models, with two layers, for dims that are symbols and dims that are fixed.
+# No innermost loop of a contraction moves a vector between registers, or to the stack, and none converts lanes of f16 one
+# by one: LLVM's code of the benchmark models, with two layers, for dims that are symbols and dims that are fixed.
 # Usage: assembly.sh BUILD
 # needs: shared
 set -u
@@ -29,7 +29,10 @@ check() { # MODEL TARGET DIM...
     fi
 }
 while read -r model dims; do
-    [ -f "$folder/$model.onnx" ] || /usr/bin/python3 "$writer" "$model" "$folder/$model.onnx" --layers 2 >"$folder/log" 2>&1 || {
+    type=float32
+    [ "${model%-f16}" = "$model" ] || type=float16
+    [ -f "$folder/$model.onnx" ] ||
+        /usr/bin/python3 "$writer" "${model%-f16}" "$folder/$model.onnx" --layers 2 --dtype $type >"$folder/log" 2>&1 || {
         failed=$((failed + 1))
         echo "FAILED $model: cannot be written"
         tail -n 3 "$folder/log"
@@ -51,6 +54,8 @@ vit-base
 whisper-tiny-encoder
 cnn
 mlp
+minilm-l6-f16 batch=1 seq=32
+llama-past-f16 batch=1 seq=1 past=128 total=129
 END
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -201,11 +201,13 @@ static void make_weights(fv_attend_plan *p) {
     p->weights.seen = in_task(p, p->at.seen);
 }
 
-/* Queries that are computed (scaled or rotated) rather than loaded are computed once for each
- * block. */
+/* Queries that are computed (scaled, rotated, or widened from f16 or bf16) rather than loaded are
+ * computed once for each block. A tile would widen each element again for every panel of keys. */
 static void choose_queries(fv_attend_plan *p) {
     const fv_expr *q = fv_x_stored(p->at.q), *sum = p->at.score;
-    bool loaded = q->op == FV_X_LOAD || q->op == FV_X_GUARD;
+    fv_elem e = (fv_elem)q->type.elem;
+    bool loaded = (q->op == FV_X_LOAD || q->op == FV_X_GUARD) &&
+                  !(fv_elem_is_storage(e) && fv_elem_is_float(e));
     if (!loaded && sum->u.red.nvars == 1 && p->at.q->type.elem == sum->type.elem)
         p->memory.of_query = p->at.q;
     else
