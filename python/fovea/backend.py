@@ -14,7 +14,7 @@ from .errors import FoveaError, bad_argument
 from .session import Session
 
 
-class FoveaRep(BackendRep): # type: ignore[misc]
+class FoveaRep(BackendRep):  # type: ignore[misc]
     """A model that was prepared."""
 
     def __init__(self, session: Session) -> None:
@@ -33,7 +33,7 @@ class FoveaRep(BackendRep): # type: ignore[misc]
         return tuple(namedtupledict("Outputs", outputs)(*found))
 
 
-class FoveaBackend(Backend): # type: ignore[misc]
+class FoveaBackend(Backend):  # type: ignore[misc]
     """onnx.backend, by Fovea."""
 
     @classmethod

@@ -1,8 +1,5 @@
 """The command `fovea`: where it is, and what it alone can do."""
-import json
 import os
-import shutil
-import subprocess
 from typing import Any, Dict, List, Optional, Union
 
 from . import library, options, source
@@ -11,14 +8,15 @@ from .errors import FoveaError, report
 
 def find() -> str:
     """The path of the command: next to the library, in a folder `bin` above it, or in PATH."""
+    import shutil
     folders = []
     try:
         path = library.path_of(library.runtime())
         folder = os.path.dirname(path) if path else ""
         folders = [folder] + [os.path.normpath(os.path.join(folder, up, "bin")) for up in ("..", "../..")]
-        folders.append(os.path.normpath(os.path.join(folder, "../tools"))) # of a build that is not installed
+        folders.append(os.path.normpath(os.path.join(folder, "../tools")))  # of a build that is not installed
     except FoveaError:
-        pass # then the command alone may be installed
+        pass  # then the command alone may be installed
     found = [f for f in (os.path.join(d, "fovea") for d in folders) if os.path.isfile(f) and os.access(f, os.X_OK)]
     command = found[0] if found else shutil.which("fovea")
     if not command:
@@ -38,7 +36,10 @@ def inspect(model: Any, *, dims: Optional[options.Dims] = None, states: Optional
 
     model, dims, states, target, level  as for Session
     """
-    o = options.make(dims=dims, states=states, target=target, level=level) # checks them
+    import json  # such modules would double the time that importing this package takes
+    import subprocess
+
+    o = options.make(dims=dims, states=states, target=target, level=level)  # checks them
     arguments = ["--dim=" + t for t in options.dim_texts(dims)] + ["--state=" + t for t in options.state_texts(states)]
     arguments += ["--target=" + target] if target else []
     arguments += ["-O" + o.level.decode()] if level is not None else []

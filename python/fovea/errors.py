@@ -43,7 +43,7 @@ def report(status: int, text: str) -> None:
     for line in text.splitlines():
         found = _LEVEL.search(line)
         level = _LEVELS.get(found.group(1)) if found else None
-        if level is None: # an error, which a call that succeeds does not report
+        if level is None:  # an error, which a call that succeeds does not report
             errors.append(_LEVEL.sub("", line, count=1))
         else:
             log.log(level, "%s", line)

@@ -15,24 +15,24 @@ from typing import Any, Dict, List, Optional
 
 from .errors import FoveaError, log
 
-RANK = 32 # the largest of an fv_array
+RANK = 32  # the largest of an fv_array
 
 
-class Array(ctypes.Structure): # fv_array
+class Array(ctypes.Structure):  # fv_array
     _fields_ = [("type", c_int32), ("rank", c_int32), ("dims", c_int64 * RANK), ("data", c_void_p),
                 ("owner", c_void_p), ("capacity", c_int64), ("axis", c_int32)]
 
 
-class PortInfo(ctypes.Structure): # fv_port_info
+class PortInfo(ctypes.Structure):  # fv_port_info
     _fields_ = [("name", c_char_p), ("type", c_int32), ("rank", c_int32), ("dims", POINTER(c_char_p)),
                 ("depends_on_data", c_int32), ("state_of", c_int32), ("in_place", c_int32), ("capacity", c_char_p)]
 
 
-class SymbolInfo(ctypes.Structure): # fv_symbol_info
+class SymbolInfo(ctypes.Structure):  # fv_symbol_info
     _fields_ = [("name", c_char_p), ("lo", c_int64), ("hi", c_int64)]
 
 
-class Model(ctypes.Structure): # fv_model, the members that are read here
+class Model(ctypes.Structure):  # fv_model, the members that are read here
     _fields_ = [("abi", c_uint32), ("size", c_uint32), ("name", c_char_p), ("target", c_char_p),
                 ("source_hash", c_char_p), ("producer", c_char_p), ("nsymbols", c_int32), ("ninputs", c_int32),
                 ("noutputs", c_int32), ("uses_allocator", c_int32), ("symbols", POINTER(SymbolInfo)),
@@ -41,11 +41,11 @@ class Model(ctypes.Structure): # fv_model, the members that are read here
                 ("relations", c_void_p), ("checksum", c_uint64)]
 
 
-class RunOptions(ctypes.Structure): # fv_run_options
+class RunOptions(ctypes.Structure):  # fv_run_options
     _fields_ = [("size", c_size_t), ("threads", c_int), ("cancel", c_void_p)]
 
 
-class CompileOptions(ctypes.Structure): # fv_compile_options
+class CompileOptions(ctypes.Structure):  # fv_compile_options
     _fields_ = [("size", c_size_t), ("target", c_char_p), ("dims", POINTER(c_char_p)), ("level", c_char),
                 ("naive", c_int), ("name", c_char_p), ("passes", POINTER(c_char_p)), ("backend", c_int),
                 ("verify", c_int), ("states", POINTER(c_char_p)), ("weights", c_char_p), ("strict", c_int),
@@ -140,14 +140,15 @@ def runtime() -> Any:
         return _get("libfovea-run", _RUN_FUNCTIONS)
     except FoveaError as e:
         log.debug("%s", e)
-        return compiler()
+    return compiler()
 
 
 def path_of(library: Any) -> Optional[str]:
     """The file that the library was loaded from, by the list of this process's mappings."""
-    name = os.path.basename(library._name)
-    if os.path.isabs(library._name):
-        return os.path.realpath(library._name)
+    path = str(library._name)
+    if os.path.isabs(path):
+        return os.path.realpath(path)
+    name = os.path.basename(path)
     stem = name.split(".so")[0] + ".so"
     with open("/proc/self/maps") as f:
         for line in f:

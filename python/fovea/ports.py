@@ -15,9 +15,10 @@ class Port:
     dims      for each axis an int, or an expression over the model's symbols as text
     state_of  of an output: 1 + the index of the input that takes it in the next run; 0: none
     in_place  of a state: 1 + the axis of its capacity, if both are one memory
+    depends_on_data  of an output: whether a run alone determines its size
     """
 
-    __slots__ = ("index", "name", "type", "rank", "dims", "state_of", "in_place", "capacity")
+    __slots__ = ("index", "name", "type", "rank", "dims", "state_of", "in_place", "capacity", "depends_on_data")
 
     def __init__(self, index: int, info: PortInfo) -> None:
         self.index = index
@@ -27,6 +28,7 @@ class Port:
         self.dims: List[Union[int, str]] = [_dim(info.dims[k]) for k in range(info.rank)]
         self.state_of: int = info.state_of
         self.in_place: int = info.in_place
+        self.depends_on_data = bool(info.depends_on_data)
         self.capacity: Union[int, str] = _dim(info.capacity) if info.capacity else 0
 
     def text(self) -> str:
@@ -62,14 +64,16 @@ class Port:
         target.data = array.ctypes.data
 
     def result(self, array: Array, library: Any) -> Any:
-        """The array that a run has returned, in the memory that the run allocated."""
+        """The array that a run has returned, in the memory that the run allocated, and which it now owns."""
         shape = tuple(array.dims[:array.rank])
         packed = self.type.bits < 8
         count = 1
         for n in shape:
             count *= n
         held = (-(-count * self.type.bits // 8),) if packed else shape
-        result = np.asarray(Memory(array, held, np.dtype(np.uint8) if packed else self.type.dtype, library))
+        owned = Array.from_buffer_copy(array)
+        array.data = array.owner = None
+        result = np.asarray(Memory(owned, held, np.dtype(np.uint8) if packed else self.type.dtype, library))
         if packed:
             result = types.unpack(result, self.type, shape)
         if self.type.ml is None:

@@ -3,7 +3,7 @@ import ctypes
 import threading
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from . import library, options, source, states, values
+from . import calls, library, options, source, states, values
 from .errors import bad_argument, report
 from .ports import read_ports
 
@@ -33,9 +33,10 @@ class Session:
         self._closed, self._running = False, 0
         self._lock, self._state_lock = threading.Lock(), threading.RLock()
         self._logs: List[Any] = []
+        self._calls: List[calls.Call] = []  # that no run uses at present
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
             raise bad_argument("threads is %r, expected a number, 0 or more" % (threads,))
-        given = {"dims": dims, "states": states, "target": target, "level": level, **more}
+        given: Dict[str, Any] = {"dims": dims, "states": states, "target": target, "level": level, **more}
         with source.path_of(model) as (path, name):
             if source.is_library(path):
                 self._load(path, name, {k: v for k, v in given.items() if v is not None})
@@ -79,9 +80,12 @@ class Session:
         self._free_inputs = [v for v in self._inputs if v.name not in self._states]
         self._outputs = values.of_ports(self._out_ports)
         self._free_outputs = [v for v in self._outputs if v.ports[0].index not in state_outputs]
-        self._output_names = {v.name for v in self._outputs}
+        self._place = {v.name: i for i, v in enumerate(self._outputs)}
         self._input_arrays = library.Array * len(self._in_ports)
         self._output_arrays = library.Array * len(self._out_ports)
+        self._is_plain = calls.is_plain(self._in_ports + self._out_ports) and all(
+            type(v) is values.Value for v in self._inputs + self._outputs)
+        self._input_names = [v.name for v in self._inputs]
 
     # ---- what the model has ----
 
@@ -107,10 +111,15 @@ class Session:
                       input's dtype are read where they are; others that can be are copied
         run_options   not used; for scripts that were written for ONNX Runtime
         """
-        names = self._wanted(output_names)
-        if not isinstance(input_feed, Mapping):
+        names = None if output_names is None else self._wanted(output_names)
+        if type(input_feed) is not dict and not isinstance(input_feed, Mapping):
             raise bad_argument("the inputs are of type %s, expected a dict of names and arrays"
                                % type(input_feed).__name__)
+        if self._is_plain:
+            results = self._run_plain(input_feed)
+            return results if names is None else [results[self._place[name]] for name in names]
+        if names is None:
+            names = [v.name for v in self._free_outputs]
         if not self._states:
             found = self._run(input_feed)
             return [found[name] for name in names]
@@ -129,16 +138,36 @@ class Session:
         found = self.run(None, {**feed, **named})
         return found[0] if len(found) == 1 else found
 
-    def _wanted(self, output_names: Optional[Sequence[str]]) -> List[str]:
-        if output_names is None:
-            return [v.name for v in self._free_outputs]
+    def _wanted(self, output_names: Sequence[str]) -> List[str]:
         if isinstance(output_names, str):
             raise bad_argument("the names of outputs are the text %r, expected a list of names" % output_names)
         for name in output_names:
-            if name not in self._output_names:
+            if name not in self._place:
                 raise bad_argument("there is no output %r; the model has %s" % (
                     name, ", ".join("'%s'" % v.name for v in self._outputs)))
         return list(output_names)
+
+    def _run_plain(self, feed: Feeds) -> List[Any]:
+        """Values of all outputs of a model that calls.Call can bind."""
+        try:
+            given = [feed[name] for name in self._input_names]
+        except KeyError:
+            raise self._missing(feed) from None
+        if len(feed) != len(given):
+            raise self._unknown(feed)
+        try:
+            call = self._calls.pop()
+        except IndexError:
+            call = calls.Call(self._input_arrays(), self._output_arrays(), self._in_ports, self._out_ports, self._library)
+        try:
+            arrays, results = call.bind(given)
+            self._call(call.inputs, call.outputs)
+            return call.finish(arrays, results)
+        except BaseException:
+            call.forget()
+            raise
+        finally:
+            self._calls.append(call)
 
     def _run(self, feed: Feeds) -> Dict[str, Any]:
         """Values of all outputs but the states."""
@@ -162,9 +191,7 @@ class Session:
         if self._states:
             used += self._bind_states(feed, inputs, keep)
         if used != len(feed):
-            names = {v.name for v in self._inputs}
-            unknown = [name for name in feed if name not in names]
-            raise bad_argument("there is no input %r; the model has %s" % (unknown[0], self._input_list()))
+            raise self._unknown(feed)
 
     def _bind_states(self, feed: Feeds, inputs: Any, keep: List[Any]) -> int:
         """Binds what the session keeps, or what is fed in its place; the number of the latter."""
@@ -185,6 +212,10 @@ class Session:
         missing = [v.name for v in self._free_inputs if v.name not in feed]
         return bad_argument("no value for input '%s'; the model has %s" % (missing[0], self._input_list()))
 
+    def _unknown(self, feed: Feeds) -> Exception:
+        unknown = [name for name in feed if name not in self._input_names]
+        return bad_argument("there is no input %r; the model has %s" % (unknown[0], self._input_list()))
+
     def _input_list(self) -> str:
         return ", ".join("'%s' %s%s" % (v.name, v.type, v.shape) for v in self._inputs) or "no inputs"
 
@@ -196,10 +227,10 @@ class Session:
             log = self._logs.pop() if self._logs else self._library.fv_log_new()
         try:
             status = self._library.fv_artifact_run(self._artifact, inputs, outputs, self._options_pointer, log)
-            text = self._library.fv_log_text(log)
-            if status or text:
+            if status:  # a run that succeeds has no messages
+                text = self._library.fv_log_text(log).decode("utf-8", "surrogateescape")
                 self._library.fv_log_clear(log)
-                report(status, text.decode("utf-8", "surrogateescape"))
+                report(status, text)
         finally:
             with self._lock:
                 self._running -= 1

@@ -6,7 +6,7 @@ from typing import Any, Iterator, Tuple
 from .errors import bad_argument
 from .options import encoded
 
-IN_MEMORY = b"/proc/self/fd/" # where a model in memory has its path
+IN_MEMORY = b"/proc/self/fd/"  # where a model in memory has its path
 
 
 def is_library(path: bytes) -> bool:
@@ -15,7 +15,7 @@ def is_library(path: bytes) -> bool:
         with open(path, "rb") as f:
             return f.read(4) == b"\x7fELF"
     except OSError:
-        return False # the library says what is wrong
+        return False  # the library says what is wrong
 
 
 def _content(model: Any) -> Any:
@@ -24,7 +24,7 @@ def _content(model: Any) -> Any:
     if hasattr(model, "SerializeToString"):
         try:
             return model.SerializeToString()
-        except Exception as e: # of protobuf, which is not imported here
+        except Exception as e:  # of protobuf, which is not imported here
             raise bad_argument("the model cannot be serialized: %s" % e) from e
     raise TypeError("a model is a path, bytes or an onnx.ModelProto, not %s" % type(model).__name__)
 

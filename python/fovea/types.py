@@ -71,7 +71,7 @@ def pack(elements: Any, bits: int) -> Any:
     rows.reshape(-1)[:flat.size] = flat
     packed = np.zeros(len(rows), np.uint8)
     for i in range(per):
-        packed |= rows[:, i] << (bits * i)
+        packed |= rows[:, i] << np.uint8(bits * i)
     return packed
 
 
@@ -84,7 +84,7 @@ def unpack(packed: Any, kind: ElementType, shape: Any) -> Any:
     for n in shape:
         count *= n
     elements = flat[:count]
-    if kind.dtype == np.int8: # the highest bit is the sign
+    if kind.dtype == np.int8:  # the highest bit is the sign
         sign = 1 << (bits - 1)
         elements = ((elements ^ sign).astype(np.int8) - np.int8(sign)).astype(np.int8)
     return elements.reshape(shape)

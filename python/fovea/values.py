@@ -7,7 +7,7 @@ import numpy as np
 from .errors import bad_argument
 from .ports import Port, find
 
-SHAPE_COLUMNS = 9 # rank, and at most eight dims
+SHAPE_COLUMNS = 9  # rank, and at most eight dims
 
 
 class Value:
@@ -84,7 +84,7 @@ class Held(Value):
         if isinstance(value, (list, tuple)):
             return list(value)
         if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
-            return [value] # an optional tensor
+            return [value]  # an optional tensor
         raise bad_argument("input '%s' is of type %s, expected a list of arrays" % (self.name, type(value).__name__))
 
     def to_parts(self, value: Any) -> List[Any]:
@@ -123,7 +123,7 @@ class Maps(Value):
 
     def __init__(self, name: str, ports: List[Port], keys: int, values: int) -> None:
         super().__init__(name, ports)
-        self.nkeys, self.nvalues = keys, values # ports of the keys, and of the values; 2 if strings
+        self.nkeys, self.nvalues = keys, values  # ports of the keys, and of the values; 2 if strings
         self.several = len(ports) > keys + values
 
     @property

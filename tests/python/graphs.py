@@ -40,6 +40,13 @@ func @main(%x: f32[4], %at: i64[1]) -> (%y) {
   return %y
 }
 """
+NONZERO = b"""fovea-ir 1
+module "nonzero"
+func @main(%x: f32[4]) -> (%y) {
+  %y = NonZero(%x)
+  return %y
+}
+"""
 
 
 def copy_of(element):

@@ -8,7 +8,7 @@ import threading
 
 import fovea
 import numpy as np
-from graphs import ADD, GATHER, ROOT, TWO, Case, copy_of
+from graphs import ADD, GATHER, NONZERO, ROOT, TWO, Case, copy_of
 
 X = np.arange(6, dtype=np.float32).reshape(3, 2)
 Z = np.array([10, 20], np.float32)
@@ -44,6 +44,26 @@ class Running(Case):
         for n in (0, 1, 8):
             x = np.ones((n, 2), np.float32)
             np.testing.assert_array_equal(self.session(x, Z), x + Z)
+
+    def test_runs_that_alternate_in_shape(self):
+        kept = []
+        for n in (2, 2, 3, 3, 0, 3, 2, 2):
+            x = np.full((n, 2), n, np.float32)
+            kept.append((self.session(x, Z), x + Z))
+        for y, wanted in kept:
+            np.testing.assert_array_equal(y, wanted)
+
+    def test_after_a_run_that_failed(self):
+        for _ in range(2):
+            self.session(X, Z)
+            self.refuses("FV_BAD_DIM", "'x'", self.session, np.ones((9, 2), np.float32), Z)
+            self.refuses("FV_BAD_ARGUMENT", "int32", self.session, X.astype(np.int32), Z)
+            np.testing.assert_array_equal(self.session(X, Z), X + Z)
+
+    def test_sizes_that_depend_on_data(self):
+        s = fovea.Session(NONZERO)
+        for x in ([1, 0, 2, 3], [0, 0, 0, 0], [0, 0, 5, 0]):
+            np.testing.assert_array_equal(s(np.float32(x)), [np.flatnonzero(x)])
 
     def test_results_outlive_the_session(self):
         y = self.session(X, Z)
