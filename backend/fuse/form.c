@@ -3,9 +3,11 @@
 
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
+#include "backend/axes/transposed.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/definition/form_text.h"
 
@@ -89,6 +91,37 @@ static fv_form attention_of(fv_lowerer *l, const fv_definition *d) {
     return form;
 }
 
+/* The axes of d, as bits, that are the axis `axis` of `seen`, which is d with merged axes. */
+static uint32_t axes_merged(fv_lowerer *l, const fv_definition *d, const fv_definition *seen,
+                            int axis) {
+    const fv_dim *dims[FV_MAX_RANK];
+    uint32_t axes = 0;
+    int n = 0, at = 0;
+    for (int i = 0; i < d->rank && at <= axis; i++) {
+        if (fv_dim_is_one(d->index[i]->dim))
+            continue;
+        while (at < axis && fv_dim_is_one(seen->index[at]->dim))
+            at++;
+        dims[n++] = d->index[i]->dim;
+        axes |= at == axis ? UINT32_C(1) << i : 0;
+        if (fv_dim_product(l->module->dims, n, dims) == seen->index[at]->dim) {
+            n = 0;
+            at++;
+        }
+    }
+    return axes;
+}
+
+/* The form of d, which has no sums. `seen`: d with merged axes. */
+static fv_form elementwise_of(fv_lowerer *l, const fv_definition *d, const fv_definition *seen) {
+    fv_transposed t;
+    if (!fv_find_transposed(l, seen, &t))
+        return (fv_form){.kind = FV_FORM_MAP};
+    return (fv_form){.kind = FV_FORM_TRANSPOSE,
+                     .rows = axes_merged(l, d, seen, t.row),
+                     .columns = axes_merged(l, d, seen, t.column)};
+}
+
 /* ---- the form ---- */
 
 bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
@@ -111,7 +144,7 @@ fv_form fv_find_form(fv_lowerer *l, const fv_definition *d) {
     fv_products p;
     fv_expr *sum;
     if (!fv_x_reductions(seen->body, &sum, 1))
-        return (fv_form){.kind = FV_FORM_MAP};
+        return elementwise_of(l, d, seen);
     if (fv_is_attended(l, seen, &at))
         return attention_of(l, d);
     if (fv_find_products(l, seen, 1, (fv_expr *[]){seen->body}, &p) &&
@@ -137,10 +170,19 @@ void fv_update_form(fv_lowerer *l, fv_definition *d) {
 }
 
 void fv_update_form_axes(fv_lowerer *l, fv_definition *d) {
-    if (d->form.kind == FV_FORM_CONTRACT)
-        d->form = contraction_of(d, d->form.each);
-    else if (d->form.kind == FV_FORM_ATTENTION)
-        d->form = attention_of(l, d);
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* they were recorded when the form was found */
+    switch (d->form.kind) {
+    case FV_FORM_CONTRACT: d->form = contraction_of(d, d->form.each); break;
+    case FV_FORM_ATTENTION: d->form = attention_of(l, d); break;
+    case FV_FORM_TRANSPOSE:
+    case FV_FORM_MAP:
+        d->form = elementwise_of(l, d, fv_is_group(d->value->def) ? fv_merge_axes(l, d) : d);
+        break;
+    case FV_FORM_ROW:
+    case FV_FORM_NONE: break;
+    }
+    l->reasons = reasons;
 }
 
 static bool is_as_found(fv_lowerer *l, const fv_storage *s) {

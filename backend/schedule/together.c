@@ -49,9 +49,9 @@ static bool has_sums(const fv_definition *d) {
 static bool is_mapped(fv_lowerer *l, const fv_storage *s) {
     fv_storage seen = *s;
     fv_form_kind form = fv_form_of(l, s->def);
+    if (form != FV_FORM_TRANSPOSE)
+        return form == FV_FORM_MAP || form == FV_FORM_ROW;
     seen.def = fv_merge_axes(l, fv_split_axes(l, s->def));
-    if (form != FV_FORM_MAP)
-        return form == FV_FORM_ROW;
     return fv_schedule_transpose.choose(l, &seen) == NULL;
 }
 
@@ -71,6 +71,9 @@ static bool are_mapped(fv_lowerer *l, const fv_op *op) {
                                           &fv_schedule_transpose};
     for (int m = 0; m < op->nout; m++) {
         fv_storage seen = *fv_storage_of(l, op->out[m]);
+        fv_form_kind form = fv_form_of(l, seen.def);
+        if (form == FV_FORM_MAP || form == FV_FORM_ROW)
+            continue;
         seen.def = fv_merge_axes(l, fv_split_axes(l, seen.def));
         for (size_t i = 0; i < sizeof others / sizeof *others; i++)
             if (others[i]->choose(l, &seen))

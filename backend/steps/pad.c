@@ -167,7 +167,8 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
 static bool can_be_placed(const fv_storage *s) {
     fv_expr *sums[FV_MAX_RANK];
     const fv_definition *d = s->def;
-    if (d->form.kind == FV_FORM_MAP || d->form.kind == FV_FORM_CONTRACT)
+    if (d->form.kind == FV_FORM_MAP || d->form.kind == FV_FORM_TRANSPOSE ||
+        d->form.kind == FV_FORM_CONTRACT)
         return true;
     int n = fv_x_reductions(d->body, sums, FV_MAX_RANK);
     bool own = d->form.kind == FV_FORM_ROW && n < FV_MAX_RANK;
@@ -246,6 +247,8 @@ static void place(fv_lowerer *l, fv_storage *s, fv_storage *whole, fv_buf *padde
         index[i] = fv_x_bin(l->exprs, FV_X_ADD, fv_x_var(l->exprs, s->def->index[i]),
                             fv_x_int(l->exprs, at[i]));
     s->def->place = fv_x_load(l->exprs, padded, index);
+    if (s->def->form.kind != FV_FORM_CONTRACT)
+        fv_update_form(l, s->def); /* fewer of its axes may be merged */
     s->fate = FV_FATE_PART;
     s->of = whole;
 }
@@ -262,7 +265,7 @@ static fv_storage *add_border(fv_lowerer *l, const image *m, const fv_dim *const
         fv_printf(l->exprs, "%s.border%d", m->s->value->name, 2 * axis + (after ? 1 : 0));
     fv_op *op = add_value(l, m, name, 0, NULL, extent);
     fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
-    *d = (fv_definition){.value = op->out[0], .rank = of->rank, .form.kind = FV_FORM_MAP};
+    *d = (fv_definition){.value = op->out[0], .rank = of->rank};
     d->index = FV_NEW(l->exprs, fv_var *, of->rank + 1);
     for (int i = 0; i < of->rank; i++)
         d->index[i] = fv_index_var(l->exprs, of->index[i]->name, extent[i]);

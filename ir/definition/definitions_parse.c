@@ -253,7 +253,7 @@ static bool read_terms(fv_definition_reader *r, const fv_definition *d, const ch
 }
 
 /* Parses `as FORM [rows|queries AXES] [columns|each|features AXES] over|keys VARIABLES`; maps and
- * rows have only their name. */
+ * rows have only their name, transposes have no sums. */
 static bool read_form(fv_definition_reader *r, fv_definition *d) {
     fv_lexer *l = &r->p.l;
     if (fv_lex_is(l, "as") && !is_behind(r, "form", "no definition has a form"))
@@ -265,18 +265,16 @@ static bool read_form(fv_definition_reader *r, fv_definition *d) {
         return false;
     d->form.kind = fv_form_find(name);
     if (d->form.kind == FV_FORM_NONE)
-        return fv_lex_error(l, "'%.60s' is no form; there are map, row, contract and attention",
-                            name);
-    bool attends = d->form.kind == FV_FORM_ATTENTION, contracts = d->form.kind == FV_FORM_CONTRACT;
-    if ((attends || contracts) && fv_lex_accept(l, attends ? "queries" : "rows") &&
-        !read_axes(r, d, &d->form.rows))
+        return fv_lex_error(
+            l, "'%.60s' is no form; there are map, transpose, row, contract and attention", name);
+    fv_form_words words = fv_form_words_of(d->form.kind);
+    if (words.rows && fv_lex_accept(l, words.rows) && !read_axes(r, d, &d->form.rows))
         return false;
-    d->form.each = contracts && fv_lex_accept(l, "each");
-    bool columns = d->form.each ||
-                   ((attends || contracts) && fv_lex_accept(l, attends ? "features" : "columns"));
+    d->form.each = d->form.kind == FV_FORM_CONTRACT && fv_lex_accept(l, "each");
+    bool columns = d->form.each || (words.columns && fv_lex_accept(l, words.columns));
     if (columns && !read_axes(r, d, &d->form.columns))
         return false;
-    return (!attends && !contracts) || read_terms(r, d, attends ? "keys" : "over");
+    return !words.terms || read_terms(r, d, words.terms);
 }
 
 static bool read_body(fv_definition_reader *r, fv_defined *x) {

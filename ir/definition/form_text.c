@@ -10,8 +10,7 @@ static const fv_expr *first_sum(const fv_expr *x) {
 }
 
 int fv_form_over(const fv_definition *d, fv_var *const **vars) {
-    bool over = d->form.kind == FV_FORM_CONTRACT || d->form.kind == FV_FORM_ATTENTION;
-    const fv_expr *sum = over ? first_sum(d->body) : NULL;
+    const fv_expr *sum = fv_form_words_of(d->form.kind).terms ? first_sum(d->body) : NULL;
     *vars = sum ? sum->u.red.vars : NULL;
     return sum ? sum->u.red.nvars : 0;
 }
@@ -44,17 +43,13 @@ void fv_form_put(fv_text *t, const fv_definition *d, void (*name)(void *user, co
                  void *user) {
     const putter p = {t, name, user};
     const fv_form *f = &d->form;
-    bool attends = f->kind == FV_FORM_ATTENTION;
+    fv_form_words words = fv_form_words_of(f->kind);
     fv_var *const *over;
     int n = fv_form_over(d, &over);
     fv_text_put(t, fv_form_name(f->kind));
-    put_vars(&p, attends ? "queries" : "rows", d->rank, d->index, f->rows);
-    put_vars(&p,
-             attends   ? "features"
-             : f->each ? "each"
-                       : "columns",
-             d->rank, d->index, f->columns);
-    put_vars(&p, attends ? "keys" : "over", n, over, UINT32_MAX);
+    put_vars(&p, words.rows, d->rank, d->index, f->rows);
+    put_vars(&p, f->each ? "each" : words.columns, d->rank, d->index, f->columns);
+    put_vars(&p, words.terms, n, over, UINT32_MAX);
 }
 
 const char *fv_form_text(fv_arena *a, const fv_definition *d) {

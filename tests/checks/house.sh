@@ -76,7 +76,7 @@ backend/fuse: backend/axes backend/lowering
 backend/interp: backend/consumer backend/library
 backend/llvm: backend/consumer backend/library
 backend/memory: backend/consumer backend/lowering
-backend/schedule/rows: backend/lowering backend/schedule/common
+backend/schedule/rows: backend/axes backend/lowering backend/schedule/common
 backend/schedule/operands: backend/axes backend/lowering backend/schedule/common backend/schedule/rows
 backend/schedule/contract: backend/axes backend/consumer backend/fuse backend/lowering backend/schedule/common backend/schedule/operands
 backend/schedule/attend: backend/axes backend/fuse backend/lowering backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/rows

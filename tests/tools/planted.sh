@@ -49,6 +49,13 @@ func @main(%x: f32[n, 24]) -> (%y) {
   return %y
 }
 M
+model transpose <<'M'
+func @main(%x: f32[n, 3, 8]) -> (%y) {
+  %t = Transpose(%x) {perm = [1, 2, 0]}
+  %y = Neg(%t)
+  return %y
+}
+M
 model map <<'M'
 func @main(%x: f32[n, 24]) -> (%y) {
   %y = Exp(%x)
@@ -64,18 +71,18 @@ plant() {
 compiled() { "$fovea" compile "$1.fvir" --verify --emit=definitions -o -; }
 
 # ---- forms, after each step ----
-for m in contract each attention row map; do
+for m in contract each attention row transpose map; do
     check "$m: legal" 0 "as ($m|contract)" compiled $m
     form=$m
     [ $m = each ] && form=contract
-    for step in form order join; do
-        for kind in contract attention row map; do
+    for step in form order join merge; do
+        for kind in contract attention row transpose map; do
             [ $kind = $form ] ||
                 check "$m: $kind after $step" 3 "step '$step' of lowering broke a form" plant "form $kind after $step" compiled $m
         done
         case $form in
         contract) faults='rows columns each' ;;
-        attention) faults='rows columns' ;;
+        attention | transpose) faults='rows columns' ;;
         *) faults= ;;
         esac
         for fault in $faults; do
@@ -88,11 +95,12 @@ done
 cat >mutants.py <<'P'
 import re, sys
 text, stem = open(sys.argv[1]).read(), sys.argv[2]
-at = re.search(r" as (contract|attention) [^\n]*", text)
+at = re.search(r" as (contract|attention|transpose) [^\n]*", text)
 form = at.group(0)
 variables = sorted(set(re.findall(r"\b[a-z]\w*(?= <)", text)) | set(re.search(r"element %\w+\[([^]]*)\]", text).group(1).split(", ")))
 words = form.split(" ")
-mutants = {form.replace("contract", "row"), form.replace("contract", "attention"), form.replace("attention", "contract")}
+mutants = {form.replace("contract", "row"), form.replace("contract", "attention"), form.replace("attention", "contract"),
+           form.replace("transpose", "contract"), " as map"}
 for i, word in enumerate(words):
     bare = word.rstrip(",")
     for other in variables if bare in variables else ():
@@ -103,7 +111,7 @@ for i, mutant in enumerate(sorted(mutants - {form})):
     open(f"{stem}.{i}.fvd", "w").write(text.replace(form, mutant))
     print(f"{stem}.{i}.fvd{mutant}")
 P
-for m in contract each attention; do
+for m in contract each attention transpose; do
     "$fovea" compile $m.fvir -q --emit=definitions --dump-dir=$m.steps -o $m.fvd >out 2>err
     for step in form order join; do
         text=$(ls $m.steps/*$step.fvd)

@@ -12,6 +12,7 @@
  * fewer than n elements is done element by element, as the schedule map does. */
 #include "backend/schedule/common/scheduler.h"
 
+#include "backend/axes/transposed.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
@@ -30,7 +31,7 @@ enum { MOST_ONCE = 8, LONGEST_ONCE = 1024 };
 /* The plan of a transposition. */
 typedef struct transposed {
     const fv_definition *def;
-    int u, v;     /* axes of the result, as above */
+    int u, v;     /* axes of the result, as above: the row and the column of its form */
     int64_t n;    /* rows and columns of a block */
     int64_t task; /* approximate number of elements of a task */
     /* bytes of a cache line, all of which are loaded even if a row needs fewer */
@@ -59,32 +60,22 @@ typedef struct emitter {
     int nonce;
 } emitter;
 
-/* ---- is the definition a transposition? ---- */
+/* ---- does the schedule apply? ---- */
 
-static bool is_read(const fv_expr *x) {
-    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-}
-
-/* Finds the strided load. Returns false if there are other strided loads, or if the definition does
- * more than a copy with little elementwise work. */
+/* Collects the loads of the source, which are those that are strided along v. Returns false if the
+ * definition does more than a copy with little elementwise work. */
 static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
     const fv_value *y = t->def->value;
     const fv_var *v = t->def->index[t->v];
-    if (x->op == FV_X_REDUCE)
-        return fv_declines(l, y, FV_WHY_transpose_sums);
     if (x->op == FV_X_REQUIRE)
         return fv_declines(l, y, FV_WHY_transpose_checks);
     if (fv_expr_op_is_math((fv_expr_op)x->op))
         return fv_declines(l, y, FV_WHY_transpose_math);
     if (++t->nodes > l->speed->transposed_nodes)
         return fv_declines(l, y, FV_WHY_transpose_large, fv_n(l->speed->transposed_nodes));
-    if (is_read(x) && fv_x_stride(x, v) < 0) {
-        if (t->nloads && !fv_x_equal(x, t->load[0]))
-            return fv_declines(l, y, FV_WHY_transpose_several, fv_v(x->u.buf->value));
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_x_stride(x, v) < 0) {
         if (t->nloads == MAX_LOADS)
             return fv_declines(l, y, FV_WHY_transpose_loads, fv_n(MAX_LOADS));
-        if (!fv_x_is_plain(x))
-            return fv_declines(l, y, FV_WHY_transpose_index, fv_v(x->u.buf->value));
         t->load[t->nloads++] = x;
         return true;
     }
@@ -92,15 +83,6 @@ static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
         if (!find_loads(l, t, x->arg[i]))
             return false;
     return true;
-}
-
-/* Returns the axis along which the source is contiguous; -1: none. */
-static int contiguous_axis(const transposed *t) {
-    for (int i = 0; i < t->def->rank; i++)
-        if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) &&
-            fv_x_stride(t->load[0], t->def->index[i]) > 0)
-            return i;
-    return -1;
 }
 
 static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_value *value) {
@@ -116,29 +98,31 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     return n;
 }
 
-static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
-    const fv_definition *d = t->def = s->def;
-    for (t->v = d->rank - 1; t->v >= 0 && fv_dim_is_one(d->index[t->v]->dim);)
-        t->v--;
-    if (t->v < 0)
-        return fv_declines(l, s->value, FV_WHY_transpose_one);
-    if (d->place && fv_x_stride(d->place, d->index[t->v]) <= 0)
-        return fv_declines(l, s->value, FV_WHY_transpose_part);
-    if (!find_loads(l, t, d->body))
+/* Is the form of d a transpose? Sets the axes. An operand of another kernel has no form yet. */
+static bool has_form(fv_lowerer *l, const fv_definition *d, transposed *t) {
+    fv_transposed found;
+    fv_expr *sum;
+    fv_form_kind form = d->form.kind;
+    bool may = form ? form == FV_FORM_TRANSPOSE : !fv_x_reductions(d->body, &sum, 1);
+    if (!may || !fv_find_transposed(l, d, &found))
         return false;
-    if (!t->nloads)
-        return fv_declines(l, s->value, FV_WHY_transpose_along);
+    t->def = d;
+    t->u = found.row;
+    t->v = found.column;
+    return true;
+}
+
+static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
+    const fv_definition *d = s->def;
+    if (!has_form(l, d, t) || !find_loads(l, t, d->body))
+        return false;
     if (t->load[0]->type.elem == FV_BOOL)
         return fv_declines(l, s->value, FV_WHY_transpose_bool);
-    fv_fact from = fv_v(t->load[0]->u.buf->value);
-    t->u = contiguous_axis(t);
-    if (t->u < 0)
-        return fv_declines(l, s->value, FV_WHY_transpose_apart, from);
     t->n = block_size(l, t, s->value);
     if (t->n < MIN_BLOCK)
         return fv_declines(l, s->value, FV_WHY_transpose_short, fv_d(d->index[t->u]->dim),
                            fv_d(d->index[t->v]->dim), fv_n(MIN_BLOCK));
-    return fv_takes(l, s->value, FV_WHY_transposes, from, fv_n(t->n));
+    return fv_takes(l, s->value, FV_WHY_transposes, fv_v(t->load[0]->u.buf->value), fv_n(t->n));
 }
 
 /* ---- the kernel ---- */

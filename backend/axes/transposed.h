@@ -1,0 +1,20 @@
+/* transposed.h - definitions whose result is contiguous along another axis than what they read.
+ *
+ *     y[i, j] = x[j, i] + b[i] * z[i, j]     x is contiguous along i, y along j
+ */
+#ifndef FV_BACKEND_AXES_TRANSPOSED_H
+#define FV_BACKEND_AXES_TRANSPOSED_H
+
+#include "backend/lowering/lowering.h"
+
+typedef struct fv_transposed {
+    int row;             /* the axis of the definition along which `load` is contiguous */
+    int column;          /* the last axis with more than one element */
+    const fv_expr *load; /* the only strided load along the column, apart from equal ones */
+} fv_transposed;
+
+/* Is d, which has no sums and whose axes must be merged, such a definition? Records the reason if
+ * not. */
+bool fv_find_transposed(fv_lowerer *l, const fv_definition *d, fv_transposed *out) FV_MUST_USE;
+
+#endif
