@@ -177,6 +177,19 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
     *mr = *mr > 0 ? *mr : 1;
 }
 
+/* The columns of a tile of so many vectors. Panels that are packed when the model is compiled are
+ * as wide as that. Others are narrower if that divides the columns more evenly, because their last
+ * panel computes columns of the one before it again. */
+static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int vectors,
+                       int lanes) {
+    const fv_dim *dim = d->index[c->column]->dim;
+    int64_t most = (int64_t)vectors * lanes, n = fv_typical_dim(dim);
+    if (has_constant_columns(l, d, c) || !fv_dim_is_const(dim) || n < 1)
+        return (int)most;
+    int64_t panels = (n + most - 1) / most, each = (n + panels - 1) / panels;
+    return (int)((each + lanes - 1) / lanes * lanes);
+}
+
 /* Chooses the tile from the table. If there are fewer rows than it has, the tile gets fewer rows
  * and more columns, so that enough sums are in flight. Returns the number of which columns must be
  * a multiple: the lanes of a vector, or less if there are fewer columns. */
@@ -201,8 +214,8 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
-        if (has_constant_columns(l, d, c) && *mr * (*nr / lanes) * c->nsums < in_flight)
-            *nr = in_flight / (*mr * c->nsums) * lanes;
+        if (*mr * (*nr / lanes) * c->nsums < in_flight)
+            *nr = wide_enough(l, d, c, in_flight / (*mr * c->nsums), lanes);
     }
     while (lanes > columns)
         lanes /= 2;
