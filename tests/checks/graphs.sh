@@ -1,6 +1,6 @@
 # Random graphs: interpreter, JIT and generated C give the same bits, and agree with the naive schedule as far as
 # docs/testing.md says. The seed is always the same, so that a failure is of the change at hand; FOVEA_SEED chooses another,
-# FOVEA_GRAPHS another number than 90 (500 with FOVEA_ALL=1), three tenths of which are made besides of each family: branches
+# FOVEA_GRAPHS another number than 60 (500 with FOVEA_ALL=1), three tenths of which are made besides of each family: branches
 # that data decide and loops, images, attention. Usage: graphs.sh BUILD
 set -u
 graphs=$1/tests/matrix/graphs
@@ -9,7 +9,7 @@ if [ ! -x "$graphs" ]; then # built with libelf only, which the matrix needs
     echo "0 passed, 0 failed"
     exit 0
 fi
-[ "${FOVEA_ALL:-0}" = 0 ] && count=90 || count=500
+[ "${FOVEA_ALL:-0}" = 0 ] && count=60 || count=500
 count=${FOVEA_GRAPHS:-$count}
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT

@@ -78,16 +78,16 @@ static void mutations(const char *target, uint64_t rounds, size_t apart) {
 }
 
 Test(fuzz, onnx, .timeout = 900) {
-    mutations("onnx", 4, 20);
+    mutations("onnx", 4, 40);
 }
 Test(fuzz, graph, .timeout = 900) {
-    mutations("graph", 4, 20);
+    mutations("graph", 4, 40);
 }
 Test(fuzz, definitions, .timeout = 900) {
-    mutations("definitions", 2, 20);
+    mutations("definitions", 2, 40);
 }
 Test(fuzz, kernel, .timeout = 900) {
-    mutations("kernel", 4, 20);
+    mutations("kernel", 4, 40);
 }
 Test(fuzz, tuning, .timeout = 900) {
     mutations("tuning", 4, 1);

@@ -183,7 +183,7 @@ Test(attend, few_queries_whose_keys_tasks_share) {
         "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n  %t = Add(%s, "
         "%mask)\n" REST;
     for (size_t t = 0; t < TILINGS; t++) {
-        if (!sample_has(body, t, 1, 2))
+        if (!sample_has(body, t, 1, 4))
             continue;
         const fv_target target = tiled(t);
         const fv_program *p = lower(body, "%y", &target);
@@ -204,7 +204,7 @@ Test(attend, few_queries_whose_keys_tasks_share) {
 static void check_rows(int kernels, const char *body, const char *returned) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {3, 3}, {1, 17}, {13, 1}, {0, 5}, {4, 0}};
     for (size_t t = 0; t < TILINGS; t++) {
-        if (!sample_has(body, t, 2, 3))
+        if (!sample_has(body, t, 2, 6))
             continue;
         const fv_target target = tiled(t);
         const fv_program *one = lower(body, returned, &target);
@@ -408,7 +408,7 @@ static bool is_near(const float *x, const double *y) {
 static void check_shared(const char *body, const double *expected_scale, int groups, bool added) {
     static const int keys[] = {40, 512, 513, 1030, 1544};
     for (size_t t = 0; t < TILINGS; t += 2) {
-        if (!sample_has(body, t / 2, 1, 3))
+        if (!sample_has(body, t / 2, 1, 6))
             continue;
         const fv_target target = tiled(t);
         const fv_program *p = lower(body, "%y", &target);

@@ -27,7 +27,7 @@ static void check_masks(const char *body, float with) {
     cr_assert(folds(body, FOLDED), "%s", body);
     fill = with;
     for (size_t t = 0; t < 3; t++) {
-        if (!sample_has(body, t, 2, 3))
+        if (!sample_has(body, t, 2, 6))
             continue;
         const fv_target target = tiled(t + 1);
         const fv_program *one = lower(body, "%y", &target),
@@ -88,7 +88,7 @@ static void check_positions(const char *condition) {
         fv_printf(arena, "%s%s%s", before, condition, "  %t = Where(%hidden, @low, %s)\n" REST);
     cr_assert(folds(body, FOLDED), "%s", body);
     for (size_t t = 0; t < 3; t++) {
-        if (!sample_has(body, t, 2, 3))
+        if (!sample_has(body, t, 2, 6))
             continue;
         const fv_target target = tiled(t + 1);
         const fv_program *one = lower(body, "%y", &target),
@@ -245,7 +245,7 @@ Test(hidden, by_positions, .timeout = 900) {
         "  %e = Equal(%i, %j)\n  %c = Not(%e)\n"};
     for (size_t k = 0; k < sizeof sees / sizeof *sees; k++)
         for (size_t t = 0; t < 3; t++) {
-            if (!sample_has(sees[k], t, 2, 3))
+            if (!sample_has(sees[k], t, 2, 6))
                 continue;
             const fv_target target = tiled(t);
             const char *body = fv_printf(
