@@ -20,6 +20,7 @@
 #include "backend/schedule/common/choice.h"
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/rows/keep.h"
+#include "backend/schedule/rows/pieces.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/visit.h"
@@ -193,19 +194,15 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
 
 /* ---- a row ---- */
 
-static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
+/* Emits the loop over elements of a row, all of them or [piece[0], piece[1]), or the only one. */
+static void emit_elements(fv_kemit *e, fv_row *w, fv_value *value, const int64_t *piece) {
     const fv_definition *d = e->def;
-    (void)unused;
-    fv_kmark m = fv_kemit_mark(e);
-    int before = e->b.depth, known = e->scope.nmemo;
     const fv_pass *last = fv_kemit_pass(e, NULL);
-    fv_kemit_hoist(e, d->body);
-    w->sums = w->vector < 0 || e->scope.nmemo > known;
-    if (w->vector >= 0 && !w->alone)
-        fv_kemit_invariants(e, d->body, d->index[w->vector]);
-    if (w->leaves_sums && w->vector >= 0)
-        m = fv_kemit_mark(e);
-    if (w->vector >= 0 && w->alone)
+    int before = e->b.depth;
+    if (piece)
+        w->index[w->at] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, piece[0]),
+                                    fv_x_int(e->arena, piece[1]));
+    else if (w->vector >= 0 && w->alone)
         fv_open_blocked(e, d->index[w->vector], w->task, &w->index[w->at]);
     else if (w->vector >= 0)
         w->index[w->at] = fv_open_axis(e, FV_VECTOR, d->index[w->vector]);
@@ -215,6 +212,36 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
     fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
     while (e->b.depth > before)
         fv_kb_end(&e->b);
+}
+
+/* Emits a loop for each piece of a row in which conditions on the index do not change, so that none
+ * of them is left: the tensors that Concat joins, and a border. False: there are no such pieces. */
+static bool emit_pieces(fv_kemit *e, fv_row *w, fv_value *value) {
+    const fv_definition *d = e->def;
+    if (w->alone || e->range.dim)
+        return false;
+    fv_row_pieces pieces = fv_row_pieces_of(e->l->arena, d->body, d->index[w->vector]);
+    for (int i = 0; i < pieces.n; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        emit_elements(e, w, value, &pieces.start[i]);
+        fv_kemit_release(e, m);
+    }
+    return pieces.n > 0;
+}
+
+static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
+    const fv_definition *d = e->def;
+    (void)unused;
+    fv_kmark m = fv_kemit_mark(e);
+    int known = e->scope.nmemo;
+    fv_kemit_hoist(e, d->body);
+    w->sums = w->vector < 0 || e->scope.nmemo > known;
+    if (w->vector >= 0 && !w->alone)
+        fv_kemit_invariants(e, d->body, d->index[w->vector]);
+    if (w->leaves_sums && w->vector >= 0)
+        m = fv_kemit_mark(e);
+    if (w->vector < 0 || !emit_pieces(e, w, value))
+        emit_elements(e, w, value, NULL);
     if (!w->leaves_sums || w->vector >= 0)
         fv_kemit_release(e, m);
 }

@@ -1,0 +1,70 @@
+/* pieces.c - see pieces.h. */
+#include "backend/schedule/rows/pieces.h"
+
+#include "ir/expr/fold.h"
+#include "ir/expr/visit.h"
+
+/* CONDITIONS: the most that are examined. LONG: rows of more elements spend little time in
+ * conditions that a piece would not have, if they are those of a border. LEAST: the least average
+ * length of a piece; of shorter ones, vectors that end within them cost more than conditions. */
+enum { CONDITIONS = 64, LONG = 4096, LEAST = 16 };
+
+typedef struct position {
+    const fv_var *v;
+    int64_t i;
+} position;
+
+static bool value_of(void *user, const fv_var *v, int64_t *value) {
+    const position *p = user;
+    *value = p->i;
+    return v == p->v;
+}
+
+static bool is_condition(const fv_expr *x, position *p) {
+    int64_t value;
+    bool compares = x->op == FV_X_LT || x->op == FV_X_LE || x->op == FV_X_EQ || x->op == FV_X_NE;
+    return compares && x->type.lanes == 1 && fv_x_value(x, value_of, p, &value);
+}
+
+/* Collects conditions on v alone; returns their number, at most CONDITIONS. */
+static int conditions_of(fv_arena *a, const fv_expr *body, position *p, const fv_expr **list) {
+    int n = 0;
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, body); n < CONDITIONS && (x = fv_x_next(&v));)
+        if (is_condition(x, p))
+            list[n++] = x;
+    return n;
+}
+
+/* The conditions that hold, as bits. */
+static uint64_t which_hold(int n, const fv_expr *const *list, position *p) {
+    uint64_t bits = 0;
+    int64_t value = 0;
+    for (int i = 0; i < n; i++)
+        if (fv_x_value(list[i], value_of, p, &value) && value)
+            bits |= UINT64_C(1) << i;
+    return bits;
+}
+
+fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v) {
+    const fv_row_pieces none = {0};
+    fv_row_pieces pieces = {.n = 1};
+    const fv_expr *list[CONDITIONS];
+    position p = {v, 0};
+    int64_t length = fv_dim_is_const(v->dim) ? v->dim->value : 0;
+    if (length < 2 * LEAST || length > LONG)
+        return none;
+    int n = conditions_of(a, body, &p, list);
+    uint64_t before = which_hold(n, list, &p);
+    for (p.i = 1; n && p.i < length; p.i++) {
+        uint64_t now = which_hold(n, list, &p);
+        if (now == before)
+            continue;
+        if (pieces.n == FV_MOST_PIECES)
+            return none;
+        pieces.start[pieces.n++] = p.i;
+        before = now;
+    }
+    pieces.start[pieces.n] = length;
+    return pieces.n > 1 && length >= LEAST * pieces.n ? pieces : none;
+}

@@ -1,0 +1,22 @@
+/* pieces.h - divides a row where conditions on its index change. */
+#ifndef FV_BACKEND_SCHEDULE_ROWS_PIECES_H
+#define FV_BACKEND_SCHEDULE_ROWS_PIECES_H
+
+#include <stdint.h>
+
+#include "ir/expr/expr.h"
+
+enum { FV_MOST_PIECES = 16 };
+
+/* The row's elements [start[i], start[i + 1]) are piece i. */
+typedef struct fv_row_pieces {
+    int n;
+    int64_t start[FV_MOST_PIECES + 1];
+} fv_row_pieces;
+
+/* Pieces of a row along v, in each of which every condition of the body on v alone is always true
+ * or always false. n is 0 if the length is not known when the model is compiled, or if pieces do
+ * not pay. */
+fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v);
+
+#endif
