@@ -80,6 +80,9 @@ void fv_array_free(fv_array *a);
  * fixed size. */
 size_t fv_array_bytes(const fv_array *a);
 
+/* The version of the library, such as "0.1.0"; fv_model.producer has that of a model's compiler. */
+const char *fv_version(void);
+
 /* The name of a status: "FV_BAD_DIM"; and what it means in a few words. */
 const char *fv_status_name(int status);
 const char *fv_status_text(int status);

@@ -1,4 +1,4 @@
-/* log.c - logs of messages, names of statuses, sizes of arrays. */
+/* log.c - logs of messages, names of statuses, sizes of arrays, the version. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +100,10 @@ static const struct {
     {FV_BAD_FILE, "FV_BAD_FILE", "a file cannot be read, written or understood"},
     {FV_INTERNAL, "FV_INTERNAL", "a bug in Fovea"},
 };
+
+const char *fv_version(void) {
+    return FV_VERSION;
+}
 
 const char *fv_status_name(int status) {
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)

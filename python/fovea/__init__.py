@@ -10,9 +10,9 @@ from .command import inspect
 from .compat import GraphOptimizationLevel, InferenceSession, RunOptions, SessionOptions, get_available_providers
 from .compiler import compile
 from .errors import FoveaError
+from .library import VERSION as version
 from .session import Session
 
-version = "0.1.0"
 __version__ = version
 
 __all__ = ["FoveaError", "GraphOptimizationLevel", "InferenceSession", "RunOptions", "Session", "SessionOptions",

@@ -8,6 +8,7 @@ loaded at its first use, from the first of these places that has it:
 - the folders of the system's loader.
 """
 import ctypes
+import logging
 import os
 import threading
 from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
@@ -15,6 +16,7 @@ from typing import Any, Dict, List, Optional
 
 from .errors import FoveaError, log
 
+VERSION = "0.1.0"  # of this package, and of the libraries that it was written for
 RANK = 32  # the largest of an fv_array
 
 
@@ -54,6 +56,7 @@ class CompileOptions(ctypes.Structure):  # fv_compile_options
 
 
 _RUN_FUNCTIONS: Dict[str, Any] = {
+    "fv_version": (c_char_p, []),
     "fv_array_free": (None, [POINTER(Array)]),
     "fv_log_new": (c_void_p, []),
     "fv_log_text": (c_char_p, [c_void_p]),
@@ -123,7 +126,9 @@ def _get(name: str, functions: Dict[str, Any]) -> Any:
     with _lock:
         if name not in _loaded:
             _loaded[name] = _load(name, functions)
-            log.debug("loaded %s", _loaded[name]._name)
+            found = _loaded[name].fv_version().decode()
+            log.log(logging.DEBUG if found == VERSION else logging.WARNING, "%s is version %s, this package %s",
+                    _loaded[name]._name, found, VERSION)
         return _loaded[name]
 
 

@@ -2,7 +2,7 @@
 import ctypes
 import os
 import re
-from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .errors import bad_argument
 from .library import CompileOptions
@@ -22,12 +22,20 @@ def _name(name: Any, what: str) -> str:
     return "`%s`" % name.replace("\\", "\\\\").replace("`", "\\`")
 
 
+def _pairs(given: Any, what: str) -> Iterable[Tuple[Any, Any]]:
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        raise TypeError("%s is %r, expected a dict" % (what, given))
+    return given.items()
+
+
 def dim_texts(dims: Optional[Dims]) -> List[str]:
     """{"seq": 128, "batch": (1, 8)} as "seq=128", "batch=1..8"."""
     texts = []
-    for name, value in (dims or {}).items():
+    for name, value in _pairs(dims, "dims"):
         if isinstance(value, tuple) and len(value) == 2:
-            value = "%d..%d" % value
+            value = "%d..%d" % tuple(_integer(v, "dim '%s'" % name) for v in value)
         elif not isinstance(value, str):
             value = str(_integer(value, "dim '%s'" % name))
         texts.append("%s=%s" % (_name(name, "dims"), value))
@@ -37,9 +45,9 @@ def dim_texts(dims: Optional[Dims]) -> List[str]:
 def state_texts(states: Optional[States]) -> List[str]:
     """{"past": "present", "k": ("new_k", 64)} as "past=present", "k=new_k:64"."""
     texts = []
-    for name, value in (states or {}).items():
+    for name, value in _pairs(states, "states"):
         if isinstance(value, tuple) and len(value) == 2:
-            value = "%s:%d" % (_name(value[0], "states"), value[1])
+            value = "%s:%d" % (_name(value[0], "states"), _integer(value[1], "the capacity of state '%s'" % name))
         else:
             value = _name(value, "states")
         texts.append("%s=%s" % (_name(name, "states"), value))
@@ -50,15 +58,17 @@ def _integer(value: Any, what: str) -> int:
     try:
         return int(value.__index__())
     except AttributeError:
-        raise bad_argument("%s is %r, expected an integer, (lowest, highest) or a text" % (what, value)) from None
+        raise bad_argument("%s is %r, expected an integer" % (what, value)) from None
 
 
 def _list(texts: Optional[Sequence[str]], what: str) -> Any:
     """A list of texts that ends with NULL, or None."""
+    if texts is None:
+        return None
+    if not isinstance(texts, (list, tuple)):
+        raise TypeError("%s is %r, expected a list of texts" % (what, texts))
     if not texts:
         return None
-    if isinstance(texts, str):
-        raise bad_argument("%s is the text %r, expected a list of texts" % (what, texts))
     return (ctypes.c_char_p * (len(texts) + 1))(*[encoded(t, what) for t in texts], None)
 
 

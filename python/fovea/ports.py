@@ -105,18 +105,24 @@ def _shape_text(shape: Tuple[int, ...]) -> str:
 def as_array(value: Any, dtype: Any, name: str) -> Any:
     """An array of numpy: the value itself, its memory by the protocols of numpy and DLPack, or, for
     Python's numbers and lists, a new array of this dtype if it can hold them."""
+    if isinstance(value, np.ma.MaskedArray) and np.any(value.mask):
+        raise bad_argument("input '%s' has masked elements, which no tensor has" % name)
     if isinstance(value, np.ndarray):
         return value
     if value is None:
         raise bad_argument("input '%s' is None, expected an array" % name)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__") or isinstance(value, memoryview):
-        return np.asarray(value)
+        return _read(np.asarray, value, "as an array", name)
     if hasattr(value, "__dlpack__"):
-        try:
-            return np.from_dlpack(value)
-        except (AttributeError, BufferError, TypeError, RuntimeError) as e:
-            raise bad_argument("input '%s' cannot be read by DLPack: %s" % (name, e)) from e
+        return _read(np.from_dlpack, value, "by DLPack", name)
     return _of_numbers(value, dtype, name)
+
+
+def _read(function: Any, value: Any, how: str, name: str) -> Any:
+    try:
+        return function(value)
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as e:
+        raise bad_argument("input '%s' cannot be read %s: %s" % (name, how, e)) from e
 
 
 def _of_numbers(value: Any, dtype: Any, name: str) -> Any:

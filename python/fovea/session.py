@@ -1,7 +1,7 @@
 """Sessions: models that are compiled or loaded, and run."""
 import ctypes
 import threading
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import calls, library, options, source, states, values
 from .errors import bad_argument, report
@@ -139,13 +139,14 @@ class Session:
         return found[0] if len(found) == 1 else found
 
     def _wanted(self, output_names: Sequence[str]) -> List[str]:
-        if isinstance(output_names, str):
-            raise bad_argument("the names of outputs are the text %r, expected a list of names" % output_names)
-        for name in output_names:
-            if name not in self._place:
+        if isinstance(output_names, (str, bytes)) or not isinstance(output_names, Iterable):
+            raise bad_argument("the names of outputs are %r, expected a list of names" % (output_names,))
+        names = list(output_names)
+        for name in names:
+            if not isinstance(name, str) or name not in self._place:
                 raise bad_argument("there is no output %r; the model has %s" % (
                     name, ", ".join("'%s'" % v.name for v in self._outputs)))
-        return list(output_names)
+        return names
 
     def _run_plain(self, feed: Feeds) -> List[Any]:
         """Values of all outputs of a model that calls.Call can bind."""

@@ -10,6 +10,19 @@ X = np.ones((3, 2), np.float32)
 Z = np.ones(2, np.float32)
 
 
+class Refusing:
+    def __array__(self, dtype=None, copy=None):
+        raise ValueError("no")
+
+
+class Capsule:
+    def __dlpack__(self, **named):
+        return 3
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+
 class Feeds(Case):
     def setUp(self):
         self.session = fovea.Session(ADD, backend="interp")
@@ -29,6 +42,9 @@ class Feeds(Case):
         self.bad("is None", None)
         self.bad("no array", [[1, 2], [3]])
         self.bad("expected float32", object())
+        self.bad("has masked elements", np.ma.array(X, mask=X > 0))
+        self.bad("cannot be read as an array: no", Refusing())
+        self.bad("cannot be read by DLPack", Capsule())
 
     def test_shapes(self):
         self.bad("rank 2", X[0])
@@ -49,7 +65,7 @@ class Feeds(Case):
                            ([X, Z], "expected a dict"), ("x", "expected a dict")):
             self.refuses("FV_BAD_ARGUMENT", text, run, None, feed)
         for names, text in ((["q"], "no output 'q'; the model has 'y'"), ("y", "expected a list"), ([None], "no output None"),
-                            (["y", 3], "no output 3")):
+                            (["y", 3], "no output 3"), (3, "expected a list"), ([["y"]], "no output ['y']")):
             self.refuses("FV_BAD_ARGUMENT", text, run, names, {"x": X, "z": Z})
         self.assertEqual(run([], {"x": X, "z": Z}), [])
         self.refuses("FV_BAD_ARGUMENT", "3 inputs are given", self.session, X, Z, Z)
@@ -88,12 +104,13 @@ class Models(Case):
                               ({"backend": "gpu"}, "'gpu'"), ({"threads": -1}, "threads is -1"),
                               ({"threads": "4"}, "threads is '4'"), ({"threads": None}, "threads is None"),
                               ({"dims": {"n": 1.5}}, "dim 'n' is 1.5"), ({"dims": {"n": None}}, "dim 'n' is None"),
-                              ({"passes": "fold"}, "expected a list"), ({"enable": ["no-such"]}, "no-such"),
+                              ({"dims": {"n": (1, "x")}}, "dim 'n' is 'x'"), ({"enable": ["no-such"]}, "no-such"),
                               ({"target": "a\0b"}, "zero byte"), ({"relax": "all"}, "'all'")):
             with self.subTest(options):
                 self.refuses("FV_BAD_ARGUMENT", text, fovea.Session, ADD, **options)
         self.refuses("FV_BAD_MODEL", "no dim 'q'", fovea.Session, ADD, dims={"q": 1})
-        for options in ({"dims": {3: 1}}, {"target": 3}, {"no_such": 1}, {"states": {"x": None}}):
+        for options in ({"dims": {3: 1}}, {"target": 3}, {"no_such": 1}, {"states": {"x": None}}, {"dims": [1]},
+                        {"states": 3}, {"passes": "fold"}, {"enable": [3]}, {"tuning": []}):
             with self.subTest(options):
                 self.assertRaises(TypeError, fovea.Session, ADD, **options)
 

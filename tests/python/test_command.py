@@ -47,6 +47,12 @@ class Wheel(Case):
 class Libraries(Case):
     SCRIPT = "import fovea; fovea.Session(%r)"
 
+    def test_version(self):
+        for lib in (library.runtime(), library.compiler()):
+            self.assertEqual(lib.fv_version().decode(), fovea.version)
+        with open(os.path.join(PACKAGE, "pyproject.toml"), encoding="utf-8") as f:
+            self.assertIn('version = "%s"' % fovea.version, f.read())
+
     def test_not_found(self):
         for place in ("/no/such/folder", "/no/such/libfovea.so.0", ROOT, os.path.join(ROOT, "README.md")):
             done = python("-c", self.SCRIPT % ADD, FOVEA_LIBRARY=place)

@@ -534,6 +534,14 @@ static void is_refused(int status, fv_log *log, const char *what) {
     fv_log_clear(log);
 }
 
+Test(api, version) {
+    fv_artifact *a = NULL;
+    cr_assert_eq(fv_compile(model, NULL, NULL, &a), FV_OK);
+    cr_expect_str_eq(fv_version(), FV_VERSION);
+    cr_expect(strstr(fv_artifact_model(a)->producer, fv_version()) != NULL);
+    fv_artifact_free(a);
+}
+
 Test(api, nonsense_is_refused) {
     fv_artifact *a = (fv_artifact *)1;
     fv_log *log = fv_log_new();
