@@ -16,10 +16,13 @@ typedef struct fv_caches {
     int l1_bytes, l2_bytes, l3_bytes;
 } fv_caches;
 
-/* Properties of prefetches of panels: bytes that one prefetch loads, and the distances in bytes,
- * for several tiles per panel and for one. */
+/* Properties of prefetches of panels. */
 typedef struct fv_prefetches {
-    int line_bytes, bytes, single_bytes;
+    int line_bytes;          /* bytes that one prefetch loads */
+    int bytes, single_bytes; /* distances in bytes, for several tiles per panel and for one */
+    /* places in the next panel that a tile of few rows prefetches in turn, if weights come from
+     * memory; 0: it uses the distances above */
+    int streams;
 } fv_prefetches;
 
 typedef struct fv_processor {

@@ -64,6 +64,23 @@ func @main(%x: f32[9, 1, 192], %z: f32[1, 1536]) -> (%y, %b) {
 M
 ahead steps LSTM 2048
 ahead steps MatMul 131072
+# where a processor follows several streams of addresses, tiles of fewer rows than a whole one prefetch the next panel from several
+# places in turn, if weights come from memory
+truncate -s 44040192 huge.bin
+cat >huge.fvir <<'M'
+fovea-ir 1
+module "m"
+symbol n 1..64
+const @huge: f32[3072, 3584] = file "huge.bin" 0 44040192
+func @main(%x: f32[n, 3072]) -> (%y) {
+  %y = MatMul(%x, @huge)
+  return %y
+}
+M
+# streams PROCESSOR: how many prefetches of its kernels take places in turn
+streams() { "$fovea" compile huge.fvir --target=x86-64-v3 --processor="$1" --emit=kernels -q -o - | grep -c 'prefetch .*k mod'; }
+check "streams" 0 '^3$' streams zen3
+check "no streams" 1 '^0$' streams zen4
 # rows a multiple of 4 kB apart are copied where a processor gains by it
 model down <<'M'
 func @main(%x: f32[96, 9216]) -> (%y) {

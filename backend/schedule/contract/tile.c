@@ -67,7 +67,9 @@ enum { SMALL_PANELS = 4 };
  * arrive no earlier with it, and may be evicted from a first-level cache before they are read, so
  * for these `near` bytes are used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to
  * 113). Weights that all stay in the second-level cache become slower by any prefetch, since they
- * would be loaded into the first level twice. */
+ * would be loaded into the first level twice. A processor that follows several streams of addresses
+ * faster than one prefetches the next panel from several places in turn instead, if there are fewer
+ * rows than a tile has; the elements of a panel of floats take no arithmetic that would hide it. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_of(l->target);
@@ -81,6 +83,8 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     plan->far = !ahead                       ? 0
                 : weights > caches->l3_bytes ? p->prefetch.single_bytes
                                              : p->prefetch.bytes;
+    bool loaded = !c->panels.computed && !c->dot.group && !c->blocks.sum;
+    plan->streams = ahead && loaded && weights > caches->l3_bytes ? p->prefetch.streams : 0;
     int64_t steps = 1;
     const fv_expr *all = fv_all_steps(c);
     for (int i = 0; i < all->u.red.nvars && steps < p->outline_steps; i++)
@@ -227,6 +231,17 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at,
     fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
 }
 
+/* The row of the next panel that is prefetched while this row of its panel is read: the panel is
+ * divided into as many parts as there are streams, which are prefetched in turn. */
+static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
+    fv_kemit *e = t->e;
+    const int n = t->plan.streams;
+    const int64_t part = rows_of(&t->c->panels, steps_from(t->c, 0)) / n;
+    fv_expr *stream = binary(e, FV_X_FLOORMOD, row, integer(e, n)),
+            *at = binary(e, FV_X_FLOORDIV, row, integer(e, n));
+    return binary(e, FV_X_ADD, binary(e, FV_X_MUL, stream, integer(e, part)), at);
+}
+
 /* Emits the prefetches of step k of the sum, for a whole tile or a part of one. */
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
@@ -234,6 +249,12 @@ static void prefetch(fv_tile *t, bool whole) {
     int line = fv_processor_of(e->l->target)->prefetch.line_bytes /
                fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *row = row_now(t);
+    if (!whole && t->prefetch.whole && t->plan.streams) {
+        row = row_of_stream(t, row);
+        for (int c = 0; c < row_elements(t); c += line)
+            prefetch_from(t, t->prefetch.next, row, integer(e, c), 2);
+        return;
+    }
     for (int c = 0; c < row_elements(t); c += line)
         prefetch_from(t, t->panel, row, binary(e, FV_X_ADD, t->prefetch.ahead, integer(e, c)), 1);
     if (whole && t->prefetch.whole)

@@ -57,6 +57,7 @@ typedef struct fv_tile_plan {
      * once */
     int64_t depth;
     int64_t near, far; /* distances of prefetches in bytes; both 0: there are no prefetches */
+    int streams; /* places in the next panel that an incomplete tile prefetches in turn, or 0 */
     /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
      * `depth` steps at a time; false: each tile computes b as it reads it */
     bool unpacks;
