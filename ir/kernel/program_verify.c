@@ -6,6 +6,7 @@
 #include "ir/graph/state.h"
 #include "ir/kernel/program_fit.h"
 #include "ir/kernel/program_heap.h"
+#include "ir/kernel/program_memory.h"
 #include "ir/kernel/program_protocol.h"
 #include "ir/kernel/verifier.h"
 #include "ir/kernel/verify.h"
@@ -44,29 +45,6 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     return true;
 }
 
-/* Is the buffer empty, or of such a size or offset that no run can have it? Such sizes are sums
- * that saturated. */
-static bool is_nowhere(const fv_buf *b) {
-    const int64_t far = INT64_C(1) << 62;
-    int64_t n;
-    return (fv_x_is_int(b->bytes, &n) && (n <= 0 || n >= far)) ||
-           (fv_x_is_int(b->offset, &n) && n >= far);
-}
-
-/* Do two buffers of the workspace overlap? Only offsets and sizes that are constants are
- * compared. */
-static bool overlap(const fv_buf *a, const fv_buf *b) {
-    int64_t at[2], n;
-    if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_nowhere(a) ||
-        is_nowhere(b))
-        return false;
-    if (!fv_x_is_int(a->offset, &at[0]) || !fv_x_is_int(b->offset, &at[1]))
-        return fv_x_equal(a->offset, b->offset);
-    int first = at[1] < at[0];
-    const fv_buf *lower = first ? b : a;
-    return at[0] == at[1] || (fv_x_is_int(lower->bytes, &n) && at[!first] - at[first] < n);
-}
-
 /* Checks that a buffer that a kernel writes overlaps none of its other buffers, which consumers
  * rely on. */
 static bool check_overlaps(fv_kverifier *v, const fv_stmt *s) {
@@ -74,7 +52,7 @@ static bool check_overlaps(fv_kverifier *v, const fv_stmt *s) {
     for (int i = 0; i < k->nbufs; i++)
         for (int j = 0; j < i; j++)
             if ((k->bufs[i]->role != FV_BUF_IN || k->bufs[j]->role != FV_BUF_IN) &&
-                overlap(s->call.args[i], s->call.args[j]))
+                fv_bufs_overlap(s->call.args[i], s->call.args[j]))
                 return fv_kv_illegal(v, "'%s' and '%s' overlap in the workspace, and are written",
                                      s->call.args[j]->name, s->call.args[i]->name);
     return true;
@@ -407,7 +385,7 @@ static bool check_program(fv_kverifier *v) {
     v->protocol.used = fv_program_has_protocol(v->program);
     v->where = "program";
     return check_kernels(v) && check_plan(v) && check_ports(v) && check_query(v) && check_run(v) &&
-           fv_kv_heap(v) && fv_kv_fits(v);
+           fv_kv_heap(v) && fv_kv_memory_lasts(v) && fv_kv_fits(v);
 }
 
 bool fv_program_verify(fv_session *s, const fv_program *p) {

@@ -1,7 +1,8 @@
 /* planted.c - faults of passes, of steps of lowering, of schedules and of the plan of memory, which
  * are linked into a command for tests in front of what they are faults of. FV_PLANTED names the one
  * that happens. The test of `opt --bisect` finds those called after a pass or a step: "share",
- * "join", ...; tests/tools/planted.sh checks that wrong forms, orders and layouts do not pass. */
+ * "join", ...; tests/tools/planted.sh checks that wrong forms, orders, layouts and places in the
+ * workspace do not pass. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,6 +188,15 @@ void __wrap_fv_reuse_memory(fv_lowerer *l) {
     if (is_planted("memory"))
         abort();
     __real_fv_reuse_memory(l);
+}
+
+/* The last buffer is where the first one is. */
+void __real_fv_place_buffers(fv_lowerer *l, fv_storage **list, int n);
+void __wrap_fv_place_buffers(fv_lowerer *l, fv_storage **list, int n);
+void __wrap_fv_place_buffers(fv_lowerer *l, fv_storage **list, int n) {
+    __real_fv_place_buffers(l, list, n);
+    if (is_planted("place") && n)
+        list[n - 1]->buf->offset = list[0]->buf->offset;
 }
 
 /* ---- layouts: constants are not where the kernel reads them ---- */

@@ -1,6 +1,7 @@
-# Wrong forms, orders of sums and layouts do not pass. Forms: the verifier derives them again after each step that comes after `form`, and
-# refuses a text that states another one. Orders: the verifier derives them after the step `order`. Layouts: constants that are not where a
-# kernel reads them give other results than the naive schedule. The command is one with faults linked in (planted.c).
+# Wrong forms, orders of sums, layouts and places in the workspace do not pass. Forms: the verifier derives them again after each step that
+# comes after `form`, and refuses a text that states another one. Orders: the verifier derives them after the step `order`. Layouts:
+# constants that are not where a kernel reads them give other results than the naive schedule. Places: the verifier of programs sees that a
+# value is overwritten. The command is one with faults linked in (planted.c).
 . "$(dirname "$0")/lib.sh"
 
 # numbers N: some, the same each time
@@ -54,6 +55,17 @@ func @main(%x: f32[n, 3, 8]) -> (%y) {
   %t = Transpose(%x) {perm = [1, 2, 0]}
   %y = Neg(%t)
   return %y
+}
+M
+model chain <<'M'
+func @main(%x: f32[n, 24], %w: f32[24, 24], %v: f32[24, 8]) -> (%y, %z) {
+  %a = MatMul(%x, %w)
+  %b = MatMul(%a, %w)
+  %c = MatMul(%b, %w)
+  %d = MatMul(%c, %w)
+  %y = Add(%d, %a)
+  %z = MatMul(%a, %v)
+  return %y, %z
 }
 M
 model map <<'M'
@@ -130,6 +142,10 @@ for pair in contract:chains contract:parts each:chains each:parts attention:chai
     check "$m: order $order" 3 "step 'order' of lowering broke an order" plant "order $order after order" compiled $m
 done
 check "contract: the order that it has" 0 'as contract' plant "order chain after order" compiled contract
+
+# ---- the workspace ----
+check "chain: legal" 0 'work at' "$fovea" compile chain.fvir -q --emit=kernels -o -
+check "chain: place" 1 "'a' is read after 'c', which overlaps it, was written" plant place "$fovea" compile chain.fvir -q --emit=kernels -o -
 
 # ---- layouts ----
 # result FOLDER MODEL OPTION...: the result of one run on inputs of one seed; a run that fails has none
