@@ -32,7 +32,7 @@ static void note_interrupt(int signal) {
  * more often. The others are times in nanoseconds: of one step of long instructions, of one step of
  * work in Fovea, and from which on it is asked how much of the time the process was running. */
 #ifdef __SANITIZE_ADDRESS__
-enum { SLOWER = 20 }; /* by how much the checks of memory can slow a script down */
+enum { SLOWER = 10 }; /* by how much the checks of memory can slow a script down */
 #else
 enum { SLOWER = 1 };
 #endif
