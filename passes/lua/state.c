@@ -165,7 +165,7 @@ const volatile int32_t *fv_lua_interrupt(void) {
 
 double fv_lua_seconds(lua_State *L) {
     const fv_lua *l = fv_lua_of(L);
-    return 1e-9 * WORK_STEP * (double)(l->o.steps - l->use.steps);
+    return 1e-9 * (double)WORK_STEP * (double)(l->o.steps - l->use.steps);
 }
 
 size_t fv_lua_room(lua_State *L) {
