@@ -152,6 +152,8 @@ bool fv_term_as_attr(fv_build *e, const fv_attr_def *d, fv_term t, fv_attr *out)
         *out = fv_attr_int(m, d->name, t.elem);
     else if (t.kind == FV_TERM_ELEM && d->kind == FV_ATTR_TYPE)
         *out = fv_attr_elem(m, d->name, t.elem);
+    else if (d->kind == FV_ATTR_INT && t.kind == FV_TERM_DIM && fv_dim_is_const(t.dim))
+        *out = fv_attr_int(m, d->name, t.dim->value); /* a double would round it */
     else if (d->kind == FV_ATTR_INT && fv_term_as_number(t, &v) && fv_is_whole(v))
         *out = fv_attr_int(m, d->name, fv_whole(v));
     else if (d->kind == FV_ATTR_FLOAT && fv_term_as_number(t, &v))
