@@ -1,6 +1,6 @@
 # needs: shared
-# Bits are equal among consumers, with every compiler in turn: attention layers and the dates model (for a quarter of the
-# targets, in turn), and one of the standard's tests for each operator (for an eighth of them); FOVEA_ALL=1: for all.
+# Bits are equal among consumers, with every compiler in turn: attention layers and the dates model (for a fifth of the
+# targets, in turn), and one of the standard's tests for each operator (for an eleventh of them); FOVEA_ALL=1: for all.
 # tests/matrix/run does all of it.
 # Usage: matrix.sh BUILD
 set -u

@@ -10,4 +10,4 @@ for p in python3 /usr/bin/python3; do
 done
 [ -n "$python" ] || echo "skipped: no python has the package onnx, its checker is not asked"
 [ -n "${FOVEA_ORT:-}" ] || echo "skipped: FOVEA_ORT names no library, ONNX Runtime is not asked"
-"${python:-python3}" "$(dirname "$0")/writing.py" "$1/tools/fovea" "$FOVEA_SHARED" "${SAMPLE:-12}" "${FOVEA_ORT:-}"
+"${python:-python3}" "$(dirname "$0")/writing.py" "$1/tools/fovea" "$FOVEA_SHARED" "${SAMPLE:-20}" "${FOVEA_ORT:-}"

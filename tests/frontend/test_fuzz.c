@@ -99,7 +99,7 @@ Test(fuzz, built_in) {
            "w3 = Constant() value=f32[4, 4]{1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16}\n"
            "m = Clip(x, \"\", lo)  lo = Constant() value_float=0.5\n");
     cr_expect(import(model.s, model.n));
-    mistreat(model.s, model.n, model.n, 20000, 1);
+    mistreat(model.s, model.n, model.n, (int)sample_rounds(20000, 4000), 1);
     fv_session_free(s);
 }
 
@@ -128,7 +128,7 @@ static void mistreat_shared(const char *name) {
     char *bytes = shared_file(name, &n);
     if (!bytes)
         cr_skip_test("%s is not there", name);
-    mistreat(bytes, n, 500, 1000, n);
+    mistreat(bytes, n, (size_t)sample_rounds(500, 200), (int)sample_rounds(1000, 250), n);
     free(bytes);
 }
 

@@ -25,8 +25,8 @@
 enum { MAX_JOBS = 64, MAX_TARGETS = 16, SECONDS = 1500 };
 enum {
     /* --quick: of so many targets one is tried, of a model that is named and behind --cover */
-    APART = 4,
-    APART_COVERING = 8
+    APART = 5,
+    APART_COVERING = 11
 };
 
 typedef struct options {
