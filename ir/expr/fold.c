@@ -118,6 +118,21 @@ bool fv_x_value(const fv_expr *x, fv_x_variable *of, void *user, int64_t *value)
            fv_fold_ints((fv_elem)x->arg[0]->type.elem, (fv_expr_op)x->op, p, q, value);
 }
 
+typedef struct known_variable {
+    const fv_var *v;
+    int64_t i;
+} known_variable;
+
+static bool is_known(void *user, const fv_var *v, int64_t *value) {
+    const known_variable *known = user;
+    *value = known->i;
+    return v == known->v;
+}
+
+bool fv_x_value_at(const fv_expr *x, const fv_var *v, int64_t i, int64_t *value) {
+    return fv_x_value(x, is_known, &(known_variable){v, i}, value);
+}
+
 /* ---- intervals ---- */
 
 typedef struct range {

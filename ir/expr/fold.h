@@ -17,6 +17,8 @@ typedef bool fv_x_variable(void *user, const fv_var *v, int64_t *value);
  * reads memory, or it depends on an unknown variable. The time is proportional to the number of
  * paths in x. */
 bool fv_x_value(const fv_expr *x, fv_x_variable *of, void *user, int64_t *value) FV_MUST_USE;
+/* The same where v is i, and no other variable is known. */
+bool fv_x_value_at(const fv_expr *x, const fv_var *v, int64_t i, int64_t *value) FV_MUST_USE;
 
 /* A simpler expression with the same value; NULL: there is none. */
 fv_expr *fv_fold_un(fv_arena *a, fv_expr_op op, fv_expr *x);

@@ -28,14 +28,14 @@ static void note_interrupt(int signal) {
     interrupted = 1;
 }
 
-/* LARGE: allocations from this size on count as steps. OFTEN: states from this size on are checked
- * more often. The others are times in nanoseconds: of one step of long instructions, of one step of
- * work in Fovea, and from which on it is asked how much of the time the process was running. */
 #ifdef __SANITIZE_ADDRESS__
 enum { SLOWER = 10 }; /* by how much the checks of memory can slow a script down */
 #else
 enum { SLOWER = 1 };
 #endif
+/* LARGE: allocations from this size on count as steps. OFTEN: states from this size on are checked
+ * more often. The others are times in nanoseconds: of one step of long instructions, of one step of
+ * work in Fovea, and from which on it is asked how much of the time the process was running. */
 enum { LARGE = 4096, OFTEN = 16 << 20 };
 enum { LONG_STEP = 100 * SLOWER, WORK_STEP = 1000 * SLOWER, PAUSE = 1000000 };
 

@@ -120,7 +120,7 @@ static void try_some(const char *s) {
     static text t;
     cut(&t, s);
     size_t all = t.nlines * LINE_CHANGES + t.nwords * WORD_CHANGES,
-           some = (size_t)sample_rounds(6, 2);
+           some = (size_t)sample_rounds(sample_is_all() ? 12 : 6, 2);
     uint64_t seed = sample_seed(1);
     for (size_t i = 0; i < all && i < some; i++) {
         size_t which = some < all ? (i * all + (size_t)(seed * 7919 % all)) / some % all : i;

@@ -63,24 +63,13 @@ static bool offset_of(fv_dims *t, const fv_expr *load, int n, const fv_var *cons
 
 /* ---- constants that are side by side ---- */
 
-typedef struct column_at {
-    const fv_var *column;
-    int64_t j;
-} column_at;
-
-static bool is_column(void *user, const fv_var *v, int64_t *value) {
-    const column_at *at = user;
-    *value = at->j;
-    return v == at->column;
-}
-
 /* The load of the constant that contains column j: `w[k, j] if j < 8 else v[k, j - 8] if ...`.
  * NULL: a condition depends on something else than the column, or no constant contains it. */
 static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j) {
     int64_t here;
     while (x->op == FV_X_GUARD) {
         int rank = x->u.buf->rank;
-        if (!fv_x_value(x->arg[rank], is_column, &(column_at){column, j}, &here))
+        if (!fv_x_value_at(x->arg[rank], column, j, &here))
             return NULL;
         if (here)
             return x;

@@ -6,7 +6,8 @@
  *
  * map: rows are tasks (several rows a task if they are short), and the last axis is a vector loop.
  * Reductions that do not depend on it are computed once per row, as softmax and the norms need, and
- * by several chains if they run over contiguous elements:
+ * by several chains if they run over contiguous elements. The vector loop is divided where a
+ * condition on its index alone changes (pieces.c):
  *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body
  * Each sum of several short rows of a task is computed before the next sum:
  *     for i: m[i] = max k: ...    for i: s[i] = sum k: ...    for i: vector j: y[i, j] = body */

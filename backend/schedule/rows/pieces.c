@@ -9,39 +9,28 @@
  * length of a piece; of shorter ones, vectors that end within them cost more than conditions. */
 enum { CONDITIONS = 64, LONG = 4096, LEAST = 16 };
 
-typedef struct position {
-    const fv_var *v;
-    int64_t i;
-} position;
-
-static bool value_of(void *user, const fv_var *v, int64_t *value) {
-    const position *p = user;
-    *value = p->i;
-    return v == p->v;
-}
-
-static bool is_condition(const fv_expr *x, position *p) {
+static bool is_condition(const fv_expr *x, const fv_var *v) {
     int64_t value;
     bool compares = x->op == FV_X_LT || x->op == FV_X_LE || x->op == FV_X_EQ || x->op == FV_X_NE;
-    return compares && x->type.lanes == 1 && fv_x_value(x, value_of, p, &value);
+    return compares && x->type.lanes == 1 && fv_x_value_at(x, v, 0, &value);
 }
 
 /* Collects conditions on v alone; returns their number, at most CONDITIONS. */
-static int conditions_of(fv_arena *a, const fv_expr *body, position *p, const fv_expr **list) {
+static int conditions_of(fv_arena *a, const fv_expr *body, const fv_var *v, const fv_expr **list) {
     int n = 0;
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(a, body); n < CONDITIONS && (x = fv_x_next(&v));)
-        if (is_condition(x, p))
+    for (fv_x_visitor w = fv_x_visit(a, body); n < CONDITIONS && (x = fv_x_next(&w));)
+        if (is_condition(x, v))
             list[n++] = x;
     return n;
 }
 
-/* The conditions that hold, as bits. */
-static uint64_t which_hold(int n, const fv_expr *const *list, position *p) {
+/* The conditions that hold where v is at, as bits. */
+static uint64_t which_hold(int n, const fv_expr *const *list, const fv_var *v, int64_t at) {
     uint64_t bits = 0;
     int64_t value = 0;
     for (int i = 0; i < n; i++)
-        if (fv_x_value(list[i], value_of, p, &value) && value)
+        if (fv_x_value_at(list[i], v, at, &value) && value)
             bits |= UINT64_C(1) << i;
     return bits;
 }
@@ -50,19 +39,18 @@ fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v
     const fv_row_pieces none = {0};
     fv_row_pieces pieces = {.n = 1};
     const fv_expr *list[CONDITIONS];
-    position p = {v, 0};
     int64_t length = fv_dim_is_const(v->dim) ? v->dim->value : 0;
     if (length < 2 * LEAST || length > LONG)
         return none;
-    int n = conditions_of(a, body, &p, list);
-    uint64_t before = which_hold(n, list, &p);
-    for (p.i = 1; n && p.i < length; p.i++) {
-        uint64_t now = which_hold(n, list, &p);
+    int n = conditions_of(a, body, v, list);
+    uint64_t before = which_hold(n, list, v, 0);
+    for (int64_t i = 1; n && i < length; i++) {
+        uint64_t now = which_hold(n, list, v, i);
         if (now == before)
             continue;
         if (pieces.n == FV_MOST_PIECES)
             return none;
-        pieces.start[pieces.n++] = p.i;
+        pieces.start[pieces.n++] = i;
         before = now;
     }
     pieces.start[pieces.n] = length;
