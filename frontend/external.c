@@ -65,8 +65,12 @@ static const char *resolve(fv_tensor_reader *r, const Onnx__TensorProto *t, cons
         bad(r, t, "must be a path inside the model's folder:", location);
         return NULL;
     }
-    if (!r->folder || !realpath(r->folder, folder)) {
-        bad(r, t, "the model has no folder to look for", location);
+    if (!r->folder) {
+        bad(r, t, "a model in memory has no folder to read from; say the folder of", location);
+        return NULL;
+    }
+    if (!realpath(r->folder, folder)) {
+        bad(r, t, fv_printf(r->arena, "%s: the folder", strerror(errno)), r->folder);
         return NULL;
     }
     if (!realpath(fv_printf(r->arena, "%s/%s", folder, location), file)) {

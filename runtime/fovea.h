@@ -183,12 +183,27 @@ typedef struct fv_compile_options {
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log,
                fv_artifact **out) FV_ANSWER;
 
+/* Compiles a model in memory, as fv_compile does.
+ *  data    what a file for fv_compile would contain, `size` bytes. They are not copied: they must
+ *          stay as they are until the artifact is freed
+ *  name    a name for messages, such as "model.onnx"; the name of an ONNX model is derived from it
+ *  folder  the folder of the files with external data, which must be in it; NULL: a model that has
+ *          external data is refused
+ * Returns as fv_compile; FV_BAD_ARGUMENT: data, name or out is NULL. */
+int fv_compile_bytes(const void *data, size_t size, const char *name, const char *folder,
+                     const fv_compile_options *o, fv_log *log, fv_artifact **out) FV_ANSWER;
+
 /* Compiles to files. The suffix of `out` decides the kind: .so .o .a .c .ll .s; a folder (ends in
  * `/`): C with Makefile and self-test; .fvir: graph IR; .fvk: kernels and host program. The last
  * two have their larger constants in a second file, `out`.bin. `o->backend` is ignored.
  *  Returns as fv_compile. After a failure no new file is left, and no old file is lost. */
 int fv_compile_file(const char *path, const char *out, const fv_compile_options *o,
                     fv_log *log) FV_ANSWER;
+
+/* Compiles a model in memory to files: as fv_compile_file, with the model as for fv_compile_bytes.
+ * The bytes are not used any more when it returns. */
+int fv_compile_bytes_file(const void *data, size_t size, const char *name, const char *folder,
+                          const char *out, const fv_compile_options *o, fv_log *log) FV_ANSWER;
 
 #ifdef __cplusplus
 }

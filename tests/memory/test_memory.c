@@ -95,6 +95,15 @@ static int compile(const work *w, fv_log *log) {
     return status;
 }
 
+static int compile_bytes(const work *w, fv_log *log) {
+    fv_compile_options o = {.size = sizeof o, .backend = w->backend, .level = '1'};
+    fv_artifact *a = NULL;
+    int status = fv_compile_bytes(text, sizeof text - 1, "b", NULL, &o, log, &a);
+    cr_assert_eq(status == FV_OK, a != NULL, "%s: status %d and an artifact", w->name, status);
+    fv_artifact_free(a);
+    return status;
+}
+
 static int write_file(const work *w, fv_log *log) {
     fv_compile_options o = {.size = sizeof o, .level = '1', .weights = w->weights};
     return fv_compile_file(in_folder("m.fvir"), in_folder(w->out), &o, log);
@@ -180,6 +189,10 @@ Test(memory, compile_generated_c) {
     if (system("command -v cc >/dev/null 2>&1"))
         cr_skip_test("no cc");
     some(&(work){"C", compile, FV_BACKEND_C}, 2, NULL);
+}
+
+Test(memory, compile_from_memory) {
+    all(&(work){"bytes", compile_bytes, FV_BACKEND_INTERP}, NULL);
 }
 
 /* More of everything; the model of examples/. */

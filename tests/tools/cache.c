@@ -207,6 +207,24 @@ Test(cache, content) {
     cr_expect_eq(files(".model", NULL, 0), 1);
 }
 
+/* Bytes in memory are known by their content and that of their external files. */
+Test(cache, bytes) {
+    char text[1000];
+    FILE *f = fopen(in("small/m.fvir"), "r");
+    cr_assert(f);
+    const fv_driver_bytes bytes = {text, fread(text, 1, sizeof text, f), in("small")};
+    fclose(f);
+    const fv_driver_options o = {.bytes = &bytes};
+    cr_expect_eq(compile_with("m.fvir", o, SMALL, 1).how, MISS);
+    cr_expect_eq(compile_with("m.fvir", o, SMALL, 1).how, BY_CONTENT);
+    cr_expect_eq(compile_with("other", o, SMALL, 1).how, MISS, "the name is that of the model");
+    cr_expect_eq(files(".path", NULL, 0), 0);
+    put_weights(in("small/w.bin"), SMALL, 2);
+    rest();
+    cr_expect_eq(compile_with("m.fvir", o, SMALL, 2).how, MISS);
+    cr_expect_eq(compile_with("m.fvir", o, SMALL, 2).how, BY_CONTENT);
+}
+
 /* Same path, same size: what counts is what is in it. */
 Test(cache, changes) {
     expect(MISS, in("small"), SMALL, 1);

@@ -11,7 +11,8 @@
 
 typedef struct job {
     fv_session *session;
-    const char *path;
+    const char *path;             /* of the model; of a model in memory: its name */
+    const fv_driver_bytes *bytes; /* a model in memory; NULL: it is in a file */
     fv_log *log;
     fv_compile_options o;
     fv_driver_options driver;
@@ -41,6 +42,7 @@ static int check_options(job *j, bool here) {
     j->pipeline.verify = o->verify != 0;
     const char *why = "";
     j->driver = (fv_driver_options){
+        .bytes = j->bytes,
         .target.of = fv_driver_target(j->session, fv_arena_new(j->session), o->target, here, &why),
         .target.given = o->target != NULL,
         .dims.given = o->dims,
@@ -90,15 +92,16 @@ static int status_of(const job *j) {
         if (m->severity == FV_ERROR && !strncmp(m->text, "internal error", 14))
             return FV_INTERNAL;
     const char *tuning = j->driver.tuning.path;
-    return access(j->path, R_OK) || (tuning && access(tuning, R_OK)) ? FV_BAD_FILE : FV_BAD_MODEL;
+    bool unread = !j->bytes && access(j->path, R_OK);
+    return unread || (tuning && access(tuning, R_OK)) ? FV_BAD_FILE : FV_BAD_MODEL;
 }
 
 /* Runs `work` in a new session, with a door and these options, and copies the messages to the log.
- * If `keep` is set and it succeeds, the session stays open in j->session. */
-static int with_session(job *j, const char *path, const fv_compile_options *o, bool here,
-                        fv_log *log, int (*work)(job *j, void *arg), void *arg, bool keep) {
+ * The members path, bytes and log of j are set. If `keep` is set and it succeeds, the session stays
+ * open in j->session. */
+static int with_session(job *j, const fv_compile_options *o, bool here,
+                        int (*work)(job *j, void *arg), void *arg, bool keep) {
     fv_door door;
-    *j = (job){.path = path, .log = log};
     if (!read_options(o, &j->o))
         return bad_option(j, "options are not those of this library:", "size");
     fv_session *s = fv_session_new();
@@ -106,7 +109,7 @@ static int with_session(job *j, const char *path, const fv_compile_options *o, b
     if (!s)
         return FV_NO_MEMORY;
     if (FV_DOOR_OPEN(s, &door)) {
-        fv_log_add(log, "%s: error: %s", path, fv_session_left(s, &(fv_left){0}));
+        fv_log_add(j->log, "%s: error: %s", j->path, fv_session_left(s, &(fv_left){0}));
         int left = fv_session_is_broken(s) ? FV_INTERNAL : FV_NO_MEMORY;
         fv_artifact_free(j->made.artifact);
         fv_session_free(s);
@@ -115,7 +118,7 @@ static int with_session(job *j, const char *path, const fv_compile_options *o, b
     int status = check_options(j, here);
     if (!status)
         status = work(j, arg);
-    fv_driver_log(s, log);
+    fv_driver_log(s, j->log);
     fv_door_close(s, &door);
     if (status || !keep)
         fv_session_free(s);
@@ -133,19 +136,34 @@ static int make_artifact(job *j, void *arg) {
                : status_of(j);
 }
 
+static int compile(job *j, const fv_compile_options *o, fv_artifact **out) {
+    int status = with_session(j, o, true, make_artifact, NULL, true);
+    if (status)
+        return status;
+    j->made.artifact->release = free_session;
+    j->made.artifact->owner = j->session;
+    *out = j->made.artifact;
+    return FV_OK;
+}
+
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out) {
-    job j;
+    job j = {.path = path, .log = log};
     if (out)
         *out = NULL;
     if (!path || !out)
         return fv_log_missing(log, path ? "out" : "path");
-    int status = with_session(&j, path, o, true, log, make_artifact, NULL, true);
-    if (status)
-        return status;
-    j.made.artifact->release = free_session;
-    j.made.artifact->owner = j.session;
-    *out = j.made.artifact;
-    return FV_OK;
+    return compile(&j, o, out);
+}
+
+int fv_compile_bytes(const void *data, size_t size, const char *name, const char *folder,
+                     const fv_compile_options *o, fv_log *log, fv_artifact **out) {
+    const fv_driver_bytes bytes = {data, size, folder};
+    job j = {.path = name, .bytes = &bytes, .log = log};
+    if (out)
+        *out = NULL;
+    if (!data || !name || !out)
+        return fv_log_missing(log, !data ? "data" : !name ? "name" : "out");
+    return compile(&j, o, out);
 }
 
 static fv_weights_kind weights_of(const fv_compile_options *o) {
@@ -166,8 +184,17 @@ static int write_file(job *j, void *arg) {
 }
 
 int fv_compile_file(const char *path, const char *out, const fv_compile_options *o, fv_log *log) {
-    job j;
+    job j = {.path = path, .log = log};
     if (!path || !out)
         return fv_log_missing(log, path ? "out" : "path");
-    return with_session(&j, path, o, false, log, write_file, (void *)(uintptr_t)out, false);
+    return with_session(&j, o, false, write_file, (void *)(uintptr_t)out, false);
+}
+
+int fv_compile_bytes_file(const void *data, size_t size, const char *name, const char *folder,
+                          const char *out, const fv_compile_options *o, fv_log *log) {
+    const fv_driver_bytes bytes = {data, size, folder};
+    job j = {.path = name, .bytes = &bytes, .log = log};
+    if (!data || !name || !out)
+        return fv_log_missing(log, !data ? "data" : !name ? "name" : "out");
+    return with_session(&j, o, false, write_file, (void *)(uintptr_t)out, false);
 }

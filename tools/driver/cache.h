@@ -84,7 +84,7 @@ bool fv_cache_recall(fv_cache *c, const char *path, fv_digest *key) FV_MUST_USE;
  * would show in its state. */
 void fv_cache_settle(fv_cache *c, const char *path);
 /* Collects the files that were mapped after `before`, with a hash of their content. `first` is
- * hashing the model's own file. False: a file changes meanwhile. */
+ * hashing the model's own file; NULL: the model is in memory. False: a file changes meanwhile. */
 bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first,
                     fv_model_files *out) FV_MUST_USE;
 /* Are the states of all files the same as when they were read? */
@@ -103,10 +103,8 @@ void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *e
 
 /* The parts of an entry besides weights and code. */
 typedef struct fv_cache_item {
-    /* the entry is not stored if these files have changed; NULL: the model was not read from
-     * files */
-    const fv_model_files *files;
-    const char *text; /* the text of the program before it is expanded */
+    const fv_model_files *files; /* the entry is not stored if these files have changed */
+    const char *text;            /* the text of the program before it is expanded */
     const void *object;
     size_t object_bytes;
     /* the last message that was reported before this model was read; NULL: none */

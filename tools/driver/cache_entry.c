@@ -312,7 +312,7 @@ bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
     place_sections(&h, w, small);
     await_weights(w);
     /* a file has changed, so the weights may be a mixture */
-    if (item->files && !fv_cache_unchanged(item->files))
+    if (!fv_cache_unchanged(item->files))
         return false;
     errno = w->error;
     if (w->error || !write_rest(w, &h, small) || !finish(w, path, &state))

@@ -151,6 +151,7 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     fv_pack_number(&t, o->dims.are_values);
     fv_pack_text(&t, o->work.script);
     fv_pack_text(&t, o->name);
+    fv_pack_number(&t, o->bytes != NULL); /* the path `-` is then a name, not standard input */
     fv_pack_text(&t, fv_path_name(path)); /* the name of a model is derived from that of its file */
     c->base = fv_digest_of(t.s, t.n);
     return true;

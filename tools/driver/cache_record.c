@@ -113,14 +113,14 @@ bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first, fv
         const fv_mapping *m = out->file[i];
         fv_digest d;
         struct stat st;
-        fv_hashing *h = i == 0 ? first : fv_hash_file(c->arena, m->path);
+        fv_hashing *h = i == 0 && first ? first : fv_hash_file(c->arena, m->path);
         if (!fv_hash_wait(h, &d, &st) || !same_state(&st, &m->stat))
             return false;
         fv_pack_bytes(&t, &d, sizeof d);
         out->settled &= at_rest(m->path, &m->stat, c->begun);
     }
     out->content = fv_digest_of(t.s ? t.s : "", t.n);
-    return out->n > 0;
+    return true;
 }
 
 bool fv_cache_unchanged(const fv_model_files *f) {

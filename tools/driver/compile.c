@@ -21,6 +21,7 @@ typedef struct job {
     fv_backend_kind backend;
     const fv_driver_watch *watch;
     fv_compiled *out;
+    bool in_memory;       /* whether the model was not read from the file at `path` */
     struct timespec mark; /* end of the last phase whose time was measured */
     char level;
     const fv_message *before; /* the last message that was reported before this model was read */
@@ -110,20 +111,19 @@ static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files
     item.object = fv_driver_object(j->out->artifact, &item.object_bytes);
     bool kept = fv_cache_store(c, w, key, &item);
     fv_door_close(j->session, &door);
-    if (kept && files)
+    if (kept && !j->in_memory)
         remember(j, c, key, files);
 }
 
-/* Compiles the model and stores it in the cache. files NULL: the model came from standard input. If
- * it cannot be stored, the compilation still succeeds. */
+/* Compiles the model and stores it in the cache. If it cannot be stored, the compilation still
+ * succeeds. */
 static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
                              const fv_model_files *files) {
     fv_text text = {.arena = c->arena};
     if (!lower_model(j))
         return false;
     fv_program_print(&text, j->out->program);
-    fv_cache_writing *w =
-        !files || fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
+    fv_cache_writing *w = fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
     bool made = make_code(j);
     if (made && w && !(j->o->work.script && *j->o->work.script_varies))
         keep(j, c, key, files, w, text.s);
@@ -132,29 +132,39 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
     return made;
 }
 
+/* Finds the files that the model was read from, and a hash of its content: of these files and of
+ * the bytes in memory. False: a file changes meanwhile. */
+static bool find_content(const job *j, fv_cache *c, const fv_mapping *before, fv_hashing *first,
+                         fv_model_files *out) {
+    if (!fv_cache_files(c, before, first, out) || (!j->in_memory && !out->n))
+        return false;
+    if (j->in_memory) {
+        const fv_digest both[2] = {fv_digest_of(j->out->source.bytes, j->out->source.nbytes),
+                                   out->content};
+        out->content = fv_digest_of(both, sizeof both);
+    }
+    return true;
+}
+
 /* Compiles the model, or loads it from the cache. Only models that were read as graphs are stored,
  * not texts of programs or definitions. */
 static bool compile_through(job *j, fv_cache *c) {
-    bool input = !strcmp(j->path, "-");
     fv_model_files files;
     fv_digest key;
-    if (!input && recall(j, c))
+    if (!j->in_memory && recall(j, c))
         return true;
-    fv_cache_settle(c, j->path);
+    fv_cache_settle(c, j->in_memory ? "" : j->path);
     const fv_mapping *before = fv_mappings(j->session);
-    fv_hashing *hashing = input ? NULL : fv_hash_file(c->arena, j->path);
+    fv_hashing *hashing = j->in_memory ? NULL : fv_hash_file(c->arena, j->path);
     if (!read_model(j))
         return false;
-    bool known = j->out->source.module && (input || fv_cache_files(c, before, hashing, &files));
-    if (!known)
+    if (!j->out->source.module || !find_content(j, c, before, hashing, &files))
         return lower_model(j) && make_code(j);
-    if (input)
-        files.content = fv_digest_of(j->out->source.bytes, j->out->source.nbytes);
     key = fv_cache_key(c, &files.content);
     j->out->read_ms += fv_lap(&j->mark);
     if (!is_found(j, c, &key, true))
-        return compile_and_keep(j, c, &key, input ? NULL : &files);
-    if (!input)
+        return compile_and_keep(j, c, &key, &files);
+    if (!j->in_memory)
         remember(j, c, &key, &files);
     return true;
 }
@@ -190,6 +200,7 @@ bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options 
                        fv_backend_kind backend, const fv_driver_watch *watch, fv_compiled *out) {
     job j = {.session = s,
              .path = path,
+             .in_memory = o->bytes || !strcmp(path, "-"),
              .o = o,
              .backend = backend,
              .watch = watch,

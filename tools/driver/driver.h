@@ -33,6 +33,14 @@ typedef struct fv_driver_dims {
     const char *const *states; /* --state, NULL terminated */
 } fv_driver_dims;
 
+/* A model in memory, whose bytes must not change while the session lives. Its path is only a name
+ * for messages, from which the name of the model is derived. */
+typedef struct fv_driver_bytes {
+    const void *data; /* the content of a file of any kind that can be compiled */
+    size_t size;
+    const char *folder; /* folder of external data and side files; NULL: there are none */
+} fv_driver_bytes;
+
 /* Schedules of kernels that replace the default ones. */
 typedef struct fv_driver_schedules {
     const char *path; /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
@@ -75,6 +83,7 @@ typedef struct fv_driver_answers {
 
 /* How a model is compiled. The command line and fv_compile_options set these members. */
 typedef struct fv_driver_options {
+    const fv_driver_bytes *bytes; /* the model; NULL: it is read from its path */
     fv_driver_machine target;
     fv_driver_dims dims;
     /* the level, '0' to '3' or 's'; 0 stands for '2'. It decides passes and steps (if these are
@@ -142,14 +151,14 @@ typedef struct fv_source {
      * computed */
     const char *hash;
     const fv_tuning *tuning; /* the tuning that --tuning names; NULL: there is none */
-    /* the content of a model that was read from standard input; NULL: the model is in files */
+    /* the content of a model in memory, or from standard input; NULL: the model is in files */
     const void *bytes;
     size_t nbytes;
 } fv_source;
 
-/* Reads a model, graph IR text, program text or the text of a kernel; path `-` is standard input.
- * Large constants of a program text F are read from the file F.bin. Later messages of the session
- * refer to the path. False after diagnostics. */
+/* Reads a model, graph IR text, program text or the text of a kernel: from o->bytes, or else from
+ * the path; path `-` is standard input. Large constants of a program text F are read from the file
+ * F.bin. Later messages of the session refer to the path. False after diagnostics. */
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
                     fv_source *out) FV_MUST_USE;
 /* The pipeline of the level, with the options' switches applied. False: there is no such level.

@@ -13,6 +13,7 @@
 #include "driver.h"
 #include "frontend/file.h"
 #include "frontend/frontend.h"
+#include "ir/base/mapping.h"
 #include "ir/base/text.h"
 #include "ir/definition/definitions_parse.h"
 #include "ir/definition/definitions_verify.h"
@@ -138,9 +139,24 @@ static bool read_graph(fv_session *s, const char *text, const char *folder,
     return out->module != NULL;
 }
 
+/* The path of the file with the large constants of a program text; NULL: there is none. */
+static const char *side_of(fv_arena *a, const char *path, const fv_driver_options *o) {
+    if (o->bytes)
+        return o->bytes->folder ? fv_printf(a, "%s/%s.bin", o->bytes->folder, fv_path_name(path))
+                                : NULL;
+    return strcmp(path, "-") ? fv_printf(a, "%s.bin", path) : NULL;
+}
+
+/* The folder of the files that a graph IR text names; NULL: there are none. */
+static const char *folder_of(fv_arena *a, const char *path, const fv_driver_options *o) {
+    if (o->bytes)
+        return o->bytes->folder;
+    return strcmp(path, "-") ? fv_path_folder(a, path) : ".";
+}
+
 static bool read_program(fv_session *s, fv_arena *a, const char *text, const char *path,
                          const fv_driver_options *o, fv_source *out) {
-    const char *side = strcmp(path, "-") ? fv_printf(a, "%s.bin", path) : NULL;
+    const char *side = side_of(a, path, o);
     if (!text || !is_as_it_is(s, o))
         return false;
     fv_program *p = fv_program_parse(a, text, side);
@@ -164,37 +180,64 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
                       const fv_driver_options *o, fv_source *out) {
     const char *text = text_of(s, a, f);
     out->hash = o->tuning.path || o->answers.choices ? hash_of(a, f) : "";
-    const char *folder = strcmp(path, "-") ? fv_path_folder(a, path) : ".";
     if (fv_file_is_graph(out->kind))
-        return read_graph(s, text, folder, o, out);
+        return read_graph(s, text, folder_of(a, path, o), o, out);
     if (out->kind == FV_FILE_PROGRAM)
         return read_program(s, a, text, path, o, out);
     return text && is_as_it_is(s, o) &&
            (out->program = fv_driver_wrap_kernel(s, text, o->target.of));
 }
 
-static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
-    fv_import_options io = {
+static fv_import_options import_options(const fv_driver_options *o) {
+    return (fv_import_options){
         .dims = o->dims.given, .ndims = count(o->dims.given), .strict = o->strict, .look = o->look};
-    bool input = !strcmp(path, "-");
+}
+
+/* Reads a model whose content is in memory or in a mapped file. `name`: of an ONNX model. */
+static bool read_content(fv_session *s, fv_arena *a, const char *path, const char *name,
+                         const fv_file *f, const fv_driver_options *o, fv_source *out) {
+    fv_import_options io = import_options(o);
+    const char *folder = o->bytes ? o->bytes->folder : NULL;
+    if (out->kind == FV_FILE_ELF)
+        return fv_error(s, "is compiled already; `fovea run` runs it");
+    if (out->kind != FV_FILE_ONNX)
+        return read_text(s, a, path, f, o, out);
+    out->module = fv_onnx_import_bytes(s, f->data, f->size, folder, name, &io);
+    return out->module != NULL;
+}
+
+static bool read_memory(fv_session *s, fv_arena *a, const char *path, const char *name,
+                        const fv_file *f, const fv_driver_options *o, fv_source *out) {
+    *out = (fv_source){.kind = fv_driver_kind((const char *)f->data, f->size),
+                       .hash = "",
+                       .bytes = f->data,
+                       .nbytes = f->size};
+    return read_content(s, a, path, name, f, o, out);
+}
+
+static bool read_path(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
+    fv_import_options io = import_options(o);
     *out = (fv_source){.kind = fv_driver_path_kind(path), .hash = ""};
-    fv_diag_file(s, input ? "standard input" : path);
-    if (!input && out->kind == FV_FILE_ONNX)
+    fv_diag_file(s, path);
+    if (out->kind == FV_FILE_ONNX)
         return (out->module = fv_onnx_import(s, path, &io)) != NULL;
     fv_arena *a = fv_arena_new(s);
     fv_file f;
-    if (!(input ? read_input(s, a, &f) : fv_file_map(s, a, path, &f)))
-        return false;
-    if (input)
-        *out = (fv_source){.kind = fv_driver_kind((const char *)f.data, f.size),
-                           .hash = "",
-                           .bytes = f.data,
-                           .nbytes = f.size};
-    if (out->kind == FV_FILE_ELF)
-        return fv_error(s, "is compiled already; `fovea run` runs it");
-    if (out->kind == FV_FILE_ONNX)
-        return (out->module = fv_onnx_import_bytes(s, f.data, f.size, NULL, "model", &io)) != NULL;
-    return read_text(s, a, path, &f, o, out);
+    return fv_file_map(s, a, path, &f) && read_content(s, a, path, NULL, &f, o, out);
+}
+
+static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
+    if (!o->bytes && strcmp(path, "-"))
+        return read_path(s, path, o, out);
+    fv_arena *a = fv_arena_new(s);
+    fv_file f;
+    if (o->bytes) {
+        f = (fv_file){o->bytes->data, o->bytes->size};
+        fv_diag_file(s, path);
+        return read_memory(s, a, path, fv_path_stem(a, path), &f, o, out);
+    }
+    fv_diag_file(s, "standard input");
+    return read_input(s, a, &f) && read_memory(s, a, path, "model", &f, o, out);
 }
 
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
