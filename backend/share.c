@@ -157,7 +157,7 @@ static void copy_replaced(literals *z, fv_block *to, const fv_block *from) {
 
 typedef struct sharer {
     fv_lowerer *l;
-    fv_arena *arena;    /* an arena that is freed when kernels have been shared */
+    fv_arena *arena;    /* holds what is needed only while kernels are compared */
     fv_ptrmap members;  /* text of a kernel, and kernel -> its `member` */
     fv_ptrmap families; /* text without literals -> its `family` */
 } sharer;

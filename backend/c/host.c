@@ -14,7 +14,7 @@ bool fv_c_is_direct(const fv_program *p) {
 
 /* ---- conditions ---- */
 
-/* Writes an operand of a comparison. */
+/* The C text of an operand of a comparison. A u64 constant that fits into an int has no suffix. */
 static const char *side(fv_cg *g, const fv_expr *x) {
     bool small = x->op == FV_X_CONST && x->type.elem == FV_U64 && (uint64_t)x->u.i <= INT32_MAX;
     return small ? fv_printf(g->arena, "%d", (int)x->u.i) : fv_c_at(g, x, FV_C_SHIFT);

@@ -1,6 +1,6 @@
-/* expand.c - from a scheduled kernel to one that consumers implement, see expand.h and
- * ir/kernel/kernel.h. This file holds the last step: unrolling, tasks, and the way through all
- * steps. */
+/* expand.c - turns a scheduled kernel into one that consumers implement, see expand.h and
+ * ir/kernel/kernel.h. This file has the function that calls all steps, and the last step: it
+ * unrolls loops, and makes the iterations of parallel loops tasks. */
 #include "backend/expand/expand.h"
 
 #include "backend/consumer/protocol.h"

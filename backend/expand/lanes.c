@@ -118,7 +118,8 @@ static fv_expr *and_mask(laner *l, fv_expr *c) {
     return c ? fv_x_bin(l->a, FV_X_AND, l->mask, c) : l->mask;
 }
 
-/* A guarded load of one element for all lanes, which only some lanes may touch. */
+/* A load of the same element in all lanes, performed only in the lanes in which c holds; the other
+ * lanes get `otherwise`. */
 static value guarded_same(laner *l, fv_buf *b, fv_expr **index, fv_expr *c, fv_expr *otherwise) {
     if (b->rank == 0) { /* a tile of rank 0 always has its element */
         fv_expr *x = fv_x_splat(l->a, l->lanes, fv_x_load(l->a, b, index));

@@ -1,4 +1,4 @@
-/* dot.c - translates sums of products of bytes and halves to intrinsics of the table of
+/* dot.c - translates sums of products of bytes, i16 and bf16 to intrinsics of the table of
  * instructions.
  *
  * Vectors wider than any instruction of the table are divided into halves; narrower ones are
@@ -34,8 +34,8 @@ static LLVMTypeRef words(fv_ll_fn *f, int lanes) {
     return fv_ll_lanes(f->m->types.i32, lanes);
 }
 
-/* Emits one instruction. Its parameters are vectors of words, bytes or halves, depending on the
- * version of LLVM. */
+/* Emits one instruction. Its parameters are vectors of i32, i8 or i16, depending on the version of
+ * LLVM. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
     LLVMTypeRef type = words(f, row->out.lanes),
                 types[] = {type, fv_ll_lanes(f->m->types.i8, 4 * row->out.lanes)}, param[DOT_ARGS];

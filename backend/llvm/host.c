@@ -2,7 +2,7 @@
  * caller, checks, launches, allocations. */
 #include "backend/llvm/host.h"
 
-/* ---- the caller's environment ---- */
+/* ---- members of the caller's fv_env ---- */
 
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field) {
     LLVMTypeRef type = fv_env_is_pointer(field) ? f->m->types.ptr : f->m->types.size;

@@ -581,8 +581,9 @@ static bool is_own(fv_lowerer *l, const fv_op *mark, int i) {
                        i, v->name, l->current.after);
 }
 
-/* Is the state not read by later ops than the one that computes its next value? False after a
- * diagnostic. */
+/* The next value of a state is stored in the memory of the state, so neither the op that computes
+ * it nor a later op of the body may read the state. Returns false after a diagnostic if one
+ * does. */
 static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *next,
                           const fv_op *end) {
     for (const fv_op *op = next->def; op != end; op = op->next)

@@ -52,8 +52,8 @@ typedef struct fv_lower_options {
     /* asked before each step that is not part of naive lowering, before the schedule of each
      * kernel, and before memory is shared (ir/graph/gate.h); NULL: all is allowed */
     const struct fv_gate *gate;
-    /* seed of random limits of speed and columns of the processor, which change no bit of a result
-     * (speed.h); 0: the usual ones */
+    /* seed of random limits of speed and random properties of the processor, which change no bit of
+     * a result (speed.h); 0: those of the tables */
     uint64_t random_limits;
     bool verify; /* whether definitions are verified after each step; debug builds always do */
     /* callbacks after each step (ir/definition/definitions.h); NULL: none */

@@ -175,8 +175,8 @@ static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
         if (!j->direct[i] && !is_substituted(j->part[i])) { /* it is copied, from other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
-                /* for safety only: values stored in this memory are read by definitions only */
-                return false;
+                return false; /* does not occur, since is_private allows no Concat of such a value
+                               * that has a kernel of its own */
             continue;
         }
         if (is_substituted(j->part[i]) && !can_get_memory(j->l, j->part[i]))
@@ -186,8 +186,8 @@ static bool separate(join *j) {
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;
         if (is_substituted(j->part[i]) && fv_storage_is_read_by(j->l, j->root, j->part[i]->def))
-            /* for safety only: such a Concat would not use this memory */
-            return false;
+            return false; /* does not occur, since a value that reads the memory of a Concat is not
+                           * stored in it */
         for (int k = 0; k < j->n; k++)
             if (k != i && j->direct[k] &&
                 fv_storage_is_read_by(j->l, j->part[k], j->part[i]->def)) {

@@ -399,9 +399,9 @@ static fv_expr *number_of_terms(const field *f) {
     return fv_x_convert(a, (fv_elem)f->sum->type.elem, n);
 }
 
-/* The sum of a core over the variables of the sum: a load of a value that is computed by an op of
- * its own. If the core is by * c + rest with a constant c, it is the sum of c, which is computed
- * here, times by, plus the number of terms times rest. */
+/* The sum of a core over the variables of the sum, as a load of a new value. An op of its own
+ * computes that value in the run, or it is a constant computed here. If the core is by * c + rest
+ * with a constant c, returns by * (sum of c) + (number of terms) * rest. */
 static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
     fv_arena *a = f->l->exprs;
     fv_var *axes[FV_MAX_RANK];
@@ -459,8 +459,8 @@ static void keep_whole(const field *f, linear *p, linear *q) {
         *p = core_only(factor[0]);
 }
 
-/* Is the core of a factor stored in fewer bits than the factor? A factor that is its own core stays
- * as it is. */
+/* Is the factor more than its core (see `linear`), and the core an element of fewer bits? Then it
+ * pays to multiply cores. */
 static bool gains(const linear *p, const fv_expr *factor) {
     return p->core != factor && is_narrow(p->core);
 }

@@ -71,8 +71,8 @@ fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank,
                           const fv_dim *const *dims);
 fv_value *fv_custom_const(fv_custom *c, const char *stem, const fv_tensor *t);
 fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role);
-/* The address where the constant with that key is stored for ops that need the same one; *result is
- * NULL at first. */
+/* The entry with that key in a table that all ops of the module share, so that a constant which
+ * several ops need is made once. *result is NULL until the first of them sets it. */
 fv_value **fv_custom_kept(fv_custom *c, const char *key);
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* the dim as an expression of type i64 */
 /* A loop over [0, d); end it with fv_kb_end(&c->b). */

@@ -193,5 +193,5 @@ void fv_machine_print(fv_text *t, const fv_machine *p) {
 /* ---- targets ---- */
 
 const fv_target *fv_target_with_machine(fv_arena *a, const fv_target *of, const fv_machine *p) {
-    return fv_target_for_columns(a, of, p->base, &p->processor);
+    return fv_target_with_properties(a, of, p->base, &p->processor);
 }

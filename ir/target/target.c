@@ -225,22 +225,23 @@ static int cache_bytes(int name, int otherwise) {
 }
 
 const fv_processor *fv_processor_of(const fv_target *t) {
-    return t->columns ? t->columns : fv_processor_at(t->processor);
+    return t->properties ? t->properties : fv_processor_at(t->processor);
 }
 
 const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id processor) {
-    return fv_target_for_columns(a, of, processor, NULL);
+    return fv_target_with_properties(a, of, processor, NULL);
 }
 
-const fv_target *fv_target_for_columns(fv_arena *a, const fv_target *of, fv_processor_id processor,
-                                       const fv_processor *columns) {
-    const fv_processor *p = columns ? columns : fv_processor_at(processor);
+const fv_target *fv_target_with_properties(fv_arena *a, const fv_target *of,
+                                           fv_processor_id processor,
+                                           const fv_processor *properties) {
+    const fv_processor *p = properties ? properties : fv_processor_at(processor);
     if (*p->architecture && !of_architecture(of, p->architecture))
         return NULL;
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = *of;
     t->processor = processor;
-    t->columns = columns;
+    t->properties = properties;
     t->caches.l1_bytes = p->caches.l1_bytes ? p->caches.l1_bytes : t->caches.l1_bytes;
     t->caches.l2_bytes = p->caches.l2_bytes ? p->caches.l2_bytes : t->caches.l2_bytes;
     t->caches.l3_bytes = p->caches.l3_bytes ? p->caches.l3_bytes : t->caches.l3_bytes;

@@ -37,8 +37,9 @@ typedef struct fv_target {
     fv_caches caches;
     /* the family of processors for which kernels are built; generic if the entry names none */
     fv_processor_id processor;
-    /* properties that replace those of that family; NULL: there are none */
-    const fv_processor *columns;
+    /* properties that were measured or given, instead of those that processor.def has for
+     * `processor`; NULL: those of processor.def */
+    const fv_processor *properties;
 } fv_target;
 
 /* The entry of that name, without additional features; "native" is resolved on this machine. NULL:
@@ -54,9 +55,11 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
 const fv_target *fv_target_choose(fv_arena *a, const char *name);
 /* A copy of t for that processor, with its caches; NULL: the processor has another architecture. */
 const fv_target *fv_target_for(fv_arena *a, const fv_target *t, fv_processor_id processor);
-/* The same with properties that replace those of the processor; NULL: those of the table. */
-const fv_target *fv_target_for_columns(fv_arena *a, const fv_target *t, fv_processor_id processor,
-                                       const fv_processor *columns);
+/* A copy of t for that processor, with `properties` instead of those of processor.def; properties
+ * NULL: those of processor.def. Returns NULL if the processor has another architecture. */
+const fv_target *fv_target_with_properties(fv_arena *a, const fv_target *t,
+                                           fv_processor_id processor,
+                                           const fv_processor *properties);
 const fv_target *fv_target_baseline(void); /* the first entry of this machine's architecture */
 const char *const *fv_target_names(void);  /* the names of all entries, NULL-terminated */
 /* the target for messages: "native (x86-64-v3)" */

@@ -85,8 +85,8 @@ __attribute__((target("avx512f,avx512vnni"))) static float dot_512(int64_t steps
 #undef STEP
 #undef ADD
 
-/* Without an instruction for four bytes, products of two halves are added to sums. The empty
- * assembly hides that all products are equal, so that each is computed. */
+/* Without an instruction for four bytes, the sum of two products of i16 is computed and added. The
+ * empty assembly hides that all products are equal, so that each is computed. */
 #define START(i) a##i = _mm256_set1_epi32(i),
 #define STEP(i)                                                                                    \
     __asm__ volatile("" : "+x"(x));                                                                \

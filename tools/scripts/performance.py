@@ -374,7 +374,8 @@ def points_text(d, missed):
         aim = measured[0]["limits"]
         out += ["", f"### {title}", ""]
         if aim:
-            out += [f"The aim is {aim[0]:.2f} of ONNX Runtime's time with one thread, {aim[1]:.2f} with two.", ""]
+            two = f" with one thread, {aim[1]:.2f} with two" if aim[1] != aim[0] else ", with one thread and with two"
+            out += [f"The aim is {aim[0]:.2f} of ONNX Runtime's time{two}.", ""]
         out += ["| | threads | ms | half of the runs | ONNX Runtime, ms | ratio | in the rounds | of the roof |",
                 "| --- | --- | --- | --- | --- | --- | --- | --- |"]
         for p in measured:

@@ -84,7 +84,7 @@ static const char *key_of(fv_lowerer *l, int n, const fv_definition *const *all)
         put_node(&c, d->body);
         if (d->place)
             put_node(&c, d->place);
-        if (n > 1) /* readers in the group load this result by its number */
+        if (n > 1) /* numbers this result, so that a later definition's load of it has a number */
             is_known(&c, d->value, 'b');
     }
     const char *key = fv_printf(l->arena, "%016llx", (unsigned long long)XXH3_64bits(c.t.s, c.t.n));

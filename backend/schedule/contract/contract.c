@@ -129,8 +129,8 @@ static int64_t terms_from(const fv_expr *sum, int i) {
 enum { LEAST_TILES = 2, FEW_PANELS = 2 };
 enum { PAGE = 4096, LINE_BYTES = 64 };
 
-/* Costs in halves of the time of one product of vectors: of beginning and ending a tile, and, in
- * each step of k, of reading a vector of the panel. */
+/* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile,
+ * and, in each step of k, of reading a vector of the panel. */
 enum { TILE_TIME = 512, READ_TIME = 1 };
 
 /* The cost of a step of k with so many rows. Fewer products than `in_flight` take as long as that

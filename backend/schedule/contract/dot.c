@@ -7,7 +7,7 @@
  * Sums of bf16 are such sums where their definition says that terms are added in pairs, on targets
  * without the instruction as well; the accumulator is then the bits of an f32.
  *
- * A word has the elements of `group` consecutive steps of the sum, 4 bytes or 2 halves. Sums of
+ * A word has the elements of `group` consecutive steps of the sum, 4 bytes or 2 i16. Sums of
  * integers wrap and are the same in any order and grouping, so this changes no bit. Steps after the
  * last one of the sum are 0 in the rows, whatever the columns have there.
  *
@@ -16,8 +16,7 @@
  * - to bytes of the other signedness, x' = x - 128 or x + 128, which is x with its top bit
  *   flipped. Then sum x * w = sum x' * w + 128 * sum w (or - 128); the sums of a constant w are
  *   computed here;
- * - to halves, if there is no dot product of bytes. The bytes of the columns become halves in
- *   registers.
+ * - to i16, if there is no dot product of bytes. The bytes of the columns become i16 in registers.
  * The copy includes the padding of rows, and all elements over which a window slides. Rows that
  * have the right type, and whose steps are consecutive in memory and fill words, are read where
  * they are stored. */
@@ -319,11 +318,11 @@ static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     return fv_x_cast(a, FV_X_BITCAST, FV_I32, fv_x_load_n(a, x->u.buf, at, c->dot.group));
 }
 
-/* The word of the columns; of a word with several parts the part, in bytes or halves. */
+/* The word of the columns; of a word with several parts the part, as bytes or i16. */
 static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     fv_arena *a = l->exprs;
-    bool halves = c->dot.op == FV_X_DOT_I16_I16;
-    fv_expr *x = halves ? fv_x_convert(a, FV_I16, c->panels.load) : c->panels.load;
+    bool wide = c->dot.op == FV_X_DOT_I16_I16;
+    fv_expr *x = wide ? fv_x_convert(a, FV_I16, c->panels.load) : c->panels.load;
     fv_expr *word = fv_x_cast(a, FV_X_BITCAST, FV_I32, x);
     if (!c->panels.words.part)
         return word;
@@ -331,7 +330,7 @@ static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     fv_expr *shift = fv_x_bin(a, FV_X_MUL, fv_x_var(a, c->panels.words.part), fv_x_int(a, bits));
     word = fv_x_bin(a, FV_X_SHR, word, fv_x_convert(a, FV_I32, shift));
     return fv_x_bin(a, FV_X_AND, word,
-                    fv_x_const_int(a, FV_I32, mask * (halves ? 0x00010001 : 0x01010101)));
+                    fv_x_const_int(a, FV_I32, mask * (wide ? 0x00010001 : 0x01010101)));
 }
 
 void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
