@@ -47,9 +47,10 @@ typedef struct fv_lower_options {
     const char *const *without;
     /* the program will not run: sizes of constants count, but their contents are not needed */
     bool look;
-    const fv_tuning *tuning; /* schedules for kernels, found by tuning or asked for; NULL: none */
-    fv_choices *choices;     /* result: the schedules that were chosen; NULL: not needed */
-    /* asked before each step that is not part of naive lowering, before the schedule of each
+    /* schedules for kernels, found by tuning or requested by a script; NULL: none */
+    const fv_tuning *tuning;
+    fv_choices *choices; /* result: the schedules that were chosen; NULL: not needed */
+    /* called before each step that is not part of naive lowering, before the schedule of each
      * kernel, and before memory is shared (ir/graph/gate.h); NULL: all is allowed */
     const struct fv_gate *gate;
     /* seed of random limits of speed and random properties of the processor, which change no bit of

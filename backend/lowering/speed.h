@@ -11,12 +11,12 @@ typedef struct fv_speed {
 #undef LIMIT
 } fv_speed;
 
-/* The usual limits, those in speed.def. */
+/* The limits in speed.def. */
 extern const fv_speed fv_speed_usual;
 /* Limits that are drawn at random: each between its least and its most value, powers of two being
  * as likely as one another. The same seed gives the same limits. */
 fv_speed fv_speed_random(uint64_t seed);
-/* `t` with caches of random sizes, made for a processor with random columns. */
+/* `t` with caches of random sizes and random properties of the processor (processor.def). */
 const fv_target *fv_target_random(fv_arena *a, const fv_target *t, uint64_t seed);
 
 #endif

@@ -60,7 +60,6 @@
 
 #include "ir/definition/definition.h"
 
-/* What becomes of a value. */
 /* Where a value is stored. */
 typedef enum fv_fate {
     FV_FATE_MEMORY,      /* in memory of its own, which a kernel writes */

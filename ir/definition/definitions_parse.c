@@ -312,12 +312,12 @@ static bool read_home(fv_definition_reader *r, fv_defined *x) {
 /* May the text leave out the expressions of a value that has no memory of its own? It may if no
  * later step of lowering needs them. */
 static bool goes_without(fv_definition_reader *r, const fv_defined *x) {
-    const char *asks = x->fate == FV_FATE_VIEW ? "attend" : "concat";
-    return !fv_step_comes(r->d->after, asks) ||
+    const char *step = x->fate == FV_FATE_VIEW ? "attend" : "concat";
+    return !fv_step_comes(r->d->after, step) ||
            fv_lex_error(&r->p.l,
-                        "the step \"%s\" is to come, which asks for the elements of %%%.60s; "
+                        "the step \"%s\", which follows, needs the definition of %%%.60s; "
                         "expected '[', found %s",
-                        asks, x->value->name, fv_lex_found(&r->p.l));
+                        step, x->value->name, fv_lex_found(&r->p.l));
 }
 
 static bool read_element(fv_definition_reader *r, fv_op *op, int block, fv_fate fate) {

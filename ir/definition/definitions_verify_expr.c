@@ -21,9 +21,9 @@ static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* Is the index out of range for some element and some sizes within the bounds of all dims? Reported
- * only where it is certain: an index that is a sum of variables with constant factors takes its
- * least and greatest values for every size. */
+/* Is the index certainly out of range for some element, whatever the sizes within the bounds of all
+ * dims? It is if the least or the greatest value of the index, as an expression over the sizes, is
+ * outside of the axis for every size. */
 static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *extent,
                             const char **how) {
     fv_dims *t = v->m->dims;
@@ -70,12 +70,12 @@ static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *
     while (bare < rank && !fv_inside_from_data(v->inside, x->arg[bare], cond))
         bare++;
     if (bare < rank && !(guard && !v->is_text && has_data_dims(x, &(fv_ptrmap){.arena = v->a})))
-        return fv_dv_illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s",
+        return fv_dv_illegal(v, "`%s`: index %d is not proved to be inside of an axis of %s",
                              fv_dv_text(v, x), bare, fv_dim_str(v->a, extent[bare]));
     if (v->is_text)
         fv_warning(v->session,
-                   "definition of %%%s: `%s`: nothing says that index %d is inside of an axis of "
-                   "%s; no run asks",
+                   "definition of %%%s: `%s`: index %d is not proved to be inside of an axis of "
+                   "%s, and no run checks it",
                    v->at->value->name, fv_dv_text(v, x), at, fv_dim_str(v->a, extent[at]));
     return true;
 }

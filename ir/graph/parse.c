@@ -367,21 +367,21 @@ static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, co
     return false;
 }
 
-/* Removes the assumptions that inference added after the op if the text states them as well; those
- * of the text are kept. */
+/* Called after each op. Inference adds assumptions to an op that the text may state as well, in the
+ * ops after it: removes those that inference added, and keeps those of the text. */
 static void take_over(fv_graph_reader *r, fv_op *op) {
     if (!fv_op_is(op, FV_OP_fv_Assume)) {
-        r->asks = op;
-        r->nasked = 0;
-        for (const fv_op *stated = op->next; stated; stated = stated->next)
-            r->nasked++;
+        r->inferred = op;
+        r->nassumed = 0;
+        for (const fv_op *added = op->next; added; added = added->next)
+            r->nassumed++;
         return;
     }
-    fv_op *stated = r->nasked ? r->asks->next : NULL;
-    for (int i = 0; i < r->nasked; i++, stated = stated->next)
-        if (fv_assume_same(stated, op)) {
-            fv_op_erase(stated);
-            r->nasked--;
+    fv_op *added = r->nassumed ? r->inferred->next : NULL;
+    for (int i = 0; i < r->nassumed; i++, added = added->next)
+        if (fv_assume_same(added, op)) {
+            fv_op_erase(added);
+            r->nassumed--;
             return;
         }
 }

@@ -18,10 +18,11 @@ typedef struct fv_graph_reader {
     int nchosen;
     const struct fv_graph_dialect *dialect; /* NULL: the text is plain graph IR */
     void *more;                             /* data that the dialect stores */
-    const fv_lent *lent; /* the tensors to which `lent N` refers; NULL: there are none */
-    const fv_op *asks;   /* the last op that is not an fv.Assume */
-    /* number of fv.Assume ops after `asks` that inference added, and that are not in the text */
-    int nasked;
+    const fv_lent *lent;   /* the tensors to which `lent N` refers; NULL: there are none */
+    const fv_op *inferred; /* the last op that was parsed, other than an fv.Assume */
+    /* number of fv.Assume ops after `inferred` that its inference added, without those that the
+     * text states as well */
+    int nassumed;
 } fv_graph_reader;
 
 /* The type that the text states for a value, and possibly its elements. */

@@ -20,7 +20,7 @@
 
 #include "ir/graph/graph.h"
 
-/* From wide to narrow. */
+/* The type that a weight gets, ordered from wide to narrow. */
 typedef enum {
     FV_QUANT_F32, /* the layer is left as it is */
     FV_QUANT_F16,
@@ -75,7 +75,7 @@ enum { FV_QUANT_MIN_BLOCK = 16, FV_QUANT_MAX_BLOCK = 256, FV_QUANT_BLOCK = 32 };
 const char *fv_quant_type_name(fv_quant_type t); /* "int8" */
 /* The type of that name; false: there is none. */
 bool fv_quant_type_parse(const char *name, fv_quant_type *out) FV_MUST_USE;
-extern const char *const fv_quant_type_names[]; /* those that can be asked for, NULL terminated */
+extern const char *const fv_quant_type_names[]; /* names that a user may give, NULL terminated */
 /* What is wrong with a size of blocks for a type, in the arena; NULL: nothing. */
 const char *fv_quant_block_wrong(fv_arena *a, fv_quant_type type, int64_t block);
 

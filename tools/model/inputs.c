@@ -277,8 +277,8 @@ static const fv_dim *symbol_of(const fv_value *v, size_t i) {
     return d && d->kind == FV_DIM_SYMBOL && d->from_data ? d : NULL;
 }
 
-/* Elements of an input that are symbols are moved to the nearest values that the model's relations
- * allow together with the values chosen so far. */
+/* For a random input: some of its elements may be the values of symbols (symbol_of). Changes each of
+ * these to the nearest value that the relations of the model allow, given the values in `b`. */
 static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
     int64_t n;
     for (size_t i = 0; b && i < t->count; i++)
@@ -286,8 +286,9 @@ static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
             fv_tensor_set_int(t, i, n);
 }
 
-/* Adds the elements of a given input to the bounds. They are not changed; the run reports if they
- * contradict the relations. */
+/* For an input that the user gives: notes in `b` the value of each symbol that is an element of the
+ * input. If the values contradict the relations of the model, sets *b to NULL; the run reports the
+ * contradiction. */
 static void take_given(fv_context *c, fv_bounds **b, const fv_value *v, const fv_array *given) {
     const fv_tensor t = fv_array_tensor(c->arena, given);
     for (size_t i = 0; *b && i < t.count; i++) {
