@@ -277,8 +277,8 @@ static const fv_dim *symbol_of(const fv_value *v, size_t i) {
     return d && d->kind == FV_DIM_SYMBOL && d->from_data ? d : NULL;
 }
 
-/* For a random input: some of its elements may be the values of symbols (symbol_of). Changes each of
- * these to the nearest value that the relations of the model allow, given the values in `b`. */
+/* For a random input: some of its elements may be the values of symbols (symbol_of). Changes each
+ * of these to the nearest value that the relations of the model allow, given the values in `b`. */
 static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
     int64_t n;
     for (size_t i = 0; b && i < t->count; i++)
