@@ -67,7 +67,8 @@ static void steer(counter *c, const fv_expr *root) {
         if (x->op == FV_X_VAR)
             number_of(c, x->u.var)->steers = true;
         if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-            fv_x_skip(&v); /* values of data are not known, so nothing in them matters */
+            fv_x_skip(
+                &v); /* a loaded value is not known, so variables in its indices do not count */
     }
 }
 

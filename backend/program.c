@@ -600,8 +600,9 @@ static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_ptrmap *unknown, fv_port
     port->dims = dims;
 }
 
-/* Replaces dims by dims whose symbols have the bounds that assumptions leave. The text of the
- * program is read in these terms: `max(h - 2, 0)` is `h - 2` if a crop requires h >= 2. */
+/* Replaces the dims of the program by dims of a table of its own, in which a symbol has the bounds
+ * that the assumptions of the model leave, as in a program that is parsed: with h >= 2 the dim
+ * `max(h - 2, 0)` is `h - 2`. */
 static void own_dims(fv_lowerer *l) {
     fv_program *p = l->program;
     fv_dims *t = fv_dims_new(l->arena);

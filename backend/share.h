@@ -4,8 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
-/* The program's kernels, of launches whose memory is planned; those that are equal but for literals
- * are one, which reads `literals` of the launches. */
+/* Sets the kernels of the program, once the memory of all launches is planned. Kernels that are
+ * equal except for literals become one, which reads the literals that differ from a constant in
+ * `literals` of the launch. */
 void fv_share_kernels(fv_lowerer *l);
 
 #endif

@@ -67,7 +67,7 @@ void fv_random_fill(fv_random *r, fv_tensor *t) {
 
 /* ---- the instance ---- */
 
-/* OFTEN_DRAWN: the largest rank that is drawn often without being asked for */
+/* OFTEN_DRAWN: the largest rank that is drawn often even if no operator requires it */
 enum { MAX_CLASSES = 256, LARGEST_DIM = 64, OFTEN_DRAWN = 2 };
 const char *const fv_case_symbols[FV_CASE_SYMBOLS] = {"n", "m"};
 
@@ -348,8 +348,8 @@ static int part_of_shape(maker *k, const fv_dim **dims) {
 
 /* ---- values ---- */
 
-/* The name whose number a condition asks for: a of `a > 1`, and of `a / b > 1`, where b is near
- * 1. */
+/* The name that a condition compares with a number: a of `a > 1`, and of `a / b > 1`, where b is
+ * near 1. */
 static const char *asked_name(const fv_ast *c) {
     const fv_ast *x = c->kind == FV_AST_BINARY ? c->arg[0] : c;
     bool divides = x->kind == FV_AST_BINARY && !strcmp(x->name, "/");

@@ -255,8 +255,9 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
 typedef struct dropper {
     fv_arena *arena;
     fv_ptrmap memo;
-    /* whether the expression is where a definition is stored; an index into a state in it then
-     * states how much of the state exists */
+    /* whether the expression is the `place` of a definition; there an axis of one element is kept
+     * if its index is not 0, since the index is the position at which a state with spare capacity
+     * is extended */
     bool place;
 } dropper;
 
@@ -266,7 +267,7 @@ static bool is_one(const fv_expr *extent) {
                                   : fv_x_is_int(extent, &n) && n == 1;
 }
 
-/* Is axis i of b, which is read or written at x, one of one element that need not be kept? */
+/* Has axis i of b, which is indexed by x, one element, and can it be removed? */
 static bool is_dropped(const dropper *m, const fv_buf *b, int i, const fv_expr *x) {
     int64_t at;
     return is_one(b->extent[i]) && (!m->place || (fv_x_is_int(x, &at) && at == 0));

@@ -16,8 +16,8 @@ fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis);
  * axes; -1: the shared axes are not the first of each definition in the same order, and nothing is
  * merged. */
 int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definition **merged);
-/* How many axes n definitions of a group, merged by fv_merge_group, share; -1: they are not the
- * first of each, in one order. */
+/* The number of axes that n definitions of a group share after fv_merge_group; -1: the shared axes
+ * are not the first axes of each definition in the same order. */
 int fv_merged_shared(int n, fv_definition *const *all);
 
 #endif

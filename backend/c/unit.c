@@ -17,8 +17,8 @@ static const char head[] =
     " * without it, compilers may call memcpy, memset, memmove and memcmp@3@. */\n"
     "#if defined(__GNUC__) && !defined(__clang__) /* products and sums are rounded one by one */\n"
     "#pragma GCC optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n"
-    "/* Of a tile no more rows are read than were written; gcc does not see it where branches "
-    "write them. */\n"
+    "/* Every row that is read was written before, which gcc cannot prove where branches write. "
+    "*/\n"
     "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\"\n"
     "#else\n"
     "#pragma STDC FP_CONTRACT OFF\n"
@@ -43,7 +43,7 @@ static const char head[] =
 /* Kernels have the attribute noipa, because gcc would propagate facts about arguments from callers
  * and then warn of masked lanes of a vector that are outside of an array. */
 static const char macros[] =
-    "\n/* To be defined before, or on the command line, where others are wanted. */\n"
+    "\n/* Macros that you may define on the command line instead. */\n"
     "#ifndef @NAME@_KERNEL /* attributes of kernels: section, optimization */\n"
     "#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8\n"
     "#define @NAME@_KERNEL __attribute__((noipa))\n"
@@ -104,9 +104,10 @@ static void put_isa_checks(fv_cg *g, fv_text *t) {
 }
 
 static const char cpu_check[] =
-    "/* Does this machine lack what the code was compiled for? What is found is kept: asking is "
-    "slow on\n"
-    " * virtual machines. Threads that ask at the same time find the same. */\n"
+    "/* Does this machine lack what the code was compiled for? The answer is stored, because cpuid "
+    "is\n"
+    " * slow on virtual machines. Threads that compute it at the same time get the same answer. "
+    "*/\n"
     "static @NAME@_NOINLINE bool cpu_is_bad(void) {\n"
     "    static int known; /* 1: good, 2: bad */\n"
     "    int state = __atomic_load_n(&known, __ATOMIC_RELAXED);\n"

@@ -178,7 +178,7 @@ static void put_weights_text(fv_cg *g, fv_text *t) {
 /* ---- files next to the code ---- */
 
 static const char assembler[] =
-    "/* @0@_weights.S - the constants of @0@.c, as they lie in @0@_weights.bin.\n"
+    "/* @0@_weights.S - the constants of @0@.c, which are the file @0@_weights.bin.\n"
     " * SPDX-License-Identifier: MIT-0 */\n"
     "    .section .rodata\n"
     "    .balign 64\n"

@@ -163,8 +163,8 @@ static value load(laner *l, fv_buf *b, const value *index) {
     return vector(fv_x_load(l->a, b, at));
 }
 
-/* Several consecutive elements for each lane: the same ones, or those that follow the ones of the
- * lane before. */
+/* A load of several consecutive elements in each lane. All lanes must load the same elements, or
+ * each lane those that follow the elements of the lane before it; otherwise the loop fails. */
 static value together(laner *l, const fv_expr *x, const value *index) {
     fv_expr *at[FV_STMT_EXPRS];
     fv_buf *b = x->u.buf;

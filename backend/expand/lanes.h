@@ -15,7 +15,7 @@ typedef struct fv_expand_vec {
     fv_ptrmap tiles;  /* tile declared outside of vector loops -> how it is accessed */
     fv_ptrmap lets;   /* variable of an i64 let -> its value, an expression over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */
-    bool failed;        /* true: a loop that was to use tiles of vectors stayed serial */
+    bool failed;        /* whether a loop that accesses tiles of vectors had to become serial */
 } fv_expand_vec;
 
 /* The tile of vectors that replaces a tile, or NULL. */

@@ -41,7 +41,7 @@ typedef struct search {
     /* the key, and the variables of the sums around the current expression */
     fv_var *along[MAX_INNER];
     int n;
-    bool rows; /* a sum or maximum along rows was found */
+    bool rows; /* whether a sum or maximum along a row of scores was found */
 } search;
 
 /* x with the key in place of the variable of a sum along rows; NULL: x depends on none of them, or

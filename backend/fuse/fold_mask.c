@@ -227,7 +227,7 @@ static hides by_value(const fold *f, fv_expr *m, int depth) {
     if (!fv_x_uses(m, f->at->key))
         return nowhere;
     m = fv_x_convert(f->a, (fv_elem)f->x->type.elem, m);
-    /* where m is at most FAR_BELOW, that is the largest value */
+    /* the condition m <= FAR_BELOW, under which FAR_BELOW is an upper bound of m */
     return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL};
 }
 
@@ -245,7 +245,8 @@ static hides by_addend(fold *f, fv_expr *p, fv_expr *m, int depth) {
     return both(f, inner, own);
 }
 
-/* After multiplication or division by `by`, which must be positive and the same for the row. */
+/* What h becomes if its expression is multiplied or divided by `by`, which must be positive, finite
+ * and the same for all keys. */
 static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
     double c;
     bool known = number(by, &c);

@@ -130,8 +130,8 @@ bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
            fv_products_are_columns(l, d, &p);
 }
 
-/* d as its schedule sees it: the step merge has left it so, except for results that one kernel
- * computes together. */
+/* The definition d as its schedule gets it, with split and merged axes. After the step `merge` that
+ * is d itself, except for the results of a group, whose axes that step merges in another way. */
 static const fv_definition *seen_by_schedules(fv_lowerer *l, const fv_definition *d) {
     bool merged = l->current.after && !fv_step_comes(l->current.after, "merge") &&
                   !fv_is_group(d->value->def);
@@ -171,7 +171,7 @@ void fv_update_form(fv_lowerer *l, fv_definition *d) {
 
 void fv_update_form_axes(fv_lowerer *l, fv_definition *d) {
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* they were recorded when the form was found */
+    l->reasons = NULL; /* reasons were recorded when the form was found */
     switch (d->form.kind) {
     case FV_FORM_CONTRACT: d->form = contraction_of(d, d->form.each); break;
     case FV_FORM_ATTENTION: d->form = attention_of(l, d); break;

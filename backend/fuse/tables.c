@@ -10,9 +10,11 @@
 
 #include "ir/expr/rewrite.h"
 
-/* One end of the columns that have the value `in`: the first column, or the last + 1, for row r. */
+/* One end of the columns that have the value `in` in row r: the first column, or the one after the
+ * last. */
 typedef struct side {
-    /* ANY: no row has such columns; MOVING: r + at, limited to the columns */
+    /* FIXED: column `at`. MOVING: column r + at, limited to the table. ANY: no row has columns with
+     * the value, so there is no end */
     enum { ANY, FIXED, MOVING } kind;
     int64_t at;
 } side;

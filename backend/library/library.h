@@ -14,9 +14,9 @@
  *  extents  of the first parameter, of the second, and so on
  *  why      out: after a failure, what is wrong with what it read, as a text that stays; may be
  *           NULL
- *  Returns FV_OK; FV_BAD_FILE: bytes are not what they should be; FV_NO_MEMORY; FV_INTERNAL: the
- *     kernel's extents make
- *  no sense to it. What it writes is unchanged after a failure. Keeps nothing; any thread. */
+ * Returns FV_OK; FV_BAD_FILE if the data that it reads are damaged; FV_NO_MEMORY; FV_INTERNAL if
+ * the extents are not those that the function requires. After a failure it has written nothing. It
+ * has no state, so any thread may call it. */
 typedef int (*fv_library_call)(void *const *buffers, const int64_t *extents, const char **why);
 
 /* the function; NULL: this build does not have it */

@@ -220,11 +220,11 @@ bool fv_ll_emit(fv_ll_module *m) {
 #define COMBINE "instcombine"
 #endif
 
-/* The schedules have vectorised and unrolled what should be, the emitted loops are rotated, and
- * kernels are not inlined: what is left to do takes a third of the time of default<O2> for the same
- * code. None of the passes changes a bit without fast-math flags. The third list is what
- * default<O3> does to functions, but for what would vectorise and unroll again: that name turns
- * both on, whatever the options say. */
+/* LLVM's passes for -O0 to -O3. Schedules have already vectorised and unrolled loops, loops are
+ * emitted in rotated form, and kernels are not inlined, so the passes listed here make the same
+ * code as default<O2> in a third of the time. None of them changes a bit without fast-math flags.
+ * The list of -O3 has the passes of default<O3> for functions without those that vectorise and
+ * unroll, which default<O3> runs whatever the options are. */
 static const char *const pipelines[] = {
     "",
     "function(sroa,early-cse,simplifycfg," COMBINE ",loop-mssa(licm)),globaldce",

@@ -319,7 +319,8 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
 void fv_add_statement(fv_lowerer *l, fv_op *op) {
     fv_step s = {
         .kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
-    /* a row that an iteration returns is stored in the memory of all rows */
+    /* keeps the memory of each operand alive; a row that an iteration returns is stored in the
+     * memory of the result with all rows */
     for (int i = 0; i < op->nin; i++) {
         fv_storage *of = op->in[i] ? fv_storage_of(l, op->in[i]) : NULL;
         if (of)

@@ -416,8 +416,9 @@ static bool are_all_iterations(const fv_op *loop, const fv_dim *d) {
     return times && fv_dim_at_most(t, fv_dim_max(t, times->u.dims[0], fv_dim_const(t, 0)), d);
 }
 
-/* Does a dim of state i agree between the ends of the loop? A symbol of the loop is bound to a dim;
- * other dims do not change. */
+/* Is the dim of state i along the axis the one that the marks state? If it is a symbol that the
+ * loop binds, it must equal the attributes `first` before the first iteration, `next` after an
+ * iteration, and `symbols` after the last; any other dim must be the same throughout. */
 static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     const fv_attr *symbols = fv_op_find_attr(loop, "symbols");
     const fv_dim *first = loop->in[1 + i]->type->dims[axis],

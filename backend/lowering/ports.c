@@ -167,8 +167,8 @@ static void close_state(fv_lowerer *l, int i) {
         }
 }
 
-/* Can callers pass a value of this type, an array of real numbers? Also asked for inputs that the
- * model does not use. False after a diagnostic. */
+/* Can callers pass a value of this type? It must be an array of real numbers, even if it is an
+ * input that the model does not use. False after a diagnostic. */
 static bool can_be_passed(fv_lowerer *l, const char *what, const char *name, const fv_type *t) {
     bool complex = t->elem == FV_C64 || t->elem == FV_C128; /* no operator reads complex numbers */
     if (t->kind == FV_TENSOR && t->elem != FV_STRING && !complex)

@@ -7,11 +7,13 @@
 
 /* The bytes of all constants of the module that have uses. */
 int64_t fv_weights_of(const fv_module *m);
-/* Sets l->weights when the mark of a loop, or of its end, is reached; ops are scheduled in their
- * order. */
+/* Must be called when scheduling, which visits ops in order, reaches the mark `loop` or `endloop`:
+ * sets l->current.weights. */
 void fv_weights_pass(fv_lowerer *l, const fv_op *mark);
-/* Bytes of constants that are read between two times that op, which is scheduled, reads its own:
- * those of op alone if it runs in steps, those of the loop around it, or all constants. */
+/* The bytes of constants that a run reads from one read of a constant of op, the op that is being
+ * scheduled, to the next read of the same constant: the constants of op if it is a recurrence,
+ * whose steps read them again; otherwise those of the loop around op; outside of loops, all
+ * constants. */
 int64_t fv_weights_between(const fv_lowerer *l, const fv_op *op);
 
 #endif

@@ -98,8 +98,8 @@ static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
     return n->kernel->bufs[from]->role == FV_BUF_IN || (x->last == step && !is_returned(l, x));
 }
 
-/* Stores y in the memory of x, which gets the name of y, the value that it contains last. False:
- * not possible. */
+/* Stores parameter `to` of the launch, y, in the memory of parameter `from`, x. The memory then
+ * belongs to y, and x becomes a view of it. Returns false if that is not possible. */
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->host.steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
@@ -250,7 +250,8 @@ void fv_reuse_memory(fv_lowerer *l) {
         if (l->host.steps[step].kind != FV_STEP_LAUNCH)
             continue;
         if (is_state(l, fv_launch_value(n))) {
-            /* it copies a constant without operand, so put_over records no reason */
+            /* a copy of a constant has no operand whose memory the state could take, so put_over
+             * is not called, and records no reason */
             if (fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 1)
                 fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
             continue;

@@ -47,7 +47,7 @@ static bool is_too_deep(fv_lowerer *l, const fv_op *op) {
     return false;
 }
 
-/* Returns the result of op for which the tuning asks for serial loops; NULL: none. */
+/* Returns the result of op for which the tuning requests serial loops; NULL: none. */
 static const fv_value *wants_naive(fv_lowerer *l, const fv_op *op) {
     for (int i = 0; l->options->tuning && i < op->nout; i++)
         if (op->out[i] && makes_kernel(l, op) && fv_wants_naive(l, op->out[i]))

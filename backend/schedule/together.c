@@ -65,7 +65,8 @@ bool fv_is_mapped(fv_lowerer *l, const fv_storage *s) {
 }
 
 /* Checks that the schedules for attention, contractions and transposes take none of the results.
- * The other schedules are asked as they are for a single result, and give their reasons. */
+ * The `choose` functions of these schedules decide it, as for a single result, and record their
+ * reasons. */
 static bool are_mapped(fv_lowerer *l, const fv_op *op) {
     const fv_scheduler *const others[] = {&fv_schedule_attend, &fv_schedule_contract,
                                           &fv_schedule_transpose};

@@ -19,8 +19,8 @@ typedef struct fv_together {
 
 /* Would the schedule map compute s, if it had its own kernel? Changes nothing. */
 bool fv_is_mapped(fv_lowerer *l, const fv_storage *s) FV_MUST_USE;
-/* Can one kernel, of rows, compute these n, which are a legal group, merged by fv_merge_group? Says
- * why not of the last one, and does nothing. */
+/* Can one kernel of rows compute these n definitions, a legal group after fv_merge_group? Sets *t;
+ * if not, records the reason for the last definition. Changes nothing else. */
 bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all,
                         fv_together *t) FV_MUST_USE;
 /* Makes the kernel of a group. Returns false if each result needs a kernel of its own: the reason

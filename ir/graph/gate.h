@@ -1,4 +1,4 @@
-/* gate.h - the callback that is asked before each optional change of a module: rewrites of
+/* gate.h - the callback that decides whether an optional change of a module is made: rewrites of
  * optimizing passes, and steps of lowering without which a program is slower but computes the
  * same. */
 #ifndef FV_IR_GRAPH_GATE_H

@@ -38,7 +38,7 @@ typedef struct fv_lua_frame {
 typedef struct fv_lua_use {
     size_t bytes; /* bytes that the state has allocated */
     bool starved; /* whether the last failed allocation would have exceeded the memory limit */
-    bool late;    /* the limit of steps was exceeded, or the script was interrupted */
+    bool late;    /* whether the limit of steps was exceeded, or the script was interrupted */
     size_t base;  /* bytes of the session when the outermost call began */
     int64_t steps;
     /* in nanoseconds: the time at the last count, the processor time when it was last read, and the
@@ -49,7 +49,7 @@ typedef struct fv_lua_use {
 
 /* The calls that the script is in. */
 typedef struct fv_lua_calls {
-    /* a rule is calling its function; that function has raised an error */
+    /* whether a rule is calling its function in Lua; whether that function has raised an error */
     bool matching, condition_failed;
     bool lent, poisoned;         /* results of protected calls in pass.c */
     struct fv_lua_pass *running; /* the innermost running pass of the script; NULL: none runs */
@@ -63,7 +63,7 @@ typedef struct fv_lua_declared {
     fv_pipeline_table pipeline; /* no passes: the script has no pipeline */
     fv_lua_kernel *kernels;
     int nkernels, cap_kernels;
-    fv_tuning schedules; /* the schedules that the script asks for */
+    fv_tuning schedules; /* the schedules that the script requests */
     int cap_schedules;
     struct fv_lua_test *tests;
     int ntests, cap_tests;
@@ -76,7 +76,7 @@ typedef struct fv_lua_reads {
     const char **files; /* the scripts that were read */
     int nfiles, cap_files;
     fv_text key; /* all of that as text */
-    bool varies; /* they depend on something else as well */
+    bool varies; /* whether the results also depend on something else, such as the time */
 } fv_lua_reads;
 
 /* The error that nobody caught. */
@@ -103,8 +103,8 @@ struct fv_lua {
 /* The handle of a module. */
 typedef struct fv_lua_box {
     fv_module *m;  /* NULL: the module no longer exists */
-    bool poisoned; /* memory ran out while it was being changed */
-    bool owned;    /* the script owns it; otherwise it is lent */
+    bool poisoned; /* whether memory ran out while the module was being changed */
+    bool owned;    /* whether the script owns the module; otherwise it is lent */
     /* ops whose operands or attributes were changed since types were last inferred */
     fv_op **touched;
     int ntouched, cap_touched;

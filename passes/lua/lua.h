@@ -45,7 +45,7 @@ fv_pipeline_table fv_lua_pipeline(fv_lua *l, char level);
 /* sorted by name; NULL after the last */
 const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i);
 
-/* The schedules that the script asks for, by node; NULL: none. Lives as long as the state. */
+/* The schedules that the script requests, by node; NULL: none. Lives as long as the state. */
 const fv_tuning *fv_lua_schedules(const fv_lua *l);
 
 /* The i-th kernel of the script; NULL after the last. Lives as long as the state. */

@@ -1,4 +1,4 @@
-/* schedule.c - schedules that a script asks for: entries of a tuning (ir/schedule/tuning.h) that
+/* schedule.c - schedules that a script requests: entries of a tuning (ir/schedule/tuning.h) that
  * name a node. */
 #include <string.h>
 

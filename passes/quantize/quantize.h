@@ -39,9 +39,9 @@ typedef enum {
 
 /* What happens to the activation that a layer of int8 multiplies with its weight. */
 typedef enum {
-    FV_QUANT_WEIGHTS, /* it stays a float */
-    FV_QUANT_DYNAMIC, /* it is quantized by its range in the run */
-    FV_QUANT_STATIC   /* it is quantized by a range that was measured before */
+    FV_QUANT_WEIGHTS, /* the activation is not quantized */
+    FV_QUANT_DYNAMIC, /* it is quantized by the range that it has in the run */
+    FV_QUANT_STATIC   /* it is quantized by a range that was measured before the run */
 } fv_quant_input;
 
 /* A range of numbers that contains 0. */

@@ -2,7 +2,8 @@
  *
  *   head     magic number, offsets and checksums of the sections, checksum of the head
  *   weights  begin at a multiple of 2 MiB, so that the system may map them in large pages; each
- *            constant is aligned to 64 bytes in the layout of the kernels: mapped, never copied
+ *            constant is aligned to 64 bytes and has the layout that kernels read, so that it is
+ *            mapped and not copied
  *   about    names and offsets of constants, messages
  *   code     the object that LLVM wrote
  *   text     the program, which is read to explain a failed run or to compute costs

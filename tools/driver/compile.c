@@ -1,7 +1,7 @@
 /* compile.c - makes an artifact (a model that can be run) of a model file, through the cache on
  * disk.
  *
- * The cache is asked twice: before anything is read, by the states of the files from which the
+ * The cache is searched twice: before anything is read, by the states of the files from which the
  * model at this path was compiled; and after the model has been read, by its content. */
 #include <string.h>
 

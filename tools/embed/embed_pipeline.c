@@ -4,8 +4,8 @@
  *     embed_pipeline NAME INPUT OUTPUT
  *
  * Reads `return {..}` with texts in double quotes, `name = "text"`, `name = {"text", ..}` and
- * comments, which is all that a table of texts needs. What stands without a name are the passes;
- * names are members of the struct, so the C compiler tells of others. */
+ * comments, which is all that a table of texts needs. Entries without a name are passes; the name
+ * of any other entry must be a member of the struct, which the C compiler checks. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,7 +25,7 @@ typedef struct explanation {
     const char *text;        /* the text of the rule; NULL: there is no rule of that name */
     fv_name_list said;       /* the lines of the report, in the order in which they are printed */
     bool applied;            /* whether the rule was applied in the current pass */
-    bool matches; /* result of the last question to the rule (ask_only): whether it matches */
+    bool matches; /* whether the rule matches the op that was tried last (set by ask_only) */
     attempt *all;
     int n, cap;
 } explanation;

@@ -5,8 +5,8 @@
 #include "ir/target/machine.h"
 #include "runtime/fovea_model.h"
 
-/* The best of n measurements, which sorts `values`: the least, or, if `rate`, the greatest. Other
- * programs only make a machine slower. The deviation is the distance of the median. */
+/* The best of n measurements: the least, or, if `rate`, the greatest, since other programs only
+ * make a machine slower. Its deviation is the distance from the median. Sorts `values`. */
 fv_measure fv_measure_best(int n, double *values, bool rate);
 
 /* Measures ways, latencies and rates of the caches `c`, whose sizes are known, into the members of

@@ -171,7 +171,8 @@ static bool read_model(fv_context *c, fv_source *source, fv_driver_options *o) {
     return fv_module_verify(source->module, NULL);
 }
 
-/* All layers get the type that was asked for, unless a budget decides. */
+/* Chooses the type of each layer: the type of --to, or, if there is a budget for the error, the
+ * types that keep it. */
 static bool decide(fv_quantizing *q) {
     if (q->wanted.budget >= 0) {
         q->most = q->trials + q->n * q->wanted.ntypes + 10;

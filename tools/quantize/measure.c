@@ -28,7 +28,7 @@ static bool is_integer(const fv_tensor *t) {
     return fv_elem_is_int(t->elem) || t->elem == FV_BOOL;
 }
 
-/* Tensors of different dims, whose size depends on data, differ completely. */
+/* Dims that depend on data may differ; then the error is infinite. */
 static bool has_same_shape(const fv_tensor *a, const fv_tensor *b) {
     return a->elem == b->elem && a->rank == b->rank &&
            (!a->rank || !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims));
@@ -118,7 +118,7 @@ typedef struct layers {
     fv_arena *arena;
     const char *names[SHOWN];
     int items[SHOWN], n;
-    fv_tensor values[SHOWN]; /* those of the model as it is */
+    fv_tensor values[SHOWN]; /* values that the model computes before it is quantized */
 } layers;
 
 static bool keep_values(void *user, int set, int n, const fv_tensor *outputs) {

@@ -8,7 +8,8 @@
 double fv_quant_shown_error(const fv_quantizing *q, int item) {
     const fv_quant_item *it = &q->items[item];
     fv_quant_type t = q->plan.types[item];
-    if (t == FV_QUANT_F32) /* the one that it would have had, which is why it is f32 */
+    if (t ==
+        FV_QUANT_F32) /* shows the error of the requested type, for which the layer stays f32 */
         t = q->wanted.types[0];
     return it->alone[t] >= 0 ? it->alone[t] : it->here;
 }

@@ -19,7 +19,7 @@ static bool try_plan(fv_quantizing *q, const fv_quant_type *types, const char *w
     return true;
 }
 
-/* The layers of f32: their plan is within any budget. */
+/* Begins with the plan in which all layers are f32, whose error is 0. */
 static void begin(fv_quantizing *q) {
     memset(q->plan.types, 0, (size_t)q->n * sizeof *q->plan.types);
     q->plan.error = 0;
@@ -43,7 +43,8 @@ static int list_errors(const fv_quantizing *q, double *out) {
     return n;
 }
 
-/* Each layer has the narrowest type with which its error alone is at most `most`. */
+/* Gives each layer the narrowest type with which the error of the outputs is at most `most` if only
+ * that layer is quantized. */
 static void choose_below(const fv_quantizing *q, double most, fv_quant_type *types) {
     for (int i = 0; i < q->n; i++) {
         types[i] = FV_QUANT_F32;

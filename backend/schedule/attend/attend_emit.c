@@ -191,7 +191,8 @@ static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     return r;
 }
 
-/* open_rows for one row, with the first n sums of the row known. */
+/* Like open_rows. Within the loop, the first n sums of the row are loaded from where emit_sums has
+ * stored them. */
 static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_rows(a, first, rows);

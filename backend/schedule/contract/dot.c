@@ -214,8 +214,9 @@ static void add_axis(fv_arena *a, const fv_expr *columns, fv_var *v, int *n, fv_
     axis[(*n)++] = v;
 }
 
-/* The sums of the columns along all steps (of a block), times what rows were changed by: a constant
- * over the axes of d, and the variables of blocks, on which the columns depend. */
+/* The term by which the sum must be corrected if 128 was added to, or subtracted from, the rows:
+ * the sums of the columns along all steps (of a block), times -128 or 128. It is a new constant
+ * over those axes of d, and variables of blocks, on which the columns depend. */
 static fv_expr *correction(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                            fv_expr *columns) {
     fv_var *axis[2 * FV_MAX_RANK];

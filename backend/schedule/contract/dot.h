@@ -8,17 +8,20 @@ struct fv_contraction;
 
 /* How the products of a contraction are summed in words. */
 typedef struct fv_dot {
-    int group;       /* steps of the sum in a word, 4 or 2; 0: products are summed one by one */
-    fv_expr_op op;   /* the dot product */
-    int parts;       /* words of rows whose steps one word of columns has: elements in a byte */
-    bool swapped;    /* its first operand is the factor of the columns */
+    int group;     /* steps of the sum in a word, 4 or 2; 0: products are summed one by one */
+    fv_expr_op op; /* the dot product */
+    /* number of words of the rows that have the steps of one word of the columns; more than 1 if
+     * several elements of the columns share a byte */
+    int parts;
+    bool swapped;    /* whether the first operand of `op` is the factor of the columns */
     fv_elem as;      /* the type that elements of the rows have in words */
-    bool copies;     /* the rows are copied, as that type and padded to whole words */
-    const fv_var *k; /* the variable of the sum along which words are consecutive steps */
+    bool copies;     /* whether rows are copied, converted to `as` and padded to whole words */
+    const fv_var *k; /* the variable of the sum whose consecutive values are the steps of a word */
 } fv_dot;
 
-/* Sets c->dot: the target has a dot product for the types of both factors, of which that of the
- * columns is a constant. Changes nothing else, and records why. */
+/* Sets c->dot if the target has a dot product for the types of both factors and the factor of the
+ * columns is a constant; otherwise sets c->dot.group to 0. Records the reason, and changes nothing
+ * else. */
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, struct fv_contraction *c);
 /* Copies the rows as words if c->dot requires it. Returns the definition d over the copy, which
  * computes the same value and whose rows need no further copy. */

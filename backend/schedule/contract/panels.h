@@ -30,10 +30,12 @@ typedef struct fv_panels {
     /* the load of an element of the panels, as an expression over these variables and those of the
      * sum */
     fv_expr *load;
-    fv_expr *x;                     /* the factor, over the same variables */
-    int width;                      /* columns of each factor in a panel */
-    fv_panel_words words;           /* given before the panels are made; `load` is then of a word */
-    const struct fv_layout *layout; /* of the constant `value`; NULL: it is made in the run */
+    fv_expr *x; /* the factor, over the same variables */
+    int width;  /* columns of each factor in a panel */
+    /* set by the caller before the panels are made; if there are words, `load` loads a word */
+    fv_panel_words words;
+    /* the layout of `value`, a constant; NULL: a kernel makes the panels in the run */
+    const struct fv_layout *layout;
 } fv_panels;
 /* Is the factor of `sum` in d laid out in panels when the model is compiled? It is if it is a
  * constant, or several constants each of which has some of the columns, or if it is computed from

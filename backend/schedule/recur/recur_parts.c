@@ -63,8 +63,8 @@ static void note_read(fv_parts *p, const fv_expr *x, reads *d) {
     carry(p, x, s);
 }
 
-/* Tells how the item reads each state: of this step or the one before, at its own indices or at
- * others. */
+/* Finds how the item reads each state: whether that of this step or that of the step before, and
+ * whether at its own indices or at others. */
 static reads reads_of(fv_parts *p, const fv_item *m) {
     reads d = {0};
     const fv_expr *x;
@@ -250,7 +250,8 @@ void fv_parts_of(fv_lowerer *l, fv_recurrence *r, fv_parts *p) {
         p->carried[i] = true;
     add_items(p);
     for (int i = 0; i < p->nitems; i++) {
-        /* a variable along which some item has no index does not separate elements */
+        /* if an item has no index along a variable, it is not true that all states depend only on
+         * states with the same index along that variable */
         for (int v = 0; v < r->nvars; v++) {
             bool over = false;
             for (int k = 0; k < p->items[i].nvars; k++)
