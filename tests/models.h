@@ -1,5 +1,4 @@
-/* models.h - what is looked at in many models: a program that takes a target and paths, and
- * counts. */
+/* models.h - runs a check on many models: a program that takes a target and paths, and counts. */
 #ifndef FV_TESTS_MODELS_H
 #define FV_TESTS_MODELS_H
 

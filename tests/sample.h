@@ -1,10 +1,10 @@
-/* sample.h - how much of an exhaustive test is run. A loop over many cases asks sample_has for each
- * of them; what it takes is decided by the text of what is tested, so that the cases all come up
- * over the tests of a program and a failure repeats.
+/* sample.h - how much of an exhaustive test is run. A loop over many cases calls sample_has for
+ * each of them. The answer depends on the text of what is tested, so that the tests of a program
+ * together cover all cases, and a failure can be repeated.
  *     FOVEA_ALL=1   takes all cases
  *     FV_SEED=N     takes others
- * Sanitizers take fewer cases, since they are several times as slow and look for other mistakes
- * than wrong values. */
+ * Sanitizers take fewer cases, since they are several times slower, and are not meant to find wrong
+ * values. */
 #ifndef TESTS_SAMPLE_H
 #define TESTS_SAMPLE_H
 
@@ -29,8 +29,8 @@ static inline bool sample_is_all(void) {
     return all && *all && *all != '0';
 }
 
-/* Which numbers a test takes that is random: those of FV_SEED, else always the same, so that a
- * failure is of the change at hand. */
+/* The seed of a random test: FV_SEED, otherwise always the same, so that a new failure comes from
+ * the change at hand. */
 static inline uint64_t sample_seed(uint64_t otherwise) {
     const char *given = getenv("FV_SEED");
     return given ? strtoull(given, NULL, 0) : otherwise;

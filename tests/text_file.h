@@ -1,4 +1,4 @@
-/* text_file.h - a whole file, for tests that compare with one. */
+/* text_file.h - reads a whole file, for tests that compare with one. */
 #ifndef FV_TESTS_TEXT_FILE_H
 #define FV_TESTS_TEXT_FILE_H
 

@@ -1,7 +1,7 @@
-/* instance.h - an operator with operands and attributes, small: what the tests of the catalogue
- * change and try. It is read from a line of cases.txt, or made up from the signature alone, and
- * written as ONNX (see model_text.h) or, for the operators that only graph IR has, as graph
- * text. */
+/* instance.h - a small instance of an operator, with operands and attributes, which the tests of
+ * the catalogue run and change. It is read from a line of cases.txt or derived from the
+ * signature, and written as ONNX (see model_text.h) or, for operators that only graph IR has, as
+ * graph text. */
 #ifndef FV_TESTS_CATALOGUE_INSTANCE_H
 #define FV_TESTS_CATALOGUE_INSTANCE_H
 

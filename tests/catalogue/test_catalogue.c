@@ -1,10 +1,10 @@
-/* Every operator of the catalogue, in every version, with operands and attributes that it is not
- * made for: left out, empty, of other ranks and types, huge, undecodable. Each is refused with a
- * message about the node when types are inferred, or compiles and runs: no crash, no endless loop,
- * no refusal by what comes after, no sanitizer's finding.
+/* Runs every operator of the catalogue, in every version, with illegal operands and attributes:
+ * left out, empty, of other ranks and types, huge, undecodable. Each instance is refused with a
+ * message about the node when types are inferred, or it compiles and runs: it must not crash, loop
+ * forever, be refused by a later stage, or cause a finding of a sanitizer.
  *
- * A small valid instance of each operator is derived from its signature, or stands in cases.txt; it
- * has to compile. FV_OP=NAME tries one operator, FV_SHOW=1 prints every instance before it is
+ * A small valid instance of each operator is derived from its signature, or is in cases.txt; it
+ * must compile. FV_OP=NAME tries one operator, FV_SHOW=1 prints every instance before it is
  * tried. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>

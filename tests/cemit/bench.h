@@ -1,4 +1,4 @@
-/* bench.h - programs as text, a folder for what is emitted, and the compilers of the machine. */
+/* bench.h - programs as text, a folder for emitted files, and the C compilers of the machine. */
 #ifndef FV_TESTS_CEMIT_BENCH_H
 #define FV_TESTS_CEMIT_BENCH_H
 

@@ -1,5 +1,5 @@
-/* test_build.c - generated C through the compilers of the machine: no warnings, nothing undefined,
- * the interpreter's bits at any level. */
+/* test_build.c - compiles generated C with the compilers of the machine: without warnings, without
+ * undefined symbols, and with the bits of the interpreter at every level. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* test_files.c - what is written where, and what is refused. */
+/* test_files.c - which files are written where, and which outputs are refused. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* test_text.c - what the generated text looks like, and names made from anything. */
+/* test_text.c - the form of the generated text, and C names made from arbitrary names. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* test_weights.c - where the weights of generated C lie: each way gives the interpreter's bits, and
- * a file that is not the model's is a status. */
+/* test_weights.c - where the weights of generated C are stored: each storage gives the bits of the
+ * interpreter, and a file of another model is refused with a status. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-# No innermost loop of a contraction moves a vector between registers, or to the stack, and none converts lanes of f16 one
-# by one: LLVM's code of the benchmark models, with two layers, for dims that are symbols and dims that are fixed.
+# Checks the machine code that LLVM makes of the benchmark models (with two layers, with symbolic and with fixed dims):
+# no innermost loop of a contraction moves a vector between registers or to the stack, and no loop converts lanes of f16
+# one by one.
 # Usage: assembly.sh BUILD
 # needs: shared
 set -u

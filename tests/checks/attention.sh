@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# attention.sh BUILD - what attention is called, and what of it is fused: tests/attention.
+# Checks which attention `inspect --attention` finds in models, and what of it is fused, against the files of
+# tests/attention.
+# Usage: attention.sh BUILD
 # needs: shared
 set -u
 here=$(cd "$(dirname "$0")" && pwd)

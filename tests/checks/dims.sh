@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# dims.sh BUILD - exported models with dims that no memory holds: lowered, or refused with a reason, at once.
+# Checks that exported models with dims too large for any memory are lowered, or refused with a reason, within limits of
+# processor time and memory.
+# Usage: dims.sh BUILD
 # needs: shared
 set -u
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,5 +1,6 @@
-# The recipes of docs/extending.md work as they stand: in a copy of the sources what they say is added
-# where they say it, the copy is built, and its command prints what they show. Usage: extending.sh BUILD
+# Checks the recipes of docs/extending.md: adds the code that they show to a copy of the sources, at the places that
+# they name, builds the copy, and compares what its command prints with the document.
+# Usage: extending.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
 root=$PWD

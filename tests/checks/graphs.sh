@@ -1,7 +1,8 @@
-# Random graphs: interpreter, JIT and generated C give the same bits, and agree with the naive schedule as far as
-# docs/testing.md says. The seed is always the same, so that a failure is of the change at hand; FOVEA_SEED chooses another,
-# FOVEA_GRAPHS another number than 60 (500 with FOVEA_ALL=1), three tenths of which are made besides of each family: branches
-# that data decide and loops, images, attention. Usage: graphs.sh BUILD
+# Runs random graphs: interpreter, JIT and generated C must give the same bits, and agree with the naive schedule within
+# the bounds of docs/testing.md. FOVEA_GRAPHS is the number of graphs (60; 500 with FOVEA_ALL=1). Each family (loops and
+# branches that data decide, images, attention) has three tenths as many in addition. The seed is always the same, so
+# that a new failure comes from the change at hand; FOVEA_SEED sets another.
+# Usage: graphs.sh BUILD
 set -u
 graphs=$1/tests/matrix/graphs
 cache=${XDG_CACHE_HOME:+$XDG_CACHE_HOME/fovea-check}

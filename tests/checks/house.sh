@@ -1,4 +1,5 @@
-# Who may include whom, one way, no circles; files that are one topic; headers that stand alone.
+# Checks the structure of the sources: which folders include which, without cycles; the size and the subject of files;
+# and that each header compiles on its own.
 # Usage: house.sh BUILD
 set -u
 passed=0 failed=0

@@ -1,6 +1,8 @@
-# Limits that concern speed (backend/lowering/speed.def) change no bit of a result: random graphs, random graphs of image networks, and models of
-# the folder shared where it is there, with all of these limits drawn at random against the usual ones. A sample of each; FOVEA_ALL=1: 2000 graphs, all
-# models and three draws. FV_SEED chooses other draws. Usage: limits.sh BUILD
+# Checks that the limits that concern speed (backend/lowering/speed.def) change no bit of a result: random graphs,
+# random graphs of image networks, and the models of the shared folder, if it exists, are run with limits drawn at
+# random and with the default ones. Takes a sample; FOVEA_ALL=1 takes 2000 graphs, all models and three draws. FV_SEED
+# chooses other draws.
+# Usage: limits.sh BUILD
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 graphs=$1/tests/matrix/graphs seed=${FV_SEED:-1} shared=${FOVEA_SHARED:-../shared} all=${FOVEA_ALL:-0}

@@ -1,7 +1,7 @@
 # needs: shared
-# Bits are equal among consumers, with every compiler in turn: attention layers and the dates model (for a fifth of the
-# targets, in turn), and one of the standard's tests for each operator (for an eleventh of them); FOVEA_ALL=1: for all.
-# tests/matrix/run does all of it.
+# Checks by tests/matrix/run that all consumers give the same bits, with every C compiler: for attention layers and the
+# model of dates on a fifth of the targets, and for one of the standard's tests of each operator on an eleventh. Other
+# targets take their turn with other models. FOVEA_ALL=1 takes all targets.
 # Usage: matrix.sh BUILD
 set -u
 quick=--quick

@@ -1,5 +1,6 @@
 # needs: shared
-# Exported attention layers on all consumers, scheduled and naive. Usage: models.sh BUILD
+# Runs exported attention layers on all consumers, scheduled and with the naive schedule.
+# Usage: models.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
 fovea=$1/tools/fovea

@@ -1,5 +1,6 @@
-# Files, identifiers and options that comments and documents name exist (names.py says how that is decided). A text with a stale
-# name of each kind is planted, and each of them has to be found. Usage: names.sh BUILD
+# Checks that the files, identifiers and options that comments and documents name exist; names.py explains how it
+# decides that. It also searches a text with a wrong name of each kind, and must find each of them.
+# Usage: names.sh BUILD
 set -u
 passed=0 failed=0
 planted=$(mktemp --suffix=.md)

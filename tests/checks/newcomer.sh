@@ -1,5 +1,6 @@
-# The patches of tests/newcomer, written from the documents alone, apply to a copy of the sources, are each few files, build without a
-# warning, and do what their tests say; what both builds compute has the same bits.
+# Checks the patches of tests/newcomer, which were written from the documents alone: each applies to a copy of the
+# sources, changes few files, builds without a warning, and passes its tests; models give the same bits with both
+# builds.
 # Usage: newcomer.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled

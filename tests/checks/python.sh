@@ -1,5 +1,6 @@
-# The Python package: tests/python, and the blocks of docs/python.md. With another python than the first that has numpy:
-# FOVEA_PYTHON=/usr/bin/python3. Usage: python.sh BUILD [PATTERN]
+# Tests the Python package: tests/python, and the blocks of docs/python.md. FOVEA_PYTHON=/usr/bin/python3 chooses a
+# python; by default it is the first one that has numpy.
+# Usage: python.sh BUILD [PATTERN]
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
 build=$(cd "$1" && pwd)

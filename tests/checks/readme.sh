@@ -1,5 +1,6 @@
-# README.md, docs/ and the READMEs of folders are true: what they show is what the commands print, docs/operators.md is the
-# catalogue, README's number of operators is its, links lead to files. Usage: readme.sh BUILD
+# Checks README.md, docs/ and the READMEs of folders: commands print what they show, docs/operators.md is the catalogue,
+# README.md states the number of operators, and links lead to existing files.
+# Usage: readme.sh BUILD
 set -u
 build=$(cd "$1" && pwd)
 fovea=$build/tools/fovea

@@ -1,6 +1,7 @@
 # needs: shared
-# Of each kernel and value of exported models `inspect --why` says why it is as it is: in full, in all its forms, and by any
-# name that it mentions. Of the values, tests/reasons/models asks lowering itself. Usage: reasons.sh BUILD
+# Checks that `inspect --why` explains each kernel and value of exported models: completely, in text and in JSON, and
+# for any name that it mentions. tests/reasons/models checks the recorded reasons of all values.
+# Usage: reasons.sh BUILD
 set -u
 export FOVEA_CACHE_DIR=
 log=$(mktemp) || exit 1

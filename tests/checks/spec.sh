@@ -1,6 +1,7 @@
 # needs: shared
-# The catalogue has every attribute that any version of an operator of the standard has, of ai.onnx.ml too: the importer
-# ignores what it does not know. Usage: spec.sh BUILD
+# Checks that the catalogue has every attribute of every version of the operators of the standard and of ai.onnx.ml,
+# since the importer ignores attributes that it does not know.
+# Usage: spec.sh BUILD
 set -u
 "$1/tools/fovea" ops --json >"$1/ops.json" || exit 1
 python3 - "$1/ops.json" "$FOVEA_SHARED/onnx-spec/ops.json" <<'END'

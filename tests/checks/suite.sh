@@ -1,6 +1,6 @@
 # needs: shared
-# The standard's tests: each folder passes on the backend, or the operator is not in the catalogue.
-# The models of light/ have constant weights, and outputs that no input changes: random ones serve.
+# Runs the standard's tests: each passes on each backend, or its operator is not in the catalogue. The models of light/
+# have constant weights and outputs that no input changes, so they run on random inputs.
 # Usage: suite.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled

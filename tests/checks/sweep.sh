@@ -1,4 +1,4 @@
-# A part of the sweep over all arguments of the elementary functions, see docs/accuracy.md.
+# Runs a part of the sweep over all arguments of the elementary functions (docs/accuracy.md).
 # Usage: sweep.sh BUILD
 set -u
 sweep=$1/tests/sweep/sweep

@@ -1,7 +1,9 @@
-# Every operator in every version, with every element type for its type variables and attributes that are not the
-# defaults: refused with a message, or the same values from the pipeline of -O2 and from the naive schedule
-# (tests/catalogue/types.c). Of what is not the newest version one instance of 100 is tried, which the seed chooses, always
-# the same one; FOVEA_SEED gives another seed, FOVEA_TYPES another share, of which 1 is all (as is FOVEA_ALL=1). Usage: types.sh BUILD
+# Runs every operator in every version, with every element type for each type variable and with attributes that differ
+# from their defaults: it is refused with a message, or the pipeline of -O2 and the naive schedule give the same values
+# (tests/catalogue/types.c). Of versions other than the newest, one instance in 100 is tried, chosen by a seed that is
+# always the same. FOVEA_SEED sets another seed; FOVEA_TYPES=N tries one instance in N; FOVEA_TYPES=1 and FOVEA_ALL=1
+# try all.
+# Usage: types.sh BUILD
 set -u
 types=$1/tests/catalogue/types
 if [ ! -x "$types" ]; then # built with the unit tests only

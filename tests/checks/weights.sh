@@ -1,6 +1,7 @@
-# Weights in 8 and 4 bits stay so, large or small: no kernel of a run writes a dequantized weight, a step with one row reads what is
-# stored of it and at most 5 % more, counted from the kernels, and results have the bits of the naive schedule, with one row, one tile and
-# several. So do steps of the quantized models of $FOVEA_SHARED.
+# Checks that weights of 8 and 4 bits are read as they are stored, whatever their size: no kernel writes a dequantized
+# weight, a step with one row reads at most 5 % more bytes than the stored weight has (counted in the kernels), and
+# results have the bits of the naive schedule, with one row, one tile of rows and several. The quantized models of
+# $FOVEA_SHARED are checked as well.
 # Usage: weights.sh BUILD
 set -u
 fovea=$1/tools/fovea passed=0 failed=0

@@ -1,7 +1,9 @@
 # needs: shared
-# Neither fusion nor layout multiplies operations: of exported models, and of random graphs of filters, norms, softmaxes and reductions
-# along every axis, and of the graphs of tests/work/graphs, kernels compute no more than 1.5 times what operators ask for, sums counted
-# (tests/work). Nothing is run, and no code is made. The target generic pads tiles least. FOVEA_SEED gives other graphs, FOVEA_GRAPHS another number. Usage: work.sh BUILD
+# Checks that neither fusion nor layout multiplies operations: for exported models, random graphs of filters, norms,
+# softmaxes and reductions along every axis, and the graphs of tests/work/graphs, kernels compute at most 1.5 times the
+# operations that the operators need, where a sum counts once (tests/work). Models are only lowered, not run. The target
+# is generic, because it pads tiles least. FOVEA_SEED chooses other graphs, FOVEA_GRAPHS sets their number.
+# Usage: work.sh BUILD
 set -u
 graphs=$1/tests/matrix/graphs
 dir=$(mktemp -d) || exit 1

@@ -1,7 +1,9 @@
 # needs: shared
-# ONNX that `fovea opt` writes: read back it gives the same bits, with attention as an operator the same numbers; the standard's
-# checker takes it, where a python has the package onnx; ONNX Runtime gives the same outputs, where FOVEA_ORT names its library.
-# A sample of exported models and of the standard's tests (all of it: SAMPLE=1). Usage: writing.sh BUILD
+# Checks the ONNX models that `fovea opt` writes: read again, they give the same bits, or, with attention written as an
+# operator, the same numbers; the checker of the package onnx accepts them, if there is a python with it; and ONNX
+# Runtime gives the same outputs, if FOVEA_ORT names its library. Takes a sample of the exported models and of the
+# standard's tests; SAMPLE=1 takes all.
+# Usage: writing.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
 python=

@@ -1,4 +1,4 @@
-/* consumers.h - whoever can run an expanded program, behind one type.
+/* consumers.h - the consumers of expanded programs, behind one type.
  *
  * A consumer is a name and a function that opens a program; the harness does the rest. To add one,
  * write such a function and enter it in the table of consumers.c. */

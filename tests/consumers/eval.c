@@ -1,5 +1,5 @@
-/* eval.c - see eval.h. Integers are computed in 128 bits and cut, conversions go through long
- * double: slow, and unlike what it checks. */
+/* eval.c - see eval.h. It computes integers in 128 bits and truncates them, and converts through
+ * long double: slow, and different from the code that it checks. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

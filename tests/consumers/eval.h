@@ -1,5 +1,6 @@
-/* eval.h - a plain evaluator of kernels before expansion: a walk over the tree, one scalar at a
- * time, loops of any kind in order. What every consumer of the expanded kernel is compared with. */
+/* eval.h - a plain evaluator of kernels before expansion, with which every consumer of the expanded
+ * kernel is compared: it walks over the tree, computes one scalar at a time, and executes loops of
+ * any kind in order. */
 #ifndef FV_TESTS_EVAL_H
 #define FV_TESTS_EVAL_H
 

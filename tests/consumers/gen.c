@@ -1,5 +1,5 @@
 /* gen.c - random kernels: a nest of loops over the elements of the outputs, in each of which values
- * are computed from what is in scope; or one of the shapes of gen_shapes.c. */
+ * are computed from the variables in scope; or a kernel of one of the shapes of gen_shapes.c. */
 #include "tests/consumers/gen_internal.h"
 
 /* ---- statements ---- */

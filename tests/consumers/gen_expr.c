@@ -1,5 +1,5 @@
-/* gen_expr.c - random expressions over what is in scope: lets, loop variables, elements of inputs.
- * An index is a loop variable of that extent, or guarded. */
+/* gen_expr.c - random expressions over the variables in scope: lets, loop variables, elements of
+ * inputs. An index is a loop variable of the axis's extent, or the load is guarded. */
 #include "tests/consumers/gen_internal.h"
 
 /* ---- types ---- */

@@ -1,5 +1,5 @@
-/* storage.h - the floats that are only stored (f16, bf16, f8, f4, e8m0), done the slow way: what
- * the integer arithmetic of expanded kernels is compared with. */
+/* storage.h - reference conversions of the floats that are only stored (f16, bf16, f8, f4, e8m0),
+ * with which the integer arithmetic of expanded kernels is compared. */
 #ifndef FV_TESTS_STORAGE_H
 #define FV_TESTS_STORAGE_H
 

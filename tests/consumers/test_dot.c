@@ -1,5 +1,6 @@
-/* test_dot.c - sums of products of bytes and halves have the same bits on all consumers and
- * targets, with an instruction and without, in lanes and one by one; words are read from bytes. */
+/* test_dot.c - sums of products of bytes and of i16 have the same bits on all consumers and
+ * targets, with an instruction and without, in vectors and one by one; words are read from
+ * bytes. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* test_instruction.c - the table of instructions (ir/expr/instruction.def): what it says is
+/* test_instruction.c - the table of instructions (ir/expr/instruction.def): its rows are
  * consistent, and an operation gives the same bits on all consumers, with an instruction and
  * without. */
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* test_products.c - dot_bf16 has the same bits on all consumers and targets, with an instruction
- * and without, in lanes and one by one. */
+ * and without, in vectors and one by one. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* test_program.c - host programs: the order of checks, memory, control, what is written to
+/* test_program.c - host programs: the order of checks, memory, control, and the values written to
  * out_dims. Every consumer of this build must do the same (backend/consumer/consumer.h). */
 #include <criterion/criterion.h>
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /* test_random.c - random kernels: every consumer, on every target that it can run, must give the
  * bits of the plain evaluator.
  *
- * FV_SEED chooses another sequence, FV_ROUNDS another length. What fails is reduced to the smallest
- * kernel of its seed that still fails, and printed. */
+ * FV_SEED chooses another sequence, FV_ROUNDS another length. A kernel that fails is reduced to the
+ * smallest kernel of its seed that still fails, and printed. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* graphs.h - graphs of which the steps of lowering make all that definitions have: what is
- * substituted, views, parts, axes moved to the end, reductions in reductions, indices from data,
+/* graphs.h - graphs from which the steps of lowering make every construct of definitions:
+ * substituted values, views, parts, axes moved to the end, nested reductions, indices from data,
  * recurrences. */
 #ifndef FV_TESTS_DEFINITION_GRAPHS_H
 #define FV_TESTS_DEFINITION_GRAPHS_H

@@ -1,5 +1,5 @@
-/* test_definition.c - the text of definitions, what is legal in it, and the steps of lowering, text
- * in and text out. */
+/* test_definition.c - the text of definitions, which texts are legal, and the steps of lowering as
+ * text in and text out. */
 #include <criterion/criterion.h>
 #include <string.h>
 

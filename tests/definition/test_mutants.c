@@ -1,8 +1,8 @@
-/* test_mutants.c - texts of definitions as a hand that errs would leave them: each line of what the
- * steps of lowering make of a few graphs removed, doubled, moved; each number and each name in it
- * another. Of each mutant all holds that the fuzz target asks: it is refused with a diagnostic, or
- * it prints and reads the same, lowers, and runs. Some of them are tried, spread evenly; FV_ROUNDS:
- * how many of each text, FV_SEED: which. */
+/* test_mutants.c - texts of definitions with a mistake, as if written by hand: in the text that the
+ * steps of lowering make of a few graphs each line is removed, doubled or moved, and each number
+ * and each name is replaced by another. Each mutant must fulfil what the fuzz target requires: it
+ * is refused with a diagnostic, or it prints and parses to the same text, lowers, and runs. An
+ * evenly spread sample is tried: FV_ROUNDS sets how many of each text, FV_SEED which. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <signal.h>

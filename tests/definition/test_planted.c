@@ -1,6 +1,6 @@
-/* test_planted.c - faults that a step of lowering could make: each is planted in what the steps
- * make of a few graphs, wherever it can be, and the verifier must refuse it, say why, and name the
- * step. */
+/* test_planted.c - faults that a step of lowering could make: each is planted at every possible
+ * place in the definitions of a few graphs, and the verifier must refuse it, state the reason, and
+ * name the step. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* External data: inside the model's folder, and nowhere else. */
+/* External data: it is read from the model's folder only. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Models that are cut off or have flipped bits: refused or read, but no crash, no hang, and no
- * memory beyond reason. Built-in models always, some of ../shared where that is there. */
+/* Models that are truncated or have flipped bits: they are refused or read, without a crash, an
+ * endless loop or excessive memory. Built-in models, and some of ../shared if it exists. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

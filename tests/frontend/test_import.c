@@ -1,8 +1,9 @@
-/* Models as text become graph IR as text, or diagnostics: tests/frontend/import/\*.txt.
+/* Imports models in text form: graph IR as text, or diagnostics, must be as expected
+ * (tests/frontend/import/\*.txt).
  *
- * A file holds cases: a line `=== name`, a model (model_text.h) in which lines `--dim ...` and
- * `--strict` are options, a line `---`, and what is expected. With FOVEA_UPDATE_GOLDENS set, the
- * files are rewritten with what came out. */
+ * A file contains cases: a line `=== name`, a model (model_text.h) in which lines `--dim ...` and
+ * `--strict` are options, a line `---`, and the expected text. With FOVEA_UPDATE_GOLDENS set, the
+ * files are rewritten with the actual text. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <glob.h>

@@ -1,4 +1,4 @@
-/* Tensors in TensorProto messages and .npy files, of all types and both ways. */
+/* Tensors of all types in TensorProto messages and .npy files, read and written. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

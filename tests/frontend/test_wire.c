@@ -1,4 +1,5 @@
-/* What bytes are no protobuf message, and where a tensor's elements lie in one. */
+/* Bytes that are no valid protobuf message, and the position of a tensor's elements in a
+ * message. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

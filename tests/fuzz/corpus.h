@@ -1,4 +1,4 @@
-/* corpus.h - inputs for the fuzz targets, made of what other tests are made of. */
+/* corpus.h - inputs for the fuzz targets, derived from the inputs of other tests. */
 #ifndef FV_TESTS_FUZZ_CORPUS_H
 #define FV_TESTS_FUZZ_CORPUS_H
 

@@ -1,5 +1,5 @@
-/* definitions.c - texts of definitions: legal ones print, are read again, and lower from there to
- * programs that run. */
+/* definitions.c - texts of definitions: a legal text prints, parses to the same, and lowers to a
+ * program that runs. */
 #include <string.h>
 
 #include "backend/lower.h"

@@ -1,4 +1,4 @@
-/* fuzz.c - the table of targets, and what they share. */
+/* fuzz.c - the table of targets, and functions that they share. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdarg.h>

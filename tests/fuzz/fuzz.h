@@ -1,8 +1,9 @@
-/* fuzz.h - inputs from outside that nobody wrote with care: what reads them, and what must hold.
+/* fuzz.h - the fuzz targets: functions that read untrusted inputs, and check what must hold for
+ * them.
  *
- * A target takes any bytes. It returns, or calls fuzz_finding, or a sanitizer or assert ends it.
- * Memory is limited by the session's door, work by the interpreter's limit; so a timeout is a
- * finding too. */
+ * A target takes any bytes. It returns, or calls fuzz_finding, or a sanitizer or assert ends the
+ * process. The session's door limits memory, and the interpreter limits work, so a timeout is a
+ * finding, too. */
 #ifndef FV_TESTS_FUZZ_H
 #define FV_TESTS_FUZZ_H
 

@@ -1,5 +1,5 @@
-/* mutate_message.c - changes of protobuf messages that keep them messages: a field, an element of a
- * list, a name, a whole message in the place of another of its kind. */
+/* mutate_message.c - changes of protobuf messages that keep them messages: replaces a field, an
+ * element of a list, a name, or a whole message by another of its kind. */
 #include <math.h>
 #include <protobuf-c/protobuf-c.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* program.c - kernels and programs: texts of them, and what must hold of any that is legal. */
+/* program.c - texts of kernels and programs, and what must hold for every legal one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

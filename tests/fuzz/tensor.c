@@ -1,4 +1,5 @@
-/* tensor.c - tensors in files: what is read can be written, and is read again as the same. */
+/* tensor.c - files of tensors: a tensor that was read can be written, and is the same when it is
+ * read again. */
 #include "frontend/data.h"
 #include "ir/base/diag.h"
 #include "tests/fuzz/fuzz.h"

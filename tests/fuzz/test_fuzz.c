@@ -1,6 +1,6 @@
-/* What fuzzing found, kept in regressions/TARGET/; and without libFuzzer: a sample of the corpus of
- * our own tests, and mutations of it. FV_SEED and FV_ROUNDS (mutations of each input) change them;
- * FOVEA_ALL=1 takes the whole corpus. */
+/* Inputs that fuzzing found, stored in regressions/TARGET/; and, without libFuzzer, a sample of the
+ * corpus from our own tests, and mutations of it. FV_SEED chooses others, FV_ROUNDS sets the number
+ * of mutations of each input; FOVEA_ALL=1 takes the whole corpus. */
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* tuning.c - tuning files and profiles of machines: what is read prints, and reads back as the
+/* tuning.c - tuning files and profiles of machines: a text that was read prints, and parses to the
  * same. */
 #include "ir/schedule/tuning.h"
 #include "ir/base/diag.h"

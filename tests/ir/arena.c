@@ -1,4 +1,4 @@
-/* Sessions, doors, arenas, texts, names, messages; and what happens when memory ends. */
+/* Sessions, doors, arenas, texts, names, messages; and running out of memory. */
 #include "ir/base/diag.h"
 #include "ir/graph/graph.h"
 #include "ir/graph/parse.h"

@@ -1,4 +1,4 @@
-/* Integers that expressions are: their values, and the sums that they are. */
+/* Integer expressions: their values, and their form as sums. */
 #include "ir/expr/affine.h"
 #include "ir/expr/fold.h"
 

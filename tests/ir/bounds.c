@@ -1,4 +1,4 @@
-/* What equalities leave of symbols: text in, bounds out. */
+/* The bounds of symbols that equalities leave: text in, bounds out. */
 #include "ir/graph/bounds.h"
 
 #include <criterion/criterion.h>

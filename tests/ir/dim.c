@@ -1,4 +1,4 @@
-/* What dims simplify to, what is proved of them, and how they are written. */
+/* Dims: their simplification, their bounds, and their text. */
 #include "ir/dim/dim.h"
 #include "ir/base/diag.h"
 #include "ir/base/text.h"

@@ -1,4 +1,4 @@
-/* Graph IR as text: what is written reads back to the same text; faults have a place. */
+/* Graph IR as text: what is printed parses and prints the same; errors have a position. */
 #include "ir/catalogue/op.h"
 #include "ir/graph/graph.h"
 #include "ir/graph/infer.h"

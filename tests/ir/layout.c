@@ -1,4 +1,5 @@
-/* layout.c - layouts: text, addresses against a reference, laying out, what is refused. */
+/* layout.c - layouts: their text, addresses compared with a reference, copying into them, and
+ * layouts that are refused. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Names as text: what people see, what our texts hold, and that it reads back, whatever bytes a
- * name has. */
+/* Names as text: as they are shown to people, and as they are written in our formats and parsed
+ * again, whatever bytes they have. */
 #include "ir/base/quoted.h"
 #include "ir/dim/dim.h"
 #include "ir/dim/text.h"

@@ -1,4 +1,4 @@
-/* What equalities that are assumed make of the dims of a module: text in, text out. */
+/* The dims of a module after equalities were assumed: text in, text out. */
 #include "ir/graph/settle.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-/* signature.c - graph texts whose signature a user says more about: states, dims. */
+/* signature.c - settings that a user adds to the signature of a graph text: states and dims. */
 #include "ir/graph/graph.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"

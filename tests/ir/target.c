@@ -1,5 +1,5 @@
-/* Targets and processors: which family a CPU is of, what becomes of a target that is made for one,
- * what features there are, and the text of targets that have some. */
+/* Targets and processors: the family of a CPU, targets made for a processor, the features that
+ * exist, and the text of targets with additional features. */
 #include <criterion/criterion.h>
 #include <string.h>
 

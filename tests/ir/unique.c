@@ -1,4 +1,4 @@
-/* unique.c - expressions that are hash-consed, and variables that are replaced in them. */
+/* unique.c - expressions that are hash-consed, and replacing variables in them. */
 #include <criterion/criterion.h>
 #include <string.h>
 

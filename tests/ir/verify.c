@@ -1,4 +1,4 @@
-/* What the verifier refuses: each illegal case, and what is said about it. */
+/* The verifier of graphs: each illegal case, and its message. */
 #include "ir/graph/verify.h"
 #include "ir/base/text.h"
 #include "ir/catalogue/op.h"

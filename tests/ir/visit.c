@@ -1,4 +1,4 @@
-/* Walks over expressions: each node once, however many paths lead to it. */
+/* Walks over expressions: each node is visited once, however many paths lead to it. */
 #include "ir/expr/visit.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* support.h - what the tests of kernels share: a session, texts in and out, golden files. */
+/* support.h - functions that the tests of kernels share: a session, texts in and out, golden
+ * files. */
 #ifndef FV_TESTS_KERNEL_SUPPORT_H
 #define FV_TESTS_KERNEL_SUPPORT_H
 

@@ -1,5 +1,5 @@
-/* The one notation: what is read is printed back with the fewest parentheses; errors have a
- * place. */
+/* The common grammar of expressions: a text is printed again with the fewest parentheses; errors
+ * have a position. */
 #include <criterion/criterion.h>
 #include <string.h>
 

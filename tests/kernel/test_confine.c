@@ -1,4 +1,4 @@
-/* What becomes of kernels whose author is not trusted. */
+/* Confining kernels whose author is not trusted. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* What launches cost: operations and bytes of small kernels, by hand and by the counter. */
+/* The cost of launches: operations and bytes of small kernels, computed by hand and by the
+ * counter. */
 #include <criterion/criterion.h>
 
 #include "backend/cost.h"

@@ -1,4 +1,5 @@
-/* Expansion: goldens of small kernels, and properties of what comes out for all targets. */
+/* Expansion: expected texts of small kernels, and properties of expanded kernels for all
+ * targets. */
 #include <criterion/criterion.h>
 #include <string.h>
 

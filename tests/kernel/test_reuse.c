@@ -1,4 +1,4 @@
-/* What may be written over: an output in the memory of an input. */
+/* Storing an output in the memory of an input: when it is allowed. */
 #include <criterion/criterion.h>
 #include <string.h>
 

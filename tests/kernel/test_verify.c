@@ -1,4 +1,4 @@
-/* What the verifier refuses, and what it must be able to prove. */
+/* The verifier of kernels: what it refuses, and what it must be able to prove. */
 #include <criterion/criterion.h>
 #include <string.h>
 

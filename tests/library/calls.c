@@ -1,5 +1,5 @@
-/* calls.c - models whose kernels call: what every consumer makes of them, whole files and damaged
- * ones. */
+/* calls.c - models whose kernels call library functions: the results of every consumer, for intact
+ * files and damaged ones. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

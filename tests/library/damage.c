@@ -1,6 +1,6 @@
-/* damage.c - files that end early, and files with bytes changed: they decode to something, or are
- * refused, and nothing is read or written elsewhere: what sanitizers look at. FV_SEED=N repeats,
- * FV_DAMAGES=N makes more of it. */
+/* damage.c - files that end early, and files with changed bytes: they are decoded or refused, and
+ * sanitizers find no access outside of the memory. FV_SEED=N chooses other changes, FV_DAMAGES=N
+ * makes more of them. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

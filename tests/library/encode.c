@@ -1,4 +1,4 @@
-/* encode.c - files of images by the libraries that read them, too. */
+/* encode.c - writes image files, with the libraries that also decode them. */
 #include "tests/library/encode.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-/* encode.h - files of images, made for the tests. All are of one picture: sample(x, y, k). */
+/* encode.h - image files made for the tests. All show the same picture: sample(x, y, k). */
 #ifndef FV_TESTS_LIBRARY_ENCODE_H
 #define FV_TESTS_LIBRARY_ENCODE_H
 

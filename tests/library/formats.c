@@ -1,4 +1,4 @@
-/* formats.c - what each kind of file becomes: pixels that are known, and those of gray. */
+/* formats.c - each kind of image file: its known pixels, in colour and converted to gray. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

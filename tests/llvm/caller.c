@@ -1,5 +1,6 @@
-/* caller.c - what a user of a compiled model writes, as freestanding as a microcontroller: the test
- * of objects compiles it for each machine. Exits with 0, or with what is wrong. */
+/* caller.c - a program that calls a compiled model, as freestanding as on a microcontroller: the
+ * test of objects compiles it for each machine. Its status is 0, or the number of the check that
+ * failed. */
 #include "runtime/fovea_model.h"
 
 const fv_model *rows_model(void);

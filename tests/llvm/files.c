@@ -1,4 +1,5 @@
-/* files.c - what is written: objects of all targets, archives, shared libraries, text. */
+/* files.c - the files that are written: objects for all targets, archives, shared libraries,
+ * text. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <dlfcn.h>

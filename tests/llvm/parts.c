@@ -1,4 +1,4 @@
-/* parts.c - a program that is compiled as several modules; objects that are kept and loaded
+/* parts.c - a program that is compiled as several modules; objects that are stored and loaded
  * again. */
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* programs.h - expanded programs as text, and what tests of the LLVM consumer do with them. */
+/* programs.h - expanded programs as text, and functions for the tests of the LLVM consumer. */
 #ifndef FV_TESTS_LLVM_PROGRAMS_H
 #define FV_TESTS_LLVM_PROGRAMS_H
 

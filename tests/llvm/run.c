@@ -1,4 +1,5 @@
-/* run.c - code in memory: the calling convention, step by step, and what a run does. */
+/* run.c - code in memory: the calling convention, statement by statement, and the effects of a
+ * run. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* values.c - operations whose edge cases LLVM does not decide for us, in scalar and in vector code,
- * on each x86 level that this machine has: what is written down here is what kernel IR promises. */
+/* values.c - operations with edge cases that LLVM leaves undefined, in scalar and in vector code,
+ * on each x86 level that this machine has: the expected values in this file are those that kernel
+ * IR defines. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

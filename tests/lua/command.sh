@@ -1,4 +1,4 @@
-# Scripts, by the command: where they run, what they may, and what is left when they fail.
+# Tests scripts through the command: where they run, what they are allowed to do, and which files exist after a failure.
 . "$(dirname "$0")/../tools/lib.sh"
 layer m.fvir '%r = Relu(%h)' '%y = Relu(%r)'
 cp m.fvir before.fvir

@@ -1,4 +1,6 @@
-# Scripts that try to leave their limits: SCRIPT FOVEA ROOT PROTOC. Each ends with an error that matches its first line, and leaves no file.
+# Tests scripts that try to exceed their limits: each must end with an error that matches its first line, and leave no
+# file.
+# Usage: SCRIPT FOVEA ROOT PROTOC
 . "$(dirname "$0")/../tools/lib.sh"
 scripts=$root/tests/lua/escape
 mkdir kept empty

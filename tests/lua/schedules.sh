@@ -1,4 +1,4 @@
-# Schedules that scripts wish, and scripts of inspect, diff and tune.
+# Tests schedules that scripts request, and the scripts of inspect, diff and tune.
 . "$(dirname "$0")/../tools/lib.sh"
 layer m.fvir '%r = Relu(%h) loc("act")' '%y = Exp(%r)'
 sed -i 's/%h = MatMul(%x, @w)/& loc("fc")/' m.fvir

@@ -1,9 +1,9 @@
-/* test_lua.c - scripts, and what they are told: every case of errors.txt and results.txt; and
- * scripts without memory.
+/* test_lua.c - scripts and their output: every case of errors.txt and results.txt; and scripts that
+ * run out of memory.
  *
- * A case is a line `# what it shows`, a script, a line `---`, and what comes out: printed lines,
- * then messages as the command prints them. Blank lines separate cases. FOVEA_UPDATE_GOLDENS=1
- * rewrites what is expected. */
+ * A case is a line `# what it shows`, a script, a line `---`, and the expected output: printed
+ * lines, then messages as the command prints them. Blank lines separate cases.
+ * FOVEA_UPDATE_GOLDENS=1 rewrites the expected output. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* test_names.c - the stubs for editors and docs/lua.md name what there is, all of it and nothing
- * else. */
+/* test_names.c - the stubs for editors and docs/lua.md name all functions and fields that exist,
+ * and no others. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>

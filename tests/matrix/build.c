@@ -1,4 +1,4 @@
-/* build.c - cached runs of C compilers. */
+/* build.c - runs C compilers, and stores their output. */
 #define XXH_INLINE_ALL
 #include "tests/matrix/build.h"
 

@@ -1,7 +1,8 @@
-/* build.h - C compilers, and what they made before.
+/* build.h - C compilers, and a store of their earlier output.
  *
- * A result is kept under the hash of all that it was made of: the sources, the command and the
- * version of the compiler. A build that comes again is a look into the folder of the cache. */
+ * An output is stored under a hash of everything on which it depends: the sources, the command and
+ * the version of the compiler. The same build is done once, and found in the folder of the store
+ * from then on. */
 #ifndef FV_TESTS_MATRIX_BUILD_H
 #define FV_TESTS_MATRIX_BUILD_H
 

@@ -1,4 +1,4 @@
-/* cover.c - a small part of many models that still has every operator. */
+/* cover.c - chooses few of many models, so that every operator still occurs. */
 #include <string.h>
 
 #include "frontend/frontend.h"

@@ -1,4 +1,4 @@
-/* cover.h - choosing models that have an operator which no earlier one had. */
+/* cover.h - chooses models that have an operator which no earlier model had. */
 #ifndef FV_TESTS_MATRIX_COVER_H
 #define FV_TESTS_MATRIX_COVER_H
 

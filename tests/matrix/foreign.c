@@ -1,5 +1,6 @@
-/* foreign.c - code of other machines, under an emulator: aarch64 by qemu-user, which runs one
- * program on all libraries of a model; Cortex-M4 by qemu-system-arm, with an image a variant. */
+/* foreign.c - code for other machines, under an emulator: aarch64 by qemu-user, which runs one
+ * program with all libraries of a model; Cortex-M4 by qemu-system-arm, with one image for each
+ * variant. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

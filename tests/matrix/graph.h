@@ -1,16 +1,15 @@
 /* graph.h - random valid graphs, as text.
  *
  * A graph grows line by line: a maker (graph_*.c) writes one operator in graph IR, the parser
- * infers what its results are, and a line that it refuses is dropped again. Of each value is known
- * what the reference schedule and a faster one may make of it:
+ * infers its results, and a line that the parser refuses is removed. For each value it is known how
+ * far its elements may differ between the reference schedule and another one:
  *
- *   SAME   the same bits: no rounded sum is behind it. Sums of floats are exact where their
- *          operands
- *          lie on a grid (multiples of 2^unit, at most 2^bound) that the type holds: then order and
- *          fma change nothing
- *   CLOSE  sums in another order are behind it, and functions that are continuous
- *   ANY    besides them a comparison, rounding or position that a last bit decides, or a sum of
- *          values that are infinite or nearly so */
+ *   SAME   not at all, because the value depends on no rounded sum. A sum of floats is exact, in
+ *          any order and with fma, if its terms are multiples of 2^unit of at most 2^bound and the
+ *          type represents all such sums
+ *   CLOSE  by rounding: the value depends on sums in another order, and on continuous functions
+ *   ANY    arbitrarily: the value also depends on a comparison, rounding or position that the last
+ *          bit of a sum decides, or on a sum of values that are infinite or nearly so */
 #ifndef FV_TESTS_MATRIX_GRAPH_H
 #define FV_TESTS_MATRIX_GRAPH_H
 

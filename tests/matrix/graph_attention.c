@@ -1,6 +1,7 @@
-/* graph_attention.c - makers of attention as exporters write it, and of what only looks like it:
- * heads beside each other or in front, keys and values in either order, shared by heads; scales,
- * masks, caps; softmax in one operator or in five; results in between that are wanted besides. */
+/* graph_attention.c - makers of attention as exporters write it, and of graphs that only resemble
+ * it: heads as an axis or merged with features, keys and values in either order, heads that share
+ * keys; scales, masks, caps; softmax as one operator or as five; intermediate values that are also
+ * results. */
 #include <string.h>
 
 #include "tests/matrix/graph.h"

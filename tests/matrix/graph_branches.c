@@ -1,6 +1,6 @@
-/* graph_branches.c - makers of graphs with an If that data decide, and with Loops: one within the
- * other, results that are inputs, of around, of dims that differ between the branches; states that
- * change places, that grow; no turn. */
+/* graph_branches.c - makers of graphs with an If whose condition is data, and with Loops: nested
+ * ones; results that are inputs, that come from outside, or whose dims differ between the branches;
+ * states that exchange places or grow; loops without iterations. */
 #include "tests/matrix/graph.h"
 
 static const fv_elem_set FLOATS = FV_SET(F32) | FV_SET(F64);

@@ -1,5 +1,5 @@
-/* graph_c.h - random graphs as generated C: many in one shared library, as compilers take longer
- * than all the rest. */
+/* graph_c.h - compiles random graphs through the C emitter: many graphs in one shared library,
+ * because the C compiler takes most of the time. */
 #ifndef FV_TESTS_MATRIX_GRAPH_C_H
 #define FV_TESTS_MATRIX_GRAPH_C_H
 

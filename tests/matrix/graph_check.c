@@ -1,4 +1,5 @@
-/* graph_check.c - a random graph on interpreter and JIT, scheduled and naive. */
+/* graph_check.c - runs a random graph on interpreter and JIT, with the default and the naive
+ * schedule. */
 #include "tests/matrix/graph_check.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* graph_images.c - makers of chains over images, [n, c, ...]: filters of all kinds, pools,
- * residuals, Concats, norms, softmaxes and reductions along every axis, attention over pixels.
- * Their values lie in memory with the channels last or as their type says, and meet in all
- * combinations. */
+ * residuals, Concats, norms, softmaxes and reductions along every axis, attention over pixels. Some
+ * values are stored with channels last and some in the order of their type, and all combinations
+ * meet. */
 #include <inttypes.h>
 
 #include "tests/matrix/graph.h"

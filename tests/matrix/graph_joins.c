@@ -1,6 +1,6 @@
-/* graph_joins.c - makers of graphs whose values may share memory: parts of Concats, of Concats of
- * Concats, read by others, twice in one, results of the graph besides; chains that may be computed
- * in place. */
+/* graph_joins.c - makers of graphs whose values may share memory: operands of Concats, and of
+ * Concats of Concats, that are also read by other operators, that occur twice, or that are results
+ * of the graph; and chains that may be computed in place. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* graph_moves.c - makers of operators that only move elements, by shapes that are known. */
+/* graph_moves.c - makers of operators that only move elements, with known shapes. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* graph_picks.c - makers of operators whose positions are data: gathers, scatters, extremes. */
+/* graph_picks.c - makers of operators whose indices are data: gathers, scatters, extremes. */
 #include <inttypes.h>
 #include <string.h>
 

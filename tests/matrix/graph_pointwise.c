@@ -1,4 +1,4 @@
-/* graph_pointwise.c - makers of operators whose elements are computed one by one. */
+/* graph_pointwise.c - makers of elementwise operators. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* job.c - jobs written, results read. */
+/* job.c - writes jobs, and reads results. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* native.c - consumers in this process: interpreter, JIT, and generated C as a shared library. */
+/* native.c - consumers in this process: the interpreter, the JIT, and generated C as a shared
+ * library. */
 #include <dlfcn.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* outcome.c - what a run gives, and whether two runs gave the same. */
+/* outcome.c - the result of a run, and the comparison of two results. */
 #include <inttypes.h>
 #include <string.h>
 

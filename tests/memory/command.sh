@@ -1,5 +1,6 @@
-# The command without memory: whichever allocation fails, alone or with all after it, the command ends with its
-# result or with a message and status 1; no signal, nothing half written. SCRIPT FOVEA ROOT PROTOC PRELOAD.
+# Tests the command while memory runs out: whichever allocation fails, alone or with all later ones, the command ends
+# with its result, or with a message and status 1; no signal ends it, and no incomplete file is left.
+# Usage: SCRIPT FOVEA ROOT PROTOC PRELOAD
 . "$(dirname "$0")/../tools/lib.sh"
 preload=$(cd "$OLDPWD" && realpath "$4")
 export FAIL_REPORT=$work/report

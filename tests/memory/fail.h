@@ -1,5 +1,5 @@
-/* fail.h - allocations of this program that fail when they are told to. The linker sends the calls
- * of our own objects here (--wrap); those of LLVM and of the C library are not touched. */
+/* fail.h - makes chosen allocations of this program fail. The linker redirects the calls of our own
+ * objects here (--wrap); those of LLVM and of the C library are unchanged. */
 #ifndef FV_TESTS_MEMORY_FAIL_H
 #define FV_TESTS_MEMORY_FAIL_H
 

@@ -1,6 +1,6 @@
-/* preload.c - LD_PRELOAD for the command: the allocation number FAIL_AT fails, and with FAIL_ON all
- * after it. LLVM and the C++ library get theirs: without memory they end the process. What happened
- * is told in the file FAIL_REPORT: "1" where something failed. */
+/* preload.c - LD_PRELOAD for the command: allocation number FAIL_AT fails, and with FAIL_ON all
+ * later ones. Allocations of LLVM and of the C++ library succeed, because these end the process
+ * without memory. Writes "1" to the file FAIL_REPORT if an allocation failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>

@@ -1,7 +1,7 @@
-/* test_memory.c - whichever allocation fails, of compiling, loading or running: a status, and a
- * message where there is a log; nothing left in memory or on disk; and no wrong result. The nth
- * alone, or all from it on. LLVM's own allocations are not among them: without memory LLVM ends the
- * process. */
+/* test_memory.c - whichever allocation fails while a model is compiled, loaded or run, alone or
+ * with all later ones: the call returns a status, and a message if there is a log; no memory or
+ * file is left; and no result is wrong. LLVM's own allocations are not among them, because LLVM
+ * ends the process without memory. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <stdio.h>

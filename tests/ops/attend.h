@@ -1,8 +1,8 @@
-/* attend.h - attention as one kernel gives the bits of three, where these have the scores in rows
- * as well: each case is compiled as it is, which has an `attend` kernel; with its weights returned
- * besides, which has one, too, of two results; and so without the step that makes these one, which
- * has none. For tilings in turn (all of them with FOVEA_ALL), and for sizes that leave edges
- * everywhere. */
+/* attend.h - attention as one kernel gives the bits of three kernels that also compute rows of
+ * scores. Each case is compiled as it is, which makes an `attend` kernel; with its weights as an
+ * additional result, which makes an `attend` kernel with two results; and the latter without the
+ * step that fuses attention, which makes none. Takes a different tiling for each case (all of them
+ * with FOVEA_ALL), and sizes that leave incomplete tiles everywhere. */
 #ifndef FV_TESTS_OPS_ATTEND_H
 #define FV_TESTS_OPS_ATTEND_H
 

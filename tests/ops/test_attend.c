@@ -1,4 +1,4 @@
-/* Attention as one kernel: ways to write it, few queries, a row at a time, tasks that share
+/* Attention as one kernel: forms of attention, few queries, one row at a time, tasks that share
  * keys. */
 #include <criterion/criterion.h>
 #include <math.h>

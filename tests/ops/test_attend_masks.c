@@ -1,4 +1,4 @@
-/* What masks hide of attention is left out by its kernel, whatever lies there. */
+/* The kernel of attention leaves out hidden keys, whatever values these have. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

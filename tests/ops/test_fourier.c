@@ -1,6 +1,6 @@
-/* Fourier transforms against sums in f64, of all short lengths and a sample of long ones: lengths
- * that the model tells and lengths that the run tells. The error is the norm of the difference by
- * the norm of what it should be. */
+/* Fourier transforms compared with sums in f64, for all short lengths and a sample of long ones,
+ * with lengths that are known when the model is compiled and lengths that only the run knows. The
+ * error is the norm of the difference divided by the norm of the true result. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* What compiling costs grows with the model and no faster: of twice the layers, passes, lowering
- * and verifier make at most 2.2 times the allocations (nodes, definitions, statements), and a
- * program 2.2 times as long, written out as trees. Neither depends on the machine. */
+/* The cost of compiling grows linearly with the model: with twice the layers, passes, lowering and
+ * verifier make at most 2.2 times the allocations (nodes, definitions, statements), and the
+ * program, written as trees, is at most 2.2 times as long. Neither depends on the machine. */
 #include <criterion/criterion.h>
 
 #include "backend/lower.h"

@@ -1,5 +1,5 @@
-/* LinearAttention, compared with its equations, written down here in double: scheduled for several
- * targets, and naive. */
+/* LinearAttention compared with its equations, computed here in double: scheduled for several
+ * targets, and with the naive schedule. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* Cast between numbers and strings, against strtod and printf: what is written reads back, no
- * shorter decimal does, and it is the nearest of that length; what is read is rounded once. Random
- * ones print their seed; FV_SEED=N repeats it. */
+/* Casts between numbers and strings, compared with strtod and printf: a printed number reads back,
+ * no shorter decimal does, and it is the nearest one of that length; a number that is read is
+ * rounded once. Random tests print their seed; FV_SEED=N repeats one. */
 #include <criterion/criterion.h>
 #include <float.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
-/* What operators compute, and how their attributes and operands are checked: tests/ops/\*.txt.
+/* The results of operators, and the checks of their attributes and operands: tests/ops/\*.txt.
  *
- * A case is what the inputs hold ("x[2, 3] = 1 2 3 4 5 6", "x[2] = \"a\" \"b c\""), a function in
- * graph IR, a line `---`, and the outputs, or the messages. Every case runs through the passes of
- * -O2 and through those of -O0 on the naive schedule, by the interpreter, and must give the
- * same. */
+ * A case has the contents of the inputs ("x[2, 3] = 1 2 3 4 5 6", "x[2] = \"a\" \"b c\""), a
+ * function in graph IR, a line `---`, and the outputs, or the messages. Every case runs on the
+ * interpreter, after the passes of -O2 and after those of -O0 with the naive schedule; both must
+ * give the same. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>

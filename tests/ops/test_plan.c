@@ -1,7 +1,8 @@
-/* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched;
- * of every program there what lives at once is apart, for all sizes, and the workspace hardly
- * larger. tests/ops/order.txt says in which order axes lie, tests/ops/group.txt what is one kernel,
- * tests/ops/rows.txt what the passes over a row keep. */
+/* The memory plan: tests/ops/plan.txt states which value is stored in which buffer, and how kernels
+ * are launched. Values of these programs that are alive at the same time must not overlap, for all
+ * sizes, and the workspace must be hardly larger than they are. tests/ops/order.txt states the
+ * order of axes in memory, tests/ops/group.txt what one kernel computes, tests/ops/rows.txt what
+ * the passes over a row keep. */
 #include <criterion/criterion.h>
 #include <string.h>
 

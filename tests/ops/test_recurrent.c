@@ -1,5 +1,6 @@
-/* RNN, GRU and LSTM, compared with the standard's equations, written down here in double: scheduled
- * for several targets, and naive; weights that are constants, and that are operands. */
+/* RNN, GRU and LSTM compared with the standard's equations, computed here in double: scheduled for
+ * several targets, and with the naive schedule, with weights that are constants and weights that
+ * are inputs. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

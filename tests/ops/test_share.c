@@ -1,6 +1,6 @@
-/* Kernels that differ in literals only are one: tests/ops/share.txt says what it reads, and what
- * launches give it. Each result there has the bits that it has where it is compiled alone, by every
- * schedule; and layers that differ in scales have as many kernels as equal ones. */
+/* Kernels that differ only in literals become one: tests/ops/share.txt states what it reads, and
+ * what launches pass to it. Each result must have the bits that it has if it is compiled alone,
+ * with every schedule; layers that differ in scales must have as many kernels as equal layers. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Tiles, caches and vector widths change no bit: products of all kinds, lowered for targets that
- * differ in nothing but registers, vectors and caches, give what the first of them gives; and,
- * within an error, what the naive schedule gives. */
+ * differ only in registers, vectors and caches, give the same bits; and, within an error, the
+ * results of the naive schedule. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,7 @@
-/* Contractions of bytes in words: matrix products and convolutions of integers of both signs, with
- * zero points, extreme values, and steps that fill no word, for targets with each dot product and
- * without, give what the sums written down here and the naive schedule give. */
+/* Contractions of bytes in words: matrix products and convolutions of signed and unsigned integers,
+ * with zero points, extreme values, and numbers of steps that fill no word, for targets with each
+ * dot product and without. They must give the sums computed here, and the results of the naive
+ * schedule. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* support.h - what the tests of passes, rules and formulas share: a session, texts in and out. */
+/* support.h - functions that the tests of passes, rules and formulas share: a session, texts in and
+ * out. */
 #ifndef FV_TESTS_PASSES_SUPPORT_H
 #define FV_TESTS_PASSES_SUPPORT_H
 

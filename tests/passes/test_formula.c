@@ -1,5 +1,5 @@
-/* test_formula.c - formulas: what is wrong with one is told with its place. That right ones mean
- * what they say, tests of operators show. */
+/* test_formula.c - errors in formulas are reported with their position. Tests of operators check
+ * the values of correct formulas. */
 #include <criterion/criterion.h>
 #include <string.h>
 

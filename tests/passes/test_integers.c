@@ -1,5 +1,5 @@
 /* test_integers.c - a quantized network computes the same integers, up to one step, with the rules
- * of passes/integers.rules and in floats, and with them it has no product of floats. */
+ * of passes/integers.rules as in floats, and with these rules it has no product of floats. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

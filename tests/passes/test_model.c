@@ -1,4 +1,4 @@
-/* test_model.c - the shape arithmetic of an exported model is gone after -O1. */
+/* test_model.c - -O1 removes all shape arithmetic from an exported model. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
-/* test_rules.c - the notation of rules, their matcher, and what the shipped ones do to numbers. */
+/* test_rules.c - the notation of rules, their matcher, and the effects of the shipped rules on
+ * numbers. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* test_spell.c - every op of ours has its line in the table of spellings, and no other has. */
+/* test_spell.c - every op of our own has a line in the table of spellings, and no other op has
+ * one. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* models.c - reasons that lowering has for models are whole; one that is refused counts for
- * nothing. Usage: models TARGET MODEL... */
+/* models.c - checks that the reasons that lowering records for models are complete (whole.h).
+ * Models that are refused do not count. Usage: models TARGET MODEL... */
 #include "tests/models.h"
 #include "tests/reasons/whole.h"
 #include "tools/driver/driver.h"

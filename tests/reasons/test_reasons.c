@@ -1,5 +1,5 @@
-/* test_reasons.c - what lowering decided and why: graphs in, decisions out; and each reason of the
- * table is seen. */
+/* test_reasons.c - the decisions of lowering and their reasons: graphs in, decisions out; each
+ * reason of the table must occur. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

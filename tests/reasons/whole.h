@@ -1,5 +1,5 @@
-/* whole.h - what reasons promise: of each value and each launch there is one that says what became
- * of it, and each says it in full. */
+/* whole.h - checks that reasons are complete: each value and each launch has one that states what
+ * became of it, and each sentence is complete. */
 #ifndef FV_TESTS_REASONS_WHOLE_H
 #define FV_TESTS_REASONS_WHOLE_H
 

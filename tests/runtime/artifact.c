@@ -1,4 +1,4 @@
-/* artifact.c - running what has a table: allocation of outputs, buffers of the caller, failures. */
+/* artifact.c - runs artifacts: allocation of outputs, buffers of the caller, failures. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <string.h>

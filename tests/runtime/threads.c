@@ -1,5 +1,6 @@
-/* threads.c - how many threads a pool takes: affinity and cgroups of a system that this makes up.
- * The pool is compiled once more, with its root in a folder and the system's answers from here. */
+/* threads.c - the number of threads of a pool, for affinities and cgroups that the test makes up.
+ * The pool is compiled a second time, with a folder of the test as root and with system calls that
+ * the test answers. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>

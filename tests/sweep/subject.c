@@ -1,4 +1,4 @@
-/* subject.c - the table of what is swept, and the exact rounding to narrow floats. */
+/* subject.c - the table of functions that are swept, and exact rounding to narrow floats. */
 #include "tests/sweep/subject.h"
 
 #include <float.h>

@@ -1,5 +1,5 @@
-/* subject.h - what is swept: functions of one argument, what generated code makes of them, and what
- * they should be. */
+/* subject.h - the functions of one argument that are swept: as generated code computes them, and
+ * their true values. */
 #ifndef FV_TESTS_SWEEP_SUBJECT_H
 #define FV_TESTS_SWEEP_SUBJECT_H
 

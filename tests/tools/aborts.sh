@@ -1,6 +1,7 @@
-# A release ends no process by itself: its libraries refer neither to the function that a failed assert calls, nor to
-# abort, but for one place, out of memory where no door is open (ir/base/arena.c); every entry of the library opens one, which
-# tests/memory holds by failing each allocation. Usage: aborts.sh BUILD, of buildtype release
+# Checks that a release never ends the process: its libraries refer neither to the function that a failed assert calls
+# nor to abort. There is one exception, running out of memory while no door is open (ir/base/arena.c); every function of
+# the library opens one, which tests/memory checks by failing each allocation.
+# Usage: aborts.sh BUILD, of buildtype release
 set -u
 build=$1
 failed=0

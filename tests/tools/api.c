@@ -1,5 +1,5 @@
-/* api.c - compiling through runtime/fovea.h: statuses, messages, every backend; running out of
- * memory anywhere on the way. */
+/* api.c - compiles models through runtime/fovea.h: statuses, messages, every backend, and running
+ * out of memory at any point. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-# Bad input: a message that names the file, status 1, nothing left behind, nothing lost.
+# Tests wrong input: the command prints a message that names the file, has status 1, leaves no new file and loses no old
+# one.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 

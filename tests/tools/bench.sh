@@ -1,4 +1,4 @@
-# fovea bench: what it prints, its JSON, profiles and traces; libraries that are not ONNX Runtime.
+# Tests `fovea bench`: its text, its JSON, profiles and traces, and libraries that are not ONNX Runtime.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 short="--rounds=2 --seconds=0.02"

@@ -1,5 +1,6 @@
-# `fovea opt --bisect`: faults of rules, passes, steps, schedules and memory in a model of twelve layers, each found in at most 15
-# compilations. The command is one with faults linked in (planted.c); FV_PLANTED says which of them happens.
+# Tests `fovea opt --bisect`: faults of rules, passes, steps, schedules and the memory plan in a model of twelve layers,
+# each of which must be found in at most 15 compilations. The faults are linked into the command (planted.c); FV_PLANTED
+# selects one.
 . "$(dirname "$0")/lib.sh"
 constants() { printf 'const @%s: f32[%s] = [' "$1" "$2"; awk -v n="$3" -v s="$4" 'BEGIN { srand(s); for (i = 0; i < n; i++) printf "%s%.3f", i ? ", " : "", rand() * 0.6 - 0.3; print "]" }'; }
 # Twelve layers of a product, a bias, an activation and a norm; each has another function, so that a fault can be in one of them.

@@ -1,5 +1,5 @@
-/* cache.c - the cache of compiled models: what hits and what misses, damaged files, many
- * writers. */
+/* cache.c - the cache of compiled models: which compilations find an entry and which do not,
+ * damaged files, concurrent writers. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-# The cache of compiled models, as the command uses it: what is said, what is equal, folders that cannot be written.
+# Tests the cache of compiled models through the command: messages, equal results, and folders that cannot be written.
 . "$(dirname "$0")/lib.sh"
 "$fovea" run --backend=jit "$root/examples/dates/dates.onnx" -q 2>&1 | grep 'built without LLVM' && exit 77
 export FOVEA_CACHE_DIR=$work/cache

@@ -1,4 +1,5 @@
-# A profile of a machine: measured, found again by the target native, given to --processor, refused where it is damaged or of another CPU.
+# Tests profiles of machines: measuring one, finding it for the target native, passing it to --processor, and refusing
+# one that is damaged or of another CPU.
 . "$(dirname "$0")/lib.sh"
 
 cat >m.fvir <<'M'

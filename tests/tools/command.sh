@@ -1,4 +1,4 @@
-# The subcommands: what they print, write, and return.
+# Tests the subcommands: what they print and write, and their statuses.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 

@@ -1,4 +1,4 @@
-/* damage.c - a compiled library that was damaged: flips bytes of its table, and loads it. */
+/* damage.c - loads a compiled library after bytes of its table were flipped. */
 #include <criterion/criterion.h>
 #include <elf.h>
 #include <stdio.h>

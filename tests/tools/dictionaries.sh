@@ -1,4 +1,4 @@
-# Maps, and sequences of maps, as files: a classifier as exporters write it, and what reads maps.
+# Tests maps and sequences of maps as files: of a classifier as exporters write it, and of operators that read maps.
 . "$(dirname "$0")/lib.sh"
 message() { "$protoc" --proto_path="$root/frontend" --encode="onnx.$1" "$root/frontend/onnx.proto" >"$2" || exit 1; }
 decoded() { "$protoc" --proto_path="$root/frontend" --decode="onnx.$1" "$root/frontend/onnx.proto" <"$2"; }

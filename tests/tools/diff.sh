@@ -1,4 +1,4 @@
-# `fovea diff`: planted differences are found where they begin.
+# Tests `fovea diff`: it must name the op at which a planted difference begins.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 set=$root/examples/dates/test/test_data_set_0

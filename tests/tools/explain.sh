@@ -1,4 +1,4 @@
-# `fovea opt --explain`: where a rule was applied, and what it lacked elsewhere.
+# Tests `fovea opt --explain`: where a rule was applied, and which condition was not met elsewhere.
 . "$(dirname "$0")/lib.sh"
 cat >g.fvir <<'T'
 fovea-ir 1

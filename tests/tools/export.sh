@@ -1,4 +1,4 @@
-# `fovea opt -o M.onnx`: what is written means the same, and what cannot be written is refused.
+# Tests `fovea opt -o M.onnx`: the written model computes the same, and what ONNX cannot express is refused.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 set=$root/examples/dates/test/test_data_set_0

@@ -1,5 +1,6 @@
-# Zero points leave sums of products of integers, which are contractions then: the same results as where each op is computed alone;
-# and a fault that is planted in what the step `factor` makes shows in that comparison. Constant weights of 8 bits stay a byte each.
+# Tests the step `factor`: zero points are moved out of sums of products of integers, which become contractions; results
+# equal those with each op computed alone; faults planted in what the step makes are detected by that comparison; and
+# constant weights of 8 bits stay one byte each.
 . "$(dirname "$0")/lib.sh"
 
 cat >product.fvir <<'M'

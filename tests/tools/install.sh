@@ -1,5 +1,6 @@
-# What `meson install` gives: the command, both libraries, headers, pkg-config; and programs that use
-# them. SCRIPT FOVEA ROOT PROTOC BUILD
+# Tests what `meson install` installs: the command, both libraries, headers and pkg-config files, and programs that use
+# them.
+# Usage: SCRIPT FOVEA ROOT PROTOC BUILD
 . "$(dirname "$0")/lib.sh"
 build=$4
 DESTDIR=$work/i meson install -C "$build" --no-rebuild --quiet >out 2>err && tell install yes || tell install no

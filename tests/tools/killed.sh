@@ -1,5 +1,5 @@
-# A process that is killed while it writes files: the target is whole or not there, and after the next run there is nothing else.
-# The moments are chosen by FOVEA_SEED.
+# Kills processes while they write files: the destination must be complete or absent, and after the next run there must
+# be no other file. FOVEA_SEED chooses the moments.
 . "$(dirname "$0")/lib.sh"
 RANDOM=${FOVEA_SEED:-1}
 layer m.fvir '%y = Relu(%h)'

@@ -1,4 +1,5 @@
-/* layout.c - graphs in layers: what has to hold of any of them, and what a small one looks like. */
+/* layout.c - layered drawings of graphs: properties of every layout, and the layout of a small
+ * graph. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-# lib.sh - sourced by the tests of the command: SCRIPT FOVEA ROOT PROTOC. Works in a folder of its own.
+# lib.sh - sourced by the tests of the command, which are called as SCRIPT FOVEA ROOT PROTOC. Changes to a temporary
+# folder.
 set -u
 fovea=$(realpath "$1") root=$2 protoc=$(command -v "$3")
 unset FOVEA_FLAGS FOVEA_NUM_THREADS FOVEA_CACHE_SIZE

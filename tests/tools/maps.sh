@@ -1,4 +1,4 @@
-# `run --attention-maps`: weights and the page, with good labels and bad ones.
+# Tests `run --attention-maps`: the weights and the page, with labels that fit and labels that do not.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 set=$root/examples/dates/test/test_data_set_0

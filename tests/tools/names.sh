@@ -1,5 +1,5 @@
-# Names that nobody vouches for: whatever bytes a model has in them, nothing but printable characters reaches the
-# terminal and the files, no line is forged, and every name can be reached from the command line.
+# Tests names from untrusted models: whatever bytes they have, only printable characters reach the terminal and files,
+# no name can imitate a line of the output, and every name can be given on the command line.
 . "$(dirname "$0")/lib.sh"
 
 # ESC, BEL, CR, newline, DEL, tab, a backslash, a backquote, quotes, ends of comments, a trigraph, marks of direction,

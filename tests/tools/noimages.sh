@@ -1,4 +1,5 @@
-# The command of a build without images: it says so, and does the rest. SCRIPT FOVEA ROOT PROTOC.
+# Tests the command of a build without images: it reports that, and does everything else.
+# Usage: SCRIPT FOVEA ROOT PROTOC
 . "$(dirname "$0")/lib.sh"
 decoder() { printf 'fovea-ir 1\nmodule "m"\n%s\nfunc @main(%s) -> (%%y) {\n  %%y = ImageDecoder(%s)\n  return %%y\n}\n' "$1" "$2" "$3"; }
 decoder '' '%x: u8[12]' '%x' >m.fvir

@@ -1,4 +1,5 @@
-# The command of a build without Lua: it says so, and does the rest. SCRIPT FOVEA ROOT PROTOC.
+# Tests the command of a build without Lua: it reports that, and does everything else.
+# Usage: SCRIPT FOVEA ROOT PROTOC
 . "$(dirname "$0")/lib.sh"
 printf 'fovea-ir 1\nmodule "m"\nfunc @main(%%x: f32[2]) -> (%%y) {\n  %%y = Relu(%%x)\n  return %%y\n}\n' >m.fvir
 echo 'print(1)' >s.lua

@@ -1,4 +1,4 @@
-# Definitions that say in which order their sums are taken: their bits, on all backends.
+# Tests definitions that state the order of their sums: all backends give the same bits.
 . "$(dirname "$0")/lib.sh"
 backends="jit interp c"
 cat >chains.fvd <<'T'

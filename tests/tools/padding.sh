@@ -1,4 +1,5 @@
-# --enable=remove-padding: two layers of an encoder, whose outputs at tokens keep their bits whatever the mask; and what it leaves alone.
+# Tests --enable=remove-padding on two layers of an encoder: outputs at tokens keep their bits whatever the mask is; and
+# graphs that the pass leaves unchanged.
 . "$(dirname "$0")/lib.sh"
 cat >files.py <<'T'
 import random, struct

@@ -1,4 +1,5 @@
-# Tasks that share the keys of few queries: all consumers and numbers of threads give the same bits, and so does one task.
+# Tests attention whose tasks share the keys of few queries: all consumers and numbers of threads give the bits of a
+# single task.
 . "$(dirname "$0")/lib.sh"
 
 cat >step.fvir <<'M'

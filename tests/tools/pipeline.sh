@@ -1,4 +1,4 @@
-# Pipelines: those of the levels, printing and reading one, and leaving out rules and nodes.
+# Tests pipelines: those of the levels, printing and reading a pipeline, and leaving out rules and nodes.
 . "$(dirname "$0")/lib.sh"
 layer m.fvir '%a = Relu(%h) loc("first")' '%b = Relu(%a) loc("second")' '%y = Mul(%b, @one)'
 sed -i 's/^const @w/const @one: f32[] = 1.0\n&/' m.fvir

@@ -1,8 +1,8 @@
-/* planted.c - faults of passes, of steps of lowering, of schedules and of the plan of memory, which
- * are linked into a command for tests in front of what they are faults of. FV_PLANTED names the one
- * that happens. The test of `opt --bisect` finds those called after a pass or a step: "share",
- * "join", ...; tests/tools/planted.sh checks that wrong forms, orders, layouts and places in the
- * workspace do not pass. */
+/* planted.c - faults of passes, steps of lowering, schedules and the memory plan, which are linked
+ * into a command for tests in place of the correct functions. FV_PLANTED selects one. The test of
+ * `opt --bisect` finds those named after a pass or a step: "share", "join", ...;
+ * tests/tools/planted.sh checks that wrong forms, orders, layouts and places in the workspace are
+ * detected. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,8 @@
-# Wrong forms, orders of sums, layouts and places in the workspace do not pass. Forms: the verifier derives them again after each step that
-# comes after `form`, and refuses a text that states another one. Orders: the verifier derives them after the step `order`. Layouts:
-# constants that are not where a kernel reads them give other results than the naive schedule. Places: the verifier of programs sees that a
-# value is overwritten. The command is one with faults linked in (planted.c).
+# Tests that wrong forms, orders of sums, layouts and places in the workspace are detected. Forms: the verifier derives
+# them again after each later step, and refuses a text that states another one. Orders: the verifier derives them after
+# the step `order`. Layouts: constants at other places than those that a kernel reads give other results than the naive
+# schedule. Places: the verifier of programs detects that a value is overwritten. The faults are linked into the command
+# (planted.c).
 . "$(dirname "$0")/lib.sh"
 
 # numbers N: some, the same each time

@@ -1,4 +1,5 @@
-# How far prefetches run ahead follows from the cache that holds what is read until it is read again: of x86-64-v3, 256 kB and 8 MB.
+# Tests the distance of prefetches, which depends on the cache that holds the weights until they are read again: for
+# x86-64-v3 the caches have 256 kB and 8 MB.
 . "$(dirname "$0")/lib.sh"
 
 truncate -s 9437184 large.bin

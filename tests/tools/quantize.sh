@@ -1,4 +1,4 @@
-# `fovea quantize`: what is written for each type, its errors, and wrong input.
+# Tests `fovea quantize`: the written model for each type, its errors, and wrong input.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 sets=$root/examples/dates/test

@@ -1,4 +1,4 @@
-# Recurrences that a text of definitions has: what is scheduled gives what the naive schedule gives.
+# Tests recurrences in texts of definitions: the scheduled program gives the results of the naive schedule.
 . "$(dirname "$0")/lib.sh"
 
 # alike NAME: of NAME.fvd

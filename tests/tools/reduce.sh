@@ -1,4 +1,5 @@
-# `fovea reduce`: what is left is small, and the command fails on it. The command is the one with faults linked in (planted.c).
+# Tests `fovea reduce`: the reduced model is small, and the command still fails on it. The faults are linked into the
+# command (planted.c).
 . "$(dirname "$0")/lib.sh"
 export fovea
 constants() { printf 'const @%s: f32[%s] = [' "$1" "$2"; awk -v n="$3" -v s="$4" 'BEGIN { srand(s); for (i = 0; i < n; i++) printf "%s%.3f", i ? ", " : "", rand() * 0.6 - 0.3; print "]" }'; }

@@ -1,4 +1,4 @@
-# --relax: departures that make other definitions, of which all backends and targets compute the same bits.
+# Tests --relax: each departure makes other definitions, of which all backends and targets compute the same bits.
 . "$(dirname "$0")/lib.sh"
 backends="jit interp c"
 cat >m.fvir <<'T'

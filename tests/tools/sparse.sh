@@ -1,4 +1,4 @@
-# Sparse tensors as files: SparseTensorProto and JSON, with places along each axis and counted through all elements; what is wrong with them.
+# Tests sparse tensors as files, SparseTensorProto and JSON: with coordinates and with linear indices, and with faults.
 . "$(dirname "$0")/lib.sh"
 sparse() { "$protoc" --proto_path="$root/frontend" --encode=onnx.SparseTensorProto "$root/frontend/onnx.proto" >"$1" || exit 1; }
 tensor() { "$protoc" --proto_path="$root/frontend" --encode=onnx.TensorProto "$root/frontend/onnx.proto" >"$1" || exit 1; }

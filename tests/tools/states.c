@@ -1,5 +1,5 @@
-/* states.c - states as large as they were: who replaces rows of a cache writes them in the memory
- * of the input. */
+/* states.c - states whose size does not change: an op that replaces rows of a cache writes them
+ * into the memory of the input. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-# examples/stories: the same text in memory, as C, and on a Cortex-M4, with caches that are not copied; what is no prompt.
+# Tests examples/stories: the same text from code in memory, from generated C and on a Cortex-M4, with caches that are
+# not copied; and texts that are no prompt.
 . "$(dirname "$0")/lib.sh"
 example=$root/examples/stories
 in_place='past_key_values.*=present.*:200'

@@ -1,4 +1,5 @@
-# What --disable and --enable take: names, refusals, what is not done then, and that outputs stay what they are.
+# Tests --disable and --enable: the names that they accept and refuse, what is then left out, and that outputs do not
+# change.
 . "$(dirname "$0")/lib.sh"
 cat >weights.py <<'T'
 import random, struct

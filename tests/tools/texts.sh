@@ -1,4 +1,4 @@
-# `fovea test` of rules and of scripts.
+# Tests `fovea test` with files of rules and with scripts.
 . "$(dirname "$0")/lib.sh"
 cat >good.rules <<'T'
 # two that hold

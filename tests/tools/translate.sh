@@ -1,4 +1,5 @@
-# examples/translate: the same digits in memory, as C, and on a Cortex-M4; the map of what they were read from.
+# Tests examples/translate: the same digits from code in memory, from generated C and on a Cortex-M4; and the attention
+# map.
 . "$(dirname "$0")/lib.sh"
 example=$root/examples/translate
 cp "$example/numbers.onnx" .

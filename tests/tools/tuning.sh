@@ -1,4 +1,4 @@
-# Tuning files: what `fovea tune` writes works where it was made, and is refused elsewhere.
+# Tests tuning files: a file that `fovea tune` writes is accepted on the same machine, and refused on others.
 . "$(dirname "$0")/lib.sh"
 cat >m.fvir <<'T'
 fovea-ir 1

@@ -1,4 +1,5 @@
-# `view`: the page, what it holds, names that nobody vouches for, and what cannot be shown. Chromium opens it where there is one.
+# Tests `view`: the page and its content, names from untrusted models, and models that cannot be shown. Opens the page
+# in Chromium if it is installed.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 

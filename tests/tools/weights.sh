@@ -1,4 +1,4 @@
-# --weights: each kind of output with each place of weights works, or is refused; what works gives the same bits.
+# Tests --weights: each kind of output with each storage of weights works, giving the same bits, or is refused.
 . "$(dirname "$0")/lib.sh"
 dates=$root/examples/dates/dates.onnx
 set=$root/examples/dates/test/test_data_set_0

@@ -1,4 +1,4 @@
-/* Tuning files as texts (texts.txt), and what lowering makes of what one says of a kernel
+/* Tuning files as text (texts.txt), and the effect of an entry on the kernel that it names
  * (choices.txt). */
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* No tuning changes a bit: models of products, attention, norms and filters, with any legal
- * schedules for their kernels, give what they give without, with one thread and with two. FV_SEED
- * and FV_ROUNDS (tunings of each model) give others. */
+/* No tuning changes a bit: models of products, attention, norms and filters give the same results
+ * with random legal schedules for their kernels as without, with one thread and with two. FV_SEED
+ * chooses other tunings, FV_ROUNDS sets how many for each model. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* models.c - neither fusion nor layout multiplies the operations of models and graphs; one that is
- * refused counts for nothing. Dims of a graph that tests/matrix/graphs has dumped are those that
- * its text names: "symbol n0 0..64 # 7 in the runs". Usage: work TARGET MODEL... */
+/* models.c - checks that neither fusion nor layout multiplies the operations of models and graphs.
+ * Models that are refused do not count. The dims of a graph that tests/matrix/graphs has dumped are
+ * those in its text: "symbol n0 0..64 # 7 in the runs". Usage: work TARGET MODEL... */
 #include <stdio.h>
 #include <string.h>
 

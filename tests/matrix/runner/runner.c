@@ -1,4 +1,4 @@
-/* runner.c - runs each set of a job at each thread count, and writes what comes out. */
+/* runner.c - runs each data set of a job with each number of threads, and writes the results. */
 #include "tests/matrix/runner/runner.h"
 
 /* Hands out the heap from its beginning; a run takes all of it anew. */
