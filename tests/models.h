@@ -9,7 +9,8 @@ typedef enum models_outcome { MODELS_GOOD, MODELS_BAD, MODELS_REFUSED } models_o
 
 /* Says what is wrong with the model. Returns MODELS_BAD. */
 models_outcome models_failed(const char *path, const char *fault);
-/* Was it refused for an operator that there is not? That counts for nothing. */
+/* Was the model refused because of an operator that is not in the catalogue? Then it does not
+ * count. */
 bool models_is_refused(const fv_session *s);
 
 /* `look` at each model of the command line, in a session of its own. Prints `N passed, M failed`;

@@ -77,7 +77,7 @@ instance instance_derive(fv_arena *a, const fv_opdef *def, int version) {
 
 /* ---- from a line ---- */
 
-/* What stands before one of `ends` that is in no bracket or text. */
+/* The text up to the first character of `ends` that is outside of brackets and quotes. */
 static const char *take(fv_arena *a, const char **at, const char *ends) {
     *at += strspn(*at, " ");
     const char *start = *at, *p = start;

@@ -40,15 +40,15 @@ typedef struct instance {
  * any may be, and no attributes. */
 instance instance_derive(fv_arena *a, const fv_opdef *def, int version);
 
-/* `Op@V(f32[2, n], i64[1]{5}, seq(f32[2]), _) name=value name=[1, 2] -> 2`: of version V, and of
- * newer ones up to the next line of the operator. _ is an operand that is left out, {} what a
- * constant holds, -> tells the number of results where it is not that of the required ones.
- * Asserts. */
+/* Parses `Op@V(f32[2, n], i64[1]{5}, seq(f32[2]), _) name=value name=[1, 2] -> 2`: an instance of
+ * version V, and of newer versions up to the next line of the operator. _ is an operand that is
+ * left out, {} has the content of a constant, and -> the number of results if it is not that of the
+ * required ones. Asserts that the line is correct. */
 instance instance_parse(fv_arena *a, const char *line);
 
-/* Those lines of the text of cases.txt that are of this operator and version: of its lines those of
- * the newest version that is not above it; where there is none, the instance that the signature
- * gives. Returns how many, at most max. */
+/* The lines of cases.txt for this operator that apply to this version: those with the newest
+ * version up to it; if there are none, the instance that is derived from the signature. Returns
+ * their number, at most max. */
 int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out,
                    int max);
 

@@ -109,7 +109,7 @@ static const void *ones(fv_arena *a, fv_elem e, int64_t n) {
     return t ? t->data : NULL;
 }
 
-/* NULL, or what went wrong. What asks for much is not run. */
+/* Runs the program, unless it needs much memory. Returns NULL, or what went wrong. */
 static const char *run(fv_arena *a, const fv_program *p) {
     int64_t symbols[64], *dims = FV_NEW(a, int64_t, fv_out_dims_size(p) + 1);
     const void *in[MAX_OPERANDS + 1];
@@ -135,7 +135,8 @@ static const char *run(fv_arena *a, const fv_program *p) {
         return NULL;
     for (int i = 0; i < p->noutputs; i++) {
         int64_t n = 1, *d = dims + fv_out_dims_at(p, i);
-        for (int k = 0; k < p->outputs[i].rank; k++) /* behind the capacity; -1: the run tells */
+        /* the dims follow the capacity; -1: known only in the run */
+        for (int k = 0; k < p->outputs[i].rank; k++)
             n = d[k + 1] >= 0 && d[k + 1] < RUN_ELEMENTS && n * d[k + 1] < RUN_ELEMENTS
                     ? n * d[k + 1]
                     : RUN_ELEMENTS;
@@ -171,8 +172,9 @@ typedef enum { REFUSED, WORKS, FAILED } outcome;
  * newest version: they end with simple ops. The reference schedule is for what is valid. */
 typedef enum { LEGALISED, OPTIMIZED, REFERENCE } stage;
 
-/* Limits that only lowering can know; everything else is refused before. What only graph text can
- * say -- the canonical operators -- lowering may refuse, too: their formulas tell what fits. */
+/* Is it the message of a limit that only lowering can check? Everything else must be refused
+ * before. Lowering may also refuse an op of ours that only graph text can have, since its formula
+ * determines which dims are legal. */
 static bool is_limit(const char *said) {
     static const char *const limits[] = {"can be compiled", "too large", "not in the catalogue",
                                          "dims have no values"};
@@ -205,8 +207,8 @@ static outcome compile(fv_session *s, fv_arena *a, const instance *x, const char
     if (last == LEGALISED)
         return WORKS;
     fv_program_expand(p);
-    /* That a fv.Slice lies within its operand, and the like, whoever makes one has to know: run is
-     * what models can say. */
+    /* An instance that only graph text can have is not run, because its author has to ensure, for
+     * example, that an fv.Slice is within its operand. */
     *why = instance_is_onnx(x) ? run(a, p) : NULL;
     return *why ? FAILED : WORKS;
 }
@@ -282,8 +284,7 @@ static operand with_content(fv_arena *a, operand o, const char *what) {
     return o;
 }
 
-/* Of another rank, all its dims but those that were there are 1; a constant holds the same
- * elements. */
+/* The operand with another rank: additional dims are 1; a constant keeps its elements. */
 static operand with_rank(fv_arena *a, operand o, int rank) {
     for (int i = o.rank; i < rank; i++)
         o.dims[i] = "1";
@@ -509,8 +510,8 @@ static instance loosened(fv_arena *a, instance x) {
     return x;
 }
 
-/* What an operator assumes, and dims that data decide, are of a branch alone if it is there: what
- * works outside works there. */
+/* An instance that works outside of a branch must work in a branch, where the assumptions of the
+ * operator and the dims that data decide belong to the branch alone. */
 static void try_in_branch(instance x) {
     x.in_branch = true;
     cr_expect(try_to(&x, OPTIMIZED) == WORKS, "%s is refused in a branch only", x.def->name);

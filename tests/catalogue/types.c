@@ -140,8 +140,8 @@ static double unit_of_type(fv_elem e) {
                                                         : 0;
 }
 
-/* The unit of rounding of the coarsest float that the naive schedule computes with; 0: there is
- * none. */
+/* The rounding unit of the coarsest float type with which the naive schedule computes; 0: it
+ * computes no floats. */
 static double unit_of(const fv_program *naive) {
     double unit = 0;
     for (int i = 0; i < naive->memory.nbuffers; i++)
@@ -159,9 +159,9 @@ static double element(const fv_array *x, size_t i, size_t count) {
     return fv_elem_is_float(t.elem) ? fv_tensor_float(&t, i) : (double)fv_tensor_int(&t, i);
 }
 
-/* Floats in another order of operations: within 64 units of rounding of the largest one. Where data
- * are coarser than that -- eight bits and less -- or a float decides an integer, a last bit may
- * change everything: such outputs have the same dims, and no more is asked of them. */
+/* Compares floats that were computed in different orders: they may differ by 64 rounding units of
+ * the largest one. If the type has eight bits or less, or a float decides an integer, the last bit
+ * may change everything, so only the dims of these outputs are compared. */
 static const char *close_enough(fv_arena *a, const fv_model *m, double rounding,
                                 const outcome *want, const outcome *got) {
     double unit = 64 * rounding;
@@ -606,7 +606,7 @@ static void start(sweep *w, job *j, int slot, int op, int skip) {
     _exit(0);
 }
 
-/* The next operator that is asked for; the number of all behind the last one. */
+/* The number of the next operator that the options select; fv_op_count(): there is none. */
 static int next_op(const options *o, int from) {
     fv_session *s = fv_session_new();
     fv_arena *a = fv_arena_new(s);

@@ -52,8 +52,8 @@ Test(build, vectors) {
     bench_close(&b);
 }
 
-/* Who asks nothing of the caller's memory has no function for it, which a compiler would find
- * unused: clang, in the file itself. */
+/* A program that does not check the caller's memory must not contain the function for that, since
+ * clang would warn of an unused function. */
 Test(build, tensors_without_elements) {
     static const char *const compilers[] = {"gcc", "clang", "clang-19", NULL};
     bench b = bench_open();
@@ -193,7 +193,7 @@ Test(build, microcontroller) {
     bench_close(&b);
 }
 
-/* What a target has is asked of the compiler and of the CPU, and nothing else is. */
+/* Each feature of the target is checked by the compiler and on the CPU, and no other feature is. */
 Test(build, each_feature_is_asked_for) {
     static const struct {
         const char *target, *macro, *bits;
@@ -223,8 +223,9 @@ Test(build, each_feature_is_asked_for) {
     bench_close(&b);
 }
 
-/* Plan and run: what a C compiler makes of both may need what the CPU lacks, so both ask first.
- * 3 is FV_BAD_CPU, 8 FV_BAD_ARGUMENT: the run is given no inputs. */
+/* Both the plan and the run must check the CPU first, because the C compiler may use instructions
+ * in them that the CPU lacks. 3 is FV_BAD_CPU; 8 is FV_BAD_ARGUMENT, because the run gets no
+ * inputs. */
 static const char older_text[] = "#include <stdio.h>\n"
                                  "#include \"eye.h\"\n"
                                  "#include \"kws.h\"\n"

@@ -111,7 +111,8 @@ Test(files, weights) {
     bench_close(&b);
 }
 
-/* Whatever allocation fails: a diagnostic or the door, and no file left behind. */
+/* If an allocation fails there must be a diagnostic or a jump to the door, and no file may be
+ * left. */
 Test(files, out_of_memory) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", fixed_text);

@@ -30,7 +30,7 @@ typedef struct consumer {
 
 /* Those of this build; ends with a NULL name. */
 const consumer *consumers(void);
-/* C compiled by clang, for few tests; NULL: there is none. */
+/* generated C compiled by clang, for few tests; NULL: clang is not installed */
 const consumer *clang_consumer(void);
 
 /* An expanded program that launches each kernel once, with inputs and outputs of its own, in the

@@ -221,7 +221,7 @@ static scalar converted(fv_elem from, fv_elem to, scalar x, bool saturate) {
         return of_int(number(from, x) != 0);
     if (is_narrow(to))
         return to_narrow(from, to, x, saturate);
-    if (to == FV_F32) /* once: a long double holds all there is */
+    if (to == FV_F32) /* rounded once, since a long double represents all these numbers */
         return of_float((float)number(from, x));
     if (to == FV_F64)
         return of_float((double)number(from, x));

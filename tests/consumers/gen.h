@@ -14,7 +14,7 @@ bool rng_chance(rng *r, int percent);
 double rng_float(rng *r); /* one that is special */
 
 typedef struct gen_options {
-    bool serial;   /* serial loops only, and nothing that expansion would have to touch */
+    bool serial;   /* serial loops only, and only constructs that expansion leaves unchanged */
     bool math;     /* MATH expressions */
     bool require;  /* REQUIRE, which mostly fails somewhere */
     bool whole;    /* every element of an output is stored */

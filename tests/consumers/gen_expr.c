@@ -50,7 +50,8 @@ static fv_expr *no_nan(gen *g, fv_expr *x) {
     return fv_x_select(g->a, is, x, fv_x_const(g->a, (fv_elem)x->type.elem, 0));
 }
 
-/* An index into an axis of that extent; where it is not surely inside, *guard becomes the test. */
+/* An index into an axis of that extent; if it is not surely in range, *guard is set to the
+ * condition that it is. */
 static fv_expr *index_of(gen *g, fv_expr *extent, fv_expr **guard, int depth) {
     for (int i = g->nloops - 1; i >= 0; i--)
         if (g->loops[i].extent == extent && rng_chance(g->r, 80)) {

@@ -38,7 +38,7 @@ void gen_close(gen *g);
 /* Stores a value as an element of an output. */
 void gen_store(gen *g, fv_buf *out, fv_expr *const *index);
 
-/* gen_shapes.c: kernels as schedules build them. The parameters are there. */
+/* gen_shapes.c: makes kernels like those of schedules. The parameters must exist already. */
 void gen_blocked(gen *g);   /* an axis cut into blocks, which are the tasks */
 void gen_chains(gen *g);    /* rows reduced by 16 chains and a tree */
 void gen_contract(gen *g);  /* a matrix product by register tiles, and its edges */

@@ -181,7 +181,7 @@ void gen_contract(gen *g) {
 
 /* ---- a copy across ---- */
 
-/* Blocks of n x n, of any type, transposed as tiles; what lies beyond the end is neither read nor
+/* Transposes blocks of n x n, of any type, as tiles; elements beyond the end are neither read nor
  * stored. */
 void gen_transpose(gen *g) {
     static const int sizes[] = {1, 3, 4, 8, 16, 16};

@@ -81,7 +81,8 @@ static uint32_t overflow(const format *t, bool saturate) {
     return t->inf ? t->inf : t->nan ? t->nan : t->largest;
 }
 
-/* A power of two; the sign is dropped, ties go up, what lies below the range gives the smallest. */
+/* Encodes a power of two: the sign is dropped, ties round up, numbers below the range become the
+ * smallest one. */
 static uint32_t encode_e8m0(uint64_t m, int e, bool saturate) {
     if (!m)
         return 0;

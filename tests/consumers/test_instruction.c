@@ -86,8 +86,8 @@ Test(instruction, wider_than_a_register_is_none) {
 
 /* ---- bits ---- */
 
-/* All halves; and of each where f32 is rounded to it: itself, what lies in the middle between it
- * and the next one, what is next to that. */
+/* All values of f16; and for each of them f32 numbers that are rounded near it: the value itself,
+ * the middle between it and the next one, and the neighbours of the middle. */
 enum { HALVES = 1 << 16, MORE = 1 << 15, NARROWED = 5 * HALVES + MORE };
 
 typedef struct io {

@@ -79,7 +79,8 @@ static bool is_taken(const stage *s, int param, int v) {
     return false;
 }
 
-/* A value that can stand for a parameter, or -1. What is read and written stands there alone. */
+/* A value that can be the argument of the parameter, or -1. A value that is both read and written
+ * is the argument of one parameter only. */
 static int find_value(pipeline *l, const stage *s, int param) {
     const fv_buf *b = s->kernel->bufs[param];
     if (rng_chance(&l->r, 15))

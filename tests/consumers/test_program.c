@@ -111,8 +111,8 @@ Test(program, launches_and_workspace) {
 
 /* ---- the protocol, as a text says it ---- */
 
-/* A text that asks its caller for less, or tells it something else, is refused whatever the
- * verifier can prove of it. */
+/* A text is refused if it checks its caller less than the protocol requires, or reports something
+ * else, even if the verifier can prove the rest. */
 Test(program, protocol_of_a_text) {
     static const struct {
         const char *from, *to;
@@ -177,7 +177,7 @@ Test(program, bad_arguments) {
     }
 }
 
-/* An env of so many bytes, in memory that ends behind them. */
+/* An env of that many bytes, at the end of its memory. */
 static fv_env *env_of_size(const fv_env *from, size_t size) {
     fv_env *env = malloc(size);
     memcpy(env, from, size < sizeof *from ? size : sizeof *from);

@@ -177,7 +177,7 @@ static void three_threads(void *user, void (*task)(void *, int64_t), void *arg, 
         pthread_join(threads[i], NULL);
 }
 
-/* The status that the program shall return; how many kernels run up to there. */
+/* The status that the program should return; *ran: how many kernels run before it does. */
 static int expected_status(const batch *b, int *ran) {
     for (int i = 0; i < b->n; i++)
         if (b->subjects[i].status != FV_OK) {

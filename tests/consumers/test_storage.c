@@ -85,7 +85,8 @@ Test(storage, rounds_to_the_nearest) {
 Test(storage, beyond_the_largest) {
     cr_expect_eq(narrow(FV_F16, 65519.9, false), 0x7bff);
     cr_expect_eq(narrow(FV_F16, 65520, false), 0x7c00);
-    cr_expect_eq(narrow(FV_F8E4M3FN, 464, false), 0x7e); /* a tie with 480, which is not there */
+    /* a tie with 480, which the type does not have */
+    cr_expect_eq(narrow(FV_F8E4M3FN, 464, false), 0x7e);
     cr_expect_eq(narrow(FV_F8E4M3FN, 464.1, false), 0x7f);
     cr_expect_eq(narrow(FV_F8E4M3FN, 464.1, true), 0x7e);
     cr_expect_eq(narrow(FV_F8E4M3FN, -INFINITY, true), 0xfe);

@@ -139,7 +139,8 @@ static void plant_escape(const field *f, const fv_defined *x, const fv_expr *red
     x->def->body = body;
 }
 
-/* An order before any is decided; none, or one along more variables than there are, behind that. */
+/* Before the step `order` plants an order; after it no order, or chains along more variables than
+ * the sum has. */
 static void plant_order(const field *f, const fv_defined *x, fv_expr *sum) {
     fv_expr before = *sum;
     bool decided = !fv_step_comes(f->step, "order");
@@ -187,7 +188,7 @@ static void plant_load(const field *f, const fv_defined *x, const fv_value *y) {
     plant_body(f, x, fv_x_convert(arena, fv_elem_arith(x->value->type->elem), load));
 }
 
-/* x lies where its place would be if it were the first part. */
+/* Stores x where it would be stored if it were the first part. */
 static void plant_twice(const field *f, fv_defined *x) {
     const fv_expr *place = x->def->place;
     fv_expr *index[FV_MAX_RANK];

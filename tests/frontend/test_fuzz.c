@@ -103,7 +103,7 @@ Test(fuzz, built_in) {
     fv_session_free(s);
 }
 
-/* A copy of a file of ../shared, or FOVEA_SHARED; NULL: it is not there. */
+/* A copy of a file in FOVEA_SHARED or ../shared; NULL: it does not exist. */
 static char *shared_file(const char *name, size_t *n) {
     char path[512];
     const char *shared = getenv("FOVEA_SHARED");

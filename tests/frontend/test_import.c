@@ -84,7 +84,8 @@ static const char *outcome(fv_session *s, fv_arena *a, const char *text) {
     return out.s;
 }
 
-/* Runs one case from `at`; returns what comes behind it. The case as it came out goes to `now`. */
+/* Runs the case that begins at `at`; returns the position after it. Appends the case with the
+ * actual result to `now`. */
 static const char *run_case(const char *file, const char *at, fv_text *now) {
     fv_session *s = fv_session_new();
     fv_arena *a = fv_arena_new(s);

@@ -158,7 +158,8 @@ Test(tensor, bools_are_0_or_1) {
     cr_expect(memcmp(t->data, "\x01\x00\x01", 3) == 0);
 }
 
-/* Small tensors are aligned wherever they lie, large ones point into the bytes. */
+/* Small tensors are aligned at whatever address they are in the file; large ones point into the
+ * bytes. */
 Test(tensor, alignment) {
     size_t large = FV_FOLD_BYTES + 8;
     char *bytes = fv_alloc(arena, large + 64, 1);
@@ -302,7 +303,7 @@ Test(tensor, sequences_that_cannot_be) {
 Test(tensor, bits_of_a_sequence_flipped) {
     const fv_tensor *parts[3];
     fv_text out = sequence_of(2, (fv_tensor *[]){numbers(2), numbers(3)});
-    for (size_t bit = 0; bit < out.n * 8; bit++) { /* no crash is all that is asked */
+    for (size_t bit = 0; bit < out.n * 8; bit++) { /* it must not crash */
         out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
         bool read = parts_of(&out, FV_I64, 2, parts);
         (void)read;
@@ -383,7 +384,7 @@ Test(tensor, bits_of_maps_flipped) {
     fv_maps m = maps_of(FV_STRING, (int64_t[]){2, 3}, 2), back;
     fv_text out = {.arena = arena};
     fv_maps_to_pb(&out, &m, "m");
-    for (size_t bit = 0; bit < out.n * 8; bit++) { /* no crash is all that is asked */
+    for (size_t bit = 0; bit < out.n * 8; bit++) { /* it must not crash */
         out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
         bool read = maps_from(&out, FV_STRING, true, &back);
         (void)read;
@@ -531,7 +532,7 @@ Test(npy, refused) {
 Test(npy, bits_flipped) {
     fv_text out = {.arena = arena};
     cr_assert(fv_tensor_to_npy(&out, session, sample(FV_I32)));
-    for (size_t bit = 0; bit < 128 * 8; bit++) { /* no crash is all that is asked */
+    for (size_t bit = 0; bit < 128 * 8; bit++) { /* it must not crash */
         out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
         (void)fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, FV_NO_ELEM, "file");
         out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);

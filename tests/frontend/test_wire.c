@@ -95,7 +95,7 @@ Test(wire, nesting) {
     cr_expect(!fv_wire_matches(&onnx__sequence_proto__descriptor, (uint8_t *)inner.s, inner.n));
 }
 
-/* Elements are not copied, remarks are left out, names are there. */
+/* Elements are not copied, doc strings are left out, names are kept. */
 Test(wire, skeleton) {
     fv_text tensor = {.arena = arena}, graph = {.arena = arena}, model = {.arena = arena};
     char *elements = fv_alloc(arena, 1000000, 1);

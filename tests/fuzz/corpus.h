@@ -6,8 +6,9 @@
 
 typedef struct corpus corpus;
 struct corpus {
-    const char *root;   /* of the source */
-    const char *shared; /* exported models and the standard's tests; NULL, or not there: without */
+    const char *root; /* of the source */
+    /* folder of exported models and the standard's tests; NULL or missing: these are left out */
+    const char *shared;
     /* the only target whose inputs are wanted; NULL: those of all targets */
     const char *target;
     void (*add)(corpus *c, const char *target, const uint8_t *data, size_t size);

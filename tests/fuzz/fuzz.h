@@ -23,7 +23,7 @@ const fuzz_target *fuzz_find(const char *name);
 
 /* One input, in a session of its own that out of memory leaves by its door. */
 void fuzz_run(const fuzz_target *t, const uint8_t *data, size_t size);
-/* A mutation of the input in place; 0: there was none. */
+/* Mutates the input in place; returns the new size, or 0 if there is no mutation. */
 size_t fuzz_mutate(const fuzz_target *t, uint8_t *data, size_t size, size_t max, uint64_t seed);
 
 /* Tells what does not hold, with the session's messages, and aborts. */

@@ -283,7 +283,7 @@ static void change_single(changer *c, ProtobufCMessage *m, const ProtobufCFieldD
         change_value(c, f, place(m, f->offset));
 }
 
-/* Mostly fields that are there: an absent one is tried a few times less. */
+/* Changes a field, mostly one that is present: absent fields are chosen less often. */
 static void change(changer *c) {
     ProtobufCMessage *m = c->all[below(c, (uint64_t)c->n)];
     if (!m->descriptor->n_fields)

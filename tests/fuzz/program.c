@@ -31,7 +31,7 @@ static const char *program_text(fv_arena *a, const fv_program *p) {
     return t.s;
 }
 
-/* The bytes of its side file; NULL: there is no memory for them. */
+/* The bytes of the program's side file; NULL: there is no memory for them. */
 static const char *side_of(fv_arena *a, const fv_program *p, size_t *n) {
     char *bytes = NULL;
     const char *copy = NULL;
@@ -214,7 +214,7 @@ void fuzz_kernel(fv_session *s, const uint8_t *data, size_t size) {
         return;
     if (!p->target)
         p->target = fv_target_find(targets[hash % 4]);
-    /* as whoever runs a text asks */
+    /* the checks that every program text must pass before it runs */
     if (fv_program_verify(s, p) && fv_program_keeps_protocol(s, p))
         fuzz_program(s, p, false, hash);
 }

@@ -145,7 +145,7 @@ Test(graph, attribute_that_is_left_out) {
 }
 
 #ifndef NDEBUG
-/* A default stands in the entry, and nowhere else. */
+/* The default of an attribute is stated in the entry, and nowhere else. */
 Test(graph, second_default, .signal = SIGABRT) {
     (void)fv_op_int_or(new_with_attrs(), "axis", -1);
 }

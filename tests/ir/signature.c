@@ -116,7 +116,7 @@ Test(signature, states_as_options) {
             "and rank must be the same");
 }
 
-/* A star stands for the same text in both names, in all inputs that have them. */
+/* A star stands for the same text in both names, for all inputs whose names match. */
 static void declare_all(const char *option, const char *message) {
     fv_module *m = parse(
         "fovea-ir 1 func @main(%x: f32[1], %past_0_k: f32[p], %past_1_k: f32[p], %past_k: f32[p]) "
@@ -134,8 +134,8 @@ static void declare_all(const char *option, const char *message) {
     }
 }
 
-/* As TensorFlow calls its values: what stands behind the colon is a part of the name where an
- * output is called so. */
+/* Names of values as in TensorFlow: if an output has a name with a colon, what follows the colon is
+ * part of the name. */
 Test(signature, states_by_a_star_with_a_colon) {
     fv_module *m = parse("fovea-ir 1 func @main(%x: f32[1], %`p.0:0`: f32[p]) -> (%`n.0:0`) {"
                          "%`n.0:0` = Concat(%`p.0:0`, %x) {axis = 0} return %`n.0:0` }",

@@ -227,7 +227,8 @@ static bool is_among(const char *const *list, const char *word) {
     return false;
 }
 
-/* What generated C asks of its compiler: of a macro that another one implies, the other one. */
+/* The macros that generated C checks: of two macros, one of which implies the other, only the one
+ * that implies. */
 Test(feature, macros_of_compilers) {
     const char *const *v3 = fv_features_macros(arena, fv_target_features(read("x86-64-v3")));
     cr_expect(is_among(v3, "__AVX2__") && is_among(v3, "__FMA__") && is_among(v3, "__F16C__"));

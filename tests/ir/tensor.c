@@ -36,7 +36,7 @@ Test(tensor, floats_round_trip) {
         }
 }
 
-/* What lies between two neighbours goes to the nearer, the middle to the even one. */
+/* A number between two neighbours is rounded to the nearer one, the middle to the even one. */
 Test(tensor, floats_round_to_nearest_even) {
     for (int k = 0; k < FLOATS; k++) {
         fv_elem e = floats[k];

@@ -87,7 +87,7 @@ Test(visit, several_roots) {
 
 Test(visit, many_nodes_to_come) {
     fv_expr *x = variable("x"), *sum = x;
-    for (int i = 0; i < 100; i++) /* the next one is behind all that was pushed before */
+    for (int i = 0; i < 100; i++) /* the next node is pushed after all the others */
         sum = fv_x_bin(arena, FV_X_ADD, sum, fv_x_bin(arena, FV_X_MUL, sum, x));
     cr_expect_eq(count_nodes(sum, FV_X_ADD), 100);
     cr_expect_eq(count_nodes(sum, FV_X_MUL), 100);

@@ -48,7 +48,7 @@ const char *said(void) {
 
 /* ---- golden files ---- */
 
-/* The end of the line at s, behind its newline. */
+/* The position after the newline of the line at s. */
 static const char *line_end(const char *s) {
     const char *end = strchr(s, '\n');
     return end ? end + 1 : s + strlen(s);

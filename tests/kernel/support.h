@@ -17,9 +17,9 @@ const char *program_text(const fv_program *p);
 /* All messages, one a line, "LINE:COLUMN: text"; cleared. */
 const char *said(void);
 
-/* A golden file: cases that begin with a line `=== title`; a case is its input, a line that begins
- * with `---` (the rest of the line are options), and what is expected. With FOVEA_UPDATE_GOLDENS
- * set the file is rewritten with what comes out. */
+/* Checks a golden file. Each case begins with a line `=== title`, followed by its input, a line
+ * that begins with `---` (the rest of the line are options), and the expected text. With
+ * FOVEA_UPDATE_GOLDENS set, the file is rewritten with the actual text. */
 typedef const char *(*golden_fn)(const char *options, const char *input);
 void check_golden(const char *file, golden_fn run);
 

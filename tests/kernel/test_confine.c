@@ -11,7 +11,7 @@
 
 TestSuite(confine, .init = open_session, .fini = close_session);
 
-/* The options are how many turns a launch may take. */
+/* The option is the number of loop iterations that a launch may execute. */
 static const char *confined(const char *options, const char *input) {
     long long turns = strtoll(options, NULL, 10);
     fv_kernel *k = fv_kernel_parse(arena, input);
@@ -22,8 +22,8 @@ Test(confine, texts) {
     check_golden("text/confine.txt", confined);
 }
 
-/* f32[n] beside memory that must stay as it is: of n = 4 it has 4 elements, and 4 more are
- * there. */
+/* Runs the kernel for n = 4. The memory of each f32[n] has 8 elements, the last four of which must
+ * not change. */
 static int run(const char *text, int64_t turns, float *x, float *y, const char **fault) {
     fv_kernel *k = fv_kernel_parse(arena, text);
     cr_assert(k && fv_kernel_confine(session, k, turns), "%s", said());

@@ -17,7 +17,8 @@ static int parameter(const fv_kernel *k, const char *name, size_t n) {
     return -1;
 }
 
-/* "OUT over IN": the kernel that comes of it, which the verifier has to accept. */
+/* For the option "OUT over IN": the kernel that stores OUT in the memory of IN, which the verifier
+ * has to accept. */
 static const char *over(const char *options, const char *input) {
     fv_kernel *k = fv_kernel_parse(arena, input);
     cr_assert(k && fv_kernel_verify(session, k), "%s", said());

@@ -90,7 +90,8 @@ Test(text, side_file) {
     remove(path);
 }
 
-/* Parses, verifies and expands with the nth allocation failing; true: there were fewer. */
+/* Parses, verifies and expands while the nth allocation fails; true: there were fewer
+ * allocations. */
 static bool survives(int64_t nth) {
     const char *text =
         "kernel k(A: f32[n, 4], out B: f32[n, 4]; n) { parallel i < n { vector j < 4 "

@@ -151,7 +151,7 @@ static void refuses(const char *name, const char *why) {
     fv_log_free(log);
 }
 
-/* What stands alone has no libraries. */
+/* A file of code has no libraries, so a program with calls is refused. */
 Test(calls, files) {
     refuses("m.c", "generated C depends on no library, and kernel 'image_size_0', of node "
                    "'decode', calls one");
@@ -177,8 +177,8 @@ static fv_artifact *of_constant(const char *pixels, fv_log *log) {
     return a;
 }
 
-/* A damaged constant is told when the model is compiled, and each run stops at it; a whole one is
- * decoded then. */
+/* A damaged file in a constant is reported when the model is compiled, and each run fails; an
+ * intact one is decoded at that time. */
 Test(calls, constants) {
     uint8_t x[1] = {1};
     fv_array in = {.type = FV_TYPE_UINT8, .rank = 1, .dims = {1}, .data = x}, out = {0};

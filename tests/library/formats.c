@@ -139,7 +139,7 @@ Test(images, jpeg2000) {
     }
 }
 
-/* Luma and chroma, of which there is one for four pixels: a gray of 128 has none. */
+/* Luma and chroma, with one chroma sample for four pixels: a gray of 128 means no colour. */
 Test(images, jpeg2000_in_ycc) {
     file f = make_jpeg2000(3, 8, false, true);
     uint8_t *rgb = pixels(f, HEIGHT, WIDTH, 3);
@@ -219,7 +219,8 @@ Test(images, tiff) {
     }
 }
 
-/* Where the file's first row and column are: what they look like from there is the picture. */
+/* The position of the file's first row and column varies; the decoded image must always be the
+ * same. */
 Test(images, tiff_that_is_turned) {
     for (int o = 1; o <= 8; o++)
         for (int palette = 0; palette < 2; palette++) {
@@ -462,7 +463,7 @@ Test(images, refused) {
     REFUSED("\xff\x4f\xff\x51", "the JPEG 2000 is damaged");
 }
 
-/* Sizes in heads that nothing stands behind. */
+/* Headers with large sizes that no data follow. */
 Test(images, bombs) {
     file f = make_png(PNG_COLOR_TYPE_RGB, 8, false);
     for (int i = 0; i < 2; i++) { /* width and height 16000 */

@@ -261,7 +261,7 @@ Test(files, microcontrollers_have_no_libraries) {
     close_place(&p);
 }
 
-/* Writes with the nth allocation failing; false: there are fewer. */
+/* Writes while the nth allocation fails; false: there are fewer allocations. */
 static bool fails_at(int64_t nth) {
     place p = open_place("x86-64-v3");
     fv_llvm_options o = {.level = 1};

@@ -16,10 +16,10 @@ typedef struct bench {
 } bench;
 bench bench_open(const char *text, const char *target);
 void bench_close(bench *b);
-/* All messages, one a line; "" if there are none. */
+/* all messages, one per line; "" if there are none */
 const char *said(const bench *b);
 
-/* Is there such a program on the PATH? */
+/* Is there a program of that name on the PATH? */
 bool has_tool(const char *name);
 /* A new folder for files; removed by remove_folder. */
 const char *new_folder(fv_arena *a);

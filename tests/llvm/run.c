@@ -389,7 +389,7 @@ Test(run, refuses_another_machine) {
     bench_close(&b);
 }
 
-/* Compiles with the nth allocation failing; false: there are fewer. */
+/* Compiles while the nth allocation fails; false: there are fewer allocations. */
 static bool fails_at(int64_t nth) {
     bench b = bench_open(positive_text, "native");
     fv_llvm_options o = {.level = 0};

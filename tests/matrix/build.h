@@ -25,9 +25,9 @@ extern const compiler cortex_m4_compilers[];
 int compiler_count(const compiler *list);
 
 typedef struct build_cache build_cache;
-/* `folder` is made if it is not there. NULL: it cannot be. */
+/* Creates `folder` if it does not exist. NULL: it cannot be created. */
 build_cache *build_cache_open(fv_arena *a, const char *folder);
-/* "gcc (Debian 12.2.0-14) 12.2.0"; NULL: the command is not there. */
+/* "gcc (Debian 12.2.0-14) 12.2.0"; NULL: the command does not exist */
 const char *build_version(build_cache *c, const char *command);
 
 typedef struct build_step {

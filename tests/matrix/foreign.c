@@ -68,7 +68,8 @@ static const char *scratch(built *b, const char *name) {
     return fv_printf(b->r->subject->arena, "%s/%s", b->r->subject->scratch, name);
 }
 
-/* The results of one variant, read to their end. *there: the file made sense up to here. */
+/* Compares the results of one variant, and reads them to their end. *there: whether the file was
+ * complete up to here. */
 static const char *compare_one(built *b, job_result *file, bool *there) {
     subject *s = b->r->subject;
     const char *why = NULL;
@@ -228,7 +229,7 @@ static void run_image(built *b, const char *name, const char *object, const char
     compare(b, scratch(b, "result"), b->n - 1, 1);
 }
 
-/* Weights beside code in 4 MB; inputs, outputs and workspace in 16 MB. */
+/* Do weights and code fit into 4 MB, and inputs, outputs and workspace into 16 MB? */
 static bool fits_cortex_m4(const reference *r) {
     size_t constants = 0, job = job_bytes(r), work = job_largest_run(r);
     for (int i = 0; i < r->program->memory.nconstants; i++)

@@ -104,8 +104,8 @@ typedef struct graph_op {
 extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sums[], graph_joins[],
     graph_images[], graph_attention[], graph_branches[]; /* NULL ends */
 
-/* Values that there are, of a type in the set and rank within bounds; made where there is none, or
- * by chance. */
+/* An existing value of a type in the set and a rank within the bounds; a new one if there is none,
+ * or at random. */
 gvalue *graph_pick(graph *g, fv_elem_set set, int min_rank, int max_rank);
 gvalue *graph_param(graph *g, fv_elem e, int rank, const char *const *dims, const int64_t *n);
 /* of the same shape: found or made */
@@ -125,7 +125,8 @@ typedef enum {
     MOVES,    /* elements as they are */
     SMOOTHLY, /* each on its own, continuous */
     STEPS,    /* each on its own, not continuous */
-    /* sums of `terms` products of as many operands as there are floats: exact on a grid */
+    /* sums of `terms` products of as many operands as there are floats: exact if terms are
+     * multiples of a common unit */
     ADDS,
     AVERAGES, /* the same, then something that leaves the grid */
     BLURS     /* never exact */
@@ -139,11 +140,12 @@ typedef struct line {
     grid grid; /* results of MOVES and others on this grid, if on */
 } line;
 
-/* Adds a line of one operator with so many results; out[i] NULL: left out. The format is the text
- * behind the `=`; operands are named again for what follows from them. False: refused. */
+/* Adds a line with one operator that has `nout` results; out[i] NULL: that result is left out. The
+ * format is the text after `=`; `operands` lists the operands again, from which the properties of
+ * the results follow. False: the parser refuses the line. */
 bool graph_lines(graph *g, line l, int n, gvalue *const *operands, int nout, gvalue **out,
                  const char *format, ...) __attribute__((format(printf, 7, 8)));
-/* The same with one result, which is there where it returns true. */
+/* graph_lines for one result, which it returns; NULL: the line is refused. */
 #define graph_line(g, l, operands, ...)                                                            \
     graph_lines((g), (l), OPERANDS operands, 1, (gvalue *[1]){0}, __VA_ARGS__)
 

@@ -21,7 +21,7 @@ typedef struct graph_in_c {
 /* Graphs of one target, for one compiler. */
 typedef struct graph_batch {
     const char *folder, *cache;
-    atomic_int *at; /* the graph that runs; NULL: nobody asks */
+    atomic_int *at; /* set to the index of the graph that runs; NULL: it is not needed */
     int n;
     graph_in_c graphs[GRAPH_BATCH];
 } graph_batch;

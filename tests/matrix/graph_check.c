@@ -224,7 +224,7 @@ static graph_verdict compare_schedules(const graph_checker *c, const graph *g, c
     return v;
 }
 
-/* The value behind output i: results are called y0, y1, ... in the order of graph_text. */
+/* The name of output i: results are called y0, y1, ... in the order of graph_text. */
 static const char *output_name(const graph *g, int i, const gvalue *only) {
     if (only)
         return only->name + 1;
@@ -265,8 +265,8 @@ graph_verdict graph_fail(const graph_checker *c, const graph *g, const char *who
     return v;
 }
 
-/* Both programs and their consumers on inputs of which some lead astray: the same status, and where
- * it is FV_OK the results that no rounding separates. */
+/* Runs both programs and all consumers on faulty inputs: they must return the same status, and for
+ * FV_OK equal results where no rounding is involved. */
 static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *p,
                                   fv_program *naive, const pair *usual, const gvalue *only) {
     graph_verdict none = {0};

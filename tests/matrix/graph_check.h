@@ -32,7 +32,8 @@ typedef struct graph_checker {
     uint64_t limits;
 } graph_checker;
 
-/* why NULL: all agree. who: "jit -O2 for x86-64-v3"; output: name of the result, if it is one. */
+/* why: NULL if all agree. who: "jit -O2 for x86-64-v3". output: the name of the result, if it is
+ * one. */
 typedef struct graph_verdict {
     const char *who, *why, *output;
     fv_program *program; /* where all agree: scheduled and expanded, and what it gives */

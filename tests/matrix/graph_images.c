@@ -55,7 +55,7 @@ static int64_t some_channels(graph *g) {
     return CHOOSE(g, list);
 }
 
-/* Of a window along spatial axis i: seldom more than there is. */
+/* The size of a window along spatial axis i; it seldom exceeds the axis. */
 static int64_t window(chain *s, int i) {
     int64_t n = last(s)->n[i + 2], most = rng_chance(&s->g->r, 95) && n < 3 && n > 0 ? n : 3;
     return 1 + rng_below(&s->g->r, (int)most);

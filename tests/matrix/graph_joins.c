@@ -44,7 +44,7 @@ static gvalue *softmax(graph *g, gvalue *x) {
                : NULL;
 }
 
-/* A value that can stand beside x in a Concat along the axis. */
+/* A value that can be joined with x by a Concat along the axis. */
 static gvalue *make_part(graph *g, gvalue *x, int axis) {
     gvalue *y = NULL;
     switch (rng_below(&g->r, 10)) {

@@ -37,7 +37,7 @@ static int real_axis(const gvalue *v, int64_t axis) {
     return (int)(axis < 0 ? axis + v->rank : axis);
 }
 
-/* Elements move into results, beside zeros. */
+/* The properties of a result that consists of elements of x, and possibly zeros. */
 static line moves(const gvalue *x) {
     return (line){.effect = MOVES, .grid = x->grid};
 }
@@ -291,7 +291,7 @@ static bool make_range(graph *g) {
                       c->name);
 }
 
-/* Up to a number that only the data tells: the shape is known in the run. */
+/* A Range whose limit is data, so that its shape is known only in the run. */
 static bool make_range_of_data(graph *g) {
     gvalue *limit = graph_index(g, FV_I64, 0, NULL, NULL, DATA_COUNT, 9), *zero = graph_int(g, 0),
            *one = graph_int(g, 1);

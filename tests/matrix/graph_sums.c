@@ -25,7 +25,8 @@ static const reduction reductions[] = {
     {"ReduceLogSumExp", BLURS, false, false}, {"ReduceProd", BLURS, false, false},
 };
 
-/* The axes as an operand, none for all of them; *terms: elements behind one of the result. */
+/* Some axes of x as an operand; none stand for all axes. *terms: number of elements that each
+ * element of the result combines. */
 static gvalue *some_axes(graph *g, const gvalue *x, int64_t *terms) {
     int64_t list[GRAPH_RANK];
     int n = 0;

@@ -74,7 +74,7 @@ static void head(fv_text *t, const reference *r, const int *threads) {
     }
 }
 
-/* The words of a set; its inputs will lie from `at` on. */
+/* Writes the words of a data set, whose inputs will be stored from offset `at` on. */
 static size_t put_set(fv_text *t, const reference *r, int which, size_t at) {
     const fv_model *m = r->model;
     const data_set *set = &r->subject->sets[which];

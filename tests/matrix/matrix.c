@@ -24,7 +24,8 @@
 
 enum { MAX_JOBS = 64, MAX_TARGETS = 16, SECONDS = 1500 };
 enum {
-    /* --quick: of so many targets one is tried, of a model that is named and behind --cover */
+    /* --quick: one of so many targets is tried, for a model that is named, and for one of the
+     * folders after --cover */
     APART = 5,
     APART_COVERING = 11
 };
@@ -50,8 +51,9 @@ static const char how_to_use[] =
 typedef struct matrix {
     fv_arena *arena;
     options o;
-    const char **models;          /* .onnx files */
-    int nmodels, cap, cover_from; /* from there on they are behind --cover */
+    const char **models; /* .onnx files */
+    /* cover_from: the index of the first model of the folders after --cover */
+    int nmodels, cap, cover_from;
     const fv_target *target[MAX_TARGETS];
     int ntargets;
     build_cache *cache;
@@ -85,7 +87,7 @@ static void compare_targets(reference *refs, int n) {
                   why);
 }
 
-/* NULL, or why there is none. */
+/* Makes the reference. Returns NULL, or the reason why there is none. */
 static const char *make_reference(reference *r, subject *s, const fv_target *t) {
     *r = (reference){.subject = s, .target = t, .program = subject_program(s, t)};
     fv_artifact *a =
@@ -313,7 +315,7 @@ static void say_what_is_missing(matrix *m) {
     const compiler *lists[] = {native_compilers, aarch64_compilers, cortex_m4_compilers};
     for (int l = 0; l < 3; l++)
         for (const compiler *c = lists[l]; c->name; c++)
-            /* also: asked once, before there are processes */
+            /* this also determines the version once, before other processes are started */
             if (!build_version(m->cache, c->command))
                 printf("%s: there is no %s\n", c->name, c->command);
     if (!FV_HAVE_JIT)

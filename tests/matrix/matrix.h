@@ -61,7 +61,7 @@ typedef struct outcome {
     const char *said;  /* of another one */
 } outcome;
 
-/* Runs once with so many threads. Outputs lie in the arena. */
+/* Runs once with that number of threads. Outputs are allocated in the arena. */
 outcome outcome_run(fv_arena *a, fv_artifact *artifact, const data_set *set, int threads);
 /* NULL where the bits are equal (any NaN equals any NaN); else the first difference. */
 const char *outcome_differs(fv_arena *a, const fv_model *m, const outcome *want,
@@ -82,7 +82,7 @@ typedef struct reference {
 
 /* Everyone in this process, as far as the target runs here. */
 void native_check(reference *r);
-/* Programs for the target under an emulator; nothing where there is none for it. */
+/* Checks programs for the target under an emulator; does nothing if there is none for it. */
 void foreign_check(reference *r);
 /* Objects and libraries by LLVM leave no symbol undefined. */
 void objects_check(reference *r);

@@ -80,7 +80,7 @@ static const char *read_set(subject *s, const fv_model *m, const char *folder, d
     return NULL;
 }
 
-/* Beside the model, or in a folder `test` beside it. */
+/* Reads the data sets in the folder of the model, or in its subfolder `test`. */
 const char *subject_read_sets(subject *s, const fv_model *m) {
     const char *slash = strrchr(s->model, '/');
     const char *beside = slash ? fv_strndup(s->arena, s->model, (size_t)(slash - s->model)) : ".";

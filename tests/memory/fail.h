@@ -12,7 +12,7 @@
 void fail_at(int64_t nth, bool onwards);
 int64_t fail_count(void); /* allocations since then */
 bool fail_happened(void);
-/* Blocks of memory and mappings that are there now. */
+/* the number of blocks and mappings of memory that exist now */
 int64_t fail_live(void);
 
 #endif

@@ -18,7 +18,7 @@ extern void *__libc_memalign(size_t align, size_t n);
 static long fails, count, happened;
 static int onwards;
 
-/* Where the code of those lies that are spared. */
+/* Addresses of code whose allocations do not fail. */
 static struct range {
     uintptr_t start, end;
 } spared[16];

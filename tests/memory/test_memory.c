@@ -53,7 +53,7 @@ TestSuite(memory, .init = begin, .fini = end, .timeout = 900);
 
 /* ---- runs ---- */
 
-/* Status of a run; where it is FV_OK, the outputs are right. */
+/* Runs and returns the status; for FV_OK it checks the outputs. */
 static int run(fv_artifact *a, int threads, fv_log *log) {
     float x[4] = {1, 1, 1, -1};
     static const float y[] = {5, 7, 9, 0, 0, 0};
@@ -214,7 +214,7 @@ Test(memory, compile_code_in_memory) {
     all(&(work){"JIT", compile, FV_BACKEND_JIT}, NULL);
 }
 
-/* Found in the cache: one compilation puts it there. */
+/* Loads an entry of the cache, which one compilation has stored before. */
 Test(memory, compile_from_the_cache) {
     work w = {"cache", compile, FV_BACKEND_JIT};
     cr_assert_eq(compile(&w, NULL), FV_OK);

@@ -38,8 +38,8 @@ double element(const fv_port *port, int i, int64_t e, int64_t n, int64_t m);
 void *run(const fv_program *p, int n, int m, size_t *size);
 bool same(const void *a, const void *b, size_t size, bool wide); /* any NaN is like any */
 
-/* Weights that are returned beside what is made of them: a program with one kernel of two results,
- * and one without that step. */
+/* A model that also returns its weights: the program with one kernel for both results, and the one
+ * without the step that makes it. */
 typedef struct pair {
     const fv_program *kept, *apart;
 } pair;
@@ -47,8 +47,8 @@ pair lower_pair(const char *body, const fv_target *target);
 /* Both results are the same. */
 void check_kept(const pair *p, const char *body, int n, int m);
 
-/* y is the result, p what the graph has between its two products; `kept`: where it is returned,
- * too, it is a result of one kernel. */
+/* Checks a model with the result y and the weights p between its two products. If `kept`, p is
+ * returned as well, and one kernel must compute both. */
 void check_either(const char *body, bool kept);
 void check(const char *body);
 
@@ -70,7 +70,8 @@ void check(const char *body);
 #define REST_OF_GROUPS "  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %f)\n"
 #define SCORE          "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n"
 #define REST           "  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %v)\n"
-/* Heads that keys are broadcast to: with one query, their rows are as many as there are heads. */
+/* Keys that are broadcast to several heads: with one query, a task has as many rows as there are
+ * heads. */
 #define BROADCAST(mask)                                                                            \
     "func @main(%q: f32[2, 4, n, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]" mask ") -> (%y) {\n"     \
     "  %a = Transpose(%k) {perm = [0, 2, 1]}\n  %b = fv.Reshape(%a) {dims = [2, 1, 8, m]}\n  %s "  \

@@ -76,7 +76,8 @@ Test(attend, spelled_out) {
                "  %y = MatMul(%p, %v)\n");
 }
 
-Test(attend, sums_of_scores_after_exponentials) { /* what was kept is not there for them */
+/* the row cannot hold the scores when these sums are computed */
+Test(attend, sums_of_scores_after_exponentials) {
     check("const @axis: i64[1] = [-1]\n" QKV(
         "f32") ") -> (%y) {\n" SCORES "  %r = Softmax(%s) {axis = -1}\n  %a = ReduceMean(%s, "
                "@axis)\n  %b = Add(%r, %a)\n  %p = Add(%b, %s)\n"
@@ -146,7 +147,7 @@ static int shares(const fv_program *p) {
     return n;
 }
 
-/* Does the kernel of attention turn round keys that it reads where they lie? */
+/* Does the kernel of attention transpose keys that it reads in their own layout? */
 static bool turns_keys(const char *body) {
     const fv_program *p = lower(body, "%y", fv_target_find("x86-64-v3"));
     fv_text t = {.arena = arena};
@@ -174,8 +175,8 @@ Test(attend, few_queries, .timeout = 900) {
     cr_expect(!turns_keys(many), "panels are worth it");
 }
 
-/* Heads of one token have the bits that they have beside those of others, where blocks of queries
- * are no few. */
+/* The heads of one token have the same bits alone as among many tokens, for which blocks of queries
+ * are large. */
 Test(attend, few_queries_whose_keys_tasks_share) {
     static const int keys[] = {40, 512, 513, 1030, 1544};
     const char *body =
@@ -199,8 +200,9 @@ Test(attend, few_queries_whose_keys_tasks_share) {
 
 /* ---- a row at a time ---- */
 
-/* So many kernels make the whole of it; one of them is attention, which gives the bits of several:
- * those where another value, z, is made of the weights beside them. */
+/* Checks that the program has that number of kernels, one of which is attention, and that it gives
+ * the bits of separate kernels: these are made if another result, z, is computed from the weights
+ * as well. */
 static void check_rows(int kernels, const char *body, const char *returned) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {3, 3}, {1, 17}, {13, 1}, {0, 5}, {4, 0}};
     for (size_t t = 0; t < TILINGS; t++) {
@@ -285,8 +287,8 @@ Test(attend, additive) {
         "%y");
 }
 
-/* One row of very many keys is shared among tasks; what else reads scores, and what stands between,
- * is in the way of none. */
+/* Tasks share the keys of one row with very many keys, even if other ops read the scores, or the op
+ * between. */
 Test(attend, rows_that_tasks_share) {
     const fv_target *target = fv_target_find("x86-64-v3");
     const fv_program *p =
@@ -302,8 +304,8 @@ static void check_not(const char *body) {
     cr_assert_eq(attends(lower(body, "%y", target)), 0, "%s", body);
 }
 
-/* Definitions are trees where they are walked: asked about each place where something is read, this
- * takes minutes. */
+/* The search for scores must not walk over definitions as trees: with a search at each load this
+ * would take minutes. */
 Test(attend, many_ways_to_a_product) {
     fv_text t = {.arena = arena};
     fv_text_put(&t, "func @main(%t0: f32[n, n], %v: f32[n, 8]) -> (%y) {\n");
@@ -345,8 +347,8 @@ Test(attend, what_is_none) {
 /* ---- tasks that share the keys of few queries ---- */
 
 enum { SHARED_HEADS = 6, FEATURES = 20 };
-/* [token, head, ..]: what a token is does not depend on how many there are. Three heads share keys,
- * where a mask keeps them apart from being rows. */
+/* [token, head, ..]: the results for a token must not depend on the number of tokens. Three heads
+ * share keys, but cannot be rows of a task because their masks differ. */
 #define SHARING(keys, mask)                                                                        \
     "func @main(%q: f32[n, 6, 8], %k: f32[m, " keys ", 8], %v: f32[m, " keys ", 20]" mask          \
     ") -> (%y) {\n"

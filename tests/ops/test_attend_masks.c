@@ -115,7 +115,7 @@ Test(hidden, by_positions_that_rise_or_fall, .timeout = 900) {
     check_positions("  %hidden = Equal(%j, @many)\n");
 }
 
-/* Positions beyond 64 bits wrap: the last of a part does not tell what the first is. */
+/* Positions beyond 64 bits wrap, so the last key of a part does not decide the first one. */
 Test(hidden, by_positions_that_wrap, .timeout = 900) {
     check_positions("  %a = Add(%j, @huge)\n  %hidden = Less(%a, %i)\n");
     check_positions("  %a = Sub(%j, @huge)\n  %b = Sub(%a, @huge)\n  %hidden = Greater(%b, %i)\n");
@@ -229,8 +229,8 @@ static bool has_free_keys(const fv_program *p) {
     return strstr(t.s, "tile free_from") != NULL;
 }
 
-/* Where positions decide, blocks of keys that all queries of a block see are told from those that a
- * mask goes through: the bits are those of three kernels. */
+/* If a mask compares positions, blocks of keys that all queries of a block see are distinguished
+ * from others; the bits must be those of three kernels. */
 Test(hidden, by_positions, .timeout = 900) {
     static const int sizes[][2] = {{30, 260}, {13, 200}, {1, 200}, {1, 260}};
     static const char *const sees[] = {

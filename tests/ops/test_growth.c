@@ -19,7 +19,7 @@ enum { LAYERS = SAMPLE_HAS_ASAN ? 160 : 320 };
 
 typedef struct family {
     const char *name, *head; /* declarations and parameters */
-    const char *layer;       /* from %h< to %h>, which stand for i and i + 1 */
+    const char *layer;       /* the lines from %h< to %h>, where < stands for i and > for i + 1 */
     bool all;                /* each layer's value is joined at the end */
 } family;
 
@@ -102,8 +102,8 @@ Test(growth, linear) {
     }
 }
 
-/* A sum of inputs each of which may have one row or as many as all others: the more there are, the
- * longer are the dims; but never do they double. */
+/* A sum of inputs each of which may have one row, or as many as the others: dims become longer with
+ * the number of inputs, but must not double with each. */
 Test(growth, broadcasts) {
     fv_text t = {.arena = arena};
     int n = 62;

@@ -297,8 +297,8 @@ Test(linear, heads, .init = open_session, .fini = close_session) {
           {"delta", 1, 3, 6, 1, 3, 3, 5, .beta = ONE}, {"gated", 2, 3, 4, 2, 2, 4, 33, EACH});
 }
 
-/* Blocks of columns: one, several, with a part of one behind; states that the first-level cache
- * does not hold. */
+/* One block of columns, several blocks, and a last block that is incomplete; also states that do
+ * not fit into the first-level cache. */
 Test(linear, columns, .init = open_session, .fini = close_session) {
     CHECK({"gated_delta", 1, 3, 2, 2, 2, 16, 48, ONE, EACH, .past = true, .window = -1,
            .error = 1e-4},

@@ -47,7 +47,7 @@ static fv_program *cast(const char *from, const char *attributes) {
     return p;
 }
 
-/* `bytes` of a text, where there is one. */
+/* Runs the program on n elements; `bytes`: the length of the text, if the input is one. */
 static int run(const fv_program *p, int64_t n, int64_t bytes, const void *const *in,
                void *const *out) {
     int64_t symbols[8] = {0}, *dims = FV_NEW(arena, int64_t, fv_out_dims_size(p) + 1);
@@ -349,9 +349,8 @@ Test(numerals, any_decimals, .init = open_session, .fini = close_session) {
     check_reading(N, s);
 }
 
-/* A decimal half way between two floats, a bit below it, and a bit above: all its digits, and one
- * that is changed far behind. The middle is v and half of its last bit, which has its digits where
- * it is v's double and one that is halved. */
+/* Sets s[0..2] to decimals with all digits: the middle between the floats v and v + unit, a number
+ * a little above it, and one a little below it, which differ from the middle far to the right. */
 static void put_halfway(const char **s, double v, double unit) {
     char all[1500], tail[1500];
     int exponent;
@@ -363,7 +362,7 @@ static void put_halfway(const char **s, double v, double unit) {
     char sum[1600];
     int carry = 0;
     memset(sum, '0', sizeof sum);
-    /* unit / 2 has one digit more behind the point; its whole part may be shorter */
+    /* unit / 2 has one more digit after the point; its integer part may be shorter */
     sum[n + 1] = 0;
     for (size_t k = 0; k <= n; k++) {
         char a = k == 0 ? '0' : all[n - k], b = k < m ? tail[m - 1 - k] : '0';
@@ -378,7 +377,7 @@ static void put_halfway(const char **s, double v, double unit) {
     cr_assert_eq(carry, 0);
     s[0] = fv_strdup(arena, sum);
     s[1] = fv_printf(arena, "%s00000000000000000000001", sum);
-    for (size_t k = n + 1; k-- > 0;) { /* one less in the last digit, and nines behind */
+    for (size_t k = n + 1; k-- > 0;) { /* subtracts one from the last digit and appends nines */
         if (sum[k] == '.')
             continue;
         sum[k] = sum[k] == '0' ? '9' : (char)(sum[k] - 1);
@@ -494,8 +493,8 @@ static const char *repeated(const char *before, char c, int n, const char *behin
     return fv_printf(arena, "%s%s%s", before, zeros, behind);
 }
 
-/* Digits far from the point on both sides, which an exponent brings back, and such as only say that
- * there is something. */
+/* Many digits on either side of the point, with an exponent that compensates for them; and digits
+ * that only decide whether the rest is 0. */
 Test(numerals, long_ones, .init = open_session, .fini = close_session) {
     const char *const s[] = {
         repeated("1", '0', 400, "e-400"),
@@ -629,8 +628,7 @@ Test(numerals, none, .init = open_session, .fini = close_session) {
                   good[i]);
 }
 
-/* Decimals that fit an integer once what stands behind their point is dropped, and those next to
- * them that do not. */
+/* Decimals that fit the integer type after truncation, and their neighbours that do not. */
 Test(numerals, limits, .init = open_session, .fini = close_session) {
     static const struct {
         fv_elem e;

@@ -149,7 +149,7 @@ static void forget(void *user, void *p) {
     (void)p;
 }
 
-/* The dims that the inputs tell: an input's dim that is a symbol. */
+/* Finds the values of symbols that are dims of inputs. */
 static void find_symbols(const fv_program *p, const array *const *given, int64_t *symbols) {
     for (int i = 0; i < p->ninputs; i++)
         for (int k = 0; k < p->inputs[i].rank; k++)

@@ -319,7 +319,7 @@ Test(plan, sizes_beyond_all_memory) {
                   (long long)n);
 }
 
-/* That is found when the run gets there; what is done before has its memory. */
+/* A negative dim is found when the run gets to it; values that are computed before need memory. */
 Test(plan, a_dim_that_may_be_negative) {
     const fv_program *p = lower(
         "symbol n 0..1099511627776\nconst @k: i64[2] = [1000, 0]\n"

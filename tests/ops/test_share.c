@@ -102,7 +102,7 @@ static void check_bits(const char *text) {
 
 /* ---- texts ---- */
 
-/* Constants, kernels, and the run behind what it asks of its caller. */
+/* The constants, the kernels, and the run after the checks of its arguments. */
 static const char *shared(const char *options, const char *input) {
     (void)options;
     const char *text = program_text(lower(input, "x86-64-v3", false)),

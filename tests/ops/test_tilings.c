@@ -198,8 +198,8 @@ TILINGS(columns_that_may_be_none) {
           "contract 12 x 32, packs");
 }
 
-/* Blocks of 4 to 16 elements: none, one, whole ones, and a last one that lies over the one
- * before. */
+/* Axes with no block of 4 to 16 elements, one block, complete blocks, and a last block that
+ * overlaps the one before it. */
 static void check_across(const char *text) {
     static const int all[] = {0, 1, 3, 4, 15, 16, 17, 33, 64, 101};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -317,7 +317,8 @@ TILINGS(transposed_convolution) {
           "packed");
 }
 
-/* Groups of few channels and of many, of a factor that lies in either order, with a stride too. */
+/* Groups of few and of many channels, with either order of axes in the factor, and with a
+ * stride. */
 TILINGS(filters_in_groups) {
     check(fv_printf(arena,
                     HEAD

@@ -12,7 +12,7 @@ void close_session(void);
 
 /* All messages, one a line, "LINE:COLUMN: text" where a place is known; cleared. */
 const char *said(void);
-/* A module from what follows its head; fails the test where it is none. */
+/* Parses a module from the text after its head; fails the test if that is not possible. */
 fv_module *module_of(const char *text);
 /* The op of that name, or NULL: the first in the body of main. */
 fv_op *find_op(fv_module *m, const char *name);

@@ -11,7 +11,7 @@
 
 #define FORMULA(name) Test(formula, name, .init = open_session, .fini = close_session)
 
-/* The definition that `text` gives for the last op of main, or what is said. */
+/* The definition that the formula `text` gives for the last op of main, or the messages. */
 static const char *defined(const char *function, const char *text) {
     fv_module *m = module_of(function);
     fv_op *op = m->funcs->body->last->prev;

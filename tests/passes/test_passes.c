@@ -100,8 +100,8 @@ Test(passes, shipped_order, .init = open_session, .fini = close_session) {
     }
 }
 
-/* What turns the gates of a GRU round is folded, in whatever size; what is large and computed is
- * not. */
+/* The Concats that reorder the gates of a GRU are folded, whatever their size; other large computed
+ * values are not. */
 Test(passes, parts_of_large_constants, .init = open_session, .fini = close_session) {
     fv_text t = {.arena = arena};
     fv_text_put(&t, "const @w: f32[300, 100] = [");

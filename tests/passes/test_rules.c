@@ -230,7 +230,7 @@ RULES(syntax) {
     refused("\n\n  rule a: Relu(\n", "4:1: expected an expression, found the end of the text\n");
 }
 
-/* All rules with names that are not there are told, not only the first. */
+/* All rules with unknown names are reported, not only the first one. */
 RULES(every_wrong_rule_is_told) {
     refused("rule a: Foo(x) => x exact\nrule b: Relu(x) => x exact\nrule c: Bar(x) => x exact",
             "1:9: rule a: there is no op 'Foo'\n3:9: rule c: there is no op 'Bar'\n");
@@ -359,7 +359,7 @@ RULES(alternatives) {
     gives(half, F("%a = Relu(%x) %z = Mul(%a, %y) return %z"), "%y");
     gives("rule r: Mul(x, ~0.5) => x exact", F("%z = Mul(@one, %x) return %z"),
           "'x' is no constant of one number, expected one within 2 ulp of 0.5");
-    /* what comes behind decides which it is */
+    /* the rest of the pattern decides which alternative matches */
     gives("rule r: Add(Neg(x) | Neg(Neg(x)), x) => x exact",
           F("%a = Neg(%x) %b = Neg(%a) %z = Add(%b, %x) return %z"), "%x");
 }
@@ -467,7 +467,7 @@ RULES(why_not) {
           "'z' is Relu, expected fv.Reshape");
 }
 
-/* What was captured there is told, and how many parts of all matched. */
+/* A failed match reports what it had captured, and how many parts of the pattern matched. */
 RULES(how_far) {
     fv_module *m =
         module_of(fv_printf(arena, "%s%s", constants,
@@ -489,7 +489,7 @@ static bool refuse(void *user, const fv_rule *r, const fv_op *op) {
     return false;
 }
 
-/* Who may refuse is asked where nothing else is in the way, and once. */
+/* The gate is called only if everything else matches, and once. */
 RULES(asked_before_it_is_applied) {
     fv_module *m = module_of(
         fv_printf(arena, "%s%s", constants, F("%a = Mul(%x, @one) %z = Mul(%a, @half) return %z")));
@@ -561,8 +561,8 @@ static int pairs(fv_rule **rules) {
     return n;
 }
 
-/* What is tried does not depend on how many rules there are of other ops: two rounds, in each the
- * one of its two ops. */
+/* The number of attempts does not depend on how many rules there are for other ops: in each of two
+ * rounds only the rules of the two ops are tried. */
 RULES(a_thousand_on_ten_thousand_ops) {
     fv_rule *rules;
     fv_text t = {.arena = arena};
@@ -621,7 +621,7 @@ static const char *expanded(const char *function, const char *op, const char *me
     return strchr(fv_op_str(arena, m->funcs->body->last->in[0]->def), '=') + 2;
 }
 
-/* Those of the catalogue name what is there. */
+/* The rules of the catalogue name existing operators only. */
 RULES(catalogue) {
     for (int i = 0; i < fv_op_count(); i++) {
         const fv_opdef *d = fv_op_at(i);
@@ -664,7 +664,7 @@ static int check_definitions(const char *text) {
     return n;
 }
 
-/* Every text of expansions parses, and names what is there. */
+/* Every text of expansions parses, and names existing operators only. */
 RULES(definitions) {
     for (int i = 0; fv_body_texts[i]; i++)
         cr_expect_gt(check_definitions(*fv_body_texts[i]), 0);

@@ -16,8 +16,8 @@ TestSuite(reasons, .init = open_session, .fini = close_session);
 
 static bool seen[FV_NWHYS];
 
-/* "%N:FROM-TO TEXT" is the text for each number, in which < and > stand for it and the next, | for
- * the end of a line: for what only limits decline. */
+/* Expands "%N:FROM-TO TEXT" to the text for each number, in which < and > stand for the number and
+ * the next one, and | for the end of a line: for graphs that are large enough to reach a limit. */
 static void expand(fv_text *t, const char *line, size_t n) {
     int from, to, used = 0;
     if (sscanf(line, "%%N:%d-%d %n", &from, &to, &used) != 2 || !used) {
@@ -69,7 +69,7 @@ static const fv_tuning *tuning_of(fv_lower_options o, char *input) {
     return u;
 }
 
-/* Options: the steps whose decisions are told, `first` (each reason once), `naive`, `-O0`,
+/* Options: the steps whose decisions are printed, `first` (each reason once), `naive`, `-O0`,
  * `target=T`, `bf16-products`. */
 static const char *decided(const char *options, const char *input) {
     fv_reasons r;

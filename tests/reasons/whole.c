@@ -27,7 +27,7 @@ static const char *sentence_fault(fv_arena *a, const fv_reason *r) {
 
 /* ---- all reasons of a value ---- */
 
-typedef struct told { /* in which steps is there something about a value */
+typedef struct told { /* the reasons about a value, in the order of their steps */
     const fv_value *value;
     fv_reason **list;
     int n, cap;
@@ -128,8 +128,8 @@ static bool are_explained(fv_arena *a, fv_ptrmap *all, const fv_reason_launch *n
     return is_explained(told_of(a, all, n->made), &how);
 }
 
-/* ... and of what lies in another's memory its schedule says so, or that of the operator's other
- * kernels. */
+/* If the value is stored in the memory of another one: does the schedule of its kernel, or of
+ * another kernel of the operator, state that? */
 static bool shows_in_place(const fv_reasons *r, const fv_value *v) {
     for (int i = 0; i < r->nlaunches; i++)
         if (r->launches[i].made == v &&
@@ -138,7 +138,8 @@ static bool shows_in_place(const fv_reasons *r, const fv_value *v) {
     return false;
 }
 
-/* Is something said of where it lies? The naive schedule puts nothing in place of another. */
+/* Is there a reason for the memory in which the value is stored? The naive schedule stores no value
+ * in place of another, so it needs none. */
 static bool is_placed(const told *t, const fv_kernel *k) {
     bool placed = k->schedule->kind == FV_SCHEDULE_naive;
     for (int i = 0; i < t->n && !placed; i++)
@@ -146,7 +147,7 @@ static bool is_placed(const told *t, const fv_kernel *k) {
     return placed;
 }
 
-/* ... where one of several results lies in place, which settles it for the kernel. */
+/* Is there such a reason for one of the results of a group? It applies to the kernel. */
 static bool are_placed(fv_arena *a, fv_ptrmap *all, const fv_reason_launch *n) {
     bool placed = is_placed(told_of(a, all, n->made), n->kernel);
     for (int i = 0; n->group && !placed && i < n->group->nout; i++)

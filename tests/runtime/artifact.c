@@ -6,7 +6,7 @@
 #include "runtime/internal.h"
 
 /* A model that copies the positive elements of x: f32[n] to y, whose length depends on data, and
- * tells n in z: i64[]. */
+ * returns n in z: i64[]. */
 static const fv_symbol_info symbols[] = {{"n", 0, 1000000}};
 static const char *const x_dims[] = {"n"}, *const y_dims[] = {"found"};
 static const fv_port_info inputs[] = {{"x", 1, 1, x_dims, 0, 0, 0}};

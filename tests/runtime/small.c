@@ -108,7 +108,8 @@ Test(pool, regions_of_all_lengths, .timeout = 900) {
 static _Atomic int begun;
 static pthread_t who[2];
 
-/* Waits for the other one, or a second: where there is one CPU, one thread does both. */
+/* Waits for the other task, at most a second, since a single thread executes both if there is one
+ * CPU. */
 static void meet(void *arg, int64_t i) {
     (void)arg;
     who[i] = pthread_self();
@@ -144,8 +145,8 @@ static size_t size_of(fv_member_kind kind) {
     return sizeof(void *);
 }
 
-/* Members in their order, without a gap but what alignment asks for, up to the end: none is left
- * out. */
+/* Checks that the members are in order, with no gaps except for alignment, up to the end, so that
+ * none is missing. */
 static void expect_whole(const fv_structure *s) {
     size_t at = 0, align = 1;
     for (int i = 0; i < s->n; i++) {

@@ -167,7 +167,7 @@ static bool above(const narrow *t, double x, int i) {
     return x > t->middle[i] || (x == t->middle[i] && (t->type == FV_F8E8M0 || i % 2));
 }
 
-/* The nearest code: the number of middles that lie below x. */
+/* The nearest code: the number of middles between neighbouring codes that are below x. */
 static int nearest(const narrow *t, double x, int *last) {
     int lo = 0, hi = t->n, at = *last;
     if ((at == 0 || above(t, x, at - 1)) && (at == t->n || !above(t, x, at)))
@@ -185,7 +185,7 @@ static int nearest(const narrow *t, double x, int *last) {
 unsigned narrow_of(const narrow *t, float x, int *last) {
     const layout *l = layout_of(t->type);
     int bits = fv_elem_bits(t->type);
-    /* there inf is NaN even where it saturates */
+    /* this type has no infinity, which becomes NaN even with saturation */
     if (isnan(x) || (isinf(x) && t->type == FV_F8E8M0))
         return (unsigned)l->nan;
     int code = nearest(t, fabs((double)x), last);

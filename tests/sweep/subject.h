@@ -16,7 +16,8 @@ typedef struct subject {
 /* Every function of one argument that is expanded from polynomials, the roundings, the square root,
  * and (of f32) the conversions to narrower floats. Ends with a NULL name. */
 const subject *subjects(void);
-/* A polynomial of ir/expr/expr.def that `subjects` knows no reference for; NULL: there is none. */
+/* An elementary function of ir/expr/expr.def for which `subjects` has no reference; NULL: there is
+ * none. */
 const char *subject_missing(void);
 
 /* Errors in ulp of the true value: in units of the last place that it has in f32 (f64), of the

@@ -85,7 +85,7 @@ static uint64_t mixed(uint64_t x) { /* splitmix64 */
     return x ^ x >> 31;
 }
 
-/* The first chunk lies around the powers of two, zeros, infinities and NaN included. */
+/* The arguments of the first chunk are near powers of two, zeros, infinities and NaN. */
 static uint32_t argument_f32(const options *o, uint64_t chunk, uint32_t i) {
     static const uint32_t tails[] = {0, 1, 0x20000, 0x3ffff};
     if (chunk == 0)

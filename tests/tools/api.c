@@ -326,7 +326,7 @@ Test(api, states_that_cannot_be_in_place) {
     refuses_state("past=n:-3", "the capacity is '-3'");
 }
 
-/* Every backend tells a tracer its launches, whose names are in the table. */
+/* Every backend calls the tracer for its launches, whose names are in the table. */
 static void note(void *user, int32_t launch, int32_t end) {
     char *told = user;
     snprintf(told + strlen(told), 64 - strlen(told), "%d%c ", (int)launch, end ? ')' : '(');

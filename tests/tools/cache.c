@@ -46,8 +46,8 @@ static void put_weights(const char *path, int columns, float scale) {
     free(w);
 }
 
-/* Long enough ago for its times to tell of another change: what was written just now is not
- * kept. */
+/* Waits until a further change would show in the times of the file, because a file that was just
+ * written is not cached. */
 static void rest(void) {
     usleep(25000);
 }
@@ -239,7 +239,7 @@ Test(cache, changes) {
     }
 }
 
-/* A change in a moment when nobody could have told by the times of the file. */
+/* Changes in such quick succession that the times of the file might not show them. */
 Test(cache, quick_changes) {
     for (int i = 1; i <= 20; i++) {
         put_weights(in("small/w.bin"), SMALL, (float)i);
@@ -360,7 +360,7 @@ Test(cache, useless_folders) {
     mkdir(in("open"), 0700);
     cr_assert_eq(chmod(in("open"), 0777), 0);
     warns(in("open"));
-    mkdir(in("open/below"), 0700); /* who may write above it may put another in its place */
+    mkdir(in("open/below"), 0700); /* a user who may write to the parent may replace the folder */
     warns(in("open/below"));
     mkdir(in("open/below/deep"), 0700);
     warns(in("open/below/deep"));
@@ -368,7 +368,7 @@ Test(cache, useless_folders) {
     setenv("FOVEA_CACHE_DIR", in("open/below"), 1);
     expect(MISS, in("small"), SMALL, 1);
     expect(BY_PATH, in("small"), SMALL, 1);
-    unsetenv("FOVEA_CACHE_DIR"); /* nobody asked for it: nobody is told */
+    unsetenv("FOVEA_CACHE_DIR"); /* the user did not name the folder, so there is no warning */
     setenv("XDG_CACHE_HOME", in("file"), 1);
     expect(MISS, in("small"), SMALL, 1);
     if (geteuid() != 0)
@@ -487,7 +487,7 @@ Test(cache, strange_files) {
     put_model(in("other"), SMALL, 2);
     expect(MISS, in("other"), SMALL, 2);
     cr_assert_eq(files(".model", path, 2), 2);
-    cr_assert_eq(rename(path[0], path[1]), 0); /* one is there under the name of the other */
+    cr_assert_eq(rename(path[0], path[1]), 0); /* one entry now has the name of the other */
     cr_expect_eq(compile(in("small"), SMALL, 1).how + compile(in("other"), SMALL, 2).how, MISS);
     expect(BY_PATH, in("small"), SMALL, 1);
     put(one, "garbage", 7);

@@ -62,8 +62,8 @@ Test(layout, nothing) {
     cr_assert_eq(l.width, 0);
 }
 
-/* x -> a -> b -> y, and x beside them to b and y: one line for both, straight, and the others below
- * each other. */
+/* x -> a -> b -> y, and lines from x to b and y that bypass a: one straight line for both, and the
+ * other nodes below each other. */
 Test(layout, residual) {
     int x = node(40, FV_PLACE_TOP), a = node(40, FV_PLACE_FREE), b = node(40, FV_PLACE_FREE),
         y = node(40, FV_PLACE_BOTTOM);
@@ -90,7 +90,7 @@ Test(layout, uncrossed) {
     cr_assert((l.nodes[a].x < l.nodes[b].x) == (l.nodes[d].x < l.nodes[c].x));
 }
 
-/* What gets nothing stands right above who needs it. */
+/* A node without inputs is placed directly above its users. */
 Test(layout, late) {
     int a = node(30, FV_PLACE_FREE), b = node(30, FV_PLACE_FREE), c = node(30, FV_PLACE_FREE),
         k = node(30, FV_PLACE_FREE);
@@ -111,7 +111,7 @@ static bool is_alone(int i) {
     return alone;
 }
 
-/* How far the next node to the left of it is; 0: there is none. */
+/* The distance to the next node on its left; 0: there is none. */
 static double gap_before(int i) {
     double gap = 0;
     for (int k = 0; k < l.n; k++) {
@@ -123,7 +123,7 @@ static double gap_before(int i) {
     return gap;
 }
 
-/* What has no lines stands right beside the one before it, wherever that is. */
+/* A node without lines is placed directly to the right of the one before it, wherever that is. */
 Test(layout, alone) {
     srand(3);
     for (int turn = 0; turn < 60; turn++) {

@@ -239,7 +239,7 @@ Test(states, refused_before_anything_is_written) {
     in[2].axis = m->axis;
     cr_expect_eq(fv_artifact_run(a, in, out, NULL, log), FV_BAD_INDEX);
     cr_expect_eq(memcmp(cache, before, sizeof cache), 0, "a length below 0");
-    at[1] = ROOM; /* one more than there is room for */
+    at[1] = ROOM; /* one more than the capacity */
     cr_expect_eq(fv_artifact_run(a, in, out, NULL, log), FV_BAD_DIM, "%s", fv_log_text(log));
     cr_expect_eq(memcmp(cache, before, sizeof cache), 0, "a length above the capacity");
     fv_array_free(&out[0]);

@@ -63,7 +63,7 @@ Test(tuning, properties) {
     }
 }
 
-/* The processor's name tells profiles apart, so that a tuning file of another one is refused. */
+/* Profiles have different names of processors, so a tuning file for another profile is refused. */
 Test(tuning, profiles_have_names, .init = open_session, .fini = close_session) {
     const char *text = "fovea-processor 1 base \"zen3\" cpu \"c\" measured \"2026-11-25\" "
                        "block_tiles = %d end";
@@ -112,7 +112,7 @@ static const char across[] =
     "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
     "func @main(%x: f32[n, 40]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n";
 
-/* A sum so long that a block of rows has no room for it beside two panels. */
+/* A sum that is so long that a block of rows does not fit into the cache next to two panels. */
 static const char *weights(void) {
     fv_text t = {.arena = arena};
     fv_text_put(&t, "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nconst @w: f32[1408, 20] = [0.5");

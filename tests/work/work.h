@@ -13,7 +13,7 @@
 #include "tools/driver/driver.h"
 
 #define WORK_MOST                                                                                  \
-    1.5 /* times what operators ask for: cheap work may be done again, and tiles are padded */
+    1.5 /* times the necessary operations: cheap work may be repeated, and tiles are padded */
 #define WORK_FEW                                                                                   \
     100000 /* operations more count for nothing: tiles of that few are mostly padding */
 
@@ -31,7 +31,7 @@ typedef struct work_outcome {
 } work_outcome;
 
 work_outcome work_of(fv_session *s, const work_subject *model, const fv_target *t);
-/* NULL: it is no more than WORK_MOST times what is asked for. */
+/* Describes the fault; NULL: the operations are at most WORK_MOST times the necessary ones. */
 const char *work_fault(fv_arena *a, const work_outcome *w);
 
 #endif

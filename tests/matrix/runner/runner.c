@@ -41,7 +41,7 @@ static int64_t bytes_of(int64_t elements, int64_t bits) {
     return elements > INT64_MAX / 64 ? INT64_MAX : (elements * bits + 7) / 8;
 }
 
-/* The words behind the head of the job. */
+/* The words of the job after its head. */
 typedef struct job_view {
     const int64_t *job, *outputs, *sets;
     int64_t nsets, nsymbols, ninputs, noutputs, nthreads;
