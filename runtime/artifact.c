@@ -455,7 +455,7 @@ static void tell_launch(run_state *s, fv_log *log) {
 
 static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) {
     fv_artifact *a = s->artifact;
-    size_t said = strlen(fv_log_text(log));
+    size_t said = fv_log_count(log);
     if (status == FV_BAD_FILE && a->weights)
         fv_log_add(log, "error: %s, next to the library, holds the weights of another compilation",
                    a->model->weights_file);
@@ -468,7 +468,7 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
         tell_relations(s, log);
     if (status == FV_BAD_INDEX && !a->explain)
         tell_launch(s, log);
-    if (a->explain && strlen(fv_log_text(log)) == said) {
+    if (a->explain && fv_log_count(log) == said) {
         pthread_mutex_lock(a->lock);
         a->explain(a, status, inputs, log);
         pthread_mutex_unlock(a->lock);
@@ -528,9 +528,9 @@ int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
     const char *missing = missing_argument(a, inputs, outputs);
     if (missing)
         return fv_log_missing(log, missing);
-    size_t said = strlen(fv_log_text(log));
+    size_t said = fv_log_count(log);
     int status = run(a, inputs, outputs, o, log);
-    if (status && strlen(fv_log_text(log)) == said)
+    if (status && fv_log_count(log) == said)
         fv_log_add(log, "error: %s (%s)", fv_status_text(status), fv_status_name(status));
     return status;
 }

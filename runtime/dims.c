@@ -59,8 +59,8 @@ static int64_t symbol(reader *r) {
     size_t n;
     int i = find_symbol(r->model, r->s, &n);
     r->s += n;
-    r->failed |= i < 0;
-    return i < 0 ? 0 : r->dims[i];
+    r->failed |= i < 0 || !r->dims;
+    return r->failed ? 0 : r->dims[i];
 }
 
 static int64_t floor_div(reader *r, int64_t a, int64_t b) {

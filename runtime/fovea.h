@@ -98,6 +98,22 @@ const char *fv_log_text(const fv_log *l);
 void fv_log_clear(fv_log *l);
 void fv_log_free(fv_log *l);
 
+/* How serious a message is. */
+enum { FV_LOG_NOTE, FV_LOG_WARNING, FV_LOG_ERROR };
+
+/* Receives a message.
+ *  severity  FV_LOG_
+ *  text      the line, without newline; valid until the function returns */
+typedef void (*fv_log_fn)(void *user, int severity, const char *text);
+/* Has the log pass each message on to `fn` when it gets it; NULL: to none, as in a new log. The log
+ * collects the messages as well.
+ *
+ * A log must be used by one call at a time. The thread of that call calls `fn`, before the call
+ * returns; fv_compile does so when it has finished. Logs of several threads may have the same
+ * function, which must then be able to run on these threads at once. It must return, and may call
+ * fv_log_clear, but no other function of this header. */
+void fv_log_watch(fv_log *l, fv_log_fn fn, void *user);
+
 /* ---- artifacts: models that can run ---- */
 
 typedef struct fv_artifact fv_artifact;
@@ -109,6 +125,21 @@ int fv_load(const char *path, fv_log *log, fv_artifact **out) FV_ANSWER;
 /* The table of names, types, dims and entry points; lives as long as the artifact. */
 const fv_model *fv_artifact_model(const fv_artifact *a);
 void fv_artifact_free(fv_artifact *a); /* NULL is allowed; no run may be in progress */
+
+/* The index of the input, the output or the symbol with this name in the table's lists; -1: there
+ * is none, or an argument is NULL. */
+int fv_model_find_input(const fv_model *m, const char *name) FV_ANSWER;
+int fv_model_find_output(const fv_model *m, const char *name) FV_ANSWER;
+int fv_model_find_symbol(const fv_model *m, const char *name) FV_ANSWER;
+/* The value of a dim of the table: of fv_port_info.dims[axis] or capacity, or of a side of a
+ * relation.
+ *  symbols  a value for each symbol, m->nsymbols in the order of the table; NULL: they are not
+ *           known, and only dims that are numbers have a value
+ *  out      0 or more; untouched on failure
+ * Returns FV_OK; FV_BAD_DIM: the dim depends on a symbol without a value or on the data of a run,
+ * is negative, or exceeds an int64_t; FV_BAD_ARGUMENT: m, text or out is NULL. Any thread. */
+int fv_model_dim(const fv_model *m, const char *text, const int64_t *symbols,
+                 int64_t *out) FV_ANSWER;
 
 /* How to run; a member that is zero means the default. */
 typedef struct fv_run_options {

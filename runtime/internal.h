@@ -43,7 +43,13 @@ bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) FV_MUST_USE;
 const char *fv_table_fault(void *lib, const fv_model *t);
 /* Reports that the argument is NULL. Returns FV_BAD_ARGUMENT. */
 int fv_log_missing(fv_log *l, const char *argument);
+/* Adds an error, or a message of any severity (FV_LOG_). The text begins with the file, if there is
+ * one, and the word of the severity. */
 void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fv_log_say(fv_log *l, int severity, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The number of messages that the log has got so far, those that were cleared included. */
+size_t fv_log_count(const fv_log *l);
 
 /* The name of an ONNX type number: "f32"; "?": unknown. */
 const char *fv_type_text(int32_t type);
@@ -68,7 +74,8 @@ int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char
 /* Both, for all inputs; a symbol that no input determines gets its lower bound. */
 int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims,
                   fv_log *log) FV_MUST_USE;
-/* Evaluates a dim's text with the symbols' values; 0 if it cannot be evaluated. */
+/* Evaluates a dim's text with the symbols' values; 0 if it cannot be evaluated. dims NULL: the
+ * values are not known. */
 int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, int64_t *out);
 /* " where batch = 3, seq = 4": all symbols, or "" if there is none. Truncated if it does not
  * fit. */

@@ -10,6 +10,9 @@
 struct fv_log {
     char *text;
     size_t n, cap;
+    size_t count; /* number of messages so far */
+    fv_log_fn watch;
+    void *user; /* argument of watch */
 };
 
 fv_log *fv_log_new(void) {
@@ -31,6 +34,17 @@ void fv_log_free(fv_log *l) {
     free(l);
 }
 
+void fv_log_watch(fv_log *l, fv_log_fn fn, void *user) {
+    if (!l)
+        return;
+    l->watch = fn;
+    l->user = user;
+}
+
+size_t fv_log_count(const fv_log *l) {
+    return l ? l->count : 0;
+}
+
 static bool make_room(fv_log *l, size_t more) {
     if (l->n + more <= l->cap)
         return true;
@@ -42,8 +56,19 @@ static bool make_room(fv_log *l, size_t more) {
     return true;
 }
 
+/* Passes the last line of the log, which begins at `at`, to the function of the log. */
+static void pass_on(fv_log *l, size_t at, int severity) {
+    size_t end = l->n - 1;
+    if (!l->watch)
+        return;
+    l->text[end] = 0;
+    l->watch(l->user, severity, l->text + at);
+    if (l->n == end + 1) /* it was not cleared */
+        l->text[end] = '\n';
+}
+
 /* Adds a message as one line: control characters in names are escaped. */
-static void add_line(fv_log *l, const char *s, size_t n) {
+static void add_line(fv_log *l, int severity, const char *s, size_t n) {
     size_t before = l->n;
     bool shows;
     for (size_t bytes; n > 0; s += bytes, n -= bytes) {
@@ -52,30 +77,46 @@ static void add_line(fv_log *l, const char *s, size_t n) {
         bytes = fv_char_bytes(s, n, &shows);
         l->n += fv_char_escape(l->text + l->n, s, bytes, shows, 0);
     }
-    if (n > 0 || !make_room(l, 2))
-        l->n = before;
-    else
+    bool fits = n == 0 && make_room(l, 2);
+    if (fits)
         l->text[l->n++] = '\n';
+    else
+        l->n = before;
     if (l->text)
         l->text[l->n] = 0;
+    l->count += fits;
+    if (fits)
+        pass_on(l, before, severity);
 }
 
 /* A message for which there is no memory is dropped; the status still reports the failure. */
-void fv_log_add(fv_log *l, const char *format, ...) {
-    va_list args;
+static void add(fv_log *l, int severity, const char *format, va_list args) {
+    va_list again;
     if (!l)
         return;
-    va_start(args, format);
+    va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     char *line = n < 0 ? NULL : malloc((size_t)n + 1);
-    if (!line)
-        return;
-    va_start(args, format);
-    vsnprintf(line, (size_t)n + 1, format, args);
-    va_end(args);
-    add_line(l, line, (size_t)n);
+    if (line) {
+        vsnprintf(line, (size_t)n + 1, format, again);
+        add_line(l, severity, line, (size_t)n);
+    }
+    va_end(again);
     free(line);
+}
+
+void fv_log_add(fv_log *l, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    add(l, FV_LOG_ERROR, format, args);
+    va_end(args);
+}
+
+void fv_log_say(fv_log *l, int severity, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    add(l, severity, format, args);
+    va_end(args);
 }
 
 int fv_log_missing(fv_log *l, const char *argument) {

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,62 @@ Test(log, collects_lines) {
     fv_log_add(NULL, "silence");
     cr_expect_str_eq(fv_log_text(NULL), "");
     fv_log_free(NULL);
+}
+
+typedef struct heard {
+    int n, severity;
+    char text[40];
+    fv_log *clears; /* the log that is cleared by each message; NULL: none */
+} heard;
+
+static void hear(void *user, int severity, const char *text) {
+    heard *h = user;
+    h->n++;
+    h->severity = severity;
+    snprintf(h->text, sizeof h->text, "%s", text);
+    fv_log_clear(h->clears);
+}
+
+Test(log, passes_messages_on) {
+    fv_log *l = fv_log_new();
+    heard h = {0};
+    fv_log_add(l, "nobody hears this");
+    fv_log_watch(l, hear, &h);
+    fv_log_clear(l);
+    fv_log_add(l, "error: a\nb");
+    cr_expect(h.n == 1 && h.severity == FV_LOG_ERROR);
+    cr_expect_str_eq(h.text, "error: a\\nb");
+    fv_log_say(l, FV_LOG_NOTE, "m.onnx: note: %d", 2);
+    cr_expect(h.n == 2 && h.severity == FV_LOG_NOTE);
+    cr_expect_str_eq(h.text, "m.onnx: note: 2");
+    cr_expect_str_eq(fv_log_text(l), "error: a\\nb\nm.onnx: note: 2\n");
+    h.clears = l;
+    fv_log_say(l, FV_LOG_WARNING, "warning: 3");
+    cr_expect(h.n == 3 && h.severity == FV_LOG_WARNING);
+    cr_expect_str_eq(fv_log_text(l), "");
+    fv_log_add(l, "%s", "");
+    cr_expect(h.n == 4 && !*h.text);
+    cr_expect_eq(fv_log_count(l), 5);
+    fv_log_watch(l, NULL, NULL);
+    fv_log_add(l, "nobody hears this");
+    cr_expect_eq(h.n, 4);
+    fv_log_free(l);
+    fv_log_watch(NULL, hear, &h);
+    cr_expect_eq(fv_log_count(NULL), 0);
+}
+
+/* A function that clears the log does not change what is reported. */
+Test(log, of_a_failed_run) {
+    fv_log *l = fv_log_new();
+    fv_artifact *a = (fv_artifact *)&l;
+    heard h = {.clears = l};
+    fv_log_watch(l, hear, &h);
+    cr_expect_eq(fv_load("/nowhere/at/all.so", l, &a), FV_BAD_FILE);
+    cr_expect(h.n == 1 && h.severity == FV_LOG_ERROR);
+    cr_expect_eq(fv_artifact_run(NULL, NULL, NULL, NULL, l), FV_BAD_ARGUMENT);
+    cr_expect_eq(h.n, 2);
+    cr_expect_str_eq(h.text, "error: argument 'artifact' is NULL");
+    fv_log_free(l);
 }
 
 Test(status, has_name_and_text) {

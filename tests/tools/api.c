@@ -434,6 +434,35 @@ static void refuses(const char *path, fv_compile_options o, int status, const ch
     fv_log_free(log);
 }
 
+typedef struct counts {
+    int n[3]; /* of notes, warnings, errors */
+} counts;
+
+static void count_message(void *user, int severity, const char *line) {
+    static const char *const words[] = {": note: ", ": warning: ", ": error: "};
+    counts *c = user;
+    cr_assert(severity >= FV_LOG_NOTE && severity <= FV_LOG_ERROR);
+    cr_expect(strstr(line, words[severity]) && !strchr(line, '\n'), "%s", line);
+    c->n[severity]++;
+}
+
+/* The function of a log gets each message of a compilation, with its severity. */
+Test(api, log_that_is_watched) {
+    const char *const passes[] = {"remove-dead", "legalise", NULL}, *const dims[] = {"n=500", NULL};
+    fv_compile_options o = {.size = sizeof o, .backend = FV_BACKEND_INTERP, .passes = passes};
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    counts c = {0};
+    fv_log_watch(log, count_message, &c);
+    cr_assert_eq(fv_compile(model, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_expect(!c.n[FV_LOG_NOTE] && c.n[FV_LOG_WARNING] > 0 && !c.n[FV_LOG_ERROR]);
+    o.dims = dims;
+    fv_artifact_free(a);
+    cr_expect_eq(fv_compile(model, &o, log, &a), FV_BAD_MODEL);
+    cr_expect_eq(c.n[FV_LOG_ERROR], 1);
+    fv_log_free(log);
+}
+
 Test(api, failures) {
     const char *const dims[] = {"n=101", NULL}, *const passes[] = {"legalize", NULL};
     const char *const needed[] = {"share", "legalise", NULL}, *const nothing[] = {"shares", NULL};

@@ -372,9 +372,13 @@ bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_opti
     return *p && (!o->accept || o->accept(o->user)) && fv_driver_write(s, *p, kind, out, o);
 }
 
+_Static_assert((int)FV_NOTE == FV_LOG_NOTE && (int)FV_WARNING == FV_LOG_WARNING &&
+                   (int)FV_ERROR == FV_LOG_ERROR,
+               "severities have the same numbers in the public header");
+
 void fv_driver_log(fv_session *s, fv_log *log) {
     fv_arena *a = fv_arena_new(s);
     for (const fv_message *m = fv_messages(s); m; m = m->next)
-        fv_log_add(log, "%s", fv_message_str(a, m));
+        fv_log_say(log, (int)m->severity, "%s", fv_message_str(a, m));
     fv_arena_free(a);
 }
