@@ -10,10 +10,11 @@ from .command import inspect
 from .compat import GraphOptimizationLevel, InferenceSession, RunOptions, SessionOptions, get_available_providers
 from .compiler import compile
 from .errors import FoveaError
+from .experiments import AttentionMaps, attention_maps, diff
 from .library import VERSION as version
 from .session import Session
 
 __version__ = version
 
-__all__ = ["FoveaError", "GraphOptimizationLevel", "InferenceSession", "RunOptions", "Session", "SessionOptions",
-           "compile", "get_available_providers", "inspect", "version"]
+__all__ = ["AttentionMaps", "FoveaError", "GraphOptimizationLevel", "InferenceSession", "RunOptions", "Session",
+           "SessionOptions", "attention_maps", "compile", "diff", "get_available_providers", "inspect", "version"]

@@ -1,9 +1,10 @@
 """The command `fovea`: where it is, and what it alone can do."""
+import contextlib
 import os
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from . import library, options, source
-from .errors import FoveaError, report
+from .errors import FoveaError, of_lines, report
 
 
 def find() -> str:
@@ -30,27 +31,42 @@ def main(arguments: List[str]) -> int:
     os.execv(command, [command] + arguments)
 
 
+def ask(subcommand: str, models: Sequence[Any], arguments: Sequence[str]) -> Dict[str, Any]:
+    """The JSON that the command prints about models. Messages and the JSON's texts name models in
+    memory `model`."""
+    import json  # such modules would double the time that importing this package takes
+    import subprocess
+
+    with contextlib.ExitStack() as stack:
+        given = [stack.enter_context(source.path_for_command(m)) for m in models]
+        done = subprocess.run([find().encode(), subcommand.encode(), *[path for path, _, _ in given],
+                               *[os.fsencode(a) for a in arguments], b"--json"], stdin=subprocess.DEVNULL,
+                              capture_output=True, pass_fds=[fd for _, _, fds in given for fd in fds], check=False)
+        said, out = (t.decode("utf-8", "surrogateescape") for t in (done.stderr, done.stdout))
+        for path, name, fds in given:
+            if fds:
+                said, out = said.replace(os.fsdecode(path), name), out.replace(os.fsdecode(path), name)
+    differs = subcommand == "diff" and done.returncode == 1 and out  # which is no failure
+    if done.returncode and not differs:
+        report({1: 9, 2: 8}.get(done.returncode, 11), of_lines(said))
+    report(0, of_lines(said))
+    found: Dict[str, Any] = json.loads(out)
+    return found
+
+
+def arguments_of(dims: Optional[options.Dims], states: Optional[options.States], target: Optional[str],
+                 level: Union[int, str, None]) -> List[str]:
+    """Options of the command, checked."""
+    o = options.make(dims=dims, states=states, target=target, level=level)
+    texts = ["--dim=" + t for t in options.dim_texts(dims)] + ["--state=" + t for t in options.state_texts(states)]
+    texts += ["--target=" + target] if target else []
+    return texts + (["-O" + o.level.decode()] if level is not None else [])
+
+
 def inspect(model: Any, *, dims: Optional[options.Dims] = None, states: Optional[options.States] = None,
             target: Optional[str] = None, level: Union[int, str, None] = None) -> Dict[str, Any]:
     """What a model contains and how it is compiled: what `fovea inspect --json` prints.
 
     model, dims, states, target, level  as for Session
     """
-    import json  # such modules would double the time that importing this package takes
-    import subprocess
-
-    o = options.make(dims=dims, states=states, target=target, level=level)  # checks them
-    arguments = ["--dim=" + t for t in options.dim_texts(dims)] + ["--state=" + t for t in options.state_texts(states)]
-    arguments += ["--target=" + target] if target else []
-    arguments += ["-O" + o.level.decode()] if level is not None else []
-    with source.path_of(model) as (path, name):
-        fds = [int(path.rsplit(b"/", 1)[1])] if path.startswith(source.IN_MEMORY) else []
-        done = subprocess.run([find().encode(), b"inspect", path, *[a.encode() for a in arguments], b"--json"],
-                              stdin=subprocess.DEVNULL, capture_output=True, pass_fds=fds, check=False)
-        text = done.stderr.decode("utf-8", "replace").replace(os.fsdecode(path), name)
-    if done.returncode:
-        report({1: 9, 2: 8}.get(done.returncode, 11), text)
-    report(0, text)
-    found: Dict[str, Any] = json.loads(done.stdout)
-    found["model"] = name
-    return found
+    return ask("inspect", [model], arguments_of(dims, states, target, level))

@@ -7,11 +7,12 @@ from . import library, options, source
 from .errors import report
 
 
-def compile(model: Any, output: Union[str, "os.PathLike[str]"], **more: Any) -> None:
+def compile(model: Any, output: Union[str, "os.PathLike[str]"], *, folder: source.Folder = None, **more: Any) -> None:
     """Compiles a model to files, as `fovea compile -o` does.
 
     model   as for Session
     output  the name's suffix decides the kind: .so .o .a .c .ll .s .fvir .fvk; a folder of C ends in /
+    folder  of the external data of a model in memory
     more    dims, states, target, level and other options, as for Session; weights: where weights
             are stored, "object", "file", "incbin" or "text"
 
@@ -20,6 +21,10 @@ def compile(model: Any, output: Union[str, "os.PathLike[str]"], **more: Any) -> 
     o = options.make(**more)
     lib = library.compiler()
     out = options.encoded(output, "output")
-    with source.path_of(model) as (path, name), library.Log(lib) as log:
-        status = lib.fv_compile_file(path, out, ctypes.byref(o), log.handle)
-        report(status, log.text().replace(os.fsdecode(path), name))
+    m = source.of(model, folder)
+    with library.Log(lib) as log:
+        if m.content is None:
+            status = lib.fv_compile_file(m.path, out, ctypes.byref(o), log.handle)
+        else:
+            status = lib.fv_compile_bytes_file(m.content, len(m.content), m.path, m.folder, out, ctypes.byref(o), log.handle)
+        report(status, log.take())

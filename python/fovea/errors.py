@@ -1,15 +1,19 @@
 """The exception of this package, and the messages of the library."""
 import logging
 import re
-from typing import List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 log = logging.getLogger("fovea")
 
 STATUSES = ("FV_OK", "FV_BAD_DIM", "FV_BAD_INDEX", "FV_BAD_CPU", "FV_TOO_SMALL", "FV_TOO_LARGE", "FV_NO_MEMORY",
             "FV_CANCELLED", "FV_BAD_ARGUMENT", "FV_BAD_MODEL", "FV_BAD_FILE", "FV_INTERNAL")
+NOTE, WARNING, ERROR = range(3)  # FV_LOG_ of fovea.h
 _NODE = re.compile(r"\bnode '((?:[^'\\]|\\.)*)'")
-_LEVEL = re.compile(r"(?:^|(?<=: ))(error|warning|note): ")
-_LEVELS = {"warning": logging.WARNING, "note": logging.INFO}
+_WORD = re.compile(r"(?:^|(?<=: ))(note|warning|error): ")
+_WORDS = {"note": NOTE, "warning": WARNING, "error": ERROR}
+_LEVELS = {NOTE: logging.INFO, WARNING: logging.WARNING}
+
+Message = Tuple[int, str]  # severity, text
 
 
 class FoveaError(RuntimeError):
@@ -37,16 +41,21 @@ def bad_argument(message: str) -> FoveaError:
     return FoveaError("FV_BAD_ARGUMENT", [message])
 
 
-def report(status: int, text: str) -> None:
-    """Passes warnings and notes of `text` to logging; raises FoveaError if the status is not FV_OK."""
+def of_lines(text: str) -> List[Message]:
+    """The messages that the command has printed."""
+    found = [(_WORD.search(line), line) for line in text.splitlines()]
+    return [(_WORDS[m.group(1)] if m else ERROR, line) for m, line in found]
+
+
+def report(status: int, messages: Iterable[Message]) -> None:
+    """Passes warnings and notes to logging; raises FoveaError if the status is not FV_OK."""
     errors = []
-    for line in text.splitlines():
-        found = _LEVEL.search(line)
-        level = _LEVELS.get(found.group(1)) if found else None
-        if level is None:  # an error, which a call that succeeds does not report
-            errors.append(_LEVEL.sub("", line, count=1))
-        else:
-            log.log(level, "%s", line)
+    for severity, text in messages:
+        text = _WORD.sub("", text, count=1)
+        if severity in _LEVELS:
+            log.log(_LEVELS[severity], "%s", text)
+        else:  # an error, which a call that succeeds does not report
+            errors.append(text)
     if status:
         name = STATUSES[status] if 0 <= status < len(STATUSES) else "status %d" % status
         raise FoveaError(name, errors or ["the library gave no message"])

@@ -14,7 +14,7 @@ import threading
 from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any, Dict, List, Optional
 
-from .errors import FoveaError, log
+from .errors import FoveaError, Message, log
 
 VERSION = "0.1.0"  # of this package, and of the libraries that it was written for
 RANK = 32  # the largest of an fv_array
@@ -61,6 +61,7 @@ _RUN_FUNCTIONS: Dict[str, Any] = {
     "fv_log_new": (c_void_p, []),
     "fv_log_text": (c_char_p, [c_void_p]),
     "fv_log_clear": (None, [c_void_p]),
+    "fv_log_watch": (None, [c_void_p, c_void_p, c_void_p]),
     "fv_log_free": (None, [c_void_p]),
     "fv_load": (c_int, [c_char_p, c_void_p, POINTER(c_void_p)]),
     "fv_artifact_model": (POINTER(Model), [c_void_p]),
@@ -70,23 +71,46 @@ _RUN_FUNCTIONS: Dict[str, Any] = {
 _COMPILE_FUNCTIONS: Dict[str, Any] = {
     "fv_compile": (c_int, [c_char_p, POINTER(CompileOptions), c_void_p, POINTER(c_void_p)]),
     "fv_compile_file": (c_int, [c_char_p, c_char_p, POINTER(CompileOptions), c_void_p]),
+    "fv_compile_bytes": (c_int, [c_char_p, c_size_t, c_char_p, c_char_p, POINTER(CompileOptions), c_void_p, POINTER(c_void_p)]),
+    "fv_compile_bytes_file": (c_int, [c_char_p, c_size_t, c_char_p, c_char_p, c_char_p, POINTER(CompileOptions), c_void_p]),
 }
 
 
+_Watch = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)  # fv_log_fn
+
+
 class Log:
-    """A log of the library (fv_log), for the time of a `with` block."""
+    """A log of the library (fv_log), which one call at a time uses. close(), or the end of a `with`
+    block, frees it."""
+
+    __slots__ = ("_library", "handle", "_messages", "_watch")
 
     def __init__(self, lib: Any) -> None:
-        self._library, self.handle = lib, lib.fv_log_new()
+        messages: List[Message] = []
 
-    def text(self) -> str:
-        return str(self._library.fv_log_text(self.handle).decode("utf-8", "surrogateescape"))
+        def add(user: Any, severity: int, text: bytes) -> None:
+            messages.append((severity, text.decode("utf-8", "surrogateescape")))
+
+        self._library, self._messages, self._watch = lib, messages, _Watch(add)
+        self.handle = lib.fv_log_new()
+        lib.fv_log_watch(self.handle, self._watch, None)
+
+    def take(self) -> List[Message]:
+        """The messages since the last call, which the log then forgets."""
+        found = list(self._messages)
+        self._messages.clear()
+        self._library.fv_log_clear(self.handle)
+        return found
+
+    def close(self) -> None:
+        self._library.fv_log_free(self.handle)
+        self.handle = None
 
     def __enter__(self) -> "Log":
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._library.fv_log_free(self.handle)
+        self.close()
 
 
 _lock = threading.Lock()

@@ -1,7 +1,8 @@
 """Sessions: models that are compiled or loaded, and run."""
 import ctypes
+import os
 import threading
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 from . import calls, library, options, source, states, values
 from .errors import bad_argument, report
@@ -15,6 +16,7 @@ class Session:
 
     model    path of an ONNX model, of a text in a language of Fovea, or of a compiled library (.so);
              or the content of an ONNX model: bytes, or an onnx.ModelProto
+    folder   folder of the external data of a model in memory
     dims     {"seq": 128}: fixes a symbolic dim; {"seq": (1, 512)} bounds it; a dim without a name
              is "INPUT:AXIS"
     states   {"past": "present"}: output `present` is input `past` of the next run, and the session
@@ -26,45 +28,50 @@ class Session:
     another. close(), or the end of a `with` block, frees the model when runs in progress are done.
     """
 
-    def __init__(self, model: Any, *, dims: Optional[options.Dims] = None, states: Optional[options.States] = None,
-                 threads: int = 0, target: Optional[str] = None, level: Union[int, str, None] = None,
-                 backend: str = "jit", **more: Any) -> None:
+    def __init__(self, model: Any, *, folder: source.Folder = None, dims: Optional[options.Dims] = None,
+                 states: Optional[options.States] = None, threads: int = 0,
+                 target: Optional[str] = None, level: Union[int, str, None] = None, backend: str = "jit", **more: Any) -> None:
         self._artifact: Any = None
         self._closed, self._running = False, 0
         self._lock, self._state_lock = threading.Lock(), threading.RLock()
-        self._logs: List[Any] = []
+        self._logs: List[library.Log] = []  # that no run uses at present
         self._calls: List[calls.Call] = []  # that no run uses at present
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
             raise bad_argument("threads is %r, expected a number, 0 or more" % (threads,))
         given: Dict[str, Any] = {"dims": dims, "states": states, "target": target, "level": level, **more}
-        with source.path_of(model) as (path, name):
-            if source.is_library(path):
-                self._load(path, name, {k: v for k, v in given.items() if v is not None})
-            else:
-                self._compile(path, name, options.make(backend=backend, **given))
+        self._source = source.of(model, folder)  # whose content must live as long as the artifact
+        if self._source.is_library():
+            self._load({k: v for k, v in given.items() if v is not None})
+        else:
+            self._compile(options.make(backend=backend, **given))
         self._run_options = library.RunOptions(size=ctypes.sizeof(library.RunOptions), threads=threads)
         self._options_pointer = ctypes.addressof(self._run_options)
         self._read_table()
 
-    def _load(self, path: bytes, name: str, given: Dict[str, Any]) -> None:
-        if path.startswith(source.IN_MEMORY):
+    def _load(self, given: Dict[str, Any]) -> None:
+        m = self._source
+        if m.content is not None:
             raise bad_argument("the bytes are a compiled library, which can only be loaded from a file")
         if given:
             raise bad_argument("%s is a compiled library, '%s' was decided when it was compiled"
-                               % (name, sorted(given)[0]))
+                               % (os.fsdecode(m.path), sorted(given)[0]))
         self._library = library.runtime()
-        self._make(self._library.fv_load, (path,), path, name)
+        self._make(self._library.fv_load, m.path)
 
-    def _compile(self, path: bytes, name: str, o: library.CompileOptions) -> None:
+    def _compile(self, o: library.CompileOptions) -> None:
+        m = self._source
         self._library = library.compiler()
-        self._make(self._library.fv_compile, (path, ctypes.byref(o)), path, name)
+        if m.content is None:
+            self._make(self._library.fv_compile, m.path, ctypes.byref(o))
+        else:
+            self._make(self._library.fv_compile_bytes, m.content, len(m.content), m.path, m.folder, ctypes.byref(o))
 
-    def _make(self, function: Any, arguments: Tuple[Any, ...], path: bytes, name: str) -> None:
+    def _make(self, function: Any, *arguments: Any) -> None:
         artifact = ctypes.c_void_p()
         with library.Log(self._library) as log:
             status = function(*arguments, log.handle, ctypes.byref(artifact))
             self._artifact = artifact.value
-            report(status, log.text().replace(path.decode("utf-8", "surrogateescape"), name))
+            report(status, log.take())
 
     def _read_table(self) -> None:
         table = self._library.fv_artifact_model(self._artifact).contents
@@ -225,13 +232,11 @@ class Session:
             if self._closed:
                 raise bad_argument("the session is closed")
             self._running += 1
-            log = self._logs.pop() if self._logs else self._library.fv_log_new()
+            log = self._logs.pop() if self._logs else library.Log(self._library)
         try:
-            status = self._library.fv_artifact_run(self._artifact, inputs, outputs, self._options_pointer, log)
+            status = self._library.fv_artifact_run(self._artifact, inputs, outputs, self._options_pointer, log.handle)
             if status:  # a run that succeeds has no messages
-                text = self._library.fv_log_text(log).decode("utf-8", "surrogateescape")
-                self._library.fv_log_clear(log)
-                report(status, text)
+                report(status, log.take())
         finally:
             with self._lock:
                 self._running -= 1
@@ -250,7 +255,8 @@ class Session:
     def get_states(self) -> Dict[str, Any]:
         """Copies of the states by the names of their inputs; those that no run has set are left out."""
         with self._state_lock:
-            return {name: s.valid().copy() for name, s in self._states.items() if s.array is not None}
+            return {name: s.valid().copy().view(s.into.type.public_dtype())
+                    for name, s in self._states.items() if s.array is not None}
 
     def reset_states(self) -> None:
         """Forgets the states: the next run begins anew, with zeros, or with what it is fed."""
@@ -264,7 +270,7 @@ class Session:
         if self._artifact:
             self._library.fv_artifact_free(self._artifact)
         for log in self._logs:
-            self._library.fv_log_free(log)
+            log.close()
         self._artifact, self._logs = None, []
 
     def close(self) -> None:

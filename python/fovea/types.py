@@ -24,7 +24,7 @@ class ElementType:
 
     def takes(self, dtype: Any) -> bool:
         """Can elements of this dtype be viewed as self.dtype?"""
-        return dtype == self.dtype or (self.ml is not None and dtype.name == self.ml)
+        return bool(dtype == self.dtype or (self.ml is not None and dtype == self.public_dtype()))
 
     def public_dtype(self) -> Any:
         """The dtype of results: that of ml_dtypes if it is installed and has the type."""

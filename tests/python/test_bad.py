@@ -93,6 +93,12 @@ class Models(Case):
                 self.assertRaises(TypeError, fovea.Session, model)
         self.refuses("FV_BAD_ARGUMENT", "zero byte", fovea.Session, "a\0b")
 
+    def test_folders(self):
+        self.refuses("FV_BAD_ARGUMENT", "folder is for models in memory", fovea.Session, "m.onnx", folder=".")
+        self.refuses("FV_BAD_ARGUMENT", "zero byte", fovea.Session, ADD, folder="a\0b")
+        self.assertRaises(TypeError, fovea.Session, ADD, folder=3)
+        self.refuses("FV_BAD_ARGUMENT", "only be loaded from a file", fovea.Session, b"\x7fELF" + b"x" * 100)
+
     def test_no_library(self):
         with tempfile.NamedTemporaryFile(suffix=".so") as f:
             f.write(b"\x7fELF" + b"x" * 100)

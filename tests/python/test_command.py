@@ -27,7 +27,7 @@ class Command(Case):
     def test_inspect(self):
         found = fovea.inspect(ADD, dims={"n": (1, 4)}, level=1)
         self.assertEqual(found["inputs"][0], {"name": "x", "type": "f32", "dims": ["n", 2]})
-        self.assertEqual(found["model"], "the model")
+        self.assertEqual(found["model"], "model")
         self.refuses("FV_BAD_MODEL", "no graph", fovea.inspect, b"")
         self.refuses("FV_BAD_ARGUMENT", "z80", fovea.inspect, ADD, target="z80")
 

@@ -1,5 +1,8 @@
 """Strings, sequences, optionals and maps; the packing of types of less than a byte."""
 import os
+import sys
+import unittest.mock
+from types import ModuleType as types_module
 
 import fovea
 import numpy as np
@@ -37,6 +40,48 @@ class Texts(Case):
         for x in (3, [1, 2], np.ones(2), [None], ["a", 1], {}):
             self.refuses("FV_BAD_ARGUMENT", "input 'x'", values.join_strings, x, "x")
         self.refuses("FV_BAD_ARGUMENT", "no UTF-8", values.join_strings, "\ud800", "x")
+
+
+BF16 = b"""fovea-ir 1
+module "wide"
+func @main(%x: bf16[2]) -> (%y) {
+  %y = Add(%x, %x)
+  return %y
+}
+"""
+ONE, TWO = 0x3f80, 0x4000  # as bfloat16
+
+
+class Extensions(Case):
+    """Types that only ml_dtypes has."""
+
+    def test_without_ml_dtypes(self):
+        with unittest.mock.patch.dict(sys.modules, {"ml_dtypes": None}):
+            s = fovea.Session(BF16, backend="interp")
+            y = s(np.uint16([ONE, TWO]))
+            self.assertEqual((y.dtype, y.tolist()), (np.uint16, [TWO, 0x4080]))
+            self.refuses("FV_BAD_ARGUMENT", "expected bfloat16[2]", s, np.float32([1, 2]))
+
+    def test_with_a_package_of_that_name(self):
+        found = types_module("ml_dtypes")
+        found.bfloat16 = np.dtype([("bits", np.uint16)])  # any dtype of two bytes
+        with unittest.mock.patch.dict(sys.modules, {"ml_dtypes": found}):
+            s = fovea.Session(BF16, backend="interp")
+            x = np.uint16([ONE, TWO])
+            for given in (x, x.view(found.bfloat16)):
+                for _ in range(2):  # the second run keeps the arguments of the first
+                    y = s(given)
+                    self.assertEqual((y.dtype, y.view(np.uint16).tolist()), (found.bfloat16, [TWO, 0x4080]))
+
+    def test_with_ml_dtypes(self):
+        try:
+            import ml_dtypes
+        except ImportError:
+            self.skipTest("the package ml_dtypes is not installed")
+        s = fovea.Session(BF16, backend="interp")
+        y = s(np.array([1, 2], ml_dtypes.bfloat16))
+        self.assertEqual((y.dtype, y.astype(np.float32).tolist()), (ml_dtypes.bfloat16, [2, 4]))
+        self.assertEqual(s(np.uint16([ONE, TWO])).dtype, ml_dtypes.bfloat16)
 
 
 def node(name, **options):
