@@ -21,12 +21,6 @@
 
 /* ---- random numbers ---- */
 
-uint64_t fv_random_next(fv_random *r) { /* the random number generator splitmix64 */
-    uint64_t x = r->state += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
 int fv_random_below(fv_random *r, int n) {
     return (int)(fv_random_next(r) % (uint64_t)n);
 }

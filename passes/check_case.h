@@ -2,13 +2,10 @@
 #ifndef FV_PASSES_CHECK_CASE_H
 #define FV_PASSES_CHECK_CASE_H
 
+#include "ir/base/random.h"
 #include "ir/graph/graph.h"
 #include "ir/rule/rule.h"
 
-typedef struct fv_random {
-    uint64_t state;
-} fv_random;
-uint64_t fv_random_next(fv_random *r);
 int fv_random_below(fv_random *r, int n); /* a random integer from 0 to n - 1 */
 bool fv_random_one_in(fv_random *r, int n) FV_MUST_USE;
 double fv_random_real(fv_random *r); /* a random number from -1 to 1 */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "ir/base/random.h"
 #include "tools/measure/peak.h"
 #include "tools/model/runner.h"
 
@@ -33,7 +34,7 @@ enum {
 typedef struct block {
     char *bytes;
     size_t size;
-    uint64_t random;
+    fv_random random;
 } block;
 
 static int by_size(const void *a, const void *b) {
@@ -50,11 +51,8 @@ fv_measure fv_measure_best(int n, double *values, bool rate) {
 
 /* ---- latencies ---- */
 
-static uint64_t random_below(block *b, uint64_t n) { /* splitmix64 */
-    uint64_t x = b->random += UINT64_C(0x9E3779B97F4A7C15);
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return (x ^ x >> 31) % n;
+static uint64_t random_below(block *b, uint64_t n) {
+    return fv_random_next(&b->random) % n;
 }
 
 /* Links `n` places, `stride` bytes apart, to one cycle in random order (Sattolo's algorithm): each
@@ -179,7 +177,7 @@ static void measure(const fv_env *env, block *b, fv_caches *c, fv_measure out[FV
 }
 
 bool fv_measure_caches(const fv_env *env, fv_caches *c, fv_measure out[FV_NMEASURES]) {
-    block b = {.size = LEAST_BLOCK, .random = 1};
+    block b = {.size = LEAST_BLOCK, .random = {1}};
     while (b.size < 4 * (size_t)c->l3_bytes && b.size < MOST_BLOCK)
         b.size *= 2;
     void *p = mmap(NULL, b.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

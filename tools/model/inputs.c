@@ -7,6 +7,7 @@
 
 #include "frontend/data.h"
 #include "frontend/file.h"
+#include "ir/base/random.h"
 #include "tools/data/compare.h"
 #include "tools/data/values.h"
 #include "tools/model/model.h"
@@ -179,14 +180,6 @@ bool fv_read_inputs(fv_context *c, fv_subject *m) {
 
 /* ---- random inputs ---- */
 
-/* The random number generator splitmix64, by Sebastiano Vigna. */
-static uint64_t next(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static bool symbol_value(void *ctx, const fv_dim *symbol, int64_t *out) {
     const fv_subject *m = ctx;
     for (int i = 0; i < m->table->nsymbols; i++)
@@ -233,9 +226,9 @@ static range range_of(fv_subject *m, const fv_port_info *p) {
     return p->rank == 0 ? (range){1, 2} : integers(e);
 }
 
-static void fill(fv_tensor *t, range r, uint64_t *state) {
+static void fill(fv_tensor *t, range r, fv_random *random) {
     for (size_t i = 0; i < t->count; i++) {
-        double unit = (double)(next(state) >> 11) * 0x1p-53, v = r.lo + (r.hi - r.lo) * unit;
+        double unit = fv_random_unit(random), v = r.lo + (r.hi - r.lo) * unit;
         if (fv_elem_is_float(t->elem))
             fv_tensor_set_float(t, i, v);
         else
@@ -298,7 +291,7 @@ static void take_given(fv_context *c, fv_bounds **b, const fv_value *v, const fv
     }
 }
 
-static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64_t *state) {
+static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, fv_random *random) {
     const fv_port_info *p = &m->table->inputs[i];
     if (needs_file(c, m, i))
         return false;
@@ -314,7 +307,7 @@ static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64
         return fv_error(c->session, "input '%s' is too large%s%s", p->name,
                         m->table->nsymbols ? " where " : "",
                         fv_dims_str(c->arena, m->table, m->data.dims));
-    fill(t, range_of(m, p), state);
+    fill(t, range_of(m, p), random);
     if (fv_elem_is_int(t->elem))
         fit(param_of(m, p->name), b, t);
     return fv_tensor_array(c->arena, t, &m->data.inputs[i]) ||
@@ -336,7 +329,7 @@ static bool add_room(fv_context *c, fv_subject *m, int i) {
 }
 
 bool fv_make_inputs(fv_context *c, fv_subject *m) {
-    uint64_t state = (uint64_t)c->args->data.seed;
+    fv_random random = {(uint64_t)c->args->data.seed};
     bool ok = true, ints = false;
     for (int i = 0; i < m->table->ninputs; i++)
         ints |= !m->data.given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type);
@@ -347,7 +340,7 @@ bool fv_make_inputs(fv_context *c, fv_subject *m) {
         if (m->data.given[i])
             take_given(c, &b, param_of(m, m->table->inputs[i].name), &m->data.inputs[i]);
     for (int i = 0; i < m->table->ninputs && ok; i++)
-        ok = (m->data.given[i] || make_input(c, m, i, b, &state)) && add_room(c, m, i);
+        ok = (m->data.given[i] || make_input(c, m, i, b, &random)) && add_room(c, m, i);
     return ok;
 }
 
