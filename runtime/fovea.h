@@ -236,6 +236,69 @@ int fv_compile_file(const char *path, const char *out, const fv_compile_options 
 int fv_compile_bytes_file(const void *data, size_t size, const char *name, const char *folder,
                           const char *out, const fv_compile_options *o, fv_log *log) FV_ANSWER;
 
+/* ---- generating: libfovea only ---- */
+
+/* The ids of a prompt. */
+typedef struct fv_prompt {
+    const int64_t *ids;
+    int64_t n; /* at least 1 */
+} fv_prompt;
+
+typedef struct fv_generate_options {
+    size_t size;         /* sizeof(fv_generate_options) */
+    int64_t tokens;      /* the number of ids after which a sequence ends, at least 1 */
+    const int64_t *stop; /* ids with which a sequence ends before that; NULL: none */
+    int nstop;
+    /* 0: the id with the largest logit is taken; otherwise one is drawn, with a probability
+     * proportional to exp(logit / temperature) */
+    double temperature;
+    int64_t top_k; /* draws from the most probable top_k ids; 0: all */
+    /* draws from the most probable ids that together have this share of the probability, at most
+     * 1; 0: all */
+    double top_p;
+    uint64_t seed; /* of the ids that are drawn; the nth sequence has the nth series of this seed */
+    int64_t chunk; /* ids of a prompt that one run takes, if the model has caches; 0: 512 */
+    /* one array for each input of the model: values that are the same in each run, as of an
+     * encoder's inputs; an array with type 0 is not given. NULL: none */
+    const fv_array *given;
+    int threads; /* as in fv_run_options */
+    const volatile int32_t *cancel;
+} fv_generate_options;
+
+/* What a generator has done so far. */
+typedef struct fv_generate_report {
+    /* states that the model passes from run to run; those in_place are not copied. 0: each run
+     * computes the whole sequence */
+    int caches, in_place;
+    int64_t prompt_ids, ids; /* ids of prompts that were read; ids that runs after these gave */
+    double prompt_ms, ms;    /* the times of these runs */
+} fv_generate_report;
+
+/* Generates ids with a decoder: a model whose output of logits says which id follows those of an
+ * input. Inputs and outputs are found by names: ids, attention_mask, position_ids, past_key_values
+ * and present, and others that exporters use. Prompts of equal length are run together if the model
+ * has a batch. */
+typedef struct fv_generator fv_generator;
+
+/* Compiles like fv_compile, with the states of a decoder in addition to those of the options: the
+ * caches that are found by their names, in one memory if the model allows that; a note says why it
+ * does not. */
+int fv_compile_decoder(const char *path, const fv_compile_options *o, fv_log *log,
+                       fv_artifact **out) FV_ANSWER;
+/* Checks the arguments and begins. The artifact must live as long as the generator; nothing else
+ * of the arguments must, but the data of o->given.
+ *  Returns FV_OK; FV_BAD_MODEL: it is no decoder, or an input cannot be filled; FV_BAD_ARGUMENT: a
+ * prompt is empty, an id is not in the vocabulary, there are more ids than the model has positions,
+ * or an option is out of range; FV_NO_MEMORY. */
+int fv_generator_new(fv_artifact *a, int nprompts, const fv_prompt *prompts,
+                     const fv_generate_options *o, fv_log *log, fv_generator **out) FV_ANSWER;
+/* The next id, and the sequence to which it belongs, a number from 0 to below nprompts; -1: all
+ * sequences have ended. Returns FV_OK, or what fv_artifact_run returned; FV_BAD_MODEL: the
+ * logits have another shape than expected, or are NaN. After a failure there is no next id. */
+int fv_generator_next(fv_generator *g, int *sequence, int64_t *id, fv_log *log) FV_ANSWER;
+void fv_generator_report(const fv_generator *g, fv_generate_report *out);
+void fv_generator_free(fv_generator *g); /* NULL is allowed */
+
 #ifdef __cplusplus
 }
 #endif

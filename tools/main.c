@@ -61,6 +61,24 @@ const fv_command fv_commands[] = {
      "hold\n"
      "the smallest is printed. F.lua: what it declares by fv.test is run (docs/lua.md).\n"
      "One line a failure: the folder, the backend, the reason. The last line counts.\n\n"},
+    {"generate", "MODEL", 1, 1, "continue sequences of ids with a decoder",
+     "--ids --tokens --temperature --top-k --top-p --seed --stop --prefill --backend --input "
+     "--data-set --passes --state --tuning " SCRIPT,
+     fv_cmd_generate,
+     "MODEL is a decoder: its logits say which id follows. A line on standard output has the ids "
+     "that follow a\n"
+     "prompt, up to one of --stop, or --tokens of them. Inputs are found by their names: ids, "
+     "attention_mask,\n"
+     "position_ids, and caches such as past_key_values.0.key, whose next value is present.0.key. "
+     "--state tells\n"
+     "others, --input gives inputs that are the same in each run, as those of an encoder. A model "
+     "without caches\n"
+     "computes the whole sequence for each id.\n"
+     "\nexamples:\n"
+     "  fovea generate gpt2.onnx --ids 464,3280,318 --tokens 40\n"
+     "  fovea generate llama.onnx --ids '1,15;1,27' --temperature 0.8 --top-p 0.95 --seed 7 --stop "
+     "2\n"
+     "  fovea generate whisper.onnx --input mel=mel.npy --ids 50258,50259 --stop 50257\n"},
     {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
      "--backend --rounds --seconds --profile --against --against-model --input --data-set --at "
      "--seed --passes "

@@ -11,10 +11,12 @@ from .compat import GraphOptimizationLevel, InferenceSession, RunOptions, Sessio
 from .compiler import compile
 from .errors import FoveaError
 from .experiments import AttentionMaps, attention_maps, diff
+from .generation import Decoder, Generation, generate, generate_stream
 from .library import VERSION as version
 from .session import Session
 
 __version__ = version
 
-__all__ = ["AttentionMaps", "FoveaError", "GraphOptimizationLevel", "InferenceSession", "RunOptions", "Session",
-           "SessionOptions", "attention_maps", "compile", "diff", "get_available_providers", "inspect", "version"]
+__all__ = ["AttentionMaps", "Decoder", "FoveaError", "Generation", "GraphOptimizationLevel", "InferenceSession",
+           "RunOptions", "Session", "SessionOptions", "attention_maps", "compile", "diff", "generate",
+           "generate_stream", "get_available_providers", "inspect", "version"]

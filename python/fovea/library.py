@@ -11,7 +11,7 @@ import ctypes
 import logging
 import os
 import threading
-from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any, Dict, List, Optional
 
 from .errors import FoveaError, Message, log
@@ -55,6 +55,21 @@ class CompileOptions(ctypes.Structure):  # fv_compile_options
                 ("relax", c_char_p)]
 
 
+class Prompt(ctypes.Structure):  # fv_prompt
+    _fields_ = [("ids", POINTER(c_int64)), ("n", c_int64)]
+
+
+class GenerateOptions(ctypes.Structure):  # fv_generate_options
+    _fields_ = [("size", c_size_t), ("tokens", c_int64), ("stop", POINTER(c_int64)), ("nstop", c_int),
+                ("temperature", c_double), ("top_k", c_int64), ("top_p", c_double), ("seed", c_uint64),
+                ("chunk", c_int64), ("given", c_void_p), ("threads", c_int), ("cancel", c_void_p)]
+
+
+class GenerateReport(ctypes.Structure):  # fv_generate_report
+    _fields_ = [("caches", c_int), ("in_place", c_int), ("prompt_ids", c_int64), ("ids", c_int64),
+                ("prompt_ms", c_double), ("ms", c_double)]
+
+
 _RUN_FUNCTIONS: Dict[str, Any] = {
     "fv_version": (c_char_p, []),
     "fv_array_free": (None, [POINTER(Array)]),
@@ -73,6 +88,12 @@ _COMPILE_FUNCTIONS: Dict[str, Any] = {
     "fv_compile_file": (c_int, [c_char_p, c_char_p, POINTER(CompileOptions), c_void_p]),
     "fv_compile_bytes": (c_int, [c_char_p, c_size_t, c_char_p, c_char_p, POINTER(CompileOptions), c_void_p, POINTER(c_void_p)]),
     "fv_compile_bytes_file": (c_int, [c_char_p, c_size_t, c_char_p, c_char_p, c_char_p, POINTER(CompileOptions), c_void_p]),
+    "fv_compile_decoder": (c_int, [c_char_p, POINTER(CompileOptions), c_void_p, POINTER(c_void_p)]),
+    "fv_generator_new": (c_int, [c_void_p, c_int, POINTER(Prompt), POINTER(GenerateOptions), c_void_p,
+                                 POINTER(c_void_p)]),
+    "fv_generator_next": (c_int, [c_void_p, POINTER(c_int), POINTER(c_int64), c_void_p]),
+    "fv_generator_report": (None, [c_void_p, POINTER(GenerateReport)]),
+    "fv_generator_free": (None, [c_void_p]),
 }
 
 

@@ -1,8 +1,9 @@
 """Sessions: models that are compiled or loaded, and run."""
+import contextlib
 import ctypes
 import os
 import threading
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from . import calls, library, options, source, states, values
 from .errors import bad_argument, report
@@ -229,9 +230,7 @@ class Session:
 
     def _call(self, inputs: Any, outputs: Any) -> None:
         with self._lock:
-            if self._closed:
-                raise bad_argument("the session is closed")
-            self._running += 1
+            self._begin_use()
             log = self._logs.pop() if self._logs else library.Log(self._library)
         try:
             status = self._library.fv_artifact_run(self._artifact, inputs, outputs, self._options_pointer, log.handle)
@@ -239,10 +238,29 @@ class Session:
                 report(status, log.take())
         finally:
             with self._lock:
-                self._running -= 1
                 self._logs.append(log)
-                if self._closed and not self._running:
-                    self._free()
+                self._end_use()
+
+    def _begin_use(self) -> None:
+        if self._closed:
+            raise bad_argument("the session is closed")
+        self._running += 1
+
+    def _end_use(self) -> None:
+        self._running -= 1
+        if self._closed and not self._running:
+            self._free()
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """The model is not freed while the context is open."""
+        with self._lock:
+            self._begin_use()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end_use()
 
     # ---- states ----
 

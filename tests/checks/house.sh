@@ -95,6 +95,7 @@ frontend:
 runtime:
 tools/driver:
 tools/embed:
+tools/generate: tools/driver
 tools/command: tools/driver
 tools: tools/command
 tools/data: tools/command
@@ -105,7 +106,7 @@ tools/measure: tools/command tools/data tools/driver tools/model
 tools/script: tools/command tools/data tools/driver tools/model
 tools/quantize: tools/command tools/data tools/driver tools/model
 tools/view: tools/model
-tools/subcommand: tools/command tools/data tools/lab tools/maps tools/model tools/script
+tools/subcommand: tools/command tools/data tools/generate tools/lab tools/maps tools/model tools/script
 END
 }
 if rooms | python3 tests/checks/rooms.py; then good; else bad "rooms"; fi

@@ -55,12 +55,20 @@ typedef struct fv_thread_args {
     int list[FV_MAX_THREAD_LIST], n;
 } fv_thread_args;
 
+/* Options of `generate`: generate.c. */
+typedef struct fv_generate_args {
+    fv_list_arg ids, stop;
+    double temperature, top_p;
+    int tokens, top_k, prefill;
+} fv_generate_args;
+
 /* Options for the inputs of runs and the use of the outputs: inputs.c, outputs.c, maps.c. */
 typedef struct fv_data_args {
     fv_list_arg inputs, at;
     const char *data_set, *expect, *format, *attention_maps, *labels;
     int seed;
     double atol, rtol; /* tolerances of comparisons; negative: not given */
+    fv_generate_args generate;
 } fv_data_args;
 
 /* Options for Lua scripts: script.c. */
@@ -148,6 +156,8 @@ typedef struct fv_context {
     const fv_args *args;
     /* the script of --script, after it was read (script.c); NULL: there is none */
     struct fv_lua *script;
+    /* the states of the model, as --state takes them; NULL: those of --state */
+    const char *const *states;
     /* becomes not 0 when runs should stop (fv_env.cancel); NULL: they cannot be stopped */
     const volatile int32_t *cancel;
 } fv_context;
@@ -237,6 +247,7 @@ int fv_cmd_bench(fv_context *c);
 int fv_cmd_compile(fv_context *c);
 int fv_cmd_run(fv_context *c);
 int fv_cmd_test(fv_context *c);
+int fv_cmd_generate(fv_context *c);
 int fv_cmd_inspect(fv_context *c);
 int fv_cmd_lua(fv_context *c);
 int fv_cmd_opt(fv_context *c);

@@ -99,7 +99,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
     pipeline->verify = a->code.verify;
     *o = (fv_driver_options){.dims.given = a->code.dims.at,
-                             .dims.states = a->code.states.at,
+                             .dims.states = c->states ? c->states : a->code.states.at,
                              .level = a->code.level,
                              .name = a->result.name,
                              .naive = a->code.schedule && !strcmp(a->code.schedule, "naive"),

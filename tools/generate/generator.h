@@ -1,0 +1,62 @@
+/* generator.h - the parts of a generator: sequences, and the group of them that runs. */
+#ifndef FV_TOOLS_GENERATE_GENERATOR_H
+#define FV_TOOLS_GENERATE_GENERATOR_H
+
+#include "tools/generate/decoder.h"
+#include "tools/generate/sample.h"
+
+/* A prompt, and the ids that follow it. */
+typedef struct fv_sequence {
+    int64_t *ids;
+    int n, room, prompt; /* number of ids, their capacity, and how many of them are the prompt */
+    fv_random random;
+    bool begun, ended;
+} fv_sequence;
+
+/* Sequences with prompts of equal length, which run together. */
+typedef struct fv_group {
+    fv_arena *arena; /* lives as long as the group */
+    fv_sequence **members;
+    int n;
+    int64_t batch;    /* at least n; the entries from n on repeat the first sequence */
+    int64_t past;     /* positions that runs of the group have computed */
+    fv_array *states; /* the value of each cache */
+} fv_group;
+
+/* Sizes that the model has or that are chosen for it. */
+typedef struct fv_generate_sizes {
+    int64_t batch; /* sequences that run together, at most; is_fixed: exactly */
+    bool is_fixed;
+    int64_t span;      /* ids of each run, if the model fixes that; 0: it does not */
+    int64_t chunk;     /* ids of a prompt that one run takes */
+    int64_t positions; /* positions that a sequence may have */
+} fv_generate_sizes;
+
+struct fv_generator {
+    fv_session *session;
+    fv_arena *arena;
+    fv_artifact *artifact;
+    fv_generate_options o;
+    fv_decoder decoder;
+    fv_generate_sizes sizes;
+    fv_sequence *sequences;
+    int nsequences;
+    fv_group group;
+    /* ids that were chosen and not yet returned, for each its sequence */
+    fv_sequence **ready;
+    int nready, nreturned;
+    bool failed;
+    fv_generate_report report;
+};
+
+/* Begins a group: its caches are empty. FV_OK, or a status after a message. */
+int fv_group_begin(fv_generator *g, fv_log *log) FV_MUST_USE;
+/* Runs the ids from position group.past to below `end` of each member. *logits: the logits of the
+ * last of them, batch rows of *n; they live until `step` is freed. */
+int fv_group_run(fv_generator *g, fv_arena *step, int64_t end, const double **logits, int64_t *n,
+                 fv_log *log) FV_MUST_USE;
+void fv_group_end(fv_generator *g);
+/* Finds the sizes of the model. FV_OK, or a status after a message. */
+int fv_generate_sizes_find(fv_generator *g, fv_log *log) FV_MUST_USE;
+
+#endif
