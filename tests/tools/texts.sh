@@ -60,7 +60,7 @@ check 'options' 1 '^1 passed, 3 failed$' "$fovea" test t.lua --script-arg n=2
 check 'rules and a script' 1 '^4 passed, 2 failed$' "$fovea" test good.rules t.lua
 one() { # NAME STATUS PATTERN LINE
     printf '%s\n' "-- a test" "$4" >one.lua
-    check "$1" "$2" "$3" "$fovea" test one.lua
+    check "$1" "$2" "$3" "$fovea" test one.lua --script-steps=10
 }
 one 'no tests' 1 'it declares no tests: fv.test' 'local x = 1'
 one 'a script that ends' 1 "one.lua:2: error: attempt to call a nil value" 'nothing()'

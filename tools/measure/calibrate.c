@@ -207,11 +207,13 @@ static bool write_profile(fv_calibration *t, const char *path) {
         fv_put_text(stdout, text.s);
         return true;
     }
-    return fv_machine_make_folder(t->c->session, t->c->arena, path) &&
-           fv_file_write(t->c->session, path, text.s, text.n);
+    return fv_file_write(t->c->session, path, text.s, text.n);
 }
 
+/* The folder comes first, because measuring for two minutes would be in vain without it. */
 static bool calibrate(fv_calibration *t, const char *path) {
+    if (strcmp(path, "-") && !fv_machine_make_folder(t->c->session, t->c->arena, path))
+        return false;
     fv_pool *pool = fv_pool_new(fv_args_threads(t->c->args));
     fv_env env = fv_pool_env(pool);
     t->threads = pool ? fv_pool_size(pool) : 1;
