@@ -73,7 +73,7 @@ static char *text(exporter *x, const char *s) {
     if (!is_utf8(s)) {
         fv_text t = {.arena = x->a};
         fv_text_name(&t, s);
-        fv_error(x->s, "the name %s is not UTF-8, which ONNX asks for", t.s);
+        fv_error(x->s, "the name %s is not UTF-8, which ONNX requires", t.s);
         x->failed = true;
     }
     return fv_strdup(x->a, s);

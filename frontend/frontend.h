@@ -15,9 +15,9 @@ typedef struct fv_import_options {
     /* Whether departures from the standard whose meaning is unambiguous are errors; otherwise a few
      * warnings report them, and docs/cli.md lists them. */
     bool strict;
-    /* Whether the model is only inspected, so that its weights are not read: the module's
-     * source_hash is "", external data has the size that it needs, and no checksum is compared. */
-    bool look;
+    /* Whether weights are not read, because the model is only inspected: the module's source_hash
+     * is "", external data counts as having the required size, and no checksum is compared. */
+    bool without_weights;
 } fv_import_options;
 
 /** Reads an ONNX model into graph IR.

@@ -366,10 +366,10 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     fv_importer im = {.s = s, .tmp = tmp, .m = m, .departures.strict = o && o->strict};
     if (trial)
         im.trial = *trial;
-    bool look = o && o->look;
+    bool without = o && o->without_weights;
     hasher hash = {s, fv_alloc_aligned(tmp, sizeof *hash.state, 64)};
     XXH3_128bits_reset(hash.state);
-    if (!look)
+    if (!without)
         hash_more(&hash, data, size);
     im.found.sparse = im.found.functions = im.found.symbols = im.found.is_initializer =
         im.found.constants = im.departures.met = fv_ptrmap_in(tmp);
@@ -379,8 +379,8 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
                                     .arena = m->arena,
                                     .bytes = data,
                                     .folder = folder,
-                                    .look = look,
-                                    .seen = look ? NULL : hash_more,
+                                    .without_weights = without,
+                                    .seen = without ? NULL : hash_more,
                                     .ctx = &hash};
     im.size.bytes = size;
     im.func = fv_func_new(m, "main");
@@ -389,7 +389,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     bool ok = im.model && import_head(&im) && import_model(&im, o);
     fv_import_count_departures(&im);
     *faults = im.faults;
-    if (!look)
+    if (!without)
         m->source.hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
     return ok && fv_error_count(s) == errors && fv_module_verify(m, NULL);
@@ -402,11 +402,11 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
 }
 
 fv_faults fv_import_trial(const fv_importer *im, const fv_import_options *o, fv_ranks ranks) {
-    fv_import_options look = o ? *o : (fv_import_options){0};
+    fv_import_options options = o ? *o : (fv_import_options){0};
     fv_faults faults;
-    look.look = true;
+    options.without_weights = true;
     fv_module *m = fv_module_new(im->s, "trial");
-    (void)import_as(m, im->tensors.bytes, im->size.bytes, im->tensors.folder, &look, &ranks,
+    (void)import_as(m, im->tensors.bytes, im->size.bytes, im->tensors.folder, &options, &ranks,
                     &faults);
     fv_module_free(m);
     return faults;

@@ -22,8 +22,8 @@ typedef struct fv_tensor_reader {
     const uint8_t *bytes;
     const char *folder; /* folder of external files; NULL: external files are refused */
     fv_external_file *files;
-    /* whether the model is only inspected: the content is not read, no checksum is compared */
-    bool look;
+    /* whether external data is not read, and no checksum compared: the model is only inspected */
+    bool without_weights;
     size_t sparse_bytes; /* bytes taken so far by sparse tensors made dense */
     /* called with external data that was read; may be NULL */
     void (*seen)(void *ctx, const void *bytes, size_t n);

@@ -357,7 +357,7 @@ static int read_options(const fv_run_options *from, fv_run_options *o, fv_log *l
         memcpy(o, from, from->size);
     if (o->threads >= 0)
         return FV_OK;
-    fv_log_add(log, "error: the options ask for %d threads, may be 0 or more", (int)o->threads);
+    fv_log_add(log, "error: the options request %d threads, may be 0 or more", (int)o->threads);
     return FV_BAD_ARGUMENT;
 }
 

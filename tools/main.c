@@ -20,139 +20,143 @@ const fv_command fv_commands[] = {
      "--output --emit --weights --name --passes --dump-after --dump-dir --time-passes --stop-after "
      "--changes --state --tuning --require-fused " SCRIPT,
      fv_cmd_compile,
-     "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
-     ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is "
+     "The suffix of OUT decides the kind of the files: .so .o .a .c (with a header) .ll .s .fvir "
+     "(graph)\n"
+     ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o, OUT is "
      "MODEL.so\n"
-     "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
+     "in the current folder. The default target is x86-64-v3 on x86-64, and the baseline of other\n"
+     "architectures.\n"
      "\nexamples:\n"
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
-    {"run", "MODEL", 1, 1, "run once, and print what comes out",
+    {"run", "MODEL", 1, 1, "run a model once, and print its outputs",
      "--backend --input --data-set --expect --output --format --seed --passes --state --stop-after "
      "--changes "
      "--tuning --attention-maps --labels " SCRIPT,
      fv_cmd_run,
-     "MODEL may also be a library that `fovea compile` made. An input that is not given is "
+     "MODEL may also be a library that `fovea compile` made. Inputs that are not given are "
      "random:\n"
-     "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
-     "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or "
-     "to\n"
-     "OUT.npy or OUT.pb or `-` where there is one output; --expect takes the same.\n"
-     "\n--attention-maps writes the weights of each attention to DIR, as .npy, and DIR/index.html, "
-     "a page of heat\n"
-     "maps. They come from a second module, in which weights are outputs; what is printed comes "
-     "from the model\n"
-     "as it is. F.json is a list of strings, one for each query or key, or {\"queries\": .., "
-     "\"keys\": ..} of such\n"
-     "lists, or of lists of them, one for each entry of a batch.\n"
+     "indices are in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
+     "sequence, 0 for a past, otherwise 1, which a note reports. -o writes each output to a file "
+     "in the\n"
+     "folder OUT, or a single output to OUT.npy, OUT.pb or `-`; --expect reads the same forms.\n"
+     "\n--attention-maps writes the weights of each attention to DIR, as .npy files and as a page "
+     "of heat maps,\n"
+     "DIR/index.html. They come from a second module whose outputs include the weights; the "
+     "printed outputs come\n"
+     "from the unchanged model. F.json of --labels is a list of strings, one for each query or "
+     "key; or a list of such\n"
+     "lists, one for each entry of a batch; or {\"queries\": .., \"keys\": ..} with two of these.\n"
      "\nWith --expect, outputs may differ by atol + rtol * |reference|, as in `fovea test`.\n"
      "\nexamples:\n"
      "  fovea run bert.onnx --dim seq=16 --input input_ids=ids.npy -o out/\n"
      "  fovea run bert.onnx --input input_ids=ids.npy --attention-maps maps/ --labels tokens.json\n"
      "  fovea run model.onnx --data-set test_data_set_0 --expect test_data_set_0\n"},
-    {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout, rules, or tests in Lua",
+    {"test", "DIR...", 1, 0,
+     "run tests: folders in the layout of ONNX's backend tests, rules, or scripts in Lua",
      "--backend --passes --seed --script-arg --script-memory --script-steps --unsafe-lua",
      fv_cmd_test,
-     "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders; or is a "
-     "model,\n"
-     "which has no reference: then it runs on random inputs, and is compared with its naive "
-     "schedule.\n"
-     "F.rules: each rewrite rule is tried on random instances of its pattern; of one that does not "
-     "hold\n"
-     "the smallest is printed. F.lua: what it declares by fv.test is run (docs/lua.md).\n"
-     "One line a failure: the folder, the backend, the reason. The last line counts.\n\n"},
+     "DIR is a folder with model.onnx and test_data_set_0, ..., a folder of such folders, or a "
+     "model. A model\n"
+     "without test data runs on random inputs, and is compared with its naive schedule.\n"
+     "F.rules: tests each rewrite rule on random instances of its pattern, and prints the smallest "
+     "instance\n"
+     "for which a rule does not hold. F.lua: runs the tests that it declares by fv.test "
+     "(docs/lua.md).\n"
+     "Prints a line for each failure, with folder, backend and reason, and last the numbers of "
+     "tests.\n\n"},
     {"generate", "MODEL", 1, 1, "continue sequences of ids with a decoder",
      "--ids --tokens --temperature --top-k --top-p --seed --stop --prefill --backend --input "
      "--data-set --passes --state --tuning " SCRIPT,
      fv_cmd_generate,
-     "MODEL is a decoder: its logits say which id follows. A line on standard output has the ids "
-     "that follow a\n"
-     "prompt, up to one of --stop, or --tokens of them. Inputs are found by their names: ids, "
-     "attention_mask,\n"
-     "position_ids, and caches such as past_key_values.0.key, whose next value is present.0.key. "
-     "--state tells\n"
-     "others, --input gives inputs that are the same in each run, as those of an encoder. A model "
-     "without caches\n"
-     "computes the whole sequence for each id.\n"
+     "MODEL is a decoder, whose logits decide the next id. Prints for each prompt a line with the "
+     "ids that follow it, up to one of\n"
+     "--stop, or --tokens of them. Inputs are found by their names: ids, attention_mask, "
+     "position_ids, and caches such as\n"
+     "past_key_values.0.key, whose next value is the output present.0.key. --state declares other "
+     "caches; --input gives inputs\n"
+     "that are the same in each run, such as those of an encoder. A model without caches computes "
+     "the whole sequence for each id.\n"
      "\nexamples:\n"
      "  fovea generate gpt2.onnx --ids 464,3280,318 --tokens 40\n"
      "  fovea generate llama.onnx --ids '1,15;1,27' --temperature 0.8 --top-p 0.95 --seed 7 --stop "
      "2\n"
      "  fovea generate whisper.onnx --input mel=mel.npy --ids 50258,50259 --stop 50257\n"},
-    {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
+    {"bench", "MODEL...", 1, 0,
+     "measure the time of a model, and compare it with the machine's peak and another runtime",
      "--backend --rounds --seconds --profile --against --against-model --input --data-set --at "
      "--seed --passes "
      "--state --tuning " SCRIPT,
      fv_cmd_bench,
      "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea "
      "run`; --dim\n"
-     "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Buffers "
-     "are made\n"
-     "once; what is timed is the model's run. The roof is measured in each round: multiply-adds "
-     "in\n"
-     "registers, and reading from memory. --against compares with ONNX Runtime, with a library "
-     "that was\n"
-     "compiled before, or with another backend; exit status 1 also where outputs differ.\n"
+     "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Only "
+     "runs are\n"
+     "timed; buffers and threads are made before. The peak of the machine (its roof) is measured "
+     "in each round:\n"
+     "multiply-adds in registers, and reading from memory. --against compares with ONNX Runtime, "
+     "with a compiled\n"
+     "library, or with another backend; the exit status is 1 if outputs differ.\n"
      "\nexamples:\n"
      "  fovea bench bert.onnx --threads=1,2 --at seq=128 --profile\n"
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
      "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
-    {"tune", "MODEL", 1, 1, "find schedules of its kernels that are faster on this machine",
+    {"tune", "MODEL", 1, 1, "find schedules for a model's kernels that are faster on this machine",
      "--output --backend --seconds --input --data-set --at --seed --passes --state " SCRIPT,
      fv_cmd_tune,
-     "Tries other schedules for the costliest kernels, two programs in turns; what looks faster is "
-     "measured\n"
-     "again in 15 rounds, and kept where 12 are faster. OUT is a text that `compile`, `run`, "
+     "Tries other schedules for the costliest kernels, by timing two programs alternately. A "
+     "schedule that seems\n"
+     "faster is measured again in 15 rounds, and kept if it is faster in 12. `compile`, `run`, "
      "`bench` and\n"
-     "`inspect` take as --tuning=OUT, for this model, target, CPU and version. No schedule changes "
-     "a bit of a\n"
-     "result. Inputs and dims are as in `fovea bench`. No program is begun that --seconds may not "
-     "suffice for,\n"
-     "but the first.\n"
+     "`inspect` read the result by --tuning=OUT, for the same model, target, CPU and version. No "
+     "schedule changes\n"
+     "a bit of a result. Inputs and dims are as in `fovea bench`. The command stops when --seconds "
+     "do not suffice\n"
+     "for another program, but tries at least one.\n"
      "\nexamples:\n"
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
      "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"},
-    {"calibrate", "", 0, 0, "measure this machine, and keep its profile for the target native",
+    {"calibrate", "", 0, 0, "measure this machine, and store its profile for the target native",
      "--output --seconds", fv_cmd_calibrate,
-     "Measures caches, memory, arithmetic and threads, and tries other values of the properties "
-     "that decide\n"
-     "how kernels are made, each on a small model, two programs in turns; a value is kept where "
-     "its "
-     "program\n"
-     "takes at most 0.98 of the time, twice. The profile is a text. It goes to the file that "
-     "FOVEA_PROCESSOR\n"
-     "names, else to ~/.config/fovea/processor, where --target=native finds it, or to OUT, which "
-     "--processor=OUT\n"
-     "takes. No property changes a bit of a result. Run it while the machine does nothing else.\n"
+     "Measures caches, memory, arithmetic and threads. Then tries other values of the properties "
+     "of the processor\n"
+     "that decide how kernels are made, each on a small model, by timing two programs alternately; "
+     "a value is kept\n"
+     "if its program takes at most 0.98 of the time, in two measurements. The profile is a text. "
+     "It is written to\n"
+     "the file that FOVEA_PROCESSOR names, by default ~/.config/fovea/processor, which "
+     "--target=native reads; or to\n"
+     "OUT, for --processor=OUT. No property changes a bit of a result. The machine should do "
+     "nothing else meanwhile.\n"
      "\nexamples:\n"
      "  fovea calibrate\n"
      "  fovea calibrate --seconds=600 -o server.txt && fovea compile m.onnx "
      "--processor=./server.txt\n"},
-    {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
+    {"inspect", "MODEL", 1, 1, "describe a model, and how it is compiled",
      "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT,
      fv_cmd_inspect,
-     "Without --ops, --memory, --schedules, --attention and --why: a summary. --why NODE comes "
-     "after the model, --why=NODE anywhere.\n"
+     "Without --ops, --memory, --schedules, --attention and --why, prints a summary. --why NODE "
+     "must follow the model; --why=NODE may be anywhere.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
      "  fovea inspect model.onnx --attention\n"
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
-    {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
+    {"opt", "MODEL", 1, 1, "run passes on the graph of a model, and write it",
      "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node "
      "--explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed "
      "--dump-after --dump-dir --time-passes --state " SCRIPT,
      fv_cmd_opt,
-     "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text "
-     "that\n"
-     "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of "
-     "them.\n"
-     "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the "
-     "standard's.\n"
-     "Weights of more than 1 GiB lie in F.onnx.data; --weights=file puts all there, "
-     "--weights=object none.\n"
-     "\n--bisect and --explain print no graph. --bisect leaves a folder: before and after the "
-     "change, what repeats it.\n"
+     "Prints the graph without its larger constants. -o F.fvir writes a text that can be read "
+     "again, with its\n"
+     "constants in F.fvir.bin; -o - prints that text with all constants. -o F.onnx, or "
+     "--emit=onnx, writes an ONNX\n"
+     "model of the operators that the passes left, in terms of the standard's operators. Weights "
+     "of more than 1 GiB\n"
+     "are stored in F.onnx.data; --weights=file stores all weights there, --weights=object none.\n"
+     "\n--bisect and --explain print no graph. --bisect writes a folder with the texts before and "
+     "after the change,\n"
+     "and with what is needed to repeat it.\n"
      "\nexamples:\n"
      "  fovea opt model.onnx -O1 --verify\n"
      "  fovea opt model.onnx --bisect --data-set test_data_set_0\n"
@@ -162,79 +166,85 @@ const fv_command fv_commands[] = {
      "  fovea opt model.onnx -o smaller.onnx\n"
      "  fovea opt model.onnx --standard -o portable.onnx\n"
      "  fovea opt model.onnx --script mine.lua --script-arg limit=4 -v\n"},
-    {"lua", "F.lua [ARG...]", 1, 0, "run a script: graphs, passes and experiments in Lua",
+    {"lua", "F.lua [ARG...]", 1, 0,
+     "run a script in Lua, which can change graphs, declare passes and make experiments",
      "--output --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_lua,
-     "Arguments after F.lua are the script's: `arg` and `...` there. It writes files under the "
-     "folder of\n"
-     "--output, which has to be there, and nowhere else. docs/lua.md is the language.\n"
+     "Arguments after F.lua are passed to the script, as `arg` and `...`. The script can write "
+     "files in the folder\n"
+     "of --output only, which must exist. docs/lua.md describes the functions of scripts.\n"
      "\nexamples:\n"
      "  fovea lua count.lua model.onnx\n"
      "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n"},
-    {"diff", "A [B]", 1, 2, "where two ways to run a model, or two models, come apart, op by op",
+    {"diff", "A [B]", 1, 2, "find where two ways to run a model, or two models, differ, op by op",
      "--backend --levels --passes --chunk --graph --input --data-set --seed --state " SCRIPT,
      fv_cmd_diff,
-     "The sides are given by --backend=A,B, --schedule=naive,default, --levels=0,2 and "
-     "--passes=A,B:C,D, of which\n"
-     "one value is for both; without any, and with one model, the naive schedule at -O0 is "
+     "--backend=A,B, --schedule=naive,default, --levels=0,2 and --passes=A,B:C,D determine the two "
+     "sides; a single\n"
+     "value applies to both. Without these, and with one model, the naive schedule at -O0 is "
      "compared with what\n"
-     "`run` does. Inputs are as in `fovea run`, the same for both. Values are made visible as "
-     "outputs, --chunk of\n"
-     "them a run: one that is an output has memory of its own, so what was fused across it is not; "
-     "with --chunk=1\n"
-     "that is one value at a time. Of two models values are matched by node, else by name. Status "
-     "1: they differ.\n"
-     "-v lists all values, not only those that differ.\n"
+     "`run` does. Inputs are as in `fovea run`, the same for both sides. Values become additional "
+     "outputs, --chunk\n"
+     "of them in each run. A value that is an output has memory, so ops are not fused across it; "
+     "with --chunk=1 that\n"
+     "concerns one value at a time. Values of two models are matched by node, otherwise by name. "
+     "The status is 1 if\n"
+     "values differ. -v lists all values, not only those that differ.\n"
      "\nexamples:\n"
      "  fovea diff model.onnx\n"
      "  fovea diff model.onnx --backend=jit,interp --data-set test_data_set_0\n"
      "  fovea diff model.onnx changed.onnx --atol=1e-3 --json\n"
      "  fovea diff model.onnx --graph --levels=0,2\n"},
-    {"quantize", "MODEL", 1, 1, "make weights narrow, and measure what that changes",
+    {"quantize", "MODEL", 1, 1, "give weights a narrower type, and measure the errors",
      "--output --to --block --weights-only --calibrate --range --percentile --qdq --skip --budget "
      "--search --chart --weights --backend --input --data-set --at --seed",
      fv_cmd_quantize,
      "OUT is an ONNX model that other runtimes run, too, or graph IR (.fvir). Weights of int8 have "
-     "a scale\n"
-     "for each channel; activations are quantized in each run, or with --calibrate by ranges that "
-     "were measured.\n"
-     "int4 has a scale for each block; f16 and bf16 have none. DIR has folders with input_0.pb, "
-     "...\n"
-     "\nThe error of a value is the root of the sum of squared differences over that of its "
-     "squares. The table\n"
-     "shows it for the results of layers, and with --budget for the outputs if one layer alone is "
-     "quantized. It is\n"
-     "measured on the data sets, on --data-set or --input, or on random inputs.\n"
+     "a scale for each\n"
+     "channel, and activations are quantized by their range in each run, or, with --calibrate, by "
+     "ranges measured\n"
+     "before. int4 has a scale for each block; f16 and bf16 have none. DIR of --calibrate contains "
+     "folders with\n"
+     "input_0.pb, ...\n"
+     "\nThe error of a value is the root of the sum of squared differences, divided by that of "
+     "squared values. The\n"
+     "table shows the errors of the results of layers, and with --budget the error of the outputs "
+     "if only that layer\n"
+     "is quantized. Errors are measured on the data sets, on --data-set or --input, or on random "
+     "inputs.\n"
      "\nexamples:\n"
      "  fovea quantize bert.onnx -o bert-int8.onnx\n"
      "  fovea quantize llama.onnx --to=int4 --block=32 -o llama-int4.onnx\n"
      "  fovea quantize resnet.onnx --calibrate=images/ --range=entropy -o resnet-int8.onnx\n"
      "  fovea quantize bert.onnx --search --budget=0.02 --calibrate=data/ --chart=e.svg -o "
      "small.onnx\n"},
-    {"reduce", "MODEL", 1, 1, "shrink a model on which a command fails", "--output --test",
-     fv_cmd_reduce,
-     "Takes away outputs, ops (what others read of them becomes an input or zero), makes dims and "
-     "weights smaller, attributes\n"
-     "what they are by default, as long as CMD fails: a status other than 0. A smaller model may "
-     "fail for another reason, so\n"
-     "CMD should ask for the one that is meant. OUT ends in .onnx or .fvir, and so does what CMD "
-     "is given.\n"
+    {"reduce", "MODEL", 1, 1, "find a smaller model on which a command still fails",
+     "--output --test", fv_cmd_reduce,
+     "Removes outputs and ops (their results become inputs or zeros), makes dims and weights "
+     "smaller, and removes\n"
+     "attributes, as long as CMD fails, that is, has a status other than 0. A smaller model may "
+     "fail for another\n"
+     "reason, so CMD should test for the intended one. OUT ends in .onnx or .fvir, and the path "
+     "that CMD gets has\n"
+     "the same suffix.\n"
      "\nexamples:\n"
      "  fovea reduce model.onnx --test '! fovea compile \"$1\" -o x.so 2>&1 | grep internal' -o "
      "small.onnx\n"
      "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n"},
-    {"view", "MODEL", 1, 1, "a page to look at: graphs, fusions, memory, time",
+    {"view", "MODEL", 1, 1, "write a page that shows graphs, fused ops, kernels, memory and times",
      "--output --profile --passes --state --tuning " SCRIPT, fv_cmd_view,
-     "OUT is one HTML file that needs nothing else: the graph before and after the passes, what is "
-     "computed in which kernel,\n"
-     "kernels with their C, the workspace over a run. With --profile=F.json, as `fovea bench "
-     "--profile=F.json` writes it\n"
-     "of the same model and dims, times are measured ones. --json prints what such a page holds.\n"
+     "OUT is one HTML file that needs no other files. It shows the graph before and after the "
+     "passes, which kernel\n"
+     "computes which ops, the kernels and their C code, and the workspace during a run. With "
+     "--profile=F.json, which\n"
+     "`fovea bench --profile=F.json` writes for the same model and dims, it shows measured times. "
+     "--json prints the\n"
+     "content of the page.\n"
      "\nexamples:\n"
      "  fovea view bert.onnx -o bert.html\n"
      "  fovea bench bert.onnx --at seq=128 --profile=bert.json\n"
      "  fovea view bert.onnx --dim seq=128 --profile=bert.json -o bert.html\n"},
-    {"ops", "[NAME...]", 0, 0, "the operators that are supported", "--markdown", fv_cmd_ops,
-     "With a NAME: that operator whole, with attributes, types and what it means.\n"},
+    {"ops", "[NAME...]", 0, 0, "list the operators that are supported", "--markdown", fv_cmd_ops,
+     "With a NAME, prints all about that operator: attributes, types, and its definition.\n"},
     {0}};
 
 static const fv_command *find(const char *name) {

@@ -45,8 +45,8 @@ typedef struct fv_lower_options {
     /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none
      * is */
     const char *const *without;
-    /* the program will not run: sizes of constants count, but their contents are not needed */
-    bool look;
+    /* whether the contents of constants are not needed, because the program will not run */
+    bool without_weights;
     /* schedules for kernels, found by tuning or requested by a script; NULL: none */
     const fv_tuning *tuning;
     fv_choices *choices; /* result: the schedules that were chosen; NULL: not needed */

@@ -67,7 +67,7 @@ static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, con
 
 static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     *bytes = fv_elem_is_packed(t->elem) ? t->count : t->bytes;
-    if (l->options->look)
+    if (l->options->without_weights)
         return NULL;
     if (!fv_elem_is_packed(t->elem)) {
         if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)

@@ -26,7 +26,8 @@ const fv_opdef *fv_op_find(const char *domain, const char *name) {
 }
 
 #define FOREIGN "what it computes is in the format of another compiler"
-#define ORDERED "its tensors lie in an order that a library for one family of processors defines"
+#define ORDERED                                                                                    \
+    "its tensors are stored in an order that a library for one family of processors defines"
 const fv_refusal fv_refusals[] = {
 #define REFUSED(domain, name, reason) {domain, name, reason},
 #include "ir/catalogue/refused.def"

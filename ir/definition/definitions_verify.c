@@ -61,7 +61,7 @@ static bool check_view_of_result(fv_verifier *v) {
     return (d->rank <= FV_MAX_RANK &&
             (fv_view_is_own(v->at->value->type, v->at->last, d->rank, dims) ||
              fv_dv_is_view(v, v->at->value->type, d->rank, dims))) ||
-           fv_dv_illegal(v, "nothing says that its indices are as many as the elements of %s",
+           fv_dv_illegal(v, "its indices are not proved to be as many as the elements of %s",
                          fv_type_str(v->a, v->at->value->type));
 }
 
@@ -104,7 +104,7 @@ static bool check_view(fv_verifier *v) {
         return fv_dv_illegal(v, "it is a view of %%%s, which is assembled of no parts",
                              x->of->name);
     if (of && of->last >= 0)
-        return fv_dv_illegal(v, "it is a view of %%%s, whose axes lie in another order in memory",
+        return fv_dv_illegal(v, "it is a view of %%%s, whose axes are in another order in memory",
                              x->of->name);
     if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem ||
         !fv_dv_are_as_many(v, fv_dim_product(t, a->rank, a->dims),
@@ -235,8 +235,9 @@ static bool check_results(fv_verifier *v, const fv_op *ret) {
         for (int k = 0; k < i; k++)
             if (fv_dv_memory(v, ret->in[k]) == memory)
                 return fv_op_error(
-                    ret, "results %d and %d lie in the same memory, and this is after \"%s\"", k, i,
-                    v->d->after);
+                    ret,
+                    "results %d and %d are stored in the same memory, and this is after \"%s\"", k,
+                    i, v->d->after);
     }
     return true;
 }

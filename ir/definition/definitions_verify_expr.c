@@ -182,7 +182,7 @@ static bool check_axes(fv_verifier *v, const fv_expr *x, const fv_dim *const *di
                    : fv_dv_illegal(v, "`%s`: the value has %d axes", fv_dv_text(v, x),
                                    from->type->rank);
     return fv_dv_is_view(v, from->type, rank, dims) ||
-           fv_dv_illegal(v, "`%s`: nothing says that the view has as many elements as %s",
+           fv_dv_illegal(v, "`%s`: the view is not proved to have as many elements as %s",
                          fv_dv_text(v, x), fv_type_str(v->a, from->type));
 }
 

@@ -119,7 +119,7 @@ bool fv_dv_ports(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; f->states && f->capacity && i < ret->nin; i++)
         if (f->states[i] && f->capacity[i] && !valid_type(v->d->out, i) && !is_in_place(v, ret, i))
             return fv_op_error(
-                ret, "result %d, %%%s, has a capacity, and does not lie in the memory of %%%s", i,
+                ret, "result %d, %%%s, has a capacity, and is not stored in the memory of %%%s", i,
                 ret->in[i]->name, f->states[i]->name);
     return true;
 }

@@ -55,7 +55,7 @@ bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *e
                 beside = is_beside_part(v, x, &seen, k, extent[k], &box, m);
         if (!beside)
             return fv_dv_illegal(
-                v, "`%s`: nothing says that it is outside of %%%s, which is not made before",
+                v, "`%s`: it is not proved to be outside of %%%s, which is computed later",
                 fv_dv_text(v, x), part->value->name);
     }
     return true;
@@ -101,7 +101,7 @@ static bool check_axis_order(fv_verifier *v, const fv_defined *x, int last) {
         if (fv_memory_axis(rank, last, i) != fv_memory_axis(rank, x->last, i))
             return fv_dv_illegal(
                 v,
-                "its axes lie in another order in memory than those of %%%s, which it is a part of",
+                "its axes are in another order in memory than those of %%%s, which it is a part of",
                 x->of->name);
     return true;
 }

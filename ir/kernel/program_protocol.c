@@ -144,13 +144,13 @@ bool fv_kv_read(fv_kverifier *v, const fv_stmt *s) {
     const fv_read *r = &s->read;
     const char *name = fv_argument_text((fv_argument)r->of);
     if (!is_argument(v->program, r))
-        return fv_kv_illegal(v, "no run can be asked this of its %s", name);
+        return fv_kv_illegal(v, "a run cannot read this of its %s", name);
     if (r->how == FV_READ_ALIGNED && (r->align < 1 || (r->align & (r->align - 1))))
         return fv_kv_illegal(v, "the alignment is no power of 2");
     if (!is_known_here(v, s))
-        return fv_kv_illegal(v, "the %s cannot be asked for in this place", name);
+        return fv_kv_illegal(v, "the %s cannot be read at this position", name);
     if (!may_read(v, r))
-        return fv_kv_illegal(v, "no check before this says that the %s can be read", name);
+        return fv_kv_illegal(v, "no earlier check ensures that the %s can be read", name);
     if (!s->var || s->var->type.elem != fv_read_ktype(r).elem || s->var->type.lanes != 1)
         return fv_kv_illegal(v, "variable and value differ in type");
     *fv_ptrmap_at(&v->reads, s->var) = (void *)(uintptr_t)s;
@@ -181,7 +181,7 @@ bool fv_kv_bind(fv_kverifier *v, const fv_stmt *s) {
             return fv_kv_illegal(v, "the value of '%s' is its dim, which the plan reads",
                                  s->var->name);
         if (!is_within(v, s->x, s->var->lo, s->var->hi))
-            return fv_kv_illegal(v, "no check before this says that '%s' is in %lld..%lld",
+            return fv_kv_illegal(v, "no earlier check ensures that '%s' is in %lld..%lld",
                                  s->var->name, (long long)s->var->lo, (long long)s->var->hi);
     } else if (fv_program_capacity(p, s->var, &i)) {
         int64_t zero;
@@ -236,12 +236,11 @@ static bool has_shared(fv_kverifier *v, const fv_port *port, int at) {
     const fv_read same = {.how = FV_READ_SAME, .of = FV_ARG_OUTPUTS, .at = at};
     fv_expr *fits = fv_port_fits(v->a, port);
     if (!holds_read(v, &same, NULL))
-        return fv_kv_illegal(v, "no check before this says that outputs[%s] is NULL, or the input",
+        return fv_kv_illegal(v, "no earlier check ensures that outputs[%s] is NULL, or the input",
                              port->buf->name);
     return holds(v, fits) ||
            fv_kv_illegal(
-               v,
-               "no check before this says that axis %d of '%s' fits into the memory of its input",
+               v, "no earlier check ensures that axis %d of '%s' fits into the memory of its input",
                port->buf->along, port->name);
 }
 
@@ -249,7 +248,7 @@ static bool has_port(fv_kverifier *v, const fv_port *port, fv_argument of, int a
     fv_expr *n = fv_port_elements(v->a, v->program, port);
     return is_aligned(v, of, at, fv_elem_storage_bytes(port->buf->elem), n) ||
            fv_kv_illegal(v,
-                         "no check before this says that %s[%s] is there, unless it is empty, and "
+                         "no earlier check ensures that %s[%s] is there, unless it is empty, and "
                          "aligned to %d",
                          fv_argument_text(of), port->buf->name,
                          fv_elem_storage_bytes(port->buf->elem));
@@ -273,7 +272,7 @@ static bool has_workspace(fv_kverifier *v) {
         return true;
     return (holds_enough(v, need) && is_aligned(v, FV_ARG_WORKSPACE, -1, WORKSPACE_ALIGN, need)) ||
            fv_kv_illegal(v,
-                         "no check before this says that the workspace has the bytes that the plan "
+                         "no earlier check ensures that the workspace has the bytes that the plan "
                          "needs, and is aligned to %d",
                          WORKSPACE_ALIGN);
 }
@@ -293,7 +292,7 @@ bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
         return false;
     if (p->memory.uses_allocator &&
         !(is_given(v, FV_ARG_ENV, FV_ENV_ALLOC) && is_given(v, FV_ARG_ENV, FV_ENV_FREE)))
-        return fv_kv_illegal(v, "no check before this says that env.alloc and env.free are given");
+        return fv_kv_illegal(v, "no earlier check ensures that env.alloc and env.free are given");
     v->protocol.has_memory = true;
     for (int i = 0; i < p->memory.nbuffers; i++)
         fv_kv_declare(v, p->memory.buffers[i]);
@@ -321,6 +320,6 @@ bool fv_kv_report(fv_kverifier *v, const fv_stmt *s) {
                              p->outputs[s->size.output].name);
     fv_argument of = s->size.output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL;
     if (v->protocol.used && !is_given(v, of, -1))
-        return fv_kv_illegal(v, "no check before this says that %s is given", fv_argument_text(of));
+        return fv_kv_illegal(v, "no earlier check ensures that %s is given", fv_argument_text(of));
     return true;
 }

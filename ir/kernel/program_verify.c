@@ -357,7 +357,7 @@ static bool only_tells(fv_kverifier *v, const fv_block *b) {
         v->stmt = s;
         if (s->kind != FV_S_READ && s->kind != FV_S_SETDIM && s->kind != FV_S_IF &&
             s->kind != FV_S_LET && s->kind != FV_S_COMMENT)
-            return fv_kv_illegal(v, "the size query only tells what is asked for");
+            return fv_kv_illegal(v, "the size query may only read arguments and report sizes");
         if (!only_tells(v, &s->body) || !only_tells(v, &s->other))
             return false;
     }

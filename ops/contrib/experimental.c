@@ -77,7 +77,7 @@ static bool read_crop(fv_op *op, crop *c) {
         const char *says = fv_printf(m->arena, "axis %d of the image is long enough, it has %s", i,
                                      fv_dim_str(m->arena, have[i]));
         if (!fv_module_require(m, fv_dim_min(t, spare, zero), zero, why, says))
-            return fv_op_error(op, "its crop does not lie in the image: axis %d has %s", i,
+            return fv_op_error(op, "its crop is not within the image: axis %d has %s", i,
                                fv_dim_str(m->arena, have[i]));
     }
     return true;

@@ -31,7 +31,7 @@ static bool check_node(const fv_op *op, const fv_forest *f, int i, int64_t *most
         return true;
     }
     if (n->feature < 0 || n->feature >= INT32_MAX)
-        return fv_op_error(op, "a node asks for feature %lld", (long long)n->feature);
+        return fv_op_error(op, "a node tests feature %lld", (long long)n->feature);
     *most = n->feature > *most ? n->feature : *most;
     return true;
 }
@@ -77,7 +77,7 @@ bool fv_forest_check(const fv_op *op, const fv_forest *f, const fv_dim *features
                m, fv_dim_max(m->dims, features, least), features,
                fv_op_why(op, "features of trees"),
                fv_printf(m->arena, "%lld < %s", (long long)most, fv_dim_str(m->arena, features))) ||
-           fv_op_error(op, "a node asks for feature %lld, there are %s", (long long)most,
+           fv_op_error(op, "a node tests feature %lld, there are %s", (long long)most,
                        fv_dim_str(m->arena, features));
 }
 

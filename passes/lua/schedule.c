@@ -25,7 +25,7 @@ static bool wish_layout(wishing *w) {
         return false;
     if (s->kind == FV_SCHEDULE_naive)
         return fv_error(l->session, "the naive schedule reads operands as their types say: no "
-                                    "layout can be asked for");
+                                    "layout can be requested");
     for (int i = 0; i < layout->nlevels; i++)
         if (layout->level[i].axis == layout->rank - 1 && layout->level[i].divisor > 1 &&
             s->kind == FV_SCHEDULE_contract && !fv_schedule_states(s, FV_PARAMETER_columns)) {

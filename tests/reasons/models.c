@@ -9,7 +9,7 @@ static models_outcome look_at(fv_session *s, const char *path, const fv_target *
     fv_driver_options o = {.target.of = t,
                            .target.given = true,
                            .level = '2',
-                           .look = true,
+                           .without_weights = true,
                            .name = "m",
                            .answers.reasons = &r};
     fv_source source;

@@ -82,7 +82,7 @@ Test(api, arguments) {
         {&good, &room, &o, FV_BAD_ARGUMENT,
          "error: the options have size 1, expected sizeof(fv_run_options), "},
         {&good, &room, &few, FV_BAD_ARGUMENT,
-         "error: the options ask for -1 threads, may be 0 or more\n"},
+         "error: the options request -1 threads, may be 0 or more\n"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         fv_array out = *all[i].out;

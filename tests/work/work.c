@@ -140,7 +140,7 @@ static fv_program *lower(fv_session *s, const work_subject *model, const fv_targ
     fv_driver_options o = {.target.of = t,
                            .target.given = true,
                            .level = '2',
-                           .look = true,
+                           .without_weights = true,
                            .name = "m",
                            .dims.given = model->dims,
                            .naive = !a->naive,

@@ -97,7 +97,7 @@ typedef struct fv_driver_options {
     fv_driver_schedules tuning;
     /* the program will not run, so weights are not read, which would take minutes if they are
      * large */
-    bool look;
+    bool without_weights;
     const char *name; /* prefix of C names; NULL: it is derived from the name of the file */
     fv_driver_work work;
     fv_driver_change change;

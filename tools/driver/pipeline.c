@@ -189,8 +189,10 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
 }
 
 static fv_import_options import_options(const fv_driver_options *o) {
-    return (fv_import_options){
-        .dims = o->dims.given, .ndims = count(o->dims.given), .strict = o->strict, .look = o->look};
+    return (fv_import_options){.dims = o->dims.given,
+                               .ndims = count(o->dims.given),
+                               .strict = o->strict,
+                               .without_weights = o->without_weights};
 }
 
 /* Reads a model whose content is in memory or in a mapped file. `name`: of an ONNX model. */
@@ -313,7 +315,7 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .naive = o->naive,
                               .relax = o->relax,
                               .random_limits = o->random_limits,
-                              .look = o->look,
+                              .without_weights = o->without_weights,
                               .without = without,
                               .tuning = source->tuning ? source->tuning : o->tuning.tuned,
                               .choices = o->answers.choices,

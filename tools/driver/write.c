@@ -387,7 +387,7 @@ static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, 
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out,
                      const fv_write_options *o) {
     if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
-        return fv_error(s, "--weights is for code; the constants of a text lie in %s",
+        return fv_error(s, "--weights is for code; the constants of a text are stored in %s",
                         side_of(p->arena, out));
     if (!spares_model(s, p, kind, out, o->weights))
         return false;

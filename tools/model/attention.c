@@ -105,7 +105,7 @@ static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_
             r = reason_about(q, about[i], "group", false);
     for (int i = 0; i < 5 && !r; i++)
         r = about[i] ? reason_about(q, about[i], "schedule", true) : NULL;
-    f->why = r ? fv_reason_str(a, r) : "scores or weights lie in memory";
+    f->why = r ? fv_reason_str(a, r) : "scores or weights are stored in memory";
     f->code = r ? fv_why_info_of(r->why)->name : NULL;
     f->stopped_at = r ? node_of(r->about) : node_of(s->of.product);
 }
@@ -313,7 +313,7 @@ static void print_attention(const fv_attention_query *q, const fv_attention_fate
     if (f->fused)
         fv_out("  %-9s yes: kernel %s%s", "fused", f->kernel->name,
                f->by_rows ? ", a query at a time"
-               : f->keeps ? "; others read its weights, which lie in memory"
+               : f->keeps ? "; other ops read its weights, which are stored in memory"
                           : "");
     else
         fv_out("  %-9s no: %s", "fused", f->why);

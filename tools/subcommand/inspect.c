@@ -409,7 +409,7 @@ static bool open_view(view *v, const char *path) {
         return false;
     o.dims.are_values = true;
     /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
-    o.look = !o.tuning.path;
+    o.without_weights = !o.tuning.path;
     o.answers.choices = &v->choices;
     fv_why_begin(&v->why, c, &o);
     fv_report_begin(c, &o);

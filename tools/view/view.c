@@ -95,7 +95,7 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_subject *m = &v->m;
     o->dims.are_values = true;
     /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
-    o->look = !o->tuning.path;
+    o->without_weights = !o->tuning.path;
     o->answers.reasons = &v->reasons;
     o->change.passed = take_after;
     o->change.user = v;

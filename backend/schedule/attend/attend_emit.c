@@ -191,8 +191,7 @@ static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     return r;
 }
 
-/* Like open_rows. Within the loop, the first n sums of the row are loaded from where emit_sums has
- * stored them. */
+/* Like open_rows; the first n sums of the row are loaded from where emit_sums stored them. */
 static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_rows(a, first, rows);

@@ -209,7 +209,7 @@ static void check_wish(fv_choosing *c) {
                          fv_schedule_name(c->how.kind), fv_schedule_name(w->schedule.kind)));
     if (w->layout && !c->has_layout)
         refuse(c->l, w, w->line, w->column,
-               "the schedule lays out no constant of this kernel: no layout can be asked for");
+               "the schedule lays out no constant of this kernel: no layout can be requested");
     for (int p = 0; p < FV_NPARAMETERS; p++)
         if (fv_schedule_states(&w->schedule, (fv_parameter)p) &&
             !fv_is_choice(&c->limits, (fv_parameter)p))
