@@ -24,8 +24,9 @@ const fv_command fv_commands[] = {
      "(graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o, OUT is "
      "MODEL.so\n"
-     "in the current folder. The default target is x86-64-v3 on x86-64, and the baseline of other\n"
-     "architectures.\n"
+     "in the current folder. The default target is x86-64-v3 if this machine can run it, otherwise "
+     "the\n"
+     "baseline of its architecture.\n"
      "\nexamples:\n"
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},

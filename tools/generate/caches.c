@@ -107,13 +107,13 @@ static void find_in_graph(finder *f) {
 bool fv_cache_states_find(fv_session *s, fv_arena *a, const char *path, const fv_driver_options *o,
                           fv_cache_states *out) {
     finder f = {.arena = a};
-    fv_driver_options look = *o;
+    fv_driver_options options = *o;
     fv_source source;
-    look.look = true;
+    options.without_weights = true;
     for (int i = 0; o->dims.states && o->dims.states[i]; i++)
         add(&f, o->dims.states[i], o->dims.states[i]);
     if (fv_file_is_graph(fv_driver_path_kind(path))) {
-        if (!fv_driver_read(s, path, &look, &source))
+        if (!fv_driver_read(s, path, &options, &source))
             return false;
         f.module = source.module;
         f.room = unused_name(a, source.module);
