@@ -195,8 +195,10 @@ def generate(model: Any, ids: Any, **options: Any) -> List[Any]:
 
     `fovea generate` gives the same ids.
     """
+    found: List[List[int]] = [[]] if _is_one(ids) else [[] for _ in ids]
     with generate_stream(model, ids, **options) as stream:
-        found: List[List[int]] = [[]] if _is_one(ids) else [[] for _ in ids]
         for sequence, i in stream:
             found[sequence].append(i)
-    return found[0] if _is_one(ids) else found
+    if _is_one(ids):
+        return found[0]
+    return found

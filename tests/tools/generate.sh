@@ -102,6 +102,16 @@ check 'an input of the caller' 0 '^3,5,0$' "$fovea" generate given.fvir --ids 1 
 check 'an input without value' 1 "^given.fvir: error: input 'bias' \\(i64\\[1\\]\\) cannot be filled: .*--input bias=FILE" \
     "$fovea" generate given.fvir --ids 1
 check 'an input that is none' 1 "there is no input 'bais'; did you mean 'bias'" "$fovea" generate given.fvir --ids 1 --input bais=bias.npy
+decoder rows.fvir 'symbol:b:1..4 symbol:s:1..20' '%tokens: i64[b, s], %bias: i64[b, 1]' '  %sum = Add(%tokens, %bias)'
+npy rows.npy '<i8' '2, 1' '\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0'
+npy row.npy '<i8' '1, 1' '\2\0\0\0\0\0\0\0'
+check 'an entry of the batch for each prompt' 0 '^3,5,0$' "$fovea" generate rows.fvir --ids '1;1' --tokens 3 --input bias=rows.npy
+said '^4,0,3$'
+check 'one entry for all prompts' 0 '^3,5,0$' "$fovea" generate rows.fvir --ids '0,1;1' --tokens 3 --input bias=row.npy
+check 'another batch' 1 "input 'bias' has a batch of 2, expected 1, or that many prompts of equal length" \
+    "$fovea" generate rows.fvir --ids '1;2,1' --tokens 3 --input bias=rows.npy
+check 'a batch of fewer prompts' 1 "input 'bias' has a batch of 2" "$fovea" generate rows.fvir --ids 1 --tokens 3 --input bias=rows.npy
+check 'an input of another size' 1 "input 'bias' has" "$fovea" generate rows.fvir --ids 1 --tokens 3 --input bias=bias.npy
 decoder cache.fvir 'symbol:b:1..4 symbol:s:1..20' '%tokens: i64[b, s], %past_k: f32[b, s, 2]' '  %sum = Add(%tokens, @one)'
 check 'a cache without its next value' 1 "input 'past_k' .* cannot be filled: no output is named .*--state past_k=OUTPUT" \
     "$fovea" generate cache.fvir --ids 1

@@ -55,6 +55,9 @@ int fv_group_begin(fv_generator *g, fv_log *log) FV_MUST_USE;
  * last of them, batch rows of *n; they live until `step` is freed. */
 int fv_group_run(fv_generator *g, fv_arena *step, int64_t end, const double **logits, int64_t *n,
                  fv_log *log) FV_MUST_USE;
+/* Checks that the dims allow a run of the ids from position `past` to below `end`: FV_OK,
+ * FV_BAD_DIM, or another status after a message. */
+int fv_group_plan(fv_generator *g, int64_t past, int64_t end, fv_log *log) FV_MUST_USE;
 void fv_group_end(fv_generator *g);
 /* Finds the sizes of the model. FV_OK, or a status after a message. */
 int fv_generate_sizes_find(fv_generator *g, fv_log *log) FV_MUST_USE;

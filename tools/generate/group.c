@@ -94,6 +94,22 @@ static int shape_input(run_dims *d, int input, fv_array *x, fv_log *log) {
     return FV_OK;
 }
 
+int fv_group_plan(fv_generator *g, int64_t past, int64_t end, fv_log *log) {
+    run_dims d;
+    fv_array x;
+    size_t bytes;
+    fv_arena *a = fv_arena_new(g->session);
+    g->group = (fv_group){.batch = g->sizes.is_fixed ? g->sizes.batch : 1, .past = past};
+    int status = find_dims(&d, g, a, end, log);
+    for (int i = 0; i < g->decoder.table->ninputs && !status; i++)
+        status = shape_input(&d, i, &x, log);
+    if (!status)
+        status = g->artifact->plan(g->artifact, d.values, &bytes, NULL);
+    g->group = (fv_group){0};
+    fv_arena_free(a);
+    return status;
+}
+
 /* ---- inputs ---- */
 
 /* The value of element i of an input whose last axis has `width` elements. */

@@ -61,6 +61,32 @@ static int check_positions(const fv_generator *g, int64_t most, fv_log *log) {
     return FV_BAD_ARGUMENT;
 }
 
+/* Checks that the dims allow the last run. */
+static int check_last_run(fv_generator *g, fv_log *log) {
+    int64_t end = needed(g), past = g->decoder.ncaches ? end - 1 : 0;
+    int status = fv_group_plan(g, past, end, log);
+    if (status == FV_BAD_DIM)
+        fv_log_add(log,
+                   "error: the model has fewer positions than the %" PRId64
+                   " that a prompt of %" PRId64 " ids and %" PRId64 " more need",
+                   end, longest(g), g->o.tokens);
+    return status == FV_BAD_DIM ? FV_BAD_ARGUMENT : status;
+}
+
+/* The nth entry of a batch that the caller gives is for the nth prompt, so all run together. */
+static int check_given_batch(const fv_generator *g, int64_t batch, const char *input, fv_log *log) {
+    bool fits = batch == 1 || batch == g->nsequences;
+    for (int i = 1; batch > 1 && i < g->nsequences; i++)
+        fits &= g->sequences[i].n == g->sequences[0].n;
+    if (fits)
+        return FV_OK;
+    fv_log_add(log,
+               "error: input '%s' has a batch of %" PRId64
+               ", expected 1, or that many prompts of equal length",
+               input, batch);
+    return FV_BAD_ARGUMENT;
+}
+
 /* The batch that inputs of the caller have. */
 static int batch_of_given(const fv_generator *g, const char *batch, fv_log *log, int64_t *out) {
     const fv_model *t = g->decoder.table;
@@ -76,7 +102,7 @@ static int batch_of_given(const fv_generator *g, const char *batch, fv_log *log,
                 return FV_BAD_ARGUMENT;
             }
             *out = g->o.given[i].dims[k];
-            return FV_OK;
+            return check_given_batch(g, *out, t->inputs[i].name, log);
         }
     return FV_OK;
 }
@@ -111,5 +137,6 @@ int fv_generate_sizes_find(fv_generator *g, fv_log *log) {
     g->sizes.chunk = g->sizes.chunk < hi ? g->sizes.chunk : hi;
     g->sizes.positions = needed(g);
     int status = check_positions(g, d->ncaches ? positions_of_caches(d) : hi, log);
-    return status ? status : find_batch(g, log);
+    status = status ? status : find_batch(g, log);
+    return status ? status : check_last_run(g, log);
 }
