@@ -114,11 +114,6 @@ bool fv_sparse_fit(fv_session *s, fv_arena *a, const fv_sparse_parts *p, const c
 
 /* ---- files ---- */
 
-bool fv_sparse_is_pb(const uint8_t *data, size_t size) {
-    return size && fv_wire_matches(&onnx__sparse_tensor_proto__descriptor, data, size) &&
-           !fv_tensor_is_pb(data, size);
-}
-
 bool fv_sparse_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
                        const char *what, fv_elem e, int rank, const fv_tensor **parts) {
     const char *kind = fv_printf(a, "a sparse tensor ('%s')", what);

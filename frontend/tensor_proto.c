@@ -400,6 +400,11 @@ static bool is_sequence(const uint8_t *data, size_t size) {
            !fv_tensor_is_pb(data, size);
 }
 
+bool fv_sparse_is_pb(const uint8_t *data, size_t size) {
+    return size && fv_wire_matches(&onnx__sparse_tensor_proto__descriptor, data, size) &&
+           !fv_tensor_is_pb(data, size);
+}
+
 const fv_tensor *fv_tensor_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
                                    const char *what) {
     bool sparse = fv_sparse_is_pb(data, size);

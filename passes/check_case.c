@@ -19,17 +19,7 @@
 #include "ir/type/float_bits.h"
 #include "passes/check_draw.h"
 
-/* ---- random numbers ---- */
-
-int fv_random_below(fv_random *r, int n) {
-    return (int)(fv_random_next(r) % (uint64_t)n);
-}
-bool fv_random_one_in(fv_random *r, int n) {
-    return fv_random_below(r, n) == 0;
-}
-double fv_random_real(fv_random *r) {
-    return (double)(int64_t)fv_random_next(r) * 0x1p-63;
-}
+/* ---- random elements ---- */
 
 static double random_float(fv_random *r, fv_elem e) {
     static const double special[] = {

@@ -6,10 +6,6 @@
 #include "ir/graph/graph.h"
 #include "ir/rule/rule.h"
 
-int fv_random_below(fv_random *r, int n); /* a random integer from 0 to n - 1 */
-bool fv_random_one_in(fv_random *r, int n) FV_MUST_USE;
-double fv_random_real(fv_random *r); /* a random number from -1 to 1 */
-
 enum { FV_CASE_SYMBOLS = 2 };
 /* names of the symbols that are dims of an instance's inputs */
 extern const char *const fv_case_symbols[FV_CASE_SYMBOLS];

@@ -129,8 +129,6 @@ const char *const *fv_pipeline_steps(fv_arena *a);
 const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps);
 /* Prints the pipeline as a table in Lua that `--pipeline` can read; p must have steps and code. */
 void fv_pipeline_print(fv_text *t, const fv_pipeline_table *p);
-/* Is the name in the list, which may be NULL? */
-bool fv_is_in(const char *const *list, const char *name) FV_MUST_USE;
 /* A list of passes without those of `disable` and with those of `enable` that it lacks; each is
  * inserted after the first runs of all passes that it has to follow. Lists are NULL terminated, or
  * NULL; names that are not passes are ignored. The result is in the arena. */

@@ -100,12 +100,6 @@ const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps) {
 
 /* ---- other lists than those of levels ---- */
 
-bool fv_is_in(const char *const *list, const char *name) {
-    while (list && *list && strcmp(*list, name))
-        list++;
-    return list && *list;
-}
-
 /* The index after the first runs of all passes that p has to follow. */
 static int place_in(const char *const *names, const fv_pass *p) {
     const fv_pass_order *o;

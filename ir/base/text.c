@@ -180,3 +180,9 @@ void fv_text_double(fv_text *t, double v) {
 void fv_text_float(fv_text *t, float v) {
     put_decimal(t, (double)v, FLT_DECIMAL_DIG, true);
 }
+
+bool fv_is_in(const char *const *list, const char *text) {
+    while (list && *list && strcmp(*list, text))
+        list++;
+    return list && *list;
+}

@@ -42,4 +42,7 @@ const char *fv_option_quoted(fv_arena *a, const char *s, const char **end);
 /* the name in the form in which it can be typed in such an option */
 const char *fv_option_name(fv_arena *a, const char *name);
 
+/* Is the text in the list, which ends with NULL? A list that is NULL is empty. */
+bool fv_is_in(const char *const *list, const char *text) FV_MUST_USE;
+
 #endif

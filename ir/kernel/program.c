@@ -69,3 +69,16 @@ fv_expr *fv_port_fits(fv_arena *a, const fv_port *output) {
 fv_expr *fv_unless_empty(fv_arena *a, fv_expr *n, fv_expr *there) {
     return fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_EQ, n, fv_x_int(a, 0)), there);
 }
+
+static int allocs(const fv_block *b, const fv_buf *buf, bool within) {
+    int n = 0;
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        n += s->kind == FV_S_ALLOC && s->buf == buf;
+        n += within ? allocs(&s->body, buf, true) + allocs(&s->other, buf, true) : 0;
+    }
+    return n;
+}
+
+bool fv_program_declares(const fv_program *p, const fv_buf *buf) {
+    return allocs(&p->host.body, buf, true) == 1 && allocs(&p->host.body, buf, false) == 1;
+}

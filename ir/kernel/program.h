@@ -113,4 +113,8 @@ fv_expr *fv_port_elements(fv_arena *a, const fv_program *p, const fv_port *port)
 /* The condition `n == 0 | there`: a buffer without elements may be missing. */
 fv_expr *fv_unless_empty(fv_arena *a, fv_expr *n, fv_expr *there);
 
+/* Does the declaration of the buffer in the text allocate it: is its ALLOC the only one, and not
+ * within a block? */
+bool fv_program_declares(const fv_program *p, const fv_buf *buf) FV_MUST_USE;
+
 #endif

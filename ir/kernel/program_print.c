@@ -107,19 +107,6 @@ static void put_names(fv_kprinter *p, const char *what, int n, const char *const
     }
 }
 
-static int allocs(const fv_block *b, const fv_buf *buf, bool within) {
-    int n = 0;
-    for (const fv_stmt *s = b->first; s; s = s->next) {
-        n += s->kind == FV_S_ALLOC && s->buf == buf;
-        n += within ? allocs(&s->body, buf, true) + allocs(&s->other, buf, true) : 0;
-    }
-    return n;
-}
-
-bool fv_program_declares(const fv_program *p, const fv_buf *buf) {
-    return allocs(&p->host.body, buf, true) == 1 && allocs(&p->host.body, buf, false) == 1;
-}
-
 static void put_buffer(fv_kprinter *p, const fv_buf *b) {
     fv_kp_line(p, "buffer ");
     fv_kp_declare(p, b, b->name, 'b');

@@ -18,8 +18,4 @@ bool fv_program_has_side(const fv_program *p) FV_MUST_USE;
 /* Writes the side file; false if writing fails. */
 bool fv_program_write_side(const fv_program *p, FILE *f) FV_MUST_USE;
 
-/* Does the declaration of the buffer in the text allocate it: is its ALLOC the only one, and not
- * within a block? */
-bool fv_program_declares(const fv_program *p, const fv_buf *buf) FV_MUST_USE;
-
 #endif

@@ -15,14 +15,6 @@ typedef struct walk {
     int n;
 } walk;
 
-bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) {
-    if (!s->why) {
-        s->why = why;
-        s->stopped = op;
-    }
-    return false;
-}
-
 /* The first load of w in x; NULL: there is none. */
 static const fv_expr *weights_in(const walk *k, fv_expr *x) {
     fv_expr *loads[FV_SOME_LOADS];

@@ -6,6 +6,14 @@
 
 enum { DEEP = 4 }; /* greatest nesting of products that project queries and keys */
 
+bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) {
+    if (!s->why) {
+        s->why = why;
+        s->stopped = op;
+    }
+    return false;
+}
+
 bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) {
     fv_arena *a = f->e.arena;
     return fv_loaded_sum(&f->e, load, out) && out->g && fv_is_computed(a, out->f) &&

@@ -48,36 +48,6 @@ static int list(fv_arena *a, const char *folder, const char *prefix, const char 
 
 /* ---- results ---- */
 
-static void clear_progress(const fv_tests *t) {
-    if (t->progress)
-        fv_err("\r\033[K");
-}
-
-void fv_test_progress(const fv_tests *t, const char *path, const char *name) {
-    if (t->progress)
-        fv_err("\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, path, name);
-}
-
-void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
-                  const char *why, const char *more) {
-    t->failed++;
-    clear_progress(t);
-    if (!t->failures) {
-        fv_out("FAILED %s (%s): %s\n", path, name, why);
-        for (const char *line = more; line && *line;
-             line += strcspn(line, "\n"), line += *line == '\n')
-            fv_out("  %.*s\n", (int)strcspn(line, "\n"), line);
-        return;
-    }
-    json_t *o = json_object();
-    fv_json_set_text(o, "folder", path);
-    fv_json_set_text(o, kind, name);
-    fv_json_set_text(o, "reason", why);
-    if (more)
-        fv_json_set_text(o, "more", more);
-    fv_json_append(t->failures, o);
-}
-
 static void fail(fv_tests *t, const char *folder, const char *backend, const char *why) {
     fv_test_fail(t, folder, "backend", backend, why, NULL);
 }
@@ -232,23 +202,7 @@ static void run_file(fv_context *c, const char *path, fv_backend_kind backend, f
     fv_subject_close(&m);
 }
 
-/* ---- each in a session of its own ---- */
-
-void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_args *args,
-                   void (*work)(fv_context *c, void *arg), void *arg) {
-    fv_context c = {.session = fv_session_new(), .args = args};
-    fv_door door;
-    if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
-        fail(t, path, name, fv_session_left(c.session, &(fv_left){0}));
-        fv_session_free(c.session);
-        return;
-    }
-    c.arena = fv_arena_new(c.session);
-    fv_test_progress(t, path, name);
-    work(&c, arg);
-    fv_door_close(c.session, &door);
-    fv_session_free(c.session);
-}
+/* ---- models ---- */
 
 typedef struct model_test {
     fv_tests *t;
@@ -280,7 +234,7 @@ static void test_file(const char *path, fv_tests *t) {
     fv_args naive = *t->args;
     reference ref = {0};
     naive.code.schedule = "naive";
-    clear_progress(t);
+    fv_test_clear_progress(t);
     if (!t->args->print.quiet)
         fv_err("%s: note: there is no reference; random inputs, compared with the naive schedule\n",
                path);
@@ -342,7 +296,7 @@ int fv_cmd_test(fv_context *c) {
         return FV_EXIT_USAGE;
     for (int i = 0; i < c->args->n; i++)
         test_root(c, c->args->operand[i], &t);
-    clear_progress(&t);
+    fv_test_clear_progress(&t);
     if (t.failures) {
         json_t *d = fv_json_document();
         fv_json_set_int(d, "passed", t.passed);
