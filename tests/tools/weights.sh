@@ -7,7 +7,7 @@ same() { cmp -s "$2/probs.npy" want/probs.npy && tell "$1 gives the same bits" y
 "$fovea" run "$dates" --backend=interp --data-set "$set" -o want >/dev/null
 
 check 'a place that is none' 2 'there are object, file, incbin, text' "$fovea" compile "$dates" -o x.c --weights=paper
-check help 0 'weights=WHERE +where weights go: object, file, incbin, text' "$fovea" compile --help
+check help 0 'weights=WHERE +where weights are stored: object, file, incbin, text' "$fovea" compile --help
 for o in x.fvk x.fvir; do
     for w in object file incbin text; do
         check "$o with $w" 2 'the constants of a text are in a file next to it' "$fovea" compile "$dates" -o $o --weights=$w
