@@ -120,7 +120,7 @@ typedef struct fv_artifact fv_artifact;
 
 /* Loads a compiled shared library (`fovea compile -o x.so`).
  *  Returns FV_OK; FV_BAD_FILE: not there, no compiled model of this ABI, or its table is damaged;
- * FV_NO_MEMORY. */
+ * FV_BAD_CPU: it needs features that this CPU lacks, which the log names; FV_NO_MEMORY. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) FV_ANSWER;
 /* The table of names, types, dims and entry points; lives as long as the artifact. */
 const fv_model *fv_artifact_model(const fv_artifact *a);
@@ -210,7 +210,7 @@ typedef struct fv_compile_options {
  * its result from the cache on disk: in the folder FOVEA_CACHE_DIR; if that is empty, there is no
  * cache; if it is unset, in $XDG_CACHE_HOME/fovea or ~/.cache/fovea.
  *  path  an ONNX model, graph IR text or kernel IR text (distinguished by content)
- * Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT after messages; FV_NO_MEMORY. */
+ * Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT, FV_BAD_CPU, FV_NO_MEMORY. */
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log,
                fv_artifact **out) FV_ANSWER;
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "ir/target/lacking.h"
 #include "weights_file.h"
 
 static void close_library(fv_artifact *a) {
@@ -159,6 +160,20 @@ static int damaged(const char *path, const char *what, fv_log *log) {
     return FV_BAD_FILE;
 }
 
+/* Reports the features of the library's target that this CPU lacks. If this version does not know
+ * the target, only the runs check them. */
+static int check_cpu(const char *path, const fv_model *m, fv_log *log) {
+    char names[FV_FEATURES_TEXT];
+    if (!*fv_target_lacking(m->target, names, sizeof names))
+        return FV_OK;
+    fv_log_add(
+        log,
+        "%s: error: was compiled for target %s, and this CPU lacks %s; compile the model for "
+        "another target",
+        path, m->target, names);
+    return FV_BAD_CPU;
+}
+
 static int open_table(void *lib, const char *path, const char *full, fv_log *log,
                       fv_artifact **out) {
     const fv_model *(*get)(void);
@@ -172,10 +187,13 @@ static int open_table(void *lib, const char *path, const char *full, fv_log *log
         fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "place";
     if (fault)
         return damaged(path, fault, log);
+    int status = check_cpu(path, model, log);
+    if (status)
+        return status;
     fv_artifact *a = fv_artifact_new(model);
     if (!a)
         return FV_NO_MEMORY;
-    int status = map_weights(a, path, full, log);
+    status = map_weights(a, path, full, log);
     if (status) {
         fv_artifact_free(a);
         return status;

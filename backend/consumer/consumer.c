@@ -130,7 +130,7 @@ fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights
     m->abi = 2;
     m->size = sizeof *m;
     m->name = p->name;
-    m->target = p->target->name;
+    m->target = p->target->entry;
     m->source_hash = p->source.hash;
     m->producer = p->source.producer;
     m->nsymbols = p->symbols.n;

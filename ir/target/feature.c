@@ -1,7 +1,10 @@
 /* feature.c - the table of features, and which of them this machine has. */
 #include "ir/target/feature.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "ir/target/lacking.h"
 #if defined __x86_64__
 #include <cpuid.h>
 #endif
@@ -79,19 +82,37 @@ bool fv_features_can_lack(uint64_t set) {
     return false;
 }
 
-const char *const *fv_features_macros(fv_arena *a, uint64_t set) {
-    const char **list = NULL;
-    int n = 0, cap = 0;
-    uint64_t named = 0;
+/* The number of the feature with this name, of the architecture of `level`; -1: there is none. */
+static int find_feature(const char *name, size_t n, fv_level level) {
     for (int i = 0; i < FV_NFEATURES; i++)
-        if (has(set, i) && *features[i].macro)
-            named |= UINT64_C(1) << i;
-    uint64_t asked = fv_features_asked(named);
-    for (int i = 0; i < FV_NFEATURES; i++)
-        if (has(asked, i))
-            FV_PUSH(a, list, n, cap, features[i].macro);
-    FV_PUSH(a, list, n, cap, NULL);
-    return list;
+        if (strlen(features[i].name) == n && !memcmp(features[i].name, name, n) &&
+            same_architecture(level, &features[i]))
+            return i;
+    return -1;
+}
+
+bool fv_features_read(const char *target, uint64_t *out) {
+    static const char *const levels[] = {
+        [FV_LEVEL_none] = "generic",        [FV_LEVEL_cortex_m4] = "cortex-m4",
+        [FV_LEVEL_riscv64] = "riscv64",     [FV_LEVEL_aarch64] = "aarch64",
+        [FV_LEVEL_x86_64] = "x86-64",       [FV_LEVEL_x86_64_v2] = "x86-64-v2",
+        [FV_LEVEL_x86_64_v3] = "x86-64-v3", [FV_LEVEL_x86_64_v4] = "x86-64-v4"};
+    size_t n = strcspn(target, "+");
+    int level = sizeof levels / sizeof *levels - 1;
+    while (level >= 0 && (strlen(levels[level]) != n || memcmp(levels[level], target, n)))
+        level--;
+    if (level < 0)
+        return false;
+    uint64_t set = fv_level_features((fv_level)level);
+    for (const char *s = target + n; *s; s += n) {
+        n = strcspn(++s, "+");
+        int i = find_feature(s, n, (fv_level)level);
+        if (i < 0)
+            return false;
+        set |= UINT64_C(1) << i;
+    }
+    *out = fv_features_closed(set);
+    return true;
 }
 
 /* ---- x86 ---- */
@@ -184,4 +205,18 @@ bool fv_features_here(uint64_t set) {
 #else
     return true;
 #endif
+}
+
+char *fv_features_lacking(uint64_t set, char *text, size_t size) {
+    size_t n = 0;
+    text[0] = 0;
+    for (int i = 0; i < FV_NFEATURES && n < size; i++)
+        if (has(set, i) && !fv_features_here(UINT64_C(1) << i))
+            n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", features[i].name);
+    return text;
+}
+
+char *fv_target_lacking(const char *target, char *text, size_t size) {
+    uint64_t set;
+    return fv_features_lacking(fv_features_read(target, &set) ? set : 0, text, size);
 }

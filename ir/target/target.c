@@ -49,6 +49,21 @@ bool fv_target_has(const fv_target *t, fv_feature_id f) {
     return fv_target_features(t) >> f & 1;
 }
 
+const char *const *fv_features_macros(fv_arena *a, uint64_t set) {
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    uint64_t named = 0;
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if ((set >> i & 1) && *fv_feature_at((fv_feature_id)i)->macro)
+            named |= UINT64_C(1) << i;
+    uint64_t asked = fv_features_asked(named);
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (asked >> i & 1)
+            FV_PUSH(a, list, n, cap, fv_feature_at((fv_feature_id)i)->macro);
+    FV_PUSH(a, list, n, cap, NULL);
+    return list;
+}
+
 static bool can_have(const fv_target *entry, const fv_feature *f) {
     return f->base != FV_LEVEL_none && of_architecture(entry, f->architecture) &&
            entry->level >= f->base;

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "ir/target/lacking.h"
 #include "ir/target/target.h"
 
 static const char *family(const char *vendor, int number, int model) {
@@ -218,6 +219,52 @@ Test(feature, native_has_what_this_machine_has) {
         const fv_target *more = read(fv_printf(arena, "%s+%s", t->entry, *f));
         cr_expect(!fv_target_runs_here(more), "%s", more->name);
     }
+}
+
+/* The text of a target has the features that the target has. */
+static void reads(const fv_target *t) {
+    uint64_t features = 0;
+    cr_assert(fv_features_read(t->name, &features), "%s", t->name);
+    cr_expect_eq(features, fv_target_features(t), "%s", t->name);
+}
+
+Test(feature, features_of_texts) {
+    for (const char *const *name = fv_target_names(); *name; name++) {
+        if (!strcmp(*name, "native"))
+            continue;
+        const fv_target *entry = read(*name);
+        reads(entry);
+        for (const char *const *f = fv_target_feature_names(arena, entry); *f; f++)
+            reads(read(fv_printf(arena, "%s+%s", *name, *f)));
+    }
+    static const char *const others[] = {"",
+                                         "native",
+                                         "x86-64-v",
+                                         "x86-64-v33",
+                                         "x86-64-v3+",
+                                         "+fma",
+                                         "x86-64-v3+dotprod",
+                                         "x86-64-v3+avxvnni+",
+                                         "x86-64-v2,x86-64-v3",
+                                         "x86-64-v3 "};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cr_expect_not(fv_features_read(others[i], &(uint64_t){0}), "%s", others[i]);
+}
+
+/* What this machine lacks is named, and nothing else. */
+Test(feature, lacking) {
+    char text[FV_FEATURES_TEXT], small[8];
+    uint64_t here = fv_target_features(fv_target_choose(arena, "native"));
+    uint64_t elsewhere = strcmp(fv_target_baseline()->name, "aarch64")
+                             ? FV_FEATURE_BIT(dotprod) | FV_FEATURE_BIT(i8mm)
+                             : FV_FEATURE_BIT(fma) | FV_FEATURE_BIT(avx2);
+    const char *names = elsewhere & FV_FEATURE_BIT(fma) ? "fma, avx2" : "dotprod, i8mm";
+    cr_expect_str_eq(fv_features_lacking(here, text, sizeof text), "");
+    cr_expect_str_eq(fv_features_lacking(here | elsewhere, text, sizeof text), names);
+    cr_expect(!strncmp(fv_features_lacking(elsewhere, small, sizeof small), names, 3));
+    cr_expect_lt(strlen(small), sizeof small);
+    fv_features_lacking(UINT64_MAX, text, sizeof text);
+    cr_expect(strlen(text) < sizeof text - 20, "there is room for all");
 }
 
 static bool is_among(const char *const *list, const char *word) {

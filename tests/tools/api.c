@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/target/lacking.h"
 #include "tools/driver/driver.h"
 
 static const char text[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\n"
@@ -432,6 +433,68 @@ static void refuses(const char *path, fv_compile_options o, int status, const ch
     cr_expect_null(a);
     cr_expect(strstr(fv_log_text(log), what), "'%s' lacks '%s'", fv_log_text(log), what);
     fv_log_free(log);
+}
+
+/* A target whose code this CPU cannot run, and a feature that it lacks; NULL: there is none. */
+static const fv_target *beyond(fv_arena *a, const char **lacks) {
+    const char *why;
+    const fv_target *widest = fv_target_find("x86-64-v4");
+    const char *const *f = fv_target_feature_names(a, widest);
+    for (*lacks = "avx512f"; fv_target_runs_here(widest) && *f; f++) {
+        const fv_target *t = fv_target_read(a, fv_printf(a, "x86-64-v4+%s", *f), &why);
+        *lacks = *f;
+        if (!fv_target_runs_here(t))
+            return t;
+    }
+    return *f ? widest : NULL;
+}
+
+/* Loading and compiling name the features that this CPU lacks; only files are written. */
+Test(api, features_of_cpus) {
+    fv_session *s = fv_session_new();
+    fv_arena *arena = fv_arena_new(s);
+    const char *lacks;
+    const fv_target *t = beyond(arena, &lacks);
+    if (!FV_HAVE_JIT || strncmp(fv_target_baseline()->name, "x86-64", 6) || !t) {
+        fv_session_free(s);
+        cr_skip_test("needs LLVM, and an x86 CPU that lacks something");
+    }
+    fv_compile_options o = {.size = sizeof o, .target = t->name};
+    fv_artifact *a = (fv_artifact *)&o;
+    fv_log *log = fv_log_new();
+    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, log), FV_OK, "%s", fv_log_text(log));
+    cr_expect_eq(fv_load(in_folder("x.so"), log, &a), FV_BAD_CPU);
+    cr_expect_null(a);
+    cr_expect(strstr(fv_log_text(log), "x.so: error: was compiled for target x86-64-v4"), "%s",
+              fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log), lacks), "%s", fv_log_text(log));
+    fv_log_clear(log);
+    cr_expect_eq(fv_compile(model, &o, log, &a), FV_BAD_CPU);
+    cr_expect(strstr(fv_log_text(log), "this machine cannot run its code; it lacks "), "%s",
+              fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log), lacks), "%s", fv_log_text(log));
+    o.backend = FV_BACKEND_INTERP;
+    cr_assert_eq(fv_compile(model, &o, log, &a), FV_OK);
+    gives(a);
+    fv_artifact_free(a);
+    fv_log_free(log);
+    fv_session_free(s);
+}
+
+/* A library for this CPU has a table with its features, not just `native`. */
+Test(api, native_libraries) {
+    fv_compile_options o = {.size = sizeof o, .target = "native"};
+    fv_artifact *a;
+    uint64_t features;
+    if (!FV_HAVE_JIT)
+        cr_skip_test("needs LLVM");
+    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, NULL), FV_OK);
+    cr_assert_eq(fv_load(in_folder("x.so"), NULL, &a), FV_OK);
+    cr_expect(fv_features_read(fv_artifact_model(a)->target, &features) &&
+                  fv_features_here(features),
+              "%s", fv_artifact_model(a)->target);
+    gives(a);
+    fv_artifact_free(a);
 }
 
 typedef struct counts {

@@ -236,7 +236,7 @@ if "$fovea" compile "$dates" -o whole.so >/dev/null 2>&1; then
     if [ "$(uname -m)" = x86_64 ] && command -v qemu-x86_64 >/dev/null && ! grep -q __asan_init "$fovea"; then
         for t in x86-64-v3 x86-64-v4; do
             "$fovea" compile "$dates" --target=$t -q -o new.so
-            check "older CPU, $t" 1 "new.so: error: this CPU lacks what target $t needs" qemu-x86_64 -cpu Nehalem "$fovea" run new.so
+            check "older CPU, $t" 1 "new.so: error: was compiled for target $t, and this CPU lacks movbe, lzcnt, bmi, bmi2, avx, f16c, fma, avx2" qemu-x86_64 -cpu Nehalem "$fovea" run new.so
         done
         "$fovea" compile "$dates" --target=x86-64-v2 -q -o old.so
         check 'older CPU, x86-64-v2' 0 'probs' qemu-x86_64 -cpu Nehalem "$fovea" run old.so

@@ -7,6 +7,7 @@
 #include "backend/consumer/weights.h"
 #include "backend/lowering/options.h"
 #include "driver.h"
+#include "machine.h"
 #include "passes/switches.h"
 
 typedef struct job {
@@ -59,6 +60,11 @@ static int check_options(job *j, bool here) {
     if (!j->driver.target.of) {
         fv_log_add(j->log, "error: %s", why);
         return FV_BAD_ARGUMENT;
+    }
+    if (here && o->backend != FV_BACKEND_INTERP && !fv_target_runs_here(j->driver.target.of)) {
+        fv_log_add(j->log, "error: target %s: this machine cannot run its code; %s", o->target,
+                   fv_machine_lack(fv_arena_new(j->session), j->driver.target.of));
+        return FV_BAD_CPU;
     }
     const char *unknown;
     j->driver.relax = fv_relax_read(fv_arena_new(j->session), o->relax, &unknown);

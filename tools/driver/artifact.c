@@ -16,6 +16,7 @@
 #include "backend/llvm/llvm.h"
 #include "driver.h"
 #include "frontend/file.h"
+#include "machine.h"
 
 /* Number of iterations after which the interpreter gives up its search for the place where a
  * handwritten kernel failed, since the loops of such a kernel may be too long. */
@@ -292,7 +293,8 @@ static fv_artifact *make(fv_session *s, fv_program *p, fv_backend_kind backend, 
 
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
     if (backend != FV_BACKEND_INTERP && !fv_target_runs_here(p->target)) {
-        fv_error(s, "target %s: this machine cannot run its code", p->target->name);
+        fv_error(s, "target %s: this machine cannot run its code; %s", p->target->name,
+                 fv_machine_lack(p->arena, p->target));
         return NULL;
     }
     fv_program_expand(p);

@@ -10,6 +10,13 @@
 #include "folder.h"
 #include "frontend/file.h"
 #include "ir/base/diag.h"
+#include "ir/target/lacking.h"
+
+const char *fv_machine_lack(fv_arena *a, const fv_target *t) {
+    char names[FV_FEATURES_TEXT];
+    return *fv_target_lacking(t->entry, names, sizeof names) ? fv_printf(a, "it lacks %s", names)
+                                                             : "it is of another kind";
+}
 
 const char *fv_machine_path(fv_arena *a) {
     const char *given = secure_getenv("FOVEA_PROCESSOR");

@@ -14,5 +14,7 @@ const fv_machine *fv_machine_read(fv_session *s, fv_arena *a, const char *path);
 /* The target `t`, which is `native`, with the profile of this machine. Without a profile it is t;
  * also, after a note, if the profile is damaged or was measured on another CPU. */
 const fv_target *fv_machine_native(fv_session *s, fv_arena *a, const fv_target *t);
+/* Why this machine cannot run code for the target: "it lacks avx512f, avx512bw". */
+const char *fv_machine_lack(fv_arena *a, const fv_target *t);
 
 #endif
