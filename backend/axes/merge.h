@@ -7,9 +7,9 @@
 /* A copy of the definition in which neighbouring axes that are always indexed together are one
  * axis. */
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
-/* The same definition with the axes `axis` and `axis` + 1 as one, though some load does not index
- * them together: such a load reads i floordiv n and i mod n of the one axis i, n being the extent
- * of the second. */
+/* A copy of the definition in which the axes `axis` and `axis` + 1 are one axis i, even if some
+ * load does not index them together: that load then uses the indices i floordiv n and i mod n,
+ * where n is the extent of axis `axis` + 1. */
 fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis);
 /* fv_merge_rows for the n definitions of a group. Their shared axes stay shared and are the first
  * axes of each; axes of one element are only removed among the others. Returns the number of shared

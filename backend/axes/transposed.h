@@ -13,8 +13,9 @@ typedef struct fv_transposed {
     const fv_expr *load; /* the only strided load along the column, apart from equal ones */
 } fv_transposed;
 
-/* Is d, which has no sums and whose axes must be merged, such a definition? Records the reason if
- * not. */
+/* Does d load one operand along another axis than the one along which its result is contiguous? If
+ * so, sets *out; if not, records the reason. Requires that d has no sums and that its axes were
+ * merged (merge.h). */
 bool fv_find_transposed(fv_lowerer *l, const fv_definition *d, fv_transposed *out) FV_MUST_USE;
 
 #endif

@@ -113,7 +113,8 @@ static fv_c_piece shift(fv_cg *g, const fv_expr *x) {
         FV_C_SHIFT);
 }
 
-/* The same bits as another type; a value that was computed unsigned is cast only once. */
+/* Reinterprets the bits of the operand as the type of x. An operand that is computed as unsigned
+ * numbers is cast to that type directly, not to its signed type first. */
 static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
     const fv_expr *a = x->arg[0];
     if (a->type.lanes == 1)

@@ -200,7 +200,8 @@ static hides both(const fold *f, hides x, hides y) {
     return r;
 }
 
-/* The same after a conversion to another float type; rounding keeps the order of numbers. */
+/* Where x, a conversion to another float type, is hidden; h: where its operand is. Rounding keeps
+ * the order of numbers, so only the bounds change: they are rounded. */
 static hides converted(const fold *f, const fv_expr *x, hides h) {
     h.most = rounded_to(x, h.most);
     h.bound = h.bound ? fv_x_convert(f->a, (fv_elem)f->x->type.elem,

@@ -113,10 +113,10 @@ typedef struct fv_host {
     fv_step *steps;
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* types of the ports, as the model has them */
-    fv_ptrmap symbols;                     /* a counter that makes names of kernels unique */
+    fv_ptrmap symbols; /* symbol -> its variable in the host program (host_dims.c) */
     /* dims with the bounds that assumptions leave (host_dims.c); NULL: not made yet */
     fv_dims *bounded;
-    int counter; /* for kernel names */
+    int counter; /* number of names of kernels that were made: it makes the next one unique */
     int cap_buffers, cap_constants, cap_kernels;
 } fv_host;
 

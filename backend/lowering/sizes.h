@@ -10,7 +10,7 @@
 int64_t fv_nearest_size(const fv_dim *symbol, int64_t n);
 /* The value of d where its symbols have their assumed sizes. -1: too large. */
 int64_t fv_typical_dim(const fv_dim *d);
-/* The same as a float; a very large number if it is too large. */
+/* fv_typical_dim as a float; a very large number if the dim is too large. */
 double fv_typical_extent(const fv_dim *d);
 /* The number of elements of a tensor of these sizes; a very large number if a dim is too large. */
 double fv_typical_elements(const fv_type *t);

@@ -61,7 +61,8 @@ int fv_dr_view(fv_definition_reader *r, const fv_ast *list, const fv_dim **dims)
 fv_expr *fv_dr_value(fv_definition_reader *r, const fv_ast *e);
 /* The variable with that name in scope; NULL: there is none. */
 fv_var *fv_dr_var(fv_definition_reader *r, const char *name);
-/* The state with that name of the recurrence that is read; NULL: there is none. */
+/* The state with that name of the recurrence that is being parsed; NULL: it has none, or no
+ * recurrence is being parsed. */
 const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name);
 /* Reads NAME < DIM, and declares the variable. */
 bool fv_dr_index(fv_definition_reader *r) FV_MUST_USE;

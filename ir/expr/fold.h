@@ -17,7 +17,7 @@ typedef bool fv_x_variable(void *user, const fv_var *v, int64_t *value);
  * reads memory, or it depends on an unknown variable. The time is proportional to the number of
  * paths in x. */
 bool fv_x_value(const fv_expr *x, fv_x_variable *of, void *user, int64_t *value) FV_MUST_USE;
-/* The same where v is i, and no other variable is known. */
+/* fv_x_value where the variable v has the value i and no other variable is known. */
 bool fv_x_value_at(const fv_expr *x, const fv_var *v, int64_t i, int64_t *value) FV_MUST_USE;
 
 /* A simpler expression with the same value; NULL: there is none. */

@@ -17,7 +17,8 @@ bool fv_features_read(const char *target, uint64_t *features) FV_MUST_USE;
 /* The names of the features of a set that this machine lacks, "avx512f, avx512bw"; truncated if
  * they do not fit. Returns `text`. */
 char *fv_features_lacking(uint64_t features, char *text, size_t size);
-/* The same for the text of a target; "": it lacks none, or the text is not that of a target. */
+/* fv_features_lacking for the features in the text of a target. Returns "" if this machine lacks
+ * none of them, or if the text is not that of a target. */
 char *fv_target_lacking(const char *target, char *text, size_t size);
 
 #endif

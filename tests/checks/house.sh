@@ -7,7 +7,7 @@ good() { passed=$((passed + 1)); }
 bad() { failed=$((failed + 1)); echo "FAILED $*"; }
 
 # folder: folders that it may include besides itself. The binary interface of compiled models, and their files, are a
-# contract between what emits code and what runs it, so backend may include those three headers; names have one form, and its
+# contract between what emits code and what runs it, so backend may include the four headers that have it; names have one form, and its
 # file needs libc only, so runtime may include that, the table of features of CPUs, and the mark of answers that can refuse.
 allowed() {
     case $1 in

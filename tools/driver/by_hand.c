@@ -200,12 +200,13 @@ static const fv_stmt *launch_of(const fv_block *b, const fv_kernel *k) {
     return found;
 }
 
-/* Variables of the host program, and their values in a trial. */
+/* Variables of the host program, and the values that one trial gives them. In each trial the
+ * handwritten kernel and the one that it replaces run with the same inputs and dims. */
 typedef struct values {
     fv_arena *arena;
     fv_var **var;
     fv_expr **is;
-    int n, cap[2], number; /* number of the trial */
+    int n, cap[2], number; /* number: that of the trial, 0 <= number < TRIALS */
 } values;
 
 /* The value of the i-th variable in a trial: one of the list `odd`, moved into the variable's
@@ -292,7 +293,8 @@ static bool gives_the_same(const place *at, const fv_program *p, const fv_kernel
 
 /* ---- replacing ---- */
 
-/* The parameters of the kernel as text; two kernels must have equal ones. */
+/* The parameters of the kernel as text. A handwritten kernel must have the same text as the kernel
+ * that it replaces. */
 static const char *parameters(fv_arena *a, const fv_kernel *k) {
     fv_kernel bare = *k;
     fv_text t = {.arena = a};

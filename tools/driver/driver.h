@@ -41,7 +41,8 @@ typedef struct fv_driver_bytes {
     const char *folder; /* folder of external data and side files; NULL: there are none */
 } fv_driver_bytes;
 
-/* Schedules of kernels that replace the default ones. */
+/* Replacements of what lowering makes by default: a tuning replaces schedules of kernels,
+ * handwritten kernels replace whole kernels. */
 typedef struct fv_driver_schedules {
     const char *path; /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
     /* a tuning in memory, which is used even if it was made for another model */

@@ -80,7 +80,7 @@ typedef struct fv_change {
     bool (*passed)(void *user, fv_module *m);
     void *user;
 } fv_change;
-/* The same with changes of the graph. Does not use the cache. */
+/* fv_subject_open with changes of the graph. Does not use the cache. */
 bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend,
                              const fv_change *change, fv_subject *out) FV_MUST_USE;
 /* Runs the model on its inputs. Returns the status of the run; if the status is not FV_OK, messages

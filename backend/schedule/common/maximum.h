@@ -19,7 +19,8 @@ typedef struct fv_maximum {
     fv_buf *high, *low, *top;
 } fv_maximum;
 
-/* Is r such a maximum, and does the target have instructions for integers? */
+/* Is the reduction r a maximum of f32, and does the target have instructions (AVX2) for minimum and
+ * maximum of integers? */
 bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
 /* Makes tiles of n chains without terms; 0: scalars, which make one chain. */
 fv_maximum fv_maximum_new(fv_kemit *e, int64_t n);

@@ -590,7 +590,8 @@ static fv_expr *read_copy(fv_x_rewriter *w, fv_expr *x) {
     return x == c->x ? c->copy : NULL;
 }
 
-/* The same plan for another definition, for which no reasons are recorded again. */
+/* Makes a plan like p for d, a changed copy of the definition of p. Records no reasons, since they
+ * were recorded for p. NULL: d is not a contraction any more, or has no plan. */
 static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
                                     const fv_definition *d) {
     fv_products found;

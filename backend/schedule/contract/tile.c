@@ -414,8 +414,9 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
 
 /* ---- sums over blocks ---- */
 
-/* Opens loops over variables of a sum, from number `from` to before number `to`. The last one may
- * count the parts of a word, which is read once for all of them. */
+/* Opens loops over the variables [from, to) of a sum. The variable that numbers the parts of a word
+ * (fv_panel_words) gets an unrolled loop, in which each iteration uses another part of the same
+ * word. */
 static void open_variables(fv_tile *t, const fv_expr *sum, int from, int to) {
     fv_kemit *e = t->e;
     for (int i = from; i < to; i++) {

@@ -135,7 +135,7 @@ typedef struct fv_tile {
     fv_kemit *e;
     const fv_contraction *c;
     fv_tile_plan plan;
-    fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
+    fv_expr *i0, *j0, *panel; /* first row; first column; number of the panel of the columns */
     fv_expr *columns;         /* the number of columns that exist, at most nr */
     fv_tile_memory sums;
     fv_tile_rows rows;
@@ -164,20 +164,22 @@ static inline const fv_expr *fv_all_steps(const fv_contraction *c) {
 static inline fv_elem fv_sum_elem(const fv_contraction *c) {
     return (fv_elem)(c->blocks.sum ? c->blocks.sum : c->sum)->type.elem;
 }
-/* Sets near, far and outlined of the plan for a tile of c to the target's defaults, in the kernel
- * of op. */
+/* Sets the distances of prefetches (near, far) and `outlined` in the plan for a tile of c, which
+ * the kernel of op contains, to the defaults of the target. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan);
-/* Opens a loop over panels of columns: sets j0, panel, next and columns. */
+/* Opens a loop over panels of columns. Sets the members of t that describe the panel: its number
+ * (panel), its first column (j0) and the number of its columns (columns); and, unless t->only
+ * restricts the columns, prefetch.next and prefetch.last. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
-/* Opens a loop over tiles of `rows` rows from `first` on: sets i0 and done. Returns the rows of the
- * tile. */
+/* Opens a loop over tiles of `rows` rows, beginning at row `first`. Sets t->i0 to the first row of
+ * the tile, and t->rows.done. Returns the number of rows of the tile. */
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
 /* Declares the tile with the sums of that many rows: of one tile, or of all tiles of a block of
  * rows, which are then set to 0. A row has the columns of all sums, one after the other. */
 void fv_tile_sums(fv_tile *t, int64_t rows);
-/* Opens a loop over blocks of `depth` steps of the sum, each of which is computed for all tiles:
- * sets from. */
+/* Opens a loop over blocks of `depth` steps of the sum; a block is computed for all tiles before
+ * the next one. Sets t->from to the first step of the block. */
 void fv_open_steps(fv_tile *t);
 /* Computes b for these steps and this panel in advance, for the tiles that follow. */
 void fv_tile_unpack(fv_tile *t);

@@ -20,7 +20,8 @@ fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v);
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* can compute every definition */
 
-/* A row of e->def, or a single element. The variables of the other axes are bound. */
+/* The row, or the single element, of e->def for which fv_emit_row emits code. The variables of the
+ * other axes must be bound. */
 typedef struct fv_row {
     int vector;   /* the axis along which the row runs; -1: it is one element */
     bool alone;   /* the row's axis is the only one whose extent is not 1 */
