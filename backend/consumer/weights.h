@@ -44,9 +44,10 @@ bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 #define FV_HAVE_ELF 0
 #endif
 
-/* The parameters of a relocatable object for the program's target: a section .rodata.NAME with the
- * symbol NAME_weights, global or hidden. The caller supplies the names, because nothing may be
- * allocated from an arena while a file is open. */
+/* The arguments of fv_weights_put_object, which writes a relocatable object for the program's
+ * target: the names of its section (.rodata.NAME) and its symbol (NAME_weights), and whether the
+ * symbol is hidden or global. fv_weights_object_of allocates the names before the file is opened,
+ * since an allocation that fails leaves by a longjmp, which would not close the file. */
 typedef struct fv_weights_object {
     const fv_program *program;
     const char *section, *symbol;

@@ -325,7 +325,8 @@ static bool joins(const fv_poly *p, int i, int k) {
            !__builtin_mul_overflow(p->term[i].c, a->arg[1]->value, &c) && c == p->term[k].c;
 }
 
-/* Combines the first pair of terms that become simpler; false: there is none. */
+/* Combines the first pair of terms that has a simpler sum. False, with *p unchanged: there is no
+ * such pair, or the sum overflows or has too many terms. */
 static bool join_terms(fv_poly *p) {
     for (int i = 0; i < p->n; i++)
         for (int k = 0; k < p->n; k++) {
@@ -449,8 +450,8 @@ static const fv_dim *argument(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     return memo ? fv_dim_again(t, d, memo) : fv_dim_settle(t, d);
 }
 
-/* Builds d again, in the order of its text, from its simplified arguments, or, if there is a memo,
- * from arguments in which fv_dim_again has replaced what the memo replaces. */
+/* Builds a dim of the kind of d, combining its arguments in the order in which its text has them.
+ * They are simplified first: by fv_dim_again with the memo, or by fv_dim_settle if memo is NULL. */
 static const fv_dim *rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     int lead = d->kind == FV_DIM_ADD ? fv_dim_lead(d) : 0;
     const fv_dim *out = argument(t, d->arg[lead], memo);

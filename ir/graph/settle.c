@@ -10,13 +10,13 @@ typedef struct settler {
     fv_ptrmap types;
 } settler;
 
-/* Builds d again from its arguments, which may have changed. NULL stays NULL: an unknown axis of a
- * tensor in a sequence. */
+/* Returns d with its subexpressions replaced by the dims that are known to equal them
+ * (fv_dim_again). NULL, an unknown axis of a tensor in a sequence, stays NULL. */
 static const fv_dim *again(settler *s, const fv_dim *d) {
     return d ? fv_dim_again(s->m->dims, d, &s->dims) : NULL;
 }
 
-/* Builds a list of dims again; NULL: none has changed. */
+/* Returns a list of n dims, on each of which `again` was called; NULL: it changed none of them. */
 static const fv_dim *const *all_again(settler *s, int n, const fv_dim *const *dims) {
     int i = 0;
     while (i < n && again(s, dims[i]) == dims[i])

@@ -19,7 +19,7 @@ typedef struct gen_options {
     bool require;  /* REQUIRE, which mostly fails somewhere */
     bool whole;    /* every element of an output is stored */
     bool alike;    /* most parameters are f32[n0, n1] */
-    bool confined; /* what runs is confined (ir/kernel/confine.h): not of the generator */
+    bool confined; /* test_random.c runs a confined copy (ir/kernel/confine.h) of each kernel */
     int size;      /* about how many expression nodes a kernel has */
 } gen_options;
 

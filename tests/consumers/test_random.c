@@ -250,7 +250,8 @@ static void show_messages(const batch *b) {
         fprintf(stderr, "%s\n", fv_message_str(b->arena, m));
 }
 
-/* The kernel that runs: a copy that is confined, or itself. NULL: it cannot be. */
+/* The kernel that runs: with the option `confined` a copy that fv_kernel_confine has rewritten,
+ * otherwise the kernel itself. NULL: fv_kernel_confine refuses the kernel. */
 static fv_kernel *what_runs(const batch *b, const subject *s) {
     fv_text t = {.arena = b->arena};
     if (!s->options.confined)

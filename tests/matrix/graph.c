@@ -452,8 +452,8 @@ static const struct family {
                 {"joins", graph_joins, 10},
                 {"sums", graph_sums, 18},
                 {"attention", graph_attention, 3},
-                /* asked for by name */
                 {"images", graph_images, 4},
+                /* used only if --family names it */
                 {"branches", graph_branches, 0}};
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -57,7 +57,7 @@ static fv_program *lower_limited(const graph_checker *c, const char *text, uint6
 
 typedef struct stop {
     const graph *g;
-    int step; /* how many come before */
+    int step; /* number of steps before the one whose definitions are printed */
     const char *text;
 } stop;
 
@@ -71,7 +71,8 @@ static void look(void *user, const char *step, const fv_module *m, const fv_defi
     s->text = t.s;
 }
 
-/* By way of the text of its definitions after one of the steps of lowering. */
+/* Lowers the graph `text`, prints the definitions after one of the steps, and lowers the
+ * definitions that are parsed from that text. NULL: one of these fails. */
 static fv_program *lower_definitions(const graph_checker *c, const graph *g, const char *text,
                                      const fv_target *t) {
     int nsteps = 0;
@@ -183,8 +184,8 @@ static const char *far_apart(const graph *g, const fv_array *got, const fv_array
 static const char *output_name(const graph *g, int i, const gvalue *only);
 
 enum {
-    ASTRAY = 3, /* runs with inputs that lead astray */
-    LIMITS = 3  /* draws of the limits of speed */
+    ASTRAY = 3, /* number of runs of a graph on faulty inputs */
+    LIMITS = 3  /* number of random draws of the limits of speed */
 };
 
 typedef struct pair {

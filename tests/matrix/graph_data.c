@@ -44,7 +44,8 @@ static int64_t one_int(const gvalue *v, rng *r, int64_t at, const int64_t *order
     return 0;
 }
 
-/* Now and then an axis that is longer, shorter or empty: dims that do not fit each other. */
+/* Changes the dims n of one input in six: one axis becomes longer, shorter or empty, so that it may
+ * contradict the dims of other inputs. */
 static void lead_dims_astray(rng *r, const gvalue *v, int64_t *n) {
     static const int64_t steps[] = {1, -1, 3, INT64_MIN};
     if (v->data == DATA_EXACTLY || !v->rank || rng_below(r, 6))
@@ -54,7 +55,8 @@ static void lead_dims_astray(rng *r, const gvalue *v, int64_t *n) {
     n[axis] = step < -n[axis] ? 0 : n[axis] + step;
 }
 
-/* Now and then an index that is out of range, or a shape of one more or less. */
+/* Returns x, or for one element in 20 of an input that is not arbitrary data a faulty value: an
+ * index just out of range, or, if x is the only legal value, as in a shape, x + 1 or x - 1. */
 static int64_t astray(rng *r, const gvalue *v, int64_t x) {
     if (v->data == DATA_PLAIN || rng_below(r, 20))
         return x;
@@ -63,7 +65,7 @@ static int64_t astray(rng *r, const gvalue *v, int64_t x) {
     return rng_below(r, 2) ? v->range : -v->range - 1;
 }
 
-/* Relative and absolute changes, of 16 units of rounding. */
+/* Adds two random numbers to x: one of at most 16 rounding units relative to x, one absolute. */
 static double changed(const graph *g, rng *r, double x) {
     double unit = ldexp(1, g->elem == FV_BF16 ? -4 : g->elem == FV_F16 ? -7 : -20);
     return x + x * unit * uniform(r) + unit / 4 * uniform(r);

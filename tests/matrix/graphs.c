@@ -5,10 +5,10 @@
  *   graphs --limits [--count=N] [--seed=S] ...        random limits of speed change no bit
  *   graphs --dump=DIR [--count=N] [--seed=S] [--family=F]      their texts as files, and no tests
  *
- * F: one of pointwise, moves, picks, joins, sums, images, branches, and no operators of another;
- * else of all. FV_SEED is another way to give the seed; graph I of a seed is always the same. A
- * graph that fails is made again with fewer lines, as few as still fail, and printed as graph
- * IR. */
+ * F: a family, whose operators alone are used: pointwise, moves, picks, joins, sums, attention,
+ * images or branches. By default graphs have operators of all families but branches. The
+ * environment variable FV_SEED also sets the seed; graph I of a seed is always the same. A graph
+ * that fails is reduced to as few lines as still fail, and printed as graph IR. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

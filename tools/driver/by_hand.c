@@ -166,8 +166,8 @@ static bool compare(const place *at, trial *t, party *made, party *hand, const c
         return fv_error_at(at->s, at->line, 0,
                            "kernel '%s' does not end after %d iterations of its loops%s", name,
                            TRIAL_TURNS, dims_str(t->arena, t));
-    /* these statuses come from the interpreter's own checks, or from the checks of a confined
-     * kernel */
+    /* FV_INTERNAL: the interpreter found an access outside of a buffer. FV_BAD_INDEX: so did a
+     * check that fv_kernel_confine has inserted into the kernel */
     if (hand->status == FV_INTERNAL || (hand->status == FV_BAD_INDEX && !made->status))
         return fv_error_at(at->s, at->line, 0, "kernel '%s' reaches outside of what it is given%s",
                            name, dims_str(t->arena, t));

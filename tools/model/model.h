@@ -130,8 +130,9 @@ bool fv_make_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
  * False after a message. */
 bool fv_give_inputs(fv_context *c, const fv_subject *base, fv_subject *m) FV_MUST_USE;
 
-/* Reads the tensors of a data set (`what`_0.pb, ...) in the order of the ports: by the names in the
- * files if these contain all names, otherwise by number. False: *why. */
+/* Reads the tensors of a data set, the files `what`_0.pb, ..., in the order of the n ports. If each
+ * port has a file with a tensor of its name, files are found by these names, otherwise by number.
+ * False: *why is the reason, or NULL if it was reported as a message. */
 bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
                  const fv_port_info *ports, const fv_tensor **out, const char **why) FV_MUST_USE;
 

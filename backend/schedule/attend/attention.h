@@ -1,4 +1,5 @@
-/* attention.h - the interface of the schedule of attention. */
+/* attention.h - kernels of attention that also store the attention weights, because the weights
+ * have other readers. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTENTION_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTENTION_H
 
@@ -9,12 +10,12 @@
  * element, over the index variables of the result and the key. */
 void fv_attend_keeps(void *plan, const fv_definition *weights);
 
-/* Would one kernel compute both results of such a group, merged by fv_merge_group? Changes
- * nothing. */
+/* Would one kernel compute both the attention weights and the attention `result`, as definitions of
+ * a group merged by fv_merge_group? Changes nothing. */
 bool fv_is_attended_with(fv_lowerer *l, const fv_definition *weights,
                          const fv_definition *result) FV_MUST_USE;
-/* Builds the kernel of a group of weights and result. False: it is not such a group, and nothing
- * was changed. */
+/* Builds the kernel of op, a group of attention weights and the attention's result. False: op is
+ * not such a group, and nothing was changed. */
 bool fv_schedule_kept(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
 #endif
