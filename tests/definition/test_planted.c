@@ -31,7 +31,7 @@ typedef enum {
 } kind;
 
 static const char *const reasons[KINDS] = {"begins at|goes to",
-                                           "begins at|goes to|nothing says",
+                                           "begins at|goes to|is not proved",
                                            "the value",
                                            "may be, too|where input",
                                            "outside of the reduction",
