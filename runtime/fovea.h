@@ -1,7 +1,7 @@
 /* fovea.h - the library: compile ONNX models, load what was compiled, run it.
  *
  * Two libraries share this header. libfovea-run loads and runs compiled models and needs nothing
- * but libc; libfovea adds the compiler (fv_compile and kin) and the generator of ids (fv_generator).
+ * but libc; libfovea adds the compiler (fv_compile and kin) and generators of ids (fv_generator).
  * There is no global state, nothing aborts, and a model may be run by any number of threads at the
  * same time. (One exception: while native code is made, LLVM ends the process where it gets no
  * memory. All other allocations that fail are FV_NO_MEMORY.)
