@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/target/lacking.h"
+#include "ir/target/target.h"
 #if defined __x86_64__
 #include <cpuid.h>
 #endif
@@ -92,21 +93,23 @@ static int find_feature(const char *name, size_t n, fv_level level) {
 }
 
 bool fv_features_read(const char *target, uint64_t *out) {
-    static const char *const levels[] = {
-        [FV_LEVEL_none] = "generic",        [FV_LEVEL_cortex_m4] = "cortex-m4",
-        [FV_LEVEL_riscv64] = "riscv64",     [FV_LEVEL_aarch64] = "aarch64",
-        [FV_LEVEL_x86_64] = "x86-64",       [FV_LEVEL_x86_64_v2] = "x86-64-v2",
-        [FV_LEVEL_x86_64_v3] = "x86-64-v3", [FV_LEVEL_x86_64_v4] = "x86-64-v4"};
+    static const fv_target entries[] = {
+#define TARGET(text, ...) {.entry = text, __VA_ARGS__},
+#include "ir/target/target.def"
+#undef TARGET
+    };
     size_t n = strcspn(target, "+");
-    int level = sizeof levels / sizeof *levels - 1;
-    while (level >= 0 && (strlen(levels[level]) != n || memcmp(levels[level], target, n)))
-        level--;
-    if (level < 0)
+    int entry = sizeof entries / sizeof *entries - 1;
+    while (entry >= 0 &&
+           (strlen(entries[entry].entry) != n || memcmp(entries[entry].entry, target, n) != 0))
+        entry--;
+    if (entry < 0)
         return false;
-    uint64_t set = fv_level_features((fv_level)level);
+    fv_level level = entries[entry].level;
+    uint64_t set = fv_level_features(level);
     for (const char *s = target + n; *s; s += n) {
         n = strcspn(++s, "+");
-        int i = find_feature(s, n, (fv_level)level);
+        int i = find_feature(s, n, level);
         if (i < 0)
             return false;
         set |= UINT64_C(1) << i;

@@ -12,6 +12,7 @@
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "backend/lower.h"
+#include "ir/base/random.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/verify.h"
 #include "ir/type/float_bits.h"
@@ -85,18 +86,15 @@ static int read_all(const fv_program *p, int64_t n, const char *const *s, void *
     return run(p, n, (int64_t)text.n, (const void *[]){text.s, ends}, &y);
 }
 
-static uint64_t state;
+static fv_random random_numbers;
 
-static uint64_t next_random(void) { /* splitmix64 */
-    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+static uint64_t next_random(void) {
+    return fv_random_next(&random_numbers);
 }
 
 static void seed_random(void) {
-    state = sample_seed(20240607);
-    printf("seed %" PRIu64 "\n", state);
+    random_numbers.state = sample_seed(20240607);
+    printf("seed %" PRIu64 "\n", random_numbers.state);
 }
 
 /* ---- written ---- */

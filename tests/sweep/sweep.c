@@ -19,6 +19,7 @@
 #include "backend/expand/expand.h"
 #include "backend/llvm/llvm.h"
 #include "ir/base/diag.h"
+#include "ir/base/random.h"
 #include "ir/kernel/parse.h"
 #include "tests/sweep/subject.h"
 
@@ -78,11 +79,8 @@ static fv_jit *compile(fv_session *session, const subject *s, bool f64, const ch
 
 /* ---- arguments ---- */
 
-static uint64_t mixed(uint64_t x) { /* splitmix64 */
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
+static uint64_t mixed(uint64_t x) {
+    return fv_random_next(&(fv_random){x});
 }
 
 /* The arguments of the first chunk are near powers of two, zeros, infinities and NaN. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
+#include "ir/base/random.h"
 #include "ir/graph/parse.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
@@ -16,13 +17,11 @@
 
 enum { MOST_OUTPUTS = 4, SEQ = 37 };
 
-static uint64_t state;
+static fv_random random_numbers;
 
-static uint64_t below(uint64_t n) { /* splitmix64 */
-    uint64_t x = state += UINT64_C(0x9E3779B97F4A7C15);
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return n ? (x ^ x >> 31) % n : 0;
+static uint64_t below(uint64_t n) {
+    uint64_t x = fv_random_next(&random_numbers);
+    return n ? x % n : 0;
 }
 
 /* ---- models ---- */
@@ -294,7 +293,7 @@ static int check_model(const model *m, const fv_target *target, uint64_t rounds)
 /* Models whose weights are more than the second-level cache, and prefetched, among them. */
 static void check_target(const char *name) {
     uint64_t rounds = sample_rounds(3, 1);
-    state = sample_seed(1);
+    random_numbers.state = sample_seed(1);
     const fv_target *t = fv_target_find(name);
     for (int i = 0; i < NMODELS && fv_target_runs_here(t); i++) {
         open_session();

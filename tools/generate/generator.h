@@ -18,9 +18,10 @@ typedef struct fv_group {
     fv_arena *arena; /* lives as long as the group */
     fv_sequence **members;
     int n;
-    int64_t batch;    /* at least n; the entries from n on repeat the first sequence */
-    int64_t past;     /* positions that runs of the group have computed */
-    fv_array *states; /* the value of each cache */
+    int64_t batch;     /* at least n; the entries from n on repeat the first sequence */
+    int64_t past;      /* positions that runs of the group have computed */
+    fv_array *states;  /* the value of each cache */
+    fv_array *outputs; /* those of a run, until it has passed them on; empty between runs */
 } fv_group;
 
 /* Sizes that the model has or that are chosen for it. */

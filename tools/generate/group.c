@@ -193,16 +193,24 @@ int fv_group_begin(fv_generator *g, fv_log *log) {
     run_dims d;
     fv_group *q = &g->group;
     q->states = FV_NEW(q->arena, fv_array, g->decoder.ncaches + 1);
+    q->outputs = FV_NEW(q->arena, fv_array, g->decoder.table->noutputs + 1);
     int status = find_dims(&d, g, q->arena, 1, log);
     for (int i = 0; i < g->decoder.ncaches && !status; i++)
         status = begin_state(&d, &g->decoder.caches[i], &q->states[i], log);
     return status;
 }
 
-/* Makes the outputs of a run the states of the next one. */
-static void pass_on(fv_generator *g, fv_array *outputs) {
+static void free_outputs(fv_generator *g) {
+    for (int i = 0; g->group.outputs && i < g->decoder.table->noutputs; i++) {
+        fv_array_free(&g->group.outputs[i]);
+        g->group.outputs[i] = (fv_array){0};
+    }
+}
+
+/* Makes outputs of a run the states of the next one. */
+static void pass_on(fv_generator *g) {
     for (int i = 0; i < g->decoder.ncaches; i++) {
-        fv_array *state = &g->group.states[i], *next = &outputs[g->decoder.caches[i].out];
+        fv_array *state = &g->group.states[i], *next = &g->group.outputs[g->decoder.caches[i].out];
         fv_array_free(state);
         *state = *next;
         *next = (fv_array){0};
@@ -212,6 +220,7 @@ static void pass_on(fv_generator *g, fv_array *outputs) {
 void fv_group_end(fv_generator *g) {
     for (int i = 0; g->group.states && i < g->decoder.ncaches; i++)
         fv_array_free(&g->group.states[i]);
+    free_outputs(g);
     if (g->group.arena)
         fv_arena_free(g->group.arena);
     g->group = (fv_group){0};
@@ -262,8 +271,7 @@ int fv_group_run(fv_generator *g, fv_arena *step, int64_t end, const double **lo
                  fv_log *log) {
     run_dims d;
     const fv_model *t = g->decoder.table;
-    fv_array *inputs = FV_NEW(step, fv_array, t->ninputs + 1),
-             *outputs = FV_NEW(step, fv_array, t->noutputs + 1);
+    fv_array *inputs = FV_NEW(step, fv_array, t->ninputs + 1), *outputs = g->group.outputs;
     const fv_run_options o = {.size = sizeof o, .threads = g->o.threads, .cancel = g->o.cancel};
     int64_t last = end - g->group.past - 1;
     int status = find_dims(&d, g, step, end, log);
@@ -271,11 +279,10 @@ int fv_group_run(fv_generator *g, fv_arena *step, int64_t end, const double **lo
     status = status ? status : fv_artifact_run(g->artifact, inputs, outputs, &o, log);
     if (status)
         return status;
-    pass_on(g, outputs);
+    pass_on(g);
     if (g->decoder.ncaches)
         g->group.past = end;
     status = take_logits(g, step, &outputs[g->decoder.logits], last, d.ids, logits, n, log);
-    for (int i = 0; i < t->noutputs; i++)
-        fv_array_free(&outputs[i]);
+    free_outputs(g);
     return status;
 }
