@@ -286,8 +286,8 @@ typedef struct fv_generator fv_generator;
  * does not. */
 int fv_compile_decoder(const char *path, const fv_compile_options *o, fv_log *log,
                        fv_artifact **out) FV_ANSWER;
-/* Checks the arguments and begins. The artifact must live as long as the generator; nothing else
- * of the arguments must, but the data of o->given.
+/* Checks the arguments and begins. The artifact and the data of o->given must live until the last
+ * call of fv_generator_next; the generator may be freed later. Nothing else of the arguments must.
  *  Returns FV_OK; FV_BAD_MODEL: it is no decoder, or an input cannot be filled; FV_BAD_ARGUMENT: a
  * prompt is empty, an id is not in the vocabulary, there are more ids than the model has positions,
  * or an option is out of range; FV_NO_MEMORY. */

@@ -238,3 +238,15 @@ Test(generator, logits_that_are_nan) {
     fv_generator_free(g);
     fv_artifact_free(a);
 }
+
+Test(generator, freed_after_its_artifact_and_before_its_end) {
+    fv_artifact *a = decoder(NEXT);
+    const fv_generate_options o = {.size = sizeof o, .tokens = 3};
+    fv_generator *g;
+    int sequence;
+    int64_t id;
+    cr_assert_eq(fv_generator_new(a, 1, &(fv_prompt){(int64_t[]){0}, 1}, &o, messages, &g), FV_OK);
+    cr_assert_eq(fv_generator_next(g, &sequence, &id, messages), FV_OK);
+    fv_artifact_free(a);
+    fv_generator_free(g);
+}

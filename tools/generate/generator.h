@@ -22,6 +22,7 @@ typedef struct fv_group {
     int64_t past;      /* positions that runs of the group have computed */
     fv_array *states;  /* the value of each cache */
     fv_array *outputs; /* those of a run, until it has passed them on; empty between runs */
+    int noutputs;      /* counted here, because the model may be freed before the generator */
 } fv_group;
 
 /* Sizes that the model has or that are chosen for it. */

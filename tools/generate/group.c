@@ -193,7 +193,8 @@ int fv_group_begin(fv_generator *g, fv_log *log) {
     run_dims d;
     fv_group *q = &g->group;
     q->states = FV_NEW(q->arena, fv_array, g->decoder.ncaches + 1);
-    q->outputs = FV_NEW(q->arena, fv_array, g->decoder.table->noutputs + 1);
+    q->noutputs = g->decoder.table->noutputs;
+    q->outputs = FV_NEW(q->arena, fv_array, q->noutputs + 1);
     int status = find_dims(&d, g, q->arena, 1, log);
     for (int i = 0; i < g->decoder.ncaches && !status; i++)
         status = begin_state(&d, &g->decoder.caches[i], &q->states[i], log);
@@ -201,7 +202,7 @@ int fv_group_begin(fv_generator *g, fv_log *log) {
 }
 
 static void free_outputs(fv_generator *g) {
-    for (int i = 0; g->group.outputs && i < g->decoder.table->noutputs; i++) {
+    for (int i = 0; i < g->group.noutputs; i++) {
         fv_array_free(&g->group.outputs[i]);
         g->group.outputs[i] = (fv_array){0};
     }
