@@ -48,6 +48,8 @@ int fv_log_missing(fv_log *l, const char *argument);
 void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_log_say(fv_log *l, int severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Adds the messages of another log; NULL: none. */
+void fv_log_append(fv_log *to, const fv_log *from);
 /* The number of messages that the log has got so far, those that were cleared included. */
 size_t fv_log_count(const fv_log *l);
 

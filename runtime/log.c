@@ -10,7 +10,9 @@
 struct fv_log {
     char *text;
     size_t n, cap;
-    size_t count; /* number of messages so far */
+    size_t count;      /* number of messages so far */
+    uint8_t *severity; /* of each line of the text */
+    size_t lines, line_cap;
     fv_log_fn watch;
     void *user; /* argument of watch */
 };
@@ -25,12 +27,14 @@ const char *fv_log_text(const fv_log *l) {
 
 void fv_log_clear(fv_log *l) {
     if (l && l->text)
-        l->text[l->n = 0] = 0;
+        l->text[l->n = l->lines = 0] = 0;
 }
 
 void fv_log_free(fv_log *l) {
-    if (l)
+    if (l) {
         free(l->text);
+        free(l->severity);
+    }
     free(l);
 }
 
@@ -56,6 +60,18 @@ static bool make_room(fv_log *l, size_t more) {
     return true;
 }
 
+static bool make_line(fv_log *l, int severity) {
+    if (l->lines == l->line_cap) {
+        uint8_t *grown = realloc(l->severity, l->line_cap * 2 + 8);
+        if (!grown)
+            return false;
+        l->severity = grown;
+        l->line_cap = l->line_cap * 2 + 8;
+    }
+    l->severity[l->lines++] = (uint8_t)severity;
+    return true;
+}
+
 /* Passes the last line of the log, which begins at `at`, to the function of the log. */
 static void pass_on(fv_log *l, size_t at, int severity) {
     size_t end = l->n - 1;
@@ -77,7 +93,7 @@ static void add_line(fv_log *l, int severity, const char *s, size_t n) {
         bytes = fv_char_bytes(s, n, &shows);
         l->n += fv_char_escape(l->text + l->n, s, bytes, shows, 0);
     }
-    bool fits = n == 0 && make_room(l, 2);
+    bool fits = n == 0 && make_room(l, 2) && make_line(l, severity);
     if (fits)
         l->text[l->n++] = '\n';
     else
@@ -103,6 +119,15 @@ static void add(fv_log *l, int severity, const char *format, va_list args) {
     }
     va_end(again);
     free(line);
+}
+
+void fv_log_append(fv_log *to, const fv_log *from) {
+    const char *p = fv_log_text(from);
+    for (size_t i = 0; from && i < from->lines; i++) {
+        int n = (int)strcspn(p, "\n");
+        fv_log_say(to, from->severity[i], "%.*s", n, p);
+        p += n + 1;
+    }
 }
 
 void fv_log_add(fv_log *l, const char *format, ...) {

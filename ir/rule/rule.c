@@ -78,16 +78,28 @@ static const fv_attr *attr_of(fv_matcher *m, const fv_op *op, const char *name, 
     return copy;
 }
 
+/* Whether the number is this integer. A literal is compared without rounding; other numbers are
+ * doubles, which represent all integers up to 2^53. */
+static bool is_integer(const fv_ast *want, int64_t i) {
+    const int64_t exact = (int64_t)1 << 53;
+    double x;
+    bool negative = want->kind == FV_AST_UNARY && !strcmp(want->name, "-");
+    const fv_ast *digits = negative ? want->arg[0] : want;
+    if (digits->kind == FV_AST_INT)
+        return negative ? i != INT64_MIN && digits->i == -i : digits->i == i;
+    return fv_rule_number(want, &x) && x == (double)i && i >= -exact && i <= exact;
+}
+
 static bool is_literal(const fv_attr *a, const fv_ast *want) {
     double x;
     switch (a->kind) {
-    case FV_ATTR_INT: return fv_rule_number(want, &x) && x == (double)a->u.i;
+    case FV_ATTR_INT: return is_integer(want, a->u.i);
     case FV_ATTR_FLOAT:
         return fv_rule_number(want, &x) && fv_rule_rounds_to(FV_F32, x, (double)a->u.f);
     case FV_ATTR_STRING: return a->u.s.n == want->len && !memcmp(a->u.s.s, want->name, a->u.s.n);
     case FV_ATTR_INTS:
         for (int i = 0; i < a->n && a->n == want->n; i++)
-            if (!fv_rule_number(want->arg[i], &x) || x != (double)a->u.ints[i])
+            if (!is_integer(want->arg[i], a->u.ints[i]))
                 return false;
         return a->n == want->n;
     case FV_ATTR_FLOATS:

@@ -347,6 +347,18 @@ RULES(attributes) {
           "%z = Relu(%x) : f32[n]");
 }
 
+RULES(integers_beyond_doubles) {
+#define EYE(k) "func @main(%x: f32[2, 2]) {%z = EyeLike(%x) {k = " k "} return %z}"
+    gives("rule r: EyeLike(x, k=9007199254740993) => x exact", EYE("9007199254740993"), "%x");
+    gives("rule r: EyeLike(x, k=-9007199254740993) => x exact", EYE("-9007199254740993"), "%x");
+    gives("rule r: EyeLike(x, k=9007199254740992) => x exact", EYE("9007199254740993"),
+          "'z' has another 'k'");
+    gives("rule r: EyeLike(x, k=16777216 * 536870912) => x exact", EYE("9007199254740992"), "%x");
+    gives("rule r: EyeLike(x, k=16777216 * 536870912) => x exact", EYE("9007199254740993"),
+          "'z' has another 'k'");
+#undef EYE
+}
+
 RULES(alternatives) {
     const char *rule = "rule r: Relu(Sin(x) | Cos(x) | 0.5) => Abs(1) exact",
                *half = "rule r: Mul(x, ~0.5 | Relu(y)) => x exact";

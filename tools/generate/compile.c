@@ -16,31 +16,6 @@ static int compile_with(job *j, const char *const *states, fv_log *log) {
     return fv_compile(j->path, &j->o, log, &j->out);
 }
 
-/* The severity whose word comes first in a line. */
-static int severity_of(const char *line) {
-    static const char *const words[] = {
-        [FV_LOG_NOTE] = "note: ", [FV_LOG_WARNING] = "warning: ", [FV_LOG_ERROR] = "error: "};
-    const char *first = NULL;
-    int severity = FV_LOG_ERROR;
-    for (int i = FV_LOG_NOTE; i <= FV_LOG_ERROR; i++) {
-        const char *at = strstr(line, words[i]);
-        if (at && (!first || at < first)) {
-            first = at;
-            severity = i;
-        }
-    }
-    return severity;
-}
-
-static void add_lines(fv_log *to, fv_arena *a, const fv_log *from) {
-    for (const char *p = fv_log_text(from); *p;) {
-        size_t n = strcspn(p, "\n");
-        const char *line = fv_strndup(a, p, n);
-        fv_log_say(to, severity_of(line), "%s", line);
-        p += n + (p[n] == '\n');
-    }
-}
-
 static void note_copies(fv_log *log, const fv_log *why) {
     const char *text = fv_log_text(why), *at = strstr(text, "error: ");
     at = at ? at + strlen("error: ") : text;
@@ -49,7 +24,7 @@ static void note_copies(fv_log *log, const fv_log *why) {
 }
 
 /* Compiles with caches in place, and if the model does not allow that, with copies of them. */
-static int compile_best(job *j, fv_arena *a, const fv_cache_states *states) {
+static int compile_best(job *j, const fv_cache_states *states) {
     if (!states->nfound)
         return compile_with(j, states->apart, j->log);
     fv_log *first = fv_log_new();
@@ -59,7 +34,7 @@ static int compile_best(job *j, fv_arena *a, const fv_cache_states *states) {
         if (!status)
             note_copies(j->log, first);
     } else {
-        add_lines(j->log, a, first);
+        fv_log_append(j->log, first);
     }
     fv_log_free(first);
     return status;
@@ -75,7 +50,7 @@ static int find_and_compile(job *j, fv_session *s) {
                               .strict = j->o.strict != 0,
                               .level = '2'};
     if (fv_cache_states_find(s, a, j->path, &look, &states))
-        return compile_best(j, a, &states);
+        return compile_best(j, &states);
     return compile_with(j, j->o.states, j->log); /* says what is wrong with the model */
 }
 
