@@ -6,12 +6,7 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
-#include "tools/command/command.h"
-
-static const char tolerance_text[] =
-    "Outputs may differ by atol + rtol * |reference|: 1e-4 each, for f16 outputs 1e-3, for bf16\n"
-    "1e-2, unless --atol or --rtol are given. NaN equals NaN only; integers are compared "
-    "exactly.\n";
+#include "tools/command/option.h"
 
 #define SCRIPT "--script --pipeline --script-arg --script-memory --script-steps --unsafe-lua"
 
@@ -65,7 +60,11 @@ const fv_command fv_commands[] = {
      "for which a rule does not hold. F.lua: runs the tests that it declares by fv.test "
      "(docs/lua.md).\n"
      "Prints a line for each failure, with folder, backend and reason, and last the numbers of "
-     "tests.\n\n"},
+     "tests.\n"
+     "\nOutputs may differ by atol + rtol * |reference|: 1e-4 each, for f16 outputs 1e-3, for "
+     "bf16\n"
+     "1e-2, unless --atol or --rtol are given. NaN equals NaN only; integers are compared "
+     "exactly.\n"},
     {"generate", "MODEL", 1, 1, "continue sequences of ids with a decoder",
      "--ids --tokens --temperature --top-k --top-p --seed --stop --prefill --backend --input "
      "--data-set --passes --state --tuning " SCRIPT,
@@ -283,11 +282,14 @@ static int help(const char *name, const fv_args *args) {
     if (name && !c)
         return unknown(name);
     fv_print_help(c);
-    if (c && c->run == fv_cmd_test)
-        fv_put_text(stdout, tolerance_text);
     if (args)
         return fv_script_help(args);
     return FV_EXIT_OK;
+}
+
+static int manual(const char *name) {
+    const fv_command *c = name ? find(name) : NULL;
+    return name && !c ? unknown(name) : fv_print_manual(c);
 }
 
 static int run(int argc, char **argv) {
@@ -321,5 +323,7 @@ int main(int argc, char **argv) {
         fv_out("fovea %s\n", FV_VERSION);
         return flush(FV_EXIT_OK);
     }
+    if (!strcmp(argv[1], "--manual"))
+        return flush(manual(argc > 2 ? argv[2] : NULL));
     return flush(run(argc, argv));
 }

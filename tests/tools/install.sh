@@ -10,6 +10,14 @@ lib=$work/$(dirname "$pc") # beside pkgconfig/
 export LD_LIBRARY_PATH=$lib
 [ -e "$lib/libfovea.so.0" ] && [ -e "$lib/libfovea-run.so.0" ] && tell sonames yes || tell sonames no
 
+man=$(dirname "$(find "$work/i" -name fovea.1)")
+"$fovea" --manual | cmp - "$man/fovea.1" >out 2>err && tell 'the manual page of fovea' yes || tell 'the manual page of fovea' no
+commands=$("$fovea" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+for c in $commands; do
+    "$fovea" --manual "$c" | cmp - "$man/fovea-$c.1" >out 2>err && tell "the manual page of fovea $c" yes || tell "the manual page of fovea $c" no
+done
+[ "$(ls "$man" | wc -l)" = $(($(echo "$commands" | wc -l) + 1)) ] && tell 'no other page' yes || tell 'no other page' no
+
 cp "$lib/libfovea-run.so" run.so && strip run.so
 bytes=$(stat -L -c %s run.so)
 [ "$bytes" -lt 100000 ] && tell "libfovea-run is small: $bytes" yes || tell "libfovea-run is small: $bytes" no

@@ -7,206 +7,213 @@
 
 #include "backend/lowering/options.h"
 #include "ir/base/diag.h"
-#include "tools/command/command.h"
+#include "passes/quantize/quantize.h"
+#include "tools/command/option.h"
 
-typedef enum { FLAG, COUNT, TEXT, OPTIONAL, BEHIND, NUMBER, NUMBERS, REAL, LIST, LEVEL } kind;
+/* the values of options that have few */
+#define NAMES(function, ...)                                                                       \
+    static const char *const *function(void) {                                                     \
+        static const char *const names[] = {__VA_ARGS__, NULL};                                    \
+        return names;                                                                              \
+    }
+NAMES(formats, "npy", "pb")
+NAMES(colors, "auto", "always", "never")
+NAMES(schedules, "naive", "default")
+NAMES(ranges, "minmax", "percentile", "entropy")
 
-typedef struct option {
-    const char *name;  /* the name of the option, such as "--target" */
-    const char *brief; /* the short name of the option, such as "-o"; NULL: it has none */
-    kind kind;
-    size_t offset;
-    const char *value; /* placeholder for the option's value in --help, such as "N" */
-    const char *doc;
-    bool common;
-    const char *const *(*names)(void); /* returns the values that --help lists after `doc` */
-} option;
+static const char *const *quantized_types(void) {
+    return fv_quant_type_names;
+}
 
 #define AT(member) offsetof(fv_args, member)
-static const option options[] = {
-    {"--output", "-o", TEXT, AT(result.output), "OUT",
+static const fv_option options[] = {
+    {"--output", "-o", FV_OPTION_TEXT, AT(result.output), "OUT",
      "file or folder for the result; `-` is standard output", false},
-    {"--emit", NULL, TEXT, AT(result.emit), "KIND", NULL, false, fv_emit_names},
-    {"--weights", NULL, TEXT, AT(result.weights), "WHERE", "where weights are stored: ", false,
-     fv_weights_names},
-    {"--name", NULL, TEXT, AT(result.name), "P", "prefix of every name in the result", false},
-    {"--backend", NULL, TEXT, AT(code.backend), "B",
-     "jit, c or interp; `test` takes several, with commas", false},
-    {"--passes", NULL, TEXT, AT(code.passes), "A,B",
+    {"--emit", NULL, FV_OPTION_TEXT, AT(result.emit), "KIND", NULL, false, fv_emit_names},
+    {"--weights", NULL, FV_OPTION_TEXT, AT(result.weights), "WHERE",
+     "where weights are stored: ", false, fv_weights_names},
+    {"--name", NULL, FV_OPTION_TEXT, AT(result.name), "P", "prefix of every name in the result",
+     false},
+    {"--backend", NULL, FV_OPTION_TEXT, AT(code.backend), "B",
+     "what runs the model; `test` takes several, with commas: ", false, fv_backend_names},
+    {"--passes", NULL, FV_OPTION_TEXT, AT(code.passes), "A,B",
      "run these passes instead of those of the level", false},
-    {"--script", NULL, TEXT, AT(script.script), "F.lua",
+    {"--script", NULL, FV_OPTION_TEXT, AT(script.script), "F.lua",
      "run the passes that a script declares, then those of the level; or the script's pipeline",
      false},
-    {"--pipeline", NULL, TEXT, AT(script.pipeline), "F.lua",
+    {"--pipeline", NULL, FV_OPTION_TEXT, AT(script.pipeline), "F.lua",
      "passes, steps of lowering and level of optimization, from a table that a script returns",
      false},
-    {"--script-arg", NULL, LIST, AT(script.args), "K=V", "option K of the script; may be repeated",
-     false},
-    {"--script-memory", NULL, NUMBER, AT(script.memory), "MIB",
+    {"--script-arg", NULL, FV_OPTION_LIST, AT(script.args), "K=V",
+     "option K of the script; may be repeated", false},
+    {"--script-memory", NULL, FV_OPTION_NUMBER, AT(script.memory), "MIB",
      "limit of the memory of a script (1024)", false},
-    {"--script-steps", NULL, NUMBER, AT(script.steps), "N",
+    {"--script-steps", NULL, FV_OPTION_NUMBER, AT(script.steps), "N",
      "limit of the million instructions that a script executes (10000)", false},
-    {"--unsafe-lua", NULL, FLAG, AT(script.unsafe), NULL,
+    {"--unsafe-lua", NULL, FV_OPTION_FLAG, AT(script.unsafe), NULL,
      "allow the script all libraries of Lua: files, processes, bytecode", false},
-    {"--standard", NULL, FLAG, AT(rewrite.standard), NULL,
+    {"--standard", NULL, FV_OPTION_FLAG, AT(rewrite.standard), NULL,
      "instead of passes of a level: write operators of other domains, and attention, as the "
      "standard's",
      false},
-    {"--levels", NULL, TEXT, AT(diff.levels), "A,B", "the levels -O of the two sides", false},
-    {"--chunk", NULL, NUMBER, AT(diff.chunk), "N",
+    {"--levels", NULL, FV_OPTION_TEXT, AT(diff.levels), "N,N", "the levels -O of the two sides",
+     false},
+    {"--chunk", NULL, FV_OPTION_NUMBER, AT(diff.chunk), "N",
      "number of values that become outputs in each run (64); these are not fused away", false},
-    {"--graph", NULL, FLAG, AT(diff.graph), NULL,
+    {"--graph", NULL, FV_OPTION_FLAG, AT(diff.graph), NULL,
      "compare the ops after the passes instead of values", false},
-    {"--list-passes", NULL, FLAG, AT(rewrite.list_passes), NULL,
+    {"--list-passes", NULL, FV_OPTION_FLAG, AT(rewrite.list_passes), NULL,
      "list the passes, and those of each level", false},
-    {"--print-pipeline", NULL, FLAG, AT(rewrite.print_pipeline), NULL,
+    {"--print-pipeline", NULL, FV_OPTION_FLAG, AT(rewrite.print_pipeline), NULL,
      "print the pipeline that would run, as a table for --pipeline", false},
-    {"--only-node", NULL, TEXT, AT(rewrite.only_node), "NODE",
+    {"--only-node", NULL, FV_OPTION_TEXT, AT(rewrite.only_node), "NODE",
      "let rules and passes rewrite only ops of that node, or the op that computes that value",
      false},
-    {"--explain", NULL, TEXT, AT(rewrite.explain), "RULE[@NODE]",
+    {"--explain", NULL, FV_OPTION_TEXT, AT(rewrite.explain), "RULE[@NODE]",
      "print where that rule of a pass was applied, and why it did not match elsewhere", false},
-    {"--bisect", NULL, FLAG, AT(rewrite.bisect), NULL,
+    {"--bisect", NULL, FV_OPTION_FLAG, AT(rewrite.bisect), NULL,
      "find the first change with which outputs differ from those without any change", false},
-    {"--bisect-test", NULL, TEXT, AT(rewrite.bisect_test), "CMD",
+    {"--bisect-test", NULL, FV_OPTION_TEXT, AT(rewrite.bisect_test), "CMD",
      "find the first change with which CMD fails; FOVEA_FLAGS passes it the number of changes",
      false},
-    {"--test", NULL, TEXT, AT(rewrite.test), "CMD",
+    {"--test", NULL, FV_OPTION_TEXT, AT(rewrite.test), "CMD",
      "a shell command that fails on the model, whose path is \"$1\"", false},
-    {"--stop-after", NULL, NUMBER, AT(rewrite.stop_after), "N",
+    {"--stop-after", NULL, FV_OPTION_NUMBER, AT(rewrite.stop_after), "N",
      "make only the first N rewrites, optional steps of lowering and schedules; 0: "
      "--schedule=naive of -O0",
      false},
-    {"--changes", NULL, TEXT, AT(rewrite.changes), "F",
+    {"--changes", NULL, FV_OPTION_TEXT, AT(rewrite.changes), "F",
      "write each change that --stop-after counts to F, before it is made", false},
-    {"--dump-after", NULL, TEXT, AT(dump.after), "STEP",
+    {"--dump-after", NULL, FV_OPTION_TEXT, AT(dump.after), "STEP",
      "print the module after that pass, or that step of lowering, on standard error", false},
-    {"--time-passes", NULL, FLAG, AT(dump.times), NULL,
+    {"--time-passes", NULL, FV_OPTION_FLAG, AT(dump.times), NULL,
      "print how long each pass and each step of lowering took, on standard error", false},
-    {"--dump-dir", NULL, TEXT, AT(dump.dir), "DIR",
+    {"--dump-dir", NULL, FV_OPTION_TEXT, AT(dump.dir), "DIR",
      "write the module after each pass and step to DIR/01-count-turns.fvir and so on", false},
-    {"--input", NULL, LIST, AT(data.inputs), "N=F",
+    {"--input", NULL, FV_OPTION_LIST, AT(data.inputs), "N=F",
      "read input N from F.npy or F.pb; strings, maps and sparse tensors also from F.json; may be "
      "repeated",
      false},
-    {"--data-set", NULL, TEXT, AT(data.data_set), "DIR", "read inputs from DIR/input_0.pb, ...",
-     false},
-    {"--expect", NULL, TEXT, AT(data.expect), "DIR|F",
+    {"--data-set", NULL, FV_OPTION_TEXT, AT(data.data_set), "DIR",
+     "read inputs from DIR/input_0.pb, ...", false},
+    {"--expect", NULL, FV_OPTION_TEXT, AT(data.expect), "DIR|F",
      "compare outputs with DIR/output_0.pb, ... or DIR/NAME.npy, or with F.npy or F.pb; maps also "
      "with .json",
      false},
-    {"--format", NULL, TEXT, AT(data.format), "npy|pb",
-     "format of the files that -o writes; maps are written as JSON or pb", false},
-    {"--seed", NULL, NUMBER, AT(data.seed), "N", "seed of random inputs, and of ids that are drawn",
-     false},
-    {"--ids", NULL, LIST, AT(data.generate.ids), "N,N",
+    {"--format", NULL, FV_OPTION_TEXT, AT(data.format), "FORMAT",
+     "format of the files that -o writes; maps are written as JSON or pb: ", false, formats},
+    {"--seed", NULL, FV_OPTION_NUMBER, AT(data.seed), "N",
+     "seed of random inputs, and of ids that are drawn", false},
+    {"--ids", NULL, FV_OPTION_LIST, AT(data.generate.ids), "N,N",
      "a prompt, as ids of the vocabulary; several with semicolons, or repeated", false},
-    {"--tokens", NULL, NUMBER, AT(data.generate.tokens), "N",
+    {"--tokens", NULL, FV_OPTION_NUMBER, AT(data.generate.tokens), "N",
      "largest number of ids that a sequence gets (100)", false},
-    {"--temperature", NULL, REAL, AT(data.generate.temperature), "X",
+    {"--temperature", NULL, FV_OPTION_REAL, AT(data.generate.temperature), "X",
      "draw ids with probabilities of exp(logit / X); 0, the default: the most probable id", false},
-    {"--top-k", NULL, NUMBER, AT(data.generate.top_k), "K", "draw from the K most probable ids",
-     false},
-    {"--top-p", NULL, REAL, AT(data.generate.top_p), "P",
+    {"--top-k", NULL, FV_OPTION_NUMBER, AT(data.generate.top_k), "K",
+     "draw from the K most probable ids", false},
+    {"--top-p", NULL, FV_OPTION_REAL, AT(data.generate.top_p), "P",
      "draw from the most probable ids that together have probability P", false},
-    {"--stop", NULL, LIST, AT(data.generate.stop), "N,N",
+    {"--stop", NULL, FV_OPTION_LIST, AT(data.generate.stop), "N,N",
      "ids with which a sequence ends; may be repeated", false},
-    {"--prefill", NULL, NUMBER, AT(data.generate.prefill), "N",
+    {"--prefill", NULL, FV_OPTION_NUMBER, AT(data.generate.prefill), "N",
      "number of ids of a prompt that one run reads, if the model has caches (512)", false},
-    {"--tuning", NULL, TEXT, AT(code.tuning), "F",
+    {"--tuning", NULL, FV_OPTION_TEXT, AT(code.tuning), "F",
      "schedules of kernels, as `fovea tune` has written them", false},
-    {"--at", NULL, LIST, AT(data.at), "S=N",
+    {"--at", NULL, FV_OPTION_LIST, AT(data.at), "S=N",
      "the value of a dim in the run (also INPUT:AXIS=N); the code is for all values", false},
-    {"--rounds", NULL, NUMBER, AT(bench.rounds), "N",
+    {"--rounds", NULL, FV_OPTION_NUMBER, AT(bench.rounds), "N",
      "number of rounds, in each of which all programs run (5)", false},
-    {"--seconds", NULL, REAL, AT(bench.seconds), "X",
+    {"--seconds", NULL, FV_OPTION_REAL, AT(bench.seconds), "X",
      "time of all rounds, at least one run in each (2); whole time of `tune` (60), `calibrate` "
      "(120)",
      false},
-    {"--profile", NULL, OPTIONAL, AT(bench.profile), NULL,
+    {"--profile", NULL, FV_OPTION_OPTIONAL, AT(bench.profile), NULL,
      "print the time of each kernel; --profile=F.json also writes a trace for Perfetto and `view`",
      false},
-    {"--against", NULL, TEXT, AT(bench.against), "LIB",
+    {"--against", NULL, FV_OPTION_TEXT, AT(bench.against), "LIB",
      "compare with libonnxruntime.so, a compiled library, or a backend", false},
-    {"--against-model", NULL, TEXT, AT(bench.against_model), "F.onnx",
+    {"--against-model", NULL, FV_OPTION_TEXT, AT(bench.against_model), "F.onnx",
      "the model for that library if MODEL is no ONNX file", false},
-    {"--ops", NULL, FLAG, AT(inspect.ops), NULL,
+    {"--ops", NULL, FV_OPTION_FLAG, AT(inspect.ops), NULL,
      "print the operators in the model, and after the passes", false},
-    {"--memory", NULL, FLAG, AT(inspect.memory), NULL,
+    {"--memory", NULL, FV_OPTION_FLAG, AT(inspect.memory), NULL,
      "print the sizes of weights, workspace and all buffers", false},
-    {"--schedules", NULL, FLAG, AT(inspect.schedules), NULL,
+    {"--schedules", NULL, FV_OPTION_FLAG, AT(inspect.schedules), NULL,
      "print what each kernel computes, and its schedule", false},
-    {"--attention", NULL, FLAG, AT(inspect.attention), NULL,
+    {"--attention", NULL, FV_OPTION_FLAG, AT(inspect.attention), NULL,
      "print for each softmax and gate which attention it is, and whether it is fused", false},
-    {"--attention-maps", NULL, TEXT, AT(data.attention_maps), "DIR",
+    {"--attention-maps", NULL, FV_OPTION_TEXT, AT(data.attention_maps), "DIR",
      "write the weights of each attention to files, and a page that shows them", false},
-    {"--labels", NULL, TEXT, AT(data.labels), "F.json", "names of queries and keys for that page",
-     false},
-    {"--require-fused", NULL, FLAG, AT(result.require_fused), NULL,
+    {"--labels", NULL, FV_OPTION_TEXT, AT(data.labels), "F.json",
+     "names of queries and keys for that page", false},
+    {"--require-fused", NULL, FV_OPTION_FLAG, AT(result.require_fused), NULL,
      "fail with status 1, and write nothing, if an attention is not one kernel", false},
-    {"--why", NULL, BEHIND, AT(inspect.why), "NODE",
+    {"--why", NULL, FV_OPTION_BEHIND, AT(inspect.why), "NODE",
      "print decisions about a node, value or kernel with their reasons; without NODE, about the "
      "costliest kernels",
      false},
-    {"--to", NULL, TEXT, AT(quantize.to), "TYPE",
-     "type of quantized weights: int8, int4, bf16 or f16; with --search several, with commas",
-     false},
-    {"--block", NULL, NUMBER, AT(quantize.block), "N",
+    {"--to", NULL, FV_OPTION_TEXT, AT(quantize.to), "TYPE",
+     "type of quantized weights; with --search several, with commas: ", false, quantized_types},
+    {"--block", NULL, FV_OPTION_NUMBER, AT(quantize.block), "N",
      "a scale for each N terms, 16 to 256: for int4 (32), or for int8 instead of channels", false},
-    {"--weights-only", NULL, FLAG, AT(quantize.weights_only), NULL,
+    {"--weights-only", NULL, FV_OPTION_FLAG, AT(quantize.weights_only), NULL,
      "do not quantize the activations of layers of int8", false},
-    {"--calibrate", NULL, TEXT, AT(quantize.calibrate), "DIR",
+    {"--calibrate", NULL, FV_OPTION_TEXT, AT(quantize.calibrate), "DIR",
      "quantize activations by their range on the data sets in DIR, not by that of each run", false},
-    {"--range", NULL, TEXT, AT(quantize.range), "METHOD",
-     "how --calibrate finds ranges: minmax, percentile or entropy", false},
-    {"--percentile", NULL, REAL, AT(quantize.percentile), "P",
+    {"--range", NULL, FV_OPTION_TEXT, AT(quantize.range), "METHOD",
+     "how --calibrate finds ranges: ", false, ranges},
+    {"--percentile", NULL, FV_OPTION_REAL, AT(quantize.percentile), "P",
      "percent of the elements that --range=percentile keeps (99.99)", false},
-    {"--qdq", NULL, FLAG, AT(quantize.qdq), NULL,
+    {"--qdq", NULL, FV_OPTION_FLAG, AT(quantize.qdq), NULL,
      "write blocks as DequantizeLinear of the standard, not as operators of com.microsoft", false},
-    {"--skip", NULL, LIST, AT(quantize.skip), "LAYER",
+    {"--skip", NULL, FV_OPTION_LIST, AT(quantize.skip), "LAYER",
      "leave a layer f32: a node, an operator, or a pattern with * and ?; may be repeated", false},
-    {"--budget", NULL, REAL, AT(quantize.budget), "X",
+    {"--budget", NULL, FV_OPTION_REAL, AT(quantize.budget), "X",
      "leave as many layers f32 as needed for an error of the outputs of at most X", false},
-    {"--search", NULL, FLAG, AT(quantize.search), NULL,
+    {"--search", NULL, FV_OPTION_FLAG, AT(quantize.search), NULL,
      "give each layer the narrowest type of --to that --budget allows", false},
-    {"--chart", NULL, TEXT, AT(quantize.chart), "F.svg", "draw the errors of layers as bars",
-     false},
-    {"--markdown", NULL, FLAG, AT(inspect.markdown), NULL, "print the table of docs/operators.md",
-     false},
-    {"--target", NULL, TEXT, AT(code.target), "T",
+    {"--chart", NULL, FV_OPTION_TEXT, AT(quantize.chart), "F.svg",
+     "draw the errors of layers as bars", false},
+    {"--markdown", NULL, FV_OPTION_FLAG, AT(inspect.markdown), NULL,
+     "print the table of docs/operators.md", false},
+    {"--target", NULL, FV_OPTION_TEXT, AT(code.target), "T",
      "a target, with +FEATURE for each additional feature: ", true, fv_target_names},
-    {"--processor", NULL, TEXT, AT(code.processor), "P",
+    {"--processor", NULL, FV_OPTION_TEXT, AT(code.processor), "P",
      "processor for which kernels are made: ", true, fv_processor_names},
-    {"--dim", NULL, LIST, AT(code.dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N",
-     true},
-    {"--state", NULL, LIST, AT(code.states), "IN=OUT[:N]",
+    {"--dim", NULL, FV_OPTION_LIST, AT(code.dims), "S=N|LO..HI",
+     "fix or bound a dim; also INPUT:AXIS=N", true},
+    {"--state", NULL, FV_OPTION_LIST, AT(code.states), "IN=OUT[:N]",
      "output OUT is input IN of the next run; with N, both have one buffer of capacity N; * stands "
      "for the same text in both; may be repeated",
      false},
-    {"--strict", NULL, FLAG, AT(code.strict), NULL,
+    {"--strict", NULL, FV_OPTION_FLAG, AT(code.strict), NULL,
      "refuse an ONNX model that departs from the standard", true},
-    {"--threads", NULL, NUMBERS, AT(threads.first), "N", "number of threads; 0: all", true},
-    {"-O", NULL, LEVEL, AT(code.level), "N",
-     "-O0: only necessary passes; -O1 to -O3, -Os: all passes, and code of that level", true},
-    {"--disable", NULL, LIST, AT(code.disable), "A,B",
-     "leave out these passes, steps of lowering and rules; may be repeated", true},
-    {"--enable", NULL, LIST, AT(code.enable), "A,B",
-     "also run these passes, which no level runs; may be repeated", true},
-    {"--schedule", NULL, TEXT, AT(code.schedule), "naive", "lower each op alone, as serial loops",
+    {"--threads", NULL, FV_OPTION_NUMBERS, AT(threads.first), "N", "number of threads; 0: all",
      true},
-    {"--relax", NULL, TEXT, AT(code.relax), "A,B",
+    {"-O", NULL, FV_OPTION_LEVEL, AT(code.level), "N",
+     "-O0: only necessary passes; -O1 to -O3, -Os: all passes, and code of that level", true},
+    {"--disable", NULL, FV_OPTION_LIST, AT(code.disable), "A,B",
+     "leave out these passes, steps of lowering and rules; may be repeated", true},
+    {"--enable", NULL, FV_OPTION_LIST, AT(code.enable), "A,B",
+     "also run these passes, which no level runs; may be repeated", true},
+    {"--schedule", NULL, FV_OPTION_TEXT, AT(code.schedule), "NAME",
+     "naive: lower each op alone, as serial loops; there are ", true, schedules},
+    {"--relax", NULL, FV_OPTION_TEXT, AT(code.relax), "A,B",
      "allow departures from the definitions of operators, which change bits: ", true,
      fv_relax_names},
-    {"--random-limits", NULL, NUMBER, AT(code.random_limits), "SEED",
+    {"--random-limits", NULL, FV_OPTION_NUMBER, AT(code.random_limits), "SEED",
      "choose limits that concern speed at random, which changes no bit of a result", true},
-    {"--atol", NULL, REAL, AT(data.atol), "X", "absolute tolerance of comparisons", true},
-    {"--rtol", NULL, REAL, AT(data.rtol), "X", "relative tolerance of comparisons", true},
-    {"--verify", NULL, FLAG, AT(code.verify), NULL, "check the graph after every pass", true},
-    {"--json", NULL, FLAG, AT(print.json), NULL, "print one JSON document", true},
-    {"--quiet", "-q", FLAG, AT(print.quiet), NULL, "print results and errors only", true},
-    {"--verbose", "-v", COUNT, AT(print.verbose), NULL, "print more", true},
-    {"--color", NULL, TEXT, AT(print.color), "WHEN", "auto, always or never", true},
-    {"--help", "-h", FLAG, AT(print.help), NULL, "print this text", true},
+    {"--atol", NULL, FV_OPTION_REAL, AT(data.atol), "X", "absolute tolerance of comparisons", true},
+    {"--rtol", NULL, FV_OPTION_REAL, AT(data.rtol), "X", "relative tolerance of comparisons", true},
+    {"--verify", NULL, FV_OPTION_FLAG, AT(code.verify), NULL, "check the graph after every pass",
+     true},
+    {"--json", NULL, FV_OPTION_FLAG, AT(print.json), NULL, "print one JSON document", true},
+    {"--quiet", "-q", FV_OPTION_FLAG, AT(print.quiet), NULL, "print results and errors only", true},
+    {"--verbose", "-v", FV_OPTION_COUNT, AT(print.verbose), NULL, "print more", true},
+    {"--color", NULL, FV_OPTION_TEXT, AT(print.color), "WHEN", "colours in messages: ", true,
+     colors},
+    {"--help", "-h", FV_OPTION_FLAG, AT(print.help), NULL, "print this text", true},
 };
 enum { NOPTIONS = sizeof options / sizeof *options };
 
@@ -220,21 +227,23 @@ static bool names_it(const char *list, const char *name) {
     return false;
 }
 
-static bool takes(const fv_command *c, const option *o) {
+bool fv_option_taken(const fv_command *c, const fv_option *o) {
     return o->common || names_it(c->options, o->name);
 }
 
-/* The option that `arg` names; NULL: the subcommand does not take it (unless `any` is set), or
- * there is none. -O2 names -O. */
-static const option *find(const fv_command *c, const char *arg, bool any) {
+const fv_option *fv_option_at(int i) {
+    return i < NOPTIONS ? &options[i] : NULL;
+}
+
+const fv_option *fv_option_find(const fv_command *c, const char *arg, bool any) {
     size_t n = strcspn(arg, "=");
     for (int i = 0; i < NOPTIONS; i++) {
-        const option *o = &options[i];
-        if (!any && !takes(c, o))
+        const fv_option *o = &options[i];
+        if (!any && !fv_option_taken(c, o))
             continue;
-        if (o->kind == LEVEL ? !strncmp(arg, "-O", 2)
-                             : (strlen(o->name) == n && !memcmp(o->name, arg, n)) ||
-                                   (o->brief && !strcmp(o->brief, arg)))
+        if (o->kind == FV_OPTION_LEVEL ? !strncmp(arg, "-O", 2)
+                                       : (strlen(o->name) == n && !memcmp(o->name, arg, n)) ||
+                                             (o->brief && !strcmp(o->brief, arg)))
             return o;
     }
     return NULL;
@@ -257,10 +266,10 @@ static int unknown(const fv_args *a, const fv_command *c, const char *arg) {
     int n = 0;
     char word[256];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(arg, "="), arg);
-    if (find(c, arg, true))
+    if (fv_option_find(c, arg, true))
         return fv_usage(a, "there is no %s here; see `fovea %s --help`", word, c->name);
     for (int i = 0; i < NOPTIONS; i++)
-        if (takes(c, &options[i]))
+        if (fv_option_taken(c, &options[i]))
             names[n++] = options[i].name;
     names[n] = NULL;
     near = fv_nearest(word, names);
@@ -271,7 +280,7 @@ static int unknown(const fv_args *a, const fv_command *c, const char *arg) {
 
 /* ---- values ---- */
 
-static int set_number(fv_args *a, const option *o, int *at, const char *value) {
+static int set_number(fv_args *a, const fv_option *o, int *at, const char *value) {
     char *end;
     errno = 0;
     long v = strtol(value, &end, 10);
@@ -282,7 +291,7 @@ static int set_number(fv_args *a, const option *o, int *at, const char *value) {
 }
 
 /* Parses "2" or "1,2,4" into the list of threads; *at gets the first number. */
-static int set_numbers(fv_args *a, const option *o, int *at, const char *value) {
+static int set_numbers(fv_args *a, const fv_option *o, int *at, const char *value) {
     const char *p = value;
     bool more;
     a->threads.n = 0;
@@ -302,7 +311,7 @@ static int set_numbers(fv_args *a, const option *o, int *at, const char *value) 
     return FV_EXIT_OK;
 }
 
-static int set_real(fv_args *a, const option *o, double *at, const char *value) {
+static int set_real(fv_args *a, const fv_option *o, double *at, const char *value) {
     char *end;
     double v = strtod(value, &end);
     if (*end || !*value || !(v >= 0))
@@ -312,7 +321,7 @@ static int set_real(fv_args *a, const option *o, double *at, const char *value) 
 }
 
 /* Appends the value of an option that may be given repeatedly to the list of its values. */
-static int add_to_list(fv_args *a, const option *o, const char *value) {
+static int add_to_list(fv_args *a, const fv_option *o, const char *value) {
     fv_list_arg *list = (fv_list_arg *)((char *)a + o->offset);
     if (list->n == FV_MAX_LIST_ARGS)
         return fv_usage(a, "more than %d %s", FV_MAX_LIST_ARGS, o->name);
@@ -320,23 +329,23 @@ static int add_to_list(fv_args *a, const option *o, const char *value) {
     return FV_EXIT_OK;
 }
 
-static int set_value(fv_args *a, const option *o, const char *value) {
+static int set_value(fv_args *a, const fv_option *o, const char *value) {
     void *at = (char *)a + o->offset;
     switch (o->kind) {
-    case TEXT: *(const char **)at = value; break;
-    case OPTIONAL:
-    case BEHIND: *(const char **)at = value ? value : ""; break;
-    case NUMBER: return set_number(a, o, at, value);
-    case NUMBERS: return set_numbers(a, o, at, value);
-    case REAL: return set_real(a, o, at, value);
-    case LIST: return add_to_list(a, o, value);
-    case LEVEL:
+    case FV_OPTION_TEXT: *(const char **)at = value; break;
+    case FV_OPTION_OPTIONAL:
+    case FV_OPTION_BEHIND: *(const char **)at = value ? value : ""; break;
+    case FV_OPTION_NUMBER: return set_number(a, o, at, value);
+    case FV_OPTION_NUMBERS: return set_numbers(a, o, at, value);
+    case FV_OPTION_REAL: return set_real(a, o, at, value);
+    case FV_OPTION_LIST: return add_to_list(a, o, value);
+    case FV_OPTION_LEVEL:
         if (strlen(value) != 1 || !strchr("0123s", *value))
             return fv_usage(a, "there is no level -O%s; there are -O0 to -O3 and -Os", value);
         a->code.level = *value;
         break;
-    case FLAG: *(bool *)at = true; break;
-    case COUNT: ++*(int *)at; break;
+    case FV_OPTION_FLAG: *(bool *)at = true; break;
+    case FV_OPTION_COUNT: ++*(int *)at; break;
     }
     return FV_EXIT_OK;
 }
@@ -349,22 +358,23 @@ static bool is_option(const char *arg) {
 
 static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int *i, bool lenient) {
     const char *arg = argv[*i], *equals = strchr(arg, '=');
-    const option *o = find(c, arg, lenient);
+    const fv_option *o = fv_option_find(c, arg, lenient);
     fv_args ignored = *a;
     if (!o)
         return unknown(a, c, arg);
-    fv_args *to = takes(c, o) ? a : &ignored;
-    if (o->kind == LEVEL)
+    fv_args *to = fv_option_taken(c, o) ? a : &ignored;
+    if (o->kind == FV_OPTION_LEVEL)
         return set_value(to, o, arg + 2);
-    if (o->kind == FLAG || o->kind == COUNT)
+    if (o->kind == FV_OPTION_FLAG || o->kind == FV_OPTION_COUNT)
         return equals ? fv_usage(a, "%s takes no value", o->name) : set_value(to, o, NULL);
-    if ((o->kind == OPTIONAL || o->kind == BEHIND) && equals && !equals[1])
+    if ((o->kind == FV_OPTION_OPTIONAL || o->kind == FV_OPTION_BEHIND) && equals && !equals[1])
         return fv_usage(a, "%s names no %s; leave the '=' away", arg,
-                        o->kind == OPTIONAL ? "file" : "node");
+                        o->kind == FV_OPTION_OPTIONAL ? "file" : "node");
     /* the option's value may be left out, so the next word is its value only if it cannot be an
      * operand */
-    bool word = o->kind == BEHIND && a->n >= c->min && *i + 1 < argc && !is_option(argv[*i + 1]);
-    if (equals || o->kind == OPTIONAL || (o->kind == BEHIND && !word))
+    bool word =
+        o->kind == FV_OPTION_BEHIND && a->n >= c->min && *i + 1 < argc && !is_option(argv[*i + 1]);
+    if (equals || o->kind == FV_OPTION_OPTIONAL || (o->kind == FV_OPTION_BEHIND && !word))
         return set_value(to, o, equals ? equals + 1 : NULL);
     if (*i + 1 >= argc)
         return fv_usage(a, "%s needs a value: %s", arg, o->value);
@@ -462,7 +472,7 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
     return status ? status : check(a, c);
 }
 
-static bool is_about_the_work(const option *o) {
+static bool is_about_the_work(const fv_option *o) {
     static const char *const names[] = {"--output",  "--emit",    "--weights",    "--json",
                                         "--quiet",   "--verbose", "--color",      "--stop-after",
                                         "--changes", "--bisect",  "--bisect-test"};
@@ -491,9 +501,9 @@ const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *su
             scratch.n++;
             continue;
         }
-        const option *o = find(from, a->line.words[i], false);
-        if (parse_one(&scratch, from, a->line.nwords, a->line.words, &i, false) || !takes(to, o) ||
-            is_about_the_work(o))
+        const fv_option *o = fv_option_find(from, a->line.words[i], false);
+        if (parse_one(&scratch, from, a->line.nwords, a->line.words, &i, false) ||
+            !fv_option_taken(to, o) || is_about_the_work(o))
             continue;
         for (int k = first; k <= i; k++)
             FV_PUSH(arena, list, n, cap, a->line.words[k]);
@@ -504,57 +514,4 @@ const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *su
 
 void fv_args_free(fv_args *a) {
     free(a->line.environment);
-}
-
-/* ---- help ---- */
-
-static void print_options(const fv_command *c, bool common) {
-    for (int i = 0; i < NOPTIONS; i++) {
-        const option *o = &options[i];
-        char left[64];
-        if (o->common != common || !takes(c, o))
-            continue;
-        snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
-                 o->name, o->value && o->kind != LEVEL ? "=" : "", o->value ? o->value : "");
-        fv_out("  %-20s %s", left, o->doc ? o->doc : "");
-        for (const char *const *name = o->names ? o->names() : NULL; name && *name; name++)
-            fv_out("%s%s", name == o->names() ? "" : ", ", *name);
-        fv_out("\n");
-    }
-}
-
-static void print_commands(void) {
-    fv_out("usage: fovea COMMAND [OPTIONS] ...\n\ncommands:\n");
-    for (const fv_command *k = fv_commands; k->name; k++)
-        fv_out("  %-9s %s\n", k->name, k->doc);
-    fv_out("\nA model is an ONNX file, graph IR text, or the text of kernels and their program; "
-           "`-` is\n"
-           "standard input. Exit status: 0 done, 1 the model or the data is at fault or differs, 2 "
-           "the\n"
-           "command line is, 3 Fovea is. FOVEA_FLAGS holds options for every use, "
-           "FOVEA_NUM_THREADS is\n"
-           "the default of --threads, FOVEA_CACHE_DIR the folder where compiled models are kept "
-           "(empty:\n"
-           "nowhere; default ~/.cache/fovea), FOVEA_CACHE_SIZE its limit (default 5G), NO_COLOR is "
-           "heeded.\n"
-           "\n`fovea COMMAND --help` tells more; `fovea --version` prints the version.\n");
-}
-
-void fv_print_help(const fv_command *c) {
-    if (!c) {
-        print_commands();
-        return;
-    }
-    fv_out("usage: fovea %s %s%s[OPTIONS]\n\n%s\n", c->name, c->operands, *c->operands ? " " : "",
-           c->doc);
-    if (c->options && *c->options) {
-        fv_out("\noptions:\n");
-        print_options(c, false);
-    }
-    fv_out("\ncommon options:\n");
-    print_options(c, true);
-    if (c->more) {
-        fv_out("\n");
-        fv_put_text(stdout, c->more);
-    }
 }

@@ -185,8 +185,6 @@ void fv_args_free(fv_args *a); /* must be called also after a failure of fv_args
 /* The given options as arguments for another subcommand: those that it takes, without the ones
  * about messages and output files. NULL terminated, in the arena. */
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
-/* prints the help of subcommand c; c NULL: the help of the whole command */
-void fv_print_help(const fv_command *c);
 /* Prints `fovea run: error: WHAT` and returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

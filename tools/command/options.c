@@ -136,14 +136,12 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
 
 /* ---- backends ---- */
 
-static const char *const backend_names[] = {
-    [FV_BACKEND_JIT] = "jit", [FV_BACKEND_INTERP] = "interp", [FV_BACKEND_C] = "c", NULL};
-
 const char *fv_backend_name(fv_backend_kind b) {
-    return backend_names[b];
+    return fv_backend_names()[b];
 }
 
 static int find_backend(const char *name, size_t n) {
+    const char *const *backend_names = fv_backend_names();
     for (int i = 0; backend_names[i]; i++)
         if (strlen(backend_names[i]) == n && !memcmp(backend_names[i], name, n))
             return i;

@@ -291,6 +291,12 @@ static fv_artifact *make(fv_session *s, fv_program *p, fv_backend_kind backend, 
     return NULL;
 }
 
+const char *const *fv_backend_names(void) {
+    static const char *const names[] = {
+        [FV_BACKEND_JIT] = "jit", [FV_BACKEND_INTERP] = "interp", [FV_BACKEND_C] = "c", NULL};
+    return names;
+}
+
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
     if (backend != FV_BACKEND_INTERP && !fv_target_runs_here(p->target)) {
         fv_error(s, "target %s: this machine cannot run its code; %s", p->target->name,

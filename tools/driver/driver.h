@@ -217,6 +217,9 @@ fv_program *fv_driver_program(const fv_artifact *a);
  * must outlive it. NULL after diagnostics. */
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
 
+/* the names of backends, in the order of fv_backend_kind, NULL terminated */
+const char *const *fv_backend_names(void);
+
 /* implements fv_artifact.explain: runs a->program, which must be expanded, on the interpreter to
  * find where it stops */
 void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log);
