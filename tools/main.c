@@ -323,6 +323,8 @@ int main(int argc, char **argv) {
         fv_out("fovea %s\n", FV_VERSION);
         return flush(FV_EXIT_OK);
     }
+    if (!strcmp(argv[1], "--complete"))
+        return flush(fv_complete(argc - 2, argv + 2));
     if (!strcmp(argv[1], "--manual"))
         return flush(manual(argc > 2 ? argv[2] : NULL));
     return flush(run(argc, argv));

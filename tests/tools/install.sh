@@ -18,6 +18,10 @@ for c in $commands; do
 done
 [ "$(ls "$man" | wc -l)" = $(($(echo "$commands" | wc -l) + 1)) ] && tell 'no other page' yes || tell 'no other page' no
 
+for file in bash-completion/completions/fovea zsh/site-functions/_fovea fish/vendor_completions.d/fovea.fish; do
+    [ -s "$man/../../$file" ] && tell "$file" yes || tell "$file" no
+done
+
 cp "$lib/libfovea-run.so" run.so && strip run.so
 bytes=$(stat -L -c %s run.so)
 [ "$bytes" -lt 100000 ] && tell "libfovea-run is small: $bytes" yes || tell "libfovea-run is small: $bytes" no

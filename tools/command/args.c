@@ -198,7 +198,7 @@ static const fv_option options[] = {
     {"--enable", NULL, FV_OPTION_LIST, AT(code.enable), "A,B",
      "also run these passes, which no level runs; may be repeated", true},
     {"--schedule", NULL, FV_OPTION_TEXT, AT(code.schedule), "NAME",
-     "naive: lower each op alone, as serial loops; there are ", true, schedules},
+     "schedules of kernels; naive lowers each op alone, as serial loops: ", true, schedules},
     {"--relax", NULL, FV_OPTION_TEXT, AT(code.relax), "A,B",
      "allow departures from the definitions of operators, which change bits: ", true,
      fv_relax_names},

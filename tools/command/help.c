@@ -55,7 +55,7 @@ static void print_commands(void) {
     print_rows("exit status", fv_help_statuses);
     print_rows("environment", fv_help_variables);
     fv_out("\n`fovea COMMAND --help` tells more; `fovea --version` prints the version, and\n"
-           "`fovea --manual [COMMAND]` a manual page.\n");
+           "`fovea --manual [COMMAND]` a manual page; `fovea --complete WORD...` is for shells.\n");
 }
 
 void fv_print_help(const fv_command *c) {

@@ -55,5 +55,8 @@ void fv_print_help(const fv_command *c);
 /* Prints the manual page of subcommand c, in roff; c NULL: that of the whole command. Returns the
  * exit status. */
 int fv_print_manual(const fv_command *c);
+/* Prints the words that may complete the last of these n words of a command line, which begins
+ * after `fovea`; tools/completion/README.md describes the lines. Returns the exit status. */
+int fv_complete(int n, char **words);
 
 #endif
