@@ -35,7 +35,7 @@ SHOWN = re.compile(r"^[ \t]*\$ (.+)$", re.M)
 ADDED = re.compile(r"^\+\+\+ b/(.+)$", re.M)
 COMMAND = re.compile(r"\bfovea (\w+)((?:(?!\bfovea\b)[^|;&])*)")
 TABLES = (".def", ".rules")
-OTHERS = re.compile(r"`(?:git|gcc|cc|clang|meson|ninja|npm|objdump|perf|truncate|valgrind) [^`]*`") # tools that are not ours
+OTHERS = re.compile(r"`(?:git|gcc|cc|clang|meson|ninja|npm|objdump|perf|pkg-config|truncate|valgrind) [^`]*`") # tools that are not ours
 HASH = (".sh", ".py", ".fvk", ".fvx", ".fvt", ".rules", ".build")
 
 C_TEXT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)

@@ -18,7 +18,7 @@ for c in $commands; do
 done
 [ "$(ls "$man" | wc -l)" = $(($(echo "$commands" | wc -l) + 1)) ] && tell 'no other page' yes || tell 'no other page' no
 
-for file in bash-completion/completions/fovea zsh/site-functions/_fovea fish/vendor_completions.d/fovea.fish; do
+for file in bash-completion/completions/fovea zsh/site-functions/_fovea fish/vendor_completions.d/fovea.fish fovea/stubs/fv.lua; do
     [ -s "$man/../../$file" ] && tell "$file" yes || tell "$file" no
 done
 

@@ -1,0 +1,82 @@
+# Tests libfovea-run as other programs use it: shared and static, from the build and as a part of their build, through
+# pkg-config, CMake and Meson; and that two source folders give the same bytes.
+# Usage: SCRIPT FOVEA ROOT PROTOC
+. "$(dirname "$0")/lib.sh"
+export CCACHE_NOHASHDIR=1
+unset PKG_CONFIG_PATH LD_LIBRARY_PATH CFLAGS LDFLAGS
+cat >use.c <<'T'
+#include <fovea.h>
+#include <stdio.h>
+int main(void) {
+    return puts(fv_status_name(FV_OK)) < 0;
+}
+T
+# build_in FOLDER: builds libfovea-run in both kinds, in a copy of the sources
+build_in() {
+    mkdir -p "$1"
+    (cd "$root" && cp -r meson.build meson_options.txt LICENSE README.md runtime ir python docs examples "$work/$1/")
+    meson setup "$1/build" "$1" -Dcompiler=false -Ddefault_library=both --prefix="$work/p" --libdir=lib --buildtype=debugoptimized \
+        -Dc_args="-ffile-prefix-map=$work/$1/=" >out 2>err && ninja -C "$1/build" --quiet >>out 2>>err
+}
+build_in one && tell 'the library alone' yes || tell 'the library alone' no
+meson install -C one/build --no-rebuild --quiet >out 2>err && tell 'is installed' yes || tell 'is installed' no
+for file in lib/libfovea-run.so lib/libfovea-run.a include/fovea.h lib/cmake/fovea/fovea-config.cmake share/doc/fovea/LICENSE \
+    share/doc/fovea/docs/api.md share/doc/fovea/examples/dates/dates.c; do
+    [ -s "p/$file" ] && tell "$file" yes || tell "$file" no
+done
+name='the library alone'
+absent p/bin p/lib/libfovea.so
+
+# ---- pkg-config ----
+links() { # NAME OPTION...: use.c is linked with what pkg-config says, and runs
+    check "$1" 0 '^FV_OK$' sh -c "cc -std=c99 -Wall -Werror use.c -o use \$(pkg-config ${*:2} --cflags --libs fovea-run) && ./use"
+}
+PKG_CONFIG_PATH=$work/one/build/meson-uninstalled LD_LIBRARY_PATH=$work/one/build/runtime links 'in the build'
+PKG_CONFIG_PATH=$work/p/lib/pkgconfig LD_LIBRARY_PATH=$work/p/lib links 'installed'
+mkdir static && cp -r p/include p/lib static/ && rm static/lib/*.so*
+sed -i "s|^prefix=.*|prefix=$work/static|" static/lib/pkgconfig/fovea-run.pc
+PKG_CONFIG_PATH=$work/static/lib/pkgconfig links 'static' --static
+readelf -d use >out
+grep -q 'NEEDED.*fovea' out && tell 'needs no library of ours' no || tell 'needs no library of ours' yes
+
+# ---- CMake ----
+if command -v cmake >/dev/null; then
+    mkdir c
+    cp use.c c/
+    cat >c/CMakeLists.txt <<'T'
+cmake_minimum_required(VERSION 3.16)
+project(use C)
+find_package(fovea ${WANTED} REQUIRED COMPONENTS ${PARTS})
+add_executable(use use.c)
+target_link_libraries(use PRIVATE fovea::fovea-run)
+T
+    # cmake_uses NAME STATUS PATTERN OPTION...: configures the program
+    cmake_uses() { check "CMake, $1" "$2" "$3" cmake -S c -B "c/$1" "${@:4}"; }
+    for kind in p static; do
+        cmake_uses $kind 0 'Build files' -DCMAKE_PREFIX_PATH="$work/$kind" -DPARTS=fovea-run -DWANTED=0.1
+        check "CMake, $kind, runs" 0 '^FV_OK$' sh -c "cmake --build c/$kind >log && c/$kind/use"
+    done
+    cmake_uses newer 1 'compatible' -DCMAKE_PREFIX_PATH="$work/p" -DPARTS=fovea-run -DWANTED=9
+    cmake_uses more 1 'library fovea of Fovea is not installed' -DCMAKE_PREFIX_PATH="$work/p" -DPARTS=fovea
+else
+    echo 'skipped: CMake, there is no cmake'
+fi
+
+# ---- a part of another build ----
+mkdir -p m/subprojects
+cp use.c m/
+ln -s "$root" m/subprojects/fovea
+cat >m/meson.build <<'T'
+project('use', 'c')
+executable('use', 'use.c', dependencies: dependency('fovea-run', fallback: 'fovea'))
+T
+check 'a subproject' 0 'Build targets' meson setup m/build m --wrap-mode=forcefallback -Dfovea:compiler=false
+check 'a subproject runs' 0 '^FV_OK$' sh -c 'ninja -C m/build use >log && m/build/use'
+
+# ---- two folders ----
+build_in another/folder && tell 'from another folder' yes || tell 'from another folder' no
+for file in libfovea-run.a libfovea-run.so; do
+    check "the same bytes: $file" 0 '^$' sh -c "cmp one/build/runtime/$file another/folder/build/runtime/$file && echo"
+done
+grep -aq "$work\|$root" one/build/runtime/libfovea-run.so && tell 'names no folder' no || tell 'names no folder' yes
+finish
