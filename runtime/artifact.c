@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "internal.h"
-#include "pool.h"
+#include "run_setup.h"
 
 static int table_plan(fv_artifact *a, const int64_t *dims, size_t *workspace, int64_t *out_dims) {
     return a->model->plan(dims, workspace, out_dims);
@@ -25,23 +25,6 @@ static int table_run(fv_artifact *a, const int64_t *dims, const void *const *inp
 
 /* ---- state that all runs of an artifact share ---- */
 
-static void *env_alloc(void *user, size_t bytes) {
-    (void)user;
-    void *p = NULL;
-    return posix_memalign(&p, 64, bytes ? bytes : 64) ? NULL : p;
-}
-
-static void env_free(void *user, void *p) {
-    (void)user;
-    free(p);
-}
-
-struct fv_pool_list {
-    struct fv_pool_list *next;
-    int threads; /* the number of threads that the caller requested */
-    fv_pool *pool;
-};
-
 /* Memory of a finished run, kept for the next one, since mapping fresh pages would take longer than
  * many a model runs. */
 struct fv_workspace {
@@ -49,22 +32,6 @@ struct fv_workspace {
     void *memory;
     size_t bytes;
 };
-
-static fv_pool *pool_of(fv_artifact *a, int threads) {
-    if (threads == 1)
-        return NULL;
-    pthread_mutex_lock(a->lock);
-    struct fv_pool_list *p = a->pools;
-    while (p && p->threads != threads)
-        p = p->next;
-    if (!p && (p = calloc(1, sizeof *p))) {
-        *p = (struct fv_pool_list){a->pools, threads, fv_pool_new(threads)};
-        a->pools = p;
-    }
-    fv_pool *pool = p ? p->pool : NULL;
-    pthread_mutex_unlock(a->lock);
-    return pool && fv_pool_size(pool) > 1 ? pool : NULL;
-}
 
 /* A workspace of at least `bytes`; NULL: no memory. A kept workspace that is too small is freed. */
 static struct fv_workspace *take_workspace(fv_artifact *a, size_t bytes) {
@@ -78,7 +45,8 @@ static struct fv_workspace *take_workspace(fv_artifact *a, size_t bytes) {
     if (w->memory && w->bytes >= bytes)
         return w;
     free(w->memory);
-    w->memory = env_alloc(NULL, bytes);
+    if (posix_memalign(&w->memory, 64, bytes ? bytes : 64))
+        w->memory = NULL;
     w->bytes = bytes;
     if (w->memory)
         return w;
@@ -94,11 +62,8 @@ static void give_workspace(fv_artifact *a, struct fv_workspace *w) {
 }
 
 static void free_shared(fv_artifact *a) {
-    for (struct fv_pool_list *p = a->pools, *next; p; p = next) {
-        next = p->next;
-        fv_pool_free(p->pool);
-        free(p);
-    }
+    if (a->shares_pools)
+        fv_shared_pool_leave();
     for (struct fv_workspace *w = a->workspaces, *next; w; w = next) {
         next = w->next;
         free(w->memory);
@@ -143,6 +108,7 @@ void fv_artifact_free(fv_artifact *a) {
 /* The state of one run. out_dims: for each output its capacity in elements, then its dims. */
 typedef struct run_state {
     fv_artifact *artifact;
+    fv_run_setup *setup;
     const fv_array *inputs;
     fv_array *outputs;
     unsigned char *ours; /* for each output, whether it is allocated here */
@@ -170,10 +136,11 @@ static void state_free(run_state *s) {
     free(s->out);
 }
 
-static int state_new(run_state *s, fv_artifact *a, const fv_array *inputs, fv_array *outputs) {
+static int state_new(run_state *s, fv_artifact *a, fv_run_setup *setup, const fv_array *inputs,
+                     fv_array *outputs) {
     const fv_model *m = a->model;
     size_t no = (size_t)m->noutputs + 1;
-    *s = (run_state){.artifact = a, .inputs = inputs, .outputs = outputs};
+    *s = (run_state){.artifact = a, .setup = setup, .inputs = inputs, .outputs = outputs};
     s->ours = calloc(no, 1);
     s->grow = calloc(no, sizeof *s->grow);
     s->dims = calloc((size_t)m->nsymbols + 1, sizeof *s->dims);
@@ -192,14 +159,14 @@ static int state_new(run_state *s, fv_artifact *a, const fv_array *inputs, fv_ar
 }
 
 /* Allocates an output from its planned dims. */
-static int make_output(fv_array *o, const fv_port_info *p, int64_t capacity) {
+static int make_output(run_state *s, fv_array *o, const fv_port_info *p, int64_t capacity) {
     fv_array probe = {.type = p->type, .rank = 1, .dims = {capacity}};
     size_t bytes = fv_array_bytes(&probe);
     if (bytes == SIZE_MAX)
         return FV_TOO_LARGE;
-    if (!(o->owner = env_alloc(NULL, bytes)))
+    if (!(o->data = fv_run_alloc(s->setup, bytes ? bytes : 1)))
         return FV_NO_MEMORY;
-    o->data = o->owner;
+    o->owner = fv_run_setup_allocates(s->setup) ? NULL : o->data;
     return FV_OK;
 }
 
@@ -256,7 +223,7 @@ static int place_outputs(run_state *s, fv_log *log) {
         if (s->ours[i] && s->out_dims[at] == INT64_MAX)
             s->out_dims[at] = s->grow[i];
         status = p->in_place  ? share_output(s, i, log)
-                 : s->ours[i] ? make_output(&s->outputs[i], p, s->out_dims[at])
+                 : s->ours[i] ? make_output(s, &s->outputs[i], p, s->out_dims[at])
                               : use_output(&s->outputs[i], p, &s->out_dims[at], log);
         s->out[i] = s->outputs[i].data;
     }
@@ -286,31 +253,63 @@ static int64_t told_elements(const fv_port_info *p, const int64_t *dims) {
     return n;
 }
 
-static int run_once(run_state *s, const fv_env *env, fv_log *log) {
+/* Runs with the workspace of the caller. */
+static int run_in_given(run_state *s, size_t bytes, fv_log *log) {
     fv_artifact *a = s->artifact;
-    struct fv_workspace *w = NULL;
-    size_t bytes = 0;
-    int status = a->plan(a, s->dims, &bytes, s->out_dims);
-    if (!status)
-        status = place_outputs(s, log);
-    if (!status && !(w = take_workspace(a, bytes)))
-        status = FV_NO_MEMORY;
-    if (!status)
-        forget_dims(s);
-    if (!status)
-        status = a->run(a, s->dims, s->in, s->out, s->out_dims, w->memory, w->bytes, env);
-    if (w)
-        give_workspace(a, w);
+    const fv_run_options *o = &s->setup->o;
+    if (bytes > o->workspace_bytes) {
+        fv_log_add(log, "error: the workspace has %zu bytes, needs %zu", o->workspace_bytes, bytes);
+        return FV_TOO_SMALL;
+    }
+    return a->run(a, s->dims, s->in, s->out, s->out_dims, o->workspace, bytes, &s->setup->env);
+}
+
+/* Runs with a workspace from the allocator of the caller. */
+static int run_in_allocated(run_state *s, size_t bytes) {
+    fv_artifact *a = s->artifact;
+    void *memory = fv_run_alloc(s->setup, bytes ? bytes : 64);
+    if (!memory)
+        return FV_NO_MEMORY;
+    int status = a->run(a, s->dims, s->in, s->out, s->out_dims, memory, bytes, &s->setup->env);
+    fv_run_free(s->setup, memory);
     return status;
 }
 
+/* Runs with a workspace of the artifact. */
+static int run_in_kept(run_state *s, size_t bytes) {
+    fv_artifact *a = s->artifact;
+    struct fv_workspace *w = take_workspace(a, bytes);
+    if (!w)
+        return FV_NO_MEMORY;
+    int status =
+        a->run(a, s->dims, s->in, s->out, s->out_dims, w->memory, w->bytes, &s->setup->env);
+    give_workspace(a, w);
+    return status;
+}
+
+static int run_once(run_state *s, fv_log *log) {
+    size_t bytes = 0;
+    int status = s->artifact->plan(s->artifact, s->dims, &bytes, s->out_dims);
+    if (!status)
+        status = place_outputs(s, log);
+    if (status)
+        return status;
+    forget_dims(s);
+    return s->setup->o.workspace              ? run_in_given(s, bytes, log)
+           : fv_run_setup_allocates(s->setup) ? run_in_allocated(s, bytes)
+                                              : run_in_kept(s, bytes);
+}
+
 static void drop_outputs(run_state *s) {
-    for (int i = 0; i < s->artifact->model->noutputs; i++)
-        if (s->ours && s->ours[i]) {
-            fv_array_free(&s->outputs[i]);
-            s->outputs[i].data = NULL; /* also if it is the input's memory */
-            s->outputs[i].capacity = 0;
-        }
+    for (int i = 0; i < s->artifact->model->noutputs; i++) {
+        fv_array *o = &s->outputs[i];
+        if (!s->ours || !s->ours[i])
+            continue;
+        if (!s->artifact->model->outputs[i].in_place)
+            fv_run_free(s->setup, o->data);
+        o->data = o->owner = NULL;
+        o->capacity = 0;
+    }
 }
 
 /* After FV_TOO_SMALL: raises the sizes of outputs without a bound to those that the run has
@@ -344,23 +343,6 @@ static void tell_dims(run_state *s) {
     }
 }
 
-/* Copies the caller's options; NULL means the defaults. Their size must be one that this library
- * knows. */
-static int read_options(const fv_run_options *from, fv_run_options *o, fv_log *log) {
-    *o = (fv_run_options){.size = sizeof *o};
-    if (from && (from->size < sizeof from->size || from->size > sizeof *o)) {
-        fv_log_add(log, "error: the options have size %zu, expected sizeof(fv_run_options), %zu",
-                   from->size, sizeof *o);
-        return FV_BAD_ARGUMENT;
-    }
-    if (from)
-        memcpy(o, from, from->size);
-    if (o->threads >= 0)
-        return FV_OK;
-    fv_log_add(log, "error: the options request %d threads, may be 0 or more", (int)o->threads);
-    return FV_BAD_ARGUMENT;
-}
-
 /* ---- messages about refused runs ---- */
 
 /* Checks that every input with elements has an address that is aligned to them. */
@@ -386,11 +368,11 @@ static int check_inputs(const fv_model *m, const fv_array *inputs, fv_log *log) 
 
 /* Prints a relation that does not hold. A side that is a number is printed as it is; if a formula
  * is longer than half a line, only its reason is printed. */
-static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t left,
-                          int64_t right, fv_log *log) {
+static void tell_relation(const fv_model *m, const int64_t *dims, const fv_relation_info *r,
+                          int64_t left, int64_t right, fv_log *log) {
     enum { READABLE = 60 };
     char where[200];
-    fv_name_dims(s->artifact->model, s->dims, where, sizeof where);
+    fv_name_dims(m, dims, where, sizeof where);
     if (strlen(r->left) > READABLE || strlen(r->right) > READABLE)
         fv_log_add(log, "error: dims contradict each other%s: %s", where, r->why);
     else if (strspn(r->right, "0123456789") == strlen(r->right))
@@ -402,14 +384,13 @@ static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t
 }
 
 /* After FV_BAD_DIM: prints the relations of the table that do not hold. */
-static void tell_relations(const run_state *s, fv_log *log) {
-    const fv_model *m = s->artifact->model;
+static void tell_relations(const fv_model *m, const int64_t *dims, fv_log *log) {
     for (int i = 0; i < m->nrelations; i++) {
         const fv_relation_info *r = &m->relations[i];
         int64_t left, right;
-        if (fv_eval_dim_text(m, s->dims, r->left, &left) &&
-            fv_eval_dim_text(m, s->dims, r->right, &right) && left != right)
-            tell_relation(s, r, left, right, log);
+        if (fv_eval_dim_text(m, dims, r->left, &left) &&
+            fv_eval_dim_text(m, dims, r->right, &right) && left != right)
+            tell_relation(m, dims, r, left, right, log);
     }
 }
 
@@ -440,12 +421,12 @@ static void note_launch(void *user, int32_t launch, int32_t end) {
 static void tell_launch(run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     int32_t launch = -1;
-    fv_env env = {.size = sizeof env,
-                  .user = &launch,
-                  .alloc = env_alloc,
-                  .free = env_free,
-                  .trace = note_launch};
-    if (run_once(s, &env, NULL) != FV_BAD_INDEX || launch < 0 || launch >= m->nlaunches)
+    fv_run_setup again, *before = s->setup;
+    fv_run_setup_trace(&again, before, note_launch, &launch);
+    s->setup = &again;
+    int status = run_once(s, NULL);
+    s->setup = before;
+    if (status != FV_BAD_INDEX || launch < 0 || launch >= m->nlaunches)
         return;
     const fv_launch_info *info = &m->launches[launch];
     const char *nodes = *info->indexes ? info->indexes : info->nodes;
@@ -465,7 +446,7 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
     if (status == FV_TOO_SMALL)
         tell_capacities(s, log);
     if (status == FV_BAD_DIM)
-        tell_relations(s, log);
+        tell_relations(a->model, s->dims, log);
     if (status == FV_BAD_INDEX && !a->explain)
         tell_launch(s, log);
     if (a->explain && fv_log_count(log) == said) {
@@ -475,41 +456,42 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
     }
 }
 
-static int run_state_run(run_state *s, const fv_array *inputs, const fv_run_options *o,
-                         fv_log *log) {
+static int run_state_run(run_state *s, fv_log *log) {
     fv_artifact *a = s->artifact;
-    int status = fv_solve_dims(a->model, inputs, s->dims, log);
+    int status = fv_solve_dims(a->model, s->inputs, s->dims, log);
     if (!status)
-        status = check_inputs(a->model, inputs, log);
+        status = check_inputs(a->model, s->inputs, log);
     if (status)
         return status;
-    fv_pool *pool = pool_of(a, o->threads);
-    fv_env env = pool ? fv_pool_env(pool)
-                      : (fv_env){.size = sizeof env, .alloc = env_alloc, .free = env_free};
-    env.cancel = o->cancel;
-    status = run_once(s, &env, log);
+    status = run_once(s, log);
     while (status == FV_TOO_SMALL && grow_outputs(s))
-        status = run_once(s, &env, log);
+        status = run_once(s, log);
+    if (status && s->setup->misaligned) {
+        fv_log_add(log,
+                   "error: alloc of the env has returned an address that is no multiple of 64");
+        return FV_BAD_ARGUMENT;
+    }
     if (status && log)
-        tell(s, status, inputs, log);
+        tell(s, status, s->inputs, log);
     return status;
 }
 
 static int run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                const fv_run_options *options, fv_log *log) {
-    fv_run_options o;
+    fv_run_setup setup;
     run_state s;
-    int status = read_options(options, &o, log);
+    int status = fv_run_setup_begin(&setup, a, options, log);
     if (status)
         return status;
-    status = state_new(&s, a, inputs, outputs);
+    status = state_new(&s, a, &setup, inputs, outputs);
     if (!status)
-        status = run_state_run(&s, inputs, &o, log);
+        status = run_state_run(&s, log);
     if (status)
         drop_outputs(&s);
     else
         tell_dims(&s);
     state_free(&s);
+    fv_run_setup_end(&setup);
     return status;
 }
 
@@ -523,14 +505,65 @@ static const char *missing_argument(const fv_artifact *a, const fv_array *inputs
                                                 : NULL;
 }
 
+/* Reports a status about which nothing has been reported since the log had that many messages. */
+static int say_status(int status, size_t said, fv_log *log) {
+    if (status && fv_log_count(log) == said)
+        fv_log_add(log, "error: %s (%s)", fv_status_text(status), fv_status_name(status));
+    return status;
+}
+
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) {
     const char *missing = missing_argument(a, inputs, outputs);
     if (missing)
         return fv_log_missing(log, missing);
     size_t said = fv_log_count(log);
-    int status = run(a, inputs, outputs, o, log);
-    if (status && fv_log_count(log) == said)
-        fv_log_add(log, "error: %s (%s)", fv_status_text(status), fv_status_name(status));
+    return say_status(run(a, inputs, outputs, o, log), said, log);
+}
+
+/* ---- planning ---- */
+
+/* A dim of an output; -1: it depends on data, and the output has no bound. */
+static int64_t planned(const fv_model *m, const int64_t *dims, int64_t capacity, int64_t bound,
+                       const char *text) {
+    int64_t value;
+    return capacity == INT64_MAX && !fv_eval_dim_text(m, dims, text, &value) ? -1 : bound;
+}
+
+static void put_plan(const fv_model *m, const int64_t *dims, const int64_t *out_dims,
+                     fv_array *outputs) {
+    for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
+        const fv_port_info *p = &m->outputs[i];
+        outputs[i] = (fv_array){.type = p->type, .rank = p->rank};
+        for (int k = 0; k < p->rank; k++)
+            outputs[i].dims[k] = planned(m, dims, out_dims[at], out_dims[at + 1 + k], p->dims[k]);
+    }
+}
+
+static int plan(fv_artifact *a, const fv_array *inputs, int64_t *dims, int64_t *out_dims,
+                size_t *bytes, fv_log *log) {
+    int status = fv_solve_dims(a->model, inputs, dims, log);
+    if (status)
+        return status;
+    status = a->plan(a, dims, bytes, out_dims);
+    if (status == FV_BAD_DIM)
+        tell_relations(a->model, dims, log);
     return status;
+}
+
+int fv_artifact_plan(fv_artifact *a, const fv_array *inputs, fv_array *outputs, size_t *workspace,
+                     fv_log *log) {
+    if (!a || (!inputs && a->model->ninputs > 0))
+        return fv_log_missing(log, a ? "inputs" : "artifact");
+    size_t said = fv_log_count(log), bytes;
+    int64_t *dims = calloc((size_t)a->model->nsymbols + 1, sizeof *dims);
+    int64_t *out_dims = calloc((size_t)out_dims_size(a->model) + 1, sizeof *out_dims);
+    int status = dims && out_dims ? plan(a, inputs, dims, out_dims, &bytes, log) : FV_NO_MEMORY;
+    if (!status && workspace)
+        *workspace = bytes;
+    if (!status && outputs)
+        put_plan(a->model, dims, out_dims, outputs);
+    free(dims);
+    free(out_dims);
+    return say_status(status, said, log);
 }

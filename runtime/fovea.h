@@ -2,9 +2,9 @@
  *
  * Two libraries share this header. libfovea-run loads and runs compiled models and needs nothing
  * but libc; libfovea adds the compiler (fv_compile and kin) and generators of ids (fv_generator).
- * There is no global state, nothing aborts, and a model may be run by any number of threads at the
- * same time. (One exception: while native code is made, LLVM ends the process where it gets no
- * memory. All other allocations that fail are FV_NO_MEMORY.)
+ * Nothing aborts, and a model may be run by any number of threads at the same time. There is no
+ * global state except the threads that runs share. (While native code is made, LLVM ends the
+ * process where it gets no memory. All other allocations that fail are FV_NO_MEMORY.)
  *
  *   fv_artifact *a;
  *   fv_log *log = fv_log_new();
@@ -142,16 +142,59 @@ int fv_model_find_symbol(const fv_model *m, const char *name) FV_ANSWER;
 int fv_model_dim(const fv_model *m, const char *text, const int64_t *symbols,
                  int64_t *out) FV_ANSWER;
 
+/* Threads that runs use. Without a pool, runs that request the same number of threads share the
+ * threads that the library starts: runs of all artifacts, one after the other, use the same ones;
+ * runs at the same time use others as well, up to the number of threads that this process may use.
+ * They end when the last artifact that has used them is freed.
+ *
+ * A pool is for programs that decide which runs share threads. Any number of artifacts and
+ * generators may use it, and any number of threads may run models with it at the same time: one
+ * parallel region is executed at a time, and a thread that waits for it helps with its tasks. */
+typedef struct fv_pool fv_pool;
+/* threads: how many take part in a run, the calling thread included, at most 1024; 0: as many as
+ * this process may use, by its affinity and its cgroup. If the system refuses to start as many, the
+ * pool has fewer. NULL: no memory, or `threads` is negative. */
+fv_pool *fv_pool_new(int threads);
+/* How many threads take part; p NULL: how many this process may use. */
+int fv_pool_size(const fv_pool *p) FV_ANSWER;
+/* For generated C and fv_model.run: parallel_for of the pool (NULL for p NULL and for a pool of one
+ * thread), and memory from malloc. */
+fv_env fv_pool_env(fv_pool *p);
+void fv_pool_free(fv_pool *p); /* NULL is allowed; no run may be using it */
+
 /* How to run; a member that is zero means the default. */
 typedef struct fv_run_options {
     size_t size; /* sizeof(fv_run_options) */
     int threads; /* 0: as many as this process may use; 1: the calling thread only */
     const volatile int32_t *cancel;
+    fv_pool *pool; /* the threads of the run; then `threads` must be 0 */
+    /* What generated C gets from its caller, here too; members that are NULL mean the default.
+     * parallel_for: runs the tasks instead of a pool; then `threads` must be 0. alloc and free,
+     * both or neither: the memory of everything whose size depends on the model, which are
+     * intermediate values, the workspace, copies of inputs, and outputs without data. Such an
+     * output has no owner: the caller frees its data, fv_array_free does not. Weights are
+     * ignored. */
+    const fv_env *env;
+    /* memory that the run may overwrite, aligned to 64; fv_artifact_plan computes how many bytes a
+     * run needs. Runs at the same time need one each. NULL: the run allocates it */
+    void *workspace;
+    size_t workspace_bytes;
 } fv_run_options;
 
+/* Computes what a run with inputs of these dims needs, and allocates nothing that stays.
+ *  inputs     model->ninputs arrays as for a run, whose data is not read and may be NULL
+ *  outputs    model->noutputs arrays, which get type, rank and dims, and no data: an output with
+ *             these dims fits a buffer of fv_array_bytes. A dim that depends on data gets an upper
+ *             bound, or -1 if there is none; then the bytes are SIZE_MAX. NULL: not wanted
+ *  workspace  bytes of workspace; NULL: not wanted
+ *  Returns FV_OK; FV_BAD_ARGUMENT, FV_BAD_DIM, FV_NO_MEMORY as for a run, FV_TOO_LARGE. Outputs and
+ *  workspace are untouched after a failure. Any thread. */
+int fv_artifact_plan(fv_artifact *a, const fv_array *inputs, fv_array *outputs, size_t *workspace,
+                     fv_log *log) FV_ANSWER;
+
 /* Runs a model once. Finds the values of symbolic dims from the shapes of the inputs, and allocates
- * workspace and outputs; the workspace is kept for the next run until the artifact is freed. Any
- * number of threads may run one artifact at the same time.
+ * workspace and outputs; a workspace from malloc is kept for the next run until the artifact is
+ * freed. Any number of threads may run one artifact at the same time.
  *  inputs   model->ninputs arrays, in order; types and ranks must be the model's
  *  outputs  model->noutputs arrays, zeroed by the caller, or with data and dims of a buffer to use;
  *           those without data are allocated, and freed by fv_array_free. One that is in_place has
@@ -159,10 +202,10 @@ typedef struct fv_run_options {
  *           has dims and capacity, and can be the input of the next run
  *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type or rank does not
  *  fit, its capacity is along another axis, a list is NULL though the model has members of it, or
- *  options have another size; FV_BAD_DIM: dims are out of bounds or contradict each other;
- *  FV_TOO_SMALL: a buffer of the caller is too small for the output, or a state's capacity for the
- *  new elements. After a failure nothing is left allocated, and the log names the input, dim or
- *  node. */
+ *  options have another size or contradict each other; FV_BAD_DIM: dims are out of bounds or
+ *  contradict each other; FV_TOO_SMALL: a buffer or the workspace of the caller is too small, or a
+ *  state's capacity for the new elements. After a failure nothing is left allocated, and the log
+ *  names the input, dim or node. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) FV_ANSWER;
 
@@ -264,6 +307,7 @@ typedef struct fv_generate_options {
     const fv_array *given;
     int threads; /* as in fv_run_options */
     const volatile int32_t *cancel;
+    fv_pool *pool; /* as in fv_run_options; must live until the last call of fv_generator_next */
 } fv_generate_options;
 
 /* What a generator has done so far. */

@@ -25,9 +25,9 @@ struct fv_artifact {
     void *ctx;
     void (*release)(void *owner); /* frees owner, after destroy; may be NULL */
     void *owner;
-    struct fv_pool_list *pools; /* one pool for each number of threads that a run has requested */
+    int shares_pools;                /* whether a run has used a shared pool: pool.h */
     struct fv_workspace *workspaces; /* workspaces that no run is using */
-    void *lock;                      /* guards pools, workspaces and explain */
+    void *lock;                      /* guards workspaces and explain */
 };
 
 /* An artifact whose plan and run are those of the table. NULL: no memory. */

@@ -7,9 +7,10 @@
  * Supercomputing 1992.)
  *
  * The caller takes part. A region is open while tasks may be left; threads that come late find it
- * closed, and nothing waits for them. Between regions a thread polls for the next one for a
- * fraction of a millisecond, then parks. (Generated C contains a copy of this file with names of
- * its own.) */
+ * closed, and nothing waits for them. One region runs at a time; callers that wait for it take part
+ * too, so that all callers make progress and none occupies a CPU by waiting. Between regions a
+ * thread polls for the next one for a fraction of a millisecond, then parks. (Generated C contains
+ * a copy of this file with names of its own.) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -62,6 +63,7 @@ struct fv_pool {
     pthread_cond_t work, done;
     /* cpus: the number of CPUs that these threads may run on */
     int threads, cpus, stop, parked, waiting;
+    pid_t process;   /* that has started the threads; a process forked from it has none of them */
     int64_t spin_us; /* how long a waiting thread polls */
     pthread_t *ids;
     share *shares; /* the first one is the caller's */
@@ -294,6 +296,26 @@ static void wake(fv_pool *p) {
             pthread_cond_signal(&p->work);
 }
 
+/* Locks the pool for a region. While the regions of other callers are running, takes part in them,
+ * from the share on that the pool's threads come to last. */
+static void begin_region(fv_pool *p) {
+    uint64_t seen = UINT64_MAX;
+    int64_t end = 0;
+    while (pthread_mutex_trylock(&p->region)) {
+        if (state_of(p) / NUMBER != seen)
+            seen = enter(p, &p->shares[p->threads - 1]);
+        for (int i = 0; i < 32 && state_of(p) / NUMBER == seen; i++)
+            relax();
+        int64_t now = nanoseconds();
+        if (!end)
+            end = now + p->spin_us * 1000;
+        else if (now > end) {
+            pthread_mutex_lock(&p->region);
+            return;
+        }
+    }
+}
+
 static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {
     fv_pool *p = user;
     if (n <= 1 || p->threads == 1) {
@@ -301,7 +323,7 @@ static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *a
             task(arg, i);
         return;
     }
-    pthread_mutex_lock(&p->region);
+    begin_region(p);
     p->tasks.task = task;
     p->tasks.arg = arg;
     p->tasks.n = n;
@@ -328,10 +350,10 @@ static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *a
 /* ---- the pool ---- */
 
 fv_pool *fv_pool_new(int threads) {
-    fv_pool *p = calloc(1, sizeof *p);
+    fv_pool *p = threads < 0 ? NULL : calloc(1, sizeof *p);
     if (!p)
         return NULL;
-    if (threads <= 0)
+    if (threads == 0)
         threads = usable_threads();
     if (threads > 1024)
         threads = 1024;
@@ -349,6 +371,7 @@ fv_pool *fv_pool_new(int threads) {
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
+    p->process = getpid();
     p->cpus = usable_cpus();
     p->spin_us = threads > p->cpus ? FV_POOL_SHARED_SPIN_US : FV_POOL_SPIN_US;
     p->threads = 1;
@@ -358,26 +381,32 @@ fv_pool *fv_pool_new(int threads) {
     return p;
 }
 
-void fv_pool_free(fv_pool *p) {
-    if (!p)
-        return;
+static void end_threads(fv_pool *p) {
     pthread_mutex_lock(&p->lock);
     p->stop = 1;
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (int i = 1; i < p->threads; i++)
         pthread_join(p->ids[i], NULL);
-    pthread_cond_destroy(&p->work);
-    pthread_cond_destroy(&p->done);
-    pthread_mutex_destroy(&p->lock);
-    pthread_mutex_destroy(&p->region);
+}
+
+void fv_pool_free(fv_pool *p) {
+    if (!p)
+        return;
+    if (p->process == getpid()) {
+        end_threads(p);
+        pthread_cond_destroy(&p->work);
+        pthread_cond_destroy(&p->done);
+        pthread_mutex_destroy(&p->lock);
+        pthread_mutex_destroy(&p->region);
+    }
     free(p->shares);
     free(p->ids);
     free(p);
 }
 
 int fv_pool_size(const fv_pool *p) {
-    return p->threads;
+    return p ? p->threads : usable_threads();
 }
 
 static void *allocate(void *user, size_t bytes) {
@@ -395,7 +424,7 @@ fv_env fv_pool_env(fv_pool *p) {
     fv_env env = {0};
     env.size = sizeof env;
     env.user = p;
-    env.parallel_for = parallel_for;
+    env.parallel_for = p && p->threads > 1 ? parallel_for : NULL;
     env.alloc = allocate;
     env.free = release;
     return env;

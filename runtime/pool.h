@@ -1,21 +1,28 @@
-/* pool.h - a pool of threads for parallel regions.
+/* pool.h - a pool of threads for parallel regions: fv_pool of fovea.h.
  *
  * Between regions a thread polls for the next one for up to FV_POOL_SPIN_US microseconds, then
- * parks. One region runs at a time: a second caller waits for the first. */
+ * parks. One region runs at a time: a second caller helps with it, then runs its own.
+ *
+ * Runs without a pool of the caller share pools, too: those of shared_pool.c. */
 #ifndef FV_RUNTIME_POOL_H
 #define FV_RUNTIME_POOL_H
 
-#include "fovea_model.h"
+#include "fovea.h"
 
-typedef struct fv_pool fv_pool;
+/* A pool that runs share. */
+typedef struct fv_shared_pool {
+    struct fv_shared_pool *next;
+    fv_pool *pool;
+    int threads; /* the number of threads that its runs have requested; 0: all */
+    int runs;    /* that are using it */
+} fv_shared_pool;
 
-/* threads: the number of threads that take part, the caller included; 0: as many as the affinity
- * and the cgroup of this process allow. NULL: no memory. */
-fv_pool *fv_pool_new(int threads);
-/* No region may be running. NULL is allowed. */
-void fv_pool_free(fv_pool *p);
-int fv_pool_size(const fv_pool *p);
-/* An fv_env for runs: parallel_for of the pool, and memory from malloc. */
-fv_env fv_pool_env(fv_pool *p);
+/* The pool of a run that requests this number of threads; one of no other run if that is possible
+ * within the number of threads that the process may use. NULL: no memory.
+ *  joined  of the artifact that is run, false at first; guarded by the function */
+fv_shared_pool *fv_shared_pool_take(int threads, int *joined);
+void fv_shared_pool_give(fv_shared_pool *p); /* at the end of the run; NULL is allowed */
+/* Called when an artifact that has joined is freed. The last one frees all shared pools. */
+void fv_shared_pool_leave(void);
 
 #endif

@@ -116,6 +116,78 @@ Test(api, backends) {
         compiles((fv_compile_options){.backend = FV_BACKEND_JIT, .level = '3'});
 }
 
+/* ---- memory and threads of the caller ---- */
+
+static void one_by_one(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {
+    (void)user;
+    while (n-- > 0)
+        task(arg, n);
+}
+
+static void *take(void *user, size_t bytes) {
+    ++*(int *)user;
+    return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
+static void give(void *user, void *p) {
+    --*(int *)user;
+    free(p);
+}
+
+/* The same bits with threads of the library, of a pool and of the caller, in given memory. */
+static void runs_in_given(fv_backend_kind backend) {
+    enum { N = 500 };
+    static float x[N * N], y[4][N * N];
+    fv_compile_options c = {.size = sizeof c, .backend = backend};
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    put(in_folder("soft.fvir"), "fovea-ir 1\nsymbol n 0..1000\n"
+                                "func @main(%x: f32[n, n]) -> (%y) {\n"
+                                "  %t = Transpose(%x) {perm = [1, 0]}\n"
+                                "  %s = Softmax(%t) {axis = 0}\n  %p = MatMul(%s, %x)\n"
+                                "  %y = Softmax(%p) {axis = 1}\n  return %y\n}\n");
+    cr_assert_eq(fv_compile(place, &c, log, &a), FV_OK, "%s", fv_log_text(log));
+    int n = backend == FV_BACKEND_INTERP ? 20 : N, blocks = 0;
+    for (int i = 0; i < n * n; i++)
+        x[i] = (float)(i % 97) / 16;
+    fv_array in = {.type = 1, .rank = 2, .dims = {n, n}, .data = x}, out = {0};
+    size_t bytes;
+    cr_assert_eq(fv_artifact_plan(a, &in, &out, &bytes, log), FV_OK);
+    cr_expect(out.type == 1 && out.rank == 2 && out.dims[0] == n && out.dims[1] == n);
+    void *workspace = aligned_alloc(64, bytes / 64 * 64 + 64);
+    fv_pool *pool = fv_pool_new(3);
+    const fv_env parallel = {.size = sizeof parallel, .parallel_for = one_by_one},
+                 memory = {.size = sizeof memory, .user = &blocks, .alloc = take, .free = give};
+    const fv_run_options all[] = {
+        {.threads = 1}, {.pool = pool}, {.env = &parallel}, {.pool = pool, .env = &memory}};
+    for (int i = 0; i < 4; i++) {
+        fv_run_options o = all[i];
+        o.size = sizeof o;
+        o.workspace = i < 3 ? workspace : NULL;
+        o.workspace_bytes = i < 3 ? bytes : 0;
+        out.data = y[i];
+        cr_assert_eq(fv_artifact_run(a, &in, &out, &o, log), FV_OK, "%s", fv_log_text(log));
+        cr_expect_arr_eq(y[i], y[0], (size_t)(n * n) * sizeof(float), "options %d", i);
+        cr_expect_eq(blocks, 0);
+        if (bytes && o.workspace) {
+            o.workspace_bytes = bytes - 1;
+            cr_expect_eq(fv_artifact_run(a, &in, &out, &o, log), FV_TOO_SMALL);
+            fv_log_clear(log);
+        }
+    }
+    fv_pool_free(pool);
+    free(workspace);
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+
+Test(api, memory_and_threads_of_the_caller) {
+    runs_in_given(FV_BACKEND_INTERP);
+    runs_in_given(FV_BACKEND_C);
+    if (FV_HAVE_JIT)
+        runs_in_given(FV_BACKEND_JIT);
+}
+
 /* Every backend's table says which output is the state of which input. */
 static void declares(fv_backend_kind backend, const char *const *states) {
     fv_artifact *a;

@@ -207,7 +207,7 @@ Test(generator, wrong_arguments) {
         o.member;                                                                                  \
         says(fv_generator_new(a, 1, &one, &o, messages, &g), FV_BAD_ARGUMENT, text);               \
     } while (0)
-    WITH(size = 8, "not those of this library");
+    WITH(size = 7, "not those of this library");
     WITH(tokens = 0, "not at least 1");
     WITH(tokens = 8, "at most 7 positions; a prompt of 1 ids and 8 more need 8");
     WITH(tokens = INT64_MAX, "positions");

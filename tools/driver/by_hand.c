@@ -111,7 +111,6 @@ static bool run(trial *t, party *p, fv_tensor **outputs) {
         p->outputs[i] = (void *)outputs[i]->data;
         p->out_dims[at] = (int64_t)outputs[i]->count;
     }
-    env.parallel_for = NULL;
     p->status = p->artifact->plan(p->artifact, t->dims, &bytes, NULL);
     void *workspace = p->status ? NULL : env.alloc(env.user, bytes);
     if (!p->status)

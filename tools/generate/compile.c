@@ -63,11 +63,12 @@ int fv_compile_decoder(const char *path, const fv_compile_options *o, fv_log *lo
         *out = NULL;
     if (!path || !out)
         return fv_log_missing(log, path ? "out" : "path");
-    if (o && o->size != sizeof *o) {
+    if (o && (o->size < sizeof o->size || o->size > sizeof *o)) {
         fv_log_add(log, "error: options are not those of this library");
         return FV_BAD_ARGUMENT;
     }
-    j.o = o ? *o : j.o;
+    if (o)
+        memcpy(&j.o, o, o->size);
     fv_session *s = fv_session_new();
     if (!s)
         return FV_NO_MEMORY;

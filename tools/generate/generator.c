@@ -1,6 +1,7 @@
 /* generator.c - the generators of fovea.h: checks of the arguments, and the loop over ids. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "ir/base/clock.h"
 #include "tools/generate/generator.h"
@@ -237,8 +238,10 @@ int fv_generator_new(fv_artifact *a, int nprompts, const fv_prompt *prompts,
         *out = NULL;
     if (!a || !prompts || !o || !out)
         return fv_log_missing(log, !a ? "a" : !prompts ? "prompts" : !o ? "o" : "out");
-    if (o->size != sizeof *o)
+    fv_generate_options all = {.size = sizeof all};
+    if (o->size < sizeof o->size || o->size > sizeof all)
         return bad(log, "options are not those of this library");
+    memcpy(&all, o, o->size);
     fv_session *s = fv_session_new();
     if (!s)
         return FV_NO_MEMORY;
@@ -253,7 +256,7 @@ int fv_generator_new(fv_artifact *a, int nprompts, const fv_prompt *prompts,
     made->session = s;
     made->arena = arena;
     made->artifact = a;
-    int status = begin(made, nprompts, prompts, o, log);
+    int status = begin(made, nprompts, prompts, &all, log);
     fv_door_close(s, &door);
     if (status)
         fv_session_free(s);

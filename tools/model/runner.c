@@ -71,8 +71,6 @@ bool fv_runner_open(fv_context *c, fv_subject *m, int threads, fv_runner *r) {
         fv_out_of_memory(c->session);
     r->threads = r->pool ? fv_pool_size(r->pool) : 1;
     r->env = fv_pool_env(r->pool);
-    if (!r->pool || r->threads == 1)
-        r->env.parallel_for = NULL;
     r->env.cancel = c->cancel;
     return first_run(c, r) && make_buffers(c, r);
 }
