@@ -51,5 +51,6 @@ const fv_target *fv_target_random(fv_arena *a, const fv_target *of, uint64_t see
     t->caches.l1_bytes = (int)between(&r, 4 << 10, 128 << 10);
     t->caches.l2_bytes = (int)between(&r, 16 << 10, 4096 << 10);
     t->caches.l3_bytes = (int)between(&r, 64 << 10, 65536 << 10);
+    t->caches.l1_ways = (int)between(&r, 1, 64);
     return t;
 }

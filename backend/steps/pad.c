@@ -19,6 +19,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/steps/larger.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
@@ -139,7 +140,8 @@ static void look_at_load(padder *p, const fv_definition *d, const fv_expr *x) {
             widen(p, m, x, i);
 }
 
-static void look_at(padder *p, fv_storage *reader) {
+static void look_at(void *user, fv_storage *reader) {
+    padder *p = user;
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(p->l->exprs, reader->def->body); (x = fv_x_next(&v));)
         if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
@@ -147,35 +149,6 @@ static void look_at(padder *p, fv_storage *reader) {
 }
 
 /* ---- images ---- */
-
-/* Is v read through its definition only, in the list of ops where it is made? */
-static bool is_private(fv_lowerer *l, const fv_value *v) {
-    for (int i = 0; i < v->nuses; i++) {
-        const fv_op *use = v->uses[i].op;
-        if (fv_reads_memory(use))
-            return false;
-        for (int k = 0; k < use->nout; k++)
-            if (use->out[k] && fv_storage_of(l, use->out[k])->fate == FV_FATE_VIEW)
-                return false;
-    }
-    return true;
-}
-
-/* May its kernel store to a part of other memory? Not if it may keep values in the row of its
- * result (keep.c), which it does for sums of a row, that is, sums that several elements of the row
- * share. */
-static bool can_be_placed(const fv_storage *s) {
-    fv_expr *sums[FV_MAX_RANK];
-    const fv_definition *d = s->def;
-    if (d->form.kind == FV_FORM_MAP || d->form.kind == FV_FORM_TRANSPOSE ||
-        d->form.kind == FV_FORM_CONTRACT)
-        return true;
-    int n = fv_x_reductions(d->body, sums, FV_MAX_RANK);
-    bool own = d->form.kind == FV_FORM_ROW && n < FV_MAX_RANK;
-    for (int i = 0; i < n && own; i++)
-        own = fv_x_uses(sums[i], d->index[d->rank - 1]);
-    return own;
-}
 
 static double product(int n, const fv_dim *const *extent) {
     double all = 1;
@@ -208,9 +181,9 @@ static bool pays(fv_lowerer *l, const image *m) {
         return fv_declines(l, s->value, FV_WHY_pad_dims);
     if (m->before[last] || m->after[last])
         return fv_declines(l, s->value, FV_WHY_pad_last);
-    if (!is_private(l, s->value) || fv_is_group(s->value->def))
+    if (!fv_is_private(l, s->value) || fv_is_group(s->value->def))
         return fv_declines(l, s->value, FV_WHY_pad_memory);
-    if (!can_be_placed(s))
+    if (!fv_can_be_placed(s))
         return fv_declines(l, s->value, FV_WHY_pad_keeps);
     extents(l, m, inner, whole);
     double in = product(last + 1, inner), border = product(last + 1, whole) - in;
@@ -220,38 +193,6 @@ static bool pays(fv_lowerer *l, const image *m) {
 }
 
 /* ---- the value with its border ---- */
-
-/* Adds an op `define` after that of s and those added before. Its result has the axes of s in
- * memory, with these extents. */
-static fv_op *add_value(fv_lowerer *l, const image *m, const char *name, int nin, fv_value **in,
-                        const fv_dim *const *extent) {
-    const fv_storage *s = m->s;
-    int rank = s->def->rank;
-    const fv_dim *dims[FV_MAX_RANK];
-    const fv_origin *origin = fv_storage_origin(l, s->value);
-    fv_op *op = fv_op_new(m->next_op->block, m->next_op, &fv_define_def, nin, in, 1, &name, origin);
-    fv_op_set_string(op, "op", nin ? "Padded" : "Border");
-    for (int i = 0; i < rank; i++)
-        dims[fv_memory_axis(rank, s->inner, i)] = extent[i];
-    op->out[0]->type = fv_tensor_type(l->module->arena, s->value->type->elem, rank, dims);
-    *fv_ptrmap_at(&l->known.origins, op->out[0]) = (void *)(uintptr_t)origin;
-    fv_storage_of(l, op->out[0])->inner = s->inner;
-    return op;
-}
-
-/* Stores s at its own indices plus `at` in the padded value. */
-static void place(fv_lowerer *l, fv_storage *s, fv_storage *whole, fv_buf *padded,
-                  const int64_t *at) {
-    fv_expr *index[FV_MAX_RANK];
-    for (int i = 0; i < s->def->rank; i++)
-        index[i] = fv_x_bin(l->exprs, FV_X_ADD, fv_x_var(l->exprs, s->def->index[i]),
-                            fv_x_int(l->exprs, at[i]));
-    s->def->place = fv_x_load(l->exprs, padded, index);
-    if (s->def->form.kind != FV_FORM_CONTRACT)
-        fv_update_form(l, s->def); /* fewer of its axes may be merged */
-    s->fate = FV_FATE_PART;
-    s->of = whole;
-}
 
 /* The value of the border along that axis, before or after the image. */
 static fv_storage *add_border(fv_lowerer *l, const image *m, const fv_dim *const *inner,
@@ -263,7 +204,7 @@ static fv_storage *add_border(fv_lowerer *l, const image *m, const fv_dim *const
     extent[axis] = fv_dim_const(l->module->dims, (after ? m->after : m->before)[axis]);
     const char *name =
         fv_printf(l->exprs, "%s.border%d", m->s->value->name, 2 * axis + (after ? 1 : 0));
-    fv_op *op = add_value(l, m, name, 0, NULL, extent);
+    fv_op *op = fv_add_like(l, m->s, m->next_op, name, "Border", 0, NULL, extent);
     fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     *d = (fv_definition){.value = op->out[0], .rank = of->rank};
     d->index = FV_NEW(l->exprs, fv_var *, of->rank + 1);
@@ -274,15 +215,6 @@ static fv_storage *add_border(fv_lowerer *l, const image *m, const fv_dim *const
     s->def = d;
     fv_takes(l, s->value, FV_WHY_pad_border, fv_v(m->s->value));
     return s;
-}
-
-/* The buffer of that value with its axes in the order of memory. */
-static fv_buf *buffer_of(fv_lowerer *l, const fv_storage *s) {
-    fv_buf *b = fv_value_buf(l->exprs, s->value);
-    fv_expr *extent[FV_MAX_RANK];
-    for (int i = 0; i < b->rank; i++)
-        extent[i] = b->extent[fv_memory_axis(b->rank, s->inner, i)];
-    return s->inner < 0 ? b : fv_buf_seen(l->exprs, b, b->rank, extent);
 }
 
 static void pad(fv_lowerer *l, image *m) {
@@ -305,11 +237,12 @@ static void pad(fv_lowerer *l, image *m) {
             n++;
         }
     const char *name = fv_printf(l->exprs, "%s.padded", m->s->value->name);
-    fv_storage *all = fv_storage_of(l, add_value(l, m, name, n, values, whole)->out[0]);
+    fv_op *op = fv_add_like(l, m->s, m->next_op, name, "Padded", n, values, whole);
+    fv_storage *all = fv_storage_of(l, op->out[0]);
     all->fate = FV_FATE_ASSEMBLED;
-    m->padded = buffer_of(l, all);
+    m->padded = fv_buf_in_memory(l, all);
     for (int i = 0; i < n; i++)
-        place(l, part[i], all, m->padded, at[i]);
+        fv_store_within(l, part[i], all, m->padded, at[i]);
     fv_takes(l, m->s->value, FV_WHY_pads, fv_v(all->value));
     fv_takes(l, all->value, FV_WHY_pad_parts, fv_v(m->s->value), fv_n(n - 1));
 }
@@ -328,7 +261,8 @@ static fv_expr *load_padded(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     return fv_x_load(w->arena, m->padded, index);
 }
 
-static void read_padded(padder *p, fv_storage *reader) {
+static void read_padded(void *user, fv_storage *reader) {
+    padder *p = user;
     fv_x_rewriter w = {.arena = p->l->exprs, .after = load_padded, .user = p};
     fv_definition *d = FV_NEW(p->l->exprs, fv_definition, 1);
     *d = *reader->def;
@@ -336,25 +270,16 @@ static void read_padded(padder *p, fv_storage *reader) {
     reader->def = d;
 }
 
-static void each_kernel(padder *p, void (*with)(padder *p, fv_storage *s)) {
-    for (const fv_op *op = p->l->func->body->first; op; op = op->next)
-        for (int i = 0; i < op->nout; i++) {
-            fv_storage *s = op->out[i] ? fv_storage_of(p->l, op->out[i]) : NULL;
-            if (s && fv_storage_has_kernel(s))
-                with(p, s);
-        }
-}
-
 bool fv_step_pad(fv_lowerer *l) {
     padder p = {.l = l, .images = fv_ptrmap_in(l->exprs)};
     bool any = false;
-    each_kernel(&p, look_at);
+    fv_each_kernel(l, look_at, &p);
     for (image *m = p.first; m; m = m->next)
         if (pays(l, m)) {
             pad(l, m);
             any = true;
         }
     if (any)
-        each_kernel(&p, read_padded);
+        fv_each_kernel(l, read_padded, &p);
     return true;
 }

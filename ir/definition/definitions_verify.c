@@ -115,7 +115,8 @@ static bool check_view(fv_verifier *v) {
 }
 
 /* Checks an assembled value: its parts are disjoint blocks with as many elements as the whole, so
- * they cover it. A value without parts is stored within another value and has no readers. */
+ * they cover it, unless it is one part whose rows have space between them. A value without parts is
+ * stored within another value and has no readers. */
 static bool check_assembled(fv_verifier *v) {
     const fv_value *x = v->at->value;
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
@@ -128,7 +129,8 @@ static bool check_assembled(fv_verifier *v) {
             !fv_ptrmap_get(&v->made, v->d->all[i].value))
             return fv_dv_illegal(v, "it is assembled above its part %%%s",
                                  v->d->all[i].value->name);
-    return !parts || fv_dv_are_as_many(v, parts, fv_dv_elements(v, x->type)) ||
+    return !parts || fv_dv_rows_apart(v, x) ||
+           fv_dv_are_as_many(v, parts, fv_dv_elements(v, x->type)) ||
            fv_dv_illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts),
                          fv_dim_str(v->a, fv_dv_elements(v, x->type)));
 }

@@ -1,6 +1,7 @@
 /* definitions_verify_over.c - verifies results that are stored in the memory of an input. */
 #include "ir/definition/definitions_verify_over.h"
 
+#include "ir/definition/definitions_verify_places.h"
 #include "ir/dim/text.h"
 #include "ir/graph/state.h"
 
@@ -47,8 +48,9 @@ const fv_dim *fv_dv_readable(const fv_verifier *v, const fv_value *from, int axi
     int i = from->kind == FV_VALUE_PARAM && !fv_op_is(v->at->value->def, FV_OP_fv_Extend)
                 ? fv_dv_result_over(v, from)
                 : -1;
+    const fv_defined *apart = i < 0 ? fv_dv_rows_apart(v, from) : NULL;
     if (i < 0)
-        return from->type->dims[axis];
+        return (apart ? apart->value->type : from->type)->dims[axis];
     const fv_type *t =
         fv_dv_assembled_over(v, from) ? v->d->out[i] : valid_type(v->d->in, from->index);
     return t ? t->dims[axis] : from->type->dims[axis];

@@ -61,6 +61,25 @@ bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *e
     return true;
 }
 
+const fv_defined *fv_dv_rows_apart(const fv_verifier *v, const fv_value *x) {
+    const fv_defined *whole = fv_ptrmap_get(&v->defined, x);
+    const fv_op *op = x->def;
+    const fv_defined *part = op && op->def == &fv_define_def && op->nin == 1 && op->nout == 1
+                                 ? fv_ptrmap_get(&v->defined, op->in[0])
+                                 : NULL;
+    if (!whole || whole->fate != FV_FATE_ASSEMBLED || whole->of || !part ||
+        part->fate != FV_FATE_PART || part->of != x || !part->def->place)
+        return NULL;
+    const fv_type *all = x->type, *own = part->value->type;
+    int last = fv_memory_axis(all->rank, whole->last, all->rank - 1);
+    bool same = all->rank == own->rank && all->rank > 0;
+    for (int i = 0; i < all->rank && same; i++)
+        same = i == last ? all->dims[i]->lo >= own->dims[i]->hi : all->dims[i] == own->dims[i];
+    fv_box box = box_of(v, part);
+    const fv_dim *from = box.n ? box.from[box.n - 1] : NULL;
+    return same && from && fv_dim_is_const(from) && from->value == 0 ? part : NULL;
+}
+
 /* ---- one part ---- */
 
 /* Are the elements of two parts disjoint? */

@@ -14,4 +14,9 @@ bool fv_dv_block(fv_verifier *v, int last, bool over) FV_MUST_USE;
 /* Checks the rows of a result of `end`, an endloop. */
 bool fv_dv_rows(fv_verifier *v, const fv_op *end) FV_MUST_USE;
 
+/* The only part of an assembled value x whose rows have space between them: it begins at the first
+ * indices of x, and is all of x except for its last elements along the axis that is innermost in
+ * memory. They are neither written nor read. NULL: x is not such a value. */
+const fv_defined *fv_dv_rows_apart(const fv_verifier *v, const fv_value *x);
+
 #endif

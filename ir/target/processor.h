@@ -14,6 +14,7 @@ typedef enum {
 /* Sizes of the caches in bytes. */
 typedef struct fv_caches {
     int l1_bytes, l2_bytes, l3_bytes;
+    int l1_ways; /* lines that a set of the first-level cache holds; 0: there are no sets */
 } fv_caches;
 
 /* Properties of prefetches of panels. */
@@ -29,7 +30,7 @@ typedef struct fv_processor {
     const char *name;
     /* the first word of the target triples that the processor fits; "": all targets */
     const char *architecture;
-    fv_caches caches; /* sizes of its caches; 0: those of the target */
+    fv_caches caches; /* its caches; 0: those of the target */
     /* number of independent partial sums that keep the multiply-add units busy: latency in cycles
      * times the number of operations that begin in each cycle */
     int sums_in_flight;

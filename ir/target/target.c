@@ -232,11 +232,11 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
 
 /* ---- this machine ---- */
 
-/* The size of a cache in bytes as the system reports it, at most INT_MAX; `otherwise` if it reports
- * none. */
-static int cache_bytes(int name, int otherwise) {
-    long bytes = sysconf(name);
-    return bytes <= 0 ? otherwise : bytes > INT_MAX ? INT_MAX : (int)bytes;
+/* The size of a cache in bytes, or its ways, as the system reports it, at most INT_MAX; `otherwise`
+ * if it reports none. */
+static int of_cache(int name, int otherwise) {
+    long n = sysconf(name);
+    return n <= 0 ? otherwise : n > INT_MAX ? INT_MAX : (int)n;
 }
 
 const fv_processor *fv_processor_of(const fv_target *t) {
@@ -258,6 +258,7 @@ const fv_target *fv_target_with_properties(fv_arena *a, const fv_target *of,
     t->processor = processor;
     t->properties = properties;
     t->caches.l1_bytes = p->caches.l1_bytes ? p->caches.l1_bytes : t->caches.l1_bytes;
+    t->caches.l1_ways = p->caches.l1_ways ? p->caches.l1_ways : t->caches.l1_ways;
     t->caches.l2_bytes = p->caches.l2_bytes ? p->caches.l2_bytes : t->caches.l2_bytes;
     t->caches.l3_bytes = p->caches.l3_bytes ? p->caches.l3_bytes : t->caches.l3_bytes;
     return t;
@@ -271,9 +272,10 @@ const fv_target *fv_target_choose(fv_arena *a, const char *name) {
     const fv_target *here = fv_target_for(a, entry, fv_processor_here());
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = here ? *here : *entry;
-    t->caches.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->caches.l1_bytes);
-    t->caches.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->caches.l2_bytes);
-    int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->caches.l3_bytes),
+    t->caches.l1_bytes = of_cache(_SC_LEVEL1_DCACHE_SIZE, t->caches.l1_bytes);
+    t->caches.l1_ways = of_cache(_SC_LEVEL1_DCACHE_ASSOC, t->caches.l1_ways);
+    t->caches.l2_bytes = of_cache(_SC_LEVEL2_CACHE_SIZE, t->caches.l2_bytes);
+    int last = of_cache(_SC_LEVEL3_CACHE_SIZE, t->caches.l3_bytes),
         known = fv_processor_of(t)->caches.l3_bytes;
     /* some systems report the cache of the whole package, of which a core uses only a part */
     t->caches.l3_bytes = known && known < last ? known : last;

@@ -83,7 +83,7 @@ backend/schedule/contract: backend/axes backend/consumer backend/fuse backend/lo
 backend/schedule/attend: backend/axes backend/fuse backend/lowering backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/rows
 backend/schedule/recur: backend/lowering backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/rows
 backend/schedule: backend/axes backend/lowering backend/schedule/attend backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/recur backend/schedule/rows
-backend/steps: backend/axes backend/fuse backend/lowering backend/schedule backend/schedule/attend backend/schedule/rows
+backend/steps: backend/axes backend/fuse backend/lowering backend/schedule backend/schedule/attend backend/schedule/contract backend/schedule/rows
 backend: backend/consumer backend/fuse backend/lowering backend/memory backend/schedule backend/schedule/common backend/steps
 passes/spell:
 passes: passes/spell passes/attention

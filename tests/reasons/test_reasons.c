@@ -119,7 +119,7 @@ static const char *decided(const char *options, const char *input) {
 static const char *const fixtures[] = {"factor",   "group",    "attend",    "fold",  "results",
                                        "schedule", "contract", "transpose", "map",   "concat",
                                        "extend",   "layout",   "order",     "join",  "pad",
-                                       "merge",    "memory",   "loops",     "tuning"};
+                                       "stride",   "merge",    "memory",    "loops", "tuning"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
 static void run_fixture(const char *name) {

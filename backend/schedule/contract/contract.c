@@ -26,6 +26,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/definition/definitions.h"
@@ -127,7 +128,6 @@ static int64_t terms_from(const fv_expr *sum, int i) {
 /* LEAST_TILES: least number of tiles in a block of rows. FEW_PANELS: largest number of panels that
  * a tile does not take one after the other, see `stay_near`. */
 enum { LEAST_TILES = 2, FEW_PANELS = 2 };
-enum { PAGE = 4096, LINE_BYTES = 64 };
 
 /* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile,
  * and, in each step of k, of reading a vector of the panel. */
@@ -417,23 +417,12 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv
     return depth < steps ? depth : 0;
 }
 
-/* Is it worthwhile on this processor to copy the rows of a tile? It may be if these rows would take
- * more than half of the ways of a set of the first-level cache, since lines 4 kB apart use the same
- * set on all processors of the table. */
+/* Is it worthwhile on this processor to copy the rows of a tile, since they compete for sets of the
+ * first-level cache? */
 static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                        int mr) {
-    const fv_expr *a = fv_x_stored(c->a);
-    int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
-    int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1,
-            ways = t->caches.l1_bytes / PAGE;
-    if (!fv_processor_of(t)->copies_rows || c->row < 0 || last < 1 ||
-        !fv_x_adds(a->arg[last - 1], d->index[c->row]))
-        return false;
-    if (fv_x_stride(a, c->sum->u.red.vars[0]) != 1 || !fv_x_is_int(a->u.buf->extent[last], &extent))
-        return false;
-    for (stride *= extent; sets < PAGE / LINE_BYTES && sets * stride % PAGE;)
-        sets *= 2;
-    return ways > 0 && sets * ways / 2 < mr;
+    fv_competing rows;
+    return fv_processor_of(t)->copies_rows && fv_rows_compete(t, c, d, mr, &rows);
 }
 
 /* The number of steps for which b is computed at a time, such that they fill half of the
@@ -561,6 +550,15 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
     if (!often && turns(l, d, &c))
         turn(&c);
     return plan_of(l, d, &c);
+}
+
+bool fv_contract_competes(fv_lowerer *l, const fv_definition *d, fv_competing *out) {
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* reasons are recorded when the kernel is made */
+    const fv_contract_plan *p = fv_contract_plan_new(l, d, 1, (fv_expr *[]){d->body}, false);
+    l->reasons = reasons;
+    return p && !p->c.dense.a && !p->c.dot.copies &&
+           fv_rows_compete(l->target, &p->c, d, p->tile.mr, out);
 }
 
 void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {

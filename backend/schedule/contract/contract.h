@@ -5,6 +5,7 @@
 #include "backend/axes/products.h"
 #include "backend/fuse/form.h"
 #include "backend/schedule/common/choice.h"
+#include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/tile.h"
 #include "ir/kernel/build.h"
 
@@ -30,6 +31,9 @@ typedef struct fv_contract_plan {
 fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
                                        fv_expr *const *roots, bool often) FV_MUST_USE;
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p);
+/* Do tiles of d, a contraction whose axes are split and merged, read rows that compete for sets of
+ * the first-level cache, without copying them before? Changes nothing and records no reasons. */
+bool fv_contract_competes(fv_lowerer *l, const fv_definition *d, fv_competing *out) FV_MUST_USE;
 /* records the plan as a reason, for messages */
 void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p);
 /* Emits all loops of the kernel into e; `put` stores the results (NULL: the definition of the value
