@@ -456,9 +456,23 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
     }
 }
 
+/* Replaces the inputs that are given with strides by dense copies. */
+static int use_dense(run_state *s, fv_log *log) {
+    const fv_model *m = s->artifact->model;
+    int status = fv_run_dense(s->setup, m, s->inputs, log);
+    if (status || !s->setup->dense)
+        return status;
+    s->inputs = s->setup->dense;
+    for (int i = 0; i < m->ninputs; i++)
+        s->in[i] = s->inputs[i].data;
+    return FV_OK;
+}
+
 static int run_state_run(run_state *s, fv_log *log) {
     fv_artifact *a = s->artifact;
     int status = fv_solve_dims(a->model, s->inputs, s->dims, log);
+    if (!status)
+        status = use_dense(s, log);
     if (!status)
         status = check_inputs(a->model, s->inputs, log);
     if (status)
@@ -491,6 +505,7 @@ static int run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
     else
         tell_dims(&s);
     state_free(&s);
+    fv_run_free_dense(&setup, a->model, inputs);
     fv_run_setup_end(&setup);
     return status;
 }
@@ -505,20 +520,13 @@ static const char *missing_argument(const fv_artifact *a, const fv_array *inputs
                                                 : NULL;
 }
 
-/* Reports a status about which nothing has been reported since the log had that many messages. */
-static int say_status(int status, size_t said, fv_log *log) {
-    if (status && fv_log_count(log) == said)
-        fv_log_add(log, "error: %s (%s)", fv_status_text(status), fv_status_name(status));
-    return status;
-}
-
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) {
     const char *missing = missing_argument(a, inputs, outputs);
     if (missing)
         return fv_log_missing(log, missing);
     size_t said = fv_log_count(log);
-    return say_status(run(a, inputs, outputs, o, log), said, log);
+    return fv_log_status(run(a, inputs, outputs, o, log), said, log);
 }
 
 /* ---- planning ---- */
@@ -565,5 +573,5 @@ int fv_artifact_plan(fv_artifact *a, const fv_array *inputs, fv_array *outputs, 
         put_plan(a->model, dims, out_dims, outputs);
     free(dims);
     free(out_dims);
-    return say_status(status, said, log);
+    return fv_log_status(status, said, log);
 }

@@ -179,6 +179,11 @@ typedef struct fv_run_options {
      * run needs. Runs at the same time need one each. NULL: the run allocates it */
     void *workspace;
     size_t workspace_bytes;
+    /* for each input NULL (it is dense), or the distances in bytes between neighbouring elements
+     * along each of its axes, which may be 0 or negative: the run copies its elements to a dense
+     * array first. Inputs that are updated in place, and those of packed types, must be dense.
+     * NULL: all inputs are dense */
+    const int64_t *const *strides;
 } fv_run_options;
 
 /* Computes what a run with inputs of these dims needs, and allocates nothing that stays.
@@ -208,6 +213,26 @@ int fv_artifact_plan(fv_artifact *a, const fv_array *inputs, fv_array *outputs, 
  *  names the input, dim or node. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) FV_ANSWER;
+
+/* ---- strings ---- */
+
+/* Makes the two tensors that models have for a tensor of strings: the bytes of all strings, and the
+ * position at which each string ends.
+ *  strings    as many as the product of the dims; UTF-8, each ends with a zero byte
+ *  dims       `rank` dims; NULL is allowed for rank 0, which is one string
+ *  text, ends out: u8[bytes] and i64[dims], freed by fv_array_free; untouched on failure
+ * Returns FV_OK; FV_BAD_ARGUMENT: an argument or a string is NULL, or the rank is out of range;
+ * FV_BAD_DIM: a dim is negative, or a string is longer than 8388607 bytes; FV_TOO_LARGE;
+ * FV_NO_MEMORY. The log has the number of the string. A run checks that they are UTF-8. */
+int fv_strings_pack(const char *const *strings, int rank, const int64_t *dims, fv_array *text,
+                    fv_array *ends, fv_log *log) FV_ANSWER;
+/* The reverse: strings that end with a zero byte, as many as `ends` has elements, and a NULL after
+ * the last one, in one block of memory for fv_strings_free.
+ * Returns FV_OK; FV_BAD_ARGUMENT: an argument or the data is NULL, or has another type; FV_BAD_DIM:
+ * the ends decrease or are not those of the text, or a string has a zero byte; FV_NO_MEMORY. */
+int fv_strings_unpack(const fv_array *text, const fv_array *ends, char ***out,
+                      fv_log *log) FV_ANSWER;
+void fv_strings_free(char **strings); /* NULL is allowed */
 
 /* ---- compiling: libfovea only ---- */
 

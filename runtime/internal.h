@@ -50,11 +50,16 @@ void fv_log_say(fv_log *l, int severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Adds the messages of another log; NULL: none. */
 void fv_log_append(fv_log *to, const fv_log *from);
+/* Reports a status about which nothing has been reported since the log had `said` messages. Returns
+ * the status. */
+int fv_log_status(int status, size_t said, fv_log *log);
 /* The number of messages that the log has got so far, those that were cleared included. */
 size_t fv_log_count(const fv_log *l);
 
 /* The name of an ONNX type number: "f32"; "?": unknown. */
 const char *fv_type_text(int32_t type);
+/* The size of an element in bytes; 0 if several share a byte, or it has no fixed size. */
+size_t fv_type_bytes(int32_t type);
 /* The alignment of its elements in bytes; 1 if unknown. */
 size_t fv_type_align(int32_t type);
 /* "f32[2, 3]", truncated if it does not fit. Returns `text`. */

@@ -185,6 +185,12 @@ const char *fv_status_text(int status) {
     return "unknown status";
 }
 
+int fv_log_status(int status, size_t said, fv_log *log) {
+    if (status && fv_log_count(log) == said)
+        fv_log_add(log, "error: %s (%s)", fv_status_text(status), fv_status_name(status));
+    return status;
+}
+
 /* ---- arrays ---- */
 
 /* By ONNX type number; 0 bits: a type that no array can have. */
@@ -206,6 +212,10 @@ static int type_index(int32_t type) {
 
 const char *fv_type_text(int32_t type) {
     return types[type_index(type)].name;
+}
+
+size_t fv_type_bytes(int32_t type) {
+    return types[type_index(type)].bits / 8;
 }
 
 size_t fv_type_align(int32_t type) {

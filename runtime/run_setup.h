@@ -12,7 +12,8 @@ typedef struct fv_run_setup {
     /* the functions that `env` forwards to: of the caller, or of a pool and of malloc */
     fv_env threads, memory, trace;
     fv_shared_pool *shared; /* which the run uses; NULL: none */
-    bool misaligned;        /* the caller's allocator has returned an address that is not aligned */
+    fv_array *dense; /* the inputs, with dense copies of those with strides; NULL: all are dense */
+    bool misaligned; /* the caller's allocator has returned an address that is not aligned */
 } fv_run_setup;
 
 /* Checks the options; NULL: the defaults. They must live until the end of the run. After FV_OK, the
@@ -28,5 +29,12 @@ bool fv_run_setup_allocates(const fv_run_setup *s) FV_MUST_USE;
 /* Memory aligned to 64; NULL: there is none. */
 void *fv_run_alloc(fv_run_setup *s, size_t bytes);
 void fv_run_free(fv_run_setup *s, void *p); /* NULL is allowed */
+
+/* ---- strides.c ---- */
+
+/* Sets s->dense if the options have strides. Types and ranks of the inputs have been checked. */
+int fv_run_dense(fv_run_setup *s, const fv_model *m, const fv_array *inputs,
+                 fv_log *log) FV_MUST_USE;
+void fv_run_free_dense(fv_run_setup *s, const fv_model *m, const fv_array *inputs);
 
 #endif

@@ -45,7 +45,7 @@ class Model(ctypes.Structure):  # fv_model, the members that are read here
 
 class RunOptions(ctypes.Structure):  # fv_run_options
     _fields_ = [("size", c_size_t), ("threads", c_int), ("cancel", c_void_p), ("pool", c_void_p), ("env", c_void_p),
-                ("workspace", c_void_p), ("workspace_bytes", c_size_t)]
+                ("workspace", c_void_p), ("workspace_bytes", c_size_t), ("strides", c_void_p)]
 
 
 class CompileOptions(ctypes.Structure):  # fv_compile_options
