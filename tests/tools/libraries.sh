@@ -15,7 +15,7 @@ T
 build_in() {
     mkdir -p "$1"
     (cd "$root" && cp -r meson.build meson_options.txt LICENSE README.md runtime ir python docs examples "$work/$1/")
-    meson setup "$1/build" "$1" -Dcompiler=false -Ddefault_library=both --prefix="$work/p" --libdir=lib --buildtype=debugoptimized \
+    meson setup "$1/build" "$1" -Dcompiler=false -Dpython=true -Ddefault_library=both --prefix="$work/p" --libdir=lib --buildtype=debugoptimized \
         -Dc_args="-ffile-prefix-map=$work/$1/=" >out 2>err && ninja -C "$1/build" --quiet >>out 2>>err
 }
 build_in one && tell 'the library alone' yes || tell 'the library alone' no
@@ -24,6 +24,8 @@ for file in lib/libfovea-run.so lib/libfovea-run.a include/fovea.h lib/cmake/fov
     share/doc/fovea/docs/api.md share/doc/fovea/examples/dates/dates.c; do
     [ -s "p/$file" ] && tell "$file" yes || tell "$file" no
 done
+(cd "$(dirname "$(find p -name session.py)")" && ls | grep -v __pycache__) >out 2>err
+(cd "$root/python/fovea" && ls | grep -v __pycache__) | cmp - out 2>>err && tell 'the whole Python package' yes || tell 'the whole Python package' no
 name='the library alone'
 absent p/bin p/lib/libfovea.so
 
