@@ -159,7 +159,7 @@ static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__No
 static bool fix_axes(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                      fv_op *op) {
     const char *name = node->n_output ? node->output[0] : "";
-    if (!op->out[0] || !fv_has_open_axes(op) || fv_op_int(op, "keepdims") ||
+    if (!op->nout || !op->out[0] || !fv_has_open_axes(op) || fv_op_int(op, "keepdims") ||
         !fv_in_type(op, 0)->rank)
         return true;
     const Onnx__ValueInfoProto *here = fv_ptrmap_get(&sc->declared, fv_intern(im->s, name));
