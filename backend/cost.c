@@ -59,7 +59,7 @@ static bool evaluate(counter *c, const fv_expr *x, int64_t *out) {
     return fv_x_value(x, known, c, out);
 }
 
-/* ---- which variables steer ---- */
+/* ---- on which variables bounds and conditions depend ---- */
 
 static void steer(counter *c, const fv_expr *root) {
     const fv_expr *x;
@@ -385,8 +385,9 @@ static bool is_outside(const fv_buf *b) {
     return b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT || b->role == FV_BUF_CONST;
 }
 
-/* Takes the maximum of what one launch reads of a buffer; two launches that read two halves are not
- * distinguished from two launches that read the same half. */
+/* Of each buffer outside of the workspace, takes the maximum of the bytes that one launch reads or
+ * writes; two launches that access two halves are not distinguished from two launches that access
+ * the same half. */
 double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list) {
     fv_ptrmap most = fv_ptrmap_in(scratch); /* fv_buf -> double */
     double sum = 0;

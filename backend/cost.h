@@ -19,8 +19,9 @@ typedef struct fv_cost {
     /* Bytes of memory that are touched at least once: of each buffer its size, or what all accesses
      * together can reach where that is less (a gather out of a large table). */
     double read, written;
-    /* False: the data decides how often something runs; then it is counted once, of two branches
-     * the larger one. */
+    /* False: the kernel calls a library function, whose operations are not counted, or data decide
+     * how often something runs; that is counted once, and of two branches the larger one is
+     * counted. */
     bool exact;
 } fv_cost;
 
@@ -40,7 +41,7 @@ typedef struct fv_launch_cost {
 
 /* The launches of a program, in order of their numbers. Returns how many. */
 int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
-/* Computes their costs for dims[p->nsymbols]. */
+/* Computes the costs of n launches for dims[p->nsymbols]. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
 /* A rough estimate of the cycles on one core of the target, for comparing launches. */

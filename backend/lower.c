@@ -208,7 +208,7 @@ static bool look_after(fv_lowerer *l, const char *step) {
     return strcmp(step, "order") || fv_orders_verify(l) || broke(l, step, "an order");
 }
 
-/* Defines the recurrences of ops that a text contains as ops. */
+/* Finds the recurrences of ops that a text of definitions contains without a recurrence. */
 static bool recur_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)

@@ -12,7 +12,7 @@
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/program.h"
 
-/* Is that step also performed if each op is lowered alone (options->naive)? */
+/* Is the step `step` also performed if each op is lowered alone (options->naive)? */
 bool fv_step_is_naive(const char *step) FV_MUST_USE;
 /* Performs the steps of lowering that work on definitions (fv_lower_steps), and calls `put` with
  * the resulting definitions. False after diagnostics. */

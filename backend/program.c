@@ -163,7 +163,8 @@ static void check_relations(writer *w) {
     }
 }
 
-/* A dim that may be negative or huge for some values of its symbols is checked before use. */
+/* Checks the dims of t that may be negative for some values of their symbols, each once, when the
+ * symbols are known. */
 static void check_sizes(writer *w, const fv_type *t) {
     fv_arena *a = w->l->arena;
     for (int i = 0; i < t->rank; i++) {
@@ -199,9 +200,10 @@ static bool may_be_negative(const fv_type *t) {
     return false;
 }
 
-/* Collects the values that are computed from that op up to the end of the branch or iteration,
- * whether they get memory or are substituted: for which dims a run is refused must not depend on
- * schedules. Nested branches are handled when they are written. */
+/* Collects the types with dims that may be negative of all values that are computed from `op` up to
+ * the end of the branch or iteration, whether these get memory or are substituted: for which dims a
+ * run is refused must not depend on schedules. Nested branches are handled when they are
+ * written. */
 static void find_doubtful(writer *w, const fv_op *op) {
     for (int depth = 0; op && depth >= 0; op = op->next) {
         depth -= fv_mark_depth(op) < 0 || (op->def == &fv_else_def && !depth);
@@ -317,7 +319,7 @@ static void allocate(writer *w, fv_value *v, fv_buf *b) {
     st->x = bytes_for(w->l, fv_storage_of(w->l, v), b);
 }
 
-/* Reports or allocates the memory of a value before it is first written. */
+/* Before a value is first written: reports the dims of an output, or allocates memory. */
 static void make_room(writer *w, fv_value *v) {
     fv_buf *b = buffer_of(w, v);
     if (b->role == FV_BUF_OUTPUT)
@@ -326,8 +328,8 @@ static void make_room(writer *w, fv_value *v) {
         allocate(w, v, b);
 }
 
-/* The step at which the lifetime of its memory begins. For a state of a loop, this is recorded with
- * the state, and not with the value in whose memory it is stored. */
+/* The step at which the lifetime of the value's memory begins. For a state of a loop, this is
+ * recorded with the state, and not with the value in whose memory it is stored. */
 static int begins_at(fv_lowerer *l, const fv_value *v) {
     const fv_storage *s = fv_storage_of(l, v);
     while (s->first < 0 && s->fate == FV_FATE_VIEW)
@@ -480,7 +482,7 @@ static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     return t.s;
 }
 
-/* Allocates a state whose size changes between iterations. */
+/* Allocates the memory of a state again if its type changes between iterations. */
 static void make_room_again(writer *w, fv_value *v) {
     fv_buf *b = buffer_of(w, v);
     const fv_storage *s = fv_storage_of(w->l, v);

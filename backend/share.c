@@ -43,7 +43,7 @@ typedef struct member { /* one of several kernels that differ at most in literal
 typedef struct family { /* a set of kernels that are equal except for literals */
     member *first, *last;
     int nliterals;
-    fv_kernel *kernel;    /* the kernel that replaces all of them; NULL before its first launch */
+    fv_kernel *kernel;    /* the kernel that replaces all members; NULL before its first launch */
     const fv_value *made; /* a value that the first launch of `kernel` computes */
 } family;
 

@@ -104,8 +104,8 @@ static int run(instance *c, const fv_program *p, outcome *o) {
     return status ? status : fv_interp_run(interp, dims, in, out, out_dims, work, bytes, NULL);
 }
 
-/* Makes the result of every op, from which the first result of the function is computed, a result
- * of the function, too. */
+/* Makes the results of all ops with one result additional results of the function, up to MAX_PORTS
+ * in all. */
 static void return_all(fv_module *m) {
     fv_region *body = m->funcs->body;
     fv_value *results[MAX_PORTS] = {body->last->in[0]};

@@ -11,11 +11,11 @@
 #include "ir/rule/rule.h"
 
 typedef struct fv_rule_report {
-    int tried;        /* number of instances that were made */
+    int tried;        /* number of attempts to make an instance */
     int compared;     /* number of instances that the rule matched and that ran */
     int64_t elements; /* number of elements of results that were compared, in all instances */
-    /* reason why the rule did not match the last instance that it did not match; NULL: it matched
-     * all */
+    /* reason why the last instance that was not compared could not be made or was not matched by
+     * the rule; NULL: as many instances were compared as requested */
     const char *declined;
     /* the smallest instance for which the rule does not hold, as text for messages; NULL: none was
      * found */

@@ -284,14 +284,16 @@ static const fv_dim *random_dim(maker *k) {
     return fv_dim_const(k->m->dims, few[fv_random_below(k->r, k->size > 1 ? 5 : 2)]);
 }
 
-/* Sets bounds of a new symbol, if the table has room for more. */
+/* Sets bounds of a new symbol. An instance has so few symbols that the table of dims has room for
+ * all. */
 static void bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     bool left = fv_dim_bound(t, symbol, lo, hi);
     assert(left);
     (void)left; /* an assert is empty in a release build, so the variable would be unused */
 }
 
-/* The smallest rank that all operands of the pattern's ops may have. */
+/* The smallest rank that all operands of the pattern's ops may have, except those whose rank is
+ * limited above. */
 static int least_rank(const maker *k) {
     int least = 0;
     for (int i = 0; i < k->nops; i++) {
@@ -413,8 +415,8 @@ static void fill_between(maker *k, fv_tensor *t, const fv_ast *between) {
     }
 }
 
-/* The constant that a condition wants to be the same as the one that is called `s`; NULL: there is
- * no such condition, or the constant is not made yet. */
+/* The constant that a condition same(constant, s) requires to equal the constant `s`; NULL: there
+ * is no such condition, or the constant is not made yet. */
 static fv_value *same_constant(maker *k, const char *s) {
     for (int i = 0; i < k->rule->nwhere; i++) {
         const fv_ast *c = k->rule->where[i];

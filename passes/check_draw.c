@@ -27,7 +27,8 @@ static fv_ast *copy_without_arguments(const drawing *d, const fv_ast *p, int roo
     return x;
 }
 
-/* The largest number of operands that `xs..` stands for in a call: as many as may be left out. */
+/* The largest number of operands that `xs..` stands for in a call: MOST_OPERANDS if the op has a
+ * variadic operand, otherwise the number of its optional operands. */
 static int most_operands(const drawing *d, const fv_ast *call) {
     const fv_opdef *def = fv_op_get_in(fv_arena_session(d->arena), call->name);
     int n = 0;

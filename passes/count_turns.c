@@ -116,7 +116,7 @@ static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_
     bool up = is_counter(loop, a, &c) && (limit = limit_of(loop, plain(b)));
     if (!up && !(is_counter(loop, b, &c) && (limit = limit_of(loop, plain(a)))))
         return NULL;
-    /* the bound for a counter that starts higher, or lower */
+    /* the first value of the counter, and a bound of its last one */
     const fv_dim *first = fv_dim_const(t, c.first),
                  *last = fv_dim_add(t, limit, fv_dim_const(t, c.step));
     int64_t step = up ? c.step : -c.step;

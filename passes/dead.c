@@ -1,6 +1,7 @@
-/* dead.c - the pass `remove-dead`: removes ops without users, from the last to the first. An
- * fv.Bind is removed when no op that is left, and no relation of the model, mentions one of its
- * symbols. The same holds for a Loop and an If, which bind dims in addition to their results. */
+/* dead.c - the pass `remove-dead`: removes ops without users, from the last to the first, and
+ * constants without users. An fv.Bind or fv.Let is removed when no op that is left, and no relation
+ * of the model, mentions one of its symbols. The same holds for a Loop and an If, which bind dims
+ * in addition to their results. */
 #include <string.h>
 
 #include "ir/base/ptrmap.h"

@@ -4,8 +4,9 @@
  *
  * A result of more than FV_FOLD_BYTES is not folded, with two exceptions. A constant in another
  * shape, and one whose bytes are taken as elements of less than a byte, has the same bytes. And a
- * concatenation of constants and of parts of constants: PyTorch, for instance, reorders the gates
- * of a GRU so; a layer whose weights are one constant can pack them when the model is compiled.
+ * concatenation of constants and of parts of constants may have up to MOST_JOINED bytes: PyTorch,
+ * for instance, reorders the gates of a GRU so; a layer whose weights are one constant can pack
+ * them when the model is compiled.
  *
  * A result that a contraction reads as it is stored, with the columns of its result or as a factor
  * of products of integers, and that takes more bytes than the constants it is computed from, is not
@@ -333,7 +334,7 @@ typedef struct reshaper {
 } reshaper;
 
 /* The bytes of x as a constant of type t; equal requests return the same constant. NULL: a dim of t
- * is not constant. */
+ * is not constant, or t has more bytes than x. */
 static fv_value *of_type(reshaper *s, const fv_value *x, const fv_type *t, const char *name) {
     fv_pass_run *r = s->r;
     fv_arena *a = r->module->arena;
@@ -380,8 +381,8 @@ static void share_reshaped(void *user, fv_op *op) {
     fv_pass_count_one(r, op->def->name);
 }
 
-/* An op with a constant index that is out of range, or with a damaged file as its operand, is
- * reported and not folded; the other ops are folded. */
+/* An op whose constant operands stop every run (an index out of range, a damaged file, a string
+ * that is no number) is reported and not folded; the other ops are folded. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
     reshaper s = {r, fv_ptrmap_in(r->arena)};

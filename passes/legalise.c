@@ -7,8 +7,9 @@
  * with an fv.Ragged or fv.Strings in each operand. Ops that only move strings move their places
  * (ops/text/text.h).
  *
- * Afterwards each op has a formula, a definition or kernels. Needs nothing. Dead ops, such as the
- * arithmetic of shapes that views no longer read, are left for remove-dead. */
+ * Afterwards lowering can handle each op: it has a formula, a definition or kernels, steps of a
+ * recurrence, or is a Loop, an If or a statement about symbols. Needs nothing. Dead ops, such as
+ * the arithmetic of shapes that views no longer read, are left for remove-dead. */
 #include "ir/catalogue/op.h"
 #include "ir/rule/rewrite.h"
 #include "ops/text/text.h"
@@ -79,7 +80,7 @@ static bool legalise_ops(fv_pass_run *r, fv_region *block) {
             op = op->next;
             continue;
         }
-        /* the ops that replaced it precede `next`, and may need rewriting, too */
+        /* continues with the ops that replace it, since these may need rewriting, too */
         fv_op *before = op->prev;
         const char *name = op->def->name;
         if (!(nothing ? make_empty(op) : strings ? fv_op_rewrite_strings(op) : fv_op_rewrite(op))) {

@@ -7,7 +7,7 @@
 
 /* MANY: largest number of loads in the expression of an element (see fv_element). SELECTIONS:
  * largest number of selections in it: an element that is selected among 16 numbers takes several
- * times as long as its product, and is only computed in the run if the factor is too large to be
+ * times as long as its product, and is only computed at run time if the factor is too large to be
  * folded. */
 enum { MANY = 12, SELECTIONS = 4 };
 

@@ -1,6 +1,6 @@
 /* share.c - the pass `share`: equal ops with equal operands become one (common subexpressions), and
- * so do equal small constants. Ops in nested blocks are compared with ops of their own block
- * only. */
+ * so do equal small constants. Ops with effects and ops that draw random numbers are never shared.
+ * Ops in nested blocks are compared with ops of their own block only. */
 #include <string.h>
 
 #include "ir/base/limits.h"

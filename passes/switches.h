@@ -5,9 +5,9 @@
 
 #include "ir/base/arena.h"
 
-/* What is wrong with such lists, which are NULL terminated or NULL; NULL: nothing. The text is in
- * the arena and begins with "enable=" or "disable=". passes, steps: lists that replace those of the
- * level, or NULL; together with them nothing can be enabled */
+/* What is wrong with the lists of --enable and --disable; NULL: nothing. All lists are NULL
+ * terminated, or NULL. The text is in the arena and begins with "enable=" or "disable=". passes,
+ * steps: lists that replace those of the level; a name that is enabled must then be in its list. */
 const char *fv_switches_wrong(fv_arena *a, const char *const *passes, const char *const *steps,
                               const char *const *enable, const char *const *disable);
 /* The ids of the steps that a list of names lacks (NULL terminated; NULL: it lacks none). In the

@@ -14,9 +14,10 @@
 
 /* ---- parts ---- */
 
-/* The tensors that represent a value: for a sequence its elements and their shapes, for a map its
- * keys and values. Each tensor of strings is represented by two parts, its text and its places, and
- * any other tensor is one part. */
+/* The tensors that represent a value: for a sequence its elements and their shapes, for an optional
+ * sequence also whether it is there; for a map its keys and values, for a sequence of maps also
+ * where each map ends. Each tensor of strings is represented by two parts, its text and its places,
+ * and any other tensor is one part. */
 enum { MOST_TENSORS = 3, MOST = MOST_TENSORS + 2 * (FV_TEXT_PARTS - 1) };
 
 _Static_assert((int)FV_MAX_PARTS == (int)MOST_TENSORS, "a sequence has as many tensors");
@@ -321,7 +322,8 @@ static bool unpack_bodies(const fv_op *op) {
     return true;
 }
 
-/* Results of `op` keep their names, and tensors what is known of their elements. */
+/* The names for the results of the op that replaces `op`: names of its results or of their
+ * parts. */
 static void name_results(fv_arena *a, const fv_op *op, const char **names) {
     for (int i = 0; i < op->nout; i++)
         for (int k = 0; k < parts_of(op->out[i]); k++)

@@ -6,15 +6,17 @@
 
 #include "ir/graph/graph.h"
 
-/* Replaces such parameters of a block by tensors, and inserts an fv.Ragged or fv.Strings of them,
- * which the ops of the block read. */
+/* Replaces parameters of a block that are no tensors of numbers by tensors, and inserts an
+ * fv.Ragged, fv.Map or fv.Strings of these, which the ops of the block read. */
 void fv_unpack_params(fv_region *block);
-/* Does a Loop, or an If that data decide, take or give such values? */
+/* Is the op a Loop, or an If whose branch data decide, with an operand or result that is no tensor
+ * of numbers? */
 bool fv_unpack_must(const fv_op *op) FV_MUST_USE;
-/* Replaces such an op by one on tensors. The parameters of its bodies must have been replaced, and
- * each such value must be an fv.Ragged, fv.Map or fv.Strings. NULL after a diagnostic. */
+/* Replaces an op for which fv_unpack_must holds by one on tensors. The parameters of its bodies
+ * must have been replaced, and each of its operands that is no tensor of numbers must be the result
+ * of an fv.Ragged, fv.Map or fv.Strings. NULL after a diagnostic. */
 fv_op *fv_unpack_op(fv_op *op);
-/* Replaces such results of a function. False after a diagnostic. */
+/* Replaces results of a function that are no tensors of numbers. False after a diagnostic. */
 bool fv_unpack_results(fv_func *f) FV_MUST_USE;
 
 #endif

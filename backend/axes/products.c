@@ -34,8 +34,8 @@ fv_expr *fv_x_sum_in_blocks(const fv_expr *sum) {
     return is && are_known(sum) && are_known(inner[0]) ? inner[0] : NULL;
 }
 
-/* Are all loads of x that depend on the column j, apart from those in `inner`, constants that do
- * not depend on the row (NULL: there are no rows)? These can be stored in panels. */
+/* Does x use the column j only in `inner` and in loads of constants that do not depend on the row
+ * (NULL: there are no rows)? Such constants can be stored in panels. */
 static bool has_constant_scales(const fv_expr *x, const fv_expr *inner, const fv_var *j,
                                 const fv_var *row) {
     if (x == inner || !fv_x_uses(x, j))
@@ -59,7 +59,9 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
     return n.contiguous && !n.strided;
 }
 
-/* Sets the factors of a product: b is the one that depends on the column, if only one does. */
+/* Sets the factors a and b of a product, its row and its column: b is the factor that depends on
+ * the column, or, if both do, the one that is a constant. False, with a reason: the product has no
+ * such factors. */
 static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_products *p,
                         const fv_expr *product) {
     const fv_var *j = d->index[d->rank - 1];
@@ -107,7 +109,8 @@ static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum
            fv_declines(l, d->value, FV_WHY_contract_nested);
 }
 
-/* Adds a sum; false: its factor for the rows is not that of the first sum. */
+/* Adds a sum. False, with a reason: its factors cannot be found, or its variables or its factor for
+ * the rows are not those of the first sum. */
 static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
     const fv_expr *body = p->nsums ? product_over(l->exprs, sum, p->sums[0]) : sum->arg[0];
     fv_products own = {0};
@@ -122,7 +125,8 @@ static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_ex
     return true;
 }
 
-/* Sets the products of a sum over blocks; false: the scales are not constants of the columns. */
+/* Sets the products of a sum over blocks. False, with a reason: the products within a block have no
+ * such factors, or the scales are not constants of the columns. */
 static bool set_blocks(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
     fv_expr *inner = fv_x_sum_in_blocks(sum);
     if (!add_sum(l, d, p, inner))

@@ -32,8 +32,8 @@ typedef struct fv_products {
     bool each; /* whether a depends on the column as well, as in a depthwise convolution */
 } fv_products;
 
-/* The sum of products within a block, of a sum of floats over blocks of known numbers of terms: its
- * terms are products with one such sum in them. NULL: it is no such sum. */
+/* If `sum` is a sum of floats over blocks, each term of which is a product that contains one sum of
+ * products, and both sums have a known number of terms: the inner sum. Otherwise NULL. */
 fv_expr *fv_x_sum_in_blocks(const fv_expr *sum);
 /* Is it a sum of products of two different factors, in any order? A sum of squares is none. */
 bool fv_x_sums_products(const fv_expr *x) FV_MUST_USE;

@@ -20,7 +20,8 @@ static bool is_part(const fv_expr *x, fv_expr_op op, const fv_var *v, int64_t *c
            fv_x_is_int(x->arg[1], c);
 }
 
-/* Finds the divisor c of all `v floordiv c` and `v mod c` in x; *apart: there are several. */
+/* Sets *c to the divisor of all `v floordiv c` and `v mod c` in x, and *apart if they have several
+ * divisors. */
 static void find_groups(const fv_expr *x, const fv_var *v, int64_t *c, bool *apart) {
     int64_t by;
     if (is_part(x, FV_X_FLOORDIV, v, &by) || is_part(x, FV_X_FLOORMOD, v, &by)) {
@@ -44,8 +45,8 @@ static bool sees(const fv_expr *x, fv_expr_op op, const fv_var *v) {
     return fv_x_uses(x, v);
 }
 
-/* The c if one factor of the product uses v only as `v op c` and the other one uses v otherwise; 0:
- * it is not so. */
+/* Returns c if one factor of the product uses v only as `v op c`, and the other factor uses v in
+ * another form; otherwise 0. */
 static int64_t size_of(const fv_expr *sum, fv_expr_op op, const fv_var *v) {
     const fv_expr *product = sum->arg[0];
     int64_t c = 0;

@@ -5,8 +5,8 @@
 #include "backend/lowering/why.h"
 #include "ir/expr/visit.h"
 
-/* Finds the load that is strided along v. Returns false, and records the reason, if there are
- * several different ones, or if data decide where it loads. */
+/* Finds the load that is strided along v. Returns false, and records the reason, if there is none,
+ * if there are several different ones, or if data decide where it loads. */
 static bool find_load(fv_lowerer *l, const fv_definition *d, const fv_var *v, fv_transposed *t) {
     const fv_expr *x;
     for (fv_x_visitor w = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&w));) {

@@ -2,10 +2,9 @@
  *
  * For a path that ends in ".c" it writes `NAME.c` and `NAME.h`, and further files for weights that
  * are not text; for a path that ends in "/" a folder with sources, header, Makefile, self-test and,
- * on request, a thread pool. The bytes depend on program and options only. Files are written under
- * temporary names next to their destinations and renamed; after a failure (a diagnostic) no new
- * file is left and no old one is lost. A folder is refused if it contains files that are not in its
- * manifest. */
+ * on request, a thread pool. The bytes depend on program and options only. Files are written in a
+ * temporary folder, and renamed when all are complete; if writing fails, no file was changed. A
+ * folder is refused if it contains files that are not in its manifest. */
 #ifndef FV_BACKEND_C_EMIT_H
 #define FV_BACKEND_C_EMIT_H
 
@@ -15,7 +14,7 @@
 
 /* Runs the program in another way (with the interpreter), to compute the results that the self-test
  * expects.
- *  dims      nsymbols values
+ *  dims      a value for each symbol of the program
  *  inputs    the bytes that the self-test generates
  *  outputs   memory of the sizes that the plan reports
  *  out_dims, env  as in fv_run_fn

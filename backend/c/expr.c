@@ -27,7 +27,8 @@ const char *fv_c_str(fv_cg *g, const fv_expr *x) {
     return fv_c_expr(g, x).s;
 }
 
-/* added to the bounds of loop variables, which may exceed the end of a loop by a step */
+/* the margin that is kept below INT32_MAX, since the variable of a loop may exceed the end of the
+ * loop by a step */
 enum { STEP_ROOM = 65536 };
 
 static bool fits_int(const fv_expr *x) {
@@ -253,7 +254,7 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
                      less ? FV_C_ANDAND : FV_C_OROR);
     }
     if (!equality && fv_elem_is_int(a->type.elem) && !fv_elem_is_signed(a->type.elem) &&
-        a->op == FV_X_CONST && a->u.i == 0) { /* and of 0 <= u for unsigned u */
+        a->op == FV_X_CONST && a->u.i == 0) { /* compilers warn of 0 <= u for unsigned u */
         const char *r = fv_c_at(g, x->arg[1], FV_C_ADD);
         return x->op == FV_X_LE ? piece("true", FV_C_PRIMARY)
                                 : piece(fv_printf(g->arena, "%s != 0", r), FV_C_EQUAL);
@@ -404,7 +405,9 @@ fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     const char *name = fv_c_name_of(g, b);
     if (b->role != FV_BUF_TILE) {
         const char *at = fv_c_index(g, b, index);
-        bool cast = *name == '('; /* a constant that is stored in a file or object */
+        /* the name of a constant that is stored in a file or an object is an expression with a
+         * cast */
+        bool cast = *name == '(';
         return piece(fv_printf(g->arena, cast ? "(%s)[%s]" : "%s[%s]", name, at), FV_C_PRIMARY);
     }
     fv_text t = {.arena = g->arena};

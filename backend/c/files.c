@@ -1,5 +1,5 @@
-/* files.c - writes a set of files: into a temporary folder next to their destination, from which
- * they are renamed; also folders with a manifest.
+/* files.c - writes a set of files: into a temporary folder within that of their destination, from
+ * which they are renamed; also folders with a manifest.
  *
  * Nothing is allocated while a file is open, since running out of memory is a longjmp, which would
  * not close it. */
@@ -136,7 +136,8 @@ static const char *manifest_text(fv_arena *a, const char *path) {
     return text;
 }
 
-/* Reads a manifest. Lines with a slash are ignored, because files are in the folder itself. */
+/* Reads a manifest, without its comments. Lines with a slash or with a point in front are ignored,
+ * because files are in the folder itself. */
 static listing read_manifest(fv_arena *a, const char *text, bool products) {
     listing l = {.arena = a};
     for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {

@@ -1,4 +1,4 @@
-/* files.h - writes a set of files completely or not at all. */
+/* files.h - writes a set of files: replaces none before all are written. */
 #ifndef FV_BACKEND_C_FILES_H
 #define FV_BACKEND_C_FILES_H
 
@@ -27,8 +27,8 @@ void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t by
  * an arena. */
 void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data,
                         bool (*put)(const void *data, FILE *f));
-/* Writes all files next to their destinations, then renames all of them. After a failure (a
- * diagnostic) no new file is left and the old ones are unchanged. */
+/* Writes all files in a temporary folder within `folder`, then renames all of them. False after a
+ * diagnostic: no file was changed, unless one of the renamings failed. */
 bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) FV_MUST_USE;
 
 /* Does the same in a folder, which is made if it does not exist. An existing folder may only

@@ -51,8 +51,7 @@ bool fv_c_helper_new(fv_cg *g, const char *name) {
     return true;
 }
 
-/* ---- bodies: @0@ the type, @1@ its short name, @2@ its unsigned type, @3@ the helper's name,
- * @4@ @5@ other helpers ---- */
+/* ---- bodies: @0@ the type, @2@ its unsigned type, @3@ the helper's name ---- */
 
 #define HEAD "static @NAME@_INLINE "
 
@@ -140,8 +139,8 @@ static const char i16_i16_dot[] =
              "    return (int32_t)((uint32_t)c + (uint32_t)low + (uint32_t)high);\n"
              "}\n";
 
-/* The bits of a float, 0 of its sign if it is denormal, and sums as in the kernels of other targets
- * (backend/math/exact.fvk). */
+/* A denormal is taken for a zero of its sign. The sums are those that the kernels of other targets
+ * compute; backend/math/exact.fvk explains them (add_flushed). */
 static const char bf16_dot[] =
     DOT_HEAD "pairs of bf16, added to the bits of a float */\n"
              "    uint32_t sum = (uint32_t)c;\n"
@@ -182,8 +181,10 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
 
 /* ---- floats: one instruction of the machine ---- */
 
-/* The part of an instruction's operand in `a`, `b`, `c`. @0@ type, @3@ name; x86: @4@ "s" or "d",
- * @5@ what _mm_round takes; aarch64: @4@ the suffix, @5@ the lane type's prefix. */
+/* @0@ the type, @3@ the helper's name. Built-ins: @4@ the suffix of the type, "f" or none. x86: @4@
+ * "s" or "d", @5@ the bits of the type, @6@ what _mm_round takes. Assembly: @4@ the instruction,
+ * @5@ the kind of the registers, as an operand's modifier (aarch64_asm) or as a constraint
+ * (asm_sqrt). */
 static const char builtin_fma[] = HEAD "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
                                        "    return __builtin_fma@4@(a, b, c);\n"
                                        "}\n";

@@ -89,7 +89,7 @@ static void put_check(fv_cg *g, const fv_stmt *s) {
     put_fail(g, test(g, s->x, true).s, status);
 }
 
-/* ---- the arguments of the caller: expressions where they are used ---- */
+/* ---- the caller's arguments, written as expressions where they are used ---- */
 
 static const char *const parameters[] = {"dims",      "inputs", "outputs", "out_dims",
                                          "workspace", "bytes",  "given"};

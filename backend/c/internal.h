@@ -10,7 +10,7 @@
 
 typedef enum { FV_C_PORTABLE, FV_C_CORTEX_M, FV_C_RISCV, FV_C_AARCH64, FV_C_X86 } fv_c_isa;
 
-/* Where the output contains weights. */
+/* How the generated code stores the weights. */
 typedef struct fv_c_weights {
     /* the kind of storage that was decided, never AUTO; TEXT if there are no weights */
     fv_weights_kind kind;
@@ -169,7 +169,7 @@ const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to);
 /* the name of the helper function for min or max with a constant; strict: for max with -0 and min
  * with +0 */
 const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict);
-/* the name of a helper function that does not depend on a type: require, cancelled, ... */
+/* the name of a helper function that does not depend on a type: require_bool, cancelled, ... */
 const char *fv_c_helper_fixed(fv_cg *g, const char *name);
 
 /* ---- parts ---- */

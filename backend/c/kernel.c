@@ -27,8 +27,8 @@ static bool has_task(fv_cg *g, const fv_kernel *k) {
     return !n || strcmp(n, "1") != 0;
 }
 
-/* The declaration of a parameter, "const float *restrict x". A buffer that is only read or only
- * written overlaps no other one. */
+/* The declaration of a parameter, "const float *restrict x". A buffer that is written overlaps no
+ * other one, so `restrict` is true of buffers that are only read or only written. */
 const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
     const char *name = fv_c_name_of(g, b);
     return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "",

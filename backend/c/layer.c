@@ -179,7 +179,6 @@ static void put_macro(fv_text *t, const def *d) {
 }
 
 static void put(fv_cg *g, const def *d) {
-    /* appended as a whole, since making the text may append helpers that it calls */
     fv_text t = {.arena = g->arena};
     if (d->wide)
         put_macro(&t, d);
@@ -615,8 +614,8 @@ const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes) {
     return name;
 }
 
-/* Masked loads and stores of AVX2; those of AVX-512 take bit masks, so the 32-byte forms are used
- * there too, and whole registers of 64 bytes go through them. */
+/* Masked loads and stores. Those of AVX-512 take bit masks, so those of AVX2 are used up to 32
+ * bytes; for 64 bytes the mask is converted to bits. */
 static const char *x86_masked(fv_cg *g, fv_elem e, int lanes, bool store) {
     x86 m;
     int bytes = bytes_of(e, lanes), size = fv_elem_storage_bytes(e);

@@ -7,8 +7,9 @@
 #include "ir/base/quoted.h"
 #include "ir/base/text.h"
 
-/* Keywords of C and C++, what the included headers declare, and macros that compilers predefine in
- * their GNU modes. Everything else that we declare ourselves has a pattern: see is_ours. */
+/* Names that are never given: keywords of C and C++, names that the included headers declare, and
+ * macros that compilers predefine in their GNU modes. is_ours recognizes names of helpers and types
+ * that the emitter declares; `own` lists its other names. */
 static const char *const reserved[] = {
     "alignas",     "alignof",      "and",       "and_eq",
     "asm",         "atomic",       "auto",      "bitand",

@@ -14,8 +14,8 @@ enum { GUARD = 64, UNBOUNDED = 4096, MOST_SIZES = 4 };
 
 /* ---- sizes for the dims of the test ---- */
 
-/* The number of elements of a port; for dims that are not known before the run their bounds are
- * used. */
+/* The number of elements of a port. Dims that are not known before the run count with their upper
+ * bounds. */
 static fv_expr *elements_of(fv_cg *g, const fv_port *port) {
     fv_expr *n = fv_x_int(g->arena, 1);
     if (fv_port_is_shared(port))
@@ -89,8 +89,9 @@ static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
     }
 }
 
-/* Sets the sizes of a test: the first dim that was not given is `usual`, each further one is larger
- * by `step`. False: a size does not fit. */
+/* Sets the sizes of a test. Dims that the options do not give are `usual` for the first symbol and
+ * larger by `step` for each further one, within the bounds of the symbols. False: a size does not
+ * fit. */
 static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
     const fv_program *p = g->p;
     fv_ptrmap values = fv_ptrmap_in(g->arena);
@@ -234,9 +235,9 @@ typedef struct suite {
     int n;
 } suite;
 
-/* Chooses the first sizes: dims of 1. Models that halve an image and double it again refuse these,
- * so powers of two are tried until a run succeeds. If none does, the self-test expects the status
- * of the first run. */
+/* Chooses the first sizes: dims of 1. If a run refuses these dims, as one of a model that halves an
+ * image and doubles it again does, powers of two up to LARGEST are tried until a run succeeds. If
+ * none does, the self-test expects the status of the first run. */
 static bool choose(fv_cg *g, test *t) {
     enum { LARGEST = 64, MEMORY = 16 << 20 };
     if (!sizes(g, 1, 0, t))
@@ -284,8 +285,8 @@ static void add_size(fv_cg *g, suite *s, int64_t usual, int64_t step) {
         s->at[s->n++] = t;
 }
 
-/* Chooses further sizes that are no powers of two: first with different dims, or, where these are
- * refused because dims must agree, with equal ones. */
+/* Chooses all sizes: the first ones, then those of which the first dim is an element of `usual`.
+ * The other dims are larger by steps of 2, or, if the model refuses these, all dims are equal. */
 static bool choose_all(fv_cg *g, suite *s) {
     static const int64_t usual[] = {3, 7, 4, 16, 19};
     if (!choose(g, &s->at[0]))

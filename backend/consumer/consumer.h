@@ -55,8 +55,8 @@ fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes);
 bool fv_port_depends_on_data(const fv_port *port) FV_MUST_USE;
 /* What the plan reports for an axis whose extent is NULL (known after the run): its upper bound. */
 int64_t fv_port_bound(const fv_port *port, int axis);
-/* Does the model state this bound? If it does not for some axis, the plan reports INT64_MAX as
- * capacity. */
+/* Does the model state an upper bound for each dim of the output that data decide? If not, the plan
+ * reports INT64_MAX as capacity. */
 bool fv_port_is_bounded(const fv_port *port) FV_MUST_USE;
 /* The length of out_dims, and the position of an output's capacity in it (the dims of the output
  * follow). */

@@ -19,8 +19,8 @@ static bool is_new(finder *f, const void *what) {
 
 static void find_in_expr(finder *f, const fv_expr *x);
 
-/* Adds a buffer and the variables of its extents except the first, which the address of an element
- * depends on. */
+/* Adds a buffer, and the variables of its extents. The address of an element does not depend on the
+ * first extent. */
 static void find_buf(finder *f, fv_buf *b) {
     if (!is_new(f, b))
         return;

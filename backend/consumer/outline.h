@@ -13,7 +13,7 @@ typedef struct fv_outline {
     bool requires_; /* whether it contains a REQUIRE */
 } fv_outline;
 
-/* Finds them for an OUTLINE statement of an expanded kernel. */
+/* Finds what the block of an OUTLINE statement in an expanded kernel uses. */
 fv_outline fv_outline_of(fv_arena *a, const fv_stmt *outline);
 
 #endif

@@ -124,7 +124,7 @@ static void take_symbols(writer *w) {
     }
 }
 
-/* Checks extents that are negative for some dims within the bounds. */
+/* Checks that no extent of a port is negative, where the bounds of the dims do not prove that. */
 static void check_extents(writer *w, const fv_port *port) {
     for (int i = 0; i < port->rank; i++)
         if (port->extent[i])
@@ -148,8 +148,9 @@ static void check_bytes(writer *w, fv_expr **most, fv_expr *bytes, int64_t less,
     check(w, bin(w, FV_X_LT, bytes, bin(w, FV_X_SUB, *most, number(w, less))), FV_TOO_LARGE, what);
 }
 
-/* Checks all sizes. A saturated sum is too large, also after it was rounded down to
- * FV_BUFFER_ALIGN. */
+/* Checks that no extent of a port is negative, and that the machine can address the bytes of the
+ * workspace, of the inputs, and of the outputs that have memory of their own and no capacity. A
+ * saturated sum is too large, also after it was rounded down to FV_BUFFER_ALIGN. */
 static void check_sizes(writer *w) {
     const fv_program *p = w->p;
     fv_expr *most = NULL;

@@ -23,8 +23,8 @@ const char *const *fv_weights_names(void);
 /* FV_WEIGHTS_AUTO: there is no kind of that name */
 fv_weights_kind fv_weights_by_name(const char *name);
 
-/* Each constant is aligned to FV_WEIGHTS_ALIGN; the size is a multiple of it. SIZE_MAX: they
- * overflow. */
+/* The offset of a constant in the block, and the size of the block. Both are multiples of
+ * FV_WEIGHTS_ALIGN. SIZE_MAX: they overflow. */
 size_t fv_weights_at(const fv_program *p, int constant);
 size_t fv_weights_bytes(const fv_program *p);
 

@@ -161,7 +161,8 @@ static void sweep(sweeper *z, fv_block *block) {
         block->last = s;
 }
 
-/* Removes lets that are not used. Goes backwards, so that all uses of a let are seen before it. */
+/* Removes lets that are not used, and loops, conditions and outlines whose blocks are empty. Goes
+ * backwards, so that all uses of a let are seen before it. */
 static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
     fv_stmt *reversed = NULL, *next;
     for (fv_stmt *s = first; s; s = next) {
@@ -194,7 +195,7 @@ static void sweep_kernel(fv_kernel *k) {
     fv_kernel_number(k);
 }
 
-/* ---- the way through ---- */
+/* ---- all steps ---- */
 
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t) {
     fv_block typed = {0}, vectors = {0};

@@ -16,7 +16,7 @@
  * consumer has to implement:
  *
  * - One task: `task` and `tasks` are set (tasks is 1 if nothing is parallel). Loops are FV_SERIAL.
- *   Statements are LET, STORE, PREFETCH, TILE, FOR, IF, WHILE, OUTLINE, COMMENT. Bounds and
+ *   Statements are LET, STORE, PREFETCH, TILE, FOR, IF, WHILE, CALL, OUTLINE, COMMENT. Bounds and
  *   conditions are scalar.
  * - Expressions are trees of at most a few hundred nodes: a node that is used twice becomes a LET.
  *   There is no MATH and no DEF, and no FMA, SQRT, FLOOR, CEIL, TRUNC, RINT of a type for which the
@@ -47,8 +47,10 @@
  * - An index is always inside its buffer (the schedule ensures it), so no check is needed.
  *
  * The order of float operations is that of the kernel read serially: expansion changes no bit,
- * except for FMA if the target has none. */
+ * except for FMA if the target has none. Returns NULL after a diagnostic. */
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t);
-void fv_program_expand(fv_program *p); /* every kernel, in place, for p->target */
+/* Writes the protocol (backend/consumer/protocol.h), and expands every kernel in place, for
+ * p->target. */
+void fv_program_expand(fv_program *p);
 
 #endif

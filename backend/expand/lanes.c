@@ -36,7 +36,8 @@ static value fail(laner *l, const fv_expr *x) {
 }
 
 static fv_expr *as_vector(laner *l, value v) {
-    if (v.x->type.lanes != (v.kind == VECTOR ? l->lanes : 1)) { /* several elements for each lane */
+    /* the value still has several elements for each lane */
+    if (v.x->type.lanes != (v.kind == VECTOR ? l->lanes : 1)) {
         l->failed = true;
         return fv_x_splat(l->a, l->lanes, fv_x_zero(l->a, (fv_elem)v.x->type.elem));
     }
@@ -208,8 +209,8 @@ static value element(laner *l, const fv_expr *x) {
 
 /* ---- arithmetic ---- */
 
-/* Computes + and - of affine values, and * of an affine and a uniform one, as an affine value.
- * False: the result is not affine. */
+/* Computes + and - of affine values, and * of an affine value and a constant between -4096 and
+ * 4096, as an affine value. False: the result is not affine. */
 static bool affine_op(laner *l, const fv_expr *x, const value *v, value *out) {
     int64_t c;
     if (x->type.elem != FV_I64 || x->n != 2 || v[0].kind == VECTOR || v[1].kind == VECTOR)

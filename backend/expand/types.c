@@ -1,6 +1,7 @@
-/* types.c - expressions that a target has no instruction for: elementary functions, fused
- * multiply-add, rounding, square roots, conversions of storage types. They become calls of
- * functions written in the kernel notation (backend/math), inlined as lets before the statement. */
+/* types.c - expressions that a target has no instruction for: elementary functions, rounding,
+ * square roots, sums of products, conversions of storage types. They become calls of functions
+ * written in the kernel notation (backend/math), inlined as lets before the statement. A fused
+ * multiply-add becomes a product and a sum; packed integers are converted by shifts and masks. */
 #include "backend/expand/types.h"
 
 #include <string.h>
@@ -113,7 +114,7 @@ static fv_expr *to_storage(typer *z, fv_elem e, fv_expr_op op, fv_expr *x) {
         const char *how = op == FV_X_CONVSAT ? "sat" : "from";
         const char *name = fv_printf(z->a, "%s_%s_f32", fv_elem_name(e), how);
         bits = call_exact(z, name, before_narrowing(z, x));
-    } else { /* keeps the low bits; floats are converted by way of i32 */
+    } else { /* integers keep their low bits; floats are first converted to i32 */
         if (fv_elem_is_float((fv_elem)x->type.elem))
             x = fv_x_convert(z->a, FV_I32, x);
         fv_expr *mask = fv_x_const_int(z->a, FV_U8, (1 << fv_elem_bits(e)) - 1);

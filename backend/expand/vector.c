@@ -145,8 +145,9 @@ static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
     return true;
 }
 
-/* The number of lanes for this loop: fewer than possible if that divides a constant number of
- * iterations. 1: vectors are not worthwhile. */
+/* The number of lanes for this loop; less than 2: the loop stays serial. If the number of
+ * iterations is constant, there are fewer lanes than possible, but at least a fourth, if their
+ * number then divides that of the iterations, or if there are fewer iterations than lanes. */
 static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     int64_t lo, n;
     int most = most_lanes(z, s);

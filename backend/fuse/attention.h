@@ -18,8 +18,8 @@ typedef struct fv_attention {
      * variables, too */
     fv_expr *score;
     fv_expr *q, *k; /* factors of the score */
-    /* weight is a softmax of the scores; if no attention is found, whether the other factor is
-     * one */
+    /* whether a sum or maximum along rows of scores was found in the weight, as a softmax has; if
+     * no attention is found, whether it was found in either factor */
     bool rows;
     int row, column; /* axes of the definition: that of queries, that of the features of v */
     /* condition (`where && seen`) under which the weight is 0 and the value is replaced by 0; NULL:
@@ -31,7 +31,7 @@ typedef struct fv_attention {
     fv_expr *seen;
 } fv_attention;
 
-/* Is d attention with keys and values that are computed in the run? If not, the reason is recorded
+/* Is d attention with keys and values that are computed at run time? If not, the reason is recorded
  * for d's value. */
 bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
 /* Is x a sum of products of floats? */
@@ -39,11 +39,12 @@ bool fv_is_product_sum(const fv_expr *x) FV_MUST_USE;
 /* Does x contain sums of products of floats, which may be scores? */
 bool fv_has_products(const fv_expr *x) FV_MUST_USE;
 /* If at->v is `0 if hidden else v`, and the weights are a softmax of `-infinity if hidden else x`,
- * sets at->v to v and the condition. */
+ * sets at->v to v, and the members `hidden`, `where` and `seen`. */
 void fv_find_hidden(fv_arena *a, fv_attention *at);
 /* Makes hidden keys explicit in the definition of s: adds the condition under which they have no
- * effect. `kept`: the weights are a result, too, in which hidden weights are +0. False, with a
- * reason: the mask hides no key, or that cannot be proved. */
+ * effect. `tables`: the cache of fv_without_tables. `kept`: the weights are a result, too, in which
+ * hidden weights are +0. False: s is no attention, its keys are few, or, with a reason, the mask
+ * hides no key, or that cannot be proved. */
 bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) FV_MUST_USE;
 /* The weight with the expression `with`, over at->key, in place of the scores. */
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);

@@ -8,7 +8,7 @@
  *
  * `where` comes from the mask: a condition that selects a constant far below the scores, or an
  * addend that is far below them. `most` is the largest value that x can have there: the selected
- * constant, or the addend plus a bound of the scores, |q| |k|, which the run computes. A weight is
+ * constant, or the addend plus a bound of the scores, |q| |k|, computed at run time. A weight is
  * thus left out only if it is proved to be zero, whatever number the mask uses; a row in which no
  * key is visible keeps the meaning that the model gives it. A mask of -infinity needs no bound: it
  * hides every score, whether it is selected or added.
@@ -45,7 +45,7 @@ typedef struct fold {
     fv_arena *a;
     const fv_attention *at;
     fv_expr *max, *x; /* max: the maximum of x along the row; x: as a function of the key */
-    /* that maximum, or the larger one of it and a sink */
+    /* what exp subtracts from x: `max`, or the larger one of `max` and a sink */
     fv_expr *shift;
     fv_expr *exp, *sum; /* exp(x - shift), and its sum along the row; NULL: not found */
     bool kept;          /* the weights are a result as well */
@@ -55,7 +55,7 @@ typedef struct fold {
 typedef struct hides {
     fv_expr *where; /* NULL: x is hidden nowhere */
     double most;
-    /* an expression that replaces `most` if that is known in the run only; NULL: `most` counts */
+    /* an expression that replaces `most` if that is known only at run time; NULL: `most` counts */
     fv_expr *bound;
 } hides;
 
@@ -228,7 +228,7 @@ static hides by_value(const fold *f, fv_expr *m, int depth) {
     if (!fv_x_uses(m, f->at->key))
         return nowhere;
     m = fv_x_convert(f->a, (fv_elem)f->x->type.elem, m);
-    /* the condition m <= FAR_BELOW, under which FAR_BELOW is an upper bound of m */
+    /* m hides a key where m <= FAR_BELOW, so m is at most FAR_BELOW there */
     return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL};
 }
 
@@ -261,7 +261,7 @@ static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
         h.bound = h.bound ? h.bound : isinf(h.most) ? NULL : float_of(f, h.most);
     } else {
         h.most = op == FV_X_MUL ? h.most * c : h.most / c;
-        /* allows for the rounding of the product in the run */
+        /* allows for the rounding of the product at run time */
         h.most += isinf(h.most) ? 0 : fabs(h.most) * 1e-6;
     }
     h.bound = h.bound ? bin(f, op, h.bound, by) : NULL;
@@ -373,7 +373,8 @@ static bool find_parts(fold *f, const fv_expr *root) {
             bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
                        is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
             f->sum = sum ? x : f->sum;
-            /* accepted here; is_exp checks it when the exponential is found */
+            /* the first other reduction is taken for the maximum; is_exp checks it when the
+             * exponential is found */
             f->max = f->max ? f->max : x;
             known = sum || x == f->max;
             if (!known)
@@ -393,13 +394,13 @@ static bool is_finite(const fv_expr *x) {
                : x->op == FV_X_CONVERT && !fv_elem_is_float((fv_elem)x->arg[0]->type.elem);
 }
 
-/* Is x an integer with which all float types compute exactly? */
+/* Is x a small integer, of which sums and products are exact in f32 and f64? */
 static bool is_exact(double x) {
     return x == trunc(x) && fabs(x) <= 1024;
 }
 
-/* The value of x if the exponential is 0 and another one of the row is 1, as far as x is a known
- * number; false: it is not. A zero of unknown sign is given as -0. */
+/* Sets *value to the value of x where the exponential of a key is 0 and that of another key of the
+ * row is 1. False: that value is not known. A zero of unknown sign is given as -0. */
 static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     double y = 0, z = 0;
     *value = 0;

@@ -13,7 +13,8 @@ fv_form fv_find_form(fv_lowerer *l, const fv_definition *d);
 fv_form_kind fv_form_of(fv_lowerer *l, const fv_definition *d);
 /* Sets the form of d again after its definition has changed. Records no reasons. */
 void fv_update_form(fv_lowerer *l, fv_definition *d);
-/* Sets the axes of the form of d, which was split or merged; the kind of computation stays. */
+/* Sets the axes of the form of d, which was split or merged. The kind stays, except that a map may
+ * become a transpose, or a transpose a map. */
 void fv_update_form_axes(fv_lowerer *l, fv_definition *d);
 /* Is d, whose axes must be split and merged, attention in which the columns of both products are
  * contiguous? */

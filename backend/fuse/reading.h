@@ -15,9 +15,11 @@ typedef struct fv_reading {
     bool in_reduction;
     /* whether the reductions of the value are computed once for each row of the definition */
     bool by_rows;
-    bool injective; /* whether any two elements of the definition read different elements */
-    /* whether each index of a load is a different variable, so that no element is read for two
-     * elements of the definition */
+    /* whether each index of a load is a constant or linear in one variable of the definition, a
+     * different one for each, so that different values of these variables read different
+     * elements */
+    bool injective;
+    /* whether the indices of each load are variables, each used once */
     bool variables;
     /* whether an index of a load is computed of variables of both the definition and a reduction,
      * as where a window slides over an image */

@@ -4,8 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
-/* x with loads of substituted values replaced by the definitions of these values. The origins of
- * the values are added to *origin. */
+/* x with loads of substituted values replaced by the definitions of these values, and loads of
+ * constants with one element replaced by numbers. The origins of the values are added to
+ * *origin. */
 fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin);
 
 #endif

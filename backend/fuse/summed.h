@@ -19,7 +19,8 @@ bool fv_adds_elements(fv_lowerer *l, const fv_definition *d, const fv_value *v) 
 /* Is v a product without sums, or a view of one, whose elements one sum adds, each once, and that
  * nothing else reads? No definition has been substituted yet. */
 bool fv_is_term_of_sum(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
-/* Is v a product whose only user is a sum along its last axis? */
+/* Is the only user of v a sum of floats along its last axis? The caller knows that v is a
+ * product. */
 bool fv_is_term_of_row(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 
 #endif

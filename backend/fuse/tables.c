@@ -22,9 +22,10 @@ typedef struct side {
 typedef struct table {
     int64_t rows, columns;
     side from, to;
-    /* indices of an element with the value inside of the run, and of one with the other value */
+    /* index of an element with the value that rows have in their run of columns, and index of one
+     * with the value that they have in other columns */
     size_t in, out;
-    bool none; /* whether the constant is not such a table */
+    bool none; /* whether the constant has no such runs */
 } table;
 
 static bool same_element(const fv_tensor *t, size_t i, size_t j) {
@@ -101,14 +102,14 @@ static bool find_sides(fv_arena *a, const fv_tensor *t, table *b) {
            find_side(to, b->rows, b->columns, &b->to) && fits_empty_rows(b, from);
 }
 
-/* Does the constant have two values, one of which forms a single run in each row? Either value may
- * be the one. */
+/* Does the constant have two values, one of which forms at most one run in each row, whose ends are
+ * fixed or move with the row? Either value may be the one. */
 static bool find_table(fv_arena *a, const fv_tensor *t, table *b) {
     size_t n = (size_t)(b->rows * b->columns), other = 1;
     while (other < n && same_element(t, 0, other))
         other++;
     if (other == n)
-        return false; /* a single value; a comparison gains nothing */
+        return false; /* all elements are equal: a comparison gains nothing */
     b->in = 0;
     b->out = other;
     if (find_sides(a, t, b))

@@ -9,11 +9,11 @@
 enum { FV_MAX_TREE = 4000 };
 
 typedef struct fv_work {
-    /* numbers of nodes of each kind; each use of a load counts */
+    /* numbers of nodes of each kind; each use of a load counts, other nodes count once */
     int nodes, arithmetic, loads, reductions, math, guards;
 } fv_work;
 fv_work fv_work_of(fv_lowerer *l, const fv_definition *d);
-/* Does the definition only move elements, without computing anything? */
+/* Does the definition only load and convert an element, without a guard? */
 bool fv_is_view(const fv_work *w) FV_MUST_USE;
 /* Is d small enough to be walked as a tree? */
 bool fv_is_small(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;

@@ -1,5 +1,5 @@
-/* build_expr.c - translates expressions to bytecode. Expressions are trees: every node is computed
- * into a register that is released when its statement ends. */
+/* build_expr.c - translates expressions to bytecode. Expressions are trees: every operation is
+ * computed into a register, which is released when its statement ends. */
 #include "backend/interp/build.h"
 
 static int width(const fv_expr *x) {

@@ -84,7 +84,8 @@ typedef struct bytecode {
     bool by_hand;     /* whether the kernel was written by hand, so that messages name it */
     insn *insns;
     int ninsns;
-    /* first instruction of a task; insns[0] is the first one of the launch's part */
+    /* first instruction of a task; insns[0] is the first instruction of the part that is executed
+     * once per launch */
     const insn *task;
     register_file file;
     int nslots;
@@ -236,7 +237,9 @@ typedef struct site {
 
 struct fv_interp {
     const fv_program *program;
-    bytecode code;  /* the bytecode: its launch part is the size query, its task is the run */
+    /* the bytecode: the size query is the part that is executed once per launch, the run is the
+     * task */
+    bytecode code;
     host_buf *bufs; /* nslots entries */
     fault_text fault;
     int64_t limit;                 /* limit of iterations; 0: none */

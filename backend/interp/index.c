@@ -22,7 +22,7 @@ typedef struct question {
     bool is_flag;    /* whether the condition is a flag, so that there is no value and no limit */
     const char *why; /* not NULL: this text is reported instead of a value */
     const fv_buf *from; /* the parameter of the kernel from which the index was loaded, or NULL */
-    bool direct;        /* whether the value is that element itself, not computed from it */
+    bool direct;        /* whether the value is the loaded element itself, not computed from it */
     bool run;           /* whether the lanes are consecutive elements */
     uint32_t *index;
     bool *index_lanes;

@@ -7,7 +7,9 @@
 
 typedef struct launch {
     const bytecode *code;
-    const unsigned char *kept; /* the register file in which the launch's part was executed */
+    /* the register file in which the part of the code that is executed once per launch was
+     * executed */
+    const unsigned char *kept;
     const slot *args;
     const volatile int32_t *cancel;
     int64_t left; /* number of iterations that each frame may execute */

@@ -56,8 +56,8 @@ static const char *decode(fv_bytes file, bool whole, fv_image *image) {
 
 /* ---- pixels ---- */
 
-/* The gray value by ITU-R 601-2, in fixed point with 16 fractional bits. Colours of palettes are
- * converted with other coefficients. */
+/* The gray value by ITU-R 601-2, in fixed point with 16 fractional bits. For colours of palettes
+ * the coefficients are in thousandths, and the result is rounded down. */
 static uint8_t gray_of(const uint8_t *rgb, bool palette) {
     int r = rgb[0], g = rgb[1], b = rgb[2];
     return (uint8_t)(palette ? (r * 299 + g * 587 + b * 114) / 1000

@@ -92,7 +92,8 @@ static const char *decode(decoding *d, fv_bytes file, bool whole) {
 }
 
 const char *fv_decode_jpeg(fv_bytes file, bool whole, fv_image *image) {
-    decoding d = {.image = image}; /* not changed after setjmp, so it need not be volatile */
+    /* libjpeg has the address of d, so its changes after setjmp are in memory */
+    decoding d = {.image = image};
     d.jpeg.err = jpeg_std_error(&d.errors);
     d.errors.error_exit = leave;
     d.errors.emit_message = take_message;

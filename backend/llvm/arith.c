@@ -45,8 +45,8 @@ static bool is_power_of_two(LLVMValueRef x, unsigned *shift) {
     return true;
 }
 
-/* A divisor that cannot trap. Where it differs from b, the quotient of a is a and the remainder is
- * 0. */
+/* A divisor that cannot trap: 1 where b is 0 or the quotient would overflow, otherwise b. A
+ * quotient of the least integer and -1 is the least integer then, and the remainder 0. */
 static LLVMValueRef safe_divisor(fv_ll_fn *f, bool is_signed, LLVMValueRef a, LLVMValueRef b) {
     LLVMValueRef bad = icmp(f, LLVMIntEQ, b, like(b, 0));
     if (is_signed) {

@@ -31,8 +31,8 @@ static LLVMValueRef bounded(fv_ll_fn *f, LLVMRealPredicate p, LLVMValueRef x, do
     return LLVMBuildSelect(f->b, LLVMBuildFCmp(f->b, p, x, c, ""), x, c, "");
 }
 
-/* Lanes of f32 or f64 to i32, of f32 by way of the largest one below 2^31. LLVM 19 converts lanes
- * one by one for llvm.fptosi.sat on x86. */
+/* Converts lanes of f32 or f64 to i32. For f32, 2^31 is not reached: the largest f32 below it is
+ * the limit. LLVM 19 converts lanes one by one for llvm.fptosi.sat on x86. */
 static LLVMValueRef lanes_to_i32(fv_ll_fn *f, LLVMValueRef x, fv_elem from) {
     double most = from == FV_F32 ? 2147483520.0 : 2147483647.0;
     LLVMValueRef inside = bounded(f, LLVMRealOLT, bounded(f, LLVMRealOGT, x, -0x1p31), most);
@@ -111,7 +111,8 @@ static bool limits(const fv_expr *x, double *lo, double *hi) {
            fv_ll_is_number(x->arg[0]->arg[1], hi);
 }
 
-/* Only NaN has to be replaced, by 0: both limits are numbers of i32, and so is what is between. */
+/* A conversion of lanes that are limited to numbers of i32. Only NaN has to be replaced, by 0: both
+ * limits are numbers of i32, and so is every number between them. */
 LLVMValueRef fv_ll_convert_limited(fv_ll_fn *f, const fv_expr *x) {
     const fv_expr *y = x->arg[0];
     double lo, hi;

@@ -1,8 +1,8 @@
 /* emit.h - the state while a module and a function in it are emitted; private to this folder.
  *
  * No frame of LLVM is on the stack when memory of an arena is requested, so running out of memory
- * may jump to the session's door. The function that opens a module must close it in that case, too
- * (module.c). */
+ * may leave by a longjmp to the session's door (ir/base/arena.h). The function that opens a module
+ * must close it in that case, too (module.c). */
 #ifndef FV_BACKEND_LLVM_EMIT_H
 #define FV_BACKEND_LLVM_EMIT_H
 
@@ -26,8 +26,8 @@ typedef struct fv_ll_mode {
 
 /* The kernels of the program that are in this module. */
 typedef struct fv_ll_part {
-    const unsigned char
-        *of;    /* for each kernel: the number of its module; NULL: there is one module */
+    /* for each kernel: the number of its module; NULL: there is one module */
+    const unsigned char *of;
     int number; /* number of this module; module 0 has plan, run and table */
 } fv_ll_part;
 
@@ -83,7 +83,7 @@ typedef struct fv_ll_kernel {
     int index;       /* number of the kernel in the program */
     LLVMValueRef fn; /* function with the parameters buffers, dims, state, task */
     LLVMTypeRef type;
-    LLVMValueRef task;     /* function of task_type that unpacks args_type */
+    LLVMValueRef task;     /* function of type types.task, unpacks args_type */
     LLVMTypeRef args_type; /* struct of buffers, dims, state */
     /* whether the kernel has a REQUIRE, CALL or while, so that the run checks the error word */
     bool may_fail;
@@ -180,11 +180,12 @@ LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
-/* Emits a conversion to i32 of lanes that are limited to numbers of that type; NULL: x is none. */
+/* Emits a conversion of f32 to i32 whose operand is limited to numbers of i32, as max(min(y, hi),
+ * lo); NULL: x is no such conversion. */
 LLVMValueRef fv_ll_convert_limited(fv_ll_fn *f, const fv_expr *x);
 /* Is x a constant that is not NaN, or lanes of one? */
 bool fv_ll_is_number(const fv_expr *x, double *value) FV_MUST_USE;
-/* Emits MIN or MAX of a and such a constant, where the sign of a zero does not count. */
+/* Emits MIN or MAX of a and a constant that is not NaN, where the sign of a zero does not count. */
 LLVMValueRef fv_ll_limit(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef constant);
 LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ktype to);
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* emits a LOAD or GUARD */
@@ -200,7 +201,7 @@ void fv_ll_stmts(fv_ll_fn *f, const fv_block *b);
 
 /* ---- kernel.c ---- */
 
-void fv_ll_kernels(fv_ll_module *m); /* emits all kernels of the program */
+void fv_ll_kernels(fv_ll_module *m); /* emits the kernels of this module */
 /* Sets the attributes of a parameter through which a kernel accesses b. */
 void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b);
 
@@ -210,13 +211,13 @@ void fv_ll_outline(fv_ll_fn *f, const fv_stmt *s);
 
 /* ---- host.c, entry.c, table.c, cpu.c ---- */
 
-/* emits a CHECK, LAUNCH, ALLOC, FREE or SETDIM */
+/* emits a statement of a kind that only host programs have */
 void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s);
 LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b);
 void fv_ll_entries(fv_ll_module *m); /* emits plan, run and table */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run);
 /* Emits a function that returns an i1: does this CPU have the features that the target needs? NULL:
- * it needs none. */
+ * every CPU has them. */
 LLVMValueRef fv_ll_cpu_check(fv_ll_module *m);
 
 /* ---- parts.c: code in memory, made by several threads ---- */
@@ -241,7 +242,8 @@ void fv_ll_parts_close(fv_ll_parts *ps);
 
 /* ---- weights.c: the constants as a section of an object ---- */
 
-/* Adds the weights to the object in the open file, if the code refers to them. */
+/* Adds the weights to the object in the open file, unless there are none or they are in a file of
+ * their own. */
 bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) FV_MUST_USE;
 void fv_ll_close_object(fv_ll_module *m);
 

@@ -227,7 +227,7 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
                  f->host->out);
 }
 
-/* Calls the task for all numbers in order. */
+/* Calls the task for each number from 0 to n - 1, in descending order if `down` is true. */
 static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVMValueRef n,
                           LLVMValueRef down) {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task"),

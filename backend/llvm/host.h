@@ -10,7 +10,7 @@ struct fv_ll_host {
     LLVMValueRef env; /* a copy of the caller's env as words, never NULL */
     /* address of the weights in the caller's file; NULL: they are in the object */
     LLVMValueRef weights;
-    /* struct of state_type, passed to kernels; the entry point returns its error word */
+    /* struct of types.state, passed to kernels; the entry point returns its error word */
     LLVMValueRef state;
     LLVMValueRef launch;   /* function (env, task, args, n, descending) that runs tasks */
     LLVMBasicBlockRef out; /* the block that leaves the entry point */

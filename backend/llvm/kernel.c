@@ -38,8 +38,8 @@ void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_
     fv_ll_attr(m, fn, param + 1, "nocapture");
 }
 
-/* Sets attributes of parameters; none if the kernel calls a library function, which gets the
- * pointers. */
+/* Sets attributes of parameters; of buffers none if the kernel calls a library function, which gets
+ * their pointers. */
 static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {
     int nbufs = k->kernel->nbufs, state = nbufs + k->kernel->ndims;
     for (int i = 0; i < nbufs && !fv_kernel_calls(k->kernel); i++)

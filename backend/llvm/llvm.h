@@ -38,9 +38,9 @@ typedef struct fv_llvm_options {
     fv_weights_kind weights;
 } fv_llvm_options;
 
-/* Writes the program for p->target to `path`: to a temporary file in the same folder first, which
- * is renamed when it is complete. False after a diagnostic; no file is left then. The same program
- * gives the same bytes. */
+/* Writes the program for p->target to `path`. It is written in a temporary folder of the same
+ * folder, and renamed when it is complete. False after a diagnostic; `path` is unchanged then. The
+ * same program gives the same bytes. */
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
                    const char *path) FV_MUST_USE;
 
@@ -55,10 +55,10 @@ const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm
  * must outlive it. NULL after a diagnostic. */
 typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
-/* The objects from which it was loaded, valid as long as the JIT; NULL after fv_jit_load. */
+/* The objects from which the code was loaded, valid as long as the JIT; NULL after fv_jit_load. */
 const void *fv_jit_object(const fv_jit *j, size_t *bytes);
-/* Loads such objects again, in this or another process on the same machine with the same build of
- * Fovea. Their content is trusted.
+/* Loads objects that fv_jit_object returned, in this or another process on the same machine with
+ * the same build of Fovea. Their content is trusted.
  *   name       of the program
  *   constants  the present address of each constant; the constants must outlive the JIT, the array
  *              need not
@@ -68,7 +68,7 @@ fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t 
 /* The table of the model, valid as long as the JIT. Any thread may use it. */
 const fv_model *fv_jit_model(const fv_jit *j);
 void fv_jit_free(fv_jit *j);
-/* Milliseconds that each phase of making it took. */
+/* Milliseconds that each phase of making the code in memory took. */
 typedef struct fv_jit_times {
     /* milliseconds of emitting LLVM IR; of LLVM's passes and code generation; of loading */
     double emit, code, load;

@@ -8,7 +8,8 @@
 #include "backend/consumer/consumer.h"
 #include "backend/llvm/emit.h"
 
-/* Tiles up to this size are filled without a loop, so that they can become registers. */
+/* Tiles of at most so many elements are filled without a loop, so that they can become
+ * registers. */
 enum { STRAIGHT_FILL = 256 };
 
 /* ---- buffers ---- */

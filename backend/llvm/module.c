@@ -130,8 +130,8 @@ static bool place_weights(fv_ll_module *m) {
            fv_error(m->session, "program %s: the size of its constants overflows", p->name);
 }
 
-/* Declares the table of addresses of constants. It is not constant and is visible from outside, so
- * that LLVM does not use its initial zeros. */
+/* Declares the table of addresses of constants. It is not constant and has external linkage, so
+ * that LLVM does not assume that its elements stay zero. */
 static void declare_table(fv_ll_module *m) {
     LLVMTypeRef type = LLVMArrayType(m->types.ptr, (unsigned)m->program->memory.nconstants);
     m->weights.at =
@@ -141,7 +141,8 @@ static void declare_table(fv_ll_module *m) {
 }
 
 static void declare_weights(fv_ll_module *m) {
-    /* constants that only the run needs, not kernels */
+    /* only the run, which is in module 0, refers to constants; kernels get their addresses as
+     * arguments */
     if (m->program->memory.nconstants == 0 || m->weights.file || m->part.number != 0)
         return;
     if (m->mode.resident) {

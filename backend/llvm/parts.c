@@ -15,7 +15,7 @@
  * millisecond. */
 #define WORTH_A_PART 150
 
-/* ---- dealing out ---- */
+/* ---- distribution over modules ---- */
 
 static int count_statements(const fv_block *b) {
     int n = 0;
@@ -93,7 +93,8 @@ static void *compile_some(void *arg) {
     return NULL;
 }
 
-/* The number of cores; more than 1024 are not counted. */
+/* The number of cores that the process may use; FV_LL_MOST_PARTS if it is not known, as with more
+ * than 1024 cores. */
 static int cores(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) ? FV_LL_MOST_PARTS : CPU_COUNT(&set);

@@ -21,7 +21,7 @@ static bool elf_error(object *o, const char *path) {
     return fv_error(o->m->session, "%s: cannot add the weights: %s", path, elf_errmsg(-1));
 }
 
-/* Appends the section's name to a copy of the table of names, since LLVM's must not be changed.
+/* Appends the section's name to a copy of the table of names, since the table itself is libelf's.
  * *at: its offset. */
 static bool add_name(object *o, size_t *at) {
     Elf_Scn *scn = elf_getscn(o->elf, o->names);

@@ -16,22 +16,22 @@ typedef struct fv_load_count {
 } fv_load_count;
 /* Counts the loads in x by their stride along v (fv_x_stride). */
 void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
-/* x with every load guarded by c; where c is false the value does not matter. Loads that c contains
- * are not guarded. */
+/* x with every load and REQUIRE guarded by c; where c is false the value does not matter. Nodes
+ * that c contains are not guarded. */
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* Collects the outermost reductions of x, each once; returns their number. */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
 /* Appends the outermost reductions of x to n others, without duplicates; returns the total
  * number. */
 int fv_x_add_reductions(fv_expr *x, fv_expr **out, int n, int max);
-/* Does a load that runs along k also run along v? */
+/* Does x contain a load whose address depends on k and which is contiguous along v? */
 bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUST_USE;
 /* Does the reduction run over contiguous elements, so that chains along them are faster than one
  * chain for each of several neighbours along `vector`? vector NULL: there are no neighbours. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector) FV_MUST_USE;
-/* The axis along which the schedule `map` uses vectors: the last axis of d whose dim is not 1,
- * unless a sum runs along the contiguous axis of its operand in another direction. -1: there is
- * none. */
+/* The axis along which the schedule `map` uses vectors: the last axis of d whose dim is not 1. -1:
+ * there is none, or a reduction that depends on it is better computed in chains along contiguous
+ * elements (fv_x_is_row). */
 int fv_map_vector(const fv_definition *d);
 
 /* Does x check an index, so that it may make the run fail? */

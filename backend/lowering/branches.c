@@ -52,8 +52,9 @@ fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t) {
     return fv_w_reshape(w, v, t->rank, t->dims);
 }
 
-/* The dims of an If's results that become known in the run: those in the then-branch, those in the
- * else-branch, those of the results' types, and the symbols that are bound to them after the If. */
+/* The dims of an If's results that become known only at run time: those in the then-branch, those
+ * in the else-branch, those of the results' types, and the symbols that are bound to them after the
+ * If. */
 typedef struct unknown {
     const fv_dim **then, **other, **dims, **symbols;
     int n, cap[4];

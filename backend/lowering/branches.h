@@ -1,4 +1,4 @@
-/* branches.h - lowers an If whose condition is known only in the run. Its branches become parts of
+/* branches.h - lowers an If whose condition is known only at run time. Its branches become parts of
  * the list of ops, between marks; the host program contains them as blocks. */
 #ifndef FV_BACKEND_LOWERING_BRANCHES_H
 #define FV_BACKEND_LOWERING_BRANCHES_H

@@ -102,7 +102,7 @@ static bool is_used(const fv_value *v) {
     return v && v->nuses;
 }
 
-/* The index of a symbol in the list of changing dims; ndims: it is not in the list. */
+/* The index of a symbol in the list of changing dims; dims.n: it is not in the list. */
 static int number_carried(const flattener *f, const fv_dim *symbol) {
     int i = 0;
     while (i < f->dims.n && f->dims.symbols[i] != symbol)
@@ -451,8 +451,10 @@ static bool is_returned(const fv_value *v) {
     return false;
 }
 
-/* Is result i, after the states, a row of a result with room for the rows of all iterations? If a
- * condition may end the loop early, only the readers of the result know the number of rows. */
+/* Is operand 1 + i of the loop's end, after the states, a row of result i, whose memory has a row
+ * for each possible iteration? If a condition may end the loop early, result i must not be a result
+ * of the model: the rows of the iterations that did not run are not written. False after a
+ * diagnostic. */
 static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     fv_arena *a = fv_op_module(end)->arena;
     const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
@@ -509,8 +511,9 @@ static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) {
     return root_of(l, v)->value->def == loop;
 }
 
-/* Copies the next value of a state if it is itself a state: at the end of the iteration, the memory
- * of that state gets its own next value. */
+/* Copies the next value of each state to memory of its own, unless the state keeps its value. Next
+ * values that are states themselves are copied first: at the end of the iteration, the memory of
+ * such a state gets its own next value. */
 static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     for (int i = 0; i <= loop->nout; i++) {
         bool stays = i && end->in[i] && root_of(l, end->in[i])->value == loop->out[i - 1];

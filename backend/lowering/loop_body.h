@@ -16,8 +16,8 @@ bool fv_states_agree(const fv_op *loop, const fv_op *end) FV_MUST_USE;
 bool fv_copy_states(fv_lowerer *l) FV_MUST_USE;
 /* Stores the rows that iterations return as parts of the result. */
 void fv_place_rows(fv_lowerer *l);
-/* Checks that a text of definitions from after that step has these copies. False after a
- * diagnostic. */
+/* Checks that a text of definitions from after the step `results` has the copies of fv_copy_states,
+ * and that rows are stored as fv_place_rows does. False after a diagnostic. */
 bool fv_check_copies(fv_lowerer *l) FV_MUST_USE;
 /* Stores a state before the loop, within iterations and after the loop in the same memory. */
 void fv_join_states(fv_lowerer *l);

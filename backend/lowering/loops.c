@@ -1,4 +1,4 @@
-/* loops.c - loops of the host program around launches, which do not nest: they extend the lifetimes
+/* loops.c - loops of the host program around launches. They do not nest, and extend the lifetimes
  * of the memory that is used in them. */
 #include "backend/lowering/loops.h"
 

@@ -21,11 +21,11 @@ typedef struct fv_storage {
     int inner; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
     struct fv_grouped *grouped;   /* data of the step group: backend/steps/group.c */
     struct fv_axis_order *layout; /* data of the step layout: backend/steps/layout.c */
-    /* whether a schedule added it as an operand of a contraction that is computed in the run, and
+    /* whether a schedule added it as an operand of a contraction that is computed at run time, and
      * nothing else reads it */
     bool operand;
-    /* for such an operand: a condition over dims under which it is not read, so that it is not
-     * computed; NULL: it is always read */
+    /* if `operand` is set: a condition over dims under which the value is not read, so that it is
+     * not computed; NULL: it is always read */
     fv_expr *unless;
     const struct fv_storage *over; /* the value whose memory it reuses; NULL: it reuses none */
     fv_buf *buf;                   /* its buffer in the program; NULL: not created yet */
@@ -55,7 +55,7 @@ typedef enum { FV_STEP_LAUNCH, FV_STEP_STATEMENT, FV_STEP_LOOP, FV_STEP_END } fv
 typedef struct fv_step {
     fv_step_kind kind;
     fv_launch launch;
-    fv_op *op; /* STATEMENT: an op fv.Bind, fv.Let, fv.Assume, if, else or endif */
+    fv_op *op; /* STATEMENT: fv.Bind, fv.Let, fv.Assume, or a mark of an If or loop */
     /* LOOP: the symbol for the number of the iteration, and the number of iterations; the loop ends
      * at the next step END */
     const fv_dim *turn, *times;
@@ -83,7 +83,7 @@ typedef struct fv_added {
     fv_ptrmap panels;
     /* tensor of a constant -> its panels (backend/schedule/contract/panels.c) */
     fv_ptrmap layouts;
-    /* copies made in the run -> their values; a branch cannot use copies of the other branch */
+    /* copies made at run time -> their values; a branch cannot use copies of the other branch */
     fv_ptrmap copies;
     /* values whose last axis has 0 after the last element (backend/schedule/contract/dot.c) */
     fv_ptrmap padded;

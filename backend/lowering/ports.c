@@ -127,7 +127,7 @@ static bool open_state(fv_lowerer *l, int i) {
     concat->def = fv_op_def(FV_OP_fv_Extend);
     fv_op_set_int(concat, "axis", axis);
     fv_op_set_dims(concat, "start", 1, &start);
-    present->type = past->type; /* the type of the memory; the Concat's has fewer elements */
+    present->type = past->type; /* that of the memory; a Concat has fewer elements */
     if (!all->nuses)
         fv_op_erase(all->def);
     if (!old->nuses)

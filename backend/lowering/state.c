@@ -66,7 +66,7 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
     return state;
 }
 
-/* ---- going on ---- */
+/* ---- resuming from definitions ---- */
 
 static void take_over(fv_lowerer *l, const fv_defined *d) {
     fv_storage *s = fv_storage_of(l, d->value);

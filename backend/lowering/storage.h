@@ -7,7 +7,8 @@
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
 /* the storage of the value that x loads; NULL: x is not a load */
 fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x);
-fv_storage *fv_storage_root(fv_storage *s); /* The storage that owns the memory of s. */
+/* the storage that owns the memory of s, which may be a view */
+fv_storage *fv_storage_root(fv_storage *s);
 /* the Concat of which s is a part; s itself if it is not a part */
 fv_storage *fv_storage_home(fv_storage *s);
 /* Does d read the memory of s, directly or through a view? */

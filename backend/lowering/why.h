@@ -82,12 +82,10 @@ typedef struct fv_reason_launch {
 } fv_reason_launch;
 
 typedef struct fv_reasons {
-    /* the module was read as text after this step of lowering, so earlier steps have no reasons;
-     * NULL: all steps were done */
     fv_arena *arena;
     fv_module *module;
-    /* the module was read after this step of lowering, so earlier steps have no reasons; NULL: all
-     * steps were done */
+    /* the module was read as text after this step of lowering, so earlier steps have no reasons;
+     * NULL: all steps were done */
     const char *after;
     /* the reasons in the order in which they were recorded, without those that were dropped */
     fv_reason *all;
@@ -123,7 +121,8 @@ void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to);
 /* The op that has the results of `op` now; it may be `op` itself. */
 const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op);
 
-/* Call them before the first step of lowering, and when the launches are known. */
+/* fv_reasons_begin is called before the first step of lowering, fv_reasons_end when the launches
+ * are known. */
 void fv_reasons_begin(fv_lowerer *l);
 void fv_reasons_end(fv_lowerer *l);
 

@@ -1,9 +1,10 @@
 /* placement.c - computes the offsets of buffers in the workspace.
  *
  * Buffers that are alive at the same time must not overlap, whatever values the dims have. If
- * bounds of the dims limit all sizes, offsets are computed at compile time for the largest sizes,
- * and are constants. Otherwise buffers are placed for typical dims, of which only the order is
- * kept: which buffer is below which. The run then computes offsets from the actual dims,
+ * bounds of the dims limit all sizes, and the workspace for the largest sizes is not too large,
+ * offsets are computed at compile time for these sizes, and are constants. Otherwise buffers are
+ * placed for typical dims, of which only the order is kept: which buffer is below which. The run
+ * then computes offsets from the actual dims,
  *
  *     at(x) = max over y below x that are alive together with x: at(y) + size(y)
  *

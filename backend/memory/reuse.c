@@ -164,7 +164,8 @@ static int parameter_in(fv_lowerer *l, const fv_launch *n, const fv_storage *mem
     return i;
 }
 
-/* Can the kernel that computes x, which reads the state, store x in the memory of the state? */
+/* Lets the kernel that computes x, and that reads the state, store x in the memory of the state.
+ * False, and nothing is changed: that is not possible. */
 static bool makes_in_place(fv_lowerer *l, int step, fv_storage *state, fv_storage *x) {
     fv_launch *n = &l->host.steps[step].launch;
     if (l->host.steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) ||
@@ -195,8 +196,9 @@ static bool are_as_many(fv_lowerer *l, const fv_type *x, const fv_type *y) {
                            fv_dim_product(t, y->rank, y->dims));
 }
 
-/* Is x not read after the copy, and the state not read between the computation of x and the
- * copy? */
+/* Can x be computed in the memory of the state, so that the copy that `step` launches can be
+ * omitted? x must not be read after the copy, and the state not between the computation of x and
+ * the copy. Changes the kernel that computes x if it reads the state. */
 static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *state) {
     const fv_launch *copy = &l->host.steps[step].launch;
     const fv_value *about = copy->made;

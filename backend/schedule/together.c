@@ -36,7 +36,7 @@ enum {
     LEAST_VECTOR = 256,
     LEAST_TASK = 16,
     MOST_TASK = 1 << 24,
-    MOST_ACCUMULATED = 8 /* vectors of sums in registers */
+    MOST_ACCUMULATED = 8 /* largest number of vectors of sums that are kept in registers */
 };
 
 static bool has_sums(const fv_definition *d) {
@@ -160,8 +160,8 @@ static bool sums_each(const fv_definition *d, int row) {
     return each;
 }
 
-/* Checks that at most one result has a sum for each of its elements: what such sums read should
- * have the caches for itself. */
+/* Checks that at most one result has a sum for each of its elements: the sums of two would evict
+ * each other's operands from the caches. */
 static bool have_few_sums(fv_lowerer *l, const fv_together *t) {
     int first = -1;
     for (int m = 0; m < t->n; m++) {
@@ -263,7 +263,7 @@ typedef struct maker {
     fv_kemit e;
     const fv_together *t;
     int64_t task;
-    bool alone; /* the row's axis is the only one */
+    bool alone; /* whether the axis of the row is the only one whose extent is not 1 */
 } maker;
 
 /* Sets the index at which result m is stored, for the axes that are bound so far. */

@@ -99,8 +99,8 @@ static bool is_own(fuser *f, const fv_storage *s) {
            !readers_of(f, s)->memory;
 }
 
-/* Does x contain a sum of products that the run computes, itself or through values that only x
- * reads, up to `levels` of them? */
+/* Does x contain a sum of products that is computed at run time, itself or through values that only
+ * x reads, up to `levels` of them? */
 static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     if (fv_is_product_sum(x) &&
         !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
@@ -138,7 +138,7 @@ static bool loads_scores(fuser *f, const fv_expr *x) {
 }
 
 /* Would a user expect attention here, so that a reason why there is none is worth recording? True
- * if s has a reduction over products of values that the run computes. */
+ * if s has a reduction over products of values that are computed at run time. */
 static bool looks_like_weights(fuser *f, const fv_storage *s) {
     return fv_is_small(f->l, s->def) && has_reduction(s->def->body) &&
            (is_score(s->def->body) || loads_scores(f, s->def->body));
@@ -203,7 +203,8 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
         list[i]->fate = FV_FATE_SUBSTITUTED;
     }
     now.body = fv_substitute(f->l, now.body, &origin);
-    /* the outermost level is the softmax, by which the attention is known */
+    /* the nodes of the outermost level, the softmax, come first in the origin, since users know the
+     * attention by them */
     if (levels == FV_ATTEND_LEVELS)
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
     if (fuse(f, y, now, origin, factor, levels - 1)) {
@@ -386,7 +387,7 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
         count_masks(f, u, x->arg[i]);
 }
 
-/* May attention compute the mask s itself instead of loading it? Records the answer, but not for
+/* May attention compute the mask s itself instead of loading it? Records the decision, but not for
  * values that scores load: those are queries and keys, for which a user would not expect it. */
 static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weights, bool scored) {
     const readers *all = readers_of(f, s);

@@ -27,7 +27,7 @@ enum { MAX_PARTS = 256 };
 typedef struct member { /* a value that is stored in a part of some Concat's memory */
     fv_storage *s;
     int axis;            /* the axis of the Concat */
-    const fv_dim *start; /* the index along that axis at which the part begins */
+    const fv_dim *start; /* the index along `axis` at which the part begins */
     struct member *next;
 } member;
 
@@ -48,7 +48,7 @@ static bool is_substituted(const fv_storage *s) {
     return s->fate == FV_FATE_SUBSTITUTED;
 }
 
-/* Can its kernel store to a part of other memory? Not if it has sums or elementary functions,
+/* Can the kernel of s store to a part of other memory? Not if it has sums or elementary functions,
  * because its passes may keep values in the row of its result, which must be its own memory
  * (keep.c). */
 static bool can_be_placed(const fv_storage *s) {
@@ -133,9 +133,9 @@ static bool is_read_beside(const join *j, const fv_storage *s) {
     return false;
 }
 
-/* Are all dims of v except the one along the axis known before the run to be equal to those of the
- * Concat? An assumption within a branch or a loop is no proof: it is checked there, which may be
- * after the operand is written. */
+/* Is it known before the run that all dims of v, except the one along the axis of the Concat, are
+ * equal to those of the Concat? An assumption within a branch or a loop is no proof: it is checked
+ * there, which may be after the operand is written. */
 static bool fits(const join *j, const fv_value *v) {
     const fv_type *whole = j->op->out[0]->type;
     bool fits = true;
@@ -175,8 +175,9 @@ static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
         if (!j->direct[i] && !is_substituted(j->part[i])) { /* it is copied, from other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
-                return false; /* does not occur, since is_private allows no Concat of such a value
-                               * that has a kernel of its own */
+                /* does not occur: a value that a Concat with a kernel of its own reads is not
+                 * stored in the memory of another Concat (is_private) */
+                return false;
             continue;
         }
         if (is_substituted(j->part[i]) && !can_get_memory(j->l, j->part[i]))

@@ -22,7 +22,7 @@
 typedef struct moved { /* a value whose elements are stored in the memory of another value */
     fv_storage *home;
     int axis; /* the axis along which they are appended */
-    /* the index along that axis at which they begin; NULL: all indices are unchanged */
+    /* the index along `axis` at which they begin; NULL: all indices are unchanged */
     const fv_dim *start;
 } moved;
 

@@ -31,7 +31,7 @@
 
 enum {
     MAX_DEPTH = 12
-}; /* definitions and operations within each other in which a factor is found */
+}; /* largest nesting of operations, and of definitions of loaded values, that linear_of examines */
 
 /* The sum that is rewritten, in the definition of the only result of an op. */
 typedef struct field {
@@ -126,8 +126,9 @@ static linear linear_product(const field *f, fv_expr *x, int depth) {
     return p;
 }
 
-/* The definition of the value that x loads, with the indices of x; NULL: the value is an input, a
- * constant, or computed by a kernel of its own. */
+/* The definition of the value that x loads, with the indices of x; NULL: the value has no
+ * definition, as an input or a constant, or its definition contains a reduction or a check of an
+ * index, or belongs to another block. */
 static fv_expr *looked_into(const field *f, const fv_expr *x, const fv_origin **origin) {
     const fv_storage *s = fv_storage_loaded(f->l, x);
     const fv_value *v = s ? s->value : NULL;
@@ -195,7 +196,8 @@ static double shared_by(const field *f, const fv_expr *x) {
     return n;
 }
 
-/* `v if c else 0` where v is i32(q) - i32(z). */
+/* The guard x, `v if c else 0` where v is i32(q) - i32(z), as a linear expression with the core
+ * `i32(q if c else z)`; if v has another form, x itself is the core. */
 static linear linear_guard(const field *f, fv_expr *x, int depth) {
     fv_arena *a = f->l->exprs;
     const fv_buf *b = x->u.buf;
@@ -400,7 +402,7 @@ static fv_expr *number_of_terms(const field *f) {
 }
 
 /* The sum of a core over the variables of the sum, as a load of a new value. An op of its own
- * computes that value in the run, or it is a constant computed here. If the core is by * c + rest
+ * computes that value at run time, or it is a constant computed here. If the core is by * c + rest
  * with a constant c, returns by * (sum of c) + (number of terms) * rest. */
 static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
     fv_arena *a = f->l->exprs;
@@ -426,8 +428,8 @@ static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
 
 /* ---- a sum of products ---- */
 
-/* Whether to move the rest of q out of the sum, which needs a sum of the other factor p. If the run
- * computes p, such a sum takes as long as one of the products that share it. */
+/* Whether to move the rest of q out of the sum, which needs a sum of the other factor p. If p is
+ * computed at run time, such a sum takes as long as one of the products that share it. */
 static bool pays(const field *f, const linear *p, const linear *q) {
     double share = shared_by(f, p->core);
     return !q->rest || is_constant(f, p->core) || share >= (double)f->l->speed->factor_share ||
@@ -553,7 +555,7 @@ static void factor_op(fv_lowerer *l, fv_op *op) {
     redefine(&f, y);
 }
 
-/* ---- products that stay those of floats ---- */
+/* ---- why products of quantized tensors stay products of floats ---- */
 
 static const fv_op *dequantize_of(const fv_value *v) {
     bool is = v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_Dequantize);

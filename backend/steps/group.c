@@ -34,7 +34,7 @@ typedef struct fv_grouped {
     const fv_value *sum;
     bool two;  /* whether it contains a second contraction */
     bool term; /* whether it is a product that is rounded together with the sum that adds it */
-    bool row;  /* whether that sum runs along the last axis of the product */
+    bool row;  /* if `term`: whether the sum runs along the last axis of the product */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -72,7 +72,7 @@ static bool covers(const fv_definition *consumer, const fv_value *v) {
     return m >= n;
 }
 
-/* Does x load a value that was substituted and holds another contraction? */
+/* Does x load a substituted value that contains a contraction other than `other_than`? */
 static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
     fv_storage *s = fv_storage_loaded(l, x);
     const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? grouped_of(l, s)->sum : NULL;
@@ -442,7 +442,7 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
 }
 
 /* Is each element of d computed from constants, which together have fewer bytes than its elements?
- * The kernel of a contraction reads the constants then, and no factor is written in the run. */
+ * The kernel of a contraction reads the constants then, and no factor is written at run time. */
 static bool unpacks_constants(fv_lowerer *l, const fv_definition *d) {
     double bytes = 0, all = fv_elem_storage_bytes(d->value->type->elem);
     const fv_expr *x;
@@ -461,7 +461,9 @@ static bool unpacks_constants(fv_lowerer *l, const fv_definition *d) {
     return bytes < all;
 }
 
-/* Is the value a factor of a contraction, or used in one, so that the kernel packs it? */
+/* May v, which has no sums and is loaded by the sum of the contraction d, be substituted into d,
+ * whose kernel then packs it? It must be loaded in one place, with a variable of its own as each
+ * index, and be cheap to compute or unpacked from constants. */
 static bool takes_factor(fv_lowerer *l, const into *t) {
     if (t->r.loads > 1)
         return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
@@ -587,12 +589,13 @@ static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way h
     return true;
 }
 
-/* Is there an op in which all uses of v end? It must be a use of v for ANY_WAY. */
+/* Is there an op to which each use of v leads, directly or through other ops? For ANY_WAY, only ops
+ * that use v are tried. */
 static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     for (int i = v->nuses; i-- > 0;)
         if (all_lead_to(l, v, v->uses[i].op, how))
             return true;
-    /* such an op is reached from every use, so it is reached from the first one */
+    /* such an op is reached from every use, so it is enough to follow the first one */
     const fv_op *op = v->uses[0].op;
     for (int steps = 0; how != ANY_WAY && steps < FV_GROUPED_WAY; steps++) {
         const fv_value *out = op->nout == 1 ? op->out[0] : NULL;

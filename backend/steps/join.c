@@ -40,11 +40,11 @@ typedef struct unit {
     int n;
     fv_storage *of[FV_MAX_OUT];
     int place; /* position of its op in the list, counted before anything was joined */
-    /* number of the stretch of the list that contains it; stretches end at ops with an effect and
-     * at ops that write a state of a loop */
+    /* number of the stretch that contains it: a part of the list of ops that ends at an op with an
+     * effect, or at one that writes a state of a loop */
     int stretch;
     struct unit *into; /* the unit to which it was joined; NULL: none */
-    bool attends;      /* it is attention, to which nothing else is joined */
+    bool attends;      /* whether op is attention, to which nothing else is joined */
 } unit;
 
 typedef struct readers { /* the units that read a value, in order */
@@ -55,7 +55,7 @@ typedef struct readers { /* the units that read a value, in order */
 typedef struct joiner {
     fv_lowerer *l;
     fv_ptrmap places;    /* op -> 1 + its place */
-    fv_ptrmap stretches; /* op -> 1 + its stretch */
+    fv_ptrmap stretches; /* op -> 1 + the number of its stretch */
     fv_ptrmap units;     /* value -> the unit that makes it */
     fv_ptrmap readers;   /* value -> its readers */
     fv_ptrmap reads;     /* body of a definition -> what it loads */
@@ -420,7 +420,8 @@ static void carry_out(joiner *j, unit *a, unit *b, const group *g) {
         fv_op *was = u->of[i]->value->def;
         fv_why_moves(l, u->of[i]->value, op);
         fv_op_take_result(op, u->of[i]->value);
-        /* ops without kernels stay, as those of substituted values do */
+        /* an op that is not `define` stays in the list without results, as those of substituted
+         * values do */
         if (was->def == &fv_define_def && !has_result(was))
             fv_op_erase(was);
         *fv_ptrmap_at(&l->known.origins, u->of[i]->value) = (void *)(uintptr_t)origin;

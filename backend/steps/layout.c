@@ -30,11 +30,11 @@
 enum { MANY = 1 << 30 };
 
 typedef struct fv_axis_order {
-    bool fixed; /* it must be stored in the order of its type */
+    bool fixed; /* whether the value must be stored in the order of its type */
     /* a view, or an op with a kernel of its own, reads it in the order of its type */
     bool ordered;
     uint32_t kept; /* axes that readers do not want at the end, as bits */
-    bool returned; /* it is a result of the model */
+    bool returned; /* whether it is a result of the model */
     bool copies;   /* a Concat, one of whose parts is a copy of a value in the order of its type */
     bool decided;
     /* for a value that was taken out of a definition: the axis of its variable there that was
@@ -118,8 +118,8 @@ static bool is_across(const fv_definition *reader, const fv_expr *load, const fv
            fv_x_uses(load, reader->index[last_axis(reader)]);
 }
 
-/* Reports the loads of x along whose axis i a short sum runs. With another axis last, vector
- * operations compute such a sum for neighbouring elements at once. */
+/* Reports the axes of the values that x loads along which a short sum runs across rows. With
+ * another axis last, vector operations compute such a sum for neighbouring elements at once. */
 static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
     fv_storage *s = fv_storage_loaded(k->l, x);
     for (int i = 0; s && i < x->u.buf->rank; i++)
@@ -213,8 +213,9 @@ static void note_uses(fv_lowerer *l, fv_op *op) {
 /* ---- choices ---- */
 
 /* Returns the cost of reading factor x of a sum so that neighbouring columns are contiguous: 0 if
- * they are, else the number of elements to be copied. A constant with at least WIDE columns costs
- * -1, less than anything: it is packed before the run. */
+ * they are, else the number of elements to be copied. A constant costs -1, less than anything, if
+ * there are at least FV_WIDE_AXIS columns, since it is packed before the run; 0 if there are
+ * fewer. */
 static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum,
                                const fv_expr *x, int column) {
     x = fv_x_stored(x);
@@ -323,9 +324,8 @@ static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) 
     return best;
 }
 
-/* ---- definitions with the order of axes in memory ---- */
-
 /* ---- definitions with axes in the order of memory ---- */
+
 static void move_last(void **items, int n, int inner) {
     void *x = items[inner];
     memmove(items + inner, items + inner + 1, (size_t)(n - inner - 1) * sizeof *items);
@@ -345,8 +345,8 @@ typedef struct mover {
 } mover;
 
 /* Is it a sum of products that are not squares? The schedules for contractions compute it in the
- * order of their tiles, whatever its factors are. (sums.c asks another question, whether a sum is
- * computed repeatedly.) */
+ * order of their tiles, whatever its factors are. (sums.c decides another question: whether a sum
+ * is computed repeatedly.) */
 static bool is_product_sum(const fv_expr *x) {
     return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
            x->arg[0]->arg[0] != x->arg[0]->arg[1];

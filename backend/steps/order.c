@@ -68,7 +68,7 @@ static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrm
 
 /* Gives the sums in x the chains of the corresponding sums in y, which is x with other scores. */
 static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *seen) {
-    /* the two differ here: this is a score */
+    /* where x and y differ, x is a score, in which no chains are set */
     if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
@@ -178,7 +178,7 @@ static fv_expr *unlabel(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 }
 
 /* Returns how many of the last variables of `sum` were merged into the last variable of by_now,
- * which `sum` has become; 1 if its length does not tell, since it was not merged then. */
+ * which `sum` has become; 1: none were merged. */
 static int along(const orders *o, const fv_expr *sum, const fv_expr *by_now) {
     const fv_dim *dims[FV_MAX_RANK], *length = by_now->u.red.vars[by_now->u.red.nvars - 1]->dim;
     int n = sum->u.red.nvars;
@@ -258,7 +258,8 @@ static fv_expr *open(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
                : NULL;
 }
 
-/* A text may have pairs, which an option has chosen, wherever a chain is decided. */
+/* Replaces pairs by one chain: a text may have pairs, which an option has chosen, wherever one
+ * chain is decided. */
 static fv_expr *unpaired(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     return x->op == FV_X_REDUCE && x->u.red.order == FV_ORDER_PAIRS
                ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0)

@@ -71,8 +71,8 @@ static bool tests_end(const fv_expr *cond, const fv_expr *x, int i) {
             are_equal(cond->arg[1], x->u.buf->extent[i]));
 }
 
-/* Does the condition do nothing else? Then the element is in the border if it is false. Sets bits
- * of the axes whose ends are compared. */
+/* Does the condition only compare indices of the guarded load x with the ends of their axes? Then
+ * the element is in the border where it is false. Sets the bits of these axes. */
 static bool tests_ends(const fv_expr *cond, const fv_expr *x, uint32_t *axes) {
     if (cond->op == FV_X_AND)
         return tests_ends(cond->arg[0], x, axes) && tests_ends(cond->arg[1], x, axes);
@@ -87,8 +87,8 @@ static fv_expr *without_guard(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     return x == w->user ? fv_x_load(w->arena, x->u.buf, args) : NULL;
 }
 
-/* Is d the same contraction if it loads x without its guard? If its columns are not contiguous in
- * x, it is one only because x is copied. */
+/* Has d the same form if it loads x without the guard? Not if its columns are not contiguous in x,
+ * since it is a contraction then only because x is copied. */
 static bool stays_contraction(fv_lowerer *l, const fv_definition *d, const fv_expr *x) {
     fv_x_rewriter w = {.arena = l->exprs, .after = without_guard, .user = (void *)(uintptr_t)x};
     fv_definition plain = *d;

@@ -8,7 +8,9 @@
 #include "ir/graph/infer.h"
 
 /* Copies results that have no memory of their own: a parameter, a constant, a value that is
- * returned twice. Also copies a view whose dims may not be known yet when its memory is written. */
+ * returned twice; also a view whose dims may not be known yet when its memory is written, and a
+ * result of a branch or loop whose dims are known only after it. Then copies results of branches,
+ * and states of loops, that need memory of their own. */
 bool fv_step_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {

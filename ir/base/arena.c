@@ -1,8 +1,9 @@
-/* arena.c - sessions, doors, arenas, growing arrays and texts, interned names.
+/* arena.c - sessions, doors, arenas, strings, growing arrays, interned names.
  *
- * An arena is a list of blocks. Small requests are cut from the newest chunk, larger ones get a
- * block of their own; very large ones share chunks of huge pages. Under AddressSanitizer the memory
- * of a chunk is poisoned until it is handed out, and a gap stays poisoned behind every request. */
+ * An arena is a list of blocks. Small requests are cut from the newest chunk, which is a block;
+ * larger ones get a block of their own; very large ones share chunks of huge pages, unless they are
+ * larger than half of such a chunk. Under AddressSanitizer the memory of a chunk is poisoned until
+ * it is handed out, and a gap stays poisoned behind every request. */
 #include "ir/base/session.h"
 
 #include <assert.h>
@@ -32,9 +33,9 @@ enum { REDZONE = 0 };
 
 enum { ALIGN = 16, FIRST_CHUNK = 4096, LAST_CHUNK = 1 << 20 };
 
-/* Requests of at least LARGE bytes share chunks of LARGE_CHUNK bytes, which the kernel backs with
- * huge pages: weights are read faster from there, and writing them causes a five hundredth of the
- * page faults. The untouched rest of a chunk takes no memory. */
+/* Requests of LARGE to LARGE_CHUNK / 2 bytes share chunks of LARGE_CHUNK bytes, which the operating
+ * system backs with huge pages: weights are read faster from there, and writing them causes a five
+ * hundredth of the page faults. The untouched rest of a chunk takes no memory. */
 enum { LARGE = 1 << 20, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
 
 typedef struct block {
@@ -103,7 +104,7 @@ void fv_door_close(fv_session *s, fv_door *d) {
 
 _Noreturn void fv_out_of_memory(fv_session *s) {
     fv_door *d = s->door;
-    if (!d) { /* no door is open; every function of the library opens one */
+    if (!d) { /* no door is open, which is a bug: functions of the public interface open one */
         fprintf(stderr, "fovea: %s\n", fv_session_left(s, &(fv_left){0}));
         abort();
     }
@@ -328,7 +329,7 @@ void *fv_alloc(fv_arena *a, size_t n, size_t size) {
     return fv_alloc_aligned(a, n * size, ALIGN);
 }
 
-/* ---- strings, growing arrays and texts ---- */
+/* ---- strings and growing arrays ---- */
 
 char *fv_strndup(fv_arena *a, const char *s, size_t n) {
     if (n == SIZE_MAX)

@@ -25,8 +25,9 @@ typedef struct fv_door {
     struct fv_door *outer;
 } fv_door;
 
-/* Opens a door: `if (FV_DOOR_OPEN(s, &door)) { ... fv_session_left ... }`. The condition is true
- * after a longjmp to the door, which has closed it then; otherwise close it with fv_door_close. */
+/* Opens a door, a point to which fv_out_of_memory and fv_broken jump: `if (FV_DOOR_OPEN(s, &door))
+ * { ... fv_session_left ... }`. The condition is true after such a jump, which has closed the door;
+ * otherwise close it with fv_door_close. */
 #define FV_DOOR_OPEN(s, d) (fv_door_push((s), (d)), setjmp((d)->jump))
 void fv_door_push(fv_session *s, fv_door *d);
 void fv_door_close(fv_session *s, fv_door *d);
@@ -41,15 +42,16 @@ void fv_session_fail_at(fv_session *s, int64_t nth);
 /* For tests: memory counts as exhausted when the arenas of the session hold more than `bytes`
  * together; 0: no limit. */
 void fv_session_limit(fv_session *s, size_t bytes);
-/* The bytes that arenas of the session hold, freed arenas not included. */
+/* The bytes of all requests to the arenas of the session; freed arenas, and what blocks reserve
+ * beyond the requests, are not counted. */
 size_t fv_session_taken(const fv_session *s);
 /* Leaves by the innermost door of the session. */
 _Noreturn void fv_out_of_memory(fv_session *s);
 
 /* Checks a rule that our own code keeps, whatever the input is. Where the rule does not hold, a
- * build with assertions ends the process, so that debuggers and fuzzers stop there; a release
- * leaves by the door as for lack of memory, with the message of an internal error. A plain assert
- * is used where a violated rule leads to no undefined behaviour. */
+ * build with assertions ends the process, so that debuggers and fuzzers stop there; a release jumps
+ * to the innermost door of the session, as for lack of memory, with the message of an internal
+ * error. A plain assert is used where a violated rule leads to no undefined behaviour. */
 #ifdef NDEBUG
 #define FV_HOLDS(s, rule) ((rule) ? (void)0 : fv_broken((s), #rule))
 #else
@@ -57,8 +59,8 @@ _Noreturn void fv_out_of_memory(fv_session *s);
 #endif
 /* Leaves by the door because `rule` does not hold; the string must outlive the session. */
 _Noreturn void fv_broken(fv_session *s, const char *rule);
-/* The reason for which the door was used: "out of memory", or "internal error: RULE does not hold".
- * fv_session_left writes it to `text` and returns it. */
+/* The reason for which the door was used: "out of memory", or "internal error: 'RULE' does not
+ * hold". fv_session_left writes it to `text` and returns it. */
 typedef struct fv_left {
     char text[192];
 } fv_left;
@@ -67,7 +69,7 @@ bool fv_session_is_broken(const fv_session *s) FV_MUST_USE;
 /* Called after a jump to the door of an inner session: leaves the outer session for the same
  * reason. `inner` NULL: there was no memory for the inner session. */
 _Noreturn void fv_leave_same(fv_session *outer, const fv_session *inner);
-/* Like fv_leave_same, but frees the inner session before. */
+/* Frees the inner session and then does what fv_leave_same does. */
 _Noreturn void fv_leave_too(fv_session *outer, fv_session *inner);
 
 /* A new arena of the session, freed by fv_arena_free or together with the session. */

@@ -122,8 +122,8 @@ bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...)
     return no;
 }
 
-/* Escapes a text from the model. All messages pass through here, so a message stays one line
- * whatever bytes names contain. */
+/* Escapes a whole message, which may contain names from the model. All messages pass through here,
+ * so a message stays one line whatever bytes names contain. */
 static const char *shown(fv_arena *a, const char *s, size_t n) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");

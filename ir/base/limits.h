@@ -13,15 +13,17 @@
 /* largest number of nodes of a dim, shared ones counted for each use; a larger dim counts as out of
  * memory */
 #define FV_MAX_DIM_SIZE 1024
-/* greatest nesting of regions, functions, parentheses and sequence types */
-#define FV_MAX_DEPTH      64
-#define FV_MAX_EXPR_DEPTH 200 /* greatest nesting of parentheses in an expression */
+/* greatest nesting of regions, inlined functions, sequence types, and groups of a regular
+ * expression; statements of kernels nest 4 less */
+#define FV_MAX_DEPTH 64
+/* greatest nesting of parentheses and unary operators in the text of an expression */
+#define FV_MAX_EXPR_DEPTH 200
 /* greatest height of an expression's tree; a sum of n terms has height n */
 #define FV_MAX_EXPR_HEIGHT 1000
 /* greatest height of a definition's expression, from the result to the last load */
 #define FV_MAX_DEFINITION_HEIGHT 2000
-/* largest number of nodes of that expression, shared ones counted for each use: passes may walk it
- * as a tree */
+/* largest number of nodes of a definition's expression, shared ones counted for each use: passes
+ * may walk it as a tree */
 #define FV_MAX_DEFINITION_TREE 65536
 /* largest number of iterations of all loops in one launch of a kernel that a script contributes */
 #define FV_MAX_CONFINED_ITERATIONS (INT64_C(1) << 40)
@@ -40,8 +42,8 @@
 /* bytes that a loop allocates at its start for the rows that its iterations return; rows that may
  * need more are allocated while the iterations run */
 #define FV_MOST_ROOM (1 << 28)
-/* bytes of workspace up to which offsets are constants; where bounds of dims allow more, the run
- * computes offsets */
+/* bytes of workspace up to which offsets are constants; where bounds of dims allow more, offsets
+ * are computed at run time */
 #define FV_FIXED_WORKSPACE (1 << 28)
 /* largest size in bytes of constants that the interpreter folds */
 #define FV_FOLD_BYTES 65536

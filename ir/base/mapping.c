@@ -23,7 +23,7 @@ static void unmap(void *arg) {
 
 enum { NOT_REGULAR = -1, TOO_LARGE = -2 };
 
-/* Maps the open file; returns 0, an errno, or one of the codes above. It must not allocate: a jump
+/* Maps the open file; returns 0, an errno, NOT_REGULAR or TOO_LARGE. It must not allocate: a jump
  * to the door would leave the descriptor open. */
 static int map(fv_mapping *m, int fd) {
     const struct stat *st = &m->stat;

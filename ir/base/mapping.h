@@ -26,7 +26,8 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
 /* The newest mapping of s, whose member `next` leads to older ones; NULL: no file is mapped. */
 const fv_mapping *fv_mappings(const fv_session *s);
 /* Sets the name of the mapping that begins at `start` to the name by which the model refers to the
- * file. It differs from the path when that is a symbolic link, which may change later. */
+ * file. This name differs from the path that was opened if a symbolic link, which may change later,
+ * leads to the file. */
 void fv_mapping_rename(fv_session *s, const void *start, const char *name);
 
 /* Returns the pages of a range of a mapped file to the system, which reads them again when they are

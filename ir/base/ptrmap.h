@@ -15,8 +15,8 @@ typedef struct fv_ptrmap {
 static inline fv_ptrmap fv_ptrmap_in(fv_arena *a) {
     return (fv_ptrmap){.arena = a};
 }
-/* The address of the value of `key`, which is added with the value NULL if it is new. Valid until
- * the next call. */
+/* The address of the value of `key`, which is added with the value NULL if it is new. The address
+ * is valid until the next call of fv_ptrmap_at. */
 void **fv_ptrmap_at(fv_ptrmap *m, const void *key);
 /* The value of `key`, or NULL if the map does not have it. */
 void *fv_ptrmap_get(const fv_ptrmap *m, const void *key);

@@ -7,10 +7,10 @@
 /* ---- visible characters ---- */
 
 /* Ranges of characters that do not show: control characters (Cc), separators of lines and
- * paragraphs (Zl, Zp), interlinear annotations, and Default_Ignorable_Code_Point (direction marks,
- * joiners, fillers, variation selectors, tags), which fonts draw as nothing. From
- * DerivedCoreProperties.txt, Unicode 16. The functions of the C library are not used because they
- * depend on the locale. */
+ * paragraphs (Zl, Zp), interlinear annotations, the noncharacters U+FFFE and U+FFFF, and
+ * Default_Ignorable_Code_Point (direction marks, joiners, fillers, variation selectors, tags),
+ * which fonts draw as nothing. From DerivedCoreProperties.txt, Unicode 16. The functions of the C
+ * library are not used because they depend on the locale. */
 static const uint32_t hidden[][2] = {
     {0x0000, 0x001f}, {0x007f, 0x009f}, {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},
     {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},

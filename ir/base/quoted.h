@@ -22,10 +22,11 @@ size_t fv_char_bytes(const char *s, size_t n, bool *shows);
 /* Are the n bytes valid UTF-8: shortest forms only, no surrogates? */
 bool fv_is_utf8(const char *s, size_t n) FV_MUST_USE;
 
-/* Writes the character at s, `bytes` long, to `out`; if it does not show (see fv_char_bytes) as \n
+/* Writes the character at s, `bytes` long, to `out`; if it does not show (see fv_char_bytes), as \n
  * or as \xNN for each byte. The character `quote` and the backslash get a backslash in front. With
- * quote 0 the text is for people: a backslash is written as it is, also one that began an escape
- * before. Returns the number of bytes written, at most FV_LONGEST_ESCAPE. */
+ * quote 0 the text is for people: backslashes are written as they are, so that a text which already
+ * contains escapes is not escaped again. Returns the number of bytes written, at most
+ * FV_LONGEST_ESCAPE. */
 size_t fv_char_escape(char out[FV_LONGEST_ESCAPE], const char *s, size_t bytes, bool shows,
                       char quote);
 

@@ -22,7 +22,7 @@ static inline int fv_random_below(fv_random *r, int n) {
     return (int)(fv_random_next(r) % (uint64_t)n);
 }
 
-/* Is true in one of n cases. */
+/* True with a probability of 1 in n. */
 static inline bool fv_random_one_in(fv_random *r, int n) {
     return fv_random_below(r, n) == 0;
 }

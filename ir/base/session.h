@@ -1,4 +1,5 @@
-/* session.h - the members of a session, for arena.c, diag.c and mapping.c only. */
+/* session.h - the members of a session, for the files in ir/base and own.c of the catalogue; tests
+ * use them, too. */
 #ifndef FV_IR_BASE_SESSION_H
 #define FV_IR_BASE_SESSION_H
 

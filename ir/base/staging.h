@@ -8,7 +8,7 @@
 
 #include "ir/base/arena.h"
 
-/* The prefix of the names of such folders. */
+/* The prefix of the names of temporary folders. */
 #define FV_STAGING ".fovea-"
 
 /* fv_staging_in creates a new folder in `folder`, which may be "" for the current one,

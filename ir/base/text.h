@@ -18,9 +18,10 @@ void fv_text_printf(fv_text *t, const char *format, ...) __attribute__((format(p
 /* the NULL-terminated names as a list for a message: "a, b, c" */
 const char *fv_names_str(fv_arena *a, const char *const *names);
 
-/* Is s an identifier that needs no backquotes? */
+/* Is s an identifier: letters, digits and underscores, of which the first is no digit? */
 bool fv_is_name(const char *s) FV_MUST_USE;
-/* appends a name, in backquotes unless it is an identifier */
+/* appends a name, in backquotes unless it is an identifier other than if, else, floordiv, ceildiv
+ * and mod */
 void fv_text_name(fv_text *t, const char *name);
 /* appends n bytes, with the escapes of fv_char_escape */
 void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote);
@@ -33,13 +34,13 @@ void fv_text_hex(fv_text *t, const void *data, size_t n);
 /* appends the shortest decimal number that reads back as the same value: 0.1, 1e+30, 2.0, -inf,
  * nan */
 void fv_text_double(fv_text *t, double v);
-void fv_text_float(fv_text *t, float v); /* the same for a float */
+void fv_text_float(fv_text *t, float v); /* like fv_text_double, for a float */
 
 /* Names on the command line, `--dim NAME=5`, may be plain, or in backquotes with escapes. If s
  * begins with a name in backquotes, returns that name and sets *end to the character after it;
  * otherwise returns NULL. */
 const char *fv_option_quoted(fv_arena *a, const char *s, const char **end);
-/* the name in the form in which it can be typed in such an option */
+/* the name as it can be typed in an option such as --dim: in backquotes if it needs them */
 const char *fv_option_name(fv_arena *a, const char *name);
 
 /* Is the text in the list, which ends with NULL? A list that is NULL is empty. */

@@ -8,6 +8,7 @@
  *   .body      the same, by the name of a definition in a text of the family (ir/rule/body.h)
  *   .decompose C: the same, where the rewrite depends on attributes or shapes
  *   .define    C: builds definitions that formula text cannot express
+ *   .recur     C: builds the recurrence of an operator that computes in steps
  *   .kernel    C: kernels written with the builder (ir/definition/custom.h), where none of the
  *              others can express it
  * Graph IR contains the newest version of each operator only; the importer upgrades older ones. */
@@ -73,13 +74,13 @@ typedef struct fv_attr_def {
         int64_t i;
         float f;
         const char *s;
-        /* for a REGION: if a model leaves the attribute out, the graph of the attribute of this
-         * name is used, with the parameters of this one */
+        /* for a REGION: the name of another attribute, whose graph is used, with the parameters of
+         * this attribute, if a model leaves this attribute out */
         const char *like;
     };
     bool has_default;
-    /* the last version that has the attribute, after which .upgrade removes it; 0: the newest
-     * version has it, too */
+    /* the last version that has the attribute; the importer removes it after .upgrade. 0: the
+     * newest version has it, too */
     int until;
     /* the first version that has the attribute; 0: all versions have it. Where the standard changed
      * a schema within an opset, the attribute is accepted if it is present */

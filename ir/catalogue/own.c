@@ -1,4 +1,4 @@
-/* own.c - operators that a session has in addition to the catalogue, in a linked list. */
+/* own.c - operators that a session has in addition to the catalogue, in an array. */
 #include "ir/catalogue/own.h"
 
 #include <string.h>

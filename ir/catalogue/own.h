@@ -1,5 +1,5 @@
-/* own.h - operators that a session has in addition to the catalogue: scripts declare them, and
- * every lookup by name finds them. */
+/* own.h - operators that a session has in addition to the catalogue: scripts declare them. Lookups
+ * that get the session find them, too. */
 #ifndef FV_IR_CATALOGUE_OWN_H
 #define FV_IR_CATALOGUE_OWN_H
 
@@ -11,11 +11,11 @@ bool fv_op_declare(fv_session *s, const fv_opdef *d) FV_MUST_USE;
 /* Makes the operators that `from` has declared so far available in s, which must not outlive
  * `from`. */
 void fv_ops_lend(fv_session *s, const fv_session *from);
-/* fv_op_find, including the operators that s has declared. */
+/* Like fv_op_find, but also finds operators that s has declared. */
 const fv_opdef *fv_op_find_in(const fv_session *s, const char *domain, const char *name);
-/* The entry by its qualified name; asserts that it exists. */
+/* Like fv_op_get, but also finds operators that s has declared. */
 const fv_opdef *fv_op_get_in(const fv_session *s, const char *qualified);
-/* fv_op_has_domain, including the operators that s has declared. */
+/* Like fv_op_has_domain, but also looks at operators that s has declared. */
 bool fv_op_has_domain_in(const fv_session *s, const char *domain) FV_MUST_USE;
 /* The i-th declared operator, in order of declaration; NULL after the last one. */
 const fv_opdef *fv_op_own(const fv_session *s, int i);

@@ -21,10 +21,12 @@ enum {
     FV_GROUPED_WAY = 32,
     /* largest number of arithmetic operations of an element that may be computed again */
     FV_CHEAP = 6,
-    /* Number of reads of each element from which on windows, and operators that choose elements,
-     * do not compute it again, even if it is cheap: a pass over memory takes less time then. */
+    /* If an operator that reads windows, or one that chooses elements, reads each element of a
+     * value at least this many times, the value is stored instead of being computed again, even if
+     * it is cheap: a pass over memory takes less time then. */
     FV_READ_OFTEN = 2,
-    /* largest number of loads of a value that is substituted into several others */
+    /* largest number of loads in the definition of a value that is substituted into several
+     * others */
     FV_SHARED_LOADS = 4,
     /* Largest number of elements of a row that a kernel keeps. If there is only one row and it is
      * longer, it is divided among tasks, so that none of its elements can be kept, and sums along
@@ -37,9 +39,11 @@ enum {
 /* Limits that decide whether products are computed as attention, which has its own order of sums
  * and leaves out keys that a mask hides; separate products do neither. */
 enum {
-    FV_FEW_QUERIES = 4,       /* smallest number of queries, and of features of the values */
-    FV_ATTEND_LEVELS = 3,     /* number of values between the two products that are searched */
-    FV_ATTEND_CANDIDATES = 4, /* number of values that a weight loads and that may lead to scores */
+    FV_FEW_QUERIES = 4, /* smallest number of queries, and of features of the values */
+    /* largest number of values between the two products: the search for scores goes no deeper */
+    FV_ATTEND_LEVELS = 3,
+    /* largest number of values, loaded by a weight, in which scores are searched for */
+    FV_ATTEND_CANDIDATES = 4,
     /* A block of queries searches for visible keys among this many keys at a time. If there are at
      * most so many keys, none can be left out. */
     FV_KEYS_TOGETHER = 64

@@ -56,8 +56,9 @@ bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t
 /* begins a kernel whose name contains `stem` */
 void fv_custom_begin(fv_custom *c, const char *stem);
 void fv_custom_end(fv_custom *c);
-/* Adds the kernel with that name from a text of kernels (docs/ir.md) instead. `args`: the values of
- * its n parameters; its dims are determined by their extents. Asserts that the text is legal. */
+/* Adds the kernel with that name from a text of kernels (docs/ir.md) instead of building one.
+ * `args`: the values of its n parameters; its dims are determined by their extents. Asserts that
+ * the text is legal. */
 void fv_custom_text(fv_custom *c, const char *text, const char *name, int n, fv_value *const *args);
 /* Parameters of the kernel: operand i (read); result i (written); result i that an earlier kernel
  * wrote (read and written). */

@@ -46,17 +46,19 @@ typedef struct fv_definer {
 fv_definition *fv_definition_new(fv_definer *d, int out);
 /* The element of operand `in` at these indices, converted to its arithmetic type. */
 fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index);
-/* The element in its storage type, without conversion; zero bits if `cond` is given and false. */
+/* The element of operand `in` at these indices in its storage type, without conversion; zero bits
+ * if `cond` is given and false. */
 fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr *cond);
-/* The converted element if all indices are within the operand, otherwise `otherwise`. */
+/* The element of operand `in` as fv_d_load gives it if all indices are within the operand;
+ * `otherwise` if not. */
 fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *otherwise);
-/* The converted element for indices that come from data: outside of the operand the value is 0 and
- * the run returns FV_BAD_INDEX. */
+/* The element of operand `in` as fv_d_load gives it, for indices that come from data: outside of
+ * the operand the value is 0, and the run returns FV_BAD_INDEX. */
 fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index);
 /* The element of an operand that broadcasts to the result, aligned at the last axis. */
 fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
-/* The index on an axis of size `dim` of an operand that broadcasts: v, or 0 if dim is 1; if only
- * the run knows dim, an expression that decides it. */
+/* The index on an axis of size `dim` of an operand that broadcasts: v, or 0 if dim is 1; if dim is
+ * known only at run time, an expression that chooses between the two. */
 fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
 /* a new variable for a reduction */
 fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent);
@@ -69,8 +71,9 @@ int fv_definition_axis(const fv_definition *d, const fv_var *v);
  * value matters only if there is an element; so an index that is within bounds for all existing
  * elements is found to be. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
-/* The largest value (if `most`, otherwise the smallest) of a sum of index variables with factors;
- * it is reached for some element. NULL: x is not such a sum. */
+/* The largest value (if `most`, otherwise the smallest) of a sum of index variables, dims and
+ * constants, where variables may have constant factors that are not negative; some element reaches
+ * it. NULL: x is not such a sum. */
 const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most);
 
 /* The buffer that represents a graph value in definitions; one per value where expressions are

@@ -57,8 +57,8 @@ bool fv_type_is_known_from(const fv_type *t, const fv_type *by) {
 
 /* ---- define ---- */
 
-/* Infers `define`: its results have the types that the text states. The name of its kernel becomes
- * a part of names in C. */
+/* Infers `define` and `recurrence`: their results have the types that the text states. The name of
+ * the kernel has to be an identifier, since it becomes a part of names in C. */
 static bool infer_define(fv_op *op) {
     const char *stem = fv_op_stem(op);
     if (op->nout < 1 || op->nout > FV_MAX_OUT)

@@ -39,7 +39,8 @@
  *                 the axes with which the memory of a value is seen (ir/definition/view.h), also
  *                 in expressions: %x(n * 4)[i]; if it is left out they are its own
  *   form      map | row
- *           | contract [rows NAME, ...] columns NAME, ... | each NAME [over NAME, ...]
+ *           | transpose [rows NAME, ...] [columns NAME, ...]
+ *           | contract [rows NAME, ...] [columns NAME, ... | each NAME] [over NAME, ...]
  *           | attention [queries NAME, ...] [features NAME, ...] [keys NAME, ...]
  *                 the kind of computation (ir/definition/form.h); if it is left out it is derived
  *
@@ -66,8 +67,8 @@ typedef enum fv_fate {
     FV_FATE_SUBSTITUTED, /* not stored: every reader computes it */
     FV_FATE_VIEW,        /* in the memory of the value `of`, with another shape */
     FV_FATE_PART, /* in a part of the memory of the value `of`; the part is given by def->place */
-    /* in its own memory, or in that of the input `of`, which other values, its parts, write; it has
-     * no kernel */
+    /* in its own memory, or in that of the input `of`: other values, its parts, are written there,
+     * or a custom kernel updates the input's memory; otherwise it has no kernel */
     FV_FATE_ASSEMBLED
 } fv_fate;
 
@@ -99,8 +100,9 @@ static inline int fv_memory_axis(int rank, int last, int i) {
     return last < 0 || i < last ? i : i == rank - 1 ? last : i + 1;
 }
 
-/* The values of main that have a definition, in order. Parameters, constants and results of ops
- * with custom kernels have none. */
+/* The values of main for which a text states how they are computed or stored, in order. Parameters,
+ * constants and results of recurrences are not among them; results of custom kernels and of loops
+ * are only if they are ASSEMBLED. */
 typedef struct fv_definitions {
     const char *after; /* the last step of lowering that was done; an interned name */
     int n, cap;
@@ -152,8 +154,7 @@ int fv_mark_depth(const fv_op *op);
 /* The `endloop` of a `loop`, the `loop` of an `endloop`; NULL: there is none. */
 fv_op *fv_loop_end(const fv_op *op);
 fv_op *fv_loop_begin(const fv_op *op);
-/* Is op a group: a `define` with several results that one kernel computes, whose first axes are
- * shared? */
+/* Is op a group: a `define` with several results, which one kernel computes? */
 bool fv_is_group(const fv_op *op) FV_MUST_USE;
 /* Finds the index variables that all n definitions have, in the order of the first one; `shared`
  * has room for FV_MAX_RANK. Returns their number. */
@@ -164,8 +165,8 @@ bool fv_reads_memory(const fv_op *op) FV_MUST_USE;
 const fv_opdef *fv_definitions_op(const char *name);
 /* The `else` (or `endif`) of an `if`, the `endif` of an `else`; NULL: there is none. */
 fv_op *fv_branch_next(const fv_op *op);
-/* The stem of the name of the op's kernel: the name of the op, or for a `define` that of the op
- * from which it was made. */
+/* The stem of the name of the op's kernel: the name of the op, or for a `define` or `recurrence`
+ * that of the op from which it was made. */
 const char *fv_op_stem(const fv_op *op);
 
 #endif

@@ -221,7 +221,7 @@ static bool read_axes(fv_definition_reader *r, const fv_definition *d, uint32_t 
     return true;
 }
 
-/* Parses NAME, NAME, ...: the variables of the definition's outermost reduction. */
+/* Parses NAME, NAME, ...: the variables of the reduction of d that fv_form_over finds. */
 static bool read_summed(fv_definition_reader *r, const fv_definition *d) {
     fv_lexer *l = &r->p.l;
     fv_var *const *vars;
@@ -295,7 +295,7 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
     return read_form(r, x->def);
 }
 
-/* Parses `of VALUE`, the value in whose memory a view or part is. */
+/* Parses `of VALUE`, the value in whose memory a view is. */
 static bool read_home(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "of"))
@@ -423,7 +423,7 @@ static bool read_block(fv_definition_reader *r, int block) {
     return !l->failed;
 }
 
-/* ---- among the graph ---- */
+/* ---- callbacks of the parser of graphs ---- */
 
 static bool is_step(const char *name) {
     const char *const *step = fv_lower_steps();
@@ -550,8 +550,8 @@ static bool set_ports(fv_definition_reader *r) {
     return true;
 }
 
-/* Permutes the indices of loads, which the text has in the order of axes in memory, to the order of
- * the axes of the type. */
+/* Puts the extents of buffers whose value has a moved axis into the order of axes in memory, in
+ * which the text has the indices of loads. */
 static void move_axes(fv_definition_reader *r) {
     for (int i = 0; i < r->d->n; i++) {
         const fv_defined *x = &r->d->all[i];

@@ -232,7 +232,7 @@ fv_expr *fv_dr_extra(fv_kparser *p, const fv_ast *e, bool *taken) {
     return d ? fv_x_dim(p->arena, d) : NULL;
 }
 
-/* ---- how large they are ---- */
+/* ---- the size of expressions ---- */
 
 static fv_tree_size measure(fv_definition_reader *r, const fv_expr *x) {
     fv_tree_size *known = fv_ptrmap_get(&r->sizes, x), all = {1, 1};

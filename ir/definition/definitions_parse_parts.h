@@ -43,7 +43,7 @@ typedef struct fv_definition_reader {
     fv_ptrmap bufs; /* value -> its buffer */
     /* interned name -> expression of the let with that name in the current definition */
     fv_ptrmap lets;
-    fv_ptrmap taken; /* value -> the line of the text that defines it */
+    fv_ptrmap taken; /* values that a line of the text has defined -> themselves */
     fv_ptrmap sizes; /* expression -> its fv_tree_size */
     fv_group_read group;
     fv_recurrence *recurrence; /* the recurrence that is parsed; NULL: there is none */

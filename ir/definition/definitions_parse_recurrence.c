@@ -13,8 +13,8 @@ static fv_var *read_var(fv_definition_reader *r) {
     return fv_dr_index(r) && name ? fv_dr_var(r, name) : NULL;
 }
 
-/* Parses %NAME[NAME, ...], the left side of a state, whose indices are new variables of the
- * recurrence. */
+/* Parses %NAME[NAME, ...], the left side of a state or step, whose indices are variables of the
+ * recurrence, each used once. */
 static bool read_state_left(fv_definition_reader *r, const char **name, int *rank, fv_var **index) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "%"))

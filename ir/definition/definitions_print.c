@@ -163,7 +163,8 @@ static node *look_at(namer *n, const fv_expr *x) {
         known->vars |= part->vars;
         known->free |= part->free;
         if (part->depth >= DEEPEST)
-            part->uses++; /* counted as a use, so that the expression gets a name */
+            /* an expression as deep as this counts as used once more, so that it gets a name */
+            part->uses++;
         int depth = part->uses > 1 ? 1 : part->depth + 1;
         known->depth = depth > known->depth ? depth : known->depth;
     }
@@ -240,10 +241,10 @@ static void put_left(namer *n, const fv_defined *d) {
         fv_text_printf(t, " last %d", d->last);
 }
 
-/* Begins a part of the text: on the same line if nothing was printed in between, otherwise on a new
- * line. */
+/* Begins a part of a definition: on the line of its left side if it is the first part and no
+ * expression has a name, otherwise on a new line. */
 static void begin(namer *n, const char *word) {
-    bool first = !n->n && !n->nlines; /* whether no expression has a name yet */
+    bool first = !n->n && !n->nlines;
     fv_text_printf(n->p->graph.t, first ? " %s " : "\n      %s ", word);
     n->nlines++;
 }
@@ -329,7 +330,8 @@ static namer put_definition(printer *p, const fv_defined *d, const namer *first,
         fv_put_value(t, d->of);
     }
     begin(&n, "=");
-    if (fv_ptrmap_get(&n.terms, d->def->body)) /* its name was already printed with the place */
+    /* the whole body has a name if the place contains it, too */
+    if (fv_ptrmap_get(&n.terms, d->def->body))
         fv_text_put(t, fv_ptrmap_get(&n.terms, d->def->body));
     else
         put_expr(&n, d->def->body);

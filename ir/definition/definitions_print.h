@@ -11,8 +11,8 @@
 void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d,
                           const char *side_name, fv_graph_side *side, bool whole);
 
-/* Prints the lines of that text for one value, or for the results of one recurrence. d->def must
- * not be NULL. */
+/* Prints the lines of the text of fv_definitions_print for one value, or for the results of one
+ * recurrence. d->def must not be NULL. */
 void fv_defined_print(fv_text *t, const fv_module *m, const fv_defined *d);
 void fv_recurrence_print(fv_text *t, const fv_module *m, const struct fv_recurrence *r);
 

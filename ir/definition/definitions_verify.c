@@ -14,8 +14,8 @@ enum { ENOUGH = 8 }; /* number of errors after which the verifier stops */
 
 /* ---- groups ---- */
 
-/* Checks one result of a group: its first axes are indexed by the shared variables, those of the
- * first result. */
+/* Checks one result of a group: an index variable that it has in common with the first result must
+ * be one of all results. */
 static bool check_member(fv_verifier *v, const fv_definition *first) {
     const fv_definition *d = v->at->def;
     for (int i = 0; i < d->rank; i++) {
@@ -52,7 +52,8 @@ static bool check_group(fv_verifier *v, const fv_op *op) {
 
 /* ---- one value ---- */
 
-/* Checks that the result's indices are those of its memory, possibly with other axes. */
+/* Checks that the result's index variables run along the axes of its memory, or of a view with as
+ * many elements. */
 static bool check_view_of_result(fv_verifier *v) {
     const fv_definition *d = v->at->def;
     const fv_dim *dims[FV_MAX_RANK];
@@ -173,7 +174,9 @@ static void count_part(fv_verifier *v, const fv_defined *x) {
         (void *)(uintptr_t)(before ? fv_dim_add(v->m->dims, before, n) : n);
 }
 
-/* Is each result of an op without a kernel defined before it is needed? */
+/* Checks a result of op and its definition. It must have a definition unless a custom kernel, a
+ * recurrence, a branch or a loop computes it; the result of a custom kernel has one only if it is
+ * stored in the memory of an input. */
 static bool check_result(fv_verifier *v, const fv_op *op, const fv_value *out) {
     const fv_defined *x = fv_ptrmap_get(&v->defined, out);
     if (x && op->def->kernel && !(x->fate == FV_FATE_ASSEMBLED && x->of && out == op->out[0]))

@@ -45,7 +45,7 @@ static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *
     return true;
 }
 
-/* Does x contain a dim that only the run knows? */
+/* Does x contain a dim that is known only at run time? */
 static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     bool found = x->op == FV_X_DIM && x->u.dim->from_data;
     if (found || !x->n || *fv_ptrmap_at(seen, x))
@@ -57,8 +57,9 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
 }
 
 /* Checks that index x is within the axis of d elements. Indices that bounds of dims prove to be
- * outside were refused before. An index that is loaded from data must be tested before it is used.
- * For other indices a missing proof is accepted if the definitions were made from a graph, since
+ * outside were refused before. An index that is loaded from data must be proved to be inside,
+ * except in a guarded load with dims that are known only at run time, if the definitions were made
+ * from a graph. For other indices a missing proof is accepted if they were made from a graph, since
  * operators know relations between sizes that are not stated; in a text it gives a warning. */
 static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
@@ -288,7 +289,8 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
     return false;
 }
 
-/* Checks that each reduction has an order after the step `order`, and none before it. */
+/* Checks that each reduction whose bits depend on its order has one after the step `order`, and
+ * that no reduction has one before it. */
 static bool check_order(fv_verifier *v, const fv_expr *x) {
     bool open = x->u.red.order == FV_ORDER_OPEN;
     if (!fv_step_comes(v->d->after, "order"))

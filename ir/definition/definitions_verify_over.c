@@ -136,8 +136,8 @@ static bool loads_from(const fv_expr *x, const fv_value *p, fv_ptrmap *seen) {
     return found;
 }
 
-/* A value whose definition reads input p, or a result stored in its memory, directly or as a view;
- * NULL: there is none. */
+/* A value that is a view of input p, or whose definition loads elements of p; NULL: there is
+ * none. */
 static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
     for (int i = 0; i < v->d->n; i++) {
         const fv_defined *x = &v->d->all[i];

@@ -12,7 +12,7 @@
 /* largest number of variables of one definition whose scopes are checked */
 enum { FV_DV_SETS = 64 };
 
-/* The index variables of the group that contains the definition that is checked. */
+/* The index variables that all results of the group have, of which a definition is checked. */
 typedef struct fv_shared_vars {
     fv_var *all[FV_MAX_RANK];
     int n;
@@ -47,7 +47,7 @@ const fv_dim *fv_dv_elements(fv_verifier *v, const fv_type *t);
 bool fv_dv_are_as_many(fv_verifier *v, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* The value in whose memory x is stored: x itself, or the value of which it is a view. */
 const fv_value *fv_dv_memory(const fv_verifier *v, const fv_value *x);
-/* Allows the definitions after this one to read x. */
+/* Records that x is computed, so that definitions which are checked later may read it. */
 void fv_dv_note_made(fv_verifier *v, const fv_value *x);
 
 #endif

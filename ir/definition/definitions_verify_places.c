@@ -12,8 +12,8 @@ static fv_box box_of(const fv_verifier *v, const fv_defined *part) {
     return box;
 }
 
-/* Is an index always before `from`, or always at `from + size` or later? Each index counts `by`
- * elements. */
+/* Do the elements of an index always end before `from`, or begin at `to` or later? Each index
+ * stands for `by` elements. */
 static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *by, const fv_dim *from,
                       const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
     fv_dims *t = v->m->dims;
@@ -188,7 +188,7 @@ bool fv_dv_rows(fv_verifier *v, const fv_op *end) {
     const fv_dim *turn = loop ? fv_op_find_attr(loop, "symbols")->u.dims[0] : NULL, *from = NULL;
     if (row && row->fate == FV_FATE_PART && row->of == x)
         from = first_row(v, row);
-    /* there is one iteration */
+    /* whether the loop has one iteration, which stores its row at the index of that iteration */
     bool only = from && turn->lo == turn->hi && fv_dim_is_const(from) && from->value == turn->lo;
     return (from && from == turn) || only ||
            fv_dv_illegal(

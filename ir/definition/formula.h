@@ -18,22 +18,23 @@
  * attributes, scalars, literals, `inf`, `nan`, `pi`; the functions of ir/expr/expr.def, casts
  * f32(x) or T(x) with T a type variable of the entry or the name of an operand or result; and
  *   x[i, ..] else v     v where an index is outside of x
- *   x[i, ..]            an index that comes from data is checked in the run (FV_BAD_INDEX); in a
+ *   x[i, ..]            an index from data is checked at run time (FV_BAD_INDEX); in a
  *                       formula outside of the catalogue every index is checked that is not proved
  *                       to be within x
  *   wrap(i, n)          i < 0 ? i + n : i
- *   dim(x, axis)        a dim of an operand or result; size(x, axis): of all axes from there on;
+ *   dim(x, axis)        a dim of an operand or result; size(x, axis): the product
+ *                       of the dims from that axis on;
  *                       count(k..): elements that k runs over
- *   min(a, b), max(a, b) of two of these
+ *   min(a, b), max(a, b) of two of these dims
  *   rank(x)             a constant
  *   has(x)              whether an optional operand is present; a constant, so `select` on it
  *                       becomes one of its alternatives
  * An index group runs over several axes; arithmetic on it works axis by axis. An operand indexed by
- * a group broadcasts along it: missing leading axes and axes of dim 1.
- * The extent of a reduction's index is that of the first axis that it indexes, or it is stated:
- * sum k < n: e; for a group by a list of attributes: sum k.. < kernel..: e.
- * Intermediate values have the arithmetic type of the operands; literals and float attributes take
- * the type of the operand that they are combined with. */
+ * a group broadcasts along it: missing leading axes and axes of dim 1. The extent of a reduction's
+ * index is that of the first axis that it indexes, or it is stated: sum k < n: e; for a group by a
+ * list of attributes: sum k.. < kernel..: e. Intermediate values have the arithmetic type of the
+ * operands; literals and float attributes take the type of the operand that they are combined
+ * with. */
 #ifndef FV_IR_DEFINITION_FORMULA_H
 #define FV_IR_DEFINITION_FORMULA_H
 

@@ -106,7 +106,7 @@ static fv_fvalue weak_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y) {
                  : op == GT ? x.f > y.f
                             : x.f >= y.f;
     bool whole = x.weak_int && y.weak_int && op < QUOTIENT && fabs(f) < 0x1p53;
-    if (op == NONE) { /* arithmetic on numbers without type needs integers */
+    if (op == NONE) { /* the other operators need integers, of type i64 */
         if (!x.weak_int || !y.weak_int)
             return FV_F_FAIL(e, a, "'%s' of a fraction", a->name);
         return fv_f_binary(e, a, fv_f_strong(fv_x_int(e->arena, x.i)), y);
@@ -177,7 +177,8 @@ static fv_fvalue eval_select(fv_fenv *e, fv_ast *a) {
 
 /* ---- functions ---- */
 
-/* The type that a cast names: an element type or a type variable, as bound by an operand. */
+/* The type that a cast names: an element type, or a type variable, as an operand or result binds
+ * it. */
 static bool cast_type(fv_fenv *e, const char *name, fv_elem *out) {
     if (fv_elem_parse(name, strlen(name), out))
         return true;
@@ -245,8 +246,8 @@ static const struct {
                 {"count", 1, eval_dims},    {"rank", 1, eval_rank}, {"has", 1, eval_has},
                 {"wrap", 2, eval_wrap},     {NULL, 0, NULL}};
 
-/* Evaluates a function of one to three arguments of the same type, at least one of which has a type
- * (a number without type takes that of the others). */
+/* Evaluates a function of one to three arguments of the same type. A number without type takes that
+ * of the others; if none has a type, the first is given one (fv_f_settle). */
 static fv_fvalue eval_function(fv_fenv *e, fv_ast *a, fv_expr_op op) {
     fv_fvalue x[3];
     int typed = -1;

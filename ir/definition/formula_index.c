@@ -88,7 +88,7 @@ static bool attr_list(fv_fenv *e, const char *name, vec *out) {
 
 /* ---- index lists ---- */
 
-/* Does the tree mention an index group? */
+/* The first index group in the tree; NULL: it has none. */
 static const fv_ast *first_group(const fv_ast *a) {
     if (!a)
         return NULL;
@@ -192,8 +192,8 @@ bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, i
 }
 
 /* The index x of axis `at` of operand `in`, made from `item`. A variable of a group that stands
- * alone becomes 0 where the operand's dim is 1 (broadcasting); a single variable gets the whole
- * axis as its range. */
+ * alone becomes 0 where the operand's dim is 1 (broadcasting). The extent of a single variable must
+ * be the dim of the axis: the module assumes that they are equal, or an error is reported. */
 static fv_expr *plain_index(fv_fenv *e, const fv_ast *item, fv_expr *x, bool raw, int in, int at) {
     const fv_dim *dim = fv_in_type(e->op, in)->dims[at];
     if (x->op != FV_X_VAR || !x->u.var->dim)

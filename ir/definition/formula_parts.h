@@ -68,7 +68,8 @@ static inline fv_fvalue fv_f_strong(fv_expr *x) {
 }
 /* v as an expression of type t, if it is weak. */
 fv_expr *fv_f_give(fv_fenv *e, fv_fvalue v, fv_elem t);
-/* v as an expression; a weak value takes the arithmetic type of the first operand. */
+/* v as an expression; a weak integer gets the type i64, another weak number the arithmetic type of
+ * the first operand if that is a float, otherwise f32. */
 fv_expr *fv_f_settle(fv_fenv *e, fv_fvalue v);
 
 /* ---- formula_index.c: names, indices, reductions ---- */

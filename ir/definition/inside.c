@@ -258,7 +258,8 @@ static bool is_at_most(prover *p, const fv_dim *a, const fv_dim *b) {
     return fv_dim_at_most(p->t, a, b) || prove_within(p, &f);
 }
 
-/* The smaller of a and b (the larger, if `most`); NULL: unknown, or they cannot be compared. */
+/* The smaller of a and b (the larger, if `most`), or their min or max if neither is proved to be
+ * smaller; NULL: one of them is NULL. */
 static const fv_dim *outer(prover *p, const fv_dim *a, const fv_dim *b, bool most) {
     if (!a || !b)
         return NULL;
@@ -409,8 +410,8 @@ static void know_equal(prover *p, const fv_dim *a, const fv_dim *b) {
     know(p, &g);
 }
 
-/* Records that d is not 1; so an axis of d elements that is broadcast has as many elements as the
- * variable that indexes it. */
+/* Uses that d is not 1: where d is known to be 1 or the extent of an index variable, it is that
+ * extent. */
 static void know_broadcast(prover *p, const fv_dim *d) {
     for (int i = 0; i < p->nvars; i++)
         if ((p->load.here >> i & 1) && fv_infer_is_fit(p->m, d, p->vars[i]->dim))

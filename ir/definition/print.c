@@ -18,7 +18,7 @@ enum {
     WORTH_A_NAME = 5,
     LONGEST_TERM = 400,
     MOST_CLOSING = 80,
-    LONGEST = 640, /* largest length of a formula, in characters */
+    LONGEST = 640, /* length of a formula in characters after which no more terms are printed */
     MOST_NODES = 1 << 12
 };
 
@@ -89,7 +89,8 @@ static const char *new_name(terms *t) {
     return name;
 }
 
-/* Gives names to expressions that occur several times in x, except for x itself and constants. */
+/* Gives names to expressions that occur several times in x, except for x itself, short ones, and
+ * those with variables of reductions around them. */
 static void name_below(terms *t, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(t->arena, root); (x = fv_x_next(&v));) {

@@ -108,8 +108,8 @@ static bool is_step(const fv_recurrence *r, const fv_expr *x) {
     return x->op == FV_X_VAR && x->u.var == r->t;
 }
 
-/* If x is (n - 1) - t or (n - t) - 1 for the step t and an n that does not depend on the step,
- * returns n; else NULL. */
+/* If x is (n - 1) - t for the step t and an n that does not depend on the step, returns n; else
+ * NULL. */
 static const fv_expr *reversed(const fv_recurrence *r, const fv_expr *x) {
     int64_t one;
     if (x->op != FV_X_SUB || !is_step(r, x->arg[1]))

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Constants that number the steps, and the steps that have a line in step_names.def. */
+/* Constants that number the steps. */
 enum {
 #define STEP(id, naive, leaves) STEP_##id,
 #define WHY(id, step, verdict, sentence, condition)

@@ -72,7 +72,8 @@ static bool ranges_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b
            fv_dim_at_most(t, fv_dim_mul(t, b->to[k], by.b), fv_dim_mul(t, a->from[i], by.a));
 }
 
-/* Are the boxes disjoint along two axes that begin at the same level? */
+/* Do the ranges of a along axis i and of b along axis k prove that the boxes are disjoint? Only
+ * axes with equally many elements from the axis to the last one are compared. */
 static bool axes_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k) {
     fv_box_scales by;
     return a->from[i] && b->from[k] && fv_box_scale(t, a, i, b, k, &by) &&
@@ -129,8 +130,9 @@ void fv_box_of_place(fv_dims *t, const fv_definition *d, const fv_expr *place, f
 
 /* ---- the part of a view that may be read ---- */
 
-/* If `readable` indices of an axis in memory may be read: computes how many of the first axis of
- * the view that it corresponds to, provided that the view's axes end with that axis. */
+/* For an axis in memory of which only `readable` indices may be read: finds the axis of the view
+ * that begins at the same level (fv_box_scale), and sets its number of indices that may be read.
+ * False: there is no such axis, or the axis in memory does not end where it ends or before. */
 static bool restrict_axis(fv_dims *t, int rank, const fv_dim *const *dims, int axis,
                           const fv_dim *readable, int n, const fv_dim *const *view,
                           const fv_dim **out) {

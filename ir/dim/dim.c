@@ -168,7 +168,8 @@ _Noreturn static void too_large(fv_dims *t) {
     fv_out_of_memory(s);
 }
 
-/* Sets the number, size and bounds of a new node and adds it to the table. */
+/* Sets the number and size of a new node and whether it depends on data, and adds it to the table;
+ * a node that is too large leaves by the door. */
 static const fv_dim *keep(fv_dims *t, fv_dim *d) {
     d->id = (uint32_t)t->n;
     d->size = 1;
@@ -203,7 +204,8 @@ const fv_dim *fv_dim_node(fv_dims *t, fv_dim_kind kind, int n, const fv_dim *con
     fv_range r = node_range(d);
     if (r.lo == r.hi && r.lo != INT64_MIN && r.lo != INT64_MAX)
         return fv_dim_const(t, r.lo);
-    /* one less than the exact bound, since INT64_MAX stands for "no bound" */
+    /* a lower bound of INT64_MAX or an upper one of INT64_MIN would stand for "no bound", so it
+     * becomes the next value, which is still a bound */
     d->lo = r.lo == INT64_MAX ? INT64_MAX - 1 : r.lo;
     d->hi = r.hi == INT64_MIN ? INT64_MIN + 1 : r.hi;
     return keep(t, d);
@@ -302,8 +304,8 @@ bool fv_dim_mentions(const fv_dim *d, const fv_dim *symbol) {
 
 /* ---- sums and products ---- */
 
-/* A sum or product whose normal form would overflow or get too long: it is kept as it was
- * written. */
+/* The node of a sum or product whose normal form would overflow or get too long: it keeps its two
+ * arguments, sorted. */
 static const fv_dim *kept(fv_dims *t, fv_dim_kind kind, const fv_dim *a, const fv_dim *b) {
     bool swap = fv_dim_sorts(a, b) > 0;
     return fv_dim_node(t, kind, 2, (const fv_dim *[]){swap ? b : a, swap ? a : b}, true);

@@ -5,7 +5,7 @@
  * x ceildiv 0 and x mod 0 are 0. Arithmetic is on 64-bit integers; a constant result that would
  * overflow is not folded.
  *
- * A symbol comes from the shape of an input, or an op binds it in the run to an element of an
+ * A symbol comes from the shape of an input, or an op binds it at run time to an element of an
  * integer tensor (then from_data is set). Each symbol has bounds, by default [0, FV_DIM_MAX]. */
 #ifndef FV_IR_DIM_DIM_H
 #define FV_IR_DIM_DIM_H
@@ -51,9 +51,10 @@ struct fv_dim {
     uint32_t size; /* number of nodes of the expression as a tree, at most FV_MAX_DIM_SIZE */
     /* it is a sum or product that overflows, or that is too long for the normal form */
     bool opaque;
-    bool from_data; /* whether it contains a symbol that data determine in the run */
+    /* whether it contains a symbol with from_data, so that its value is known only at run time */
+    bool from_data;
     /* used by dim.c: the dim that replaces this one after simplification or fv_dim_equate; for all
-     * dims that callers see it is the dim itself */
+     * dims that functions return it is the dim itself, until fv_dim_equate replaces it */
     const fv_dim *settled;
     const fv_dim *arg[];
 };
@@ -66,9 +67,10 @@ const fv_dim *fv_dim_const(fv_dims *t, int64_t value);
 const fv_dim *fv_dim_symbol(fv_dims *t, const char *name);
 /* The symbol of that name; NULL if there is none. */
 const fv_dim *fv_dim_find(fv_dims *t, const char *name);
-/* A new symbol `stem`, or `stem_1`, ... if that name is taken. from_data: the run binds it. */
+/* A new symbol `stem`, or `stem_1`, ... if that name is taken. from_data: an op binds it at run
+ * time. */
 const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi, bool from_data);
-/* Does one of the n dims depend on data, so that it is known only in the run? */
+/* Does one of the n dims depend on data, so that its value is known only at run time? */
 bool fv_any_from_data(int n, const fv_dim *const *dims) FV_MUST_USE;
 /* Intersects the bounds of a symbol with lo..hi; only before expressions over it are made, since
  * these store bounds. Returns false if no value would be left. From then on a symbol with one value
@@ -86,7 +88,7 @@ const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_mul(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
-/* a / b rounded up, (a + b - 1) floordiv b; b must be known to be at least 0 */
+/* a / b rounded up; built as (a + b - 1) floordiv b if b is known to be at least 0 */
 const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_mod(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_min(fv_dims *t, const fv_dim *a, const fv_dim *b);
@@ -104,9 +106,9 @@ const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims);
 const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
 
 /* From now on every expression that would become `a` becomes `b` instead; the caller knows that
- * they are equal. Dims that exist already do not change until fv_dim_again. Returns false if `a` is
- * not a min, max, broadcast, quotient or remainder, if b is not smaller, or if one of them depends
- * on data. */
+ * they are equal. Dims that exist already do not change until fv_dim_again. Returns false if `a`
+ * has been replaced already or is not a min, max, broadcast, quotient or remainder, if b is not
+ * smaller, or if one of them depends on data. */
 bool fv_dim_equate(const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* Returns d with its subexpressions replaced: by the dims that `memo` has for them, and as
  * fv_dim_equate has requested since d was built. Adds each result to `memo`. */

@@ -20,8 +20,8 @@ const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *ou
 /* Intersects lo..hi with the setting; false after a diagnostic if no value is left. */
 bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo,
                          int64_t *hi) FV_MUST_USE;
-/* Reports that there is no such dim, and lists the existing ones: `names`, NULL-terminated. Returns
- * false. */
+/* Reports that there is no such dim, and suggests the closest of `names` (NULL-terminated), or
+ * lists the first of them. Returns false. */
 bool fv_dim_option_unknown(fv_session *s, fv_arena *a, const fv_dim_option *o,
                            const char *const *names);
 /* Reports `FLAG 'TEXT': WHAT`. Returns false. */

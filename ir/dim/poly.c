@@ -359,8 +359,8 @@ static bool assume_predicate(fv_poly *out, const fv_poly *p, const fv_dim *what,
         else if (value == 0)
             continue;
         else if (others > 1)
-            /* if the factor is not removed from the term, a new monomial would be needed, so gives
-             * up */
+            /* without the factor the term would be another product, for which a new node would have
+             * to be made: gives up */
             return false;
         if (!left ? !fv_poly_add_term(out, NULL, p->term[i].c)
                   : !fv_poly_add(out, left, p->term[i].c))

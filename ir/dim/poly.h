@@ -1,4 +1,4 @@
-/* poly.h - sums of products, the normal form of dims; shared by dim.c, poly.c and fold.c.
+/* poly.h - sums of products, the normal form of dims; shared by dim.c, poly.c, fold.c and text.c.
  *
  * A polynomial is a constant and terms, each an integer coefficient times a monomial: an atom, or a
  * MUL of atoms without a constant. It is a value on the stack. When the terms do not fit, or a
@@ -36,7 +36,7 @@ const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d);
  * that is printed first. */
 bool fv_dim_is_minus(const fv_dim *d) FV_MUST_USE;
 int fv_dim_lead(const fv_dim *sum);
-/* Compares by structure, with the same result in every table: by kind, then name, then
+/* Compares by structure, with the same result in every table: by kind, then by value, name or
  * arguments. */
 int fv_dim_sorts(const fv_dim *a, const fv_dim *b);
 

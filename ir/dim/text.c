@@ -89,7 +89,7 @@ static void put_sum(fv_text *t, const fv_dim *d) {
     }
 }
 
-/* Prints a sum or product that has no normal form, with its two arguments as they were written. */
+/* Prints a sum or product that has no normal form, with its two arguments. */
 static void put_opaque(fv_text *t, const fv_dim *d) {
     put(t, d->arg[0], TIGHT);
     fv_text_put(t, d->kind == FV_DIM_ADD ? " + " : " * ");

@@ -30,8 +30,9 @@ static inline float fv_flushed(uint32_t bits) {
     return x;
 }
 
-/* The bits of x * y + z, rounded once; 0 of its sign where it is less than 2^-126 after rounding to
- * 24 digits whatever the exponent is. The second sum is 2^64 times as large, so it has them. */
+/* The bits of x * y + z, rounded once; 0 with its sign if its magnitude is less than 2^-126 when it
+ * is rounded to 24 binary digits with an unbounded exponent. The second sum is 2^64 times as large,
+ * so it keeps these digits. */
 static inline uint32_t fv_add_flushed(float x, float y, float z) {
     float sum = fmaf(x, y, z), scaled = fmaf(x * 0x1p64F, y, z * 0x1p64F);
     uint32_t bits;
@@ -49,7 +50,7 @@ static inline int32_t fv_dot_bf16(int32_t a, int32_t b, int32_t c) {
     return (int32_t)sum;
 }
 
-/* The operation on one element. */
+/* The sum of products `op` for one element. */
 static inline int32_t fv_dot(fv_expr_op op, int32_t a, int32_t b, int32_t c) {
     int64_t sum = c;
     if (op == FV_X_DOT_BF16)

@@ -49,7 +49,8 @@ fv_elem fv_elem_bits_elem(fv_elem e) {
 
 /* ---- making nodes ---- */
 
-/* The payload of a node: its data other than operation, type and number of arguments. */
+/* The head of a node: its operation, type, number of arguments, and payload (its data other than
+ * these and the arguments). */
 #define HEAD(o, t, ...) (&(fv_expr){.op = (uint16_t)(o), .type = (t), .n = __VA_ARGS__})
 
 static bool is_arith_float(fv_elem e) {
@@ -173,7 +174,8 @@ fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
     return fv_x_node(a, HEAD(op, x->type, 1), &x);
 }
 
-/* A scalar operand next to a vector operand is copied to all lanes. */
+/* The number of lanes of the result: a scalar operand is copied to all lanes of a vector
+ * operand. */
 static int common_lanes(const fv_expr *x, const fv_expr *y) {
     return x->type.lanes > y->type.lanes ? x->type.lanes : y->type.lanes;
 }
@@ -239,7 +241,7 @@ bool fv_x_can_cast(fv_expr_op op, fv_ktype type, fv_elem to) {
     switch (op) {
     case FV_X_CONVERT: return true;
     case FV_X_CONVSAT: return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_bits(to) <= 8;
-    default: /* packed types have no numeric limits: they are stored in bytes */
+    default: /* a bit cast; also of packed types, since a register holds each element in a byte */
         return from != FV_BOOL && to != FV_BOOL && lanes_as(type, to) > 0;
     }
 }
@@ -302,7 +304,7 @@ fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, f
     return fv_x_guard_n(a, b, index, c, otherwise, lanes);
 }
 
-/* ---- the same with other arguments ---- */
+/* ---- nodes with other arguments ---- */
 
 static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
     fv_expr_op op = (fv_expr_op)x->op;

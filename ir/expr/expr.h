@@ -131,12 +131,13 @@ static inline bool fv_expr_op_is_dot(fv_expr_op op) {
 }
 
 /* Constructors of nodes. They assert that types fit, and simplify integer expressions (x + 0, x *
- * 1, constants); floats are never simplified. If one operand is a vector, a scalar operand is
- * copied to all lanes. == and != of bools become ^ and !. */
+ * 1, constants); floats are not simplified, except as ir/expr/fold.h says. If one operand is a
+ * vector, a scalar operand is copied to all lanes. == and != of bools become ^ and !. */
 fv_expr *fv_x_int(fv_arena *a, int64_t value); /* a constant of type i64 */
 /* a constant of an integer type or bool */
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v);
-/* a constant of any arithmetic type; infinity of an integer type is its largest value */
+/* a constant of any arithmetic type; for an integer type, infinity is its largest value and
+ * -infinity its smallest */
 fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);
 fv_expr *fv_x_zero(fv_arena *a, fv_elem e); /* the constant of any type whose bits are all zero */
 fv_expr *fv_x_var(fv_arena *a, fv_var *v);
@@ -218,7 +219,7 @@ struct fv_buf {
     uint8_t role;
     int rank;
     /* `rank` extents of type i64, expressions over dims and constants; in programs they are
-     * information only, and NULL if they are known only in the run */
+     * information only, and NULL if they are known only at run time */
     fv_expr **extent;
     /* index among the kernel's parameters, or among the program's buffers; tiles have the numbers
      * after the parameters once the kernel is numbered */

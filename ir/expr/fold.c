@@ -313,8 +313,8 @@ static bool is_multiple(const fv_expr *x, int64_t c, fv_arena *a, fv_expr **quot
     return true;
 }
 
-/* Folds x floordiv c and x mod c for i64 and c > 0, where the interval of x proves that it does not
- * wrap. */
+/* Folds quotients and remainders of x by c > 0 for i64, where the interval of x proves that it does
+ * not wrap. */
 static fv_expr *fold_divide(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t c) {
     range r = range_of(x, 0);
     bool floors = op == FV_X_FLOORDIV || op == FV_X_FLOORMOD;
@@ -470,8 +470,9 @@ static bool has_all(fv_elem wide, fv_elem narrow) {
            ((wide == FV_F32 && fv_elem_is_storage(narrow)) || (wide == FV_F64 && narrow != FV_F64));
 }
 
-/* The bounds of the i32 to which a float is converted that is limited to those of whole numbers, as
- * a quantized number is; NaN becomes 0. */
+/* The bounds of i32(max(min(y, hi), lo)) for a float y, as in quantization; x is that float
+ * maximum. lo and hi are constants with -65536 <= lo <= 0 <= hi <= 65536, so 0, which NaN becomes,
+ * is within the bounds. */
 static range limited_range(const fv_expr *x) {
     if (x->op != FV_X_MAX || x->arg[0]->op != FV_X_MIN || x->arg[1]->op != FV_X_CONST ||
         x->arg[0]->arg[1]->op != FV_X_CONST)
@@ -481,7 +482,8 @@ static range limited_range(const fv_expr *x) {
     return small ? (range){(int64_t)floor(lo), (int64_t)ceil(hi)} : anything;
 }
 
-/* Bounds of an i32 that is computed from small numbers. */
+/* Bounds of an i32 that is a constant, a conversion of a small number, or one of these plus
+ * constants. */
 static range small_range(const fv_expr *x) {
     if (x->op == FV_X_CONST)
         return (range){x->u.i, x->u.i};

@@ -30,8 +30,8 @@ bool fv_instruction_has(const fv_target *t, fv_expr_op op, fv_elem in, fv_elem o
  * registers of that width. */
 const fv_instruction *fv_instruction_find(const fv_target *t, fv_expr_op op, fv_elem in,
                                           fv_elem out, int lanes);
-/* The meaning of the operation on elements of these types; NULL: no instruction of any target does
- * it. */
+/* The function that computes one element of the operation on elements of these types; NULL: no
+ * instruction of any target does it. */
 fv_lane_fn fv_instruction_lane(fv_expr_op op, fv_elem in, fv_elem out);
 
 #endif

@@ -1,4 +1,5 @@
-/* visit.h - all nodes of an expression, each once.
+/* visit.h - all nodes of an expression, each once; only nodes without arguments may be returned
+ * again.
  *
  *     const fv_expr *x;
  *     for (fv_x_visitor v = fv_x_visit(arena, root); (x = fv_x_next(&v));)
@@ -6,8 +7,8 @@
  *             fv_x_skip(&v);
  *
  * Expressions share nodes: a walk along all paths from the root may take exponential time, this one
- * takes time and memory in the number of nodes. A node comes before its arguments (but for those
- * that came already), the first argument first. */
+ * takes time and memory proportional to the number of nodes. A node comes before its arguments (but
+ * for those that came already), the first argument first. */
 #ifndef FV_IR_EXPR_VISIT_H
 #define FV_IR_EXPR_VISIT_H
 

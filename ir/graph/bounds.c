@@ -180,8 +180,8 @@ static bool narrow_by(fv_bounds *b, equality *e) {
     return true;
 }
 
-/* Narrows the ranges of symbols by all equalities until nothing changes. Returns an equality that
- * cannot hold, or NULL. */
+/* Narrows the ranges of symbols by all equalities until nothing changes, but at most MOST_ROUNDS
+ * times. Returns an equality that cannot hold, or NULL. */
 static equality *narrow(fv_bounds *b) {
     for (int round = 0; round < MOST_ROUNDS; round++) {
         bool news = false;
@@ -268,7 +268,7 @@ bool fv_bounds_choose(fv_bounds *b, const fv_dim *symbol, int64_t wish, int64_t 
     return false;
 }
 
-/* ---- of a module ---- */
+/* ---- the bounds of a module ---- */
 
 bool fv_module_bound(fv_module *m) {
     fv_arena *a = fv_arena_new(m->session);

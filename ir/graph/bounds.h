@@ -18,7 +18,8 @@ void fv_bounds_assume(fv_bounds *b, const fv_dim *x, const fv_dim *y);
  * False if no value would be left; the bounds are unchanged then. */
 bool fv_bounds_within(fv_bounds *b, const fv_dim *symbol, int64_t lo, int64_t hi) FV_MUST_USE;
 /* Restricts all symbols to values for which the assumptions may hold. Returns NULL, or a relation
- * of the module that holds for none of the remaining values. */
+ * of the module that holds for none of the remaining values; a failure of an assumption that
+ * fv_bounds_assume added is not reported. */
 const struct fv_relation *fv_bounds_narrow(fv_bounds *b);
 void fv_bounds_get(const fv_bounds *b, const fv_dim *symbol, int64_t *lo, int64_t *hi);
 /* Fixes a symbol to the value nearest to `wish` for which all other symbols have values left.

@@ -8,7 +8,7 @@ enum { FV_BRANCH_ELSE, FV_BRANCH_THEN, FV_BRANCH_EITHER };
 
 const fv_region *fv_branch_of(const fv_op *op, int which);
 /* The branch of an If that runs, if shapes and constants decide it or fv_branch_hold has assumed
- * it; EITHER if it is known only in the run. */
+ * it; EITHER if it is known only at run time. */
 int fv_branch_taken(const fv_op *op);
 /* If the results of the two branches differ in rank or element type, assumes that the branch runs
  * whose results have the declared types, or else `then_branch` (exporters write the squeezing of an

@@ -186,7 +186,7 @@ static bool check_ranks(const fv_op *op) {
     return true;
 }
 
-/* ---- all of it ---- */
+/* ---- all checks of an op ---- */
 
 bool fv_op_check_operands(fv_op *op) {
     return check_presence(op, "input", op->def->in, FV_MAX_IN, op->nin, op->in) &&

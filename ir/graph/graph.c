@@ -476,7 +476,8 @@ static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind ki
     return a && a->kind == kind ? a : NULL;
 }
 
-/* The declaration of an attribute that the op leaves out. Defaults are taken from here only. */
+/* The declaration of an attribute for `version`, which has its default. Asserts that the attribute
+ * has a default or is required. Defaults are taken from here only. */
 static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_kind kind,
                                    int version) {
     const fv_attr_def *d = fv_opdef_attr_of(op->def, name, version);
@@ -487,7 +488,7 @@ static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_ki
     return d;
 }
 
-/* The declaration of a missing attribute in the newest version. */
+/* The declaration of an attribute in the newest version. */
 static const fv_attr_def *newest_entry_of(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr_def *d = entry_of(op, name, kind, INT_MAX);
     FV_HOLDS(fv_region_module(op->block)->session,

@@ -109,7 +109,7 @@ struct fv_func {
     /* for each result: the parameter to which it is passed in the next run, or NULL
      * (ir/graph/state.h); the array is NULL if no result is a state */
     const fv_value **states;
-    /* for each result that is appended in the memory of its state's parameter, the size of that
+    /* for each result that is stored in the memory of its state's parameter, the size of that
      * memory along the axis, or NULL; the array is NULL if there is no such result */
     const fv_dim **capacity;
     fv_func *next;
@@ -117,7 +117,8 @@ struct fv_func {
 
 /* The origin of a module. */
 typedef struct fv_module_source {
-    const char *hash; /* a hash of the model's bytes, in hexadecimal; "" for text */
+    /* a hash of the bytes of the ONNX model, in hexadecimal; "": there is none, as in most texts */
+    const char *hash;
     /* whether parts of the module were written by hand or by a script, so that an error in it may
      * be the author's mistake */
     bool is_written;
@@ -131,8 +132,8 @@ struct fv_module {
     fv_func *funcs;    /* the functions; the first one is main */
     fv_value **consts; /* the constants, in order of creation */
     int nconsts, cap_consts;
-    /* Equalities of dims that the model assumes and that are not proved; the run checks them as
-     * soon as their symbols are known. */
+    /* Equalities of dims that the model assumes and that are not proved; they are checked at run
+     * time as soon as their symbols are known. */
     struct fv_relation {
         const fv_dim *a, *b;
         const char *why; /* the reason, "inner dims of a matrix product, node 'fc1'" */
@@ -158,7 +159,7 @@ fv_module *fv_module_new(fv_session *s, const char *name);
 void fv_module_free(fv_module *m);
 fv_func *fv_func_new(fv_module *m, const char *name);
 fv_region *fv_region_new(fv_func *f, fv_op *parent);
-/* The name is `stem`, made unique by a suffix _1, _2, ... where needed. */
+/* A new parameter of r. Its name is `stem`, made unique by a suffix _1, _2, ... where needed. */
 fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type);
 /* Makes these values, all parameters of r, its parameters in this order. The other parameters are
  * removed; asserts that they have no uses. */
@@ -191,8 +192,8 @@ void fv_op_drop_attr(fv_op *op, const char *name);
 int64_t fv_op_int(const fv_op *op, const char *name);
 float fv_op_float(const fv_op *op, const char *name);
 fv_string fv_op_string(const fv_op *op, const char *name);
-/* fv_op_int and fv_op_str with the entry for an older version, whose attributes op has: for
- * .upgrade. */
+/* fv_op_int, fv_op_float and fv_op_string with the entry for an older version, whose attributes op
+ * has: for .upgrade. */
 int64_t fv_op_int_of(const fv_op *op, const char *name, int version);
 float fv_op_float_of(const fv_op *op, const char *name, int version);
 fv_string fv_op_string_of(const fv_op *op, const char *name, int version);

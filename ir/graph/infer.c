@@ -368,7 +368,7 @@ bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {
     return true;
 }
 
-/* Computes elements of small integer results, for the ops of which shape arithmetic consists. */
+/* Element i of v; if v has one element, that one, which is broadcast. */
 static const fv_dim *elem_of(const fv_value *v, int i) {
     return v->elems[v->nelems == 1 ? 0 : i];
 }
@@ -449,7 +449,8 @@ static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
     return false;
 }
 
-/* Computes the elements of Concat, Where, Cast and views whose operands have known elements. */
+/* Computes the elements of Concat, Where, Not, Neg, Cast, fv.Expand and views whose operands have
+ * known elements. */
 static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
     fv_dims *t = fv_op_module(op)->dims;
     if (fv_op_is(op, FV_OP_Concat)) {
@@ -520,10 +521,9 @@ void fv_module_learn(fv_module *m) {
         learn_block(f->body);
 }
 
-/* ---- the whole of it ---- */
+/* ---- inference of an op ---- */
 
-/* Combines the inferred type of v with a declared one, which may be more specific, or may give a
- * name to an unknown dim. */
+/* Checks the inferred type of v against a declared one, and assumes that their dims are equal. */
 static bool refine(fv_op *op, fv_value *v, const fv_type *declared) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = v->type;
@@ -572,7 +572,8 @@ static said *said_of_results(const fv_op *op, said *few) {
 }
 
 static bool infer_results(fv_op *op) {
-    for (int i = 0; i < op->nin; i++) /* a text may use the symbols of an op around it */
+    /* a region in a text may use a result of the op that contains it, which has no type yet */
+    for (int i = 0; i < op->nin; i++)
         if (op->in[i] && !op->in[i]->type)
             return fv_op_error(op, "uses %%%s, which is made around it", op->in[i]->name);
     if (!fv_op_check(op))

@@ -6,7 +6,8 @@
 #include "ir/graph/graph.h"
 
 /* Checks the op and sets the types (and elements) of its results. If a result has a type already,
- * the more specific dims are kept; a conflict is an error. False after a diagnostic. */
+ * its dims are assumed to be equal to the inferred ones; a conflict is an error. False after a
+ * diagnostic. */
 bool fv_op_infer(fv_op *op) FV_MUST_USE;
 /* fv_op_infer for results whose types or elements were written in a text or declared: these are
  * kept, and equalities on which they depend are assumed. False after a diagnostic. */
@@ -34,11 +35,11 @@ bool fv_infer_is_fit(const fv_module *m, const fv_dim *d, const fv_dim *dim) FV_
  * diagnostic. */
 bool fv_infer_length(fv_op *op, int in, int n) FV_MUST_USE;
 /* Are the `count` elements start, start + step, ... within an axis of that size? What cannot be
- * proved is assumed and checked in the run. False, without a diagnostic: they are proved not to
+ * proved is assumed, and checked at run time. False, without a diagnostic: they are proved not to
  * be. */
 bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const fv_dim *step,
                      const fv_dim *count) FV_MUST_USE;
-/* Requires that d is at least `least`. What cannot be proved is assumed and checked in the run;
+/* Requires that d is at least `least`. What cannot be proved is assumed, and checked at run time;
  * `what` names the quantity in the message. False after a diagnostic. */
 bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *what) FV_MUST_USE;
 /* Is operand `in` a vector with one element for each channel? False
@@ -59,7 +60,7 @@ bool fv_known_int(const fv_value *v, int64_t *out) FV_MUST_USE;
 const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d);
 void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems);
 
-/* ---- infer functions that serve many ---- */
+/* ---- infer functions of many operators ---- */
 
 bool fv_infer_same(fv_op *op) FV_MUST_USE; /* each result gets the type of operand 0 */
 /* each result gets the type of operand 0, and the attribute `axis`, by default the last axis, is

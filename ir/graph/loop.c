@@ -114,7 +114,8 @@ static void change_body(fv_region *body, int states, const bool *gone, int n,
 fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *rows,
                       const char *const *names) {
     fv_module *m = fv_op_module(loop);
-    /* trailing optional operands of the Loop may be absent */
+    /* trailing results of the Loop may be left out, so their number is that of what the body
+     * returns */
     int states = fv_loop_states(loop), all = fv_loop_body(loop)->last->nin - FV_BODY_NEXT;
     fv_value **in = FV_NEW(m->arena, fv_value *, loop->nin),
              **before = FV_NEW(m->arena, fv_value *, all + 1);

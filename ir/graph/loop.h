@@ -40,14 +40,14 @@ bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) 
 /* Makes a Loop before `loop` that replaces it, without the states k with gone[k] (NULL: none), and
  * with n more results after those that stay; row i of such a result is the value rows[..] in
  * iteration i. Uses of results that stay are redirected. The caller replaces the remaining uses of
- * `loop`, those of removed states, and erases it. An op of the body that reads a removed state and
- * computes its next value is removed too, if nothing else uses either of them. NULL after a
+ * `loop`, those of removed states, and erases it. The op of the body that computes the next value
+ * of a removed state is removed too; nothing else may use its result or the state. NULL after a
  * diagnostic. */
 fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *rows,
                       const char *const *names);
 
 /* A Scan is a Loop that in each iteration reads a slice, along an axis, of each of its last
- * `num_scan_inputs` operands. Returns their number. */
+ * `num_scan_inputs` operands. Returns their number; -1: the attribute is out of range. */
 int fv_scan_inputs(const fv_op *op);
 /* The axis of scan input k, normalized; false after a diagnostic. */
 bool fv_scan_axis(const fv_op *op, int k, int *axis) FV_MUST_USE;

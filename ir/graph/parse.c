@@ -37,7 +37,7 @@
 
 static bool parse_block(fv_graph_reader *r, fv_region *region);
 
-/* A growing list of values. */
+/* Growing lists of dims, values and names. */
 typedef struct dim_list {
     const fv_dim **at;
     int n, cap;
@@ -367,8 +367,8 @@ static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, co
     return false;
 }
 
-/* Called after each op. Inference adds assumptions to an op that the text may state as well, in the
- * ops after it: removes those that inference added, and keeps those of the text. */
+/* Called after each op. Inference may add assumptions after an op that the text states as well, in
+ * the lines after it: of two equal ones, that of the text is kept. */
 static void take_over(fv_graph_reader *r, fv_op *op) {
     if (!fv_op_is(op, FV_OP_fv_Assume)) {
         r->inferred = op;

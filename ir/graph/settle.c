@@ -99,7 +99,7 @@ static void settle_func(settler *s, fv_func *f) {
 /* ---- relations ---- */
 
 /* Is the relation the one by which its larger side is replaced by the other? Such relations are
- * kept, since others may be implied by them, and are checked in the run. */
+ * kept, since others may be implied by them, and are checked at run time. */
 static bool is_rule(settler *s, const struct fv_relation *r) {
     const fv_dim *sides[2] = {r->a, r->b};
     for (int side = 0; side < 2; side++)
@@ -188,7 +188,7 @@ void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim
         struct fv_relation r = m->relations[i];
         r.a = again(&s, r.a);
         r.b = again(&s, r.b);
-        /* as it is after the replacement */
+        /* whether the relation is proved once the symbol is replaced */
         bool holds = fv_dim_compare(m->dims, r.a, r.b) == FV_DIM_EQUAL;
         if (!holds && !is_said(m, n, r.a, r.b))
             m->relations[n++] = r;

@@ -56,8 +56,8 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
 
 /* ---- results that can be stored in the memory of an input ---- */
 
-/* The reason why the output of op cannot be stored in the memory of input p: all dims but that of
- * `axis` must be known and equal. NULL: it can. */
+/* The reason why the output of op cannot be stored in the memory of input p: none of its dims may
+ * depend on data, and all but that of `axis` must be those of the input. NULL: it can. */
 static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int axis) {
     const fv_type *t = op->out[0]->type;
     for (int k = 0; k < t->rank; k++) {
@@ -76,7 +76,7 @@ static bool replaces(const fv_op *op) {
            fv_op_is(op, FV_OP_ScatterElements) || fv_op_is(op, FV_OP_ScatterND);
 }
 
-/* The axis of a memory that has this size; false: there is none. */
+/* Finds an axis along which a memory has this size; false: there is none. */
 static bool find_axis(const fv_type *t, const fv_dim *size, int *axis) {
     for (*axis = 0; *axis < t->rank; ++*axis)
         if (t->dims[*axis] == size)
@@ -272,8 +272,9 @@ static const char *fits_str(fv_arena *a, const fv_dim *largest, const fv_dim *ro
                      fv_dim_str(a, room));
 }
 
-/* Checks the capacity of a state whose output is as large as the input: it must be the size of the
- * memory. NULL after a diagnostic. */
+/* Checks the capacity of a state and returns it. If the output is as large as the input, the
+ * capacity must be the size of the memory, and becomes a dim of both; otherwise the output must not
+ * be larger along an axis where the input has that size. NULL after a diagnostic. */
 static const fv_dim *fixed_size(fv_module *m, const fv_func *f, const char *text, int i,
                                 const fv_dim *capacity) {
     const fv_value *past = f->states[i], *v = f->body->last->in[i];

@@ -25,8 +25,8 @@ fv_ktype fv_read_ktype(const fv_read *r) {
                  1);
 }
 
-/* An upper limit on an array's elements is at least INT32_MAX, since pointers have 32 bits or
- * more. */
+/* The number of bytes that the machine can address is at least INT32_MAX, since pointers have 32
+ * bits or more. */
 void fv_read_bounds(const fv_read *r, int64_t *lo, int64_t *hi) {
     *lo = r->of == FV_ARG_MOST ? INT32_MAX : INT64_MIN;
     *hi = INT64_MAX;

@@ -165,7 +165,7 @@ void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list) {
             list[i] = fv_x_rewrite(&w, list[i]);
 }
 
-/* ---- the builder's verbs ---- */
+/* ---- functions that append statements ---- */
 
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x) {
     if (x->op == FV_X_CONST || x->op == FV_X_VAR)

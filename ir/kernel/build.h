@@ -27,8 +27,8 @@ void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
 /* largest number of expressions in a store: FV_MAX_RANK indices, the value and the mask */
 #define FV_STMT_EXPRS 36
 /* Makes lets for subexpressions that occur twice in a statement, because expressions of statements
- * are trees; the functions below call it, except for the condition of a while. Short index
- * arithmetic is repeated instead. */
+ * are trees, and for deeply nested ones. The functions below call it, except for the condition of a
+ * while. Short index arithmetic is repeated instead. */
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
 /* appends a LET of x and returns its variable; returns x itself if it is a constant or variable */
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x);
@@ -62,8 +62,8 @@ fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind);
  * nbufs; sets nvars and ntiles and returns nvars. fv_kernel_expand calls it. */
 int fv_kernel_number(fv_kernel *k);
 
-/* fv_kernel_number for the variables of a program (symbols, capacities, plan and body share one
- * sequence) and its kernels; buffers get their index in the program. */
+/* fv_kernel_number for the variables of a program (symbols, capacities, plan, size query and body
+ * share one sequence) and its kernels; buffers get their index in the program. */
 int fv_program_number(fv_program *p);
 
 #endif

@@ -23,8 +23,8 @@
 #include "ir/kernel/prove.h"
 #include "ir/kernel/verify.h"
 
-/* FREE_TURNS: number of iterations up to which a loop does not count them. FAR: bounds of loops
- * that are larger are refused, so that the sum of two bounds does not wrap. */
+/* FREE_TURNS: number of iterations up to which a loop does not count them. far: a loop with a
+ * larger bound is refused, so that the sum of two bounds does not wrap. */
 enum {
     FREE_TURNS = 1 << 12,
     MAX_TILES = 1 << 20,
@@ -54,7 +54,7 @@ static bool refuse(confiner *c, const char *what) {
     return fv_error(c->s, "kernel '%s': %s", c->k->name, what);
 }
 
-/* ---- small words ---- */
+/* ---- shorthands ---- */
 
 static fv_expr *number(confiner *c, int64_t v) {
     return fv_x_int(c->a, v);
@@ -194,7 +194,7 @@ static void confine_prefetch(confiner *c, const fv_stmt *s) {
         fv_kb_prefetch(&c->b, s->buf, index, s->cache);
 }
 
-/* ---- how long it takes ---- */
+/* ---- numbers of iterations ---- */
 
 /* The maximum number of iterations of a loop; INT64_MAX: its bounds are unknown, or its variable
  * may wrap. */

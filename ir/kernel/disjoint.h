@@ -4,7 +4,8 @@
 
 #include "ir/kernel/verifier.h"
 
-/* Do different iterations of a parallel or vector loop store different elements? */
+/* Is it proved that different iterations of each parallel and vector loop store different elements,
+ * and that none of them loads an element that another one stores? False after a diagnostic. */
 bool fv_kv_disjoint(fv_kverifier *v, const fv_block *body) FV_MUST_USE;
 
 #endif

@@ -53,7 +53,7 @@ static bool parse_extent_asts(fv_kparser *p, int *n, fv_ast **asts) {
     do {
         if (*n == FV_MAX_RANK)
             return fv_lex_error(&p->l, "more than %d axes", FV_MAX_RANK);
-        /* `?`: an extent that is known only in the run */
+        /* `?`: an extent that is known only at run time */
         bool unknown = p->program && fv_lex_accept(&p->l, "?");
         asts[*n] = unknown ? NULL : fv_ast_parse(&p->l);
         if (!asts[*n] && !unknown)
@@ -474,7 +474,8 @@ fv_kernel *fv_kp_parse_kernel(fv_kparser *p) {
     if (!name)
         return NULL;
     fv_kernel *k = fv_kernel_new(p->arena, name);
-    /* without it, since a kernel cannot refer to names of the host program */
+    /* kernels are parsed without the program, since they cannot refer to names of the host
+     * program */
     fv_program *program = p->program;
     fv_ptrmap around = p->bindings;
     p->program = NULL;

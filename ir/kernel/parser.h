@@ -23,9 +23,9 @@ fv_expr *fv_kx_parse(fv_kparser *p, fv_elem want);
 bool fv_kp_parse_elem(fv_kparser *p, fv_elem *e, int *lanes) FV_MUST_USE;
 /* Parses bounds: 0..64. */
 bool fv_kp_parse_bounds(fv_kparser *p, int64_t *lo, int64_t *hi) FV_MUST_USE;
-/* A list of i64 expressions in brackets, allocated in the arena. */
+/* Parses a list of i64 expressions in brackets, which is allocated in the arena. */
 bool fv_kp_parse_extents(fv_kparser *p, int *rank, fv_expr ***out) FV_MUST_USE;
-/* A string, or NULL after a diagnostic. */
+/* Parses a string; NULL after a diagnostic. */
 const char *fv_kp_parse_string(fv_kparser *p, const char *what);
 bool fv_kp_parse_stmt(fv_kparser *p) FV_MUST_USE;
 /* Parses a block with both braces; its statements are appended to the block of p->b. */

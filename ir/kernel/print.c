@@ -36,7 +36,7 @@ static bool is_declared(const fv_kprinter *p, const fv_expr *root) {
     return true;
 }
 
-/* Prints an extent; one that becomes known only in the run of a program is a question mark. */
+/* Prints an extent; `?` stands for one that becomes known only at run time. */
 static void put_extent(fv_kprinter *p, const fv_expr *x) {
     if (x && is_declared(p, x))
         fv_kp_expr(p, x);

@@ -10,7 +10,8 @@ void fv_kernel_print(fv_text *t, const fv_kernel *k);
 void fv_expr_print(fv_text *t, const fv_expr *x);
 
 /* A text that is equal for kernels that compute the same: names of buffers, dims and variables are
- * replaced by numbers, comments are left out. Used as a key for sharing and caching. */
+ * replaced by numbers; comments and other information for people are left out. Used as a key for
+ * sharing and caching. */
 const char *fv_kernel_key(fv_arena *a, const fv_kernel *k);
 
 #endif

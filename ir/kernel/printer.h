@@ -16,7 +16,7 @@ typedef struct fv_kprinter {
     fv_ptrmap names;    /* variable or buffer -> its name in the printed text */
     fv_ptrmap taken;    /* interned name -> number of declarations in scope with that name */
     fv_ptrmap next;     /* interned name -> the last number that was appended to it */
-    int counter;        /* last number of a canonical name */
+    int counter;        /* number of the next canonical name */
     const char **scope; /* the names that are in scope */
     int nscope, cap_scope;
     /* members for formulas in messages (ir/definition/print.c); NULL and 0 for texts that are
@@ -33,7 +33,9 @@ typedef struct fv_kprinter {
         void (*put)(void *user, fv_text *t, const fv_buf *b);
         void *user;
     } view;
-    size_t end; /* length of the text after which the content of parentheses is left out */
+    /* length of the text from which on the content of parentheses is printed as `...`; 0: there is
+     * no limit */
+    size_t end;
 } fv_kprinter;
 
 void fv_kprinter_init(fv_kprinter *p, fv_text *t, bool canonical);

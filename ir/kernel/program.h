@@ -28,13 +28,13 @@ typedef struct fv_port { /* an input or output of the model */
     int state_of;
 } fv_port;
 
-/* An equality of dims that callers must satisfy, as text for the model's table; a CHECK in the body
- * tests it. */
+/* An equality of dims that callers must satisfy, as text for the model's table; a CHECK in the plan
+ * or the body tests it. */
 typedef struct fv_program_relation {
     const char *left, *right, *why;
 } fv_program_relation;
 
-/* The dims that the caller passes, in the order of M_dims. */
+/* The dims that the caller passes, in their order. */
 typedef struct fv_program_symbols {
     fv_dims *table; /* the table that owns the dims */
     int n;

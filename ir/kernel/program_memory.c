@@ -19,7 +19,7 @@ static bool is_nowhere(const fv_buf *b) {
 
 typedef struct span { /* the bytes of a buffer in the workspace */
     const fv_buf *buf;
-    bool nowhere;     /* whether there are none */
+    bool nowhere;     /* whether the buffer has no bytes in the workspace */
     int64_t from, to; /* the bytes from `from` to before `to`, if `at` is NULL */
     const fv_expr *at;
 } span;
@@ -129,9 +129,9 @@ static content *copy_of(const memory *m, const content *is) {
     return copy;
 }
 
-/* Joins what two paths leave. What was lost before them counts as intact if one of them has written
- * it: the other one is not taken when it is read, or it is empty then, as after a loop that has no
- * iterations. */
+/* Joins the states after two paths. A buffer whose content was lost before both paths counts as
+ * intact if one of them has written it: when the other path is taken, the buffer is not read or is
+ * empty, as after a loop without iterations. */
 static void join(const memory *m, content *is, const content *other, const content *before) {
     for (int i = 0; i < m->n; i++) {
         is[i].written |= other[i].written;
@@ -163,7 +163,7 @@ static bool begin_again(const memory *m, content *is, const content *after) {
     return more;
 }
 
-/* Checks iterations until another one would begin with nothing that was not checked. */
+/* Checks the body again until the state in which an iteration begins no longer changes. */
 static bool check_loop(const memory *m, content *is, const fv_stmt *s) {
     content *before = copy_of(m, is), *after = is;
     for (bool more = true; more;) {

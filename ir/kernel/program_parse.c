@@ -580,7 +580,7 @@ bool fv_kp_parse_host(fv_kparser *p, bool *taken) {
     return true;
 }
 
-/* ---- the whole ---- */
+/* ---- the program ---- */
 
 static bool parse_target(reader *r) {
     const char *text = fv_kp_parse_string(&r->k, "a target"), *why;

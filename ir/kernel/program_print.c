@@ -166,7 +166,7 @@ static void put_port(fv_kprinter *p, const char *what, const fv_port *port, cons
     fv_text_put(p->t, "\n");
 }
 
-/* ---- the whole ---- */
+/* ---- the program ---- */
 
 static void put_head(fv_kprinter *p, const fv_program *pr) {
     fv_text_printf(p->t, "fovea-program %d\n", FV_KERNEL_FORMAT);

@@ -105,9 +105,10 @@ static bool is_argument(const fv_program *p, const fv_read *r) {
     return pointer ? member && r->of == FV_ARG_DIMS : r->of == FV_ARG_WEIGHTS ? member : whole;
 }
 
-/* Is the read legal in this part of the program? The plan may read dims only; the size query may
- * read only whether the pointers for its results are given; the CPU must be read by the first
- * statement of the run. */
+/* Is the read legal in this part of the program? The plan may read only dims and the number of
+ * bytes that the machine can address, which only the plan reads; the size query may read only
+ * whether the pointers for its results are given; the CPU must be read by the first statement of
+ * the run. */
 static bool is_known_here(const fv_kverifier *v, const fv_stmt *s) {
     const fv_read *r = &s->read;
     if (in(v, "plan"))

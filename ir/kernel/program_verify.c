@@ -281,7 +281,7 @@ static bool have_ports(fv_kverifier *v) {
     return true;
 }
 
-/* ---- the whole ---- */
+/* ---- the program ---- */
 
 static bool check_kernels(fv_kverifier *v) {
     const fv_program *p = v->program;

@@ -366,8 +366,8 @@ static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, 
     return ok;
 }
 
-/* How far the last value of a loop is below its end: its step, if the extent is a multiple of the
- * step, otherwise 1. */
+/* The least distance from the last value of a loop to its end: its step, if the extent is a
+ * multiple of the step, otherwise 1. */
 static int64_t below_end(fv_prover *z, const fv_stmt *s, int iteration) {
     poly extent = poly_of(z, s->loop.hi, iteration), lo = poly_of(z, s->loop.lo, iteration);
     add_scaled(&extent, &lo, -1);
@@ -385,7 +385,8 @@ static bool contains(const poly *p, const atom *a) {
     return false;
 }
 
-/* Uses the bounds of the loop over v: t <= last - v - step, and lo <= v <= last - step. */
+/* Uses the bounds of the loop over v, whose last value is `last`: lo <= v <= last - step, and t <=
+ * last - v - step, where the later of two iterations has the value v + step + t. */
 static bool prove_by_own_loop(fv_prover *z, const poly *p) {
     const fv_stmt *s = z->loop;
     if (!s)
@@ -510,8 +511,8 @@ static bool are_of_one_division(fv_prover *z, fv_expr *const *at, quotient *q) {
 }
 
 /* Replaces two neighbouring axes of both accesses by one, whose index is the dividend, where the
- * indices are quotient and rest: where dividends differ, quotients or rests do. Rows of one axis
- * that are the pixels of an image are so found to be apart on the axes of the image. Returns the
+ * indices are quotient and rest: where dividends differ, quotients or rests do. So rows of an axis
+ * that counts the pixels of an image are proved to differ on the axes of the image. Returns the
  * number of axes that are left. */
 static int join_divided_axes(fv_prover *z, int rank, fv_expr **later, fv_expr **earlier) {
     for (int d = rank - 1; d-- > 0;) {

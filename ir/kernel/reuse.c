@@ -150,7 +150,7 @@ static void learn(reuse *r, const fv_block *block) {
     }
 }
 
-/* ---- the kernel that comes of it ---- */
+/* ---- the new kernel ---- */
 
 static void replace_block(fv_arena *a, fv_block *block, const fv_ptrmap *map) {
     for (fv_stmt *s = block->first; s; s = s->next) {

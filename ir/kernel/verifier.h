@@ -24,7 +24,8 @@ typedef struct fv_kverifier {
     fv_arena *a;             /* an arena that is freed after the verification */
     const fv_kernel *kernel; /* the kernel; NULL: a block of a host program is verified */
     const fv_program *program;
-    const char *where;     /* for a host program: "plan" or "run" */
+    /* for a host program: "plan", "query", "run" or "program", for what concerns all parts */
+    const char *where;
     const fv_stmt *stmt;   /* the statement that is checked */
     fv_ptrmap scope;       /* variables and tiles in scope */
     const void **declared; /* these variables and tiles in order of declaration, to close scopes */
@@ -36,7 +37,8 @@ typedef struct fv_kverifier {
     int outside;     /* within an outline: number of declarations outside of it; otherwise -1 */
 } fv_kverifier;
 
-/* Reports "kernel 'add': `C[i] = x`: ..." and returns false; only the first error is reported. */
+/* Reports "illegal kernel 'add': `C[i] = x`: ..." and returns false; callers stop at the first
+ * error. */
 bool fv_kv_illegal(fv_kverifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void fv_kv_declare(fv_kverifier *v, const void *what);

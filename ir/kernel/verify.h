@@ -5,8 +5,7 @@
 #include "ir/kernel/program.h"
 
 /* Checks types, scopes, ranks and roles, and that iterations of parallel and vector loops are
- * proved to store different elements. Errors are reported as internal errors that name kernel and
- * statement. */
+ * proved to store different elements. Errors name kernel and statement. */
 bool fv_kernel_verify(fv_session *s, const fv_kernel *k) FV_MUST_USE;
 /* fv_kernel_verify for a kernel whose index arithmetic is not trusted: the proofs hold even if it
  * wraps. */

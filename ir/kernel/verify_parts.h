@@ -5,7 +5,7 @@
 #include "ir/kernel/verifier.h"
 
 bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) FV_MUST_USE;
-/* Checks an expression whose variables get their values in the run: whether they have them is
+/* Checks an expression whose variables get their values at run time: whether they have them is
  * checked where the expression is used. */
 bool fv_kv_later(fv_kverifier *v, const fv_expr *x) FV_MUST_USE;
 bool fv_kv_block(fv_kverifier *v, const fv_block *block) FV_MUST_USE;

@@ -68,7 +68,7 @@ bool fv_layout_pack(fv_layout *l) FV_MUST_USE;
 /* States what is illegal in l or a companion, as a text in the arena; NULL: all is legal. */
 const char *fv_layout_wrong(fv_arena *a, const fv_layout *l);
 
-/* ---- what a layout says ---- */
+/* ---- properties of a layout ---- */
 
 /* The number of values of level i. */
 int64_t fv_layout_count(const fv_layout *l, int i);

@@ -144,7 +144,7 @@ bool fv_body_parse(fv_arena *a, const fv_opdef *def, const char *name, const cha
     return ok;
 }
 
-/* ---- once in a session ---- */
+/* ---- definitions, parsed once in a session ---- */
 
 static const char key;
 

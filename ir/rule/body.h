@@ -8,16 +8,16 @@
  *
  * A definition begins at the start of a line, its further lines are indented. A parameter is a
  * value, a dim, a number, a text, a type or a list; `x[rows.., n]` also gives names to the dims of
- * its type, of which one name may take several, as a list. Then come names for expressions, and
- * the results, separated by commas. An expression is built when it is first needed, and once.
- * `a, b = TopK(x, k)` names several results. An operand that is left out is `_`.
+ * its type, of which one name may take several, as a list. Then come names for expressions, and the
+ * results, separated by commas. An expression is built when it is first needed, and once. Several
+ * results get names by `a, b = TopK(x, k)`. An operand that is left out is `_`.
  *
  * The expressions are those of the right side of a rule (ir/rule/rule.h) and:
  *   + - * / == != < <= > >= & | !   of values: the ops Add, Sub, Mul, Div, Equal, Less, And, ...
  *                            of dims and numbers: computed when the expansion is built
  *   floordiv ceildiv mod min(a, b) max(a, b)   of dims
  *   a dim or a number as an operand   a constant, or fv.Ints, of the type that the op's other
- *                            operands ask for; in a list: a vector
+ *                            operands determine; in a list: a vector
  *   [rows, n * 2]            a list of dims; a list in it is written out. l[i] is its entry i, or
  *                            with a list i the list of those entries
  *   f32(x), cast(x, t)       x as that type: a Cast, or a number or list of that type
@@ -32,8 +32,8 @@
  *   reshape(x, l), expand(x, l), transpose(x, l), flat(x)
  *   slice(x, axis, first, n) n elements of an axis
  *   bound(x, lo)             the integer x, at least lo, as a dim
- *   bind(x, d)               the dim d, which the integer x is: the run binds or checks it
- *   name(a, b)               what the definition of that name gives
+ *   bind(x, d)               the dim d, which the integer x is: bound or checked at run time
+ *   name(a, b)               the result of the definition of that name
  *
  * The meaning of an op: `.body` is the name of a definition. Its parameters are the operands in
  * their order, all attributes of the newest version are known by their names, and so are the

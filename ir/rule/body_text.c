@@ -4,8 +4,7 @@
 #include "ir/catalogue/op.h"
 #include "ir/rule/parts.h"
 
-/* Finds the definition of that name in a text: `name(` at the start of a line, followed by `=>`,
- * which distinguishes it from a comment. */
+/* Finds the definition of that name in a text: `name(` at the start of a line. */
 static const char *find_in(const char *text, const char *name) {
     size_t n = strlen(name);
     for (const char *at = text; at; at = strchr(at, '\n')) {

@@ -591,7 +591,7 @@ static fv_term eval(fv_build *e, const fv_ast *x) {
     return fv_term_wrong(e, x, (fv_term){0}, "an expression");
 }
 
-/* ---- for rules, C, and ops ---- */
+/* ---- entry points for rules, C code and ops ---- */
 
 fv_value *fv_rule_build(fv_rewriter *w, int n, const fv_capture *captures, const fv_ast *right) {
     fv_build *e = env_new(w, NULL, 0);

@@ -77,8 +77,8 @@ static inline fv_term fv_term_elem(fv_elem of) {
 }
 
 fv_term fv_term_attr(const fv_build *e, const fv_attr *a);
-/* Reports an error that only the use of a text shows; only the first error is reported. Returns
- * nothing as a term. */
+/* Reports an error that is found only when a definition is used, unless one was reported before,
+ * and fails; a rule fails without a message. Returns the term of kind NOTHING. */
 fv_term fv_term_wrong(fv_build *e, const fv_ast *x, fv_term found, const char *expected);
 /* Is t a number? *out: the number. */
 bool fv_term_as_number(fv_term t, double *out) FV_MUST_USE;

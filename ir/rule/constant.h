@@ -11,8 +11,8 @@
 const fv_tensor *fv_rule_elements(const fv_value *v);
 /* Is v a constant, of any size, or one whose bytes are taken as elements of fewer bits? */
 bool fv_rule_is_fixed(const fv_value *v) FV_MUST_USE;
-/* Sets *out to the number if all elements of the constant are equal to it; false: they differ, or v
- * is not a constant. */
+/* Sets *out to the number if all elements of the constant are equal to it; false: they differ or
+ * are not numbers, or fv_rule_elements returns NULL. */
 bool fv_rule_uniform(const fv_value *v, double *out) FV_MUST_USE;
 
 #endif

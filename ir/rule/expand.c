@@ -4,7 +4,7 @@
 #include "ir/rule/parts.h"
 
 /* Do the types agree? Equalities of dims that are neither proved nor refuted are assumed, and
- * checked by the run. False after a diagnostic. */
+ * checked at run time. False after a diagnostic. */
 static bool gives(fv_op *op, const fv_type *want, const fv_type *type) {
     fv_module *m = fv_op_module(op);
     bool is = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem &&

@@ -455,7 +455,7 @@ static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
     switch (fv_pattern_kind_of(x)) {
     case FV_PATTERN_NUMBER: return true;
     case FV_PATTERN_RESULT: return check_result(s, x) && check_new_op(s, x->arg[1]);
-    case FV_PATTERN_NAME: /* the name is the number pi */
+    case FV_PATTERN_NAME: /* a name of a number: pi, inf */
         if (fv_rule_number(x, &v))
             return true;
         break;
@@ -491,7 +491,7 @@ static bool check_rule(fv_session *session, const fv_rule *r) {
     return check_replacement(&s, r->replacement);
 }
 
-/* ---- the whole of it ---- */
+/* ---- files of rules ---- */
 
 bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) {
     fv_lexer l;

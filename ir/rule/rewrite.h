@@ -4,7 +4,8 @@
 
 #include "ir/graph/graph.h"
 
-/* Does the op have a .rule or .decompose, or more operands than one kernel can have? */
+/* Does the op have a .rule, .decompose or .body, or is it associative with more operands than a
+ * kernel can have? False for an If of which either branch may be taken. */
 bool fv_op_must_rewrite(const fv_op *op) FV_MUST_USE;
 /* Replaces an op for which fv_op_must_rewrite holds by simpler ones and erases it; false after a
  * diagnostic. */

@@ -50,7 +50,7 @@ static bool bind(fv_matcher *m, const char *name, fv_value *value, const fv_attr
     return true;
 }
 
-/* The name of an op for messages: its first result that is used, or the operator. */
+/* The name of an op for messages: its first result that is not left out, or the operator. */
 static const char *called(const fv_op *op) {
     int i = 0;
     while (i < op->nout - 1 && !op->out[i])
@@ -314,7 +314,7 @@ static bool is_skipped(fv_matcher *m, const fv_ast *wrapper, const fv_value *v) 
            match_attrs(m, wrapper, op);
 }
 
-/* Skips from 0 to `most` ops; takes the smallest number with which the rest matches. */
+/* Skips at most `most` ops; takes the largest number with which the rest matches. */
 static bool solve_skipping(fv_matcher *m, const goal *g, int most) {
     fv_value *at[MOST_REPEATED + 1] = {g->v};
     int n = m->n, depth = m->depth, skipped = 0;
@@ -384,11 +384,12 @@ static bool solve_value(fv_matcher *m, const goal *g) {
     case FV_PATTERN_REST:
     case FV_PATTERN_NONE: break;
     }
-    /* not reached: operand lists are matched by solve_op, and the parser refuses other kinds */
+    /* not reached: operand lists are matched by solve_operands, and the parser refuses other
+     * kinds */
     return false;
 }
 
-/* Matches the first goal and then all others. On failure, captures and messages are restored. */
+/* Matches the first goal and then all others. On failure, captures and the depth are restored. */
 static bool solve(fv_matcher *m, const goal *g) {
     if (!g)
         return solve_conditions(m);
@@ -499,7 +500,7 @@ bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) {
     return tell(&m, match(&m), why);
 }
 
-/* ---- the pattern, for who asks ---- */
+/* ---- properties of a pattern ---- */
 
 const fv_ast *fv_rule_root(const fv_rule *r) {
     return fv_pattern_root(r->pattern);

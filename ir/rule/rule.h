@@ -13,8 +13,8 @@
  *   ~sqrt(2)               a constant within 2 ulp of that number
  *   Div(x, 2) | Mul(x, 0.5)    one of these; names of one alternative are not known outside of it
  *   optional(Cast, x)      x, or a Cast of x
- *   repeated(Cast, x)      x, or up to 64 Casts of it, one after the other; as many are skipped as
- *                          the rest of the pattern needs. The skipped op has one operand, which is
+ *   repeated(Cast, x)      x, or up to 64 Casts of it, one after the other: the most for which
+ *                          the rest of the pattern matches. A skipped op has one operand, which is
  *                          left out: Cast, fv.Reshape(), Transpose(perm=[1, 0]); or there are
  *                          several: Cast | Identity
  *   Concat(xs.., axis=a)   any number of operands, in their order, of an op that takes any number;
@@ -58,8 +58,8 @@
  * the place of a value, become constants of the type of the first captured value. `perm=p` passes
  * an attribute on, `perm=p[q]` is the list p at the positions q. Functions and definitions of
  * expansions (body.h) can be called, with captured attributes as arguments, too, or with `z..`, and
- * with the expressions that are described there. A rule is not applied where the
- * new value would have another type or shape than the old one.
+ * with the expressions that are described there. A rule is not applied where the new value would
+ * have another type or shape than the old one.
  *
  * Each rule states its effect on numbers:
  *   exact            the same bits, where any NaN equals any NaN
@@ -100,8 +100,8 @@ typedef struct fv_rule {
     void *user;
 } fv_rule;
 
-/* Parses a file of rules; false after diagnostics with line and column, one for each rule with an
- * error. */
+/* Parses a file of rules; false after diagnostics with line and column: one for each rule that is
+ * not legal, up to the first syntax error. */
 bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) FV_MUST_USE;
 /* Prints the rule in its notation. */
 void fv_rule_print(fv_text *t, const fv_rule *r);

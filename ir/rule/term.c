@@ -10,7 +10,6 @@ static const char *const kind_names[] = {"nothing",         "a value",  "operand
                                          "a dim",           "a number", "a text",
                                          "an element type", "a list",   "an attribute"};
 
-/* Reports an error that only the use of a text shows; only the first error is reported. */
 fv_term fv_term_wrong(fv_build *e, const fv_ast *x, fv_term found, const char *expected) {
     if (!e->w->failed && e->of)
         fv_op_error(e->w->at, "the expansion '%s', line %d: expected %s, found %s", e->of, x->line,
@@ -64,14 +63,15 @@ fv_term fv_term_attr(const fv_build *e, const fv_attr *a) {
 static fv_value *number_value(fv_build *e, fv_elem of, double v) {
     if (fv_elem_is_float(of))
         return fv_w_float(e->w, of, v);
-    if (!fv_is_whole(v)) { /* fails if the type cannot hold the number */
+    if (!fv_is_whole(v)) { /* fails: no integer type represents it */
         e->w->failed = true;
         return NULL;
     }
     return fv_w_int(e->w, of, fv_whole(v));
 }
 
-/* The type in which small integers are computed before they are cast to `of`. */
+/* An integer tensor with these dims as elements, computed in `of` or, if that is not an integer
+ * type of 32 bits or more, in i64 and cast. */
 static fv_value *ints_value(fv_build *e, fv_elem of, int rank, int n, const fv_dim *const *dims) {
     bool is_int = fv_elem_is_int(of) && fv_elem_bits(of) >= 32;
     return fv_w_cast(e->w, fv_w_ints(e->w, is_int ? of : FV_I64, rank, n, dims), of);

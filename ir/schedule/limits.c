@@ -8,8 +8,8 @@ enum {
     OPERANDS = 2
 };
 
-/* The parameter that holds the number of rows of the tile to which parameter p, its columns or its
- * block, belongs. */
+/* The parameter for the rows of a tile, where p is the one for the columns or the block of the same
+ * tile. */
 static fv_parameter rows_of(const fv_schedule *s, fv_parameter p) {
     bool scores = p == FV_PARAMETER_score_columns ||
                   (p == FV_PARAMETER_block && s->kind == FV_SCHEDULE_attend);

@@ -1,5 +1,4 @@
-/* feature.h - features of CPUs beyond the baseline of their architecture, and how to detect them;
- * the table is ir/target/feature.def. */
+/* feature.h - features of CPUs, and how to detect them; the table is ir/target/feature.def. */
 #ifndef FV_IR_TARGET_FEATURE_H
 #define FV_IR_TARGET_FEATURE_H
 

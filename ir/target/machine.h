@@ -11,8 +11,8 @@
  *     l1_latency = 1.16 +- 0.01                           in the unit that machine.def says
  *     end
  *
- * Lines may be in any order and may be absent: properties then are those of the family, and speeds
- * are unknown. No line changes a bit of a result. */
+ * The lines between `measured` and `end` may be in any order and may be absent: properties then are
+ * those of the family, and speeds are unknown. No line changes a bit of a result. */
 #ifndef FV_IR_TARGET_MACHINE_H
 #define FV_IR_TARGET_MACHINE_H
 

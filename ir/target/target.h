@@ -60,7 +60,7 @@ const fv_target *fv_target_for(fv_arena *a, const fv_target *t, fv_processor_id 
 const fv_target *fv_target_with_properties(fv_arena *a, const fv_target *t,
                                            fv_processor_id processor,
                                            const fv_processor *properties);
-const fv_target *fv_target_baseline(void); /* the first entry of this machine's architecture */
+const fv_target *fv_target_baseline(void); /* the first entry that this machine runs */
 const char *const *fv_target_names(void);  /* the names of all entries, NULL-terminated */
 /* the target for messages: "native (x86-64-v3)" */
 const char *fv_target_str(fv_arena *a, const fv_target *t);

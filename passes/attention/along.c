@@ -5,7 +5,7 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 
-enum { MOST = 256 }; /* largest number of ops that are visited for one operand of a product */
+enum { MOST = 256 }; /* largest number of ops that one search visits */
 
 typedef struct line {
     fv_rewriter *w; /* the rewriter; NULL: it is only tested whether the values can be joined */
@@ -55,8 +55,8 @@ bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *
     return i == a->rank && k == b->rank;
 }
 
-/* Are the values results of the same operator, with equal attributes and the same number of
- * operands? The dims of a Reshape are not compared here. */
+/* Are the values the single results of the same operator, with equal attributes and the same number
+ * of operands? The dims of fv.Reshape and fv.Expand are not compared here. */
 static bool are_alike(const line *l, fv_value *const *v) {
     for (int i = 0; i < l->n; i++) {
         if (v[i]->kind != FV_VALUE_RESULT || v[0]->kind != FV_VALUE_RESULT)
@@ -186,8 +186,8 @@ static const fv_dim *after(const line *l, const fv_type *t, int axis) {
     return fv_dim_product(l->m->dims, t->rank - axis - 1, t->dims + axis + 1);
 }
 
-/* The axis of the operands of Reshapes that becomes `axis` of their results, with equal axes before
- * and after it; -1: there is none. */
+/* The axis of the operands of Reshapes that becomes `axis` of their results: it has the same
+ * length, and as many elements follow it (the product of the dims after it); -1: there is none. */
 static int reshaped(const line *l, fv_value *const *v, int axis) {
     const fv_type *from = v[0]->def->in[0]->type;
     for (int a = 0; a < from->rank; a++) {

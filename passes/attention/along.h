@@ -10,7 +10,8 @@
 bool fv_are_scores(fv_module *m, fv_arena *a, fv_value *const *v, int n) FV_MUST_USE;
 /* Joins values for which fv_are_scores holds along their columns; NULL: the rewriter has failed. */
 fv_value *fv_w_scores(fv_rewriter *w, fv_arena *a, fv_value *const *v, int n);
-/* Is the op elementwise, so that it can be applied to joined operands? */
+/* Is the op one of the elementwise operators that this search goes through? They can be applied to
+ * joined operands. */
 bool fv_is_elementwise(const fv_op *op) FV_MUST_USE;
 /* The axis of an operand that is broadcast to `axis` of the result `of`; -1: the operand is
  * constant along it. */
@@ -22,8 +23,9 @@ int fv_next_axis(const fv_type *t, int i);
 bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *axis) FV_MUST_USE;
 /* Do the types of the values differ in the dim of that axis only? */
 bool fv_may_follow(const fv_module *m, fv_value *const *v, int n, int axis) FV_MUST_USE;
-/* Joins values for which fv_may_follow holds along the axis: returns the tensor of which they are
- * slices, or a Concat of the operands of their transposes. */
+/* Joins values for which fv_may_follow holds along the axis. If only constants have to be copied,
+ * this is the tensor of which the values are slices, or the same ops applied to it; otherwise a
+ * Concat of the values, or, if all are transposes, the transpose of the joined operands. */
 fv_value *fv_w_along(fv_rewriter *w, fv_arena *a, fv_value *const *v, int n, int axis);
 
 #endif

@@ -29,7 +29,8 @@ enum {                     /* bits that describe which keys a mask hides */
        FV_MASK_WINDOW = 2, /* keys that are far before the query are hidden, too */
        /* input data decide which keys are hidden, the same keys for all queries */
        FV_MASK_PADDING = 4,
-       FV_MASK_BIAS = 8,    /* a number is added to scores, and no key is hidden */
+       /* numbers that vary along a row are added to the scores of visible keys */
+       FV_MASK_BIAS = 8,
        FV_MASK_FORMULA = 16 /* another condition on query and key hides keys */
 };
 enum { FV_NMASKS = 5 };

@@ -7,7 +7,7 @@
 #include "ir/graph/infer.h"
 #include "passes/attention/along.h"
 
-enum { MOST = 64 }; /* largest number of ops that are visited for one operand of a product */
+enum { MOST = 64 }; /* largest number of ops that one search visits */
 
 typedef struct walk {
     fv_rewriter *w; /* the rewriter; NULL: it is only tested whether the rewrite is possible */
@@ -60,7 +60,8 @@ static fv_value *unchunk_elementwise(walk *k, fv_value *v, int chunks, int keys,
     return again(k, v, in);
 }
 
-/* Rewrites v through ops that keep all elements in their order, except for moved axes of dim 1. */
+/* Rewrites v through transposes, elementwise ops, and reshapes that only move axes of dim 1, up to
+ * a value in which the axes of chunks and keys are adjacent. */
 static fv_value *unchunk(walk *k, fv_value *v, int chunks, int keys) {
     if (k->seen++ >= MOST)
         return NULL;
@@ -100,8 +101,8 @@ static fv_value *unchunk_product(walk *k, fv_value *v, int chunks) {
     return in[1] ? again(k, v, in) : NULL;
 }
 
-/* Rewrites scores through elementwise ops. At most one operand of an op leads to the product; the
- * others are not scores. */
+/* Rewrites scores through elementwise ops, up to the product. Operands that do not come from the
+ * product are rewritten by `unchunk`. */
 static fv_value *unchunk_scores(walk *k, fv_value *v, int chunks, int keys) {
     if (k->seen++ >= MOST || v->kind != FV_VALUE_RESULT)
         return unchunk(k, v, chunks, keys);

@@ -1,8 +1,8 @@
 /* elements.h - the elements of a graph's values as expressions, in which the definitions of
  * elementwise values and views are substituted. Views only change indices. The loads that remain
- * are leaves: inputs, constants, results of recurrences and of operators with kernels of their own,
- * sums, and values whose expression would be large, such as a residual stream to which many layers
- * have added. */
+ * are leaves: inputs, constants of several elements, results of recurrences and of operators with
+ * kernels of their own, sums, and values whose expression would be large, such as a residual stream
+ * to which many layers have added. */
 #ifndef FV_PASSES_ATTENTION_ELEMENTS_H
 #define FV_PASSES_ATTENTION_ELEMENTS_H
 
@@ -54,7 +54,7 @@ int fv_element_loads(fv_arena *a, fv_expr *x, fv_expr **out, int max);
 /* fv_element_loads for loads whose numbers are part of the result, without loads that occur only in
  * conditions. */
 int fv_element_terms(fv_arena *a, fv_expr *x, fv_expr **out, int max);
-/* Does x depend on data of the run, not only on constants and positions? */
+/* Does x depend on data that are not known before run time, not only on constants and positions? */
 bool fv_is_computed(fv_arena *a, fv_expr *x) FV_MUST_USE;
 /* Do the indices of the load use v? The condition of a guarded load does not count. */
 bool fv_load_uses(const fv_expr *load, const fv_var *v) FV_MUST_USE;

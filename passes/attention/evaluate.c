@@ -164,7 +164,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_SIGMOID: return 1 / (1 + exp(-a));
     case FV_X_POW: return pow(a, b);
     case FV_X_FMA: return a * b + fv_sample_number(s, x->arg[2]);
-    /* operations that do not occur around scores and masks */
+    /* operations that are not expected around scores and masks: their value is s->of_data */
     case FV_X_SHL:
     case FV_X_SHR:
     case FV_X_MULHI:
@@ -191,7 +191,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_ATANH:
     case FV_X_FREM:
     case FV_X_REDUCE:
-    /* these nodes are evaluated elsewhere */
+    /* fv_sample_number evaluates these nodes itself */
     case FV_X_CONST:
     case FV_X_VAR:
     case FV_X_DIM:

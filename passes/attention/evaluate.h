@@ -1,5 +1,5 @@
-/* evaluate.h - evaluates an element at given indices, with chosen values for the data of the
- * run. */
+/* evaluate.h - evaluates an element at given indices, with chosen values for data that are not
+ * known before run time. */
 #ifndef FV_PASSES_ATTENTION_EVALUATE_H
 #define FV_PASSES_ATTENTION_EVALUATE_H
 
@@ -9,7 +9,7 @@
 enum { FV_SAMPLE = 12, FV_SAMPLE_VARS = 3 * FV_MAX_RANK };
 
 /* The values that loads of data get: `of_data` everywhere, 0 at every second position, or the
- * position itself. Sums of products are 1, or `of_sum` at every second position. */
+ * position itself. Sums (see fv_sample.sums) are 1, or `of_sum` at every second position. */
 enum { FV_DATA_EVEN, FV_DATA_ALTERNATES, FV_DATA_RISES, FV_SUMS_ALTERNATE };
 
 /* The value whose loads are reported. */
@@ -22,7 +22,7 @@ typedef struct fv_load_watch {
 /* A small instance of the model: values of dims, of variables and of loaded data. */
 typedef struct fv_sample {
     fv_arena *arena;
-    int64_t size; /* the value of symbols that no relation determines */
+    int64_t size; /* the value, within their bounds, of symbols that no relation determines */
     /* symbol of a dim -> int64_t, a small value that fits the relations of the model */
     fv_ptrmap symbols;
     int nvars;
@@ -31,7 +31,7 @@ typedef struct fv_sample {
     const fv_value *score; /* loads of this value are `of_score` */
     double of_score, of_data;
     int data;       /* FV_DATA_ */
-    fv_ptrmap sums; /* the set of values that are sums of products */
+    fv_ptrmap sums; /* the set of values that are sums of products or of floats */
     double of_sum;
     fv_load_watch watch;
     fv_ptrmap memo; /* node -> its value for the current values of variables */

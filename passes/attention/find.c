@@ -23,7 +23,7 @@ static bool is_reduce(const fv_op *op, const char *kind) {
     return s.n == strlen(kind) && !memcmp(s.s, kind, s.n);
 }
 
-/* The axis over which r reduces x; -1: r is not a reduction, or reduces several axes. */
+/* The axis of its operand over which r reduces, the last one of several; -1: r reduces none. */
 static int reduced_axis(fv_finder *f, const fv_value *r) {
     const fv_definition *d = fv_element_definition(&f->e, r);
     fv_expr *loads[FV_SOME_LOADS];
@@ -51,7 +51,8 @@ static bool is_made_of(fv_finder *f, const fv_value *v, const fv_value *of) {
     return v == of || loads_value(f, fv_element(&f->e, v, index), of);
 }
 
-/* A division by n, or a multiplication with the reciprocal of n, at most `deep` ops after n. */
+/* The op that divides by n, or that computes the reciprocal of n, at most `deep` ops after n; NULL:
+ * there is none. */
 static const fv_op *division_by(fv_finder *f, const fv_value *n, int deep) {
     for (int i = 0; i < n->nuses && deep > 0 && f->looked++ < FV_MOST_LOOKED; i++) {
         const fv_op *op = n->uses[i].op;
@@ -66,7 +67,8 @@ static const fv_op *division_by(fv_finder *f, const fv_value *n, int deep) {
     return NULL;
 }
 
-/* The sum of the exponentials e over *axis, at most `deep` ops after e. */
+/* The sum of the exponentials e, at most `deep` ops after e, by which something is divided; *axis
+ * becomes the axis over which it runs. NULL: there is none. */
 static const fv_value *sum_of(fv_finder *f, const fv_value *e, int *axis, int deep) {
     for (int i = 0; i < e->nuses && deep > 0 && f->looked++ < FV_MOST_LOOKED; i++) {
         const fv_op *op = e->uses[i].op;

@@ -15,7 +15,8 @@ static const fv_value *through_views(const fv_value *v) {
     return v;
 }
 
-/* The product of v, possibly after views, with a larger value, which becomes *map. */
+/* The product of v, possibly after views, with another value, which becomes *map; *gate becomes the
+ * other factor. */
 static const fv_op *product_of(fv_finder *f, const fv_value *v, const fv_value **map,
                                const fv_value **gate, int deep) {
     for (int i = 0; i < v->nuses && deep > 0 && f->looked++ < FV_MOST_LOOKED; i++) {
@@ -32,7 +33,8 @@ static const fv_op *product_of(fv_finder *f, const fv_value *v, const fv_value *
     return NULL;
 }
 
-/* Is v computed from pooled values of the map? */
+/* Is v computed from the map? The caller has checked that the gate lacks an axis of the map, so the
+ * values of the map were pooled in between. */
 static bool is_pooled_of(const fv_value *v, const fv_value *map, fv_arena *a) {
     fv_ptrmap seen = fv_ptrmap_in(a);
     const fv_value *all[NEAR];

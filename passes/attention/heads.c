@@ -192,7 +192,7 @@ static bool depends(fv_finder *f, fv_expr *x, const fv_var *v, int deep) {
     return found;
 }
 
-/* Do the values have that axis of the weights, too? */
+/* Do the values, too, vary along axis number `axis` of the weights? */
 static bool values_have(const fv_attention_site *s, const fv_scores *x, int axis) {
     const fv_expr *at =
         fv_loaded(x->product.weight_load) == s->weights ? x->product.weight_load->arg[axis] : NULL;
@@ -221,7 +221,8 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
                 s->heads.size = 0;
     } else {
         s->heads.query = 1;
-        /* an axis on which the values depend but no data do is that of weights per head */
+        /* Along the axis of heads the values differ, and the scores differ only by constants: each
+         * head has weights of its own. */
         for (int i = 0; i < x->rank; i++)
             if (x->index[i] != x->key && x->index[i] != x->query && values_have(s, x, i) &&
                 !depends(f, x->x, x->index[i], DEEP))
@@ -234,7 +235,7 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
 /* ---- sources ---- */
 
 /* The nearest values from which a value is computed: the search ends at products of two computed
- * values and at recurrences. */
+ * values, and at values without a definition, such as inputs and results of recurrences. */
 typedef struct sources {
     const fv_value *all[NEAR];
     int n;
@@ -279,7 +280,8 @@ static bool share_a_source(fv_finder *f, const fv_scores *x) {
     return false;
 }
 
-/* The number of indices of the feature map read by x in which v occurs. */
+/* The number of indices in which v occurs, for that load of a feature map (a computed value of at
+ * least 4 axes) in x for which it is largest. */
 static int axes_with(fv_finder *f, fv_expr *x, const fv_var *v) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x, loads, FV_SOME_LOADS), most = 0;

@@ -9,13 +9,14 @@
 
 #define FAR_BELOW 80      /* exp(-80) is negligible compared to 1 */
 #define STEP      0x1p-10 /* size of a change of a score whose effect is observed */
-/* a value of data that is a negative number to add, or whose sign is tested */
+/* The negative value that sums get in one of the trials: a mask may add sums to the scores, or test
+ * their sign. */
 #define NEGATIVE -30
 enum { ENOUGH = 6, LARGEST = 96, LONG = 16384, MOST = 48, TRIES = 8 };
 
 /* The evaluated mask, as a matrix of queries and keys. For long sequences only some rows and
- * columns are evaluated, at even distances; if there are few rows, also the first and last columns,
- * which contain the diagonal if it starts or ends with them. */
+ * columns are evaluated, at even distances. If all rows are evaluated, the first and last columns
+ * are among them, because the diagonal may start with the first column or end with the last. */
 typedef struct picture {
     int rows, columns, hidden;
     int64_t queries, keys;
@@ -110,7 +111,8 @@ static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sa
 }
 
 /* The bits of the mask's shape: whether the first visible key, or the last one, advances with the
- * rows. *whole becomes false if keys between the two are hidden. */
+ * rows. *whole becomes false if keys between the two are hidden, or if rows differ although neither
+ * advances. */
 static unsigned shape_of(const picture *p, bool *whole) {
     int first[MOST], last[MOST];
     bool ends = p->rows > 1, starts = p->rows > 1;
@@ -154,7 +156,7 @@ typedef struct mask_data {
     bool rest; /* some loads do not depend on the query */
 } mask_data;
 
-/* Records on which data x depends. Sums of products count as numbers and not as masks. */
+/* Records on which data x depends. Sums of products or of floats count as numbers, not as masks. */
 static void look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in,
                          mask_data *d) {
     fv_expr *loads[FV_SOME_LOADS];
@@ -211,7 +213,8 @@ static void draw_exponentials(const fv_attention_site *s, fv_sample *sample, con
         }
 }
 
-/* Is there a window that is wider than the small instance? Tries longer sequences. */
+/* Is there a window that is wider than the small instance? Evaluates the mask for a sequence of
+ * length LONG. */
 static unsigned far_window(fv_finder *f, const fv_scores *x, double data, fv_arena *a) {
     fv_sample sample = fv_sample_new(a, f->module, LONG);
     picture *p = FV_NEW(a, picture, 1);

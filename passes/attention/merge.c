@@ -115,7 +115,7 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
     }
     if (!are_joinable(k, j))
         return false;
-    /* marks the values that are still read if root has no readers */
+    /* finds the ops that are still needed if root is not */
     find_live(k, root->prev, j->scores[0]->def, root);
     for (int i = 0; i < t->n; i++)
         dead &= !k->live[j->scores[i]->def->mark];
@@ -167,8 +167,8 @@ static bool merge(merger *k, fv_op *root, const joined *j) {
 
 static bool merge_regions(fv_pass_run *r, const fv_op *op);
 
-/* Merges the attentions of a block, the last one first; the ops that computed it are not needed
- * afterwards. */
+/* Merges the attentions of a block, the last one first. The ops that computed a merged attention
+ * are dead afterwards. */
 static bool merge_block(fv_pass_run *r, fv_region *block) {
     merger k = {.r = r, .block = block, .pieces = {.arena = r->arena, .module = r->module}};
     bool any = false;

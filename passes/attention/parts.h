@@ -47,17 +47,19 @@ typedef struct fv_scores {
     fv_values_product product;
 } fv_scores;
 
-/* Each of these functions fills in the members that its file determines; false: the softmax is not
- * attention, and s->why has the reason. */
+/* Each of these functions fills in the members that its file determines. If fv_find_product or
+ * fv_find_scores returns false, the softmax is not attention, and s->why has the reason. */
 /* in product.c: finds the product of weights and values */
 bool fv_find_product(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE;
-/* in scores.c: finds the product of queries and keys */
+/* in scores.c: finds the product of queries and keys, or another comparison of them */
 bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE;
 /* in heads.c: finds the numbers of heads */
 void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x);
-/* in heads.c: determines whether it is self or cross attention, with a past, and merged */
+/* in heads.c: determines whether queries and keys come from one sequence or from two, and over
+ * which axes of a feature map attention runs; whether there is a past; whether projections are
+ * merged */
 void fv_find_origin(fv_finder *f, fv_attention_site *s, const fv_scores *x);
-/* in mask.c: determines what the mask hides */
+/* in mask.c: determines what the mask hides, and the scale of the scores */
 void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x);
 /* in gate.c: determines whether op is the sigmoid of a gate */
 bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) FV_MUST_USE;

@@ -93,7 +93,7 @@ static fv_reference lse_of(fv_pieces *p, const fv_term *t) {
     return (fv_reference){.lse = fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0})};
 }
 
-/* A term of the pieces of both a and b; NULL if they have a piece in common. */
+/* A term of the pieces of both a and b; NULL if they have a piece in common, or too many. */
 const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
                             fv_reference r) {
     if (a->n + b->n > FV_MAX_PIECES || !is_apart(a, b))
@@ -149,7 +149,8 @@ static bool is_same_elements(const fv_pieces *p, const fv_type *a, const fv_type
     return fv_is_squeeze(p->module, a, b, &axis);
 }
 
-/* The value of which v is a reshape; v itself if there is none. */
+/* The value from which v is computed by Identity, casts between floats of at least 16 bits, and
+ * reshapes that add or remove axes of dim 1; v itself if there is none. */
 static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
     for (;;) {
         const fv_op *op = maker(v, FV_OP_fv_Reshape);

@@ -36,7 +36,8 @@ static bool has_several(const walk *k, fv_expr *x) {
     return false;
 }
 
-/* May x be a factor of weights: a mask, or a number that is the same for all keys of a row? */
+/* May x be a factor of weights, such as a mask, or a number that is the same for all keys of a row?
+ * It must not contain a product of two computed values that varies with the key. */
 static bool may_scale(const walk *k, fv_expr *x, const fv_var *key) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(k->f->e.arena, x, loads, FV_SOME_LOADS);
@@ -48,7 +49,8 @@ static bool may_scale(const walk *k, fv_expr *x, const fv_var *key) {
     return true;
 }
 
-/* Is x a multiple of one weight for each key, or a sum of such multiples? */
+/* Is x a multiple of one weight for each key, or composed of such multiples by sums, min, max,
+ * rounding and selects? */
 static bool is_weight(const walk *k, fv_expr *x, const fv_var *key) {
     fv_expr *const *a = x->arg;
     bool in[3] = {false};

@@ -4,7 +4,7 @@
 
 #include "ir/expr/rewrite.h"
 
-enum { DEEP = 4 }; /* greatest nesting of products that project queries and keys */
+enum { DEEP = 4 }; /* greatest nesting of products with constants through which the search goes */
 
 bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) {
     if (!s->why) {
@@ -41,14 +41,14 @@ static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k)
     return false;
 }
 
-/* Searches the product of query and key in `in`, which is the operand of the softmax, or, with
- * constant factors, the operand of a mixing of heads. */
+/* Searches the product of query and key in `in`: the operand of the softmax, or, if constant
+ * factors mix the scores of several heads, the factor of that mixture that is not constant. */
 static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
     if (f->looked > FV_MOST_LOOKED)
         return false;
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_terms(f->e.arena, in, loads, FV_SOME_LOADS);
-    /* loads at the index of the key are tried before loads at an index that is read from data */
+    /* loads at the index of the key are tried before loads at an index that is computed from it */
     for (int plain = 1; plain >= 0; plain--)
         for (int i = 0; i < n; i++) {
             fv_summed sum;
@@ -89,8 +89,8 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
 
 typedef struct sources {
     bool learned; /* whether a source is multiplied with constants */
-    bool keys;    /* whether a source depends on the key */
-    bool others;  /* whether a source does not depend on the key */
+    bool keys;    /* whether a source that is multiplied with constants depends on the key */
+    bool others;  /* whether one that is multiplied with constants does not */
 } sources;
 
 static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep, bool learned,
@@ -111,7 +111,7 @@ static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep,
         if (deep > 0 && is_sum && cf != cg) {
             bool constant = sum.g != NULL;
             fv_expr *computed = cf ? sum.f : sum.g;
-            /* an element that is read from a table for each key is not a key */
+            /* a sum without a second factor multiplies with no constants */
             find_sources(f, key, computed, deep - 1, learned || constant, s);
             continue;
         }
@@ -149,8 +149,9 @@ static bool has_comparison(fv_finder *f, const fv_scores *x) {
     return false;
 }
 
-/* The last axis with a dim other than 1, except that of the keys. (If the scores are a product, the
- * axis of queries follows from its factors instead.) */
+/* The axis number n, counted from the last one back from 0, of those whose dim is not 1 and that
+ * are not the axis of the keys; NULL: there is none. (If the scores are a product, the axis of
+ * queries follows from its factors instead.) */
 static fv_var *last_other(const fv_scores *x, int n) {
     for (int i = x->rank; i-- > 0;)
         if (x->index[i] != x->key && !fv_dim_is_one(x->index[i]->dim) && n-- == 0)

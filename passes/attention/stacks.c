@@ -1,7 +1,7 @@
 /* stacks.c - stacks of terms along an axis, and sums along that axis. A Concat of results for each
- * piece makes a stack; keys in chunks are treated as one, where a product sums along the axis of
- * chunks after that axis was moved to its inner one. An operation on a stack is an operation on
- * each of its terms. */
+ * piece makes a stack; keys in chunks are treated like a stack if a transpose makes the axis of
+ * chunks the one over which a product sums. An operation on a stack is an operation on each of its
+ * terms. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -289,8 +289,8 @@ static const fv_term *of_products(fv_pieces *p, const fv_op *op) {
 enum { LETTERS = 3 * FV_MAX_RANK + 3 };
 
 /* For an Einsum "shares,results->y", or with exchanged operands: the shares must have the letters
- * of rows, y those of rows and features, and the results those of y without one row letter. Returns
- * the position of that letter, or -1. */
+ * of rows, the results those of rows and one of features, and y those of the results without one
+ * row letter. Returns the position of that letter, or -1. */
 static int summed_letter(const char *w, const char *x, const char *y) {
     size_t rows = strlen(w), i = 0;
     if (!rows || strlen(x) != rows + 1 || strlen(y) != rows || strncmp(w, x, rows) != 0)

@@ -47,7 +47,8 @@ bool fv_is_row_kind(const fv_term *t) FV_MUST_USE;
 const fv_term *fv_term_make(fv_pieces *p, fv_term t);
 /* a term of the same pieces as t, of another kind and with another reference */
 const fv_term *fv_term_with(fv_pieces *p, const fv_term *t, fv_term_kind kind, fv_reference r);
-/* A term of the pieces of both a and b; NULL if they have a piece in common. */
+/* A term of the pieces of both a and b; NULL if they have a piece in common, or more than
+ * FV_MAX_PIECES. */
 const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
                             fv_reference r);
 const fv_term *fv_term_exp(fv_pieces *p, const fv_term *a);

@@ -2,10 +2,11 @@
  *
  *     softmax(q * k^T * scale + mask) * v   =>   Attention(q, k, v, mask) {scale}
  *
- * Only exact matches are written: scores that are one product, times a number, with one mask. If
- * all keys of a query are hidden, a softmax gives NaN and the operator gives zeros; a mask that
- * hides keys must therefore be proved to leave each query a visible key. Rounding may differ, since
- * the standard does not define where the scale is applied.
+ * Only exact matches are written: scores that are one product, times a number, with at most one
+ * mask that is added and one that replaces scores. If all keys of a query are hidden, a softmax
+ * gives NaN and the operator gives zeros; a mask that hides keys must therefore be proved to leave
+ * each query a visible key. Rounding may differ, since the standard does not define where the scale
+ * is applied.
  *
  * This is no rewrite rule: attention is found by expressions of elements through any views
  * (attention.h), and what a mask hides is proved of its elements.

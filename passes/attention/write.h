@@ -5,7 +5,7 @@
 
 #include "passes/attention/elements.h"
 
-/* Is each element of an added mask finite in all runs? Integers that are computed in the run are
+/* Is each element of an added mask finite in all runs? Integers that are computed at run time are
  * assumed to be masks of zeros and ones. */
 bool fv_mask_is_finite(fv_elements *e, const fv_value *mask) FV_MUST_USE;
 /* Does each row of the mask, whose last axis is that of the keys, contain a visible key? Keys are

@@ -35,7 +35,7 @@ static bool compile(void *arg) {
            c->host->compile(c->host->user, c->box->m, &c->how, c->out);
 }
 
-/* Pushes a field that is a text or a number, as a text; NULL if it does not exist. */
+/* Pushes a field that is a text or an integer, as a text; NULL if it does not exist. */
 static const char *word_field(lua_State *L, int table, const char *name) {
     int type = lua_getfield(L, table, name);
     if (type == LUA_TNIL)

@@ -1,9 +1,9 @@
 /* host.h - functions that the program which runs a script provides: files, compiling, running and
  * timing, which passes alone cannot do.
  *
- * All are called with a door of the session open, and return false (or NULL) after a diagnostic. A
- * member may be NULL; a script that needs it gets an error. Lists end with NULL; a list that is
- * NULL is empty. */
+ * Those that can fail are called with a door of the session open, and return false (or NULL) after
+ * a diagnostic. A member may be NULL; a script that needs it gets an error. Lists end with NULL; a
+ * list that is NULL is empty. */
 #ifndef FV_PASSES_LUA_HOST_H
 #define FV_PASSES_LUA_HOST_H
 
@@ -17,7 +17,8 @@ typedef enum {
     FV_LUA_ERR
 } fv_lua_stream;
 
-/* A verified kernel of a script; `line`: the line of the script that declares it. */
+/* A kernel of a script; `line`: the line of the script that declares it. Those of fv.kernel are
+ * verified, those of fv.compile are not yet. */
 typedef struct fv_lua_kernel {
     const char *text, *path;
     int line;
@@ -74,7 +75,7 @@ typedef struct fv_lua_launch {
     /* origin: the nodes that the kernel comes from, separated by commas; schedule "": the kernel
      * was written by hand */
     const char *kernel, *origin, *schedule;
-    /* false: a dim of the launch is only known in the run, and the costs are 0 */
+    /* false: a dim of the launch is only known at run time, and the costs are 0 */
     bool known;
     double operations, bytes, cycles;
 } fv_lua_launch;
@@ -85,7 +86,7 @@ typedef struct fv_lua_cost {
     double operations, bytes, cycles;
     /* bytes of inputs, outputs and constants that are touched at least once */
     double traffic;
-    /* bytes of workspace: the most that is alive at a time, and the size as placed */
+    /* bytes of the workspace, as placed */
     double memory;
     int nlaunches;
     const fv_lua_launch *launches;

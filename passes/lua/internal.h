@@ -173,8 +173,7 @@ void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void
 /* fv_lua_try for work that only makes dims: a dim with too many terms leaves the module
  * unchanged. */
 void fv_lua_try_dims(lua_State *L, fv_lua_box *box, bool (*work)(void *arg), void *arg);
-/* fv_lua_try_dims for work that changes the module: raises an error while a rule is being
- * matched. */
+/* fv_lua_try for work that changes the module: raises an error while a rule is being matched. */
 void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg);
 /* Reads a file that belongs to the script; fv_lua_key includes its text. Raises. */
 const char *fv_lua_read(lua_State *L, const char *path, size_t *n);
@@ -366,7 +365,8 @@ int fv_lua_kernel_new(lua_State *L); /* fv.kernel */
 /* The current line of the script. */
 int fv_lua_line(lua_State *L);
 int fv_lua_schedule_new(lua_State *L); /* fv.schedule */
-/* Reads the table {match=, name=, params=}; the texts live as long as the script. Raises. */
+/* Reads the table {match=, form=, layout=, name=, params=}; the texts live as long as the script.
+ * Raises. */
 fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table);
 /* Reads the field `schedules`, a list of such tables, into pushed memory of Lua; NULL: there is
  * none. Raises. */

@@ -143,8 +143,8 @@ static void push_difference(lua_State *L, const char *name, const fv_lua_differe
     set_bool(L, "inf_in_b", d->inf[0]);
 }
 
-/* Replaces the argument by tensors by name: it is such a table, or a compiled module that is
- * run. */
+/* The argument has to be a table of tensors by name, or a compiled module, which is run and
+ * replaced by the table of its outputs. */
 static void make_outputs(lua_State *L, int arg, const fv_lua_inputs *in) {
     if (luaL_testudata(L, arg, "fv.compiled")) {
         fv_lua_push_outputs(L, fv_lua_compiled_at(L, arg), in);

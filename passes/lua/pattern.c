@@ -199,7 +199,7 @@ static const char *match_frontier(matcher *m, const char *s, const char **p) {
 }
 
 /* Matches a single character with its repetition. True: the match continues at *s and *p; otherwise
- * *s is its result. */
+ * *s is the end of the whole match, or NULL. */
 static bool match_one(matcher *m, const char **s, const char **p) {
     const char *end = class_end(m, *p), *found;
     bool is = (*end != '*' && *end != '-') ? is_single(m, *s, *p, end) : true;

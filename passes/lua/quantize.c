@@ -8,7 +8,7 @@
 typedef struct quantizing {
     fv_lua_box *box;
     fv_quant_how how;
-    bool dynamic;            /* layers without a range are quantized by the range of each run */
+    bool dynamic;            /* activations are quantized by the range of each run */
     const char *const *skip; /* names of layers that are left as they are */
     /* ranges of activations by their names; NULL: none are given */
     const char *const *names;

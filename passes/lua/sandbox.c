@@ -97,7 +97,7 @@ static void keep_varying(lua_State *L, const char *name) {
     lua_setfield(L, -3, name);
 }
 
-/* The function `read` of io.stdin, which can only be read and cannot be closed. */
+/* The functions `read` and `lines` of io.stdin, which can only be read and cannot be closed. */
 static int stdin_read(lua_State *L) {
     int n = lua_gettop(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -230,7 +230,8 @@ static int call_with_handler(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* Calls a function that goes through its texts once, and counts their bytes as steps. */
+/* Calls a function that goes through its texts once, and counts a step for every 16 bytes of
+ * them. */
 static int go_through(lua_State *L) {
     size_t all = 0;
     for (int i = 1; i <= lua_gettop(L); i++)
@@ -239,7 +240,7 @@ static int go_through(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* string.rep, which counts the bytes of its result as steps. Repeating an empty text costs
+/* string.rep, which counts a step for every 256 bytes of its result. Repeating an empty text costs
  * nothing. */
 static int repeat(lua_State *L) {
     size_t n, between;
@@ -256,7 +257,8 @@ static int repeat(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* collectgarbage, which visits all memory of the state and counts it as steps. */
+/* collectgarbage, which visits all memory of the state and counts a step for every 64 bytes of
+ * it. */
 static int collect(lua_State *L) {
     fv_lua_count(L, (int64_t)(fv_lua_of(L)->use.bytes / 64));
     return call_wrapped(L);
@@ -331,8 +333,8 @@ static void wrap_global(lua_State *L, const char *name, lua_CFunction f) {
 
 /* ---- require ---- */
 
-/* The path of module "a.b" within the folder of the script, with links resolved; the name is
- * pushed. */
+/* The path of module "a.b" within the folder of the script, pushed. What it leads to after links
+ * are resolved must lie in the folder, too. */
 static const char *find_file(lua_State *L, const char *name) {
     const fv_lua *l = fv_lua_of(L);
     char path[PATH_MAX], real[PATH_MAX], folder[PATH_MAX];

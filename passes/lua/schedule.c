@@ -1,5 +1,5 @@
-/* schedule.c - schedules that a script requests: entries of a tuning (ir/schedule/tuning.h) that
- * name a node. */
+/* schedule.c - schedules that a script requests: entries of a tuning (ir/schedule/tuning.h) that do
+ * not select kernels by their keys. */
 #include <string.h>
 
 #include "ir/definition/form.h"
@@ -128,7 +128,7 @@ static bool add(void *arg) {
     return true;
 }
 
-/* schedule{match =, name =, params =}: returns the table */
+/* schedule{match =, form =, layout =, name =, params =}: returns the table */
 int fv_lua_schedule_new(lua_State *L) {
     if (fv_lua_of(L)->loaded)
         return luaL_error(L, "fv.schedule: schedules are declared while the script is read");

@@ -29,13 +29,13 @@ static void note_interrupt(int signal) {
 }
 
 #ifdef __SANITIZE_ADDRESS__
-enum { SLOWER = 10 }; /* by how much the checks of memory can slow a script down */
+enum { SLOWER = 10 }; /* by how much AddressSanitizer can slow a script down */
 #else
 enum { SLOWER = 1 };
 #endif
 /* LARGE: allocations from this size on count as steps. OFTEN: states from this size on are checked
  * more often. The others are times in nanoseconds: of one step of long instructions, of one step of
- * work in Fovea, and from which on it is asked how much of the time the process was running. */
+ * work in Fovea, and of the shortest pause for which the processor time is read, too. */
 enum { LARGE = 4096, OFTEN = 16 << 20 };
 enum { LONG_STEP = 100 * SLOWER, WORK_STEP = 1000 * SLOWER, PAUSE = 1000000 };
 
@@ -367,8 +367,8 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
 
 /* ---- calls into Fovea ---- */
 
-/* Collects the errors since `before` into one text, with their positions; notes are lines after
- * them. */
+/* Collects the errors since `before` into one text, with their positions. Notes follow them as
+ * lines of their own; warnings are left out. */
 static void gather(fv_lua *l, const fv_message *before, char *out, size_t size) {
     fv_arena *a = fv_arena_new(l->session);
     size_t n = 0;

@@ -154,7 +154,7 @@ static const fv_dim *check_dim(lua_State *L, fv_lua_box **box) {
     return fv_lua_any(L, 1, &fv_lua_dim_class, box);
 }
 
-/* Pushes the number, or nil for the largest bound that a symbol can have. */
+/* Pushes the number, or nil for a dim that is not constant. */
 static int dim_value(lua_State *L) {
     const fv_dim *d = check_dim(L, NULL);
     if (fv_dim_is_const(d))

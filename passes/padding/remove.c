@@ -61,7 +61,7 @@ static bool find_places(packer *k, fv_rewriter *w) {
     fv_value *first =
         FV_W2(w, FV_OP_Equal, fv_w_positions(w, k->p.length, 2, 1), fv_w_int(w, FV_I64, 0));
     k->flags = FV_W2(w, FV_OP_Or, fv_w_cast(w, k->p.kept, FV_BOOL), first);
-    /* position and sequence of each token, [2, tokens] */
+    /* sequence and position of each token, [2, tokens] */
     fv_value *places = k->flags ? fv_w_non_zero(w, k->flags, k->tokens) : NULL;
     places = places ? fv_w_transpose(w, places, (int[]){1, 0}) : NULL;
     k->places =

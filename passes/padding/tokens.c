@@ -12,7 +12,7 @@ enum {
     FEATURES = 3 /* rank of a value with features: [batch, length, features] */,
     MOST_PLACES = 48 /* largest number of positions of a sequence at which a mask is evaluated */
 };
-#define LOWEST (-1e30) /* a key with a score of at most this has weight 0 next to any other key */
+#define LOWEST (-1e30) /* a key with at most this score has weight 0 if another key is visible */
 
 typedef enum {
     APART,  /* the value depends on no packed value */
@@ -73,7 +73,8 @@ static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_ex
     return true;
 }
 
-/* Does x depend on the position of the token only by the elements that it loads? */
+/* Does the element that d defines depend on the position of its token only by the elements that it
+ * loads? */
 static bool goes_by_token(const fv_padding *p, const fv_definition *d) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(p->arena, d->body); (x = fv_x_next(&v));) {
@@ -135,9 +136,9 @@ static int64_t place_in(int64_t n, int64_t looked, int64_t i) {
     return i == looked - 1 ? n - 1 : i * (n / looked);
 }
 
-/* Does a key that the mask excludes have weight 0 next to any other, and does each query see
- * itself? This is evaluated on a small instance of the model; if dims have large lower bounds, at
- * some positions only. */
+/* Does a key that the mask excludes have weight 0 if the query sees another key, and does each
+ * query see its own position? This is evaluated on a small instance of the model; if dims have
+ * large lower bounds, at some positions only. */
 static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x,
                   fv_var *const *index) {
     static const double scores[] = {0, 1000, -1000};
@@ -276,7 +277,8 @@ static bool meets(meeting *m, const fv_expr *load, const reach *r) {
                  *o = r->kind == TOKENS ? t : var_at(load, r->other);
     int64_t first;
     if (r->kind == TOKENS && fv_x_is_int(load->arg[r->token], &first) && first == 0)
-        return true; /* the variable was recorded before */
+        /* the first position of each sequence is always a token, so any op may read it */
+        return true;
     if (!batch || !t || !o || (m->batch && m->batch != batch))
         return false;
     m->batch = batch;
@@ -361,7 +363,7 @@ static bool set_reach(fv_padding *p, const fv_value *v, const reach *r) {
     return true;
 }
 
-/* Handles the softmax over keys whose mask hides padding; its result are WEIGHTS. */
+/* Handles the softmax over keys whose mask hides padding; its results are WEIGHTS. */
 static bool follow_softmax(fv_padding *p, const fv_op *op, const fv_attention_site *s) {
     const reach *r = reach_of(p, op->in[0]);
     if (r->kind != PAIRS || (r->token != s->axis && r->other != s->axis) || r->batch != 0)

@@ -33,8 +33,8 @@ static int8_t code_of(float x, float scale, int lo, int hi) {
     return (int8_t)(q<(float)lo ? lo : q>(float) hi ? hi : (int)q);
 }
 
-/* A scale that is 0 or denormal would make codes infinite or coarse. All elements it is for are
- * tiny then. */
+/* The scale, or the smallest normal number in place of a scale that is 0 or denormal, which would
+ * make codes infinite or coarse. All elements with such a scale are tiny. */
 static float usable(float scale) {
     return fabsf(scale) < FLT_MIN ? FLT_MIN : scale;
 }

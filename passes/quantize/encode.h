@@ -22,7 +22,8 @@ size_t fv_quant_bad_element(const fv_tensor *w, double most);
  * of the axis: the largest magnitude becomes the largest code. */
 fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int bits);
 /* Codes in [-128, 127] or [-8, 7], and a scale for each block of `block` elements along the axis,
- * the last of which may be shorter. Of several scales, the one with the least squared error. */
+ * the last of which may be shorter. For 4 bits, several scales are tried for a block, and the one
+ * with the least squared error is taken. */
 fv_quant_codes fv_quant_blocks(fv_arena *a, const fv_tensor *w, int axis, int block, int bits);
 
 #endif

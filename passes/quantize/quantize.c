@@ -46,8 +46,8 @@ const char *fv_quant_block_wrong(fv_arena *a, fv_quant_type type, int64_t block)
 /* See the list in quantize.h. */
 typedef enum { CAST, DEQUANT, QDQ, INTEGER, BLOCKS, ROWS } form;
 
-/* Does the weight have blocks, rather than channels? Those of a convolution run over its input
- * channels, and of a few of these they would have as many scales as elements. */
+/* Does the weight have blocks, rather than channels? Blocks of a convolution run over its input
+ * channels; with only a few of these there would be nearly as many scales as elements. */
 static bool has_blocks(const fv_quant_layer *l, const fv_quant_how *how) {
     return how->block && (l->kind != FV_QUANT_CONV ||
                           fv_quant_weight(l)->dims[l->along] >= (int64_t)how->block / 2);
@@ -172,7 +172,8 @@ static bool replace_operand(work *k, int i, fv_value *v) {
 
 /* ---- the activation ---- */
 
-/* The range as unsigned codes of 8 bits: x is about (code - zero) * scale. */
+/* x after QuantizeLinear and DequantizeLinear with unsigned codes of 8 bits for the measured range:
+ * x is about (code - zero) * scale. */
 static fv_value *through_codes(work *k, fv_value *x) {
     fv_quant_range r = k->how->range;
     float lo = fminf(r.lo, 0), hi = fmaxf(r.hi, 0), scale = hi / 255 - lo / 255;

@@ -12,9 +12,9 @@
  *   blocks    MatMulNBits or GatherBlockQuantized, with a scale for each block of a row
  *   rows      Gather of the rows of q, times Gather of their scales
  *
- * Integers are symmetric: w is about q * scale, without a zero point. For int8 a scale belongs to
- * a channel, an index of the axis `channel` of the weight; for blocks to `block` terms along the
- * axis `along`. */
+ * Integers are symmetric: w is about q * scale, without a zero point. Without blocks a scale
+ * belongs to a channel, an index of the axis `channel` of the weight; with blocks to `block` terms
+ * along the axis `along`. */
 #ifndef FV_PASSES_QUANTIZE_QUANTIZE_H
 #define FV_PASSES_QUANTIZE_QUANTIZE_H
 
@@ -40,11 +40,11 @@ typedef enum {
 /* What happens to the activation that a layer of int8 multiplies with its weight. */
 typedef enum {
     FV_QUANT_WEIGHTS, /* the activation is not quantized */
-    FV_QUANT_DYNAMIC, /* it is quantized by the range that it has in the run */
+    FV_QUANT_DYNAMIC, /* it is quantized by the range that it has at run time */
     FV_QUANT_STATIC   /* it is quantized by a range that was measured before the run */
 } fv_quant_input;
 
-/* A range of numbers that contains 0. */
+/* A range of numbers; where it is used, it is extended to contain 0. */
 typedef struct fv_quant_range {
     float lo, hi;
 } fv_quant_range;
@@ -89,7 +89,8 @@ bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) FV_M
 size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how);
 
 /* Quantizes a layer, which leaves its op or its weight without users for `remove-dead`. False after
- * a diagnostic: the weight contains a NaN or an infinity, or a number beyond f16. */
+ * a diagnostic: the layer cannot be quantized (why_not), or the weight contains a NaN, an infinity,
+ * or a number beyond f16. */
 bool fv_quantize(const fv_quant_layer *l, const fv_quant_how *how) FV_MUST_USE;
 
 #endif

@@ -9,8 +9,9 @@
 /* ---- Reshape ---- */
 
 /* The shape operand that a person would write: numbers, 0 for a dim that x has on the same axis,
- * and one -1 for the dim that is left. False: this is not possible, and the dims must be computed,
- * because a dim is 0 (which has another meaning there) or two dims are left. */
+ * and -1 for at most one other dim. False: this is not possible, and the dims must be computed,
+ * because a dim is 0 (which has another meaning there), two dims would have to be -1, or one is -1
+ * while another may be 0. */
 static bool short_shape(const fv_type *x, const fv_type *y, int64_t *shape) {
     int left = -1;
     for (int i = 0; i < y->rank; i++) {
@@ -230,8 +231,8 @@ static fv_value *where(fv_speller *s, fv_value *c, fv_value *a, fv_value *b) {
     return fv_spell_op(s, FV_OP_Where, t, 3, (fv_value *[]){c, a, b}, 0, NULL);
 }
 
-/* In the operand of fv.Reshape, 0 stands for the dim of the input and -1 for the dim that is
- * left. */
+/* In the operand of fv.Reshape, 0 stands for the dim of the input (unless `allowzero` is set) and
+ * -1 for the dim that follows from the number of elements. */
 bool fv_spell_reshape_dims(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *y = op->out[0]->type;

@@ -304,7 +304,7 @@ static fv_value *arithmetic(fv_speller *s, fv_op_id id, fv_value *a, fv_value *b
     return fv_spell_op(s, id, one_type(s, FV_I64), 2, (fv_value *[]){a, b}, 0, NULL);
 }
 
-/* Writes Where(c(a, b), x, y) for the comparison c of a and b. */
+/* Writes Where(Equal(a, b), x, y). */
 static fv_value *choose(fv_speller *s, fv_value *a, fv_value *b, fv_value *x, fv_value *y) {
     fv_value *c =
         fv_spell_op(s, FV_OP_Equal, one_type(s, FV_BOOL), 2, (fv_value *[]){a, b}, 0, NULL);

@@ -31,19 +31,21 @@ void fv_spelling_enter(fv_spelling *all, fv_region *block);
  * be read after it. */
 void fv_spelling_saw(fv_spelling *all, fv_op *op);
 
-/* Is it an op of our own that an ONNX model cannot contain? False for ops that only state facts
- * about symbols (fv_spell_is_silent). */
+/* Is it an op that an ONNX model cannot contain: one of our own, or an experimental operator that
+ * has no expansion? False for ops that only state facts about symbols (fv_spell_is_silent). */
 bool fv_spell_must(const fv_op *op) FV_MUST_USE;
 /* Is it fv.Bind, fv.Let or fv.Assume, which an ONNX model leaves out? */
 bool fv_spell_is_silent(const fv_op *op) FV_MUST_USE;
 /* Must it be rewritten (ir/rule/rewrite.h) before it is written: is it an operator of the standard
- * with an attribute of our own, or one that the standard has removed? */
+ * with an attribute of our own, one that the standard has removed, or an experimental operator that
+ * has an expansion? */
 bool fv_spell_must_rewrite(const fv_op *op) FV_MUST_USE;
 /* Replaces the op by operators of the standard. It has no uses afterwards, unless its reader writes
  * both together. False after a diagnostic with the reason if it cannot be written. */
 bool fv_op_spell(fv_spelling *all, fv_op *op) FV_MUST_USE;
-/* The table's text for an op of another domain or of our own, for tests; NULL: the table has no row
- * for it. */
+/* How the table writes an operator, for tests: the text of its rule, "built" by a function,
+ * "silent" for an op that is left out, or the reason why it cannot be written; NULL: the table has
+ * no row for it. */
 const char *fv_spelling_str(const fv_opdef *def);
 
 /* ---- for functions of the table ---- */

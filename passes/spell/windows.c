@@ -147,8 +147,8 @@ bool fv_spell_conv_products(fv_speller *s, fv_op *op) {
     return true;
 }
 
-/* Writes a transposed convolution. The standard computes stride * (x - 1) + reach - pads elements;
- * the elements that the last stride leaves are its output_padding. */
+/* Writes a transposed convolution. The standard computes stride * (x - 1) + reach - pads elements
+ * along an axis; those that the result has in addition are its output_padding. */
 bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     fv_dims *t = m->dims;
@@ -187,7 +187,7 @@ bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
 
 /* ---- pools ---- */
 
-/* The smallest value of the type, which is no maximum next to any element. */
+/* The smallest value of the type: padding with it changes no maximum. */
 static fv_value *lowest(fv_speller *s, fv_elem e) {
     fv_module *m = s->w.module;
     if (fv_elem_is_float(e))

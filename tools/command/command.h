@@ -154,7 +154,7 @@ typedef struct fv_context {
     fv_session *session;
     fv_arena *arena;
     const fv_args *args;
-    /* the script of --script, after it was read (script.c); NULL: there is none */
+    /* the script of --script or --pipeline, after it was read (script.c); NULL: there is none */
     struct fv_lua *script;
     /* the states of the model, as --state takes them; NULL: those of --state */
     const char *const *states;
@@ -183,7 +183,7 @@ extern const fv_command fv_commands[]; /* the subcommands, ended by an entry wit
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
 void fv_args_free(fv_args *a); /* must be called also after a failure of fv_args_parse */
 /* The given options as arguments for another subcommand: those that it takes, without the ones
- * about messages and output files. NULL terminated, in the arena. */
+ * about messages, output files and bisection. NULL terminated, in the arena. */
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
 /* Prints `fovea run: error: WHAT` and returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -213,10 +213,11 @@ int fv_refused(const fv_context *c);
 
 /* ---- looking at what is between passes and steps: dump.c ---- */
 
-/* Prepares --dump-after and --dump-dir. `lowers`: the command also lowers the model. False after a
- * message. */
+/* Prepares --dump-after, --dump-dir and --time-passes. `lowers`: the command also lowers the model.
+ * False after a message. */
 bool fv_dump_begin(fv_context *c, fv_driver_options *o, bool lowers) FV_MUST_USE;
-/* Will the pass or step of --dump-after run on this source? False after a diagnostic. */
+/* Will the pass or step of --dump-after, or for --dump-dir and --time-passes any pass or step, run
+ * on this source? False after a diagnostic. */
 bool fv_dump_applies(fv_context *c, const fv_source *source) FV_MUST_USE;
 
 /* ---- a session around a subcommand, and its messages: context.c ---- */
@@ -229,10 +230,11 @@ int fv_failed(const fv_context *c);
 void fv_print_messages(const fv_context *c);
 /* Prints a line on stderr unless --quiet is given: `FILE: note: ...`. */
 void fv_note(const fv_context *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Prints a line of a log on stderr as it is, with the word "error:" in colour. */
+/* Prints the name of the file (NULL: none) and a line on stderr; the first word of the line that
+ * names a severity ("error:", "warning:", "note:") is in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line);
-/* Turns the lines of a log into messages of the session, after a call of the library failed.
- * Returns false. */
+/* Turns the lines of a log into errors of the session, after a call of the library failed. Returns
+ * false. */
 bool fv_say_log(const fv_context *c, const fv_log *log) FV_MUST_USE;
 bool fv_is_terminal(int fd) FV_MUST_USE;
 /* Checks that the file at `path`, which option `option` would write, is none of the models. False

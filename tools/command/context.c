@@ -38,7 +38,7 @@ static const struct {
     const char *word, *colour;
 } severities[] = {{"error: ", "\033[1;31m"}, {"warning: ", "\033[1;33m"}, {"note: ", "\033[1;36m"}};
 
-/* Finds the first word that names a severity, and prints it in colour. */
+/* Prints the line, with the first word that names a severity in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line) {
     const char *at = NULL, *colour = "";
     size_t n = 0;

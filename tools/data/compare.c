@@ -166,7 +166,7 @@ static double distance(double x, double y) {
 }
 
 /* The position of a float in the ordered list of all floats of its type, for differences in ulp; 0
- * for other types. */
+ * for integers, and for floats of less than 16 bits. */
 static uint64_t place_of(const fv_tensor *t, size_t i) {
     uint64_t bits = 0;
     int width = fv_elem_bits(t->elem);

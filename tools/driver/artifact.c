@@ -203,8 +203,8 @@ static bool has_large_weights(const fv_program *p) {
     return bytes > LARGE_WEIGHTS;
 }
 
-/* The source files of a folder of C code that have to be compiled; they are named after the
- * program. */
+/* The source files that have to be compiled: model.c, or, if the weights are large, files that are
+ * named after the program. */
 static const char *sources_of(fv_arena *a, const fv_program *p) {
     return has_large_weights(p) ? fv_printf(a, "%s.c %s_weights.S", p->name, p->name) : "model.c";
 }

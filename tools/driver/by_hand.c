@@ -35,8 +35,9 @@ static void free_artifact(void *artifact) {
     fv_artifact_free(artifact);
 }
 
-/* Opens a kernel as a program of the interpreter, which checks each index and limits the number of
- * iterations, because a handwritten kernel may contain any index and an endless loop. */
+/* Opens a kernel as a program. The interpreter runs it, since it checks each index and limits the
+ * number of iterations: a handwritten kernel may contain any index and an endless loop. A trusted
+ * kernel runs as code in memory where that is possible. */
 static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_target *target,
                        bool trusted, party *out) {
     fv_program *p = fv_driver_wrap_kernel(s, text, target);

@@ -87,7 +87,8 @@ void fv_cache_settle(fv_cache *c, const char *path);
  * hashing the model's own file; NULL: the model is in memory. False: a file changes meanwhile. */
 bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first,
                     fv_model_files *out) FV_MUST_USE;
-/* Are the states of all files the same as when they were read? */
+/* Are the states of all files the same as when they were read, and had the files not been changed
+ * for some time before? */
 bool fv_cache_unchanged(const fv_model_files *f) FV_MUST_USE;
 void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f,
                        const fv_digest *key);

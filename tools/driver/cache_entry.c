@@ -1,7 +1,7 @@
 /* cache_entry.c - an entry of the cache, which is one file:
  *
  *   head     magic number, offsets and checksums of the sections, checksum of the head
- *   weights  begin at a multiple of 2 MiB, so that the system may map them in large pages; each
+ *   weights  from 2 MiB on begin at 2 MiB, so that the system may map them in large pages; each
  *            constant is aligned to 64 bytes and has the layout that kernels read, so that it is
  *            mapped and not copied
  *   about    names and offsets of constants, messages

@@ -100,8 +100,9 @@ static bool is_private(const struct stat *st) {
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* The first folder on the path in which another user could replace the cache folder, because others
- * may write to it (unless its sticky bit protects files of others); NULL: there is none. */
+/* The first folder on the path in which another user could replace the cache folder, because it
+ * belongs to another user, or because others may write to it (unless its sticky bit protects files
+ * of others); NULL: there is none. */
 static const char *open_parent(fv_arena *a, const char *folder) {
     char real[PATH_MAX];
     struct stat st;
@@ -253,8 +254,9 @@ static void remove_orphan(fv_cache *c, fv_arena *a, const char *path) {
 
 typedef enum { ENTRIES, LEFTOVERS } what;
 
-/* Lists entries, or removes files that ended processes left over. The names are read before memory
- * is allocated, because a jump to the door would leave the directory open. */
+/* Lists entries, or removes temporary files that ended processes left over, and records without an
+ * entry. The names are read before memory is allocated, because a jump to the door would leave the
+ * directory open. */
 static int list(fv_cache *c, fv_arena *a, what w, entry **out) {
     struct dirent **names;
     int n = scandir(c->folder, &names, NULL, NULL), found = 0;

@@ -98,14 +98,14 @@ static void put_list(fv_text *t, const char *const *list) {
         fv_pack_text(t, list[i]);
 }
 
-/* Does the caller observe or control the passes by callbacks? Then the passes must run, and the
- * cache is not used. */
+/* Does the caller observe or control the passes by callbacks, or want the graph verified? Then the
+ * passes must run, and the cache is not used. */
 static bool is_watched(const fv_pipeline_options *p) {
     return p && (p->verify || p->watch || p->report || p->gate);
 }
 
-/* Adds the content of the tuning file, and the CPU for which it was made. False: it cannot be read,
- * which compiling will report. */
+/* Adds the content of the tuning file, and the CPU of this machine, for which the file must have
+ * been made. False: it cannot be read, which compiling will report. */
 static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
     const char *why;
     c->tuning = o->tuning.path;

@@ -146,8 +146,8 @@ static bool find_content(const job *j, fv_cache *c, const fv_mapping *before, fv
     return true;
 }
 
-/* Compiles the model, or loads it from the cache. Only models that were read as graphs are stored,
- * not texts of programs or definitions. */
+/* Compiles the model, or loads it from the cache. Only models that were read as graphs or
+ * definitions are stored, not texts of kernels. */
 static bool compile_through(job *j, fv_cache *c) {
     fv_model_files files;
     fv_digest key;

@@ -143,7 +143,7 @@ fv_file_kind fv_driver_kind(const char *text, size_t n);
 /* The kind of the file at a path. `-` and files that cannot be read are FV_FILE_ONNX. */
 fv_file_kind fv_driver_path_kind(const char *path);
 
-/* A model that was read: a graph that is neither verified nor changed yet, or a program. */
+/* A model that was read: a graph or definitions, neither verified nor changed yet, or a program. */
 typedef struct fv_source {
     fv_file_kind kind;
     fv_module *module;
@@ -157,9 +157,9 @@ typedef struct fv_source {
     size_t nbytes;
 } fv_source;
 
-/* Reads a model, graph IR text, program text or the text of a kernel: from o->bytes, or else from
- * the path; path `-` is standard input. Large constants of a program text F are read from the file
- * F.bin. Later messages of the session refer to the path. False after diagnostics. */
+/* Reads a model, graph IR text, definitions, program text or the text of a kernel: from o->bytes,
+ * or else from the path; path `-` is standard input. Large constants of a program text F are read
+ * from the file F.bin. Later messages of the session refer to the path. False after diagnostics. */
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
                     fv_source *out) FV_MUST_USE;
 /* The pipeline of the level, with the options' switches applied. False: there is no such level.
@@ -205,8 +205,9 @@ typedef struct fv_driver_watch {
 } fv_driver_watch;
 
 /* Compiles the model at a path so that it can run, or loads it from the cache on disk
- * (docs/cli.md); the cache contains only code in memory of models that were read as graphs. watch
- * NULL: no callbacks. The session must outlive the artifact. False after diagnostics. */
+ * (docs/cli.md); the cache contains only code in memory of models that were read as graphs or
+ * definitions. watch NULL: no callbacks. The session must outlive the artifact. False after
+ * diagnostics. */
 bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o,
                        fv_backend_kind backend, const fv_driver_watch *watch,
                        fv_compiled *out) FV_MUST_USE;
@@ -263,8 +264,7 @@ const char *fv_emit_prefix(fv_arena *a, const char *out);
 /* Checks that writing to `out` does not destroy a file that the session has read. False after a
  * diagnostic. */
 bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
-/* Writes the program to `out`, and expands it first if the kind needs that. Text goes to standard
- * output if `out` is `-`. All files are written, or none. False after a diagnostic. */
+/* How fv_driver_emit and fv_driver_write write. */
 typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
@@ -274,6 +274,8 @@ typedef struct fv_write_options {
      * for which no program is made */
     bool (*accept)(void *user);
 } fv_write_options;
+/* Writes the program to `out`, and expands it first if the kind needs that. Text goes to standard
+ * output if `out` is `-`. All files are written, or none. False after a diagnostic. */
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out,
                      const fv_write_options *o) FV_MUST_USE;
 /* Writes graph IR, or, if d is not NULL, definitions. Large constants go to `out`.bin, or into the

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Is $HOME a folder of this user? $HOME may be set to a folder that does not exist, or, after
- * becoming root, to that of another user. */
+/* May files be kept in $HOME? Not if that does not exist, nor if this process runs as root and
+ * $HOME is the folder of another user, as after `sudo`. */
 static bool is_home(const char *path) {
     struct stat st;
     return path && *path == '/' && stat(path, &st) == 0 &&

@@ -195,7 +195,8 @@ static fv_import_options import_options(const fv_driver_options *o) {
                                .without_weights = o->without_weights};
 }
 
-/* Reads a model whose content is in memory or in a mapped file. `name`: of an ONNX model. */
+/* Reads a model whose content is in memory or in a mapped file. `name` is the name that an ONNX
+ * model gets. */
 static bool read_content(fv_session *s, fv_arena *a, const char *path, const char *name,
                          const fv_file *f, const fv_driver_options *o, fv_source *out) {
     fv_import_options io = import_options(o);
@@ -307,7 +308,7 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
 
 static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                                       const fv_source *source) {
-    fv_pipeline_table p = {0}; /* cannot fail, because passes have run with that level */
+    fv_pipeline_table p = {0}; /* if there is no such level, fv_driver_passes reports it */
     const char *const *without =
         fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
     return (fv_lower_options){.target = o->target.of,

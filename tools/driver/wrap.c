@@ -79,7 +79,8 @@ static const char *copy_name(fv_arena *a, const fv_buf *b) {
     return fv_printf(a, "copy_to_%s", b->name);
 }
 
-/* Writes kernel copy_X(from: T, out to: T; dims) { for i0 < e0 { ... to[i0] = from[i0] ... } } */
+/* Writes kernel copy_to_X(from: T, out to: T; dims) { for axis0 < e0 { .. } }, with to[..] =
+ * from[..] in the loops. */
 static void put_copy(fv_text *t, const fv_kernel *k, const fv_buf *b) {
     fv_text index = {.arena = t->arena};
     fv_text_put(t, "kernel ");

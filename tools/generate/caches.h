@@ -8,7 +8,7 @@
  * The lists differ in the capacities of the latter. */
 typedef struct fv_cache_states {
     const char *const *in_place; /* input and output share one memory */
-    const char *const *apart;    /* they are two buffers */
+    const char *const *apart;    /* input and output are two buffers */
     int nfound;
 } fv_cache_states;
 

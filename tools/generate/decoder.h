@@ -9,18 +9,18 @@
 typedef enum {
     FV_ROLE_UNKNOWN,
     FV_ROLE_GIVEN,     /* the caller gives it, the same for each run */
-    FV_ROLE_STATE,     /* takes an output of the run before */
-    FV_ROLE_IDS,       /* the ids of the run */
+    FV_ROLE_STATE,     /* takes an output of the previous run */
+    FV_ROLE_IDS,       /* the ids of a run */
     FV_ROLE_MASK,      /* [batch, length], 1 for each position up to the last one */
     FV_ROLE_POSITIONS, /* the positions of the ids */
     FV_ROLE_ZEROS,     /* types of tokens: all are 0 */
     FV_ROLE_LAST,      /* the last position: the number of all positions - 1 */
     FV_ROLE_TOTAL,     /* the number of all positions */
-    FV_ROLE_PAST,      /* the number of positions before those of the run */
-    FV_ROLE_BRANCH     /* whether there are positions before those of the run */
+    FV_ROLE_PAST,      /* the number of positions of all previous runs */
+    FV_ROLE_BRANCH     /* whether there were previous runs */
 } fv_role;
 
-/* A state: input `in` takes output `out` of the run before. */
+/* A state: input `in` takes output `out` of the previous run. */
 typedef struct fv_cache {
     int in, out;
     int axis; /* the axis that grows by the ids of a run; -1: it keeps its size */

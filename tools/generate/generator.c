@@ -13,7 +13,7 @@ static int bad(fv_log *log, const char *what) {
     return FV_BAD_ARGUMENT;
 }
 
-/* Copies the options, and sets members that are 0 to their defaults. */
+/* Copies the options and checks them; for top_p, 0 becomes 1. */
 static int read_options(fv_generator *g, const fv_generate_options *from, fv_log *log) {
     fv_generate_options *o = &g->o;
     *o = *from;
@@ -168,8 +168,8 @@ static int choose_ids(fv_generator *g, fv_arena *step, const double *logits, int
     return FV_OK;
 }
 
-/* The end of the next run of ids: the prompt in chunks, then one id after the other. Without caches
- * each run takes all ids. */
+/* The position before which the next run ends: runs take the prompt in chunks, then one id each.
+ * Without caches each run takes all ids. */
 static int64_t next_end(const fv_generator *g) {
     int64_t n = g->group.past, all = 0;
     for (int i = 0; i < g->group.n; i++)

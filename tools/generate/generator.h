@@ -21,8 +21,8 @@ typedef struct fv_group {
     int64_t batch;     /* at least n; the entries from n on repeat the first sequence */
     int64_t past;      /* positions that runs of the group have computed */
     fv_array *states;  /* the value of each cache */
-    fv_array *outputs; /* those of a run, until it has passed them on; empty between runs */
-    int noutputs;      /* counted here, because the model may be freed before the generator */
+    fv_array *outputs; /* outputs of a run, until they are passed on; empty between runs */
+    int noutputs;      /* known here, too, because the model may be freed before the generator */
 } fv_group;
 
 /* Sizes that the model has or that are chosen for it. */
@@ -30,8 +30,8 @@ typedef struct fv_generate_sizes {
     int64_t batch; /* sequences that run together, at most; is_fixed: exactly */
     bool is_fixed;
     int64_t span;      /* ids of each run, if the model fixes that; 0: it does not */
-    int64_t chunk;     /* ids of a prompt that one run takes */
-    int64_t positions; /* positions that a sequence may have */
+    int64_t chunk;     /* ids of a prompt that one run takes, at most */
+    int64_t positions; /* positions that the longest sequence may need */
 } fv_generate_sizes;
 
 struct fv_generator {

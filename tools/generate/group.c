@@ -11,8 +11,9 @@ typedef struct run_dims {
     const fv_generator *g;
     int64_t *values;      /* of each symbol */
     unsigned char *known; /* for each symbol, whether it has a value */
-    int64_t ids;          /* ids that each sequence gets, those that only fill up included */
-    int64_t past, total;  /* positions before those of the run, and positions up to its last one */
+    /* ids that each sequence gets, including those that fill up a fixed dim */
+    int64_t ids;
+    int64_t past, total; /* positions before those of the run, and positions up to its last one */
 } run_dims;
 
 static void bind(run_dims *d, const char *dim, int64_t value) {

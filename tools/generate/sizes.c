@@ -7,7 +7,8 @@
 
 enum { USUAL_CHUNK = 512 };
 
-/* A dim of an input as bounds: a number, or the bounds of a symbol; others have none. */
+/* The bounds of an input's dim: the number, or the bounds of the symbol; 0 and INT64_MAX for any
+ * other expression. */
 static void bounds_of(const fv_model *t, const char *dim, int64_t *lo, int64_t *hi) {
     int s = fv_dim_text_symbol(t, dim);
     char *end;
@@ -19,8 +20,8 @@ static void bounds_of(const fv_model *t, const char *dim, int64_t *lo, int64_t *
     }
 }
 
-/* The number of positions that a sequence may have with caches in place of this capacity, or with a
- * past of at most this length before the last id. */
+/* The number of positions that a sequence may have: at most the capacity of each cache in place,
+ * and at most one more than the longest past that each cache that grows can have. */
 static int64_t positions_of_caches(const fv_decoder *d) {
     int64_t most = INT64_MAX, lo, hi;
     for (int i = 0; i < d->ncaches; i++) {
@@ -45,7 +46,8 @@ static int64_t longest(const fv_generator *g) {
     return most;
 }
 
-/* The ids of a sequence that runs read: all but the last one, after which nothing is computed. */
+/* The number of ids that runs read for the longest sequence: all but the last one, after which
+ * nothing is computed. */
 static int64_t needed(const fv_generator *g) {
     int64_t n;
     return __builtin_add_overflow(longest(g), g->o.tokens - 1, &n) ? INT64_MAX : n;
@@ -87,7 +89,8 @@ static int check_given_batch(const fv_generator *g, int64_t batch, const char *i
     return FV_BAD_ARGUMENT;
 }
 
-/* The batch that inputs of the caller have. */
+/* Sets *out to the batch of the inputs that the caller gives, if one has this dim. FV_OK, or a
+ * status after a message. */
 static int batch_of_given(const fv_generator *g, const char *batch, fv_log *log, int64_t *out) {
     const fv_model *t = g->decoder.table;
     int s = fv_dim_text_symbol(t, batch);

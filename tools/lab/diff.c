@@ -28,8 +28,8 @@ typedef struct comparison {
     fv_side side[2];
     fv_subject base; /* the model of A, whose inputs both sides get */
     value *values;
-    /* n: number of pairs of values; cap: their capacity; lonely: number of values that only one of
-     * the models has */
+    /* n: number of pairs of values; cap: their capacity; lonely: number of values of A without a
+     * corresponding value of B */
     int n, cap, lonely;
     finding *found;
     int nfound, cap_found;
@@ -85,7 +85,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
                         level) == FV_EXIT_OK;
     if (level)
         s->args.code.level = *level;
-    /* with a single model and no other options, side B is the naive schedule at -O0 */
+    /* with a single model and no options for the sides, side A is the naive schedule at -O0 */
     if (a->n == 1 && !i && !a->code.backend && !a->code.schedule && !a->code.passes &&
         !a->diff.levels) {
         s->args.code.schedule = "naive";
@@ -219,7 +219,7 @@ typedef struct chunk {
     int side, first, n;
 } chunk;
 
-/* Makes the values of the chunk outputs, after the existing outputs. */
+/* Adds the values of the chunk to the outputs of the model, after the existing ones. */
 static bool show(void *user, fv_module *m) {
     const chunk *k = user;
     fv_value **values = FV_NEW(m->arena, fv_value *, k->n + 1);

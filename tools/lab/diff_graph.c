@@ -27,8 +27,8 @@ static void add(fv_context *c, listing *out, const char *name, const char *line)
             ((listed){fv_intern(c->session, name), text, false}));
 }
 
-/* Lists the ops of a block and of the blocks within it. The `return` of a block is an entry, too,
- * which has the name `where`. */
+/* Lists the ops of a block and of the blocks within it. The `return` of a block is an entry, too;
+ * its name contains that of the block, `where`. */
 static void list_block(fv_context *c, const fv_region *block, const char *where, listing *out) {
     for (const fv_op *op = block->first; op; op = op->next) {
         const char *line = fv_op_str(c->arena, op), *name = NULL;

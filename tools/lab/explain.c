@@ -1,5 +1,5 @@
-/* explain.c - see explain.h. After a pass, when its rules change nothing any more, the rule is
- * tried again on all ops that are left. */
+/* explain.c - see explain.h. After a pass, when its rules change nothing any more, the rule that is
+ * explained is tried again on all ops that are left. */
 #include "tools/lab/explain.h"
 
 #include <stdlib.h>

@@ -314,8 +314,8 @@ static bool drop_attribute(fv_module *m, const fv_change *c) {
 
 /* ---- all ---- */
 
-/* Removes inputs that nothing reads. Symbols that occur in the dims of such inputs only are
- * replaced by numbers. */
+/* Removes inputs that nothing reads, unless that are all. An input with a symbol in its dims is
+ * kept, because it may be the only one that determines the symbol. */
 static void drop_inputs(fv_module *m) {
     fv_region *body = m->funcs->body;
     int n = 0;

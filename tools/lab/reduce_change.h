@@ -11,8 +11,8 @@ typedef enum {
     /* removes `count` ops of main, beginning with op number `at`; their results that other ops read
      * become inputs of the model */
     FV_OPS_TO_INPUTS,
-    FV_OPS_TO_ZEROS, /* the same, but such a result is replaced by zeros */
-    FV_OPS_SKIPPED,  /* the same, but such a result is replaced by an operand of the same type */
+    FV_OPS_TO_ZEROS, /* removes ops, too, but zeros replace their results */
+    FV_OPS_SKIPPED,  /* removes ops, too, but an operand of the same type replaces each result */
     /* replaces the number `from` by `to` as a dim and as an element of a shape, and cuts
      * constants */
     FV_SMALLER_DIM,

@@ -151,8 +151,8 @@ static void gather(answer *w, const fv_subject *m, const fv_launch_cost *costs, 
 
 typedef void visit_fn(void *user, subject *s);
 
-/* Calls `visit` for the kernels in which v is computed: its own kernel, or those that compute its
- * users. */
+/* Calls `visit` for the kernels in which v, which has no kernel of its own, is computed: those that
+ * compute its users, or in turn their users. */
 static void each_holder(answer *w, const fv_value *v, fv_ptrmap *seen, visit_fn *visit,
                         void *user) {
     for (int i = 0; i < v->nuses; i++) {

@@ -155,14 +155,16 @@ static fv_palette make_palette(void) {
     return p;
 }
 
-/* The number of weights that a pixel covers along an axis, if an axis is too long for an image. It
- * is the same for both axes, so that a diagonal remains a diagonal. */
+/* The number of weights that a pixel covers along an axis of n entries; 1 if the axis is not too
+ * long for an image. If both axes are too long, it is the same for both, so that a diagonal remains
+ * a diagonal. */
 static int64_t block_of(const fv_map *m, int64_t n) {
     int64_t longest = m->nqueries > m->nkeys ? m->nqueries : m->nkeys;
     return n > SIDE ? (longest + SIDE - 1) / SIDE : 1;
 }
 
-/* The largest weight of the block that a pixel covers; NaN if the block contains NaN. */
+/* The largest weight of the block that a pixel covers; NaN if the block contains a NaN or an
+ * infinity. */
 static double largest(const fv_map *m, const place *p, const picture *q, int row, int column) {
     int64_t first_row = row * q->row_block, first_column = column * q->column_block;
     double most = -INFINITY;

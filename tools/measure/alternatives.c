@@ -34,7 +34,7 @@ static void fit_block(const fv_choice *c, fv_schedule *s) {
 }
 
 /* Sets the i-th tile. Tiles have 1, 2, ... vectors of columns, and as many rows as leave registers
- * for a row of the factor with the columns and an element of the other factor, or one vector less.
+ * for a row of the factor with the columns and an element of the other factor, or one row less.
  * False: the tile does not fit. */
 static bool set_tile(const fv_choice *c, fv_parameter rows, fv_parameter columns, int i,
                      fv_schedule *s) {

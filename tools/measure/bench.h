@@ -47,7 +47,7 @@ typedef struct fv_measurement {
     fv_party ours, theirs;
     fv_roof *roofs; /* measurements of the machine's peak, one for each round */
     fv_roof roof;   /* the best of these measurements */
-    /* what is compared, "onnxruntime 1.30.0" or "fovea c"; NULL: nothing is compared */
+    /* what the model is compared with, "onnxruntime 1.30.0" or "fovea c"; NULL: with nothing */
     const char *against;
     double against_load_ms;
     double ratio;               /* ratio of the median times, ours divided by theirs */

@@ -12,7 +12,7 @@ typedef struct fv_calibration {
     fv_machine found; /* what was found so far */
     int threads;
     double begin_ms, end_ms; /* on the clock of fv_now_ms; nothing new begins after end_ms */
-    int tried, kept;         /* numbers of values of properties */
+    int tried, kept;         /* how many values of properties were tried, and kept */
     int untried;             /* number of properties for which no time was left */
     json_t *list;            /* one object for each value tried; NULL without --json */
 } fv_calibration;

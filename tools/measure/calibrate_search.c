@@ -16,7 +16,7 @@
 enum { LOOKS = 5, ROUNDS = 15, FASTER = 13, MOST_VALUES = 8 };
 #define WORTH   0.98
 #define TURN_MS 15.0
-/* bytes of the file of weights: all models together, which share it */
+/* bytes of the file of weights, which all models share: as many as the largest weight has */
 #define WEIGHT_BYTES (96L << 20)
 
 /* ---- the models ---- */

@@ -13,7 +13,7 @@
 
 #include "tools/data/compare.h"
 
-/* the oldest version of the interface that has all functions used here */
+/* API_VERSION: the oldest version of the interface that has all functions used here */
 enum {
     API_VERSION = 13,
     LOG_ERRORS = 3,

@@ -39,7 +39,7 @@ static double seconds(void) {
 typedef struct work {
     fv_peak_code v;
     const unsigned char *bytes;
-    /* results are added here, so that the compiler does not remove the work */
+    /* results are combined here, so that the compiler does not remove the work */
     _Atomic uint64_t result;
 } work;
 

@@ -140,8 +140,8 @@ static bool leads_to_product(between *b, const fv_value *v) {
     return leads;
 }
 
-/* Does kernel k compute an attention for that reason of lowering? If an attention returns several
- * results, one of them has the reason. */
+/* Has lowering recorded this reason about any value that kernel k computes? If an attention returns
+ * several results, only one of them has the reason. */
 static bool attends_since(const fv_attention_query *q, const fv_kernel *k, fv_why why) {
     for (int i = 0; i < q->reasons->n; i++) {
         const fv_reason *r = &q->reasons->all[i];

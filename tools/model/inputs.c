@@ -237,7 +237,7 @@ static void fill(fv_tensor *t, range r, fv_random *random) {
 }
 
 /* Must input i be read from a file? Ports that together are one value must be consistent, so they
- * are not random. */
+ * are not random, except those of a sparse tensor. */
 static bool needs_file(fv_context *c, const fv_subject *m, int i) {
     fv_port_value *v;
     int n = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &v);

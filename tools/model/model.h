@@ -29,7 +29,7 @@ typedef struct fv_open_times {
 typedef struct fv_run_data {
     int64_t *dims;        /* value of each symbol */
     unsigned char *known; /* for each symbol, whether it has a value */
-    unsigned char *given; /* for each input, whether it was read from a file */
+    unsigned char *given; /* for each input, whether its data are given, by a file or another run */
     fv_array *inputs, *outputs;
     /* the values that the outputs represent (tools/data/values.h): a tensor of strings is one
      * value, a sequence is several */
@@ -108,9 +108,10 @@ void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
 
 /* ---- dims.c ---- */
 
-/* Chooses the values of symbols: from --dim, from the shapes of given inputs, otherwise 1 for a
- * batch, 128 for a sequence, 0 for a past and 1 for others, or the nearest value that the model's
- * relations allow. Unless `quietly`, each choice is reported as a note. False after a message. */
+/* Chooses the values of symbols: from --at and --dim, from the shapes of given inputs, otherwise 1
+ * for a batch, 128 for a sequence, 0 for a past and 1 for others, or the nearest value that the
+ * model's relations allow. Unless `quietly`, each choice is reported as a note. False after a
+ * message. */
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
 /* The bounds that the model's relations leave for its symbols, given the known dims; NULL: there is
  * no graph, or the given values contradict it. */

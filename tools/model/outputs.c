@@ -361,8 +361,7 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 
 /* ---- comparing ---- */
 
-/* Reads the expected value of result i from `folder`: the file output_N.pb, or a file with the name
- * that -o uses. If there is only one output, `folder` may be the file itself. */
+/* Reads the expected value of result i from the file in `folder` with the name that -o uses. */
 static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i,
                      const fv_tensor **want) {
     static const char *const suffixes[] = {"npy", "pb", "json"};

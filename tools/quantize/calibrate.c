@@ -21,7 +21,8 @@ static int by_name(const void *a, const void *b) {
     return strverscmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* A folder is a data set, or has folders that are, or has a folder of the tests' layout. */
+/* Lists the folder itself if it is a data set (it has input_0.pb), otherwise the folders in it that
+ * are. */
 bool fv_quant_find_sets(fv_quantizing *q, const char *folder) {
     fv_arena *a = q->c->arena;
     int n = 0, cap = 0;

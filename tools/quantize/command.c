@@ -119,7 +119,7 @@ static fv_quant_item item_of(const fv_quantizing *q, const fv_quant_layer *l, in
     return it;
 }
 
-/* Lists the layers of the model; the session of the reading is freed. */
+/* Lists the layers of the model. The list does not refer to the module, which changes later. */
 static bool list_layers(fv_quantizing *q, const fv_module *from) {
     fv_module *m = (fv_module *)from;
     int n;

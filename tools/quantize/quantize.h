@@ -40,7 +40,7 @@ typedef struct fv_quant_wanted {
     double budget; /* FV_NOT_MEASURED: none */
 } fv_quant_wanted;
 
-/* The layers' types: one of them for each layer. */
+/* A type for each layer, and the error of the model with these. */
 typedef struct fv_quant_plan {
     fv_quant_type *types;
     double error; /* of the outputs */
@@ -49,7 +49,7 @@ typedef struct fv_quant_plan {
 typedef struct fv_quantizing {
     fv_context *c;
     const char *path;
-    fv_backend_kind backend; /* of the trials */
+    fv_backend_kind backend; /* the backend of trials */
     fv_quant_wanted wanted;
     fv_quant_item *items;
     int n;
@@ -122,7 +122,8 @@ bool fv_quant_measure_alone(fv_quantizing *q) FV_MUST_USE;
 
 /* ---- search.c ---- */
 
-/* Sets the plan to the one that keeps as few layers in f32 as the budget allows. */
+/* Sets the plan to one within the budget: layers stay f32 whose error alone exceeds a threshold,
+ * which is the largest that the budget allows. */
 bool fv_quant_keep_sensitive(fv_quantizing *q) FV_MUST_USE;
 /* Sets the plan to one in which no single layer can become narrower within the budget. */
 bool fv_quant_search(fv_quantizing *q) FV_MUST_USE;

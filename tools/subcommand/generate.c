@@ -175,8 +175,8 @@ static bool is_ended(const job *j, const line *l) {
     return l->stopped || l->made.n >= j->c->args->data.generate.tokens;
 }
 
-/* Prints what can be printed: the sequences are lines in their order, the first of which grows with
- * each id. */
+/* Prints the ids that are not printed yet of the first sequence that has not ended, and of those
+ * before it: each sequence is a line, in the order of the prompts. */
 static void print_lines(job *j) {
     while (j->printing < j->nprompts) {
         print_line(&j->lines[j->printing]);

@@ -33,7 +33,7 @@ typedef struct view {
     tallies ops;
     int *launches; /* number of launches of each kernel */
     int nlaunches;
-    /* costs of the first launch of each kernel; NULL: it has no launch */
+    /* costs of the first launch of each kernel of which they are known; NULL: there is none */
     const fv_launch_cost **costs;
     fv_launch_cost *launch_costs;
     int nlaunch_costs;
@@ -132,7 +132,8 @@ static void print_line(const char *what, const char *text) {
         fv_out("  %-9s %.800s%s\n", what, text, strlen(text) > 800 ? " ..." : "");
 }
 
-/* Computes the costs of the first launch of each kernel, for the chosen dims. */
+/* Computes the costs of the first launch of each kernel of which they are known, for the chosen
+ * dims. */
 static void evaluate_costs(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;

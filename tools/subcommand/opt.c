@@ -205,8 +205,8 @@ static void print_graph(fv_context *c, const fv_module *m) {
         fv_note(c, "larger constants are left out; -o - writes them, too");
 }
 
-/* --standard: before the named passes; without any, before those after which attention is searched
- * for. */
+/* The passes of --standard: `standardise` and then the named passes; if none is named, also those
+ * that write attention as the standard's operator. */
 static const char *const *with_standard(fv_context *c, const char *const *passes) {
     static const char *const alone[] = {"standardise", "legalise",        "fold-constants",
                                         "remove-dead", "write-attention", "remove-dead",

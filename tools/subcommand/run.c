@@ -29,8 +29,8 @@ static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     return fv_json_print(c->session, d);
 }
 
-/* Are the values written to files or compared? Then they are printed, too, unless --quiet is
- * given. */
+/* Are the values not printed? They are not if standard output gets a file, nor with --quiet if they
+ * are written or compared. */
 static bool is_elsewhere(const fv_args *a) {
     return (a->result.output && !strcmp(a->result.output, "-")) ||
            (a->print.quiet && (a->result.output || a->data.expect));

@@ -152,8 +152,8 @@ static void run_model(fv_context *c, const char *folder, fv_backend_kind backend
 /* ---- a model without data: against its naive schedule, on random inputs ---- */
 
 typedef struct reference {
-    /* outputs of the first backend, with which those of the other backends are compared; NULL: this
-     * run computes them */
+    /* outputs of the first backend with the naive schedule, with which those of all backends are
+     * compared; NULL: this run computes them */
     fv_array *outputs;
     int n;
 } reference;
@@ -170,7 +170,7 @@ static const char *compare_with(fv_context *c, const fv_subject *m, const refere
     return NULL;
 }
 
-/* Copies the outputs so that they outlive the session. */
+/* Takes the outputs from the model, so that they outlive it. */
 static const char *keep_outputs(fv_subject *m, reference *ref) {
     ref->outputs = calloc((size_t)m->table->noutputs + 1, sizeof *ref->outputs);
     if (!ref->outputs)

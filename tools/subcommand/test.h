@@ -18,7 +18,8 @@ typedef struct fv_tests {
  * rule, or a test of a script. `why` is one line; `more`: further lines, or NULL. */
 void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
                   const char *why, const char *more);
-/* On a terminal: how many tests have passed and failed, and which one runs; nothing of that. */
+/* On a terminal, shows how many tests have passed and failed, and which one runs;
+ * fv_test_clear_progress erases that line. */
 void fv_test_progress(const fv_tests *t, const char *path, const char *name);
 void fv_test_clear_progress(const fv_tests *t);
 /* Calls `work` with a session of its own, so that its memory is released afterwards; running out of

@@ -58,7 +58,7 @@ void fv_test_rules(fv_tests *t, const char *path) {
 
 /* ---- scripts ---- */
 
-/* Prints the error that ended a test, followed by the traceback. */
+/* Counts a test; if it failed, reports the error that ended it, followed by the traceback. */
 static void tell_test(fv_context *c, void *user, const char *name, bool passed) {
     const text_test *x = user;
     const char *why = NULL;

@@ -254,7 +254,7 @@ static void find_links(work *w) {
 
 /* ---- order ---- */
 
-/* Sets the initial order of layers: nodes in their given order, and each bend at the position of
+/* Sets the initial order of layers: nodes in topological order, and each bend at the position of
  * the node where its net begins. */
 static void begin_order(work *w) {
     fv_page_layout *l = w->l;
@@ -269,7 +269,7 @@ static void begin_order(work *w) {
         from[i] = w->rank[origin[i]];
         all[i] = i;
     }
-    /* bends sorted by the rank of the node where their net begins */
+    /* nodes sorted by their rank, bends by that of the node where their net begins */
     lists sorted = lists_of(w->a, l->nreal, l->n, from, all);
     for (int i = 0; i < l->n; i++)
         layer[i] = l->nodes[sorted.list[i]].layer;
@@ -301,7 +301,8 @@ static bool is_alone(const work *w, int node) {
 }
 
 /* Sorts a layer by the mean positions of the nodes to which its nodes are linked in the layer above
- * (by_upper) or below; nodes without links come last. */
+ * (by_upper) or below; nodes without links in that layer keep their place, and those without any
+ * links come last. */
 static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     const lists *s = by_upper ? &w->up : &w->down;
     int n = w->size[layer];

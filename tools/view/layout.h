@@ -13,8 +13,8 @@ typedef enum { FV_PLACE_FREE, FV_PLACE_TOP, FV_PLACE_BOTTOM } fv_place;
 
 typedef struct fv_page_node {
     double width; /* width of the drawn node in pixels */
-    /* TOP: the node is in the first layer, which has no other nodes; BOTTOM: the same for the last
-     * layer */
+    /* TOP: the node is in the first layer, which has only nodes with TOP; BOTTOM: the same for the
+     * last layer */
     fv_place place;
     int layer; /* result: number of the node's layer, from 0 */
     /* result: position of the middle of the node in pixels; the leftmost node begins at 0 */

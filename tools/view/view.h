@@ -55,7 +55,8 @@ typedef struct fv_view_scope {
     int op;     /* index of the op whose regions the scope contains; -1: there is none */
     bool region;
     int nops; /* number of ops in the scope and in all nested scopes */
-    /* whether the scope contains too little, so that its items are shown in its parent */
+    /* whether the scope has few ops, or all ops of its parent, so that its items are shown in its
+     * parent */
     bool dropped;
     int item; /* index of the scope's item in its parent */
     fv_view_items items;

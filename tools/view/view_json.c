@@ -6,10 +6,12 @@
  *     ops      {op, in, out: values, attrs, nodes, scope, inner: scope, launches, definition}
  *     scopes   {name, path, parent, op, ops, items: [kind, ref, layer, x, width], nets: [value,
  *              from, [to], [x of bends]]}
- *   kernels    {name, schedule, computes, text, c, ...}
+ *   docs       {operator: its description}
+ *   kernels    {name, family, schedule, computes, text, c, launches, costs, ms}
  *   launches   [kernel, nodes]
- *   memory     {workspace, bound, live: by launch, buffers: [name, bytes, offset, first, last
- *              launch]}
+ *   memory     {weights, workspace, bound, allocates, live: by launch, buffers: [name, bytes,
+ *              offset, first, last launch]}
+ *   model, version, target, dims, and run_ms if there is a profile
  *
  * Members of an op that are empty are left out. */
 #include <math.h>
@@ -137,8 +139,8 @@ static double cycles_of_all(const fv_view *v) {
     return sum;
 }
 
-/* Adds up the costs of all launches of a kernel; launches whose sizes depend on data are left
- * out. */
+/* Adds up the costs of all launches of a kernel; nothing is set if the sizes of one depend on
+ * data. */
 static void set_costs(const fv_view *v, int kernel, json_t *o) {
     double flops = 0, read = 0, written = 0, cycles = 0, all = cycles_of_all(v);
     bool known = true;

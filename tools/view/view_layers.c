@@ -60,8 +60,8 @@ static const fv_view_layer *layer_of_weight(finder *f, const char *name) {
     return layer;
 }
 
-/* The layer of the op's first weight that has a name; NULL: it reads no weight whose name has
- * parts. */
+/* The layer of the op's first weight whose name consists of parts (`m.ln1.weight`), `no_layer` if
+ * none of these is a number; NULL: the op reads no such weight. */
 static const fv_view_layer *layer_of_op(finder *f, const fv_view_op *op) {
     for (int i = 0; i < op->nin; i++) {
         const fv_view_value *v = op->in[i] < 0 ? NULL : &f->g->values[op->in[i]];

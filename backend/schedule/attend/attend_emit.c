@@ -507,8 +507,8 @@ void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
     fv_kemit_use(e, a->p->d);
 }
 
-/* A condition: are no keys hidden from the queries that are examined? These are few queries, or any
- * query if the mask depends on keys only. */
+/* Emits the test whether the mask hides no key from the few queries beginning with `query`, or, if
+ * it depends on keys only, from any query. */
 static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
     fv_kemit *e = &a->e;
     fv_buf *hides = new_scalar(a, "hides", integer(e, 0));

@@ -169,7 +169,7 @@ bool fv_knows_free_keys(const fv_key_search *s) {
 
 /* ---- element by element ---- */
 
-/* Emits the test whether some query sees a key of the part (if `hidden`: hides a key). */
+/* Emits the test whether some query sees a key of the part (if `hidden`: does not see a key). */
 static fv_expr *is_any(const fv_key_search *s, bool hidden, fv_expr *part, fv_expr *first,
                        fv_expr *queries, fv_expr *limit) {
     fv_kemit *e = s->e;

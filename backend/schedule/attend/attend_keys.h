@@ -28,8 +28,8 @@ void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *f
  * that were found, if no query sees a key in that half. */
 void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries);
-/* Emits an examination of all keys: sets `hides`, an i64 scalar, to 1 if some query hides a key,
- * and leaves it unchanged otherwise. */
+/* Emits an examination of all keys: sets `hides`, an i64 scalar, to 1 if some key is hidden
+ * from some query, and leaves it unchanged otherwise. */
 void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *first, fv_expr *queries);
 /* Can the mask decide that a part hides no key without being evaluated for each element? */
 bool fv_knows_free_keys(const fv_key_search *s) FV_MUST_USE;

@@ -13,7 +13,7 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Three values, the last of which may be attention. */
+/* The scores and weights of an attention by rows. */
 typedef struct fv_row_attention {
     const fv_value *scores, *weights;
     int keys; /* the axis of the scores along which they form a row */

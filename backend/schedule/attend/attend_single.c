@@ -26,8 +26,8 @@ enum {
     AHEAD = 2 /* AHEAD: number of blocks of keys by which prefetches precede the loads */
 };
 
-/* Finds the only load of keys in k; false: there are several loads, or more than a few operations
- * are applied to it. */
+/* Finds the only load of keys in k, which must be contiguous along the channel. False: there are
+ * several loads, the load is guarded or checked, or k contains a sum or an elementary function. */
 static bool find_load(fv_arena *a, fv_single_scores *f, const fv_expr *root) {
     fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));) {

@@ -90,9 +90,9 @@ static void set_tasks(fv_attend_plan *p) {
                      p->single.row ? fv_dim_max(t, rows, fv_dim_const(t, p->single.rows)) : rows);
 }
 
-/* The length of a row of scores in memory, rounded up to complete panels. If that is an even number
- * of cache lines, it is increased by one line, since rows of a tile whose distance is a power of
- * two would use the same set of the first-level cache. */
+/* The length of a row of scores in memory, rounded up to complete panels. If the width of a panel
+ * is an even number of cache lines, one line is added, since rows of a tile whose distance is a
+ * power of two would use the same set of the first-level cache. */
 static const fv_dim *row_of_keys(fv_attend_plan *p, int width) {
     enum { LINE = 64 };
     fv_dims *t = p->l->module->dims;

@@ -246,8 +246,9 @@ void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
                     .key = c->key, .how = c->how, .limits = c->limits, .step = l->host.nsteps - 1});
 }
 
-/* Reports entries of the tuning that name a node without such a kernel. They come from a script, so
- * this is an error; an entry with a key may belong to another level of optimization. */
+/* Reports entries of the tuning that name a node or a form, and that fit no kernel. They come from
+ * a script, so this is an error; an entry with a key may belong to another level of
+ * optimization. */
 static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];

@@ -36,8 +36,9 @@ void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why);
 /* Called when the kernel is built and the last step launches it: records the choices, and reports
  * entries of the tuning that are not legal. */
 void fv_chosen(fv_choosing *c, fv_schedule_kind kind);
-/* Called after all kernels are built: warns of entries of the tuning that were not used. False: a
- * value of the tuning was not legal. */
+/* Called after all kernels are built: reports entries of the tuning that no kernel used. False
+ * after a diagnostic: a value of the tuning was not legal, or an entry names a node that has no
+ * such kernel. */
 bool fv_choices_end(fv_lowerer *l) FV_MUST_USE;
 
 #endif

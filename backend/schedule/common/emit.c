@@ -17,7 +17,8 @@
 #include "ir/expr/visit.h"
 
 /* IN_FLIGHT: the number of independent vectors in which a maximum is computed. IN_FLIGHT_BITS: the
- * same if it is computed by bits, in three tiles. FEW_TERMS: a maximum of fewer terms is not. */
+ * same if it is computed by bits, in three tiles. FEW_TERMS: a maximum of fewer terms is not
+ * computed by bits. */
 enum { IN_FLIGHT = 4, IN_FLIGHT_BITS = 2, FEW_TERMS = 8 };
 
 /* ---- parameters and dims ---- */

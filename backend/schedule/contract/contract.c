@@ -10,10 +10,10 @@
  *         for rows and columns that exist: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
  * b is read from panels (panels.c), or where it is stored if its columns are contiguous there. Rows
- * that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
- * chain: tiles change no bit. Several sums with one factor a, such as the gates of a recurrent
- * layer, share a tile: each a is read once for all of them, and a panel has the columns of the
- * first b followed by those of the second. */
+ * that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. The terms of each output are
+ * added in ascending order, whatever the tiles are, so tiles change no bit. Several sums with one
+ * factor a, such as the gates of a recurrent layer, share a tile: each a is read once for all of
+ * them, and a panel has the columns of the first b followed by those of the second. */
 #include "backend/schedule/contract/contract.h"
 
 #include <stdint.h>
@@ -133,7 +133,7 @@ enum { LEAST_TILES = 2, FEW_PANELS = 2 };
  * and, in each step of k, of reading a vector of the panel. */
 enum { TILE_TIME = 512, READ_TIME = 1 };
 
-/* The cost of a step of k with so many rows. Fewer products than `in_flight` take as long as that
+/* The cost of a step of k with these rows. Fewer products than `in_flight` take as long as that
  * many, since each waits for the previous one in its chain. */
 static int step_time(int rows, int vectors, int in_flight) {
     int products = rows * vectors;
@@ -607,8 +607,8 @@ static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
 }
 
 /* Are the rows of the contraction, and the axis before them, indices of its first factor only, both
- * with known extents? The pixels of an image are, since the window separates the lines of the
- * image. */
+ * with known extents, and are at least pixel_terms terms of the sum neighbours? The pixels of an
+ * image are, since the window separates the lines of the image. */
 static bool are_pixels(const fv_lowerer *l, const fv_contract_plan *p) {
     const fv_contraction *c = &p->c;
     if (c->each || c->nsums > 1 || c->row < 1 || c->column == c->row - 1)

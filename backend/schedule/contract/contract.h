@@ -14,8 +14,8 @@ fv_contraction fv_contraction_of(fv_arena *a, const fv_products *p);
 /* Chooses rows and columns of the register tile; sets them to 0 if there is none. */
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr);
-/* Decides how b is read: sets `dense` and `packed` of c, and changes nothing else. False: chains
- * along k are faster. */
+/* Decides how b is read: sets `dense` and `packed` of c, and changes nothing else. False, with a
+ * reason: the columns of b are not contiguous, and b cannot be packed. */
 bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) FV_MUST_USE;
 /* The choices for a contraction, of one definition or of several values with the same indices. */
 typedef struct fv_contract_plan {

@@ -45,7 +45,7 @@ enum { NKINDS = sizeof kinds / sizeof *kinds };
 
 static bool find_kind(const fv_target *t, fv_elem rows, fv_elem columns, fv_dot *dot) {
     for (int i = 0; i < NKINDS; i++) {
-        bool has = kinds[i].op == FV_X_DOT_BF16 || /* the order of the sum asks for it */
+        bool has = kinds[i].op == FV_X_DOT_BF16 || /* the order of the sum is that of pairs */
                    fv_instruction_has(t, kinds[i].op, FV_I32, FV_I32);
         if (kinds[i].rows != rows || kinds[i].columns != columns || !has)
             continue;
@@ -84,7 +84,7 @@ static bool choose_kind(const fv_target *t, const fv_expr *rows, const fv_expr *
     if (a == FV_BF16 || b == FV_BF16)
         return find_kind(t, a, b, dot);
     bool may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
-    /* small numbers without a sign are bytes of either kind */
+    /* unsigned elements of less than a byte are bytes of either signedness */
     bool of_any = b == FV_U8 && elements_in_byte(columns) > 1;
     return find_kind(t, a, b, dot) || (of_any && find_kind(t, a, FV_I8, dot)) ||
            (may_flip && find_kind(t, flipped(a), b, dot)) || find_kind(t, FV_I16, b, dot);

@@ -42,13 +42,15 @@ typedef struct fv_laid_out {
  * none. False: an index is not affine, or x has another form. */
 bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, const fv_expr *x,
                     int factor_axis, int64_t factor) FV_MUST_USE;
-/* An equal layout of the same constants that was requested before; if there is none, this one. */
+/* An equal layout of the same constants that was requested before; if there is none, `key`
+ * itself. */
 fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key);
 /* Makes the constant of `to`, whose elements are stored in the layout; elements narrower than a
  * byte are packed into bytes. False: it is too large. */
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) FV_MUST_USE;
 /* Makes v a constant: `by` times the sum along all steps of the constant that x loads, over the
- * variables `axes` of v and the nk variables of the sum. False: its index is not affine. */
+ * variables `axes` of v and the nk variables of the sum. False: x loads no constant, its index is
+ * not affine, or there are too many variables or elements. */
 bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const *axes, int nk,
                      fv_var *const *k, int32_t by) FV_MUST_USE;
 /* Does the factor consist of constants that are side by side, with each column in one of them? */

@@ -96,8 +96,8 @@ static bool same_sum(const base *a, const base *b) {
 }
 
 /* The axis of the copy for a reduced sum, which is added if it is new; NULL: there are too many
- * axes. Its extent is at most the number of elements of x along it, if no condition is checked:
- * both follow from fv_d_last. */
+ * axes. If x is read there without a condition, the axis has at most as many elements as x has
+ * along it, since its extent is computed like the bounds of indices (fv_d_last). */
 static base *axis_of(bases *b, const base *s) {
     fv_dims *t = b->l->module->dims;
     for (int i = 0; i < b->n; i++)

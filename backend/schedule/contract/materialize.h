@@ -8,9 +8,8 @@
 /* A factor that is computed in advance: the definition of its copy, and how the copy is read. */
 typedef struct fv_dense {
     fv_expr *factor;
-    fv_expr
-        /* the part of the factor that is copied; conversions around it are done by the reader */
-        *stored;
+    /* the part of the factor that is copied; conversions around it are done by the reader */
+    fv_expr *stored;
     int n;
     fv_var *index[FV_MAX_RANK]; /* the variables of the copy's axes */
     fv_expr *copy;              /* an element of the copy, as an expression over these variables */
@@ -26,9 +25,9 @@ typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WIDENED, FV_DENSE_WINDOWS } fv
  * factor is read. */
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
-/* Describes a copy of x, even if it is no more than a load. Elements along k, a variable of the
- * sum, are consecutive, and its last axis has only them. False: there are too many axes, or a
- * window slides along k. */
+/* Describes a copy of x, even if x is no more than a load. The last axis of the copy has k, a
+ * variable of the sum, alone as its index. False: there are too many axes, or a window slides along
+ * k. */
 bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *x,
                     const fv_var *k, fv_dense *copy) FV_MUST_USE;
 /* Are neighbours along v neighbours in the copy? */

@@ -4,7 +4,7 @@
  *     layout .., k, j: .. j/width k j%width       0 after the last column
  * so that a register tile reads one panel from the first to the last element. One layout serves all
  * numbers of rows. Panels of constants are made here and replace the constant, or several constants
- * that are adjacent along the columns; other panels are made by a kernel in the run. If one tile
+ * that are adjacent along the columns; other panels are made by a kernel at run time. If one tile
  * reads several factors, a panel has `width` columns of each, one after the other, for every k.
  *
  * A factor that is computed from constants, such as a dequantized weight, remains an expression:
@@ -13,7 +13,7 @@
  *     f32(i32(q[k, j]) - i32(z[k floordiv 32, j])) * s[k floordiv 32, j]
  *     q: layout k, j: j/16 k/2 j%16 k%2 bits 4        two steps of k in a byte
  *     z, s: layout k, j: j/16 k/32 j%16 k%32 stride 0
- * So no dequantized weight is written in a run, and no weight takes more memory than in the
+ * So no dequantized weight is written at run time, and no weight takes more memory than in the
  * model. */
 #include "backend/schedule/contract/panels.h"
 
@@ -152,7 +152,7 @@ static bool set_levels(const axes *x, stored *s) {
         if (s->k[i] != 1)
             add_level(s, first_k + i, 1, s->k[i], false);
     }
-    /* without such an axis each element has a byte of its own */
+    /* if no axis of k has several steps in a byte or word, each element has bytes of its own */
     s->laid.layout.bits = s->packed_k >= 0 && (!x->words || parts > 1)
                               ? fv_elem_bits(s->laid.elem)
                               : 8 * fv_elem_storage_bytes(s->laid.elem);
@@ -503,7 +503,7 @@ bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
     return kept(l, NULL, &a, x, &p) != NULL;
 }
 
-/* Defines panels that a kernel makes in the run. */
+/* Defines panels that a kernel makes at run time. */
 static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const axes *a,
                         fv_expr *const *x, fv_panels *p) {
     fv_expr *at[FV_MAX_RANK];

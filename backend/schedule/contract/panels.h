@@ -20,13 +20,13 @@ typedef struct fv_panels {
     /* a value over [.., panel, k.., column in the panel]; for several values, the largest one */
     fv_value *value;
     bool computed; /* whether the factor is an expression, and not only a load with a conversion */
-    /* whether a kernel writes the panels in the run; false: they are a constant */
+    /* whether a kernel writes the panels at run time; false: they are a constant */
     bool made_in_run;
     int panel; /* the axis of panels in `value` */
     int steps; /* number of steps along the last axis of the sum that share a byte */
     /* the variables of the panel, and of the column within the panel */
     fv_var *panel_index, *column;
-    fv_var *index[FV_MAX_RANK]; /* if made in the run: the variables of the panels' axes */
+    fv_var *index[FV_MAX_RANK]; /* if made at run time: the variables of the panels' axes */
     /* the load of an element of the panels, as an expression over these variables and those of the
      * sum */
     fv_expr *load;
@@ -34,7 +34,7 @@ typedef struct fv_panels {
     int width;  /* columns of each factor in a panel */
     /* set by the caller before the panels are made; if there are words, `load` loads a word */
     fv_panel_words words;
-    /* the layout of `value`, a constant; NULL: a kernel makes the panels in the run */
+    /* the layout of `value`, a constant; NULL: a kernel makes the panels at run time */
     const struct fv_layout *layout;
 } fv_panels;
 /* Is the factor of `sum` in d laid out in panels when the model is compiled? It is if it is a

@@ -37,7 +37,8 @@ void fv_tile_bind_column(fv_tile *t, fv_expr *c) {
     fv_kemit_bind(e, p->panel_index, t->panel);
 }
 
-/* Are all steps computed here, from the panels? */
+/* Does the tile compute b from its panels in the loop over steps: not in advance, and not for a
+ * range of steps that the tile is restricted to? */
 static bool is_computed_now(const fv_tile *t) {
     return fv_computes_panels(t->c) && !t->made.unpacked && !t->only.steps[1];
 }

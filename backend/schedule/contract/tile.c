@@ -6,8 +6,9 @@
  *     sums[r, c] = acc[r, c]                            first-level cache
  *     for rows and columns that exist: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
- * Rows that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. Each output is one
- * ascending chain: tiles change no bit. Products of integers are added without fma, and wrap. */
+ * Rows that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. The terms of each
+ * output are added in ascending order, within blocks if the sum has blocks (tile.h), so tiles
+ * change no bit. Products of integers are added without fma, and wrap. */
 #include "backend/schedule/contract/tile.h"
 
 #include <string.h>
@@ -193,7 +194,8 @@ static void plan_prefetch(fv_tile *t) {
                 *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
-        /* with a single tile, the panel that it has just read */
+        /* with at most one complete tile its own panel, so that nothing of the next panel is
+         * prefetched */
         t->prefetch.aim =
             t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
         t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
@@ -202,7 +204,8 @@ static void plan_prefetch(fv_tile *t) {
         /* shares are rounded up, so the last one ends with the block */
         fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
-        if (t->plan.depth) { /* elements of step k begin at k * stride from here */
+        /* such that the elements that are prefetched in row k are at part + k * stride */
+        if (t->plan.depth) {
             fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
             fv_expr *from = row_of_step(t, t->from);
             fv_expr *next = binary(e, FV_X_MUL, row_of_step(t, end), integer(e, width));
@@ -215,7 +218,7 @@ static void plan_prefetch(fv_tile *t) {
     t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }
 
-/* Sets the start of prefetches to that row of the panel. */
+/* Emits a prefetch of the element at [panel, row, at] of the panels, to that level of cache. */
 static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at, int cache) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;

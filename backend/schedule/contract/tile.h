@@ -24,7 +24,7 @@ typedef struct fv_contract_blocks {
     fv_expr *steps; /* a sum over the variables of the blocks and of the sum of products */
 } fv_contract_blocks;
 
-/* What the result and the run are like. */
+/* How the result is stored, and how often the kernel runs. */
 typedef struct fv_contract_context {
     bool turned; /* whether rows are contiguous in the result, and not columns */
     bool often;  /* whether the kernel runs many times after b was packed once */
@@ -43,8 +43,8 @@ typedef struct fv_contraction {
     bool each; /* whether a depends on the column as well, as in a depthwise convolution */
     fv_computed_factors dense;
     bool packed; /* b is read from panels */
-    fv_dot
-        dot; /* once placed, `sum`, a and b are over words, and `sums` as the definition has it */
+    /* once placed, `sum`, a and b are over words, and `sums` as the definition has it */
+    fv_dot dot;
     fv_contract_blocks blocks;
     fv_contract_context context;
     fv_panels panels;
@@ -75,7 +75,8 @@ typedef struct fv_tile_plan {
 typedef struct fv_tile_prefetch {
     /* the panel after this one (after the last panel: the last one), and the last panel */
     fv_expr *next, *last;
-    /* the number of complete tiles in the block of rows; NULL: there is at most one tile */
+    /* the number of complete tiles in the block of rows; NULL: there is at most one tile, or
+     * nothing is prefetched */
     fv_expr *whole;
     fv_expr *ahead; /* the distance of prefetches in this panel; NULL: there are none */
     /* the panel of which the tile prefetches a part, the offset of that part, and the stride of its
@@ -96,7 +97,7 @@ typedef struct fv_tile_rows {
     fv_expr *done;       /* number of rows of the block before i0 */
 } fv_tile_rows;
 
-/* Used if the columns are a block of an axis. */
+/* The columns of the tile in the axis of columns, of which they may be a block. */
 typedef struct fv_tile_columns {
     const fv_var *axis; /* the variable of the axis; NULL: the columns are the whole axis */
     fv_expr *left;      /* the first column of the block */
@@ -181,7 +182,8 @@ void fv_tile_sums(fv_tile *t, int64_t rows);
 /* Opens a loop over blocks of `depth` steps of the sum; a block is computed for all tiles before
  * the next one. Sets t->from to the first step of the block. */
 void fv_open_steps(fv_tile *t);
-/* Computes b for these steps and this panel in advance, for the tiles that follow. */
+/* Computes b for the steps of the current block and the columns of the current panel in advance,
+ * for the tiles that follow. */
 void fv_tile_unpack(fv_tile *t);
 /* Binds row r and column c of the tile, for expressions that are emitted from now on. */
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);

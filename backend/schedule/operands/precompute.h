@@ -9,11 +9,11 @@
 const char *fv_operand_name(const fv_expr *x, const fv_definition *d);
 /* A new value with these axes and no definition. */
 fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index);
-/* Defines v, an operand of `of`: it is computed in the run, before `of`, as x, with new index
+/* Defines v, an operand of `of`: it is computed at run time, before `of`, as x, with new index
  * variables in place of `index`. */
 void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, fv_expr *x,
                        const fv_definition *of);
-/* A new value x, as an expression over these variables, which is computed in the run before d.
+/* A new value x, as an expression over these variables, which is computed at run time before d.
  * `what`: its purpose for d, which becomes part of its name. */
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x);

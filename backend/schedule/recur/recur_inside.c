@@ -9,7 +9,7 @@
  *       y_h = state[T mod 2]
  *
  * If rows have different numbers of steps (recur_length.c), a task runs as many as the longest of
- * its rows has.
+ * its rows has, unless tasks are blocks of columns, which run all steps.
  *
  * A state whose old value is never read after its new one is stored has one buffer instead of two.
  * If no column reads another one, tasks are blocks of columns, and the memory of their states is a
@@ -604,7 +604,7 @@ static void take_steps(inside *s) {
 /* Chooses how the steps are done, from what the parts read of the states. */
 static void choose(inside *s) {
     struct fv_reasons *reasons = s->p->l->reasons;
-    s->p->l->reasons = NULL; /* reasons are given later, for what is emitted */
+    s->p->l->reasons = NULL; /* the reasons of what is emitted are recorded later */
     fv_parts_choose(s->p);
     choose_rows(s);
     choose_tasks(s);

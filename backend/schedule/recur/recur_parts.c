@@ -36,9 +36,9 @@ static bool is_own(const fv_expr *load, const fv_state *s) {
 typedef struct reads {
     /* of each state of this step: whether it is read, and whether at indices other than its own */
     bool now[FV_MAX_STATES], across[FV_MAX_STATES];
-    /* the same of each state of the step before */
+    /* of each state of the previous step: whether it is read, and whether at other indices */
     bool before[FV_MAX_STATES], before_across[FV_MAX_STATES];
-    bool strays; /* some state is read at other indices */
+    bool strays; /* whether some state is read at indices other than the item's own */
 } reads;
 
 static void carry(fv_parts *p, const fv_expr *load, const fv_state *s) {

@@ -17,8 +17,8 @@ typedef struct fv_item {
 } fv_item;
 
 enum { FV_MAX_ITEMS = FV_MAX_STATES + FV_MAX_OUT };
-/* Items that one loop nest computes. They have the same variables, and read each other's states at
- * their own indices only. */
+/* Items that one loop nest computes. They have the same variables, and read the new values of each
+ * other's states at their own indices only. */
 typedef struct fv_part {
     int n;
     fv_item *items[FV_MAX_ITEMS];
@@ -81,7 +81,8 @@ void fv_part_use(fv_kemit *e, const fv_part *part);
 /* Returns the kernel's parameter for a value of the graph or a state of the recurrence, and marks
  * it as used in that role. */
 fv_buf *fv_recur_param(fv_kemit *e, const fv_value *v, fv_buf_role role);
-/* Finishes the kernel and adds its launch. The kernel's formula lists the items. */
+/* Finishes the kernel and adds its launch. The kernel's formula lists the new values of the
+ * states. */
 void fv_recur_finish(fv_kemit *e, const fv_parts *p, const fv_part *part, const fv_schedule *how);
 
 #endif

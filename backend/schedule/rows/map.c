@@ -116,9 +116,9 @@ fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
 
 /* The innermost loop around a row, over several rows of a task. */
 typedef struct row_loop {
-    int axis; /* -1: there is no such loop */
+    int axis; /* the axis of the loop; -1: there is no such loop */
     fv_expr *lo, *hi;
-    int64_t most; /* the most iterations that it has */
+    int64_t most; /* the largest number of its iterations */
 } row_loop;
 
 /* Opens a parallel loop over blocks of `rows`, and returns the loop over the rows of a block. */
@@ -215,8 +215,9 @@ static void emit_elements(fv_kemit *e, fv_row *w, fv_value *value, const int64_t
         fv_kb_end(&e->b);
 }
 
-/* Emits a loop for each piece of a row in which conditions on the index do not change, so that none
- * of them is left: the tensors that Concat joins, and a border. False: there are no such pieces. */
+/* Emits a loop for each piece of a row in which conditions on the index do not change, so that no
+ * such condition is left: of the tensors that Concat joins, or of a border. False: there are no
+ * such pieces. */
 static bool emit_pieces(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
     if (w->alone || e->range.dim)
@@ -376,7 +377,7 @@ static bool emit_blocks(fv_kemit *e, fv_row *w, fv_value *value, const row_loop 
 
 typedef struct plan {
     int vector;   /* the axis that rows run along; -1: there are none */
-    bool alone;   /* it is the only axis that is not 1 */
+    bool alone;   /* whether `vector` is the only axis whose extent is not 1 */
     int64_t task; /* elements that one task computes, about */
     fv_choosing chosen;
 } plan;
@@ -394,7 +395,8 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
     *u = fv_choose_for(l, d, FV_SCHEDULE_map);
     if (u->wish &&
         (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
-        /* a wish for `map` may mean `naive`, which is known only when the kernel is made */
+        /* `row` and `pack` have the parameters of `map`; which of the three the schedule is called
+         * is known only when the kernel is emitted */
         u->how.kind = u->wish->schedule.kind;
     int task = vector ? of->vector_task : of->row_task;
     p->task =

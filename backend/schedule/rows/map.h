@@ -30,7 +30,7 @@ typedef struct fv_row {
     /* the index of the row in that buffer; place `at` receives the index of the vector loop */
     fv_expr **index;
     int at;
-    bool asked; /* e->loop.plain has been decided */
+    bool asked; /* whether the caller has decided e->loop.plain */
     bool keeps_nothing;
     /* the sums of the row stay in scope after it, because later results of the group use them */
     bool leaves_sums;

@@ -4,9 +4,9 @@
 #include "ir/expr/fold.h"
 #include "ir/expr/visit.h"
 
-/* CONDITIONS: the most that are examined. LONG: rows of more elements spend little time in
- * conditions that a piece would not have, if they are those of a border. LEAST: the least average
- * length of a piece; of shorter ones, vectors that end within them cost more than conditions. */
+/* CONDITIONS: the most that are examined. LONG: longer rows are not divided, since conditions of a
+ * border take little of their time. LEAST: the least average length of a piece; of shorter ones,
+ * vectors that end within them cost more than conditions. */
 enum { CONDITIONS = 64, LONG = 4096, LEAST = 16 };
 
 static bool is_condition(const fv_expr *x, const fv_var *v) {

@@ -54,7 +54,7 @@ typedef struct emitter {
     fv_expr *index[FV_MAX_RANK]; /* of the result */
     /* for the task: its first element along u, and the number of its elements along u */
     fv_expr *top, *height;
-    fv_expr *left, *width; /* the same along v */
+    fv_expr *left, *width; /* its first element along v, and the number of its elements along v */
     fv_expr *u0, *v0;      /* the first element of a block, in the task */
     once once[MOST_ONCE];
     int nonce;
