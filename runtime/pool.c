@@ -9,8 +9,8 @@
  * The caller takes part. A region is open while tasks may be left; threads that come late find it
  * closed, and nothing waits for them. One region runs at a time; callers that wait for it take part
  * too, so that all callers make progress and none occupies a CPU by waiting. Between regions a
- * thread polls for the next one for a fraction of a millisecond, then parks. (Generated C contains
- * a copy of this file with names of its own.) */
+ * thread polls for the next one for a fraction of a millisecond, then parks.
+ * (Generated C contains a copy of this file with names of its own.) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

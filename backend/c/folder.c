@@ -71,7 +71,7 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
     const char *const names[][2] = {
         {"pool.h", fv_printf(g->arena, "%s_threads.h", g->file)},
         {"pool.c", fv_printf(g->arena, "%s_threads.c", g->file)},
-        {" (Generated C gets this file with its own names.)", ""},
+        {"\n * (Generated C contains a copy of this file with names of its own.)", ""},
         {"fv_pool", fv_printf(g->arena, "%s_pool", g->name)},
         {"FV_POOL", fv_printf(g->arena, "%s_POOL", g->NAME)},
     };
