@@ -40,7 +40,7 @@ static const char how_to_use[] =
     "usage: matrix --cache=DIR [OPTIONS] FOLDER... [--cover=op|type FOLDER...]\n"
     "  --quick           of JIT levels, compilers and so on one a target, in turn; and of the "
     "targets\n"
-    "                    each third, behind --cover each sixth, in turn; FV_SEED=N begins "
+    "                    each fifth, after --cover each eleventh, in turn; FV_SEED=N begins "
     "elsewhere\n"
     "  --schedule=naive  each op alone, as serial loops\n"
     "  --target=T,...    these targets only\n"
