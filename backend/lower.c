@@ -208,7 +208,7 @@ static bool look_after(fv_lowerer *l, const char *step) {
     return strcmp(step, "order") || fv_orders_verify(l) || broke(l, step, "an order");
 }
 
-/* Finds the recurrences of ops that a text of definitions contains without a recurrence. */
+/* Finds the recurrences that a text of definitions leaves out: of those ops that have one. */
 static bool recur_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)

@@ -15,8 +15,8 @@ typedef struct fv_c_weights {
     /* the kind of storage that was decided, never AUTO; TEXT if there are no weights */
     fv_weights_kind kind;
     bool apart; /* whether initialisers of weights are written to a separate file */
-    /* the variable that points to the head of the file of weights, once the run has checked it;
-     * NULL: not yet */
+    /* the generated variable through which the run reads the head of the file of weights; NULL: it
+     * has not been declared yet */
     const char *head;
 } fv_c_weights;
 

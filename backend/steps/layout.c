@@ -64,7 +64,7 @@ static bool is_affine(const fv_expr *x) {
     }
 }
 
-/* Does the index x of this axis use a variable that is also the index of another axis of the
+/* Does the index x of this axis use a variable that also occurs in the index of another axis of the
  * load? */
 static bool shares(const fv_expr *x, const fv_expr *load, int axis) {
     for (int i = 0; i < load->u.buf->rank && x->op == FV_X_VAR; i++)

@@ -146,12 +146,12 @@ fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
-/* op is DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_I16_I16 or DOT_BF16 */
+/* op must be DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_I16_I16 or DOT_BF16 */
 fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y);
 /* x converted to type e; x itself if it has that type */
 fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x);
-/* op is CONVERT, CONVSAT or BITCAST */
+/* op must be CONVERT, CONVSAT or BITCAST */
 fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x);
 fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index);
 fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise);

@@ -5,8 +5,8 @@
 
 #include "ir/expr/expr.h"
 
-/* Callbacks that determine the replacement of a node. Each node is passed once; the result applies
- * to all its occurrences. */
+/* Callbacks that determine the replacement of a node. A node that has arguments or is a load is
+ * passed once, and the result applies to all its occurrences; others, at each occurrence. */
 typedef struct fv_x_rewriter fv_x_rewriter;
 struct fv_x_rewriter {
     fv_arena *arena; /* owns the new nodes and the memo */

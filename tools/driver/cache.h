@@ -80,8 +80,9 @@ typedef struct fv_model_files {
 /* Finds the key under which the model at this path was compiled last, if its files have not changed
  * since. */
 bool fv_cache_recall(fv_cache *c, const char *path, fv_digest *key) FV_MUST_USE;
-/* Called before the model is read. If its file was written just now, waits until a further change
- * would show in its state. */
+/* Called before the model is read, and notes the time. If the file was written just now, waits
+ * until a further change would show in its state; not on file systems with coarse times, where
+ * that would take long. */
 void fv_cache_settle(fv_cache *c, const char *path);
 /* Collects the files that were mapped after `before`, with a hash of their content. `first` is
  * hashing the model's own file; NULL: the model is in memory. False: a file changes meanwhile. */

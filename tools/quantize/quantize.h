@@ -87,7 +87,8 @@ void fv_quant_clear_progress(const fv_quantizing *q);
 
 /* ---- calibrate.c ---- */
 
-/* Lists the data sets below the folder of --calibrate. False after a message. */
+/* Lists the data sets of --calibrate: the folder itself if it is one, otherwise those directly in
+ * it. False after a message. */
 bool fv_quant_find_sets(fv_quantizing *q, const char *folder) FV_MUST_USE;
 /* Measures the ranges of activations on all data sets. False after a message: for instance an
  * activation contains a NaN. */
