@@ -16,6 +16,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/steps/larger.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
@@ -67,20 +68,6 @@ static bool loads_substituted(fv_lowerer *l, const fv_definition *d) {
 
 static bool can_get_memory(fv_lowerer *l, const fv_storage *s) {
     return can_be_placed(s) && !loads_substituted(l, s->def);
-}
-
-/* Is v read through its definition only, never as memory by an op with a kernel of its own or
- * through a view? */
-static bool is_private(fv_lowerer *l, const fv_value *v) {
-    for (int i = 0; i < v->nuses; i++) {
-        const fv_op *use = v->uses[i].op;
-        if (fv_reads_memory(use))
-            return false;
-        for (int k = 0; k < use->nout; k++)
-            if (use->out[k] && fv_storage_of(l, use->out[k])->fate == FV_FATE_VIEW)
-                return false;
-    }
-    return true;
 }
 
 static bool is_once(const fv_op *op, const fv_value *v) {
@@ -160,7 +147,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_around, whole);
     if (!fits(j, v))
         return false;
-    if (!is_private(j->l, v))
+    if (!fv_is_private(j->l, v))
         return fv_declines(j->l, v, FV_WHY_part_read, whole);
     if (!is_once(j->op, v))
         return fv_declines(j->l, v, FV_WHY_part_twice, whole);
@@ -176,7 +163,7 @@ static bool separate(join *j) {
         if (!j->direct[i] && !is_substituted(j->part[i])) { /* it is copied, from other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
                 /* does not occur: a value that a Concat with a kernel of its own reads is not
-                 * stored in the memory of another Concat (is_private) */
+                 * stored in the memory of another Concat (fv_is_private) */
                 return false;
             continue;
         }

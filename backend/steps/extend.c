@@ -12,6 +12,7 @@
 #include "backend/lowering/loop_body.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/steps/larger.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
@@ -37,16 +38,9 @@ typedef struct mover {
  * once? */
 static bool is_private(fv_lowerer *l, const fv_value *v) {
     int added = 0;
-    for (int i = 0; i < v->nuses; i++) {
-        const fv_op *use = v->uses[i].op;
-        added += fv_op_is(use, FV_OP_fv_Extend) && v->uses[i].index == 1;
-        if (fv_reads_memory(use))
-            return false;
-        for (int k = 0; k < use->nout; k++)
-            if (use->out[k] && fv_storage_of(l, use->out[k])->fate == FV_FATE_VIEW)
-                return false;
-    }
-    return added == 1;
+    for (int i = 0; i < v->nuses; i++)
+        added += fv_op_is(v->uses[i].op, FV_OP_fv_Extend) && v->uses[i].index == 1;
+    return added == 1 && fv_is_private(l, v);
 }
 
 /* Can the kernel of v write in the memory of the input? Not if it has sums or elementary functions,

@@ -5,8 +5,8 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Is v read through its definition only, in the list of ops where it is made? Then each load of it
- * can be replaced by one of the larger value. */
+/* Is v read through its definition only, never as memory by an op with a kernel of its own or
+ * through a view? Then each load of it can be replaced by one of the larger value. */
 bool fv_is_private(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 /* May the kernel of s store to a part of other memory? */
 bool fv_can_be_placed(const fv_storage *s) FV_MUST_USE;
