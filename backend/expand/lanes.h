@@ -4,13 +4,14 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/kernel/build.h"
+#include "ir/target/target.h"
 
 #define FV_MAX_LANES 64
 
 typedef struct fv_expand_vec {
     fv_arena *a;
     fv_kbuilder b;
-    int vector_bits;
+    const fv_target *target;
     fv_ptrmap groups; /* vector loop or tile -> the group that must have the same number of lanes */
     fv_ptrmap tiles;  /* tile declared outside of vector loops -> how it is accessed */
     fv_ptrmap lets;   /* variable of an i64 let -> its value, an expression over loop variables */

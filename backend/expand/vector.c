@@ -9,6 +9,7 @@
  * their other indices are constants in the end. */
 #include "backend/expand/vector.h"
 
+#include "backend/expand/columns.h"
 #include "backend/expand/lanes.h"
 #include "backend/expand/transpose.h"
 #include "ir/expr/rewrite.h"
@@ -132,7 +133,7 @@ static void find_groups(fv_expand_vec *z, const fv_block *block) {
 
 /* The largest number of lanes that the loop may have. */
 static int most_lanes(fv_expand_vec *z, const fv_stmt *loop) {
-    int lanes = z->vector_bits ? z->vector_bits / group_of(z, loop)->bits : 1;
+    int bits = z->target->vector_bits, lanes = bits ? bits / group_of(z, loop)->bits : 1;
     return lanes > FV_MAX_LANES ? FV_MAX_LANES : lanes;
 }
 
@@ -162,6 +163,14 @@ static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     while (lanes > n)
         lanes /= 2;
     return lanes;
+}
+
+/* The number of vectors at a time, at most `at_once`, of which the loop has enough iterations. */
+static int most_at_once(const fv_stmt *s, int lanes, int at_once) {
+    int64_t lo, n;
+    while (at_once > 1 && const_trips(s, &lo, &n) && n < lanes * at_once)
+        at_once /= 2;
+    return at_once;
 }
 
 /* ---- tiles of vectors ---- */
@@ -310,12 +319,11 @@ static void append(fv_expand_vec *z, fv_stmt *s) {
     fv_block_append(z->b.block, s);
 }
 
-/* Writes the iterations from lo on as a serial loop. */
-static void remaining_loop(fv_expand_vec *z, const fv_stmt *s, fv_expr *lo) {
+static void remaining_loop(fv_expand_vec *z, const fv_stmt *s) {
     fv_stmt *copy = fv_kb_add(&z->b, FV_S_FOR);
     copy->var = s->var;
     copy->loop.kind = FV_SERIAL;
-    copy->loop.lo = lo;
+    copy->loop.lo = s->loop.lo;
     copy->loop.hi = s->loop.hi;
     copy->loop.step = 1;
     copy->body = s->body;
@@ -330,10 +338,9 @@ static fv_expr *whole_end(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     return fv_x_bin(z->a, FV_X_ADD, s->loop.lo, n);
 }
 
-static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
-    int lanes = has_vector_loop(&s->body) ? 1 : lanes_of(z, s);
-    if (lanes < 2)
-        return false;
+/* Writes the iterations of s that fill whole vectors of that number of lanes, and lets s have the
+ * others only. */
+static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes) {
     fv_stmt *loop = FV_NEW(z->a, fv_stmt, 1);
     *loop = *s;
     loop->next = NULL;
@@ -350,8 +357,25 @@ static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
     loop->loop.kind = uses_tiles ? FV_UNROLL : FV_SERIAL;
     fv_loop_bounds(loop);
     append(z, loop);
-    if (!fv_x_equal(end, s->loop.hi))
-        remaining_loop(z, s, end);
+    s->loop.lo = end;
+    return true;
+}
+
+static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
+    int lanes = has_vector_loop(&s->body) ? 1 : lanes_of(z, s);
+    if (lanes < 2)
+        return false;
+    int most = FV_MAX_LANES / lanes, at_once = fv_vectors_at_once(z->a, z->target, s);
+    at_once = most_at_once(s, lanes, at_once < most ? at_once : most);
+    fv_stmt rest = *s;
+    if (at_once > 1 && !whole_vectors(z, &rest, lanes * at_once))
+        return false;
+    if (at_once > 1 && fv_x_equal(rest.loop.lo, s->loop.hi))
+        return true;
+    if (!whole_vectors(z, &rest, lanes))
+        return false;
+    if (!fv_x_equal(rest.loop.lo, s->loop.hi))
+        remaining_loop(z, &rest);
     return true;
 }
 
@@ -415,7 +439,7 @@ static void vector_block(fv_expand_vec *z, const fv_block *in, fv_block *out) {
 
 void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
     fv_expand_vec z = {.a = a,
-                       .vector_bits = t->vector_bits,
+                       .target = t,
                        .tiles = fv_ptrmap_in(a),
                        .lets = fv_ptrmap_in(a),
                        .groups = fv_ptrmap_in(a),

@@ -27,8 +27,9 @@
 #include "ir/expr/visit.h"
 
 /* Numbers of elements of a task. LEAST_VECTOR: the least width of a task that has a part of a row
- * only; each such task computes the sums of the row again. */
-enum { LEAST_VECTOR = 256, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
+ * only; each such task computes the sums of the row again. STEP: its width is a multiple of that.
+ */
+enum { LEAST_VECTOR = 256, STEP = 64, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
 /* The most rows and elements of a block of rows; the most sums that are computed for a block.
  * LONG: rows of this length are computed one after the other, since the latency of a sum is little
  * compared with its terms; COSTLY: terms with elementary functions count so many times. */
@@ -382,6 +383,22 @@ typedef struct plan {
     fv_choosing chosen;
 } plan;
 
+/* Returns the elements of a task of a kernel that computes one vector: fewer if each element is a
+ * sum of its own, of many terms. */
+static int vector_task(const fv_definition *d, const fv_var *vector, int task) {
+    fv_expr *sums[MAX_SUMS];
+    int n = fv_x_reductions(d->body, sums, MAX_SUMS);
+    int64_t terms = 1;
+    for (int i = 0; i < n; i++) {
+        int64_t own = fv_x_uses(sums[i], vector);
+        for (int k = 0; k < sums[i]->u.red.nvars && own < task; k++)
+            own *= fv_typical_dim(sums[i]->u.red.vars[k]->dim);
+        terms += own;
+    }
+    int elements = (int)(task / terms) / STEP * STEP;
+    return elements > LEAST_VECTOR ? elements : LEAST_VECTOR;
+}
+
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     const fv_definition *d = s->def;
     plan *p = FV_NEW(l->arena, plan, 1);
@@ -398,7 +415,7 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
         /* `row` and `pack` have the parameters of `map`; which of the three the schedule is called
          * is known only when the kernel is emitted */
         u->how.kind = u->wish->schedule.kind;
-    int task = vector ? of->vector_task : of->row_task;
+    int task = vector ? vector_task(d, d->index[p->vector], of->vector_task) : of->row_task;
     p->task =
         fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
     return p;
