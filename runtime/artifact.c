@@ -170,9 +170,20 @@ static int make_output(run_state *s, fv_array *o, const fv_port_info *p, int64_t
     return FV_OK;
 }
 
+/* Reports that an output does not fit the memory of its input, or that of a state. */
+static int tell_capacity(const fv_model *m, const fv_port_info *p, int axis, int64_t capacity,
+                         int64_t need, fv_log *log) {
+    fv_log_add(log, "error: input '%s' has capacity %lld on axis %d, output '%s' needs %lld",
+               m->inputs[p->state_of - 1].name, (long long)capacity, axis, p->name,
+               (long long)need);
+    return FV_TOO_SMALL;
+}
+
 /* Checks that the caller's buffer has enough space for an output whose dims are known. For dims
- * that depend on data, the run itself checks that. */
-static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacity, fv_log *log) {
+ * that depend on data, the run itself checks that.
+ *  planned  the number of elements, which becomes that of the buffer, then the dims */
+static int use_output(const fv_model *m, const fv_array *o, const fv_port_info *p, int64_t *planned,
+                      fv_log *log) {
     int64_t have = 1;
     char text[400];
     bool fits = o->rank >= 0 && o->rank <= FV_ARRAY_RANK;
@@ -188,12 +199,15 @@ static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacit
                    fv_array_text(o, text, sizeof text), fv_type_text(p->type));
         return FV_BAD_ARGUMENT;
     }
-    if (!p->depends_on_data && have < *capacity) {
+    if (!p->depends_on_data && have < *planned) {
+        bool has_room = p->state_of && o->capacity && o->axis >= 0 && o->axis < p->rank;
+        if (has_room && planned[1 + o->axis] > o->capacity)
+            return tell_capacity(m, p, o->axis, o->capacity, planned[1 + o->axis], log);
         fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld", p->name,
-                   (long long)have, (long long)*capacity);
+                   (long long)have, (long long)*planned);
         return FV_TOO_SMALL;
     }
-    *capacity = have;
+    *planned = have;
     return FV_OK;
 }
 
@@ -224,7 +238,7 @@ static int place_outputs(run_state *s, fv_log *log) {
             s->out_dims[at] = s->grow[i];
         status = p->in_place  ? share_output(s, i, log)
                  : s->ours[i] ? make_output(s, &s->outputs[i], p, s->out_dims[at])
-                              : use_output(&s->outputs[i], p, &s->out_dims[at], log);
+                              : use_output(m, &s->outputs[i], p, &s->out_dims[at], log);
         s->out[i] = s->outputs[i].data;
     }
     return status;
@@ -401,10 +415,8 @@ static void tell_capacities(const run_state *s, fv_log *log) {
         int64_t need = told_elements(&m->outputs[i], s->out_dims + at + 1);
         int axis = m->outputs[i].in_place - 1;
         if (axis >= 0 && s->out_dims[at + 1 + axis] > s->outputs[i].capacity)
-            fv_log_add(
-                log, "error: input '%s' has capacity %lld on axis %d, output '%s' needs %lld",
-                m->inputs[m->outputs[i].state_of - 1].name, (long long)s->outputs[i].capacity, axis,
-                m->outputs[i].name, (long long)s->out_dims[at + 1 + axis]);
+            tell_capacity(m, &m->outputs[i], axis, s->outputs[i].capacity,
+                          s->out_dims[at + 1 + axis], log);
         if (m->outputs[i].depends_on_data && need > s->out_dims[at])
             fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld",
                        m->outputs[i].name, (long long)s->out_dims[at], (long long)need);

@@ -185,6 +185,16 @@ int fv_dim_text_symbol(const fv_model *m, const char *text) {
     return text[n] ? -1 : i;
 }
 
+int fv_dim_text_unknown(const fv_model *m, const char *text, const unsigned char *known) {
+    size_t n;
+    for (const char *s = text; *s; s += n ? n : 1) {
+        int i = find_symbol(m, s, &n);
+        if (i >= 0 && !known[i])
+            return i;
+    }
+    return -1;
+}
+
 /* ---- values of symbols from shapes ---- */
 
 static int check_types(const fv_model *m, const fv_array *inputs, const unsigned char *given,

@@ -234,6 +234,53 @@ int fv_strings_unpack(const fv_array *text, const fv_array *ends, char ***out,
                       fv_log *log) FV_ANSWER;
 void fv_strings_free(char **strings); /* NULL is allowed */
 
+/* ---- states: outputs that are inputs of the next run ---- */
+
+/* Keeps the values of a model's states (fv_port_info.state_of) from run to run, for one series of
+ * runs. Any number of them may belong to one artifact; none changes the values of another. All
+ * their memory is allocated when they are made: one buffer for a state that is in_place, and two,
+ * used alternately, for any other.
+ *
+ * One call at a time may use an fv_states. Calls with different ones may run at the same time, also
+ * if they belong to one artifact. */
+typedef struct fv_states fv_states;
+
+/* Makes them, with the values that fv_states_reset gives.
+ *  a     must live until the last call but fv_states_free
+ *  dims  "batch=2", "room=1024": the values of the symbols on which the sizes of states depend; of
+ *        a symbol that is an axis along which a state grows, the largest. A symbol that can have
+ *        one value only may be left out. NULL terminated; NULL: none
+ *  out   NULL after a failure
+ * Returns FV_OK; FV_BAD_ARGUMENT: a or out is NULL, or an entry of dims is no symbol and number;
+ * FV_BAD_DIM: a number is out of the bounds of its symbol, or a symbol is missing; FV_TOO_LARGE;
+ * FV_NO_MEMORY. The log names the entry, or the state and the dim. */
+int fv_states_new(fv_artifact *a, const char *const *dims, fv_log *log, fv_states **out) FV_ANSWER;
+/* Runs the model as fv_artifact_run does, with the kept values, which the run replaces.
+ *  inputs   model->ninputs arrays. Those of states have type 0, and the kept values are taken; or
+ *           they are values to take instead, as by fv_states_set
+ *  outputs  model->noutputs arrays. Those of states must have no data, or the data that an earlier
+ *           run gave; the run sets them to the kept values, as fv_states_get does
+ *  Returns as fv_artifact_run. FV_TOO_SMALL: a new value does not fit the memory of its state; the
+ *  log names input, axis, capacity and the size that is needed. After a failure the states have the
+ *  values with which the run began, but elements of a state that is in_place may have been
+ *  replaced, as fv_run_fn describes. */
+int fv_states_run(fv_states *s, const fv_array *inputs, fv_array *outputs, const fv_run_options *o,
+                  fv_log *log) FV_ANSWER;
+/* The kept value of the input with this index. *out has no owner: its data is that of the states,
+ * and is valid until the next run, set, reset or free. If the state is in_place, it has a capacity.
+ * Returns FV_OK; FV_BAD_ARGUMENT: s or out is NULL, or the input is no state. */
+int fv_states_get(const fv_states *s, int input, fv_array *out) FV_ANSWER;
+/* Replaces the kept value of the input with this index by a copy.
+ *  value  dense, or with a capacity. It may be a part of the value that fv_states_get gives: with a
+ *         smaller dims[axis], the last elements are removed
+ * Returns FV_OK; FV_BAD_ARGUMENT: s, value or its data is NULL, the input is no state, or the value
+ * has another type or rank; FV_BAD_DIM: it has other dims; FV_TOO_SMALL: it does not fit. The kept
+ * value is unchanged after a failure. */
+int fv_states_set(fv_states *s, int input, const fv_array *value, fv_log *log) FV_ANSWER;
+/* Sets all states to zeros; along an axis along which a state grows, it is empty. */
+void fv_states_reset(fv_states *s); /* NULL is allowed */
+void fv_states_free(fv_states *s);  /* NULL is allowed */
+
 /* ---- compiling: libfovea only ---- */
 
 typedef enum { FV_BACKEND_JIT, FV_BACKEND_INTERP, FV_BACKEND_C } fv_backend_kind;

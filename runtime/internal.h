@@ -89,5 +89,8 @@ int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, i
 void fv_name_dims(const fv_model *m, const int64_t *dims, char *out, size_t size);
 /* The index of the symbol if the dim's text is just a symbol, else -1. */
 int fv_dim_text_symbol(const fv_model *m, const char *text);
+/* The index of a symbol in the dim's text that has no value, `known` being 1 for those that have
+ * one; -1: there is none. */
+int fv_dim_text_unknown(const fv_model *m, const char *text, const unsigned char *known);
 
 #endif
