@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
-NAME = re.compile(r"^(?:/\*|#|//|--) ([\w.-]+\.(?:c|h|fvir|fvk|fvd|lua|rules|txt))\b")
+NAME = re.compile(r"^(?:/\*|#|//|--) ([\w.-]+\.(?:c|h|cpp|fvir|fvk|fvd|lua|rules|txt))\b")
 HEADERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../runtime")
 SIZE = re.compile(r"\b[\d.]+ (?:bytes|kB|MB|GB)")
 
@@ -76,7 +76,7 @@ def place(root, build):
     tools = os.path.join(build, "tools")
     libraries = tools + ":" + os.path.join(build, "runtime")
     env = dict(os.environ, FOVEA_CACHE_DIR="", PATH=tools + ":" + os.environ["PATH"], LD_LIBRARY_PATH=libraries,
-               LIBRARY_PATH=libraries, C_INCLUDE_PATH=HEADERS, NO_COLOR="1", LC_ALL="C")
+               LIBRARY_PATH=libraries, CPATH=HEADERS, NO_COLOR="1", LC_ALL="C")
     for name in ("FOVEA_FLAGS", "FOVEA_NUM_THREADS"):
         env.pop(name, None)
     return folder, env

@@ -23,7 +23,7 @@ import re
 import subprocess
 import sys
 
-FILE = re.compile(r"(?<![\w./@$\\%-])((?:[\w*-]+/)*[\w*-]+(?:\.[\w*-]+)*\.(?:c|h|def|lua|sh|py|md|fvk|fvx|fvt|rules|proto|map|patch|supp))(?![\w/(-]|\.\w)")
+FILE = re.compile(r"(?<![\w./@$\\%-])((?:[\w*-]+/)*[\w*-]+(?:\.[\w*-]+)*\.(?:c|h|def|lua|sh|py|md|hpp|cpp|fvk|fvx|fvt|rules|proto|map|patch|supp))(?![\w/(-]|\.\w)")
 NAME = re.compile(r"(?<![\w`.-])((?:fv|FV|FOVEA)_\w+\*?)|(?<=`)((?:fv|FV|FOVEA)_\w+\*?)")
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9]+(?:-[a-z0-9]+)*)(?![\w(])")
 PASTED = re.compile(r"\b((?:fv|FV|FOVEA)_\w*?)\s*##")
@@ -45,7 +45,7 @@ HASH_TEXT = re.compile(r"(?:^|(?<=\s))#[^\n]*|\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n]
 
 def split(path, text):
     """The comments of a source, as (offset, text), and the text without them; None where the notation is not known."""
-    if path.endswith((".c", ".h", ".def", ".map", ".proto", ".css", ".js", ".in")) or "/c/text/" in path:
+    if path.endswith((".c", ".h", ".hpp", ".cpp", ".def", ".map", ".proto", ".css", ".js", ".in")) or "/c/text/" in path:
         pattern, starts = C_TEXT, ("/*", "//")
     elif path.endswith(".lua"):
         pattern, starts = LUA_TEXT, ("--",)

@@ -82,6 +82,9 @@ check 'build against libfovea-run' 0 '^$' sh -c "cc -std=c99 $flags use.c -o sma
 if command -v c++ >/dev/null; then
     echo '#include <fovea.h>
 int main() { return fv_status_name(FV_OK) == 0; }' >use.cc
+    echo '#include <fovea.hpp>
+int main() { fovea::artifact a; return a.try_load("none") != FV_BAD_FILE; }' >wrapped.cc
+    check 'fovea.hpp' 0 '^$' sh -c "c++ -std=c++17 $flags wrapped.cc -o wrapped \$(pkg-config --cflags --libs fovea-run) && ./wrapped && echo"
     check 'headers in C++' 0 '^$' sh -c "c++ -std=c++11 $flags use.cc -o plus \$(pkg-config --cflags --libs fovea-run) && ./plus && echo"
 fi
 check 'compile and run' 0 '^11 26 of 3$' ./whole add.fvir

@@ -20,7 +20,7 @@ build_in() {
 }
 build_in one && tell 'the library alone' yes || tell 'the library alone' no
 meson install -C one/build --no-rebuild --quiet >out 2>err && tell 'is installed' yes || tell 'is installed' no
-for file in lib/libfovea-run.so lib/libfovea-run.a include/fovea.h lib/cmake/fovea/fovea-config.cmake share/doc/fovea/LICENSE \
+for file in lib/libfovea-run.so lib/libfovea-run.a include/fovea.h include/fovea.hpp lib/cmake/fovea/fovea-config.cmake share/doc/fovea/LICENSE \
     share/doc/fovea/docs/api.md share/doc/fovea/examples/dates/dates.c; do
     [ -s "p/$file" ] && tell "$file" yes || tell "$file" no
 done

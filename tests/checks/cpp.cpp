@@ -1,0 +1,158 @@
+// cpp.cpp - fovea.hpp: ownership, views, statuses and messages. Usage: cpp FOLDER, where it writes
+// a model.
+#include <fovea.hpp>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <limits>
+
+static int passed, failed;
+
+static void is(bool well, const char *what) {
+    ++(well ? passed : failed);
+    if (!well)
+        std::printf("FAILED %s\n", what);
+}
+
+// Whether f throws an error with this status, in whose messages the text occurs.
+template <class F> static bool throws(int status, const char *text, F &&f) {
+    try {
+        f();
+    } catch (const fovea::error &e) {
+        const bool fits = e.status() == status && std::strstr(e.what(), text);
+        if (!fits)
+            std::printf("%s: %s\n", fv_status_name(e.status()), e.what());
+        return fits;
+    }
+    return false;
+}
+
+static fovea::artifact compiled(const std::string &path, const std::vector<std::string> &states) {
+    fovea::compile_options o;
+    o.backend = FV_BACKEND_INTERP;
+    o.states = states;
+    return fovea::artifact::compile(path, o);
+}
+
+static void test_views() {
+    std::vector<float> v(6);
+    std::array<std::int64_t, 2> a = {1, 2};
+    const double c[2] = {1, 2};
+    const fovea::view of_vector(v, {2, 3}), of_array(a), of_pointer(c, {2});
+    is(of_vector.type == FV_TYPE_FLOAT && of_vector.rank == 2 && of_vector.count() == 6,
+       "a view of a vector");
+    is(of_array.type == FV_TYPE_INT64 && of_array.dims[0] == 2 && of_array.data == a.data(),
+       "a view of an array");
+    is(of_pointer.type == FV_TYPE_DOUBLE && of_pointer.data == c && !of_pointer.owner,
+       "a view of a pointer");
+    is(fovea::view(v, {7}).rank == -1, "a view of more elements than a vector has");
+    is(fovea::view(c, {0, 5}).count() == 0, "a view of no elements");
+    is(fovea::view(c, {}).count() == 1, "a view of a number");
+    const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    is(fovea::view(c, {most, 3}).count() == SIZE_MAX && fovea::view(c, {-1}).count() == SIZE_MAX,
+       "a view of no size");
+    is(fovea::view(c, std::vector<std::int64_t>(FV_ARRAY_RANK + 1)).rank == -1,
+       "a view of too many dims");
+    is(fovea::type_of<char> == fovea::type_of<signed char> || fovea::type_of<char> == FV_TYPE_UINT8,
+       "the type of char");
+    is(fovea::type_of<long> == fovea::type_of<long long>, "the type of long");
+}
+
+static void test_runs(const std::string &path) {
+    const fovea::artifact model = compiled(path, {});
+    float x[] = {1, 2, 3};
+    const fovea::view past(x, {2});
+    std::vector<fovea::tensor> out = model.run({fovea::view(x, {1}), past});
+    is(out.size() == 2 && out[0].values<float>()[0] == 4 && out[1].values<float>().size() == 3,
+       "a run");
+    is(out[1].try_values<double>().empty() && !out[1].try_values<float>().empty(),
+       "values of another type");
+    is(throws(FV_BAD_ARGUMENT, "another type", [&] { out[1].values<int>(); }),
+       "values of another type throw");
+    fovea::tensor moved = std::move(out[1]), other = std::move(out[0]);
+    is(!out[1].data && moved.shape()[0] == 3, "a tensor is moved");
+    other = std::move(moved);
+    is(!moved.data && other.shape()[0] == 3, "a tensor is moved to another one");
+    is(throws(FV_BAD_ARGUMENT, "the model has 2 inputs and 2 outputs, is given 1 and 2",
+              [&] { model.run({past}); }),
+       "too few inputs");
+    fovea::tensor one[1];
+    is(model.try_run({past, past}, one) == FV_BAD_ARGUMENT, "too few outputs");
+    is(throws(FV_BAD_DIM, "'x' is f32[2], expected 1 on axis 0", [&] { model.run({past, past}); }),
+       "messages of a run");
+    is(throws(FV_BAD_FILE, "none.fvir", [] { fovea::artifact::compile("none.fvir"); }),
+       "messages of the compiler");
+    is(throws(FV_BAD_ARGUMENT, "there is no artifact", [] { fovea::artifact().run({}); }),
+       "no artifact");
+    fovea::artifact from = compiled(path, {}), to = std::move(from);
+    is(!from && to && to.find_input("past") == 1 && to.find_output("none") == -1,
+       "an artifact is moved");
+    to = fovea::artifact();
+    is(!to, "an artifact is replaced");
+    float room[3];
+    fovea::tensor given[2];
+    given[1] = fovea::tensor(fovea::view(room, {3}));
+    model.run({fovea::view(x, {1}), past}, given);
+    is(given[1].data == room && room[2] == 1, "a buffer of the caller");
+}
+
+static void test_states(const std::string &path) {
+    const fovea::artifact model = compiled(path, {"past=present:4"});
+    fovea::states s(model), t(model);
+    fovea::tensor out[2];
+    float x = 1;
+    for (int i = 0; i < 4; i++)
+        s.run({fovea::view(&x, {1}), fovea::view()}, out);
+    is(out[1].dims[0] == 4 && !out[1].owner && out[0].values<float>()[0] == 4, "states are kept");
+    is(throws(FV_BAD_ARGUMENT, "a capacity", [&] { out[1].values<float>(); }),
+       "a tensor with a capacity");
+    fovea::log l;
+    is(throws(FV_TOO_SMALL, "capacity 4 on axis 0, output 'present' needs 5",
+              [&] { s.run({fovea::view(&x, {1}), fovea::view()}, out, nullptr, &l); }),
+       "messages of states");
+    is(t.value(1).dims[0] == 0, "other states");
+    t.set(1, s.value(1));
+    s.clear();
+    is(t.value(1).dims[0] == 4 && s.value(1).dims[0] == 0, "states are set and cleared");
+    is(throws(FV_BAD_ARGUMENT, "", [&] { s.value(0); }), "no state");
+    fovea::states moved = std::move(t), none;
+    is(!t && t.try_run({}, {}) == FV_BAD_ARGUMENT && moved.value(1).dims[0] == 4,
+       "states are moved");
+    is(throws(FV_BAD_ARGUMENT, "'q=1' names no dim", [&] { fovea::states(model, {"q=1"}); }),
+       "dims of states");
+}
+
+static void test_messages(const std::string &path) {
+    int heard = 0;
+    auto count = [&](int severity, const char *) { heard += severity == FV_LOG_ERROR; };
+    fovea::log l;
+    fovea::artifact a;
+    l.watch(count);
+    is(a.try_load(path, &l) == FV_BAD_FILE && !a && heard == 1 && *l.text(),
+       "a log passes messages on");
+    l.clear();
+    is(!*l.text(), "a log is cleared");
+    is(fovea::unpack(fovea::pack({"a", "", "bc"}).text, fovea::pack({"a", "", "bc"}).ends)[2] ==
+           "bc",
+       "strings");
+    is(throws(FV_BAD_DIM, "", [] { fovea::pack({"a"}, {2}); }), "strings of another shape");
+    fovea::pool p(2), q = std::move(p);
+    is(!p && q && q.size() >= 1, "a pool is moved");
+}
+
+int main(int, char **argv) {
+    const std::string path = std::string(argv[1]) + "/kept.fvir";
+    std::ofstream(path)
+        << "fovea-ir 1\nmodule \"kept\"\nsymbol p 0..64\n"
+           "func @main(%x: f32[1], %past: f32[p]) -> (%sum, %present) {\n"
+           "  %present = Concat(%past, %x) {axis = 0}\n"
+           "  %sum = ReduceSum(%present) {keepdims = 0}\n  return %sum, %present\n}\n";
+    test_views();
+    test_runs(path);
+    test_states(path);
+    test_messages(path);
+    std::printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0;
+}
