@@ -198,6 +198,13 @@ static int type_op(maker *k, const fv_ast *p) {
     return variable(d, first, result_of(d, result)->type);
 }
 
+/* Is the condition type(x) == type(y)? */
+static bool equates_types(const fv_ast *c) {
+    return c->kind == FV_AST_BINARY && !strcmp(c->name, "==") && c->arg[0]->kind == FV_AST_CALL &&
+           c->arg[1]->kind == FV_AST_CALL && !strcmp(c->arg[0]->name, "type") &&
+           !strcmp(c->arg[1]->name, "type");
+}
+
 /* Restricts classes by the conditions of the rule on types. */
 static void narrow_by(maker *k, const fv_ast *c) {
     fv_elem e;
@@ -205,6 +212,9 @@ static void narrow_by(maker *k, const fv_ast *c) {
     if (c->kind == FV_AST_CALL && (!strcmp(c->name, "int") || !strcmp(c->name, "float"))) {
         int class = root_class(k, name_of(k, c->arg[0]->name)->class);
         k->classes[class].set &= c->name[0] == 'i' ? FV_SET_INT : FV_SET_FLOAT | FV_SET_FLOAT8;
+    } else if (equates_types(c)) {
+        unite(k, name_of(k, c->arg[0]->arg[0]->name)->class,
+              name_of(k, c->arg[1]->arg[0]->name)->class);
     } else if (property && !strcmp(c->arg[0]->name, "bits")) {
         int class = root_class(k, name_of(k, c->arg[0]->arg[0]->name)->class);
         for (int t = 1; t < FV_ELEM_END; t++)
@@ -559,6 +569,40 @@ static void draw_slice(maker *k, fv_op *op, fv_elem result) {
     fv_op_set_dims(op, "dims", n, dims);
 }
 
+/* Draws 0 or 1 elements before and after those of each axis. */
+static void draw_pad(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    const fv_dim *begin[FV_MAX_RANK], *dims[FV_MAX_RANK];
+    fv_dims *t = k->m->dims;
+    int n = shape_like(op->in[0]->type, dims);
+    for (int i = 0; i < n; i++) {
+        begin[i] = fv_dim_const(t, fv_random_below(k->r, 2));
+        dims[i] = fv_dim_add(t, dims[i], fv_dim_const(t, fv_random_below(k->r, 2)));
+        dims[i] = fv_dim_add(t, dims[i], begin[i]);
+    }
+    fv_op_set_dims(op, "begin", n, begin);
+    fv_op_set_dims(op, "dims", n, dims);
+}
+
+/* Draws one of several ways to resize an axis to twice or three times its length. */
+static void draw_resample(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    static const char *const positions[] = {"half_pixel", "asymmetric", "align_corners"};
+    static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor"};
+    const fv_dim *dims[FV_MAX_RANK], *taps = fv_dim_const(k->m->dims, 0);
+    int n = shape_like(op->in[0]->type, dims), axis = n ? fv_random_below(k->r, n) : 0;
+    const fv_dim *scale[] = {fv_dim_const(k->m->dims, 2 + fv_random_below(k->r, 2)),
+                             fv_dim_const(k->m->dims, 1)};
+    if (n)
+        dims[axis] = fv_dim_mul(k->m->dims, dims[axis], scale[0]);
+    fv_op_set_int(op, "axis", axis);
+    fv_op_set_dims(op, "dims", n, dims);
+    fv_op_set_dims(op, "taps", 1, &taps);
+    fv_op_set_dims(op, "scale", 2, scale);
+    fv_op_set_string(op, "nearest_mode", nearest[fv_random_below(k->r, 3)]);
+    fv_op_set_string(op, "coordinate_transformation_mode", positions[fv_random_below(k->r, 3)]);
+}
+
 static void draw_split(maker *k, fv_op *op, fv_elem result) {
     (void)result;
     int rank = op->in[0]->type->rank;
@@ -621,11 +665,17 @@ static void draw_to(maker *k, fv_op *op, fv_elem result) {
 static const struct {
     const char *op;
     void (*draw)(maker *k, fv_op *op, fv_elem result);
-} drawers[] = {{"Transpose", draw_perm},   {"fv.Reshape", draw_reshape},
-               {"fv.Expand", draw_expand}, {"fv.Slice", draw_slice},
-               {"Cast", draw_to},          {"fv.Quantize", draw_to},
-               {"fv.Conv", draw_conv},     {"fv.MaxPool", draw_pool},
-               {"Split", draw_split}};
+} drawers[] = {{"Transpose", draw_perm},
+               {"fv.Reshape", draw_reshape},
+               {"fv.Expand", draw_expand},
+               {"fv.Slice", draw_slice},
+               {"Cast", draw_to},
+               {"fv.Quantize", draw_to},
+               {"fv.Conv", draw_conv},
+               {"fv.MaxPool", draw_pool},
+               {"Split", draw_split},
+               {"fv.Pad", draw_pad},
+               {"fv.Resample", draw_resample}};
 
 static bool is_captured(const fv_ast *p, const char *attr) {
     for (int i = 0; i < p->n; i++)

@@ -2,11 +2,11 @@
  * interpreter, all of them in one program, on the naive schedule for the generic target. The result
  * therefore depends neither on the target nor on the schedule.
  *
- * A result of more than FV_FOLD_BYTES is not folded, with two exceptions. A constant in another
- * shape, and one whose bytes are taken as elements of less than a byte, has the same bytes. And a
- * concatenation of constants and of parts of constants may have up to MOST_JOINED bytes: PyTorch,
- * for instance, reorders the gates of a GRU so; a layer whose weights are one constant can pack
- * them when the model is compiled.
+ * A result of more than FV_FOLD_BYTES is not folded, with three exceptions. A constant in another
+ * shape, and one whose bytes are taken as elements of less than a byte, has the same bytes. A
+ * constant that the model quantizes gets fewer (quantized.h). And a concatenation of constants and
+ * of parts of constants may have up to MOST_JOINED bytes: PyTorch, for instance, reorders the gates
+ * of a GRU so; a layer whose weights are one constant can pack them when the model is compiled.
  *
  * A result that a contraction reads as it is stored, with the columns of its result or as a factor
  * of products of integers, and that takes more bytes than the constants it is computed from, is not
@@ -25,6 +25,7 @@
 #include "ir/rule/constant.h"
 #include "passes/internal.h"
 #include "passes/packed.h"
+#include "passes/quantized.h"
 
 /* Visits each op of the block. Ops in a region are visited before the op that owns the region. */
 static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), void *user) {
@@ -387,6 +388,7 @@ bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
     reshaper s = {r, fv_ptrmap_in(r->arena)};
     fv_op *bad;
+    fv_fold_quantized(r);
     each(r->module->funcs->body, share_reshaped, &s);
     do {
         bad = NULL;

@@ -5,6 +5,7 @@
 #include "ir/rule/index.h"
 #include "passes/embedded.h"
 #include "passes/internal.h"
+#include "passes/quantized.h"
 
 /* Limits of rounds and of applications per op. Rules that terminate need one or two rounds, and on
  * average far less than one application per op. */
@@ -157,6 +158,7 @@ bool fv_pass_simplify_exact(fv_pass_run *r) {
 }
 
 bool fv_pass_integers(fv_pass_run *r) {
+    fv_fold_quantized(r);
     return apply_file(r, &integers_rules, FV_ROUNDING);
 }
 

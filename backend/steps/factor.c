@@ -555,9 +555,13 @@ static void factor_op(fv_lowerer *l, fv_op *op) {
     redefine(&f, y);
 }
 
-/* ---- why products of quantized tensors stay products of floats ---- */
+/* ---- why quantized tensors are computed with as floats ---- */
 
+/* The fv.Dequantize that computes v, perhaps with a conversion to narrower floats; NULL: there is
+ * none. */
 static const fv_op *dequantize_of(const fv_value *v) {
+    if (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_Cast))
+        v = v->def->in[0];
     bool is = v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_Dequantize);
     return is ? v->def : NULL;
 }
@@ -574,11 +578,9 @@ static bool has_fit_scale(const fv_op *dequantize, bool second) {
 
 /* Says why a product of quantized tensors is not one of integers. The rules of
  * passes/integers.rules decide that. */
-static void tell_floats(fv_lowerer *l, const fv_op *op) {
-    bool product = fv_op_is(op, FV_OP_fv_MatMul) || fv_op_is(op, FV_OP_fv_Conv);
-    const fv_value *y = op->nout ? op->out[0] : NULL;
-    const fv_op *a = product ? dequantize_of(op->in[0]) : NULL;
-    const fv_op *b = product ? dequantize_of(op->in[1]) : NULL;
+static void tell_product_of_floats(fv_lowerer *l, const fv_op *op) {
+    const fv_value *y = op->out[0];
+    const fv_op *a = dequantize_of(op->in[0]), *b = dequantize_of(op->in[1]);
     if (!a && !b)
         return;
     int bits[2] = {a ? fv_elem_bits(a->in[0]->type->elem) : 0,
@@ -590,10 +592,39 @@ static void tell_floats(fv_lowerer *l, const fv_op *op) {
         fv_declines(l, y, FV_WHY_factor_wide, fv_v(op->in[wide]), fv_n(bits[wide]));
     else if (b->in[0]->kind != FV_VALUE_CONST)
         fv_declines(l, y, FV_WHY_factor_run);
+    else if (y->type->elem != FV_F32)
+        fv_declines(l, y, FV_WHY_factor_off);
     else if (!has_fit_scale(a, false) || !has_fit_scale(b, true))
         fv_declines(l, y, FV_WHY_factor_scale, fv_v(op->in[has_fit_scale(a, false)]));
     else
         fv_declines(l, y, FV_WHY_factor_off);
+}
+
+/* Does the op only move or convert elements? It does if it takes strings, too. */
+static bool moves_elements(const fv_op *op) {
+    return op->def->types[0].name && (op->def->types[0].set >> FV_STRING & 1);
+}
+
+static bool is_quantized_in_run(const fv_value *v) {
+    const fv_op *dequantize = dequantize_of(v);
+    return dequantize && dequantize->in[0]->kind != FV_VALUE_CONST &&
+           fv_elem_bits(dequantize->in[0]->type->elem) <= 16;
+}
+
+/* Says of an op other than a product that it computes with floats what it reads as integers. */
+static void tell_other_floats(fv_lowerer *l, const fv_op *op) {
+    int i = 0;
+    while (i < op->nin && !(op->in[i] && is_quantized_in_run(op->in[i])))
+        i++;
+    if (i < op->nin && op->nout && op->out[0] && !moves_elements(op))
+        fv_declines(l, op->out[0], FV_WHY_factor_op, fv_v(op->in[i]), fv_s(op->def->name));
+}
+
+static void tell_floats(fv_lowerer *l, const fv_op *op) {
+    if (fv_op_is(op, FV_OP_fv_MatMul) || fv_op_is(op, FV_OP_fv_Conv))
+        tell_product_of_floats(l, op);
+    else
+        tell_other_floats(l, op);
 }
 
 bool fv_step_factor(fv_lowerer *l) {

@@ -156,3 +156,52 @@ Test(integers, differ_by_one_at_most, .init = open_session, .fini = close_sessio
         }
     }
 }
+
+/* ---- constants that the model quantizes ---- */
+
+/* Multiples of half a step, half of which are between two integers, beyond both ends of the
+ * range. */
+static void put_halves(fv_text *t, const char *name, const char *shape, int n) {
+    fv_text_printf(t, "const @%s: f32%s = [", name, shape);
+    for (int i = 0; i < n; i++)
+        fv_text_printf(t, "%s%.9g", i ? ", " : "", (next(1100) - 550) * 0.0625);
+    fv_text_put(t, "]\n");
+}
+
+static const char constants[] = "const @one: f32[] = 0.1\n"
+                                "const @s: f32[3] = [0.125, 0.25, 0.1]\n"
+                                "const @b: i8[3] = [0, 5, -128]\n"
+                                "const @u: u8[3] = [0, 128, 255]\n"
+                                "const @w: i16[] = -7\n"
+                                "func @main(%x: u8[1]) -> (%p, %q, %r) {\n"
+                                "  %p = QuantizeLinear(@a, @s, @b) {axis = 0}\n"
+                                "  %q = QuantizeLinear(@a, @s, @u) {axis = 1}\n"
+                                "  %r = QuantizeLinear(@a, @one, @w)\n"
+                                "  return %p, %q, %r\n"
+                                "}\n";
+
+static int conversions(const fv_module *m) {
+    int n = 0;
+    for (const fv_op *op = m->funcs->body->first; op; op = op->next)
+        n += fv_op_is(op, FV_OP_fv_Quantize);
+    return n;
+}
+
+Test(integers, quantized_constants_are_those_of_the_run, .init = open_session,
+     .fini = close_session) {
+    fv_tensor *run_time[3], *folded[3];
+    const uint8_t x = 0;
+    fv_text t = {.arena = arena};
+    state = 11;
+    put_halves(&t, "a", "[3, 3, 40]", 360);
+    fv_text_put(&t, constants);
+    fv_module *one = module_of(t.s), *two = module_of(t.s);
+    cr_assert(fv_run_passes(one, fv_pipeline('0'), NULL), "%s", said());
+    cr_assert(fv_run_passes(two, fv_pipeline('2'), NULL), "%s", said());
+    cr_expect_eq(conversions(one), 3);
+    cr_expect_eq(conversions(two), 0);
+    run(one, &x, 3, run_time);
+    run(two, &x, 3, folded);
+    for (int i = 0; i < 3; i++)
+        cr_expect(fv_tensor_equal(run_time[i], folded[i]), "result %d", i);
+}
