@@ -46,7 +46,7 @@ static const fv_processor *random_processor(fv_arena *a, const fv_processor *of,
 const fv_target *fv_target_random(fv_arena *a, const fv_target *of, uint64_t seed) {
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = *of;
-    t->properties = random_processor(a, fv_processor_of(of), seed ^ 1);
+    t->own.properties = random_processor(a, fv_processor_of(of), seed ^ 1);
     fv_random r = {seed ^ 2};
     t->caches.l1_bytes = (int)between(&r, 4 << 10, 128 << 10);
     t->caches.l2_bytes = (int)between(&r, 16 << 10, 4096 << 10);

@@ -67,6 +67,9 @@ typedef struct fv_machine {
  * what cannot be, such as a cache of 0 bytes. */
 const fv_machine *fv_machine_parse(fv_session *s, fv_arena *a, const char *text);
 void fv_machine_print(fv_text *t, const fv_machine *p);
+/* A speed of the target's processor: that of its profile, otherwise that of its family, of the
+ * family `generic` if the table does not have it. */
+double fv_measure_of(const fv_target *t, fv_measure_id id);
 /* A copy of t for the processor of the profile, with its caches; NULL: the processor has another
  * architecture. */
 const fv_target *fv_target_with_machine(fv_arena *a, const fv_target *t, const fv_machine *p);

@@ -240,7 +240,7 @@ static int of_cache(int name, int otherwise) {
 }
 
 const fv_processor *fv_processor_of(const fv_target *t) {
-    return t->properties ? t->properties : fv_processor_at(t->processor);
+    return t->own.properties ? t->own.properties : fv_processor_at(t->processor);
 }
 
 const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id processor) {
@@ -256,7 +256,8 @@ const fv_target *fv_target_with_properties(fv_arena *a, const fv_target *of,
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = *of;
     t->processor = processor;
-    t->properties = properties;
+    t->own.properties = properties;
+    t->own.speeds = NULL;
     t->caches.l1_bytes = p->caches.l1_bytes ? p->caches.l1_bytes : t->caches.l1_bytes;
     t->caches.l1_ways = p->caches.l1_ways ? p->caches.l1_ways : t->caches.l1_ways;
     t->caches.l2_bytes = p->caches.l2_bytes ? p->caches.l2_bytes : t->caches.l2_bytes;

@@ -37,9 +37,12 @@ typedef struct fv_target {
     fv_caches caches;
     /* the family of processors for which kernels are built; generic if the entry names none */
     fv_processor_id processor;
-    /* properties that were measured or given, instead of those that processor.def has for
-     * `processor`; NULL: those of processor.def */
-    const fv_processor *properties;
+    /* what was measured or given, instead of what processor.def has for `processor`; NULL: what
+     * processor.def has */
+    struct {
+        const fv_processor *properties;
+        const struct fv_measure *speeds; /* FV_NMEASURES of them (machine.h) */
+    } own;
 } fv_target;
 
 /* The entry of that name, without additional features; "native" is resolved on this machine. NULL:

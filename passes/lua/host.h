@@ -70,7 +70,7 @@ typedef struct fv_lua_timing {
     double ratio;
 } fv_lua_timing;
 
-/* The cost of a launch by the cost model (backend/cost.h). */
+/* The cost of a launch by the cost model (backend/cost/cost.h). */
 typedef struct fv_lua_launch {
     /* origin: the nodes that the kernel comes from, separated by commas; schedule "": the kernel
      * was written by hand */

@@ -71,6 +71,7 @@ backend/lowering:
 backend/math:
 backend/axes: backend/lowering
 backend/c: backend/consumer
+backend/cost: backend/expand
 backend/schedule/common: backend/lowering
 backend/expand: backend/consumer backend/math
 backend/fuse: backend/axes backend/lowering

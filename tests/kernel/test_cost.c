@@ -2,7 +2,7 @@
  * counter. */
 #include <criterion/criterion.h>
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "backend/expand/expand.h"
 #include "ir/kernel/parse.h"
 #include "tests/kernel/support.h"

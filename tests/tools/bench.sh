@@ -31,6 +31,8 @@ for b in $backends; do
     said 'workspace 0 bytes'
     check "profile $b" 0 ' (add|Add_0) ?\([a-z, 0-9]*\): add node' "$fovea" bench add.fvir --backend=$b $short --profile
     said '^profile .* 1 launch of 1 kernel$'
+    said '^ +ms +share +least +predicted +GFLOP/s '
+    [ $b = interp ] || said '^predicted +[01] of the 1 kernels over 1% of the time within 15%$'
 done
 check 'threads' 0 '^threads +3: ' "$fovea" bench "$dates" $short --threads=1,3 --backend=interp
 said '^threads +1: '
@@ -46,6 +48,24 @@ for key in schema model version target cpu threads dims runs min_ms median_ms p9
 done
 cp out one.json
 valid one.json
+said '"predicted_near": '
+if [ $first != interp ]; then
+    cat >predictions.py <<'P'
+import json, math, sys
+p = json.load(open(sys.argv[1]))["profile"]
+for row in p["kernels"] + p["launches"]:
+    assert 0 <= row["waiting_ms"] <= row["predicted_ms"] > 0, row
+    assert row["least_ms"] <= row["ms"] * (1 + 1e-9), row
+total = lambda rows, key: sum(row[key] for row in rows)
+for key in "predicted_ms", "waiting_ms", "ms", "least_ms":
+    assert math.isclose(total(p["kernels"], key), total(p["launches"], key), rel_tol=1e-9), key
+near = lambda row: abs(row["predicted_ms"] / row["least_ms"] - 1) < 0.15
+judged = [row for row in p["kernels"] if row["share"] > 0.01 and row["least_ms"] > 0]
+assert p["predicted"] == len(judged) and p["predicted_near"] == sum(map(near, judged)), p
+print("consistent")
+P
+    check 'each kernel has a prediction' 0 '^consistent' python3 predictions.py one.json
+fi
 check 'json of several' 0 '"results"' "$fovea" bench add.fvir $short --json --threads=1,2 --backend=$first
 cp out several.json
 valid several.json

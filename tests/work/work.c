@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "backend/lowering/sizes.h"
 #include "passes/passes.h"
 
@@ -40,7 +40,7 @@ static void count(counter *c, const fv_expr *x) {
         return;
     *fv_ptrmap_at(&c->seen, x) = (void *)(uintptr_t)x;
     if (fv_elem_is_float((fv_elem)x->type.elem)) {
-        double each = x->op == FV_X_REDUCE ? 1 : fv_cost_of_operation((fv_expr_op)x->op);
+        double each = x->op == FV_X_REDUCE ? 1 : fv_walk_operations((fv_expr_op)x->op);
         for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
             each *= fv_typical_extent(x->u.red.vars[i]->dim);
         c->sum += each > 0 ? each * times(c, x) : 0;

@@ -2,11 +2,11 @@
  * operators say has to be.
  *
  * What operators ask for is counted in their definitions: each operation on floats
- * (backend/cost.h), once for all combinations of the variables on which it depends, so that a sum
- * counts once wherever it is wanted. Kernels that operators bring themselves and recurrences count
- * as the naive program has them. Attention is taken apart: its kernel has loops of its own, and
- * computes blocks again that a mask hides. Dims are typical (backend/lowering/sizes.h); launches
- * whose dims data decide count for nothing. */
+ * (backend/cost/walk.h), once for all combinations of the variables on which it depends, so that a
+ * sum counts once wherever it is wanted. Kernels that operators bring themselves and recurrences
+ * count as the naive program has them. Attention is taken apart: its kernel has loops of its own,
+ * and computes blocks again that a mask hides. Dims are typical (backend/lowering/sizes.h);
+ * launches whose dims data decide count for nothing. */
 #ifndef FV_TESTS_WORK_H
 #define FV_TESTS_WORK_H
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 
 enum { MOST = 10, SUGGESTIONS = 3 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "ir/dim/option.h"
 #include "tools/measure/bench.h"
 

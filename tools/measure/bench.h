@@ -24,9 +24,18 @@ typedef struct fv_profile_row {
     const char *kernel, *schedule, *nodes;
     double calls; /* number of calls in one run */
     double ms;    /* milliseconds in one run: the median over the traced runs */
+    double least; /* the least of them, of each launch by itself */
     bool known;   /* whether the numbers of operations and bytes are known */
     double flops, bytes;
+    double predicted; /* milliseconds in one run by the cost model; negative: not known */
+    double waiting;   /* the part of them in which a core waits for caches and memory */
 } fv_profile_row;
+
+/* Kernels that take more than this share of the time are those by which the cost model is judged,
+ * and predictions that deviate by less than that share from the least time are good: the peak from
+ * which they are made is the best of several measurements, too. */
+#define FV_PROFILE_COUNTS 0.01
+#define FV_PROFILE_NEAR   0.15
 
 typedef struct fv_profile {
     int runs;
@@ -85,8 +94,11 @@ void fv_against_close(fv_measurement *m);
 
 /* ---- profile.c ---- */
 
-/* Traces some runs. NULL after a message: the model cannot be traced. */
+/* Traces some runs, and predicts the times of their launches. NULL after a message: the model
+ * cannot be traced. */
 fv_profile *fv_profile_take(fv_bench *b, fv_runner *r);
+/* Of how many kernels the prediction is judged, and of how many it is good. */
+int fv_profile_judged(const fv_profile *p, int *near);
 /* Writes the launches of one run as a trace for chrome://tracing and Perfetto. False after a
  * message. */
 bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path) FV_MUST_USE;

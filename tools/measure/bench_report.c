@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "tools/measure/bench.h"
 
 enum { ROWS = 20, NODES = 60 };
@@ -158,7 +158,8 @@ static const char *nodes_str(fv_arena *a, const fv_profile_row *r) {
 
 static void print_row(const fv_bench *b, const fv_measurement *m, const fv_profile_row *r) {
     fv_arena *a = b->c->arena;
-    fv_out("%9s %5.1f%% ", ms_str(a, r->ms), 100 * r->ms / m->profile->kernel_ms);
+    fv_out("%9s %5.1f%% %9s %9s ", ms_str(a, r->ms), 100 * r->ms / m->profile->kernel_ms,
+           ms_str(a, r->least), r->predicted < 0 ? "-" : ms_str(a, r->predicted));
     if (r->known && r->ms > 0)
         fv_out("%8.1f %7.1f %4.0f%%", r->flops / r->ms * 1e-6, r->bytes / r->ms * 1e-6,
                100 * roof_ms(b, m, r->flops, r->bytes) / r->ms);
@@ -189,6 +190,13 @@ static void print_families(const fv_bench *b, const fv_profile *p) {
     fv_out("\n");
 }
 
+static void print_judgement(const fv_profile *p) {
+    int near, n = fv_profile_judged(p, &near);
+    if (n)
+        fv_out("%-10s %d of the %d kernels over %.0f%% of the time within %.0f%%\n", "predicted",
+               near, n, 100 * FV_PROFILE_COUNTS, 100 * FV_PROFILE_NEAR);
+}
+
 static void print_profile(const fv_bench *b, const fv_measurement *m) {
     const fv_profile *p = m->profile;
     bool each = b->c->args->print.verbose > 0;
@@ -198,8 +206,8 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
     fv_out("%-10s %d runs of %s ms, %s of them in %d launch%s of %d kernel%s\n", "profile", p->runs,
            ms_str(b->c->arena, p->run_ms), ms_str(b->c->arena, p->kernel_ms), p->nlaunches,
            p->nlaunches == 1 ? "" : "es", p->nkernels, p->nkernels == 1 ? "" : "s");
-    fv_out("%9s %6s %8s %7s %5s %5s  %s\n", "ms", "share", "GFLOP/s", "GB/s", "roof", "calls",
-           "kernel: nodes");
+    fv_out("%9s %6s %9s %9s %8s %7s %5s %5s  %s\n", "ms", "share", "least", "predicted", "GFLOP/s",
+           "GB/s", "roof", "calls", "kernel: nodes");
     for (int i = 0; i < shown; i++)
         print_row(b, m, &rows[i]);
     for (int i = shown; i < n; i++)
@@ -209,6 +217,7 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
                100 * rest / p->kernel_ms, n - shown);
     if (b->m.program)
         print_families(b, p);
+    print_judgement(p);
 }
 
 void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
@@ -326,6 +335,9 @@ static json_t *rows_json(const fv_bench *b, const fv_measurement *m, const fv_pr
         set_real(o, "calls", r->calls);
         set_real(o, "ms", r->ms);
         set_real(o, "share", r->ms / m->profile->kernel_ms);
+        set_real(o, "least_ms", r->least);
+        fv_json_set(o, "waiting_ms", r->predicted < 0 ? json_null() : fv_json_real(r->waiting));
+        fv_json_set(o, "predicted_ms", r->predicted < 0 ? json_null() : fv_json_real(r->predicted));
         fv_json_set(o, "gflops", rated ? fv_json_real(r->flops / r->ms * 1e-6) : json_null());
         fv_json_set(o, "gbs", rated ? fv_json_real(r->bytes / r->ms * 1e-6) : json_null());
         fv_json_set(o, "roof",
@@ -341,6 +353,9 @@ static json_t *profile_json(const fv_bench *b, const fv_measurement *m) {
     fv_json_set_int(o, "runs", p->runs);
     set_real(o, "run_ms", p->run_ms);
     set_real(o, "kernel_ms", p->kernel_ms);
+    int near, judged = fv_profile_judged(p, &near);
+    fv_json_set_int(o, "predicted", judged);
+    fv_json_set_int(o, "predicted_near", near);
     fv_json_set(o, "kernels", rows_json(b, m, p->kernels, p->nkernels));
     fv_json_set(o, "launches", rows_json(b, m, p->launches, p->nlaunches));
     return o;

@@ -25,7 +25,7 @@ enum {
 /* the block has four times the bytes of the last-level cache, at least and at most these */
 #define LEAST_BLOCK ((size_t)256 << 20)
 #define MOST_BLOCK  ((size_t)2048 << 20)
-#define RATE_BYTES  ((size_t)4 << 20) /* bytes that a sample of a rate reads, at least */
+#define RATE_BYTES  ((size_t)64 << 20) /* bytes that a sample of a rate reads, at least */
 /* a latency that exceeds that of the level by this factor is of the next level */
 #define NEXT_LEVEL 1.5
 /* deviation of a latency up to which the size of a cache may follow from it */

@@ -13,6 +13,7 @@
 #include "tools/measure/handover.h"
 #include "tools/measure/peak.h"
 #include "tools/measure/roof.h"
+#include "tools/measure/units.h"
 #include "tools/model/runner.h"
 
 enum { SAMPLES = 9, DOT_STEPS = 200000 };
@@ -93,6 +94,7 @@ static bool measure_speeds(fv_calibration *t, const fv_env *all) {
     out[FV_MEASURE_huge_page] = exactly(huge_page_bytes());
     out[FV_MEASURE_multiply_add] = multiply_adds();
     out[FV_MEASURE_dot_product] = dot_products();
+    fv_measure_units(out[FV_MEASURE_multiply_add].value, out);
     measure_threads(all, t->threads, out);
     return fv_measure_caches(all, &t->found.processor.caches, out) ||
            fv_error(t->c->session, "there is not enough memory to measure the caches");
@@ -125,6 +127,10 @@ static void print_speeds(const fv_calibration *t) {
            t->found.measures[FV_MEASURE_dot_product].known
                ? fv_printf(a, "; products of bytes %.1f Gop/s", value_of(t, FV_MEASURE_dot_product))
                : "");
+    if (t->found.measures[FV_MEASURE_clock].known)
+        fv_out("%-22s%.2f GHz; in a cycle %.1f multiply-adds of vectors, %.1f instructions\n",
+               "core", value_of(t, FV_MEASURE_clock), value_of(t, FV_MEASURE_vector_multiplies),
+               value_of(t, FV_MEASURE_instructions));
     if (t->found.measures[FV_MEASURE_region].known)
         fv_out("%-22s%.2f us, %.1f us if the threads sleep\n", "parallel region",
                value_of(t, FV_MEASURE_region), value_of(t, FV_MEASURE_parked_region));

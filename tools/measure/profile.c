@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cost.h"
+#include "backend/cost/predict.h"
 #include "frontend/file.h"
 #include "tools/measure/bench.h"
+#include "tools/measure/peak.h"
 
 #define TRACE_MS 500 /* milliseconds for which runs are traced */
+#define ROOF_MS  125 /* and after which the roof is measured again */
 enum { LEAST_RUNS = 5, MOST_RUNS = 200 };
 
 typedef struct taker {
@@ -17,6 +19,8 @@ typedef struct taker {
     double **ms;   /* ms[launch][run]: milliseconds of all calls of the launch in that run */
     double *calls; /* calls[launch]: number of calls in all runs */
     double run_ms[MOST_RUNS];
+    fv_roof roof;             /* the best of those measured between the runs, of one thread */
+    fv_prediction *predicted; /* of each launch; NULL: there are none */
 } taker;
 
 /* ---- runs ---- */
@@ -43,9 +47,24 @@ static bool trace_once(taker *t, int run) {
     return true;
 }
 
+/* Measures the roof of one thread, which other programs change in the course of the runs. */
+static bool trace_roof(taker *t) {
+    const fv_env one = {0};
+    fv_roof now = fv_roof_measure(&one, 1, t->b->memory);
+    double ms;
+    t->roof.gflops = now.gflops > t->roof.gflops ? now.gflops : t->roof.gflops;
+    t->roof.gbs = now.gbs > t->roof.gbs ? now.gbs : t->roof.gbs;
+    return fv_runner_run(t->b->c, t->r, &ms); /* the caches are those of a run again */
+}
+
 static bool trace(taker *t) {
-    double best = 1e300, spent = 0;
+    double best = 1e300, spent = 0, measured = -ROOF_MS;
     for (int i = 0; i < MOST_RUNS && (i < LEAST_RUNS || spent < TRACE_MS); i++) {
+        if (spent >= measured + ROOF_MS) {
+            measured = spent;
+            if (!trace_roof(t))
+                return false;
+        }
         if (!trace_once(t, i))
             return false;
         if (t->run_ms[i] < best)
@@ -65,13 +84,34 @@ static int by_time(const void *a, const void *b) {
                           : (x->launch > y->launch) - (x->launch < y->launch);
 }
 
+/* Predicts all launches, for a core as fast as it was between the runs. The interpreter runs no
+ * code of the target. */
+static void predict(taker *t) {
+    fv_backend_kind backends[3];
+    const fv_subject *m = &t->b->m;
+    if (!m->program || !fv_args_backends(t->b->c->args, backends) ||
+        backends[0] == FV_BACKEND_INTERP || !(t->roof.gflops > 0))
+        return;
+    fv_speeds own = fv_speeds_of(m->program->target);
+    fv_speeds s = fv_speeds_at(&own, t->roof.gflops, fv_peak_widest().lanes, t->roof.gbs);
+    t->predicted = FV_NEW(t->b->c->arena, fv_prediction, m->ncosts + 1);
+    fv_predict_launches(t->b->c->arena, m->program, m->data.dims, &s, t->r->threads, m->ncosts,
+                        m->costs, t->predicted);
+}
+
 static fv_profile_row make_row(const taker *t, int i) {
     const fv_subject *m = &t->b->m;
     const fv_launch_info *info = &m->table->launches[i];
-    fv_profile_row row = {
-        .launch = i, .launches = 1, .kernel = info->kernel, .nodes = info->nodes, .schedule = ""};
+    fv_profile_row row = {.launch = i,
+                          .launches = 1,
+                          .kernel = info->kernel,
+                          .nodes = info->nodes,
+                          .schedule = "",
+                          .predicted = -1};
     row.calls = t->calls[i] / t->p->runs;
-    row.ms = fv_summarise(t->ms[i], t->p->runs).median;
+    fv_summary ms = fv_summarise(t->ms[i], t->p->runs);
+    row.ms = ms.median;
+    row.least = ms.min;
     if (i < m->ncosts) {
         const fv_launch_cost *l = &m->costs[i];
         row.schedule =
@@ -79,6 +119,10 @@ static fv_profile_row make_row(const taker *t, int i) {
         row.known = l->known;
         row.flops = l->cost.flops * row.calls;
         row.bytes = (l->cost.read + l->cost.written) * row.calls;
+        if (t->predicted && t->predicted[i].known)
+            row.predicted = t->predicted[i].ms * row.calls;
+        if (row.predicted >= 0)
+            row.waiting = t->predicted[i].waiting * row.calls;
     }
     return row;
 }
@@ -99,9 +143,12 @@ static void add_to_kernel(fv_profile *p, const fv_profile_row *row) {
     k->launches++;
     k->calls += row->calls;
     k->ms += row->ms;
+    k->least += row->least;
+    k->waiting += row->waiting;
     k->known &= row->known;
     k->flops += row->flops;
     k->bytes += row->bytes;
+    k->predicted = k->predicted < 0 || row->predicted < 0 ? -1 : k->predicted + row->predicted;
 }
 
 static void make_rows(taker *t) {
@@ -137,8 +184,23 @@ fv_profile *fv_profile_take(fv_bench *b, fv_runner *r) {
         t->ms[i] = FV_NEW(a, double, MOST_RUNS);
     if (!trace(t))
         return NULL;
+    predict(t);
     make_rows(t);
     return t->p;
+}
+
+int fv_profile_judged(const fv_profile *p, int *near) {
+    int n = 0;
+    *near = 0;
+    for (int i = 0; i < p->nkernels; i++) {
+        const fv_profile_row *k = &p->kernels[i];
+        if (k->predicted < 0 || !(k->least > 0) || k->ms <= FV_PROFILE_COUNTS * p->kernel_ms)
+            continue;
+        double apart = k->predicted / k->least - 1;
+        *near += apart < FV_PROFILE_NEAR && apart > -FV_PROFILE_NEAR;
+        n++;
+    }
+    return n;
 }
 
 const char *fv_profile_family(fv_arena *a, const fv_profile_row *row) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "ir/base/clock.h"
 #include "ir/catalogue/own.h"
 #include "tools/data/values.h"

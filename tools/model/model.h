@@ -3,7 +3,7 @@
 #ifndef FV_TOOLS_MODEL_MODEL_H
 #define FV_TOOLS_MODEL_MODEL_H
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "ir/graph/bounds.h"
 #include "tools/command/command.h"
 #include "tools/command/json.h"
@@ -52,7 +52,7 @@ typedef struct fv_subject {
     /* whether the artifact came from the cache; see fv_subject_graph and fv_subject_count */
     bool cached;
     fv_open_times took;
-    /* costs of each launch as expressions over dims (backend/cost.h); NULL for a library */
+    /* costs of each launch as expressions over dims (backend/cost/cost.h); NULL for a library */
     struct fv_launch_cost *costs;
     int ncosts;
     fv_hint *hints; /* a hint for each input of the graph */

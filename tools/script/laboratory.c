@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "ir/base/limits.h"
 #include "ir/dim/option.h"
 #include "ir/graph/copy.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/consumer/consumer.h"
-#include "backend/cost.h"
+#include "backend/cost/cost.h"
 #include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
 #include "tools/command/report.h"

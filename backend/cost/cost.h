@@ -4,9 +4,10 @@
  *   fv_launch_cost *list;
  *   int n = fv_cost_launches(a, p, &list);       before fv_program_expand
  *   fv_cost_evaluate(a, p, dims, n, list);       for each choice of dims */
-#ifndef FV_BACKEND_COST_H
-#define FV_BACKEND_COST_H
+#ifndef FV_BACKEND_COST_COST_H
+#define FV_BACKEND_COST_COST_H
 
+#include "backend/cost/walk.h"
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/program.h"
 #include "ir/target/target.h"
@@ -25,9 +26,6 @@ typedef struct fv_cost {
     bool exact;
 } fv_cost;
 
-/* How many operations on floats the operation counts as in `flops`. */
-int fv_cost_of_operation(fv_expr_op op);
-
 /* The cost of one launch with dims[k->ndims], all tasks together. */
 fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims);
 
@@ -35,6 +33,7 @@ typedef struct fv_launch_cost {
     const fv_stmt *launch;
     const fv_kernel *kernel; /* the kernel as scheduled, also after the program was expanded */
     bool known;              /* false: some dim of the launch is not known before the run */
+    int64_t *dims;           /* the values of the kernel's dims, if they are known */
     fv_cost cost;
     double *touched; /* for each argument, the bytes that are read or written at least once */
 } fv_launch_cost;
@@ -44,6 +43,8 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
 /* Computes the costs of n launches for dims[p->nsymbols]. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
+/* A walk that knows the variables of the host program, apart from those that data decide. */
+fv_walk fv_cost_host(fv_arena *scratch, const fv_program *p, const int64_t *dims);
 /* A rough estimate of the cycles on one core of the target, for comparing launches. */
 double fv_cost_cycles(const fv_cost *c, const fv_target *t);
 /* Bytes that must be transferred from or to memory whatever the caches contain: for each input,

@@ -1,0 +1,353 @@
+/* instructions.c - see instructions.h. */
+#include "backend/cost/instructions.h"
+
+#include "ir/expr/visit.h"
+
+/* ---- what an operation costs ---- */
+
+/* The instructions of an operation on one vector, and the cycles until its result can be used. */
+typedef struct price {
+    int vectors, multiplies, latency;
+} price;
+
+/* min and max of IEEE 754-2019 are a comparison, a selection, and the same for NaN and zero. */
+static price price_of_float(fv_expr_op op) {
+    switch ((int)op) {
+    case FV_X_FMA:
+    case FV_X_MUL: return (price){1, 1, 4};
+    case FV_X_ADD:
+    case FV_X_SUB: return (price){1, 0, 3};
+    case FV_X_MIN:
+    case FV_X_MAX: return (price){4, 0, 4};
+    case FV_X_FLOOR:
+    case FV_X_CEIL:
+    case FV_X_TRUNC:
+    case FV_X_RINT: return (price){1, 0, 3};
+    case FV_X_DIV: return (price){1, 0, 10};
+    case FV_X_SQRT: return (price){1, 0, 14};
+    case FV_X_CONVERT:
+    case FV_X_CONVSAT: return (price){2, 0, 4};
+    case FV_X_DOT_BF16: return (price){2, 2, 8};
+    default: return (price){1, 0, 1};
+    }
+}
+
+static price price_of_integer(fv_expr_op op) {
+    switch ((int)op) {
+    case FV_X_MUL: return (price){1, 1, 3};
+    case FV_X_MULHI: return (price){3, 2, 6};
+    case FV_X_CONVERT: return (price){1, 0, 3};
+    case FV_X_DOT_U8_I8:
+    case FV_X_DOT_I8_I8:
+    case FV_X_DOT_U8_U8:
+    case FV_X_DOT_I16_I16: return (price){2, 1, 4};
+    default: return (price){1, 0, 1};
+    }
+}
+
+static price price_of(const fv_expr *x) {
+    switch ((int)x->op) {
+    case FV_X_CONST:
+    case FV_X_VAR:
+    case FV_X_LOAD:
+    case FV_X_GUARD:
+    case FV_X_BITCAST:
+    case FV_X_DIM: return (price){0, 0, 0};
+    default:
+        return fv_elem_is_float((fv_elem)x->type.elem) ? price_of_float((fv_expr_op)x->op)
+                                                       : price_of_integer((fv_expr_op)x->op);
+    }
+}
+
+/* The instructions of an operation on one integer. */
+static int price_of_scalar(const fv_expr *x) {
+    int64_t by;
+    switch ((int)x->op) {
+    case FV_X_CONST:
+    case FV_X_VAR:
+    case FV_X_BITCAST:
+    case FV_X_REQUIRE: return 0;
+    case FV_X_DIV:
+    case FV_X_REM:
+    case FV_X_FLOORDIV:
+    case FV_X_FLOORMOD:
+        return !fv_x_is_int(x->arg[1], &by) ? 16 : by > 0 && !(by & (by - 1)) ? 1 : 4;
+    default: return 1;
+    }
+}
+
+/* ---- loops on which values depend ---- */
+
+void fv_instruction_bind(fv_instruction_counter *c, const fv_var *v, fv_loop_set loops) {
+    void **at = fv_ptrmap_at(&c->loops, v);
+    if (!*at)
+        *at = FV_NEW(c->arena, fv_loop_set, 1);
+    *(fv_loop_set *)*at = loops;
+}
+
+static fv_loop_set innermost(const fv_instruction_counter *c) {
+    return c->depth ? (fv_loop_set)1 << (c->depth - 1) : 0;
+}
+
+/* A tile may change in each iteration. */
+fv_loop_set fv_loops_of(const fv_instruction_counter *c, const fv_expr *x) {
+    const fv_loop_set *of = x->op == FV_X_VAR ? fv_ptrmap_get(&c->loops, x->u.var) : NULL;
+    fv_loop_set loops = of ? *of : 0;
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->role != FV_BUF_IN)
+        loops |= innermost(c);
+    for (int i = 0; i < x->n; i++)
+        loops |= fv_loops_of(c, x->arg[i]);
+    return loops;
+}
+
+/* ---- tiles ---- */
+
+bool fv_is_in_registers(const fv_instruction_counter *c, const fv_buf *b) {
+    return b->role == FV_BUF_TILE && !fv_ptrmap_get(&c->arrays, b);
+}
+
+static int64_t elements_of(const fv_buf *tile) {
+    int64_t n = 1;
+    for (int i = 0; i < tile->rank; i++)
+        n *= fv_x_int_value(tile->extent[i]);
+    return n;
+}
+
+static void note_array(fv_instruction_counter *c, const fv_buf *b, fv_expr *const *index) {
+    int64_t value;
+    for (int i = 0; b->role == FV_BUF_TILE && i < b->rank; i++)
+        if (!fv_x_is_int(index[i], &value))
+            *fv_ptrmap_at(&c->arrays, b) = c;
+}
+
+static void find_arrays_of(fv_instruction_counter *c, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(c->arena, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            note_array(c, x->u.buf, x->arg);
+}
+
+static void find_arrays(fv_instruction_counter *c, const fv_block *block) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        if (s->kind == FV_S_STORE)
+            note_array(c, s->buf, s->index);
+        if (s->x)
+            find_arrays_of(c, s->x);
+        find_arrays(c, &s->body);
+        find_arrays(c, &s->other);
+    }
+}
+
+fv_instruction_counter fv_instruction_counter_new(fv_arena *a, const fv_target *t,
+                                                  const fv_kernel *k) {
+    fv_instruction_counter c = {.arena = a,
+                                .target = t,
+                                .loops = fv_ptrmap_in(a),
+                                .arrays = fv_ptrmap_in(a),
+                                .loaded = fv_ptrmap_in(a)};
+    find_arrays(&c, &k->body);
+    return c;
+}
+
+/* ---- counting ---- */
+
+typedef struct tally {
+    fv_instruction_counter *c;
+    fv_instructions *inside, *before;
+} tally;
+
+/* The number of registers that a value fills. */
+static double registers(const tally *t, const fv_expr *x) {
+    int bits = t->c->target->vector_bits;
+    double n = bits ? 8.0 * x->type.lanes * fv_elem_storage_bytes((fv_elem)x->type.elem) / bits : 1;
+    return n > 1 ? n : 1;
+}
+
+static void count(tally *t, const fv_expr *x);
+
+/* Counts an index: sums and products are part of an address. */
+static void count_index(tally *t, const fv_expr *x) {
+    if (x->op != FV_X_ADD && x->op != FV_X_SUB && x->op != FV_X_MUL) {
+        count(t, x);
+        return;
+    }
+    for (int i = 0; i < x->n; i++)
+        count_index(t, x->arg[i]);
+}
+
+static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
+    bool gathers = false;
+    for (int i = 0; i < x->u.buf->rank; i++) {
+        gathers |= x->arg[i]->type.lanes > 1;
+        count_index(t, x->arg[i]);
+    }
+    for (int i = x->u.buf->rank; i < x->n; i++)
+        count(t, x->arg[i]);
+    if (!fv_is_in_registers(t->c, x->u.buf))
+        to->loads += gathers ? x->type.lanes : registers(t, x);
+    if (gathers)
+        to->vectors += x->type.lanes;
+    if (x->op == FV_X_GUARD)
+        to->integers += 1;
+}
+
+/* Copying an element to all lanes is part of the load that reads it. */
+static bool is_free_splat(const tally *t, const fv_expr *x) {
+    const fv_expr *of = x->arg[0];
+    return x->op == FV_X_SPLAT && (of->op == FV_X_LOAD || of->op == FV_X_CONST ||
+                                   (of->op == FV_X_VAR && fv_ptrmap_get(&t->c->loaded, of->u.var)));
+}
+
+static void count_operation(const tally *t, const fv_expr *x, fv_instructions *to) {
+    if (x->type.lanes == 1 && !fv_elem_is_float((fv_elem)x->type.elem)) {
+        to->integers += price_of_scalar(x);
+        return;
+    }
+    price p = price_of(x);
+    double n = registers(t, x);
+    if (is_free_splat(t, x))
+        return;
+    to->vectors += n * p.vectors;
+    to->multiplies += n * p.multiplies;
+    to->divisions += x->op == FV_X_DIV ? n : 0;
+    to->roots += x->op == FV_X_SQRT ? n : 0;
+}
+
+static void count(tally *t, const fv_expr *x) {
+    bool varies = fv_loops_of(t->c, x) & innermost(t->c);
+    fv_instructions *to = varies || !t->c->depth ? t->inside : t->before;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+        count_load(t, x, to);
+        return;
+    }
+    count_operation(t, x, to);
+    for (int i = 0; i < x->n; i++)
+        count(t, x->arg[i]);
+}
+
+static void count_store(tally *t, const fv_stmt *s) {
+    for (int i = 0; i < s->buf->rank; i++)
+        count_index(t, s->index[i]);
+    count(t, s->x);
+    if (s->mask)
+        count(t, s->mask);
+    if (!fv_is_in_registers(t->c, s->buf))
+        t->inside->stores += registers(t, s->x);
+}
+
+static void count_let(tally *t, const fv_stmt *s) {
+    fv_instruction_bind(t->c, s->var, fv_loops_of(t->c, s->x));
+    if (s->x->op == FV_X_LOAD)
+        *fv_ptrmap_at(&t->c->loaded, s->var) = t->c;
+    count(t, s->x);
+}
+
+static void count_tile(tally *t, const fv_stmt *s) {
+    if (s->x)
+        t->inside->integers += (double)elements_of(s->buf);
+}
+
+void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instructions *inside,
+                           fv_instructions *before) {
+    tally t = {c, inside, before};
+    switch ((int)s->kind) {
+    case FV_S_LET: count_let(&t, s); break;
+    case FV_S_STORE: count_store(&t, s); break;
+    case FV_S_TILE: count_tile(&t, s); break;
+    case FV_S_PREFETCH:
+        for (int i = 0; i < s->buf->rank; i++)
+            count_index(&t, s->index[i]);
+        inside->loads++;
+        break;
+    case FV_S_FOR: count(&t, s->loop.hi); break;
+    case FV_S_IF:
+    case FV_S_WHILE:
+        count(&t, s->x);
+        inside->integers++;
+        break;
+    default: break;
+    }
+}
+
+/* ---- cycles ---- */
+
+static double most(double a, double b) {
+    return a > b ? a : b;
+}
+
+/* Half of the loads are operands of instructions. */
+double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
+    double all = n->vectors + n->loads / 2 + n->stores + n->integers;
+    double units = most(n->multiplies / s->multiplies, n->vectors / s->vectors);
+    double memory = most(n->loads / s->loads, n->stores / s->stores);
+    double divider = n->divisions * s->division + n->roots * s->root;
+    return most(most(units, memory), most(divider, all / s->instructions));
+}
+
+/* ---- chains ---- */
+
+/* When a value is there, in cycles after the values of the iteration before; negative: it does not
+ * depend on these. */
+typedef struct chain {
+    const fv_instruction_counter *c;
+    fv_ptrmap ready;    /* fv_var -> double */
+    fv_ptrmap elements; /* fv_buf -> double[], for each element of a tile: when it was stored */
+} chain;
+
+enum { NEVER = -1 };
+
+static double *slot(chain *z, fv_ptrmap *map, const void *key, int64_t n, double value) {
+    void **at = fv_ptrmap_at(map, key);
+    if (!*at) {
+        double *v = FV_NEW(z->c->arena, double, n);
+        for (int64_t i = 0; i < n; i++)
+            v[i] = value;
+        *at = v;
+    }
+    return *at;
+}
+
+/* The time of an element of a tile in registers; NULL: the tile is in memory. A tile from outside
+ * of the loop is there when the iteration begins. */
+static double *element(chain *z, const fv_buf *b, fv_expr *const *index) {
+    int64_t at = 0;
+    if (!fv_is_in_registers(z->c, b))
+        return NULL;
+    for (int i = 0; i < b->rank; i++)
+        at = at * fv_x_int_value(b->extent[i]) + fv_x_int_value(index[i]);
+    return slot(z, &z->elements, b, elements_of(b), 0) + at;
+}
+
+static double ready(chain *z, const fv_expr *x) {
+    double last = NEVER;
+    if (x->op == FV_X_VAR) {
+        const double *of = fv_ptrmap_get(&z->ready, x->u.var);
+        return of ? *of : NEVER;
+    }
+    if (x->op == FV_X_LOAD) {
+        const double *of = element(z, x->u.buf, x->arg);
+        return of ? *of : NEVER;
+    }
+    for (int i = 0; i < x->n; i++)
+        last = most(last, ready(z, x->arg[i]));
+    return last < 0 ? NEVER : last + price_of(x).latency;
+}
+
+static double follow(chain *z, const fv_stmt *s) {
+    double at = s->x ? ready(z, s->x) : NEVER, *of;
+    if (s->kind == FV_S_LET)
+        *slot(z, &z->ready, s->var, 1, NEVER) = at;
+    if (s->kind == FV_S_TILE)
+        slot(z, &z->elements, s->buf, elements_of(s->buf), NEVER);
+    if (s->kind == FV_S_STORE && (of = element(z, s->buf, s->index)))
+        *of = at;
+    return s->kind == FV_S_STORE ? at : NEVER;
+}
+
+double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body) {
+    chain z = {c, fv_ptrmap_in(c->arena), fv_ptrmap_in(c->arena)};
+    double longest = 0;
+    for (const fv_stmt *s = body->first; s; s = s->next)
+        longest = most(longest, follow(&z, s));
+    return longest;
+}

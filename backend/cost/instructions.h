@@ -1,0 +1,50 @@
+/* instructions.h - the instructions of a core that an expression or a statement of an expanded
+ * kernel becomes, and the cycles that they take.
+ *
+ * Indices that are sums and products of variables are part of the address of a load; what does not
+ * depend on the variable of the innermost loop is computed before that loop. */
+#ifndef FV_BACKEND_COST_INSTRUCTIONS_H
+#define FV_BACKEND_COST_INSTRUCTIONS_H
+
+#include "backend/cost/speeds.h"
+#include "ir/kernel/kernel.h"
+
+/* Numbers of instructions. */
+typedef struct fv_instructions {
+    /* on vectors or floats: all of them, and those among them that multiply */
+    double vectors, multiplies;
+    double loads, stores;    /* of vectors or elements */
+    double integers;         /* on integers, and branches */
+    double divisions, roots; /* of vectors of f32 */
+} fv_instructions;
+
+/* A set of loops, the innermost one in the highest bit: on which of them a value depends. */
+typedef uint64_t fv_loop_set;
+
+typedef struct fv_instruction_counter {
+    fv_arena *arena;
+    const fv_target *target;
+    fv_ptrmap loops;  /* fv_var -> fv_loop_set, of lets and loops */
+    fv_ptrmap arrays; /* tiles some index of which is not constant: they are in memory */
+    fv_ptrmap loaded; /* variables whose value is a load */
+    int depth; /* number of loops around the current statement, which are bits 0 .. depth - 1 */
+} fv_instruction_counter;
+
+fv_instruction_counter fv_instruction_counter_new(fv_arena *a, const fv_target *t,
+                                                  const fv_kernel *k);
+/* States on which loops the variable depends. */
+void fv_instruction_bind(fv_instruction_counter *c, const fv_var *v, fv_loop_set loops);
+fv_loop_set fv_loops_of(const fv_instruction_counter *c, const fv_expr *x);
+/* Is the buffer a tile in registers? */
+bool fv_is_in_registers(const fv_instruction_counter *c, const fv_buf *b) FV_MUST_USE;
+/* Adds the instructions of the statement: to `inside` those that each iteration of the innermost
+ * loop executes, to `before` those that are executed once before it. Does not count bodies. */
+void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instructions *inside,
+                           fv_instructions *before);
+/* Cycles of many such instructions that do not wait for each other. */
+double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s);
+/* The cycles from one iteration of a loop to the next one that its chain of dependent operations
+ * takes: sums in tiles that each iteration reads and writes. */
+double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body);
+
+#endif

@@ -1,0 +1,408 @@
+/* predict.c - see predict.h. */
+#include "backend/cost/predict.h"
+
+#include <math.h>
+
+#include "backend/cost/instructions.h"
+#include "backend/cost/transfers.h"
+#include "backend/cost/walk.h"
+#include "backend/expand/expand.h"
+
+enum {
+    SAMPLES = 48,
+    INNER_SAMPLES = 16,
+    MOST_DEPTH = 60,
+    /* cycles until a loop of many iterations has ended: its last branch was predicted otherwise */
+    END_CYCLES = 16,
+    /* number of iterations from which on that happens */
+    UNFORESEEN = 24,
+    LAUNCH_CYCLES = 100 /* of a launch, besides its tasks */
+};
+
+typedef struct access {
+    int buf;
+    double bytes;
+    fv_loop_set loops;
+} access;
+
+/* What a statement does each time, and before its innermost loop. */
+typedef struct facts {
+    fv_instructions inside, before;
+    access *all;
+    int n, cap;
+} facts;
+
+/* A loop of the walk, or the kernel: `body` is the iteration that is walked, `all` the iterations
+ * so far. */
+typedef struct frame {
+    const fv_stmt *loop;
+    fv_instructions body;
+    double body_cycles, all_cycles; /* of loops in the body; of iterations */
+    double trips, all_trips;
+    double chain;                   /* cycles of the chain from iteration to iteration */
+    fv_moved *direct, *inner, *all; /* for each buffer: statements of the body, its loops */
+} frame;
+
+typedef struct predictor {
+    const fv_kernel *kernel;
+    const fv_speeds *speeds;
+    fv_instruction_counter counter;
+    fv_ptrmap facts;  /* fv_stmt -> facts */
+    fv_ptrmap chains; /* fv_stmt of a loop -> double */
+    double *size;     /* bytes of each buffer; negative: not known */
+    frame frames[MOST_DEPTH];
+    int n;      /* the innermost frame is frames[n - 1]; frames[0] is the kernel */
+    int deeper; /* loops within the innermost frame that have none of their own */
+    bool unknown;
+} predictor;
+
+static frame *innermost(predictor *p) {
+    return &p->frames[p->n - 1];
+}
+
+static double most(double a, double b) {
+    return a > b ? a : b;
+}
+
+/* ---- statements ---- */
+
+static void add(fv_instructions *to, const fv_instructions *n) {
+    to->vectors += n->vectors;
+    to->multiplies += n->multiplies;
+    to->loads += n->loads;
+    to->stores += n->stores;
+    to->integers += n->integers;
+    to->divisions += n->divisions;
+    to->roots += n->roots;
+}
+
+static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index, int lanes) {
+    access is = {.buf = b->id, .bytes = lanes * fv_elem_storage_bytes(b->elem)};
+    if (b->role == FV_BUF_TILE)
+        return;
+    for (int i = 0; i < b->rank; i++)
+        is.loops |= fv_loops_of(&p->counter, index[i]);
+    FV_PUSH(p->counter.arena, f->all, f->n, f->cap, is);
+}
+
+static void add_loads(predictor *p, facts *f, const fv_expr *x) {
+    if (!x)
+        return;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        add_access(p, f, x->u.buf, x->arg, x->type.lanes);
+    for (int i = 0; i < x->n; i++)
+        add_loads(p, f, x->arg[i]);
+}
+
+static facts *facts_of(predictor *p, const fv_stmt *s) {
+    void **at = fv_ptrmap_at(&p->facts, s);
+    if (*at)
+        return *at;
+    facts *f = FV_NEW(p->counter.arena, facts, 1);
+    *at = f;
+    fv_count_instructions(&p->counter, s, &f->inside, &f->before);
+    add_loads(p, f, s->x);
+    if (s->kind == FV_S_STORE)
+        add_access(p, f, s->buf, s->index, s->x->type.lanes);
+    return f;
+}
+
+static void statement(fv_walk *w, const fv_stmt *s, double times) {
+    predictor *p = w->user;
+    frame *at = innermost(p);
+    const facts *f = facts_of(p, s);
+    (void)times;
+    p->unknown |= s->kind == FV_S_CALL;
+    add(&at->body, &f->inside);
+    if (p->n > 1 && at->all_trips == 0)
+        add(&at[-1].body, &f->before);
+    for (int i = 0; i < f->n; i++)
+        fv_moved_access(&at->direct[f->all[i].buf], f->all[i].bytes, f->all[i].loops);
+}
+
+/* ---- loops ---- */
+
+static bool has_loop(const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if (s->kind == FV_S_FOR || s->kind == FV_S_WHILE || has_loop(&s->body) ||
+            has_loop(&s->other))
+            return true;
+    return false;
+}
+
+static double chain_of(predictor *p, const fv_stmt *loop) {
+    void **at = fv_ptrmap_at(&p->chains, loop);
+    if (!*at) {
+        double *cycles = FV_NEW(p->counter.arena, double, 1);
+        *cycles = has_loop(&loop->body) ? 0 : fv_chain_cycles(&p->counter, &loop->body);
+        *at = cycles;
+    }
+    return *(double *)*at;
+}
+
+static void clear(predictor *p, fv_moved *of) {
+    for (int i = 0; i < p->kernel->nbufs; i++)
+        of[i] = (fv_moved){0};
+}
+
+static void push(predictor *p, const fv_stmt *loop) {
+    frame *at = &p->frames[p->n++];
+    fv_moved *direct = at->direct, *inner = at->inner, *all = at->all;
+    int n = p->kernel->nbufs + 1;
+    if (!direct) {
+        direct = FV_NEW(p->counter.arena, fv_moved, n);
+        inner = FV_NEW(p->counter.arena, fv_moved, n);
+        all = FV_NEW(p->counter.arena, fv_moved, n);
+    }
+    *at = (frame){.loop = loop, .direct = direct, .inner = inner, .all = all};
+    clear(p, all);
+}
+
+static void enter(fv_walk *w, const fv_stmt *loop) {
+    predictor *p = w->user;
+    if (p->n == MOST_DEPTH) {
+        p->deeper++;
+        p->unknown = true;
+        return;
+    }
+    push(p, loop);
+    p->counter.depth = p->n - 1;
+    fv_instruction_bind(&p->counter, loop ? loop->var : p->kernel->task,
+                        (fv_loop_set)1 << (p->n - 2));
+    innermost(p)->chain = loop ? chain_of(p, loop) : 0;
+}
+
+static void begin(fv_walk *w, double trips) {
+    predictor *p = w->user;
+    frame *at = innermost(p);
+    if (p->deeper)
+        return;
+    at->trips = trips;
+    at->body = (fv_instructions){.integers = 2};
+    at->body_cycles = 0;
+    clear(p, at->direct);
+    clear(p, at->inner);
+}
+
+/* The cycles of the body, and for each buffer what it moves, in at->direct. */
+static double finish_body(predictor *p, frame *at) {
+    double own = fv_instruction_cycles(&at->body, p->speeds);
+    double cycles = at->body_cycles + most(own, at->chain);
+    for (int i = 0; i < p->kernel->nbufs; i++) {
+        for (int l = 0; l < FV_CACHE_LEVELS; l++)
+            at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;
+        fv_moved_also(&at->direct[i], &at->inner[i]);
+    }
+    return cycles;
+}
+
+static void end(fv_walk *w) {
+    predictor *p = w->user;
+    frame *at = innermost(p);
+    if (p->deeper)
+        return;
+    double cycles = finish_body(p, at);
+    double touched = fv_moved_touched(p->kernel->nbufs, at->direct);
+    for (int i = 0; i < p->kernel->nbufs; i++)
+        fv_moved_repeat(&at->all[i], &at->direct[i], at->trips, (fv_loop_set)1 << (p->n - 2),
+                        touched, p->size[i], p->speeds);
+    at->all_cycles += at->trips * cycles;
+    at->all_trips += at->trips;
+}
+
+static void leave(fv_walk *w) {
+    predictor *p = w->user;
+    frame *at = innermost(p), *outer = at - 1;
+    if (p->deeper) {
+        p->deeper--;
+        return;
+    }
+    outer->body_cycles += at->all_cycles + (at->all_trips > UNFORESEEN ? END_CYCLES : 0);
+    double together = fv_moved_touched(p->kernel->nbufs, at->all);
+    for (int i = 0; i < p->kernel->nbufs; i++) {
+        fv_moved_end(&at->all[i], together, p->speeds);
+        fv_moved_also(&outer->inner[i], &at->all[i]);
+    }
+    p->n--;
+    p->counter.depth = p->n - 1;
+}
+
+/* ---- the time of a launch ---- */
+
+/* Cycles of moving the buffer's data into the cache of each level from the next one. What is in a
+ * cache when the launch begins is not moved into that cache the first time. */
+static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence is, double memory,
+                            double out[FV_CACHE_LEVELS]) {
+    double bytes[FV_CACHE_LEVELS + 1] = {0};
+    for (int l = 0; l < FV_CACHE_LEVELS; l++) {
+        bytes[l] = m->bytes[l] - (l >= (int)is ? m->touched : 0);
+        bytes[l] = bytes[l] > 0 ? bytes[l] : 0;
+        bytes[l] = l && bytes[l] > bytes[l - 1] ? bytes[l - 1] : bytes[l];
+    }
+    for (int l = 0; l < FV_CACHE_LEVELS; l++)
+        out[l] = (bytes[l] - bytes[l + 1]) / (l == FV_CACHE_LEVELS - 1 ? memory : s->beyond[l]);
+}
+
+/* The cycles that a core waits for data of one level. While it computes with a buffer, the data of
+ * all buffers that are accessed meanwhile are moved; what takes longer is waited for. */
+static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const fv_moved *of,
+                          int level) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        double during = of[i].during[level], together = 0, mine = cycles[i][level];
+        for (int k = 0; k < n; k++) {
+            double longer = of[k].during[level];
+            together += longer > during ? cycles[k][level] * during / longer : cycles[k][level];
+        }
+        double share = together > 0 ? during * mine / together : during;
+        sum += mine > share ? mine - share : 0;
+    }
+    return sum;
+}
+
+static double waiting_cycles(const predictor *p, const fv_moved *of, const fv_residence *residence,
+                             double memory) {
+    int n = p->kernel->nbufs;
+    double(*cycles)[FV_CACHE_LEVELS] = fv_alloc(p->counter.arena, (size_t)n + 1, sizeof *cycles);
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        transfer_cycles(p->speeds, &of[i], residence ? residence[i] : FV_IN_MEMORY, memory,
+                        cycles[i]);
+    for (int l = 0; l < FV_CACHE_LEVELS; l++)
+        sum += waiting_for(n, (const double(*)[FV_CACHE_LEVELS])cycles, of, l);
+    return sum;
+}
+
+static int64_t tasks_of(fv_walk *w, const fv_kernel *k) {
+    int64_t tasks = 1;
+    return k->tasks && fv_walk_evaluate(w, k->tasks, &tasks) ? tasks : 1;
+}
+
+static void find_sizes(fv_walk *w, predictor *p) {
+    p->size = FV_NEW(w->arena, double, p->kernel->nbufs + 1);
+    for (int i = 0; i < p->kernel->nbufs; i++)
+        p->size[i] = fv_walk_bytes(w, p->kernel->bufs[i]);
+}
+
+static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_residence *residence) {
+    const fv_speeds *s = p->speeds;
+    frame *kernel = &p->frames[0];
+    double cycles = finish_body(p, kernel), memory = s->beyond[FV_CACHE_LEVELS - 1];
+    double tasks = (double)tasks_of(w, p->kernel), used = threads < tasks ? threads : tasks;
+    double rounds = used > 1 ? (double)(int64_t)((tasks + used - 1) / used) : tasks;
+    if (used > 1 && memory * used > s->memory_all)
+        memory = s->memory_all / used;
+    double part = tasks > 0 ? rounds / tasks : 1;
+    double waiting = waiting_cycles(p, kernel->direct, residence, memory);
+    double to_ms = 1e-6 / s->ghz;
+    return (fv_prediction){
+        .known = !p->unknown,
+        .computing = part * cycles * to_ms,
+        .waiting = part * waiting * to_ms,
+        .ms = (part * (cycles + waiting) + LAUNCH_CYCLES + (threads > 1 ? s->region : 0)) * to_ms};
+}
+
+fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
+                                const fv_target *t, const fv_speeds *s, int threads,
+                                const fv_residence *residence) {
+    static const fv_walk_calls calls = {statement, enter, leave, begin, end};
+    const fv_kernel *e = k->task ? k : fv_kernel_expand(scratch, k, t);
+    if (!e)
+        return (fv_prediction){0};
+    predictor *p = FV_NEW(scratch, predictor, 1);
+    p->kernel = e;
+    p->speeds = s;
+    p->counter = fv_instruction_counter_new(scratch, t, e);
+    p->facts = p->chains = fv_ptrmap_in(scratch);
+    fv_walk w = fv_walk_new(scratch, &calls, p);
+    w.usual = true;
+    w.samples = SAMPLES;
+    w.inner_samples = INNER_SAMPLES;
+    for (int i = 0; i < e->ndims; i++)
+        fv_walk_set(&w, e->dims[i], dims[i]);
+    find_sizes(&w, p);
+    push(p, NULL);
+    begin(&w, 1);
+    fv_walk_kernel(&w, e, dims);
+    return sum_up(&w, p, threads, residence);
+}
+
+/* ---- a program ---- */
+
+/* A buffer, or a part of the workspace: first and last byte, and when it was accessed last: the
+ * bytes that all launches had accessed before. */
+typedef struct history {
+    const fv_buf *buf;
+    bool placed; /* it is in the workspace, at [begin, end) */
+    int64_t begin, end;
+    double at;
+} history;
+
+typedef struct past {
+    fv_arena *arena;
+    fv_walk host; /* knows the variables of the plan */
+    fv_ptrmap of; /* fv_buf -> history */
+    history **all;
+    int n, cap;
+    double now;
+} past;
+
+static history *history_of(past *p, const fv_buf *b) {
+    void **at = fv_ptrmap_at(&p->of, b);
+    if (*at)
+        return *at;
+    history *h = FV_NEW(p->arena, history, 1);
+    int64_t bytes;
+    *h = (history){.buf = b, .at = -INFINITY};
+    h->placed = b->role == FV_BUF_WORK && b->offset && b->bytes &&
+                fv_walk_evaluate(&p->host, b->offset, &h->begin) &&
+                fv_walk_evaluate(&p->host, b->bytes, &bytes);
+    h->end = h->placed ? h->begin + bytes : 0;
+    FV_PUSH(p->arena, p->all, p->n, p->cap, h);
+    *at = h;
+    return h;
+}
+
+static bool overlap(const history *a, const history *b) {
+    return a == b || (a->placed && b->placed && a->begin < b->end && b->begin < a->end);
+}
+
+/* Where the data of h are: the memory may have been accessed as that of another buffer. */
+static fv_residence residence_of(const past *p, const fv_speeds *s, const history *h) {
+    double last = -INFINITY;
+    for (int i = 0; i < p->n; i++)
+        if (overlap(p->all[i], h) && p->all[i]->at > last)
+            last = p->all[i]->at;
+    double since = p->now - last;
+    return since > s->capacity[2] ? FV_IN_MEMORY : since > s->capacity[1] ? FV_IN_L3 : FV_IN_L2;
+}
+
+static void find_residences(past *p, const fv_speeds *s, const fv_launch_cost *l,
+                            fv_residence *out) {
+    for (int b = 0; b < l->kernel->nbufs; b++)
+        out[b] = residence_of(p, s, history_of(p, l->launch->call.args[b]));
+    for (int b = 0; b < l->kernel->nbufs; b++)
+        p->now += l->touched[b];
+    for (int b = 0; b < l->kernel->nbufs; b++)
+        history_of(p, l->launch->call.args[b])->at = p->now;
+}
+
+void fv_predict_launches(fv_arena *scratch, const fv_program *program, const int64_t *dims,
+                         const fv_speeds *s, int threads, int n, const fv_launch_cost *list,
+                         fv_prediction *out) {
+    past p = {.arena = scratch,
+              .host = fv_cost_host(scratch, program, dims),
+              .of = fv_ptrmap_in(scratch)};
+    for (int run = 0; run < 2; run++) /* the second run finds what the first one left */
+        for (int i = 0; i < n; i++) {
+            const fv_launch_cost *l = &list[i];
+            fv_residence *residence = FV_NEW(scratch, fv_residence, l->kernel->nbufs + 1);
+            out[i] = (fv_prediction){0};
+            if (!l->known)
+                continue;
+            find_residences(&p, s, l, residence);
+            if (run)
+                out[i] = fv_predict_kernel(scratch, l->kernel, l->dims, program->target, s, threads,
+                                           residence);
+        }
+}

@@ -1,0 +1,35 @@
+/* predict.h - predicts the time of the launches of a program on a processor, from the instructions
+ * and accesses of their expanded kernels (README.md).
+ *
+ *     fv_cost_evaluate(a, p, dims, n, list);
+ *     fv_predict_launches(a, p, dims, &speeds, threads, n, list, predicted); */
+#ifndef FV_BACKEND_COST_PREDICT_H
+#define FV_BACKEND_COST_PREDICT_H
+
+#include "backend/cost/cost.h"
+#include "backend/cost/speeds.h"
+
+/* Where the data of a buffer are when a launch begins: in that level of caches, or in memory. */
+typedef enum { FV_IN_L2 = 1, FV_IN_L3, FV_IN_MEMORY } fv_residence;
+
+typedef struct fv_prediction {
+    /* false: some dim of the launch is not known before the run, or the kernel calls a library
+     * function */
+    bool known;
+    double ms;        /* milliseconds of one launch */
+    double computing; /* the part of them that one core takes with all data in its first cache */
+    double waiting;   /* the part in which it waits for caches and memory */
+} fv_prediction;
+
+/* Predicts one launch of kernel k, as scheduled, with dims[k->ndims]. residence[k->nbufs]: where
+ * each parameter's data are; NULL: in memory. */
+fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
+                                const fv_target *t, const fv_speeds *s, int threads,
+                                const fv_residence *residence);
+/* Predicts the n launches of a program that runs repeatedly, after fv_cost_evaluate: what a launch
+ * reads is in the smallest cache that holds all that was accessed since. */
+void fv_predict_launches(fv_arena *scratch, const fv_program *p, const int64_t *dims,
+                         const fv_speeds *s, int threads, int n, const fv_launch_cost *list,
+                         fv_prediction *out);
+
+#endif

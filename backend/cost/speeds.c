@@ -1,0 +1,37 @@
+/* speeds.c - see speeds.h. */
+#include "backend/cost/speeds.h"
+
+fv_speeds fv_speeds_of(const fv_target *t) {
+    double lanes = t->vector_bits >= 64 ? t->vector_bits / 32.0 : 1;
+    double ghz = fv_measure_of(t, FV_MEASURE_clock);
+    fv_speeds s = {.vector_bytes = (int)(4 * lanes), .ghz = ghz};
+    s.multiplies = fv_measure_of(t, FV_MEASURE_vector_multiplies);
+    s.vectors = fv_measure_of(t, FV_MEASURE_vector_operations);
+    s.loads = fv_measure_of(t, FV_MEASURE_vector_loads);
+    s.stores = fv_measure_of(t, FV_MEASURE_vector_stores);
+    s.instructions = fv_measure_of(t, FV_MEASURE_instructions);
+    s.division = fv_measure_of(t, FV_MEASURE_division);
+    s.root = fv_measure_of(t, FV_MEASURE_square_root);
+    s.beyond[0] = fv_measure_of(t, FV_MEASURE_l2_rate) / ghz;
+    s.beyond[1] = fv_measure_of(t, FV_MEASURE_l3_rate) / ghz;
+    s.beyond[2] = fv_measure_of(t, FV_MEASURE_memory_rate) / ghz;
+    s.memory_all = fv_measure_of(t, FV_MEASURE_memory_rate_all) / ghz;
+    s.capacity[0] = t->caches.l1_bytes;
+    s.capacity[1] = t->caches.l2_bytes;
+    s.capacity[2] = t->caches.l3_bytes;
+    s.region = 1e3 * fv_measure_of(t, FV_MEASURE_region) * ghz;
+    s.handover = fv_measure_of(t, FV_MEASURE_handover) * ghz;
+    return s;
+}
+
+fv_speeds fv_speeds_at(const fv_speeds *s, double gflops, int lanes, double gbs) {
+    fv_speeds at = *s;
+    at.ghz = gflops / (2 * lanes * s->multiplies);
+    double slower = s->ghz / at.ghz; /* a nanosecond has fewer cycles by this factor */
+    double faster = gbs > 0 ? gbs / (s->beyond[2] * s->ghz) : 1;
+    at.beyond[2] *= slower * faster;
+    at.memory_all *= slower * faster;
+    at.region /= slower;
+    at.handover /= slower;
+    return at;
+}

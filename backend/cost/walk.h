@@ -1,0 +1,64 @@
+/* walk.h - a walk over the statements of a kernel, for given dims, that says how often each of them
+ * runs.
+ *
+ * The body of a loop is walked once and counts as often as it is repeated. It is walked for each
+ * value of the loop's variable, or for some values at even distances, only if bounds or conditions
+ * in it depend on that variable, as for the last, shorter block of rows. */
+#ifndef FV_BACKEND_COST_WALK_H
+#define FV_BACKEND_COST_WALK_H
+
+#include "ir/kernel/program.h"
+
+typedef struct fv_walk_value {
+    int64_t value;
+    bool known;
+    bool steers; /* whether a bound or a condition depends on the variable */
+} fv_walk_value;
+
+typedef struct fv_walk fv_walk;
+
+/* What is called during a walk; `user` is that of the walk. Calls for loops may be NULL. */
+typedef struct fv_walk_calls {
+    /* a statement that runs `times` times: of a loop and a condition, what decides it */
+    void (*statement)(fv_walk *w, const fv_stmt *s, double times);
+    /* a loop begins, or, with NULL, the tasks of an expanded kernel; and ends */
+    void (*enter)(fv_walk *w, const fv_stmt *loop);
+    void (*leave)(fv_walk *w);
+    /* the body of that loop is walked, for `trips` of its iterations; and was walked */
+    void (*begin)(fv_walk *w, double trips);
+    void (*end)(fv_walk *w);
+} fv_walk_calls;
+
+struct fv_walk {
+    fv_arena *arena;
+    const fv_walk_calls *calls;
+    void *user;
+    /* What data decide goes its usual way: of a condition that is not known, a body without `else`
+     * does not run, and tiles of a single integer have the values that they get otherwise. */
+    bool usual;
+    fv_ptrmap tiles; /* fv_buf of such a tile -> fv_walk_value */
+    /* number of values of a variable that are walked individually; and within such a loop */
+    int samples, inner_samples;
+    fv_ptrmap values; /* fv_var -> fv_walk_value */
+    /* false: data decide how often something runs; that counts once, and of two branches the one
+     * with more operations counts */
+    bool exact;
+    int depth; /* number of loops around the current statement that are walked value by value */
+};
+
+/* How many operations on floats the operation counts as: one each for + - * / min max sqrt,
+ * roundings and elementary functions, two for fma; others are free. */
+int fv_walk_operations(fv_expr_op op);
+
+fv_walk fv_walk_new(fv_arena *a, const fv_walk_calls *calls, void *user);
+fv_walk_value *fv_walk_value_of(fv_walk *w, const fv_var *v);
+void fv_walk_set(fv_walk *w, const fv_var *v, int64_t value);
+/* The value of an integer or bool, if dims and loop variables determine it. */
+bool fv_walk_evaluate(fv_walk *w, const fv_expr *x, int64_t *out) FV_MUST_USE;
+/* The number of elements, and of bytes, of a parameter; negative: not known. */
+double fv_walk_elements(fv_walk *w, const fv_buf *b);
+double fv_walk_bytes(fv_walk *w, const fv_buf *b);
+/* Walks over a kernel, expanded or not, with dims[k->ndims]. */
+void fv_walk_kernel(fv_walk *w, const fv_kernel *k, const int64_t *dims);
+
+#endif

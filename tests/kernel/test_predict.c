@@ -1,0 +1,123 @@
+/* Predictions of times: instructions and transfers of small kernels, computed by hand and by the
+ * model, for a core with simple numbers. */
+#include <criterion/criterion.h>
+
+#include "backend/cost/instructions.h"
+#include "backend/cost/predict.h"
+#include "backend/cost/transfers.h"
+#include "ir/kernel/parse.h"
+#include "tests/kernel/support.h"
+
+TestSuite(predict, .init = open_session, .fini = close_session);
+
+static const fv_speeds core = {.vector_bytes = 32,
+                               .ghz = 1,
+                               .multiplies = 2,
+                               .vectors = 4,
+                               .loads = 2,
+                               .stores = 1,
+                               .instructions = 6,
+                               .division = 4,
+                               .root = 5,
+                               .beyond = {32, 16, 4},
+                               .capacity = {32 << 10, 512 << 10, 32 << 20},
+                               .memory_all = 6,
+                               .region = 1000};
+
+static fv_prediction predict(const char *text, int64_t n, int threads, fv_residence is) {
+    fv_kernel *k = fv_kernel_parse(arena, text);
+    cr_assert(k, "%s", said());
+    int64_t dims[] = {n, n};
+    fv_residence where[] = {is, is, is, is};
+    return fv_predict_kernel(arena, k, dims, fv_target_find("x86-64-v3"), &core, threads, where);
+}
+
+/* Cycles of all instructions of the first loop of an expanded kernel, and of its chain. */
+static double chain_of(const char *text) {
+    fv_kernel *k = fv_kernel_parse(arena, text);
+    cr_assert(k, "%s", said());
+    fv_instruction_counter c = fv_instruction_counter_new(arena, fv_target_find("x86-64-v3"), k);
+    const fv_stmt *s = k->body.first;
+    while (s->kind != FV_S_FOR)
+        s = s->next;
+    return fv_chain_cycles(&c, &s->body);
+}
+
+static const char sum[] = "kernel f(A: f32[n], out C: f32[1]; n) {\n  tile s: f32 = 0.0\n"
+                          "  for k < n {\n    s = s + A[k]\n  }\n  C[0] = s\n}";
+static const char copy[] = "kernel f(A: f32[n], out C: f32[n]; n) {\n  parallel i < n floordiv 512 "
+                           "{\n    vector j < 512 {\n      C[i * 512 + j] = A[i * 512 + j] * 2.0\n"
+                           "    }\n  }\n}";
+
+Test(predict, a_chain_takes_its_latency) {
+    cr_expect_eq(chain_of(sum), 3);
+    cr_expect_eq(
+        chain_of("kernel f(A: f32[n], out C: f32[1]; n) {\n  tile s: f32 = 0.0\n  for k < n "
+                 "{\n    s = fma(A[k], 2.0, s)\n    s = s + 1.0\n  }\n  C[0] = s\n}"),
+        7);
+    cr_expect_eq(
+        chain_of("kernel f(A: f32[n], out C: f32[n]; n) {\n  for k < n {\n    tile s: f32 = "
+                 "0.0\n    s = s + A[k]\n    C[k] = s\n  }\n}"),
+        0, "the sum begins anew in each iteration");
+}
+
+Test(predict, the_busiest_unit_decides) {
+    fv_instructions n = {.vectors = 12, .multiplies = 8, .loads = 4, .stores = 1};
+    cr_expect_eq(fv_instruction_cycles(&n, &core), 4);
+    n.loads = 10;
+    cr_expect_eq(fv_instruction_cycles(&n, &core), 5);
+    n.divisions = 2;
+    cr_expect_eq(fv_instruction_cycles(&n, &core), 8);
+    n.integers = 60;
+    cr_expect_eq(fv_instruction_cycles(&n, &core), (12 + 5 + 1 + 60) / 6.0);
+}
+
+Test(predict, computing_is_proportional) {
+    fv_prediction one = predict(sum, 1000, 1, FV_IN_L2), ten = predict(sum, 10000, 1, FV_IN_L2);
+    cr_assert(one.known && ten.known);
+    cr_expect(ten.computing > 9 * one.computing && ten.computing < 10.5 * one.computing);
+    cr_expect_float_eq(ten.computing, 1e-6 * 30000, 1e-6 * 100);
+}
+
+Test(predict, waiting_for_memory) {
+    const int64_t n = 1 << 20; /* 4 MiB are read, and as many are written */
+    fv_prediction far = predict(copy, n, 1, FV_IN_MEMORY), near = predict(copy, n, 1, FV_IN_L3);
+    cr_expect_float_eq(far.computing + far.waiting, 1e-6 * 8.0 * (double)n / 4, 0.1 * far.ms);
+    cr_expect(near.ms < far.ms / 2);
+    cr_expect_eq(near.computing, far.computing);
+    cr_expect(predict(copy, 4096, 1, FV_IN_L2).ms < predict(copy, 4096, 1, FV_IN_MEMORY).ms);
+}
+
+Test(predict, threads_share_tasks_and_memory) {
+    const int64_t n = 1 << 20;
+    fv_prediction one = predict(copy, n, 1, FV_IN_MEMORY), two = predict(copy, n, 2, FV_IN_MEMORY);
+    cr_expect_float_eq(two.computing, one.computing / 2, 1e-3 * one.computing);
+    cr_expect(two.ms > 0.6 * one.ms, "memory is not twice as fast");
+    cr_expect(predict(copy, 512, 2, FV_IN_L2).ms > 1e-6 * core.region, "a region begins");
+}
+
+Test(predict, what_a_cache_holds_is_moved_once) {
+    fv_moved body = {0}, loop = {0};
+    fv_moved_access(&body, 1024, 2); /* depends on loop 1 only */
+    body.during[0] = body.during[1] = body.during[2] = 10;
+    fv_moved_repeat(&loop, &body, 100, 1, 64 << 10, -1, &core);
+    cr_expect_eq(loop.touched, 1024);
+    cr_expect_eq(loop.bytes[0], 102400, "the first cache does not hold 64 KiB");
+    cr_expect_eq(loop.during[0], 1000);
+    cr_expect_eq(loop.bytes[1], 1024);
+    cr_expect_eq(loop.during[1], 10);
+    fv_moved_repeat(&loop, &body, 100, 2, 64 << 10, 50000, &core);
+    cr_expect_eq(loop.touched, 50000, "the size of the buffer");
+    cr_expect_eq(loop.bytes[1], 1024 + 102400);
+    fv_moved_end(&loop, 50000, &core);
+    cr_expect_eq(loop.bytes[1], 50000);
+}
+
+Test(predict, a_slower_clock) {
+    fv_speeds v3 =
+        fv_speeds_of(fv_target_for(arena, fv_target_find("x86-64-v3"), FV_PROCESSOR_zen3));
+    fv_speeds slow = fv_speeds_at(&v3, 16 * v3.multiplies, 8, 0);
+    cr_expect_eq(slow.ghz, 1);
+    cr_expect_float_eq(slow.beyond[2], v3.beyond[2] * v3.ghz, 1e-9, "memory is as fast as before");
+    cr_expect_eq(slow.beyond[0], v3.beyond[0]);
+}

@@ -1,0 +1,118 @@
+/* units.c - see units.h.
+ *
+ * Each loop consists of one kind of instruction, in assembly so that the compiler neither removes
+ * nor combines them. The clock is found by additions each of which needs the result of the one
+ * before: every core takes one cycle for one of them. */
+#include "tools/measure/units.h"
+
+#include "tools/measure/caches.h"
+#include "tools/measure/peak.h"
+#include "tools/model/runner.h"
+
+#if defined(__x86_64__) || defined(__aarch64__)
+
+enum { SAMPLES = 9, STEPS = 20000, REPEATED = 16 };
+#define TIMES_4(X)  X X X X
+#define TIMES_16(X) TIMES_4(TIMES_4(X))
+
+/* ---- loops of any machine ---- */
+
+static void run_additions(void *memory) {
+    uint64_t x = (uint64_t)memory;
+    for (int i = 0; i < STEPS; i++)
+#if defined(__x86_64__)
+        __asm__ volatile(TIMES_16("add $1, %0\n") : "+r"(x));
+#else
+        __asm__ volatile(TIMES_16("add %0, %0, #1\n") : "+r"(x));
+#endif
+}
+
+static void run_nops(void *memory) {
+    (void)memory;
+    for (int i = 0; i < STEPS; i++)
+        __asm__ volatile(TIMES_16("nop\n"));
+}
+
+/* The nanoseconds of one of the instructions of `loop`. */
+static fv_measure nanoseconds(void (*loop)(void *memory)) {
+    static _Alignas(64) char memory[64 * REPEATED];
+    double values[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) {
+        double start = fv_now_ms();
+        loop(memory);
+        values[i] = 1e6 * (fv_now_ms() - start) / ((double)STEPS * REPEATED);
+    }
+    return fv_measure_best(SAMPLES, values, false);
+}
+
+static fv_measure cycles(void (*loop)(void *memory), double ghz) {
+    fv_measure m = nanoseconds(loop);
+    m.value *= ghz;
+    return m;
+}
+
+static fv_measure per_cycle(void (*loop)(void *memory), double ghz) {
+    fv_measure m = cycles(loop, ghz);
+    m.value = 1 / m.value;
+    return m;
+}
+
+/* ---- loops for vectors ---- */
+
+#if defined(__x86_64__)
+/* Sixteen instructions whose results go to eight registers; each register is read only by the
+ * instructions of `op` that write it if the instruction has three equal operands. */
+#define EIGHT(op, r) op(r, 0) op(r, 1) op(r, 2) op(r, 3) op(r, 4) op(r, 5) op(r, 6) op(r, 7)
+#define AND(r, n)    "vpand %%" #r "8, %%" #r "9, %%" #r #n "\n"
+#define DIV(r, n)    "vdivps %%" #r "8, %%" #r "9, %%" #r #n "\n"
+#define ROOT(r, n)   "vsqrtps %%" #r "8, %%" #r #n "\n"
+#define LOAD(r, n)   "vmovups 64*" #n "(%0), %%" #r #n "\n"
+#define STORE(r, n)  "vmovups %%" #r #n ", 64*" #n "(%0)\n"
+#define CLOBBERED                                                                                  \
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "memory"
+#define LOOP(name, op)                                                                             \
+    __attribute__((target("avx2"))) static void name(void *memory) {                               \
+        __asm__ volatile("vxorps %%xmm8, %%xmm8, %%xmm8\nvxorps %%xmm9, %%xmm9, %%xmm9\n" ::       \
+                             : "xmm8", "xmm9");                                                    \
+        for (int i = 0; i < STEPS; i++)                                                            \
+            __asm__ volatile(EIGHT(op, ymm) EIGHT(op, ymm)::"r"(memory) : CLOBBERED);              \
+        __asm__ volatile("vzeroupper" ::: CLOBBERED);                                              \
+    }
+LOOP(run_and, AND)
+LOOP(run_div, DIV)
+LOOP(run_root, ROOT)
+LOOP(run_load, LOAD)
+LOOP(run_store, STORE)
+
+static void measure_vectors(double ghz, fv_measure out[FV_NMEASURES]) {
+    if (!__builtin_cpu_supports("avx2"))
+        return;
+    out[FV_MEASURE_vector_operations] = per_cycle(run_and, ghz);
+    out[FV_MEASURE_vector_loads] = per_cycle(run_load, ghz);
+    out[FV_MEASURE_vector_stores] = per_cycle(run_store, ghz);
+    out[FV_MEASURE_division] = cycles(run_div, ghz);
+    out[FV_MEASURE_square_root] = cycles(run_root, ghz);
+}
+#else
+static void measure_vectors(double ghz, fv_measure out[FV_NMEASURES]) {
+    (void)ghz;
+    (void)out;
+}
+#endif
+
+void fv_measure_units(double gflops, fv_measure out[FV_NMEASURES]) {
+    fv_measure addition = nanoseconds(run_additions);
+    double ghz = 1 / addition.value;
+    out[FV_MEASURE_clock] = (fv_measure){ghz, addition.deviation, true};
+    out[FV_MEASURE_vector_multiplies] =
+        (fv_measure){.value = gflops / (2 * fv_peak_widest().lanes * ghz), .known = true};
+    out[FV_MEASURE_instructions] = per_cycle(run_nops, ghz);
+    measure_vectors(ghz, out);
+}
+
+#else
+void fv_measure_units(double gflops, fv_measure out[FV_NMEASURES]) {
+    (void)gflops;
+    (void)out;
+}
+#endif
