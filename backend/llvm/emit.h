@@ -6,10 +6,8 @@
 #ifndef FV_BACKEND_LLVM_EMIT_H
 #define FV_BACKEND_LLVM_EMIT_H
 
-#include <llvm-c/Core.h>
-#include <llvm-c/TargetMachine.h>
-
 #include "backend/llvm/llvm.h"
+#include "backend/llvm/load.h"
 #include "ir/base/diag.h"
 #include "ir/base/ptrmap.h"
 

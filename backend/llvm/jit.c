@@ -3,8 +3,6 @@
  * Constants are used at their addresses in memory; small ones with insufficient alignment are
  * copied once. The object refers to them through a table of addresses, which is set after loading,
  * so that the object can be stored and loaded again when the constants have other addresses. */
-#include <llvm-c/LLJIT.h>
-#include <llvm-c/Target.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,12 +79,6 @@ static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const
 
 /* ---- ORC ---- */
 
-/* Initializes LLVM's target for this machine only; initializing all takes time. */
-static void initialize_native(void) {
-    LLVMInitializeNativeTarget();
-    LLVMInitializeNativeAsmPrinter();
-}
-
 static bool jit_error(fv_session *s, const char *name, LLVMErrorRef error) {
     if (!error)
         return true;
@@ -108,7 +100,7 @@ static bool look_up(fv_jit *j, fv_session *s, fv_arena *a, const char *name, con
 
 static bool make_lljit(fv_jit *j, fv_session *s, const char *name) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, initialize_native);
+    pthread_once(&once, fv_llvm_prepare_native);
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&j->jit, LLVMOrcCreateLLJITBuilder());
     if (error)
         j->jit = NULL;
@@ -223,7 +215,7 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
         fv_error(s, "this machine cannot run code for %s; choose --target=native", p->target->name);
         return NULL;
     }
-    if (!fv_library_has(s, p))
+    if (!fv_library_has(s, p) || !fv_llvm_load(s))
         return NULL;
     fv_jit *volatile j = new_jit(s);
     fv_ll_parts parts = {0};
@@ -243,6 +235,8 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
 
 fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t bytes,
                     const void *const *constants, int nconstants) {
+    if (!fv_llvm_load(s))
+        return NULL;
     fv_jit *volatile j = new_jit(s);
     fv_door door;
     if (FV_DOOR_OPEN(s, &door)) {

@@ -13,9 +13,22 @@
 #include "backend/consumer/consumer.h"
 #include "backend/consumer/weights.h"
 
+/* Is this a build with LLVM? If not, only fv_llvm_missing is defined. */
 #ifndef FV_HAVE_LLVM
-#define FV_HAVE_LLVM 0 /* this build is configured without LLVM, and nothing below is defined */
+#define FV_HAVE_LLVM 0
 #endif
+
+/* Says why LLVM cannot be used, as when its library is not installed; NULL: it can. The first call
+ * loads the library, which takes tens of milliseconds. */
+#if FV_HAVE_LLVM
+const char *fv_llvm_missing(void);
+#else
+static inline const char *fv_llvm_missing(void) {
+    return "this fovea was built without LLVM";
+}
+#endif
+/* Loads LLVM's library; false after a diagnostic. What is declared below does it first. */
+bool fv_llvm_load(fv_session *s) FV_MUST_USE;
 
 typedef enum {
     FV_LLVM_OBJ, /* NAME.o: a relocatable object with code and weights */

@@ -3,8 +3,6 @@
  * Buffers are row-major and aligned to their element; a bool in a buffer is a byte. Addresses are
  * computed with wrapping arithmetic, since the address of a guarded element may be invalid if it is
  * not used. */
-#include <llvm/Config/llvm-config.h>
-
 #include "backend/consumer/consumer.h"
 #include "backend/llvm/emit.h"
 

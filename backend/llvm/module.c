@@ -1,9 +1,4 @@
 /* module.c - creates a module, runs LLVM's passes on it, and generates its object code. */
-#include <llvm-c/Analysis.h>
-#include <llvm-c/Error.h>
-#include <llvm-c/Target.h>
-#include <llvm-c/Transforms/PassBuilder.h>
-#include <llvm/Config/llvm-config.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,21 +35,13 @@ bool fv_ll_report(fv_ll_module *m) {
 
 /* ---- target machine ---- */
 
-static void initialize_targets(void) {
-    LLVMInitializeAllTargetInfos();
-    LLVMInitializeAllTargets();
-    LLVMInitializeAllTargetMCs();
-    LLVMInitializeAllAsmPrinters();
-    LLVMInitializeAllAsmParsers();
-}
-
 static bool is_bare_metal(const char *triple) {
     return strstr(triple, "-none-") != NULL;
 }
 
 static bool make_machine(fv_ll_module *m) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, initialize_targets);
+    pthread_once(&once, fv_llvm_prepare_all);
     const fv_target *t = m->target;
     static const LLVMCodeGenOptLevel levels[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess,
                                                  LLVMCodeGenLevelDefault,

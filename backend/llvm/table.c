@@ -1,6 +1,5 @@
 /* table.c - emits the table of a model (fv_model) as constant data, and the function that returns
  * it. */
-#include <llvm-c/Target.h>
 #include <string.h>
 
 #include "backend/llvm/emit.h"

@@ -284,6 +284,8 @@ static void close_output(output *o) {
 
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *options,
                    fv_llvm_kind kind, const char *path) {
+    if (!fv_llvm_load(s))
+        return false;
     output *volatile o = calloc(1, sizeof *o);
     if (!o)
         fv_out_of_memory(s);

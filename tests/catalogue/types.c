@@ -246,7 +246,7 @@ static const char *compare_runs(sweep *w, fv_session *s, fv_arena *a, fv_program
                                 fv_program *naive, bool jit) {
     fv_artifact *x = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2'),
                 *y = fv_driver_artifact(s, naive, FV_BACKEND_INTERP, '0');
-    jit = jit && FV_HAVE_JIT && fv_target_runs_here(p->target);
+    jit = jit && FV_HAVE_LLVM && fv_target_runs_here(p->target);
     fv_artifact *z = x && y && jit ? fv_driver_artifact(s, p, FV_BACKEND_JIT, '2') : NULL;
     const char *why = !x || !y || (jit && !z) ? fv_printf(a, "no code: %s", said(s, a)) : NULL;
     for (int set = 0; set < SETS && !why; set++) {

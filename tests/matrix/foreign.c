@@ -58,7 +58,7 @@ static const char *llvm_object(reference *r, int level, bool (*allowed)(const ch
 void objects_check(reference *r) {
     bool arm = !strcmp(r->target->name, "cortex-m4");
     const char *path;
-    for (int level = 0; level <= 2 && FV_HAVE_JIT; level += 2)
+    for (int level = 0; level <= 2 && FV_HAVE_LLVM; level += 2)
         if (takes_turn(r->subject, level / 2, 2))
             subject_count(r->subject, r->target->name, level ? "object -O2" : "object -O0",
                           llvm_object(r, level, arm ? allow_helpers : allow_none, &path));
@@ -129,7 +129,7 @@ static void build_aarch64_c(built *b) {
 static void build_aarch64_llvm(built *b) {
     static const char *const names[] = {"library by LLVM -O0", "library by LLVM -O2"};
     subject *s = b->r->subject;
-    for (int i = 0; i < 2 && FV_HAVE_JIT; i++) {
+    for (int i = 0; i < 2 && FV_HAVE_LLVM; i++) {
         const char *object, *why = NULL;
         if (!takes_turn(s, i, 2))
             continue;
@@ -254,7 +254,7 @@ static void check_cortex_m4(built *b) {
             object = object_of_c(b, &cortex_m4_compilers[i], &why);
             run_image(b, cortex_m4_compilers[i].name, object, why);
         }
-    for (int level = 0; level <= 2 && FV_HAVE_JIT; level += 2)
+    for (int level = 0; level <= 2 && FV_HAVE_LLVM; level += 2)
         if (takes_turn(s, level / 2, 2)) {
             why = llvm_object(b->r, level, allow_helpers, &object);
             run_image(b, level ? "object by LLVM -O2" : "object by LLVM -O0", why ? NULL : object,

@@ -277,7 +277,7 @@ static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *
         pair both = {.model = usual->model, .astray = true};
         if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', -i, NULL, &both.scheduled)))
             return graph_fail(c, g, "interpreter, astray", why, only);
-        if (FV_HAVE_JIT &&
+        if (FV_HAVE_LLVM &&
             (why = run_backend(c, g, p, FV_BACKEND_JIT, '2', -i, &both.scheduled, &got)))
             return graph_fail(c, g, "jit -O2, astray", why, only);
         if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', -i, NULL, &both.naive)))
@@ -302,8 +302,8 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
         return graph_fail(c, g, "lowering", graph_error(c->session), only);
     if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &all.scheduled)))
         return graph_fail(c, g, "interpreter", why, only);
-    if (FV_HAVE_JIT && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0,
-                                          &all.scheduled, &got)))
+    if (FV_HAVE_LLVM && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0,
+                                           &all.scheduled, &got)))
         return graph_fail(c, g, c->index % 2 ? "jit -O0" : "jit -O2", why, only);
     fv_program *read = lower_definitions(c, g, text, t);
     if (!read)
@@ -318,7 +318,7 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
         return graph_fail(c, g, "lowering naively", graph_error(c->session), only);
     if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', 0, NULL, &all.naive)))
         return graph_fail(c, g, "interpreter, naively", why, only);
-    if (FV_HAVE_JIT && c->index % 3 == 0 &&
+    if (FV_HAVE_LLVM && c->index % 3 == 0 &&
         (why = run_backend(c, g, naive, FV_BACKEND_JIT, '2', 0, &all.naive, &got)))
         return graph_fail(c, g, "jit -O2, naively", why, only);
     for (int i = 0; i < 3; i++)

@@ -318,7 +318,7 @@ static void say_what_is_missing(matrix *m) {
             /* this also determines the version once, before other processes are started */
             if (!build_version(m->cache, c->command))
                 printf("%s: there is no %s\n", c->name, c->command);
-    if (!FV_HAVE_JIT)
+    if (!FV_HAVE_LLVM)
         printf("jit: this build has no LLVM\n");
 }
 

@@ -42,7 +42,7 @@ static void jit_check(reference *r) {
         const char *name;
         char level;
     } variants[] = {{"jit -O0", '0'}, {"jit -O2", '2'}};
-    for (int i = 0; i < 2 && FV_HAVE_JIT; i++)
+    for (int i = 0; i < 2 && FV_HAVE_LLVM; i++)
         if (takes_turn(r->subject, i, 2))
             check_backend(r, variants[i].name, FV_BACKEND_JIT, variants[i].level);
 }

@@ -18,33 +18,47 @@ extern void *__libc_memalign(size_t align, size_t n);
 static long fails, count, happened;
 static int onwards;
 
-/* Addresses of code whose allocations do not fail. */
+/* Addresses of code, and whether its allocations may fail. */
 static struct range {
     uintptr_t start, end;
-} spared[16];
-static int nspared;
+    int spared;
+} ranges[256];
+static int nranges;
 
 static int note_library(struct dl_phdr_info *info, size_t size, void *arg) {
-    static const char *const names[] = {"libLLVM", "libstdc++", "libgcc", "ld-linux"};
-    int is = 0;
+    static const char *const names[] = {"libLLVM", "libstdc++", "libgcc", "ld-linux",
+                                        "libz3",   "libxml2",   "libicu"};
+    int spared = 0;
     (void)size;
     (void)arg;
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        is |= strstr(info->dlpi_name, names[i]) != NULL;
-    for (int i = 0; is && i < info->dlpi_phnum && nspared < 16; i++) {
+        spared |= strstr(info->dlpi_name, names[i]) != NULL;
+    for (int i = 0; i < info->dlpi_phnum && nranges < 256; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         uintptr_t start = (uintptr_t)(info->dlpi_addr + p->p_vaddr);
         if (p->p_type == PT_LOAD && (p->p_flags & PF_X))
-            spared[nspared++] = (struct range){start, start + (uintptr_t)p->p_memsz};
+            ranges[nranges++] = (struct range){start, start + (uintptr_t)p->p_memsz, spared};
     }
     return 0;
 }
 
+static const struct range *range_of(const void *caller) {
+    for (int i = 0; i < nranges; i++)
+        if ((uintptr_t)caller >= ranges[i].start && (uintptr_t)caller < ranges[i].end)
+            return &ranges[i];
+    return NULL;
+}
+
+/* Libraries that were loaded since the start, as LLVM's is when code is made, are found when they
+ * allocate. */
 static int is_spared(const void *caller) {
-    for (int i = 0; i < nspared; i++)
-        if ((uintptr_t)caller >= spared[i].start && (uintptr_t)caller < spared[i].end)
-            return 1;
-    return 0;
+    const struct range *r = range_of(caller);
+    if (!r) {
+        nranges = 0;
+        dl_iterate_phdr(note_library, NULL);
+        r = range_of(caller);
+    }
+    return r && r->spared;
 }
 
 static int now_fails(const void *caller) {

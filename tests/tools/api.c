@@ -112,7 +112,7 @@ Test(api, backends) {
     compiles((fv_compile_options){
         .backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1, .strict = 1});
     compiles((fv_compile_options){.backend = FV_BACKEND_C, .name = "other"});
-    if (FV_HAVE_JIT)
+    if (FV_HAVE_LLVM)
         compiles((fv_compile_options){.backend = FV_BACKEND_JIT, .level = '3'});
 }
 
@@ -184,7 +184,7 @@ static void runs_in_given(fv_backend_kind backend) {
 Test(api, memory_and_threads_of_the_caller) {
     runs_in_given(FV_BACKEND_INTERP);
     runs_in_given(FV_BACKEND_C);
-    if (FV_HAVE_JIT)
+    if (FV_HAVE_LLVM)
         runs_in_given(FV_BACKEND_JIT);
 }
 
@@ -215,7 +215,7 @@ Test(api, states) {
     declares(FV_BACKEND_INTERP, states);
     declares(FV_BACKEND_INTERP, NULL);
     declares(FV_BACKEND_C, states);
-    if (FV_HAVE_JIT)
+    if (FV_HAVE_LLVM)
         declares(FV_BACKEND_JIT, states);
 }
 
@@ -354,7 +354,7 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
 Test(api, states_in_place) {
     for (int threads = 1; threads <= 3; threads++) {
         grows(FV_BACKEND_INTERP, threads == 3, "cap", threads);
-        if (FV_HAVE_JIT) {
+        if (FV_HAVE_LLVM) {
             grows(FV_BACKEND_JIT, false, "cap", threads);
             grows(FV_BACKEND_JIT, threads == 1, "9", threads);
         }
@@ -433,7 +433,7 @@ static void traces(fv_backend_kind backend) {
 Test(api, traces) {
     traces(FV_BACKEND_INTERP);
     traces(FV_BACKEND_C);
-    if (FV_HAVE_JIT)
+    if (FV_HAVE_LLVM)
         traces(FV_BACKEND_JIT);
 }
 
@@ -450,7 +450,7 @@ Test(api, files) {
                  FV_OK, "%s", fv_log_text(log));
     gives(a);
     fv_artifact_free(a);
-    if (FV_HAVE_JIT && fv_target_runs_here(fv_target_find("x86-64-v3"))) {
+    if (FV_HAVE_LLVM && fv_target_runs_here(fv_target_find("x86-64-v3"))) {
         cr_expect_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s",
                      fv_log_text(log));
         cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
@@ -465,7 +465,7 @@ Test(api, weights_in_a_file) {
     fv_artifact *one, *two;
     fv_log *log = fv_log_new();
     fv_compile_options o = {.size = sizeof o, .weights = "file"};
-    if (!FV_HAVE_JIT || !fv_target_runs_here(fv_target_find("x86-64-v3")))
+    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
         cr_skip_test("no library can be made here");
     cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, log), FV_OK, "%s", fv_log_text(log));
     cr_expect_eq(access(in_folder("x.weights"), R_OK), 0);
@@ -527,7 +527,7 @@ Test(api, features_of_cpus) {
     fv_arena *arena = fv_arena_new(s);
     const char *lacks;
     const fv_target *t = beyond(arena, &lacks);
-    if (!FV_HAVE_JIT || strncmp(fv_target_baseline()->name, "x86-64", 6) || !t) {
+    if (!FV_HAVE_LLVM || strncmp(fv_target_baseline()->name, "x86-64", 6) || !t) {
         fv_session_free(s);
         cr_skip_test("needs LLVM, and an x86 CPU that lacks something");
     }
@@ -558,7 +558,7 @@ Test(api, native_libraries) {
     fv_compile_options o = {.size = sizeof o, .target = "native"};
     fv_artifact *a;
     uint64_t features;
-    if (!FV_HAVE_JIT)
+    if (!FV_HAVE_LLVM)
         cr_skip_test("needs LLVM");
     cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, NULL), FV_OK);
     cr_assert_eq(fv_load(in_folder("x.so"), NULL, &a), FV_OK);

@@ -110,7 +110,7 @@ Test(bytes, of_every_kind) {
     compiles(
         "p.fvk", "p.fvk", folder,
         &(fv_compile_options){.size = sizeof interp, .backend = FV_BACKEND_INTERP, .name = "m"});
-    if (FV_HAVE_JIT)
+    if (FV_HAVE_LLVM)
         compiles("m.onnx", "m.onnx", folder, NULL);
 }
 

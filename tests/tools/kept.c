@@ -156,14 +156,14 @@ Test(kept, by_the_interpreter) {
 }
 
 Test(kept, in_code_in_memory) {
-    if (!FV_HAVE_JIT)
+    if (!FV_HAVE_LLVM)
         return;
     keeps(compiled(FV_BACKEND_JIT, copied), "p=4");
     keeps(compiled(FV_BACKEND_JIT, in_place), "room=4");
 }
 
 Test(kept, in_a_library) {
-    if (!FV_HAVE_JIT)
+    if (!FV_HAVE_LLVM)
         return;
     keeps(loaded(copied), "p=4");
     keeps(loaded(in_place), "room=4");

@@ -187,7 +187,7 @@ Test(states, written_in_place) {
         same_as_copied(&models[i], FV_BACKEND_INTERP, true, "past=present:room", 1);
         same_as_copied(&models[i], FV_BACKEND_INTERP, false, "past=present:6", 3);
         same_as_copied(&models[i], FV_BACKEND_C, false, "past=present:room", 2);
-        for (int threads = 1; FV_HAVE_JIT && threads <= 3; threads++)
+        for (int threads = 1; FV_HAVE_LLVM && threads <= 3; threads++)
             same_as_copied(&models[i], FV_BACKEND_JIT, false, "past=present:room", threads);
     }
 }
@@ -197,7 +197,7 @@ Test(states, windows_at_any_position) {
     const cached *m = &models[1];
     fv_log *log = fv_log_new();
     fv_artifact *copied = compile(m, FV_BACKEND_INTERP, false, "past=present", log);
-    fv_artifact *placed = compile(m, FV_HAVE_JIT ? FV_BACKEND_JIT : FV_BACKEND_INTERP, false,
+    fv_artifact *placed = compile(m, FV_HAVE_LLVM ? FV_BACKEND_JIT : FV_BACKEND_INTERP, false,
                                   "past=present:room", log);
     float new[MOST], cache[MOST] = {0}, own[MOST] = {0}, other[1] = {0};
     int64_t at[2] = {INT64_MAX, INT64_MIN};
@@ -226,7 +226,7 @@ Test(states, windows_at_any_position) {
 Test(states, refused_before_anything_is_written) {
     const cached *m = &models[sizeof models / sizeof *models - 1];
     fv_log *log = fv_log_new();
-    fv_artifact *a = compile(m, FV_HAVE_JIT ? FV_BACKEND_JIT : FV_BACKEND_INTERP, false,
+    fv_artifact *a = compile(m, FV_HAVE_LLVM ? FV_BACKEND_JIT : FV_BACKEND_INTERP, false,
                              "past=present:room", log);
     float new[MOST] = {1}, cache[MOST] = {2}, before[MOST] = {2}, other[MOST] = {3};
     int64_t at[2] = {1, -1};

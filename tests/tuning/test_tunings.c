@@ -152,8 +152,8 @@ static program compile(const char *text, const fv_target *target, const fv_tunin
     fv_program *lowered = fv_driver_lower(session, &source, &o);
     cr_assert(lowered, "%s", said());
     (void)said(); /* kernels that operands no longer have */
-    p.artifact =
-        fv_driver_artifact(session, lowered, FV_HAVE_JIT ? FV_BACKEND_JIT : FV_BACKEND_INTERP, '1');
+    p.artifact = fv_driver_artifact(session, lowered,
+                                    FV_HAVE_LLVM ? FV_BACKEND_JIT : FV_BACKEND_INTERP, '1');
     cr_assert(p.artifact, "%s", said());
     return p;
 }

@@ -148,8 +148,18 @@ static int find_backend(const char *name, size_t n) {
     return -1;
 }
 
+/* The backend without --backend: code in memory, or without LLVM the interpreter. */
+static const char *default_backend(const fv_args *a) {
+    static bool said;
+    const char *missing = fv_llvm_missing();
+    if (missing && !said && !a->print.quiet)
+        fv_err("fovea %s: warning: %s; the model is interpreted\n", a->line.command, missing);
+    said |= missing != NULL;
+    return missing ? "interp" : "jit";
+}
+
 int fv_args_backends(const fv_args *a, fv_backend_kind *out) {
-    const char *s = a->code.backend ? a->code.backend : FV_HAVE_JIT ? "jit" : "interp";
+    const char *s = a->code.backend ? a->code.backend : default_backend(a);
     int n = 0;
     while (*s && n < 3) {
         size_t len = strcspn(s, ",");

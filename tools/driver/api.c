@@ -135,8 +135,18 @@ static void free_session(void *s) {
     fv_session_free(s);
 }
 
+/* Without LLVM there is no code in memory, which is the default: the model is interpreted then. */
+static void choose_backend(job *j) {
+    const char *missing = j->o.backend == FV_BACKEND_JIT ? fv_llvm_missing() : NULL;
+    if (!missing)
+        return;
+    fv_log_add(j->log, "warning: %s; the model is interpreted", missing);
+    j->o.backend = FV_BACKEND_INTERP;
+}
+
 static int make_artifact(job *j, void *arg) {
     (void)arg;
+    choose_backend(j);
     return fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, &j->made)
                ? FV_OK
                : status_of(j);

@@ -154,7 +154,7 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
 static fv_artifact *from_jit(fv_session *s, fv_program *p, char level) {
     (void)p;
     (void)level;
-    fv_error(s, "this fovea was built without LLVM; use --backend=c or --backend=interp");
+    fv_error(s, "%s; the backends c and interp do not need it", fv_llvm_missing());
     return NULL;
 }
 #endif

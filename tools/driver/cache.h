@@ -41,7 +41,7 @@ typedef struct fv_cache {
 
 /* ---- the folder: cache_folder.c ---- */
 
-/* Opens the cache; NULL: there is none, or it cannot be used. */
+/* Opens the cache; NULL: there is none, or it cannot be used, as without LLVM. */
 fv_cache *fv_cache_open(fv_session *s, fv_arena *a);
 /* Warns, once, why the cache cannot be used. Returns false. */
 bool fv_cache_warn(fv_cache *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

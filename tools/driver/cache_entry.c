@@ -16,7 +16,6 @@
  * but not a faulty disk or memory. */
 #include <errno.h>
 #include <fcntl.h>
-#include <llvm-c/blake3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 
 #include "backend/expand/expand.h"
 #include "backend/llvm/llvm.h"
+#include "backend/llvm/load.h"
 #include "cache.h"
 #include "ir/base/mapping.h"
 #include "ir/base/text.h"

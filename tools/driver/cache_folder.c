@@ -149,7 +149,7 @@ static bool check_folder(fv_cache *c) {
 
 fv_cache *fv_cache_open(fv_session *s, fv_arena *a) {
     const char *given = secure_getenv("FOVEA_CACHE_DIR");
-    if (given && !*given)
+    if ((given && !*given) || fv_llvm_missing())
         return NULL;
     fv_cache *c = FV_NEW(a, fv_cache, 1);
     *c = (fv_cache){.session = s,

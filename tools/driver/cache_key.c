@@ -4,9 +4,9 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
-#include <llvm-c/Core.h>
 #include <string.h>
 
+#include "backend/llvm/load.h"
 #include "cache.h"
 #include "ir/base/mapping.h"
 #include "ir/base/text.h"
@@ -133,7 +133,7 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     if (!put_build(&t, (uintptr_t)&fv_cache_set_base))
         return fv_cache_warn(
             c, "models are compiled without a cache: this build of Fovea has no build id");
-    put_build(&t, (uintptr_t)&LLVMGetVersion);
+    put_build(&t, (uintptr_t)LLVMGetVersion);
     for (int i = 0; i < 3; i++)
         fv_pack_number(&t, version[i]);
     put_target(&t, o->target.of);

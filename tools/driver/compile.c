@@ -7,7 +7,7 @@
 
 #include "driver.h"
 #include "ir/base/clock.h"
-#if FV_HAVE_JIT
+#if FV_HAVE_LLVM
 #include "cache.h"
 #include "ir/base/diag.h"
 #include "ir/base/mapping.h"
@@ -71,7 +71,7 @@ static bool compile(job *j) {
 
 /* ---- with one ---- */
 
-#if FV_HAVE_JIT
+#if FV_HAVE_LLVM
 static bool is_found(job *j, fv_cache *c, const fv_digest *key, bool read) {
     fv_compiled *out = j->out;
     if (!(out->artifact = fv_cache_load(c, key, read)))

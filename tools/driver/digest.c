@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <llvm-c/blake3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/llvm/load.h"
 #include "ir/base/text.h"
 
 enum { BLOCK = 1 << 20, LARGE = 1 << 20 };

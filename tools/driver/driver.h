@@ -117,12 +117,6 @@ const fv_target *fv_driver_target(fv_session *s, fv_arena *a, const char *name, 
 const fv_target *fv_driver_processor(fv_session *s, fv_arena *a, const fv_target *t,
                                      const char *name, const char **why);
 
-#ifdef FV_HAVE_LLVM
-#define FV_HAVE_JIT FV_HAVE_LLVM
-#else
-#define FV_HAVE_JIT 0
-#endif
-
 /* ---- reading ---- */
 
 typedef enum {

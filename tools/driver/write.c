@@ -227,13 +227,8 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
 #else
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                        char level, fv_weights_kind weights) {
-    (void)p;
-    (void)kind;
-    (void)level;
-    (void)weights;
-    return fv_error(
-        s, "%s: this fovea was built without LLVM; it writes .c, folders of C, .fvir and .fvk",
-        out);
+    (void)s, (void)p, (void)kind, (void)out, (void)level, (void)weights;
+    return false; /* not reached: fv_llvm_missing */
 }
 #endif
 
@@ -400,6 +395,9 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_LIB:
     case FV_EMIT_LLVM:
     case FV_EMIT_ASM:
+        if (fv_llvm_missing())
+            return fv_error(s, "%s: %s; .c, folders of C, .fvir and .fvk are written without it",
+                            out, fv_llvm_missing());
         fv_program_expand(p);
         return write_llvm(s, p, kind, out, o->level, o->weights);
     /* these kinds are not made from a program */

@@ -38,9 +38,9 @@ static bool agrees(const fv_args *a, const result *r) {
 static bool choose_kind(fv_context *c, result *r) {
     const fv_args *a = c->args;
     if (!a->result.emit) {
-        r->kind = a->result.output ? fv_emit_by_suffix(a->result.output)
-                  : FV_HAVE_JIT    ? FV_EMIT_SO
-                                   : FV_EMIT_C;
+        r->kind = a->result.output    ? fv_emit_by_suffix(a->result.output)
+                  : fv_llvm_missing() ? FV_EMIT_C
+                                      : FV_EMIT_SO;
         if (r->kind == FV_EMIT_NONE)
             fv_usage(a,
                      "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvd "

@@ -1,0 +1,41 @@
+/* load.h - LLVM's library, loaded when code is made for the first time.
+ *
+ * Loading it takes longer than most commands that need no code, and a program that runs compiled
+ * models only does not need it at all. Therefore all calls go through a table of pointers. The
+ * build writes a header, calls.h, which lets the name of each function stand for its pointer, as
+ * loaders of OpenGL do; so who includes this file, instead of LLVM's headers, calls LLVM as usual.
+ *
+ * If LLVM is linked statically, the table is complete from the start. */
+#ifndef FV_BACKEND_LLVM_LOAD_H
+#define FV_BACKEND_LLVM_LOAD_H
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Core.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/LLJIT.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <llvm-c/blake3.h>
+#include <llvm/Config/llvm-config.h>
+#include <stdbool.h>
+
+typedef struct fv_llvm_calls {
+#define CALL(name) __typeof__(name) *name;
+#include "backend/llvm/calls.def"
+#undef CALL
+} fv_llvm_calls;
+
+/* The functions; NULL until fv_llvm_load returned true. */
+extern fv_llvm_calls fv_llvm;
+
+/* Prepares LLVM for code of this machine only, or of all targets, which takes longer. LLVM must be
+ * loaded. */
+void fv_llvm_prepare_native(void);
+void fv_llvm_prepare_all(void);
+
+#ifndef FV_LLVM_OWN_NAMES /* load.c only */
+#include "backend/llvm/calls.h"
+#endif
+
+#endif
