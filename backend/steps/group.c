@@ -461,6 +461,16 @@ static bool unpacks_constants(fv_lowerer *l, const fv_definition *d) {
     return bytes < all;
 }
 
+/* Is v made of bytes that a sum of integers multiplies? In memory they are the operands of dot
+ * products, which copy them as they are; as a part of the contraction they would be computed and
+ * stored as i32. */
+static bool is_factor_of_bytes(const into *t) {
+    fv_expr *sum[1];
+    fv_elem e = t->v->type->elem;
+    return t->w->arithmetic && fv_elem_is_int(e) && fv_elem_bits(e) <= 8 &&
+           fv_x_reductions(t->d->body, sum, 1) && fv_elem_is_int(sum[0]->type.elem);
+}
+
 /* May v, which has no sums and is loaded by the sum of the contraction d, be substituted into d,
  * whose kernel then packs it? It must be loaded in one place, with a variable of its own as each
  * index, and be cheap to compute or unpacked from constants. */
@@ -472,6 +482,8 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
     if (is_costly(t->w) && (t->w->math || !unpacks_constants(l, t->own)))
         return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic),
                            fv_n(t->w->math), fv_n(FV_CHEAP));
+    if (is_factor_of_bytes(t) && !unpacks_constants(l, t->own))
+        return fv_declines(l, t->v, FV_WHY_factor_bytes, fv_o(t->use));
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
 }
 
