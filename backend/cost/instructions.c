@@ -10,15 +10,12 @@ typedef struct price {
     int vectors, multiplies, latency;
 } price;
 
-/* min and max of IEEE 754-2019 are a comparison, a selection, and the same for NaN and zero. */
 static price price_of_float(fv_expr_op op) {
     switch ((int)op) {
     case FV_X_FMA:
     case FV_X_MUL: return (price){1, 1, 4};
     case FV_X_ADD:
     case FV_X_SUB: return (price){1, 0, 3};
-    case FV_X_MIN:
-    case FV_X_MAX: return (price){4, 0, 4};
     case FV_X_FLOOR:
     case FV_X_CEIL:
     case FV_X_TRUNC:
@@ -45,8 +42,32 @@ static price price_of_integer(fv_expr_op op) {
     }
 }
 
+static bool is_literal(const fv_expr *x) {
+    return x->op == FV_X_CONST || (x->op == FV_X_SPLAT && x->arg[0]->op == FV_X_CONST);
+}
+
+/* min and max of IEEE 754-2019 treat NaN and zeros of either sign apart, unless a literal is
+ * neither. */
+static price price_of_extremum(const fv_expr *x) {
+    if (!fv_elem_is_float((fv_elem)x->type.elem))
+        return (price){1, 0, 1};
+    return is_literal(x->arg[0]) || is_literal(x->arg[1]) ? (price){2, 0, 2} : (price){5, 0, 5};
+}
+
+/* Conversions: floats to integers saturate, and NaN becomes 0; other widths move elements. */
+static price price_of_conversion(const fv_expr *x) {
+    fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
+    if (fv_elem_is_float(from) && !fv_elem_is_float(to) && to != FV_BOOL)
+        return (price){7, 0, 8};
+    bool same = fv_elem_storage_bytes(to) == fv_elem_storage_bytes(from);
+    return same ? (price){1, 0, 3} : (price){2, 0, 4};
+}
+
 static price price_of(const fv_expr *x) {
     switch ((int)x->op) {
+    case FV_X_MIN:
+    case FV_X_MAX: return price_of_extremum(x);
+    case FV_X_CONVERT: return price_of_conversion(x);
     case FV_X_CONST:
     case FV_X_VAR:
     case FV_X_LOAD:
@@ -275,10 +296,13 @@ static double most(double a, double b) {
     return a > b ? a : b;
 }
 
+/* Units differ in what they execute, and are not all busy with a mixture of operations. */
+#define BALANCE 0.75
+
 /* Half of the loads are operands of instructions. */
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
     double all = n->vectors + n->loads / 2 + n->stores + n->integers;
-    double units = most(n->multiplies / s->multiplies, n->vectors / s->vectors);
+    double units = most(n->multiplies / s->multiplies, n->vectors / (BALANCE * s->vectors));
     double memory = most(n->loads / s->loads, n->stores / s->stores);
     double divider = n->divisions * s->division + n->roots * s->root;
     return most(most(units, memory), most(divider, all / s->instructions));

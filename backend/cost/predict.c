@@ -16,14 +16,21 @@ enum {
     END_CYCLES = 16,
     /* number of iterations from which on that happens */
     UNFORESEEN = 24,
-    LAUNCH_CYCLES = 100 /* of a launch, besides its tasks */
+    LAUNCH_CYCLES = 100, /* of a launch, besides its tasks */
+    LINE = 64,
+    /* consecutive bytes from which on the core foresees the next lines; without that, this many
+     * lines are on their way at the same time */
+    STREAM = 512,
+    MISSES = 6
 };
 
 typedef struct access {
     int buf;
-    double bytes;
-    fv_loop_set loops;
+    fv_access is;
 } access;
+
+/* The part of the statements around loops that is not executed while these begin and end. */
+#define AROUND 0.5
 
 /* What a statement does each time, and before its innermost loop. */
 typedef struct facts {
@@ -76,20 +83,23 @@ static void add(fv_instructions *to, const fv_instructions *n) {
     to->roots += n->roots;
 }
 
-static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index, int lanes) {
-    access is = {.buf = b->id, .bytes = lanes * fv_elem_storage_bytes(b->elem)};
+static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index,
+                       fv_access is) {
     if (b->role == FV_BUF_TILE)
         return;
-    for (int i = 0; i < b->rank; i++)
-        is.loops |= fv_loops_of(&p->counter, index[i]);
-    FV_PUSH(p->counter.arena, f->all, f->n, f->cap, is);
+    is.bytes *= fv_elem_storage_bytes(b->elem);
+    for (int i = 0; i < b->rank; i++) {
+        is.along = fv_loops_of(&p->counter, index[i]);
+        is.loops |= is.along;
+    }
+    FV_PUSH(p->counter.arena, f->all, f->n, f->cap, ((access){b->id, is}));
 }
 
 static void add_loads(predictor *p, facts *f, const fv_expr *x) {
     if (!x)
         return;
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        add_access(p, f, x->u.buf, x->arg, x->type.lanes);
+        add_access(p, f, x->u.buf, x->arg, (fv_access){.bytes = x->type.lanes});
     for (int i = 0; i < x->n; i++)
         add_loads(p, f, x->arg[i]);
 }
@@ -103,7 +113,10 @@ static facts *facts_of(predictor *p, const fv_stmt *s) {
     fv_count_instructions(&p->counter, s, &f->inside, &f->before);
     add_loads(p, f, s->x);
     if (s->kind == FV_S_STORE)
-        add_access(p, f, s->buf, s->index, s->x->type.lanes);
+        add_access(p, f, s->buf, s->index,
+                   (fv_access){.bytes = s->x->type.lanes, .is_store = true});
+    if (s->kind == FV_S_PREFETCH)
+        add_access(p, f, s->buf, s->index, (fv_access){.is_ahead = true});
     return f;
 }
 
@@ -117,7 +130,7 @@ static void statement(fv_walk *w, const fv_stmt *s, double times) {
     if (p->n > 1 && at->all_trips == 0)
         add(&at[-1].body, &f->before);
     for (int i = 0; i < f->n; i++)
-        fv_moved_access(&at->direct[f->all[i].buf], f->all[i].bytes, f->all[i].loops);
+        fv_moved_access(&at->direct[f->all[i].buf], &f->all[i].is);
 }
 
 /* ---- loops ---- */
@@ -167,8 +180,9 @@ static void enter(fv_walk *w, const fv_stmt *loop) {
     }
     push(p, loop);
     p->counter.depth = p->n - 1;
+    fv_loop_set begins = loop ? fv_loops_of(&p->counter, loop->loop.lo) : 0;
     fv_instruction_bind(&p->counter, loop ? loop->var : p->kernel->task,
-                        (fv_loop_set)1 << (p->n - 2));
+                        begins | (fv_loop_set)1 << (p->n - 2));
     innermost(p)->chain = loop ? chain_of(p, loop) : 0;
 }
 
@@ -187,7 +201,7 @@ static void begin(fv_walk *w, double trips) {
 /* The cycles of the body, and for each buffer what it moves, in at->direct. */
 static double finish_body(predictor *p, frame *at) {
     double own = fv_instruction_cycles(&at->body, p->speeds);
-    double cycles = at->body_cycles + most(own, at->chain);
+    double cycles = at->body_cycles > 0 ? at->body_cycles + AROUND * own : most(own, at->chain);
     for (int i = 0; i < p->kernel->nbufs; i++) {
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;
@@ -234,13 +248,19 @@ static void leave(fv_walk *w) {
 static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence is, double memory,
                             double out[FV_CACHE_LEVELS]) {
     double bytes[FV_CACHE_LEVELS + 1] = {0};
+    /* a line that is changed is written back beyond the first cache */
+    double twice = m->stored ? 2 : 1;
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         bytes[l] = m->bytes[l] - (l >= (int)is ? m->touched : 0);
         bytes[l] = bytes[l] > 0 ? bytes[l] : 0;
         bytes[l] = l && bytes[l] > bytes[l - 1] ? bytes[l - 1] : bytes[l];
     }
-    for (int l = 0; l < FV_CACHE_LEVELS; l++)
-        out[l] = (bytes[l] - bytes[l + 1]) / (l == FV_CACHE_LEVELS - 1 ? memory : s->beyond[l]);
+    for (int l = 0; l < FV_CACHE_LEVELS; l++) {
+        double rate = l == FV_CACHE_LEVELS - 1 ? memory : s->beyond[l];
+        double stream = (bytes[l] - bytes[l + 1]) * (l ? twice : 1) / rate;
+        double lines = (bytes[l] - bytes[l + 1]) / LINE * s->latency[l] / MISSES;
+        out[l] = m->run < STREAM && lines > stream ? lines : stream;
+    }
 }
 
 /* The cycles that a core waits for data of one level. While it computes with a buffer, the data of
@@ -368,19 +388,20 @@ static bool overlap(const history *a, const history *b) {
 }
 
 /* Where the data of h are: the memory may have been accessed as that of another buffer. */
-static fv_residence residence_of(const past *p, const fv_speeds *s, const history *h) {
+static fv_residence residence_of(const past *p, const fv_speeds *s, const history *h,
+                                 double touched) {
     double last = -INFINITY;
     for (int i = 0; i < p->n; i++)
         if (overlap(p->all[i], h) && p->all[i]->at > last)
             last = p->all[i]->at;
-    double since = p->now - last;
+    double since = p->now - last > touched ? p->now - last : touched;
     return since > s->capacity[2] ? FV_IN_MEMORY : since > s->capacity[1] ? FV_IN_L3 : FV_IN_L2;
 }
 
 static void find_residences(past *p, const fv_speeds *s, const fv_launch_cost *l,
                             fv_residence *out) {
     for (int b = 0; b < l->kernel->nbufs; b++)
-        out[b] = residence_of(p, s, history_of(p, l->launch->call.args[b]));
+        out[b] = residence_of(p, s, history_of(p, l->launch->call.args[b]), l->touched[b]);
     for (int b = 0; b < l->kernel->nbufs; b++)
         p->now += l->touched[b];
     for (int b = 0; b < l->kernel->nbufs; b++)

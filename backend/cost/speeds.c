@@ -1,6 +1,10 @@
 /* speeds.c - see speeds.h. */
 #include "backend/cost/speeds.h"
 
+/* The part of the last-level cache that a program has: other programs and virtual machines use it
+ * as well, and lines that are read once push out others. */
+enum { SHARE = 2 };
+
 fv_speeds fv_speeds_of(const fv_target *t) {
     double lanes = t->vector_bits >= 64 ? t->vector_bits / 32.0 : 1;
     double ghz = fv_measure_of(t, FV_MEASURE_clock);
@@ -15,10 +19,13 @@ fv_speeds fv_speeds_of(const fv_target *t) {
     s.beyond[0] = fv_measure_of(t, FV_MEASURE_l2_rate) / ghz;
     s.beyond[1] = fv_measure_of(t, FV_MEASURE_l3_rate) / ghz;
     s.beyond[2] = fv_measure_of(t, FV_MEASURE_memory_rate) / ghz;
+    s.latency[0] = fv_measure_of(t, FV_MEASURE_l2_latency) * ghz;
+    s.latency[1] = fv_measure_of(t, FV_MEASURE_l3_latency) * ghz;
+    s.latency[2] = fv_measure_of(t, FV_MEASURE_memory_latency) * ghz;
     s.memory_all = fv_measure_of(t, FV_MEASURE_memory_rate_all) / ghz;
     s.capacity[0] = t->caches.l1_bytes;
     s.capacity[1] = t->caches.l2_bytes;
-    s.capacity[2] = t->caches.l3_bytes;
+    s.capacity[2] = t->caches.l3_bytes / (double)SHARE;
     s.region = 1e3 * fv_measure_of(t, FV_MEASURE_region) * ghz;
     s.handover = fv_measure_of(t, FV_MEASURE_handover) * ghz;
     return s;
@@ -30,6 +37,7 @@ fv_speeds fv_speeds_at(const fv_speeds *s, double gflops, int lanes, double gbs)
     double slower = s->ghz / at.ghz; /* a nanosecond has fewer cycles by this factor */
     double faster = gbs > 0 ? gbs / (s->beyond[2] * s->ghz) : 1;
     at.beyond[2] *= slower * faster;
+    at.latency[2] /= slower;
     at.memory_all *= slower * faster;
     at.region /= slower;
     at.handover /= slower;

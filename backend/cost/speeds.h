@@ -16,6 +16,7 @@ typedef struct fv_speeds {
     /* per cycle: bytes that a core reads from beyond each level of caches: from the second level,
      * from the last level, from memory */
     double beyond[FV_CACHE_LEVELS];
+    double latency[FV_CACHE_LEVELS];  /* cycles until a line from there has come */
     double capacity[FV_CACHE_LEVELS]; /* bytes of each level of caches */
     double memory_all;                /* bytes per cycle that all threads together read */
     double region, handover;          /* cycles of a parallel region, of passing a line */

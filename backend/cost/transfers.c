@@ -16,6 +16,10 @@ void fv_moved_also(fv_moved *block, const fv_moved *part) {
         block->during[l] += part->during[l];
     }
     block->loops |= part->loops;
+    block->along |= part->along;
+    block->run = most(block->run, part->run);
+    block->stored |= part->stored;
+    block->ahead |= part->ahead;
 }
 
 void fv_moved_end(fv_moved *loop, double together, const fv_speeds *s) {
@@ -27,11 +31,15 @@ void fv_moved_end(fv_moved *loop, double together, const fv_speeds *s) {
     }
 }
 
-void fv_moved_access(fv_moved *block, double bytes, uint64_t loops) {
-    block->touched += bytes;
+void fv_moved_access(fv_moved *block, const fv_access *is) {
+    block->touched += is->bytes;
     for (int l = 0; l < FV_CACHE_LEVELS; l++)
-        block->bytes[l] += bytes;
-    block->loops |= loops;
+        block->bytes[l] += is->bytes;
+    block->run += is->bytes;
+    block->along |= is->along;
+    block->loops |= is->loops;
+    block->stored |= is->is_store;
+    block->ahead |= is->is_ahead;
 }
 
 double fv_moved_touched(int n, const fv_moved *of) {
@@ -51,7 +59,13 @@ void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_
         bool stays = !varies && touched <= s->capacity[l];
         double bytes = body->bytes[l], during = body->during[l];
         loop->bytes[l] = stays ? most(loop->bytes[l], bytes) : loop->bytes[l] + trips * bytes;
-        loop->during[l] = stays ? most(loop->during[l], during) : loop->during[l] + trips * during;
+        bool once = stays && !(body->ahead && l > 0);
+        loop->during[l] = once ? most(loop->during[l], during) : loop->during[l] + trips * during;
     }
+    bool goes_on = body->along & bit || !varies;
+    loop->run = most(loop->run, body->along & bit ? trips * body->run : body->run);
     loop->loops |= body->loops & ~bit;
+    loop->along |= goes_on ? body->along & ~bit : 0;
+    loop->stored |= body->stored;
+    loop->ahead |= body->ahead;
 }

@@ -15,16 +15,28 @@ typedef struct fv_moved {
      * the moves are a part */
     double bytes[FV_CACHE_LEVELS], during[FV_CACHE_LEVELS];
     uint64_t loops; /* the loops on which the addresses depend */
+    uint64_t along; /* those that go through consecutive elements, if no other does before */
+    double run;     /* consecutive bytes that are accessed one after the other */
+    bool stored;    /* it is written */
+    /* a prefetch reads the data during a whole loop before they are accessed */
+    bool ahead;
 } fv_moved;
+
+/* An access of a statement. */
+typedef struct fv_access {
+    double bytes;
+    uint64_t loops, along; /* the loops on which all indices depend, and the last one */
+    bool is_store, is_ahead;
+} fv_access;
 
 /* Adds to `block` what another part of the block accesses. */
 void fv_moved_also(fv_moved *block, const fv_moved *part);
 /* A loop has ended whose buffers touch that many bytes together: what a cache holds whole is moved
  * into it once. */
 void fv_moved_end(fv_moved *loop, double together, const fv_speeds *s);
-/* The accesses of a statement that are part of `block`; its `during` is set when the time of an
+/* The access of a statement that is part of `block`, whose `during` is set when the time of an
  * iteration is known. */
-void fv_moved_access(fv_moved *block, double bytes, uint64_t loops);
+void fv_moved_access(fv_moved *block, const fv_access *is);
 /* What `n` buffers of a block touch together. */
 double fv_moved_touched(int n, const fv_moved *of);
 /* Adds `trips` iterations, which access `body`, to `loop`. bit: that of the loop; touched: what all

@@ -112,7 +112,7 @@ static bool profile(fv_bench *b, fv_measurement *m) {
     const char *path = b->c->args->bench.profile;
     if (!path)
         return true;
-    m->profile = fv_profile_take(b, m->ours.ours);
+    m->profile = fv_profile_take(b, m->ours.ours, &m->roof);
     return m->profile && (!*path || fv_profile_write(b, m->profile, path));
 }
 

@@ -94,9 +94,9 @@ void fv_against_close(fv_measurement *m);
 
 /* ---- profile.c ---- */
 
-/* Traces some runs, and predicts the times of their launches. NULL after a message: the model
- * cannot be traced. */
-fv_profile *fv_profile_take(fv_bench *b, fv_runner *r);
+/* Traces some runs, and predicts the times of their launches for a machine with that roof, which is
+ * measured again between the runs. NULL after a message: the model cannot be traced. */
+fv_profile *fv_profile_take(fv_bench *b, fv_runner *r, const fv_roof *roof);
 /* Of how many kernels the prediction is judged, and of how many it is good. */
 int fv_profile_judged(const fv_profile *p, int *near);
 /* Writes the launches of one run as a trace for chrome://tracing and Perfetto. False after a

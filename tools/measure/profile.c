@@ -19,7 +19,7 @@ typedef struct taker {
     double **ms;   /* ms[launch][run]: milliseconds of all calls of the launch in that run */
     double *calls; /* calls[launch]: number of calls in all runs */
     double run_ms[MOST_RUNS];
-    fv_roof roof;             /* the best of those measured between the runs, of one thread */
+    fv_roof roof;             /* the best that was measured, of one thread */
     fv_prediction *predicted; /* of each launch; NULL: there are none */
 } taker;
 
@@ -84,8 +84,8 @@ static int by_time(const void *a, const void *b) {
                           : (x->launch > y->launch) - (x->launch < y->launch);
 }
 
-/* Predicts all launches, for a core as fast as it was between the runs. The interpreter runs no
- * code of the target. */
+/* Predicts all launches, for a core as fast as it was at best. The interpreter runs no code of the
+ * target. */
 static void predict(taker *t) {
     fv_backend_kind backends[3];
     const fv_subject *m = &t->b->m;
@@ -167,7 +167,7 @@ static void make_rows(taker *t) {
     p->run_ms = fv_summarise(t->run_ms, p->runs).median;
 }
 
-fv_profile *fv_profile_take(fv_bench *b, fv_runner *r) {
+fv_profile *fv_profile_take(fv_bench *b, fv_runner *r, const fv_roof *roof) {
     fv_arena *a = b->c->arena;
     int n = b->m.table->nlaunches;
     if (n == 0) {
@@ -177,7 +177,9 @@ fv_profile *fv_profile_take(fv_bench *b, fv_runner *r) {
         return NULL;
     }
     taker *t = FV_NEW(a, taker, 1);
-    *t = (taker){.b = b, .r = r, .p = FV_NEW(a, fv_profile, 1)};
+    *t = (taker){.b = b, .r = r, .p = FV_NEW(a, fv_profile, 1), .roof = *roof};
+    t->roof.gflops /= r->threads;
+    t->roof.gbs = 0; /* of all threads */
     t->ms = FV_NEW(a, double *, n);
     t->calls = FV_NEW(a, double, n);
     for (int i = 0; i < n; i++)
