@@ -280,14 +280,18 @@ static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const 
     return sum;
 }
 
+/* The cycles that a core waits for all data; *memory: those that moving data from memory takes. */
 static double waiting_cycles(const predictor *p, const fv_moved *of, const fv_residence *residence,
-                             double memory) {
+                             double rate, double *memory) {
     int n = p->kernel->nbufs;
     double(*cycles)[FV_CACHE_LEVELS] = fv_alloc(p->counter.arena, (size_t)n + 1, sizeof *cycles);
     double sum = 0;
-    for (int i = 0; i < n; i++)
-        transfer_cycles(p->speeds, &of[i], residence ? residence[i] : FV_IN_MEMORY, memory,
+    *memory = 0;
+    for (int i = 0; i < n; i++) {
+        transfer_cycles(p->speeds, &of[i], residence ? residence[i] : FV_IN_MEMORY, rate,
                         cycles[i]);
+        *memory += cycles[i][FV_CACHE_LEVELS - 1];
+    }
     for (int l = 0; l < FV_CACHE_LEVELS; l++)
         sum += waiting_for(n, (const double(*)[FV_CACHE_LEVELS])cycles, of, l);
     return sum;
@@ -313,7 +317,7 @@ static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_resi
     if (used > 1 && memory * used > s->memory_all)
         memory = s->memory_all / used;
     double part = tasks > 0 ? rounds / tasks : 1;
-    double waiting = waiting_cycles(p, kernel->direct, residence, memory);
+    double moving, waiting = waiting_cycles(p, kernel->direct, residence, memory, &moving);
     double to_ms = 1e-6 / s->ghz;
     return (fv_prediction){
         .known = !p->unknown,

@@ -19,6 +19,7 @@ typedef struct fv_prediction {
     double ms;        /* milliseconds of one launch */
     double computing; /* the part of them that one core takes with all data in its first cache */
     double waiting;   /* the part in which it waits for caches and memory */
+    double memory;    /* milliseconds that moving data from memory takes at its rate */
 } fv_prediction;
 
 /* Predicts one launch of kernel k, as scheduled, with dims[k->ndims]. residence[k->nbufs]: where

@@ -97,12 +97,16 @@ fi
 
 # fovea tune
 check tune 0 'schedules? of [1-9][0-9]* kernels? in' "$fovea" tune m.fvir --backend=$backend --seconds=3 --threads=1 -o m.tuning
+said '^bound +[0-9.e+-]+ ms before, [0-9.e+-]+ ms after; [0-9.e+-]+ ms by the peak of the machine, which [0-9]+ kernels? reach'
 check 'what it writes' 0 '^end$' cat m.tuning
 said '^fovea-tuning 1$'
 check 'works' 0 . "$fovea" run m.fvir --backend=$backend --tuning=m.tuning -o after
 check 'and changes no bit' 0 '^$' sh -c 'cmp before/y.npy after/y.npy && echo'
 check 'to standard output' 0 '^end$' "$fovea" tune m.fvir --backend=$backend --seconds=0.001 -o -
 check 'as json' 0 '"tried": 0' "$fovea" tune m.fvir --backend=$backend --seconds=0.001 --json -o m.tuning
+for key in before_ms after_ms bound_ms near_bound entries ratio kept; do
+    said "\"$key\": "
+done
 check 'tune without -o' 2 '-o is missing' "$fovea" tune m.fvir
 check 'tune by the interpreter' 2 'one of jit and c' "$fovea" tune m.fvir --backend=interp -o t
 check 'tune kernels' 1 'there is nothing to tune' "$fovea" tune m.fvk -o t

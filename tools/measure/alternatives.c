@@ -84,3 +84,18 @@ int fv_alternative(fv_arena *a, const fv_choice *chosen, int threads, int i, fv_
             fv_schedule_set(out, (fv_parameter)p, s.value[p]);
     return out->stated && is_legal(a, chosen, &s);
 }
+
+bool fv_alternative_both(fv_arena *a, const fv_choice *chosen, const fv_schedule *first,
+                         const fv_schedule *second, fv_schedule *out) {
+    fv_schedule s = chosen->how;
+    if (first->stated & second->stated)
+        return false;
+    *out = *first;
+    for (int p = 0; p < FV_NPARAMETERS; p++) {
+        if (fv_schedule_states(second, (fv_parameter)p))
+            fv_schedule_set(out, (fv_parameter)p, second->value[p]);
+        if (fv_schedule_states(out, (fv_parameter)p))
+            s.value[p] = out->value[p];
+    }
+    return is_legal(a, chosen, &s);
+}

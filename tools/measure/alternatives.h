@@ -8,5 +8,9 @@
  * alternatives come first. Returns -1 if there are no more, 0 if the i-th does not apply to this
  * kernel, 1 if *out is set. */
 int fv_alternative(fv_arena *a, const fv_choice *chosen, int threads, int i, fv_schedule *out);
+/* Sets *out to both changes of the chosen schedule together. False: they change the same parameter,
+ * or are not legal together. */
+bool fv_alternative_both(fv_arena *a, const fv_choice *chosen, const fv_schedule *first,
+                         const fv_schedule *second, fv_schedule *out) FV_MUST_USE;
 
 #endif

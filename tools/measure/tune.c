@@ -1,212 +1,148 @@
-/* tune.c - `fovea tune`: finds schedules for the kernels of a model with the largest time that are
- * faster on this machine than the default ones.
+/* tune.c - `fovea tune`: finds schedules for the kernels of a model that are faster on this machine
+ * than the default ones.
  *
- * Two programs are timed alternately, one with the schedules found so far and one in which one
- * kernel has another schedule; the order changes in each round. If the second one seems faster,
- * both are measured again in separate rounds, because the fastest of many candidates is often fast
- * by chance. Each program is compiled in a session of its own, and its outputs must be equal in
- * every bit. */
+ * Two programs are timed alternately: one with the schedules found so far, and one in which each
+ * kernel has the schedule that is tried next, the one of those not yet tried that the cost model
+ * predicts to be the fastest. The order changes in each round. For each kernel rounds go on until
+ * the difference is sure; the rounds that chose a schedule for a second look do not count, because
+ * the fastest of many candidates is often fast by chance. Each program is compiled in a session of
+ * its own, and its outputs must be equal in every bit. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "frontend/file.h"
 #include "ir/base/diag.h"
-#include "tools/driver/tuning.h"
-#include "tools/measure/alternatives.h"
-#include "tools/measure/bench.h"
+#include "tools/measure/tune.h"
+#include "tools/model/rounds.h"
 
 enum {
     LOOKS = 5,
-    ROUNDS = 15,
-    /* number of rounds, of ROUNDS, in which a candidate must be faster; one equal candidate in
-     * fifty is so by chance */
-    FASTER = 12,
-    MOST_KERNELS = 12,
-    ROUND_MS = 10,
-    MAX_BLOCK = 1000
+    LEAST_ROUNDS = 10,
+    MOST_ROUNDS = 40,
+    /* rounds of the comparison at the end, and in how many of them the changed kernels must be
+     * faster; one equal program in fifty is so by chance */
+    FINAL_ROUNDS = 15,
+    FINAL_FASTER = 12
 };
-/* a candidate is measured again if the median ratio of its first rounds is below this */
-#define WORTH_A_LOOK 0.99
-/* kernels whose share of the model's estimated time is smaller are not tuned */
-#define WORTH_TUNING 0.02
+/* A kernel is measured again if the median ratio of its first rounds is below this, and its
+ * schedule kept if that of all later rounds is: smaller differences come from the addresses of
+ * buffers, which differ between programs. */
+#define WORTH_KEEPING 0.98
+/* A difference is sure if the number of rounds in which the schedule is faster exceeds half of them
+ * by this many times sqrt(rounds) / 2, the deviation of that number for equal schedules; and there
+ * is none if it does not exceed half of them by the other number. */
+#define SURE   2.6
+#define UNSURE 0.5
 
-/* A kernel of the model: all launches whose definitions have this key. */
-typedef struct target_kernel {
-    const char *key, *name, *formula;
-    double cost; /* milliseconds, estimated by the cost model */
-    int next;    /* index of the alternative that is tried next */
-    bool done;
-} target_kernel;
+/* ---- a try of each kernel ---- */
 
-/* Times, in milliseconds. */
-typedef struct tuner_time {
-    double begin, end; /* begin and end of tuning, on the clock */
-    /* largest time of compiling a program, and of a round */
-    double open_ms, pair_ms;
-} tuner_time;
-
-typedef struct tuner {
-    fv_context *c;
-    const char *path;
-    fv_backend_kind backend;
-    tuner_time time;
-    fv_tuning found;
-    int cap;
-    struct {
-        target_kernel *all;
-        int n, cap;
-    } kernels; /* the kernels whose schedules are searched */
-    /* tried: number of alternatives that were tried; turn: index of the kernel whose alternative is
-     * tried next */
-    int tried, turn;
-    double ratio; /* ratio of the times with and without all schedules found; 0: not measured */
-    json_t *list;
-    const char *hash, *target;
-    bool said;
-    int status; /* the exit status of the command after a program failed */
-} tuner;
-
-/* A program with given schedules, and the data to run it. */
-typedef struct contender {
-    fv_context c;
-    fv_subject m;
-    fv_choices choices;
-    fv_runner r;
-    int block;
-} contender;
-
-typedef enum { FAILED, NO, YES } answer;
-
-/* ---- programs ---- */
-
-static bool ready(tuner *t, contender *k, const fv_tuning *with) {
-    double start = fv_now_ms(), ms;
-    fv_context *c = &k->c;
-    int threads = fv_args_threads(c->args);
-    bool ok = fv_subject_open_tuned(c, t->path, t->backend, with, &k->choices, &k->m) &&
-              fv_read_inputs(c, &k->m) && fv_choose_dims(c, &k->m, t->kernels.n > 0) &&
-              fv_make_inputs(c, &k->m) && fv_runner_open(c, &k->m, threads, &k->r) &&
-              fv_runner_run(c, &k->r, &ms);
-    /* runs a second time, since the first run reads the weights from the file */
-    ok = ok && fv_runner_run(c, &k->r, &ms);
-    double took = fv_now_ms() - start;
-    t->time.open_ms = took > t->time.open_ms ? took : t->time.open_ms;
-    if (ok) {
-        double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
-        k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
-        /* assumes that the other program takes the same time */
-        double pair = 2 * (k->block + 1) * ms;
-        t->time.pair_ms = pair > t->time.pair_ms ? pair : t->time.pair_ms;
-    }
-    return ok;
-}
-
-/* Makes a contender in a session of its own, and calls `work` with it. */
-static answer with_contender(tuner *t, const fv_tuning *with,
-                             answer (*work)(tuner *t, contender *k, void *arg), void *arg) {
-    contender *k = FV_NEW(t->c->arena, contender, 1);
-    fv_door door;
-    k->c = (fv_context){.session = fv_session_new(), .args = t->c->args};
-    if (!k->c.session || FV_DOOR_OPEN(k->c.session, &door))
-        fv_leave_too(t->c->session, k->c.session);
-    k->c.arena = fv_arena_new(k->c.session);
-    answer is = ready(t, k, with) ? work(t, k, arg) : FAILED;
-    t->status = is == FAILED ? fv_failed(&k->c) : FV_EXIT_OK;
-    if (!t->said || is == FAILED) /* messages about reading the model are reported only once */
-        fv_print_messages(&k->c);
-    t->said = true;
-    fv_runner_close(&k->r);
-    fv_subject_close(&k->m);
-    fv_door_close(k->c.session, &door);
-    fv_session_free(k->c.session);
-    return is;
-}
-
-/* ---- rounds ---- */
-
-static bool run_block(contender *k, double *median) {
-    double *ms = FV_NEW(k->c.arena, double, k->block), warm;
-    bool ok = fv_runner_run(&k->c, &k->r, &warm);
-    for (int i = 0; i < k->block && ok; i++)
-        ok = fv_runner_run(&k->c, &k->r, &ms[i]);
-    *median = fv_summarise(ms, ok ? k->block : 0).median;
-    return ok;
-}
-
-/* Runs n rounds. ratios: in each round the time of b divided by that of a; sorted. */
-static bool run_rounds(contender *a, contender *b, int n, double *ratios) {
-    contender *order[2] = {a, b};
-    for (int i = 0; i < n; i++) {
-        double ms[2] = {0};
-        for (int k = 0; k < 2; k++)
-            if (!run_block(order[k ^ (i & 1)], &ms[k ^ (i & 1)]))
-                return false;
-        ratios[i] = ms[1] / ms[0];
-    }
-    fv_summarise(ratios, n);
-    return true;
-}
-
-static bool same_outputs(contender *a, contender *b) {
-    for (int i = 0; i < a->m.table->noutputs; i++) {
-        const fv_array *x = &a->m.data.outputs[i], *y = &b->m.data.outputs[i];
-        size_t n = fv_array_bytes(x);
-        fv_difference d;
-        if (n == fv_array_bytes(y) && (!n || !memcmp(x->data, y->data, n)))
-            continue;
-        d = fv_differ(b->c.arena, y, x, 0, 0); /* NaNs may have other bits */
-        if (d.shape || d.differing)
-            return fv_error(b->c.session,
-                            "internal error: output '%s' differs under another schedule",
-                            a->m.table->outputs[i].name);
-    }
-    return true;
-}
-
-/* ---- one alternative ---- */
+typedef enum { OPEN, REJECTED, ACCEPTED } verdict;
 
 typedef struct attempt {
-    contender *now;
-    double ratio;
-    int faster; /* number of rounds of the second measurement in which it was faster */
+    fv_tune_program *now;
+    fv_tune_try **tries; /* for each kernel, the schedule that is tried; NULL: none */
+    verdict *is;
+    double *ratio;                 /* median of the ratios of the kernel's times */
+    int *faster, *rounds;          /* of the rounds that count */
+    double (*ratios)[MOST_ROUNDS]; /* of each kernel in each round */
 } attempt;
 
-/* Is contender k faster than the current program? */
-static answer compare(tuner *t, contender *k, void *arg) {
+static attempt attempt_new(fv_tuner *t, fv_tune_program *now) {
+    int n = t->kernels.n + 1;
+    attempt p = {.now = now};
+    p.tries = FV_NEW(t->c->arena, fv_tune_try *, n);
+    p.is = FV_NEW(t->c->arena, verdict, n);
+    p.ratio = FV_NEW(t->c->arena, double, n);
+    p.faster = FV_NEW(t->c->arena, int, n);
+    p.rounds = FV_NEW(t->c->arena, int, n);
+    p.ratios = fv_alloc(t->c->arena, (size_t)n, sizeof *p.ratios);
+    return p;
+}
+
+static int count_open(const fv_tuner *t, const attempt *p) {
+    int n = 0;
+    for (int k = 0; k < t->kernels.n; k++)
+        n += p->tries[k] && p->is[k] == OPEN;
+    return n;
+}
+
+/* Measures one more round, the i-th. */
+static bool measure(fv_tuner *t, attempt *p, fv_tune_program *other, int i) {
+    if (!fv_tune_round(t, p->now, other, i & 1))
+        return false;
+    for (int k = 0; k < t->kernels.n; k++) {
+        double before = p->now->kernel_ms[k], ratio = other->kernel_ms[k] / before;
+        if (!p->tries[k] || p->is[k] != OPEN)
+            continue;
+        p->ratios[k][i] = before > 0 ? ratio : 1;
+        p->faster[k] += p->ratios[k][i] < 1;
+        p->rounds[k] = i + 1;
+    }
+    return true;
+}
+
+static double median_of(fv_tuner *t, const attempt *p, int k) {
+    double *copy = FV_NEW(t->c->arena, double, p->rounds[k] + 1);
+    memcpy(copy, p->ratios[k], (size_t)p->rounds[k] * sizeof *copy);
+    return fv_summarise(copy, p->rounds[k]).median;
+}
+
+/* The first rounds: which schedules seem to be faster? */
+static bool look(fv_tuner *t, attempt *p, fv_tune_program *other) {
+    for (int i = 0; i < LOOKS; i++)
+        if (!measure(t, p, other, i))
+            return false;
+    for (int k = 0; k < t->kernels.n; k++) {
+        if (!p->tries[k] || p->is[k] != OPEN)
+            continue;
+        p->ratio[k] = median_of(t, p, k);
+        p->is[k] = p->ratio[k] < WORTH_KEEPING ? OPEN : REJECTED;
+        p->faster[k] = p->rounds[k] = 0;
+    }
+    return true;
+}
+
+static verdict judge(const attempt *p, int k) {
+    double n = p->rounds[k], beyond = p->faster[k] - n / 2, deviation = sqrt(n) / 2;
+    if (p->rounds[k] < LEAST_ROUNDS)
+        return OPEN;
+    if (beyond > SURE * deviation && p->ratio[k] < WORTH_KEEPING)
+        return ACCEPTED;
+    return beyond < UNSURE * deviation || p->rounds[k] == MOST_ROUNDS ? REJECTED : OPEN;
+}
+
+/* Further rounds, until each difference is sure. */
+static bool make_sure(fv_tuner *t, attempt *p, fv_tune_program *other) {
+    for (int i = 0; i < MOST_ROUNDS && count_open(t, p); i++) {
+        if (!measure(t, p, other, i))
+            return false;
+        for (int k = 0; k < t->kernels.n; k++) {
+            if (!p->tries[k] || p->is[k] != OPEN)
+                continue;
+            p->ratio[k] = median_of(t, p, k);
+            p->is[k] = judge(p, k);
+        }
+    }
+    return true;
+}
+
+/* Which kernels of the program are faster than those of the current one? A kernel whose key another
+ * schedule changed, by another layout of its operand, is not compared. */
+static fv_tune_answer compare(fv_tuner *t, fv_tune_program *other, void *arg) {
     attempt *p = arg;
-    double ratios[ROUNDS];
-    (void)t;
-    if (!same_outputs(p->now, k) || !run_rounds(p->now, k, LOOKS, ratios))
-        return FAILED;
-    p->ratio = ratios[LOOKS / 2];
-    if (p->ratio >= WORTH_A_LOOK)
-        return NO;
-    if (!run_rounds(p->now, k, ROUNDS, ratios))
-        return FAILED;
-    p->ratio = ratios[ROUNDS / 2];
-    for (p->faster = 0; p->faster < ROUNDS && ratios[p->faster] < 1;)
-        p->faster++;
-    return p->ratio < 1 && p->faster >= FASTER ? YES : NO;
+    for (int k = 0; k < t->kernels.n; k++)
+        if (p->tries[k] && !fv_tune_choice(other, t->kernels.all[k].key))
+            p->is[k] = REJECTED;
+    if (!fv_tune_same_outputs(p->now, other) || !look(t, p, other) || !make_sure(t, p, other))
+        return FV_TUNE_FAILED;
+    for (int k = 0; k < t->kernels.n; k++)
+        if (p->tries[k] && p->is[k] == ACCEPTED)
+            return FV_TUNE_YES;
+    return FV_TUNE_NO;
 }
 
-/* The milliseconds that are needed to try another program and make it the current one, and for the
- * two programs of the final comparison. */
-static double one_more(const tuner *t) {
-    return 4 * t->time.open_ms + (LOOKS + 2 * ROUNDS) * t->time.pair_ms;
-}
-
-static bool has_time(const tuner *t) {
-    return fv_now_ms() + one_more(t) < t->time.end;
-}
-
-static fv_tuned_kernel *entry_of(tuner *t, const char *key) {
-    for (int i = 0; i < t->found.n; i++)
-        if (!strcmp(t->found.kernels[i].key, key))
-            return &t->found.kernels[i];
-    FV_PUSH(t->c->arena, t->found.kernels, t->found.n, t->cap, (fv_tuned_kernel){.key = key});
-    return &t->found.kernels[t->found.n - 1];
-}
+/* ---- what was found ---- */
 
 static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
     fv_text t = {.arena = a};
@@ -214,187 +150,183 @@ static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
     return t.s;
 }
 
-/* The schedules found so far, with schedule s for kernel k. */
-static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule *s) {
-    tuner copy = *t;
-    copy.found.kernels = FV_NEW(t->c->arena, fv_tuned_kernel, t->found.n + 1);
-    copy.cap = t->found.n + 1;
-    if (t->found.n)
-        memcpy(copy.found.kernels, t->found.kernels,
-               (size_t)t->found.n * sizeof *copy.found.kernels);
-    fv_tuned_kernel *e = entry_of(&copy, k->key);
-    e->schedule.kind = s->kind;
-    for (int p = 0; p < FV_NPARAMETERS; p++)
-        if (fv_schedule_states(s, (fv_parameter)p))
-            fv_schedule_set(&e->schedule, (fv_parameter)p, s->value[p]);
-    return copy.found;
-}
-
-static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const attempt *p,
-                 answer is) {
+static void tell(fv_tuner *t, const attempt *p, int k) {
     const fv_args *a = t->c->args;
-    if (a->print.json && is == YES) {
+    const fv_tune_kernel *of = &t->kernels.all[k];
+    const fv_schedule *s = &p->tries[k]->change;
+    bool kept = p->is[k] == ACCEPTED;
+    if (a->print.json && kept) {
         json_t *o = json_object();
-        fv_json_set_text(o, "kernel", k->name);
-        fv_json_set_text(o, "key", k->key);
+        fv_json_set_text(o, "kernel", of->name);
+        fv_json_set_text(o, "key", of->key);
         fv_json_set_text(o, "schedule", schedule_str(t->c->arena, s));
-        fv_json_set(o, "ratio", fv_json_real(p->ratio));
-        fv_json_set_int(o, "faster", p->faster);
+        fv_json_set(o, "ratio", fv_json_real(p->ratio[k]));
+        fv_json_set_int(o, "faster", p->faster[k]);
+        fv_json_set_int(o, "rounds", p->rounds[k]);
         fv_json_append(t->list, o);
     }
     if (!a->print.json && !a->print.quiet && strcmp(a->result.output, "-") &&
-        (is == YES || a->print.verbose))
-        fv_out("%-10s %s: %s, %.3f of the time%s\n", is == YES ? "kept" : "tried", k->name,
-               schedule_str(t->c->arena, s), p->ratio,
-               is == YES ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster, ROUNDS)
-                         : "");
+        (kept || a->print.verbose))
+        fv_out(
+            "%-10s %s: %s, %.3f of the time%s\n", kept ? "kept" : "tried", of->name,
+            schedule_str(t->c->arena, s), p->ratio[k],
+            kept ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster[k], p->rounds[k])
+                 : "");
 }
 
-static const fv_choice *choice_of(const contender *now, const char *key) {
-    for (int i = 0; i < now->choices.n; i++)
-        if (!strcmp(now->choices.at[i].key, key))
-            return &now->choices.at[i];
-    return NULL;
+static void keep(fv_tuner *t, const attempt *p, int k) {
+    fv_tune_kernel *of = &t->kernels.all[k];
+    t->found = fv_tune_changed(t->c->arena, &t->found, of, &p->tries[k]->change);
+    of->now *= p->ratio[k];
+    for (int i = 0; i < t->found.n; i++)
+        if (!strcmp(t->found.kernels[i].key, of->key))
+            t->found.kernels[i].note =
+                fv_printf(t->c->arena, "%s, %.3f: %s", of->name, of->now / of->ms, of->formula);
 }
 
-/* Tries the next alternative of the kernel. NO: there is none, or it is not faster. */
-static answer try_next(tuner *t, contender *now, target_kernel *k) {
-    fv_schedule s = {0};
-    /* the choice may have changed with another kernel's schedule, which can decide the layout of an
-     * operand of this one */
-    const fv_choice *c = choice_of(now, k->key);
-    int there = c ? 0 : -1;
-    while (there == 0)
-        there = fv_alternative(t->c->arena, c, now->r.threads, k->next++, &s);
-    k->done = there < 0;
-    if (k->done)
-        return NO;
-    fv_tuning with = with_change(t, k, &s);
-    attempt p = {.now = now};
-    answer is = with_contender(t, &with, compare, &p);
-    t->tried++;
-    if (is != FAILED)
-        tell(t, k, &s, &p, is);
-    if (is == YES) {
-        t->found = with;
-        t->cap = with.n;
-        entry_of(t, k->key)->note =
-            fv_printf(t->c->arena, "%s, %.3f: %s", k->name, p.ratio, k->formula);
+/* ---- the search ---- */
+
+/* The milliseconds of one more try, and of what has to follow: making what was found the current
+ * program, and comparing it with the default one. */
+static double one_more(const fv_tuner *t) {
+    return 4 * t->time.open_ms + (LOOKS + LEAST_ROUNDS + FINAL_ROUNDS) * t->time.pair_ms;
+}
+
+static bool has_time(const fv_tuner *t) {
+    return fv_now_ms() + one_more(t) < t->time.end;
+}
+
+/* Compiles one program with the tries of p and compares it. */
+static fv_tune_answer try_together(fv_tuner *t, attempt *p, bool quiet) {
+    fv_tuning with = t->found;
+    for (int k = 0; k < t->kernels.n; k++)
+        if (p->tries[k])
+            with = fv_tune_changed(t->c->arena, &with, &t->kernels.all[k], &p->tries[k]->change);
+    return fv_tune_with(t, &with, quiet, compare, p);
+}
+
+static void settle(fv_tuner *t, const attempt *p) {
+    for (int k = 0; k < t->kernels.n; k++) {
+        if (!p->tries[k])
+            continue;
+        p->tries[k]->done = true;
+        t->tried++;
+        tell(t, p, k);
+        if (p->is[k] == ACCEPTED)
+            keep(t, p, k);
     }
+}
+
+/* A schedule of one kernel may make that of another one impossible, by the layout of what both
+ * read: then each is tried alone. */
+static fv_tune_answer try_each(fv_tuner *t, const attempt *all) {
+    fv_tune_answer found = FV_TUNE_NO;
+    for (int k = 0; k < t->kernels.n && has_time(t) && found == FV_TUNE_NO; k++) {
+        attempt p = attempt_new(t, all->now);
+        if (!all->tries[k])
+            continue;
+        p.tries[k] = all->tries[k];
+        found = try_together(t, &p, false);
+        if (found != FV_TUNE_FAILED)
+            settle(t, &p);
+    }
+    return found;
+}
+
+/* Tries the next schedule of each kernel. */
+static fv_tune_answer try_next(fv_tuner *t, fv_tune_program *now, bool *any) {
+    attempt p = attempt_new(t, now);
+    int n = 0;
+    for (int k = 0; k < t->kernels.n; k++)
+        n += (p.tries[k] = fv_tune_next(&t->kernels.all[k])) != NULL;
+    *any = n > 0;
+    if (!n)
+        return FV_TUNE_NO;
+    fv_tune_answer is = try_together(t, &p, n > 1);
+    if (is == FV_TUNE_FAILED && n > 1)
+        return try_each(t, &p);
+    if (is != FV_TUNE_FAILED)
+        settle(t, &p);
     return is;
 }
 
-/* ---- kernels ---- */
-
-static int by_cost(const void *a, const void *b) {
-    double x = ((const target_kernel *)a)->cost, y = ((const target_kernel *)b)->cost;
-    return (x < y) - (x > y);
-}
-
-static target_kernel *kernel_of(tuner *t, const fv_choice *c) {
-    for (int i = 0; i < t->kernels.n; i++)
-        if (!strcmp(t->kernels.all[i].key, c->key))
-            return &t->kernels.all[i];
-    fv_arena *a = t->c->arena;
-    target_kernel k = {.key = fv_strdup(a, c->key),
-                       .name = fv_strdup(a, c->kernel->name),
-                       .formula = fv_strdup(a, c->kernel->formula)};
-    FV_PUSH(a, t->kernels.all, t->kernels.n, t->kernels.cap, k);
-    return &t->kernels.all[t->kernels.n - 1];
-}
-
-/* The milliseconds of one launch of the kernel, estimated from its operations and bytes and from
- * the machine's peak. */
-static double launch_ms(const contender *k, const fv_kernel *kernel, const fv_roof *roof) {
-    double sum = 0;
-    int n = 0;
-    for (int i = 0; i < k->m.ncosts; i++) {
-        const fv_launch_cost *l = &k->m.costs[i];
-        if (l->kernel != kernel || !l->known)
-            continue;
-        double compute = l->cost.flops / roof->gflops,
-               move = roof->gbs > 0 ? (l->cost.read + l->cost.written) / roof->gbs : 0;
-        sum += 1e-6 * (compute > move ? compute : move);
-        n++;
-    }
-    return n ? sum / n : 0;
-}
-
-static void find_kernels(tuner *t, contender *now) {
-    fv_roof_memory *memory = fv_roof_memory_new();
-    fv_roof roof = fv_roof_measure(&now->r.env, now->r.threads, memory);
-    double sum = 0;
-    fv_roof_memory_free(memory);
-    fv_cost_evaluate(now->c.arena, now->m.program, now->m.data.dims, now->m.ncosts, now->m.costs);
-    for (int i = 0; i < now->choices.n; i++) {
-        const fv_choice *c = &now->choices.at[i];
-        double ms = launch_ms(now, c->kernel, &roof);
-        kernel_of(t, c)->cost += ms;
-        sum += ms;
-    }
-    if (t->kernels.n)
-        qsort(t->kernels.all, (size_t)t->kernels.n, sizeof *t->kernels.all, by_cost);
-    while (t->kernels.n > 1 && (t->kernels.n > MOST_KERNELS ||
-                                t->kernels.all[t->kernels.n - 1].cost < WORTH_TUNING * sum))
-        t->kernels.n--;
-}
-
-/* Tries alternatives until one is faster; the caller makes it the current program. YES: one was
+/* Tries schedules until some are faster; the caller makes them the current program. YES: some were
  * found; NO: there are no more, or no time. */
-static answer improve(tuner *t, contender *now, void *arg) {
+static fv_tune_answer improve(fv_tuner *t, fv_tune_program *now, void *arg) {
     (void)arg;
     if (!t->hash) {
         if (!fv_driver_spares(now->c.session, t->c->args->result.output))
-            return FAILED;
+            return FV_TUNE_FAILED;
         t->hash = fv_strdup(t->c->arena, now->m.source.hash);
         t->target = fv_tuning_target(t->c->arena, now->m.program->target);
-        find_kernels(t, now);
+        if (!fv_tune_find_kernels(t, now))
+            return FV_TUNE_FAILED;
     }
-    for (int idle = 0; idle < t->kernels.n && has_time(t);) {
-        target_kernel *k = &t->kernels.all[t->turn++ % t->kernels.n];
-        answer is = k->done ? NO : try_next(t, now, k);
-        if (is != NO)
+    if (has_time(t))
+        fv_tune_list(t, now);
+    for (bool any = true; any && has_time(t);) {
+        fv_tune_answer is = try_next(t, now, &any);
+        if (is != FV_TUNE_NO)
             return is;
-        idle = k->done ? idle + 1 : 0;
     }
-    return NO;
+    return FV_TUNE_NO;
 }
 
 /* ---- all of it ---- */
 
-static answer compare_all(tuner *t, contender *k, void *arg) {
-    contender *before = arg;
-    double ratios[ROUNDS];
-    if (!same_outputs(before, k) || !run_rounds(before, k, ROUNDS, ratios))
-        return FAILED;
-    t->ratio = ratios[ROUNDS / 2];
-    int n = 0;
-    /* drops entries of kernels that do not exist in the program with these schedules */
-    for (int i = 0; i < t->found.n; i++)
-        if (choice_of(k, t->found.kernels[i].key))
-            t->found.kernels[n++] = t->found.kernels[i];
-    t->found.n = n;
-    return t->ratio < 1 ? YES : NO;
+static bool is_found(const fv_tuner *t, const fv_tune_kernel *k) {
+    return fv_tuning_find(&t->found, k->key) != NULL;
 }
 
-static answer compare_with_all(tuner *t, contender *before, void *arg) {
+/* The time of the kernels that have another schedule. */
+static double changed_ms(const fv_tuner *t, const fv_tune_program *p) {
+    double sum = 0;
+    for (int k = 0; k < t->kernels.n; k++)
+        sum += is_found(t, &t->kernels.all[k]) ? p->kernel_ms[k] : 0;
+    return sum;
+}
+
+/* The run must not be slower, and the changed kernels must be faster in most rounds: their gain may
+ * be a small part of the run. */
+static fv_tune_answer compare_all(fv_tuner *t, fv_tune_program *all, void *arg) {
+    fv_tune_program *before = arg;
+    double ratios[FINAL_ROUNDS];
+    int n = 0, faster = 0;
+    if (!fv_tune_same_outputs(before, all))
+        return FV_TUNE_FAILED;
+    for (int i = 0; i < FINAL_ROUNDS; i++) {
+        if (!fv_tune_round(t, before, all, i & 1))
+            return FV_TUNE_FAILED;
+        ratios[i] = all->run_ms / before->run_ms;
+        faster += changed_ms(t, all) < changed_ms(t, before);
+    }
+    t->ratio = fv_summarise(ratios, FINAL_ROUNDS).median;
+    /* drops entries of kernels that do not exist in the program with these schedules */
+    for (int i = 0; i < t->found.n; i++)
+        if (fv_tune_choice(all, t->found.kernels[i].key))
+            t->found.kernels[n++] = t->found.kernels[i];
+    t->found.n = n;
+    return t->ratio < 1 && faster >= FINAL_FASTER ? FV_TUNE_YES : FV_TUNE_NO;
+}
+
+static fv_tune_answer compare_with_all(fv_tuner *t, fv_tune_program *before, void *arg) {
     (void)arg;
-    return with_contender(t, &t->found, compare_all, before);
+    return fv_tune_with(t, &t->found, false, compare_all, before);
 }
 
 /* Compares the program with all schedules found to the default one: schedules that are faster
  * individually need not be faster together. */
-static answer check_all(tuner *t) {
+static fv_tune_answer check_all(fv_tuner *t) {
     const fv_tuning none = {.n = 0};
     if (!t->found.n)
-        return YES;
-    answer is = with_contender(t, &none, compare_with_all, NULL);
-    if (is == NO)
+        return FV_TUNE_YES;
+    fv_tune_answer is = fv_tune_with(t, &none, false, compare_with_all, NULL);
+    if (is == FV_TUNE_NO)
         t->found.n = 0;
     return is;
 }
 
-static bool write_found(tuner *t) {
+static bool write_found(fv_tuner *t) {
     fv_session *s = t->c->session;
     fv_text text = {.arena = t->c->arena};
     const char *out = t->c->args->result.output;
@@ -409,46 +341,91 @@ static bool write_found(tuner *t) {
     return true;
 }
 
-static bool report(tuner *t) {
+/* ---- the report ---- */
+
+/* Times of the kernels that were considered, in milliseconds of one run. */
+typedef struct totals {
+    double before, after, bound;
+    int near; /* how many are as fast as they can be */
+} totals;
+
+static totals total(const fv_tuner *t) {
+    totals sum = {0};
+    for (int k = 0; k < t->kernels.n; k++) {
+        const fv_tune_kernel *of = &t->kernels.all[k];
+        sum.before += of->ms;
+        sum.after += t->found.n ? of->now : of->ms;
+        sum.bound += of->bound;
+        sum.near += fv_tune_is_near(of);
+    }
+    return sum;
+}
+
+static bool report_json(fv_tuner *t, double seconds) {
+    const fv_args *a = t->c->args;
+    totals sum = total(t);
+    json_t *d = fv_json_document();
+    fv_json_set_text(d, "model", t->path);
+    fv_json_set_text(d, "output", a->result.output);
+    fv_json_set_text(d, "target", t->target);
+    fv_json_set_text(d, "cpu", t->found.cpu);
+    fv_json_set(d, "seconds", fv_json_real(seconds));
+    fv_json_set_int(d, "kernels", t->kernels.n);
+    fv_json_set_int(d, "tried", t->tried);
+    fv_json_set_int(d, "entries", t->found.n);
+    fv_json_set(d, "ratio", t->ratio > 0 ? fv_json_real(t->ratio) : json_null());
+    fv_json_set(d, "before_ms", fv_json_real(sum.before));
+    fv_json_set(d, "after_ms", fv_json_real(sum.after));
+    fv_json_set(d, "bound_ms", fv_json_real(sum.bound));
+    fv_json_set_int(d, "near_bound", sum.near);
+    fv_json_set(d, "kept", t->list);
+    t->list = NULL;
+    return fv_json_print(t->c->session, d);
+}
+
+static const char *plural(int n) {
+    return n == 1 ? "" : "s";
+}
+
+/* Why there are no entries. */
+static const char *nothing_str(const fv_tuner *t) {
+    if (t->ratio > 0)
+        return "what was faster alone is not so together";
+    if (t->tried)
+        return "nothing was faster";
+    if (has_time(t))
+        return "there is no other schedule to try";
+    return fv_printf(t->c->arena, "there was no time to try one, which takes %.0f s",
+                     ceil(1e-3 * one_more(t)));
+}
+
+static bool report(fv_tuner *t) {
     const fv_args *a = t->c->args;
     double seconds = 1e-3 * (fv_now_ms() - t->time.begin);
-    if (a->print.json) {
-        json_t *d = fv_json_document();
-        fv_json_set_text(d, "model", t->path);
-        fv_json_set_text(d, "output", a->result.output);
-        fv_json_set_text(d, "target", t->target);
-        fv_json_set_text(d, "cpu", t->found.cpu);
-        fv_json_set(d, "seconds", fv_json_real(seconds));
-        fv_json_set_int(d, "kernels", t->kernels.n);
-        fv_json_set_int(d, "tried", t->tried);
-        fv_json_set_int(d, "entries", t->found.n);
-        fv_json_set(d, "ratio", t->ratio > 0 ? fv_json_real(t->ratio) : json_null());
-        fv_json_set(d, "kept", t->list);
-        t->list = NULL;
-        return fv_json_print(t->c->session, d);
-    }
+    totals sum = total(t);
+    if (a->print.json)
+        return report_json(t, seconds);
     if (a->print.quiet || !strcmp(a->result.output, "-"))
         return true;
-    fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried,
-           t->tried == 1 ? "" : "s", t->kernels.n, t->kernels.n == 1 ? "" : "s", seconds);
+    fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried, plural(t->tried),
+           t->kernels.n, plural(t->kernels.n), seconds);
+    fv_out("%-10s %.4g ms before, %.4g ms after; %.4g ms by the peak of the machine, which %d "
+           "kernel%s reach%s within 5%%\n",
+           "bound", sum.before, sum.after, sum.bound, sum.near, plural(sum.near),
+           sum.near == 1 ? "es" : "");
     if (t->found.n)
         fv_out("%-10s %d kernel%s, %.3f of the time\n", a->result.output, t->found.n,
-               t->found.n == 1 ? "" : "s", t->ratio);
+               plural(t->found.n), t->ratio);
     else
-        fv_out("%-10s no kernels: %s\n", a->result.output,
-               t->ratio > 0 ? "what was faster alone is not so together"
-               : t->tried
-                   ? "nothing was faster"
-                   : fv_printf(t->c->arena, "there was no time to try one, which takes %.0f s",
-                               ceil(1e-3 * one_more(t))));
+        fv_out("%-10s no kernels: %s\n", a->result.output, nothing_str(t));
     return true;
 }
 
-static bool tune(tuner *t) {
-    answer is = YES;
-    while (is == YES)
-        is = with_contender(t, &t->found, improve, NULL);
-    return is != FAILED && check_all(t) != FAILED && write_found(t) && report(t);
+static bool tune(fv_tuner *t) {
+    fv_tune_answer is = FV_TUNE_YES;
+    while (is == FV_TUNE_YES)
+        is = fv_tune_with(t, &t->found, false, improve, NULL);
+    return is != FV_TUNE_FAILED && check_all(t) != FV_TUNE_FAILED && write_found(t) && report(t);
 }
 
 int fv_cmd_tune(fv_context *c) {
@@ -472,11 +449,11 @@ int fv_cmd_tune(fv_context *c) {
         return fv_refused(c);
     if (o.tuning.tuned)
         return fv_usage(a, "the script says schedules, which are what is looked for here");
-    tuner t = {.c = c,
-               .path = a->operand[0],
-               .backend = backends[0],
-               .time.begin = fv_now_ms(),
-               .list = a->print.json ? json_array() : NULL};
+    fv_tuner t = {.c = c,
+                  .path = a->operand[0],
+                  .backend = backends[0],
+                  .time.begin = fv_now_ms(),
+                  .list = a->print.json ? json_array() : NULL};
     t.time.end = t.time.begin + 1e3 * a->bench.seconds;
     int kind = fv_driver_path_kind(t.path);
     fv_diag_file(c->session, t.path);
