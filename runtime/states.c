@@ -372,6 +372,20 @@ static int check_output(const fv_states *s, const state *t, const fv_array *y, f
     return FV_BAD_ARGUMENT;
 }
 
+/* Values of states are dense, or have a capacity. */
+static int check_strides(const fv_states *s, const fv_run_options *o, fv_log *log) {
+    size_t known = offsetof(fv_run_options, strides) + sizeof o->strides;
+    for (int i = 0; o && o->size >= known && o->strides && i < s->n; i++) {
+        const state *t = &s->states[i];
+        if (!o->strides[t->in])
+            continue;
+        fv_log_add(log, "error: input '%s' is given with strides, but is a state, which has none",
+                   port_of(s, t)->name);
+        return FV_BAD_ARGUMENT;
+    }
+    return FV_OK;
+}
+
 /* Makes the arguments of a run. */
 static int prepare(fv_states *s, const fv_array *inputs, const fv_array *outputs, fv_log *log) {
     const fv_model *m = s->artifact->model;
@@ -417,7 +431,8 @@ int fv_states_run(fv_states *s, const fv_array *inputs, fv_array *outputs, const
     if ((!inputs && m->ninputs > 0) || (!outputs && m->noutputs > 0))
         return fv_log_missing(log, inputs || m->ninputs == 0 ? "outputs" : "inputs");
     size_t said = fv_log_count(log);
-    int status = prepare(s, inputs, outputs, log);
+    int status = check_strides(s, o, log);
+    status = status ? status : prepare(s, inputs, outputs, log);
     status = status ? status : fv_artifact_run(s->artifact, s->inputs, s->outputs, o, log);
     if (status)
         return fv_log_status(status, said, log);

@@ -98,10 +98,13 @@ static int check_tensor(const fv_array *x, const char *name, int32_t type, fv_lo
         fv_log_add(log, "error: %s is no dense array of %s", name, fv_type_text(type));
         return FV_BAD_ARGUMENT;
     }
-    if (bytes != SIZE_MAX && (!bytes || x->data))
+    bool is_aligned = (uintptr_t)x->data % fv_type_align(type) == 0;
+    if (bytes != SIZE_MAX && (!bytes || (x->data && is_aligned)))
         return FV_OK;
     fv_log_add(log, "error: %s is %s, its %s", name, fv_array_text(x, text, sizeof text),
-               bytes == SIZE_MAX ? "dims are not valid" : "data is NULL");
+               bytes == SIZE_MAX ? "dims are not valid"
+               : is_aligned      ? "data is NULL"
+                                 : "data is at an address that is not aligned to its elements");
     return FV_BAD_ARGUMENT;
 }
 

@@ -300,6 +300,11 @@ Test(kept, arguments_are_checked) {
     out[1] = array_of(3, 1, x);
     refuses(fv_states_run(s, in, out, NULL, log), FV_BAD_ARGUMENT, log,
             "output 'present' was passed memory of its own");
+    const int64_t steps[3] = {4, 4, 4}, *const strides[3] = {NULL, steps, NULL};
+    const fv_run_options o = {.size = sizeof o, .strides = strides};
+    out[1] = (fv_array){0};
+    refuses(fv_states_run(s, in, out, &o, log), FV_BAD_ARGUMENT, log,
+            "input 'past' is given with strides, but is a state");
     cr_expect_eq(fv_states_get(NULL, 1, &got), FV_BAD_ARGUMENT);
     cr_expect_eq(fv_states_get(s, 1, NULL), FV_BAD_ARGUMENT);
     cr_expect_eq(fv_states_get(s, 0, &got), FV_BAD_ARGUMENT);

@@ -17,7 +17,10 @@ static int bad(fv_log *log, const char *what) {
 static int read_options(fv_generator *g, const fv_generate_options *from, fv_log *log) {
     fv_generate_options *o = &g->o;
     *o = *from;
-    int64_t *stop = FV_NEW(g->arena, int64_t, (from->nstop > 0 ? from->nstop : 0) + 1);
+    if (from->nstop < 0 || (from->nstop && !from->stop))
+        return bad(log, from->nstop < 0 ? "the number of ids that end a sequence is negative"
+                                        : "the ids that end a sequence are NULL");
+    int64_t *stop = FV_NEW(g->arena, int64_t, from->nstop + 1);
     for (int i = 0; i < from->nstop; i++)
         stop[i] = from->stop[i];
     o->stop = stop;
@@ -92,6 +95,9 @@ static int begin(fv_generator *g, int n, const fv_prompt *prompts, const fv_gene
     int status = read_options(g, o, log);
     if (!status && n < 1)
         status = bad(log, "there is no prompt");
+    for (int i = 0; i < n && !status; i++)
+        if (prompts[i].n > 0 && !prompts[i].ids)
+            status = bad(log, fv_printf(g->arena, "the ids of prompt %d are NULL", i + 1));
     status = status ? status : fv_decoder_find(g->arena, t, given, log, &g->decoder);
     if (status)
         return status;
@@ -288,7 +294,8 @@ int fv_generator_next(fv_generator *g, int *sequence, int64_t *id, fv_log *log) 
 }
 
 void fv_generator_report(const fv_generator *g, fv_generate_report *out) {
-    *out = g->report;
+    if (out)
+        *out = g ? g->report : (fv_generate_report){0};
 }
 
 void fv_generator_free(fv_generator *g) {

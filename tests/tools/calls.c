@@ -1,0 +1,664 @@
+/* calls.c - random calls of all functions of fovea.h, with arguments that are NULL, wrong or
+ * swapped: each returns a status, and those that fail leave nothing behind. Pointers are NULL or
+ * point to an object of their type, since nothing else can be checked; sanitizers report accesses
+ * outside of these. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/fovea.h"
+#include "tests/sample.h"
+
+enum { MODELS = 4, PORTS = 8, MEMORY = 1 << 18, KEPT = 3 };
+
+static const char *const texts[MODELS] = {
+    "fovea-ir 1\nmodule \"plain\"\nsymbol n 0..8\nfunc @main(%x: f32[n, 3], %i: i64[n]) -> (%y, "
+    "%z) "
+    "{\n  %y = Add(%x, %x)\n  %z = NonZero(%i)\n  return %y, %z\n}\n",
+    "fovea-ir 1\nmodule \"cache\"\nsymbol b 1..4\nsymbol p 0..8\nfunc @main(%x: f32[b, 1], %past: "
+    "f32[b, p]) -> (%y, %present) {\n  %present = Concat(%past, %x) {axis = 1}\n  %y = "
+    "Neg(%present)\n  return %y, %present\n}\n",
+    "fovea-ir 1\nmodule \"two\"\nsymbol p 0..8\nfunc @main(%x: f32[1], %past: f32[p], %h: f32[2]) "
+    "-> (%present, %next) {\n  %present = Concat(%past, %x) {axis = 0}\n  %next = Add(%h, %h)\n  "
+    "return %present, %next\n}\n",
+    "fovea-ir 1\nmodule \"decoder\"\nsymbol b 1..4\nsymbol s 1..8\nconst @t: f32[3, 3] = [0.0, "
+    "1.0, "
+    "0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]\nfunc @main(%input_ids: i64[b, s]) -> (%logits) {\n  "
+    "%logits = Gather(@t, %input_ids)\n  return %logits\n}\n",
+};
+static const char *const states_of_models[MODELS][3] = {
+    {NULL}, {"past=present:room", NULL}, {"past=present", "h=next", NULL}, {NULL}};
+
+static struct {
+    uint64_t random;
+    char folder[64], path[80], out[80];
+    unsigned char *memory; /* of all arrays */
+    fv_log *log;
+    fv_artifact *models[MODELS];
+    fv_pool *pool;
+    fv_states *states[KEPT];
+    int model_of[KEPT]; /* of states */
+    fv_generator *generators[KEPT];
+    char **strings;
+    int function, refused[30], done[30]; /* which is called, and how often with which result */
+} t;
+
+/* ---- random arguments ---- */
+
+static uint64_t below(uint64_t n) {
+    t.random = t.random * 6364136223846793005u + 1442695040888963407u;
+    return (t.random >> 33) % n;
+}
+
+static bool one_in(uint64_t n) {
+    return below(n) == 0;
+}
+
+static fv_log *a_log(void) {
+    return one_in(4) ? NULL : t.log;
+}
+
+static fv_artifact *a_model(void) {
+    return one_in(12) ? NULL : t.models[below(MODELS)];
+}
+
+static const fv_model *a_table(void) {
+    return fv_artifact_model(a_model());
+}
+
+static const char *a_text(void) {
+    static const char *const all[] = {NULL,      "",
+                                      "x",       "y",
+                                      "past",    "n",
+                                      "b=2",     "p=4",
+                                      "room=4",  "b=9",
+                                      "p",       "=",
+                                      "n=1",     "x:0=2",
+                                      "*=*",     "past=y:3",
+                                      "p=x",     "past=present",
+                                      "3",       "n + 1",
+                                      "min(",    "native",
+                                      "generic", "v9",
+                                      "fold",    "remove-dead",
+                                      "file",    "\xff\xfe",
+                                      "/",       "room"};
+    return all[below(sizeof all / sizeof *all)];
+}
+
+/* A list that ends with NULL, or NULL. */
+static const char *const *a_list(void) {
+    static const char *lists[5][4];
+    static int next;
+    const char **l = lists[next++ % 5];
+    int n = (int)below(4), k = 0;
+    for (int i = 0; i < n; i++)
+        if ((l[k] = a_text()))
+            k++;
+    l[k] = NULL;
+    return one_in(2) ? NULL : l;
+}
+
+/* Dims that a real array could have: those of one with data are small. */
+static int64_t a_dim(bool has_data) {
+    static const int64_t odd[] = {-1, INT64_MIN, INT64_MAX, (int64_t)1 << 40};
+    return has_data || !one_in(3) ? (int64_t)below(5) : odd[below(4)];
+}
+
+static fv_array an_array(void) {
+    static const int32_t types[] = {FV_TYPE_FLOAT,
+                                    FV_TYPE_FLOAT,
+                                    FV_TYPE_INT64,
+                                    FV_TYPE_UINT8,
+                                    FV_TYPE_INT4,
+                                    FV_TYPE_STRING,
+                                    0,
+                                    99,
+                                    -1};
+    bool has_data = !one_in(5);
+    fv_array a = {.type = types[below(9)], .rank = (int32_t)below(4)};
+    if (one_in(20))
+        a.rank = (int32_t)below(80) - 20;
+    for (int k = 0; k < FV_ARRAY_RANK; k++)
+        a.dims[k] = k < 4 ? a_dim(has_data) : 1;
+    if (has_data)
+        a.data = t.memory + MEMORY / 2 + (one_in(9) ? 1 : 0);
+    if (one_in(6)) {
+        a.capacity = (int64_t)below(10) - 1;
+        a.axis = (int32_t)below(6) - 1;
+    }
+    return a;
+}
+
+/* An array that fits the port if the symbols are 2; often with one fault. */
+static fv_array fitting(const fv_model *m, const fv_port_info *p) {
+    int64_t symbols[8] = {2, 2, 2, 2, 2, 2, 2, 2};
+    fv_array a = {.type = p->type, .rank = p->rank, .data = t.memory + MEMORY / 2};
+    for (int k = 0; k < p->rank; k++)
+        if (fv_model_dim(m, p->dims[k], symbols, &a.dims[k]) != FV_OK)
+            a.dims[k] = 1;
+    if (p->in_place && one_in(2)) {
+        a.axis = p->in_place - 1;
+        a.capacity = 4;
+    }
+    return a;
+}
+
+static const fv_array *some_inputs(const fv_model *m, bool may_leave_out) {
+    static fv_array in[PORTS];
+    memset(t.memory, 1, MEMORY);
+    for (int i = 0; i < PORTS; i++) {
+        in[i] = m && i < m->ninputs && !one_in(8) ? fitting(m, &m->inputs[i]) : an_array();
+        if (may_leave_out && i > 0 && !one_in(4))
+            in[i] = (fv_array){0};
+    }
+    return one_in(20) ? NULL : in;
+}
+
+static fv_array *some_outputs(const fv_model *m) {
+    static fv_array out[PORTS];
+    for (int i = 0; i < PORTS; i++)
+        out[i] = one_in(8)                           ? an_array()
+                 : m && i < m->noutputs && one_in(3) ? fitting(m, &m->outputs[i])
+                                                     : (fv_array){0};
+    for (int i = 0; i < PORTS; i++)
+        if (out[i].data) /* outputs do not overlap inputs */
+            out[i].data = (unsigned char *)out[i].data - MEMORY / 4;
+    return one_in(20) ? NULL : out;
+}
+
+static bool is_ours(const void *p) {
+    return (uintptr_t)p - (uintptr_t)t.memory < MEMORY;
+}
+
+static void free_outputs(fv_array *out) {
+    for (int i = 0; out && i < PORTS; i++)
+        fv_array_free(&out[i]);
+}
+
+static void *take(void *user, size_t bytes) {
+    (void)user;
+    return one_in(3) || bytes > MEMORY ? NULL : aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
+static void give(void *user, void *p) {
+    (void)user;
+    free(p);
+}
+
+static void one_by_one(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {
+    (void)user;
+    for (int64_t i = 0; i < n; i++)
+        task(arg, i);
+}
+
+static size_t a_size(size_t real) {
+    const size_t odd[] = {0, 3, 4096, sizeof(size_t), real / 2 / 8 * 8};
+    return one_in(4) ? odd[below(5)] : real;
+}
+
+static const fv_env *an_env(void) {
+    static fv_env env;
+    env = (fv_env){.size = a_size(sizeof env)};
+    if (one_in(2))
+        env.parallel_for = one_by_one;
+    if (one_in(9))
+        env.alloc = take;
+    if (one_in(12))
+        env.free = give;
+    return one_in(2) ? NULL : &env;
+}
+
+static const fv_run_options *run_options(void) {
+    static const int32_t cancel[] = {0, 1};
+    static int64_t steps[FV_ARRAY_RANK];
+    static const int64_t *strides[PORTS];
+    static fv_run_options o;
+    o = (fv_run_options){.size = a_size(sizeof o), .threads = one_in(3) ? (int)below(4) - 1 : 1};
+    for (int k = 0; k < FV_ARRAY_RANK; k++)
+        steps[k] = (int64_t)below(33) - 16;
+    for (int i = 0; i < PORTS; i++)
+        strides[i] = one_in(3) ? steps : NULL;
+    o.cancel = one_in(4) ? &cancel[below(2)] : NULL;
+    o.pool = one_in(9) ? t.pool : NULL;
+    o.env = one_in(4) ? an_env() : NULL;
+    o.workspace = one_in(4) ? t.memory + (one_in(3) ? 8 : 0) : NULL;
+    o.workspace_bytes = one_in(4) ? below(4096) : 0;
+    o.strides = one_in(9) ? strides : NULL;
+    return one_in(3) ? NULL : &o;
+}
+
+static const fv_compile_options *compile_options(void) {
+    static fv_compile_options o;
+    o = (fv_compile_options){.size = a_size(sizeof o),
+                             .level = "\0\0\0\00002s9"[below(8)],
+                             .naive = one_in(9),
+                             .verify = one_in(9),
+                             .strict = one_in(9),
+                             .backend = one_in(30) ? (fv_backend_kind)99 : FV_BACKEND_INTERP};
+    const char **members[] = {&o.target, &o.name, &o.weights, &o.tuning, &o.relax};
+    for (int i = 0; i < 5; i++)
+        *members[i] = one_in(9) ? a_text() : NULL;
+    o.dims = one_in(3) ? a_list() : NULL;
+    o.states = one_in(3) ? a_list() : NULL;
+    o.passes = one_in(9) ? a_list() : NULL;
+    o.enable = one_in(9) ? a_list() : NULL;
+    o.disable = one_in(9) ? a_list() : NULL;
+    return one_in(50) ? NULL : &o;
+}
+
+static const char *a_path(void) {
+    return one_in(2) ? t.path : one_in(3) ? t.folder : a_text();
+}
+
+static const char *an_out(void) {
+    static const char *const suffixes[] = {".c", ".fvir", ".fvk", ".none", "", "/none/x.c"};
+    snprintf(t.out, sizeof t.out, "%s/o%s", t.folder, suffixes[below(6)]);
+    return one_in(6) ? NULL : t.out;
+}
+
+/* ---- what a call returns ---- */
+
+static const char *name(void);
+
+/* A status, which is no fault of the library. */
+static int is_status(int status) {
+    cr_expect(status >= FV_OK && status < FV_INTERNAL, "%s returns %d: %s", name(), status,
+              fv_log_text(t.log));
+    ++*(status ? &t.refused[t.function] : &t.done[t.function]);
+    return status;
+}
+
+/* A call that makes something makes it if and only if it returns FV_OK.
+ *  is_wanted  whether the call was given a place for it */
+static void makes(int status, bool is_wanted, const void *made) {
+    is_status(status);
+    if (is_wanted)
+        cr_expect_eq(!made, status != FV_OK, "%s", name());
+    else
+        cr_expect_eq(status, FV_BAD_ARGUMENT, "%s", name());
+}
+
+/* Makes an artifact and frees it. */
+#define MAKES_MODEL(call)                                                                          \
+    do {                                                                                           \
+        fv_artifact *a = (fv_artifact *)&t, **out = one_in(9) ? NULL : &a;                         \
+        int status = call;                                                                         \
+        makes(status, out != NULL, a);                                                             \
+        if (out)                                                                                   \
+            fv_artifact_free(a);                                                                   \
+    } while (0)
+
+/* ---- the functions ---- */
+
+static void call_load(void) {
+    MAKES_MODEL(fv_load(a_path(), a_log(), out));
+}
+
+static void call_compile(void) {
+    MAKES_MODEL(fv_compile(a_path(), compile_options(), a_log(), out));
+}
+
+static void call_decoder(void) {
+    MAKES_MODEL(fv_compile_decoder(a_path(), compile_options(), a_log(), out));
+}
+
+static const char *some_bytes(size_t *size) {
+    const char *text = texts[below(MODELS)];
+    *size = one_in(3) ? below(strlen(text)) : strlen(text);
+    return one_in(9) ? NULL : text;
+}
+
+static void call_bytes(void) {
+    size_t size;
+    const char *text = some_bytes(&size);
+    MAKES_MODEL(fv_compile_bytes(text, size, a_text(), a_text(), compile_options(), a_log(), out));
+}
+
+static void call_file(void) {
+    is_status(fv_compile_file(a_path(), an_out(), compile_options(), a_log()));
+}
+
+static void call_bytes_file(void) {
+    size_t size;
+    const char *text = some_bytes(&size);
+    is_status(fv_compile_bytes_file(text, size, a_text(), a_text(), an_out(), compile_options(),
+                                    a_log()));
+}
+
+static void call_run(void) {
+    fv_artifact *a = a_model();
+    const fv_model *m = one_in(9) ? a_table() : fv_artifact_model(a);
+    fv_array *out = some_outputs(m);
+    const fv_run_options *o = run_options();
+    const fv_array *in = some_inputs(m, false);
+    int status =
+        is_status(one_in(30) ? fv_artifact_run(a, out, (fv_array *)(uintptr_t)in, o, a_log())
+                             : fv_artifact_run(a, in, out, o, a_log()));
+    for (int i = 0; status == FV_OK && i < PORTS; i++)
+        if (out[i].data && !out[i].owner && !is_ours(out[i].data))
+            free(out[i].data); /* from `take` */
+    free_outputs(out);
+}
+
+static void call_plan(void) {
+    fv_artifact *a = a_model();
+    const fv_model *m = one_in(9) ? a_table() : fv_artifact_model(a);
+    fv_array out[PORTS];
+    size_t bytes;
+    is_status(fv_artifact_plan(a, some_inputs(m, false), one_in(4) ? NULL : out,
+                               one_in(4) ? NULL : &bytes, a_log()));
+}
+
+static void call_states_new(void) {
+    static const char *const dims_of[MODELS][3] = {{NULL}, {"b=2", "room=4"}, {"p=4"}, {NULL}};
+    int i = (int)below(KEPT), m = (int)below(MODELS);
+    fv_states **out = one_in(20) ? NULL : &t.states[i];
+    fv_states_free(t.states[i]);
+    t.states[i] = NULL;
+    t.model_of[i] = m;
+    int status = fv_states_new(one_in(20) ? NULL : t.models[m], one_in(6) ? a_list() : dims_of[m],
+                               a_log(), out);
+    makes(status, out != NULL, t.states[i]);
+}
+
+/* The states, and the table of their model; often those of another model. */
+static fv_states *some_states(const fv_model **m) {
+    int i = (int)below(KEPT);
+    *m = fv_artifact_model(t.models[one_in(9) ? (int)below(MODELS) : t.model_of[i]]);
+    return one_in(20) ? NULL : t.states[i];
+}
+
+static void call_states_run(void) {
+    const fv_model *m;
+    fv_states *s = some_states(&m);
+    fv_array *out = some_outputs(m);
+    const fv_run_options *o = run_options();
+    if (o && o->env && o->env->alloc)
+        o = NULL;
+    is_status(fv_states_run(s, some_inputs(m, true), out, o, a_log()));
+    free_outputs(out);
+}
+
+static void call_states_get(void) {
+    const fv_model *m;
+    fv_array value;
+    fv_states *s = some_states(&m);
+    is_status(fv_states_get(s, (int)below(5) - 1, one_in(9) ? NULL : &value));
+}
+
+static void call_states_set(void) {
+    const fv_model *m, *other;
+    int input = (int)below(4) - (int)one_in(9);
+    fv_states *s = some_states(&m), *from = some_states(&other);
+    bool fits = input >= 0 && input < m->ninputs && !one_in(4);
+    fv_array value = fits ? fitting(m, &m->inputs[input]) : an_array();
+    if (one_in(4) && fv_states_get(from, input, &value) == FV_OK && one_in(2) && value.capacity)
+        value.dims[value.axis] /= 2;
+    is_status(fv_states_set(s, input, one_in(9) ? NULL : &value, a_log()));
+}
+
+static void call_states_reset(void) {
+    const fv_model *m;
+    fv_states_reset(some_states(&m));
+}
+
+static void call_states_free(void) {
+    int i = (int)below(KEPT);
+    fv_states_free(t.states[i]);
+    fv_states_free(NULL);
+    t.states[i] = NULL;
+}
+
+static void call_model(void) {
+    const fv_model *m = a_table();
+    int64_t symbols[8], value;
+    for (int i = 0; i < 8; i++)
+        symbols[i] = a_dim(false);
+    (void)!fv_model_find_input(m, a_text());
+    (void)!fv_model_find_output(m, a_text());
+    (void)!fv_model_find_symbol(m, a_text());
+    is_status(fv_model_dim(m, a_text(), one_in(3) ? NULL : symbols, one_in(9) ? NULL : &value));
+}
+
+static void call_array(void) {
+    fv_array a = an_array();
+    (void)fv_array_bytes(one_in(9) ? NULL : &a);
+    fv_array_free(one_in(9) ? NULL : &a);
+}
+
+static void call_status(void) {
+    int status = (int)below(40) - 10;
+    cr_expect(*fv_status_name(status) && *fv_status_text(status) && *fv_version());
+}
+
+static void hear(void *user, int severity, const char *text) {
+    cr_expect(user == &t && severity >= FV_LOG_NOTE && severity <= FV_LOG_ERROR && text);
+}
+
+static void call_log(void) {
+    fv_log *l = fv_log_new();
+    fv_log_watch(one_in(4) ? NULL : t.log, one_in(2) ? NULL : hear, &t);
+    cr_expect(fv_log_text(one_in(4) ? NULL : l));
+    fv_log_clear(one_in(4) ? NULL : l);
+    fv_log_free(l);
+    fv_log_free(NULL);
+}
+
+static void call_pool(void) {
+    fv_pool *p = fv_pool_new((int)below(4) - 1);
+    fv_env env = fv_pool_env(one_in(2) ? p : NULL);
+    cr_expect(fv_pool_size(p) >= 1 && env.size == sizeof env);
+    fv_pool_free(p);
+    fv_pool_free(NULL);
+}
+
+static void call_pack(void) {
+    static const char *const words[] = {"a", "", "bc", "\xc3\xa4", NULL, "d", "e", "f"};
+    int64_t dims[4] = {one_in(2) ? 4 : (int64_t)below(6) - 1, 1, 1, 1};
+    fv_array text = {0}, ends = {0};
+    int status = is_status(fv_strings_pack(one_in(9) ? NULL : words, (int)below(5) - 1,
+                                           one_in(9) ? NULL : dims, one_in(9) ? NULL : &text,
+                                           one_in(9) ? NULL : &ends, a_log()));
+    if (status)
+        cr_expect(!text.data && !ends.data);
+    fv_array_free(&text);
+    fv_array_free(&ends);
+}
+
+static void call_unpack(void) {
+    const char *const words[] = {"a", "", "bc"};
+    const int64_t dims[] = {3};
+    fv_array text = an_array(), ends = an_array();
+    bool is_real = one_in(2) && fv_strings_pack(words, 1, dims, &text, &ends, NULL) == FV_OK;
+    char **out = NULL, ***where = one_in(9) ? NULL : &out;
+    bool is_swapped = one_in(4);
+    const fv_array *first = one_in(9) ? NULL : &text, *second = one_in(9) ? NULL : &ends;
+    int status =
+        fv_strings_unpack(is_swapped ? second : first, is_swapped ? first : second, where, a_log());
+    makes(status, where != NULL, out);
+    fv_strings_free(out);
+    fv_strings_free(NULL);
+    if (!is_real)
+        return;
+    fv_array_free(&text);
+    fv_array_free(&ends);
+}
+
+static const fv_generate_options *generate_options(void) {
+    static const int64_t stop[] = {2, -1};
+    static fv_array given[PORTS];
+    static fv_generate_options o;
+    o = (fv_generate_options){.size = a_size(sizeof o), .tokens = (int64_t)below(6) - 1};
+    for (int i = 0; i < PORTS; i++)
+        given[i] = one_in(2) ? (fv_array){0} : an_array();
+    o.stop = one_in(4) ? stop : NULL;
+    o.nstop = one_in(4) ? (int)below(4) - 1 : 0;
+    o.temperature = one_in(9) ? (double)below(3) - 1 : 0;
+    o.top_k = one_in(9) ? (int64_t)below(5) - 1 : 0;
+    o.top_p = one_in(9) ? (double)below(4) - 1 : 0;
+    o.chunk = one_in(9) ? (int64_t)below(4) - 1 : 0;
+    o.given = one_in(9) ? given : NULL;
+    o.threads = one_in(9) ? -1 : 1;
+    o.pool = one_in(9) ? t.pool : NULL;
+    if (o.nstop > 2)
+        o.nstop = 2;
+    return one_in(20) ? NULL : &o;
+}
+
+static void call_generator_new(void) {
+    static const int64_t ids[] = {0, 1, 2, 1, 3, -1};
+    fv_prompt prompts[3];
+    for (int i = 0; i < 3; i++)
+        prompts[i] = (fv_prompt){one_in(20) ? NULL : ids, (int64_t)below(one_in(4) ? 7 : 4)};
+    int i = (int)below(KEPT);
+    fv_generator **out = one_in(9) ? NULL : &t.generators[i];
+    fv_generator_free(t.generators[i]);
+    t.generators[i] = NULL;
+    int status = fv_generator_new(one_in(4) ? a_model() : t.models[3], (int)below(5) - 1,
+                                  one_in(20) ? NULL : prompts, generate_options(), a_log(), out);
+    makes(status, out != NULL, t.generators[i]);
+}
+
+static void call_generator_next(void) {
+    fv_generator *g = one_in(9) ? NULL : t.generators[below(KEPT)];
+    fv_generate_report report;
+    int sequence;
+    int64_t id;
+    is_status(fv_generator_next(g, one_in(9) ? NULL : &sequence, one_in(9) ? NULL : &id, a_log()));
+    fv_generator_report(g, one_in(9) ? NULL : &report);
+    fv_generator_free(NULL);
+}
+
+/* Functions of one line are called together; `names` has all that are called, separated by
+ * spaces. Those that compile take longer, and are called less often. */
+static const struct {
+    const char *names;
+    void (*call)(void);
+    unsigned share;
+} functions[] = {
+    {"fv_load fv_artifact_free", call_load, 10},
+    {"fv_compile", call_compile, 6},
+    {"fv_compile_decoder", call_decoder, 4},
+    {"fv_compile_bytes", call_bytes, 6},
+    {"fv_compile_file", call_file, 4},
+    {"fv_compile_bytes_file", call_bytes_file, 4},
+    {"fv_artifact_run", call_run, 200},
+    {"fv_artifact_plan fv_artifact_model", call_plan, 100},
+    {"fv_states_new", call_states_new, 50},
+    {"fv_states_run", call_states_run, 150},
+    {"fv_states_get", call_states_get, 50},
+    {"fv_states_set", call_states_set, 80},
+    {"fv_states_reset", call_states_reset, 10},
+    {"fv_states_free", call_states_free, 10},
+    {"fv_model_find_input fv_model_find_output fv_model_find_symbol fv_model_dim", call_model, 50},
+    {"fv_array_bytes fv_array_free", call_array, 20},
+    {"fv_status_name fv_status_text fv_version", call_status, 5},
+    {"fv_log_new fv_log_watch fv_log_text fv_log_clear fv_log_free", call_log, 10},
+    {"fv_pool_new fv_pool_env fv_pool_size fv_pool_free", call_pool, 5},
+    {"fv_strings_pack", call_pack, 50},
+    {"fv_strings_unpack fv_strings_free", call_unpack, 50},
+    {"fv_generator_new", call_generator_new, 60},
+    {"fv_generator_next fv_generator_report fv_generator_free", call_generator_next, 80},
+};
+
+/* ---- the test ---- */
+
+static fv_artifact *model(int i) {
+    fv_artifact *a = NULL;
+    fv_compile_options o = {
+        .size = sizeof o, .backend = FV_BACKEND_INTERP, .states = states_of_models[i]};
+    int status = fv_compile_bytes(texts[i], strlen(texts[i]), "m.fvir", NULL, &o, t.log, &a);
+    cr_assert_eq(status, FV_OK, "%s", fv_log_text(t.log));
+    return a;
+}
+
+static void begin(void) {
+    setenv("FOVEA_CACHE_DIR", "", 1);
+    snprintf(t.folder, sizeof t.folder, "/tmp/fovea-calls-XXXXXX");
+    cr_assert(mkdtemp(t.folder));
+    snprintf(t.path, sizeof t.path, "%s/m.fvir", t.folder);
+    FILE *f = fopen(t.path, "w");
+    cr_assert(f);
+    fputs(texts[0], f);
+    fclose(f);
+    t.memory = aligned_alloc(64, MEMORY);
+    t.log = fv_log_new();
+    t.pool = fv_pool_new(2);
+    cr_assert(t.memory && t.log && t.pool);
+    for (int i = 0; i < MODELS; i++)
+        t.models[i] = model(i);
+}
+
+static void end(void) {
+    char command[100];
+    for (int i = 0; i < KEPT; i++) {
+        fv_states_free(t.states[i]);
+        fv_generator_free(t.generators[i]);
+    }
+    for (int i = 0; i < MODELS; i++)
+        fv_artifact_free(t.models[i]);
+    fv_pool_free(t.pool);
+    fv_log_free(t.log);
+    free(t.memory);
+    snprintf(command, sizeof command, "rm -rf %s", t.folder);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(calls, .init = begin, .fini = end, .timeout = 300);
+
+/* LOAD: the one of which no call succeeds, as there is no compiled library. */
+enum { FUNCTIONS = sizeof functions / sizeof *functions, LOAD = 0 };
+
+static const char *name(void) {
+    return functions[t.function].names;
+}
+
+static void call_one(void) {
+    unsigned all = 0;
+    for (int i = 0; i < FUNCTIONS; i++)
+        all += functions[i].share;
+    unsigned at = (unsigned)below(all);
+    int i = 0;
+    while (at >= functions[i].share)
+        at -= functions[i++].share;
+    t.function = i;
+    functions[i].call();
+    fv_log_clear(t.log);
+}
+
+Test(calls, are_answered_by_statuses) {
+    t.random = sample_seed(1);
+    fprintf(stderr, "FV_SEED=%llu\n", (unsigned long long)t.random);
+    for (uint64_t i = sample_rounds(10000, 10000); i > 0; i--)
+        call_one();
+    for (int i = 0; i < FUNCTIONS; i++)
+        if (i != LOAD && t.done[i] + t.refused[i] > 100)
+            cr_expect(t.done[i] && t.refused[i], "%s: %d succeed, %d are refused",
+                      functions[i].names, t.done[i], t.refused[i]);
+}
+
+/* Each function that the library exports is called. */
+static bool is_called(const char *name, size_t length) {
+    for (int i = 0; i < FUNCTIONS; i++)
+        for (const char *s = strstr(functions[i].names, name); s; s = strstr(s + 1, name))
+            if (s[length] == ' ' || !s[length])
+                return true;
+    return false;
+}
+
+Test(calls, of_all_functions) {
+    char line[300];
+    int n = 0;
+    FILE *f = fopen("../../tools/driver/fovea.map", "r");
+    cr_assert(f);
+    while (fgets(line, sizeof line, f))
+        for (char *s = strtok(line, " ;\n"); s; s = strtok(NULL, " ;\n"))
+            if (!strncmp(s, "fv_", 3)) {
+                cr_expect(is_called(s, strlen(s)), "%s is not called", s);
+                n++;
+            }
+    fclose(f);
+    cr_expect(n > 30, "%d functions", n);
+}
