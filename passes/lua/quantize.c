@@ -66,7 +66,7 @@ static void read_type(lua_State *L, int table, fv_quant_how *how) {
         luaL_error(L, "to is '%s', expected int8, int4, bf16 or f16", to);
     how->block = (int)fv_lua_integer_field(L, table, "block", 0, 0, FV_QUANT_MAX_BLOCK);
     int b = how->block;
-    if (b && how->type != FV_QUANT_INT8 && how->type != FV_QUANT_INT4)
+    if (b && !fv_quant_has_scales(how->type))
         luaL_error(L, "block: %s has no scales", to);
     if (b && (b < FV_QUANT_MIN_BLOCK || (b & (b - 1))))
         luaL_error(L, "block is %d, expected a power of two from %d to %d", b, FV_QUANT_MIN_BLOCK,
@@ -114,12 +114,15 @@ static void read_ranges(lua_State *L, int table, quantizing *q) {
 }
 
 static void read_options(lua_State *L, int table, quantizing *q) {
-    static const char *const fields[] = {"block", "ranges",       "skip", "standard",
-                                         "to",    "weights_only", NULL};
+    static const char *const fields[] = {"block", "ranges",       "skip",        "standard",
+                                         "to",    "weights_only", "zero_points", NULL};
     luaL_checktype(L, table, LUA_TTABLE);
     fv_lua_check_fields(L, table, "fv.quantize", fields);
     read_type(L, table, &q->how);
     q->how.standard = read_flag(L, table, "standard");
+    q->how.zero_points = read_flag(L, table, "zero_points");
+    if (q->how.zero_points && !fv_quant_has_scales(q->how.type))
+        luaL_error(L, "zero_points: %s has none", fv_quant_type_name(q->how.type));
     q->dynamic = !read_flag(L, table, "weights_only");
     read_ranges(L, table, q);
     q->dynamic &= !q->names;
@@ -144,8 +147,8 @@ static void push_layer(lua_State *L, const quantizing *q, int i) {
     lua_setfield(L, -2, "bytes");
 }
 
-/* quantize(module, {to=, block=, weights_only=, standard=, ranges=, skip=}): a list of the
- * layers */
+/* quantize(module, {to=, block=, zero_points=, weights_only=, standard=, ranges=, skip=}): a list
+ * of the layers */
 int fv_lua_quantize(lua_State *L) {
     quantizing q = {.box = fv_lua_module(L, 1), .how = {.type = FV_QUANT_INT8}, .dynamic = true};
     lua_settop(L, 2);

@@ -28,9 +28,15 @@ size_t fv_quant_bad_element(const fv_tensor *w, double most) {
     return w->count;
 }
 
-static int8_t code_of(float x, float scale, int lo, int hi) {
-    float q = rintf(x / scale);
-    return (int8_t)(q<(float)lo ? lo : q>(float) hi ? hi : (int)q);
+/* The scale and the zero point of some elements, and the limits of their codes. */
+typedef struct coding {
+    float scale;
+    int zero, lo, hi;
+} coding;
+
+static int8_t code_of(float x, coding c) {
+    float q = rintf(x / c.scale) + (float)c.zero;
+    return (int8_t)(q<(float)c.lo ? c.lo : q>(float) c.hi ? c.hi : (int)q);
 }
 
 /* The scale, or the smallest normal number in place of a scale that is 0 or denormal, which would
@@ -39,31 +45,68 @@ static float usable(float scale) {
     return fabsf(scale) < FLT_MIN ? FLT_MIN : scale;
 }
 
-/* ---- channels ---- */
-
-static void find_scales(const float *x, shape s, int most, float *scales) {
-    for (size_t o = 0; o < s.outer; o++)
-        for (size_t c = 0; c < s.n; c++)
-            for (size_t i = 0; i < s.inner; i++)
-                scales[c] = fmaxf(scales[c], fabsf(*x++));
-    for (size_t c = 0; c < s.n; c++)
-        scales[c] = scales[c] > 0 ? usable(scales[c] / (float)most) : 1;
+/* The coding whose ends are the ends of the range; the range is extended to contain 0, which has a
+ * code of its own. */
+static coding coding_of_range(float least, float most, int lo, int hi) {
+    const float steps = (float)(hi - lo);
+    least = fminf(least, 0);
+    most = fmaxf(most, 0);
+    coding c = {1, 0, lo, hi};
+    if (most > least) {
+        c.scale = usable(most / steps - least / steps);
+        c.zero = (int)fminf(fmaxf(rintf((float)lo - least / c.scale), (float)lo), (float)hi);
+    }
+    return c;
 }
 
-fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int bits) {
+/* ---- channels ---- */
+
+typedef struct range {
+    float least, most; /* of the elements and 0 */
+} range;
+
+static range *ranges_of(fv_arena *a, const float *x, shape s) {
+    range *r = FV_NEW(a, range, s.n + 1);
+    for (size_t o = 0; o < s.outer; o++)
+        for (size_t c = 0; c < s.n; c++)
+            for (size_t i = 0; i < s.inner; i++, x++) {
+                r[c].least = fminf(r[c].least, *x);
+                r[c].most = fmaxf(r[c].most, *x);
+            }
+    return r;
+}
+
+static coding coding_of_channel(range r, int bits, bool zero_points) {
+    int half = 1 << (bits - 1);
+    float largest = fmaxf(-r.least, r.most);
+    if (zero_points)
+        return coding_of_range(r.least, r.most, -half, half - 1);
+    float scale = largest > 0 ? usable(largest / (float)(half - 1)) : 1;
+    return (coding){scale, 0, -(half - 1), half - 1};
+}
+
+fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int bits,
+                                 bool zero_points) {
     shape s = split_at(w, axis);
-    int most = (1 << (bits - 1)) - 1;
     fv_quant_codes q = {.w = w,
                         .codes = FV_NEW(a, int8_t, w->count + 1),
                         .axis = axis,
                         .scales = FV_NEW(a, float, s.n + 1),
+                        .zeros = zero_points ? FV_NEW(a, int8_t, s.n + 1) : NULL,
                         .nscales = s.n};
     const float *x = w->data;
-    find_scales(x, s, most, q.scales);
+    const range *ranges = ranges_of(a, x, s);
+    coding *codings = FV_NEW(a, coding, s.n + 1);
+    for (size_t c = 0; c < s.n; c++) {
+        codings[c] = coding_of_channel(ranges[c], bits, zero_points);
+        q.scales[c] = codings[c].scale;
+        if (q.zeros)
+            q.zeros[c] = (int8_t)codings[c].zero;
+    }
     for (size_t k = 0, o = 0; o < s.outer; o++)
         for (size_t c = 0; c < s.n; c++)
             for (size_t i = 0; i < s.inner; i++, k++)
-                q.codes[k] = code_of(x[k], q.scales[c], -most, most);
+                q.codes[k] = code_of(x[k], codings[c]);
     return q;
 }
 
@@ -71,66 +114,92 @@ fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int 
 
 enum { MOST_BLOCK = 256 };
 
-static double error_of(const float *x, size_t n, float scale, int lo, int hi) {
+static double error_of(const float *x, size_t n, coding c) {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
-        double d = (double)x[i] - (double)code_of(x[i], scale, lo, hi) * (double)scale;
+        double d = (double)x[i] - (double)(code_of(x[i], c) - c.zero) * (double)c.scale;
         sum += d * d;
     }
     return sum;
 }
 
-/* The element with the largest magnitude gets code lo, since there is one more negative code than
- * there are positive ones; so the scale has the opposite sign of that element. Smaller scales cut
- * that element off and resolve the others better. */
-static float scale_of(const float *x, size_t n, int lo, int hi) {
-    float largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fabsf(x[i]) > fabsf(largest) ? x[i] : largest;
-    if (largest == 0)
-        return 1;
-    float best = usable(largest / (float)lo);
-    if (hi > 7) /* with 8 bits the steps are fine enough */
+/* A block's elements with the smallest and the largest value, or 0, and with the largest
+ * magnitude. */
+typedef struct extremes {
+    float least, most, largest;
+} extremes;
+
+static extremes extremes_of(const float *x, size_t n) {
+    extremes e = {0, 0, 0};
+    for (size_t i = 0; i < n; i++) {
+        e.least = fminf(e.least, x[i]);
+        e.most = fmaxf(e.most, x[i]);
+        e.largest = fabsf(x[i]) > fabsf(e.largest) ? x[i] : e.largest;
+    }
+    return e;
+}
+
+/* The coding of a block whose range is multiplied by times / by: a smaller range cuts off the
+ * largest elements, and resolves the others better. Without zero points, the element with the
+ * largest magnitude gets the code -half, since there is one more negative code than there are
+ * positive ones; so the scale has the opposite sign of that element. */
+static coding coding_of_block(extremes e, float times, float by, int half, bool zero_points) {
+    if (zero_points)
+        return coding_of_range(e.least * times / by, e.most * times / by, -half, half - 1);
+    float scale = e.largest == 0 ? 1 : usable(e.largest / (float)-half * times / by);
+    return (coding){scale, 0, -half, half - 1};
+}
+
+static coding best_coding(const float *x, size_t n, int half, bool zero_points) {
+    const extremes e = extremes_of(x, n);
+    coding best = coding_of_block(e, 1, 1, half, zero_points);
+    if (half > 8 || e.largest == 0) /* with 8 bits the steps are fine enough */
         return best;
-    double least = error_of(x, n, best, lo, hi);
+    double least = error_of(x, n, best);
     for (int percent = 70; percent < 110; percent += 5) {
-        float scale = usable(largest / (float)lo * (float)percent / 100);
-        double e = error_of(x, n, scale, lo, hi);
-        if (e < least) {
-            least = e;
-            best = scale;
+        coding c = coding_of_block(e, (float)percent, 100, half, zero_points);
+        double error = error_of(x, n, c);
+        if (error < least) {
+            least = error;
+            best = c;
         }
     }
     return best;
 }
 
-static void encode_block(const float *from, size_t stride, size_t n, int lo, int hi, int8_t *codes,
-                         float *scale) {
+static coding encode_block(const float *from, size_t stride, size_t n, int half, bool zero_points,
+                           int8_t *codes) {
     float x[MOST_BLOCK];
     for (size_t i = 0; i < n; i++)
         x[i] = from[i * stride];
-    *scale = scale_of(x, n, lo, hi);
+    coding c = best_coding(x, n, half, zero_points);
     for (size_t i = 0; i < n; i++)
-        codes[i * stride] = code_of(x[i], *scale, lo, hi);
+        codes[i * stride] = code_of(x[i], c);
+    return c;
 }
 
-fv_quant_codes fv_quant_blocks(fv_arena *a, const fv_tensor *w, int axis, int block, int bits) {
+fv_quant_codes fv_quant_blocks(fv_arena *a, const fv_tensor *w, int axis, int block, int bits,
+                               bool zero_points) {
     shape s = split_at(w, axis);
     size_t size = (size_t)block, blocks = (s.n + size - 1) / size;
-    int half = 1 << (bits - 1);
     fv_quant_codes q = {.w = w,
                         .codes = FV_NEW(a, int8_t, w->count + 1),
                         .axis = axis,
                         .block = block,
                         .nscales = s.outer * blocks * s.inner};
     q.scales = FV_NEW(a, float, q.nscales + 1);
+    q.zeros = zero_points ? FV_NEW(a, int8_t, q.nscales + 1) : NULL;
     const float *x = w->data;
     for (size_t o = 0; o < s.outer; o++)
         for (size_t b = 0; b < blocks; b++)
             for (size_t i = 0; i < s.inner; i++) {
                 size_t at = (o * s.n + b * size) * s.inner + i, left = s.n - b * size;
-                encode_block(x + at, s.inner, left < size ? left : size, -half, half - 1,
-                             q.codes + at, &q.scales[(o * blocks + b) * s.inner + i]);
+                coding c = encode_block(x + at, s.inner, left < size ? left : size, 1 << (bits - 1),
+                                        zero_points, q.codes + at);
+                size_t k = (o * blocks + b) * s.inner + i;
+                q.scales[k] = c.scale;
+                if (q.zeros)
+                    q.zeros[k] = (int8_t)c.zero;
             }
     return q;
 }

@@ -4,7 +4,7 @@
 
 #include "ir/type/tensor.h"
 
-/* A weight as integers: w is about code * scale. */
+/* A weight as integers: w is about (code - zero point) * scale. */
 typedef struct fv_quant_codes {
     const fv_tensor *w;
     int8_t *codes; /* in the order of the weight's elements */
@@ -12,6 +12,7 @@ typedef struct fv_quant_codes {
      * the weight, but one for each block along the axis */
     int axis, block; /* block 0: scales of channels */
     float *scales;
+    int8_t *zeros; /* a zero point for each scale; NULL: all are 0 */
     size_t nscales;
 } fv_quant_codes;
 
@@ -19,11 +20,14 @@ typedef struct fv_quant_codes {
 size_t fv_quant_bad_element(const fv_tensor *w, double most);
 
 /* A code for each element, in [-127, 127] for 8 bits and [-7, 7] for 4, and a scale for each index
- * of the axis: the largest magnitude becomes the largest code. */
-fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int bits);
+ * of the axis: the largest magnitude becomes the largest code. With zero points, codes are in
+ * [-128, 127] or [-8, 7]; their ends are the smallest and the largest element, or 0. */
+fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int bits,
+                                 bool zero_points);
 /* Codes in [-128, 127] or [-8, 7], and a scale for each block of `block` elements along the axis,
- * the last of which may be shorter. For 4 bits, several scales are tried for a block, and the one
- * with the least squared error is taken. */
-fv_quant_codes fv_quant_blocks(fv_arena *a, const fv_tensor *w, int axis, int block, int bits);
+ * the last of which may be shorter, and on request a zero point. For 4 bits, several scales are
+ * tried for a block, and the one with the least squared error is taken. */
+fv_quant_codes fv_quant_blocks(fv_arena *a, const fv_tensor *w, int axis, int block, int bits,
+                               bool zero_points);
 
 #endif

@@ -30,10 +30,14 @@ bool fv_quant_type_parse(const char *name, fv_quant_type *out) {
     return false;
 }
 
+bool fv_quant_has_scales(fv_quant_type t) {
+    return t == FV_QUANT_INT8 || t == FV_QUANT_INT4;
+}
+
 const char *fv_quant_block_wrong(fv_arena *a, fv_quant_type type, int64_t block) {
     if (!block)
         return NULL;
-    if (type != FV_QUANT_INT8 && type != FV_QUANT_INT4)
+    if (!fv_quant_has_scales(type))
         return fv_printf(a, "%s has no scales, so there are no blocks", names[type]);
     if (block < FV_QUANT_MIN_BLOCK || block > FV_QUANT_MAX_BLOCK || (block & (block - 1)))
         return fv_printf(a, "a block has %lld terms, expected a power of two from %d to %d",
@@ -69,6 +73,10 @@ static form form_of(const fv_quant_layer *l, const fv_quant_how *how) {
     return how->input == FV_QUANT_STATIC ? QDQ : INTEGER;
 }
 
+static bool has_zero_points(const fv_quant_layer *l, const fv_quant_how *how) {
+    return how->zero_points && l->kind != FV_QUANT_CONV;
+}
+
 bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) {
     form f = form_of(l, how);
     return how->type != FV_QUANT_F32 && (f == QDQ || f == INTEGER);
@@ -79,11 +87,12 @@ size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how) {
     size_t n = w->count, channels = (size_t)w->dims[l->channel];
     if (how->type == FV_QUANT_F32 || l->why_not)
         return w->bytes;
-    if (how->type == FV_QUANT_F16 || how->type == FV_QUANT_BF16)
+    if (!fv_quant_has_scales(how->type))
         return 2 * n;
     size_t terms = (size_t)w->dims[l->along], block = (size_t)how->block;
     size_t scales = has_blocks(l, how) ? n / terms * ((terms + block - 1) / block) : channels;
-    return (how->type == FV_QUANT_INT8 ? n : (n + 1) / 2) + 4 * scales;
+    size_t codes = n + (has_zero_points(l, how) ? scales : 0);
+    return (how->type == FV_QUANT_INT8 ? codes : (codes + 1) / 2) + 4 * scales;
 }
 
 /* ---- constants ---- */
@@ -112,8 +121,10 @@ static int bits_of(const work *k) {
 
 static fv_quant_codes codes_of(const work *k, fv_arena *a) {
     const fv_tensor *w = fv_quant_weight(k->l);
-    return has_blocks(k->l, k->how) ? fv_quant_blocks(a, w, k->l->along, k->how->block, bits_of(k))
-                                    : fv_quant_channels(a, w, k->l->channel, bits_of(k));
+    bool zeros = has_zero_points(k->l, k->how);
+    return has_blocks(k->l, k->how)
+               ? fv_quant_blocks(a, w, k->l->along, k->how->block, bits_of(k), zeros)
+               : fv_quant_channels(a, w, k->l->channel, bits_of(k), zeros);
 }
 
 /* The codes in the shape of the weight; transposed: a matrix [k, n] of one [n, k]. */
@@ -136,14 +147,38 @@ static fv_value *scale_tensor(const work *k, const float *scales, int rank, cons
     return constant(k, t, ".scale");
 }
 
-/* Scales in the shape that DequantizeLinear takes: one for each channel, or one for each block. */
-static fv_value *scales_of(const work *k, const fv_quant_codes *q) {
-    int64_t dims[FV_MAX_RANK], n = (int64_t)q->nscales;
+/* Zero points in the type of the codes; NULL: there are none. */
+static fv_value *zero_tensor(const work *k, const fv_quant_codes *q, int rank,
+                             const int64_t *dims) {
+    if (!q->zeros)
+        return NULL;
+    fv_tensor *t = new_tensor(k, bits_of(k) == 4 ? FV_I4 : FV_I8, rank, dims);
+    for (size_t i = 0; i < t->count; i++)
+        fv_tensor_set_int(t, i, q->zeros[i]);
+    return constant(k, t, ".zero");
+}
+
+/* The shape in which DequantizeLinear takes scales and zero points: one for each channel, or one
+ * for each block. Returns the rank. */
+static int shape_of_scales(const fv_quant_codes *q, int64_t *dims) {
+    dims[0] = (int64_t)q->nscales;
     if (!q->block)
-        return scale_tensor(k, q->scales, 1, &n);
+        return 1;
     memcpy(dims, q->w->dims, (size_t)q->w->rank * sizeof *dims);
     dims[q->axis] = (dims[q->axis] + q->block - 1) / q->block;
-    return scale_tensor(k, q->scales, q->w->rank, dims);
+    return q->w->rank;
+}
+
+static fv_value *scales_of(const work *k, const fv_quant_codes *q) {
+    int64_t dims[FV_MAX_RANK];
+    int rank = shape_of_scales(q, dims);
+    return scale_tensor(k, q->scales, rank, dims);
+}
+
+static fv_value *zeros_of(const work *k, const fv_quant_codes *q) {
+    int64_t dims[FV_MAX_RANK];
+    int rank = shape_of_scales(q, dims);
+    return zero_tensor(k, q, rank, dims);
 }
 
 /* ---- replacing the weight ---- */
@@ -158,10 +193,10 @@ static fv_value *narrow_float(work *k, fv_elem e) {
 }
 
 static fv_value *dequantized(work *k, const fv_quant_codes *q) {
-    fv_value *in[2] = {code_tensor(k, q, false), scales_of(k, q)};
+    fv_value *in[3] = {code_tensor(k, q, false), scales_of(k, q), zeros_of(k, q)};
     fv_attr attrs[2] = {fv_attr_int(k->m, "axis", q->axis),
                         fv_attr_int(k->m, "block_size", q->block)};
-    return fv_w_op(&k->w, FV_OP_DequantizeLinear, 2, in, q->block ? 2 : 1, attrs);
+    return fv_w_op(&k->w, FV_OP_DequantizeLinear, q->zeros ? 3 : 2, in, q->block ? 2 : 1, attrs);
 }
 
 static bool replace_operand(work *k, int i, fv_value *v) {
@@ -260,16 +295,36 @@ static fv_value *packed_scales(const work *k, const fv_quant_codes *q, size_t co
     return constant(k, t, ".scale");
 }
 
+/* The zero points of MatMulNBits: [columns, bytes], codes from 0 on, two in a byte if they have
+ * four bits; NULL: there are none. */
+static fv_value *packed_zeros(const work *k, const fv_quant_codes *q, size_t columns,
+                              size_t blocks) {
+    if (!q->zeros)
+        return NULL;
+    bool four = bits_of(k) == 4;
+    int64_t dims[2] = {(int64_t)columns, (int64_t)(four ? (blocks + 1) / 2 : blocks)};
+    fv_tensor *t = new_tensor(k, FV_U8, 2, dims);
+    uint8_t *to = (uint8_t *)t->data;
+    for (size_t c = 0; c < columns; c++)
+        for (size_t b = 0; b < blocks; b++) {
+            int code = q->zeros[k->l->along == 1 ? c * blocks + b : b * columns + c];
+            uint8_t *at = to + c * (size_t)dims[1] + (four ? b / 2 : b);
+            *at |= (uint8_t)(four ? (code + 8) << (b % 2 * 4) : code + 128);
+        }
+    return constant(k, t, ".zero");
+}
+
 static bool write_nbits(work *k, fv_quant_codes *q) {
     size_t columns = (size_t)q->w->dims[k->l->channel], terms = (size_t)q->w->dims[k->l->along];
     size_t blocks = (terms + (size_t)q->block - 1) / (size_t)q->block;
     scale_by_alpha(k, q);
-    fv_value *in[3] = {first_factor(k), packed_codes(k, q, columns, terms, blocks),
-                       packed_scales(k, q, columns, blocks)};
+    fv_value *in[4] = {first_factor(k), packed_codes(k, q, columns, terms, blocks),
+                       packed_scales(k, q, columns, blocks), packed_zeros(k, q, columns, blocks)};
     const fv_attr attrs[4] = {
         fv_attr_int(k->m, "K", (int64_t)terms), fv_attr_int(k->m, "N", (int64_t)columns),
         fv_attr_int(k->m, "bits", bits_of(k)), fv_attr_int(k->m, "block_size", q->block)};
-    return finish_product(k, fv_w_op(&k->w, FV_OP_com_microsoft_MatMulNBits, 3, in, 4, attrs));
+    return finish_product(
+        k, fv_w_op(&k->w, FV_OP_com_microsoft_MatMulNBits, q->zeros ? 4 : 3, in, 4, attrs));
 }
 
 /* The sums of integers, of type i32, times the scale of the activation and those of the
@@ -285,8 +340,8 @@ static bool write_matmul_integer(work *k, fv_quant_codes *q) {
     if (!d)
         return false;
     scale_by_alpha(k, q);
-    fv_value *in[3] = {d->out[0], code_tensor(k, q, k->l->along == 1), d->out[2]};
-    fv_value *sums = fv_w_op(&k->w, FV_OP_MatMulInteger, 3, in, 0, NULL);
+    fv_value *in[4] = {d->out[0], code_tensor(k, q, k->l->along == 1), d->out[2], zeros_of(k, q)};
+    fv_value *sums = fv_w_op(&k->w, FV_OP_MatMulInteger, q->zeros ? 4 : 3, in, 0, NULL);
     return finish_product(k, times_scales(k, sums, d->out[1], scales_of(k, q)));
 }
 
@@ -322,24 +377,32 @@ static bool write_conv_integer(work *k, fv_quant_codes *q) {
 
 /* ---- tables ---- */
 
+/* The rows of a tensor that has one for each row of the table, as f32. */
+static fv_value *rows_of(work *k, fv_value *of) {
+    fv_value *rows = FV_W2(&k->w, FV_OP_Gather, of, k->l->op->in[1]);
+    return rows && rows->type->elem != FV_F32 ? fv_w_cast(&k->w, rows, FV_F32) : rows;
+}
+
 static bool write_rows(work *k, const fv_quant_codes *q) {
-    fv_op *op = k->l->op;
-    int64_t dims[2] = {(int64_t)q->nscales, 1};
-    fv_value *codes = FV_W2(&k->w, FV_OP_Gather, code_tensor(k, q, false), op->in[1]);
-    fv_value *scales = FV_W2(&k->w, FV_OP_Gather, scale_tensor(k, q->scales, 2, dims), op->in[1]);
-    if (!codes || !scales)
+    const int64_t dims[2] = {(int64_t)q->nscales, 1};
+    fv_value *y = rows_of(k, code_tensor(k, q, false)), *zeros = zero_tensor(k, q, 2, dims);
+    if (zeros && y)
+        y = FV_W2(&k->w, FV_OP_Sub, y, rows_of(k, zeros));
+    fv_value *scales = rows_of(k, scale_tensor(k, q->scales, 2, dims));
+    if (!y || !scales)
         return false;
-    fv_w_result(&k->w, 0, FV_W2(&k->w, FV_OP_Mul, fv_w_cast(&k->w, codes, FV_F32), scales));
+    fv_w_result(&k->w, 0, FV_W2(&k->w, FV_OP_Mul, y, scales));
     return !k->w.failed;
 }
 
 static bool write_table_blocks(work *k, const fv_quant_codes *q) {
     fv_op *op = k->l->op;
-    fv_value *in[3] = {code_tensor(k, q, false), op->in[1], scales_of(k, q)};
+    fv_value *in[4] = {code_tensor(k, q, false), op->in[1], scales_of(k, q), zeros_of(k, q)};
     const fv_attr attrs[3] = {fv_attr_int(k->m, "block_size", q->block),
                               fv_attr_int(k->m, "gather_axis", 0),
                               fv_attr_int(k->m, "quantize_axis", 1)};
-    fv_value *y = fv_w_op(&k->w, FV_OP_com_microsoft_GatherBlockQuantized, 3, in, 3, attrs);
+    fv_value *y =
+        fv_w_op(&k->w, FV_OP_com_microsoft_GatherBlockQuantized, q->zeros ? 4 : 3, in, 3, attrs);
     if (y)
         fv_w_result(&k->w, 0, y);
     return y != NULL;

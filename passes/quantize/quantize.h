@@ -12,9 +12,10 @@
  *   blocks    MatMulNBits or GatherBlockQuantized, with a scale for each block of a row
  *   rows      Gather of the rows of q, times Gather of their scales
  *
- * Integers are symmetric: w is about q * scale, without a zero point. Without blocks a scale
- * belongs to a channel, an index of the axis `channel` of the weight; with blocks to `block` terms
- * along the axis `along`. */
+ * w is about q * scale, or, with zero points, (q - zero point) * scale. Without blocks a scale and
+ * a zero point belong to a channel, an index of the axis `channel` of the weight; with blocks to
+ * `block` terms along the axis `along`. Filters of convolutions have no zero points: ONNX Runtime
+ * takes one only for all filters in common. */
 #ifndef FV_PASSES_QUANTIZE_QUANTIZE_H
 #define FV_PASSES_QUANTIZE_QUANTIZE_H
 
@@ -66,6 +67,7 @@ typedef struct fv_quant_how {
     fv_quant_type type;
     int block; /* number of terms with a common scale; 0: one scale for each channel */
     fv_quant_input input;
+    bool zero_points;     /* integers whose ends are the ends of the range of the weights */
     bool standard;        /* DequantizeLinear instead of operators of com.microsoft */
     fv_quant_range range; /* of the activation; for FV_QUANT_STATIC */
 } fv_quant_how;
@@ -75,6 +77,8 @@ enum { FV_QUANT_MIN_BLOCK = 16, FV_QUANT_MAX_BLOCK = 256, FV_QUANT_BLOCK = 32 };
 const char *fv_quant_type_name(fv_quant_type t); /* "int8" */
 /* The type of that name; false: there is none. */
 bool fv_quant_type_parse(const char *name, fv_quant_type *out) FV_MUST_USE;
+/* Does the type have scales? */
+bool fv_quant_has_scales(fv_quant_type t) FV_MUST_USE;
 extern const char *const fv_quant_type_names[]; /* names that a user may give, NULL terminated */
 /* What is wrong with a size of blocks for a type, in the arena; NULL: nothing. */
 const char *fv_quant_block_wrong(fv_arena *a, fv_quant_type type, int64_t block);
@@ -85,7 +89,7 @@ fv_quant_layer *fv_quant_layers(fv_arena *a, fv_module *m, int *n);
 const fv_tensor *fv_quant_weight(const fv_quant_layer *l);
 /* Is the activation of this layer quantized, too? */
 bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) FV_MUST_USE;
-/* The bytes of the weight and its scales. */
+/* The bytes of the weight, its scales and its zero points. */
 size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how);
 
 /* Quantizes a layer, which leaves its op or its weight without users for `remove-dead`. False after

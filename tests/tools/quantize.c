@@ -42,7 +42,7 @@ Test(quantize, channels) {
     fv_tensor *w = weight(a, 40, 30);
     for (int axis = 0; axis < 2; axis++)
         for (int bits = 4; bits <= 8; bits += 4) {
-            fv_quant_codes q = fv_quant_channels(a, w, axis, bits);
+            fv_quant_codes q = fv_quant_channels(a, w, axis, bits, false);
             int most = 0, limit = (1 << (bits - 1)) - 1;
             cr_assert_eq(q.nscales, (size_t)w->dims[axis]);
             for (size_t i = 0; i < w->count; i++) {
@@ -60,7 +60,7 @@ Test(quantize, blocks) {
     fv_tensor *w = weight(a, 40, 30);
     for (int axis = 0; axis < 2; axis++)
         for (int bits = 4; bits <= 8; bits += 4) {
-            fv_quant_codes q = fv_quant_blocks(a, w, axis, 16, bits);
+            fv_quant_codes q = fv_quant_blocks(a, w, axis, 16, bits, false);
             /* 40 terms are blocks of 16, 16 and 8; 30 are blocks of 16 and 14 */
             cr_assert_eq(q.nscales, axis ? 40 * 2 : 3 * 30);
             double error = 0, all = 0;
@@ -76,13 +76,59 @@ Test(quantize, blocks) {
     end(s, &door);
 }
 
+/* Numbers from -0.5 to 2.5: with zero points, all codes are used; each number is within half a step
+ * of its code. */
+Test(quantize, zero_points) {
+    WITHIN(s, a);
+    fv_tensor *w = weight(a, 40, 30);
+    float *x = (float *)w->data;
+    for (size_t i = 0; i < w->count; i++)
+        x[i] = fmodf(fabsf(x[i]), 1) * 3 - 0.5f;
+    for (int axis = 0; axis < 2; axis++)
+        for (int bits = 4; bits <= 8; bits += 4) {
+            int least = 0, most = 0, half = 1 << (bits - 1);
+            fv_quant_codes q = fv_quant_channels(a, w, axis, bits, true);
+            for (size_t i = 0; i < w->count; i++) {
+                size_t c = axis ? i % 30 : i / 30;
+                float d = x[i] - (float)(q.codes[i] - q.zeros[c]) * q.scales[c];
+                least = q.codes[i] < least ? q.codes[i] : least;
+                most = q.codes[i] > most ? q.codes[i] : most;
+                cr_assert_leq(fabsf(d), q.scales[c] * 1.001f);
+            }
+            cr_assert(least == -half && most == half - 1, "%d %d", least, most);
+        }
+    end(s, &door);
+}
+
+static double error_of_blocks(fv_arena *a, const fv_tensor *w, int bits, bool zero_points) {
+    fv_quant_codes q = fv_quant_blocks(a, w, 0, 16, bits, zero_points);
+    double error = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        size_t k = i / 30 / 16 * 30 + i % 30;
+        int code = q.codes[i] - (q.zeros ? q.zeros[k] : 0);
+        error += pow((double)at(w, i) - (double)code * (double)q.scales[k], 2);
+    }
+    return sqrt(error);
+}
+
+Test(quantize, zero_points_resolve_what_is_not_centred) {
+    WITHIN(s, a);
+    fv_tensor *w = weight(a, 40, 30);
+    for (size_t i = 0; i < w->count; i++)
+        ((float *)w->data)[i] += 2;
+    for (int bits = 4; bits <= 8; bits += 4)
+        cr_assert_lt(error_of_blocks(a, w, bits, true), 0.85 * error_of_blocks(a, w, bits, false));
+    end(s, &door);
+}
+
 Test(quantize, weights_without_a_range) {
     WITHIN(s, a);
     fv_tensor *w = fv_tensor_new(a, FV_F32, 2, (int64_t[]){2, 16});
     float *x = (float *)w->data;
     for (int i = 0; i < 16; i++)
         x[16 + i] = FLT_TRUE_MIN * (float)i;
-    fv_quant_codes c = fv_quant_channels(a, w, 0, 8), b = fv_quant_blocks(a, w, 1, 16, 4);
+    fv_quant_codes c = fv_quant_channels(a, w, 0, 8, false),
+                   b = fv_quant_blocks(a, w, 1, 16, 4, false);
     cr_assert_eq(c.scales[0], 1);
     cr_assert_geq(c.scales[1], FLT_MIN);
     cr_assert_eq(b.scales[0], 1);

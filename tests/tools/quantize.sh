@@ -61,6 +61,31 @@ for t in f16 bf16; do
     said '^fc1 .* 768 bytes '
     grep -q "w\.$t.*: $t" h.fvir && tell "$t: constants" yes || tell "$t: constants" no
 done
+
+# ---- zero points ----
+sed '/^const @w/s/-0\./0./g' m.fvir >above.fvir # weights from 0 to 1
+above() { "$fovea" quantize above.fvir --backend=interp --at n=5 "$@"; }
+for t in int8 int4; do
+    above --to=$t --weights-only --json -o symmetric.fvir >symmetric.json 2>/dev/null
+    check "$t: zero points" 0 '"layers"' above --to=$t --weights-only --zero-points --json -o zero.fvir
+    python3 - symmetric.json out <<'P' && tell "$t: smaller errors" yes || tell "$t: smaller errors" no
+import json, sys
+a, b = ({l["layer"]: l["error"] for l in json.load(open(f))["layers"]} for f in sys.argv[1:])
+sys.exit(not b["fc1"] < 0.9 * a["fc1"])
+P
+done
+check 'zero points: products of integers' 0 'layers +int8 5' q --zero-points -o z.fvir
+[ "$(grep -c 'MatMulInteger(.*zero' z.fvir)" = 3 ] && tell 'zero points of columns' yes || tell 'zero points of columns' no
+grep -q 'ConvInteger(.*zero' z.fvir && tell 'filters have none' no || tell 'filters have none' yes
+check 'zero points: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run z.fvir --dim n=5
+check 'floats have no zero points' 2 'bf16 has no zero points' q --to=bf16 --zero-points -o q.fvir
+for b in 4 8; do
+    q --to=int$b --block=16 --skip=embed --zero-points -o n.fvir >/dev/null 2>&1
+    q --to=int$b --block=16 --skip=embed --zero-points --qdq -o s.fvir >/dev/null 2>&1
+    "$fovea" run s.fvir --dim n=5 --backend=interp -q -o s.out >/dev/null 2>&1
+    check "zero points of int$b: MatMulNBits and DequantizeLinear agree" 0 '4 of 4 outputs as expected' "$fovea" run n.fvir --dim n=5 --backend=interp --expect s.out --atol=1e-5
+done
+
 # blocks of 16 of a matrix are the same numbers in either form
 q --to=int4 --block=16 --skip=embed -o n.fvir >/dev/null 2>&1
 q --to=int4 --block=16 --skip=embed --qdq -o s.fvir >/dev/null 2>&1
@@ -74,7 +99,7 @@ cp q.onnx first.onnx
 "$fovea" quantize "$dates" -o q.onnx >/dev/null 2>&1
 cmp -s q.onnx first.onnx && tell 'the same bytes again' yes || tell 'the same bytes again' no
 if python3 -c 'import onnx' 2>/dev/null; then
-    "$fovea" quantize "$dates" --calibrate="$sets" -o c.onnx >/dev/null 2>&1
+    "$fovea" quantize "$dates" --calibrate="$sets" --zero-points -o c.onnx >/dev/null 2>&1
     python3 -c '
 import onnx
 for f in "q.onnx", "c.onnx":

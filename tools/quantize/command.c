@@ -47,6 +47,9 @@ static bool check_options(fv_context *c, const fv_quant_wanted *w) {
         wrong = "the model is read several times: standard input is read once, write it to a file";
     else if (q->search && q->budget < 0)
         wrong = "--search needs --budget: it narrows layers within it";
+    else if (q->zero_points && !fv_quant_has_scales(w->types[w->ntypes - 1]))
+        wrong = fv_printf(c->arena, "%s has no zero points",
+                          fv_quant_type_name(w->types[w->ntypes - 1]));
     else if (q->calibrate && (a->data.inputs.n || a->data.data_set))
         wrong = "--calibrate has the inputs: --input and --data-set do not apply";
     else if (q->calibrate && q->weights_only)
@@ -67,6 +70,7 @@ static bool choose(fv_quantizing *q) {
     const fv_quantize_args *a = &q->c->args->quantize;
     fv_quant_wanted *w = &q->wanted;
     w->block = a->block;
+    w->zero_points = a->zero_points;
     w->standard = a->qdq;
     w->budget = a->budget;
     w->input = a->weights_only ? FV_QUANT_WEIGHTS

@@ -35,6 +35,7 @@ typedef struct fv_quant_wanted {
     fv_quant_type types[FV_QUANT_TYPES]; /* from wide to narrow */
     int ntypes;
     int block; /* 0: the default of each type */
+    bool zero_points;
     fv_quant_input input;
     bool standard;
     double budget; /* FV_NOT_MEASURED: none */

@@ -34,6 +34,7 @@ fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type typ
     const fv_quant_item *it = &q->items[item];
     fv_quant_how how = {.type = type,
                         .block = block_of(&q->wanted, type),
+                        .zero_points = q->wanted.zero_points,
                         .input = q->wanted.input,
                         .standard = q->wanted.standard,
                         .range = it->range};
