@@ -157,6 +157,68 @@ Test(integers, differ_by_one_at_most, .init = open_session, .fini = close_sessio
     }
 }
 
+/* ---- bytes on a microcontroller ---- */
+
+static fv_program *program_for(const char *text, const char *target) {
+    fv_module *m = module_of(text);
+    cr_assert(fv_run_passes(m, fv_pipeline('2'), NULL), "%s", said());
+    fv_program *p = fv_lower(m, &(fv_lower_options){.target = fv_target_find(target)});
+    cr_assert(p, "%s", said());
+    return p;
+}
+
+static int64_t value_of(const fv_expr *x) {
+    int64_t n = -1;
+    cr_assert(x && fv_x_is_int(x, &n));
+    return n;
+}
+
+static size_t weights_of(const fv_program *p) {
+    size_t n = 0;
+    for (int i = 0; i < p->memory.nconstants; i++)
+        n += p->memory.constants[i].bytes;
+    return n;
+}
+
+/* The bytes of the workspace that hold elements of more than 8 bits, of the largest such buffer. */
+static int64_t widest(const fv_program *p) {
+    int64_t most = 0;
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
+        if (b->role == FV_BUF_WORK && fv_elem_bits(b->elem) > 8 && value_of(b->bytes) > most)
+            most = value_of(b->bytes);
+    }
+    return most;
+}
+
+/* The filters have 1288 elements. What is added to them are, for each of 32 channels, the quotient
+ * of scales, the bias and at most the sum of the weights for the zero point, and the padding of
+ * panels. As floats the filters would have 5152 bytes. */
+Test(integers, have_a_byte_each_on_a_microcontroller, .init = open_session, .fini = close_session) {
+    state = 7;
+    fv_program *p = program_for(network(), "cortex-m4");
+    size_t bytes = weights_of(p);
+    cr_expect_leq(bytes, 1288 + 32 * 3 * 4 + 128, "%zu bytes of weights", bytes);
+    fv_arena_free(p->arena);
+}
+
+/* A mean over integers with a zero point is computed from the integers: no copy of them as floats
+ * is made. */
+Test(integers, are_averaged_where_they_are_stored, .init = open_session, .fini = close_session) {
+    static const char text[] = "const @s: f32[] = 0.03\n"
+                               "const @z: i8[] = -128\n"
+                               "const @axes: i64[1] = [1]\n"
+                               "func @main(%x: i8[1, 125, 64]) -> (%y) {\n"
+                               "  %r = DequantizeLinear(%x, @s, @z)\n"
+                               "  %m = ReduceMean(%r, @axes) {keepdims = 0}\n"
+                               "  %y = QuantizeLinear(%m, @s, @z)\n"
+                               "  return %y\n"
+                               "}\n";
+    fv_program *p = program_for(text, "cortex-m4");
+    cr_expect_lt(widest(p), 125 * 64, "%lld bytes", (long long)widest(p));
+    fv_arena_free(p->arena);
+}
+
 /* ---- constants that the model quantizes ---- */
 
 /* Multiples of half a step, half of which are between two integers, beyond both ends of the

@@ -110,6 +110,22 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
+/* Is x a load, or a few conversions, sums and products of loads and constants? */
+static bool is_simple(const fv_expr *x) {
+    bool simple = x->op == FV_X_LOAD || x->op == FV_X_CONST || x->op == FV_X_CONVERT ||
+                  x->op == FV_X_ADD || x->op == FV_X_SUB || x->op == FV_X_MUL;
+    for (int i = 0; x->op != FV_X_LOAD && i < x->n && simple; i++)
+        simple = is_simple(x->arg[i]);
+    return simple;
+}
+
+/* Does a tile compute the elements of b? If there is one row, it computes each element once, and
+ * panels of elements would only take memory: those of a mean over integers that are dequantized
+ * have four bytes for each byte. */
+static bool is_computed_in_tile(const fv_definition *d, const fv_contraction *c) {
+    return (c->row < 0 || fv_dim_is_one(d->index[c->row]->dim)) && is_simple(c->b);
+}
+
 /* Are the panels of the factor with the columns packed when the model is compiled? */
 static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     return fv_is_laid_out(l, d, fv_all_steps(c), c->b, c->column);
@@ -288,8 +304,9 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     c->dense.b = !constant && before &&
                  fv_choose_dense(l, d, fv_all_steps(c), c->b, FV_DENSE_WINDOWS, j, &c->dense.of_b);
-    bool contiguous = c->dense.b ? fv_dense_runs_along(&c->dense.of_b, j)
-                                 : is_loaded(c->b) && runs_along(c->b, j);
+    bool contiguous = c->dense.b
+                          ? fv_dense_runs_along(&c->dense.of_b, j)
+                          : (is_loaded(c->b) || is_computed_in_tile(d, c)) && runs_along(c->b, j);
     c->packed = constant || !contiguous || c->blocks.sum;
     if (c->packed && !before)
         return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
@@ -318,7 +335,7 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
         FV_HOLDS(l->session, c->blocks.term);
     }
     fv_takes(l, d->value,
-             !c->packed              ? FV_WHY_operand_direct
+             !c->packed              ? is_loaded(c->b) ? FV_WHY_operand_direct : FV_WHY_operand_once
              : c->panels.made_in_run ? FV_WHY_operand_packs
                                      : FV_WHY_operand_constant,
              name);
