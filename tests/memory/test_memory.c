@@ -315,6 +315,58 @@ Test(memory, run_compiled) {
 }
 #endif
 
+/* ---- states ---- */
+
+static const char cache_text[] = "fovea-ir 1\nmodule \"m\"\nsymbol p 0..8\n"
+                                 "func @main(%x: f32[1], %past: f32[p]) -> (%sum, %present) {\n"
+                                 "  %present = Concat(%past, %x) {axis = 0}\n"
+                                 "  %sum = ReduceSum(%present) {keepdims = 0}\n"
+                                 "  return %sum, %present\n}\n";
+
+/* Two runs with states that are made for them. */
+static int keep(fv_artifact *a, fv_log *log) {
+    static const char *const dims[] = {"p=2", NULL};
+    float x = 3;
+    fv_states *s = NULL;
+    fv_run_options o = {.size = sizeof o, .threads = 1};
+    int status = fv_states_new(a, dims, log, &s);
+    cr_assert_eq(status == FV_OK, s != NULL);
+    for (int i = 1; i <= 2 && status == FV_OK; i++) {
+        fv_array in[2] = {{.type = FV_TYPE_FLOAT, .rank = 1, .dims = {1}, .data = &x}};
+        fv_array out[2] = {{0}};
+        status = fv_states_run(s, in, out, &o, log);
+        if (status == FV_OK)
+            cr_assert_eq(*(float *)out[0].data, 3 * (float)i);
+        fv_array_free(&out[0]);
+    }
+    fv_states_free(s);
+    return status;
+}
+
+Test(memory, states) {
+    fv_compile_options o = {.size = sizeof o, .backend = FV_BACKEND_INTERP};
+    o.states = (const char *const[]){"past=present", NULL};
+    fv_artifact *a = NULL;
+    int status = fv_compile_bytes(cache_text, strlen(cache_text), "m.fvir", NULL, &o, NULL, &a);
+    cr_assert_eq(status, FV_OK);
+    cr_assert_eq(keep(a, NULL), FV_OK);
+    int64_t before = fail_live();
+    bool more = true;
+    for (int64_t n = 1; more; n++) {
+        fv_log *log = fv_log_new();
+        fail_at(n, false);
+        status = keep(a, log);
+        more = fail_happened();
+        fail_at(0, false);
+        cr_assert_eq(status, more ? FV_NO_MEMORY : FV_OK, "allocation %lld", (long long)n);
+        cr_assert(!more || strstr(fv_log_text(log), "out of memory"), "%s", fv_log_text(log));
+        cr_assert_eq(keep(a, NULL), FV_OK);
+        fv_log_free(log);
+        cr_assert_eq(fail_live(), before, "allocation %lld: blocks stay", (long long)n);
+    }
+    fv_artifact_free(a);
+}
+
 /* ---- the caller's allocator ---- */
 
 /* Three values whose size is known when it runs, of 2 x n, 2 x 2n and 2 x 2n elements at most. */

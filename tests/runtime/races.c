@@ -19,8 +19,19 @@ static int run_once_more(fv_artifact *a, const fv_run_options *o) {
     return bad;
 }
 
+/* A run by an fv_states of this thread, whose artifact the threads share. */
+static int run_states(fv_states *s, const fv_run_options *o) {
+    fv_array in = {1, 1, {5000}, ones, NULL}, out[2] = {{0}};
+    int bad = fv_states_run(s, &in, out, o, NULL) || out[0].dims[0] != 5000;
+    fv_array_free(&out[0]);
+    fv_array_free(&out[1]);
+    return bad;
+}
+
 static void *runs(void *arg) {
     intptr_t number = (intptr_t)arg, bad = 0;
+    fv_states *states = NULL;
+    bad += fv_states_new(shared[number % 2], NULL, NULL, &states) != FV_OK;
     for (int i = 0; i < 200; i++) {
         fv_run_options o = {.size = sizeof o, .threads = 1 + i % 4};
         if (i % 3 == 0) {
@@ -28,12 +39,14 @@ static void *runs(void *arg) {
             o.pool = pool;
         }
         bad += run_once_more(shared[(number + i / 50) % 2], &o);
+        bad += i % 5 == 0 && run_states(states, &o);
         if (i % 10)
             continue;
         fv_artifact *own = fv_artifact_new(&model);
         bad += !own || run_once_more(own, &o);
         fv_artifact_free(own);
     }
+    fv_states_free(states);
     return (void *)bad;
 }
 
