@@ -129,7 +129,7 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out) {
 static void bind_lets(fv_walk *host, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_LET) {
-            fv_walk_value *n = fv_walk_value_of(host, s->var);
+            fv_variable_value *n = fv_values_of_variable(&host->values, s->var);
             n->known = n->known || fv_walk_evaluate(host, s->x, &n->value);
         }
         bind_lets(host, &s->body);

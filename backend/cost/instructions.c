@@ -314,6 +314,7 @@ double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
  * depend on these. */
 typedef struct chain {
     const fv_instruction_counter *c;
+    double begin;       /* when values from outside of the block are there: NEVER, or 0 */
     fv_ptrmap ready;    /* fv_var -> double */
     fv_ptrmap elements; /* fv_buf -> double[], for each element of a tile: when it was stored */
 } chain;
@@ -343,14 +344,14 @@ static double *element(chain *z, const fv_buf *b, fv_expr *const *index) {
 }
 
 static double ready(chain *z, const fv_expr *x) {
-    double last = NEVER;
+    double last = x->n ? NEVER : z->begin;
     if (x->op == FV_X_VAR) {
         const double *of = fv_ptrmap_get(&z->ready, x->u.var);
-        return of ? *of : NEVER;
+        return of ? *of : z->begin;
     }
     if (x->op == FV_X_LOAD) {
         const double *of = element(z, x->u.buf, x->arg);
-        return of ? *of : NEVER;
+        return of ? *of : z->begin;
     }
     for (int i = 0; i < x->n; i++)
         last = most(last, ready(z, x->arg[i]));
@@ -368,10 +369,18 @@ static double follow(chain *z, const fv_stmt *s) {
     return s->kind == FV_S_STORE ? at : NEVER;
 }
 
-double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body) {
-    chain z = {c, fv_ptrmap_in(c->arena), fv_ptrmap_in(c->arena)};
-    double longest = 0;
+static double longest(const fv_instruction_counter *c, const fv_block *body, double begin) {
+    chain z = {c, begin, fv_ptrmap_in(c->arena), fv_ptrmap_in(c->arena)};
+    double last = 0;
     for (const fv_stmt *s = body->first; s; s = s->next)
-        longest = most(longest, follow(&z, s));
-    return longest;
+        last = most(last, follow(&z, s));
+    return last;
+}
+
+double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body) {
+    return longest(c, body, NEVER);
+}
+
+double fv_path_cycles(const fv_instruction_counter *c, const fv_block *body) {
+    return longest(c, body, 0);
 }

@@ -46,5 +46,8 @@ double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s);
 /* The cycles from one iteration of a loop to the next one that its chain of dependent operations
  * takes: sums in tiles that each iteration reads and writes. */
 double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body);
+/* The cycles of the longest chain of dependent operations in the statements of a block, without
+ * those of its loops. */
+double fv_path_cycles(const fv_instruction_counter *c, const fv_block *body);
 
 #endif

@@ -29,6 +29,9 @@ typedef struct access {
     fv_access is;
 } access;
 
+/* The part of a transfer that takes the ports of a cache from the core, though it computes
+ * meanwhile. */
+#define HINDERS 0.15
 /* The part of the statements around loops that is not executed while these begin and end. */
 #define AROUND 0.5
 
@@ -37,6 +40,8 @@ typedef struct facts {
     fv_instructions inside, before;
     access *all;
     int n, cap;
+    double chain, path; /* of the body of a loop, as those of a frame */
+    bool has_chains;
 } facts;
 
 /* A loop of the walk, or the kernel: `body` is the iteration that is walked, `all` the iterations
@@ -46,17 +51,19 @@ typedef struct frame {
     fv_instructions body;
     double body_cycles, all_cycles; /* of loops in the body; of iterations */
     double trips, all_trips;
-    double chain;                   /* cycles of the chain from iteration to iteration */
+    /* cycles of the chain from iteration to iteration, or, if there are loops in the body, from the
+     * first to the last of the statements around them */
+    double chain, path;
     fv_moved *direct, *inner, *all; /* for each buffer: statements of the body, its loops */
 } frame;
 
 typedef struct predictor {
     const fv_kernel *kernel;
     const fv_speeds *speeds;
+    fv_walk *walk;
     fv_instruction_counter counter;
-    fv_ptrmap facts;  /* fv_stmt -> facts */
-    fv_ptrmap chains; /* fv_stmt of a loop -> double */
-    double *size;     /* bytes of each buffer; negative: not known */
+    fv_ptrmap facts; /* fv_stmt -> facts */
+    double *size;    /* bytes of each buffer; negative: not known */
     frame frames[MOST_DEPTH];
     int n;      /* the innermost frame is frames[n - 1]; frames[0] is the kernel */
     int deeper; /* loops within the innermost frame that have none of their own */
@@ -83,14 +90,25 @@ static void add(fv_instructions *to, const fv_instructions *n) {
     to->roots += n->roots;
 }
 
+/* The extent of an axis; large if it is not known. */
+static double extent_of(predictor *p, const fv_buf *b, int axis) {
+    int64_t extent;
+    return b->extent && b->extent[axis] && fv_walk_evaluate(p->walk, b->extent[axis], &extent)
+               ? (double)extent
+               : 1e9;
+}
+
 static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index,
                        fv_access is) {
     if (b->role == FV_BUF_TILE)
         return;
     is.bytes *= fv_elem_storage_bytes(b->elem);
-    for (int i = 0; i < b->rank; i++) {
-        is.along = fv_loops_of(&p->counter, index[i]);
-        is.loops |= is.along;
+    double within = fv_elem_storage_bytes(b->elem); /* bytes of the axes after the i-th */
+    for (int i = b->rank - 1; i >= 0; i--) {
+        fv_loop_set loops = fv_loops_of(&p->counter, index[i]);
+        is.along |= within <= LINE ? loops : 0;
+        is.loops |= loops;
+        within *= extent_of(p, b, i);
     }
     FV_PUSH(p->counter.arena, f->all, f->n, f->cap, ((access){b->id, is}));
 }
@@ -143,14 +161,16 @@ static bool has_loop(const fv_block *b) {
     return false;
 }
 
-static double chain_of(predictor *p, const fv_stmt *loop) {
-    void **at = fv_ptrmap_at(&p->chains, loop);
-    if (!*at) {
-        double *cycles = FV_NEW(p->counter.arena, double, 1);
-        *cycles = has_loop(&loop->body) ? 0 : fv_chain_cycles(&p->counter, &loop->body);
-        *at = cycles;
-    }
-    return *(double *)*at;
+static const facts *chains_of(predictor *p, const fv_stmt *loop) {
+    facts *f = facts_of(p, loop);
+    if (f->has_chains)
+        return f;
+    f->has_chains = true;
+    if (has_loop(&loop->body))
+        f->path = fv_path_cycles(&p->counter, &loop->body);
+    else
+        f->chain = fv_chain_cycles(&p->counter, &loop->body);
+    return f;
 }
 
 static void clear(predictor *p, fv_moved *of) {
@@ -183,7 +203,9 @@ static void enter(fv_walk *w, const fv_stmt *loop) {
     fv_loop_set begins = loop ? fv_loops_of(&p->counter, loop->loop.lo) : 0;
     fv_instruction_bind(&p->counter, loop ? loop->var : p->kernel->task,
                         begins | (fv_loop_set)1 << (p->n - 2));
-    innermost(p)->chain = loop ? chain_of(p, loop) : 0;
+    const facts *f = loop ? chains_of(p, loop) : NULL;
+    innermost(p)->chain = f ? f->chain : 0;
+    innermost(p)->path = f ? f->path : 0;
 }
 
 static void begin(fv_walk *w, double trips) {
@@ -201,7 +223,8 @@ static void begin(fv_walk *w, double trips) {
 /* The cycles of the body, and for each buffer what it moves, in at->direct. */
 static double finish_body(predictor *p, frame *at) {
     double own = fv_instruction_cycles(&at->body, p->speeds);
-    double cycles = at->body_cycles > 0 ? at->body_cycles + AROUND * own : most(own, at->chain);
+    double cycles =
+        at->body_cycles > 0 ? at->body_cycles + AROUND * most(own, at->path) : most(own, at->chain);
     for (int i = 0; i < p->kernel->nbufs; i++) {
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;
@@ -264,7 +287,8 @@ static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence 
 }
 
 /* The cycles that a core waits for data of one level. While it computes with a buffer, the data of
- * all buffers that are accessed meanwhile are moved; what takes longer is waited for. */
+ * all buffers that are accessed meanwhile are moved; what takes longer is waited for, and a part
+ * of each transfer hinders the core. */
 static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const fv_moved *of,
                           int level) {
     double sum = 0;
@@ -275,7 +299,7 @@ static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const 
             together += longer > during ? cycles[k][level] * during / longer : cycles[k][level];
         }
         double share = together > 0 ? during * mine / together : during;
-        sum += mine > share ? mine - share : 0;
+        sum += most(mine - share, HINDERS * mine);
     }
     return sum;
 }
@@ -337,9 +361,10 @@ fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int
     p->kernel = e;
     p->speeds = s;
     p->counter = fv_instruction_counter_new(scratch, t, e);
-    p->facts = p->chains = fv_ptrmap_in(scratch);
+    p->facts = fv_ptrmap_in(scratch);
     fv_walk w = fv_walk_new(scratch, &calls, p);
-    w.usual = true;
+    p->walk = &w;
+    w.values.usual = true;
     w.samples = SAMPLES;
     w.inner_samples = INNER_SAMPLES;
     for (int i = 0; i < e->ndims; i++)

@@ -32,6 +32,9 @@ void fv_moved_end(fv_moved *loop, double together, const fv_speeds *s) {
 }
 
 void fv_moved_access(fv_moved *block, const fv_access *is) {
+    block->ahead |= is->is_ahead;
+    if (is->is_ahead)
+        return;
     block->touched += is->bytes;
     for (int l = 0; l < FV_CACHE_LEVELS; l++)
         block->bytes[l] += is->bytes;
@@ -39,7 +42,6 @@ void fv_moved_access(fv_moved *block, const fv_access *is) {
     block->along |= is->along;
     block->loops |= is->loops;
     block->stored |= is->is_store;
-    block->ahead |= is->is_ahead;
 }
 
 double fv_moved_touched(int n, const fv_moved *of) {

@@ -12,79 +12,20 @@ fv_walk fv_walk_new(fv_arena *a, const fv_walk_calls *calls, void *user) {
                      .user = user,
                      .samples = SAMPLES,
                      .inner_samples = INNER_SAMPLES,
-                     .values = fv_ptrmap_in(a),
-                     .tiles = fv_ptrmap_in(a),
+                     .values = fv_values_new(a),
                      .exact = true};
 }
 
 /* ---- integers ---- */
 
-fv_walk_value *fv_walk_value_of(fv_walk *w, const fv_var *v) {
-    void **at = fv_ptrmap_at(&w->values, v);
-    if (!*at)
-        *at = FV_NEW(w->arena, fv_walk_value, 1);
-    return *at;
-}
-
 void fv_walk_set(fv_walk *w, const fv_var *v, int64_t value) {
-    fv_walk_value *n = fv_walk_value_of(w, v);
+    fv_variable_value *n = fv_values_of_variable(&w->values, v);
     n->value = value;
     n->known = true;
 }
 
-static bool known(void *user, const fv_var *v, int64_t *value) {
-    const fv_walk_value *n = fv_walk_value_of(user, v);
-    *value = n->value;
-    return n->known;
-}
-
-static bool is_number(const fv_buf *tile) {
-    return tile->role == FV_BUF_TILE && tile->rank == 0 && tile->lanes <= 1 &&
-           !fv_elem_is_float(tile->elem);
-}
-
-static bool evaluate_select(fv_walk *w, const fv_expr *x, int64_t *out) {
-    int64_t condition;
-    return fv_walk_evaluate(w, x->arg[0], &condition) &&
-           fv_walk_evaluate(w, x->arg[condition ? 1 : 2], out);
-}
-
-/* One operand may decide an `and` or an `or`. */
-static bool evaluate_logical(fv_walk *w, const fv_expr *x, int64_t *out) {
-    int64_t a = 0, b = 0, decides = x->op == FV_X_OR;
-    bool has_a = fv_walk_evaluate(w, x->arg[0], &a), has_b = fv_walk_evaluate(w, x->arg[1], &b);
-    *out = decides ? a | b : a & b;
-    return (has_a && has_b) || (has_a && a == decides) || (has_b && b == decides);
-}
-
-static bool evaluate_tile(fv_walk *w, const fv_buf *tile, int64_t *out) {
-    const fv_walk_value *n = is_number(tile) ? fv_ptrmap_get(&w->tiles, tile) : NULL;
-    *out = n ? n->value : 0;
-    return n && n->known;
-}
-
-static bool evaluate_loads(fv_walk *w, const fv_expr *x, int64_t *out) {
-    int64_t a = 0, b = 0;
-    if (x->type.lanes > 1 || fv_elem_is_float((fv_elem)x->type.elem) || x->op == FV_X_GUARD)
-        return false;
-    if (x->op == FV_X_LOAD)
-        return evaluate_tile(w, x->u.buf, out);
-    if (x->op == FV_X_SELECT)
-        return evaluate_select(w, x, out);
-    if (x->type.elem == FV_BOOL && (x->op == FV_X_AND || x->op == FV_X_OR))
-        return evaluate_logical(w, x, out);
-    if (x->n < 1 || x->n > 2 || !fv_walk_evaluate(w, x->arg[0], &a) ||
-        (x->n == 2 && !fv_walk_evaluate(w, x->arg[1], &b)))
-        return false;
-    if (x->op == FV_X_CONVERT) {
-        *out = x->type.elem == FV_BOOL ? a != 0 : fv_fold_wrap((fv_elem)x->type.elem, a);
-        return true;
-    }
-    return fv_fold_ints((fv_elem)x->arg[0]->type.elem, (fv_expr_op)x->op, a, b, out);
-}
-
 bool fv_walk_evaluate(fv_walk *w, const fv_expr *x, int64_t *out) {
-    return w->usual && fv_x_has_load(x) ? evaluate_loads(w, x, out) : fv_x_value(x, known, w, out);
+    return fv_values_evaluate(&w->values, x, out);
 }
 
 double fv_walk_elements(fv_walk *w, const fv_buf *b) {
@@ -104,15 +45,12 @@ double fv_walk_bytes(fv_walk *w, const fv_buf *b) {
 
 /* ---- on which variables bounds and conditions depend ---- */
 
-static void steer(fv_walk *w, const fv_expr *root) {
-    const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(w->arena, root); (x = fv_x_next(&v));) {
-        if (x->op == FV_X_VAR)
-            fv_walk_value_of(w, x->u.var)->steers = true;
-        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-            fv_x_skip(
-                &v); /* a loaded value is not known, so variables in its indices do not count */
-    }
+/* Marks what the value of a variable or tile that matters depends on. */
+static void steer_by(fv_walk *w, const fv_stmt *s) {
+    for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+        fv_values_steer(&w->values, s->index[i]);
+    if (s->x)
+        fv_values_steer(&w->values, s->x);
 }
 
 /* Marks the variables on which bounds and conditions depend. Goes backwards: if a let matters, so
@@ -127,12 +65,13 @@ static void find_steering(fv_walk *w, const fv_block *block) {
         find_steering(w, &s->body);
         find_steering(w, &s->other);
         if (s->kind == FV_S_FOR) {
-            steer(w, s->loop.lo);
-            steer(w, s->loop.hi);
+            fv_values_steer(&w->values, s->loop.lo);
+            fv_values_steer(&w->values, s->loop.hi);
         }
-        if (s->kind == FV_S_IF || s->kind == FV_S_WHILE ||
-            (s->kind == FV_S_LET && fv_walk_value_of(w, s->var)->steers))
-            steer(w, s->x);
+        if (s->kind == FV_S_IF || s->kind == FV_S_WHILE)
+            fv_values_steer(&w->values, s->x);
+        if (fv_values_concern(&w->values, s))
+            steer_by(w, s);
     }
 }
 
@@ -174,10 +113,10 @@ static void walk_body(fv_walk *w, const fv_block *body, double trips, double tim
 /* Walks over a loop for var = lo, lo + step, ..., which has `trips` iterations. */
 static void walk_iterations(fv_walk *w, const fv_var *var, int64_t lo, int64_t step, int64_t trips,
                             const fv_block *body, double times) {
-    fv_walk_value *n = fv_walk_value_of(w, var);
+    fv_variable_value *n = fv_values_of_variable(&w->values, var);
     int64_t samples = w->depth ? w->inner_samples : w->samples;
     if (!n->steers || trips == 1) {
-        *n = (fv_walk_value){lo, trips == 1, n->steers};
+        *n = (fv_variable_value){lo, trips == 1, n->steers};
         walk_body(w, body, (double)trips, times);
         return;
     }
@@ -217,7 +156,7 @@ static void walk_for(fv_walk *w, const fv_stmt *s, double times) {
         return;
     }
     w->exact = false;
-    fv_walk_value_of(w, s->var)->known = false;
+    fv_values_of_variable(&w->values, s->var)->known = false;
     walk_block(w, &s->body, times);
 }
 
@@ -243,24 +182,17 @@ static void add_operations(fv_walk *w, const fv_stmt *s, double times) {
 }
 
 /* The operations on floats of a block that runs once. */
-static double operations(const fv_walk *w, const fv_block *block) {
+static double operations(fv_walk *w, const fv_block *block) {
     static const fv_walk_calls calls = {.statement = add_operations};
+    const fv_walk_calls *kept = w->calls;
+    void *user = w->user;
     double sum = 0;
-    fv_walk of = *w;
-    of.calls = &calls;
-    of.user = &sum;
-    walk_block(&of, block, 1);
+    w->calls = &calls;
+    w->user = &sum;
+    walk_block(w, block, 1);
+    w->calls = kept;
+    w->user = user;
     return sum;
-}
-
-/* The value of a tile of one integer changes. */
-static void walk_tile(fv_walk *w, const fv_stmt *s, double times) {
-    w->calls->statement(w, s, times);
-    if (!w->usual || !is_number(s->buf))
-        return;
-    void **at = fv_ptrmap_at(&w->tiles, s->buf);
-    fv_walk_value *n = *at ? *at : (*at = FV_NEW(w->arena, fv_walk_value, 1));
-    n->known = s->x && fv_walk_evaluate(w, s->x, &n->value);
 }
 
 static void walk_if(fv_walk *w, const fv_stmt *s, double times) {
@@ -269,21 +201,20 @@ static void walk_if(fv_walk *w, const fv_stmt *s, double times) {
     if (!fv_walk_evaluate(w, s->x, &condition)) {
         w->exact = false;
         condition =
-            s->other.first ? operations(w, &s->other) <= operations(w, &s->body) : !w->usual;
+            s->other.first ? operations(w, &s->other) <= operations(w, &s->body) : !w->values.usual;
     }
     walk_block(w, condition ? &s->body : &s->other, times);
-}
-
-static void walk_let(fv_walk *w, const fv_stmt *s, double times) {
-    fv_walk_value *n = fv_walk_value_of(w, s->var);
-    w->calls->statement(w, s, times);
-    n->known = fv_walk_evaluate(w, s->x, &n->value);
 }
 
 static void walk_block(fv_walk *w, const fv_block *block, double times) {
     for (const fv_stmt *s = block->first; s; s = s->next)
         switch (s->kind) {
-        case FV_S_LET: walk_let(w, s, times); break;
+        case FV_S_LET:
+        case FV_S_STORE:
+        case FV_S_TILE:
+            w->calls->statement(w, s, times);
+            fv_values_follow(&w->values, s);
+            break;
         case FV_S_FOR: walk_for(w, s, times); break;
         case FV_S_IF: walk_if(w, s, times); break;
         case FV_S_WHILE:
@@ -296,8 +227,6 @@ static void walk_block(fv_walk *w, const fv_block *block, double times) {
             w->exact = false;
             w->calls->statement(w, s, times);
             break;
-        case FV_S_STORE:
-        case FV_S_TILE: walk_tile(w, s, times); break;
         case FV_S_PREFETCH:
         case FV_S_TRANSPOSE: w->calls->statement(w, s, times); break;
         case FV_S_COMMENT:
@@ -317,6 +246,8 @@ void fv_walk_kernel(fv_walk *w, const fv_kernel *k, const int64_t *dims) {
     for (int i = 0; i < k->ndims; i++)
         fv_walk_set(w, k->dims[i], dims[i]);
     find_steering(w, &k->body);
+    if (w->values.usual) /* a tile may matter to what is before it in a loop */
+        find_steering(w, &k->body);
     if (!k->task)
         walk_block(w, &k->body, 1);
     else if (fv_walk_evaluate(w, k->tasks, &tasks))

@@ -7,13 +7,7 @@
 #ifndef FV_BACKEND_COST_WALK_H
 #define FV_BACKEND_COST_WALK_H
 
-#include "ir/kernel/program.h"
-
-typedef struct fv_walk_value {
-    int64_t value;
-    bool known;
-    bool steers; /* whether a bound or a condition depends on the variable */
-} fv_walk_value;
+#include "backend/cost/values.h"
 
 typedef struct fv_walk fv_walk;
 
@@ -33,13 +27,11 @@ struct fv_walk {
     fv_arena *arena;
     const fv_walk_calls *calls;
     void *user;
-    /* What data decide goes its usual way: of a condition that is not known, a body without `else`
-     * does not run, and tiles of a single integer have the values that they get otherwise. */
-    bool usual;
-    fv_ptrmap tiles; /* fv_buf of such a tile -> fv_walk_value */
+    /* what is known. If `values.usual`, the body of a condition that is not known does not run,
+     * unless there is an `else` */
+    fv_values values;
     /* number of values of a variable that are walked individually; and within such a loop */
     int samples, inner_samples;
-    fv_ptrmap values; /* fv_var -> fv_walk_value */
     /* false: data decide how often something runs; that counts once, and of two branches the one
      * with more operations counts */
     bool exact;
@@ -51,7 +43,6 @@ struct fv_walk {
 int fv_walk_operations(fv_expr_op op);
 
 fv_walk fv_walk_new(fv_arena *a, const fv_walk_calls *calls, void *user);
-fv_walk_value *fv_walk_value_of(fv_walk *w, const fv_var *v);
 void fv_walk_set(fv_walk *w, const fv_var *v, int64_t value);
 /* The value of an integer or bool, if dims and loop variables determine it. */
 bool fv_walk_evaluate(fv_walk *w, const fv_expr *x, int64_t *out) FV_MUST_USE;

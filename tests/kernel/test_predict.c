@@ -113,6 +113,21 @@ Test(predict, what_a_cache_holds_is_moved_once) {
     cr_expect_eq(loop.bytes[1], 50000);
 }
 
+Test(predict, what_data_decide) {
+    /* a search for the last position below 100, and a repair that is not needed */
+    static const char search[] =
+        "kernel f(A: f32[n], out C: f32[n]; n) {\n  tile last: i64 = 0\n  tile wrong: i64 = 0\n"
+        "  for k = 0 to n step 64 {\n    tile seen: f32[1] = 0.0\n    if k < 100 {\n"
+        "      seen[0] = 1.0\n    }\n    if A[k] < 0.0 {\n      wrong = 1\n    }\n"
+        "    if 0.0 < seen[0] {\n      last = k + 64\n    }\n  }\n"
+        "  if wrong == 0 {\n    for k < last {\n      C[k] = A[k] * A[k]\n    }\n  } else {\n"
+        "    for k < n {\n      C[k] = exp(A[k])\n    }\n  }\n}";
+    fv_prediction few = predict(search, 640, 1, FV_IN_L2), all = predict(search, 128, 1, FV_IN_L2);
+    cr_assert(few.known);
+    cr_expect(few.computing < 2 * all.computing, "128 elements are computed, not 640");
+    cr_expect(predict(sum, 640, 1, FV_IN_L2).computing > 2 * few.computing);
+}
+
 Test(predict, a_slower_clock) {
     fv_speeds v3 =
         fv_speeds_of(fv_target_for(arena, fv_target_find("x86-64-v3"), FV_PROCESSOR_zen3));

@@ -1,0 +1,57 @@
+/* values.h - the values of variables, tiles and expressions in a walk over a kernel (walk.h), where
+ * dims and loop variables determine them; of vectors, each lane by itself. */
+#ifndef FV_BACKEND_COST_VALUES_H
+#define FV_BACKEND_COST_VALUES_H
+
+#include "ir/kernel/kernel.h"
+
+/* The value of a scalar variable. */
+typedef struct fv_variable_value {
+    int64_t value;
+    bool known;
+    bool steers; /* whether a bound or a condition depends on the variable */
+} fv_variable_value;
+
+typedef struct fv_values {
+    fv_arena *arena;
+    fv_ptrmap numbers; /* fv_var -> fv_variable_value */
+    /* What data decide goes its usual way, and the tiles on which bounds and conditions depend have
+     * values. Otherwise what is loaded is never known. */
+    bool usual;
+    fv_ptrmap steering; /* those tiles: fv_buf -> not NULL */
+    fv_ptrmap tiles;    /* fv_buf -> the numbers in it */
+    fv_ptrmap vectors;  /* fv_var of a vector or a float -> fv_lanes */
+} fv_values;
+
+fv_values fv_values_new(fv_arena *a);
+fv_variable_value *fv_values_of_variable(fv_values *w, const fv_var *v);
+/* Marks the variables, and the tiles, on which the value of x depends as those that steer. */
+void fv_values_steer(fv_values *w, const fv_expr *x);
+/* Does the statement change a variable or a tile that steers? */
+bool fv_values_concern(fv_values *w, const fv_stmt *s) FV_MUST_USE;
+/* The value of an integer or bool, if it is known. */
+bool fv_values_evaluate(fv_values *w, const fv_expr *x, int64_t *out) FV_MUST_USE;
+
+enum { FV_MOST_LANES = 64 };
+
+/* A number: an integer or bool, or a float, depending on the type of its expression. */
+typedef struct fv_lane {
+    bool known;
+    union {
+        int64_t i;
+        double f;
+    } is;
+} fv_lane;
+
+typedef struct fv_lanes {
+    fv_lane at[FV_MOST_LANES];
+} fv_lanes;
+
+/* Sets out->at[0..lanes of x). What is loaded from a parameter is not known, and a selection by a
+ * condition that is not known has the value of its last operand: in sums, searches and maxima that
+ * a kernel makes by `x = select(condition, .., x)`, nothing happens. */
+void fv_values_of(fv_values *w, const fv_expr *x, fv_lanes *out);
+/* The effect of a let, a tile or a store to a tile on the values of later expressions. */
+void fv_values_follow(fv_values *w, const fv_stmt *s);
+
+#endif
