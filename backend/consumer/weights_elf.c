@@ -26,6 +26,7 @@ static const struct machine {
     {"x86_64", ELFCLASS64, EM_X86_64, 0},
     {"aarch64", ELFCLASS64, EM_AARCH64, 0},
     {"riscv64", ELFCLASS64, EM_RISCV, EF_RISCV_RVC | EF_RISCV_FLOAT_ABI_DOUBLE},
+    {"riscv32", ELFCLASS32, EM_RISCV, EF_RISCV_RVC},
     {"thumb", ELFCLASS32, EM_ARM, EF_ARM_EABI_VER5},
 };
 
@@ -147,7 +148,7 @@ static bool add_stack_note(Elf *elf, const tables *t) {
                       (GElf_Shdr){.sh_name = t->stack, .sh_type = SHT_PROGBITS, .sh_addralign = 1});
 }
 
-static bool add_elf_header(Elf *elf, const struct machine *m) {
+static bool add_elf_header(Elf *elf, const struct machine *m, const fv_target *target) {
     GElf_Ehdr h;
     if (!gelf_newehdr(elf, m->class) || !gelf_getehdr(elf, &h))
         return false;
@@ -156,6 +157,8 @@ static bool add_elf_header(Elf *elf, const struct machine *m) {
     h.e_machine = m->machine;
     h.e_version = EV_CURRENT;
     h.e_flags = m->flags;
+    if (m->class == ELFCLASS32 && m->machine == EM_RISCV && target->single.fma32)
+        h.e_flags |= EF_RISCV_FLOAT_ABI_SINGLE;
     h.e_shstrndx = SHSTRTAB;
     return gelf_update_ehdr(elf, &h) != 0;
 }
@@ -168,7 +171,7 @@ static bool add_all(Elf *elf, tables *t, const struct machine *m, const fv_weigh
     t->stack = add_name(t->section_names, &n, ".note.GNU-stack");
     t->shstrtab = add_name(t->section_names, &n, ".shstrtab");
     add_name(t->symbol_names, &symbols, o->symbol);
-    return add_elf_header(elf, m) && add_weights(elf, t, o->program) &&
+    return add_elf_header(elf, m, o->program->target) && add_weights(elf, t, o->program) &&
            add_symbols(elf, t, m->class, o) &&
            add_strings(elf, t->strtab, t->symbol_names, symbols) && add_stack_note(elf, t) &&
            add_strings(elf, t->shstrtab, t->section_names, n) && elf_update(elf, ELF_C_WRITE) >= 0;

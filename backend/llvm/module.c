@@ -43,6 +43,9 @@ static bool make_machine(fv_ll_module *m) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, fv_llvm_prepare_all);
     const fv_target *t = m->target;
+    if (!*t->triple && t->pointer_bits != (int)sizeof(void *) * 8)
+        return fv_error(m->session, "target %s is C for any machine: write a .c file or a folder",
+                        t->name);
     static const LLVMCodeGenOptLevel levels[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess,
                                                  LLVMCodeGenLevelDefault,
                                                  LLVMCodeGenLevelAggressive};
@@ -90,9 +93,12 @@ static void make_types(fv_ll_module *m) {
 /* Sets the ABI of RISC-V objects, which says which registers hold floats and does not follow from
  * the triple. */
 static void set_abi(fv_ll_module *m) {
-    if (strncmp(m->machine.triple, "riscv64", 7) != 0)
+    if (strncmp(m->machine.triple, "riscv", 5) != 0)
         return;
-    LLVMMetadataRef abi = LLVMMDStringInContext2(m->context, "lp64d", 5);
+    const char *name = m->target->pointer_bits == 64 ? "lp64d"
+                       : m->target->single.fma32     ? "ilp32f"
+                                                     : "ilp32";
+    LLVMMetadataRef abi = LLVMMDStringInContext2(m->context, name, strlen(name));
     LLVMAddModuleFlag(m->module, LLVMModuleFlagBehaviorError, "target-abi", 10, abi);
 }
 

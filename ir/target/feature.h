@@ -19,6 +19,9 @@ _Static_assert(FV_NFEATURES <= 64, "a set of features is a word");
 typedef enum {
     FV_LEVEL_none,
     FV_LEVEL_cortex_m4,
+    FV_LEVEL_cortex_m33,
+    FV_LEVEL_cortex_m55,
+    FV_LEVEL_riscv32f,
     FV_LEVEL_riscv64,
     FV_LEVEL_aarch64,
     FV_LEVEL_x86_64,

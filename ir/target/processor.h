@@ -28,7 +28,8 @@ typedef struct fv_prefetches {
 
 typedef struct fv_processor {
     const char *name;
-    /* the first word of the target triples that the processor fits; "": all targets */
+    /* the first word of the target triples that the processor fits, or its beginning and a `*`; "":
+     * all targets */
     const char *architecture;
     fv_caches caches; /* its caches; 0: those of the target */
     /* number of independent partial sums that keep the multiply-add units busy: latency in cycles

@@ -36,8 +36,11 @@ static const char *host_architecture(void) {
 
 /* ---- features ---- */
 
+/* Is that the first word of the target's triple? One that ends in `*` is the word's beginning. */
 static bool of_architecture(const fv_target *t, const char *architecture) {
     size_t n = strlen(architecture);
+    if (n && architecture[n - 1] == '*')
+        return strncmp(t->triple, architecture, n - 1) == 0;
     return strncmp(t->triple, architecture, n) == 0 && t->triple[n] == '-';
 }
 
@@ -81,8 +84,9 @@ const char *const *fv_target_feature_names(fv_arena *a, const fv_target *entry) 
 }
 
 bool fv_target_runs_here(const fv_target *t) {
-    return *t->triple == '\0' ||
-           (of_architecture(t, host_architecture()) && fv_features_here(fv_target_features(t)));
+    if (!*t->triple)
+        return t->pointer_bits == (int)sizeof(void *) * 8;
+    return of_architecture(t, host_architecture()) && fv_features_here(fv_target_features(t));
 }
 
 /* The widest entry that this machine can run. Entries are ordered from narrow to wide. */
@@ -215,6 +219,21 @@ static const fv_target *read_features(fv_arena *a, const fv_target *entry, const
     return with_features(a, entry, more);
 }
 
+/* The target for a chip or core whose name begins so; NULL: it is not in the table. */
+static const char *target_of_chip(const char *name) {
+    static const struct {
+        const char *chip, *target;
+    } chips[] = {
+#define CHIP(chip, target) {chip, target},
+#include "ir/target/chip.def"
+#undef CHIP
+    };
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++)
+        if (!strncmp(name, chips[i].chip, strlen(chips[i].chip)))
+            return chips[i].target;
+    return NULL;
+}
+
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why) {
     size_t n = strcspn(text, "+");
     const char *level = fv_strndup(a, text, n);
@@ -223,7 +242,8 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
     const fv_target *entry = fv_target_find(level);
     if (entry)
         return text[n] ? read_features(a, entry, text + n, why) : entry;
-    const char *near = fv_nearest(level, fv_target_names());
+    const char *near = target_of_chip(level);
+    near = near ? near : fv_nearest(level, fv_target_names());
     *why = near ? fv_printf(a, "there is no target '%.60s'; did you mean '%s'?", level, near)
                 : fv_printf(a, "there is no target '%.60s'; there are %s", level,
                             fv_names_str(a, fv_target_names()));

@@ -284,3 +284,19 @@ Test(feature, macros_of_compilers) {
     cr_expect(is_among(more, "__AVX512VNNI__") && is_among(more, "__AVX512BW__"));
     cr_expect_null(*fv_features_macros(arena, 0));
 }
+
+Test(feature, chips_are_answered_with_a_target) {
+    static const char *const pairs[][2] = {
+#define CHIP(chip, target) {chip, target},
+#include "ir/target/chip.def"
+#undef CHIP
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const char *why = NULL,
+                   *want = fv_printf(arena, "there is no target '%s-x'; did you mean '%s'?",
+                                     pairs[i][0], pairs[i][1]);
+        cr_expect(fv_target_find(pairs[i][1]), "%s", pairs[i][1]);
+        cr_expect_null(fv_target_read(arena, fv_printf(arena, "%s-x", pairs[i][0]), &why));
+        cr_expect_str_eq(why, want);
+    }
+}

@@ -1,0 +1,104 @@
+# Tests the targets without operating system: for each of them, the C of a quantized network is compiled, and its self-test, which
+# compares bits with what the interpreter computes, runs under an emulator.
+. "$(dirname "$0")/lib.sh"
+start=$root/tests/tools/device_start.c
+numbers() { seq -s ', ' "$@"; }
+cat >kws.fvir <<T
+fovea-ir 1
+module "kws"
+const @s: f32[] = 0.02
+const @z: i8[] = -3
+const @v: i8[8, 4, 3, 3] = [$(for i in 1 2 3 4 5 6 7 8; do numbers -17 18 | tr '\n' ','; done | sed 's/,$//')]
+const @vs: f32[8] = [0.004, 0.005, 0.006, 0.007, 0.004, 0.005, 0.006, 0.007]
+const @u: i8[8, 5] = [$(numbers -19 20)]
+const @us: f32[] = 0.05
+func @main(%x: f32[1, 4, 9, 7]) -> (%y) {
+  %q = QuantizeLinear(%x, @s, @z)
+  %f = DequantizeLinear(%q, @s, @z)
+  %w = DequantizeLinear(@v, @vs) {axis = 0}
+  %c = Conv(%f, %w) {pads = [1, 1, 1, 1]}
+  %r = Relu(%c)
+  %q1 = QuantizeLinear(%r, @s, @z)
+  %f1 = DequantizeLinear(%q1, @s, @z)
+  %m = GlobalAveragePool(%f1)
+  %g = Flatten(%m)
+  %w1 = DequantizeLinear(@u, @us)
+  %h = MatMul(%g, %w1)
+  %y = Softmax(%h)
+  return %y
+}
+T
+
+# code_for TARGET: writes C to the folder TARGET/kws; its options are in $flags
+code_for() {
+    mkdir "$1"
+    check "$1" 0 '^workspace' "$fovea" compile kws.fvir --target="$1" -o "$1/kws/"
+    flags=$(sed -n 's/^FLAGS = -std=c99 -Wall -Wextra -Wpedantic \(.*\) \$(CFLAGS)/\1/p' "$1/kws/Makefile")
+}
+
+# compiles COMMAND...
+compiles() { "$@" -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -ffreestanding -c -o kws.o && echo compiled; }
+
+# ---- Cortex-M ----
+
+# runs TARGET MACHINE CODE DATA: the addresses where the machine has memory, and prints how the self-test ends
+runs() {
+    address=$(printf '0x%x' $(($3 + 0x1000)))
+    stack=$(printf '0x%x' $(($4 + 0x40000)))
+    # shellcheck disable=SC2086 # the options are several words
+    arm-none-eabi-gcc -std=gnu11 -O1 -Wall -Wextra -Werror $flags -ffreestanding -nostdlib "$1/kws/kws.c" "$1/kws/kws_selftest.c" "$start" \
+        -lgcc -Wl,--section-start=.vectors="$3" -Wl,-Ttext="$address" -Wl,-Tdata="$4" -Wl,--defsym=stack_end="$stack" \
+        -Wl,-e,reset -Wl,-z,noexecstack -o kws.elf || return 9
+    timeout 60 qemu-system-arm -M "$2" -nographic -monitor none -serial none -semihosting-config enable=on,target=native \
+        -kernel kws.elf
+    echo "ends with $?"
+}
+if command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null; then
+    while read -r target machine code data; do
+        code_for "$target"
+        check "$target on $machine" 0 'ends with 0' runs "$target" "$machine" "$code" "$data"
+    done <<T
+cortex-m0 mps2-an385 0 0x20000000
+cortex-m0plus mps2-an385 0 0x20000000
+cortex-m3 mps2-an385 0 0x20000000
+cortex-m4 mps2-an386 0 0x20000000
+cortex-m7 mps2-an500 0 0x20000000
+cortex-m33 mps2-an505 0x10000000 0x38000000
+cortex-m55 mps3-an547 0 0x21000000
+cortex-m85 mps3-an547 0 0x21000000
+T
+    # a wrong byte is found
+    sed -i 's/UINT64_C(0x[0-9a-f]*)/UINT64_C(1)/' cortex-m85/kws/kws_selftest.c
+    check 'a result that differs' 0 'ends with 2' runs cortex-m85 mps3-an547 0 0x21000000
+else
+    echo 'skipped: Cortex-M, there is no arm-none-eabi-gcc or no qemu-system-arm'
+fi
+
+# ---- RISC-V ----
+
+if command -v clang-19 >/dev/null; then
+    for target in esp32c3 riscv32imac riscv32imafc; do
+        code_for "$target"
+        # shellcheck disable=SC2086 # the options are several words
+        check "$target" 0 compiled compiles clang-19 --target=riscv32-linux-gnu $flags "$target/kws/kws.c"
+    done
+else
+    echo 'skipped: RISC-V, there is no clang-19'
+fi
+
+# ---- any machine of 32 bits ----
+
+code_for generic32
+sed -n '/KERNEL void/,$p' generic32/kws/kws.c | grep -q 'for (int64_t' && tell 'indices of 32 bits' no || tell 'indices of 32 bits' yes
+if echo 'int main(void) { return 0; }' | gcc -m32 -ffreestanding -c -x c - -o 32.o 2>/dev/null; then
+    check 'generic32 by gcc' 0 compiled compiles gcc -m32 -msse2 -mfpmath=sse generic32/kws/kws.c
+fi
+check 'generic32 has no objects' 1 'target generic32 is C for any machine' "$fovea" compile kws.fvir --target=generic32 -o kws.o
+check 'generic32 does not run here' 1 'this machine cannot run its code' "$fovea" run kws.fvir --target=generic32
+
+# ---- names ----
+
+for pair in cortex-m4f:cortex-m4 cortex-m23:cortex-m0 stm32f407:cortex-m4 rp2040:cortex-m0plus riscv32:riscv32imac esp32c6:esp32c3; do
+    check "${pair%:*}" 2 "did you mean '${pair#*:}'" "$fovea" compile kws.fvir --target="${pair%:*}" -o kws.c
+done
+finish
