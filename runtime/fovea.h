@@ -228,8 +228,9 @@ int fv_strings_pack(const char *const *strings, int rank, const int64_t *dims, f
                     fv_array *ends, fv_log *log) FV_ANSWER;
 /* The reverse: strings that end with a zero byte, as many as `ends` has elements, and a NULL after
  * the last one, in one block of memory for fv_strings_free.
- * Returns FV_OK; FV_BAD_ARGUMENT: an argument or the data is NULL, or has another type; FV_BAD_DIM:
- * the ends decrease or are not those of the text, or a string has a zero byte; FV_NO_MEMORY. */
+ * Returns FV_OK; FV_BAD_ARGUMENT: an argument or the data is NULL, has another type, or is not
+ * aligned; FV_BAD_DIM: the ends decrease or are not those of the text, or a string has a zero byte;
+ * FV_NO_MEMORY. */
 int fv_strings_unpack(const fv_array *text, const fv_array *ends, char ***out,
                       fv_log *log) FV_ANSWER;
 void fv_strings_free(char **strings); /* NULL is allowed */
@@ -407,16 +408,16 @@ int fv_compile_decoder(const char *path, const fv_compile_options *o, fv_log *lo
 /* Checks the arguments and begins. The artifact and the data of o->given must live until the last
  * call of fv_generator_next; the generator may be freed later. Nothing else of the arguments must.
  *  Returns FV_OK; FV_BAD_MODEL: it is no decoder, or an input cannot be filled; FV_BAD_ARGUMENT: a
- * prompt is empty, an id is not in the vocabulary, there are more ids than the model has positions,
- * or an option is out of range; FV_NO_MEMORY. */
+ * prompt is empty, ids are NULL, an id is not in the vocabulary, there are more ids than the model
+ * has positions, or an option is out of range; FV_NO_MEMORY. */
 int fv_generator_new(fv_artifact *a, int nprompts, const fv_prompt *prompts,
                      const fv_generate_options *o, fv_log *log, fv_generator **out) FV_ANSWER;
 /* The next id, and the sequence to which it belongs, a number from 0 to below nprompts; -1: all
  * sequences have ended. Returns FV_OK, or what fv_artifact_run returned; FV_BAD_MODEL: the
  * logits have another shape than expected, or are NaN. After a failure there is no next id. */
 int fv_generator_next(fv_generator *g, int *sequence, int64_t *id, fv_log *log) FV_ANSWER;
-void fv_generator_report(const fv_generator *g, fv_generate_report *out);
-void fv_generator_free(fv_generator *g); /* NULL is allowed */
+void fv_generator_report(const fv_generator *g, fv_generate_report *out); /* g NULL: zeros */
+void fv_generator_free(fv_generator *g);                                  /* NULL is allowed */
 
 #ifdef __cplusplus
 }
