@@ -12,8 +12,11 @@
 
 #include "ir/catalogue/op.h"
 
-/* The constant, or the reshaped constant, that v is; NULL: it is something else. */
+/* The constant, or the reshaped constant of known dims, that v is; NULL: it is something else. */
 static const fv_tensor *constant_of(const fv_value *v) {
+    for (int i = 0; i < v->type->rank; i++)
+        if (!fv_dim_is_const(v->type->dims[i]))
+            return NULL;
     if (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_Reshape))
         v = v->def->in[0];
     return v->kind == FV_VALUE_CONST ? v->tensor : NULL;
