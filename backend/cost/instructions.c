@@ -3,11 +3,14 @@
 
 #include "ir/expr/visit.h"
 
+/* Units differ in what they execute, and are not all busy with a mixture of operations. */
+#define BALANCE 0.75
+
 /* ---- what an operation costs ---- */
 
 /* The instructions of an operation on one vector, and the cycles until its result can be used. */
 typedef struct price {
-    int vectors, multiplies, latency;
+    double vectors, multiplies, latency;
 } price;
 
 static price price_of_float(fv_expr_op op) {
@@ -37,7 +40,7 @@ static price price_of_integer(fv_expr_op op) {
     case FV_X_DOT_U8_I8:
     case FV_X_DOT_I8_I8:
     case FV_X_DOT_U8_U8:
-    case FV_X_DOT_I16_I16: return (price){2, 1, 4};
+    case FV_X_DOT_I16_I16: return (price){2 * BALANCE, 1, 4}; /* any unit adds integers */
     default: return (price){1, 0, 1};
     }
 }
@@ -59,8 +62,8 @@ static price price_of_conversion(const fv_expr *x) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
     if (fv_elem_is_float(from) && !fv_elem_is_float(to) && to != FV_BOOL)
         return (price){7, 0, 8};
-    bool same = fv_elem_storage_bytes(to) == fv_elem_storage_bytes(from);
-    return same ? (price){1, 0, 3} : (price){2, 0, 4};
+    bool narrower = fv_elem_storage_bytes(to) < fv_elem_storage_bytes(from);
+    return narrower ? (price){2, 0, 4} : (price){1, 0, 3};
 }
 
 static price price_of(const fv_expr *x) {
@@ -212,11 +215,19 @@ static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
         to->integers += 1;
 }
 
+static const fv_expr *without_bitcast(const fv_expr *x) {
+    while (x->op == FV_X_BITCAST && x->arg[0]->type.lanes == x->type.lanes)
+        x = x->arg[0];
+    return x;
+}
+
 /* Copying an element to all lanes is part of the load that reads it. */
 static bool is_free_splat(const tally *t, const fv_expr *x) {
-    const fv_expr *of = x->arg[0];
-    return x->op == FV_X_SPLAT && (of->op == FV_X_LOAD || of->op == FV_X_CONST ||
-                                   (of->op == FV_X_VAR && fv_ptrmap_get(&t->c->loaded, of->u.var)));
+    if (x->op != FV_X_SPLAT)
+        return false;
+    const fv_expr *of = without_bitcast(x->arg[0]);
+    return (of->op == FV_X_LOAD || of->op == FV_X_CONST ||
+            (of->op == FV_X_VAR && fv_ptrmap_get(&t->c->loaded, of->u.var)));
 }
 
 static void count_operation(const tally *t, const fv_expr *x, fv_instructions *to) {
@@ -258,7 +269,7 @@ static void count_store(tally *t, const fv_stmt *s) {
 
 static void count_let(tally *t, const fv_stmt *s) {
     fv_instruction_bind(t->c, s->var, fv_loops_of(t->c, s->x));
-    if (s->x->op == FV_X_LOAD)
+    if (without_bitcast(s->x)->op == FV_X_LOAD)
         *fv_ptrmap_at(&t->c->loaded, s->var) = t->c;
     count(t, s->x);
 }
@@ -295,9 +306,6 @@ void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instr
 static double most(double a, double b) {
     return a > b ? a : b;
 }
-
-/* Units differ in what they execute, and are not all busy with a mixture of operations. */
-#define BALANCE 0.75
 
 /* Half of the loads are operands of instructions. */
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
@@ -363,9 +371,10 @@ static double follow(chain *z, const fv_stmt *s) {
     if (s->kind == FV_S_LET)
         *slot(z, &z->ready, s->var, 1, NEVER) = at;
     if (s->kind == FV_S_TILE)
-        slot(z, &z->elements, s->buf, elements_of(s->buf), NEVER);
+        slot(z, &z->elements, s->buf, elements_of(s->buf), z->begin);
     if (s->kind == FV_S_STORE && (of = element(z, s->buf, s->index)))
-        *of = at;
+        for (int i = 0; i < (s->buf->lanes > 1 ? 1 : s->x->type.lanes); i++)
+            of[i] = at;
     return s->kind == FV_S_STORE ? at : NEVER;
 }
 

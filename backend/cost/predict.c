@@ -224,7 +224,7 @@ static void begin(fv_walk *w, double trips) {
 static double finish_body(predictor *p, frame *at) {
     double own = fv_instruction_cycles(&at->body, p->speeds);
     double cycles =
-        at->body_cycles > 0 ? at->body_cycles + AROUND * most(own, at->path) : most(own, at->chain);
+        at->body_cycles > 0 ? at->body_cycles + most(AROUND * own, at->path) : most(own, at->chain);
     for (int i = 0; i < p->kernel->nbufs; i++) {
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;

@@ -221,12 +221,13 @@ static void spread(fv_values *w, const fv_expr *x, fv_lanes *out) {
 
 static void choose(fv_values *w, const fv_expr *x, fv_lanes *out) {
     fv_lanes c = {0}, a = {0}, b = {0};
+    bool keeps = w->storing && x->arg[1]->op == FV_X_LOAD && x->arg[1]->u.buf == w->storing;
     fv_values_of(w, x->arg[0], &c);
     fv_values_of(w, x->arg[1], &a);
     fv_values_of(w, x->arg[2], &b);
     for (int i = 0; i < x->type.lanes; i++) {
         fv_lane by = c.at[x->arg[0]->type.lanes > 1 ? i : 0];
-        out->at[i] = by.known && by.is.i ? a.at[i] : b.at[i];
+        out->at[i] = (by.known ? by.is.i != 0 : keeps) ? a.at[i] : b.at[i];
     }
 }
 
@@ -285,7 +286,9 @@ static void follow_store(fv_values *w, const fv_stmt *s) {
     cells *c = cells_of(w, s->buf);
     fv_lane *to = cell(w, s->buf, s->index, s->x->type.lanes);
     fv_lanes value = {0};
+    w->storing = s->buf;
     fv_values_of(w, s->x, &value);
+    w->storing = NULL;
     if (to && !s->mask)
         memcpy(to, value.at, s->x->type.lanes * sizeof *to);
     else

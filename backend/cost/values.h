@@ -18,9 +18,10 @@ typedef struct fv_values {
     /* What data decide goes its usual way, and the tiles on which bounds and conditions depend have
      * values. Otherwise what is loaded is never known. */
     bool usual;
-    fv_ptrmap steering; /* those tiles: fv_buf -> not NULL */
-    fv_ptrmap tiles;    /* fv_buf -> the numbers in it */
-    fv_ptrmap vectors;  /* fv_var of a vector or a float -> fv_lanes */
+    fv_ptrmap steering;    /* those tiles: fv_buf -> not NULL */
+    fv_ptrmap tiles;       /* fv_buf -> the numbers in it */
+    fv_ptrmap vectors;     /* fv_var of a vector or a float -> fv_lanes */
+    const fv_buf *storing; /* the tile whose new value is evaluated; NULL: none */
 } fv_values;
 
 fv_values fv_values_new(fv_arena *a);
@@ -48,8 +49,8 @@ typedef struct fv_lanes {
 } fv_lanes;
 
 /* Sets out->at[0..lanes of x). What is loaded from a parameter is not known, and a selection by a
- * condition that is not known has the value of its last operand: in sums, searches and maxima that
- * a kernel makes by `x = select(condition, .., x)`, nothing happens. */
+ * condition that is not known has the value of its last operand, or of the one that is the tile in
+ * which it is stored: by `x = select(condition, .., x)` nothing happens. */
 void fv_values_of(fv_values *w, const fv_expr *x, fv_lanes *out);
 /* The effect of a let, a tile or a store to a tile on the values of later expressions. */
 void fv_values_follow(fv_values *w, const fv_stmt *s);
