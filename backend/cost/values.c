@@ -105,11 +105,11 @@ static fv_lane *cell(fv_values *w, const fv_buf *tile, fv_expr *const *index, in
 /* ---- operations ---- */
 
 static fv_lane real(double f) {
-    return (fv_lane){true, {.f = f}};
+    return (fv_lane){.known = true, .is.f = f};
 }
 
 static fv_lane whole(int64_t i) {
-    return (fv_lane){true, {.i = i}};
+    return (fv_lane){.known = true, .is.i = i};
 }
 
 static fv_lane compare(fv_expr_op op, double a, double b) {
@@ -151,7 +151,7 @@ static fv_lane of_bools(const fv_expr *x, fv_lane a, fv_lane b) {
     int64_t decides = x->op == FV_X_OR;
     if ((a.known && a.is.i == decides) || (b.known && b.is.i == decides))
         return whole(decides);
-    return (fv_lane){a.known && b.known, {.i = !decides}};
+    return (fv_lane){.known = a.known && b.known, .is.i = !decides};
 }
 
 static fv_lane operate(const fv_expr *x, fv_lane a, fv_lane b) {
@@ -159,6 +159,8 @@ static fv_lane operate(const fv_expr *x, fv_lane a, fv_lane b) {
     int64_t i;
     if (x->type.elem == FV_BOOL && of == FV_BOOL && (x->op == FV_X_AND || x->op == FV_X_OR))
         return of_bools(x, a, b);
+    if (x->op == FV_X_NOT && a.assumed)
+        return a;
     if (!a.known || !b.known)
         return (fv_lane){0};
     if (fv_elem_is_float(of))
@@ -198,11 +200,21 @@ static void variable(fv_values *w, const fv_var *v, fv_lanes *out) {
     if (lanes)
         memcpy(out->at, lanes->at, v->type.lanes * sizeof *out->at);
     else if (v->type.lanes == 1)
-        out->at[0] = (fv_lane){n->known, {.i = n->value}};
+        out->at[0] = (fv_lane){.known = n->known, .is.i = n->value};
+}
+
+/* What is loaded from a parameter: masks add 0, or are true. */
+static void load_usual(const fv_expr *x, fv_lanes *out) {
+    for (int i = 0; i < x->type.lanes; i++) {
+        out->at[i] = fv_elem_is_float((fv_elem)x->type.elem) ? real(0) : whole(1);
+        out->at[i].assumed = x->type.elem == FV_BOOL;
+    }
 }
 
 static void load(fv_values *w, const fv_expr *x, fv_lanes *out) {
     const fv_lane *from = NULL;
+    if (x->u.buf->role != FV_BUF_TILE)
+        load_usual(x, out);
     if (x->op == FV_X_LOAD && x->u.buf->role == FV_BUF_TILE && steers(w, x->u.buf))
         from = cell(w, x->u.buf, x->arg, x->type.lanes);
     if (from)

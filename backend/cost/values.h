@@ -38,6 +38,9 @@ enum { FV_MOST_LANES = 64 };
 /* A number: an integer or bool, or a float, depending on the type of its expression. */
 typedef struct fv_lane {
     bool known;
+    /* a loaded bool: both it and its opposite are true, since masks state either what is visible or
+     * what is hidden */
+    bool assumed;
     union {
         int64_t i;
         double f;
@@ -48,7 +51,8 @@ typedef struct fv_lanes {
     fv_lane at[FV_MOST_LANES];
 } fv_lanes;
 
-/* Sets out->at[0..lanes of x). What is loaded from a parameter is not known, and a selection by a
+/* Sets out->at[0..lanes of x). Of what is loaded from a parameter the usual value is taken, floats
+ * being 0, others 1 or true: so a mask hides nothing, and all sums are finite. A selection by a
  * condition that is not known has the value of its last operand, or of the one that is the tile in
  * which it is stored: by `x = select(condition, .., x)` nothing happens. */
 void fv_values_of(fv_values *w, const fv_expr *x, fv_lanes *out);
