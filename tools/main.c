@@ -10,6 +10,11 @@
 
 #define SCRIPT "--script --pipeline --script-arg --script-memory --script-steps --unsafe-lua"
 
+/* common options that concern runs and comparisons, or how models are lowered to code */
+#define NO_RUNS "--threads --atol --rtol"
+#define NO_CODE                                                                                    \
+    "--target --processor -O --disable --enable --schedule --relax --random-limits --verify"
+
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
      "--output --emit --weights --name --passes --dump-after --dump-dir --time-passes --stop-after "
@@ -23,7 +28,8 @@ const fv_command fv_commands[] = {
      "baseline of its architecture.\n"
      "\nexamples:\n"
      "  fovea compile bert.onnx -o bert.so\n"
-     "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
+     "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n",
+     .without = NO_RUNS},
     {"run", "MODEL", 1, 1, "run a model once, and print its outputs",
      "--backend --input --data-set --expect --output --format --seed --passes --state --stop-after "
      "--changes "
@@ -80,7 +86,8 @@ const fv_command fv_commands[] = {
      "  fovea generate gpt2.onnx --ids 464,3280,318 --tokens 40\n"
      "  fovea generate llama.onnx --ids '1,15;1,27' --temperature 0.8 --top-p 0.95 --seed 7 --stop "
      "2\n"
-     "  fovea generate whisper.onnx --input mel=mel.npy --ids 50258,50259 --stop 50257\n"},
+     "  fovea generate whisper.onnx --input mel=mel.npy --ids 50258,50259 --stop 50257\n",
+     .without = "--atol --rtol"},
     {"bench", "MODEL...", 1, 0,
      "measure the time of a model, and compare it with the machine's peak and another runtime",
      "--backend --rounds --seconds --profile --against --against-model --input --data-set --at "
@@ -114,7 +121,8 @@ const fv_command fv_commands[] = {
      "for another program, but tries at least one.\n"
      "\nexamples:\n"
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
-     "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"},
+     "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n",
+     .without = "--atol --rtol"},
     {"calibrate", "", 0, 0, "measure this machine, and store its profile for the target native",
      "--output --seconds", fv_cmd_calibrate,
      "Measures caches, memory, arithmetic and threads. Then tries other values of the properties "
@@ -130,7 +138,8 @@ const fv_command fv_commands[] = {
      "\nexamples:\n"
      "  fovea calibrate\n"
      "  fovea calibrate --seconds=600 -o server.txt && fovea compile m.onnx "
-     "--processor=./server.txt\n"},
+     "--processor=./server.txt\n",
+     .without = NO_CODE " --dim --strict --atol --rtol"},
     {"inspect", "MODEL", 1, 1, "describe a model, and how it is compiled",
      "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT,
      fv_cmd_inspect,
@@ -140,7 +149,8 @@ const fv_command fv_commands[] = {
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
      "  fovea inspect model.onnx --attention\n"
      "  fovea inspect model.onnx --why\n"
-     "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
+     "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n",
+     .without = NO_RUNS},
     {"opt", "MODEL", 1, 1, "run passes on the graph of a model, and write it",
      "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node "
      "--explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed "
@@ -173,7 +183,8 @@ const fv_command fv_commands[] = {
      "of --output only, which must exist. docs/lua.md describes the functions of scripts.\n"
      "\nexamples:\n"
      "  fovea lua count.lua model.onnx\n"
-     "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n"},
+     "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n",
+     .without = NO_CODE " --json --atol --rtol"},
     {"diff", "A [B]", 1, 2, "find where two ways to run a model, or two models, differ, op by op",
      "--backend --levels --passes --chunk --graph --input --data-set --seed --state " SCRIPT,
      fv_cmd_diff,
@@ -216,7 +227,8 @@ const fv_command fv_commands[] = {
      "  fovea quantize llama.onnx --to=int4 --block=32 -o llama-int4.onnx\n"
      "  fovea quantize resnet.onnx --calibrate=images/ --range=entropy -o resnet-int8.onnx\n"
      "  fovea quantize bert.onnx --search --budget=0.02 --calibrate=data/ --chart=e.svg -o "
-     "small.onnx\n"},
+     "small.onnx\n",
+     .without = "--atol --rtol"},
     {"reduce", "MODEL", 1, 1, "find a smaller model on which a command still fails",
      "--output --test", fv_cmd_reduce,
      "Removes outputs and ops (their results become inputs or zeros), makes dims and weights "
@@ -229,7 +241,8 @@ const fv_command fv_commands[] = {
      "\nexamples:\n"
      "  fovea reduce model.onnx --test '! fovea compile \"$1\" -o x.so 2>&1 | grep internal' -o "
      "small.onnx\n"
-     "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n"},
+     "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n",
+     .without = NO_CODE " --json " NO_RUNS},
     {"view", "MODEL", 1, 1, "write a page that shows graphs, fused ops, kernels, memory and times",
      "--output --profile --passes --state --tuning " SCRIPT, fv_cmd_view,
      "OUT is one HTML file that needs no other files. It shows the graph before and after the "
@@ -242,9 +255,11 @@ const fv_command fv_commands[] = {
      "\nexamples:\n"
      "  fovea view bert.onnx -o bert.html\n"
      "  fovea bench bert.onnx --at seq=128 --profile=bert.json\n"
-     "  fovea view bert.onnx --dim seq=128 --profile=bert.json -o bert.html\n"},
+     "  fovea view bert.onnx --dim seq=128 --profile=bert.json -o bert.html\n",
+     .without = NO_RUNS},
     {"ops", "[NAME...]", 0, 0, "list the operators that are supported", "--markdown", fv_cmd_ops,
-     "With a NAME, prints all about that operator: attributes, types, and its definition.\n"},
+     "With a NAME, prints all about that operator: attributes, types, and its definition.\n",
+     .without = NO_CODE " --dim --strict " NO_RUNS},
     {0}};
 
 static const fv_command *find(const char *name) {

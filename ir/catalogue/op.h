@@ -82,9 +82,6 @@ typedef struct fv_attr_def {
     /* the last version that has the attribute; the importer removes it after .upgrade. 0: the
      * newest version has it, too */
     int until;
-    /* the first version that has the attribute; 0: all versions have it. Where the standard changed
-     * a schema within an opset, the attribute is accepted if it is present */
-    int from;
 } fv_attr_def;
 #define FV_A_INT(nm, def)    {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true}
 #define FV_A_FLOAT(nm, def)  {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true}

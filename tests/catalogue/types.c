@@ -486,7 +486,7 @@ static instance with_elem(fv_arena *a, const instance *x, const char *variable, 
 /* ---- attributes ---- */
 
 static bool has_attr(const instance *x, const fv_attr_def *d) {
-    return (!d->until || x->version <= d->until) && x->version >= d->from;
+    return !d->until || x->version <= d->until;
 }
 
 static bool names_type(const fv_attr_def *d) {

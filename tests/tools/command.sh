@@ -31,10 +31,17 @@ backends="jit interp c"
 # ---- the command itself ----
 check help 0 'usage: fovea COMMAND' "$fovea" --help
 check version 0 '^fovea [0-9]' "$fovea" --version
-for c in compile run test bench tune inspect opt ops; do
+for c in compile run test generate bench tune calibrate inspect opt lua diff quantize reduce view ops; do
     check "help $c" 0 "usage: fovea $c .*OPTIONS" "$fovea" $c --help
     check "help of $c" 0 'common options' "$fovea" help $c
+    [ "$(awk 'length > 100' out | wc -l)" = 0 ] && tell "width of help $c" yes || tell "width of help $c" no
 done
+# common options that would do nothing are not taken, but for those of FOVEA_FLAGS
+for c in 'compile --threads=2' 'inspect --atol=1' 'view --rtol=1' 'lua --json' 'reduce --schedule=naive' 'ops -O2' 'tune --atol=1' \
+    'calibrate --target=native' 'generate --rtol=1' 'quantize --atol=1'; do
+    check "$c" 2 'there is no -.* here; see' "$fovea" $c x
+done
+check 'ignored for others' 0 'Softmax' env FOVEA_FLAGS='--threads=2 --json' "$fovea" ops Softmax
 check nothing 2 'usage: fovea' "$fovea"
 check 'misspelt command' 2 "did you mean 'compile'" "$fovea" comple
 check 'no such command' 2 'there is no command' "$fovea" frobnicate

@@ -231,7 +231,7 @@ static bool names_it(const char *list, const char *name) {
 }
 
 bool fv_option_taken(const fv_command *c, const fv_option *o) {
-    return o->common || names_it(c->options, o->name);
+    return names_it(o->common ? c->without : c->options, o->name) != o->common;
 }
 
 const fv_option *fv_option_at(int i) {

@@ -167,11 +167,14 @@ typedef struct fv_command {
     const char *operands; /* operands as --help shows them: "MODEL", "DIR..." */
     int min, max;         /* smallest and largest number of operands; max 0: any number */
     const char *doc;
-    /* names of the options that the subcommand takes in addition to those of all subcommands */
+    /* names of the options that the subcommand takes in addition to the common ones */
     const char *options;
     int (*run)(fv_context *c); /* executes the subcommand; returns the exit status */
     /* paragraphs and examples that --help prints below the options; NULL: none */
     const char *more;
+    /* names of those common options that would do nothing in the subcommand, so that it does not
+     * take them; NULL: it takes all */
+    const char *without;
 } fv_command;
 
 extern const fv_command fv_commands[]; /* the subcommands, ended by an entry without a name */

@@ -1,5 +1,6 @@
 /* help.c - the texts that `fovea --help` and `fovea COMMAND --help` print. */
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/command/option.h"
 
@@ -24,38 +25,108 @@ const fv_help_row fv_help_variables[] = {
     {"NO_COLOR", "messages have no colours if it is set and not empty"},
     {0}};
 
+/* ---- lines of at most WIDTH columns ---- */
+
+enum { WIDTH = 100 };
+
+/* A text whose lines begin at column `indent`. */
+typedef struct filled {
+    int indent, column; /* column: where the next word starts, a space included */
+} filled;
+
+/* Prints n bytes, which are a word. */
+static void put_word(filled *f, const char *word, size_t n) {
+    bool first = f->column == f->indent, fits = f->column + 1 + (int)n <= WIDTH;
+    if (!first && fits)
+        fv_out(" ");
+    else if (!first)
+        fv_out("\n%*s", f->indent, "");
+    f->column = (fits && !first ? f->column + 1 : f->indent) + (int)n;
+    fv_out("%.*s", (int)n, word);
+}
+
+static void put_words(filled *f, const char *text, size_t n) {
+    for (const char *end = text + n; text < end;) {
+        size_t word = strcspn(text, " \n");
+        word = word < (size_t)(end - text) ? word : (size_t)(end - text);
+        if (word)
+            put_word(f, text, word);
+        text += word + 1;
+    }
+}
+
+/* Prints `left`, and at column `indent` the start of its description. */
+static filled start_row(const char *left, int indent) {
+    int n = 2 + (int)strlen(left);
+    fv_out("  %s%*s", left, n < indent ? indent - n : 1, "");
+    return (filled){indent, n < indent ? indent : n + 1};
+}
+
+static void print_row(const char *left, int indent, const char *text) {
+    filled f = start_row(left, indent);
+    put_words(&f, text, strlen(text));
+    fv_out("\n");
+}
+
+/* Prints paragraphs. Lines that start with a space are examples, and stay as they are. */
+static void print_paragraphs(const char *text) {
+    filled f = {0};
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        if (n && *line != ' ') {
+            put_words(&f, line, n);
+        } else {
+            fv_out(f.column ? "\n%.*s\n" : "%.*s\n", (int)n, line);
+            f.column = 0;
+        }
+        line += n + (line[n] == '\n');
+    }
+    if (f.column)
+        fv_out("\n");
+}
+
+/* ---- parts of the texts ---- */
+
+static void print_option(const fv_option *o) {
+    char left[64];
+    snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
+             o->name, o->value && o->kind != FV_OPTION_LEVEL ? "=" : "", o->value ? o->value : "");
+    filled f = start_row(left, 23);
+    if (o->doc)
+        put_words(&f, o->doc, strlen(o->doc));
+    for (const char *const *name = o->names ? o->names() : NULL; name && *name; name++) {
+        char word[64];
+        snprintf(word, sizeof word, "%s%s", *name, name[1] ? "," : "");
+        put_word(&f, word, strlen(word));
+    }
+    fv_out("\n");
+}
+
 static void print_options(const fv_command *c, bool common) {
     const fv_option *o;
-    for (int i = 0; (o = fv_option_at(i)); i++) {
-        char left[64];
-        if (o->common != common || !fv_option_taken(c, o))
-            continue;
-        snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
-                 o->name, o->value && o->kind != FV_OPTION_LEVEL ? "=" : "",
-                 o->value ? o->value : "");
-        fv_out("  %-20s %s", left, o->doc ? o->doc : "");
-        for (const char *const *name = o->names ? o->names() : NULL; name && *name; name++)
-            fv_out("%s%s", name == o->names() ? "" : ", ", *name);
-        fv_out("\n");
-    }
+    for (int i = 0; (o = fv_option_at(i)); i++)
+        if (o->common == common && fv_option_taken(c, o))
+            print_option(o);
 }
 
 static void print_rows(const char *title, const fv_help_row *r) {
     fv_out("\n%s:\n", title);
     for (; r->name; r++)
-        fv_out("  %-*s %s\n", r->name[1] ? 17 : 1, r->name, r->doc);
+        print_row(r->name, r->name[1] ? 20 : 4, r->doc);
 }
 
 static void print_commands(void) {
     fv_out("usage: fovea COMMAND [OPTIONS] ...\n\ncommands:\n");
     for (const fv_command *k = fv_commands; k->name; k++)
-        fv_out("  %-9s %s\n", k->name, k->doc);
+        print_row(k->name, 12, k->doc);
     fv_out("\n");
-    fv_put_text(stdout, fv_help_models);
+    print_paragraphs(fv_help_models);
     print_rows("exit status", fv_help_statuses);
     print_rows("environment", fv_help_variables);
-    fv_out("\n`fovea COMMAND --help` tells more; `fovea --version` prints the version, and\n"
-           "`fovea --manual [COMMAND]` a manual page; `fovea --complete WORD...` is for shells.\n");
+    fv_out("\n");
+    print_paragraphs("`fovea COMMAND --help` tells more; `fovea --version` prints the version, and "
+                     "`fovea --manual [COMMAND]` a manual page; `fovea --complete WORD...` is for "
+                     "shells.");
 }
 
 void fv_print_help(const fv_command *c) {
@@ -63,8 +134,8 @@ void fv_print_help(const fv_command *c) {
         print_commands();
         return;
     }
-    fv_out("usage: fovea %s %s%s[OPTIONS]\n\n%s\n", c->name, c->operands, *c->operands ? " " : "",
-           c->doc);
+    fv_out("usage: fovea %s %s%s[OPTIONS]\n\n", c->name, c->operands, *c->operands ? " " : "");
+    print_paragraphs(c->doc);
     if (c->options && *c->options) {
         fv_out("\noptions:\n");
         print_options(c, false);
@@ -73,6 +144,6 @@ void fv_print_help(const fv_command *c) {
     print_options(c, true);
     if (c->more) {
         fv_out("\n");
-        fv_put_text(stdout, c->more);
+        print_paragraphs(c->more);
     }
 }

@@ -28,7 +28,7 @@ typedef struct fv_option {
      * name of a dim, and N=F is the name of an input with a file. */
     const char *value;
     const char *doc;
-    bool common;                       /* whether all subcommands take it */
+    bool common; /* whether all subcommands take it, but those that name it in `without` */
     const char *const *(*names)(void); /* returns the values that --help lists after `doc` */
 } fv_option;
 

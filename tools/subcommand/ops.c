@@ -273,8 +273,6 @@ static void print_attrs(const fv_opdef *d) {
         const fv_attr_def *t = &d->attrs[i];
         fv_out("%-10s %s: %s", i ? "" : "attributes", t->name, kinds[t->kind]);
         print_default(t);
-        if (t->from)
-            fv_out(", from version %d on", t->from);
         if (t->until)
             fv_out(", up to version %d", t->until);
         fv_out("\n");
