@@ -96,6 +96,37 @@ fi
 check 'generic32 has no objects' 1 'target generic32 is C for any machine' "$fovea" compile kws.fvir --target=generic32 -o kws.o
 check 'generic32 does not run here' 1 'this machine cannot run its code' "$fovea" run kws.fvir --target=generic32
 
+# ---- memory and time, before anything is written ----
+
+# number NAME: of the document that `compile --json` has written
+number() { sed -n "s/^ *\"$1\": \([0-9]*\).*/\1/p" numbers.json; }
+check 'estimates' 0 'code .*estimated, without a C compiler' env PATH=/nowhere "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c
+said '^RAM .*workspace.*stack'
+said '^time .*cycles, estimated'
+rm -f kws.c kws.h
+env PATH=/nowhere "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --json >numbers.json
+guess=$(number code_bytes)
+if command -v arm-none-eabi-gcc >/dev/null; then
+    "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --json >numbers.json
+    arm-none-eabi-gcc -std=c99 -ffreestanding -O2 -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -c kws.c
+    all=$(arm-none-eabi-size kws.o | awk 'NR == 2 {print $1 + $2}') code=$(number code_bytes) flash=$(number flash_bytes)
+    [ $((all - flash)) -gt -64 ] && [ $((all - flash)) -lt 64 ] && good=yes || good=no
+    tell "the object has $all bytes, $flash are printed" $good
+    [ $((guess * 10)) -gt $((code * 6)) ] && [ $((guess * 10)) -lt $((code * 16)) ] && good=yes || good=no
+    tell "the estimate, $guess bytes, is near $code" $good
+fi
+rm -f kws.c kws.h
+check 'too much flash' 1 'max-flash=3k: it takes [0-9]+ bytes.*: [0-9]+ of weights, [0-9]+ of code' \
+    "$fovea" compile kws.fvir --target=cortex-m4 -q -o kws.c --max-flash=3k
+absent kws.c kws.h
+check 'too much RAM' 1 'max-ram=1024: it takes [0-9]+ bytes.*: 9[0-9]+ of workspace' \
+    "$fovea" compile kws.fvir --target=cortex-m4 -q -o kws.c --max-ram=1024
+absent kws.c kws.h
+check 'enough of both' 0 '^workspace' "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --max-ram=2k --max-flash=1M
+present kws.c
+check 'no microcontroller' 1 'for C for a microcontroller' "$fovea" compile kws.fvir --target=x86-64 -o kws.c --max-ram=1k
+check 'no number' 2 'give bytes' "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --max-ram=1kg
+
 # ---- names ----
 
 for pair in cortex-m4f:cortex-m4 cortex-m23:cortex-m0 stm32f407:cortex-m4 rp2040:cortex-m0plus riscv32:riscv32imac esp32c6:esp32c3; do

@@ -149,6 +149,11 @@ static const fv_option options[] = {
      "names of queries and keys for that page", false},
     {"--require-fused", NULL, FV_OPTION_FLAG, AT(result.require_fused), NULL,
      "fail with status 1, and write nothing, if an attention is not one kernel", false},
+    {"--max-flash", NULL, FV_OPTION_TEXT, AT(result.max_flash), "BYTES",
+     "fail with status 1, and write nothing, if a microcontroller needs more flash; 64k is 65536",
+     false},
+    {"--max-ram", NULL, FV_OPTION_TEXT, AT(result.max_ram), "BYTES",
+     "fail with status 1, and write nothing, if workspace and stack need more RAM", false},
     {"--why", NULL, FV_OPTION_BEHIND, AT(inspect.why), "NODE",
      "print decisions about a node, value or kernel with their reasons; without NODE, about the "
      "costliest kernels",

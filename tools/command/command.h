@@ -47,6 +47,7 @@ typedef struct fv_code_args {
 typedef struct fv_result_args {
     const char *output, *emit, *weights, *name;
     bool require_fused;
+    const char *max_flash, *max_ram;
 } fv_result_args;
 
 /* --threads, for runs: options.c, bench.c. */

@@ -266,7 +266,7 @@ typedef struct fv_write_options {
     /* called after lowering and before anything is written; if it returns false (after a message),
      * nothing is written. NULL: always written. Not called for FV_EMIT_IR and FV_EMIT_DEFINITIONS,
      * for which no program is made */
-    bool (*accept)(void *user);
+    bool (*accept)(void *user, fv_program *p);
 } fv_write_options;
 /* Writes the program to `out`, and expands it first if the kind needs that. Text goes to standard
  * output if `out` is `-`. All files are written, or none. False after a diagnostic. */

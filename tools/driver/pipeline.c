@@ -372,7 +372,7 @@ bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_opti
                     : fv_lower_definitions(source->module, &lo, write_definitions, &w));
     }
     *p = fv_driver_lower(s, source, driver);
-    return *p && (!o->accept || o->accept(o->user)) && fv_driver_write(s, *p, kind, out, o);
+    return *p && (!o->accept || o->accept(o->user, *p)) && fv_driver_write(s, *p, kind, out, o);
 }
 
 _Static_assert((int)FV_NOTE == FV_LOG_NOTE && (int)FV_WARNING == FV_LOG_WARNING &&

@@ -1,5 +1,6 @@
 /* compile.c - `fovea compile`: compiles a model to files. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -7,6 +8,7 @@
 #include "frontend/file.h"
 #include "tools/command/report.h"
 #include "tools/model/attention.h"
+#include "tools/model/device.h"
 #include "tools/model/model.h"
 
 typedef struct result {
@@ -16,6 +18,9 @@ typedef struct result {
     const fv_target *target;
     fv_weights_kind weights;
     fv_attention_query attention;
+    bool is_device; /* whether `device` is known: the target is a microcontroller, the kind C */
+    fv_device device;
+    int64_t max_flash, max_ram; /* limits in bytes; INT64_MAX: none */
 } result;
 
 /* ---- which file is written, and where ---- */
@@ -102,11 +107,96 @@ typedef struct check {
     result *r;
 } check;
 
-/* Called before anything is written; checks --require-fused. */
-static bool accept(void *user) {
+/* ---- limits of a microcontroller ---- */
+
+/* Reads a number of bytes such as 65536, 64k or 1m; text NULL: there is no limit. */
+static bool read_bytes(fv_context *c, const char *option, const char *text, int64_t *out) {
+    char *end;
+    *out = INT64_MAX;
+    if (!text)
+        return true;
+    double n = strtod(text, &end);
+    n *= *end == 'k' || *end == 'K' ? 1024 : *end == 'm' || *end == 'M' ? 1 << 20 : 1;
+    end += *end && strchr("kKmM", *end) ? 1 : 0;
+    if (end == text || *end || !(n >= 0 && n < 1e15))
+        return fv_usage(c->args, "%s=%s: give bytes, such as 65536 or 64k", option, text) ==
+               FV_EXIT_OK;
+    *out = (int64_t)n;
+    return true;
+}
+
+static int64_t flash_of(const fv_device *d) {
+    return d->code + d->tables + d->weights;
+}
+static int64_t ram_of(const fv_device *d) {
+    return d->workspace + d->stack;
+}
+
+static bool read_limits(fv_context *c, result *r) {
+    const fv_result_args *a = &c->args->result;
+    return read_bytes(c, "--max-flash", a->max_flash, &r->max_flash) &&
+           read_bytes(c, "--max-ram", a->max_ram, &r->max_ram);
+}
+
+static bool fits(fv_context *c, const result *r) {
+    const fv_device *d = &r->device;
+    const char *by = d->compiler ? "" : ", by an estimate";
+    if (flash_of(d) > r->max_flash)
+        fv_error(c->session,
+                 "--max-flash=%s: it takes %lld bytes%s: %lld of weights, %lld of code, %lld of "
+                 "tables; `fovea quantize` makes weights smaller, -Os code",
+                 c->args->result.max_flash, (long long)flash_of(d), by, (long long)d->weights,
+                 (long long)d->code, (long long)d->tables);
+    if (ram_of(d) > r->max_ram)
+        fv_error(c->session,
+                 "--max-ram=%s: it takes %lld bytes%s: %lld of workspace, %lld of stack; `fovea "
+                 "inspect --memory` lists the buffers of the workspace",
+                 c->args->result.max_ram, (long long)ram_of(d), by, (long long)d->workspace,
+                 (long long)d->stack);
+    return flash_of(d) <= r->max_flash && ram_of(d) <= r->max_ram;
+}
+
+/* Chooses the usual dims, also as a text in *where. */
+static bool usual_dims(fv_context *c, fv_program *p, int64_t **dims, const char **where) {
+    fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
+    m.source.kind = FV_FILE_ONNX; /* the graph has already been changed by --dim */
+    m.data.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
+    m.data.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
+    m.data.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
+    if (!fv_choose_dims(c, &m, true))
+        return false;
+    *where = fv_dims_str(c->arena, m.table, m.data.dims);
+    *dims = m.data.dims;
+    return true;
+}
+
+/* Finds the numbers of a microcontroller if they are printed or limited. */
+static bool look_at_device(fv_context *c, result *r, fv_program *p) {
+    const fv_args *a = c->args;
+    bool limited = r->max_flash < INT64_MAX || r->max_ram < INT64_MAX;
+    const char *where;
+    int64_t *dims;
+    if (limited && (!p->target->c.tools || r->kind != FV_EMIT_C))
+        return fv_error(c->session,
+                        "--max-flash and --max-ram are for C for a microcontroller, such as "
+                        "--target=cortex-m4 -o NAME.c; the target is %s",
+                        fv_target_str(c->arena, p->target));
+    if (!p->target->c.tools || r->kind != FV_EMIT_C ||
+        (a->print.quiet && !a->print.json && !limited))
+        return true;
+    if (!usual_dims(c, p, &dims, &where))
+        return false;
+    r->is_device = fv_device_of(c, p, dims, &r->device);
+    return r->is_device && fits(c, r);
+}
+
+/* Called before anything is written; checks --require-fused and limits of memory. */
+static bool accept(void *user, fv_program *p) {
     check *k = user;
     fv_attention_judge(&k->r->attention);
-    return !k->c->args->result.require_fused || fv_attention_require(&k->r->attention);
+    if (k->c->args->result.require_fused && !fv_attention_require(&k->r->attention))
+        return false;
+    return !p || look_at_device(k->c, k->r, p);
 }
 
 /* Checks --require-fused for models that are written as a graph or as definitions. For this check
@@ -121,7 +211,7 @@ static bool accept_graph(fv_context *c, const char *model, const fv_driver_optio
                         "--require-fused with --emit=%s reads the model twice: give a file",
                         fv_emit_name(r->kind));
     return fv_driver_read(c->session, model, o, &source) &&
-           fv_driver_lower(c->session, &source, o) && accept(&k);
+           fv_driver_lower(c->session, &source, o) && accept(&k, NULL);
 }
 
 static bool write_result(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
@@ -147,15 +237,10 @@ static int64_t size_of(const char *path) {
 
 /* Computes the workspace for the usual dims: *bytes, and the dims as text in *where. */
 static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
-    fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
-    m.source.kind = FV_FILE_ONNX; /* the graph has already been changed by --dim */
-    m.data.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
-    m.data.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
-    m.data.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
-    if (!fv_choose_dims(c, &m, true))
+    int64_t *dims;
+    if (!usual_dims(c, p, &dims, where))
         return false;
-    *where = fv_dims_str(c->arena, m.table, m.data.dims);
-    int status = fv_driver_plan(p, m.data.dims, bytes, NULL);
+    int status = fv_driver_plan(p, dims, bytes, NULL);
     if (status == FV_NO_MEMORY)
         fv_out_of_memory(c->session);
     return status == FV_OK;
@@ -214,6 +299,43 @@ static void print_call(const char *call, bool is_declaration) {
     }
 }
 
+/* A number of operations or cycles in two or three digits: "4.13 million". */
+static const char *count_str(fv_arena *a, double n) {
+    return n < 1e4   ? fv_printf(a, "%.0f", n)
+           : n < 1e6 ? fv_printf(a, "%.3g thousand", n / 1e3)
+                     : fv_printf(a, "%.3g million", n / 1e6);
+}
+
+static void print_device(fv_context *c, const fv_device *d) {
+    fv_arena *a = c->arena;
+    const char *how = d->compiler ? fv_printf(a, "by %s %s", d->compiler,
+                                              c->args->code.level == 's' ? "-Os" : "-O2")
+                                  : "estimated, without a C compiler for the target";
+    fv_out("flash      %s: code %s, tables %s, weights %s (%s)\n",
+           fv_size_str(a, (uint64_t)flash_of(d)), fv_size_str(a, (uint64_t)d->code),
+           fv_size_str(a, (uint64_t)d->tables), fv_size_str(a, (uint64_t)d->weights), how);
+    fv_out("RAM        %s: workspace %s, stack %s, besides inputs and outputs\n",
+           fv_size_str(a, (uint64_t)ram_of(d)), fv_size_str(a, (uint64_t)d->workspace),
+           fv_size_str(a, (uint64_t)d->stack));
+    if (d->cycles > 0)
+        fv_out("time       about %s cycles, estimated; %s operations on floats\n",
+               count_str(a, d->cycles), count_str(a, d->operations));
+}
+
+static void set_device(json_t *d, const fv_device *x) {
+    json_t *o = json_object();
+    fv_json_set(o, "compiler", x->compiler ? json_string(x->compiler) : json_null());
+    fv_json_set_int(o, "code_bytes", x->code);
+    fv_json_set_int(o, "table_bytes", x->tables);
+    fv_json_set_int(o, "weight_bytes", x->weights);
+    fv_json_set_int(o, "flash_bytes", flash_of(x));
+    fv_json_set_int(o, "stack_bytes", x->stack);
+    fv_json_set_int(o, "ram_bytes", ram_of(x));
+    fv_json_set(o, "operations", fv_json_real(x->operations));
+    fv_json_set(o, "estimated_cycles", x->cycles > 0 ? fv_json_real(x->cycles) : json_null());
+    fv_json_set(d, "device", o);
+}
+
 static void print_summary(fv_context *c, const result *r) {
     const char *const *files =
         fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
@@ -230,6 +352,8 @@ static void print_summary(fv_context *c, const result *r) {
     if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where))
         fv_out("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
+    if (r->is_device)
+        print_device(c, &r->device);
     if (call)
         print_call(call, r->kind == FV_EMIT_C);
 }
@@ -260,6 +384,8 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
         fv_json_set_int(d, "workspace_bytes", (int64_t)bytes);
         fv_json_set_text(d, "workspace_dims", where);
     }
+    if (r->is_device)
+        set_device(d, &r->device);
     if (call)
         fv_json_set_text(d, "call", call);
     return fv_json_print(c->session, d);
@@ -285,8 +411,8 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) ||
-        !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !read_limits(c, &r) ||
+        !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
     r.out = a->result.output ? a->result.output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->print.json)
