@@ -1,8 +1,9 @@
 // fovea.hpp - fovea.h for C++17: handles that free themselves, views of the caller's memory, and
 // exceptions. It is only a header; programs link the libraries of fovea.h.
 //
-// Each call has two forms. `try_load` returns a status of fovea_model.h and throws nothing; `load`
-// throws fovea::error. With -fno-exceptions only the former are declared.
+// Each call has two forms. `try_load` returns a status of fovea_model.h; `load` throws
+// fovea::error. Functions that say that they allocate may throw std::bad_alloc as well, in both
+// forms. With -fno-exceptions only the former are declared.
 //
 //   fovea::artifact model = fovea::artifact::compile("model.onnx");
 //   std::vector<float> x(4 * 768);
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -479,6 +481,7 @@ FV_ANSWER inline int try_compile_file(text path, text out, const compile_options
 class states : public detail::handle<fv_states, fv_states_free> {
   public:
     states() noexcept = default;
+    void reset() noexcept { reset_to(nullptr, nullptr); }
     // dims: "batch=2", "room=1024". Allocates a list of them.
     FV_ANSWER int try_make(const artifact &a, const std::vector<std::string> &dims,
                            log *l = nullptr) {
@@ -527,7 +530,7 @@ class states : public detail::handle<fv_states, fv_states_free> {
 
   private:
     void reset_to(fv_states *s, const artifact *a) noexcept {
-        reset(s);
+        handle::reset(s);
         model_ = s ? &a->model() : nullptr;
     }
     bool has_lists(std::size_t in, std::size_t out) const noexcept {
@@ -545,7 +548,8 @@ struct string_tensors {
     tensor text, ends;
 };
 
-// As fv_strings_pack; an empty shape means a vector of all strings. Allocates a list of them.
+// As fv_strings_pack; an empty shape means a vector of all strings. Allocates a list of them. A
+// string that contains a zero byte is refused with FV_BAD_ARGUMENT.
 FV_ANSWER inline int try_pack(const std::vector<std::string> &strings,
                               span<const std::int64_t> shape, string_tensors &out,
                               log *l = nullptr) {
@@ -555,20 +559,27 @@ FV_ANSWER inline int try_pack(const std::vector<std::string> &strings,
     view count(FV_TYPE_UINT8, nullptr, dims);
     if (count.rank < 0 || count.count() != strings.size())
         return FV_BAD_DIM;
-    for (const std::string &s : strings)
+    for (const std::string &s : strings) {
+        if (s.find('\0') != std::string::npos)
+            return FV_BAD_ARGUMENT;
         list.push_back(s.c_str());
+    }
     list.push_back(nullptr);
-    return fv_strings_pack(list.data(), count.rank, dims.data(), &out.text, &out.ends,
-                           fovea::get(l));
+    string_tensors made;
+    int status = fv_strings_pack(list.data(), count.rank, dims.data(), &made.text, &made.ends,
+                                 fovea::get(l));
+    if (status == FV_OK)
+        out = std::move(made);
+    return status;
 }
 // The reverse. Allocates the strings.
 FV_ANSWER inline int try_unpack(const view &text, const view &ends, std::vector<std::string> &out,
                                 log *l = nullptr) {
     char **strings = nullptr;
     int status = fv_strings_unpack(&text, &ends, &strings, fovea::get(l));
+    std::unique_ptr<char *, void (*)(char **)> freed(strings, fv_strings_free);
     if (status == FV_OK)
         out.assign(strings, strings + ends.count());
-    fv_strings_free(strings);
     return status;
 }
 #ifdef FOVEA_EXCEPTIONS

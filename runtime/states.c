@@ -396,6 +396,11 @@ static int prepare(fv_states *s, const fv_array *inputs, const fv_array *outputs
         s->outputs[i] = outputs[i];
     for (int i = 0; i < s->n && !status; i++)
         status = check_output(s, &s->states[i], &outputs[s->states[i].out], log);
+    /* all values are checked before the first one is replaced */
+    for (int i = 0; i < s->n && !status; i++)
+        if (inputs[s->states[i].in].type)
+            status = check_value(&s->states[i], port_of(s, &s->states[i]), &inputs[s->states[i].in],
+                                 log);
     for (int i = 0; i < s->n && !status; i++) {
         state *t = &s->states[i];
         if (inputs[t->in].type)

@@ -4,6 +4,7 @@
 #include <fovea.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -116,13 +117,13 @@ class server {
     const fovea::artifact &model_;
     const std::size_t most_;
     const std::chrono::microseconds patience_;
+    ids all_ids_; // these two are used by the thread only
+    fovea::log log_;
     std::mutex mutex_; // guards the members up to the thread
     std::condition_variable arrived_, answered_;
     std::deque<request *> waiting_;
     bool is_closed_ = false;
     int requests_ = 0, runs_ = 0;
-    ids all_ids_;
-    fovea::log log_;
     std::thread thread_;
 };
 
@@ -151,6 +152,7 @@ int main(int argc, char **argv) {
         std::string stories[4];
         const std::size_t most = argc > 2 ? std::max(1ul, std::stoul(argv[2])) : 4;
         server s(model, most, std::chrono::milliseconds(1));
+        std::atomic<bool> failed = false;
         std::vector<std::thread> callers;
         for (std::size_t i = 0; i < 4; i++)
             callers.emplace_back([&, i] {
@@ -158,6 +160,7 @@ int main(int argc, char **argv) {
                     stories[i] = story(s, beginnings[i]);
                 } catch (const fovea::error &e) {
                     stories[i] = e.what();
+                    failed = true;
                 }
             });
         for (std::thread &t : callers)
@@ -165,7 +168,8 @@ int main(int argc, char **argv) {
         for (const std::string &text : stories)
             std::printf("%s", text.c_str());
         std::printf("%d requests, %d runs\n", s.requests(), s.runs());
-    } catch (const fovea::error &e) {
+        return failed;
+    } catch (const std::exception &e) {
         std::fprintf(stderr, "%s\n", e.what());
         return 1;
     }

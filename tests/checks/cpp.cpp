@@ -125,6 +125,7 @@ static void test_states(const std::string &path) {
 }
 
 static void test_messages(const std::string &path) {
+    const std::int64_t two = 2;
     int heard = 0;
     auto count = [&](int severity, const char *) { heard += severity == FV_LOG_ERROR; };
     fovea::log l;
@@ -138,6 +139,14 @@ static void test_messages(const std::string &path) {
            "bc",
        "strings");
     is(throws(FV_BAD_DIM, "", [] { fovea::pack({"a"}, {2}); }), "strings of another shape");
+    is(throws(FV_BAD_ARGUMENT, "", [] { fovea::pack({std::string("a\0b", 3)}); }),
+       "strings with a zero byte");
+    fovea::string_tensors packed = fovea::pack({"a"});
+    is(fovea::try_pack({"b", "c"}, {}, packed) == FV_OK &&
+           fovea::unpack(packed.text, packed.ends).size() == 2 &&
+           fovea::try_pack({"a"}, fovea::span<const std::int64_t>(&two, 1), packed) != FV_OK &&
+           fovea::unpack(packed.text, packed.ends).size() == 2,
+       "packed strings are replaced, or stay");
     fovea::pool p(2), q = std::move(p);
     is(!p && q && q.size() >= 1, "a pool is moved");
 }

@@ -1,5 +1,5 @@
-/* device_start.c - runs the self-test of a model on an emulated machine without operating system or
- * C library, and ends the emulator with its result: a Cortex-M, or a RISC-V with Linux's calls. */
+/* device_start.c - runs the self-test of a model on an emulated Cortex-M without operating system
+ * or C library, and ends the emulator with its result. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,15 +25,6 @@ int memcmp(const void *a, const void *b, size_t n) {
     return 0;
 }
 
-#ifdef __riscv
-void _start(void) {
-    register long status __asm__("a0") = kws_selftest(NULL);
-    register long call __asm__("a7") = 93; /* exit */
-    __asm__ volatile("ecall" : : "r"(status), "r"(call));
-    for (;;)
-        continue;
-}
-#else
 extern char stack_end[];
 void reset(void);
 
@@ -53,4 +44,3 @@ void reset(void) {
     for (;;)
         continue;
 }
-#endif

@@ -1,5 +1,6 @@
-# Tests the targets without operating system: for each of them, the C of a quantized network is compiled, and its self-test, which
-# compares bits with what the interpreter computes, runs under an emulator.
+# Tests the targets without operating system: for each of them, the C of a quantized network is compiled. For Cortex-M its
+# self-test, which compares bits with what the interpreter computes, runs under an emulator; code for RISC-V and generic32 is
+# compiled only.
 . "$(dirname "$0")/lib.sh"
 start=$root/tests/tools/device_start.c
 numbers() { seq -s ', ' "$@"; }
@@ -124,12 +125,24 @@ check 'too much RAM' 1 'max-ram=1024: it takes [0-9]+ bytes.*: 9[0-9]+ of worksp
 absent kws.c kws.h
 check 'enough of both' 0 '^workspace' "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --max-ram=2k --max-flash=1M
 present kws.c
-check 'no microcontroller' 1 'for C for a microcontroller' "$fovea" compile kws.fvir --target=x86-64 -o kws.c --max-ram=1k
+check 'no microcontroller' 1 'for a microcontroller, .* the target is x86-64' "$fovea" compile kws.fvir --target=x86-64 -o kws.c --max-ram=1k
 check 'no number' 2 'give bytes' "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --max-ram=1kg
+
+for kind in kws.fvir kws.fvd kws.fvk kws.so; do
+    check "limits and $kind" 2 'are for C' "$fovea" compile kws.fvir --target=cortex-m4 -o out-$kind --max-ram=1
+    absent out-$kind
+done
+sed 's/f32\[1, 4, 9, 7\]/f32[n, 4, 9, 7]/; s/^const @s:/symbol n 1..64\n&/' kws.fvir >n.fvir
+check 'limits and dims' 1 'fixed dims: --dim fixes those of n = 1' "$fovea" compile n.fvir --target=cortex-m4 -o n.c --max-ram=1M
+absent n.c
+check 'limits and a fixed dim' 0 '^workspace' "$fovea" compile n.fvir --target=cortex-m4 -o n.c --dim n=2 --max-ram=1M
+check 'no temporary folder' 0 'estimates' env TMPDIR=/nowhere "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c
+present kws.c
 
 # ---- names ----
 
-for pair in cortex-m4f:cortex-m4 cortex-m23:cortex-m0 stm32f407:cortex-m4 rp2040:cortex-m0plus riscv32:riscv32imac esp32c6:esp32c3; do
+for pair in cortex-m4f:cortex-m4 cortex-m23:cortex-m0 stm32f407:cortex-m4 rp2040:cortex-m0plus riscv32:riscv32imac esp32c6:esp32c3 \
+    ch32v203:riscv32imac ch32v307:riscv32imafc; do
     check "${pair%:*}" 2 "did you mean '${pair#*:}'" "$fovea" compile kws.fvir --target="${pair%:*}" -o kws.c
 done
 finish

@@ -235,6 +235,22 @@ Test(kept, a_run_is_given_a_value) {
     fv_artifact_free(a);
 }
 
+/* If one of several values is refused, none replaces what is kept. */
+Test(kept, a_refused_run_replaces_nothing) {
+    fv_artifact *a = compiled(FV_BACKEND_INTERP, in_place);
+    fv_states *s = states_of(a, "room=4");
+    float x[BATCH * FEATURES] = {1, 1, 1, 1, 1, 1}, old[BATCH * FEATURES] = {6, 6, 6, 6, 6, 6};
+    fv_array in[3] = {array_of(3, 1, x), array_of(3, 1, old)}, out[3] = {{0}};
+    cr_assert_eq(fv_states_run(s, in, out, NULL, NULL), FV_OK);
+    in[2] = array_of(3, 1, old); /* not what the other state is */
+    cr_expect_eq(fv_states_run(s, in, out, NULL, NULL), FV_BAD_ARGUMENT);
+    cr_expect_str_eq(rows_of(s), "61");
+    cr_expect_eq(total_of(s), 1);
+    fv_array_free(&out[0]);
+    fv_states_free(s);
+    fv_artifact_free(a);
+}
+
 static void refuses(int status, int expected, fv_log *log, const char *says) {
     cr_expect_eq(status, expected, "%s: %s", says, fv_status_name(status));
     cr_expect(strstr(fv_log_text(log), says) != NULL, "%s: %s", says, fv_log_text(log));

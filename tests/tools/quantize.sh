@@ -146,7 +146,7 @@ open("nan/b/input_1.pb", "wb").write(h.from_array(a, "image").SerializeToString(
 import numpy as np, onnx.numpy_helper as h
 open("other/b/input_1.pb", "wb").write(h.from_array(np.ones((1, 4, 6, 5), np.float32), "image").SerializeToString())'
     check 'data of another shape' 1 "input 'image'" "$fovea" quantize m.fvir --backend=interp --calibrate=other -o none.fvir
-    said "data set 'other/b' cannot be used"
+    noted "data set 'other/b' cannot be used"
     rm cal/b/input_3.pb
     check 'a file is missing' 1 'cal/b has 3 input_N.pb, the model has 4' s
 fi

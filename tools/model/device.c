@@ -7,6 +7,7 @@
 #include "tools/model/device.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 #include "backend/cost/instructions.h"
 #include "backend/cost/predict.h"
 #include "backend/expand/expand.h"
-#include "frontend/file.h"
+#include "ir/base/mapping.h"
+#include "ir/base/staging.h"
 #include "tools/command/child.h"
 
 /* ---- estimates ---- */
@@ -77,20 +79,19 @@ static void predict(fv_context *c, const fv_program *p, const int64_t *dims, fv_
 
 /* ---- the object of a C compiler ---- */
 
-/* Adds up the sections of an object of 32 bits. */
+/* Adds up the sections of an object of 32 bits. False: the file is none. */
 static bool read_sections(fv_context *c, const char *path, fv_device *d) {
-    fv_file f;
-    if (!fv_file_map(c->session, c->arena, path, &f))
+    const char *why;
+    const fv_mapping *f = fv_map_file(c->session, c->arena, path, O_NONBLOCK, &why);
+    const Elf32_Ehdr *h = f ? f->start : NULL;
+    if (!h || f->size < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) != 0 ||
+        h->e_ident[EI_CLASS] != ELFCLASS32 || h->e_shoff > f->size ||
+        (f->size - h->e_shoff) / sizeof(Elf32_Shdr) < h->e_shnum)
         return false;
-    const Elf32_Ehdr *h = (const void *)f.data;
-    if (f.size < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) != 0 ||
-        h->e_ident[EI_CLASS] != ELFCLASS32 || h->e_shoff > f.size ||
-        (f.size - h->e_shoff) / sizeof(Elf32_Shdr) < h->e_shnum)
-        return fv_error(c->session, "%s: it is no object of 32 bits", path);
     d->code = d->tables = 0;
     for (int i = 0; i < h->e_shnum; i++) {
         Elf32_Shdr s;
-        memcpy(&s, (const char *)f.data + h->e_shoff + (size_t)i * sizeof s, sizeof s);
+        memcpy(&s, (const char *)f->start + h->e_shoff + (size_t)i * sizeof s, sizeof s);
         if ((s.sh_flags & SHF_ALLOC) && s.sh_type != SHT_NOBITS)
             *(s.sh_flags & SHF_EXECINSTR ? &d->code : &d->tables) += s.sh_size;
     }
@@ -102,6 +103,7 @@ static bool read_sections(fv_context *c, const char *path, fv_device *d) {
 /* A function and the functions that it calls, from a file of -fcallgraph-info. */
 typedef struct function {
     const char *name;
+    bool seen;              /* whether the file says how many bytes its frame has */
     int64_t frame, deepest; /* deepest: -1: not known yet, -2: it is being found */
     int *calls;
     int ncalls, cap;
@@ -139,6 +141,7 @@ static void read_call_line(functions *f, const char *line) {
             bytes--;
         int i = function_of(f, title);
         f->all[i].frame = bytes ? atoll(bytes) : 0;
+        f->all[i].seen = bytes != NULL;
     } else if (!strncmp(line, "edge:", 5) && from && to) {
         int called = function_of(f, to), i = function_of(f, from);
         function *x = &f->all[i];
@@ -163,20 +166,23 @@ static int64_t deepest(functions *f, int i) {
     return f->all[i].deepest;
 }
 
+/* Finds the stack that the function `from` takes. False: the file does not say it. */
 static bool read_calls(fv_context *c, const char *path, const char *from, fv_device *d) {
     functions f = {.arena = c->arena};
-    fv_file file;
-    if (!fv_file_map(c->session, c->arena, path, &file))
+    const char *why;
+    const fv_mapping *file = fv_map_file(c->session, c->arena, path, O_NONBLOCK, &why);
+    if (!file || !file->start)
         return false;
-    const char *text = fv_strndup(c->arena, (const char *)file.data, file.size);
+    const char *text = fv_strndup(c->arena, file->start, file->size);
     for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\n");
         read_call_line(&f, fv_strndup(c->arena, line, n));
         line += n + (line[n] == '\n');
     }
     f.indirect = function_of(&f, "__indirect_call");
-    d->stack = deepest(&f, function_of(&f, from));
-    return true;
+    int first = function_of(&f, from);
+    d->stack = deepest(&f, first);
+    return f.all[first].seen;
 }
 
 static const char *in(fv_context *c, const char *folder, const char *name) {
@@ -211,27 +217,33 @@ static const char *const *command_of(fv_context *c, const fv_program *p, const c
 
 enum { NOT_FOUND = 127 };
 
-/* Replaces the estimates by what the object of the target's compiler has. False after a
- * diagnostic. */
-static bool measure(fv_context *c, fv_program *p, fv_device *d) {
+/* Replaces the estimates by what the object of the target's compiler has, if there is one. */
+static void measure(fv_context *c, fv_program *p, fv_device *d) {
     const char *compiler = fv_printf(c->arena, "%sgcc", p->target->c.tools);
-    const char *folder = fv_driver_temporary(c->session, c->arena);
+    const char *folder = fv_staging_elsewhere(c->arena);
+    fv_device measured = *d;
     fv_write_options o = {.level = c->args->code.level,
                           .weights = FV_HAVE_ELF ? FV_WEIGHTS_OBJECT : FV_WEIGHTS_TEXT};
-    if (!folder || !fv_driver_write(c->session, p, FV_EMIT_C, in(c, folder, "model.c"), &o))
-        return false;
+    if (!folder) {
+        fv_note(c, "no temporary folder can be made: sizes are estimates");
+        return;
+    }
+    if (!fv_driver_write(c->session, p, FV_EMIT_C, in(c, folder, "model.c"), &o))
+        return;
     int status =
         fv_child_run(c, "/usr/bin/env", command_of(c, p, compiler, folder), in(c, folder, "said"));
-    if (status < 0 || status == NOT_FOUND)
-        return status == NOT_FOUND;
-    if (status) {
+    if (status == NOT_FOUND)
+        return;
+    const char *run = fv_printf(c->arena, "%s_run", p->name);
+    measured.compiler = compiler;
+    if (status)
         fv_note(c, "%s refuses the options of target %s: sizes are estimates", compiler,
                 p->target->name);
-        return true;
-    }
-    d->compiler = compiler;
-    return read_sections(c, in(c, folder, "model.o"), d) &&
-           read_calls(c, in(c, folder, "model.ci"), fv_printf(c->arena, "%s_run", p->name), d);
+    else if (!read_sections(c, in(c, folder, "model.o"), &measured) ||
+             !read_calls(c, in(c, folder, "model.ci"), run, &measured))
+        fv_note(c, "what %s wrote does not say its sizes: they are estimates", compiler);
+    else
+        *d = measured;
 }
 
 bool fv_device_of(fv_context *c, fv_program *p, const int64_t *dims, fv_device *out) {
@@ -244,7 +256,8 @@ bool fv_device_of(fv_context *c, fv_program *p, const int64_t *dims, fv_device *
     if (status == FV_NO_MEMORY)
         fv_out_of_memory(c->session);
     if (status != FV_OK)
-        return fv_error(c->session, "the workspace cannot be computed: status %d", status);
+        return false;
     out->workspace = (int64_t)workspace;
-    return measure(c, p, out);
+    measure(c, p, out);
+    return !fv_error_count(c->session);
 }

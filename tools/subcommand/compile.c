@@ -132,6 +132,10 @@ static int64_t ram_of(const fv_device *d) {
     return d->workspace + d->stack;
 }
 
+static bool is_limited(const result *r) {
+    return r->max_flash < INT64_MAX || r->max_ram < INT64_MAX;
+}
+
 static bool read_limits(fv_context *c, result *r) {
     const fv_result_args *a = &c->args->result;
     return read_bytes(c, "--max-flash", a->max_flash, &r->max_flash) &&
@@ -173,21 +177,28 @@ static bool usual_dims(fv_context *c, fv_program *p, int64_t **dims, const char 
 /* Finds the numbers of a microcontroller if they are printed or limited. */
 static bool look_at_device(fv_context *c, result *r, fv_program *p) {
     const fv_args *a = c->args;
-    bool limited = r->max_flash < INT64_MAX || r->max_ram < INT64_MAX;
+    bool limited = is_limited(r);
     const char *where;
     int64_t *dims;
-    if (limited && (!p->target->c.tools || r->kind != FV_EMIT_C))
+    if (limited && !p->target->c.tools)
         return fv_error(c->session,
-                        "--max-flash and --max-ram are for C for a microcontroller, such as "
-                        "--target=cortex-m4 -o NAME.c; the target is %s",
+                        "--max-flash and --max-ram are for a microcontroller, such as "
+                        "--target=cortex-m4; the target is %s",
                         fv_target_str(c->arena, p->target));
     if (!p->target->c.tools || r->kind != FV_EMIT_C ||
         (a->print.quiet && !a->print.json && !limited))
         return true;
     if (!usual_dims(c, p, &dims, &where))
         return false;
+    if (limited && p->symbols.n)
+        return fv_error(c->session,
+                        "--max-flash and --max-ram need a model of fixed dims: --dim fixes those "
+                        "of %s",
+                        where);
     r->is_device = fv_device_of(c, p, dims, &r->device);
-    return r->is_device && fits(c, r);
+    if (limited && !r->is_device)
+        return fv_error(c->session, "--max-flash and --max-ram: the workspace is not known");
+    return !limited || fits(c, r);
 }
 
 /* Called before anything is written; checks --require-fused and limits of memory. */
@@ -414,6 +425,8 @@ int fv_cmd_compile(fv_context *c) {
     if (!choose_kind(c, &r) || !choose_weights(c, &r) || !read_limits(c, &r) ||
         !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
+    if (is_limited(&r) && r.kind != FV_EMIT_C)
+        return fv_usage(a, "--max-flash and --max-ram are for C: say --emit=c or -o NAME.c");
     r.out = a->result.output ? a->result.output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
