@@ -163,12 +163,12 @@ static bool survives(const work *w, int64_t nth, bool onwards, const char *const
     return !failed;
 }
 
-/* Every `step`th allocation, or a sample of these: every fifth, under sanitizers every
- * sixteenth, others in the second round. */
+/* Every `step`th allocation, or a sample of these: every tenth, under sanitizers every
+ * 32nd, others in the second round. */
 static void some(const work *w, int64_t step, const char *const *files) {
-    step *= sample_is_all() ? 1 : SAMPLE_HAS_ASAN ? 16 : 5;
+    step *= sample_is_all() ? 1 : SAMPLE_HAS_ASAN ? 32 : 10;
     for (int onwards = 0; onwards < 2; onwards++) {
-        int64_t n = 1 + onwards * (step / 2), tried = 0;
+        int64_t n = 1 + onwards * (step / 4), tried = 0;
         for (; !survives(w, n, onwards, files); n += step)
             tried++;
         cr_expect_gt(tried * step, 5, "%s: %lld", w->name, (long long)tried);

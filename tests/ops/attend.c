@@ -192,7 +192,7 @@ void check_either(const char *body, bool kept) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {1, 130},
                                    {1, 3},   {13, 1}, {0, 5},  {4, 0},  {1, 0}};
     for (size_t t = 0; t < TILINGS; t++) {
-        if (!sample_has(body, t, 2, 8))
+        if (!sample_has(body, t, 4, 8))
             continue;
         const fv_target target = tiled(t);
         const fv_program *one = lower(body, "%y", &target),
