@@ -1,6 +1,8 @@
 /* instructions.c - see instructions.h. */
 #include "backend/cost/instructions.h"
 
+#include <math.h>
+
 #include "ir/expr/visit.h"
 
 /* Units differ in what they execute, and are not all busy with a mixture of operations. */
@@ -303,17 +305,13 @@ void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instr
 
 /* ---- cycles ---- */
 
-static double most(double a, double b) {
-    return a > b ? a : b;
-}
-
 /* Half of the loads are operands of instructions. */
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
     double all = n->vectors + n->loads / 2 + n->stores + n->integers;
-    double units = most(n->multiplies / s->multiplies, n->vectors / (BALANCE * s->vectors));
-    double memory = most(n->loads / s->loads, n->stores / s->stores);
+    double units = fmax(n->multiplies / s->multiplies, n->vectors / (BALANCE * s->vectors));
+    double memory = fmax(n->loads / s->loads, n->stores / s->stores);
     double divider = n->divisions * s->division + n->roots * s->root;
-    return most(most(units, memory), most(divider, all / s->instructions));
+    return fmax(fmax(units, memory), fmax(divider, all / s->instructions));
 }
 
 /* ---- chains ---- */
@@ -362,7 +360,7 @@ static double ready(chain *z, const fv_expr *x) {
         return of ? *of : z->begin;
     }
     for (int i = 0; i < x->n; i++)
-        last = most(last, ready(z, x->arg[i]));
+        last = fmax(last, ready(z, x->arg[i]));
     return last < 0 ? NEVER : last + price_of(x).latency;
 }
 
@@ -382,7 +380,7 @@ static double longest(const fv_instruction_counter *c, const fv_block *body, dou
     chain z = {c, begin, fv_ptrmap_in(c->arena), fv_ptrmap_in(c->arena)};
     double last = 0;
     for (const fv_stmt *s = body->first; s; s = s->next)
-        last = most(last, follow(&z, s));
+        last = fmax(last, follow(&z, s));
     return last;
 }
 

@@ -74,10 +74,6 @@ static frame *innermost(predictor *p) {
     return &p->frames[p->n - 1];
 }
 
-static double most(double a, double b) {
-    return a > b ? a : b;
-}
-
 /* ---- statements ---- */
 
 static void add(fv_instructions *to, const fv_instructions *n) {
@@ -224,7 +220,7 @@ static void begin(fv_walk *w, double trips) {
 static double finish_body(predictor *p, frame *at) {
     double own = fv_instruction_cycles(&at->body, p->speeds);
     double cycles =
-        at->body_cycles > 0 ? at->body_cycles + most(AROUND * own, at->path) : most(own, at->chain);
+        at->body_cycles > 0 ? at->body_cycles + fmax(AROUND * own, at->path) : fmax(own, at->chain);
     for (int i = 0; i < p->kernel->nbufs; i++) {
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;
@@ -299,7 +295,7 @@ static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const 
             together += longer > during ? cycles[k][level] * during / longer : cycles[k][level];
         }
         double share = together > 0 ? during * mine / together : during;
-        sum += most(mine - share, HINDERS * mine);
+        sum += fmax(mine - share, HINDERS * mine);
     }
     return sum;
 }

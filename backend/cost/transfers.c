@@ -1,23 +1,17 @@
 /* transfers.c - see transfers.h. */
 #include "backend/cost/transfers.h"
 
-static double most(double a, double b) {
-    return a > b ? a : b;
-}
-
-static double least(double a, double b) {
-    return a < b ? a : b;
-}
+#include <math.h>
 
 void fv_moved_also(fv_moved *block, const fv_moved *part) {
-    block->touched = most(block->touched, part->touched);
+    block->touched = fmax(block->touched, part->touched);
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         block->bytes[l] += part->bytes[l];
         block->during[l] += part->during[l];
     }
     block->loops |= part->loops;
     block->along |= part->along;
-    block->run = most(block->run, part->run);
+    block->run = fmax(block->run, part->run);
     block->stored |= part->stored;
     block->ahead |= part->ahead;
 }
@@ -55,17 +49,17 @@ void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_
                      double touched, double size, const fv_speeds *s) {
     bool varies = body->loops & bit;
     double all =
-        varies ? loop->touched + trips * body->touched : most(loop->touched, body->touched);
-    loop->touched = size >= 0 ? least(all, size) : all;
+        varies ? loop->touched + trips * body->touched : fmax(loop->touched, body->touched);
+    loop->touched = size >= 0 ? fmin(all, size) : all;
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         bool stays = !varies && touched <= s->capacity[l];
         double bytes = body->bytes[l], during = body->during[l];
-        loop->bytes[l] = stays ? most(loop->bytes[l], bytes) : loop->bytes[l] + trips * bytes;
+        loop->bytes[l] = stays ? fmax(loop->bytes[l], bytes) : loop->bytes[l] + trips * bytes;
         bool once = stays && !(body->ahead && l > 0);
-        loop->during[l] = once ? most(loop->during[l], during) : loop->during[l] + trips * during;
+        loop->during[l] = once ? fmax(loop->during[l], during) : loop->during[l] + trips * during;
     }
     bool goes_on = body->along & bit || !varies;
-    loop->run = most(loop->run, body->along & bit ? trips * body->run : body->run);
+    loop->run = fmax(loop->run, body->along & bit ? trips * body->run : body->run);
     loop->loops |= body->loops & ~bit;
     loop->along |= goes_on ? body->along & ~bit : 0;
     loop->stored |= body->stored;
