@@ -325,7 +325,7 @@ typedef struct chain {
     fv_ptrmap elements; /* fv_buf -> double[], for each element of a tile: when it was stored */
 } chain;
 
-enum { NEVER = -1 };
+static const double NEVER = -1;
 
 static double *slot(chain *z, fv_ptrmap *map, const void *key, int64_t n, double value) {
     void **at = fv_ptrmap_at(map, key);

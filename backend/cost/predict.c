@@ -8,21 +8,17 @@
 #include "backend/cost/walk.h"
 #include "backend/expand/expand.h"
 
-enum {
-    SAMPLES = 48,
-    INNER_SAMPLES = 16,
-    MOST_DEPTH = 60,
-    /* cycles until a loop of many iterations has ended: its last branch was predicted otherwise */
-    END_CYCLES = 16,
-    /* number of iterations from which on that happens */
-    UNFORESEEN = 24,
-    LAUNCH_CYCLES = 100, /* of a launch, besides its tasks */
-    LINE = 64,
-    /* consecutive bytes from which on the core foresees the next lines; without that, this many
-     * lines are on their way at the same time */
-    STREAM = 512,
-    MISSES = 6
-};
+enum { SAMPLES = 48, INNER_SAMPLES = 16, MOST_DEPTH = 60 };
+
+/* cycles until a loop of many iterations has ended: its last branch was predicted otherwise */
+static const double END_CYCLES = 16;
+/* number of iterations from which on that happens */
+static const double UNFORESEEN = 24;
+static const double LAUNCH_CYCLES = 100; /* of a launch, besides its tasks */
+static const double LINE = 64;           /* bytes */
+/* consecutive bytes from which on the core foresees the next lines; without that, this many lines
+ * are on their way at the same time */
+static const double STREAM = 512, MISSES = 6;
 
 typedef struct access {
     int buf;

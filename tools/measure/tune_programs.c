@@ -6,17 +6,19 @@
 
 #include "tools/measure/tune.h"
 
+#include <math.h>
+
 #include "ir/base/diag.h"
 #include "tools/data/compare.h"
 #include "tools/model/rounds.h"
 
-enum { ROUND_MS = 10, MOST_RUNS = 1000 };
+static const double ROUND_MS = 10, MOST_RUNS = 1000;
 
 /* ---- programs ---- */
 
 static int runs_of_round(double ms) {
     double n = ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
-    return n < 1 ? 1 : n > MOST_RUNS ? MOST_RUNS : (int)n;
+    return (int)fmin(fmax(n, 1), MOST_RUNS);
 }
 
 static bool ready(fv_tuner *t, fv_tune_program *p, const fv_tuning *with, bool first) {

@@ -40,7 +40,7 @@ static fv_measure nanoseconds(void (*loop)(void *memory)) {
     for (int i = 0; i < SAMPLES; i++) {
         double start = fv_now_ms();
         loop(memory);
-        values[i] = 1e6 * (fv_now_ms() - start) / ((double)STEPS * REPEATED);
+        values[i] = 1e6 * (fv_now_ms() - start) / (double)(STEPS * REPEATED);
     }
     return fv_measure_best(SAMPLES, values, false);
 }
