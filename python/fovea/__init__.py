@@ -13,10 +13,11 @@ from .errors import FoveaError
 from .experiments import AttentionMaps, attention_maps, diff
 from .generation import Decoder, Generation, generate, generate_stream
 from .library import VERSION as version
+from .quantization import quantize
 from .session import Session
 
 __version__ = version
 
 __all__ = ["AttentionMaps", "Decoder", "FoveaError", "Generation", "GraphOptimizationLevel", "InferenceSession",
            "RunOptions", "Session", "SessionOptions", "attention_maps", "compile", "diff", "generate",
-           "generate_stream", "get_available_providers", "inspect", "version"]
+           "generate_stream", "get_available_providers", "inspect", "quantize", "version"]

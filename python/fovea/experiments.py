@@ -9,48 +9,9 @@ import numpy as np
 from . import options
 from .command import arguments_of, ask
 from .errors import bad_argument
+from .feeds import input_options
 
 Level = Union[int, str, None]
-
-
-def _is_json(value: Any) -> bool:
-    """Is it a value of strings or of maps, which no file of numpy can hold?"""
-    if isinstance(value, (dict, str)):
-        return True
-    if isinstance(value, (list, tuple)):
-        return any(_is_json(v) for v in value)
-    return isinstance(value, np.ndarray) and value.dtype.kind in "OUS"
-
-
-def _write_input(stem: str, name: Any, value: Any) -> str:
-    """Writes the value of an input to a file that the command reads. Returns the option."""
-    import json
-
-    if not isinstance(name, str):
-        raise bad_argument("the name of an input is %r, expected a string" % (name,))
-    if _is_json(value):
-        value = value.tolist() if isinstance(value, np.ndarray) else value
-        try:
-            text = json.dumps(value)
-        except (TypeError, ValueError) as e:
-            raise bad_argument("input '%s': %s" % (name, e)) from e
-        with open(stem + ".json", "w", encoding="utf-8") as f:
-            f.write(text)
-        return "--input=%s=%s.json" % (name, stem)
-    array = np.asarray(value)
-    if array.dtype.kind == "V" or array.dtype.name in ("bfloat16", "int4", "uint4", "int2", "uint2"):
-        array = array.view(np.int8 if array.dtype.name.startswith("int") else "u%d" % array.dtype.itemsize)
-    if array.dtype.kind not in "biufc":
-        raise bad_argument("input '%s' is %s, expected numbers or strings" % (name, array.dtype))
-    np.save(stem + ".npy", array)
-    return "--input=%s=%s.npy" % (name, stem)
-
-
-def _input_options(feeds: Optional[Mapping[str, Any]], folder: str) -> List[str]:
-    if feeds is not None and not isinstance(feeds, Mapping):
-        raise bad_argument("the inputs are of type %s, expected a dict of names and arrays" % type(feeds).__name__)
-    return [_write_input(os.path.join(folder, "input_%d" % i), name, value)
-            for i, (name, value) in enumerate((feeds or {}).items())]
 
 
 def _sides(value: Any, what: str) -> List[str]:
@@ -84,7 +45,7 @@ def diff(a: Any, b: Any = None, feeds: Optional[Mapping[str, Any]] = None, *, di
         if value is not None:
             arguments.append("--%s=%s" % (name, value))
     with tempfile.TemporaryDirectory(prefix="fovea-") as folder:
-        arguments += _input_options(feeds, folder)
+        arguments += input_options(feeds, folder)
         return ask("diff", [a] if b is None else [a, b], arguments)
 
 
@@ -124,7 +85,7 @@ def attention_maps(model: Any, feeds: Optional[Mapping[str, Any]] = None, *, dim
             with open(path, "w", encoding="utf-8") as f:
                 json.dump(labels, f)
             arguments.append("--labels=" + path)
-        arguments += _input_options(feeds, folder)
+        arguments += input_options(feeds, folder)
         found = ask("run", [model], arguments + ["--attention-maps=" + os.path.join(folder, "maps")])
         maps = AttentionMaps()
         for entry in found["attention_maps"]:
