@@ -55,12 +55,13 @@ same 'top_k 1' "$(ids "$fovea" generate stories.onnx --ids 0,20 --tokens 12)" "$
 same 'a small top_p' "$(ids "$fovea" generate stories.onnx --ids 0,20 --tokens 12)" "$(drawn --ids 0,20 --top-p 0.001)"
 
 # ---- names of inputs, all of which a model adds up ----
-# decoder FILE SYMBOLS INPUTS OPS: logits favour the id whose number is %sum modulo 7
+# decoder FILE SYMBOLS INPUTS OPS [CONSTANTS]: logits favour the id whose number is %sum modulo 7
 decoder() {
     {
         printf '%s\n' 'fovea-ir 1' 'module "m"'
         printf '%s\n' $2 | sed 's/:/ /g'
         printf '%s\n' 'const @seven: i64[] = 7' 'const @one: i64[] = 1' 'const @depth: i64[] = 7' 'const @values: f32[2] = [0, 1]'
+        [ $# -lt 5 ] || printf '%s\n' "$5"
     } >"$1"
     printf 'func @main(%s) -> (%%logits) {\n%s\n' "$3" "$4" >>"$1"
     printf '%s\n' '  %next = Mod(%sum, @seven)' '  %logits = OneHot(%next, @depth, @values)' '  return %logits' '}' >>"$1"
@@ -86,6 +87,22 @@ decoder mask.fvir 'symbol:b:1..4 symbol:s:1..20 symbol:t:0..20' \
   %sum = Add(%d, %ones)'
 # 1 at position 0, one position: 2; 2 at 1, two positions: 5; 5 at 2, three: 10 = 3
 check 'masks and positions' 0 '^2,5,3$' "$fovea" generate mask.fvir --ids 1 --tokens 3
+for kind in bool i32 f32 f16 bf16; do
+    case $kind in bool | i32) seen='Identity(%mask)' ;; *) seen='Equal(%mask, @zero)' ;; esac
+    for shape in 's, t' '1, s, t'; do
+        case $shape in 1*) mask='Squeeze(%attention_mask, @one_axis)' ;; *) mask='Identity(%attention_mask)' ;; esac
+        decoder rows.fvir 'symbol:b:1..4 symbol:s:1..20 symbol:t:0..20' "%input_ids: i64[b, s], %attention_mask: $kind[b, $shape]" \
+            "  %mask = $mask
+  %seen = $seen
+  %ones = Cast(%seen) {to = 7}
+  %positions = ReduceSum(%ones, @last) {keepdims = 0}
+  %sum = Add(%input_ids, %positions)" "const @one_axis: i64[1] = [1]
+const @last: i64[1] = [-1]
+const @zero: $kind[] = 0"
+        # 1 at position 0 attends to one position: 2; 2 at 1 to two: 4; 4 at 2 to three: 7 = 0
+        check "a mask of rows, $kind[b, $shape]" 0 '^2,4,0$' "$fovea" generate rows.fvir --ids 1 --tokens 3
+    done
+done
 decoder ort.fvir 'symbol:b:1..4 symbol:s:1..20' \
     '%input_ids: i32[b, s], %seqlens_k: i32[b], %total_sequence_length: i32[], %past_sequence_length: i32[1]' \
     '  %ids = Cast(%input_ids) {to = 7}

@@ -138,9 +138,13 @@ static fv_role role_of(const fv_port_info *p, bool second) {
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         if (!has(p->name, names[k].part))
             continue;
-        bool is_sequence = names[k].role == FV_ROLE_MASK || names[k].role == FV_ROLE_ZEROS;
-        bool fits = !is_sequence || (p->rank == 2 && (!second || has(p->name, "decoder_")));
-        return fits ? names[k].role : FV_ROLE_UNKNOWN;
+        bool is_mask = names[k].role == FV_ROLE_MASK;
+        bool is_sequence = is_mask || names[k].role == FV_ROLE_ZEROS;
+        if (is_sequence && second && !has(p->name, "decoder_"))
+            return FV_ROLE_UNKNOWN;
+        if (is_mask && (p->rank == 3 || p->rank == 4))
+            return FV_ROLE_MASK_ROWS;
+        return is_sequence && p->rank != 2 ? FV_ROLE_UNKNOWN : names[k].role;
     }
     return FV_ROLE_UNKNOWN;
 }

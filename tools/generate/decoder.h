@@ -12,6 +12,8 @@ typedef enum {
     FV_ROLE_STATE,     /* takes an output of the previous run */
     FV_ROLE_IDS,       /* the ids of a run */
     FV_ROLE_MASK,      /* [batch, length], 1 for each position up to the last one */
+    FV_ROLE_MASK_ROWS, /* [batch, ids, length] or [batch, heads, ids, length]: for each id, the
+                        * positions that it attends to, up to its own; floats are added to scores */
     FV_ROLE_POSITIONS, /* the positions of the ids */
     FV_ROLE_ZEROS,     /* types of tokens: all are 0 */
     FV_ROLE_LAST,      /* the last position: the number of all positions - 1 */

@@ -1,4 +1,5 @@
 /* group.c - runs of a group of sequences: makes the inputs of each run, and passes caches on. */
+#include <float.h>
 #include <string.h>
 
 #include "ir/type/tensor.h"
@@ -29,6 +30,11 @@ static int64_t usual(const run_dims *d, int input, int axis) {
     const fv_port_info *p = &d->g->decoder.table->inputs[input];
     switch (d->g->decoder.roles[input]) {
     case FV_ROLE_MASK: return axis == p->rank - 1 ? d->total : d->g->group.batch;
+    case FV_ROLE_MASK_ROWS:
+        return axis == p->rank - 1   ? d->total
+               : axis == p->rank - 2 ? d->ids
+               : axis == 0           ? d->g->group.batch
+                                     : 1;
     case FV_ROLE_IDS:
     case FV_ROLE_POSITIONS:
     case FV_ROLE_ZEROS: return axis == p->rank - 1 ? d->ids : d->g->group.batch;
@@ -113,8 +119,9 @@ int fv_group_plan(fv_generator *g, int64_t past, int64_t end, fv_log *log) {
 
 /* ---- inputs ---- */
 
-/* The value of element i of an input whose last axis has `width` elements. */
-static int64_t element(const run_dims *d, fv_role role, int64_t i, int64_t width) {
+/* The value of element i of an input whose last axis has `width` elements, and the one before it
+ * `rows`. */
+static int64_t element(const run_dims *d, fv_role role, int64_t i, int64_t rows, int64_t width) {
     const fv_group *q = &d->g->group;
     int64_t at = i % width, last = d->total - 1;
     switch (role) {
@@ -123,6 +130,7 @@ static int64_t element(const run_dims *d, fv_role role, int64_t i, int64_t width
         return d->past + at < s->n ? s->ids[d->past + at] : s->ids[s->n - 1];
     }
     case FV_ROLE_MASK: return at < d->total;
+    case FV_ROLE_MASK_ROWS: return at <= d->past + i / width % rows;
     case FV_ROLE_POSITIONS: return d->past + at;
     case FV_ROLE_LAST: return last;
     case FV_ROLE_TOTAL: return d->total;
@@ -136,6 +144,11 @@ static int64_t element(const run_dims *d, fv_role role, int64_t i, int64_t width
     return 0;
 }
 
+/* The most negative finite number of a float type: a score to which it is added gets weight 0. */
+static double lowest(fv_elem e) {
+    return e == FV_F16 ? -65504 : e == FV_BF16 ? -0x1.fep127 : -(double)FLT_MAX;
+}
+
 static int fill_input(run_dims *d, fv_arena *step, int input, fv_array *x, fv_log *log) {
     int status = shape_input(d, input, x, log);
     if (status)
@@ -145,9 +158,14 @@ static int fill_input(run_dims *d, fv_arena *step, int input, fv_array *x, fv_lo
     if (!t)
         return FV_TOO_LARGE;
     int64_t width = x->rank ? x->dims[x->rank - 1] : 1;
+    int64_t rows = x->rank > 1 ? x->dims[x->rank - 2] : 1;
+    fv_role role = d->g->decoder.roles[input];
+    bool is_added = role == FV_ROLE_MASK_ROWS && fv_elem_is_float(e);
     for (size_t i = 0; i < t->count; i++) {
-        int64_t v = element(d, d->g->decoder.roles[input], (int64_t)i, width);
-        if (fv_elem_is_float(e))
+        int64_t v = element(d, role, (int64_t)i, rows, width);
+        if (is_added)
+            fv_tensor_set_float(t, i, v ? 0 : lowest(e));
+        else if (fv_elem_is_float(e))
             fv_tensor_set_float(t, i, (double)v);
         else
             fv_tensor_set_int(t, i, v);
