@@ -100,7 +100,7 @@ static double least_quota(const char *root, const char *path, int v2) {
         snprintf(quota, sizeof quota, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
         snprintf(period, sizeof period, "%s/cpu.cfs_period_us", folder);
         double q = quota_of(quota, v2 ? NULL : period);
-        if (q > 0 && (least == 0 || q < least))
+        if (q > 0 && (least <= 0 || q < least))
             least = q;
         char *slash = strrchr(folder, '/');
         if (!slash || strlen(folder) <= strlen(root))
@@ -134,7 +134,7 @@ static double cgroup_quota(void) {
             q = least_quota(FV_POOL_ROOT "/sys/fs/cgroup", path, 1);
         else if (controls_cpu(controllers))
             q = least_quota(FV_POOL_ROOT "/sys/fs/cgroup/cpu", path, 0);
-        if (q > 0 && (least == 0 || q < least))
+        if (q > 0 && (least <= 0 || q < least))
             least = q;
     }
     if (f)

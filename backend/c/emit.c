@@ -78,7 +78,8 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->machine.sse41 = fv_target_has(p->target, FV_FEATURE_sse41);
     g->machine.narrow = p->target->pointer_bits == 32;
     g->prelude.types.arena = g->prelude.helpers.arena = a;
-    g->prelude.made = g->naming.names = g->fn.used = g->fn.pointers = fv_ptrmap_in(a);
+    g->prelude.made = g->prelude.macros = fv_ptrmap_in(a);
+    g->naming.names = g->fn.used = g->fn.pointers = fv_ptrmap_in(a);
     fv_c_scope_init(&g->naming.scope, a);
     take_public_names(g);
     return g;

@@ -177,11 +177,18 @@ static fv_c_piece add_sub_mul(fv_cg *g, const fv_expr *x) {
 
 fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg) {
     fv_text t = {.arena = g->arena};
-    fv_text_printf(&t, "%s(", name);
     for (int i = 0; i < n; i++)
         fv_text_printf(&t, "%s%s", i ? ", " : "", fv_c_str(g, arg[i]));
-    fv_text_put(&t, ")");
-    return piece(t.s, FV_C_PRIMARY);
+    return piece(fv_c_apply(g, name, "%s", n ? t.s : ""), FV_C_PRIMARY);
+}
+
+/* A call of the helper for the operation of x, which has two operands of the type of x. If these
+ * are written as int and the result fits into one, the operation on int32_t gives the same. */
+static fv_c_piece call_binary(fv_cg *g, const fv_expr *x) {
+    fv_c_piece a = fv_c_expr(g, x->arg[0]), b = fv_c_expr(g, x->arg[1]);
+    bool narrow = fv_c_is_narrow(g, x) && a.is_int && b.is_int;
+    const char *name = fv_c_helper(g, (fv_expr_op)x->op, narrow ? FV_I32 : x->type.elem);
+    return (fv_c_piece){fv_c_apply(g, name, "%s, %s", a.s, b.s), FV_C_PRIMARY, narrow};
 }
 
 /* Division. By a positive constant, a dividend that is not negative can use C's operator. */
@@ -198,7 +205,7 @@ static fv_c_piece divide(fv_cg *g, const fv_expr *x) {
     else if (fv_elem_is_signed(e))
         lo = INT64_MIN;
     if (!by_const || (floors && lo < 0))
-        return fv_c_call(g, fv_c_helper(g, x->op, e), 2, x->arg);
+        return call_binary(g, x);
     fv_c_piece p = infix(g, x, modulo ? "%" : "/", FV_C_MUL, FV_C_MUL, FV_C_UNARY);
     return fv_elem_bits(e) < 32 ? cast(g, fv_c_elem(e), p) : p;
 }
@@ -243,6 +250,11 @@ static fv_c_piece logic(fv_cg *g, const fv_expr *x) {
     return infix(g, x, both ? "&" : "|", both ? FV_C_AND : FV_C_OR, FV_C_UNARY, FV_C_UNARY);
 }
 
+/* The comparison of two floats for equality. */
+static fv_c_piece equal(fv_cg *g, const fv_expr *x) {
+    return fv_c_call(g, fv_c_helper_equal(g, x->arg[0]->type.elem), 2, x->arg);
+}
+
 static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
     bool equality = x->op == FV_X_EQ || x->op == FV_X_NE;
     const char *sign = fv_expr_op_text((fv_expr_op)x->op);
@@ -258,6 +270,10 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
         const char *r = fv_c_at(g, x->arg[1], FV_C_ADD);
         return x->op == FV_X_LE ? piece("true", FV_C_PRIMARY)
                                 : piece(fv_printf(g->arena, "%s != 0", r), FV_C_EQUAL);
+    }
+    if (equality && fv_elem_is_float(a->type.elem)) {
+        fv_c_piece p = equal(g, x);
+        return x->op == FV_X_EQ ? p : piece(fv_printf(g->arena, "!%s", p.s), FV_C_UNARY);
     }
     const fv_expr *b = x->arg[1];
     if (x->op == FV_X_LT && fv_elem_is_int(b->type.elem) && !fv_elem_is_signed(b->type.elem) &&
@@ -279,6 +295,9 @@ static fv_c_piece negate(fv_cg *g, const fv_expr *x) {
 
 static fv_c_piece invert(fv_cg *g, const fv_expr *x) {
     fv_elem e = x->type.elem;
+    const fv_expr *a = x->arg[0];
+    if (a->op == FV_X_NE && fv_elem_is_float(a->arg[0]->type.elem))
+        return equal(g, a);
     fv_c_piece p = {
         fv_printf(g->arena, "%s%s", e == FV_BOOL ? "!" : "~", fv_c_at(g, x->arg[0], FV_C_UNARY)),
         FV_C_UNARY, false};
@@ -313,7 +332,7 @@ static fv_c_piece min_max(fv_cg *g, const fv_expr *x) {
     }
     bool least = x->op == FV_X_MIN;
     if (!fv_elem_is_float(e) || c->op != FV_X_CONST || isnan(c->u.f))
-        return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), 2, x->arg);
+        return call_binary(g, x);
     bool strict = c->u.f == 0 && (signbit(c->u.f) != 0) == !least;
     if (a->op != FV_X_VAR) {
         fv_expr *arg[2] = {(fv_expr *)a, (fv_expr *)c};
@@ -328,6 +347,10 @@ static fv_c_piece min_max(fv_cg *g, const fv_expr *x) {
 
 static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
     fv_elem to = x->type.elem, from = x->arg[0]->type.elem;
+    if (to == FV_BOOL && fv_elem_is_float(from))
+        return piece(
+            fv_printf(g->arena, "!%s(%s, 0)", fv_c_helper_equal(g, from), fv_c_str(g, x->arg[0])),
+            FV_C_UNARY);
     if (to == FV_BOOL)
         return piece(fv_printf(g->arena, "%s != 0", fv_c_at(g, x->arg[0], FV_C_ADD)), FV_C_EQUAL);
     if (fv_c_converts_by_call(g, from, to))

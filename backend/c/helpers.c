@@ -51,17 +51,34 @@ bool fv_c_helper_new(fv_cg *g, const char *name) {
     return true;
 }
 
-/* ---- bodies: @0@ the type, @2@ its unsigned type, @3@ the helper's name ---- */
+const char *fv_c_apply(fv_cg *g, const char *helper, const char *format, ...) {
+    va_list ap;
+    va_start(ap, format);
+    const char *args = fv_vprintf(g->arena, format, ap);
+    va_end(ap);
+    const char *definition = fv_ptrmap_get(&g->prelude.macros, fv_intern(g->session, helper));
+    const char *name = helper;
+    for (int i = 2; definition && strstr(args, fv_printf(g->arena, "%s(", name)); i++)
+        name = fv_printf(g->arena, "%s_%d", helper, i);
+    if (name != helper && fv_c_helper_new(g, name)) {
+        const char *const words[][2] = {{helper, name}};
+        fv_c_replace(&g->prelude.helpers, definition, 1, words);
+    }
+    return fv_printf(g->arena, "%s(%s)", name, args);
+}
+
+/* ---- bodies: @0@ the type, @2@ its unsigned type, @3@ the helper's name; of min and max of floats
+ * @4@ the helper that compares for equality ---- */
 
 #define HEAD "static @NAME@_INLINE "
 
 static const char float_min[] =
     HEAD "@0@ @3@(@0@ a, @0@ b) { /* the smaller; NaN if either is; -0 < +0 */\n"
-         "    return a < b ? a : b < a ? b : a == b && a != 0 ? a : -(-a - b);\n"
+         "    return a < b ? a : b < a ? b : @4@(a, b) && !@4@(a, 0) ? a : -(-a - b);\n"
          "}\n";
 static const char float_max[] =
     HEAD "@0@ @3@(@0@ a, @0@ b) { /* the larger; NaN if either is; -0 < +0 */\n"
-         "    return a < b ? b : b < a ? a : a == b && a != 0 ? a : a + b;\n"
+         "    return a < b ? b : b < a ? a : @4@(a, b) && !@4@(a, 0) ? a : a + b;\n"
          "}\n";
 static const char int_min[] = HEAD "@0@ @3@(@0@ a, @0@ b) {\n"
                                    "    return a < b ? a : b;\n"
@@ -244,8 +261,12 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     const char *width = single ? "32" : "64";
     fv_text *t = &g->prelude.helpers;
     switch (op) {
-    case FV_X_MIN: fv_c_fill(g, t, float_min, type, n, "", name, NULL); return true;
-    case FV_X_MAX: fv_c_fill(g, t, float_max, type, n, "", name, NULL); return true;
+    case FV_X_MIN:
+    case FV_X_MAX: {
+        const char *equal = fv_c_helper_equal(g, e);
+        fv_c_fill(g, t, op == FV_X_MIN ? float_min : float_max, type, n, "", name, equal, NULL);
+        return true;
+    }
     case FV_X_ABS:
         fv_c_fill(g, t, plain_abs, type, n, "", name, single ? "f" : "", NULL);
         return true;
@@ -296,6 +317,33 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     return name;
 }
 
+void fv_c_put_exact(fv_cg *g, const char *definition) {
+    fv_c_fill(g, &g->prelude.helpers,
+              "#ifdef __GNUC__ /* the comparison is meant to be exact */\n"
+              "#pragma GCC diagnostic push\n"
+              "#pragma GCC diagnostic ignored \"-Wfloat-equal\"\n"
+              "#endif\n"
+              "@0@"
+              "#ifdef __GNUC__\n"
+              "#pragma GCC diagnostic pop\n"
+              "#endif\n\n",
+              definition, NULL);
+}
+
+static const char equal[] = HEAD "bool @3@(@0@ a, @0@ b) { /* -0 equals +0, NaN equals nothing */\n"
+                                 "    return a == b;\n"
+                                 "}\n";
+
+const char *fv_c_helper_equal(fv_cg *g, fv_elem e) {
+    const char *name = fv_printf(g->arena, "equal_%s", fv_elem_name(e));
+    fv_text t = {.arena = g->arena};
+    if (!fv_c_helper_new(g, name))
+        return name;
+    fv_c_fill(g, &t, equal, fv_c_elem(e), "", "", name, NULL);
+    fv_c_put_exact(g, t.s);
+    return name;
+}
+
 static const char clamp[] =
     HEAD "@0@ @3@(@0@ a, @0@ b) { /* b is a constant, no NaN; a that is NaN stays */\n"
          "    return a @4@ b ? b : a;\n"
@@ -318,7 +366,7 @@ const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict) {
  * @7@ the results for values that are too small and too large */
 static const char saturate_signed[] = HEAD "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
                                            "    if (!(a >= @4@))\n"
-                                           "        return a != a ? 0 : @6@;\n"
+                                           "        return a < 0 ? @6@ : 0;\n"
                                            "    return a >= @5@ ? @7@ : (@0@)a;\n"
                                            "}\n";
 static const char saturate_unsigned[] =

@@ -198,10 +198,11 @@ static void put_buffer(fv_cg *g, const fv_buf *b) {
     case FV_BUF_WORK: {
         int64_t offset;
         bool zero = fv_x_is_int(b->offset, &offset) && offset == 0;
+        /* the cast through void * states that offsets are aligned */
         if (zero)
-            fv_c_line(g, "%s *%s = (%s *)work;", type, name, type);
+            fv_c_line(g, "%s *%s = (%s *)(void *)work;", type, name, type);
         else
-            fv_c_line(g, "%s *%s = (%s *)(work + %s);", type, name, type,
+            fv_c_line(g, "%s *%s = (%s *)(void *)(work + %s);", type, name, type,
                       fv_c_at(g, b->offset, FV_C_ADD));
         break;
     }
@@ -317,8 +318,8 @@ static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
     const char *name = fv_c_name_of(g, b), *type = fv_c_elem(parameter->elem);
     if (!strcmp(fv_c_elem(b->elem), type))
         return name;
-    return fv_printf(g->arena, "(%s%s *)%s", parameter->role == FV_BUF_IN ? "const " : "", type,
-                     name);
+    const char *qualifier = parameter->role == FV_BUF_IN ? "const " : "";
+    return fv_printf(g->arena, "(%s%s *)(%svoid *)%s", qualifier, type, qualifier, name);
 }
 
 static void put_launch(fv_cg *g, const fv_stmt *s) {
@@ -337,7 +338,7 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
     for (int i = 0; i < k->nbufs; i++, sep = ", ")
         fv_text_printf(&args, "%s%s", sep, argument(g, s, i));
     for (int i = 0; i < k->ndims; i++, sep = ", ") {
-        const char *d = fv_c_str(g, s->call.dims[i]);
+        const char *d = fv_c_value_of(g, k->dims[i], s->call.dims[i]);
         fv_text_printf(&args, "%s%s", sep, d);
         fv_text_printf(&dims, "%s%s", i ? ", " : "", d);
     }

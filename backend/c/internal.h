@@ -31,7 +31,8 @@ typedef struct fv_c_machine {
 /* Vector types and helper functions, in order of first use. */
 typedef struct fv_c_prelude {
     fv_text types, helpers;
-    fv_ptrmap made; /* interned names of the types and helper functions that have been written */
+    fv_ptrmap made;   /* interned names of the types and helper functions that have been written */
+    fv_ptrmap macros; /* interned names of the helpers that are macros -> their definitions */
 } fv_c_prelude;
 
 /* The function that is being written: a kernel, or a function of the host program. */
@@ -129,6 +130,10 @@ const char *fv_c_paren(fv_cg *g, fv_c_piece p, int prec);
 /* The text of a condition before `?`: in parentheses if compilers would warn, as of a & b ? c :
  * d. */
 const char *fv_c_condition(fv_cg *g, const fv_expr *x);
+/* A call of a helper, whose arguments the format gives. A macro declares variables: for arguments
+ * that contain a call of the same macro, a copy of it is made, with names of its own. */
+const char *fv_c_apply(fv_cg *g, const char *helper, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* a call `name(arg, ...)` */
 fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg);
 /* An element `buf[index]`, whose indices are combined to one. */
@@ -163,6 +168,11 @@ bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) FV_MUST_USE
 bool fv_c_helper_new(fv_cg *g, const char *name) FV_MUST_USE;
 /* the name of the helper function of an operation, such as min_f32 */
 const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e);
+/* the name of the helper function that compares two floats for equality */
+const char *fv_c_helper_equal(fv_cg *g, fv_elem e);
+/* Appends the definition of a function that compares floats by ==, which is meant to be exact, and
+ * switches the warning of compilers about it off within this function. */
+void fv_c_put_exact(fv_cg *g, const char *definition);
 /* the name of the helper function of a conversion for which fv_c_converts_by_call holds */
 const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to);
 const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to);
@@ -186,6 +196,8 @@ void fv_c_close(fv_cg *g);
 /* Gives the variable a name, and returns its declaration: "int64_t i". */
 const char *fv_c_declare(fv_cg *g, const fv_var *v);
 const char *fv_c_var_type(fv_cg *g, const fv_var *v);
+/* the C text of an expression that initialises the variable, converted to the variable's type */
+const char *fv_c_value_of(fv_cg *g, const fv_var *v, const fv_expr *x);
 /* the declaration of a tile, such as "float acc[6][16]" */
 const char *fv_c_tile(fv_cg *g, const fv_buf *tile);
 /* the declaration of a parameter, such as "const float *restrict x" */

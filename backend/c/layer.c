@@ -150,40 +150,50 @@ static void put_function(fv_cg *g, fv_text *t, const def *d) {
 }
 
 static void put_macro(fv_text *t, const def *d) {
+    /* the names are those of this macro alone, since its operands may be calls of other macros */
+    const char *own = fv_printf(t->arena, "fv_%s_", d->name);
     fv_text_printf(t, "#define %s(", d->name);
     for (int i = 0; i < 4 && d->param[i]; i++)
         fv_text_printf(t, "%s%c", i ? ", " : "", 'a' + i);
     fv_text_put(t, ") \\\n    __extension__({ \\\n");
     for (int i = 0; i < 4 && d->param[i]; i++) {
         if (d->mode == PARTS)
-            fv_text_printf(t, "        union { %s whole; %s part[%d]; } fv_%c = {(%c)}; \\\n",
-                           d->param[i], d->part_in ? d->part_in : d->part, d->nparts, 'a' + i,
+            fv_text_printf(t, "        union { %s whole; %s part[%d]; } %s%c = {(%c)}; \\\n",
+                           d->param[i], d->part_in ? d->part_in : d->part, d->nparts, own, 'a' + i,
                            'a' + i);
         else
-            fv_text_printf(t, "        %s fv_%c = (%c); \\\n", d->param[i], 'a' + i, 'a' + i);
+            fv_text_printf(t, "        %s %s%c = (%c); \\\n", d->param[i], own, 'a' + i, 'a' + i);
     }
     if (d->mode == PARTS)
-        fv_text_printf(t, "        union { %s whole; %s part[%d]; } fv_r; \\\n", d->result, d->part,
-                       d->nparts);
+        fv_text_printf(t, "        union { %s whole; %s part[%d]; } %sr; \\\n", d->result, d->part,
+                       d->nparts, own);
     if (d->mode == LANES)
-        fv_text_printf(t, "        %s fv_r = {0}; \\\n", d->result);
+        fv_text_printf(t, "        %s %sr = {0}; \\\n", d->result, own);
     if (d->mode == WHOLE || d->mode == DO) {
         fv_text_put(t, "        ");
-        put_expr(t, d->expr, "fv_");
+        put_expr(t, d->expr, own);
     } else {
-        put_loop(t, d, "        ", "fv_");
+        put_loop(t, d, "        ", own);
         if (d->mode != DO_LANES)
-            fv_text_printf(t, " \\\n        fv_r%s", d->mode == PARTS ? ".whole" : "");
+            fv_text_printf(t, " \\\n        %sr%s", own, d->mode == PARTS ? ".whole" : "");
     }
     fv_text_put(t, d->mode == DO_LANES ? " \\\n    })\n\n" : "; \\\n    })\n\n");
 }
 
-static void put(fv_cg *g, const def *d) {
+static void put_wide(fv_cg *g, const def *d) {
     fv_text t = {.arena = g->arena};
-    if (d->wide)
-        put_macro(&t, d);
-    else
-        put_function(g, &t, d);
+    put_macro(&t, d);
+    fv_text_put(&g->prelude.helpers, t.s);
+    *fv_ptrmap_at(&g->prelude.macros, fv_intern(g->session, d->name)) = (void *)(uintptr_t)t.s;
+}
+
+static void put(fv_cg *g, const def *d) {
+    if (d->wide) {
+        put_wide(g, d);
+        return;
+    }
+    fv_text t = {.arena = g->arena};
+    put_function(g, &t, d);
     fv_text_put(&g->prelude.helpers, t.s);
 }
 
@@ -483,6 +493,30 @@ const char *fv_c_layer_below(fv_cg *g, int lanes) {
     return name;
 }
 
+/* For vectors wider than a register the helper is a macro, in which compilers would warn of ==. */
+const char *fv_c_layer_equal(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *mask = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
+    const char *name = fv_printf(g->arena, "equal_%s", v);
+    bool wide = any_wide(g, e, lanes);
+    def d = {.name = name,
+             .result = mask,
+             .param = {v, v},
+             .lanes = lanes,
+             .wide = wide,
+             .expr = fv_printf(g->arena, wide ? "(%s)(($a <= $b) & ($b <= $a))" : "(%s)($a == $b)",
+                               mask)};
+    if (!fv_c_helper_new(g, name))
+        return name;
+    if (wide) {
+        put_wide(g, &d);
+        return name;
+    }
+    fv_text t = {.arena = g->arena};
+    put_function(g, &t, &d);
+    fv_c_put_exact(g, t.s);
+    return name;
+}
+
 const char *fv_c_layer_require(fv_cg *g, int lanes) {
     const char *v = fv_c_mask(g, lanes);
     const char *name = fv_printf(g->arena, "require_%s", v);
@@ -524,7 +558,7 @@ static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     if (!is_signed)
         return fv_printf(g->arena, "%s & %s$a >= 0%s", call, mask, mask_close);
     const char *limit = bits == 32 ? "2147483648.0" : "9223372036854775808.0";
-    return fv_printf(g->arena, "(%s ^ %s$a >= %s%s%s) & %s$a == $a%s", call, mask, limit,
+    return fv_printf(g->arena, "(%s ^ %s$a >= %s%s%s) & %s$a <= $a%s", call, mask, limit,
                      from == FV_F32 ? "f" : "", mask_close, mask, mask_close);
 }
 

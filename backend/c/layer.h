@@ -11,6 +11,9 @@ const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes);
 const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes); /* helper function f(mask, a, b) */
 const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);  /* helper function f(x) */
 const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);   /* helper function f(x) */
+/* helper function f(a, b), which compares floats: the lanes of its result are -1 where they are
+ * equal */
+const char *fv_c_layer_equal(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(a, b) */
 const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes);
 /* helper function f(n), which returns a mask of the lanes l < n */

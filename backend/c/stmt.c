@@ -126,6 +126,12 @@ const char *fv_c_var_type(fv_cg *g, const fv_var *v) {
     return fv_c_is_narrow(g, x) ? "int32_t" : fv_c_type(g, v->type);
 }
 
+const char *fv_c_value_of(fv_cg *g, const fv_var *v, const fv_expr *x) {
+    fv_c_piece p = fv_c_expr(g, x);
+    bool narrows = !p.is_int && fv_c_is_narrow(g, fv_x_var(g->arena, (fv_var *)(uintptr_t)v));
+    return narrows ? fv_printf(g->arena, "(int32_t)%s", fv_c_paren(g, p, FV_C_UNARY)) : p.s;
+}
+
 const char *fv_c_declare(fv_cg *g, const fv_var *v) {
     const char *name = fv_c_name(&g->naming.scope, v->name, "t");
     fv_c_set_name(g, v, name);
@@ -135,7 +141,8 @@ const char *fv_c_declare(fv_cg *g, const fv_var *v) {
 /* ---- kernel statements ---- */
 
 static void put_let(fv_cg *g, const fv_stmt *s) {
-    const char *value = fv_c_str(g, s->x); /* computed before the name of the let is visible */
+    /* computed before the name of the let is visible */
+    const char *value = fv_c_value_of(g, s->var, s->x);
     const char *declared = fv_c_declare(g, s->var);
     fv_c_line(g, "%s = %s;", declared, value);
 }
@@ -155,9 +162,9 @@ static bool is_accumulation(const fv_stmt *s) {
 static void put_element(fv_cg *g, const fv_stmt *s) {
     const char *at = fv_c_element(g, s->buf, s->index).s;
     if (s->mask && s->mask->type.lanes > 1)
-        fv_c_line(g, "%s = %s(%s, %s, %s);", at,
-                  fv_c_layer_select(g, s->buf->elem, s->x->type.lanes), fv_c_str(g, s->mask),
-                  fv_c_str(g, s->x), at);
+        fv_c_line(g, "%s = %s;", at,
+                  fv_c_apply(g, fv_c_layer_select(g, s->buf->elem, s->x->type.lanes), "%s, %s, %s",
+                             fv_c_str(g, s->mask), fv_c_str(g, s->x), at));
     else if (is_accumulation(s))
         fv_c_line(g, "%s += %s;", at, fv_c_str(g, s->x->arg[1]));
     else
@@ -258,7 +265,7 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
 
 static void put_for(fv_cg *g, const fv_stmt *s) {
     int mark_at = g->naming.scope.n;
-    const char *lo = fv_c_str(g, s->loop.lo), *hi = fv_c_at(g, s->loop.hi, FV_C_ADD);
+    const char *lo = fv_c_value_of(g, s->var, s->loop.lo), *hi = fv_c_at(g, s->loop.hi, FV_C_ADD);
     if (fv_x_has_load(s->loop.hi)) { /* the bound is evaluated once, before the loop */
         const char *end =
             fv_c_name(&g->naming.scope, fv_printf(g->arena, "%s_end", s->var->name), "end");

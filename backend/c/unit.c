@@ -42,59 +42,78 @@ static const char head[] =
 
 /* Kernels have the attribute noipa, because gcc would propagate facts about arguments from callers
  * and then warn of masked lanes of a vector that are outside of an array. */
-static const char macros[] =
-    "\n/* Macros that you may define on the command line instead. */\n"
-    "#ifndef @NAME@_KERNEL /* attributes of kernels: section, optimization */\n"
-    "#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8\n"
-    "#define @NAME@_KERNEL __attribute__((noipa))\n"
-    "#elif defined(__GNUC__)\n"
-    "#define @NAME@_KERNEL __attribute__((noinline))\n"
-    "#else\n"
-    "#define @NAME@_KERNEL\n"
-    "#endif\n"
-    "#endif\n"
-    "#ifndef @NAME@_PREFETCH /* the memory at p will be read soon: into that level of cache */\n"
-    "#ifdef __GNUC__\n"
-    "#define @NAME@_PREFETCH(p, level) __builtin_prefetch(p, 0, 4 - (level))\n"
-    "#else\n"
-    "#define @NAME@_PREFETCH(p, level) ((void)(p))\n"
-    "#endif\n"
-    "#endif\n"
-    "#ifndef @NAME@_NOINLINE\n"
-    "#ifdef __GNUC__\n"
-    "#define @NAME@_NOINLINE __attribute__((noinline))\n"
-    "#else\n"
-    "#define @NAME@_NOINLINE\n"
-    "#endif\n"
-    "#endif\n"
-    "#ifndef @NAME@_INLINE\n"
-    "#ifdef __GNUC__\n"
-    "#define @NAME@_INLINE inline __attribute__((always_inline))\n"
-    "#else\n"
-    "#define @NAME@_INLINE inline\n"
-    "#endif\n"
-    "#endif\n"
-    "#ifndef @NAME@_CONST /* attributes of constants: section, alignment */\n"
-    "#ifdef __GNUC__\n"
-    "#define @NAME@_CONST __attribute__((aligned(64)))\n"
-    "#else\n"
-    "#define @NAME@_CONST\n"
-    "#endif\n"
-    "#endif\n"
-    "#if defined(@NAME@_TRACED) && !defined(@NAME@_TRACE)\n"
-    "/* env->trace is called, and the table of the model names the launches */\n"
-    "#define @NAME@_TRACE(launch, kernel, nodes) \\\n"
-    "    do { if (env->trace) env->trace(env->user, launch, 0); } while (0)\n"
-    "#define @NAME@_TRACE_END(launch) \\\n"
-    "    do { if (env->trace) env->trace(env->user, launch, 1); } while (0)\n"
-    "#endif\n"
-    "#ifndef @NAME@_TRACE /* before each launch: its number, its kernel, the nodes that it "
-    "computes */\n"
-    "#define @NAME@_TRACE(launch, kernel, nodes) ((void)0)\n"
-    "#endif\n"
-    "#ifndef @NAME@_TRACE_END /* after it */\n"
-    "#define @NAME@_TRACE_END(launch) ((void)0)\n"
-    "#endif\n\n";
+/* Macros that the user may define on the command line instead; those that the code does not use are
+ * left out. */
+static const struct {
+    const char *name, *text;
+} macros[] = {
+    {"KERNEL", "#ifndef @NAME@_KERNEL /* attributes of kernels: section, optimization */\n"
+               "#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8\n"
+               "#define @NAME@_KERNEL __attribute__((noipa))\n"
+               "#elif defined(__GNUC__)\n"
+               "#define @NAME@_KERNEL __attribute__((noinline))\n"
+               "#else\n"
+               "#define @NAME@_KERNEL\n"
+               "#endif\n"
+               "#endif\n"},
+    {"PREFETCH",
+     "#ifndef @NAME@_PREFETCH /* the memory at p will be read soon: into that level of cache */\n"
+     "#ifdef __GNUC__\n"
+     "#define @NAME@_PREFETCH(p, level) __builtin_prefetch(p, 0, 4 - (level))\n"
+     "#else\n"
+     "#define @NAME@_PREFETCH(p, level) ((void)(p))\n"
+     "#endif\n"
+     "#endif\n"},
+    {"NOINLINE", "#ifndef @NAME@_NOINLINE\n"
+                 "#ifdef __GNUC__\n"
+                 "#define @NAME@_NOINLINE __attribute__((noinline))\n"
+                 "#else\n"
+                 "#define @NAME@_NOINLINE\n"
+                 "#endif\n"
+                 "#endif\n"},
+    {"INLINE", "#ifndef @NAME@_INLINE\n"
+               "#ifdef __GNUC__\n"
+               "#define @NAME@_INLINE inline __attribute__((always_inline))\n"
+               "#else\n"
+               "#define @NAME@_INLINE inline\n"
+               "#endif\n"
+               "#endif\n"},
+    {"CONST", "#ifndef @NAME@_CONST /* attributes of constants: section, alignment */\n"
+              "#ifdef __GNUC__\n"
+              "#define @NAME@_CONST __attribute__((aligned(64)))\n"
+              "#else\n"
+              "#define @NAME@_CONST\n"
+              "#endif\n"
+              "#endif\n"},
+    {"TRACE",
+     "#if defined(@NAME@_TRACED) && !defined(@NAME@_TRACE)\n"
+     "/* env->trace is called, and the table of the model names the launches */\n"
+     "#define @NAME@_TRACE(launch, kernel, nodes) \\\n"
+     "    do { if (env->trace) env->trace(env->user, launch, 0); } while (0)\n"
+     "#define @NAME@_TRACE_END(launch) \\\n"
+     "    do { if (env->trace) env->trace(env->user, launch, 1); } while (0)\n"
+     "#endif\n"
+     "#ifndef @NAME@_TRACE /* before each launch: its number, its kernel, the nodes that it "
+     "computes */\n"
+     "#define @NAME@_TRACE(launch, kernel, nodes) ((void)0)\n"
+     "#endif\n"
+     "#ifndef @NAME@_TRACE_END /* after it */\n"
+     "#define @NAME@_TRACE_END(launch) ((void)0)\n"
+     "#endif\n"},
+};
+
+static void put_macros(fv_cg *g, fv_text *t, int n, const char *const *code) {
+    fv_text_put(t, "\n/* Macros that you may define on the command line instead. */\n");
+    for (size_t i = 0; i < sizeof macros / sizeof *macros; i++) {
+        const char *name = fv_printf(g->arena, "%s_%s", g->NAME, macros[i].name);
+        bool used = false;
+        for (int k = 0; k < n && !used; k++)
+            used = strstr(code[k], name) != NULL;
+        if (used)
+            fv_c_fill(g, t, macros[i].text, NULL);
+    }
+    fv_text_put(t, "\n");
+}
 
 static void put_isa_checks(fv_cg *g, fv_text *t) {
     const char *const *macro = fv_features_macros(g->arena, fv_target_features(g->p->target));
@@ -226,11 +245,14 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
                                 : "",
               includes, "", g->file, NULL);
     put_isa_checks(g, t);
-    fv_c_fill(g, t, macros, NULL);
+    fv_text check = {.arena = g->arena};
+    fv_text_put(&check, "");
+    put_cpu_check(g, &check);
+    put_macros(g, t, 4, (const char *const[]){g->prelude.helpers.s, check.s, constants.s, code.s});
     fv_text_put(t, g->prelude.types.s);
     fv_text_put(t, *g->prelude.types.s ? "\n" : "");
     fv_text_put(t, g->prelude.helpers.s);
-    put_cpu_check(g, t);
+    fv_text_put(t, check.s);
     fv_text_put(t, constants.s);
     fv_text_put(t, code.s);
 }

@@ -132,6 +132,10 @@ static fv_c_piece as_mask(fv_cg *g, fv_c_piece p, fv_elem compared, int lanes) {
     return piece(fv_printf(g->arena, "__builtin_convertvector(%s, %s)", same, m), FV_C_PRIMARY);
 }
 
+static fv_c_piece opposite(fv_cg *g, fv_c_piece mask) {
+    return piece(fv_printf(g->arena, "~%s", fv_c_paren(g, mask, FV_C_UNARY)), FV_C_UNARY);
+}
+
 static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
     const fv_expr *a = x->arg[0], *b = x->arg[1];
     int lanes = x->type.lanes;
@@ -148,6 +152,10 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
                      less ? FV_C_AND : FV_C_OR);
     }
     bool equality = x->op == FV_X_EQ || x->op == FV_X_NE;
+    if (equality && fv_elem_is_float(a->type.elem)) {
+        fv_c_piece p = fv_c_call(g, fv_c_layer_equal(g, a->type.elem, lanes), 2, x->arg);
+        return as_mask(g, x->op == FV_X_NE ? opposite(g, p) : p, a->type.elem, lanes);
+    }
     const char *sign = fv_expr_op_text((fv_expr_op)x->op);
     return as_mask(g, infix(g, x, sign, equality ? FV_C_EQUAL : FV_C_LESS, FV_C_ADD, FV_C_ADD),
                    a->type.elem, lanes);
@@ -184,6 +192,12 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
     fv_elem to = x->type.elem, from = x->arg[0]->type.elem;
     int lanes = x->type.lanes;
     const char *type = type_of(g, x);
+    if (to == FV_BOOL && fv_elem_is_float(from)) {
+        const char *zero = fv_printf(g->arena, "%s(0)", fv_c_layer_splat(g, from, lanes));
+        const char *s =
+            fv_c_apply(g, fv_c_layer_equal(g, from, lanes), "%s, %s", fv_c_str(g, x->arg[0]), zero);
+        return as_mask(g, opposite(g, piece(s, FV_C_PRIMARY)), from, lanes);
+    }
     if (to == FV_BOOL) {
         const char *s = fv_printf(g->arena, "%s != 0", fv_c_at(g, x->arg[0], FV_C_ADD));
         return as_mask(g, piece(s, FV_C_EQUAL), from, lanes);
@@ -227,8 +241,8 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
             fv_printf(g->arena, "%s(%s)", fv_c_layer_load(g, e, lanes), fv_c_address(g, b, x->arg)),
             FV_C_PRIMARY);
     case FV_ACCESS_GATHER:
-        return piece(fv_printf(g->arena, "%s(%s, %s)", fv_c_layer_gather(g, e, lanes), base(g, b),
-                               fv_c_index(g, b, x->arg)),
+        return piece(fv_c_apply(g, fv_c_layer_gather(g, e, lanes), "%s, %s", base(g, b),
+                                fv_c_index(g, b, x->arg)),
                      FV_C_PRIMARY);
     }
     return piece("0", FV_C_PRIMARY);
@@ -267,17 +281,16 @@ static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
     switch (fv_access_kind(b, x->arg, lanes)) {
     case FV_ACCESS_ELEMENT: {
         fv_c_piece at = fv_c_element(g, b, x->arg); /* a tile may be read in masked lanes, too */
-        return piece(
-            fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_select(g, e, lanes), m, at.s, v),
-            FV_C_PRIMARY);
+        return piece(fv_c_apply(g, fv_c_layer_select(g, e, lanes), "%s, %s, %s", m, at.s, v),
+                     FV_C_PRIMARY);
     }
     case FV_ACCESS_RUN:
-        return piece(fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_load_if(g, e, lanes), m,
-                               fv_c_address(g, b, x->arg), v),
+        return piece(fv_c_apply(g, fv_c_layer_load_if(g, e, lanes), "%s, %s, %s", m,
+                                fv_c_address(g, b, x->arg), v),
                      FV_C_PRIMARY);
     case FV_ACCESS_GATHER:
-        return piece(fv_printf(g->arena, "%s(%s, %s, %s, %s)", fv_c_layer_gather_if(g, e, lanes), m,
-                               base(g, b), index_under_mask(g, b, x->arg, lanes), v),
+        return piece(fv_c_apply(g, fv_c_layer_gather_if(g, e, lanes), "%s, %s, %s, %s", m,
+                                base(g, b), index_under_mask(g, b, x->arg, lanes), v),
                      FV_C_PRIMARY);
     }
     return piece("0", FV_C_PRIMARY);

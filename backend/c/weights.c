@@ -137,8 +137,8 @@ void fv_c_constants(fv_cg *g) {
             continue;
         const char *name;
         if (g->weights.kind != FV_WEIGHTS_TEXT) {
-            name = fv_printf(g->arena, "(const %s *)(%s_weights + %zu)", fv_c_elem(c->buf->elem),
-                             g->name, fv_weights_at(p, i));
+            name = fv_printf(g->arena, "(const %s *)(const void *)(%s_weights + %zu)",
+                             fv_c_elem(c->buf->elem), g->name, fv_weights_at(p, i));
         } else if (g->weights.apart) {
             name = fv_printf(g->arena, "%s_constant_%d", g->name, i);
             fv_c_line(g, "extern const %s; /* %s */\n", declarator(g, c, name),
