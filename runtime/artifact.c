@@ -446,6 +446,17 @@ static void tell_launch(run_state *s, fv_log *log) {
                *nodes ? "node" : "kernel", *nodes ? nodes : info->kernel);
 }
 
+static void tell_communicator(const fv_communicator *c, fv_log *log) {
+    if (!c)
+        fv_log_add(log, "error: the model is one of several parts, which exchange data: its runs "
+                        "need a communicator (env.communicator)");
+    else
+        fv_log_add(log,
+                   "error: a communicator of %zu ranks has failed, or is not what the model needs: "
+                   "another number of ranks, or more members",
+                   c->size >= sizeof *c ? c->ranks : 0);
+}
+
 static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) {
     fv_artifact *a = s->artifact;
     size_t said = fv_log_count(log);
@@ -455,6 +466,8 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
     if (status == FV_BAD_CPU)
         fv_log_add(log, "error: this CPU lacks what target %s needs; compile the model for another",
                    a->model->target);
+    if (status == FV_BAD_COMMUNICATOR)
+        tell_communicator(s->setup->env.communicator, log);
     if (status == FV_TOO_SMALL)
         tell_capacities(s, log);
     if (status == FV_BAD_DIM)

@@ -214,6 +214,27 @@ int fv_artifact_plan(fv_artifact *a, const fv_array *inputs, fv_array *outputs, 
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) FV_ANSWER;
 
+/* ---- ranks: models that run together ---- */
+
+/* Connects threads of one process that run models with collective operators, such as AllReduce of
+ * com.microsoft: each thread is a rank, and passes its communicator in the env of its runs. Other
+ * ways to connect ranks are tables of the same kind, as fv_communicator describes. */
+typedef struct fv_ranks fv_ranks;
+/* ranks: their number, 1 to 1024
+ * timeout: how long a rank waits for the others, in seconds, at most 1e6
+ * NULL: no memory, or an argument is out of range. */
+fv_ranks *fv_ranks_new(int ranks, double timeout);
+/* The communicator of a rank, for one thread at a time; it lives as long as r. NULL: r is NULL, or
+ * there is no such rank. */
+const fv_communicator *fv_ranks_communicator(const fv_ranks *r, int rank);
+/* States that this rank makes no more calls, for instance because its run has failed: then calls
+ * that wait for it fail at once. Any thread. */
+void fv_ranks_stop(fv_ranks *r, int rank);
+/* Why calls have failed: which ranks differ, are late or have ended, and in which exchange, counted
+ * from 1. NULL: none has failed, or r is NULL. Not during a call. */
+const char *fv_ranks_error(const fv_ranks *r);
+void fv_ranks_free(fv_ranks *r); /* NULL is allowed; no call may be in progress */
+
 /* ---- strings ---- */
 
 /* Makes the two tensors that models have for a tensor of strings: the bytes of all strings, and the

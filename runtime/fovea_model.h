@@ -28,8 +28,29 @@ enum {
     FV_BAD_MODEL = 9,    /* only from the compiler: the model has an error; see the messages */
     /* a file cannot be read or written, or is not valid; env->weights is not the model's */
     FV_BAD_FILE = 10,
-    FV_INTERNAL = 11 /* a bug in Fovea */
+    FV_INTERNAL = 11, /* a bug in Fovea */
+    /* env->communicator is missing or incomplete, has another number of ranks than the model was
+     * cut for, or one of its functions failed */
+    FV_BAD_COMMUNICATOR = 12
 };
+
+/* The connection of a process, or thread, to the other ones that run the same model at the same
+ * time, each on its own part: its ranks. The functions only move bytes, so no result depends on
+ * how; sums are computed by the model, in the order of ranks. Every rank of a run makes the same
+ * calls in the same order, from the thread of the run. A call returns when `receive` is complete
+ * and `send` may change; 0: done, anything else ends the run with FV_BAD_COMMUNICATOR. `bytes` may
+ * be 0; then the pointers may be NULL. `send` and `receive` do not overlap. */
+typedef struct fv_communicator {
+    size_t size; /* sizeof(fv_communicator), of the caller's version */
+    void *user;
+    size_t rank, ranks; /* 0 <= rank < ranks */
+    /* Every rank sends `bytes` bytes to all ranks, itself included. receive: ranks * bytes bytes,
+     * those of rank 0 first. */
+    int (*all_gather)(void *user, const void *send, void *receive, size_t bytes);
+    /* Every rank sends part j of `send`, `bytes` bytes, to rank j. send, receive: ranks * bytes
+     * bytes; part i of `receive` is from rank i. */
+    int (*all_to_all)(void *user, const void *send, void *receive, size_t bytes);
+} fv_communicator;
 
 /* What the caller may provide for a run. Members may be zero: then there is one thread, no
  * allocator (only models whose uses_allocator is 0 run), no cancelling. Later versions have more
@@ -52,6 +73,9 @@ typedef struct fv_env {
      * aligned to 64. Otherwise ignored. */
     const void *weights;
     size_t weights_bytes; /* size of that file */
+    /* For models that are one of several parts, each of which is run by a rank. Otherwise
+     * ignored. */
+    const fv_communicator *communicator;
 } fv_env;
 
 /* One input or output. */

@@ -165,6 +165,8 @@ static const struct {
     {FV_BAD_MODEL, "FV_BAD_MODEL", "the model is at fault"},
     {FV_BAD_FILE, "FV_BAD_FILE", "a file cannot be read, written or understood"},
     {FV_INTERNAL, "FV_INTERNAL", "a bug in Fovea"},
+    {FV_BAD_COMMUNICATOR, "FV_BAD_COMMUNICATOR",
+     "the communicator is missing, has another number of ranks, or failed"},
 };
 
 const char *fv_version(void) {

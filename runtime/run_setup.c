@@ -121,7 +121,8 @@ static void forward(fv_run_setup *s) {
                       .alloc = forward_alloc,
                       .free = forward_free,
                       .cancel = cancel,
-                      .trace = s->trace.trace ? forward_trace : NULL};
+                      .trace = s->trace.trace ? forward_trace : NULL,
+                      .communicator = s->given.communicator};
 }
 
 int fv_run_setup_begin(fv_run_setup *s, fv_artifact *a, const fv_run_options *o, fv_log *log) {

@@ -460,6 +460,10 @@ static const struct {
     {"is_aligned", HEAD "bool is_aligned(const void *p, size_t alignment) { /* and not NULL */\n"
                         "    return p && (uintptr_t)p % alignment == 0;\n"
                         "}\n"},
+    {"ranks_of", HEAD "size_t ranks_of(const fv_communicator *c) { /* 0: members are missing */\n"
+                      "    return c && c->size >= sizeof *c && c->all_gather && c->all_to_all ? "
+                      "c->ranks : 0;\n"
+                      "}\n"},
     {"allocate", "static void *allocate(const fv_env *env, int64_t bytes, int *status) {\n"
                  "    void *p = NULL;\n"
                  "    if (bytes < 0 || bytes >= PTRDIFF_MAX)\n"

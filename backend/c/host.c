@@ -4,6 +4,7 @@
 
 #include "backend/c/internal.h"
 #include "ir/expr/fold.h"
+#include "ir/kernel/build.h"
 
 bool fv_c_is_direct(const fv_program *p) {
     bool capacities = false;
@@ -70,10 +71,10 @@ static void put_fail(fv_cg *g, const char *condition, const char *status) {
     fv_c_close(g);
 }
 
-static const char *const status_names[] = {"FV_OK",        "FV_BAD_DIM",   "FV_BAD_INDEX",
-                                           "FV_BAD_CPU",   "FV_TOO_SMALL", "FV_TOO_LARGE",
-                                           "FV_NO_MEMORY", "FV_CANCELLED", "FV_BAD_ARGUMENT",
-                                           "FV_BAD_MODEL", "FV_BAD_FILE",  "FV_INTERNAL"};
+static const char *const status_names[] = {
+    "FV_OK",        "FV_BAD_DIM",   "FV_BAD_INDEX",       "FV_BAD_CPU",      "FV_TOO_SMALL",
+    "FV_TOO_LARGE", "FV_NO_MEMORY", "FV_CANCELLED",       "FV_BAD_ARGUMENT", "FV_BAD_MODEL",
+    "FV_BAD_FILE",  "FV_INTERNAL",  "FV_BAD_COMMUNICATOR"};
 
 static void put_check(fv_cg *g, const fv_stmt *s) {
     if (s->x->op == FV_X_VAR && s->x->u.var == g->fn.cpu)
@@ -115,6 +116,8 @@ static const char *value(fv_cg *g, const fv_read *r) {
     case FV_ARG_WEIGHTS: return fv_printf(g->arena, "%s[%d]", head_of_weights(g), r->at);
     case FV_ARG_CPU: return "true"; /* api.c has checked it before it calls this function */
     case FV_ARG_MOST: return "PTRDIFF_MAX";
+    case FV_ARG_RANKS:
+        return fv_printf(g->arena, "%s(env->communicator)", fv_c_helper_fixed(g, "ranks_of"));
     default: return pointer(g, r);
     }
 }
@@ -216,7 +219,7 @@ static void put_buffer(fv_cg *g, const fv_buf *b) {
 
 static bool any_requires(const fv_program *p) {
     for (int i = 0; i < p->nkernels; i++)
-        if (p->kernels[i]->requires_)
+        if (p->kernels[i]->requires_ && !fv_kernel_collective(p->kernels[i]))
             return true;
     return false;
 }
@@ -322,8 +325,27 @@ static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
     return fv_printf(g->arena, "(%s%s *)(%svoid *)%s", qualifier, type, qualifier, name);
 }
 
+/* Writes the call of a function of the communicator, between traces. */
+static void put_collective(fv_cg *g, const fv_stmt *s, const fv_library_fn *collective) {
+    const char *origin = s->note.text ? s->note.text : collective->name;
+    put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
+    fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->call.number,
+              fv_c_string(g->arena, collective->name), fv_c_strings(g->arena, origin));
+    put_fail(g,
+             fv_printf(g->arena, "env->communicator->%s(env->communicator->user, %s, %s, %s%s)",
+                       collective->name, argument(g, s, 0), argument(g, s, 1), "(size_t)",
+                       fv_c_at(g, fv_collective_bytes(g->arena, s), FV_C_UNARY)),
+             "FV_BAD_COMMUNICATOR");
+    fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->call.number);
+}
+
 static void put_launch(fv_cg *g, const fv_stmt *s) {
     const fv_kernel *k = s->call.kernel;
+    const fv_library_fn *collective = fv_kernel_collective(k);
+    if (collective) {
+        put_collective(g, s, collective);
+        return;
+    }
     const char *name = fv_c_name_of(g, k), *tasks = fv_c_kernel_tasks(g, k);
     const char *origin = s->note.text              ? s->note.text
                          : k->origin && *k->origin ? k->origin

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
+#include "ir/kernel/build.h"
 
 static bool block_polls(const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next)
@@ -160,6 +161,8 @@ static void put_tasks(fv_cg *g, const fv_kernel *k, const char *name) {
 }
 
 void fv_c_kernel(fv_cg *g, fv_kernel *k) {
+    if (fv_kernel_collective(k))
+        return; /* the host program calls a collective itself */
     /* a plain word might be a built-in function */
     const char *want =
         strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);

@@ -296,6 +296,14 @@ static void check_allocator(writer *w) {
     check(w, bin(w, FV_X_AND, alloc, free_), FV_NO_MEMORY, "the allocator");
 }
 
+static void check_communicator(writer *w) {
+    int64_t ranks = fv_program_ranks(w->p);
+    if (ranks > 0)
+        check(w, bin(w, FV_X_EQ, value(w, FV_ARG_RANKS, -1, "ranks"), number(w, ranks)),
+              FV_BAD_COMMUNICATOR,
+              fv_printf(w->a, "a communicator of %lld ranks", (long long)ranks));
+}
+
 static void write_run(writer *w, fv_block run) {
     const fv_program *p = w->p;
     begin(w, &w->p->host.body);
@@ -312,6 +320,7 @@ static void write_run(writer *w, fv_block run) {
     check_ports(w, p->outputs, p->noutputs, FV_ARG_OUTPUTS);
     check_workspace(w);
     check_allocator(w);
+    check_communicator(w);
     fv_kb_add(&w->b, FV_S_MEMORY);
     go_on(w, run);
 }

@@ -225,13 +225,16 @@ typedef struct host_buf {
 
 /* A LAUNCH statement and its arguments. */
 typedef struct site {
-    const bytecode *kernel;
-    const char *origin;  /* names of the ONNX nodes of the kernel */
-    const char *indexes; /* names of the nodes whose indices may be refused; NULL: all */
-    int number;          /* number of the launch, for tracing */
+    const fv_library_fn
+        *collective;        /* the function that is called instead of the kernel, or NULL */
+    const bytecode *kernel; /* NULL: a collective is called */
+    const char *origin;     /* names of the ONNX nodes of the kernel */
+    const char *indexes;    /* names of the nodes whose indices may be refused; NULL: all */
+    int number;             /* number of the launch, for tracing */
     int nargs;
     int *slots;
-    /* registers: the dims (consecutive i64), the arguments (consecutive slots) */
+    /* registers: the dims (consecutive i64), or the bytes that a collective exchanges with one
+     * rank; the arguments (consecutive slots) */
     uint32_t dims_at, args_at;
 } site;
 

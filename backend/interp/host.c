@@ -22,6 +22,24 @@ static void trace(const fv_env *env, const site *at, int end) {
         env->trace(env->user, at->number, end);
 }
 
+/* Calls the function of the communicator on the memory of the arguments, whose sizes are checked as
+ * for a kernel. */
+static int call_collective(frame *f, const site *at, const slot *args) {
+    const fv_communicator *c = ((const host_run *)f->host)->env.communicator;
+    int64_t bytes = *AS(int64_t, f, at->dims_at);
+    bool all = at->collective == fv_library_fn_of(FV_LIBRARY_all_to_all);
+    size_t ranks = c->ranks;
+    if (bytes < 0 || (uint64_t)bytes > args[1].bytes / ranks ||
+        (uint64_t)bytes > args[0].bytes / (all ? ranks : 1)) {
+        fv_i_fault(f, "%s: %" PRId64 " bytes for each of %zu ranks are not in %zu and %zu bytes",
+                   at->collective->name, bytes, ranks, args[0].bytes, args[1].bytes);
+        return FV_INTERNAL;
+    }
+    int status =
+        (all ? c->all_to_all : c->all_gather)(c->user, args[0].base, args[1].base, (size_t)bytes);
+    return status ? FV_BAD_COMMUNICATOR : FV_OK;
+}
+
 static void note_index(fv_interp *p, const site *at, const refused_index *r) {
     int none = 0;
     if (!atomic_compare_exchange_strong(&p->index.taken, &none, 1))
@@ -40,8 +58,9 @@ const insn *fv_i_site(frame *f, const insn *i) {
         args[k] = f->slots[at->slots[k]];
     trace(&run->env, at, 0);
     refused_index refused = {0};
-    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, &run->env, f->fault,
-                            &refused, &f->left);
+    f->status = at->collective ? call_collective(f, at, args)
+                               : fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args,
+                                             &run->env, f->fault, &refused, &f->left);
     trace(&run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
@@ -95,6 +114,10 @@ const insn *fv_i_setdim(frame *f, const insn *i) {
 
 /* ---- arguments of the caller ---- */
 
+static uint64_t ranks_of(const fv_communicator *c) {
+    return c && c->size >= sizeof *c && c->all_gather && c->all_to_all ? c->ranks : 0;
+}
+
 /* The value of an argument: a number or an address. All members of an env have one size. */
 static uint64_t argument(const host_run *run, const fv_read *r) {
     uintptr_t word;
@@ -116,6 +139,7 @@ static uint64_t argument(const host_run *run, const fv_read *r) {
         return word;
     case FV_ARG_WEIGHTS: return ((const uint64_t *)run->env.weights)[r->at];
     case FV_ARG_MOST: return PTRDIFF_MAX;
+    case FV_ARG_RANKS: return ranks_of(run->env.communicator);
     case FV_ARG_CPU:
     case FV_ARGS: break;
     }

@@ -1,6 +1,7 @@
 /* host_build.c - builds the bytecode of a host program: the size query, then the run. Both contain
  * the plan. */
 #include "backend/interp/build.h"
+#include "ir/kernel/build.h"
 
 typedef struct host_build {
     fv_interp *interp;
@@ -24,7 +25,9 @@ static const bytecode *kernel_code(build *b, const fv_kernel *k) {
 static void launch(build *b, const fv_stmt *s) {
     const fv_kernel *k = s->call.kernel;
     site *at = FV_NEW(b->arena, site, 1);
-    at->kernel = kernel_code(b, k);
+    at->collective = fv_kernel_collective(k);
+    if (!at->collective)
+        at->kernel = kernel_code(b, k);
     at->origin = s->note.text;
     at->indexes = s->note.indexes;
     at->number = s->call.number;
@@ -33,10 +36,12 @@ static void launch(build *b, const fv_stmt *s) {
     for (int i = 0; i < k->nbufs; i++)
         at->slots[i] = fv_i_slot(b, s->call.args[i]);
     uint32_t top = b->top;
-    at->dims_at = fv_i_reg_bytes(b, 8 * (uint32_t)k->ndims, 8);
+    int ndims = at->collective ? 1 : k->ndims;
+    at->dims_at = fv_i_reg_bytes(b, 8 * (uint32_t)ndims, 8);
     at->args_at = fv_i_reg_bytes(b, (uint32_t)sizeof(slot) * (uint32_t)k->nbufs, 8);
-    for (int i = 0; i < k->ndims; i++)
-        fv_i_value_into(b, s->call.dims[i], at->dims_at + 8 * (uint32_t)i);
+    for (int i = 0; i < ndims; i++)
+        fv_i_value_into(b, at->collective ? fv_collective_bytes(b->arena, s) : s->call.dims[i],
+                        at->dims_at + 8 * (uint32_t)i);
     fv_i_emit(b, fv_i_site)->u.data = at;
     b->top = top;
 }

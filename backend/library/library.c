@@ -5,11 +5,10 @@
 #include "ir/base/diag.h"
 
 #if FV_HAVE_IMAGES
-static const fv_library_call calls[] = {
+static const fv_library_call calls[FV_LIBRARY_FNS] = {
     [FV_LIBRARY_image_size] = fv_call_image_size,
     [FV_LIBRARY_image_pixels] = fv_call_image_pixels,
 };
-_Static_assert(sizeof calls / sizeof *calls == FV_LIBRARY_FNS, "each function has its code");
 
 fv_library_call fv_library_look(const fv_library_fn *fn) {
     return calls[fv_library_id_of(fn)];
@@ -34,7 +33,8 @@ fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn) {
 bool fv_library_has(fv_session *s, const fv_program *p) {
     for (int i = 0; i < p->nkernels; i++)
         for (const fv_stmt *t = p->kernels[i]->body.first; t; t = t->next)
-            if (t->kind == FV_S_CALL && !fv_library_find(s, t->call.library))
+            if (t->kind == FV_S_CALL && !t->call.library->collective &&
+                !fv_library_find(s, t->call.library))
                 return false;
     return true;
 }

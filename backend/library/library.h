@@ -19,9 +19,10 @@
  * has no state, so any thread may call it. */
 typedef int (*fv_library_call)(void *const *buffers, const int64_t *extents, const char **why);
 
-/* the function; NULL: this build does not have it */
+/* the function; NULL: this build does not have it, or it is a collective */
 fv_library_call fv_library_look(const fv_library_fn *fn);
-/* the function; NULL after a diagnostic that this build does not have it */
+/* the function, which must not be a collective; NULL after a diagnostic that this build does not
+ * have it */
 fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn);
 /* Does this build have all functions that the program's kernels call? False after a diagnostic. */
 bool fv_library_has(fv_session *s, const fv_program *p) FV_MUST_USE;

@@ -47,7 +47,7 @@ static LLVMTypeRef run_type(fv_ll_module *m) {
 }
 
 /* A global of zeros, which replaces an argument that the caller left out. */
-static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
+LLVMValueRef fv_ll_zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
     LLVMValueRef g = LLVMAddGlobal(m->module, type, name);
     LLVMSetInitializer(g, LLVMConstNull(type));
     LLVMSetLinkage(g, LLVMPrivateLinkage);
@@ -61,7 +61,7 @@ static void bind_env(fv_ll_fn *f) {
     fv_ll_module *m = f->m;
     fv_ll_host *h = f->host;
     LLVMTypeRef type = LLVMArrayType2(m->types.size, FV_ENV_MEMBERS);
-    LLVMValueRef given = h->argument[FV_ARG_ENV], none = zeros(m, type, "no_env");
+    LLVMValueRef given = h->argument[FV_ARG_ENV], none = fv_ll_zeros(m, type, "no_env");
     given = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, given, ""), none, given, "");
     LLVMValueRef size = LLVMBuildLoad2(f->b, m->types.size, given, "env_size");
     h->env = fv_ll_alloca(f, type, "env");
@@ -79,7 +79,7 @@ static void bind_env(fv_ll_fn *f) {
 /* Sets the address of the cancel flag: the caller's, or that of a flag that is never set. */
 static void bind_cancel(fv_ll_fn *f) {
     LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL),
-                 none = zeros(f->m, f->m->types.i32, "no_cancel");
+                 none = fv_ll_zeros(f->m, f->m->types.i32, "no_cancel");
     f->cancel = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, flag, ""), none, flag, "cancel");
     LLVMBuildStore(f->b, f->cancel, f->host->state);
     f->cancelled = fv_ll_leave(f, FV_CANCELLED);

@@ -2,6 +2,10 @@
  * caller, checks, launches, allocations. */
 #include "backend/llvm/host.h"
 
+#include <stddef.h>
+
+#include "ir/kernel/build.h"
+
 /* ---- members of the caller's fv_env ---- */
 
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field) {
@@ -76,6 +80,34 @@ static LLVMValueRef is_same(fv_ll_fn *f, int output) {
                        LLVMBuildICmp(f->b, LLVMIntEQ, given, input, ""), "");
 }
 
+/* The words of fv_communicator: all members have the size of a pointer. */
+enum { COMM_SIZE, COMM_USER, COMM_RANK, COMM_RANKS, COMM_FUNCTIONS, COMM_WORDS = 6 };
+_Static_assert(sizeof(fv_communicator) == COMM_WORDS * sizeof(void *), "members are words");
+_Static_assert(offsetof(fv_communicator, ranks) == COMM_RANKS * sizeof(void *), "ranks");
+_Static_assert(offsetof(fv_communicator, all_gather) == COMM_FUNCTIONS * sizeof(void *), "first");
+
+static LLVMValueRef comm_word(fv_ll_fn *f, LLVMValueRef comm, int word) {
+    return LLVMBuildLoad2(f->b, f->m->types.size, fv_ll_element(f, f->m->types.size, comm, word),
+                          "");
+}
+
+/* The number of ranks of the caller's communicator; 0 if it is NULL or lacks members. */
+static LLVMValueRef ranks(fv_ll_fn *f) {
+    LLVMTypeRef size = f->m->types.size;
+    LLVMValueRef none = fv_ll_zeros(f->m, LLVMArrayType2(size, COMM_WORDS), "no_communicator");
+    LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
+    comm = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, comm, ""), none, comm, "");
+    LLVMValueRef whole =
+        LLVMConstInt(size, (unsigned)(COMM_WORDS * f->m->target->pointer_bits / 8), 0);
+    LLVMValueRef small = LLVMBuildICmp(f->b, LLVMIntULT, comm_word(f, comm, COMM_SIZE), whole, "");
+    comm = LLVMBuildSelect(f->b, small, none, comm, "");
+    LLVMValueRef n = comm_word(f, comm, COMM_RANKS);
+    for (int i = COMM_FUNCTIONS; i < COMM_WORDS; i++)
+        n = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, comm_word(f, comm, i), ""),
+                            LLVMConstNull(size), n, "");
+    return LLVMBuildIntCast2(f->b, n, f->m->types.i64, 0, "");
+}
+
 static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
     fv_ll_module *m = f->m;
     LLVMValueRef array = r->of <= FV_ARG_ENV ? f->host->argument[r->of] : NULL, at = NULL;
@@ -89,6 +121,7 @@ static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
         break;
     case FV_ARG_BYTES: return LLVMBuildIntCast2(f->b, array, m->types.i64, 0, "");
     case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, r->at), m->types.i64, 0, "");
+    case FV_ARG_RANKS: return ranks(f);
     case FV_ARG_MOST: return fv_ll_int(m, m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX);
     default: return LLVMConstInt(m->types.i1, 1, 0); /* entry.c has emitted the check of the CPU */
     }
@@ -206,13 +239,37 @@ static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     fv_ll_at(f, next);
 }
 
+/* Emits communicator->function(user, send, receive, bytes). */
+static void call_collective(fv_ll_fn *f, const fv_stmt *s, const fv_library_fn *collective) {
+    int number = collective == fv_library_fn_of(FV_LIBRARY_all_to_all);
+    LLVMTypeRef ptr = f->m->types.ptr, size = f->m->types.size;
+    LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
+    LLVMValueRef fn =
+        LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_FUNCTIONS + number), "");
+    LLVMValueRef bytes = fv_ll_expr(f, fv_collective_bytes(f->m->arena, s));
+    LLVMValueRef args[] = {LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_USER), ""),
+                           fv_ll_host_buf(f, s->call.args[0]), fv_ll_host_buf(f, s->call.args[1]),
+                           LLVMBuildIntCast2(f->b, bytes, size, 0, "")};
+    LLVMTypeRef types[] = {ptr, ptr, ptr, size};
+    LLVMTypeRef type = LLVMFunctionType(f->m->types.i32, types, 4, 0);
+    trace(f, s, 0);
+    LLVMValueRef status = LLVMBuildCall2(f->b, type, fn, args, 4, "");
+    trace(f, s, 1);
+    fail_if(f, LLVMBuildIsNotNull(f->b, status, ""), FV_BAD_COMMUNICATOR);
+}
+
 static void launch(fv_ll_fn *f, const fv_stmt *s) {
+    const fv_library_fn *collective = fv_kernel_collective(s->call.kernel);
     fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->call.kernel);
     if (!k) {
         fv_ll_fault(f->m, "kernel %s is not in the program's list", s->call.kernel->name);
         return;
     }
     fail_if(f, fv_ll_poll(f), FV_CANCELLED);
+    if (collective) {
+        call_collective(f, s, collective);
+        return;
+    }
     trace(f, s, 0);
     LLVMValueRef *args = launch_args(f, s);
     LLVMValueRef tasks = k->kernel->tasks ? fv_ll_expr(f, k->kernel->tasks) : fv_ll_int(f->m, 1);

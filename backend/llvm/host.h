@@ -15,7 +15,7 @@ struct fv_ll_host {
     LLVMValueRef launch;   /* function (env, task, args, n, descending) that runs tasks */
     LLVMBasicBlockRef out; /* the block that leaves the entry point */
     /* for each status the block that leaves with it, made when it is needed */
-    LLVMBasicBlockRef fail[FV_INTERNAL + 1];
+    LLVMBasicBlockRef fail[FV_BAD_COMMUNICATOR + 1];
     /* fv_buf -> address of an input or output, set by MEMORY; for a HEAP buffer the variable with
      * its address */
     fv_ptrmap places;
@@ -27,6 +27,8 @@ LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* field: an FV_ENV_ numbe
 LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status);
 /* Frees a HEAP buffer if it is allocated. */
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b);
+/* The address of zeros of that type, which replaces what the caller left out. */
+LLVMValueRef fv_ll_zeros(fv_ll_module *m, LLVMTypeRef type, const char *name);
 /* Emits the function that runs n tasks, through the caller's parallel_for if there is one. */
 LLVMValueRef fv_ll_launcher(fv_ll_module *m);
 

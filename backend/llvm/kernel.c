@@ -149,10 +149,10 @@ void fv_ll_kernels(fv_ll_module *m) {
     for (int i = 0; i < p->nkernels; i++) {
         fv_ll_kernel *k = fv_ptrmap_get(&m->kernels, p->kernels[i]);
         bool here = !m->part.of || m->part.of[i] == m->part.number;
-        if (here || m->part.number == 0)
+        if (!fv_kernel_collective(k->kernel) && (here || m->part.number == 0))
             declare_functions(m, k);
-        if (!here)
-            continue;
+        if (!here || fv_kernel_collective(k->kernel))
+            continue; /* the host program calls a collective itself */
         emit_kernel(m, k);
         emit_task(m, k);
     }

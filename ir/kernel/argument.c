@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-static const char *const arguments[FV_ARGS] = {"dims",  "inputs", "outputs", "actual", "workspace",
-                                               "bytes", "env",    "weights", "cpu",    "most"};
+static const char *const arguments[FV_ARGS] = {"dims",      "inputs", "outputs", "actual",
+                                               "workspace", "bytes",  "env",     "weights",
+                                               "cpu",       "most",   "ranks"};
 static const char *const hows[] = {"", "given", "aligned", "same"};
 
 enum { SIZE, POINTER };

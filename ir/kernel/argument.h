@@ -16,6 +16,8 @@ typedef enum {
     FV_ARG_WEIGHTS, /* the first words of the file env.weights */
     FV_ARG_CPU,     /* bool: whether the CPU has the features of the target */
     FV_ARG_MOST,    /* the number of bytes that the machine can address */
+    /* the number of ranks of env.communicator; 0: it is NULL, or does not have all members */
+    FV_ARG_RANKS,
     FV_ARGS
 } fv_argument;
 

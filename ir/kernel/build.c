@@ -273,6 +273,13 @@ bool fv_kernel_calls(const fv_kernel *k) {
     return false;
 }
 
+const fv_library_fn *fv_kernel_collective(const fv_kernel *k) {
+    for (const fv_stmt *s = k->body.first; s; s = s->next)
+        if (s->kind == FV_S_CALL && s->call.library->collective)
+            return s->call.library;
+    return NULL;
+}
+
 void fv_task_bounds(fv_kernel *k) {
     int64_t unused;
     fv_x_range(k->tasks, &unused, &k->task->hi);

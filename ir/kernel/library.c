@@ -7,9 +7,13 @@ static const fv_library_fn functions[] = {
 #define LIBRARY(name, doc, ...)                                                                    \
     {#name,                                                                                        \
      doc,                                                                                          \
+     false,                                                                                        \
      (int)(sizeof(fv_library_param[]){__VA_ARGS__} / sizeof(fv_library_param)),                    \
      {__VA_ARGS__}},
+#define COLLECTIVE(name, doc)                                                                      \
+    {#name, doc, true, 2, {{FV_F32, FV_LIBRARY_ANY, false}, {FV_F32, FV_LIBRARY_ANY, true}}},
 #include "ir/kernel/library.def"
+#undef COLLECTIVE
 #undef LIBRARY
 };
 

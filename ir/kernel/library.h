@@ -1,6 +1,10 @@
 /* library.h - library functions that kernels may call, for operations that no formula can express
  * and for which good external libraries exist.
  *
+ * A collective is such a function, too: one of the caller's communicator (fv_communicator), by
+ * which the ranks of a run exchange data. A kernel that calls one contains nothing else, and the
+ * host program makes the call where it launches the kernel.
+ *
  * Kernels know names and parameters only. The functions are in backend/library/library.h; a build
  * may omit some. */
 #ifndef FV_IR_KERNEL_LIBRARY_H
@@ -8,23 +12,28 @@
 
 #include "ir/type/type.h"
 
-enum { FV_LIBRARY_PARAMS = 4 };
+enum { FV_LIBRARY_PARAMS = 4, FV_LIBRARY_ANY = -1 };
 
 typedef struct fv_library_param {
     fv_elem elem;
-    int rank;
+    int rank;     /* FV_LIBRARY_ANY: any element type and rank */
     bool written; /* whether the parameter is only written; otherwise it is only read */
 } fv_library_param;
 
 typedef struct fv_library_fn {
     const char *name, *doc;
+    /* whether it is a function of the communicator. Its parameters are what is sent and what is
+     * received, which has an axis 0 with an element for each rank */
+    bool collective;
     int nparams;
     fv_library_param params[FV_LIBRARY_PARAMS];
 } fv_library_fn;
 
 typedef enum {
-#define LIBRARY(name, ...) FV_LIBRARY_##name,
+#define LIBRARY(name, ...)    FV_LIBRARY_##name,
+#define COLLECTIVE(name, doc) FV_LIBRARY_##name,
 #include "ir/kernel/library.def"
+#undef COLLECTIVE
 #undef LIBRARY
     FV_LIBRARY_FNS
 } fv_library_id;

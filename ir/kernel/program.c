@@ -2,6 +2,7 @@
 #include "ir/kernel/program.h"
 
 #include "ir/expr/fold.h"
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/build.h"
 
 static bool block_has_protocol(const fv_block *b) {
@@ -19,9 +20,41 @@ bool fv_program_has_protocol(const fv_program *p) {
 
 const fv_kernel *fv_program_caller(const fv_program *p) {
     for (int i = 0; i < p->nkernels; i++)
-        if (fv_kernel_calls(p->kernels[i]))
+        if (fv_kernel_calls(p->kernels[i]) && !fv_kernel_collective(p->kernels[i]))
             return p->kernels[i];
     return NULL;
+}
+
+/* What the kernel of a collective receives. */
+static const fv_buf *received(const fv_kernel *k) {
+    const fv_stmt *s = k->body.first;
+    while (s->kind != FV_S_CALL)
+        s = s->next;
+    return s->call.args[1];
+}
+
+int64_t fv_program_ranks(const fv_program *p) {
+    int64_t ranks = 0;
+    for (int i = 0; i < p->nkernels; i++) {
+        const fv_kernel *k = p->kernels[i];
+        int64_t n = 0;
+        if (!fv_kernel_collective(k))
+            continue;
+        if (received(k)->rank == 0 || !fv_x_is_int(received(k)->extent[0], &n) ||
+            (ranks && ranks != n))
+            return -1;
+        ranks = n;
+    }
+    return ranks;
+}
+
+fv_expr *fv_collective_bytes(fv_arena *a, const fv_stmt *launch) {
+    const fv_kernel *k = launch->call.kernel;
+    const fv_buf *b = received(k);
+    fv_expr *bytes = fv_x_int(a, fv_elem_storage_bytes(b->elem));
+    for (int i = 1; i < b->rank; i++)
+        bytes = fv_x_bin(a, FV_X_MUL, bytes, b->extent[i]);
+    return fv_x_replace_vars(a, bytes, k->ndims, k->dims, launch->call.dims);
 }
 
 bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) {

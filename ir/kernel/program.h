@@ -93,9 +93,15 @@ typedef struct fv_program {
 /* Does the program have statements of the protocol with the caller: READ, PLAN, MEMORY or a size
  * query? If a text has none, fv_program_protocol (backend/consumer/protocol.h) adds them. */
 bool fv_program_has_protocol(const fv_program *p) FV_MUST_USE;
-/* The first kernel that calls a library function; NULL: there is none, so compiled code needs no
- * library. */
+/* The first kernel that calls a library function which is no collective; NULL: there is none, so
+ * compiled code needs no library. */
 const fv_kernel *fv_program_caller(const fv_program *p);
+/* The number of ranks for which the program exchanges data with collectives; 0: it has
+ * none; -1: the numbers differ, or are not constant. */
+int64_t fv_program_ranks(const fv_program *p);
+/* The bytes that the launch of a collective exchanges with one rank, over variables of the host
+ * program. */
+fv_expr *fv_collective_bytes(fv_arena *a, const fv_stmt *launch);
 /* Sets *i to the number of the symbol, or of the output with that capacity; false: v is neither. */
 bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
 bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;

@@ -278,6 +278,21 @@ static bool has_workspace(fv_kverifier *v) {
                          WORKSPACE_ALIGN);
 }
 
+/* Is the communicator known to have the ranks with which every collective exchanges data? */
+static bool has_ranks(fv_kverifier *v) {
+    int64_t ranks = fv_program_ranks(v->program);
+    bool known = ranks == 0;
+    if (ranks < 0)
+        return fv_kv_illegal(v, "collectives exchange data among different numbers of ranks");
+    for (int i = 0; i < v->facts.n && !known; i++) {
+        const fv_expr *f = v->facts.all[i];
+        known = f->op == FV_X_EQ && is_read_as(v, f->arg[0], FV_ARG_RANKS, -1) &&
+                fv_x_equal(f->arg[1], fv_x_int(v->a, ranks));
+    }
+    return known ||
+           fv_kv_illegal(v, "no earlier check ensures that there are %lld ranks", (long long)ranks);
+}
+
 bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
     const fv_program *p = v->program;
     if (!is_top(v, s) || !v->protocol.planned || v->protocol.has_memory)
@@ -294,6 +309,8 @@ bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
     if (p->memory.uses_allocator &&
         !(is_given(v, FV_ARG_ENV, FV_ENV_ALLOC) && is_given(v, FV_ARG_ENV, FV_ENV_FREE)))
         return fv_kv_illegal(v, "no earlier check ensures that env.alloc and env.free are given");
+    if (!has_ranks(v))
+        return false;
     v->protocol.has_memory = true;
     for (int i = 0; i < p->memory.nbuffers; i++)
         fv_kv_declare(v, p->memory.buffers[i]);

@@ -233,7 +233,7 @@ static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
         return fv_kv_illegal(v, "'%s' is no parameter of the kernel", b->name);
     if (!in_scope(v, b))
         return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
-    if (b->elem != p->elem || b->rank != p->rank)
+    if (p->rank != FV_LIBRARY_ANY && (b->elem != p->elem || b->rank != p->rank))
         return fv_kv_illegal(v, "argument %d is %s of rank %d, expected %s of rank %d", i,
                              fv_elem_name(b->elem), b->rank, fv_elem_name(p->elem), p->rank);
     if (p->written ? b->role == FV_BUF_IN : b->role == FV_BUF_OUT)
@@ -245,6 +245,30 @@ static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
         if (s->call.args[j] == b && (p->written || s->call.library->params[j].written))
             return fv_kv_illegal(v, "'%s' is given twice and written", b->name);
     return true;
+}
+
+static bool is_alone(const fv_kverifier *v, const fv_stmt *s) {
+    for (const fv_stmt *t = v->kernel->body.first; t; t = t->next)
+        if (t != s && t->kind != FV_S_COMMENT)
+            return false;
+    return true;
+}
+
+/* Checks the call of a collective: the axes of what is sent follow the axis of the ranks in what is
+ * received, or are the same. */
+static bool check_collective(fv_kverifier *v, const fv_stmt *s) {
+    const fv_buf *x = s->call.args[0], *y = s->call.args[1];
+    int added = s->call.library == fv_library_fn_of(FV_LIBRARY_all_gather);
+    int64_t ranks = 0;
+    if (!is_alone(v, s))
+        return fv_kv_illegal(v, "a kernel that calls a collective has other statements");
+    if (y->rank < 1 || !fv_x_is_int(y->extent[0], &ranks) || ranks < 1)
+        return fv_kv_illegal(v, "axis 0 of '%s' is no constant number of ranks", y->name);
+    bool equal = x->elem == y->elem && x->rank + added == y->rank;
+    for (int i = 0; i < x->rank && equal; i++)
+        equal = fv_x_equal(x->extent[i], y->extent[i + added]);
+    return equal || fv_kv_illegal(v, "'%s' does not have what '%s' has for each of %lld ranks",
+                                  x->name, y->name, (long long)ranks);
 }
 
 static bool check_call(fv_kverifier *v, const fv_stmt *s) {
@@ -260,7 +284,7 @@ static bool check_call(fv_kverifier *v, const fv_stmt *s) {
     for (int i = 0; i < s->call.library->nparams; i++)
         if (!check_call_argument(v, s, i))
             return false;
-    return true;
+    return !s->call.library->collective || check_collective(v, s);
 }
 
 static bool check_for(fv_kverifier *v, const fv_stmt *s) {

@@ -10,9 +10,10 @@ const char *fv_role_text(fv_buf_role role) {
     return roles[role];
 }
 
-static const char *const statuses[] = {"OK",           "BAD_DIM",   "BAD_INDEX", "BAD_CPU",
-                                       "TOO_SMALL",    "TOO_LARGE", "NO_MEMORY", "CANCELLED",
-                                       "BAD_ARGUMENT", "BAD_MODEL", "BAD_FILE",  "INTERNAL"};
+static const char *const statuses[] = {
+    "OK",        "BAD_DIM",   "BAD_INDEX",       "BAD_CPU",      "TOO_SMALL",
+    "TOO_LARGE", "NO_MEMORY", "CANCELLED",       "BAD_ARGUMENT", "BAD_MODEL",
+    "BAD_FILE",  "INTERNAL",  "BAD_COMMUNICATOR"};
 enum { NSTATUSES = sizeof statuses / sizeof *statuses };
 
 const char *fv_status_word(int status) {

@@ -412,6 +412,33 @@ bool fv_spell_recurrent(fv_speller *s, fv_op *op) {
     return true;
 }
 
+/* ---- exchange among ranks ---- */
+
+bool fv_spell_all_gather(fv_speller *s, fv_op *op) {
+    fv_module *m = s->w.module;
+    const fv_type *x = op->in[0]->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    dims[0] = fv_dim_const(m->dims, 1);
+    for (int i = 0; i < x->rank; i++)
+        dims[i + 1] = x->dims[i];
+    fv_value *first[] = {op->in[0],
+                         fv_spell_dims(s, 1, (const fv_dim *[]){fv_dim_const(m->dims, 0)})};
+    fv_value *one = fv_spell_op(s, FV_OP_Unsqueeze, fv_spell_type(s, x->elem, x->rank + 1, dims), 2,
+                                first, 0, NULL);
+    fv_attr a = fv_attr_int(m, "group_size", fv_op_int(op, "ranks"));
+    fv_value *y =
+        one ? fv_spell_op(s, FV_OP_com_microsoft_AllGather, op->out[0]->type, 1, &one, 1, &a)
+            : NULL;
+    return y && fv_spell_result(s, 0, y);
+}
+
+bool fv_spell_all_to_all(fv_speller *s, fv_op *op) {
+    const fv_type *t = op->in[0]->type;
+    fv_attr a = fv_attr_int(s->w.module, "group_size", t->dims[0]->value);
+    fv_value *y = fv_spell_op(s, FV_OP_com_microsoft_AllToAll, t, 1, op->in, 1, &a);
+    return y && fv_spell_result(s, 0, y);
+}
+
 /* ---- images ---- */
 
 static fv_value *decoded(fv_speller *s, const fv_op *op, const char *format,

@@ -6,7 +6,8 @@ from typing import Iterable, List, Optional, Tuple
 log = logging.getLogger("fovea")
 
 STATUSES = ("FV_OK", "FV_BAD_DIM", "FV_BAD_INDEX", "FV_BAD_CPU", "FV_TOO_SMALL", "FV_TOO_LARGE", "FV_NO_MEMORY",
-            "FV_CANCELLED", "FV_BAD_ARGUMENT", "FV_BAD_MODEL", "FV_BAD_FILE", "FV_INTERNAL")
+            "FV_CANCELLED", "FV_BAD_ARGUMENT", "FV_BAD_MODEL", "FV_BAD_FILE", "FV_INTERNAL",
+            "FV_BAD_COMMUNICATOR")
 NOTE, WARNING, ERROR = range(3)  # FV_LOG_ of fovea.h
 _NODE = re.compile(r"\bnode '((?:[^'\\]|\\.)*)'")
 _WORD = re.compile(r"(?:^|(?<=: ))(note|warning|error): ")
