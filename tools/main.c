@@ -33,9 +33,13 @@ const fv_command fv_commands[] = {
     {"run", "MODEL", 1, 1, "run a model once, and print its outputs",
      "--backend --input --data-set --expect --output --format --seed --passes --state --stop-after "
      "--changes "
-     "--tuning --attention-maps --labels " SCRIPT,
+     "--tuning --attention-maps --labels --timeout " SCRIPT,
      fv_cmd_run,
-     "MODEL may also be a library that `fovea compile` made. Inputs that are not given are "
+     "MODEL may also be a library that `fovea compile` made, or a folder with the parts that "
+     "`fovea "
+     "shard` made:\n"
+     "then all ranks run at the same time, each on a thread of its own. Inputs that are not given "
+     "are "
      "random:\n"
      "indices are in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
      "sequence, 0 for a past, otherwise 1, which a note reports. -o writes each output to a file "
@@ -257,6 +261,21 @@ const fv_command fv_commands[] = {
      "  fovea bench bert.onnx --at seq=128 --profile=bert.json\n"
      "  fovea view bert.onnx --dim seq=128 --profile=bert.json -o bert.html\n",
      .without = NO_RUNS},
+    {"shard", "MODEL", 1, 1,
+     "cut a model into parts that several processes or threads run together",
+     "--output --ranks --print-plan", fv_cmd_shard,
+     "Writes an ONNX model for each rank to the folder OUT, and parts.json, which lists them; "
+     "`fovea "
+     "run OUT`\n"
+     "runs them. A rank has a share of the heads of each attention and of the inner columns of "
+     "products that\n"
+     "follow each other; the ranks exchange partial sums, which are added in the order of ranks "
+     "(docs/distributed.md).\n"
+     "All parts have the inputs and outputs of the model.\n"
+     "\nexamples:\n"
+     "  fovea shard bert.onnx --ranks 4 --print-plan\n"
+     "  fovea shard bert.onnx --ranks 4 -o parts && fovea run parts --dim seq=16\n",
+     .without = NO_RUNS " " NO_CODE},
     {"ops", "[NAME...]", 0, 0, "list the operators that are supported", "--markdown", fv_cmd_ops,
      "With a NAME, prints all about that operator: attributes, types, and its definition.\n",
      .without = NO_CODE " --dim --strict " NO_RUNS},

@@ -87,6 +87,7 @@ backend/schedule: backend/axes backend/lowering backend/schedule/attend backend/
 backend/steps: backend/axes backend/fuse backend/lowering backend/schedule backend/schedule/attend backend/schedule/contract backend/schedule/rows
 backend: backend/consumer backend/fuse backend/lowering backend/memory backend/schedule backend/schedule/common backend/steps
 passes/spell:
+passes/shard:
 passes: passes/spell passes/attention
 passes/attention: passes
 passes/quantize:

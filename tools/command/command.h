@@ -50,10 +50,18 @@ typedef struct fv_result_args {
     const char *max_flash, *max_ram;
 } fv_result_args;
 
+/* Options for models that are cut into parts: subcommand/shard.c, model/parts.c. */
+typedef struct fv_shard_args {
+    int ranks; /* 0: not given */
+    double timeout;
+    bool print_plan;
+} fv_shard_args;
+
 /* --threads, for runs: options.c, bench.c. */
 typedef struct fv_thread_args {
     int first; /* the first number in the list of --threads */
     int list[FV_MAX_THREAD_LIST], n;
+    fv_shard_args shard;
 } fv_thread_args;
 
 /* Options of `generate`: generate.c. */
@@ -257,6 +265,7 @@ int fv_cmd_lua(fv_context *c);
 int fv_cmd_opt(fv_context *c);
 int fv_cmd_ops(fv_context *c);
 int fv_cmd_quantize(fv_context *c);
+int fv_cmd_shard(fv_context *c);
 int fv_cmd_tune(fv_context *c);
 int fv_cmd_calibrate(fv_context *c);
 int fv_cmd_diff(fv_context *c);

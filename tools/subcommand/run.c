@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "tools/maps/maps.h"
+#include "tools/model/parts.h"
 
-static bool execute(fv_context *c, fv_subject *m) {
-    int status = fv_subject_run(c, m);
+/* Runs the model, or all parts of it; parts NULL: it is whole. */
+static bool execute(fv_context *c, fv_subject *m, fv_parts *parts) {
+    int status = parts ? fv_parts_run(c, parts) : fv_subject_run(c, m);
     if (status == FV_BAD_DIM && m->table->nsymbols)
         fv_error(c->session, "the dims were %s; --dim S=N gives others",
                  fv_dims_str(c->arena, m->table, m->data.dims));
@@ -63,10 +65,10 @@ static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend, f
     return status;
 }
 
-static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
+static int run(fv_context *c, fv_subject *m, fv_parts *parts, fv_backend_kind backend) {
     fv_labels labels;
     if (!fv_labels_read(c, &labels) || !fv_read_inputs(c, m) || !fv_choose_dims(c, m, false) ||
-        !fv_make_inputs(c, m) || !execute(c, m))
+        !fv_make_inputs(c, m) || !execute(c, m, parts))
         return fv_failed(c);
     return report(c, m, backend, &labels);
 }
@@ -92,6 +94,23 @@ static int refuse_maps(fv_context *c) {
     return FV_EXIT_MODEL;
 }
 
+static int run_parts(fv_context *c, fv_backend_kind backend) {
+    fv_parts parts;
+    if (c->args->code.states.n || c->args->data.attention_maps || c->args->code.tuning)
+        return fv_usage(c->args,
+                        "--state, --attention-maps and --tuning are for one model: %s "
+                        "holds the parts of a model",
+                        c->args->operand[0]);
+    if (!(c->args->threads.shard.timeout > 0) || c->args->threads.shard.timeout > 1e6)
+        return fv_usage(c->args, "--timeout takes seconds, more than 0 and at most 1e6");
+    bool open = fv_parts_open(c, c->args->operand[0], backend, &parts);
+    int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
+                 : open                               ? run(c, &parts.all[0], &parts, backend)
+                                                      : fv_failed(c);
+    fv_parts_close(&parts);
+    return status;
+}
+
 int fv_cmd_run(fv_context *c) {
     fv_backend_kind backends[3];
     fv_subject m;
@@ -105,9 +124,11 @@ int fv_cmd_run(fv_context *c) {
     int refused = refuse_maps(c);
     if (refused)
         return refused;
+    if (fv_parts_are_in(c, c->args->operand[0]))
+        return run_parts(c, backends[0]);
     bool open = fv_subject_open(c, c->args->operand[0], backends[0], &m);
     int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
-                 : open                               ? run(c, &m, backends[0])
+                 : open                               ? run(c, &m, NULL, backends[0])
                                                       : fv_failed(c);
     fv_subject_close(&m);
     return status;

@@ -1,0 +1,144 @@
+/* apply.c - makes a graph the part of one rank: constants and shapes along the cut axes become
+ * those of the rank, and partial sums are exchanged and added. */
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+#include "passes/shard/parts.h"
+
+/* A share of a constant that was made: several operands may use it. */
+typedef struct made_share {
+    const fv_value *of;
+    int axis;
+    int64_t units;
+    fv_value *share;
+} made_share;
+
+typedef struct part {
+    fv_module *m;
+    const fv_shard_axes *cut;
+    int ranks, rank;
+    made_share *made;
+    int nmade, cap_made;
+} part;
+
+/* The elements of an axis of that size that the rank has. */
+static int64_t share(const part *p, int64_t extent, int64_t *first) {
+    int64_t unit = extent / p->cut->units;
+    *first = fv_shard_first(p->cut->units, p->ranks, p->rank) * unit;
+    return fv_shard_first(p->cut->units, p->ranks, p->rank + 1) * unit - *first;
+}
+
+static fv_value *share_of(part *p, const fv_value *v, int axis) {
+    for (int i = 0; i < p->nmade; i++)
+        if (p->made[i].of == v && p->made[i].axis == axis && p->made[i].units == p->cut->units)
+            return p->made[i].share;
+    int64_t first, n = share(p, v->tensor->dims[axis], &first);
+    const fv_tensor *t = fv_shard_slice(p->m->arena, v->tensor, axis, first, n);
+    made_share made = {v, axis, p->cut->units, fv_const_new(p->m, v->name, t)};
+    FV_PUSH(p->m->arena, p->made, p->nmade, p->cap_made, made);
+    return made.share;
+}
+
+static void cut_constants(part *p) {
+    for (int i = 0; i < p->cut->noperands; i++) {
+        const fv_shard_operand *o = &p->cut->operands[i];
+        fv_op_set_in(o->op, o->index, share_of(p, o->op->in[o->index], o->axis));
+    }
+}
+
+/* Sets the type of a value, and the dims that its op states, to those of the rank. */
+static void cut_value(const part *p, fv_value *v, int axis) {
+    const fv_type *t = v->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    int64_t first;
+    for (int i = 0; i < t->rank; i++)
+        dims[i] =
+            i == axis ? fv_dim_const(p->m->dims, share(p, t->dims[i]->value, &first)) : t->dims[i];
+    v->type = fv_tensor_type(p->m->arena, t->elem, t->rank, dims);
+    v->elems = NULL;
+    if (fv_op_find_attr(v->def, "dims"))
+        fv_op_set_dims(v->def, "dims", t->rank, dims);
+}
+
+/* Checks that the operators compute results of the types that the search has found. */
+static bool infer_again(fv_op *op) {
+    const fv_type *want = op->out[0]->type;
+    if (!fv_op_infer(op))
+        return false;
+    return fv_type_equal(op->out[0]->type, want) ||
+           fv_op_error(op, "has no share of its axis on each rank");
+}
+
+static bool add_up(const part *p, fv_op *op) {
+    fv_value *y = op->out[0], *gathered, *sum;
+    fv_rewriter w = fv_rewriter_at(op->next);
+    fv_attr ranks = fv_attr_int(p->m, "ranks", p->ranks), keep = fv_attr_int(p->m, "keepdims", 0);
+    gathered = fv_w_op(&w, FV_OP_fv_AllGather, 1, &y, 1, &ranks);
+    fv_value *in[] = {gathered, fv_const_ints(p->m, "axis_of_ranks", 1, (const int64_t[]){0})};
+    sum = gathered ? fv_w_op(&w, FV_OP_ReduceSum, 2, in, 1, &keep) : NULL;
+    if (!sum)
+        return false;
+    gathered->def->origin = sum->def->origin = op->origin;
+    fv_replace_uses(y, sum);
+    fv_op_set_in(gathered->def, 0, y);
+    return true;
+}
+
+static bool apply(part *p) {
+    bool ok = true;
+    cut_constants(p);
+    for (int i = 0; i < p->cut->nvalues; i++) {
+        fv_value *v = p->cut->values[i];
+        cut_value(p, v, (int)(intptr_t)fv_ptrmap_get(&p->cut->axis, v) - 1);
+    }
+    for (int i = 0; i < p->cut->nvalues && ok; i++)
+        ok = infer_again(p->cut->values[i]->def);
+    for (int i = 0; i < p->cut->npartial && ok; i++)
+        ok = infer_again(p->cut->partial[i]) && add_up(p, p->cut->partial[i]);
+    return ok;
+}
+
+bool fv_shard_apply(fv_module *m, const fv_shard_plan *plan, int rank) {
+    part p = {.m = m, .ranks = plan->ranks, .rank = rank};
+    bool ok = true;
+    for (int i = 0; i < plan->found->n && ok; i++) {
+        p.cut = &plan->found->cuts[i];
+        ok = apply(&p);
+    }
+    return ok;
+}
+
+/* Is this share of a constant needed by an operand that comes before number `at` of cut `c`? */
+static bool is_counted(const fv_shard_plan *plan, int c, int at) {
+    const fv_shard_axes *cut = &plan->found->cuts[c];
+    const fv_value *v = cut->operands[at].op->in[cut->operands[at].index];
+    for (int k = 0; k <= c; k++) {
+        const fv_shard_axes *other = &plan->found->cuts[k];
+        for (int i = 0; i < (k < c ? other->noperands : at); i++)
+            if (other->operands[i].op->in[other->operands[i].index] == v &&
+                other->operands[i].axis == cut->operands[at].axis && other->units == cut->units)
+                return true;
+    }
+    return false;
+}
+
+uint64_t fv_shard_weights(const fv_module *m, const fv_shard_plan *plan, int rank) {
+    fv_ptrmap shared = fv_ptrmap_in(m->arena); /* constant -> the number of uses that are cut */
+    uint64_t bytes = 0;
+    part p = {.ranks = plan->ranks, .rank = rank};
+    for (int c = 0; c < plan->found->n; c++) {
+        p.cut = &plan->found->cuts[c];
+        for (int i = 0; i < p.cut->noperands; i++) {
+            const fv_shard_operand *o = &p.cut->operands[i];
+            const fv_value *v = o->op->in[o->index];
+            int64_t first, extent = v->tensor->dims[o->axis];
+            void **uses = fv_ptrmap_at(&shared, v);
+            *uses = (void *)((intptr_t)*uses + 1);
+            if (!is_counted(plan, c, i))
+                bytes += v->tensor->bytes / (uint64_t)extent * (uint64_t)share(&p, extent, &first);
+        }
+    }
+    for (int i = 0; i < m->nconsts; i++)
+        if (m->consts[i]->nuses > (intptr_t)fv_ptrmap_get(&shared, m->consts[i]))
+            bytes += m->consts[i]->tensor->bytes;
+    return bytes;
+}

@@ -1,0 +1,152 @@
+/* divide.c - divides products whose results are read as slices of their columns only, such as one
+ * for queries, keys and values, into a product for each slice. No product is computed twice, and no
+ * sum changes. */
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+#include "passes/shard/parts.h"
+
+/* A slice of consecutive elements along one axis. */
+typedef struct range {
+    int axis;
+    int64_t first, n;
+} range;
+
+/* Is op a slice with constant bounds along the axis, and whole along all others? */
+static bool is_range(const fv_op *op, int axis, range *out) {
+    if (!fv_op_is(op, FV_OP_fv_Slice))
+        return false;
+    const fv_type *x = op->in[0]->type, *y = op->out[0]->type;
+    const fv_dim *const *start = fv_op_find_attr(op, "start")->u.dims;
+    const fv_dim *const *step = fv_op_find_attr(op, "step")->u.dims;
+    for (int i = 0; i < x->rank; i++)
+        if (i != axis && x->dims[i] != y->dims[i])
+            return false;
+    if (!fv_dim_is_const(start[axis]) || !fv_dim_is_one(step[axis]) ||
+        !fv_dim_is_const(y->dims[axis]) || !fv_dim_is_const(x->dims[axis]))
+        return false;
+    *out = (range){axis, start[axis]->value, y->dims[axis]->value};
+    return out->first >= 0 && out->first + out->n <= x->dims[axis]->value;
+}
+
+/* Are all users of v such slices, which do not overlap? */
+static bool is_divided(const fv_value *v, int axis) {
+    int64_t end = 0;
+    range r;
+    for (int i = 0; i < v->nuses; i++)
+        end += is_range(v->uses[i].op, axis, &r) ? r.n : INT32_MAX;
+    for (int i = 0; i < v->nuses; i++)
+        for (int j = 0; j < i && end < INT32_MAX; j++) {
+            range a, b;
+            if (!is_range(v->uses[i].op, axis, &a) || !is_range(v->uses[j].op, axis, &b) ||
+                (a.first < b.first + b.n && b.first < a.first + a.n))
+                return false;
+        }
+    return v->nuses > 1 && end < INT32_MAX;
+}
+
+/* Can the op be computed for a range of the axis from ranges of its operands, with the same size of
+ * the axis, down to a product? */
+static bool can_restrict(const fv_value *v, int axis) {
+    const fv_op *op = v->kind == FV_VALUE_RESULT ? v->def : NULL;
+    bool any = false;
+    if (v->kind == FV_VALUE_CONST)
+        return fv_elem_bits(v->tensor->elem) >= 8 && v->tensor->elem != FV_STRING;
+    if (!op || op->nout != 1)
+        return false;
+    for (int i = 0; i < op->nin; i++) {
+        int a = fv_shard_operand_axis(op, axis, i);
+        if (a == FV_AXIS_WHOLE)
+            continue;
+        const fv_value *x = a >= 0 ? op->in[i] : NULL;
+        if (!x || x->type->dims[a] != v->type->dims[axis] ||
+            (x->kind == FV_VALUE_RESULT && x->nuses > 1) || !can_restrict(x, a))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+static fv_value *restricted(fv_rewriter *w, fv_value *v, const range *r) {
+    fv_arena *a = w->module->arena;
+    if (v->kind == FV_VALUE_CONST)
+        return fv_const_new(w->module, v->name,
+                            fv_shard_slice(a, v->tensor, r->axis, r->first, r->n));
+    fv_op *op = v->def;
+    fv_value **in = FV_NEW(a, fv_value *, op->nin);
+    fv_attr *attrs = FV_NEW(a, fv_attr, op->nattrs);
+    for (int i = 0; i < op->nin; i++) {
+        int axis = fv_shard_operand_axis(op, r->axis, i);
+        in[i] = axis < 0 ? op->in[i] : restricted(w, op->in[i], &(range){axis, r->first, r->n});
+    }
+    const fv_dim **dims = FV_NEW(a, const fv_dim *, v->type->rank + 1);
+    for (int i = 0; i < v->type->rank; i++)
+        dims[i] = i == r->axis ? fv_dim_const(w->module->dims, r->n) : v->type->dims[i];
+    for (int i = 0; i < op->nattrs; i++)
+        attrs[i] = op->attrs[i];
+    if (fv_op_find_attr(op, "dims"))
+        attrs[fv_op_find_attr(op, "dims") - op->attrs] =
+            fv_attr_dims(w->module, "dims", v->type->rank, dims);
+    fv_value *y = fv_w_def(w, op->def, op->nin, in, op->nattrs, attrs);
+    if (y)
+        y->def->origin = op->origin;
+    return y;
+}
+
+/* Does a product with a constant factor compute v, apart from what follows it elementwise? */
+static bool is_of_product(const fv_value *v) {
+    while (v->kind == FV_VALUE_RESULT && !fv_op_is(v->def, FV_OP_fv_MatMul)) {
+        const fv_op *op = v->def;
+        v = op->nin && op->in[0] && op->in[0]->kind == FV_VALUE_RESULT ? op->in[0]
+            : op->nin > 1 && op->in[1]                                 ? op->in[1]
+                                                                       : op->in[0];
+        if (!v)
+            return false;
+    }
+    return v->kind == FV_VALUE_RESULT && v->def->in[1]->kind == FV_VALUE_CONST;
+}
+
+static bool divide(fv_op *op, int axis) {
+    fv_value *v = op->out[0];
+    bool ok = true;
+    while (v->nuses && ok) {
+        fv_op *slice = v->uses[0].op;
+        range r;
+        if (!is_range(slice, axis, &r))
+            return false;
+        fv_rewriter w = fv_rewriter_at(slice);
+        fv_value *y = restricted(&w, v, &r);
+        ok = y != NULL;
+        if (ok) {
+            fv_replace_uses(slice->out[0], y);
+            fv_op_erase(slice);
+        }
+    }
+    return ok;
+}
+
+/* Erases ops before `op` whose results nothing uses any more. */
+static void drop_unused(fv_op *op) {
+    for (fv_op *before; op; op = before) {
+        bool used = op->nout != 1 || op->def->has_effect || !op->out[0] || op->out[0]->nuses;
+        before = op->prev;
+        if (!used)
+            fv_op_erase(op);
+    }
+}
+
+bool fv_shard_divide(fv_module *m) {
+    fv_op *last = NULL;
+    for (fv_op *op = m->funcs->body->first; op; op = op->next) {
+        int axis = op->nout == 1 && op->out[0] && op->out[0]->type->kind == FV_TENSOR
+                       ? op->out[0]->type->rank - 1
+                       : -1;
+        if (axis < 0 || !is_divided(op->out[0], axis) || !is_of_product(op->out[0]) ||
+            !can_restrict(op->out[0], axis))
+            continue;
+        if (!divide(op, axis))
+            return false;
+        last = op;
+    }
+    drop_unused(last);
+    return true;
+}

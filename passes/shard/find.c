@@ -1,0 +1,227 @@
+/* find.c - finds the cuts of a graph: from each product on whose right factor is constant, follows
+ * an axis to all values that have a share of it, until only sums over the axis are left. */
+#include "ir/base/text.h"
+#include "ir/dim/text.h"
+#include "passes/shard/parts.h"
+
+typedef struct search {
+    fv_module *m;
+    fv_arena *a;
+    int ranks;
+    fv_ptrmap taken; /* values and products that belong to cuts that were found */
+    /* of the cut that is followed now */
+    fv_shard_axes axes;
+    const char *why; /* why the axis cannot be cut; NULL: nothing is known against it */
+} search;
+
+/* ---- following an axis ---- */
+
+static const char *name_of(const search *s, const fv_op *op) {
+    return fv_printf(s->a, "'%s' (%s)",
+                     op->origin->n ? fv_origin_str(s->a, op->origin) : op->out[0]->name,
+                     fv_opdef_qualified(s->a, op->def));
+}
+
+static bool decline(search *s, const char *why) {
+    s->why = why;
+    return false;
+}
+
+static int64_t common(int64_t a, int64_t b) {
+    return b ? common(b, a % b) : a;
+}
+
+/* Takes an extent of the axis: the number of units must divide it. */
+static bool take_extent(search *s, const fv_type *t, int axis, const fv_op *at) {
+    const fv_dim *d = t->dims[axis];
+    if (!fv_dim_is_const(d))
+        return decline(s,
+                       fv_printf(s->a, "axis %d of %s has no constant size", axis, name_of(s, at)));
+    s->axes.units = common(s->axes.units, d->value);
+    return s->axes.units >= s->ranks ||
+           decline(s, fv_printf(s->a, "%s has %lld units along the axis, fewer than ranks",
+                                name_of(s, at), (long long)s->axes.units));
+}
+
+static int axis_of(const search *s, const fv_value *v) {
+    return (int)(intptr_t)fv_ptrmap_get(&s->axes.axis, v) - 1;
+}
+
+static bool take_constant(search *s, fv_op *op, int index, int axis) {
+    const fv_value *v = op->in[index];
+    if (fv_elem_bits(v->tensor->elem) < 8 || v->tensor->elem == FV_STRING)
+        return decline(s,
+                       fv_printf(s->a, "constant '%s' has elements of less than a byte", v->name));
+    fv_shard_operand o = {op, index, axis};
+    FV_PUSH(s->a, s->axes.operands, s->axes.noperands, s->axes.cap_operands, o);
+    return take_extent(s, v->type, axis, op);
+}
+
+/* States that of v each rank has a share of the axis. `at`: the op for which it is needed. */
+static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
+    if (v->kind == FV_VALUE_PARAM)
+        return decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut", v->name, axis));
+    int known = axis_of(s, v);
+    if (known >= 0)
+        return known == axis || decline(s, fv_printf(s->a, "%s would be cut along axes %d and %d",
+                                                     name_of(s, v->def), known, axis));
+    if (fv_ptrmap_get(&s->taken, v))
+        return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, v->def)));
+    if (v->def->block != s->m->funcs->body)
+        return decline(s, fv_printf(s->a, "%s is in a branch or loop", name_of(s, v->def)));
+    *fv_ptrmap_at(&s->axes.axis, v) = (void *)(intptr_t)(axis + 1);
+    FV_PUSH(s->a, s->axes.values, s->axes.nvalues, s->axes.cap_values, v);
+    return take_extent(s, v->type, axis, at);
+}
+
+static bool take_operand(search *s, fv_op *op, int i, int axis) {
+    return op->in[i]->kind == FV_VALUE_CONST ? take_constant(s, op, i, axis)
+                                             : take(s, op->in[i], axis, op);
+}
+
+/* Takes the operands that the op needs for a share of its result. */
+static bool take_operands(search *s, fv_op *op, int axis) {
+    for (int i = 0; i < op->nin; i++) {
+        int a = fv_shard_operand_axis(op, axis, i);
+        if (a == FV_AXIS_NONE)
+            return decline(s, fv_printf(s->a, "%s needs axis %d as a whole", name_of(s, op), axis));
+        if (a >= 0 && !take_operand(s, op, i, a))
+            return false;
+    }
+    return true;
+}
+
+/* Takes a product that sums over the axis, of whose factors each rank has a share. */
+static bool take_sum(search *s, fv_op *op, int i) {
+    for (int k = 0; k < s->axes.npartial; k++)
+        if (s->axes.partial[k] == op)
+            return true;
+    if (!fv_elem_is_float(op->out[0]->type->elem) || op->out[0]->type->rank >= FV_MAX_RANK)
+        return decline(s, fv_printf(s->a, "%s is no sum of floats", name_of(s, op)));
+    FV_PUSH(s->a, s->axes.partial, s->axes.npartial, s->axes.cap_partial, op);
+    const fv_type *other = op->in[!i]->type;
+    if (other->rank < (i ? 1 : 2))
+        return decline(s, fv_printf(s->a, "%s is no product of matrices", name_of(s, op)));
+    return take_operand(s, op, !i, other->rank - (i ? 1 : 2));
+}
+
+/* Takes what reads v, of which each rank has a share. */
+static bool take_uses(search *s, fv_value *v, int axis) {
+    for (int k = 0; k < v->nuses; k++) {
+        fv_op *op = v->uses[k].op;
+        int i = v->uses[k].index;
+        if (op->def == &fv_return_def && op->block == s->m->funcs->body)
+            return decline(s, fv_printf(s->a, "output '%s', axis %d, would be cut",
+                                        s->m->funcs->result_names[i], axis));
+        int a = op->block == s->m->funcs->body ? fv_shard_result_axis(op, i, axis) : FV_AXIS_NONE;
+        if (a == FV_AXIS_NONE)
+            return decline(s, fv_printf(s->a, "%s needs axis %d of operand %d as a whole",
+                                        name_of(s, op), axis, i));
+        if (a == FV_AXIS_PARTIAL ? !take_sum(s, op, i) : !take(s, op->out[0], a, op))
+            return false;
+    }
+    return true;
+}
+
+static bool follow(search *s, fv_op *op) {
+    const fv_type *t = op->out[0]->type;
+    s->axes = (fv_shard_axes){.axis = fv_ptrmap_in(s->a)};
+    if (!take(s, op->out[0], t->rank - 1, op))
+        return false;
+    for (int i = 0; i < s->axes.nvalues; i++) {
+        fv_value *v = s->axes.values[i];
+        int axis = axis_of(s, v);
+        if (!take_operands(s, v->def, axis) || !take_uses(s, v, axis))
+            return false;
+    }
+    return true;
+}
+
+/* ---- what was found ---- */
+
+static uint64_t bytes_of(const fv_shard_axes *c) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < c->noperands; i++)
+        bytes += c->operands[i].op->in[c->operands[i].index]->tensor->bytes;
+    return bytes;
+}
+
+/* The nodes of a product, or the name of its result where the model gives no names to nodes. */
+static const char *product_name(const search *s, const fv_op *op) {
+    return op->origin->n ? fv_origin_str(s->a, op->origin) : op->out[0]->name;
+}
+
+static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
+    const fv_shard_axes *c = &s->axes;
+    fv_shard_cut cut = {.first = product_name(s, first),
+                        .units = c->units,
+                        .bytes = bytes_of(c),
+                        .nexchanges = c->npartial,
+                        .exchanged = FV_NEW(s->a, const fv_dim *, c->npartial + 1)};
+    fv_text last = {.arena = s->a};
+    for (int i = 0; i < c->npartial; i++) {
+        const fv_type *t = c->partial[i]->out[0]->type;
+        fv_text_printf(&last, "%s%s", i ? ", " : "", product_name(s, c->partial[i]));
+        cut.exchanged[i] = fv_dim_mul(s->m->dims, fv_dim_product(s->m->dims, t->rank, t->dims),
+                                      fv_dim_const(s->m->dims, fv_elem_bits(t->elem) / 8));
+    }
+    cut.last = last.s;
+    FV_PUSH(s->a, plan->cuts, plan->ncuts, plan->cap_cuts, cut);
+}
+
+static void keep(search *s, fv_shard_plan *plan) {
+    for (int i = 0; i < s->axes.nvalues; i++)
+        *fv_ptrmap_at(&s->taken, s->axes.values[i]) = s;
+    for (int i = 0; i < s->axes.npartial; i++)
+        *fv_ptrmap_at(&s->taken, s->axes.partial[i]->out[0]) = s;
+    FV_PUSH(s->a, plan->found->cuts, plan->found->n, plan->found->cap, s->axes);
+}
+
+/* The constant of which the right factor is a view; NULL: it depends on something else. */
+static const fv_value *weight_of(const fv_op *op) {
+    const fv_value *v = op->in[1];
+    while (v->kind == FV_VALUE_RESULT &&
+           (fv_op_is(v->def, FV_OP_Transpose) || fv_op_is(v->def, FV_OP_fv_Reshape) ||
+            fv_op_is(v->def, FV_OP_Cast)))
+        v = v->def->in[0];
+    return v->kind == FV_VALUE_CONST ? v : NULL;
+}
+
+static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
+    const fv_value *w = fv_op_is(op, FV_OP_fv_MatMul) ? weight_of(op) : NULL;
+    if (!w || fv_ptrmap_get(&s->taken, op->out[0]))
+        return;
+    s->why = NULL;
+    if (follow(s, op)) {
+        describe(s, op, plan);
+        keep(s, plan);
+        return;
+    }
+    fv_shard_whole whole = {op, product_name(s, op), s->why, w->tensor->bytes};
+    FV_PUSH(s->a, plan->whole, plan->nwhole, plan->cap_whole, whole);
+}
+
+/* A product that was declined from its own columns may be the end of a later cut. */
+static void drop_found(fv_shard_plan *plan) {
+    int n = 0;
+    for (int i = 0; i < plan->nwhole; i++) {
+        bool found = false;
+        for (int c = 0; c < plan->found->n && !found; c++)
+            for (int k = 0; k < plan->found->cuts[c].npartial && !found; k++)
+                found = plan->found->cuts[c].partial[k] == plan->whole[i].op;
+        if (!found)
+            plan->whole[n++] = plan->whole[i];
+    }
+    plan->nwhole = n;
+}
+
+bool fv_shard_find(fv_module *m, int ranks, fv_shard_plan *out) {
+    search s = {.m = m, .a = m->arena, .ranks = ranks, .taken = fv_ptrmap_in(m->arena)};
+    *out = (fv_shard_plan){.ranks = ranks, .found = FV_NEW(m->arena, struct fv_shard_found, 1)};
+    if (!fv_shard_divide(m))
+        return false;
+    for (fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next)
+        try_product(&s, op, out);
+    drop_found(out);
+    return true;
+}

@@ -1,0 +1,56 @@
+/* parts.h - shared by the files of this folder: how an axis passes through an operator, and what
+ * the search has found. */
+#ifndef FV_PASSES_SHARD_PARTS_H
+#define FV_PASSES_SHARD_PARTS_H
+
+#include "ir/base/limits.h"
+#include "ir/base/ptrmap.h"
+#include "passes/shard/shard.h"
+
+/* Answers other than an axis. */
+enum {
+    FV_AXIS_WHOLE = -1,   /* the operand is needed as a whole, and may be */
+    FV_AXIS_PARTIAL = -2, /* the result is a sum over the axis */
+    FV_AXIS_NONE = -3     /* the operator cannot be computed from a share of the axis */
+};
+
+/* Result 0 is computed from a share of its axis `axis`: of which axis of operand i a share is
+ * enough; WHOLE or NONE. */
+int fv_shard_operand_axis(const fv_op *op, int axis, int i);
+/* Of operand i only a share of its axis `axis` is known: of which axis of result 0 that share can
+ * be computed; PARTIAL or NONE. */
+int fv_shard_result_axis(const fv_op *op, int i, int axis);
+
+/* A constant operand of which a rank has a share of an axis. */
+typedef struct fv_shard_operand {
+    fv_op *op;
+    int index, axis;
+} fv_shard_operand;
+
+/* The axes of a cut. */
+typedef struct fv_shard_axes {
+    int nvalues, cap_values, noperands, cap_operands, npartial, cap_partial;
+    fv_value **values; /* the values that are cut, all results of ops */
+    fv_ptrmap axis;    /* value -> 1 + its axis, as a pointer */
+    fv_shard_operand *operands;
+    fv_op **partial; /* the products whose results are partial sums */
+    int64_t units;
+} fv_shard_axes;
+
+struct fv_shard_found {
+    int n, cap;
+    fv_shard_axes *cuts;
+};
+
+/* The elements of t from `first` on along the axis, n of them; the result is in the arena. NULL:
+ * its elements are no whole bytes. */
+const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64_t first,
+                                int64_t n);
+/* Divides products whose results are read as slices only. False after a diagnostic. */
+bool fv_shard_divide(fv_module *m) FV_MUST_USE;
+/* The first unit of a rank: those of rank r go from first(r) to first(r + 1). */
+static inline int64_t fv_shard_first(int64_t units, int ranks, int rank) {
+    return units / ranks * rank + units % ranks * rank / ranks;
+}
+
+#endif

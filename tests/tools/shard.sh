@@ -1,0 +1,157 @@
+# Tests `shard`, and runs of the parts in one process: an attention of five heads and two layers of products over 1 to 5 ranks.
+. "$(dirname "$0")/lib.sh"
+python3 - <<'T'
+import random, struct
+random.seed(7)
+with open("weights.bin", "wb") as f:
+    f.write(struct.pack("<20000f", *(random.uniform(-0.4, 0.4) for i in range(20000))))
+T
+# Two layers: queries, keys and values from one product, five heads of 4, of which the mask hides some keys; then products
+# of 20 by 23 by 20, with a gate.
+{
+    cat <<'T'
+fovea-ir 1
+module "m"
+symbol batch 0..64
+symbol seq 0..64
+const @heads: i64[4] = [0, 0, 5, 4]
+const @all: i64[3] = [0, 0, 20]
+const @scale: f32[] = 0.5
+const @parts: i64[3] = [20, 20, 20]
+const @gain: f32[20] = file "weights.bin" 0 80
+const @shift: f32[20] = file "weights.bin" 80 80
+const @bqkv: f32[60] = file "weights.bin" 160 240
+const @wqkv: f32[20, 60] = file "weights.bin" 400 4800
+const @wo: f32[20, 20] = file "weights.bin" 5200 1600
+const @bo: f32[20] = file "weights.bin" 6800 80
+const @wup: f32[20, 23] = file "weights.bin" 6880 1840
+const @wgate: f32[20, 23] = file "weights.bin" 8720 1840
+const @bgate: f32[23] = file "weights.bin" 10560 92
+const @wdown: f32[23, 20] = file "weights.bin" 10652 1840
+const @wlast: f32[20, 7] = file "weights.bin" 12492 560
+func @main(%x: f32[batch, seq, 20], %hidden: f32[batch, 1, 1, seq]) -> (%y) {
+T
+    from=x
+    for i in 1 2; do
+        cat <<T
+  %n$i = LayerNormalization(%$from, @gain, @shift)
+  %qkv0$i = MatMul(%n$i, @wqkv)
+  %qkv$i = Add(%qkv0$i, @bqkv)
+  %q0$i, %k0$i, %v0$i = Split(%qkv$i, @parts) {axis = 2}
+  %q1$i = Reshape(%q0$i, @heads)
+  %k1$i = Reshape(%k0$i, @heads)
+  %v1$i = Reshape(%v0$i, @heads)
+  %q$i = Transpose(%q1$i) {perm = [0, 2, 1, 3]}
+  %k$i = Transpose(%k1$i) {perm = [0, 2, 3, 1]}
+  %v$i = Transpose(%v1$i) {perm = [0, 2, 1, 3]}
+  %s0$i = MatMul(%q$i, %k$i)
+  %s1$i = Mul(%s0$i, @scale)
+  %s2$i = Add(%s1$i, %hidden)
+  %p$i = Softmax(%s2$i) {axis = -1}
+  %o0$i = MatMul(%p$i, %v$i)
+  %o1$i = Transpose(%o0$i) {perm = [0, 2, 1, 3]}
+  %o2$i = Reshape(%o1$i, @all)
+  %o3$i = MatMul(%o2$i, @wo)    loc("out$i")
+  %o4$i = Add(%o3$i, @bo)
+  %a$i = Add(%o4$i, %$from)
+  %g0$i = MatMul(%a$i, @wgate)    loc("gate$i")
+  %g1$i = Add(%g0$i, @bgate)
+  %g2$i = Sigmoid(%g1$i)
+  %u$i = MatMul(%a$i, @wup)
+  %h$i = Mul(%g2$i, %u$i)
+  %d$i = MatMul(%h$i, @wdown)    loc("down$i")
+  %r$i = Add(%d$i, %a$i)
+T
+        from=r$i
+    done
+    printf '%s\n' '  %y = MatMul(%r2, @wlast)    loc("last")' '  return %y' '}'
+} >m.fvir
+dims='--dim batch=2 --dim seq=11'
+check 'the whole model' 0 'y  f32' "$fovea" run m.fvir $dims -o whole
+
+check 'a plan' 0 'cut +5 units, .*out1' "$fovea" shard m.fvir --ranks 4 --print-plan
+said 'cut +23 units, .*: gate1 to down1'
+said 'exchanges batch \* seq \* 80 bytes'
+said "whole .*: last: output 'y', axis 2, would be cut"
+said 'exchanges  4 in a run; a rank sends batch \* seq \* 320 bytes to each other rank'
+said 'weights .* a rank has .*, the smallest '
+for ranks in 1 2 3 4 5; do
+    check "$ranks ranks" 0 "p$ranks/rank$((ranks - 1)).onnx " "$fovea" shard m.fvir --ranks $ranks -o p$ranks
+    present p$ranks/parts.json p$ranks/rank0.onnx
+    check "$ranks ranks give what the whole model gives" 0 'as expected' "$fovea" run p$ranks $dims --expect whole
+    check "$ranks ranks" 0 'y  f32' "$fovea" run p$ranks $dims --threads=1 -o jit$ranks
+    [ $ranks = 1 ] || [ $ranks = 3 ] || continue
+    for other in '--backend=interp' '--backend=c' '--threads=7' '-O3'; do
+        check "$ranks ranks with $other" 0 'as expected' "$fovea" run p$ranks $dims $other --expect jit$ranks --atol=0 --rtol=0
+    done
+done
+absent p2/rank2.onnx
+check 'six ranks: five heads are too few' 0 'has 5 units along the axis, fewer than ranks' "$fovea" shard m.fvir --ranks 6 --print-plan
+said 'cut +23 units'
+
+# Grouped heads: four heads of queries, two of keys and values, which Expand repeats.
+cat >grouped.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 1..64
+const @qheads: i64[3] = [0, 4, 4]
+const @heads: i64[4] = [0, 2, 1, 4]
+const @groups: i64[4] = [1, 1, 2, 1]
+const @repeated: i64[3] = [-1, 4, 4]
+const @all: i64[2] = [0, 16]
+const @wq: f32[8, 16] = file "weights.bin" 0 512
+const @wk: f32[8, 8] = file "weights.bin" 512 256
+const @wv: f32[8, 8] = file "weights.bin" 768 256
+const @wo: f32[16, 8] = file "weights.bin" 1024 512
+func @main(%x: f32[n, 8]) -> (%y) {
+  %q0 = MatMul(%x, @wq)
+  %q1 = Reshape(%q0, @qheads)
+  %q = Transpose(%q1) {perm = [1, 0, 2]}
+  %k0 = MatMul(%x, @wk)
+  %k1 = Reshape(%k0, @heads)
+  %k2 = Expand(%k1, @groups)
+  %k3 = Reshape(%k2, @repeated)
+  %k = Transpose(%k3) {perm = [1, 2, 0]}
+  %v0 = MatMul(%x, @wv)
+  %v1 = Reshape(%v0, @heads)
+  %v2 = Expand(%v1, @groups)
+  %v3 = Reshape(%v2, @repeated)
+  %v = Transpose(%v3) {perm = [1, 0, 2]}
+  %s = MatMul(%q, %k)
+  %p = Softmax(%s) {axis = -1}
+  %o0 = MatMul(%p, %v)
+  %o1 = Transpose(%o0) {perm = [1, 0, 2]}
+  %o = Reshape(%o1, @all)
+  %y = MatMul(%o, @wo)
+  return %y
+}
+T
+check 'grouped heads' 0 'cut +2 units' "$fovea" shard grouped.fvir --ranks 2 --print-plan -o grouped
+check 'the whole model of grouped heads' 0 'y  f32' "$fovea" run grouped.fvir --dim n=9 -o whole_grouped
+check 'grouped heads over two ranks' 0 'as expected' "$fovea" run grouped --dim n=9 --expect whole_grouped
+
+# Nothing to cut.
+layer one.fvir '%y = Relu(%h)'
+check 'nothing to cut' 0 'nothing can be cut: each rank runs the whole model' "$fovea" shard one.fvir --ranks 2 -o one
+check 'the whole model' 0 'y  f32' "$fovea" run one.fvir -o whole_one
+check 'two whole models' 0 'as expected' "$fovea" run one --expect whole_one --atol=0 --rtol=0
+
+# What users get wrong.
+check 'no number of ranks' 2 'into how many parts' "$fovea" shard m.fvir -o p
+check 'too many ranks' 2 '1 to 1024' "$fovea" shard m.fvir --ranks 1025 -o p
+check 'no folder' 2 'where to' "$fovea" shard m.fvir --ranks 2
+check 'one part alone' 1 'its runs need a communicator' "$fovea" run p2/rank0.onnx $dims
+check 'a state of parts' 2 'the parts of a model' "$fovea" run p2 $dims --state x=y
+cp -r p2 bad && head -c 3000 p2/rank1.onnx >bad/rank1.onnx
+check 'a part that is truncated' 1 "rank 1: .*rank1.onnx' has 3000 bytes, expected" "$fovea" run bad $dims
+cp p3/rank1.onnx bad/rank1.onnx
+check 'a part of another cut' 1 'it is not the part that was written' "$fovea" run bad $dims
+rm bad/rank1.onnx
+check 'a part that is missing' 1 "cannot read '.*rank1.onnx'" "$fovea" run bad $dims
+echo '{"ranks": 3, "parts": []}' >bad/parts.json
+check 'a list without parts' 1 'expected as many parts as ranks' "$fovea" run bad $dims
+echo '{"ranks": 1, "parts": [{"file": "../m.fvir", "bytes": 1}]}' >bad/parts.json
+check 'a list with a file elsewhere' 1 'has no file in this folder' "$fovea" run bad $dims
+echo '{' >bad/parts.json
+check 'a list that is no JSON' 1 'parts.json' "$fovea" run bad $dims
+finish

@@ -1,0 +1,218 @@
+/* parts.c - folders with the parts of a model, and runs of all of them in this process. */
+#include "tools/model/parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "passes/shard/shard.h"
+
+static const char manifest_name[] = "parts.json";
+
+static const char *manifest_in(fv_context *c, const char *folder) {
+    return fv_printf(c->arena, "%s/%s", folder, manifest_name);
+}
+
+/* ---- the list of parts ---- */
+
+bool fv_parts_measure(fv_context *c, const char *path, int64_t *bytes) {
+    struct stat model, weights;
+    if (stat(path, &model) != 0)
+        return fv_error(c->session, "cannot read '%s': %s", path, strerror(errno));
+    *bytes = model.st_size;
+    if (stat(fv_printf(c->arena, "%s.data", path), &weights) == 0)
+        *bytes += weights.st_size;
+    return true;
+}
+
+bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) {
+    const char *path = manifest_in(c, folder);
+    json_t *d = json_object(), *list = json_array();
+    for (int r = 0; r < parts->ranks; r++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:I}", "file", parts->files[r], "bytes", parts->bytes[r]));
+    json_object_set_new(d, "ranks", json_integer(parts->ranks));
+    json_object_set_new(d, "parts", list);
+    errno = EIO;
+    bool ok = json_dump_file(d, path, JSON_INDENT(2)) == 0;
+    json_decref(d);
+    return ok || fv_error(c->session, "cannot write '%s': %s", path, strerror(errno));
+}
+
+bool fv_parts_forget(fv_context *c, const char *folder) {
+    const char *path = manifest_in(c, folder);
+    return unlink(path) == 0 || errno == ENOENT ||
+           fv_error(c->session, "cannot replace '%s': %s", path, strerror(errno));
+}
+
+bool fv_parts_are_in(fv_context *c, const char *path) {
+    return access(manifest_in(c, path), F_OK) == 0;
+}
+
+/* Reads the entry of a rank. A name with a folder is refused: parts are next to the list. */
+static bool read_part(fv_context *c, const json_t *entry, int rank, fv_parts_manifest *out) {
+    const char *file = json_string_value(json_object_get(entry, "file"));
+    const json_t *bytes = json_object_get(entry, "bytes");
+    if (!file || !*file || strchr(file, '/') || !json_is_integer(bytes))
+        return fv_error(c->session, "parts[%d] has no file in this folder, or no bytes", rank);
+    out->files[rank] = fv_printf(c->arena, "%s", file);
+    out->bytes[rank] = json_integer_value(bytes);
+    return true;
+}
+
+static bool read_list(fv_context *c, const json_t *d, fv_parts_manifest *out) {
+    const json_t *ranks = json_object_get(d, "ranks"), *list = json_object_get(d, "parts");
+    json_int_t n = json_integer_value(ranks);
+    if (n < 1 || n > FV_SHARD_RANKS || json_array_size(list) != (size_t)n)
+        return fv_error(c->session, "expected as many parts as ranks, 1 to %d", FV_SHARD_RANKS);
+    out->ranks = (int)n;
+    out->files = FV_NEW(c->arena, const char *, n);
+    out->bytes = FV_NEW(c->arena, int64_t, n);
+    for (int r = 0; r < out->ranks; r++)
+        if (!read_part(c, json_array_get(list, (size_t)r), r, out))
+            return false;
+    return true;
+}
+
+static bool read_manifest(fv_context *c, const char *folder, fv_parts_manifest *out) {
+    json_error_t error;
+    fv_diag_file(c->session, manifest_in(c, folder));
+    json_t *d = json_load_file(manifest_in(c, folder), 0, &error);
+    if (!d)
+        return fv_error(c->session, "%s", error.text);
+    bool ok = read_list(c, d, out);
+    json_decref(d);
+    return ok;
+}
+
+/* ---- opening ---- */
+
+/* Has the part the inputs and outputs of the first one? */
+static bool is_alike(const fv_model *a, const fv_model *b) {
+    if (a->ninputs != b->ninputs || a->noutputs != b->noutputs)
+        return false;
+    for (int i = 0; i < a->ninputs + a->noutputs; i++) {
+        bool in = i < a->ninputs;
+        const fv_port_info *x = in ? &a->inputs[i] : &a->outputs[i - a->ninputs];
+        const fv_port_info *y = in ? &b->inputs[i] : &b->outputs[i - b->ninputs];
+        if (strcmp(x->name, y->name) || x->type != y->type || x->rank != y->rank)
+            return false;
+        for (int k = 0; k < x->rank; k++)
+            if (strcmp(x->dims[k], y->dims[k]))
+                return false;
+    }
+    return true;
+}
+
+static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend,
+                      const fv_parts_manifest *list, int rank, fv_parts *out) {
+    const char *path = fv_printf(c->arena, "%s/%s", folder, list->files[rank]);
+    int64_t bytes;
+    if (!fv_parts_measure(c, path, &bytes))
+        return false;
+    if (bytes != list->bytes[rank])
+        return fv_error(c->session,
+                        "rank %d: '%s' has %" PRId64 " bytes, expected %" PRId64
+                        ": it is not the part that was written",
+                        rank, path, bytes, list->bytes[rank]);
+    if (!fv_subject_open(c, path, backend, &out->all[rank]))
+        return false;
+    return is_alike(out->all[0].table, out->all[rank].table) ||
+           fv_error(c->session, "rank %d has other inputs or outputs than rank 0", rank);
+}
+
+bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend, fv_parts *out) {
+    fv_parts_manifest list;
+    *out = (fv_parts){0};
+    if (!read_manifest(c, folder, &list))
+        return false;
+    out->all = FV_NEW(c->arena, fv_subject, list.ranks);
+    for (out->ranks = 0; out->ranks < list.ranks;)
+        if (!open_part(c, folder, backend, &list, out->ranks++, out))
+            return false;
+    return true;
+}
+
+void fv_parts_close(fv_parts *p) {
+    for (int r = 0; r < p->ranks; r++)
+        fv_subject_close(&p->all[r]);
+    p->ranks = 0;
+}
+
+/* ---- running ---- */
+
+typedef struct rank_run {
+    fv_parts *parts;
+    fv_ranks *ranks;
+    int rank, threads, status;
+    const volatile int32_t *cancel;
+    fv_log *log;
+    pthread_t thread;
+} rank_run;
+
+static void *run_rank(void *arg) {
+    rank_run *r = arg;
+    fv_env env = {.size = sizeof env, .communicator = fv_ranks_communicator(r->ranks, r->rank)};
+    fv_run_options o = {.size = sizeof o, .threads = r->threads, .cancel = r->cancel, .env = &env};
+    const fv_subject *m = &r->parts->all[r->rank];
+    r->status =
+        fv_artifact_run(m->artifact, r->parts->all[0].data.inputs, m->data.outputs, &o, r->log);
+    fv_ranks_stop(r->ranks, r->rank);
+    return NULL;
+}
+
+/* Reports why the run has failed: on the ranks that were not only waiting for others, if any. */
+static int report(fv_context *c, const rank_run *all, int n) {
+    const rank_run *worst = NULL;
+    for (int i = 0; i < n; i++)
+        if (all[i].status && (!worst || worst->status == FV_BAD_COMMUNICATOR))
+            worst = &all[i];
+    if (!worst)
+        return FV_OK;
+    fv_diag_file(c->session, worst->parts->all[worst->rank].path);
+    if (worst->status == FV_BAD_COMMUNICATOR && fv_ranks_error(worst->ranks))
+        fv_error(c->session, "%s", fv_ranks_error(worst->ranks));
+    else if (!*fv_log_text(worst->log))
+        fv_error(c->session, "rank %d: %s", worst->rank, fv_status_text(worst->status));
+    else
+        return fv_say_log(c, worst->log) ? FV_OK : worst->status;
+    return worst->status;
+}
+
+static void run_all(rank_run *all, int n, fv_ranks *ranks) {
+    int started = 1;
+    while (started < n && pthread_create(&all[started].thread, NULL, run_rank, &all[started]) == 0)
+        started++;
+    for (int i = started; i < n; i++) { /* a rank without a thread: the others do not wait */
+        all[i].status = FV_NO_MEMORY;
+        fv_ranks_stop(ranks, i);
+    }
+    run_rank(&all[0]);
+    for (int i = 1; i < started; i++)
+        pthread_join(all[i].thread, NULL);
+}
+
+int fv_parts_run(fv_context *c, fv_parts *p) {
+    fv_ranks *ranks = fv_ranks_new(p->ranks, c->args->threads.shard.timeout);
+    rank_run *all = FV_NEW(c->arena, rank_run, p->ranks);
+    int threads = fv_args_threads(c->args) ? fv_args_threads(c->args) : fv_pool_size(NULL);
+    if (!ranks)
+        fv_out_of_memory(c->session);
+    for (int i = 0; i < p->ranks; i++)
+        all[i] = (rank_run){.parts = p,
+                            .ranks = ranks,
+                            .rank = i,
+                            .threads = threads > p->ranks ? threads / p->ranks : 1,
+                            .cancel = c->cancel,
+                            .log = fv_log_new()};
+    run_all(all, p->ranks, ranks);
+    int status = report(c, all, p->ranks);
+    for (int i = 0; i < p->ranks; i++)
+        fv_log_free(all[i].log);
+    fv_ranks_free(ranks);
+    return status;
+}
