@@ -210,7 +210,7 @@ static void put_general(fv_cg *g, fv_text *t) {
               fv_c_weights_file(g)
                   ? "the weights, see below; threads, allocator, cancelling"
                   : "threads, allocator, cancelling; NULL: one thread, no allocator",
-              fv_c_checks_cpu(g) ? ";\n * FV_BAD_CPU" : "", NULL);
+              fv_c_checks_cpu(g) ? ";\n * FV_BAD_CPU" : "", g->machine.narrow ? "8" : "64", NULL);
 }
 
 /* ---- the direct form ---- */

@@ -13,7 +13,8 @@
  * Buffers are placed one after the other, each as low as the placed buffers that are alive with it
  * permit. The result depends on the order of placing: several orders are tried, and the one is
  * taken whose worst result over some choices of dims is best. For these dims the workspace is
- * hardly larger than the buffers that are alive at once. */
+ * hardly larger than the buffers that are alive at once. If offsets are constants, and no order
+ * reaches this bound, search.c looks for a smaller workspace. */
 #include "backend/memory/placement.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/sizes.h"
+#include "backend/memory/search.h"
 #include "ir/base/limits.h"
 #include "ir/definition/bits.h"
 
@@ -71,28 +73,35 @@ static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
 /* Sizes are limited to this, so that sums of many do not overflow. */
 static const int64_t MOST = INT64_C(1) << 50;
 
-static int64_t aligned(int64_t bytes) {
+static int64_t aligned(int64_t bytes, int64_t unit) {
     bytes = bytes < 0 ? 0 : bytes < MOST ? bytes : MOST;
-    return (bytes + FV_BUFFER_ALIGN - 1) / FV_BUFFER_ALIGN * FV_BUFFER_ALIGN;
+    return (bytes + unit - 1) / unit * unit;
+}
+
+/* The offsets are multiples of this number of bytes. Microcontrollers have neither vectors nor
+ * lines of a cache that tasks could share, so there the alignment of the largest element is
+ * enough. */
+static int64_t unit_of(const fv_lowerer *l) {
+    return l->target->pointer_bits == 32 ? 8 : FV_BUFFER_ALIGN;
 }
 
 static int64_t size_at(const fv_type *t, point *p) {
     int64_t n = fv_elem_storage_bytes(t->elem), d;
     for (int i = 0; i < t->rank; i++)
         if (!fv_dim_eval(t->dims[i], at_point, p, &d) || __builtin_mul_overflow(n, d, &n))
-            return aligned(INT64_MAX);
-    return aligned(n);
+            return aligned(INT64_MAX, FV_BUFFER_ALIGN);
+    return aligned(n, FV_BUFFER_ALIGN);
 }
 
 /* The size for the largest dims; -1: dims have no bounds, or bounds that no memory could hold. */
-static int64_t largest_size(const fv_type *t) {
+static int64_t largest_size(const fv_type *t, int64_t unit) {
     int64_t n = fv_elem_storage_bytes(t->elem);
     for (int i = 0; i < t->rank; i++) {
         int64_t most = t->dims[i]->hi > 0 ? t->dims[i]->hi : 0;
         if (most >= FV_DIM_MAX || __builtin_mul_overflow(n, most, &n))
             return -1;
     }
-    return n <= MOST ? aligned(n) : -1;
+    return n <= MOST ? aligned(n, unit) : -1;
 }
 
 /* ---- offsets ---- */
@@ -242,16 +251,39 @@ static void vary(layout *w) {
 
 /* ---- constant offsets ---- */
 
+/* Looks for a placement that ends below `end`, the best one that an order gave, unless that is
+ * already the lower bound. Returns the end, and records whether it is proved that there is none
+ * lower. */
+static int64_t search_lower(layout *w, const int64_t *sizes, int64_t end) {
+    fv_interval *items = FV_NEW(w->l->arena, fv_interval, w->n + 1);
+    item **from = FV_NEW(w->l->arena, item *, w->n + 1);
+    int64_t bound = bound_of(w, sizes), found = end;
+    bool proved = true;
+    int n = 0;
+    for (int i = 0; i < w->n; i++)
+        if (sizes[i] > 0) {
+            const fv_storage *s = w->items[i].s;
+            items[n] = (fv_interval){.first = s->first, .last = s->last, .size = sizes[i]};
+            from[n++] = &w->items[i];
+        }
+    if (end > bound)
+        found = fv_pack(w->l->arena, n, items, bound, end, &proved);
+    for (int i = 0; found < end && i < n; i++)
+        from[i]->at = items[i].at;
+    w->l->program->memory.is_least = proved;
+    return found;
+}
+
 /* Places the buffers for the largest dims, with constant offsets. False: dims have no bounds, or
  * the workspace would be too large. */
 static bool fix_places(layout *w) {
     fv_arena *a = w->l->arena;
-    int64_t *sizes = FV_NEW(a, int64_t, w->n + 1), least = INT64_MAX;
+    int64_t *sizes = FV_NEW(a, int64_t, w->n + 1), least = INT64_MAX, unit = unit_of(w->l);
     bool fixed = true;
     int best = 0;
     for (int i = 0; i < w->n; i++) {
         const fv_type *t = w->items[i].s->value->type;
-        if ((sizes[i] = largest_size(t)) < 0)
+        if ((sizes[i] = largest_size(t, unit)) < 0)
             return false;
         for (int k = 0; k < t->rank; k++)
             fixed &= fv_dim_is_const(t->dims[k]);
@@ -266,6 +298,8 @@ static bool fix_places(layout *w) {
     if (!fixed && least > FV_FIXED_WORKSPACE)
         return false;
     place_all(w, sizes, ways[best]);
+    if (w->n <= MANY)
+        least = search_lower(w, sizes, least);
     for (int i = 0; i < w->n; i++)
         w->items[i].s->buf->offset = fv_x_int(a, w->items[i].at);
     w->l->program->memory.workspace = fv_x_int(a, w->n ? least : 0);

@@ -49,6 +49,9 @@ typedef struct fv_program_memory {
     fv_buf **buffers;    /* the buffers with the roles INPUT, OUTPUT, CONST, WORK, HEAP */
     fv_expr *workspace;  /* size of the workspace in bytes, over variables of the plan */
     bool uses_allocator; /* whether there are HEAP buffers, which use env.alloc and env.free */
+    /* whether it is proved that no offsets of these buffers make the workspace smaller; not part of
+     * the text */
+    bool is_least;
 } fv_program_memory;
 
 /* The statements of the program outside of its kernels. */

@@ -234,10 +234,12 @@ static void print_names(const char *what, int n, const char *const *names) {
 static void print_memory(view *v) {
     const fv_program *p = v->m.program;
     const fv_footprint *f = &v->footprint;
-    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s\n",
+    bool settled = p->memory.is_least && f->workspace > f->bound;
+    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s%s\n",
            fv_size_str(v->c->arena, (uint64_t)f->workspace),
            is_fixed(p) ? ", whatever the dims are within their bounds" : "",
-           fv_size_str(v->c->arena, (uint64_t)f->bound));
+           fv_size_str(v->c->arena, (uint64_t)f->bound),
+           settled ? ", and no aligned offsets take less than the workspace" : "");
     fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->memory.nbuffers; i++) {
         const fv_buf *b = p->memory.buffers[i];
@@ -288,6 +290,7 @@ static json_t *memory_json(view *v) {
     fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
     fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
     fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
+    fv_json_set_bool(o, "least", p->memory.is_least);
     fv_json_set_bool(o, "fixed", is_fixed(p));
     fv_json_set_bool(o, "uses_allocator", p->memory.uses_allocator);
     fv_json_set(o, "buffers", list);

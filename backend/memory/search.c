@@ -1,0 +1,234 @@
+/* search.c - searches for a placement of buffers below a limit, by branch and bound.
+ *
+ * A placement is a picture of rectangles: the columns are moments, the height is the offset. The
+ * columns of a buffer are given; its height is searched. Any placement can be changed so that each
+ * buffer is at 0 or on top of another one, without becoming higher. Such placements are built from
+ * below: take the lowest column, and the leftmost one of its level, whose neighbours on the level
+ * form a pit between higher columns. Either a buffer that begins in this column and ends within
+ * the pit is put there, or nothing is, and the column is filled up to the lowest height at which
+ * something could support the next buffer. Both ways are tried, so the search is complete. It
+ * leaves a branch when the height of some column plus the buffers that it still has to hold exceed
+ * the limit. */
+#include "backend/memory/search.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WORK = 1 << 22, /* units of work for each limit and order, of some nanoseconds each */
+    LIMITS = 12     /* number of limits that are tried */
+};
+
+typedef struct search {
+    fv_interval *items; /* in the order in which they are tried */
+    int n, columns;
+    int *first, *last; /* the columns of each item */
+    bool *placed;
+    int64_t *height, *rest; /* of each column; rest: the bytes of items that are not placed */
+    int64_t limit, budget;
+    int left; /* number of items that are not placed */
+} search;
+
+/* A column without items that are still to be placed is as good as full. */
+static int64_t level(const search *s, int c) {
+    return c < 0 || c >= s->columns || s->rest[c] == 0 ? INT64_MAX : s->height[c];
+}
+
+typedef struct pit {
+    int first, last;
+    int64_t level, rim; /* rim: the lower one of the neighbours' heights */
+} pit;
+
+static pit lowest(search *s) {
+    pit p = {0, 0, INT64_MAX, INT64_MAX};
+    for (int c = 0; c < s->columns; c++)
+        if (level(s, c) < p.level)
+            p = (pit){c, c, level(s, c), INT64_MAX};
+    while (level(s, p.last + 1) == p.level)
+        p.last++;
+    int64_t left = level(s, p.first - 1), right = level(s, p.last + 1);
+    p.rim = left < right ? left : right;
+    s->budget -= s->columns;
+    return p;
+}
+
+static void add(search *s, int i, int64_t sign) {
+    for (int c = s->first[i]; c <= s->last[i]; c++) {
+        s->height[c] += sign * s->items[i].size;
+        s->rest[c] -= sign * s->items[i].size;
+    }
+    s->placed[i] = sign > 0;
+    s->left -= (int)sign;
+    s->budget -= s->last[i] - s->first[i] + 1;
+}
+
+static bool build(search *s);
+
+/* Puts an item into the first column of the pit. Items of the same size and columns are equal: only
+ * the first of them is tried. */
+static bool put_item(search *s, const pit *p) {
+    int tried = -1;
+    for (int i = 0; i < s->n; i++) {
+        if (s->placed[i] || s->first[i] != p->first || s->last[i] > p->last)
+            continue;
+        if (tried >= 0 && s->items[tried].size == s->items[i].size && s->last[tried] == s->last[i])
+            continue;
+        tried = i;
+        s->items[i].at = p->level;
+        add(s, i, 1);
+        if (build(s))
+            return true;
+        add(s, i, -1);
+        if (s->budget <= 0)
+            return false;
+    }
+    return false;
+}
+
+/* Leaves the first column of the pit empty up to the height of what could be beside it. */
+static bool leave_empty(search *s, const pit *p) {
+    int64_t up = p->rim == INT64_MAX ? s->limit : p->rim;
+    for (int i = 0; i < s->n; i++)
+        if (!s->placed[i] && s->first[i] > p->first && s->last[i] <= p->last &&
+            p->level + s->items[i].size < up)
+            up = p->level + s->items[i].size;
+    if (up + s->rest[p->first] > s->limit)
+        return false;
+    s->height[p->first] = up;
+    bool found = build(s);
+    s->height[p->first] = found ? up : p->level;
+    return found;
+}
+
+/* Places what is left. False: there is no way, or the budget is used up. */
+static bool build(search *s) {
+    if (s->left == 0)
+        return true;
+    s->budget -= s->n;
+    if (s->budget <= 0)
+        return false;
+    pit p = lowest(s);
+    return put_item(s, &p) || (s->budget > 0 && leave_empty(s, &p));
+}
+
+static int by_first(const void *x, const void *y) {
+    return *(const int *)x - *(const int *)y;
+}
+
+/* The columns are the moments at which items begin: a set of items that are alive at once is so
+ * when the last of them begins. */
+static void make_columns(search *s, fv_arena *a) {
+    int *moments = FV_NEW(a, int, s->n + 1);
+    for (int i = 0; i < s->n; i++)
+        moments[i] = s->items[i].first;
+    qsort(moments, (size_t)s->n, sizeof *moments, by_first);
+    for (int i = 0; i < s->n; i++)
+        if (s->columns == 0 || moments[s->columns - 1] != moments[i])
+            moments[s->columns++] = moments[i];
+    s->height = FV_NEW(a, int64_t, s->columns + 1);
+    s->rest = FV_NEW(a, int64_t, s->columns + 1);
+    for (int i = 0; i < s->n; i++)
+        for (int c = 0; c < s->columns; c++)
+            if (s->items[i].first <= moments[c] && moments[c] <= s->items[i].last) {
+                s->first[i] = s->items[i].first == moments[c] ? c : s->first[i];
+                s->last[i] = c;
+                s->rest[c] += s->items[i].size;
+            }
+}
+
+typedef enum { FOUND, NONE, UNKNOWN } result;
+
+/* Searches for offsets with which no item ends above `limit`. FOUND: the offsets are set. NONE:
+ * there are none. UNKNOWN: that would take more than `budget` units of work. */
+static result pack_below(fv_arena *a, int n, fv_interval *items, int64_t limit, int64_t budget) {
+    search s = {.items = items,
+                .n = n,
+                .limit = limit,
+                .budget = budget,
+                .left = n,
+                .first = FV_NEW(a, int, n + 1),
+                .last = FV_NEW(a, int, n + 1),
+                .placed = FV_NEW(a, bool, n + 1)};
+    make_columns(&s, a);
+    for (int c = 0; c < s.columns; c++)
+        if (s.rest[c] > limit)
+            return NONE;
+    bool found = build(&s);
+    return found ? FOUND : s.budget <= 0 ? UNKNOWN : NONE;
+}
+
+/* ---- the least limit ---- */
+
+static int by_size(const void *x, const void *y) {
+    const fv_interval *a = x, *b = y;
+    return a->size != b->size ? (a->size < b->size ? 1 : -1) : a->first - b->first;
+}
+
+static int by_length(const void *x, const void *y) {
+    const fv_interval *a = x, *b = y;
+    int p = a->last - a->first, q = b->last - b->first;
+    return p != q ? q - p : by_size(x, y);
+}
+
+static int by_area(const void *x, const void *y) {
+    const fv_interval *a = x, *b = y;
+    double p = (double)a->size * (a->last - a->first + 1),
+           q = (double)b->size * (b->last - b->first + 1);
+    return p != q ? (p < q ? 1 : -1) : by_size(x, y);
+}
+
+typedef int compare(const void *, const void *);
+static compare *const orders[] = {by_size, by_area, by_length};
+
+/* Tries the items in several orders, and from the last step to the first as well. */
+static result pack(fv_arena *a, int n, const fv_interval *items, fv_interval *copy, int64_t limit) {
+    enum { ORDERS = sizeof orders / sizeof *orders };
+    result r = UNKNOWN;
+    for (int i = 0; i < 2 * ORDERS && r == UNKNOWN; i++) {
+        memcpy(copy, items, (size_t)n * sizeof *copy);
+        for (int k = 0; i >= ORDERS && k < n; k++) {
+            copy[k].first = -items[k].last;
+            copy[k].last = -items[k].first;
+        }
+        qsort(copy, (size_t)n, sizeof *copy, orders[i % ORDERS]);
+        r = pack_below(a, n, copy, limit, WORK);
+    }
+    return r;
+}
+
+/* A placement in which each buffer is at 0 or on top of another one ends at a multiple of this. */
+static int64_t common_unit(int n, const fv_interval *items) {
+    int64_t unit = 0;
+    for (int i = 0; i < n; i++)
+        for (int64_t x = items[i].size; x;) {
+            int64_t rest = unit % x;
+            unit = x;
+            x = rest;
+        }
+    return unit ? unit : 1;
+}
+
+/* Halves the range of limits of which nothing is known. Below `low` there is no placement, as far
+ * as was proved. */
+int64_t fv_pack(fv_arena *a, int n, fv_interval *items, int64_t bound, int64_t end, bool *proved) {
+    fv_interval *copy = FV_NEW(a, fv_interval, n + 1);
+    const int64_t unit = common_unit(n, items);
+    int64_t low = bound, best = end, limit = bound;
+    *proved = true;
+    for (int k = 0; k < n; k++)
+        items[k].number = k;
+    for (int i = 0; i < LIMITS && low < best; i++) {
+        result r = pack(a, n, items, copy, limit);
+        for (int k = 0; r == FOUND && k < n; k++)
+            items[copy[k].number].at = copy[k].at;
+        if (r == FOUND)
+            best = limit;
+        else {
+            low = limit + unit;
+            *proved = r == NONE; /* then there is none below a lower limit either */
+        }
+        limit = low + (best - low) / 2 / unit * unit;
+    }
+    *proved &= low >= best;
+    return best;
+}

@@ -1,0 +1,87 @@
+/* The search for the lowest placement of buffers (backend/memory/search.c). */
+#include <criterion/criterion.h>
+
+#include "backend/memory/search.h"
+#include "tests/kernel/support.h"
+
+TestSuite(search, .init = open_session, .fini = close_session);
+
+static int64_t bound_of(int n, const fv_interval *items, int steps) {
+    int64_t most = 0;
+    for (int s = 0; s < steps; s++) {
+        int64_t sum = 0;
+        for (int i = 0; i < n; i++)
+            sum += items[i].first <= s && s <= items[i].last ? items[i].size : 0;
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+/* The buffers end at `end` or below, and those that are alive together are disjoint. */
+static void check_apart(int n, const fv_interval *items, int64_t end) {
+    for (int i = 0; i < n; i++) {
+        const fv_interval *x = &items[i];
+        cr_assert(x->at >= 0 && x->at + x->size <= end);
+        for (int k = 0; k < i; k++) {
+            const fv_interval *y = &items[k];
+            bool together = x->first <= y->last && y->first <= x->last;
+            cr_assert(!together || x->at + x->size <= y->at || y->at + y->size <= x->at);
+        }
+    }
+}
+
+static unsigned state;
+
+static int draw(int n) {
+    state = state * 1664525u + 1013904223u;
+    return (int)((state >> 8) % (unsigned)n);
+}
+
+/* Cuts a full rectangle of memory and steps into n buffers, so their placement has no gap. */
+static void cut(fv_interval *items, int n, int steps, int64_t bytes) {
+    items[0] = (fv_interval){.first = 0, .last = steps - 1, .size = bytes};
+    for (int made = 1; made < n;) {
+        fv_interval *x = &items[draw(made)];
+        bool in_time = draw(2);
+        if (in_time ? x->last == x->first : x->size == 8)
+            continue;
+        fv_interval *y = &items[made++];
+        *y = *x;
+        if (in_time) {
+            x->last = x->first + draw(x->last - x->first);
+            y->first = x->last + 1;
+        } else {
+            x->size = 8 * (1 + draw((int)(x->size / 8) - 1));
+            y->size -= x->size;
+        }
+    }
+}
+
+Test(search, finds_placements_without_a_gap) {
+    for (state = 1; state < 40;) {
+        unsigned seed = state;
+        fv_interval items[50];
+        bool proved = false;
+        cut(items, 50, 100, 4096);
+        int64_t bound = bound_of(50, items, 100);
+        cr_assert_eq(bound, 4096);
+        cr_assert_eq(fv_pack(arena, 50, items, bound, 2 * bound, &proved), bound, "seed %u", seed);
+        cr_assert(proved);
+        check_apart(50, items, bound);
+        state = seed + 1;
+    }
+}
+
+/* Three buffers of 16 bytes, of which each pair is alive together at some step, do not fit into 32
+ * bytes: this is found where a bound below the true one is given. */
+Test(search, proves_that_nothing_is_lower) {
+    fv_interval items[] = {{.first = 0, .last = 2, .size = 16},
+                           {.first = 1, .last = 3, .size = 16},
+                           {.first = 2, .last = 4, .size = 16}};
+    bool proved = false;
+    cr_assert_eq(fv_pack(arena, 3, items, 32, 64, &proved), 48);
+    cr_assert(proved);
+    check_apart(3, items, 48);
+    cr_assert_eq(fv_pack(arena, 3, items, 32, 48, &proved), 48);
+    cr_assert(proved);
+}
