@@ -56,6 +56,8 @@ typedef struct fv_lower_options {
     /* seed of random limits of speed and random properties of the processor, which change no bit of
      * a result (speed.h); 0: those of the tables */
     uint64_t random_limits;
+    /* whether launches are put into an order that needs less memory (backend/memory/arrange.h) */
+    bool saves_memory;
     bool verify; /* whether definitions are verified after each step; debug builds always do */
     /* callbacks after each step (ir/definition/definitions.h); NULL: none */
     const struct fv_watch *watch;

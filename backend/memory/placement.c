@@ -93,8 +93,7 @@ static int64_t size_at(const fv_type *t, point *p) {
     return aligned(n, FV_BUFFER_ALIGN);
 }
 
-/* The size for the largest dims; -1: dims have no bounds, or bounds that no memory could hold. */
-static int64_t largest_size(const fv_type *t, int64_t unit) {
+int64_t fv_largest_bytes(const fv_type *t, int64_t unit) {
     int64_t n = fv_elem_storage_bytes(t->elem);
     for (int i = 0; i < t->rank; i++) {
         int64_t most = t->dims[i]->hi > 0 ? t->dims[i]->hi : 0;
@@ -283,7 +282,7 @@ static bool fix_places(layout *w) {
     int best = 0;
     for (int i = 0; i < w->n; i++) {
         const fv_type *t = w->items[i].s->value->type;
-        if ((sizes[i] = largest_size(t, unit)) < 0)
+        if ((sizes[i] = fv_largest_bytes(t, unit)) < 0)
             return false;
         for (int k = 0; k < t->rank; k++)
             fixed &= fv_dim_is_const(t->dims[k]);

@@ -4,6 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
+/* The size of a value with the largest dims, rounded up to a multiple of `unit` bytes; -1: dims
+ * have no bounds, or bounds that no memory could hold. */
+int64_t fv_largest_bytes(const fv_type *t, int64_t unit);
 /* Computes the offsets of the buffers of n values, which are in the order of their first use. */
 void fv_place_buffers(fv_lowerer *l, fv_storage **list, int n);
 

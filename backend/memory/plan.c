@@ -13,6 +13,7 @@
 #include "backend/lowering/loops.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/memory/arrange.h"
 #include "backend/memory/placement.h"
 #include "backend/memory/reuse.h"
 #include "ir/base/limits.h"
@@ -137,6 +138,10 @@ void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     fv_join_states(l);
     find_lifetimes(l);
+    if (l->options->saves_memory && !l->options->naive) {
+        fv_arrange_steps(l);
+        find_lifetimes(l);
+    }
     bool reuses = !l->options->naive && fv_may(l, "memory", NULL);
     while (reuses && fv_spare_copy(l))
         find_lifetimes(l);

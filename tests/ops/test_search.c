@@ -1,7 +1,13 @@
-/* The search for the lowest placement of buffers (backend/memory/search.c). */
+/* The searches for a small workspace: for the lowest placement of buffers
+ * (backend/memory/search.c), and for the order of launches (backend/memory/arrange.c). */
 #include <criterion/criterion.h>
 
+#include "backend/lower.h"
 #include "backend/memory/search.h"
+#include "ir/graph/parse.h"
+#include "ir/kernel/build.h"
+#include "ir/kernel/verify.h"
+#include "passes/passes.h"
 #include "tests/kernel/support.h"
 
 TestSuite(search, .init = open_session, .fini = close_session);
@@ -84,4 +90,39 @@ Test(search, proves_that_nothing_is_lower) {
     check_apart(3, items, 48);
     cr_assert_eq(fv_pack(arena, 3, items, 32, 48, &proved), 48);
     cr_assert(proved);
+}
+
+/* ---- the order of launches ---- */
+
+static const char two_products[] =
+    "fovea-ir 1\n"
+    "module \"m\"\n"
+    "func @main(%x: f32[16, 16], %w: f32[16, 64], %v: f32[16, 64], %k: f32[64, 2]) -> (%y) {\n"
+    "  %a = MatMul(%x, %w)\n"
+    "  %b = MatMul(%x, %v)\n"
+    "  %p = Softmax(%a) {axis = 0}\n"
+    "  %q = Softmax(%b) {axis = 0}\n"
+    "  %s = MatMul(%p, %k)\n"
+    "  %t = MatMul(%q, %k)\n"
+    "  %y = Sub(%s, %t)\n"
+    "  return %y\n"
+    "}\n";
+
+static int64_t workspace(bool saves_memory) {
+    fv_module *m = fv_module_parse(session, two_products, NULL);
+    fv_pipeline_options po = {.verify = true};
+    fv_lower_options lo = {.target = fv_target_find("cortex-m4"), .saves_memory = saves_memory};
+    int64_t bytes = -1;
+    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
+    fv_program *p = fv_lower(m, &lo);
+    cr_assert(p && fv_program_verify(session, p), "%s", said());
+    cr_assert(fv_x_is_int(p->memory.workspace, &bytes));
+    cr_assert(p->memory.is_least);
+    return bytes;
+}
+
+/* Each product of 4096 bytes is used before the next one is computed. */
+Test(search, orders_launches_for_memory) {
+    cr_assert_eq(workspace(false), 2 * 4096 + 256);
+    cr_assert_eq(workspace(true), 4096 + 256);
 }

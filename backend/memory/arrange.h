@@ -1,0 +1,12 @@
+/* arrange.h - puts launches into an order that needs less memory. */
+#ifndef FV_BACKEND_MEMORY_ARRANGE_H
+#define FV_BACKEND_MEMORY_ARRANGE_H
+
+#include "backend/lowering/lowering.h"
+
+/* Changes the order of launches between two other steps of the host program, where that reduces the
+ * bytes that are alive at once and all launches read what they read before. Does nothing if the
+ * sizes of values have no bounds. To be called before lifetimes are computed. */
+void fv_arrange_steps(fv_lowerer *l);
+
+#endif
