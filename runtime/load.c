@@ -44,12 +44,22 @@ static int is_inside(FILE *f, const ElfW(Ehdr) * head, int segment, off_t size) 
             (p.p_offset <= (uint64_t)size && p.p_filesz <= (uint64_t)size - p.p_offset));
 }
 
+/* What a file is that begins like a library of another system; NULL: it does not. */
+static const char *foreign(const unsigned char *head, size_t bytes) {
+    static const unsigned char mach_o[] = {0xcf, 0xfa, 0xed, 0xfe};
+    if (bytes >= 2 && !memcmp(head, "MZ", 2))
+        return "it is a library for Windows (.dll)";
+    if (bytes >= sizeof mach_o && !memcmp(head, mach_o, sizeof mach_o))
+        return "it is a library for macOS (.dylib)";
+    return NULL;
+}
+
 static const char *fault_of(FILE *f) {
     ElfW(Ehdr) head;
     struct stat st;
-    if (fread(&head, sizeof head, 1, f) != 1 || memcmp(head.e_ident, ELFMAG, SELFMAG) ||
-        fstat(fileno(f), &st))
-        return NULL;
+    size_t bytes = fread(&head, 1, sizeof head, f);
+    if (bytes < sizeof head || memcmp(head.e_ident, ELFMAG, SELFMAG) || fstat(fileno(f), &st))
+        return foreign((const unsigned char *)&head, bytes);
     if (head.e_machine != THIS_MACHINE && THIS_MACHINE != EM_NONE)
         return "it is for another kind of machine";
     for (int i = 0; head.e_phentsize == sizeof(ElfW(Phdr)) && i < head.e_phnum; i++)

@@ -22,10 +22,11 @@ const fv_command fv_commands[] = {
      fv_cmd_compile,
      "The suffix of OUT decides the kind of the files: .so .o .a .c (with a header) .ll .s .fvir "
      "(graph)\n"
-     ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o, OUT is "
-     "MODEL.so\n"
-     "in the current folder. The default target is x86-64-v3 on an x86-64 machine, otherwise the\n"
-     "baseline of its architecture.\n"
+     ".fvk (kernels), or / for a folder of C with Makefile and self-test; for Windows .dll .obj "
+     ".lib, for\n"
+     "macOS .dylib. Without -o, OUT is MODEL.so in the current folder. The default target is "
+     "x86-64-v3 on\n"
+     "an x86-64 machine, otherwise the baseline of its architecture.\n"
      "\nexamples:\n"
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n",

@@ -45,6 +45,8 @@ static const char *triple_of(const fv_target *t) {
 }
 
 static const struct machine *machine_of(const fv_target *t) {
+    if (t->system != FV_SYSTEM_ELF)
+        return NULL;
     for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
         if (!strncmp(triple_of(t), machines[i].triple, strlen(machines[i].triple)))
             return &machines[i];

@@ -47,7 +47,9 @@ typedef struct fv_ll_weights {
     /* the external, hidden symbol of the weights; for code in memory: NAME_constants, an address
      * for each constant, which the loader of the code fills in */
     LLVMValueRef at;
-    size_t *offset;   /* offset of each constant in the weights */
+    size_t *offset; /* offset of each constant in the weights */
+    /* the section that LLVM writes with room for the weights; NULL: the section is added later */
+    const char *section;
     const char *file; /* the name of the file that contains the weights; NULL: there is no file */
     size_t bytes;
     void *object; /* the object file that weights.c has opened */
@@ -240,9 +242,10 @@ void fv_ll_parts_close(fv_ll_parts *ps);
 
 /* ---- weights.c: the constants as a section of an object ---- */
 
-/* Adds the weights to the object in the open file, unless there are none or they are in a file of
- * their own. */
-bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) FV_MUST_USE;
+/* Adds the weights to the object `code`, which has been written to the open file, unless there are
+ * none or they are in a file of their own. */
+bool fv_ll_add_weights(fv_ll_module *m, LLVMMemoryBufferRef code, int fd,
+                       const char *path) FV_MUST_USE;
 void fv_ll_close_object(fv_ll_module *m);
 
 #endif

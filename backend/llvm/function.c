@@ -72,6 +72,8 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
     if (m->mode.small)
         fv_ll_attr(m, fn, whole, "optsize");
     text_attr(m, fn, "no-builtins", "");
+    if (m->target->system == FV_SYSTEM_WINDOWS)
+        text_attr(m, fn, "probe-stack", fv_printf(m->arena, "%s_probe", m->program->name));
     set_cpu(m, fn, baseline);
     return fn;
 }

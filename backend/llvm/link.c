@@ -1,5 +1,5 @@
-/* link.c - links shared libraries: ld.lld for every target; without it, the compiler of this
- * machine for this machine only. */
+/* link.c - links shared libraries: LLVM's linkers for every target; without them, the compiler of
+ * this machine for this machine only, and MinGW's linker for Windows. */
 #include "backend/llvm/link.h"
 
 #include <errno.h>
@@ -73,47 +73,53 @@ static outcome run(const char *const *argv, char words[WORDS]) {
 
 /* ---- linkers ---- */
 
-static const char *const linkers[] = {"ld.lld",    "ld.lld-22", "ld.lld-21", "ld.lld-20",
-                                      "ld.lld-19", "ld.lld-18", "ld.lld-17", "ld.lld-16",
-                                      "ld.lld-15", "ld.lld-14"};
+enum { NAMES = 10, MOST_ARGUMENTS = 20 };
 
-static outcome run_lld(const fv_link_job *job, char words[WORDS]) {
-    for (size_t i = 0; i < sizeof linkers / sizeof *linkers; i++) {
-        const char *argv[] = {linkers[i],
-                              "-shared",
-                              "--no-undefined",
-                              "--build-id=none",
-                              "--hash-style=gnu",
-                              "-z",
-                              "noexecstack",
-                              "-z",
-                              "relro",
-                              "-soname",
-                              job->soname,
-                              "--defsym",
-                              job->alias,
-                              "-o",
-                              job->output,
-                              job->object,
-                              NULL};
-        outcome r = run(argv, words);
-        if (r != ABSENT)
-            return r;
+/* Runs the first linker of these names that is there; argv[0] is set to its name. */
+static outcome run_first(const char *const names[NAMES], const char **argv, char words[WORDS]) {
+    outcome r = ABSENT;
+    for (int i = 0; i < NAMES && r == ABSENT; i++) {
+        argv[0] = names[i];
+        r = run(argv, words);
     }
-    return ABSENT;
+    return r;
 }
 
-static outcome run_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
-    const char *soname = fv_printf(a, "-Wl,-soname,%s", job->soname);
-    const char *alias = fv_printf(a, "-Wl,--defsym,%s", job->alias);
+/* The names under which distributions have a linker of LLVM. */
+#define LLD(name)                                                                                  \
+    {name,       name "-22", name "-21", name "-20", name "-19",                                   \
+     name "-18", name "-17", name "-16", name "-15", name "-14"}
+
+static outcome link_elf(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
+    static const char *const names[NAMES] = LLD("ld.lld");
+    const char *argv[MOST_ARGUMENTS] = {"",
+                                        "-shared",
+                                        "--no-undefined",
+                                        "--build-id=none",
+                                        "--hash-style=gnu",
+                                        "-z",
+                                        "noexecstack",
+                                        "-z",
+                                        "relro",
+                                        "-soname",
+                                        job->soname,
+                                        "--defsym",
+                                        fv_printf(a, "fovea_model=%s_model", job->prefix),
+                                        "-o",
+                                        job->output,
+                                        job->object};
+    return run_first(names, argv, words);
+}
+
+static outcome link_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
     const char *argv[] = {"cc",
                           "-shared",
                           "-nostdlib",
                           "-Wl,--no-undefined",
                           "-Wl,--build-id=none",
                           "-Wl,-z,noexecstack",
-                          soname,
-                          alias,
+                          fv_printf(a, "-Wl,-soname,%s", job->soname),
+                          fv_printf(a, "-Wl,--defsym,fovea_model=%s_model", job->prefix),
                           "-o",
                           job->output,
                           job->object,
@@ -121,16 +127,97 @@ static outcome run_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
     return run(argv, words);
 }
 
+static bool is_x86(const fv_target *t) {
+    return !strncmp(t->triple, "x86_64", 6);
+}
+
+/* /Brepro: a hash of the content in place of the time. */
+static outcome link_windows(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
+    static const char *const names[NAMES] = LLD("lld-link");
+    const char *argv[MOST_ARGUMENTS] = {
+        "",
+        "/dll",
+        "/noentry",
+        "/nodefaultlib",
+        "/Brepro",
+        is_x86(job->target) ? "/machine:x64" : "/machine:arm64",
+        fv_printf(a, "/export:fovea_model=%s_model", job->prefix),
+        fv_printf(a, "/export:%s_model", job->prefix),
+        fv_printf(a, "/export:%s_plan", job->prefix),
+        fv_printf(a, "/export:%s_run", job->prefix),
+        fv_printf(a, "/out:%s", job->output),
+        job->object,
+    };
+    return run_first(names, argv, words);
+}
+
+static outcome link_mingw(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
+    const char *argv[] = {"x86_64-w64-mingw32-ld",
+                          "-shared",
+                          "--entry=0",
+                          "--export-all-symbols",
+                          "--no-insert-timestamp",
+                          fv_printf(a, "--defsym=fovea_model=%s_model", job->prefix),
+                          "-o",
+                          job->output,
+                          job->object,
+                          NULL};
+    return run(argv, words);
+}
+
+static outcome link_macos(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
+    static const char *const names[NAMES] = LLD("ld64.lld");
+    const char *argv[MOST_ARGUMENTS] = {
+        "",
+        "-dylib",
+        "-arch",
+        is_x86(job->target) ? "x86_64" : "arm64",
+        "-platform_version",
+        "macos",
+        "11.0",
+        "11.0",
+        "-install_name",
+        fv_printf(a, "@rpath/%s", job->soname),
+        "-alias",
+        fv_printf(a, "_%s_model", job->prefix),
+        "_fovea_model",
+        "-o",
+        job->output,
+        job->object,
+    };
+    return run_first(names, argv, words);
+}
+
+/* Runs a linker for the target's system; *names: those that would do. */
+static outcome link_for(fv_arena *a, const fv_link_job *job, char words[WORDS],
+                        const char **names) {
+    outcome r = ABSENT;
+    switch (job->target->system) {
+    case FV_SYSTEM_ELF:
+        *names = "ld.lld";
+        r = link_elf(a, job, words);
+        return r == ABSENT && fv_target_runs_here(job->target) ? link_cc(a, job, words) : r;
+    case FV_SYSTEM_WINDOWS:
+        *names = is_x86(job->target)
+                     ? "lld-link (Debian: lld) or x86_64-w64-mingw32-ld (gcc-mingw-w64-x86-64)"
+                     : "lld-link (Debian: lld)";
+        r = link_windows(a, job, words);
+        return r == ABSENT && is_x86(job->target) ? link_mingw(a, job, words) : r;
+    case FV_SYSTEM_MACOS: *names = "ld64.lld (Debian: lld)"; return link_macos(a, job, words);
+    }
+    return r;
+}
+
 const char *fv_link_shared(fv_arena *a, const fv_link_job *job) {
     char words[WORDS] = "";
+    const char *names = "";
     if (job->target->pointer_bits == 32)
         return fv_printf(a,
                          "target %s has no shared libraries; write an object (.o) or archive (.a)",
                          job->target->name);
-    outcome r = run_lld(job, words);
-    if (r == ABSENT && fv_target_runs_here(job->target))
-        r = run_cc(a, job, words);
+    outcome r = link_for(a, job, words, &names);
     if (r == ABSENT)
-        return "no linker is found: install ld.lld, or write an object (.o) or archive (.a)";
+        return fv_printf(
+            a, "no linker is found: install %s, or write an object (.o) or archive (.a)", names);
     return r == LINKED ? NULL : fv_printf(a, "the linker failed: %s", words);
 }

@@ -7,7 +7,9 @@
 typedef struct fv_link_job {
     const fv_target *target;
     const char *object, *output, *soname;
-    const char *alias; /* "ALIAS=SYMBOL": a second name of a symbol, which is exported, too */
+    /* PREFIX_model, PREFIX_plan and PREFIX_run are exported, and fovea_model, a second name of the
+     * first */
+    const char *prefix;
 } fv_link_job;
 
 /* Links one object to a shared library. Returns NULL, or what went wrong, in the arena. */

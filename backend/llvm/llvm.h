@@ -31,9 +31,9 @@ static inline const char *fv_llvm_missing(void) {
 bool fv_llvm_load(fv_session *s) FV_MUST_USE;
 
 typedef enum {
-    FV_LLVM_OBJ, /* NAME.o: a relocatable object with code and weights */
-    /* libNAME.so: exports NAME_model, NAME_run, NAME_plan, and fovea_model, which equals NAME_model
-     * and serves loaders that do not know the name */
+    FV_LLVM_OBJ, /* NAME.o: a relocatable object with code and weights, for the target's system */
+    /* libNAME.so, NAME.dll or libNAME.dylib: exports NAME_model, NAME_run, NAME_plan, and
+     * fovea_model, which equals NAME_model and serves loaders that do not know the name */
     FV_LLVM_SO,
     FV_LLVM_LIB, /* libNAME.a, which contains one object */
     FV_LLVM_IR,  /* text of the module after its passes; weights are a declaration */

@@ -102,6 +102,22 @@ static void set_abi(fv_ll_module *m) {
     LLVMAddModuleFlag(m->module, LLVMModuleFlagBehaviorError, "target-abi", 10, abi);
 }
 
+/* The function that makes room for a frame of several pages on Windows, where a stack grows page by
+ * page: it touches each page. The C library has it too, but code must not need a library. It is
+ * called with the size in rax (x15: the size / 16), and changes no register but flags (x16,
+ * x17). */
+static const char *stack_probe(fv_ll_module *m) {
+    if (strncmp(m->machine.triple, "x86_64", 6) != 0)
+        return "__chkstk:\n lsl x16, x15, #4\n mov x17, sp\n"
+               "1: sub x17, x17, #4096\n subs x16, x16, #4096\n ldr xzr, [x17]\n b.gt 1b\n ret\n";
+    return fv_printf(m->arena,
+                     "%s_probe:\n push %%rcx\n push %%rax\n lea 24(%%rsp), %%rcx\n"
+                     "1: cmp $4096, %%rax\n jb 2f\n"
+                     " sub $4096, %%rcx\n test %%rcx, (%%rcx)\n sub $4096, %%rax\n jmp 1b\n"
+                     "2: sub %%rax, %%rcx\n test %%rcx, (%%rcx)\n pop %%rax\n pop %%rcx\n ret\n",
+                     m->program->name);
+}
+
 static void make_module(fv_ll_module *m) {
     m->module = LLVMModuleCreateWithNameInContext(m->program->name, m->context);
     LLVMSetTarget(m->module, m->machine.triple);
@@ -109,6 +125,10 @@ static void make_module(fv_ll_module *m) {
     LLVMSetModuleDataLayout(m->module, layout);
     LLVMDisposeTargetData(layout);
     set_abi(m);
+    if (m->target->system != FV_SYSTEM_WINDOWS)
+        return;
+    const char *probe = stack_probe(m);
+    LLVMSetModuleInlineAsm2(m->module, probe, strlen(probe));
 }
 
 /* ---- weights ---- */
@@ -133,6 +153,28 @@ static void declare_table(fv_ll_module *m) {
     LLVMSetVisibility(m->weights.at, LLVMHiddenVisibility);
 }
 
+/* The section for weights in objects that cannot be extended; NULL: those of this system can. */
+static const char *weights_section(fv_system system) {
+    switch (system) {
+    case FV_SYSTEM_WINDOWS: return ".rdata$w";
+    case FV_SYSTEM_MACOS: return "__TEXT,__weights";
+    case FV_SYSTEM_ELF: break;
+    }
+    return NULL;
+}
+
+/* Reserves the memory of the weights as a section of zeros, if they are in an object that cannot be
+ * extended. */
+static void reserve_weights(fv_ll_module *m, const char *name) {
+    const char *section = m->weights.section = weights_section(m->target->system);
+    LLVMTypeRef type = LLVMArrayType2(m->types.i8, section ? m->weights.bytes : 0);
+    m->weights.at = LLVMAddGlobal(m->module, section ? type : m->types.i8, name);
+    if (!section)
+        return;
+    LLVMSetInitializer(m->weights.at, LLVMConstNull(type));
+    LLVMSetSection(m->weights.at, section);
+}
+
 static void declare_weights(fv_ll_module *m) {
     /* only the run, which is in module 0, refers to constants; kernels get their addresses as
      * arguments */
@@ -143,8 +185,10 @@ static void declare_weights(fv_ll_module *m) {
         return;
     }
     const char *name = fv_printf(m->arena, "%s_weights", m->program->name);
-    m->weights.at = LLVMAddGlobal(m->module, m->types.i8, name);
-    LLVMSetVisibility(m->weights.at, LLVMHiddenVisibility);
+    reserve_weights(m, name);
+    /* libraries of Windows export only what the linker is told to export */
+    if (m->target->system != FV_SYSTEM_WINDOWS)
+        LLVMSetVisibility(m->weights.at, LLVMHiddenVisibility);
     LLVMSetGlobalConstant(m->weights.at, 1);
     LLVMSetAlignment(m->weights.at, FV_BUFFER_ALIGN);
 }

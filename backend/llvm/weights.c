@@ -1,12 +1,15 @@
 /* weights.c - adds the constants of the program to its object, as a section.
  *
- * LLVM writes the code, which refers to an undefined symbol NAME_weights. This file adds a section
- * .rodata.NAME and defines the symbol in it. Constants are written from where they are in memory
- * without a copy, each aligned to 64 bytes. (Objects with weights only:
- * backend/consumer/weights_elf.c.) */
+ * LLVM writes the code, which refers to an undefined symbol NAME_weights. In objects of ELF this
+ * file adds a section .rodata.NAME and defines the symbol in it. In COFF and Mach-O, LLVM defines
+ * the symbol as zeros in a section of its own, and this file overwrites them. Constants are written
+ * from where they are in memory without a copy, each aligned to 64 bytes. (Objects with weights
+ * only: backend/consumer/weights_elf.c.) */
+#include <errno.h>
 #include <gelf.h>
 #include <libelf.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/llvm/emit.h"
 
@@ -105,10 +108,8 @@ static bool extend(object *o) {
            elf_update(o->elf, ELF_C_WRITE) >= 0;
 }
 
-bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) {
+static bool add_to_elf(fv_ll_module *m, int fd, const char *path) {
     const fv_program *p = m->program;
-    if (m->weights.bytes == 0 || m->weights.file)
-        return true;
     object o = {m, NULL, fv_printf(m->arena, ".rodata.%s", p->name),
                 fv_printf(m->arena, "%s_weights", p->name), 0};
     elf_version(EV_CURRENT);
@@ -118,6 +119,70 @@ bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) {
         elf_error(&o, path);
     fv_ll_close_object(m);
     return ok;
+}
+
+/* ---- COFF and Mach-O: a section of zeros is overwritten ---- */
+
+/* The offset in the object of its section for weights, which has at least that many bytes; 0: there
+ * is none. */
+static size_t find_section(LLVMBinaryRef binary, LLVMMemoryBufferRef code, const char *name,
+                           size_t bytes) {
+    size_t at = 0;
+    LLVMSectionIteratorRef i = LLVMObjectFileCopySectionIterator(binary);
+    for (; !at && !LLVMObjectFileIsSectionIteratorAtEnd(binary, i); LLVMMoveToNextSection(i))
+        if (!strcmp(LLVMGetSectionName(i), name) && LLVMGetSectionSize(i) >= bytes)
+            at = (size_t)(LLVMGetSectionContents(i) - LLVMGetBufferStart(code));
+    LLVMDisposeSectionIterator(i);
+    return at;
+}
+
+/* The offset of that section; 0 after a diagnostic. */
+static size_t section_offset(fv_ll_module *m, LLVMMemoryBufferRef code, const char *path) {
+    const char *name = m->weights.section, *comma = strchr(name, ',');
+    char *error = NULL;
+    LLVMBinaryRef binary = LLVMCreateBinary(code, m->context, &error);
+    if (!binary) {
+        fv_error(m->session, "%s: cannot add the weights: %s", path, error);
+        LLVMDisposeMessage(error);
+        return 0;
+    }
+    size_t at = find_section(binary, code, comma ? comma + 1 : name, m->weights.bytes);
+    LLVMDisposeBinary(binary);
+    if (!at)
+        fv_error(m->session, "internal error: %s: no section %s of %zu bytes", path, name,
+                 m->weights.bytes);
+    return at;
+}
+
+static bool write_at(int fd, const unsigned char *data, size_t bytes, size_t at) {
+    while (bytes > 0) {
+        ssize_t done = pwrite(fd, data, bytes, (off_t)at);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return false;
+        data += done;
+        at += (size_t)done;
+        bytes -= (size_t)done;
+    }
+    return true;
+}
+
+static bool overwrite(fv_ll_module *m, LLVMMemoryBufferRef code, int fd, const char *path) {
+    const fv_program *p = m->program;
+    size_t at = section_offset(m, code, path);
+    for (int i = 0; at && i < p->memory.nconstants; i++) {
+        const fv_constant *c = &p->memory.constants[i];
+        if (!write_at(fd, c->data, c->bytes, at + m->weights.offset[i]))
+            return fv_error(m->session, "%s: cannot write: %s", path, strerror(errno));
+    }
+    return at != 0;
+}
+
+bool fv_ll_add_weights(fv_ll_module *m, LLVMMemoryBufferRef code, int fd, const char *path) {
+    if (m->weights.bytes == 0 || m->weights.file)
+        return true;
+    return m->weights.section ? overwrite(m, code, fd, path) : add_to_elf(m, fd, path);
 }
 
 void fv_ll_close_object(fv_ll_module *m) {

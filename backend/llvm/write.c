@@ -75,14 +75,14 @@ static bool write_code(output *o, fv_llvm_kind kind, const char *name, const cha
     LLVMMemoryBufferRef code = fv_ll_code(&o->m, kind);
     if (!code)
         return false;
-    bool ok = write_all(o, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
+    bool ok = write_all(o, LLVMGetBufferStart(code), LLVMGetBufferSize(code)) &&
+              (kind != FV_LLVM_OBJ || fv_ll_add_weights(&o->m, code, o->fd, o->path));
     LLVMDisposeMemoryBuffer(code);
     return ok;
 }
 
 static bool write_object(output *o) {
-    return write_code(o, FV_LLVM_OBJ, "model.o", &o->object) &&
-           fv_ll_add_weights(&o->m, o->fd, o->path);
+    return write_code(o, FV_LLVM_OBJ, "model.o", &o->object);
 }
 
 /* ---- archives ---- */
@@ -90,7 +90,7 @@ static bool write_object(output *o) {
 /* Writes the header of a member of an archive (ar). It has no date and owner, so that the bytes are
  * always the same. */
 static bool write_member(output *o, const char *name, int64_t bytes) {
-    char h[61];
+    char h[80]; /* of which 60 are written: sizes have at most 10 digits */
     snprintf(h, sizeof h, "%-16.16s%-12d%-6d%-6d%-8d%-10lld`\n", name, 0, 0, 0, 100644,
              (long long)bytes);
     return write_all(o, h, 60);
@@ -101,23 +101,64 @@ static void put_be32(unsigned char *p, uint32_t v) {
         p[i] = (unsigned char)(v >> (24 - 8 * i));
 }
 
-/* Writes the index of an archive, in which linkers look up symbols: the number of symbols, the
- * offset of the member of each, and their names. */
-static bool write_index(output *o, uint32_t *member) {
+static void put_le32(unsigned char *p, uint32_t v) {
+    for (int i = 0; i < 4; i++)
+        p[i] = (unsigned char)(v >> (8 * i));
+}
+
+/* The symbols of the index, each followed by a zero byte; at[i]: the offset of symbol i. */
+static fv_text index_names(output *o, const char *prefix, uint32_t at[3]) {
     static const char *const parts[] = {"model", "plan", "run"};
-    unsigned char index[4 + 3 * 4];
     fv_text names = {.arena = o->arena};
     for (int i = 0; i < 3; i++) {
-        fv_text_printf(&names, "%s_%s", o->m.program->name, parts[i]);
+        at[i] = (uint32_t)names.n;
+        fv_text_printf(&names, "%s%s_%s", prefix, o->m.program->name, parts[i]);
         fv_text_putn(&names, "", 1);
     }
+    return names;
+}
+
+/* Writes the header of a member of an archive for macOS, with a name of at most 12 bytes after it,
+ * so that the content after it is aligned to 8 bytes. */
+static bool write_member_macos(output *o, const char *name, int64_t bytes) {
+    char padded[12] = "";
+    strncpy(padded, name, sizeof padded - 1);
+    return write_member(o, "#1/12", bytes + (int64_t)sizeof padded) &&
+           write_all(o, padded, sizeof padded);
+}
+
+/* The index of an archive for macOS: the size of the list of symbols, for each the offset of its
+ * name and that of its member, the size of the names, and the names. The size of the whole is a
+ * multiple of 8, since linkers require objects to be aligned. */
+static bool write_index_macos(output *o) {
+    unsigned char index[4 + 3 * 8 + 4];
+    uint32_t at[3];
+    fv_text names = index_names(o, "_", at);
+    while ((sizeof index + names.n) % 8)
+        fv_text_putn(&names, "", 1);
+    uint32_t member = (uint32_t)(8 + 60 + 12 + sizeof index + names.n);
+    put_le32(index, 3 * 8);
+    for (int i = 0; i < 3; i++) {
+        put_le32(index + 4 + 8 * i, at[i]);
+        put_le32(index + 8 + 8 * i, member);
+    }
+    put_le32(index + 28, (uint32_t)names.n);
+    return write_member_macos(o, "__.SYMDEF", (int64_t)(sizeof index + names.n)) &&
+           write_all(o, index, sizeof index) && write_all(o, names.s, names.n);
+}
+
+/* Writes the index of an archive, in which linkers look up symbols: the number of symbols, the
+ * offset of the member of each, and their names. */
+static bool write_index(output *o) {
+    unsigned char index[4 + 3 * 4];
+    uint32_t at[3];
+    fv_text names = index_names(o, "", at);
     size_t bytes = sizeof index + names.n;
     if (bytes % 2)
         fv_text_putn(&names, "", 1);
-    *member = (uint32_t)(8 + 60 + sizeof index + names.n);
     put_be32(index, 3);
     for (int i = 0; i < 3; i++)
-        put_be32(index + 4 + 4 * i, *member);
+        put_be32(index + 4 + 4 * i, (uint32_t)(8 + 60 + sizeof index + names.n));
     return write_member(o, "/", (int64_t)(sizeof index + names.n)) &&
            write_all(o, index, sizeof index) && write_all(o, names.s, names.n);
 }
@@ -138,14 +179,16 @@ static bool copy_from(output *o, int from) {
 }
 
 static bool write_archive(output *o) {
-    uint32_t member;
     struct stat st;
+    bool macos = o->m.target->system == FV_SYSTEM_MACOS;
     int object = open(o->object, O_RDONLY | O_CLOEXEC);
     bool ok = object >= 0 && fstat(object, &st) == 0;
     if (!ok)
         file_error(o, "write");
     ok = ok && create(o, "model.a", &o->whole) && write_all(o, "!<arch>\n", 8) &&
-         write_index(o, &member) && write_member(o, "model.o/", st.st_size) &&
+         (macos ? write_index_macos(o) : write_index(o)) &&
+         (macos ? write_member_macos(o, "model.o", st.st_size)
+                : write_member(o, "model.o/", st.st_size)) &&
          copy_from(o, object) && (st.st_size % 2 == 0 || write_all(o, "\n", 1)) && close_file(o);
     if (object >= 0)
         close(object);
@@ -161,8 +204,7 @@ static const char *soname(const output *o) {
 static bool write_shared(output *o) {
     if (!create(o, "model.so", &o->whole) || !close_file(o))
         return false;
-    fv_link_job job = {o->m.target, o->object, o->whole, soname(o),
-                       fv_printf(o->arena, "fovea_model=%s_model", o->m.program->name)};
+    fv_link_job job = {o->m.target, o->object, o->whole, soname(o), o->m.program->name};
     const char *error = fv_link_shared(o->arena, &job);
     return error ? fv_error(o->session, "%s: %s", o->path, error) : true;
 }
@@ -203,6 +245,11 @@ static bool decide_weights(output *o, const fv_program *p) {
             "%s: --weights=%s is for C; code of LLVM has weights in an object or in a file",
             o->path, fv_weights_names()[weights - FV_WEIGHTS_OBJECT]);
     o->side_path = fv_llvm_weights_path(o->arena, p, o->options, o->kind, o->path);
+    if (o->side_path && weights == FV_WEIGHTS_OBJECT && !fv_weights_has_object(p->target))
+        return fv_error(o->session,
+                        "%s: no object format is known for target %s: choose --weights=file, or "
+                        "write an object with code and weights",
+                        o->path, p->target->name);
     if (o->side_path && !strcmp(o->side_path, o->path))
         return fv_error(o->session, "%s: this is where the weights would go; -o names another file",
                         o->path);

@@ -92,13 +92,25 @@ static int find_feature(const char *name, size_t n, fv_level level) {
     return -1;
 }
 
+/* The length of the level in the text of a target, without system and features. */
+static size_t level_length(const char *target) {
+    static const char *const systems[] = {"-windows", "-macos"};
+    size_t n = strcspn(target, "+");
+    for (size_t i = 0; i < sizeof systems / sizeof *systems; i++) {
+        size_t k = strlen(systems[i]);
+        if (n > k && !memcmp(target + n - k, systems[i], k))
+            return n - k;
+    }
+    return n;
+}
+
 bool fv_features_read(const char *target, uint64_t *out) {
     static const fv_target entries[] = {
 #define TARGET(text, ...) {.entry = text, __VA_ARGS__},
 #include "ir/target/target.def"
 #undef TARGET
     };
-    size_t n = strcspn(target, "+");
+    size_t n = level_length(target);
     int entry = sizeof entries / sizeof *entries - 1;
     while (entry >= 0 &&
            (strlen(entries[entry].entry) != n || memcmp(entries[entry].entry, target, n) != 0))
@@ -107,7 +119,7 @@ bool fv_features_read(const char *target, uint64_t *out) {
         return false;
     fv_level level = entries[entry].level;
     uint64_t set = fv_level_features(level);
-    for (const char *s = target + n; *s; s += n) {
+    for (const char *s = target + strcspn(target, "+"); *s; s += n) {
         n = strcspn(++s, "+");
         int i = find_feature(s, n, level);
         if (i < 0)

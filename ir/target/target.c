@@ -84,6 +84,8 @@ const char *const *fv_target_feature_names(fv_arena *a, const fv_target *entry) 
 }
 
 bool fv_target_runs_here(const fv_target *t) {
+    if (t->system != FV_SYSTEM_ELF)
+        return false;
     if (!*t->triple)
         return t->pointer_bits == (int)sizeof(void *) * 8;
     return of_architecture(t, host_architecture()) && fv_features_here(fv_target_features(t));
@@ -104,6 +106,73 @@ const fv_target *fv_target_find(const char *name) {
         if (strcmp(targets[i].name, name) == 0)
             return &targets[i];
     return NULL;
+}
+
+/* ---- systems ---- */
+
+static const struct {
+    const char *name, *library;
+} systems[] = {
+    [FV_SYSTEM_ELF] = {"", ".so"},
+    [FV_SYSTEM_WINDOWS] = {"windows", ".dll"},
+    [FV_SYSTEM_MACOS] = {"macos", ".dylib"},
+};
+
+const char *fv_system_name(fv_system system) {
+    return systems[system].name;
+}
+
+const char *fv_system_library(fv_system system) {
+    return systems[system].library;
+}
+
+/* The triple of an entry on another system; NULL: the system does not run on such machines. */
+static const char *triple_on(fv_system system, const fv_target *entry) {
+    static const struct {
+        fv_system system;
+        const char *architecture, *triple;
+    } triples[] = {
+        {FV_SYSTEM_WINDOWS, "x86_64", "x86_64-w64-windows-gnu"},
+        {FV_SYSTEM_WINDOWS, "aarch64", "aarch64-w64-windows-gnu"},
+        {FV_SYSTEM_MACOS, "x86_64", "x86_64-apple-macosx11.0.0"},
+        {FV_SYSTEM_MACOS, "aarch64", "aarch64-apple-macosx11.0.0"},
+    };
+    for (size_t i = 0; i < sizeof triples / sizeof *triples; i++)
+        if (triples[i].system == system && of_architecture(entry, triples[i].architecture))
+            return triples[i].triple;
+    return NULL;
+}
+
+/* A copy of the entry for that system; NULL: `*why` says why there is none. */
+static const fv_target *on_system(fv_arena *a, const fv_target *entry, fv_system system,
+                                  const char **why) {
+    const char *triple = triple_on(system, entry);
+    if (!strcmp(entry->name, "native") || !triple) {
+        *why = fv_printf(a, "target '%s' has no system '%s': levels of x86-64 and aarch64 have it",
+                         entry->name, fv_system_name(system));
+        return NULL;
+    }
+    fv_target *t = FV_NEW(a, fv_target, 1);
+    *t = *entry;
+    t->name = t->entry = fv_printf(a, "%s-%s", entry->entry, fv_system_name(system));
+    t->system = system;
+    t->triple = triple;
+    return t;
+}
+
+/* The system with which the name of a level ends; *n: the length of the level. */
+static fv_system system_at_end(const char *name, size_t *n) {
+    size_t length = strlen(name);
+    *n = length;
+    for (fv_system s = FV_SYSTEM_WINDOWS; s <= FV_SYSTEM_MACOS; s++) {
+        size_t k = strlen(systems[s].name);
+        if (length > k + 1 && name[length - k - 1] == '-' &&
+            !strcmp(name + length - k, systems[s].name)) {
+            *n = length - k - 1;
+            return s;
+        }
+    }
+    return FV_SYSTEM_ELF;
 }
 
 /* ---- text ---- */
@@ -203,6 +272,13 @@ static const fv_target *read_features(fv_arena *a, const fv_target *entry, const
                "them";
         return NULL;
     }
+    if (entry->system != FV_SYSTEM_ELF && of_architecture(entry, "aarch64")) {
+        *why = fv_printf(a,
+                         "target '%s' takes no features: programs of that system cannot read the "
+                         "registers in which the CPU reports them",
+                         entry->name);
+        return NULL;
+    }
     while (*text == '+') {
         size_t n = strcspn(++text, "+");
         const char *name = fv_strndup(a, text, n);
@@ -239,7 +315,11 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
     const char *level = fv_strndup(a, text, n);
     if (!strcmp(text, "native"))
         return native_with_all(a);
-    const fv_target *entry = fv_target_find(level);
+    size_t length;
+    fv_system system = system_at_end(level, &length);
+    const fv_target *entry = fv_target_find(fv_strndup(a, level, length));
+    if (entry && system != FV_SYSTEM_ELF && !(entry = on_system(a, entry, system, why)))
+        return NULL;
     if (entry)
         return text[n] ? read_features(a, entry, text + n, why) : entry;
     const char *near = target_of_chip(level);

@@ -15,10 +15,19 @@ typedef struct fv_target_arithmetic {
     bool double_;        /* arithmetic of f64 in hardware; affects speed only */
 } fv_target_arithmetic;
 
+/* The operating system of a target, on which object format, calling convention and linker
+ * depend. */
+typedef enum {
+    FV_SYSTEM_ELF, /* Linux, and other systems and bare machines whose objects are ELF */
+    FV_SYSTEM_WINDOWS,
+    FV_SYSTEM_MACOS
+} fv_system;
+
 typedef struct fv_target {
-    const char *name; /* the name, such as "x86-64-v3", "x86-64-v4+vnni" or "native" */
+    const char *name; /* the name, such as "x86-64-v3", "x86-64-v4-windows+vnni" or "native" */
     /* the text of the target that "native" resolved to on this machine; otherwise `name` */
     const char *entry;
+    fv_system system;
     const char *triple;   /* target triple for LLVM */
     const char *cpu;      /* name of the CPU for LLVM */
     const char *features; /* additional features for LLVM; "": only those of `cpu` */
@@ -48,10 +57,10 @@ typedef struct fv_target {
 /* The entry of that name, without additional features; "native" is resolved on this machine. NULL:
  * no such entry. */
 const fv_target *fv_target_find(const char *name);
-/* Parses a target: LEVEL, or LEVEL+FEATURE+... with features in any order. The name of the result
- * lists each feature once, in the order of feature.def, without those of the level. "native" has
- * every feature of the table that this machine has. NULL: `*why` says what is wrong and what is
- * possible. */
+/* Parses a target: LEVEL, LEVEL-windows or LEVEL-macos, then any number of +FEATURE in any order.
+ * The name of the result lists each feature once, in the order of feature.def, without those of the
+ * level. "native" has every feature of the table that this machine has. NULL: `*why` says what is
+ * wrong and what is possible. */
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why);
 /* Parses a target for code that may run here: for "native", the processor and caches are those of
  * this machine. NULL if the text is not a target. */
@@ -67,6 +76,10 @@ const fv_target *fv_target_baseline(void); /* the first entry that this machine 
 const char *const *fv_target_names(void);  /* the names of all entries, NULL-terminated */
 /* the target for messages: "native (x86-64-v3)" */
 const char *fv_target_str(fv_arena *a, const fv_target *t);
+/* The name of a system in the text of a target, "windows"; "" for ELF. */
+const char *fv_system_name(fv_system system);
+/* The suffix of shared libraries of a system: ".so", ".dll" or ".dylib". */
+const char *fv_system_library(fv_system system);
 /* All features of the target, as bits: those of its level and the additional ones. */
 uint64_t fv_target_features(const fv_target *t);
 bool fv_target_has(const fv_target *t, fv_feature_id f) FV_MUST_USE;

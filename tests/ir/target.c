@@ -154,6 +154,8 @@ Test(feature, texts_of_targets) {
     reads_as("x86-64-v4+avx512bf16+vnni+avx512bf16+avx2", "x86-64-v4+vnni+avx512bf16");
     reads_as("x86-64-v4+amx-int8", "x86-64-v4+amx-int8");
     reads_as("aarch64+i8mm+dotprod", "aarch64+dotprod+i8mm");
+    reads_as("x86-64-v4-windows+avx512bf16+vnni", "x86-64-v4-windows+vnni+avx512bf16");
+    reads_as("aarch64-macos", "aarch64-macos");
     const fv_target *t = read("x86-64-v4+amx-int8+vnni");
     cr_expect_str_eq(t->entry, t->name);
     cr_expect_str_eq(t->features, "-prefer-256-bit,+avx512vnni,+amx-tile,+amx-int8");
@@ -163,6 +165,21 @@ Test(feature, texts_of_targets) {
     t = read("x86-64-v2+f16c");
     cr_expect(fv_target_has(t, FV_FEATURE_avx), "the registers that it works on");
     cr_expect_eq(fv_features_cpuid(fv_target_features(t)).state, 6, "and the system saves them");
+}
+
+Test(feature, systems) {
+    const fv_target *windows = read("x86-64-v3-windows"), *macos = read("aarch64-macos");
+    uint64_t features;
+    cr_expect(windows->system == FV_SYSTEM_WINDOWS && macos->system == FV_SYSTEM_MACOS);
+    cr_expect_str_eq(windows->triple, "x86_64-w64-windows-gnu");
+    cr_expect_str_eq(macos->triple, "aarch64-apple-macosx11.0.0");
+    cr_expect_eq(windows->vector_bits, 256);
+    cr_expect_not(fv_target_runs_here(windows));
+    cr_expect(fv_features_read("x86-64-v4-windows+vnni", &features));
+    cr_expect_eq(features, fv_target_features(read("x86-64-v4+vnni")));
+    cr_expect(fv_features_read("x86-64-v2-macos", &features));
+    cr_expect_eq(features, fv_target_features(read("x86-64-v2")));
+    cr_expect_not(fv_features_read("-windows", &features));
 }
 
 /* Each feature that a level takes, alone: by its name, and back. */
@@ -204,6 +221,13 @@ Test(feature, wrong_texts_say_what_there_is) {
             "feature 'f16c' is of x86_64, target 'generic' is not; 'generic' takes none");
     refused("native+f16c", "target 'native' has all features of this machine already; name a level "
                            "to choose them");
+    refused("riscv64-macos", "target 'riscv64' has no system 'macos': levels of x86-64 and aarch64 "
+                             "have it");
+    refused("native-windows", "target 'native' has no system 'windows': levels of x86-64 and "
+                              "aarch64 have it");
+    refused("aarch64-windows+dotprod",
+            "target 'aarch64-windows' takes no features: programs of that system cannot read the "
+            "registers in which the CPU reports them");
     refused("x86-64-v5+f16c", "there is no target 'x86-64-v5'; did you mean 'x86-64-v2'?");
 }
 

@@ -192,7 +192,9 @@ static const fv_option options[] = {
     {"--markdown", NULL, FV_OPTION_FLAG, AT(inspect.markdown), NULL,
      "print the table of docs/operators.md", false},
     {"--target", NULL, FV_OPTION_TEXT, AT(code.target), "T",
-     "a target, with +FEATURE for each additional feature: ", true, fv_target_names},
+     "a target; -windows or -macos after it for that system, then +FEATURE for each additional "
+     "feature: ",
+     true, fv_target_names},
     {"--processor", NULL, FV_OPTION_TEXT, AT(code.processor), "P",
      "processor for which kernels are made: ", true, fv_processor_names},
     {"--dim", NULL, FV_OPTION_LIST, AT(code.dims), "S=N|LO..HI",

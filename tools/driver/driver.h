@@ -247,7 +247,9 @@ fv_emit_kind fv_emit_by_name(const char *name);
 fv_emit_kind fv_emit_by_suffix(const char *path);
 const char *fv_emit_name(fv_emit_kind kind);
 const char *fv_emit_suffix(fv_emit_kind kind); /* the suffix of files of that kind, such as ".so" */
-const char *const *fv_emit_names(void);        /* the names that --emit takes, NULL terminated */
+/* the usual suffix on that system: ".dll" */
+const char *fv_emit_suffix_on(fv_emit_kind kind, fv_system system);
+const char *const *fv_emit_names(void); /* the names that --emit takes, NULL terminated */
 
 /* The name of a model that is written to this path: "kws" for "kws.c", "kws/" and "libkws.so"; NULL
  * for standard output. */

@@ -50,7 +50,9 @@ static bool starts(const char *s, const char *end, const char *word) {
 
 fv_file_kind fv_driver_kind(const char *text, size_t n) {
     const char *end = text + n, *s = first_word(text, end);
-    if (starts(text, end, "\177ELF"))
+    /* libraries of other systems, too: the loader says what they are */
+    if (starts(text, end, "\177ELF") || starts(text, end, "MZ") ||
+        starts(text, end, "\xcf\xfa\xed\xfe"))
         return FV_FILE_ELF;
     if (starts(s, end, "fovea-ir "))
         return FV_FILE_GRAPH;

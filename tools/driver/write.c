@@ -25,8 +25,12 @@ static const struct {
     fv_emit_kind kind;
 } kinds[] = {
     {"so", ".so", FV_EMIT_SO},
+    {"so", ".dll", FV_EMIT_SO},
+    {"so", ".dylib", FV_EMIT_SO},
     {"obj", ".o", FV_EMIT_OBJ},
+    {"obj", ".obj", FV_EMIT_OBJ},
     {"lib", ".a", FV_EMIT_LIB},
+    {"lib", ".lib", FV_EMIT_LIB},
     {"c", ".c", FV_EMIT_C},
     {"c", "/", FV_EMIT_C},
     {"llvm", ".ll", FV_EMIT_LLVM},
@@ -67,6 +71,14 @@ const char *fv_emit_name(fv_emit_kind kind) {
         if (kinds[i].kind == kind)
             return kinds[i].name;
     return "";
+}
+
+const char *fv_emit_suffix_on(fv_emit_kind kind, fv_system system) {
+    bool windows = system == FV_SYSTEM_WINDOWS;
+    return kind == FV_EMIT_SO               ? fv_system_library(system)
+           : windows && kind == FV_EMIT_OBJ ? ".obj"
+           : windows && kind == FV_EMIT_LIB ? ".lib"
+                                            : fv_emit_suffix(kind);
 }
 
 const char *fv_emit_suffix(fv_emit_kind kind) {
@@ -379,6 +391,19 @@ static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, 
     return ok;
 }
 
+/* Checks that a path that ends like a shared library of some system ends like those of the
+ * target's. */
+static bool suits_system(fv_session *s, const fv_program *p, const char *out) {
+    const char *name = fv_path_name(out), *dot = strrchr(name, '.');
+    const char *suffix = fv_system_library(p->target->system);
+    if (!dot || fv_emit_by_suffix(out) != FV_EMIT_SO || !strcmp(dot, suffix))
+        return true;
+    return fv_error(s,
+                    "%s: libraries for target %s are %s files; .dll is for targets such as "
+                    "x86-64-v3-windows, .dylib for aarch64-macos, .so for those without a system",
+                    out, fv_target_str(p->arena, p->target), suffix);
+}
+
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out,
                      const fv_write_options *o) {
     if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
@@ -391,6 +416,8 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_EXPANDED: fv_program_expand(p); return write_kernels(s, p, out);
     case FV_EMIT_C: fv_program_expand(p); return write_c(s, p, out, o->weights);
     case FV_EMIT_SO:
+        if (!suits_system(s, p, out))
+            return false; /* fall through */
     case FV_EMIT_OBJ:
     case FV_EMIT_LIB:
     case FV_EMIT_LLVM:
@@ -406,8 +433,9 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_DEFINITIONS:
     case FV_EMIT_NONE: break;
     }
-    return fv_error(s,
-                    "%s: the format is given neither by its suffix (.so .o .a .c .ll .s .fvir "
-                    ".fvd .fvk, a folder /) nor by --emit",
-                    out);
+    return fv_error(
+        s,
+        "%s: the format is given neither by its suffix (.so .dll .dylib .o .a .c .ll .s .fvir "
+        ".fvd .fvk, a folder /) nor by --emit",
+        out);
 }

@@ -48,9 +48,8 @@ static bool choose_kind(fv_context *c, result *r) {
                                       : FV_EMIT_SO;
         if (r->kind == FV_EMIT_NONE)
             fv_usage(a,
-                     "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvd "
-                     ".fvk or, "
-                     "for a folder of C, in /; or say --emit",
+                     "-o %s does not say what to write: end it in .so .dll .dylib .o .a .c .ll .s "
+                     ".fvir .fvd .fvk or, for a folder of C, in /; or say --emit",
                      a->result.output);
         return r->kind != FV_EMIT_NONE && agrees(a, r);
     }
@@ -95,9 +94,11 @@ static bool choose_weights(fv_context *c, result *r) {
     return true;
 }
 
-static const char *default_output(fv_context *c, const char *model, fv_emit_kind kind) {
+static const char *default_output(fv_context *c, const char *model, fv_emit_kind kind,
+                                  const fv_target *target) {
     const char *stem = strcmp(model, "-") ? fv_path_stem(c->arena, model) : "model";
-    return fv_printf(c->arena, "%s%s", stem, fv_emit_suffix(kind));
+    fv_system system = target ? target->system : FV_SYSTEM_ELF;
+    return fv_printf(c->arena, "%s%s", stem, fv_emit_suffix_on(kind, system));
 }
 
 /* ---- the work ---- */
@@ -279,6 +280,8 @@ static const char *how_to_call(fv_context *c, const result *r) {
     const char *name = r->program ? r->program->name : "", *text;
     switch (r->kind) {
     case FV_EMIT_SO:
+        if (r->target && r->target->system != FV_SYSTEM_ELF)
+            return fv_printf(c->arena, "const fv_model *fovea_model(void), see fovea_model.h");
         return fv_printf(c->arena, "fv_load(\"%s\", ...) of fovea.h, or `fovea run %s`", r->out,
                          r->out);
     case FV_EMIT_OBJ:
@@ -427,7 +430,7 @@ int fv_cmd_compile(fv_context *c) {
         return fv_refused(c);
     if (is_limited(&r) && r.kind != FV_EMIT_C)
         return fv_usage(a, "--max-flash and --max-ram are for C: say --emit=c or -o NAME.c");
-    r.out = a->result.output ? a->result.output : default_output(c, model, r.kind);
+    r.out = a->result.output ? a->result.output : default_output(c, model, r.kind, o.target.of);
     if (!strcmp(r.out, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
     fv_attention_begin(&r.attention, c, &o);

@@ -1,0 +1,110 @@
+# Tests libraries and objects for Windows and macOS: what is in them; and that those for Windows give the bits of Linux, under wine.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+llvm() { command -v "llvm-$1" || command -v "llvm-$1-19" || echo /usr/lib/llvm-19/bin/"llvm-$1"; }
+has_llvm() { [ -x "$(llvm nm)" ] && [ -x "$(llvm readobj)" ]; }
+# compiles TARGET FILE...
+compiles() {
+    target=$1
+    shift
+    for file; do
+        "$fovea" compile "$dates" --target="$target" --name=dates -q -o "$file" >out 2>err && [ -s "$file" ] && tell "$file" yes || tell "$file" no
+    done
+}
+if ! command -v lld-link >/dev/null && ! command -v lld-link-19 >/dev/null; then
+    echo 'skipped: there is no lld-link'
+    finish
+    exit
+fi
+
+# ---- files ----
+compiles x86-64-v3-windows v3.dll v3.obj v3.lib
+compiles x86-64-v2-windows v2.dll
+compiles aarch64-windows arm.dll arm.obj
+compiles x86-64-v3-macos v3.dylib v3.o v3.a
+compiles aarch64-macos arm.dylib arm.o arm.a
+mkdir default && (cd default && "$fovea" compile "$dates" --target=x86-64-v3-windows -q) && name='the default file' && present default/dates.dll
+ls -A >out
+grep -v '^default$\|^err$\|^out$\|^\(v[23]\|arm\)\.' out >err
+[ -s err ] && tell 'nothing else is written' no || tell 'nothing else is written' yes
+if has_llvm; then
+    for file in v3.obj arm.obj v3.lib v3.o v3.a arm.o arm.a; do
+        "$(llvm nm)" -u "$file" 2>&1 | grep ' U ' >out
+        [ -s out ] && tell "$file refers to nothing" no || tell "$file refers to nothing" yes
+    done
+    for file in v3.dll arm.dll; do
+        check "$file exports" 0 'Name: fovea_model' "$(llvm readobj)" --coff-exports "$file"
+        said 'Name: dates_run'
+        grep -c 'Name: .' out | grep -qx 4 && tell "$file exports no more" yes || tell "$file exports no more" no
+    done
+    for file in v3.dylib arm.dylib; do
+        "$(llvm nm)" -g "$file" 2>&1 | sed 's/.* //' | sort | tr '\n' ' ' >out
+        grep -qx '_dates_model _dates_plan _dates_run _fovea_model ' out && tell "$file exports" yes || tell "$file exports" no
+    done
+    for file in v3.a arm.a v3.lib; do
+        check "$file has an index" 0 'dates_run in model.o' "$(llvm nm)" --print-armap "$file"
+    done
+    check 'the system of Mach-O' 0 'Platform: macos' "$(llvm readobj)" --macho-version-min arm.o
+else
+    echo 'skipped: what is in the files, there is no llvm-nm or llvm-readobj'
+fi
+
+# ---- messages ----
+check 'a .dll on Linux' 1 'v3.dll: error: cannot be loaded: it is a library for Windows' "$fovea" run v3.dll
+check 'a .dylib on Linux' 1 'arm.dylib: error: cannot be loaded: it is a library for macOS' "$fovea" run arm.dylib
+check 'a .dll for Linux' 1 'x.dll: libraries for target x86-64-v3 are .so files' "$fovea" compile "$dates" --target=x86-64-v3 -o x.dll
+check 'a .so for Windows' 1 'x.so: libraries for target x86-64-v3-windows are .dll files' "$fovea" compile "$dates" --target=x86-64-v3-windows -o x.so
+check 'a system for a microcontroller' 2 "target 'cortex-m4' has no system 'windows'" "$fovea" compile "$dates" --target=cortex-m4-windows -o x.dll
+check 'features that cannot be checked' 2 "'aarch64-macos' takes no features" "$fovea" compile "$dates" --target=aarch64-macos+dotprod -o x.dylib
+check 'weights in an object of their own' 1 'no object format is known for target x86-64-v3-windows' \
+    "$fovea" compile "$dates" --target=x86-64-v3-windows --weights=object -o x.s
+absent x.dll x.so x.dylib x.s
+check 'no linker' 1 'install lld-link' env PATH=/none "$fovea" compile "$dates" --target=x86-64-v3-windows -o x.dll
+
+# ---- wine ----
+wine=$(command -v wine64 || ls /usr/lib/wine/wine64 2>/dev/null)
+if [ -z "$wine" ] || ! command -v x86_64-w64-mingw32-gcc >/dev/null; then
+    echo 'skipped: running on Windows, there is no wine64 or no x86_64-w64-mingw32-gcc'
+    finish
+    exit
+fi
+export WINEPREFIX=$work/wine WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
+trap 'WINEPREFIX=$work/wine "$(dirname "$wine")/wineserver" -k 2>/dev/null; rm -rf "$work"' EXIT
+use=$root/tests/tools/systems_use.c
+x86_64-w64-mingw32-gcc -O1 -Wall -Wextra -Werror -I"$root" "$use" -o use.exe >out 2>err && tell 'a program for Windows' yes || tell 'a program for Windows' no
+cc -O1 -I"$root" "$use" -o use -ldl
+"$wine" use.exe >out 2>&1 # makes its folder
+# same NAME: NAME.dll gives the bits of NAME.so
+same() {
+    ./use "./$1.so" >linux 2>&1
+    "$wine" use.exe "$1.dll" >out 2>err
+    sed -i 's/\r//; s/-windows//' out
+    grep -q 'status 0' linux && cmp -s linux out && tell "$1.dll gives the same bits" yes || tell "$1.dll gives the same bits" no
+}
+compiles x86-64-v2 v2.so
+same v2
+if grep -q avx2 /proc/cpuinfo; then
+    compiles x86-64-v3 v3.so
+    same v3
+fi
+if ! grep -q avx512f /proc/cpuinfo; then
+    compiles x86-64-v4-windows v4.dll
+    check 'a CPU that lacks features' 0 'status 3' "$wine" use.exe v4.dll
+fi
+# its local array is larger than the pages after which a stack of Windows ends at first
+cat >frame.fvk <<'T'
+kernel frame(x: f32[16000], out y: f32[16000]) {
+  tile t: f32[16000]
+  for i < 16000 {
+    t[i] = x[i * 7 mod 16000] * 2.0
+  }
+  for i < 16000 {
+    y[i] = t[15999 - i]
+  }
+}
+T
+for file in frame.so frame.dll; do
+    "$fovea" compile frame.fvk --target=x86-64-v2$([ $file = frame.dll ] && echo -windows) -q -o $file >out 2>err || tell $file no
+done
+same frame
+finish
