@@ -17,6 +17,26 @@ static fv_c_isa isa_of(const fv_target *t) {
     return !strncmp(t->triple, "thumb", 5) ? FV_C_CORTEX_M : FV_C_PORTABLE;
 }
 
+/* Checks that this target can have C, with weights of this kind. */
+static bool suits_system(const fv_cg *g) {
+    const fv_target *t = g->p->target;
+    fv_weights_kind kind = g->weights.kind;
+    if (g->machine.windows && g->machine.isa != FV_C_X86)
+        return fv_error(g->session, "C for target %s is not supported: write an object (-o %s.obj)",
+                        t->name, g->name);
+    if (t->system != FV_SYSTEM_ELF && (kind == FV_WEIGHTS_OBJECT || kind == FV_WEIGHTS_INCBIN))
+        return fv_error(g->session,
+                        "--weights=%s makes ELF, which target %s does not use: choose text, or "
+                        "write an object instead of C",
+                        kind == FV_WEIGHTS_OBJECT ? "object" : "incbin", t->name);
+    return !g->machine.windows || kind != FV_WEIGHTS_FILE ||
+           fv_error(
+               g->session,
+               "--weights=file: the code that maps the file is for POSIX; for target %s choose "
+               "text, or write an object instead of C",
+               t->name);
+}
+
 static bool can_hold(const fv_cg *g, size_t bytes) {
     const fv_target *t = g->p->target;
     bool linked = g->weights.kind == FV_WEIGHTS_OBJECT || g->weights.kind == FV_WEIGHTS_INCBIN;
@@ -45,12 +65,13 @@ static bool decide_weights(fv_cg *g, bool folder) {
             "%zu bytes of weights are much for C text: write a folder (-o %s/), or say where "
             "they go with --weights=object, file, incbin or text",
             bytes, g->name);
+    bool is_elf = g->p->target->system == FV_SYSTEM_ELF;
     if (g->weights.kind == FV_WEIGHTS_AUTO)
-        g->weights.kind = bytes > TEXT_MOST ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT;
+        g->weights.kind = bytes > TEXT_MOST && is_elf ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT;
     if (bytes == 0)
         g->weights.kind = FV_WEIGHTS_TEXT;
     g->weights.apart = folder && g->weights.kind == FV_WEIGHTS_TEXT && bytes > TEXT_APART;
-    return can_hold(g, bytes);
+    return suits_system(g) && can_hold(g, bytes);
 }
 
 static void take_public_names(fv_cg *g) {
@@ -77,6 +98,7 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->machine.native = p->target->vector_bits / 8;
     g->machine.sse41 = fv_target_has(p->target, FV_FEATURE_sse41);
     g->machine.narrow = p->target->pointer_bits == 32;
+    g->machine.windows = p->target->system == FV_SYSTEM_WINDOWS;
     g->prelude.types.arena = g->prelude.helpers.arena = a;
     g->prelude.made = g->prelude.macros = fv_ptrmap_in(a);
     g->naming.names = g->fn.used = g->fn.pointers = fv_ptrmap_in(a);

@@ -85,6 +85,10 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
 /* Sets CC and AR. make has defaults for them, which ?= does not replace. */
 static const char *toolchain(fv_cg *g) {
     const char *tools = g->p->target->c.tools;
+    if (g->machine.windows)
+        return "ifeq ($(origin CC),default)\nCC = x86_64-w64-mingw32-gcc\nendif\n"
+               "ifeq ($(origin AR),default)\nAR = x86_64-w64-mingw32-ar\nendif\n"
+               "# make check needs Windows, or RUN=wine\n";
     if (!tools)
         return "AR ?= ar\n";
     return fv_printf(g->arena,
@@ -131,17 +135,19 @@ static void add_makefile(fv_cg *g, fv_c_files *f) {
               object && g->weights.kind != FV_WEIGHTS_OBJECT
                   ? fv_printf(g->arena, " %s_weights.o", g->file)
                   : "",
-              toolchain(g), NULL);
+              toolchain(g), g->machine.windows ? ".exe" : "", NULL);
     add(g, f, "/Makefile", &t);
 }
 
 static const char *const *products(fv_cg *g) {
     static const char *const suffixes[] = {
-        ".o", "_weights.o", "_threads.o", "_selftest.o", "_selftest_main.o", "_selftest", NULL};
+        ".o",        "_weights.o",    "_threads.o", "_selftest.o", "_selftest_main.o",
+        "_selftest", "_selftest.exe", NULL};
     const char **list = FV_NEW(g->arena, const char *, sizeof suffixes / sizeof *suffixes + 1);
     int n = 0;
     for (int i = 0; suffixes[i]; i++)
-        if (g->weights.kind != FV_WEIGHTS_OBJECT || strcmp(suffixes[i], "_weights.o"))
+        if ((g->weights.kind != FV_WEIGHTS_OBJECT || strcmp(suffixes[i], "_weights.o")) &&
+            (g->machine.windows || strcmp(suffixes[i], "_selftest.exe")))
             list[n++] = fv_printf(g->arena, "%s%s", g->file, suffixes[i]);
     list[n] = fv_printf(g->arena, "lib%s.a", g->file);
     return list;

@@ -205,6 +205,11 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
 static const char builtin_fma[] = HEAD "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
                                        "    return __builtin_fma@4@(a, b, c);\n"
                                        "}\n";
+static const char x86_fma[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
+         "    return _mm_cvts@4@_f@5@(\n"
+         "        _mm_fmadd_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(b), _mm_set_s@4@(c)));\n"
+         "}\n";
 static const char x86_sqrt[] =
     HEAD "@0@ @3@(@0@ a) {\n"
          "    return _mm_cvts@4@_f@5@(_mm_sqrt_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(a)));\n"
@@ -271,7 +276,10 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
         fv_c_fill(g, t, plain_abs, type, n, "", name, single ? "f" : "", NULL);
         return true;
     case FV_X_FMA:
-        fv_c_fill(g, t, builtin_fma, type, n, "", name, single ? "f" : "", NULL);
+        if (g->machine.windows)
+            fv_c_fill(g, t, x86_fma, type, n, "", name, x86, width, NULL);
+        else
+            fv_c_fill(g, t, builtin_fma, type, n, "", name, single ? "f" : "", NULL);
         return true;
     case FV_X_SQRT:
     case FV_X_FLOOR:
@@ -296,6 +304,14 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     }
 }
 
+/* The body with the helper for fma in place of the built-in function of GNU C. */
+static const char *with_own_fma(fv_cg *g, const char *body) {
+    const char *const names[][2] = {{"__builtin_fmaf", fv_c_helper(g, FV_X_FMA, FV_F32)}};
+    fv_text t = {.arena = g->arena};
+    fv_c_replace(&t, body, 1, names);
+    return t.s;
+}
+
 const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     const char *name = fv_printf(g->arena, "%s_%s", fv_expr_op_text(op), fv_elem_name(e));
     if (op == FV_X_DIV || op == FV_X_REM)
@@ -303,6 +319,8 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     if (!fv_c_helper_new(g, name))
         return name;
     const char *body = fv_elem_is_float(e) ? NULL : int_body(op, fv_elem_is_signed(e), e);
+    if (op == FV_X_DOT_BF16 && g->machine.windows)
+        body = with_own_fma(g, body);
     if (op == FV_X_SELECT)
         fv_c_fill(g, &g->prelude.helpers, any_select, fv_c_type(g, fv_kt(e, 1)), "", "", name,
                   NULL);

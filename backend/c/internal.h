@@ -26,6 +26,9 @@ typedef struct fv_c_machine {
     int native;  /* bytes of a vector register; 0: the code is scalar */
     bool sse41;  /* whether the target has SSE4.1 (x86) */
     bool narrow; /* whether pointers have 32 bits, so that small integers are int32_t */
+    /* whether the target's system is Windows: the code uses no extension of GNU C where _MSC_VER is
+     * defined */
+    bool windows;
 } fv_c_machine;
 
 /* Vector types and helper functions, in order of first use. */

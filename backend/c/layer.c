@@ -80,6 +80,9 @@ const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes) {
 }
 
 const char *fv_c_layer_includes(const fv_cg *g) {
+    if (g->machine.windows)
+        return "#ifdef _MSC_VER\n#include <intrin.h>\n#else\n#include <cpuid.h>\n"
+               "#include <immintrin.h>\n#endif\n";
     if (g->machine.isa == FV_C_X86)
         return "#include <immintrin.h>\n";
     if (g->machine.isa == FV_C_AARCH64 && g->machine.native)

@@ -7,15 +7,19 @@
 
 /* ---- checks of the target ---- */
 
-static const char head[] =
+static const char head_comment[] =
     "/* @6@.c - a compiled model; see @6@.h.\n"
     " * Made by @0@ for target @1@. SPDX-License-Identifier: MIT-0\n"
     " *\n"
     " * Compile with: cc -std=c99 -O2 @2@-ffreestanding -c @6@.c\n"
     " * Any level of optimization gives the same bits. With -ffreestanding nothing is left "
     "undefined;\n"
-    " * without it, compilers may call memcpy, memset, memmove and memcmp@3@. */\n"
-    "#if defined(__GNUC__) && !defined(__clang__) /* products and sums are rounded one by one */\n"
+    " * without it, compilers may call memcpy, memset, memmove and memcmp@3@. */\n";
+static const char head_microsoft[] = "#if defined(_MSC_VER) && !defined(__clang__)\n"
+                                     "#pragma fp_contract(off)\n"
+                                     "#el";
+static const char head[] =
+    "if defined(__GNUC__) && !defined(__clang__) /* products and sums are rounded one by one */\n"
     "#pragma GCC optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n"
     "/* Every row that is read was written before, which gcc cannot prove where branches write. "
     "*/\n"
@@ -32,13 +36,22 @@ static const char head[] =
     "#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) "
     "|| \\\n"
     "        defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && "
-    "__FINITE_MATH_ONLY__)\n"
+    "__FINITE_MATH_ONLY__)@5@\n"
     "#error \"compile without -ffast-math and its parts: results would differ\"\n"
-    "#endif\n"
+    "#endif\n";
+static const char head_precision[] =
     "#if !defined(FLT_EVAL_METHOD) || (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16)\n"
     "#error \"float and double must be evaluated in their own precision (x86: -msse2 "
     "-mfpmath=sse)\"\n"
     "#endif\n";
+/* What Microsoft's compiler calls otherwise, or has in another form. Code for x64 evaluates floats
+ * in their own precision there. */
+static const char names_microsoft[] =
+    "#if defined(_MSC_VER) && !defined(__clang__)\n"
+    "#define restrict __restrict\n"
+    "#define _cvtsh_ss(a) _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(a)))\n"
+    "#define _cvtss_sh(a, r) ((uint16_t)_mm_cvtsi128_si32(_mm_cvtps_ph(_mm_set_ss(a), r)))\n"
+    "#else\n";
 
 /* Kernels have the attribute noipa, because gcc would propagate facts about arguments from callers
  * and then warn of masked lanes of a vector that are outside of an array. */
@@ -102,7 +115,28 @@ static const struct {
      "#endif\n"},
 };
 
+/* The same macros in code for Windows, where Microsoft's compiler may read it. */
+static const struct {
+    const char *name, *value;
+} macros_microsoft[] = {
+    {"KERNEL", "__declspec(noinline)"},   {"PREFETCH(p, level)", "((void)(p))"},
+    {"NOINLINE", "__declspec(noinline)"}, {"INLINE", "__forceinline"},
+    {"CONST", "__declspec(align(64))"},
+};
+
+static void put_macros_microsoft(fv_cg *g, fv_text *t) {
+    fv_text_put(t, "\n#ifdef _MSC_VER\n");
+    for (size_t i = 0; i < sizeof macros_microsoft / sizeof *macros_microsoft; i++) {
+        const char *name = macros_microsoft[i].name;
+        fv_text_printf(t, "#ifndef %s_%.*s\n#define %s_%s %s\n#endif\n", g->NAME,
+                       (int)strcspn(name, "("), name, g->NAME, name, macros_microsoft[i].value);
+    }
+    fv_text_put(t, "#endif\n");
+}
+
 static void put_macros(fv_cg *g, fv_text *t, int n, const char *const *code) {
+    if (g->machine.windows)
+        put_macros_microsoft(g, t);
     fv_text_put(t, "\n/* Macros that you may define on the command line instead. */\n");
     for (size_t i = 0; i < sizeof macros / sizeof *macros; i++) {
         const char *name = fv_printf(g->arena, "%s_%s", g->NAME, macros[i].name);
@@ -137,6 +171,48 @@ static const char cpu_check[] =
     "    __atomic_store_n(&known, good ? 1 : 2, __ATOMIC_RELAXED);\n"
     "    return !good;\n"
     "}\n\n";
+/* In code for Windows: the functions by which the checks below get registers. `known` is one word,
+ * of which a thread reads an old or the new answer. */
+static const char cpu_check_windows[] =
+    "static void ask_cpu(unsigned leaf, unsigned subleaf, unsigned registers[4]) {\n"
+    "#ifdef _MSC_VER\n"
+    "    int r[4];\n"
+    "    __cpuidex(r, (int)leaf, (int)subleaf);\n"
+    "    for (int i = 0; i < 4; i++)\n"
+    "        registers[i] = (unsigned)r[i];\n"
+    "#else\n"
+    "    __cpuid_count(leaf, subleaf, registers[0], registers[1], registers[2], registers[3]);\n"
+    "#endif\n"
+    "}\n\n"
+    "static @NAME@_NOINLINE bool cpu_is_bad(void) {\n"
+    "    static volatile int known; /* 1: good, 2: bad; one word */\n"
+    "    int state = known;\n"
+    "    if (state)\n"
+    "        return state == 2;\n"
+    "    bool good = true;\n"
+    "@0@"
+    "    known = good ? 1 : 2;\n"
+    "    return !good;\n"
+    "}\n\n";
+static const char cpu_check_leaf_windows[] =
+    "    if (good) {\n"
+    "        unsigned highest[4], r[4];\n"
+    "        ask_cpu(@1@, 0, highest);\n"
+    "        ask_cpu(@0@, @2@, r);\n"
+    "        unsigned a = r[0], b = r[1], c = r[2], d = r[3];\n"
+    "        (void)a, (void)b, (void)c, (void)d;\n"
+    "        good = highest[0] >= @0@ && @3@;\n"
+    "    }\n";
+static const char cpu_check_state_windows[] =
+    "    if (good) {\n"
+    "#ifdef _MSC_VER\n"
+    "        unsigned low = (unsigned)_xgetbv(0);\n"
+    "#else\n"
+    "        unsigned low, high;\n"
+    "        __asm__ volatile(\"xgetbv\" : \"=a\"(low), \"=d\"(high) : \"c\"(0));\n"
+    "#endif\n"
+    "        good = (low & @0@) == @0@;\n"
+    "    }\n";
 static const char
     /* @0@ leaf, @1@ the first leaf of its range, @2@ subleaf, @3@ the condition */
     cpu_check_leaf[] = "    if (good && (good = (unsigned)__get_cpuid_max(@1@, NULL) >= @0@)) {\n"
@@ -171,15 +247,18 @@ static const char *has_bits(fv_cg *g, const uint32_t *mask) {
 
 static void put_cpuid(fv_cg *g, fv_text *t, uint64_t features) {
     fv_cpuid_need n = fv_features_cpuid(features);
+    bool windows = g->machine.windows;
     for (int i = 0; i < FV_CPUID_LEAVES; i++) {
         const char *bits = has_bits(g, n.at[i].mask);
         unsigned leaf = n.at[i].leaf;
         if (bits)
-            fv_c_fill(g, t, cpu_check_leaf, fv_printf(g->arena, "0x%xu", leaf),
+            fv_c_fill(g, t, windows ? cpu_check_leaf_windows : cpu_check_leaf,
+                      fv_printf(g->arena, "0x%xu", leaf),
                       fv_printf(g->arena, "0x%xu", leaf & 0x80000000u),
                       fv_printf(g->arena, "%u", (unsigned)n.at[i].subleaf), bits, NULL);
         if (i == 0 && n.state) /* OSXSAVE, which says that xgetbv exists, was checked before */
-            fv_c_fill(g, t, cpu_check_state, fv_printf(g->arena, "0x%xu", (unsigned)n.state), NULL);
+            fv_c_fill(g, t, windows ? cpu_check_state_windows : cpu_check_state,
+                      fv_printf(g->arena, "0x%xu", (unsigned)n.state), NULL);
     }
 }
 
@@ -203,7 +282,7 @@ static void put_cpu_check(fv_cg *g, fv_text *t) {
         return;
     put_cpuid(g, &asked, features);
     put_ids(g, &asked, features);
-    fv_c_fill(g, t, cpu_check, asked.s, NULL);
+    fv_c_fill(g, t, g->machine.windows ? cpu_check_windows : cpu_check, asked.s, NULL);
 }
 
 /* ---- the whole file ---- */
@@ -214,6 +293,27 @@ const char *fv_c_maker(fv_cg *g) {
     return !*producer || isdigit((unsigned char)*producer)
                ? fv_printf(g->arena, "Fovea %s", producer)
                : producer;
+}
+
+/* The beginning of the file, up to the checks of the compiler. */
+static void put_head(fv_cg *g, fv_text *t) {
+    const fv_target *target = g->p->target;
+    bool windows = g->machine.windows,
+         cpuid = g->machine.isa == FV_C_X86 && fv_c_checks_cpu(g) && !windows;
+    const char *flags = *target->c.flags ? fv_printf(g->arena, "%s ", target->c.flags) : "";
+    const char *includes =
+        fv_printf(g->arena, "%s%s", cpuid ? "#include <cpuid.h>\n" : "", fv_c_layer_includes(g));
+    const char *narrow =
+        g->machine.narrow ? ",\n * and on this target the compiler's own arithmetic helpers" : "";
+    fv_c_fill(g, t, head_comment, fv_c_maker(g), target->name, flags, narrow, "", "", g->file,
+              NULL);
+    fv_text_put(t, windows ? head_microsoft : "#");
+    fv_c_fill(g, t, head, "", "", "", "", includes,
+              windows ? " || \\\n        defined(_M_FP_FAST)" : "", g->file, NULL);
+    fv_text_put(t, windows ? names_microsoft : "");
+    fv_text_put(t, head_precision);
+    put_isa_checks(g, t);
+    fv_text_put(t, windows ? "#endif\n" : "");
 }
 
 void fv_c_unit(fv_cg *g, fv_text *t) {
@@ -235,16 +335,7 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_c_run(g);
     fv_c_public(g);
     g->p = p;
-    const char *flags = *p->target->c.flags ? fv_printf(g->arena, "%s ", p->target->c.flags) : "";
-    const char *includes =
-        fv_printf(g->arena, "%s%s",
-                  g->machine.isa == FV_C_X86 && fv_c_checks_cpu(g) ? "#include <cpuid.h>\n" : "",
-                  fv_c_layer_includes(g));
-    fv_c_fill(g, t, head, fv_c_maker(g), p->target->name, flags,
-              g->machine.narrow ? ",\n * and on this target the compiler's own arithmetic helpers"
-                                : "",
-              includes, "", g->file, NULL);
-    put_isa_checks(g, t);
+    put_head(g, t);
     fv_text check = {.arena = g->arena};
     fv_text_put(&check, "");
     put_cpu_check(g, &check);

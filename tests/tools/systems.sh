@@ -61,6 +61,32 @@ check 'weights in an object of their own' 1 'no object format is known for targe
 absent x.dll x.so x.dylib x.s
 check 'no linker' 1 'install lld-link' env PATH=/none "$fovea" compile "$dates" --target=x86-64-v3-windows -o x.dll
 
+# ---- C ----
+# c_for LEVEL: C for Windows has no warnings of the compilers that are there; makes LEVEL.mingw.o and LEVEL.microsoft.o
+c_for() {
+    flags="-std=c11 -O2 -march=$1 -ffreestanding -Wall -Wextra -Wpedantic -Werror -Wno-unknown-warning-option"
+    "$fovea" compile "$dates" --target="$1-windows" -q -o dates.c >out 2>err && tell "C, $1" yes || tell "C, $1" no
+    if command -v x86_64-w64-mingw32-gcc >/dev/null; then
+        x86_64-w64-mingw32-gcc $flags -c dates.c -o "$1.mingw.o" >out 2>err && tell "MinGW, $1" yes || tell "MinGW, $1" no
+    fi
+    clang=$(command -v clang-19 || command -v clang)
+    if [ -n "$clang" ]; then
+        "$clang" --target=x86_64-pc-windows-msvc $flags -c dates.c -o "$1.microsoft.o" >out 2>err && tell "clang for Microsoft's, $1" yes ||
+            tell "clang for Microsoft's, $1" no
+        "$clang" --driver-mode=cl --target=x86_64-pc-windows-msvc /W4 /WX /GS- /Zl -Xclang -ffreestanding -march="$1" /c dates.c /Fo"$1.cl.o" >out 2>err &&
+            tell "clang-cl /W4, $1" yes || tell "clang-cl /W4, $1" no
+    fi
+}
+for level in x86-64 x86-64-v2 x86-64-v3 x86-64-v4; do c_for $level; done
+check 'C for aarch64-windows' 1 'C for target aarch64-windows is not supported: write an object' \
+    "$fovea" compile "$dates" --target=aarch64-windows -o arm.c
+check 'weights of C in an object' 1 'makes ELF, which target x86-64-v3-windows does not use' \
+    "$fovea" compile "$dates" --target=x86-64-v3-windows --weights=object -o x.c
+check 'weights of C in a file' 1 'is for POSIX; for target x86-64-v3-windows choose text' \
+    "$fovea" compile "$dates" --target=x86-64-v3-windows --weights=file -o x.c
+check 'a folder of C' 0 'folder/Makefile' "$fovea" compile "$dates" --target=x86-64-v2-windows -o folder/
+absent folder/dates_threads.c x.c arm.c
+
 # ---- wine ----
 wine=$(command -v wine64 || ls /usr/lib/wine/wine64 2>/dev/null)
 if [ -z "$wine" ] || ! command -v x86_64-w64-mingw32-gcc >/dev/null; then
@@ -86,6 +112,23 @@ same v2
 if grep -q avx2 /proc/cpuinfo; then
     compiles x86-64-v3 v3.so
     same v3
+fi
+# same_c LEVEL COMPILER: C gives the bits of the library of that level
+same_c() {
+    [ -s "$1.$2.o" ] || return
+    x86_64-w64-mingw32-gcc -O1 -DLINKED_MODEL=dates_model -I"$root" "$use" "$1.$2.o" -o linked.exe >out 2>err
+    "$wine" linked.exe none >out 2>err
+    sed -i 's/\r//; s/-windows//' out
+    ./use "./v${1#x86-64-v}.so" >linux 2>err
+    grep -q 'status 0' linux && cmp -s linux out && tell "C of $2, $1: the same bits" yes || tell "C of $2, $1: the same bits" no
+}
+for compiler in mingw microsoft cl; do
+    same_c x86-64-v2 $compiler
+    if grep -q avx2 /proc/cpuinfo; then same_c x86-64-v3 $compiler; fi
+done
+if command -v make >/dev/null; then
+    make -C folder >out 2>err && make -C folder check RUN="$wine" >out 2>>err
+    grep -q 'one thread: ok' out && tell 'the self-test' yes || tell 'the self-test' no
 fi
 if ! grep -q avx512f /proc/cpuinfo; then
     compiles x86-64-v4-windows v4.dll

@@ -1,6 +1,7 @@
 /* systems_use.c - loads a compiled model as a library of this system, without libfovea-run, runs it
- * and prints the bits of its outputs. Usage: PROGRAM LIBRARY; every input element is its index
- * modulo 97. All inputs and outputs are i32 or f32 of fixed dims. */
+ * and prints the bits of its outputs. With LINKED_MODEL, the name of the function of a model, it
+ * runs that model, which is linked with it. Usage: PROGRAM LIBRARY; every input element is its
+ * index modulo 97. All inputs and outputs are i32 or f32 of fixed dims. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,14 @@
 
 typedef const fv_model *(*table_function)(void);
 
-#ifdef _WIN32
+#ifdef LINKED_MODEL /* the model is a part of this program */
+const fv_model *LINKED_MODEL(void);
+int _fltused; /* objects for Microsoft's compiler refer to it */
+static table_function find(const char *path) {
+    (void)path;
+    return LINKED_MODEL;
+}
+#elif defined(_WIN32)
 #include <windows.h>
 static table_function find(const char *path) {
     HMODULE library = LoadLibraryA(path);

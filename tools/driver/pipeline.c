@@ -357,6 +357,18 @@ static bool write_definitions(void *user, const fv_module *m, const fv_definitio
     return fv_driver_write_ir(w->s, m, d, w->out);
 }
 
+/* The target for files of that kind. C for Windows has no vectors, since Microsoft's compiler has
+ * none of GNU C; the bits are the same. */
+static const fv_target *target_for(fv_arena *a, const fv_target *of, fv_emit_kind kind) {
+    if (!of || kind != FV_EMIT_C || of->system != FV_SYSTEM_WINDOWS)
+        return of;
+    fv_target *t = FV_NEW(a, fv_target, 1);
+    *t = *of;
+    t->vector_bits = 0;
+    t->vector_registers = 0;
+    return t;
+}
+
 bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver,
                     fv_emit_kind kind, const char *out, const fv_write_options *o, fv_program **p) {
     bool graph = kind == FV_EMIT_IR || kind == FV_EMIT_DEFINITIONS;
@@ -374,7 +386,9 @@ bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_opti
                     ? write_definitions(&w, source->module, NULL)
                     : fv_lower_definitions(source->module, &lo, write_definitions, &w));
     }
-    *p = fv_driver_lower(s, source, driver);
+    fv_driver_options for_kind = *driver;
+    for_kind.target.of = target_for(fv_arena_new(s), driver->target.of, kind);
+    *p = fv_driver_lower(s, source, &for_kind);
     return *p && (!o->accept || o->accept(o->user, *p)) && fv_driver_write(s, *p, kind, out, o);
 }
 

@@ -289,7 +289,7 @@ static int reference(void *user, const fv_program *p, const int64_t *dims,
 static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weights_kind weights) {
     fv_c_options o = {.reference = reference,
                       .reference_user = s,
-                      .threads = !p->target->c.tools,
+                      .threads = !p->target->c.tools && p->target->system != FV_SYSTEM_WINDOWS,
                       .weights = weights};
     if (is_standard(out) || is_special(out))
         return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");
