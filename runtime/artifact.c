@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aligned.h"
 #include "internal.h"
 #include "run_setup.h"
 
@@ -44,9 +45,8 @@ static struct fv_workspace *take_workspace(fv_artifact *a, size_t bytes) {
         return NULL;
     if (w->memory && w->bytes >= bytes)
         return w;
-    free(w->memory);
-    if (posix_memalign(&w->memory, 64, bytes ? bytes : 64))
-        w->memory = NULL;
+    fv_aligned_free(w->memory);
+    w->memory = fv_aligned_alloc(bytes);
     w->bytes = bytes;
     if (w->memory)
         return w;
@@ -66,7 +66,7 @@ static void free_shared(fv_artifact *a) {
         fv_shared_pool_leave();
     for (struct fv_workspace *w = a->workspaces, *next; w; w = next) {
         next = w->next;
-        free(w->memory);
+        fv_aligned_free(w->memory);
         free(w);
     }
 }

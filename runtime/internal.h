@@ -45,9 +45,14 @@ const char *fv_table_fault(void *lib, const fv_model *t);
 int fv_log_missing(fv_log *l, const char *argument);
 /* Adds an error, or a message of any severity (FV_LOG_). The text begins with the file, if there is
  * one, and the word of the severity. */
-void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#ifdef __MINGW32__
+#define FV_PRINTF gnu_printf
+#else
+#define FV_PRINTF printf
+#endif
+void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(FV_PRINTF, 2, 3)));
 void fv_log_say(fv_log *l, int severity, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(FV_PRINTF, 3, 4)));
 /* Adds the messages of another log; NULL: none. */
 void fv_log_append(fv_log *to, const fv_log *from);
 /* Reports a status about which nothing has been reported since the log had `said` messages. Returns

@@ -1,79 +1,22 @@
 /* load.c - opens compiled libraries, and the files of weights next to them. Both are checked before
  * they are used: for damage that would crash the loader, for other versions of the table, and for
  * weights of another compilation. */
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "internal.h"
 #include "ir/target/lacking.h"
+#include "library.h"
 #include "weights_file.h"
 
 static void close_library(fv_artifact *a) {
-    dlclose(a->ctx);
+    fv_dl_close(a->ctx);
     if (a->weights)
-        munmap((void *)(uintptr_t)a->weights, a->weights_bytes);
-}
-
-#if defined(__x86_64__)
-enum { THIS_MACHINE = EM_X86_64 };
-#elif defined(__aarch64__)
-enum { THIS_MACHINE = EM_AARCH64 };
-#elif defined(__riscv)
-enum { THIS_MACHINE = EM_RISCV };
-#elif defined(__arm__)
-enum { THIS_MACHINE = EM_ARM };
-#else
-enum { THIS_MACHINE = EM_NONE }; /* other machines are left to the loader's check */
-#endif
-
-static int is_inside(FILE *f, const ElfW(Ehdr) * head, int segment, off_t size) {
-    ElfW(Phdr) p;
-    long at = (long)(head->e_phoff + (size_t)segment * sizeof p);
-    return at >= 0 && !fseek(f, at, SEEK_SET) && fread(&p, sizeof p, 1, f) == 1 &&
-           (p.p_type != PT_LOAD ||
-            (p.p_offset <= (uint64_t)size && p.p_filesz <= (uint64_t)size - p.p_offset));
-}
-
-/* What a file is that begins like a library of another system; NULL: it does not. */
-static const char *foreign(const unsigned char *head, size_t bytes) {
-    static const unsigned char mach_o[] = {0xcf, 0xfa, 0xed, 0xfe};
-    if (bytes >= 2 && !memcmp(head, "MZ", 2))
-        return "it is a library for Windows (.dll)";
-    if (bytes >= sizeof mach_o && !memcmp(head, mach_o, sizeof mach_o))
-        return "it is a library for macOS (.dylib)";
-    return NULL;
-}
-
-static const char *fault_of(FILE *f) {
-    ElfW(Ehdr) head;
-    struct stat st;
-    size_t bytes = fread(&head, 1, sizeof head, f);
-    if (bytes < sizeof head || memcmp(head.e_ident, ELFMAG, SELFMAG) || fstat(fileno(f), &st))
-        return foreign((const unsigned char *)&head, bytes);
-    if (head.e_machine != THIS_MACHINE && THIS_MACHINE != EM_NONE)
-        return "it is for another kind of machine";
-    for (int i = 0; head.e_phentsize == sizeof(ElfW(Phdr)) && i < head.e_phnum; i++)
-        if (!is_inside(f, &head, i, st.st_size))
-            return "the file is truncated";
-    return NULL;
-}
-
-const char *fv_library_fault(const char *path) {
-    FILE *f = fopen(path, "rb");
-    const char *fault = f ? fault_of(f) : NULL;
-    if (f)
-        fclose(f);
-    return fault;
+        fv_file_close((void *)(uintptr_t)a->weights, a->weights_bytes);
 }
 
 static int no_weights(fv_log *log, const char *library, const char *path, const char *why) {
@@ -81,40 +24,11 @@ static int no_weights(fv_log *log, const char *library, const char *path, const 
     return FV_BAD_FILE;
 }
 
-/* Maps an open file. After FV_BAD_FILE *why is the reason. */
-static int map_descriptor(int fd, void **file, size_t *bytes, const char **why) {
-    struct stat st;
-    if (fstat(fd, &st)) {
-        *why = strerror(errno);
-        return FV_BAD_FILE;
-    }
-    bool fits = st.st_size > 0 && (uintmax_t)st.st_size <= SIZE_MAX;
-    if (!S_ISREG(st.st_mode) || !fits) {
-        *why = !S_ISREG(st.st_mode) ? "it is no regular file"
-               : st.st_size         ? "it is too large"
-                                    : "it is empty";
-        return FV_BAD_FILE;
-    }
-    *bytes = (size_t)st.st_size;
-    *file = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (*file != MAP_FAILED)
-        return FV_OK;
-    *why = strerror(errno);
-    return errno == ENOMEM ? FV_NO_MEMORY : FV_BAD_FILE;
-}
-
 static int map_checked(const char *path, void **file, size_t *bytes, const char **why) {
-    /* O_NONBLOCK: opening a pipe must not block */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        *why = strerror(errno);
-        return FV_BAD_FILE;
-    }
-    int status = map_descriptor(fd, file, bytes, why);
-    close(fd);
+    int status = fv_file_open(path, file, bytes, why);
     if (status || !(*why = fv_weights_fault(*file, *bytes, *bytes <= FV_WEIGHTS_READ_WHOLE)))
         return status;
-    munmap(*file, *bytes);
+    fv_file_close(*file, *bytes);
     return FV_BAD_FILE;
 }
 
@@ -126,8 +40,7 @@ static int map_weights(fv_artifact *a, const char *library, const char *full, fv
         return FV_OK;
     if (!*name || strchr(name, '/'))
         return no_weights(log, library, name, "it is not in the folder of the library");
-    size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1,
-           bytes;
+    size_t folder = (size_t)(fv_dl_name(full) - full), size = folder + strlen(name) + 1, bytes;
     char *path = malloc(size);
     void *file;
     if (!path)
@@ -187,7 +100,7 @@ static int check_cpu(const char *path, const fv_model *m, fv_log *log) {
 static int open_table(void *lib, const char *path, const char *full, fv_log *log,
                       fv_artifact **out) {
     const fv_model *(*get)(void);
-    *(void **)&get = dlsym(lib, "fovea_model");
+    *(void **)&get = fv_dl_symbol(lib, "fovea_model");
     const fv_model *model = get ? get() : NULL;
     if (model && !fv_table_is_in(lib, model, offsetof(fv_model, name)))
         return damaged(path, "place", log);
@@ -221,20 +134,19 @@ int fv_load(const char *path, fv_log *log, fv_artifact **out) {
         *out = NULL;
     if (!path || !out)
         return fv_log_missing(log, path ? "out" : "path");
-    /* dlopen would search for a name without a slash elsewhere */
-    char *full = realpath(path, NULL);
+    /* a loader would search for a name without a folder elsewhere */
+    char *full = fv_dl_path(path);
     int error = full ? 0 : errno;
-    const char *fault = full ? fv_library_fault(full) : strerror(error);
-    void *lib = fault ? NULL : dlopen(full, RTLD_NOW | RTLD_LOCAL);
+    const char *why = full ? NULL : strerror(error);
+    void *lib = full ? fv_dl_open(full, &why) : NULL;
     if (!lib) {
-        const char *why = fault ? fault : dlerror();
         fv_log_add(log, "%s: error: cannot be loaded: %s", path, why ? why : "unknown error");
         free(full);
         return !why || error == ENOMEM ? FV_NO_MEMORY : FV_BAD_FILE;
     }
     int status = open_table(lib, path, full, log, out);
     if (status)
-        dlclose(lib);
+        fv_dl_close(lib);
     free(full);
     return status;
 }

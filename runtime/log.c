@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aligned.h"
 #include "internal.h"
 #include "ir/base/quoted.h"
 
@@ -252,7 +253,7 @@ size_t fv_array_bytes(const fv_array *a) {
 void fv_array_free(fv_array *a) {
     if (!a)
         return;
-    free(a->owner);
+    fv_aligned_free(a->owner);
     if (a->owner)
         a->data = NULL;
     a->owner = NULL;

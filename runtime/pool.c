@@ -21,6 +21,10 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef _WIN32
+#include <malloc.h>
+#include <windows.h>
+#endif
 
 #include "pool.h"
 
@@ -145,9 +149,16 @@ static double cgroup_quota(void) {
 /* The number of CPUs by affinity; if that cannot be determined (a mask of more than 1024 CPUs), the
  * number of CPUs that are online. */
 static int usable_cpus(void) {
+#ifdef _WIN32
+    DWORD_PTR own, all;
+    long n = GetProcessAffinityMask(GetCurrentProcess(), &own, &all)
+                 ? __builtin_popcountll((unsigned long long)own)
+                 : 1;
+#else
     cpu_set_t set;
     long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
                                                          : sysconf(_SC_NPROCESSORS_ONLN);
+#endif
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
@@ -410,14 +421,22 @@ int fv_pool_size(const fv_pool *p) {
 }
 
 static void *allocate(void *user, size_t bytes) {
-    void *p = NULL;
     (void)user;
+#ifdef _WIN32
+    return _aligned_malloc(bytes ? bytes : 1, 64);
+#else
+    void *p = NULL;
     return posix_memalign(&p, 64, bytes ? bytes : 1) == 0 ? p : NULL;
+#endif
 }
 
 static void release(void *user, void *p) {
     (void)user;
+#ifdef _WIN32
+    _aligned_free(p);
+#else
     free(p);
+#endif
 }
 
 fv_env fv_pool_env(fv_pool *p) {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "fovea.h"
+#include "internal.h"
 
 enum { MOST_RANKS = 1024 };
 
@@ -41,7 +41,7 @@ struct fv_ranks {
 
 /* ---- failures; the lock is held ---- */
 
-static void fail(fv_ranks *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail(fv_ranks *r, const char *format, ...) __attribute__((format(FV_PRINTF, 2, 3)));
 
 static void fail(fv_ranks *r, const char *format, ...) {
     va_list list;

@@ -13,6 +13,7 @@ static int artifacts; /* that have joined and not left */
 static int usable;    /* the number of threads that this process may use; 0: not known */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+#ifndef _WIN32
 static void before_fork(void) {
     pthread_mutex_lock(&lock);
 }
@@ -27,8 +28,12 @@ static void forget_pools(void) {
     pthread_mutex_unlock(&lock);
 }
 
+#endif
+
 static void watch_forks(void) {
+#ifndef _WIN32
     pthread_atfork(before_fork, after_fork, forget_pools);
+#endif
 }
 
 /* The pool for this number of threads that the fewest runs are using; NULL: there is none. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aligned.h"
 #include "internal.h"
 
 /* One state: the input of a port and the output that replaces it. */
@@ -124,11 +125,9 @@ static int allocate_state(state *t, bool in_place) {
     size_t bytes = fv_array_bytes(&t->most);
     if (bytes == SIZE_MAX)
         return FV_TOO_LARGE;
-    bytes = bytes ? bytes : 1;
-    if (posix_memalign(&t->value.data, 64, bytes))
-        t->value.data = NULL;
-    if (!in_place && posix_memalign(&t->other, 64, bytes))
-        t->other = NULL;
+    t->value.data = fv_aligned_alloc(bytes);
+    if (!in_place)
+        t->other = fv_aligned_alloc(bytes);
     return t->value.data && (in_place || t->other) ? FV_OK : FV_NO_MEMORY;
 }
 
@@ -199,8 +198,8 @@ void fv_states_free(fv_states *s) {
     if (!s)
         return;
     for (int i = 0; s->states && i < s->n; i++) {
-        free(s->states[i].value.data);
-        free(s->states[i].other);
+        fv_aligned_free(s->states[i].value.data);
+        fv_aligned_free(s->states[i].other);
     }
     free(s->states);
     free(s->inputs);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aligned.h"
 #include "internal.h"
 
 enum { LONGEST = 8388607 }; /* bytes that a string of a model may have */
@@ -60,11 +61,11 @@ static int pack(const char *const *strings, int rank, const int64_t *dims, fv_ar
     status = status ? status : count_bytes(strings, n, &bytes, log);
     if (status)
         return status;
-    char *all = malloc((size_t)bytes + 1);
-    int64_t *at = malloc((size_t)n * sizeof *at + 1);
+    char *all = fv_aligned_alloc((size_t)bytes);
+    int64_t *at = fv_aligned_alloc((size_t)n * sizeof *at);
     if (!all || !at) {
-        free(all);
-        free(at);
+        fv_aligned_free(all);
+        fv_aligned_free(at);
         return FV_NO_MEMORY;
     }
     fill(strings, n, all, at);

@@ -2,49 +2,21 @@
  * Before anything is read through a pointer of the table, the pointer is checked to be within the
  * library; after that the checksum detects other changes. Changed code and weights are not
  * detected. */
-#include <dlfcn.h>
-#include <link.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "internal.h"
+#include "library.h"
 #include "table_sum.h"
 
-enum { MOST_SEGMENTS = 32 };
-
-/* A segment of the library in memory. */
-typedef struct segment {
-    uintptr_t start, end;
-    unsigned flags; /* PF_R, PF_X */
-} segment;
-
 typedef struct image {
-    uintptr_t base;
     int n;
-    segment segments[MOST_SEGMENTS];
+    fv_segment segments[FV_MOST_SEGMENTS];
 } image;
 
-static int note_segments(struct dl_phdr_info *info, size_t size, void *arg) {
-    image *m = arg;
-    (void)size;
-    if (info->dlpi_addr != m->base)
-        return 0;
-    for (int i = 0; i < info->dlpi_phnum && m->n < MOST_SEGMENTS; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        uintptr_t start = m->base + p->p_vaddr;
-        if (p->p_type == PT_LOAD)
-            m->segments[m->n++] = (segment){start, start + p->p_memsz, p->p_flags};
-    }
-    return 1;
-}
-
 static bool find_image(void *lib, image *m) {
-    struct link_map *map;
-    *m = (image){0};
-    if (dlinfo(lib, RTLD_DI_LINKMAP, &map))
-        return false;
-    m->base = map->l_addr;
-    return dl_iterate_phdr(note_segments, m) && m->n > 0;
+    m->n = fv_dl_segments(lib, m->segments);
+    return m->n > 0;
 }
 
 /* The number of bytes from `at` to the end of the segment, if that has these flags; 0: there is
@@ -58,17 +30,17 @@ static size_t room_at(const image *m, uintptr_t at, unsigned flags) {
 }
 
 static bool is_text(const image *m, const char *s) {
-    size_t room = room_at(m, (uintptr_t)s, PF_R);
+    size_t room = room_at(m, (uintptr_t)s, FV_SEGMENT_READ);
     return room && memchr(s, 0, room);
 }
 
 static bool is_list(const image *m, const void *list, int32_t n, size_t size) {
     return n == 0 || (n > 0 && (uintptr_t)list % _Alignof(void *) == 0 &&
-                      (size_t)n <= room_at(m, (uintptr_t)list, PF_R) / size);
+                      (size_t)n <= room_at(m, (uintptr_t)list, FV_SEGMENT_READ) / size);
 }
 
 static bool is_code(const image *m, uintptr_t at) {
-    return room_at(m, at, PF_X) > 0;
+    return room_at(m, at, FV_SEGMENT_CODE) > 0;
 }
 
 static bool are_texts(const image *m, const char *const *texts, int32_t n) {
@@ -131,7 +103,7 @@ static bool are_symbols(const fv_symbol_info *symbols, int32_t n) {
 bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) {
     image m;
     return find_image(lib, &m) && (uintptr_t)t % _Alignof(fv_model) == 0 &&
-           room_at(&m, (uintptr_t)t, PF_R) >= bytes;
+           room_at(&m, (uintptr_t)t, FV_SEGMENT_READ) >= bytes;
 }
 
 const char *fv_table_fault(void *lib, const fv_model *t) {

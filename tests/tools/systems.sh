@@ -116,7 +116,7 @@ fi
 # same_c LEVEL COMPILER: C gives the bits of the library of that level
 same_c() {
     [ -s "$1.$2.o" ] || return
-    x86_64-w64-mingw32-gcc -O1 -DLINKED_MODEL=dates_model -I"$root" "$use" "$1.$2.o" -o linked.exe >out 2>err
+    x86_64-w64-mingw32-gcc -O1 -DLINKED_MODEL=dates_model -I"$root" "$use" "$1.$2.o" -Wl,--defsym=__chkstk=___chkstk_ms -o linked.exe >out 2>err
     "$wine" linked.exe none >out 2>err
     sed -i 's/\r//; s/-windows//' out
     ./use "./v${1#x86-64-v}.so" >linux 2>err
@@ -134,6 +134,33 @@ if ! grep -q avx512f /proc/cpuinfo; then
     compiles x86-64-v4-windows v4.dll
     check 'a CPU that lacks features' 0 'status 3' "$wine" use.exe v4.dll
 fi
+# ---- libfovea-run ----
+if command -v x86_64-w64-mingw32-gcc-posix >/dev/null; then
+    printf '%s\n' '[binaries]' "c = 'x86_64-w64-mingw32-gcc-posix'" "ar = 'x86_64-w64-mingw32-ar'" '[host_machine]' "system = 'windows'" \
+        "cpu_family = 'x86_64'" "cpu = 'x86_64'" "endian = 'little'" >cross.ini
+    meson setup run "$root" --cross-file cross.ini -Dcompiler=false -Dtests=disabled -Ddefault_library=static --werror >out 2>err &&
+        ninja -C run --quiet >out 2>err && tell 'libfovea-run for Windows' yes || tell 'libfovea-run for Windows' no
+    x86_64-w64-mingw32-gcc-posix -O1 -Wall -Wextra -Werror -I"$root" "$root/tests/tools/systems_load.c" run/runtime/libfovea-run.a -static \
+        -pthread -o load.exe >out 2>err && tell 'a program that loads' yes || tell 'a program that loads' no
+    "$fovea" compile "$dates" --target=x86-64-v2-windows --weights=file -q -o apart.dll
+    ./use ./v2.so >linux 2>err
+    for call in 'v2.dll 1' 'v2.dll 4' 'apart.dll 2'; do
+        "$wine" load.exe $call >out 2>err
+        sed -i 's/\r//; s/-windows//' out
+        cmp -s linux out && tell "fv_load, $call: the same bits" yes || tell "fv_load, $call: the same bits" no
+    done
+    check 'a .so on Windows' 0 'v2.so: error: cannot be loaded: it is a library for Linux' "$wine" load.exe v2.so
+    check 'no file' 0 'none.dll: error: cannot be loaded: No such file' "$wine" load.exe none.dll
+    check 'of another machine' 0 'arm.dll: error: cannot be loaded: it is for another kind of machine' "$wine" load.exe arm.dll
+    head -c 9000 v2.dll >cut.dll
+    check 'a truncated .dll' 0 'cut.dll: error: cannot be loaded: ' "$wine" load.exe cut.dll
+    printf x | dd of=apart.weights bs=1 seek=9000 conv=notrunc 2>err
+    check 'weights that have changed' 0 'cannot be used: its content has changed' "$wine" load.exe apart.dll
+    if [ -s v4.dll ]; then
+        check 'the features that are missing' 0 'v4.dll: error: was compiled for .*, and this CPU lacks avx512f' "$wine" load.exe v4.dll
+    fi
+fi
+
 # its local array is larger than the pages after which a stack of Windows ends at first
 cat >frame.fvk <<'T'
 kernel frame(x: f32[16000], out y: f32[16000]) {
