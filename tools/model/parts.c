@@ -121,26 +121,50 @@ static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend
                         rank, path, bytes, list->bytes[rank]);
     if (!fv_subject_open(c, path, backend, &out->all[rank]))
         return false;
-    return is_alike(out->all[0].table, out->all[rank].table) ||
+    return rank == out->here || is_alike(out->all[0].table, out->all[rank].table) ||
            fv_error(c->session, "rank %d has other inputs or outputs than rank 0", rank);
+}
+
+/* Opens the part of this process. */
+static bool open_here(fv_context *c, const char *folder, fv_backend_kind backend,
+                      const fv_parts_manifest *list, fv_parts *out) {
+    const fv_communicator *world = fv_processes_communicator(out->processes);
+    if (world->ranks != (size_t)list->ranks)
+        return fv_error(c->session, "has parts for %d ranks, and mpirun has started %zu processes",
+                        list->ranks, world->ranks);
+    out->here = (int)world->rank;
+    out->ranks = list->ranks;
+    return open_part(c, folder, backend, list, out->here, out);
 }
 
 bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend, fv_parts *out) {
     fv_parts_manifest list;
     *out = (fv_parts){0};
+    if (fv_processes_started() &&
+        !(out->processes = fv_processes_open(c, c->args->threads.shard.timeout)))
+        return false;
     if (!read_manifest(c, folder, &list))
         return false;
     out->all = FV_NEW(c->arena, fv_subject, list.ranks);
+    if (out->processes)
+        return open_here(c, folder, backend, &list, out);
     for (out->ranks = 0; out->ranks < list.ranks;)
         if (!open_part(c, folder, backend, &list, out->ranks++, out))
             return false;
     return true;
 }
 
-void fv_parts_close(fv_parts *p) {
+void fv_parts_close(fv_context *c, fv_parts *p) {
     for (int r = 0; r < p->ranks; r++)
         fv_subject_close(&p->all[r]);
     p->ranks = 0;
+    if (!p->processes)
+        return;
+    if (!p->has_run)
+        fv_print_messages(c);
+    else if (p->here)
+        fv_messages_clear(c->session);
+    fv_processes_close(p->processes, !p->has_run);
 }
 
 /* ---- running ---- */
@@ -196,7 +220,7 @@ static void run_all(rank_run *all, int n, fv_ranks *ranks) {
         pthread_join(all[i].thread, NULL);
 }
 
-int fv_parts_run(fv_context *c, fv_parts *p) {
+static int run_threads(fv_context *c, fv_parts *p) {
     fv_ranks *ranks = fv_ranks_new(p->ranks, c->args->threads.shard.timeout);
     rank_run *all = FV_NEW(c->arena, rank_run, p->ranks);
     int threads = fv_args_threads(c->args) ? fv_args_threads(c->args) : fv_pool_size(NULL);
@@ -214,5 +238,29 @@ int fv_parts_run(fv_context *c, fv_parts *p) {
     for (int i = 0; i < p->ranks; i++)
         fv_log_free(all[i].log);
     fv_ranks_free(ranks);
+    return status;
+}
+
+/* Runs the part of this process. */
+static int run_here(fv_context *c, fv_parts *p) {
+    const fv_subject *m = &p->all[p->here];
+    fv_env env = {.size = sizeof env, .communicator = fv_processes_communicator(p->processes)};
+    fv_run_options o = {
+        .size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel, .env = &env};
+    fv_log *log = fv_log_new();
+    int status = fv_artifact_run(m->artifact, m->data.inputs, m->data.outputs, &o, log);
+    const char *why = fv_processes_error(p->processes);
+    bool ok = status == FV_OK;
+    if (status == FV_BAD_COMMUNICATOR && why)
+        fv_error(c->session, "%s", why);
+    else
+        ok = ok || fv_say_log(c, log);
+    fv_log_free(log);
+    return ok ? FV_OK : status;
+}
+
+int fv_parts_run(fv_context *c, fv_parts *p) {
+    int status = p->processes ? run_here(c, p) : run_threads(c, p);
+    p->has_run = status == FV_OK;
     return status;
 }

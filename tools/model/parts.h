@@ -4,6 +4,7 @@
 #define FV_TOOLS_MODEL_PARTS_H
 
 #include "tools/model/model.h"
+#include "tools/model/processes.h"
 
 /* The content of parts.json. */
 typedef struct fv_parts_manifest {
@@ -21,18 +22,25 @@ bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
 /* Is the path a folder with a file parts.json? */
 bool fv_parts_are_in(fv_context *c, const char *path) FV_MUST_USE;
 
-/* The models of all ranks, ready to run. */
+/* The models of the ranks, ready to run: of all ranks, or, where mpirun has started a process for
+ * each, of the rank of this process. */
 typedef struct fv_parts {
     int ranks;
     fv_subject *all; /* those after the first one have its inputs */
+    int here;        /* the rank whose inputs are read here: 0, or the rank of this process */
+    fv_processes *processes; /* NULL: all ranks are in this process */
+    bool has_run;            /* whether a run has succeeded */
 } fv_parts;
 
 /* False after messages. Must be closed, also after a failure. */
 bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend,
                    fv_parts *out) FV_MUST_USE;
-/* Runs all ranks at the same time on the inputs of the first one, and returns when all have ended.
- * Returns the status of the run, after messages if it is not FV_OK. */
+/* Runs all ranks at the same time on the inputs of the first one, and returns when all have ended;
+ * or runs the rank of this process, on its own inputs. Returns the status of the run, after
+ * messages if it is not FV_OK. */
 int fv_parts_run(fv_context *c, fv_parts *p) FV_MUST_USE;
-void fv_parts_close(fv_parts *p);
+/* If the run of a process has failed, this prints the messages, ends all processes, and does not
+ * return. Of processes that have run, only that of rank 0 keeps its messages. */
+void fv_parts_close(fv_context *c, fv_parts *p);
 
 #endif

@@ -67,9 +67,12 @@ static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend, f
 
 static int run(fv_context *c, fv_subject *m, fv_parts *parts, fv_backend_kind backend) {
     fv_labels labels;
-    if (!fv_labels_read(c, &labels) || !fv_read_inputs(c, m) || !fv_choose_dims(c, m, false) ||
-        !fv_make_inputs(c, m) || !execute(c, m, parts))
+    if (!fv_labels_read(c, &labels) || !fv_read_inputs(c, m) ||
+        !fv_choose_dims(c, m, parts && parts->here) || !fv_make_inputs(c, m) ||
+        !execute(c, m, parts))
         return fv_failed(c);
+    if (parts && parts->here) /* another process prints the outputs, which are the same */
+        return FV_EXIT_OK;
     return report(c, m, backend, &labels);
 }
 
@@ -105,9 +108,9 @@ static int run_parts(fv_context *c, fv_backend_kind backend) {
         return fv_usage(c->args, "--timeout takes seconds, more than 0 and at most 1e6");
     bool open = fv_parts_open(c, c->args->operand[0], backend, &parts);
     int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
-                 : open                               ? run(c, &parts.all[0], &parts, backend)
-                                                      : fv_failed(c);
-    fv_parts_close(&parts);
+                 : open ? run(c, &parts.all[parts.here], &parts, backend)
+                        : fv_failed(c);
+    fv_parts_close(c, &parts);
     return status;
 }
 

@@ -1,0 +1,50 @@
+# Tests the parts of a model as processes of mpirun: the bits of one process, and what ends the run of all ranks.
+. "$(dirname "$0")/lib.sh"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root
+command -v mpirun >/dev/null || { echo 'skipped: there is no mpirun'; exit 77; }
+python3 - <<'T'
+import random, struct
+random.seed(7)
+with open("weights.bin", "wb") as f:
+    f.write(struct.pack("<2000f", *(random.uniform(-0.4, 0.4) for i in range(2000))))
+T
+cat >m.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..64
+const @up: f32[8, 31] = file "weights.bin" 0 992
+const @down: f32[31, 8] = file "weights.bin" 992 992
+func @main(%x: f32[n, 8]) -> (%y) {
+  %a = MatMul(%x, @up)
+  %b = Relu(%a)
+  %c = MatMul(%b, @down)
+  %d = Add(%c, %x)
+  %e = MatMul(%d, @up)
+  %f = Sigmoid(%e)
+  %y = MatMul(%f, @down)
+  return %y
+}
+T
+processes() {
+    timeout 120 mpirun --oversubscribe "$@"
+}
+for ranks in 2 3; do
+    check "$ranks ranks" 0 "rank1.onnx" "$fovea" shard m.fvir --ranks $ranks -o p$ranks
+    check "$ranks ranks in one process" 0 'y  f32' "$fovea" run p$ranks --dim n=9 -o one$ranks
+    for backend in jit interp c; do
+        check "$ranks processes, $backend" 0 '1 of 1 outputs as expected' processes -n $ranks "$fovea" run p$ranks --dim n=9 \
+            --threads=1 --backend=$backend --expect one$ranks --atol=0 --rtol=0
+    done
+done
+[ "$(grep -c 'y  f32' out)" = 1 ] && tell 'one rank prints' yes || tell 'one rank prints' no
+
+check 'a rank too few' 1 'p3: error: has parts for 3 ranks, and mpirun has started 2 processes|p3/parts.json: error: has parts for 3 ranks' \
+    processes -n 2 "$fovea" run p3 --dim n=9
+check 'other inputs' 1 'step 1: rank [01] has an all_gather of [0-9]+ bytes, rank [01] sends [0-9]+ bytes of all_gather: the parts or their inputs differ' \
+    processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 "$fovea" run p2 --dim n=8
+check 'a process that is killed' 137 'signal 9' processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 sh -c 'kill -9 $$'
+check 'a process that does not connect' 1 'do not connect within --timeout' \
+    processes -n 1 "$fovea" run p2 --dim n=9 --timeout=2 : -n 1 sleep 60
+cp -r p2 bad && head -c 300 p2/rank1.onnx >bad/rank1.onnx
+check 'a part that is truncated' 1 'rank 1: .*has 300 bytes, expected' processes -n 2 "$fovea" run bad --dim n=9
+finish
