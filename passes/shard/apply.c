@@ -83,17 +83,44 @@ static bool add_up(const part *p, fv_op *op) {
     return true;
 }
 
+/* Gathers the shares of an output. */
+static bool gather(const part *p, fv_value *v, int axis) {
+    const fv_type *t = v->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    int perm[FV_MAX_RANK];
+    fv_op *end = p->m->funcs->body->last;
+    fv_rewriter w = fv_rewriter_at(end);
+    fv_attr ranks = fv_attr_int(p->m, "ranks", p->ranks);
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = i == axis ? fv_dim_const(p->m->dims, t->dims[i]->value * p->ranks) : t->dims[i];
+    for (int i = 0; i <= t->rank; i++) /* the axis of the ranks moves before the axis */
+        perm[i] = i < axis ? i + 1 : i == axis ? 0 : i;
+    fv_value *y = fv_w_op(&w, FV_OP_fv_AllGather, 1, &v, 1, &ranks);
+    y = y ? fv_w_transpose(&w, y, perm) : NULL;
+    y = y ? fv_w_reshape(&w, y, t->rank, dims) : NULL;
+    for (int i = 0; y && i < end->nin; i++)
+        if (end->in[i] == v)
+            fv_op_set_in(end, i, y);
+    return y != NULL;
+}
+
+static int axis_of(const part *p, const fv_value *v) {
+    return (int)(intptr_t)fv_ptrmap_get(&p->cut->axis, v) - 1;
+}
+
 static bool apply(part *p) {
     bool ok = true;
     cut_constants(p);
     for (int i = 0; i < p->cut->nvalues; i++) {
         fv_value *v = p->cut->values[i];
-        cut_value(p, v, (int)(intptr_t)fv_ptrmap_get(&p->cut->axis, v) - 1);
+        cut_value(p, v, axis_of(p, v));
     }
     for (int i = 0; i < p->cut->nvalues && ok; i++)
         ok = infer_again(p->cut->values[i]->def);
     for (int i = 0; i < p->cut->npartial && ok; i++)
         ok = infer_again(p->cut->partial[i]) && add_up(p, p->cut->partial[i]);
+    for (int i = 0; i < p->cut->noutputs && ok; i++)
+        ok = gather(p, p->cut->outputs[i], axis_of(p, p->cut->outputs[i]));
     return ok;
 }
 

@@ -92,7 +92,7 @@ int fv_shard_result_axis(const fv_op *op, int i, int axis) {
     if (fv_op_is(op, FV_OP_fv_MatMul))
         return from_product(op, i, axis);
     for (int d = 0; d < op->out[0]->type->rank; d++)
-        if (fv_shard_operand_axis(op, d, i) == axis)
+        if (!fv_dim_is_one(op->out[0]->type->dims[d]) && fv_shard_operand_axis(op, d, i) == axis)
             return d;
     return FV_AXIS_NONE;
 }

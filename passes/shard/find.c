@@ -105,14 +105,27 @@ static bool take_sum(search *s, fv_op *op, int i) {
     return take_operand(s, op, !i, other->rank - (i ? 1 : 2));
 }
 
+/* Takes an output, whose shares are gathered. */
+static bool take_output(search *s, fv_value *v, const char *name) {
+    for (int i = 0; i < s->axes.noutputs; i++)
+        if (s->axes.outputs[i] == v)
+            return true;
+    if (!(((fv_elem_set)1 << v->type->elem) & FV_SET_NUMBER) || v->type->rank >= FV_MAX_RANK)
+        return decline(s, fv_printf(s->a, "output '%s' cannot be gathered", name));
+    FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, v);
+    return true;
+}
+
 /* Takes what reads v, of which each rank has a share. */
 static bool take_uses(search *s, fv_value *v, int axis) {
     for (int k = 0; k < v->nuses; k++) {
         fv_op *op = v->uses[k].op;
         int i = v->uses[k].index;
-        if (op->def == &fv_return_def && op->block == s->m->funcs->body)
-            return decline(s, fv_printf(s->a, "output '%s', axis %d, would be cut",
-                                        s->m->funcs->result_names[i], axis));
+        if (op->def == &fv_return_def && op->block == s->m->funcs->body) {
+            if (!take_output(s, v, s->m->funcs->result_names[i]))
+                return false;
+            continue;
+        }
         int a = op->block == s->m->funcs->body ? fv_shard_result_axis(op, i, axis) : FV_AXIS_NONE;
         if (a == FV_AXIS_NONE)
             return decline(s, fv_printf(s->a, "%s needs axis %d of operand %d as a whole",
@@ -134,7 +147,11 @@ static bool follow(search *s, fv_op *op) {
         if (!take_operands(s, v->def, axis) || !take_uses(s, v, axis))
             return false;
     }
-    return true;
+    return s->axes.noutputs == 0 || s->axes.units % s->ranks == 0 ||
+           decline(s, fv_printf(s->a,
+                                "an output is gathered from shares of one size, and %lld units "
+                                "are no multiple of the ranks",
+                                (long long)s->axes.units));
 }
 
 /* ---- what was found ---- */
@@ -151,19 +168,28 @@ static const char *product_name(const search *s, const fv_op *op) {
     return op->origin->n ? fv_origin_str(s->a, op->origin) : op->out[0]->name;
 }
 
+/* The bytes that a rank sends to each other one of a value: of an output its share. */
+static const fv_dim *sent(const search *s, const fv_type *t, int parts) {
+    const fv_dim *bytes = fv_dim_mul(s->m->dims, fv_dim_product(s->m->dims, t->rank, t->dims),
+                                     fv_dim_const(s->m->dims, fv_elem_bits(t->elem) / 8));
+    return fv_dim_floordiv(s->m->dims, bytes, fv_dim_const(s->m->dims, parts));
+}
+
 static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
     const fv_shard_axes *c = &s->axes;
     fv_shard_cut cut = {.first = product_name(s, first),
                         .units = c->units,
                         .bytes = bytes_of(c),
-                        .nexchanges = c->npartial,
-                        .exchanged = FV_NEW(s->a, const fv_dim *, c->npartial + 1)};
+                        .nexchanges = c->npartial + c->noutputs,
+                        .exchanged = FV_NEW(s->a, const fv_dim *, c->npartial + c->noutputs + 1)};
     fv_text last = {.arena = s->a};
     for (int i = 0; i < c->npartial; i++) {
-        const fv_type *t = c->partial[i]->out[0]->type;
         fv_text_printf(&last, "%s%s", i ? ", " : "", product_name(s, c->partial[i]));
-        cut.exchanged[i] = fv_dim_mul(s->m->dims, fv_dim_product(s->m->dims, t->rank, t->dims),
-                                      fv_dim_const(s->m->dims, fv_elem_bits(t->elem) / 8));
+        cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, 1);
+    }
+    for (int i = 0; i < c->noutputs; i++) {
+        fv_text_printf(&last, "%s'%s'", last.n ? ", " : "", c->outputs[i]->name);
+        cut.exchanged[c->npartial + i] = sent(s, c->outputs[i]->type, s->ranks);
     }
     cut.last = last.s;
     FV_PUSH(s->a, plan->cuts, plan->ncuts, plan->cap_cuts, cut);

@@ -29,11 +29,12 @@ typedef struct fv_shard_operand {
 
 /* The axes of a cut. */
 typedef struct fv_shard_axes {
-    int nvalues, cap_values, noperands, cap_operands, npartial, cap_partial;
+    int nvalues, cap_values, noperands, cap_operands, npartial, cap_partial, noutputs, cap_outputs;
     fv_value **values; /* the values that are cut, all results of ops */
     fv_ptrmap axis;    /* value -> 1 + its axis, as a pointer */
     fv_shard_operand *operands;
-    fv_op **partial; /* the products whose results are partial sums */
+    fv_op **partial;    /* the products whose results are partial sums */
+    fv_value **outputs; /* the values that are outputs, for which all shares are gathered */
     int64_t units;
 } fv_shard_axes;
 

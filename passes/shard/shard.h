@@ -4,7 +4,8 @@
  * computes only in part: the same share of one axis of each of them, as the heads of an attention
  * or the inner columns of two products. It begins at a product whose right factor is constant, of
  * which a rank has some columns, and ends at products that sum over the cut axis: their results are
- * partial sums, which the ranks exchange and add in the order of ranks. Between these, the axis is
+ * partial sums, which the ranks exchange and add in the order of ranks. It may also end at an
+ * output, which all ranks gather, if their shares have one size. Between these, the axis is
  * followed through elementwise operators, views, products and softmax. All other values are whole
  * on each rank, so all parts have the inputs and outputs of the model. */
 #ifndef FV_PASSES_SHARD_SHARD_H
@@ -18,7 +19,7 @@
 /* A cut, for people. */
 typedef struct fv_shard_cut {
     const char *first; /* the nodes of the product at which it begins */
-    const char *last;  /* the nodes of the products whose sums are exchanged */
+    const char *last;  /* the nodes of the products whose sums are exchanged, and outputs */
     /* into how many pieces the axis can be divided: heads, or columns; each rank has 1/ranks of
      * them, rounded down or up */
     int64_t units;

@@ -72,7 +72,7 @@ check 'the whole model' 0 'y  f32' "$fovea" run m.fvir $dims -o whole
 check 'a plan' 0 'cut +5 units, .*out1' "$fovea" shard m.fvir --ranks 4 --print-plan
 said 'cut +23 units, .*: gate1 to down1'
 said 'exchanges batch \* seq \* 80 bytes'
-said "whole .*: last: output 'y', axis 2, would be cut"
+said 'whole .*: last: an output is gathered from shares of one size, and 7 units are no multiple of the ranks'
 said 'exchanges  4 in a run; a rank sends batch \* seq \* 320 bytes to each other rank'
 said 'weights .* a rank has .*, the smallest '
 for ranks in 1 2 3 4 5; do
@@ -86,6 +86,12 @@ for ranks in 1 2 3 4 5; do
     done
 done
 absent p2/rank2.onnx
+# An output that is gathered: seven columns over seven ranks, with an axis before and one after it.
+sed 's/  return %y/  %z0 = Reshape(%y, @columns)\n  %z1 = Transpose(%z0) {perm = [0, 3, 1, 2]}\n  %z = Exp(%z1)\n  return %z/; s/-> (%y)/-> (%z)/; s/^const @heads:/const @columns: i64[4] = [0, 0, 1, 7]\n&/' m.fvir >out.fvir
+check 'an output over seven ranks' 0 "cut +7 units, .*: last to 'z'" "$fovea" shard out.fvir --ranks 7 --print-plan -o out7
+said 'exchanges batch \* seq \* 4 bytes'
+check 'the whole model of that' 0 'z  f32' "$fovea" run out.fvir $dims -o whole_out
+check 'seven ranks' 0 'as expected' "$fovea" run out7 $dims --threads=1 --expect whole_out
 check 'six ranks: five heads are too few' 0 'has 5 units along the axis, fewer than ranks' "$fovea" shard m.fvir --ranks 6 --print-plan
 said 'cut +23 units'
 
