@@ -93,11 +93,17 @@ static int64_t extent_of(const fv_dim *dim) {
     return n < 0 || n > MANY ? MANY : n;
 }
 
+/* The last axis with more than one element, or the first one; -1: d is a scalar. */
 static int last_axis(const fv_definition *d) {
     int i = d->rank - 1;
     while (i > 0 && fv_dim_is_one(d->index[i]->dim))
         i--;
     return i;
+}
+
+/* Does x depend on the index along the last axis of d? */
+static bool uses_last(const fv_definition *d, const fv_expr *x) {
+    return d->rank && fv_x_uses(x, d->index[last_axis(d)]);
 }
 
 static bool uses_index(const fv_definition *d, const fv_expr *x) {
@@ -114,8 +120,7 @@ static bool is_across(const fv_definition *reader, const fv_expr *load, const fv
     int64_t row = 1;
     for (int k = i + 1; k < type->rank && row < MANY; k++)
         row *= extent_of(type->dims[k]);
-    return row >= FV_WIDE_AXIS && !uses_index(reader, load->arg[i]) &&
-           fv_x_uses(load, reader->index[last_axis(reader)]);
+    return row >= FV_WIDE_AXIS && !uses_index(reader, load->arg[i]) && uses_last(reader, load);
 }
 
 /* Reports the axes of the values that x loads along which a short sum runs across rows. With
@@ -169,7 +174,7 @@ static bool is_copy(fv_lowerer *l, const fv_definition *d) {
     if (!s || s->def || s->value->kind == FV_VALUE_CONST)
         return false;
     int last = last_of(s->value->type);
-    return last >= 0 && fv_x_adds(x->arg[last], d->index[last_axis(d)]);
+    return last >= 0 && d->rank && fv_x_adds(x->arg[last], d->index[last_axis(d)]);
 }
 
 static void note_kept(void *user, fv_storage *s, int axis) {
