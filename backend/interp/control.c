@@ -15,8 +15,13 @@ const insn *fv_i_end(frame *f, const insn *i) {
     return NULL;
 }
 
+/* What an iteration of a long body, such as that of an unrolled loop, counts besides 1. */
+static int64_t length_of(const insn *next, const insn *body) {
+    return next > body ? (next - body) / 64 : 0;
+}
+
 const insn *fv_i_jump(frame *f, const insn *i) {
-    (void)f;
+    f->left -= length_of(i, i->u.to); /* fv_i_poll, where a loop begins, counts the iteration */
     return i->u.to;
 }
 
@@ -41,7 +46,8 @@ const insn *fv_i_next(frame *f, const insn *i) {
     if ((uint64_t)reg_int(f, i->b) - (uint64_t)at <= (uint64_t)step)
         return i + 1;
     *AS(reg_i64, f, i->d) = at + step;
-    return --f->left < 0 ? cancelled(f) : i->u.to;
+    f->left -= 1 + length_of(i, i->u.to);
+    return f->left < 0 ? cancelled(f) : i->u.to;
 }
 
 const insn *fv_i_poll(frame *f, const insn *i) {

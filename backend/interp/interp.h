@@ -23,8 +23,9 @@ int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
 int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace,
                    int64_t *out_dims) FV_MUST_USE;
 
-/* For tests: runs that execute more loop iterations than this, tasks included, end with
- * FV_CANCELLED. If tasks run on several threads, the limit applies to each task. */
+/* For tests and trials: runs that execute more loop iterations than this, tasks included, end with
+ * FV_CANCELLED. An iteration of a long body counts several times. If tasks run on several threads,
+ * the limit applies to each task. */
 void fv_interp_limit(fv_interp *p, int64_t iterations);
 
 /* The first fault of any run: "add_0: store: C[3, 64] is outside f32[4, 64], 1024 bytes of memory";
