@@ -303,6 +303,34 @@ int fv_states_set(fv_states *s, int input, const fv_array *value, fv_log *log) F
 void fv_states_reset(fv_states *s); /* NULL is allowed */
 void fv_states_free(fv_states *s);  /* NULL is allowed */
 
+/* ---- adapters: values of inputs from a file ---- */
+
+/* The values in a file of ONNX Runtime (.onnx_adapter): weights that a fine-tuning (LoRA) has
+ * learned, for a model that has them as inputs. Any number of runs may use an adapter at the same
+ * time. */
+typedef struct fv_adapter fv_adapter;
+
+/* Reads a file.
+ *  out  NULL after a failure
+ * Returns FV_OK; FV_BAD_ARGUMENT: path or out is NULL; FV_BAD_FILE: it cannot be read, is no
+ * adapter, is damaged, or has another version of the format; FV_NO_MEMORY. */
+int fv_adapter_load(const char *path, fv_log *log, fv_adapter **out) FV_ANSWER;
+/* How many values it has; NULL: 0. */
+int fv_adapter_count(const fv_adapter *a) FV_ANSWER;
+/* The name and the value with this number, from 0 on, in the order of names. *name and the data of
+ * *out belong to the adapter, and are valid until fv_adapter_free.
+ * Returns FV_OK; FV_BAD_ARGUMENT: a pointer is NULL, or there is no such number. */
+int fv_adapter_get(const fv_adapter *a, int i, const char **name, fv_array *out) FV_ANSWER;
+/* Sets the inputs of a run for which the adapter has values.
+ *  inputs  model->ninputs arrays; those without a value have type 0. Their data is that of the
+ *          adapter
+ * Returns FV_OK; FV_BAD_ARGUMENT: a pointer other than log is NULL, a name is no input of the
+ * model, a value has another type or rank than its input, or the input has a value already, such
+ * as that of another adapter. No input is changed after a failure. */
+int fv_adapter_apply(const fv_adapter *a, const fv_model *model, fv_array *inputs,
+                     fv_log *log) FV_ANSWER;
+void fv_adapter_free(fv_adapter *a); /* NULL is allowed */
+
 /* ---- compiling: libfovea only ---- */
 
 typedef enum { FV_BACKEND_JIT, FV_BACKEND_INTERP, FV_BACKEND_C } fv_backend_kind;

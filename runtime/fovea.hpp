@@ -541,6 +541,43 @@ class states : public detail::handle<fv_states, fv_states_free> {
     const fv_model *model_ = nullptr;
 };
 
+// ---- adapters ----
+
+// The values of inputs in a file of ONNX Runtime (.onnx_adapter): fv_adapter.
+class adapter : public detail::handle<fv_adapter, fv_adapter_free> {
+  public:
+    adapter() noexcept = default;
+    FV_ANSWER int try_load(text path, log *l = nullptr) noexcept {
+        fv_adapter *a = nullptr;
+        int status = fv_adapter_load(path, fovea::get(l), &a);
+        reset(a);
+        return status;
+    }
+    std::size_t size() const noexcept {
+        return static_cast<std::size_t>(fv_adapter_count(get()));
+    }
+    FV_ANSWER int try_get(std::size_t i, const char *&name, view &value) const noexcept {
+        return fv_adapter_get(get(), static_cast<int>(i), &name, &value);
+    }
+    // Sets the inputs of a run for which the adapter has values; the others are view() or have
+    // values already.
+    FV_ANSWER int try_apply(const artifact &a, span<view> in, log *l = nullptr) const noexcept {
+        return a && in.size() == a.inputs().size()
+                   ? fv_adapter_apply(get(), &a.model(), in.data(), fovea::get(l))
+                   : FV_BAD_ARGUMENT;
+    }
+#ifdef FOVEA_EXCEPTIONS
+    explicit adapter(text path) {
+        log l;
+        check(try_load(path, &l), &l);
+    }
+    void apply(const artifact &a, span<view> in) const {
+        log l;
+        check(try_apply(a, in, &l), &l);
+    }
+#endif
+};
+
 // ---- strings ----
 
 // The two tensors that models have for a tensor of strings.

@@ -32,7 +32,8 @@ const fv_command fv_commands[] = {
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n",
      .without = NO_RUNS},
     {"run", "MODEL", 1, 1, "run a model once, and print its outputs",
-     "--backend --input --data-set --expect --output --format --seed --passes --state --stop-after "
+     "--backend --input --data-set --adapter --expect --output --format --seed --passes --state "
+     "--stop-after "
      "--changes "
      "--tuning --attention-maps --labels --timeout " SCRIPT,
      fv_cmd_run,
@@ -77,7 +78,7 @@ const fv_command fv_commands[] = {
      "exactly.\n"},
     {"generate", "MODEL", 1, 1, "continue sequences of ids with a decoder",
      "--ids --tokens --temperature --top-k --top-p --seed --stop --prefill --backend --input "
-     "--data-set --passes --state --tuning " SCRIPT,
+     "--data-set --adapter --passes --state --tuning " SCRIPT,
      fv_cmd_generate,
      "MODEL is a decoder, whose logits decide the next id. Prints for each prompt a line with the "
      "ids that follow it, up to one of\n"
@@ -91,11 +92,13 @@ const fv_command fv_commands[] = {
      "  fovea generate gpt2.onnx --ids 464,3280,318 --tokens 40\n"
      "  fovea generate llama.onnx --ids '1,15;1,27' --temperature 0.8 --top-p 0.95 --seed 7 --stop "
      "2\n"
-     "  fovea generate whisper.onnx --input mel=mel.npy --ids 50258,50259 --stop 50257\n",
+     "  fovea generate whisper.onnx --input mel=mel.npy --ids 50258,50259 --stop 50257\n"
+     "  fovea generate phi.onnx --adapter travel.onnx_adapter --ids 1,15\n",
      .without = "--atol --rtol"},
     {"bench", "MODEL...", 1, 0,
      "measure the time of a model, and compare it with the machine's peak and another runtime",
-     "--backend --rounds --seconds --profile --against --against-model --input --data-set --at "
+     "--backend --rounds --seconds --profile --against --against-model --input --data-set "
+     "--adapter --at "
      "--seed --passes "
      "--state --tuning " SCRIPT,
      fv_cmd_bench,
@@ -113,7 +116,8 @@ const fv_command fv_commands[] = {
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
      "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
     {"tune", "MODEL", 1, 1, "find schedules for a model's kernels that are faster on this machine",
-     "--output --backend --seconds --input --data-set --at --seed --passes --state " SCRIPT,
+     "--output --backend --seconds --input --data-set --adapter --at --seed --passes "
+     "--state " SCRIPT,
      fv_cmd_tune,
      "Tries other schedules for the costliest kernels, by timing two programs alternately. A "
      "schedule that seems\n"
@@ -191,7 +195,8 @@ const fv_command fv_commands[] = {
      "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n",
      .without = NO_CODE " --json --atol --rtol"},
     {"diff", "A [B]", 1, 2, "find where two ways to run a model, or two models, differ, op by op",
-     "--backend --levels --passes --chunk --graph --input --data-set --seed --state " SCRIPT,
+     "--backend --levels --passes --chunk --graph --input --data-set --adapter --seed "
+     "--state " SCRIPT,
      fv_cmd_diff,
      "--backend=A,B, --schedule=naive,default, --levels=0,2 and --passes=A,B:C,D determine the two "
      "sides; a single\n"

@@ -6,8 +6,10 @@
 
 docs/python.md explains the package.
 """
+from .adapters import Adapter
 from .command import inspect
-from .compat import GraphOptimizationLevel, InferenceSession, RunOptions, SessionOptions, get_available_providers
+from .compat import (GraphOptimizationLevel, InferenceSession, LoraAdapter, RunOptions, SessionOptions,
+                     get_available_providers)
 from .compiler import compile
 from .errors import FoveaError
 from .experiments import AttentionMaps, attention_maps, diff
@@ -18,6 +20,6 @@ from .session import Session
 
 __version__ = version
 
-__all__ = ["AttentionMaps", "Decoder", "FoveaError", "Generation", "GraphOptimizationLevel", "InferenceSession",
-           "RunOptions", "Session", "SessionOptions", "attention_maps", "compile", "diff", "generate",
-           "generate_stream", "get_available_providers", "inspect", "quantize", "version"]
+__all__ = ["Adapter", "AttentionMaps", "Decoder", "FoveaError", "Generation", "GraphOptimizationLevel",
+           "InferenceSession", "LoraAdapter", "RunOptions", "Session", "SessionOptions", "attention_maps", "compile",
+           "diff", "generate", "generate_stream", "get_available_providers", "inspect", "quantize", "version"]

@@ -1,9 +1,10 @@
 """The names of ONNX Runtime, for scripts of which only the import changes: import fovea as ort."""
 import enum
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from .adapters import Adapter
 from .errors import bad_argument, log
-from .session import Session
+from .session import Feeds, Session
 
 
 class GraphOptimizationLevel(enum.IntEnum):
@@ -22,8 +23,28 @@ class ExecutionMode(enum.IntEnum):
     ORT_PARALLEL = 1
 
 
+class LoraAdapter:
+    """The values in a file, for the inputs that have their names."""
+
+    def __init__(self) -> None:
+        self._values: Mapping[str, Any] = {}
+
+    def Load(self, path: str) -> None:  # noqa: N802
+        """Reads the file."""
+        self._values = Adapter(path)
+
+
 class RunOptions:
-    """Attributes can be set; they have no effect."""
+    """Adapters are used in a run; attributes can be set, and have no effect."""
+
+    def __init__(self) -> None:
+        self._adapters: List[LoraAdapter] = []
+
+    def add_active_adapter(self, adapter: LoraAdapter) -> None:
+        """Has runs with these options take the values of the adapter."""
+        if not isinstance(adapter, LoraAdapter):
+            raise bad_argument("an adapter is of type %s, expected LoraAdapter" % type(adapter).__name__)
+        self._adapters.append(adapter)
 
 
 class SessionOptions:
@@ -72,6 +93,11 @@ class InferenceSession(Session):
             more = {**_arguments(sess_options), **more}
         super().__init__(path_or_bytes, **more)
 
+    def run(self, output_names: Optional[Sequence[str]], input_feed: Feeds, run_options: Any = None) -> List[Any]:
+        """Runs the model once, with the adapters of the options."""
+        adapters = getattr(run_options, "_adapters", None)
+        return super().run(output_names, _with_adapters(input_feed, adapters) if adapters else input_feed)
+
     def get_providers(self) -> List[str]:
         """The CPU alone."""
         return get_available_providers()
@@ -79,6 +105,17 @@ class InferenceSession(Session):
     def get_modelmeta(self) -> ModelMeta:
         """The model's name; its metadata are not read."""
         return ModelMeta(self.name)
+
+
+def _with_adapters(feed: Feeds, adapters: List[LoraAdapter]) -> Feeds:
+    """The values of inputs and of adapters, which must not have the same names."""
+    found: Dict[str, Any] = dict(feed)
+    for adapter in adapters:
+        for name, value in adapter._values.items():
+            if name in found:
+                raise bad_argument("input '%s' has a value already; an adapter has another one" % name)
+            found[name] = value
+    return found
 
 
 _EFFECTIVE = {"intra_op_num_threads", "graph_optimization_level", "_dims", "_entries"}

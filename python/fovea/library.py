@@ -82,6 +82,10 @@ _RUN_FUNCTIONS: Dict[str, Any] = {
     "fv_load": (c_int, [c_char_p, c_void_p, POINTER(c_void_p)]),
     "fv_artifact_model": (POINTER(Model), [c_void_p]),
     "fv_artifact_free": (None, [c_void_p]),
+    "fv_adapter_load": (c_int, [c_char_p, c_void_p, POINTER(c_void_p)]),
+    "fv_adapter_count": (c_int, [c_void_p]),
+    "fv_adapter_get": (c_int, [c_void_p, c_int, POINTER(c_char_p), POINTER(Array)]),
+    "fv_adapter_free": (None, [c_void_p]),
     "fv_artifact_run": (c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p]),
 }
 _COMPILE_FUNCTIONS: Dict[str, Any] = {

@@ -124,6 +124,20 @@ static void test_states(const std::string &path) {
        "dims of states");
 }
 
+static void test_adapters(const std::string &path) {
+    const fovea::artifact model = compiled(path, {});
+    std::vector<fovea::view> in(model.inputs().size());
+    fovea::adapter none;
+    const char *name = nullptr;
+    fovea::view value;
+    is(none.size() == 0 && none.try_get(0, name, value) == FV_BAD_ARGUMENT &&
+           none.try_apply(model, in) == FV_BAD_ARGUMENT,
+       "no adapter");
+    is(throws(FV_BAD_FILE, "no adapter", [&] { fovea::adapter a(path); }),
+       "a file that is no adapter");
+    is(throws(FV_BAD_ARGUMENT, "NULL", [&] { none.apply(model, in); }), "an empty adapter");
+}
+
 static void test_messages(const std::string &path) {
     const std::int64_t two = 2;
     int heard = 0;
@@ -161,6 +175,7 @@ int main(int, char **argv) {
     test_views();
     test_runs(path);
     test_states(path);
+    test_adapters(path);
     test_messages(path);
     std::printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/fovea.h"
+#include "tests/runtime/adapter_file.h"
 #include "tests/sample.h"
 
 enum { MODELS = 4, PORTS = 8, MEMORY = 1 << 18, KEPT = 3 };
@@ -33,7 +34,7 @@ static const char *const states_of_models[MODELS][3] = {
 
 static struct {
     uint64_t random;
-    char folder[64], path[80], out[80];
+    char folder[64], path[80], out[80], adapter[80];
     unsigned char *memory; /* of all arrays */
     fv_log *log;
     fv_artifact *models[MODELS];
@@ -41,6 +42,7 @@ static struct {
     fv_states *states[KEPT];
     int model_of[KEPT]; /* of states */
     fv_generator *generators[KEPT];
+    fv_adapter *values; /* of h, an input of the model `two` */
     char **strings;
     int function, refused[30], done[30]; /* which is called, and how often with which result */
 } t;
@@ -351,6 +353,36 @@ static void call_plan(void) {
                                one_in(4) ? NULL : &bytes, a_log()));
 }
 
+static void call_adapter_load(void) {
+    fv_adapter **out = one_in(9) ? NULL : &t.values;
+    fv_adapter_free(t.values);
+    t.values = NULL;
+    int status = fv_adapter_load(one_in(3) ? a_path() : t.adapter, a_log(), out);
+    makes(status, out != NULL, t.values);
+}
+
+static void call_adapter(void) {
+    const char *name;
+    fv_array value;
+    const fv_adapter *a = one_in(9) ? NULL : t.values;
+    cr_expect_eq(fv_adapter_count(a), a ? 1 : 0);
+    is_status(
+        fv_adapter_get(a, (int)below(3) - 1, one_in(9) ? NULL : &name, one_in(9) ? NULL : &value));
+    if (one_in(9)) {
+        fv_adapter_free(t.values);
+        t.values = NULL;
+    }
+}
+
+static void call_adapter_apply(void) {
+    const fv_model *m = one_in(2) ? a_table() : fv_artifact_model(t.models[2]);
+    fv_array inputs[PORTS] = {{0}};
+    for (int i = 0; i < PORTS; i++)
+        if (one_in(6))
+            inputs[i] = an_array();
+    is_status(fv_adapter_apply(one_in(9) ? NULL : t.values, m, one_in(9) ? NULL : inputs, a_log()));
+}
+
 static void call_states_new(void) {
     static const char *const dims_of[MODELS][3] = {{NULL}, {"b=2", "room=4"}, {"p=4"}, {NULL}};
     int i = (int)below(KEPT), m = (int)below(MODELS);
@@ -546,6 +578,9 @@ static const struct {
     {"fv_compile_bytes_file", call_bytes_file, 4},
     {"fv_artifact_run", call_run, 200},
     {"fv_artifact_plan fv_artifact_model", call_plan, 100},
+    {"fv_adapter_load", call_adapter_load, 20},
+    {"fv_adapter_get fv_adapter_count fv_adapter_free", call_adapter, 40},
+    {"fv_adapter_apply", call_adapter_apply, 60},
     {"fv_states_new", call_states_new, 50},
     {"fv_states_run", call_states_run, 150},
     {"fv_states_get", call_states_get, 50},
@@ -574,6 +609,18 @@ static fv_artifact *model(int i) {
     return a;
 }
 
+static void write_adapter(void) {
+    static const float h[2] = {1, 2};
+    adapter_file f;
+    adapter_put_parameter(&f, adapter_begin(&f, 1, 1), "h", FV_TYPE_FLOAT, 1, (int64_t[]){2}, h,
+                          sizeof h);
+    snprintf(t.adapter, sizeof t.adapter, "%s/h.onnx_adapter", t.folder);
+    FILE *out = fopen(t.adapter, "wb");
+    cr_assert(out);
+    fwrite(f.bytes, 1, f.n, out);
+    fclose(out);
+}
+
 static void begin(void) {
     setenv("FOVEA_CACHE_DIR", "", 1);
     snprintf(t.folder, sizeof t.folder, "/tmp/fovea-calls-XXXXXX");
@@ -589,6 +636,7 @@ static void begin(void) {
     cr_assert(t.memory && t.log && t.pool);
     for (int i = 0; i < MODELS; i++)
         t.models[i] = model(i);
+    write_adapter();
 }
 
 static void end(void) {
@@ -599,6 +647,7 @@ static void end(void) {
     }
     for (int i = 0; i < MODELS; i++)
         fv_artifact_free(t.models[i]);
+    fv_adapter_free(t.values);
     fv_pool_free(t.pool);
     fv_log_free(t.log);
     free(t.memory);

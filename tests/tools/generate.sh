@@ -197,4 +197,26 @@ func @main(%tokens: i64[b, s]) -> (%logits) {
 T
 check 'an index that is out of range in a later run' 1 'error: .*out of range' "$fovea" generate late.fvir --ids 0 --tokens 9
 said '^1,2,3,4$'
+# ---- adapters ----
+# a file of ONNX Runtime with a: f32[3, 2] = 0 .. 5 and b: f32[2, 4] = 0, 0.25 .. 1.75
+base64 -d >lora.onnx_adapter <<'T'
+CAAAAFRPUlSM////AQAAAAEAAAABAAAABAAAAAIAAABoAAAABAAAAKz///9IAAAALAAAAAEAAAAEAAAAGAAAAAAAAAAAAIA/AAAA
+QAAAQEAAAIBAAACgQAAAAAACAAAAAwAAAAAAAAACAAAAAAAAAAAAAAABAAAAYQAAAAwAFAAEAAgADAAQAAwAAABMAAAANAAAAAEA
+AAAEAAAAIAAAAAAAAAAAAIA+AAAAPwAAQD8AAIA/AACgPwAAwD8AAOA/AAAAAAIAAAACAAAAAAAAAAQAAAAAAAAAAQAAAGIAAAA=
+T
+decoder lora.fvir 'symbol:n:1..4 symbol:s:1..20 symbol:r:0..8' '%input_ids: i64[n, s], %a: f32[3, r], %b: f32[r, 4]' \
+    '  %product = MatMul(%a, %b)
+  %largest = ReduceMax(%product) {keepdims = 0}
+  %floor = Cast(%largest) {to = 7}
+  %sum = Add(%input_ids, %floor)'
+# the largest element of the product is 4 * 0.75 + 5 * 1.75 = 11.75
+check 'an adapter' 0 '^5,2,6$' "$fovea" generate lora.fvir --ids 1 --tokens 3 --adapter lora.onnx_adapter
+check 'without it' 1 "input 'a' \(f32\[3, r\]\) cannot be filled" "$fovea" generate lora.fvir --ids 1
+check 'run with an adapter' 0 '^logits' "$fovea" run lora.fvir --adapter lora.onnx_adapter
+check 'an adapter twice' 1 "error: input 'a' has a value already; the adapter has another one" \
+    "$fovea" run lora.fvir --adapter lora.onnx_adapter --adapter=lora.onnx_adapter
+check 'an adapter of another model' 1 "error: the adapter has a value of 'a', which is no input" \
+    "$fovea" run plus.fvir --adapter lora.onnx_adapter
+check 'no adapter' 1 'error: lora.fvir is no adapter' "$fovea" run lora.fvir --adapter lora.fvir
+check 'an adapter that is not there' 1 'error: none cannot be read' "$fovea" bench lora.fvir --adapter none
 finish

@@ -96,6 +96,10 @@ static const fv_option options[] = {
      false},
     {"--data-set", NULL, FV_OPTION_TEXT, AT(data.data_set), "DIR",
      "read inputs from DIR/input_0.pb, ...", false},
+    {"--adapter", NULL, FV_OPTION_LIST, AT(data.adapters), "F",
+     "read the values of inputs that are weights of a fine-tuning from F.onnx_adapter; may be "
+     "repeated",
+     false},
     {"--expect", NULL, FV_OPTION_TEXT, AT(data.expect), "DIR|F",
      "compare outputs with DIR/output_0.pb, ... or DIR/NAME.npy, or with F.npy or F.pb; maps also "
      "with .json",
@@ -512,8 +516,9 @@ const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *su
     /* values were parsed before; here only the number of words that each option takes matters */
     fv_args scratch = *a;
     scratch.n = 0;
-    scratch.data.inputs.n = scratch.code.states.n = scratch.data.at.n = scratch.script.args.n =
-        scratch.code.dims.n = scratch.code.enable.n = scratch.code.disable.n = 0;
+    scratch.data.inputs.n = scratch.data.adapters.n = scratch.code.states.n = scratch.data.at.n =
+        scratch.script.args.n = scratch.code.dims.n = scratch.code.enable.n =
+            scratch.code.disable.n = 0;
     for (int i = 0; i < a->line.nwords && strcmp(a->line.words[i], "--"); i++) {
         int first = i;
         if (!is_option(a->line.words[i])) {

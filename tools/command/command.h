@@ -73,7 +73,7 @@ typedef struct fv_generate_args {
 
 /* Options for the inputs of runs and the use of the outputs: inputs.c, outputs.c, maps.c. */
 typedef struct fv_data_args {
-    fv_list_arg inputs, at;
+    fv_list_arg inputs, adapters, at;
     const char *data_set, *expect, *format, *attention_maps, *labels;
     int seed;
     double atol, rtol; /* tolerances of comparisons; negative: not given */

@@ -171,8 +171,38 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
     return true;
 }
 
+/* ---- --adapter FILE ---- */
+
+static void free_adapter(void *adapter) {
+    fv_adapter_free(adapter);
+}
+
+/* Sets the inputs that the adapters have values for. Their data lives as long as the arena. */
+static bool read_adapters(fv_context *c, fv_subject *m) {
+    fv_array *found = FV_NEW(c->arena, fv_array, m->table->ninputs + 1);
+    fv_log *log = fv_log_new();
+    int status = FV_OK;
+    for (int i = 0; i < c->args->data.adapters.n && !status; i++) {
+        fv_adapter *adapter;
+        status = fv_adapter_load(c->args->data.adapters.at[i], log, &adapter);
+        if (status)
+            break;
+        fv_arena_at_free(c->arena, free_adapter, adapter);
+        status = fv_adapter_apply(adapter, m->table, found, log);
+    }
+    for (int i = 0; i < m->table->ninputs && !status; i++)
+        if (found[i].type) {
+            m->data.inputs[i] = found[i];
+            m->data.given[i] = 1;
+        }
+    bool ok = status == FV_OK || fv_say_log(c, log);
+    fv_log_free(log);
+    return ok;
+}
+
 bool fv_read_inputs(fv_context *c, fv_subject *m) {
     bool ok = !c->args->data.data_set || read_set(c, m, c->args->data.data_set);
+    ok = ok && read_adapters(c, m);
     for (int i = 0; i < c->args->data.inputs.n && ok; i++)
         ok = read_input(c, m, c->args->data.inputs.at[i]);
     return ok;
