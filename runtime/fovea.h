@@ -221,7 +221,7 @@ int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
  * ways to connect ranks are tables of the same kind, as fv_communicator describes. */
 typedef struct fv_ranks fv_ranks;
 /* ranks: their number, 1 to 1024
- * timeout: how long a rank waits for the others, in seconds, at most 1e6
+ * timeout: how long a rank waits for the others, in seconds, more than 0, at most 1e6
  * NULL: no memory, or an argument is out of range. */
 fv_ranks *fv_ranks_new(int ranks, double timeout);
 /* The communicator of a rank, for one thread at a time; it lives as long as r. NULL: r is NULL, or

@@ -3,6 +3,7 @@
  * point to an object of their type, since nothing else can be checked; sanitizers report accesses
  * outside of these. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static struct {
     fv_states *states[KEPT];
     int model_of[KEPT]; /* of states */
     fv_generator *generators[KEPT];
+    fv_ranks *ranks;
     fv_adapter *values; /* of h, an input of the model `two` */
     char **strings;
     int function, refused[30], done[30]; /* which is called, and how often with which result */
@@ -353,6 +355,39 @@ static void call_plan(void) {
                                one_in(4) ? NULL : &bytes, a_log()));
 }
 
+static void call_ranks_new(void) {
+    static const int numbers[] = {1, 2, 4, 0, -1, 1025, INT32_MIN};
+    static const double times[] = {0, 0.001, 1e6, -1, 1e7, (double)NAN, (double)INFINITY};
+    int n = numbers[below(7)];
+    double timeout = times[below(7)];
+    fv_ranks_free(t.ranks);
+    t.ranks = fv_ranks_new(n, timeout);
+    bool legal = n >= 1 && n <= 1024 && timeout > 0 && timeout <= 1e6;
+    cr_expect_eq(t.ranks != NULL, legal, "%d ranks, %g s", n, timeout);
+    ++*(t.ranks ? &t.done[t.function] : &t.refused[t.function]);
+}
+
+/* An exchange of one rank succeeds; one for which other ranks do not come fails. */
+static void call_ranks(void) {
+    const fv_ranks *r = one_in(9) ? NULL : t.ranks;
+    int rank = (int)below(6) - 1;
+    const fv_communicator *c = fv_ranks_communicator(r, rank);
+    cr_expect(!c || (r && c->rank == (size_t)rank && c->rank < c->ranks));
+    if (one_in(9))
+        fv_ranks_stop(one_in(2) ? NULL : t.ranks, rank);
+    const char *before = fv_ranks_error(r);
+    if (c && c->ranks == 1) {
+        uint64_t sent = below(1000), got = 0;
+        int status = c->all_gather(c->user, &sent, &got, sizeof sent);
+        cr_expect(before || fv_ranks_error(r) || (!status && got == sent));
+    }
+    cr_expect(!before || fv_ranks_error(r), "an error stays");
+    if (one_in(9)) {
+        fv_ranks_free(t.ranks);
+        t.ranks = NULL;
+    }
+}
+
 static void call_adapter_load(void) {
     fv_adapter **out = one_in(9) ? NULL : &t.values;
     fv_adapter_free(t.values);
@@ -578,6 +613,8 @@ static const struct {
     {"fv_compile_bytes_file", call_bytes_file, 4},
     {"fv_artifact_run", call_run, 200},
     {"fv_artifact_plan fv_artifact_model", call_plan, 100},
+    {"fv_ranks_new", call_ranks_new, 20},
+    {"fv_ranks_communicator fv_ranks_stop fv_ranks_error fv_ranks_free", call_ranks, 40},
     {"fv_adapter_load", call_adapter_load, 20},
     {"fv_adapter_get fv_adapter_count fv_adapter_free", call_adapter, 40},
     {"fv_adapter_apply", call_adapter_apply, 60},
@@ -648,6 +685,7 @@ static void end(void) {
     for (int i = 0; i < MODELS; i++)
         fv_artifact_free(t.models[i]);
     fv_adapter_free(t.values);
+    fv_ranks_free(t.ranks);
     fv_pool_free(t.pool);
     fv_log_free(t.log);
     free(t.memory);
