@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/c/board.h"
 #include "backend/c/files.h"
 #include "backend/c/internal.h"
 
@@ -85,18 +86,42 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
 /* Sets CC and AR. make has defaults for them, which ?= does not replace. */
 static const char *toolchain(fv_cg *g) {
     const char *tools = g->p->target->c.tools;
+    const fv_c_board *board = fv_c_board_of(g);
     if (g->machine.windows)
         return "ifeq ($(origin CC),default)\nCC = x86_64-w64-mingw32-gcc\nendif\n"
                "ifeq ($(origin AR),default)\nAR = x86_64-w64-mingw32-ar\nendif\n"
                "# make check needs Windows, or RUN=wine\n";
     if (!tools)
         return "AR ?= ar\n";
-    return fv_printf(g->arena,
-                     "ifeq ($(origin CC),default)\nCC = %sgcc\nendif\nifeq ($(origin "
-                     "AR),default)\nAR = %sar\nendif\n"
-                     "# make check needs a board or an emulator: LDFLAGS='--specs=rdimon.specs -T "
-                     "board.ld' RUN=...\n",
-                     tools, tools);
+    return fv_printf(
+        g->arena,
+        "CROSS ?= %s\nifeq ($(origin CC),default)\nCC = $(CROSS)gcc\nendif\nifeq ($(origin "
+        "AR),default)\nAR = $(CROSS)ar\nendif\n%s%s\n",
+        tools,
+        board ? "# make check runs the self-test on an emulated board; another one may be given\n"
+                "RUN ?= "
+              : "# make check needs a board or an emulator: LDFLAGS='-T board.ld' RUN=...",
+        board ? fv_c_board_command(g, board) : "");
+}
+
+/* The rule that links the self-test, without the C library for a board. */
+static const char *link_rule(fv_cg *g, const char *threads, bool mapped) {
+    fv_text t = {.arena = g->arena};
+    if (fv_c_board_of(g)) {
+        fv_c_fill(g, &t,
+                  "@0@_selftest: @0@_board.c @0@_board.ld @0@_selftest.o lib@0@.a\n"
+                  "\t$(CC) $(MODEL_FLAGS) $(LDFLAGS) -nostdlib -T @0@_board.ld -o $@ @0@_board.c "
+                  "@0@_selftest.o lib@0@.a -lgcc\n",
+                  g->file, NULL);
+        return t.s;
+    }
+    fv_c_fill(
+        g, &t,
+        "@0@_selftest@4@: @0@_selftest_main.c @0@_selftest.o @1@lib@0@.a@2@\n"
+        "\t$(CC) $(FLAGS) $(LDFLAGS) -o $@ @0@_selftest_main.c @0@_selftest.o @1@lib@0@.a@3@\n",
+        g->file, threads, mapped ? fv_printf(g->arena, " %s.weights", g->file) : "",
+        g->o->threads ? " -pthread -lm" : "", g->machine.windows ? ".exe" : "", NULL);
+    return t.s;
 }
 
 static void add_makefile(fv_cg *g, fv_c_files *f) {
@@ -130,8 +155,7 @@ static void add_makefile(fv_cg *g, fv_c_files *f) {
                                     object ? fv_printf(g->arena, " %s_weights.o", g->file) : "");
     const char *threads = g->o->threads ? fv_printf(g->arena, "%s_threads.o ", g->file) : "";
     fv_c_fill(g, &t, fv_c_makefile_text, g->file, flags, objects, rules.s, threads,
-              g->o->threads ? " -pthread -lm" : "",
-              mapped ? fv_printf(g->arena, " %s.weights", g->file) : "",
+              link_rule(g, threads, mapped), "",
               object && g->weights.kind != FV_WEIGHTS_OBJECT
                   ? fv_printf(g->arena, " %s_weights.o", g->file)
                   : "",
@@ -161,7 +185,10 @@ bool fv_c_write_folder(fv_cg *g, const char *path) {
     if (!fv_c_selftest(g, &selftest))
         return false;
     add(g, &f, "_selftest.c", &selftest);
-    add_selftest_main(g, &f);
+    if (fv_c_board_of(g))
+        fv_c_add_board(g, &f, fv_c_board_of(g));
+    else
+        add_selftest_main(g, &f);
     fv_c_add_weights(g, &f);
     if (g->o->threads)
         add_threads(g, &f);

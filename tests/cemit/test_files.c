@@ -36,6 +36,17 @@ Test(files, two_files_or_a_folder) {
     bench_close(&b);
 }
 
+Test(files, a_board_for_cortex_m) {
+    bench b = bench_open();
+    fv_program *p = program_from(&b, "cortex-m4", fixed_text);
+    cr_assert(fv_c_write(b.s, p, NULL, path(&b, "sub/")), "%s", said(&b));
+    cr_assert_str_eq(
+        listing(&b, path(&b, "sub")),
+        "Makefile fovea-manifest.txt kws.c kws.h kws_board.c kws_board.ld kws_selftest.c ");
+    cr_assert(strstr(contents(&b, "sub/Makefile"), "RUN ?= qemu-system-arm -M mps2-an386 "));
+    bench_close(&b);
+}
+
 Test(files, foreign_folders) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", fixed_text);

@@ -1,0 +1,47 @@
+/* board.c - the boards for Cortex-M that QEMU emulates, and the files for them. */
+#include "backend/c/board.h"
+
+#include <string.h>
+
+extern const char *const fv_c_board_c_text, *const fv_c_board_ld_text; /* files of text/ */
+
+/* Code for a core runs on any later one of its profile. */
+#define LOW             "0x00000000", "4M", "0x20000000", "4M"
+#define SECURE          "0x10000000", "4M", "0x38000000", "4M"
+#define TIGHTLY_COUPLED "0x00000000", "512K", "0x31000000", "4M"
+static const fv_c_board boards[] = {
+    {"cortex-m0", "mps2-an385", LOW},
+    {"cortex-m0plus", "mps2-an385", LOW},
+    {"cortex-m3", "mps2-an385", LOW},
+    {"cortex-m4", "mps2-an386", LOW},
+    {"cortex-m7", "mps2-an500", LOW},
+    {"cortex-m33", "mps2-an505", SECURE},
+    {"cortex-m55", "mps3-an547", TIGHTLY_COUPLED},
+    {"cortex-m85", "mps3-an547", TIGHTLY_COUPLED},
+};
+enum { BOARDS = sizeof boards / sizeof *boards };
+
+const fv_c_board *fv_c_board_of(const fv_cg *g) {
+    if (fv_c_weights_file(g))
+        return NULL;
+    for (int i = 0; i < BOARDS; i++)
+        if (!strcmp(boards[i].cpu, g->p->target->entry))
+            return &boards[i];
+    return NULL;
+}
+
+void fv_c_add_board(fv_cg *g, fv_c_files *f, const fv_c_board *b) {
+    fv_text code = {.arena = g->arena}, script = {.arena = g->arena};
+    fv_c_fill(g, &code, fv_c_board_c_text, g->file, b->machine, NULL);
+    fv_c_fill(g, &script, fv_c_board_ld_text, g->file, b->machine, b->code, b->code_bytes, b->data,
+              b->data_bytes, NULL);
+    fv_c_files_add(f, fv_printf(g->arena, "%s_board.c", g->file), code.s, code.n);
+    fv_c_files_add(f, fv_printf(g->arena, "%s_board.ld", g->file), script.s, script.n);
+}
+
+const char *fv_c_board_command(fv_cg *g, const fv_c_board *b) {
+    return fv_printf(g->arena,
+                     "qemu-system-arm -M %s -display none -monitor none -serial none "
+                     "-semihosting-config enable=on,target=native -kernel",
+                     b->machine);
+}
