@@ -18,7 +18,7 @@
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
      "--output --emit --weights --name --passes --dump-after --dump-dir --time-passes --stop-after "
-     "--changes --state --tuning --require-fused --max-flash --max-ram " SCRIPT,
+     "--changes --state --tuning --require-fused --max-flash --max-ram --layout " SCRIPT,
      fv_cmd_compile,
      "The suffix of OUT decides the kind of the files: .so .o .a .c (with a header) .ll .s .fvir "
      "(graph)\n"

@@ -23,7 +23,20 @@ typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *di
                               const void *const *inputs, void *const *outputs, int64_t *out_dims,
                               const fv_env *env);
 
+/* By which build systems a folder is taken as a library; each but PLAIN has files of its own. */
+typedef enum {
+    FV_C_PLAIN,
+    FV_C_CMAKE,
+    FV_C_ARDUINO, /* without Makefile and self-test, which the Arduino builder would compile */
+    FV_C_ZEPHYR,
+    FV_C_ESP_IDF
+} fv_c_layout;
+const char *const *fv_c_layout_names(void); /* in the order of the enum, NULL terminated */
+/* False: there is no such layout. */
+bool fv_c_layout_by_name(const char *name, fv_c_layout *layout) FV_MUST_USE;
+
 typedef struct fv_c_options {
+    fv_c_layout layout; /* for a folder */
     /* AUTO: text up to 1 MiB; larger weights are INCBIN in a folder, and an error for a pair of
      * files, for which another kind must be chosen.
      *  TEXT    array initialisers

@@ -5,6 +5,7 @@
 #include "backend/c/board.h"
 #include "backend/c/files.h"
 #include "backend/c/internal.h"
+#include "backend/c/layout.h"
 
 extern const char *const fv_c_makefile_text, *const fv_c_selftest_main_text,
                                                  *const fv_c_threads_h_text; /* a file of text/ */
@@ -184,14 +185,17 @@ bool fv_c_write_folder(fv_cg *g, const char *path) {
     add_sources(g, &f);
     if (!fv_c_selftest(g, &selftest))
         return false;
-    add(g, &f, "_selftest.c", &selftest);
-    if (fv_c_board_of(g))
-        fv_c_add_board(g, &f, fv_c_board_of(g));
-    else
-        add_selftest_main(g, &f);
     fv_c_add_weights(g, &f);
-    if (g->o->threads)
+    if (g->o->layout != FV_C_ARDUINO) {
+        add(g, &f, "_selftest.c", &selftest);
+        if (fv_c_board_of(g))
+            fv_c_add_board(g, &f, fv_c_board_of(g));
+        else
+            add_selftest_main(g, &f);
+        add_makefile(g, &f);
+    }
+    if (g->o->threads && g->o->layout != FV_C_ARDUINO)
         add_threads(g, &f);
-    add_makefile(g, &f);
+    fv_c_add_layout(g, &f);
     return !g->failed && fv_c_folder_write(g->session, &f, path, products(g));
 }

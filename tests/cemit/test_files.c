@@ -47,6 +47,24 @@ Test(files, a_board_for_cortex_m) {
     bench_close(&b);
 }
 
+Test(files, layouts) {
+    bench b = bench_open();
+    fv_program *p = program_from(&b, "generic", fixed_text);
+    fv_c_options o = {0};
+    cr_assert(!fv_c_layout_by_name("meson", &o.layout));
+    cr_assert(fv_c_layout_by_name("arduino", &o.layout) && o.layout == FV_C_ARDUINO);
+    cr_assert(fv_c_write(b.s, p, &o, path(&b, "sub/")), "%s", said(&b));
+    cr_assert_str_eq(listing(&b, path(&b, "sub")),
+                     "fovea-manifest.txt kws.c kws.h library.properties ");
+    cr_assert(fv_c_layout_by_name("esp-idf", &o.layout) && o.layout == FV_C_ESP_IDF);
+    cr_assert(fv_c_write(b.s, p, &o, path(&b, "sub/")), "%s", said(&b));
+    cr_assert_str_eq(listing(&b, path(&b, "sub")),
+                     "CMakeLists.txt Makefile fovea-manifest.txt idf_component.yml kws.c kws.h "
+                     "kws_selftest.c kws_selftest_main.c ");
+    cr_assert(strstr(contents(&b, "sub/CMakeLists.txt"), "(SRCS kws.c INCLUDE_DIRS \".\")"));
+    bench_close(&b);
+}
+
 Test(files, foreign_folders) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", fixed_text);

@@ -1,5 +1,6 @@
 # Checks folders of C for microcontrollers as a user meets them: `make check` builds each without edits, and runs its
-# self-test on a board that QEMU emulates. Does nothing without arm-none-eabi-gcc and qemu-system-arm.
+# self-test on a board that QEMU emulates; and that other build systems take folders (--layout). Does nothing without
+# arm-none-eabi-gcc and qemu-system-arm.
 # Usage: devices.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
@@ -49,5 +50,61 @@ sed -i 's/UINT64_C(0x[0-9a-f]*)},$/UINT64_C(0x1)},/' "$dir/dates/dates_selftest.
 make -C "$dir/dates" check >"$dir/out" 2>&1
 [ $? != 0 ]
 result "wrong outputs" $? 'outputs differ from what was recorded'
+
+# ---- layouts ----
+
+"$fovea" compile "$dir/small.fvir" --target=generic --layout=cmake -q -o "$dir/l_cmake/" >"$dir/out" 2>&1
+if command -v cmake >/dev/null; then
+    { cmake -S "$dir/l_cmake" -B "$dir/b_cmake" && cmake --build "$dir/b_cmake" && cd "$dir/b_cmake" && ctest; } \
+        >"$dir/out" 2>&1
+    result "a folder for CMake" $? '100% tests passed'
+    cd "$OLDPWD" || exit 1
+    # the functions of Zephyr and of ESP-IDF, as their documents describe them, in terms of CMake
+    cat >"$dir/functions.cmake" <<'CMAKE'
+macro(zephyr_library_named name)
+    add_library(${name} STATIC)
+    set(current ${name})
+endmacro()
+macro(zephyr_library_sources)
+    target_sources(${current} PRIVATE ${ARGN})
+endmacro()
+macro(zephyr_library_include_directories)
+    target_include_directories(${current} PRIVATE ${ARGN})
+endmacro()
+macro(zephyr_include_directories)
+    target_include_directories(${current} PUBLIC ${ARGN})
+endmacro()
+function(idf_component_register)
+    cmake_parse_arguments(PARSE_ARGV 0 of "" "" "SRCS;INCLUDE_DIRS")
+    add_library(component STATIC ${of_SRCS})
+    target_include_directories(component PUBLIC ${of_INCLUDE_DIRS})
+endfunction()
+CMAKE
+    for layout in zephyr esp-idf; do
+        mkdir "$dir/app_$layout"
+        cat >"$dir/app_$layout/CMakeLists.txt" <<CMAKE
+cmake_minimum_required(VERSION 3.13)
+project(app C)
+include($dir/functions.cmake)
+add_subdirectory($dir/model_$layout model)
+CMAKE
+        "$fovea" compile "$dir/small.fvir" --target=generic --layout=$layout -q -o "$dir/model_$layout/" >"$dir/out" 2>&1 &&
+            cmake -S "$dir/app_$layout" -B "$dir/b_$layout" >"$dir/out" 2>&1 &&
+            cmake --build "$dir/b_$layout" >"$dir/out" 2>&1
+        result "a folder for $layout" $? 'Built target'
+    done
+fi
+# the Arduino builder compiles every source in the folder
+"$fovea" compile "$dir/small.fvir" --target=cortex-m0plus --layout=arduino -q -o "$dir/sketch/" >"$dir/out" 2>&1 &&
+    for source in "$dir"/sketch/*.c; do
+        arm-none-eabi-gcc -std=gnu11 -Os -mcpu=cortex-m0plus -mthumb -Wall -Werror -c "$source" -o "$dir/sketch.o" || break
+    done >"$dir/out" 2>&1 && for key in name version author maintainer sentence paragraph category url architectures; do
+        grep -q "^$key=." "$dir/sketch/library.properties" || break
+    done && ls "$dir/sketch" >"$dir/out"
+result "a folder for Arduino" $? '^sketch.h$'
+grep -qE '_(selftest|board|threads)|Makefile' "$dir/out" && result "sources of an Arduino library" 1 .
+"$fovea" compile "$dir/small.fvir" --layout=cmake -q -o "$dir/one.c" >"$dir/out" 2>&1
+[ $? = 2 ]
+result "a layout of a single file" $? 'is for a folder of C'
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/c/emit.h"
 #include "backend/lowering/options.h"
 #include "ir/base/diag.h"
 #include "passes/quantize/quantize.h"
@@ -164,6 +165,8 @@ static const fv_option options[] = {
      false},
     {"--max-ram", NULL, FV_OPTION_TEXT, AT(result.max_ram), "BYTES",
      "fail with status 1, and write nothing, if workspace and stack need more RAM", false},
+    {"--layout", NULL, FV_OPTION_TEXT, AT(result.layout), "NAME",
+     "build system for which a folder of C has files: ", false, fv_c_layout_names},
     {"--why", NULL, FV_OPTION_BEHIND, AT(inspect.why), "NODE",
      "print decisions about a node, value or kernel with their reasons; without NODE, about the "
      "costliest kernels",

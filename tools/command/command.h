@@ -48,6 +48,7 @@ typedef struct fv_result_args {
     const char *output, *emit, *weights, *name;
     bool require_fused;
     const char *max_flash, *max_ram;
+    const char *layout;
 } fv_result_args;
 
 /* Options for models that are cut into parts: subcommand/shard.c, model/parts.c. */

@@ -264,6 +264,7 @@ bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
 typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
+    int layout;              /* of a folder of C, a fv_c_layout (backend/c/emit.h) */
     void *user;
     /* called after lowering and before anything is written; if it returns false (after a message),
      * nothing is written. NULL: always written. Not called for FV_EMIT_IR and FV_EMIT_DEFINITIONS,

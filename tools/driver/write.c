@@ -286,11 +286,13 @@ static int reference(void *user, const fv_program *p, const int64_t *dims,
     return status;
 }
 
-static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weights_kind weights) {
-    fv_c_options o = {.reference = reference,
+static bool write_c(fv_session *s, const fv_program *p, const char *out,
+                    const fv_write_options *with) {
+    fv_c_options o = {.layout = (fv_c_layout)with->layout,
+                      .reference = reference,
                       .reference_user = s,
                       .threads = !p->target->c.tools && p->target->system != FV_SYSTEM_WINDOWS,
-                      .weights = weights};
+                      .weights = with->weights};
     if (is_standard(out) || is_special(out))
         return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");
     return fv_c_write(s, p, &o, out);
@@ -414,7 +416,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     switch (kind) {
     case FV_EMIT_KERNELS: return write_kernels(s, p, out);
     case FV_EMIT_EXPANDED: fv_program_expand(p); return write_kernels(s, p, out);
-    case FV_EMIT_C: fv_program_expand(p); return write_c(s, p, out, o->weights);
+    case FV_EMIT_C: fv_program_expand(p); return write_c(s, p, out, o);
     case FV_EMIT_SO:
         if (!suits_system(s, p, out))
             return false; /* fall through */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backend/c/emit.h"
 #include "backend/consumer/consumer.h"
 #include "frontend/file.h"
 #include "tools/command/report.h"
@@ -20,6 +21,7 @@ typedef struct result {
     fv_attention_query attention;
     bool is_device; /* whether `device` is known: the target is a microcontroller, the kind C */
     fv_device device;
+    fv_c_layout layout;
     int64_t max_flash, max_ram; /* limits in bytes; INT64_MAX: none */
 } result;
 
@@ -91,6 +93,24 @@ static bool choose_weights(fv_context *c, result *r) {
         return fv_usage(a, "--weights=%s is for C; --emit=%s takes object and file",
                         a->result.weights,
                         a->result.emit ? a->result.emit : fv_emit_name(r->kind)) == FV_EXIT_OK;
+    return true;
+}
+
+static bool choose_layout(fv_context *c, result *r) {
+    const fv_args *a = c->args;
+    const char *out = a->result.output;
+    size_t n = out ? strlen(out) : 0;
+    if (!a->result.layout)
+        return true;
+    if (!fv_c_layout_by_name(a->result.layout, &r->layout))
+        return fv_usage(a, "--layout %s: there are %s", a->result.layout,
+                        fv_names_str(c->arena, fv_c_layout_names())) == FV_EXIT_OK;
+    if (r->kind != FV_EMIT_C || n == 0 || out[n - 1] != '/')
+        return fv_usage(a, "--layout is for a folder of C: say -o NAME/") == FV_EXIT_OK;
+    if (r->layout != FV_C_PLAIN &&
+        (r->weights == FV_WEIGHTS_OBJECT || r->weights == FV_WEIGHTS_FILE))
+        return fv_usage(a, "--layout=%s takes sources only: --weights=text or incbin",
+                        a->result.layout) == FV_EXIT_OK;
     return true;
 }
 
@@ -232,7 +252,11 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
         !fv_driver_read(c->session, model, o, &source) || !fv_dump_applies(c, &source))
         return false;
     check k = {c, r};
-    fv_write_options wo = {.level = o->level, .weights = r->weights, .user = &k, .accept = accept};
+    fv_write_options wo = {.level = o->level,
+                           .weights = r->weights,
+                           .layout = r->layout,
+                           .user = &k,
+                           .accept = accept};
     bool ok = fv_driver_emit(c->session, &source, o, r->kind, r->out, &wo, &r->program);
     if (ok && source.module && r->program)
         fv_report_steps(c, o);
@@ -425,8 +449,9 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !read_limits(c, &r) ||
-        !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !choose_layout(c, &r) ||
+        !read_limits(c, &r) || !fv_args_driver(c, &o, false) ||
+        !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
     if (is_limited(&r) && r.kind != FV_EMIT_C)
         return fv_usage(a, "--max-flash and --max-ram are for C: say --emit=c or -o NAME.c");
