@@ -151,18 +151,29 @@ static outcome link_windows(fv_arena *a, const fv_link_job *job, char words[WORD
     return run_first(names, argv, words);
 }
 
+/* Writes the list of exported symbols, next to the library. */
+static bool write_exports(const char *path, const char *prefix) {
+    FILE *f = fopen(path, "w");
+    bool ok = f && fprintf(f, "EXPORTS\nfovea_model = %s_model\n%s_model\n%s_plan\n%s_run\n",
+                           prefix, prefix, prefix, prefix) > 0;
+    return f && fclose(f) == 0 && ok;
+}
+
 static outcome link_mingw(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
+    const char *exports = fv_printf(a, "%s.def", job->output);
     const char *argv[] = {"x86_64-w64-mingw32-ld",
                           "-shared",
                           "--entry=0",
-                          "--export-all-symbols",
                           "--no-insert-timestamp",
-                          fv_printf(a, "--defsym=fovea_model=%s_model", job->prefix),
                           "-o",
                           job->output,
                           job->object,
+                          exports,
                           NULL};
-    return run(argv, words);
+    if (write_exports(exports, job->prefix))
+        return run(argv, words);
+    snprintf(words, WORDS, "cannot write %s: %s", exports, strerror(errno));
+    return FAILED;
 }
 
 static outcome link_macos(fv_arena *a, const fv_link_job *job, char words[WORDS]) {

@@ -6,6 +6,7 @@
 
 typedef struct fv_link_job {
     const fv_target *target;
+    /* output: in a temporary folder, in which other files may be written, too */
     const char *object, *output, *soname;
     /* PREFIX_model, PREFIX_plan and PREFIX_run are exported, and fovea_model, a second name of the
      * first */
