@@ -49,6 +49,7 @@ typedef struct fv_launch {
     /* the value that the kernel computes; NULL: it is a custom kernel of op */
     const fv_value *made;
     const fv_origin *origin;
+    int choice; /* 1 + the number of the last choice for its kernel; 0: there was none */
 } fv_launch;
 
 typedef enum { FV_STEP_LAUNCH, FV_STEP_STATEMENT, FV_STEP_LOOP, FV_STEP_END } fv_step_kind;

@@ -13,8 +13,7 @@ typedef struct fv_choice {
     const char *key;
     fv_schedule how;
     fv_schedule_limits limits;
-    /* during lowering, the number of the step that launches the kernel */
-    int step;
+    int before; /* 1 + the number of another choice for the same kernel; 0: there is none */
     const struct fv_kernel *kernel; /* after lowering, the kernel in the program */
 } fv_choice;
 

@@ -279,16 +279,9 @@ static int64_t present_peak(run *r) {
 
 static void apply(run *r, const order *o) {
     fv_step *steps = r->l->host.steps + r->first, *old = FV_NEW(r->arena, fv_step, r->n);
-    int *at = FV_NEW(r->arena, int, r->n);
     memcpy(old, steps, (size_t)r->n * sizeof *old);
-    for (; o->last >= 0; o = o->from) {
+    for (; o->last >= 0; o = o->from)
         steps[o->n - 1] = old[o->last];
-        at[o->last] = o->n - 1;
-    }
-    fv_choices *list = r->l->options->choices;
-    for (int i = 0; list && i < list->n; i++)
-        if (list->at[i].step >= r->first && list->at[i].step < r->first + r->n)
-            list->at[i].step = r->first + at[list->at[i].step - r->first];
 }
 
 /* Finds the order of the run that takes least, unless sizes have no bounds. */

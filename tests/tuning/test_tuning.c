@@ -160,6 +160,28 @@ Test(tuning, what_kernels_become, .init = open_session, .fini = close_session) {
     check_golden("../tuning/choices.txt", choice);
 }
 
+/* Launches are removed, where a copy of a state is spared, after schedules were chosen. */
+Test(tuning, kernels_of_choices, .init = open_session, .fini = close_session) {
+    static const char graph[] =
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..1024\nsymbol t 0..9 data\n"
+        "const @ten: i64[] = 10\n"
+        "func @main(%x: f32[n, 24], %v: f32[24, 24], %w: f32[24, 24]) -> (%z, %p) {\n"
+        "  %z = Loop(@ten, _, %x) {body = ^(%i: i64[] = [t], %go: bool[] = [1], "
+        "%h: f32[n, 24]) {\n    %a = Exp(%h)\n    return %go, %a\n  }}\n"
+        "  %q = MatMul(%z, %w)\n  %p = Softmax(%q)\n  return %z, %p\n}\n";
+    fv_choices all = {0};
+    const fv_program *p = lower(graph, fv_target_find("x86-64-v3"), NULL, &all);
+    cr_assert(p && all.n > 2, "%d: %s", all.n, said());
+    for (int i = 0; i < all.n; i++) {
+        const fv_kernel *k = all.at[i].kernel;
+        bool there = false;
+        for (int n = 0; n < p->nkernels; n++)
+            there |= p->kernels[n] == k;
+        cr_assert(there, "choice %d", i);
+        cr_expect_eq(k->schedule->kind, all.at[i].how.kind, "%s: choice %d", k->name, i);
+    }
+}
+
 /* Layers that differ in nothing but names and literals have one key, others have others. */
 Test(tuning, keys, .init = open_session, .fini = close_session) {
     fv_choices all = {0};

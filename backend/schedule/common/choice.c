@@ -240,10 +240,12 @@ void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
         check_wish(c);
     say_why(c);
     fv_choices *list = l->options->choices;
-    if (list)
-        FV_PUSH(l->arena, list->at, list->n, list->cap,
-                (fv_choice){
-                    .key = c->key, .how = c->how, .limits = c->limits, .step = l->host.nsteps - 1});
+    if (!list)
+        return;
+    int *last = &l->host.steps[l->host.nsteps - 1].launch.choice;
+    fv_choice choice = {.key = c->key, .how = c->how, .limits = c->limits, .before = *last};
+    FV_PUSH(l->arena, list->at, list->n, list->cap, choice);
+    *last = list->n;
 }
 
 /* Reports entries of the tuning that name a node or a form, and that fit no kernel. They come from
@@ -290,11 +292,24 @@ static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
     fv_diag_file(l->session, model);
 }
 
+/* Sets the kernels of choices, and removes those of launches that are no longer made. */
+static void find_kernels(const fv_lowerer *l, fv_choices *list) {
+    int n = 0;
+    for (int i = 0; i < l->host.nsteps; i++) {
+        const fv_launch *launch = &l->host.steps[i].launch;
+        for (int k = launch->choice; k; k = list->at[k - 1].before)
+            list->at[k - 1].kernel = launch->kernel;
+    }
+    for (int i = 0; i < list->n; i++)
+        if (list->at[i].kernel)
+            list->at[n++] = list->at[i];
+    list->n = n;
+}
+
 bool fv_choices_end(fv_lowerer *l) {
     const fv_tuning *u = l->options->tuning;
-    fv_choices *list = l->options->choices;
-    for (int i = 0; list && i < list->n; i++)
-        list->at[i].kernel = l->host.steps[list->at[i].step].launch.kernel;
+    if (l->options->choices)
+        find_kernels(l, l->options->choices);
     if (u) {
         refuse_others(l, u);
         warn_of_others(l, u);
