@@ -7,12 +7,11 @@
  * tables, strings and vectors are relative to where they are stored, and unsigned; a table begins
  * with the signed distance to its vtable, which has the offset of each field in the table, 0 for a
  * field that is absent. All numbers are little-endian, as is this host. */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
+#include "library.h"
 
 enum {
     FORMAT_VERSION = 1,
@@ -23,8 +22,7 @@ enum {
     NAME = 0,
     DIMS = 1,
     DATA_TYPE = 2,
-    RAW_DATA = 3,
-    ALIGNMENT = 64
+    RAW_DATA = 3
 };
 
 typedef struct parameter {
@@ -33,7 +31,7 @@ typedef struct parameter {
 } parameter;
 
 struct fv_adapter {
-    uint8_t *data;
+    const uint8_t *data; /* the file */
     size_t size;
     parameter *parameters;
     int n;
@@ -91,33 +89,15 @@ static const uint8_t *field_elements(const fv_adapter *a, size_t table, int numb
 
 /* ---- reading ---- */
 
-/* The size of the file in bytes; -1: it cannot be read, as a folder, or sought in, as a pipe. */
-static long size_of(FILE *f) {
-    if (fgetc(f) == EOF && ferror(f))
-        return -1;
-    long size = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
-    return fseek(f, 0, SEEK_SET) ? -1 : size;
-}
-
-static int read_file(const char *path, fv_adapter *a, fv_log *log) {
-    FILE *f = fopen(path, "rb");
-    long size = f ? size_of(f) : -1;
-    if (size >= 0) {
-        a->size = (size_t)size;
-        a->data = aligned_alloc(ALIGNMENT, (a->size / ALIGNMENT + 1) * ALIGNMENT);
-        if (!a->data) {
-            fclose(f);
-            return FV_NO_MEMORY;
-        }
-        if (fread(a->data, 1, a->size, f) == a->size) {
-            fclose(f);
-            return FV_OK;
-        }
-    }
-    fv_log_add(log, "error: %s cannot be read: %s", path, strerror(errno));
-    if (f)
-        fclose(f);
-    return FV_BAD_FILE;
+static int open_file(fv_adapter *a, const char *path, fv_log *log) {
+    const char *why = "";
+    void *file;
+    int status = fv_file_open(path, &file, &a->size, &why);
+    if (status == FV_BAD_FILE)
+        fv_log_add(log, "error: %s cannot be read: %s", path, why);
+    if (!status)
+        a->data = file;
+    return status;
 }
 
 static int damaged(fv_log *log, const char *path, int i, const char *what) {
@@ -143,8 +123,12 @@ static const char *read_value(const fv_adapter *a, size_t table, fv_array *x) {
     const uint8_t *dims = field_elements(a, table, DIMS, sizeof(int64_t), &rank);
     const uint8_t *data = field_elements(a, table, RAW_DATA, 1, &bytes);
     *x = (fv_array){.type = field_int(a, table, DATA_TYPE)};
-    if (!data && bytes)
+    if (!data)
         return "has no data";
+    if (!dims && field(a, table, DIMS))
+        return "has dims outside of the file";
+    if (x->type < FV_TYPE_FLOAT || x->type > FV_TYPE_FLOAT8E5M2FNUZ)
+        return "has a type that no adapter has";
     if (rank > FV_ARRAY_RANK)
         return "has too many dims";
     x->rank = (int32_t)rank;
@@ -156,7 +140,7 @@ static const char *read_value(const fv_adapter *a, size_t table, fv_array *x) {
     size_t needed = fv_array_bytes(x);
     if (needed == SIZE_MAX)
         return "has a type that no adapter has, or too many elements";
-    if (!data || needed != bytes)
+    if (needed != bytes)
         return "has data of another size than its dims have elements";
     if ((uintptr_t)data % 8 && bytes)
         return "has data that is not aligned to 8 bytes";
@@ -207,7 +191,7 @@ int fv_adapter_load(const char *path, fv_log *log, fv_adapter **out) {
         return fv_log_missing(log, path ? "out" : "path");
     size_t said = fv_log_count(log);
     fv_adapter *a = calloc(1, sizeof *a);
-    int status = a ? read_file(path, a, log) : FV_NO_MEMORY;
+    int status = a ? open_file(a, path, log) : FV_NO_MEMORY;
     status = status ? status : read_parameters(a, path, log);
     if (status) {
         fv_adapter_free(a);
@@ -221,7 +205,8 @@ void fv_adapter_free(fv_adapter *a) {
     if (!a)
         return;
     free(a->parameters);
-    free(a->data);
+    if (a->data)
+        fv_file_close((void *)(uintptr_t)a->data, a->size);
     free(a);
 }
 

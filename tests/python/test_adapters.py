@@ -126,6 +126,9 @@ class Adapters(Case):
         self.refuses("FV_BAD_FILE", "cannot be read", fovea.Adapter, self.folder.name)
         self.refuses("FV_BAD_FILE", "version 2, expected 1", fovea.Adapter, self.file(values(2, 1), version=2))
         self.assertRaises(TypeError, fovea.Adapter, None)
+        pipe = os.path.join(self.folder.name, "pipe")
+        os.mkfifo(pipe)
+        self.refuses("FV_BAD_FILE", "cannot be read", fovea.Adapter, pipe)
         path = self.file(values(2, 1))
         with open(path, "rb") as f:
             content = f.read()

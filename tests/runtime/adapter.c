@@ -119,7 +119,8 @@ Test(adapter, inputs_that_take_values) {
 
 Test(adapter, faults) {
     adapter_file f;
-    refuses(&(adapter_file){{0}, 0}, "TORT");
+    refuses(&(adapter_file){{0}, 0}, "it is empty");
+    refuses(&(adapter_file){{0}, 8}, "TORT");
     f = usual();
     f.bytes[4] = 'F';
     refuses(&f, "TORT");
@@ -133,6 +134,9 @@ Test(adapter, faults) {
                           b_values, 16);
     refuses(&f, "parameter 0 has no name");
     adapter_put_parameter(&f, adapter_begin(&f, 1, 1), "a", FV_TYPE_STRING, 1, (int64_t[]){2},
+                          b_values, 16);
+    refuses(&f, "type that no adapter has");
+    adapter_put_parameter(&f, adapter_begin(&f, 1, 1), "a", FV_TYPE_INT4, 1, (int64_t[]){32},
                           b_values, 16);
     refuses(&f, "type that no adapter has");
     adapter_put_parameter(&f, adapter_begin(&f, 1, 1), "a", 99, 1, (int64_t[]){2}, b_values, 16);
