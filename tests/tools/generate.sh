@@ -36,6 +36,13 @@ said '"prefill_ids": 4'
 said '"tokens_per_second": null'
 same 'an id to stop at is the last one' "${found%%,*}" "$(ids "$fovea" generate stories.onnx $story --stop "35,${found%%,*}")"
 
+for o in '--dim s=1' -O3 '--disable fold' '--script none.lua' '--pipeline none.lua'; do
+    # shellcheck disable=SC2086
+    check "a library with $o" 0 '^[0-9,]+$' "$fovea" generate ./stories.so $story $o
+    case $o in -O3) o=-O ;; esac
+    noted "stories.so: note: is compiled already, ${o%% *} does nothing"
+done
+
 # ---- several sequences ----
 one=$(ids "$fovea" generate stories.onnx --ids 0,20 --tokens 6)
 two=$(ids "$fovea" generate stories.onnx --ids 0,12,9 --tokens 6)

@@ -139,7 +139,11 @@ static bool open_decoder(job *j, fv_backend_kind backend) {
             return false;
         fv_messages_clear(c->session); /* they are reported when the model is compiled */
     }
-    return open_best(j, backend, &states) && fv_read_inputs(c, &j->m);
+    if (!open_best(j, backend, &states))
+        return false;
+    if (fv_subject_is_library(&j->m) && c->args->code.dims.n)
+        fv_note(c, "is compiled already, --dim does nothing");
+    return fv_read_inputs(c, &j->m);
 }
 
 static fv_generate_options options_of(const job *j) {
