@@ -56,10 +56,12 @@ static int product_axis(const fv_op *op, int axis, int i) {
 
 int fv_shard_operand_axis(const fv_op *op, int axis, int i) {
     const fv_value *x = op->in[i], *y = op->out[0];
-    if (!x || op->nout != 1)
-        return x ? FV_AXIS_NONE : FV_AXIS_WHOLE;
+    if (op->nout != 1)
+        return FV_AXIS_NONE;
     if (is_elementwise(op))
-        return aligned(x, y, axis);
+        return x ? aligned(x, y, axis) : FV_AXIS_WHOLE;
+    if (!x) /* all others below have all operands */
+        return FV_AXIS_NONE;
     if (fv_op_is(op, FV_OP_fv_MatMul))
         return product_axis(op, axis, i);
     if (fv_op_is(op, FV_OP_Transpose)) {

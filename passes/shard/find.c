@@ -57,6 +57,17 @@ static bool take_constant(search *s, fv_op *op, int index, int axis) {
     return take_extent(s, v->type, axis, op);
 }
 
+static bool is_partial(const search *s, const fv_op *op) {
+    for (int i = 0; i < s->axes.npartial; i++)
+        if (s->axes.partial[i] == op)
+            return true;
+    return false;
+}
+
+static bool decline_both(search *s, const fv_op *op) {
+    return decline(s, fv_printf(s->a, "%s would be a partial sum, and cut", name_of(s, op)));
+}
+
 /* States that of v each rank has a share of the axis. `at`: the op for which it is needed. */
 static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
     if (v->kind == FV_VALUE_PARAM)
@@ -69,6 +80,8 @@ static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
         return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, v->def)));
     if (v->def->block != s->m->funcs->body)
         return decline(s, fv_printf(s->a, "%s is in a branch or loop", name_of(s, v->def)));
+    if (is_partial(s, v->def))
+        return decline_both(s, v->def);
     *fv_ptrmap_at(&s->axes.axis, v) = (void *)(intptr_t)(axis + 1);
     FV_PUSH(s->a, s->axes.values, s->axes.nvalues, s->axes.cap_values, v);
     return take_extent(s, v->type, axis, at);
@@ -81,6 +94,8 @@ static bool take_operand(search *s, fv_op *op, int i, int axis) {
 
 /* Takes the operands that the op needs for a share of its result. */
 static bool take_operands(search *s, fv_op *op, int axis) {
+    if (op->nin == 0)
+        return decline(s, fv_printf(s->a, "%s has no operand to cut", name_of(s, op)));
     for (int i = 0; i < op->nin; i++) {
         int a = fv_shard_operand_axis(op, axis, i);
         if (a == FV_AXIS_NONE)
@@ -93,9 +108,12 @@ static bool take_operands(search *s, fv_op *op, int axis) {
 
 /* Takes a product that sums over the axis, of whose factors each rank has a share. */
 static bool take_sum(search *s, fv_op *op, int i) {
-    for (int k = 0; k < s->axes.npartial; k++)
-        if (s->axes.partial[k] == op)
-            return true;
+    if (is_partial(s, op))
+        return true;
+    if (axis_of(s, op->out[0]) >= 0)
+        return decline_both(s, op);
+    if (fv_ptrmap_get(&s->taken, op->out[0]))
+        return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, op)));
     if (!fv_elem_is_float(op->out[0]->type->elem) || op->out[0]->type->rank >= FV_MAX_RANK)
         return decline(s, fv_printf(s->a, "%s is no sum of floats", name_of(s, op)));
     FV_PUSH(s->a, s->axes.partial, s->axes.npartial, s->axes.cap_partial, op);
@@ -241,10 +259,24 @@ static void drop_found(fv_shard_plan *plan) {
     plan->nwhole = n;
 }
 
+/* Refuses exchanges, also in branches and loops: they would be among other ranks than those of the
+ * parts. */
+static bool has_no_exchange(const fv_region *block) {
+    for (const fv_op *op = block->first; op; op = op->next) {
+        if (fv_op_is(op, FV_OP_fv_AllGather) || fv_op_is(op, FV_OP_fv_AllToAll))
+            return fv_op_error(op, "exchanges data among ranks already, so the model is a part "
+                                   "itself, and cannot be cut");
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION && !has_no_exchange(op->attrs[i].u.region))
+                return false;
+    }
+    return true;
+}
+
 bool fv_shard_find(fv_module *m, int ranks, fv_shard_plan *out) {
     search s = {.m = m, .a = m->arena, .ranks = ranks, .taken = fv_ptrmap_in(m->arena)};
     *out = (fv_shard_plan){.ranks = ranks, .found = FV_NEW(m->arena, struct fv_shard_found, 1)};
-    if (!fv_shard_divide(m))
+    if (!has_no_exchange(m->funcs->body) || !fv_shard_divide(m))
         return false;
     for (fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next)
         try_product(&s, op, out);

@@ -46,7 +46,7 @@ typedef struct fv_shard_plan {
 
 /* Finds the cuts. Divides products of which slices are taken, such as one for queries, keys and
  * values, into a product for each slice, and changes nothing else. The plan is in the module's
- * arena. False after a diagnostic. */
+ * arena. False after a diagnostic: also if the graph has collectives, as a part has. */
 bool fv_shard_find(fv_module *m, int ranks, fv_shard_plan *out) FV_MUST_USE;
 /* Makes the module the part of a rank, 0 <= rank < plan->ranks; the plan must have been found in
  * it. False after a diagnostic. */

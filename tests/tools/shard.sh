@@ -81,7 +81,7 @@ for ranks in 1 2 3 4 5; do
     check "$ranks ranks give what the whole model gives" 0 'as expected' "$fovea" run p$ranks $dims --expect whole
     check "$ranks ranks" 0 'y  f32' "$fovea" run p$ranks $dims --threads=1 -o jit$ranks
     [ $ranks = 1 ] || [ $ranks = 3 ] || continue
-    for other in '--backend=interp' '--backend=c' '--threads=7' '-O3'; do
+    for other in '--backend=interp' '--backend=c' '--threads=7' '-O3' '-Os'; do
         check "$ranks ranks with $other" 0 'as expected' "$fovea" run p$ranks $dims $other --expect jit$ranks --atol=0 --rtol=0
     done
 done
@@ -142,6 +142,102 @@ check 'nothing to cut' 0 'nothing can be cut: each rank runs the whole model' "$
 check 'the whole model' 0 'y  f32' "$fovea" run one.fvir -o whole_one
 check 'two whole models' 0 'as expected' "$fovea" run one --expect whole_one --atol=0 --rtol=0
 
+# Products that would be a partial sum and cut at once: %y from both of its sides, and %t by a transpose.
+cat >both.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..64
+const @w1: f32[8, 6] = file "weights.bin" 0 192
+const @w2: f32[6, 6] = file "weights.bin" 192 144
+const @w3: f32[6, 8] = file "weights.bin" 336 192
+func @main(%x: f32[n, 8]) -> (%out) {
+  %h = MatMul(%x, @w1)    loc("one")
+  %y = MatMul(%h, @w2)    loc("two")
+  %r = Relu(%y)
+  %z = Add(%r, %h)
+  %out = MatMul(%z, @w3)    loc("three")
+  return %out
+}
+T
+cat >turned.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..64
+const @w1: f32[8, 6] = file "weights.bin" 0 192
+const @w2: f32[6, 6] = file "weights.bin" 192 144
+const @w3: f32[6, 8] = file "weights.bin" 336 192
+func @main(%x: f32[n, 8]) -> (%out) {
+  %h = MatMul(%x, @w1)    loc("one")
+  %t = Transpose(%h) {perm = [1, 0]}
+  %y = MatMul(@w2, %t)    loc("two")
+  %z = Add(%y, %t)
+  %back = Transpose(%z) {perm = [1, 0]}
+  %out = MatMul(%back, @w3)    loc("three")
+  return %out
+}
+T
+for m in both turned; do
+    check "$m: a partial sum is not cut" 0 "one: 'two' .fv.MatMul. would be a partial sum, and cut" \
+        "$fovea" shard $m.fvir --ranks 2 --print-plan -o parts_$m
+    check "$m: the whole model" 0 'out  f32' "$fovea" run $m.fvir --dim n=4 -o whole_$m
+    check "$m: two ranks" 0 'as expected' "$fovea" run parts_$m --dim n=4 --expect whole_$m
+done
+
+# Random numbers have no operand that could be cut: each rank needs them as a whole.
+cat >random.fvir <<'T'
+fovea-ir 1
+module "m"
+const @w1: f32[8, 6] = file "weights.bin" 0 192
+const @w3: f32[6, 9] = file "weights.bin" 336 216
+func @main(%x: f32[4, 8]) -> (%out) {
+  %h = MatMul(%x, @w1)    loc("one")
+  %r = RandomUniformLike(%h) {seed = 5.0}    loc("draw")
+  %z = Mul(%h, %r)
+  %out = MatMul(%z, @w3)    loc("three")
+  return %out
+}
+T
+check 'random numbers' 0 "one: 'draw' .fv.Random. needs axis 1 as a whole" "$fovea" shard random.fvir --ranks 2 --print-plan
+
+# The exchanges of all ranks have one order, also where others of their launches need less memory: the two cuts have shares
+# of different sizes, 4 and 5 of 9 columns, 8 and 9 of 17.
+cat >order.fvir <<'T'
+fovea-ir 1
+module "m"
+const @a0: f32[8, 9] = file "weights.bin" 0 288
+const @b0: f32[9, 8] = file "weights.bin" 288 288
+const @a1: f32[8, 17] = file "weights.bin" 576 544
+const @b1: f32[17, 8] = file "weights.bin" 1120 544
+func @main(%x: f32[16, 8]) -> (%y) {
+  %p0 = MatMul(%x, @a0)
+  %q0 = Sigmoid(%p0)
+  %p1 = MatMul(%x, @a1)
+  %q1 = Sigmoid(%p1)
+  %r0 = MatMul(%q0, @b0)
+  %t0 = Softmax(%r0) {axis = -1}
+  %r1 = MatMul(%q1, @b1)
+  %t1 = Softmax(%r1) {axis = -1}
+  %y = Sum(%t0, %t1)
+  return %y
+}
+T
+check 'two cuts side by side' 0 'exchanges  2 in a run' "$fovea" shard order.fvir --ranks 2 --print-plan -o parts_order
+check 'the whole model of two cuts' 0 'y  f32' "$fovea" run order.fvir -o whole_order
+for o in -O2 -Os; do
+    check "two cuts with $o" 0 'as expected' "$fovea" run parts_order $o --expect whole_order
+done
+
+# A folder that has other parts: those of more ranks go, and nothing goes if the model cannot be cut.
+cp -r p5 again
+echo >again/rank1.onnx.data
+echo >again/other.onnx
+check 'a model that is missing' 1 'none.fvir' "$fovea" shard none.fvir --ranks 2 -o again
+present again/parts.json again/rank4.onnx
+check 'fewer ranks' 0 'rank1.onnx' "$fovea" shard m.fvir --ranks 2 -o again
+present again/other.onnx
+absent again/rank1.onnx.data again/rank2.onnx again/rank4.onnx
+check 'the same files' 0 'rank1.onnx are identical' diff -rs -x other.onnx p2 again
+
 # What users get wrong.
 check 'no number of ranks' 2 'into how many parts' "$fovea" shard m.fvir -o p
 check 'too many ranks' 2 '1 to 1024' "$fovea" shard m.fvir --ranks 1025 -o p
@@ -150,14 +246,27 @@ check 'one part alone' 1 'its runs need a communicator' "$fovea" run p2/rank0.on
 check 'a state of parts' 2 'the parts of a model' "$fovea" run p2 $dims --state x=y
 cp -r p2 bad && head -c 3000 p2/rank1.onnx >bad/rank1.onnx
 check 'a part that is truncated' 1 "rank 1: .*rank1.onnx' has 3000 bytes, expected" "$fovea" run bad $dims
-cp p3/rank1.onnx bad/rank1.onnx
+rm -r bad && mkdir bad
+cp parts_both/parts.json bad && cp parts_both/rank0.onnx bad/rank1.onnx && cp parts_both/rank1.onnx bad/rank0.onnx
+check 'parts that are swapped' 1 "rank 0: .*rank0.onnx' has the checksum .*: it is not the part that was written" "$fovea" run bad --dim n=4
+rm -r bad && cp -r p2 bad && cp p3/rank1.onnx bad/rank1.onnx
 check 'a part of another cut' 1 'it is not the part that was written' "$fovea" run bad $dims
 rm bad/rank1.onnx
-check 'a part that is missing' 1 "cannot read '.*rank1.onnx'" "$fovea" run bad $dims
+check 'a part that is missing' 1 "cannot open '.*rank1.onnx'" "$fovea" run bad $dims
 echo '{"ranks": 3, "parts": []}' >bad/parts.json
 check 'a list without parts' 1 'expected as many parts as ranks' "$fovea" run bad $dims
 echo '{"ranks": 1, "parts": [{"file": "../m.fvir", "bytes": 1}]}' >bad/parts.json
 check 'a list with a file elsewhere' 1 'has no file in this folder' "$fovea" run bad $dims
 echo '{' >bad/parts.json
 check 'a list that is no JSON' 1 'parts.json' "$fovea" run bad $dims
+cat >exchange.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%x: f32[2, 3]) -> (%y) {
+  %y = com.microsoft.AllReduce(%x) {group_size = 2}    loc("sum")
+  return %y
+}
+T
+check 'a part is not cut again' 1 "'sum' .fv.AllGather.: exchanges data among ranks already" "$fovea" shard exchange.fvir --ranks 2 -o p
+absent p/parts.json p/rank0.onnx
 finish
