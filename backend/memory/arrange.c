@@ -1,11 +1,12 @@
 /* arrange.c - puts launches into an order that needs less memory.
  *
- * The launches between two steps of another kind are a partial order: two launches keep their order
- * if both use a value and one of them writes it. A beam search builds orders from the first launch
- * on, and keeps those of each length whose largest sum of live bytes so far is least. A result that
- * may be stored over an operand which is not used later takes no bytes; whether the kernel permits
- * that is proved later only (reuse.c), so the sum is an estimate. The new order is taken if it
- * takes less than the old one by the same estimate. */
+ * The launches between two steps of another kind are a partial order: two launches keep their
+ * order if both use a value and one of them writes it, or if both are collectives: all ranks must
+ * exchange in the same order, and their parts differ in sizes. A beam search builds orders from
+ * the first launch on, and keeps those of each length whose largest sum of live bytes so far is
+ * least. A result that may be stored over an operand which is not used later takes no bytes;
+ * whether the kernel permits that is proved later only (reuse.c), so the sum is an estimate. The
+ * new order is taken if it takes less than the old one by the same estimate. */
 #include "backend/memory/arrange.h"
 
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/memory/placement.h"
 #include "ir/graph/graph.h"
+#include "ir/kernel/build.h"
 #include "ir/kernel/reuse.h"
 
 enum {
@@ -41,6 +43,7 @@ typedef struct pair {
 
 typedef struct launch {
     int nuses, npairs;
+    bool collective;
     use *uses;
     pair *pairs;
     uint64_t needs[WORDS]; /* the launches that must precede it */
@@ -116,6 +119,7 @@ static bool meet(const uint64_t *set, const uint64_t *other) {
 static void read_launch(run *r, int i) {
     const fv_launch *n = &r->l->host.steps[r->first + i].launch;
     launch *x = &r->launches[i];
+    x->collective = fv_kernel_collective(n->kernel) != NULL;
     x->uses = FV_NEW(r->arena, use, n->nargs + 1);
     x->pairs = FV_NEW(r->arena, pair, n->nargs * n->nargs + 1);
     x->hash = (uint64_t)(i + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -142,6 +146,9 @@ static bool writes(const launch *x, int v) {
 /* Records which earlier launches must precede launch i. */
 static void find_needs(run *r, int i) {
     launch *x = &r->launches[i];
+    for (int k = 0; k < i; k++)
+        if (x->collective && r->launches[k].collective)
+            insert(x->needs, k);
     for (int u = 0; u < x->nuses; u++) {
         int v = x->uses[u].value;
         for (int k = 0; k < i; k++)
