@@ -13,6 +13,13 @@
 
 enum { MOST_RANKS = 1024 };
 
+/* The clock of deadlines: on Windows, conditions know one only. */
+#ifdef _WIN32
+static const clockid_t waiting_clock = CLOCK_REALTIME;
+#else
+static const clockid_t waiting_clock = CLOCK_MONOTONIC;
+#endif
+
 typedef enum { NOTHING, ALL_GATHER, ALL_TO_ALL } exchange;
 
 static const char *const exchange_names[] = {"nothing", "all_gather", "all_to_all"};
@@ -77,7 +84,7 @@ static void fail_late(fv_ranks *r, const member *me) {
 
 static struct timespec deadline(double seconds) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(waiting_clock, &t);
     long long ns = t.tv_nsec + (long long)((seconds - (double)(long long)seconds) * 1e9);
     t.tv_sec += (time_t)seconds + (time_t)(ns / 1000000000);
     t.tv_nsec = (long)(ns % 1000000000);
@@ -92,17 +99,15 @@ static int any_stopped(fv_ranks *r, const member *me) {
     return r->failed;
 }
 
-/* Waits until all ranks have called this function; 0: they have. `first`: whether they compare what
- * they exchange. */
-static int meet(member *me, int first) {
+/* Waits until all ranks have stated what they exchange, which is compared; 0: they agree. */
+static int meet(member *me) {
     fv_ranks *r = me->of;
     struct timespec end = deadline(r->timeout);
     pthread_mutex_lock(&r->lock);
     size_t meeting = r->meeting;
     me->waits = 1;
     if (++r->arrived == r->n && !r->failed) {
-        if (first)
-            compare(r);
+        compare(r);
         r->arrived = 0;
         r->meeting++;
         pthread_cond_broadcast(&r->met);
@@ -114,6 +119,21 @@ static int meet(member *me, int first) {
     int failed = r->failed;
     pthread_mutex_unlock(&r->lock);
     return failed;
+}
+
+/* Waits until all ranks have copied, however long that takes: before, what this rank sends must
+ * stay as it is. All have met before, so all come. */
+static void meet_again(fv_ranks *r) {
+    pthread_mutex_lock(&r->lock);
+    size_t meeting = r->meeting;
+    if (++r->arrived == r->n) {
+        r->arrived = 0;
+        r->meeting++;
+        pthread_cond_broadcast(&r->met);
+    }
+    while (r->meeting == meeting)
+        pthread_cond_wait(&r->met, &r->lock);
+    pthread_mutex_unlock(&r->lock);
 }
 
 /* ---- the functions of a communicator ---- */
@@ -133,10 +153,11 @@ static int exchange_all(member *me, exchange kind, const void *send, void *recei
     me->send = send;
     me->bytes = bytes;
     me->steps++;
-    if (meet(me, 1))
+    if (meet(me))
         return 1;
     copy(me, receive);
-    return meet(me, 0);
+    meet_again(me->of);
+    return 0;
 }
 
 static int all_gather(void *user, const void *send, void *receive, size_t bytes) {
@@ -153,7 +174,12 @@ static int make_condition(pthread_cond_t *c) {
     pthread_condattr_t a;
     if (pthread_condattr_init(&a))
         return 0;
-    int ok = !pthread_condattr_setclock(&a, CLOCK_MONOTONIC) && !pthread_cond_init(c, &a);
+#ifdef _WIN32
+    int ok = 1;
+#else
+    int ok = !pthread_condattr_setclock(&a, waiting_clock);
+#endif
+    ok = ok && !pthread_cond_init(c, &a);
     pthread_condattr_destroy(&a);
     return ok;
 }

@@ -2,9 +2,12 @@
  * of communicator, and what a run says without one. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -318,6 +321,63 @@ Test(collective, a_rank_that_is_missing) {
     cr_expect_str_eq(fv_ranks_error(ranks), "step 1: rank 2 has ended, and rank 0 waits for it");
     fv_ranks_free(ranks);
     fv_artifact_free(a);
+}
+
+/* ---- a rank that copies slowly ---- */
+
+enum { PAGE = 65536 };
+
+static char *slow; /* memory that rank 1 cannot write before it may */
+static atomic_int copying, may_copy, returned;
+
+/* Rank 1 is about to write to its memory. */
+static void on_write(int signal) {
+    (void)signal;
+    copying = 1;
+    while (!may_copy)
+        usleep(1000);
+    mprotect(slow, PAGE, PROT_READ | PROT_WRITE);
+}
+
+static void *gather_slowly(void *arg) {
+    const fv_communicator *c = arg;
+    char mine = 'b';
+    return c->all_gather(c->user, &mine, slow, 1) ? arg : NULL;
+}
+
+static void *gather_fast(void *arg) {
+    const fv_communicator *c = arg;
+    char mine = 'a', got[2] = {0};
+    int failed = c->all_gather(c->user, &mine, got, 1);
+    returned = 1;
+    return failed || got[1] != 'b' ? arg : NULL;
+}
+
+/* What a rank sends belongs to the exchange until the others have copied it, though that takes
+ * longer than they wait for each other, and though a rank states that it ends. */
+Test(collective, a_rank_that_copies_slowly) {
+    struct sigaction a = {.sa_handler = on_write};
+    fv_ranks *ranks = fv_ranks_new(2, 2);
+    pthread_t fast, late;
+    void *of_fast, *of_late;
+    slow = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(ranks && slow != MAP_FAILED);
+    cr_assert(!sigaction(SIGSEGV, &a, NULL) && !sigaction(SIGBUS, &a, NULL));
+    cr_assert_eq(pthread_create(&fast, NULL, gather_fast, (void *)fv_ranks_communicator(ranks, 0)),
+                 0);
+    cr_assert_eq(
+        pthread_create(&late, NULL, gather_slowly, (void *)fv_ranks_communicator(ranks, 1)), 0);
+    while (!copying)
+        usleep(1000);
+    fv_ranks_stop(ranks, 1);
+    usleep(2500000);
+    cr_expect(!returned);
+    may_copy = 1;
+    pthread_join(fast, &of_fast);
+    pthread_join(late, &of_late);
+    cr_expect(!of_fast && !of_late && slow[0] == 'a', "%s", fv_ranks_error(ranks));
+    fv_ranks_free(ranks);
+    munmap(slow, PAGE);
 }
 
 Test(collective, arguments_of_ranks) {
