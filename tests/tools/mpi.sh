@@ -40,7 +40,11 @@ done
 
 check 'a rank too few' 1 'p3: error: has parts for 3 ranks, and mpirun has started 2 processes|p3/parts.json: error: has parts for 3 ranks' \
     processes -n 2 "$fovea" run p3 --dim n=9
-check 'other inputs' 1 'step 1: rank [01] has an all_gather of [0-9]+ bytes, rank [01] sends [0-9]+ bytes of all_gather: the parts or their inputs differ' \
+sed 's/Sigmoid/Tanh/' m.fvir >n.fvir
+check 'another model' 0 'rank1.onnx' "$fovea" shard n.fvir --ranks 2 -o q2
+check 'parts of two models' 1 'rank [01] has a list of other parts than rank [01]' \
+    processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 "$fovea" run q2 --dim n=9
+check 'other inputs' 1 'step 2: rank [01] has an all_gather of [0-9]+ bytes, rank [01] sends [0-9]+ bytes of all_gather: the parts or their inputs differ' \
     processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 "$fovea" run p2 --dim n=8
 check 'a process that is killed' 137 'signal 9' processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 sh -c 'kill -9 $$'
 check 'a process that does not connect' 1 'do not connect within --timeout' \

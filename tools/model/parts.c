@@ -5,11 +5,13 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/file.h"
 #include "passes/shard/shard.h"
+#include "tools/model/checksum.h"
 
 static const char manifest_name[] = "parts.json";
 
@@ -19,34 +21,91 @@ static const char *manifest_in(fv_context *c, const char *folder) {
 
 /* ---- the list of parts ---- */
 
-bool fv_parts_measure(fv_context *c, const char *path, int64_t *bytes) {
-    struct stat model, weights;
-    if (stat(path, &model) != 0)
-        return fv_error(c->session, "cannot read '%s': %s", path, strerror(errno));
-    *bytes = model.st_size;
-    if (stat(fv_printf(c->arena, "%s.data", path), &weights) == 0)
-        *bytes += weights.st_size;
-    return true;
+void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out) {
+    *out = (fv_parts_manifest){.ranks = ranks,
+                               .files = FV_NEW(c->arena, const char *, ranks),
+                               .bytes = FV_NEW(c->arena, int64_t, ranks),
+                               .checksums = FV_NEW(c->arena, uint64_t, ranks)};
+    for (int r = 0; r < ranks; r++)
+        out->files[r] = fv_printf(c->arena, "rank%d.onnx", r);
+}
+
+static const char *part_in(fv_context *c, const char *folder, const fv_parts_manifest *parts,
+                           int rank) {
+    return fv_printf(c->arena, "%s/%s", folder, parts->files[rank]);
+}
+
+static const char *weights_of(fv_context *c, const char *path) {
+    return fv_printf(c->arena, "%s.data", path);
+}
+
+static bool add_file(fv_context *c, const char *path, int64_t *bytes, uint64_t *sum) {
+    fv_arena *a = fv_arena_new(c->session);
+    fv_file f;
+    bool ok = fv_file_map(c->session, a, path, &f);
+    if (ok) {
+        *bytes += (int64_t)f.size;
+        *sum = fv_checksum(f.data, f.size, *sum);
+    }
+    fv_arena_free(a);
+    return ok;
+}
+
+bool fv_parts_measure(fv_context *c, const char *folder, int rank, fv_parts_manifest *parts) {
+    const char *path = part_in(c, folder, parts, rank), *weights = weights_of(c, path);
+    parts->bytes[rank] = 0;
+    parts->checksums[rank] = 0;
+    return add_file(c, path, &parts->bytes[rank], &parts->checksums[rank]) &&
+           (access(weights, F_OK) != 0 ||
+            add_file(c, weights, &parts->bytes[rank], &parts->checksums[rank]));
+}
+
+static const char *sum_text(fv_context *c, uint64_t sum) {
+    return fv_printf(c->arena, "%016" PRIx64, sum);
 }
 
 bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) {
-    const char *path = manifest_in(c, folder);
     json_t *d = json_object(), *list = json_array();
     for (int r = 0; r < parts->ranks; r++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:I}", "file", parts->files[r], "bytes", parts->bytes[r]));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "file", parts->files[r], "bytes",
+                                              (json_int_t)parts->bytes[r], "xxh64",
+                                              sum_text(c, parts->checksums[r])));
     json_object_set_new(d, "ranks", json_integer(parts->ranks));
     json_object_set_new(d, "parts", list);
-    errno = EIO;
-    bool ok = json_dump_file(d, path, JSON_INDENT(2)) == 0;
+    char *text = json_dumps(d, JSON_INDENT(2));
+    if (!text)
+        fv_out_of_memory(c->session);
+    bool ok = fv_file_write(c->session, manifest_in(c, folder), text, strlen(text));
+    free(text);
     json_decref(d);
-    return ok || fv_error(c->session, "cannot write '%s': %s", path, strerror(errno));
+    return ok;
+}
+
+static bool remove_file(fv_context *c, const char *path) {
+    return unlink(path) == 0 || errno == ENOENT ||
+           fv_error(c->session, "cannot replace '%s': %s", path, strerror(errno));
+}
+
+/* Removes a part, if its name is one that fv_parts_list gives. */
+static bool remove_part(fv_context *c, const char *folder, const json_t *entry, int rank) {
+    const char *file = json_string_value(json_object_get(entry, "file"));
+    if (!file || strcmp(file, fv_printf(c->arena, "rank%d.onnx", rank)))
+        return true;
+    const char *path = fv_printf(c->arena, "%s/%s", folder, file);
+    return fv_spares_models(c, "-o ", path) && remove_file(c, path) &&
+           remove_file(c, weights_of(c, path));
 }
 
 bool fv_parts_forget(fv_context *c, const char *folder) {
-    const char *path = manifest_in(c, folder);
-    return unlink(path) == 0 || errno == ENOENT ||
-           fv_error(c->session, "cannot replace '%s': %s", path, strerror(errno));
+    json_t *d = json_load_file(manifest_in(c, folder), 0, NULL);
+    const json_t *list = json_object_get(d, "parts"), *entry;
+    size_t r;
+    bool ok = remove_file(c, manifest_in(c, folder));
+    json_array_foreach(list, r, entry) {
+        ok = ok && remove_part(c, folder, entry, (int)r);
+    }
+    json_decref(d);
+    return ok;
 }
 
 bool fv_parts_are_in(fv_context *c, const char *path) {
@@ -56,11 +115,14 @@ bool fv_parts_are_in(fv_context *c, const char *path) {
 /* Reads the entry of a rank. A name with a folder is refused: parts are next to the list. */
 static bool read_part(fv_context *c, const json_t *entry, int rank, fv_parts_manifest *out) {
     const char *file = json_string_value(json_object_get(entry, "file"));
+    const char *sum = json_string_value(json_object_get(entry, "xxh64"));
     const json_t *bytes = json_object_get(entry, "bytes");
-    if (!file || !*file || strchr(file, '/') || !json_is_integer(bytes))
-        return fv_error(c->session, "parts[%d] has no file in this folder, or no bytes", rank);
+    if (!file || !*file || strchr(file, '/') || !json_is_integer(bytes) || !sum)
+        return fv_error(c->session,
+                        "parts[%d] has no file in this folder, or no bytes, or no xxh64", rank);
     out->files[rank] = fv_printf(c->arena, "%s", file);
     out->bytes[rank] = json_integer_value(bytes);
+    out->checksums[rank] = strtoull(sum, NULL, 16);
     return true;
 }
 
@@ -69,9 +131,7 @@ static bool read_list(fv_context *c, const json_t *d, fv_parts_manifest *out) {
     json_int_t n = json_integer_value(ranks);
     if (n < 1 || n > FV_SHARD_RANKS || json_array_size(list) != (size_t)n)
         return fv_error(c->session, "expected as many parts as ranks, 1 to %d", FV_SHARD_RANKS);
-    out->ranks = (int)n;
-    out->files = FV_NEW(c->arena, const char *, n);
-    out->bytes = FV_NEW(c->arena, int64_t, n);
+    fv_parts_list(c, (int)n, out);
     for (int r = 0; r < out->ranks; r++)
         if (!read_part(c, json_array_get(list, (size_t)r), r, out))
             return false;
@@ -108,21 +168,50 @@ static bool is_alike(const fv_model *a, const fv_model *b) {
     return true;
 }
 
-static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend,
-                      const fv_parts_manifest *list, int rank, fv_parts *out) {
-    const char *path = fv_printf(c->arena, "%s/%s", folder, list->files[rank]);
-    int64_t bytes;
-    if (!fv_parts_measure(c, path, &bytes))
+static bool is_part(fv_context *c, const char *folder, const fv_parts_manifest *list, int rank) {
+    fv_parts_manifest found;
+    fv_parts_list(c, list->ranks, &found);
+    found.files = list->files;
+    const char *path = part_in(c, folder, list, rank);
+    if (!fv_parts_measure(c, folder, rank, &found))
         return false;
-    if (bytes != list->bytes[rank])
+    if (found.bytes[rank] != list->bytes[rank])
         return fv_error(c->session,
                         "rank %d: '%s' has %" PRId64 " bytes, expected %" PRId64
                         ": it is not the part that was written",
-                        rank, path, bytes, list->bytes[rank]);
-    if (!fv_subject_open(c, path, backend, &out->all[rank]))
+                        rank, path, found.bytes[rank], list->bytes[rank]);
+    return found.checksums[rank] == list->checksums[rank] ||
+           fv_error(c->session,
+                    "rank %d: '%s' has the checksum %s, expected %s: it is not the part that was "
+                    "written",
+                    rank, path, sum_text(c, found.checksums[rank]),
+                    sum_text(c, list->checksums[rank]));
+}
+
+static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend,
+                      const fv_parts_manifest *list, int rank, fv_parts *out) {
+    const char *path = part_in(c, folder, list, rank);
+    if (!is_part(c, folder, list, rank) || !fv_subject_open(c, path, backend, &out->all[rank]))
         return false;
     return rank == out->here || is_alike(out->all[0].table, out->all[rank].table) ||
            fv_error(c->session, "rank %d has other inputs or outputs than rank 0", rank);
+}
+
+/* The processes may read the folder from different disks: have all the same list? */
+static bool have_one_list(fv_context *c, const fv_parts_manifest *list, const fv_parts *p) {
+    const fv_communicator *world = fv_processes_communicator(p->processes);
+    uint64_t mine = 0, *all = FV_NEW(c->arena, uint64_t, world->ranks);
+    for (int r = 0; r < list->ranks; r++) {
+        mine = fv_checksum(&list->bytes[r], sizeof list->bytes[r], mine);
+        mine = fv_checksum(&list->checksums[r], sizeof list->checksums[r], mine);
+    }
+    if (world->all_gather(world->user, &mine, all, sizeof mine))
+        return fv_error(c->session, "%s", fv_processes_error(p->processes));
+    for (int r = 0; r < list->ranks; r++)
+        if (all[r] != mine)
+            return fv_error(c->session, "rank %d has a list of other parts than rank %zu", r,
+                            world->rank);
+    return true;
 }
 
 /* Opens the part of this process. */
@@ -132,6 +221,8 @@ static bool open_here(fv_context *c, const char *folder, fv_backend_kind backend
     if (world->ranks != (size_t)list->ranks)
         return fv_error(c->session, "has parts for %d ranks, and mpirun has started %zu processes",
                         list->ranks, world->ranks);
+    if (!have_one_list(c, list, out))
+        return false;
     out->here = (int)world->rank;
     out->ranks = list->ranks;
     return open_part(c, folder, backend, list, out->here, out);

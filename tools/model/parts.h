@@ -10,14 +10,20 @@
 typedef struct fv_parts_manifest {
     int ranks;
     const char **files; /* of each rank the name of its model in the folder */
-    int64_t *bytes;     /* the sizes of these files and of their weights, to notice other parts */
+    /* of each rank the size and the checksum of its model and weights, to notice other parts */
+    int64_t *bytes;
+    uint64_t *checksums;
 } fv_parts_manifest;
 
-/* The size of a model's file and of its file of weights, if there is one. False after a message. */
-bool fv_parts_measure(fv_context *c, const char *path, int64_t *bytes) FV_MUST_USE;
+/* A list without sizes, for files rankN.onnx. */
+void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out);
+/* Sets the size and the checksum of a rank's model in the folder and of its file of weights, if
+ * there is one. False after a message. */
+bool fv_parts_measure(fv_context *c, const char *folder, int rank,
+                      fv_parts_manifest *parts) FV_MUST_USE;
 bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) FV_MUST_USE;
-/* Removes the file from the folder, so that it does not list parts that are being replaced. False
- * after a message. */
+/* Removes the file and the parts that it lists from the folder, for other parts that replace them.
+ * False after a message. */
 bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
 /* Is the path a folder with a file parts.json? */
 bool fv_parts_are_in(fv_context *c, const char *path) FV_MUST_USE;

@@ -84,8 +84,9 @@ static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
     if (rank == 0 && out->ranks > 1 && plan.ncuts == 0)
         fv_note(c, "nothing can be cut: each rank runs the whole model (--print-plan says why)");
     bool ok = fv_shard_apply(m, &plan, rank) && fv_spares_models(c, "-o ", path) &&
+              (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
               fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o.work.pipeline) &&
-              fv_parts_measure(c, path, &out->bytes[rank]);
+              fv_parts_measure(c, c->args->result.output, rank, out);
     if (ok && !c->args->print.quiet)
         fv_out("%-28s %s\n", path, fv_size_str(c->arena, (uint64_t)out->bytes[rank]));
     fv_module_free(m);
@@ -93,15 +94,10 @@ static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
 }
 
 static bool write_parts(fv_context *c) {
-    fv_parts_manifest parts = {.ranks = c->args->threads.shard.ranks};
+    fv_parts_manifest parts;
     if (!fv_make_folder(c, "-o", c->args->result.output))
         return false;
-    parts.files = FV_NEW(c->arena, const char *, parts.ranks);
-    parts.bytes = FV_NEW(c->arena, int64_t, parts.ranks);
-    for (int r = 0; r < parts.ranks; r++)
-        parts.files[r] = fv_printf(c->arena, "rank%d.onnx", r);
-    if (!fv_parts_forget(c, c->args->result.output))
-        return false;
+    fv_parts_list(c, c->args->threads.shard.ranks, &parts);
     for (int r = 0; r < parts.ranks; r++)
         if (!write_part(c, r, &parts))
             return false;
