@@ -10,8 +10,7 @@
 #include <time.h>
 
 #include "internal.h"
-
-enum { MOST_RANKS = 1024 };
+#include "rank_limits.h"
 
 /* The clock of deadlines: on Windows, conditions know one only. */
 #ifdef _WIN32
@@ -185,7 +184,7 @@ static int make_condition(pthread_cond_t *c) {
 }
 
 fv_ranks *fv_ranks_new(int ranks, double timeout) {
-    if (ranks < 1 || ranks > MOST_RANKS || !(timeout > 0 && timeout <= 1e6))
+    if (ranks < 1 || ranks > FV_MAX_RANKS || !(timeout > 0 && timeout <= FV_MAX_TIMEOUT))
         return NULL;
     fv_ranks *r = calloc(1, sizeof *r + (size_t)ranks * sizeof *r->all);
     if (!r || pthread_mutex_init(&r->lock, NULL)) {

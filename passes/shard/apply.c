@@ -104,23 +104,19 @@ static bool gather(const part *p, fv_value *v, int axis) {
     return y != NULL;
 }
 
-static int axis_of(const part *p, const fv_value *v) {
-    return (int)(intptr_t)fv_ptrmap_get(&p->cut->axis, v) - 1;
-}
-
 static bool apply(part *p) {
     bool ok = true;
     cut_constants(p);
     for (int i = 0; i < p->cut->nvalues; i++) {
         fv_value *v = p->cut->values[i];
-        cut_value(p, v, axis_of(p, v));
+        cut_value(p, v, fv_shard_axis_of(p->cut, v));
     }
     for (int i = 0; i < p->cut->nvalues && ok; i++)
         ok = infer_again(p->cut->values[i]->def);
     for (int i = 0; i < p->cut->npartial && ok; i++)
         ok = infer_again(p->cut->partial[i]) && add_up(p, p->cut->partial[i]);
     for (int i = 0; i < p->cut->noutputs && ok; i++)
-        ok = gather(p, p->cut->outputs[i], axis_of(p, p->cut->outputs[i]));
+        ok = gather(p, p->cut->outputs[i], fv_shard_axis_of(p->cut, p->cut->outputs[i]));
     return ok;
 }
 
@@ -134,22 +130,28 @@ bool fv_shard_apply(fv_module *m, const fv_shard_plan *plan, int rank) {
     return ok;
 }
 
-/* Is this share of a constant needed by an operand that comes before number `at` of cut `c`? */
-static bool is_counted(const fv_shard_plan *plan, int c, int at) {
-    const fv_shard_axes *cut = &plan->found->cuts[c];
-    const fv_value *v = cut->operands[at].op->in[cut->operands[at].index];
-    for (int k = 0; k <= c; k++) {
-        const fv_shard_axes *other = &plan->found->cuts[k];
-        for (int i = 0; i < (k < c ? other->noperands : at); i++)
-            if (other->operands[i].op->in[other->operands[i].index] == v &&
-                other->operands[i].axis == cut->operands[at].axis && other->units == cut->units)
-                return true;
-    }
-    return false;
+/* A share of a constant that was counted, and the next one of the same constant. */
+typedef struct counted {
+    int axis;
+    int64_t units;
+    struct counted *next;
+} counted;
+
+/* Is this the first operand that needs this share of the constant? */
+static bool is_first(fv_arena *a, fv_ptrmap *all, const fv_value *v, int axis, int64_t units) {
+    void **list = fv_ptrmap_at(all, v);
+    for (const counted *c = *list; c; c = c->next)
+        if (c->axis == axis && c->units == units)
+            return false;
+    counted *c = FV_NEW(a, counted, 1);
+    *c = (counted){axis, units, *list};
+    *list = c;
+    return true;
 }
 
 uint64_t fv_shard_weights(const fv_module *m, const fv_shard_plan *plan, int rank) {
     fv_ptrmap shared = fv_ptrmap_in(m->arena); /* constant -> the number of uses that are cut */
+    fv_ptrmap shares = fv_ptrmap_in(m->arena); /* constant -> the list of counted */
     uint64_t bytes = 0;
     part p = {.ranks = plan->ranks, .rank = rank};
     for (int c = 0; c < plan->found->n; c++) {
@@ -160,7 +162,7 @@ uint64_t fv_shard_weights(const fv_module *m, const fv_shard_plan *plan, int ran
             int64_t first, extent = v->tensor->dims[o->axis];
             void **uses = fv_ptrmap_at(&shared, v);
             *uses = (void *)((intptr_t)*uses + 1);
-            if (!is_counted(plan, c, i))
+            if (is_first(m->arena, &shares, v, o->axis, p.cut->units))
                 bytes += v->tensor->bytes / (uint64_t)extent * (uint64_t)share(&p, extent, &first);
         }
     }

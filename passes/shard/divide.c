@@ -28,12 +28,14 @@ static bool is_range(const fv_op *op, int axis, range *out) {
     return out->first >= 0 && out->first + out->n <= x->dims[axis]->value;
 }
 
-/* Are all users of v such slices, which do not overlap? */
+/* Are all users of v such slices, in its block, which do not overlap? */
 static bool is_divided(const fv_value *v, int axis) {
     int64_t end = 0;
     range r;
     for (int i = 0; i < v->nuses; i++)
-        end += is_range(v->uses[i].op, axis, &r) ? r.n : INT32_MAX;
+        end += v->uses[i].op->block == v->def->block && is_range(v->uses[i].op, axis, &r)
+                   ? r.n
+                   : INT32_MAX;
     for (int i = 0; i < v->nuses; i++)
         for (int j = 0; j < i && end < INT32_MAX; j++) {
             range a, b;

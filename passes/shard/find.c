@@ -1,6 +1,7 @@
 /* find.c - finds the cuts of a graph: from each product on whose right factor is constant, follows
  * an axis to all values that have a share of it, until only sums over the axis are left. */
 #include "ir/base/text.h"
+#include "ir/dim/poly.h"
 #include "ir/dim/text.h"
 #include "passes/shard/parts.h"
 
@@ -8,7 +9,8 @@ typedef struct search {
     fv_module *m;
     fv_arena *a;
     int ranks;
-    fv_ptrmap taken; /* values and products that belong to cuts that were found */
+    fv_ptrmap constant; /* results that constants determine -> the bytes of these, as a pointer */
+    fv_ptrmap taken;    /* values and products that belong to cuts that were found */
     /* of the cut that is followed now */
     fv_shard_axes axes;
     const char *why; /* why the axis cannot be cut; NULL: nothing is known against it */
@@ -27,24 +29,16 @@ static bool decline(search *s, const char *why) {
     return false;
 }
 
-static int64_t common(int64_t a, int64_t b) {
-    return b ? common(b, a % b) : a;
-}
-
 /* Takes an extent of the axis: the number of units must divide it. */
 static bool take_extent(search *s, const fv_type *t, int axis, const fv_op *at) {
     const fv_dim *d = t->dims[axis];
     if (!fv_dim_is_const(d))
         return decline(s,
                        fv_printf(s->a, "axis %d of %s has no constant size", axis, name_of(s, at)));
-    s->axes.units = common(s->axes.units, d->value);
+    s->axes.units = fv_int_gcd(s->axes.units, d->value);
     return s->axes.units >= s->ranks ||
            decline(s, fv_printf(s->a, "%s has %lld units along the axis, fewer than ranks",
                                 name_of(s, at), (long long)s->axes.units));
-}
-
-static int axis_of(const search *s, const fv_value *v) {
-    return (int)(intptr_t)fv_ptrmap_get(&s->axes.axis, v) - 1;
 }
 
 static bool take_constant(search *s, fv_op *op, int index, int axis) {
@@ -72,7 +66,7 @@ static bool decline_both(search *s, const fv_op *op) {
 static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
     if (v->kind == FV_VALUE_PARAM)
         return decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut", v->name, axis));
-    int known = axis_of(s, v);
+    int known = fv_shard_axis_of(&s->axes, v);
     if (known >= 0)
         return known == axis || decline(s, fv_printf(s->a, "%s would be cut along axes %d and %d",
                                                      name_of(s, v->def), known, axis));
@@ -110,7 +104,7 @@ static bool take_operands(search *s, fv_op *op, int axis) {
 static bool take_sum(search *s, fv_op *op, int i) {
     if (is_partial(s, op))
         return true;
-    if (axis_of(s, op->out[0]) >= 0)
+    if (fv_shard_axis_of(&s->axes, op->out[0]) >= 0)
         return decline_both(s, op);
     if (fv_ptrmap_get(&s->taken, op->out[0]))
         return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, op)));
@@ -161,7 +155,7 @@ static bool follow(search *s, fv_op *op) {
         return false;
     for (int i = 0; i < s->axes.nvalues; i++) {
         fv_value *v = s->axes.values[i];
-        int axis = axis_of(s, v);
+        int axis = fv_shard_axis_of(&s->axes, v);
         if (!take_operands(s, v->def, axis) || !take_uses(s, v, axis))
             return false;
     }
@@ -231,18 +225,44 @@ static const fv_value *weight_of(const fv_op *op) {
     return v->kind == FV_VALUE_CONST ? v : NULL;
 }
 
+/* The bytes of the constants from which alone v is computed; 0: it depends on something else. */
+static uint64_t constant_bytes(const search *s, const fv_value *v) {
+    return v->kind == FV_VALUE_CONST ? v->tensor->bytes
+                                     : (uint64_t)(uintptr_t)fv_ptrmap_get(&s->constant, v);
+}
+
+/* Records whether the op computes its result from constants alone. */
+static void find_constant(search *s, const fv_op *op) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < op->nin; i++) {
+        uint64_t of_operand = op->in[i] ? constant_bytes(s, op->in[i]) : 0;
+        if (op->in[i] && !of_operand)
+            return;
+        bytes += of_operand;
+    }
+    if (bytes && op->nout == 1 && op->out[0] && !op->def->has_effect)
+        *fv_ptrmap_at(&s->constant, op->out[0]) = (void *)(uintptr_t)bytes;
+}
+
+static void stays_whole(search *s, const fv_op *op, uint64_t bytes, fv_shard_plan *plan) {
+    fv_shard_whole whole = {op, product_name(s, op), s->why, bytes};
+    FV_PUSH(s->a, plan->whole, plan->nwhole, plan->cap_whole, whole);
+}
+
 static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
-    const fv_value *w = fv_op_is(op, FV_OP_fv_MatMul) ? weight_of(op) : NULL;
-    if (!w || fv_ptrmap_get(&s->taken, op->out[0]))
+    if (!fv_op_is(op, FV_OP_fv_MatMul) || fv_ptrmap_get(&s->taken, op->out[0]))
         return;
+    const fv_value *w = weight_of(op);
     s->why = NULL;
-    if (follow(s, op)) {
+    if (!w && constant_bytes(s, op->in[1])) {
+        s->why =
+            fv_printf(s->a, "%s computes its weight from constants", name_of(s, op->in[1]->def));
+        stays_whole(s, op, constant_bytes(s, op->in[1]), plan);
+    } else if (w && follow(s, op)) {
         describe(s, op, plan);
         keep(s, plan);
-        return;
-    }
-    fv_shard_whole whole = {op, product_name(s, op), s->why, w->tensor->bytes};
-    FV_PUSH(s->a, plan->whole, plan->nwhole, plan->cap_whole, whole);
+    } else if (w)
+        stays_whole(s, op, w->tensor->bytes, plan);
 }
 
 /* A product that was declined from its own columns may be the end of a later cut. */
@@ -274,12 +294,18 @@ static bool has_no_exchange(const fv_region *block) {
 }
 
 bool fv_shard_find(fv_module *m, int ranks, fv_shard_plan *out) {
-    search s = {.m = m, .a = m->arena, .ranks = ranks, .taken = fv_ptrmap_in(m->arena)};
+    search s = {.m = m,
+                .a = m->arena,
+                .ranks = ranks,
+                .taken = fv_ptrmap_in(m->arena),
+                .constant = fv_ptrmap_in(m->arena)};
     *out = (fv_shard_plan){.ranks = ranks, .found = FV_NEW(m->arena, struct fv_shard_found, 1)};
-    if (!has_no_exchange(m->funcs->body) || !fv_shard_divide(m))
+    if (!has_no_exchange(m->funcs->body) || (ranks > 1 && !fv_shard_divide(m)))
         return false;
-    for (fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next)
+    for (fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next) {
+        find_constant(&s, op);
         try_product(&s, op, out);
+    }
     drop_found(out);
     return true;
 }

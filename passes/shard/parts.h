@@ -38,6 +38,11 @@ typedef struct fv_shard_axes {
     int64_t units;
 } fv_shard_axes;
 
+/* The axis of v that is cut; -1: v is whole. */
+static inline int fv_shard_axis_of(const fv_shard_axes *cut, const fv_value *v) {
+    return (int)(intptr_t)fv_ptrmap_get(&cut->axis, v) - 1;
+}
+
 struct fv_shard_found {
     int n, cap;
     fv_shard_axes *cuts;

@@ -13,9 +13,6 @@
 
 #include "ir/graph/graph.h"
 
-/* the largest number of ranks */
-#define FV_SHARD_RANKS 1024
-
 /* A cut, for people. */
 typedef struct fv_shard_cut {
     const char *first; /* the nodes of the product at which it begins */

@@ -238,7 +238,27 @@ present again/other.onnx
 absent again/rank1.onnx.data again/rank2.onnx again/rank4.onnx
 check 'the same files' 0 'rank1.onnx are identical' diff -rs -x other.onnx p2 again
 
+# A quantized weight is no constant of the product; a product that cannot be cut is not divided, either.
+cat >quantized.fvir <<'T'
+fovea-ir 1
+module "m"
+const @q: i8[4, 2] = [1, 2, 3, 4, 5, 6, 7, 8]
+const @scale: f32[] = 0.5
+func @main(%x: f32[3, 4]) -> (%y) {
+  %w = DequantizeLinear(@q, @scale)    loc("weight")
+  %y = MatMul(%x, %w)    loc("product")
+  return %y
+}
+T
+check 'a quantized weight' 0 "whole .*: product: 'weight' .* computes its weight from constants" "$fovea" shard quantized.fvir --ranks 2 --print-plan
+layer thin.fvir '%a, %b, %c = Split(%h) {axis = 1, num_outputs = 3}' '%d = Add(%a, %b)' '%y = Mul(%c, %d)'
+check 'a product that cannot be cut' 0 'nothing can be cut' "$fovea" shard thin.fvir --ranks 2 -o thin2
+check 'its model for one rank' 0 'rank0.onnx' "$fovea" shard thin.fvir --ranks 1 -o thin1
+check 'it is whole' 0 'are identical' diff -s thin1/rank0.onnx thin2/rank1.onnx
+
 # What users get wrong.
+check 'a folder without parts' 1 'bare: error: is a folder without parts.json' sh -c 'mkdir bare && "$0" run bare' "$fovea"
+check 'parts are no model' 1 'p2: error: is a folder with the parts of a model, .* such as p2/rank0.onnx' "$fovea" inspect p2
 check 'no number of ranks' 2 'into how many parts' "$fovea" shard m.fvir -o p
 check 'too many ranks' 2 '1 to 1024' "$fovea" shard m.fvir --ranks 1025 -o p
 check 'no folder' 2 'where to' "$fovea" shard m.fvir --ranks 2

@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/file.h"
-#include "passes/shard/shard.h"
+#include "runtime/rank_limits.h"
 #include "tools/model/checksum.h"
 
 static const char manifest_name[] = "parts.json";
@@ -112,6 +113,22 @@ bool fv_parts_are_in(fv_context *c, const char *path) {
     return access(manifest_in(c, path), F_OK) == 0;
 }
 
+bool fv_parts_are_not_in(fv_context *c, const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return true;
+    fv_diag_file(c->session, path);
+    return fv_parts_are_in(c, path)
+               ? fv_error(c->session,
+                          "is a folder with the parts of a model, which `fovea run` runs together; "
+                          "here, name one of them, such as %s/rank0.onnx",
+                          path)
+               : fv_error(c->session,
+                          "is a folder without %s: expected a model, or a folder that "
+                          "`fovea shard` has written",
+                          manifest_name);
+}
+
 /* Reads the entry of a rank. A name with a folder is refused: parts are next to the list. */
 static bool read_part(fv_context *c, const json_t *entry, int rank, fv_parts_manifest *out) {
     const char *file = json_string_value(json_object_get(entry, "file"));
@@ -129,8 +146,8 @@ static bool read_part(fv_context *c, const json_t *entry, int rank, fv_parts_man
 static bool read_list(fv_context *c, const json_t *d, fv_parts_manifest *out) {
     const json_t *ranks = json_object_get(d, "ranks"), *list = json_object_get(d, "parts");
     json_int_t n = json_integer_value(ranks);
-    if (n < 1 || n > FV_SHARD_RANKS || json_array_size(list) != (size_t)n)
-        return fv_error(c->session, "expected as many parts as ranks, 1 to %d", FV_SHARD_RANKS);
+    if (n < 1 || n > FV_MAX_RANKS || json_array_size(list) != (size_t)n)
+        return fv_error(c->session, "expected as many parts as ranks, 1 to %d", FV_MAX_RANKS);
     fv_parts_list(c, (int)n, out);
     for (int r = 0; r < out->ranks; r++)
         if (!read_part(c, json_array_get(list, (size_t)r), r, out))

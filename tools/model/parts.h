@@ -28,6 +28,9 @@ bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
 /* Is the path a folder with a file parts.json? */
 bool fv_parts_are_in(fv_context *c, const char *path) FV_MUST_USE;
 
+/* False after a message if the path is a folder, where one model is expected. */
+bool fv_parts_are_not_in(fv_context *c, const char *path) FV_MUST_USE;
+
 /* The models of the ranks, ready to run: of all ranks, or, where mpirun has started a process for
  * each, of the rank of this process. */
 typedef struct fv_parts {

@@ -13,6 +13,7 @@
 #include "tools/model/attention.h"
 #include "tools/model/footprint.h"
 #include "tools/model/model.h"
+#include "tools/model/parts.h"
 
 /* How often an operator occurs in the model as it was read, and in the graph after the passes. */
 typedef struct tally {
@@ -454,6 +455,8 @@ int fv_cmd_inspect(fv_context *c) {
     const fv_args *a = c->args;
     view *v = FV_NEW(c->arena, view, 1);
     v->c = c;
+    if (!fv_parts_are_not_in(c, a->operand[0]))
+        return fv_failed(c);
     if (!open_view(v, a->operand[0]))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     look(v);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/rank_limits.h"
 #include "tools/maps/maps.h"
 #include "tools/model/parts.h"
 
@@ -104,8 +105,9 @@ static int run_parts(fv_context *c, fv_backend_kind backend) {
                         "--state, --attention-maps and --tuning are for one model: %s "
                         "holds the parts of a model",
                         c->args->operand[0]);
-    if (!(c->args->threads.shard.timeout > 0) || c->args->threads.shard.timeout > 1e6)
-        return fv_usage(c->args, "--timeout takes seconds, more than 0 and at most 1e6");
+    if (!(c->args->threads.shard.timeout > 0) || c->args->threads.shard.timeout > FV_MAX_TIMEOUT)
+        return fv_usage(c->args, "--timeout takes seconds, more than 0 and at most %g",
+                        FV_MAX_TIMEOUT);
     bool open = fv_parts_open(c, c->args->operand[0], backend, &parts);
     int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
                  : open ? run(c, &parts.all[parts.here], &parts, backend)
@@ -129,6 +131,8 @@ int fv_cmd_run(fv_context *c) {
         return refused;
     if (fv_parts_are_in(c, c->args->operand[0]))
         return run_parts(c, backends[0]);
+    if (!fv_parts_are_not_in(c, c->args->operand[0]))
+        return fv_failed(c);
     bool open = fv_subject_open(c, c->args->operand[0], backends[0], &m);
     int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
                  : open                               ? run(c, &m, NULL, backends[0])

@@ -6,6 +6,7 @@
 
 #include "ir/dim/text.h"
 #include "passes/shard/shard.h"
+#include "runtime/rank_limits.h"
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
 
@@ -83,10 +84,15 @@ static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
         print_plan(c, m, &plan);
     if (rank == 0 && out->ranks > 1 && plan.ncuts == 0)
         fv_note(c, "nothing can be cut: each rank runs the whole model (--print-plan says why)");
-    bool ok = fv_shard_apply(m, &plan, rank) && fv_spares_models(c, "-o ", path) &&
-              (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
-              fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o.work.pipeline) &&
-              fv_parts_measure(c, c->args->result.output, rank, out);
+    bool cut = plan.ncuts > 0, ok = cut && fv_shard_apply(m, &plan, rank);
+    if (!cut) { /* the search has divided products, for nothing */
+        fv_module_free(m);
+        ok = (m = read_graph(c, &o)) != NULL;
+    }
+    ok = ok && fv_spares_models(c, "-o ", path) &&
+         (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
+         fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o.work.pipeline) &&
+         fv_parts_measure(c, c->args->result.output, rank, out);
     if (ok && !c->args->print.quiet)
         fv_out("%-28s %s\n", path, fv_size_str(c->arena, (uint64_t)out->bytes[rank]));
     fv_module_free(m);
@@ -116,8 +122,8 @@ static bool print_only(fv_context *c) {
 
 int fv_cmd_shard(fv_context *c) {
     const fv_args *a = c->args;
-    if (a->threads.shard.ranks < 1 || a->threads.shard.ranks > FV_SHARD_RANKS)
-        return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_SHARD_RANKS);
+    if (a->threads.shard.ranks < 1 || a->threads.shard.ranks > FV_MAX_RANKS)
+        return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS);
     if (!a->result.output && !a->threads.shard.print_plan)
         return fv_usage(a, "-o DIR/: where to? (--print-plan alone writes nothing)");
     return (a->result.output ? write_parts(c) : print_only(c)) ? FV_EXIT_OK : fv_failed(c);
