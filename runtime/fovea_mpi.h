@@ -27,8 +27,8 @@ const fv_communicator *fv_mpi_communicator(const fv_mpi *m);
 const char *fv_mpi_error(const fv_mpi *m);
 /* Ends all processes, with exit status 1; does not return. */
 void fv_mpi_abort(fv_mpi *m);
-/* Ends MPI, if fv_mpi_open has initialized it. All processes must call this function; NULL is
- * allowed. */
+/* Frees what fv_mpi_open has made, and ends MPI if that has initialized it; else MPI must not have
+ * ended before. All processes must call this function; NULL is allowed. */
 void fv_mpi_close(fv_mpi *m);
 
 #ifdef __cplusplus

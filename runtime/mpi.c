@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fovea_mpi.h"
+#include "rank_limits.h"
 
 enum { MESSAGE = 1 << 30 }; /* bytes of a message: MPI counts them in an int */
 
@@ -26,6 +27,7 @@ struct fv_mpi {
     MPI_Comm all;
     double timeout;
     int initialized; /* whether fv_mpi_open has initialized MPI */
+    int connected;   /* whether `all` is a communicator, which is to be freed */
     size_t steps;
     int failed;
     char why[200];
@@ -182,17 +184,17 @@ static int initialize(fv_mpi *m) {
     if (!before && MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
         return 0;
     m->initialized = !before;
-    return MPI_Comm_dup(MPI_COMM_WORLD, &m->all) == MPI_SUCCESS &&
-           MPI_Comm_set_errhandler(m->all, MPI_ERRORS_RETURN) == MPI_SUCCESS;
+    m->connected = MPI_Comm_dup(MPI_COMM_WORLD, &m->all) == MPI_SUCCESS;
+    return m->connected && MPI_Comm_set_errhandler(m->all, MPI_ERRORS_RETURN) == MPI_SUCCESS;
 }
 
 fv_mpi *fv_mpi_open(double timeout) {
     int rank, ranks;
-    fv_mpi *m = timeout > 0 && timeout <= 1e6 ? calloc(1, sizeof *m) : NULL;
+    fv_mpi *m = timeout > 0 && timeout <= FV_MAX_TIMEOUT ? calloc(1, sizeof *m) : NULL;
     if (!m || !initialize(m) || MPI_Comm_rank(m->all, &rank) != MPI_SUCCESS ||
         MPI_Comm_size(m->all, &ranks) != MPI_SUCCESS ||
         !(m->peers = calloc((size_t)ranks, sizeof *m->peers))) {
-        free(m);
+        fv_mpi_close(m);
         return NULL;
     }
     m->timeout = timeout;
@@ -217,6 +219,8 @@ void fv_mpi_abort(fv_mpi *m) {
 void fv_mpi_close(fv_mpi *m) {
     if (!m)
         return;
+    if (m->connected)
+        MPI_Comm_free(&m->all);
     if (m->initialized)
         MPI_Finalize();
     free(m->peers);

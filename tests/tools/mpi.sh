@@ -46,7 +46,15 @@ check 'parts of two models' 1 'rank [01] has a list of other parts than rank [01
     processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 "$fovea" run q2 --dim n=9
 check 'other inputs' 1 'step 2: rank [01] has an all_gather of [0-9]+ bytes, rank [01] sends [0-9]+ bytes of all_gather: the parts or their inputs differ' \
     processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 "$fovea" run p2 --dim n=8
-check 'a process that is killed' 137 'signal 9' processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 sh -c 'kill -9 $$'
+check 'a process that is killed' 137 'signal 9|non-zero exit code' processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 sh -c 'kill -9 $$'
+# The rank signals itself where it would run a C compiler by a shell, between the first exchange and the second one.
+for signal in KILL STOP; do
+    printf '#!/bin/sh\nread -r _ _ _ rank _ </proc/$PPID/stat\nkill -%s "$rank"\n' $signal >$signal && chmod +x $signal
+done
+check 'a rank that is killed' 137 'signal 9' \
+    processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 env CC="$PWD/KILL" "$fovea" run p2 --dim n=9 --backend=c
+check 'a rank that stops' 1 'step 2: rank 0 has waited 2 s for rank 1' \
+    processes -n 1 "$fovea" run p2 --dim n=9 --timeout=2 : -n 1 env CC="$PWD/STOP" "$fovea" run p2 --dim n=9 --timeout=2 --backend=c
 check 'a process that does not connect' 1 'do not connect within --timeout' \
     processes -n 1 "$fovea" run p2 --dim n=9 --timeout=2 : -n 1 sleep 60
 cp -r p2 bad && head -c 300 p2/rank1.onnx >bad/rank1.onnx
