@@ -254,7 +254,7 @@ for dims in '1, 2' '3, 5' '7, 5' '4, 5'; do
     grep -q "^    {{$dims}, " sizes/sizes_selftest.c && tell "self-test with $dims" yes || tell "self-test with $dims" no
 done
 check 'the self-test sees a wrong result' 2 'outputs differ' sh -c "sed -i '/{{7, 5}/s/UINT64_C(0x[0-9a-f]*)/UINT64_C(0x1)/' sizes/sizes_selftest.c; make -s -C sizes check"
-check 'a folder for bare metal' 0 'CC = arm-none-eabi-gcc' sh -c "'$fovea' compile sizes.fvir --target=cortex-m4 -q -o bare/ && cat bare/Makefile"
+check 'a folder for bare metal' 0 '^CROSS .= arm-none-eabi-$' sh -c "'$fovea' compile sizes.fvir --target=cortex-m4 -q -o bare/ && cat bare/Makefile"
 absent bare/bare_threads.c
 grep -q pthread bare/Makefile && tell 'no pthread' no || tell 'no pthread' yes
 if command -v arm-none-eabi-gcc >/dev/null; then
