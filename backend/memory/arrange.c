@@ -31,6 +31,10 @@ typedef struct value {
     uint64_t users[WORDS];
 } value;
 
+typedef struct span { /* of steps of the host program */
+    int first, last;
+} span;
+
 typedef struct use {
     int value;
     bool writes;
@@ -64,8 +68,8 @@ typedef struct run {
     launch *launches;
     value *values;
     int nvalues, cap_values;
-    int64_t peak;             /* what the present order takes */
-    const struct order *best; /* the best order that was found */
+    int64_t peak;      /* what the present order takes */
+    const order *best; /* an order that takes less; NULL: none was found */
 } run;
 
 /* ---- what launches use ---- */
@@ -158,16 +162,29 @@ static void find_needs(run *r, int i) {
 }
 
 /* Finds the values that are alive before and after the run. */
-static void find_ends(run *r) {
-    for (int i = 0, n; i < r->l->host.nsteps; i++) {
-        fv_value *const *values = fv_step_values(&r->l->host.steps[i], &n);
-        for (int k = 0; k < n && (i < r->first || i >= r->first + r->n); k++) {
-            const fv_storage *home = home_of(r->l, values[k]);
-            for (int v = 0; v < r->nvalues; v++)
-                if (r->values[v].home == home)
-                    *(i < r->first ? &r->values[v].before : &r->values[v].after) = true;
+static void find_ends(run *r, const fv_ptrmap *spans) {
+    for (int v = 0; v < r->nvalues; v++) {
+        const span *s = fv_ptrmap_get(spans, r->values[v].home);
+        r->values[v].before = s->first < r->first;
+        r->values[v].after = s->last >= r->first + r->n;
+    }
+}
+
+/* The first and last step that uses each storage: storage -> span. */
+static fv_ptrmap find_spans(fv_lowerer *l) {
+    fv_ptrmap spans = fv_ptrmap_in(l->exprs);
+    for (int i = 0, n; i < l->host.nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
+        for (int k = 0; k < n; k++) {
+            span **at = (span **)fv_ptrmap_at(&spans, home_of(l, values[k]));
+            if (!*at) {
+                *at = FV_NEW(l->exprs, span, 1);
+                (*at)->first = i;
+            }
+            (*at)->last = i;
         }
     }
+    return spans;
 }
 
 /* ---- orders ---- */
@@ -291,10 +308,10 @@ static void apply(run *r, const order *o) {
         steps[o->n - 1] = old[o->last];
 }
 
-/* Finds the order of the run that takes least, unless sizes have no bounds. */
-static run *found_run(fv_lowerer *l, int first, int n) {
+/* Finds an order of the run that takes less, unless sizes have no bounds. */
+static run *found_run(fv_lowerer *l, int first, int n, const fv_ptrmap *spans) {
     fv_arena *a = fv_arena_new(l->session);
-    run *r = FV_NEW(a, run, 1);
+    run *r = FV_NEW(l->exprs, run, 1);
     *r = (run){.l = l, .arena = a, .first = first, .n = n, .launches = FV_NEW(a, launch, n)};
     for (int i = 0; i < n; i++)
         read_launch(r, i);
@@ -303,9 +320,13 @@ static run *found_run(fv_lowerer *l, int first, int n) {
         sized &= r->values[v].bytes >= 0;
     for (int i = 0; i < n && sized; i++)
         find_needs(r, i);
-    find_ends(r);
+    find_ends(r, spans);
     r->peak = present_peak(r);
     r->best = sized ? search(r) : NULL;
+    if (r->best && r->best->peak < r->peak)
+        return r;
+    r->best = NULL;
+    fv_arena_free(a);
     return r;
 }
 
@@ -318,28 +339,36 @@ static bool has_capacity(const fv_lowerer *l) {
     return any;
 }
 
-/* Runs that take less than the greatest one anyway keep their order. */
-static void arrange_greatest(run *const *runs, int n) {
+/* Runs that take less than the greatest one anyway keep their order. Returns whether some run has
+ * another order. */
+static bool arrange_greatest(run *const *runs, int n) {
     int64_t most = 0;
+    bool any = false;
     for (int i = 0; i < n; i++) {
         int64_t peak = runs[i]->best ? runs[i]->best->peak : runs[i]->peak;
         most = peak > most ? peak : most;
     }
     for (int i = 0; i < n; i++)
-        if (runs[i]->peak > most && runs[i]->best->peak < runs[i]->peak)
+        if (runs[i]->best && runs[i]->peak > most) {
             apply(runs[i], runs[i]->best);
+            any = true;
+        }
+    return any;
 }
 
-void fv_arrange_steps(fv_lowerer *l) {
+bool fv_arrange_steps(fv_lowerer *l) {
     run **runs = FV_NEW(l->exprs, run *, l->host.nsteps + 1);
+    const fv_ptrmap spans = find_spans(l);
     int nruns = 0;
     for (int i = 0, n; i < l->host.nsteps && !has_capacity(l); i += n + 1) {
         for (n = 0; i + n < l->host.nsteps && l->host.steps[i + n].kind == FV_STEP_LAUNCH;)
             n++;
         if (n > 0 && n <= MOST)
-            runs[nruns++] = found_run(l, i, n);
+            runs[nruns++] = found_run(l, i, n, &spans);
     }
-    arrange_greatest(runs, nruns);
+    bool any = arrange_greatest(runs, nruns);
     for (int i = 0; i < nruns; i++)
-        fv_arena_free(runs[i]->arena);
+        if (runs[i]->best)
+            fv_arena_free(runs[i]->arena);
+    return any;
 }

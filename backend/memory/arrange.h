@@ -6,7 +6,8 @@
 
 /* Changes the order of launches between two other steps of the host program, where that reduces the
  * bytes that are alive at once and all launches read what they read before. Does nothing if the
- * sizes of values have no bounds. To be called before lifetimes are computed. */
-void fv_arrange_steps(fv_lowerer *l);
+ * sizes of values have no bounds. Returns whether an order has changed; lifetimes, which must be
+ * known, are then to be computed again. */
+bool fv_arrange_steps(fv_lowerer *l);
 
 #endif

@@ -251,13 +251,11 @@ static void vary(layout *w) {
 /* ---- constant offsets ---- */
 
 /* Looks for a placement that ends below `end`, the best one that an order gave, unless that is
- * already the lower bound. Returns the end, and records whether it is proved that there is none
- * lower. */
-static int64_t search_lower(layout *w, const int64_t *sizes, int64_t end) {
+ * already the lower bound. Returns the end; *proved: there is none lower. */
+static int64_t search_lower(layout *w, const int64_t *sizes, int64_t end, bool *proved) {
     fv_interval *items = FV_NEW(w->l->arena, fv_interval, w->n + 1);
     item **from = FV_NEW(w->l->arena, item *, w->n + 1);
     int64_t bound = bound_of(w, sizes), found = end;
-    bool proved = true;
     int n = 0;
     for (int i = 0; i < w->n; i++)
         if (sizes[i] > 0) {
@@ -265,28 +263,27 @@ static int64_t search_lower(layout *w, const int64_t *sizes, int64_t end) {
             items[n] = (fv_interval){.first = s->first, .last = s->last, .size = sizes[i]};
             from[n++] = &w->items[i];
         }
+    *proved = true;
     if (end > bound)
-        found = fv_pack(w->l->arena, n, items, bound, end, &proved);
+        found = fv_pack(w->l->arena, n, items, bound, end, proved);
     for (int i = 0; found < end && i < n; i++)
         from[i]->at = items[i].at;
-    w->l->program->memory.is_least = proved;
     return found;
 }
 
-/* Places the buffers for the largest dims, with constant offsets. False: dims have no bounds, or
- * the workspace would be too large. */
-static bool fix_places(layout *w) {
-    fv_arena *a = w->l->arena;
-    int64_t *sizes = FV_NEW(a, int64_t, w->n + 1), least = INT64_MAX, unit = unit_of(w->l);
-    bool fixed = true;
+/* The sizes with the largest dims; NULL: dims have no bounds. */
+static int64_t *largest_sizes(const layout *w) {
+    int64_t *sizes = FV_NEW(w->l->arena, int64_t, w->n + 1), unit = unit_of(w->l);
+    for (int i = 0; i < w->n; i++)
+        if ((sizes[i] = fv_largest_bytes(w->items[i].s->value->type, unit)) < 0)
+            return NULL;
+    return sizes;
+}
+
+/* Places the buffers in the order whose end is lowest; returns that end. */
+static int64_t place_in_best_order(layout *w, const int64_t *sizes) {
+    int64_t least = INT64_MAX;
     int best = 0;
-    for (int i = 0; i < w->n; i++) {
-        const fv_type *t = w->items[i].s->value->type;
-        if ((sizes[i] = fv_largest_bytes(t, unit)) < 0)
-            return false;
-        for (int k = 0; k < t->rank; k++)
-            fixed &= fv_dim_is_const(t->dims[k]);
-    }
     for (int t = 0; t < (w->n > MANY ? 1 : WAYS); t++) {
         int64_t end = place_all(w, sizes, ways[t]);
         if (end < least) {
@@ -294,13 +291,30 @@ static bool fix_places(layout *w) {
             best = t;
         }
     }
+    return place_all(w, sizes, ways[best]);
+}
+
+/* Places the buffers for the largest dims, with constant offsets. False: dims have no bounds, or
+ * the workspace would be too large. */
+static bool fix_places(layout *w) {
+    fv_arena *a = w->l->arena;
+    const int64_t *sizes = largest_sizes(w);
+    bool fixed = true, proved = false;
+    if (!sizes)
+        return false;
+    for (int i = 0; i < w->n; i++) {
+        const fv_type *t = w->items[i].s->value->type;
+        for (int k = 0; k < t->rank; k++)
+            fixed &= fv_dim_is_const(t->dims[k]);
+    }
+    int64_t least = place_in_best_order(w, sizes);
     if (!fixed && least > FV_FIXED_WORKSPACE)
         return false;
-    place_all(w, sizes, ways[best]);
     if (w->n <= MANY)
-        least = search_lower(w, sizes, least);
+        least = search_lower(w, sizes, least, &proved);
     for (int i = 0; i < w->n; i++)
         w->items[i].s->buf->offset = fv_x_int(a, w->items[i].at);
+    w->l->program->memory.is_least = proved;
     w->l->program->memory.workspace = fv_x_int(a, w->n ? least : 0);
     return true;
 }
@@ -368,7 +382,9 @@ static void compute_places(layout *w) {
     l->program->memory.workspace = all ? fv_p_plan_let(l, "bytes", all) : fv_x_int(l->arena, 0);
 }
 
-void fv_place_buffers(fv_lowerer *l, fv_storage **list, int n) {
+/* ---- all buffers ---- */
+
+static layout layout_of(fv_lowerer *l, fv_storage **list, int n) {
     fv_arena *a = l->arena;
     layout w = {.l = l,
                 .items = FV_NEW(a, item, n + 1),
@@ -377,6 +393,24 @@ void fv_place_buffers(fv_lowerer *l, fv_storage **list, int n) {
                 .sorted = FV_NEW(a, item *, n + 1)};
     for (int i = 0; i < n; i++)
         w.items[i] = (item){.s = list[i], .number = i};
+    return w;
+}
+
+int64_t fv_placed_bytes(fv_lowerer *l, fv_storage **list, int n, int64_t enough) {
+    layout w = layout_of(l, list, n);
+    const int64_t *sizes = largest_sizes(&w);
+    if (!sizes)
+        return -1;
+    int64_t bound = bound_of(&w, sizes);
+    if (bound > enough)
+        return bound;
+    bool proved;
+    int64_t end = place_in_best_order(&w, sizes);
+    return n <= MANY ? search_lower(&w, sizes, end, &proved) : end;
+}
+
+void fv_place_buffers(fv_lowerer *l, fv_storage **list, int n) {
+    layout w = layout_of(l, list, n);
     if (fix_places(&w))
         return;
     vary(&w);

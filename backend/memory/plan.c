@@ -16,6 +16,7 @@
 #include "backend/memory/arrange.h"
 #include "backend/memory/placement.h"
 #include "backend/memory/reuse.h"
+#include "backend/memory/trial.h"
 #include "ir/base/limits.h"
 #include "ir/base/mapping.h"
 #include "ir/kernel/build.h"
@@ -132,22 +133,79 @@ static int along(const fv_lowerer *l, int i) {
     return axis;
 }
 
-/* Makes a buffer for each value that owns memory which a step uses; other values are views of
- * it. */
-void fv_plan_buffers(fv_lowerer *l) {
-    fv_region *body = l->func->body;
-    fv_join_states(l);
+/* ---- which values share memory ---- */
+
+static void share_memory(fv_lowerer *l, bool reuses) {
     find_lifetimes(l);
-    if (l->options->saves_memory && !l->options->naive) {
-        fv_arrange_steps(l);
-        find_lifetimes(l);
-    }
-    bool reuses = !l->options->naive && fv_may(l, "memory", NULL);
     while (reuses && fv_spare_copy(l))
         find_lifetimes(l);
     if (reuses)
         fv_reuse_memory(l);
     fv_join_branches(l);
+}
+
+static bool is_in_workspace(fv_lowerer *l, const fv_storage *s) {
+    const fv_type *t = s->value->type;
+    bool outside = s->value->kind != FV_VALUE_RESULT || fv_any_from_data(t->rank, t->dims);
+    for (int i = 0; i < l->func->body->last->nin && !outside; i++)
+        outside = returned(l, i) == s;
+    return !outside;
+}
+
+/* The bytes of the workspace with the present order of steps, as fv_placed_bytes says. */
+static int64_t try_order(fv_lowerer *l, bool reuses, int64_t enough) {
+    fv_trial *trial = fv_trial_begin(l);
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_storage **work = NULL;
+    int nwork = 0, cap = 0;
+    share_memory(l, reuses);
+    for (int i = 0, n; i < l->host.nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
+        for (int k = 0; k < n; k++) {
+            fv_storage *s = fv_storage_root(fv_storage_of(l, values[k]));
+            if (fv_ptrmap_get(&seen, s) || !is_in_workspace(l, s))
+                continue;
+            *fv_ptrmap_at(&seen, s) = s;
+            FV_PUSH(l->arena, work, nwork, cap, s);
+        }
+    }
+    int64_t bytes = fv_placed_bytes(l, work, nwork, enough);
+    fv_trial_end(trial);
+    return bytes;
+}
+
+static fv_step *copied_steps(const fv_lowerer *l) {
+    fv_step *copy = FV_NEW(l->arena, fv_step, l->host.nsteps + 1);
+    memcpy(copy, l->host.steps, (size_t)l->host.nsteps * sizeof *copy);
+    return copy;
+}
+
+/* Arranges the launches. Takes the old order again unless the workspace is smaller: arranging
+ * estimates what shares memory, and does not know where buffers are placed. */
+static void arrange(fv_lowerer *l, bool reuses) {
+    const fv_step *old = copied_steps(l);
+    find_lifetimes(l);
+    if (!fv_arrange_steps(l))
+        return;
+    const fv_step *arranged = copied_steps(l);
+    const size_t bytes = (size_t)l->host.nsteps * sizeof *old;
+    int64_t new_bytes = try_order(l, reuses, INT64_MAX);
+    memcpy(l->host.steps, old, bytes);
+    if (new_bytes >= 0 && new_bytes < try_order(l, reuses, new_bytes))
+        memcpy(l->host.steps, arranged, bytes);
+}
+
+/* ---- buffers ---- */
+
+/* Makes a buffer for each value that owns memory which a step uses; other values are views of
+ * it. */
+void fv_plan_buffers(fv_lowerer *l) {
+    fv_region *body = l->func->body;
+    const bool reuses = !l->options->naive && fv_may(l, "memory", NULL);
+    fv_join_states(l);
+    if (l->options->saves_memory && !l->options->naive)
+        arrange(l, reuses);
+    share_memory(l, reuses);
     for (int i = 0; i < body->nparams; i++) {
         fv_storage *s = fv_storage_of(l, body->params[i]);
         s->buf = new_buffer(l, s->value->name, FV_BUF_INPUT, s->value->type);

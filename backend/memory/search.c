@@ -16,7 +16,9 @@
 
 enum {
     WORK = 1 << 22, /* units of work for each limit and order, of some nanoseconds each */
-    LIMITS = 12     /* number of limits that are tried */
+    LIMITS = 12,    /* number of limits that are tried */
+    /* greatest depth of calls for each item. Each call places an item or raises a column */
+    DEPTH = 4
 };
 
 typedef struct search {
@@ -26,7 +28,8 @@ typedef struct search {
     bool *placed;
     int64_t *height, *rest; /* of each column; rest: the bytes of items that are not placed */
     int64_t limit, budget;
-    int left; /* number of items that are not placed */
+    int left;  /* number of items that are not placed */
+    int depth; /* number of calls of build that have not ended */
 } search;
 
 /* A column without items that are still to be placed is as good as full. */
@@ -100,15 +103,19 @@ static bool leave_empty(search *s, const pit *p) {
     return found;
 }
 
-/* Places what is left. False: there is no way, or the budget is used up. */
+/* Places what is left. False: there is no way, or the budget is used up; it also counts as used up
+ * where the calls are nested too deeply for the stack. */
 static bool build(search *s) {
     if (s->left == 0)
         return true;
-    s->budget -= s->n;
+    s->budget = s->depth < DEPTH * s->n ? s->budget - s->n : 0;
     if (s->budget <= 0)
         return false;
+    s->depth++;
     pit p = lowest(s);
-    return put_item(s, &p) || (s->budget > 0 && leave_empty(s, &p));
+    bool found = put_item(s, &p) || (s->budget > 0 && leave_empty(s, &p));
+    s->depth--;
+    return found;
 }
 
 static int by_first(const void *x, const void *y) {
@@ -159,9 +166,14 @@ static result pack_below(fv_arena *a, int n, fv_interval *items, int64_t limit, 
 
 /* ---- the least limit ---- */
 
+/* Two items never compare as equal, so that each implementation of qsort gives the same order. */
 static int by_size(const void *x, const void *y) {
     const fv_interval *a = x, *b = y;
-    return a->size != b->size ? (a->size < b->size ? 1 : -1) : a->first - b->first;
+    if (a->size != b->size)
+        return a->size < b->size ? 1 : -1;
+    if (a->first != b->first)
+        return a->first - b->first;
+    return a->last != b->last ? a->last - b->last : a->number - b->number;
 }
 
 static int by_length(const void *x, const void *y) {

@@ -43,6 +43,12 @@ static fv_program *lower(const graph_checker *c, const char *text, const fv_targ
     return lower_with(c, text, &o);
 }
 
+/* At -Os, which may put launches into another order. */
+static fv_program *lower_small(const graph_checker *c, const char *text) {
+    fv_driver_options o = {.target.of = c->target, .target.given = true, .level = 's', .name = "g"};
+    return lower_with(c, text, &o);
+}
+
 /* With the limits of speed drawn at random; 0: as they are. */
 static fv_program *lower_limited(const graph_checker *c, const char *text, uint64_t limits) {
     fv_driver_options o = {.target.of = c->target,
@@ -311,6 +317,11 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
                           only);
     if ((why = run_backend(c, g, read, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)))
         return graph_fail(c, g, "interpreter, from the text of definitions", why, only);
+    fv_program *small = lower_small(c, text);
+    why = small ? run_backend(c, g, small, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)
+                : graph_error(c->session);
+    if (why)
+        return graph_fail(c, g, "interpreter, -Os", why, only);
     if (c->totals && all.scheduled.status)
         atomic_fetch_add(&c->totals->stopped, 1);
     naive = lower(c, text, t, true, "g");
