@@ -10,6 +10,8 @@
 
 /* The absolute path of an existing file, to be freed; NULL with errno: there is none. */
 char *fv_dl_path(const char *path) FV_MUST_USE;
+/* The characters that separate the parts of a path: a name of a file in a folder has none. */
+extern const char fv_dl_separators[];
 /* The position after the folder in an absolute path. */
 const char *fv_dl_name(const char *full);
 /* Opens the library; NULL: *why says why not, or is NULL if that is not known. */

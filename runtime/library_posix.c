@@ -72,6 +72,8 @@ char *fv_dl_path(const char *path) {
     return realpath(path, NULL);
 }
 
+const char fv_dl_separators[] = "/";
+
 const char *fv_dl_name(const char *full) {
     return strrchr(full, '/') + 1;
 }

@@ -24,13 +24,18 @@ const char *fv_library_fault(const char *path) {
 }
 
 char *fv_dl_path(const char *path) {
+    errno = 0;
     char *full = _fullpath(NULL, path, 0);
     if (full && GetFileAttributesA(full) != INVALID_FILE_ATTRIBUTES)
         return full;
+    /* _fullpath also fails where the path is too long or names a drive that does not exist */
+    if (full || errno != ENOMEM)
+        errno = ENOENT;
     free(full);
-    errno = full ? ENOENT : ENOMEM;
     return NULL;
 }
+
+const char fv_dl_separators[] = "/\\:"; /* : follows a drive, or precedes a stream of a file */
 
 const char *fv_dl_name(const char *full) {
     const char *name = full;

@@ -38,7 +38,7 @@ static int map_weights(fv_artifact *a, const char *library, const char *full, fv
     const char *name = a->model->weights_file, *why;
     if (!name)
         return FV_OK;
-    if (!*name || strchr(name, '/'))
+    if (!*name || name[strcspn(name, fv_dl_separators)])
         return no_weights(log, library, name, "it is not in the folder of the library");
     size_t folder = (size_t)(fv_dl_name(full) - full), size = folder + strlen(name) + 1, bytes;
     char *path = malloc(size);

@@ -247,6 +247,7 @@ static const char *has_bits(fv_cg *g, const uint32_t *mask) {
 
 static void put_cpuid(fv_cg *g, fv_text *t, uint64_t features) {
     fv_cpuid_need n = fv_features_cpuid(features);
+    n.state &= fv_system_state(g->p->target->system);
     bool windows = g->machine.windows;
     for (int i = 0; i < FV_CPUID_LEAVES; i++) {
         const char *bits = has_bits(g, n.at[i].mask);

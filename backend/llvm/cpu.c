@@ -97,6 +97,7 @@ static bool is_asked(fv_feature_id id, uint64_t features, fv_cpu_kind kind) {
 
 static void ask(fv_ll_fn *f, uint64_t features, LLVMBasicBlockRef no) {
     fv_cpuid_need n = fv_features_cpuid(features);
+    n.state &= fv_system_state(f->m->target->system);
     ask_cpuid(f, &n, no);
     for (fv_feature_id id = 0; id < FV_NFEATURES; id++)
         if (is_asked(id, features, FV_CPU_ID))

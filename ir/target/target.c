@@ -44,6 +44,10 @@ static bool of_architecture(const fv_target *t, const char *architecture) {
     return strncmp(t->triple, architecture, n) == 0 && t->triple[n] == '-';
 }
 
+uint32_t fv_system_state(fv_system system) {
+    return system == FV_SYSTEM_MACOS ? 0x06 : UINT32_MAX;
+}
+
 uint64_t fv_target_features(const fv_target *t) {
     return fv_features_closed(fv_level_features(t->level) | t->more);
 }

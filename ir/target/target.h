@@ -80,6 +80,10 @@ const char *fv_target_str(fv_arena *a, const fv_target *t);
 const char *fv_system_name(fv_system system);
 /* The suffix of shared libraries of a system: ".so", ".dll" or ".dylib". */
 const char *fv_system_library(fv_system system);
+/* The bits of XCR0 that code for a system compares with the state that its features need
+ * (fv_features_cpuid). macOS sets those of AVX-512 only when a thread first executes such an
+ * instruction, so there the bits of SSE and AVX have to be enough. */
+uint32_t fv_system_state(fv_system system);
 /* All features of the target, as bits: those of its level and the additional ones. */
 uint64_t fv_target_features(const fv_target *t);
 bool fv_target_has(const fv_target *t, fv_feature_id f) FV_MUST_USE;

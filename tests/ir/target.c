@@ -180,6 +180,10 @@ Test(feature, systems) {
     cr_expect(fv_features_read("x86-64-v2-macos", &features));
     cr_expect_eq(features, fv_target_features(read("x86-64-v2")));
     cr_expect_not(fv_features_read("-windows", &features));
+    const uint32_t state = fv_features_cpuid(fv_target_features(read("x86-64-v4"))).state;
+    cr_expect_eq(state, 0xe6);
+    cr_expect_eq(state & fv_system_state(FV_SYSTEM_WINDOWS), 0xe6);
+    cr_expect_eq(state & fv_system_state(FV_SYSTEM_MACOS), 0x06, "the rest is set at first use");
 }
 
 /* Each feature that a level takes, alone: by its name, and back. */
