@@ -34,6 +34,8 @@ typedef enum {
 const char *const *fv_c_layout_names(void); /* in the order of the enum, NULL terminated */
 /* False: there is no such layout. */
 bool fv_c_layout_by_name(const char *name, fv_c_layout *layout) FV_MUST_USE;
+/* May the folder, and with it the library, have this name? CMake reserves some names of targets. */
+bool fv_c_layout_takes(fv_c_layout layout, const char *name) FV_MUST_USE;
 
 typedef struct fv_c_options {
     fv_c_layout layout; /* for a folder */

@@ -18,6 +18,17 @@ bool fv_c_layout_by_name(const char *name, fv_c_layout *layout) {
     return names[i] != NULL;
 }
 
+/* Names of targets that CMake has itself, or makes for tests and packages. */
+static const char *const cmake_names[] = {
+    "all",       "ALL_BUILD",      "clean",      "edit_cache",
+    "help",      "install",        "INSTALL",    "package",
+    "PACKAGE",   "package_source", "preinstall", "rebuild_cache",
+    "RUN_TESTS", "test",           "ZERO_CHECK", NULL};
+
+bool fv_c_layout_takes(fv_c_layout layout, const char *name) {
+    return (layout != FV_C_CMAKE && layout != FV_C_ZEPHYR) || !fv_is_in(cmake_names, name);
+}
+
 /* @0@ the name of the model and of the library, @1@ its sources, @2@ options of the compiler,
  * @3@ further languages, @4@ the self-test */
 static const char cmake[] =

@@ -314,6 +314,8 @@ static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
 static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) {
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    if (best < 0)
+        return best;
     count_runs(l, d, d->body, runs, &moved, &seen);
     bool across = !moved && !runs[best] && sums_rows(l, d);
     bool follows = false;
@@ -442,6 +444,8 @@ static void look_at(turning *t, const fv_expr *x) {
  * at most one load that runs across these rows: the schedule transposes blocks in registers
  * (backend/schedule/rows/transpose.c). */
 static bool can_turn(fv_lowerer *l, const fv_definition *d) {
+    if (!d->rank)
+        return true; /* there are no rows */
     turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
     look_at(&t, d->body);
     return !t.costly && t.across <= 1;

@@ -9,6 +9,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
 if ! command -v arm-none-eabi-gcc >/dev/null || ! command -v qemu-system-arm >/dev/null; then
+    echo "skipped: all, there is no arm-none-eabi-gcc or no qemu-system-arm"
     echo "0 passed, 0 failed"
     exit 0
 fi
@@ -93,6 +94,8 @@ CMAKE
             cmake --build "$dir/b_$layout" >"$dir/out" 2>&1
         result "a folder for $layout" $? 'Built target'
     done
+else
+    echo "skipped: folders for CMake, Zephyr and ESP-IDF, there is no cmake"
 fi
 # the Arduino builder compiles every source in the folder
 "$fovea" compile "$dir/small.fvir" --target=cortex-m0plus --layout=arduino -q -o "$dir/sketch/" >"$dir/out" 2>&1 &&
@@ -106,5 +109,10 @@ grep -qE '_(selftest|board|threads)|Makefile' "$dir/out" && result "sources of a
 "$fovea" compile "$dir/small.fvir" --layout=cmake -q -o "$dir/one.c" >"$dir/out" 2>&1
 [ $? = 2 ]
 result "a layout of a single file" $? 'is for a folder of C'
+"$fovea" compile "$dir/small.fvir" --layout=cmake -q -o "$dir/test/" >"$dir/out" 2>&1
+[ $? = 2 ]
+result "a name that CMake reserves" $? "CMake reserves the name 'test'"
+"$fovea" compile "$dir/small.fvir" --layout=esp-idf -q -o "$dir/test/" >"$dir/out" 2>&1
+result "that name for ESP-IDF, whose target is named otherwise" $? '^'
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

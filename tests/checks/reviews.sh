@@ -1,7 +1,8 @@
 # needs: shared
 # Checks generated C as a review of it does: gcc and clang give no warning of a long list for any file of a folder, and
 # MISRA C:2012 is kept but for the deviations that docs/misra.md states. Takes a sample of models, and other ones by
-# FOVEA_SEED; FOVEA_ALL=1 takes all. What is not installed (cross compilers, cppcheck) is left out.
+# FOVEA_SEED; FOVEA_ALL=1 takes all. What is not installed (cross compilers, cppcheck) is left out,
+# which a line says.
 # Usage: reviews.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
@@ -9,7 +10,7 @@ fovea=$1/tools/fovea seed=${FOVEA_SEED:-1} shared=${FOVEA_SHARED:-../shared} all
 warnings="-Wall -Wextra -Wconversion -Wcast-align -Wfloat-equal -Wunused-macros -Wshadow -Wpedantic"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
+passed=0 failed=0 skipped=' '
 [ "$all" = 0 ] && every=29 || every=1
 
 result() { # NAME FILE: passed if the file is empty
@@ -23,7 +24,14 @@ result() { # NAME FILE: passed if the file is empty
 
 # COMPILER...: no file of the folder $dir/m gives a warning; files that need a system are left out for bare metal
 warns() {
-    command -v "$1" >/dev/null || return 0
+    if ! command -v "$1" >/dev/null; then
+        case $skipped in *" $1 "*) ;; *)
+            skipped="$skipped$1 "
+            echo "skipped: warnings of $1, which is not installed"
+            ;;
+        esac
+        return 0
+    fi
     for file in "$dir"/m/*.c; do
         case $file in
         *_main.c | *_threads.c | *_weights.c) [ "$hosted" = 1 ] || continue ;;
@@ -90,6 +98,8 @@ if command -v cppcheck >/dev/null; then
     "$fovea" compile "$shared/models/s2s_lstm_bahdanau_static/model.onnx" --target=cortex-m4 -q -o "$dir/m/" \
         >"$dir/out" 2>&1 && misra
     result "MISRA C" "$dir/out"
+else
+    echo "skipped: MISRA C, there is no cppcheck"
 fi
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -107,6 +107,10 @@ static bool choose_layout(fv_context *c, result *r) {
                         fv_names_str(c->arena, fv_c_layout_names())) == FV_EXIT_OK;
     if (r->kind != FV_EMIT_C || n == 0 || out[n - 1] != '/')
         return fv_usage(a, "--layout is for a folder of C: say -o NAME/") == FV_EXIT_OK;
+    const char *name = fv_emit_stem(c->arena, out);
+    if (!fv_c_layout_takes(r->layout, name))
+        return fv_usage(a, "--layout=%s: CMake reserves the name '%s': give the folder another one",
+                        a->result.layout, name) == FV_EXIT_OK;
     if (r->layout != FV_C_PLAIN &&
         (r->weights == FV_WEIGHTS_OBJECT || r->weights == FV_WEIGHTS_FILE))
         return fv_usage(a, "--layout=%s takes sources only: --weights=text or incbin",
