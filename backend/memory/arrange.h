@@ -8,6 +8,6 @@
  * bytes that are alive at once and all launches read what they read before. Does nothing if the
  * sizes of values have no bounds. Returns whether an order has changed; lifetimes, which must be
  * known, are then to be computed again. */
-bool fv_arrange_steps(fv_lowerer *l);
+bool fv_arrange_steps(fv_lowerer *l) FV_MUST_USE;
 
 #endif
