@@ -100,10 +100,14 @@ int fv_why_mark(const fv_lowerer *l) {
     return l->reasons ? l->reasons->n : 0;
 }
 
-bool fv_why_settle(fv_lowerer *l, int mark, bool taken) {
+void fv_why_settle_between(fv_lowerer *l, int mark, int end, bool taken) {
     fv_reasons *r = l->reasons;
-    for (int i = mark; r && i < r->n; i++)
+    for (int i = mark; r && i < end; i++)
         r->all[i].dropped |= infos[r->all[i].why].verdict != (taken ? FV_TAKEN : FV_DECLINED);
+}
+
+bool fv_why_settle(fv_lowerer *l, int mark, bool taken) {
+    fv_why_settle_between(l, mark, fv_why_mark(l), taken);
     return taken;
 }
 

@@ -110,6 +110,8 @@ bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...);
  * agree with the outcome `taken`, and drops the others. Returns `taken`. */
 int fv_why_mark(const fv_lowerer *l);
 bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
+/* the same for the reasons recorded between two marks */
+void fv_why_settle_between(fv_lowerer *l, int mark, int end, bool taken);
 
 /* Drops the reasons with that id recorded since the mark. */
 void fv_why_drop(fv_lowerer *l, int mark, fv_why why);

@@ -242,37 +242,44 @@ bool fv_spare_copy(fv_lowerer *l) {
 
 /* ---- results ---- */
 
-void fv_reuse_memory(fv_lowerer *l) {
-    /* the value that the launches compute; an operator with custom kernels has several launches */
-    const fv_value *made = NULL;
-    int mark = 0;
+/* Stores results of the launch over its operands. Returns whether there is such a result. */
+static bool reuse_operands(fv_lowerer *l, int step) {
+    const fv_launch *n = &l->host.steps[step].launch;
     bool any = false;
-    for (int step = 0; step < l->host.nsteps; step++) {
-        const fv_launch *n = &l->host.steps[step].launch;
-        if (l->host.steps[step].kind != FV_STEP_LAUNCH)
-            continue;
-        if (is_state(l, fv_launch_value(n))) {
-            /* a copy of a constant has no operand whose memory the state could take, so put_over
-             * is not called, and records no reason */
-            if (fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 1)
-                fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
-            continue;
-        }
-        if (made != fv_launch_value(n)) {
-            made = fv_launch_value(n);
-            mark = fv_why_mark(l);
-            any = false;
-        }
-        if (l->reasons && has_no_candidate(l, step))
-            fv_declines(l, made, FV_WHY_place_unlike);
-        for (int to = 0; to < n->nargs; to++)
-            for (int from = 0; from < n->nargs; from++)
-                if (put_over(l, step, from, to)) {
-                    any = true;
-                    to = -1; /* parameters have new numbers, so start again */
-                    break;
-                }
-        if (any)
-            fv_why_settle(l, mark, true);
+    if (is_state(l, fv_launch_value(n))) {
+        /* a copy of a constant has no operand whose memory the state could take, so put_over
+         * is not called, and records no reason */
+        if (fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 1)
+            fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
+        return false;
+    }
+    if (l->reasons && has_no_candidate(l, step))
+        fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
+    for (int to = 0; to < n->nargs; to++)
+        for (int from = 0; from < n->nargs; from++)
+            if (put_over(l, step, from, to)) {
+                any = true;
+                to = -1; /* parameters have new numbers, so start again */
+                break;
+            }
+    return any;
+}
+
+/* An operator with custom kernels has several launches, and others may be between them. If one of
+ * them stores a result over an operand, the reasons why others do not are dropped. */
+void fv_reuse_memory(fv_lowerer *l) {
+    fv_ptrmap taken = fv_ptrmap_in(l->exprs);
+    int *marks = FV_NEW(l->exprs, int, l->host.nsteps + 1);
+    for (int i = 0; i < l->host.nsteps; i++) {
+        const fv_step *s = &l->host.steps[i];
+        marks[i] = fv_why_mark(l);
+        if (s->kind == FV_STEP_LAUNCH && reuse_operands(l, i))
+            *fv_ptrmap_at(&taken, fv_launch_value(&s->launch)) = &marks[i];
+    }
+    marks[l->host.nsteps] = fv_why_mark(l);
+    for (int i = 0; i < l->host.nsteps; i++) {
+        const fv_step *s = &l->host.steps[i];
+        if (s->kind == FV_STEP_LAUNCH && fv_ptrmap_get(&taken, fv_launch_value(&s->launch)))
+            fv_why_settle_between(l, marks[i], marks[i + 1], true);
     }
 }
