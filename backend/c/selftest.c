@@ -461,8 +461,9 @@ static void put_sum(fv_cg *g, int output) {
 }
 
 static void put_own_env(fv_cg *g) {
-    fv_c_line(g,
-              "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL, NULL, 0};");
+    fv_c_line(
+        g,
+        "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL, NULL, 0, NULL};");
     fv_c_line(g, "heap_used = 0;");
     if (fv_c_weights_file(g)) {
         fv_c_line(g, "own.weights = env->weights;");

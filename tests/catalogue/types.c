@@ -371,9 +371,10 @@ static bool run_way(fv_session *s, fv_arena *a, instance x, const char *value, w
 }
 
 /* What only the run knows may be 0 where it compiles, and no relation leaves other bounds. A
- * position that no element of a result needs is looked at only then. */
+ * position that no element of a result needs is looked at only then, and so are other ranks, which
+ * are asked for nothing if the result is known to have no element. */
 static bool may_be_zero(const way *y) {
-    if (!y->model || y->gives.status == FV_BAD_INDEX)
+    if (!y->model || y->gives.status == FV_BAD_INDEX || y->gives.status == FV_BAD_COMMUNICATOR)
         return false;
     for (int i = 0; i < y->model->nsymbols; i++)
         if (y->model->symbols[i].lo > 0)
