@@ -30,20 +30,16 @@ static bool is_range(const fv_op *op, int axis, range *out) {
 
 /* Are all users of v such slices, in its block, which do not overlap? */
 static bool is_divided(const fv_value *v, int axis) {
-    int64_t end = 0;
-    range r;
-    for (int i = 0; i < v->nuses; i++)
-        end += v->uses[i].op->block == v->def->block && is_range(v->uses[i].op, axis, &r)
-                   ? r.n
-                   : INT32_MAX;
-    for (int i = 0; i < v->nuses; i++)
-        for (int j = 0; j < i && end < INT32_MAX; j++) {
-            range a, b;
-            if (!is_range(v->uses[i].op, axis, &a) || !is_range(v->uses[j].op, axis, &b) ||
-                (a.first < b.first + b.n && b.first < a.first + a.n))
+    range a, b;
+    for (int i = 0; i < v->nuses; i++) {
+        if (v->uses[i].op->block != v->def->block || !is_range(v->uses[i].op, axis, &a))
+            return false;
+        for (int j = 0; j < i; j++)
+            if (is_range(v->uses[j].op, axis, &b) && a.first < b.first + b.n &&
+                b.first < a.first + a.n)
                 return false;
-        }
-    return v->nuses > 1 && end < INT32_MAX;
+    }
+    return v->nuses > 1;
 }
 
 /* Can the op be computed for a range of the axis from ranges of its operands, with the same size of

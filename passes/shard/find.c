@@ -18,10 +18,13 @@ typedef struct search {
 
 /* ---- following an axis ---- */
 
+/* The nodes of an op, or the name of its result where the model gives no names to nodes. */
+static const char *node_of(const search *s, const fv_op *op) {
+    return op->origin->n ? fv_origin_str(s->a, op->origin) : op->out[0]->name;
+}
+
 static const char *name_of(const search *s, const fv_op *op) {
-    return fv_printf(s->a, "'%s' (%s)",
-                     op->origin->n ? fv_origin_str(s->a, op->origin) : op->out[0]->name,
-                     fv_opdef_qualified(s->a, op->def));
+    return fv_printf(s->a, "'%s' (%s)", node_of(s, op), fv_opdef_qualified(s->a, op->def));
 }
 
 static bool decline(search *s, const char *why) {
@@ -175,11 +178,6 @@ static uint64_t bytes_of(const fv_shard_axes *c) {
     return bytes;
 }
 
-/* The nodes of a product, or the name of its result where the model gives no names to nodes. */
-static const char *product_name(const search *s, const fv_op *op) {
-    return op->origin->n ? fv_origin_str(s->a, op->origin) : op->out[0]->name;
-}
-
 /* The bytes that a rank sends to each other one of a value: of an output its share. */
 static const fv_dim *sent(const search *s, const fv_type *t, int parts) {
     const fv_dim *bytes = fv_dim_mul(s->m->dims, fv_dim_product(s->m->dims, t->rank, t->dims),
@@ -189,14 +187,14 @@ static const fv_dim *sent(const search *s, const fv_type *t, int parts) {
 
 static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
     const fv_shard_axes *c = &s->axes;
-    fv_shard_cut cut = {.first = product_name(s, first),
+    fv_shard_cut cut = {.first = node_of(s, first),
                         .units = c->units,
                         .bytes = bytes_of(c),
                         .nexchanges = c->npartial + c->noutputs,
                         .exchanged = FV_NEW(s->a, const fv_dim *, c->npartial + c->noutputs + 1)};
     fv_text last = {.arena = s->a};
     for (int i = 0; i < c->npartial; i++) {
-        fv_text_printf(&last, "%s%s", i ? ", " : "", product_name(s, c->partial[i]));
+        fv_text_printf(&last, "%s%s", i ? ", " : "", node_of(s, c->partial[i]));
         cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, 1);
     }
     for (int i = 0; i < c->noutputs; i++) {
@@ -245,7 +243,7 @@ static void find_constant(search *s, const fv_op *op) {
 }
 
 static void stays_whole(search *s, const fv_op *op, uint64_t bytes, fv_shard_plan *plan) {
-    fv_shard_whole whole = {op, product_name(s, op), s->why, bytes};
+    fv_shard_whole whole = {op, node_of(s, op), s->why, bytes};
     FV_PUSH(s->a, plan->whole, plan->nwhole, plan->cap_whole, whole);
 }
 

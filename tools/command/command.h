@@ -58,7 +58,7 @@ typedef struct fv_shard_args {
     bool print_plan;
 } fv_shard_args;
 
-/* --threads, for runs: options.c, bench.c. */
+/* Options for threads, and for the ranks of a model in parts: options.c, bench.c. */
 typedef struct fv_thread_args {
     int first; /* the first number in the list of --threads */
     int list[FV_MAX_THREAD_LIST], n;

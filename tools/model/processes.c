@@ -42,7 +42,7 @@ static void give_up(int signal) {
 /* MPI's initialization waits for all processes without a limit of time, so a signal ends it. */
 static fv_mpi *open_in_time(const fv_processes *p, double timeout) {
     struct sigaction wait = {.sa_handler = give_up}, before;
-    unsigned seconds = timeout < 1 ? 1 : timeout > 1e6 ? 1000000 : (unsigned)timeout;
+    unsigned seconds = timeout < 1 ? 1 : (unsigned)timeout; /* at most FV_MAX_TIMEOUT */
     sigaction(SIGALRM, &wait, &before);
     alarm(seconds);
     fv_mpi *m = p->open(timeout);
@@ -54,6 +54,8 @@ static fv_mpi *open_in_time(const fv_processes *p, double timeout) {
 fv_processes *fv_processes_open(fv_context *c, double timeout) {
     static const char name[] = "libfovea-mpi.so.0";
     fv_processes *p = FV_NEW(c->arena, fv_processes, 1);
+    /* one write for each line, because all processes have one stderr */
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
     /* MPI loads parts of itself later, which need its symbols */
     void *library = dlopen(name, RTLD_NOW | RTLD_GLOBAL);
     if (!library || !find(p, library)) {
