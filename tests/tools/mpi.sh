@@ -36,6 +36,20 @@ for ranks in 2 3; do
             --threads=1 --backend=$backend --expect one$ranks --atol=0 --rtol=0
     done
 done
+# both COMMAND0 COMMAND1: two ranks, which both fail. Each writes to a file of its own, and any status of mpirun other than that
+# of the time limit is 1, because how mpirun ends and what it still forwards depends on which of the ranks it ends first.
+both() {
+    local rank status
+    for rank in 0 1; do
+        printf '#!/bin/sh\nexec "%s" %s 2>said.%s\n' "$fovea" "$1" $rank >both.$rank && chmod +x both.$rank
+        shift
+    done
+    processes -n 1 ./both.0 : -n 1 ./both.1
+    status=$?
+    cat said.0 said.1 >&2
+    [ $status = 0 ] || [ $status = 124 ] || return 1
+    return $status
+}
 [ "$(grep -c 'y  f32' out)" = 1 ] && tell 'one rank prints' yes || tell 'one rank prints' no
 
 check 'a rank too few' 1 'p3: error: has parts for 3 ranks, and mpirun has started 2 processes|p3/parts.json: error: has parts for 3 ranks' \
@@ -43,9 +57,9 @@ check 'a rank too few' 1 'p3: error: has parts for 3 ranks, and mpirun has start
 sed 's/Sigmoid/Tanh/' m.fvir >n.fvir
 check 'another model' 0 'rank1.onnx' "$fovea" shard n.fvir --ranks 2 -o q2
 check 'parts of two models' 1 'rank [01] has a list of other parts than rank [01]' \
-    processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 "$fovea" run q2 --dim n=9
+    both 'run p2 --dim n=9' 'run q2 --dim n=9'
 check 'other inputs' 1 'step 2: rank [01] has an all_gather of [0-9]+ bytes, rank [01] sends [0-9]+ bytes of all_gather: the parts or their inputs differ' \
-    processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 "$fovea" run p2 --dim n=8
+    both 'run p2 --dim n=9' 'run p2 --dim n=8'
 check 'a process that is killed' 137 'signal 9|non-zero exit code' processes -n 1 "$fovea" run p2 --dim n=9 : -n 1 sh -c 'kill -9 $$'
 # The rank signals itself where it would run a C compiler by a shell, between the first exchange and the second one.
 for signal in KILL STOP; do
