@@ -32,10 +32,8 @@ const fv_command fv_commands[] = {
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n",
      .without = NO_RUNS},
     {"run", "MODEL", 1, 1, "run a model once, and print its outputs",
-     "--backend --input --data-set --adapter --expect --output --format --seed --passes --state "
-     "--stop-after "
-     "--changes "
-     "--tuning --attention-maps --labels --timeout " SCRIPT,
+     "--backend --input --data-set --save-inputs --adapter --expect --output --format --seed "
+     "--passes --state --stop-after --changes --tuning --attention-maps --labels --timeout " SCRIPT,
      fv_cmd_run,
      "MODEL may also be a library that `fovea compile` made, or a folder with the parts that "
      "`fovea "
@@ -186,10 +184,12 @@ const fv_command fv_commands[] = {
      "  fovea opt model.onnx --script mine.lua --script-arg limit=4 -v\n"},
     {"lua", "F.lua [ARG...]", 1, 0,
      "run a script in Lua, which can change graphs, declare passes and make experiments",
-     "--output --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_lua,
+     "--output --tensors --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_lua,
      "Arguments after F.lua are passed to the script, as `arg` and `...`. The script can write "
      "files in the folder\n"
-     "of --output only, which must exist. docs/lua.md describes the functions of scripts.\n"
+     "of --output only, which is created, and read tensors in the folders of --tensors. "
+     "docs/lua.md describes\n"
+     "the functions of scripts.\n"
      "\nexamples:\n"
      "  fovea lua count.lua model.onnx\n"
      "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n",

@@ -178,7 +178,10 @@ static int compiled_str(lua_State *L) {
 const fv_lua_class fv_lua_compiled_class = {
     "compiled",
     (const luaL_Reg[]){{"inputs", compiled_inputs}, {"outputs", compiled_outputs}, {NULL, NULL}},
-    (const luaL_Reg[]){{"close", compiled_close}, {"cost", fv_lua_compiled_cost}, {NULL, NULL}},
+    (const luaL_Reg[]){{"close", compiled_close},
+                       {"cost", fv_lua_compiled_cost},
+                       {"profile", fv_lua_compiled_profile},
+                       {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", compiled_str},
                        {"__gc", compiled_close},
                        {"__close", compiled_close},

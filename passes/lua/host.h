@@ -65,6 +65,7 @@ typedef struct fv_lua_inputs {
 typedef struct fv_lua_timing {
     double min, q1, median, q3, max;
     int runs;
+    int won; /* the number of rounds in which it took less time than the first module */
     /* the time relative to that of the first module of the comparison: the median of the ratios of
      * all rounds */
     double ratio;
@@ -92,6 +93,21 @@ typedef struct fv_lua_cost {
     const fv_lua_launch *launches;
 } fv_lua_cost;
 
+/* The measured time of a launch in one run, in milliseconds. */
+typedef struct fv_lua_measured {
+    const char *kernel, *origin, *schedule; /* as in fv_lua_launch */
+    double calls;                           /* the number of calls in a run */
+    double median, min;                     /* the median over the runs; the least of them */
+    double predicted;                       /* by the cost model; negative: not known */
+} fv_lua_measured;
+
+typedef struct fv_lua_profile {
+    int runs;
+    double median; /* of a whole run, in milliseconds */
+    int nlaunches;
+    const fv_lua_measured *launches; /* the slowest first */
+} fv_lua_profile;
+
 /* The difference between a tensor and the expected one. */
 typedef struct fv_lua_difference {
     /* how types or dims differ, in words, and nothing else is set; NULL: they are equal */
@@ -99,6 +115,9 @@ typedef struct fv_lua_difference {
     size_t count, differing;
     /* the largest differences, relative -1: there is none; the elements at `at` */
     double absolute, relative, got, want;
+    /* the root of the mean of the squared differences; the largest difference divided by the range
+     * of the expected elements; the cosine of the angle between both as vectors. NaN: undefined */
+    double rms, of_range, cosine;
     uint64_t ulp;
     size_t at;
     bool nan[2], inf[2]; /* in the tensor, in the expected one */
@@ -108,6 +127,8 @@ typedef struct fv_lua_host {
     void *user;
     void (*write)(void *user, fv_lua_stream to, const char *text, size_t n);
     fv_module *(*load)(void *user, const char *path); /* reads a verified graph */
+    /* reads a tensor from a file within the folders that the user names; in the arena */
+    const fv_tensor *(*read_tensor)(void *user, const char *name, fv_arena *a);
     /* writes into the output folder of the script */
     bool (*save)(void *user, const fv_module *m, const char *name);
     bool (*save_text)(void *user, const char *text, size_t n, const char *name);
@@ -122,6 +143,8 @@ typedef struct fv_lua_host {
                  int rounds, double seconds, fv_lua_timing *out);
     bool (*cost)(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
                  fv_lua_cost *out);
+    bool (*profile)(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
+                    fv_lua_profile *out);
     /* atol, rtol below 0: the defaults of `fovea diff` */
     void (*differ)(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol,
                    double rtol, fv_lua_difference *out);

@@ -270,9 +270,10 @@ void fv_lua_check_type(lua_State *L, const fv_lua_box *box, const fv_value *old,
 
 /* ---- tensor.c ---- */
 
-int fv_lua_const(lua_State *L);      /* module:const */
-int fv_lua_buffer(lua_State *L);     /* module:buffer */
-int fv_lua_tensor_new(lua_State *L); /* fv.tensor */
+int fv_lua_const(lua_State *L);       /* module:const */
+int fv_lua_buffer(lua_State *L);      /* module:buffer */
+int fv_lua_tensor_new(lua_State *L);  /* fv.tensor */
+int fv_lua_tensor_file(lua_State *L); /* fv.tensor_file */
 /* Pushes a tensor of zeros that Lua owns and that has no module. Raises. */
 fv_tensor *fv_lua_push_tensor(lua_State *L, fv_elem elem, int rank, const int64_t *dims);
 fv_tensor *fv_lua_tensor_at(lua_State *L, int arg);
@@ -328,12 +329,13 @@ const char *const *fv_lua_keys(lua_State *L, int table, const char *what);
 
 /* ---- compiled.c, measure.c, save.c ---- */
 
-int fv_lua_compile(lua_State *L);       /* fv.compile */
-int fv_lua_run(lua_State *L);           /* fv.run */
-int fv_lua_time(lua_State *L);          /* fv.time */
-int fv_lua_diff(lua_State *L);          /* fv.diff */
-int fv_lua_save(lua_State *L);          /* fv.save */
-int fv_lua_compiled_cost(lua_State *L); /* compiled:cost */
+int fv_lua_compile(lua_State *L); /* fv.compile */
+int fv_lua_run(lua_State *L);     /* fv.run */
+int fv_lua_time(lua_State *L);    /* fv.time */
+int fv_lua_diff(lua_State *L);    /* fv.diff */
+int fv_lua_save(lua_State *L);    /* fv.save */
+int fv_lua_compiled_cost(lua_State *L);
+int fv_lua_compiled_profile(lua_State *L); /* compiled:profile */
 /* The compiled module at `arg`. Raises an error if it is closed. */
 fv_lua_compiled *fv_lua_compiled_at(lua_State *L, int arg);
 /* Reads {inputs=, dims=, seed=, threads=} of the table at `arg`, if there is one, into memory of

@@ -1,4 +1,5 @@
 /* measure.c - compares compiled modules: times, differences, and costs by the cost model. */
+#include <math.h>
 #include <string.h>
 
 #include "passes/lua/internal.h"
@@ -6,6 +7,12 @@
 static void set_number(lua_State *L, const char *name, double v) {
     lua_pushnumber(L, v);
     lua_setfield(L, -2, name);
+}
+
+/* NaN: the field stays nil */
+static void set_defined(lua_State *L, const char *name, double v) {
+    if (!isnan(v))
+        set_number(L, name, v);
 }
 
 static void set_integer(lua_State *L, const char *name, lua_Integer v) {
@@ -54,7 +61,7 @@ static bool measure(void *arg) {
 }
 
 static void push_timing(lua_State *L, const fv_lua_timing *t) {
-    lua_createtable(L, 0, 7);
+    lua_createtable(L, 0, 8);
     set_number(L, "min", t->min);
     set_number(L, "q1", t->q1);
     set_number(L, "median", t->median);
@@ -62,6 +69,7 @@ static void push_timing(lua_State *L, const fv_lua_timing *t) {
     set_number(L, "max", t->max);
     set_number(L, "ratio", t->ratio);
     set_integer(L, "runs", t->runs);
+    set_integer(L, "won", t->won);
 }
 
 /* time{A, B, ..., inputs=, dims=, seed=, threads=, rounds=, seconds=} */
@@ -119,7 +127,7 @@ static bool compare(void *arg) {
 }
 
 static void push_difference(lua_State *L, const char *name, const fv_lua_difference *d) {
-    lua_createtable(L, 0, 14);
+    lua_createtable(L, 0, 17);
     set_text(L, "name", name);
     set_bool(L, "differs", d->shape || d->differing);
     if (d->shape) {
@@ -131,6 +139,9 @@ static void push_difference(lua_State *L, const char *name, const fv_lua_differe
     set_number(L, "absolute", d->absolute);
     if (d->relative >= 0)
         set_number(L, "relative", d->relative);
+    set_defined(L, "rms", d->rms);
+    set_defined(L, "of_range", d->of_range);
+    set_defined(L, "cosine", d->cosine);
     set_integer(L, "ulp", d->ulp > INT64_MAX ? INT64_MAX : (lua_Integer)d->ulp);
     if (d->count) {
         set_integer(L, "at", (lua_Integer)d->at + 1);
@@ -252,19 +263,76 @@ static void push_cost(lua_State *L, const fv_lua_cost *c) {
     lua_setfield(L, -2, "launches");
 }
 
+/* The compiled module at 1, and the inputs in the table at 2, if there is one. */
+static void read_call(lua_State *L, const char *function, const char *const *fields,
+                      fv_lua_compiled **c, fv_lua_inputs *in) {
+    *c = fv_lua_compiled_at(L, 1);
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2))
+        return;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    fv_lua_check_fields(L, 2, function, fields);
+    *in = fv_lua_read_inputs(L, 2);
+}
+
 /* compiled:cost{dims=}, or with inputs, of which only the dims are used */
 int fv_lua_compiled_cost(lua_State *L) {
     static const char *const fields[] = {"dims", "inputs", NULL};
-    costing k = {.l = fv_lua_of(L), .c = fv_lua_compiled_at(L, 1)};
-    lua_settop(L, 2);
-    if (!lua_isnil(L, 2)) {
-        luaL_checktype(L, 2, LUA_TTABLE);
-        fv_lua_check_fields(L, 2, "compiled:cost", fields);
-        k.in = fv_lua_read_inputs(L, 2);
-    }
+    costing k = {.l = fv_lua_of(L)};
+    read_call(L, "compiled:cost", fields, &k.c, &k.in);
     k.arena = fv_lua_push_arena(L);
     fv_lua_try(L, NULL, count, &k);
     push_cost(L, &k.cost);
+    fv_lua_free_arena(k.arena);
+    return 1;
+}
+
+/* ---- measured launches ---- */
+
+typedef struct profiling {
+    const fv_lua *l;
+    fv_lua_compiled *c;
+    fv_lua_inputs in;
+    fv_arena **arena;
+    fv_lua_profile profile;
+} profiling;
+
+static bool trace(void *arg) {
+    profiling *k = arg;
+    const fv_lua_host *host = &k->l->o.host;
+    *k->arena = fv_arena_new(k->l->session);
+    return host->profile(host->user, k->c, &k->in, *k->arena, &k->profile);
+}
+
+static void push_profile(lua_State *L, const fv_lua_profile *p) {
+    lua_createtable(L, 0, 3);
+    set_integer(L, "runs", p->runs);
+    set_number(L, "median", p->median);
+    lua_createtable(L, p->nlaunches, 0);
+    for (int i = 0; i < p->nlaunches; i++) {
+        const fv_lua_measured *k = &p->launches[i];
+        lua_createtable(L, 0, 7);
+        set_text(L, "kernel", k->kernel);
+        set_text(L, "origin", k->origin);
+        set_text(L, "schedule", k->schedule);
+        set_number(L, "calls", k->calls);
+        set_number(L, "median", k->median);
+        set_number(L, "min", k->min);
+        if (k->predicted >= 0)
+            set_number(L, "predicted", k->predicted);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "launches");
+}
+
+/* compiled:profile{inputs=, dims=, seed=, threads=} */
+int fv_lua_compiled_profile(lua_State *L) {
+    static const char *const fields[] = {"dims", "inputs", "seed", "threads", NULL};
+    profiling k = {.l = fv_lua_of(L)};
+    read_call(L, "compiled:profile", fields, &k.c, &k.in);
+    k.arena = fv_lua_push_arena(L);
+    fv_lua_try(L, NULL, trace, &k);
+    push_profile(L, &k.profile);
     fv_lua_free_arena(k.arena);
     return 1;
 }

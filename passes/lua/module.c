@@ -72,6 +72,7 @@ const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
                                      {"save", fv_lua_save},
                                      {"schedule", fv_lua_schedule_new},
                                      {"tensor", fv_lua_tensor_new},
+                                     {"tensor_file", fv_lua_tensor_file},
                                      {"test", fv_lua_test_new},
                                      {"time", fv_lua_time},
                                      {NULL, NULL}};

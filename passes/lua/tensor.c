@@ -279,6 +279,36 @@ int fv_lua_tensor_new(lua_State *L) {
     return 1;
 }
 
+typedef struct reading {
+    const fv_lua *l;
+    const char *name;
+    fv_arena **arena;
+    const fv_tensor *t;
+} reading;
+
+static bool read_file(void *arg) {
+    reading *r = arg;
+    const fv_lua_host *host = &r->l->o.host;
+    *r->arena = fv_arena_new(r->l->session);
+    r->t = host->read_tensor(host->user, r->name, *r->arena);
+    return r->t != NULL;
+}
+
+/* tensor_file(NAME): a copy of the tensor in a file of the folders that the user names */
+int fv_lua_tensor_file(lua_State *L) {
+    reading r = {.l = fv_lua_of(L), .name = fv_lua_text(L, 1)};
+    if (!r.l->o.host.read_tensor)
+        return luaL_error(L, "fv.tensor_file: only `fovea lua` reads tensors");
+    r.arena = fv_lua_push_arena(L);
+    fv_lua_try(L, NULL, read_file, &r);
+    check_elem(L, r.t->elem);
+    const fv_tensor *t = fv_lua_push_tensor(L, r.t->elem, r.t->rank, r.t->dims);
+    if (t->bytes)
+        memcpy((void *)(uintptr_t)t->data, r.t->data, t->bytes);
+    fv_lua_free_arena(r.arena);
+    return 1;
+}
+
 /* const(NAME, TENSOR) or const(NAME, ELEM, DIMS, ELEMENTS) */
 int fv_lua_const(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1), *other;

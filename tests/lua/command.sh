@@ -73,6 +73,36 @@ check 'a model that is none' 1 'relu.lua' "$fovea" lua one.lua
 echo 'fv.load "m.fvir"' >one.lua
 check 'load in a pass' 1 'only .fovea lua. loads' "$fovea" opt m.fvir --script one.lua
 
+# ---- tensors in files ----
+mkdir -p tensors/set other
+check 'inputs are saved' 0 'y ' "$fovea" run m.fvir --backend=interp --dim n=3 --save-inputs=tensors/set -o tensors/y.npy
+check 'saved inputs' 0 '1 of 1 outputs as expected' "$fovea" run m.fvir --backend=interp --data-set tensors/set --expect tensors/y.npy --atol=0 --rtol=0
+check 'inputs over the model' 1 'error: ' "$fovea" run m.fvir --backend=interp --save-inputs=m.fvir
+cat >files.lua <<'T'
+local c = fv.compile(fv.load "m.fvir", {backend = "interp"})
+local x = fv.tensor_file "set/input_0.pb"
+print(x, select(2, fv.diff(fv.run(c, {x = x}), {y = fv.tensor_file "y.npy"}, {atol = 0, rtol = 0})))
+for _, name in ipairs{"", "../m.fvir", "set/../y.npy", "./y.npy", "/etc/passwd", "set/", "set//input_0.pb"} do
+  print("path", select(2, pcall(fv.tensor_file, name)):match "is no path within a folder")
+end
+print(pcall(fv.tensor_file, "none.npy"))
+T
+check 'tensors from files' 0 '^f32.3, 2..true$' "$fovea" lua --tensors=other --tensors=tensors files.lua
+[ "$(grep -c 'path.is no path within' out)" = 7 ] && tell 'paths out of the folder' yes || tell 'paths out of the folder' no
+said "there is no 'none.npy' in other or in the other folders"
+check 'tensors without a folder' 1 'fv.tensor_file needs a folder: fovea lua --tensors=DIR' "$fovea" lua files.lua
+printf 'nonsense' >tensors/bad.npy
+echo 'fv.tensor_file "bad.npy"' >one.lua
+check 'a file that is no tensor' 1 'bad.npy' "$fovea" lua --tensors=tensors one.lua
+mkfifo tensors/pipe.npy
+echo 'fv.tensor_file "pipe.npy"' >one.lua
+check 'a fifo' 1 'pipe.npy' timeout 20 "$fovea" lua --tensors=tensors one.lua
+echo 'print "work" fv.save("a.json", {1})' >one.lua
+check 'the folder of results is created' 0 work "$fovea" lua --output=fresh one.lua
+present fresh/a.json
+check 'a folder that cannot be created' 1 'cannot make the folder m.fvir' "$fovea" lua --output=m.fvir one.lua
+grep -q work out && tell 'refused before the work' no || tell 'refused before the work' yes
+
 # ---- experiments ----
 head='local m = fv.load "m.fvir" local c = fv.compile(m, {backend = "interp"}) '
 # wrong WHAT MESSAGE SCRIPT
@@ -91,7 +121,15 @@ print(rows[1].name, rows[1].absolute, agree)
 print(select(2, fv.diff(fv.run(a, {x = x}), {y = fv.tensor("f32", {2, 3}, 1)})))
 print(fv.diff({y = fv.tensor("f32", {2}, {0/0, 1/0})}, {y = fv.tensor("f32", {2}, 1)})[1].nan_in_a)
 local t = fv.time{a, b, a, inputs = {x = x}, rounds = 2, seconds = 0.01}
-print(#t, t[1].ratio, t[2].ratio > 0, t[3].runs > 0)
+print(#t, t[1].ratio, t[2].ratio > 0, t[3].runs > 0, t[1].won, t[2].won <= 2)
+local d = fv.diff({y = fv.tensor("f32", {2}, {3, 4})}, {y = fv.tensor("f32", {2}, {4, 3})})[1]
+print("spread", d.rms, d.of_range, string.format("%.2f", d.cosine))
+d = fv.diff({y = fv.tensor("f32", {2}, {3, 3})}, {y = fv.tensor("f32", {2}, {0/0, 1})})[1]
+print("undefined", d.rms, d.of_range, d.cosine)
+local p = a:profile{dims = {n = 3}, threads = 1}
+local slowest, nodes = p.launches[1], {}
+for _, l in ipairs(p.launches) do nodes[#nodes + 1] = l.calls assert(l.median <= slowest.median and l.min <= l.median and l.min > 0) end
+print("profile", p.runs >= 5, p.median > 0, #p.launches == #a:cost{dims = {n = 3}}.launches, table.concat(nodes, " "))
 print(a:cost{dims = {n = 4}}.operations > a:cost{dims = {n = 2}}.operations, b:cost().known)
 local k = m:copy()
 k:run{fv.level "2"}
@@ -103,7 +141,7 @@ fv.save("t.json", {rows = rows, s = 'a"\1', none = 0/0, list = {1, 2.5, true}, x
 fv.save("t.csv", {{name = 'a "b"', ms = 0.1}, {name = "c", ms = 2}}, {"name", "ms"})
 T
 check experiments 0 '^x.n.2.f32$' "$fovea" lua --output=made try.lua
-for line in '1.0 2.0 3.0 0.0 0.0 0.0' 'y.0.0.true' 'false' '3.1.0.true.true' 'true.true' 'true.0' 'f32\[1, 3\]'; do said "^$line\$"; done
+for line in '1.0 2.0 3.0 0.0 0.0 0.0' 'y.0.0.true' 'false' '3.1.0.true.true.0.true' 'spread.1.0.1.0.0.96' 'undefined.nil.nil.nil' 'profile.true.true.true.1.0.*' 'true.true' 'true.0' 'f32\[1, 3\]'; do said "^$line\$"; done
 python3 -c 'import json; d = json.load(open("made/t.json")); assert d["s"] == "a\"\1" and d["none"] is None and d["list"] == [1, 2.5, True] and d["x"] == [1, 0, -1, 0]' &&
     tell 'JSON' yes || tell 'JSON' no
 printf 'name,ms\r\n"a ""b""",0.1\r\nc,2\r\n' | cmp -s - made/t.csv && tell 'CSV' yes || tell 'CSV' no
@@ -152,6 +190,8 @@ wrong 'no rounds' 'rounds is 0' "$head fv.time{c, rounds = 0}"
 wrong 'no time' 'expected more than 0' "$head fv.time{c, seconds = 0/0}"
 wrong 'nothing to compare' 'and no nil' "$head fv.diff(c)"
 wrong 'nothing in common' 'nothing of A is called' "$head fv.diff(c, {z = fv.tensor('f32')})"
+wrong 'no such dim to profile' "there is no dim 'k'" "$head c:profile{dims = {k = 1}}"
+wrong 'an option that profile lacks' "compiled:profile takes no 'rounds'" "$head c:profile{rounds = 1}"
 wrong 'a tensor beyond the limit' 'tensor of such a size' "fv.tensor('f32', {1 << 62})"
 wrong 'another suffix' 'neither in .json nor in .csv' 'fv.save("x.txt", {})'
 wrong 'another folder' 'is no name of a file' 'fv.save("../x.json", {})'

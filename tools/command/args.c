@@ -47,6 +47,8 @@ static const fv_option options[] = {
      false},
     {"--script-arg", NULL, FV_OPTION_LIST, AT(script.args), "K=V",
      "option K of the script; may be repeated", false},
+    {"--tensors", NULL, FV_OPTION_LIST, AT(script.tensors), "DIR",
+     "folder in which fv.tensor_file finds files; may be repeated", false},
     {"--script-memory", NULL, FV_OPTION_NUMBER, AT(script.memory), "MIB",
      "limit of the memory of a script (1024)", false},
     {"--script-steps", NULL, FV_OPTION_NUMBER, AT(script.steps), "N",
@@ -97,6 +99,8 @@ static const fv_option options[] = {
      false},
     {"--data-set", NULL, FV_OPTION_TEXT, AT(data.data_set), "DIR",
      "read inputs from DIR/input_0.pb, ...", false},
+    {"--save-inputs", NULL, FV_OPTION_TEXT, AT(data.save_inputs), "DIR",
+     "write the inputs of the run to DIR/input_0.pb, ...", false},
     {"--adapter", NULL, FV_OPTION_LIST, AT(data.adapters), "F",
      "read the values of inputs that are weights of a fine-tuning from F.onnx_adapter; may be "
      "repeated",

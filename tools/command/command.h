@@ -75,7 +75,7 @@ typedef struct fv_generate_args {
 /* Options for the inputs of runs and the use of the outputs: inputs.c, outputs.c, maps.c. */
 typedef struct fv_data_args {
     fv_list_arg inputs, adapters, at;
-    const char *data_set, *expect, *format, *attention_maps, *labels;
+    const char *data_set, *save_inputs, *expect, *format, *attention_maps, *labels;
     int seed;
     double atol, rtol; /* tolerances of comparisons; negative: not given */
     fv_generate_args generate;
@@ -86,8 +86,9 @@ typedef struct fv_script_args {
     const char *script;   /* path of a script that declares passes, which are run */
     const char *pipeline; /* path of a script that returns a pipeline */
     fv_list_arg args;
-    int memory; /* limit of memory in MiB */
-    int steps;  /* limit of instructions, in millions */
+    fv_list_arg tensors; /* folders from which a script reads tensors */
+    int memory;          /* limit of memory in MiB */
+    int steps;           /* limit of instructions, in millions */
     bool unsafe;
 } fv_script_args;
 

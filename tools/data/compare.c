@@ -200,6 +200,24 @@ static void note_kinds(const fv_tensor *t, bool *nan, bool *inf) {
     }
 }
 
+/* Sets the measures that all elements decide together. */
+static void note_sums(fv_difference *d, const fv_tensor *g, const fv_tensor *w) {
+    double squares = 0, gg = 0, ww = 0, gw = 0, least = INFINITY, most = -INFINITY;
+    for (size_t i = 0; i < g->count; i++) {
+        double x = element(g, i), y = element(w, i);
+        squares += (x - y) * (x - y);
+        gg += x * x;
+        ww += y * y;
+        gw += x * y;
+        least = isfinite(y) && y < least ? y : least;
+        most = isfinite(y) && y > most ? y : most;
+    }
+    bool finite = isfinite(squares) && isfinite(gg) && isfinite(ww);
+    d->rms = finite && g->count ? sqrt(squares / (double)g->count) : NAN;
+    d->cosine = finite && gg > 0 && ww > 0 ? gw / (sqrt(gg) * sqrt(ww)) : NAN;
+    d->of_range = isfinite(d->worst) && most > least ? d->worst / (most - least) : NAN;
+}
+
 fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor *w, double atol,
                                 double rtol) {
     fv_difference d = {.shape = other_shape(a, g, w), .count = g->count, .relative = -1};
@@ -222,6 +240,8 @@ fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor
             d.want = y;
         }
     }
+    if (!d.shape)
+        note_sums(&d, g, w);
     return d;
 }
 

@@ -28,6 +28,10 @@ typedef struct fv_difference {
     /* the largest number of floats of the type between a and b, where both are numbers; 0 for other
      * types */
     uint64_t ulp;
+    /* the root of the mean of (a - b)^2; `worst` divided by the largest minus the least finite b;
+     * the cosine of the angle between the two tensors as vectors. NaN: undefined, since there are
+     * no elements, one of them is not finite, all b are equal, or a vector is 0 */
+    double rms, of_range, cosine;
     /* whether the tensor `got` (index 0) or `want` (index 1) contains any NaN or infinity */
     bool nan[2], inf[2];
     double atol, rtol; /* the tolerances that decided whether elements differ */

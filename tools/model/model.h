@@ -139,6 +139,9 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
 
 /* ---- outputs.c ---- */
 
+/* Writes the inputs as a data set, for fv_read_set: each tensor or tensor of strings is a file; if
+ * there are other values, each port is one. False after a message. */
+bool fv_write_inputs(fv_context *c, const fv_subject *m, const char *folder) FV_MUST_USE;
 /* Unique names that are safe in file names and in C. */
 const char **fv_safe_names(fv_arena *a, int n, const char *const *names);
 /* Checks that the folder named by the option exists, or creates it. False after a message. */

@@ -359,6 +359,27 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
     return true;
 }
 
+bool fv_write_inputs(fv_context *c, const fv_subject *m, const char *folder) {
+    const fv_model *table = m->table;
+    fv_port_value *v;
+    int n = fv_port_values(c->arena, table->ninputs, table->inputs, FV_AS_WHOLE, &v);
+    for (int i = 0; i < n; i++)
+        if (v[i].nparts > 1 && !fv_value_is_strings(&v[i])) {
+            n = fv_port_values(c->arena, table->ninputs, table->inputs, FV_AS_PORTS, &v);
+            break;
+        }
+    if (!fv_spares_models(c, "--save-inputs ", folder) ||
+        !fv_make_folder(c, "--save-inputs", folder))
+        return false;
+    for (int i = 0; i < n; i++) {
+        const char *path = fv_file_in(c->arena, folder, fv_printf(c->arena, "input_%d", i), ".pb");
+        fv_tensor t = fv_value_tensor(c->arena, &v[i], m->data.inputs);
+        if (!fv_tensor_write_pb(c->session, path, &t, v[i].name))
+            return false;
+    }
+    return true;
+}
+
 /* ---- comparing ---- */
 
 /* Reads the expected value of result i from the file in `folder` with the name that -o uses. */

@@ -17,6 +17,7 @@
 #include "passes/lua/lua.h"
 #include "passes/switches.h"
 #include "tools/data/compare.h"
+#include "tools/measure/bench.h"
 #include "tools/model/rounds.h"
 #include "tools/model/runner.h"
 
@@ -371,8 +372,17 @@ static fv_lua_timing timing_of(fv_arena *a, const party *p, const party *first, 
     const fv_summary *s = &p->turns.all;
     double *ratios = FV_NEW(a, double, rounds);
     fv_rounds_ratios(&p->turns, &first->turns, rounds, ratios);
-    return (fv_lua_timing){
-        s->min, s->q1, s->median, s->q3, s->max, s->n, fv_summarise(ratios, rounds).median};
+    int won = 0;
+    for (int i = 0; i < rounds; i++)
+        won += ratios[i] < 1;
+    return (fv_lua_timing){.min = s->min,
+                           .q1 = s->q1,
+                           .median = s->median,
+                           .q3 = s->q3,
+                           .max = s->max,
+                           .runs = s->n,
+                           .won = won,
+                           .ratio = fv_summarise(ratios, rounds).median};
 }
 
 static bool measure(fv_context *c, fv_arena *a, fv_lua_compiled *const *list, int n,
@@ -460,6 +470,51 @@ bool fv_laboratory_cost(void *user, fv_lua_compiled *made, const fv_lua_inputs *
     return true;
 }
 
+/* ---- measured launches ---- */
+
+typedef struct tracing {
+    fv_runner *runner;
+    fv_profile *profile; /* in the arena of the call */
+} tracing;
+
+static bool take_profile(trial *t, void *arg) {
+    tracing *k = arg;
+    fv_bench b = {.c = &t->c, .m = t->m};
+    fv_roof roof = fv_roof_measure(&k->runner->env, k->runner->threads, NULL);
+    fv_cost_evaluate(t->call, t->m.program, t->m.data.dims, t->m.ncosts, t->m.costs);
+    k->profile = fv_profile_take(&b, k->runner, &roof);
+    return k->profile != NULL;
+}
+
+static void copy_profile(fv_arena *a, const fv_profile *p, fv_lua_profile *out) {
+    fv_lua_measured *list = FV_NEW(a, fv_lua_measured, p->nlaunches + 1);
+    for (int i = 0; i < p->nlaunches; i++) {
+        const fv_profile_row *row = &p->launches[i];
+        list[i] = (fv_lua_measured){fv_strdup(a, row->kernel),
+                                    fv_strdup(a, row->nodes ? row->nodes : ""),
+                                    fv_strdup(a, row->schedule),
+                                    row->calls,
+                                    row->ms,
+                                    row->least,
+                                    row->predicted};
+    }
+    *out = (fv_lua_profile){p->runs, p->run_ms, p->nlaunches, list};
+}
+
+bool fv_laboratory_profile(void *user, fv_lua_compiled *made, const fv_lua_inputs *in, fv_arena *a,
+                           fv_lua_profile *out) {
+    fv_context *c = user;
+    fv_arena *own = fv_arena_new(c->session);
+    party *p = FV_NEW(own, party, 1);
+    tracing k = {&p->r, NULL};
+    bool ok =
+        enter(c, own, p, 0, (trial *)made, in, 1) && within(c, (trial *)made, take_profile, &k);
+    if (ok)
+        copy_profile(a, k.profile, out);
+    fv_arena_free(own);
+    return ok;
+}
+
 /* ---- comparing ---- */
 
 void fv_laboratory_differ(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol,
@@ -472,6 +527,9 @@ void fv_laboratory_differ(fv_arena *a, const fv_tensor *got, const fv_tensor *wa
                                d.relative,
                                d.got,
                                d.want,
+                               d.rms,
+                               d.of_range,
+                               d.cosine,
                                d.ulp,
                                d.worst_at,
                                {d.nan[0], d.nan[1]},

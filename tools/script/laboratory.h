@@ -16,6 +16,8 @@ bool fv_laboratory_time(void *user, fv_lua_compiled *const *list, int n, const f
                         int rounds, double seconds, fv_lua_timing *out) FV_MUST_USE;
 bool fv_laboratory_cost(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
                         fv_lua_cost *out) FV_MUST_USE;
+bool fv_laboratory_profile(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
+                           fv_lua_profile *out) FV_MUST_USE;
 void fv_laboratory_differ(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol,
                           double rtol, fv_lua_difference *out);
 

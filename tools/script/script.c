@@ -1,12 +1,13 @@
 /* script.c - runs Lua scripts: `fovea lua`, and --script of other commands. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "frontend/data.h"
 #include "frontend/file.h"
 #include "ir/graph/verify.h"
 #include "passes/lua/lua.h"
-#include "tools/command/command.h"
+#include "tools/model/model.h"
 #include "tools/script/laboratory.h"
 #include "tools/script/script.h"
 
@@ -14,7 +15,7 @@
 
 /* Writes a text that the script prints. Standard output contains the result of most commands, so
  * the script's texts go there in `fovea lua` only, otherwise to standard error. */
-static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
+static void print_text(void *user, fv_lua_stream to, const char *text, size_t n) {
     const fv_context *c = user;
     bool own = !strcmp(c->args->line.command, "lua");
     fv_put_lines(to == FV_LUA_ERR || !own ? stderr : stdout, text, n);
@@ -37,15 +38,44 @@ static fv_module *load(void *user, const char *path) {
  * NULL after a diagnostic. */
 static const char *path_of(fv_context *c, const char *what, const char *name) {
     const char *folder = c->args->result.output;
-    struct stat st;
     if (!folder)
         fv_error(c->session, "%s needs a folder: fovea lua --output=DIR F.lua", what);
-    else if (stat(folder, &st) || !S_ISDIR(st.st_mode))
-        fv_error(c->session, "--output=%s is no folder", folder);
     else if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
         fv_error(c->session, "%s: '%s' is no name of a file", what, name);
     else
         return fv_printf(c->arena, "%s/%s", folder, name);
+    return NULL;
+}
+
+/* A path within a folder: names with slashes between them, of which none is "", "." or "..". */
+static bool is_inside(const char *path) {
+    for (size_t n; *path; path += n + (path[n] == '/')) {
+        n = strcspn(path, "/");
+        if (!n || (n == 1 && *path == '.') || (n == 2 && !strncmp(path, "..", 2)) ||
+            (path[n] && !path[n + 1]))
+            return false;
+    }
+    return true;
+}
+
+static const fv_tensor *read_tensor(void *user, const char *name, fv_arena *a) {
+    fv_context *c = user;
+    const fv_list_arg *folders = &c->args->script.tensors;
+    const char *more = folders->n > 1 ? " or in the other folders of --tensors" : "";
+    if (!folders->n) {
+        fv_error(c->session, "fv.tensor_file needs a folder: fovea lua --tensors=DIR F.lua");
+        return NULL;
+    }
+    if (!*name || !is_inside(name)) {
+        fv_error(c->session, "fv.tensor_file: '%s' is no path within a folder", name);
+        return NULL;
+    }
+    for (int i = 0; i < folders->n; i++) {
+        const char *path = fv_printf(c->arena, "%s/%s", folders->at[i], name);
+        if (!access(path, F_OK))
+            return fv_tensor_read(c->session, a, path, FV_NO_ELEM);
+    }
+    fv_error(c->session, "fv.tensor_file: there is no '%s' in %s%s", name, folders->at[0], more);
     return NULL;
 }
 
@@ -65,10 +95,11 @@ static bool save_text(void *user, const char *text, size_t n, const char *name) 
  * changes the command's model in its passes. */
 static fv_lua_host host_of(fv_context *c, bool program) {
     if (!program)
-        return (fv_lua_host){.user = c, .write = write};
+        return (fv_lua_host){.user = c, .write = print_text};
     return (fv_lua_host){.user = c,
-                         .write = write,
+                         .write = print_text,
                          .load = load,
+                         .read_tensor = read_tensor,
                          .save = save,
                          .save_text = save_text,
                          .compile = fv_laboratory_compile,
@@ -76,6 +107,7 @@ static fv_lua_host host_of(fv_context *c, bool program) {
                          .run = fv_laboratory_run,
                          .time = fv_laboratory_time,
                          .cost = fv_laboratory_cost,
+                         .profile = fv_laboratory_profile,
                          .differ = fv_laboratory_differ};
 }
 
@@ -172,5 +204,8 @@ int fv_script_test(fv_context *c, const char *path,
 /* ---- fovea lua ---- */
 
 int fv_cmd_lua(fv_context *c) {
+    const char *folder = c->args->result.output;
+    if (folder && !fv_make_folder(c, "--output", folder))
+        return fv_failed(c);
     return open_script(c, c->args->operand[0], true) ? FV_EXIT_OK : fv_failed(c);
 }

@@ -68,9 +68,10 @@ static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend, f
 
 static int run(fv_context *c, fv_subject *m, fv_parts *parts, fv_backend_kind backend) {
     fv_labels labels;
+    const char *folder = parts && parts->here ? NULL : c->args->data.save_inputs;
     if (!fv_labels_read(c, &labels) || !fv_read_inputs(c, m) ||
         !fv_choose_dims(c, m, parts && parts->here) || !fv_make_inputs(c, m) ||
-        !execute(c, m, parts))
+        (folder && !fv_write_inputs(c, m, folder)) || !execute(c, m, parts))
         return fv_failed(c);
     if (parts && parts->here) /* another process prints the outputs, which are the same */
         return FV_EXIT_OK;
