@@ -31,9 +31,17 @@ static own *own_of(fv_session *s) {
     return *slot;
 }
 
-const fv_opdef *fv_op_own(const fv_session *s, int i) {
+int fv_op_all(const fv_session *s, const fv_opdef **out) {
     const own *o = declared_in(s);
-    return i >= 0 && i < o->n ? o->at[i] : NULL;
+    int n = 0;
+    for (int f = 0; fv_op_families[f]; f++)
+        for (const fv_opdef *d = fv_op_families[f]; d->name; d++, n++)
+            if (out)
+                out[n] = d;
+    for (int i = 0; i < o->n; i++, n++)
+        if (out)
+            out[n] = o->at[i];
+    return n;
 }
 
 const fv_opdef *fv_op_find_in(const fv_session *s, const char *domain, const char *name) {

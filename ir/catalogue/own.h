@@ -17,7 +17,8 @@ const fv_opdef *fv_op_find_in(const fv_session *s, const char *domain, const cha
 const fv_opdef *fv_op_get_in(const fv_session *s, const char *qualified);
 /* Like fv_op_has_domain, but also looks at operators that s has declared. */
 bool fv_op_has_domain_in(const fv_session *s, const char *domain) FV_MUST_USE;
-/* The i-th declared operator, in order of declaration; NULL after the last one. */
-const fv_opdef *fv_op_own(const fv_session *s, int i);
+/* Writes all operators, of the catalogue and of the session, in no order; out NULL: nothing is
+ * written. Returns their number. */
+int fv_op_all(const fv_session *s, const fv_opdef **out);
 
 #endif

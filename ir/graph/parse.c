@@ -238,14 +238,12 @@ static bool parse_result_names(fv_graph_reader *r, name_list *out) {
 }
 
 static bool unknown_op(fv_graph_reader *r, const char *name) {
-    fv_session *s = r->m->session;
-    int n = fv_op_count();
-    while (fv_op_own(s, n - fv_op_count()))
-        n++;
+    int n = fv_op_all(r->m->session, NULL);
+    const fv_opdef **all = FV_NEW(r->m->arena, const fv_opdef *, n);
     const char **names = FV_NEW(r->m->arena, const char *, n + 1);
+    fv_op_all(r->m->session, all);
     for (int i = 0; i < n; i++)
-        names[i] = fv_opdef_qualified(
-            r->m->arena, i < fv_op_count() ? fv_op_at(i) : fv_op_own(s, i - fv_op_count()));
+        names[i] = fv_opdef_qualified(r->m->arena, all[i]);
     const char *near = fv_nearest(name, names);
     if (near)
         return fv_lex_error(&r->l, "operator '%s' is not known; did you mean '%s'?", name, near);

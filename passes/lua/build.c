@@ -18,15 +18,13 @@ const fv_opdef *fv_lua_opdef(lua_State *L, int arg) {
     const fv_opdef *d = dot && !*domain ? NULL : fv_op_find_in(s, domain, dot ? dot + 1 : text);
     if (d)
         return d;
-    int n = 0, count = fv_op_count(), all = count;
-    while (fv_op_own(s, all - count))
-        all++;
-    const char **names = fv_lua_scratch(L, (size_t)all + 1, sizeof *names);
-    for (int i = 0; i < all; i++) {
-        const fv_opdef *other = i < count ? fv_op_at(i) : fv_op_own(s, i - count);
-        if (!strcmp(other->domain, domain))
-            names[n++] = other->name;
-    }
+    int n = 0, count = fv_op_all(s, NULL);
+    const fv_opdef **all = fv_lua_scratch(L, (size_t)count, sizeof *all);
+    const char **names = fv_lua_scratch(L, (size_t)count + 1, sizeof *names);
+    fv_op_all(s, all);
+    for (int i = 0; i < count; i++)
+        if (!strcmp(all[i]->domain, domain))
+            names[n++] = all[i]->name;
     luaL_error(L, "there is no op '%s'%s", text,
                fv_lua_nearest(fv_lua_of(L), dot ? dot + 1 : text, names));
     return NULL;

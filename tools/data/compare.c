@@ -200,8 +200,7 @@ static void note_kinds(const fv_tensor *t, bool *nan, bool *inf) {
     }
 }
 
-/* Sets the measures that all elements decide together. */
-static void note_sums(fv_difference *d, const fv_tensor *g, const fv_tensor *w) {
+static fv_spread spread_of(const fv_tensor *g, const fv_tensor *w, double worst) {
     double squares = 0, gg = 0, ww = 0, gw = 0, least = INFINITY, most = -INFINITY;
     for (size_t i = 0; i < g->count; i++) {
         double x = element(g, i), y = element(w, i);
@@ -213,9 +212,9 @@ static void note_sums(fv_difference *d, const fv_tensor *g, const fv_tensor *w) 
         most = isfinite(y) && y > most ? y : most;
     }
     bool finite = isfinite(squares) && isfinite(gg) && isfinite(ww);
-    d->rms = finite && g->count ? sqrt(squares / (double)g->count) : NAN;
-    d->cosine = finite && gg > 0 && ww > 0 ? gw / (sqrt(gg) * sqrt(ww)) : NAN;
-    d->of_range = isfinite(d->worst) && most > least ? d->worst / (most - least) : NAN;
+    return (fv_spread){.rms = finite && g->count ? sqrt(squares / (double)g->count) : NAN,
+                       .of_range = isfinite(worst) && most > least ? worst / (most - least) : NAN,
+                       .cosine = finite && gg > 0 && ww > 0 ? gw / (sqrt(gg) * sqrt(ww)) : NAN};
 }
 
 fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor *w, double atol,
@@ -241,7 +240,7 @@ fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor
         }
     }
     if (!d.shape)
-        note_sums(&d, g, w);
+        d.spread = spread_of(g, w, d.worst);
     return d;
 }
 

@@ -14,6 +14,14 @@ bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double 
 /* fv_compare for tensors of strings, which agree if all bytes are equal. */
 bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want,
                         const char **why) FV_MUST_USE;
+/* Measures of a difference that all elements decide together. NaN: undefined, since there are no
+ * elements, one of them is not finite, all b are equal, or a vector is 0. */
+typedef struct fv_spread {
+    double rms;      /* the root of the mean of (a - b)^2 */
+    double of_range; /* the largest |a - b| divided by the largest minus the least finite b */
+    double cosine;   /* of the angle between the two tensors as vectors */
+} fv_spread;
+
 /* How much two tensors differ, over all elements. */
 typedef struct fv_difference {
     /* not NULL: describes how types or dims differ, and no other member is set */
@@ -28,10 +36,7 @@ typedef struct fv_difference {
     /* the largest number of floats of the type between a and b, where both are numbers; 0 for other
      * types */
     uint64_t ulp;
-    /* the root of the mean of (a - b)^2; `worst` divided by the largest minus the least finite b;
-     * the cosine of the angle between the two tensors as vectors. NaN: undefined, since there are
-     * no elements, one of them is not finite, all b are equal, or a vector is 0 */
-    double rms, of_range, cosine;
+    fv_spread spread;
     /* whether the tensor `got` (index 0) or `want` (index 1) contains any NaN or infinity */
     bool nan[2], inf[2];
     double atol, rtol; /* the tolerances that decided whether elements differ */

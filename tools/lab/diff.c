@@ -406,9 +406,9 @@ static json_t *finding_json(const finding *f) {
     fv_json_set_int(o, "differing", (int64_t)f->d.differing);
     fv_json_set(o, "absolute", fv_json_real(f->d.worst));
     fv_json_set(o, "relative", f->d.relative < 0 ? json_null() : fv_json_real(f->d.relative));
-    fv_json_set(o, "rms", fv_json_real(f->d.rms));
-    fv_json_set(o, "of_range", fv_json_real(f->d.of_range));
-    fv_json_set(o, "cosine", fv_json_real(f->d.cosine));
+    fv_json_set(o, "rms", fv_json_real(f->d.spread.rms));
+    fv_json_set(o, "of_range", fv_json_real(f->d.spread.of_range));
+    fv_json_set(o, "cosine", fv_json_real(f->d.spread.cosine));
     fv_json_set_int(o, "ulp", f->d.ulp > INT64_MAX ? INT64_MAX : (int64_t)f->d.ulp);
     fv_json_set_int(o, "worst_at", (int64_t)f->d.worst_at);
     fv_json_set_bool(o, "nan_in_a", f->d.nan[1]);

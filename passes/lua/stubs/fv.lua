@@ -30,7 +30,7 @@ function fv.compile(module, options) end
 ---@param a fv.compiled|fv.outputs
 ---@param b fv.compiled|fv.outputs
 ---@param options {inputs: table<string, fv.tensor>?, dims: fv.dims_of_a_run?, seed: integer?, threads: integer?, atol: number?, rtol: number?}?
----@return {name: string, differs: boolean, shape: string?, count: integer?, differing: integer?, absolute: number?, relative: number?, ulp: integer?, at: integer?, a: number?, b: number?, nan_in_a: boolean?, nan_in_b: boolean?, inf_in_a: boolean?, inf_in_b: boolean?}[]
+---@return {name: string, differs: boolean, shape: string?, count: integer?, differing: integer?, absolute: number?, relative: number?, rms: number?, of_range: number?, cosine: number?, ulp: integer?, at: integer?, a: number?, b: number?, nan_in_a: boolean?, nan_in_b: boolean?, inf_in_a: boolean?, inf_in_b: boolean?}[]
 ---@return boolean
 function fv.diff(a, b, options) end
 
@@ -116,6 +116,11 @@ function fv.schedule(wish) end
 ---@return fv.tensor
 function fv.tensor(elem, dims, elements) end
 
+---A tensor in a .npy or .pb file in a folder of --tensors.
+---@param path string
+---@return fv.tensor
+function fv.tensor_file(path) end
+
 ---Declares a test, which `fovea test F.lua` runs: it passes where no error leaves it.
 ---@param name string
 ---@param run fun()
@@ -123,7 +128,7 @@ function fv.test(name, run) end
 
 ---Times compiled modules in turns; milliseconds, and ratios to the first.
 ---@param contenders {inputs: table<string, fv.tensor>?, dims: fv.dims_of_a_run?, seed: integer?, threads: integer?, rounds: integer?, seconds: number?, [integer]: fv.compiled}
----@return {median: number, min: number, q1: number, q3: number, max: number, runs: integer, ratio: number}[]
+---@return {median: number, min: number, q1: number, q3: number, max: number, runs: integer, won: integer, ratio: number}[]
 function fv.time(contenders) end
 
 ---The instructions of a target, or of all, for single operations.
@@ -402,3 +407,8 @@ function compiled:close() end
 ---@param how {dims: fv.dims_of_a_run?, inputs: table<string, fv.tensor>?}?
 ---@return {known: boolean, operations: number, bytes: number, traffic: number, memory: number, cycles: number, launches: {kernel: string, origin: string, schedule: string, known: boolean, operations: number, bytes: number, cycles: number}[]}
 function compiled:cost(how) end
+
+---The measured time of each launch in milliseconds, the slowest first.
+---@param how {dims: fv.dims_of_a_run?, inputs: table<string, fv.tensor>?, seed: integer?, threads: integer?}?
+---@return {runs: integer, median: number, launches: {kernel: string, origin: string, schedule: string, calls: number, median: number, min: number, predicted: number?}[]}
+function compiled:profile(how) end
