@@ -7,6 +7,7 @@
 #include "ir/graph/loop.h"
 #include "ir/graph/rewriter.h"
 #include "ir/graph/symbols.h"
+#include "ops/common/attribute.h"
 #include "ops/control/scan.h"
 
 static const char *str(const fv_op *op, const fv_type *t) {
@@ -18,17 +19,6 @@ static int states_of(const fv_op *op) {
 }
 
 /* ---- attributes ---- */
-
-bool fv_check_directions(const fv_op *op, const char *name, int n) {
-    int given;
-    const int64_t *all = fv_op_ints(op, name, &given);
-    if (all && given != n)
-        return fv_op_error(op, "%s has %d directions, expected %d", name, given, n);
-    for (int i = 0; all && i < n; i++)
-        if (all[i] != 0 && all[i] != 1)
-            return fv_op_error(op, "%s has %lld, expected 0 or 1", name, (long long)all[i]);
-    return true;
-}
 
 static bool is_backward(const fv_op *op, const char *name, int k) {
     int n;
@@ -48,8 +38,8 @@ static bool check_attrs(const fv_op *op, int outputs) {
     const int64_t *axes = fv_op_ints(op, "scan_output_axes", &n);
     return (!axes || n == outputs ||
             fv_op_error(op, "scan_output_axes has %d axes for %d scan outputs", n, outputs)) &&
-           fv_check_directions(op, "scan_input_directions", fv_scan_inputs(op)) &&
-           fv_check_directions(op, "scan_output_directions", outputs);
+           fv_attr_are_directions(op, "scan_input_directions", fv_scan_inputs(op)) &&
+           fv_attr_are_directions(op, "scan_output_directions", outputs);
 }
 
 /* ---- types ---- */

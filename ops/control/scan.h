@@ -1,5 +1,4 @@
-/* scan.h - declarations shared by the files of Scan; and Scan of opset 8, which scans each item of
- * a batch.
+/* scan.h - Scan of opset 8, which scans each item of a batch.
  *
  *   %last, ..., %all, ... = Scan(%sequence_lens | _, %first, ..., %x, ...)
  *
@@ -11,9 +10,6 @@
 
 #include "ir/graph/graph.h"
 
-/* Checks that the attribute, if present, is a list of n numbers that are 0 or 1. False after a
- * diagnostic. */
-bool fv_check_directions(const fv_op *op, const char *name, int n) FV_MUST_USE;
 /* .upgrade of Scan; the body exists already, with the types for one item. */
 bool fv_upgrade_scan(fv_op *op, int version) FV_MUST_USE;
 

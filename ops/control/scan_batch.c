@@ -7,6 +7,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 #include "ir/graph/rewriter.h"
+#include "ops/common/attribute.h"
 #include "ops/common/dims.h"
 #include "ops/recurrent/recurrent.h"
 
@@ -161,7 +162,7 @@ bool fv_upgrade_scan(fv_op *op, int version) {
         return true;
     batch b = {.op = op, .m = fv_op_module(op), .inputs = fv_scan_inputs(op)};
     b.most = op->in[op->nin - b.inputs]->type->dims[1];
-    if (!has_old_attrs(op) || !fv_check_directions(op, "directions", b.inputs) ||
+    if (!has_old_attrs(op) || !fv_attr_are_directions(op, "directions", b.inputs) ||
         (op->in[0] && !are_lengths(op, op->in[0])) || !are_alike(&b) || !move_lengths(&b))
         return false;
     make_item(&b);
