@@ -246,6 +246,15 @@ fv_value *fv_op_in(const fv_op *op, int i) {
     return i >= 0 && i < op->nin ? op->in[i] : NULL;
 }
 
+const fv_type *fv_in_type(const fv_op *op, int i) {
+    const fv_value *v = fv_op_in(op, i);
+    return v ? v->type : NULL;
+}
+
+fv_module *fv_op_module(const fv_op *op) {
+    return op->block->func->module;
+}
+
 void fv_op_set_in(fv_op *op, int i, fv_value *v) {
     fv_module *m = fv_region_module(op->block);
     FV_HOLDS(m->session, i >= 0);

@@ -218,6 +218,8 @@ bool fv_op_is(const fv_op *op, fv_op_id id) FV_MUST_USE;
 bool fv_op_is_read(const fv_op *op, int i) FV_MUST_USE;
 /* operand i; NULL if it is left out or beyond the last operand */
 fv_value *fv_op_in(const fv_op *op, int i);
+const fv_type *fv_in_type(const fv_op *op, int i); /* the type of operand i, or NULL */
+fv_module *fv_op_module(const fv_op *op);
 /* sets operand i, and keeps lists of uses correct */
 void fv_op_set_in(fv_op *op, int i, fv_value *v);
 void fv_replace_uses(fv_value *old, fv_value *with);

@@ -10,15 +10,6 @@
 #include "ir/dim/text.h"
 #include "ir/graph/check.h"
 
-fv_module *fv_op_module(const fv_op *op) {
-    return op->block->func->module;
-}
-
-const fv_type *fv_in_type(const fv_op *op, int i) {
-    const fv_value *v = fv_op_in(op, i);
-    return v ? v->type : NULL;
-}
-
 void fv_infer_out(fv_op *op, int i, fv_elem e, int rank, const fv_dim *const *dims) {
     if (i < op->nout && op->out[i])
         op->out[i]->type = fv_tensor_type(fv_op_module(op)->arena, e, rank, dims);

@@ -18,8 +18,6 @@ void fv_module_learn(fv_module *m);
 
 /* ---- for infer functions ---- */
 
-fv_module *fv_op_module(const fv_op *op);
-const fv_type *fv_in_type(const fv_op *op, int i); /* the type of operand i */
 void fv_infer_out(fv_op *op, int i, fv_elem e, int rank, const fv_dim *const *dims);
 void fv_infer_like(fv_op *op, int out, int in);
 /* The shape to which all types broadcast; false after a diagnostic that names the two that do not
