@@ -82,7 +82,7 @@ static fv_buf *vector_tile(laner *l, const fv_buf *b, bool *outside) {
     *outside = own == NULL;
     if (own)
         return own;
-    fv_buf *shared = fv_expand_vector_tile(l->z, b);
+    fv_buf *shared = fv_ptrmap_get(&l->z->vectors, b);
     if (shared && shared->lanes != l->lanes)
         l->failed = true;
     l->uses_tiles |= shared != NULL;

@@ -14,13 +14,11 @@ typedef struct fv_expand_vec {
     const fv_target *target;
     fv_ptrmap groups; /* vector loop or tile -> the group that must have the same number of lanes */
     fv_ptrmap tiles;  /* tile declared outside of vector loops -> how it is accessed */
-    fv_ptrmap lets;   /* variable of an i64 let -> its value, an expression over loop variables */
+    fv_ptrmap vectors;  /* some of these tiles -> the tile of vectors that replaces it */
+    fv_ptrmap lets;     /* variable of an i64 let -> its value, an expression over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */
     bool failed;        /* whether a loop that accesses tiles of vectors had to become serial */
 } fv_expand_vec;
-
-/* The tile of vectors that replaces a tile, or NULL. */
-fv_buf *fv_expand_vector_tile(fv_expand_vec *z, const fv_buf *b);
 
 /* Writes the body of `loop` for `lanes` iterations from `first` on into `out`. False: that is not
  * possible, and `out` must not be used. *uses_tiles: the code accesses tiles of vectors. */

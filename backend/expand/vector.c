@@ -187,7 +187,6 @@ static bool has_vector_loop(const fv_block *block) {
 typedef struct tile_use {
     int lanes; /* the lanes of the loops that access it; 0: none seen yet */
     bool rejected;
-    fv_buf *now;
 } tile_use;
 
 static tile_use *use_of(fv_expand_vec *z, const fv_buf *b) {
@@ -279,11 +278,6 @@ static void note_block(fv_expand_vec *z, const fv_block *block, const fv_stmt *l
     }
 }
 
-fv_buf *fv_expand_vector_tile(fv_expand_vec *z, const fv_buf *b) {
-    tile_use *use = use_of(z, b);
-    return use ? use->now : NULL;
-}
-
 /* Makes tiles of vectors for those tiles whose accesses all agree. */
 static void choose_tiles(fv_expand_vec *z) {
     for (size_t i = 0; i < z->tiles.cap; i++) {
@@ -295,8 +289,9 @@ static void choose_tiles(fv_expand_vec *z) {
             continue;
         fv_expr **extents = fv_x_copy_list(z->a, b->rank, b->extent);
         extents[b->rank - 1] = fv_x_int(z->a, extent / use->lanes);
-        use->now = fv_buf_new(z->a, b->name, FV_BUF_TILE, b->elem, b->rank, extents);
-        use->now->lanes = (uint8_t)use->lanes;
+        fv_buf *now = fv_buf_new(z->a, b->name, FV_BUF_TILE, b->elem, b->rank, extents);
+        now->lanes = (uint8_t)use->lanes;
+        *fv_ptrmap_at(&z->vectors, b) = now;
     }
 }
 
@@ -384,13 +379,13 @@ static bool accesses_vector_tile(fv_expand_vec *z, const fv_block *block);
 static bool reads_vector_tile(fv_expand_vec *z, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
-        if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_expand_vector_tile(z, x->u.buf))
+        if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_ptrmap_get(&z->vectors, x->u.buf))
             return true;
     return false;
 }
 
 static bool stmt_accesses_vector_tile(fv_expand_vec *z, const fv_stmt *s) {
-    return (s->kind == FV_S_STORE && fv_expand_vector_tile(z, s->buf)) ||
+    return (s->kind == FV_S_STORE && fv_ptrmap_get(&z->vectors, s->buf)) ||
            (s->x && reads_vector_tile(z, s->x)) || (s->mask && reads_vector_tile(z, s->mask)) ||
            accesses_vector_tile(z, &s->body) || accesses_vector_tile(z, &s->other);
 }
@@ -413,15 +408,15 @@ static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {
         return;
     }
     if (s->kind == FV_S_TRANSPOSE) {
-        fv_buf *vectors = fv_expand_vector_tile(z, s->buf);
+        fv_buf *vectors = fv_ptrmap_get(&z->vectors, s->buf);
         fv_expand_transpose(&z->b, vectors ? vectors : s->buf);
         return;
     }
     fv_stmt *copy = FV_NEW(z->a, fv_stmt, 1);
     *copy = *s;
     append(z, copy);
-    if (s->kind == FV_S_TILE && fv_expand_vector_tile(z, s->buf)) {
-        copy->buf = fv_expand_vector_tile(z, s->buf);
+    if (s->kind == FV_S_TILE && fv_ptrmap_get(&z->vectors, s->buf)) {
+        copy->buf = fv_ptrmap_get(&z->vectors, s->buf);
         copy->x = s->x ? fv_x_splat(z->a, copy->buf->lanes, s->x) : NULL;
     }
     copy->body = copy->other = (fv_block){0};
@@ -441,6 +436,7 @@ void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_b
     fv_expand_vec z = {.a = a,
                        .target = t,
                        .tiles = fv_ptrmap_in(a),
+                       .vectors = fv_ptrmap_in(a),
                        .lets = fv_ptrmap_in(a),
                        .groups = fv_ptrmap_in(a),
                        .unrolled = fv_ptrmap_in(a)};
@@ -451,7 +447,7 @@ void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_b
     vector_block(&z, in, out);
     if (!z.failed)
         return;
-    z.tiles = fv_ptrmap_in(a);
+    z.vectors = fv_ptrmap_in(a);
     *out = (fv_block){0};
     vector_block(&z, in, out);
 }
