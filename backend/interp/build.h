@@ -69,10 +69,6 @@ void fv_i_statements(build *b, const fv_block *block);
 /* The operand of a LOAD or STORE of `lanes` lanes, without mask. */
 access *fv_i_access(build *b, const fv_buf *buf, fv_expr *const *index, int lanes);
 
-/* Adds code that is executed if a REQUIRE fails, which finds the index that was out of range
- * (index.c). `ok`: the register of the condition. */
-void fv_i_ask_index(build *b, const fv_expr *cond, uint32_t ok);
-
 /* Places constants after the registers and turns jumps into pointers. No code may be added
  * afterwards. */
 void fv_i_finish(build *b, bytecode *c, int task);

@@ -176,6 +176,110 @@ static void load(build *b, const fv_expr *x, uint32_t d) {
     i->u.access = m;
 }
 
+/* ---- requirements ----
+ *
+ * If a condition fails, its index is computed for the message (index.c). A condition consists of
+ * comparisons such as 0 <= t && t < n, where t is an element of a buffer, or is computed from one;
+ * an index that may count from the end is select(i < 0, i + n, i). Or the condition is a flag,
+ * itself an element of a buffer. */
+
+uint32_t fv_i_held(build *b, const fv_expr *x) {
+    uint32_t d = fv_i_reg(b, x->type), top = b->top;
+    fv_i_value_into(b, x, d);
+    b->top = top;
+    return d;
+}
+
+static const fv_expr *meaning(build *b, const fv_expr *x) {
+    for (;;) {
+        const fv_expr *of = x->op == FV_X_VAR ? fv_ptrmap_get(&b->at.lets, x->u.var) : NULL;
+        if (!of && (x->op == FV_X_SPLAT || x->op == FV_X_CONVERT))
+            of = x->arg[0];
+        if (!of)
+            return x;
+        x = of;
+    }
+}
+
+/* The first comparison t < n in a condition; NULL: there is none. */
+static const fv_expr *comparison(build *b, const fv_expr *x) {
+    const fv_expr *found = NULL;
+    x = meaning(b, x);
+    if (x->op == FV_X_LT && x->arg[0]->type.elem == FV_I64)
+        return x;
+    for (int i = 0; i < x->n && !found && (x->op == FV_X_AND || x->op == FV_X_OR); i++)
+        found = comparison(b, x->arg[i]);
+    return found;
+}
+
+/* The i of select(i < 0, i + n, i); NULL: x has another form. */
+static const fv_expr *before_wrapping(build *b, const fv_expr *x) {
+    if (x->op != FV_X_SELECT)
+        return NULL;
+    const fv_expr *c = meaning(b, x->arg[0]), *sum = meaning(b, x->arg[1]);
+    return c->op == FV_X_LT && sum->op == FV_X_ADD ? meaning(b, x->arg[2]) : NULL;
+}
+
+static const fv_expr *first_load(build *b, const fv_expr *x) {
+    const fv_expr *found = NULL;
+    x = meaning(b, x);
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_ptrmap_get(&b->at.extents, x->u.buf))
+        return x;
+    for (int i = 0; i < x->n && !found; i++)
+        found = first_load(b, x->arg[i]);
+    return found;
+}
+
+static void ask_where(build *b, question *q, const fv_expr *load) {
+    const fv_buf *buf = load->u.buf;
+    q->from = buf;
+    q->index = FV_NEW(b->arena, uint32_t, buf->rank + 1);
+    q->index_lanes = FV_NEW(b->arena, bool, buf->rank + 1);
+    q->run = fv_access_kind(buf, load->arg, load->type.lanes) == FV_ACCESS_RUN;
+    for (int i = 0; i < buf->rank; i++) {
+        q->index[i] = fv_i_held(b, load->arg[i]);
+        q->index_lanes[i] = load->arg[i]->type.lanes > 1;
+    }
+}
+
+static void ask_flag(build *b, const fv_expr *flag, uint16_t lanes, uint32_t ok) {
+    question *q = FV_NEW(b->arena, question, 1);
+    *q = (question){.ok = ok, .lanes = lanes, .is_flag = true};
+    ask_where(b, q, flag);
+    fv_i_emit(b, fv_i_tell_index)->u.data = q;
+}
+
+/* Adds code that is executed if a REQUIRE fails, which finds the index that was out of range. `ok`:
+ * the register of the condition. */
+static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
+    const fv_expr *c = comparison(b, cond), *flag = meaning(b, cond);
+    if (!c && first_load(b, flag) == flag)
+        ask_flag(b, flag, cond->type.lanes, ok);
+    if (!c && b->by_hand && first_load(b, flag) != flag) {
+        question *q = FV_NEW(b->arena, question, 1);
+        *q = (question){.why = "what it requires does not hold, or its loops would take too long"};
+        fv_i_emit(b, fv_i_tell_index)->u.data = q;
+    }
+    if (!c)
+        return;
+    question *q = FV_NEW(b->arena, question, 1);
+    const fv_expr *t = meaning(b, c->arg[0]), *plain = before_wrapping(b, t);
+    const fv_expr *value = plain ? plain : t, *load = first_load(b, value);
+    *q = (question){.ok = ok, .lanes = cond->type.lanes, .wraps = plain != NULL};
+    if (value->type.elem != FV_I64) /* the loaded value was converted to i64 */
+        value = plain ? t : c->arg[0];
+    if (value->type.elem != FV_I64)
+        return;
+    q->direct = load && meaning(b, value) == load;
+    q->value = fv_i_held(b, value);
+    q->value_lanes = value->type.lanes > 1;
+    q->limit = fv_i_held(b, c->arg[1]);
+    q->limit_lanes = c->arg[1]->type.lanes > 1;
+    if (load)
+        ask_where(b, q, load);
+    fv_i_emit(b, fv_i_tell_index)->u.data = q;
+}
+
 static void require(build *b, const fv_expr *x, uint32_t d) {
     if (b->host_stmt)
         fv_i_fail(b, "a require outside of kernels");
@@ -185,10 +289,12 @@ static void require(build *b, const fv_expr *x, uint32_t d) {
     insn *i = fv_i_emit(b, fv_i_require);
     i->a = d;
     i->lanes = x->type.lanes;
-    fv_i_ask_index(b, x->arg[0], d);
+    ask_index(b, x->arg[0], d);
     fv_i_aim(b, at, b->n);
     b->top = top;
 }
+
+/* ---- expressions ---- */
 
 void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
     if (b->failed)
@@ -217,11 +323,4 @@ void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
     /* elementary functions and operations of definitions are in no table, which is an error */
     default: arithmetic(b, x, d); break;
     }
-}
-
-uint32_t fv_i_held(build *b, const fv_expr *x) {
-    uint32_t d = fv_i_reg(b, x->type), top = b->top;
-    fv_i_value_into(b, x, d);
-    b->top = top;
-    return d;
 }

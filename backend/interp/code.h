@@ -126,6 +126,24 @@ typedef struct refused_index {
     bool direct, wraps, is_flag;
 } refused_index;
 
+/* The values that are examined if a REQUIRE fails. Their registers are not those of constants. */
+typedef struct question {
+    uint32_t ok; /* register of the condition, with `lanes` lanes */
+    uint16_t lanes;
+    /* registers (i64); the value must be in [0, limit), or in [-limit, limit) if negative indices
+     * are allowed */
+    uint32_t value, limit;
+    bool value_lanes, limit_lanes;
+    bool wraps;
+    bool is_flag;    /* whether the condition is a flag, so that there is no value and no limit */
+    const char *why; /* not NULL: this text is reported instead of a value */
+    const fv_buf *from; /* the parameter of the kernel from which the index was loaded, or NULL */
+    bool direct;        /* whether the value is the loaded element itself, not computed from it */
+    bool run;           /* whether the lanes are consecutive elements */
+    uint32_t *index;
+    bool *index_lanes;
+} question;
+
 struct frame {
     unsigned char *r; /* the register file */
     const bytecode *code;
@@ -266,7 +284,6 @@ typedef struct host_run {
 
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text,
                      size_t size);
-bool fv_i_build_host(fv_arena *a, fv_interp *p) FV_MUST_USE;
 /* operands: a: a bool; u.data: the CHECK statement */
 const insn *fv_i_check(frame *f, const insn *i);
 const insn *fv_i_site(frame *f, const insn *i);  /* operands: u.data: the site */

@@ -200,12 +200,6 @@ const insn *fv_i_memory(frame *f, const insn *i) {
 
 /* ---- entries ---- */
 
-fv_interp *fv_interp_new(fv_arena *a, const fv_program *program) {
-    fv_interp *p = FV_NEW(a, fv_interp, 1);
-    p->program = program;
-    return fv_i_build_host(a, p) ? p : NULL;
-}
-
 void fv_interp_limit(fv_interp *p, int64_t iterations) {
     p->limit = iterations;
 }

@@ -102,23 +102,25 @@ static void host_statement(build *b, const fv_stmt *s) {
     }
 }
 
-bool fv_i_build_host(fv_arena *a, fv_interp *p) {
+fv_interp *fv_interp_new(fv_arena *a, const fv_program *program) {
+    fv_interp *p = FV_NEW(a, fv_interp, 1);
+    p->program = program;
     host_build h = {p, fv_ptrmap_in(a)};
     build b;
-    fv_i_build_init(&b, a, p->program->name);
+    fv_i_build_init(&b, a, program->name);
     b.host_stmt = host_statement;
     b.host = &h;
-    p->bufs = FV_NEW(a, host_buf, p->program->memory.nbuffers + 1);
-    for (int i = 0; i < p->program->memory.nbuffers; i++) {
-        p->bufs[i].buf = p->program->memory.buffers[i];
-        fv_i_new_slot(&b, p->program->memory.buffers[i]);
+    p->bufs = FV_NEW(a, host_buf, program->memory.nbuffers + 1);
+    for (int i = 0; i < program->memory.nbuffers; i++) {
+        p->bufs[i].buf = program->memory.buffers[i];
+        fv_i_new_slot(&b, program->memory.buffers[i]);
     }
-    fv_i_statements(&b, &p->program->host.plan);
-    fv_i_block(&b, &p->program->host.query);
+    fv_i_statements(&b, &program->host.plan);
+    fv_i_block(&b, &program->host.query);
     fv_i_emit(&b, fv_i_end);
     int run = b.n;
-    fv_i_block(&b, &p->program->host.body);
+    fv_i_block(&b, &program->host.body);
     fv_i_emit(&b, fv_i_end);
     fv_i_finish(&b, &p->code, run);
-    return !b.failed;
+    return b.failed ? NULL : p;
 }
