@@ -23,11 +23,6 @@ enum {
 
 /* ---- is it attention? ---- */
 
-bool fv_is_product_sum(const fv_expr *x) {
-    return x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
-           fv_elem_is_float((fv_elem)x->type.elem);
-}
-
 static bool has_reduction(fv_expr *x) {
     fv_expr *found;
     return fv_x_reductions(x, &found, 1) > 0;
@@ -56,13 +51,6 @@ static fv_expr *over_key(search *s, fv_expr *x) {
             v = s->along[i];
         }
     return !v ? NULL : v == s->at->key ? x : fv_x_replace_vars(s->arena, x, 1, &v, &key);
-}
-
-bool fv_has_products(const fv_expr *x) {
-    bool found = fv_is_product_sum(x);
-    for (int i = 0; i < x->n && !found; i++)
-        found = fv_has_products(x->arg[i]);
-    return found;
 }
 
 /* Is x the same for the whole row, and contains no scores? */

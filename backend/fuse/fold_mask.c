@@ -19,6 +19,7 @@
 #include <math.h>
 
 #include "backend/fuse/attention.h"
+#include "backend/fuse/softmax.h"
 #include "backend/fuse/tables.h"
 #include "backend/fuse/work.h"
 #include "backend/lowering/storage.h"
@@ -41,16 +42,6 @@ static double underflow(const fv_expr *x) {
     return x->type.elem == FV_F64 ? 760 : 110;
 }
 
-typedef struct fold {
-    fv_arena *a;
-    const fv_attention *at;
-    fv_expr *max, *x; /* max: the maximum of x along the row; x: as a function of the key */
-    /* what exp subtracts from x: `max`, or the larger one of `max` and a sink */
-    fv_expr *shift;
-    fv_expr *exp, *sum; /* exp(x - shift), and its sum along the row; NULL: not found */
-    bool kept;          /* the weights are a result as well */
-} fold;
-
 /* Where a mask hides x, and the largest value of x there. */
 typedef struct hides {
     fv_expr *where; /* NULL: x is hidden nowhere */
@@ -63,63 +54,44 @@ static const hides nowhere = {NULL, -INFINITY, NULL};
 
 /* ---- parts of expressions ---- */
 
-static bool is_float(const fv_expr *x) {
-    return fv_elem_is_float((fv_elem)x->type.elem);
-}
-
-static double rounded_to(const fv_expr *x, double value) {
-    fv_elem e = (fv_elem)x->type.elem;
-    return fv_float_decode(e, fv_float_encode(e, value));
-}
-
-/* Is x a constant number, possibly converted from a narrower type? */
-static bool number(const fv_expr *x, double *value) {
-    bool is = x->op == FV_X_CONST && is_float(x);
-    *value = is ? x->u.f : 0;
-    if (x->op != FV_X_CONVERT || !is_float(x) || !number(x->arg[0], value))
-        return is;
-    *value = rounded_to(x, *value);
-    return true;
-}
-
 /* Is y of the type of x, or of a narrow type whose numbers that type contains? */
 static bool is_like(const fv_expr *x, const fv_expr *y) {
     return y->type.elem == x->type.elem || y->type.elem == FV_F16 || y->type.elem == FV_BF16;
 }
 
-static bool has_score(const fold *f, const fv_expr *x) {
+static bool has_score(const fv_softmax *f, const fv_expr *x) {
     return fv_x_contains(f->a, x, f->at->score);
 }
 
-static fv_expr *float_of(const fold *f, double value) {
+static fv_expr *float_of(const fv_softmax *f, double value) {
     return fv_x_const(f->a, (fv_elem)f->x->type.elem, value);
 }
 
-static fv_expr *bin(const fold *f, fv_expr_op op, fv_expr *x, fv_expr *y) {
+static fv_expr *bin(const fv_softmax *f, fv_expr_op op, fv_expr *x, fv_expr *y) {
     return fv_x_bin(f->a, op, x, y);
 }
 
-static fv_expr *and_(const fold *f, fv_expr *x, fv_expr *y) {
+static fv_expr *and_(const fv_softmax *f, fv_expr *x, fv_expr *y) {
     return x && y ? bin(f, FV_X_AND, x, y) : NULL;
 }
 
-static fv_expr *or_(const fold *f, fv_expr *x, fv_expr *y) {
+static fv_expr *or_(const fv_softmax *f, fv_expr *x, fv_expr *y) {
     return x && y ? bin(f, FV_X_OR, x, y) : x ? x : y;
 }
 
-static fv_expr *not_(const fold *f, fv_expr *x) {
+static fv_expr *not_(const fv_softmax *f, fv_expr *x) {
     return fv_x_un(f->a, FV_X_NOT, x);
 }
 
 /* ---- how large a score can be ---- */
 
-static fv_expr *largest(const fold *f, fv_expr *x, int n, fv_var *const *over) {
+static fv_expr *largest(const fv_softmax *f, fv_expr *x, int n, fv_var *const *over) {
     return fv_x_reduce(f->a, FV_REDUCE_MAX, n, over, fv_x_un(f->a, FV_X_ABS, x));
 }
 
 /* An upper bound of |sum c: q[c] * k[c]|, whatever the order of addition and its rounding; NULL:
  * none is known. */
-static fv_expr *score_bound(const fold *f) {
+static fv_expr *score_bound(const fv_softmax *f) {
     const fv_attention *at = f->at;
     const fv_expr *sum = at->score;
     fv_var *over[FV_MAX_RANK + 1] = {at->key};
@@ -140,7 +112,7 @@ static fv_expr *score_bound(const fold *f) {
 }
 
 /* A bound of x, a conversion to or from f16 or bf16, given the bound y of its operand. */
-static fv_expr *rounded(const fold *f, const fv_expr *x, fv_expr *y) {
+static fv_expr *rounded(const fv_softmax *f, const fv_expr *x, fv_expr *y) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
     if (to == (fv_elem)f->x->type.elem)
         return from == FV_F16 || from == FV_BF16 ? y : NULL;
@@ -152,11 +124,11 @@ static fv_expr *rounded(const fold *f, const fv_expr *x, fv_expr *y) {
 }
 
 /* An upper bound of |x|; NULL: none is known. */
-static fv_expr *bound_of(const fold *f, fv_expr *x, int depth) {
+static fv_expr *bound_of(const fv_softmax *f, fv_expr *x, int depth) {
     double c;
     if (x == f->at->score)
         return score_bound(f);
-    if (number(x, &c))
+    if (fv_is_number(x, &c))
         return float_of(f, fabs(c));
     if (!depth)
         return NULL;
@@ -179,15 +151,16 @@ static fv_expr *bound_of(const fold *f, fv_expr *x, int depth) {
                                                                  : FV_X_ADD,
                         y, z);
     case FV_X_DIV:
-        return y && number(x->arg[1], &c) && c != 0 ? bin(f, FV_X_DIV, y, float_of(f, fabs(c)))
-                                                    : NULL;
+        return y && fv_is_number(x->arg[1], &c) && c != 0
+                   ? bin(f, FV_X_DIV, y, float_of(f, fabs(c)))
+                   : NULL;
     default: return NULL;
     }
 }
 
 /* ---- which keys a mask hides ---- */
 
-static hides both(const fold *f, hides x, hides y) {
+static hides both(const fv_softmax *f, hides x, hides y) {
     if (!x.where || !y.where)
         return x.where ? x : y;
     hides r = {or_(f, x.where, y.where), x.most > y.most ? x.most : y.most, x.bound};
@@ -202,20 +175,21 @@ static hides both(const fold *f, hides x, hides y) {
 
 /* Where x, a conversion to another float type, is hidden; h: where its operand is. Rounding keeps
  * the order of numbers, so only the bounds change: they are rounded. */
-static hides converted(const fold *f, const fv_expr *x, hides h) {
-    h.most = rounded_to(x, h.most);
-    h.bound = h.bound ? fv_x_convert(f->a, (fv_elem)f->x->type.elem,
-                                     fv_x_convert(f->a, (fv_elem)x->type.elem, h.bound))
-                      : NULL;
+static hides converted(const fv_softmax *f, const fv_expr *x, hides h) {
+    fv_elem to = (fv_elem)x->type.elem;
+    h.most = fv_float_decode(to, fv_float_encode(to, h.most));
+    h.bound = h.bound
+                  ? fv_x_convert(f->a, (fv_elem)f->x->type.elem, fv_x_convert(f->a, to, h.bound))
+                  : NULL;
     return h;
 }
 
 /* Where the value m, which contains no scores, is so low that it hides a key. */
-static hides by_value(const fold *f, fv_expr *m, int depth) {
+static hides by_value(const fv_softmax *f, fv_expr *m, int depth) {
     double c;
     if (!is_like(f->x, m))
         return nowhere;
-    if (number(m, &c))
+    if (fv_is_number(m, &c))
         return c <= FAR_BELOW ? (hides){fv_x_const_int(f->a, FV_BOOL, 1), c, NULL} : nowhere;
     if (m->op == FV_X_CONVERT && depth && is_like(f->x, m->arg[0]))
         return converted(f, m, by_value(f, m->arg[0], depth - 1));
@@ -232,10 +206,10 @@ static hides by_value(const fold *f, fv_expr *m, int depth) {
     return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL};
 }
 
-static hides hide(fold *f, fv_expr *x, int depth);
+static hides hide(fv_softmax *f, fv_expr *x, int depth);
 
 /* Where the sum p + m hides a key; p contains scores, m does not. */
-static hides by_addend(fold *f, fv_expr *p, fv_expr *m, int depth) {
+static hides by_addend(fv_softmax *f, fv_expr *p, fv_expr *m, int depth) {
     hides inner = hide(f, p, depth), own = by_value(f, m, depth);
     inner.where = and_(f, inner.where, bin(f, FV_X_LE, m, float_of(f, 0)));
     if (own.where && own.most > -INFINITY) {
@@ -248,9 +222,9 @@ static hides by_addend(fold *f, fv_expr *p, fv_expr *m, int depth) {
 
 /* What h becomes if its expression is multiplied or divided by `by`, which must be positive, finite
  * and the same for all keys. */
-static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
+static hides scaled(const fv_softmax *f, hides h, fv_expr_op op, fv_expr *by) {
     double c;
-    bool known = number(by, &c);
+    bool known = fv_is_number(by, &c);
     if (!h.where || (known && (!(c > 0) || isinf(c))) || fv_has_products(by) ||
         fv_x_uses(by, f->at->key))
         return nowhere;
@@ -269,7 +243,7 @@ static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
 }
 
 /* Finds under which condition x, an expression that contains scores, is hidden. */
-static hides hide(fold *f, fv_expr *x, int depth) {
+static hides hide(fv_softmax *f, fv_expr *x, int depth) {
     double c;
     if (!depth || x->n < 1 || !is_like(f->x, x))
         return nowhere;
@@ -300,170 +274,12 @@ static hides hide(fold *f, fv_expr *x, int depth) {
         return first && !second ? scaled(f, hide(f, y, depth - 1), FV_X_DIV, z) : nowhere;
     /* clamping to the lowest number of a type, as exporters do, keeps hidden scores low */
     case FV_X_MAX:
-        if (first != second && number(first ? z : y, &c) && c <= FAR_BELOW)
+        if (first != second && fv_is_number(first ? z : y, &c) && c <= FAR_BELOW)
             return both(f, hide(f, first ? y : z, depth - 1),
                         (hides){fv_x_const_int(f->a, FV_BOOL, 0), c, NULL});
         return nowhere;
     default: return nowhere;
     }
-}
-
-/* ---- are the weights a softmax of x? ---- */
-
-/* x with the key in place of the variable v. */
-static fv_expr *over_key(const fold *f, fv_expr *x, fv_var *v) {
-    fv_expr *key = fv_x_var(f->a, f->at->key);
-    return fv_x_replace_vars(f->a, x, 1, &v, &key);
-}
-
-static bool is_max(const fold *f, fv_expr *x, const fv_expr *of) {
-    return x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && x->u.red.nvars == 1 &&
-           over_key(f, x->arg[0], x->u.red.vars[0]) == of;
-}
-
-static bool is_same_for_row(const fold *f, const fv_expr *x) {
-    return !fv_has_products(x) && !fv_x_uses(x, f->at->key);
-}
-
-/* The maximum of x within `shift`, which may be the larger one of it and a sink; NULL: `shift` has
- * another form. */
-static fv_expr *max_in(const fold *f, fv_expr *shift, const fv_expr *x) {
-    if (is_max(f, shift, x))
-        return shift;
-    for (int i = 0; i < 2 && shift->op == FV_X_MAX; i++)
-        if (is_max(f, shift->arg[i], x) && is_same_for_row(f, shift->arg[1 - i]))
-            return shift->arg[i];
-    return NULL;
-}
-
-/* Is x the expression exp(x - shift)? The first one that is found is recorded; others must equal
- * it. */
-static bool is_exp(fold *f, fv_expr *x) {
-    fv_expr *y = x->op == FV_X_EXP && x->arg[0]->op == FV_X_SUB ? x->arg[0] : NULL;
-    fv_expr *max = y && !f->exp && has_score(f, y->arg[0]) ? max_in(f, y->arg[1], y->arg[0]) : NULL;
-    if (f->exp || (f->max && max != f->max))
-        return x == f->exp;
-    if (!max)
-        return false;
-    f->exp = x;
-    f->x = y->arg[0];
-    f->max = max;
-    f->shift = y->arg[1];
-    return true;
-}
-
-/* Is x the sum of the exponentials, or that sum plus the exponential of a sink? Both are at least 1
- * if the shift is finite. */
-static bool is_total(const fold *f, const fv_expr *x) {
-    bool found = x == f->sum;
-    for (int i = 0; i < 2 && !found && f->sum && x->op == FV_X_ADD && x->arg[i] == f->sum; i++) {
-        const fv_expr *e = x->arg[1 - i];
-        found = e->op == FV_X_EXP && e->arg[0]->op == FV_X_SUB && e->arg[0]->arg[1] == f->shift &&
-                is_same_for_row(f, e->arg[0]->arg[0]);
-    }
-    return found;
-}
-
-/* Do scores occur only in the exponential, in its sum, and in the maximum? */
-static bool find_parts(fold *f, const fv_expr *root) {
-    fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(f->a, root); (x = fv_x_next(&v));) {
-        bool known = !fv_has_products(x) || is_exp(f, x) || x == f->max || x == f->sum;
-        if (!known && x->op == FV_X_REDUCE) {
-            bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
-                       is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
-            f->sum = sum ? x : f->sum;
-            /* the first other reduction is taken for the maximum; is_exp checks it when the
-             * exponential is found */
-            f->max = f->max ? f->max : x;
-            known = sum || x == f->max;
-            if (!known)
-                return false;
-        }
-        if (known)
-            fv_x_skip(&v);
-    }
-    return true;
-}
-
-/* Is x finite whatever data the model has? */
-static bool is_finite(const fv_expr *x) {
-    double c;
-    return number(x, &c)
-               ? isfinite(c)
-               : x->op == FV_X_CONVERT && !fv_elem_is_float((fv_elem)x->arg[0]->type.elem);
-}
-
-/* Is x a small integer, of which sums and products are exact in f32 and f64? */
-static bool is_exact(double x) {
-    return x == trunc(x) && fabs(x) <= 1024;
-}
-
-/* Sets *value to the value of x where the exponential of a key is 0 and that of another key of the
- * row is 1. False: that value is not known. A zero of unknown sign is given as -0. */
-static bool value_beside(const fold *f, const fv_expr *x, double *value) {
-    double y = 0, z = 0;
-    *value = 0;
-    if (x == f->exp)
-        return true;
-    if (x->op == FV_X_CONST) {
-        *value = fv_elem_is_float((fv_elem)x->type.elem) ? x->u.f : (double)x->u.i;
-        return true;
-    }
-    if (x->op == FV_X_SELECT) {
-        bool same = value_beside(f, x->arg[1], &z) && value_beside(f, x->arg[2], &y) && y == z;
-        *value = same && signbit(z) ? z : y;
-        return same;
-    }
-    bool first = x->n > 0 && value_beside(f, x->arg[0], &y),
-         second = x->n > 1 && value_beside(f, x->arg[1], &z);
-    /* 0 * (1 / sum) is 0, because the sum is at least 1 */
-    if (x->op == FV_X_MUL && first != second) {
-        const fv_expr *other = x->arg[first];
-        bool inverse =
-            other->op == FV_X_DIV && is_finite(other->arg[0]) && is_total(f, other->arg[1]);
-        double zero = first ? y : z, c;
-        *value = number(inverse ? other->arg[0] : other, &c) ? zero * c : -0.0;
-        return zero == 0 && (inverse || is_finite(other));
-    }
-    if (x->op == FV_X_DIV && first && is_total(f, x->arg[1])) {
-        *value = y;
-        return y == 0;
-    }
-    if (!first || (x->n > 1 && !second) || x->n > 2)
-        return false;
-    switch ((fv_expr_op)x->op) {
-    case FV_X_CONVERT: { /* small integers are exact in every type */
-        fv_elem to = (fv_elem)x->type.elem;
-        *value = y;
-        bool has_it = y >= 0 || fv_elem_is_float(to) || to == FV_I8 || to == FV_I16 ||
-                      to == FV_I32 || to == FV_I64;
-        return has_it && y == trunc(y) &&
-               fabs(y) <= (fv_elem_bits(to) >= 16 || (fv_elem_is_int(to) && fv_elem_bits(to) == 8)
-                               ? 127
-                               : 1);
-    }
-    case FV_X_RINT: *value = rint(y); return true;
-    case FV_X_NEG: *value = -y; return true;
-    case FV_X_MIN: *value = y < z ? y : z < y ? z : signbit(y) ? y : z; return true;
-    case FV_X_MAX: *value = y > z ? y : z > y ? z : signbit(y) ? y : z; return true;
-    case FV_X_ADD: *value = y + z; return is_exact(y) && is_exact(z);
-    case FV_X_SUB: *value = y - z; return is_exact(y) && is_exact(z);
-    case FV_X_MUL: *value = y * z; return is_exact(y) && is_exact(z);
-    case FV_X_DIV: *value = y / z; return y == 0 && z != 0 && isfinite(z);
-    default: return false;
-    }
-}
-
-/* Is the weight 0 if its exponential is 0? A weight that is a result must be +0. */
-static bool is_nothing(const fold *f) {
-    double w;
-    return value_beside(f, f->at->weight, &w) && w == 0 && !(f->kept && signbit(w));
-}
-
-static bool is_softmax(fold *f) {
-    fv_expr *w = f->at->weight;
-    return find_parts(f, w) && f->exp && f->sum && is_nothing(f);
 }
 
 /* ---- the definition without hidden keys ---- */
@@ -487,25 +303,18 @@ static fv_expr *with(fv_arena *a, const fv_expr *x, swap s) {
 }
 
 /* A reduction like `like` of a body that is given as a function of the key. */
-static fv_expr *along(const fold *f, const fv_expr *like, fv_expr *body) {
+static fv_expr *along(const fv_softmax *f, const fv_expr *like, fv_expr *body) {
     fv_var *v = like->u.red.vars[0], *key = f->at->key;
     fv_expr *at = fv_x_var(f->a, v);
     return fv_x_reduce_like(f->a, like, 1, &v, fv_x_replace_vars(f->a, body, 1, &key, &at));
 }
 
-/* The condition that the maximum over visible keys is above `least`, so that hidden weights are
- * zero. An infinite maximum is excluded, since it makes NaN of the sum and thus of each weight. */
-static fv_expr *seen_by(const fold *f, fv_expr *least, fv_expr *max) {
-    return bin(f, FV_X_AND, bin(f, FV_X_LT, least, max),
-               bin(f, FV_X_LT, max, float_of(f, INFINITY)));
-}
-
-static fv_expr *without(const fold *f, const hides *h) {
+static fv_expr *without(const fv_softmax *f, const hides *h) {
     fv_expr *low = float_of(f, -INFINITY),
             *max = along(f, f->max, fv_x_select(f->a, h->where, low, f->x));
     fv_expr *t = float_of(f, underflow(f->x)),
             *least = h->bound ? bin(f, FV_X_ADD, h->bound, t) : float_of(f, h->most + t->u.f);
-    fv_expr *hidden = bin(f, FV_X_AND, h->where, seen_by(f, least, max));
+    fv_expr *hidden = bin(f, FV_X_AND, h->where, fv_softmax_seen(f, least, max));
     fv_expr *x = fv_x_select(f->a, hidden, low, f->x), *m = along(f, f->max, x);
     fv_expr *shift = with(f->a, f->shift, (swap){{f->max}, {m}}),
             *e = fv_x_un(f->a, FV_X_EXP, bin(f, FV_X_SUB, x, shift));
@@ -534,8 +343,8 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
         return false;
     if (at.key->dim->hi <= FV_KEYS_TOGETHER)
         return fv_declines(l, s->value, FV_WHY_fold_few, fv_d(at.key->dim));
-    fold f = {.a = l->exprs, .at = &at, .kept = kept};
-    if (!is_softmax(&f))
+    fv_softmax f = {.a = l->exprs, .at = &at, .kept = kept};
+    if (!fv_find_softmax(&f))
         return fv_declines(l, s->value, FV_WHY_fold_weights);
     hides h = hide(&f, f.x, DEPTH);
     /* if keys or values are loaded with indices that are checked, skipping a hidden key would skip
@@ -548,44 +357,4 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
         return fv_declines(l, s->value, FV_WHY_fold_tree);
     s->def->body = d.body;
     return fv_takes(l, s->value, h.bound ? FV_WHY_folds_bound : FV_WHY_folds);
-}
-
-/* ---- in a definition ---- */
-
-static bool is_low(const fv_expr *x) {
-    double c;
-    return number(x, &c) && c == -INFINITY;
-}
-
-/* The maximum over keys that `where` does not hide, as it is compared in the condition `seen`;
- * NULL: `seen` has another form. */
-static fv_expr *compared(const fold *f, fv_expr *seen, fv_expr *where) {
-    if (seen->op != FV_X_AND || seen->arg[0]->op != FV_X_LT || seen->arg[1]->op != FV_X_LT)
-        return NULL;
-    for (int i = 0; i < 2; i++) {
-        fv_expr *least = seen->arg[i]->arg[0], *max = seen->arg[i]->arg[1];
-        fv_expr *of = fv_x_select(f->a, where, float_of(f, -INFINITY), f->x->arg[2]);
-        if (is_max(f, max, of) && seen == seen_by(f, least, max) && !fv_has_products(least) &&
-            !fv_x_uses(least, f->at->key))
-            return max;
-    }
-    return NULL;
-}
-
-void fv_find_hidden(fv_arena *a, fv_attention *at) {
-    double c;
-    fv_expr *v = at->v, *hidden = v->op == FV_X_SELECT ? v->arg[0] : NULL;
-    if (!hidden || hidden->op != FV_X_AND || !number(v->arg[1], &c) || c != 0 || signbit(c))
-        return;
-    fold f = {.a = a, .at = at};
-    if (!is_softmax(&f) || f.x->op != FV_X_SELECT || f.x->arg[0] != hidden || !is_low(f.x->arg[1]))
-        return;
-    bool second = fv_has_products(hidden->arg[0]);
-    fv_expr *where = hidden->arg[second], *seen = hidden->arg[!second];
-    if (fv_has_products(where) || !compared(&f, seen, where))
-        return;
-    at->hidden = hidden;
-    at->where = where;
-    at->seen = seen;
-    at->v = v->arg[2];
 }
