@@ -11,6 +11,7 @@
 #include "backend/lowering/gate.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/loop_body.h"
+#include "backend/lowering/marks.h"
 #include "backend/lowering/names.h"
 #include "backend/lowering/ports.h"
 #include "backend/lowering/state.h"
@@ -229,7 +230,7 @@ static bool run_step(fv_lowerer *l, int i) {
 
 static bool run_steps(fv_lowerer *l) {
     const fv_definitions *d = l->module->definitions;
-    if (!fv_flatten_regions(l) || !fv_branches_are_legal(l) || !symbols_are_known(l))
+    if (!fv_flatten_regions(l) || !fv_marks_are_legal(l) || !symbols_are_known(l))
         return false;
     if (d)
         fv_lowerer_resume(l, d);

@@ -2,7 +2,6 @@
 #include "backend/lowering/branches.h"
 
 #include "backend/lowering/define.h"
-#include "backend/lowering/loop_body.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
@@ -10,10 +9,6 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 #include "ir/graph/symbols.h"
-
-static bool is_mark(const fv_op *op) {
-    return op->def == &fv_else_def || fv_mark_depth(op);
-}
 
 /* ---- from regions to marks ---- */
 
@@ -144,120 +139,6 @@ fv_op *fv_flatten_branch(fv_op *op) {
     return first->next;
 }
 
-/* ---- which lists of ops are legal ---- */
-
-typedef struct scope { /* The list of ops of main, of a branch, or of the body of a loop. */
-    const fv_op *mark;
-    struct scope *outer;
-    int depth;
-} scope;
-
-static bool is_around(const scope *outer, const scope *s) {
-    while (s && s != outer)
-        s = s->outer;
-    return s == outer;
-}
-
-/* The scope of the op after op; NULL after a diagnostic. */
-static scope *scope_behind(fv_lowerer *l, const fv_op *op, scope *s) {
-    const fv_opdef *around = s->mark ? s->mark->def : NULL;
-    if (op->def == &fv_endif_def)
-        return around == &fv_else_def ? s->outer : (fv_op_error(op, "ends no else"), NULL);
-    if (op->def == &fv_endloop_def)
-        return around == &fv_loop_def ? s->outer : (fv_op_error(op, "ends no loop"), NULL);
-    if (op->def == &fv_else_def && around != &fv_if_def)
-        return fv_op_error(op, "belongs to no if"), NULL;
-    if (!is_mark(op))
-        return s;
-    scope *inner = FV_NEW(l->arena, scope, 1);
-    *inner =
-        (scope){op, op->def == &fv_else_def ? s->outer : s, s->depth + (op->def != &fv_else_def)};
-    return inner->depth <= FV_MAX_DEPTH ? inner : (fv_op_error(op, "is nested too deeply"), NULL);
-}
-
-bool fv_are_said_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) {
-    bool equal = fv_module_equal(fv_op_module(op), a, b);
-    for (op = op->prev; op && !equal; op = op->prev) {
-        if (!fv_op_is(op, FV_OP_fv_Assume))
-            continue;
-        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0],
-                     *right = fv_op_find_attr(op, "right")->u.dims[0];
-        equal = (left == a && right == b) || (left == b && right == a);
-    }
-    return equal;
-}
-
-int fv_number_of(const fv_attr *symbols, const fv_dim *d) {
-    int i = 0;
-    while (i < symbols->n && symbols->u.dims[i] != d)
-        i++;
-    return i;
-}
-
-/* Is d a legal dim of a result of an If? It must be equal to the dims in both branches, or be a
- * symbol that is bound to the dim of the branch that ran. */
-static bool has_dim(const fv_op *middle, const fv_op *end, const fv_dim *d, const fv_dim *then,
-                    const fv_dim *other) {
-    const fv_attr *symbols = fv_op_find_attr(end, "symbols");
-    int k = fv_number_of(symbols, d);
-    bool bound = k < symbols->n;
-    return fv_are_said_equal(middle, then,
-                             bound ? fv_op_find_attr(middle, "dims")->u.dims[k] : d) &&
-           fv_are_said_equal(end, other, bound ? fv_op_find_attr(end, "dims")->u.dims[k] : d);
-}
-
-static bool is_pair(const fv_op *middle, const fv_op *end) {
-    const fv_attr *dims[2] = {fv_op_find_attr(middle, "dims"), fv_op_find_attr(end, "dims")};
-    if (middle->nin != end->nin || dims[0]->n != dims[1]->n)
-        return fv_op_error(end, "has other results than its else");
-    for (int i = 0; i < end->nout; i++) {
-        const fv_type *t[] = {end->out[i] ? end->out[i]->type : NULL, middle->in[i]->type,
-                              end->in[i]->type};
-        for (int k = 0; k < 3; k++)
-            if (t[k] &&
-                (t[k]->kind != FV_TENSOR || t[k]->rank != t[1]->rank || t[k]->elem != t[1]->elem))
-                return fv_op_error(end, "result %d is %s, of what is %s", i,
-                                   fv_type_str(fv_op_module(end)->arena, t[k]),
-                                   fv_type_str(fv_op_module(end)->arena, t[1]));
-        for (int k = 0; t[0] && k < t[0]->rank; k++)
-            if (!has_dim(middle, end, t[0]->dims[k], t[1]->dims[k], t[2]->dims[k]))
-                return fv_op_error(
-                    end, "result %d is %s, of what is %s in one branch and %s in the other", i,
-                    fv_type_str(fv_op_module(end)->arena, t[0]),
-                    fv_type_str(fv_op_module(end)->arena, t[1]),
-                    fv_type_str(fv_op_module(end)->arena, t[2]));
-    }
-    return true;
-}
-
-bool fv_branches_are_legal(fv_lowerer *l) {
-    fv_ptrmap made = fv_ptrmap_in(l->arena); /* value -> scope */
-    scope main = {0}, *s = &main;
-    for (const fv_op *op = l->func->body->first; op; op = op->next) {
-        for (int i = 0; i < op->nin; i++) {
-            const scope *of = op->in[i] ? fv_ptrmap_get(&made, op->in[i]) : NULL;
-            if (of && !is_around(of, s))
-                return fv_op_error(
-                    op,
-                    "uses %%%s, which is computed in a branch or iteration that may not have run",
-                    op->in[i]->name);
-        }
-        if (op->def == &fv_endif_def && s->mark && s->mark->def == &fv_else_def &&
-            !is_pair(s->mark, op))
-            return false;
-        if (op->def == &fv_endloop_def && s->mark && s->mark->def == &fv_loop_def &&
-            !fv_states_agree(s->mark, op))
-            return false;
-        s = scope_behind(l, op, s);
-        if (!s)
-            return false;
-        for (int i = 0; i < op->nout && s != &main; i++)
-            if (op->out[i])
-                *fv_ptrmap_at(&made, op->out[i]) = s;
-    }
-    return s == &main || fv_op_error(s->mark, "has no end");
-}
-
 /* ---- results of branches ---- */
 
 bool fv_is_made_in_block(const fv_op *op, const fv_value *v) {
@@ -333,7 +214,7 @@ void fv_add_statement(fv_lowerer *l, fv_op *op) {
         fv_branch *b = FV_NEW(l->arena, fv_branch, 1);
         *b = (fv_branch){copy_of(l->arena, &l->added.copies), l->current.branch};
         l->current.branch = b;
-    } else if (is_mark(op)) {
+    } else if (op->def == &fv_else_def || fv_mark_depth(op)) {
         l->added.copies = copy_of(l->arena, &l->current.branch->copies);
         l->current.branch = fv_mark_depth(op) < 0 ? l->current.branch->outer : l->current.branch;
     }

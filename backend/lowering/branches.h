@@ -16,13 +16,6 @@ const fv_dim *fv_bound_after(fv_op *op, const fv_dim *d, int n, const fv_dim *co
                              const char *stem);
 /* v with the type t, which is known or declared; sets w->failed after a diagnostic. */
 fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t);
-/* Are a and b equal, by proof, by an assumption of the module, or by an fv.Assume before op? */
-bool fv_are_said_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
-/* The index of d in a list of symbols; the length of the list if d is not in it. */
-int fv_number_of(const fv_attr *symbols, const fv_dim *d);
-/* Are marks nested properly, and is each value used only in the branch or loop in which it is
- * computed, or within it? False after a diagnostic; needed because a text may contain anything. */
-bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
 /* Adds copies for results of branches that are not stored in memory that the branch itself has
  * written. False after a diagnostic. */
 bool fv_copy_branch_results(fv_lowerer *l) FV_MUST_USE;

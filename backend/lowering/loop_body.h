@@ -8,9 +8,6 @@
 /* Replaces each If and Loop of main by ops between marks (ir/definition/definitions.h). False after
  * a diagnostic. */
 bool fv_flatten_regions(fv_lowerer *l) FV_MUST_USE;
-/* Do the two ends of a loop have the same states? False after a diagnostic; needed because a text
- * may contain anything. */
-bool fv_states_agree(const fv_op *loop, const fv_op *end) FV_MUST_USE;
 /* Adds copies of states into their own memory, before the first iteration and at the end of each.
  * False after a diagnostic. */
 bool fv_copy_states(fv_lowerer *l) FV_MUST_USE;
