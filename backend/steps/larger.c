@@ -20,21 +20,6 @@ bool fv_is_private(fv_lowerer *l, const fv_value *v) {
     return true;
 }
 
-/* Not if the kernel may keep values in the row of its result (keep.c), which it does for sums of a
- * row, that is, sums that several elements of the row share. */
-bool fv_can_be_placed(const fv_storage *s) {
-    fv_expr *sums[FV_MAX_RANK];
-    const fv_definition *d = s->def;
-    if (d->form.kind == FV_FORM_MAP || d->form.kind == FV_FORM_TRANSPOSE ||
-        d->form.kind == FV_FORM_CONTRACT)
-        return true;
-    int n = fv_x_reductions(d->body, sums, FV_MAX_RANK);
-    bool own = d->form.kind == FV_FORM_ROW && n < FV_MAX_RANK;
-    for (int i = 0; i < n && own; i++)
-        own = fv_x_uses(sums[i], d->index[d->rank - 1]);
-    return own;
-}
-
 fv_op *fv_add_like(fv_lowerer *l, const fv_storage *s, fv_op *next, const char *name,
                    const char *kernel, int nin, fv_value **in, const fv_dim *const *extent) {
     int rank = s->def->rank;

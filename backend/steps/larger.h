@@ -8,8 +8,6 @@
 /* Is v read through its definition only, never as memory by an op with a kernel of its own or
  * through a view? Then each load of it can be replaced by one of the larger value. */
 bool fv_is_private(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
-/* May the kernel of s store to a part of other memory? */
-bool fv_can_be_placed(const fv_storage *s) FV_MUST_USE;
 /* Adds an op `define` above `next`, with these operands and the name of its kernel. Its result has
  * the axes of s in memory, with these extents. */
 fv_op *fv_add_like(fv_lowerer *l, const fv_storage *s, fv_op *next, const char *name,

@@ -183,8 +183,6 @@ static bool pays(fv_lowerer *l, const image *m) {
         return fv_declines(l, s->value, FV_WHY_pad_last);
     if (!fv_is_private(l, s->value) || fv_is_group(s->value->def))
         return fv_declines(l, s->value, FV_WHY_pad_memory);
-    if (!fv_can_be_placed(s))
-        return fv_declines(l, s->value, FV_WHY_pad_keeps);
     extents(l, m, inner, whole);
     double in = product(last + 1, inner), border = product(last + 1, whole) - in;
     return (border > 0 && border <= in * (double)l->speed->border_share) ||

@@ -84,13 +84,24 @@ static void extents(fv_lowerer *l, const fv_storage *s, const fv_dim **extent) {
     extent[d->rank - 1] = fv_dim_add(t, extent[d->rank - 1], fv_dim_const(t, space));
 }
 
-/* Can the rows of the value be stored elsewhere, as far as its kernel is concerned? */
+/* Does the kernel that computes s read it again, for another result? */
+static bool is_read_by_own_kernel(fv_lowerer *l, const fv_storage *s) {
+    const fv_op *op = s->value->def;
+    for (int i = 0; i < op->nout; i++) {
+        const fv_storage *other = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+        if (other && other->def && fv_storage_is_read_by(l, s, other->def))
+            return true;
+    }
+    return false;
+}
+
+/* Has the value a kernel that may store it elsewhere, and is its memory read through its definition
+ * only? */
 static bool may_move(fv_lowerer *l, const matrix *m) {
     const fv_storage *s = m->s;
-    if (s->value->kind != FV_VALUE_RESULT || s->fate != FV_FATE_MEMORY || !s->def ||
-        fv_is_group(s->value->def) || !fv_is_private(l, s->value))
-        return fv_declines(l, s->value, FV_WHY_stride_memory, fv_v(m->product));
-    return fv_can_be_placed(s) || fv_declines(l, s->value, FV_WHY_stride_keeps, fv_v(m->product));
+    bool may = s->value->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def &&
+               fv_is_private(l, s->value) && !is_read_by_own_kernel(l, s);
+    return may || fv_declines(l, s->value, FV_WHY_stride_memory, fv_v(m->product));
 }
 
 /* A buffer of the value that has space between its rows. The readers are examined with it, before a

@@ -98,6 +98,12 @@ fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from) {
     return param(e, (fv_value *)from->value, FV_BUF_IN, from->rank, extent);
 }
 
+/* Writes the indices of the place of the definition, where its indices are bound. */
+static void place_of(fv_kemit *e, const fv_expr *place, fv_expr **at) {
+    for (int i = 0; i < place->n; i++)
+        at[i] = fv_kemit_expr(e, place->arg[i]);
+}
+
 fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v) {
     fv_expr *extent[FV_MAX_RANK];
     const fv_expr *place = e->def->place;
@@ -270,16 +276,28 @@ const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum) {
     return NULL;
 }
 
+fv_expr *const *fv_kemit_kept_at(fv_kemit *e, fv_expr *at) {
+    const fv_expr *place = e->def->place;
+    e->keep.index[e->keep.axis] = at;
+    if (!place)
+        return e->keep.index;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_kemit_bind(e, e->def->index[e->keep.axis], at);
+    place_of(e, place, e->keep.place);
+    fv_kemit_release(e, m);
+    return e->keep.place;
+}
+
 /* Emits the work of a pass at position `at` of the row: loads the values that the row holds, and
  * stores the value that the pass keeps. inside: condition that the position is in the row; NULL:
  * always true. */
 static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     fv_buf *row = e->keep.row;
-    e->keep.index[e->keep.axis] = at;
+    fv_expr *const *index = fv_kemit_kept_at(e, at);
     if (p->n) {
-        fv_expr *x = inside ? fv_x_guard(e->arena, row, e->keep.index, inside,
-                                         fv_x_zero(e->arena, row->elem))
-                            : fv_x_load(e->arena, row, e->keep.index);
+        fv_expr *x = inside
+                         ? fv_x_guard(e->arena, row, index, inside, fv_x_zero(e->arena, row->elem))
+                         : fv_x_load(e->arena, row, index);
         x = fv_kb_let(&e->b, "held", x);
         for (int i = 0; i < p->n; i++)
             fv_kemit_memo(e, p->held[i], x);
@@ -287,7 +305,7 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     if (p->x) {
         fv_expr *x = fv_kb_let(&e->b, "kept", fv_kemit_expr(e, (fv_expr *)p->x));
         fv_kemit_memo(e, p->x, x);
-        fv_kb_store(&e->b, row, e->keep.index, x, inside);
+        fv_kb_store(&e->b, row, index, x, inside);
     }
 }
 
@@ -728,10 +746,10 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x) {
     const fv_expr *place = e->def ? e->def->place : NULL;
     fv_expr *at[FV_MAX_RANK];
-    for (int i = 0; place && i < place->n; i++)
-        at[i] = fv_kemit_expr(e, place->arg[i]);
-    if (place)
+    if (place) {
+        place_of(e, place, at);
         index = at;
+    }
     fv_kb_store(&e->b, out, index, fv_x_convert(e->arena, out->elem, x), NULL);
 }
 

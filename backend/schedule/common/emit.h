@@ -73,7 +73,8 @@ typedef struct fv_keep {
     int n;    /* number of passes; 0: nothing is stored */
     int axis; /* the axis along which the passes run */
     fv_buf *row;
-    fv_expr **index;
+    fv_expr **index; /* indices of the result in its row */
+    fv_expr **place; /* those of its place in other memory, if it has one */
 } fv_keep;
 
 /* The state while a kernel is emitted. */
@@ -150,6 +151,8 @@ bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
 /* a * b + sum, where all are expressions of the kernel. The result is rounded once for floats, and
  * wraps for integers. */
 fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum);
+/* The indices at which the row keeps a value for position `at` (fv_keep). */
+fv_expr *const *fv_kemit_kept_at(fv_kemit *e, fv_expr *at);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
 

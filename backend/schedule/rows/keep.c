@@ -192,11 +192,9 @@ void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored) {
     fv_ptrmap seen = fv_ptrmap_in(e->l->exprs);
     e->keep.n = 0;
     bool some = find_passes(&p, d->body, outside, 0, &seen);
-    if (d->place || !some || !e->keep.n) {
+    if (!some || !e->keep.n) {
         if (!some)
             fv_declines(e->l, d->value, FV_WHY_keep_many, fv_n(FV_MAX_PASSES - 1));
-        else if (e->keep.n)
-            fv_declines(e->l, d->value, FV_WHY_keep_part);
         e->keep.n = 0;
         return;
     }

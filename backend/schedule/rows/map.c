@@ -85,6 +85,7 @@ static void keep_in_row(fv_kemit *e, const fv_row *w, fv_value *value) {
     e->keep.row = out_of(e, w, value);
     e->keep.row->role = FV_BUF_INOUT;
     e->keep.index = FV_NEW(e->arena, fv_expr *, FV_MAX_RANK);
+    e->keep.place = FV_NEW(e->arena, fv_expr *, FV_MAX_RANK);
     memcpy(e->keep.index, w->index, FV_MAX_RANK * sizeof *e->keep.index);
 }
 
@@ -208,8 +209,11 @@ static void emit_elements(fv_kemit *e, fv_row *w, fv_value *value, const int64_t
         fv_open_blocked(e, d->index[w->vector], w->task, &w->index[w->at]);
     else if (w->vector >= 0)
         w->index[w->at] = fv_open_axis(e, FV_VECTOR, d->index[w->vector]);
-    for (int i = 0; last && i < last->n; i++)
-        fv_kemit_memo(e, last->held[i], fv_x_load(e->arena, e->keep.row, w->index));
+    if (last && last->n) {
+        fv_expr *held = fv_x_load(e->arena, e->keep.row, fv_kemit_kept_at(e, w->index[w->at]));
+        for (int i = 0; i < last->n; i++)
+            fv_kemit_memo(e, last->held[i], held);
+    }
     fv_kemit_hoist(e, d->body);
     fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
     while (e->b.depth > before)
