@@ -19,20 +19,6 @@ static bool is_behind(fv_definition_reader *r, const char *step, const char *wha
                         r->d->after);
 }
 
-bool fv_dr_index(fv_definition_reader *r) {
-    fv_lexer *l = &r->p.l;
-    const char *name = fv_lex_name(l, "an index variable");
-    if (!name || !fv_lex_expect(l, "<"))
-        return false;
-    if (fv_dr_var(r, name))
-        return fv_lex_error(l, "'%.60s' is declared twice", name);
-    const fv_ast *e = fv_ast_parse(l);
-    const fv_dim *extent = e ? fv_dr_dim(r, e) : NULL;
-    if (extent)
-        fv_scope_var(&r->p, name, fv_index_var(r->p.arena, name, extent));
-    return extent != NULL;
-}
-
 static bool read_let(fv_definition_reader *r) {
     fv_lexer *l = &r->p.l;
     const char *name = fv_lex_name(l, "a name");
@@ -46,25 +32,6 @@ static bool read_let(fv_definition_reader *r) {
         return false;
     *fv_ptrmap_at(&r->lets, name) = x;
     return true;
-}
-
-/* Parses %NAME, the result of `op` that a line defines; each result may be defined once. */
-fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op) {
-    fv_lexer *l = &r->p.l;
-    if (!fv_lex_expect(l, "%"))
-        return NULL;
-    fv_value *v = l->tok.kind == FV_TOK_NAME ? fv_value_find(r->graph->m, l->tok.s) : NULL;
-    if (l->tok.kind == FV_TOK_NAME && (!v || v->def != op || v->kind != FV_VALUE_RESULT)) {
-        fv_lex_error(l, "%%%.60s is no result of this op", l->tok.s);
-        return NULL;
-    }
-    if (v && *fv_ptrmap_at(&r->taken, v)) {
-        fv_lex_error(l, "%%%.60s is defined twice", l->tok.s);
-        return NULL;
-    }
-    if (!fv_lex_name(l, "the name of a value"))
-        return NULL;
-    return *fv_ptrmap_at(&r->taken, v) = v;
 }
 
 static fv_defined defined_as(const fv_definition_reader *r, fv_value *v, fv_fate fate, int block) {

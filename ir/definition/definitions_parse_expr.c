@@ -1,4 +1,4 @@
-/* definitions_parse_expr.c - parses the dims and expressions of definitions. */
+/* definitions_parse_expr.c - parses the dims, names and expressions of definitions. */
 #include "ir/definition/definitions_parse_parts.h"
 
 #include <string.h>
@@ -67,12 +67,46 @@ const fv_dim *fv_dr_dim(fv_definition_reader *r, const fv_ast *e) {
     return NULL;
 }
 
-/* ---- expressions ---- */
+/* ---- names ---- */
 
 fv_var *fv_dr_var(fv_definition_reader *r, const char *name) {
     const fv_binding *b = fv_scope_find(&r->p, name);
     return b ? b->var : NULL;
 }
+
+bool fv_dr_index(fv_definition_reader *r) {
+    fv_lexer *l = &r->p.l;
+    const char *name = fv_lex_name(l, "an index variable");
+    if (!name || !fv_lex_expect(l, "<"))
+        return false;
+    if (fv_dr_var(r, name))
+        return fv_lex_error(l, "'%.60s' is declared twice", name);
+    const fv_ast *e = fv_ast_parse(l);
+    const fv_dim *extent = e ? fv_dr_dim(r, e) : NULL;
+    if (extent)
+        fv_scope_var(&r->p, name, fv_index_var(r->p.arena, name, extent));
+    return extent != NULL;
+}
+
+fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op) {
+    fv_lexer *l = &r->p.l;
+    if (!fv_lex_expect(l, "%"))
+        return NULL;
+    fv_value *v = l->tok.kind == FV_TOK_NAME ? fv_value_find(r->graph->m, l->tok.s) : NULL;
+    if (l->tok.kind == FV_TOK_NAME && (!v || v->def != op || v->kind != FV_VALUE_RESULT)) {
+        fv_lex_error(l, "%%%.60s is no result of this op", l->tok.s);
+        return NULL;
+    }
+    if (v && *fv_ptrmap_at(&r->taken, v)) {
+        fv_lex_error(l, "%%%.60s is defined twice", l->tok.s);
+        return NULL;
+    }
+    if (!fv_lex_name(l, "the name of a value"))
+        return NULL;
+    return *fv_ptrmap_at(&r->taken, v) = v;
+}
+
+/* ---- expressions ---- */
 
 /* Gives reduction x the order that the text states. After the step `order`, a reduction without a
  * stated order is one chain. */

@@ -31,13 +31,7 @@ typedef struct fv_matcher {
     void *user;
 } fv_matcher;
 
-const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
-
-/* ---- where.c: conditions ---- */
-
-bool fv_rule_holds(const fv_matcher *m, const fv_ast *condition) FV_MUST_USE;
-
-/* ---- parse.c: names ---- */
+/* ---- names.c: names in the text of a rule ---- */
 
 /* What the text of a rule determines about a captured name. */
 typedef struct fv_rule_name {
@@ -61,14 +55,22 @@ const fv_rule_name *fv_rule_find_name(const fv_rule_scope *s, const char *name);
 /* Reports "rule NAME: ..." with a position in the text. Returns false. */
 bool fv_rule_error(const fv_rule_scope *s, const fv_ast *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Is the condition well-formed? False after a diagnostic (where.c). */
-bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *condition) FV_MUST_USE;
-
-void fv_rule_print_condition(fv_text *t, const fv_ast *c);
-
 /* Adds a name to the scope; false after a diagnostic. */
 bool fv_rule_add_name(fv_rule_scope *s, const fv_ast *at, const char *called,
                       fv_rule_name name) FV_MUST_USE;
+/* What the match has captured under that name; NULL: nothing yet. */
+const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
+
+/* ---- where.c: conditions ---- */
+
+bool fv_rule_holds(const fv_matcher *m, const fv_ast *condition) FV_MUST_USE;
+/* Is the condition well-formed? False after a diagnostic. */
+bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *condition) FV_MUST_USE;
+
+/* ---- parse.c ---- */
+
+void fv_rule_print_condition(fv_text *t, const fv_ast *c);
+
 /* Is an expression of the right side well-formed? False after a diagnostic. */
 bool fv_rule_check_new(const fv_rule_scope *s, const fv_ast *x) FV_MUST_USE;
 

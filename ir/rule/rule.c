@@ -12,13 +12,6 @@
 
 /* ---- captures, and why it does not match ---- */
 
-const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name) {
-    for (int i = 0; i < m->n; i++)
-        if (!strcmp(m->captures[i].name, name))
-            return &m->captures[i];
-    return NULL;
-}
-
 /* Records why a match failed. Of all attempts, the one that got furthest is reported. */
 static bool miss(fv_matcher *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool miss(fv_matcher *m, const char *format, ...) {
