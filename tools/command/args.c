@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backend/c/emit.h"
 #include "backend/lowering/options.h"
@@ -545,4 +546,17 @@ const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *su
 
 void fv_args_free(fv_args *a) {
     free(a->line.environment);
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
+           S_ISREG(x.st_mode);
+}
+
+bool fv_spares_models(const fv_context *c, const char *option, const char *path) {
+    for (int i = 0; i < c->args->n; i++)
+        if (same_file(c->args->operand[i], path))
+            return fv_error(c->session, "%s%s would overwrite the model", option, path);
+    return true;
 }

@@ -201,6 +201,9 @@ void fv_args_free(fv_args *a); /* must be called also after a failure of fv_args
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
 /* Prints `fovea run: error: WHAT` and returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Checks that the file at `path`, which option `option` would write, is none of the models. False
+ * after a diagnostic. */
+bool fv_spares_models(const fv_context *c, const char *option, const char *path) FV_MUST_USE;
 
 /* ---- what the arguments mean: options.c ---- */
 
@@ -251,9 +254,6 @@ void fv_print_line(const fv_args *a, const char *file, const char *line);
  * false. */
 bool fv_say_log(const fv_context *c, const fv_log *log) FV_MUST_USE;
 bool fv_is_terminal(int fd) FV_MUST_USE;
-/* Checks that the file at `path`, which option `option` would write, is none of the models. False
- * after a diagnostic. */
-bool fv_spares_models(const fv_context *c, const char *option, const char *path) FV_MUST_USE;
 /* a number of bytes as text, such as "12.3 kB" */
 const char *fv_size_str(fv_arena *a, uint64_t bytes);
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/command/command.h"
@@ -12,19 +11,6 @@
 bool fv_is_terminal(int fd) {
     const char *term = getenv("TERM");
     return isatty(fd) && !(term && !strcmp(term, "dumb"));
-}
-
-static bool same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
-           S_ISREG(x.st_mode);
-}
-
-bool fv_spares_models(const fv_context *c, const char *option, const char *path) {
-    for (int i = 0; i < c->args->n; i++)
-        if (same_file(c->args->operand[i], path))
-            return fv_error(c->session, "%s%s would overwrite the model", option, path);
-    return true;
 }
 
 static bool in_colour(const fv_args *a) {

@@ -107,6 +107,11 @@ void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_lo
 
 /* ---- code in memory ---- */
 
+fv_llvm_options fv_driver_llvm(char level) {
+    return (fv_llvm_options){.level = level >= '0' && level <= '3' ? level - '0' : 2,
+                             .small = level == 's'};
+}
+
 #if FV_HAVE_LLVM
 static void jit_destroy(fv_artifact *a) {
     fv_jit_free(a->ctx);

@@ -162,9 +162,6 @@ bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o,
                         fv_pipeline_table *out) FV_MUST_USE;
 /* Runs the pipeline on the graph. Definitions are only verified, since no passes apply to them. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
-/* The optimization options of LLVM for the level: 's' is '2' with the attribute `optsize` for
- * functions. */
-fv_llvm_options fv_driver_llvm(char level);
 /* Runs passes and lowering, and verifies the program, which is not expanded. NULL after
  * diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
@@ -211,6 +208,9 @@ fv_program *fv_driver_program(const fv_artifact *a);
 /* Makes an artifact that runs the program; expands the program. The session owns the artifact and
  * must outlive it. NULL after diagnostics. */
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
+/* The optimization options of LLVM for the level: 's' is '2' with the attribute `optsize` for
+ * functions. */
+fv_llvm_options fv_driver_llvm(char level);
 
 /* the names of backends, in the order of fv_backend_kind, NULL terminated */
 const char *const *fv_backend_names(void);

@@ -270,11 +270,6 @@ const fv_target *fv_driver_target(fv_session *s, fv_arena *a, const char *name, 
     return strncmp(t->name, "x86-64", 6) ? t : fv_target_find("x86-64-v3");
 }
 
-fv_llvm_options fv_driver_llvm(char level) {
-    return (fv_llvm_options){.level = level >= '0' && level <= '3' ? level - '0' : 2,
-                             .small = level == 's'};
-}
-
 /* The names of the level's steps that are not disabled, in their order. */
 static const char *const *steps_of(fv_arena *a, const fv_driver_options *o,
                                    const fv_pipeline_table *level) {

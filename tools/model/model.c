@@ -1,6 +1,7 @@
 /* model.c - opens models that are to be run. */
 #include "tools/model/model.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,32 @@
 #include "ir/base/clock.h"
 #include "ir/catalogue/own.h"
 #include "tools/data/values.h"
+
+/* ---- names ---- */
+
+static const char *safe_name(fv_arena *a, const char *name, const char *const *others, int n) {
+    char *r = fv_printf(a, "%s%.200s", isalpha((unsigned char)*name) ? "" : "v", name);
+    for (char *p = r; *p; p++)
+        if (!isalnum((unsigned char)*p))
+            *p = '_';
+    const char *unique = r;
+    for (int k = 1, i = 0; i < n; i++)
+        /* names are compared without regard to case, since some file systems do so */
+        if (!strcasecmp(others[i], unique)) {
+            unique = fv_printf(a, "%s_%d", r, k++);
+            i = -1;
+        }
+    return unique;
+}
+
+const char **fv_safe_names(fv_arena *a, int n, const char *const *names) {
+    const char **safe = FV_NEW(a, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        safe[i] = safe_name(a, names[i], safe, i);
+    return safe;
+}
+
+/* ---- opening ---- */
 
 static void make_room(fv_context *c, fv_subject *m) {
     fv_arena *a = c->arena;

@@ -94,6 +94,8 @@ bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
 /* The graph, for its relations and hints. If the artifact came from the cache, the graph is read
  * now. NULL: there is none. */
 const fv_module *fv_subject_graph(fv_context *c, fv_subject *m);
+/* Unique names that are safe in file names and in C. */
+const char **fv_safe_names(fv_arena *a, int n, const char *const *names);
 /* Makes the program and its costs available, also if the artifact came from the cache. */
 void fv_subject_count(fv_context *c, fv_subject *m);
 
@@ -142,8 +144,6 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
 /* Writes the inputs as a data set, for fv_read_set: each tensor or tensor of strings is a file; if
  * there are other values, each port is one. False after a message. */
 bool fv_write_inputs(fv_context *c, const fv_subject *m, const char *folder) FV_MUST_USE;
-/* Unique names that are safe in file names and in C. */
-const char **fv_safe_names(fv_arena *a, int n, const char *const *names);
 /* Checks that the folder named by the option exists, or creates it. False after a message. */
 bool fv_make_folder(fv_context *c, const char *option, const char *path) FV_MUST_USE;
 /* the path "folder/name.npy" */
