@@ -1,4 +1,5 @@
 /* api.c - writes the header of generated C, and the functions that it declares. */
+#include <ctype.h>
 #include <string.h>
 
 #include "backend/c/internal.h"
@@ -205,12 +206,12 @@ static const char *port_list(fv_cg *g, const fv_port *ports, int n) {
 
 static void put_general(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
-    fv_c_fill(g, t, fv_c_general_h_text, dims_struct(g), out_dims_struct(g),
-              port_list(g, p->inputs, p->ninputs), port_list(g, p->outputs, p->noutputs),
-              fv_c_weights_file(g)
-                  ? "the weights, see below; threads, allocator, cancelling"
-                  : "threads, allocator, cancelling; NULL: one thread, no allocator",
-              fv_c_checks_cpu(g) ? ";\n * FV_BAD_CPU" : "", g->machine.narrow ? "8" : "64", NULL);
+    fv_c_fill(
+        g, t, fv_c_general_h_text, dims_struct(g), out_dims_struct(g),
+        port_list(g, p->inputs, p->ninputs), port_list(g, p->outputs, p->noutputs),
+        fv_c_weights_file(g) ? "the weights, see below; threads, allocator, cancelling"
+                             : "threads, allocator, cancelling; NULL: one thread, no allocator",
+        g->machine.checks_cpu ? ";\n * FV_BAD_CPU" : "", g->machine.narrow ? "8" : "64", NULL);
 }
 
 /* ---- the direct form ---- */
@@ -261,6 +262,14 @@ static void put_direct(fv_cg *g, fv_text *t) {
               NULL);
 }
 
+const char *fv_c_maker(fv_cg *g) {
+    const char *producer =
+        g->p->source.producer ? fv_c_comment(g->arena, g->p->source.producer) : "";
+    return !*producer || isdigit((unsigned char)*producer)
+               ? fv_printf(g->arena, "Fovea %s", producer)
+               : producer;
+}
+
 void fv_c_header(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
     const char *flags = p->target->c.flags,
@@ -300,7 +309,7 @@ void fv_c_header(fv_cg *g, fv_text *t) {
 static void put_direct_run(fv_cg *g) {
     const fv_program *p = g->p;
     int n = p->ninputs + p->noutputs;
-    bool asks = fv_c_checks_cpu(g);
+    bool asks = g->machine.checks_cpu;
     const char **names = FV_NEW(g->arena, const char *, n + 2),
                *parameters = direct_parameters(g, names);
     const char *env = fv_c_weights_file(g) ? "env" : "NULL";
@@ -329,7 +338,7 @@ static void put_direct_run(fv_cg *g) {
 }
 
 void fv_c_public(fv_cg *g) {
-    bool asks = fv_c_checks_cpu(g);
+    bool asks = g->machine.checks_cpu;
     fv_c_fill(g, g->out, fv_c_entry_c_text,
               asks ? "    if (cpu_is_bad())\n        return FV_BAD_CPU;\n" : "", NULL);
     if (asks)

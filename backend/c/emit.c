@@ -99,6 +99,7 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->machine.sse41 = fv_target_has(p->target, FV_FEATURE_sse41);
     g->machine.narrow = p->target->pointer_bits == 32;
     g->machine.windows = p->target->system == FV_SYSTEM_WINDOWS;
+    g->machine.checks_cpu = fv_features_can_lack(fv_target_features(p->target));
     g->prelude.types.arena = g->prelude.helpers.arena = a;
     g->prelude.made = g->prelude.macros = fv_ptrmap_in(a);
     g->naming.names = g->fn.used = g->fn.pointers = fv_ptrmap_in(a);

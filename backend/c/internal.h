@@ -29,6 +29,7 @@ typedef struct fv_c_machine {
     /* whether the target's system is Windows: the code uses no extension of GNU C where _MSC_VER is
      * defined */
     bool windows;
+    bool checks_cpu; /* whether the target needs features that are checked on the CPU */
 } fv_c_machine;
 
 /* Vector types and helper functions, in order of first use. */
@@ -224,8 +225,6 @@ void fv_c_public(fv_cg *g); /* writes the functions of the header */
 void fv_c_table(fv_cg *g);  /* writes the last function of the header, NAME_model */
 void fv_c_header(fv_cg *g, fv_text *t);
 const char *fv_c_maker(fv_cg *g); /* name and version of the compiler, "Fovea 1.0" */
-/* Does the target need features that must be checked on the CPU? */
-bool fv_c_checks_cpu(const fv_cg *g) FV_MUST_USE;
 /* writes NAME.c; must be called before the header is written */
 void fv_c_unit(fv_cg *g, fv_text *t);
 bool fv_c_selftest(fv_cg *g, fv_text *t) FV_MUST_USE; /* writes NAME_selftest.c */

@@ -1,5 +1,4 @@
 /* unit.c - writes NAME.c. Its first part is written last, because it depends on the rest. */
-#include <ctype.h>
 #include <string.h>
 
 #include "backend/c/layer.h"
@@ -272,14 +271,10 @@ static void put_ids(fv_cg *g, fv_text *t, uint64_t features) {
     }
 }
 
-bool fv_c_checks_cpu(const fv_cg *g) {
-    return fv_features_can_lack(fv_target_features(g->p->target));
-}
-
 static void put_cpu_check(fv_cg *g, fv_text *t) {
     uint64_t features = fv_target_features(g->p->target);
     fv_text asked = {.arena = g->arena};
-    if (!fv_c_checks_cpu(g))
+    if (!g->machine.checks_cpu)
         return;
     put_cpuid(g, &asked, features);
     put_ids(g, &asked, features);
@@ -288,19 +283,11 @@ static void put_cpu_check(fv_cg *g, fv_text *t) {
 
 /* ---- the whole file ---- */
 
-const char *fv_c_maker(fv_cg *g) {
-    const char *producer =
-        g->p->source.producer ? fv_c_comment(g->arena, g->p->source.producer) : "";
-    return !*producer || isdigit((unsigned char)*producer)
-               ? fv_printf(g->arena, "Fovea %s", producer)
-               : producer;
-}
-
 /* The beginning of the file, up to the checks of the compiler. */
 static void put_head(fv_cg *g, fv_text *t) {
     const fv_target *target = g->p->target;
     bool windows = g->machine.windows,
-         cpuid = g->machine.isa == FV_C_X86 && fv_c_checks_cpu(g) && !windows;
+         cpuid = g->machine.isa == FV_C_X86 && g->machine.checks_cpu && !windows;
     const char *flags = *target->c.flags ? fv_printf(g->arena, "%s ", target->c.flags) : "";
     const char *includes =
         fv_printf(g->arena, "%s%s", cpuid ? "#include <cpuid.h>\n" : "", fv_c_layer_includes(g));
