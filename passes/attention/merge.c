@@ -23,7 +23,7 @@
 #include "ir/graph/rewriter.h"
 #include "passes/attention/along.h"
 #include "passes/attention/chunks.h"
-#include "passes/attention/pieces.h"
+#include "passes/attention/terms.h"
 #include "passes/internal.h"
 
 typedef struct merger {
@@ -167,6 +167,19 @@ static bool merge(merger *k, fv_op *root, const joined *j) {
 
 static bool merge_regions(fv_pass_run *r, const fv_op *op);
 
+/* Finds the terms of the results of a block's ops that have one result. */
+static void find_terms(fv_pieces *p, const fv_region *block) {
+    p->terms = fv_ptrmap_in(p->arena);
+    for (const fv_op *op = block->first; op; op = op->next) {
+        if (op->nout != 1 || !op->out[0])
+            continue;
+        const fv_term *stacked = fv_term_of_stacks(p, op),
+                      *t = stacked ? stacked : fv_term_of_op(p, op);
+        if (t)
+            *fv_ptrmap_at(&p->terms, op->out[0]) = (void *)t;
+    }
+}
+
 /* Merges the attentions of a block, the last one first. The ops that computed a merged attention
  * are dead afterwards. */
 static bool merge_block(fv_pass_run *r, fv_region *block) {
@@ -175,7 +188,7 @@ static bool merge_block(fv_pass_run *r, fv_region *block) {
     for (fv_op *op = block->first; op; op = op->next)
         if (!merge_regions(r, op))
             return false;
-    fv_pieces_find(&k.pieces, block);
+    find_terms(&k.pieces, block);
     for (fv_op *op = block->last, *before; op; op = before) {
         joined j;
         before = op->prev;

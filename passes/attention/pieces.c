@@ -607,17 +607,10 @@ static const fv_term *of_view(fv_pieces *p, const fv_op *op) {
     if (a->kind == FV_TERM_ZERO || fv_op_is(op, FV_OP_Identity) ||
         fv_same_shape(p, x->type, y->type))
         return a;
-    if (!fv_op_is(op, FV_OP_fv_Reshape))
-        return NULL;
-    return a->kind == FV_TERM_STACK || a->kind == FV_TERM_MOVED
-               ? fv_stack_squeezed(p, a, x->type, y->type)
-               : squeezed(p, a, x->type, y->type);
+    return fv_op_is(op, FV_OP_fv_Reshape) ? squeezed(p, a, x->type, y->type) : NULL;
 }
 
-static const fv_term *of_op(fv_pieces *p, const fv_op *op) {
-    const fv_term *stacked = fv_term_of_stacks(p, op);
-    if (stacked)
-        return stacked;
+const fv_term *fv_term_of_op(fv_pieces *p, const fv_op *op) {
     if (fv_op_is(op, FV_OP_Sub))
         return of_sub(p, op);
     if (fv_op_is(op, FV_OP_Exp))
@@ -646,13 +639,4 @@ static const fv_term *of_op(fv_pieces *p, const fv_op *op) {
         fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand))
         return of_view(p, op);
     return NULL;
-}
-
-void fv_pieces_find(fv_pieces *p, const fv_region *block) {
-    p->terms = fv_ptrmap_in(p->arena);
-    for (const fv_op *op = block->first; op; op = op->next) {
-        const fv_term *t = op->nout == 1 && op->out[0] ? of_op(p, op) : NULL;
-        if (t)
-            *fv_ptrmap_at(&p->terms, op->out[0]) = (void *)t;
-    }
 }

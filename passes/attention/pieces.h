@@ -87,8 +87,6 @@ typedef struct fv_pieces {
     fv_ptrmap terms; /* value -> its fv_term, for the values of a block that have one */
 } fv_pieces;
 
-/* Finds the terms of the results of a block's ops that have one result. */
-void fv_pieces_find(fv_pieces *p, const fv_region *block);
 /* The term of v, or NULL. */
 const fv_term *fv_pieces_term(const fv_pieces *p, const fv_value *v);
 /* Is the term attention over several pieces, or over one piece of several chunks? */

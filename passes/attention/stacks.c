@@ -349,11 +349,14 @@ static const fv_term *of_einsum(fv_pieces *p, const fv_op *op) {
     return NULL;
 }
 
-const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *x,
-                                 const fv_type *y) {
-    int axis = s->axis;
-    if (s->kind == FV_TERM_MOVED ? !fv_is_row_kind(s->a) : s->kind != FV_TERM_STACK)
+/* The term for a view, which adds or removes axes of dim 1, of a stack or of a term with a moved
+ * axis. */
+static const fv_term *of_view(fv_pieces *p, const fv_op *op) {
+    const fv_type *x = op->in[0]->type, *y = op->out[0]->type;
+    const fv_term *s = fv_pieces_term(p, op->in[0]);
+    if (!s || (s->kind == FV_TERM_MOVED ? !fv_is_row_kind(s->a) : s->kind != FV_TERM_STACK))
         return NULL;
+    int axis = s->axis;
     if (!fv_is_squeeze(p->module, x, y, &axis) || axis < 0)
         return NULL;
     if (s->kind == FV_TERM_MOVED) {
@@ -381,6 +384,8 @@ const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op) {
         return of_products(p, op);
     if (fv_op_is(op, FV_OP_Einsum))
         return of_einsum(p, op);
+    if (fv_op_is(op, FV_OP_fv_Reshape))
+        return fv_same_shape(p, op->in[0]->type, op->out[0]->type) ? NULL : of_view(p, op);
     if (fv_op_is(op, FV_OP_Sub) || fv_op_is(op, FV_OP_Mul) || fv_op_is(op, FV_OP_Div) ||
         fv_op_is(op, FV_OP_Add) || fv_op_is(op, FV_OP_Sum))
         return of_stacks(p, op);

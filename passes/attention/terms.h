@@ -61,14 +61,13 @@ const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b);
 /* The term for the sum of a term's value along an axis that is an axis of chunks. */
 const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type *value, int axis);
 
+/* The term for the result of an op, whatever its operands are but stacks. */
+const fv_term *fv_term_of_op(fv_pieces *p, const fv_op *op);
+
 /* ---- stacks.c ---- */
 
 /* The term for the result of an op whose operands are stacks, or whose operand is a term with an
  * axis of chunks that the op moves. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op);
-/* The term for a view, which adds or removes axes of dim 1, of the value x of a stack or of a term
- * with a moved axis. */
-const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *x,
-                                 const fv_type *y);
 
 #endif
