@@ -47,7 +47,7 @@ static bool spell_block(fv_pass_run *r, fv_spelling *all, fv_region *block) {
                 fv_op_erase(op);
         } else if (spell && !is_used(op))
             fv_op_erase(op);
-        else if (!rewrite)
+        else if (!rewrite && !spell)
             fv_spelling_saw(all, op);
     }
     return ok;

@@ -27,8 +27,8 @@ fv_spelling fv_spelling_of(fv_arena *a, fv_func *f);
 /* At the beginning of a block of an op: symbols can also be read from its parameters, as the number
  * of an iteration and dims of states. */
 void fv_spelling_enter(fv_spelling *all, fv_region *block);
-/* Must be called for each op, in order: symbols that it binds, or that are dims of its results, can
- * be read after it. */
+/* Must be called for each op that the model contains, in order: symbols that it binds, or that are
+ * dims of its results, can be read after it. */
 void fv_spelling_saw(fv_spelling *all, fv_op *op);
 
 /* Is it an op that an ONNX model cannot contain: one of our own, or an experimental operator that
