@@ -27,10 +27,10 @@ void fv_lua_push_attr(lua_State *L, fv_lua_box *box, const fv_attr *a) {
     case FV_ATTR_INTS:
     case FV_ATTR_FLOATS:
     case FV_ATTR_STRINGS: push_list(L, a); return;
-    case FV_ATTR_TENSOR: fv_lua_push(L, box, &fv_lua_tensor_class, a->u.tensor); return;
-    case FV_ATTR_TYPE: fv_lua_push(L, box, &fv_lua_type_class, a->u.type); return;
+    case FV_ATTR_TENSOR: fv_lua_push(L, box, FV_LUA_TENSOR, a->u.tensor); return;
+    case FV_ATTR_TYPE: fv_lua_push(L, box, FV_LUA_TYPE, a->u.type); return;
     case FV_ATTR_DIMS: fv_lua_push_dims(L, box, a->n, a->u.dims); return;
-    case FV_ATTR_REGION: fv_lua_push(L, box, &fv_lua_region_class, a->u.region); return;
+    case FV_ATTR_REGION: fv_lua_push(L, box, FV_LUA_REGION, a->u.region); return;
     }
 }
 
@@ -134,10 +134,9 @@ void fv_lua_read_attr(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def 
     case FV_ATTR_TYPE: {
         fv_lua_box *other;
         bool tensor = d->kind == FV_ATTR_TENSOR;
-        if (!fv_lua_is(L, arg, tensor ? &fv_lua_tensor_class : &fv_lua_type_class))
+        if (!luaL_testudata(L, arg, tensor ? FV_LUA_TENSOR : FV_LUA_TYPE))
             wrong(L, arg, d, of);
-        const void *at =
-            fv_lua_any(L, arg, tensor ? &fv_lua_tensor_class : &fv_lua_type_class, &other);
+        const void *at = fv_lua_any(L, arg, tensor ? FV_LUA_TENSOR : FV_LUA_TYPE, &other);
         if (other != box)
             luaL_error(L, "attribute '%s' is of %s module", d->name, other ? "another" : "no");
         if (tensor) {

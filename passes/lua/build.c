@@ -46,7 +46,7 @@ typedef struct building {
 
 /* Reads a list of values, with `false` for an omitted operand; or a single value. */
 static void read_operands(lua_State *L, int arg, building *b) {
-    if (fv_lua_is(L, arg, &fv_lua_value_class)) {
+    if (luaL_testudata(L, arg, FV_LUA_VALUE)) {
         b->nin = 1;
         b->in = fv_lua_scratch(L, 1, sizeof *b->in);
         b->in[0] = fv_lua_value_in(L, arg, b->box);
@@ -60,7 +60,7 @@ static void read_operands(lua_State *L, int arg, building *b) {
     b->in = fv_lua_scratch(L, n, sizeof *b->in);
     for (int i = 0; i < b->nin; i++) {
         lua_rawgeti(L, arg, i + 1);
-        if (fv_lua_is(L, -1, &fv_lua_value_class))
+        if (luaL_testudata(L, -1, FV_LUA_VALUE))
             b->in[i] = fv_lua_value_in(L, -1, b->box);
         else if (!lua_isboolean(L, -1) || lua_toboolean(L, -1))
             luaL_error(
@@ -151,12 +151,12 @@ int fv_lua_build(lua_State *L, int arg, fv_lua_box *box, fv_region *r, fv_op *be
     for (int i = 0; i < b.op->nout; i++, n++) {
         luaL_checkstack(L, 10, "too many results");
         if (b.op->out[i])
-            fv_lua_push(L, box, &fv_lua_value_class, b.op->out[i]);
+            fv_lua_push(L, box, FV_LUA_VALUE, b.op->out[i]);
         else
             lua_pushboolean(L, 0);
     }
     if (!n) { /* an op without results has no other name */
-        fv_lua_push(L, box, &fv_lua_op_class, b.op);
+        fv_lua_push(L, box, FV_LUA_OP, b.op);
         n = 1;
     }
     return n;

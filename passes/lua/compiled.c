@@ -1,4 +1,4 @@
-/* compiled.c - fv.compile, fv.run, and the compiled modules.
+/* compiled.c - fv.compile, and the compiled modules.
  *
  * A compiled module belongs to the host and its memory is not visible to Lua. A search that
  * compiles many modules could fill the machine with unused ones; fv.compile therefore collects
@@ -7,18 +7,6 @@
 
 #include "ir/graph/verify.h"
 #include "passes/lua/internal.h"
-
-typedef struct compiled {
-    fv_lua_compiled *at; /* NULL: it is closed */
-    const fv_lua_host *host;
-} compiled;
-
-fv_lua_compiled *fv_lua_compiled_at(lua_State *L, int arg) {
-    const compiled *c = luaL_checkudata(L, arg, "fv.compiled");
-    if (!c->at)
-        luaL_error(L, "this compiled module was closed");
-    return c->at;
-}
 
 /* ---- fv.compile ---- */
 
@@ -114,9 +102,9 @@ int fv_lua_compile(lua_State *L) {
         return luaL_error(L,
                           "fv.compile: only `fovea lua` compiles modules; here the command does");
     c.how = read_how(L, 2);
-    compiled *made = lua_newuserdatauv(L, sizeof *made, 1);
-    *made = (compiled){.host = host};
-    luaL_setmetatable(L, "fv.compiled");
+    fv_lua_compiled_handle *made = lua_newuserdatauv(L, sizeof *made, 1);
+    *made = (fv_lua_compiled_handle){.host = host};
+    luaL_setmetatable(L, FV_LUA_COMPILED);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1); /* it shares the constants of the module */
     lua_gc(L, LUA_GCCOLLECT);
@@ -128,7 +116,7 @@ int fv_lua_compile(lua_State *L) {
 /* ---- properties ---- */
 
 static int compiled_close(lua_State *L) {
-    compiled *c = luaL_checkudata(L, 1, "fv.compiled");
+    fv_lua_compiled_handle *c = luaL_checkudata(L, 1, FV_LUA_COMPILED);
     if (c->at)
         c->host->release(c->at);
     c->at = NULL;
@@ -170,13 +158,13 @@ static int compiled_outputs(lua_State *L) {
 }
 
 static int compiled_str(lua_State *L) {
-    const compiled *c = luaL_checkudata(L, 1, "fv.compiled");
+    const fv_lua_compiled_handle *c = luaL_checkudata(L, 1, FV_LUA_COMPILED);
     lua_pushstring(L, c->at ? "compiled module" : "compiled module (closed)");
     return 1;
 }
 
 const fv_lua_class fv_lua_compiled_class = {
-    "compiled",
+    FV_LUA_COMPILED,
     (const luaL_Reg[]){{"inputs", compiled_inputs}, {"outputs", compiled_outputs}, {NULL, NULL}},
     (const luaL_Reg[]){{"close", compiled_close},
                        {"cost", fv_lua_compiled_cost},
@@ -186,113 +174,3 @@ const fv_lua_class fv_lua_compiled_class = {
                        {"__gc", compiled_close},
                        {"__close", compiled_close},
                        {NULL, NULL}}};
-
-/* ---- inputs and outputs ---- */
-
-static void read_tensors(lua_State *L, int table, fv_lua_inputs *in) {
-    const char *const *names = fv_lua_keys(L, table, "inputs");
-    while (names[in->n])
-        in->n++;
-    const fv_tensor **list = fv_lua_scratch(L, (size_t)in->n + 1, sizeof *list);
-    for (int i = 0; i < in->n; i++) {
-        lua_getfield(L, table, names[i]);
-        if (!fv_lua_is(L, -1, &fv_lua_tensor_class))
-            luaL_error(L, "input '%s' is a %s, expected a tensor", names[i], luaL_typename(L, -1));
-        list[i] = fv_lua_tensor_at(L, -1); /* the table of inputs keeps it alive */
-        lua_pop(L, 1);
-    }
-    in->names = names;
-    in->tensors = list;
-}
-
-fv_lua_inputs fv_lua_read_inputs(lua_State *L, int arg) {
-    fv_lua_inputs in = {0};
-    if (lua_isnoneornil(L, arg))
-        return in;
-    luaL_checkstack(L, 40, NULL);
-    if (lua_getfield(L, arg, "inputs") != LUA_TNIL) {
-        if (!lua_istable(L, -1))
-            luaL_error(L, "inputs is a %s, expected a table of tensors by name",
-                       luaL_typename(L, -1));
-        read_tensors(L, lua_gettop(L), &in);
-    }
-    in.dims = fv_lua_dims_field(L, arg, "dims");
-    in.seed = (int)fv_lua_integer_field(L, arg, "seed", 0, 0, INT32_MAX);
-    in.threads = (int)fv_lua_integer_field(L, arg, "threads", 0, 0, 4096);
-    return in;
-}
-
-typedef struct running {
-    const fv_lua_host *host;
-    fv_session *session;
-    fv_lua_compiled *c;
-    const fv_lua_inputs *in;
-    fv_arena **arena;
-    fv_tensor *out;
-} running;
-
-static bool run(void *arg) {
-    running *r = arg;
-    *r->arena = fv_arena_new(r->session);
-    return r->host->run(r->host->user, r->c, r->in, *r->arena, r->out);
-}
-
-static int free_arena(lua_State *L) {
-    fv_arena **a = lua_touserdata(L, 1);
-    if (*a && !fv_lua_of(L)->closing) /* when the state is closed the session frees it */
-        fv_arena_free(*a);
-    *a = NULL;
-    return 0;
-}
-
-/* An arena that is freed with the variable on the stack, whatever error is raised. */
-fv_arena **fv_lua_push_arena(lua_State *L) {
-    fv_arena **a = lua_newuserdatauv(L, sizeof *a, 0);
-    *a = NULL;
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, free_arena);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    return a;
-}
-
-void fv_lua_free_arena(fv_arena **a) {
-    fv_arena_free(*a);
-    *a = NULL;
-}
-
-void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in) {
-    fv_lua *l = fv_lua_of(L);
-    luaL_checkstack(L, 8, NULL);
-    fv_tensor *out = fv_lua_scratch(L, (size_t)c->noutputs + 1, sizeof *out);
-    running r = {&l->o.host, l->session, c, in, fv_lua_push_arena(L), out};
-    fv_lua_try(L, NULL, run, &r);
-    lua_createtable(L, 0, c->noutputs);
-    for (int i = 0; i < c->noutputs; i++) {
-        const fv_tensor *t = fv_lua_push_tensor(L, out[i].elem, out[i].rank, out[i].dims);
-        if (t->bytes)
-            memcpy((void *)(uintptr_t)t->data, out[i].data, t->bytes);
-        lua_setfield(L, -2, c->outputs[i].name);
-    }
-    fv_lua_free_arena(r.arena);
-}
-
-/* run(COMPILED, INPUTS, {dims=, seed=, threads=}) */
-int fv_lua_run(lua_State *L) {
-    static const char *const fields[] = {"dims", "seed", "threads", NULL};
-    fv_lua_compiled *c = fv_lua_compiled_at(L, 1);
-    lua_settop(L, 3);
-    if (!lua_isnil(L, 2) && !lua_istable(L, 2))
-        return luaL_error(L, "fv.run: inputs is a %s, expected a table of tensors by name",
-                          luaL_typename(L, 2));
-    fv_lua_inputs in = {0};
-    if (!lua_isnil(L, 3)) {
-        luaL_checktype(L, 3, LUA_TTABLE);
-        fv_lua_check_fields(L, 3, "fv.run", fields);
-        in = fv_lua_read_inputs(L, 3);
-    }
-    if (!lua_isnil(L, 2))
-        read_tensors(L, 2, &in);
-    fv_lua_push_outputs(L, c, &in);
-    return 1;
-}

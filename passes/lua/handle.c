@@ -4,11 +4,6 @@
 
 #include "passes/lua/internal.h"
 
-const fv_lua_class *const fv_lua_classes[] = {
-    &fv_lua_module_class, &fv_lua_func_class, &fv_lua_region_class,   &fv_lua_op_class,
-    &fv_lua_value_class,  &fv_lua_type_class, &fv_lua_dim_class,      &fv_lua_tensor_class,
-    &fv_lua_pass_class,   &fv_lua_rule_class, &fv_lua_compiled_class, NULL};
-
 /* in the registry: a weak table from the address of a box to its handle */
 static const char boxes[] = "fv.boxes";
 
@@ -29,7 +24,7 @@ static int unknown_name(lua_State *L, const fv_lua_class *c, const char *name) {
     for (const luaL_Reg *m = c->methods; m && m->name && n < 79; m++)
         names[n++] = m->name;
     names[n] = NULL;
-    return luaL_error(L, "fv.%s has no '%s'%s", c->name, name,
+    return luaL_error(L, "%s has no '%s'%s", c->name, name,
                       fv_lua_nearest(fv_lua_of(L), name, names));
 }
 
@@ -41,8 +36,7 @@ static int get(lua_State *L) {
         return elements->func(L);
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     if (!name)
-        return luaL_error(L, "fv.%s is indexed by names, not by a %s", c->name,
-                          luaL_typename(L, 2));
+        return luaL_error(L, "%s is indexed by names, not by a %s", c->name, luaL_typename(L, 2));
     const luaL_Reg *g = find(c->getters, name), *m = g ? NULL : find(c->methods, name);
     if (!g && !m)
         return unknown_name(L, c, name);
@@ -59,16 +53,11 @@ static int set(lua_State *L) {
     const luaL_Reg *elements = find(c->meta, "[]=");
     if (elements && lua_isinteger(L, 2))
         return elements->func(L);
-    return luaL_error(L, "fv.%s: nothing is changed by assigning to it; its methods do that",
-                      c->name);
+    return luaL_error(L, "%s: nothing is changed by assigning to it; its methods do that", c->name);
 }
 
 static void make_class(lua_State *L, const fv_lua_class *c) {
-    char name[40];
-    lua_pushfstring(L, "fv.%s", c->name);
-    strncpy(name, lua_tostring(L, -1), sizeof name - 1)[sizeof name - 1] = 0;
-    lua_pop(L, 1);
-    luaL_newmetatable(L, name);
+    luaL_newmetatable(L, c->name);
     lua_pushlightuserdata(L, (void *)c);
     lua_pushcclosure(L, get, 1);
     lua_setfield(L, -2, "__index");
@@ -85,27 +74,15 @@ static void make_class(lua_State *L, const fv_lua_class *c) {
     lua_pop(L, 1);
 }
 
-void fv_lua_make_classes(lua_State *L) {
-    for (const fv_lua_class *const *c = fv_lua_classes; *c; c++)
-        make_class(L, *c);
+void fv_lua_make_classes(lua_State *L, const fv_lua_class *const *classes) {
+    for (; *classes; classes++)
+        make_class(L, *classes);
     lua_newtable(L);
     lua_newtable(L);
     lua_pushliteral(L, "v");
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, -2);
     lua_setfield(L, LUA_REGISTRYINDEX, boxes);
-}
-
-static const char *metatable_of(lua_State *L, const fv_lua_class *c) {
-    const char *name = lua_pushfstring(L, "fv.%s", c->name);
-    return name; /* stays on the stack */
-}
-
-bool fv_lua_is(lua_State *L, int arg, const fv_lua_class *c) {
-    arg = lua_absindex(L, arg);
-    bool is = luaL_testudata(L, arg, metatable_of(L, c)) != NULL;
-    lua_pop(L, 1);
-    return is;
 }
 
 /* ---- modules ---- */
@@ -136,7 +113,7 @@ fv_lua_box *fv_lua_push_box(lua_State *L, fv_module *m, bool owned) {
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, -2);
     lua_setiuservalue(L, -2, 1);
-    luaL_setmetatable(L, "fv.module");
+    luaL_setmetatable(L, FV_LUA_MODULE);
     lua_getfield(L, LUA_REGISTRYINDEX, boxes);
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, m);
@@ -154,7 +131,7 @@ static fv_lua_box *check_box(lua_State *L, fv_lua_box *box) {
 }
 
 fv_lua_box *fv_lua_module(lua_State *L, int arg) {
-    return check_box(L, luaL_checkudata(L, arg, "fv.module"));
+    return check_box(L, luaL_checkudata(L, arg, FV_LUA_MODULE));
 }
 
 /* ---- handles ---- */
@@ -165,7 +142,7 @@ static void push_userdata_of(lua_State *L, const fv_lua_box *box) {
         luaL_error(L, "the module is gone");
 }
 
-void fv_lua_push(lua_State *L, fv_lua_box *box, const fv_lua_class *c, const void *at) {
+void fv_lua_push(lua_State *L, fv_lua_box *box, const char *class, const void *at) {
     if (!at) {
         lua_pushnil(L);
         return;
@@ -179,9 +156,7 @@ void fv_lua_push(lua_State *L, fv_lua_box *box, const fv_lua_class *c, const voi
         *h = (fv_lua_handle){.box = box, .at = (void *)at};
         lua_pushvalue(L, -3);
         lua_setiuservalue(L, -2, 1); /* keeps the handle of the module alive */
-        luaL_getmetatable(L, metatable_of(L, c));
-        lua_remove(L, -2);
-        lua_setmetatable(L, -2);
+        luaL_setmetatable(L, class);
         lua_pushvalue(L, -1);
         lua_rawsetp(L, -3, at);
     }
@@ -189,10 +164,9 @@ void fv_lua_push(lua_State *L, fv_lua_box *box, const fv_lua_class *c, const voi
     lua_pop(L, 1);
 }
 
-void *fv_lua_any(lua_State *L, int arg, const fv_lua_class *c, fv_lua_box **box) {
+void *fv_lua_any(lua_State *L, int arg, const char *class, fv_lua_box **box) {
     arg = lua_absindex(L, arg);
-    fv_lua_handle *h = luaL_checkudata(L, arg, metatable_of(L, c));
-    lua_pop(L, 1);
+    fv_lua_handle *h = luaL_checkudata(L, arg, class);
     if (h->box)
         check_box(L, h->box);
     if (box)
@@ -233,7 +207,7 @@ bool fv_lua_value_lives(const fv_lua_box *box, const fv_value *v) {
 }
 
 fv_op *fv_lua_op(lua_State *L, int arg, fv_lua_box **box) {
-    fv_op *op = fv_lua_any(L, arg, &fv_lua_op_class, box);
+    fv_op *op = fv_lua_any(L, arg, FV_LUA_OP, box);
     if (!fv_lua_op_lives(op))
         luaL_error(L, "this %s was erased", op->def->name);
     return op;
@@ -241,7 +215,7 @@ fv_op *fv_lua_op(lua_State *L, int arg, fv_lua_box **box) {
 
 fv_value *fv_lua_value(lua_State *L, int arg, fv_lua_box **box) {
     fv_lua_box *b;
-    fv_value *v = fv_lua_any(L, arg, &fv_lua_value_class, &b);
+    fv_value *v = fv_lua_any(L, arg, FV_LUA_VALUE, &b);
     if (!fv_lua_value_lives(b, v)) { /* a result may have passed its name on to another value */
         if (v->kind == FV_VALUE_CONST)
             luaL_error(L, "the constant '%s' is gone: nothing used it, and it was removed",
@@ -263,7 +237,7 @@ fv_value *fv_lua_value_in(lua_State *L, int arg, fv_lua_box *box) {
 }
 
 fv_region *fv_lua_region(lua_State *L, int arg, fv_lua_box **box) {
-    fv_region *r = fv_lua_any(L, arg, &fv_lua_region_class, box);
+    fv_region *r = fv_lua_any(L, arg, FV_LUA_REGION, box);
     if (!region_lives(r))
         luaL_error(L, "the %s that this region is of was erased", r->parent->def->name);
     return r;
@@ -303,7 +277,7 @@ static int next_op(lua_State *L) {
         s->next++;
     if (s->next == s->n)
         return 0;
-    fv_lua_push(L, s->box, &fv_lua_op_class, s->at[s->next++]);
+    fv_lua_push(L, s->box, FV_LUA_OP, s->at[s->next++]);
     return 1;
 }
 

@@ -142,19 +142,38 @@ typedef struct fv_lua_rule {
     int when;         /* reference to its condition, or none */
 } fv_lua_rule;
 
+/* The names of the classes of handles, which are those of their metatables. */
+#define FV_LUA_MODULE   "fv.module"
+#define FV_LUA_FUNC     "fv.func"
+#define FV_LUA_REGION   "fv.region"
+#define FV_LUA_OP       "fv.op"
+#define FV_LUA_VALUE    "fv.value"
+#define FV_LUA_TYPE     "fv.type"
+#define FV_LUA_DIM      "fv.dim"
+#define FV_LUA_TENSOR   "fv.tensor"
+#define FV_LUA_PASS     "fv.pass"
+#define FV_LUA_RULE     "fv.rule"
+#define FV_LUA_COMPILED "fv.compiled"
+
+/* The handle of a compiled module. */
+typedef struct fv_lua_compiled_handle {
+    fv_lua_compiled *at; /* NULL: it is closed */
+    const fv_lua_host *host;
+} fv_lua_compiled_handle;
+
 typedef struct fv_lua_class {
-    const char *name; /* "op": metatable "fv.op" */
+    const char *name; /* of these, and of its metatable */
     const luaL_Reg *getters, *methods, *meta;
 } fv_lua_class;
 extern const fv_lua_class fv_lua_module_class, fv_lua_func_class, fv_lua_region_class,
     fv_lua_op_class, fv_lua_value_class, fv_lua_type_class, fv_lua_dim_class, fv_lua_tensor_class,
     fv_lua_pass_class, fv_lua_rule_class, fv_lua_compiled_class;
-extern const fv_lua_class *const fv_lua_classes[]; /* NULL terminated */
-extern const luaL_Reg fv_lua_functions[];          /* the functions of the table fv */
 
 /* ---- state.c ---- */
 
 fv_lua *fv_lua_of(lua_State *L);
+/* Makes the Lua state of the script, which is closed with the arena of the script. */
+void fv_lua_state_new(fv_lua *l);
 /* Counts steps; raises an error where a limit is exceeded. */
 void fv_lua_count(lua_State *L, int64_t steps);
 /* The seconds that one call into Fovea may take before the steps of the script are used up. */
@@ -181,6 +200,13 @@ const char *fv_lua_read(lua_State *L, const char *path, size_t *n);
 int fv_lua_push_text(lua_State *L, const char *(*str)(fv_arena *a, const void *x), const void *x);
 /* Zeroed memory that Lua owns, pushed. */
 void *fv_lua_scratch(lua_State *L, size_t n, size_t size);
+/* Pushes an object that holds an arena, and returns the address of the pointer, which is NULL until
+ * the arena is made with a door open. The arena is freed when the object is closed, or collected
+ * after an error. */
+fv_arena **fv_lua_push_arena(lua_State *L);
+void fv_lua_free_arena(fv_arena **a);
+/* Marks the passes that run inside of `outer` as ended: they returned, or memory ran out. */
+void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer);
 /* Reports each line of the text as a note. */
 void fv_lua_note_lines(fv_lua *l, const char *text);
 /* "; did you mean 'x'?", or "". Valid until the next call. */
@@ -196,28 +222,31 @@ void fv_lua_set_elements(lua_State *L);
 /* ---- sandbox.c ---- */
 
 void fv_lua_open_libraries(lua_State *L);
-/* Sets _G.fv and makes the classes. module.c */
+
+/* ---- module.c ---- */
+
+/* Sets _G.fv and makes the classes. */
 void fv_lua_open_module(lua_State *L);
 
 /* ---- handle.c ---- */
 
-void fv_lua_make_classes(lua_State *L);
+/* `classes`: NULL terminated */
+void fv_lua_make_classes(lua_State *L, const fv_lua_class *const *classes);
 /* Pushes the handle of a module, a new one if it has none. */
 fv_lua_box *fv_lua_push_box(lua_State *L, fv_module *m, bool owned);
 /* Pushes the handle of m; false: it has none, and nothing is pushed. */
 bool fv_lua_find_box(lua_State *L, const fv_module *m) FV_MUST_USE;
 fv_lua_box *fv_lua_module(lua_State *L, int arg);
 /* Pushes the handle of an object; nil for NULL. */
-void fv_lua_push(lua_State *L, fv_lua_box *box, const fv_lua_class *c, const void *at);
+void fv_lua_push(lua_State *L, fv_lua_box *box, const char *class, const void *at);
 /* The object at `arg`; *box is its module, NULL for a tensor without one. Raises an error for
  * another kind of object, an erased one, or one of a module that no longer exists. */
-void *fv_lua_any(lua_State *L, int arg, const fv_lua_class *c, fv_lua_box **box);
+void *fv_lua_any(lua_State *L, int arg, const char *class, fv_lua_box **box);
 fv_op *fv_lua_op(lua_State *L, int arg, fv_lua_box **box);
 fv_value *fv_lua_value(lua_State *L, int arg, fv_lua_box **box);
 /* fv_lua_value for a value, which must belong to `box`. */
 fv_value *fv_lua_value_in(lua_State *L, int arg, fv_lua_box *box);
 fv_region *fv_lua_region(lua_State *L, int arg, fv_lua_box **box);
-bool fv_lua_is(lua_State *L, int arg, const fv_lua_class *c) FV_MUST_USE;
 bool fv_lua_op_lives(const fv_op *op) FV_MUST_USE;
 bool fv_lua_value_lives(const fv_lua_box *box, const fv_value *v) FV_MUST_USE;
 /* Pushes an iterator over the ops that exist now; ops that are erased meanwhile are skipped. name
@@ -282,8 +311,6 @@ fv_tensor *fv_lua_tensor_at(lua_State *L, int arg);
 
 int fv_lua_pass_new(lua_State *L);    /* fv.pass */
 int fv_lua_options_new(lua_State *L); /* fv.options */
-/* Marks the passes that run inside of `outer` as ended: they returned, or memory ran out. */
-void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer);
 /* Reports each --script-arg whose option is not declared. False after a diagnostic. */
 bool fv_lua_check_args(fv_lua *l) FV_MUST_USE;
 /* Declares a pass and pushes its handle; raises. With neither `run` nor rules it does nothing. */
@@ -327,7 +354,7 @@ const char *const *fv_lua_dims_field(lua_State *L, int table, const char *name);
  * if a key is no text. */
 const char *const *fv_lua_keys(lua_State *L, int table, const char *what);
 
-/* ---- compiled.c, measure.c, save.c ---- */
+/* ---- compiled.c, run.c, measure.c, save.c ---- */
 
 int fv_lua_compile(lua_State *L); /* fv.compile */
 int fv_lua_run(lua_State *L);     /* fv.run */
@@ -341,11 +368,6 @@ fv_lua_compiled *fv_lua_compiled_at(lua_State *L, int arg);
 /* Reads {inputs=, dims=, seed=, threads=} of the table at `arg`, if there is one, into memory of
  * Lua; memory that it needs is pushed. Raises. */
 fv_lua_inputs fv_lua_read_inputs(lua_State *L, int arg);
-/* Pushes an object that holds an arena, and returns the address of the pointer, which is NULL until
- * the arena is made with a door open. The arena is freed when the object is closed, or collected
- * after an error. */
-fv_arena **fv_lua_push_arena(lua_State *L);
-void fv_lua_free_arena(fv_arena **a);
 /* Runs a compiled module, and pushes a table of its outputs by their names. */
 void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in);
 
@@ -390,7 +412,5 @@ int fv_lua_quantize(lua_State *L); /* fv.quantize */
 
 int fv_lua_rule_new(lua_State *L);  /* fv.rule */
 int fv_lua_rules_new(lua_State *L); /* fv.rules */
-/* Applies the rules of a pass. False after diagnostics. */
-bool fv_lua_apply_rules(fv_lua_pass *p, fv_pass_run *r) FV_MUST_USE;
 
 #endif

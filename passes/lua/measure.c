@@ -86,7 +86,7 @@ int fv_lua_time(lua_State *L) {
     t.out = fv_lua_scratch(L, (size_t)t.n, sizeof *t.out);
     for (int i = 0; i < t.n; i++) {
         lua_rawgeti(L, 1, i + 1);
-        if (!luaL_testudata(L, -1, "fv.compiled"))
+        if (!luaL_testudata(L, -1, FV_LUA_COMPILED))
             return luaL_error(L, "entry %d is a %s, expected a compiled module", i + 1,
                               luaL_typename(L, -1));
         t.list[i] = fv_lua_compiled_at(L, lua_gettop(L));
@@ -157,7 +157,7 @@ static void push_difference(lua_State *L, const char *name, const fv_lua_differe
 /* The argument has to be a table of tensors by name, or a compiled module, which is run and
  * replaced by the table of its outputs. */
 static void make_outputs(lua_State *L, int arg, const fv_lua_inputs *in) {
-    if (luaL_testudata(L, arg, "fv.compiled")) {
+    if (luaL_testudata(L, arg, FV_LUA_COMPILED)) {
         fv_lua_push_outputs(L, fv_lua_compiled_at(L, arg), in);
         lua_replace(L, arg);
     } else if (!lua_istable(L, arg)) {
@@ -175,7 +175,7 @@ static bool push_row(lua_State *L, const char *name, comparing *c) {
         return false;
     }
     for (int i = -2; i < 0; i++)
-        if (!fv_lua_is(L, i, &fv_lua_tensor_class))
+        if (!luaL_testudata(L, i, FV_LUA_TENSOR))
             luaL_error(L, "'%s' is a %s, expected a tensor", name, luaL_typename(L, i));
     c->want = fv_lua_tensor_at(L, -2);
     c->got = fv_lua_tensor_at(L, -1);

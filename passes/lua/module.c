@@ -53,7 +53,12 @@ static int fv_load(lua_State *L) {
     return 1;
 }
 
-const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
+static const fv_lua_class *const classes[] = {
+    &fv_lua_module_class, &fv_lua_func_class, &fv_lua_region_class,   &fv_lua_op_class,
+    &fv_lua_value_class,  &fv_lua_type_class, &fv_lua_dim_class,      &fv_lua_tensor_class,
+    &fv_lua_pass_class,   &fv_lua_rule_class, &fv_lua_compiled_class, NULL};
+
+static const luaL_Reg functions[] = {{"compile", fv_lua_compile},
                                      {"diff", fv_lua_diff},
                                      {"instructions", fv_lua_instructions},
                                      {"kernel", fv_lua_kernel_new},
@@ -83,7 +88,7 @@ static const luaL_Reg constants[] = {{"version", NULL}, {NULL, NULL}};
 static int missing(lua_State *L) {
     const char *names[40], *name = luaL_checkstring(L, 2);
     int n = 0;
-    for (const luaL_Reg *f = fv_lua_functions; f->name && n < 39; f++)
+    for (const luaL_Reg *f = functions; f->name && n < 39; f++)
         names[n++] = f->name;
     names[n] = NULL;
     return luaL_error(L, "fv has no '%s'%s", name, fv_lua_nearest(fv_lua_of(L), name, names));
@@ -94,10 +99,10 @@ static int assigned(lua_State *L) {
 }
 
 void fv_lua_open_module(lua_State *L) {
-    fv_lua_make_classes(L);
+    fv_lua_make_classes(L, classes);
     lua_newtable(L); /* the table is empty; its metatable has the contents */
     lua_newtable(L);
-    luaL_newlib(L, fv_lua_functions);
+    luaL_newlib(L, functions);
     lua_pushliteral(L, FV_VERSION);
     lua_setfield(L, -2, "version");
     lua_newtable(L);
@@ -124,13 +129,13 @@ static const char *nth(const luaL_Reg *list, int *i) {
 
 const char *fv_lua_name_at(int i, char *text) {
     const char *name;
-    if ((name = nth(constants, &i)) || (name = nth(fv_lua_functions, &i)))
+    if ((name = nth(constants, &i)) || (name = nth(functions, &i)))
         return strcat(strcpy(text, "fv."), name);
-    for (const fv_lua_class *const *c = fv_lua_classes; *c; c++) {
+    for (const fv_lua_class *const *c = classes; *c; c++) {
         bool getter = (name = nth((*c)->getters, &i)) != NULL;
         if (!getter && !(name = nth((*c)->methods, &i)))
             continue;
-        strcpy(text, (*c)->name);
+        strcpy(text, strchr((*c)->name, '.') + 1);
         strcat(text, getter ? "." : ":");
         return strcat(text, name);
     }
@@ -149,7 +154,7 @@ static int module_functions(lua_State *L) {
     int n = 0;
     lua_newtable(L);
     for (fv_func *f = box->m->funcs; f; f = f->next) {
-        fv_lua_push(L, box, &fv_lua_func_class, f);
+        fv_lua_push(L, box, FV_LUA_FUNC, f);
         lua_rawseti(L, -2, ++n);
     }
     return 1;
@@ -157,7 +162,7 @@ static int module_functions(lua_State *L) {
 
 static int module_main(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1);
-    fv_lua_push(L, box, &fv_lua_func_class, box->m->funcs);
+    fv_lua_push(L, box, FV_LUA_FUNC, box->m->funcs);
     return 1;
 }
 
@@ -165,7 +170,7 @@ static int module_constants(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1);
     lua_createtable(L, box->m->nconsts, 0);
     for (int i = 0; i < box->m->nconsts; i++) {
-        fv_lua_push(L, box, &fv_lua_value_class, box->m->consts[i]);
+        fv_lua_push(L, box, FV_LUA_VALUE, box->m->consts[i]);
         lua_rawseti(L, -2, i + 1);
     }
     return 1;
@@ -177,7 +182,7 @@ static int module_symbols(lua_State *L) {
     int n = fv_dim_symbols(box->m->dims, &list);
     lua_createtable(L, n, 0);
     for (int i = 0; i < n; i++) {
-        fv_lua_push(L, box, &fv_lua_dim_class, list[i]);
+        fv_lua_push(L, box, FV_LUA_DIM, list[i]);
         lua_rawseti(L, -2, i + 1);
     }
     return 1;
@@ -199,7 +204,7 @@ static int module_find(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1);
     finding f = {box->m, fv_lua_text(L, 2), NULL};
     fv_lua_try(L, NULL, find, &f);
-    fv_lua_push(L, box, &fv_lua_value_class, f.v);
+    fv_lua_push(L, box, FV_LUA_VALUE, f.v);
     return 1;
 }
 
@@ -324,17 +329,17 @@ static bool parse_dim(void *arg) {
 static int module_dim(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1);
     if (lua_type(L, 2) != LUA_TSTRING) {
-        fv_lua_push(L, box, &fv_lua_dim_class, fv_lua_dim(L, 2, box));
+        fv_lua_push(L, box, FV_LUA_DIM, fv_lua_dim(L, 2, box));
         return 1;
     }
     dim_text t = {box->m, fv_lua_whole(L, 2), NULL};
     fv_lua_try(L, NULL, parse_dim, &t);
-    fv_lua_push(L, box, &fv_lua_dim_class, t.d);
+    fv_lua_push(L, box, FV_LUA_DIM, t.d);
     return 1;
 }
 
 static int module_str(lua_State *L) {
-    const fv_lua_box *box = luaL_checkudata(L, 1, "fv.module");
+    const fv_lua_box *box = luaL_checkudata(L, 1, FV_LUA_MODULE);
     if (box->m)
         lua_pushfstring(L, "module \"%s\"", box->m->name);
     else
@@ -345,7 +350,7 @@ static int module_str(lua_State *L) {
 /* A module that the script owns is freed when nothing refers to it; at the end the session frees
  * all. */
 static int module_gc(lua_State *L) {
-    fv_lua_box *box = luaL_checkudata(L, 1, "fv.module");
+    fv_lua_box *box = luaL_checkudata(L, 1, FV_LUA_MODULE);
     if (box->m && box->owned && !fv_lua_of(L)->closing)
         fv_module_free(box->m);
     box->m = NULL;
@@ -353,7 +358,7 @@ static int module_gc(lua_State *L) {
 }
 
 const fv_lua_class fv_lua_module_class = {
-    "module",
+    FV_LUA_MODULE,
     (const luaL_Reg[]){{"constants", module_constants},
                        {"functions", module_functions},
                        {"main", module_main},
@@ -376,7 +381,7 @@ const fv_lua_class fv_lua_module_class = {
 /* ---- functions ---- */
 
 static fv_func *check_func(lua_State *L, fv_lua_box **box) {
-    return fv_lua_any(L, 1, &fv_lua_func_class, box);
+    return fv_lua_any(L, 1, FV_LUA_FUNC, box);
 }
 
 static int func_name(lua_State *L) {
@@ -394,7 +399,7 @@ static int func_module(lua_State *L) {
 static int func_body(lua_State *L) {
     fv_lua_box *box;
     const fv_func *f = check_func(L, &box);
-    fv_lua_push(L, box, &fv_lua_region_class, f->body);
+    fv_lua_push(L, box, FV_LUA_REGION, f->body);
     return 1;
 }
 
@@ -449,7 +454,7 @@ static int func_walk(lua_State *L) {
 }
 
 static int func_str(lua_State *L) {
-    const fv_lua_handle *h = luaL_checkudata(L, 1, "fv.func");
+    const fv_lua_handle *h = luaL_checkudata(L, 1, FV_LUA_FUNC);
     if (h->box->m)
         lua_pushfstring(L, "func @%s", ((const fv_func *)h->at)->name);
     else
@@ -458,7 +463,7 @@ static int func_str(lua_State *L) {
 }
 
 const fv_lua_class fv_lua_func_class = {
-    "func",
+    FV_LUA_FUNC,
     (const luaL_Reg[]){{"body", func_body},
                        {"module", func_module},
                        {"name", func_name},
@@ -474,14 +479,14 @@ const fv_lua_class fv_lua_func_class = {
 static int region_func(lua_State *L) {
     fv_lua_box *box;
     const fv_region *r = fv_lua_region(L, 1, &box);
-    fv_lua_push(L, box, &fv_lua_func_class, r->func);
+    fv_lua_push(L, box, FV_LUA_FUNC, r->func);
     return 1;
 }
 
 static int region_parent(lua_State *L) {
     fv_lua_box *box;
     const fv_region *r = fv_lua_region(L, 1, &box);
-    fv_lua_push(L, box, &fv_lua_op_class, r->parent);
+    fv_lua_push(L, box, FV_LUA_OP, r->parent);
     return 1;
 }
 
@@ -540,7 +545,7 @@ static int region_str(lua_State *L) {
 }
 
 const fv_lua_class fv_lua_region_class = {
-    "region",
+    FV_LUA_REGION,
     (const luaL_Reg[]){{"func", region_func},
                        {"params", region_params},
                        {"parent", region_parent},

@@ -31,7 +31,7 @@ static int op_outputs(lua_State *L) {
 static int op_output(lua_State *L) {
     fv_lua_box *box;
     const fv_op *op = fv_lua_op(L, 1, &box);
-    fv_lua_push(L, box, &fv_lua_value_class, op->nout ? op->out[0] : NULL);
+    fv_lua_push(L, box, FV_LUA_VALUE, op->nout ? op->out[0] : NULL);
     return 1;
 }
 
@@ -53,7 +53,7 @@ static int op_regions(lua_State *L) {
     lua_newtable(L);
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION) {
-            fv_lua_push(L, box, &fv_lua_region_class, op->attrs[i].u.region);
+            fv_lua_push(L, box, FV_LUA_REGION, op->attrs[i].u.region);
             lua_rawseti(L, -2, ++n);
         }
     return 1;
@@ -62,12 +62,12 @@ static int op_regions(lua_State *L) {
 static int op_region(lua_State *L) {
     fv_lua_box *box;
     const fv_op *op = fv_lua_op(L, 1, &box);
-    fv_lua_push(L, box, &fv_lua_region_class, op->block);
+    fv_lua_push(L, box, FV_LUA_REGION, op->block);
     return 1;
 }
 
 static int push_neighbour(lua_State *L, fv_lua_box *box, const fv_op *op) {
-    fv_lua_push(L, box, &fv_lua_op_class, op && op->def != &fv_return_def ? op : NULL);
+    fv_lua_push(L, box, FV_LUA_OP, op && op->def != &fv_return_def ? op : NULL);
     return 1;
 }
 
@@ -94,7 +94,7 @@ static int op_origin(lua_State *L) {
 }
 
 static int op_alive(lua_State *L) {
-    const fv_lua_handle *h = luaL_checkudata(L, 1, "fv.op");
+    const fv_lua_handle *h = luaL_checkudata(L, 1, FV_LUA_OP);
     lua_pushboolean(L, h->box->m && fv_lua_op_lives(h->at));
     return 1;
 }
@@ -104,7 +104,7 @@ static const char *print(fv_arena *a, const void *op) {
 }
 
 static int op_str(lua_State *L) {
-    const fv_lua_handle *h = luaL_checkudata(L, 1, "fv.op");
+    const fv_lua_handle *h = luaL_checkudata(L, 1, FV_LUA_OP);
     if (!h->box->m || h->box->poisoned || !fv_lua_op_lives(h->at)) {
         lua_pushliteral(L, "op (erased)");
         return 1;
@@ -368,7 +368,7 @@ static int op_replace(lua_State *L) {
     return 0;
 }
 
-const fv_lua_class fv_lua_op_class = {"op",
+const fv_lua_class fv_lua_op_class = {FV_LUA_OP,
                                       (const luaL_Reg[]){{"alive", op_alive},
                                                          {"attrs", op_attrs},
                                                          {"inputs", op_inputs},

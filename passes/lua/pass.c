@@ -184,7 +184,7 @@ fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose)
         luaL_error(L, "there is a pass '%s' already", name);
     fv_lua_pass **handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = NULL;
-    luaL_setmetatable(L, "fv.pass");
+    luaL_setmetatable(L, FV_LUA_PASS);
     fv_lua_try(L, NULL, add_pass, &d);
     *handle = d.p;
     return d.p;
@@ -213,7 +213,7 @@ int fv_lua_pass_new(lua_State *L) {
 }
 
 static fv_lua_pass *check_pass(lua_State *L) {
-    fv_lua_pass *p = *(fv_lua_pass **)luaL_checkudata(L, 1, "fv.pass");
+    fv_lua_pass *p = *(fv_lua_pass **)luaL_checkudata(L, 1, FV_LUA_PASS);
     if (!p)
         luaL_error(L, "the pass was not declared");
     return p;
@@ -270,7 +270,7 @@ static int pass_str(lua_State *L) {
 }
 
 const fv_lua_class fv_lua_pass_class = {
-    "pass",
+    FV_LUA_PASS,
     (const luaL_Reg[]){
         {"name", pass_name}, {"options", pass_options}, {"purpose", pass_purpose}, {NULL, NULL}},
     (const luaL_Reg[]){{"count", pass_count}, {NULL, NULL}},
@@ -278,16 +278,11 @@ const fv_lua_class fv_lua_pass_class = {
 
 /* ---- running ---- */
 
-void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer) {
-    for (; l->calls.running != outer; l->calls.running = l->calls.running->outer)
-        l->calls.running->now = NULL;
-}
-
 /* Pushes a new handle of the pass. It need not equal other handles of the pass. */
 static void push_pass(lua_State *L, fv_lua_pass *p) {
     fv_lua_pass **handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = p;
-    luaL_setmetatable(L, "fv.pass");
+    luaL_setmetatable(L, FV_LUA_PASS);
 }
 
 static bool settle(void *box) {
@@ -352,7 +347,8 @@ static bool run_rules(fv_lua_pass *p, fv_pass_run *r, const char *what) {
     if (!fv_lua_protected(l, what, find_loan, p))
         return false;
     p->around = l->calls.lent;
-    bool ok = fv_lua_apply_rules(p, r);
+    l->calls.condition_failed = false;
+    bool ok = fv_apply_rules(r, p->rules, p->nrules, FV_APPROXIMATE) && !l->calls.condition_failed;
     return fv_lua_protected(l, what, end_loan, p) && ok;
 }
 

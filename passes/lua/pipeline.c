@@ -24,7 +24,7 @@ static void flatten(lua_State *L, int arg, int depth) {
         } else if (type == LUA_TSTRING) {
             lua_pushvalue(L, -1);
             lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
-        } else if (luaL_testudata(L, -1, "fv.pass")) {
+        } else if (luaL_testudata(L, -1, FV_LUA_PASS)) {
             lua_pushstring(L, (*(fv_lua_pass **)lua_touserdata(L, -1))->pass.name);
             lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
         } else {

@@ -25,7 +25,7 @@ typedef struct question {
 /* Pushes a captured value or attribute, or the list of values of `xs..`. */
 static void push_capture(lua_State *L, fv_lua_box *box, const fv_capture *c) {
     if (c->value) {
-        fv_lua_push(L, box, &fv_lua_value_class, c->value);
+        fv_lua_push(L, box, FV_LUA_VALUE, c->value);
         return;
     }
     if (c->attr) {
@@ -34,7 +34,7 @@ static void push_capture(lua_State *L, fv_lua_box *box, const fv_capture *c) {
     }
     lua_createtable(L, c->n, 0);
     for (int i = 0; i < c->n; i++) {
-        fv_lua_push(L, box, &fv_lua_value_class, c->values[i]);
+        fv_lua_push(L, box, FV_LUA_VALUE, c->values[i]);
         lua_rawseti(L, -2, i + 1);
     }
 }
@@ -49,7 +49,7 @@ static int ask(lua_State *L) {
         push_capture(L, box, &q->captures[i]);
         lua_setfield(L, -2, q->captures[i].name);
     }
-    fv_lua_push(L, box, &fv_lua_op_class, q->op);
+    fv_lua_push(L, box, FV_LUA_OP, q->op);
     lua_call(L, 2, 1);
     q->answer = lua_toboolean(L, -1);
     return 0;
@@ -132,7 +132,7 @@ static fv_lua_rule *push_rule(lua_State *L, const char *text, int entry, bool ch
         luaL_error(L, "fv.rule: rules are declared while the script is read");
     fv_lua_rule **handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = NULL;
-    luaL_setmetatable(L, "fv.rule");
+    luaL_setmetatable(L, FV_LUA_RULE);
     fv_lua_try(L, NULL, declare, &d);
     *handle = d.rule;
     return d.rule;
@@ -203,7 +203,7 @@ int fv_lua_rules_new(lua_State *L) {
     for (int i = 0, top = lua_gettop(L); i < c.n; i++) {
         if (lua_rawgeti(L, 1, i + 1) == LUA_TSTRING)
             push_rule(L, fv_lua_whole(L, -1), i + 1, true);
-        fv_lua_rule **handle = luaL_testudata(L, -1, "fv.rule");
+        fv_lua_rule **handle = luaL_testudata(L, -1, FV_LUA_RULE);
         if (!handle || !*handle)
             return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text",
                               name, i + 1, luaL_typename(L, -1));
@@ -215,16 +215,10 @@ int fv_lua_rules_new(lua_State *L) {
     return 1;
 }
 
-bool fv_lua_apply_rules(fv_lua_pass *p, fv_pass_run *r) {
-    p->lua->calls.condition_failed = false;
-    return fv_apply_rules(r, p->rules, p->nrules, FV_APPROXIMATE) &&
-           !p->lua->calls.condition_failed;
-}
-
 /* ---- one rule, one op ---- */
 
 static fv_lua_rule *check_rule(lua_State *L) {
-    fv_lua_rule *r = *(fv_lua_rule **)luaL_checkudata(L, 1, "fv.rule");
+    fv_lua_rule *r = *(fv_lua_rule **)luaL_checkudata(L, 1, FV_LUA_RULE);
     if (!r)
         luaL_error(L, "the rule was not declared");
     return r;
@@ -288,6 +282,6 @@ static int rule_text(lua_State *L) {
 }
 
 const fv_lua_class fv_lua_rule_class = {
-    "rule", (const luaL_Reg[]){{"name", rule_name}, {"text", rule_text}, {NULL, NULL}},
+    FV_LUA_RULE, (const luaL_Reg[]){{"name", rule_name}, {"text", rule_text}, {NULL, NULL}},
     (const luaL_Reg[]){{"apply", rule_apply}, {"explain", rule_explain}, {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", rule_text}, {NULL, NULL}}};

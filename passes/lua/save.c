@@ -156,7 +156,7 @@ static void put_json(writer *w, int arg, int depth) {
     case LUA_TSTRING: put_quoted(w, arg); return;
     case LUA_TTABLE: put_table(w, arg, depth); return;
     case LUA_TUSERDATA:
-        if (fv_lua_is(L, arg, &fv_lua_tensor_class)) {
+        if (luaL_testudata(L, arg, FV_LUA_TENSOR)) {
             put_list(w, arg, (lua_Integer)fv_lua_tensor_at(L, arg)->count, depth);
             return;
         }

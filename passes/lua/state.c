@@ -175,6 +175,23 @@ size_t fv_lua_room(lua_State *L) {
     return made < l->o.memory ? l->o.memory - made : 0;
 }
 
+static void close_state(void *arg) {
+    fv_lua *l = arg;
+    l->closing = true;
+    if (l->main)
+        lua_close(l->main);
+    l->main = l->L = NULL;
+}
+
+void fv_lua_state_new(fv_lua *l) {
+    fv_arena_at_free(l->arena, close_state, l);
+    l->main = l->L = lua_newstate(allocate, l);
+    if (!l->L)
+        fv_out_of_memory(l->session);
+    *(fv_lua **)lua_getextraspace(l->L) = l;
+    lua_sethook(l->L, look, LUA_MASKCOUNT, FV_LUA_INTERVAL);
+}
+
 /* ---- errors ---- */
 
 static void note_frame(fv_lua *l, const lua_Debug *ar) {
@@ -414,6 +431,11 @@ static bool is_said(const fv_lua *l, const fv_message *before) {
     return last && last != before && last->severity == FV_ERROR;
 }
 
+void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer) {
+    for (; l->calls.running != outer; l->calls.running = l->calls.running->outer)
+        l->calls.running->now = NULL;
+}
+
 static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work)(void *arg),
                   void *arg) {
     fv_lua *l = fv_lua_of(L);
@@ -490,6 +512,30 @@ void *fv_lua_scratch(lua_State *L, size_t n, size_t size) {
     return p;
 }
 
+static int free_arena(lua_State *L) {
+    fv_arena **a = lua_touserdata(L, 1);
+    if (*a && !fv_lua_of(L)->closing) /* when the state is closed the session frees it */
+        fv_arena_free(*a);
+    *a = NULL;
+    return 0;
+}
+
+/* An arena that is freed with the variable on the stack, whatever error is raised. */
+fv_arena **fv_lua_push_arena(lua_State *L) {
+    fv_arena **a = lua_newuserdatauv(L, sizeof *a, 0);
+    *a = NULL;
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, free_arena);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    return a;
+}
+
+void fv_lua_free_arena(fv_arena **a) {
+    fv_arena_free(*a);
+    *a = NULL;
+}
+
 const char *fv_lua_nearest(fv_lua *l, const char *word, const char *const *names) {
     static const char question[] = "; did you mean '%s'?";
     const char *near = fv_nearest(word, names);
@@ -531,99 +577,4 @@ const char *fv_lua_read(lua_State *L, const char *path, size_t *n) {
     fv_lua_try(L, NULL, read_file, &r);
     *n = r.n;
     return r.text;
-}
-
-/* ---- from start to end ---- */
-
-static const char *folder_of(fv_arena *a, const char *path) {
-    const char *slash = strrchr(path, '/');
-    return !slash ? "." : slash == path ? "/" : fv_strndup(a, path, (size_t)(slash - path));
-}
-
-static void push_words(lua_State *L, const fv_lua *l) {
-    lua_newtable(L);
-    lua_pushstring(L, l->path);
-    lua_rawseti(L, -2, 0);
-    for (int i = 0; l->o.words && l->o.words[i]; i++) {
-        lua_pushstring(L, l->o.words[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
-}
-
-static int start(lua_State *L) {
-    fv_lua *l = lua_touserdata(L, 1);
-    char name[4200];
-    size_t n;
-    int words = 0;
-    fv_lua_open_libraries(L);
-    fv_lua_open_module(L);
-    push_words(L, l);
-    lua_setglobal(L, "arg");
-    const char *text = fv_lua_read(L, l->path, &n);
-    /* a first line #!/usr/bin/env is skipped, and still counted */
-    size_t skip = n && *text == '#' ? strcspn(text, "\n") : 0;
-    snprintf(name, sizeof name, "@%s", l->path);
-    if (luaL_loadbufferx(L, text + skip, n - skip, name, "t") != LUA_OK)
-        lua_error(L);
-    for (; l->o.words && l->o.words[words]; words++) {
-        luaL_checkstack(L, 2, "too many arguments");
-        lua_pushstring(L, l->o.words[words]);
-    }
-    lua_call(L, words, 1);
-    if (l->o.pipeline && lua_istable(L, -1))
-        fv_lua_set_pipeline(L, lua_gettop(L));
-    else if (l->o.pipeline && !l->declared.pipeline.passes)
-        luaL_error(L, "the script returns a %s, expected a pipeline: return {\"legalise\", ..}",
-                   luaL_typename(L, -1));
-    return 0;
-}
-
-static void close_state(void *arg) {
-    fv_lua *l = arg;
-    l->closing = true;
-    if (l->main)
-        lua_close(l->main);
-    l->main = l->L = NULL;
-}
-
-fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o) {
-    fv_arena *a = fv_arena_new(s);
-    fv_lua *l = FV_NEW(a, fv_lua, 1);
-    *l = (fv_lua){.session = s,
-                  .arena = a,
-                  .o = *o,
-                  .path = fv_strdup(a, path),
-                  .folder = folder_of(a, path),
-                  .reads.key = {.arena = a},
-                  .reads.varies = o->unsafe};
-    fv_text_printf(&l->reads.key, "%s", LUA_RELEASE);
-    for (int i = 0; o->args && o->args[i]; i++)
-        fv_text_printf(&l->reads.key, "\n%zu:%s", strlen(o->args[i]), o->args[i]);
-    l->declared.passes = FV_NEW(a, const fv_pass *, 1);
-    fv_arena_at_free(a, close_state, l);
-    l->main = l->L = lua_newstate(allocate, l);
-    if (!l->L)
-        fv_out_of_memory(s);
-    *(fv_lua **)lua_getextraspace(l->L) = l;
-    lua_sethook(l->L, look, LUA_MASKCOUNT, FV_LUA_INTERVAL);
-    if (!fv_lua_protected(l, NULL, start, l) || !fv_lua_check_args(l))
-        return NULL;
-    l->loaded = true;
-    return l;
-}
-
-const char *fv_lua_key(fv_lua *l) {
-    return l->reads.key.s;
-}
-
-const bool *fv_lua_varies(const fv_lua *l) {
-    return &l->reads.varies;
-}
-
-const fv_pass *const *fv_lua_passes(const fv_lua *l) {
-    return l->declared.passes;
-}
-
-const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i) {
-    return i >= 0 && i < l->reads.noptions ? &l->reads.options[i] : NULL;
 }

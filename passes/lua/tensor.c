@@ -6,7 +6,7 @@
 #include "passes/lua/internal.h"
 
 static fv_tensor *check_tensor(lua_State *L, fv_lua_box **box) {
-    return fv_lua_any(L, 1, &fv_lua_tensor_class, box);
+    return fv_lua_any(L, 1, FV_LUA_TENSOR, box);
 }
 
 static bool has_numbers(fv_elem e) {
@@ -126,7 +126,7 @@ static int tensor_str(lua_State *L) {
     return 1;
 }
 
-const fv_lua_class fv_lua_tensor_class = {"tensor",
+const fv_lua_class fv_lua_tensor_class = {FV_LUA_TENSOR,
                                           (const luaL_Reg[]){{"bytes", tensor_bytes},
                                                              {"count", tensor_count},
                                                              {"dims", tensor_dims},
@@ -163,12 +163,12 @@ fv_tensor *fv_lua_push_tensor(lua_State *L, fv_elem elem, int rank, const int64_
     for (int i = 0; i < rank; i++)
         x->dims[i] = dims[i];
     memset(data, 0, bytes);
-    luaL_setmetatable(L, "fv.tensor");
+    luaL_setmetatable(L, FV_LUA_TENSOR);
     return &x->tensor;
 }
 
 fv_tensor *fv_lua_tensor_at(lua_State *L, int arg) {
-    return fv_lua_any(L, arg, &fv_lua_tensor_class, NULL);
+    return fv_lua_any(L, arg, FV_LUA_TENSOR, NULL);
 }
 
 /* ---- making ---- */
@@ -246,7 +246,7 @@ int fv_lua_buffer(lua_State *L) {
     check_elem(L, k.elem);
     read_dims(L, 3, &k);
     fv_lua_change(L, box, make_tensor, &k);
-    fv_lua_push(L, box, &fv_lua_tensor_class, k.tensor);
+    fv_lua_push(L, box, FV_LUA_TENSOR, k.tensor);
     ((fv_lua_handle *)lua_touserdata(L, -1))->open = true;
     return 1;
 }
@@ -313,8 +313,8 @@ int fv_lua_tensor_file(lua_State *L) {
 int fv_lua_const(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1), *other;
     making k = {.m = box->m, .name = fv_lua_text(L, 2), .most = fv_lua_room(L)};
-    if (fv_lua_is(L, 3, &fv_lua_tensor_class)) {
-        k.tensor = fv_lua_any(L, 3, &fv_lua_tensor_class, &other);
+    if (luaL_testudata(L, 3, FV_LUA_TENSOR)) {
+        k.tensor = fv_lua_any(L, 3, FV_LUA_TENSOR, &other);
         if (other && other != box)
             return luaL_error(L, "the tensor is of another module");
         if (other)
@@ -331,6 +331,6 @@ int fv_lua_const(lua_State *L) {
         fill(L, 5, k.tensor);
     }
     fv_lua_change(L, box, make_const, &k);
-    fv_lua_push(L, box, &fv_lua_value_class, k.v);
+    fv_lua_push(L, box, FV_LUA_VALUE, k.v);
     return 1;
 }

@@ -7,7 +7,7 @@
 /* ---- types ---- */
 
 static const fv_type *check_type(lua_State *L, fv_lua_box **box) {
-    return fv_lua_any(L, 1, &fv_lua_type_class, box);
+    return fv_lua_any(L, 1, FV_LUA_TYPE, box);
 }
 
 fv_elem fv_lua_elem(lua_State *L, int arg) {
@@ -65,7 +65,7 @@ static int type_dims(lua_State *L) {
 static int type_of(lua_State *L) {
     fv_lua_box *box;
     const fv_type *t = check_type(L, &box);
-    fv_lua_push(L, box, &fv_lua_type_class, t->kind == FV_TENSOR ? NULL : t->of);
+    fv_lua_push(L, box, FV_LUA_TYPE, t->kind == FV_TENSOR ? NULL : t->of);
     return 1;
 }
 
@@ -78,7 +78,7 @@ static int type_dim(lua_State *L) {
         return luaL_error(L, "only a tensor has dims");
     if (axis < -t->rank || axis >= t->rank)
         return luaL_error(L, "there is no axis %I: the rank is %d", axis, t->rank);
-    fv_lua_push(L, box, &fv_lua_dim_class, t->dims[axis < 0 ? axis + t->rank : axis]);
+    fv_lua_push(L, box, FV_LUA_DIM, t->dims[axis < 0 ? axis + t->rank : axis]);
     return 1;
 }
 
@@ -91,14 +91,14 @@ static int type_str(lua_State *L) {
 }
 
 static int type_eq(lua_State *L) {
-    bool both = fv_lua_is(L, 1, &fv_lua_type_class) && fv_lua_is(L, 2, &fv_lua_type_class);
-    lua_pushboolean(L, both && fv_type_equal(fv_lua_any(L, 1, &fv_lua_type_class, NULL),
-                                             fv_lua_any(L, 2, &fv_lua_type_class, NULL)));
+    bool both = luaL_testudata(L, 1, FV_LUA_TYPE) && luaL_testudata(L, 2, FV_LUA_TYPE);
+    lua_pushboolean(L, both && fv_type_equal(fv_lua_any(L, 1, FV_LUA_TYPE, NULL),
+                                             fv_lua_any(L, 2, FV_LUA_TYPE, NULL)));
     return 1;
 }
 
 const fv_lua_class fv_lua_type_class = {
-    "type",
+    FV_LUA_TYPE,
     (const luaL_Reg[]){{"dims", type_dims},
                        {"elem", type_elem},
                        {"kind", type_kind},
@@ -134,9 +134,9 @@ const fv_dim *fv_lua_dim(lua_State *L, int arg, fv_lua_box *box) {
         return c.out;
     }
     fv_lua_box *other;
-    if (!fv_lua_is(L, arg, &fv_lua_dim_class))
+    if (!luaL_testudata(L, arg, FV_LUA_DIM))
         luaL_error(L, "expected a dim or an integer, found a %s", luaL_typename(L, arg));
-    const fv_dim *d = fv_lua_any(L, arg, &fv_lua_dim_class, &other);
+    const fv_dim *d = fv_lua_any(L, arg, FV_LUA_DIM, &other);
     if (other != box)
         luaL_error(L, "the dim is of another module");
     return d;
@@ -145,13 +145,13 @@ const fv_dim *fv_lua_dim(lua_State *L, int arg, fv_lua_box *box) {
 void fv_lua_push_dims(lua_State *L, fv_lua_box *box, int n, const fv_dim *const *dims) {
     lua_createtable(L, n, 0);
     for (int i = 0; i < n; i++) {
-        fv_lua_push(L, box, &fv_lua_dim_class, dims[i]);
+        fv_lua_push(L, box, FV_LUA_DIM, dims[i]);
         lua_rawseti(L, -2, i + 1);
     }
 }
 
 static const fv_dim *check_dim(lua_State *L, fv_lua_box **box) {
-    return fv_lua_any(L, 1, &fv_lua_dim_class, box);
+    return fv_lua_any(L, 1, FV_LUA_DIM, box);
 }
 
 /* Pushes the number, or nil for a dim that is not constant. */
@@ -189,10 +189,10 @@ static bool compute(void *arg) {
 /* Applies f to two dims, one of which may be a number of Lua. */
 static int combine(lua_State *L, arithmetic f) {
     fv_lua_box *box;
-    fv_lua_any(L, fv_lua_is(L, 1, &fv_lua_dim_class) ? 1 : 2, &fv_lua_dim_class, &box);
+    fv_lua_any(L, luaL_testudata(L, 1, FV_LUA_DIM) ? 1 : 2, FV_LUA_DIM, &box);
     computing c = {.m = box->m, .f = f, .a = fv_lua_dim(L, 1, box), .b = fv_lua_dim(L, 2, box)};
     fv_lua_try_dims(L, box, compute, &c);
-    fv_lua_push(L, box, &fv_lua_dim_class, c.out);
+    fv_lua_push(L, box, FV_LUA_DIM, c.out);
     return 1;
 }
 
@@ -248,7 +248,7 @@ static int dim_str(lua_State *L) {
     return fv_lua_push_text(L, print_dim, check_dim(L, NULL));
 }
 
-const fv_lua_class fv_lua_dim_class = {"dim",
+const fv_lua_class fv_lua_dim_class = {FV_LUA_DIM,
                                        (const luaL_Reg[]){{"least", dim_least},
                                                           {"most", dim_most},
                                                           {"name", dim_name},

@@ -7,7 +7,7 @@ int fv_lua_push_values(lua_State *L, fv_lua_box *box, int n, fv_value *const *li
     lua_createtable(L, n, 0);
     for (int i = 0; i < n; i++) {
         if (list[i])
-            fv_lua_push(L, box, &fv_lua_value_class, list[i]);
+            fv_lua_push(L, box, FV_LUA_VALUE, list[i]);
         else
             lua_pushboolean(L, 0);
         lua_rawseti(L, -2, i + 1);
@@ -32,14 +32,14 @@ static int value_kind(lua_State *L) {
 static int value_type(lua_State *L) {
     fv_lua_box *box;
     const fv_value *v = fv_lua_value(L, 1, &box);
-    fv_lua_push(L, box, &fv_lua_type_class, v->type);
+    fv_lua_push(L, box, FV_LUA_TYPE, v->type);
     return 1;
 }
 
 static int value_op(lua_State *L) {
     fv_lua_box *box;
     const fv_value *v = fv_lua_value(L, 1, &box);
-    fv_lua_push(L, box, &fv_lua_op_class, v->def);
+    fv_lua_push(L, box, FV_LUA_OP, v->def);
     return 1;
 }
 
@@ -55,7 +55,7 @@ static int value_index(lua_State *L) {
 static int value_tensor(lua_State *L) {
     fv_lua_box *box;
     const fv_value *v = fv_lua_value(L, 1, &box);
-    fv_lua_push(L, box, &fv_lua_tensor_class, v->tensor);
+    fv_lua_push(L, box, FV_LUA_TENSOR, v->tensor);
     return 1;
 }
 
@@ -75,7 +75,7 @@ static int value_uses(lua_State *L) {
     lua_createtable(L, v->nuses, 0);
     for (int i = 0; i < v->nuses; i++) {
         lua_createtable(L, 0, 2);
-        fv_lua_push(L, box, &fv_lua_op_class, v->uses[i].op);
+        fv_lua_push(L, box, FV_LUA_OP, v->uses[i].op);
         lua_setfield(L, -2, "op");
         lua_pushinteger(L, v->uses[i].index + 1);
         lua_setfield(L, -2, "index");
@@ -85,13 +85,13 @@ static int value_uses(lua_State *L) {
 }
 
 static int value_alive(lua_State *L) {
-    const fv_lua_handle *h = luaL_checkudata(L, 1, "fv.value");
+    const fv_lua_handle *h = luaL_checkudata(L, 1, FV_LUA_VALUE);
     lua_pushboolean(L, h->box->m && fv_lua_value_lives(h->box, h->at));
     return 1;
 }
 
 static int value_str(lua_State *L) {
-    const fv_lua_handle *h = luaL_checkudata(L, 1, "fv.value");
+    const fv_lua_handle *h = luaL_checkudata(L, 1, FV_LUA_VALUE);
     const fv_value *v = h->at;
     if (h->box->m && fv_lua_value_lives(h->box, v))
         lua_pushfstring(L, "%s%s", v->kind == FV_VALUE_CONST ? "@" : "%", v->name);
@@ -174,7 +174,7 @@ static int value_rename(lua_State *L) {
 }
 
 const fv_lua_class fv_lua_value_class = {
-    "value",
+    FV_LUA_VALUE,
     (const luaL_Reg[]){{"alive", value_alive},
                        {"elems", value_elems},
                        {"index", value_index},
