@@ -25,6 +25,8 @@ typedef struct laner {
     fv_ptrmap vars;  /* fv_var -> value */
     fv_ptrmap tiles; /* tile declared in the body -> tile of vectors that replaces it */
     fv_expr *mask;   /* the lanes for which the current branch is executed; NULL: all */
+    /* the variable of the loop, if lane 0 always has a multiple of `lanes`; otherwise NULL */
+    const fv_var *whole;
     bool failed, uses_tiles;
 } laner;
 
@@ -231,6 +233,20 @@ static bool affine_op(laner *l, const fv_expr *x, const value *v, value *out) {
     }
 }
 
+/* Computes `c floordiv n` and `c floormod n` of the loop's variable, where the lanes of a vector
+ * have the same quotient: one number, and an affine value. False: x is something else. */
+static bool group_op(laner *l, const fv_expr *x, value *out) {
+    int64_t n;
+    bool is = (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD) && l->whole &&
+              x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == l->whole &&
+              fv_x_is_int(x->arg[1], &n) && n > 0 && n % l->lanes == 0;
+    if (!is)
+        return false;
+    const value *c = fv_ptrmap_get(&l->vars, l->whole);
+    *out = affine(fv_x_bin(l->a, (fv_expr_op)x->op, c->x, x->arg[1]), x->op == FV_X_FLOORMOD);
+    return true;
+}
+
 static value apply(laner *l, const fv_expr *x) {
     value v[3];
     fv_expr *args[3];
@@ -249,7 +265,7 @@ static value apply(laner *l, const fv_expr *x) {
         return x->type.lanes * l->lanes > FV_MAX_LANES ? fail(l, x)
                                                        : vector(fv_x_with_args(l->a, x, args));
     value r;
-    if (affine_op(l, x, v, &r))
+    if (affine_op(l, x, v, &r) || group_op(l, x, &r))
         return r;
     for (int i = 0; i < x->n; i++)
         args[i] = as_vector(l, v[i]);
@@ -407,6 +423,8 @@ bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *s, fv_var *firs
                      bool *uses_tiles) {
     laner l = {.z = z, .a = z->a, .lanes = lanes};
     l.vars = l.tiles = fv_ptrmap_in(z->a);
+    int64_t from;
+    l.whole = fv_x_is_int(s->loop.lo, &from) && from % lanes == 0 ? s->var : NULL;
     define(&l, s->var, affine(fv_x_var(z->a, first), 1));
     block(&l, &s->body, out);
     *uses_tiles = l.uses_tiles;

@@ -44,6 +44,10 @@ typedef struct fv_lower_options {
     /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none
      * is */
     const char *const *without;
+    /* whether panels of constants have a width that tiles of every level of an architecture can
+     * read, so that libraries for several levels contain them once (common_panel in
+     * backend/schedule/contract/contract.c) */
+    bool common_panels;
     /* whether the contents of constants are not needed, because the program will not run */
     bool without_weights;
     /* schedules for kernels, found by tuning or requested by a script; NULL: none */

@@ -72,6 +72,11 @@ const char *fv_schedule_wrong(fv_arena *a, const fv_schedule_limits *l, const fv
                          (long long)step);
     if (p == FV_PARAMETER_size && value & (value - 1))
         return fv_printf(a, "'%s' is %lld, expected a power of 2", name, (long long)value);
+    if (p == FV_PARAMETER_panel && value && s->value[FV_PARAMETER_columns] % value)
+        return fv_printf(a, "'%s' is %lld, expected a divisor of %lld, the columns of a tile", name,
+                         (long long)value, (long long)s->value[FV_PARAMETER_columns]);
+    if (p == FV_PARAMETER_panel)
+        return NULL;
     if (p == FV_PARAMETER_columns || p == FV_PARAMETER_score_columns)
         return wrong_tile(a, l, s->value[rows_of(s, p)], value);
     if (p == FV_PARAMETER_depth || p == FV_PARAMETER_copies)

@@ -50,6 +50,9 @@ static inline void fv_schedule_set(fv_schedule *s, fv_parameter p, int64_t value
     s->stated |= 1u << p;
     s->value[p] = value;
 }
+static inline void fv_schedule_clear(fv_schedule *s, fv_parameter p) {
+    s->stated &= ~(1u << p);
+}
 const char *fv_schedule_name(fv_schedule_kind k);
 const char *fv_parameter_name(fv_parameter p);
 /* Can the parameter be chosen, so that a tuning may state it? */

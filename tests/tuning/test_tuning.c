@@ -113,13 +113,15 @@ static const char across[] =
     "func @main(%x: f32[n, 40]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n";
 
 /* A sum that is so long that a block of rows does not fit into the cache next to two panels. */
-static const char *weights(void) {
+static const char *weights(int steps, int columns) {
     fv_text t = {.arena = arena};
-    fv_text_put(&t, "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nconst @w: f32[1408, 20] = [0.5");
-    for (int i = 1; i < 1408 * 20; i++)
+    fv_text_printf(&t, "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nconst @w: f32[%d, %d] = [0.5",
+                   steps, columns);
+    for (int i = 1; i < steps * columns; i++)
         fv_text_put(&t, ", 0.5");
-    fv_text_put(
-        &t, "]\nfunc @main(%x: f32[n, 1408]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n");
+    fv_text_printf(
+        &t, "]\nfunc @main(%%x: f32[n, %d]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n  return %%y\n}\n",
+        steps);
     return t.s;
 }
 
@@ -136,7 +138,8 @@ static const char *choice(const char *options, const char *input) {
     const char *graph = strstr(options, "attention") ? attention
                         : strstr(options, "softmax") ? softmax
                         : strstr(options, "across")  ? across
-                        : strstr(options, "weights") ? weights()
+                        : strstr(options, "weights") ? weights(1408, 20)
+                        : strstr(options, "panels")  ? weights(40, 70)
                                                      : product;
     const fv_target *target = fv_target_find(strstr(options, "generic") ? "generic" : "x86-64-v3");
     fv_choices all = {0};

@@ -225,6 +225,9 @@ static bool any_schedule(const fv_choice *c, fv_schedule *out) {
         s.value[FV_PARAMETER_block] = rows * (1 + (int64_t)below(6));
         fv_schedule_set(out, FV_PARAMETER_block, s.value[FV_PARAMETER_block]);
     }
+    /* whether rows can be copied depends on the depth, whose default depends on the tile */
+    if (fv_is_choice(&c->limits, FV_PARAMETER_copies))
+        fv_schedule_set(out, FV_PARAMETER_depth, s.value[FV_PARAMETER_depth]);
     return is_legal(c, &s);
 }
 

@@ -193,6 +193,32 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
     *mr = *mr > 0 ? *mr : 1;
 }
 
+/* bytes of the columns of a panel that tiles of all levels can read: a vector of AVX-512, two of
+ * AVX2, four of SSE */
+enum { COMMON_PANEL = 64 };
+
+/* May panels of b be narrower than a tile? */
+static bool may_divide_tile(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    return c->nsums == 1 && !c->context.often && has_constant_columns(l, d, c);
+}
+
+/* The number of columns of a panel that is the same for all levels of an architecture; 0: panels
+ * are as wide as a tile of this target. Several sums in a tile have few columns each, and few
+ * columns are little memory. */
+static int common_panel(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    int n = COMMON_PANEL / fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
+    bool common =
+        l->options->common_panels && d->index[c->column]->dim->lo >= n && may_divide_tile(l, d, c);
+    return common ? n : 0;
+}
+
+/* Makes a tile a whole number of panels wide, with so many rows that it has no more sums. */
+static void fill_panels(int panel, int *mr, int *nr) {
+    int sums = *mr * *nr;
+    *nr = (*nr + panel - 1) / panel * panel;
+    *mr = *mr * *nr > sums && sums > *nr ? sums / *nr : *mr;
+}
+
 /* The columns of a tile of so many vectors. Panels that are packed when the model is compiled are
  * as wide as that. Others are narrower if that divides the columns more evenly, because their last
  * panel computes columns of the one before it again. */
@@ -208,17 +234,21 @@ static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contracti
 
 /* Chooses the tile from the table. If there are fewer rows than it has, the tile gets fewer rows
  * and more columns, so that enough sums are in flight. Returns the number of which columns must be
- * a multiple: the lanes of a vector, or less if there are fewer columns. */
+ * a multiple: those of a common panel, or the lanes of a vector, or less if there are fewer
+ * columns. */
 static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int *mr,
                      int *nr) {
     const fv_target *t = l->target;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_of(t)->sums_in_flight;
+    const int panel = common_panel(l, d, c);
     lanes = lanes < 2 ? 1 : lanes;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
     if (c->nsums > 1)
         share_tile(t, c->nsums, lanes, mr, nr);
     *nr *= lanes;
+    if (panel)
+        fill_panels(panel, mr, nr);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int64_t columns = d->index[c->column]->dim->hi;
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr)
@@ -237,7 +267,9 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
         lanes /= 2;
     if (columns < *nr)
         *nr = ((int)columns + lanes - 1) / lanes * lanes;
-    return lanes;
+    if (panel)
+        fill_panels(panel, mr, nr);
+    return panel ? panel : lanes;
 }
 
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
@@ -318,15 +350,16 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
 }
 
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
-                       int nr) {
+                       int panel) {
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     if (c->dense.b)
         c->b = fv_place_dense(l, op, d, &c->dense.of_b);
     if (c->dot.group) {
-        fv_place_dot(l, op, d, c, nr);
+        fv_place_dot(l, op, d, c, panel);
     } else if (c->packed) {
         c->factors[0] = c->b;
-        fv_make_panels(l, op, d, fv_all_steps(c), c->nsums, c->factors, c->column, nr, &c->panels);
+        fv_make_panels(l, op, d, fv_all_steps(c), c->nsums, c->factors, c->column, panel,
+                       &c->panels);
         c->b = c->panels.x;
     }
     if (c->blocks.sum) {
@@ -532,6 +565,24 @@ static bool is_in_order(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     return one;
 }
 
+/* Chooses the columns of a panel: those of a tile, or a part of them if panels are made when the
+ * model is compiled and belong to a single sum. */
+static void choose_panel(fv_lowerer *l, const fv_definition *d, fv_contract_plan *p) {
+    const fv_contraction *c = &p->c;
+    const int common = common_panel(l, d, c), nr = p->tile.nr;
+    p->tile.panel = nr;
+    if (!may_divide_tile(l, d, c))
+        return;
+    int64_t most = p->chosen.limits.of[FV_PARAMETER_columns].most,
+            step = p->chosen.limits.of[FV_PARAMETER_columns].step,
+            otherwise = common < nr && nr % (common ? common : 1) == 0 ? common : 0,
+            panel = fv_choose(&p->chosen, FV_PARAMETER_panel, otherwise, 0, most, step);
+    if (panel)
+        p->tile.panel = (int)panel;
+    else
+        fv_schedule_clear(&p->chosen.how, FV_PARAMETER_panel);
+}
+
 /* The plan of this contraction over the indices of d; NULL: it cannot be computed in tiles. */
 static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
                                  const fv_contraction *products) {
@@ -550,6 +601,7 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
               (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
+    choose_panel(l, d, p);
     c->dense.a =
         !c->dot.group && is_made_before(l, d, c, c->a) &&
         fv_choose_dense(l, d, fv_all_steps(c), c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,
@@ -589,7 +641,7 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
 }
 
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
-    fv_contract_place(l, op, p->d, &p->c, p->tile.nr);
+    fv_contract_place(l, op, p->d, &p->c, p->tile.panel);
     fv_choose_layout(&p->chosen, p->c.packed ? p->c.panels.layout : NULL);
     if (p->c.dense.a)
         p->c.a = fv_place_dense(l, op, p->d, &p->c.dense.of_a);

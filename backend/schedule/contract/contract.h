@@ -41,7 +41,8 @@ void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p);
 void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value);
 /* The schedule with all chosen parameters, for messages. */
 fv_schedule fv_contract_schedule(const fv_contract_plan *p);
-/* Makes the dense copy or the panels of b that were chosen; panels have nr columns. */
-void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);
+/* Makes the dense copy or the panels of b that were chosen; panels have that many columns. */
+void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
+                       int panel);
 
 #endif

@@ -7,6 +7,11 @@
 /* Can the next part of the factor with the columns be prefetched? It can if its panels are a
  * constant, and the number of steps is known. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
+/* The number of panels that a tile reads: more than 1 if panels are narrower than tiles. */
+int fv_panels_of_tile(const fv_tile *t);
+/* The number of the i-th panel of a tile; of a last tile that has fewer panels, that of its last
+ * one. */
+fv_expr *fv_panel_of_tile(fv_tile *t, fv_expr *tile, fv_expr *i);
 /* Is b computed from panels whose steps are those of one variable, of a known number? */
 bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
 /* The number of steps that share a row of the panel and are emitted one after the other: 1, unless

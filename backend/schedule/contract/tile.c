@@ -178,21 +178,23 @@ static fv_expr *row_now(fv_tile *t) {
 
 /* Computes where the prefetches of a tile begin, as distances in elements from the current element
  * of the panel. Tiles of a block share the prefetches of the next panel, or of the next steps of
- * this one. */
+ * this one. A tile that reads several panels counts as one panel of their columns, except for
+ * `ahead`, which is a distance in each of them. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
+    const int64_t several = fv_panels_of_tile(t);
     int64_t width = row_elements(t), inner = steps_from(t->c, 1),
             panel = rows_of(p, steps_from(t->c, 0)) * width,
             block = t->plan.depth ? rows_of(p, t->plan.depth * inner) * width : panel;
     fv_expr *left =
         binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel), integer(e, panel));
-    fv_expr *ahead = integer(e, t->plan.far / bytes);
+    fv_expr *ahead = integer(e, t->plan.far / bytes / several);
     if (t->prefetch.whole) {
         fv_expr *one = binary(e, FV_X_LE, t->prefetch.whole, integer(e, 1)),
                 *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
-        ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes));
+        ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes / several));
         fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
         /* with at most one complete tile its own panel, so that nothing of the next panel is
          * prefetched */
@@ -215,12 +217,18 @@ static void plan_prefetch(fv_tile *t) {
         }
         t->prefetch.part = fv_kb_let(&e->b, "part", part);
     }
+    if (several > 1)
+        left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel),
+                      integer(e, panel / several));
     t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }
 
-/* Emits a prefetch of the element at [panel, row, at] of the panels, to that level of cache. */
-static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at, int cache) {
+/* Emits a prefetch of the element at [row, at] of the i-th panel of a tile, to that level of
+ * cache. */
+static void prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
+                          int cache) {
     fv_kemit *e = t->e;
+    fv_expr *panel = fv_panel_of_tile(t, tile, i_th);
     const fv_panels *p = &t->c->panels;
     int last = p->value->type->rank - 1;
     fv_expr *index[FV_MAX_RANK];
@@ -232,6 +240,37 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at,
     index[last - 1] = row;
     index[last] = at;
     fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
+}
+
+/* Emits prefetches of a row of the tile's panels, `ahead` elements after it (NULL: 0). */
+static void prefetch_row(fv_tile *t, fv_expr *tile, fv_expr *row, fv_expr *ahead, int cache) {
+    fv_kemit *e = t->e;
+    const int n = fv_panels_of_tile(t), width = row_elements(t) / n;
+    const int line = fv_processor_of(e->l->target)->prefetch.line_bytes /
+                     fv_elem_storage_bytes(t->c->panels.value->type->elem);
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < width; c += line) {
+            fv_expr *at = integer(e, c);
+            at = ahead ? binary(e, FV_X_ADD, ahead, at) : at;
+            prefetch_from(t, tile, integer(e, i), row, at, cache);
+        }
+}
+
+/* Emits the prefetch for step `row` of a whole tile: of the next tile, whose panels follow each
+ * other in memory, or of later rows of this one, which are a part of each panel. */
+static void prefetch_part(fv_tile *t, fv_expr *row) {
+    fv_kemit *e = t->e;
+    const int n = fv_panels_of_tile(t), width = row_elements(t) / n;
+    fv_expr *none = integer(e, 0), *at = binary(e, FV_X_ADD, t->prefetch.part,
+                                                binary(e, FV_X_MUL, row, t->prefetch.stride));
+    if (n == 1 || !t->plan.depth) {
+        prefetch_from(t, t->prefetch.aim, none, none, at, 2);
+        return;
+    }
+    fv_expr *all = integer(e, row_elements(t)), *one = integer(e, width);
+    fv_expr *column = binary(e, FV_X_FLOORMOD, at, all);
+    prefetch_from(t, t->prefetch.aim, binary(e, FV_X_FLOORDIV, column, one),
+                  binary(e, FV_X_FLOORDIV, at, all), binary(e, FV_X_FLOORMOD, column, one), 2);
 }
 
 /* The row of the next panel that is prefetched while this row of its panel is read: the panel is
@@ -247,23 +286,14 @@ static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
 
 /* Emits the prefetches of step k of the sum, for a whole tile or a part of one. */
 static void prefetch(fv_tile *t, bool whole) {
-    fv_kemit *e = t->e;
-    const fv_panels *p = &t->c->panels;
-    int line = fv_processor_of(e->l->target)->prefetch.line_bytes /
-               fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *row = row_now(t);
     if (!whole && t->prefetch.whole && t->plan.streams) {
-        row = row_of_stream(t, row);
-        for (int c = 0; c < row_elements(t); c += line)
-            prefetch_from(t, t->prefetch.next, row, integer(e, c), 2);
+        prefetch_row(t, t->prefetch.next, row_of_stream(t, row), NULL, 2);
         return;
     }
-    for (int c = 0; c < row_elements(t); c += line)
-        prefetch_from(t, t->panel, row, binary(e, FV_X_ADD, t->prefetch.ahead, integer(e, c)), 1);
+    prefetch_row(t, t->panel, row, t->prefetch.ahead, 1);
     if (whole && t->prefetch.whole)
-        prefetch_from(
-            t, t->prefetch.aim, integer(e, 0),
-            binary(e, FV_X_ADD, t->prefetch.part, binary(e, FV_X_MUL, row, t->prefetch.stride)), 2);
+        prefetch_part(t, row);
 }
 
 /* Sets the index of the sum for that row and column of the tile. */

@@ -53,6 +53,7 @@ typedef struct fv_contraction {
 /* The size of a register tile and the form of its loops. */
 typedef struct fv_tile_plan {
     int mr, nr; /* rows of a tile; columns of each of its sums */
+    int panel;  /* columns of a panel of b, of which nr is a multiple */
     /* number of steps of the sum that all tiles compute before the next steps; 0: all steps at
      * once */
     int64_t depth;

@@ -504,7 +504,7 @@ static void set_tiles(inside *s) {
         int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem),
             vectors = (int)(s->width + lanes - 1) / lanes;
         int most = (s->p->l->target->vector_registers - 1) / vectors - 1;
-        plan->tile.nr = (int)s->width;
+        plan->tile.nr = plan->tile.panel = (int)s->width;
         if (plan->tile.mr > most)
             plan->tile.mr = most > 0 ? most : 1;
     }
