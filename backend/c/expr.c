@@ -51,19 +51,6 @@ bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) {
 
 /* ---- constants ---- */
 
-const char *fv_c_float(fv_arena *a, fv_elem e, double v) {
-    char s[40];
-    bool single = e == FV_F32;
-    for (int digits = single ? 6 : 15; digits <= 17; digits++) { /* %g omits trailing zeros */
-        snprintf(s, sizeof s, "%.*g", digits, v);
-        double back = single ? (double)strtof(s, NULL) : strtod(s, NULL);
-        if (back == v)
-            break;
-    }
-    const char *point = strpbrk(s, ".e") ? "" : ".0";
-    return fv_printf(a, "%s%s%s", s, point, single ? "f" : "");
-}
-
 static uint64_t float_bits(fv_elem e, double v) {
     union {
         float f;

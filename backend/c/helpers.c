@@ -1,38 +1,10 @@
-/* helpers.c - C types of values, and helper functions for scalar operations that C leaves undefined
- * or does not have. Each is written where it is first used. ir/expr/expr.def defines their
- * results. */
+/* helpers.c - helper functions for scalar operations that C leaves undefined or does not have. Each
+ * is written where it is first used. ir/expr/expr.def defines their results. */
 #include <assert.h>
 #include <string.h>
 
 #include "backend/c/internal.h"
 #include "ir/expr/instruction.h"
-
-/* ---- types ---- */
-
-const char *fv_c_elem(fv_elem e) {
-    switch (e == FV_BOOL ? FV_U8 : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e) {
-    case FV_F32: return "float";
-    case FV_F64: return "double";
-    case FV_I8: return "int8_t";
-    case FV_I16: return "int16_t";
-    case FV_I32: return "int32_t";
-    case FV_I64: return "int64_t";
-    case FV_U8: return "uint8_t";
-    case FV_U16: return "uint16_t";
-    case FV_U32: return "uint32_t";
-    default: return "uint64_t";
-    }
-}
-
-const char *fv_c_short(fv_elem e) {
-    return fv_elem_name(e == FV_BOOL ? FV_BOOL : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e);
-}
-
-const char *fv_c_type(fv_cg *g, fv_ktype t) {
-    if (t.lanes > 1)
-        return t.elem == FV_BOOL ? fv_c_mask(g, t.lanes) : fv_c_vtype(g, t.elem, t.lanes);
-    return t.elem == FV_BOOL ? "bool" : fv_c_elem(t.elem);
-}
 
 static const char *unsigned_of(fv_elem e) {
     switch (fv_elem_bits(e)) {
@@ -41,14 +13,6 @@ static const char *unsigned_of(fv_elem e) {
     case 32: return "uint32_t";
     default: return "uint64_t";
     }
-}
-
-bool fv_c_helper_new(fv_cg *g, const char *name) {
-    void **at = fv_ptrmap_at(&g->prelude.made, fv_intern(g->session, name));
-    if (*at)
-        return false;
-    *at = (void *)1;
-    return true;
 }
 
 const char *fv_c_apply(fv_cg *g, const char *helper, const char *format, ...) {

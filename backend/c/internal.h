@@ -145,12 +145,10 @@ fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 /* the address of an element, `&buf[index]` */
 const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index);
-/* a literal that reads back to exactly v; v must be finite */
-const char *fv_c_float(fv_arena *a, fv_elem e, double v);
 /* can the value be declared as int32_t? */
 bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) FV_MUST_USE;
 
-/* ---- types ---- */
+/* ---- types: types.c ---- */
 
 /* the C type of an element in memory: uint8_t for bool, uint16_t for f16 */
 const char *fv_c_elem(fv_elem e);
@@ -159,7 +157,18 @@ const char *fv_c_type(fv_cg *g, fv_ktype t); /* the C type of a value: bool, flo
 const char *fv_c_short(fv_elem e);
 const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes);
 const char *fv_c_mask(fv_cg *g, int lanes);
+/* the type of a vector that is aligned to its elements only */
+const char *fv_c_unaligned(fv_cg *g, fv_elem e, int lanes);
+int fv_c_vector_bytes(fv_elem e, int lanes);
 fv_elem fv_c_mask_elem(int lanes);
+/* the signed and the unsigned integer as wide as an element */
+fv_elem fv_c_signed_elem(fv_elem e);
+fv_elem fv_c_unsigned_elem(fv_elem e);
+/* a literal that reads back to exactly v; v must be finite */
+const char *fv_c_float(fv_arena *a, fv_elem e, double v);
+/* Begins the definition of a function or type, which the caller then appends to the prelude. False:
+ * it has been written already. */
+bool fv_c_helper_new(fv_cg *g, const char *name) FV_MUST_USE;
 
 /* Is the conversion written as a call of a helper? It is for floats to integers, and if the target
  * has an instruction for it. */
@@ -167,9 +176,6 @@ bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) FV_MUST_USE
 
 /* ---- helpers: each makes the function if it is not there yet, and returns its name ---- */
 
-/* Begins the definition of a helper, which the caller then appends to `helpers`; false: it has been
- * written already. */
-bool fv_c_helper_new(fv_cg *g, const char *name) FV_MUST_USE;
 /* the name of the helper function of an operation, such as min_f32 */
 const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e);
 /* the name of the helper function that compares two floats for equality */

@@ -5,36 +5,9 @@
 #include "backend/c/internal.h"
 #include "ir/kernel/build.h"
 
-static bool block_polls(const fv_block *b) {
-    for (const fv_stmt *s = b->first; s; s = s->next)
-        if (s->kind == FV_S_WHILE || block_polls(&s->body) || block_polls(&s->other))
-            return true;
-    return false;
-}
-
-bool fv_c_kernel_polls(const fv_kernel *k) {
-    return block_polls(&k->body);
-}
-
-const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k) {
-    int64_t n;
-    if (!k->tasks)
-        return "1";
-    return fv_x_is_int(k->tasks, &n) ? fv_printf(g->arena, "%lld", (long long)n) : NULL;
-}
-
 static bool has_task(fv_cg *g, const fv_kernel *k) {
     const char *n = fv_c_kernel_tasks(g, k);
     return !n || strcmp(n, "1") != 0;
-}
-
-/* The declaration of a parameter, "const float *restrict x". A buffer that is written overlaps no
- * other one, so `restrict` is true of buffers that are only read or only written. */
-const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
-    const char *name = fv_c_name_of(g, b);
-    return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "",
-                     fv_c_elem(b->elem),
-                     with_restrict && b->role != FV_BUF_INOUT ? "restrict " : "", name);
 }
 
 static void shape(fv_cg *g, fv_text *t, const fv_buf *b) {

@@ -15,59 +15,6 @@
 
 /* ---- types ---- */
 
-fv_elem fv_c_mask_elem(int lanes) {
-    return lanes <= 16 ? FV_I32 : FV_I8;
-}
-
-fv_elem fv_c_signed_elem(fv_elem e) {
-    switch (fv_elem_storage_bytes(e)) {
-    case 1: return FV_I8;
-    case 2: return FV_I16;
-    case 4: return FV_I32;
-    default: return FV_I64;
-    }
-}
-
-fv_elem fv_c_unsigned_elem(fv_elem e) {
-    return fv_elem_bits_elem(e);
-}
-
-static fv_elem memory_elem(fv_elem e) {
-    return e == FV_BOOL ? FV_U8 : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e;
-}
-
-static int bytes_of(fv_elem e, int lanes) {
-    return lanes * fv_elem_storage_bytes(e == FV_BOOL ? fv_c_mask_elem(lanes) : e);
-}
-
-const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes) {
-    e = memory_elem(e);
-    const char *name = fv_printf(g->arena, "%sx%d", fv_elem_name(e), lanes);
-    if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->prelude.types, "typedef %s %s __attribute__((vector_size(%d)));\n",
-                       fv_c_elem(e), name, bytes_of(e, lanes));
-    return name;
-}
-
-const char *fv_c_mask(fv_cg *g, int lanes) {
-    const char *name = fv_printf(g->arena, "mask%d", lanes);
-    if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->prelude.types, "typedef %s %s; /* 0 or -1 */\n",
-                       fv_c_vtype(g, fv_c_mask_elem(lanes), lanes), name);
-    return name;
-}
-
-/* The type of a vector that is only aligned to its elements. */
-static const char *unaligned(fv_cg *g, fv_elem e, int lanes) {
-    e = memory_elem(e);
-    const char *name = fv_printf(g->arena, "%sx%d_u", fv_elem_name(e), lanes);
-    if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->prelude.types,
-                       "typedef %s %s __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
-                       fv_c_elem(e), name, bytes_of(e, lanes), fv_elem_storage_bytes(e));
-    return name;
-}
-
 static const char *vector(fv_cg *g, fv_elem e, int lanes) {
     return fv_c_type(g, fv_kt(e, lanes));
 }
@@ -206,7 +153,8 @@ static bool too_wide(const fv_cg *g, int bytes) {
 }
 
 static bool any_wide(const fv_cg *g, fv_elem e, int lanes) {
-    return too_wide(g, bytes_of(e, lanes)) || too_wide(g, bytes_of(FV_BOOL, lanes));
+    return too_wide(g, fv_c_vector_bytes(e, lanes)) ||
+           too_wide(g, fv_c_vector_bytes(FV_BOOL, lanes));
 }
 
 /* ---- intrinsics ---- */
@@ -233,7 +181,7 @@ static bool x86_of(const fv_cg *g, fv_elem e, int bytes, x86 *m) {
 
 static const char *x86_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     x86 m;
-    int bytes = bytes_of(e, lanes);
+    int bytes = fv_c_vector_bytes(e, lanes);
     if (!x86_of(g, e, bytes, &m))
         return NULL;
     fv_arena *a = g->arena;
@@ -268,7 +216,7 @@ static const char *x86_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 
 static const char *x86_int(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     x86 m;
-    if (!g->machine.sse41 || !x86_of(g, e, bytes_of(e, lanes), &m) ||
+    if (!g->machine.sse41 || !x86_of(g, e, fv_c_vector_bytes(e, lanes), &m) ||
         (op != FV_X_MIN && op != FV_X_MAX) || fv_elem_bits(e) == 64)
         return NULL;
     return fv_printf(g->arena, "(%s)%s_%s_ep%c%d((%s)$a, (%s)$b)", vector(g, e, lanes), m.prefix,
@@ -277,7 +225,7 @@ static const char *x86_int(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 }
 
 static const char *neon_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
-    if (g->machine.isa != FV_C_AARCH64 || bytes_of(e, lanes) != 16)
+    if (g->machine.isa != FV_C_AARCH64 || fv_c_vector_bytes(e, lanes) != 16)
         return NULL;
     const char *v = vector(g, e, lanes), *r = e == FV_F32 ? "float32x4_t" : "float64x2_t";
     const char *s = fv_elem_name(e);
@@ -332,7 +280,7 @@ const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     const char *text = op == FV_X_DIV ? "div" : op == FV_X_REM ? "rem" : fv_expr_op_text(op);
     const char *v = vector(g, e, lanes);
     const char *name = fv_printf(g->arena, "%s_%s", text, v);
-    int bytes = bytes_of(e, lanes), n = fv_expr_op_info(op)->nargs;
+    int bytes = fv_c_vector_bytes(e, lanes), n = fv_expr_op_info(op)->nargs;
     if (!fv_c_helper_new(g, name))
         return name;
     def d = {.name = name, .result = v, .lanes = lanes, .wide = too_wide(g, bytes)};
@@ -357,7 +305,7 @@ const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, double c) {
     x86 m;
     bool max = op == FV_X_MAX, zero = c == 0, minus = __builtin_signbit(c) != 0;
-    if (!fv_elem_is_float(e) || c != c || !x86_of(g, e, bytes_of(e, lanes), &m) ||
+    if (!fv_elem_is_float(e) || c != c || !x86_of(g, e, fv_c_vector_bytes(e, lanes), &m) ||
         (zero && !max && minus))
         return NULL;
     const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
@@ -404,7 +352,8 @@ const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes) {
     bool single = fv_elem_storage_bytes(as) == 4,
          ok = g->machine.sse41 && fv_elem_storage_bytes(as) >= 4;
     fv_elem f = single ? FV_F32 : FV_F64;
-    if (ok && !d.wide && x86_of(g, f, bytes_of(as, lanes), &r) && bytes_of(as, lanes) <= 32)
+    if (ok && !d.wide && x86_of(g, f, fv_c_vector_bytes(as, lanes), &r) &&
+        fv_c_vector_bytes(as, lanes) <= 32)
         d.expr = fv_printf(g->arena, "(%s)%s_blendv_%s((%s)$c, (%s)$b, (%s)%s)", v, r.prefix, r.ps,
                            r.reg, r.reg, r.reg, wide);
     else
@@ -436,7 +385,7 @@ const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes) {
                       .param = {e == FV_BOOL ? "bool" : fv_c_elem(e)},
                       .mode = WHOLE,
                       .lanes = lanes,
-                      .wide = too_wide(g, bytes_of(e, lanes)),
+                      .wide = too_wide(g, fv_c_vector_bytes(e, lanes)),
                       .expr = list(g, v, e == FV_BOOL ? "-$a" : "$a", lanes)});
     return name;
 }
@@ -451,7 +400,7 @@ const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes) {
                    .param = {fv_c_elem(e)},
                    .mode = WHOLE,
                    .lanes = lanes,
-                   .wide = too_wide(g, bytes_of(e, lanes)),
+                   .wide = too_wide(g, fv_c_vector_bytes(e, lanes)),
                    .expr = fv_printf(g->arena, "(%s)((%s)$a + %s)", v,
                                      fv_c_elem(fv_c_unsigned_elem(e)), list(g, uv, NULL, lanes))});
     return name;
@@ -489,7 +438,7 @@ const char *fv_c_layer_below(fv_cg *g, int lanes) {
                       .param = {"int64_t"},
                       .mode = WHOLE,
                       .lanes = lanes,
-                      .wide = too_wide(g, bytes_of(FV_BOOL, lanes)),
+                      .wide = too_wide(g, fv_c_vector_bytes(FV_BOOL, lanes)),
                       .expr = fv_printf(g->arena, "(%s)(%s < (%s)($a < 0 ? 0 : $a > %d ? %d : $a))",
                                         v, list(g, v, NULL, lanes),
                                         fv_c_elem(fv_c_mask_elem(lanes)), lanes, lanes)});
@@ -530,7 +479,7 @@ const char *fv_c_layer_require(fv_cg *g, int lanes) {
                       .param = {v, "int32_t *"},
                       .mode = LANES,
                       .lanes = lanes,
-                      .wide = too_wide(g, bytes_of(FV_BOOL, lanes)),
+                      .wide = too_wide(g, fv_c_vector_bytes(FV_BOOL, lanes)),
                       .expr = fv_printf(g->arena, "(%s)-%s($a[l] != 0, $b)",
                                         fv_c_elem(fv_c_mask_elem(lanes)), one)});
     return name;
@@ -544,7 +493,8 @@ static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     bool first = from == FV_F32 && to == FV_I32,
          others = to == FV_I64 || to == FV_U64 || to == FV_U32;
     if (!(first || (g->machine.native == 64 && others)) ||
-        !x86_of(g, from, bytes_of(from, lanes), &x) || !x86_of(g, to, bytes_of(to, lanes), &y))
+        !x86_of(g, from, fv_c_vector_bytes(from, lanes), &x) ||
+        !x86_of(g, to, fv_c_vector_bytes(to, lanes), &y))
         return NULL;
     int bits = fv_elem_bits(to);
     bool widens = bits > fv_elem_bits(from), narrows = bits < fv_elem_bits(from),
@@ -586,7 +536,8 @@ const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
              .result = v,
              .param = {w},
              .lanes = lanes,
-             .wide = too_wide(g, bytes_of(from, lanes)) || too_wide(g, bytes_of(to, lanes))};
+             .wide = too_wide(g, fv_c_vector_bytes(from, lanes)) ||
+                     too_wide(g, fv_c_vector_bytes(to, lanes))};
     d.expr = x86_convert(g, from, to, lanes);
     const fv_instruction *row = widest(g, from, to, lanes);
     if (row && row->out.lanes == lanes) {
@@ -612,7 +563,7 @@ static const char *pointer(fv_cg *g, fv_elem e, bool is_const) {
 }
 
 const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
-    const char *v = vector(g, e, lanes), *u = unaligned(g, e, lanes);
+    const char *v = vector(g, e, lanes), *u = fv_c_unaligned(g, e, lanes);
     const char *name = fv_printf(g->arena, "load_%s", e == FV_BOOL ? v : fv_c_vtype(g, e, lanes));
     if (!fv_c_helper_new(g, name))
         return name;
@@ -633,7 +584,7 @@ const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
 }
 
 const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes) {
-    const char *v = vector(g, e, lanes), *u = unaligned(g, e, lanes);
+    const char *v = vector(g, e, lanes), *u = fv_c_unaligned(g, e, lanes);
     const char *name = fv_printf(g->arena, "store_%s", v);
     if (!fv_c_helper_new(g, name))
         return name;
@@ -655,7 +606,7 @@ const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes) {
  * bytes; for 64 bytes the mask is converted to bits. */
 static const char *x86_masked(fv_cg *g, fv_elem e, int lanes, bool store) {
     x86 m;
-    int bytes = bytes_of(e, lanes), size = fv_elem_storage_bytes(e);
+    int bytes = fv_c_vector_bytes(e, lanes), size = fv_elem_storage_bytes(e);
     if (size < 4 || g->machine.native < 32 || !x86_of(g, e, bytes, &m))
         return NULL;
     fv_arena *a = g->arena;

@@ -41,7 +41,5 @@ const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, doub
 const char *fv_c_layer_includes(const fv_cg *g);
 /* The mask m converted to a vector of signed integers as wide as `e`, as text. */
 const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes);
-fv_elem fv_c_signed_elem(fv_elem e);
-fv_elem fv_c_unsigned_elem(fv_elem e);
 
 #endif
