@@ -128,10 +128,11 @@ LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind);
 LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m);
 /* Reports a recorded error; returns false if there is one. */
 bool fv_ll_report(fv_ll_module *m) FV_MUST_USE;
-/* Records an internal error: an expression that should have been expanded. */
-void fv_ll_fault(fv_ll_module *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- function.c ---- */
+
+/* Records an internal error: an expression that should have been expanded. */
+void fv_ll_fault(fv_ll_module *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 typedef enum { FV_LL_EXPORTED, FV_LL_INTERNAL } fv_ll_linkage;
 /* Adds a function with the attributes that all functions have. baseline: without the target's
@@ -139,12 +140,16 @@ typedef enum { FV_LL_EXPORTED, FV_LL_INTERNAL } fv_ll_linkage;
 LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
                             fv_ll_linkage linkage, bool baseline);
 void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name);
+/* Sets the attributes of a parameter through which a kernel accesses b. */
+void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b);
 void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn);
 void fv_ll_finish(fv_ll_fn *f); /* must be called when the body is complete */
 LLVMBasicBlockRef fv_ll_block(fv_ll_fn *f, const char *name);
 void fv_ll_at(fv_ll_fn *f, LLVMBasicBlockRef block); /* appends code to that block from now on */
 LLVMValueRef fv_ll_alloca(fv_ll_fn *f, LLVMTypeRef type, const char *name);
 LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value); /* a constant of type i64 */
+/* The address of zeros of that type, which replaces what the caller left out. */
+LLVMValueRef fv_ll_zeros(fv_ll_module *m, LLVMTypeRef type, const char *name);
 LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes);
 LLVMValueRef fv_ll_intrinsic(fv_ll_fn *f, const char *name, int ntypes, LLVMTypeRef *types,
                              int nargs, LLVMValueRef *args);
@@ -180,9 +185,6 @@ LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
-/* Emits a conversion of f32 to i32 whose operand is limited to numbers of i32, as max(min(y, hi),
- * lo); NULL: x is no such conversion. */
-LLVMValueRef fv_ll_convert_limited(fv_ll_fn *f, const fv_expr *x);
 /* Is x a constant that is not NaN, or lanes of one? */
 bool fv_ll_is_number(const fv_expr *x, double *value) FV_MUST_USE;
 /* Emits MIN or MAX of a and a constant that is not NaN, where the sign of a zero does not count. */
@@ -194,6 +196,8 @@ void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s);
 /* Makes a buffer accessible: computes its strides from its extents. */
 void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr);
+/* The address of a buffer of the host program. */
+LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b);
 
 /* ---- block.c ---- */
 
@@ -202,8 +206,6 @@ void fv_ll_stmts(fv_ll_fn *f, const fv_block *b);
 /* ---- kernel.c ---- */
 
 void fv_ll_kernels(fv_ll_module *m); /* emits the kernels of this module */
-/* Sets the attributes of a parameter through which a kernel accesses b. */
-void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b);
 
 /* ---- outline.c ---- */
 
@@ -213,7 +215,6 @@ void fv_ll_outline(fv_ll_fn *f, const fv_stmt *s);
 
 /* emits a statement of a kind that only host programs have */
 void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s);
-LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b);
 void fv_ll_entries(fv_ll_module *m); /* emits plan, run and table */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run);
 /* Emits a function that returns an i1: does this CPU have the features that the target needs? NULL:

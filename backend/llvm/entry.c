@@ -46,15 +46,6 @@ static LLVMTypeRef run_type(fv_ll_module *m) {
     return LLVMFunctionType(m->types.i32, types, 7, 0);
 }
 
-/* A global of zeros, which replaces an argument that the caller left out. */
-LLVMValueRef fv_ll_zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
-    LLVMValueRef g = LLVMAddGlobal(m->module, type, name);
-    LLVMSetInitializer(g, LLVMConstNull(type));
-    LLVMSetLinkage(g, LLVMPrivateLinkage);
-    LLVMSetGlobalConstant(g, 1);
-    return g;
-}
-
 /* Copies the caller's env, which may be shorter or longer in another version of fv_env. All members
  * have one size. */
 static void bind_env(fv_ll_fn *f) {

@@ -167,8 +167,31 @@ static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
     return ok;
 }
 
+/* Sets the limits of max(min(y, hi), lo); false: x is something else. */
+static bool limits(const fv_expr *x, double *lo, double *hi) {
+    return x->op == FV_X_MAX && x->arg[0]->op == FV_X_MIN && fv_ll_is_number(x->arg[1], lo) &&
+           fv_ll_is_number(x->arg[0]->arg[1], hi);
+}
+
+/* A conversion of lanes that are limited to numbers of i32. Only NaN has to be replaced, by 0: both
+ * limits are numbers of i32, and so is every number between them. */
+static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
+    const fv_expr *y = x->arg[0];
+    double lo, hi;
+    bool is = x->type.elem == FV_I32 && y->type.elem == FV_F32 && limits(y, &lo, &hi) &&
+              lo >= -0x1p31 && hi <= 2147483520.0 && lo <= hi;
+    if (!is)
+        return NULL;
+    LLVMValueRef v = fv_ll_expr(f, y->arg[0]->arg[0]);
+    v = fv_ll_limit(f, false, v, fv_ll_expr(f, y->arg[0]->arg[1]));
+    v = fv_ll_limit(f, true, v, fv_ll_expr(f, y->arg[1]));
+    LLVMValueRef r = LLVMBuildFPToSI(f->b, v, fv_ll_type(f->m, x->type), "");
+    LLVMValueRef number = LLVMBuildFCmp(f->b, LLVMRealORD, v, v, "");
+    return LLVMBuildSelect(f->b, number, r, LLVMConstNull(LLVMTypeOf(r)), "");
+}
+
 static LLVMValueRef convert(fv_ll_fn *f, const fv_expr *x) {
-    LLVMValueRef limited = fv_ll_convert_limited(f, x);
+    LLVMValueRef limited = convert_limited(f, x);
     fv_elem from = (fv_elem)x->arg[0]->type.elem;
     return limited ? limited : fv_ll_convert(f, arg(f, x, 0), from, (fv_elem)x->type.elem);
 }

@@ -1,8 +1,20 @@
 /* function.c - functions, blocks, and small functions that emit code. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/llvm/emit.h"
+
+/* ---- errors ---- */
+
+void fv_ll_fault(fv_ll_module *m, const char *format, ...) {
+    if (*m->fault)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(m->fault, sizeof m->fault, format, args);
+    va_end(args);
+}
 
 /* ---- types ---- */
 
@@ -41,6 +53,15 @@ void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name)
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
     if (kind)
         LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(m->context, kind, 0));
+}
+
+void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b) {
+    /* no other parameter overlaps a buffer that is written (program_verify.c) */
+    if (b->role != FV_BUF_INOUT)
+        fv_ll_attr(m, fn, param + 1, "noalias");
+    if (b->role == FV_BUF_IN)
+        fv_ll_attr(m, fn, param + 1, "readonly");
+    fv_ll_attr(m, fn, param + 1, "nocapture");
 }
 
 static void text_attr(fv_ll_module *m, LLVMValueRef fn, const char *name, const char *value) {
@@ -142,6 +163,15 @@ LLVMValueRef fv_ll_alloca(fv_ll_fn *f, LLVMTypeRef type, const char *name) {
 
 LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value) {
     return LLVMConstInt(m->types.i64, (unsigned long long)value, 1);
+}
+
+/* A global of zeros, which replaces an argument that the caller left out. */
+LLVMValueRef fv_ll_zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
+    LLVMValueRef g = LLVMAddGlobal(m->module, type, name);
+    LLVMSetInitializer(g, LLVMConstNull(type));
+    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    LLVMSetGlobalConstant(g, 1);
+    return g;
 }
 
 LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes) {

@@ -27,8 +27,6 @@ LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* field: an FV_ENV_ numbe
 LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status);
 /* Frees a HEAP buffer if it is allocated. */
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b);
-/* The address of zeros of that type, which replaces what the caller left out. */
-LLVMValueRef fv_ll_zeros(fv_ll_module *m, LLVMTypeRef type, const char *name);
 /* Emits the function that runs n tasks, through the caller's parallel_for if there is one. */
 LLVMValueRef fv_ll_launcher(fv_ll_module *m);
 

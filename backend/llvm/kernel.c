@@ -29,15 +29,6 @@ static void declare_types(fv_ll_module *m, fv_ll_kernel *k) {
     k->type = LLVMFunctionType(m->types.none, types, (unsigned)n, 0);
 }
 
-void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b) {
-    /* no other parameter overlaps a buffer that is written (program_verify.c) */
-    if (b->role != FV_BUF_INOUT)
-        fv_ll_attr(m, fn, param + 1, "noalias");
-    if (b->role == FV_BUF_IN)
-        fv_ll_attr(m, fn, param + 1, "readonly");
-    fv_ll_attr(m, fn, param + 1, "nocapture");
-}
-
 /* Sets attributes of parameters; of buffers none if the kernel calls a library function, which gets
  * their pointers. */
 static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {

@@ -4,13 +4,43 @@
  * computed with wrapping arithmetic, since the address of a guarded element may be invalid if it is
  * not used. */
 #include "backend/consumer/consumer.h"
-#include "backend/llvm/emit.h"
+#include "backend/llvm/host.h"
 
 /* Tiles of at most so many elements are filled without a loop, so that they can become
  * registers. */
 enum { STRAIGHT_FILL = 256 };
 
 /* ---- buffers ---- */
+
+static LLVMValueRef constant_address(fv_ll_fn *f, int index) {
+    fv_ll_module *m = f->m;
+    if (f->host->weights)
+        return fv_ll_offset(f, f->host->weights, fv_ll_int(m, (int64_t)m->weights.offset[index]));
+    LLVMValueRef offset = LLVMConstInt(
+        m->types.i64, m->mode.resident ? (unsigned)index : m->weights.offset[index], 0);
+    LLVMValueRef at =
+        LLVMConstGEP2(m->mode.resident ? m->types.ptr : m->types.i8, m->weights.at, &offset, 1);
+    return m->mode.resident ? LLVMBuildLoad2(f->b, m->types.ptr, at, "") : at;
+}
+
+LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
+    fv_ll_host *h = f->host;
+    switch ((fv_buf_role)b->role) {
+    case FV_BUF_INPUT:
+    case FV_BUF_OUTPUT: return fv_ptrmap_get(&h->places, b);
+    case FV_BUF_CONST: return constant_address(f, b->index);
+    case FV_BUF_WORK:
+        return fv_ll_offset(f, h->argument[FV_ARG_WORKSPACE], fv_ll_expr(f, b->offset));
+    case FV_BUF_HEAP:
+        return LLVMBuildLoad2(f->b, f->m->types.ptr, fv_ptrmap_get(&h->places, b), "");
+    case FV_BUF_IN:
+    case FV_BUF_OUT:
+    case FV_BUF_INOUT:
+    case FV_BUF_TILE: break;
+    }
+    fv_ll_fault(f->m, "buffer %s has no place in the host program", b->name);
+    return LLVMGetPoison(f->m->types.ptr);
+}
 
 static fv_ll_buf *describe(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr) {
     fv_ll_buf *known = FV_NEW(f->m->arena, fv_ll_buf, 1);

@@ -1,21 +1,11 @@
 /* module.c - creates a module, runs LLVM's passes on it, and generates its object code. */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/llvm/emit.h"
 
 /* ---- faults ---- */
-
-void fv_ll_fault(fv_ll_module *m, const char *format, ...) {
-    if (*m->fault)
-        return;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(m->fault, sizeof m->fault, format, args);
-    va_end(args);
-}
 
 /* The handler of LLVM's diagnostics. Frames of LLVM are on the stack, so it only records the
  * text. */
