@@ -13,64 +13,9 @@
 #include "ir/graph/settle.h"
 #include "ir/graph/verify.h"
 
-enum {
-    NEWEST_IR_VERSION = 13,
-    /* limit for the number of times that the ops imported so far are visited again */
-    MOST_SETTLED = 64
-};
+enum { NEWEST_IR_VERSION = 13 };
 
-/* ---- names ---- */
-
-fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name) {
-    name = fv_intern(im->s, name);
-    for (; sc; sc = sc->outer) {
-        fv_value *v = fv_ptrmap_get(&sc->values, name);
-        if (v)
-            return v;
-    }
-    return NULL;
-}
-
-void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v) {
-    void **slot = fv_ptrmap_at(&sc->values, fv_intern(im->s, name));
-    if (*slot)
-        fv_error(im->s, "the name '%s%s' is defined twice", sc->prefix, name);
-    else
-        *slot = v;
-}
-
-/* ---- opsets and functions ---- */
-
-/* If a domain is imported twice, the last import holds, as in onnx and ONNX Runtime. */
-static void add_opset(fv_importer *im, fv_opsets *to, fv_opset set) {
-    fv_opset *same = NULL;
-    for (int i = 0; i < to->n && !same; i++)
-        if (!strcmp(to->at[i].domain, set.domain))
-            same = &to->at[i];
-    if (same && same->version != set.version)
-        fv_import_departs(im, FV_LENIENT_OPSET, same, NULL, "the latter is taken",
-                          "domain '%s' is imported in versions %lld and %lld", set.domain,
-                          (long long)same->version, (long long)set.version);
-    *(same ? same : &to->at[to->n++]) = set;
-}
-
-bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
-                      fv_opsets *out) {
-    if (n > FV_MAX_ATTRIBUTES)
-        return fv_error(im->s, "there are more than %d opset imports", FV_MAX_ATTRIBUTES);
-    out->at = FV_NEW(im->tmp, fv_opset, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        fv_opset set = {fv_import_domain(imports[i]->domain), imports[i]->version};
-        if (!*set.domain && (set.version < 1 || set.version > FV_NEWEST_OPSET))
-            return fv_error(im->s, "opset %lld is not supported, only 1 to %d",
-                            (long long)set.version, FV_NEWEST_OPSET);
-        if (set.version < 1 || set.version > INT32_MAX)
-            return fv_error(im->s, "version %lld of domain '%s' is not legal",
-                            (long long)set.version, set.domain);
-        add_opset(im, out, set);
-    }
-    return true;
-}
+/* ---- the head of a model ---- */
 
 static bool import_functions(fv_importer *im) {
     bool ok = true;
@@ -113,39 +58,7 @@ static bool import_head(fv_importer *im) {
     return import_functions(im);
 }
 
-/* ---- inputs and initializers ---- */
-
-fv_value *fv_import_shared(fv_importer *im, const void *message, const char *stem,
-                           const fv_tensor *t) {
-    void **slot = fv_ptrmap_at(&im->found.constants, message);
-    if (!*slot)
-        *slot = t ? fv_const_new(im->m, stem, t) : im->instead.poison;
-    return *slot;
-}
-
-static void define_initializer(fv_importer *im, fv_import_scope *sc, const char *name,
-                               const void *message, const fv_tensor *t) {
-    if (!name || !*name) {
-        fv_error(im->s, "an initializer has no name");
-        return;
-    }
-    fv_import_define(im, sc, name, fv_import_shared(im, message, name, t));
-}
-
-void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
-    for (size_t i = 0; i < g->n_initializer; i++)
-        define_initializer(im, sc, g->initializer[i]->name, g->initializer[i],
-                           fv_ptrmap_get(&im->found.constants, g->initializer[i])
-                               ? NULL
-                               : fv_tensor_decode(&im->tensors, g->initializer[i]));
-    for (size_t i = 0; i < g->n_sparse_initializer; i++) {
-        const Onnx__SparseTensorProto *t = g->sparse_initializer[i];
-        define_initializer(im, sc, t->values ? t->values->name : NULL, t,
-                           fv_ptrmap_get(&im->found.constants, t)
-                               ? NULL
-                               : fv_tensor_decode_sparse(&im->tensors, t));
-    }
-}
+/* ---- inputs ---- */
 
 static void note_initializers(fv_importer *im, const Onnx__GraphProto *g) {
     for (size_t i = 0; i < g->n_initializer; i++)
@@ -183,68 +96,7 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
     }
 }
 
-/* ---- nodes and outputs ---- */
-
-/* Applies the assumptions that a node has made to the nodes imported so far, so that the dims of
- * later nodes stay short. Each call visits all existing nodes, so their number is limited. */
-static void settle(fv_importer *im) {
-    int n = im->m->nrelations;
-    if (n == im->settled.relations || im->settled.times == MOST_SETTLED)
-        return;
-    im->settled.times++;
-    fv_module_settle(im->m);
-    im->settled.relations = im->m->nrelations;
-}
-
-bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
-    im->size.imported += nodes.n + 1;
-    if (im->size.imported > im->size.nodes + FV_MAX_INLINED) {
-        if (!im->size.too_many)
-            fv_error(im->s, "functions and nested loops add more than %d nodes", FV_MAX_INLINED);
-        im->size.too_many = true;
-        return false;
-    }
-    const size_t *order = fv_import_order(im, sc, nodes);
-    for (size_t i = 0; order && i < nodes.n; i++) {
-        fv_import_node(im, sc, nodes.at[order[i]]);
-        settle(im);
-    }
-    return order != NULL;
-}
-
-/* The value of a graph's output. NULL if it could not be made (without a message, there was one),
- * or after a diagnostic: a sparse tensor, an undefined name, or an input of a function that its
- * caller left out, which the function may return but the main graph or a body may not. */
-static fv_value *output_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
-    const fv_op *parent = sc->region->parent;
-    fv_value *v = fv_import_find(im, sc, name);
-    if (v == im->instead.poison)
-        return NULL;
-    bool sparse = v && fv_ptrmap_get(&im->found.sparse, v);
-    if (v && v != im->instead.absent && !sparse)
-        return v;
-    const char *problem = sparse   ? "is a sparse tensor, which only an operator takes"
-                          : v      ? "is an input that a function's caller leaves out"
-                          : parent ? "is not defined"
-                                   : "is not defined anywhere";
-    if (parent)
-        fv_op_error(parent, "output '%s' of its body %s", name, problem);
-    else
-        fv_error(im->s, "output '%s' %s", name, problem);
-    return NULL;
-}
-
-bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
-    fv_value **results = FV_NEW(im->tmp, fv_value *, g->n_output + 1);
-    bool ok = g->n_output <= FV_MAX_OPERANDS || fv_error(im->s, "a graph has too many outputs");
-    for (size_t i = 0; i < g->n_output && i < FV_MAX_OPERANDS; i++) {
-        results[i] = output_of(im, sc, fv_text_of(g->output[i]->name));
-        ok &= results[i] != NULL;
-    }
-    if (ok)
-        fv_region_return(sc->region, (int)g->n_output, results);
-    return ok;
-}
+/* ---- graphs ---- */
 
 /* The first of `name`, name_1, name_2, ... that no output has. */
 static const char *free_name(fv_importer *im, const fv_ptrmap *taken, const char *name) {
@@ -286,14 +138,6 @@ static void check_declared(fv_importer *im, fv_import_scope *sc, size_t n,
             !fv_ptrmap_get(&im->found.sparse, v))
             fv_import_declared(im, v, declared[i]);
     }
-}
-
-void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrmap *declared) {
-    for (size_t i = 0; i < g->n_value_info; i++)
-        fv_import_map(declared, fv_intern(im->s, fv_text_of(g->value_info[i]->name)),
-                      g->value_info[i]);
-    for (size_t i = 0; i < g->n_output; i++)
-        fv_import_map(declared, fv_intern(im->s, fv_text_of(g->output[i]->name)), g->output[i]);
 }
 
 static bool import_graph(fv_importer *im) {

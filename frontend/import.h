@@ -173,14 +173,14 @@ typedef struct fv_nodes {
  * Reports the faults and returns their numbers. */
 fv_faults fv_import_trial(const fv_importer *im, const fv_import_options *o, fv_ranks ranks);
 
+/* ---- import_scope.c ---- */
+
 fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name);
 /* Adds the types that the graph declares for results of nodes, by interned name. For an output,
  * its declaration as an output precedes one in value_info. */
 void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrmap *declared);
 /* Defines a name; a diagnostic if the scope has it already. */
 void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
-bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
-                      fv_opsets *out) FV_MUST_USE;
 /* The constant made from a message (an initializer or a Constant node): the same one each time,
  * although functions are inlined and bodies imported several times. `t`: its content the first
  * time; NULL: it could not be decoded. */
@@ -188,7 +188,6 @@ fv_value *fv_import_shared(fv_importer *im, const void *message, const char *ste
                            const fv_tensor *t);
 /* Defines the initializers of a graph, sparse ones included, as constants in its scope. */
 void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g);
-bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) FV_MUST_USE;
 /* The results of a graph become the operands of its `return`. */
 bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) FV_MUST_USE;
 static inline void fv_import_map(fv_ptrmap *m, const void *key, const void *value) {
@@ -225,6 +224,8 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
                                const Onnx__NodeProto *node);
 const char *fv_import_function_key(fv_importer *im, const char *domain, const char *name,
                                    const char *overload);
+bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
+                      fv_opsets *out) FV_MUST_USE;
 const char *fv_import_domain(const char *domain); /* "ai.onnx" and NULL are "" */
 const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node); /* "domain.Op", "Op" */
 /* The node's name, or OpType(first_output). */
@@ -303,7 +304,8 @@ bool fv_import_node_error(fv_importer *im, const fv_import_scope *sc, const Onnx
 
 /* ---- import_node.c ---- */
 
-void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node);
+/* Imports the nodes, operands first. False: there are too many, or they have no order. */
+bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) FV_MUST_USE;
 
 /* ---- import_region.c ---- */
 

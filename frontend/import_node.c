@@ -1,13 +1,17 @@
-/* import_node.c - imports one node: its operands, and its op in graph IR, upgraded and typed; or
- * inlines the function that it calls. */
+/* import_node.c - imports the nodes of a graph: of each its operands, and its op in graph IR,
+ * upgraded and typed; or inlines the function that it calls. */
 #include <string.h>
 
 #include "frontend/import.h"
 #include "ir/base/limits.h"
 #include "ir/graph/check.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/settle.h"
 #include "ops/common/dims.h"
 #include "ops/reduce/reduce.h"
+
+/* Limit for the number of times that the ops imported so far are visited again */
+enum { MOST_SETTLED = 64 };
 
 /* The name in the module of a value that a node calls `name`. */
 static const char *stem_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
@@ -477,7 +481,7 @@ static void import_constant(fv_importer *im, fv_import_scope *sc, const Onnx__No
         fv_import_define(im, sc, name, v ? v : im->instead.poison);
 }
 
-void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
+static void import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
     fv_operator what = fv_import_operator(im, sc->opsets, node);
     if (what.problem) /* the survey has reported it */
         define_outputs(im, sc, node, im->instead.poison);
@@ -492,4 +496,31 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
         else if (!inline_branch(im, sc, node, branch))
             define_outputs(im, sc, node, im->instead.poison);
     }
+}
+
+/* Applies the assumptions that a node has made to the nodes imported so far, so that the dims of
+ * later nodes stay short. Each call visits all existing nodes, so their number is limited. */
+static void settle(fv_importer *im) {
+    int n = im->m->nrelations;
+    if (n == im->settled.relations || im->settled.times == MOST_SETTLED)
+        return;
+    im->settled.times++;
+    fv_module_settle(im->m);
+    im->settled.relations = im->m->nrelations;
+}
+
+bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
+    im->size.imported += nodes.n + 1;
+    if (im->size.imported > im->size.nodes + FV_MAX_INLINED) {
+        if (!im->size.too_many)
+            fv_error(im->s, "functions and nested loops add more than %d nodes", FV_MAX_INLINED);
+        im->size.too_many = true;
+        return false;
+    }
+    const size_t *order = fv_import_order(im, sc, nodes);
+    for (size_t i = 0; order && i < nodes.n; i++) {
+        import_node(im, sc, nodes.at[order[i]]);
+        settle(im);
+    }
+    return order != NULL;
 }

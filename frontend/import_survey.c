@@ -13,6 +13,37 @@ const char *fv_import_domain(const char *domain) {
     return !domain || !strcmp(domain, "ai.onnx") ? "" : domain;
 }
 
+/* If a domain is imported twice, the last import holds, as in onnx and ONNX Runtime. */
+static void add_opset(fv_importer *im, fv_opsets *to, fv_opset set) {
+    fv_opset *same = NULL;
+    for (int i = 0; i < to->n && !same; i++)
+        if (!strcmp(to->at[i].domain, set.domain))
+            same = &to->at[i];
+    if (same && same->version != set.version)
+        fv_import_departs(im, FV_LENIENT_OPSET, same, NULL, "the latter is taken",
+                          "domain '%s' is imported in versions %lld and %lld", set.domain,
+                          (long long)same->version, (long long)set.version);
+    *(same ? same : &to->at[to->n++]) = set;
+}
+
+bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
+                      fv_opsets *out) {
+    if (n > FV_MAX_ATTRIBUTES)
+        return fv_error(im->s, "there are more than %d opset imports", FV_MAX_ATTRIBUTES);
+    out->at = FV_NEW(im->tmp, fv_opset, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        fv_opset set = {fv_import_domain(imports[i]->domain), imports[i]->version};
+        if (!*set.domain && (set.version < 1 || set.version > FV_NEWEST_OPSET))
+            return fv_error(im->s, "opset %lld is not supported, only 1 to %d",
+                            (long long)set.version, FV_NEWEST_OPSET);
+        if (set.version < 1 || set.version > INT32_MAX)
+            return fv_error(im->s, "version %lld of domain '%s' is not legal",
+                            (long long)set.version, set.domain);
+        add_opset(im, out, set);
+    }
+    return true;
+}
+
 const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node) {
     const char *domain = fv_import_domain(node->domain), *op = fv_text_of(node->op_type);
     return *domain ? fv_printf(a, "%s.%s", domain, op) : fv_strdup(a, op);
