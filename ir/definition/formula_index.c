@@ -1,7 +1,8 @@
-/* formula_index.c - evaluates names, index lists with groups of axes, and reductions of
- * formulas. */
+/* formula_index.c - evaluates names, index lists with groups of axes, and reductions of formulas;
+ * reports errors in formulas. */
 #include "ir/definition/formula_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "ir/dim/text.h"
@@ -14,6 +15,30 @@ typedef struct vec {
     /* whether it is an index variable of a group without arithmetic, which broadcasts */
     bool raw[FV_MAX_RANK];
 } vec;
+
+/* ---- errors ---- */
+
+bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
+    char text[300];
+    va_list args;
+    if (e->failed)
+        return false;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    e->failed = true;
+    const char *before = fv_diag_file_get(e->session);
+    /* errors in the formula are reported at its source, not at the model's file */
+    fv_diag_file(e->session, fv_opdef_source(e->op->def));
+    fv_error_at(e->session, at->line, at->column, "formula of %s: %s",
+                fv_opdef_qualified(e->arena, e->op->def), text);
+    fv_diag_file(e->session, before);
+    return false;
+}
+
+fv_fvalue fv_f_none(fv_fenv *e) {
+    return fv_f_strong(fv_x_const(e->arena, FV_F32, 0));
+}
 
 /* ---- names ---- */
 

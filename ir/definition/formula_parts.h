@@ -47,7 +47,7 @@ typedef struct fv_fenv {
     bool failed;
 } fv_fenv;
 
-/* ---- formula.c ---- */
+/* ---- formula_index.c: errors ---- */
 
 /* Reports "formula of OP: ..." with a position in the formula; later errors are suppressed. Returns
  * false. */
