@@ -25,6 +25,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/scheduler.h"
+#include "backend/schedule/contract/apart.h"
 #include "backend/schedule/contract/dot.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
@@ -606,6 +607,8 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
         !c->dot.group && is_made_before(l, d, c, c->a) &&
         fv_choose_dense(l, d, fv_all_steps(c), c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,
                         c->context.turned ? last_term(c) : NULL, &c->dense.of_a);
+    if (c->dense.a)
+        fv_space_rows(l, d, c, t->mr);
     return p;
 }
 
@@ -637,7 +640,16 @@ void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     if (fv_form_of(l, s->def) != FV_FORM_CONTRACT)
         return NULL;
-    return fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
+    fv_contract_plan *p = fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
+    if (p) {
+        /* with the tile that is chosen without a tuning, so that a tuning changes no kernel */
+        fv_choosing plain = p->chosen;
+        int mr, nr;
+        plain.wish = NULL;
+        fv_contract_tile(&plain, p->d, &p->c, FV_PARAMETER_rows, FV_PARAMETER_columns, &mr, &nr);
+        fv_choose_apart(l, p->d, &p->c, mr, nr);
+    }
+    return p;
 }
 
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {

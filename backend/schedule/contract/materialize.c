@@ -14,6 +14,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/base/limits.h"
@@ -267,6 +268,7 @@ bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, 
                            fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
     describe(&b, d, factor, window, last, dense);
     dense->stored = x;
+    dense->space = 0;
     return true;
 }
 
@@ -278,6 +280,7 @@ bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
         return false;
     describe(&b, d, x, window, k, copy);
     copy->stored = x;
+    copy->space = 0;
     const base *last = &b.list[b.n - 1];
     int uses = 0;
     for (int i = 0; i < b.n; i++)
@@ -292,6 +295,22 @@ bool fv_dense_runs_along(const fv_dense *c, const fv_var *v) {
     return uses == 1 && fv_x_adds(c->at[c->n - 1], v);
 }
 
+/* Has the kernel of the copy v store its rows with that space after each of them. */
+static void add_space(fv_lowerer *l, fv_value *v, int64_t space) {
+    fv_definition *d = fv_storage_of(l, v)->def;
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_expr *at[FV_MAX_RANK];
+    for (int i = 0; i < d->rank; i++) {
+        dims[i] = d->index[i]->dim;
+        at[i] = fv_x_var(l->exprs, d->index[i]);
+    }
+    fv_dims *t = l->module->dims;
+    dims[d->rank - 1] = fv_dim_add(t, dims[d->rank - 1], fv_dim_const(t, space));
+    v->type = fv_tensor_type(l->exprs, v->type->elem, d->rank, dims);
+    d->place = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), at);
+    fv_takes(l, v, FV_WHY_operand_spaced, fv_n(space * fv_elem_storage_bytes(v->type->elem)));
+}
+
 fv_value *fv_place_copy(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what,
                         const fv_dense *c) {
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->stored, d)));
@@ -302,17 +321,19 @@ fv_value *fv_place_copy(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     v = fv_precompute(l, op, d, what, c->n, c->index, c->copy);
     *fv_ptrmap_at(&l->added.copies, key) = v;
     fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
+    if (c->space)
+        add_space(l, v, c->space);
     return v;
 }
 
 fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *c) {
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->stored, d)));
     const fv_expr *load = fv_x_stored(c->stored);
-    if (load->op == FV_X_LOAD)
+    if (load->op == FV_X_LOAD && load->type.elem != c->copy->type.elem)
         fv_takes(l, d->value, FV_WHY_operand_widened, name,
                  fv_s(fv_elem_name((fv_elem)load->type.elem)),
                  fv_s(fv_elem_name((fv_elem)c->copy->type.elem)));
-    else
+    else if (load->op != FV_X_LOAD)
         fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(c->n));
     fv_value *v = fv_place_copy(l, op, d, "dense", c);
     return fv_x_as_stored(l->exprs, c->factor, c->stored,

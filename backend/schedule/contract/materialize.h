@@ -14,6 +14,7 @@ typedef struct fv_dense {
     fv_var *index[FV_MAX_RANK]; /* the variables of the copy's axes */
     fv_expr *copy;              /* an element of the copy, as an expression over these variables */
     fv_expr *at[FV_MAX_RANK];   /* the index in the copy that replaces the factor */
+    int64_t space;              /* elements between the rows of the copy, which nobody reads */
 } fv_dense;
 
 /* Which factors are copied: all that are more than a load; these, and loads of narrow floats, which

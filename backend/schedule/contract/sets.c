@@ -19,17 +19,24 @@ static int sets_of(const fv_target *t, int64_t stride) {
     return sets;
 }
 
+bool fv_distance_competes(const fv_target *t, int64_t distance, int mr, fv_competing *out) {
+    if (t->caches.l1_ways < 1)
+        return false;
+    *out = (fv_competing){NULL, mr, sets_of(t, distance), t->caches.l1_ways};
+    return out->sets * out->ways / 2 < mr;
+}
+
 bool fv_rows_compete(const fv_target *t, const fv_contraction *c, const fv_definition *d, int mr,
                      fv_competing *out) {
     const fv_expr *a = fv_x_stored(c->a), *sum = fv_all_steps(c);
     int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
     int64_t extent;
-    if (t->caches.l1_ways < 1 || c->row < 0 || c->each || last < 1 ||
-        !fv_x_adds(a->arg[last - 1], d->index[c->row]) ||
+    if (c->row < 0 || c->each || last < 1 || !fv_x_adds(a->arg[last - 1], d->index[c->row]) ||
         fv_x_stride(a, sum->u.red.vars[sum->u.red.nvars - 1]) != 1 ||
         !fv_x_is_int(a->u.buf->extent[last], &extent) || extent < 1)
         return false;
-    int64_t stride = extent * fv_elem_storage_bytes((fv_elem)a->type.elem);
-    *out = (fv_competing){a, mr, sets_of(t, stride), t->caches.l1_ways};
-    return out->sets * out->ways / 2 < mr;
+    bool compete =
+        fv_distance_competes(t, extent * fv_elem_storage_bytes((fv_elem)a->type.elem), mr, out);
+    out->load = a;
+    return compete;
 }

@@ -11,6 +11,9 @@ typedef struct fv_competing {
     int sets, ways;      /* sets that contain their lines; lines that a set holds */
 } fv_competing;
 
+/* Do mr rows at this distance in bytes compete for sets? Sets all of *out but the load if so. */
+bool fv_distance_competes(const fv_target *t, int64_t distance, int mr,
+                          fv_competing *out) FV_MUST_USE;
 /* Would the lines of the mr rows of a tile take more than half of the ways of the sets that they
  * are in? The factor `a` must be a load whose rows are neighbours at a known distance, and whose
  * terms are contiguous. Sets *out if so. */
