@@ -502,30 +502,39 @@ static bool is_quotient(fv_prover *z, const fv_expr *x, fv_expr_op op, quotient 
     return x->op == (unsigned)op && fv_x_is_int(x->arg[1], &q->by) && q->by > 0;
 }
 
-/* Are the indices at[0] and at[1] the quotient and the rest of one division, each plus a
+/* Are the indices at[d] and at[e] the quotient and the rest of one division, each plus a
  * constant? */
-static bool are_of_one_division(fv_prover *z, fv_expr *const *at, quotient *q) {
-    return is_quotient(z, at[0], FV_X_FLOORDIV, &q[0]) &&
-           is_quotient(z, at[1], FV_X_FLOORMOD, &q[1]) && q[0].by == q[1].by &&
+static bool are_of_one_division(fv_prover *z, fv_expr *const *at, int d, int e, quotient *q) {
+    return is_quotient(z, at[d], FV_X_FLOORDIV, &q[0]) &&
+           is_quotient(z, at[e], FV_X_FLOORMOD, &q[1]) && q[0].by == q[1].by &&
            fv_x_equal(q[0].u, q[1].u);
 }
 
-/* Replaces two neighbouring axes of both accesses by one, whose index is the dividend, where the
- * indices are quotient and rest: where dividends differ, quotients or rests do. So rows of an axis
- * that counts the pixels of an image are proved to differ on the axes of the image. Returns the
- * number of axes that are left. */
+/* Replaces the axes d and e of both accesses by one, whose index is the dividend, if the indices
+ * are quotient and rest: where dividends differ, quotients or rests do. */
+static bool join_if_divided(fv_prover *z, int rank, int d, int e, fv_expr **later,
+                            fv_expr **earlier) {
+    quotient a[2], b[2];
+    if (!are_of_one_division(z, later, d, e, a) || !are_of_one_division(z, earlier, d, e, b) ||
+        a[0].by != b[0].by || a[0].plus != b[0].plus || a[1].plus != b[1].plus)
+        return false;
+    later[d] = (fv_expr *)(uintptr_t)a[0].u;
+    earlier[d] = (fv_expr *)(uintptr_t)b[0].u;
+    memmove(later + e, later + e + 1, (size_t)(rank - e - 1) * sizeof *later);
+    memmove(earlier + e, earlier + e + 1, (size_t)(rank - e - 1) * sizeof *earlier);
+    return true;
+}
+
+/* Joins the axes of quotients and rests, so rows of an axis that counts the pixels of an image are
+ * proved to differ on the axes of the image. Other axes may be between the two. Returns the number
+ * of axes that are left. */
 static int join_divided_axes(fv_prover *z, int rank, fv_expr **later, fv_expr **earlier) {
-    for (int d = rank - 1; d-- > 0;) {
-        quotient a[2], b[2];
-        if (!are_of_one_division(z, later + d, a) || !are_of_one_division(z, earlier + d, b) ||
-            a[0].by != b[0].by || a[0].plus != b[0].plus || a[1].plus != b[1].plus)
-            continue;
-        later[d] = (fv_expr *)(uintptr_t)a[0].u;
-        earlier[d] = (fv_expr *)(uintptr_t)b[0].u;
-        rank--;
-        memmove(later + d + 1, later + d + 2, (size_t)(rank - d - 1) * sizeof *later);
-        memmove(earlier + d + 1, earlier + d + 2, (size_t)(rank - d - 1) * sizeof *earlier);
-    }
+    for (int d = rank - 1; d-- > 0;)
+        for (int e = d + 1; e < rank; e++)
+            if (join_if_divided(z, rank, d, e, later, earlier)) {
+                rank--;
+                break;
+            }
     return rank;
 }
 
