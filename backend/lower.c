@@ -209,7 +209,8 @@ static bool look_after(fv_lowerer *l, const char *step) {
     return strcmp(step, "order") || fv_orders_verify(l) || broke(l, step, "an order");
 }
 
-/* Finds the recurrences that a text of definitions leaves out: of those ops that have one. */
+/* Defines the recurrence of each op that computes in steps and whose recurrence the text of
+ * definitions does not state. */
 static bool recur_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)

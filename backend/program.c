@@ -56,7 +56,7 @@ static void make_ports(fv_lowerer *l) {
     const fv_region *r = l->func->body;
     p->ninputs = r->nparams;
     p->noutputs = r->last->nin;
-    /* one array for both, so that names can be compared across inputs and outputs */
+    /* inputs and outputs are in one array, so that names can be compared across both */
     p->inputs = FV_NEW(l->arena, fv_port, p->ninputs + p->noutputs + 1);
     p->outputs = p->inputs + p->ninputs;
     p->capacity = FV_NEW(l->arena, fv_var *, p->noutputs + 1);
@@ -473,7 +473,7 @@ static void statement(writer *w, int index) {
 
 /* ---- launches ---- */
 
-/* Those nodes of a kernel that check an index; NULL: none, or it is a custom kernel of one op. */
+/* The nodes of a kernel that check an index; NULL: none, or it is a custom kernel of one op. */
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     fv_text t = {.arena = l->arena};
     for (int i = 0; i < o->n; i++)

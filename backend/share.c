@@ -35,7 +35,7 @@ typedef struct member { /* one of several kernels that differ at most in literal
     struct member *next;
     struct family *of;
     fv_kernel *kernel;
-    fv_expr **literals; /* its literals, in the order of their occurrence in the kernel's text */
+    fv_expr **literals; /* the kernel's literals, in the order in which its text has them */
     fv_buf **constants; /* constants with the literals that differ, one for each element type */
     int nconstants, cap_constants;
 } member;
@@ -201,7 +201,7 @@ static void find_member(sharer *z, fv_kernel *k) {
 typedef struct column {
     int place;
     fv_elem elem;
-    fv_expr *x; /* the variable that replaces them in the shared kernel */
+    fv_expr *x; /* the variable that replaces the literals in the shared kernel */
 } column;
 
 static bool differs(const family *f, int place) {

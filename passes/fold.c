@@ -79,10 +79,10 @@ typedef struct folder {
     fv_elements elements;
     /* factors that are not folded */
     struct {
-        fv_ptrmap ops; /* the set of these ops */
+        fv_ptrmap ops; /* the set of the ops that compute the factors */
         int n;
-        /* bytes of the constants from which these factors are computed; bytes that the factors
-         * would have if they were folded */
+        /* bytes of the constants from which factors that are not folded are computed; bytes that
+         * these factors would have as constants */
         size_t bytes, whole;
     } packed;
     fv_value **results, **originals;

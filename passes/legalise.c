@@ -80,7 +80,7 @@ static bool legalise_ops(fv_pass_run *r, fv_region *block) {
             op = op->next;
             continue;
         }
-        /* continues with the ops that replace it, since these may need rewriting, too */
+        /* `op` becomes the first op that replaces it, which may need rewriting, too */
         fv_op *before = op->prev;
         const char *name = op->def->name;
         if (!(nothing ? make_empty(op) : strings ? fv_op_rewrite_strings(op) : fv_op_rewrite(op))) {

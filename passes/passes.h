@@ -83,7 +83,7 @@ typedef struct fv_rule_watch {
 typedef struct fv_pipeline_options {
     bool verify; /* whether the graph is verified after every pass */
     /* called before each pass that can be left out, and before each optional change of a pass;
-     * NULL: all are made */
+     * NULL: all passes run and make all changes */
     const fv_gate *gate;
     const fv_rule_watch *rules; /* called after rules have been applied; NULL: nothing is called */
     /* names of rules that are not applied, NULL terminated; NULL: all are applied */

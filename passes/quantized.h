@@ -4,7 +4,8 @@
 
 #include "passes/passes.h"
 
-/* Replaces each fv.Quantize of constants of f32 by a constant of integers, of any size. */
+/* Replaces each fv.Quantize of constants of f32, of any size, to integers of at least 8 bits by a
+ * constant, unless a quotient is not finite. */
 void fv_fold_quantized(fv_pass_run *r);
 
 #endif

@@ -36,7 +36,7 @@ static bool spell_block(fv_pass_run *r, fv_spelling *all, fv_region *block) {
         bool rewrite = fv_spell_must_rewrite(op), spell = !rewrite && fv_spell_must(op);
         ok &= spell_regions(r, all, op);
         if (rewrite && (ok &= fv_op_rewrite(op)))
-            /* continues before the ops that replace it, since these may have to be rewritten,
+            /* the next op is the first one that replaces op, since it may have to be rewritten,
              * too */
             next = before ? before->next : block->first;
         else if (spell && is_used(op) && (ok &= fv_op_spell(all, op))) {

@@ -267,7 +267,7 @@ static bool is_one(const fv_expr *extent) {
                                   : fv_x_is_int(extent, &n) && n == 1;
 }
 
-/* Has axis i of b, which is indexed by x, one element, and can it be removed? */
+/* Has axis i of b, whose index is x, one element, and can the axis be removed? */
 static bool is_dropped(const dropper *m, const fv_buf *b, int i, const fv_expr *x) {
     int64_t at;
     return is_one(b->extent[i]) && (!m->place || (fv_x_is_int(x, &at) && at == 0));

@@ -109,8 +109,8 @@ static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum
            fv_declines(l, d->value, FV_WHY_contract_nested);
 }
 
-/* Adds a sum. False, with a reason: its factors cannot be found, or its variables or its factor for
- * the rows are not those of the first sum. */
+/* Adds a sum to p. False, with a reason: its factors cannot be found, or its variables or its
+ * factor for the rows are not those of the first sum. */
 static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
     const fv_expr *body = p->nsums ? product_over(l->exprs, sum, p->sums[0]) : sum->arg[0];
     fv_products own = {0};
@@ -125,8 +125,8 @@ static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_ex
     return true;
 }
 
-/* Sets the products of a sum over blocks. False, with a reason: the products within a block have no
- * such factors, or the scales are not constants of the columns. */
+/* Sets p to the products of `sum`, a sum over blocks. False, with a reason: the factors of the
+ * products within a block cannot be found, or the scales are not constants of the columns. */
 static bool set_blocks(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
     fv_expr *inner = fv_x_sum_in_blocks(sum);
     if (!add_sum(l, d, p, inner))

@@ -35,7 +35,7 @@ typedef struct fv_products {
 /* If `sum` is a sum of floats over blocks, each term of which is a product that contains one sum of
  * products, and both sums have a known number of terms: the inner sum. Otherwise NULL. */
 fv_expr *fv_x_sum_in_blocks(const fv_expr *sum);
-/* Is it a sum of products of two different factors, in any order? A sum of squares is none. */
+/* Is x a sum of products of two different factors, in any order? A sum of squares is none. */
 bool fv_x_sums_products(const fv_expr *x) FV_MUST_USE;
 /* Are all sums in these expressions, over the indices of d, sums of products that share a factor,
  * and are their columns the last axis of d? Records the reason if not. The axes of d must be split

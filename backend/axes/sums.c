@@ -123,7 +123,7 @@ typedef struct taker {
     fv_sum_made *made;
 } taker;
 
-/* Adds an op that computes x for each element of these axes. */
+/* Adds an op whose result has the n axes `axes`, and computes x for each element. */
 static fv_storage *define_value(const taker *t, const fv_expr *x, const char *what, fv_why why,
                                 int n, fv_var *const *axes) {
     fv_arena *a = t->l->exprs;
@@ -184,8 +184,8 @@ typedef struct twin {
     const fv_expr *sum, *term, *element;
     /* for each variable of the sum, the index at which its term is computed as an element */
     fv_expr *at[FV_MAX_RANK];
-    int n;                      /* number of these variables */
-    fv_expr *axis[FV_MAX_RANK]; /* the axes of the definition to which they correspond */
+    int n;                      /* number of variables of the sum */
+    fv_expr *axis[FV_MAX_RANK]; /* the axes of the definition to which the variables correspond */
 } twin;
 
 /* Chooses an axis for each variable of the sum: with the same extent, and not one on which the sum

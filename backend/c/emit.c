@@ -17,7 +17,8 @@ static fv_c_isa isa_of(const fv_target *t) {
     return !strncmp(t->triple, "thumb", 5) ? FV_C_CORTEX_M : FV_C_PORTABLE;
 }
 
-/* Checks that this target can have C, with weights of this kind. */
+/* Checks that C can be written for the program's target, and weights be stored in the chosen
+ * way. */
 static bool suits_system(const fv_cg *g) {
     const fv_target *t = g->p->target;
     fv_weights_kind kind = g->weights.kind;

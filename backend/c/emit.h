@@ -23,7 +23,7 @@ typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *di
                               const void *const *inputs, void *const *outputs, int64_t *out_dims,
                               const fv_env *env);
 
-/* By which build systems a folder is taken as a library; each but PLAIN has files of its own. */
+/* The build system for which a folder is a library; each but PLAIN adds files of its own. */
 typedef enum {
     FV_C_PLAIN,
     FV_C_CMAKE,
@@ -32,15 +32,15 @@ typedef enum {
     FV_C_ESP_IDF
 } fv_c_layout;
 const char *const *fv_c_layout_names(void); /* in the order of the enum, NULL terminated */
-/* False: there is no such layout. */
+/* Sets *layout to the layout with this name; false: there is none. */
 bool fv_c_layout_by_name(const char *name, fv_c_layout *layout) FV_MUST_USE;
 /* May the folder, and with it the library, have this name? CMake reserves some names of targets. */
 bool fv_c_layout_takes(fv_c_layout layout, const char *name) FV_MUST_USE;
 
 typedef struct fv_c_options {
-    fv_c_layout layout; /* for a folder */
-    /* AUTO: text up to 1 MiB; larger weights are INCBIN in a folder, and an error for a pair of
-     * files, for which another kind must be chosen.
+    fv_c_layout layout; /* used only if the path is a folder */
+    /* AUTO: TEXT up to 1 MiB. Larger weights are INCBIN in a folder, or TEXT if objects of the
+     * target are not ELF, and an error for a pair of files, for which a kind must be chosen.
      *  TEXT    array initialisers
      *  INCBIN  NAME_weights.bin, and NAME_weights.S that includes it
      *  OBJECT  NAME_weights.o, for the target

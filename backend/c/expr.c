@@ -109,7 +109,7 @@ static fv_c_piece unsigned_expr(fv_cg *g, const fv_expr *x) {
     const char *type = fv_elem_bits(e) == 64 ? "uint64_t" : "uint32_t";
     int prec = x->op == FV_X_MUL ? FV_C_MUL : FV_C_ADD;
     const char *sign = x->op == FV_X_ADD ? "+" : x->op == FV_X_SUB ? "-" : "*";
-    /* otherwise the expression as C computes it has the same value */
+    /* expressions that are not wide have the same value when C computes them as signed */
     bool wide = e == FV_I32 || (e == FV_I64 && !never_wraps(x));
     if (wide && (x->op == FV_X_ADD || x->op == FV_X_SUB || x->op == FV_X_MUL)) {
         const char *l = fv_c_paren(g, unsigned_expr(g, x->arg[0]), prec);
@@ -132,7 +132,7 @@ static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, 
     fv_c_piece a = fv_c_expr(g, x->arg[0]), b = fv_c_expr(g, x->arg[1]);
     fv_c_piece r = {.prec = prec, .is_int = a.is_int && b.is_int};
     const char *l = fv_c_paren(g, a, left);
-    /* the result would have the type int in C */
+    /* with operands of type int, C would compute the result as int, into which it does not fit */
     if (r.is_int && x->type.elem == FV_I64 && !fits_int(x)) {
         l = fv_printf(g->arena, "(int64_t)%s", fv_c_paren(g, a, FV_C_UNARY));
         r.is_int = false;
@@ -169,8 +169,9 @@ fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg) {
     return piece(fv_c_apply(g, name, "%s", n ? t.s : ""), FV_C_PRIMARY);
 }
 
-/* A call of the helper for the operation of x, which has two operands of the type of x. If these
- * are written as int and the result fits into one, the operation on int32_t gives the same. */
+/* A call of the helper for the operation of x, which has two operands of the type of x. If both are
+ * written as int, and x is an i64 that fits into an int (fv_c_is_narrow), the helper for int32_t
+ * gives the same result. */
 static fv_c_piece call_binary(fv_cg *g, const fv_expr *x) {
     fv_c_piece a = fv_c_expr(g, x->arg[0]), b = fv_c_expr(g, x->arg[1]);
     bool narrow = fv_c_is_narrow(g, x) && a.is_int && b.is_int;

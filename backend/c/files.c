@@ -47,7 +47,7 @@ static bool put(const fv_c_file *file, FILE *out) {
 
 /* Writes a file; returns 0, or an errno. */
 static int write_one(const fv_c_file *file) {
-    /* opened for reading, too, because libelf reads from it */
+    /* the file is opened for reading, too, because libelf reads from it */
     FILE *out = fopen(file->beside, "w+bx");
     if (!out)
         return errno;

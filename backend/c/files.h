@@ -31,10 +31,10 @@ void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data,
  * diagnostic: no file was changed, unless one of the renamings failed. */
 bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) FV_MUST_USE;
 
-/* Does the same in a folder, which is made if it does not exist. An existing folder may only
- * contain files that its manifest (FV_C_MANIFEST) lists. The new manifest also lists `products`
- * (NULL terminated): files that a build will make there. Files of the earlier manifest that are not
- * written again are removed. */
+/* Like fv_c_files_write, for a folder that is made if it does not exist. An existing folder may
+ * only contain files that its manifest (FV_C_MANIFEST) lists. The new manifest also lists
+ * `products` (NULL terminated): files that a build will make there. Files of the earlier manifest
+ * that are not written again are removed. */
 #define FV_C_MANIFEST "fovea-manifest.txt"
 bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
                        const char *const *products) FV_MUST_USE;

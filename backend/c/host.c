@@ -114,7 +114,7 @@ static const char *value(fv_cg *g, const fv_read *r) {
     switch ((fv_argument)r->of) {
     case FV_ARG_ACTUAL: return fv_printf(g->arena, "out_dims[%d]", fv_out_dims_at(g->p, r->at));
     case FV_ARG_WEIGHTS: return fv_printf(g->arena, "%s[%d]", head_of_weights(g), r->at);
-    case FV_ARG_CPU: return "true"; /* api.c has checked it before it calls this function */
+    case FV_ARG_CPU: return "true"; /* api.c checks the CPU before the call of this function */
     case FV_ARG_MOST: return "PTRDIFF_MAX";
     case FV_ARG_RANKS:
         return fv_printf(g->arena, "%s(env->communicator)", fv_c_helper_fixed(g, "ranks_of"));
@@ -145,7 +145,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
     fv_c_set_name(g, s->var, text);
 }
 
-/* Does the block read or write this argument? */
+/* Does the block read or write the argument `of`? */
 static bool looks_at(const fv_block *b, fv_argument of) {
     for (const fv_stmt *s = b->first; s; s = s->next)
         if ((s->kind == FV_S_READ && s->read.of == of) ||

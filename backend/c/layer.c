@@ -100,7 +100,7 @@ static void put_function(fv_cg *g, fv_text *t, const def *d) {
 }
 
 static void put_macro(fv_text *t, const def *d) {
-    /* the names are those of this macro alone, since its operands may be calls of other macros */
+    /* names of variables contain the macro's name, since its operands may be calls of others */
     const char *own = fv_printf(t->arena, "fv_%s_", d->name);
     fv_text_printf(t, "#define %s(", d->name);
     for (int i = 0; i < 4 && d->param[i]; i++)
@@ -445,7 +445,8 @@ const char *fv_c_layer_below(fv_cg *g, int lanes) {
     return name;
 }
 
-/* For vectors wider than a register the helper is a macro, in which compilers would warn of ==. */
+/* The name of the helper that compares vectors of floats for equality. For vectors wider than a
+ * register it is a macro without ==, since compilers would warn of == where it is used. */
 const char *fv_c_layer_equal(fv_cg *g, fv_elem e, int lanes) {
     const char *v = vector(g, e, lanes), *mask = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
     const char *name = fv_printf(g->arena, "equal_%s", v);

@@ -9,12 +9,12 @@
 /* helper function f(a, ...) for operands of one type */
 const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes);
 const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes); /* helper function f(mask, a, b) */
-const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);  /* helper function f(x) */
-const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);   /* helper function f(x) */
+const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);  /* helper function f(x): x, x, .. */
+const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);   /* f(x): x, x + 1, x + 2, .. */
 /* helper function f(a, b), which compares floats: the lanes of its result are -1 where they are
  * equal */
 const char *fv_c_layer_equal(fv_cg *g, fv_elem e, int lanes);
-/* helper function f(a, b) */
+/* helper function f(a, b), which returns blocks of the lanes of a and b: the even or odd ones */
 const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes);
 /* helper function f(n), which returns a mask of the lanes l < n */
 const char *fv_c_layer_below(fv_cg *g, int lanes);
@@ -26,7 +26,7 @@ const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes);
 const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(p, index), which loads a vector lane by lane */
 const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes);
-/* helper function f(mask, p, index, otherwise) */
+/* helper function f(mask, p, index, otherwise), which loads the lanes in the mask one by one */
 const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(p, v), which stores a vector */
 const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);

@@ -21,12 +21,12 @@ typedef struct fv_c_scope {
 void fv_c_scope_init(fv_c_scope *s, fv_arena *a);
 /* A new name similar to `want`, or to `otherwise` if no character of `want` can be kept. */
 const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise);
-/* Takes this name, which must be valid and not be taken. */
+/* Makes `name`, which must be valid and not taken yet, a taken name of the scope. */
 void fv_c_name_take(fv_c_scope *s, const char *name);
 /* Leaves the scopes that were opened since s->n was `mark`. */
 void fv_c_scope_leave(fv_c_scope *s, int mark);
 
-/* Is it a valid identifier that generated C may declare? */
+/* Is `name` a valid identifier that generated C may declare? */
 bool fv_c_name_is_fit(const char *name) FV_MUST_USE;
 /* `want` if it is a valid prefix of names, otherwise a prefix with as much of it as can be kept. */
 const char *fv_c_prefix(fv_arena *a, const char *want);

@@ -182,7 +182,7 @@ typedef struct heap {
     int64_t used;
 } heap;
 
-/* Allocates like the self-test (heap_text), whose memory is made as large as what is used here. */
+/* Allocates as the self-test does (heap_text). h->used becomes the size of its memory. */
 static void *heap_alloc(void *user, size_t bytes) {
     enum { MOST = 64 << 20 };
     heap *h = user;

@@ -41,7 +41,8 @@ void fv_c_mark_expr(fv_cg *g, const fv_expr *root) {
     }
 }
 
-/* Is it a let that nothing reads, or a tile or store of which nothing is loaded? */
+/* Is s a let that nothing reads, or the declaration of, or a store to, a tile that nothing
+ * loads? */
 static bool is_idle(const fv_cg *g, const fv_stmt *s) {
     if (s->kind == FV_S_LET)
         return !fv_c_is_used(g, s->var);
@@ -161,13 +162,13 @@ const char *fv_c_declare(fv_cg *g, const fv_var *v) {
 /* ---- kernel statements ---- */
 
 static void put_let(fv_cg *g, const fv_stmt *s) {
-    /* computed before the name of the let is visible */
+    /* the text of the value is made before the name of the let is declared */
     const char *value = fv_c_value_of(g, s->var, s->x);
     const char *declared = fv_c_declare(g, s->var);
     fv_c_line(g, "%s = %s;", declared, value);
 }
 
-/* Is it a store x = x + y of floats, which is written x += y? */
+/* Is s a store x = x + y of floats, which is written x += y? */
 static bool is_accumulation(const fv_stmt *s) {
     const fv_expr *x = s->x, *a = x->n ? x->arg[0] : NULL;
     if (x->op != FV_X_ADD || !fv_elem_is_float(x->type.elem) || a->op != FV_X_LOAD ||

@@ -43,8 +43,8 @@ static const char head_precision[] =
     "#error \"float and double must be evaluated in their own precision (x86: -msse2 "
     "-mfpmath=sse)\"\n"
     "#endif\n";
-/* What Microsoft's compiler calls otherwise, or has in another form. Code for x64 evaluates floats
- * in their own precision there. */
+/* Other names and forms for Microsoft's compiler. The check that floats are evaluated in their own
+ * precision is left out for it, since its code for x64 always does so. */
 static const char names_microsoft[] =
     "#if defined(_MSC_VER) && !defined(__clang__)\n"
     "#define restrict __restrict\n"
@@ -114,7 +114,7 @@ static const struct {
      "#endif\n"},
 };
 
-/* The same macros in code for Windows, where Microsoft's compiler may read it. */
+/* The values of these macros for Microsoft's compiler, which may read code for Windows. */
 static const struct {
     const char *name, *value;
 } macros_microsoft[] = {
@@ -313,7 +313,7 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_text_put(&g->prelude.helpers, "");
     g->out = &constants;
     fv_c_constants(g);
-    if (fv_c_weights_file(g) && !g->failed) { /* a program with a constant has data for it */
+    if (fv_c_weights_file(g) && !g->failed) { /* after a failure constants may lack data */
         fv_weights_head file = fv_weights_head_of(p);
         g->p = fv_program_with_weights(g->arena, p, &file);
     }

@@ -71,7 +71,7 @@ static void put_values(fv_text *t, const fv_constant *c, fv_elem e, int indent) 
     for (size_t i = 0; i < count_of(c); i++) {
         int n;
         if (fv_elem_is_float(e)) {
-            if (i % 4096 == 4095) { /* written already; frees the text */
+            if (i % 4096 == 4095) { /* frees the texts of the numbers written so far */
                 fv_arena_free(scratch);
                 scratch = fv_arena_new(fv_arena_session(t->arena));
             }

@@ -79,7 +79,7 @@ static void begin(writer *w, fv_block *block) {
     fv_kb_init(&w->b, w->a, NULL, block);
 }
 
-/* Appends the statements that the block had before the protocol was added. */
+/* Appends `rest`, the statements that the block had before the protocol was added. */
 static void go_on(writer *w, fv_block rest) {
     if (!rest.first)
         return;

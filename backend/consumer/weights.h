@@ -20,7 +20,7 @@ typedef enum {
 } fv_weights_kind;
 /* names of all kinds but AUTO, in that order; NULL terminated */
 const char *const *fv_weights_names(void);
-/* FV_WEIGHTS_AUTO: there is no kind of that name */
+/* The kind with this name; FV_WEIGHTS_AUTO: there is none. */
 fv_weights_kind fv_weights_by_name(const char *name);
 
 /* The offset of a constant in the block, and the size of the block. Both are multiples of

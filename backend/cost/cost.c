@@ -80,7 +80,7 @@ static fv_cost cost(fv_walk *w, const fv_buf *const *same, double *touches) {
     for (int i = 0; i < c->kernel->nbufs; i++) {
         const fv_buf *b = c->kernel->bufs[i];
         double size = fv_walk_elements(w, b), bytes = fv_elem_storage_bytes(b->elem);
-        /* another parameter that is read may have the same memory, which counts once */
+        /* memory counts once if an earlier parameter that is read has the same memory */
         bool again = false;
         for (int k = 0; same && k < i; k++)
             again |= same[k] == same[i] && c->traffic[k].loads > 0;
@@ -190,7 +190,8 @@ double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list) {
     return sum;
 }
 
-/* Two fma of whole vectors a cycle, or eight bytes from memory, whichever takes longer. */
+/* The cycles of the operations at two fma of whole vectors a cycle, or those of moving the bytes at
+ * eight a cycle, whichever are more. */
 double fv_cost_cycles(const fv_cost *c, const fv_target *t) {
     double lanes = t->vector_bits >= 64 ? t->vector_bits / 32 : 1;
     double computing = c->flops / (4 * lanes), moving = (c->read + c->written) / 8;

@@ -5,7 +5,8 @@
 
 #include "ir/expr/visit.h"
 
-/* Units differ in what they execute, and are not all busy with a mixture of operations. */
+/* The part of the peak rate of vector operations that a mixture of operations reaches: the units
+ * differ in the operations that they execute, so not all of them are always busy. */
 #define BALANCE 0.75
 
 /* ---- what an operation costs ---- */
@@ -51,15 +52,16 @@ static bool is_literal(const fv_expr *x) {
     return x->op == FV_X_CONST || (x->op == FV_X_SPLAT && x->arg[0]->op == FV_X_CONST);
 }
 
-/* min and max of IEEE 754-2019 treat NaN and zeros of either sign apart, unless a literal is
- * neither. */
+/* The price of a min or max. With floats, NaN and the signs of zeros take more instructions, fewer
+ * if one operand is a literal. */
 static price price_of_extremum(const fv_expr *x) {
     if (!fv_elem_is_float((fv_elem)x->type.elem))
         return (price){1, 0, 1};
     return is_literal(x->arg[0]) || is_literal(x->arg[1]) ? (price){2, 0, 2} : (price){5, 0, 5};
 }
 
-/* Conversions: floats to integers saturate, and NaN becomes 0; other widths move elements. */
+/* The price of a conversion. Floats to integers saturate, and NaN becomes 0, which takes several
+ * instructions; a narrower type needs one more, which moves elements. */
 static price price_of_conversion(const fv_expr *x) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
     if (fv_elem_is_float(from) && !fv_elem_is_float(to) && to != FV_BOOL)
@@ -115,7 +117,8 @@ static fv_loop_set innermost(const fv_instruction_counter *c) {
     return c->depth ? (fv_loop_set)1 << (c->depth - 1) : 0;
 }
 
-/* A tile may change in each iteration. */
+/* An element of a buffer that is not an input depends on the innermost loop, since any iteration
+ * may store it. */
 fv_loop_set fv_loops_of(const fv_instruction_counter *c, const fv_expr *x) {
     const fv_loop_set *of = x->op == FV_X_VAR ? fv_ptrmap_get(&c->loops, x->u.var) : NULL;
     fv_loop_set loops = of ? *of : 0;
@@ -305,7 +308,7 @@ void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instr
 
 /* ---- cycles ---- */
 
-/* Half of the loads are operands of instructions. */
+/* Assumes that half of the loads are operands of other instructions. */
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
     double all = n->vectors + n->loads / 2 + n->stores + n->integers;
     double units = fmax(n->multiplies / s->multiplies, n->vectors / (BALANCE * s->vectors));
@@ -316,11 +319,11 @@ double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
 
 /* ---- chains ---- */
 
-/* When a value is there, in cycles after the values of the iteration before; negative: it does not
- * depend on these. */
+/* When the values of a block are computed, in cycles after the elements of tiles that were stored
+ * before the block; negative: the value does not depend on any of these elements. */
 typedef struct chain {
     const fv_instruction_counter *c;
-    double begin;       /* when values from outside of the block are there: NEVER, or 0 */
+    double begin;       /* the time of all other values from outside of the block: NEVER, or 0 */
     fv_ptrmap ready;    /* fv_var -> double */
     fv_ptrmap elements; /* fv_buf -> double[], for each element of a tile: when it was stored */
 } chain;
@@ -338,8 +341,8 @@ static double *slot(chain *z, fv_ptrmap *map, const void *key, int64_t n, double
     return *at;
 }
 
-/* The time of an element of a tile in registers; NULL: the tile is in memory. A tile from outside
- * of the loop is there when the iteration begins. */
+/* The time at which an element of a tile in registers was stored, 0 if that was before the block;
+ * NULL: the tile is in memory. */
 static double *element(chain *z, const fv_buf *b, fv_expr *const *index) {
     int64_t at = 0;
     if (!fv_is_in_registers(z->c, b))

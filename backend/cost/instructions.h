@@ -9,13 +9,13 @@
 #include "backend/cost/speeds.h"
 #include "ir/kernel/kernel.h"
 
-/* Numbers of instructions. */
+/* Numbers of instructions of each kind. */
 typedef struct fv_instructions {
-    /* on vectors or floats: all of them, and those among them that multiply */
+    /* operations on vectors or floats: all of them, and those among them that multiply */
     double vectors, multiplies;
-    double loads, stores;    /* of vectors or elements */
-    double integers;         /* on integers, and branches */
-    double divisions, roots; /* of vectors of f32 */
+    double loads, stores;    /* loads and stores of vectors or elements */
+    double integers;         /* operations on single integers, and branches */
+    double divisions, roots; /* divisions and square roots, which are among `vectors`, too */
 } fv_instructions;
 
 /* A set of loops, the innermost one in the highest bit: on which of them a value depends. */
@@ -32,7 +32,7 @@ typedef struct fv_instruction_counter {
 
 fv_instruction_counter fv_instruction_counter_new(fv_arena *a, const fv_target *t,
                                                   const fv_kernel *k);
-/* States on which loops the variable depends. */
+/* Records that the value of v depends on `loops`. */
 void fv_instruction_bind(fv_instruction_counter *c, const fv_var *v, fv_loop_set loops);
 fv_loop_set fv_loops_of(const fv_instruction_counter *c, const fv_expr *x);
 /* Is the buffer a tile in registers? */
@@ -41,10 +41,10 @@ bool fv_is_in_registers(const fv_instruction_counter *c, const fv_buf *b) FV_MUS
  * loop executes, to `before` those that are executed once before it. Does not count bodies. */
 void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instructions *inside,
                            fv_instructions *before);
-/* Cycles of many such instructions that do not wait for each other. */
+/* The cycles that these instructions take if none of them waits for the result of another one. */
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s);
-/* The cycles from one iteration of a loop to the next one that its chain of dependent operations
- * takes: sums in tiles that each iteration reads and writes. */
+/* The cycles of the longest chain of dependent operations from one iteration of a loop with this
+ * body to the next one, through tiles that each iteration reads and writes, such as sums. */
 double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body);
 /* The cycles of the longest chain of dependent operations in the statements of a block, without
  * those of its loops. */

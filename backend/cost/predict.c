@@ -10,14 +10,14 @@
 
 enum { SAMPLES = 48, INNER_SAMPLES = 16, MOST_DEPTH = 60 };
 
-/* cycles until a loop of many iterations has ended: its last branch was predicted otherwise */
+/* cycles that are lost at the end of a loop, where the core had predicted one more iteration */
 static const double END_CYCLES = 16;
-/* number of iterations from which on that happens */
+/* number of iterations up to which a core predicts the end of a loop */
 static const double UNFORESEEN = 24;
-static const double LAUNCH_CYCLES = 100; /* of a launch, besides its tasks */
-static const double LINE = 64;           /* bytes */
-/* consecutive bytes from which on the core foresees the next lines; without that, this many lines
- * are on their way at the same time */
+static const double LAUNCH_CYCLES = 100; /* cycles of a launch, besides those of its tasks */
+static const double LINE = 64;           /* bytes of a cache line */
+/* STREAM: number of consecutive bytes from which on a core prefetches the lines that follow.
+ * MISSES: number of lines that it loads at the same time if it does not prefetch them */
 static const double STREAM = 512, MISSES = 6;
 
 typedef struct access {
@@ -25,18 +25,20 @@ typedef struct access {
     fv_access is;
 } access;
 
-/* The part of a transfer that takes the ports of a cache from the core, though it computes
- * meanwhile. */
+/* The part of the cycles of a transfer for which a core always waits, even if it computes during
+ * the transfer, because the transfer uses the ports of a cache. */
 #define HINDERS 0.15
-/* The part of the statements around loops that is not executed while these begin and end. */
+/* The part of the cycles of the statements around inner loops in which none of these loops is
+ * executed: a core overlaps the others with their beginnings and ends. */
 #define AROUND 0.5
 
-/* What a statement does each time, and before its innermost loop. */
+/* What one execution of a statement does: instructions, and accesses of buffers. The instructions
+ * `before` are executed once before the innermost loop around the statement. */
 typedef struct facts {
     fv_instructions inside, before;
     access *all;
     int n, cap;
-    double chain, path; /* of the body of a loop, as those of a frame */
+    double chain, path; /* if the statement is a loop: those of its frame */
     bool has_chains;
 } facts;
 
@@ -45,12 +47,12 @@ typedef struct facts {
 typedef struct frame {
     const fv_stmt *loop;
     fv_instructions body;
-    double body_cycles, all_cycles; /* of loops in the body; of iterations */
+    double body_cycles, all_cycles; /* cycles of the loops in the body; of all iterations */
     double trips, all_trips;
-    /* cycles of the chain from iteration to iteration, or, if there are loops in the body, from the
-     * first to the last of the statements around them */
+    /* chain: cycles of the chain from one iteration to the next, if the body contains no loop;
+     * path: cycles of the longest chain through statements of the body, if it contains loops */
     double chain, path;
-    fv_moved *direct, *inner, *all; /* for each buffer: statements of the body, its loops */
+    fv_moved *direct, *inner, *all; /* by buffer: statements of the body, its loops, `all` */
 } frame;
 
 typedef struct predictor {
@@ -62,7 +64,7 @@ typedef struct predictor {
     double *size;    /* bytes of each buffer; negative: not known */
     frame frames[MOST_DEPTH];
     int n;      /* the innermost frame is frames[n - 1]; frames[0] is the kernel */
-    int deeper; /* loops within the innermost frame that have none of their own */
+    int deeper; /* number of loops around the current statement for which no frame is left */
     bool unknown;
 } predictor;
 
@@ -82,7 +84,7 @@ static void add(fv_instructions *to, const fv_instructions *n) {
     to->roots += n->roots;
 }
 
-/* The extent of an axis; large if it is not known. */
+/* The number of elements along the axis; 1e9 if it is not known. */
 static double extent_of(predictor *p, const fv_buf *b, int axis) {
     int64_t extent;
     return b->extent && b->extent[axis] && fv_walk_evaluate(p->walk, b->extent[axis], &extent)
@@ -212,7 +214,8 @@ static void begin(fv_walk *w, double trips) {
     clear(p, at->inner);
 }
 
-/* The cycles of the body, and for each buffer what it moves, in at->direct. */
+/* Returns the cycles of one iteration of the frame's loop. Adds to at->direct what the loops in the
+ * body move. */
 static double finish_body(predictor *p, frame *at) {
     double own = fv_instruction_cycles(&at->body, p->speeds);
     double cycles =
@@ -263,7 +266,7 @@ static void leave(fv_walk *w) {
 static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence is, double memory,
                             double out[FV_CACHE_LEVELS]) {
     double bytes[FV_CACHE_LEVELS + 1] = {0};
-    /* a line that is changed is written back beyond the first cache */
+    /* beyond the second-level cache, a line that was written is transferred back as well */
     double twice = m->stored ? 2 : 1;
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         bytes[l] = m->bytes[l] - (l >= (int)is ? m->touched : 0);
@@ -278,9 +281,9 @@ static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence 
     }
 }
 
-/* The cycles that a core waits for data of one level. While it computes with a buffer, the data of
- * all buffers that are accessed meanwhile are moved; what takes longer is waited for, and a part
- * of each transfer hinders the core. */
+/* The cycles that a core waits for data from beyond cache `level`. While it computes with a buffer,
+ * the data of all buffers that are accessed meanwhile are moved. It waits for the part of the
+ * transfers that takes longer than computing, and at least for HINDERS of each transfer. */
 static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const fv_moved *of,
                           int level) {
     double sum = 0;
@@ -296,7 +299,8 @@ static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const 
     return sum;
 }
 
-/* The cycles that a core waits for all data; *memory: those that moving data from memory takes. */
+/* The cycles that a core waits for data of all levels; *memory: the cycles that transfers from
+ * memory take, whether it waits or not. */
 static double waiting_cycles(const predictor *p, const fv_moved *of, const fv_residence *residence,
                              double rate, double *memory) {
     int n = p->kernel->nbufs;
@@ -370,18 +374,18 @@ fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int
 
 /* ---- a program ---- */
 
-/* A buffer, or a part of the workspace: first and last byte, and when it was accessed last: the
- * bytes that all launches had accessed before. */
+/* When a buffer was last accessed. `at`: the number of bytes that all launches up to its last
+ * access have accessed; -infinity: it was not accessed yet. */
 typedef struct history {
     const fv_buf *buf;
-    bool placed; /* it is in the workspace, at [begin, end) */
+    bool placed; /* whether it is in the workspace, at the bytes [begin, end) */
     int64_t begin, end;
     double at;
 } history;
 
 typedef struct past {
     fv_arena *arena;
-    fv_walk host; /* knows the variables of the plan */
+    fv_walk host; /* knows the variables of the host program */
     fv_ptrmap of; /* fv_buf -> history */
     history **all;
     int n, cap;
@@ -408,7 +412,8 @@ static bool overlap(const history *a, const history *b) {
     return a == b || (a->placed && b->placed && a->begin < b->end && b->begin < a->end);
 }
 
-/* Where the data of h are: the memory may have been accessed as that of another buffer. */
+/* Where the data of buffer h are: in the smallest cache that holds all that was accessed since its
+ * memory was accessed last, as that of h or of another buffer that overlaps it. */
 static fv_residence residence_of(const past *p, const fv_speeds *s, const history *h,
                                  double touched) {
     double last = -INFINITY;

@@ -9,7 +9,8 @@
 #include "backend/cost/cost.h"
 #include "backend/cost/speeds.h"
 
-/* Where the data of a buffer are when a launch begins: in that level of caches, or in memory. */
+/* Where the data of a buffer are when a launch begins: in the cache of level 2 or 3, or in
+ * memory. */
 typedef enum { FV_IN_L2 = 1, FV_IN_L3, FV_IN_MEMORY } fv_residence;
 
 typedef struct fv_prediction {
@@ -17,9 +18,9 @@ typedef struct fv_prediction {
      * function */
     bool known;
     double ms;        /* milliseconds of one launch */
-    double computing; /* the part of them that one core takes with all data in its first cache */
-    double waiting;   /* the part in which it waits for caches and memory */
-    double memory;    /* milliseconds that moving data from memory takes at its rate */
+    double computing; /* the part of `ms` that the tasks take with all data in the first cache */
+    double waiting;   /* the part of `ms` in which cores wait for caches and memory */
+    double memory;    /* not computed: always 0 */
 } fv_prediction;
 
 /* Predicts one launch of kernel k, as scheduled, with dims[k->ndims]. residence[k->nbufs]: where

@@ -12,22 +12,23 @@ typedef struct fv_speeds {
     /* per cycle: multiplications of vectors; all operations on vectors; loads and stores of
      * vectors; instructions of any kind */
     double multiplies, vectors, loads, stores, instructions;
-    double division, root; /* cycles of one vector of f32, among independent ones */
+    double division, root; /* cycles of each of many independent ones, on vectors of f32 */
     /* per cycle: bytes that a core reads from beyond each level of caches: from the second level,
      * from the last level, from memory */
     double beyond[FV_CACHE_LEVELS];
-    double latency[FV_CACHE_LEVELS];  /* cycles until a line from there has come */
+    double latency[FV_CACHE_LEVELS];  /* cycles of loading a line from level 2, level 3, memory */
     double capacity[FV_CACHE_LEVELS]; /* bytes of each level of caches */
-    double memory_all;                /* bytes per cycle that all threads together read */
-    double region, handover;          /* cycles of a parallel region, of passing a line */
+    double memory_all;                /* bytes per cycle that all threads read from memory */
+    double region, handover;          /* cycles: a parallel region; a line passed to another core */
 } fv_speeds;
 
 /* The speeds of the target's processor: those that its profile states, otherwise those of its
  * family. */
 fv_speeds fv_speeds_of(const fv_target *t);
-/* The same speeds of a core whose clock has such a frequency that it does `gflops` 10^9 operations
- * per second by multiply-adds of vectors of that many lanes, and which reads `gbs` 10^9 bytes per
- * second from memory; 0: that is not known. Parallel regions stay as fast as they are. */
+/* The speeds s of a core whose clock has another frequency: the one at which multiply-adds of
+ * vectors of `lanes` lanes do `gflops` 10^9 operations per second. It reads `gbs` 10^9 bytes per
+ * second from memory; 0: as many as s states. Latencies of memory and parallel regions take as many
+ * nanoseconds as in s. */
 fv_speeds fv_speeds_at(const fv_speeds *s, double gflops, int lanes, double gbs);
 
 #endif

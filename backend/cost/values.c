@@ -70,7 +70,7 @@ bool fv_values_evaluate(fv_values *w, const fv_expr *x, int64_t *out) {
 
 /* ---- tiles ---- */
 
-/* The numbers of a tile, lanes next to each other. */
+/* The numbers that a tile contains; the lanes of an element are neighbours. */
 typedef struct cells {
     int64_t n;
     fv_lane *at;
@@ -203,7 +203,7 @@ static void variable(fv_values *w, const fv_var *v, fv_lanes *out) {
         out->at[0] = (fv_lane){.known = n->known, .is.i = n->value};
 }
 
-/* What is loaded from a parameter: masks add 0, or are true. */
+/* Sets the usual value of a load from a parameter: 0 for floats, 1 or true for other types. */
 static void load_usual(const fv_expr *x, fv_lanes *out) {
     for (int i = 0; i < x->type.lanes; i++) {
         out->at[i] = fv_elem_is_float((fv_elem)x->type.elem) ? real(0) : whole(1);

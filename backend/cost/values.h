@@ -15,10 +15,10 @@ typedef struct fv_variable_value {
 typedef struct fv_values {
     fv_arena *arena;
     fv_ptrmap numbers; /* fv_var -> fv_variable_value */
-    /* What data decide goes its usual way, and the tiles on which bounds and conditions depend have
-     * values. Otherwise what is loaded is never known. */
+    /* Whether loads of parameters have usual values (see fv_values_of), and loads of `steering`
+     * tiles the values that were stored; false: the value of a load is never known. */
     bool usual;
-    fv_ptrmap steering;    /* those tiles: fv_buf -> not NULL */
+    fv_ptrmap steering;    /* tiles on which bounds or conditions depend: fv_buf -> not NULL */
     fv_ptrmap tiles;       /* fv_buf -> the numbers in it */
     fv_ptrmap vectors;     /* fv_var of a vector or a float -> fv_lanes */
     const fv_buf *storing; /* the tile whose new value is evaluated; NULL: none */
@@ -26,7 +26,8 @@ typedef struct fv_values {
 
 fv_values fv_values_new(fv_arena *a);
 fv_variable_value *fv_values_of_variable(fv_values *w, const fv_var *v);
-/* Marks the variables, and the tiles, on which the value of x depends as those that steer. */
+/* Records that the variables and tiles from which x is computed decide a bound or a condition: they
+ * steer. */
 void fv_values_steer(fv_values *w, const fv_expr *x);
 /* Does the statement change a variable or a tile that steers? */
 bool fv_values_concern(fv_values *w, const fv_stmt *s) FV_MUST_USE;

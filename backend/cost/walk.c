@@ -45,7 +45,7 @@ double fv_walk_bytes(fv_walk *w, const fv_buf *b) {
 
 /* ---- on which variables bounds and conditions depend ---- */
 
-/* Marks what the value of a variable or tile that matters depends on. */
+/* Marks the variables and tiles on which the value of s and the indices of its store depend. */
 static void steer_by(fv_walk *w, const fv_stmt *s) {
     for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
         fv_values_steer(&w->values, s->index[i]);
@@ -135,7 +135,7 @@ static void walk_iterations(fv_walk *w, const fv_var *var, int64_t lo, int64_t s
     w->depth--;
 }
 
-/* `loop` is NULL for tasks. */
+/* Walks over a loop; `loop` NULL: over the tasks of the kernel. */
 static void walk_loop(fv_walk *w, const fv_stmt *loop, const fv_var *var, int64_t lo, int64_t step,
                       int64_t trips, const fv_block *body, double times) {
     if (trips <= 0)
@@ -246,7 +246,7 @@ void fv_walk_kernel(fv_walk *w, const fv_kernel *k, const int64_t *dims) {
     for (int i = 0; i < k->ndims; i++)
         fv_walk_set(w, k->dims[i], dims[i]);
     find_steering(w, &k->body);
-    if (w->values.usual) /* a tile may matter to what is before it in a loop */
+    if (w->values.usual) /* again: in a loop, tiles are loaded before they are stored */
         find_steering(w, &k->body);
     if (!k->task)
         walk_block(w, &k->body, 1);

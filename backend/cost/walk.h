@@ -13,12 +13,13 @@ typedef struct fv_walk fv_walk;
 
 /* What is called during a walk; `user` is that of the walk. Calls for loops may be NULL. */
 typedef struct fv_walk_calls {
-    /* a statement that runs `times` times: of a loop and a condition, what decides it */
+    /* statement s runs `times` times; of a loop or an IF, only its bounds or condition are meant */
     void (*statement)(fv_walk *w, const fv_stmt *s, double times);
-    /* a loop begins, or, with NULL, the tasks of an expanded kernel; and ends */
+    /* enter: a loop begins, or, if `loop` is NULL, the tasks of an expanded kernel; leave: it
+     * ends */
     void (*enter)(fv_walk *w, const fv_stmt *loop);
     void (*leave)(fv_walk *w);
-    /* the body of that loop is walked, for `trips` of its iterations; and was walked */
+    /* the body of the loop that began last is walked once, for `trips` iterations: begin and end */
     void (*begin)(fv_walk *w, double trips);
     void (*end)(fv_walk *w);
 } fv_walk_calls;
@@ -27,13 +28,14 @@ struct fv_walk {
     fv_arena *arena;
     const fv_walk_calls *calls;
     void *user;
-    /* what is known. If `values.usual`, the body of a condition that is not known does not run,
-     * unless there is an `else` */
+    /* the known values. If `values.usual`, the body of an IF without `else` does not run if its
+     * condition is not known */
     fv_values values;
-    /* number of values of a variable that are walked individually; and within such a loop */
+    /* samples: the most values of a loop's variable that are walked one by one; inner_samples: the
+     * same for a loop within a loop whose values are walked one by one */
     int samples, inner_samples;
-    /* false: data decide how often something runs; that counts once, and of two branches the one
-     * with more operations counts */
+    /* false: data decide how often a statement runs, which counts once, and of two branches the one
+     * with more operations; only some values of a variable were walked; or a function is called */
     bool exact;
     int depth; /* number of loops around the current statement that are walked value by value */
 };

@@ -21,10 +21,10 @@ typedef struct column {
     fv_arena *arena;
     const fv_var *var; /* the variable of the vector loop */
     fv_ptrmap tiles;   /* the tiles that the body declares */
-    int accumulators;  /* the elements of these tiles, at most MANY */
+    int accumulators;  /* number of elements of `tiles`, at most MANY */
     int nodes;         /* size of the expressions in serial loops */
     bool reads;        /* whether serial loops read arrays at the variable */
-    bool other;        /* whether it has conditions, or accesses tiles that it does not declare */
+    bool other;        /* whether the body has conditions, or accesses tiles from outside of it */
 } column;
 
 static void note_tile(column *c, const fv_buf *b) {

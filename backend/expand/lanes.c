@@ -38,7 +38,7 @@ static value fail(laner *l, const fv_expr *x) {
 }
 
 static fv_expr *as_vector(laner *l, value v) {
-    /* the value still has several elements for each lane */
+    /* v has several elements for each lane, as after a load of consecutive elements */
     if (v.x->type.lanes != (v.kind == VECTOR ? l->lanes : 1)) {
         l->failed = true;
         return fv_x_splat(l->a, l->lanes, fv_x_zero(l->a, (fv_elem)v.x->type.elem));
@@ -392,7 +392,7 @@ static void statement(laner *l, const fv_stmt *s) {
             conditional(l, s);
         break;
     case FV_S_COMMENT: fv_kb_comment(&l->b, s->note.text); break;
-    /* do not occur in vector loops */
+    /* these statements do not occur in vector loops */
     case FV_S_PREFETCH:
     case FV_S_TRANSPOSE:
     case FV_S_OUTLINE:
@@ -408,7 +408,7 @@ static void statement(laner *l, const fv_stmt *s) {
     }
 }
 
-/* out NULL: appends to the open block */
+/* Appends the vector code of the block `in` to `out`; out NULL: to the open block. */
 static void block(laner *l, const fv_block *in, fv_block *out) {
     fv_kbuilder around = l->b;
     if (out)

@@ -6,7 +6,7 @@
 #include "ir/kernel/kernel.h"
 #include "ir/target/target.h"
 
-/* Step 1. False after a diagnostic: backend/math lacks a function. */
+/* Step 1 of expansion (expand.h). False after a diagnostic: backend/math lacks a function. */
 bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in,
                      fv_block *out) FV_MUST_USE;
 

@@ -146,9 +146,9 @@ static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
     return true;
 }
 
-/* The number of lanes for this loop; less than 2: the loop stays serial. If the number of
- * iterations is constant, there are fewer lanes than possible, but at least a fourth, if their
- * number then divides that of the iterations, or if there are fewer iterations than lanes. */
+/* The number of lanes for the loop s; less than 2: the loop stays serial. If the number of
+ * iterations is constant: the largest number of lanes that divides it, if it is at least a fourth
+ * of what is possible; otherwise the largest that does not exceed it. */
 static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     int64_t lo, n;
     int most = most_lanes(z, s);
@@ -165,7 +165,8 @@ static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     return lanes;
 }
 
-/* The number of vectors at a time, at most `at_once`, of which the loop has enough iterations. */
+/* The number of vectors that the loop computes at a time: at most `at_once`, and halved until the
+ * iterations fill that many vectors, if their number is constant. */
 static int most_at_once(const fv_stmt *s, int lanes, int at_once) {
     int64_t lo, n;
     while (at_once > 1 && const_trips(s, &lo, &n) && n < lanes * at_once)
@@ -185,7 +186,7 @@ static bool has_vector_loop(const fv_block *block) {
 
 /* How a tile is accessed in the whole kernel. */
 typedef struct tile_use {
-    int lanes; /* the lanes of the loops that access it; 0: none seen yet */
+    int lanes; /* the lanes of the loops that access the tile; 0: no loop was seen yet */
     bool rejected;
 } tile_use;
 
@@ -333,8 +334,8 @@ static fv_expr *whole_end(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     return fv_x_bin(z->a, FV_X_ADD, s->loop.lo, n);
 }
 
-/* Writes the iterations of s that fill whole vectors of that number of lanes, and lets s have the
- * others only. */
+/* Writes the iterations of s that fill vectors of `lanes` lanes as a loop of their own; s keeps the
+ * remaining iterations. */
 static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes) {
     fv_stmt *loop = FV_NEW(z->a, fv_stmt, 1);
     *loop = *s;
@@ -403,7 +404,7 @@ static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {
             return;
         if (s->loop.kind == FV_VECTOR && accesses_vector_tile(z, &s->body) &&
             !has_vector_loop(&s->body))
-            z->failed = true; /* its tiles cannot be tiles of vectors: start again without them */
+            z->failed = true; /* a serial loop's tiles cannot have vectors: start again */
         serial_loop(z, s);
         return;
     }

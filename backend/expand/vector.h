@@ -5,7 +5,8 @@
 #include "ir/kernel/kernel.h"
 #include "ir/target/target.h"
 
-/* Step 2. */
+/* Step 2 of expansion (expand.h): appends `in` to `out` with vector code in place of vector
+ * loops. */
 void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out);
 
 #endif

@@ -235,7 +235,7 @@ static hides scaled(const fv_softmax *f, hides h, fv_expr_op op, fv_expr *by) {
         h.bound = h.bound ? h.bound : isinf(h.most) ? NULL : float_of(f, h.most);
     } else {
         h.most = op == FV_X_MUL ? h.most * c : h.most / c;
-        /* allows for the rounding of the product at run time */
+        /* `most` is increased, because the run rounds the product or quotient */
         h.most += isinf(h.most) ? 0 : fabs(h.most) * 1e-6;
     }
     h.bound = h.bound ? bin(f, op, h.bound, by) : NULL;

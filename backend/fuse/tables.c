@@ -25,7 +25,7 @@ typedef struct table {
     /* index of an element with the value that rows have in their run of columns, and index of one
      * with the value that they have in other columns */
     size_t in, out;
-    bool none; /* whether the constant has no such runs */
+    bool none; /* whether comparisons cannot replace the constant */
 } table;
 
 static bool same_element(const fv_tensor *t, size_t i, size_t j) {

@@ -126,8 +126,8 @@ static void repeat(build *b, const fv_stmt *s) {
     fv_i_aim(b, end, b->n);
 }
 
-/* Adds a CALL. Extents are copied into registers of their own, because the position of constants is
- * not known yet. */
+/* Adds a CALL of a library function. Extents are copied into registers of their own, because the
+ * registers of constants are not numbered yet. */
 static void call_(build *b, const fv_stmt *s) {
     call *c = FV_NEW(b->arena, call, 1);
     c->function = fv_library_find(fv_arena_session(b->arena), s->call.library);

@@ -191,7 +191,7 @@ insn_fn fv_i_odd(int bytes);
 insn_fn fv_i_copy(int bytes);
 /* function of convert.c; NULL: one of the types is a storage type */
 insn_fn fv_i_convert(fv_elem from, fv_elem to);
-/* applies u.lane to each lane, for elements of these sizes; NULL: there is no function for these */
+/* applies u.lane to each lane, for elements of these numbers of bytes; NULL: no function does */
 insn_fn fv_i_by_lane(int from_bytes, int to_bytes);
 /* functions of memory.c */
 insn_fn fv_i_load(const access *m, fv_elem e, int lanes);

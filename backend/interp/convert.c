@@ -80,7 +80,7 @@ static const insn_fn pairs[FV_ELEM_END][FV_ELEM_END] = {
 
 /* ---- instructions of targets ---- */
 
-/* Applies a conversion to each lane, for elements of these types. */
+/* Defines a function that applies u.lane to each lane, from elements of C type F to those of T. */
 #define BY_LANE(from, to, F, T)                                                                    \
     static const insn *lanes_##from##_##to(frame *f, const insn *i) {                              \
         for (uint32_t l = 0; l < i->lanes; l++)                                                    \

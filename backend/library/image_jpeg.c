@@ -92,7 +92,7 @@ static const char *decode(decoding *d, fv_bytes file, bool whole) {
 }
 
 const char *fv_decode_jpeg(fv_bytes file, bool whole, fv_image *image) {
-    /* libjpeg has the address of d, so its changes after setjmp are in memory */
+    /* libjpeg has the address of d, so members of d that change after setjmp are in memory */
     decoding d = {.image = image};
     d.jpeg.err = jpeg_std_error(&d.errors);
     d.errors.error_exit = leave;

@@ -92,7 +92,7 @@ static LLVMValueRef division(fv_ll_fn *f, fv_expr_op op, bool is_signed, LLVMVal
     return is_signed ? signed_division(f, op, a, d) : unsigned_division(f, op, a, d);
 }
 
-/* Is it a constant divisor that cannot trap, neither 0 nor -1? */
+/* Is x a constant divisor that cannot trap, neither 0 nor -1? */
 static bool is_harmless(LLVMValueRef x) {
     return LLVMIsAConstantInt(x) && LLVMConstIntGetSExtValue(x) != 0 &&
            LLVMConstIntGetSExtValue(x) != -1;
@@ -184,7 +184,7 @@ bool fv_ll_is_number(const fv_expr *x, double *value) {
 static LLVMValueRef float_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b) {
     bool max = x->op == FV_X_MAX;
     double value;
-    /* fmin and fmax of aarch64 compute exactly this */
+    /* fmin and fmax of aarch64 order zeros and return NaN as MIN and MAX of kernel IR do */
     if (strncmp(f->m->machine.triple, "aarch64", 7) == 0) {
         LLVMTypeRef type = LLVMTypeOf(a);
         LLVMValueRef args[] = {a, b};

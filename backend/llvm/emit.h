@@ -153,7 +153,7 @@ LLVMValueRef fv_ll_zeros(fv_ll_module *m, LLVMTypeRef type, const char *name);
 LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes);
 LLVMValueRef fv_ll_intrinsic(fv_ll_fn *f, const char *name, int ntypes, LLVMTypeRef *types,
                              int nargs, LLVMValueRef *args);
-/* The address of element `at` of an array with this element type. */
+/* The address of element `at` of `array`, whose elements are of type `type`. */
 LLVMValueRef fv_ll_element(fv_ll_fn *f, LLVMTypeRef type, LLVMValueRef array, int at);
 /* the address p plus `bytes` */
 LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes);

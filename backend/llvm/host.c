@@ -314,7 +314,7 @@ void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
 static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef bytes = fv_ll_expr(f, s->x);
     int64_t most = f->m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX;
-    /* compared as unsigned numbers, so that negative ones are too large as well */
+    /* bytes are compared as unsigned numbers, so that negative ones are too large as well */
     fail_if(f, LLVMBuildICmp(f->b, LLVMIntUGE, bytes, fv_ll_int(f->m, most), ""), FV_TOO_LARGE);
     LLVMBasicBlockRef some = fv_ll_block(f, "alloc"), next = fv_ll_block(f, "allocated");
     LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");

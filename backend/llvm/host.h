@@ -23,7 +23,7 @@ struct fv_ll_host {
 };
 
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* field: an FV_ENV_ number */
-/* The block that leaves with this status. */
+/* The block that leaves the function with the status `status`. */
 LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status);
 /* Frees a HEAP buffer if it is allocated. */
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b);

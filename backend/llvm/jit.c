@@ -16,7 +16,7 @@ struct fv_jit {
     const fv_model *model;
     void **copies; /* copies of constants; NULL: the constant is used at its own address */
     int ncopies;
-    void *object; /* the object; NULL: the caller owns it */
+    void *object; /* the object, if the JIT owns it; NULL: the caller does */
     size_t object_bytes;
     fv_jit_times times;
 };

@@ -75,7 +75,7 @@ static outcome run(const char *const *argv, char words[WORDS]) {
 
 enum { NAMES = 10, MOST_ARGUMENTS = 20 };
 
-/* Runs the first linker of these names that is there; argv[0] is set to its name. */
+/* Runs the first linker in `names` that is installed; argv[0] is set to its name. */
 static outcome run_first(const char *const names[NAMES], const char **argv, char words[WORDS]) {
     outcome r = ABSENT;
     for (int i = 0; i < NAMES && r == ABSENT; i++) {
@@ -199,7 +199,7 @@ static outcome link_macos(fv_arena *a, const fv_link_job *job, char words[WORDS]
     return run_first(names, argv, words);
 }
 
-/* Runs a linker for the target's system; *names: those that would do. */
+/* Runs a linker for the target's system; *names: linkers that a user may install for it. */
 static outcome link_for(fv_arena *a, const fv_link_job *job, char words[WORDS],
                         const char **names) {
     outcome r = ABSENT;

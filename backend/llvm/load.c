@@ -23,7 +23,7 @@ static void set_missing(const char *why, const char *what) {
     snprintf(missing, sizeof missing, "%s%s", why, what);
 }
 
-/* Sets the pointer `at` to that function. */
+/* Sets *at to the address of the library's function `name`; false: it has no such function. */
 static bool find(void **at, const char *name) {
     *at = dlsym(library, name);
     if (!*at)

@@ -6,7 +6,7 @@
 #include "backend/consumer/consumer.h"
 #include "backend/llvm/host.h"
 
-/* Tiles of at most so many elements are filled without a loop, so that they can become
+/* Tiles of at most this many elements are filled without a loop, so that they can become
  * registers. */
 enum { STRAIGHT_FILL = 256 };
 

@@ -143,7 +143,7 @@ static void declare_table(fv_ll_module *m) {
     LLVMSetVisibility(m->weights.at, LLVMHiddenVisibility);
 }
 
-/* The section for weights in objects that cannot be extended; NULL: those of this system can. */
+/* The section for weights that LLVM writes; NULL: objects of the system can be extended later. */
 static const char *weights_section(fv_system system) {
     switch (system) {
     case FV_SYSTEM_WINDOWS: return ".rdata$w";

@@ -123,8 +123,8 @@ static bool add_to_elf(fv_ll_module *m, int fd, const char *path) {
 
 /* ---- COFF and Mach-O: a section of zeros is overwritten ---- */
 
-/* The offset in the object of its section for weights, which has at least that many bytes; 0: there
- * is none. */
+/* The offset, in the object, of its section `name` with at least `bytes` bytes; 0: there is
+ * none. */
 static size_t find_section(LLVMBinaryRef binary, LLVMMemoryBufferRef code, const char *name,
                            size_t bytes) {
     size_t at = 0;
@@ -136,7 +136,7 @@ static size_t find_section(LLVMBinaryRef binary, LLVMMemoryBufferRef code, const
     return at;
 }
 
-/* The offset of that section; 0 after a diagnostic. */
+/* The offset of the section for weights in the object `code`; 0 after a diagnostic. */
 static size_t section_offset(fv_ll_module *m, LLVMMemoryBufferRef code, const char *path) {
     const char *name = m->weights.section, *comma = strchr(name, ',');
     char *error = NULL;

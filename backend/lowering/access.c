@@ -72,8 +72,8 @@ bool fv_x_is_row(const fv_expr *r, const fv_var *vector) {
     if (!vector || !fv_x_uses(r, vector))
         return true;
     if (fv_dim_is_const(k->dim) && k->dim->value < FV_CHAINS)
-        /* the sum along its last variable is shorter than the chains, as in a window that slides
-         * over an image */
+        /* the sum along its last variable has fewer terms than there are chains, as in a window
+         * that slides over an image */
         return false;
     for (int i = 0; i < r->u.red.nvars; i++)
         if (fv_x_runs_across(r->arg[0], r->u.red.vars[i], vector))

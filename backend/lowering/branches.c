@@ -107,7 +107,7 @@ fv_op *fv_flatten_branch(fv_op *op) {
         types[n] = type_behind(op, &u, op->out[i], then->in[i]->type, other->in[i]->type);
         if (!types[n])
             return NULL;
-        if (!op->out[i]->nuses) /* its dims may be used even if the value is not used */
+        if (!op->out[i]->nuses) /* unused, so only the dims of the result may be used */
             continue;
         in[0][n] = then->in[i];
         in[1][n] = other->in[i];
@@ -201,8 +201,8 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
 void fv_add_statement(fv_lowerer *l, fv_op *op) {
     fv_step s = {
         .kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
-    /* keeps the memory of each operand alive; a row that an iteration returns is stored in the
-     * memory of the result with all rows */
+    /* the operands are listed so that their memory stays alive; a row that an iteration returns is
+     * stored in the memory of the result with all rows */
     for (int i = 0; i < op->nin; i++) {
         fv_storage *of = op->in[i] ? fv_storage_of(l, op->in[i]) : NULL;
         if (of)

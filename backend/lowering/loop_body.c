@@ -19,10 +19,10 @@
  * becomes known only in an iteration, rows are stored as one axis of elements. These are followed
  * by rows that are not passed on: each iteration writes its own. */
 typedef struct carried {
-    fv_value *first, *out; /* its value before the loop; the result of the Loop, or NULL */
-    int from; /* index of the body's result that becomes its next value, or its next row */
-    const fv_type *seen;   /* its type within an iteration */
-    const fv_type *behind; /* its type after the last iteration */
+    fv_value *first, *out; /* the value before the loop; the result of the Loop, or NULL */
+    int from; /* index of the body's result that becomes the next value, or the next row */
+    const fv_type *seen;   /* type of the value within an iteration */
+    const fv_type *behind; /* type of the value after the last iteration */
     /* for rows that are stored as elements: the symbols of the dims of the previous row; NULL: they
      * are stored as rows, or it is a state */
     const fv_dim *const *row;

@@ -16,20 +16,21 @@ typedef struct fv_storage {
      * kernel */
     fv_definition *def;
     fv_fate fate;
-    /* VIEW: the value whose memory it uses; PART, and ASSEMBLED within another value: the whole */
+    /* for fate VIEW: the value whose memory this one uses; for PART, and for ASSEMBLED within
+     * another value: the whole */
     struct fv_storage *of;
     int inner; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
     struct fv_grouped *grouped;   /* data of the step group: backend/steps/group.c */
     struct fv_axis_order *layout; /* data of the step layout: backend/steps/layout.c */
-    /* whether a schedule added it as an operand of a contraction that is computed at run time, and
-     * nothing else reads it */
+    /* whether a schedule added the value as an operand of a contraction that is computed at run
+     * time, and nothing else reads it */
     bool operand;
     /* if `operand` is set: a condition over dims under which the value is not read, so that it is
      * not computed; NULL: it is always read */
     fv_expr *unless;
-    const struct fv_storage *over; /* the value whose memory it reuses; NULL: it reuses none */
-    fv_buf *buf;                   /* its buffer in the program; NULL: not created yet */
-    int first, last;               /* indices of the first and last step that uses it */
+    const struct fv_storage *over; /* the value whose memory this value reuses; NULL: none */
+    fv_buf *buf;                   /* the value's buffer in the program; NULL: not created yet */
+    int first, last;               /* indices of the first and last step that uses the memory */
 } fv_storage;
 
 /* A launch of the host program: a kernel with the values of its parameters. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* The i-th name is that of bit i. */
+/* The names of the departures in fv_relax: name i is that of the bit 1 << i. */
 static const char *const relaxations[] = {"f16-intermediates", "bf16-products", NULL};
 
 const char *const *fv_relax_names(void) {

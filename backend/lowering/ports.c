@@ -77,7 +77,7 @@ static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_ty
     fv_op_set_dims(op, "start", t->rank, start);
     fv_op_set_dims(op, "step", t->rank, step);
     fv_op_set_dims(op, "dims", t->rank, t->dims);
-    /* a check at the start of the run ensures that the memory has so many elements */
+    /* a check at the start of the run ensures that the memory has the elements of type t */
     op->out[0]->type = t;
     return op->out[0];
 }
@@ -127,7 +127,7 @@ static bool open_state(fv_lowerer *l, int i) {
     concat->def = fv_op_def(FV_OP_fv_Extend);
     fv_op_set_int(concat, "axis", axis);
     fv_op_set_dims(concat, "start", 1, &start);
-    present->type = past->type; /* that of the memory; a Concat has fewer elements */
+    present->type = past->type; /* of the whole memory; the Concat had fewer elements */
     if (!all->nuses)
         fv_op_erase(all->def);
     if (!old->nuses)
@@ -221,7 +221,7 @@ void fv_close_ports(fv_lowerer *l) {
             op->out[0]->nuses == 1) {
             fv_op_set_in(r->last, i, op->in[0]);
             fv_op_erase(op);
-            i--; /* the result was copied and packed, so undo both */
+            i--; /* result i is looked at again: it may have been copied before it was packed */
         }
     }
     for (int i = 0; l->host.out_types && l->func->capacity && i < r->last->nin; i++)

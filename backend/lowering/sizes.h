@@ -12,7 +12,8 @@ int64_t fv_nearest_size(const fv_dim *symbol, int64_t n);
 int64_t fv_typical_dim(const fv_dim *d);
 /* fv_typical_dim as a float; a very large number if the dim is too large. */
 double fv_typical_extent(const fv_dim *d);
-/* The number of elements of a tensor of these sizes; a very large number if a dim is too large. */
+/* The number of elements of a tensor of type t with assumed sizes; very large if a dim is too
+ * large. */
 double fv_typical_elements(const fv_type *t);
 /* n as an integer, for printing; -1: too large. */
 int64_t fv_whole_number(double n);

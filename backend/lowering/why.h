@@ -74,10 +74,10 @@ typedef struct fv_reason {
 /* A launch of the program, in order. */
 typedef struct fv_reason_launch {
     const fv_kernel *kernel;
-    /* the value that it computes; for an op with custom kernels, and for a group, the first
+    /* the value that the launch computes; for an op with custom kernels, and for a group, the first
      * result */
     const fv_value *made;
-    /* the group all of whose results it computes; NULL: it computes `made` only */
+    /* the group all of whose results the launch computes; NULL: it computes `made` only */
     const fv_op *group;
 } fv_reason_launch;
 
@@ -110,12 +110,12 @@ bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...);
  * agree with the outcome `taken`, and drops the others. Returns `taken`. */
 int fv_why_mark(const fv_lowerer *l);
 bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
-/* the same for the reasons recorded between two marks */
+/* like fv_why_settle, for the reasons recorded from `mark` to before `end` */
 void fv_why_settle_between(fv_lowerer *l, int mark, int end, bool taken);
 
-/* Drops the reasons with that id recorded since the mark. */
+/* Drops the reasons `why` that were recorded since the mark. */
 void fv_why_drop(fv_lowerer *l, int mark, fv_why why);
-/* Has a reason of that step been recorded for v? */
+/* Has a reason of the step `step` been recorded for v? */
 bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUST_USE;
 
 /* Records that v became a result of op `to`. */

@@ -32,7 +32,7 @@ enum {
 typedef struct value {
     const fv_storage *home;
     int64_t bytes;
-    bool before, after; /* whether it is alive before the first launch, after the last one */
+    bool before, after; /* whether the value is alive before the first launch, after the last */
     uint64_t users[WORDS];
 } value;
 
@@ -59,7 +59,7 @@ typedef struct launch {
     uint64_t hash;
 } launch;
 
-typedef struct order { /* the beginning of an order of launches */
+typedef struct order { /* the first n launches of an order */
     const struct order *from;
     int last, n; /* the last launch, and the number of launches */
     uint64_t done[WORDS], hash;
@@ -69,12 +69,12 @@ typedef struct order { /* the beginning of an order of launches */
 typedef struct run {
     fv_lowerer *l;
     fv_arena *arena;
-    int first, n; /* the steps of the host program */
+    int first, n; /* the run's first step in the host program, and its number of steps */
     launch *launches;
     value *values;
     int nvalues, cap_values;
-    int64_t peak;      /* what the present order takes */
-    const order *best; /* an order that takes less; NULL: none was found */
+    int64_t peak;      /* the bytes that the present order needs */
+    const order *best; /* an order that needs fewer bytes; NULL: none was found */
 } run;
 
 /* ---- what launches use ---- */
@@ -203,7 +203,7 @@ static bool ends(const run *r, const uint64_t *done, int v) {
     return !r->values[v].after && is_within(r->values[v].users, done);
 }
 
-/* Has an earlier use of the launch the same value? */
+/* Has a use of the launch x before use number u the same value? */
 static bool is_again(const launch *x, int u) {
     for (int i = 0; i < u; i++)
         if (x->uses[i].value == x->uses[u].value)
@@ -313,7 +313,8 @@ static void apply(run *r, const order *o) {
         steps[o->n - 1] = old[o->last];
 }
 
-/* Finds an order of the run that takes less, unless sizes have no bounds. */
+/* Searches for an order of the n launches from step `first` on that needs fewer bytes than the
+ * present one. Sets r->best; NULL: none was found, or sizes have no bounds. */
 static run *found_run(fv_lowerer *l, int first, int n, const fv_ptrmap *spans) {
     fv_arena *a = fv_arena_new(l->session);
     run *r = FV_NEW(l->exprs, run, 1);
@@ -344,8 +345,8 @@ static bool has_capacity(const fv_lowerer *l) {
     return any;
 }
 
-/* Runs that take less than the greatest one anyway keep their order. Returns whether some run has
- * another order. */
+/* Gives the runs of launches their best orders, except those whose present order needs no more
+ * bytes than the greatest of all runs will need. Returns whether a run has a new order. */
 static bool arrange_greatest(run *const *runs, int n) {
     int64_t most = 0;
     bool any = false;

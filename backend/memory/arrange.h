@@ -6,8 +6,8 @@
 
 /* Changes the order of launches between two other steps of the host program, where that reduces the
  * bytes that are alive at once and all launches read what they read before. Does nothing if the
- * sizes of values have no bounds. Returns whether an order has changed; lifetimes, which must be
- * known, are then to be computed again. */
+ * sizes of values have no bounds, or if an output grows in the memory of an input. Returns whether
+ * an order has changed; lifetimes, which must be known, are then to be computed again. */
 bool fv_arrange_steps(fv_lowerer *l) FV_MUST_USE;
 
 #endif

@@ -70,7 +70,7 @@ static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
-/* Sizes are limited to this, so that sums of many do not overflow. */
+/* Sizes in bytes are limited to MOST, so that sums of many sizes do not overflow. */
 static const int64_t MOST = INT64_C(1) << 50;
 
 static int64_t aligned(int64_t bytes, int64_t unit) {

@@ -74,7 +74,7 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     if (!fv_elem_is_packed(t->elem)) {
         if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)
             return t->data;
-        /* copied, since in a mapped file the data may not be aligned to its elements */
+        /* the data are copied, since in a mapped file they may not be aligned to the elements */
         void *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
         memcpy(copy, t->data, t->bytes);
         fv_mapping_drop(l->session, t->data, t->bytes);

@@ -28,7 +28,7 @@ enum {
 typedef struct search {
     fv_interval *items; /* in the order in which they are tried */
     int n, columns;
-    int *first, *last; /* the columns of each item */
+    int *first, *last; /* the first and last column of each item */
     bool *placed;
     int64_t *height, *rest; /* of each column; rest: the bytes of items that are not placed */
     int64_t limit, budget;
@@ -36,7 +36,7 @@ typedef struct search {
     int depth; /* number of calls of build that have not ended */
 } search;
 
-/* A column without items that are still to be placed is as good as full. */
+/* The height of column c; INT64_MAX if there is no such column, or no item to be placed in it. */
 static int64_t level(const search *s, int c) {
     return c < 0 || c >= s->columns || s->rest[c] == 0 ? INT64_MAX : s->height[c];
 }
@@ -92,7 +92,8 @@ static bool put_item(search *s, const pit *p) {
     return false;
 }
 
-/* Leaves the first column of the pit empty up to the height of what could be beside it. */
+/* Leaves the first column of the pit empty up to the least height at which an item that begins in a
+ * later column of the pit could end, or up to the rim. */
 static bool leave_empty(search *s, const pit *p) {
     int64_t up = p->rim == INT64_MAX ? s->limit : p->rim;
     for (int i = 0; i < s->n; i++)
@@ -107,8 +108,8 @@ static bool leave_empty(search *s, const pit *p) {
     return found;
 }
 
-/* Places what is left. False: there is no way, or the budget is used up; it also counts as used up
- * where the calls are nested too deeply for the stack. */
+/* Places the items that are left. False: that is not possible, or the budget is used up; it is set
+ * to 0, too, if calls are nested too deeply for the stack. */
 static bool build(search *s) {
     if (s->left == 0)
         return true;
@@ -196,7 +197,8 @@ static int by_area(const void *x, const void *y) {
 typedef int compare(const void *, const void *);
 static compare *const orders[] = {by_size, by_area, by_length};
 
-/* Tries the items in several orders, and from the last step to the first as well. */
+/* Tries the items in several orders, and then in the same orders with the time reversed, until a
+ * placement below the limit is found or proved not to exist. */
 static result pack(fv_arena *a, int n, const fv_interval *items, fv_interval *copy, int64_t limit) {
     enum { ORDERS = sizeof orders / sizeof *orders };
     result r = UNKNOWN;
@@ -212,7 +214,8 @@ static result pack(fv_arena *a, int n, const fv_interval *items, fv_interval *co
     return r;
 }
 
-/* A placement in which each buffer is at 0 or on top of another one ends at a multiple of this. */
+/* The greatest common divisor of the sizes. A placement in which each buffer is at 0 or on top of
+ * another one ends at a multiple of it. */
 static int64_t common_unit(int n, const fv_interval *items) {
     int64_t unit = 0;
     for (int i = 0; i < n; i++)
@@ -241,7 +244,7 @@ int64_t fv_pack(fv_arena *a, int n, fv_interval *items, int64_t bound, int64_t e
             best = limit;
         else {
             low = limit + unit;
-            *proved = r == NONE; /* then there is none below a lower limit either */
+            *proved = r == NONE; /* NONE also proves that lower limits have no placement */
         }
         limit = low + (best - low) / 2 / unit * unit;
     }

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* What fv_kernel_reuse changes. Expressions never change, so they are shared. */
+/* A copy of what fv_kernel_reuse changes in a kernel. Expressions never change, so they are
+ * shared. */
 typedef struct kept_kernel {
     fv_kernel *kernel, was;
     fv_buf **bufs;

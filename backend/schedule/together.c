@@ -275,7 +275,8 @@ static void find_index(maker *k, int m, fv_expr **index) {
                        : fv_kemit_expr(&k->e, fv_x_var(k->e.l->exprs, d->index[i]));
 }
 
-/* Makes later loads of this element in the same iteration use x, the value that was just stored. */
+/* Makes later loads of the element of d in the same iteration use x, which was just stored in
+ * it. */
 static void forward(maker *k, const fv_definition *d, fv_expr *x) {
     fv_lowerer *l = k->e.l;
     fv_elem stored = d->value->type->elem;

@@ -220,8 +220,8 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
     return false;
 }
 
-/* Tries to make attention of d, the present definition of y, with that factor of its sum as the
- * weights. */
+/* Tries to make attention of d, the present definition of y, with factor number `factor` of its sum
+ * as the weights. */
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
                  int levels) {
     fv_lowerer *l = f->l;
@@ -440,7 +440,7 @@ fv_fuser *fv_fuser_new(fv_lowerer *l) {
     return f;
 }
 
-/* Makes one definition of each attention, and substitutes the values between. */
+/* Makes one definition of each attention, into which the scores and weights are substituted. */
 bool fv_step_attend(fv_lowerer *l) {
     fuser *f = fv_fuser_new(l);
     for (fv_op *op = l->func->body->first; op; op = op->next)

@@ -49,9 +49,9 @@ static bool is_substituted(const fv_storage *s) {
     return s->fate == FV_FATE_SUBSTITUTED;
 }
 
-/* Can the kernel of s store to a part of other memory? Not if it has sums or elementary functions,
- * because its passes may keep values in the row of its result, which must be its own memory
- * (keep.c). */
+/* Can the kernel of s store its result in a part of the memory of another value? It cannot if it
+ * has sums or elementary functions, because its passes may keep values in the row of its result,
+ * which must be its own memory (keep.c). */
 static bool can_be_placed(const fv_storage *s) {
     return s->def && !fv_x_has(s->def->body, FV_HAS_MATH | FV_HAS_REDUCE);
 }
@@ -122,7 +122,7 @@ static bool is_read_beside(const join *j, const fv_storage *s) {
 
 /* Is it known before the run that all dims of v, except the one along the axis of the Concat, are
  * equal to those of the Concat? An assumption within a branch or a loop is no proof: it is checked
- * there, which may be after the operand is written. */
+ * in the branch or loop, which may be after v is written. */
 static bool fits(const join *j, const fv_value *v) {
     const fv_type *whole = j->op->out[0]->type;
     bool fits = true;
@@ -136,7 +136,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
     if (v->kind != FV_VALUE_RESULT)
         return fv_declines(j->l, j->op->out[0], FV_WHY_part_given, fv_v(v));
     if (is_substituted(s))
-        return false; /* the kernel of the Concat's memory computes it there */
+        return false; /* the kernel that stores this part of the memory computes v */
     if (s->fate != FV_FATE_MEMORY)
         return fv_declines(j->l, v, FV_WHY_part_seen, whole);
     if (!s->def)
@@ -160,7 +160,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
  * false if the Concat must have a kernel. */
 static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
-        if (!j->direct[i] && !is_substituted(j->part[i])) { /* it is copied, from other memory */
+        if (!j->direct[i] && !is_substituted(j->part[i])) { /* copied from other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
                 /* does not occur: a value that a Concat with a kernel of its own reads is not
                  * stored in the memory of another Concat (fv_is_private) */

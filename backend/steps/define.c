@@ -9,7 +9,7 @@ static bool define_all(fv_lowerer *l) {
     int depth = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
         depth += fv_mark_depth(op);
-        /* in a branch or a loop, assumptions hold only in runs that get there */
+        /* assumptions in a branch or a loop hold only in runs that execute the branch or loop */
         if (depth)
             l->module->within = (struct fv_within){op->block, op};
         ok &= fv_define_op(l, op);

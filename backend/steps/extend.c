@@ -22,8 +22,8 @@
 
 typedef struct moved { /* a value whose elements are stored in the memory of another value */
     fv_storage *home;
-    int axis; /* the axis along which they are appended */
-    /* the index along `axis` at which they begin; NULL: all indices are unchanged */
+    int axis; /* the axis along which the elements are appended */
+    /* the index along `axis` in `home` at which the elements begin; NULL: no index changes */
     const fv_dim *start;
 } moved;
 
@@ -91,8 +91,8 @@ static void settle(mover *m, fv_storage *s) {
 
 /* ---- the step ---- */
 
-/* Is it a state of the model whose memory the caller gives? A kernel computes any other
- * fv.Extend. */
+/* Is op the fv.Extend of a state of the model, whose memory the caller gives? A kernel computes any
+ * other fv.Extend. */
 static bool is_state(fv_lowerer *l, const fv_op *op) {
     const fv_op *ret = l->func->body->last;
     for (int i = 0; fv_op_is(op, FV_OP_fv_Extend) && i < ret->nin; i++)
@@ -110,7 +110,7 @@ static bool write_in_place(fv_lowerer *l) {
         fv_op *op = l->func->capacity[i] ? ret->in[i]->def : NULL;
         if (!op || !op->def->kernel)
             continue;
-        if (!fv_state_writer(l->func, i, &axis)) /* a text may have any op here */
+        if (!fv_state_writer(l->func, i, &axis)) /* a text may have another op, an error */
             return false;
         fv_takes(l, op->out[0], FV_WHY_written_in_place, fv_v(op->in[0]));
         fv_storage *s = fv_storage_of(l, op->out[0]);

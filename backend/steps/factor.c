@@ -172,8 +172,8 @@ static fv_expr *constant_of(const field *f, const fv_expr *z, fv_elem stored) {
     return x->u.i == value ? x : NULL;
 }
 
-/* The stored value z, of that type, if x is `-i32(z)`, the conversion in x or in the definition of
- * what x loads, or done when the model was compiled; NULL: x is something else. */
+/* The value z of type `stored` if x is `-i32(z)`; NULL: x is something else. The conversion may be
+ * in x, in the definition of the value that x loads, or done already in a constant that x loads. */
 static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem stored) {
     const fv_origin *origin;
     if (x->op != FV_X_NEG)
@@ -369,7 +369,7 @@ static fv_op *define_op(const field *f, const fv_expr *x, int nout, const char *
     return op;
 }
 
-/* Defines a value that is x for each element of those axes. */
+/* Defines a value with the n axes `axes`, each element of which is x. */
 static fv_value *define_value(const field *f, const fv_expr *x, const char *name, int n,
                               fv_var *const *axes) {
     fv_arena *a = f->l->exprs;
@@ -428,8 +428,9 @@ static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
 
 /* ---- a sum of products ---- */
 
-/* Whether to move the rest of q out of the sum, which needs a sum of the other factor p. If p is
- * computed at run time, such a sum takes as long as one of the products that share it. */
+/* Whether it pays to move the rest of the factor q out of the sum, which needs a sum of the core of
+ * the other factor p. If p is computed at run time, the sum of its core takes as long as one of the
+ * sums of products that share it. */
 static bool pays(const field *f, const linear *p, const linear *q) {
     double share = shared_by(f, p->core);
     return !q->rest || is_constant(f, p->core) || share >= (double)f->l->speed->factor_share ||
@@ -467,7 +468,7 @@ static bool gains(const linear *p, const fv_expr *factor) {
     return p->core != factor && is_narrow(p->core);
 }
 
-/* The sum with the rests of its factors moved out; NULL: it is not changed. */
+/* The sum f->sum with the rests of its factors moved out (see `linear`); NULL: it stays. */
 static fv_expr *taken_apart(field *f) {
     fv_expr *const *factor = f->sum->arg[0]->arg;
     linear p = linear_of(f, factor[0], 0), q = linear_of(f, factor[1], 0);
@@ -526,7 +527,8 @@ static fv_expr *replace(fv_x_rewriter *w, fv_expr *x) {
     return x == r->sum ? r->by : NULL;
 }
 
-/* Gives the op that definition; its operands become the values that the definition loads. */
+/* Replaces the sum in the definition of f->op by `sum`; the operands of the op become the values
+ * that the new definition loads. */
 static void redefine(field *f, fv_expr *sum) {
     fv_lowerer *l = f->l;
     replacement r = {f->sum, sum};
@@ -566,8 +568,8 @@ static const fv_op *dequantize_of(const fv_value *v) {
     return is ? v->def : NULL;
 }
 
-/* Is the scale a constant, and one number, or, of the second factor, one for each column of the
- * result? */
+/* Is the scale of the fv.Dequantize a constant, and either one number or, if the second factor of
+ * the product is dequantized, numbers along one axis? */
 static bool has_fit_scale(const fv_op *dequantize, bool second) {
     const fv_value *s = dequantize->in[1];
     int most = 0;
@@ -576,8 +578,8 @@ static bool has_fit_scale(const fv_op *dequantize, bool second) {
     return s->kind == FV_VALUE_CONST && (most == 0 || (second && most == 1));
 }
 
-/* Says why a product of quantized tensors is not one of integers. The rules of
- * passes/integers.rules decide that. */
+/* Records why a product of quantized tensors is computed with floats. The rules of
+ * passes/integers.rules decide which products are computed with integers. */
 static void tell_product_of_floats(fv_lowerer *l, const fv_op *op) {
     const fv_value *y = op->out[0];
     const fv_op *a = dequantize_of(op->in[0]), *b = dequantize_of(op->in[1]);
@@ -611,7 +613,8 @@ static bool is_quantized_in_run(const fv_value *v) {
            fv_elem_bits(dequantize->in[0]->type->elem) <= 16;
 }
 
-/* Says of an op other than a product that it computes with floats what it reads as integers. */
+/* Records for an op other than a product that it reads a quantized tensor and computes with
+ * floats. */
 static void tell_other_floats(fv_lowerer *l, const fv_op *op) {
     int i = 0;
     while (i < op->nin && !(op->in[i] && is_quantized_in_run(op->in[i])))

@@ -24,8 +24,8 @@
 /* ---- properties of a value ---- */
 
 typedef struct fv_grouped {
-    bool costly;  /* whether it is a reshape that needs divisions along a row */
-    bool divides; /* whether it is a reshape that needs any divisions */
+    bool costly;  /* whether the value is a reshape that needs divisions along a row */
+    bool divides; /* whether the value is a reshape that needs any divisions */
     /* the value with elementary functions, itself or substituted into it, that is computed in
      * passes over rows; NULL: none */
     const fv_value *rows;
@@ -607,7 +607,7 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     for (int i = v->nuses; i-- > 0;)
         if (all_lead_to(l, v, v->uses[i].op, how))
             return true;
-    /* such an op is reached from every use, so it is enough to follow the first one */
+    /* the op must be reached from every use of v, so it is enough to follow the first use */
     const fv_op *op = v->uses[0].op;
     for (int steps = 0; how != ANY_WAY && steps < FV_GROUPED_WAY; steps++) {
         const fv_value *out = op->nout == 1 ? op->out[0] : NULL;

@@ -59,8 +59,8 @@ static void put_attr(fv_ptrmap *symbols, const fv_op *op, const char *name) {
         put_symbols(symbols, a->u.dims[i]);
 }
 
-/* Is this the assumption that the number of the iteration is less than the number of iterations, as
- * for the slices of a Scan? Each iteration implies it. */
+/* Does `assume` state that the number of the iteration is less than the number of iterations, as
+ * for the slices of a Scan? That is true in every iteration. */
 static bool is_of_times(const fv_op *loop, const fv_op *assume) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
     fv_dims *t = fv_op_module(loop)->dims;

@@ -469,8 +469,8 @@ static const fv_definition *kernel_of(void *user, const fv_value *v) {
     return s && fv_storage_has_kernel(s) ? s->def : NULL;
 }
 
-/* Are there rows for several cores, or is there so little work in a row that dividing it would cost
- * more? If not, tasks divide the keys of a row, in kernels of their own. */
+/* Has the attention y enough rows for several cores, or so little work in a row that dividing the
+ * row would cost more? If not, tasks divide the keys of a row, in kernels of their own. */
 static bool has_rows(joiner *j, const fv_value *y, const fv_row_attention *at) {
     const fv_definition *scores = fv_storage_of(j->l, at->scores)->def;
     double keys = (double)fv_typical_dim(scores->index[at->keys]->dim),
@@ -557,7 +557,7 @@ static bool join_attention(joiner *j, fv_storage *y) {
     return fv_takes(l, y->value, FV_WHY_joins_attention, fv_v(at.scores), fv_v(at.weights));
 }
 
-/* Will one kernel make both, with the axes that the step merge leaves? */
+/* Will one kernel compute `weights` and `result`, with the axes that the step merge leaves? */
 static bool is_attended_with(fv_lowerer *l, fv_definition *weights, fv_definition *result) {
     fv_definition *merged[2];
     (void)fv_merge_group(l, 2, (fv_definition *[]){weights, result}, merged);

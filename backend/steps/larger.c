@@ -51,7 +51,7 @@ void fv_store_within(fv_lowerer *l, fv_storage *s, fv_storage *whole, fv_buf *bu
                             fv_x_int(l->exprs, at[i]));
     s->def->place = fv_x_load(l->exprs, buf, index);
     if (s->def->form.kind != FV_FORM_CONTRACT)
-        fv_update_form(l, s->def); /* fewer of its axes may be merged */
+        fv_update_form(l, s->def); /* in the larger value, fewer axes may be merged */
     s->fate = FV_FATE_PART;
     s->of = whole;
 }

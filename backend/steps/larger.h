@@ -8,11 +8,12 @@
 /* Is v read through its definition only, never as memory by an op with a kernel of its own or
  * through a view? Then each load of it can be replaced by one of the larger value. */
 bool fv_is_private(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
-/* Adds an op `define` above `next`, with these operands and the name of its kernel. Its result has
- * the axes of s in memory, with these extents. */
+/* Adds an op `define` before `next`, with the nin operands `in`, a result called `name`, and a
+ * kernel called `kernel`. The result has the axes of s, with the extents `extent` in the order of
+ * memory. */
 fv_op *fv_add_like(fv_lowerer *l, const fv_storage *s, fv_op *next, const char *name,
                    const char *kernel, int nin, fv_value **in, const fv_dim *const *extent);
-/* The buffer of that value with its axes in the order of memory. */
+/* The buffer of the value of s with its axes in the order of memory. */
 fv_buf *fv_buf_in_memory(fv_lowerer *l, const fv_storage *s);
 /* Stores s in `whole`, whose buffer in the order of memory is given, at its own indices plus
  * `at`. */

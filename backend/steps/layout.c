@@ -31,11 +31,12 @@ enum { MANY = 1 << 30 };
 
 typedef struct fv_axis_order {
     bool fixed; /* whether the value must be stored in the order of its type */
-    /* a view, or an op with a kernel of its own, reads it in the order of its type */
+    /* whether a view, or an op with a kernel of its own, reads the value in the order of its
+     * type */
     bool ordered;
     uint32_t kept; /* axes that readers do not want at the end, as bits */
     bool returned; /* whether it is a result of the model */
-    bool copies;   /* a Concat, one of whose parts is a copy of a value in the order of its type */
+    bool copies;   /* the value is a Concat, with a copy of a value in the order of its type */
     bool decided;
     /* for a value that was taken out of a definition: the axis of its variable there that was
      * stored last; NULL: it was not taken out of one */
@@ -252,11 +253,12 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
         if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < FV_WIDE_AXIS)))
             continue;
         int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
-        /* each channel has its own sum: the weights are packed, and the other factor must be
-         * contiguous */
+        /* both factors depend on the columns, so each channel has a sum of its own: the weights are
+         * packed, and the other factor must be contiguous */
         if (in[0] && in[1]) {
             int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
-            /* within a group, columns belong to one factor only */
+            /* if one factor uses the axis in groups, columns of a group belong to the other
+             * factor */
             bool groups = fv_group_size(sums[0], d->index[i]) >= FV_WIDE_AXIS;
             if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
                 continue;
@@ -351,9 +353,9 @@ typedef struct mover {
     fv_ptrmap memo;
 } mover;
 
-/* Is it a sum of products that are not squares? The schedules for contractions compute it in the
- * order of their tiles, whatever its factors are. (sums.c decides another question: whether a sum
- * is computed repeatedly.) */
+/* Is the reduction x a sum of products that are not squares? The schedules for contractions compute
+ * such sums in the order of their tiles, whatever the factors are. (sums.c decides another
+ * question: whether a sum is computed repeatedly.) */
 static bool is_product_sum(const fv_expr *x) {
     return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
            x->arg[0]->arg[0] != x->arg[0]->arg[1];
@@ -445,7 +447,7 @@ static void look_at(turning *t, const fv_expr *x) {
  * (backend/schedule/rows/transpose.c). */
 static bool can_turn(fv_lowerer *l, const fv_definition *d) {
     if (!d->rank)
-        return true; /* there are no rows */
+        return true; /* a scalar has no rows */
     turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
     look_at(&t, d->body);
     return !t.costly && t.across <= 1;

@@ -68,7 +68,7 @@ static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrm
 
 /* Gives the sums in x the chains of the corresponding sums in y, which is x with other scores. */
 static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *seen) {
-    /* where x and y differ, x is a score, in which no chains are set */
+    /* where the ops of x and y differ, x is a score, whose sums get no chains */
     if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;

@@ -32,10 +32,10 @@ typedef struct image {
     fv_storage *s;
     int64_t before[FV_MAX_RANK], after[FV_MAX_RANK]; /* elements of the border along each axis */
     const fv_expr *around;                           /* the constant that the border holds */
-    const fv_value *other; /* a reader that does not read it as a padded image; NULL: none */
+    const fv_value *other; /* a reader that does not read a padded image; NULL: none */
     bool known;            /* the extents of the borders are known */
     fv_buf *padded;        /* the buffer of the value with its border; NULL: it gets none */
-    fv_op *next_op;        /* the op after the one that computes it */
+    fv_op *next_op;        /* the op after the one that computes the value */
     struct image *next;
 } image;
 
@@ -87,8 +87,8 @@ static fv_expr *without_guard(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     return x == w->user ? fv_x_load(w->arena, x->u.buf, args) : NULL;
 }
 
-/* Has d the same form if it loads x without the guard? Not if its columns are not contiguous in x,
- * since it is a contraction then only because x is copied. */
+/* Has d the same form if it loads x without the guard? It has not if its columns are not contiguous
+ * in x: with the guard it is a contraction only because x is copied. */
 static bool stays_contraction(fv_lowerer *l, const fv_definition *d, const fv_expr *x) {
     fv_x_rewriter w = {.arena = l->exprs, .after = without_guard, .user = (void *)(uintptr_t)x};
     fv_definition plain = *d;

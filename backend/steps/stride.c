@@ -29,8 +29,8 @@
 typedef struct matrix {
     fv_storage *s;
     const fv_value *product;
-    fv_competing by;       /* how that product reads it; the load is not used here */
-    const fv_value *other; /* a reader that does not read it row by row; NULL: none */
+    fv_competing by;       /* how `product` reads s; the member `load` is not used here */
+    const fv_value *other; /* a reader that does not read s row by row; NULL: none */
     fv_buf *apart;         /* the buffer with space between rows; NULL: rows stay where they are */
     struct matrix *next;
 } matrix;
@@ -104,8 +104,8 @@ static bool may_move(fv_lowerer *l, const matrix *m) {
     return may || fv_declines(l, s->value, FV_WHY_stride_memory, fv_v(m->product));
 }
 
-/* A buffer of the value that has space between its rows. The readers are examined with it, before a
- * value with this memory is made. */
+/* A buffer of the value of s that has space between its rows. Readers are examined with this buffer
+ * before a value with such memory is made. */
 static fv_buf *spaced(fv_lowerer *l, const fv_storage *s) {
     const fv_dim *dims[FV_MAX_RANK];
     fv_expr *extent[FV_MAX_RANK];
@@ -136,8 +136,8 @@ static fv_definition *reading_apart(strider *p, const fv_definition *d) {
     return r;
 }
 
-/* Is the last index of the load a variable that takes each value of that axis and is in no other
- * index? Then the load reads elements of one row as that variable changes. */
+/* Is the last index of the load x a variable that takes each value of the last axis and is in no
+ * other index of x? Then x reads the elements of one row as the variable changes. */
 static bool is_by_row(fv_dims *t, const fv_expr *x) {
     int last = x->u.buf->rank - 1;
     const fv_expr *k = x->arg[last];
@@ -147,7 +147,7 @@ static bool is_by_row(fv_dims *t, const fv_expr *x) {
     return is;
 }
 
-/* Does x have a sum whose chains are along several axes as one? */
+/* Does `body` have a sum whose chains are along several variables, merged into one? */
 static bool sums_over_rows(fv_arena *a, fv_expr *body) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(a, body); (x = fv_x_next(&v));)
@@ -162,8 +162,8 @@ static void give_up(strider *p, matrix *m, const fv_value *reader) {
     p->again = true;
 }
 
-/* Gives up the values that the reader does not load row by row, and all that it loads if it would
- * be another kind of computation, or add in another order, with space between rows. */
+/* Gives up the matrices that the reader does not load row by row; and all that it loads if space
+ * between their rows would change the form of its definition or the order of its sums. */
 static void look_at_reader(void *user, fv_storage *reader) {
     strider *p = user;
     fv_lowerer *l = p->l;

@@ -307,7 +307,7 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
     if (bytes > SIZE_MAX / 2 || align > SIZE_MAX / 4)
         fv_out_of_memory(a->session);
     size_t taken = ((bytes ? bytes : 1) + REDZONE + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    /* blocks are already aligned to ALIGN; a larger alignment needs this much more */
+    /* blocks are aligned to ALIGN; a larger alignment needs up to align - ALIGN bytes more */
     size_t need = taken + (align - ALIGN);
     count_bytes(a, need);
     char *p;

@@ -44,8 +44,8 @@ typedef struct printer {
 typedef struct node {
     const fv_expr *x;
     int uses, depth;
-    /* sets of bits: the variables of the reductions within it; the reduction variables that are
-     * free in it */
+    /* sets of bits: the variables of the reductions within x; the reduction variables that are free
+     * in x */
     uint64_t vars, free;
     bool named;
 } node;
@@ -330,7 +330,7 @@ static namer put_definition(printer *p, const fv_defined *d, const namer *first,
         fv_put_value(t, d->of);
     }
     begin(&n, "=");
-    /* the whole body has a name if the place contains it, too */
+    /* the body as a whole has a name if the expressions of the place use it, too */
     if (fv_ptrmap_get(&n.terms, d->def->body))
         fv_text_put(t, fv_ptrmap_get(&n.terms, d->def->body));
     else

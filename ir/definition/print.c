@@ -24,9 +24,9 @@ enum {
 
 typedef struct term {
     const fv_expr *x;
-    int uses;  /* number of distinct nodes of which it is an argument */
-    int nodes; /* number of its nodes, counted as a tree, at most MOST_NODES */
-    /* bits of the reduction variables that are free in it */
+    int uses;  /* number of distinct nodes of which x is an argument */
+    int nodes; /* number of nodes of x, counted as a tree, at most MOST_NODES */
+    /* bits of the reduction variables that are free in x */
     uint64_t open;
 } term;
 

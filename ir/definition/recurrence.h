@@ -37,8 +37,8 @@ typedef struct fv_state {
 
 typedef struct fv_emission {
     const fv_value *value; /* the result of the op that the emission computes */
-    /* whether it is stored after the last step; if there are no steps, the initial state is
-     * stored */
+    /* whether the element is stored after the last step; if there are no steps, the initial state
+     * is stored */
     bool last;
     /* the indices: one is computed from the step, the others are variables of the recurrence */
     fv_expr **at;

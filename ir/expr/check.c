@@ -54,7 +54,7 @@ static const char *blocks_problem(fv_arena *a, const fv_expr *x) {
                           fv_expr_op_info((fv_expr_op)x->op)->id);
 }
 
-/* Is it a sum of an even number of products of bf16, which are converted to f32? */
+/* Is x a sum, of a known and even number of terms, of products of bf16 converted to f32? */
 static bool sums_pairs(const fv_expr *x) {
     const fv_expr *body = x->arg[0];
     bool even = false,

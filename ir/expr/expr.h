@@ -26,7 +26,7 @@ static inline fv_ktype fv_kt(fv_elem e, int lanes) {
 }
 /* number of bytes of one element in a buffer: 1 for i4 and bool */
 int fv_elem_storage_bytes(fv_elem e);
-/* Is it a type without arithmetic: f16, bf16, f8, f4, packed integers? */
+/* Is e a type without arithmetic: f16, bf16, f8, f4, packed integers? */
 bool fv_elem_is_storage(fv_elem e) FV_MUST_USE;
 /* The unsigned type of the same width, which holds its bits: u16 for f16, u8 for i4. */
 fv_elem fv_elem_bits_elem(fv_elem e);
@@ -104,7 +104,7 @@ enum { FV_X_MOST = UINT16_MAX };
 /* Properties of an expression: it reads memory (LOAD, GUARD), checks a condition (REQUIRE),
  * contains a reduction, calls elementary functions (fv_expr_op_is_math), uses vectors. */
 enum { FV_HAS_LOAD = 1, FV_HAS_REQUIRE = 2, FV_HAS_REDUCE = 4, FV_HAS_MATH = 8, FV_HAS_LANES = 16 };
-/* Does x have all of these properties? */
+/* Does x have all properties in `what`, a set of FV_HAS_ bits? */
 static inline bool fv_x_has(const fv_expr *x, int what) {
     return (x->has & what) == what;
 }
@@ -125,7 +125,7 @@ bool fv_expr_op_is_math(fv_expr_op op) FV_MUST_USE;
 /* May the arguments of this arithmetic operation have type e? */
 bool fv_x_allows(fv_expr_op op, fv_elem e) FV_MUST_USE;
 bool fv_x_can_cast(fv_expr_op op, fv_ktype from, fv_elem to) FV_MUST_USE;
-/* Is it one of the sums of products DOT_U8_I8 to DOT_BF16? */
+/* Is op one of the sums of products DOT_U8_I8 to DOT_BF16? */
 static inline bool fv_expr_op_is_dot(fv_expr_op op) {
     return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_BF16;
 }
@@ -173,7 +173,7 @@ fv_expr *fv_x_reduce_in(fv_arena *a, const fv_expr *x, fv_order order, int along
 fv_expr *fv_x_reduce_labelled(fv_arena *a, const fv_expr *x, int label);
 /* Do the bits of the result depend on the order of terms: is it a sum or product of floats? */
 bool fv_x_is_ordered(const fv_expr *x) FV_MUST_USE;
-/* Is the order of that reduction one chain, or undecided? */
+/* Is the order of the reduction x one chain, or undecided? */
 bool fv_x_is_one_chain(const fv_expr *x) FV_MUST_USE;
 /* The node x with other arguments; x itself if none differs. */
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
@@ -184,7 +184,7 @@ static inline bool fv_x_has_load(const fv_expr *x) {
 }
 /* Does the variable occur free in x? */
 bool fv_x_uses(const fv_expr *x, const fv_var *v) FV_MUST_USE;
-/* Is it an i64 constant? *value is set then. */
+/* Is x an i64 constant? If so, sets *value. */
 bool fv_x_is_int(const fv_expr *x, int64_t *value) FV_MUST_USE;
 /* The value of an i64 constant, such as the extent of a tile; asserts that x is one. */
 int64_t fv_x_int_value(const fv_expr *x);

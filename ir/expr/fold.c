@@ -496,7 +496,8 @@ static range small_range(const fv_expr *x) {
     return is_anything(r) ? r : (range){r.lo + x->arg[1]->u.i, r.hi + x->arg[1]->u.i};
 }
 
-/* The i32 in i32(u8(x)) if the narrower type has all of its values; NULL: it may not. */
+/* If x converts an i32 to another integer type, which has all values that the i32 can have: that
+ * i32. NULL: x is something else. */
 static fv_expr *without_narrowing(fv_expr *x) {
     int64_t lo, hi;
     if (x->op != FV_X_CONVERT || x->arg[0]->type.elem != FV_I32 || !is_int_type(x->type) ||
@@ -509,7 +510,7 @@ static fv_expr *without_narrowing(fv_expr *x) {
 fv_expr *fv_fold_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
     if (op == FV_X_CONVERT && x->op == FV_X_CONVERT && (fv_elem)x->arg[0]->type.elem == e &&
         has_all((fv_elem)x->type.elem, e))
-        return x->arg[0]; /* f16(f32(h)) */
+        return x->arg[0]; /* f16(f32(h)) is h */
     if (op == FV_X_CONVERT && e == FV_I32 && without_narrowing(x))
         return without_narrowing(x);
     if (op == FV_X_BITCAST && x->op == FV_X_CONST)

@@ -335,7 +335,7 @@ static bool is_bound_in(const fv_expr *x, const fv_var *v, fv_ptrmap *visited) {
     return fv_x_binds(x, v);
 }
 
-/* Does a reduction within body bind one of these variables again? */
+/* Does a reduction within body bind one of the n variables again? */
 static bool binds_again(fv_arena *a, int n, fv_var *const *vars, const fv_expr *body) {
     fv_arena *scratch = NULL;
     bool again = false;

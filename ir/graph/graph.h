@@ -39,7 +39,7 @@ struct fv_value {
     const char *name; /* interned name without sigil; unique in its module; stable across passes */
     const fv_type *type;
     fv_op *def;              /* RESULT: the op that computes it */
-    fv_region *block;        /* PARAM: the block that has it */
+    fv_region *block;        /* PARAM: the block that has the parameter */
     int index;               /* number of the result or parameter */
     const fv_tensor *tensor; /* CONST */
     /* in a recurrence (ir/definition/recurrence.h): if not NULL, this value is the state `now`
@@ -81,7 +81,7 @@ typedef struct fv_origin {
 
 struct fv_op {
     const fv_opdef *def;
-    fv_region *block; /* the block that contains it */
+    fv_region *block; /* the block that contains the op */
     fv_op *prev, *next;
     int nin, nout, nattrs;
     fv_value **in;  /* the operands; NULL where an optional operand is left out */

@@ -621,7 +621,7 @@ static bool parse_module(fv_graph_reader *r) {
         else if (fv_lex_accept(l, "const"))
             ok = parse_const(r);
         else if (fv_lex_accept(l, "func")) {
-            /* types that follow in the text use dims that these assumptions make equal */
+            /* types in the function use dims that the assumptions before it make equal */
             fv_module_settle(r->m);
             ok = parse_func(r);
         } else

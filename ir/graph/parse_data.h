@@ -27,7 +27,7 @@ typedef struct fv_graph_reader {
 
 /* The type that the text states for a value, and possibly its elements. */
 typedef struct fv_declared {
-    const fv_type *type; /* NULL: nothing is stated */
+    const fv_type *type; /* the type; NULL: the text states none */
     int nelems;
     const fv_dim *const *elems;
 } fv_declared;

@@ -37,7 +37,7 @@ fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t); /* a tensor of zeros, or
  * which may be symbolic. */
 fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
                      const fv_dim *const *step, const fv_dim *const *dims);
-/* An integer tensor of these elements, of rank 0 or 1. */
+/* An integer tensor of rank 0 or 1 with the n elements `elems`. */
 fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems);
 /* States that element i of v, an integer tensor that is computed at run time, is dims[i]: the run
  * binds a symbol to the element, and checks that any other dim is equal to it. */

@@ -23,7 +23,7 @@ typedef struct fv_state_side {
     int rank;
     const fv_dim *const *dims;
 } fv_state_side;
-/* The reason for which they cannot form a state, a text in the arena; NULL: they can. */
+/* The reason for which `in` and `out` cannot form a state, a text in the arena; NULL: they can. */
 const char *fv_state_mismatch(fv_arena *a, const fv_state_side *in, const fv_state_side *out);
 
 /* The reason for which result i of f cannot be the state of parameter p, a text in the arena; NULL:
@@ -34,7 +34,7 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
  * and the axis of the capacity. The op is a Concat of the parameter and new elements, or a scatter
  * into the parameter, and the only reader of the parameter. NULL after a diagnostic. */
 fv_op *fv_state_writer(const fv_func *f, int i, int *axis) FV_MUST_USE;
-/* The reason why there is no such op, as a text in the module's arena; NULL: there is one. */
+/* The reason why fv_state_writer finds no op, a text in the module's arena; NULL: it finds one. */
 const char *fv_state_not_written(const fv_func *f, int i, int *axis) FV_MUST_USE;
 
 /* Declares a state of the first function, whose block is complete: "INPUT=OUTPUT" or

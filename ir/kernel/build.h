@@ -46,7 +46,7 @@ fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr 
 void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of the loop's variable */
 /* Does the kernel contain a CALL? Calls are never within another statement. */
 bool fv_kernel_calls(const fv_kernel *k) FV_MUST_USE;
-/* The collective that the kernel consists of; NULL: it is another kernel. */
+/* The collective that the kernel consists of; NULL: the kernel calls no collective. */
 const fv_library_fn *fv_kernel_collective(const fv_kernel *k);
 void fv_task_bounds(fv_kernel *k); /* sets the bounds of the variable k->task */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);

@@ -86,7 +86,7 @@ static bool fits_constant(const choice *c, const fv_buf *b) {
 
 static bool fits_workspace(const choice *c, const fv_buf *b) {
     const fv_program *p = c->v->program;
-    /* a workspace of that size is a sum that saturated; a run with these values is refused */
+    /* a workspace of at least 2^62 bytes is a saturated sum; a run with these values is refused */
     const int64_t far = INT64_C(1) << 62;
     int64_t need, at, bytes, all = 0;
     if (!is_known(c, b->offset, &at) || !is_known(c, b->bytes, &bytes) || !size_of(c, b, &need) ||
@@ -126,7 +126,7 @@ static bool fits_port(const choice *c, const fv_port *port) {
     int64_t need, given;
     if (!has_its_extents(c, port))
         return false;
-    /* the size of such an output is limited by the capacity, which is checked at run time */
+    /* an output in the memory of its input is limited by the capacity, which the run checks */
     if (fv_port_is_shared(port))
         return true;
     if (!size_of(c, port->buf, &need) || !bytes_of(c, port->elem, port->rank, port->extent, &given))

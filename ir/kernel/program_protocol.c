@@ -86,7 +86,7 @@ static int members(const fv_program *p, fv_argument of) {
     }
 }
 
-/* Does this argument exist, and can it be read in this way? */
+/* Does the argument that r reads exist, and can it be read in the way that r states? */
 static bool is_argument(const fv_program *p, const fv_read *r) {
     bool whole = r->at == -1, member = r->at >= 0 && r->at < members(p, (fv_argument)r->of);
     bool pointer = r->of <= FV_ARG_ENV && r->of != FV_ARG_BYTES;

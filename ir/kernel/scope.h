@@ -23,7 +23,7 @@ typedef struct fv_kparser {
     struct fv_shadowed {
         const char *name;
         fv_binding *before;
-    } *undo; /* the newest last */
+    } *undo; /* the name that was bound last is the last one */
     int nundo, cap_undo;
     int depth;             /* number of nested blocks */
     fv_elem float_default; /* type of float literals whose type nothing else determines; 0: f32 */

@@ -527,7 +527,7 @@ static void call_body(fv_rewriter *w, const char *called, int depth, int n, cons
 static void call(fv_build *e, const fv_ast *x, int nout, fv_term *out) {
     fv_term *args = FV_NEW(e->w->module->arena, fv_term, x->n + 1);
     for (int i = 0; i < x->n; i++) {
-        fv_term t = eval(e, x->arg[i]); /* of captured operands `xs..` the first one */
+        fv_term t = eval(e, x->arg[i]); /* `xs..` passes its first operand */
         args[i] = t.kind == FV_TERM_VALUES ? fv_term_value(t.n ? t.values[0] : NULL) : t;
     }
     if (!e->w->failed)

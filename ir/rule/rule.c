@@ -71,8 +71,8 @@ static const fv_attr *attr_of(fv_matcher *m, const fv_op *op, const char *name, 
     return copy;
 }
 
-/* Whether the number is this integer. A literal is compared without rounding; other numbers are
- * doubles, which represent all integers up to 2^53. */
+/* Is the number `want` of a pattern the integer i? A literal is compared without rounding; other
+ * numbers are doubles, which represent all integers up to 2^53. */
 static bool is_integer(const fv_ast *want, int64_t i) {
     const int64_t exact = (int64_t)1 << 53;
     double x;

@@ -111,7 +111,7 @@ void fv_rule_print(fv_text *t, const fv_rule *r);
 typedef struct fv_mismatch {
     int parts;       /* number of parts (fv_rule_parts) that matched */
     const char *why; /* the reason, with the values that were found; NULL: the rule matched */
-    /* the captures of that attempt, "x is %x: f32[n], p is [1, 0]"; "": there were none */
+    /* the captures when the match failed, "x is %x: f32[n], p is [1, 0]"; "": there were none */
     const char *captured;
 } fv_mismatch;
 

@@ -63,7 +63,7 @@ fv_term fv_term_attr(const fv_build *e, const fv_attr *a) {
 static fv_value *number_value(fv_build *e, fv_elem of, double v) {
     if (fv_elem_is_float(of))
         return fv_w_float(e->w, of, v);
-    if (!fv_is_whole(v)) { /* fails: no integer type represents it */
+    if (!fv_is_whole(v)) { /* fails: no integer type represents v */
         e->w->failed = true;
         return NULL;
     }
@@ -80,7 +80,7 @@ static fv_value *ints_value(fv_build *e, fv_elem of, int rank, int n, const fv_d
 fv_value *fv_term_as_operand(fv_build *e, const fv_ast *x, fv_term t, fv_elem of) {
     double v;
     if (t.kind == FV_TERM_DIM && fv_dim_is_const(t.dim) && !fv_elem_is_float(of))
-        /* an integer constant, since a double cannot represent all of them */
+        /* the dim does not become a double, which cannot represent all integers */
         return fv_w_int(e->w, of, t.dim->value);
     if (fv_term_as_number(t, &v))
         return number_value(e, of, v);
@@ -153,7 +153,7 @@ bool fv_term_as_attr(fv_build *e, const fv_attr_def *d, fv_term t, fv_attr *out)
     else if (t.kind == FV_TERM_ELEM && d->kind == FV_ATTR_TYPE)
         *out = fv_attr_elem(m, d->name, t.elem);
     else if (d->kind == FV_ATTR_INT && t.kind == FV_TERM_DIM && fv_dim_is_const(t.dim))
-        *out = fv_attr_int(m, d->name, t.dim->value); /* a double would round it */
+        *out = fv_attr_int(m, d->name, t.dim->value); /* a double would round the dim */
     else if (d->kind == FV_ATTR_INT && fv_term_as_number(t, &v) && fv_is_whole(v))
         *out = fv_attr_int(m, d->name, fv_whole(v));
     else if (d->kind == FV_ATTR_FLOAT && fv_term_as_number(t, &v))

@@ -352,7 +352,7 @@ static const fv_tensor *only_element(const fv_value *v) {
     const fv_tensor *t = fv_rule_elements(v);
     return t && t->count == 1 ? t : NULL;
 }
-/* Are they one value, equal constants of one element, or left out both? */
+/* Are `value` and `of` the same value, equal constants of one element, or both left out? */
 static bool is_same(const predicate_args *a) {
     if (a->value == a->of || !a->value || !a->of)
         return a->value == a->of;

@@ -31,7 +31,7 @@ typedef struct fv_processor {
     /* the first word of the target triples that the processor fits, or its beginning and a `*`; "":
      * all targets */
     const char *architecture;
-    fv_caches caches; /* its caches; 0: those of the target */
+    fv_caches caches; /* caches of the processor; a size of 0: that of the target */
     /* number of independent partial sums that keep the multiply-add units busy: latency in cycles
      * times the number of operations that begin in each cycle */
     int sums_in_flight;

@@ -36,7 +36,8 @@ static const char *host_architecture(void) {
 
 /* ---- features ---- */
 
-/* Is that the first word of the target's triple? One that ends in `*` is the word's beginning. */
+/* Is `architecture` the first word of the target's triple, or, if it ends in `*`, the beginning of
+ * the triple? */
 static bool of_architecture(const fv_target *t, const char *architecture) {
     size_t n = strlen(architecture);
     if (n && architecture[n - 1] == '*')
@@ -130,7 +131,7 @@ const char *fv_system_library(fv_system system) {
     return systems[system].library;
 }
 
-/* The triple of an entry on another system; NULL: the system does not run on such machines. */
+/* The triple for the entry's architecture and another system than ELF; NULL: there is none. */
 static const char *triple_on(fv_system system, const fv_target *entry) {
     static const struct {
         fv_system system;
@@ -147,7 +148,7 @@ static const char *triple_on(fv_system system, const fv_target *entry) {
     return NULL;
 }
 
-/* A copy of the entry for that system; NULL: `*why` says why there is none. */
+/* A copy of the entry for the system `system`; NULL: `*why` says why there is none. */
 static const fv_target *on_system(fv_arena *a, const fv_target *entry, fv_system system,
                                   const char **why) {
     const char *triple = triple_on(system, entry);
@@ -299,7 +300,7 @@ static const fv_target *read_features(fv_arena *a, const fv_target *entry, const
     return with_features(a, entry, more);
 }
 
-/* The target for a chip or core whose name begins so; NULL: it is not in the table. */
+/* The target that chip.def has for a chip or core with this beginning of its name; NULL: none. */
 static const char *target_of_chip(const char *name) {
     static const struct {
         const char *chip, *target;

@@ -46,8 +46,8 @@ typedef struct fv_target {
     fv_caches caches;
     /* the family of processors for which kernels are built; generic if the entry names none */
     fv_processor_id processor;
-    /* what was measured or given, instead of what processor.def has for `processor`; NULL: what
-     * processor.def has */
+    /* properties and speeds that a profile states or that were drawn at random, in place of those
+     * that processor.def has for `processor`; NULL: those of processor.def */
     struct {
         const fv_processor *properties;
         const struct fv_measure *speeds; /* FV_NMEASURES of them (machine.h) */

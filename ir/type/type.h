@@ -21,9 +21,9 @@ const char *fv_elem_name(fv_elem e); /* the name of the type, such as "f32" */
 /* Sets *out to the element type of that name; false: there is none. */
 bool fv_elem_parse(const char *text, size_t n, fv_elem *out) FV_MUST_USE;
 int fv_elem_bits(fv_elem e); /* width of an element in bits: 4 for i4 */
-/* Is it a float type? Types that are only stored count, such as f8. */
+/* Is e a float type? Types that are only stored count, such as f8. */
 bool fv_elem_is_float(fv_elem e) FV_MUST_USE;
-/* Is it a signed or unsigned integer type, and not bool? */
+/* Is e a signed or unsigned integer type, and not bool? */
 bool fv_elem_is_int(fv_elem e) FV_MUST_USE;
 bool fv_elem_is_signed(fv_elem e) FV_MUST_USE; /* a signed integer */
 /* The least and largest value of an integer type of at most 32 bits, or of bool; false for other

@@ -140,7 +140,7 @@ static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_
         if (var != s->key && var != s->query && p->nvars < FV_MAX_RANK && decides(p, x, var))
             p->vars[p->nvars++] = var;
     }
-    /* takes the last key, since keys of a past come before those of the input */
+    /* positions are counted at the last key, since keys of a past precede those of the input */
     fv_sample_set(&p->sample, s->key, fv_sample_dim(&p->sample, s->key->dim) - 1);
     count_places(p, 0);
     int64_t n = p->n;

@@ -115,7 +115,7 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
     }
     if (!are_joinable(k, j))
         return false;
-    /* finds the ops that are still needed if root is not */
+    /* marks the ops that are needed if root is not: the scores must not be among them */
     find_live(k, root->prev, j->scores[0]->def, root);
     for (int i = 0; i < t->n; i++)
         dead &= !k->live[j->scores[i]->def->mark];

@@ -90,7 +90,7 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
 typedef struct sources {
     bool learned; /* whether a source is multiplied with constants */
     bool keys;    /* whether a source that is multiplied with constants depends on the key */
-    bool others;  /* whether one that is multiplied with constants does not */
+    bool others;  /* whether a source multiplied with constants does not depend on the key */
 } sources;
 
 static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep, bool learned,

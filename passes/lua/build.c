@@ -76,11 +76,11 @@ static void read_attrs(lua_State *L, int arg, building *b) {
     luaL_argexpected(L, lua_istable(L, arg), arg, "table of attributes");
     b->attrs = fv_lua_scratch(L, FV_MAX_ATTRS, sizeof *b->attrs);
     luaL_checkstack(L, 4 * FV_MAX_ATTRS, NULL);
-    /* in a fixed order */
+    /* attributes are read in the order of their names, so that errors do not vary */
     for (const char *const *name = fv_lua_keys(L, arg, "the table of attributes"); *name; name++) {
         const fv_attr_def *d = fv_lua_attr_def(L, b->def, *name);
         lua_getfield(L, arg, *name);
-        /* its memory stays on the stack */
+        /* the memory of the attribute stays on the stack of Lua */
         fv_lua_read_attr(L, lua_gettop(L), b->box, d, b->def, &b->attrs[b->nattrs++]);
     }
 }
@@ -97,7 +97,7 @@ static void read_results(lua_State *L, int arg, building *b) {
         luaL_error(L, "%s: %I results", b->def->name, n);
     b->nout = (int)n;
     b->outs = fv_lua_scratch(L, (size_t)n, sizeof *b->outs);
-    char *stem = fv_lua_scratch(L, strlen(b->def->name), 1); /* "relu" */
+    char *stem = fv_lua_scratch(L, strlen(b->def->name), 1); /* "relu" for Relu */
     for (size_t i = 0; b->def->name[i]; i++)
         stem[i] = (char)tolower((unsigned char)b->def->name[i]);
     for (int i = 0; i < b->nout; i++) {

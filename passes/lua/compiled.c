@@ -106,7 +106,7 @@ int fv_lua_compile(lua_State *L) {
     *made = (fv_lua_compiled_handle){.host = host};
     luaL_setmetatable(L, FV_LUA_COMPILED);
     lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1); /* it shares the constants of the module */
+    lua_setiuservalue(L, -2, 1); /* keeps alive the module, whose constants it shares */
     lua_gc(L, LUA_GCCOLLECT);
     c.out = &made->at;
     fv_lua_change(L, c.box, compile, &c);

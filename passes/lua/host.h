@@ -29,7 +29,7 @@ typedef struct fv_lua_kernel {
 typedef struct fv_lua_how {
     const char *level, *schedule, *backend, *target, *processor;
     const char *const *passes, *const *enable, *const *disable; /* shipped passes */
-    const char *const *relax;                                   /* departures that are allowed */
+    const char *const *relax;                                   /* names of --relax */
     /* pairs of name and value: "n", "1..8" */
     const char *const *dims;
     /* schedules by node; NULL: the defaults */
@@ -120,7 +120,7 @@ typedef struct fv_lua_difference {
     double rms, of_range, cosine;
     uint64_t ulp;
     size_t at;
-    bool nan[2], inf[2]; /* in the tensor, in the expected one */
+    bool nan[2], inf[2]; /* has a NaN, an infinity: [0] the tensor, [1] the expected one */
 } fv_lua_difference;
 
 typedef struct fv_lua_host {

@@ -121,8 +121,8 @@ typedef struct fv_lua_handle {
 typedef struct fv_lua_pass {
     fv_pass pass;
     fv_lua *lua;
-    int run;              /* reference to its function */
-    int values;           /* reference to the table of its option values */
+    int run;              /* reference to the pass's function in Lua */
+    int values;           /* reference to the table of the pass's option values */
     const fv_rule *rules; /* the rules of fv.rules, in which case `run` is unused */
     int nrules;
     fv_pass_run *now;          /* the current run; NULL: it does not run */
@@ -138,8 +138,8 @@ typedef struct fv_lua_test {
 typedef struct fv_lua_rule {
     fv_rule rule;
     fv_lua *lua;
-    const char *what; /* "rule 'x'" */
-    int when;         /* reference to its condition, or none */
+    const char *what; /* the rule in messages: "rule 'x'" */
+    int when;         /* reference to the rule's condition in Lua, or none */
 } fv_lua_rule;
 
 /* The names of the classes of handles, which are those of their metatables. */
@@ -162,7 +162,7 @@ typedef struct fv_lua_compiled_handle {
 } fv_lua_compiled_handle;
 
 typedef struct fv_lua_class {
-    const char *name; /* of these, and of its metatable */
+    const char *name; /* name of the class and of its metatable, "fv.op" */
     const luaL_Reg *getters, *methods, *meta;
 } fv_lua_class;
 extern const fv_lua_class fv_lua_module_class, fv_lua_func_class, fv_lua_region_class,
@@ -284,7 +284,7 @@ int fv_lua_build(lua_State *L, int arg, fv_lua_box *box, fv_region *r, fv_op *be
 
 /* ---- type.c ---- */
 
-fv_elem fv_lua_elem(lua_State *L, int arg); /* "f32" */
+fv_elem fv_lua_elem(lua_State *L, int arg); /* reads an element type, such as "f32" */
 /* A dim: a handle, or a number. Raises. */
 const fv_dim *fv_lua_dim(lua_State *L, int arg, fv_lua_box *box);
 void fv_lua_push_dims(lua_State *L, fv_lua_box *box, int n, const fv_dim *const *dims);
@@ -299,10 +299,10 @@ void fv_lua_check_type(lua_State *L, const fv_lua_box *box, const fv_value *old,
 
 /* ---- tensor.c ---- */
 
-int fv_lua_const(lua_State *L);       /* module:const */
-int fv_lua_buffer(lua_State *L);      /* module:buffer */
-int fv_lua_tensor_new(lua_State *L);  /* fv.tensor */
-int fv_lua_tensor_file(lua_State *L); /* fv.tensor_file */
+int fv_lua_const(lua_State *L);       /* implements module:const */
+int fv_lua_buffer(lua_State *L);      /* implements module:buffer */
+int fv_lua_tensor_new(lua_State *L);  /* implements fv.tensor */
+int fv_lua_tensor_file(lua_State *L); /* implements fv.tensor_file */
 /* Pushes a tensor of zeros that Lua owns and that has no module. Raises. */
 fv_tensor *fv_lua_push_tensor(lua_State *L, fv_elem elem, int rank, const int64_t *dims);
 fv_tensor *fv_lua_tensor_at(lua_State *L, int arg);
@@ -318,9 +318,9 @@ fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose)
 
 /* ---- pipeline.c ---- */
 
-int fv_lua_pipeline_new(lua_State *L); /* fv.pipeline */
-int fv_lua_level(lua_State *L);        /* fv.level */
-int fv_lua_module_run(lua_State *L);   /* module:run */
+int fv_lua_pipeline_new(lua_State *L); /* implements fv.pipeline */
+int fv_lua_level(lua_State *L);        /* implements fv.level */
+int fv_lua_module_run(lua_State *L);   /* implements module:run */
 /* Makes the table the pipeline of the script. Raises. */
 void fv_lua_set_pipeline(lua_State *L, int table);
 /* Replaces the list at `arg`, of passes, names and lists of these, by a pushed list of names, and
@@ -356,13 +356,13 @@ const char *const *fv_lua_keys(lua_State *L, int table, const char *what);
 
 /* ---- compiled.c, run.c, measure.c, save.c ---- */
 
-int fv_lua_compile(lua_State *L); /* fv.compile */
-int fv_lua_run(lua_State *L);     /* fv.run */
-int fv_lua_time(lua_State *L);    /* fv.time */
-int fv_lua_diff(lua_State *L);    /* fv.diff */
-int fv_lua_save(lua_State *L);    /* fv.save */
-int fv_lua_compiled_cost(lua_State *L);
-int fv_lua_compiled_profile(lua_State *L); /* compiled:profile */
+int fv_lua_compile(lua_State *L);          /* implements fv.compile */
+int fv_lua_run(lua_State *L);              /* implements fv.run */
+int fv_lua_time(lua_State *L);             /* implements fv.time */
+int fv_lua_diff(lua_State *L);             /* implements fv.diff */
+int fv_lua_save(lua_State *L);             /* implements fv.save */
+int fv_lua_compiled_cost(lua_State *L);    /* implements compiled:cost */
+int fv_lua_compiled_profile(lua_State *L); /* implements compiled:profile */
 /* The compiled module at `arg`. Raises an error if it is closed. */
 fv_lua_compiled *fv_lua_compiled_at(lua_State *L, int arg);
 /* Reads {inputs=, dims=, seed=, threads=} of the table at `arg`, if there is one, into memory of
@@ -373,22 +373,22 @@ void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *
 
 /* ---- lowered.c ---- */
 
-int fv_lua_instructions(lua_State *L); /* fv.instructions */
-int fv_lua_layout(lua_State *L);       /* fv.layout */
+int fv_lua_instructions(lua_State *L); /* implements fv.instructions */
+int fv_lua_layout(lua_State *L);       /* implements fv.layout */
 /* The layout with that text, and in *printed its text as it is printed; NULL after a diagnostic.
  * Called with a door open. */
 const struct fv_layout *fv_lua_parse_layout(fv_lua *l, const char *text, const char **printed);
-int fv_lua_lowered(lua_State *L); /* module:lowered */
+int fv_lua_lowered(lua_State *L); /* implements module:lowered */
 
 /* ---- kernel.c ---- */
 
-int fv_lua_kernel_new(lua_State *L); /* fv.kernel */
+int fv_lua_kernel_new(lua_State *L); /* implements fv.kernel */
 
 /* ---- schedule.c ---- */
 
 /* The current line of the script. */
 int fv_lua_line(lua_State *L);
-int fv_lua_schedule_new(lua_State *L); /* fv.schedule */
+int fv_lua_schedule_new(lua_State *L); /* implements fv.schedule */
 /* Reads the table {match=, form=, layout=, name=, params=}; the texts live as long as the script.
  * Raises. */
 fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table);
@@ -398,15 +398,15 @@ const fv_tuning *fv_lua_schedules_field(lua_State *L, int table);
 
 /* ---- test.c ---- */
 
-int fv_lua_test_new(lua_State *L); /* fv.test */
+int fv_lua_test_new(lua_State *L); /* implements fv.test */
 
 /* ---- operator.c ---- */
 
-int fv_lua_op_new(lua_State *L); /* fv.op */
+int fv_lua_op_new(lua_State *L); /* implements fv.op */
 
 /* ---- quantize.c ---- */
 
-int fv_lua_quantize(lua_State *L); /* fv.quantize */
+int fv_lua_quantize(lua_State *L); /* implements fv.quantize */
 
 /* ---- rules.c ---- */
 

@@ -111,7 +111,7 @@ static bool is_single(matcher *m, const char *s, const char *p, const char *end)
 
 /* ---- several characters ---- */
 
-/* %bxy */
+/* Matches %bxy: a text that begins with x and ends with the y that balances it. */
 static const char *match_balance(matcher *m, const char *s, const char *p) {
     int depth = 1;
     if (p >= m->pattern_end - 1)
@@ -175,7 +175,7 @@ static const char *close_capture(matcher *m, const char *s, const char *p) {
     return found;
 }
 
-/* %1 */
+/* Matches %1 to %9: the text of a capture once more. */
 static const char *match_again(matcher *m, const char *s, int digit) {
     int i = digit - '1';
     if (i < 0 || i >= m->ncaptures || m->captures[i].n == UNFINISHED)
@@ -187,7 +187,7 @@ static const char *match_again(matcher *m, const char *s, int digit) {
     return memcmp(m->captures[i].start, s, (size_t)n) ? NULL : s + n;
 }
 
-/* %f[set] */
+/* Matches %f[set]: the position between a character outside of the set and one in the set. */
 static const char *match_frontier(matcher *m, const char *s, const char **p) {
     if (**p != '[')
         luaL_error(m->L, "missing '[' after '%%f' in pattern");

@@ -207,7 +207,7 @@ int fv_lua_rules_new(lua_State *L) {
         if (!handle || !*handle)
             return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text",
                               name, i + 1, luaL_typename(L, -1));
-        c.from[i] = &(*handle)->rule; /* it is in the arena of the script */
+        c.from[i] = &(*handle)->rule; /* the rule is in the arena of the script */
         lua_settop(L, top);
     }
     c.pass = fv_lua_declare(L, name, purpose);

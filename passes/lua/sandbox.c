@@ -204,7 +204,8 @@ static int wrap(lua_State *L) {
     return 1;
 }
 
-/* coroutine.close: not for a coroutine that a limit ended. */
+/* The function coroutine.close. It raises an error after a limit was exceeded, so a coroutine that
+ * a limit ended is not closed. */
 static int close_coroutine(lua_State *L) {
     fv_lua_count(L, 1);
     return call_wrapped(L);
@@ -221,7 +222,7 @@ static int handle_error(lua_State *L) {
     return 1;
 }
 
-/* xpcall */
+/* The function `xpcall` of scripts. */
 static int call_with_handler(lua_State *L) {
     luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_pushvalue(L, 2);
@@ -333,8 +334,8 @@ static void wrap_global(lua_State *L, const char *name, lua_CFunction f) {
 
 /* ---- require ---- */
 
-/* The path of module "a.b" within the folder of the script, pushed. What it leads to after links
- * are resolved must lie in the folder, too. */
+/* Pushes the path of the module `name`, such as "a.b", within the folder of the script. The file to
+ * which links lead must be in the folder, too. */
 static const char *find_file(lua_State *L, const char *name) {
     const fv_lua *l = fv_lua_of(L);
     char path[PATH_MAX], real[PATH_MAX], folder[PATH_MAX];

@@ -45,8 +45,8 @@ static float usable(float scale) {
     return fabsf(scale) < FLT_MIN ? FLT_MIN : scale;
 }
 
-/* The coding whose ends are the ends of the range; the range is extended to contain 0, which has a
- * code of its own. */
+/* The coding whose codes from lo to hi span the range from `least` to `most`. The range is extended
+ * to contain 0, which is represented exactly, by the zero point. */
 static coding coding_of_range(float least, float most, int lo, int hi) {
     const float steps = (float)(hi - lo);
     least = fminf(least, 0);
@@ -153,7 +153,7 @@ static coding coding_of_block(extremes e, float times, float by, int half, bool 
 static coding best_coding(const float *x, size_t n, int half, bool zero_points) {
     const extremes e = extremes_of(x, n);
     coding best = coding_of_block(e, 1, 1, half, zero_points);
-    if (half > 8 || e.largest == 0) /* with 8 bits the steps are fine enough */
+    if (half > 8 || e.largest == 0) /* codes of 8 bits gain little by the search */
         return best;
     double least = error_of(x, n, best);
     for (int percent = 70; percent < 110; percent += 5) {

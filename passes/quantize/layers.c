@@ -5,7 +5,7 @@
 #include "ir/graph/infer.h"
 #include "passes/quantize/quantize.h"
 
-/* Smaller weights are not worth a scale. */
+/* Weights with fewer elements are not quantized: they are not worth a scale. */
 enum { LEAST_ELEMENTS = 128 };
 
 /* Axes of a weight that depend on its rank or on attributes. */

@@ -111,7 +111,7 @@ static fv_value *constant(const work *k, const fv_tensor *t, const char *suffix)
 
 static fv_tensor *new_tensor(const work *k, fv_elem e, int rank, const int64_t *dims) {
     fv_tensor *t = fv_tensor_new(k->m->arena, e, rank, dims);
-    FV_HOLDS(k->m->session, t != NULL); /* it has no more bytes than the weight */
+    FV_HOLDS(k->m->session, t != NULL); /* t has no more bytes than the weight */
     return t;
 }
 

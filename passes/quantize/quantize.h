@@ -67,15 +67,15 @@ typedef struct fv_quant_how {
     fv_quant_type type;
     int block; /* number of terms with a common scale; 0: one scale for each channel */
     fv_quant_input input;
-    bool zero_points;     /* integers whose ends are the ends of the range of the weights */
+    bool zero_points;     /* whether codes have zero points, and span the range of the weights */
     bool standard;        /* DequantizeLinear instead of operators of com.microsoft */
     fv_quant_range range; /* of the activation; for FV_QUANT_STATIC */
 } fv_quant_how;
 
 enum { FV_QUANT_MIN_BLOCK = 16, FV_QUANT_MAX_BLOCK = 256, FV_QUANT_BLOCK = 32 };
 
-const char *fv_quant_type_name(fv_quant_type t); /* "int8" */
-/* The type of that name; false: there is none. */
+const char *fv_quant_type_name(fv_quant_type t); /* the name of a type, such as "int8" */
+/* Sets *out to the type with this name; false: there is none. */
 bool fv_quant_type_parse(const char *name, fv_quant_type *out) FV_MUST_USE;
 /* Does the type have scales? */
 bool fv_quant_has_scales(fv_quant_type t) FV_MUST_USE;
@@ -94,7 +94,7 @@ size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how);
 
 /* Quantizes a layer, which leaves its op or its weight without users for `remove-dead`. False after
  * a diagnostic: the layer cannot be quantized (why_not), or the weight contains a NaN, an infinity,
- * or a number beyond f16. */
+ * or, for type f16, a number beyond its range. */
 bool fv_quantize(const fv_quant_layer *l, const fv_quant_how *how) FV_MUST_USE;
 
 #endif

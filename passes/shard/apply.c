@@ -20,7 +20,8 @@ typedef struct part {
     int nmade, cap_made;
 } part;
 
-/* The elements of an axis of that size that the rank has. */
+/* The number of elements that the rank has of an axis with `extent` elements; *first: the index of
+ * the first of them. */
 static int64_t share(const part *p, int64_t extent, int64_t *first) {
     int64_t unit = extent / p->cut->units;
     *first = fv_shard_first(p->cut->units, p->ranks, p->rank) * unit;

@@ -18,8 +18,8 @@ static int aligned(const fv_value *operand, const fv_value *of, int axis) {
     return a < 0 || fv_dim_is_one(operand->type->dims[a]) ? FV_AXIS_WHOLE : a;
 }
 
-/* The axis of a reshaped tensor whose elements before it are as many as before `axis` of the other
- * shape, and which is no axis of one element. */
+/* The axis of `to`, with more than one element, before which the dims have the same product as
+ * those before `axis` of `from`; NONE: there is none. A reshape maps `axis` to it. */
 static int reshaped(fv_dims *t, const fv_type *from, int axis, const fv_type *to) {
     const fv_dim *before = fv_dim_product(t, axis, from->dims);
     for (int i = 0; i < to->rank; i++)
@@ -60,7 +60,7 @@ int fv_shard_operand_axis(const fv_op *op, int axis, int i) {
         return FV_AXIS_NONE;
     if (is_elementwise(op))
         return x ? aligned(x, y, axis) : FV_AXIS_WHOLE;
-    if (!x) /* all others below have all operands */
+    if (!x) /* the operators below need all operands */
         return FV_AXIS_NONE;
     if (fv_op_is(op, FV_OP_fv_MatMul))
         return product_axis(op, axis, i);

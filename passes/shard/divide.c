@@ -28,7 +28,8 @@ static bool is_range(const fv_op *op, int axis, range *out) {
     return out->first >= 0 && out->first + out->n <= x->dims[axis]->value;
 }
 
-/* Are all users of v such slices, in its block, which do not overlap? */
+/* Has v at least two users, all of which are slices along `axis` in the block of v, which do not
+ * overlap? */
 static bool is_divided(const fv_value *v, int axis) {
     range a, b;
     for (int i = 0; i < v->nuses; i++) {

@@ -32,7 +32,8 @@ static bool decline(search *s, const char *why) {
     return false;
 }
 
-/* Takes an extent of the axis: the number of units must divide it. */
+/* Lowers the number of units into which the axis can be cut, so that it divides the extent of axis
+ * `axis` of t. False, with s->why: there are fewer units than ranks, or the extent is not known. */
 static bool take_extent(search *s, const fv_type *t, int axis, const fv_op *at) {
     const fv_dim *d = t->dims[axis];
     if (!fv_dim_is_const(d))
@@ -65,7 +66,8 @@ static bool decline_both(search *s, const fv_op *op) {
     return decline(s, fv_printf(s->a, "%s would be a partial sum, and cut", name_of(s, op)));
 }
 
-/* States that of v each rank has a share of the axis. `at`: the op for which it is needed. */
+/* Adds v to the cut: each rank has a share of axis `axis` of v. `at`: the op that needs the share.
+ * False, with s->why: v cannot be cut. */
 static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
     if (v->kind == FV_VALUE_PARAM)
         return decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut", v->name, axis));
@@ -89,7 +91,7 @@ static bool take_operand(search *s, fv_op *op, int i, int axis) {
                                              : take(s, op->in[i], axis, op);
 }
 
-/* Takes the operands that the op needs for a share of its result. */
+/* Adds to the cut the operands of which the op needs a share for a share of its result. */
 static bool take_operands(search *s, fv_op *op, int axis) {
     if (op->nin == 0)
         return decline(s, fv_printf(s->a, "%s has no operand to cut", name_of(s, op)));
@@ -103,7 +105,8 @@ static bool take_operands(search *s, fv_op *op, int axis) {
     return true;
 }
 
-/* Takes a product that sums over the axis, of whose factors each rank has a share. */
+/* Adds to the cut a product that sums over the cut axis of its factor i: its result is a partial
+ * sum, and the other factor is cut, too. */
 static bool take_sum(search *s, fv_op *op, int i) {
     if (is_partial(s, op))
         return true;
@@ -120,7 +123,7 @@ static bool take_sum(search *s, fv_op *op, int i) {
     return take_operand(s, op, !i, other->rank - (i ? 1 : 2));
 }
 
-/* Takes an output, whose shares are gathered. */
+/* Adds to the cut an output, whose shares the ranks gather. */
 static bool take_output(search *s, fv_value *v, const char *name) {
     for (int i = 0; i < s->axes.noutputs; i++)
         if (s->axes.outputs[i] == v)
@@ -131,7 +134,7 @@ static bool take_output(search *s, fv_value *v, const char *name) {
     return true;
 }
 
-/* Takes what reads v, of which each rank has a share. */
+/* Adds to the cut the ops that read v, of which each rank has a share along `axis`. */
 static bool take_uses(search *s, fv_value *v, int axis) {
     for (int k = 0; k < v->nuses; k++) {
         fv_op *op = v->uses[k].op;

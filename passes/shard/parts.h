@@ -7,9 +7,9 @@
 #include "ir/base/ptrmap.h"
 #include "passes/shard/shard.h"
 
-/* Answers other than an axis. */
+/* What fv_shard_operand_axis and fv_shard_result_axis return if there is no such axis. */
 enum {
-    FV_AXIS_WHOLE = -1,   /* the operand is needed as a whole, and may be */
+    FV_AXIS_WHOLE = -1,   /* each rank needs the whole operand */
     FV_AXIS_PARTIAL = -2, /* the result is a sum over the axis */
     FV_AXIS_NONE = -3     /* the operator cannot be computed from a share of the axis */
 };

@@ -137,7 +137,7 @@ bool fv_spell_conv(fv_speller *s, fv_op *op) {
                            fv_spell_op(s, FV_OP_Conv, op->out[0]->type, in[2] ? 3 : 2, in, n, a));
 }
 
-/* Nothing to write: the fv.ConvTranspose that reads these products writes both. */
+/* Writes nothing: the fv.ConvTranspose that reads the products of this op writes both ops. */
 bool fv_spell_conv_products(fv_speller *s, fv_op *op) {
     (void)s;
     for (int i = 0; i < op->out[0]->nuses; i++)

@@ -12,7 +12,7 @@
 #include "passes/quantize/quantize.h"
 #include "tools/command/option.h"
 
-/* the values of options that have few */
+/* functions that return the possible values of an option which has a few of them */
 #define NAMES(function, ...)                                                                       \
     static const char *const *function(void) {                                                     \
         static const char *const names[] = {__VA_ARGS__, NULL};                                    \

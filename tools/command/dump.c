@@ -57,7 +57,7 @@ static void look(void *user, const char *step, const fv_module *m,
         write(d, step, m, definitions);
 }
 
-/* Will a pass or step of that name run with these options? */
+/* Will a pass or step called `name` run with the options o? */
 static bool comes(const fv_context *c, const fv_driver_options *o, const char *name, bool lowers) {
     fv_pipeline_table will;
     if (!fv_driver_pipeline(c->arena, o, &will))

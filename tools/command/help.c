@@ -31,7 +31,7 @@ enum { WIDTH = 100 };
 
 /* A text whose lines begin at column `indent`. */
 typedef struct filled {
-    int indent, column; /* column: where the next word starts, a space included */
+    int indent, column; /* column: length of the line so far; `indent`: it has no word yet */
 } filled;
 
 /* Prints n bytes, which are a word. */

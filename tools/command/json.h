@@ -8,8 +8,8 @@
 
 #include "ir/base/arena.h"
 
-/* Must be called first. From then on, the command ends with a message if there is no memory for a
- * document. */
+/* Must be called before any other function here. From then on, the command ends with a message if
+ * there is no memory for a document. */
 void fv_json_begin(void);
 /* a new document that contains {"schema": 1} */
 json_t *fv_json_document(void);

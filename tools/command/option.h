@@ -10,7 +10,7 @@ typedef enum {
     FV_OPTION_COUNT,    /* no value; the number of times that it is given */
     FV_OPTION_TEXT,     /* a text */
     FV_OPTION_OPTIONAL, /* a text after `=`, or no value */
-    FV_OPTION_BEHIND,   /* as OPTIONAL; behind the operands, the next word may be the value */
+    FV_OPTION_BEHIND,   /* as OPTIONAL; after the operands, the next word may be the value */
     FV_OPTION_NUMBER,   /* an integer of at least 0 */
     FV_OPTION_NUMBERS,  /* integers with commas: --threads */
     FV_OPTION_REAL,     /* a number of at least 0 */
@@ -22,7 +22,7 @@ typedef struct fv_option {
     const char *name;  /* the name of the option, such as "--target" */
     const char *brief; /* the short name of the option, such as "-o"; NULL: it has none */
     fv_option_kind kind;
-    size_t offset; /* of the member of fv_args */
+    size_t offset; /* offset in fv_args of the member that stores the value */
     /* Placeholder for the value in --help; NULL: there is no value. Completion of words in shells
      * follows it: F and OUT are files, F.lua is a file with that suffix, DIR is a folder, S is the
      * name of a dim, and N=F is the name of an input with a file. */
@@ -32,7 +32,7 @@ typedef struct fv_option {
     const char *const *(*names)(void); /* returns the values that --help lists after `doc` */
 } fv_option;
 
-/* The option at that place of the table; NULL: the table has ended. */
+/* Option number i of the table; NULL: there are no more. */
 const fv_option *fv_option_at(int i);
 /* Does the subcommand take the option? */
 bool fv_option_taken(const fv_command *c, const fv_option *o) FV_MUST_USE;

@@ -6,7 +6,7 @@
 #include "backend/lowering/why.h"
 #include "tools/command/command.h"
 
-/* Call it before passes run with these options: under -v, passes report, and decisions of lowering
+/* Call it before passes run with the options o: under -v, passes report, and decisions of lowering
  * are recorded. */
 void fv_report_begin(fv_context *c, fv_driver_options *o);
 /* Call it before passes run in a command that does not lower the graph: under -v, passes report. */

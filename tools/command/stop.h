@@ -5,8 +5,8 @@
 
 #include "tools/command/command.h"
 
-/* Adds the gate of these options to the options of a driver, for one compilation. False after a
- * message. */
+/* Adds the gate of --stop-after, --changes and --only-node to the options of a driver, for one
+ * compilation. False after a message. */
 bool fv_stop_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
 
 #endif

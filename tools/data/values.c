@@ -154,7 +154,7 @@ static bool list_dims(const json_t *list, int *rank, int64_t *dims) {
     return true;
 }
 
-/* Do the nested lists have these dims from `axis` on, with strings innermost? */
+/* Do the nested lists have the dims `dims` from `axis` on, with strings innermost? */
 static bool has_dims(const json_t *list, int rank, const int64_t *dims, int axis) {
     if (axis == rank)
         return json_is_string(list);

@@ -12,8 +12,8 @@
 
 typedef struct job {
     fv_session *session;
-    const char *path;             /* of the model; of a model in memory: its name */
-    const fv_driver_bytes *bytes; /* a model in memory; NULL: it is in a file */
+    const char *path;             /* path of the model; for a model in memory its name */
+    const fv_driver_bytes *bytes; /* the model in memory; NULL: the model is in a file */
     fv_log *log;
     fv_compile_options o;
     fv_driver_options driver;

@@ -312,7 +312,7 @@ bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
     const char *path = fv_cache_path(c, key, ".model");
     place_sections(&h, w, small);
     await_weights(w);
-    /* a file has changed, so the weights may be a mixture */
+    /* if a file has changed, the weights may be a mixture of old and new ones: no entry is made */
     if (!fv_cache_unchanged(item->files))
         return false;
     errno = w->error;

@@ -119,8 +119,8 @@ static const char *open_parent(fv_arena *a, const char *folder) {
     return NULL;
 }
 
-/* Checks the folders above. A problem is reported as a note if the user did not name the folder,
- * because compiling takes longer then. */
+/* Checks the folders above that of the cache. A problem is reported as a note if the user did not
+ * name the folder, because compiling takes longer then. */
 static bool check_parents(fv_cache *c) {
     const char *open = open_parent(c->arena, c->folder);
     if (!open)

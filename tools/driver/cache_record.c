@@ -39,7 +39,7 @@ static bool same_state(const struct stat *x, const struct stat *y) {
     return !memcmp(&a, &b, sizeof a);
 }
 
-/* Reads a state of a file; is it equal to st? */
+/* Reads the recorded state of a file. Is it equal to the state st? */
 static bool take_state(fv_unpack *u, const struct stat *st) {
     fv_text t = {.arena = u->arena};
     put_state(&t, st);

@@ -87,7 +87,7 @@ static bool recall(job *j, fv_cache *c) {
     return fv_cache_recall(c, j->path, &key) && is_found(j, c, &key, false);
 }
 
-/* Records the model's files and this key. If memory runs out, nothing is recorded. */
+/* Records the model's files and the key of its entry. If memory runs out, nothing is recorded. */
 static void remember(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files) {
     fv_door door;
     if (FV_DOOR_OPEN(j->session, &door))

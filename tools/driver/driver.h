@@ -61,8 +61,8 @@ typedef struct fv_driver_work {
     /* text of everything besides the module on which passes in pipeline->own depend; NULL: there
      * are no such passes */
     const char *script;
-    /* becomes true when these passes have used anything else, such as the time: then the compiled
-     * model is not cached */
+    /* becomes true when passes in pipeline->own have used anything besides the module and script,
+     * such as the time: then the compiled model is not cached */
     const bool *script_varies;
 } fv_driver_work;
 
@@ -247,7 +247,7 @@ fv_emit_kind fv_emit_by_name(const char *name);
 fv_emit_kind fv_emit_by_suffix(const char *path);
 const char *fv_emit_name(fv_emit_kind kind);
 const char *fv_emit_suffix(fv_emit_kind kind); /* the suffix of files of that kind, such as ".so" */
-/* the usual suffix on that system: ".dll" */
+/* the usual suffix of files of that kind on the system `system`, such as ".dll" */
 const char *fv_emit_suffix_on(fv_emit_kind kind, fv_system system);
 const char *const *fv_emit_names(void); /* the names that --emit takes, NULL terminated */
 
@@ -264,7 +264,7 @@ bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
 typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
-    int layout;              /* of a folder of C, a fv_c_layout (backend/c/emit.h) */
+    int layout;              /* for a folder of C: an fv_c_layout (backend/c/emit.h) */
     void *user;
     /* called after lowering and before anything is written; if it returns false (after a message),
      * nothing is written. NULL: always written. Not called for FV_EMIT_IR and FV_EMIT_DEFINITIONS,

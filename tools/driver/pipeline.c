@@ -50,7 +50,7 @@ static bool starts(const char *s, const char *end, const char *word) {
 
 fv_file_kind fv_driver_kind(const char *text, size_t n) {
     const char *end = text + n, *s = first_word(text, end);
-    /* libraries of other systems, too: the loader says what they are */
+    /* libraries of other systems count as ELF, too: the loader reports what they are */
     if (starts(text, end, "\177ELF") || starts(text, end, "MZ") ||
         starts(text, end, "\xcf\xfa\xed\xfe"))
         return FV_FILE_ELF;
@@ -305,7 +305,7 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
 
 static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                                       const fv_source *source) {
-    fv_pipeline_table p = {0}; /* if there is no such level, fv_driver_passes reports it */
+    fv_pipeline_table p = {0}; /* empty if the level is unknown; fv_driver_passes reports that */
     const char *const *without =
         fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
     return (fv_lower_options){.target = o->target.of,

@@ -240,7 +240,7 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                        char level, fv_weights_kind weights) {
     (void)s, (void)p, (void)kind, (void)out, (void)level, (void)weights;
-    return false; /* not reached: fv_llvm_missing */
+    return false; /* not reached: without LLVM, these kinds of files were refused before */
 }
 #endif
 
@@ -429,7 +429,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
                             out, fv_llvm_missing());
         fv_program_expand(p);
         return write_llvm(s, p, kind, out, o->level, o->weights);
-    /* these kinds are not made from a program */
+    /* files of the following kinds are not made from a program */
     case FV_EMIT_IR:
     case FV_EMIT_ONNX:
     case FV_EMIT_DEFINITIONS:

@@ -4,17 +4,17 @@
 
 #include "tools/driver/driver.h"
 
-/* States as --state takes them, NULL terminated: those of the options, then those that were found.
- * The lists differ in the capacities of the latter. */
+/* States as --state takes them, NULL terminated: those of the options, then the caches that were
+ * found, to which only the list `in_place` gives capacities. */
 typedef struct fv_cache_states {
     const char *const *in_place; /* input and output share one memory */
     const char *const *apart;    /* input and output are two buffers */
     int nfound;
 } fv_cache_states;
 
-/* Finds them by the names of inputs and outputs. Reads the graph without its weights, with the dims
- * and states of the options; texts of kernels and compiled libraries have the states that they
- * have. False after diagnostics. */
+/* Finds the caches of the model at `path` by the names of its inputs and outputs. Reads the graph
+ * without its weights, with the dims and states of the options. In texts of kernels and compiled
+ * libraries no caches are searched: they state their own. False after diagnostics. */
 bool fv_cache_states_find(fv_session *s, fv_arena *a, const char *path, const fv_driver_options *o,
                           fv_cache_states *out) FV_MUST_USE;
 

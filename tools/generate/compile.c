@@ -51,7 +51,7 @@ static int find_and_compile(job *j, fv_session *s) {
                               .level = '2'};
     if (fv_cache_states_find(s, a, j->path, &look, &states))
         return compile_best(j, &states);
-    return compile_with(j, j->o.states, j->log); /* says what is wrong with the model */
+    return compile_with(j, j->o.states, j->log); /* reports what is wrong with the model */
 }
 
 int fv_compile_decoder(const char *path, const fv_compile_options *o, fv_log *log,

@@ -60,7 +60,8 @@ int fv_cache_output(const fv_port_info *in, int noutputs, const fv_port_info *ou
     return -1;
 }
 
-/* The axis along which the output is larger than the input; -1: none. */
+/* The first axis whose dims in the input and the output are not the same text, since the cache
+ * grows along it; -1: none. */
 static int growing_axis(const fv_port_info *in, const fv_port_info *out) {
     for (int k = 0; k < in->rank; k++)
         if (strcmp(in->dims[k], out->dims[k]) != 0)

@@ -39,8 +39,8 @@ typedef struct fv_decoder {
     int64_t vocabulary; /* 0: the table does not have it */
 } fv_decoder;
 
-/* The output that the input takes by its name, such as present.0.key for past_key_values.0.key; -1:
- * none. Their types and ranks are equal. */
+/* The output whose value the input takes in the next run, by their names, such as present.0.key for
+ * past_key_values.0.key; -1: none. The input and the output have the same type and rank. */
 int fv_cache_output(const fv_port_info *in, int noutputs, const fv_port_info *outputs);
 
 /* Finds the roles of all inputs. Caches are the states of the table and those found by name.

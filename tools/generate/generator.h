@@ -19,7 +19,7 @@ typedef struct fv_group {
     fv_sequence **members;
     int n;
     int64_t batch;     /* at least n; the entries from n on repeat the first sequence */
-    int64_t past;      /* positions that runs of the group have computed */
+    int64_t past;      /* number of positions that runs of the group have computed */
     fv_array *states;  /* the value of each cache */
     fv_array *outputs; /* outputs of a run, until they are passed on; empty between runs */
     int noutputs;      /* known here, too, because the model may be freed before the generator */
@@ -27,11 +27,11 @@ typedef struct fv_group {
 
 /* Sizes that the model has or that are chosen for it. */
 typedef struct fv_generate_sizes {
-    int64_t batch; /* sequences that run together, at most; is_fixed: exactly */
+    int64_t batch; /* largest number of sequences that run together; is_fixed: the only one */
     bool is_fixed;
-    int64_t span;      /* ids of each run, if the model fixes that; 0: it does not */
-    int64_t chunk;     /* ids of a prompt that one run takes, at most */
-    int64_t positions; /* positions that the longest sequence may need */
+    int64_t span;      /* number of ids of each run; 0: the model does not fix it */
+    int64_t chunk;     /* largest number of ids of a prompt that one run takes */
+    int64_t positions; /* number of positions that the longest sequence may need */
 } fv_generate_sizes;
 
 struct fv_generator {
@@ -51,7 +51,7 @@ struct fv_generator {
     fv_generate_report report;
 };
 
-/* Begins a group: its caches are empty. FV_OK, or a status after a message. */
+/* Begins g->group, whose members are set, with empty caches. FV_OK, or a status after a message. */
 int fv_group_begin(fv_generator *g, fv_log *log) FV_MUST_USE;
 /* Runs the ids from position group.past to below `end` of each member. *logits: the logits of the
  * last of them, batch rows of *n; they live until `step` is freed. */

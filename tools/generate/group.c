@@ -10,11 +10,11 @@
 /* What is known about the dims of one run. */
 typedef struct run_dims {
     const fv_generator *g;
-    int64_t *values;      /* of each symbol */
+    int64_t *values;      /* the value of each symbol */
     unsigned char *known; /* for each symbol, whether it has a value */
     /* ids that each sequence gets, including those that fill up a fixed dim */
     int64_t ids;
-    int64_t past, total; /* positions before those of the run, and positions up to its last one */
+    int64_t past, total; /* number of positions before the run, and up to its last one */
 } run_dims;
 
 static void bind(run_dims *d, const char *dim, int64_t value) {
@@ -25,7 +25,7 @@ static void bind(run_dims *d, const char *dim, int64_t value) {
     d->known[s] = 1;
 }
 
-/* The value that a dim has if no other input determines it. */
+/* The value of dim `axis` of an input if no other input determines it. */
 static int64_t usual(const run_dims *d, int input, int axis) {
     const fv_port_info *p = &d->g->decoder.table->inputs[input];
     switch (d->g->decoder.roles[input]) {

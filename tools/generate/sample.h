@@ -8,8 +8,8 @@
 
 /* temperature 0: the id with the largest logit, of equal ones the first. Otherwise an id is drawn
  * with a probability proportional to exp(logit / temperature): from all ids; if top_k is not 0,
- * from the top_k most probable ids; if top_p is below 1, from those of them that come first in
- * descending order and together have the share top_p of the probability. */
+ * from the top_k most probable ids; if top_p is below 1, from the fewest of these, the most
+ * probable ones first, that together have at least the share top_p of their probability. */
 typedef struct fv_sampling {
     double temperature; /* at least 0 */
     int64_t top_k;      /* 0: all */

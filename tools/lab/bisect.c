@@ -111,7 +111,7 @@ static int run_test(bisection *b, int n, const char *said) {
     return status;
 }
 
-/* Runs this command with these arguments; its output goes to the file `said`. */
+/* Runs this program with the arguments `words`; its output goes to the file `said`. */
 static int run_self(bisection *b, const char *const *words, const char *said) {
     b->runs++;
     return fv_child_run(b->c, fv_child_self, words, in_folder(b, said));

@@ -5,9 +5,9 @@
 
 #include "tools/command/command.h"
 
-/* Finds that change by running this command with --stop-after, and writes a folder with the files
- * that are needed to repeat the failure. Returns the exit status: FV_EXIT_OK if nothing fails,
- * FV_EXIT_MODEL if the change was found. */
+/* Finds the one optional change that makes the model fail, by running this program with
+ * --stop-after, and writes a folder with the files that are needed to repeat the failure. Returns
+ * the exit status: FV_EXIT_OK if nothing fails, FV_EXIT_MODEL if the change was found. */
 int fv_bisect(fv_context *c);
 
 #endif

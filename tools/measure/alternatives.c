@@ -9,7 +9,7 @@ typedef struct change {
 } change;
 enum { THREADS = -1 };
 
-/* Each changes the value of one parameter; a change that gives an illegal value is skipped. */
+/* Changes of the value of one parameter; a change that gives an illegal value is skipped. */
 static const change changes[] = {
 #define TRY(p, how, by) {FV_PARAMETER_##p, how, by},
 #include "ir/schedule/schedules.def"

@@ -24,16 +24,16 @@ typedef struct fv_profile_row {
     const char *kernel, *schedule, *nodes;
     double calls; /* number of calls in one run */
     double ms;    /* milliseconds in one run: the median over the traced runs */
-    double least; /* the least of them, of each launch by itself */
+    double least; /* milliseconds in one run: the least of each launch, added up */
     bool known;   /* whether the numbers of operations and bytes are known */
     double flops, bytes;
     double predicted; /* milliseconds in one run by the cost model; negative: not known */
-    double waiting;   /* the part of them in which a core waits for caches and memory */
+    double waiting;   /* the part of `predicted` in which a core waits for caches and memory */
 } fv_profile_row;
 
-/* Kernels that take more than this share of the time are those by which the cost model is judged,
- * and predictions that deviate by less than that share from the least time are good: the peak from
- * which they are made is the best of several measurements, too. */
+/* The cost model is judged by the kernels that take more than FV_PROFILE_COUNTS of the time. A
+ * prediction is good if it deviates by less than FV_PROFILE_NEAR from the least time, since the
+ * peak from which it is made is the best of several measurements, too. */
 #define FV_PROFILE_COUNTS 0.01
 #define FV_PROFILE_NEAR   0.15
 
@@ -71,7 +71,7 @@ typedef struct fv_bench {
     bool costs_known;
     /* operations on floats in one run; bytes of inputs, outputs and constants */
     double flops, bytes;
-    bool in_cache; /* whether these bytes stay in a cache between runs, since it is large enough */
+    bool in_cache; /* whether `bytes` stay in a cache between runs, since it is large enough */
     /* largest resident memory in bytes, while compiling and while running; 0: the system does not
      * report it */
     double compile_peak, run_peak;

@@ -15,20 +15,20 @@
 enum {
     LINE = 64,
     SAMPLES = 9,
-    /* loads of a sample of a latency */
+    /* number of loads in a sample of a latency */
     LOADS = 100000,
     /* distance of lines that compete for one set of the first-level cache, whatever its size: a
      * page, since all processors find the set by address bits within a page */
     SET_STRIDE = 4096,
     MOST_WAYS = 24
 };
-/* the block has four times the bytes of the last-level cache, at least and at most these */
+/* limits of the size of the block of memory that is read: four times the last-level cache */
 #define LEAST_BLOCK ((size_t)256 << 20)
 #define MOST_BLOCK  ((size_t)2048 << 20)
-#define RATE_BYTES  ((size_t)64 << 20) /* bytes that a sample of a rate reads, at least */
-/* a latency that exceeds that of the level by this factor is of the next level */
+#define RATE_BYTES  ((size_t)64 << 20) /* least number of bytes that a sample of a rate reads */
+/* a latency that exceeds the one of a level of caches by this factor is that of the next level */
 #define NEXT_LEVEL 1.5
-/* deviation of a latency up to which the size of a cache may follow from it */
+/* largest deviation of a latency from which the size of a cache is concluded */
 #define SURE 0.1
 
 typedef struct block {

@@ -17,8 +17,9 @@
 #include "tools/model/runner.h"
 
 enum { SAMPLES = 9, DOT_STEPS = 200000 };
-/* The machine was not quiet if repeated measurements of arithmetic in registers differ so much, or
- * if it is so much slower at the end than at the beginning. */
+/* A warning says that the machine was not quiet if repeated measurements of arithmetic in registers
+ * deviate by more than QUIET, or if it is slower at the end than at the beginning by more than
+ * THROTTLE. */
 #define QUIET    0.05
 #define THROTTLE 0.05
 
@@ -216,7 +217,8 @@ static bool write_profile(fv_calibration *t, const char *path) {
     return fv_file_write(t->c->session, path, text.s, text.n);
 }
 
-/* The folder comes first, because measuring for two minutes would be in vain without it. */
+/* Measures this machine and writes its profile to `path`. The folder of the profile is made first,
+ * because two minutes of measuring would be in vain without it. */
 static bool calibrate(fv_calibration *t, const char *path) {
     if (strcmp(path, "-") && !fv_machine_make_folder(t->c->session, t->c->arena, path))
         return false;

@@ -27,13 +27,13 @@ enum { LOOKS = 5, ROUNDS = 15, FASTER = 13, MOST_VALUES = 8 };
          "func @main(%x: f32[" #rows ", " #terms "]) -> (%y) {\n  %y = MatMul(%x, @w)\n"           \
          "  return %y\n}\n"
 
-/* many rows, whose panels stay in the second-level cache */
+/* a product of many rows, whose panels stay in the second-level cache */
 static const char product[] = PRODUCT(192, 768, 768, 2359296);
-/* many rows with many terms, which start a multiple of 4 kB apart */
+/* a product of many rows with many terms: the rows start a multiple of 4 kB apart */
 static const char long_product[] = PRODUCT(192, 3072, 768, 9437184);
-/* one row, whose weights are in a cache */
+/* a product of one row with weights that are in a cache */
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
-/* one row, whose weights come from memory */
+/* a product of one row with weights that come from memory */
 static const char memory_row[] = PRODUCT(1, 4096, 6144, 100663296);
 static const char attention[] =
     HEAD "func @main(%q: f32[12, 384, 64], %k: f32[12, 384, 64], %v: f32[12, 384, 64]) -> (%y) {\n"
@@ -81,9 +81,9 @@ typedef struct search {
     const choice *of;
     int property;      /* number of the property */
     int next;          /* number of the value that is tried next */
-    double ratio;      /* ratio of the times for that value and the one found so far */
-    fv_text tried;     /* "6: 1.013, 8: 1.004" */
-    double longest_ms; /* time that trying one value took, at most */
+    double ratio;      /* ratio of the times with the value tried last and with the one found */
+    fv_text tried;     /* values and their ratios: "6: 1.013, 8: 1.004" */
+    double longest_ms; /* the longest time that trying one value took */
 } search;
 
 typedef struct program {
@@ -188,8 +188,8 @@ static void note_value(search *s, int value, answer is) {
     fv_json_append(t->list, o);
 }
 
-/* Tries the remaining values until one is faster, which becomes that of the processor. YES: there
- * was one; NO: there are no more, or no time. */
+/* Tries the remaining values of the property until a program with one is faster; that value becomes
+ * the processor's. YES: one was faster; NO: no values are left, or no time. */
 static answer try_values(search *s, program *base, program *none) {
     fv_processor *found = &s->t->found.processor;
     (void)none;

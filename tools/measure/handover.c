@@ -12,8 +12,8 @@
 enum {
     TURNS = 20000,
     SAMPLES = 9,
-    /* a thread that has waited for so many reads ends the measurement: the other one does not
-     * run */
+    /* a thread that has read the counter so often without a change ends the measurement, because
+     * the other thread does not run */
     PATIENCE = 100000000
 };
 

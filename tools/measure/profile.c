@@ -9,7 +9,7 @@
 #include "tools/measure/peak.h"
 
 #define TRACE_MS 500 /* milliseconds for which runs are traced */
-#define ROOF_MS  125 /* and after which the roof is measured again */
+#define ROOF_MS  125 /* milliseconds of tracing after which the roof is measured again */
 enum { LEAST_RUNS = 5, MOST_RUNS = 200 };
 
 typedef struct taker {
@@ -19,8 +19,8 @@ typedef struct taker {
     double **ms;   /* ms[launch][run]: milliseconds of all calls of the launch in that run */
     double *calls; /* calls[launch]: number of calls in all runs */
     double run_ms[MOST_RUNS];
-    fv_roof roof;             /* the best that was measured, of one thread */
-    fv_prediction *predicted; /* of each launch; NULL: there are none */
+    fv_roof roof;             /* the best roof of one thread that was measured */
+    fv_prediction *predicted; /* a prediction for each launch; NULL: there are none */
 } taker;
 
 /* ---- runs ---- */
@@ -54,7 +54,7 @@ static bool trace_roof(taker *t) {
     double ms;
     t->roof.gflops = now.gflops > t->roof.gflops ? now.gflops : t->roof.gflops;
     t->roof.gbs = now.gbs > t->roof.gbs ? now.gbs : t->roof.gbs;
-    return fv_runner_run(t->b->c, t->r, &ms); /* the caches are those of a run again */
+    return fv_runner_run(t->b->c, t->r, &ms); /* the caches then contain what a run leaves */
 }
 
 static bool trace(taker *t) {
@@ -84,8 +84,8 @@ static int by_time(const void *a, const void *b) {
                           : (x->launch > y->launch) - (x->launch < y->launch);
 }
 
-/* Predicts all launches, for a core as fast as it was at best. The interpreter runs no code of the
- * target. */
+/* Predicts all launches for a core with the best roof that was measured; not for the interpreter,
+ * which runs no code of the target. */
 static void predict(taker *t) {
     fv_backend_kind backends[3];
     const fv_subject *m = &t->b->m;
@@ -179,7 +179,7 @@ fv_profile *fv_profile_take(fv_bench *b, fv_runner *r, const fv_roof *roof) {
     taker *t = FV_NEW(a, taker, 1);
     *t = (taker){.b = b, .r = r, .p = FV_NEW(a, fv_profile, 1), .roof = *roof};
     t->roof.gflops /= r->threads;
-    t->roof.gbs = 0; /* of all threads */
+    t->roof.gbs = 0; /* not yet measured: that of `roof` is of all threads */
     t->ms = FV_NEW(a, double *, n);
     t->calls = FV_NEW(a, double, n);
     for (int i = 0; i < n; i++)

@@ -4,9 +4,10 @@
  * Two programs are timed alternately: one with the schedules found so far, and one in which each
  * kernel has the schedule that is tried next, the one of those not yet tried that the cost model
  * predicts to be the fastest. The order changes in each round. For each kernel rounds go on until
- * the difference is sure; the rounds that chose a schedule for a second look do not count, because
- * the fastest of many candidates is often fast by chance. Each program is compiled in a session of
- * its own, and its outputs must be equal in every bit. */
+ * the difference is sure, at most MOST_ROUNDS of them; the rounds that chose a schedule for a
+ * second look do not count, because the fastest of many candidates is often fast by chance. Each
+ * program is compiled in a session of its own, and its outputs must be equal in every bit, except
+ * for the bits of NaNs. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +26,13 @@ enum {
     FINAL_ROUNDS = 15,
     FINAL_FASTER = 12
 };
-/* A kernel is measured again if the median ratio of its first rounds is below this, and its
- * schedule kept if that of all later rounds is: smaller differences come from the addresses of
- * buffers, which differ between programs. */
+/* A kernel is measured in further rounds if the median ratio of its times in the first rounds is
+ * below this, and its schedule is kept only if the median of the further rounds is below it, too:
+ * smaller differences come from the addresses of buffers, which differ between programs. */
 #define WORTH_KEEPING 0.98
-/* A difference is sure if the number of rounds in which the schedule is faster exceeds half of them
- * by this many times sqrt(rounds) / 2, the deviation of that number for equal schedules; and there
- * is none if it does not exceed half of them by the other number. */
+/* A schedule is faster for sure if the number of rounds in which it is faster exceeds half of the
+ * rounds by SURE times sqrt(rounds) / 2, the deviation of that number for equal schedules. It is
+ * rejected if the number exceeds half of the rounds by less than UNSURE times that deviation. */
 #define SURE   2.6
 #define UNSURE 0.5
 
@@ -43,9 +44,9 @@ typedef struct attempt {
     fv_tune_program *now;
     fv_tune_try **tries; /* for each kernel, the schedule that is tried; NULL: none */
     verdict *is;
-    double *ratio;                 /* median of the ratios of the kernel's times */
-    int *faster, *rounds;          /* of the rounds that count */
-    double (*ratios)[MOST_ROUNDS]; /* of each kernel in each round */
+    double *ratio;                 /* for each kernel, the median of `ratios` */
+    int *faster, *rounds;          /* numbers of rounds: won by the try, and all that count */
+    double (*ratios)[MOST_ROUNDS]; /* for each kernel and round, the time with the try / without */
 } attempt;
 
 static attempt attempt_new(fv_tuner *t, fv_tune_program *now) {
@@ -88,7 +89,7 @@ static double median_of(fv_tuner *t, const attempt *p, int k) {
     return fv_summarise(copy, p->rounds[k]).median;
 }
 
-/* The first rounds: which schedules seem to be faster? */
+/* Measures the first rounds, and rejects the schedules that do not seem to be faster. */
 static bool look(fv_tuner *t, attempt *p, fv_tune_program *other) {
     for (int i = 0; i < LOOKS; i++)
         if (!measure(t, p, other, i))
@@ -112,7 +113,7 @@ static verdict judge(const attempt *p, int k) {
     return beyond < UNSURE * deviation || p->rounds[k] == MOST_ROUNDS ? REJECTED : OPEN;
 }
 
-/* Further rounds, until each difference is sure. */
+/* Measures further rounds until each schedule is accepted or rejected. */
 static bool make_sure(fv_tuner *t, attempt *p, fv_tune_program *other) {
     for (int i = 0; i < MOST_ROUNDS && count_open(t, p); i++) {
         if (!measure(t, p, other, i))
@@ -250,8 +251,9 @@ static fv_tune_answer try_next(fv_tuner *t, fv_tune_program *now, bool *any) {
     return is;
 }
 
-/* Tries schedules until some are faster; the caller makes them the current program. YES: some were
- * found; NO: there are no more, or no time. */
+/* Tries schedules until some are faster than those of the program `now`; the caller then makes a
+ * program with them the current one. YES: some are faster; NO: no schedules are left, or no
+ * time. */
 static fv_tune_answer improve(fv_tuner *t, fv_tune_program *now, void *arg) {
     (void)arg;
     if (!t->hash) {
@@ -286,8 +288,9 @@ static double changed_ms(const fv_tuner *t, const fv_tune_program *p) {
     return sum;
 }
 
-/* The run must not be slower, and the changed kernels must be faster in most rounds: their gain may
- * be a small part of the run. */
+/* Compares the program with all schedules found with the default one. The run must not be slower,
+ * and the changed kernels together must be faster in most rounds, because their gain may be a small
+ * part of the run. */
 static fv_tune_answer compare_all(fv_tuner *t, fv_tune_program *all, void *arg) {
     fv_tune_program *before = arg;
     double ratios[FINAL_ROUNDS];
@@ -301,7 +304,7 @@ static fv_tune_answer compare_all(fv_tuner *t, fv_tune_program *all, void *arg) 
         faster += changed_ms(t, all) < changed_ms(t, before);
     }
     t->ratio = fv_summarise(ratios, FINAL_ROUNDS).median;
-    /* drops entries of kernels that do not exist in the program with these schedules */
+    /* drops entries of kernels that the program with all schedules does not have */
     for (int i = 0; i < t->found.n; i++)
         if (fv_tune_choice(all, t->found.kernels[i].key))
             t->found.kernels[n++] = t->found.kernels[i];
@@ -387,7 +390,7 @@ static const char *plural(int n) {
     return n == 1 ? "" : "s";
 }
 
-/* Why there are no entries. */
+/* The reason why the tuning has no entries, as text. */
 static const char *nothing_str(const fv_tuner *t) {
     if (t->ratio > 0)
         return "what was faster alone is not so together";

@@ -22,12 +22,12 @@ typedef struct fv_tune_try {
 typedef struct fv_tune_kernel {
     const char *key, *name, *formula;
     double ms;    /* measured milliseconds in one run of the default program */
-    double now;   /* with the schedule that was found */
-    double bound; /* with arithmetic at the machine's peak, or data from memory at its rate */
+    double now;   /* measured milliseconds in one run with the schedule that was found */
+    double bound; /* least milliseconds in one run, by the peaks of arithmetic and memory */
     struct {
         fv_tune_try *all; /* the most promising first */
         int n, cap;
-        fv_schedule of; /* the schedule that they change */
+        fv_schedule of; /* the schedule of the kernel that each `change` changes */
     } tries;
 } fv_tune_kernel;
 
@@ -53,7 +53,7 @@ typedef struct fv_tuner {
     double ratio; /* ratio of the times with and without all schedules found; 0: not measured */
     json_t *list;
     const char *hash, *target;
-    bool said;  /* a program was made, whose messages about reading the model are printed */
+    bool said;  /* whether messages about reading the model were printed, as by the first program */
     int status; /* the exit status of the command after a program failed */
 } fv_tuner;
 
@@ -64,22 +64,22 @@ typedef struct fv_tune_program {
     fv_choices choices;
     fv_runner r;
     int block; /* number of runs in a round */
-    /* of the last round, the least milliseconds of a run, and of each kernel of the tuner in one */
+    /* in the last round: the least milliseconds of a run, and of each kernel of the tuner */
     double run_ms, *kernel_ms;
 } fv_tune_program;
 
 /* ---- tune_programs.c ---- */
 
 typedef fv_tune_answer fv_tune_work(fv_tuner *t, fv_tune_program *p, void *arg);
-/* Makes a program in a session of its own, and calls `work` with it. If it fails, its messages are
- * printed, unless `quiet`. */
+/* Makes a program in a session of its own, and calls `work` with it. The messages of that session
+ * are printed if it is the first program, or if it or `work` fails and `quiet` is not set. */
 fv_tune_answer fv_tune_with(fv_tuner *t, const fv_tuning *with, bool quiet, fv_tune_work *work,
                             void *arg);
 /* The choice for the kernel in the program; NULL: it has no such kernel. */
 const fv_choice *fv_tune_choice(const fv_tune_program *p, const char *key);
 /* Times both programs in turns; the second one first if `swap`. False after a message. */
 bool fv_tune_round(fv_tuner *t, fv_tune_program *a, fv_tune_program *b, bool swap) FV_MUST_USE;
-/* False after a message: some output differs. */
+/* Are all outputs of the two programs equal? False after a message. */
 bool fv_tune_same_outputs(fv_tune_program *a, fv_tune_program *b) FV_MUST_USE;
 
 /* ---- tune_kernels.c ---- */

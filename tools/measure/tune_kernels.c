@@ -11,11 +11,11 @@
 enum { MOST_KERNELS = 32, MOST_TRIES = 256, LOOKS = 5 };
 /* kernels whose share of the time is smaller are not tuned */
 #define WORTH_TUNING 0.01
-/* a kernel whose time exceeds its bound by less than this factor is as fast as it can be */
+/* a kernel whose time is less than this times its bound counts as being as fast as it can be */
 #define NEAR_BOUND 1.05
 /* part of the time that may be spent on predictions */
 #define PREDICTING 0.2
-/* a schedule is left out if it is predicted to take more than this times the current one */
+/* a schedule is left out if its predicted time is more than this times that of the current one */
 #define HOPELESS 1.5
 
 /* ---- kernels ---- */
@@ -45,7 +45,8 @@ static int by_time(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/* The speeds of this machine: the clock and the rate of memory as the roof has them. */
+/* The speeds of the target's processor, at the clock that follows from the measured peak of
+ * multiply-adds, divided by the number of threads. */
 static fv_speeds speeds_of(const fv_tuner *t, const fv_program *p, int threads) {
     fv_speeds own = fv_speeds_of(p->target);
     return fv_speeds_at(&own, t->roof.gflops / threads, fv_peak_widest().lanes, 0);
@@ -136,8 +137,9 @@ static void add_tries(fv_tuner *t, fv_tune_kernel *k, const fv_choice *c, int th
                 add_try(t, k, c, &both);
 }
 
-/* Keeps the tries that were done, so that none is done again; and all, with their predictions, if
- * the schedule of the kernel is still that which they change. */
+/* Lists the tries for a kernel. Of the previous list it keeps the tries that were done, so that
+ * none is done again; the whole list stays if the schedule of the kernel is still the one that the
+ * tries change. */
 static void list_kernel(fv_tuner *t, fv_tune_kernel *k, const fv_choice *c, int threads) {
     int n = 0;
     if (!c || (k->tries.n && same_values(&k->tries.of, &c->how)))
@@ -170,7 +172,7 @@ fv_tuning fv_tune_changed(fv_arena *a, const fv_tuning *from, const fv_tune_kern
 
 /* ---- predictions ---- */
 
-/* Lowers the model with these schedules, without code. NULL after messages. */
+/* Lowers the model with the schedules `with`, and makes no code. NULL after messages. */
 static fv_program *lower(const fv_tuner *t, fv_context *c, const fv_tuning *with,
                          fv_choices *choices) {
     fv_driver_options o;
@@ -208,8 +210,8 @@ static void predict_with(fv_tuner *t, const fv_tune_program *now, int i, fv_cont
     }
 }
 
-/* A session of its own, since each lowering takes memory; messages are dropped, as the schedule is
- * reported when it is tried. */
+/* Calls predict_with in a session of its own, since each lowering takes memory. Messages are
+ * dropped: they are reported when the schedule is tried. */
 static void predict_tries(fv_tuner *t, const fv_tune_program *now, int i, const fv_tuning *with) {
     fv_context c = {.session = fv_session_new(), .args = t->c->args};
     fv_door door;

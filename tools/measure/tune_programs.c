@@ -29,13 +29,13 @@ static bool ready(fv_tuner *t, fv_tune_program *p, const fv_tuning *with, bool f
               fv_read_inputs(c, &p->m) && fv_choose_dims(c, &p->m, !first) &&
               fv_make_inputs(c, &p->m) && fv_runner_open(c, &p->m, threads, &p->r) &&
               fv_runner_run(c, &p->r, &ms);
-    /* runs a second time, since the first run reads the weights from the file */
+    /* the program runs a second time, since the first run reads the weights from the file */
     if (!ok || !fv_runner_run(c, &p->r, &ms))
         return false;
     double took = fv_now_ms() - start;
     t->time.open_ms = took > t->time.open_ms ? took : t->time.open_ms;
     p->block = runs_of_round(ms);
-    /* assumes that the other program takes the same time */
+    /* the time of a round of two programs, if the other one takes as long as this one */
     double pair = 2 * (p->block + 1) * ms;
     t->time.pair_ms = pair > t->time.pair_ms ? pair : t->time.pair_ms;
     return true;
@@ -82,7 +82,7 @@ static int kernel_of_launch(const fv_tuner *t, const fv_tune_program *p, int lau
     return -1;
 }
 
-/* For each launch, the number of its kernel, -1: of another one. */
+/* For each launch of the program, the number of its kernel; -1: that kernel is not tuned. */
 static int *launches_of_kernels(const fv_tuner *t, const fv_tune_program *p) {
     int *of = FV_NEW(p->c.arena, int, p->m.ncosts + 1);
     for (int i = 0; i < p->m.ncosts; i++)
@@ -98,7 +98,7 @@ static bool run_block(const fv_tuner *t, fv_tune_program *p) {
     int n = t->kernels.n;
     int *of = launches_of_kernels(t, p);
     double *now = FV_NEW(p->c.arena, double, n + 1), ms;
-    bool ok = fv_runner_run(&p->c, &p->r, &ms); /* the other program has changed the caches */
+    bool ok = fv_runner_run(&p->c, &p->r, &ms); /* untimed: fills the caches again */
     p->kernel_ms = FV_NEW(p->c.arena, double, n + 1);
     for (int i = 0; i < p->block && ok; i++) {
         ok = fv_runner_trace(&p->c, &p->r, &ms);
@@ -127,7 +127,7 @@ bool fv_tune_same_outputs(fv_tune_program *a, fv_tune_program *b) {
         fv_difference d;
         if (n == fv_array_bytes(y) && (!n || !memcmp(x->data, y->data, n)))
             continue;
-        d = fv_differ(b->c.arena, y, x, 0, 0); /* NaNs may have other bits */
+        d = fv_differ(b->c.arena, y, x, 0, 0); /* NaNs with other bits are equal */
         if (d.shape || d.differing)
             return fv_error(b->c.session,
                             "internal error: output '%s' differs under another schedule",

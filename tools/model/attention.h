@@ -13,12 +13,12 @@ typedef struct fv_attention_fate {
     /* whether one kernel computes scores, weights and the product with values; for a gate: whether
      * no memory of the size of the feature map is needed */
     bool fused;
-    /* whether it is computed one query at a time, with scores and weights in memory */
+    /* whether the attention is computed one query at a time, with scores and weights in memory */
     bool by_rows;
-    bool keeps; /* whether its weights are stored in memory, because other ops read them */
+    bool keeps; /* whether the weights are stored in memory, because other ops read them */
     /* the kernel that computes the product with values; NULL: several kernels do, or none */
     const fv_kernel *kernel;
-    const char *folded; /* the recorded reason about its mask; NULL: there is none */
+    const char *folded; /* the recorded reason about the mask; NULL: there is none */
     bool folds;         /* whether hidden keys are skipped */
     /* if the attention is not fused: the explanation, the name of the reason
      * (backend/lowering/why.def) if it is one, and the node at which it was found */

@@ -23,9 +23,10 @@
 
 /* ---- estimates ---- */
 
-/* What arm-none-eabi-gcc -O2 makes for Cortex-M4 of four models, within 10%: bytes of code for an
- * instruction as the cost model counts them, which leaves out addresses and edges of tiles; and of
- * the code around kernels. FRAME_BYTES: of frames besides tiles in memory. */
+/* Within 10% of what arm-none-eabi-gcc -O2 makes of four models for Cortex-M4. INSTRUCTION_BYTES:
+ * bytes of code for each instruction that the cost model counts, which leaves out addresses and
+ * edges of tiles. HOST_BYTES: bytes of the code around kernels. FRAME_BYTES: bytes of stack frames
+ * besides tiles in memory. */
 enum { INSTRUCTION_BYTES = 7, HOST_BYTES = 2000, FRAME_BYTES = 400, TABLE_BYTES = 288 };
 
 static void count_block(fv_instruction_counter *counter, const fv_block *b, fv_instructions *sum,
@@ -95,7 +96,7 @@ static bool read_sections(fv_context *c, const char *path, fv_device *d) {
         if ((s.sh_flags & SHF_ALLOC) && s.sh_type != SHT_NOBITS)
             *(s.sh_flags & SHF_EXECINSTR ? &d->code : &d->tables) += s.sh_size;
     }
-    if (!FV_HAVE_ELF) /* the object has the weights, too */
+    if (!FV_HAVE_ELF) /* the object contains the weights as well, which are counted apart */
         d->tables -= d->weights;
     return true;
 }

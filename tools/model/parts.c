@@ -168,7 +168,7 @@ static bool read_manifest(fv_context *c, const char *folder, fv_parts_manifest *
 
 /* ---- opening ---- */
 
-/* Has the part the inputs and outputs of the first one? */
+/* Have the models a and b of two ranks the same inputs and outputs? */
 static bool is_alike(const fv_model *a, const fv_model *b) {
     if (a->ninputs != b->ninputs || a->noutputs != b->noutputs)
         return false;
@@ -214,7 +214,8 @@ static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend
            fv_error(c->session, "rank %d has other inputs or outputs than rank 0", rank);
 }
 
-/* The processes may read the folder from different disks: have all the same list? */
+/* Have all processes read a list with the same sizes and checksums? They may read the folder from
+ * different disks. */
 static bool have_one_list(fv_context *c, const fv_parts_manifest *list, const fv_parts *p) {
     const fv_communicator *world = fv_processes_communicator(p->processes);
     uint64_t mine = 0, *all = FV_NEW(c->arena, uint64_t, world->ranks);
@@ -319,7 +320,7 @@ static void run_all(rank_run *all, int n, fv_ranks *ranks) {
     int started = 1;
     while (started < n && pthread_create(&all[started].thread, NULL, run_rank, &all[started]) == 0)
         started++;
-    for (int i = started; i < n; i++) { /* a rank without a thread: the others do not wait */
+    for (int i = started; i < n; i++) { /* ranks without a thread: no other rank waits for them */
         all[i].status = FV_NO_MEMORY;
         fv_ranks_stop(ranks, i);
     }

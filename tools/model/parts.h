@@ -9,20 +9,20 @@
 /* The content of parts.json. */
 typedef struct fv_parts_manifest {
     int ranks;
-    const char **files; /* of each rank the name of its model in the folder */
-    /* of each rank the size and the checksum of its model and weights, to notice other parts */
+    const char **files; /* for each rank, the name of its model in the folder */
+    /* for each rank, the size and the checksum of its model and weights: other files are refused */
     int64_t *bytes;
     uint64_t *checksums;
 } fv_parts_manifest;
 
-/* A list without sizes, for files rankN.onnx. */
+/* Sets *out to a list of files rankN.onnx, whose sizes and checksums are not known yet. */
 void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out);
 /* Sets the size and the checksum of a rank's model in the folder and of its file of weights, if
  * there is one. False after a message. */
 bool fv_parts_measure(fv_context *c, const char *folder, int rank,
                       fv_parts_manifest *parts) FV_MUST_USE;
 bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) FV_MUST_USE;
-/* Removes the file and the parts that it lists from the folder, for other parts that replace them.
+/* Removes parts.json, and the parts that it lists, from the folder, before other parts are written.
  * False after a message. */
 bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
 /* Is the path a folder with a file parts.json? */
@@ -35,13 +35,14 @@ bool fv_parts_are_not_in(fv_context *c, const char *path) FV_MUST_USE;
  * each, of the rank of this process. */
 typedef struct fv_parts {
     int ranks;
-    fv_subject *all; /* those after the first one have its inputs */
+    fv_subject *all; /* the models; all but the first one use the inputs of the first one */
     int here;        /* the rank whose inputs are read here: 0, or the rank of this process */
     fv_processes *processes; /* NULL: all ranks are in this process */
     bool has_run;            /* whether a run has succeeded */
 } fv_parts;
 
-/* False after messages. Must be closed, also after a failure. */
+/* Opens the parts in the folder. False after messages. *out must be closed, also after a
+ * failure. */
 bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend,
                    fv_parts *out) FV_MUST_USE;
 /* Runs all ranks at the same time on the inputs of the first one, and returns when all have ended;

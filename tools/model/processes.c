@@ -36,7 +36,7 @@ static void give_up(int signal) {
                                "connect within --timeout\n";
     (void)signal;
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    _exit(written > 0 ? FV_EXIT_MODEL : FV_EXIT_INTERNAL); /* then mpirun ends the others */
+    _exit(written > 0 ? FV_EXIT_MODEL : FV_EXIT_INTERNAL); /* mpirun then ends all processes */
 }
 
 /* MPI's initialization waits for all processes without a limit of time, so a signal ends it. */
@@ -56,7 +56,7 @@ fv_processes *fv_processes_open(fv_context *c, double timeout) {
     fv_processes *p = FV_NEW(c->arena, fv_processes, 1);
     /* one write for each line, because all processes have one stderr */
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
-    /* MPI loads parts of itself later, which need its symbols */
+    /* RTLD_GLOBAL, since MPI loads parts of itself later, which need its symbols */
     void *library = dlopen(name, RTLD_NOW | RTLD_GLOBAL);
     if (!library || !find(p, library)) {
         fv_error(c->session,

@@ -54,7 +54,7 @@ enum { SHOWN = 64 }; /* activations that become outputs in one run */
 
 typedef struct watched {
     const char *name;
-    const char *node, *op; /* the first layer that reads it */
+    const char *node, *op; /* name and operator of the first layer that reads the activation */
     double lo, hi;
     fv_quant_counts *counts;
 } watched;
@@ -63,7 +63,7 @@ typedef struct observer {
     fv_quantizing *q;
     watched *at;
     int n, cap;
-    int first, shown; /* the activations of this run */
+    int first, shown; /* the first activation that the current run shows, and their number */
     bool counts, magnitudes;
 } observer;
 

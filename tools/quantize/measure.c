@@ -10,7 +10,7 @@
 #include "tools/quantize/quantize.h"
 
 typedef struct sums {
-    double difference, reference; /* sums of squares, or counts */
+    double difference, reference; /* for floats sums of squares; for other types counts */
 } sums;
 
 static void add_float(sums *s, double got, double want) {
@@ -28,7 +28,8 @@ static bool is_integer(const fv_tensor *t) {
     return fv_elem_is_int(t->elem) || t->elem == FV_BOOL;
 }
 
-/* Dims that depend on data may differ; then the error is infinite. */
+/* Have a and b the same type and dims? Dims that depend on data may differ; the error is infinite
+ * then. */
 static bool has_same_shape(const fv_tensor *a, const fv_tensor *b) {
     return a->elem == b->elem && a->rank == b->rank &&
            (!a->rank || !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims));
@@ -164,7 +165,8 @@ static bool is_listed(const layers *k, const char *name) {
     return false;
 }
 
-/* A value is shown only once, and the layers of one op have the same result. */
+/* Copies the measured error between layers of one op, which have the same result: a value is made
+ * an output only once. */
 static void copy_to_equal(fv_quantizing *q) {
     for (int i = 1; i < q->n; i++)
         if (q->items[i].result && q->items[i - 1].result &&

@@ -20,8 +20,8 @@ typedef struct fv_quant_item {
     const char *result; /* name of the result of the op; NULL: it is in a branch */
     const char *input;  /* name of the activation; NULL: none, or in a branch */
     size_t bytes[FV_QUANT_TYPES];
-    const char *why_not; /* why the layer stays f32; NULL: it need not */
-    /* errors of the outputs if only this layer has that type */
+    const char *why_not; /* why the layer cannot be quantized; NULL: it can */
+    /* for each type: the error of the model's outputs if only this layer has that type */
     double alone[FV_QUANT_TYPES];
     double here; /* error of the result of the op in the quantized model */
     /* for --calibrate: the range of the activation; if it is not known, only the weight is
@@ -32,19 +32,19 @@ typedef struct fv_quant_item {
 
 /* What the options ask for. */
 typedef struct fv_quant_wanted {
-    fv_quant_type types[FV_QUANT_TYPES]; /* from wide to narrow */
+    fv_quant_type types[FV_QUANT_TYPES]; /* the types of --to, from wide to narrow */
     int ntypes;
-    int block; /* 0: the default of each type */
+    int block; /* --block; 0: the default of each type */
     bool zero_points;
     fv_quant_input input;
     bool standard;
-    double budget; /* FV_NOT_MEASURED: none */
+    double budget; /* largest error of the model; FV_NOT_MEASURED: any */
 } fv_quant_wanted;
 
-/* A type for each layer, and the error of the model with these. */
+/* A type for each layer, and the error of the model with these types. */
 typedef struct fv_quant_plan {
     fv_quant_type *types;
-    double error; /* of the outputs */
+    double error; /* the error of the model's outputs */
 } fv_quant_plan;
 
 typedef struct fv_quantizing {
@@ -58,14 +58,15 @@ typedef struct fv_quantizing {
     int nsets;         /* number of runs in a trial, at least 1 */
     int noutputs;
     fv_tensor **outputs; /* references: for each run, the outputs of the model as it is */
-    fv_quant_plan plan;  /* what is written */
+    fv_quant_plan plan;  /* the types with which the model is written */
     int trials, most;    /* how many trials there were, and about how many there will be */
     bool progress;       /* whether progress is shown on the terminal */
 } fv_quantizing;
 
 /* ---- trial.c ---- */
 
-/* A trial: the model is compiled with layers of these types, and runs once on each data set. */
+/* A trial: the model is compiled with its layers in the types `types`, and runs once on each data
+ * set. */
 typedef struct fv_trial {
     const fv_quant_type *types; /* NULL: the model as it is */
     const char *const *shown;   /* names of values that become outputs after those of the model */

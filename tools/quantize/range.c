@@ -55,7 +55,8 @@ static double divergence(const fv_quant_counts *h, int n, int levels) {
         for (int i = first; i < end; i++) {
             double p = ((double)h->bins[i] + (i == n - 1 ? outside : 0)) / total;
             double q = h->bins[i] ? sum / occupied / inside : 0;
-            /* a bin that only elements from outside are in counts as if it was nearly empty */
+            /* a bin whose only elements are cut-off ones has q = 0, in place of which 1e-9 is
+             * used */
             if (p > 0)
                 d += p * log(p / (q > 0 ? q : 1e-9));
         }

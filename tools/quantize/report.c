@@ -43,7 +43,7 @@ static int count_of(const fv_quantizing *q, fv_quant_type t) {
     return n;
 }
 
-/* "int8 36, f32 3" */
+/* The number of layers of each type as text: "int8 36, f32 3"; "none" if there are no layers. */
 static const char *counts_str(const fv_quantizing *q) {
     fv_text t = {.arena = q->c->arena};
     for (int type = FV_QUANT_TYPES - 1; type >= 0; type--)

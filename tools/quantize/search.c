@@ -54,8 +54,9 @@ static void choose_below(const fv_quantizing *q, double most, fv_quant_type *typ
     }
 }
 
-/* Finds a threshold for errors of layers alone by bisection: with `low` errors the plan fits, with
- * `high` it does not. */
+/* Finds the threshold for the errors of layers alone by bisection over their sorted list: if the
+ * `low` smallest errors are allowed the plan fits the budget, with the `high` smallest ones it does
+ * not. */
 static bool bisect(fv_quantizing *q) {
     fv_arena *a = q->c->arena;
     double *errors = FV_NEW(a, double, q->n * q->wanted.ntypes + 1);

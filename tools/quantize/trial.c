@@ -25,7 +25,7 @@ void fv_quant_clear_progress(const fv_quantizing *q) {
 static int block_of(const fv_quant_wanted *w, fv_quant_type type) {
     if (type == FV_QUANT_INT4)
         return w->block ? w->block : FV_QUANT_BLOCK;
-    /* if int4 is among the types, --block is for int4 only */
+    /* if the narrowest type is int4, --block applies to int4 only */
     bool has_int4 = w->types[w->ntypes - 1] == FV_QUANT_INT4;
     return type == FV_QUANT_INT8 && !has_int4 ? w->block : 0;
 }

@@ -185,10 +185,10 @@ static bool fits(fv_context *c, const result *r) {
     return flash_of(d) <= r->max_flash && ram_of(d) <= r->max_ram;
 }
 
-/* Chooses the usual dims, also as a text in *where. */
+/* Sets *dims to the values of dims that a run has by default, and *where to them as a text. */
 static bool usual_dims(fv_context *c, fv_program *p, int64_t **dims, const char **where) {
     fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
-    m.source.kind = FV_FILE_ONNX; /* the graph has already been changed by --dim */
+    m.source.kind = FV_FILE_ONNX; /* so that --dim is not applied again: the graph has its dims */
     m.data.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
     m.data.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
     m.data.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
@@ -199,7 +199,8 @@ static bool usual_dims(fv_context *c, fv_program *p, int64_t **dims, const char 
     return true;
 }
 
-/* Finds the numbers of a microcontroller if they are printed or limited. */
+/* For C for a microcontroller: finds the memory and time that the program takes, if they are
+ * printed or limited. False after a message, also if a limit is exceeded. */
 static bool look_at_device(fv_context *c, result *r, fv_program *p) {
     const fv_args *a = c->args;
     bool limited = is_limited(r);

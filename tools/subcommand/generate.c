@@ -15,7 +15,7 @@ typedef struct id_list {
     int n, cap;
 } id_list;
 
-/* The ids that a sequence has got, and how many of them were printed. */
+/* The ids that were generated for a sequence, and how many of them were printed. */
 typedef struct line {
     id_list made;
     int printed;
@@ -137,7 +137,7 @@ static bool open_decoder(job *j, fv_backend_kind backend) {
         if (!fv_args_driver(c, &o, true) ||
             !fv_cache_states_find(c->session, c->arena, c->args->operand[0], &o, &states))
             return false;
-        fv_messages_clear(c->session); /* they are reported when the model is compiled */
+        fv_messages_clear(c->session); /* messages are reported when the model is compiled */
     }
     if (!open_best(j, backend, &states))
         return false;

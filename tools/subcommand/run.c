@@ -7,7 +7,7 @@
 #include "tools/maps/maps.h"
 #include "tools/model/parts.h"
 
-/* Runs the model, or all parts of it; parts NULL: it is whole. */
+/* Runs the model; if it was cut into parts, all parts of it (parts not NULL). */
 static bool execute(fv_context *c, fv_subject *m, fv_parts *parts) {
     int status = parts ? fv_parts_run(c, parts) : fv_subject_run(c, m);
     if (status == FV_BAD_DIM && m->table->nsymbols)

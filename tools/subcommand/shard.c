@@ -85,7 +85,7 @@ static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
     if (rank == 0 && out->ranks > 1 && plan.ncuts == 0)
         fv_note(c, "nothing can be cut: each rank runs the whole model (--print-plan says why)");
     bool cut = plan.ncuts > 0, ok = cut && fv_shard_apply(m, &plan, rank);
-    if (!cut) { /* the search has divided products, for nothing */
+    if (!cut) { /* reads the graph again, since the search may have divided products */
         fv_module_free(m);
         ok = (m = read_graph(c, &o)) != NULL;
     }

@@ -138,7 +138,7 @@ static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
  * them. */
 static void find_sums(sums *s, const fv_expr *x) {
     fv_x_rewriter r = {.arena = s->a->p->l->exprs, .after = note_sum, .user = s};
-    /* changes nothing, and visits arguments before the expressions that contain them */
+    /* the rewrite changes nothing; it visits arguments before the expressions that contain them */
     (void)fv_x_rewrite(&r, x);
 }
 
@@ -285,7 +285,7 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
                    .index = index,
                    .at = memory->rank - 1,
                    .asked = true};
-    /* computing all keys is rare, so nothing is kept there */
+    /* if hidden keys can be left out, computing all keys is rare: its passes keep nothing */
     b.w.keeps_nothing = a->seen && weights == &a->p->weights.all;
     memcpy(index, a->at_memory, sizeof index);
     fv_kemit_use(e, weights);
@@ -632,7 +632,7 @@ static void open_heads(fv_attend *a, fv_expr *group) {
                   a->index[fv_definition_axis(a->p->d, a->p->single.row)] = head);
 }
 
-/* Emits the blocks of a task with these weights; weights NULL: hidden keys are left out. */
+/* Emits the blocks of a task with the definition `weights`; NULL: hidden keys are left out. */
 static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,
                         fv_expr *first, fv_expr *size) {
     int depth = a->e.b.depth;

@@ -112,7 +112,7 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
     }
 }
 
-/* Prefetches the keys beginning with j0, for these channels. */
+/* Prefetches the block of keys beginning with j0, for the channels beginning with c0. */
 static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, f->block)), *index[FV_MAX_RANK];

@@ -16,7 +16,7 @@ typedef struct fv_single_scores {
      * is not needed */
     bool turns;
     int queries; /* the number of queries for which the kernel is built */
-    /* a condition over dims: there are that many queries, and at least one block of keys */
+    /* a condition over dims: there are `queries` queries, and at least one block of keys */
     fv_expr *where;
     /* the variable of the rows that read the same keys and values: queries, or for one query the
      * heads that share a head of keys; NULL: there is one row */

@@ -328,7 +328,7 @@ static void bind_chained(fv_kemit *e, const fv_expr *r, fv_expr *at) {
     fv_kemit_bind(e, r->u.red.vars[first], at);
 }
 
-/* The number of terms over these last variables. */
+/* The number of terms over the last variables of r, whose terms are numbered together. */
 static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
     int n = r->u.red.nvars, first = n - chained(r);
     fv_expr *size = fv_kemit_dim(e, r->u.red.vars[first]->dim);

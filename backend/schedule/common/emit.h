@@ -169,7 +169,7 @@ fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
 /* Combines the n elements of a tile with one axis: while n is even, elements c and c + n / 2 are
  * combined; then the remaining ones in order. */
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
-/* The pass that computes this sum (NULL: the last pass); NULL: passes store nothing. */
+/* The pass that computes `sum` (sum NULL: the last pass); NULL: passes store nothing. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes the kernel: names it and adds its launch. Does not verify it. */
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule);

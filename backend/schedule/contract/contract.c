@@ -40,7 +40,8 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
     return n.contiguous && !n.strided;
 }
 
-/* A sum over the variables of the blocks, followed by those within a block. */
+/* The sum of products within a block, as a sum over the variables of the sum over blocks followed
+ * by its own. */
 static fv_expr *steps_of(fv_arena *a, const fv_contraction *c) {
     const fv_expr *sum[2] = {c->blocks.sum, c->blocks.part};
     fv_var *vars[2 * FV_MAX_RANK];
@@ -150,8 +151,9 @@ enum { LEAST_TILES = 2, FEW_PANELS = 2 };
  * and, in each step of k, of reading a vector of the panel. */
 enum { TILE_TIME = 512, READ_TIME = 1 };
 
-/* The cost of a step of k with these rows. Fewer products than `in_flight` take as long as that
- * many, since each waits for the previous one in its chain. */
+/* The cost of a step of k in a tile of `rows` rows and `vectors` vectors of columns. Fewer products
+ * than `in_flight` take as long as `in_flight` of them, since each waits for the previous one in
+ * its chain. */
 static int step_time(int rows, int vectors, int in_flight) {
     int products = rows * vectors;
     return 2 * (products > in_flight ? products : in_flight) + READ_TIME * vectors;
@@ -220,9 +222,9 @@ static void fill_panels(int panel, int *mr, int *nr) {
     *mr = *mr * *nr > sums && sums > *nr ? sums / *nr : *mr;
 }
 
-/* The columns of a tile of so many vectors. Panels that are packed when the model is compiled are
- * as wide as that. Others are narrower if that divides the columns more evenly, because their last
- * panel computes columns of the one before it again. */
+/* The number of columns of a tile that has at most `vectors` vectors of them. Panels that are
+ * packed when the model is compiled divide that number. Others have fewer columns if that divides
+ * the columns more evenly, because the last panel computes columns of the one before it again. */
 static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int vectors,
                        int lanes) {
     const fv_dim *dim = d->index[c->column]->dim;
@@ -308,7 +310,7 @@ static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr
     return of_step;
 }
 
-/* Can the factor, or panels of it, be computed by a kernel before this one? */
+/* Can a kernel before that of the contraction compute the factor, or panels of it? */
 static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                            const fv_expr *factor) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
@@ -584,7 +586,7 @@ static void choose_panel(fv_lowerer *l, const fv_definition *d, fv_contract_plan
         fv_schedule_clear(&p->chosen.how, FV_PARAMETER_panel);
 }
 
-/* The plan of this contraction over the indices of d; NULL: it cannot be computed in tiles. */
+/* The plan of the contraction `products` over the indices of d; NULL: tiles cannot compute it. */
 static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
                                  const fv_contraction *products) {
     fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
@@ -597,7 +599,7 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
                                              fv_d(d->index[c->column]->dim));
-    /* if the sum is not one chain, the reason is also recorded where b is chosen */
+    /* how b is read is chosen, and a reason recorded, even if the order of the sum forbids tiles */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)

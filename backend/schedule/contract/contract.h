@@ -9,7 +9,7 @@
 #include "backend/schedule/contract/tile.h"
 #include "ir/kernel/build.h"
 
-/* A contraction of these products, for which nothing has been chosen yet. */
+/* A contraction of the products p, for which nothing has been chosen yet. */
 fv_contraction fv_contraction_of(fv_arena *a, const fv_products *p);
 /* Chooses rows and columns of the register tile; sets them to 0 if there is none. */
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,

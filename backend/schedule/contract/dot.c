@@ -273,7 +273,7 @@ fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *
 
 /* ---- columns ---- */
 
-/* A sum over the variables of `sum`, those of words last. */
+/* `sum` with its variable dot->k, along which words are formed, as the last variable. */
 static fv_expr *with_words_last(fv_lowerer *l, const fv_dot *dot, const fv_expr *sum) {
     fv_var *vars[FV_MAX_RANK];
     int n = 0;
@@ -284,8 +284,8 @@ static fv_expr *with_words_last(fv_lowerer *l, const fv_dot *dot, const fv_expr 
     return fv_x_reduce_like(l->exprs, sum, n, vars, sum->arg[0]);
 }
 
-/* A sum over the variables of `sum`, the last of which becomes `last` and, if there are several
- * parts in a word, `part`. */
+/* A sum of `body` over the variables of `sum`, the last of which is replaced by `last`, followed by
+ * `part` unless that is NULL. */
 static fv_expr *over_words(fv_lowerer *l, const fv_expr *sum, fv_var *last, fv_var *part,
                            fv_expr *body) {
     fv_var *vars[FV_MAX_RANK + 1];
@@ -298,7 +298,8 @@ static fv_expr *over_words(fv_lowerer *l, const fv_expr *sum, fv_var *last, fv_v
     return fv_x_reduce_like(l->exprs, sum, n, vars, body);
 }
 
-/* The number of a word of the rows: that of the word of the columns, or of a part of it. */
+/* The number of a word of the rows: the number of the word of the columns, or, if that has several
+ * parts, the number of the part. */
 static fv_expr *number_of_word(fv_lowerer *l, const fv_contraction *c) {
     fv_arena *a = l->exprs;
     const fv_panel_words *w = &c->panels.words;
@@ -319,7 +320,7 @@ static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     return fv_x_cast(a, FV_X_BITCAST, FV_I32, fv_x_load_n(a, x->u.buf, at, c->dot.group));
 }
 
-/* The word of the columns; of a word with several parts the part, as bytes or i16. */
+/* The word of the columns as an i32; of a word with several parts, one part as bytes or i16. */
 static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     fv_arena *a = l->exprs;
     bool wide = c->dot.op == FV_X_DOT_I16_I16;

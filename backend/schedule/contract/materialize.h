@@ -12,14 +12,14 @@ typedef struct fv_dense {
     fv_expr *stored;
     int n;
     fv_var *index[FV_MAX_RANK]; /* the variables of the copy's axes */
-    fv_expr *copy;              /* an element of the copy, as an expression over these variables */
+    fv_expr *copy;              /* an element of the copy, as an expression over `index` */
     fv_expr *at[FV_MAX_RANK];   /* the index in the copy that replaces the factor */
     int64_t space;              /* elements between the rows of the copy, which nobody reads */
 } fv_dense;
 
-/* Which factors are copied: all that are more than a load; these, and loads of narrow floats, which
- * the copy converts to the type of the sum; or only factors over which a window slides, whose copy
- * has fewer elements than the variables have values. */
+/* Which factors are copied. ALL: those that are more than a load. WIDENED: also loads of narrow
+ * floats, which the copy converts to the type of the sum. WINDOWS: only those over which a window
+ * slides, whose copy has fewer elements than the variables have values. */
 typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WIDENED, FV_DENSE_WINDOWS } fv_dense_of;
 /* Decides whether the factor should be copied, and changes nothing. The last axis of the copy is
  * the one along which `last` runs, if there is one; last NULL: the axes have the order in which the

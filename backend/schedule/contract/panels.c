@@ -36,7 +36,7 @@ typedef struct axes {
     const fv_var *column;
     int width, nfactors;
     const fv_panel_words *words; /* NULL: there are none */
-    bool whole_bytes;            /* elements of less than a byte get one each */
+    bool whole_bytes;            /* whether elements of less than a byte take a byte each */
 } axes;
 
 /* How x depends on v: 0: not at all; n > 1: only as v floordiv n; 1: in another way. */
@@ -63,7 +63,8 @@ static int steps_together(const axes *x, fv_elem e) {
     return (x->words ? x->words->group : 1) * steps_in_byte(e);
 }
 
-/* A constant in the layout of panels. block 0: it does not depend on that axis of the factor. */
+/* A constant in the layout of panels. outer, k: for each axis of the factor, the number of
+ * consecutive indices with one value; 0: the constant does not depend on the axis. */
 typedef struct stored {
     fv_laid_out laid;
     fv_layout_vars vars;
@@ -72,7 +73,7 @@ typedef struct stored {
     fv_var *block_var[FV_MAX_RANK];
     int64_t outer[FV_MAX_RANK], k[FV_MAX_RANK];
     int rank;                   /* rank of the constant as it is stored */
-    fv_var *index[FV_MAX_RANK]; /* variables of its axes */
+    fv_var *index[FV_MAX_RANK]; /* variables of the constant's axes */
     fv_expr *at[FV_MAX_RANK];   /* the index of an element, over the variables of the factor */
     /* the axis of panels; the axis of k of which a byte or word has several steps, or -1 */
     int panel, packed_k;

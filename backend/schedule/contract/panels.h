@@ -9,7 +9,7 @@
 typedef struct fv_panel_words {
     int group;      /* steps in a word; 0: no words */
     fv_var *k;      /* the last variable of the sum */
-    fv_var *number; /* numbers the words along it */
+    fv_var *number; /* the variable that numbers the words along k */
     /* numbers the parts of a word that is stored, if elements take less than a byte: each part has
      * the bits of `group` steps; NULL: there is one part */
     fv_var *part;
@@ -27,7 +27,7 @@ typedef struct fv_panels {
     /* the variables of the panel, and of the column within the panel */
     fv_var *panel_index, *column;
     fv_var *index[FV_MAX_RANK]; /* if made at run time: the variables of the panels' axes */
-    /* the load of an element of the panels, as an expression over these variables and those of the
+    /* the load of an element of the panels, over panel_index, column and the variables of the
      * sum */
     fv_expr *load;
     fv_expr *x; /* the factor, over the same variables */

@@ -8,8 +8,8 @@
 
 #include "backend/lowering/access.h"
 
-/* The number of sets that rows at this distance in bytes use. The bytes of a way are a power of
- * two. */
+/* The number of sets that rows at a distance of `stride` bytes use. The bytes of a way are taken to
+ * be a power of two. */
 static int sets_of(const fv_target *t, int64_t stride) {
     int line = fv_processor_of(t)->prefetch.line_bytes, way = line, sets = 1;
     while (way <= t->caches.l1_bytes / t->caches.l1_ways / 2)

@@ -8,7 +8,7 @@
 typedef struct fv_competing {
     const fv_expr *load; /* the load of the rows */
     int rows;            /* rows of a tile */
-    int sets, ways;      /* sets that contain their lines; lines that a set holds */
+    int sets, ways;      /* number of sets that the rows' lines are in; lines in a set */
 } fv_competing;
 
 /* Do mr rows at this distance in bytes compete for sets? Sets all of *out but the load if so. */

@@ -59,13 +59,14 @@ void fv_tile_bind_column(fv_tile *t, fv_expr *c) {
         bind_panel(t, c);
 }
 
-/* Does the tile compute b from its panels in the loop over steps: not in advance, and not for a
- * range of steps that the tile is restricted to? */
+/* Does the tile compute b from its panels in the loop over steps? Not if elements of b were
+ * computed in advance, or if the tile is restricted to a range of steps. */
 static bool is_computed_now(const fv_tile *t) {
     return fv_computes_panels(t->c) && !t->made.unpacked && !t->only.steps[1];
 }
 
-/* If the steps are computed in parts: is a part a number of complete groups of n steps? */
+/* If the tile computes the steps in parts of plan.depth steps: does each part consist of complete
+ * groups of n steps? True if there are no parts. */
 static bool are_in_parts(const fv_tile *t, int64_t n) {
     return !t->from ||
            (t->plan.depth % n == 0 && t->c->sum->u.red.vars[0]->dim->value % t->plan.depth == 0);

@@ -17,7 +17,7 @@ bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
 /* The number of steps that share a row of the panel and are emitted one after the other: 1, unless
  * elements of b have less than a byte. */
 int64_t fv_steps_of_row(const fv_tile *t);
-/* Binds column c of the tile. */
+/* Binds the variables of the column axis and of the panel's columns to column c of the tile. */
 void fv_tile_bind_column(fv_tile *t, fv_expr *c);
 /* Opens the loops over the steps of the sum, all but that over the steps of a row of the panel, and
  * computes before each block of steps what these share. The variables of the sum are bound to the
@@ -26,7 +26,7 @@ fv_expr *fv_open_rows_of_panel(fv_tile *t);
 /* Opens the loop over the steps of row `row`, which fv_open_rows_of_panel has returned. Returns the
  * step. */
 fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row);
-/* Makes what steps share available to b, for column c of the tile. */
+/* Lets the expression of b load, for column c of the tile, what was computed before the steps. */
 void fv_bind_shared(fv_tile *t, fv_expr *c);
 
 #endif

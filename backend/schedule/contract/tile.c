@@ -154,8 +154,8 @@ static int row_elements(const fv_tile *t) {
     return fv_tile_width(t) * (group ? group : 1);
 }
 
-/* The row of a panel that has this step of the sum's first variable, and the first ones of the
- * others. */
+/* The row of a panel with step `first` of the sum's first variable, and step 0 of its other
+ * variables. */
 static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
     fv_expr *step = binary(t->e, FV_X_MUL, first, integer(t->e, steps_from(t->c, 1)));
     return binary(t->e, FV_X_FLOORDIV, step, integer(t->e, t->c->panels.steps));
@@ -196,8 +196,8 @@ static void plan_prefetch(fv_tile *t) {
                 *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes / several));
         fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
-        /* with at most one complete tile its own panel, so that nothing of the next panel is
-         * prefetched */
+        /* with at most one complete tile, or with blocks of steps, the panel is that of the tile,
+         * so that nothing of the next panel is prefetched */
         t->prefetch.aim =
             t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
         t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
@@ -206,7 +206,7 @@ static void plan_prefetch(fv_tile *t) {
         /* shares are rounded up, so the last one ends with the block */
         fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
-        /* such that the elements that are prefetched in row k are at part + k * stride */
+        /* `part` is such that the elements prefetched in row k are at part + k * stride */
         if (t->plan.depth) {
             fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
             fv_expr *from = row_of_step(t, t->from);
@@ -342,7 +342,7 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_kb_end(&e->b);
 }
 
-/* Copies the rows of a for this block of steps to contiguous memory. */
+/* Copies the rows of a for the current block of steps to contiguous memory. */
 static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
@@ -483,8 +483,8 @@ static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
     fv_kemit_release(e, m);
 }
 
-/* Sets `index` to the place of the sum of that row and column: in the registers acc (NULL: in the
- * memory of the tile), the first row of which is `first`. Returns the buffer. */
+/* Sets `index` to the indices of the sum of row first + r and column c, and returns its buffer:
+ * acc, in registers, whose row 0 is row `first` of the tile; acc NULL: the memory of the tile. */
 static fv_buf *place_sum(fv_tile *t, fv_buf *acc, fv_expr *first, fv_expr *r, fv_expr *c,
                          fv_expr **index) {
     if (!acc) {
@@ -496,7 +496,7 @@ static fv_buf *place_sum(fv_tile *t, fv_buf *acc, fv_expr *first, fv_expr *r, fv
     return acc;
 }
 
-/* Sets the sums of these rows to 0. */
+/* Sets the sums of `rows` rows, from `first` on, to 0. */
 static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *index[FV_MAX_RANK];
@@ -657,7 +657,7 @@ static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     for (int i = 0; i < t->c->nsums; i++) {
         fv_expr *at[FV_MAX_RANK];
         place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr)), at);
-        fv_expr *s = fv_x_load(e->arena, t->sums.buf, at); /* in pairs: the bits of a float */
+        fv_expr *s = fv_x_load(e->arena, t->sums.buf, at); /* a sum of pairs: the float's bits */
         s = fv_x_cast(e->arena, FV_X_BITCAST, (fv_elem)t->c->sums[i]->type.elem, s);
         fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", s));
     }

@@ -18,8 +18,9 @@ typedef struct fv_computed_factors {
  *     sum g: f32(sum k: a[i, g, k] * b[j, g, k]) * s[j, g] */
 typedef struct fv_contract_blocks {
     fv_expr *sum; /* the sum over blocks, as the definition has it; NULL: there are no blocks */
-    /* the sum of products within a block, as the definition has it, and the term of a block that is
-     * computed from it; once placed, its constants of columns are panels */
+    /* part: the sum of products within a block, as the definition has it; term: the term that is
+     * computed from it, in which, when the kernel is built, loads of panels replace constants of
+     * the columns */
     fv_expr *part, *term;
     fv_expr *steps; /* a sum over the variables of the blocks and of the sum of products */
 } fv_contract_blocks;
@@ -43,7 +44,8 @@ typedef struct fv_contraction {
     bool each; /* whether a depends on the column as well, as in a depthwise convolution */
     fv_computed_factors dense;
     bool packed; /* b is read from panels */
-    /* once placed, `sum`, a and b are over words, and `sums` as the definition has it */
+    /* how words are multiplied; then, when the kernel is built, `sum`, a and b are expressions of
+     * words, and sums[0] is the sum as the definition has it */
     fv_dot dot;
     fv_contract_blocks blocks;
     fv_contract_context context;
@@ -58,7 +60,7 @@ typedef struct fv_tile_plan {
      * once */
     int64_t depth;
     int64_t near, far; /* distances of prefetches in bytes; both 0: there are no prefetches */
-    int streams; /* places in the next panel that an incomplete tile prefetches in turn, or 0 */
+    int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
     /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
      * `depth` steps at a time; false: each tile computes b as it reads it */
     bool unpacks;

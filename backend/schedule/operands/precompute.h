@@ -7,7 +7,7 @@
 
 /* A name for an operand: that of the first value that x loads; if there is none, that of d. */
 const char *fv_operand_name(const fv_expr *x, const fv_definition *d);
-/* A new value with these axes and no definition. */
+/* A new value without a definition, with an axis for each of the n variables `index`. */
 fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index);
 /* Defines v, an operand of `of`: it is computed at run time, before `of`, as x, with new index
  * variables in place of `index`. */

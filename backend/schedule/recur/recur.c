@@ -41,7 +41,7 @@
 
 /* ---- kernels before and after the loop ---- */
 
-/* Makes a kernel that computes v from this definition. */
+/* Makes a kernel that computes v, whose element at `index` is x. */
 static void make(const fv_parts *p, const fv_value *v, fv_var *const *index, fv_expr *x) {
     fv_lowerer *l = p->l;
     fv_arena *a = l->exprs;

@@ -45,7 +45,7 @@ static bool is_pass(const planner *p, const fv_expr *sum, const fv_expr *const *
 static bool find_passes(planner *p, fv_expr *x, const fv_expr **outside, int depth,
                         fv_ptrmap *seen) {
     fv_keep *keep = &p->e->keep;
-    /* an earlier result of the kernel has computed it, so this one needs no pass for it */
+    /* if an earlier result of the kernel has computed x, this result needs no pass for it */
     bool taken = x->op == FV_X_REDUCE && p->e->group.n && fv_kemit_is_known(p->e, x);
     if (!x->n || taken || *fv_ptrmap_at(seen, x))
         return true;

@@ -123,7 +123,8 @@ typedef struct row_loop {
     int64_t most; /* the largest number of its iterations */
 } row_loop;
 
-/* Opens a parallel loop over blocks of `rows`, and returns the loop over the rows of a block. */
+/* Opens a parallel loop over blocks of `rows` rows along `axis`; returns the loop over the rows of
+ * a block, which is not open yet. */
 static row_loop open_tasks(fv_kemit *e, int axis, int64_t rows) {
     fv_var *v = e->def->index[axis];
     fv_expr *size = fv_kemit_dim(e, v->dim), *r = fv_x_int(e->arena, rows);
@@ -351,7 +352,8 @@ static bool has_math(const fv_kemit *e) {
     return false;
 }
 
-/* Returns the most rows of a block: its elements are in the first-level cache for all sums. */
+/* Returns the largest number of rows of a block, whose elements should stay in the first-level
+ * cache during all sums. */
 static int64_t most_rows(const fv_kemit *e, int vector, const row_loop *rows) {
     int64_t length = e->def->index[vector]->dim->hi;
     if (length < 1 || length >= LONG / (has_math(e) ? COSTLY : 1))

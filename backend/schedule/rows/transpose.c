@@ -25,13 +25,13 @@
 #include "ir/expr/visit.h"
 
 enum { MIN_BLOCK = 4, LEAST_TASK = 16, MOST_TASK = 1 << 24, MAX_LOADS = 8 };
-/* The most expressions that are computed once for a task, and their most elements along an axis. */
+/* The largest number of expressions that are computed once for a task, and of their elements. */
 enum { MOST_ONCE = 8, LONGEST_ONCE = 1024 };
 
 /* The plan of a transposition. */
 typedef struct transposed {
     const fv_definition *def;
-    int u, v;     /* axes of the result, as above: the row and the column of its form */
+    int u, v;     /* axes of the result: the row and the column of its form */
     int64_t n;    /* rows and columns of a block */
     int64_t task; /* approximate number of elements of a task */
     /* bytes of a cache line, all of which are loaded even if a row needs fewer */
@@ -51,10 +51,10 @@ typedef struct once {
 typedef struct emitter {
     fv_kemit e;
     const transposed *t;
-    fv_expr *index[FV_MAX_RANK]; /* of the result */
+    fv_expr *index[FV_MAX_RANK]; /* the indices of the result */
     /* for the task: its first element along u, and the number of its elements along u */
     fv_expr *top, *height;
-    fv_expr *left, *width; /* its first element along v, and the number of its elements along v */
+    fv_expr *left, *width; /* the first element of the task along v, and the number of them */
     fv_expr *u0, *v0;      /* the first element of a block, in the task */
     once once[MOST_ONCE];
     int nonce;
@@ -98,7 +98,8 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     return n;
 }
 
-/* Is the form of d a transpose? Sets the axes. An operand of another kernel has no form yet. */
+/* Is the form of d a transpose, or, if d has no form yet, would it be one? Sets the members def, u
+ * and v of *t. */
 static bool has_form(fv_lowerer *l, const fv_definition *d, transposed *t) {
     fv_transposed found;
     fv_expr *sum;
@@ -331,7 +332,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     inside[t->u] = inside[t->v] = true;
     const fv_dim *du = d->index[t->u]->dim, *dv = d->index[t->v]->dim;
     int64_t width = fv_typical_dim(dv), rows = part_size(t, t->u, width), columns = dv->hi;
-    if (rows == du->hi) /* u is not cut into parts, so v is if it is long */
+    if (rows == du->hi) /* u is one part, so v is cut into parts if it is long */
         columns = part_size(t, t->v, rows);
     bool whole = rows == du->hi && columns == dv->hi && width < t->task;
     fv_open_outer(e, inside, whole ? rows * width : t->task, t->task, w.index);
