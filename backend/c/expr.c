@@ -504,6 +504,7 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_DOT_U8_I8:
     case FV_X_DOT_I8_I8:
     case FV_X_DOT_U8_U8:
+    case FV_X_DOT_U8_I8_SAT:
     case FV_X_DOT_I16_I16:
     case FV_X_DOT_BF16:
     case FV_X_MULSAT: return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);

@@ -114,6 +114,16 @@ static const char u8_i8_dot[] =
     DOT_BYTES("unsigned bytes of a, signed ones of b", "uint8_t", "int8_t");
 static const char i8_i8_dot[] = DOT_BYTES("signed bytes", "int8_t", "int8_t");
 static const char u8_u8_dot[] = DOT_BYTES("unsigned bytes", "uint8_t", "uint8_t");
+static const char u8_i8_sat_dot[] = DOT_HEAD
+    "unsigned bytes of a, signed ones of b, sums of two saturated */\n"
+    "    int32_t sum = 0;\n"
+    "    for (int i = 0; i < 32; i += 16) {\n"
+    "        int32_t two = (uint8_t)((uint32_t)a >> i) * (int8_t)((uint32_t)b >> i);\n"
+    "        two += (uint8_t)((uint32_t)a >> (i + 8)) * (int8_t)((uint32_t)b >> (i + 8));\n"
+    "        sum += two < -32768 ? -32768 : two > 32767 ? 32767 : two;\n"
+    "    }\n"
+    "    return (int32_t)((uint32_t)c + (uint32_t)sum);\n"
+    "}\n";
 static const char i16_i16_dot[] =
     DOT_HEAD "signed halves */\n"
              "    int32_t low = (int16_t)a * (int16_t)b, high = (a >> 16) * (b >> 16);\n"
@@ -154,6 +164,7 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
     case FV_X_DOT_U8_I8: return u8_i8_dot;
     case FV_X_DOT_I8_I8: return i8_i8_dot;
     case FV_X_DOT_U8_U8: return u8_u8_dot;
+    case FV_X_DOT_U8_I8_SAT: return u8_i8_sat_dot;
     case FV_X_DOT_I16_I16: return i16_i16_dot;
     case FV_X_DOT_BF16: return bf16_dot;
     default: return NULL;

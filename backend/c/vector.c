@@ -351,6 +351,7 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_DOT_U8_I8:
     case FV_X_DOT_I8_I8:
     case FV_X_DOT_U8_U8:
+    case FV_X_DOT_U8_I8_SAT:
     case FV_X_DOT_I16_I16:
     case FV_X_DOT_BF16:
     case FV_X_MULSAT: return call_op(g, x);

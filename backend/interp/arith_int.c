@@ -140,6 +140,7 @@ BINARY(mulhi, reg_u64, reg_u64, mulhi_64(x, y))
 DOT(dot_u8_i8, FV_X_DOT_U8_I8)
 DOT(dot_i8_i8, FV_X_DOT_I8_I8)
 DOT(dot_u8_u8, FV_X_DOT_U8_U8)
+DOT(dot_u8_i8_sat, FV_X_DOT_U8_I8_SAT)
 DOT(dot_i16_i16, FV_X_DOT_I16_I16)
 DOT(dot_bf16, FV_X_DOT_BF16)
 
@@ -180,6 +181,7 @@ static const insn_fn ops[FV_X_END][FV_ELEM_END][2] = {
     [FV_X_DOT_U8_I8][FV_I32] = PAIR(dot_u8_i8, reg_i32),
     [FV_X_DOT_I8_I8][FV_I32] = PAIR(dot_i8_i8, reg_i32),
     [FV_X_DOT_U8_U8][FV_I32] = PAIR(dot_u8_u8, reg_i32),
+    [FV_X_DOT_U8_I8_SAT][FV_I32] = PAIR(dot_u8_i8_sat, reg_i32),
     [FV_X_DOT_I16_I16][FV_I32] = PAIR(dot_i16_i16, reg_i32),
     [FV_X_DOT_BF16][FV_I32] = PAIR(dot_bf16, reg_i32),
     [FV_X_AND][FV_BOOL] = PAIR(and, reg_u8),

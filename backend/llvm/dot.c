@@ -50,6 +50,12 @@ static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMV
         order[i] = LLVMBuildBitCast(f->b, from[i], param[i], "");
     LLVMValueRef r = LLVMBuildCall2(f->b, of, fn, order, (unsigned)n, "");
     r = LLVMBuildBitCast(f->b, r, type, "");
+    if (row->op == FV_X_DOT_U8_I8_SAT) {
+        /* the instruction leaves two sums of i16, which the product with ones adds */
+        LLVMValueRef ones =
+            fv_ll_splat(f, LLVMConstInt(f->m->types.i32, 0x10001, 0), row->out.lanes);
+        return fv_ll_dot(f, FV_X_DOT_I16_I16, (LLVMValueRef[]){r, ones, args[2]});
+    }
     return n == DOT_ARGS ? r : LLVMBuildAdd(f->b, r, args[2], "");
 }
 

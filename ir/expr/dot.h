@@ -50,11 +50,22 @@ static inline int32_t fv_dot_bf16(int32_t a, int32_t b, int32_t c) {
     return (int32_t)sum;
 }
 
+/* The sum of the products of the bytes i and i + 1 of a, unsigned, with those of b, signed,
+ * saturated to i16. */
+static inline int64_t fv_pair_saturated(int32_t a, int32_t b, int i) {
+    int64_t sum = fv_byte_of(a, i, false) * fv_byte_of(b, i, true) +
+                  fv_byte_of(a, i + 1, false) * fv_byte_of(b, i + 1, true);
+    return sum < INT16_MIN ? INT16_MIN : sum > INT16_MAX ? INT16_MAX : sum;
+}
+
 /* The sum of products `op` for one element. */
 static inline int32_t fv_dot(fv_expr_op op, int32_t a, int32_t b, int32_t c) {
     int64_t sum = c;
     if (op == FV_X_DOT_BF16)
         return fv_dot_bf16(a, b, c);
+    if (op == FV_X_DOT_U8_I8_SAT)
+        return (int32_t)(uint32_t)(uint64_t)(sum + fv_pair_saturated(a, b, 0) +
+                                             fv_pair_saturated(a, b, 2));
     if (op == FV_X_DOT_I16_I16)
         sum += fv_half_of(a, 0) * fv_half_of(b, 0) + fv_half_of(a, 1) * fv_half_of(b, 1);
     for (int i = 0; op != FV_X_DOT_I16_I16 && i < 4; i++)

@@ -173,6 +173,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_DOT_U8_I8:
     case FV_X_DOT_I8_I8:
     case FV_X_DOT_U8_U8:
+    case FV_X_DOT_U8_I8_SAT:
     case FV_X_DOT_I16_I16:
     case FV_X_DOT_BF16:
     case FV_X_BITCAST:

@@ -82,6 +82,16 @@ static wide_int products(fv_elem e, fv_elem of, wide_int x, wide_int y) {
     return sum;
 }
 
+static wide_int pairs_saturated(wide_int x, wide_int y) {
+    wide_int sum = 0;
+    for (int i = 0; i < 32; i += 16) {
+        wide_int two = (wide_int)wrapped(FV_U8, x >> i).i * wrapped(FV_I8, y >> i).i +
+                       (wide_int)wrapped(FV_U8, x >> (i + 8)).i * wrapped(FV_I8, y >> (i + 8)).i;
+        sum += two < INT16_MIN ? INT16_MIN : two > INT16_MAX ? INT16_MAX : two;
+    }
+    return sum;
+}
+
 static scalar int_op(const fv_expr *node, fv_elem e, const scalar *s) {
     scalar sx = s[0], sy = s[1];
     wide_int x = whole(e, sx), y = whole(e, sy);
@@ -108,6 +118,7 @@ static scalar int_op(const fv_expr *node, fv_elem e, const scalar *s) {
     case FV_X_DOT_U8_I8: return wrapped(e, products(FV_U8, FV_I8, x, y) + s[2].i);
     case FV_X_DOT_I8_I8: return wrapped(e, products(FV_I8, FV_I8, x, y) + s[2].i);
     case FV_X_DOT_U8_U8: return wrapped(e, products(FV_U8, FV_U8, x, y) + s[2].i);
+    case FV_X_DOT_U8_I8_SAT: return wrapped(e, pairs_saturated(x, y) + s[2].i);
     case FV_X_DOT_I16_I16: return wrapped(e, products(FV_I16, FV_I16, x, y) + s[2].i);
     case FV_X_MULHI: return wrapped(e, (wide_int)((wide_uint)x * (uint64_t)y >> n));
     case FV_X_ADDSAT: return of_int((int64_t)saturated(x + y));

@@ -30,7 +30,7 @@ TestSuite(dot, .init = open_session, .fini = close_session);
 
 /* Words of each operand; no multiple of any number of lanes, so that single words remain. The first
  * 81 pairs have only the extremes of bytes and halves. */
-enum { WORDS = 391, EXTREMES = 9, SUMS = 4, ORDERS = 2 };
+enum { WORDS = 391, EXTREMES = 9, SUMS = 5, ORDERS = 2 };
 
 typedef struct io {
     uint8_t a[4 * WORDS], b[4 * WORDS];
@@ -41,7 +41,7 @@ typedef struct io {
  * which each was one byte. */
 static const char kernel_text[] =
     "(A: u8[1564], B: i8[1564], C: i32[391], out D: i32[391], out E: i32[391],\n"
-    "            out F: i32[391], out G: i32[391]) {\n"
+    "            out F: i32[391], out G: i32[391], out H: i32[391]) {\n"
     "  LOOP i < 391 {\n"
     "    let a = bits_i32(A[i * 4:4])\n"
     "    let b = bits_i32(B[i * 4:4])\n"
@@ -50,6 +50,7 @@ static const char kernel_text[] =
     "    E[i] = dot_i8_i8(a, b, C[i])\n"
     "    F[i] = dot_u8_u8(a, b, C[i])\n"
     "    G[i] = dot_i16_i16(h, b, dot_i16_i16(a, b, C[i]))\n"
+    "    H[i] = dot_u8_i8_sat(a, b, C[i])\n"
     "  }\n"
     "}\n";
 
@@ -65,7 +66,7 @@ static int32_t wrapped(int64_t x) {
 
 static void expect_word(io *d, int i) {
     const uint8_t *a = d->a + (size_t)4 * i, *b = d->b + (size_t)4 * i;
-    int64_t sum[SUMS] = {d->c[i], d->c[i], d->c[i], d->c[i]};
+    int64_t sum[SUMS] = {d->c[i], d->c[i], d->c[i], d->c[i], d->c[i]};
     for (int k = 0; k < 4; k++) {
         sum[0] += part(a, k, 1, false) * part(b, k, 1, true);
         sum[1] += part(a, k, 1, true) * part(b, k, 1, true);
@@ -73,6 +74,11 @@ static void expect_word(io *d, int i) {
     }
     for (int k = 0; k < 2; k++)
         sum[3] += part(a, k, 2, true) * part(b, k, 2, true) + d->a[2 * i + k] * part(b, k, 2, true);
+    for (int k = 0; k < 4; k += 2) {
+        int64_t two = part(a, k, 1, false) * part(b, k, 1, true) +
+                      part(a, k + 1, 1, false) * part(b, k + 1, 1, true);
+        sum[4] += two < INT16_MIN ? INT16_MIN : two > INT16_MAX ? INT16_MAX : two;
+    }
     for (int s = 0; s < SUMS; s++)
         d->expected[s][i] = wrapped(sum[s]);
 }
@@ -180,6 +186,7 @@ Test(dot, targets) {
     cr_expect(has("x86-64-v4+vnni", FV_X_DOT_U8_I8) && !has("x86-64-v4+vnni", FV_X_DOT_I8_I8));
     cr_expect(has("x86-64-v3+avxvnni", FV_X_DOT_U8_I8) && !has("x86-64-v4", FV_X_DOT_U8_I8));
     cr_expect(has("x86-64-v3+avxvnniint8", FV_X_DOT_U8_U8));
+    cr_expect(has("x86-64-v3", FV_X_DOT_U8_I8_SAT) && !has("x86-64-v2", FV_X_DOT_U8_I8_SAT));
     cr_expect(has("x86-64", FV_X_DOT_I16_I16) && !has("generic", FV_X_DOT_I16_I16));
     cr_expect(has("aarch64+dotprod", FV_X_DOT_I8_I8) && !has("aarch64+dotprod", FV_X_DOT_U8_I8));
     cr_expect(has("aarch64+i8mm", FV_X_DOT_U8_I8) && !has("aarch64", FV_X_DOT_I8_I8));

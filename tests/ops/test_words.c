@@ -221,6 +221,32 @@ static void check_blocks(int bits, int block, bool zeros, int rows, int k, int c
     }
 }
 
+/* Products of u8 or i8 with weights of which each is `most` or -most. */
+static const char *product_of_extremes(bool x, int most) {
+    enum { STEPS = 14, COLUMNS = 9 };
+    fv_text w = {.arena = arena};
+    for (int i = 0; i < STEPS * COLUMNS; i++)
+        fv_text_printf(&w, "%s%d", i ? ", " : "", i / COLUMNS % 4 < i % COLUMNS % 5 ? most : -most);
+    return fv_printf(arena,
+                     "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n"
+                     "const @w: i8[%d, %d] = [%s]\nfunc @main(%%x: %s[n, %d]) -> (%%y) {\n"
+                     "  %%y = MatMulInteger(%%x, @w)\n  return %%y\n}\n",
+                     STEPS, COLUMNS, w.s, type_of(x), STEPS);
+}
+
+/* Two products with weights up to 64 are at most 32640, so none is saturated. */
+Test(words, small_weights) {
+    static const struct target v3 = {.name = "x86-64-v3"}, generic = {.name = "generic"};
+    for (int most = 63; most <= 65; most++)
+        for (int x = 0; x < 2; x++) {
+            const char *text = product_of_extremes(x, most);
+            fv_program *p = lower_for(&v3, text);
+            cr_expect_eq(has(p, "dot_u8_i8_sat"), most <= 64, "%s", text);
+            cr_expect_eq(has(p, "dot_i16_i16"), most > 64, "%s", text);
+            check_values(&v3, text, p, x, 7, run(lower_for(&generic, text), 7, x), 7 * 9);
+        }
+}
+
 Test(words, blocks) {
     for (int bits = 2; bits <= 8; bits *= 2) {
         check_blocks(bits, 16, false, 5, 48, 24);

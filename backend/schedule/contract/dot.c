@@ -17,6 +17,8 @@
  *   flipped. Then sum x * w = sum x' * w + 128 * sum w (or - 128); the sums of a constant w are
  *   computed here;
  * - to i16, if there is no dot product of bytes. The bytes of the columns become i16 in registers.
+ * A dot product that saturates sums of two products is one of bytes if the weights, which are
+ * constant, are so small that it never does.
  * The copy includes the padding of rows, and all elements over which a window slides. Rows that
  * have the right type, and whose steps are consecutive in memory and fill words, are read where
  * they are stored. */
@@ -38,16 +40,19 @@ static const struct {
     bool swapped;
 } kinds[] = {{FV_U8, FV_I8, FV_X_DOT_U8_I8, false},     {FV_I8, FV_U8, FV_X_DOT_U8_I8, true},
              {FV_I8, FV_I8, FV_X_DOT_I8_I8, false},     {FV_U8, FV_U8, FV_X_DOT_U8_U8, false},
-             {FV_I16, FV_I8, FV_X_DOT_I16_I16, false},  {FV_I16, FV_U8, FV_X_DOT_I16_I16, false},
-             {FV_I16, FV_I16, FV_X_DOT_I16_I16, false}, {FV_BF16, FV_BF16, FV_X_DOT_BF16, false}};
+             {FV_U8, FV_I8, FV_X_DOT_U8_I8_SAT, false}, {FV_I16, FV_I8, FV_X_DOT_I16_I16, false},
+             {FV_I16, FV_U8, FV_X_DOT_I16_I16, false},  {FV_I16, FV_I16, FV_X_DOT_I16_I16, false},
+             {FV_BF16, FV_BF16, FV_X_DOT_BF16, false}};
 
 enum { NKINDS = sizeof kinds / sizeof *kinds };
 
-static bool find_kind(const fv_target *t, fv_elem rows, fv_elem columns, fv_dot *dot) {
+/* small: are the columns so small that no sum of two products leaves i16? */
+static bool find_kind(const fv_target *t, fv_elem rows, fv_elem columns, bool small, fv_dot *dot) {
     for (int i = 0; i < NKINDS; i++) {
         bool has = kinds[i].op == FV_X_DOT_BF16 || /* the order of the sum is that of pairs */
                    fv_instruction_has(t, kinds[i].op, FV_I32, FV_I32);
-        if (kinds[i].rows != rows || kinds[i].columns != columns || !has)
+        if (kinds[i].rows != rows || kinds[i].columns != columns || !has ||
+            (kinds[i].op == FV_X_DOT_U8_I8_SAT && !small))
             continue;
         dot->op = kinds[i].op;
         dot->swapped = kinds[i].swapped;
@@ -78,16 +83,34 @@ static int elements_in_byte(const fv_expr *columns) {
     return bits < 8 ? 8 / bits : 1;
 }
 
+/* Is the sum of two products of the columns with unsigned bytes always an i16? It is if no column
+ * is more than 64 away from 0: 2 * 64 * 255 is 32640. */
+static bool are_small_numbers(const fv_expr *columns) {
+    enum { MOST = 64 };
+    const fv_expr *x = fv_x_stored(columns);
+    if (x->op != FV_X_LOAD || fv_elem_bits((fv_elem)x->type.elem) < 7)
+        return x->op == FV_X_LOAD;
+    const fv_value *v = x->u.buf->value;
+    const fv_tensor *data = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
+    bool small = data && data->elem == FV_I8;
+    for (size_t i = 0; small && i < data->count; i++) {
+        int64_t w = fv_tensor_int(data, i);
+        small = w >= -MOST && w <= MOST;
+    }
+    return small;
+}
+
 static bool choose_kind(const fv_target *t, const fv_expr *rows, const fv_expr *columns,
                         fv_dot *dot) {
     fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
     if (a == FV_BF16 || b == FV_BF16)
-        return find_kind(t, a, b, dot);
-    bool may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
+        return find_kind(t, a, b, false, dot);
+    bool small = are_small_numbers(columns), may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
     /* unsigned elements of less than a byte are bytes of either signedness */
     bool of_any = b == FV_U8 && elements_in_byte(columns) > 1;
-    return find_kind(t, a, b, dot) || (of_any && find_kind(t, a, FV_I8, dot)) ||
-           (may_flip && find_kind(t, flipped(a), b, dot)) || find_kind(t, FV_I16, b, dot);
+    return find_kind(t, a, b, small, dot) || (of_any && find_kind(t, a, FV_I8, small, dot)) ||
+           (may_flip && find_kind(t, flipped(a), b, small, dot)) ||
+           find_kind(t, FV_I16, b, small, dot);
 }
 
 /* ---- the variable along which words are formed ---- */
