@@ -338,7 +338,8 @@ typedef enum { FV_BACKEND_JIT, FV_BACKEND_INTERP, FV_BACKEND_C } fv_backend_kind
 typedef struct fv_compile_options {
     size_t size; /* sizeof(fv_compile_options) */
     /* "x86-64-v3", "x86-64-v4+vnni"; NULL: native for a JIT, x86-64-v3 or the architecture's
-     * baseline for files */
+     * baseline for files. For libraries and objects also a list with commas, whose code chooses
+     * when it is loaded */
     const char *target;
     /* "seq=128", "seq=1..512", "INPUT:AXIS=N"; NULL terminated; NULL: none */
     const char *const *dims;

@@ -108,20 +108,41 @@ static void ask(fv_ll_fn *f, uint64_t features, LLVMBasicBlockRef no) {
 
 enum { UNKNOWN, HAS, LACKS };
 
-static LLVMValueRef memory_of_answer(fv_ll_module *m) {
-    const char *name = fv_printf(m->arena, "%s.cpu", m->program->name);
+static LLVMValueRef memory_of_answer(fv_ll_module *m, const char *name) {
+    name = fv_printf(m->arena, "%s.%s", m->program->name, name);
     LLVMValueRef g = LLVMAddGlobal(m->module, m->types.i32, name);
     LLVMSetInitializer(g, LLVMConstInt(m->types.i32, UNKNOWN, 0));
     LLVMSetLinkage(g, LLVMInternalLinkage);
     return g;
 }
 
-static void answer(fv_ll_fn *f, LLVMBasicBlockRef at, LLVMValueRef kept, int value) {
-    fv_ll_at(f, at);
+static void keep_answer(fv_ll_fn *f, LLVMValueRef kept, int value) {
     LLVMValueRef store = LLVMBuildStore(f->b, word(f, (uint32_t)value), kept);
     LLVMSetOrdering(store, LLVMAtomicOrderingMonotonic);
     LLVMSetAlignment(store, 4);
+}
+
+static void answer(fv_ll_fn *f, LLVMBasicBlockRef at, LLVMValueRef kept, int value) {
+    fv_ll_at(f, at);
+    keep_answer(f, kept, value);
     LLVMBuildRet(f->b, LLVMConstInt(f->m->types.i1, value == HAS, 0));
+}
+
+/* Begins a function without parameters whose answer is kept: code that follows finds it out. Where
+ * it is known, the function continues in the block `known` with the value that was kept. */
+static LLVMValueRef begin_check(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn, LLVMValueRef kept,
+                                LLVMBasicBlockRef *known) {
+    fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
+    fv_ll_begin(f, m, fn);
+    LLVMBasicBlockRef unknown = fv_ll_block(f, "unknown");
+    *known = fv_ll_block(f, "known");
+    LLVMValueRef state = LLVMBuildLoad2(f->b, m->types.i32, kept, "");
+    LLVMSetOrdering(state, LLVMAtomicOrderingMonotonic);
+    LLVMSetAlignment(state, 4);
+    LLVMValueRef is_new = LLVMBuildICmp(f->b, LLVMIntEQ, state, word(f, UNKNOWN), "");
+    fv_ll_branch_unlikely(f, is_new, unknown, *known);
+    fv_ll_at(f, unknown);
+    return state;
 }
 
 LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
@@ -131,23 +152,40 @@ LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
     LLVMTypeRef type = LLVMFunctionType(m->types.i1, NULL, 0, 0);
     const char *name = fv_printf(m->arena, "%s.has_cpu", m->program->name);
     LLVMValueRef fn = fv_ll_function(m, name, type, FV_LL_INTERNAL, true);
-    fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
-    LLVMValueRef kept = memory_of_answer(m);
+    LLVMValueRef kept = memory_of_answer(m, "cpu");
+    LLVMBasicBlockRef known;
     fv_ll_fn f;
-    fv_ll_begin(&f, m, fn);
-    LLVMBasicBlockRef known = fv_ll_block(&f, "known"), unknown = fv_ll_block(&f, "unknown");
+    LLVMValueRef state = begin_check(&f, m, fn, kept, &known);
     LLVMBasicBlockRef no = fv_ll_block(&f, "no");
-    LLVMValueRef state = LLVMBuildLoad2(f.b, m->types.i32, kept, "");
-    LLVMSetOrdering(state, LLVMAtomicOrderingMonotonic);
-    LLVMSetAlignment(state, 4);
-    LLVMValueRef is_new = LLVMBuildICmp(f.b, LLVMIntEQ, state, word(&f, UNKNOWN), "");
-    fv_ll_branch_unlikely(&f, is_new, unknown, known);
-    fv_ll_at(&f, known);
-    LLVMBuildRet(f.b, LLVMBuildICmp(f.b, LLVMIntEQ, state, word(&f, HAS), ""));
-    fv_ll_at(&f, unknown);
     ask(&f, features, no);
     answer(&f, LLVMGetInsertBlock(f.b), kept, HAS);
     answer(&f, no, kept, LACKS);
+    fv_ll_at(&f, known);
+    LLVMBuildRet(f.b, LLVMBuildICmp(f.b, LLVMIntEQ, state, word(&f, HAS), ""));
+    fv_ll_finish(&f);
+    return fn;
+}
+
+/* What is kept is 1 + the level. */
+LLVMValueRef fv_ll_cpu_level(fv_ll_module *m) {
+    LLVMTypeRef type = LLVMFunctionType(m->types.i32, NULL, 0, 0);
+    const char *name = fv_printf(m->arena, "%s.level", m->program->name);
+    LLVMValueRef fn = fv_ll_function(m, name, type, FV_LL_INTERNAL, true);
+    LLVMValueRef kept = memory_of_answer(m, "level_here");
+    LLVMBasicBlockRef known;
+    fv_ll_fn f;
+    LLVMValueRef state = begin_check(&f, m, fn, kept, &known);
+    for (int i = m->levels.n - 1; i >= 0; i--) {
+        LLVMBasicBlockRef lower = i ? fv_ll_block(&f, "lower") : NULL;
+        if (i)
+            ask(&f, fv_target_features(m->levels.all[i]->target), lower);
+        keep_answer(&f, kept, 1 + i);
+        LLVMBuildRet(f.b, word(&f, (uint32_t)i));
+        if (i)
+            fv_ll_at(&f, lower);
+    }
+    fv_ll_at(&f, known);
+    LLVMBuildRet(f.b, LLVMBuildSub(f.b, state, word(&f, 1), ""));
     fv_ll_finish(&f);
     return fn;
 }

@@ -29,6 +29,14 @@ typedef struct fv_ll_part {
     int number; /* number of this module; module 0 has plan, run and table */
 } fv_ll_part;
 
+/* The programs for several targets in one module. */
+typedef struct fv_ll_levels {
+    int n;                        /* number of programs; 0: there is one program, for one target */
+    const fv_program *const *all; /* the lowest target first */
+    const fv_program *whole;      /* has the constants of all (backend/consumer/levels.h) */
+    int now;                      /* number of the program whose functions are emitted */
+} fv_ll_levels;
+
 /* The machine for which LLVM generates code. */
 typedef struct fv_ll_machine {
     LLVMTargetMachineRef ref;
@@ -68,6 +76,7 @@ typedef struct fv_ll_module {
     const fv_target *target;
     fv_ll_mode mode;
     fv_ll_part part;
+    fv_ll_levels levels;
     LLVMContextRef context;
     LLVMModuleRef module;
     fv_ll_machine machine;
@@ -119,6 +128,8 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
 void fv_ll_close(fv_ll_module *m);
 /* Emits the whole module: kernels, plan, run, table. */
 bool fv_ll_emit(fv_ll_module *m) FV_MUST_USE;
+/* Lets LLVM verify the module; reports the first error. */
+bool fv_ll_verify(fv_ll_module *m) FV_MUST_USE;
 /* Runs LLVM's passes for the optimization level. */
 bool fv_ll_optimize(fv_ll_module *m) FV_MUST_USE;
 /* The module as an object, assembly or text; NULL after a diagnostic. */
@@ -139,6 +150,8 @@ typedef enum { FV_LL_EXPORTED, FV_LL_INTERNAL } fv_ll_linkage;
  * features. */
 LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
                             fv_ll_linkage linkage, bool baseline);
+/* The name of a function of the current level: that name, with the level if there are several. */
+const char *fv_ll_name_of_level(fv_ll_module *m, const char *name);
 void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name);
 /* Sets the attributes of a parameter through which a kernel accesses b. */
 void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b);
@@ -215,11 +228,28 @@ void fv_ll_outline(fv_ll_fn *f, const fv_stmt *s);
 
 /* emits a statement of a kind that only host programs have */
 void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s);
-void fv_ll_entries(fv_ll_module *m); /* emits plan, run and table */
-void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run);
+/* The functions plan and run, and the table that names them. */
+typedef struct fv_ll_entry {
+    LLVMValueRef plan, run, table;
+} fv_ll_entry;
+/* Emits the functions of the program and its table. If there are several levels, the functions can
+ * be used in the module only. */
+fv_ll_entry fv_ll_entry_points(fv_ll_module *m);
+void fv_ll_entries(fv_ll_module *m); /* emits what callers see of the only program */
+/* The table of a model, as constant data; and the function that returns it. */
+LLVMValueRef fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run);
+void fv_ll_model(fv_ll_module *m, LLVMValueRef table);
 /* Emits a function that returns an i1: does this CPU have the features that the target needs? NULL:
  * every CPU has them. */
 LLVMValueRef fv_ll_cpu_check(fv_ll_module *m);
+/* Emits a function that returns an i32: the number of the highest level whose features this CPU
+ * has; 0 if it has those of none. */
+LLVMValueRef fv_ll_cpu_level(fv_ll_module *m);
+
+/* ---- levels.c: code for several targets ---- */
+
+/* fv_ll_emit for several levels. */
+bool fv_ll_levels_emit(fv_ll_module *m) FV_MUST_USE;
 
 /* ---- parts.c: code in memory, made by several threads ---- */
 

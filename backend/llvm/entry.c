@@ -18,12 +18,18 @@ static void return_status(fv_ll_fn *f) {
     fv_ll_finish(f);
 }
 
+/* Adds the function NAME_plan or NAME_run; if there are several levels, that of one of them. */
+static LLVMValueRef entry_function(fv_ll_module *m, const char *what, LLVMTypeRef type,
+                                   bool baseline) {
+    const char *name = fv_printf(m->arena, "%s_%s", m->program->name, what);
+    return fv_ll_function(m, fv_ll_name_of_level(m, name), type,
+                          m->levels.n ? FV_LL_INTERNAL : FV_LL_EXPORTED, baseline);
+}
+
 /* Emits int NAME_plan(const int64_t *dims, size_t *workspace, int64_t *out_dims). */
 static LLVMValueRef emit_plan(fv_ll_module *m) {
     LLVMTypeRef types[] = {m->types.ptr, m->types.ptr, m->types.ptr};
-    const char *name = fv_printf(m->arena, "%s_plan", m->program->name);
-    LLVMValueRef fn =
-        fv_ll_function(m, name, LLVMFunctionType(m->types.i32, types, 3, 0), FV_LL_EXPORTED, true);
+    LLVMValueRef fn = entry_function(m, "plan", LLVMFunctionType(m->types.i32, types, 3, 0), true);
     const fv_argument parameters[] = {FV_ARG_DIMS, FV_ARG_WORKSPACE, FV_ARG_ACTUAL};
     fv_ll_fn f;
     fv_ll_host h;
@@ -130,23 +136,27 @@ static void emit_guard(fv_ll_module *m, LLVMValueRef fn, LLVMValueRef body, LLVM
     fv_ll_finish(&f);
 }
 
-void fv_ll_entries(fv_ll_module *m) {
+fv_ll_entry fv_ll_entry_points(fv_ll_module *m) {
     const char *name = m->program->name;
     if (m->weights.file) {
-        fv_weights_head head = fv_weights_head_of(m->program);
+        fv_weights_head head = fv_weights_head_of(m->levels.n ? m->levels.whole : m->program);
         m->program = fv_program_with_weights(m->arena, m->program, &head);
     }
     LLVMValueRef plan = emit_plan(m);
-    LLVMValueRef cpu = m->mode.resident ? NULL : fv_ll_cpu_check(m);
-    LLVMValueRef run = fv_ll_function(m, fv_printf(m->arena, "%s_run", name), run_type(m),
-                                      FV_LL_EXPORTED, cpu != NULL);
+    /* a level above the lowest one is entered after its features were found */
+    LLVMValueRef cpu = m->mode.resident || m->levels.now > 0 ? NULL : fv_ll_cpu_check(m);
+    LLVMValueRef run = entry_function(m, "run", run_type(m), cpu != NULL);
     LLVMValueRef body = run;
     if (cpu) {
-        body = fv_ll_function(m, fv_printf(m->arena, "%s.body", name), run_type(m), FV_LL_INTERNAL,
-                              false);
+        body = fv_ll_function(m, fv_ll_name_of_level(m, fv_printf(m->arena, "%s.body", name)),
+                              run_type(m), FV_LL_INTERNAL, false);
         fv_ll_attr(m, body, (unsigned)LLVMAttributeFunctionIndex, "noinline");
         emit_guard(m, run, body, cpu);
     }
     emit_body(m, body);
-    fv_ll_table(m, plan, run);
+    return (fv_ll_entry){plan, run, fv_ll_table(m, plan, run)};
+}
+
+void fv_ll_entries(fv_ll_module *m) {
+    fv_ll_model(m, fv_ll_entry_points(m).table);
 }

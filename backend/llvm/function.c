@@ -84,6 +84,10 @@ static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
         text_attr(m, fn, "target-features", features);
 }
 
+const char *fv_ll_name_of_level(fv_ll_module *m, const char *name) {
+    return m->levels.n ? fv_printf(m->arena, "%s.%s", name, m->target->name) : name;
+}
+
 LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
                             fv_ll_linkage linkage, bool baseline) {
     LLVMValueRef fn = LLVMAddFunction(m->module, name, type);

@@ -91,7 +91,7 @@ static void leave_cancelled(fv_ll_fn *f) {
 /* Declares the functions of a kernel. If a program is divided into several modules, they refer to
  * each other's functions by name. */
 static void declare_functions(fv_ll_module *m, fv_ll_kernel *k) {
-    const char *name = k->kernel->name;
+    const char *name = fv_ll_name_of_level(m, k->kernel->name);
     fv_ll_linkage linkage = m->part.of ? FV_LL_EXPORTED : FV_LL_INTERNAL;
     if (m->part.of)
         name = fv_printf(m->arena, "%s.%d", name, k->index);

@@ -49,6 +49,11 @@ typedef struct fv_llvm_options {
     /* AUTO: in the object, above 1 GiB in a file; IR and ASM only declare them. OBJECT: for IR and
      * ASM an object next to the text. FILE: a file next to the output */
     fv_weights_kind weights;
+    /* the programs of the model for several targets, at most FV_MAX_LEVELS, the lowest first, among
+     * which the code chooses when it runs; the program that is written then is that of
+     * fv_program_of_levels. n 0: it is written for its target alone */
+    const fv_program *const *levels;
+    int nlevels;
 } fv_llvm_options;
 
 /* Writes the program for p->target to `path`. It is written in a temporary folder of the same

@@ -194,6 +194,8 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
     m->mode.level = level < 0 ? 0 : level > 3 ? 3 : level;
     m->mode.small = o && o->small;
     m->mode.resident = resident;
+    if (o && o->nlevels)
+        m->levels = (fv_ll_levels){.n = o->nlevels, .all = o->levels, .whole = p};
     m->arena = fv_arena_new(s);
     m->kernels = fv_ptrmap_in(m->arena);
     if (!place_weights(m) || !make_machine(m))
@@ -231,13 +233,17 @@ static void verify(fv_ll_module *m) {
     LLVMDisposeMessage(text);
 }
 
+bool fv_ll_verify(fv_ll_module *m) {
+    if (!*m->fault)
+        verify(m);
+    return fv_ll_report(m);
+}
+
 bool fv_ll_emit(fv_ll_module *m) {
     fv_ll_kernels(m);
     if (m->part.number == 0)
         fv_ll_entries(m);
-    if (!*m->fault)
-        verify(m);
-    return fv_ll_report(m);
+    return fv_ll_verify(m);
 }
 
 /* ---- passes ---- */

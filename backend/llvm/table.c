@@ -81,17 +81,18 @@ static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const v
     return LLVMConstStructInContext(m->context, v, (unsigned)type->n, 0);
 }
 
+LLVMValueRef fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run) {
+    const fv_model *model = fv_program_model(m->arena, m->program, m->weights.file);
+    return data(m, structure(m, &fv_model_structure, model, (LLVMValueRef[]){plan, run}), "model");
+}
+
 /* Emits the function const fv_model *NAME_model(void). */
-void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run) {
-    const fv_program *p = m->program;
-    const fv_model *model = fv_program_model(m->arena, p, m->weights.file);
-    LLVMValueRef t =
-        data(m, structure(m, &fv_model_structure, model, (LLVMValueRef[]){plan, run}), "model");
+void fv_ll_model(fv_ll_module *m, LLVMValueRef table) {
     LLVMValueRef fn =
-        fv_ll_function(m, fv_printf(m->arena, "%s_model", p->name),
+        fv_ll_function(m, fv_printf(m->arena, "%s_model", m->program->name),
                        LLVMFunctionType(m->types.ptr, NULL, 0, 0), FV_LL_EXPORTED, true);
     fv_ll_fn f;
     fv_ll_begin(&f, m, fn);
-    LLVMBuildRet(f.b, t);
+    LLVMBuildRet(f.b, table);
     fv_ll_finish(&f);
 }

@@ -316,7 +316,8 @@ static bool calls_nothing(output *o, const fv_program *p) {
 static bool write_all_of_it(output *o, const fv_program *p) {
     o->arena = fv_arena_new(o->session);
     return calls_nothing(o, p) && decide_weights(o, p) &&
-           fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
+           fv_ll_open(&o->m, o->session, p, o->options, false) &&
+           (o->m.levels.n ? fv_ll_levels_emit(&o->m) : fv_ll_emit(&o->m)) &&
            fv_ll_optimize(&o->m) && write_kind(o) && write_side(o, p) && rename_result(o);
 }
 

@@ -317,6 +317,13 @@ static const char *target_of_chip(const char *name) {
 
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why) {
     size_t n = strcspn(text, "+");
+    if (strchr(text, ',')) {
+        *why = fv_printf(a,
+                         "'%.60s' is a list of targets; only `compile` takes one, for a library "
+                         "or an object",
+                         text);
+        return NULL;
+    }
     const char *level = fv_strndup(a, text, n);
     if (!strcmp(text, "native"))
         return native_with_all(a);
@@ -333,6 +340,61 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
                 : fv_printf(a, "there is no target '%.60s'; there are %s", level,
                             fv_names_str(a, fv_target_names()));
     return NULL;
+}
+
+/* ---- lists ---- */
+
+/* States why target t cannot be added to the list of n targets; NULL: it can. */
+static const char *why_not_in_list(fv_arena *a, const fv_target *const *list, int n,
+                                   const fv_target *t) {
+    if (n == FV_MAX_LEVELS)
+        return fv_printf(a, "a list has at most %d targets", FV_MAX_LEVELS);
+    if (!strcmp(t->name, "native"))
+        return "target 'native' is that of this machine; a list has levels, such as x86-64-v3";
+    if (!fv_features_can_lack(fv_target_features(t)) && !of_architecture(t, "x86_64") &&
+        !of_architecture(t, "aarch64"))
+        return fv_printf(a,
+                         "code cannot find out whether a CPU is a '%s': a list has levels of "
+                         "x86-64 or aarch64",
+                         t->name);
+    for (int i = 0; i < n; i++) {
+        if (strcmp(list[i]->triple, t->triple))
+            return fv_printf(a,
+                             "targets '%s' and '%s' have different architectures or systems, "
+                             "and cannot be in one file",
+                             list[i]->name, t->name);
+        if (fv_target_features(list[i]) == fv_target_features(t))
+            return fv_printf(a, "target '%s' is given twice", t->name);
+    }
+    return NULL;
+}
+
+static bool is_below(const fv_target *t, const fv_target *u) {
+    return t->level != u->level ? t->level < u->level
+                                : __builtin_popcountll(fv_target_features(t)) <
+                                      __builtin_popcountll(fv_target_features(u));
+}
+
+const fv_target *const *fv_targets_read(fv_arena *a, const char *text, int *n, const char **why) {
+    const fv_target **list = FV_NEW(a, const fv_target *, FV_MAX_LEVELS);
+    *n = 0;
+    for (const char *p = text;; p++) {
+        size_t length = strcspn(p, ",");
+        if (!length) {
+            *why = fv_printf(a, "a target of the list '%.60s' is empty", text);
+            return NULL;
+        }
+        const fv_target *t = fv_target_read(a, fv_strndup(a, p, length), why);
+        if (!t || (*why = why_not_in_list(a, list, *n, t)))
+            return NULL;
+        int at = (*n)++;
+        for (; at > 0 && is_below(t, list[at - 1]); at--)
+            list[at] = list[at - 1];
+        list[at] = t;
+        p += length;
+        if (!*p)
+            return list;
+    }
 }
 
 /* ---- this machine ---- */

@@ -62,6 +62,12 @@ const fv_target *fv_target_find(const char *name);
  * level. "native" has every feature of the table that this machine has. NULL: `*why` says what is
  * wrong and what is possible. */
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why);
+enum { FV_MAX_LEVELS = 8 }; /* largest number of targets in a list */
+/* Parses a list of targets with commas, for code that chooses one of them where it is loaded:
+ * different targets of one architecture and system, whose features a CPU can report. Returns *n
+ * targets, the lowest first: each has a level at least as high as the one before it, and more
+ * features at the same level. NULL: `*why` says what is wrong. */
+const fv_target *const *fv_targets_read(fv_arena *a, const char *text, int *n, const char **why);
 /* Parses a target for code that may run here: for "native", the processor and caches are those of
  * this machine. NULL if the text is not a target. */
 const fv_target *fv_target_choose(fv_arena *a, const char *name);

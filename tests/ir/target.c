@@ -206,6 +206,45 @@ static void refused(const char *text, const char *expected) {
     cr_expect_str_eq(why, expected);
 }
 
+/* The targets of a list, from the lowest to the highest; or what is wrong with it. */
+static const char *list_of(const char *text) {
+    const char *why = "nothing";
+    int n = 0;
+    const fv_target *const *list = fv_targets_read(arena, text, &n, &why);
+    fv_text t = {.arena = arena};
+    if (!list)
+        return why;
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s%s", i ? " < " : "", list[i]->name);
+    return t.s;
+}
+
+Test(feature, lists) {
+    cr_expect_str_eq(list_of("x86-64-v3"), "x86-64-v3");
+    cr_expect_str_eq(list_of("x86-64-v4+vnni,x86-64-v2,x86-64-v3"),
+                     "x86-64-v2 < x86-64-v3 < x86-64-v4+vnni");
+    cr_expect_str_eq(list_of("x86-64-v4+vnni+avx512bf16,x86-64-v4,x86-64-v4+vnni"),
+                     "x86-64-v4 < x86-64-v4+vnni < x86-64-v4+vnni+avx512bf16");
+    cr_expect_str_eq(list_of("aarch64+dotprod,aarch64"), "aarch64 < aarch64+dotprod");
+    cr_expect_str_eq(list_of("x86-64-v3-macos,x86-64-v2-macos"),
+                     "x86-64-v2-macos < x86-64-v3-macos");
+    cr_expect_str_eq(list_of("x86-64-v4+vnni+avx512bf16,x86-64-v4+avx512bf16+vnni"),
+                     "target 'x86-64-v4+vnni+avx512bf16' is given twice");
+    cr_expect_str_eq(list_of("x86-64-v3,aarch64"),
+                     "targets 'x86-64-v3' and 'aarch64' have different architectures or systems, "
+                     "and cannot be in one file");
+    cr_expect_str_eq(list_of("x86-64-v3,,x86-64-v2"),
+                     "a target of the list 'x86-64-v3,,x86-64-v2' is empty");
+    cr_expect_str_eq(list_of("x86-64-v3,x86-64-v2,"),
+                     "a target of the list 'x86-64-v3,x86-64-v2,' is empty");
+    cr_expect_str_eq(list_of("x86-64-v2,x86-64-v3+vnn"),
+                     "target 'x86-64-v3' has no feature 'vnn'; 'x86-64-v3' takes avxvnni, "
+                     "avxvnniint8");
+    cr_expect_str_eq(list_of("x86-64,x86-64-v2,x86-64-v2+f16c,x86-64-v3,x86-64-v3+avxvnni,"
+                             "x86-64-v4,x86-64-v4+vnni,x86-64-v4+avxvnni,x86-64-v4+avx512fp16"),
+                     "a list has at most 8 targets");
+}
+
 Test(feature, wrong_texts_say_what_there_is) {
     refused("x86-64-v4+vnn", "target 'x86-64-v4' has no feature 'vnn'; did you mean 'vnni'?");
     refused("x86-64-v3+zzzzzz",

@@ -698,6 +698,24 @@ static void is_refused(int status, fv_log *log, const char *what) {
     fv_log_clear(log);
 }
 
+/* A list of targets is for files only; the table names the one that this machine uses. */
+Test(api, several_targets) {
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    fv_compile_options o = {.size = sizeof o, .target = "x86-64-v3,x86-64"};
+    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
+        cr_skip_test("no library can be made here");
+    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, log), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_expect_str_eq(fv_artifact_model(a)->target, "x86-64-v3");
+    gives(a);
+    fv_artifact_free(a);
+    is_refused(fv_compile(model, &o, log, &a), log, "a list of targets");
+    o.target = "x86-64-v3,aarch64";
+    is_refused(fv_compile_file(model, in_folder("x.so"), &o, log), log, "two architectures");
+    fv_log_free(log);
+}
+
 Test(api, version) {
     fv_artifact *a = NULL;
     cr_assert_eq(fv_compile(model, NULL, NULL, &a), FV_OK);

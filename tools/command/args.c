@@ -205,7 +205,7 @@ static const fv_option options[] = {
      "print the table of docs/operators.md", false},
     {"--target", NULL, FV_OPTION_TEXT, AT(code.target), "T",
      "a target; -windows or -macos after it for that system, then +FEATURE for each additional "
-     "feature: ",
+     "feature; `compile` takes several, with commas, for one library: ",
      true, fv_target_names},
     {"--processor", NULL, FV_OPTION_TEXT, AT(code.processor), "P",
      "processor for which kernels are made: ", true, fv_processor_names},

@@ -13,17 +13,35 @@
 /* ---- target, dims, level, passes ---- */
 
 /* Sets the processor of --processor, which must fit the target. False after a message. */
-static bool find_processor(fv_context *c, fv_driver_options *o) {
+static bool find_processor(fv_context *c, fv_driver_options *o, const fv_target **of) {
     const fv_args *a = c->args;
     const char *why = "";
     if (!a->code.processor)
         return true;
     o->target.processor_given = true;
-    const fv_target *t =
-        fv_driver_processor(c->session, c->arena, o->target.of, a->code.processor, &why);
+    const fv_target *t = fv_driver_processor(c->session, c->arena, *of, a->code.processor, &why);
     if (!t)
         return *why && fv_usage(a, "%s", why) == FV_EXIT_OK;
-    o->target.of = t;
+    *of = t;
+    return true;
+}
+
+/* Sets the targets of a list. */
+static bool find_targets(fv_context *c, fv_driver_options *o) {
+    const fv_args *a = c->args;
+    const char *why = "";
+    const fv_target *const *list =
+        fv_targets_read(c->arena, a->code.target, &o->target.nlevels, &why);
+    if (!list)
+        return fv_usage(a, "%s", why) == FV_EXIT_OK;
+    const fv_target **all = FV_NEW(c->arena, const fv_target *, o->target.nlevels);
+    for (int i = 0; i < o->target.nlevels; i++) {
+        all[i] = list[i];
+        if (!find_processor(c, o, &all[i]))
+            return false;
+    }
+    o->target.levels = all;
+    o->target.of = all[0];
     return true;
 }
 
@@ -31,8 +49,11 @@ static bool find_target(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     const char *why = "";
     o->target.given = a->code.target != NULL;
+    if (a->code.target && strchr(a->code.target, ',') && !strcmp(a->line.command, "compile"))
+        return find_targets(c, o);
     o->target.of = fv_driver_target(c->session, c->arena, a->code.target, here, &why);
-    return o->target.of ? find_processor(c, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
+    return o->target.of ? find_processor(c, o, &o->target.of)
+                        : fv_usage(a, "%s", why) == FV_EXIT_OK;
 }
 
 /* Splits "a,b" at commas; empty words are left out. */

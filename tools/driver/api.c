@@ -38,25 +38,38 @@ static int bad_option(job *j, const char *what, const char *value) {
     return FV_BAD_ARGUMENT;
 }
 
+/* The target of the options; for code in files, which do not run here, also a list of targets.
+ * Member `of` is NULL if they are wrong, and `*why` says why. */
+static fv_driver_machine machine_of(const job *j, bool here, const char **why) {
+    fv_arena *a = fv_arena_new(j->session);
+    const char *text = j->o.target;
+    fv_driver_machine m = {.given = text != NULL};
+    if (here || !text || !strchr(text, ',')) {
+        m.of = fv_driver_target(j->session, a, text, here, why);
+        return m;
+    }
+    m.levels = fv_targets_read(a, text, &m.nlevels, why);
+    m.of = m.levels ? m.levels[0] : NULL;
+    return m;
+}
+
 static int check_options(job *j, bool here) {
     const fv_compile_options *o = &j->o;
     j->pipeline.verify = o->verify != 0;
     const char *why = "";
-    j->driver = (fv_driver_options){
-        .bytes = j->bytes,
-        .target.of = fv_driver_target(j->session, fv_arena_new(j->session), o->target, here, &why),
-        .target.given = o->target != NULL,
-        .dims.given = o->dims,
-        .dims.states = o->states,
-        .level = o->level ? o->level : '2',
-        .naive = o->naive != 0,
-        .strict = o->strict != 0,
-        .tuning.path = o->tuning,
-        .name = o->name,
-        .work.passes = o->passes,
-        .work.enable = o->enable,
-        .work.disable = o->disable,
-        .work.pipeline = &j->pipeline};
+    j->driver = (fv_driver_options){.bytes = j->bytes,
+                                    .target = machine_of(j, here, &why),
+                                    .dims.given = o->dims,
+                                    .dims.states = o->states,
+                                    .level = o->level ? o->level : '2',
+                                    .naive = o->naive != 0,
+                                    .strict = o->strict != 0,
+                                    .tuning.path = o->tuning,
+                                    .name = o->name,
+                                    .work.passes = o->passes,
+                                    .work.enable = o->enable,
+                                    .work.disable = o->disable,
+                                    .work.pipeline = &j->pipeline};
     if (!j->driver.target.of) {
         fv_log_add(j->log, "error: %s", why);
         return FV_BAD_ARGUMENT;
@@ -195,7 +208,7 @@ static int write_file(job *j, void *arg) {
     bool ok = fv_driver_read(j->session, j->path, &j->driver, &source);
     fv_write_options wo = {j->driver.level, weights_of(&j->o)};
     fv_program *p;
-    ok = ok && fv_driver_emit(j->session, &source, &j->driver, kind, out, &wo, &p);
+    ok = ok && fv_driver_emit_targets(j->session, &source, &j->driver, kind, out, &wo, &p);
     return ok ? FV_OK : status_of(j);
 }
 

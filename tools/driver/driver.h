@@ -19,6 +19,10 @@
 /* The target, and which parts of it the user chose. */
 typedef struct fv_driver_machine {
     const fv_target *of;
+    /* several targets whose code is written to one file, the lowest first, which is `of`; n 0: only
+     * `of` */
+    const fv_target *const *levels;
+    int nlevels;
     /* whether the user chose the target; otherwise a program text keeps the target that it names */
     bool given;
     /* whether the user chose the processor; kernels in a program text were made for one already */
@@ -80,6 +84,9 @@ typedef struct fv_driver_answers {
     /* the attentions of the graph after its passes (passes/attention/attention.h) */
     struct fv_attention_sites *attentions;
     struct fv_reasons *reasons; /* the decisions of lowering (backend/lowering/why.h) */
+    /* if there are several targets, the bytes of constants that are not stored for all of them, but
+     * once for some */
+    size_t *unshared;
 } fv_driver_answers;
 
 /* How a model is compiled. The command line and fv_compile_options set these members. */
@@ -165,6 +172,11 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
 /* Runs passes and lowering, and verifies the program, which is not expanded. NULL after
  * diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
+/* The same in two steps: runs the passes on a graph; lowers a graph whose passes have run, for
+ * o->target.of. */
+bool fv_driver_prepare(const fv_source *source, const fv_driver_options *o) FV_MUST_USE;
+fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
+                                   const fv_driver_options *o);
 /* Makes a program of a single kernel, whose parameters become inputs and outputs. NULL after a
  * diagnostic. */
 fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_target *target);
@@ -265,6 +277,10 @@ typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
     int layout;              /* for a folder of C: an fv_c_layout (backend/c/emit.h) */
+    /* the programs for several targets, all expanded; the program that is written is that of
+     * fv_program_of_levels. n 0: it is written for its target alone */
+    const fv_program *const *levels;
+    int nlevels;
     void *user;
     /* called after lowering and before anything is written; if it returns false (after a message),
      * nothing is written. NULL: always written. Not called for FV_EMIT_IR and FV_EMIT_DEFINITIONS,
@@ -290,6 +306,12 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
 bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver,
                     fv_emit_kind kind, const char *out, const fv_write_options *o,
                     fv_program **p) FV_MUST_USE;
+/* fv_driver_emit, also for several targets: lowers the graph for each of them, and writes their
+ * code to one file, which has equal constants once. *p is then the lowest target's program, with
+ * the constants of all. */
+bool fv_driver_emit_targets(fv_session *s, const fv_source *source, const fv_driver_options *driver,
+                            fv_emit_kind kind, const char *out, const fv_write_options *o,
+                            fv_program **p) FV_MUST_USE;
 /* The files that were written: `out` and the additional files in its folder; if `out` is a folder,
  * the files of its manifest. `p` may be NULL. NULL terminated, in the arena. */
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p,

@@ -311,6 +311,7 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
     return (fv_lower_options){.target = o->target.of,
                               .name = o->name,
                               .naive = o->naive,
+                              .common_panels = o->target.nlevels > 1,
                               .saves_memory = o->level == 's',
                               .relax = o->relax,
                               .random_limits = o->random_limits,
@@ -324,22 +325,38 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .reasons = o->answers.reasons};
 }
 
-fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
-    fv_program *p = source->program;
-    if (source->module) {
-        fv_lower_options lo = lower_options(source->module->arena, o, source);
-        if (!fv_driver_passes(source->module, o))
-            return NULL;
-        if (o->change.passed && !o->change.passed(o->change.user, source->module))
-            return NULL;
-        if (o->answers.attentions)
-            fv_attention_find(source->module->arena, source->module, o->answers.attentions);
-        p = fv_lower(source->module, &lo);
-    }
-    return p && fv_program_verify(s, p) && (source->module || fv_program_keeps_protocol(s, p)) &&
+bool fv_driver_prepare(const fv_source *source, const fv_driver_options *o) {
+    if (!fv_driver_passes(source->module, o))
+        return false;
+    if (o->change.passed && !o->change.passed(o->change.user, source->module))
+        return false;
+    if (o->answers.attentions)
+        fv_attention_find(source->module->arena, source->module, o->answers.attentions);
+    return true;
+}
+
+/* The verified program, with handwritten kernels; NULL after a diagnostic, also if p is NULL. */
+static fv_program *finished(fv_session *s, fv_program *p, const fv_driver_options *o) {
+    return p && fv_program_verify(s, p) &&
                    (!o->tuning.kernels || fv_driver_replace_kernels(s, p, o->tuning.kernels))
                ? p
                : NULL;
+}
+
+fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
+                                   const fv_driver_options *o) {
+    fv_lower_options lo = lower_options(m->arena, o, source);
+    return finished(s, fv_lower(m, &lo), o);
+}
+
+fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
+    if (!source->module)
+        return source->program && fv_program_verify(s, source->program) &&
+                       fv_program_keeps_protocol(s, source->program)
+                   ? finished(s, source->program, o)
+                   : NULL;
+    return fv_driver_prepare(source, o) ? fv_driver_lower_module(s, source->module, source, o)
+                                        : NULL;
 }
 
 typedef struct writing {

@@ -218,16 +218,18 @@ static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const 
 }
 
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
-                       char level, fv_weights_kind weights) {
-    fv_llvm_options o = fv_driver_llvm(level);
-    o.weights = weights;
+                       const fv_write_options *with) {
+    fv_llvm_options o = fv_driver_llvm(with->level);
+    o.weights = with->weights;
+    o.levels = with->levels;
+    o.nlevels = with->nlevels;
     bool beside = fv_llvm_weights_path(p->arena, p, &o, llvm_kind(kind), out) != NULL;
     if (beside && (is_standard(out) || is_special(out)))
         return fv_error(s,
                         "the weights would be written to a file next to %s, where no file can be "
                         "written: name a file with -o%s",
                         is_standard(out) ? "standard output" : out,
-                        weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
+                        o.weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
     if (!is_standard(out) && !is_special(out))
         return fv_llvm_write(s, p, &o, llvm_kind(kind), out);
     fv_arena *a = fv_arena_new(s);
@@ -238,8 +240,8 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
 }
 #else
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
-                       char level, fv_weights_kind weights) {
-    (void)s, (void)p, (void)kind, (void)out, (void)level, (void)weights;
+                       const fv_write_options *with) {
+    (void)s, (void)p, (void)kind, (void)out, (void)with;
     return false; /* not reached: without LLVM, these kinds of files were refused before */
 }
 #endif
@@ -427,8 +429,9 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
         if (fv_llvm_missing())
             return fv_error(s, "%s: %s; .c, folders of C, .fvir and .fvk are written without it",
                             out, fv_llvm_missing());
-        fv_program_expand(p);
-        return write_llvm(s, p, kind, out, o->level, o->weights);
+        if (!o->nlevels)
+            fv_program_expand(p);
+        return write_llvm(s, p, kind, out, o);
     /* files of the following kinds are not made from a program */
     case FV_EMIT_IR:
     case FV_EMIT_ONNX:

@@ -17,6 +17,8 @@ typedef struct result {
     const char *out;
     fv_program *program; /* the program; NULL: the files were written without one */
     const fv_target *target;
+    fv_driver_machine machine; /* the targets, if there are several */
+    size_t unshared;           /* bytes of weights that only some of several targets use */
     fv_weights_kind weights;
     fv_attention_query attention;
     bool is_device; /* whether `device` is known: the target is a microcontroller, the kind C */
@@ -262,7 +264,7 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
                            .layout = r->layout,
                            .user = &k,
                            .accept = accept};
-    bool ok = fv_driver_emit(c->session, &source, o, r->kind, r->out, &wo, &r->program);
+    bool ok = fv_driver_emit_targets(c->session, &source, o, r->kind, r->out, &wo, &r->program);
     if (ok && source.module && r->program)
         fv_report_steps(c, o);
     r->target = r->program ? r->program->target : NULL;
@@ -379,6 +381,24 @@ static void set_device(json_t *d, const fv_device *x) {
     fv_json_set(d, "device", o);
 }
 
+static void print_targets(fv_context *c, const result *r) {
+    const fv_driver_machine *m = &r->machine;
+    if (m->nlevels < 2) {
+        fv_out("target     %s\n", fv_target_str(c->arena, r->target));
+        return;
+    }
+    fv_out("targets    ");
+    for (int i = 0; i < m->nlevels; i++)
+        fv_out("%s%s", i ? ", " : "", m->levels[i]->name);
+    fv_out("; the highest that a CPU has is used\n");
+    size_t bytes = fv_weights_bytes(r->program);
+    if (r->unshared)
+        fv_out("weights    %s, %s of them in several layouts\n", fv_size_str(c->arena, bytes),
+               fv_size_str(c->arena, r->unshared));
+    else if (bytes)
+        fv_out("weights    %s, the same for all targets\n", fv_size_str(c->arena, bytes));
+}
+
 static void print_summary(fv_context *c, const result *r) {
     const char *const *files =
         fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
@@ -387,7 +407,7 @@ static void print_summary(fv_context *c, const result *r) {
     for (int i = 0; files[i]; i++)
         fv_out("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
     if (r->program)
-        fv_out("target     %s\n", fv_target_str(c->arena, r->target));
+        print_targets(c, r);
     if (r->program && c->args->code.relax)
         fv_out("relaxed    %s\n", c->args->code.relax);
     if (r->program && fv_attention_count(&r->attention))
@@ -399,6 +419,19 @@ static void print_summary(fv_context *c, const result *r) {
         print_device(c, &r->device);
     if (call)
         print_call(call, r->kind == FV_EMIT_C);
+}
+
+/* Adds the targets if there are several. */
+static void set_targets(json_t *d, const result *r) {
+    const fv_driver_machine *m = &r->machine;
+    if (m->nlevels < 2)
+        return;
+    json_t *list = json_array();
+    for (int i = 0; i < m->nlevels; i++)
+        fv_json_append(list, json_string(m->levels[i]->name));
+    fv_json_set(d, "targets", list);
+    fv_json_set_int(d, "weight_bytes", (int64_t)fv_weights_bytes(r->program));
+    fv_json_set_int(d, "unshared_bytes", (int64_t)r->unshared);
 }
 
 static bool print_json(fv_context *c, const char *model, const result *r) {
@@ -418,6 +451,7 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
     if (r->program) {
         fv_json_set_text(d, "name", r->program->name);
         fv_json_set_text(d, "target", r->target->entry);
+        set_targets(d, r);
         if (c->args->code.relax)
             fv_json_set_text(d, "relaxed", c->args->code.relax);
         fv_json_set_int(d, "attentions", r->attention.attentions);
@@ -464,6 +498,8 @@ int fv_cmd_compile(fv_context *c) {
     if (!strcmp(r.out, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
     fv_attention_begin(&r.attention, c, &o);
+    r.machine = o.target;
+    o.answers.unshared = &r.unshared;
     if (!o.name)
         o.name = fv_emit_prefix(c->arena, r.out);
     fv_report_begin(c, &o);

@@ -206,20 +206,24 @@ static bool may_divide_tile(fv_lowerer *l, const fv_definition *d, const fv_cont
 }
 
 /* The number of columns of a panel that is the same for all levels of an architecture; 0: panels
- * are as wide as a tile of this target. Several sums in a tile have few columns each, and few
- * columns are little memory. */
+ * are as wide as a tile of this target. Several sums in a tile have few columns each; few columns,
+ * and filters that belong to one channel, are little memory. */
 static int common_panel(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     int n = COMMON_PANEL / fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    bool common =
-        l->options->common_panels && d->index[c->column]->dim->lo >= n && may_divide_tile(l, d, c);
+    bool common = l->options->common_panels && !c->each && d->index[c->column]->dim->lo >= n &&
+                  may_divide_tile(l, d, c);
     return common ? n : 0;
 }
 
-/* Makes a tile a whole number of panels wide, with so many rows that it has no more sums. */
-static void fill_panels(int panel, int *mr, int *nr) {
-    int sums = *mr * *nr;
+/* Makes a tile a whole number of panels wide. If it becomes wider, its rows are fewer: besides the
+ * sums, the registers hold a row of b, the factor of one row, and a product. A tile of 2 x 16 sums
+ * takes the time of one of 6 x 8 on x86-64-v2, one of 3 x 16, whose sums are moved to memory and
+ * back, 1.2 of it (Zen 3). */
+static void fill_panels(const fv_target *t, int panel, int lanes, int *mr, int *nr) {
+    const int before = *nr;
     *nr = (*nr + panel - 1) / panel * panel;
-    *mr = *mr * *nr > sums && sums > *nr ? sums / *nr : *mr;
+    while (*nr > before && *mr > 1 && (*mr + 1) * (*nr / lanes) >= t->vector_registers)
+        --*mr;
 }
 
 /* The number of columns of a tile that has at most `vectors` vectors of them. Panels that are
@@ -251,7 +255,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
         share_tile(t, c->nsums, lanes, mr, nr);
     *nr *= lanes;
     if (panel)
-        fill_panels(panel, mr, nr);
+        fill_panels(t, panel, lanes, mr, nr);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int64_t columns = d->index[c->column]->dim->hi;
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr)
@@ -271,7 +275,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     if (columns < *nr)
         *nr = ((int)columns + lanes - 1) / lanes * lanes;
     if (panel)
-        fill_panels(panel, mr, nr);
+        fill_panels(t, panel, lanes, mr, nr);
     return panel ? panel : lanes;
 }
 

@@ -1,0 +1,112 @@
+# Tests libraries with code for several targets: which of them a CPU runs, what it computes, how large they are, and what
+# is refused. Other CPUs are those of qemu-user, which has no AVX-512.
+. "$(dirname "$0")/lib.sh"
+
+machine=$(uname -m)
+case $machine in x86_64) low=x86-64-v2 high=x86-64-v3 top=x86-64-v4+vnni ;; *) low=aarch64 high=aarch64+dotprod top=aarch64+dotprod+i8mm ;; esac
+all=$top,$low,$high # the order does not matter
+
+# A product with more columns than a panel has, but no whole number of tiles; two layers, so that one has a long sum.
+awk 'BEGIN { srand(7); for (i = 0; i < 700 * 100; i++) printf "%s%.6f", i ? "," : "", rand() - 0.5 }' >numbers
+{
+    printf 'fovea-ir 1\nmodule "m"\nsymbol n 0..64\nconst @w: f32[700, 100] = [%s]\n' "$(cat numbers)"
+    printf 'const @v: f32[100, 40] = [%s]\n' "$(cut -d, -f1-4000 numbers)"
+    printf 'func @main(%%x: f32[n, 700]) -> (%%y) {\n  %%a = MatMul(%%x, @w)\n  %%b = Tanh(%%a)\n  %%y = MatMul(%%b, @v)\n  return %%y\n}\n'
+} >m.fvir
+
+check 'a library for three targets' 0 "^targets    $low, $high, [^ ]*; the highest that a CPU has is used" "$fovea" compile m.fvir --target="$all" -o all.so
+said '^weights    .*, the same for all targets'
+check 'as JSON' 0 '"unshared_bytes": 0' "$fovea" compile m.fvir --target="$all" -o all.so --json
+said '"targets": \['
+for kind in o a ll s; do
+    check "a .$kind for three targets" 0 '^targets ' "$fovea" compile m.fvir --target="$all" -o all.$kind
+done
+"$fovea" compile m.fvir --target="$all" -q -o again/all.so 2>/dev/null || { mkdir again && "$fovea" compile m.fvir --target="$all" -q -o again/all.so; }
+cmp -s all.so again/all.so && tell 'the same bytes' yes || tell 'the same bytes' no
+
+# ---- what is refused ----
+check 'two architectures' 2 "'x86-64-v2' and 'aarch64' have different architectures or systems" "$fovea" compile m.fvir --target=x86-64-v2,aarch64 -o no.so
+check 'two systems' 2 'have different architectures or systems' "$fovea" compile m.fvir --target=x86-64-v2,x86-64-v3-windows -o no.so
+check 'an unknown target' 2 "there is no target 'x86-64-v9'" "$fovea" compile m.fvir --target=x86-64-v2,x86-64-v9 -o no.so
+check 'a target twice' 2 "target 'x86-64-v3' is given twice" "$fovea" compile m.fvir --target=x86-64-v3,x86-64-v3 -o no.so
+check 'an empty target' 2 "a target of the list 'x86-64-v2,' is empty" "$fovea" compile m.fvir --target=x86-64-v2, -o no.so
+check 'this machine' 2 "target 'native' is that of this machine" "$fovea" compile m.fvir --target=native,x86-64-v3 -o no.so
+check 'no levels' 2 "code cannot find out whether a CPU is a 'cortex-m4'" "$fovea" compile m.fvir --target=cortex-m4,cortex-m7 -o no.so
+check 'C' 1 'several targets are for libraries and objects' "$fovea" compile m.fvir --target="$all" -o no.c
+check 'a folder of C' 1 'several targets are for libraries and objects' "$fovea" compile m.fvir --target="$all" -o no/
+check 'kernels' 1 'several targets are for libraries and objects' "$fovea" compile m.fvir --target="$all" -o no.fvk
+check 'a run' 2 'is a list of targets; only `compile` takes one' "$fovea" run m.fvir --target=x86-64-v2,x86-64-v3
+"$fovea" compile m.fvir -q -o m.fvk && check 'from kernels' 1 'holds kernels, which were made for one target' "$fovea" compile m.fvk --target="$all" -o no.so
+"$fovea" compile m.fvir -q -o m.fvd && check 'from definitions' 1 'holds definitions' "$fovea" compile m.fvd --target="$all" -o no.so
+absent no.so no.c no no.fvk
+
+# ---- other systems ----
+for system in windows macos; do
+    case $system in windows) suffix=dll ;; *) suffix=dylib ;; esac
+    "$fovea" compile m.fvir --target=x86-64-v3-$system -q -o one.$suffix 2>/dev/null || continue
+    check "a library for $system" 0 '^targets    x86-64-v2-' "$fovea" compile m.fvir --target=x86-64-v2-$system,x86-64-v3-$system -o all.$suffix
+done
+
+# ---- weights in a file, and weights that levels cannot share ----
+check 'weights in a file' 0 '^all.weights|^far.weights' "$fovea" compile m.fvir --target="$all" --weights=file -o far.so
+check 'which a run maps' 0 '^y ' "$fovea" run far.so --dim n=3
+{
+    printf 'fovea-ir 1\nmodule "q"\nsymbol n 0..64\nconst @z: u8[] = 3\n'
+    printf 'const @q: i8[64, 64] = [%s]\n' "$(awk 'BEGIN { srand(3); for (i = 0; i < 4096; i++) printf "%s%d", i ? "," : "", rand() * 100 - 50 }')"
+    printf 'func @main(%%x: u8[n, 64]) -> (%%y) {\n  %%y = MatMulInteger(%%x, @q, @z)\n  return %%y\n}\n'
+} >q.fvir
+check 'integers' 0 '^weights    .* of them in several layouts' "$fovea" compile q.fvir --target="$all" -o q.so
+check 'a run of integers' 0 '^y ' "$fovea" run q.so --dim n=5 -o q-all
+"$fovea" run q.fvir --dim n=5 -q -o q-one >/dev/null 2>&1
+cmp -s q-all/y.npy q-one/y.npy && tell 'the same integers' yes || tell 'the same integers' no
+
+# ---- what a CPU computes ----
+# runs LEVEL COMMAND...: the library gives the bits of the library for that level
+runs() {
+    level=$1
+    shift
+    "$fovea" compile m.fvir --target="$level" -q -o one.so
+    "$@" "$fovea" run one.so --dim n=37 -q -o one >/dev/null 2>&1
+    check "$level is run: $*" 0 '^y ' "$@" "$fovea" run all.so --dim n=37 -o several
+    cmp -s one/y.npy several/y.npy && tell "$level: the same bits" yes || tell "$level: the same bits" no
+    check "$level is timed" 0 "\"target\": \"$level\"" "$@" "$fovea" bench all.so --dim n=2 --seconds=0.01 --rounds=1 --json
+}
+if [ "$machine" = x86_64 ] && command -v qemu-x86_64 >/dev/null && ! grep -q __asan_init "$fovea"; then
+    runs x86-64-v2 qemu-x86_64 -cpu Nehalem
+    runs x86-64-v3 qemu-x86_64 -cpu Haswell
+    check 'a CPU below the lowest target' 1 'all.so: error: was compiled for target x86-64-v2, and this CPU lacks cx16, sse4.1, sse4.2, popcnt' \
+        qemu-x86_64 -cpu Conroe "$fovea" run all.so
+else
+    echo "qemu-x86_64 is not installed, or of no use here: other CPUs are not tested"
+fi
+check 'this machine runs it' 0 '^y ' "$fovea" run all.so --dim n=4
+
+# A program that is linked with the archive, and calls functions by their names.
+if command -v cc >/dev/null && [ "$machine" = x86_64 ]; then
+    cat >main.c <<'C'
+#include "runtime/fovea_model.h"
+#include <stdio.h>
+int all_plan(const int64_t *dims, size_t *bytes, int64_t *out);
+int all_run(const int64_t *, const void *const *, void *const *, int64_t *, void *, size_t, const fv_env *);
+const fv_model *all_model(void);
+int main(void) {
+    static float x[2][700], y[2][40];
+    _Alignas(64) static char work[1 << 20];
+    int64_t dims[] = {2};
+    size_t bytes;
+    x[0][0] = 1;
+    int plan = all_plan(dims, &bytes, NULL);
+    int run = plan || bytes > sizeof work ? -1 : all_run(dims, (const void *[]){x}, (void *[]){y}, NULL, work, bytes, NULL);
+    printf("%d %d %s %d\n", plan, run, all_model()->target, y[0][0] != 0 && y[1][0] == 0);
+    return run;
+}
+C
+    cc -I"$root" main.c all.a -o main && tell 'a program with the archive' yes || tell 'a program with the archive' no
+    check 'runs' 0 '^0 0 x86-64-v[234][+a-z]* 1' ./main
+    if command -v qemu-x86_64 >/dev/null; then
+        check 'on Nehalem' 0 '^0 0 x86-64-v2 1' qemu-x86_64 -cpu Nehalem ./main
+        check 'on Haswell' 0 '^0 0 x86-64-v3 1' qemu-x86_64 -cpu Haswell ./main
+        check 'below' 3 '^0 3 x86-64-v2 0' qemu-x86_64 -cpu Conroe ./main
+    fi
+fi
+finish
