@@ -215,7 +215,8 @@ const fv_command fv_commands[] = {
      "  fovea diff model.onnx changed.onnx --atol=1e-3 --json\n"
      "  fovea diff model.onnx --graph --levels=0,2\n"},
     {"quantize", "MODEL", 1, 1, "give weights a narrower type, and measure the errors",
-     "--output --to --block --zero-points --weights-only --calibrate --range --percentile --qdq "
+     "--output --to --block --zero-points --reduce-range --weights-only --calibrate --range "
+     "--percentile --qdq "
      "--skip --budget "
      "--search --chart --weights --backend --input --data-set --at --seed",
      fv_cmd_quantize,

@@ -124,7 +124,7 @@ static fv_quant_codes codes_of(const work *k, fv_arena *a) {
     bool zeros = has_zero_points(k->l, k->how);
     return has_blocks(k->l, k->how)
                ? fv_quant_blocks(a, w, k->l->along, k->how->block, bits_of(k), zeros)
-               : fv_quant_channels(a, w, k->l->channel, bits_of(k), zeros);
+               : fv_quant_channels(a, w, k->l->channel, bits_of(k) - k->how->reduced, zeros);
 }
 
 /* The codes in the shape of the weight; transposed: a matrix [k, n] of one [n, k]. */

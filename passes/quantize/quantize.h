@@ -68,6 +68,7 @@ typedef struct fv_quant_how {
     int block; /* number of terms with a common scale; 0: one scale for each channel */
     fv_quant_input input;
     bool zero_points;     /* whether codes have zero points, and span the range of the weights */
+    bool reduced;         /* int8 has codes of 7 bits, unless it has blocks */
     bool standard;        /* DequantizeLinear instead of operators of com.microsoft */
     fv_quant_range range; /* of the activation; for FV_QUANT_STATIC */
 } fv_quant_how;

@@ -78,6 +78,10 @@ check 'zero points: products of integers' 0 'layers +int8 5' q --zero-points -o 
 [ "$(grep -c 'MatMulInteger(.*zero' z.fvir)" = 3 ] && tell 'zero points of columns' yes || tell 'zero points of columns' no
 grep -q 'ConvInteger(.*zero' z.fvir && tell 'filters have none' no || tell 'filters have none' yes
 check 'zero points: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run z.fvir --dim n=5
+check '7 bits: layers' 0 'layers +int8 5' q --reduce-range -o reduced.fvir
+check '7 bits: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run reduced.fvir --dim n=5
+check '7 bits: for int8 with channels' 2 'reduce-range is for int8' q --to=int4 --reduce-range -o q.fvir
+check '7 bits: not with blocks' 2 'reduce-range is for int8' q --to=int8 --block=16 --reduce-range -o q.fvir
 check 'floats have no zero points' 2 'bf16 has no zero points' q --to=bf16 --zero-points -o q.fvir
 for b in 4 8; do
     q --to=int$b --block=16 --skip=embed --zero-points -o n.fvir >/dev/null 2>&1

@@ -183,6 +183,10 @@ static const fv_option options[] = {
     {"--zero-points", NULL, FV_OPTION_FLAG, AT(quantize.zero_points), NULL,
      "give weights of int8 and int4 zero points: codes from their smallest to their largest number",
      false},
+    {"--reduce-range", NULL, FV_OPTION_FLAG, AT(quantize.reduce_range), NULL,
+     "weights of int8 are from -63 to 63: products with them need no wider sums on x86 without "
+     "VNNI",
+     false},
     {"--weights-only", NULL, FV_OPTION_FLAG, AT(quantize.weights_only), NULL,
      "do not quantize the activations of layers of int8", false},
     {"--calibrate", NULL, FV_OPTION_TEXT, AT(quantize.calibrate), "DIR",

@@ -137,7 +137,7 @@ typedef struct fv_quantize_args {
     fv_list_arg skip;
     int block;                 /* 0: not given */
     double percentile, budget; /* negative: not given */
-    bool weights_only, zero_points, qdq, search;
+    bool weights_only, zero_points, reduce_range, qdq, search;
 } fv_quantize_args;
 
 /* The arguments of a subcommand; NULL, 0 and false where none was given. */

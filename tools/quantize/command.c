@@ -50,6 +50,8 @@ static bool check_options(fv_context *c, const fv_quant_wanted *w) {
     else if (q->zero_points && !fv_quant_has_scales(w->types[w->ntypes - 1]))
         wrong = fv_printf(c->arena, "%s has no zero points",
                           fv_quant_type_name(w->types[w->ntypes - 1]));
+    else if (q->reduce_range && (w->ntypes > 1 || w->types[0] != FV_QUANT_INT8 || q->block))
+        wrong = "--reduce-range is for int8 with a scale for each channel";
     else if (q->calibrate && (a->data.inputs.n || a->data.data_set))
         wrong = "--calibrate has the inputs: --input and --data-set do not apply";
     else if (q->calibrate && q->weights_only)
@@ -71,6 +73,7 @@ static bool choose(fv_quantizing *q) {
     fv_quant_wanted *w = &q->wanted;
     w->block = a->block;
     w->zero_points = a->zero_points;
+    w->reduced = a->reduce_range;
     w->standard = a->qdq;
     w->budget = a->budget;
     w->input = a->weights_only ? FV_QUANT_WEIGHTS

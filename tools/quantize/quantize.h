@@ -35,7 +35,7 @@ typedef struct fv_quant_wanted {
     fv_quant_type types[FV_QUANT_TYPES]; /* the types of --to, from wide to narrow */
     int ntypes;
     int block; /* --block; 0: the default of each type */
-    bool zero_points;
+    bool zero_points, reduced;
     fv_quant_input input;
     bool standard;
     double budget; /* largest error of the model; FV_NOT_MEASURED: any */

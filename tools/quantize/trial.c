@@ -35,6 +35,7 @@ fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type typ
     fv_quant_how how = {.type = type,
                         .block = block_of(&q->wanted, type),
                         .zero_points = q->wanted.zero_points,
+                        .reduced = q->wanted.reduced && type == FV_QUANT_INT8,
                         .input = q->wanted.input,
                         .standard = q->wanted.standard,
                         .range = it->range};
