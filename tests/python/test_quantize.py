@@ -59,6 +59,12 @@ class Quantize(Case):
         self.assertLessEqual(found["error"], 0.05)
         self.assertIn("svg", open(self.path("a.svg")).read())
 
+    def test_reduced_range(self):
+        found = [fovea.quantize(DATES, self.path(name), reduce_range=reduce, seed=3)
+                 for name, reduce in (("a.onnx", False), ("b.onnx", True))]
+        self.assertEqual(found[0]["bytes"], found[1]["bytes"])
+        self.assertNotEqual(open(self.path("a.onnx"), "rb").read(), open(self.path("b.onnx"), "rb").read())
+
     def test_bad(self):
         out = self.path("a.onnx")
         self.refuses("FV_BAD_ARGUMENT", "int3", fovea.quantize, DATES, out, to="int3")
