@@ -519,9 +519,8 @@ static bool choose_place(exporter *x) {
     if (!x->beside)
         return true;
     if (!x->o->side)
-        return fv_error(x->s, "the weights would be written to a file next to the model, where no "
-                              "file can be written "
-                              "lie: name a file with -o");
+        return fv_error(x->s, "the weights would be written to a file next to the model, which "
+                              "standard output is not: name a file with -o");
     if (strchr(x->o->side, '\\') || !is_utf8(x->o->side))
         return fv_error(x->s,
                         "'%s' is no name that a model may have for its file of weights: no "

@@ -343,7 +343,8 @@ typedef struct fv_compile_options {
     const char *target;
     /* "seq=128", "seq=1..512", "INPUT:AXIS=N"; NULL terminated; NULL: none */
     const char *const *dims;
-    /* '0' to '3', 's'; 0: '2'. '0' runs few passes; the others all, with that level for code */
+    /* '0' to '3', 's'; 0: '2'. '0' runs the necessary passes, '1' those that are exact, the others
+     * all; with that level for code */
     char level;
     int naive;        /* whether to use the reference schedule, without fusion */
     const char *name; /* prefix of C names; NULL: made from the file's name */
@@ -373,8 +374,8 @@ typedef struct fv_compile_options {
     const char *relax;
 } fv_compile_options;
 
-/* Compiles to an artifact in memory that can be run. If the same compilation was done before, loads
- * its result from the cache on disk: in the folder FOVEA_CACHE_DIR; if that is empty, there is no
+/* Compiles to an artifact in memory that can be run. If FV_BACKEND_JIT did the same compilation
+ * before, loads its result from the cache on disk: in the folder FOVEA_CACHE_DIR; if that is empty, there is no
  * cache; if it is unset, in $XDG_CACHE_HOME/fovea or ~/.cache/fovea. LLVM's library is loaded for
  * FV_BACKEND_JIT; if it is not found, or in a build without LLVM, the model is interpreted, and the
  * log has a warning.

@@ -343,6 +343,7 @@ static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_resi
         .known = !p->unknown,
         .computing = part * cycles * to_ms,
         .waiting = part * waiting * to_ms,
+        .memory = part * moving * to_ms,
         .ms = (part * (cycles + waiting) + LAUNCH_CYCLES + (threads > 1 ? s->region : 0)) * to_ms};
 }
 

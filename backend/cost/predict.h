@@ -20,7 +20,7 @@ typedef struct fv_prediction {
     double ms;        /* milliseconds of one launch */
     double computing; /* the part of `ms` that the tasks take with all data in the first cache */
     double waiting;   /* the part of `ms` in which cores wait for caches and memory */
-    double memory;    /* not computed: always 0 */
+    double memory; /* milliseconds that transfers from memory take, if nothing else is waited for */
 } fv_prediction;
 
 /* Predicts one launch of kernel k, as scheduled, with dims[k->ndims]. residence[k->nbufs]: where

@@ -392,7 +392,7 @@ static void statement(laner *l, const fv_stmt *s) {
             conditional(l, s);
         break;
     case FV_S_COMMENT: fv_kb_comment(&l->b, s->note.text); break;
-    /* these statements do not occur in vector loops */
+    /* a loop with these statements is executed as a serial one */
     case FV_S_PREFETCH:
     case FV_S_TRANSPOSE:
     case FV_S_OUTLINE:

@@ -43,7 +43,7 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return added == 1 && fv_is_private(l, v);
 }
 
-/* Can the kernel of v write in the memory of the input? Not if it has sums or elementary functions,
+/* Can the kernel of v write in the memory of the input? Not if it has sums and elementary functions,
  * because its passes may keep values in the row of its result, which must be its own memory
  * (keep.c). */
 static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,

@@ -1,6 +1,6 @@
 /* collective.c - operators by which the ranks of a run, processes or threads that each execute
  * their own part of a model, exchange tensors. The basic ones only move elements; sums are ordinary
- * operators that add what all ranks have sent, in the order of ranks. */
+ * operators that add what all ranks have sent. */
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
 #include "ir/dim/text.h"
@@ -182,8 +182,8 @@ const fv_opdef fv_ops_collective[] = {
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_exchange,
      .kernel = kernel_exchange},
     {MS, .name = "AllReduce",
-     .doc = "the sum of the inputs of all ranks, added in the order of ranks; `group_size`, which "
-            "ONNX Runtime does not have, is their number",
+     .doc = "the sum of the inputs of all ranks, added in an order that does not depend on what "
+            "connects them; `group_size`, which ONNX Runtime does not have, is their number",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("group_size", INT)}, .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_reduce, .decompose = decompose_reduce},

@@ -99,8 +99,9 @@ int fv_lua_compile(lua_State *L) {
     const fv_lua_host *host = &fv_lua_of(L)->o.host;
     compiling c = {.host = host, .box = fv_lua_module(L, 1)};
     if (!host->compile || !c.box->owned)
-        return luaL_error(L,
-                          "fv.compile: only `fovea lua` compiles modules; here the command does");
+        return luaL_error(
+            L,
+            "fv.compile: only `fovea lua` and `fovea test` compile modules; here the command does");
     c.how = read_how(L, 2);
     fv_lua_compiled_handle *made = lua_newuserdatauv(L, sizeof *made, 1);
     *made = (fv_lua_compiled_handle){.host = host};

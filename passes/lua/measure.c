@@ -196,7 +196,7 @@ int fv_lua_diff(lua_State *L) {
     fv_lua_inputs in = {0};
     lua_settop(L, 3);
     if (!c.l->o.host.differ)
-        return luaL_error(L, "fv.diff: only `fovea lua` compares");
+        return luaL_error(L, "fv.diff: only `fovea lua` and `fovea test` compare");
     if (!lua_isnil(L, 3)) {
         luaL_checktype(L, 3, LUA_TTABLE);
         fv_lua_check_fields(L, 3, "fv.diff", fields);

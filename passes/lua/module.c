@@ -47,7 +47,8 @@ static int fv_parse(lua_State *L) {
 static int fv_load(lua_State *L) {
     reading r = {fv_lua_of(L), fv_lua_text(L, 1), NULL};
     if (!r.l->o.host.load)
-        return luaL_error(L, "fv.load: only `fovea lua` loads models; here the command has one");
+        return luaL_error(
+            L, "fv.load: only `fovea lua` and `fovea test` load models; here the command has one");
     fv_lua_try(L, NULL, load, &r);
     fv_lua_push_box(L, r.m, true);
     return 1;
@@ -282,7 +283,8 @@ static bool save(void *arg) {
 static int module_save(lua_State *L) {
     saving s = {&fv_lua_of(L)->o.host, fv_lua_module(L, 1), fv_lua_text(L, 2)};
     if (!s.host->save)
-        return luaL_error(L, "module:save: only `fovea lua` writes what a script says");
+        return luaL_error(
+            L, "module:save: only `fovea lua` and `fovea test` write what a script says");
     fv_lua_change(L, s.box, save, &s);
     return 0;
 }

@@ -270,7 +270,7 @@ int fv_lua_save(lua_State *L) {
     lua_newtable(L);
     writer w = {L, lua_gettop(L), 0};
     if (!s.host->save_text)
-        return luaL_error(L, "fv.save: only `fovea lua` writes what a script says");
+        return luaL_error(L, "fv.save: only `fovea lua` and `fovea test` write what a script says");
     luaL_checktype(L, 2, LUA_TTABLE);
     if (!lua_isnil(L, 3) && (!ends(s.name, ".csv") || !lua_istable(L, 3)))
         return luaL_error(L, "fv.save: columns are a list of names, for a .csv");

@@ -45,7 +45,8 @@ static bool parse(void *arg) {
     fv_schedule_places places;
     w->kernel = (fv_tuned_kernel){.node = fv_strdup(l->arena, w->node), .line = w->line};
     if (*w->form && fv_form_find(w->form) == FV_FORM_NONE)
-        return fv_error(l->session, "'%s' is no form; there are map, row, contract and attention",
+        return fv_error(l->session,
+                        "'%s' is no form; there are map, row, contract, transpose and attention",
                         w->form);
     w->kernel.form = *w->form ? fv_strdup(l->arena, w->form) : NULL;
     fv_diag_file(l->session, "the schedule");

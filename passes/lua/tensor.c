@@ -298,7 +298,7 @@ static bool read_file(void *arg) {
 int fv_lua_tensor_file(lua_State *L) {
     reading r = {.l = fv_lua_of(L), .name = fv_lua_text(L, 1)};
     if (!r.l->o.host.read_tensor)
-        return luaL_error(L, "fv.tensor_file: only `fovea lua` reads tensors");
+        return luaL_error(L, "fv.tensor_file: only `fovea lua` and `fovea test` read tensors");
     r.arena = fv_lua_push_arena(L);
     fv_lua_try(L, NULL, read_file, &r);
     check_elem(L, r.t->elem);

@@ -176,8 +176,13 @@ static bool follow(search *s, fv_op *op) {
 
 static uint64_t bytes_of(const fv_shard_axes *c) {
     uint64_t bytes = 0;
-    for (int i = 0; i < c->noperands; i++)
-        bytes += c->operands[i].op->in[c->operands[i].index]->tensor->bytes;
+    for (int i = 0; i < c->noperands; i++) {
+        const fv_value *v = c->operands[i].op->in[c->operands[i].index];
+        bool again = false;
+        for (int k = 0; k < i && !again; k++)
+            again = c->operands[k].op->in[c->operands[k].index] == v;
+        bytes += again ? 0 : v->tensor->bytes;
+    }
     return bytes;
 }
 

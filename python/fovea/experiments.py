@@ -23,7 +23,7 @@ def _sides(value: Any, what: str) -> List[str]:
 
 
 def diff(a: Any, b: Any = None, feeds: Optional[Mapping[str, Any]] = None, *, dims: Optional[options.Dims] = None,
-         states: Optional[options.States] = None, target: Optional[str] = None,
+         target: Optional[str] = None,
          backends: Union[str, Tuple[str, str], None] = None, levels: Union[int, str, Tuple[Level, Level], None] = None,
          atol: Optional[float] = None, rtol: Optional[float] = None, seed: Optional[int] = None) -> Dict[str, Any]:
     """Where two models, or two ways to run one model, differ: what `fovea diff --json` prints.
@@ -34,9 +34,9 @@ def diff(a: Any, b: Any = None, feeds: Optional[Mapping[str, Any]] = None, *, di
                       If neither is given, and b is None, unoptimized code is compared with level 2
     atol, rtol        how much values may differ, absolutely and relative to that of `a`
     seed              of random inputs
-    dims, states, target  as for Session
+    dims, target      as for Session
     """
-    arguments = arguments_of(dims, states, target, None)
+    arguments = arguments_of(dims, None, target, None)
     if backends is not None:
         arguments.append("--backend=" + ",".join(_sides(backends, "backends")))
     if levels is not None:

@@ -1,11 +1,11 @@
 """The C libraries: where they are found, and their structs and functions (runtime/fovea.h).
 
 libfovea compiles and runs models; libfovea-run, which does not need LLVM, runs compiled ones. Each is
-loaded at its first use, from the first of these places that has it:
+loaded at its first use:
 
-- the files and folders that the environment variable FOVEA_LIBRARY names, with colons between them,
-- the folder of this package,
-- the folders of the system's loader.
+- if the environment variable FOVEA_LIBRARY is set, from the files and folders that it names, with colons
+  between them, and from nowhere else;
+- otherwise from the folder of this package, or from where the system's loader finds it.
 """
 import ctypes
 import logging

@@ -71,7 +71,7 @@ check 'save over the model' 1 'error: ' "$fovea" lua --output=. one.lua
 echo "fv.load('relu.lua')" >one.lua
 check 'a model that is none' 1 'relu.lua' "$fovea" lua one.lua
 echo 'fv.load "m.fvir"' >one.lua
-check 'load in a pass' 1 'only .fovea lua. loads' "$fovea" opt m.fvir --script one.lua
+check 'load in a pass' 1 'only .fovea lua. and .fovea test. load' "$fovea" opt m.fvir --script one.lua
 
 # ---- tensors in files ----
 mkdir -p tensors/set other
@@ -203,7 +203,7 @@ absent made/x.csv
 echo 'fv.save("x.json", {})' >one.lua
 check 'fv.save without a folder' 1 'fv.save needs a folder' "$fovea" lua one.lua
 echo 'fv.pass{name = "p", run = function(m) fv.compile(m) end}' >one.lua
-check 'compile in a pass' 1 'only .fovea lua. compiles' "$fovea" opt m.fvir --script one.lua
+check 'compile in a pass' 1 'only .fovea lua. and .fovea test. compile' "$fovea" opt m.fvir --script one.lua
 
 # ---- operators ----
 cat >snake.lua <<'T'

@@ -89,6 +89,7 @@ if [ "$first" = jit ]; then
 fi
 
 # ---- another runtime ----
+check 'standard input twice' 2 '.*--against opens the model twice' "$fovea" bench - $short --against=interp
 check 'no library' 1 'cannot be loaded: .*none.so' "$fovea" bench "$dates" $short --against=./none.so --backend=$first
 check 'no ELF' 1 'cannot be loaded' "$fovea" bench "$dates" $short --against="$dates" --backend=$first
 for other in $(ldconfig -p 2>/dev/null | sed -n 's/.*libm.so.6 .*=> //p' | head -n 1); do

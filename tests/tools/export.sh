@@ -40,7 +40,7 @@ same 'its weights are as they were' w.onnx
 check 'over the model' 1 'would overwrite' "$fovea" opt -q w.onnx -o w.onnx
 ln -s w.onnx link.onnx
 check 'over the model by a link' 1 'would overwrite' "$fovea" opt -q w.onnx -o link.onnx
-check 'weights beside nothing' 1 'where no file can be written' "$fovea" opt -q "$dates" --emit=onnx --weights=file -o -
+check 'weights beside nothing' 1 'which standard output is not' "$fovea" opt -q "$dates" --emit=onnx --weights=file -o -
 for w in incbin text; do
     check "weights $w" 2 'takes object, in the model, and file, in a file next to it' "$fovea" opt "$dates" -o d.onnx --weights=$w
 done

@@ -224,8 +224,8 @@ static const fv_option options[] = {
     {"--threads", NULL, FV_OPTION_NUMBERS, AT(threads.first), "N", "number of threads; 0: all",
      true},
     {"-O", NULL, FV_OPTION_LEVEL, AT(code.level), "N",
-     "-O0: only necessary passes; -O1 to -O3, -Os: all passes, and code of that level; -Os also "
-     "orders launches for a small workspace",
+     "-O0: only necessary passes; -O1: exact rewrites; -O2, -O3, -Os: all passes; code of that "
+     "level; -Os also orders launches for a small workspace",
      true},
     {"--disable", NULL, FV_OPTION_LIST, AT(code.disable), "A,B",
      "leave out these passes, steps of lowering and rules; may be repeated", true},

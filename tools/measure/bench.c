@@ -244,6 +244,9 @@ static int check_arguments(const fv_context *c) {
                         "--against-model says what the library of --against runs; it is missing");
     if (a->bench.against && !*a->bench.against)
         return fv_usage(a, "--against= names no library");
+    for (int i = 0; i < a->n && a->bench.against; i++)
+        if (!strcmp(a->operand[i], "-"))
+            return fv_usage(a, "--against opens the model twice: not from standard input");
     if (a->bench.profile && !strcmp(a->bench.profile, "-"))
         return fv_usage(
             a, "--profile=- is no file: the table goes to standard output, the trace needs a file");
