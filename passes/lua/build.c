@@ -79,7 +79,7 @@ static void read_attrs(lua_State *L, int arg, building *b) {
     /* attributes are read in the order of their names, so that errors do not vary */
     for (const char *const *name = fv_lua_keys(L, arg, "the table of attributes"); *name; name++) {
         const fv_attr_def *d = fv_lua_attr_def(L, b->def, *name);
-        lua_getfield(L, arg, *name);
+        fv_lua_field(L, arg, *name);
         /* the memory of the attribute stays on the stack of Lua */
         fv_lua_read_attr(L, lua_gettop(L), b->box, d, b->def, &b->attrs[b->nattrs++]);
     }

@@ -25,7 +25,7 @@ static bool compile(void *arg) {
 
 /* Pushes a field that is a text or an integer, as a text; NULL if it does not exist. */
 static const char *word_field(lua_State *L, int table, const char *name) {
-    int type = lua_getfield(L, table, name);
+    int type = fv_lua_field(L, table, name);
     if (type == LUA_TNIL)
         return NULL;
     if (type != LUA_TSTRING && !lua_isinteger(L, -1))
@@ -34,7 +34,7 @@ static const char *word_field(lua_State *L, int table, const char *name) {
 }
 
 static const char *const *words_field(lua_State *L, int table, const char *name) {
-    if (lua_getfield(L, table, name) == LUA_TNIL)
+    if (fv_lua_field(L, table, name) == LUA_TNIL)
         return NULL;
     if (!lua_istable(L, -1))
         luaL_error(L, "%s is a %s, expected a list of names", name, luaL_typename(L, -1));
@@ -44,7 +44,7 @@ static const char *const *words_field(lua_State *L, int table, const char *name)
 /* Only shipped passes are accepted: a pass of the script changes a module of which the script has a
  * handle, and what is compiled is a copy. */
 static const char *const *passes_field(lua_State *L, int table) {
-    int type = lua_getfield(L, table, "passes");
+    int type = fv_lua_field(L, table, "passes");
     if (type == LUA_TNIL)
         return NULL;
     if (type != LUA_TTABLE)

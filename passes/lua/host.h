@@ -140,7 +140,7 @@ typedef struct fv_lua_host {
     bool (*run)(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
                 fv_tensor *out);
     bool (*time)(void *user, fv_lua_compiled *const *list, int n, const fv_lua_inputs *in,
-                 int rounds, double seconds, fv_lua_timing *out);
+                 int rounds, double seconds, fv_arena *a, fv_lua_timing *out);
     bool (*cost)(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
                  fv_lua_cost *out);
     bool (*profile)(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,

@@ -52,12 +52,16 @@ typedef struct timing {
     int n, rounds;
     double seconds;
     fv_lua_inputs in;
+    fv_session *session;
+    fv_arena **arena;
     fv_lua_timing *out;
 } timing;
 
 static bool measure(void *arg) {
     const timing *t = arg;
-    return t->host->time(t->host->user, t->list, t->n, &t->in, t->rounds, t->seconds, t->out);
+    *t->arena = fv_arena_new(t->session);
+    return t->host->time(t->host->user, t->list, t->n, &t->in, t->rounds, t->seconds, *t->arena,
+                         t->out);
 }
 
 static void push_timing(lua_State *L, const fv_lua_timing *t) {
@@ -100,7 +104,10 @@ int fv_lua_time(lua_State *L) {
         return luaL_error(L, "seconds is %f, more than the %f that --script-steps leaves",
                           t.seconds, fv_lua_seconds(L));
     t.in = fv_lua_read_inputs(L, 1);
+    t.session = fv_lua_of(L)->session;
+    t.arena = fv_lua_push_arena(L);
     fv_lua_try(L, NULL, measure, &t);
+    fv_lua_free_arena(t.arena);
     lua_createtable(L, t.n, 0);
     for (int i = 0; i < t.n; i++) {
         push_timing(L, &t.out[i]);
@@ -168,8 +175,8 @@ static void make_outputs(lua_State *L, int arg, const fv_lua_inputs *in) {
 
 /* Pushes the row of one name; false, and nothing is pushed: only one side has it. */
 static bool push_row(lua_State *L, const char *name, comparing *c) {
-    lua_getfield(L, 1, name);
-    lua_getfield(L, 2, name);
+    fv_lua_field(L, 1, name);
+    fv_lua_field(L, 2, name);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 2);
         return false;

@@ -48,7 +48,7 @@ static fv_operand_def read_operand(lua_State *L, fv_opdef *d, bool input) {
         o.name = fv_lua_text_field(L, at, "name", NULL);
         const char *type = fv_lua_text_field(L, at, "type", "");
         int rank = (int)fv_lua_integer_field(L, at, "rank", -1, 0, FV_MAX_RANK);
-        lua_getfield(L, at, "optional");
+        fv_lua_field(L, at, "optional");
         o.arity = lua_toboolean(L, -1) ? FV_OPTIONAL_OPERAND : FV_REQUIRED;
         if (rank >= 0)
             o.rank = rank ? (fv_rank_def)FV_RANK(rank) : (fv_rank_def)FV_SCALAR;
@@ -67,7 +67,7 @@ static fv_operand_def read_operand(lua_State *L, fv_opdef *d, bool input) {
 static void read_operands(lua_State *L, const char *field, const char *otherwise, int most,
                           fv_opdef *d, fv_operand_def *out) {
     bool input = out == d->in;
-    int type = lua_getfield(L, 1, field), list = lua_gettop(L);
+    int type = fv_lua_field(L, 1, field), list = lua_gettop(L);
     if (type == LUA_TNIL) {
         out[0] = (fv_operand_def){.name = otherwise, .type = "T"};
         return;
@@ -89,7 +89,7 @@ static void read_operands(lua_State *L, const char *field, const char *otherwise
 
 /* Reads the attributes. The kind of an attribute is that of its default. */
 static void read_attributes(lua_State *L, fv_opdef *d) {
-    int type = lua_getfield(L, 1, "attributes"), table = lua_gettop(L);
+    int type = fv_lua_field(L, 1, "attributes"), table = lua_gettop(L);
     if (type == LUA_TNIL)
         return;
     if (type != LUA_TTABLE)
@@ -103,7 +103,7 @@ static void read_attributes(lua_State *L, fv_opdef *d) {
                        names[n]);
         fv_attr_def *a = &d->attrs[n];
         *a = (fv_attr_def){.name = names[n], .has_default = true};
-        lua_getfield(L, table, names[n]);
+        fv_lua_field(L, table, names[n]);
         if (lua_isinteger(L, -1)) {
             a->kind = FV_ATTR_INT;
             a->i = lua_tointeger(L, -1);
@@ -120,7 +120,7 @@ static void read_attributes(lua_State *L, fv_opdef *d) {
 
 static void read_types(lua_State *L, fv_opdef *d) {
     fv_elem_set set = FV_SET_FLOAT;
-    int type = lua_getfield(L, 1, "types"), list = lua_gettop(L);
+    int type = fv_lua_field(L, 1, "types"), list = lua_gettop(L);
     if (type == LUA_TTABLE) {
         set = 0;
         for (int i = 1, n = (int)lua_rawlen(L, list); i <= n; i++) {
@@ -302,7 +302,7 @@ int fv_lua_op_new(lua_State *L) {
     d->formula = *formula ? formula : NULL;
     d->rule = *rule ? rule : NULL;
     d->source = *rule ? "the rule" : "the formula";
-    lua_getfield(L, 1, "check");
+    fv_lua_field(L, 1, "check");
     k.check = lua_isnil(L, -1) || lua_toboolean(L, -1);
     fv_lua_try(L, NULL, declare, &k);
     lua_pushfstring(L, "%s.%s", k.d->domain, k.d->name);

@@ -72,9 +72,9 @@ static void declare_option(lua_State *L, int values, const char *pass) {
     if (!*d.name || strpbrk(d.name, "= \n"))
         luaL_error(L, "'%s' is no name of an option", d.name);
     if (lua_istable(L, pair + 1)) {
-        lua_getfield(L, pair + 1, "doc");
+        fv_lua_field(L, pair + 1, "doc");
         d.doc = luaL_optstring(L, -1, "");
-        lua_getfield(L, pair + 1, "default");
+        fv_lua_field(L, pair + 1, "default");
     } else {
         lua_pushvalue(L, pair + 1);
     }
@@ -197,11 +197,11 @@ int fv_lua_pass_new(lua_State *L) {
     fv_lua_check_fields(L, 1, "fv.pass", fields);
     const char *name = fv_lua_text_field(L, 1, "name", NULL),
                *purpose = fv_lua_text_field(L, 1, "purpose", "");
-    if (lua_getfield(L, 1, "run") != LUA_TFUNCTION)
+    if (fv_lua_field(L, 1, "run") != LUA_TFUNCTION)
         return luaL_error(L, "pass '%s': run is a %s, expected a function", name,
                           luaL_typename(L, -1));
     int run = lua_gettop(L);
-    lua_getfield(L, 1, "options");
+    fv_lua_field(L, 1, "options");
     declare_options(L, lua_gettop(L), name);
     int values = lua_gettop(L);
     fv_lua_pass *p = fv_lua_declare(L, name, purpose);

@@ -116,13 +116,13 @@ void fv_lua_set_pipeline(lua_State *L, int table) {
         luaL_error(L, "fv.pipeline: the script has a pipeline already");
     check_named(L, table);
     piping p = {.l = l, .table = {.purpose = fv_lua_text_field(L, table, "purpose", "")}};
-    if (lua_getfield(L, table, "code") != LUA_TNIL) {
+    if (fv_lua_field(L, table, "code") != LUA_TNIL) {
         p.table.code = fv_lua_text_field(L, table, "code", NULL);
         if (strlen(p.table.code) != 1 || !fv_pipeline_shipped(*p.table.code))
             luaL_error(L, "fv.pipeline: there is no code '%s'; there are \"0\" to \"3\" and \"s\"",
                        p.table.code);
     }
-    if (lua_getfield(L, table, "steps") != LUA_TNIL) {
+    if (fv_lua_field(L, table, "steps") != LUA_TNIL) {
         if (!lua_istable(L, -1))
             luaL_error(L, "fv.pipeline: steps is a %s, expected a list of steps of lowering",
                        luaL_typename(L, -1));

@@ -76,7 +76,7 @@ static void read_type(lua_State *L, int table, fv_quant_how *how) {
 }
 
 static bool read_flag(lua_State *L, int table, const char *name) {
-    if (lua_getfield(L, table, name) > LUA_TBOOLEAN)
+    if (fv_lua_field(L, table, name) > LUA_TBOOLEAN)
         luaL_error(L, "%s is a %s, expected a boolean", name, luaL_typename(L, -1));
     return lua_toboolean(L, -1);
 }
@@ -94,7 +94,7 @@ static float read_bound(lua_State *L, const char *name, int i) {
 
 /* ranges = {h = {-1, 2}} */
 static void read_ranges(lua_State *L, int table, quantizing *q) {
-    if (lua_getfield(L, table, "ranges") == LUA_TNIL)
+    if (fv_lua_field(L, table, "ranges") == LUA_TNIL)
         return;
     if (!lua_istable(L, -1))
         luaL_error(L, "ranges is a %s, expected a table such as {h = {-1, 2}}",
@@ -105,7 +105,7 @@ static void read_ranges(lua_State *L, int table, quantizing *q) {
         n++;
     fv_quant_range *out = fv_lua_scratch(L, (size_t)n + 1, sizeof *out);
     for (int i = 0; i < n; i++) {
-        if (lua_getfield(L, ranges, q->names[i]) != LUA_TTABLE)
+        if (fv_lua_field(L, ranges, q->names[i]) != LUA_TTABLE)
             luaL_error(L, "ranges: %s is not {lo, hi}", q->names[i]);
         out[i] = (fv_quant_range){read_bound(L, q->names[i], 1), read_bound(L, q->names[i], 2)};
         lua_pop(L, 1);
@@ -126,7 +126,7 @@ static void read_options(lua_State *L, int table, quantizing *q) {
     q->dynamic = !read_flag(L, table, "weights_only");
     read_ranges(L, table, q);
     q->dynamic &= !q->names;
-    if (lua_getfield(L, table, "skip") == LUA_TTABLE)
+    if (fv_lua_field(L, table, "skip") == LUA_TTABLE)
         q->skip = fv_lua_texts(L, lua_gettop(L));
     else if (!lua_isnil(L, -1))
         luaL_error(L, "skip is a %s, expected a list of layers", luaL_typename(L, -1));

@@ -144,9 +144,9 @@ int fv_lua_rule_new(lua_State *L) {
     bool check = true;
     lua_settop(L, 2);
     if (lua_istable(L, 2)) {
-        lua_getfield(L, 2, "check");
+        fv_lua_field(L, 2, "check");
         check = lua_isnil(L, -1) || lua_toboolean(L, -1);
-        lua_getfield(L, 2, "when");
+        fv_lua_field(L, 2, "when");
         lua_replace(L, 2);
     }
     lua_settop(L, 2);
@@ -178,7 +178,7 @@ static bool collect(void *arg) {
 }
 
 static const char *text_field(lua_State *L, const char *name, const char *otherwise) {
-    int type = lua_getfield(L, 1, name);
+    int type = fv_lua_field(L, 1, name);
     if (type == LUA_TNIL && otherwise)
         return otherwise;
     if (type != LUA_TSTRING)
@@ -194,7 +194,7 @@ int fv_lua_rules_new(lua_State *L) {
     collecting c = {.n = (int)lua_rawlen(L, 1)};
     c.from = fv_lua_scratch(L, (size_t)c.n, sizeof *c.from);
     const char *name = text_field(L, "name", NULL), *purpose = text_field(L, "purpose", "");
-    lua_getfield(L, 1, "ends");
+    fv_lua_field(L, 1, "ends");
     if (lua_type(L, -1) != LUA_TSTRING)
         return luaL_error(L, "fv.rules '%s': ends says why applying them comes to an end, in words",
                           name);

@@ -16,7 +16,7 @@ static void read_tensors(lua_State *L, int table, fv_lua_inputs *in) {
         in->n++;
     const fv_tensor **list = fv_lua_scratch(L, (size_t)in->n + 1, sizeof *list);
     for (int i = 0; i < in->n; i++) {
-        lua_getfield(L, table, names[i]);
+        fv_lua_field(L, table, names[i]);
         if (!luaL_testudata(L, -1, FV_LUA_TENSOR))
             luaL_error(L, "input '%s' is a %s, expected a tensor", names[i], luaL_typename(L, -1));
         list[i] = fv_lua_tensor_at(L, -1); /* the table of inputs keeps it alive */
@@ -31,7 +31,7 @@ fv_lua_inputs fv_lua_read_inputs(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg))
         return in;
     luaL_checkstack(L, 40, NULL);
-    if (lua_getfield(L, arg, "inputs") != LUA_TNIL) {
+    if (fv_lua_field(L, arg, "inputs") != LUA_TNIL) {
         if (!lua_istable(L, -1))
             luaL_error(L, "inputs is a %s, expected a table of tensors by name",
                        luaL_typename(L, -1));

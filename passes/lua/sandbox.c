@@ -412,6 +412,16 @@ static void forget(lua_State *L, const char *global) {
     lua_setglobal(L, global);
 }
 
+/* Hides the metatable of texts, whose __tostring would be executed where functions of the host turn
+ * their arguments into texts. */
+static void protect_texts(lua_State *L) {
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+}
+
 static void open_safe(lua_State *L) {
     for (const luaL_Reg *r = libraries; r->name; r++) {
         luaL_requiref(L, r->name, r->func, 1);
@@ -441,6 +451,7 @@ static void open_safe(lua_State *L) {
     wrap_field(L, "math", "randomseed", seed_numbers);
     wrap_global(L, "load", load_text);
     wrap_global(L, "setmetatable", set_metatable);
+    protect_texts(L);
     open_io(L);
     open_os(L);
     lua_newtable(L);

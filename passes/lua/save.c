@@ -123,7 +123,7 @@ static void put_object(writer *w, int arg, int depth) {
         put_quoted(w, lua_gettop(w->L));
         put(w, ": ");
         lua_pop(w->L, 1);
-        lua_getfield(w->L, arg, *names);
+        fv_lua_field(w->L, arg, *names);
         put_json(w, lua_gettop(w->L), depth + 1);
         lua_pop(w->L, 1);
     }
@@ -198,7 +198,7 @@ static void put_row(writer *w, int row, const char *const *columns) {
     for (lua_Integer i = 1; columns ? columns[i - 1] != NULL : i <= n; i++) {
         put(w, i > 1 ? "," : "");
         if (columns && !n)
-            lua_getfield(L, row, columns[i - 1]);
+            fv_lua_field(L, row, columns[i - 1]);
         else
             lua_rawgeti(L, row, i);
         put_cell(w, lua_gettop(L));

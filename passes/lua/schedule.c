@@ -66,7 +66,7 @@ static const char *schedule_text(lua_State *L, const char *name, int params) {
     const char *const *keys = fv_lua_keys(L, params, "params");
     lua_pushfstring(L, "%s {", name);
     for (int i = 0; keys[i]; i++) {
-        int type = lua_getfield(L, params, keys[i]);
+        int type = fv_lua_field(L, params, keys[i]);
         if (!lua_isinteger(L, -1) && type != LUA_TBOOLEAN)
             luaL_error(L, "params: %s is a %s, expected an integer, true or false", keys[i],
                        luaL_typename(L, -1));
@@ -105,7 +105,7 @@ fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table) {
     const char *name = fv_lua_text_field(L, table, "name", NULL);
     if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name))
         luaL_error(L, "'%s' is no name of a schedule", name);
-    int type = lua_getfield(L, table, "params");
+    int type = fv_lua_field(L, table, "params");
     if (type == LUA_TNIL)
         lua_newtable(L);
     else if (type != LUA_TTABLE)
@@ -145,7 +145,7 @@ const fv_tuning *fv_lua_schedules(const fv_lua *l) {
 }
 
 const fv_tuning *fv_lua_schedules_field(lua_State *L, int table) {
-    int type = lua_getfield(L, table, "schedules");
+    int type = fv_lua_field(L, table, "schedules");
     if (type == LUA_TNIL)
         return NULL;
     if (type != LUA_TTABLE)

@@ -17,6 +17,14 @@ const char *fv_lua_text(lua_State *L, int arg) {
     return fv_lua_whole(L, arg);
 }
 
+int fv_lua_field(lua_State *L, int table, const char *name) {
+    if (!lua_istable(L, table))
+        return lua_getfield(L, table, name);
+    table = lua_absindex(L, table);
+    lua_pushstring(L, name);
+    return lua_rawget(L, table);
+}
+
 void fv_lua_check_fields(lua_State *L, int table, const char *what, const char *const *names) {
     lua_pushnil(L);
     while (lua_next(L, table)) {
@@ -32,7 +40,7 @@ void fv_lua_check_fields(lua_State *L, int table, const char *what, const char *
 }
 
 const char *fv_lua_text_field(lua_State *L, int table, const char *name, const char *otherwise) {
-    lua_getfield(L, table, name);
+    fv_lua_field(L, table, name);
     if (lua_isnil(L, -1) && otherwise)
         return otherwise;
     if (lua_type(L, -1) != LUA_TSTRING)
@@ -42,7 +50,7 @@ const char *fv_lua_text_field(lua_State *L, int table, const char *name, const c
 
 lua_Integer fv_lua_integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise,
                                  lua_Integer least, lua_Integer most) {
-    if (lua_getfield(L, table, name) == LUA_TNIL)
+    if (fv_lua_field(L, table, name) == LUA_TNIL)
         return otherwise;
     if (!lua_isinteger(L, -1))
         luaL_error(L, "%s is a %s, expected an integer", name, luaL_typename(L, -1));
@@ -53,7 +61,7 @@ lua_Integer fv_lua_integer_field(lua_State *L, int table, const char *name, lua_
 }
 
 double fv_lua_number_field(lua_State *L, int table, const char *name, double otherwise) {
-    if (lua_getfield(L, table, name) == LUA_TNIL)
+    if (fv_lua_field(L, table, name) == LUA_TNIL)
         return otherwise;
     if (lua_type(L, -1) != LUA_TNUMBER)
         luaL_error(L, "%s is a %s, expected a number", name, luaL_typename(L, -1));
@@ -93,7 +101,7 @@ const char *const *fv_lua_keys(lua_State *L, int table, const char *what) {
 }
 
 const char *const *fv_lua_dims_field(lua_State *L, int table, const char *name) {
-    if (lua_getfield(L, table, name) == LUA_TNIL)
+    if (fv_lua_field(L, table, name) == LUA_TNIL)
         return NULL;
     int dims = lua_gettop(L);
     if (!lua_istable(L, dims))
@@ -104,12 +112,11 @@ const char *const *fv_lua_dims_field(lua_State *L, int table, const char *name) 
     for (lua_Integer n = 0; *keys; keys++) {
         lua_pushstring(L, *keys);
         lua_rawseti(L, pairs, ++n);
-        if (lua_getfield(L, dims, *keys) != LUA_TSTRING && !lua_isinteger(L, -1))
+        if (fv_lua_field(L, dims, *keys) != LUA_TSTRING && !lua_isinteger(L, -1))
             luaL_error(L, "%s: %s is a %s, expected an integer, or a text such as \"1..8\"", name,
                        *keys, luaL_typename(L, -1));
-        luaL_tolstring(L, -1, NULL);
+        lua_tolstring(L, -1, NULL); /* the copy on the stack becomes a text */
         lua_rawseti(L, pairs, ++n);
-        lua_pop(L, 1);
     }
     return fv_lua_texts(L, pairs);
 }

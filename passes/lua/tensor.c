@@ -301,7 +301,6 @@ int fv_lua_tensor_file(lua_State *L) {
         return luaL_error(L, "fv.tensor_file: only `fovea lua` and `fovea test` read tensors");
     r.arena = fv_lua_push_arena(L);
     fv_lua_try(L, NULL, read_file, &r);
-    check_elem(L, r.t->elem);
     const fv_tensor *t = fv_lua_push_tensor(L, r.t->elem, r.t->rank, r.t->dims);
     if (t->bytes)
         memcpy((void *)(uintptr_t)t->data, r.t->data, t->bytes);

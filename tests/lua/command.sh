@@ -91,6 +91,19 @@ check 'tensors from files' 0 '^f32.3, 2..true$' "$fovea" lua --tensors=other --t
 [ "$(grep -c 'path.is no path within' out)" = 7 ] && tell 'paths out of the folder' yes || tell 'paths out of the folder' no
 said "there is no 'none.npy' in other or in the other folders"
 check 'tensors without a folder' 1 'fv.tensor_file needs a folder: fovea lua --tensors=DIR' "$fovea" lua files.lua
+for folder in '' nowhere m.fvir; do
+    check "tensors in '$folder'" 2 "--tensors=$folder is no folder" "$fovea" lua --tensors="$folder" files.lua
+done
+ln -s ../m.fvir tensors/link.npy
+ln -s y.npy tensors/near.npy
+echo 'print(fv.tensor_file "near.npy") fv.tensor_file "link.npy"' >one.lua
+check 'a link out of the folder' 1 "link.npy' is a link out of its folder" "$fovea" lua --tensors=tensors one.lua
+said '^f32.3, 3.$'
+cp m.fvir tensors/set/input_1.pb
+check 'inputs into another data set' 1 'input_1.pb is of another data set, this one has 1 files' "$fovea" run m.fvir --backend=interp --save-inputs=tensors/set
+check 'results to standard output' 2 'output of lua is a folder' "$fovea" lua --output=- one.lua
+check 'no folder for a script that does not exist' 1 'none.lua' "$fovea" lua --output=never none.lua
+absent never
 printf 'nonsense' >tensors/bad.npy
 echo 'fv.tensor_file "bad.npy"' >one.lua
 check 'a file that is no tensor' 1 'bad.npy' "$fovea" lua --tensors=tensors one.lua

@@ -212,9 +212,10 @@ static fv_spread spread_of(const fv_tensor *g, const fv_tensor *w, double worst)
         most = isfinite(y) && y > most ? y : most;
     }
     bool finite = isfinite(squares) && isfinite(gg) && isfinite(ww);
-    return (fv_spread){.rms = finite && g->count ? sqrt(squares / (double)g->count) : NAN,
-                       .of_range = isfinite(worst) && most > least ? worst / (most - least) : NAN,
-                       .cosine = finite && gg > 0 && ww > 0 ? gw / (sqrt(gg) * sqrt(ww)) : NAN};
+    return (fv_spread){
+        .rms = finite && g->count ? sqrt(squares / (double)g->count) : NAN,
+        .of_range = isfinite(worst) && most > least ? worst / (most - least) : NAN,
+        .cosine = finite && gg > 0 && ww > 0 ? fmax(-1, fmin(1, gw / (sqrt(gg) * sqrt(ww)))) : NAN};
 }
 
 fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor *w, double atol,

@@ -404,12 +404,8 @@ static bool measure(fv_context *c, fv_arena *a, fv_lua_compiled *const *list, in
 }
 
 bool fv_laboratory_time(void *user, fv_lua_compiled *const *list, int n, const fv_lua_inputs *in,
-                        int rounds, double seconds, fv_lua_timing *out) {
-    fv_context *c = user;
-    fv_arena *a = fv_arena_new(c->session);
-    bool ok = measure(c, a, list, n, in, rounds, seconds, out);
-    fv_arena_free(a);
-    return ok;
+                        int rounds, double seconds, fv_arena *a, fv_lua_timing *out) {
+    return measure(user, a, list, n, in, rounds, seconds, out);
 }
 
 /* ---- the cost model ---- */
@@ -480,7 +476,9 @@ typedef struct tracing {
 static bool take_profile(trial *t, void *arg) {
     tracing *k = arg;
     fv_bench b = {.c = &t->c, .m = t->m};
-    fv_roof roof = fv_roof_measure(&k->runner->env, k->runner->threads, NULL);
+    const fv_roof roof = {0}; /* is measured between the runs */
+    if (!t->m.table->nlaunches)
+        return fv_error(t->c.session, "the module has no launches");
     fv_cost_evaluate(t->call, t->m.program, t->m.data.dims, t->m.ncosts, t->m.costs);
     k->profile = fv_profile_take(&b, k->runner, &roof);
     return k->profile != NULL;
@@ -504,14 +502,11 @@ static void copy_profile(fv_arena *a, const fv_profile *p, fv_lua_profile *out) 
 bool fv_laboratory_profile(void *user, fv_lua_compiled *made, const fv_lua_inputs *in, fv_arena *a,
                            fv_lua_profile *out) {
     fv_context *c = user;
-    fv_arena *own = fv_arena_new(c->session);
-    party *p = FV_NEW(own, party, 1);
+    party *p = FV_NEW(a, party, 1);
     tracing k = {&p->r, NULL};
-    bool ok =
-        enter(c, own, p, 0, (trial *)made, in, 1) && within(c, (trial *)made, take_profile, &k);
+    bool ok = enter(c, a, p, 0, (trial *)made, in, 1) && within(c, (trial *)made, take_profile, &k);
     if (ok)
         copy_profile(a, k.profile, out);
-    fv_arena_free(own);
     return ok;
 }
 

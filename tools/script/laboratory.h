@@ -13,7 +13,7 @@ void fv_laboratory_release(fv_lua_compiled *c);
 bool fv_laboratory_run(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
                        fv_tensor *out) FV_MUST_USE;
 bool fv_laboratory_time(void *user, fv_lua_compiled *const *list, int n, const fv_lua_inputs *in,
-                        int rounds, double seconds, fv_lua_timing *out) FV_MUST_USE;
+                        int rounds, double seconds, fv_arena *a, fv_lua_timing *out) FV_MUST_USE;
 bool fv_laboratory_cost(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,
                         fv_lua_cost *out) FV_MUST_USE;
 bool fv_laboratory_profile(void *user, fv_lua_compiled *c, const fv_lua_inputs *in, fv_arena *a,

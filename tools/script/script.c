@@ -1,6 +1,9 @@
 /* script.c - runs Lua scripts: `fovea lua`, and --script of other commands. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/data.h"
@@ -58,6 +61,34 @@ static bool is_inside(const char *path) {
     return true;
 }
 
+/* Is the file within the folder, with all links followed? */
+static bool is_within(const char *folder, const char *path) {
+    char *outer = realpath(folder, NULL), *inner = realpath(path, NULL);
+    size_t n = outer ? strlen(outer) : 0;
+    bool within = outer && inner && !strncmp(inner, outer, n) &&
+                  (inner[n] == '/' || (n && outer[n - 1] == '/'));
+    free(outer);
+    free(inner);
+    return within;
+}
+
+static const fv_tensor *read_from(fv_context *c, const char *folder, const char *path,
+                                  fv_arena *a) {
+    if (!is_within(folder, path)) {
+        fv_error(c->session, "fv.tensor_file: '%s' is a link out of its folder", path);
+        return NULL;
+    }
+    const fv_tensor *t = fv_tensor_read(c->session, a, path, FV_NO_ELEM);
+    if (t && !fv_elem_is_float(t->elem) && !fv_elem_is_int(t->elem) && t->elem != FV_BOOL) {
+        fv_error(c->session,
+                 "fv.tensor_file: '%s' holds elements of %s, which no tensor of a "
+                 "script has",
+                 path, fv_elem_name(t->elem));
+        return NULL;
+    }
+    return t;
+}
+
 static const fv_tensor *read_tensor(void *user, const char *name, fv_arena *a) {
     fv_context *c = user;
     const fv_list_arg *folders = &c->args->script.tensors;
@@ -71,9 +102,14 @@ static const fv_tensor *read_tensor(void *user, const char *name, fv_arena *a) {
         return NULL;
     }
     for (int i = 0; i < folders->n; i++) {
-        const char *path = fv_printf(c->arena, "%s/%s", folders->at[i], name);
-        if (!access(path, F_OK))
-            return fv_tensor_read(c->session, a, path, FV_NO_ELEM);
+        const char *path = fv_printf(a, "%s/%s", folders->at[i], name);
+        struct stat st;
+        if (!lstat(path, &st))
+            return read_from(c, folders->at[i], path, a);
+        if (errno != ENOENT && errno != ENOTDIR) {
+            fv_error(c->session, "fv.tensor_file: '%s': %s", path, strerror(errno));
+            return NULL;
+        }
     }
     fv_error(c->session, "fv.tensor_file: there is no '%s' in %s%s", name, folders->at[0], more);
     return NULL;
@@ -205,7 +241,14 @@ int fv_script_test(fv_context *c, const char *path,
 
 int fv_cmd_lua(fv_context *c) {
     const char *folder = c->args->result.output;
-    if (folder && !fv_make_folder(c, "--output", folder))
+    const fv_list_arg *tensors = &c->args->script.tensors;
+    struct stat st;
+    if (folder && !strcmp(folder, "-"))
+        return fv_usage(c->args, "--output of lua is a folder, not standard output");
+    for (int i = 0; i < tensors->n; i++)
+        if (stat(tensors->at[i], &st) || !S_ISDIR(st.st_mode))
+            return fv_usage(c->args, "--tensors=%s is no folder", tensors->at[i]);
+    if (folder && !access(c->args->operand[0], R_OK) && !fv_make_folder(c, "--output", folder))
         return fv_failed(c);
     return open_script(c, c->args->operand[0], true) ? FV_EXIT_OK : fv_failed(c);
 }
