@@ -375,10 +375,10 @@ typedef struct fv_compile_options {
 } fv_compile_options;
 
 /* Compiles to an artifact in memory that can be run. If FV_BACKEND_JIT did the same compilation
- * before, loads its result from the cache on disk: in the folder FOVEA_CACHE_DIR; if that is empty, there is no
- * cache; if it is unset, in $XDG_CACHE_HOME/fovea or ~/.cache/fovea. LLVM's library is loaded for
- * FV_BACKEND_JIT; if it is not found, or in a build without LLVM, the model is interpreted, and the
- * log has a warning.
+ * before, loads its result from the cache on disk: in the folder FOVEA_CACHE_DIR; if that is empty,
+ * there is no cache; if it is unset, in $XDG_CACHE_HOME/fovea or ~/.cache/fovea. LLVM's library is
+ * loaded for FV_BACKEND_JIT; if it is not found, or in a build without LLVM, the model is
+ * interpreted, and the log has a warning.
  *  path  an ONNX model, graph IR text or kernel IR text (distinguished by content)
  * Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT, FV_BAD_CPU, FV_NO_MEMORY. */
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log,

@@ -36,10 +36,10 @@ enum {
 
 /* The connection of a process, or thread, to the other ones that run the same model at the same
  * time, each on its own part: its ranks. The functions only move bytes, so no result depends on
- * how; sums are computed by the model, in an order that it fixes. Every rank of a run makes the same
- * calls in the same order, from the thread of the run. A call returns when `receive` is complete
- * and `send` may change; 0: done, anything else ends the run with FV_BAD_COMMUNICATOR. `bytes` may
- * be 0; then the pointers may be NULL. `send` and `receive` do not overlap. */
+ * how; sums are computed by the model, in an order that it fixes. Every rank of a run makes the
+ * same calls in the same order, from the thread of the run. A call returns when `receive` is
+ * complete and `send` may change; 0: done, anything else ends the run with FV_BAD_COMMUNICATOR.
+ * `bytes` may be 0; then the pointers may be NULL. `send` and `receive` do not overlap. */
 typedef struct fv_communicator {
     size_t size; /* sizeof(fv_communicator), of the caller's version */
     void *user;

@@ -118,8 +118,8 @@ typedef struct call {
 /* The first index that a REQUIRE refused in a run, or the error of a library function. */
 typedef struct refused_index {
     _Atomic int taken; /* 0: there is none, 1: it is being written, 2: it is complete */
-    /* text of the failure of a CALL, or of a condition that does not test an index; NULL: an index
-     * was refused */
+    /* text of the failure of a CALL, or of a condition that tests neither an index nor a flag;
+     * NULL: an index was refused, or a flag was false (is_flag) */
     const char *why;
     const fv_buf *from; /* the kernel's parameter from which the index was loaded, or NULL */
     int64_t at[FV_MAX_RANK], value, limit;

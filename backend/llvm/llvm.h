@@ -1,7 +1,7 @@
 /* llvm.h - expanded programs through LLVM: objects, libraries, text, and code in memory.
  *
  * One emission serves all: a module with a function per kernel, the run, the plan and the table of
- * fv_model. A file refers to no symbol outside (on microcontrollers to the arithmetic helpers of the
+ * fv_model. A file refers to no symbol outside (on microcontrollers to arithmetic helpers of the
  * compiler), so a program that calls libraries becomes none; code in memory is given what it calls.
  * Constants never enter LLVM: objects get them as a section of their own, code in memory reaches
  * them where they are.

@@ -74,7 +74,7 @@ static inline fv_value *const *fv_step_values(const fv_step *s, int *n) {
 typedef struct fv_known {
     fv_ptrmap storage; /* value -> fv_storage */
     fv_ptrmap origins; /* value -> joined fv_origin of what was substituted into it */
-    /* interned names of ONNX nodes whose definitions check an index -> 1 */
+    /* interned names of ONNX nodes whose definitions check an index -> an op of that node */
     fv_ptrmap indexing;
     fv_ptrmap recurrences; /* op -> its recurrence, if it has one */
 } fv_known;

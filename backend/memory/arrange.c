@@ -5,8 +5,9 @@
  * exchange in the same order, and their parts differ in sizes. A beam search builds orders from
  * the first launch on, and keeps those of each length whose largest sum of live bytes so far is
  * least. A result that may be stored over an operand which is not used later takes no bytes;
- * whether the kernel permits that is proved later only (reuse.c), so the sum is an estimate. The
- * new order is taken if it takes less than the old one by the same estimate. */
+ * whether the kernel permits that is proved later only (reuse.c), so the sum is an estimate. A new
+ * order is taken only if the old one takes more, by the same estimate, than the most that any such
+ * launches of the program will then take. */
 #include "backend/memory/arrange.h"
 
 #include <stdlib.h>

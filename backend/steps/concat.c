@@ -50,8 +50,8 @@ static bool is_substituted(const fv_storage *s) {
 }
 
 /* Can the kernel of s store its result in a part of the memory of another value? It cannot if it
- * has sums and elementary functions, because its passes may keep values in the row of its result,
- * which must be its own memory (keep.c). */
+ * has both sums and elementary functions, because its passes may keep values in the row of its
+ * result, which must be its own memory (keep.c). */
 static bool can_be_placed(const fv_storage *s) {
     return s->def && !fv_x_has(s->def->body, FV_HAS_MATH | FV_HAS_REDUCE);
 }

@@ -1,4 +1,4 @@
-/* terms.h - the arithmetic of terms, for merge.c, pieces.c and stacks.c. pieces.h explains terms. */
+/* terms.h - arithmetic of terms, for merge.c, pieces.c and stacks.c. pieces.h explains terms. */
 #ifndef FV_PASSES_ATTENTION_TERMS_H
 #define FV_PASSES_ATTENTION_TERMS_H
 

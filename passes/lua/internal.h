@@ -335,8 +335,8 @@ const char *fv_lua_text(lua_State *L, int arg);
 /* fv_lua_text for a value anywhere on the stack that is known to be a text. */
 const char *fv_lua_whole(lua_State *L, int at);
 
-/* Pushes the field of an argument, of a table without its metamethods: what they would execute could
- * free what was read before. Returns the type of the field. */
+/* Pushes the field of an argument, of a table without its metamethods: what they would execute
+ * could free what was read before. Returns the type of the field. */
 int fv_lua_field(lua_State *L, int table, const char *name);
 /* Raises an error if the table has a field that is not among `names`; `what` is the function that
  * takes them: "fv.pass". */

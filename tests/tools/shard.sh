@@ -69,6 +69,8 @@ T
 dims='--dim batch=2 --dim seq=11'
 check 'the whole model' 0 'y  f32' "$fovea" run m.fvir $dims -o whole
 
+check 'standard input' 2 'the model is read for each rank' "$fovea" shard - --ranks 2 -o none
+absent none
 check 'a plan' 0 'cut +5 units, .*out1' "$fovea" shard m.fvir --ranks 4 --print-plan
 said 'cut +23 units, .*: gate1 to down1'
 said 'exchanges batch \* seq \* 80 bytes'

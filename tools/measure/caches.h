@@ -6,7 +6,8 @@
 #include "runtime/fovea_model.h"
 
 /* The best of n measurements: the least, or, if `rate`, the greatest, since other programs only
- * make a machine slower. Its deviation is the distance from the median. Sorts `values`. */
+ * make a machine slower. Its deviation is the distance from the median, as a part of the value.
+ * Sorts `values`. */
 fv_measure fv_measure_best(int n, double *values, bool rate);
 
 /* Measures ways, latencies and rates of the caches `c`, whose sizes are known, into the members of

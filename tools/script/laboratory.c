@@ -92,8 +92,8 @@ static bool choose_level(fv_session *s, const char *level, char *out) {
     return true;
 }
 
-/* Sets the options that are words on the command line, with the same checks as there. Errors are
- * reported at the line of the script. */
+/* Checks the options that are words on the command line, as is done there, and sets the level.
+ * Errors are reported at the line of the script. */
 static bool choose_words(trial *t, const fv_lua_how *h) {
     static const char *const schedules[] = {"naive", "default", NULL}, *const backends[] = {
                                                                            "jit", "c", "interp",

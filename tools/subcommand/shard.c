@@ -126,5 +126,7 @@ int fv_cmd_shard(fv_context *c) {
         return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS);
     if (!a->result.output && !a->threads.shard.print_plan)
         return fv_usage(a, "-o DIR/: where to? (--print-plan alone writes nothing)");
+    if (a->result.output && !strcmp(a->operand[0], "-"))
+        return fv_usage(a, "the model is read for each rank: not from standard input");
     return (a->result.output ? write_parts(c) : print_only(c)) ? FV_EXIT_OK : fv_failed(c);
 }
