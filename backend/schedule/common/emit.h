@@ -151,7 +151,8 @@ bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
 /* a * b + sum, where all are expressions of the kernel. The result is rounded once for floats, and
  * wraps for integers. */
 fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum);
-/* The indices at which the row keeps a value for position `at` (fv_keep). */
+/* The indices at which the row keeps a value for position `at` (fv_keep); valid until the next
+ * call. */
 fv_expr *const *fv_kemit_kept_at(fv_kemit *e, fv_expr *at);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);

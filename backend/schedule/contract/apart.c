@@ -39,9 +39,12 @@ void fv_space_rows(fv_lowerer *l, const fv_definition *d, fv_contraction *c, int
 static bool pays(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int nr,
                  const fv_competing *rows, fv_fact factor) {
     const fv_dim *columns = d->index[c->column]->dim;
-    bool may = rows->rows > rows->sets * rows->ways && fv_typical_dim(columns) > nr;
-    return may || fv_declines(l, d->value, FV_WHY_operand_near, factor, fv_n(rows->rows),
-                              fv_n(rows->sets), fv_d(columns));
+    if (rows->rows <= rows->sets * rows->ways)
+        return fv_declines(l, d->value, FV_WHY_operand_near, factor, fv_n(rows->rows),
+                           fv_n(rows->sets));
+    return fv_typical_dim(columns) > nr ||
+           fv_declines(l, d->value, FV_WHY_operand_one_panel, factor, fv_n(rows->rows),
+                       fv_n(rows->sets), fv_d(columns));
 }
 
 void fv_choose_apart(fv_lowerer *l, const fv_definition *d, fv_contraction *c, int mr, int nr) {
@@ -52,9 +55,12 @@ void fv_choose_apart(fv_lowerer *l, const fv_definition *d, fv_contraction *c, i
         return;
     fv_fact factor = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(rows.load, d)));
     const fv_expr *all = fv_all_steps(c);
-    if (!pays(l, d, c, nr, &rows, factor) ||
-        !fv_choose_copy(l, d, all, (fv_expr *)rows.load, all->u.red.vars[0], &copy))
+    if (!pays(l, d, c, nr, &rows, factor))
         return;
+    if (!fv_choose_copy(l, d, all, (fv_expr *)rows.load, all->u.red.vars[0], &copy)) {
+        fv_declines(l, d->value, FV_WHY_operand_overlaps, factor, fv_n(rows.rows), fv_n(rows.sets));
+        return;
+    }
     copy.factor = c->a;
     c->dense.a = true;
     c->dense.of_a = copy;

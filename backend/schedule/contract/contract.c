@@ -202,7 +202,8 @@ enum { COMMON_PANEL = 64 };
 
 /* May panels of b be narrower than a tile? */
 static bool may_divide_tile(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
-    return c->nsums == 1 && !c->context.often && has_constant_columns(l, d, c);
+    return c->nsums == 1 && !c->context.often && has_constant_columns(l, d, c) &&
+           fv_panels_fit(d, fv_all_steps(c));
 }
 
 /* The number of columns of a panel that is the same for all levels of an architecture; 0: panels
@@ -600,6 +601,10 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     *c = *products;
     *t = (fv_tile_plan){.rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
+    fv_choosing plain = p->chosen;
+    plain.wish = NULL;
+    fv_contract_tile(&plain, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &p->plain.mr,
+                     &p->plain.nr);
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
                                              fv_d(d->index[c->column]->dim));
@@ -614,7 +619,7 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
         fv_choose_dense(l, d, fv_all_steps(c), c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,
                         c->context.turned ? last_term(c) : NULL, &c->dense.of_a);
     if (c->dense.a)
-        fv_space_rows(l, d, c, t->mr);
+        fv_space_rows(l, d, c, p->plain.mr);
     return p;
 }
 
@@ -636,7 +641,7 @@ bool fv_contract_competes(fv_lowerer *l, const fv_definition *d, fv_competing *o
     const fv_contract_plan *p = fv_contract_plan_new(l, d, 1, (fv_expr *[]){d->body}, false);
     l->reasons = reasons;
     return p && !p->c.dense.a && !p->c.dot.copies &&
-           fv_rows_compete(l->target, &p->c, d, p->tile.mr, out);
+           fv_rows_compete(l->target, &p->c, d, p->plain.mr, out);
 }
 
 void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {
@@ -647,14 +652,8 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
     if (fv_form_of(l, s->def) != FV_FORM_CONTRACT)
         return NULL;
     fv_contract_plan *p = fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
-    if (p) {
-        /* with the tile that is chosen without a tuning, so that a tuning changes no kernel */
-        fv_choosing plain = p->chosen;
-        int mr, nr;
-        plain.wish = NULL;
-        fv_contract_tile(&plain, p->d, &p->c, FV_PARAMETER_rows, FV_PARAMETER_columns, &mr, &nr);
-        fv_choose_apart(l, p->d, &p->c, mr, nr);
-    }
+    if (p)
+        fv_choose_apart(l, p->d, &p->c, p->plain.mr, p->plain.nr);
     return p;
 }
 

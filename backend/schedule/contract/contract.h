@@ -23,6 +23,11 @@ typedef struct fv_contract_plan {
     fv_contraction c;
     fv_tile_plan tile;
     fv_choosing chosen;
+    /* the tile that is chosen without a tuning; whether rows are copied depends on it, so that a
+     * tuning changes no kernel */
+    struct {
+        int mr, nr;
+    } plain;
     int64_t block; /* rows of a task */
 } fv_contract_plan;
 /* Plans one contraction that computes all sums in these expressions over the indices of d; NULL:

@@ -207,11 +207,12 @@ static void order_as(bases *b, const fv_definition *d) {
         }
 }
 
-/* A key under which equal copies are found: a reduction of the copy over its axes, which does not
- * depend on the names of variables. */
+/* A key under which equal copies with the same space between their rows are found: a reduction of
+ * the copy over its axes, which does not depend on the names of variables. */
 static const void *key_of(fv_arena *a, const fv_dense *c) {
     fv_expr *x = fv_x_convert(a, fv_elem_arith((fv_elem)c->copy->type.elem), c->copy);
-    return fv_x_reduce(a, FV_REDUCE_MAX, c->n, c->index, x);
+    x = fv_x_reduce(a, FV_REDUCE_MAX, c->n, c->index, x);
+    return c->space ? fv_x_bin(a, FV_X_ADD, fv_x_convert(a, FV_I64, x), fv_x_int(a, c->space)) : x;
 }
 
 /* Finds the axes of x's copy, and *copy, x over these axes: sums of variables if a window slides
