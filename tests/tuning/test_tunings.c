@@ -348,6 +348,39 @@ Test(tunings, chunks, .timeout = 900) {
     close_session();
 }
 
+/* Rows of a copy have space between them if they would compete for sets of the cache in tiles of 6
+ * rows. In tiles of 3 rows they would not. An entry with a key matches the kernel that reads the
+ * copy; one that names nodes matches before the copy is chosen. */
+Test(tunings, no_other_kernels, .timeout = 900) {
+    const char *text = "fovea-ir 1\nmodule \"m\"\nfunc @main(%x: f32[12, 1024], %w: f32[1024, 64]) "
+                       "-> (%y) {\n  %h = Relu(%x)\n  %y = MatMul(%h, %w)\n  return %y\n}\n";
+    open_session();
+    program plain = compile(text, fv_target_find("x86-64-v3"), NULL);
+    fv_tuned_kernel k = {.node = "", .line = 1, .column = 1, .schedule = {FV_SCHEDULE_contract}};
+    fv_tuning u = {.path = "tuning", .n = 1, .kernels = &k};
+    fv_schedule_set(&k.schedule, FV_PARAMETER_rows, 3);
+    fv_schedule_set(&k.schedule, FV_PARAMETER_block, 12);
+    for (int i = 0; i < 2; i++) {
+        program p = compile(text, fv_target_find("x86-64-v3"), &u);
+        int tuned = 0;
+        cr_assert_eq(p.choices.n, plain.choices.n);
+        for (int j = 0; j < p.choices.n; j++) {
+            const fv_choice *c = &p.choices.at[j];
+            cr_expect_str_eq(c->key, plain.choices.at[j].key);
+            if (c->how.kind != FV_SCHEDULE_contract)
+                continue;
+            tuned++;
+            cr_expect_eq(c->how.value[FV_PARAMETER_rows], 3);
+            k.key = c->key;
+            k.node = NULL;
+        }
+        cr_expect_eq(tuned, 1);
+        fv_artifact_free(p.artifact);
+    }
+    fv_artifact_free(plain.artifact);
+    close_session();
+}
+
 /* ---- what is tried ---- */
 
 static void note_tried(const fv_choices *all, unsigned *asked, unsigned *tried) {
