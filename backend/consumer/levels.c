@@ -17,14 +17,13 @@ static int find_equal(const fv_program *all, const fv_constant *c) {
 
 fv_program *fv_program_of_levels(fv_arena *a, int n, fv_program *const *levels) {
     fv_program *all = FV_NEW(a, fv_program, 1);
-    *all = *levels[0];
     int most = 0;
+    *all = *levels[0];
+    all->memory.nconstants = 0;
     for (int i = 0; i < n; i++)
         most += levels[i]->memory.nconstants;
     all->memory.constants = FV_NEW(a, fv_constant, most + 1);
-    for (int i = 0; i < all->memory.nconstants; i++)
-        all->memory.constants[i] = levels[0]->memory.constants[i];
-    for (int i = 1; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         const fv_program_memory *m = &levels[i]->memory;
         for (int k = 0; k < m->nconstants; k++) {
             int known = find_equal(all, &m->constants[k]);
@@ -38,9 +37,7 @@ fv_program *fv_program_of_levels(fv_arena *a, int n, fv_program *const *levels) 
 }
 
 int fv_level_constant(const fv_program *all, const fv_program *level, int i) {
-    return level->memory.constants == all->memory.constants
-               ? i
-               : find_equal(all, &level->memory.constants[i]);
+    return find_equal(all, &level->memory.constants[i]);
 }
 
 /* Is the constant one of the program's? */

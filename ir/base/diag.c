@@ -80,6 +80,35 @@ bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args
     return false;
 }
 
+/* Does a message before m say the same? */
+static bool is_repeated(const fv_session *s, const fv_message *m) {
+    bool repeated = false;
+    for (const fv_message *x = s->first; x != m && !repeated; x = x->next)
+        repeated = x->severity == m->severity && x->line == m->line && x->column == m->column &&
+                   !strcmp(x->node ? x->node : "", m->node ? m->node : "") &&
+                   !strcmp(x->text, m->text);
+    return repeated;
+}
+
+void fv_messages_merge(fv_session *s, const fv_message *last, const char *where) {
+    fv_message *before = s->first, **link = &s->first;
+    for (; last && before != last; before = before->next)
+        ;
+    link = last ? &before->next : link;
+    s->last = last ? before : NULL;
+    while (*link) {
+        fv_message *m = *link;
+        if (is_repeated(s, m)) {
+            s->nerrors -= m->severity == FV_ERROR;
+            *link = m->next;
+            continue;
+        }
+        m->text = fv_printf(s->spoken, "%s (%s)", m->text, where);
+        s->last = m;
+        link = &m->next;
+    }
+}
+
 bool fv_error(fv_session *s, const char *format, ...) {
     va_list args;
     va_start(args, format);

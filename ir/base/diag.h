@@ -32,6 +32,9 @@ int fv_error_count(const fv_session *s);
 void fv_messages_clear(fv_session *s);
 /* Removes all messages that were reported after `last`; NULL: removes all messages. */
 void fv_messages_drop(fv_session *s, const fv_message *last);
+/* Of the messages after `last` (NULL: of all), removes those that repeat an earlier one, and adds
+ * " (WHERE)" to the texts of the others. */
+void fv_messages_merge(fv_session *s, const fv_message *last, const char *where);
 /* Sets the file that is recorded with all later messages (interned); NULL: none. */
 void fv_diag_file(fv_session *s, const char *file);
 const char *fv_diag_file_get(const fv_session *s);

@@ -319,8 +319,8 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
     size_t n = strcspn(text, "+");
     if (strchr(text, ',')) {
         *why = fv_printf(a,
-                         "'%.60s' is a list of targets; only `compile` takes one, for a library "
-                         "or an object",
+                         "'%.60s' is a list of targets, which only libraries and objects in "
+                         "files can have",
                          text);
         return NULL;
     }
@@ -364,15 +364,18 @@ static const char *why_not_in_list(fv_arena *a, const fv_target *const *list, in
                              "and cannot be in one file",
                              list[i]->name, t->name);
         if (fv_target_features(list[i]) == fv_target_features(t))
-            return fv_printf(a, "target '%s' is given twice", t->name);
+            return fv_printf(a, "targets '%s' and '%s' are the same", list[i]->name, t->name);
     }
     return NULL;
 }
 
+/* Is t before u in a list: of a lower level, or of the same with fewer features, or by the name? */
 static bool is_below(const fv_target *t, const fv_target *u) {
-    return t->level != u->level ? t->level < u->level
-                                : __builtin_popcountll(fv_target_features(t)) <
-                                      __builtin_popcountll(fv_target_features(u));
+    int n = __builtin_popcountll(fv_target_features(t)),
+        m = __builtin_popcountll(fv_target_features(u));
+    if (t->level != u->level)
+        return t->level < u->level;
+    return n != m ? n < m : strcmp(t->name, u->name) < 0;
 }
 
 const fv_target *const *fv_targets_read(fv_arena *a, const char *text, int *n, const char **why) {

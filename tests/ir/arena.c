@@ -194,6 +194,31 @@ Test(arena, messages) {
     cr_expect_eq(fv_error_count(session), 1);
 }
 
+/* Messages that repeat earlier ones are removed, others get a place; errors are counted anew. */
+Test(arena, messages_are_merged) {
+    fv_warning(session, "slow");
+    const fv_message *last = fv_messages_last(session);
+    fv_warning(session, "slow");
+    fv_warning(session, "large");
+    fv_error(session, "wrong");
+    fv_warning(session, "slow");
+    fv_messages_merge(session, last, "for b");
+    const fv_message *m = last->next;
+    cr_assert(fv_messages(session) == last && m && m->next && !m->next->next);
+    cr_expect_str_eq(m->text, "large (for b)");
+    cr_expect_str_eq(m->next->text, "wrong (for b)");
+    cr_expect_eq(fv_error_count(session), 1);
+    fv_warning(session, "more");
+    cr_expect_str_eq(m->next->next->text, "more");
+    fv_messages_clear(session);
+    fv_messages_merge(session, NULL, "for b");
+    cr_expect(!fv_messages(session));
+    fv_warning(session, "first");
+    fv_messages_merge(session, NULL, "for c");
+    cr_expect_str_eq(fv_messages(session)->text, "first (for c)");
+    fv_messages_clear(session);
+}
+
 Test(arena, nearest_word) {
     static const char *const words[] = {"Softmax", "Softplus", "Add", "ReduceMean", NULL};
     cr_expect_str_eq(fv_nearest("softmax", words), "Softmax");

@@ -229,7 +229,15 @@ Test(feature, lists) {
     cr_expect_str_eq(list_of("x86-64-v3-macos,x86-64-v2-macos"),
                      "x86-64-v2-macos < x86-64-v3-macos");
     cr_expect_str_eq(list_of("x86-64-v4+vnni+avx512bf16,x86-64-v4+avx512bf16+vnni"),
-                     "target 'x86-64-v4+vnni+avx512bf16' is given twice");
+                     "targets 'x86-64-v4+vnni+avx512bf16' and 'x86-64-v4+vnni+avx512bf16' are the "
+                     "same");
+    cr_expect_str_eq(list_of("x86-64-v4+avx512bf16,x86-64-v4+vnni"),
+                     list_of("x86-64-v4+vnni,x86-64-v4+avx512bf16"));
+    cr_expect_str_eq(list_of("aarch64-macos,aarch64-macos+dotprod"),
+                     "target 'aarch64-macos' takes no features: programs of that system cannot "
+                     "read the registers in which the CPU reports them");
+    cr_expect_str_eq(list_of("aarch64-windows,aarch64-windows"),
+                     "targets 'aarch64-windows' and 'aarch64-windows' are the same");
     cr_expect_str_eq(list_of("x86-64-v3,aarch64"),
                      "targets 'x86-64-v3' and 'aarch64' have different architectures or systems, "
                      "and cannot be in one file");

@@ -87,6 +87,8 @@ typedef struct fv_driver_answers {
     /* if there are several targets, the bytes of constants that are not stored for all of them, but
      * once for some */
     size_t *unshared;
+    /* if there are several targets, their programs, expanded: an array of FV_MAX_LEVELS */
+    fv_program **levels;
 } fv_driver_answers;
 
 /* How a model is compiled. The command line and fv_compile_options set these members. */
@@ -312,6 +314,9 @@ bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_opti
 bool fv_driver_emit_targets(fv_session *s, const fv_source *source, const fv_driver_options *driver,
                             fv_emit_kind kind, const char *out, const fv_write_options *o,
                             fv_program **p) FV_MUST_USE;
+/* States why only one target can be written to a file of that kind with these options; NULL: there
+ * can be several. */
+const char *fv_driver_why_one_target(const fv_driver_options *o, fv_emit_kind kind);
 /* The files that were written: `out` and the additional files in its folder; if `out` is a folder,
  * the files of its manifest. `p` may be NULL. NULL terminated, in the arena. */
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p,

@@ -335,18 +335,16 @@ bool fv_driver_prepare(const fv_source *source, const fv_driver_options *o) {
     return true;
 }
 
-/* The verified program, with handwritten kernels; NULL after a diagnostic, also if p is NULL. */
+/* The program with handwritten kernels; NULL after a diagnostic. */
 static fv_program *finished(fv_session *s, fv_program *p, const fv_driver_options *o) {
-    return p && fv_program_verify(s, p) &&
-                   (!o->tuning.kernels || fv_driver_replace_kernels(s, p, o->tuning.kernels))
-               ? p
-               : NULL;
+    return !o->tuning.kernels || fv_driver_replace_kernels(s, p, o->tuning.kernels) ? p : NULL;
 }
 
 fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
                                    const fv_driver_options *o) {
     fv_lower_options lo = lower_options(m->arena, o, source);
-    return finished(s, fv_lower(m, &lo), o);
+    fv_program *p = fv_lower(m, &lo);
+    return p && fv_program_verify(s, p) ? finished(s, p, o) : NULL;
 }
 
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {

@@ -17,8 +17,9 @@ typedef struct result {
     const char *out;
     fv_program *program; /* the program; NULL: the files were written without one */
     const fv_target *target;
-    fv_driver_machine machine; /* the targets, if there are several */
-    size_t unshared;           /* bytes of weights that only some of several targets use */
+    fv_driver_machine machine;         /* the targets, if there are several */
+    size_t unshared;                   /* bytes of weights that only some of several targets use */
+    fv_program *levels[FV_MAX_LEVELS]; /* the programs for several targets */
     fv_weights_kind weights;
     fv_attention_query attention;
     bool is_device; /* whether `device` is known: the target is a microcontroller, the kind C */
@@ -238,19 +239,44 @@ static bool accept(void *user, fv_program *p) {
     return !p || look_at_device(k->c, k->r, p);
 }
 
-/* Checks --require-fused for models that are written as a graph or as definitions. For this check
- * only, a second copy of the graph is read and lowered, because lowering changes it. */
+/* Checks --require-fused for a target of several. Only for that, the model is lowered once more. */
+static bool requires_fused(fv_context *c, const char *model, const fv_driver_options *driver,
+                           const fv_target *target) {
+    fv_driver_options o = *driver;
+    fv_attention_query query;
+    fv_source source;
+    const fv_message *last = fv_messages_last(c->session);
+    o.target.of = target;
+    o.answers = (fv_driver_answers){0};
+    fv_attention_begin(&query, c, &o);
+    bool ok =
+        fv_driver_read(c->session, model, &o, &source) && fv_driver_lower(c->session, &source, &o);
+    if (ok)
+        fv_attention_judge(&query);
+    ok = ok && fv_attention_require(&query);
+    if (ok) /* they are reported where the model is lowered in order to be written */
+        fv_messages_drop(c->session, last);
+    fv_messages_merge(c->session, last, fv_printf(c->arena, "for target %s", target->name));
+    return ok;
+}
+
+/* Checks --require-fused before the model is lowered in order to be written: for models that are
+ * written as a graph or as definitions, and for several targets. For this check only, other copies
+ * of the graph are read and lowered, because lowering changes it. */
 static bool accept_graph(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
     fv_source source;
     check k = {c, r};
-    if (!c->args->result.require_fused || (r->kind != FV_EMIT_IR && r->kind != FV_EMIT_DEFINITIONS))
+    bool graph = r->kind == FV_EMIT_IR || r->kind == FV_EMIT_DEFINITIONS, ok = true;
+    if (!c->args->result.require_fused || (!graph && o->target.nlevels < 2))
         return true;
     if (!strcmp(model, "-"))
-        return fv_error(c->session,
-                        "--require-fused with --emit=%s reads the model twice: give a file",
-                        fv_emit_name(r->kind));
-    return fv_driver_read(c->session, model, o, &source) &&
-           fv_driver_lower(c->session, &source, o) && accept(&k, NULL);
+        return fv_error(c->session, "--require-fused with %s reads the model twice: give a file",
+                        graph ? fv_printf(c->arena, "--emit=%s", fv_emit_name(r->kind))
+                              : "several targets");
+    for (int i = 1; i < o->target.nlevels && ok; i++)
+        ok = requires_fused(c, model, o, o->target.levels[i]);
+    return ok && (!graph || (fv_driver_read(c->session, model, o, &source) &&
+                             fv_driver_lower(c->session, &source, o) && accept(&k, NULL)));
 }
 
 static bool write_result(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
@@ -278,12 +304,20 @@ static int64_t size_of(const char *path) {
     return stat(path, &st) ? 0 : (int64_t)st.st_size;
 }
 
-/* Computes the workspace for the usual dims: *bytes, and the dims as text in *where. */
-static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
+/* Computes the workspace for the usual dims, of several targets the largest: *bytes, and the dims
+ * as text in *where. */
+static bool workspace(fv_context *c, const result *r, size_t *bytes, const char **where) {
+    const int n = r->machine.nlevels > 1 ? r->machine.nlevels : 1;
+    int status = FV_OK;
     int64_t *dims;
-    if (!usual_dims(c, p, &dims, where))
+    *bytes = 0;
+    if (!usual_dims(c, r->program, &dims, where))
         return false;
-    int status = fv_driver_plan(p, dims, bytes, NULL);
+    for (int i = 0; i < n && status == FV_OK; i++) {
+        size_t of_level = 0;
+        status = fv_driver_plan(n > 1 ? r->levels[i] : r->program, dims, &of_level, NULL);
+        *bytes = of_level > *bytes ? of_level : *bytes;
+    }
     if (status == FV_NO_MEMORY)
         fv_out_of_memory(c->session);
     return status == FV_OK;
@@ -412,7 +446,7 @@ static void print_summary(fv_context *c, const result *r) {
         fv_out("relaxed    %s\n", c->args->code.relax);
     if (r->program && fv_attention_count(&r->attention))
         fv_out("attentions fused %s\n", fv_attention_count(&r->attention));
-    if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where))
+    if (r->program && !is_text(r->kind) && workspace(c, r, &bytes, &where))
         fv_out("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
     if (r->is_device)
@@ -421,16 +455,16 @@ static void print_summary(fv_context *c, const result *r) {
         print_call(call, r->kind == FV_EMIT_C);
 }
 
-/* Adds the targets if there are several. */
+/* Adds the bytes of weights, and the targets if there are several. */
 static void set_targets(json_t *d, const result *r) {
     const fv_driver_machine *m = &r->machine;
+    fv_json_set_int(d, "weight_bytes", (int64_t)fv_weights_bytes(r->program));
     if (m->nlevels < 2)
         return;
     json_t *list = json_array();
     for (int i = 0; i < m->nlevels; i++)
         fv_json_append(list, json_string(m->levels[i]->name));
     fv_json_set(d, "targets", list);
-    fv_json_set_int(d, "weight_bytes", (int64_t)fv_weights_bytes(r->program));
     fv_json_set_int(d, "unshared_bytes", (int64_t)r->unshared);
 }
 
@@ -457,7 +491,7 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
         fv_json_set_int(d, "attentions", r->attention.attentions);
         fv_json_set_int(d, "attentions_fused", r->attention.fused);
     }
-    if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where)) {
+    if (r->program && !is_text(r->kind) && workspace(c, r, &bytes, &where)) {
         fv_json_set_int(d, "workspace_bytes", (int64_t)bytes);
         fv_json_set_text(d, "workspace_dims", where);
     }
@@ -492,6 +526,9 @@ int fv_cmd_compile(fv_context *c) {
         !read_limits(c, &r) || !fv_args_driver(c, &o, false) ||
         !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
+    const char *why = o.target.nlevels > 1 ? fv_driver_why_one_target(&o, r.kind) : NULL;
+    if (why)
+        return fv_usage(a, "--target=%s: %s", a->code.target, why);
     if (is_limited(&r) && r.kind != FV_EMIT_C)
         return fv_usage(a, "--max-flash and --max-ram are for C: say --emit=c or -o NAME.c");
     r.out = a->result.output ? a->result.output : default_output(c, model, r.kind, o.target.of);
@@ -500,6 +537,7 @@ int fv_cmd_compile(fv_context *c) {
     fv_attention_begin(&r.attention, c, &o);
     r.machine = o.target;
     o.answers.unshared = &r.unshared;
+    o.answers.levels = r.levels;
     if (!o.name)
         o.name = fv_emit_prefix(c->arena, r.out);
     fv_report_begin(c, &o);

@@ -242,14 +242,13 @@ static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contracti
 
 /* Chooses the tile from the table. If there are fewer rows than it has, the tile gets fewer rows
  * and more columns, so that enough sums are in flight. Returns the number of which columns must be
- * a multiple: those of a common panel, or the lanes of a vector, or less if there are fewer
- * columns. */
-static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int *mr,
-                     int *nr) {
+ * a multiple: those of a common panel (0: there is none), or the lanes of a vector, or less if
+ * there are fewer columns. */
+static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int panel,
+                     int *mr, int *nr) {
     const fv_target *t = l->target;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_of(t)->sums_in_flight;
-    const int panel = common_panel(l, d, c);
     lanes = lanes < 2 ? 1 : lanes;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
     if (c->nsums > 1)
@@ -283,7 +282,9 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr) {
     const fv_target *t = u->l->target;
-    int64_t step = tile_size(u->l, d, c, mr, nr), n = d->index[c->column]->dim->hi;
+    /* the tiles of an attention read panels that no other level shares */
+    const int panel = u->how.kind == FV_SCHEDULE_contract ? common_panel(u->l, d, c) : 0;
+    int64_t step = tile_size(u->l, d, c, panel, mr, nr), n = d->index[c->column]->dim->hi;
     int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     if (*nr < 2)
