@@ -716,6 +716,59 @@ Test(api, several_targets) {
     fv_log_free(log);
 }
 
+enum { ROWS = 7, TERMS = 24, WIDTH = 100, COLUMNS = 40 };
+
+static void put_product(void) {
+    FILE *f = fopen(in_folder("p.fvir"), "w");
+    cr_assert(f);
+    fprintf(f, "fovea-ir 1\nmodule \"p\"\nsymbol n 0..64\nconst @w: f32[%d, %d] = [", TERMS, WIDTH);
+    for (int i = 0; i < TERMS * WIDTH; i++)
+        fprintf(f, "%s%g", i ? ", " : "", i * 37 % 101 / 64.0 - 0.7);
+    fprintf(f, "]\nconst @v: f32[%d, %d] = [", WIDTH, COLUMNS);
+    for (int i = 0; i < WIDTH * COLUMNS; i++)
+        fprintf(f, "%s%g", i ? ", " : "", i * 41 % 103 / 64.0 - 0.8);
+    fprintf(f,
+            "]\nfunc @main(%%x: f32[n, %d]) -> (%%y) {\n  %%a = MatMul(%%x, @w)\n"
+            "  %%b = Tanh(%%a)\n  %%y = MatMul(%%b, @v)\n  return %%y\n}\n",
+            TERMS);
+    fclose(f);
+}
+
+/* The interpreter computes y with the kernels for a target, which may be one of several. Returns
+ * the first constant. */
+static fv_constant product(fv_session *s, const char *target, bool several, float *y) {
+    fv_driver_options o = {.target = {.of = fv_target_find(target), .nlevels = several ? 2 : 0},
+                           .level = '2'};
+    float x[ROWS * TERMS];
+    fv_source source;
+    cr_assert(fv_driver_read(s, in_folder("p.fvir"), &o, &source));
+    fv_program *p = fv_driver_lower(s, &source, &o);
+    cr_assert(p && p->memory.nconstants);
+    fv_artifact *a = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2');
+    for (int i = 0; i < ROWS * TERMS; i++)
+        x[i] = (float)(i * 29 % 97) / 48 - 1;
+    fv_array in = {1, 2, {ROWS, TERMS}, x, NULL}, out = {1, 2, {ROWS, COLUMNS}, y, NULL};
+    cr_assert(a && fv_artifact_run(a, &in, &out, NULL, NULL) == FV_OK);
+    fv_artifact_free(a);
+    return p->memory.constants[0];
+}
+
+/* A tile of x86-64-v4 reads two of the panels that it shares with x86-64-v3. */
+Test(api, panels_of_several_targets) {
+    float own[ROWS * COLUMNS], low[ROWS * COLUMNS], high[ROWS * COLUMNS];
+    fv_session *s = fv_session_new();
+    fv_door door;
+    cr_assert(!FV_DOOR_OPEN(s, &door));
+    put_product();
+    fv_constant wide = product(s, "x86-64-v4", false, own), v3 = product(s, "x86-64-v3", true, low),
+                v4 = product(s, "x86-64-v4", true, high);
+    cr_expect(!memcmp(own, high, sizeof own) && !memcmp(low, high, sizeof low));
+    cr_expect(v3.bytes == v4.bytes && !memcmp(v3.data, v4.data, v3.bytes));
+    cr_expect(wide.bytes != v4.bytes || memcmp(wide.data, v4.data, v4.bytes));
+    fv_door_close(s, &door);
+    fv_session_free(s);
+}
+
 Test(api, version) {
     fv_artifact *a = NULL;
     cr_assert_eq(fv_compile(model, NULL, NULL, &a), FV_OK);
