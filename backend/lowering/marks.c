@@ -77,7 +77,8 @@ static bool are_all_iterations(const fv_op *loop, const fv_dim *d) {
 
 /* Is the dim of state i along the axis the one that the marks state? If it is a symbol that the
  * loop binds, it must equal the attributes `first` before the first iteration, `next` after an
- * iteration, and `symbols` after the last; any other dim must be the same throughout. */
+ * iteration, and `symbols` after the last, where the maximum number of iterations may replace the
+ * first symbol; any other dim must be the same throughout. */
 static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     const fv_attr *symbols = fv_op_find_attr(loop, "symbols");
     const fv_dim *first = loop->in[1 + i]->type->dims[axis],

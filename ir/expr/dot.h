@@ -1,6 +1,7 @@
 /* dot.h - sums of products of small integers that are one operation (DOT_U8_I8 to DOT_I16_I16);
- * machines have them for words of four bytes or two 16-bit integers. All are exact and wrap; none
- * saturates. DOT_BF16 is a sum of products of floats, which rounds. */
+ * machines have them for words of four bytes or two 16-bit integers. All are exact and wrap, but
+ * DOT_U8_I8_SAT, whose sums of two products saturate. DOT_BF16 is a sum of products of floats,
+ * which rounds. */
 #ifndef FV_IR_EXPR_DOT_H
 #define FV_IR_EXPR_DOT_H
 

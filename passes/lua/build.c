@@ -30,7 +30,7 @@ const fv_opdef *fv_lua_opdef(lua_State *L, int arg) {
     return NULL;
 }
 
-/* ---- arguments of the script ---- */
+/* ---- what a script passes to build an op ---- */
 
 typedef struct building {
     fv_lua_box *box;

@@ -88,13 +88,14 @@ int fv_lua_time(lua_State *L) {
     fv_lua_check_fields(L, push_without_list(L, 1, t.n), "fv.time", fields);
     t.list = fv_lua_scratch(L, (size_t)t.n, sizeof(fv_lua_compiled *));
     t.out = fv_lua_scratch(L, (size_t)t.n, sizeof *t.out);
+    lua_createtable(L, t.n, 0); /* keeps them alive, which a table of weak values does not */
     for (int i = 0; i < t.n; i++) {
         lua_rawgeti(L, 1, i + 1);
         if (!luaL_testudata(L, -1, FV_LUA_COMPILED))
             return luaL_error(L, "entry %d is a %s, expected a compiled module", i + 1,
                               luaL_typename(L, -1));
         t.list[i] = fv_lua_compiled_at(L, lua_gettop(L));
-        lua_pop(L, 1); /* the table keeps it alive */
+        lua_rawseti(L, -2, i + 1);
     }
     t.rounds = (int)fv_lua_integer_field(L, 1, "rounds", 10, 1, MOST_ROUNDS);
     t.seconds = fv_lua_number_field(L, 1, "seconds", 1);

@@ -15,12 +15,13 @@ static void read_tensors(lua_State *L, int table, fv_lua_inputs *in) {
     while (names[in->n])
         in->n++;
     const fv_tensor **list = fv_lua_scratch(L, (size_t)in->n + 1, sizeof *list);
+    lua_createtable(L, in->n, 0); /* keeps them alive, which a table of weak values does not */
     for (int i = 0; i < in->n; i++) {
         fv_lua_field(L, table, names[i]);
         if (!luaL_testudata(L, -1, FV_LUA_TENSOR))
             luaL_error(L, "input '%s' is a %s, expected a tensor", names[i], luaL_typename(L, -1));
-        list[i] = fv_lua_tensor_at(L, -1); /* the table of inputs keeps it alive */
-        lua_pop(L, 1);
+        list[i] = fv_lua_tensor_at(L, -1);
+        lua_rawseti(L, -2, i + 1);
     }
     in->names = names;
     in->tensors = list;

@@ -18,9 +18,8 @@ const char *fv_lua_text(lua_State *L, int arg) {
 }
 
 int fv_lua_field(lua_State *L, int table, const char *name) {
-    if (!lua_istable(L, table))
-        return lua_getfield(L, table, name);
     table = lua_absindex(L, table);
+    luaL_checktype(L, table, LUA_TTABLE);
     lua_pushstring(L, name);
     return lua_rawget(L, table);
 }

@@ -97,10 +97,10 @@ done
 ln -s ../m.fvir tensors/link.npy
 ln -s y.npy tensors/near.npy
 echo 'print(fv.tensor_file "near.npy") fv.tensor_file "link.npy"' >one.lua
-check 'a link out of the folder' 1 "link.npy' is a link out of its folder" "$fovea" lua --tensors=tensors one.lua
+check 'a link out of the folder' 1 "link.npy' cannot be opened within 'tensors': a link leads out" "$fovea" lua --tensors=tensors one.lua
 said '^f32.3, 3.$'
 cp m.fvir tensors/set/input_1.pb
-check 'inputs into another data set' 1 'input_1.pb is of another data set, this one has 1 files' "$fovea" run m.fvir --backend=interp --save-inputs=tensors/set
+check 'inputs into another data set' 1 'input_1.pb exists, and would belong to this data set of 1' "$fovea" run m.fvir --backend=interp --save-inputs=tensors/set
 check 'results to standard output' 2 'output of lua is a folder' "$fovea" lua --output=- one.lua
 check 'no folder for a script that does not exist' 1 'none.lua' "$fovea" lua --output=never none.lua
 absent never

@@ -33,7 +33,7 @@ interrupt() { # NAME SCRIPT: it is interrupted once it has said that it begins
     for _ in $(seq 600); do grep -q begins err && break || sleep 0.1; done
     sleep 0.2
     kill -INT $pid
-    (trap - EXIT && sleep 120 && kill -KILL $pid) >/dev/null 2>&1 &
+    sh -c 'sleep 120; kill -KILL "$1"' guard $pid >/dev/null 2>&1 & # a subshell could still have the trap that removes the folder
     guard=$!
     wait $pid
     status=$?

@@ -349,7 +349,9 @@ bool fv_write_inputs(fv_context *c, const fv_subject *m, const char *folder) {
     const char *more = fv_file_in(c->arena, folder, fv_printf(c->arena, "input_%d", n), ".pb");
     if (!access(more, F_OK))
         return fv_error(c->session,
-                        "--save-inputs: %s is of another data set, this one has %d files", more, n);
+                        "--save-inputs: %s exists, and would belong to this data set of %d: remove "
+                        "it, or give another folder",
+                        more, n);
     for (int i = 0; i < n; i++) {
         const char *path = fv_file_in(c->arena, folder, fv_printf(c->arena, "input_%d", i), ".pb");
         fv_tensor t = fv_value_tensor(c->arena, &v[i], m->data.inputs);

@@ -52,6 +52,8 @@ static bool check_options(fv_context *c, const fv_quant_wanted *w) {
                           fv_quant_type_name(w->types[w->ntypes - 1]));
     else if (q->reduce_range && (w->ntypes > 1 || w->types[0] != FV_QUANT_INT8 || q->block))
         wrong = "--reduce-range is for int8 with a scale for each channel";
+    else if (q->reduce_range && q->weights_only)
+        wrong = "--reduce-range is for products of integers, which --weights-only does not make";
     else if (q->calibrate && (a->data.inputs.n || a->data.data_set))
         wrong = "--calibrate has the inputs: --input and --data-set do not apply";
     else if (q->calibrate && q->weights_only)

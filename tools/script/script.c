@@ -75,7 +75,10 @@ static bool is_within(const char *folder, const char *path) {
 static const fv_tensor *read_from(fv_context *c, const char *folder, const char *path,
                                   fv_arena *a) {
     if (!is_within(folder, path)) {
-        fv_error(c->session, "fv.tensor_file: '%s' is a link out of its folder", path);
+        fv_error(c->session,
+                 "fv.tensor_file: '%s' cannot be opened within '%s': a link leads out "
+                 "of it, or to nothing",
+                 path, folder);
         return NULL;
     }
     const fv_tensor *t = fv_tensor_read(c->session, a, path, FV_NO_ELEM);

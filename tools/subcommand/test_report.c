@@ -1,4 +1,5 @@
-/* test_report.c - the counts and failures of `fovea test`, and a session for each test. */
+/* test_report.c - the counts and failures of `fovea test`, and sessions: one for each model and
+ * backend, one for each file of rules, and one for each script. */
 #include <string.h>
 
 #include "tools/subcommand/test.h"

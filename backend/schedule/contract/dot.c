@@ -46,23 +46,6 @@ static const struct {
 
 enum { NKINDS = sizeof kinds / sizeof *kinds };
 
-/* small: are the columns so small that no sum of two products leaves i16? */
-static bool find_kind(const fv_target *t, fv_elem rows, fv_elem columns, bool small, fv_dot *dot) {
-    for (int i = 0; i < NKINDS; i++) {
-        bool has = kinds[i].op == FV_X_DOT_BF16 || /* the order of the sum is that of pairs */
-                   fv_instruction_has(t, kinds[i].op, FV_I32, FV_I32);
-        if (kinds[i].rows != rows || kinds[i].columns != columns || !has ||
-            (kinds[i].op == FV_X_DOT_U8_I8_SAT && !small))
-            continue;
-        dot->op = kinds[i].op;
-        dot->swapped = kinds[i].swapped;
-        dot->as = rows;
-        dot->group = fv_elem_bits(rows) == 16 ? 2 : 4;
-        return true;
-    }
-    return false;
-}
-
 static fv_elem flipped(fv_elem e) {
     return e == FV_U8 ? FV_I8 : FV_U8;
 }
@@ -84,33 +67,55 @@ static int elements_in_byte(const fv_expr *columns) {
 }
 
 /* Is the sum of two products of the columns with unsigned bytes always an i16? It is if no column
- * is more than 64 away from 0: 2 * 64 * 255 is 32640. */
-static bool are_small_numbers(const fv_expr *columns) {
+ * is more than 64 away from 0: 2 * 64 * 255 is 32640. Elements of fewer than 7 bits never are.
+ * Without the contents of weights it is not known. */
+static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
     enum { MOST = 64 };
     const fv_expr *x = fv_x_stored(columns);
-    if (x->op != FV_X_LOAD || fv_elem_bits((fv_elem)x->type.elem) < 7)
-        return x->op == FV_X_LOAD;
+    if (x->op != FV_X_LOAD)
+        return false;
+    if (fv_elem_bits((fv_elem)x->type.elem) < 7)
+        return true;
     const fv_value *v = x->u.buf->value;
     const fv_tensor *data = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
-    bool small = data && data->elem == FV_I8;
-    for (size_t i = 0; small && i < data->count; i++) {
-        int64_t w = fv_tensor_int(data, i);
-        small = w >= -MOST && w <= MOST;
-    }
-    return small;
+    if (!data || data->elem != FV_I8 || l->options->without_weights)
+        return false;
+    const int8_t *w = data->data;
+    for (size_t i = 0; i < data->count; i++)
+        if (w[i] < -MOST || w[i] > MOST)
+            return false;
+    return true;
 }
 
-static bool choose_kind(const fv_target *t, const fv_expr *rows, const fv_expr *columns,
+/* Finds the first dot product of that kind which the target has; x: the columns. */
+static bool find_kind(const fv_lowerer *l, fv_elem rows, fv_elem columns, const fv_expr *x,
+                      fv_dot *dot) {
+    for (int i = 0; i < NKINDS; i++) {
+        bool has = kinds[i].op == FV_X_DOT_BF16 || /* the order of the sum is that of pairs */
+                   fv_instruction_has(l->target, kinds[i].op, FV_I32, FV_I32);
+        if (kinds[i].rows != rows || kinds[i].columns != columns || !has ||
+            (kinds[i].op == FV_X_DOT_U8_I8_SAT && !are_small_numbers(l, x)))
+            continue;
+        dot->op = kinds[i].op;
+        dot->swapped = kinds[i].swapped;
+        dot->as = rows;
+        dot->group = fv_elem_bits(rows) == 16 ? 2 : 4;
+        return true;
+    }
+    return false;
+}
+
+static bool choose_kind(const fv_lowerer *l, const fv_expr *rows, const fv_expr *columns,
                         fv_dot *dot) {
     fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
     if (a == FV_BF16 || b == FV_BF16)
-        return find_kind(t, a, b, false, dot);
-    bool small = are_small_numbers(columns), may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
+        return find_kind(l, a, b, columns, dot);
+    bool may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
     /* unsigned elements of less than a byte are bytes of either signedness */
     bool of_any = b == FV_U8 && elements_in_byte(columns) > 1;
-    return find_kind(t, a, b, small, dot) || (of_any && find_kind(t, a, FV_I8, small, dot)) ||
-           (may_flip && find_kind(t, flipped(a), b, small, dot)) ||
-           find_kind(t, FV_I16, b, small, dot);
+    return find_kind(l, a, b, columns, dot) || (of_any && find_kind(l, a, FV_I8, columns, dot)) ||
+           (may_flip && find_kind(l, flipped(a), b, columns, dot)) ||
+           find_kind(l, FV_I16, b, columns, dot);
 }
 
 /* ---- the variable along which words are formed ---- */
@@ -186,7 +191,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         return;
     fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
                                    fv_elem_name((fv_elem)columns->type.elem)));
-    if (!choose_kind(l->target, rows, columns, &dot)) {
+    if (!choose_kind(l, rows, columns, &dot)) {
         fv_declines(l, d->value, FV_WHY_dot_none, types);
         return;
     }

@@ -21,5 +21,13 @@ for _, call in ipairs{
   local ok, why = pcall(call)
   assert(ok or why:match "no weights", why)
 end
+-- Tables of weak values do not keep what they contain.
+collectgarbage("setpause", 0)
+local function weak(t) return setmetatable(t, {__mode = "v"}) end
+for _ = 1, 20 do
+  pcall(fv.run, c, weak{x = fv.tensor("f32", {7, 4}, 1)}, {dims = {n = 7}})
+  pcall(function() return c:profile{inputs = weak{x = fv.tensor("f32", {7, 4}, 1)}, threads = 1} end)
+end
+pcall(function() return fv.time(weak{fv.compile(k.model, {target = "generic", backend = "interp"}), dims = {n = 7}, rounds = 1, seconds = 0.001, threads = 1}) end)
 assert(getmetatable "" == false and not pcall(function() getmetatable(c).__index = close end))
 error(called == 0 and "no metamethod of an argument was executed" or "escaped")
