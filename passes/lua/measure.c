@@ -247,6 +247,15 @@ static bool count(void *arg) {
     return host->cost(host->user, k->c, &k->in, *k->arena, &k->cost);
 }
 
+/* Pushes a table that tells which launch it is; four numbers about the launch follow. */
+static void push_launch(lua_State *L, const char *kernel, const char *origin,
+                        const char *schedule) {
+    lua_createtable(L, 0, 7);
+    set_text(L, "kernel", kernel);
+    set_text(L, "origin", origin);
+    set_text(L, "schedule", schedule);
+}
+
 static void push_cost(lua_State *L, const fv_lua_cost *c) {
     lua_createtable(L, 0, 8);
     set_bool(L, "known", c->known);
@@ -258,10 +267,7 @@ static void push_cost(lua_State *L, const fv_lua_cost *c) {
     lua_createtable(L, c->nlaunches, 0);
     for (int i = 0; i < c->nlaunches; i++) {
         const fv_lua_launch *k = &c->launches[i];
-        lua_createtable(L, 0, 7);
-        set_text(L, "kernel", k->kernel);
-        set_text(L, "origin", k->origin);
-        set_text(L, "schedule", k->schedule);
+        push_launch(L, k->kernel, k->origin, k->schedule);
         set_bool(L, "known", k->known);
         set_number(L, "operations", k->operations);
         set_number(L, "bytes", k->bytes);
@@ -319,10 +325,7 @@ static void push_profile(lua_State *L, const fv_lua_profile *p) {
     lua_createtable(L, p->nlaunches, 0);
     for (int i = 0; i < p->nlaunches; i++) {
         const fv_lua_measured *k = &p->launches[i];
-        lua_createtable(L, 0, 7);
-        set_text(L, "kernel", k->kernel);
-        set_text(L, "origin", k->origin);
-        set_text(L, "schedule", k->schedule);
+        push_launch(L, k->kernel, k->origin, k->schedule);
         set_number(L, "calls", k->calls);
         set_number(L, "median", k->median);
         set_number(L, "min", k->min);
