@@ -9,7 +9,7 @@ typedef struct quantizing {
     fv_lua_box *box;
     fv_quant_how how;
     bool dynamic;            /* activations are quantized by the range of each run */
-    const char *const *skip; /* names of layers that are left as they are */
+    const char *const *skip; /* what names layers that are left as they are; NULL: nothing */
     /* ranges of activations by their names; NULL: none are given */
     const char *const *names;
     const fv_quant_range *ranges;
@@ -17,14 +17,18 @@ typedef struct quantizing {
     fv_quant_layer *layers;
     fv_quant_type *types;
     size_t *bytes;
+    int *bits;
     int n;
 } quantizing;
 
-static bool is_skipped(const quantizing *q, const fv_quant_layer *l) {
-    for (int i = 0; q->skip && q->skip[i]; i++)
-        if (!strcmp(q->skip[i], l->name) || fv_opdef_is_called(l->op->def, q->skip[i]))
-            return true;
-    return l->why_not != NULL;
+static bool skip_all(const quantizing *q) {
+    fv_module *m = q->box->m;
+    for (int i = 0; q->skip && q->skip[i]; i++) {
+        const char *wrong = fv_quant_skip(m->arena, q->layers, q->n, q->skip[i]);
+        if (wrong)
+            return fv_error(m->session, "skip: '%s': %s", q->skip[i], wrong);
+    }
+    return true;
 }
 
 static fv_quant_how how_of(const quantizing *q, const fv_quant_layer *l) {
@@ -46,12 +50,16 @@ static bool quantize(void *arg) {
     q->layers = fv_quant_layers(m->arena, m, &q->n);
     q->types = FV_NEW(m->arena, fv_quant_type, q->n + 1);
     q->bytes = FV_NEW(m->arena, size_t, q->n + 1);
+    q->bits = FV_NEW(m->arena, int, q->n + 1);
+    if (!skip_all(q))
+        return false;
     for (int i = 0; i < q->n; i++) {
         fv_quant_how how = how_of(q, &q->layers[i]);
-        if (is_skipped(q, &q->layers[i]))
+        if (q->layers[i].why_not)
             how.type = FV_QUANT_F32;
         q->types[i] = how.type;
         q->bytes[i] = fv_quant_bytes(&q->layers[i], &how);
+        q->bits[i] = fv_quant_bits(&q->layers[i], &how);
         if (!fv_quantize(&q->layers[i], &how))
             return false;
     }
@@ -114,8 +122,9 @@ static void read_ranges(lua_State *L, int table, quantizing *q) {
 }
 
 static void read_options(lua_State *L, int table, quantizing *q) {
-    static const char *const fields[] = {"block", "ranges",       "skip",        "standard",
-                                         "to",    "weights_only", "zero_points", NULL};
+    static const char *const fields[] = {"block",        "ranges",      "reduce_range",
+                                         "skip",         "standard",    "to",
+                                         "weights_only", "zero_points", NULL};
     luaL_checktype(L, table, LUA_TTABLE);
     fv_lua_check_fields(L, table, "fv.quantize", fields);
     read_type(L, table, &q->how);
@@ -123,8 +132,13 @@ static void read_options(lua_State *L, int table, quantizing *q) {
     q->how.zero_points = read_flag(L, table, "zero_points");
     if (q->how.zero_points && !fv_quant_has_scales(q->how.type))
         luaL_error(L, "zero_points: %s has none", fv_quant_type_name(q->how.type));
+    q->how.reduced = read_flag(L, table, "reduce_range");
+    if (q->how.reduced && (q->how.type != FV_QUANT_INT8 || q->how.block))
+        luaL_error(L, "reduce_range is for int8 with a scale for each channel");
     q->dynamic = !read_flag(L, table, "weights_only");
     read_ranges(L, table, q);
+    if (q->how.reduced && !q->dynamic && !q->names)
+        luaL_error(L, "reduce_range is for products of integers, which weights_only does not make");
     q->dynamic &= !q->names;
     if (fv_lua_field(L, table, "skip") == LUA_TTABLE)
         q->skip = fv_lua_texts(L, lua_gettop(L));
@@ -136,7 +150,7 @@ static void read_options(lua_State *L, int table, quantizing *q) {
 
 static void push_layer(lua_State *L, const quantizing *q, int i) {
     const fv_quant_layer *l = &q->layers[i];
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     lua_pushstring(L, l->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, l->op->def->name);
@@ -145,10 +159,12 @@ static void push_layer(lua_State *L, const quantizing *q, int i) {
     lua_setfield(L, -2, "type");
     lua_pushinteger(L, (lua_Integer)q->bytes[i]);
     lua_setfield(L, -2, "bytes");
+    lua_pushinteger(L, q->bits[i]);
+    lua_setfield(L, -2, "bits");
 }
 
-/* quantize(module, {to=, block=, zero_points=, weights_only=, standard=, ranges=, skip=}): a list
- * of the layers */
+/* quantize(module, {to=, block=, zero_points=, reduce_range=, weights_only=, standard=, ranges=,
+ * skip=}): a list of the layers */
 int fv_lua_quantize(lua_State *L) {
     quantizing q = {.box = fv_lua_module(L, 1), .how = {.type = FV_QUANT_INT8}, .dynamic = true};
     lua_settop(L, 2);

@@ -1,6 +1,8 @@
 /* layers.c - finds the layers of a graph that can be quantized. */
+#include <fnmatch.h>
 #include <string.h>
 
+#include "ir/base/diag.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 #include "passes/quantize/quantize.h"
@@ -147,4 +149,25 @@ fv_quant_layer *fv_quant_layers(fv_arena *a, fv_module *m, int *n) {
     make_unique(&l);
     *n = l.n;
     return l.at;
+}
+
+/* ---- layers that are left as they are ---- */
+
+const char *fv_quant_skip(fv_arena *a, fv_quant_layer *layers, int n, const char *text) {
+    const char **names = FV_NEW(a, const char *, n + 1);
+    bool found = false;
+    for (int i = 0; i < n; i++) {
+        fv_quant_layer *l = &layers[i];
+        names[i] = l->name;
+        if (strcmp(l->name, text) && !fv_opdef_is_called(l->op->def, text) &&
+            fnmatch(text, l->name, 0))
+            continue;
+        found = true;
+        l->why_not = l->why_not ? l->why_not : "skipped";
+    }
+    if (found)
+        return NULL;
+    const char *near = fv_nearest(text, names);
+    return near ? fv_printf(a, "there is no such layer; did you mean '%s'?", near)
+                : "there is no such layer";
 }

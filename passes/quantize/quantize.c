@@ -82,6 +82,27 @@ bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) {
     return how->type != FV_QUANT_F32 && (f == QDQ || f == INTEGER);
 }
 
+/* Does each filter of a convolution have a channel of its own, and no other? Then no product is
+ * one of a matrix: terms are summed one by one. */
+static bool is_depthwise(const fv_quant_layer *l) {
+    return l->kind == FV_QUANT_CONV && fv_op_int(l->op, "group") > 1 &&
+           fv_quant_weight(l)->dims[l->along] == 1;
+}
+
+const char *fv_quant_keeps_range(const fv_quant_layer *l, const fv_quant_how *how) {
+    if (has_blocks(l, how))
+        return "it has blocks";
+    if (!fv_quant_takes_input(l, how))
+        return "its product is not one of integers";
+    return is_depthwise(l) ? "it is a depthwise convolution" : NULL;
+}
+
+int fv_quant_bits(const fv_quant_layer *l, const fv_quant_how *how) {
+    static const int bits[FV_QUANT_TYPES] = {32, 16, 16, 8, 4};
+    bool reduced = how->reduced && how->type == FV_QUANT_INT8 && !fv_quant_keeps_range(l, how);
+    return reduced ? 7 : bits[how->type];
+}
+
 size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how) {
     const fv_tensor *w = fv_quant_weight(l);
     size_t n = w->count, channels = (size_t)w->dims[l->channel];
@@ -115,6 +136,7 @@ static fv_tensor *new_tensor(const work *k, fv_elem e, int rank, const int64_t *
     return t;
 }
 
+/* The number of bits in which a code is stored. */
 static int bits_of(const work *k) {
     return k->how->type == FV_QUANT_INT4 ? 4 : 8;
 }
@@ -124,7 +146,7 @@ static fv_quant_codes codes_of(const work *k, fv_arena *a) {
     bool zeros = has_zero_points(k->l, k->how);
     return has_blocks(k->l, k->how)
                ? fv_quant_blocks(a, w, k->l->along, k->how->block, bits_of(k), zeros)
-               : fv_quant_channels(a, w, k->l->channel, bits_of(k) - k->how->reduced, zeros);
+               : fv_quant_channels(a, w, k->l->channel, fv_quant_bits(k->l, k->how), zeros);
 }
 
 /* The codes in the shape of the weight; transposed: a matrix [k, n] of one [n, k]. */

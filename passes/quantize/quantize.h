@@ -68,7 +68,7 @@ typedef struct fv_quant_how {
     int block; /* number of terms with a common scale; 0: one scale for each channel */
     fv_quant_input input;
     bool zero_points;     /* whether codes have zero points, and span the range of the weights */
-    bool reduced;         /* int8 has codes of 7 bits, unless it has blocks */
+    bool reduced;         /* int8 has codes of 7 bits where fv_quant_keeps_range is NULL */
     bool standard;        /* DequantizeLinear instead of operators of com.microsoft */
     fv_quant_range range; /* of the activation; for FV_QUANT_STATIC */
 } fv_quant_how;
@@ -90,6 +90,15 @@ fv_quant_layer *fv_quant_layers(fv_arena *a, fv_module *m, int *n);
 const fv_tensor *fv_quant_weight(const fv_quant_layer *l);
 /* Is the activation of this layer quantized, too? */
 bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) FV_MUST_USE;
+/* Leaves the layers that a user's text names as they are, by setting their why_not: the layer of
+ * this name, all layers of this operator, or those whose names match a pattern with `*`, `?` and
+ * `[...]`. NULL: there are some; else what is wrong, in the arena. */
+const char *fv_quant_skip(fv_arena *a, fv_quant_layer *layers, int n, const char *text) FV_MUST_USE;
+/* Why a layer of int8 keeps codes of 8 bits although `reduced` is set; NULL: they have 7. Narrower
+ * codes pay only where bytes are multiplied and the products are summed in words. */
+const char *fv_quant_keeps_range(const fv_quant_layer *l, const fv_quant_how *how);
+/* The number of bits of an element of the weight: of a code, or of a float. */
+int fv_quant_bits(const fv_quant_layer *l, const fv_quant_how *how);
 /* The bytes of the weight, its scales and its zero points. */
 size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how);
 

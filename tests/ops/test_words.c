@@ -221,29 +221,83 @@ static void check_blocks(int bits, int block, bool zeros, int rows, int k, int c
     }
 }
 
-/* Products of u8 or i8 with weights of which each is `most` or -most. */
-static const char *product_of_extremes(bool x, int most) {
-    enum { STEPS = 14, COLUMNS = 9 };
+/* ---- weights that are so small that sums of two products do not saturate ---- */
+
+/* `count` weights, each of which is `least` or `most`. */
+static const char *extremes(int count, int columns, int least, int most) {
     fv_text w = {.arena = arena};
-    for (int i = 0; i < STEPS * COLUMNS; i++)
-        fv_text_printf(&w, "%s%d", i ? ", " : "", i / COLUMNS % 4 < i % COLUMNS % 5 ? most : -most);
-    return fv_printf(arena,
-                     "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n"
-                     "const @w: i8[%d, %d] = [%s]\nfunc @main(%%x: %s[n, %d]) -> (%%y) {\n"
-                     "  %%y = MatMulInteger(%%x, @w)\n  return %%y\n}\n",
-                     STEPS, COLUMNS, w.s, type_of(x), STEPS);
+    for (int i = 0; i < count; i++)
+        fv_text_printf(&w, "%s%d", i ? ", " : "", i / columns % 4 < i % columns % 5 ? most : least);
+    return w.s;
 }
 
-/* Two products with weights up to 64 are at most 32640, so none is saturated. */
+static const char *product_of_extremes(bool x, int least, int most) {
+    return fv_printf(arena,
+                     "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n"
+                     "const @w: i8[14, 9] = [%s]\nfunc @main(%%x: %s[n, 14]) -> (%%y) {\n"
+                     "  %%y = MatMulInteger(%%x, @w)\n  return %%y\n}\n",
+                     extremes(14 * 9, 9, least, most), type_of(x));
+}
+
+/* A convolution whose result is stored with its channels last, so filters are columns. */
+static const char *convolution_of_extremes(bool x, int least, int most) {
+    return fv_printf(arena,
+                     "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n"
+                     "const @w: i8[16, 8, 3, 3] = [%s]\nconst @zx: %s[] = [7]\n"
+                     "func @main(%%x: %s[n, 8, 5, 5]) -> (%%y) {\n"
+                     "  %%c = ConvInteger(%%x, @w, @zx) {pads = [1, 1, 1, 1]}\n"
+                     "  %%y = Transpose(%%c) {perm = [0, 2, 3, 1]}\n  return %%y\n}\n",
+                     extremes(16 * 8 * 9, 8, least, most), type_of(x), type_of(x));
+}
+
+/* The same with a scale of the result, as i32 so that results compare like those of the others. */
+static const char *qlinear_of_extremes(bool x, int least, int most) {
+    return fv_printf(
+        arena,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\nconst @w: i8[16, 8, 3, 3] = [%s]\n"
+        "const @zx: %s[] = [7]\nconst @zw: i8[] = [0]\nconst @s: f32[] = [0.25]\n"
+        "const @sy: f32[] = [500.0]\nfunc @main(%%x: %s[n, 8, 5, 5]) -> (%%y) {\n"
+        "  %%c = QLinearConv(%%x, @s, @zx, @w, @s, @zw, @sy, @zx) {pads = [1, 1, 1, 1]}\n"
+        "  %%t = Transpose(%%c) {perm = [0, 2, 3, 1]}\n  %%y = Cast(%%t) {to = 6}\n"
+        "  return %%y\n}\n",
+        extremes(16 * 8 * 9, 8, least, most), type_of(x), type_of(x));
+}
+
+/* Each target, and the dot products that it has for weights that are small and for others. */
+static const struct saturating {
+    struct target on;
+    const char *small, *large;
+} saturating[] = {
+    {{.name = "x86-64-v3"}, "dot_u8_i8_sat(", "dot_i16_i16("},
+    {{.name = "x86-64-v4"}, "dot_u8_i8_sat(", "dot_i16_i16("},
+    {{.name = "x86-64"}, "dot_i16_i16(", "dot_i16_i16("},
+    {{.name = "x86-64-v3+avxvnni"}, "dot_u8_i8(", "dot_u8_i8("},
+    {{.name = "x86-64-v4+vnni"}, "dot_u8_i8(", "dot_u8_i8("},
+};
+
+static void check_extremes(const char *text, bool x, bool small, int n) {
+    const int32_t *naive = run(lower(text, fv_target_find("generic"), true), 3, x);
+    for (size_t t = 0; t < sizeof saturating / sizeof *saturating; t++) {
+        const struct saturating *s = &saturating[t];
+        fv_program *p = lower_for(&s->on, text);
+        cr_expect(has(p, small ? s->small : s->large), "%s: no %s\n%s", s->on.name,
+                  small ? s->small : s->large, text);
+        cr_expect_eq(has(p, "dot_u8_i8_sat"), small && strstr(s->small, "sat"), "%s\n%s",
+                     s->on.name, text);
+        check_values(&s->on, text, p, x, 3, naive, n);
+    }
+}
+
+/* Two products of bytes with weights from -64 to 64 are at most 32640, so none is saturated. */
 Test(words, small_weights) {
-    static const struct target v3 = {.name = "x86-64-v3"}, generic = {.name = "generic"};
-    for (int most = 63; most <= 65; most++)
+    static const int ranges[][2] = {{-63, 63}, {-64, 64}, {-64, 63}, {-1, 65}, {-65, 1}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         for (int x = 0; x < 2; x++) {
-            const char *text = product_of_extremes(x, most);
-            fv_program *p = lower_for(&v3, text);
-            cr_expect_eq(has(p, "dot_u8_i8_sat"), most <= 64, "%s", text);
-            cr_expect_eq(has(p, "dot_i16_i16"), most > 64, "%s", text);
-            check_values(&v3, text, p, x, 7, run(lower_for(&generic, text), 7, x), 7 * 9);
+            int least = ranges[i][0], most = ranges[i][1];
+            bool small = least >= -64 && most <= 64;
+            check_extremes(product_of_extremes(x, least, most), x, small, 3 * 9);
+            check_extremes(convolution_of_extremes(x, least, most), x, small, 3 * 16 * 25);
+            check_extremes(qlinear_of_extremes(x, least, most), x, small, 3 * 16 * 25);
         }
 }
 

@@ -78,11 +78,61 @@ check 'zero points: products of integers' 0 'layers +int8 5' q --zero-points -o 
 [ "$(grep -c 'MatMulInteger(.*zero' z.fvir)" = 3 ] && tell 'zero points of columns' yes || tell 'zero points of columns' no
 grep -q 'ConvInteger(.*zero' z.fvir && tell 'filters have none' no || tell 'filters have none' yes
 check 'zero points: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run z.fvir --dim n=5
+check 'floats have no zero points' 2 'bf16 has no zero points' q --to=bf16 --zero-points -o q.fvir
+
+# ---- codes of 7 bits ----
+# codes FILE WEIGHT: the least and the largest code of a weight
+codes() {
+    sed -n "s/^const @.$2\.int8.: .* file \"\(.*\)\" \([0-9]*\) \([0-9]*\)\$/\1 \2 \3/p" "$1" | while read -r file at n; do
+        od -An -v -t d1 -j "$at" -N "$n" "$file" | awk '{ for (i = 1; i <= NF; i++) { if ($i < least) least = $i; if ($i > most) most = $i } }
+            END { print least + 0, most + 0 }'
+    done
+}
+# dots FILE TARGET: the dot products of its kernels, and how many weights they read
+dots() {
+    "$fovea" compile "$1" --target="$2" -q --emit=kernels -o - |
+        awk '/^kernel/ { split($2, name, "\140"); w = name[2] } match($0, /dot_[a-z0-9_]*/) { at = substr($0, RSTART, RLENGTH)
+            if (!seen[w at]++) n[at]++ } END { for (d in n) print d, n[d] }' | sort | paste -sd,
+}
+same() { [ "$2" = "$3" ] && tell "$1" yes || tell "$1: '$2', not '$3'" no; }
 check '7 bits: layers' 0 'layers +int8 5' q --reduce-range -o reduced.fvir
+said '^fc1 .* 7 bits$'
+said '^conv .* 7 bits$'
+said '^inside .* 7 bits$'
+said '^embed .* 8 bits: its product is not one of integers$'
+for w in w v k; do same "7 bits: codes of $w" "$(codes reduced.fvir $w)" '-63 63'; done
+same '7 bits: rows of a table keep 8' "$(codes reduced.fvir table)" '-127 127'
+same '8 bits: codes' "$(codes q.fvir w)" '-127 127'
+same '7 bits: dot products of AVX2' "$(dots reduced.fvir x86-64-v3)" 'dot_u8_i8_sat 2'
+same '8 bits: dot products of AVX2' "$(dots q.fvir x86-64-v3)" 'dot_i16_i16 2'
+same '7 bits: dot products of VNNI' "$(dots reduced.fvir x86-64-v4+vnni)" 'dot_u8_i8 2'
 check '7 bits: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run reduced.fvir --dim n=5
+"$fovea" run reduced.fvir --dim n=5 --target=x86-64-v3 --backend=interp -q -o reduced.out >/dev/null 2>&1
+check '7 bits: nothing saturates' 0 '4 of 4 outputs as expected' "$fovea" run reduced.fvir --dim n=5 --target=x86-64-v4+vnni --backend=interp --expect reduced.out --atol=0 --rtol=0
+check '7 bits with zero points' 0 'fc2 .* 7 bits$' q --reduce-range --zero-points -o reduced.fvir
+same '7 bits: codes with zero points' "$(codes reduced.fvir w)" '-64 63'
+same '7 bits with zero points: dot products of AVX2' "$(dots reduced.fvir x86-64-v3)" 'dot_u8_i8_sat 2'
+check '7 bits: json' 0 '"bits": 7' q --reduce-range --json -o q.fvir
+said '"bits": 8'
+# a depthwise convolution sums products one by one, the other one in words
+cat >depthwise.fvir <<T
+fovea-ir 1
+module "d"
+const @d: f32[32, 1, 3, 3] = $(numbers 288 1)
+const @p: f32[32, 32, 1, 1] = $(numbers 1024 2)
+func @main(%x: f32[1, 32, 8, 8]) -> (%y) {
+  %h = Conv(%x, @d) {group = 32}    loc("depthwise")
+  %c = Conv(%h, @p)    loc("pointwise")
+  %y = GlobalAveragePool(%c)
+  return %y
+}
+T
+check '7 bits: convolutions' 0 '^depthwise .* 8 bits: it is a depthwise convolution$' "$fovea" quantize depthwise.fvir --backend=interp --reduce-range -o reduced.fvir
+said '^pointwise .* 7 bits$'
+same '7 bits: a depthwise convolution keeps 8' "$(codes reduced.fvir d)" '-127 127'
+same '7 bits: convolutions of AVX2' "$(dots reduced.fvir x86-64-v3)" 'dot_u8_i8_sat 1'
 check '7 bits: for int8 with channels' 2 'reduce-range is for int8' q --to=int4 --reduce-range -o q.fvir
 check '7 bits: not with blocks' 2 'reduce-range is for int8' q --to=int8 --block=16 --reduce-range -o q.fvir
-check 'floats have no zero points' 2 'bf16 has no zero points' q --to=bf16 --zero-points -o q.fvir
 for b in 4 8; do
     q --to=int$b --block=16 --skip=embed --zero-points -o n.fvir >/dev/null 2>&1
     q --to=int$b --block=16 --skip=embed --zero-points --qdq -o s.fvir >/dev/null 2>&1
@@ -151,6 +201,11 @@ import numpy as np, onnx.numpy_helper as h
 open("other/b/input_1.pb", "wb").write(h.from_array(np.ones((1, 4, 6, 5), np.float32), "image").SerializeToString())'
     check 'data of another shape' 1 "input 'image'" "$fovea" quantize m.fvir --backend=interp --calibrate=other -o none.fvir
     noted "data set 'other/b' cannot be used"
+    check 'static, 7 bits' 0 'fc1 .* 7 bits$' s --reduce-range
+    said '^inside .* weight only: it is in a branch'
+    said '^embed .* 8 bits: '
+    same 'static, 7 bits: codes' "$(codes c.fvir v)" '-63 63'
+    same 'static, 7 bits: dot products of AVX2' "$(dots c.fvir x86-64-v3)" 'dot_u8_i8_sat 2'
     rm cal/b/input_3.pb
     check 'a file is missing' 1 'cal/b has 3 input_N.pb, the model has 4' s
 fi
@@ -175,6 +230,7 @@ grep -q '>conv<' c.svg && tell 'names in the chart' yes || tell 'names in the ch
 check 'skip a node' 0 'fc1 .* f32 .* skipped' q --skip=fc1 -o q.fvir
 check 'skip an operator' 0 'layers +int8 3, f32 2' q --skip=MatMul -o q.fvir
 check 'skip a pattern' 0 'layers +int8 3, f32 2' q '--skip=fc*' -o q.fvir
+check 'skip a set of characters' 0 'layers +int8 4, f32 1' q '--skip=fc[2-9]' -o q.fvir
 check 'skip what is not there' 1 "there is no such layer; did you mean 'fc1'" q --skip=fc11 -o none.fvir
 
 # ---- wrong options ----

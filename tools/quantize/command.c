@@ -1,5 +1,4 @@
 /* command.c - `fovea quantize`: weights of a model become narrow, and the errors are measured. */
-#include <fnmatch.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,11 +127,23 @@ static fv_quant_item item_of(const fv_quantizing *q, const fv_quant_layer *l, in
     return it;
 }
 
+static bool skip_all(const fv_quantizing *q, fv_quant_layer *layers, int n) {
+    const fv_list_arg *list = &q->c->args->quantize.skip;
+    for (int i = 0; i < list->n; i++) {
+        const char *wrong = fv_quant_skip(q->c->arena, layers, n, list->at[i]);
+        if (wrong)
+            return fv_error(q->c->session, "--skip=%s: %s", list->at[i], wrong);
+    }
+    return true;
+}
+
 /* Lists the layers of the model. The list does not refer to the module, which changes later. */
 static bool list_layers(fv_quantizing *q, const fv_module *from) {
     fv_module *m = (fv_module *)from;
     int n;
     fv_quant_layer *layers = fv_quant_layers(m->arena, m, &n);
+    if (!skip_all(q, layers, n))
+        return false;
     q->items = FV_NEW(q->c->arena, fv_quant_item, n + 1);
     q->n = n;
     for (int i = 0; i < n; i++)
@@ -140,33 +151,6 @@ static bool list_layers(fv_quantizing *q, const fv_module *from) {
     q->plan.types = FV_NEW(q->c->arena, fv_quant_type, n + 1);
     return n || fv_error(q->c->session, "has no weights of f32 that could be quantized: constants "
                                         "that MatMul, Gemm, Conv, Gather and the like read");
-}
-
-static bool skip(fv_quantizing *q, const char *pattern) {
-    const char **names = FV_NEW(q->c->arena, const char *, q->n + 1);
-    bool found = false;
-    for (int i = 0; i < q->n; i++) {
-        names[i] = q->items[i].name;
-        bool is = !strcmp(names[i], pattern) || !strcmp(q->items[i].op, pattern) ||
-                  !fnmatch(pattern, names[i], 0);
-        found |= is;
-        if (is && !q->items[i].why_not)
-            q->items[i].why_not = "skipped";
-    }
-    if (found)
-        return true;
-    const char *near = fv_nearest(pattern, names);
-    return near ? fv_error(q->c->session, "--skip=%s: there is no such layer; did you mean '%s'?",
-                           pattern, near)
-                : fv_error(q->c->session, "--skip=%s: there is no such layer", pattern);
-}
-
-static bool skip_all(fv_quantizing *q) {
-    const fv_list_arg *list = &q->c->args->quantize.skip;
-    for (int i = 0; i < list->n; i++)
-        if (!skip(q, list->at[i]))
-            return false;
-    return true;
 }
 
 /* ---- the work ---- */
@@ -237,7 +221,7 @@ int fv_cmd_quantize(fv_context *c) {
                          .progress = fv_is_terminal(STDERR_FILENO) && !c->args->print.quiet};
     if (!choose(q) || !choose_output(c->args, &kind, &weights))
         return FV_EXIT_USAGE;
-    if (!read_model(c, &source, &o) || !list_layers(q, source.module) || !skip_all(q))
+    if (!read_model(c, &source, &o) || !list_layers(q, source.module))
         return fv_refused(c);
     bool ok = measure(q);
     fv_quant_clear_progress(q);

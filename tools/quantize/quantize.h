@@ -20,6 +20,9 @@ typedef struct fv_quant_item {
     const char *result; /* name of the result of the op; NULL: it is in a branch */
     const char *input;  /* name of the activation; NULL: none, or in a branch */
     size_t bytes[FV_QUANT_TYPES];
+    int bits; /* of an element of the weight, in the module that was quantized last */
+    /* for --reduce-range: why the codes of that module have 8 bits; NULL: they have 7 */
+    const char *keeps_range;
     const char *why_not; /* why the layer cannot be quantized; NULL: it can */
     /* for each type: the error of the model's outputs if only this layer has that type */
     double alone[FV_QUANT_TYPES];
@@ -82,8 +85,9 @@ typedef struct fv_trial {
 bool fv_quant_try(fv_quantizing *q, const fv_trial *t) FV_MUST_USE;
 /* How the layer is quantized to a type. */
 fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type type);
-/* Quantizes the layers of a module that was read and verified. False after diagnostics. */
-bool fv_quant_apply(const fv_quantizing *q, fv_module *m, const fv_quant_type *types) FV_MUST_USE;
+/* Quantizes the layers of a module that was read and verified, and notes the bits of their weights.
+ * False after diagnostics. */
+bool fv_quant_apply(fv_quantizing *q, fv_module *m, const fv_quant_type *types) FV_MUST_USE;
 void fv_quant_show_progress(const fv_quantizing *q, const char *what);
 void fv_quant_clear_progress(const fv_quantizing *q);
 

@@ -33,6 +33,8 @@ static const char *reason_of(const fv_quantizing *q, int i) {
         return "kept for the budget";
     if (q->wanted.input == FV_QUANT_STATIC && !it->has_range && !it->result)
         return "weight only: it is in a branch or a loop, where no range is measured";
+    if (q->wanted.reduced)
+        return it->keeps_range ? fv_printf(q->c->arena, "8 bits: %s", it->keeps_range) : "7 bits";
     return "";
 }
 
@@ -152,6 +154,7 @@ static json_t *layer_json(const fv_quantizing *q, int i) {
     fv_json_set_text(o, "op", it->op);
     fv_json_set_text(o, "weight", it->weight);
     fv_json_set_text(o, "type", fv_quant_type_name(q->plan.types[i]));
+    fv_json_set_int(o, "bits", it->bits);
     fv_json_set_int(o, "bytes_before", (int64_t)it->bytes[FV_QUANT_F32]);
     fv_json_set_int(o, "bytes", (int64_t)bytes_of(q, i));
     fv_json_set(o, "error", error_json(it->here));

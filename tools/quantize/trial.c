@@ -44,13 +44,15 @@ fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type typ
     return how;
 }
 
-bool fv_quant_apply(const fv_quantizing *q, fv_module *m, const fv_quant_type *types) {
+bool fv_quant_apply(fv_quantizing *q, fv_module *m, const fv_quant_type *types) {
     int n;
     fv_quant_layer *layers = fv_quant_layers(m->arena, m, &n);
     FV_HOLDS(m->session, n == q->n);
     bool ok = true;
     for (int i = 0; i < n; i++) {
         fv_quant_how how = fv_quant_how_of(q, i, types[i]);
+        q->items[i].bits = fv_quant_bits(&layers[i], &how);
+        q->items[i].keeps_range = fv_quant_keeps_range(&layers[i], &how);
         ok &= fv_quantize(&layers[i], &how);
     }
     return ok;

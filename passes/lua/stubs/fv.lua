@@ -76,8 +76,8 @@ function fv.pipeline(pipeline) end
 
 ---Gives weights of the module a narrower type; the layers, and what they became.
 ---@param module fv.module
----@param options {to: "int8"|"int4"|"bf16"|"f16"?, block: integer?, zero_points: boolean?, weights_only: boolean?, standard: boolean?, ranges: table<string, number[]>?, skip: string[]?}?
----@return {name: string, op: string, type: string, bytes: integer}[]
+---@param options {to: "int8"|"int4"|"bf16"|"f16"?, block: integer?, zero_points: boolean?, reduce_range: boolean?, weights_only: boolean?, standard: boolean?, ranges: table<string, number[]>?, skip: string[]?}?
+---@return {name: string, op: string, type: string, bits: integer, bytes: integer}[]
 function fv.quantize(module, options) end
 
 ---A rewrite rule in the notation of the shipped ones; `when` is asked last.
