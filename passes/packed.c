@@ -11,6 +11,11 @@
  * folded. */
 enum { MANY = 12, SELECTIONS = 4 };
 
+/* Of a guarded load: what is read where its condition does not hold. */
+static const fv_expr *otherwise(const fv_expr *guard) {
+    return guard->arg[guard->u.buf->rank + 1];
+}
+
 /* Does each element take only a few instructions, so that the kernel of a contraction can compute
  * it in registers? */
 static bool is_cheap(fv_arena *a, const fv_expr *root) {
@@ -19,6 +24,11 @@ static bool is_cheap(fv_arena *a, const fv_expr *root) {
     for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
         switch ((fv_expr_op)x->op) {
         case FV_X_LOAD: fv_x_skip(&v); break;
+        case FV_X_GUARD: /* constants that are side by side: lowering lays out all of them */
+            if (!is_cheap(a, otherwise(x)))
+                return false;
+            fv_x_skip(&v);
+            break;
         case FV_X_CONST:
         case FV_X_CONVERT:
         case FV_X_BITCAST:
@@ -57,6 +67,15 @@ static size_t bytes_of(fv_elem e, size_t count) {
     return fv_elem_bytes(e, count, &bytes) ? bytes : SIZE_MAX;
 }
 
+/* The number of elements of the constant that is loaded, or of all constants that are side by
+ * side. */
+static size_t elements_of(const fv_expr *load) {
+    size_t n = fv_loaded(load)->tensor->count;
+    const fv_expr *next = load->op == FV_X_GUARD ? otherwise(load) : NULL;
+    bool more = next && fv_is_load(next) && fv_loaded(next)->kind == FV_VALUE_CONST;
+    return more ? n + elements_of(next) : n;
+}
+
 /* The bytes of the constants that the n loads read for `count` elements; 0: one cannot be laid out.
  * *whole: whether one of the constants has as many elements, so that not all of them are
  * repeated. */
@@ -68,7 +87,7 @@ static size_t bytes_loaded(const fv_affines *s, fv_expr *const *loads, int n, si
         if (!is_constant_load(s, loads[i]))
             return 0;
         size_t all = fv_loaded(loads[i])->tensor->count;
-        *whole |= all >= count;
+        *whole |= elements_of(loads[i]) >= count;
         bytes += bytes_of(fv_loaded(loads[i])->type->elem, all < count ? all : count);
     }
     return bytes;

@@ -12,10 +12,10 @@
 
 /* Bytes of the constants from which a contraction can compute v while it reads them: element by
  * element, with a few cheap operations (conversions, sums, products, bit masks, selections among a
- * few numbers), at indices for which lowering can lay the constants out. 0: this is not possible,
- * or v takes no more bytes than these constants. v is a tensor whose dims are constants. `whole`:
- * one of the constants has as many elements as v; else all are repeated, as scales for blocks of a
- * weight are. */
+ * few numbers), at indices for which lowering can lay the constants out. Several constants may be
+ * side by side. 0: this is not possible, or v takes no more bytes than these constants. v is a
+ * tensor whose dims are constants. `whole`: one of the constants has as many elements as v, or
+ * those that are side by side have; else all are repeated, as scales for blocks of a weight are. */
 size_t fv_packed_bytes(fv_elements *e, const fv_value *v, bool *whole);
 /* Is v a factor that the contraction `user` reads in the form in which it is stored? Of floats,
  * that is the factor that goes with the columns of the result: the other one is computed before the

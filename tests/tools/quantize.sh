@@ -106,6 +106,8 @@ same '8 bits: codes' "$(codes q.fvir w)" '-127 127'
 same '7 bits: dot products of AVX2' "$(dots reduced.fvir x86-64-v3)" 'dot_u8_i8_sat 2'
 same '8 bits: dot products of AVX2' "$(dots q.fvir x86-64-v3)" 'dot_i16_i16 2'
 same '7 bits: dot products of VNNI' "$(dots reduced.fvir x86-64-v4+vnni)" 'dot_u8_i8 2'
+check '8 bits: why AVX2 has no product of bytes' 0 'not by dot_u8_i8_sat, which saturates: a weight is more than 64 away' "$fovea" inspect q.fvir --why --target=x86-64-v3
+check '7 bits: inspect reads the weights' 0 'words of 4 steps of the sum are multiplied by dot_u8_i8_sat' "$fovea" inspect reduced.fvir --why --target=x86-64-v3
 check '7 bits: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run reduced.fvir --dim n=5
 "$fovea" run reduced.fvir --dim n=5 --target=x86-64-v3 --backend=interp -q -o reduced.out >/dev/null 2>&1
 check '7 bits: nothing saturates' 0 '4 of 4 outputs as expected' "$fovea" run reduced.fvir --dim n=5 --target=x86-64-v4+vnni --backend=interp --expect reduced.out --atol=0 --rtol=0

@@ -8,6 +8,7 @@
 #include "backend/cost/cost.h"
 #include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
+#include "ir/expr/instruction.h"
 #include "tools/command/report.h"
 #include "tools/lab/why.h"
 #include "tools/model/attention.h"
@@ -405,6 +406,19 @@ static bool print_json(view *v, bool all) {
 
 /* ---- all ---- */
 
+/* Do weights decide which instructions kernels use? A product of bytes that saturates is used if
+ * the weights are small. */
+static bool weights_decide(const fv_module *m, const fv_target *t) {
+    bool decide = false;
+    if (!m || !fv_instruction_has(t, FV_X_DOT_U8_I8_SAT, FV_I32, FV_I32) ||
+        fv_instruction_has(t, FV_X_DOT_U8_I8, FV_I32, FV_I32))
+        return false;
+    for (int i = 0; i < m->nconsts && !decide; i++)
+        decide = m->consts[i]->type->kind == FV_TENSOR && m->consts[i]->type->elem == FV_I8 &&
+                 m->consts[i]->type->rank > 1;
+    return decide;
+}
+
 static bool open_view(view *v, const char *path) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
@@ -421,6 +435,7 @@ static bool open_view(view *v, const char *path) {
     fv_attention_begin(&v->attention, c, &o);
     if (!fv_driver_read(c->session, path, &o, &m->source))
         return false;
+    o.without_weights &= !weights_decide(m->source.module, o.target.of);
     fv_why_read(&v->why, &m->source);
     if (m->source.module)
         count_ops(v, m->source.module->funcs->body, false);

@@ -66,17 +66,14 @@ static int elements_in_byte(const fv_expr *columns) {
     return bits < 8 ? 8 / bits : 1;
 }
 
-/* Is the sum of two products of the columns with unsigned bytes always an i16? It is if no column
+/* Is the sum of two products of the weight with unsigned bytes always an i16? It is if no element
  * is more than 64 away from 0: 2 * 64 * 255 is 32640. Elements of fewer than 7 bits never are.
  * Without the contents of weights it is not known. */
-static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
+static bool is_small_weight(const fv_lowerer *l, const fv_expr *load) {
     enum { MOST = 64 };
-    const fv_expr *x = fv_x_stored(columns);
-    if (x->op != FV_X_LOAD)
-        return false;
-    if (fv_elem_bits((fv_elem)x->type.elem) < 7)
+    if (fv_elem_bits((fv_elem)load->type.elem) < 7)
         return true;
-    const fv_value *v = x->u.buf->value;
+    const fv_value *v = load->u.buf->value;
     const fv_tensor *data = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
     if (!data || data->elem != FV_I8 || l->options->without_weights)
         return false;
@@ -85,6 +82,16 @@ static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
         if (w[i] < -MOST || w[i] > MOST)
             return false;
     return true;
+}
+
+/* The same for columns, which may be of several constants that are side by side: `w[k, j] if j < 8
+ * else v[k, j - 8] if 0 <= j - 8 else 0`, of which the 0 is never read. */
+static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
+    const fv_expr *x = fv_x_stored(columns);
+    for (; x->op == FV_X_GUARD; x = x->arg[x->u.buf->rank + 1])
+        if (!is_small_weight(l, x))
+            return false;
+    return x->op == FV_X_CONST || (x->op == FV_X_LOAD && is_small_weight(l, x));
 }
 
 /* Finds the first dot product of that kind which the target has; x: the columns. */
@@ -116,6 +123,16 @@ static bool choose_kind(const fv_lowerer *l, const fv_expr *rows, const fv_expr 
     return find_kind(l, a, b, columns, dot) || (of_any && find_kind(l, a, FV_I8, columns, dot)) ||
            (may_flip && find_kind(l, flipped(a), b, columns, dot)) ||
            find_kind(l, FV_I16, b, columns, dot);
+}
+
+/* Records why bytes are multiplied as i16 although the target has a faster product of bytes. */
+static void explain_halves(fv_lowerer *l, const fv_value *v, const fv_dot *dot, const fv_expr *rows,
+                           const fv_expr *columns, fv_fact types) {
+    const fv_expr_op faster = FV_X_DOT_U8_I8_SAT;
+    if (dot->op == FV_X_DOT_I16_I16 && rows->type.elem != FV_I16 && columns->type.elem == FV_I8 &&
+        fv_instruction_has(l->target, faster, FV_I32, FV_I32) && !l->options->without_weights &&
+        !are_small_numbers(l, columns))
+        fv_declines(l, v, FV_WHY_dot_saturates, types, fv_s(fv_expr_op_text(faster)));
 }
 
 /* ---- the variable along which words are formed ---- */
@@ -203,6 +220,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot.group));
         return;
     }
+    explain_halves(l, d->value, &dot, rows, columns, types);
     fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));
     c->dot = dot;
 }
