@@ -16,10 +16,11 @@ typedef struct fv_message {
     /* position in a text file, counted from 1; 0: not known (the column may be unknown although the
      * line is known) */
     int line, column;
-    /* name of the ONNX node that the message concerns, "" if it has no name; NULL: it concerns no
-     * node */
+    /* name of the ONNX node that the message concerns, "" if it has no name; of an op that was made
+     * from no node, the name of its first result, "%NAME"; NULL: neither is known */
     const char *node;
-    const char *op; /* operator of that node, "domain.Name"; NULL: the message concerns no node */
+    /* the operator that the message concerns, "Name" or "domain.Name"; NULL: none */
+    const char *op;
     const char *text;
     struct fv_message *next;
 } fv_message;
@@ -32,8 +33,8 @@ int fv_error_count(const fv_session *s);
 void fv_messages_clear(fv_session *s);
 /* Removes all messages that were reported after `last`; NULL: removes all messages. */
 void fv_messages_drop(fv_session *s, const fv_message *last);
-/* Of the messages after `last` (NULL: of all), removes those that repeat an earlier one, and adds
- * " (WHERE)" to the texts of the others. */
+/* Of the messages after `last` (NULL: of all), removes those that are equal to a message up to
+ * `last`, and adds " (WHERE)" to the texts of the others. */
 void fv_messages_merge(fv_session *s, const fv_message *last, const char *where);
 /* Sets the file that is recorded with all later messages (interned); NULL: none. */
 void fv_diag_file(fv_session *s, const char *file);

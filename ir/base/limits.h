@@ -8,22 +8,22 @@
 /* largest number of pixels of an image that a model decodes */
 #define FV_MAX_PIXELS   (1 << 28)
 #define FV_MAX_OPERANDS 65536 /* largest number of operands of one op */
-/* largest number of elements of an integer tensor whose values are tracked as dims */
+/* largest number of elements of an integer or bool tensor whose elements are tracked as dims */
 #define FV_MAX_ELEMS 256
 /* largest number of nodes of a dim, shared ones counted for each use; a larger dim counts as out of
  * memory */
 #define FV_MAX_DIM_SIZE 1024
-/* greatest nesting of regions, inlined functions, sequence types, and groups of a regular
- * expression; statements of kernels nest 4 less */
+/* greatest nesting of regions, of inlined functions, of types of sequences and optionals, and of
+ * groups of a regular expression; statements of kernels nest 4 less */
 #define FV_MAX_DEPTH 64
-/* greatest nesting of parentheses and unary operators in the text of an expression */
+/* greatest nesting of parentheses, brackets and unary operators in the text of an expression */
 #define FV_MAX_EXPR_DEPTH 200
-/* greatest height of an expression's tree; a sum of n terms has height n */
+/* greatest height of the tree of an expression in a text; a sum of n terms has height n - 1 */
 #define FV_MAX_EXPR_HEIGHT 1000
-/* greatest height of a definition's expression, from the result to the last load */
+/* greatest height of a definition's expression in a text, from the result to the last load */
 #define FV_MAX_DEFINITION_HEIGHT 2000
-/* largest number of nodes of a definition's expression, shared ones counted for each use: passes
- * may walk it as a tree */
+/* largest number of nodes of a definition's expression in a text, shared ones counted for each use:
+ * passes may walk it as a tree */
 #define FV_MAX_DEFINITION_TREE 65536
 /* largest number of iterations of all loops in one launch of a kernel that a script contributes */
 #define FV_MAX_CONFINED_ITERATIONS (INT64_C(1) << 40)
@@ -35,7 +35,8 @@
 /* greatest nesting of messages in a model file; a graph within a graph takes three */
 #define FV_MAX_MESSAGE_DEPTH 200
 #define FV_MAX_TUNED         16384 /* largest number of kernels that a tuning file lists */
-/* largest size in bytes of a model file without its tensors */
+/* largest number of bytes that the structure of a model file takes in memory, without its tensors;
+ * and largest number of bytes of the strings in a .npy file */
 #define FV_MAX_STRUCTURE (1u << 30)
 /* largest size in bytes of all sparse tensors of a model together, in dense form */
 #define FV_MAX_SPARSE_BYTES (1u << 28)
@@ -45,7 +46,8 @@
 /* bytes of workspace up to which offsets are constants; where bounds of dims allow more, offsets
  * are computed at run time */
 #define FV_FIXED_WORKSPACE (1 << 28)
-/* largest size in bytes of constants that the interpreter folds */
+/* number of bytes of a constant up to which passes compute it when the model is compiled, share it
+ * with equal ones, and match it by its elements (exceptions: passes/fold.c) */
 #define FV_FOLD_BYTES 65536
 
 #endif

@@ -30,9 +30,9 @@ const fv_mapping *fv_mappings(const fv_session *s);
  * leads to the file. */
 void fv_mapping_rename(fv_session *s, const void *start, const char *name);
 
-/* Returns the pages of a range of a mapped file to the system, which reads them again when they are
- * accessed. Ranges that are not in a mapped file are left alone. Use it for large data that has
- * been copied. */
+/* Returns the whole pages within a range of a mapped file to the system, which reads them again
+ * when they are accessed. Ranges that are not in a mapped file are left alone. Use it for large
+ * data that has been copied. */
 void fv_mapping_drop(fv_session *s, const void *start, size_t size);
 
 /* The name of a file without its folders. */

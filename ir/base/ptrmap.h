@@ -22,7 +22,7 @@ void **fv_ptrmap_at(fv_ptrmap *m, const void *key);
 void *fv_ptrmap_get(const fv_ptrmap *m, const void *key);
 
 /* The address of a pointer that the session stores for `key`, NULL at first: for data that is made
- * once per session. */
+ * once per session. The address is valid until the next call of fv_session_slot. */
 void **fv_session_slot(fv_session *s, const void *key);
 
 #endif

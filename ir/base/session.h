@@ -1,5 +1,5 @@
-/* session.h - the members of a session, for the files in ir/base and own.c of the catalogue; tests
- * use them, too. */
+/* session.h - the members of a session, for the files in ir/base, for own.c of the catalogue and
+ * for the parser of graphs; tests use them, too. */
 #ifndef FV_IR_BASE_SESSION_H
 #define FV_IR_BASE_SESSION_H
 
@@ -17,8 +17,8 @@ typedef struct fv_intern_slot {
 
 /* The bytes of all arenas of a session. */
 typedef struct fv_session_memory {
-    size_t taken; /* bytes that arenas hold now */
-    size_t limit; /* for tests: the largest number of bytes that arenas may hold; 0: no limit */
+    size_t taken; /* sum of the bytes of all requests to the arenas that exist now */
+    size_t limit; /* for tests: the largest value that `taken` may have; 0: no limit */
     /* for tests: counts down to the allocation that fails; 0: none fails */
     int64_t fail_in;
 } fv_session_memory;

@@ -1,8 +1,10 @@
 /* staging.h - temporary folders in which files are written before they are renamed to their final
- * names. They are made in the folder of the final file, so that renaming works, or in TMPDIR.
+ * names. They are made in the folder of the final file, so that renaming works, or in the folder
+ * that TMPDIR names, by default /tmp.
  *
  * A process holds a lock on its folder as long as it lives. A folder without a lock was left by a
- * process that was killed; the next process that makes a folder in the same place removes it. */
+ * process that was killed; the next process of the same user that makes a folder in the same place
+ * removes it, if the system has locks. */
 #ifndef FV_IR_BASE_STAGING_H
 #define FV_IR_BASE_STAGING_H
 
