@@ -46,7 +46,7 @@ typedef struct fv_operand_def {
     const char *name;
     const char *type; /* the name of a type variable of the entry, such as "T" */
     /* only OPTIONAL operands may be left out; a VARIADIC one is the last and occurs at least `min`
-     * times */
+     * times; min -1: any number of times, and the element types may differ from each other */
     fv_arity arity;
     int min;
     fv_rank_def rank;
@@ -107,7 +107,7 @@ typedef struct fv_typevar {
 
 /* The operators that C code refers to by name, so that a misspelt name does not compile. */
 typedef enum {
-    FV_OP_NONE, /* no operator, or one that only texts refer to */
+    FV_OP_NONE, /* no operator, or one that ir/catalogue/named.def does not list */
 #define NAMED(name) FV_OP_##name,
 #include "ir/catalogue/named.def"
 #undef NAMED
@@ -210,8 +210,10 @@ bool fv_opdef_is_called(const fv_opdef *d, const char *qualified) FV_MUST_USE;
 /* The declaration of operand or result i, i >= 0, in an array of `max` declarations; the last
  * declaration may be variadic and apply to all further operands. NULL: there are fewer operands. */
 const fv_operand_def *fv_opdef_operand(const fv_operand_def *defs, int max, int i);
-/* The declaration of an attribute in the newest version (attributes that only older versions have
- * come last), or in version `version`: an early `to` of Cast was a string, for instance. */
+/* The declaration of an attribute in the newest version, or in version `version`: an early `to` of
+ * Cast was a string, for instance. If that version does not have the attribute, but an older one
+ * has, the declaration of the older version (its `until` is the last version that has it; such
+ * attributes come last in an entry). NULL: no version has the attribute. */
 const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name);
 const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int version);
 #define FV_NEWEST_OPSET 28

@@ -5,8 +5,9 @@
  * x ceildiv 0 and x mod 0 are 0. Arithmetic is on 64-bit integers; a constant result that would
  * overflow is not folded.
  *
- * A symbol comes from the shape of an input, or an op binds it at run time to an element of an
- * integer tensor (then from_data is set). Each symbol has bounds, by default [0, FV_DIM_MAX]. */
+ * A symbol comes from the shape of an input, or an op gives it its value at run time, such as an
+ * fv.Bind, from an element of an integer tensor (then from_data is set). Each symbol has bounds, by
+ * default [0, FV_DIM_MAX]. */
 #ifndef FV_IR_DIM_DIM_H
 #define FV_IR_DIM_DIM_H
 
@@ -39,7 +40,8 @@ typedef enum {
 struct fv_dim {
     fv_dim_kind kind;
     int n;            /* number of arguments */
-    int64_t value;    /* CONST: the number */
+    /* CONST: the number; SYMBOL: the last suffix that fv_dim_fresh tried for this name */
+    int64_t value;
     const char *name; /* SYMBOL: the name, interned */
     int64_t lo, hi;   /* bounds of this expression, proved from those of its symbols */
     /* SYMBOL: its bounds after the assumptions of the module are applied (ir/graph/bounds.h); they
@@ -53,8 +55,8 @@ struct fv_dim {
     bool opaque;
     /* whether it contains a symbol with from_data, so that its value is known only at run time */
     bool from_data;
-    /* used by dim.c: the dim that replaces this one after simplification or fv_dim_equate; for all
-     * dims that functions return it is the dim itself, until fv_dim_equate replaces it */
+    /* used by dim.c: the dim that replaces this one after simplification or fv_dim_equate; the dim
+     * itself if nothing replaces it; NULL: not computed yet */
     const fv_dim *settled;
     const fv_dim *arg[];
 };
@@ -111,7 +113,8 @@ const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
  * smaller, or if one of them depends on data. */
 bool fv_dim_equate(const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* Returns d with its subexpressions replaced: by the dims that `memo` has for them, and as
- * fv_dim_equate has requested since d was built. Adds each result to `memo`. */
+ * fv_dim_equate has requested since d was built. A sum or product without a normal form (`opaque`)
+ * is not looked into. Adds each result to `memo`. */
 const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo);
 static inline bool fv_dim_is_const(const fv_dim *d) {
     return d->kind == FV_DIM_CONST;
@@ -126,8 +129,8 @@ fv_dim_order fv_dim_compare(fv_dims *t, const fv_dim *a, const fv_dim *b);
 /* Is a <= b proved for all values of the symbols? */
 bool fv_dim_at_most(fv_dims *t, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 
-/* Evaluates d; `get` gives the value of a symbol, or false. Returns false if `get` does, or if an
- * intermediate result overflows. */
+/* Sets *out to the value of d; `get` gives the value of a symbol, or false. Returns false if `get`
+ * does, or if an intermediate result overflows. */
 bool fv_dim_eval(const fv_dim *d, bool (*get)(void *ctx, const fv_dim *symbol, int64_t *out),
                  void *ctx, int64_t *out) FV_MUST_USE;
 

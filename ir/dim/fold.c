@@ -1,5 +1,6 @@
 /* fold.c - simplification of division, mod, min, max and broadcast. Every rule holds for all values
- * of the symbols within their bounds, zero divisors included. */
+ * of the symbols within their bounds, zero divisors included; a rule of broadcast holds for all
+ * values with which the two shapes can be broadcast. */
 #include "ir/dim/poly.h"
 
 #include <assert.h>
@@ -58,8 +59,8 @@ static bool one_quotient(const fv_poly *p, int64_t c, int64_t *out) {
     return fv_int_floordiv(r.hi, c) == *out;
 }
 
-/* ((x floordiv k) + r) floordiv c = (x + r * k) floordiv (k * c), for c >= 1, and a constant k >= 1
- * where r is not 0. */
+/* ((x floordiv k) + r) floordiv c = (x + r * k) floordiv (k * c), for c >= 1. If r is not 0, k must
+ * be a constant >= 1; if r is 0, k may be any dim. */
 static const fv_dim *floordiv_nested(fv_dims *t, const fv_poly *rest, int64_t c) {
     int64_t shift = 0, by;
     if (rest->n != 1 || rest->term[0].c != 1 || rest->term[0].m->kind != FV_DIM_FLOORDIV)
@@ -184,7 +185,7 @@ static const fv_dim *floordiv_symbolic(fv_dims *t, const fv_dim *a, const fv_dim
         return fv_dim_add(t, fv_poly_dim(t, &quotient),
                           fv_dim_floordiv(t, fv_poly_dim(t, &rest), b));
     if (a->kind == FV_DIM_FLOORDIV && b->lo >= 0 && !fv_dim_mul(t, a->arg[1], b)->opaque)
-        return /* (x floordiv y) floordiv c = x floordiv (y * c) holds for either sign of y */
+        return /* (x floordiv y) floordiv b = x floordiv (y * b) holds for either sign of y */
             fv_dim_floordiv(t, a->arg[0], fv_dim_mul(t, a->arg[1], b));
     if (a->lo >= 0 && fv_dim_at_most(t, fv_dim_add(t, a, fv_dim_const(t, 1)), b))
         return zero(t);

@@ -1,5 +1,5 @@
-/* option.h - settings of dims on the command line: NAME=N, NAME=LO..HI, INPUT:AXIS=N. A name may be
- * written in backquotes, with escapes (ir/base/quoted.h). */
+/* option.h - settings of dims on the command line: NAME=N, NAME=LO..HI, INPUT:AXIS=N,
+ * INPUT:AXIS=LO..HI. A name may be written in backquotes, with escapes (ir/base/quoted.h). */
 #ifndef FV_IR_DIM_OPTION_H
 #define FV_IR_DIM_OPTION_H
 
@@ -9,7 +9,7 @@ typedef struct fv_dim_option {
     const char *text; /* the text of the setting */
     const char *flag; /* the option of the command that gave it; NULL: --dim */
     const char *name; /* the name of the symbol, or "INPUT:AXIS" if `input` is set */
-    /* the input of INPUT:AXIS; NULL if `name` has no colon followed by a number */
+    /* the input of INPUT:AXIS; NULL if `name` does not end with a colon and a number up to 255 */
     const char *input;
     int axis;
     int64_t lo, hi;

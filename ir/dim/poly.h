@@ -40,13 +40,14 @@ int fv_dim_lead(const fv_dim *sum);
  * arguments. */
 int fv_dim_sorts(const fv_dim *a, const fv_dim *b);
 
-/* The functions below return false on overflow or too many terms; *p is undefined then. */
+/* The functions below that return bool return false if a coefficient overflows or a result has too
+ * many terms or too many factors in a term; what *p or *out contains is undefined then. */
 bool fv_poly_add(fv_poly *p, const fv_dim *d, int64_t scale) FV_MUST_USE; /* adds scale * d to p */
 bool fv_poly_add_poly(fv_poly *p, const fv_poly *q, int64_t scale) FV_MUST_USE;
 /* adds the term c * m to p; m NULL: the constant c */
 bool fv_poly_add_term(fv_poly *p, const fv_dim *m, int64_t c) FV_MUST_USE;
 bool fv_poly_mul(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b) FV_MUST_USE;
-/* out = a / b; false also if the division has a remainder. */
+/* out = a / b; false also if the division has a remainder, or b is 0. */
 bool fv_poly_divide(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b) FV_MUST_USE;
 /* Functions of monomials; NULL represents the monomial 1. */
 int fv_mono_degree(const fv_dim *m);

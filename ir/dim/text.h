@@ -5,8 +5,8 @@
 #include "ir/dim/dim.h"
 
 /* Text of a dim: "seq * 64 + 1", "(seq + 63) floordiv 64", "min(a, b)", "max(a, b)", "broadcast(a,
- * b)". A symbol that is not an identifier is written in backquotes. Parsing the text gives the same
- * dim. */
+ * b)". A symbol whose name is not an identifier, or is a word of the notation, is written in
+ * backquotes. Parsing the text gives the same dim. */
 const char *fv_dim_str(fv_arena *a, const fv_dim *d);
 /* Parses a dim at *s and moves *s to the character after it. Returns NULL for a malformed text: *s
  * is the place of the error, *error says what is wrong. */
