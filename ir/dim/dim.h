@@ -39,7 +39,7 @@ typedef enum {
 
 struct fv_dim {
     fv_dim_kind kind;
-    int n;            /* number of arguments */
+    int n; /* number of arguments */
     /* CONST: the number; SYMBOL: the last suffix that fv_dim_fresh tried for this name */
     int64_t value;
     const char *name; /* SYMBOL: the name, interned */

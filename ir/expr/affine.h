@@ -1,10 +1,11 @@
 /* affine.h - integer expressions as sums: a dim, and terms, each an atom (an expression that is not
- * a sum) times a dim.
+ * divided further) times a dim.
  *
  *     (i + n) * 4 - x[j] * m   is   4 * i + (-m) * x[j] + 4 * n         atoms: i, x[j]
  *
- * Each atom has one term, in the order of first occurrence; no factor is 0. Overflow is ignored:
- * the callback `apart` can keep an expression that may overflow as an atom. */
+ * Each atom has one term; no factor is 0. The terms are in the order of first occurrence, except
+ * that the last one takes the place of a term whose factor has become 0. Overflow is ignored: the
+ * callback `apart` can keep an expression that may overflow as an atom. */
 #ifndef FV_IR_EXPR_AFFINE_H
 #define FV_IR_EXPR_AFFINE_H
 

@@ -69,7 +69,8 @@ static bool sums_pairs(const fv_expr *x) {
     return is && even;
 }
 
-/* Checks a reduction: its type is that of its body, and its kind exists for that type. */
+/* Checks a reduction: its type is that of its body, its kind exists for that type, and its order
+ * for that kind. */
 static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
     bool is_bool = x->type.elem == FV_BOOL,
          extreme = x->u.red.kind == FV_REDUCE_MIN || x->u.red.kind == FV_REDUCE_MAX;

@@ -41,9 +41,10 @@ static inline uint32_t fv_add_flushed(float x, float y, float z) {
     return fabsf(scaled) < 0x1p-62F ? bits & 0x80000000 : bits;
 }
 
-/* DOT_BF16 as VDPBF16PS computes it (Intel SDM volume 2C), whatever the rounding mode of the
- * machine is. The manual states neither which product is added first nor when a result is denormal;
- * both were compared with a processor (AMD Zen 5) on random and special arguments. */
+/* DOT_BF16 as VDPBF16PS computes it (Intel SDM volume 2C). The instruction rounds to the nearest,
+ * whatever the rounding mode is; this function does so in the default rounding mode. The manual
+ * states neither which product is added first nor when a result is denormal; both were compared
+ * with a processor (AMD Zen 5) on random and special arguments. */
 static inline int32_t fv_dot_bf16(int32_t a, int32_t b, int32_t c) {
     uint32_t sum = (uint32_t)c, x = (uint32_t)a, y = (uint32_t)b;
     sum = fv_add_flushed(fv_flushed(x & 0xffff0000), fv_flushed(y & 0xffff0000), fv_flushed(sum));

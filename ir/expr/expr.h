@@ -14,9 +14,9 @@ typedef enum fv_expr_op {
 } fv_expr_op;
 
 /* An element type and a number of lanes (1: scalar). Values of storage types (f16, f8, packed
- * integers, ...) can only be loaded, stored, selected, converted and bit-cast: a register holds
- * their bits as an unsigned integer of that width; a packed type takes one byte per element, in its
- * low bits, because the memory within a program is unpacked. */
+ * integers, ...) can only be loaded, stored, selected, converted, bit-cast, and moved between
+ * lanes: a register holds their bits as an unsigned integer of that width; a packed type takes one
+ * byte per element, in its low bits, because the memory within a program is unpacked. */
 typedef struct fv_ktype {
     uint8_t elem; /* an fv_elem */
     uint8_t lanes;
@@ -34,8 +34,8 @@ fv_elem fv_elem_bits_elem(fv_elem e);
 typedef struct fv_expr fv_expr;
 typedef struct fv_buf fv_buf;
 
-/* An immutable scalar with a name: a let, a loop variable, a dim of a kernel, or an index of a
- * definition. */
+/* An immutable value with a name: a let, which may be a vector, a loop variable, a dim of a kernel,
+ * or an index or reduction variable of a definition. */
 typedef struct fv_var {
     const char *name;
     fv_ktype type;
@@ -43,7 +43,8 @@ typedef struct fv_var {
      * (fv_kernel_number) */
     int id;
     int64_t lo, hi; /* bounds of an i64 variable; INT64_MIN, INT64_MAX: unbounded */
-    /* for a dim variable the dim; for an index variable its extent; otherwise NULL */
+    /* for a dim of a kernel that dim; for an index or reduction variable its extent; otherwise
+     * NULL */
     const fv_dim *dim;
 } fv_var;
 
@@ -131,15 +132,18 @@ static inline bool fv_expr_op_is_dot(fv_expr_op op) {
 }
 
 /* Constructors of nodes. They assert that types fit, and simplify integer expressions (x + 0, x *
- * 1, constants); floats are not simplified, except as ir/expr/fold.h says. If one operand is a
- * vector, a scalar operand is copied to all lanes. == and != of bools become ^ and !. */
+ * 1, constants); floats are not simplified, except as ir/expr/fold.h says; a select or guard whose
+ * condition is constant becomes the alternative that it chooses. If one operand is a vector, a
+ * scalar operand is copied to all lanes. == and != of bools become ^ and !. */
 fv_expr *fv_x_int(fv_arena *a, int64_t value); /* a constant of type i64 */
 /* a constant of an integer type or bool */
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v);
 /* a constant of any arithmetic type; for an integer type, infinity is its largest value and
  * -infinity its smallest */
 fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);
-fv_expr *fv_x_zero(fv_arena *a, fv_elem e); /* the constant of any type whose bits are all zero */
+/* the value of any type whose bits are all zero: a constant, or a bit cast of one for a storage
+ * type */
+fv_expr *fv_x_zero(fv_arena *a, fv_elem e);
 fv_expr *fv_x_var(fv_arena *a, fv_var *v);
 /* the dim as an expression; a CONST if d is constant */
 fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);

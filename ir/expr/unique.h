@@ -8,8 +8,8 @@
  *     sum k < 4: x[i, k]  is  sum r < 4: x[i, r]
  *
  * The node that was made first represents all equal ones, with its variables. No reduction binds a
- * variable that a reduction within it binds: the variables of the outer one are renamed. So a walk
- * into a reduction meets its variables free, and only there.
+ * variable that a reduction within it binds: the variables of the outer one are renamed. So the
+ * variables of a reduction are free in all of its body.
  *
  * Definitions use such arenas. Kernels do not: equal loads of a tile in two statements may have
  * different values, and an expression that occurs twice in a statement becomes a let before it

@@ -28,7 +28,7 @@ typedef struct fv_x_visitor {
     /* the node that was returned last, whose arguments are visited next; NULL: they are not
      * visited */
     fv_expr *current;
-    int from; /* number of its first argument that is visited */
+    int from; /* number of the first argument of `current` that is visited */
 } fv_x_visitor;
 
 /* Starts a walk; its memory, if there are more than a few nodes, is in the arena. root: may be
@@ -43,8 +43,8 @@ void fv_x_skip(fv_x_visitor *v);
 /* Leaves out only the first n arguments of the node that was returned last, such as the indices of
  * a load. */
 void fv_x_skip_first(fv_x_visitor *v, int n);
-/* Counts in `uses` how often each node is an argument of another; root counts one use more. One
- * visitor v can count several roots. */
+/* Counts in `uses` how often each node is an argument of another; root counts one use more. The
+ * value in the map is the number, cast to a pointer. One visitor v can count several roots. */
 void fv_x_count_uses(fv_x_visitor *v, const fv_expr *root, fv_ptrmap *uses);
 /* Is `part` a node of x? */
 bool fv_x_contains(fv_arena *a, const fv_expr *x, const fv_expr *part) FV_MUST_USE;
