@@ -5,7 +5,9 @@
  *     y[i] = sum k: x[i, k]
  *         16 chains along k: the terms are contiguous, so a vector loop adds them
  *     y[i, j] = sum k < 3, c: w[j, k, c] * x[i + k, c]
- *         one chain or 16, depending on the number of columns and the length of the row
+ *         one chain if it is a contraction: two columns j or more, and w is a constant or there are
+ *         FV_FEW_ROWS rows i or more. Otherwise 16 chains along c, the contiguous terms, but one
+ *         chain if c has a constant number of terms below 16
  *     y[i, d] = sum j: weight(i, j) * v[j, d]
  *         in parts of the keys: attention that may have a single query, and many keys
  *

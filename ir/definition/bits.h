@@ -14,22 +14,26 @@
  * them. The order of a sum follows from the definition that contains it, so these limits decide
  * bits. */
 enum {
-    FV_GROUPED_NODES = 270, /* largest number of nodes of a definition after a substitution */
-    /* largest number of operators that use a value which is substituted into all of them */
+    /* largest number of nodes of a definition after a substitution; a product that is rounded
+     * together with the sum that adds it may exceed it */
+    FV_GROUPED_NODES = 270,
+    /* largest number of operators that use a value which is substituted into all of them; a value
+     * that only moves elements may have more */
     FV_GROUPED_USERS = 8,
     /* largest number of operators between a value and the operator in which all its uses end */
     FV_GROUPED_WAY = 32,
-    /* largest number of arithmetic operations of an element that may be computed again */
+    /* largest number of arithmetic operations of an element that may be computed again; integers
+     * that are unpacked from constants may take more */
     FV_CHEAP = 6,
     /* If an operator that reads windows, or one that chooses elements, reads each element of a
      * value at least this many times, the value is stored instead of being computed again, even if
      * it is cheap: a pass over memory takes less time then. */
     FV_READ_OFTEN = 2,
-    /* largest number of loads in the definition of a value that is substituted into several
-     * others */
+    /* largest number of loads in the definition of a value that is substituted into several others,
+     * unless one kernel keeps it for a row */
     FV_SHARED_LOADS = 4,
-    /* Largest number of elements of a row that a kernel keeps. If there is only one row and it is
-     * longer, it is divided among tasks, so that none of its elements can be kept, and sums along
+    /* Largest number of elements of a row that a kernel keeps if there is only that one row. A
+     * longer one is divided among tasks, so that none of its elements can be kept, and sums along
      * it are not substituted into its elements. */
     FV_LONG_ROW = 2048
 };
@@ -39,25 +43,30 @@ enum {
 /* Limits that decide whether products are computed as attention, which has its own order of sums
  * and leaves out keys that a mask hides; separate products do neither. */
 enum {
-    FV_FEW_QUERIES = 4, /* smallest number of queries, and of features of the values */
-    /* largest number of values between the two products: the search for scores goes no deeper */
+    /* smallest upper bound of the number of queries, and of the number of features of the values */
+    FV_FEW_QUERIES = 4,
+    /* how many times, one after the other, the search for the scores, which are the first product,
+     * substitutes the definitions of loaded values into the second product */
     FV_ATTEND_LEVELS = 3,
     /* largest number of values, loaded by a weight, in which scores are searched for */
     FV_ATTEND_CANDIDATES = 4,
-    /* A block of queries searches for visible keys among this many keys at a time. If there are at
-     * most so many keys, none can be left out. */
+    /* A block of queries searches for visible keys among about this many keys at a time, a multiple
+     * of the width of its tiles and of 16. If there are at most so many keys, none is left out. */
     FV_KEYS_TOGETHER = 64
 };
 
 /* ---- in which order terms are added ---- */
 
 enum {
-    /* A contraction with fewer rows than this, in which the columns of the other factor are not
-     * contiguous but the terms of each sum are, adds each sum in chains along its terms. */
+    /* A sum of products with fewer rows than this is no contraction if the other factor is computed
+     * in the run, its columns are not contiguous, and a copy in which they are does not pay. If the
+     * terms of the sum are contiguous, it is then added in chains along them. */
     FV_FEW_ROWS = 4,
-    /* The order of a sum follows the layout of the values that it reads. A layout makes an axis
-     * with at least FV_WIDE_AXIS elements innermost; a sum of at most FV_SHORT_SUM terms prevents
-     * the axis along which it runs from being innermost. */
+    /* The order of a sum follows the layout of the values that it reads. For the sums of a
+     * definition, an axis other than the last one becomes innermost only if it has at least
+     * FV_WIDE_AXIS elements. A sum of at most FV_SHORT_SUM terms that are no products, across rows
+     * of at least FV_WIDE_AXIS elements, prevents the axis along which it runs from becoming
+     * innermost. */
     FV_WIDE_AXIS = 16,
     FV_SHORT_SUM = 32,
     /* the size that decisions assume for a symbolic dim whose bounds allow it */

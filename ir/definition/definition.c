@@ -144,8 +144,9 @@ fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr 
                 : fv_x_load(d->arena, b, index);
 }
 
-/* A load that is performed only if c holds, and otherwise has the value `otherwise`. The select
- * converts `otherwise` to the storage type, because loads have that type. */
+/* A load that is performed only if c holds (c NULL: always), and otherwise has the value
+ * `otherwise`. The alternative of a guard has the type of the load; so for a storage type a select
+ * chooses `otherwise`, which has the arithmetic type. */
 static fv_expr *guarded(fv_definer *d, int in, fv_expr *const *index, fv_expr *c,
                         fv_expr *otherwise) {
     fv_buf *b = operand_buf(d, in);

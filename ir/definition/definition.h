@@ -25,8 +25,8 @@ typedef struct fv_definition {
     /* the expression of an element, of the value's arithmetic type or its storage type; it is
      * rounded when it is stored */
     fv_expr *body;
-    /* if the value is stored in the memory of another value: the element of that value, as a load
-     * over the indices; NULL: the value has its own memory */
+    /* if the value is stored in a part of the memory of another value (FV_FATE_PART): the element
+     * of that value, as a load over the indices; otherwise NULL */
     const fv_expr *place;
     fv_form form;     /* the kind of computation; NONE before the step `form` */
     const char *text; /* the operator's formula, for messages */
@@ -72,8 +72,8 @@ int fv_definition_axis(const fv_definition *d, const fv_var *v);
  * elements is found to be. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
 /* The largest value (if `most`, otherwise the smallest) of a sum of index variables, dims and
- * constants, where variables may have constant factors that are not negative; some element reaches
- * it. NULL: x is not such a sum. */
+ * constants, where variables may have constant factors that are not negative. Some element reaches
+ * it if each variable occurs once. NULL: x is not such a sum. */
 const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most);
 
 /* The buffer that represents a graph value in definitions; one per value where expressions are

@@ -126,8 +126,8 @@ typedef struct fv_watch {
     void (*laid_out)(void *user, const char *name, const struct fv_layout *layout);
 } fv_watch;
 
-/* Does every dim of `t` that depends on data occur in the type `by`? Then code that knows memory of
- * type `by` knows the dims of t. */
+/* Does every symbol of data in the dims of `t` occur in the dims of `by`? Then code that knows
+ * memory of type `by` knows the dims of t. */
 bool fv_type_is_known_from(const fv_type *t, const fv_type *by) FV_MUST_USE;
 
 /* the op of a value that has a definition; not in the catalogue */

@@ -53,7 +53,8 @@ typedef struct fv_definition_reader {
 /* The dim that an expression describes; NULL after a diagnostic. */
 const fv_dim *fv_dr_dim(fv_definition_reader *r, const fv_ast *e);
 /* Makes expressions that only definitions have, such as reductions: the callback `more` of
- * fv_kparser. */
+ * fv_kparser. *taken: whether e is such an expression. NULL: it is not, or a diagnostic was
+ * reported. */
 fv_expr *fv_dr_extra(fv_kparser *p, const fv_ast *e, bool *taken);
 /* Reads the dims of a view; returns their number, -1 after a diagnostic. */
 int fv_dr_view(fv_definition_reader *r, const fv_ast *list, const fv_dim **dims);

@@ -18,7 +18,8 @@
 enum {
     VARS = 64,
     /* smallest number of nodes (counted as a tree) for which an expression that occurs several
-     * times gets a name; a shorter one is printed again, and the parser makes it one node */
+     * times gets a name (a reduction always gets one); a shorter one is printed again, and the
+     * parser makes it one node */
     WORTH_A_NAME = 5,
     DEEPEST = 60
 };
@@ -556,8 +557,8 @@ static void put_recurrence(printer *p, const fv_recurrence *r) {
 
 /* ---- which ---- */
 
-/* Decides which ops are printed as ops, and which values get a line: all that have memory, and the
- * operands of ops that are printed. */
+/* Decides which ops are printed as ops, and which values get a line: all that are not substituted,
+ * and the operands of ops that are printed. */
 static void choose(printer *p) {
     for (const fv_op *op = p->module->funcs->body->last; op; op = op->prev) {
         bool whole = true, shown = op->nout == 0;

@@ -56,11 +56,12 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* Checks that index x is within the axis of d elements. Indices that bounds of dims prove to be
- * outside were refused before. An index that is loaded from data must be proved to be inside,
- * except in a guarded load with dims that are known only at run time, if the definitions were made
- * from a graph. For other indices a missing proof is accepted if they were made from a graph, since
- * operators know relations between sizes that are not stated; in a text it gives a warning. */
+/* Checks that the indices of the load x are within its axes, of each of which `extent` elements may
+ * be read. Indices that bounds of dims prove to be outside were refused before. An index that is
+ * loaded from data must be proved to be inside, except in a guarded load with dims that are known
+ * only at run time, if the definitions were made from a graph. For other indices a missing proof is
+ * accepted if they were made from a graph, since operators know relations between sizes that are
+ * not stated; in a text it gives a warning. */
 static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;

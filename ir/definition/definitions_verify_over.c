@@ -13,8 +13,8 @@ static const fv_type *valid_type(const fv_type *const *types, int i) {
     return types && types[i] && !fv_elem_is_packed(types[i]->elem) ? types[i] : NULL;
 }
 
-/* The number of the result that is stored in the memory of a parameter, or will be; -1: there is
- * none. */
+/* The number of the result that an fv.Extend stores in the memory of a parameter, or will store
+ * there; -1: there is none. */
 int fv_dv_result_over(const fv_verifier *v, const fv_value *param) {
     const fv_op *ret = v->m->funcs->body->last;
     for (int i = 0; i < ret->nin; i++) {
@@ -25,8 +25,8 @@ int fv_dv_result_over(const fv_verifier *v, const fv_value *param) {
     return -1;
 }
 
-/* The result that is assembled in the memory of this parameter, so that its parts are stored
- * there. */
+/* The result that is assembled in the memory of this parameter, so that its parts are stored there;
+ * NULL: there is none. */
 const fv_defined *fv_dv_assembled_over(const fv_verifier *v, const fv_value *x) {
     int i = x->kind == FV_VALUE_PARAM ? fv_dv_result_over(v, x) : -1;
     const fv_defined *d = i < 0 ? NULL : fv_ptrmap_get(&v->defined, v->m->funcs->body->last->in[i]);
@@ -39,7 +39,8 @@ bool fv_dv_is_written(const fv_defined *d) {
 }
 
 /* The number of elements along `axis` that may be read from a value: for a state with spare
- * capacity, the number that callers see; fv.Extend itself may read all of the memory. */
+ * capacity, the number that callers see, but fv.Extend itself may read all of the memory; for a
+ * value with space between its rows, the number in a row. */
 const fv_dim *fv_dv_readable(const fv_verifier *v, const fv_value *from, int axis) {
     const fv_op *ret = v->m->funcs->body->last;
     for (int i = 0; i < ret->nin; i++) /* the value becomes result i, which extends a state */
@@ -167,7 +168,8 @@ static bool check_written(fv_verifier *v) {
 }
 
 /* Checks a result assembled in the memory of an input: the input's elements and the parts are
- * together what callers see of the result. */
+ * together what callers see of the result; or a custom kernel updates the input, which nothing else
+ * reads. */
 bool fv_dv_over(fv_verifier *v) {
     const fv_value *x = v->at->value, *p = v->at->of;
     if (x->def->def->kernel)

@@ -59,7 +59,8 @@ void fv_dv_note_made(fv_verifier *v, const fv_value *x) {
     *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x;
 }
 
-/* The value in whose memory x is stored: x itself, or the value of which it is a view. */
+/* The value of which x is a view; x itself if it is no view, even if it is a part of another
+ * value. */
 const fv_value *fv_dv_memory(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_VIEW ? d->of : x;

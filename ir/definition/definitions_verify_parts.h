@@ -45,7 +45,8 @@ const fv_dim *fv_dv_elements(fv_verifier *v, const fv_type *t);
 /* Are a and b equal? A text must state a relation that proves it; between steps, it is enough that
  * it is not refuted, since operators know more. */
 bool fv_dv_are_as_many(fv_verifier *v, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
-/* The value in whose memory x is stored: x itself, or the value of which it is a view. */
+/* The value of which x is a view; x itself if it is no view, even if it is a part of another
+ * value. */
 const fv_value *fv_dv_memory(const fv_verifier *v, const fv_value *x);
 /* Records that x is computed, so that definitions which are checked later may read it. */
 void fv_dv_note_made(fv_verifier *v, const fv_value *x);

@@ -16,7 +16,8 @@
  *   name = e                          a scalar for later statements; may use the result's indices
  * In expressions: indices (i64), operands (a bare name is broadcast against the result's indices),
  * attributes, scalars, literals, `inf`, `nan`, `pi`; the functions of ir/expr/expr.def, casts
- * f32(x) or T(x) with T a type variable of the entry or the name of an operand or result; and
+ * f32(x) or T(x) with T a type variable of the entry, to the type in which its elements are
+ * computed; and
  *   x[i, ..] else v     v where an index is outside of x
  *   x[i, ..]            an index from data is checked at run time (FV_BAD_INDEX); in a
  *                       formula outside of the catalogue every index is checked that is not proved

@@ -66,7 +66,7 @@ bool fv_f_dim(fv_fenv *e, fv_ast *a, const fv_dim **out) FV_MUST_USE;
 static inline fv_fvalue fv_f_strong(fv_expr *x) {
     return (fv_fvalue){.x = x};
 }
-/* v as an expression of type t, if it is weak. */
+/* v as an expression: of type t if it is weak, otherwise of its own type. */
 fv_expr *fv_f_give(fv_fenv *e, fv_fvalue v, fv_elem t);
 /* v as an expression; a weak integer gets the type i64, another weak number the arithmetic type of
  * the first operand if that is a float, otherwise f32. */

@@ -4,8 +4,9 @@
  * (atoms), each with a dim as factor. The claim is proved if the least value of the form is not
  * negative, by the bounds of its atoms; or if that holds after subtracting a form that is known to
  * be >= 0 (from a condition, from the range of a variable, or from an assumption of the module); or
- * if it holds in all cases of a select, min or max in the form. Forms do not model overflow: a sum
- * that may overflow is an atom. */
+ * if it holds in all cases of a select, min or max in the form (in one case, where the min or max
+ * can only help); or if it holds with the least or greatest value of a quotient in the form. Forms
+ * do not model overflow: a sum that may overflow is an atom. */
 #include "ir/definition/inside.h"
 
 #include <string.h>
@@ -144,7 +145,7 @@ static int bits_of_elem(fv_elem e) {
 }
 
 /* The number of bits that hold the magnitude of x, for proving that sums do not overflow. Products
- * of dims are taken to be sizes of tensors, which fit. */
+ * without a constant factor are taken to be sizes of tensors, which fit. */
 static int bits(prover *p, const fv_expr *x);
 
 /* The bits of a min or max. A clamp max(min(x, high), low) or min(max(x, low), high) lies between

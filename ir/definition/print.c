@@ -24,7 +24,7 @@ enum {
 
 typedef struct term {
     const fv_expr *x;
-    int uses;  /* number of distinct nodes of which x is an argument */
+    int uses;  /* how many times x is an argument of a node */
     int nodes; /* number of nodes of x, counted as a tree, at most MOST_NODES */
     /* bits of the reduction variables that are free in x */
     uint64_t open;

@@ -40,7 +40,8 @@ typedef struct fv_emission {
     /* whether the element is stored after the last step; if there are no steps, the initial state
      * is stored */
     bool last;
-    /* the indices: one is computed from the step, the others are variables of the recurrence */
+    /* the indices: variables of the recurrence, or 0 on an axis of one element; unless `last` is
+     * set, one of them is computed from the step */
     fv_expr **at;
     fv_expr *x;
 } fv_emission;
@@ -70,7 +71,7 @@ void fv_recurrence_element(fv_definer *d, fv_recurrence *r, int out, fv_expr *co
                            fv_expr *x);
 void fv_recurrence_last(fv_definer *d, fv_recurrence *r, int out, fv_expr *const *at, fv_expr *x);
 
-/* ---- */
+/* ---- for passes and for steps of lowering ---- */
 
 /* The recurrence of an op that has .recur; NULL after a diagnostic. */
 fv_recurrence *fv_recur(fv_arena *a, fv_op *op) FV_MUST_USE;

@@ -10,7 +10,7 @@ typedef struct fv_step_name {
     const char *needed; /* why the step cannot be left out; NULL: it can */
 } fv_step_name;
 
-/* The i-th step in their order; NULL after the last one. */
+/* The i-th step of lowering; NULL after the last one. */
 const fv_step_name *fv_step_name_at(int i);
 /* The step with that name; NULL: there is none. */
 const fv_step_name *fv_step_name_find(const char *name);

@@ -32,8 +32,9 @@ typedef struct fv_box {
 
 /* Two axes, i of a and k of b, begin at the same level if as many elements follow each index of the
  * axes before them. Finds the factors by which positions along both have to be multiplied to count
- * the same blocks of elements: those of a level at which both axes end, or single elements if there
- * is none, as of [24, n * 8] and [24 * n, 8]. False: they do not begin at the same level. */
+ * the same blocks of elements: those of the level at which one of the two axes ends, if an axis of
+ * the other array ends there, too; otherwise single elements, as of [24, n * 8] and [24 * n, 8].
+ * False: they do not begin at the same level. */
 typedef struct fv_box_scales {
     const fv_dim *a, *b;
 } fv_box_scales;
