@@ -26,8 +26,8 @@ void fv_bounds_get(const fv_bounds *b, const fv_dim *symbol, int64_t *lo, int64_
  * False: none was found. */
 bool fv_bounds_choose(fv_bounds *b, const fv_dim *symbol, int64_t wish, int64_t *out) FV_MUST_USE;
 
-/* Sets `least` and `most` of the module's symbols. False after a diagnostic if no values are
- * legal. */
+/* Sets `least` and `most` of the module's symbols, except those that data give a value. False after
+ * a diagnostic if no values are legal. */
 bool fv_module_bound(fv_module *m) FV_MUST_USE;
 
 #endif

@@ -100,8 +100,8 @@ static bool check_kind(const fv_op *op, const fv_operand_def *d, const fv_typeva
                                                fv_type_str(a, t), kinds_str(a, kinds));
 }
 
-/* Checks that operands that share a type variable have the same element type, which is in its
- * set. */
+/* Checks that operands that share a type variable have the same element type, which is in its set;
+ * a variadic operand with min -1 may have others of the set. */
 static bool check_types(const fv_op *op) {
     const char *bound_name[FV_MAX_TYPEVARS] = {0};
     fv_elem bound[FV_MAX_TYPEVARS];

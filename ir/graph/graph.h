@@ -105,12 +105,14 @@ struct fv_func {
     fv_module *module;
     const char *name;
     fv_region *body;
-    const char *const *result_names; /* the names of the outputs in the model */
+    /* the names of the outputs in the model; NULL: those of the returned values */
+    const char *const *result_names;
     /* for each result: the parameter to which it is passed in the next run, or NULL
      * (ir/graph/state.h); the array is NULL if no result is a state */
     const fv_value **states;
     /* for each result that is stored in the memory of its state's parameter, the size of that
-     * memory along the axis, or NULL; the array is NULL if there is no such result */
+     * memory along the axis that fv_state_writer finds, or NULL; the array is NULL if there is no
+     * such result */
     const fv_dim **capacity;
     fv_func *next;
 };
@@ -228,7 +230,7 @@ void fv_op_erase(fv_op *op);
 void fv_op_move_before(fv_op *op, fv_op *before);
 /* Makes v, a result of another op, the next result of op; the other op loses it. */
 void fv_op_take_result(fv_op *op, fv_value *v);
-/* adds the `return` to the block */
+/* adds the `return` to the block; one that the block has already is replaced */
 fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results);
 /* Adds n results after those that the function has, which keep their positions; none of the new
  * ones is a state. */
@@ -246,19 +248,20 @@ const fv_origin *fv_origin_join(fv_module *m, const fv_origin *a, const fv_origi
 const char *fv_origin_str(fv_arena *a, const fv_origin *o);
 
 /* Assumes a == b from now on, unless it is proved or assumed already. Returns false, without a
- * diagnostic, if a and b are proved to differ. Within a branch (m->within) the assumption holds
- * there only, and is not checked if the run takes the other branch. */
+ * diagnostic, if a and b are proved to differ. Within a block of another op (m->within) the
+ * assumption holds there only, and is checked only where the run executes that block. */
 bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) FV_MUST_USE;
 /* fv_module_assume for a condition that is hard to read, such as one built from min and max;
  * messages print `says` instead of a == b. */
 bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
                        const char *says) FV_MUST_USE;
-/* Makes later assumptions hold where op is, if that is in a branch. Returns the former m->within,
- * to be restored by the caller. */
+/* Makes later assumptions hold where op is, if that is in a block of another op. Returns the former
+ * m->within, to be restored by the caller. */
 struct fv_within fv_module_enter(const fv_op *op) FV_MUST_USE;
 /* Do both ops, which are fv.Assume, state the same equality? */
 bool fv_assume_same(const fv_op *op, const fv_op *other) FV_MUST_USE;
-/* Are a and b proved or assumed to be equal? */
+/* Are a and b proved to be equal, or equal by a relation of the module? An fv.Assume in a block
+ * does not count. */
 bool fv_module_equal(const fv_module *m, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* The reason with the op's node, "WHY, node 'fc1'"; only WHY if op has no nodes. */
 const char *fv_op_why(const fv_op *op, const char *why);

@@ -152,7 +152,8 @@ bool fv_infer_length(fv_op *op, int in, int n) {
                        fv_type_str(m->arena, t), n);
 }
 
-/* x if d is max(x, 0) or max(0, x), otherwise d: the value of d where it is not 0. */
+/* x if d is the maximum of x and of something that is never positive, otherwise d: the value of d
+ * where it is positive. */
 static const fv_dim *where_positive(const fv_dim *d) {
     for (int i = 0; d->kind == FV_DIM_MAX_ && i < d->n; i++)
         if (d->arg[i]->hi <= 0)

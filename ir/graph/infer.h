@@ -20,17 +20,17 @@ void fv_module_learn(fv_module *m);
 
 void fv_infer_out(fv_op *op, int i, fv_elem e, int rank, const fv_dim *const *dims);
 void fv_infer_like(fv_op *op, int out, int in);
-/* The shape to which all types broadcast; false after a diagnostic that names the two that do not
- * fit. */
+/* The shape to which all types broadcast. What cannot be proved is assumed, and checked at run
+ * time. False after a diagnostic that names the two that do not fit. */
 bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
                         const fv_dim **dims /* FV_MAX_RANK */) FV_MUST_USE;
-/* Can operand `in` be broadcast to these dims without changing them? A missing operand can. False
- * after a diagnostic. */
+/* Can operand `in` be broadcast to these dims without changing them? A missing operand can. What
+ * cannot be proved is assumed, and checked at run time. False after a diagnostic. */
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
 /* Is d equal to 1 or `dim`, by proof or assumption? `dim` may be the result of a broadcast of d. */
 bool fv_infer_is_fit(const fv_module *m, const fv_dim *d, const fv_dim *dim) FV_MUST_USE;
-/* Is operand `in` a vector of n elements? A missing operand is accepted. False after a
- * diagnostic. */
+/* Is operand `in` a vector of n elements? A missing operand is accepted, and a number of elements
+ * that is not known is assumed to be n, which the run checks. False after a diagnostic. */
 bool fv_infer_length(fv_op *op, int in, int n) FV_MUST_USE;
 /* Are the `count` elements start, start + step, ... within an axis of that size? What cannot be
  * proved is assumed, and checked at run time. False, without a diagnostic: they are proved not to
@@ -40,18 +40,18 @@ bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const f
 /* Requires that d is at least `least`. What cannot be proved is assumed, and checked at run time;
  * `what` names the quantity in the message. False after a diagnostic. */
 bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *what) FV_MUST_USE;
-/* Is operand `in` a vector with one element for each channel? False
- * after a diagnostic. */
+/* Has operand `in`, a vector, one element for each channel? If that cannot be proved it is assumed,
+ * and checked at run time. False after a diagnostic. */
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) FV_MUST_USE;
 /* Normalizes an axis in [-rank, rank) to [0, rank); false after a diagnostic. */
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) FV_MUST_USE;
-/* The elements of an integer operand as dims: those of a constant, or those that were inferred, or,
- * if the tensor has a known small size, new symbols that an fv.Bind op after the definition of the
- * value binds. False: there is no such operand, or it is not small. */
+/* The elements of an operand of type i64, i32 or bool as dims: those of a constant, or those that
+ * were inferred, or, if the tensor has a known small size, new symbols that an fv.Bind op after the
+ * definition of the value binds. False: the operand is missing, of another type, or not small. */
 bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
-/* Sets the elements of a constant; false if it is not a small integer tensor. */
+/* Sets the elements of a constant; false if it is not a small tensor of i64, i32 or bool. */
 bool fv_const_elems(fv_module *m, fv_value *v) FV_MUST_USE;
-/* The only element of an integer or bool tensor; false if it is not known. */
+/* The only element of an integer or bool tensor; false if it is not known, or there are more. */
 bool fv_known_int(const fv_value *v, int64_t *out) FV_MUST_USE;
 /* A symbol that stands for a dim that depends on data, bound by an fv.Let before op, which is made
  * if needed; other dims are returned unchanged. It keeps expressions over d small. */

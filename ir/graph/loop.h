@@ -25,12 +25,13 @@ enum { FV_BODY_GOES_ON, FV_BODY_NEXT };               /* indices of the body's r
 
 const fv_region *fv_loop_body(const fv_op *op);
 int fv_loop_states(const fv_op *op); /* the number of states of a Loop */
-/* The maximum number of iterations as a dim, which may be negative; NULL: the operand is missing or
- * so large that it is no limit. May add an fv.Bind after the op that computes the number. */
+/* The maximum number of iterations as a dim, which may be negative unless it is constant; NULL: the
+ * operand is missing or so large that it is no limit. May add an fv.Bind after the op that computes
+ * the number. */
 const fv_dim *fv_loop_times(const fv_op *op);
 /* Can the condition end the loop before the maximum number of iterations is reached? */
 bool fv_loop_may_end_early(const fv_op *op) FV_MUST_USE;
-/* Is the dim of axis i of state k a symbol of the body, which changes from iteration to
+/* Is the dim of that axis of state k a symbol of the body, which changes from iteration to
  * iteration? */
 bool fv_loop_changes(const fv_op *op, int k, int axis) FV_MUST_USE;
 /* fv_loop_changes, and the symbol occurs in no other value or attribute of the body than the state

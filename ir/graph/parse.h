@@ -27,12 +27,12 @@ typedef struct fv_graph_dialect {
     const char *word;                         /* the text begins with `fovea-WORD N` */
     int format;                               /* N */
     bool (*begin)(struct fv_graph_reader *r); /* called after the version N was parsed */
-    /* parses a line other than symbol, assume, const and func; *taken: whether it was a line of the
-     * dialect */
+    /* called at the beginning of each line of the module: parses it if it is one that graph IR does
+     * not have; *taken: whether it was */
     bool (*line)(struct fv_graph_reader *r, bool *taken);
     /* finds an op that is not in the catalogue; NULL: there is none */
     const fv_opdef *(*op)(const char *name);
-    /* parses the text after loc(..) of an op */
+    /* parses the text of an op after its types and loc(..), of which both may be left out */
     bool (*behind)(struct fv_graph_reader *r, fv_op *op);
     bool (*end)(struct fv_graph_reader *r); /* called after the whole text was parsed */
 } fv_graph_dialect;

@@ -49,7 +49,7 @@ bool fv_read_dims(fv_graph_reader *r, int *n, const fv_dim *const **out) {
     return fv_lex_expect(&r->l, "]");
 }
 
-/* ELEM */
+/* Parses ELEM, the name of an element type. */
 static bool parse_elem(fv_graph_reader *r, fv_elem *out) {
     const char *name = r->l.tok.s;
     if (r->l.tok.kind != FV_TOK_NAME)

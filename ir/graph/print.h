@@ -19,9 +19,9 @@ typedef struct fv_graph_side {
 /* writes the data; false with errno set */
 bool fv_graph_side_write(const fv_graph_side *s, FILE *f) FV_MUST_USE;
 
-/* Prints a module. If `side` is given, data of constants of more than 16 elements are added to it,
- * and the text refers to the file `side_name` with an offset; if both are NULL these data are
- * elided as `...`, and the text cannot be parsed. */
+/* Prints a module. If `side` is given, data of constants of more than 16 elements, other than
+ * strings, are added to it, and the text refers to the file `side_name` with an offset; if both are
+ * NULL these data are elided as `...`, and the text cannot be parsed. */
 void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_graph_side *side);
 /* The module as one text that can be parsed: data of large constants are written as `hex "..."`. */
 void fv_module_print_whole(fv_text *t, const fv_module *m);

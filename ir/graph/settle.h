@@ -9,9 +9,10 @@
 /* Simplifies all dims of the module (in types, attributes, elements and relations) with the
  * equalities of its relations, and removes relations that follow from others. */
 void fv_module_settle(fv_module *m);
-/* Replaces the symbol by `dim` everywhere; the caller knows that both are equal in every run. */
+/* Replaces the symbol by `dim` in all dims of the module, but not within a sum or product that has
+ * no normal form (fv_dim_again); the caller knows that both are equal in every run. */
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim);
-/* Can the symbol be equal to `dim`, or is that excluded by the assumptions of the module? */
+/* Can the symbol be equal to `dim`? False: a relation of the module is proved to exclude it. */
 bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim) FV_MUST_USE;
 
 #endif

@@ -10,7 +10,8 @@ typedef struct fv_side {
     struct fv_side_file *files;
 } fv_side;
 
-/* Reads the data of t, whose elem, dims, count and bytes are set. False: *error is the reason. */
+/* Sets t->data to data of the file; elem, dims, count and bytes of t are set before. False: *error
+ * is the reason. */
 bool fv_side_read(fv_side *s, fv_tensor *t, const char *name, int64_t offset,
                   const char **error) FV_MUST_USE;
 

@@ -31,8 +31,8 @@ const char *fv_state_mismatch(fv_arena *a, const fv_state_side *in, const fv_sta
 const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_value *p);
 
 /* For result i, which has a capacity: the op that can write it into the memory of its parameter,
- * and the axis of the capacity. The op is a Concat of the parameter and new elements, or a scatter
- * into the parameter, and the only reader of the parameter. NULL after a diagnostic. */
+ * and the axis of the capacity. The op is a Concat of the parameter and new elements; or a scatter
+ * into the parameter, which nothing else may read. NULL after a diagnostic. */
 fv_op *fv_state_writer(const fv_func *f, int i, int *axis) FV_MUST_USE;
 /* The reason why fv_state_writer finds no op, a text in the module's arena; NULL: it finds one. */
 const char *fv_state_not_written(const fv_func *f, int i, int *axis) FV_MUST_USE;
