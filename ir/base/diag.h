@@ -40,7 +40,7 @@ void fv_messages_merge(fv_session *s, const fv_message *last, const char *where)
 void fv_diag_file(fv_session *s, const char *file);
 const char *fv_diag_file_get(const fv_session *s);
 
-/* Report a message. They return false, so that `return fv_error(...)` reads well. */
+/* These functions report a message, and return false, so that `return fv_error(...)` reads well. */
 bool fv_error(fv_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool fv_error_at(fv_session *s, int line, int column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

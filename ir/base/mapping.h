@@ -9,7 +9,8 @@
 typedef struct fv_mapping {
     const void *start; /* address of the first byte; NULL: the file is empty */
     size_t size;
-    const char *path; /* the path by which it was opened, or the name set by fv_mapping_rename */
+    /* the path by which the file was opened, or the name set by fv_mapping_rename */
+    const char *path;
     struct stat stat; /* the state of the file when it was mapped */
     fv_session *session;
     struct fv_mapping *next; /* the next older mapping of the session */

@@ -24,7 +24,9 @@ typedef struct fv_verifier {
     const fv_definitions *d;
     fv_arena *a;
     fv_ptrmap defined; /* value -> its fv_defined */
-    fv_ptrmap parts;   /* assembled value -> number of elements of its parts */
+    /* assembled value, or the input in whose memory it is assembled -> number of elements of its
+     * parts */
+    fv_ptrmap parts;
     /* values that are computed before the definition that is checked -> themselves */
     fv_ptrmap made;
     const fv_defined *at;

@@ -35,6 +35,7 @@ typedef struct fv_state {
     fv_var **index; /* index variables of the state, all different */
 } fv_state;
 
+/* How one result of the op is computed: one of the lines `element` and `last` of the text. */
 typedef struct fv_emission {
     const fv_value *value; /* the result of the op that the emission computes */
     /* whether the element is stored after the last step; if there are no steps, the initial state

@@ -4,9 +4,9 @@
 #define FV_IR_DEFINITION_STEP_NAMES_H
 
 typedef struct fv_step_name {
-    const char *id;     /* its id in texts and reasons (ir/definition/steps.def) */
-    const char *name;   /* its name in options of the command */
-    const char *doc;    /* one line that describes it */
+    const char *id;     /* the id of the step in texts and reasons (ir/definition/steps.def) */
+    const char *name;   /* the name of the step in options of the command */
+    const char *doc;    /* one line that describes the step */
     const char *needed; /* why the step cannot be left out; NULL: it can */
 } fv_step_name;
 

@@ -33,13 +33,15 @@ void fv_view_put(fv_text *t, const fv_type *type, int last, int n, const fv_dim 
 
 /* ---- levels ---- */
 
-/* The number of elements at one index of the axes before axis i. */
+/* The product of the dims from axis i on: how many elements belong to each index of the axes before
+ * axis i. */
 static const fv_dim *elements_from(fv_dims *t, int n, const fv_dim *const *dims, int i) {
     return fv_dim_product(t, n - i, dims + i);
 }
 
-/* The product of the axes after i, before the first one at which `level` elements remain; NULL:
- * there is no such axis. */
+/* The product of the dims that follow axis i, up to the first axis from which on the array has
+ * `level` elements (elements_from), or up to its end if `level` is 1; NULL: there is no such
+ * axis. */
 static const fv_dim *factor_to(fv_dims *t, int n, const fv_dim *const *dims, int i,
                                const fv_dim *level) {
     for (int end = i + 1; end <= n; end++)

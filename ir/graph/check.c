@@ -9,7 +9,8 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 
-/* Checks that required operands are present, and that there are no more than the entry has. */
+/* Checks that no operand is left out which the entry requires, and that there are no more operands,
+ * or results, than the entry has. */
 static bool check_presence(const fv_op *op, const char *what, const fv_operand_def *defs, int max,
                            int n, fv_value **values) {
     bool inputs = defs == op->def->in;

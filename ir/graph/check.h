@@ -10,7 +10,8 @@
 bool fv_op_check(fv_op *op) FV_MUST_USE;
 /* fv_op_check for an op whose regions do not exist yet. */
 bool fv_op_check_around(fv_op *op) FV_MUST_USE;
-/* Checks the operands that are present only: used before .upgrade, which may add operands. */
+/* Checks the operands that the op has, but not whether it has enough: used before .upgrade, which
+ * may add operands. */
 bool fv_op_check_operands(fv_op *op) FV_MUST_USE;
 
 /* The ranks that an operand may have, as text: "at least 2", "1", "1 to 3"; NULL: any rank. */

@@ -268,8 +268,8 @@ const char *fv_op_why(const fv_op *op, const char *why);
 /* The condition of a relation and its reason, for messages. */
 const char *fv_relation_str(fv_arena *a, const struct fv_relation *r);
 
-/* Report messages about an op, with the name of its ONNX node. Those that return bool return
- * false. */
+/* These functions report messages about an op, with the name of its ONNX node. Those with the
+ * result bool return false. */
 bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_op_note(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
