@@ -222,8 +222,9 @@ struct fv_buf {
     uint8_t lanes; /* number of lanes of each element; above 1 only for tiles after expansion */
     uint8_t role;
     int rank;
-    /* `rank` extents of type i64, expressions over dims and constants; in programs they are
-     * information only, and NULL if they are known only at run time */
+    /* `rank` extents of type i64, expressions over dims and constants. The run of a program does
+     * not read those of its buffers, except tiles; the verifier, the interface in C and reports do.
+     * An extent that is known only at run time is NULL */
     fv_expr **extent;
     /* index among the kernel's parameters, or among the program's buffers; tiles have the numbers
      * after the parameters once the kernel is numbered */

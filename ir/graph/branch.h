@@ -12,7 +12,8 @@ const fv_region *fv_branch_of(const fv_op *op, int which);
 int fv_branch_taken(const fv_op *op);
 /* If the results of the two branches differ in rank or element type, assumes that the branch runs
  * whose results have the declared types, or else `then_branch` (exporters write the squeezing of an
- * axis of size 1 as an If). False after a diagnostic. */
+ * axis of size 1 as an If). False after a diagnostic; an If both of whose results have one element,
+ * and neither of the types is declared, is refused. */
 bool fv_branch_hold(fv_op *op) FV_MUST_USE;
 
 #endif
