@@ -93,7 +93,8 @@ static fv_value *concat(const line *l, fv_value *const *v, int axis) {
     return !l->w ? v[0] : fv_w_op(l->w, FV_OP_Concat, l->n, v, 1, &a);
 }
 
-/* A new op like the one that computes v[0], with other operands; returns its result. */
+/* A new op like the one that computes v[0], with other operands; returns its result. Without a
+ * rewriter, returns v[0]. */
 static fv_value *again(const line *l, fv_value *const *v, fv_value *const *in) {
     const fv_op *op = v[0]->def;
     return !l->w ? v[0] : fv_w_def(l->w, op->def, op->nin, in, op->nattrs, op->attrs);
@@ -243,7 +244,8 @@ static fv_value *join_one(line *l, fv_value *const *v, int axis) {
 }
 
 /* The values v joined along the axis to one value, if only constants have to be copied for that;
- * NULL otherwise. */
+ * NULL otherwise, or if the search visits too many ops. Without a rewriter, any value that is not
+ * NULL means that this is possible. */
 static fv_value *join(line *l, fv_value *const *v, int axis) {
     return l->seen++ < MOST ? join_one(l, v, axis) : NULL;
 }

@@ -63,7 +63,8 @@ typedef struct fv_attention_traits {
     bool merged;
 } fv_attention_traits;
 
-/* One attention. Its values belong to the graph that was searched, after the graph's passes. */
+/* One attention, or a softmax that is none (kind NONE). Its values and ops are those of the graph
+ * that was searched. */
 typedef struct fv_attention_site {
     fv_attention_kind kind;
     /* the attention is a gate: a feature map times a sigmoid of pooled values of the map; its kind
@@ -73,17 +74,21 @@ typedef struct fv_attention_site {
      * gate */
     const fv_op *softmax;
     const fv_value *weighted; /* the operand of the softmax; for a gate the feature map */
-    const fv_value *weights;  /* the result of the softmax; for a gate the sigmoid */
-    int axis;                 /* the axis of the keys in `weighted` and `weights` */
+    /* the result of the softmax, or the exponentials if they are divided by their sum only after
+     * the product with the values; for a gate the sigmoid */
+    const fv_value *weights;
+    int axis; /* the axis of the keys in `weighted` and `weights`; -1: the attention is a gate */
     /* the axis of the queries in both; -1: there is one query, or no axis of queries was found */
     int query_axis;
     fv_attention_products of;
     fv_attention_heads heads;
-    /* constant factor of the scores, before anything is added to them; NAN: there is no constant
-     * factor */
+    /* constant factor of the scores, before anything is added to them; NAN: there is none, or it is
+     * not known, as for masks with FV_MASK_WINDOW; 0 for kind NONE and for gates */
     double scale;
     fv_attention_traits traits;
-    const char *formula;    /* the operand of the softmax as an expression, for messages */
+    /* the operand of the softmax as an expression, for messages; NULL for a gate, and if nothing
+     * sums weights times values */
+    const char *formula;
     const fv_origin *nodes; /* the names of the model's nodes that compute the attention */
     const char *why;        /* for kind NONE: the reason why it is not attention */
     const fv_op *stopped;   /* the op at which the search found the reason */
@@ -91,11 +96,12 @@ typedef struct fv_attention_site {
 
 typedef struct fv_attention_sites {
     int n, cap;
-    fv_attention_site *all; /* the attentions in the order of their ops */
+    fv_attention_site *all; /* the attentions and other softmaxes in the order of their ops */
 } fv_attention_sites;
 
-/* Finds all attention in main, which `legalise` must have rewritten; a module of definitions has
- * none. Memory is allocated in `a`. */
+/* Finds the attentions of main, which `legalise` must have rewritten; a softmax that is not
+ * attention is listed with kind NONE. A module of definitions has none. Memory is allocated in
+ * `a`. */
 void fv_attention_find(fv_arena *a, fv_module *m, fv_attention_sites *out);
 
 #endif

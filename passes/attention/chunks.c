@@ -19,7 +19,8 @@ static bool is_result(const fv_value *v, fv_op_id id) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id);
 }
 
-/* A new op like the one that computes v, with other operands; returns its result. */
+/* A new op like the one that computes v, with other operands; returns its result. Without a
+ * rewriter, returns v. */
 static fv_value *again(const walk *k, fv_value *v, fv_value *const *in) {
     const fv_op *op = v->def;
     return !k->w ? v : fv_w_def(k->w, op->def, op->nin, in, op->nattrs, op->attrs);

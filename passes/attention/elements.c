@@ -140,7 +140,7 @@ static fv_expr *without_conversion(fv_expr *x) {
 
 static bool sum_of(fv_elements *e, const fv_definition *d, fv_expr *reduce, fv_summed *out) {
     fv_expr *x = reduce->arg[0], *zero = fv_x_int(e->arena, 0);
-    /* variables of a sum over a single position become 0 */
+    /* if the sum has several variables, those of dim 1 become 0 */
     for (int i = 0; i < reduce->u.red.nvars; i++)
         if (reduce->u.red.nvars > 1 && fv_dim_is_one(reduce->u.red.vars[i]->dim))
             x = fv_x_replace_vars(e->arena, x, 1, &reduce->u.red.vars[i], &zero);

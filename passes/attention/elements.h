@@ -1,8 +1,8 @@
 /* elements.h - the elements of a graph's values as expressions, in which the definitions of
  * elementwise values and views are substituted. Views only change indices. The loads that remain
- * are leaves: inputs, constants of several elements, results of recurrences and of operators with
- * kernels of their own, sums, and values whose expression would be large, such as a residual stream
- * to which many layers have added. */
+ * are leaves, for instance inputs, constants of several elements, results of recurrences and of
+ * operators with kernels of their own, sums, and values whose expression would be large, such as a
+ * residual stream to which many layers have added. */
 #ifndef FV_PASSES_ATTENTION_ELEMENTS_H
 #define FV_PASSES_ATTENTION_ELEMENTS_H
 
@@ -24,7 +24,8 @@ void fv_elements_stop(fv_elements *e, const fv_value *v);
 
 /* The definition of v; NULL: it has none. */
 const fv_definition *fv_element_definition(fv_elements *e, const fv_value *v);
-/* An element of v, over new index variables that are stored in `index` (v->type->rank of them). */
+/* An element of v. `index` gets the v->type->rank index variables of the expression: those of v's
+ * definition, or new ones if v is a leaf. */
 fv_expr *fv_element(fv_elements *e, const fv_value *v, fv_var **index);
 /* x with loads replaced by the elements of the loaded values. */
 fv_expr *fv_elements_in(fv_elements *e, fv_expr *x);
@@ -36,7 +37,8 @@ typedef struct fv_summed {
     /* the factors, as expressions over the indices of def and the variables of the reduction */
     fv_expr *f, *g;
 } fv_summed;
-/* Is the value a sum, possibly with other arithmetic around the sum? */
+/* Is the value a sum, possibly with other arithmetic around the sum? *out becomes the first sum of
+ * its definition. */
 bool fv_element_sum(fv_elements *e, const fv_value *v, fv_summed *out) FV_MUST_USE;
 /* fv_element_sum for the value that is loaded, with the indices of the load in place of those of
  * its definition. */
@@ -48,10 +50,10 @@ static inline bool fv_is_load(const fv_expr *x) {
 static inline const fv_value *fv_loaded(const fv_expr *load) {
     return load->u.buf->value;
 }
-/* Collects the distinct loads of values in x. Returns their number; at most `max` are stored in
- * `out`. */
+/* Stores the distinct loads of values in x in `out`, and returns their number; stops when there are
+ * `max`. */
 int fv_element_loads(fv_arena *a, fv_expr *x, fv_expr **out, int max);
-/* fv_element_loads for loads whose numbers are part of the result, without loads that occur only in
+/* fv_element_loads without loads that occur only in expressions of type bool, such as
  * conditions. */
 int fv_element_terms(fv_arena *a, fv_expr *x, fv_expr **out, int max);
 /* Does x depend on data that are not known before run time, not only on constants and positions? */

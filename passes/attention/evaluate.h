@@ -8,8 +8,10 @@
 
 enum { FV_SAMPLE = 12, FV_SAMPLE_VARS = 3 * FV_MAX_RANK };
 
-/* The values that loads of data get: `of_data` everywhere, 0 at every second position, or the
- * position itself. Sums (see fv_sample.sums) are 1, or `of_sum` at every second position. */
+/* The values that loads of data get: EVEN: `of_data` everywhere; ALTERNATES: 0 at every second
+ * position, `of_data` at the others; RISES: the position itself. A position is the sum of the
+ * indices of the load. Sums (see fv_sample.sums) are 1; SUMS_ALTERNATE: they are `of_sum` at every
+ * second position, and other data are `of_data`. */
 enum { FV_DATA_EVEN, FV_DATA_ALTERNATES, FV_DATA_RISES, FV_SUMS_ALTERNATE };
 
 /* The value whose loads are reported. */

@@ -42,8 +42,9 @@ static bool uses_any(const fv_expr *load, const bool *axes, const fv_expr *terms
 }
 
 /* The projection (product with constants) in *x whose result supplies the terms of a score; *x
- * becomes the expression in which it was found. A product over the sequence in between is skipped.
- * terms NULL: any projection is accepted. */
+ * becomes the expression in which it was found. A product with constants that does not supply the
+ * terms, such as one over the sequence, is skipped. terms NULL: any projection is accepted. NULL:
+ * there is none. */
 static const fv_expr *projection_in(fv_finder *f, fv_expr **x, const fv_expr *terms, bool *features,
                                     int deep) {
     fv_expr *loads[FV_SOME_LOADS], *computed;
@@ -173,7 +174,8 @@ static int64_t heads_of(fv_finder *f, const fv_scores *s, fv_expr *x, int64_t he
     return fv_is_computed(f->e.arena, x) ? 1 : 0;
 }
 
-/* Does x depend on v by a value that depends on data? Looks through products with constants. */
+/* Does x depend on v by a value that depends on data? Looks through up to `deep` nested sums;
+ * returns true if too many values were visited. */
 static bool depends(fv_finder *f, fv_expr *x, const fv_var *v, int deep) {
     if (f->looked++ > FV_MOST_LOOKED)
         return true;
@@ -234,8 +236,9 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
 
 /* ---- sources ---- */
 
-/* The nearest values from which a value is computed: the search ends at products of two computed
- * values, and at values without a definition, such as inputs and results of recurrences. */
+/* Values from which a value is computed, except constants, indices and conditions: the search ends
+ * at products of two computed values, at values without a definition, such as inputs and results of
+ * recurrences, and when there are NEAR. */
 typedef struct sources {
     const fv_value *all[NEAR];
     int n;

@@ -114,7 +114,8 @@ static bool is_finite_tensor(const fv_tensor *t) {
 }
 
 /* Is x finite in all runs? Integers and bools count as finite numbers of moderate size: an integer
- * mask that is multiplied with the lowest float is assumed to consist of zeros and ones. */
+ * mask that is multiplied with the lowest float is assumed to consist of zeros and ones. Sums and
+ * products of finite numbers are assumed not to overflow. */
 static bool is_finite(fv_arena *a, const fv_expr *x) {
     if (!fv_elem_is_float(x->type.elem))
         return true;

@@ -156,7 +156,8 @@ typedef struct mask_data {
     bool rest; /* some loads do not depend on the query */
 } mask_data;
 
-/* Records on which data x depends. Sums of products or of floats count as numbers, not as masks. */
+/* Records in *d on which data the expression `in` depends. Sums of products or of floats count as
+ * numbers, not as masks; they are added to s->sums. */
 static void look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in,
                          mask_data *d) {
     fv_expr *loads[FV_SOME_LOADS];
@@ -185,7 +186,8 @@ static double scale_of(fv_sample *s, const fv_scores *x) {
 }
 
 /* If the softmax is written as separate operators, a mask may be applied to the exponentials before
- * they are summed. */
+ * they are summed. Returns an element of the weights, over the variables `index`, as an expression
+ * of the exponentials; NULL: the softmax is not written in this way. */
 static fv_expr *exponentials(fv_finder *f, const fv_attention_site *s, fv_var **index) {
     if (!fv_op_is(s->softmax, FV_OP_Exp) || s->weights == s->softmax->out[0] ||
         s->weights->type->rank != s->weighted->type->rank)

@@ -15,7 +15,8 @@ typedef struct fv_finder {
     fv_module *module;
     fv_elements e;
     fv_attention_sites *out;
-    /* number of values visited for the current softmax, at most FV_MOST_LOOKED */
+    /* number of values visited for the current softmax or sigmoid; when it has reached
+     * FV_MOST_LOOKED, searches give up */
     int looked;
 } fv_finder;
 
@@ -32,7 +33,8 @@ typedef struct fv_scores {
     fv_expr *x; /* the operand of the softmax as an expression over the indices `index` */
     fv_var *index[FV_MAX_RANK];
     int rank;
-    /* the index variables of key and query; query NULL: there is only one query */
+    /* the index variables of key and query; query NULL: there is only one query, or no axis of
+     * queries was found */
     fv_var *key, *query;
     const fv_expr *load; /* the load of the score; NULL: the score is not a product */
     /* the part of x that contains the scores: `load` itself, or a mixture of the scores of several
@@ -63,9 +65,11 @@ void fv_find_origin(fv_finder *f, fv_attention_site *s, const fv_scores *x);
 void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x);
 /* in gate.c: determines whether op is the sigmoid of a gate */
 bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) FV_MUST_USE;
-/* Is the value that is loaded a sum of products of two factors that both depend on data? */
+/* Is the value that is loaded a sum of products of two different factors that both depend on data?
+ * *out becomes the sum, over the indices of the load. */
 bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) FV_MUST_USE;
-/* Records why the softmax is not attention, and returns false. */
+/* Records why the softmax is not attention, unless a reason was recorded before, and returns
+ * false. */
 bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) FV_MUST_USE;
 
 #endif

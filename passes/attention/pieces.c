@@ -93,7 +93,8 @@ static fv_reference lse_of(fv_pieces *p, const fv_term *t) {
     return (fv_reference){.lse = fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0})};
 }
 
-/* A term of the pieces of both a and b; NULL if they have a piece in common, or too many. */
+/* A term of the pieces of both a and b; NULL if they have a piece in common, or more than
+ * FV_MAX_PIECES. */
 const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
                             fv_reference r) {
     if (a->n + b->n > FV_MAX_PIECES || !is_apart(a, b))
@@ -359,7 +360,8 @@ bool fv_is_reduction(const fv_op *reduce, const char *name) {
     return kind.n == strlen(name) && !memcmp(kind.s, name, kind.n);
 }
 
-/* Does the reduction run over the last axis, over one other axis, or over both? */
+/* Does an fv.Reduce run over the whole last axis, one other axis, or both? Axes of dim 1 do not
+ * count. *r becomes these axes. */
 bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) {
     const fv_type *t = op->in[0]->type, *y = op->out[0]->type;
     const fv_attr *extent = fv_op_find_attr(op, "extent");
@@ -428,7 +430,8 @@ static const fv_term *of_product(fv_pieces *p, const fv_op *op) {
     return fv_term_make(p, (fv_term){.kind = FV_TERM_RESULT, .r = a->r, .pieces = piece, .n = 1});
 }
 
-/* Is y one number for each row of x? y may be constant along one axis, *axis; -1: it is not. */
+/* Can x, whose term is a, be scaled by y? y must be a single number, or have one number for each
+ * row of the scores, and may be constant along one axis, *axis; -1: it is not. */
 static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, const fv_value *y,
                    int *axis) {
     bool rows =
@@ -442,7 +445,7 @@ static fv_reference lse_along(fv_pieces *p, const fv_term *t, int axis) {
 }
 
 /* The term for a times a factor with one number for each row, or with the same number along an
- * axis. */
+ * axis; -1: there is no such axis. */
 const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *factor, int axis) {
     bool pieces = a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT;
     fv_term there = *factor, *by = &there;

@@ -149,9 +149,9 @@ static bool has_comparison(fv_finder *f, const fv_scores *x) {
     return false;
 }
 
-/* The axis number n, counted from the last one back from 0, of those whose dim is not 1 and that
- * are not the axis of the keys; NULL: there is none. (If the scores are a product, the axis of
- * queries follows from its factors instead.) */
+/* The last (n = 0) or second to last (n = 1) of the axes whose dim is not 1, without the axis of
+ * the keys; NULL: there is none. (If the scores are a product, the axis of queries follows from its
+ * factors instead.) */
 static fv_var *last_other(const fv_scores *x, int n) {
     for (int i = x->rank; i-- > 0;)
         if (x->index[i] != x->key && !fv_dim_is_one(x->index[i]->dim) && n-- == 0)
@@ -170,8 +170,8 @@ static void set_query(fv_scores *x) {
     }
 }
 
-/* Sets the axis of the queries if the scores are not a product: an axis on which a term without the
- * key depends. */
+/* Sets the axis of the queries if the scores are not a product: an axis on which a sum without the
+ * key depends, and no sum with the key. */
 static void set_query_of_sum(fv_finder *f, fv_scores *x) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x->x, loads, FV_SOME_LOADS);

@@ -63,7 +63,8 @@ static const fv_term *side_term(const beside *b, int i) {
     return b->stack ? b->stack->stack[i] : b->term;
 }
 
-/* Makes a reference of a member of a stack. */
+/* Makes *r the reference that a member of a stack stands for; false: it is neither a reference nor
+ * an lse. */
 static bool refers(const fv_term *t, fv_reference *r) {
     *r = t->kind == FV_TERM_VALUE ? t->r : (fv_reference){.lse = t};
     return t->kind == FV_TERM_VALUE || t->kind == FV_TERM_LSE;
@@ -111,8 +112,7 @@ static const fv_term *of_two_lanes(fv_pieces *p, const fv_op *op, const fv_term 
     return t && t->kind != FV_TERM_ZERO ? fv_term_scaled(p, a, t, -1) : NULL;
 }
 
-/* The term for a binary op whose first operand is a stack; for commutative ops either operand may
- * be. */
+/* The term for a binary op whose first operand is a stack; that of a Mul may be either operand. */
 static const fv_term *of_stacks(fv_pieces *p, const fv_op *op) {
     int orders = fv_op_is(op, FV_OP_Mul) ? 2 : 1;
     const fv_term *made = NULL;
@@ -371,7 +371,8 @@ static const fv_term *of_view(fv_pieces *p, const fv_op *op) {
     return stack(p, axis, s->n, s->stack);
 }
 
-/* The term for an op whose operands are stacks. */
+/* The term for the result of an op that makes a stack, or whose operands are stacks, or that moves
+ * or sums the axis of chunks of a term. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op) {
     const fv_term *s = op->nin ? fv_term_of(p, op->in[0], FV_TERM_STACK) : NULL;
     if (fv_op_is(op, FV_OP_Concat))

@@ -27,7 +27,8 @@ typedef struct fv_reduced {
     int axis; /* another axis over which the reduction runs; -1: there is none */
 } fv_reduced;
 
-/* Does an fv.Reduce run over the whole last axis, one other axis, or both? */
+/* Does an fv.Reduce run over the whole last axis, one other axis, or both? Axes of dim 1 do not
+ * count. *r becomes these axes. */
 bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) FV_MUST_USE;
 bool fv_is_reduction(const fv_op *reduce, const char *name) FV_MUST_USE;
 
@@ -61,13 +62,13 @@ const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b);
 /* The term for the sum of a term's value along an axis that is an axis of chunks. */
 const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type *value, int axis);
 
-/* The term for the result of an op, whatever its operands are but stacks. */
+/* The term for the result of an op whose operands are not stacks. */
 const fv_term *fv_term_of_op(fv_pieces *p, const fv_op *op);
 
 /* ---- stacks.c ---- */
 
-/* The term for the result of an op whose operands are stacks, or whose operand is a term with an
- * axis of chunks that the op moves. */
+/* The term for the result of an op that makes a stack, or whose operands are stacks, or that moves
+ * or sums the axis of chunks of a term. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op);
 
 #endif

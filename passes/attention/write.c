@@ -181,7 +181,7 @@ static bool read_site(reading *r) {
 
 /* ---- writing ---- */
 
-/* x with rank 4: a tensor of three axes gets an axis for one head. */
+/* x with rank 4: axes of dim 1 for batch and heads are inserted before the last two axes. */
 static fv_value *with_heads(fv_rewriter *w, fv_value *x) {
     const fv_dim *one = fv_dim_const(w->module->dims, 1), *dims[4] = {one, one, one, one};
     int n = x->type->rank;
