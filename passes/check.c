@@ -210,9 +210,9 @@ static double largest(const fv_tensor *const *t, int n, size_t count, size_t i, 
 }
 
 /* Are the results equal enough for the rule's effect on numbers? Integers may differ by 1 if the
- * rule rounds elsewhere, because a number between two integers may be rounded to either. If an
- * intermediate value overflows, any result is accepted. If an operand is NaN or infinite, both
- * sides must give the same result. */
+ * rule rounds elsewhere, because a number between two integers may be rounded to either. If all
+ * inputs are finite and an intermediate value is not, any result is accepted. Otherwise a result
+ * that is NaN or infinite must be the same on both sides. */
 static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor *b, size_t i) {
     const fv_tensor *a = left->outputs[0];
     bool inputs_finite, all_finite;
@@ -235,7 +235,8 @@ static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor 
                                                        : r->tolerance * most);
 }
 
-/* The index of the first element whose results differ; -1: all are equal. */
+/* The index of the first element whose results differ by more than the rule's effect on numbers
+ * allows; 0 as well if types or shapes differ; -1: there is none. */
 static int64_t difference(const fv_rule *r, const outcome *left, const outcome *right) {
     const fv_tensor *a = left->outputs[0], *b = right->outputs[0];
     if (a->elem != b->elem || a->count != b->count || a->rank != b->rank ||
@@ -312,8 +313,8 @@ static size_t size_of(const instance *c, const outcome *o) {
     return n;
 }
 
-/* Compares the results of both sides. An instance that cannot be run, or that the rule does not
- * match, is not counted. */
+/* Compares the results of both sides. An instance that cannot be run without the rule, or that the
+ * rule does not match, is not counted; one that cannot be run with the rule is a counterexample. */
 static void compare(check *k, instance *c) {
     outcome left = {0}, right = {0};
     if (!run_left(c, &left) || left.status == FV_BAD_DIM)

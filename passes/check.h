@@ -12,10 +12,10 @@
 
 typedef struct fv_rule_report {
     int tried;        /* number of attempts to make an instance */
-    int compared;     /* number of instances that the rule matched and that ran */
+    int compared;     /* number of instances that ran and that the rule matched */
     int64_t elements; /* number of elements of results that were compared, in all instances */
     /* reason why the last instance that was not compared could not be made or was not matched by
-     * the rule; NULL: as many instances were compared as requested */
+     * the rule; NULL: as many instances were compared as requested, or no reason is known */
     const char *declined;
     /* the smallest instance for which the rule does not hold, as text for messages; NULL: none was
      * found */

@@ -100,7 +100,7 @@ typedef struct maker {
 
 /* ---- types ---- */
 
-/* Packed types are not drawn: they occur only as inputs and outputs of a model. */
+/* The types that are drawn: no types of less than a byte, no strings, no complex numbers. */
 #define CASE_TYPES (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8)
 
 static int new_class(maker *k, fv_elem_set set) {
@@ -260,8 +260,8 @@ static fv_elem elem_of(maker *k, int class) {
 
 /* ---- shapes ---- */
 
-/* Is it a condition `dim(x, axis) == 4`, or another comparison of a dim with a number? That number
- * is *n. */
+/* Is it a condition `dim(x, axis) == 4`, or another comparison of a dim with a number? *n becomes
+ * that number; for < the number before it, for > the one after it. */
 static bool asks_for_dim(const fv_ast *c, int64_t *n) {
     double v;
     bool asks = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL &&
@@ -272,7 +272,8 @@ static bool asks_for_dim(const fv_ast *c, int64_t *n) {
     return asks && *n >= 0;
 }
 
-/* A dim that a condition of the rule requires; NULL: there is no such condition. */
+/* The number that one of the rule's conditions on dims asks for (see asks_for_dim), drawn at
+ * random; NULL: the rule has no such condition. */
 static const fv_dim *wanted_dim(maker *k) {
     int64_t n;
     int all = 0, found = 0;
@@ -400,7 +401,8 @@ static fv_value *uniform(maker *k, const char *stem, fv_elem e, double v) {
     return fv_const_new(k->m, stem, t);
 }
 
-/* A constant for which the comparison with v holds. */
+/* A constant at or near v, on that side of v which the comparison asks for. It may equal v, so < >
+ * and != do not always hold. */
 static fv_value *number_for(maker *k, const char *stem, fv_elem e, char comparison, double v) {
     switch (comparison) {
     case '~':

@@ -51,10 +51,11 @@ static bool is_known(const fv_value *v, int64_t *out) {
 
 /* ---- counters ---- */
 
-/* The number of the state whose parameter in the loop's body v is; NO_STATE: it is not such a
- * parameter. TURN stands for the number of the iteration, whose parameter precedes the states. */
+/* What state_of returns in place of the number of a state. NO_STATE: the value is not a state;
+ * TURN: it is the number of the iteration, whose parameter precedes those of the states. */
 enum { NO_STATE = FV_BODY_NUMBER - FV_BODY_STATE - 1, TURN = FV_BODY_NUMBER - FV_BODY_STATE };
 
+/* The number of the state whose parameter in the loop's body v is, or TURN, or NO_STATE. */
 static int state_of(const fv_op *loop, const fv_value *v) {
     const fv_region *body = fv_loop_body(loop);
     v = plain(v);
@@ -63,7 +64,8 @@ static int state_of(const fv_op *loop, const fv_value *v) {
     return v->index - FV_BODY_STATE;
 }
 
-/* If v is a state plus a constant, returns that state and sets *more to the constant. */
+/* If v is a state, or a state plus a constant, returns the number of the state (see state_of) and
+ * sets *more to the constant or 0; otherwise returns NO_STATE. */
 static int state_and(const fv_op *loop, const fv_value *v, int64_t *more) {
     int k = state_of(loop, v);
     *more = 0;

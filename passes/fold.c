@@ -37,16 +37,17 @@ static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), v
     }
 }
 
-/* largest size in bytes of a result of Concat and of slices that is folded */
+/* largest size in bytes of a Concat that is folded, and of slices that are its operands */
 enum { MOST_JOINED = 1 << 24 };
 
-/* The largest number of bytes of a result of op with which it is folded. */
+/* The largest number of bytes of a result of op with which it is computed. A slice of more than
+ * FV_FOLD_BYTES is only computed as an operand of a Concat that is folded. */
 static size_t most_of(const fv_op *op) {
     return fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) ? MOST_JOINED : FV_FOLD_BYTES;
 }
 
-/* The bytes of a tensor whose dims are constants; SIZE_MAX: a dim is not constant, or the tensor is
- * too large. */
+/* The bytes of a tensor whose dims are constants; SIZE_MAX: a dim is not constant, the type is no
+ * tensor of data, or the tensor is too large. */
 static size_t static_bytes(const fv_type *t) {
     size_t n = 1, bytes;
     if (t->kind != FV_TENSOR || !(FV_SET_DATA >> t->elem & 1))
@@ -204,8 +205,10 @@ static bool is_stored_factor(folder *f, const fv_value *v) {
     return false;
 }
 
-/* A factor that is too large to be folded keeps its operands, too: scales for blocks, for example,
- * which would be folded to one for each element. */
+/* Excludes the op from folding if a contraction can compute its result from smaller constants as it
+ * reads them. An op whose result is too large to be folded is excluded in the same way, for the
+ * sake of its operands: scales for blocks, for example, would otherwise be folded to one for each
+ * element. */
 static void keep_packed(void *user, fv_op *op) {
     folder *f = user;
     size_t packed = 0;

@@ -116,8 +116,8 @@ static bool has_exact_reciprocal(double c) {
     return fabs(frexp(c, &e)) == 0.5 && e > -100 && e < 100;
 }
 
-/* Finds a constant factor of v; if v is read through several views only, each must be multiplied by
- * the same factor. */
+/* Finds the constant factor by which v is multiplied or divided, also after a chain of up to
+ * MOST_VIEWS views, each of which has one user only. */
 static void find_scale(fv_value *v, projection *p) {
     fv_op *use = only_use(v);
     for (int i = 0; use && is_view(use) && i < MOST_VIEWS; i++) {
@@ -273,7 +273,8 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
 
 /* ---- all ---- */
 
-/* Collects the projections of a block by their input, in their order. */
+/* Appends a projection to the list of those with the same input; `inputs` lists the inputs in the
+ * order of their first projections. */
 static void note(fv_pass_run *r, fv_ptrmap *of, fv_value ***inputs, int *n, int *cap,
                  const projection *found) {
     projection **at = (projection **)fv_ptrmap_at(of, found->product->in[0]),

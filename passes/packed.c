@@ -5,10 +5,10 @@
 #include "ir/expr/affine.h"
 #include "ir/expr/visit.h"
 
-/* MANY: largest number of loads in the expression of an element (see fv_element). SELECTIONS:
- * largest number of selections in it: an element that is selected among 16 numbers takes several
- * times as long as its product, and is only computed at run time if the factor is too large to be
- * folded. */
+/* MANY: an element whose expression (see fv_element) has as many loads or more is not computed in a
+ * kernel. SELECTIONS: largest number of selections in it: an element that is selected among 16
+ * numbers takes several times as long as its product, and is only computed at run time if the
+ * factor is too large to be folded. */
 enum { MANY = 12, SELECTIONS = 4 };
 
 /* Of a guarded load: what is read where its condition does not hold. */

@@ -46,7 +46,8 @@ typedef struct fv_pass {
 
 /* Why --disable refuses to leave out this pass; NULL: it can be left out. */
 const char *fv_pass_needed(const fv_pass *p);
-/* Why the pass runs only where --enable names it; NULL: a level may list it. */
+/* Why no level lists the pass, so that it runs only where --enable or a list of passes names it;
+ * NULL: a level may list it. */
 const char *fv_pass_asked(const fv_pass *p);
 
 /* A constraint on the order of two passes in a list. passes/passes.def has the constraints and
@@ -97,7 +98,7 @@ typedef struct fv_pipeline_options {
 } fv_pipeline_options;
 
 /* Applies those rules that are at least as exact as `most`, until none matches. False after a
- * diagnostic that they do not terminate. */
+ * diagnostic: they do not terminate, or one of them failed. */
 bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most) FV_MUST_USE;
 
 /* Does a pass of the table have a rule of that name? */
@@ -105,8 +106,8 @@ bool fv_rule_is_shipped(fv_arena *a, const char *name) FV_MUST_USE;
 
 /* The pass of that name among `own` (NULL: none), then in the table; NULL: there is none. */
 const fv_pass *fv_pass_find_own(const fv_pass *const *own, const char *name);
-/* Runs passes by name (NULL terminated), in order. For an unknown name a diagnostic proposes the
- * nearest one. */
+/* Runs passes by name (NULL terminated), in order. False after a diagnostic: a pass failed, or
+ * there is no pass of a name, in which case none runs. */
 bool fv_run_passes(fv_module *m, const char *const *names,
                    const fv_pipeline_options *o) FV_MUST_USE;
 /* A pipeline, as a table in Lua describes it (passes/pipelines). Lists are NULL terminated. */
@@ -121,7 +122,7 @@ typedef struct fv_pipeline_table {
 
 /* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. */
 const fv_pipeline_table *fv_pipeline_shipped(char level);
-/* The passes of that pipeline. */
+/* The passes of the shipped pipeline of a level, NULL terminated; NULL: there is no such level. */
 const char *const *fv_pipeline(char level);
 /* The names of all steps of lowering, in the arena. */
 const char *const *fv_pipeline_steps(fv_arena *a);

@@ -26,8 +26,8 @@ bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *
 bool fv_may_follow(const fv_module *m, fv_value *const *v, int n, int axis) FV_MUST_USE;
 /* Joins values for which fv_may_follow holds along the axis. If only constants have to be copied,
  * this is the tensor of which the values are slices, a slice of it, or the same ops applied to one
- * of these; otherwise a
- * Concat of the values, or, if all are transposes, the transpose of the joined operands. */
+ * of these; otherwise a Concat of the values, or, if all are transposes, the transpose of the
+ * joined operands. */
 fv_value *fv_w_along(fv_rewriter *w, fv_arena *a, fv_value *const *v, int n, int axis);
 
 #endif

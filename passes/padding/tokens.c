@@ -178,8 +178,8 @@ static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
 
 /* ---- values that depend on the mask only ---- */
 
-/* Does x load the mask at (batch, token), and otherwise only constants and v (NULL: no value)?
- * *all: whether it loads nothing but the mask. */
+/* Does x load the mask at (batch, token)? *all: whether it loads nothing else but constants and v
+ * (NULL: no value). */
 static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_var *const *index,
                        bool *all) {
     fv_expr *loads[MOST_LOADS];

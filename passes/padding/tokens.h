@@ -25,7 +25,7 @@ typedef struct fv_padding {
     fv_ptrmap reaches;            /* value -> which tokens its elements belong to */
     /* the set of ops that compute each token by itself, on rows of features */
     fv_ptrmap by_token;
-    int npacked;     /* the number of those ops */
+    int npacked;     /* the number of ops in by_token */
     const char *why; /* the reason why padding cannot be left out */
     const fv_op *at; /* the op at which the reason was found; NULL: no particular op */
 } fv_padding;
@@ -33,7 +33,7 @@ typedef struct fv_padding {
 /* Finds the ops that can be applied to tokens only. False: there are none, and p->why states the
  * reason. */
 bool fv_find_tokens(fv_padding *p) FV_MUST_USE;
-/* Does v have one of the two dims of the mask? */
+/* Does a dim of v contain one of the two dims of the mask? */
 bool fv_has_tokens(const fv_padding *p, const fv_value *v) FV_MUST_USE;
 
 #endif

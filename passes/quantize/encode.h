@@ -16,7 +16,8 @@ typedef struct fv_quant_codes {
     size_t nscales;
 } fv_quant_codes;
 
-/* The first element that is a NaN or an infinity, or beyond `most` in magnitude; w->count: none. */
+/* The number of the first element that is a NaN or an infinity, or beyond `most` in magnitude;
+ * w->count: there is none. */
 size_t fv_quant_bad_element(const fv_tensor *w, double most);
 
 /* A code for each element, in [-127, 127] for 8 bits, [-63, 63] for 7 and [-7, 7] for 4, and a

@@ -1,8 +1,8 @@
 /* quantize.h - gives weights of a graph a narrower type: int8, int4, bf16 or f16.
  *
- * A *layer* is an operator together with one operand that is a constant of f32, its weight. A
- * quantized layer consists of the standard's operators, or of those of ONNX Runtime's domain
- * com.microsoft, so that other runtimes run it:
+ * A *layer* is an operator together with one operand that is a constant of floats, its weight; it
+ * can be quantized if these are f32. A quantized layer consists of the standard's operators, or of
+ * those of ONNX Runtime's domain com.microsoft, so that other runtimes run it:
  *
  *   cast      Cast(w) in place of the weight, for f16 and bf16
  *   dequant   DequantizeLinear(q, scales) in place of the weight
@@ -53,12 +53,14 @@ typedef struct fv_quant_range {
 typedef struct fv_quant_layer {
     fv_op *op;
     fv_quant_kind kind;
-    int weight;       /* number of the operand that is the weight */
-    int activation;   /* number of the operand that it is multiplied with; -1: none */
-    int channel;      /* axis of the weight whose indices are channels */
-    int along;        /* axis of the weight over which terms are summed */
-    bool of_branch;   /* whether the op is in a branch or in the body of a loop */
-    const char *name; /* unique: the name of the node; of one with several layers, `NODE:OPERAND` */
+    int weight;     /* number of the operand that is the weight */
+    int activation; /* number of the operand that it is multiplied with; -1: none */
+    int channel;    /* axis of the weight whose indices are channels */
+    int along;      /* axis of the weight over which terms are summed */
+    bool of_branch; /* whether the op is in a branch or in the body of a loop */
+    /* unique: the name of the node, or OPERATOR(RESULT) if it has none; `NODE:OPERAND` if the node
+     * has several layers; equal names but the first end in #2, #3, ... */
+    const char *name;
     const char *why_not; /* the reason why the layer cannot be quantized; NULL: it can */
 } fv_quant_layer;
 
@@ -99,7 +101,8 @@ const char *fv_quant_skip(fv_arena *a, fv_quant_layer *layers, int n, const char
 const char *fv_quant_keeps_range(const fv_quant_layer *l, const fv_quant_how *how);
 /* The number of bits of an element of the weight: of a code, or of a float. */
 int fv_quant_bits(const fv_quant_layer *l, const fv_quant_how *how);
-/* The bytes of the weight, its scales and its zero points. */
+/* The bytes of the weight when it is quantized so, with its scales and zero points, but without
+ * elements that fill up a last block or byte. */
 size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how);
 
 /* Quantizes a layer, which leaves its op or its weight without users for `remove-dead`. False after

@@ -12,7 +12,8 @@ static bool is_elementwise(const fv_op *op) {
             fv_formula_is_elementwise(op->block->func->module->session, op->def->formula));
 }
 
-/* The axis of the operand that is broadcast to `axis` of the result. */
+/* The axis of the operand that corresponds to `axis` of the result; WHOLE: the operand lacks it, or
+ * has dim 1 there. */
 static int aligned(const fv_value *operand, const fv_value *of, int axis) {
     int a = axis - (of->type->rank - operand->type->rank);
     return a < 0 || fv_dim_is_one(operand->type->dims[a]) ? FV_AXIS_WHOLE : a;

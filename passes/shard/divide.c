@@ -43,8 +43,9 @@ static bool is_divided(const fv_value *v, int axis) {
     return v->nuses > 1;
 }
 
-/* Can the op be computed for a range of the axis from ranges of its operands, with the same size of
- * the axis, down to a product? */
+/* Can v be computed for a range of the axis from the same range of an axis of its operands, and so
+ * on up to constants? The axes must have the same size, and at least one operand of each op must
+ * have the axis. */
 static bool can_restrict(const fv_value *v, int axis) {
     const fv_op *op = v->kind == FV_VALUE_RESULT ? v->def : NULL;
     bool any = false;
@@ -123,7 +124,7 @@ static bool divide(fv_op *op, int axis) {
     return ok;
 }
 
-/* Erases ops before `op` whose results nothing uses any more. */
+/* Erases `op` and ops before it, if nothing uses their results any more. */
 static void drop_unused(fv_op *op) {
     for (fv_op *before; op; op = before) {
         bool used = op->nout != 1 || op->def->has_effect || !op->out[0] || op->out[0]->nuses;

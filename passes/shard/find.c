@@ -186,7 +186,8 @@ static uint64_t bytes_of(const fv_shard_axes *c) {
     return bytes;
 }
 
-/* The bytes that a rank sends to each other one of a value: of an output its share. */
+/* The bytes of a value that a rank sends to each other rank: all of them, or, if `parts` is more
+ * than 1, one of so many equal shares. */
 static const fv_dim *sent(const search *s, const fv_type *t, int parts) {
     const fv_dim *bytes = fv_dim_mul(s->m->dims, fv_dim_product(s->m->dims, t->rank, t->dims),
                                      fv_dim_const(s->m->dims, fv_elem_bits(t->elem) / 8));

@@ -14,11 +14,11 @@ enum {
     FV_AXIS_NONE = -3     /* the operator cannot be computed from a share of the axis */
 };
 
-/* Result 0 is computed from a share of its axis `axis`: of which axis of operand i a share is
- * enough; WHOLE or NONE. */
+/* If only a share of axis `axis` of result 0 is computed: the axis of operand i of which the same
+ * share is enough; WHOLE or NONE. */
 int fv_shard_operand_axis(const fv_op *op, int axis, int i);
-/* Of operand i only a share of its axis `axis` is known: of which axis of result 0 that share can
- * be computed; PARTIAL or NONE. */
+/* If only a share of axis `axis` of operand i is known: the axis of result 0 of which the same
+ * share can be computed; PARTIAL or NONE. */
 int fv_shard_result_axis(const fv_op *op, int i, int axis);
 
 /* A constant operand of which a rank has a share of an axis. */
@@ -49,12 +49,12 @@ struct fv_shard_found {
 };
 
 /* The elements of t from `first` on along the axis, n of them; the result is in the arena. NULL:
- * its elements are no whole bytes. */
+ * its elements are strings, or of less than a byte. */
 const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64_t first,
                                 int64_t n);
 /* Divides products whose results are read as slices only. False after a diagnostic. */
 bool fv_shard_divide(fv_module *m) FV_MUST_USE;
-/* The first unit of a rank: those of rank r go from first(r) to first(r + 1). */
+/* The first unit of a rank. The units of rank r are those from first(r) to below first(r + 1). */
 static inline int64_t fv_shard_first(int64_t units, int ranks, int rank) {
     return units / ranks * rank + units % ranks * rank / ranks;
 }

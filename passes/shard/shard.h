@@ -41,9 +41,10 @@ typedef struct fv_shard_plan {
     struct fv_shard_found *found;
 } fv_shard_plan;
 
-/* Finds the cuts. Divides products of which slices are taken, such as one for queries, keys and
- * values, into a product for each slice, and changes nothing else. The plan is in the module's
- * arena. False after a diagnostic: also if the graph has collectives, as a part has. */
+/* Finds the cuts. If there are several ranks, divides products of which slices are taken, such as
+ * one for queries, keys and values, into a product for each slice; changes nothing else. The plan
+ * is in the module's arena. False after a diagnostic: also if the graph has collectives, as a part
+ * has. */
 bool fv_shard_find(fv_module *m, int ranks, fv_shard_plan *out) FV_MUST_USE;
 /* Makes the module the part of a rank, 0 <= rank < plan->ranks; the plan must have been found in
  * it. False after a diagnostic. */

@@ -55,9 +55,9 @@ static const fv_dim *solved(fv_dims *t, const fv_dim *d, int64_t *times, int64_t
 }
 
 /* Records which dims can be read from a value: its elements that are symbols, and its extents. An
- * expression that is an element or extent need not be computed, so a reader of the model gets no
- * more terms than before. For a symbol that is not an extent itself, an extent that is linear in it
- * is used. */
+ * expression that is an extent of a value outside of blocks need not be computed, so a reader of
+ * the model gets no more terms than before. If `lines` is set, records instead which symbols follow
+ * from an extent that is linear in them. */
 static void tells(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
     if (!v || !v->type || v->type->kind != FV_TENSOR)
         return;

@@ -255,7 +255,8 @@ bool fv_spell_resample(fv_speller *s, fv_op *op) {
 
 /* ---- RNN, GRU, LSTM: the inputs' part of the gates is a product plus a bias ---- */
 
-/* numbers of the operands of fv.RNN, fv.GRU and fv.LSTM; BH is an operand of fv.GRU only */
+/* numbers of the operands of fv.RNN, fv.GRU and fv.LSTM; C and P are operands of fv.LSTM only, BH
+ * of fv.GRU only */
 enum { X, R, LENS, H, C, P, BH = 4 };
 
 typedef struct layer {

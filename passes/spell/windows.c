@@ -20,7 +20,7 @@ typedef struct window {
     bool padded; /* true: `pads` gives the same windows; false: x is padded by an op before */
 } window;
 
-/* most elements of padding at the end that are tried; more are padded by an op before */
+/* number of paddings at the end that are tried, from 0 on; longer ones are added by an op before */
 enum { MOST_BEHIND = 256 };
 
 /* The number of elements from the first to the last one under a window, dilation included. */
@@ -33,7 +33,8 @@ static const fv_dim *reach(fv_dims *t, const window *w, int i) {
 }
 
 /* Finds the smallest padding at the end of axis i with which the standard has as many windows as
- * the result has elements; false: no number has that effect. */
+ * the result has elements; false: no number that is tried has that effect, or the standard cannot
+ * express the padding at the beginning. */
 static bool behind(fv_module *m, const fv_type *x, const window *w, int i, int64_t *pad) {
     fv_dims *t = m->dims;
     const fv_dim *cover = reach(t, w, i), *step = fv_dim_const(t, w->strides->u.ints[i]);
@@ -102,8 +103,8 @@ static bool kernel_is_known(const fv_op *op, const window *w) {
     return true;
 }
 
-/* Sets the attributes kernel_shape, strides, pads, and dilations. The latter only if one is not 1,
- * since older pools do not have it. */
+/* Sets the attributes strides, pads, kernel_shape (if `kernel` is set) and dilations (if one is not
+ * 1, since older pools do not have it); returns their number. */
 static int window_attrs(fv_speller *s, const window *w, bool kernel, fv_attr *a) {
     fv_module *m = s->w.module;
     int64_t sizes[FV_MAX_RANK];
