@@ -77,8 +77,8 @@ static size_t elements_of(const fv_expr *load) {
 }
 
 /* The bytes of the constants that the n loads read for `count` elements; 0: one cannot be laid out.
- * *whole: whether one of the constants has as many elements, so that not all of them are
- * repeated. */
+ * *whole: whether one of the constants, or several that are side by side, has as many elements, so
+ * that not all of them are repeated. */
 static size_t bytes_loaded(const fv_affines *s, fv_expr *const *loads, int n, size_t count,
                            bool *whole) {
     size_t bytes = 0;

@@ -157,7 +157,7 @@ static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
 static void check(fv_op *before, const fv_value *v, fv_value **parts) {
     fv_rewriter w = fv_rewriter_at(before);
     const fv_type *t = v->type;
-    /* of strings: the tensor of places has the same shape */
+    /* a tensor of strings is represented by its places here, which have the same shape */
     fv_value *tensor[MOST_TENSORS] = {NULL};
     for (int i = 0; i < tensors_of(t); parts += parts_of_tensor(t, i++)) {
         tensor[i] = *parts;

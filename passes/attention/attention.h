@@ -78,7 +78,8 @@ typedef struct fv_attention_site {
      * the product with the values; for a gate the sigmoid */
     const fv_value *weights;
     int axis; /* the axis of the keys in `weighted` and `weights`; -1: the attention is a gate */
-    /* the axis of the queries in both; -1: there is one query, or no axis of queries was found */
+    /* the axis of the queries in `weighted` and `weights`; -1: there is one query, or no axis of
+     * queries was found */
     int query_axis;
     fv_attention_products of;
     fv_attention_heads heads;

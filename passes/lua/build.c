@@ -85,8 +85,8 @@ static void read_attrs(lua_State *L, int arg, building *b) {
     }
 }
 
-/* Reads the number of results, or their names; nothing stands for all up to the last that is not
- * optional. */
+/* Reads the number of results, or their names. If neither is given, the op gets all results up to
+ * the last one that is not optional. */
 static void read_results(lua_State *L, int arg, building *b) {
     bool list = lua_istable(L, arg);
     lua_Integer n = list ? (lua_Integer)lua_rawlen(L, arg) : luaL_optinteger(L, arg, 0);

@@ -28,8 +28,9 @@ typedef struct fv_lua_kernel {
  * does not set the option. */
 typedef struct fv_lua_how {
     const char *level, *schedule, *backend, *target, *processor;
-    const char *const *passes, *const *enable, *const *disable; /* shipped passes */
-    const char *const *relax;                                   /* names of --relax */
+    /* names of shipped passes, and names as --enable and --disable take them */
+    const char *const *passes, *const *enable, *const *disable;
+    const char *const *relax; /* names of --relax */
     /* pairs of name and value: "n", "1..8" */
     const char *const *dims;
     /* schedules by node; NULL: the defaults */
@@ -97,7 +98,7 @@ typedef struct fv_lua_cost {
 typedef struct fv_lua_measured {
     const char *kernel, *origin, *schedule; /* as in fv_lua_launch */
     double calls;                           /* the number of calls in a run */
-    double median, min;                     /* the median over the runs; the least of them */
+    double median, min;                     /* the median and the least of the times of all runs */
     double predicted;                       /* by the cost model; negative: not known */
 } fv_lua_measured;
 

@@ -51,7 +51,9 @@ typedef struct fv_lua_use {
 typedef struct fv_lua_calls {
     /* whether a rule is calling its function in Lua; whether that function has raised an error */
     bool matching, condition_failed;
-    bool lent, poisoned;         /* results of protected calls in pass.c */
+    /* what find_loan and end_loan in pass.c have found out about the module of a pass: whether the
+     * script had a handle of it before; whether memory ran out while the script changed it */
+    bool lent, poisoned;
     struct fv_lua_pass *running; /* the innermost running pass of the script; NULL: none runs */
     int depth;                   /* depth of nested protected calls */
 } fv_lua_calls;
@@ -75,8 +77,8 @@ typedef struct fv_lua_reads {
     int noptions, cap_options;
     const char **files; /* the scripts that were read */
     int nfiles, cap_files;
-    fv_text key; /* all of that as text */
-    bool varies; /* whether the results also depend on something else, such as the time */
+    fv_text key; /* the version of Lua, the arguments of the script, and the contents of `files` */
+    bool varies; /* whether the results depend on more than `key` contains, such as the time */
 } fv_lua_reads;
 
 /* The error that nobody caught. */
@@ -200,9 +202,9 @@ const char *fv_lua_read(lua_State *L, const char *path, size_t *n);
 int fv_lua_push_text(lua_State *L, const char *(*str)(fv_arena *a, const void *x), const void *x);
 /* Zeroed memory that Lua owns, pushed. */
 void *fv_lua_scratch(lua_State *L, size_t n, size_t size);
-/* Pushes an object that holds an arena, and returns the address of the pointer, which is NULL until
- * the arena is made with a door open. The arena is freed when the object is closed, or collected
- * after an error. */
+/* Pushes an object that holds an arena, and returns the address of the pointer to the arena, which
+ * is NULL until the caller makes one with a door open. fv_lua_free_arena frees the arena; after an
+ * error the collection of the object does. */
 fv_arena **fv_lua_push_arena(lua_State *L);
 void fv_lua_free_arena(fv_arena **a);
 /* Marks the passes that run inside of `outer` as ended: they returned, or memory ran out. */
@@ -249,8 +251,8 @@ fv_value *fv_lua_value_in(lua_State *L, int arg, fv_lua_box *box);
 fv_region *fv_lua_region(lua_State *L, int arg, fv_lua_box **box);
 bool fv_lua_op_lives(const fv_op *op) FV_MUST_USE;
 bool fv_lua_value_lives(const fv_lua_box *box, const fv_value *v) FV_MUST_USE;
-/* Pushes an iterator over the ops that exist now; ops that are erased meanwhile are skipped. name
- * NULL: all ops. */
+/* Pushes an iterator over the ops of r that exist now, and, if `nested` is set, over those in
+ * regions of its ops; ops that are erased meanwhile are skipped. name NULL: all operators. */
 void fv_lua_push_ops(lua_State *L, fv_lua_box *box, const fv_region *r, const fv_opdef *name,
                      bool nested);
 
@@ -271,7 +273,7 @@ void fv_lua_read_attr(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def 
                       const fv_opdef *of, fv_attr *out);
 /* The declaration of the attribute in the catalogue; raises an error if there is none. */
 const fv_attr_def *fv_lua_attr_def(lua_State *L, const fv_opdef *d, const char *name);
-/* Copies the attribute, and what it points to, into the arena of the module. */
+/* Copies the attribute, and the texts and lists that it points to, into the module's arena. */
 fv_attr fv_lua_keep_attr(fv_module *m, const fv_attr *a);
 
 /* ---- build.c ---- */
@@ -279,7 +281,8 @@ fv_attr fv_lua_keep_attr(fv_module *m, const fv_attr *a);
 /* The operator of the catalogue whose name is at `arg`. Raises. */
 const fv_opdef *fv_lua_opdef(lua_State *L, int arg);
 /* Builds an op from NAME, INPUTS, ATTRIBUTES and RESULTS at `arg` and after it, before the op
- * `before` or at the end of r. Pushes its results and returns their number. */
+ * `before` or at the end of r. Pushes its results, or the op if it has none, and returns the number
+ * of pushed values. */
 int fv_lua_build(lua_State *L, int arg, fv_lua_box *box, fv_region *r, fv_op *before);
 
 /* ---- type.c ---- */
@@ -313,7 +316,8 @@ int fv_lua_pass_new(lua_State *L);    /* fv.pass */
 int fv_lua_options_new(lua_State *L); /* fv.options */
 /* Reports each --script-arg whose option is not declared. False after a diagnostic. */
 bool fv_lua_check_args(fv_lua *l) FV_MUST_USE;
-/* Declares a pass and pushes its handle; raises. With neither `run` nor rules it does nothing. */
+/* Declares a pass and pushes its handle; raises. The caller then sets the pass's function `run` or
+ * its rules. */
 fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose);
 
 /* ---- pipeline.c ---- */
@@ -323,8 +327,8 @@ int fv_lua_level(lua_State *L);        /* implements fv.level */
 int fv_lua_module_run(lua_State *L);   /* implements module:run */
 /* Makes the table the pipeline of the script. Raises. */
 void fv_lua_set_pipeline(lua_State *L, int table);
-/* Replaces the list at `arg`, of passes, names and lists of these, by a pushed list of names, and
- * returns its index. Raises. */
+/* Pushes the names of passes in the list at `arg`, which consists of passes, names and lists of
+ * these, as one list, and returns its index. Raises. */
 int fv_lua_pass_names(lua_State *L, int arg);
 
 /* ---- table.c ---- */
@@ -335,8 +339,8 @@ const char *fv_lua_text(lua_State *L, int arg);
 /* fv_lua_text for a value anywhere on the stack that is known to be a text. */
 const char *fv_lua_whole(lua_State *L, int at);
 
-/* Pushes the field of an argument, of a table without its metamethods: what they would execute
- * could free what was read before. Returns the type of the field. */
+/* Pushes a field of the table at `table` and returns its type. Metamethods of the table are not
+ * called: they could free what was read from it before. */
 int fv_lua_field(lua_State *L, int table, const char *name);
 /* Raises an error if the table has a field that is not among `names`; `what` is the function that
  * takes them: "fv.pass". */

@@ -42,7 +42,7 @@ const fv_pass *const *fv_lua_passes(const fv_lua *l);
 /* The pipeline of the script; if it declares none, all its passes, followed by those of the level.
  * Steps and code may be NULL. Lives as long as the state. */
 fv_pipeline_table fv_lua_pipeline(fv_lua *l, char level);
-/* sorted by name; NULL after the last */
+/* Option number i of the script's options, which are sorted by name; NULL after the last. */
 const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i);
 
 /* The schedules that the script requests, by node; NULL: none. Lives as long as the state. */
@@ -56,8 +56,9 @@ const char *fv_lua_test_name(const fv_lua *l, int i);
 /* Runs the i-th test. False after diagnostics. */
 bool fv_lua_test_run(fv_lua *l, int i) FV_MUST_USE;
 
-/* A text on which alone the effect of the script depends: its text, that of the files it requires,
- * and the arguments. Valid while the state lives. */
+/* A text on which alone the effect of the script depends, unless fv_lua_varies says otherwise: its
+ * text, that of the files it requires, the arguments, and the version of Lua. Valid while the state
+ * lives. */
 const char *fv_lua_key(fv_lua *l);
 /* Becomes true when the script has used something that the key does not cover: the time, standard
  * input, or the libraries of --unsafe-lua. */

@@ -2,8 +2,8 @@
  * functions in Lua.
  *
  * A rule of text only is tested on random instances when it is declared, as the tests do with
- * shipped rules. A rule with a condition in Lua is not, because it is unknown which instances
- * satisfy the condition. */
+ * shipped rules, unless it is declared with check = false. A rule with a condition in Lua is not,
+ * because it is unknown which instances satisfy the condition. */
 #include <string.h>
 
 #include "passes/check.h"

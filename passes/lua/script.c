@@ -1,4 +1,4 @@
-/* script.c - reads a script and runs its main chunk, and has what it declared. */
+/* script.c - reads a script, runs its main chunk, and returns what the script declared. */
 #include <stdio.h>
 #include <string.h>
 

@@ -520,7 +520,7 @@ static int free_arena(lua_State *L) {
     return 0;
 }
 
-/* An arena that is freed with the variable on the stack, whatever error is raised. */
+/* The object has a finalizer, so that its arena is freed whatever error is raised. */
 fv_arena **fv_lua_push_arena(lua_State *L) {
     fv_arena **a = lua_newuserdatauv(L, sizeof *a, 0);
     *a = NULL;

@@ -1,5 +1,5 @@
 ---@meta
--- What scripts of Fovea find (docs/lua.md), for editors. Lists count from 1, axes from 0.
+-- The types of the module fv that scripts use (docs/lua.md), for editors. Lists count from 1, axes from 0.
 
 ---@class fv
 ---@field version string
@@ -22,11 +22,11 @@ fv = {}
 
 ---Compiles a copy of the module.
 ---@param module fv.module
----@param options {level: string|integer?, schedule: string?, backend: string?, target: string?, processor: string?, passes: fv.passes?, enable: string[]?, disable: string[]?, dims: table<string, integer|string>?, schedules: fv.schedule_wish[]?, kernels: string[]?}?
+---@param options {level: string|integer?, schedule: string?, backend: string?, target: string?, processor: string?, passes: fv.passes?, enable: string[]?, disable: string[]?, dims: table<string, integer|string>?, relax: string[]?, schedules: fv.schedule_wish[]?, kernels: string[]?}?
 ---@return fv.compiled
 function fv.compile(module, options) end
 
----Compares b with a, output by output; whether all agree.
+---Compares b with a, output by output; returns a row for each, and whether all agree.
 ---@param a fv.compiled|fv.outputs
 ---@param b fv.compiled|fv.outputs
 ---@param options {inputs: table<string, fv.tensor>?, dims: fv.dims_of_a_run?, seed: integer?, threads: integer?, atol: number?, rtol: number?}?
@@ -34,7 +34,7 @@ function fv.compile(module, options) end
 ---@return boolean
 function fv.diff(a, b, options) end
 
----A kernel by hand, in the place of the one of its name, which gives the same bits; returns that name.
+---Declares a handwritten kernel, which replaces the one of its name and must give the same bits; returns the name.
 ---@param text string
 ---@return string
 function fv.kernel(text) end
@@ -44,7 +44,7 @@ function fv.kernel(text) end
 ---@return fv.pipeline_table
 function fv.level(level) end
 
----The module in a file; in `fovea lua` only.
+---Reads the module in a file; in `fovea lua` and `fovea test` only.
 ---@param path string
 ---@return fv.module
 function fv.load(path) end
@@ -59,7 +59,7 @@ function fv.op(op) end
 ---@return table<string, string|number|boolean>
 function fv.options(options) end
 
----The module that a text of graph IR says.
+---Reads a module from a text of graph IR.
 ---@param text string
 ---@return fv.module
 function fv.parse(text) end
@@ -69,29 +69,29 @@ function fv.parse(text) end
 ---@return fv.pass
 function fv.pass(pass) end
 
----What --script runs.
+---Declares the pipeline that --script runs.
 ---@param pipeline fv.pipeline_table
 ---@return fv.pipeline_table
 function fv.pipeline(pipeline) end
 
----Gives weights of the module a narrower type; the layers, and what they became.
+---Gives weights of the module a narrower type; returns the layers with their types.
 ---@param module fv.module
 ---@param options {to: "int8"|"int4"|"bf16"|"f16"?, block: integer?, zero_points: boolean?, reduce_range: boolean?, weights_only: boolean?, standard: boolean?, ranges: table<string, number[]>?, skip: string[]?}?
 ---@return {name: string, op: string, type: string, bits: integer, bytes: integer}[]
 function fv.quantize(module, options) end
 
----A rewrite rule in the notation of the shipped ones; `when` is asked last.
+---Declares a rewrite rule in the notation of the shipped ones; `when` is called after all other conditions hold.
 ---@param text string
 ---@param when (fun(captures: table<string, fv.value|fv.attribute>, op: fv.op): boolean?)|{when: function?, check: boolean?}?
 ---@return fv.rule
 function fv.rule(text, when) end
 
----A pass that applies rules until none matches; `ends` says why that comes to an end.
+---Declares a pass that applies rules until none matches; `ends` says why that comes to an end.
 ---@param rules {name: string, purpose: string?, ends: string, [integer]: fv.rule|string}
 ---@return fv.pass
 function fv.rules(rules) end
 
----Runs it; inputs that are not given are random.
+---Runs a compiled module; inputs that are not given are random.
 ---@param compiled fv.compiled
 ---@param inputs table<string, fv.tensor>?
 ---@param options {dims: fv.dims_of_a_run?, seed: integer?, threads: integer?}?
@@ -104,12 +104,12 @@ function fv.run(compiled, inputs, options) end
 ---@param columns string[]?
 function fv.save(name, data, columns) end
 
----Wishes a schedule for the kernels of a node or value, or for all of that schedule.
+---Requests a schedule for the kernels of a node or value, of a form, or for all that have that schedule.
 ---@param wish fv.schedule_wish
 ---@return fv.schedule_wish
 function fv.schedule(wish) end
 
----A tensor of no module; without elements zeros.
+---A new tensor, which belongs to no module; its elements are 0 if none are given.
 ---@param elem string
 ---@param dims integer[]?
 ---@param elements number|boolean|(number|boolean)[]?
@@ -121,7 +121,7 @@ function fv.tensor(elem, dims, elements) end
 ---@return fv.tensor
 function fv.tensor_file(path) end
 
----Declares a test, which `fovea test F.lua` runs: it passes where no error leaves it.
+---Declares a test, which `fovea test F.lua` runs: it passes if it raises no error.
 ---@param name string
 ---@param run fun()
 function fv.test(name, run) end
@@ -163,7 +163,7 @@ function module:buffer(elem, dims) end
 ---@overload fun(self, name: string, elem: string, dims: integer[]?, elements: number|boolean|(number|boolean)[]): fv.value
 function module:const(name, tensor) end
 
----A module like it.
+---A copy of the module.
 ---@return fv.module
 function module:copy() end
 
@@ -189,7 +189,7 @@ function module:run(passes) end
 ---@param name string
 function module:save(name) end
 
----Raises where the module is not legal.
+---Raises an error if the module is not legal.
 ---@return fv.module self
 function module:verify() end
 
@@ -206,7 +206,7 @@ local func = {}
 ---@return fun(): fv.op?
 function func:ops(name) end
 
----Also those in regions.
+---Iterates over the ops, also over those in regions of ops.
 ---@param name string?
 ---@return fun(): fv.op?
 function func:walk(name) end
@@ -218,7 +218,7 @@ function func:walk(name) end
 ---@field results fv.value[]
 local region = {}
 
----An op at its end.
+---Builds an op at the end of the region.
 ---@param name string
 ---@param inputs fv.operands
 ---@param attrs table<string, fv.attribute>?
@@ -226,7 +226,7 @@ local region = {}
 ---@return fv.value ...
 function region:build(name, inputs, attrs, results) end
 
----Result i is that value.
+---Makes the value result i of the region.
 ---@param i integer
 ---@param value fv.value
 function region:give(i, value) end
@@ -235,7 +235,7 @@ function region:give(i, value) end
 ---@return fun(): fv.op?
 function region:ops(name) end
 
----Also those in regions.
+---Iterates over the ops, also over those in regions of ops.
 ---@param name string?
 ---@return fun(): fv.op?
 function region:walk(name) end
@@ -254,7 +254,7 @@ function region:walk(name) end
 ---@field regions fv.region[]
 local op = {}
 
----Builds an op behind this one.
+---Builds an op after this one.
 ---@param name string
 ---@param inputs fv.operands
 ---@param attrs table<string, fv.attribute>?
@@ -262,7 +262,7 @@ local op = {}
 ---@return fv.value ...
 function op:after(name, inputs, attrs, results) end
 
----An attribute, or its default.
+---The value of an attribute, or its default.
 ---@param name string
 ---@return fv.attribute?
 function op:attr(name) end
@@ -275,18 +275,18 @@ function op:attr(name) end
 ---@return fv.value ...
 function op:before(name, inputs, attrs, results) end
 
----Takes out an op whose results nothing uses.
+---Erases the op, whose results nothing may use.
 function op:erase() end
 
 ---@param other fv.op
 ---@return fv.op self
 function op:move_before(other) end
 
----Its results become these values; it is erased.
+---Replaces the results by these values, and erases the op.
 ---@param ... fv.value
 function op:replace(...) end
 
----Sets an attribute; nil: it is not given.
+---Sets an attribute; nil removes it.
 ---@param name string
 ---@param value fv.attribute?
 ---@return fv.op self
@@ -313,7 +313,7 @@ local value = {}
 ---@return fv.value self
 function value:rename(name) end
 
----All its uses become uses of the other one.
+---Replaces the value by another one in all its uses.
 ---@param other fv.value
 function value:replace(other) end
 
@@ -375,7 +375,7 @@ function tensor:list() end
 ---@field purpose string
 local pass = {}
 
----Tells that it did that, once or n times.
+---Counts what the pass did, once or n times, for its report.
 ---@param what string
 ---@param n integer?
 function pass:count(what, n) end
@@ -385,12 +385,12 @@ function pass:count(what, n) end
 ---@field text string
 local rule = {}
 
----Rewrites there, where it matches: did it?
+---Applies the rule to the op; returns whether it matched.
 ---@param op fv.op
 ---@return boolean
 function rule:apply(op) end
 
----Why it does not match there; nil: it does.
+---The reason why the rule does not match the op; nil: it matches.
 ---@param op fv.op
 ---@return string?
 function rule:explain(op) end
@@ -400,10 +400,10 @@ function rule:explain(op) end
 ---@field outputs {name: string, elem: string, dims: (integer|string)[]}[]
 local compiled = {}
 
----Frees it now.
+---Frees the compiled module now.
 function compiled:close() end
 
----What the cost model says.
+---The costs of the module and of its launches by the cost model.
 ---@param how {dims: fv.dims_of_a_run?, inputs: table<string, fv.tensor>?}?
 ---@return {known: boolean, operations: number, bytes: number, traffic: number, memory: number, cycles: number, launches: {kernel: string, origin: string, schedule: string, known: boolean, operations: number, bytes: number, cycles: number}[]}
 function compiled:cost(how) end
