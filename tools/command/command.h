@@ -140,10 +140,11 @@ typedef struct fv_quantize_args {
     bool weights_only, zero_points, reduce_range, qdq, search;
 } fv_quantize_args;
 
-/* The arguments of a subcommand; NULL, 0 and false where none was given. */
+/* The arguments of a subcommand. A member whose option was not given is NULL, 0 or false, or has
+ * the default that fv_args_parse sets. */
 typedef struct fv_args {
     fv_line_args line;
-    int n; /* number of operands, which are models or folders */
+    int n; /* number of operands, such as models, folders or names of operators */
     const char **operand;
     fv_print_args print;
     fv_code_args code;
@@ -196,8 +197,9 @@ extern const fv_command fv_commands[]; /* the subcommands, ended by an entry wit
  * have room for argc pointers. Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
 void fv_args_free(fv_args *a); /* must be called also after a failure of fv_args_parse */
-/* The given options as arguments for another subcommand: those that it takes, without the ones
- * about messages, output files and bisection. NULL terminated, in the arena. */
+/* The options of the command line, without those of FOVEA_FLAGS, as arguments for another
+ * subcommand: those that it takes, except the ones about messages, output files and bisection. NULL
+ * terminated, in the arena. */
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
 /* Prints `fovea run: error: WHAT` and returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -212,10 +214,13 @@ bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
 /* Sets the driver's options from the command line. False after a message. `here`: the default
  * target is this machine. */
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) FV_MUST_USE;
-/* Parses "jit,c,interp" into `out`. Returns the number of backends, 0 after a message. */
+/* Parses the value of --backend, such as "jit,c,interp", or its default, into `out`, which has room
+ * for three backends; names after the third are not read. Returns the number of backends, 0 after a
+ * message. */
 int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
-/* the number that --threads gives, otherwise that of FOVEA_NUM_THREADS, otherwise 0 */
+/* the first number that --threads gives, or, if that is 0 or not given, the number in
+ * FOVEA_NUM_THREADS, otherwise 0 */
 int fv_args_threads(const fv_args *a);
 
 /* ---- scripts: script.c, or no_script.c where Fovea is built without Lua ---- */
@@ -247,8 +252,8 @@ int fv_failed(const fv_context *c);
 void fv_print_messages(const fv_context *c);
 /* Prints a line on stderr unless --quiet is given: `FILE: note: ...`. */
 void fv_note(const fv_context *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Prints the name of the file (NULL: none) and a line on stderr; the first word of the line that
- * names a severity ("error:", "warning:", "note:") is in colour. */
+/* Prints the name of the file (NULL: none) and a line on stderr; if colours are wanted, the first
+ * word of the line that names a severity ("error:", "warning:", "note:") is in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line);
 /* Turns the lines of a log into errors of the session, after a call of the library failed. Returns
  * false. */

@@ -24,7 +24,7 @@ static const struct {
     const char *word, *colour;
 } severities[] = {{"error: ", "\033[1;31m"}, {"warning: ", "\033[1;33m"}, {"note: ", "\033[1;36m"}};
 
-/* Prints the line, with the first word that names a severity in colour. */
+/* Prints the line; if colours are wanted, the first word that names a severity is in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line) {
     const char *at = NULL, *colour = "";
     size_t n = 0;

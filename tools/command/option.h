@@ -24,8 +24,9 @@ typedef struct fv_option {
     fv_option_kind kind;
     size_t offset; /* offset in fv_args of the member that stores the value */
     /* Placeholder for the value in --help; NULL: there is no value. Completion of words in shells
-     * follows it: F and OUT are files, F.lua is a file with that suffix, DIR is a folder, S is the
-     * name of a dim, and N=F is the name of an input with a file. */
+     * follows it: F, OUT, LIB and DIR|F are files, F.lua is a file with that suffix, DIR is a
+     * folder, S=N begins with the name of a dim, N=F is the name of an input with a file, and A,B
+     * are names of passes. */
     const char *value;
     const char *doc;
     bool common; /* whether all subcommands take it, but those that name it in `without` */

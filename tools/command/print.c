@@ -49,7 +49,7 @@ static void put_string(FILE *f, const char *s, int width, int precision) {
 /* One conversion of a printf format, such as "%-*.3lld". */
 typedef struct conversion {
     char text[32];        /* the conversion as text for printf, with '*' for width and precision */
-    int width, precision; /* width and precision of the conversion; -1: not given */
+    int width, precision; /* not given: width 0, precision -1; width below 0: at the left */
     char length;          /* length modifier: 0 (none), 'h', 'l', 'L' (for ll), 'z' or 'j' */
     char kind;
 } conversion;

@@ -5,24 +5,25 @@
 #include "ir/type/tensor.h"
 #include "runtime/fovea.h"
 
-/* Do type, dims and elements agree? Floats agree if |a - b| <= atol + rtol * |b| (NaN only with
- * NaN, infinities only with equal ones), others if they are equal. A negative tolerance stands for
- * the default: 1e-4, for f16 1e-3, for bf16 1e-2. False: *why describes the first difference, in
- * the arena. */
+/* Do type, dims and elements agree? Floats a of `got` and b of `want` agree if |a - b| <= atol +
+ * rtol * |b| (NaN only with NaN, infinities only with equal ones), other elements if they are
+ * equal. A negative tolerance stands for the default: 1e-4, for f16 1e-3, for bf16 1e-2. False:
+ * *why describes the first difference, in the arena. */
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why) FV_MUST_USE;
 /* fv_compare for tensors of strings, which agree if all bytes are equal. */
 bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want,
                         const char **why) FV_MUST_USE;
-/* Measures of a difference that all elements decide together. NaN: undefined, since there are no
- * elements, one of them is not finite, all b are equal, or a vector is 0. */
+/* Measures of the difference between tensors with elements a (`got`) and b (`want`), to which all
+ * elements contribute. NaN: the measure is undefined, since there are no elements, one of them is
+ * not finite, all b are equal, or a tensor has only zeros. */
 typedef struct fv_spread {
     double rms;      /* the root of the mean of (a - b)^2 */
     double of_range; /* the largest |a - b| divided by the largest minus the least finite b */
     double cosine;   /* of the angle between the two tensors as vectors */
 } fv_spread;
 
-/* How much two tensors differ, over all elements. */
+/* How much two tensors differ, over all elements a of `got` and b of `want`. */
 typedef struct fv_difference {
     /* not NULL: describes how types or dims differ, and no other member is set */
     const char *shape;
@@ -45,8 +46,9 @@ fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *got, const fv_tens
                                 double atol, double rtol);
 fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol,
                         double rtol);
-/* Moves a dense array into memory that has room for `capacity` entries along an axis. False: the
- * capacity is too small, or the memory would be too large. */
+/* Copies the elements of a dense array into new memory in the arena that has room for `capacity`
+ * entries along an axis; x becomes that array. False: the capacity is too small, or the memory
+ * would be too large. */
 bool fv_array_add_room(fv_arena *a, fv_array *x, int axis, int64_t capacity) FV_MUST_USE;
 /* The elements as a tensor; copied if the array has spare capacity. */
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);

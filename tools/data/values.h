@@ -11,8 +11,8 @@
 
 typedef enum {
     FV_AS_PORTS, /* each port is a value of its own */
-    /* ports of tensors of strings and of maps are combined, but those of a sequence of tensors
-     * remain separate values */
+    /* ports of tensors of strings and of maps are combined, but those of a sequence of tensors, an
+     * optional or a sparse tensor remain separate values */
     FV_AS_TENSORS,
     FV_AS_WHOLE
 } fv_values_as;
@@ -37,8 +37,9 @@ bool fv_value_is_strings(const fv_port_value *v) FV_MUST_USE;
 /* Reads the tensors that represent the value from a file. False after a message. */
 bool fv_value_read(fv_context *c, const fv_port_value *v, const char *path,
                    const fv_tensor **parts) FV_MUST_USE;
-/* The value as a tensor; it must not be a map or a sequence of maps (see map_values.h). `arrays`
- * has one entry for each port of the model. */
+/* The value as a tensor; it must not be a map or a sequence of maps (see map_values.h). Of a
+ * sequence of tensors, an optional or a sparse tensor: its first port, the elements or their text.
+ * `arrays` has one entry for each port of the model. */
 fv_tensor fv_value_tensor(fv_arena *a, const fv_port_value *v, const fv_array *arrays);
 /* fv_compare for a value; `arrays` and `want` have one entry for each port of the model. */
 bool fv_value_compare(fv_context *c, const fv_port_value *v, const fv_array *arrays,

@@ -73,8 +73,8 @@ static void fill(fv_tensor *t, uint64_t *state) {
     }
 }
 
-/* A random tensor for a port in this trial; NULL: a dim has no value, or the tensor would be too
- * large. */
+/* A new tensor with the type and dims of a port in this trial; NULL: a dim has no value, or the
+ * tensor would be too large. */
 static fv_tensor *tensor_of(trial *t, const fv_port_info *port) {
     int64_t dims[FV_ARRAY_RANK];
     if (port->rank > FV_ARRAY_RANK)

@@ -43,7 +43,7 @@ typedef struct fv_cache {
 
 /* Opens the cache; NULL: there is none, or it cannot be used, as without LLVM. */
 fv_cache *fv_cache_open(fv_session *s, fv_arena *a);
-/* Warns, once, why the cache cannot be used. Returns false. */
+/* If the user named the folder: warns, once, why the cache cannot be used. Returns false. */
 bool fv_cache_warn(fv_cache *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_cache_path(const fv_cache *c, const fv_digest *name, const char *suffix);
 /* Maps a file of the cache. NULL, without a message: it does not exist, or another user could have
@@ -54,7 +54,8 @@ int fv_cache_create(fv_cache *c, const char **name);
 /* Writes a small file completely or not at all. No error is reported, since its content can be
  * computed again. */
 void fv_cache_put(fv_cache *c, const char *path, const fv_text *content);
-/* Removes old entries if the cache exceeds its limit, after an entry of `bytes` bytes was added. */
+/* Called after an entry of `bytes` bytes, the file `newest`, was added: removes the entries that
+ * were not used for the longest time if the cache exceeds its limit. */
 void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest);
 void fv_cache_note_use(fv_cache *c, const fv_digest *key);
 
@@ -120,7 +121,7 @@ typedef struct fv_cache_item {
 /* Begins an entry as soon as there is a program; its weights are written while the caller generates
  * code. Until fv_cache_store the program's constants must exist, and no file may be mapped or
  * unmapped. An entry that was not stored when fv_cache_end is called, or when the session is freed,
- * is removed. NULL: there is no room for it, or it cannot be written. */
+ * is removed. NULL: its weights exceed the limit of the cache, or its file cannot be created. */
 typedef struct fv_cache_writing fv_cache_writing;
 fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p);
 void fv_cache_end(fv_cache_writing *w); /* does nothing if w is NULL */

@@ -10,10 +10,10 @@
  *
  * Weights are written while LLVM generates the code; the head is written last.
  *
- * The checksums of all sections but the weights are compared whenever an entry is loaded. Large
- * weights are compared unless the state of the file, to the nanosecond, is the one at the last
- * comparison since the system was started (fv_cache_is_whole). That detects any write to the file,
- * but not a faulty disk or memory. */
+ * The checksums of all sections are compared whenever an entry is loaded, except that of weights of
+ * more than 4 MiB: these are compared unless the state of the file, to the nanosecond, is the one
+ * at the last comparison since the system was started (fv_cache_is_whole). That detects any write
+ * to the file, but not a faulty disk or memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -291,8 +291,8 @@ static bool finish(fv_cache_writing *w, const char *path, struct stat *state) {
     return false;
 }
 
-/* Records that the entry was used, and that its content is correct while its file is in this
- * state. */
+/* Records that the entry was used, and, for large weights, that its content is correct while its
+ * file is in this state. */
 static void note(fv_cache *c, const fv_digest *key, const head *h, const struct stat *state) {
     if (h->section[WEIGHTS].bytes > ALWAYS_COMPARED)
         fv_cache_note_whole(c, key, state);

@@ -100,9 +100,9 @@ static bool is_private(const struct stat *st) {
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* The first folder on the path in which another user could replace the cache folder, because it
- * belongs to another user, or because others may write to it (unless its sticky bit protects files
- * of others); NULL: there is none. */
+/* The first folder above that of the cache, going upwards, in which another user could replace the
+ * cache folder: it belongs to a user other than this one and root, or others may write to it
+ * (unless its sticky bit protects files of others). NULL: there is none. */
 static const char *open_parent(fv_arena *a, const char *folder) {
     char real[PATH_MAX];
     struct stat st;

@@ -133,7 +133,8 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
 }
 
 /* Finds the files that the model was read from, and a hash of its content: of these files and of
- * the bytes in memory. False: a file changes meanwhile. */
+ * the bytes in memory. False: a file changes meanwhile, or no file was mapped for a model that is
+ * not in memory. */
 static bool find_content(const job *j, fv_cache *c, const fv_mapping *before, fv_hashing *first,
                          fv_model_files *out) {
     if (!fv_cache_files(c, before, first, out) || (!j->in_memory && !out->n))

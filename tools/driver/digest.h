@@ -18,8 +18,8 @@ enum { FV_DIGEST_NAME = 40 }; /* number of hexadecimal digits in a name */
 const char *fv_digest_name(fv_arena *a, const fv_digest *d);
 bool fv_digest_equal(const fv_digest *a, const fv_digest *b) FV_MUST_USE;
 
-/* Hashes a file concurrently, on a thread of its own if the file is large. The thread has ended
- * when fv_hash_wait returns or the arena is freed. */
+/* Begins to hash a file: a large file on a thread of its own, which has ended when fv_hash_wait
+ * returns or the arena is freed; a small one is hashed by fv_hash_wait. */
 typedef struct fv_hashing fv_hashing;
 fv_hashing *fv_hash_file(fv_arena *a, const char *path);
 /* Waits for the hash. state, unless NULL, is set to the state of the file that was read. False: the

@@ -174,8 +174,8 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
 /* Runs passes and lowering, and verifies the program, which is not expanded. NULL after
  * diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
-/* The same in two steps: runs the passes on a graph; lowers a graph whose passes have run, for
- * o->target.of. */
+/* fv_driver_lower for a graph, in two steps. The first one runs the passes, and then what o->change
+ * and o->answers.attentions ask for; the second one lowers the graph for o->target.of. */
 bool fv_driver_prepare(const fv_source *source, const fv_driver_options *o) FV_MUST_USE;
 fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
                                    const fv_driver_options *o);
@@ -237,7 +237,7 @@ void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_lo
 const void *fv_driver_object(const fv_artifact *a, size_t *bytes);
 
 /* The milliseconds of LLVM's phases as text: "LLVM IR 11, 4 parts through LLVM 180, loading 1";
- * NULL: the artifact was not made by LLVM. */
+ * NULL: the artifact was not made by LLVM, or came from the cache. */
 const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact);
 
 /* ---- files ---- */

@@ -144,7 +144,8 @@ static int64_t element(const run_dims *d, fv_role role, int64_t i, int64_t rows,
     return 0;
 }
 
-/* The most negative finite number of a float type: a score to which it is added gets weight 0. */
+/* A number that a mask adds to the scores of hidden keys, which then get weight 0: the most
+ * negative finite number of f16, bf16 or f32; that of f32 also for f64. */
 static double lowest(fv_elem e) {
     return e == FV_F16 ? -65504 : e == FV_BF16 ? -0x1.fep127 : -(double)FLT_MAX;
 }
