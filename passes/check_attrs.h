@@ -17,7 +17,7 @@ typedef struct fv_attr_drawing {
 /* Draws the attributes of an op of the module whose operands are set.
  *   name    its operator, as the pattern spells it
  *   result  the element type of its result
- * False: its operator has no such attributes, and none was drawn. */
+ * False: the attributes of its operator are not drawn here, and none was set. */
 bool fv_draw_attrs(const fv_attr_drawing *k, fv_op *op, const char *name,
                    fv_elem result) FV_MUST_USE;
 

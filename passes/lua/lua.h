@@ -33,8 +33,8 @@ typedef struct fv_lua_option {
 } fv_lua_option;
 
 /* Reads the script and runs its main chunk, with a door of the session open. The state lives until
- * the session is freed. NULL after diagnostics: the script cannot be read, is not Lua, or has
- * failed. */
+ * the session is freed. NULL after diagnostics: the script cannot be read, is not Lua, has failed,
+ * or does not declare an option that o->args gives. */
 fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o);
 
 /* The passes that the script declared, NULL terminated: fv_pipeline_options.own. */

@@ -46,8 +46,8 @@ fv_cache *fv_cache_open(fv_session *s, fv_arena *a);
 /* If the user named the folder: warns, once, why the cache cannot be used. Returns false. */
 bool fv_cache_warn(fv_cache *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_cache_path(const fv_cache *c, const fv_digest *name, const char *suffix);
-/* Maps a file of the cache. NULL, without a message: it does not exist, or another user could have
- * written it. */
+/* Maps a file of the cache. NULL, without a message: it does not exist, is empty, or another user
+ * could have written it. */
 const fv_mapping *fv_cache_map(fv_cache *c, fv_arena *a, const char *path);
 /* Creates a file with a temporary name, open for writing; -1 with errno. */
 int fv_cache_create(fv_cache *c, const char **name);

@@ -188,8 +188,8 @@ fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_targ
 /* The results of compiling a model in order to run it. */
 typedef struct fv_compiled {
     fv_artifact *artifact;
-    /* the model that was read; if the artifact came from the cache and nothing was read, only
-     * `kind` is set */
+    /* the model that was read; empty, with FV_FILE_ONNX as its kind, if the artifact came from the
+     * cache and no file was read */
     fv_source source;
     /* the expanded program; NULL: the artifact came from the cache, see fv_driver_program */
     fv_program *program;

@@ -30,7 +30,7 @@ typedef struct fv_generate_sizes {
     int64_t batch; /* largest number of sequences that run together; is_fixed: the only one */
     bool is_fixed;
     int64_t span;      /* number of ids of each run; 0: the model does not fix it */
-    int64_t chunk;     /* largest number of ids of a prompt that one run takes */
+    int64_t chunk;     /* with caches: largest number of ids of a prompt that one run takes */
     int64_t positions; /* number of positions that the longest sequence may need */
 } fv_generate_sizes;
 
