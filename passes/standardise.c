@@ -1,9 +1,9 @@
-/* standardise.c - the pass `standardise`: operators of other domains (com.microsoft) are rewritten
- * by their entries of the catalogue, until only operators of the standard are left, or ops of the
- * dialect fv. that the pass spell can write in these; or by the table of spellings
- * (passes/spell/spellings.def). Needs nothing. Runs before legalise, which would expand the
- * standard's operators as well. An operator with neither is an error, because a model could not
- * contain the result. */
+/* standardise.c - the pass `standardise`: operators of other domains, such as com.microsoft, are
+ * rewritten by their entries of the catalogue, or by the table of spellings
+ * (passes/spell/spellings.def), until only operators of the standard are left, and ops of the
+ * dialect fv. that the pass spell can write in these. Needs nothing. Runs before legalise, which
+ * would expand the standard's operators as well. An operator that neither can rewrite is an error,
+ * because a model could not contain the result. */
 #include <string.h>
 
 #include "ir/rule/rewrite.h"

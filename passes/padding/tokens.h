@@ -4,8 +4,8 @@
  * A mask kept[batch, length] states which positions of the sequences are tokens; the others are
  * padding. The elements of a value at padding do not matter if no element of a token depends on
  * them. For each value that depends on tokens, the search determines which of its axes are batch
- * and length, from the elements that its definition loads. Only attention combines tokens, and its
- * mask has to hide padding.
+ * and length, from the elements that its definition loads. Tokens may be combined only by attention
+ * whose mask hides padding, and by sums of values that are 0 at padding.
  *
  * The first position of each sequence counts as a token in any case, because models read it for the
  * whole sequence. */

@@ -4,10 +4,10 @@
  * computes only in part: the same share of one axis of each of them, as the heads of an attention
  * or the inner columns of two products. It begins at a product whose right factor is constant, of
  * which a rank has some columns, and ends at products that sum over the cut axis: their results are
- * partial sums, which the ranks exchange and add. It may also end at an
- * output, which all ranks gather, if their shares have one size. Between these, the axis is
- * followed through elementwise operators, views, products and softmax. All other values are whole
- * on each rank, so all parts have the inputs and outputs of the model. */
+ * partial sums, which the ranks exchange and add. It may also end at an output, which all ranks
+ * gather, if their shares have one size. Between these, the axis is followed through elementwise
+ * operators, views, slices, concatenations, products, reductions and softmax. All other values are
+ * whole on each rank, so all parts have the inputs and outputs of the model. */
 #ifndef FV_PASSES_SHARD_SHARD_H
 #define FV_PASSES_SHARD_SHARD_H
 

@@ -50,7 +50,7 @@ static bool take_state(fv_unpack *u, const struct stat *st) {
 /* ---- at rest ---- */
 
 /* in nanoseconds. TICK_NS: twice the longest resolution of file times on the file systems of
- * is_fine; COARSE_NS: a time that exceeds the resolution of all others */
+ * is_fine; COARSE_NS: the coarsest resolution of other file systems, such as FAT */
 #define TICK_NS   20000000
 #define COARSE_NS 2000000000
 
