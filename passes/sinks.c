@@ -22,7 +22,7 @@
 
 typedef struct sunk {
     const fv_op *softmax, *slice;
-    /* the operands of the Concat: the scores and the column that is appended */
+    /* the operands of the Concat: the scores and the additional column */
     fv_value *scores, *sink;
     /* rounded: the type to which scores are cast before the maximum is subtracted; elem: the type
      * of the softmax */

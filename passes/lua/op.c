@@ -175,7 +175,8 @@ static bool set(void *arg) {
     return true;
 }
 
-/* The op is not verified before the pass ends, because a change may take several steps. */
+/* The op is not verified here, because a change may take several steps, but when the pass ends, and
+ * when the script verifies, runs passes on, copies, compiles or saves the module. */
 static int op_set(lua_State *L) {
     fv_lua_box *box;
     setting s = {.op = fv_lua_op(L, 1, &box)};

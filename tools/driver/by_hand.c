@@ -293,8 +293,8 @@ static bool gives_the_same(const place *at, const fv_program *p, const fv_kernel
 
 /* ---- replacing ---- */
 
-/* The parameters of the kernel as text. A handwritten kernel must have the same text as the kernel
- * that it replaces. */
+/* The name and the parameters of the kernel as text, which must be the same for a handwritten
+ * kernel and the one that it replaces. */
 static const char *parameters(fv_arena *a, const fv_kernel *k) {
     fv_kernel bare = *k;
     fv_text t = {.arena = a};
