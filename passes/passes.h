@@ -130,9 +130,10 @@ const char *const *fv_pipeline_steps(fv_arena *a);
 const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps);
 /* Prints the pipeline as a table in Lua that `--pipeline` can read; p must have steps and code. */
 void fv_pipeline_print(fv_text *t, const fv_pipeline_table *p);
-/* A list of passes without those of `disable` and with those of `enable` that it lacks; each is
- * inserted after the first runs of all passes that it has to follow. Lists are NULL terminated, or
- * NULL; names that are not passes are ignored. The result is in the arena. */
+/* A list of passes, or of steps of lowering, without the names in `disable` and with those passes
+ * of `enable` that it lacks; each is inserted after the first runs of all passes that it has to
+ * follow. Names in `enable` that are not passes are ignored. Lists are NULL terminated, or NULL.
+ * The result is in the arena. */
 const char *const *fv_pipeline_with(fv_arena *a, const char *const *names,
                                     const char *const *enable, const char *const *disable);
 
