@@ -84,8 +84,8 @@ typedef struct fv_driver_answers {
     /* the attentions of the graph after its passes (passes/attention/attention.h) */
     struct fv_attention_sites *attentions;
     struct fv_reasons *reasons; /* the decisions of lowering (backend/lowering/why.h) */
-    /* if there are several targets, the bytes of constants that are not stored for all of them, but
-     * once for some */
+    /* if there are several targets, the bytes of constants that the code for some of them uses, but
+     * not the code for all */
     size_t *unshared;
     /* if there are several targets, their programs, expanded: an array of FV_MAX_LEVELS */
     fv_program **levels;
