@@ -261,7 +261,7 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
     for (fv_op *op = before ? before->next : first->block->first; op != first; op = op->next)
         op->origin = origin;
     for (int i = 0; i < n; i++) {
-        if (all[i]->scale) /* the views of the product are applied to its slice again */
+        if (all[i]->scale) /* views between product and scale stay: they will read the slice */
             replace(&w, all[i]->scale, computed_operand(all[i]->scale));
         if (all[i]->bias)
             replace(&w, all[i]->bias, computed_operand(all[i]->bias));

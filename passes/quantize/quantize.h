@@ -78,7 +78,7 @@ typedef struct fv_quant_how {
 enum { FV_QUANT_MIN_BLOCK = 16, FV_QUANT_MAX_BLOCK = 256, FV_QUANT_BLOCK = 32 };
 
 const char *fv_quant_type_name(fv_quant_type t); /* the name of a type, such as "int8" */
-/* Sets *out to the type with this name; false: there is none. */
+/* Sets *out to the narrower type with this name; false: there is none, also for "f32". */
 bool fv_quant_type_parse(const char *name, fv_quant_type *out) FV_MUST_USE;
 /* Does the type have scales? */
 bool fv_quant_has_scales(fv_quant_type t) FV_MUST_USE;

@@ -49,7 +49,7 @@ static int ones_between(const fv_type *less, const fv_type *more, int64_t *axes)
 }
 
 /* Writes a reshape that only adds or removes axes of one element as Unsqueeze or Squeeze, which
- * need no shape. NULL: it does more. */
+ * need no shape. NULL: it does more, or nothing. */
 static fv_value *with_ones(fv_speller *s, fv_value *x, const fv_type *y) {
     int64_t axes[FV_MAX_RANK];
     bool more = y->rank > x->type->rank;
