@@ -111,7 +111,8 @@ typedef struct fv_lua_profile {
 
 /* The difference between a tensor and the expected one. */
 typedef struct fv_lua_difference {
-    /* how types or dims differ, in words, and nothing else is set; NULL: they are equal */
+    /* how types or dims differ, or that elements of the type cannot be compared, in words; then the
+     * other members have no meaning. NULL: the elements were compared */
     const char *shape;
     size_t count, differing;
     /* the largest differences, relative -1: there is none; the elements at `at` */

@@ -314,7 +314,7 @@ fv_tensor *fv_lua_tensor_at(lua_State *L, int arg);
 
 int fv_lua_pass_new(lua_State *L);    /* fv.pass */
 int fv_lua_options_new(lua_State *L); /* fv.options */
-/* Reports each --script-arg whose option is not declared. False after a diagnostic. */
+/* Reports the first --script-arg whose option is not declared. False after a diagnostic. */
 bool fv_lua_check_args(fv_lua *l) FV_MUST_USE;
 /* Declares a pass and pushes its handle; raises. The caller then sets the pass's function `run` or
  * its rules. */

@@ -25,10 +25,11 @@ typedef struct fv_spread {
 
 /* How much two tensors differ, over all elements a of `got` and b of `want`. */
 typedef struct fv_difference {
-    /* not NULL: describes how types or dims differ, and no other member is set */
+    /* not NULL: describes how types or dims differ, or says that elements of the type cannot be
+     * compared; then the members about elements have no meaning */
     const char *shape;
     size_t count, differing;
-    /* the largest |a - b|; infinite if exactly one of the two is NaN */
+    /* the largest |a - b|; infinite as well if exactly one of the two is NaN */
     double worst;
     size_t worst_at;
     double got, want; /* the two elements with the largest difference, at worst_at */
