@@ -6,7 +6,9 @@
  * columns of several vectors, two of 8 floats, and would be used by each, but if the rows are many
  * and far apart it is evicted in between: rows that are 6 kB apart share two sets of a first-level
  * cache that has 4 kB for each way. With several vectors at a time each line is read once, and the
- * additions of different columns, which do not wait for each other, overlap. */
+ * additions of different columns, which do not wait for each other, overlap. The vectors that are
+ * computed at a time are of one group of columns, such as a panel, since the columns of different
+ * groups are not consecutive in memory. */
 #include "backend/expand/columns.h"
 
 #include "ir/base/ptrmap.h"
@@ -23,6 +25,7 @@ typedef struct column {
     fv_ptrmap tiles;   /* the tiles that the body declares */
     int accumulators;  /* number of elements of `tiles`, at most MANY */
     int nodes;         /* size of the expressions in serial loops */
+    int64_t group;     /* divides n of each `variable floordiv n` and `mod n`; 0: there is none */
     bool reads;        /* whether serial loops read arrays at the variable */
     bool other;        /* whether the body has conditions, or accesses tiles from outside of it */
 } column;
@@ -43,6 +46,17 @@ static void note_access(column *c, const fv_buf *b, fv_expr *const *index, bool 
             c->reads |= in_loop && fv_x_uses(index[i], c->var);
 }
 
+/* Notes that n neighbouring columns form a group, as those of a panel do. */
+static void note_group(column *c, const fv_expr *x) {
+    int64_t n, rest;
+    if (x->arg[0]->op != FV_X_VAR || x->arg[0]->u.var != c->var || !fv_x_is_int(x->arg[1], &n))
+        return;
+    for (n = n > 0 ? n : 1; n; n = rest) { /* Euclid's algorithm */
+        rest = c->group % n;
+        c->group = n;
+    }
+}
+
 static void note_value(column *c, const fv_expr *root, bool in_loop) {
     if (!root)
         return;
@@ -51,6 +65,8 @@ static void note_value(column *c, const fv_expr *root, bool in_loop) {
     for (fv_x_visitor v = fv_x_visit(c->arena, root); (x = fv_x_next(&v));)
         if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
             note_access(c, x->u.buf, x->arg, in_loop);
+        else if (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD)
+            note_group(c, x);
 }
 
 static void note_block(column *c, const fv_block *block, bool in_loop) {
@@ -67,13 +83,13 @@ static void note_block(column *c, const fv_block *block, bool in_loop) {
     }
 }
 
-int fv_vectors_at_once(fv_arena *a, const fv_target *t, const fv_stmt *loop) {
+int fv_vectors_at_once(fv_arena *a, const fv_target *t, const fv_stmt *loop, int lanes) {
     column c = {.arena = a, .var = loop->var, .tiles = fv_ptrmap_in(a)};
     note_block(&c, &loop->body, false);
     if (!c.reads || c.other || c.nodes > MOST_NODES)
         return 1;
     int n = MOST;
-    while (n > 1 && n * c.accumulators >= t->vector_registers)
+    while (n > 1 && (n * c.accumulators >= t->vector_registers || c.group % (n * lanes)))
         n /= 2;
     return n;
 }

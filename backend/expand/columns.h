@@ -5,7 +5,8 @@
 #include "ir/kernel/kernel.h"
 #include "ir/target/target.h"
 
-/* The number of vectors (1, 2 or 4) that the vector loop should compute at a time. */
-int fv_vectors_at_once(fv_arena *a, const fv_target *t, const fv_stmt *loop);
+/* The number of vectors (1, 2 or 4), each of `lanes` elements, that the vector loop should compute
+ * at a time. */
+int fv_vectors_at_once(fv_arena *a, const fv_target *t, const fv_stmt *loop, int lanes);
 
 #endif

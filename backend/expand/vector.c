@@ -361,7 +361,7 @@ static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
     int lanes = has_vector_loop(&s->body) ? 1 : lanes_of(z, s);
     if (lanes < 2)
         return false;
-    int most = FV_MAX_LANES / lanes, at_once = fv_vectors_at_once(z->a, z->target, s);
+    int most = FV_MAX_LANES / lanes, at_once = fv_vectors_at_once(z->a, z->target, s, lanes);
     at_once = most_at_once(s, lanes, at_once < most ? at_once : most);
     fv_stmt rest = *s;
     if (at_once > 1 && !whole_vectors(z, &rest, lanes * at_once))
