@@ -1,6 +1,10 @@
 """assembly.py F.s: tells the innermost loops of functions NAME.tile that move vectors about, and those of any function
 that convert lanes of f16 one by one; status 1 where there are any, or where there is no loop of NAME.tile at all, as then
-the check itself does not work."""
+the check itself does not work.
+
+assembly.py LIST.s TARGET F.s: LIST.s has code for several targets, F.s for TARGET alone. Status 1 if the code for TARGET in
+LIST.s puts more elements into vectors one by one than F.s, by instructions that gather or insert one element, or if LIST.s
+has no such code. Panels that targets share must be read in whole vectors."""
 import re
 import sys
 
@@ -9,6 +13,7 @@ MOVE = re.compile(r"vmov\w+\s+%[xyz]mm\d+, %[xyz]mm\d+$")
 STACK = re.compile(r"\(%rsp")
 VECTOR = re.compile(r"%[xyz]mm")
 WIDENS_ONE = re.compile(r"vcvtph2ps\s+%xmm\d+, %xmm\d+$")
+SINGLE = re.compile(r"\tv?(p?gather\w+|pinsr[bwdq]|insertps)\s")
 NARROWS_ONE = re.compile(r"vcvtps2ph\s+\$\d+, %xmm\d+, %xmm\d+$")
 
 
@@ -31,6 +36,30 @@ def single_halves(code):
     """The number of f16 that a loop converts to f32 alone, or four at a time: those that were rounded to f16 just before do not
     count."""
     return sum(bool(WIDENS_ONE.match(s)) for s in code) - sum(bool(NARROWS_ONE.match(s)) for s in code)
+
+
+def single_elements(path, target):
+    """The number of instructions of the kernels for the target that gather elements or insert one, and of all their
+    instructions. target "": all functions."""
+    single = every = 0
+    inside = not target
+    with open(path) as f:
+        for line in f:
+            label = re.match(r'"?([^.\s"][^\s"]*)"?:', line)
+            if label and target:
+                inside = re.search(re.escape("." + target) + r"(\.|$)", label.group(1)) is not None
+            elif inside and line.startswith("\t") and not line.startswith("\t."):
+                every += 1
+                single += SINGLE.match(line) is not None
+    return single, every
+
+
+def compare(path, target, alone):
+    several, every = single_elements(path, target)
+    one, _ = single_elements(alone, "")
+    if several > one or not every:
+        print(f"{path}: {several} elements are gathered or inserted for {target}, {one} in {alone}; of {every} instructions")
+    return several > one or not every
 
 
 def main(path):
@@ -56,4 +85,4 @@ def main(path):
     return wrong > 0 or not seen
 
 
-sys.exit(main(sys.argv[1]))
+sys.exit(compare(*sys.argv[1:4]) if len(sys.argv) == 4 else main(sys.argv[1]))

@@ -1,6 +1,6 @@
 # Checks the machine code that LLVM makes of the benchmark models (with two layers, with symbolic and with fixed dims):
-# no innermost loop of a contraction moves a vector between registers or to the stack, and no loop converts lanes of f16
-# one by one.
+# no innermost loop of a contraction moves a vector between registers or to the stack, no loop converts lanes of f16 one by
+# one, and the code of a library for several targets loads no more elements one by one than that for each target alone.
 # Usage: assembly.sh BUILD
 # needs: shared
 set -u
@@ -14,14 +14,10 @@ if [ "$("$fovea" compile --help | grep -c 'llvm')" = 0 ]; then
 fi
 mkdir -p "$folder"
 passed=0 failed=0
-check() { # MODEL TARGET DIM...
-    model=$1 target=$2 out=$folder/$1-$2.s
-    shift 2
-    set -- $(printf -- '--dim %s ' "$@")
-    [ "$*" = --dim ] && set --
-    what="$model, $target $*"
-    if "$fovea" compile "$folder/$model.onnx" --target="$target" "$@" -q -o "$out" &&
-        python3 "$here/assembly.py" "$out" >"$folder/log" 2>&1; then
+judge() { # WHAT ARGUMENT...: of assembly.py
+    what=$1
+    shift
+    if python3 "$here/assembly.py" "$@" >"$folder/log" 2>&1; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
@@ -29,16 +25,28 @@ check() { # MODEL TARGET DIM...
         cat "$folder/log"
     fi
 }
-while read -r model dims; do
-    type=float32
-    [ "${model%-f16}" = "$model" ] || type=float16
-    [ -f "$folder/$model.onnx" ] ||
-        /usr/bin/python3 "$writer" "${model%-f16}" "$folder/$model.onnx" --layers 2 --dtype $type >"$folder/log" 2>&1 || {
+check() { # MODEL TARGET DIM...
+    model=$1 target=$2 out=$folder/$1-$2.s
+    shift 2
+    set -- $(printf -- '--dim %s ' "$@")
+    [ "$*" = --dim ] && set --
+    rm -f "$out"
+    "$fovea" compile "$folder/$model.onnx" --target="$target" "$@" -q -o "$out"
+    judge "$model, $target $*" "$out"
+}
+write() { # MODEL, whose name may end in -f16 or -int8
+    type=--dtype=float32
+    case $1 in *-f16) type=--dtype=float16 ;; *-int8) type=--quant=int8 ;; esac
+    [ -f "$folder/$1.onnx" ] ||
+        /usr/bin/python3 "$writer" "$(echo "$1" | sed 's/-f16$//; s/-int8$//')" "$folder/$1.onnx" --layers 2 $type >"$folder/log" 2>&1 || {
         failed=$((failed + 1))
-        echo "FAILED $model: cannot be written"
+        echo "FAILED $1: cannot be written"
         tail -n 3 "$folder/log"
-        continue
+        false
     }
+}
+while read -r model dims; do
+    write "$model" || continue
     for target in x86-64-v3 x86-64-v4; do
         check "$model" $target
         # shellcheck disable=SC2086
@@ -58,5 +66,19 @@ mlp
 minilm-l6-f16 batch=1 seq=32
 llama-past-f16 batch=1 seq=1 past=128 total=129
 END
+
+# ---- several targets ----
+targets='x86-64-v2 x86-64-v3 x86-64-v4+vnni'
+for model in minilm-l6 minilm-l6-f16 minilm-l6-int8 cnn llama-past; do
+    write $model || continue
+    rm -f "$folder/list.s"
+    "$fovea" compile "$folder/$model.onnx" --target="$(echo "$targets" | tr ' ' ,)" -q -o "$folder/list.s"
+    judge "$model, targets $targets" "$folder/list.s"
+    for target in $targets; do
+        rm -f "$folder/alone.s"
+        "$fovea" compile "$folder/$model.onnx" --target="$target" -q -o "$folder/alone.s"
+        judge "$model, $target in a list" "$folder/list.s" "$target" "$folder/alone.s"
+    done
+done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
