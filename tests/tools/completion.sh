@@ -39,6 +39,9 @@ for c in $("$fovea" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p');
 done
 suggests 'a target after =' '^--target=x86-64-v4	' compile m.onnx --target=x86-64-v
 suggests 'a target as a word' '^x86-64-v4	' compile m.onnx --target x86-64-v
+suggests 'a further target' '^--target=x86-64-v4,x86-64-v2	' compile m.onnx --target=x86-64-v4,x86
+only 3
+suggests 'a further target as a word' '^x86-64-v2,x86-64-v4	' compile m.onnx --target x86-64-v2,x86-64-v4
 suggests 'values with commas' '^--backend=jit,interp	' test --backend=jit,in
 suggests 'a pass' '^--passes=legalise,share	' opt --passes=legalise,sha
 suggests 'a level' '^-O3	' run -O3
@@ -61,6 +64,9 @@ nothing() {
     status=$?
     [ $status = 0 ] && [ ! -s out ] && [ ! -s err ] && tell "$name" yes || tell "$name" no
 }
+nothing 'targets of another architecture' compile m.onnx --target=x86-64-v4,aarch
+nothing 'a list of targets of a command that takes one' run m.onnx --target=x86-64-v4,x86
+nothing 'after what is no target' compile m.onnx --target=x86-64-v9,x86
 nothing 'an option of others' run --markd
 nothing 'no such command' frobnicate ''
 nothing 'no such option' run --frob=

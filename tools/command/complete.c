@@ -106,10 +106,40 @@ static bool is_file(const char *value) {
     return true;
 }
 
+/* The beginning of the option's value in the last word. */
+static const char *typed_from(const line *l) {
+    const char *equals = !strncmp(l->last, "--", 2) ? strchr(l->last, '=') : NULL;
+    return equals ? equals + 1 : l->last;
+}
+
+/* Suggests targets that may follow those typed in a list with commas, which only `compile` takes:
+ * others of the same architecture and system. */
+static void list_further_targets(const line *l) {
+    const int before = (int)(l->last + l->nkept - typed_from(l));
+    fv_session *s = fv_session_new();
+    fv_door door;
+    const char *why;
+    int n;
+    if (!s || FV_DOOR_OPEN(s, &door)) {
+        fv_session_free(s);
+        return;
+    }
+    fv_arena *a = fv_arena_new(s);
+    for (const char *const *name = fv_target_names(); *name; name++)
+        if (fv_targets_read(a, fv_printf(a, "%.*s%s", before, typed_from(l), *name), &n, &why))
+            suggest(l, *name, "", "");
+    fv_door_close(s, &door);
+    fv_session_free(s);
+}
+
 /* The value of option l->open, of which l->last + l->nkept was typed. */
 static void suggest_values(line *l) {
     const char *value = l->open->value ? l->open->value : "F.json";
-    if (l->open->names) {
+    if (l->open->names == fv_target_names && strchr(l->last + l->nkept, ',')) {
+        keep_to(l, ',');
+        if (!strcmp(l->of->name, "compile"))
+            list_further_targets(l);
+    } else if (l->open->names) {
         keep_to(l, ',');
         suggest_all(l, l->open->names());
     } else if (!strcmp(value, "A,B")) {
