@@ -38,6 +38,14 @@ fv_artifact *fv_artifact_new(const fv_model *model);
 const char *fv_library_fault(const char *path);
 /* Whether a library opened by dlopen contains that many bytes of the table. */
 bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) FV_MUST_USE;
+/* Whether it contains the whole text. */
+bool fv_text_is_in(void *lib, const char *text) FV_MUST_USE;
+/* fv_load of a library that is to be described, which may be one for a CPU with other features, and
+ * whose file of weights may be missing. The artifact must not be run; it may be planned if
+ * fv_target_lacking finds no feature that this CPU lacks. */
+int fv_load_described(const char *path, fv_log *log, fv_artifact **out) FV_MUST_USE;
+/* A text that the loaded library exports by that name; NULL: it has none. */
+const char *fv_load_text(const fv_artifact *a, const char *name);
 /* The name of a member of the table that points out of the library or has an invalid text, count or
  * type; NULL: all of it may be read. */
 const char *fv_table_fault(void *lib, const fv_model *t);

@@ -36,28 +36,62 @@ static int is_inside(FILE *f, const ElfW(Ehdr) * head, int segment, off_t size) 
             (p.p_offset <= (uint64_t)size && p.p_filesz <= (uint64_t)size - p.p_offset));
 }
 
-/* What a file is that begins like a library of another system; NULL: it does not. */
+/* What a file is that begins like a library of another system, or like a collection of objects;
+ * NULL: it does not. */
 static const char *foreign(const unsigned char *head, size_t bytes) {
     static const unsigned char mach_o[] = {0xcf, 0xfa, 0xed, 0xfe};
+    static const char archive[] = {'!', '<', 'a', 'r', 'c', 'h', '>', '\n'};
     if (bytes >= 2 && !memcmp(head, "MZ", 2))
         return "it is a library for Windows (.dll)";
     if (bytes >= sizeof mach_o && !memcmp(head, mach_o, sizeof mach_o))
         return "it is a library for macOS (.dylib)";
+    if (bytes >= sizeof archive && !memcmp(head, archive, sizeof archive))
+        return "it is an archive (.a), which is linked into a program";
     return NULL;
 }
 
+/* The machine that an ELF file is for, if it is not this one; NULL: it is this one. */
+static const char *other_machine(const ElfW(Ehdr) * head) {
+    const unsigned char *ident = head->e_ident;
+    if (ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+        return ident[EI_CLASS] == ELFCLASS32 ? "it is for a machine of 32 bits"
+                                             : "it is for a machine of 64 bits";
+    if (head->e_machine == THIS_MACHINE || THIS_MACHINE == EM_NONE)
+        return NULL;
+    switch (head->e_machine) {
+    case EM_X86_64: return "it is for another kind of machine, x86-64";
+    case EM_AARCH64: return "it is for another kind of machine, aarch64";
+    case EM_RISCV: return "it is for another kind of machine, RISC-V";
+    case EM_ARM: return "it is for another kind of machine, Arm of 32 bits";
+    default: return "it is for another kind of machine";
+    }
+}
+
+/* What an ELF file is that is no library; NULL: it is one. */
+static const char *other_type(const ElfW(Ehdr) * head) {
+    switch (head->e_type) {
+    case ET_DYN: return NULL;
+    case ET_REL: return "it is an object (.o), which is linked into a program";
+    case ET_EXEC: return "it is a program";
+    case ET_CORE: return "it is a core dump";
+    default: return "it is no library";
+    }
+}
+
 static const char *fault_of(FILE *f) {
-    ElfW(Ehdr) head;
+    ElfW(Ehdr) head = {0};
     struct stat st;
     size_t bytes = fread(&head, 1, sizeof head, f);
-    if (bytes < sizeof head || memcmp(head.e_ident, ELFMAG, SELFMAG) || fstat(fileno(f), &st))
+    if (bytes < SELFMAG || memcmp(head.e_ident, ELFMAG, SELFMAG) || fstat(fileno(f), &st))
         return foreign((const unsigned char *)&head, bytes);
-    if (head.e_machine != THIS_MACHINE && THIS_MACHINE != EM_NONE)
-        return "it is for another kind of machine";
-    for (int i = 0; head.e_phentsize == sizeof(ElfW(Phdr)) && i < head.e_phnum; i++)
+    /* the fields that are read have the same places for 32 and for 64 bits */
+    const char *fault = bytes < EI_NIDENT + 4 ? "the file is truncated" : other_machine(&head);
+    if (!fault)
+        fault = bytes < sizeof head ? "the file is truncated" : other_type(&head);
+    for (int i = 0; !fault && head.e_phentsize == sizeof(ElfW(Phdr)) && i < head.e_phnum; i++)
         if (!is_inside(f, &head, i, st.st_size))
-            return "the file is truncated";
-    return NULL;
+            fault = "the file is truncated";
+    return fault;
 }
 
 const char *fv_library_fault(const char *path) {

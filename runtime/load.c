@@ -97,7 +97,9 @@ static int check_cpu(const char *path, const fv_model *m, fv_log *log) {
     return FV_BAD_CPU;
 }
 
-static int open_table(void *lib, const char *path, const char *full, fv_log *log,
+/* Makes an artifact of an opened library. If it is only to be described, it need not be one that
+ * runs here: neither the CPU nor its weights are needed. */
+static int open_table(void *lib, const char *path, const char *full, bool described, fv_log *log,
                       fv_artifact **out) {
     const fv_model *(*get)(void);
     *(void **)&get = fv_dl_symbol(lib, "fovea_model");
@@ -110,13 +112,13 @@ static int open_table(void *lib, const char *path, const char *full, fv_log *log
         fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "place";
     if (fault)
         return damaged(path, fault, log);
-    int status = check_cpu(path, model, log);
+    int status = described ? FV_OK : check_cpu(path, model, log);
     if (status)
         return status;
     fv_artifact *a = fv_artifact_new(model);
     if (!a)
         return FV_NO_MEMORY;
-    status = map_weights(a, path, full, log);
+    status = described ? FV_OK : map_weights(a, path, full, log);
     if (status) {
         fv_artifact_free(a);
         return status;
@@ -127,13 +129,7 @@ static int open_table(void *lib, const char *path, const char *full, fv_log *log
     return FV_OK;
 }
 
-/* Loads a library. Its function `fovea_model` returns its table, whatever prefix its other names
- * have. */
-int fv_load(const char *path, fv_log *log, fv_artifact **out) {
-    if (out)
-        *out = NULL;
-    if (!path || !out)
-        return fv_log_missing(log, path ? "out" : "path");
+static int load(const char *path, bool described, fv_log *log, fv_artifact **out) {
     /* a loader would search for a name without a folder elsewhere */
     char *full = fv_dl_path(path);
     int error = full ? 0 : errno;
@@ -144,9 +140,29 @@ int fv_load(const char *path, fv_log *log, fv_artifact **out) {
         free(full);
         return !why || error == ENOMEM ? FV_NO_MEMORY : FV_BAD_FILE;
     }
-    int status = open_table(lib, path, full, log, out);
+    int status = open_table(lib, path, full, described, log, out);
     if (status)
         fv_dl_close(lib);
     free(full);
     return status;
+}
+
+/* Loads a library. Its function `fovea_model` returns its table, whatever prefix its other names
+ * have. */
+int fv_load(const char *path, fv_log *log, fv_artifact **out) {
+    if (out)
+        *out = NULL;
+    if (!path || !out)
+        return fv_log_missing(log, path ? "out" : "path");
+    return load(path, false, log, out);
+}
+
+int fv_load_described(const char *path, fv_log *log, fv_artifact **out) {
+    *out = NULL;
+    return load(path, true, log, out);
+}
+
+const char *fv_load_text(const fv_artifact *a, const char *name) {
+    const char *text = fv_dl_symbol(a->ctx, name);
+    return text && fv_text_is_in(a->ctx, text) ? text : NULL;
 }

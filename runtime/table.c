@@ -106,6 +106,11 @@ bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) {
            room_at(&m, (uintptr_t)t, FV_SEGMENT_READ) >= bytes;
 }
 
+bool fv_text_is_in(void *lib, const char *text) {
+    image m;
+    return find_image(lib, &m) && is_text(&m, text);
+}
+
 const char *fv_table_fault(void *lib, const fv_model *t) {
     image m;
     if (!find_image(lib, &m))

@@ -63,7 +63,9 @@ const fv_command fv_commands[] = {
      fv_cmd_test,
      "DIR is a folder with model.onnx and test_data_set_0, ..., a folder of such folders, or a "
      "model. A model\n"
-     "without test data runs on random inputs, and is compared with its naive schedule.\n"
+     "without test data runs on random inputs, and is compared with its naive schedule. A compiled "
+     "library is\n"
+     "tested on test_data_set_0, ... in its folder.\n"
      "F.rules: tests each rewrite rule on random instances of its pattern, and prints the smallest "
      "instance\n"
      "for which a rule does not hold. F.lua: runs the tests that it declares by fv.test "
@@ -153,7 +155,10 @@ const fv_command fv_commands[] = {
      "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT,
      fv_cmd_inspect,
      "Without --ops, --memory, --schedules, --attention and --why, prints a summary. --why NODE "
-     "must follow the model; --why=NODE may be anywhere.\n"
+     "must follow the model; --why=NODE may be anywhere. MODEL may be a compiled library, also one "
+     "for another CPU\n"
+     "of this architecture: then the summary is what the library stores, and --schedules lists its "
+     "kernels.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
      "  fovea inspect model.onnx --attention\n"

@@ -3,6 +3,7 @@
  *
  *     NAME_run(...)     call run.LEVEL(...) of the level that NAME.level() returns
  *     NAME_model()      the table of that level, whose functions need no further choice
+ *     NAME_targets      a text: the targets of all levels, the lowest first, with commas
  *
  * The lowest level checks the CPU before each run, as code for one target does. */
 #include "backend/consumer/levels.h"
@@ -59,6 +60,17 @@ static void emit_model(fv_ll_module *m, LLVMValueRef level, LLVMValueRef const *
     fv_ll_finish(&f);
 }
 
+static void emit_targets(fv_ll_module *m) {
+    fv_text t = {.arena = m->arena};
+    for (int i = 0; i < m->levels.n; i++)
+        fv_text_printf(&t, "%s%s", i ? "," : "", m->levels.all[i]->target->entry);
+    LLVMValueRef value = LLVMConstStringInContext(m->context, t.s, (unsigned)t.n, 0);
+    LLVMValueRef g = LLVMAddGlobal(m->module, LLVMTypeOf(value),
+                                   fv_printf(m->arena, "%s_targets", m->program->name));
+    LLVMSetInitializer(g, value);
+    LLVMSetGlobalConstant(g, 1);
+}
+
 /* Makes a level the one whose functions are emitted. */
 static void enter_level(fv_ll_module *m, int i) {
     const fv_program *p = m->levels.all[i];
@@ -90,5 +102,6 @@ bool fv_ll_levels_emit(fv_ll_module *m) {
     emit_forward(m, fv_printf(m->arena, "%s_plan", name), level, plan);
     emit_forward(m, fv_printf(m->arena, "%s_run", name), level, run);
     emit_model(m, level, table);
+    emit_targets(m);
     return fv_ll_verify(m);
 }

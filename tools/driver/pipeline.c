@@ -50,9 +50,10 @@ static bool starts(const char *s, const char *end, const char *word) {
 
 fv_file_kind fv_driver_kind(const char *text, size_t n) {
     const char *end = text + n, *s = first_word(text, end);
-    /* libraries of other systems count as ELF, too: the loader reports what they are */
+    /* libraries of other systems and archives count as ELF, too: the loader reports what they
+     * are */
     if (starts(text, end, "\177ELF") || starts(text, end, "MZ") ||
-        starts(text, end, "\xcf\xfa\xed\xfe"))
+        starts(text, end, "\xcf\xfa\xed\xfe") || starts(text, end, "!<arch>\n"))
         return FV_FILE_ELF;
     if (starts(s, end, "fovea-ir "))
         return FV_FILE_GRAPH;
@@ -204,7 +205,9 @@ static bool read_content(fv_session *s, fv_arena *a, const char *path, const cha
     fv_import_options io = import_options(o);
     const char *folder = o->bytes ? o->bytes->folder : NULL;
     if (out->kind == FV_FILE_ELF)
-        return fv_error(s, "is compiled already; `fovea run` runs it");
+        return fv_error(s, "is compiled already, and has no graph: this needs the model from which "
+                           "it was compiled; `fovea run`, `bench`, `test` and `inspect` take "
+                           "libraries");
     if (out->kind != FV_FILE_ONNX)
         return read_text(s, a, path, f, o, out);
     out->module = fv_onnx_import_bytes(s, f->data, f->size, folder, name, &io);

@@ -460,7 +460,9 @@ int fv_cmd_tune(fv_context *c) {
     t.time.end = t.time.begin + 1e3 * a->bench.seconds;
     int kind = fv_driver_path_kind(t.path);
     fv_diag_file(c->session, t.path);
-    if (kind == FV_FILE_ELF || kind == FV_FILE_PROGRAM || kind == FV_FILE_KERNEL)
+    if (kind == FV_FILE_ELF)
+        fv_error(c->session, "is compiled already: there is nothing to tune");
+    else if (kind == FV_FILE_PROGRAM || kind == FV_FILE_KERNEL)
         fv_error(c->session, "holds kernels, which are made already: there is nothing to tune");
     else if (tune(&t))
         return FV_EXIT_OK;

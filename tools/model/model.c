@@ -83,11 +83,13 @@ static const char *without_place(fv_arena *a, const char *line) {
     return what ? fv_strndup(a, what + 7, strcspn(what + 7, "\n")) : "cannot be loaded";
 }
 
-static bool load(fv_context *c, fv_subject *m) {
+/* Loads a library, in order to run it or only to describe it. */
+static bool load(fv_context *c, bool described, fv_subject *m) {
     fv_log *log = fv_log_new();
     struct timespec mark = {0};
     fv_lap(&mark);
-    int status = fv_load(m->path, log, &m->artifact);
+    int status = described ? fv_load_described(m->path, log, &m->artifact)
+                           : fv_load(m->path, log, &m->artifact);
     m->took.code_ms = fv_lap(&mark);
     m->source.kind = FV_FILE_ELF;
     fv_diag_file(c->session, m->path);
@@ -180,7 +182,15 @@ static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tun
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out) {
     *out = (fv_subject){.path = path};
     bool library = fv_driver_path_kind(path) == FV_FILE_ELF;
-    if (!(library ? load(c, out) : compile(c, backend, NULL, NULL, out)))
+    if (!(library ? load(c, false, out) : compile(c, backend, NULL, NULL, out)))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
+bool fv_subject_describe(fv_context *c, const char *path, fv_subject *out) {
+    *out = (fv_subject){.path = path};
+    if (!load(c, true, out))
         return false;
     make_room(c, out);
     return true;

@@ -68,6 +68,9 @@ typedef struct fv_subject {
  * with fv_subject_close, also after a failure. */
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend,
                      fv_subject *out) FV_MUST_USE;
+/* Loads a shared library that is only described: it may be one for a CPU with other features, and
+ * its file of weights may be missing (fv_load_described). */
+bool fv_subject_describe(fv_context *c, const char *path, fv_subject *out) FV_MUST_USE;
 /* fv_subject_open for a model that is not a library, with given schedules; *choices: the schedules
  * that were chosen. Does not use the cache. */
 bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend,

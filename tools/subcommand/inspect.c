@@ -15,6 +15,7 @@
 #include "tools/model/footprint.h"
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
+#include "tools/subcommand/inspect.h"
 
 /* How often an operator occurs in the model as it was read, and in the graph after the passes. */
 typedef struct tally {
@@ -301,30 +302,6 @@ static json_t *memory_json(view *v) {
 
 /* ---- summary ---- */
 
-static void print_ports(const char *what, const fv_port_info *ports, int n,
-                        const fv_port_info *inputs) {
-    for (int i = 0; i < n; i++) {
-        fv_out("%-11s%s: %s[", i ? "" : what, ports[i].name, fv_type_text(ports[i].type));
-        for (int k = 0; k < ports[i].rank; k++)
-            fv_out("%s%s", k ? ", " : "", ports[i].dims[k]);
-        fv_out("]%s%s", ports[i].state_of ? ", the next run's " : "",
-               ports[i].state_of ? inputs[ports[i].state_of - 1].name : "");
-        if (ports[i].in_place)
-            fv_out(", %s %s on axis %d", ports[i].state_of ? "in its memory," : "in memory of",
-                   ports[i].capacity, (int)ports[i].in_place - 1);
-        fv_out("\n");
-    }
-}
-
-static void print_symbols(const fv_model *t) {
-    for (int i = 0; i < t->nsymbols; i++) {
-        fv_out("%-11s%s", i ? "" : "dims", t->symbols[i].name);
-        if (t->symbols[i].hi < FV_DIM_MAX || t->symbols[i].lo > 0)
-            fv_out(" in %" PRId64 "..%" PRId64, t->symbols[i].lo, t->symbols[i].hi);
-        fv_out("\n");
-    }
-}
-
 static void print_most(view *v) {
     enum { MOST = 8 };
     fv_out("%-11s%d in the model", "operators", v->ops.before);
@@ -338,9 +315,7 @@ static void print_summary(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;
     const char *where = fv_dims_str(a, v->m.table, v->m.data.dims);
-    print_ports("inputs", v->m.table->inputs, v->m.table->ninputs, NULL);
-    print_ports("outputs", v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs);
-    print_symbols(v->m.table);
+    fv_inspect_interface(v->m.table);
     if (v->m.source.module)
         print_most(v);
     fv_out("%-11s%d, %d launch%s: %s\n", "kernels", p->nkernels, v->nlaunches,
@@ -361,24 +336,6 @@ static void print_summary(view *v) {
         fv_out("%-11s%s\n", "relaxed", v->c->args->code.relax);
 }
 
-static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *inputs) {
-    json_t *list = json_array();
-    for (int i = 0; i < n; i++) {
-        json_t *o = json_object();
-        fv_json_set_text(o, "name", ports[i].name);
-        fv_json_set_text(o, "type", fv_type_text(ports[i].type));
-        fv_json_set(o, "dims", fv_json_dims(ports[i].rank, ports[i].dims));
-        if (ports[i].state_of)
-            fv_json_set_text(o, "state_of", inputs[ports[i].state_of - 1].name);
-        if (ports[i].in_place) {
-            fv_json_set_text(o, "capacity", ports[i].capacity);
-            fv_json_set_int(o, "capacity_axis", ports[i].in_place - 1);
-        }
-        fv_json_append(list, o);
-    }
-    return list;
-}
-
 static bool print_json(view *v, bool all) {
     const fv_args *a = v->c->args;
     json_t *d = fv_json_document();
@@ -387,10 +344,7 @@ static bool print_json(view *v, bool all) {
     if (a->code.relax)
         fv_json_set_text(d, "relaxed", a->code.relax);
     fv_json_set_text(d, "processor", fv_processor_of(v->m.program->target)->name);
-    fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
-    fv_json_set(d, "outputs",
-                ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
-    fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.data.dims));
+    fv_inspect_interface_json(v->m.table, v->m.data.dims, d);
     if ((all || a->inspect.ops) && v->m.source.module)
         fv_json_set(d, "ops", ops_json(v));
     if (all || a->inspect.memory)
@@ -472,6 +426,8 @@ int fv_cmd_inspect(fv_context *c) {
     v->c = c;
     if (!fv_parts_are_not_in(c, a->operand[0]))
         return fv_failed(c);
+    if (fv_driver_path_kind(a->operand[0]) == FV_FILE_ELF)
+        return fv_inspect_library(c, a->operand[0]);
     if (!open_view(v, a->operand[0]))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     look(v);

@@ -1,6 +1,6 @@
 /* test.c - `fovea test`: tests models, on data sets in the layout of the ONNX backend tests or on
- * random data. A model is compiled once for each backend, and runs on all its data sets. Tests of
- * rules and scripts are in test_text.c. */
+ * random data, and compiled libraries, on data sets. A model is compiled once for each backend, and
+ * runs on all its data sets. Tests of rules and scripts are in test_text.c. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +149,31 @@ static void run_model(fv_context *c, const char *folder, fv_backend_kind backend
     fv_artifact_free(made.artifact);
 }
 
+/* ---- a compiled library ---- */
+
+static const char *folder_of(fv_arena *a, const char *path) {
+    const char *slash = strrchr(path, '/');
+    return !slash ? "." : slash > path ? fv_strndup(a, path, (size_t)(slash - path)) : "/";
+}
+
+/* Runs a library on the data sets in its folder. */
+static void run_library(fv_context *c, const char *path, fv_tests *t) {
+    const char *folder = folder_of(c->arena, path), **sets;
+    fv_subject m = {0};
+    if (!fv_subject_open(c, path, t->backends[0], &m))
+        fail(t, path, "library", fv_test_error(c, "cannot be loaded"));
+    else if (!list(c->arena, folder, "test_data_set_", &sets))
+        fail(t, path, "library",
+             fv_printf(c->arena,
+                       "is compiled already, so there is no reference: it is tested on folders "
+                       "test_data_set_0, ... next to it, and %s has none; `fovea run %s --data-set "
+                       "DIR --expect DIR` tests it on data elsewhere",
+                       strcmp(folder, ".") ? folder : "this folder", path));
+    else
+        run_sets(c, m.artifact, folder, "library", t);
+    fv_subject_close(&m);
+}
+
 /* ---- a model without data: against its naive schedule, on random inputs ---- */
 
 typedef struct reference {
@@ -208,12 +233,16 @@ typedef struct model_test {
     fv_tests *t;
     const char *path;
     fv_backend_kind backend;
-    reference *ref; /* reference of a model without data sets; NULL: the model has data sets */
+    /* reference of a model without data sets; NULL: the model has data sets, or is a library */
+    reference *ref;
+    bool library;
 } model_test;
 
 static void run_one(fv_context *c, void *arg) {
     const model_test *m = arg;
-    if (m->ref)
+    if (m->library)
+        run_library(c, m->path, m->t);
+    else if (m->ref)
         run_file(c, m->path, m->backend, m->t, m->ref);
     else
         run_model(c, m->path, m->backend, m->t);
@@ -221,7 +250,7 @@ static void run_one(fv_context *c, void *arg) {
 
 static void test_model(const char *path, fv_backend_kind backend, fv_tests *t, const fv_args *args,
                        reference *ref) {
-    model_test m = {t, path, backend, ref};
+    model_test m = {t, path, backend, ref, false};
     fv_test_alone(t, path, fv_backend_name(backend), args, run_one, &m);
 }
 
@@ -246,13 +275,18 @@ static void test_file(const char *path, fv_tests *t) {
     free(ref.outputs);
 }
 
+static void test_library(const char *path, fv_tests *t) {
+    model_test m = {t, path, t->backends[0], NULL, true};
+    fv_test_alone(t, path, "library", t->args, run_one, &m);
+}
+
 static bool ends_in(const char *path, const char *suffix) {
     size_t n = strlen(path), k = strlen(suffix);
     return n > k && !strcmp(path + n - k, suffix);
 }
 
-/* Tests `root`: a folder that contains model.onnx, a folder of such folders, a model, a file of
- * rules, or a script. */
+/* Tests `root`: a folder that contains model.onnx, a folder of such folders, a model, a compiled
+ * library, a file of rules, or a script. */
 static void test_root(fv_context *c, const char *root, fv_tests *t) {
     const char **names;
     if (is_file(root) && ends_in(root, ".rules")) {
@@ -265,6 +299,10 @@ static void test_root(fv_context *c, const char *root, fv_tests *t) {
     }
     if (is_file(root) && fv_file_is_graph(fv_driver_path_kind(root))) {
         test_file(root, t);
+        return;
+    }
+    if (is_file(root) && fv_driver_path_kind(root) == FV_FILE_ELF) {
+        test_library(root, t);
         return;
     }
     if (is_file(fv_printf(c->arena, "%s/model.onnx", root))) {

@@ -90,9 +90,23 @@ static const fv_pipeline_options *watched(fv_view *v, const fv_pipeline_options 
     return p;
 }
 
+/* Refuses a compiled library, which has no graph to show. */
+static bool is_model(fv_context *c, const char *path) {
+    if (fv_driver_path_kind(path) != FV_FILE_ELF)
+        return true;
+    fv_diag_file(c->session, path);
+    return fv_error(c->session,
+                    "is compiled already, and has no graph to show: give `fovea view` the model "
+                    "from which it was compiled. `fovea inspect %s --schedules` lists its kernels, "
+                    "`fovea bench %s --profile` measures them",
+                    path, path);
+}
+
 static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
+    if (!is_model(c, m->path))
+        return false;
     o->dims.are_values = true;
     /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
     o->without_weights = !o->tuning.path;
