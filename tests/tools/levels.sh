@@ -1,5 +1,5 @@
 # Tests libraries with code for several targets: which of them a CPU runs, what it computes, how large they are, and what
-# is refused. Other CPUs are those of qemu-user, which has no AVX-512.
+# is refused. Other CPUs are those of qemu-user, which has no AVX-512: the highest target is run where this machine has it.
 . "$(dirname "$0")/lib.sh"
 
 machine=$(uname -m)
@@ -18,6 +18,7 @@ check 'a library for three targets' 0 "^targets    $low, $high, [^ ]*; the highe
 said '^weights    .*, the same for all targets'
 check 'as JSON' 0 '"unshared_bytes": 0' "$fovea" compile m.fvir --target="$all" -o all.so --json
 said '"targets": \['
+check 'the library lists them' 0 "^targets    $low, $high, [^ ,]*; the highest that a CPU has is used$" "$fovea" inspect all.so
 for kind in o a ll s; do
     check "a .$kind for three targets" 0 "^targets    $low, $high, [^ ]*;" "$fovea" compile m.fvir --target="$all" -o all.$kind
 done
@@ -129,6 +130,36 @@ check "the library for $here" 0 . "$fovea" compile m.fvir --target="$here" -o on
 check 'runs, too' 0 '^y ' "$fovea" run one.so --dim n=37 -o one
 cmp -s one/y.npy several/y.npy && tell "$here: the same bits" yes || tell "$here: the same bits" no
 
+# ---- what the highest target of this machine computes: the bits of its own library, and of the interpreter ----
+w() { cut -d, -f"$1" numbers; } # numbers A-B
+{
+    printf 'fovea-ir 1\nmodule "lstm"\nsymbol t 1..32\nconst @w: f32[1, 160, 24] = [%s]\n' "$(w 1-3840)"
+    printf 'const @r: f32[1, 160, 40] = [%s]\nfunc @main(%%x: f32[t, 2, 24]) -> (%%y) {\n' "$(w 3841-10240)"
+    printf '  %%y, _, _ = LSTM(%%x, @w, @r) {hidden_size = 40}\n  return %%y\n}\n'
+} >lstm.fvir
+{
+    printf 'fovea-ir 1\nmodule "conv"\nsymbol n 1..4\nconst @w: f32[40, 20, 3, 3] = [%s]\nconst @d: f32[40, 1, 3, 3] = [%s]\n' "$(w 1-7200)" "$(w 7201-7560)"
+    printf 'func @main(%%x: f32[n, 20, 19, 23]) -> (%%y) {\n  %%c = Conv(%%x, @w) {pads = [1, 1, 1, 1]}\n  %%a = Relu(%%c)\n'
+    printf '  %%y = Conv(%%a, @d) {group = 40, strides = [2, 2]}\n  return %%y\n}\n'
+} >conv.fvir
+{
+    printf 'fovea-ir 1\nmodule "bytes"\nsymbol n 1..64\nconst @z: i8[] = 2\nconst @s: f32[100] = [%s]\n' "$(w 1-100)"
+    printf 'const @q: i8[70, 100] = [%s]\n' "$(awk 'BEGIN { srand(5); for (i = 0; i < 7000; i++) printf "%s%d", i ? "," : "", rand() * 255 - 128 }')"
+    printf 'func @main(%%x: f32[n, 70]) -> (%%y) {\n  %%u, %%us, %%uz = DynamicQuantizeLinear(%%x)\n  %%p = MatMulInteger(%%u, @q, %%uz, @z)\n'
+    printf '  %%f = Cast(%%p) {to = 1}\n  %%g = Mul(%%f, %%us)\n  %%h = Mul(%%g, @s)\n  %%y = Gelu(%%h)\n  return %%y\n}\n'
+} >bytes.fvir
+sed 's/f32\[\(1, \|t, \)/f16[\1/' lstm.fvir >lstm16.fvir
+[ "$here" = $top ] || echo "this machine has no $top, and runs $here"
+for model in m:37 m:1 s: lstm:9 conv:2 bytes:33 bytes:1 lstm16:9; do
+    size=${model#*:} model=${model%:*}
+    "$fovea" compile $model.fvir --target="$all" -q -o several.so && "$fovea" compile $model.fvir --target="$here" -q -o one.so
+    set -- ${size:+--dim} ${size:+"$([ $model = lstm ] || [ $model = lstm16 ] && echo t || echo n)=$size"}
+    "$fovea" run one.so "$@" -q -o one >/dev/null && "$fovea" run $model.fvir --target="$here" --backend=interp "$@" -q -o meant >/dev/null
+    check "$model runs $*" 0 '^y ' "$fovea" run several.so "$@" -o several
+    cmp -s one/y.npy several/y.npy && tell "$here, $model $*: the bits of its own library" yes || tell "$here, $model $*: the bits of its own library" no
+    cmp -s meant/y.npy several/y.npy && tell "$here, $model $*: those of the interpreter" yes || tell "$here, $model $*: those of the interpreter" no
+done
+
 # A program that is linked with the archive, and calls functions by their names.
 if command -v cc >/dev/null && [ "$machine" = x86_64 ]; then
     cat >main.c <<'C'
@@ -137,6 +168,7 @@ if command -v cc >/dev/null && [ "$machine" = x86_64 ]; then
 int all_plan(const int64_t *dims, size_t *bytes, int64_t *out);
 int all_run(const int64_t *, const void *const *, void *const *, int64_t *, void *, size_t, const fv_env *);
 const fv_model *all_model(void);
+extern const char all_targets[];
 int main(void) {
     static float x[2][700], y[2][40];
     _Alignas(64) static char work[1 << 20];
@@ -145,13 +177,13 @@ int main(void) {
     x[0][0] = 1;
     int plan = all_plan(dims, &bytes, NULL);
     int run = plan || bytes > sizeof work ? -1 : all_run(dims, (const void *[]){x}, (void *[]){y}, NULL, work, bytes, NULL);
-    printf("%d %d %s %d\n", plan, run, all_model()->target, y[0][0] != 0 && y[1][0] == 0);
+    printf("%d %d %s %d %s\n", plan, run, all_model()->target, y[0][0] != 0 && y[1][0] == 0, all_targets);
     return run;
 }
 C
     cc -c all.s -o from-s.o && tell 'assembly is assembled' yes || tell 'assembly is assembled' no
     cc -I"$root" main.c all.o -o main && tell 'a program with the object' yes || tell 'a program with the object' no
-    check 'runs with the object' 0 '^0 0 x86-64-v[234][+a-z]* 1' ./main
+    check 'runs with the object' 0 '^0 0 x86-64-v[234][+a-z]* 1 x86-64-v2,x86-64-v3,x86-64-v4\+vnni$' ./main
     cc -I"$root" main.c all.a -o main && tell 'a program with the archive' yes || tell 'a program with the archive' no
     check 'runs' 0 '^0 0 x86-64-v[234][+a-z]* 1' ./main
     if command -v qemu-x86_64 >/dev/null; then
