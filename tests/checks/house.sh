@@ -1,7 +1,8 @@
 # Checks the structure of the sources: which folders include which, without cycles; the size and the subject of files;
 # and that each header compiles on its own.
-# Usage: house.sh BUILD
+# Usage: house.sh [BUILD], build/gcc by default
 set -u
+set -- "${1:-build/gcc}"
 passed=0 failed=0
 good() { passed=$((passed + 1)); }
 bad() { failed=$((failed + 1)); echo "FAILED $*"; }

@@ -1,7 +1,8 @@
 # Checks that the files, identifiers and options that comments and documents name exist; names.py explains how it
 # decides that. It also searches a text with a wrong name of each kind, and must find each of them.
-# Usage: names.sh BUILD
+# Usage: names.sh [BUILD], build/gcc by default
 set -u
+set -- "${1:-build/gcc}"
 passed=0 failed=0
 planted=$(mktemp --suffix=.md)
 trap 'rm -f "$planted"' EXIT
