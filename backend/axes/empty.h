@@ -1,4 +1,4 @@
-/* empty.h - removes the loads from definitions of values without elements in all runs. */
+/* empty.h - removes the loads from definitions of values that have no elements in any run. */
 #ifndef FV_BACKEND_AXES_EMPTY_H
 #define FV_BACKEND_AXES_EMPTY_H
 

@@ -61,7 +61,7 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
 
 /* Sets the factors a and b of a product, its row and its column: b is the factor that depends on
  * the column, or, if both do, the one that is a constant. False, with a reason: the product has no
- * such factors. */
+ * such factors, or both depend on the column and a is not contiguous along it. */
 static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_products *p,
                         const fv_expr *product) {
     const fv_var *j = d->index[d->rank - 1];
@@ -86,8 +86,8 @@ static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_products *p,
 
 /* ---- several sums ---- */
 
-/* The product that `sum` adds, rewritten to the variables of `first`; NULL: the sums do not run
- * over the same axes. */
+/* The product that `sum` adds, rewritten to the variables of `first`; NULL: the variables of
+ * the two sums have other extents, or their types differ. */
 static fv_expr *product_over(fv_arena *a, const fv_expr *sum, const fv_expr *first) {
     fv_expr *to[FV_MAX_RANK];
     int n = sum->u.red.nvars;
@@ -109,8 +109,9 @@ static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum
            fv_declines(l, d->value, FV_WHY_contract_nested);
 }
 
-/* Adds a sum to p. False, with a reason: its factors cannot be found, or its variables or its
- * factor for the rows are not those of the first sum. */
+/* Adds a sum to p. False, with a reason: its factors cannot be found; or it is not the first sum,
+ * and differs from that in the extents of its variables, its type or its factor with the rows, or a
+ * factor with the rows depends on the column. */
 static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
     const fv_expr *body = p->nsums ? product_over(l->exprs, sum, p->sums[0]) : sum->arg[0];
     fv_products own = {0};
@@ -126,7 +127,8 @@ static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_ex
 }
 
 /* Sets p to the products of `sum`, a sum over blocks. False, with a reason: the factors of the
- * products within a block cannot be found, or the scales are not constants of the columns. */
+ * products within a block cannot be found, both depend on the column, or the scales of the columns
+ * are not constants. */
 static bool set_blocks(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
     fv_expr *inner = fv_x_sum_in_blocks(sum);
     if (!add_sum(l, d, p, inner))
@@ -167,8 +169,9 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-/* Does a window of the sum slide along the columns of x, so that its elements are read several
- * times? A copy in which columns are contiguous pays for itself then. */
+/* Is x a load with a condition, as of an image with a border, along whose columns a window of the
+ * sum slides, so that its elements are read several times? Then a copy in which columns are
+ * contiguous pays. */
 static bool slides_along(const fv_expr *x, const fv_var *j, const fv_expr *sum) {
     const fv_expr *at = NULL;
     x = fv_x_stored(x);

@@ -7,7 +7,8 @@
 /* A copy of the definition in which an axis that one factor of its product uses in groups is two
  * axes. */
 fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *d);
-/* The size of the groups in which exactly one factor of the product uses v; 0: there are none. */
+/* The n for which one factor of the product uses v only as `v floordiv n`, and the other one uses v
+ * in another form; 0: there is none. */
 int64_t fv_group_size(const fv_expr *sum, const fv_var *v);
 
 #endif

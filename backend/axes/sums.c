@@ -182,7 +182,8 @@ static bool has_node(const fv_expr *x, const fv_expr *node, fv_ptrmap *seen) {
 /* A subexpression (`term`) that a sum and the elements of the value both compute. */
 typedef struct twin {
     const fv_expr *sum, *term, *element;
-    /* for each variable of the sum, the index at which its term is computed as an element */
+    /* for each axis of the definition, the index of the element that equals the term: the variable
+     * of the sum that corresponds to this axis, or else the axis's own variable */
     fv_expr *at[FV_MAX_RANK];
     int n;                      /* number of variables of the sum */
     fv_expr *axis[FV_MAX_RANK]; /* the axes of the definition to which the variables correspond */
@@ -211,8 +212,8 @@ static bool find_axes(const taker *t, twin *w) {
     return true;
 }
 
-/* The largest subexpression of x, the summed expression, that has an elementary function and is
- * computed for the elements, too. */
+/* Sets w->term to the largest subexpression of x, which is summed, that has an elementary function
+ * and is computed for the elements, too, where it is w->element. False: there is none. */
 static bool find_term(const taker *t, twin *w, const fv_expr *x) {
     fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);
     if (x->op == FV_X_REDUCE || !has_math(x))

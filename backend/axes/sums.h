@@ -7,7 +7,8 @@
 
 /* Does a kernel of d, whose axes are in the order of memory and merged, compute a sum more than
  * once? It computes a sum once for each element of the axes outside of its vector loop, which runs
- * along axis `vector` of d; -1: there is no vector loop (backend/schedule/rows/map.c). */
+ * along axis `vector` of d; -1: there is no vector loop (backend/schedule/rows/map.c). False if d
+ * contains a contraction, which has a schedule of its own. */
 bool fv_repeats_sums(fv_lowerer *l, const fv_definition *d, int vector) FV_MUST_USE;
 /* Makes values of the sums in the definition of s that are the same for several elements of the
  * axes other than `vector` (an axis, or -1). An elementary function that such a sum and the
