@@ -18,7 +18,7 @@
 enum {
     MAX_OUTER = 8,  /* largest rank of the definition */
     MAX_INNER = 16, /* largest nesting of sums */
-    FEW_KEYS = 2    /* fewest keys; with a single key the weight is 1 */
+    FEW_KEYS = 2    /* fewest keys: with one key there is no row of scores to keep */
 };
 
 /* ---- is it attention? ---- */
@@ -39,8 +39,9 @@ typedef struct search {
     bool rows; /* whether a sum or maximum along a row of scores was found */
 } search;
 
-/* x with the key in place of the variable of a sum along rows; NULL: x depends on none of them, or
- * on several. */
+/* x as a function of the key: s->along holds the key and the variables of sums along rows, and if x
+ * depends on one of these, the key takes its place. NULL: x depends on none of them, or on
+ * several. */
 static fv_expr *over_key(search *s, fv_expr *x) {
     fv_expr *key = fv_x_var(s->arena, s->at->key);
     fv_var *v = NULL;
@@ -61,8 +62,10 @@ static bool is_apart(const search *s, const fv_expr *x) {
     return !fv_has_products(x);
 }
 
-/* Finds the scores in x, and checks all sums in it. False, with a reason: a sum is neither a score
- * nor along a row. */
+/* Sets s->at->score to the scores in x, if there are any, and checks all sums in x. False, with a
+ * reason: two scores differ; or a sum is neither a score, nor along a row, nor a maximum that is
+ * the same for the whole row; or sums along rows are nested in such a way that each key would need
+ * a sum of its own, or too deeply. */
 static bool find_scores(search *s, fv_expr *x) {
     bool ok = true;
     if (x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && is_apart(s, x))
@@ -99,8 +102,9 @@ static bool is_longer(const fv_dim *a, const fv_dim *b) {
     return m >= 0 && (n < 0 || n > m);
 }
 
-/* Sets the factor of the score that depends on the key, and the axes of queries and of features.
- * Other axes must be axes of the score, so that no score is computed twice. */
+/* Sets at->k, the factor of the score that depends on the key, at->q, the other one, and the axes
+ * of queries and of features. Other axes must be axes of the score, so that no score is computed
+ * twice. False, with a reason: q depends on the key, too, or there are no such axes. */
 static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     fv_expr *const *f = at->score->arg[0]->arg;
     bool second = fv_x_uses(f[1], at->key);

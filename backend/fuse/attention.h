@@ -43,8 +43,9 @@ bool fv_has_products(const fv_expr *x) FV_MUST_USE;
 void fv_find_hidden(fv_arena *a, fv_attention *at);
 /* Makes hidden keys explicit in the definition of s: adds the condition under which they have no
  * effect. `tables`: the cache of fv_without_tables. `kept`: the weights are a result, too, in which
- * hidden weights are +0. False: s is no attention, its keys are few, or, with a reason, the mask
- * hides no key, or that cannot be proved. */
+ * hidden weights are +0. False, without a reason: s is no attention, or its hidden keys are
+ * explicit already. False, with a reason: its keys are few, its weights are no softmax, the mask
+ * hides no key, or it cannot be proved that it does, or the definition would become too large. */
 bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) FV_MUST_USE;
 /* The weight with the expression `with`, over at->key, in place of the scores. */
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);

@@ -32,11 +32,11 @@
 
 /* Numbers below FAR_BELOW are taken to hide keys: -10000, -1e9, the lowest of a type, -infinity. */
 #define FAR_BELOW (-1000.0)
-/* The most terms of a score whose rounding errors together stay below 1%:
- * (1 + 2^-24)^65536 < 1.01. */
+/* A score with more terms than this has no known bound. The rounding errors of so many terms stay
+ * below 1% together: (1 + 2^-24)^65536 < 1.01. */
 #define MOST_CHANNELS (65536.0)
 enum { DEPTH = 12 };
-/* The T for which exp(x) is +0 if x <= -T, in f32 or f64, whose least denormals are exp(-103.3) and
+/* A T such that exp(x) is +0 if x <= -T, in f32 or f64, whose least denormals are exp(-103.3) and
  * exp(-744.4). */
 static double underflow(const fv_expr *x) {
     return x->type.elem == FV_F64 ? 760 : 110;

@@ -52,7 +52,7 @@ static uint32_t axes_of(const fv_definition *d, const fv_expr *x, const fv_expr 
     return axes;
 }
 
-/* The last axis with more than one element. */
+/* The last axis with more than one element; 0: no axis after the first has. */
 static int last_axis(const fv_definition *d) {
     int i = d->rank - 1;
     while (i > 0 && fv_dim_is_one(d->index[i]->dim))
@@ -60,7 +60,7 @@ static int last_axis(const fv_definition *d) {
     return i;
 }
 
-/* The form of a contraction whose axes are split and merged. */
+/* The form of d, which is a contraction. `each`: both factors depend on the column. */
 static fv_form contraction_of(const fv_definition *d, bool each) {
     fv_expr *sum;
     fv_form form = {.kind = FV_FORM_CONTRACT, .each = each};
@@ -73,7 +73,7 @@ static fv_form contraction_of(const fv_definition *d, bool each) {
     bool second = in[0] && in[1] ? fv_x_is_constant(f[1]) : in[1];
     form.rows = axes_of(d, f[!second], f[second]);
     form.columns = UINT32_C(1) << last;
-    if (!each) /* axes that a factor uses in groups belong to rows and columns */
+    if (!each) /* the columns are all axes on which only their factor depends */
         form.columns |= axes_of(d, f[second], f[!second]);
     return form;
 }

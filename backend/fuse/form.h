@@ -5,8 +5,8 @@
 #include "backend/axes/products.h"
 #include "backend/fuse/attention.h"
 
-/* The form of d, whose axes must be in the order of memory. Records the reason why it is neither
- * attention, a contraction nor a transpose. */
+/* The form of d, whose axes must be in the order of memory. Records the reasons why a d with sums
+ * is no attention and no contraction, or why a d without sums is no transpose. */
 fv_form fv_find_form(fv_lowerer *l, const fv_definition *d);
 /* The kind of d's form: the one that the step `form` has set, otherwise the one that is found now.
  * Records no reasons. */

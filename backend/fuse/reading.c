@@ -18,8 +18,8 @@ int fv_axis_read(const fv_expr *x, const fv_definition *d) {
 }
 
 /* Are the reductions of the loaded value computed once for each row of d? They are if they depend
- * on all axes of d but the last. If the load is within a reduction of d, they may depend on all
- * axes. */
+ * on all axes of d but the last, unless a condition that varies along the last axis guards the
+ * load. If the load is within a reduction of d, they may depend on the last axis as well. */
 static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_definition *d,
                       bool inside) {
     bool told[FV_MAX_RANK] = {0};

@@ -78,8 +78,9 @@ static bool is_exp(fv_softmax *f, fv_expr *x) {
     return true;
 }
 
-/* Is x the sum of the exponentials, or that sum plus the exponential of a sink? Both are at least 1
- * if the shift is finite. */
+/* Is x the sum of the exponentials, or that sum plus the exponential of a sink? If the shift is
+ * finite, x is at least 1, because the exponential of the largest number is 1. (If only the shift
+ * contains a sink, x can be less, and is 0 if all exponentials are.) */
 static bool is_total(const fv_softmax *f, const fv_expr *x) {
     bool found = x == f->sum;
     for (int i = 0; i < 2 && !found && f->sum && x->op == FV_X_ADD && x->arg[i] == f->sum; i++) {

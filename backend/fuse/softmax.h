@@ -18,7 +18,8 @@ typedef struct fv_softmax {
     fv_expr *exp, *sum; /* exp(x - shift), and its sum along the row; NULL: not found */
 } fv_softmax;
 
-/* Is x a constant number, possibly converted from a narrower type? */
+/* Is x a constant of a float type, possibly converted from another one? If so, sets *value to
+ * it. */
 bool fv_is_number(const fv_expr *x, double *value) FV_MUST_USE;
 /* Are the weights of f->at a softmax, and 0 where the exponential is 0? Sets the members after
  * `kept`. */

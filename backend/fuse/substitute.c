@@ -15,8 +15,9 @@ static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
     return NULL;
 }
 
-/* Replaces f32(x[]) for a scalar constant x of a narrow type by its value. Narrow types have no
- * arithmetic, so x itself cannot be a number. */
+/* The number for f32(x[]) or f64(x[]), where x is a constant of f16 or bf16 with one element; NULL:
+ * the expression is another one. These types have no arithmetic, so the load of x itself cannot be
+ * replaced by a number. */
 static fv_expr *widened_constant(fv_lowerer *l, const fv_expr *x, fv_expr **args) {
     const fv_expr *from = x->op == FV_X_CONVERT ? args[0] : NULL;
     const fv_value *v = from && from->op == FV_X_LOAD ? from->u.buf->value : NULL;
@@ -27,7 +28,8 @@ static fv_expr *widened_constant(fv_lowerer *l, const fv_expr *x, fv_expr **args
     return fv_x_const(l->exprs, to, fv_tensor_float(v->tensor, 0));
 }
 
-/* y for f32(f16(y)) and f32(bf16(y)), where intermediates need not be rounded. */
+/* y for f32(f16(y)) and f32(bf16(y)), if the option --relax=f16-intermediates allows that
+ * intermediate results are not rounded; NULL: it does not, or the expression is another one. */
 static fv_expr *unrounded(const fv_lowerer *l, const fv_expr *x, fv_expr **args) {
     const fv_expr *narrow = x->op == FV_X_CONVERT && x->type.elem == FV_F32 ? args[0] : NULL;
     bool rounds = narrow && narrow->op == FV_X_CONVERT &&

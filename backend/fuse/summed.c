@@ -6,7 +6,9 @@
 #include "backend/lowering/storage.h"
 #include "ir/expr/visit.h"
 
-enum { MAX_VIEWS = 16 }; /* largest number of views between a product and the sum */
+/* largest number of views between the product and the value in question, and between that and the
+ * sum */
+enum { MAX_VIEWS = 16 };
 
 bool fv_is_float_product(const fv_definition *d) {
     return d->body->op == FV_X_MUL && fv_elem_is_float((fv_elem)d->body->type.elem);
@@ -56,7 +58,8 @@ static const fv_definition *only_user(fv_lowerer *l, const fv_value *v) {
     return s && s->def && fv_reading_of(l, s->def, v, &none).loads == 1 ? s->def : NULL;
 }
 
-/* The value of which d is a view; NULL: d computes something, or repeats elements. */
+/* The value that d loads at its own index variables, in any order, and at constants; NULL: d
+ * computes something, has other indices, or repeats elements. */
 static const fv_value *viewed(const fv_definition *d) {
     const fv_expr *x = d->body;
     return x->op == FV_X_LOAD && reads_once(x, d, NULL) ? x->u.buf->value : NULL;
