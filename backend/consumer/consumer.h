@@ -17,7 +17,8 @@
  *            after the tasks.
  *   CALL     in kernels: passes the buffers and their extents to the function
  *            (backend/library/library.h). Generated C, and code that is written to files, have
- *            none.
+ *            no such call. For a kernel that is a call of the communicator the host program
+ *            calls it in place of tasks; a result other than 0 is FV_BAD_COMMUNICATOR.
  *   WHILE    in host programs and in kernels: checks the cancel flag before each evaluation of the
  *            condition. If it is set, a kernel leaves its loops; the launch returns FV_CANCELLED.
  *   ALLOC    bytes below 0 or more than the machine can address: FV_TOO_LARGE; 0 bytes: a NULL

@@ -7,7 +7,8 @@
 
 typedef struct fv_outline {
     int nvars, nbufs, cap_vars, cap_bufs;
-    fv_var **vars; /* the variables in order of occurrence, including those in extents of buffers */
+    fv_var **vars; /* the variables in order of occurrence, including those in extents of
+                     * buffers, except for first extents, on which no address depends */
     /* the buffers of the kernel, and its tiles except scalar ones (ir/kernel/verify.c) */
     fv_buf **bufs;
     bool requires_; /* whether it contains a REQUIRE */

@@ -137,7 +137,8 @@ static fv_expr *bytes_of(writer *w, const fv_port *port) {
                  number(w, fv_elem_storage_bytes(port->buf->elem)));
 }
 
-/* Checks that bytes are fewer than the machine can address minus `less`. */
+/* Checks that bytes are fewer than the machine can address minus `less`, unless the bounds of dims
+ * prove it. *most: the argument that gives what the machine can address; NULL: not read yet. */
 static void check_bytes(writer *w, fv_expr **most, fv_expr *bytes, int64_t less, const char *what) {
     int64_t lo, hi, sure = w->p->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX;
     fv_x_range(bytes, &lo, &hi);

@@ -38,7 +38,7 @@ fv_weights_head fv_weights_head_of(const fv_program *p);
 bool fv_weights_put(const fv_program *p, FILE *f) FV_MUST_USE;
 bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 
-/* ---- ELF: only where FV_HAVE_ELF, the build has libelf ---- */
+/* ---- ELF: without libelf, where FV_HAVE_ELF is 0, no object can be written ---- */
 
 #ifndef FV_HAVE_ELF
 #define FV_HAVE_ELF 0
@@ -47,7 +47,8 @@ bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 /* The arguments of fv_weights_put_object, which writes a relocatable object for the program's
  * target: the names of its section (.rodata.NAME) and its symbol (NAME_weights), and whether the
  * symbol is hidden or global. fv_weights_object_of allocates the names before the file is opened,
- * since an allocation that fails leaves by a longjmp, which would not close the file. */
+ * since an allocation that fails leaves by a longjmp, which would not close the file.
+ * fv_weights_put_object returns false with errno. */
 typedef struct fv_weights_object {
     const fv_program *program;
     const char *section, *symbol;
@@ -55,7 +56,7 @@ typedef struct fv_weights_object {
 } fv_weights_object;
 fv_weights_object fv_weights_object_of(fv_arena *a, const fv_program *p);
 bool fv_weights_put_object(const fv_weights_object *o, FILE *f) FV_MUST_USE;
-/* Is there an object format for the target? */
+/* Is there libelf, and an object format for the target? */
 bool fv_weights_has_object(const fv_target *t) FV_MUST_USE;
 
 #endif

@@ -27,7 +27,8 @@ typedef struct column {
     int nodes;         /* size of the expressions in serial loops */
     int64_t group;     /* divides n of each `variable floordiv n` and `mod n`; 0: there is none */
     bool reads;        /* whether serial loops read arrays at the variable */
-    bool other;        /* whether the body has conditions, or accesses tiles from outside of it */
+    bool other;        /* whether the body has other statements than lets, stores, tiles, loops and
+                        * comments, or accesses tiles from outside of it */
 } column;
 
 static void note_tile(column *c, const fv_buf *b) {

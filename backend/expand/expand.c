@@ -126,7 +126,7 @@ static void flatten_body(flattener *z, const fv_block *body) {
     fv_kb_copy(&z->b, body, &z->map);
 }
 
-/* ---- unused lets and tiles ---- */
+/* ---- unused lets, and statements with empty blocks ---- */
 
 typedef struct sweeper {
     fv_arena *a;
@@ -161,8 +161,9 @@ static void sweep(sweeper *z, fv_block *block) {
         block->last = s;
 }
 
-/* Removes lets that are not used, and loops, conditions and outlines whose blocks are empty. Goes
- * backwards, so that all uses of a let are seen before it. */
+/* Removes lets that are not used, and FOR, IF and OUTLINE statements whose blocks are empty, unless
+ * they contain a REQUIRE. Goes backwards, so that all uses of a let are seen before it. Returns the
+ * first statement that is kept. */
 static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
     fv_stmt *reversed = NULL, *next;
     for (fv_stmt *s = first; s; s = next) {

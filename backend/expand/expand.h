@@ -20,7 +20,8 @@
  *   conditions are scalar.
  * - Expressions are trees of at most a few hundred nodes: a node that is used twice becomes a LET.
  *   There is no MATH and no DEF, and no FMA, SQRT, FLOOR, CEIL, TRUNC, RINT of a type for which the
- *   target has no instruction (fma32, fma64, sqrt32, sqrt64, round).
+ *   target has no instruction (fma32, fma64, sqrt32, sqrt64, round), and no DOT_ operation
+ *   without its instruction (fv_instruction_has).
  * - The number of lanes is 1 or a power of two up to 64, and the same in all arguments of a node
  *   (CONST, DIM, and VAR of a dim or loop are scalars; SPLAT and RAMP have a scalar argument). bool
  *   has lanes like other types; a comparison of n lanes has n lanes. Scalar targets (vector_bits 0)
@@ -49,8 +50,9 @@
  * The order of float operations is that of the kernel read serially: expansion changes no bit,
  * except for FMA if the target has none. Returns NULL after a diagnostic. */
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t);
-/* Writes the protocol (backend/consumer/protocol.h), and expands every kernel in place, for
- * p->target. */
+/* Writes the protocol (backend/consumer/protocol.h) unless the program has one, and replaces each
+ * kernel that is not expanded yet by its expansion for p->target. A kernel that cannot be expanded
+ * stays as it is, after a diagnostic. */
 void fv_program_expand(fv_program *p);
 
 #endif

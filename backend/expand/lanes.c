@@ -93,8 +93,8 @@ static fv_buf *vector_tile(laner *l, const fv_buf *b, bool *outside) {
 
 typedef enum { SAME, CONSECUTIVE, SCATTERED } pattern;
 
-/* How the elements of the lanes are arranged in memory. `out` gets scalar indices, or vectors if
- * the elements are scattered. */
+/* How the elements of the lanes are arranged in memory. `out` gets the indices: scalars, but if the
+ * elements are scattered, vectors for the indices that differ between lanes. */
 static pattern access_pattern(laner *l, const fv_buf *b, const value *index, fv_expr **out) {
     pattern p = SAME;
     for (int i = 0; i < b->rank; i++) {
