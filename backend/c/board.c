@@ -5,8 +5,9 @@
 
 extern const char *const fv_c_board_c_text, *const fv_c_board_ld_text; /* files of text/ */
 
-/* Addresses and sizes of a board's memories, for code and for data. The core of a board may be a
- * later one than the target's, since it runs code for earlier cores of its profile, too. */
+/* Addresses and sizes of a board's memories, for code and for data. The core of a board may be
+ * another one than the target's, if it has the same instructions or more: a Cortex-M3 runs code for
+ * a Cortex-M0, and a Cortex-M55 code for a Cortex-M85. */
 #define LOW             "0x00000000", "4M", "0x20000000", "4M"
 #define SECURE          "0x10000000", "4M", "0x38000000", "4M"
 #define TIGHTLY_COUPLED "0x00000000", "512K", "0x31000000", "4M"

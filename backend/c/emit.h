@@ -46,7 +46,8 @@ typedef struct fv_c_options {
      *  OBJECT  NAME_weights.o, for the target
      *  FILE    NAME.weights, which a run is given by its fv_env, and NAME_weights.c that maps it */
     fv_weights_kind weights;
-    /* for a folder: whether it also gets a thread pool (pthreads), in a file of its own */
+    /* for a folder: whether it also gets a thread pool (pthreads), in a file of its own; not for
+     * ARDUINO */
     bool threads;
     /* for a folder: dims of the self-test; NULL: 1, or a value with which the model runs, and a few
      * more sizes */
@@ -60,7 +61,8 @@ bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o,
                 const char *path) FV_MUST_USE;
 
 /* Writes the functions of each kernel for people to read, without the helpers and types that they
- * use. out: p->nkernels texts in the arena. False after a diagnostic. */
+ * use. out: p->nkernels texts in the arena, NULL for a kernel that is a call of the communicator.
+ * False after a diagnostic. */
 bool fv_c_kernels(fv_session *s, fv_arena *a, const fv_program *p, const char **out) FV_MUST_USE;
 
 #endif

@@ -84,7 +84,8 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
     add(g, f, "_threads.h", &h);
 }
 
-/* Sets CC and AR. make has defaults for them, which ?= does not replace. */
+/* The lines of the Makefile by which CC and AR become those of a cross compiler, and RUN the
+ * emulator of a board. make has defaults for CC and AR, which ?= does not replace. */
 static const char *toolchain(fv_cg *g) {
     const char *tools = g->p->target->c.tools;
     const fv_c_board *board = fv_c_board_of(g);

@@ -42,7 +42,7 @@ typedef struct fv_c_prelude {
 /* The function that is being written: a kernel, or a function of the host program. */
 typedef struct fv_c_function {
     fv_text outlines; /* the functions of a kernel's outlines, which precede the kernel */
-    fv_ptrmap used;   /* set of fv_var and fv_buf that something reads */
+    fv_ptrmap used;   /* set of fv_var and fv_buf that the code needs (fv_c_mark_used) */
     bool in_kernel;
     /* variable of a READ that tests a pointer -> the expression of that pointer */
     fv_ptrmap pointers;
@@ -140,7 +140,8 @@ const char *fv_c_apply(fv_cg *g, const char *helper, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* a call `name(arg, ...)` */
 fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg);
-/* An element `buf[index]`, whose indices are combined to one. */
+/* fv_c_element: an element, `buf[i]` with all indices combined to one, or `tile[i][j]`. fv_c_index:
+ * the combined index. */
 fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 /* the address of an element, `&buf[index]` */
@@ -194,7 +195,8 @@ const char *fv_c_helper_fixed(fv_cg *g, const char *name);
 
 /* ---- parts ---- */
 
-/* Marks what the block reads; lets and tiles that are not marked are not written. */
+/* Marks the variables and buffers that the block needs: those that it reads, and those of kernels
+ * and of the run to which it stores. Lets and tiles that are not marked are left out of the C. */
 void fv_c_mark_used(fv_cg *g, const fv_block *b);
 void fv_c_mark_expr(fv_cg *g, const fv_expr *x);
 void fv_c_mark(fv_cg *g, const void *var_or_buf);

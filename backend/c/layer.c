@@ -45,7 +45,8 @@ typedef struct def {
     const char *name, *result;
     const char *param[4]; /* types of the parameters, ended by NULL */
     mode mode;
-    /* the expression, with $a $b $c $d for the parameters; LANES: for lane l; PARTS: not used */
+    /* the expression, with $a $b $c $d for the parameters; LANES and DO_LANES: for lane l; PARTS:
+     * not used */
     const char *expr;
     int lanes;
     bool wide;
@@ -486,9 +487,9 @@ const char *fv_c_layer_require(fv_cg *g, int lanes) {
     return name;
 }
 
-/* The expression of one x86 instruction for the conversion. Out of range, signed results are
- * INT_MIN and unsigned ones have all bits set. NULL: there is none. The instructions are needed for
- * AVX-512, since gcc 12 fails with internal errors otherwise. */
+/* An expression that converts by an x86 instruction, and corrects what this gives out of range:
+ * INT_MIN for signed types, all bits set for unsigned ones. NULL: there is no instruction. The
+ * instructions are needed for AVX-512, since gcc 12 fails with internal errors otherwise. */
 static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     x86 x, y;
     bool first = from == FV_F32 && to == FV_I32,
@@ -525,8 +526,8 @@ static const fv_instruction *widest(const fv_cg *g, fv_elem from, fv_elem to, in
     return row;
 }
 
-/* The helper of a conversion for which fv_c_converts_by_call holds; all others are
- * __builtin_convertvector. */
+/* The helper of a conversion for which fv_c_converts_by_call holds; others are written without a
+ * helper (vector.c). */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const char *v = vector(g, to, lanes), *w = vector(g, from, lanes);
     const char *name =

@@ -33,8 +33,8 @@ const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(mask, p, v), which stores the lanes in the mask */
 const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes);
 
-/* The name of max(x, c) or min(x, c) with a constant c for which one machine operation is enough;
- * NULL: c is no such constant. */
+/* helper function f(x, c): max or min with a constant c of which fewer machine operations are
+ * needed than of two variables (on x86); NULL: there is none for this c, width or target */
 const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, double c);
 
 /* The includes of the headers that declare the target's intrinsics. */

@@ -205,8 +205,8 @@ static bool is_apart(char a, char b) {
     return (a == '*' && b == '/') || (a == '/' && b == '*') || (a == '?' && b == '?');
 }
 
-/* A backslash at the end of a line is followed by a character, since some compilers take it for a
- * continuation even in comments. */
+/* Characters that do not show become `?`, and so do backslashes, since at the end of a line some
+ * compilers take one for a continuation even in comments. */
 const char *fv_c_comment(fv_arena *a, const char *text) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");

@@ -46,7 +46,7 @@ static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t valu
 }
 
 typedef struct test {
-    /* dims of the inputs, and of the outputs, for which capacities are set */
+    /* the values of the symbols; the array out_dims of the run, with the capacities of outputs */
     int64_t *dims, *out_dims;
     int64_t workspace, heap; /* bytes of the workspace; bytes that the run allocates */
     /* numbers of elements of inputs, then of outputs; for an output of unknown size its capacity */
@@ -235,9 +235,9 @@ typedef struct suite {
     int n;
 } suite;
 
-/* Chooses the first sizes: dims of 1. If a run refuses these dims, as one of a model that halves an
- * image and doubles it again does, powers of two up to LARGEST are tried until a run succeeds. If
- * none does, the self-test expects the status of the first run. */
+/* Chooses the first sizes: the dims of the options, or 1. If a run refuses dims of 1, as one of a
+ * model that halves an image and doubles it again does, powers of two up to LARGEST are tried until
+ * a run succeeds. If none does, the self-test expects the status of the first run. */
 static bool choose(fv_cg *g, test *t) {
     enum { LARGEST = 64, MEMORY = 16 << 20 };
     if (!sizes(g, 1, 0, t))
@@ -286,7 +286,8 @@ static void add_size(fv_cg *g, suite *s, int64_t usual, int64_t step) {
 }
 
 /* Chooses all sizes: the first ones, then those of which the first dim is an element of `usual`.
- * The other dims are larger by steps of 2, or, if the model refuses these, all dims are equal. */
+ * The other dims are larger by steps of 2, or, if the model refuses these or they are too large,
+ * all dims are equal. */
 static bool choose_all(fv_cg *g, suite *s) {
     static const int64_t usual[] = {3, 7, 4, 16, 19};
     if (!choose(g, &s->at[0]))
