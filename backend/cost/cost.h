@@ -43,7 +43,8 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
 /* Computes the costs of n launches for dims[p->nsymbols]. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
-/* A walk that knows the variables of the host program, apart from those that data decide. */
+/* A walk that knows the variables of the host program, apart from those that depend on data or on a
+ * loop of the host program. */
 fv_walk fv_cost_host(fv_arena *scratch, const fv_program *p, const int64_t *dims);
 /* A rough estimate of the cycles on one core of the target, for comparing launches. */
 double fv_cost_cycles(const fv_cost *c, const fv_target *t);

@@ -320,8 +320,9 @@ double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
 
 /* ---- chains ---- */
 
-/* When the values of a block are computed, in cycles after the elements of tiles that were stored
- * before the block; negative: the value does not depend on any of these elements. */
+/* The times at which the values of a block are known, in cycles from the time 0 at which all
+ * elements of tiles are known that were stored before the block. Negative: the value depends on
+ * none of these elements. */
 typedef struct chain {
     const fv_instruction_counter *c;
     double begin;       /* the time of all other values from outside of the block: NEVER, or 0 */

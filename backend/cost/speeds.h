@@ -16,10 +16,11 @@ typedef struct fv_speeds {
     /* per cycle: bytes that a core reads from beyond each level of caches: from the second level,
      * from the last level, from memory */
     double beyond[FV_CACHE_LEVELS];
-    double latency[FV_CACHE_LEVELS];  /* cycles of loading a line from level 2, level 3, memory */
-    double capacity[FV_CACHE_LEVELS]; /* bytes of each level of caches */
-    double memory_all;                /* bytes per cycle that all threads read from memory */
-    double region, handover;          /* cycles: a parallel region; a line passed to another core */
+    double latency[FV_CACHE_LEVELS]; /* cycles of loading a line from level 2, level 3, memory */
+    /* bytes of each level of caches; of the last one, half of them, since other programs use it */
+    double capacity[FV_CACHE_LEVELS];
+    double memory_all;       /* bytes per cycle that all threads read from memory */
+    double region, handover; /* cycles: a parallel region; a line passed to another core */
 } fv_speeds;
 
 /* The speeds of the target's processor: those that its profile states, otherwise those of its

@@ -41,7 +41,7 @@ struct fv_walk {
 };
 
 /* How many operations on floats the operation counts as: one each for + - * / min max sqrt,
- * roundings and elementary functions, two for fma; others are free. */
+ * roundings and elementary functions, two for fma, four for dot_bf16; others are free. */
 int fv_walk_operations(fv_expr_op op);
 
 fv_walk fv_walk_new(fv_arena *a, const fv_walk_calls *calls, void *user);

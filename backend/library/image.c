@@ -11,7 +11,7 @@
 typedef struct format {
     const char *magic;
     int n;
-    int skip; /* number of bytes after the first ones that are not compared */
+    int skip; /* number of bytes from the position `skip_at` on that are not compared */
     int skip_at;
     fv_decoder *decode;
 } format;

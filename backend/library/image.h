@@ -2,7 +2,8 @@
  *
  * A decoder reads bytes from untrusted sources: it checks sizes before it allocates memory, and
  * returns a complete image or none. Other kinds of pixels become 8-bit gray or RGB as by Pillow's
- * convert: alpha is dropped, the upper bits of 16 are kept, CMYK and palettes become RGB. */
+ * convert: alpha is dropped, the upper bits of 16 are kept, CMYK and palettes become RGB. Samples
+ * of a PNM, which states its largest value, are scaled to 255. */
 #ifndef FV_BACKEND_LIBRARY_IMAGE_H
 #define FV_BACKEND_LIBRARY_IMAGE_H
 

@@ -111,8 +111,8 @@ const char *fv_decode_pnm(fv_bytes file, bool whole, fv_image *image) {
         return fv_image_ends;
     r.at += raw;
     const char *problem = fv_image_begin(image, width, height, colour ? 3 : 1, false);
-    /* each sample takes at least a bit, a byte or two bytes of the file, so no memory is allocated
-     * for an image that the file cannot contain */
+    /* each sample takes at least a byte of the file, or a bit in a raw bitmap, so the length of the
+     * file limits the memory that is allocated */
     size_t least = bits && raw ? (size_t)height * (((size_t)width + 7) / 8) : 0;
     if (!problem && !has(&r, least ? least : fv_image_row(image) * (size_t)height))
         problem = fv_image_ends;

@@ -2,7 +2,8 @@
  * for code in memory.
  *
  * Generated C depends on nothing, and code in files refers to no outside symbols: both refuse
- * kernels with calls. */
+ * kernels with calls, except for those of collectives, which the host program makes by the caller's
+ * communicator. */
 #ifndef FV_BACKEND_LIBRARY_LIBRARY_H
 #define FV_BACKEND_LIBRARY_LIBRARY_H
 
