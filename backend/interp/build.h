@@ -69,7 +69,8 @@ void fv_i_statements(build *b, const fv_block *block);
 /* The operand of a LOAD or STORE of `lanes` lanes, without mask. */
 access *fv_i_access(build *b, const fv_buf *buf, fv_expr *const *index, int lanes);
 
-/* Places constants after the registers and turns jumps into pointers. No code may be added
+/* Completes c: places constants after the registers and turns jumps into pointers. task: the number
+ * of the first instruction of a task, or of the run of a host program. No code may be added
  * afterwards. */
 void fv_i_finish(build *b, bytecode *c, int task);
 

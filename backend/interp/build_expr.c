@@ -126,7 +126,7 @@ static void copy(build *b, const fv_expr *x, uint32_t from, uint32_t d) {
 /* ---- loads ---- */
 
 /* The register of an extent. Extents of a kernel's parameters were computed before its tasks; those
- * of a host program's buffers are computed here. */
+ * of tiles and of a host program's buffers are computed here. */
 static uint32_t extent_of(build *b, const fv_buf *buf, int axis) {
     const uint32_t *known = fv_ptrmap_get(&b->at.extents, buf);
     return known ? known[axis] : fv_i_value(b, buf->extent[axis]);

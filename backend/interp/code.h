@@ -8,8 +8,9 @@
  *   register file   | kept: dims, extents, task | values and tiles of the body ... | constants |
  *
  * Constants are copied from an image to the end of each register file. What a kernel computes from
- * its dims alone (extents, the number of tasks) is computed once per launch and copied into the
- * file of every task. */
+ * its dims alone (extents, the number of tasks) is computed once per launch. Tasks that run one
+ * after the other share the launch's register file; a task that parallel_for runs has a file of its
+ * own, into which these values are copied. */
 #ifndef FV_BACKEND_INTERP_CODE_H
 #define FV_BACKEND_INTERP_CODE_H
 
@@ -115,7 +116,7 @@ typedef struct call {
     uint32_t extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];
 } call;
 
-/* The first index that a REQUIRE refused in a run, or the error of a library function. */
+/* The first index that a REQUIRE refused in a launch, or the error of a library function. */
 typedef struct refused_index {
     _Atomic int taken; /* 0: there is none, 1: it is being written, 2: it is complete */
     /* text of the failure of a CALL, or of a condition that tests neither an index nor a flag;
@@ -206,9 +207,10 @@ const insn *fv_i_jump_if_not(frame *f, const insn *i); /* jumps if the bool a is
 const insn *fv_i_enter(frame *f, const insn *i);       /* begins a loop: d = a; jumps if !(a < b) */
 /* ends an iteration: d += a; jumps if d < b */
 const insn *fv_i_next(frame *f, const insn *i);
-const insn *fv_i_poll(frame *f, const insn *i); /* ends the run if the cancel flag is set */
+/* ends the run if the cancel flag is set, or if the limit of iterations is reached */
+const insn *fv_i_poll(frame *f, const insn *i);
 const insn *fv_i_call(frame *f, const insn *i); /* u.data: the call */
-/* a: the conditions of all lanes; jumps if none is false */
+/* a: the conditions of all lanes; jumps if none is false, nor was in an earlier REQUIRE */
 const insn *fv_i_require(frame *f, const insn *i);
 /* in index.c: records the index that was refused */
 const insn *fv_i_tell_index(frame *f, const insn *i);
@@ -223,7 +225,9 @@ void fv_i_note(fault_text *t, const char *format, ...) __attribute__((format(pri
 /* Makes a frame with its register file: constants and tiles are set, other slots are empty. False:
  * there is no memory. */
 bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) FV_MUST_USE;
-/* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch. */
+/* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch.
+ * *left: the number of iterations that may be executed, from which those of tasks that run one
+ * after the other are subtracted; each task that parallel_for runs may execute as many. */
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
                 fault_text *fault, refused_index *refused, int64_t *left);
 

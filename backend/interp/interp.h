@@ -11,7 +11,8 @@
 typedef struct fv_interp fv_interp;
 
 /* Prepares an expanded and legal program, which must outlive the result; both are in arenas. NULL
- * after a diagnostic: the program contains something that is not expanded. */
+ * after a diagnostic: the program contains something that is not expanded, a tile that is too
+ * large, or a call of a library function that this build does not have. */
 fv_interp *fv_interp_new(fv_arena *a, const fv_program *p);
 
 /* See fv_run_fn and fv_plan_fn. Several threads may run one interpreter at the same time.

@@ -1,4 +1,5 @@
-/* launch.c - runs the tasks of a kernel, each on its own register file. */
+/* launch.c - runs the tasks of a kernel: on one register file, one after the other, or, if the
+ * caller's env has a parallel_for, each on a register file of its own. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* move.c - select, splat, ramp, blocks and copies, which depend only on the width of an element. */
 #include "backend/interp/code.h"
 
-/* d = a ? b : c for each lane */
+/* Defines the functions for elements of C type T: select (d = a ? b : c in each lane), splat (a in
+ * all lanes), ramp (a, a + 1, ...), the even or odd blocks of u.imm lanes of a and b, and copy. */
 #define MOVES(T)                                                                                   \
     static const insn *select_##T(frame *f, const insn *i) {                                       \
         for (uint32_t l = 0; l < i->lanes; l++)                                                    \
