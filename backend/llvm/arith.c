@@ -1,6 +1,6 @@
 /* arith.c - operations for which LLVM has no instruction that is defined for all operands and
- * exact: division, minimum and maximum, high products, saturating sums. They are written as plain
- * instructions and never become calls. */
+ * exact: division, minimum and maximum, high products, saturating sums and products. They are
+ * written as plain instructions, none of which becomes a call on machines of 64 bits. */
 #include <math.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ static unsigned int_bits(LLVMValueRef x) {
 
 /* ---- division ---- */
 
-/* Is the scalar a constant power of two? */
+/* Is the scalar a constant power of two that is positive? If so, sets *shift to its exponent. */
 static bool is_power_of_two(LLVMValueRef x, unsigned *shift) {
     if (!LLVMIsAConstantInt(x))
         return false;

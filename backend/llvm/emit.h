@@ -126,7 +126,8 @@ typedef struct fv_ll_fn {
 bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
                 bool resident) FV_MUST_USE;
 void fv_ll_close(fv_ll_module *m);
-/* Emits the whole module: kernels, plan, run, table. */
+/* Emits the module: its kernels and, unless it is another part than number 0, plan, run and table.
+ * False after a diagnostic. */
 bool fv_ll_emit(fv_ll_module *m) FV_MUST_USE;
 /* Lets LLVM verify the module; reports the first error. */
 bool fv_ll_verify(fv_ll_module *m) FV_MUST_USE;
@@ -198,7 +199,7 @@ LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
-/* Is x a constant that is not NaN, or lanes of one? */
+/* Is x a float constant that is not NaN, or lanes of one? If so, sets *value to it. */
 bool fv_ll_is_number(const fv_expr *x, double *value) FV_MUST_USE;
 /* Emits MIN or MAX of a and a constant that is not NaN, where the sign of a zero does not count. */
 LLVMValueRef fv_ll_limit(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef constant);

@@ -173,8 +173,9 @@ static bool limits(const fv_expr *x, double *lo, double *hi) {
            fv_ll_is_number(x->arg[0]->arg[1], hi);
 }
 
-/* A conversion of lanes that are limited to numbers of i32. Only NaN has to be replaced, by 0: both
- * limits are numbers of i32, and so is every number between them. */
+/* A conversion of a value that is limited to numbers of i32. Only NaN has to be replaced, by 0:
+ * both limits are numbers of i32, and so is every number between them. NULL: x is another
+ * conversion. */
 static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
     const fv_expr *y = x->arg[0];
     double lo, hi;

@@ -1,5 +1,5 @@
 /* link.c - links shared libraries: LLVM's linkers for every target; without them, the compiler of
- * this machine for this machine only, and MinGW's linker for Windows. */
+ * this machine for this machine only, and MinGW's linker for Windows on x86-64. */
 #include "backend/llvm/link.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
  *
  * One emission serves all: a module with a function per kernel, the run, the plan and the table of
  * fv_model. A file refers to no symbol outside (on microcontrollers to arithmetic helpers of the
- * compiler), so a program that calls libraries becomes none; code in memory is given what it calls.
+ * compiler), so a program that calls library functions is refused; code in memory has them.
  * Constants never enter LLVM: objects get them as a section of their own, code in memory reaches
  * them where they are.
  *
@@ -27,7 +27,8 @@ static inline const char *fv_llvm_missing(void) {
     return "this fovea was built without LLVM";
 }
 #endif
-/* Loads LLVM's library; false after a diagnostic. What is declared below does it first. */
+/* Loads LLVM's library; false after a diagnostic. fv_llvm_write, fv_jit_new and fv_jit_load do it
+ * first. */
 bool fv_llvm_load(fv_session *s) FV_MUST_USE;
 
 typedef enum {
@@ -62,7 +63,8 @@ typedef struct fv_llvm_options {
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
                    const char *path) FV_MUST_USE;
 
-/* The kind of weights that AUTO selects. */
+/* The kind of weights that the options state, or for AUTO the one that is selected; AUTO for IR and
+ * ASM, which then only declare weights. */
 fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind);
 /* The path of the weights file in the folder of `path`: X.weights, X_weights.o; NULL: there is
  * none. */
@@ -90,7 +92,7 @@ void fv_jit_free(fv_jit *j);
 typedef struct fv_jit_times {
     /* milliseconds of emitting LLVM IR; of LLVM's passes and code generation; of loading */
     double emit, code, load;
-    int parts; /* number of modules that were compiled concurrently */
+    int parts; /* number of modules, which threads compile concurrently; 0 after fv_jit_load */
 } fv_jit_times;
 fv_jit_times fv_jit_times_of(const fv_jit *j);
 
