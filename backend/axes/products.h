@@ -42,11 +42,12 @@ bool fv_x_sums_products(const fv_expr *x) FV_MUST_USE;
  * sets *out; otherwise records the reason. The axes of d must be split and merged. */
 bool fv_find_products(fv_lowerer *l, const fv_definition *d, int n, fv_expr *const *roots,
                       fv_products *out) FV_MUST_USE;
-/* Should each sum be computed one column per lane? Not if there is only one column. If there are
- * fewer than FV_FEW_ROWS rows, only if each b is computed from constants, which can be packed, or
- * if there is one sum, and the columns of its b are contiguous in memory, or a copy in which they
- * are pays; otherwise summing along the terms is better. This decides the order of the sums and
- * thus bits, so it depends on the definition alone. Records the reason if not. */
+/* Should each sum be computed one column per lane? Not if there is only one column. If there are no
+ * rows, or a constant number of them below FV_FEW_ROWS, only if each b is computed from constants,
+ * which can be packed, or if there is one sum, and the columns of its b are contiguous in memory,
+ * or a copy in which they are pays; otherwise summing along the terms is better. This decides the
+ * order of the sums and thus bits, so it depends on the definition alone. Records the reason if
+ * not. */
 bool fv_products_are_columns(fv_lowerer *l, const fv_definition *d,
                              const fv_products *p) FV_MUST_USE;
 

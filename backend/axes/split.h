@@ -4,8 +4,8 @@
 
 #include "backend/lowering/lowering.h"
 
-/* A copy of the definition in which an axis that one factor of its product uses in groups is two
- * axes. */
+/* A copy of the definition in which each axis that one factor of its product uses in groups, as
+ * v floordiv n or v mod n, is two axes. If it has no sum or several, all axes stay. */
 fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *d);
 /* The n for which one factor of the product uses v only as `v floordiv n`, and the other one uses v
  * in another form; 0: there is none. */

@@ -3,8 +3,9 @@
  * For a path that ends in ".c" it writes `NAME.c` and `NAME.h`, and further files for weights that
  * are not text; for a path that ends in "/" a folder with sources, header, Makefile, self-test and,
  * on request, a thread pool. The bytes depend on program and options only. Files are written in a
- * temporary folder, and renamed when all are complete; if writing fails, no file was changed. A
- * folder is refused if it contains files that are not in its manifest. */
+ * temporary folder, and renamed when all are complete; if writing fails, no file was changed,
+ * unless one of the renamings failed. A folder is refused if it contains files that are not in its
+ * manifest. */
 #ifndef FV_BACKEND_C_EMIT_H
 #define FV_BACKEND_C_EMIT_H
 

@@ -25,8 +25,9 @@ static void add_sources(fv_cg *g, fv_c_files *f) {
     add(g, f, ".h", &header);
 }
 
-/* The main function of the self-test if weights are in a file: it maps the file first, and runs
- * with the thread pool, too, if there is one. */
+/* Parts of the main function of the self-test. main_weights, if weights are in a file: maps it.
+ * main_threads, if there is a thread pool: runs the test with the pool, too, with main_pool_weights
+ * in it if weights are in a file. */
 static const char main_weights[] =
     "    fv_env weights = {0};\n"
     "    weights.size = sizeof weights;\n"

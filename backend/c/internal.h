@@ -195,8 +195,8 @@ const char *fv_c_helper_fixed(fv_cg *g, const char *name);
 
 /* ---- parts ---- */
 
-/* Marks the variables and buffers that the block needs: those that it reads, and those of kernels
- * and of the run to which it stores. Lets and tiles that are not marked are left out of the C. */
+/* Marks the variables and buffers that the block reads, and the buffers other than tiles to which
+ * it stores. Lets and tiles that are not marked are left out of the C code. */
 void fv_c_mark_used(fv_cg *g, const fv_block *b);
 void fv_c_mark_expr(fv_cg *g, const fv_expr *x);
 void fv_c_mark(fv_cg *g, const void *var_or_buf);

@@ -1,9 +1,9 @@
 /* layer.c - the vector layer of generated C.
  *
  * Values are GNU vectors; + - * / & | ^ ~ << >> and comparisons are written with operators. Other
- * operations are helper functions: an intrinsic if the target has one for that width, else vector
- * arithmetic, else a loop over lanes with the scalar helper. A mask has one signed integer for each
- * lane, 0 or -1.
+ * operations are helper functions: an intrinsic if the target has one for that width, for each part
+ * of a wider vector if it has one for a part, else vector arithmetic, else a loop over lanes with
+ * the scalar helper. A mask has one signed integer for each lane, 0 or -1.
  *
  * Helpers for vectors wider than a register are macros with a block, since GCC would warn about the
  * ABI of functions with such arguments. */
@@ -310,7 +310,7 @@ const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, doub
         (zero && !max && minus))
         return NULL;
     const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
-    if (zero && max && !minus) { /* the instruction would return -0, so it cannot be used */
+    if (zero && max && !minus) { /* of -0 and +0 the instruction would return -0 */
         const char *name = fv_printf(g->arena, "positive_%s", v);
         if (fv_c_helper_new(g, name))
             put(g,
@@ -573,7 +573,8 @@ const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
     if (e == FV_BOOL)
         expr = fv_printf(g->arena, "__builtin_convertvector((%s)(%s != 0), %s)",
                          fv_c_vtype(g, FV_I8, lanes), expr, v);
-    /* the value of a macro keeps its alignment, and ?: needs operands of one type */
+    /* a macro has a value of the type with the lower alignment, and ?: needs operands of one type,
+     * so the value is cast */
     else if (any_wide(g, e, lanes))
         expr = fv_printf(g->arena, "(%s)%s", v, expr);
     put(g, &(def){.name = name,

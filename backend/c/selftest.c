@@ -73,7 +73,8 @@ static bool is_shared(const fv_program *p, int output) {
     return fv_port_is_shared(&p->outputs[output]);
 }
 
-/* Sets capacities that the caller did not give: the size that is needed, plus a little. */
+/* Raises capacities that are symbols, where they are lower, to the size that is needed plus 2,
+ * within the bounds of the symbol; none if the options give the dims. */
 static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
     const fv_program *p = g->p;
     for (int i = 0; i < p->noutputs && !g->o->test_dims; i++) {

@@ -13,7 +13,7 @@
 /* Where the weights are stored: the values of --weights. */
 typedef enum {
     FV_WEIGHTS_AUTO,   /* the default of the kind of output */
-    FV_WEIGHTS_OBJECT, /* in the object; for generated C, in an object of its own */
+    FV_WEIGHTS_OBJECT, /* in the object; for C, IR and assembly in an object of its own */
     FV_WEIGHTS_FILE,   /* in a file that the caller maps, and passes as fv_env.weights */
     FV_WEIGHTS_INCBIN, /* for generated C: in a file that an assembler source includes */
     FV_WEIGHTS_TEXT    /* for generated C: as array initialisers */

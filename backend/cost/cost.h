@@ -14,8 +14,8 @@
 
 typedef struct fv_cost {
     /* Operations on floats. One each for + - * / min max sqrt, roundings and elementary functions,
-     * two for fma; comparisons, conversions and index arithmetic are free. A padded tile counts
-     * whole. */
+     * two for fma; all others, such as comparisons, conversions and index arithmetic, are free. A
+     * padded tile counts whole. */
     double flops;
     /* Bytes of memory that are touched at least once: of each buffer its size, or what all accesses
      * together can reach where that is less (a gather out of a large table). */
@@ -40,7 +40,7 @@ typedef struct fv_launch_cost {
 
 /* The launches of a program, in order of their numbers. Returns how many. */
 int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
-/* Computes the costs of n launches for dims[p->nsymbols]. */
+/* Computes the costs of n launches for dims[p->symbols.n]. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
 /* A walk that knows the variables of the host program, apart from those that depend on data or on a

@@ -12,7 +12,7 @@ typedef struct fv_speeds {
     /* per cycle: multiplications of vectors; all operations on vectors; loads and stores of
      * vectors; instructions of any kind */
     double multiplies, vectors, loads, stores, instructions;
-    double division, root; /* cycles of each of many independent ones, on vectors of f32 */
+    double division, root; /* cycles of a vector of f32, if many are independent */
     /* per cycle: bytes that a core reads from beyond each level of caches: from the second level,
      * from the last level, from memory */
     double beyond[FV_CACHE_LEVELS];

@@ -20,7 +20,7 @@ typedef struct fv_values {
     bool usual;
     fv_ptrmap steering;    /* tiles on which bounds or conditions depend: fv_buf -> not NULL */
     fv_ptrmap tiles;       /* fv_buf -> the numbers in it */
-    fv_ptrmap vectors;     /* fv_var of a vector or a float -> fv_lanes */
+    fv_ptrmap vectors;     /* fv_var of a let that steers -> fv_lanes */
     const fv_buf *storing; /* the tile whose new value is evaluated; NULL: none */
 } fv_values;
 

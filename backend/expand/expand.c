@@ -114,7 +114,7 @@ static void flatten_body(flattener *z, const fv_block *body) {
         fv_expr *at =
             fv_x_bin(z->a, FV_X_MUL, iteration(z, &found, i), fv_x_int(z->a, loop->loop.step));
         fv_expr *v = fv_kb_let(&z->b, loop->var->name, fv_x_bin(z->a, FV_X_ADD, found.lo[i], at));
-        /* keep at least the bounds of the loop's variable */
+        /* the variable has at least the bounds that the loop's variable has */
         if (v->op == FV_X_VAR && v->u.var != k->task) {
             fv_var *known = v->u.var;
             known->lo = loop->var->lo > known->lo ? loop->var->lo : known->lo;

@@ -14,7 +14,7 @@ typedef struct fv_expand_vec {
     const fv_target *target;
     fv_ptrmap groups; /* vector loop or tile -> the group that must have the same number of lanes */
     fv_ptrmap tiles;  /* tile declared outside of vector loops -> how it is accessed */
-    fv_ptrmap vectors;  /* some of these tiles -> the tile of vectors that replaces it */
+    fv_ptrmap vectors;  /* tile outside of vector loops -> the tile of vectors that replaces it */
     fv_ptrmap lets;     /* variable of an i64 let -> its value, an expression over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */
     bool failed;        /* whether a loop that accesses tiles of vectors had to become serial */

@@ -12,7 +12,7 @@
 
 typedef struct fv_attention {
     fv_expr *sum;        /* the sum over keys */
-    fv_expr *weight, *v; /* the two factors of the sum */
+    fv_expr *weight, *v; /* the two factors of the sum; v without `0 if hidden else` */
     fv_var *key;         /* the variable of `sum` */
     /* the score within weight, as a function of the key; in sums along a row it occurs with their
      * variables, too */

@@ -30,7 +30,7 @@
 #include "ir/expr/visit.h"
 #include "ir/type/float_bits.h"
 
-/* Numbers below FAR_BELOW are taken to hide keys: -10000, -1e9, the lowest of a type, -infinity. */
+/* Numbers up to FAR_BELOW are taken to hide keys: -10000, -1e9, the lowest of a type, -infinity. */
 #define FAR_BELOW (-1000.0)
 /* A score with more terms than this has no known bound. The rounding errors of so many terms stay
  * below 1% together: (1 + 2^-24)^65536 < 1.01. */

@@ -16,8 +16,8 @@ void fv_update_form(fv_lowerer *l, fv_definition *d);
 /* Sets the axes of the form of d, which was split or merged. The kind stays, except that a map may
  * become a transpose, or a transpose a map. */
 void fv_update_form_axes(fv_lowerer *l, fv_definition *d);
-/* Is d, whose axes must be split and merged, attention in which the columns of both products are
- * contiguous? */
+/* Is d, whose axes must be split and merged, attention both of whose products should be computed
+ * one column per lane (fv_products_are_columns)? If so, sets *at. */
 bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
 /* Is d, whose axes must be split and merged, a contraction? */
 bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;

@@ -251,7 +251,7 @@ typedef struct site {
         *collective;        /* the function that is called instead of the kernel, or NULL */
     const bytecode *kernel; /* NULL: a collective is called */
     const char *origin;     /* names of the ONNX nodes of the kernel */
-    const char *indexes;    /* names of the nodes whose indices may be refused; NULL: all */
+    const char *indexes;    /* names of the nodes whose indices may be refused; NULL, "": any */
     int number;             /* number of the launch, for tracing */
     int nargs;
     int *slots;

@@ -17,7 +17,7 @@ fv_interp *fv_interp_new(fv_arena *a, const fv_program *p);
 
 /* See fv_run_fn and fv_plan_fn. Several threads may run one interpreter at the same time.
  * FV_INTERNAL: the program violated a rule of kernel IR, which fv_interp_fault describes.
- * FV_NO_MEMORY: there was no memory for register files, which malloc allocates. */
+ * FV_NO_MEMORY also if there was no memory for register files, which malloc allocates. */
 int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
                   void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
                   const fv_env *env) FV_MUST_USE;

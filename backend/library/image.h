@@ -24,7 +24,7 @@ typedef struct fv_image {
     int64_t width, height;
     int channels;    /* number of bytes per pixel: 1 for gray, 3 for red, green, blue */
     bool palette;    /* the colours are those of a palette */
-    uint8_t *pixels; /* allocated by malloc; NULL: only the size was requested */
+    uint8_t *pixels; /* to be freed by free; NULL: only the size was requested */
 } fv_image;
 
 /* Decodes one format. `whole`: with pixels, otherwise only the size. Returns NULL, or a text that

@@ -67,7 +67,7 @@ static void while_(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_at(f, next);
 }
 
-/* Makes an array with an element for each argument, or for each of their axes. */
+/* Stores the n values of `list` in an array on the stack, and returns its address. */
 static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueRef *list,
                              const char *name) {
     LLVMTypeRef type = LLVMArrayType2(element, (uint64_t)n);

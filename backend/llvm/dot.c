@@ -34,8 +34,8 @@ static LLVMTypeRef words(fv_ll_fn *f, int lanes) {
     return fv_ll_lanes(f->m->types.i32, lanes);
 }
 
-/* Emits one instruction. Its parameters are vectors of i32, i8 or i16, depending on the version of
- * LLVM. */
+/* Emits one instruction. Its parameters are vectors of i32, i16, i8, f32 or bf16, depending on the
+ * instruction and the version of LLVM. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
     LLVMTypeRef type = words(f, row->out.lanes),
                 types[] = {type, fv_ll_lanes(f->m->types.i8, 4 * row->out.lanes)}, param[DOT_ARGS];

@@ -148,7 +148,7 @@ void fv_ll_fault(fv_ll_module *m, const char *format, ...) __attribute__((format
 
 typedef enum { FV_LL_EXPORTED, FV_LL_INTERNAL } fv_ll_linkage;
 /* Adds a function with the attributes that all functions have. baseline: without the target's
- * features. */
+ * features, on x86-64 and aarch64. */
 LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
                             fv_ll_linkage linkage, bool baseline);
 /* The name of a function of the current level: that name, with the level if there are several. */

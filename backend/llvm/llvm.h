@@ -52,7 +52,7 @@ typedef struct fv_llvm_options {
     fv_weights_kind weights;
     /* the programs of the model for several targets, at most FV_MAX_LEVELS, the lowest first, among
      * which the code chooses when it runs; the program that is written then is that of
-     * fv_program_of_levels. n 0: it is written for its target alone */
+     * fv_program_of_levels. nlevels 0: it is written for its target alone */
     const fv_program *const *levels;
     int nlevels;
 } fv_llvm_options;

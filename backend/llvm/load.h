@@ -35,7 +35,7 @@ extern fv_llvm_calls fv_llvm;
 void fv_llvm_prepare_native(void);
 void fv_llvm_prepare_all(void);
 
-#ifndef FV_LLVM_OWN_NAMES /* load.c only */
+#ifndef FV_LLVM_OWN_NAMES /* defined in load.c only */
 #include "backend/llvm/calls.h"
 #endif
 

@@ -98,8 +98,8 @@ static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *
     return sum ? sum : fv_ll_int(f->m, 0);
 }
 
-/* The address of an element, or of the first one of consecutive elements; a vector of addresses for
- * a gather. */
+/* The address of an element, or of the first one of consecutive elements; a vector of addresses if
+ * an index is a vector. */
 static LLVMValueRef address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index) {
     const fv_ll_buf *known = find_buf(f, b);
     LLVMTypeRef step = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
@@ -270,7 +270,7 @@ void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef ptr = address(f, s->buf, s->index);
     LLVMTypeRef type = LLVMTypeOf(ptr);
     LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->types.i32, 0, 0),
-                           /* for reading, the locality, data cache */
+                           /* 0: for reading; the locality; 1: the data cache */
                            LLVMConstInt(f->m->types.i32, 4 - (unsigned)s->cache, 0),
                            LLVMConstInt(f->m->types.i32, 1, 0)};
     fv_ll_intrinsic(f, "llvm.prefetch", 1, &type, 4, args);

@@ -22,10 +22,10 @@ typedef struct output {
     fv_llvm_kind kind;
     const char *path;
     const char *staging; /* the temporary folder */
-    const char *object;  /* paths of files in it; NULL: the file is not written */
+    const char *object;  /* paths of files in the temporary folder; NULL: not written */
     const char *whole;
     const char *side;      /* path of the file with weights in the temporary folder */
-    const char *side_path; /* its final path; NULL: there is no such file */
+    const char *side_path; /* final path of the file with weights; NULL: there is none */
     int fd;                /* the open file; -1: no file is open */
 } output;
 
