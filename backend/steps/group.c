@@ -32,9 +32,10 @@ typedef struct fv_grouped {
     bool passes; /* whether its rows need several passes */
     /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     const fv_value *sum;
-    bool two;  /* whether it contains a second contraction */
-    bool term; /* whether it is a product that is rounded together with the sum that adds it */
-    bool row;  /* if `term`: whether the sum runs along the last axis of the product */
+    bool other; /* whether it contains a reduction that is no contraction, as that of a pool */
+    bool two;   /* whether it contains a second contraction */
+    bool term;  /* whether it is a product that is rounded together with the sum that adds it */
+    bool row;   /* if `term`: whether the sum runs along the last axis of the product */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -84,6 +85,15 @@ static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_tha
     return false;
 }
 
+/* Does x load a substituted value that contains a reduction that is no contraction? */
+static bool takes_other(fv_lowerer *l, const fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(l, x);
+    bool takes = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->other;
+    for (int i = 0; i < x->n && !takes; i++)
+        takes = takes_other(l, x->arg[i]);
+    return takes;
+}
+
 /* Records in s which contraction, and which value with elementary functions, were substituted into
  * x. */
 static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap *seen) {
@@ -95,6 +105,7 @@ static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap
         fv_grouped *own = grouped_of(l, s), *taken = grouped_of(l, from);
         own->two |= taken->two || (own->sum && taken->sum && own->sum != taken->sum);
         own->sum = own->sum ? own->sum : taken->sum;
+        own->other |= taken->other;
         own->rows = own->rows ? own->rows : taken->rows;
     }
     for (int i = 0; i < x->n; i++)
@@ -426,7 +437,7 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
         return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
     if (t->use->nout != 1)
         return fv_declines(l, v, FV_WHY_several_results, fv_o(t->use), fv_n(t->use->nout));
-    if (t->c.reductions && contraction)
+    if (contraction && (t->c.reductions || takes_other(l, t->d->body)))
         return fv_declines(l, v, FV_WHY_contraction_summed, fv_o(t->use));
     if (t->c.reductions && into_contraction)
         return fv_declines(l, v, FV_WHY_sum_in_contraction, fv_o(t->use));
@@ -659,8 +670,7 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
                            fv_n(FV_SHARED_LOADS));
     if (has_last_use(l, v, BY_ELEMENTS))
         return fv_takes(l, v, FV_WHY_shared_elements, fv_n(users));
-    if (users == 2 && !fv_is_contraction(fv_storage_of(l, v)->def->body) &&
-        has_last_use(l, v, ANY_WAY))
+    if (users == 2 && !w->reductions && has_last_use(l, v, ANY_WAY))
         return fv_takes(l, v, FV_WHY_shared_two);
     return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
 }
@@ -758,8 +768,10 @@ bool fv_step_group(fv_lowerer *l) {
             fv_ptrmap seen = fv_ptrmap_in(l->exprs);
             take_along(l, s, s->def->body, &seen);
             s->def->body = fv_substitute(l, s->def->body, &origin);
-            if (!grouped_of(l, s)->sum && fv_is_contraction(s->def->body))
+            bool contraction = fv_is_contraction(s->def->body);
+            if (!grouped_of(l, s)->sum && contraction)
                 grouped_of(l, s)->sum = s->value;
+            grouped_of(l, s)->other |= !contraction && fv_work_of(l, s->def).reductions;
             *fv_ptrmap_at(&l->known.origins, s->value) = (void *)origin;
             decide(l, op, s);
         }
