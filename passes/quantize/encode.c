@@ -76,12 +76,33 @@ static range *ranges_of(fv_arena *a, const float *x, shape s) {
     return r;
 }
 
-static coding coding_of_channel(range r, int bits, bool zero_points) {
+/* A channel whose elements are so much smaller than the largest one of the weight gets a larger
+ * scale than it needs. Training leaves filters of 1e-30 that add nothing to a result, and such
+ * scales would rule out products of integers, whose scales are multiplied. */
+static const float LEAST_SCALE = 1e-7F;
+
+static float largest_of(range r) {
+    return fmaxf(-r.least, r.most);
+}
+
+static range all_of(const range *r, size_t n) {
+    range all = {0, 0};
+    for (size_t i = 0; i < n; i++) {
+        all.least = fminf(all.least, r[i].least);
+        all.most = fmaxf(all.most, r[i].most);
+    }
+    return all;
+}
+
+/* all: the range of the elements of all channels. */
+static coding coding_of_channel(range r, range all, int bits, bool zero_points) {
     int half = 1 << (bits - 1);
-    float largest = fmaxf(-r.least, r.most);
+    float least = largest_of(all) * LEAST_SCALE;
+    if (largest_of(r) > 0 && largest_of(r) < least)
+        r = (range){r.least < 0 ? -least : 0, r.most > 0 ? least : 0};
     if (zero_points)
         return coding_of_range(r.least, r.most, -half, half - 1);
-    float scale = largest > 0 ? usable(largest / (float)(half - 1)) : 1;
+    float scale = largest_of(r) > 0 ? usable(largest_of(r) / (float)(half - 1)) : 1;
     return (coding){scale, 0, -(half - 1), half - 1};
 }
 
@@ -95,10 +116,10 @@ fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int 
                         .zeros = zero_points ? FV_NEW(a, int8_t, s.n + 1) : NULL,
                         .nscales = s.n};
     const float *x = w->data;
-    const range *ranges = ranges_of(a, x, s);
+    const range *ranges = ranges_of(a, x, s), all = all_of(ranges, s.n);
     coding *codings = FV_NEW(a, coding, s.n + 1);
     for (size_t c = 0; c < s.n; c++) {
-        codings[c] = coding_of_channel(ranges[c], bits, zero_points);
+        codings[c] = coding_of_channel(ranges[c], all, bits, zero_points);
         q.scales[c] = codings[c].scale;
         if (q.zeros)
             q.zeros[c] = (int8_t)codings[c].zero;
