@@ -229,6 +229,36 @@ static bool replace_operand(work *k, int i, fv_value *v) {
 
 /* ---- the activation ---- */
 
+/* Is everything that reads x, apart from `op`, a QuantizeLinear? The layers of an activation have the
+ * same range. */
+static bool is_read_as_codes(const fv_value *x, const fv_op *op) {
+    for (int i = 0; i < x->nuses; i++)
+        if (x->uses[i].op != op && !fv_op_is(x->uses[i].op, FV_OP_QuantizeLinear))
+            return false;
+    return true;
+}
+
+/* x after QuantizeLinear and DequantizeLinear. */
+static fv_value *rounded(fv_rewriter *w, fv_value *x, fv_value *scale, fv_value *zero) {
+    fv_value *q = FV_W3(w, FV_OP_QuantizeLinear, x, scale, zero);
+    return q ? FV_W3(w, FV_OP_DequantizeLinear, q, scale, zero) : NULL;
+}
+
+/* The largest code is the code of the largest number. So if only codes of the result x of a MaxPool
+ * are read, the operand of the MaxPool is rounded in the same way, which changes nothing: it is
+ * stored as bytes then, and the pool is one of bytes. */
+static bool round_before_pool(const work *k, const fv_value *x, fv_value *scale, fv_value *zero) {
+    fv_op *pool = x->kind == FV_VALUE_RESULT ? x->def : NULL;
+    if (!pool || !fv_op_is(pool, FV_OP_MaxPool) || (pool->nout > 1 && pool->out[1]) ||
+        !is_read_as_codes(x, k->l->op))
+        return true;
+    fv_rewriter w = fv_rewriter_at(pool);
+    fv_value *r = rounded(&w, pool->in[0], scale, zero);
+    if (r)
+        fv_op_set_in(pool, 0, r);
+    return r != NULL;
+}
+
 /* x after QuantizeLinear and DequantizeLinear with unsigned codes of 8 bits for the measured range:
  * x is about (code - zero) * scale. */
 static fv_value *through_codes(work *k, fv_value *x) {
@@ -241,8 +271,7 @@ static fv_value *through_codes(work *k, fv_value *x) {
     k->stem = x->name;
     fv_value *s = scale_tensor(k, &scale, 0, NULL), *z = constant(k, zero, ".zero");
     k->stem = stem;
-    fv_value *q = FV_W3(&k->w, FV_OP_QuantizeLinear, x, s, z);
-    return q ? FV_W3(&k->w, FV_OP_DequantizeLinear, q, s, z) : NULL;
+    return round_before_pool(k, x, s, z) ? rounded(&k->w, x, s, z) : NULL;
 }
 
 static bool write_qdq(work *k, const fv_quant_codes *q) {
