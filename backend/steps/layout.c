@@ -218,15 +218,29 @@ static void note_uses(fv_lowerer *l, fv_op *op) {
 
 /* ---- choices ---- */
 
+/* Is each element of the factor loaded from constants or computed from them, as that of a
+ * dequantized weight? */
+static bool is_of_constants(const fv_expr *x) {
+    if (x->op == FV_X_LOAD)
+        return fv_x_is_constant(x);
+    bool are = x->n > 0 && x->op != FV_X_GUARD && x->op != FV_X_REDUCE && x->op != FV_X_REQUIRE,
+         any = false;
+    for (int i = 0; i < x->n && are; i++) {
+        are = x->arg[i]->op == FV_X_CONST || is_of_constants(x->arg[i]);
+        any |= x->arg[i]->op != FV_X_CONST;
+    }
+    return are && any;
+}
+
 /* Returns the cost of reading factor x of a sum so that neighbouring columns are contiguous: 0 if
- * they are, else the number of elements to be copied. A constant costs -1, less than anything, if
- * there are at least FV_WIDE_AXIS columns, since it is packed before the run; 0 if there are
- * fewer. */
+ * they are, else the number of elements to be copied. A factor of constants costs -1, less than
+ * anything, if there are at least FV_WIDE_AXIS columns, since constants are packed before the run;
+ * 0 if there are fewer. */
 static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum,
                                const fv_expr *x, int column) {
     x = fv_x_stored(x);
     const fv_storage *s = fv_storage_loaded(l, x);
-    if (s && s->value->kind == FV_VALUE_CONST)
+    if (is_of_constants(x))
         return extent_of(d->index[column]->dim) < FV_WIDE_AXIS ? 0 : -1;
     if (s && fv_x_adds(x->arg[s->inner >= 0 ? s->inner : x->u.buf->rank - 1], d->index[column]))
         return 0;

@@ -22,8 +22,8 @@ size_t fv_quant_bad_element(const fv_tensor *w, double most);
 
 /* A code for each element, in [-127, 127] for 8 bits, [-63, 63] for 7 and [-7, 7] for 4, and a
  * scale for each index of the axis: the largest magnitude becomes the largest code, unless it is
- * less than 1e-7 of the largest magnitude of the whole weight. With zero points, codes are in [-128, 127], [-64, 63] or [-8, 7]; their ends are the smallest and the
- * largest element, or 0. */
+ * less than 1e-7 of the largest magnitude of the whole weight. With zero points, codes are in
+ * [-128, 127], [-64, 63] or [-8, 7]; their ends are the smallest and the largest element, or 0. */
 fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int bits,
                                  bool zero_points);
 /* Codes in [-128, 127] or [-8, 7], and a scale for each block of `block` elements along the axis,

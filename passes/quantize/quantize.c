@@ -229,8 +229,8 @@ static bool replace_operand(work *k, int i, fv_value *v) {
 
 /* ---- the activation ---- */
 
-/* Is everything that reads x, apart from `op`, a QuantizeLinear? The layers of an activation have the
- * same range. */
+/* Is everything that reads x, apart from `op`, a QuantizeLinear? The layers of an activation have
+ * the same range. */
 static bool is_read_as_codes(const fv_value *x, const fv_op *op) {
     for (int i = 0; i < x->nuses; i++)
         if (x->uses[i].op != op && !fv_op_is(x->uses[i].op, FV_OP_QuantizeLinear))
