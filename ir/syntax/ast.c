@@ -79,7 +79,7 @@ static bool is_reduction(const fv_lexer *l) {
            fv_lex_is(l, "max") || fv_lex_is(l, "any") || fv_lex_is(l, "all");
 }
 
-/* Is the current token a name that is an operator in this position? */
+/* Is the current token a word that cannot begin an expression: an operator, `if` or `else`? */
 static bool is_word(const fv_lexer *l) {
     return fv_lex_is(l, "floordiv") || fv_lex_is(l, "ceildiv") || fv_lex_is(l, "mod") ||
            fv_lex_is(l, "if") || fv_lex_is(l, "else");
@@ -218,7 +218,8 @@ static bool parse_guard(fv_lexer *l, fv_ast *e) {
     return parse_else(l, e);
 }
 
-/* Parses a dotted name, as fv.Slice, and the call that follows. */
+/* Parses what follows the first word of a name, e->name: words after dots, as in fv.Slice, are
+ * appended to it, and a `(` has to follow them. A name without dots stays as it is. */
 static bool parse_dotted(fv_lexer *l, fv_ast *e) {
     bool dotted = false;
     while (fv_lex_is(l, ".")) {

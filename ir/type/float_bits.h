@@ -7,9 +7,10 @@
 
 /* The value of a bit pattern of float type e; exact. */
 double fv_float_decode(fv_elem e, uint64_t bits);
-/* The bit pattern of type e nearest to v, ties to even. A value beyond the largest finite one
- * becomes infinity, or the largest finite one if the type has no infinity; so does NaN if the type
- * has none. */
+/* The bit pattern of type e nearest to v, ties to even. A value that rounds beyond the largest
+ * finite one becomes infinity, or the largest finite one if the type has no infinity. NaN becomes
+ * NaN, or the largest finite value if the type has no NaN. f8e8m0 has neither a sign nor 0: zero
+ * and negative values become the smallest one, 2^-127. */
 uint64_t fv_float_encode(fv_elem e, double v);
 /* The precision of type e: *bits of the significand, the implicit leading bit included, and the
  * exponent *least of the lowest bit of a denormal number. Not for f8e8m0. */

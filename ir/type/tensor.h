@@ -19,18 +19,18 @@ typedef struct fv_tensor {
     size_t bytes;
     const void *data;
 } fv_tensor;
-/* Computes the numbers of elements and bytes of a tensor. False: a dim is negative, the rank is
- * above FV_MAX_RANK, or a number does not fit. */
+/* Computes the numbers of elements and bytes of a tensor. False: the rank or a dim is negative, the
+ * rank is above FV_MAX_RANK, or there are more than SIZE_MAX / 4 bytes. */
 bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count,
                     size_t *bytes) FV_MUST_USE;
 /* A new tensor with zeroed data in the arena; NULL if fv_tensor_size fails. */
 fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims);
-/* Element i, in row-major order, of an integer or bool tensor (packed types included); of a float
- * tensor, as a double. */
+/* Element i in row-major order: of a tensor of integers or bools (packed types included), where a
+ * u64 from 2^63 on is negative; of a tensor of floats, integers or bools as a double. */
 int64_t fv_tensor_int(const fv_tensor *t, size_t i);
 double fv_tensor_float(const fv_tensor *t, size_t i);
-/* Set element i of a tensor made by fv_tensor_new; the value wraps, or is rounded, to the element
- * type. */
+/* Set element i of a tensor made by fv_tensor_new. An integer wraps to the element type, and of a
+ * bool tensor it says whether it is not 0; a float is rounded as by fv_float_encode. */
 void fv_tensor_set_int(fv_tensor *t, size_t i, int64_t v);
 void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
 /* Copies n units of `unit` bytes each; swap: reverses the bytes of each unit. */

@@ -93,7 +93,7 @@ const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of);
 const fv_type *fv_map_type(fv_arena *a, fv_elem key, const fv_type *of);
 /* May a value of that kind hold values of type `of`? Operators take sequences of tensors or maps,
  * optionals of a tensor or a sequence of tensors, and maps from integers or strings to tensors of
- * one element; ONNX allows more. */
+ * rank 0; ONNX allows more. The second function is for maps with keys of type `key`. */
 bool fv_type_may_hold(fv_type_kind kind, const fv_type *of) FV_MUST_USE;
 bool fv_type_may_be_map(fv_elem key, const fv_type *of) FV_MUST_USE;
 /* Is t a map or a sequence of maps? */
