@@ -57,9 +57,11 @@ uint64_t fv_features_asked(uint64_t features);
 /* Names of the macros by which C compilers state that they may use the features, NULL-terminated; a
  * macro that another one implies is left out. */
 const char *const *fv_features_macros(fv_arena *a, uint64_t features);
-/* Does the set contain a feature that some CPU of its architecture lacks? */
+/* Does the set contain a feature whose test in feature.def is not ALWAYS, so that a CPU may lack
+ * it? */
 bool fv_features_can_lack(uint64_t features) FV_MUST_USE;
-/* Does this machine have all features of the set? */
+/* Does this machine have all features of the set? Those whose test is ALWAYS count as present, also
+ * on a machine of another architecture: callers compare architectures first. */
 bool fv_features_here(uint64_t features) FV_MUST_USE;
 
 /* The CPUID bits that a set needs: for each leaf a mask of EAX, EBX, ECX and EDX, all of whose bits
@@ -73,7 +75,8 @@ typedef struct fv_cpuid_need {
     uint32_t state;
 } fv_cpuid_need;
 fv_cpuid_need fv_features_cpuid(uint64_t features);
-/* The name that assemblers use for an ID register of aarch64. */
+/* The text by which assemblers address the ID register `reg` of aarch64 (FV_ID_ISAR0, ..): its
+ * encoding, "s3_0_c0_c6_0". */
 const char *fv_id_register(int reg);
 
 #endif

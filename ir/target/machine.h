@@ -27,7 +27,7 @@ typedef enum {
 } fv_measure_id;
 
 /* A measured speed or size: the best of several measurements, since other programs only make a
- * machine slower. `deviation`: the distance of their median, divided by `value`. */
+ * machine slower. `deviation`: the distance of their median from `value`, divided by `value`. */
 typedef struct fv_measure {
     double value, deviation;
     bool known;
@@ -68,7 +68,7 @@ typedef struct fv_machine {
 const fv_machine *fv_machine_parse(fv_session *s, fv_arena *a, const char *text);
 void fv_machine_print(fv_text *t, const fv_machine *p);
 /* A speed of the target's processor: that of its profile, otherwise that of its family, of the
- * family `generic` if the table does not have it. */
+ * family `generic` if processor.def has none for its family; 0: nor for `generic`. */
 double fv_measure_of(const fv_target *t, fv_measure_id id);
 /* A copy of t for the processor of the profile, with its caches; NULL: the processor has another
  * architecture. */

@@ -300,7 +300,7 @@ static const fv_target *read_features(fv_arena *a, const fv_target *entry, const
     return with_features(a, entry, more);
 }
 
-/* The target that chip.def has for a chip or core with this beginning of its name; NULL: none. */
+/* The target of the first line of chip.def with whose text `name` begins; NULL: there is none. */
 static const char *target_of_chip(const char *name) {
     static const struct {
         const char *chip, *target;

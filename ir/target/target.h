@@ -37,7 +37,7 @@ typedef struct fv_target {
          * threads; NULL: any toolchain */
         const char *tools;
     } c;
-    fv_level level; /* the level whose features are available; none: the CPU is not known */
+    fv_level level; /* the level whose features are available; none: no feature of feature.def is */
     uint64_t more;  /* set of further features that are available */
     int pointer_bits;
     int vector_bits; /* width of a vector register in bits; 0: there are no vectors */
@@ -59,14 +59,14 @@ typedef struct fv_target {
 const fv_target *fv_target_find(const char *name);
 /* Parses a target: LEVEL, LEVEL-windows or LEVEL-macos, then any number of +FEATURE in any order.
  * The name of the result lists each feature once, in the order of feature.def, without those of the
- * level. "native" has every feature of the table that this machine has. NULL: `*why` says what is
- * wrong and what is possible. */
+ * level. "native" has every feature that this machine has and that can be added to its level. NULL:
+ * `*why` says what is wrong and what is possible. */
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why);
 enum { FV_MAX_LEVELS = 8 }; /* largest number of targets in a list */
 /* Parses a list of targets with commas, for code that chooses one of them where it is loaded:
  * different targets of one architecture and system, whose features a CPU can report. Returns *n
- * targets, the lowest first: each has a level at least as high as the one before it, and more
- * features at the same level. NULL: `*why` says what is wrong. */
+ * targets, the lowest first: each has a level at least as high as the one before it, and, at the
+ * same level, at least as many features. NULL: `*why` says what is wrong. */
 const fv_target *const *fv_targets_read(fv_arena *a, const char *text, int *n, const char **why);
 /* Parses a target for code that may run here: for "native", the processor and caches are those of
  * this machine. NULL if the text is not a target. */
@@ -78,8 +78,11 @@ const fv_target *fv_target_for(fv_arena *a, const fv_target *t, fv_processor_id 
 const fv_target *fv_target_with_properties(fv_arena *a, const fv_target *t,
                                            fv_processor_id processor,
                                            const fv_processor *properties);
-const fv_target *fv_target_baseline(void); /* the first entry that this machine runs */
-const char *const *fv_target_names(void);  /* the names of all entries, NULL-terminated */
+/* the first entry with an instruction set of its own that this machine runs; generic: there is
+ * none */
+const fv_target *fv_target_baseline(void);
+/* "native" and the names of all entries, NULL-terminated */
+const char *const *fv_target_names(void);
 /* the target for messages: "native (x86-64-v3)" */
 const char *fv_target_str(fv_arena *a, const fv_target *t);
 /* The name of a system in the text of a target, "windows"; "" for ELF. */
