@@ -20,9 +20,9 @@
  *     layout n 1, c 32, h 8, w 8: n h w c bits 32         channels last
  *     layout o 30, t 3: o stride 1 t bits 32              im2col: windows overlap
  *
- * A level with stride 0 does not matter: its elements are one. Elements beyond the extent of an
- * axis, where groups do not divide it, are padding. After ; follow companions, which are stored in
- * memory of their own: what belongs to the elements of the tensor, over the same axes. */
+ * All values of a level with stride 0 share one element. Elements beyond the extent of an axis,
+ * where groups do not divide it, are padding. After ; follow companions, which are stored in memory
+ * of their own: what belongs to the elements of the tensor, over the same axes. */
 #ifndef FV_IR_LAYOUT_LAYOUT_H
 #define FV_IR_LAYOUT_LAYOUT_H
 

@@ -6,8 +6,8 @@
 
 /* Bounds of the arrays that a contraction keeps on the stack. FV_MOST_SUMS: largest number of
  * elements of the sums of a block whose tiles compute a part of the steps at a time, or of copied
- * rows. FV_SPACE: number of padding elements between copied rows, so that the distance of their
- * starts is not a multiple of 4 kB. */
+ * rows. FV_SPACE: number of padding elements between copied rows, without which the starts of rows
+ * of 1024 f32 would be a multiple of 4 kB apart. */
 enum { FV_MOST_SUMS = 1 << 14, FV_SPACE = 16 };
 
 typedef struct fv_schedule_limits {

@@ -9,7 +9,8 @@
  *     kernel "0123456789abcdef" contract {rows = 8, columns = 48}     # a note for people
  *     end
  *
- * The key of a kernel is a hash of its definition without names and literals. */
+ * The key of a kernel is a hash of its definition, without literals of floats and without names
+ * other than those of symbols. */
 #ifndef FV_IR_SCHEDULE_TUNING_H
 #define FV_IR_SCHEDULE_TUNING_H
 
