@@ -77,7 +77,8 @@ static bool parse_definition(fv_lexer *l, fv_body *b) {
 
 /* ---- names ---- */
 
-/* Parses a parameter: x, or x[b, rows.., n]. */
+/* Adds the names in a parameter to the scope: of x, or of x[b, rows.., n]. False after a
+ * diagnostic. */
 static bool add_param(fv_rule_scope *s, const fv_ast *x) {
     if (x->kind != FV_AST_NAME && x->kind != FV_AST_INDEX)
         return fv_rule_error(s, x, "expected the name of an operand");

@@ -48,8 +48,8 @@
 /* The texts that define bodies; the last one is NULL (ops/families.c). */
 extern const char *const *const fv_body_texts[];
 
-/* The text of the definition of that name, up to the line before the next definition; NULL: there
- * is none. */
+/* The beginning of the definition of that name in its text, which continues with other definitions
+ * (fv_body_bytes); NULL: there is none. */
 const char *fv_body_text(const char *name);
 /* Does a call of that name in an expression refer to a definition? A name of a standard operator
  * refers to the operator. */

@@ -458,7 +458,7 @@ static fv_build_name *find(fv_build *e, const char *called) {
 
 static void call(fv_build *e, const fv_ast *x, int nout, fv_term *out);
 
-/* Evaluates all the results of an op or a definition. */
+/* Evaluates the first n results of an op or a definition. */
 static void eval_many(fv_build *e, const fv_ast *x, int n, fv_term *out) {
     if (n == 1) {
         out[0] = eval(e, x);

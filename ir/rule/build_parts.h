@@ -87,14 +87,16 @@ const fv_dim *fv_term_as_dim(const fv_build *e, fv_term t);
 /* Makes an operand of t, to which x was evaluated; a number becomes a constant of type `of`. NULL:
  * the operand is left out, or after an error. */
 fv_value *fv_term_as_operand(fv_build *e, const fv_ast *x, fv_term t, fv_elem of);
-/* The type of the first captured value, in the order of names. */
+/* The element type of the first of the names that is a tensor: a captured value, operand or
+ * argument; FV_F32: there is none. */
 fv_elem fv_build_first_type(const fv_build *e);
 
 /* Builds an op of n operands; numbers get the type that the other operands determine. NULL after an
  * error. x: the expression. */
 fv_op *fv_build_op(fv_build *e, const fv_ast *x, const fv_opdef *def, int n, const fv_term *in,
                    int nattrs, const fv_attr *attrs, int nout);
-/* Makes *out, an attribute that is declared as d, of t. False: t is of another kind. */
+/* Makes *out, an attribute that is declared as d, of t. False: t is of another kind. If t is
+ * NOTHING, *out is left as it is. */
 bool fv_term_as_attr(fv_build *e, const fv_attr_def *d, fv_term t, fv_attr *out) FV_MUST_USE;
 /* Are two terms, neither of which is a value or a number, equal? Dims are equal if that is proved
  * for all values of the symbols. */

@@ -167,7 +167,7 @@ static bool is_int_list(const fv_ast *x) {
     return x->kind == FV_AST_LIST && x->n <= FV_MAX_RANK;
 }
 
-/* A literal value of an attribute of this kind. */
+/* Checks that x is a literal that attribute d can have. False after a diagnostic. */
 static bool check_attr_literal(const fv_rule_scope *s, const fv_ast *x, const fv_attr_def *d) {
     double v;
     bool ok = d->kind == FV_ATTR_INT      ? fv_rule_number(x, &v) && fv_is_whole(v)
@@ -201,8 +201,8 @@ static bool check_op(fv_rule_scope *s, const fv_ast *p) {
     return check_operand_count(s, p, def, operands);
 }
 
-/* Removes from scope s all names that `other` does not have, or has with another kind: only they
- * are bound by both alternatives. */
+/* Removes from scope s all names that `other` does not have, or has with another kind: only the
+ * names that remain are bound by both alternatives. */
 static void keep_common(fv_rule_scope *s, const fv_rule_scope *other) {
     int n = 0;
     for (int i = 0; i < s->n; i++) {

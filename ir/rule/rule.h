@@ -43,7 +43,8 @@
  *   a ~ b              the number a is within 2 ulp of b, in the constant's type
  *   const(c)           a constant
  *   fixed(c)           a constant, a reshaped or transposed one, or one in fewer bits (fv.Unpack)
- *   between(c, 1e-9, 1e9)   a constant, as for fixed, all of whose elements are between these
+ *   between(c, 1e-9, 1e9)   a constant of floats, a reshaped or transposed one, too, of at most
+ *                      FV_FOLD_BYTES, all of whose elements are between these
  *   along(c, x, -1)    c broadcasts to x, and has one element, or one for each index of that axis
  *   same(x, y)         one value, or constants of one and the same element; or, of captured
  *                      operands, both are left out
@@ -55,11 +56,12 @@
  *   all(p, n)          every entry of the list is n
  *
  * The right side is a captured value, a number, or ops. Numbers, and INT and FLOAT attributes in
- * the place of a value, become constants of the type of the first captured value. `perm=p` passes
- * an attribute on, `perm=p[q]` is the list p at the positions q. Functions and definitions of
- * expansions (body.h) can be called, with captured attributes as arguments, too, or with `z..`, and
- * with the expressions that are described there. A rule is not applied where the new value would
- * have another type or shape than the old one.
+ * the place of a value, become constants: of the type of an operand of the same op that must have
+ * the same type, otherwise of that of the first captured value, or of i64 or f32 where the op does
+ * not allow that. `perm=p` passes an attribute on, `perm=p[q]` is the list p at the positions q.
+ * Functions and definitions of expansions (body.h) can be called, with captured attributes as
+ * arguments, too, or with `z..`, and with the expressions that are described there. A rule is not
+ * applied where the new value would have another type or shape than the old one.
  *
  * Each rule states its effect on numbers:
  *   exact            the same bits, where any NaN equals any NaN

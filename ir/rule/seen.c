@@ -17,8 +17,8 @@ const char *fv_rule_seen_attr(fv_arena *a, const fv_attr *attr) {
     return t.s;
 }
 
-/* Prints a value with its number if it is a constant whose elements are all equal, otherwise with
- * its type only. */
+/* Prints the name of a value, its number if it is a constant whose elements are all equal, and its
+ * type. */
 static void put_seen_value(fv_text *t, const fv_value *v) {
     double number;
     fv_put_value(t, v);

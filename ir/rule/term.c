@@ -93,7 +93,8 @@ fv_value *fv_term_as_operand(fv_build *e, const fv_ast *x, fv_term t, fv_elem of
     return t.kind == FV_TERM_VALUE ? t.value : NULL;
 }
 
-/* The type of the first captured value, in the order of names. */
+/* The element type of the first of the names that is a tensor: a captured value, operand or
+ * argument; FV_F32: there is none. */
 fv_elem fv_build_first_type(const fv_build *e) {
     for (int i = 0; i < e->n; i++)
         if (e->names[i].term.kind == FV_TERM_VALUE && !e->names[i].let &&
