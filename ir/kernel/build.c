@@ -127,7 +127,8 @@ typedef struct sharing {
  * which is easier to read and costs nothing. */
 static bool is_worth_a_let(const fv_expr *x) {
     if (x->n == 0 || x->op == FV_X_SPLAT)
-        /* a load from a tile of rank 0 is a variable, so it needs no let */
+        /* true for a load from a tile of rank 0, too, but `unshare` makes no let of a node without
+         * arguments: such a load is a variable */
         return x->op == FV_X_LOAD;
     return x->type.elem != FV_I64 || x->size >= 8;
 }

@@ -26,9 +26,11 @@ fv_expr *fv_kernel_dim(fv_kernel *k, const char *name, int64_t lo, int64_t hi);
 void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
 /* largest number of expressions in a store: FV_MAX_RANK indices, the value and the mask */
 #define FV_STMT_EXPRS 36
-/* Makes lets for subexpressions that occur twice in a statement, because expressions of statements
- * are trees, and for deeply nested ones. The functions below call it, except for the condition of a
- * while. Short index arithmetic is repeated instead. */
+/* Appends lets for subexpressions that occur twice in the n expressions of a statement, because
+ * expressions of statements are trees, and for deeply nested ones, and replaces the expressions in
+ * `list` by those that use the lets; entries may be NULL. The functions below call it for the
+ * expressions that they are given, except for the condition of a while. Short index arithmetic is
+ * repeated instead. */
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
 /* appends a LET of x and returns its variable; returns x itself if it is a constant or variable */
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x);

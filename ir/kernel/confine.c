@@ -7,8 +7,9 @@
  *                             let inside_1 = require(0 <= i && i < m)
  *                             y[i] = x[j] if inside else 0.0 if inside_1
  *
- * A loop that counts subtracts the number of its iterations, before it begins, from `turns`, a tile
- * of each task; if that is not enough, the loop is not executed. Loops count unless the bounds of
+ * A `for` loop that counts subtracts the number of its iterations, before it begins, from `turns`,
+ * a tile of each task; if that is not enough, the loop is not executed. A `while` loop subtracts
+ * each iteration when it begins, and ends when none are left. Loops count unless the bounds of
  * their variables prove that they are short. */
 #include "ir/kernel/confine.h"
 
@@ -427,8 +428,8 @@ static const fv_stmt *only_parallel(const fv_block *block) {
     return s && s->kind == FV_S_FOR && s->loop.kind == FV_PARALLEL && !s->next ? s : NULL;
 }
 
-/* Limits the parallel loop to the budget, and divides the rest of the budget among its
- * iterations. */
+/* Limits the iterations of the parallel loop to the budget, and divides the budget among them.
+ * False after a diagnostic. */
 static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
     c->b.block = to;
     for (const fv_stmt *before = s; before->kind != FV_S_FOR; before = before->next)

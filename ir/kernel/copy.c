@@ -107,7 +107,8 @@ static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
 void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     switch (s->kind) {
     case FV_S_LET:
-        /* substitutes in the value first, since it may use a previous variable of the same name */
+        /* the new variable, or the value if it is a constant or variable, replaces s->var in what
+         * follows */
         *fv_ptrmap_at(map, s->var) = fv_kb_let(b, s->var->name, subst(b, s->x, map));
         break;
     case FV_S_STORE: copy_store(b, s, map); break;

@@ -38,8 +38,8 @@ typedef enum {
     FV_S_IF,  /* if x { body } else { other } */
     FV_S_WHILE, /* while x { body } */
     /* outline { body }: consumers may make the body a function with registers of its own; affects
-     * speed only. A vector loop around it is executed as a serial one. Contains no while; uses no
-     * scalar tile from outside */
+     * speed only. A vector loop around it is executed as a serial one. Contains no while and no
+     * other outline; uses no scalar tile from outside */
     FV_S_OUTLINE,
     /* hint that buf[index...] will be read soon; affects speed only. The last index may exceed its
      * axis */

@@ -2,7 +2,7 @@
  * finds types and numbers of lanes.
  *
  * A literal takes the type of the other operand; if nothing determines its type, integers are i64
- * and floats f32. */
+ * and floats f32, or f64 in a function whose result is f64. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,8 +128,8 @@ static bool check_same(fv_kparser *p, const fv_ast *at, const fv_expr *a, const 
     return true;
 }
 
-/* Checks that all expressions are scalars or vectors with this number of lanes (NULLs are
- * skipped). */
+/* Checks that all expressions are scalars or vectors with this number of lanes, or, if `lanes` is
+ * 1, scalars or vectors with one and the same number of lanes. NULLs are skipped. */
 static bool check_lanes(fv_kparser *p, const fv_ast *at, int n, fv_expr *const *x, int lanes) {
     for (int i = 0; i < n; i++) {
         if (!x[i] || x[i]->type.lanes == 1 || x[i]->type.lanes == lanes)

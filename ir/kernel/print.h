@@ -9,9 +9,9 @@ void fv_kernel_print(fv_text *t, const fv_kernel *k);
 
 void fv_expr_print(fv_text *t, const fv_expr *x);
 
-/* A text that is equal for kernels that compute the same: names of buffers, dims and variables are
- * replaced by numbers; comments and other information for people are left out. Used as a key for
- * sharing and caching. */
+/* A text that is equal for kernels that differ only in names, comments and other information for
+ * people: names of buffers, dims and variables are replaced by numbers, and the rest is left out.
+ * Kernels with equal texts compute the same; used as a key for sharing and caching. */
 const char *fv_kernel_key(fv_arena *a, const fv_kernel *k);
 
 #endif

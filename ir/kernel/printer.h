@@ -33,8 +33,8 @@ typedef struct fv_kprinter {
         void (*put)(void *user, fv_text *t, const fv_buf *b);
         void *user;
     } view;
-    /* length of the text from which on the content of parentheses is printed as `...`; 0: there is
-     * no limit */
+    /* length of the text from which on expressions that have operands are printed as `...`; 0:
+     * there is no limit */
     size_t end;
 } fv_kprinter;
 

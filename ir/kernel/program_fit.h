@@ -4,8 +4,8 @@
 
 #include "ir/kernel/verifier.h"
 
-/* Are all buffers of the program within constants, workspace and ports? False after a
- * diagnostic. */
+/* Are the buffers of the program within constants, workspace and ports, for a few values of its
+ * symbols? What depends on data is not checked. False after a diagnostic. */
 bool fv_kv_fits(fv_kverifier *v) FV_MUST_USE;
 
 #endif

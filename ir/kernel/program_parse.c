@@ -139,7 +139,8 @@ static bool parse_constant(reader *r) {
 
 /* ---- buffers ---- */
 
-/* Parses a type: `: f32[n, 4]`. */
+/* Parses `: f32[n, 4]`, the type of a new buffer of that name, which is in scope from here on. NULL
+ * after a diagnostic. */
 static fv_buf *parse_type_of(fv_kparser *k, const char *name) {
     fv_elem e;
     int lanes, rank;
@@ -186,8 +187,8 @@ static bool parse_held(reader *r, fv_buf *b) {
     }
 }
 
-/* Parses `input 0 output 1 along 2`: the buffer is the memory of both ports, and the output is
- * longer along that axis. */
+/* Parses the end of `input 0 output 1 along 2`, from `output` on, if it is there: the buffer is the
+ * memory of both ports, and the output may be longer along that axis. */
 static bool parse_shared(reader *r, fv_buf *b) {
     int64_t output, along;
     if (!fv_lex_accept(&r->k.l, fv_role_text(FV_BUF_OUTPUT)))

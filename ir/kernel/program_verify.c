@@ -341,7 +341,8 @@ static bool check_ports(fv_kverifier *v) {
     return true;
 }
 
-/* Begins an entry point: no conditions are known and no names are in scope. */
+/* Begins an entry point. If the program has statements of the protocol with the caller, no
+ * conditions are known there and no names are in scope. */
 static void begin_entry(fv_kverifier *v, const char *where) {
     v->where = where;
     v->stmt = NULL;

@@ -219,8 +219,8 @@ static bool reads_mutable(fv_prover *z, const fv_expr *root) {
     return false;
 }
 
-/* The expression that a let stands for; NULL: the variable is treated as an atom, because its value
- * was loaded from memory that may have changed. */
+/* The value of v if a let defines it; NULL: v is treated as an atom, because it has no let, or its
+ * value was loaded from memory that may have changed. */
 static const fv_expr *value_of(fv_prover *z, const fv_var *v) {
     const fv_stmt *let = fv_ptrmap_get(&z->lets, v);
     return let && !reads_mutable(z, let->x) ? let->x : NULL;

@@ -305,7 +305,7 @@ static bool check_for(fv_kverifier *v, const fv_stmt *s) {
     return ok;
 }
 
-/* Checks an `if`. Its condition is known to hold in the block that it guards. */
+/* Checks an `if` or `while`. Its condition is known to hold in the block that it guards. */
 static bool check_if(fv_kverifier *v, const fv_stmt *s) {
     if (!check_scalar(v, s->x, FV_BOOL, "the condition"))
         return false;
