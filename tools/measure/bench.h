@@ -83,8 +83,8 @@ typedef struct fv_bench {
 
 /* ---- bench_against.c ---- */
 
-/* Is it a library of another runtime, and neither the name of a backend nor a library that `fovea
- * compile` made? */
+/* Is `against`, the argument of --against, a library of another runtime, and neither the name of a
+ * backend nor a library that `fovea compile` made? False for NULL. */
 bool fv_against_is_other(const char *against) FV_MUST_USE;
 /* Opens the program that --against names, with m->threads threads; does nothing without the option.
  * False after a message. The other side must be closed in any case. */
@@ -97,7 +97,7 @@ void fv_against_close(fv_measurement *m);
 /* Traces some runs, and predicts the times of their launches for a machine with that roof, which is
  * measured again between the runs. NULL after a message: the model cannot be traced. */
 fv_profile *fv_profile_take(fv_bench *b, fv_runner *r, const fv_roof *roof);
-/* Of how many kernels the prediction is judged, and of how many it is good. */
+/* The number of kernels whose prediction is judged; *near: of how many of them it is good. */
 int fv_profile_judged(const fv_profile *p, int *near);
 /* Writes the launches of one run as a trace for chrome://tracing and Perfetto. False after a
  * message. */

@@ -18,7 +18,8 @@ int fv_count_differing(const fv_bench *b, const fv_measurement *m) {
 
 /* ---- numbers ---- */
 
-/* A time with four digits: "0.01234", "12.34", "1234". */
+/* A time with four digits: "0.01234", "12.34", "1234"; more from 10000 on, and fewer below 0.001,
+ * since there are at most 6 decimals. */
 static const char *ms_str(fv_arena *a, double ms) {
     int places = ms <= 0 || ms >= 1000 ? 0 : 3 - (int)floor(log10(ms));
     return fv_printf(a, "%.*f", places > 6 ? 6 : places < 0 ? 0 : places, ms);

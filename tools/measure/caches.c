@@ -17,8 +17,10 @@ enum {
     SAMPLES = 9,
     /* number of loads in a sample of a latency */
     LOADS = 100000,
-    /* distance of lines that compete for one set of the first-level cache, whatever its size: a
-     * page, since all processors find the set by address bits within a page */
+    /* distance of lines that compete for one set of the first-level cache: a page, since x86
+     * processors find the set by address bits within a page. In a cache whose sets take more than a
+     * page, as 64 kB in 4 ways do, such lines are in several sets, so more of them stay than a set
+     * has ways */
     SET_STRIDE = 4096,
     MOST_WAYS = 24
 };
@@ -101,7 +103,8 @@ static fv_measure ways(block *b, double hit_ns) {
 
 /* The largest block, of those that have 3/4 of the bytes of the one before, whose latency is nearer
  * to that of the last-level cache than to that of memory. The first one has the size that the
- * system reports, which is the result if the measurements vary. */
+ * system reports, which is the result if the measurements vary. If no block is, the result is the
+ * first one of at most twice the second-level cache. */
 static int last_level(block *b, const fv_caches *c, fv_measure hit, fv_measure memory) {
     double between = hit.value + (memory.value - hit.value) / 2;
     size_t size = (size_t)c->l3_bytes;

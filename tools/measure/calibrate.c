@@ -49,7 +49,8 @@ static fv_measure multiply_adds(void) {
     return fv_measure_best(SAMPLES, values, true);
 }
 
-/* Measures what takes all threads: multiply-adds, parallel regions, lines from core to core. */
+/* Measures what takes several threads: multiply-adds and parallel regions of all threads, and lines
+ * that move from core to core. */
 static void measure_threads(const fv_env *env, int threads, fv_measure out[FV_NMEASURES]) {
     double adds[SAMPLES], next[SAMPLES], parked[SAMPLES];
     for (int i = 0; i < SAMPLES; i++) {

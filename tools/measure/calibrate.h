@@ -17,8 +17,9 @@ typedef struct fv_calibration {
     json_t *list;            /* one object for each value tried; NULL without --json */
 } fv_calibration;
 
-/* Searches the value of each property of the processor for which a model of a kind that depends on
- * it takes the least time. False after a message. */
+/* Searches values of the properties of the processor with which small models that depend on them
+ * take less time; the properties and models are listed in calibrate_search.c (`choices`), the
+ * others stay as they are. False after a message. */
 bool fv_calibrate_properties(fv_calibration *t) FV_MUST_USE;
 
 #endif

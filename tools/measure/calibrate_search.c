@@ -1,7 +1,8 @@
 /* calibrate_search.c - searches the properties of the processor. Two programs are timed in turns,
  * one for the processor as found so far and one in which one property has another value. A value is
  * kept if its program takes at most 0.98 of the time in the median of a few rounds, and again in
- * the median and in nearly all of 15 further rounds, so that it is not kept by chance. */
+ * the median of 15 further rounds, and is faster in at least 13 of these, so that it is not kept by
+ * chance. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

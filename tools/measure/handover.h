@@ -5,7 +5,7 @@
 #include "ir/target/machine.h"
 
 /* Measures the nanoseconds after which one thread sees a word that another thread wrote. Unknown if
- * there is one core, or no second thread can be made. */
+ * there is one core, or no second thread can be made or is run. */
 fv_measure fv_measure_handover(void);
 
 #endif

@@ -1,11 +1,13 @@
-/* peak.c - loops that run at the peak of this machine, for each instruction set. Vectors are as
- * wide as this machine supports, which is detected at run time. */
+/* peak.c - loops that run at the peak of this machine, for each instruction set. The widest vectors
+ * of this machine are detected at run time (fv_peak_widest). */
 #include "tools/measure/peak.h"
 
 #include <stddef.h>
 
-/* The number of independent chains of multiply-adds. An fma takes four cycles, and two can start in
- * each cycle, so eight chains would hide the latency; a few more are used. */
+/* The independent chains of multiply-adds. On x86 an fma takes four cycles, or five on Haswell and
+ * Broadwell, and at most two start in each cycle, so eight or ten chains hide the latency. On
+ * Neoverse V1 and V2 four start in each cycle and take four cycles, so 16 chains would be needed:
+ * with 12 the loop reaches at most three quarters of the peak there. */
 #define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 
 #if defined(__x86_64__)
@@ -106,8 +108,8 @@ __attribute__((target("avx2"))) static float dot_256(int64_t steps) {
 #undef ADD
 #endif
 
-/* The variant for any machine: vectors of 16 bytes, and whatever instructions the compiler chooses
- * for a * x + y. */
+/* The variant for any machine: vectors of 16 bytes. A multiply-add is fmla on aarch64, and
+ * elsewhere whatever instructions the compiler chooses for a * x + y. */
 typedef float float4 __attribute__((vector_size(16)));
 typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
 

@@ -21,7 +21,8 @@ typedef struct fv_peak_code {
     float (*dot)(int64_t steps);
 } fv_peak_code;
 
-/* The loops for the widest vectors of this machine. */
+/* The loops for the widest vectors of this machine: of 64 bytes with AVX-512, of 32 with AVX2 and
+ * FMA, otherwise of 16 bytes, also where SVE has wider ones. */
 fv_peak_code fv_peak_widest(void);
 
 #endif

@@ -22,7 +22,7 @@ enum {
     REGIONS = 200,
     REGION_TRIES = 5
 };
-#define MEMORY_BYTES ((size_t)256 << 20) /* number of bytes to read, more than caches hold */
+#define MEMORY_BYTES ((size_t)256 << 20) /* number of bytes to read, more than most caches hold */
 
 struct fv_roof_memory {
     unsigned char *bytes;

@@ -19,7 +19,8 @@ typedef struct fv_roof {
     double parked_us;
 } fv_roof;
 
-/* A block of memory larger than all caches, for measuring gbs. NULL: there is not enough memory. */
+/* A block of 256 MiB, more than the caches of most machines hold, for measuring gbs. NULL: there is
+ * not enough memory. */
 typedef struct fv_roof_memory fv_roof_memory;
 fv_roof_memory *fv_roof_memory_new(void);
 void fv_roof_memory_free(fv_roof_memory *m);
@@ -28,8 +29,9 @@ void fv_roof_memory_free(fv_roof_memory *m);
  * best of several measurements is the roof. `memory` may be NULL. */
 fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory);
 
-/* The size in bytes of the largest cache. Data that fit into this cache stay there between runs, so
- * the speed of memory does not limit a model with so few bytes. */
+/* The size in bytes of the largest cache; 0: the system does not report it. Data that fit into this
+ * cache stay there between runs, so the speed of memory does not limit a model with so few
+ * bytes. */
 double fv_cache_bytes(void);
 
 #endif

@@ -10,7 +10,7 @@
 
 typedef enum { FV_TUNE_FAILED, FV_TUNE_NO, FV_TUNE_YES } fv_tune_answer;
 
-/* A schedule for a kernel that has not been measured. */
+/* A schedule to try for a kernel; `done`: it was tried. */
 typedef struct fv_tune_try {
     fv_schedule change; /* the parameters that it states differ from those of the kernel */
     fv_schedule whole;  /* all parameters */
@@ -22,7 +22,7 @@ typedef struct fv_tune_try {
 typedef struct fv_tune_kernel {
     const char *key, *name, *formula;
     double ms;    /* measured milliseconds in one run of the default program */
-    double now;   /* measured milliseconds in one run with the schedule that was found */
+    double now;   /* `ms` times the measured ratios of the schedules that were kept */
     double bound; /* least milliseconds in one run, by the peaks of arithmetic and memory */
     struct {
         fv_tune_try *all; /* the most promising first */
@@ -79,7 +79,7 @@ fv_tune_answer fv_tune_with(fv_tuner *t, const fv_tuning *with, bool quiet, fv_t
 const fv_choice *fv_tune_choice(const fv_tune_program *p, const char *key);
 /* Times both programs in turns; the second one first if `swap`. False after a message. */
 bool fv_tune_round(fv_tuner *t, fv_tune_program *a, fv_tune_program *b, bool swap) FV_MUST_USE;
-/* Are all outputs of the two programs equal? False after a message. */
+/* Are all outputs of the two programs equal, apart from the bits of NaNs? False after a message. */
 bool fv_tune_same_outputs(fv_tune_program *a, fv_tune_program *b) FV_MUST_USE;
 
 /* ---- tune_kernels.c ---- */

@@ -2,7 +2,9 @@
  *
  * Each loop consists of one kind of instruction, in assembly so that the compiler neither removes
  * nor combines them. The clock is found by additions each of which needs the result of the one
- * before: every core takes one cycle for one of them. */
+ * before, for which a core takes one cycle. (Golden Cove, as in Sapphire Rapids, executes additions
+ * of small constants without any latency, several in a cycle, so its clock is found too high, and
+ * all that happens in a cycle too low.) */
 #include "tools/measure/units.h"
 
 #include "tools/measure/caches.h"
