@@ -16,8 +16,8 @@ typedef struct fv_device {
 } fv_device;
 
 /* Finds the numbers of a program that was lowered and not expanded, for dims[p->symbols.n]; expands
- * the program. Where the C compiler of the target cannot be used, a note says so, and estimates
- * stay. False: the workspace for these dims is not known. */
+ * the program. If the C compiler of the target is not installed, estimates stay; if it is, but
+ * cannot be used, a note says so as well. False: the workspace for these dims is not known. */
 bool fv_device_of(fv_context *c, fv_program *p, const int64_t *dims, fv_device *out) FV_MUST_USE;
 
 #endif

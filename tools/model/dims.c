@@ -35,8 +35,8 @@ static role role_of(const char *name) {
                                   : OTHER;
 }
 
-/* The usual value of a total length: the sum of the past and new lengths, if the model has symbols
- * for both. */
+/* The usual value of a total length: the sum of the past and the new length, if exactly two symbols
+ * are such lengths and have values; otherwise 128. */
 static int64_t usual_total(const fv_subject *m) {
     int64_t sum = 0;
     int parts = 0;
@@ -85,7 +85,7 @@ static int find(const fv_model *t, const char *name, size_t n) {
 
 /* ---- --at, and --dim for kernels and compiled libraries, whose reader does not take it ---- */
 
-/* The symbol at INPUT:AXIS; "": the axis does not exist. */
+/* The text of the dim at INPUT:AXIS; "": there is no such input or axis. */
 static const char *symbol_at(const fv_model *t, const fv_dim_option *o) {
     for (int i = 0; i < t->ninputs; i++)
         if (!strcmp(t->inputs[i].name, o->input))

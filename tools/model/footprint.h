@@ -28,7 +28,7 @@ typedef struct fv_footprint {
     fv_footprint_buffer *buffers; /* the buffers in the order of the program */
 } fv_footprint;
 
-/* Computes the footprint of the program for dims[p->nsymbols]. All results are in the arena. */
+/* Computes the footprint of the program for dims[p->symbols.n]. All results are in the arena. */
 fv_footprint fv_footprint_of(fv_arena *a, const fv_program *p, const int64_t *dims);
 /* The value of an expression of the plan; -1: it depends on data, or x is NULL. */
 int64_t fv_footprint_number(const fv_footprint *f, const fv_expr *x);

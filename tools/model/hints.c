@@ -123,7 +123,7 @@ static bool says(const char *name, const char *word) {
 enum {
     MOST_POSITIONS = 65536, /* largest number of elements of a constant that is examined */
     DEEPEST = 16
-}; /* number of ops with two operands through which a value is followed */
+}; /* number of ops through which a value is followed */
 
 static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
     int64_t most = 0;

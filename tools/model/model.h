@@ -114,9 +114,9 @@ void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
 /* ---- dims.c ---- */
 
 /* Chooses the values of symbols: from --at and --dim, from the shapes of given inputs, otherwise 1
- * for a batch, 128 for a sequence, 0 for a past and 1 for others, or the nearest value that the
- * model's relations allow. Unless `quietly`, each choice is reported as a note. False after a
- * message. */
+ * for a batch, 128 for a sequence, 0 for a past, their sum for a total, for a capacity what an
+ * output needs, and 1 for others, or the nearest value that the model's relations allow. Unless
+ * `quietly`, each choice is reported as a note. False after a message. */
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
 /* The bounds that the model's relations leave for its symbols, given the known dims; NULL: there is
  * no graph, or the given values contradict it. */
@@ -127,7 +127,7 @@ json_t *fv_json_symbols(const fv_model *table, const int64_t *dims);
 
 /* ---- inputs.c ---- */
 
-/* Reads the files of --data-set and --input. False after messages. */
+/* Reads the files of --data-set, --adapter and --input. False after messages. */
 bool fv_read_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
 /* Makes random inputs where none were given; dims must have been chosen. */
 bool fv_make_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;

@@ -22,8 +22,8 @@ void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out);
 bool fv_parts_measure(fv_context *c, const char *folder, int rank,
                       fv_parts_manifest *parts) FV_MUST_USE;
 bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) FV_MUST_USE;
-/* Removes parts.json, and the parts that it lists, from the folder, before other parts are written.
- * False after a message. */
+/* Removes parts.json, and the parts that it lists under the names of fv_parts_list, from the
+ * folder, before other parts are written. False after a message. */
 bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
 /* Is the path a folder with a file parts.json? */
 bool fv_parts_are_in(fv_context *c, const char *path) FV_MUST_USE;
@@ -49,8 +49,9 @@ bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend,
  * or runs the rank of this process, on its own inputs. Returns the status of the run, after
  * messages if it is not FV_OK. */
 int fv_parts_run(fv_context *c, fv_parts *p) FV_MUST_USE;
-/* If the run of a process has failed, this prints the messages, ends all processes, and does not
- * return. Of processes that have run, only that of rank 0 keeps its messages. */
+/* Where mpirun has started several processes: if the last run of this one has failed, or it has not
+ * run, prints the messages, ends all processes, and does not return; otherwise, only the process of
+ * rank 0 keeps its messages. */
 void fv_parts_close(fv_context *c, fv_parts *p);
 
 #endif

@@ -7,7 +7,7 @@
 
 typedef struct fv_processes fv_processes;
 
-/* Was this process started by mpirun, together with others? */
+/* Was this process started by mpirun, by its environment variables? */
 bool fv_processes_started(void) FV_MUST_USE;
 /* Connects the processes. timeout: in seconds, how long a rank waits for another one. NULL after a
  * message: the library is not found, or MPI failed. */
