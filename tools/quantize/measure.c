@@ -2,8 +2,9 @@
  *
  * The error of a float value is the root of the sum of squared differences over that of the squared
  * values of the reference, over all data sets. Elements that are not finite in the reference are
- * left out if they are equal; otherwise the error is infinite. Of other values the error is the
- * fraction of elements that differ. The error of a model is the largest of its outputs. */
+ * left out if they are equal; otherwise the error is infinite. Of integers and bools the error is
+ * the fraction of elements that differ; strings are not compared. The error of a model is the
+ * largest of its outputs. */
 #include <math.h>
 #include <string.h>
 
