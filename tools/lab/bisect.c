@@ -40,7 +40,7 @@ static void add(const bisection *b, line *l, const char *word) {
     FV_PUSH(b->c->arena, l->word, l->n, l->cap, word);
 }
 
-/* The command `fovea SUBCOMMAND MODEL` with the options that the user gave. */
+/* The command `fovea SUBCOMMAND` with the options that the user gave; `end` adds the model. */
 static line fovea(const bisection *b, const char *subcommand) {
     line l = {0};
     const char *const *words = fv_args_for(b->c->arena, b->c->args, subcommand);

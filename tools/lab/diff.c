@@ -128,9 +128,10 @@ static bool has_rank_of(const fv_value *v, const fv_value *other) {
     return is_shown(v) && v->type->rank == other->type->rank;
 }
 
-/* The value of the other model that corresponds to a result of op: the result of an op with the
- * same node and operator, the last one if there are several; otherwise the value of the same name.
- * (An op of that node with another operator may compute only a part of the result.) */
+/* The value of the other model m that corresponds to result `out` of op: the value of the same name
+ * if its op is of the same node; otherwise the result of an op with the same node and operator, the
+ * last one if there are several; otherwise the value of the same name. NULL: there is none. (An op
+ * of that node with another operator may compute only a part of the result.) */
 static const fv_value *partner(fv_module *m, const fv_op *op, int out) {
     const fv_value *v = fv_value_find(m, op->out[out]->name);
     if (v && v->def && is_of_node(v->def, op) && has_rank_of(v, op->out[out]))
@@ -236,7 +237,8 @@ static bool show(void *user, fv_module *m) {
     return true;
 }
 
-/* Runs the chunk in a session of its own; the outputs are copied to the arena of the comparison. */
+/* Runs the chunk in a session of its own. *out: the outputs, copied to the arena `keep`, and after
+ * them one without element type. */
 static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) {
     const fv_side *s = &d->side[k->side];
     fv_context one = {.session = fv_session_new(), .args = &s->args};

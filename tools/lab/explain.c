@@ -92,8 +92,8 @@ static void try_block(explanation *e, const fv_rule *r, const fv_region *block) 
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 try_block(e, r, op->attrs[i].u.region);
-        /* if a node was given and the rule was applied to it, its op may have another operator
-         * now */
+        /* if a node was given, its ops of other operators are tried, too, unless the rule was
+         * applied to it, which may have replaced its operator */
         bool worth = is_root(r, op, a) || (e->node && !e->applied);
         if (!worth || !op->mark || !is_asked_about(e, op))
             continue;

@@ -109,7 +109,7 @@ static void remove_text(const reducer *r, const char *path) {
 typedef struct try {
     reducer *r;
     const fv_change *change; /* the change of the graph; NULL: the graph is not changed */
-    const char *const *dims; /* pairs of names and values for symbols, NULL terminated */
+    const char *const *dims; /* values for symbols, as "NAME=VALUE", NULL-terminated */
     const char *text;        /* path to which the graph is written */
     bool fails;
 }

@@ -13,8 +13,8 @@ typedef enum {
     FV_OPS_TO_INPUTS,
     FV_OPS_TO_ZEROS, /* removes ops, too, but zeros replace their results */
     FV_OPS_SKIPPED,  /* removes ops, too, but an operand of the same type replaces each result */
-    /* replaces the number `from` by `to` as a dim and as an element of a shape, and cuts
-     * constants */
+    /* replaces the number `from` by `to` as a dim, in lists of numbers that are attributes, and in
+     * constants of a few i64, which may be shapes; cuts constants */
     FV_SMALLER_DIM,
     FV_ZERO_WEIGHTS,  /* replaces constant number `at` by zeros */
     FV_DROP_ATTRIBUTE /* removes an attribute: number `at` of all attributes of ops of main */
