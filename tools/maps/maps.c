@@ -18,8 +18,8 @@ typedef struct mapping {
     fv_labels *labels;
     fv_attention_sites found;
     const fv_attention_site **sites; /* the attentions whose weights are shown */
-    /* n: number of results of the second module; before: how many of these are results of the model
-     * itself */
+    /* n: number of these attentions, whose weights are the last results of the second module;
+     * before: number of results of the model itself, which precede them */
     int n, before;
     json_t *list; /* the list of files for --json; NULL: they are printed */
 } mapping;

@@ -31,10 +31,11 @@ const char *const *fv_labels_of(fv_labels *l, int axis, int64_t n, int64_t nentr
 
 /* ---- maps.c ---- */
 
-/* Runs the model of `base` once more on its inputs, with the weights of each attention as
- * additional results. Writes the weights and the page into the folder of --attention-maps; prints
- * the names of the files, or adds them to `list` if that is not NULL. Returns the exit status.
- * After a failure there are messages, and files that were written before stay. */
+/* Runs the model of `base` once more on its inputs, with the weights of its attentions as
+ * additional results; a note names the attentions of which there can be no map. Writes the weights
+ * and the page into the folder of --attention-maps; prints the names of the files, or adds them to
+ * `list` if that is not NULL. Returns the exit status. After a failure there are messages, and
+ * files that were written before stay. */
 int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend, fv_labels *labels,
                   json_t *list) FV_MUST_USE;
 
@@ -48,7 +49,9 @@ typedef struct fv_map {
     const char *name, *file;
     fv_tensor weights;
     int64_t nentries, nheads, nqueries, nkeys;
-    int row_axis; /* axis of the queries; -1: there is one row */
+    /* axis of the rows: that of the queries, or, without one, the last other axis with several
+     * entries; -1: there is one row */
+    int row_axis;
 } fv_map;
 
 fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,

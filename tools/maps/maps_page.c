@@ -56,7 +56,8 @@ static void put_label(fv_text *t, const char *s) {
     put_characters(t, strcmp(s, " ") ? s : "␣", LONGEST_LABEL);
 }
 
-/* The width of a label, in character cells; East Asian characters take two cells. */
+/* The width of a label, in character cells. Characters of three or four bytes, such as East Asian
+ * ones, count as two cells. */
 static int width_of(const char *s) {
     size_t n = strlen(s);
     int width = 0, count = 0;

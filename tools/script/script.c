@@ -50,7 +50,8 @@ static const char *path_of(fv_context *c, const char *what, const char *name) {
     return NULL;
 }
 
-/* A path within a folder: names with slashes between them, of which none is "", "." or "..". */
+/* Is it a path within a folder: names with slashes between them, of which none is "", "." or
+ * ".."? */
 static bool is_inside(const char *path) {
     for (size_t n; *path; path += n + (path[n] == '/')) {
         n = strcspn(path, "/");
@@ -130,8 +131,8 @@ static bool save_text(void *user, const char *text, size_t n, const char *name) 
     return path && fv_driver_spares(c->session, path) && fv_file_write(c->session, path, text, n);
 }
 
-/* The functions that Fovea offers to the script. In commands other than `fovea lua`, a script only
- * changes the command's model in its passes. */
+/* The functions that Fovea offers to the script. If it is no program (`fovea lua`, `fovea test`),
+ * but the script of another command, it only changes the command's model in its passes. */
 static fv_lua_host host_of(fv_context *c, bool program) {
     if (!program)
         return (fv_lua_host){.user = c, .write = print_text};

@@ -78,8 +78,8 @@ static int run(fv_context *c, fv_subject *m, fv_parts *parts, fv_backend_kind ba
     return report(c, m, backend, &labels);
 }
 
-/* Refuses options that cannot be combined with attention maps, for which the graph is read a second
- * time. */
+/* Refuses --attention-maps for a model whose graph cannot be read a second time, as maps need, and
+ * --labels without that option. Returns the exit status; FV_EXIT_OK: nothing is refused. */
 static int refuse_maps(fv_context *c) {
     const fv_args *a = c->args;
     if (a->data.labels && !a->data.attention_maps)
