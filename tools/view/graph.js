@@ -8,12 +8,13 @@ const ITEM = {op: 0, scope: 1, input: 2, output: 3};
 const BOX = {op: 36, port: 20, head: 26, pad: 14, gap: 16};
 const START = 32; // boxes that are shown at first, about
 
-/* A text that somebody else wrote: what does not show, or turns the direction of what is around it, is written as a number. */
+/* A text from a model, with the numbers of characters in place of those that are invisible or change the direction of the text
+ * around them. */
 function shown(text) {
   return String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, c => '\\u{' + c.codePointAt(0).toString(16) + '}');
 }
 
-/* Which colour an operator has. */
+/* The kind of an operator, which determines its colour. */
 function kindOf(op) {
   if (/MatMul|Gemm|Conv|Einsum|Attention|Contract|LSTM|GRU|RNN/.test(op)) return 'product';
   if (/Softmax|Norm|Reduce|Pool|ArgM|CumSum|TopK|Loss|Mean|Sum$/.test(op)) return 'reduce';
@@ -30,10 +31,10 @@ class Graph {
     this.on = on;
     this.pen = canvas.getContext('2d');
     this.open = new Set([0]);
-    this.chosen = new Set();  // ops
-    this.related = new Set(); // ops that go with them
-    this.values = new Set();  // whose lines stand out
-    this.found = new Set();   // ops that match what is searched for
+    this.chosen = new Set();  // the chosen ops
+    this.related = new Set(); // ops that the kernels of the chosen ops compute as well
+    this.values = new Set();  // values whose lines are emphasized
+    this.found = new Set();   // ops that match the search
     this.view = {k: 1, x: 0, y: 0};
     this.cut = new Map();
     this.byPath = new Map();
@@ -46,7 +47,7 @@ class Graph {
     this.listen();
   }
 
-  /* The largest scopes, as long as that is not too much to look at; one that holds most of the graph in any case. */
+  /* Opens scopes, the largest first, as long as at most START boxes are shown, and any scope with at least half of the ops. */
   openFirst() {
     const inside = s => this.g.scopes[s].items.filter(([kind]) => kind === ITEM.scope).map(([, ref]) => ref);
     let boxes = this.g.scopes[0].items.length, closed = inside(0);
@@ -104,7 +105,7 @@ class Graph {
     this.view.y += (was.y - is.y) * this.view.k;
   }
 
-  /* What is open there is open here. */
+  /* Opens the scopes whose paths are open in the other graph, and closes all others. */
   openLike(other) {
     this.open = new Set([0]);
     this.byPath.forEach((s, path) => { if (other.open.has(other.byPath.get(path))) this.open.add(s); });
@@ -117,7 +118,7 @@ class Graph {
     this.compose();
   }
 
-  /* Opens what an op stands in; was any of it closed? */
+  /* Opens all scopes around an op. Returns whether one of them was closed. */
   reveal(op) {
     let closed = false;
     for (let s = this.g.ops[op].scope; s > 0; s = this.g.scopes[s].parent) {
@@ -127,7 +128,7 @@ class Graph {
     return closed;
   }
 
-  /* The top of a scope's box, which stays where it is when that opens. */
+  /* The position of the top of a scope's box, which stays where it is when the box opens; null: the box is not shown. */
   headOf(scope) {
     let head = null;
     this.each((item, x, y) => { if (item.kind === ITEM.scope && item.ref === scope) head = {x, y: y - item.h / 2}; });
@@ -136,7 +137,7 @@ class Graph {
 
   /* ---- finding ---- */
 
-  /* Calls fn(item, x, y) with its middle on the page, boxes before what is in them. */
+  /* Calls fn(item, x, y) for each item that is shown, with the position of its middle; a box precedes the items in it. */
   each(fn, box = this.root, x = 0, y = 0) {
     for (const item of box.items) {
       fn(item, x + item.x, y + item.y);
@@ -174,7 +175,7 @@ class Graph {
     return {width: this.canvas.clientWidth, height: this.canvas.clientHeight};
   }
 
-  /* All of it; of what is much higher than wide the upper part, where it would be smaller than `least`. */
+  /* Shows the whole graph; if its height would make the scale less than `least`, only its upper part. */
   fit(least = 0) {
     const {width, height} = this.size(), top = 44, margin = 16;
     this.view.k = Math.min(1.15, (width - 2 * margin) / this.root.w, Math.max(least, (height - top - margin) / this.root.h));
@@ -292,7 +293,8 @@ class Graph {
     return scopes;
   }
 
-  /* The outline that tells what was chosen, found, or goes with it; of a closed box that such ops are in it. */
+  /* Draws an outline around number i of the ops or closed scopes if it is in one of the sets: of the chosen, found and related
+   * ops, or of the scopes that contain such ops. */
   mark(sets, i, left, top, width, height, radius) {
     const which = sets.findIndex(set => set.has(i)), p = this.pen;
     if (which < 0) return;
@@ -306,7 +308,7 @@ class Graph {
     const op = this.g.ops[item.ref], p = this.pen, k = this.view.k, tint = colors[op.kind];
     this.drawn++;
     rounded(p, left, top, item.w, item.h, 6);
-    p.fillStyle = k > 0.15 ? tint.fill : tint.edge; /* it is but a dot */
+    p.fillStyle = k > 0.15 ? tint.fill : tint.edge; /* in its darker colour if it is so small that it looks like a dot */
     p.fill();
     p.lineWidth = 1;
     p.strokeStyle = tint.edge;
@@ -380,7 +382,7 @@ function inside(item, x, y) {
   return [x + item.x - item.child.w / 2, y + item.y - item.h / 2 + BOX.head];
 }
 
-/* What has grown pushes its neighbours aside. */
+/* Places the boxes of each row; an open box is wider than in the layout, and moves its neighbours aside. */
 function placeColumns(rows, box) {
   let left = Infinity, right = -Infinity;
   for (const row of rows) {
@@ -400,7 +402,7 @@ function placeColumns(rows, box) {
   box.w = Math.max(0, right - left);
 }
 
-/* Layers below each other; the further lines between two go sideways, the more room they have. */
+/* Places the layers below each other; the space between two is larger if lines between them go far sideways. */
 function placeRows(rows, box, nets) {
   const wide = new Array(rows.length + 1).fill(0);
   for (const net of nets) {
@@ -425,13 +427,13 @@ function placeRows(rows, box, nets) {
   box.h = y + BOX.pad / 2;
 }
 
-/* The ends of a net at its boxes, and how far it reaches. */
+/* Makes the ends of a net at its boxes, and finds the rectangle that contains the net. */
 function attach(net) {
   Object.assign(net, {left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity});
   for (const e of [net.from, ...net.bends, ...net.to]) {
     net.left = Math.min(net.left, e.x - e.w / 2);
     net.right = Math.max(net.right, e.x + e.w / 2);
-    net.top = Math.min(net.top, e.y - e.h / 2 - 60); // what goes round goes that far
+    net.top = Math.min(net.top, e.y - e.h / 2 - 60); // lines to boxes that are not below (in a cycle) go that far
     net.bottom = Math.max(net.bottom, e.y + e.h / 2 + 60);
   }
   net.out = {net, x: net.from.x};
@@ -444,7 +446,7 @@ function attach(net) {
   });
 }
 
-/* Ends side by side, in the order of where they come from; of an open box at the ports in it. */
+/* Places the ends of the nets at an item side by side, in the order of their other ends; at an open box, at its ports. */
 function spread(item) {
   item.ins.sort((a, b) => a.near - b.near);
   const room = Math.min(item.w * 0.6, 14 * (item.ins.length - 1));
@@ -465,7 +467,8 @@ function curve(p, x1, y1, x2, y2) {
   p.bezierCurveTo(x1, middle, x2, middle, x2, y2);
 }
 
-/* Down from its source through its bends, with a branch to each target. What goes round is drawn beside. */
+/* Draws a net from its source down through its bends, with a branch to each target. Branches to targets that are not below the
+ * source, in a cycle, are curves that leave it downwards and enter the target from above. */
 function drawNet(p, net, x, y) {
   const from = net.from, places = [{layer: from.layer, x: x + net.out.x, y: y + from.row.bottom}];
   p.beginPath();
@@ -495,7 +498,7 @@ function rounded(p, x, y, w, h, r) {
   p.roundRect(x, y, w, h, r);
 }
 
-/* As much of a text as fits. */
+/* The text, or as much of its beginning as fits the width. */
 function shorten(p, text, width) {
   if (p.measureText(text).width <= width) return text;
   let least = 0, most = Math.min(text.length, 200);

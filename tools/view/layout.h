@@ -27,7 +27,9 @@ typedef struct fv_page_net {
     /* the nodes to which the net leads, without duplicates after fv_page_find; there are no bends
      * on the way to nodes that are not below `from` (in a cycle) */
     int *to;
-    int nbends; /* result: number of bends, one in each layer after that of `from` */
+    /* result: number of bends, one in each layer between that of `from` and that of the lowest
+     * node; 0 if the layout would have too many of them */
+    int nbends;
     int *bends;
 } fv_page_net;
 

@@ -6,7 +6,7 @@ let colors = {};
 
 /* ---- elements ---- */
 
-/* el('p.doc', {title: ..}, 'text', child): texts are escaped by being texts. */
+/* Makes an element, as el('p.doc', {title: ..}, 'text', child). Strings become nodes of text, so nothing in them is HTML. */
 function el(what, attributes, ...children) {
   const [tag, ...classes] = what.split('.'), e = document.createElement(tag);
   if (classes.length) e.className = classes.join(' ');
@@ -28,7 +28,7 @@ function link(text, fn) {
   return el('button.link', {onclick: fn}, text);
 }
 
-/* A name, or how it ends: paths begin alike. */
+/* An element with the name, or with the end of a long name, since the paths in names begin alike. */
 function ending(name) {
   return el('code', {title: shown(name)}, name.length > 38 ? '…' + [...name].slice(-37).join('') : name);
 }
@@ -68,7 +68,8 @@ data.graphs.forEach((g, side) => g.ops.forEach((op, i) => {
 }));
 after.ops.forEach((op, i) => (op.launches || []).forEach(l => opsOfLaunch[l].push(i)));
 
-/* What tells where an op comes from; of a text, which may name no nodes, what its results are called, as passes keep that. */
+/* The names of the nodes from which an op was made; if it has none, as in a model in text form, those of its results, which the
+ * passes keep. */
 function nodesOf(side, op) {
   const o = data.graphs[side].ops[op];
   return o.nodes || o.out.filter(v => v >= 0).map(v => '%' + data.graphs[side].values[v][0]);
@@ -81,7 +82,7 @@ function counterparts(side, op) {
   return [...found];
 }
 
-/* Launches in which an op is computed: of one before the passes those of what became of it. */
+/* The launches that compute an op; of an op before the passes, those of its counterparts after them. */
 function launchesOf(side, op) {
   if (side === 1) return after.ops[op].launches || [];
   return [...new Set(counterparts(0, op).flatMap(i => after.ops[i].launches || []))];
@@ -105,7 +106,7 @@ const query = el('input', {type: 'search', placeholder: 'Search ops, nodes, kern
 const results = el('div.results', {hidden: true, role: 'listbox'});
 const tabs = {graph: el('section.tab.panes'), kernels: el('section.tab.sheet', {hidden: true}), memory: el('section.tab.sheet', {hidden: true})};
 const buttons = {};
-const makers = {kernels: buildKernels, memory: buildMemory}; // of what has not been looked at yet
+const makers = {kernels: buildKernels, memory: buildMemory}; // functions that fill the tabs that were not shown yet
 let graphs = [], current = 'graph', chosenKernel = -1;
 
 function show(tab) {
@@ -165,7 +166,7 @@ function redraw() {
   graphs.forEach(graph => graph.draw());
 }
 
-/* In both, so that they can be compared. What is folded stays where it is on the page. */
+/* Opens or closes a scope in both graphs, so that they can be compared. Its box stays where it is on the page. */
 function fold(path, open) {
   for (const graph of graphs) graph.setOpen(path, open);
   redraw();
@@ -214,7 +215,7 @@ function selectNothing() {
   remember('');
 }
 
-/* The op, those that one kernel computes with it, and those of the other graph that it came from or became. */
+/* Chooses an op, and marks its counterparts in the other graph and the ops that its kernels compute as well. */
 function selectOp(side, op, move) {
   const graph = graphs[side], o = graph.g.ops[op], other = graphs[1 - side];
   clear();
@@ -238,7 +239,7 @@ function markLaunch(launch) {
   }
 }
 
-/* Of the table of kernels. */
+/* Marks the row of a kernel in the table of kernels; -1: of none. */
 function chooseRow(kernel) {
   chosenKernel = kernel;
   for (const row of tabs.kernels.querySelectorAll('tbody tr')) row.setAttribute('aria-selected', String(row.dataset.kernel === String(kernel)));
@@ -257,7 +258,7 @@ function selectKernel(kernel) {
 function remember(what) {
   try {
     history.replaceState(null, '', '#' + [current, what].filter(s => s).join('&'));
-  } catch { /* some browsers do not let files */ }
+  } catch { /* some browsers do not allow this to pages that are files */ }
 }
 
 /* ---- what is told ---- */
@@ -277,7 +278,7 @@ function opLink(side, op) {
   return el('div.row', null, link(data.graphs[side].ops[op].op, () => selectOp(side, op, true)), ' ', ending(nameOf(side, op)));
 }
 
-/* The first of many, and how many more there are. */
+/* The elements that `make` gives for the first entries of a list, and one that says how many more there are. */
 function some(list, make, most = 12) {
   return [...list.slice(0, most).map(make), list.length > most ? el('div.row', null, el('code', null, 'and ' + (list.length - most) + ' more')) : null];
 }
@@ -296,7 +297,7 @@ function kernelTexts(kernel) {
   return [k.computes ? [el('h3', null, 'Computes'), code(k.computes)] : [], later('Kernel', () => code(k.text, true)), k.c ? later('C', () => code(k.c, true)) : null].flat();
 }
 
-/* Lines without what all of them are indented by. */
+/* The lines of a text without the indentation that all of them have. */
 function dedent(text) {
   const lines = text.replace(/\n+$/, '').split('\n'), depth = Math.min(...lines.map(l => l.search(/\S|$/)));
   return lines.map(l => l.slice(depth)).join('\n');
@@ -430,7 +431,7 @@ function drawMemory() {
   p.stroke();
 }
 
-/* The next of 1, 2, 5, 10, 20, .. */
+/* The least of 1, 2, 5, 10, 20, .. and of their decimal fractions that is not less than x. */
 function round(x) {
   const unit = 10 ** Math.floor(Math.log10(x));
   return [1, 2, 5, 10].map(f => f * unit).find(t => t >= x * 0.999);
@@ -556,7 +557,7 @@ addEventListener('keydown', e => {
 
 /* ---- begin ---- */
 
-/* #kernels, #memory, #graph&op=1:17, #graph&open=all */
+/* Shows what the fragment of the address names: #kernels, #memory, #graph&op=1:17, #graph&open=all */
 function follow() {
   const parts = location.hash.slice(1).split('&'), value = name => (parts.find(p => p.startsWith(name + '=')) || '').slice(name.length + 1);
   if (value('open') === 'all') {

@@ -13,7 +13,8 @@
  *              offset, first, last launch]}
  *   model, version, target, dims, and run_ms if there is a profile
  *
- * Members of an op that are empty are left out. */
+ * Members of an op that are empty are left out, except for in and out; a scope that is dropped is
+ * null. */
 #include <math.h>
 #include <string.h>
 

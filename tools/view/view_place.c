@@ -5,7 +5,8 @@
 
 #include "tools/view/view.h"
 
-/* The width of a text in the font of the page, in pixels; longer texts are cut by the page. */
+/* An estimate of the width of a text in the font of the page and of the space around it, in pixels;
+ * at most `most`, since the page cuts longer texts. */
 static double width_of(const char *s, double character, double around, double most) {
     double width = character * (double)strlen(s) + around;
     return width < most ? width : most;

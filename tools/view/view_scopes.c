@@ -39,8 +39,9 @@ typedef struct part {
     size_t n;
 } part;
 
-/* Splits the path of a node into parts, without the node's own name; for a node without a name, the
- * path of its first output is used. */
+/* Splits the path of a node into parts, without the node's own name, and returns their number. A
+ * node without a name is called by its operator and an output, as `Add(/m/Add_output_0)`: then the
+ * path of that output is used. */
 static int split_name(const char *node, part out[DEEPEST]) {
     const char *open = strchr(node, '('), *slash = strchr(node, '/');
     int n = 0;
