@@ -24,8 +24,9 @@
 #include "ir/kernel/prove.h"
 #include "ir/kernel/verify.h"
 
-/* FREE_TURNS: number of iterations up to which a loop does not count them. far: a loop with a
- * larger bound is refused, so that the sum of two bounds does not wrap. */
+/* FREE_TURNS: number of iterations up to which a loop does not count them. far: larger bounds of a
+ * loop that is counted fail a check in the run, or the kernel is refused; so the difference of two
+ * bounds does not wrap. */
 enum {
     FREE_TURNS = 1 << 12,
     MAX_TILES = 1 << 20,

@@ -5,7 +5,7 @@
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/kernel.h"
 
-enum { UNROLL_LIMIT = 4096 }; /* largest number of iterations of a loop that is unrolled */
+enum { UNROLL_LIMIT = 4096 }; /* an UNROLL loop with more iterations is copied as a serial loop */
 
 static fv_expr *subst(fv_kbuilder *b, const fv_expr *x, const fv_ptrmap *map) {
     /* a new memo for each statement, since unrolling changes the replacements of variables */

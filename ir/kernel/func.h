@@ -4,8 +4,9 @@
 
 #include "ir/kernel/build.h"
 
-/* A function `func name(x: f32) -> f32 { let ...; return ... }`; elementary functions are expanded
- * to such functions (backend/math/f32.fvk, f64.fvk). Parsed once per session. */
+/* A function `func name(x: f32) -> f32 { let ...; return ... }`; elementary functions, and
+ * operations for which a target has no instruction, are expanded to such functions
+ * (backend/math/f32.fvk, f64.fvk, exact.fvk). Parsed once per session. */
 typedef struct fv_kfunc {
     const char *name;
     int nparams;

@@ -213,7 +213,8 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_text_put(p->t, "\n");
         break;
     case FV_S_LAUNCH: put_launch(p, s); break;
-    case FV_S_ALLOC: /* declares the buffer, unless several blocks allocate it */
+    /* declares the buffer if this is its only allocation, and not in a nested block */
+    case FV_S_ALLOC:
         fv_kp_line(p, "alloc ");
         if (!fv_program_declares(program, s->buf)) {
             fv_kp_put_name(p, s->buf, s->buf->name);

@@ -13,8 +13,8 @@
 #include "ir/kernel/words.h"
 #include "ir/syntax/ast.h"
 
-/* Words that begin a statement or have a meaning in expressions; variables with such names are
- * quoted. */
+/* Words that begin a statement of a kernel or have a meaning in expressions; names that are such
+ * words are quoted. fv_text_name quotes the operators, `if` and `else`. */
 static const char *const keywords[] = {
     "for",    "parallel", "vector",  "unroll", "let",   "tile",   "prefetch", "transpose",
     "while",  "outline",  "comment", "call",   "check", "launch", "alloc",    "free",

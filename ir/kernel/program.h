@@ -7,7 +7,8 @@
 
 typedef struct fv_constant {
     const char *name;
-    /* `bytes` bytes in the layout that kernels use: storage types are not packed */
+    /* `bytes` bytes in the layout that kernels use: of a type of less than 8 bits, each element
+     * takes a byte */
     const void *data;
     size_t bytes;
     const fv_buf *buf;

@@ -47,8 +47,9 @@ void fv_prover_inner(fv_prover *z, const void *what);
  * all values of the inner variables of each? */
 bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later,
                     fv_expr *const *earlier) FV_MUST_USE;
-/* Is the difference non-negative if all n facts are non-negative? Must be called after
- * fv_prover_start with NULL, with the variables of surrounding loops registered as inner ones. */
+/* Is it proved that the difference is non-negative if all n facts are? The proof uses one of the
+ * facts, or none. Must be called after fv_prover_start with NULL, with the variables of surrounding
+ * loops registered as inner ones. */
 bool fv_prove_natural(fv_prover *z, const fv_difference *what, int n,
                       const fv_difference *facts) FV_MUST_USE;
 

@@ -4,7 +4,8 @@
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 
-/* The value whose elements v has in another order of axes. */
+/* The value of which v is a reshape or a transpose, through any number of these; v itself if it is
+ * neither. */
 static const fv_value *without_axes(const fv_value *v) {
     while (v->kind == FV_VALUE_RESULT &&
            (fv_op_is(v->def, FV_OP_fv_Reshape) || fv_op_is(v->def, FV_OP_Transpose)))

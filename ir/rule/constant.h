@@ -9,7 +9,8 @@
 /* The elements of the constant v, in any order; NULL: v is not a constant, or too large to be
  * looked through. */
 const fv_tensor *fv_rule_elements(const fv_value *v);
-/* Is v a constant, of any size, or one whose bytes are taken as elements of fewer bits? */
+/* Is v a constant of any size, possibly reshaped or transposed, or the elements of fewer bits that
+ * are unpacked from one? */
 bool fv_rule_is_fixed(const fv_value *v) FV_MUST_USE;
 /* Sets *out to the number if all elements of the constant are equal to it; false: they differ or
  * are not numbers, or fv_rule_elements returns NULL. */

@@ -15,7 +15,7 @@ typedef struct list {
 
 /* The rules whose patterns have the same op at the root. */
 typedef struct root {
-    list any;             /* rules whose operands are not restricted */
+    list any;             /* rules without an operand that is an op or a number */
     list constant;        /* rules with an operand that is a number, and none that is an op */
     fv_ptrmap by_operand; /* op that computes an operand -> list of rules with such an operand */
 } root;
