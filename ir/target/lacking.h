@@ -12,7 +12,7 @@
 enum { FV_FEATURES_TEXT = 400 }; /* room for the names of all features of an architecture */
 
 /* The features of a target from its text, LEVEL or LEVEL+FEATURE+...; false: the text has another
- * form, or names something that the table of features lacks. */
+ * form, or names a level or a feature that target.def and feature.def do not have. */
 bool fv_features_read(const char *target, uint64_t *features) FV_MUST_USE;
 /* The names of the features of a set that this machine lacks, "avx512f, avx512bw"; truncated if
  * they do not fit. Returns `text`. */
