@@ -755,10 +755,22 @@ static void place(fv_lowerer *l, fv_op *op, void *as) {
     fv_contract_plan_place(l, op, p);
 }
 
+/* Sets the sums of the rows of a block to 0. It may have far fewer rows than `sums` has. */
+static void clear_sums(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows),
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    fv_kb_store(&e->b, t->sums.buf, (fv_expr *[]){r, c}, fv_x_const(e->arena, fv_sum_elem(t->c), 0),
+                NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
 /* Emits the products of all tiles of a block of rows, in blocks of steps. */
 static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int outer = e->b.depth;
+    clear_sums(t, rows);
     fv_open_steps(t);
     if (t->plan.unpacks)
         fv_tile_unpack(t);
