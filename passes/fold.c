@@ -2,11 +2,13 @@
  * interpreter, all of them in one program, on the naive schedule for the generic target. The result
  * therefore depends neither on the target nor on the schedule.
  *
- * A result of more than FV_FOLD_BYTES is not folded, with three exceptions. A constant in another
+ * A result of more than FV_FOLD_BYTES is not folded, with four exceptions. A constant in another
  * shape, and one whose bytes are taken as elements of less than a byte, has the same bytes. A
  * constant that the model quantizes gets fewer (quantized.h). And a concatenation of constants and
  * of parts of constants may have up to MOST_JOINED bytes: PyTorch, for instance, reorders the gates
- * of a GRU so; a layer whose weights are one constant can pack them when the model is compiled.
+ * of a GRU so; a layer whose weights are one constant can pack them when the model is compiled. The
+ * same limit has the weight that an LSTM, GRU or RNN multiplies with its state: each step reads all
+ * of it as floats, so a run would convert and pack it first.
  *
  * A result that a contraction reads as it is stored, with the columns of its result or as a factor
  * of products of integers, and that takes more bytes than the constants it is computed from, is not
@@ -37,13 +39,29 @@ static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), v
     }
 }
 
-/* largest size in bytes of a Concat that is folded, and of slices that are its operands */
+/* largest size in bytes of a Concat or a recurrent weight that is folded, and of slices that are
+ * operands of such a Concat */
 enum { MOST_JOINED = 1 << 24 };
+
+/* Is the result nothing but the weight of states of recurrences? */
+static bool is_recurrent_weight(const fv_op *op) {
+    enum { R = 1 }; /* the number of that operand of each of the operators */
+    const fv_value *v = op->nout == 1 ? op->out[0] : NULL;
+    for (int i = 0; v && i < v->nuses; i++) {
+        const fv_op *use = v->uses[i].op;
+        if (v->uses[i].index != R || (!fv_op_is(use, FV_OP_fv_LSTM) &&
+                                      !fv_op_is(use, FV_OP_fv_GRU) && !fv_op_is(use, FV_OP_fv_RNN)))
+            return false;
+    }
+    return v && v->nuses;
+}
 
 /* The largest number of bytes of a result of op with which it is computed. A slice of more than
  * FV_FOLD_BYTES is only computed as an operand of a Concat that is folded. */
 static size_t most_of(const fv_op *op) {
-    return fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) ? MOST_JOINED : FV_FOLD_BYTES;
+    bool large =
+        fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) || is_recurrent_weight(op);
+    return large ? MOST_JOINED : FV_FOLD_BYTES;
 }
 
 /* The bytes of a tensor whose dims are constants; SIZE_MAX: a dim is not constant, the type is no
@@ -238,7 +256,8 @@ static void add_results(void *user, fv_op *op) {
         bool outside = false;
         for (int k = 0; v && k < v->nuses && !outside; k++)
             outside = !is_taken(f, v->uses[k].op) || stays(f, v->uses[k].op);
-        if (!outside || (!fv_op_is(op, FV_OP_Concat) && !static_and_small(v->type, FV_FOLD_BYTES)))
+        bool large = fv_op_is(op, FV_OP_Concat) || is_recurrent_weight(op);
+        if (!outside || (!large && !static_and_small(v->type, FV_FOLD_BYTES)))
             continue;
         FV_PUSH(f->r->arena, f->results, f->n, f->cap, fv_ptrmap_get(&f->copies, v));
         f->n--;

@@ -118,8 +118,8 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
 
 void fv_tile_sums(fv_tile *t, int64_t rows) {
     fv_kemit *e = t->e;
-    t->sums.buf = fv_kb_tile(&e->b, "sums", fv_sum_elem(t->c), 2,
-                             (int64_t[]){rows, fv_tile_width(t)}, NULL);
+    t->sums.buf =
+        fv_kb_tile(&e->b, "sums", fv_sum_elem(t->c), 2, (int64_t[]){rows, fv_tile_width(t)}, NULL);
     t->sums.at[0] = t->sums.at[1] = integer(e, 0);
 }
 

@@ -180,7 +180,8 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind);
  * the tile, and t->rows.done. Returns the number of rows of the tile. */
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
 /* Declares the tile with the sums of that many rows: of one tile, or of all tiles of a block of
- * rows, which a caller sets to 0 before products of the first steps are added. A row has the columns of all sums, one after the other. */
+ * rows, which a caller sets to 0 before products of the first steps are added. A row has the
+ * columns of all sums, one after the other. */
 void fv_tile_sums(fv_tile *t, int64_t rows);
 /* Opens a loop over blocks of `depth` steps of the sum; a block is computed for all tiles before
  * the next one. Sets t->from to the first step of the block. */
