@@ -210,7 +210,7 @@ static bool look_after(fv_lowerer *l, const char *step) {
 }
 
 /* Defines the recurrence of each op that computes in steps and whose recurrence the text of
- * definitions does not state. */
+ * definitions does not state. False after a diagnostic. */
 static bool recur_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)

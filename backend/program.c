@@ -238,7 +238,8 @@ static void let_symbol(writer *w, const fv_dim *symbol, fv_expr *x) {
     *fv_ptrmap_at(&w->ready, symbol) = (void *)symbol;
 }
 
-/* The indices of element i in row-major order. A view may have another rank than the buffer. */
+/* Sets `index` to the indices of element i in row-major order. A view may have another rank than
+ * the buffer. */
 static void index_of_element(fv_arena *a, const fv_buf *b, int i, fv_expr **index) {
     fv_expr *left = fv_x_int(a, i);
     for (int k = b->rank - 1; k >= 0; k--) {
@@ -297,7 +298,9 @@ static void announce(writer *w, fv_buf *b) {
         s->x = fv_p_dim(l, port->dims[i]);
         n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
     }
-    if (may_overflow(port)) /* the number of elements may overflow, so no capacity is enough */
+    /* n may be less than the number of elements if it saturates at INT64_MAX, so a capacity of
+     * INT64_MAX must not pass the next check */
+    if (may_overflow(port))
         check(&w->b, fv_x_bin(a, FV_X_LT, n, fv_x_int(a, INT64_MAX)), FV_TOO_LARGE,
               fv_printf(a, "size of output '%s'", port->name));
     check(&w->b, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
@@ -358,8 +361,9 @@ static void enter_branch(writer *w, const fv_op *op) {
     check_doubtful(w);
 }
 
-/* Enters a block: what is known then is known within the block only. Each symbol that is bound at
- * the end gets a variable, whose initial value is `first`. */
+/* Enters a block, and returns the state before it, which the caller makes w->around: what becomes
+ * known in the block is known within it only. Each symbol that is bound at the end gets a variable,
+ * whose initial value is `first`. */
 static struct around *step_inside(writer *w, const fv_attr *symbols, const fv_attr *first) {
     fv_arena *a = w->l->arena;
     struct around *r = FV_NEW(a, struct around, 1);
@@ -473,7 +477,8 @@ static void statement(writer *w, int index) {
 
 /* ---- launches ---- */
 
-/* The nodes of a kernel that check an index; NULL: none, or it is a custom kernel of one op. */
+/* The nodes of a kernel whose definitions check an index; NULL: there are none, as for a custom
+ * kernel. */
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     fv_text t = {.arena = l->arena};
     for (int i = 0; i < o->n; i++)

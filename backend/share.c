@@ -68,8 +68,9 @@ static bool is_power_of_two(double x) {
     return frexp(x, &exponent) == 0.5;
 }
 
-/* Can min(x, c) or max(x, c) not be written as one comparison? It cannot if c is a NaN, or the zero
- * whose sign the result may have to lose. */
+/* Can min(x, c) or max(x, c) not be written as one comparison? It cannot if c is a NaN, or a zero
+ * that compares equal to x but whose sign the result must have: +0 in a maximum with -0, -0 in a
+ * minimum with +0. */
 static bool is_no_bound(double c, bool max) {
     return isnan(c) || (c == 0 && !signbit(c) == max);
 }
@@ -133,7 +134,8 @@ static fv_expr *replaced(literals *z, fv_expr *x) {
     return clamps ? clamped(z, r, bound) : r;
 }
 
-/* Copies the statements, with literals replaced; variables and buffers stay the same. */
+/* Copies the statements of `from` to `to`, with literals replaced; variables and buffers stay the
+ * same. */
 static void copy_replaced(literals *z, fv_block *to, const fv_block *from) {
     fv_kbuilder b;
     fv_kb_init(&b, z->arena, NULL, to);
@@ -234,7 +236,8 @@ static int find_columns(const family *f, column *columns, int *of) {
     return n;
 }
 
-/* Adds a constant to the program: the literals of a member that have this type. */
+/* Adds a constant to the program, and returns its buffer: the `count` literals of the member m for
+ * those of the n columns that have the type e. */
 static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count, int n,
                            const column *columns) {
     fv_lowerer *l = z->l;

@@ -1,4 +1,5 @@
-/* share.h - makes one kernel of several equal kernels of a program. */
+/* share.h - makes one kernel of several kernels of a program that are equal, or differ only in
+ * literals. */
 #ifndef FV_BACKEND_SHARE_H
 #define FV_BACKEND_SHARE_H
 

@@ -14,15 +14,17 @@ int fv_x_stride(const fv_expr *load, const fv_var *v);
 typedef struct fv_load_count {
     int contiguous, invariant, strided;
 } fv_load_count;
-/* Counts the loads in x by their stride along v (fv_x_stride). */
+/* Adds the numbers of loads in x with each kind of stride along v (fv_x_stride) to those in *n. A
+ * node counts as often as it occurs. */
 void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
 /* x with every load and REQUIRE guarded by c; where c is false the value does not matter. Nodes
  * that c contains are not guarded. */
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
-/* Collects the outermost reductions of x, each once; returns their number. */
+/* Collects outermost reductions of x in `out`, each once; returns the number of those collected. It
+ * stops when there are `max`, so x may have more. */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
-/* Appends the outermost reductions of x to n others, without duplicates; returns the total
- * number. */
+/* Appends outermost reductions of x to the n others in `out`, without duplicates, until there are
+ * `max`; returns how many there are then, with the others. */
 int fv_x_add_reductions(fv_expr *x, fv_expr **out, int n, int max);
 /* Does x contain a load whose address depends on k and which is contiguous along v? */
 bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUST_USE;

@@ -55,8 +55,8 @@ typedef struct unknown {
     int n, cap[4];
 } unknown;
 
-/* The dim of a result after the If, given the result's dim and those in both branches; NULL after a
- * diagnostic. */
+/* The dim of a result after the If, given the dim that the result has now and its dims in both
+ * branches; NULL after a diagnostic. */
 static const fv_dim *dim_behind(fv_op *op, unknown *u, const fv_dim *d, const fv_dim *then,
                                 const fv_dim *other, const char *stem) {
     fv_arena *a = fv_op_module(op)->arena;
@@ -153,8 +153,8 @@ bool fv_is_made_in_block(const fv_op *op, const fv_value *v) {
     return false;
 }
 
-/* Is result i of the block computed within the block, in memory of its own, and returned only
- * once? */
+/* Is result i of the block computed within the block, in memory of its own, and not already an
+ * earlier result? */
 static bool is_own(fv_lowerer *l, const fv_op *end, int i) {
     const fv_value *v = end->in[i];
     const fv_storage *s = fv_storage_of(l, v);

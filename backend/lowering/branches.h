@@ -14,7 +14,8 @@ fv_op *fv_flatten_branch(fv_op *op);
  * symbol that an assumption equates with d. NULL after a diagnostic. */
 const fv_dim *fv_bound_after(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
                              const char *stem);
-/* v with the type t, which is known or declared; sets w->failed after a diagnostic. */
+/* v as a value of the declared type t: v itself if that is its type, else a reshape, with an
+ * assumption that the numbers of elements are equal. Sets w->failed after a diagnostic. */
 fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t);
 /* Adds copies for results of branches that are not stored in memory that the branch itself has
  * written. False after a diagnostic. */
@@ -22,8 +23,8 @@ bool fv_copy_branch_results(fv_lowerer *l) FV_MUST_USE;
 /* Is v computed in the same list of ops as op: in the same branch or iteration, not outside of
  * it? */
 bool fv_is_made_in_block(const fv_op *op, const fv_value *v) FV_MUST_USE;
-/* Is v a result of a branch or loop with dims that are known only after it? The caller's memory for
- * outputs is requested earlier. */
+/* Is v a result of a branch or loop with dims that depend on data, so that they may be known only
+ * after it? The caller's memory for outputs is requested earlier. */
 bool fv_has_late_dims(const fv_value *v) FV_MUST_USE;
 /* Appends the statement op to the steps of the host program. */
 void fv_add_statement(fv_lowerer *l, fv_op *op);

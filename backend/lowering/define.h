@@ -4,10 +4,12 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Replaces result i of `ret` by a copy; false after a diagnostic. */
+/* Replaces operand i of `ret`, which is the return or a mark, by a copy; false after a
+ * diagnostic. */
 bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) FV_MUST_USE;
 
-/* Makes the definitions of the results of op; false after a diagnostic. */
+/* Makes the definitions of the results of op, or its recurrence. A statement, and an op with a
+ * kernel of its own, gets none. False after a diagnostic. */
 bool fv_define_op(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
 /* The values that x loads, each once, in the order in which they occur: the operands of an op with

@@ -15,9 +15,10 @@
 /* ---- from a region to marks ---- */
 
 /* A value that is passed from one iteration to the next: a state, or the rows that iterations have
- * returned so far, if their final number is not known before the loop. If the length of a row
- * becomes known only in an iteration, rows are stored as one axis of elements. These are followed
- * by rows that are not passed on: each iteration writes its own. */
+ * returned so far, if the memory for all rows is not allocated before the loop (are_placed). If the
+ * shape of a row becomes known only in an iteration, rows are stored as one axis of elements. Rows
+ * whose memory is allocated before the loop are described by this struct as well, although they are
+ * not passed on: each iteration writes its own. */
 typedef struct carried {
     fv_value *first, *out; /* the value before the loop; the result of the Loop, or NULL */
     int from; /* index of the body's result that becomes the next value, or the next row */
@@ -29,7 +30,7 @@ typedef struct carried {
     const char *name;
 } carried;
 
-/* A dim that changes between iterations. */
+/* The dims that change between iterations. */
 typedef struct changing_dims {
     /* for each dim: its symbol; its value in the first iteration, in the iteration after the
      * current one, and after the last one. The first symbol is the number of the iteration */
@@ -74,7 +75,8 @@ static const fv_dim *bound_after(flattener *f, const fv_dim *d, const char *stem
     return symbol ? symbol : d;
 }
 
-/* The dim for the number of iterations after the loop. */
+/* The symbol that, after the loop, is the number of iterations that ran. (Where a diagnostic was
+ * reported, it may be another dim.) */
 static const fv_dim *count_of(flattener *f) {
     const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_NUMBER]->name);
     bool known = fv_loop_times(f->op) && !fv_loop_may_end_early(f->op);
@@ -191,7 +193,7 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
 }
 
 /* Is the memory for a row of each possible iteration small enough to be allocated before the loop,
- * even if fewer iterations run? */
+ * even if fewer iterations run? Not for rows of strings. */
 static bool has_room(const flattener *f, const fv_type *row) {
     return row->elem != FV_STRING &&
            (double)f->room->hi * fv_typical_elements(row) * fv_elem_storage_bytes(row->elem) <=

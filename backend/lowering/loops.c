@@ -1,5 +1,5 @@
-/* loops.c - loops of the host program around launches. They do not nest, and extend the lifetimes
- * of the memory that is used in them. */
+/* loops.c - loops of the host program around the launches of a recurrence. They extend the
+ * lifetimes of the memory that is used in them. */
 #include "backend/lowering/loops.h"
 
 #include "backend/lowering/storage.h"

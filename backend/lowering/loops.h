@@ -1,4 +1,4 @@
-/* loops.h - a loop of the host program around launches. */
+/* loops.h - loops of the host program around the launches of a recurrence. They do not nest. */
 #ifndef FV_BACKEND_LOWERING_LOOPS_H
 #define FV_BACKEND_LOWERING_LOOPS_H
 

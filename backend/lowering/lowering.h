@@ -12,8 +12,8 @@
 /* The decisions of lowering about a value. */
 typedef struct fv_storage {
     fv_value *value;
-    /* the definition of its elements; NULL: it is a parameter, a constant or a result of a custom
-     * kernel */
+    /* the definition of its elements; NULL: it is a parameter, a constant, or a result of a custom
+     * kernel, a recurrence or a mark */
     fv_definition *def;
     fv_fate fate;
     /* for fate VIEW: the value whose memory this one uses; for PART, and for ASSEMBLED within
@@ -22,8 +22,8 @@ typedef struct fv_storage {
     int inner; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
     struct fv_grouped *grouped;   /* data of the step group: backend/steps/group.c */
     struct fv_axis_order *layout; /* data of the step layout: backend/steps/layout.c */
-    /* whether a schedule added the value as an operand of a contraction that is computed at run
-     * time, and nothing else reads it */
+    /* whether a schedule added the value: an operand of its kernel that is computed at run time
+     * (fv_define_operand) */
     bool operand;
     /* if `operand` is set: a condition over dims under which the value is not read, so that it is
      * not computed; NULL: it is always read */
@@ -46,7 +46,8 @@ typedef struct fv_launch {
     const fv_dim *const *dims; /* the arguments for the kernel's dims */
     int nliterals;
     fv_buf *const *literals; /* arguments for the parameters after those of args: backend/share.h */
-    fv_op *op;               /* the last op of its group */
+    /* the op whose results, or operands added for them, the kernel computes */
+    fv_op *op;
     /* the value that the kernel computes; NULL: it is a custom kernel of op */
     const fv_value *made;
     const fv_origin *origin;
@@ -64,7 +65,7 @@ typedef struct fv_step {
     int nvalues; /* the values whose memory it uses, or keeps alive up to this step */
     fv_value **values;
 } fv_step;
-/* The values whose memory a step uses, or keeps alive. */
+/* The *n values whose memory a step uses, or keeps alive. */
 static inline fv_value *const *fv_step_values(const fv_step *s, int *n) {
     *n = s->kind == FV_STEP_LAUNCH ? s->launch.nargs : s->nvalues;
     return s->kind == FV_STEP_LAUNCH ? s->launch.args : s->values;
@@ -83,7 +84,8 @@ typedef struct fv_known {
 typedef struct fv_added {
     /* packed operands of custom kernels, with the way of packing -> the packed value */
     fv_ptrmap panels;
-    /* tensor of a constant -> its panels (backend/schedule/contract/panels.c) */
+    /* tensor of a constant -> the list of layouts whose first piece it is
+     * (backend/schedule/contract/lay_out.c) */
     fv_ptrmap layouts;
     /* copies made at run time -> their values; a branch cannot use copies of the other branch */
     fv_ptrmap copies;

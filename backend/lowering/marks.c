@@ -130,7 +130,8 @@ static bool is_row(const fv_op *loop, const fv_op *end, int i) {
                                all ? fv_type_str(a, all) : "left out", fv_type_str(a, row));
 }
 
-/* Do the two ends of a loop have the same states? False after a diagnostic. */
+/* Do the two ends of a loop have the same states, is the first symbol the number of the iteration,
+ * and are the further results made of rows (is_row)? False after a diagnostic. */
 static bool states_agree(const fv_op *loop, const fv_op *end) {
     fv_arena *a = fv_op_module(end)->arena;
     if (loop->nout > end->nout ||

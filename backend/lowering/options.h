@@ -18,7 +18,9 @@ typedef struct fv_choice {
 } fv_choice;
 
 typedef struct fv_choices {
-    fv_choice *at; /* the choices, one for each kernel, in the program's arena */
+    /* the choices, one for each kernel that was built, before equal ones became one; in the
+     * program's arena */
+    fv_choice *at;
     int n, cap;
 } fv_choices;
 
@@ -31,8 +33,9 @@ typedef enum fv_relax {
     FV_RELAX_BF16_PRODUCTS = 2
 } fv_relax;
 
-/* The departures in a list of names with commas, NULL: none. *wrong: the first name that is none;
- * NULL: all are known. */
+/* The departures that `list` names, as bits of fv_relax; the names are separated by commas, and a
+ * `list` that is NULL has none. *wrong: the first name that is not one of a departure; NULL: all
+ * names are. */
 unsigned fv_relax_read(fv_arena *a, const char *list, const char **wrong) FV_MUST_USE;
 const char *const *fv_relax_names(void); /* the names of all departures, NULL terminated */
 
@@ -41,8 +44,8 @@ typedef struct fv_lower_options {
     const char *name; /* prefix of C names; NULL: derived from the name of the module */
     bool naive;       /* --schedule=naive: each op alone, serial scalar loops */
     unsigned relax;   /* the departures that are allowed, bits of fv_relax */
-    /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none
-     * is */
+    /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: no step
+     * is left out */
     const char *const *without;
     /* whether panels of constants have a width that tiles of every level of an architecture can
      * read, so that libraries for several levels contain them once (common_panel in
@@ -62,7 +65,8 @@ typedef struct fv_lower_options {
     /* whether launches are put into an order that needs less memory (backend/memory/arrange.h) */
     bool saves_memory;
     bool verify; /* whether definitions are verified after each step; debug builds always do */
-    /* callbacks after each step (ir/definition/definitions.h); NULL: none */
+    /* callbacks after each step and for each constant that is laid out
+     * (ir/definition/definitions.h); NULL: there are none */
     const struct fv_watch *watch;
     /* result: the decisions and their reasons (why.h), which live as long as the program; NULL: not
      * needed */

@@ -1,8 +1,8 @@
 /* ports.c - types of inputs and outputs as callers see them. A program stores an element of 4 or 2
- * bits in a byte, while callers pass such elements packed. So a packed parameter becomes its bytes,
- * followed by an fv.Unpack, and a packed result is the result of an fv.Pack. A state with a
- * capacity is stored in the memory of its input: see below. The module is restored when lowering is
- * done. */
+ * bits of a value that it computes in a byte, while callers pass such elements packed. So a packed
+ * parameter becomes its bytes, followed by an fv.Unpack, and a packed result is the result of an
+ * fv.Pack. A state with a capacity is stored in the memory of its input: see below. The module is
+ * restored when lowering is done. */
 #include "backend/lowering/ports.h"
 
 #include <string.h>
@@ -233,7 +233,7 @@ void fv_close_ports(fv_lowerer *l) {
             continue;
         fv_op *op = p->nuses ? p->uses[0].op : NULL;
         p->type = l->host.in_types[i];
-        /* the op was replaced by one with several results */
+        /* the fv.Unpack may have been replaced by an op with several results */
         if (!op || !fv_op_is(op, FV_OP_fv_Unpack) || !op->out[0])
             continue;
         fv_replace_uses(op->out[0], p);

@@ -15,7 +15,7 @@ double fv_typical_extent(const fv_dim *d);
 /* The number of elements of a tensor of type t with assumed sizes; very large if a dim is too
  * large. */
 double fv_typical_elements(const fv_type *t);
-/* n as an integer, for printing; -1: too large. */
+/* n, truncated to an integer; -1: it is 10^18 or more. */
 int64_t fv_whole_number(double n);
 
 #endif

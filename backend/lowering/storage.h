@@ -9,9 +9,10 @@ fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
 fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x);
 /* the storage that owns the memory of s, which may be a view */
 fv_storage *fv_storage_root(fv_storage *s);
-/* the Concat of which s is a part; s itself if it is not a part */
+/* the value in whose memory s is stored as a part, or as a part of a part: a Concat, an image with
+ * its border, the rows of a loop or an input; s itself if it is not a part */
 fv_storage *fv_storage_home(fv_storage *s);
-/* Does d read the memory of s, directly or through a view? */
+/* Does d read the memory of s, directly, through a view, or a value that is a part of it? */
 bool fv_storage_is_read_by(fv_lowerer *l, const fv_storage *s, const fv_definition *d) FV_MUST_USE;
 /* Does a kernel of its own compute the value from its definition? */
 bool fv_storage_has_kernel(const fv_storage *s) FV_MUST_USE;

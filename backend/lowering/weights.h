@@ -11,9 +11,9 @@ int64_t fv_weights_of(const fv_module *m);
  * sets l->current.weights. */
 void fv_weights_pass(fv_lowerer *l, const fv_op *mark);
 /* The bytes of constants that a run reads from one read of a constant of op, the op that is being
- * scheduled, to the next read of the same constant: the constants of op if it is a recurrence,
- * whose steps read them again; otherwise those of the loop around op; outside of loops, all
- * constants. */
+ * scheduled, to the next read of the same constant: the constants of op if it is a recurrence of
+ * several steps, which read them again; otherwise those of the loop around op; outside of loops,
+ * all constants. */
 int64_t fv_weights_between(const fv_lowerer *l, const fv_op *op);
 
 #endif

@@ -128,7 +128,6 @@ bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) {
 
 /* ---- ops whose results were moved to other ops ---- */
 
-/* Records that reasons about op `from` belong to the value's new op from now on. */
 void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to) {
     fv_op *from = v->def;
     if (!l->reasons)

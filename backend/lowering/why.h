@@ -67,11 +67,13 @@ typedef struct fv_reason {
     fv_why why;
     const fv_value *about;
     fv_fact facts[FV_MAX_FACTS];
-    int before; /* index in `all` of the previous reason about the same value; -1: there is none */
+    /* index in `all` of the previous reason about the same value, until fv_reasons_end; -1: there
+     * is none */
+    int before;
     bool dropped;
 } fv_reason;
 
-/* A launch of the program, in order. */
+/* A launch of the program. */
 typedef struct fv_reason_launch {
     const fv_kernel *kernel;
     /* the value that the launch computes; for an op with custom kernels, and for a group, the first
@@ -90,7 +92,7 @@ typedef struct fv_reasons {
     /* the reasons in the order in which they were recorded, without those that were dropped */
     fv_reason *all;
     int n, cap;
-    fv_ptrmap last;  /* value -> 1 + its last reason */
+    fv_ptrmap last;  /* value -> 1 + the index of its last reason, until fv_reasons_end */
     fv_ptrmap moved; /* op -> the op to which its results were moved */
     fv_reason_launch *launches;
     int nlaunches, cap_launches;
@@ -106,8 +108,9 @@ bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);
 /* records that a change is declined for `about`, and returns false */
 bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...);
 
-/* For decisions that are tried first: of the reasons recorded since the mark, keeps those that
- * agree with the outcome `taken`, and drops the others. Returns `taken`. */
+/* For decisions that are tried first. fv_why_mark returns a mark. fv_why_settle keeps those of the
+ * reasons recorded since the mark that agree with the outcome `taken`, drops the others, and
+ * returns `taken`. */
 int fv_why_mark(const fv_lowerer *l);
 bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
 /* like fv_why_settle, for the reasons recorded from `mark` to before `end` */
@@ -118,7 +121,8 @@ void fv_why_drop(fv_lowerer *l, int mark, fv_why why);
 /* Has a reason of the step `step` been recorded for v? */
 bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUST_USE;
 
-/* Records that v became a result of op `to`. */
+/* Records that v becomes a result of op `to`, to which reasons about the op that computed v belong
+ * from now on. */
 void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to);
 /* The op that has the results of `op` now; it may be `op` itself. */
 const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op);

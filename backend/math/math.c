@@ -54,7 +54,7 @@ const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e) {
     const fv_kfunc *f = map ? fv_ptrmap_get(map, fv_intern(s, name)) : NULL;
     if (f)
         return f;
-    /* names of functions have the type as suffix: fmod_f32, pow_i64 */
+    /* names in exact.fvk have the type as suffix: fmod_f32, pow_i64 */
     fv_arena *a = fv_arena_new(s);
     f = fv_exact_find(s, fv_printf(a, "%s_%s", name, fv_elem_name(e)));
     fv_arena_free(a);

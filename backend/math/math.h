@@ -4,8 +4,9 @@
 
 #include "ir/kernel/func.h"
 
-/* A function of exact.fvk, "rint_f32" or "f16_from_f32"; NULL: there is none of that name.
- * Elementary functions are found by fv_math_find. */
+/* The function of exact.fvk with that name, such as "rint_f32"; NULL: there is none. fv_math_find:
+ * the function that computes the elementary function `name`, such as "exp", for elements of type
+ * e. */
 const fv_kfunc *fv_exact_find(fv_session *s, const char *name);
 
 const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e);

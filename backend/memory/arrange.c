@@ -37,7 +37,7 @@ typedef struct value {
     uint64_t users[WORDS];
 } value;
 
-typedef struct span { /* of steps of the host program */
+typedef struct span { /* a range of steps of the host program */
     int first, last;
 } span;
 
@@ -70,7 +70,8 @@ typedef struct order { /* the first n launches of an order */
 typedef struct run {
     fv_lowerer *l;
     fv_arena *arena;
-    int first, n; /* the run's first step in the host program, and its number of steps */
+    /* the first step of the launches in the host program, and the number of launches */
+    int first, n;
     launch *launches;
     value *values;
     int nvalues, cap_values;
@@ -167,7 +168,7 @@ static void find_needs(run *r, int i) {
     }
 }
 
-/* Finds the values that are alive before and after the run. */
+/* Finds the values that are alive before and after the launches of r. */
 static void find_ends(run *r, const fv_ptrmap *spans) {
     for (int v = 0; v < r->nvalues; v++) {
         const span *s = fv_ptrmap_get(spans, r->values[v].home);
@@ -199,7 +200,7 @@ static bool begins(const run *r, const order *o, int v) {
     return !r->values[v].before && !meet(r->values[v].users, o->done);
 }
 
-/* Is v not used after launch i, if the launches `done`, which include i, precede what is left? */
+/* Is v not used by launches other than those in `done`, nor after the launches of r? */
 static bool ends(const run *r, const uint64_t *done, int v) {
     return !r->values[v].after && is_within(r->values[v].users, done);
 }
@@ -212,7 +213,8 @@ static bool is_again(const launch *x, int u) {
     return false;
 }
 
-/* The bytes of results that can be stored over operands. */
+/* The bytes of those results of the launch x that can be stored over its operands. x follows the
+ * order o; `done` are the launches of o and x. */
 static int64_t shared_bytes(const run *r, const order *o, const uint64_t *done, const launch *x) {
     int64_t bytes = 0;
     for (int i = 0; i < x->npairs; i++) {
@@ -266,7 +268,7 @@ static int better(const void *x, const void *y) {
     return a->last != b->last ? a->last - b->last : a->from < b->from ? -1 : a->from > b->from;
 }
 
-/* Keeps the best orders of those with different sets of launches; returns their number. */
+/* Keeps the best orders, at most WIDTH, one for each set of launches; returns their number. */
 static int keep_best(order *all, int n) {
     int kept = 0;
     qsort(all, (size_t)n, sizeof *all, better);

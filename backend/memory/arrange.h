@@ -5,9 +5,10 @@
 #include "backend/lowering/lowering.h"
 
 /* Changes the order of launches between two other steps of the host program, where that reduces the
- * bytes that are alive at once and all launches read what they read before. Does nothing if the
- * sizes of values have no bounds, or if an output grows in the memory of an input. Returns whether
- * an order has changed; lifetimes, which must be known, are then to be computed again. */
+ * bytes that are alive at once and all launches read what they read before. Keeps the order of
+ * launches whose values have sizes without bounds, or that are very many, and does nothing if an
+ * output grows in the memory of an input. Returns whether an order has changed; lifetimes, which
+ * must be known, are then to be computed again. */
 bool fv_arrange_steps(fv_lowerer *l) FV_MUST_USE;
 
 #endif

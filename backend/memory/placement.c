@@ -28,8 +28,8 @@
 #include "ir/definition/bits.h"
 
 enum {
-    /* number of symbols that are also tried with the value 1, as a batch, a step of a sequence, or
-     * no past */
+    /* number of symbols that are also tried with the value 1, as a batch, or a step of a
+     * sequence */
     VARIED = 3,
     POINTS = 1 << VARIED,
     MANY = 1000 /* number of buffers above which only one order is tried */
@@ -191,7 +191,8 @@ static int64_t place_all(layout *w, const int64_t *sizes, compare *way) {
     return end;
 }
 
-/* The size of the workspace if the order is kept and the buffers have other sizes. */
+/* The size of the workspace if the order is kept and the buffers have the sizes `sizes`. Sets `at`
+ * to the offsets of the buffers. */
 static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
     int64_t end = 0;
     for (int x = 0; x < w->n; x++) {

@@ -213,7 +213,7 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     for (int i = 0; i < body->last->nin; i++) {
         fv_storage *s = returned(l, i), *home = fv_storage_home(s);
-        /* the memory of an input, to whose elements those of the result are appended */
+        /* the memory of an input, in which the result is stored, too */
         if (home->value->kind == FV_VALUE_PARAM) {
             s->buf = home->buf;
             s->buf->output = 1 + i;

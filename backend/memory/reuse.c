@@ -197,8 +197,9 @@ static bool are_as_many(fv_lowerer *l, const fv_type *x, const fv_type *y) {
 }
 
 /* Can x be computed in the memory of the state, so that the copy that `step` launches can be
- * omitted? x must not be read after the copy, and the state not between the computation of x and
- * the copy. Changes the kernel that computes x if it reads the state. */
+ * omitted? x must have the dims and the layout of the state, and be neither returned nor read after
+ * the copy; nothing may use the state between the computation of x and the copy. Changes the kernel
+ * that computes x if it reads the state. */
 static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *state) {
     const fv_launch *copy = &l->host.steps[step].launch;
     const fv_value *about = copy->made;

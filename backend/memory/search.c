@@ -71,8 +71,9 @@ static void add(search *s, int i, int64_t sign) {
 
 static bool build(search *s);
 
-/* Puts an item into the first column of the pit. Items of the same size and columns are equal: only
- * the first of them is tried. */
+/* Puts an item into the first column of the pit, and places the items that are left (build); false:
+ * no item leads to a placement, or the budget is used up. Items of the same size and columns are
+ * equal: only the first of them is tried. */
 static bool put_item(search *s, const pit *p) {
     int tried = -1;
     for (int i = 0; i < s->n; i++) {
@@ -93,7 +94,8 @@ static bool put_item(search *s, const pit *p) {
 }
 
 /* Leaves the first column of the pit empty up to the least height at which an item that begins in a
- * later column of the pit could end, or up to the rim. */
+ * later column of the pit could end, or up to the rim. Then places the items that are left; false:
+ * as for build. */
 static bool leave_empty(search *s, const pit *p) {
     int64_t up = p->rim == INT64_MAX ? s->limit : p->rim;
     for (int i = 0; i < s->n; i++)

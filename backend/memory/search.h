@@ -13,9 +13,9 @@ typedef struct fv_interval {
 
 /* Searches for the lowest placement in which buffers that are alive at the same time are disjoint.
  * It ends at `bound`, the largest sum of sizes that are alive at once, or above it, and below
- * `end`; both are sums of sizes. Returns the end of the highest buffer,
- * with the offsets set; `end`: nothing lower was found, and the offsets are not set. `*proved`: no
- * placement ends lower than the result. The work is limited. */
+ * `end`; both are sums of sizes. Returns the end of the highest buffer, with the offsets set;
+ * `end`: nothing lower was found, and the offsets are not set. `*proved`: no placement ends lower
+ * than the result. The work is limited. */
 int64_t fv_pack(fv_arena *a, int n, fv_interval *items, int64_t bound, int64_t end, bool *proved);
 
 #endif

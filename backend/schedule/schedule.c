@@ -35,8 +35,8 @@ static intptr_t depth_of(const fv_expr *x, fv_ptrmap *known) {
     return depth;
 }
 
-/* Are reductions nested three deep, as in attention that was fused? Serial loops would compute the
- * inner sums again for each term of the outer ones, which could take hours. */
+/* Are reductions nested at least three deep, as in attention that was fused? Serial loops would
+ * compute the inner sums again for each term of the outer ones, which could take hours. */
 static bool is_too_deep(fv_lowerer *l, const fv_op *op) {
     fv_ptrmap known = fv_ptrmap_in(l->arena);
     for (int i = 0; i < op->nout; i++) {

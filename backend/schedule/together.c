@@ -150,7 +150,7 @@ static bool is_too_short(const fv_together *t, const fv_definition *d, int row) 
     return t->outer > 0 && !has_sums(d) && fv_dim_is_const(length) && length->value < FV_CHAINS;
 }
 
-/* Does each element along the row have a sum of its own? */
+/* Does each element along the row have a sum of its own? Assumed if there are 32 sums or more. */
 static bool sums_each(const fv_definition *d, int row) {
     fv_expr *sums[32];
     int n = fv_x_reductions(d->body, sums, 32);
@@ -263,7 +263,7 @@ typedef struct maker {
     fv_kemit e;
     const fv_together *t;
     int64_t task;
-    bool alone; /* whether the axis of the row is the only one whose extent is not 1 */
+    bool alone; /* whether one vector loop over the only axis computes all results */
 } maker;
 
 /* Sets the index at which result m is stored, for the axes that are bound so far. */
@@ -330,8 +330,9 @@ static void make_row(maker *k, int m) {
     fv_emit_row(&k->e, &w, (fv_value *)d->value);
 }
 
-/* Emits the row of features of attention, if all its sums fit in registers: each value is then read
- * once, in order. Returns false if they do not fit. */
+/* Emits the row of features of attention, if m is the number of this result, there is one chain for
+ * each feature, and all of these are known to fit in registers: each value is then read once, in
+ * order. Otherwise returns false. */
 static bool make_weighted(maker *k, int m) {
     fv_kemit *e = &k->e;
     const fv_definition *d = k->t->all[m];
@@ -387,7 +388,7 @@ static void make_all(maker *k, bool plain) {
 }
 
 /* Returns the condition that no broadcast in any result has one element along the row; NULL: there
- * is no such broadcast. */
+ * is no such broadcast, or all results have a single axis. */
 static fv_expr *find_plain(maker *k) {
     const fv_together *t = k->t;
     fv_expr *all = NULL;

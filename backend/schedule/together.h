@@ -8,9 +8,10 @@
 typedef struct fv_together {
     int n;
     fv_definition *all[FV_MAX_OUT];
-    /* for each result, the axis along which its vector loop runs; -1: it is a single element */
+    /* for each result, the axis along which its vector loop runs; -1: it has none, but is a single
+     * element or, in attention, is computed element by element */
     int row[FV_MAX_OUT];
-    /* the number of leading axes that all results share, over which the outer loops run */
+    /* the number of leading axes over which the outer loops run; all results share these axes */
     int outer;
     /* one vector loop computes all results: the last axis is shared, and nothing is summed */
     bool by_element;

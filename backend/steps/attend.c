@@ -99,8 +99,8 @@ static bool is_own(fuser *f, const fv_storage *s) {
            !readers_of(f, s)->memory;
 }
 
-/* Does x contain a sum of products that is computed at run time, itself or through values that only
- * x reads, up to `levels` of them? */
+/* Does x contain a sum of products that is computed at run time, itself or through up to `levels`
+ * levels of values that each have a single reader? */
 static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     if (fv_is_product_sum(x) &&
         !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
@@ -151,8 +151,8 @@ typedef struct candidates {
     fv_ptrmap seen; /* nodes and storages that have been examined */
 } candidates;
 
-/* Lists the values that x loads along the axis `along` and that lead to scores. A node below two
- * nested sums uses the variable of at most one of them. */
+/* Lists the values that x loads along the variable `along` and that lead to scores. Within a
+ * reduction, `along` is the variable of that reduction. */
 static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, candidates *c) {
     fv_storage *s = fv_storage_loaded(f->l, x);
     if (*fv_ptrmap_at(&c->seen, x))
@@ -176,7 +176,7 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
 }
 
 /* Is d attention as it is now, and also after its axes are split and merged, as the schedule will
- * see it? */
+ * see it? Sets *at, and updates f->rows. */
 static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
     fv_attention then;
     int mark = fv_why_mark(f->l);
@@ -191,8 +191,8 @@ static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
                  int levels);
 
-/* Tries to make attention of d with the definitions of these values substituted into it. Undoes the
- * substitution if that fails. */
+/* Tries to make attention of d with the definitions of the n values `list` substituted into it.
+ * Returns false and undoes the substitution if that fails. */
 static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin,
                       int factor, int levels, fv_storage *const *list, int n) {
     fv_definition now = *d;
@@ -221,7 +221,8 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
 }
 
 /* Tries to make attention of d, the present definition of y, with factor number `factor` of its sum
- * as the weights. */
+ * as the weights, by substituting values of at most `levels` levels. Returns whether it is
+ * attention. */
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
                  int levels) {
     fv_lowerer *l = f->l;
@@ -276,7 +277,8 @@ static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor,
 }
 
 /* Returns the definition w with the variables of d, and a key variable of its own. NULL: d has an
- * axis that is neither an axis of the weights nor that of features. */
+ * axis that is neither an axis of the weights nor that of features, or the weights are too large an
+ * expression. */
 static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at,
                                  const fv_definition *w, const fv_expr *load, fv_var **key) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
@@ -357,10 +359,12 @@ bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) {
 
 typedef struct mask_use {
     const fv_var *query;
-    /* storage -> how many attentions have it in their weights; `memory`: whether it depends on the
-     * query */
+    /* storage -> readers: `kernels` is the number of attentions that have it in their weights,
+     * `memory` whether some load of it there depends on the query */
     fv_ptrmap *uses;
-    fv_ptrmap seen, *scored; /* storages that scores load, which are no masks */
+    /* seen: what was counted for the present attention; scored: storages that scores load, which
+     * are no masks */
+    fv_ptrmap seen, *scored;
 } mask_use;
 
 static void note_scored(fuser *f, mask_use *u, const fv_expr *x) {
@@ -387,8 +391,9 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
         count_masks(f, u, x->arg[i]);
 }
 
-/* May attention compute the mask s itself instead of loading it? Records the decision, but not for
- * values that scores load: those are queries and keys, for which a user would not expect it. */
+/* May attention compute the mask s itself instead of loading it? Records the decision, unless it is
+ * to load a value that scores load: those are queries and keys, for which a user would not expect
+ * it. */
 static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weights, bool scored) {
     const readers *all = readers_of(f, s);
     bool cheap = fv_is_cheap(f->l, s->def);

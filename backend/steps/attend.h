@@ -19,8 +19,8 @@ typedef struct fv_kept_weights {
 typedef struct fv_fuser fv_fuser;
 /* Finds which kernels read each value at this time. */
 fv_fuser *fv_fuser_new(fv_lowerer *l);
-/* Would y be attention if its weights were kept as a second result of the kernel? Changes
- * nothing. */
+/* Would y be attention if its weights were kept as a second result of the kernel? If so, sets *out.
+ * Changes nothing else. */
 bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) FV_MUST_USE;
 /* Makes both definitions skip the keys that the mask of y hides. Returns false if it changes
  * nothing; the reason is recorded. */

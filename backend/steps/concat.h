@@ -4,8 +4,8 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Can kernels write at least half of the elements of this Concat directly? Then its result gets
- * memory, and is not substituted. */
+/* Is op a Concat of which kernels can write at least half of the elements directly? Then its result
+ * gets memory, and is not substituted; the reason is recorded. */
 bool fv_concat_pays(fv_lowerer *l, const fv_op *op) FV_MUST_USE;
 
 #endif

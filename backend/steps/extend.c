@@ -43,9 +43,9 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return added == 1 && fv_is_private(l, v);
 }
 
-/* Can the kernel of v write in the memory of the input? Not if it has both sums and elementary
- * functions, because its passes may keep values in the row of its result, which must be its own
- * memory (keep.c). */
+/* Can the kernel of v write in the memory of the input? v must have a kernel, which does not read
+ * that memory, and be private. Not if the kernel has both sums and elementary functions, because
+ * its passes may keep values in the row of its result, which must be its own memory (keep.c). */
 static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
                              const fv_storage *memory) {
     return v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def && is_private(l, v) &&
@@ -102,7 +102,7 @@ static bool is_state(fv_lowerer *l, const fv_op *op) {
 }
 
 /* Makes an op with a kernel of its own write a state of unchanged size in the memory of its
- * operand, which nothing else reads. */
+ * operand, which nothing else reads. False after a diagnostic. */
 static bool write_in_place(fv_lowerer *l) {
     const fv_op *ret = l->func->body->last;
     int axis;

@@ -276,8 +276,9 @@ static bool add_index(walk *w, fv_dims *t, const fv_expr *index, int64_t stride)
     return true;
 }
 
-/* The constant that the core loads with indices that are affine in those variables; NULL: it is
- * something else. */
+/* The constant that the core loads, if its indices are affine in the n variables `axes` and in the
+ * variables of the sum; sets *w to the loops over its elements. NULL: the core is something else,
+ * or an extent is not known. */
 static const fv_tensor *constant_walk(const field *f, const fv_expr *core, int n,
                                       fv_var *const *axes, walk *w) {
     const fv_expr *load = fv_x_stored(core);
@@ -344,7 +345,7 @@ static fv_value *constant_sum(const field *f, const walk *w, const fv_tensor *t,
 
 /* ---- sums of one factor ---- */
 
-/* The axes of the definition on which x depends. */
+/* Sets `axes` to the axes of the definition on which x depends; returns their number. */
 static int axes_of(const field *f, const fv_expr *x, fv_var **axes) {
     int n = 0;
     for (int i = 0; i < f->d->rank; i++)
@@ -482,7 +483,8 @@ static fv_expr *taken_apart(field *f) {
     return expanded_sum(f, &p, &q);
 }
 
-/* The only reduction of the definition, if it is a sum of products of integers. */
+/* The first outermost reduction of the definition, if it is a sum of products of integers;
+ * otherwise NULL. */
 static const fv_expr *integer_products(const fv_definition *d) {
     fv_expr *sum;
     if (!d || !fv_x_has(d->body, FV_HAS_REDUCE) || fv_x_reductions(d->body, &sum, 1) != 1)

@@ -227,7 +227,8 @@ static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr
 typedef struct row_use {
     const fv_value *v;
     const fv_definition *d;
-    bool along, product; /* v is a product, so that a sum of it would be a contraction */
+    /* along: see is_of_row; product: v is a product, so that a sum of it would be a contraction */
+    bool along, product;
     fv_ptrmap seen;
 } row_use;
 
@@ -245,7 +246,8 @@ static bool is_used_by_rows(row_use *u, const fv_expr *x, const fv_expr *sum) {
     return true;
 }
 
-/* Does `use` compute its one result row by row from the same rows of v? */
+/* Does `use` have one result, no contraction, that it computes row by row from the same rows of v?
+ * `along`: see is_of_row. */
 static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bool along) {
     const fv_definition *own = fv_storage_of(l, v)->def, *d = NULL;
     for (int i = 0; i < use->nout; i++) {
@@ -345,7 +347,8 @@ static bool is_term(fv_lowerer *l, const fv_value *v) {
     return grouped_of(l, fv_storage_of(l, v))->term;
 }
 
-/* Is v read by sums only, and has the final result no row of v's length that could hold v? */
+/* Is v read by sums only, or by a product that a sum adds, and has the final result no row of v's
+ * length that could hold v? */
 static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
@@ -371,7 +374,7 @@ typedef struct into {
     fv_work c; /* the operations of d */
 } into;
 
-/* Do the values substituted into x contain two contractions already? */
+/* Does a value that is substituted into x contain two contractions already? */
 static bool takes_two(fv_lowerer *l, const fv_expr *x) {
     fv_storage *s = fv_storage_loaded(l, x);
     bool two = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->two;
@@ -427,7 +430,8 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
 }
 
 /* May v, which has sums, be substituted into d? It may if d only adds elementwise work, as an
- * epilogue, or if each row of d needs the sums once. */
+ * epilogue, which may contain another contraction of the same rows, or if each row of d needs the
+ * sums once. */
 static bool takes_reduction(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
     const fv_reading *r = &t->r;
@@ -472,9 +476,9 @@ static bool unpacks_constants(fv_lowerer *l, const fv_definition *d) {
     return bytes < all;
 }
 
-/* Is v made of bytes that a sum of integers multiplies? In memory they are the operands of dot
- * products, which copy them as they are; as a part of the contraction they would be computed and
- * stored as i32. */
+/* Are the elements of v bytes that arithmetic computes and a sum of integers multiplies? In memory
+ * they are the operands of dot products, which copy them as they are; as a part of the contraction
+ * they would be computed and stored as i32. */
 static bool is_factor_of_bytes(const into *t) {
     fv_expr *sum[1];
     fv_elem e = t->v->type->elem;
@@ -484,7 +488,8 @@ static bool is_factor_of_bytes(const into *t) {
 
 /* May v, which has no sums and is loaded by the sum of the contraction d, be substituted into d,
  * whose kernel then packs it? It must be loaded in one place, with a variable of its own as each
- * index, and be cheap to compute or unpacked from constants. */
+ * index, and be unpacked from constants without elementary functions, or be cheap to compute and no
+ * factor of bytes (is_factor_of_bytes). */
 static bool takes_factor(fv_lowerer *l, const into *t) {
     if (t->r.loads > 1)
         return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
@@ -499,7 +504,8 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
 }
 
 /* Does d read each element of v so often, as in the windows of a pool, that even cheap operations
- * take longer than a pass over memory? */
+ * take longer than a pass over memory? `anew`: several elements of d may read the same element of
+ * v. */
 static bool is_read_often(const into *t, bool anew) {
     return (t->r.windows || anew) && t->w->arithmetic &&
            t->r.reads >= (double)FV_READ_OFTEN * fv_typical_elements(t->v->type);
@@ -586,7 +592,7 @@ static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) 
 
 /* Do all uses of v, starting from the op `from`, end in `to`, where every op between is a step of
  * the kind `how`? `seen` contains the ops that were examined. Values between must have one user,
- * except for BY_ROWS. */
+ * except for BY_ROWS. Also false if more than FV_GROUPED_WAY ops are examined. */
 static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how,
                      fv_ptrmap *seen) {
     if (!is_step(l, v, from, how))
@@ -646,8 +652,8 @@ static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
 
 /* May a value with several users be substituted because they all end in one op? Examples: x -
  * mean(x) of a norm, whatever it costs, if the passes over rows keep it or it is computed once per
- * row; x of x * sigmoid(x), if it is cheap, because elementwise ops in one kernel compute it
- * once. */
+ * row; x of x * sigmoid(x), if it is cheap, because elementwise ops in one kernel compute it once.
+ * Also a cheap value with two users, one of which leads to the other in any way. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
     int users = distinct_users(v), n = 0, rows = 0, once = 0;
     if (users > FV_GROUPED_USERS)
@@ -689,7 +695,7 @@ static const fv_op *use_in_loop(const fv_value *v) {
     return NULL;
 }
 
-/* Is the value substituted? */
+/* Is s, a result of op, to be substituted? Also sets `rows` and `passes` of s. */
 static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
     fv_grouped *g = grouped_of(l, s);
     const fv_value *v = s->value;

@@ -111,7 +111,7 @@ static bool speaks_of(fv_lowerer *l, const fv_op *op, const fv_ptrmap *symbols) 
     return false;
 }
 
-/* Are the results of op the same in all iterations? */
+/* Are the results of op, which must all have definitions, the same in all iterations? */
 static bool is_same(const turns *t, const fv_op *op) {
     int defined = 0;
     for (int i = 0; i < op->nin; i++)

@@ -222,7 +222,8 @@ static fv_storage *member(const unit *a, const unit *b, int i) {
     return a && i < a->n ? a->of[i] : b->of[i - (a ? a->n : 0)];
 }
 
-/* Does any of the kernels read the memory of a Concat of which another one writes a part? */
+/* Does any of these definitions read the memory of a value of which the kernel would write a part?
+ * Records the reason if so. */
 static bool meet_in_memory(fv_lowerer *l, const unit *a, const unit *b, const fv_value *with) {
     int n = (a ? a->n : 0) + b->n;
     for (int i = 0; i < n; i++) {
@@ -359,7 +360,8 @@ static bool read_same_rows(fv_lowerer *l, const group *g, const unit *a, const f
 
 /* ---- the change ---- */
 
-/* Lists the values that the op reads, each once. */
+/* Lists the *n values that an op which computes u reads, each once, without those of the fate
+ * FV_FATE_ASSEMBLED. */
 static fv_value **operands_of(fv_lowerer *l, const unit *u, int *n) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     fv_value **all = NULL;
@@ -386,7 +388,8 @@ static bool has_result(const fv_op *op) {
     return false;
 }
 
-/* Returns the name from which the kernel's name is made: that of the last op with a sum. */
+/* Returns the name from which the kernel's name is made: that of the last op with a sum, or of u's
+ * op if none has a sum. */
 static const char *stem_of(const unit *u) {
     const char *stem = fv_op_stem(u->op);
     for (int i = 0; i < u->n; i++) {
@@ -513,8 +516,8 @@ static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op 
 }
 
 /* Chooses the position of the op of attention u: that of its last result if no op before it reads
- * the earlier results, else that of the first. Returns false if an operand is not computed before
- * that position. */
+ * the earlier results or writes to the memory of an input, else that of the first. Returns false if
+ * an operand is not computed before that position. */
 static bool find_place(joiner *j, unit *u) {
     const fv_op *last = u->of[u->n - 1]->value->def;
     bool down = true;
@@ -529,8 +532,8 @@ static bool is_row(joiner *j, const fv_value *v) {
     return !fv_is_group(v->def) && fv_is_mapped(j->l, fv_storage_of(j->l, v));
 }
 
-/* Is y attention whose scores and weights have kernels of rows? Then one kernel computes all
- * three. */
+/* If y is attention whose scores and weights have kernels of rows, and there are enough rows, lets
+ * one kernel compute all three, where that is possible. Returns whether it does. */
 static bool join_attention(joiner *j, fv_storage *y) {
     fv_lowerer *l = j->l;
     fv_row_attention at;
@@ -564,8 +567,8 @@ static bool is_attended_with(fv_lowerer *l, fv_definition *weights, fv_definitio
     return fv_is_attended_with(l, merged[0], merged[1]);
 }
 
-/* Is y, computed by blocks of queries, attention whose weights another op reads? Then one kernel
- * computes both, and the scores need no kernel. */
+/* If y, computed by blocks of queries, is attention whose weights another op reads, lets one kernel
+ * compute both, where that is possible; the scores then need no kernel. Returns whether it does. */
 static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     fv_lowerer *l = j->l;
     fv_kept_weights kept;

@@ -38,8 +38,8 @@ typedef struct fv_axis_order {
     bool returned; /* whether it is a result of the model */
     bool copies;   /* the value is a Concat, with a copy of a value in the order of its type */
     bool decided;
-    /* for a value that was taken out of a definition: the axis of its variable there that was
-     * stored last; NULL: it was not taken out of one */
+    /* for a sum that was taken out of a definition: the variable of the axis that this definition
+     * stores last; NULL: it was not taken out */
     const fv_var *along;
 } fv_axis_order;
 
@@ -286,7 +286,8 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
     return best;
 }
 
-/* Counts, for each axis of d, the loads for which it runs along memory. */
+/* Adds to runs[i], for each axis i of d, the number of loads in x for which it runs along memory,
+ * and to *moved the number of these whose values have their axes in another order than the type. */
 static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, int *runs,
                        int *moved, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))

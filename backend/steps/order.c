@@ -81,8 +81,8 @@ static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *
 }
 
 /* Are the keys of this attention summed in parts? They are if there may be a single query, as in a
- * step of a decoder, and many keys: only parts of the keys make several tasks then, and the order
- * must not depend on how many tasks there are. */
+ * step of a decoder, and more than FV_PART keys, unless both have the same dim: only parts of the
+ * keys make several tasks then, and the order must not depend on how many tasks there are. */
 static bool has_parts(const fv_definition *d, const fv_attention *at) {
     const fv_dim *queries = d->index[at->row]->dim;
     return queries->lo <= 1 && queries != at->key->dim && at->key->dim->hi > FV_PART;

@@ -97,8 +97,9 @@ static bool stays_contraction(fv_lowerer *l, const fv_definition *d, const fv_ex
     return fv_form_same(plain.form, d->form);
 }
 
-/* Is x a factor of a contraction that has a constant outside of the image? Sets bits of the axes
- * along which it may be read there. */
+/* Is x a factor of the contraction d that has a constant outside of the image, and has d the same
+ * form without the guard (stays_contraction)? Sets bits of the axes along which x may be read
+ * there. */
 static bool is_padded_factor(fv_lowerer *l, const fv_definition *d, const fv_expr *x,
                              uint32_t *axes) {
     fv_expr *sums[2];

@@ -96,7 +96,7 @@ static bool is_read_by_own_kernel(fv_lowerer *l, const fv_storage *s) {
 }
 
 /* Has the value a kernel that may store it elsewhere, and is its memory read through its definition
- * only? */
+ * only, and by other kernels? */
 static bool may_move(fv_lowerer *l, const matrix *m) {
     const fv_storage *s = m->s;
     bool may = s->value->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def &&

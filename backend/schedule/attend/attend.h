@@ -93,7 +93,8 @@ typedef struct fv_attend {
     fv_expr *seen;
     fv_expr *keys[2]; /* the block uses the keys from keys[0] to before keys[1]; NULL: all keys */
     fv_buf *sees;     /* for each row of the block: 1 if the condition `seen` holds, otherwise 0 */
-    fv_buf *again;    /* scalar: 1 if the condition does not hold for some row of the block */
+    /* scalar: 1 if the condition `seen` does not hold for some row of the block */
+    fv_buf *again;
     bool alone; /* whether the rows are those of p->single, whose keys are read without panels */
     /* the first row of p->single; NULL: there is one row, or the rows are queries of a block */
     fv_expr *group;
@@ -109,7 +110,8 @@ static inline bool fv_attend_few(const fv_attend_plan *p) {
 
 /* A definition over all axes of the result but the features, followed by the keys. */
 fv_definition fv_attend_over_keys(const fv_attend_plan *p, fv_expr *body);
-/* An element of a task's memory: a score or a weight. */
+/* The element [.., row, last] of the buffer b of a task's memory. fv_attend_in_memory: the score or
+ * weight of the row p->tasks.local and the key. */
 fv_expr *fv_attend_of_task(const fv_attend_plan *p, fv_buf *b, fv_expr *row, fv_var *last);
 fv_expr *fv_attend_in_memory(const fv_attend_plan *p);
 
@@ -134,8 +136,9 @@ void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query);
 /* Binds the query, and returns the product with values. If a->group is not NULL, its rows begin
  * there. */
 fv_contraction fv_attend_by_rows(fv_attend *a, fv_expr *query);
-/* The number of features of v that are computed in one walk over the keys: all, if a tile has
- * enough registers. */
+/* The number of features of v that a tile of `rows` rows computes in one walk over the keys: those
+ * of the tile of pv; if the number of all features is known and v is not packed, this is doubled as
+ * often as the result divides that number and the registers of a tile suffice. */
 int fv_attend_columns(const fv_attend_plan *p, int rows);
 /* The condition, over dims and the result of a search, that tasks share the keys of the query;
  * NULL: they never do. `within` tasks that share keys: only the result of the search; NULL if it is

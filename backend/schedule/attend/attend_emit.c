@@ -162,7 +162,7 @@ static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int kn
 }
 
 /* Can passes store their results in place of the scores? The scores must not be needed afterwards,
- * nor by the rest of the pass. */
+ * nor by the rest of the pass, and s must list all sums. */
 static bool can_keep(const fv_attend *a, const fv_definition *weights, const sums *s) {
     bool over = false;
     for (int i = 0; i < s->n; i++) {
@@ -179,7 +179,7 @@ static int most_rows(const fv_attend *a) {
     return a->alone ? a->p->single.rows : a->p->tasks.block;
 }
 
-/* Opens a loop over rows: the queries from `first` on, or the rows of `single`. */
+/* Opens a loop over rows, the queries from `first` on or those of `single`; returns the row. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
@@ -328,7 +328,8 @@ static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit_use(e, a->p->d);
 }
 
-/* Opens a vector loop over v whose body stores to [.., row, v] of a task's memory. */
+/* Opens a vector loop over v whose body stores to [.., row, v] of a task's memory. Returns that
+ * memory, and sets `index` to these indices. */
 static fv_buf *open_memory(fv_attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
     fv_kemit *e = &a->e;
     fv_buf *b = fv_kemit_in(e, of);

@@ -68,8 +68,8 @@ typedef struct corner {
     fv_var *first[2], *last[2];
 } corner;
 
-/* Sets the queries and keys at which side[0] - side[1] of a comparison is greatest (or least);
- * false: they are not known. */
+/* Sets out[0] and out[1] to the sides of a comparison at the query and the key of the part where
+ * side[0] - side[1] is greatest (or least); false: these are not known. */
 static bool at_corner(const corner *c, fv_expr *const *side, bool greatest, fv_expr **out) {
     fv_arena *x = c->s->e->l->exprs;
     const fv_var *v[2] = {c->s->query, c->s->key};
@@ -169,7 +169,8 @@ bool fv_knows_free_keys(const fv_key_search *s) {
 
 /* ---- element by element ---- */
 
-/* Emits the test whether some query sees a key of the part (if `hidden`: does not see a key). */
+/* Emits the test whether some query sees a key of the part (if `hidden`: does not see a key). The
+ * keys of the part from `limit` on do not exist; NULL: all exist. */
 static fv_expr *is_any(const fv_key_search *s, bool hidden, fv_expr *part, fv_expr *first,
                        fv_expr *queries, fv_expr *limit) {
     fv_kemit *e = s->e;

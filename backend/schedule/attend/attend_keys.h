@@ -17,15 +17,17 @@ typedef struct fv_keys_found {
     /* the range from the first to the last part with a key that some query sees; if there is none,
      * from the number of keys to 0 */
     fv_buf *seen[2];
-    /* a range of parts whose keys all queries see; if there are none, from 0 to 0 */
+    /* a range of parts whose keys all queries see; if there are none, from 0 to 0. NULL if
+     * fv_knows_free_keys is false */
     fv_buf *free[2];
 } fv_keys_found;
 
 /* Emits the search for the queries from `first` on. */
 void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries);
-/* Removes the first half of the first part, and the second half of the last part, from the ranges
- * that were found, if no query sees a key in that half. */
+/* Removes the first half of the first part, and the second half of the last part, from the range of
+ * seen keys, if no query sees a key in that half. If the seen keys then begin later, the range of
+ * free keys becomes half a part shorter at both ends. */
 void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries);
 /* Emits an examination of all keys: sets `hides`, an i64 scalar, to 1 if some key is hidden

@@ -7,8 +7,8 @@
 
 /* Sets p->shared if dims require or allow it; must be called after other operands were placed. */
 void fv_attend_place_parts(fv_attend_plan *p);
-/* Emit the kernels before and after that of the attention; none if keys are not shared. Each call
- * resets a->e. */
+/* Emit the kernels before and after that of the attention; none, if keys are never shared. Each
+ * kernel uses a->e, whose previous contents are lost. */
 void fv_attend_share_scores(fv_attend *a, fv_op *op);
 void fv_attend_share_values(fv_attend *a, fv_op *op);
 

@@ -20,7 +20,7 @@ typedef struct fv_row_attention {
 } fv_row_attention;
 
 /* Is y a sum over a row of weights that are computed from a row of scores, each of which is a sum?
- * `def` returns the definition of a value, or NULL. */
+ * `def` returns the definition of a value, or NULL. If so, sets *out. */
 bool fv_find_row_attention(const fv_definition *y,
                            const fv_definition *(*def)(void *user, const fv_value *v), void *user,
                            fv_row_attention *out) FV_MUST_USE;

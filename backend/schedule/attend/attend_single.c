@@ -125,8 +125,8 @@ static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_exp
     fv_kemit_release(e, m);
 }
 
-/* Loads the block of keys beginning with j0 and channels beginning with c0, and transposes it:
- * rows[c, r]. */
+/* Loads the block of keys beginning with j0 and channels beginning with c0, and returns it
+ * transposed: rows[c, r]. */
 static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2,

@@ -29,12 +29,14 @@ typedef struct fv_single_scores {
 bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query,
                       int most) FV_MUST_USE;
 /* Sets row and rows (at most `most`) for one query: the axis of query heads that share one key
- * head. v, k and the mask must not vary along it, except by the number of a group of heads. */
+ * head. v and k may vary along it only by the number of a group of heads, and the mask `where` not
+ * at all. `row` and `rows` stay as they are if there is no such axis. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
                      const fv_expr *where, int most);
 /* Emits score[at.., row, key] for all keys from `keys[0]` to before `keys[1]` (NULL: all n keys),
- * where the condition `where` holds and the query is bound; e must use the definition of the
- * scores. Rows begin at `first`, and `local` is their variable; NULL: the row that is bound. */
+ * and perhaps for some keys after or before these, since blocks are complete. The condition
+ * f->where must hold, the query must be bound, and e must use the definition of the scores. Rows
+ * begin at `first`, and `local` is their variable; NULL: the row that is bound. */
 void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                     fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys);
 /* fv_single_emit for the complete blocks of keys in one of the parts into which their sum is

@@ -28,15 +28,17 @@ void fv_attend_close(fv_attend *a, int depth, fv_kmark m) {
 
 /* One part of the keys, if their sum is computed in parts, restricted to the keys that are used. */
 typedef struct key_part {
-    fv_expr *part, *first; /* the first key of the part; the first key of the part that is used */
-    fv_expr *keys[2];      /* the range of keys that are used; NULL: all keys */
+    fv_expr *part, *first; /* the first key of the part; that of the first part of the loop */
+    /* the range of keys that are used, after open_part those of the part; NULL: all keys */
+    fv_expr *keys[2];
 } key_part;
 
 static bool has_parts(const fv_attend *a) {
     return a->p->at.sum->u.red.order == FV_ORDER_PARTS;
 }
 
-/* Opens a loop over the parts that contain p->keys. */
+/* Opens a loop over the parts that contain keys of the range p->keys; sets the members of *p for
+ * one of them. */
 static void open_part(fv_attend *a, key_part *p) {
     fv_kemit *e = &a->e;
     fv_expr *n = integer(e, FV_PART), *from = p->keys[0] ? p->keys[0] : integer(e, 0);
@@ -48,15 +50,15 @@ static void open_part(fv_attend *a, key_part *p) {
         fv_kb_let(&e->b, "to_key", binary(e, FV_X_MIN, binary(e, FV_X_ADD, p->part, n), to));
 }
 
-/* Are hidden keys left out of the sum of row r of the tile? */
+/* The condition that hidden keys are left out of the sum of row r of the tile. */
 static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
     fv_kemit *e = &a->e;
     fv_expr *local = binary(e, FV_X_ADD, a->t.rows.done, r);
     return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
 }
 
-/* Computes sums that hidden values made NaN (0 * v is NaN if v is infinite or NaN) again without
- * hidden values. */
+/* Computes the sums of the tile again without hidden values if one of them is infinite or NaN: a
+ * hidden value that is infinite or NaN may be the reason, since 0 * v is NaN then. */
 static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;

@@ -18,9 +18,9 @@
  * keys, are not needed.
  *
  * The scores of a block stay in the second-level cache. Each chunk has its own memory for them;
- * there are as many chunks as keep `tasks` cores busy, so the memory grows with the number of keys,
- * not with its square. The order of each sum is that of the separate schedules, whatever the blocks
- * are. */
+ * there are as many chunks as make `tasks` tasks, but no more than complete blocks, so the memory
+ * grows with the number of keys, not with its square. The order of each sum is that of the separate
+ * schedules, whatever the blocks are. */
 #include "backend/schedule/attend/attention.h"
 
 #include <string.h>
@@ -110,8 +110,8 @@ static bool loads_value(const fv_expr *x, const fv_value *v) {
     return found;
 }
 
-/* Is x computed from the key, here with variable v, and from nothing else that changes within a
- * task? */
+/* Is x, which has the type of the scores, computed, and not only loaded, from the key, here with
+ * variable v, and from nothing else that changes within a task? It must contain no sum. */
 static bool is_of_key(const fv_attend_plan *p, const fv_expr *x, const fv_var *v) {
     fv_expr *sum;
     return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == p->memory.scores->elem &&
@@ -243,8 +243,8 @@ static void set_products(fv_attend_plan *p) {
                                .column = p->at.column};
 }
 
-/* Chooses both products and their tiles; false: they are not contractions, or tiles are not
- * worthwhile. */
+/* Chooses both products and their tiles; false: they are not contractions, tiles are not
+ * worthwhile, or a sum has an order in which tiles do not add. */
 static bool choose_products(fv_attend_plan *p) {
     set_products(p);
     fv_contract_tile(&p->chosen, &p->scores, &p->qk.c, FV_PARAMETER_score_rows,

@@ -17,12 +17,13 @@ static inline fv_expr *open_loop(fv_kemit *e, fv_loop_kind kind, const char *nam
     return fv_kb_for(&e->b, kind, name, integer(e, 0), n, 1);
 }
 
-/* Opens a loop over blocks of `step` out of n and returns the number of the block; *first: where it
- * begins, *size: how many elements it has. If `fits`, there is one block and no loop. */
+/* Opens a loop over `blocks` blocks of `step` out of n elements and returns the number of the
+ * block; *first: where it begins, *size: how many elements it has, which may be 0 or less for the
+ * last blocks. If `fits`, there is one block and no loop. */
 fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n,
                         fv_expr *blocks, fv_expr *step, bool fits, fv_expr **first, fv_expr **size);
-/* The number of rows of a square block that is transposed in registers: as many as a vector has
- * lanes, if enough registers remain free. */
+/* The number of rows of a square block that is transposed in registers, of elements with that many
+ * bytes: as many as a vector has lanes, but at most half of the registers. */
 int64_t fv_transposed_block(const fv_target *t, int bytes);
 fv_expr *fv_ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b);
 

@@ -274,7 +274,7 @@ static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
 }
 
 /* Warns of entries of the tuning for kernels that the model does not have: names the first ones,
- * and counts all. */
+ * and counts the others. */
 static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
     const char *model = fv_diag_file_get(l->session);
     int others = 0;

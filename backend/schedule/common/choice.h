@@ -1,5 +1,5 @@
-/* choice.h - chooses the parameters of a kernel's schedule: from a tuning, otherwise from the table
- * of processors; and records which other values are legal. */
+/* choice.h - chooses the parameters of a kernel's schedule: the values of a tuning, or else the
+ * defaults of the schedule; and records which other values are legal. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_CHOICE_H
 #define FV_BACKEND_SCHEDULE_COMMON_CHOICE_H
 
@@ -37,8 +37,8 @@ void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why);
  * entries of the tuning that are not legal. */
 void fv_chosen(fv_choosing *c, fv_schedule_kind kind);
 /* Called after all kernels are built: reports entries of the tuning that no kernel used. False
- * after a diagnostic: a value of the tuning was not legal, or an entry names a node that has no
- * such kernel. */
+ * after a diagnostic: a value of the tuning was not legal, or no kernel of the node or form that an
+ * entry names has its schedule. */
 bool fv_choices_end(fv_lowerer *l) FV_MUST_USE;
 
 #endif

@@ -17,8 +17,8 @@
 #include "ir/expr/visit.h"
 
 /* IN_FLIGHT: the number of independent vectors in which a maximum is computed. IN_FLIGHT_BITS: the
- * same if it is computed by bits, in three tiles. FEW_TERMS: a maximum of fewer terms is not
- * computed by bits. */
+ * same if it is computed by bits, in three tiles. FEW_TERMS: a maximum of fewer terms that is one
+ * chain is not computed by bits. */
 enum { IN_FLIGHT = 4, IN_FLIGHT_BITS = 2, FEW_TERMS = 8 };
 
 /* ---- parameters and dims ---- */
@@ -40,7 +40,7 @@ void fv_kemit_use(fv_kemit *e, const fv_definition *def) {
         fv_x_count_uses(&e->uses.visitor, def->body, &e->uses.count);
 }
 
-/* The parameter for a dim. Equal dims share one parameter. */
+/* The parameter for a dim, or its value if it is constant. Equal dims share one parameter. */
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d) {
     if (fv_dim_is_const(d))
         return fv_x_int(e->arena, d->value);
@@ -98,7 +98,7 @@ fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from) {
     return param(e, (fv_value *)from->value, FV_BUF_IN, from->rank, extent);
 }
 
-/* Writes the indices of the place of the definition, where its indices are bound. */
+/* Sets `at` to the indices of the place of the definition, whose own indices are bound. */
 static void place_of(fv_kemit *e, const fv_expr *place, fv_expr **at) {
     for (int i = 0; i < place->n; i++)
         at[i] = fv_kemit_expr(e, place->arg[i]);
@@ -309,8 +309,8 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     }
 }
 
-/* The number of last variables whose terms are numbered together: all variables for parts, those of
- * the chains for chains, otherwise one. */
+/* The number of last variables whose terms are numbered together: all variables for parts and
+ * pairs, those of the chains for chains, otherwise one. */
 static int chained(const fv_expr *r) {
     return r->u.red.order == FV_ORDER_PARTS || r->u.red.order == FV_ORDER_PAIRS ? r->u.red.nvars
            : r->u.red.along > 1                                                 ? r->u.red.along
@@ -396,9 +396,9 @@ static void chain_steps(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr 
     fv_kb_end(&e->b);
 }
 
-/* Emits terms from `from` to `to`, for a middle part of which a condition is known to hold, so that
- * it is not evaluated there. The terms before and after that part share one loop, which is executed
- * twice. */
+/* Emits terms from `from` to `to`, for a middle part of which (e->range.free) the condition
+ * e->range.where is known to be false, so that it is not evaluated there. The terms before and
+ * after that part share one loop, which is executed twice. */
 static void chain_steps_around(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr *from,
                                fv_expr *to) {
     fv_arena *x = e->arena;
@@ -419,7 +419,8 @@ static void chain_steps_around(fv_kemit *e, const fv_expr *r, const chains *c, f
 }
 
 /* The number of chains: 16 for an ordered sum in chains; for a reduction that is the same in any
- * order, enough to hide the latency of a step. */
+ * order at least 16, and as many as hide the latency of a step unless its last variable is known to
+ * have fewer values. */
 static int chains_of(const fv_kemit *e, const fv_expr *r) {
     const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
     int vectors = fv_maximum_fits(e, r) ? IN_FLIGHT_BITS : IN_FLIGHT;
@@ -466,8 +467,8 @@ static fv_expr *combine_chains(fv_kemit *e, const fv_expr *r, const chains *c) {
     return fv_maximum_of(e, high, low, fv_kemit_fold(e, c->maximum.top, FV_REDUCE_MAX));
 }
 
-/* Emits a reduction in chains along the last variables (16 for a sum: term i belongs to chain i mod
- * 16), which are then combined in a fixed tree. */
+/* Emits a reduction in chains along the last variables (of n chains, chain i mod n has term i; n is
+ * 16 for a sum of floats), which are then combined in a fixed tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     int n = r->u.red.nvars;
     chains in = new_chains(e, r);
@@ -525,7 +526,8 @@ static fv_expr *reduce_parts(fv_kemit *e, const fv_expr *r) {
     return fv_x_load(x, all, NULL);
 }
 
-/* The words of both factors for terms `at` and `at` + 1 of a sum of products of bf16. */
+/* Sets word[0] and word[1] to the words of both factors for the terms `at` and `at` + 1 of r, a sum
+ * of products of bf16. */
 static void words_of_pair(fv_kemit *e, const fv_expr *r, fv_expr *at, fv_expr **word) {
     fv_arena *a = e->arena;
     fv_expr *bits[2][2];

@@ -74,7 +74,7 @@ typedef struct fv_keep {
     int axis; /* the axis along which the passes run */
     fv_buf *row;
     fv_expr **index; /* indices of the result in its row */
-    fv_expr **place; /* those of its place in other memory, if it has one */
+    fv_expr **place; /* indices of the result's place in other memory, if it has one */
 } fv_keep;
 
 /* The state while a kernel is emitted. */
@@ -101,7 +101,7 @@ typedef struct fv_kemit {
         fv_x_visitor visitor;
     } uses;
     fv_expr *guard; /* a condition: loads are executed only where it holds; NULL: always */
-    /* whether a reduction whose result no order changes uses several chains if its terms are
+    /* whether a reduction that is the same in any order uses several chains if its terms are
      * contiguous in memory */
     bool rows;
     /* the loop that is being emitted */
@@ -133,8 +133,8 @@ fv_kmark fv_kemit_mark(const fv_kemit *e);
 void fv_kemit_release(fv_kemit *e, fv_kmark m);
 /* Emits all reductions of x whose variables are bound; later uses find their values in the memo. */
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
-/* Lists the first reductions, at most `most`, that fv_kemit_hoist would emit, in its order. Returns
- * their number. */
+/* Lists in `found` the first reductions, at most `most`, that fv_kemit_hoist would emit, in its
+ * order. Returns their number. */
 int fv_kemit_hoistable(const fv_kemit *e, const fv_expr *x, int most, fv_expr **found);
 /* Emits the expensive subexpressions of x that do not depend on v, the variable of a loop that will
  * be opened. */
@@ -154,7 +154,8 @@ fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum)
 /* The indices at which the row keeps a value for position `at` (fv_keep); valid until the next
  * call. */
 fv_expr *const *fv_kemit_kept_at(fv_kemit *e, fv_expr *at);
-/* Stores x, converted to the storage type, as the element of the result at the bound indices. */
+/* Stores x, converted to the storage type, in `out`: at `index`, the values to which the indices of
+ * the definition are bound, or at the place of the definition in another value, if it has one. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
 
 /* Is the reduction computed in several chains: because of its order, or, if it has none, because
@@ -170,7 +171,8 @@ fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
 /* Combines the n elements of a tile with one axis: while n is even, elements c and c + n / 2 are
  * combined; then the remaining ones in order. */
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
-/* The pass that computes `sum` (sum NULL: the last pass); NULL: passes store nothing. */
+/* The pass over the row that computes `sum` (sum NULL: the last pass); NULL: there is none, or
+ * passes store nothing. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes the kernel: names it and adds its launch. Does not verify it. */
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule);

@@ -8,7 +8,7 @@
  *     low  = min u32(bits)    if all floats are negative, the one nearest to 0
  *     top  = max u32(bits)    if it exceeds the bits of -inf, a float is NaN with the sign set
  *
- * Each takes one cycle, and the three do not wait for each other. */
+ * The three do not wait for each other. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_MAXIMUM_H
 #define FV_BACKEND_SCHEDULE_COMMON_MAXIMUM_H
 

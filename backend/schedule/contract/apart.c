@@ -12,7 +12,8 @@
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/operands/precompute.h"
 
-/* May rows get space between them, and are they contiguous along the only variable of the sum? */
+/* May rows get space between them? They may unless the step `stride` is left out, if the
+ * contraction has rows, of elements and not of words, and a sum of one variable without blocks. */
 static bool may_have_space(const fv_lowerer *l, const fv_contraction *c) {
     return !fv_is_left_out(l->options, "stride") && c->row >= 0 && !c->each && !c->dot.group &&
            !c->blocks.sum && fv_all_steps(c)->u.red.nvars == 1;
@@ -33,9 +34,10 @@ void fv_space_rows(fv_lowerer *l, const fv_definition *d, fv_contraction *c, int
         copy->space = fv_processor_of(l->target)->prefetch.line_bytes / bytes;
 }
 
-/* Does a copy of the rows take less time than it saves? It does if the lines of a tile's rows do
- * not fit into their sets, so that they are read again in each step: two panels suffice. If they
- * only take more than half of the sets, it saves 5% at most, and may take as long (Zen 3). */
+/* Does a copy of the rows take less time than it saves? It does if there are two panels or more,
+ * and the lines of a tile's rows do not fit into their sets, so that they are read again in each
+ * step. If they fit and take more than half of the ways, a copy saves 5% at most, and may take as
+ * long (Zen 3). */
 static bool pays(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int nr,
                  const fv_competing *rows, fv_fact factor) {
     const fv_dim *columns = d->index[c->column]->dim;

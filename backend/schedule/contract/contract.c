@@ -10,10 +10,11 @@
  *         for rows and columns that exist: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
  * b is read from panels (panels.c), or where it is stored if its columns are contiguous there. Rows
- * that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. The terms of each output are
- * added in ascending order, whatever the tiles are, so tiles change no bit. Several sums with one
- * factor a, such as the gates of a recurrent layer, share a tile: each a is read once for all of
- * them, and a panel has the columns of the first b followed by those of the second. */
+ * that do not fill a tile are computed by tiles whose rows are powers of two, such as 8, 4, 2 and
+ * 1. The order in which the terms of each output are added does not depend on the tiles (tile.c),
+ * so tiles change no bit. Several sums with one factor a, such as the gates of a recurrent layer,
+ * share a tile: each a is read once for all of them, and a panel has the columns of the first b
+ * followed by those of the second. */
 #include "backend/schedule/contract/contract.h"
 
 #include <stdint.h>
@@ -112,7 +113,7 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-/* Is x a load, or a few conversions, sums and products of loads and constants? */
+/* Is x made of loads and constants by conversions, sums, differences and products only? */
 static bool is_simple(const fv_expr *x) {
     bool simple = x->op == FV_X_LOAD || x->op == FV_X_CONST || x->op == FV_X_CONVERT ||
                   x->op == FV_X_ADD || x->op == FV_X_SUB || x->op == FV_X_MUL;
@@ -135,7 +136,8 @@ static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
 
-/* The number of terms of the sum over its variables from the i-th on. */
+/* The typical number of terms of the sum over its variables from the i-th on, at least 1. It is no
+ * longer exact from MOST_BLOCK on. */
 static int64_t terms_from(const fv_expr *sum, int i) {
     int64_t n = 1;
     for (; i < sum->u.red.nvars && n < MOST_BLOCK; i++)
@@ -143,8 +145,9 @@ static int64_t terms_from(const fv_expr *sum, int i) {
     return n > 0 ? n : 1;
 }
 
-/* LEAST_TILES: least number of tiles in a block of rows. FEW_PANELS: largest number of panels that
- * a tile does not take one after the other, see `stay_near`. */
+/* LEAST_TILES: least number of tiles in a block of rows, unless the block is one tile
+ * (`stay_near`). FEW_PANELS: largest number of panels with which a block is never reduced to one
+ * tile for that reason. */
 enum { LEAST_TILES = 2, FEW_PANELS = 2 };
 
 /* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile,
@@ -169,8 +172,8 @@ static int64_t time_of_rows(int64_t rows, int mr, int vectors, int in_flight, in
     return time;
 }
 
-/* The number of rows of a tile, at most `most`, for which that many rows have the least cost: 14
- * rows are better computed as 7 + 7 than as 12 + 2. */
+/* The number of rows of a tile, at most `most` and at least half of it, for which that many rows
+ * have the least cost: 14 rows are better computed as 7 + 7 than as 12 + 2. */
 static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t terms) {
     int best = most;
     int64_t least = INT64_MAX;
@@ -184,8 +187,9 @@ static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t
     return best;
 }
 
-/* Divides the registers of a tile among several sums: each gets as many columns as leave enough
- * rows to reuse the loaded elements of the panels. */
+/* Divides the registers of a tile of *mr rows and *nr columns among several sums, and sets *mr and
+ * *nr to the tile of one of them: each gets as many columns as leave enough rows to reuse the
+ * loaded elements of the panels. */
 static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *nr) {
     int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
     *nr = *nr / nsums > least ? *nr / nsums : least;
@@ -216,10 +220,10 @@ static int common_panel(fv_lowerer *l, const fv_definition *d, const fv_contract
     return common ? n : 0;
 }
 
-/* Makes a tile a whole number of panels wide. If it becomes wider, its rows are fewer: besides the
- * sums, the registers hold a row of b, the factor of one row, and a product. A tile of 2 x 16 sums
- * takes the time of one of 6 x 8 on x86-64-v2, one of 3 x 16, whose sums are moved to memory and
- * back, 1.2 of it (Zen 3). */
+/* Makes a tile of *mr rows and *nr columns a whole number of panels wide. If it becomes wider, its
+ * rows are fewer: besides the sums, the registers hold a row of b, the factor of one row, and a
+ * product. A tile of 2 x 16 sums takes the time of one of 6 x 8 on x86-64-v2, one of 3 x 16, whose
+ * sums are moved to memory and back, 1.2 of it (Zen 3). */
 static void fill_panels(const fv_target *t, int panel, int lanes, int *mr, int *nr) {
     const int before = *nr;
     *nr = (*nr + panel - 1) / panel * panel;
@@ -227,9 +231,9 @@ static void fill_panels(const fv_target *t, int panel, int lanes, int *mr, int *
         --*mr;
 }
 
-/* The number of columns of a tile that has at most `vectors` vectors of them. Panels that are
- * packed when the model is compiled divide that number. Others have fewer columns if that divides
- * the columns more evenly, because the last panel computes columns of the one before it again. */
+/* The number of columns of a tile that has at most `vectors` vectors of them. A tile has all of
+ * these vectors if its panels are packed when the model is compiled; otherwise it has fewer columns
+ * if a known number of them is then divided more evenly among as many panels. */
 static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int vectors,
                        int lanes) {
     const fv_dim *dim = d->index[c->column]->dim;
@@ -240,10 +244,11 @@ static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contracti
     return (int)((each + lanes - 1) / lanes * lanes);
 }
 
-/* Chooses the tile from the table. If there are fewer rows than it has, the tile gets fewer rows
- * and more columns, so that enough sums are in flight. Returns the number of which columns must be
- * a multiple: those of a common panel (0: there is none), or the lanes of a vector, or less if
- * there are fewer columns. */
+/* Chooses the tile, *mr rows and *nr columns, from the table. If there are fewer rows than it has,
+ * the tile gets fewer rows and more columns, so that enough sums are in flight. `panel`: the
+ * columns of a common panel; 0: there is none. Returns the number of which the columns of the tile
+ * must be a multiple: `panel`, or else the lanes of a vector, or fewer if there are fewer
+ * columns. */
 static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int panel,
                      int *mr, int *nr) {
     const fv_target *t = l->target;
@@ -323,7 +328,8 @@ static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contr
     return !c->context.often || !is_of_step(d, c->sum, factor, &seen);
 }
 
-/* Chooses how the factors of several sums are read: all are packed together. */
+/* Chooses how the factors of several sums are read: all are packed together. False: one depends on
+ * the step of a recurrence, or panels would have too many axes. */
 static bool choose_several(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     for (int i = 0; i < c->nsums; i++) {
         fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->factors[i], d)));
@@ -385,8 +391,8 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
 
 /* ---- the kernel ---- */
 
-/* Opens the loop over blocks of rows: at most `most` rows, a multiple of mr, of equal size as far
- * as tiles allow. */
+/* Opens the loop over blocks of rows: at most `most` rows, rounded up to a multiple of mr, of equal
+ * size as far as tiles allow. Sets *first and *rows of a block, and the plan's `rest`. */
 static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
@@ -399,8 +405,8 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* The number of elements of a for each row; rows share the elements that a window reads several
- * times. */
+/* About how many elements of a there are for each row; rows share the elements that a window reads
+ * several times. */
 static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) {
     const fv_expr *a = fv_x_stored(c->a);
     double all = 1, rows = 1;
@@ -423,9 +429,10 @@ static int64_t stored_bytes(const fv_expr *factor) {
     return fv_elem_storage_bytes((fv_elem)fv_x_stored(factor)->type.elem);
 }
 
-/* The number of rows of a task: the rows of a that fit into the second-level cache together with
- * the current panel and the next one. If all rows take `depth` steps of the sum's first variable
- * before the next ones (0: all steps), parts of panels of that depth count. May be less than 1. */
+/* The number of rows of a block: the rows of a that fit into the part of the second-level cache
+ * that the processor's `block_l2_eighths` states, together with the current panel and the next one.
+ * If all rows take `depth` steps of the sum's first variable before the next ones (0: all steps),
+ * parts of panels of that depth count. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
     int64_t room = t->caches.l2_bytes / 8 * fv_processor_of(t)->block_l2_eighths,
@@ -434,10 +441,11 @@ static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const 
     return (room - panels) / (elements_of_row(c, d) * stored_bytes(c->a));
 }
 
-/* Are there several panels, which together fill at most half of the first-level cache? Then a tile
- * of rows takes all of them before the next tile, so that rows of the result are written
- * contiguously: a product of 24 terms and 144 columns takes half of the time that it takes panel by
- * panel, if the stores to the result must be waited for (Zen 3). */
+/* Are there more than FEW_PANELS packed panels, of a known number of columns, which together fill
+ * at most half of the first-level cache? Then a tile of rows takes all of them before the next
+ * tile, so that rows of the result are written contiguously: a product of 24 terms and 144 columns
+ * takes half of the time that it takes panel by panel, if the stores to the result must be waited
+ * for (Zen 3). */
 static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_definition *d, int nr) {
     const fv_dim *columns = d->index[c->column]->dim;
     return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
@@ -454,10 +462,10 @@ static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_
     return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
 }
 
-/* The number of steps of the sum that all tiles of a block take before the next ones, so that parts
- * of panels stay in the second-level cache and the part of a that a tile reads in the first. 0: all
- * steps at once, because these caches have room, or because more parts would cost more than they
- * gain. */
+/* The number of steps of the sum's first variable that all tiles of a block take before the next
+ * ones, so that parts of panels stay in the second-level cache and the part of a that a tile reads
+ * in the first. 0: all steps at once, because these caches have room, or because more parts would
+ * cost more than they gain. */
 static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            int mr, int nr) {
     /* the elements that a window reads in the first step are contiguous */
@@ -465,7 +473,7 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv
         return room_for_rows(t, c, d, nr, 0) < LEAST_TILES * mr ? 1 : 0;
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    /* the block of rows is copied to the stack */
+    /* copies of a tile's rows (`copies`) are on the stack */
     int64_t room =
         t->caches.l1_bytes / bytes < FV_MOST_SUMS ? t->caches.l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
@@ -484,8 +492,8 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     return fv_processor_of(t)->copies_rows && fv_rows_compete(t, c, d, mr, &rows);
 }
 
-/* The number of steps for which b is computed at a time, such that they fill half of the
- * first-level cache. */
+/* The number of steps for which b is computed at a time, such that the elements fill at most half
+ * of the first-level cache, but at least FV_SPACE steps unless there are fewer. */
 static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
                             int64_t steps) {
     int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
@@ -694,8 +702,9 @@ static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
 }
 
 /* Are the rows of the contraction, and the axis before them, indices of its first factor only, both
- * with known extents, and are at least pixel_terms terms of the sum neighbours? The pixels of an
- * image are, since the window separates the lines of the image. */
+ * with known extents, and are at least pixel_terms terms of the sum neighbours? The lines and
+ * pixels of an image are such axes: they are not one axis in the definition, because the image that
+ * a window reads has more pixels in a line than the result. */
 static bool are_pixels(const fv_lowerer *l, const fv_contract_plan *p) {
     const fv_contraction *c = &p->c;
     if (c->each || c->nsums > 1 || c->row < 1 || c->column == c->row - 1)
@@ -719,8 +728,9 @@ static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
     }
 }
 
-/* Copies a factor whose rows are separate axes (because it is gathered or transposed). The copy is
- * a plain load, so these axes become one axis of rows. */
+/* Copies the factor with the rows as dense.of_a describes it. The copy is a plain load, so rows
+ * that were separate axes, because the factor was gathered or transposed, become one axis where
+ * they can. */
 static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.dense.of_a)};
     fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};

@@ -2,7 +2,7 @@
  * instruction.
  *
  *     sum k < 768: i32(x[i, k]) * i32(w[k, j])
- *  => for q < 192: acc = dot_u8_i8(bits_i32(x[i, 4 * q:4]), bits_i32(panels[.., q, 4 * c:4]), acc)
+ * => for q < 192: acc = dot_u8_i8(bits_i32(x[i, 4 * q:4]), bits_i32(panels[.., q, 4 * c:4]), acc)
  *
  * Sums of bf16 are such sums where their definition says that terms are added in pairs, on targets
  * without the instruction as well; the accumulator is then the bits of an f32.
@@ -13,15 +13,14 @@
  *
  * A target has dot products for some pairs of types only. Otherwise rows are copied to another
  * type:
- * - to bytes of the other signedness, x' = x - 128 or x + 128, which is x with its top bit
- *   flipped. Then sum x * w = sum x' * w + 128 * sum w (or - 128); the sums of a constant w are
- *   computed here;
+ * - to bytes of the other signedness, x' = x - 128 or x + 128, which is x with its top bit flipped.
+ *   Then sum x * w = sum x' * w + 128 * sum w (or - 128); the sums of a constant w are computed
+ *   here;
  * - to i16, if there is no dot product of bytes. The bytes of the columns become i16 in registers.
- * A dot product that saturates sums of two products is one of bytes if the weights, which are
- * constant, are so small that it never does.
- * The copy includes the padding of rows, and all elements over which a window slides. Rows that
- * have the right type, and whose steps are consecutive in memory and fill words, are read where
- * they are stored. */
+ * A dot product that saturates the sums of two products counts as one of bytes if the weights,
+ * which are constant, are so small that it never saturates. The copy includes the padding of rows,
+ * and all elements over which a window slides. Rows that have the right type, and whose steps are
+ * consecutive in memory and fill words, are read where they are stored. */
 #include "backend/schedule/contract/dot.h"
 
 #include "backend/lowering/access.h"
@@ -54,7 +53,8 @@ static bool is_small(fv_elem e) {
     return e == FV_U8 || e == FV_I8 || e == FV_I16 || e == FV_BF16;
 }
 
-/* The element of 8 or 16 bits from which the factor is converted; NULL: there is none. */
+/* The element of type u8, i8, i16 or bf16 from which the factor is converted; NULL: it is something
+ * else. */
 static fv_expr *small_element(fv_expr *factor) {
     bool is = factor->op == FV_X_CONVERT && is_small((fv_elem)factor->arg[0]->type.elem);
     return is ? factor->arg[0] : NULL;
@@ -66,9 +66,9 @@ static int elements_in_byte(const fv_expr *columns) {
     return bits < 8 ? 8 / bits : 1;
 }
 
-/* Is the sum of two products of the weight with unsigned bytes always an i16? It is if no element
- * is more than 64 away from 0: 2 * 64 * 255 is 32640. Elements of fewer than 7 bits never are.
- * Without the contents of weights it is not known. */
+/* Is the sum of two products of elements of the weight with unsigned bytes always an i16? It is if
+ * no element is more than 64 away from 0: 2 * 64 * 255 is 32640. Elements of fewer than 7 bits
+ * never are. False if that is not known, as without the contents of weights. */
 static bool is_small_weight(const fv_lowerer *l, const fv_expr *load) {
     enum { MOST = 64 };
     if (fv_elem_bits((fv_elem)load->type.elem) < 7)
@@ -84,8 +84,9 @@ static bool is_small_weight(const fv_lowerer *l, const fv_expr *load) {
     return true;
 }
 
-/* The same for columns, which may be of several constants that are side by side: `w[k, j] if j < 8
- * else v[k, j - 8] if 0 <= j - 8 else 0`, of which the 0 is never read. */
+/* Are sums of two products of the columns with unsigned bytes always i16 (is_small_weight)? The
+ * columns may be of several constants that are side by side: `w[k, j] if j < 8 else v[k, j - 8] if
+ * 0 <= j - 8 else 0`, of which the 0 is never read. */
 static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
     const fv_expr *x = fv_x_stored(columns);
     for (; x->op == FV_X_GUARD; x = x->arg[x->u.buf->rank + 1])
@@ -94,7 +95,8 @@ static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
     return x->op == FV_X_CONST || (x->op == FV_X_LOAD && is_small_weight(l, x));
 }
 
-/* Finds the first dot product of that kind which the target has; x: the columns. */
+/* Finds the first of `kinds` that is for these types of rows and columns and that the target has;
+ * x: an element of the columns. Sets its members in *dot; false: there is none. */
 static bool find_kind(const fv_lowerer *l, fv_elem rows, fv_elem columns, const fv_expr *x,
                       fv_dot *dot) {
     for (int i = 0; i < NKINDS; i++) {
@@ -167,8 +169,9 @@ static bool forms_words(fv_lowerer *l, const fv_definition *d, const fv_contract
 }
 
 /* The variable of the sum along which the steps of a word are consecutive: one along which rows are
- * consecutive in memory, or else the one that leaves the smallest part of words unused. NULL: half
- * of them or more would be unused, or words cannot be formed. */
+ * consecutive in memory, or else the one that leaves the smallest part of its words unused. NULL:
+ * each variable would leave half of its words or more unused, or cannot form words, or an extent of
+ * the sum is not known. */
 static const fv_var *variable_of_words(fv_lowerer *l, const fv_definition *d,
                                        const fv_contraction *c, fv_expr *rows, const fv_dot *dot) {
     const fv_expr *sum = c->sum;
@@ -189,8 +192,8 @@ static const fv_var *variable_of_words(fv_lowerer *l, const fv_definition *d,
     return best;
 }
 
-/* The variable along which consecutive terms of a sum of pairs are; NULL: not all pairs are along
- * it. */
+/* The last variable of a sum in pairs, along which the two terms of a pair are consecutive; NULL:
+ * its extent is odd, so some pairs are not along it. */
 static const fv_var *pair_variable(const fv_expr *sum) {
     const fv_var *k = sum->u.red.vars[sum->u.red.nvars - 1];
     return k->dim->value % 2 == 0 ? k : NULL;
@@ -251,7 +254,8 @@ static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     copy->index[copy->n - 1] = padded;
 }
 
-/* Adds v to the axes of a constant if the columns depend on it. */
+/* Adds v to the *n axes `axis` of a constant, and to the indices `at` of its load, if the columns
+ * depend on v. */
 static void add_axis(fv_arena *a, const fv_expr *columns, fv_var *v, int *n, fv_var **axis,
                      fv_expr **at) {
     if (!fv_x_uses(columns, v))
@@ -345,7 +349,7 @@ static fv_expr *over_words(fv_lowerer *l, const fv_expr *sum, fv_var *last, fv_v
 }
 
 /* The number of a word of the rows: the number of the word of the columns, or, if that has several
- * parts, the number of the part. */
+ * parts, the number of the part among the parts of all words. */
 static fv_expr *number_of_word(fv_lowerer *l, const fv_contraction *c) {
     fv_arena *a = l->exprs;
     const fv_panel_words *w = &c->panels.words;

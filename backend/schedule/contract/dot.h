@@ -1,4 +1,5 @@
-/* dot.h - contractions of integers of 8 and 16 bits in words, by the dot products of the target. */
+/* dot.h - contractions of integers of up to 16 bits in words, by the dot products of the target,
+ * and of pairs of bf16. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_DOT_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_DOT_H
 
@@ -19,16 +20,19 @@ typedef struct fv_dot {
     const fv_var *k; /* the variable of the sum whose consecutive values are the steps of a word */
 } fv_dot;
 
-/* Sets c->dot if the target has a dot product for the types of both factors and the factor of the
- * columns is a constant; otherwise sets c->dot.group to 0. Records the reason, and changes nothing
- * else. */
+/* Sets c->dot if the products can be summed in words: c is a single sum, of i32 or in pairs of
+ * bf16, of which only one factor depends on the column; both factors are converted from small
+ * elements, those of the columns are laid out when the model is compiled, the target has a dot
+ * product for the types (pairs need none), and one variable of the sum fills more than half of its
+ * words. Otherwise sets c->dot.group to 0. Records a reason if the factors are such elements, and
+ * changes nothing else. */
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, struct fv_contraction *c);
-/* Copies the rows as words if c->dot requires it. Returns the definition d over the copy, which
- * computes the same value and whose rows need no further copy. */
+/* Copies the rows as words; c->dot.copies must be set. Returns the definition d over the copy,
+ * which computes the same value and whose rows need no further copy. */
 fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *d,
                                  const struct fv_contraction *c);
-/* Makes panels of words of the columns, nr in each. The sum of c becomes one over words, and its
- * factors are words. */
+/* Makes panels of words of the columns, nr columns in each. The sum of c becomes one over words,
+ * and its factors are words. */
 void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, struct fv_contraction *c,
                   int nr);
 

@@ -25,7 +25,7 @@ static void add_scaled(affine *to, const affine *x, int n, int64_t k) {
         to->by[i] += k * x->by[i];
 }
 
-/* Writes x as an affine function of the n variables; false: it is not affine. */
+/* Sets *out to x as an affine function of the n variables; false: it is not affine. */
 static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars, affine *out) {
     fv_affine f = fv_affine_of(&(fv_affines){.dims = t}, x);
     bool is = fv_affine_is_of_vars(&f) && fv_dim_is_const(f.rest);
@@ -41,8 +41,8 @@ static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *
     return is;
 }
 
-/* The offset of the element that the load reads, as an affine function of the variables; false: it
- * is not affine. */
+/* Sets *out to the offset of the element that the load reads, as an affine function of the n
+ * variables; false: it is not affine, or an extent is not known. */
 static bool offset_of(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
                       affine *out) {
     const fv_buf *b = load->u.buf;
@@ -113,7 +113,8 @@ static void set_steps(const fv_layout *l, const fv_layout_vars *v, const affine 
     }
 }
 
-/* Adds a piece for a load; false: its index is not affine, or it does not load a constant. */
+/* Adds a piece for a load to *to; false: its index is not affine, it does not load a constant, or
+ * there are too many pieces. */
 static bool add_piece(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v,
                       const fv_expr *load) {
     affine at;

@@ -32,28 +32,30 @@ typedef struct fv_laid_out {
         fv_layout_source from;
     } piece[FV_MOST_PIECES];
     fv_value *value; /* the laid-out constant; NULL: it is not made yet */
-    /* the next entry of the list whose first piece is of the same tensor */
+    /* the next entry in the list of those whose first piece is of the same tensor */
     struct fv_laid_out *next;
 } fv_laid_out;
 
 /* Adds the pieces of x, an element as an expression over the variables, which loads a constant, or
  * several constants that are adjacent along the column: `w[k, j] if j < 8 else v[k, j - 8]`.
- * `layout` of `to` must be set. factor_axis: x has index `factor` along that axis; -1: there is
- * none. False: an index is not affine, or x has another form. */
+ * `layout` and `elem` of `to` must be set. factor_axis: x has index `factor` along that axis; -1:
+ * there is none. False: an index is not affine, x has another form or type, or there are too many
+ * pieces or columns. */
 bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, const fv_expr *x,
                     int factor_axis, int64_t factor) FV_MUST_USE;
-/* An equal layout of the same constants that was requested before; if there is none, `key`
- * itself. */
+/* The entry for an equal layout of the same constants that was requested before; if there is none,
+ * a new one, which is a copy of `key`. */
 fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key);
-/* Makes the constant of `to`, whose elements are stored in the layout; elements narrower than a
- * byte are packed into bytes. False: it is too large. */
+/* Makes `as` the constant of `to`, whose elements are stored in the layout; how many bits each
+ * takes is part of the layout. False: it is too large. */
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) FV_MUST_USE;
 /* Makes v a constant: `by` times the sum along all steps of the constant that x loads, over the
  * variables `axes` of v and the nk variables of the sum. False: x loads no constant, its index is
  * not affine, or there are too many variables or elements. */
 bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const *axes, int nk,
                      fv_var *const *k, int32_t by) FV_MUST_USE;
-/* Does the factor consist of constants that are side by side, with each column in one of them? */
+/* Does the factor consist of at most FV_MOST_FACTORS_PIECES constants that are side by side, with
+ * each column in one of them? */
 bool fv_is_joined_constant(const fv_expr *factor, const fv_var *column) FV_MUST_USE;
 
 #endif

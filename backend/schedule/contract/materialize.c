@@ -51,7 +51,7 @@ static bool is_free(const bases *b, const fv_var *v) {
     return false;
 }
 
-/* Writes x as a sum of multiples of free variables plus *rest; false: x has another form. */
+/* Writes x as *s, a sum of multiples of free variables, plus *rest; false: x has another form. */
 static bool split(const bases *b, const fv_expr *x, base *s, const fv_dim **rest) {
     if (x->type.elem != FV_I64)
         return false;
@@ -72,8 +72,8 @@ static int64_t gcd(int64_t a, int64_t b) {
     return b ? gcd(b, a % b) : a < 0 ? -a : a;
 }
 
-/* Divides the factors of a sum by their greatest common divisor, with the sign of the first factor,
- * and returns the divisor. */
+/* Divides the factors of the sum *s by their greatest common divisor, with the sign of the first
+ * factor, and returns the divisor. */
 static int64_t reduce(base *s) {
     int64_t g = 0;
     for (int i = 0; i < s->n; i++)
@@ -97,8 +97,9 @@ static bool same_sum(const base *a, const base *b) {
 }
 
 /* The axis of the copy for a reduced sum, which is added if it is new; NULL: there are too many
- * axes. If x is read there without a condition, the axis has at most as many elements as x has
- * along it, since its extent is computed like the bounds of indices (fv_d_last). */
+ * axes. If the factor reads a value along this sum without a condition, the axis has at most as
+ * many elements as that value has, since its extent is computed like the bounds of indices
+ * (fv_d_last). */
 static base *axis_of(bases *b, const base *s) {
     fv_dims *t = b->l->module->dims;
     for (int i = 0; i < b->n; i++)
@@ -216,8 +217,8 @@ static const void *key_of(fv_arena *a, const fv_dense *c) {
 }
 
 /* Finds the axes of x's copy, and *copy, x over these axes: sums of variables if a window slides
- * over x (which then has fewer elements than the variables have values), otherwise the variables.
- * False: there are too many axes. */
+ * over x (*window; the copy then has fewer elements than the variables have values), otherwise the
+ * variables. False: there are no axes, or too many. */
 static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     bases together = *b, apart = *b;
     apart.apart = true;
@@ -243,7 +244,7 @@ static fv_expr *copied_part(fv_expr *factor, fv_dense_of of) {
     return converted ? factor : x;
 }
 
-/* Orders the axes and describes the copy. */
+/* Orders the axes, and describes the copy in *dense. */
 static void describe(bases *b, const fv_definition *d, fv_expr *factor, bool window,
                      const fv_var *last, fv_dense *dense) {
     if (!window)

@@ -14,21 +14,21 @@ typedef struct fv_dense {
     fv_var *index[FV_MAX_RANK]; /* the variables of the copy's axes */
     fv_expr *copy;              /* an element of the copy, as an expression over `index` */
     fv_expr *at[FV_MAX_RANK];   /* the index in the copy that replaces the factor */
-    int64_t space;              /* elements between the rows of the copy, which nobody reads */
+    int64_t space;              /* elements between the rows of the copy, which are not read */
 } fv_dense;
 
 /* Which factors are copied. ALL: those that are more than a load. WIDENED: also loads of narrow
  * floats, which the copy converts to the type of the sum. WINDOWS: only those over which a window
  * slides, whose copy has fewer elements than the variables have values. */
 typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WIDENED, FV_DENSE_WINDOWS } fv_dense_of;
-/* Decides whether the factor should be copied, and changes nothing. The last axis of the copy is
- * the one along which `last` runs, if there is one; last NULL: the axes have the order in which the
- * factor is read. */
+/* Decides whether the factor should be copied. Sets *dense if so, and changes nothing else. The
+ * last axis of the copy is the one along which `last` runs, if there is one; last NULL: the axes
+ * have the order in which the factor is read. */
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
 /* Describes a copy of x, even if x is no more than a load. The last axis of the copy has k, a
- * variable of the sum, alone as its index. False: there are too many axes, or a window slides along
- * k. */
+ * variable of the sum, alone as its index. False: there are too many axes, a window slides along k,
+ * or x does not depend on k. */
 bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *x,
                     const fv_var *k, fv_dense *copy) FV_MUST_USE;
 /* Are neighbours along v neighbours in the copy? */

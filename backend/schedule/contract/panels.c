@@ -13,8 +13,8 @@
  *     f32(i32(q[k, j]) - i32(z[k floordiv 32, j])) * s[k floordiv 32, j]
  *     q: layout k, j: j/16 k/2 j%16 k%2 bits 4        two steps of k in a byte
  *     z, s: layout k, j: j/16 k/32 j%16 k%32 stride 0
- * So no dequantized weight is written at run time, and no weight takes more memory than in the
- * model. */
+ * So no dequantized weight is written at run time. This is done if these panels have fewer bytes
+ * than the factor; otherwise a kernel computes panels of it. */
 #include "backend/schedule/contract/panels.h"
 
 #include <string.h>
@@ -114,7 +114,7 @@ static void add_level(stored *s, int axis, int64_t divisor, int64_t modulus, boo
     fv_layout_add_level(&s->laid.layout, axis, divisor, modulus, matters ? FV_STRIDE_PACKED : 0);
 }
 
-/* Adds the levels of words in whose bytes `parts` steps of the sum share a byte: each of these is
+/* Adds the levels of words each byte of which has `parts` steps of the sum: each of these steps is
  * of another group of consecutive steps, so that a shift of the word gives the elements of a group
  * in bytes. In 4 bits and groups of 4, step 0 shares a byte with step 4. */
 static void add_parts(const axes *x, stored *s, int parts) {
@@ -126,7 +126,7 @@ static void add_parts(const axes *x, stored *s, int parts) {
 }
 
 /* Sets the levels of the layout: outer axes, j/width, k, factor, j%width, k within a byte; then
- * axes that do not matter. */
+ * axes that do not matter. False: a stride is too large. */
 static bool set_levels(const axes *x, stored *s) {
     const int column = s->vars.column, first_k = x->nouter, per = steps_together(x, s->laid.elem);
     for (int i = 0; i < x->nouter; i++)
@@ -160,7 +160,7 @@ static bool set_levels(const axes *x, stored *s) {
     return fv_layout_pack(&s->laid.layout);
 }
 
-/* Adds an axis to the constant: its variable, and the index of an element along it. */
+/* Adds an axis to the constant: its variable v, and `at`, the index of an element along it. */
 static void add_index(stored *s, fv_var *v, fv_expr *at) {
     s->index[s->rank] = v;
     s->at[s->rank++] = at;
@@ -216,8 +216,10 @@ static fv_expr *over_blocks(fv_x_rewriter *r, fv_expr *x) {
     return NULL;
 }
 
-/* Lays out constants that factors load. `whole`: the loads are the factors, and have all axes.
- * False: an index is not affine, or an extent is not known. */
+/* Describes in *s the layout of the constants that `loads` read. `whole`: the loads are the
+ * factors, and have all axes. False: something else than constants is loaded, an index is not
+ * affine, an extent is not known, the constants have different types, or there are too many
+ * axes. */
 static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whole, stored *s) {
     fv_dims *t = l->module->dims;
     memset(s, 0, sizeof *s);
@@ -316,8 +318,8 @@ bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) {
     return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK;
 }
 
-/* Sets *x to the expressions that are stored in panels: the factors without conversions, if these
- * all have the same type. */
+/* Sets x[0] to x[n - 1] to the expressions that are stored in panels: the factors without
+ * conversions, if these all have the same type, or else the factors. */
 static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
     bool same = true;
     for (int i = 0; i < n; i++) {
@@ -333,8 +335,8 @@ static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
 typedef struct keeping {
     fv_lowerer *l;
     const axes *x;
-    const fv_definition *d;
-    fv_panels *p; /* the panels; NULL: it is only examined whether panels can be made */
+    const fv_definition *d; /* NULL: it is only examined whether panels can be made */
+    fv_panels *p;           /* the panels */
     /* bytes of all constants that are stored in panels, and of the largest one */
     double bytes, most;
     bool failed;
@@ -399,7 +401,7 @@ static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
     return keep_load(k, x);
 }
 
-/* Does a type have all values of the integer type `small`? */
+/* Is e an integer type that has all values of the integer type `small`? */
 static bool has_values_of(fv_elem e, fv_elem small) {
     int more = fv_elem_bits(e) - fv_elem_bits(small);
     return e == small ||
@@ -529,7 +531,8 @@ static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
 }
 
-/* Makes panels of constants that are the whole factors; false: they are not constants. */
+/* Makes panels of constants that are the whole factors; false: they are not constants, or cannot be
+ * laid out. */
 static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_expr *const *x,
                        fv_panels *p) {
     stored s;

@@ -39,7 +39,7 @@ typedef struct fv_panels {
 } fv_panels;
 /* Is the factor of `sum` in d laid out in panels when the model is compiled? It is if it is a
  * constant, or several constants each of which has some of the columns, or if it is computed from
- * constants that have fewer bytes than it has. */
+ * constants whose panels have fewer bytes than its own would have, and whose indices are affine. */
 bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                     int column) FV_MUST_USE;
 /* x, a term of a sum over blocks, in which each constant of the column is read from panels like p;
@@ -47,11 +47,12 @@ bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
 fv_expr *fv_panels_of_scales(fv_lowerer *l, const fv_definition *d, const fv_expr *steps,
                              fv_expr *x, const fv_expr *part, int column,
                              const fv_panels *p) FV_MUST_USE;
-/* Would panels of a factor of `sum` in d have a rank of at most FV_MAX_RANK? */
+/* Do panels of any factor of `sum` in d have a rank of at most FV_MAX_RANK, even if it depends on
+ * all indices of d? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
-/* Makes panels of one or several factors of `sum` in d, whose columns are that axis. fv_panels_fit
- * must hold. A panel has `width` columns of the first factor, followed by those of the second.
- * Words are of a single factor, which is a constant. */
+/* Makes panels of one or several factors of `sum` in d, whose columns are axis `column` of d.
+ * fv_panels_fit must hold. A panel has `width` columns of the first factor, followed by those of
+ * the second. Words are of a single factor, which is a constant. */
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n,
                     fv_expr *const *factors, int column, int width, fv_panels *p);
 

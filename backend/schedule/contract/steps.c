@@ -135,8 +135,9 @@ static bool is_shared(const fv_tile *t, const fv_expr *x) {
     return is;
 }
 
-/* Computes the largest subexpressions of b that are the same for n steps, and depend on the column.
- * They have the width of the sums, so that they fill as many registers as a row of these. */
+/* Computes up to FV_MAX_SHARED of the largest subexpressions of b that are the same for n steps (0:
+ * for all steps), and depend on the column. They have the width of the sums, so that they fill as
+ * many registers as a row of these. */
 static void share_all(fv_tile *t, int64_t n) {
     const fv_expr *sum = t->c->sum, *x;
     const fv_var *k = sum->u.red.vars[0];
@@ -168,7 +169,7 @@ static fv_expr *open_blocks(fv_tile *t, int64_t n) {
     return block;
 }
 
-/* Sets the range of values that variable number i of the sum has now. */
+/* Sets *from and *to to the range of values that variable number i of the sum has now. */
 static void range_of(fv_tile *t, int i, fv_expr **from, fv_expr **to) {
     fv_kemit *e = t->e;
     const fv_dim *n = t->c->sum->u.red.vars[i]->dim;

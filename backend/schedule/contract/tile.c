@@ -6,9 +6,10 @@
  *     sums[r, c] = acc[r, c]                            first-level cache
  *     for rows and columns that exist: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
- * Rows that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. The terms of each
- * output are added in ascending order, within blocks if the sum has blocks (tile.h), so tiles
- * change no bit. Products of integers are added without fma, and wrap. */
+ * Rows that do not fill a tile are computed by tiles whose rows are powers of two, such as 8, 4, 2
+ * and 1. The terms of each output are added in ascending order, within blocks if the sum has blocks
+ * (tile.h), and the two terms of a pair as dot_bf16 adds them, so tiles change no bit. Products of
+ * integers are added without fma, and wrap. */
 #include "backend/schedule/contract/tile.h"
 
 #include <string.h>
@@ -59,18 +60,19 @@ static int64_t first_steps(const fv_contraction *c) {
 /* panels of up to this fraction (1 / SMALL_PANELS) of the first-level cache are not prefetched */
 enum { SMALL_PANELS = 4 };
 
-/* While a tile computes, it prefetches weights that are read later. Each
- * tile of a block of rows reads the whole panel once: the t-th of T complete tiles prefetches the
- * t-th part of the next panel, so that memory is busy all the time, and each tile prefetches the
- * elements that are `near` bytes later in this panel, which are in the second-level cache by then.
- * If there is at most one complete tile, it prefetches what is `far` bytes later, which near the
- * end of a panel is in the next panels. That distance suits main memory: data in the last cache
- * arrive no earlier with it, and may be evicted from a first-level cache before they are read, so
- * for these `near` bytes are used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to
- * 113). Weights that all stay in the second-level cache become slower by any prefetch, since they
- * would be loaded into the first level twice. A processor that follows several streams of addresses
- * faster than one prefetches the next panel from several places in turn instead, if there are fewer
- * rows than a tile has; the elements of a panel of floats take no arithmetic that would hide it. */
+/* While a tile computes, it prefetches weights that are read later. Each tile of a block of rows
+ * reads the whole panel once: the t-th of T complete tiles prefetches the t-th part of the next
+ * panel, so that memory is busy all the time, and each tile prefetches the elements that are `near`
+ * bytes later in this panel, which are in the second-level cache by then. If there is at most one
+ * complete tile, it prefetches what is `far` bytes later, which near the end of a panel is in the
+ * next panels. That distance suits main memory: data in the last cache arrive no earlier with it,
+ * and may be evicted from a first-level cache before they are read, so for these `near` bytes are
+ * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113). Weights that all stay
+ * in the second-level cache become slower by any prefetch, since they would be loaded into the
+ * first level twice. A processor that follows several streams of addresses faster than one
+ * prefetches the next panel from several places in turn instead, in tiles with fewer rows than a
+ * whole one. This is done only for weights that a tile uses as they are stored, or converts from
+ * narrow floats: words and dequantized elements take arithmetic that hides the latency. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_of(l->target);
@@ -147,7 +149,7 @@ static int64_t rows_of(const fv_panels *p, int64_t steps) {
     return (steps + p->steps - 1) / p->steps;
 }
 
-/* Elements of a row of a panel. */
+/* The number of elements in one row of all panels of the tile. */
 static int row_elements(const fv_tile *t) {
     int group = t->c->dot.group;
     return fv_tile_width(t) * (group ? group : 1);
@@ -195,8 +197,9 @@ static void plan_prefetch(fv_tile *t) {
                 *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes / several));
         fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
-        /* with at most one complete tile, or with blocks of steps, the panel is that of the tile,
-         * so that nothing of the next panel is prefetched */
+        /* with at most one complete tile this aims at the element that is read now, so that nothing
+         * of the next panel is prefetched; with blocks of steps, `part` counts from the tile's own
+         * panel */
         t->prefetch.aim =
             t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
         t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
@@ -283,7 +286,8 @@ static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
     return binary(e, FV_X_ADD, binary(e, FV_X_MUL, stream, integer(e, part)), at);
 }
 
-/* Emits the prefetches of step k of the sum, for a whole tile or a part of one. */
+/* Emits the prefetches for the row of the panel that the tile reads now, for a whole tile or one
+ * with fewer rows. */
 static void prefetch(fv_tile *t, bool whole) {
     fv_expr *row = row_now(t);
     if (!whole && t->prefetch.whole && t->plan.streams) {
@@ -341,7 +345,8 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_kb_end(&e->b);
 }
 
-/* Copies the rows of a for the current block of steps to contiguous memory. */
+/* Returns a copy of `rows` rows of a, from `first` on, for the current block of steps, in
+ * contiguous memory. */
 static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
@@ -372,7 +377,7 @@ static fv_expr *add_product(const fv_tile *t, fv_expr *a, fv_expr *b, fv_expr *s
 }
 
 /* Computes b for step k of the sum and the columns of the tile, or loads what was computed in
- * advance. `edge`: not all columns exist. */
+ * advance. `edge`: some columns may not exist. */
 static fv_buf *columns_of_step(fv_tile *t, fv_expr *k, bool edge) {
     fv_kemit *e = t->e;
     const int width = fv_tile_width(t);
@@ -419,7 +424,8 @@ static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, cons
     fv_kb_store(&e->b, acc, at, add_product(t, a, term, so_far), NULL);
 }
 
-/* Computes sums[first + r, c] for `rows` rows. `edge`: not all columns exist. */
+/* Computes sums[first + r, c] for `rows` rows; with blocks of steps, adds the products of this
+ * block to them. `edge`: some columns may not exist. */
 static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
     fv_elem type = (fv_elem)t->c->sum->type.elem;

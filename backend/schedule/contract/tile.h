@@ -14,7 +14,7 @@ typedef struct fv_computed_factors {
     fv_dense of_b, of_a;
 } fv_computed_factors;
 
-/* A sum over blocks of the terms:
+/* A sum over blocks g, each term of which is computed from a sum of products within the block:
  *     sum g: f32(sum k: a[i, g, k] * b[j, g, k]) * s[j, g] */
 typedef struct fv_contract_blocks {
     fv_expr *sum; /* the sum over blocks, as the definition has it; NULL: there are no blocks */
@@ -36,8 +36,8 @@ typedef struct fv_contraction {
     fv_expr *a, *b; /* its two factors: a depends on the row, b on the column */
     /* the number of sums with the same a, such as the gates of a recurrent layer; usually 1 */
     int nsums;
-    /* if there are several sums: each of them, and its factor b, as expressions over the variables
-     * of `sum` */
+    /* each of the nsums sums, and its factor b, as expressions over the variables of `sum`; a
+     * single sum is here as the definition has it */
     fv_expr *sums[FV_MAX_SUMS], *factors[FV_MAX_SUMS];
     /* axes of the definition that are rows and columns; row is -1 if there are no rows */
     int row, column;
@@ -55,9 +55,9 @@ typedef struct fv_contraction {
 /* The size of a register tile and the form of its loops. */
 typedef struct fv_tile_plan {
     int mr, nr; /* rows of a tile; columns of each of its sums */
-    int panel;  /* columns of a panel of b, of which nr is a multiple */
-    /* number of steps of the sum that all tiles compute before the next steps; 0: all steps at
-     * once */
+    int panel;  /* columns of a panel of b if it is packed; nr is a multiple */
+    /* number of steps of the sum's first variable that all tiles of a block of rows compute before
+     * the next steps; 0: all steps at once */
     int64_t depth;
     int64_t near, far; /* distances of prefetches in bytes; both 0: there are no prefetches */
     int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
@@ -69,8 +69,8 @@ typedef struct fv_tile_plan {
     /* whether another iteration may write what a row reads; then the first rows of smaller tiles
      * are bounded in a way that proves they do not overlap */
     bool within;
-    /* number of rows of the last tile, if that is known and it is not a complete tile; otherwise
-     * -1 */
+    /* number of rows of the last tile if it is not a complete one; 0: all tiles are complete; -1:
+     * it is not known */
     int64_t rest;
 } fv_tile_plan;
 
@@ -108,9 +108,10 @@ typedef struct fv_tile_columns {
 
 /* Restricts the tile to a part of the contraction. */
 typedef struct fv_tile_only {
-    /* the columns that are computed; the first one is a multiple of nr; NULL: all columns */
+    /* the columns [0] to [1] - 1 are computed if the contraction may have more than one tile of
+     * columns; [0] is a multiple of nr; NULL: all columns */
     fv_expr *columns[2];
-    fv_expr *steps[2]; /* the steps of the sum that are computed; NULL: all steps */
+    fv_expr *steps[2]; /* the steps [0] to [1] - 1 of the sum are computed; NULL: all steps */
 } fv_tile_only;
 
 enum { FV_MAX_SHARED = 4 };
@@ -126,8 +127,8 @@ typedef struct fv_tile_made {
     int n;
 } fv_tile_made;
 
-/* A callback that stores the result at that index; the sums have been made available to the
- * epilogue. */
+/* A callback that stores the result at `index`; when it is called, the epilogue can use the sums
+ * (fv_kemit_expr). */
 typedef struct fv_tile_put {
     /* NULL: the value of the definition is stored */
     void (*store)(void *user, fv_expr *const *index);
@@ -168,16 +169,17 @@ static inline const fv_expr *fv_all_steps(const fv_contraction *c) {
 static inline fv_elem fv_sum_elem(const fv_contraction *c) {
     return (fv_elem)(c->blocks.sum ? c->blocks.sum : c->sum)->type.elem;
 }
-/* Sets the distances of prefetches (near, far) and `outlined` in the plan for a tile of c, which
- * the kernel of op contains, to the defaults of the target. */
+/* Sets the distances of prefetches (near, far), `streams` and `outlined` in the plan for a tile of
+ * c, which the kernel of op contains, to the defaults of the target. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan);
 /* Opens a loop over panels of columns. Sets the members of t that describe the panel: its number
  * (panel), its first column (j0) and the number of its columns (columns); and, unless t->only
- * restricts the columns, prefetch.next and prefetch.last. */
+ * restricts the loop over several panels, prefetch.next and prefetch.last. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 /* Opens a loop over tiles of `rows` rows, beginning at row `first`. Sets t->i0 to the first row of
- * the tile, and t->rows.done. Returns the number of rows of the tile. */
+ * the tile, t->rows.done, and, if there may be several tiles and panels are prefetched,
+ * t->prefetch.whole. Returns the number of rows of the tile. */
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
 /* Declares the tile with the sums of that many rows: of one tile, or of all tiles of a block of
  * rows, which a caller sets to 0 before products of the first steps are added. A row has the
@@ -191,10 +193,11 @@ void fv_open_steps(fv_tile *t);
 void fv_tile_unpack(fv_tile *t);
 /* Binds row r and column c of the tile, for expressions that are emitted from now on. */
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
-/* Computes sums[at..] of `rows` rows; with blocks of steps, adds the products of this block to the
- * sums. */
+/* Computes the sums, at t->sums, of `rows` rows; with blocks of steps, adds the products of this
+ * block to the sums. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows);
-/* Stores y = epilogue(sums) for that many rows, and for the columns that exist. */
+/* Stores y = epilogue(sums) in `value`, or calls t->put.store, for that many rows, and for the
+ * columns that exist. Sets the row and the column in `index`, whose other indices must be set. */
 void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows);
 
 #endif

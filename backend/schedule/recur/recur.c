@@ -185,7 +185,8 @@ static const fv_dim *longest(const fv_parts *p, fv_expr *length) {
 }
 
 /* Makes the kernel that writes the elements for the steps after `taken`, which are not run. Its
- * tasks are along the first axis of the elements. */
+ * tasks are along the first variable of the element if it has several, in addition to that of the
+ * steps. */
 static void put_rest(const fv_parts *p, const fv_item *m, const fv_dim *taken) {
     fv_lowerer *l = p->l;
     const fv_recurrence *r = p->r;

@@ -227,7 +227,7 @@ static void take_memory(fv_parts *p) {
 }
 
 /* Returns the bytes of the memory of all states for one task; -1 if some extent is not known or is
- * 0, or if the bytes exceed 2^31. */
+ * 0, or if the bytes are 2^31 or more. */
 static int64_t memory_bytes(const fv_parts *p) {
     int64_t all = 0;
     for (int i = 0; i < p->r->nstates; i++) {
@@ -254,7 +254,8 @@ static void bind_row(inside *s) {
 }
 
 /* Opens loops over those of `vars` that are not bound yet; the loop over the last variable is a
- * vector loop. Returns the number of loops. */
+ * vector loop, except in naive lowering and along the rows of contractions. Returns the number of
+ * loops. */
 static int open_rest(inside *s, int n, fv_var *const *vars) {
     fv_kemit *e = &s->e;
     bool naive = s->p->l->current.naive;
@@ -281,7 +282,8 @@ static void close_rest(inside *s, int opened, fv_kmark m) {
     fv_kemit_release(&s->e, m);
 }
 
-/* Gives the index of the current element in the memory of the state z; returns the buffer. */
+/* Sets `at` to the indices of the current element in the memory of the state z; returns the
+ * buffer. */
 static const fv_buf *memory_at(inside *s, const fv_state *z, fv_expr **at) {
     fv_arena *a = s->p->l->exprs;
     fv_expr *index[FV_MAX_RANK];

@@ -1,6 +1,6 @@
 /* recur_parts.c - cuts a step of a recurrence into parts, which are computed one after the other.
  * An item that reads a state of this step at indices other than its own needs all of that state, so
- * it begins a new part. */
+ * it is in a later part than the state. */
 #include "backend/schedule/recur/recur_parts.h"
 
 #include <assert.h>
@@ -277,9 +277,10 @@ void fv_parts_choose(fv_parts *p) {
 
 /* ---- states with one buffer ---- */
 
-/* Can the state have a single buffer? It can if nothing after the item that computes it reads its
- * old value, if that item reads the old value at its own index only, and if no other item of that
- * part reads the state: with one buffer the old and the new value would be equal nodes there. */
+/* Can the state have a single buffer? It can if it has a value before the first step, if nothing
+ * after the item that computes it reads its old value, if that item reads the old value at its own
+ * index only, and if no other item of that part reads the state: with one buffer the old and the
+ * new value would be equal nodes there. */
 static bool is_once(fv_parts *p, const fv_state *s) {
     int i = (int)(s - p->r->states), own = part_of(p, s);
     bool made = false, once = s->first != NULL;

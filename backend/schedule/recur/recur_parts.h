@@ -63,8 +63,8 @@ fv_expr *fv_own_load(const fv_parts *p, const fv_state *s, bool before);
  * a state use its value. */
 void fv_part_put(fv_kemit *e, const fv_parts *p, const fv_part *part);
 void fv_put_element(fv_kemit *e, const fv_emission *m, fv_expr *x);
-/* Gives the variables along which the memory of a state has axes, but for the axis of its two
- * buffers. Returns their number. */
+/* Sets `index` to the variables along which the memory of a state has axes, but for the axis of its
+ * two buffers. Returns their number. */
 int fv_memory_axes(const fv_parts *p, const fv_state *s, fv_var **index);
 /* Has the memory of the state two buffers, of which steps write one and read the other? */
 bool fv_has_places(const fv_parts *p, const fv_state *s) FV_MUST_USE;
@@ -81,8 +81,8 @@ void fv_part_use(fv_kemit *e, const fv_part *part);
 /* Returns the kernel's parameter for a value of the graph or a state of the recurrence, and marks
  * it as used in that role. */
 fv_buf *fv_recur_param(fv_kemit *e, const fv_value *v, fv_buf_role role);
-/* Finishes the kernel and adds its launch. The kernel's formula lists the new values of the
- * states. */
+/* Finishes the kernel of a part (NULL: of all parts) and adds its launch. The kernel's formula
+ * lists the new values of the states that it computes. */
 void fv_recur_finish(fv_kemit *e, const fv_parts *p, const fv_part *part, const fv_schedule *how);
 
 #endif

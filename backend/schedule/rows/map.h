@@ -4,18 +4,20 @@
 
 #include "backend/schedule/common/emit.h"
 
-/* Opens loops over all axes of e->def that are not `inside`. The axes inside take `work` operations
- * for each iteration. Outer axes become tasks of about `task` operations; the loops over the
- * remaining rows are within a task. */
+/* Opens loops over all axes of e->def that are not `inside`, and sets `index` for them. The axes
+ * inside take `work` operations for each iteration. Outer axes become tasks of about `task`
+ * operations; the loops over the remaining rows are within a task. */
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index);
 
-/* Returns the number of terms and elements that a row along axis `vector` takes to compute. Stops
- * counting once it exceeds `most`. */
+/* Returns the number of terms and elements, for dims of typical size, that a row along axis
+ * `vector` (-1: a single element) takes to compute. Stops counting once it exceeds `most`. */
 int64_t fv_work_of_row(const fv_definition *d, int vector, int64_t most);
 
-/* Opens a vector loop over v, the only axis, within tasks of `block` elements each. */
+/* Opens a vector loop over v, the only axis, within tasks of `block` elements each, and sets *index
+ * to the value of v. There is one task if v has at most `block` elements. */
 void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index);
-/* Opens a loop over all of v, and binds its variable. */
+/* Opens a loop over v and binds v; a vector loop along the row of e->range runs over that range
+ * only, any other loop over all of v. Returns the value of v. */
 fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v);
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* can compute every definition */
@@ -34,10 +36,11 @@ typedef struct fv_row {
     bool keeps_nothing;
     /* the sums of the row stay in scope after it, because later results of the group use them */
     bool leaves_sums;
-    bool sums; /* output: the row has reductions */
+    bool sums; /* output: reductions were emitted for the row, or it is one element */
 } fv_row;
-/* Prepares e for a row: reductions are looked up as those of the row, and its passes keep what they
- * compute in it. fv_emit_row begins with this. */
+/* Prepares e for a row: reductions along it may use several chains, and its passes may keep in it
+ * what they compute (fv_keep_in_rows), unless w->keeps_nothing is set. fv_emit_row begins with
+ * this. */
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value);
 void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value);
 

@@ -14,9 +14,9 @@ typedef struct fv_row_pieces {
     int64_t start[FV_MOST_PIECES + 1];
 } fv_row_pieces;
 
-/* Pieces of a row along v, in each of which every condition of the body on v alone is always true
- * or always false. n is 0 if the length is not known when the model is compiled, or if pieces do
- * not pay. */
+/* Pieces of a row along v. In each of them, every comparison of the body that depends on v alone is
+ * always true or always false; if there are more than 64, this is so for 64 of them. n is 0 if the
+ * length is not known when the model is compiled, or if pieces do not pay. */
 fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v);
 
 #endif

@@ -6,10 +6,10 @@
  *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows
  *         y[u + c, v + r] = f(rows[c, r])
  *
- * v is the last axis of the result, u the axis that is contiguous in x. f is elementwise; what it
- * divides or takes the root of, and depends on u alone or on v alone, as a norm of images does, is
- * computed once for a task. The last block along an axis overlaps the one before it; an axis with
- * fewer than n elements is done element by element, as the schedule map does. */
+ * v is the last axis of the result, u the axis that is contiguous in x. f is elementwise; its parts
+ * that contain a division or a root and depend on u alone or on v alone, as in a norm of images,
+ * are computed once for a task. The last block along an axis overlaps the one before it; an axis
+ * with fewer than n elements is done element by element, as the schedule map does. */
 #include "backend/schedule/common/scheduler.h"
 
 #include "backend/axes/transposed.h"
@@ -227,7 +227,7 @@ static void emit_block(emitter *w, fv_buf *out) {
     fv_kemit_release(e, m);
 }
 
-/* Copies element by element, in parts that are too small for a block. */
+/* Copies to `out` element by element, in parts that are too small for a block. */
 static void emit_gather(emitter *w, fv_buf *out) {
     fv_kemit *e = &w->e;
     const transposed *t = w->t;
@@ -255,7 +255,8 @@ static int64_t part_size(const transposed *t, int axis, int64_t across) {
     return part < extent ? part : extent;
 }
 
-/* Opens a loop over parts of an axis, which are tasks; a single part is the whole axis. */
+/* Opens a loop over parts of an axis, which are tasks, and sets *first and *size to a part's first
+ * element and its number of elements; a single part is the whole axis. */
 static void open_part(fv_kemit *e, const fv_dim *d, int64_t part, fv_expr **first, fv_expr **size) {
     fv_expr *n = fv_kemit_dim(e, d), *step = integer(e, part);
     int64_t lo, hi;
@@ -280,8 +281,8 @@ static fv_expr *both(fv_kemit *e, fv_expr *a, fv_expr *b) {
     return a && b ? fv_x_bin(e->arena, FV_X_AND, a, b) : a ? a : b;
 }
 
-/* Opens a loop over the blocks of an axis; the last block overlaps the previous one instead of
- * exceeding the end. */
+/* Opens a loop over the blocks of an axis, and returns the first element of a block; the last block
+ * overlaps the previous one instead of exceeding the end. */
 static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
     const fv_var *v = t->def->index[axis];
     int64_t known;
