@@ -300,7 +300,29 @@ static const fv_target *read_features(fv_arena *a, const fv_target *entry, const
     return with_features(a, entry, more);
 }
 
-/* The target of the first line of chip.def with whose text `name` begins; NULL: there is none. */
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The next character that counts where names of chips are compared, in lower case: a letter, a
+ * digit or `+`; 0 at the end of the name. Moves *name behind it. */
+static char next_of_chip(const char **name) {
+    for (; **name; ++*name) {
+        char c = lower(**name);
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+')
+            return ++*name, c;
+    }
+    return 0;
+}
+
+static bool begins_like(const char *name, const char *chip) {
+    for (char c; (c = next_of_chip(&chip));)
+        if (next_of_chip(&name) != c)
+            return false;
+    return true;
+}
+
+/* The target of the first line of chip.def like whose text `name` begins; NULL: there is none. */
 static const char *target_of_chip(const char *name) {
     static const struct {
         const char *chip, *target;
@@ -310,13 +332,30 @@ static const char *target_of_chip(const char *name) {
 #undef CHIP
     };
     for (size_t i = 0; i < sizeof chips / sizeof *chips; i++)
-        if (!strncmp(name, chips[i].chip, strlen(chips[i].chip)))
+        if (begins_like(name, chips[i].chip))
             return chips[i].target;
     return NULL;
 }
 
+/* States that there is no target of this name, and which one may be meant. */
+static const char *no_target(fv_arena *a, const char *name) {
+    char *word = fv_strndup(a, name, strlen(name));
+    for (char *c = word; *c; c++)
+        *c = lower(*c);
+    const char *near = target_of_chip(name);
+    near = near ? near : fv_nearest(word, fv_target_names());
+    return near ? fv_printf(a, "there is no target '%.60s'; did you mean '%s'?", name, near)
+                : fv_printf(a, "there is no target '%.60s'; there are %s", name,
+                            fv_names_str(a, fv_target_names()));
+}
+
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why) {
     size_t n = strcspn(text, "+");
+    /* a `+` at the end is a part of the name of a core, as in Cortex-M0+ */
+    if (text[n] && !text[n + 1] && target_of_chip(text)) {
+        *why = no_target(a, text);
+        return NULL;
+    }
     if (strchr(text, ',')) {
         *why = fv_printf(a,
                          "'%.60s' is a list of targets, which only libraries and objects in "
@@ -334,11 +373,7 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
         return NULL;
     if (entry)
         return text[n] ? read_features(a, entry, text + n, why) : entry;
-    const char *near = target_of_chip(level);
-    near = near ? near : fv_nearest(level, fv_target_names());
-    *why = near ? fv_printf(a, "there is no target '%.60s'; did you mean '%s'?", level, near)
-                : fv_printf(a, "there is no target '%.60s'; there are %s", level,
-                            fv_names_str(a, fv_target_names()));
+    *why = no_target(a, level);
     return NULL;
 }
 

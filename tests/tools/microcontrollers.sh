@@ -142,7 +142,8 @@ present kws.c
 # ---- names ----
 
 for pair in cortex-m4f:cortex-m4 cortex-m23:cortex-m0 stm32f407:cortex-m4 rp2040:cortex-m0plus riscv32:riscv32imac esp32c6:esp32c3 \
-    ch32v203:riscv32imac ch32v307:riscv32imafc; do
+    ch32v203:riscv32imac ch32v307:riscv32imafc \
+    RP2040:cortex-m0plus STM32F407:cortex-m4 cortex-m0+:cortex-m0plus rv32imc:esp32c3 ESP32-C6:esp32c3; do
     check "${pair%:*}" 2 "did you mean '${pair#*:}'" "$fovea" compile kws.fvir --target="${pair%:*}" -o kws.c
 done
 finish
