@@ -322,7 +322,8 @@ static bool begins_like(const char *name, const char *chip) {
     return true;
 }
 
-/* The target of the first line of chip.def like whose text `name` begins; NULL: there is none. */
+/* The target of the first line of chip.def with whose text `name` begins, in any spelling; NULL:
+ * there is none. */
 static const char *target_of_chip(const char *name) {
     static const struct {
         const char *chip, *target;
@@ -351,16 +352,16 @@ static const char *no_target(fv_arena *a, const char *name) {
 
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why) {
     size_t n = strcspn(text, "+");
-    /* a `+` at the end is a part of the name of a core, as in Cortex-M0+ */
-    if (text[n] && !text[n + 1] && target_of_chip(text)) {
-        *why = no_target(a, text);
-        return NULL;
-    }
     if (strchr(text, ',')) {
         *why = fv_printf(a,
                          "'%.60s' is a list of targets, which only libraries and objects in "
                          "files can have",
                          text);
+        return NULL;
+    }
+    /* a `+` at the end is a part of the name of a core, as in Cortex-M0+ */
+    if (text[n] && !text[n + 1] && target_of_chip(text)) {
+        *why = no_target(a, text);
         return NULL;
     }
     const char *level = fv_strndup(a, text, n);

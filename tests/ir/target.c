@@ -282,6 +282,9 @@ Test(feature, wrong_texts_say_what_there_is) {
     refused("x86-64-v5+f16c", "there is no target 'x86-64-v5'; did you mean 'x86-64-v2'?");
     refused("X86-64-V4+vnni", "there is no target 'X86-64-V4'; did you mean 'x86-64-v4'?");
     refused("cortex-m0plus+", "there is no target 'cortex-m0plus+'; did you mean 'cortex-m0plus'?");
+    refused("cortex-m4,cortex-m0+",
+            "'cortex-m4,cortex-m0+' is a list of targets, which only libraries "
+            "and objects in files can have");
     refused("cortex-m0+vnni", "feature 'vnni' is of x86_64, target 'cortex-m0' is not; 'cortex-m0' "
                               "takes none");
 }
