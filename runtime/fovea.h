@@ -119,7 +119,8 @@ void fv_log_watch(fv_log *l, fv_log_fn fn, void *user);
 
 typedef struct fv_artifact fv_artifact;
 
-/* Loads a compiled shared library (`fovea compile -o x.so`).
+/* Loads a compiled shared library (`fovea compile -o x.so`). A file that was replaced since it was
+ * loaded is another library; artifacts of the one before stay as they are.
  *  Returns FV_OK; FV_BAD_FILE: not there, no compiled model of this ABI, or its table is damaged;
  * FV_BAD_CPU: it needs features that this CPU lacks, which the log names; FV_NO_MEMORY. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) FV_ANSWER;

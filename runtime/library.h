@@ -14,9 +14,10 @@ char *fv_dl_path(const char *path) FV_MUST_USE;
 extern const char fv_dl_separators[];
 /* The position after the folder in an absolute path. */
 const char *fv_dl_name(const char *full);
-/* Opens the library; NULL: *why says why not, or is NULL if that is not known. */
+/* Opens the library that has this path now, also if another one had it before and is still open;
+ * NULL: *why says why not, or is NULL if that is not known. */
 void *fv_dl_open(const char *full, const char **why) FV_MUST_USE;
-/* A function of the library; NULL: it has none of that name. */
+/* A function or constant of the library; NULL: it has none of that name. */
 void *fv_dl_symbol(void *library, const char *name);
 void fv_dl_close(void *library);
 

@@ -112,11 +112,42 @@ const char *fv_dl_name(const char *full) {
     return strrchr(full, '/') + 1;
 }
 
+/* Another path of the same file, to be freed, which no other file has had as long as it exists: the
+ * bits of the file's number are written in front of its name as `/` and `./`. NULL: no memory, or
+ * the file is not there any more. */
+static char *numbered_path(const char *full) {
+    struct stat st;
+    size_t folder = (size_t)(fv_dl_name(full) - full), n = folder;
+    char *path = stat(full, &st) ? NULL : malloc(strlen(full) + 2 * 64 + 1);
+    if (!path)
+        return NULL;
+    memcpy(path, full, folder);
+    for (uint64_t number = st.st_ino; number; number >>= 1) {
+        if (number & 1)
+            path[n++] = '.';
+        path[n++] = '/';
+    }
+    strcpy(path + n, full + folder);
+    return path;
+}
+
+/* Opens the file that has this path now. The loader would return a library that it has loaded from
+ * that path before, even if the file was replaced; two paths of one file are one library to it. */
+static void *open_present(const char *full) {
+    void *loaded = dlopen(full, RTLD_LAZY | RTLD_NOLOAD);
+    char *path = loaded ? numbered_path(full) : NULL;
+    void *library = dlopen(path ? path : full, RTLD_NOW | RTLD_LOCAL);
+    if (loaded)
+        dlclose(loaded);
+    free(path);
+    return library;
+}
+
 void *fv_dl_open(const char *full, const char **why) {
     *why = fv_library_fault(full);
     if (*why)
         return NULL;
-    void *library = dlopen(full, RTLD_NOW | RTLD_LOCAL);
+    void *library = open_present(full);
     if (!library)
         *why = dlerror();
     return library;

@@ -460,6 +460,41 @@ Test(api, files) {
     fv_log_free(log);
 }
 
+/* The first element of y for x = [[1, 1]]. */
+static float first_of(fv_artifact *a) {
+    float x[2] = {1, 1}, y[3] = {0};
+    fv_array in = {1, 2, {1, 2}, x, NULL}, out = {1, 2, {1, 3}, y, NULL};
+    cr_assert_eq(fv_artifact_run(a, &in, &out, NULL, NULL), FV_OK);
+    return y[0];
+}
+
+/* A file that is replaced is another library, also if the one before is still loaded; a file that
+ * is loaded twice is one. */
+Test(api, replaced_library) {
+    static const char weight[] = {'1', '2', '7', '7'};
+    static const float want[] = {5, 6, 11, 11}; /* the weight, and 4 */
+    fv_artifact *a[4];
+    fv_log *log = fv_log_new();
+    char changed[sizeof text];
+    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
+        cr_skip_test("no library can be made here");
+    for (int i = 0; i < 4; i++) {
+        memcpy(changed, text, sizeof text);
+        strstr(changed, "[1, 2")[1] = weight[i];
+        put(model, changed);
+        if (i < 3) /* the last one is loaded once more */
+            cr_assert_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s",
+                         fv_log_text(log));
+        cr_assert_eq(fv_load(in_folder("x.so"), log, &a[i]), FV_OK, "%s", fv_log_text(log));
+    }
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(first_of(a[i]), want[i]);
+    cr_expect_eq(fv_artifact_model(a[2]), fv_artifact_model(a[3]));
+    for (int i = 0; i < 4; i++)
+        fv_artifact_free(a[i]);
+    fv_log_free(log);
+}
+
 /* Two users of one library: each has the file of weights mapped for itself. */
 Test(api, weights_in_a_file) {
     fv_artifact *one, *two;
