@@ -455,8 +455,7 @@ static fv_expr *expanded_sum(const field *f, const linear *p, const linear *q) {
 }
 
 /* Keeps a factor unchanged if the sum that its rest needs does not pay. */
-static void keep_whole(const field *f, linear *p, linear *q) {
-    fv_expr *const *factor = f->sum->arg[0]->arg;
+static void keep_whole(const field *f, fv_expr *const *factor, linear *p, linear *q) {
     if (!pays(f, p, q))
         *q = core_only(factor[1]);
     if (!pays(f, q, p))
@@ -469,13 +468,23 @@ static bool gains(const linear *p, const fv_expr *factor) {
     return p->core != factor && is_narrow(p->core);
 }
 
+/* Factor i, in which variables of the sum that have a single value, as those of a window of one
+ * pixel, are 0. A zero point would seem to depend on them. */
+static fv_expr *factor_of(const field *f, int i) {
+    fv_expr *x = f->sum->arg[0]->arg[i], *zero = fv_x_int(f->l->exprs, 0);
+    for (int k = 0; k < f->sum->u.red.nvars; k++)
+        if (fv_dim_is_one(f->sum->u.red.vars[k]->dim))
+            x = fv_x_replace_vars(f->l->exprs, x, 1, &f->sum->u.red.vars[k], &zero);
+    return x;
+}
+
 /* The sum f->sum with the rests of its factors moved out (see `linear`); NULL: it stays. */
 static fv_expr *taken_apart(field *f) {
-    fv_expr *const *factor = f->sum->arg[0]->arg;
+    fv_expr *const factor[2] = {factor_of(f, 0), factor_of(f, 1)};
     linear p = linear_of(f, factor[0], 0), q = linear_of(f, factor[1], 0);
     if (!p.core || !q.core || p.core == q.core || !(gains(&p, factor[0]) || gains(&q, factor[1])))
         return NULL;
-    keep_whole(f, &p, &q);
+    keep_whole(f, factor, &p, &q);
     if (!gains(&p, factor[0]) && !gains(&q, factor[1]))
         return NULL;
     f->origin = joined(f, f->origin, p.origin);

@@ -156,19 +156,28 @@ Test(words, products) {
 
 /* ---- convolutions ---- */
 
+/* Each filter has a zero point of its own. The result is stored with its channels last, so filters
+ * are columns. */
 static void check_convolution(bool x, bool w, int channels, int taps, const char *attributes) {
     int filters = 16;
-    const char *text = fv_printf(
-        arena,
-        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%sconst @zx: %s[] = [%d]\n"
-        "func @main(%%x: %s[n, %d, 6, 7]) -> (%%y) {\n  %%y = ConvInteger(%%x, @w, @zx) {%s}\n"
-        "  return %%y\n}\n",
-        constant("w", fv_printf(arena, "%d, %d, %d, %d", filters, channels, taps, taps),
-                 filters * channels * taps * taps, 2, w),
-        type_of(x), value(3, 5, x), type_of(x), channels, attributes);
+    const char *text =
+        fv_printf(arena,
+                  "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%s%sconst @zx: %s[] = [%d]\n"
+                  "func @main(%%x: %s[n, %d, 6, 7]) -> (%%y) {\n"
+                  "  %%c = ConvInteger(%%x, @w, @zx, @zw) {%s}\n"
+                  "  %%y = Transpose(%%c) {perm = [0, 2, 3, 1]}\n  return %%y\n}\n",
+                  constant("w", fv_printf(arena, "%d, %d, %d, %d", filters, channels, taps, taps),
+                           filters * channels * taps * taps, 2, w),
+                  constant("zw", fv_printf(arena, "%d", filters), filters, 4, w), type_of(x),
+                  value(3, 5, x), type_of(x), channels, attributes);
     const int32_t *naive = run(lower(text, fv_target_find("generic"), true), 2, x);
-    for (int t = 0; t < NTARGETS; t++)
-        check_values(&targets[t], text, lower_for(&targets[t], text), x, 2, naive, 2 * filters * 9);
+    for (int t = 0; t < NTARGETS; t++) {
+        const char *dot = expected_dot(&targets[t], x, w);
+        fv_program *p = lower_for(&targets[t], text);
+        cr_expect_eq(has(p, *dot ? dot : "dot_"), *dot != 0, "%s: %s\n%s", targets[t].name, dot,
+                     text);
+        check_values(&targets[t], text, p, x, 2, naive, 2 * filters * 9);
+    }
 }
 
 Test(words, convolutions) {
