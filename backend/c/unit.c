@@ -150,9 +150,14 @@ static void put_macros(fv_cg *g, fv_text *t, int n, const char *const *code) {
 
 static void put_isa_checks(fv_cg *g, fv_text *t) {
     const char *const *macro = fv_features_macros(g->arena, fv_target_features(g->p->target));
-    for (; *macro; macro++)
-        fv_text_printf(t, "#ifndef %s\n#error \"compile with %s\"\n#endif\n", *macro,
-                       g->p->target->c.flags);
+    for (; *macro; macro++) {
+        const int n = (int)strcspn(*macro, "|");
+        if ((*macro)[n])
+            fv_text_printf(t, "#if !defined %.*s && !defined %s\n", n, *macro, *macro + n + 1);
+        else
+            fv_text_printf(t, "#ifndef %s\n", *macro);
+        fv_text_printf(t, "#error \"compile with %s\"\n#endif\n", g->p->target->c.flags);
+    }
 }
 
 static const char cpu_check[] =
@@ -225,6 +230,20 @@ static const char cpu_check_state[] = /* the check of registers whose state the 
     "        __asm__ volatile(\"xgetbv\" : \"=a\"(low), \"=d\"(high) : \"c\"(0));\n"
     "        good = (low & @0@) == @0@;\n"
     "    }\n";
+/* The system call by which a process asks Linux for the state of tile registers (FV_STATE_TILES):
+ * @0@ its number, @1@ and @2@ its arguments. */
+static const char cpu_check_tiles[] =
+    "    if (good) { /* asks Linux whether this process may use tile registers */\n"
+    "#ifdef __linux__\n"
+    "        long status;\n"
+    "        __asm__ volatile(\"syscall\" : \"=a\"(status) : \"a\"(@0@L), \"D\"(@1@L), "
+    "\"S\"(@2@L)\n"
+    "                         : \"rcx\", \"r11\", \"memory\");\n"
+    "        good = status == 0;\n"
+    "#else\n"
+    "        good = false;\n"
+    "#endif\n"
+    "    }\n";
 /* @0@ a register, @1@ the position of its four bits, @2@ a name */
 static const char cpu_check_id[] = "    if (good) { /* @2@ */\n"
                                    "        uint64_t id;\n"
@@ -260,6 +279,10 @@ static void put_cpuid(fv_cg *g, fv_text *t, uint64_t features) {
             fv_c_fill(g, t, windows ? cpu_check_state_windows : cpu_check_state,
                       fv_printf(g->arena, "0x%xu", (unsigned)n.state), NULL);
     }
+    if (n.state & FV_STATE_TILES)
+        fv_c_fill(g, t, cpu_check_tiles, fv_printf(g->arena, "%d", FV_ASK_CALL),
+                  fv_printf(g->arena, "0x%x", (unsigned)FV_ASK_STATE),
+                  fv_printf(g->arena, "%d", FV_STATE_TILES_BIT), NULL);
 }
 
 static void put_ids(fv_cg *g, fv_text *t, uint64_t features) {

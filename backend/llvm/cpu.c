@@ -56,6 +56,22 @@ static void need_leaf(fv_ll_fn *f, uint32_t leaf, LLVMBasicBlockRef no) {
     fv_ll_at(f, next);
 }
 
+/* Branches to `no` unless Linux lets this process use tile registers (FV_STATE_TILES). */
+static void ask_for_tiles(fv_ll_fn *f, LLVMBasicBlockRef no) {
+    LLVMTypeRef types[] = {f->m->types.i64, f->m->types.i64, f->m->types.i64};
+    LLVMTypeRef type = LLVMFunctionType(f->m->types.i64, types, 3, 0);
+    static char code[] = "syscall",
+                constraints[] = "={ax},{ax},{di},{si},~{rcx},~{r11},~{memory},~{flags}";
+    LLVMValueRef args[] = {fv_ll_int(f->m, FV_ASK_CALL), fv_ll_int(f->m, FV_ASK_STATE),
+                           fv_ll_int(f->m, FV_STATE_TILES_BIT)};
+    LLVMValueRef fn = LLVMGetInlineAsm(type, code, strlen(code), constraints, strlen(constraints),
+                                       1, 0, LLVMInlineAsmDialectATT, 0);
+    LLVMValueRef status = LLVMBuildCall2(f->b, type, fn, args, 3, "");
+    LLVMBasicBlockRef next = fv_ll_block(f, "tiles");
+    fv_ll_branch(f, LLVMBuildIsNull(f->b, status, ""), next, no);
+    fv_ll_at(f, next);
+}
+
 static void ask_cpuid(fv_ll_fn *f, const fv_cpuid_need *n, LLVMBasicBlockRef no) {
     for (int i = 0; i < FV_CPUID_LEAVES; i++) {
         const uint32_t *mask = n->at[i].mask;
@@ -69,6 +85,8 @@ static void ask_cpuid(fv_ll_fn *f, const fv_cpuid_need *n, LLVMBasicBlockRef no)
         if (i == 0 && n->state)
             need_bits(f, xgetbv(f), n->state, no);
     }
+    if (n->state & FV_STATE_TILES)
+        ask_for_tiles(f, no);
 }
 
 /* Branches to `no` unless four bits of an ID register of aarch64 are 1 to 14, which says that the

@@ -9,6 +9,9 @@
 #if defined __x86_64__
 #include <cpuid.h>
 #endif
+#if defined __x86_64__ && defined __linux__
+#include <unistd.h>
+#endif
 
 static const fv_feature features[] = {
 #define HAS(id) FV_FEATURE_BIT(id)
@@ -152,6 +155,20 @@ fv_cpuid_need fv_features_cpuid(uint64_t set) {
 }
 
 #if defined __x86_64__
+/* May this process use registers with that state? Asks the system for those that it gives on
+ * request. */
+static bool has_state(uint32_t state) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low & state) != state)
+        return false;
+#if defined __linux__
+    return !(state & FV_STATE_TILES) || syscall(FV_ASK_CALL, FV_ASK_STATE, FV_STATE_TILES_BIT) == 0;
+#else
+    return !(state & FV_STATE_TILES);
+#endif
+}
+
 static bool cpuid_has(const fv_cpuid_need *n) {
     for (int k = 0; k < FV_CPUID_LEAVES; k++) {
         const uint32_t *mask = n->at[k].mask;
@@ -163,14 +180,10 @@ static bool cpuid_has(const fv_cpuid_need *n) {
         for (int i = 0; i < 4; i++)
             if ((r[i] & mask[i]) != mask[i])
                 return false;
-        if (k == 0 && n->state) { /* leaf 1 was checked to have OSXSAVE, so xgetbv exists */
-            uint32_t low, high;
-            __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-            if ((low & n->state) != n->state)
-                return false;
-        }
     }
-    return true;
+    /* leaf 1 was checked to have OSXSAVE, so xgetbv exists; the system is asked for registers only
+     * if the CPU has all features */
+    return !n->state || has_state(n->state);
 }
 #endif
 

@@ -55,7 +55,8 @@ uint64_t fv_level_features(fv_level level);
  * set. */
 uint64_t fv_features_asked(uint64_t features);
 /* Names of the macros by which C compilers state that they may use the features, NULL-terminated; a
- * macro that another one implies is left out. */
+ * macro that another one implies is left out. An entry may be two names with a `|` between them, of
+ * which a compiler defines one. */
 const char *const *fv_features_macros(fv_arena *a, uint64_t features);
 /* Does the set contain a feature whose test in feature.def is not ALWAYS, so that a CPU may lack
  * it? */
@@ -75,6 +76,16 @@ typedef struct fv_cpuid_need {
     uint32_t state;
 } fv_cpuid_need;
 fv_cpuid_need fv_features_cpuid(uint64_t features);
+/* Some state of XCR0 is not saved for a process before the process asks Linux for it, once: the
+ * contents of tile registers, FV_STATE_TILES. It asks by the system call with the number
+ * FV_ASK_CALL and the arguments FV_ASK_STATE and the number of the bit; the call returns 0 if the
+ * process may use the registers (Linux, Documentation/arch/x86/xstate.rst). */
+enum {
+    FV_STATE_TILES = 1 << 18,
+    FV_STATE_TILES_BIT = 18,
+    FV_ASK_CALL = 158,     /* arch_prctl */
+    FV_ASK_STATE = 0x1023, /* ARCH_REQ_XCOMP_PERM */
+};
 /* The text by which assemblers address the ID register `reg` of aarch64 (FV_ID_ISAR0, ..): its
  * encoding, "s3_0_c0_c6_0". */
 const char *fv_id_register(int reg);

@@ -72,9 +72,14 @@ const char *const *fv_features_macros(fv_arena *a, uint64_t set) {
     return list;
 }
 
+/* Does the code of the target know how to ask the system for the registers of the feature? */
+static bool can_ask(const fv_target *entry, const fv_feature *f) {
+    return entry->system == FV_SYSTEM_ELF || !(f->state & FV_STATE_TILES);
+}
+
 static bool can_have(const fv_target *entry, const fv_feature *f) {
     return f->base != FV_LEVEL_none && of_architecture(entry, f->architecture) &&
-           entry->level >= f->base;
+           entry->level >= f->base && can_ask(entry, f);
 }
 
 const char *const *fv_target_feature_names(fv_arena *a, const fv_target *entry) {
@@ -260,6 +265,11 @@ static const char *why_not(fv_arena *a, const fv_target *entry, const char *name
     if (!of_architecture(entry, f->architecture))
         return fv_printf(a, "feature '%s' is of %s, target '%s' is not; %s", name, f->architecture,
                          entry->name, rest);
+    if (!can_ask(entry, f))
+        return fv_printf(a,
+                         "feature '%s' has registers for which only Linux is asked, the target is "
+                         "'%s'; %s",
+                         name, entry->name, rest);
     if (f->base != FV_LEVEL_none)
         return fv_printf(a, "feature '%s' needs '%s' or more, the target is '%s'; %s", name,
                          level_name(f->base), entry->name, rest);

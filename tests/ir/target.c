@@ -159,7 +159,7 @@ Test(feature, texts_of_targets) {
     const fv_target *t = read("x86-64-v4+amx-int8+vnni");
     cr_expect_str_eq(t->entry, t->name);
     cr_expect_str_eq(t->features, "-prefer-256-bit,+avx512vnni,+amx-tile,+amx-int8");
-    cr_expect_str_eq(t->c.flags, "-march=x86-64-v4 -mavx512vnni -mamx-int8");
+    cr_expect_str_eq(t->c.flags, "-march=x86-64-v4 -mavx512vnni -mamx-tile -mamx-int8");
     cr_expect(fv_target_has(t, FV_FEATURE_amx_tile) && !fv_target_has(t, FV_FEATURE_avx512bf16));
     cr_expect_str_eq(read("aarch64+fp16+bf16")->c.flags, "-march=armv8-a+fp16+bf16");
     t = read("x86-64-v2+f16c");
