@@ -49,6 +49,9 @@ typedef struct fv_c_function {
     /* variable with the result of the check of the CPU, which the function that calls the run has
      * made */
     const fv_var *cpu;
+    /* the variable that says for which rows and words tile registers are configured now
+     * (matrix.c); NULL: the kernel does not use them */
+    const char *tiles;
     /* whether the host program has HEAP buffers, so that failures leave through the label `done` */
     bool has_heap;
 } fv_c_function;
@@ -217,6 +220,16 @@ const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict);
 /* Outlined blocks of a kernel become functions. They get names before the kernel is written. */
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b);
 void fv_c_outline(fv_cg *g, const fv_stmt *s);
+/* Writes a product of matrices. False: the target has no instruction for it, and nothing was
+ * written. */
+bool fv_c_matrix(fv_cg *g, const fv_stmt *s) FV_MUST_USE;
+/* Called where a kernel or a function of an outline begins, with its body: writes a variable if it
+ * multiplies matrices by instructions. */
+void fv_c_matrix_begin(fv_cg *g, const fv_block *body);
+/* Called after the call of the function of an outline, which may have configured tile registers. */
+void fv_c_matrix_called(fv_cg *g);
+/* Writes the release of tile registers; called before each return of a kernel. */
+void fv_c_matrix_end(fv_cg *g);
 void fv_c_kernel(fv_cg *g, fv_kernel *k);
 /* the number of tasks as text if it is constant, otherwise NULL */
 const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k);

@@ -151,7 +151,9 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     fv_text body = {.arena = g->arena}, *out = g->out;
     g->out = &body;
     put_head(g, k, name);
+    fv_c_matrix_begin(g, &k->body);
     fv_c_block(g, &k->body);
+    fv_c_matrix_end(g);
     fv_c_close(g);
     fv_c_line(g, "%s", "");
     g->out = out;
@@ -167,4 +169,5 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
         fv_c_scope_leave(&g->naming.scope, mark_at);
     }
     g->fn.in_kernel = false;
+    g->fn.tiles = NULL;
 }

@@ -2,6 +2,7 @@
  * compilers can use all registers for it. */
 #include "backend/consumer/outline.h"
 #include "backend/c/internal.h"
+#include "ir/kernel/matrix.h"
 
 typedef struct outliner {
     fv_cg *g;
@@ -60,13 +61,18 @@ void fv_c_outline(fv_cg *g, const fv_stmt *s) {
     int indent = g->indent;
     g->out = &g->fn.outlines;
     g->indent = 0;
+    const char *tiles = g->fn.tiles;
     fv_c_open(g, "static %s_NOINLINE void %s(%s)", g->NAME, name, o.params.n ? o.params.s : "void");
+    fv_c_matrix_begin(g, &s->body);
     fv_c_block(g, &s->body);
     fv_c_close(g);
+    g->fn.tiles = tiles;
     fv_c_line(g, "%s", "");
     g->out = out;
     g->indent = indent;
     fv_c_line(g, "%s(%s);", name, o.args.n ? o.args.s : "");
+    if (fv_matrix_first(&s->body))
+        fv_c_matrix_called(g);
 }
 
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b) {

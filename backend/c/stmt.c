@@ -327,8 +327,10 @@ static void put_if(fv_cg *g, const fv_stmt *s) {
 static void put_while(fv_cg *g, const fv_stmt *s) {
     fv_c_open(g, "while (%s)", fv_c_str(g, s->x));
     if (g->fn.in_kernel) {
-        fv_c_line(g, "if (cancel && *cancel)");
-        fv_c_line(g, "    return;");
+        fv_c_open(g, "if (cancel && *cancel)");
+        fv_c_matrix_end(g);
+        fv_c_line(g, "return;");
+        fv_c_close(g);
     } else {
         fv_c_host_stmt(g, s);
     }
@@ -360,6 +362,10 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         case FV_S_IF: put_if(g, s); break;
         case FV_S_WHILE: put_while(g, s); break;
         case FV_S_OUTLINE: fv_c_outline(g, s); break;
+        case FV_S_MATRIX:
+            if (!fv_c_matrix(g, s))
+                fv_c_block(g, &s->body);
+            break;
         case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->note.text)); break;
         case FV_S_READ:
         case FV_S_PLAN:

@@ -7,6 +7,7 @@
 #include "backend/cost/transfers.h"
 #include "backend/cost/walk.h"
 #include "backend/expand/expand.h"
+#include "ir/kernel/matrix.h"
 
 enum { SAMPLES = 48, INNER_SAMPLES = 16, MOST_DEPTH = 60 };
 
@@ -14,6 +15,7 @@ enum { SAMPLES = 48, INNER_SAMPLES = 16, MOST_DEPTH = 60 };
 static const double END_CYCLES = 16;
 /* number of iterations up to which a core predicts the end of a loop */
 static const double UNFORESEEN = 24;
+static const double CALL_CYCLES = 40;    /* cycles of beginning and ending a product of matrices */
 static const double LAUNCH_CYCLES = 100; /* cycles of a launch, besides those of its tasks */
 static const double LINE = 64;           /* bytes of a cache line */
 /* STREAM: number of consecutive bytes from which on a core prefetches the lines that follow.
@@ -143,6 +145,35 @@ static void statement(fv_walk *w, const fv_stmt *s, double times) {
         add(&at[-1].body, &f->before);
     for (int i = 0; i < f->n; i++)
         fv_moved_access(&at->direct[f->all[i].buf], &f->all[i].is);
+}
+
+/* ---- products of matrices ---- */
+
+/* An access of a product that reads `words` words of the operand. Its addresses depend on the loops
+ * around the product only. */
+static void add_words(predictor *p, const fv_expr *load, double words) {
+    facts f = {0};
+    add_access(p, &f, load->u.buf, load->arg, (fv_access){.bytes = 4 * words});
+    if (f.n)
+        fv_moved_access(&innermost(p)->direct[f.all[0].buf], &f.all[0].is);
+}
+
+/* A product of matrices: an instruction takes a cycle for each row and step of 16 words of a group
+ * of columns; each sum is stored, and perhaps loaded, by rows. */
+static void matrix(fv_walk *w, const fv_stmt *s, double times) {
+    predictor *p = w->user;
+    fv_matrix m;
+    int64_t rows;
+    (void)times;
+    if (fv_matrix_read(s, &m)) {
+        p->unknown = true;
+        return;
+    }
+    rows = fv_walk_evaluate(w, m.rows, &rows) ? rows : m.most_rows;
+    double steps = ceil((double)m.steps / FV_MATRIX_SIDE);
+    innermost(p)->body_cycles += CALL_CYCLES + (double)rows * m.groups * (steps + 1 + m.adds);
+    add_words(p, m.a, (double)rows * (double)m.steps);
+    add_words(p, m.b, (double)m.steps * m.groups * FV_MATRIX_SIDE);
 }
 
 /* ---- loops ---- */
@@ -350,7 +381,7 @@ static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_resi
 fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
                                 const fv_target *t, const fv_speeds *s, int threads,
                                 const fv_residence *residence) {
-    static const fv_walk_calls calls = {statement, enter, leave, begin, end};
+    static const fv_walk_calls calls = {statement, enter, leave, begin, end, matrix};
     const fv_kernel *e = k->task ? k : fv_kernel_expand(scratch, k, t);
     if (!e)
         return (fv_prediction){0};

@@ -223,6 +223,12 @@ static void walk_block(fv_walk *w, const fv_block *block, double times) {
             walk_block(w, &s->body, times);
             break;
         case FV_S_OUTLINE: walk_block(w, &s->body, times); break;
+        case FV_S_MATRIX:
+            if (w->calls->matrix)
+                w->calls->matrix(w, s, times);
+            else
+                walk_block(w, &s->body, times);
+            break;
         case FV_S_CALL:
             w->exact = false;
             w->calls->statement(w, s, times);

@@ -396,6 +396,7 @@ static void statement(laner *l, const fv_stmt *s) {
     case FV_S_PREFETCH:
     case FV_S_TRANSPOSE:
     case FV_S_OUTLINE:
+    case FV_S_MATRIX:
     case FV_S_CALL:
     case FV_S_READ:
     case FV_S_PLAN:

@@ -10,6 +10,7 @@
 #include "ir/base/diag.h"
 #include "ir/expr/instruction.h"
 #include "ir/expr/rewrite.h"
+#include "ir/kernel/matrix.h"
 
 typedef struct typer {
     fv_arena *a;
@@ -26,6 +27,7 @@ static fv_expr *expand(typer *z, const fv_expr *x) {
 }
 
 static void expand_block(typer *z, const fv_block *in, fv_block *out);
+static void expand_stmt(typer *z, const fv_stmt *s);
 
 /* ---- calls ---- */
 
@@ -210,11 +212,30 @@ static void expand_while(typer *z, const fv_stmt *s) {
     z->b = around;
 }
 
+/* Leaves a matrix as it is if the target has an instruction for it; otherwise its loops become part
+ * of the kernel. */
+static void expand_matrix(typer *z, const fv_stmt *s) {
+    fv_matrix m;
+    const char *wrong = fv_matrix_read(s, &m);
+    FV_HOLDS(z->s, !wrong);
+    if (!fv_matrix_find(z->t, m.op, m.operand)) {
+        for (const fv_stmt *in = s->body.first; in; in = in->next)
+            expand_stmt(z, in);
+        return;
+    }
+    fv_stmt *made = fv_kb_add(&z->b, FV_S_MATRIX);
+    made->body = s->body;
+}
+
 /* Expands a statement; its expressions first, whose lets precede the statement. */
 static void expand_stmt(typer *z, const fv_stmt *s) {
     z->expand.memo = fv_ptrmap_in(z->a);
     if (s->kind == FV_S_WHILE) {
         expand_while(z, s);
+        return;
+    }
+    if (s->kind == FV_S_MATRIX) {
+        expand_matrix(z, s);
         return;
     }
     fv_stmt copy = *s;

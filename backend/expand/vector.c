@@ -420,6 +420,8 @@ static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {
         copy->buf = fv_ptrmap_get(&z->vectors, s->buf);
         copy->x = s->x ? fv_x_splat(z->a, copy->buf->lanes, s->x) : NULL;
     }
+    if (s->kind == FV_S_MATRIX)
+        return;
     copy->body = copy->other = (fv_block){0};
     vector_block(z, &s->body, &copy->body);
     vector_block(z, &s->other, &copy->other);

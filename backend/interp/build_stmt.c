@@ -155,7 +155,8 @@ static void statement(build *b, const fv_stmt *s) {
     case FV_S_FOR: loop(b, s); break;
     case FV_S_IF: branch(b, s); break;
     case FV_S_WHILE: repeat(b, s); break;
-    case FV_S_OUTLINE: fv_i_block(b, &s->body); break;
+    case FV_S_OUTLINE:
+    case FV_S_MATRIX: fv_i_block(b, &s->body); break;
     case FV_S_CALL: call_(b, s); break;
     case FV_S_PREFETCH:
     case FV_S_COMMENT: break;

@@ -105,6 +105,7 @@ static void call(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, status, ""), failed, next);
     fv_ll_at(f, failed);
     LLVMBuildStore(f->b, status, f->error);
+    fv_ll_matrix_end(f);
     LLVMBuildRetVoid(f->b);
     fv_ll_at(f, next);
 }
@@ -119,6 +120,10 @@ static void stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_IF: if_(f, s); return;
     case FV_S_WHILE: while_(f, s); return;
     case FV_S_OUTLINE: fv_ll_outline(f, s); return;
+    case FV_S_MATRIX:
+        if (!fv_ll_matrix(f, s))
+            fv_ll_stmts(f, &s->body);
+        return;
     case FV_S_TRANSPOSE: fv_ll_fault(f->m, "a transpose is not expanded"); return;
     case FV_S_CALL: call(f, s); return;
     case FV_S_COMMENT: return;

@@ -11,8 +11,8 @@
 #include "ir/base/diag.h"
 #include "ir/base/ptrmap.h"
 
-/* number of builders: two for each function; a function may be begun while another one is open */
-enum { FV_LL_BUILDERS = 4 };
+/* number of builders: two for each function; two functions may be begun while another is open */
+enum { FV_LL_BUILDERS = 6 };
 
 /* How code is generated. */
 typedef struct fv_ll_mode {
@@ -117,6 +117,9 @@ typedef struct fv_ll_fn {
     LLVMValueRef error;          /* address of the error word */
     LLVMBasicBlockRef cancelled; /* block to which a loop branches if the cancel flag is set */
     fv_ll_host *host;            /* the host program; NULL for kernels */
+    /* address of an i64 that says for which rows and words tile registers are configured now
+     * (matrix.c); NULL: the kernel does not use them */
+    LLVMValueRef tiles;
 } fv_ll_fn;
 
 /* ---- module.c ---- */
@@ -208,6 +211,9 @@ LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* emits a LOAD or GUARD
 void fv_ll_store(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s);
+/* The address of an element, or of the first one of consecutive elements; a vector of addresses if
+ * an index is a vector. */
+LLVMValueRef fv_ll_address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index);
 /* Makes a buffer accessible: computes its strides from its extents. */
 void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr);
 /* The address of a buffer of the host program. */
@@ -220,6 +226,19 @@ void fv_ll_stmts(fv_ll_fn *f, const fv_block *b);
 /* ---- kernel.c ---- */
 
 void fv_ll_kernels(fv_ll_module *m); /* emits the kernels of this module */
+
+/* ---- matrix.c ---- */
+
+/* Emits a product of matrices. False: the target has no instruction for it, and nothing was
+ * emitted. */
+bool fv_ll_matrix(fv_ll_fn *f, const fv_stmt *s) FV_MUST_USE;
+/* Called where a kernel or a function of an outline begins, with its body: it may multiply
+ * matrices. */
+void fv_ll_matrix_begin(fv_ll_fn *f, const fv_block *body);
+/* Called after the call of the function of an outline, which may have configured tile registers. */
+void fv_ll_matrix_called(fv_ll_fn *f);
+/* Releases tile registers; called before each return of a kernel. */
+void fv_ll_matrix_end(fv_ll_fn *f);
 
 /* ---- outline.c ---- */
 

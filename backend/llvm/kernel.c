@@ -85,6 +85,7 @@ static void leave_cancelled(fv_ll_fn *f) {
         LLVMBuildStore(f->b, LLVMConstInt(f->m->types.i32, FV_CANCELLED, 0), f->error);
     LLVMSetOrdering(store, LLVMAtomicOrderingMonotonic);
     LLVMSetAlignment(store, 4);
+    fv_ll_matrix_end(f);
     LLVMBuildRetVoid(f->b);
 }
 
@@ -111,7 +112,9 @@ static void emit_kernel(fv_ll_module *m, fv_ll_kernel *k) {
         bind_state(&f, LLVMGetParam(k->fn, (unsigned)(kernel->nbufs + kernel->ndims)));
     if (k->may_fail)
         f.cancelled = fv_ll_block(&f, "cancelled");
+    fv_ll_matrix_begin(&f, &kernel->body);
     fv_ll_stmts(&f, &kernel->body);
+    fv_ll_matrix_end(&f);
     LLVMBuildRetVoid(f.b);
     if (k->may_fail)
         leave_cancelled(&f);

@@ -98,9 +98,7 @@ static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *
     return sum ? sum : fv_ll_int(f->m, 0);
 }
 
-/* The address of an element, or of the first one of consecutive elements; a vector of addresses if
- * an index is a vector. */
-static LLVMValueRef address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index) {
+LLVMValueRef fv_ll_address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index) {
     const fv_ll_buf *known = find_buf(f, b);
     LLVMTypeRef step = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
     LLVMValueRef at = linear_index(f, b, known, index);
@@ -215,7 +213,7 @@ static LLVMValueRef guarded(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
 }
 
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x) {
-    LLVMValueRef ptr = address(f, x->u.buf, x->arg);
+    LLVMValueRef ptr = fv_ll_address(f, x->u.buf, x->arg);
     if (x->op == FV_X_GUARD)
         return guarded(f, x, ptr);
     if (fv_ll_lanes_of(ptr) > 1)
@@ -246,7 +244,7 @@ static void branched_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMV
 
 void fv_ll_store(fv_ll_fn *f, const fv_stmt *s) {
     const fv_buf *b = s->buf;
-    LLVMValueRef ptr = address(f, b, s->index);
+    LLVMValueRef ptr = fv_ll_address(f, b, s->index);
     LLVMValueRef x = fv_ll_expr(f, s->x);
     LLVMValueRef mask = s->mask ? fv_ll_expr(f, s->mask) : NULL;
     int lanes = fv_ll_lanes_of(ptr);
@@ -267,7 +265,7 @@ void fv_ll_store(fv_ll_fn *f, const fv_stmt *s) {
 }
 
 void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
-    LLVMValueRef ptr = address(f, s->buf, s->index);
+    LLVMValueRef ptr = fv_ll_address(f, s->buf, s->index);
     LLVMTypeRef type = LLVMTypeOf(ptr);
     LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->types.i32, 0, 0),
                            /* 0: for reading; the locality; 1: the data cache */

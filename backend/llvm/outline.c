@@ -5,6 +5,7 @@
 
 #include "backend/consumer/outline.h"
 #include "backend/llvm/emit.h"
+#include "ir/kernel/matrix.h"
 
 typedef struct outliner {
     fv_ll_fn *around, inside;
@@ -66,8 +67,11 @@ void fv_ll_outline(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
     fv_ll_begin(&o.inside, m, fn);
     bind_params(&o, fn);
+    fv_ll_matrix_begin(&o.inside, &s->body);
     fv_ll_stmts(&o.inside, &s->body);
     LLVMBuildRetVoid(o.inside.b);
     fv_ll_finish(&o.inside);
     LLVMBuildCall2(f->b, type, fn, o.args, o.n, "");
+    if (fv_matrix_first(&s->body))
+        fv_ll_matrix_called(f);
 }

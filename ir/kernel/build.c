@@ -312,6 +312,11 @@ void fv_kb_outline(fv_kbuilder *b) {
     open_block(b, s, &s->body);
 }
 
+void fv_kb_matrix(fv_kbuilder *b) {
+    fv_stmt *s = fv_kb_add(b, FV_S_MATRIX);
+    open_block(b, s, &s->body);
+}
+
 void fv_kb_end(fv_kbuilder *b) {
     FV_HOLDS(fv_arena_session(b->arena), b->depth > 0);
     b->block = b->stack[--b->depth];

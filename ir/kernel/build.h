@@ -41,8 +41,8 @@ void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile);
 void fv_kb_call(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args);
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init);
-/* Opens a loop and returns its variable. fv_kb_end closes the loop, if, while or outline that was
- * opened last. */
+/* Opens a loop and returns its variable. fv_kb_end closes the loop, if, while, outline or matrix
+ * that was opened last. */
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step);
 void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of the loop's variable */
@@ -55,6 +55,7 @@ void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);
 void fv_kb_while(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_outline(fv_kbuilder *b);
+void fv_kb_matrix(fv_kbuilder *b);
 void fv_kb_end(fv_kbuilder *b);
 void fv_kb_comment(fv_kbuilder *b, const char *text);
 /* appends a READ and returns its variable */

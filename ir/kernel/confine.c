@@ -396,6 +396,8 @@ static void confine_stmt(confiner *c, const fv_stmt *s) {
     case FV_S_IF: confine_if(c, s); break;
     case FV_S_WHILE: confine_while(c, s); break;
     case FV_S_OUTLINE: confine_outline(c, s); break;
+    /* checks of indices would be in the loops, which then have not the form of a product */
+    case FV_S_MATRIX: confine_block(c, &s->body, c->b.block); break;
     case FV_S_TRANSPOSE:
     case FV_S_CALL:
     case FV_S_COMMENT: add_like(c, s); break;

@@ -104,6 +104,30 @@ static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     *fv_ptrmap_at(map, s->buf) = copy->buf;
 }
 
+/* Copies the statements of a matrix, whose form must stay: loops with few iterations stay loops,
+ * and no let is added. */
+static void copy_matrix(fv_kbuilder *b, const fv_block *block, fv_ptrmap *map) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        if (s->kind == FV_S_FOR) {
+            fv_expr *lo = subst(b, s->loop.lo, map), *hi = subst(b, s->loop.hi, map);
+            *fv_ptrmap_at(map, s->var) =
+                fv_kb_for(b, s->loop.kind, s->var->name, lo, hi, s->loop.step);
+            copy_matrix(b, &s->body, map);
+            fv_kb_end(b);
+        } else if (s->kind == FV_S_STORE) {
+            fv_stmt *copy = fv_kb_add(b, FV_S_STORE);
+            fv_buf *buf = fv_ptrmap_get(map, s->buf);
+            copy->buf = buf ? buf : s->buf;
+            copy->index = FV_NEW(b->arena, fv_expr *, s->buf->rank + 1);
+            for (int i = 0; i < s->buf->rank; i++)
+                copy->index[i] = subst(b, s->index[i], map);
+            copy->x = subst(b, s->x, map);
+        } else {
+            copy_tile(b, s, map);
+        }
+    }
+}
+
 void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     switch (s->kind) {
     case FV_S_LET:
@@ -129,6 +153,11 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     case FV_S_OUTLINE:
         fv_kb_outline(b);
         fv_kb_copy(b, &s->body, map);
+        fv_kb_end(b);
+        break;
+    case FV_S_MATRIX:
+        fv_kb_matrix(b);
+        copy_matrix(b, &s->body, map);
         fv_kb_end(b);
         break;
     case FV_S_CALL: copy_call(b, s, map); break;

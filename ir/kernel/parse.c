@@ -330,6 +330,10 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
         fv_kb_outline(&p->b);
         return parse_body(p);
     }
+    if (fv_lex_accept(&p->l, "matrix")) {
+        fv_kb_matrix(&p->b);
+        return parse_body(p);
+    }
     if (fv_lex_accept(&p->l, "call"))
         return parse_call(p);
     if (fv_lex_accept(&p->l, "comment")) {

@@ -298,6 +298,11 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_kp_body(p, &s->body, program);
         fv_text_put(p->t, "\n");
         break;
+    case FV_S_MATRIX:
+        fv_kp_line(p, "matrix");
+        fv_kp_body(p, &s->body, program);
+        fv_text_put(p->t, "\n");
+        break;
     case FV_S_CALL: put_library_call(p, s); break;
     case FV_S_COMMENT:
         if (p->canonical)

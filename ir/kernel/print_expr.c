@@ -16,10 +16,10 @@
 /* Words that begin a statement of a kernel or have a meaning in expressions; names that are such
  * words are quoted. fv_text_name quotes the operators, `if` and `else`. */
 static const char *const keywords[] = {
-    "for",    "parallel", "vector",  "unroll", "let",   "tile",   "prefetch", "transpose",
-    "while",  "outline",  "comment", "call",   "check", "launch", "alloc",    "free",
-    "setdim", "out",      "inout",   "true",   "false", "inf",    "nan",      "sum",
-    "prod",   "min",      "max",     "any",    "all",   NULL};
+    "for",   "parallel", "vector", "unroll",  "let",  "tile",  "prefetch", "transpose",
+    "while", "outline",  "matrix", "comment", "call", "check", "launch",   "alloc",
+    "free",  "setdim",   "out",    "inout",   "true", "false", "inf",      "nan",
+    "sum",   "prod",     "min",    "max",     "any",  "all",   NULL};
 
 static bool is_keyword(const char *name) {
     for (int i = 0; keywords[i]; i++)

@@ -9,6 +9,7 @@
 #include "ir/base/limits.h"
 #include "ir/expr/check.h"
 #include "ir/kernel/disjoint.h"
+#include "ir/kernel/matrix.h"
 #include "ir/kernel/program_protocol.h"
 #include "ir/kernel/verifier.h"
 #include "ir/kernel/verify_parts.h"
@@ -337,6 +338,17 @@ static bool check_outline(fv_kverifier *v, const fv_stmt *s) {
     return ok;
 }
 
+static bool check_matrix(fv_kverifier *v, const fv_stmt *s) {
+    fv_matrix m;
+    if (!v->kernel)
+        return fv_kv_illegal(v, "only kernels have this statement");
+    if (!fv_kv_block(v, &s->body))
+        return false;
+    v->stmt = s;
+    const char *why = fv_matrix_read(s, &m);
+    return !why || fv_kv_illegal(v, "%s", why);
+}
+
 static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     v->stmt = s;
     switch (s->kind) {
@@ -349,6 +361,7 @@ static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_IF:
     case FV_S_WHILE: return check_if(v, s);
     case FV_S_OUTLINE: return check_outline(v, s);
+    case FV_S_MATRIX: return check_matrix(v, s);
     case FV_S_CALL: return check_call(v, s);
     case FV_S_COMMENT: return true;
     case FV_S_READ:

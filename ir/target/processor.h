@@ -45,6 +45,9 @@ typedef struct fv_processor {
     /* whether the rows of a tile are copied if their addresses compete for the same sets of the
      * first-level cache */
     bool copies_rows;
+    /* smallest number of rows of a product of bytes for which instructions that multiply matrices
+     * are faster than dot products of vectors, if the target has both */
+    int matrix_rows;
     int score_tiles; /* largest number of register tiles in a block of queries */
     /* share of the second-level cache, in eighths, for the scores of a block */
     int score_l2_eighths;

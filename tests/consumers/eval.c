@@ -307,6 +307,18 @@ static scalar load(evaluator *v, const fv_expr *x) {
     return p ? from_memory(b->elem, p) : of_int(0);
 }
 
+/* The bits of the elements of 8 bits that x loads together, the first one in the low bits. */
+static uint64_t together(evaluator *v, const fv_expr *x) {
+    const fv_buf *b = x->u.buf;
+    const unsigned char *p = element(v, b, x->arg);
+    const memory *m = fv_ptrmap_get(&v->bufs, b);
+    uint64_t bits = 0;
+    v->outside |= p && eval(v, x->arg[b->rank - 1]).i + x->type.lanes > m->extent[b->rank - 1];
+    for (int i = x->type.lanes - 1; p && !v->outside && i >= 0; i--)
+        bits = bits << 8 | p[i];
+    return bits;
+}
+
 static memory *remember(evaluator *v, const fv_buf *b, void *data) {
     memory *m = FV_NEW(v->arena, memory, 1);
     m->data = data;
@@ -363,7 +375,10 @@ static scalar eval(evaluator *v, const fv_expr *x) {
     case FV_X_GUARD: return load(v, x);
     case FV_X_CONVERT: return converted(from, e, eval(v, x->arg[0]), false);
     case FV_X_CONVSAT: return converted(from, e, eval(v, x->arg[0]), true);
-    case FV_X_BITCAST: return bitcast(from, e, eval(v, x->arg[0]));
+    case FV_X_BITCAST:
+        if (x->arg[0]->type.lanes == 4)
+            return bitcast(FV_U32, e, of_int((int64_t)together(v, x->arg[0])));
+        return bitcast(from, e, eval(v, x->arg[0]));
     case FV_X_SELECT: {
         scalar c = eval(v, x->arg[0]), then = eval(v, x->arg[1]), other = eval(v, x->arg[2]);
         return c.i ? then : other;
@@ -437,7 +452,8 @@ static void run(evaluator *v, const fv_block *block) {
             while (eval(v, s->x).i && !v->outside)
                 run(v, &s->body);
             break;
-        case FV_S_OUTLINE: run(v, &s->body); break;
+        case FV_S_OUTLINE:
+        case FV_S_MATRIX: run(v, &s->body); break;
         case FV_S_PREFETCH:
         case FV_S_COMMENT: break;
         case FV_S_CALL:

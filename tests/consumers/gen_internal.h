@@ -43,5 +43,6 @@ void gen_blocked(gen *g);   /* an axis cut into blocks, which are the tasks */
 void gen_chains(gen *g);    /* rows reduced by 16 chains and a tree */
 void gen_contract(gen *g);  /* a matrix product by register tiles, and its edges */
 void gen_transpose(gen *g); /* blocks transposed as tiles */
+void gen_matrix(gen *g);    /* a product of matrices of bytes */
 
 #endif

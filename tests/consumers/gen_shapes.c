@@ -212,3 +212,67 @@ void gen_transpose(gen *g) {
     fv_kb_end(&g->b);
     fv_kb_end(&g->b);
 }
+
+/* ---- a product of matrices ---- */
+
+/* The word of four bytes of b that begins at that element of its last axis. */
+static fv_expr *word_at(gen *g, fv_buf *b, fv_expr *first, fv_expr *last) {
+    fv_expr *at[2] = {first, bin(g, FV_X_MUL, last, integer(g, 4))};
+    return fv_x_cast(g->a, FV_X_BITCAST, FV_I32, fv_x_load_n(g->a, b, at, 4));
+}
+
+/* The statement: sums[r, 16 * group + c] of `words` words, for rows from i0 on. */
+static void product_of_matrices(gen *g, fv_buf *sums, fv_buf *x, fv_buf *w, fv_expr *i0,
+                                fv_expr *rows, int groups, int64_t words) {
+    static const fv_expr_op ops[] = {FV_X_DOT_U8_I8, FV_X_DOT_I8_I8, FV_X_DOT_U8_U8};
+    fv_kb_matrix(&g->b);
+    fv_expr *r = plain_loop(g, FV_SERIAL, "r", integer(g, 0), rows, 1);
+    fv_expr *group = plain_loop(g, FV_SERIAL, "g", integer(g, 0), integer(g, groups), 1);
+    fv_expr *c = plain_loop(g, FV_SERIAL, "c", integer(g, 0), integer(g, 16), 1);
+    fv_expr *column = bin(g, FV_X_ADD, bin(g, FV_X_MUL, group, integer(g, 16)), c),
+            *at[2] = {r, column};
+    bool adds = rng_chance(g->r, 50);
+    fv_buf *acc = fv_kb_tile(&g->b, "acc", FV_I32, 0, NULL,
+                             adds ? fv_x_load(g->a, sums, at) : fv_x_const_int(g->a, FV_I32, 0));
+    fv_expr *q = plain_loop(g, FV_SERIAL, "q", integer(g, 0), integer(g, words), 1);
+    fv_expr *a = word_at(g, x, bin(g, FV_X_ADD, i0, r), q), *b = word_at(g, w, q, column);
+    bool swapped = rng_chance(g->r, 50);
+    fv_kb_store(
+        &g->b, acc, NULL,
+        fv_x_dot(g->a, PICK(g, ops), swapped ? b : a, swapped ? a : b, fv_x_load(g->a, acc, NULL)),
+        NULL);
+    fv_kb_end(&g->b);
+    fv_kb_store(&g->b, sums, at, fv_x_load(g->a, acc, NULL), NULL);
+    for (int i = 0; i < 4; i++)
+        fv_kb_end(&g->b);
+}
+
+void gen_matrix(gen *g) {
+    static const int64_t lengths[] = {1, 3, 15, 16, 16, 32, 48};
+    int groups = 1 + rng_below(g->r, 2), tile = 1 + rng_below(g->r, 32);
+    int64_t words = PICK(g, lengths), extent[2] = {tile, 16 * groups};
+    fv_expr *rows = g->extents[0];
+    fv_expr *ik[2] = {rows, integer(g, 4 * words + rng_below(g->r, 9))},
+            *kj[2] = {integer(g, words), integer(g, 64 * groups)},
+            *ij[2] = {rows, integer(g, 16 * groups)}, *end;
+    fv_buf *x = fv_kernel_buf(g->k, "P", FV_BUF_IN, rng_chance(g->r, 50) ? FV_U8 : FV_I8, 2, ik);
+    fv_buf *w = fv_kernel_buf(g->k, "Q", FV_BUF_IN, rng_chance(g->r, 50) ? FV_U8 : FV_I8, 2, kj);
+    fv_buf *out = fv_kernel_buf(g->k, "Y", FV_BUF_OUT, FV_I32, 2, ij);
+    fv_expr *i0 = open_blocks(g, "ib", rows, tile, &end);
+    fv_expr *n =
+        fv_kb_let(&g->b, "rows", bin(g, FV_X_MIN, integer(g, tile), bin(g, FV_X_SUB, rows, i0)));
+    fv_buf *sums = fv_kb_tile(&g->b, "sums", FV_I32, 2, extent, fv_x_const_int(g->a, FV_I32, -5));
+    bool outlined = rng_chance(g->r, 40);
+    if (outlined)
+        fv_kb_outline(&g->b);
+    for (int i = 1 + rng_below(g->r, 2); i > 0; i--)
+        product_of_matrices(g, sums, x, w, i0, n, groups, words);
+    if (outlined)
+        fv_kb_end(&g->b);
+    fv_expr *r = plain_loop(g, FV_SERIAL, "r", integer(g, 0), n, 1);
+    fv_expr *c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), integer(g, 16 * groups), 1);
+    fv_expr *from[2] = {r, c}, *to[2] = {bin(g, FV_X_ADD, i0, r), c};
+    fv_kb_store(&g->b, out, to, fv_x_load(g->a, sums, from), NULL);
+    for (int i = 0; i < 3; i++)
+        fv_kb_end(&g->b);
+}

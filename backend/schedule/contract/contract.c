@@ -28,6 +28,7 @@
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/contract/apart.h"
 #include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/product.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
 #include "backend/schedule/operands/precompute.h"
@@ -526,8 +527,12 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction
                            fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
     int64_t block = plan->mr, steps = 0;
-    fv_tile_defaults(u->l, op, c, plan);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    if (c->dot.matrix) { /* registers hold all steps of a tile, and its loop is a function */
+        block = rows > plan->mr ? block_rows(target, c, d, plan->mr, plan->nr, 0) : plan->mr;
+        return fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
+    }
+    fv_tile_defaults(u->l, op, c, plan);
     if (rows > plan->mr) {
         bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
@@ -614,12 +619,15 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     plain.wish = NULL;
     fv_contract_tile(&plain, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &p->plain.mr,
                      &p->plain.nr);
-    fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
-    bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
-                                             fv_d(d->index[c->column]->dim));
+    bool is_kind = p->plain.nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
+                                                   fv_d(d->index[c->column]->dim));
     /* how b is read is chosen, and a reason recorded, even if the order of the sum forbids tiles */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order));
+    if (c->dot.matrix && is_kind)
+        fv_matrix_tile(&p->chosen, d, c, &t->mr, &t->nr);
+    else
+        fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     if (!is_kind)
         return NULL;
     choose_panel(l, d, p);
@@ -720,7 +728,7 @@ static bool are_pixels(const fv_lowerer *l, const fv_contract_plan *p) {
  * panels are read once for a block of rows instead of once for each line. The price is the
  * computation of an address for each row of a tile, for each run of contiguous terms. */
 static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
-    while (are_pixels(l, p)) {
+    while (!p->c.dot.matrix && are_pixels(l, p)) {
         const fv_contract_plan *q = plan_again(l, p, fv_merge_rows(l, p->d, p->c.row - 1));
         if (!q)
             return;
@@ -833,7 +841,10 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     fv_expr *here = fv_open_tiles(t, first, rows);
     if (!t->plan.depth) {
         fv_tile_sums(t, t->plan.mr);
-        fv_tile_multiply(t, here);
+        if (c->dot.matrix)
+            fv_tile_multiply_matrix(t, here);
+        else
+            fv_tile_multiply(t, here);
     }
     fv_tile_store(t, value, index, here);
     while (e->b.depth)

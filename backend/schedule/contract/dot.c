@@ -24,12 +24,14 @@
 #include "backend/schedule/contract/dot.h"
 
 #include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/contract/lay_out.h"
 #include "backend/schedule/contract/tile.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/expr/instruction.h"
 #include "ir/expr/rewrite.h"
+#include "ir/kernel/matrix.h"
 
 /* ---- which dot product ---- */
 
@@ -112,6 +114,48 @@ static bool find_kind(const fv_lowerer *l, fv_elem rows, fv_elem columns, const 
         return true;
     }
     return false;
+}
+
+/* The row of `kinds` for which the target has an instruction that multiplies matrices; -1: there is
+ * none. */
+static int matrix_kind(const fv_target *t, fv_elem rows, fv_elem columns) {
+    for (int i = 0; i < NKINDS; i++)
+        if (kinds[i].rows == rows && kinds[i].columns == columns &&
+            fv_matrix_find(t, kinds[i].op, kinds[i].swapped))
+            return i;
+    return -1;
+}
+
+/* Is each index of x a sum of multiples of variables, so that rows have constant distances? */
+static bool has_plain_indices(const fv_expr *x) {
+    bool plain =
+        x->op == FV_X_CONST || x->op == FV_X_VAR || x->op == FV_X_DIM || x->op == FV_X_ADD ||
+        x->op == FV_X_SUB || x->op == FV_X_LOAD ||
+        (x->op == FV_X_MUL && (x->arg[0]->op == FV_X_CONST || x->arg[1]->op == FV_X_CONST));
+    for (int i = 0; i < x->n && plain; i++)
+        plain = x->arg[i]->op != FV_X_LOAD && has_plain_indices(x->arg[i]);
+    return plain;
+}
+
+/* Are the words multiplied as matrices: does the target have an instruction for it, which pays for
+ * this number of rows? */
+static bool choose_matrix(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                          const fv_expr *rows, const fv_expr *columns, fv_dot *dot) {
+    int kind = matrix_kind(l->target, (fv_elem)rows->type.elem, (fv_elem)columns->type.elem);
+    if (kind < 0)
+        return false;
+    const fv_dim *n = c->row < 0 ? NULL : d->index[c->row]->dim, *m = d->index[c->column]->dim;
+    bool pays = n && n->hi >= 1 && fv_typical_dim(n) >= fv_processor_of(l->target)->matrix_rows &&
+                m->lo >= FV_MATRIX_SIDE && c->sum->u.red.nvars == 1 && !c->blocks.sum &&
+                elements_in_byte(columns) == 1 && rows->op == FV_X_LOAD && has_plain_indices(rows);
+    if (!pays)
+        return fv_declines(l, d->value, FV_WHY_dot_no_matrix, n ? fv_d(n) : fv_n(1), fv_d(m));
+    dot->matrix = true;
+    dot->op = kinds[kind].op;
+    dot->swapped = kinds[kind].swapped;
+    dot->as = (fv_elem)rows->type.elem;
+    dot->group = 4;
+    return true;
 }
 
 static bool choose_kind(const fv_lowerer *l, const fv_expr *rows, const fv_expr *columns,
@@ -211,7 +255,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         return;
     fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
                                    fv_elem_name((fv_elem)columns->type.elem)));
-    if (!choose_kind(l, rows, columns, &dot)) {
+    if (!choose_matrix(l, d, c, rows, columns, &dot) && !choose_kind(l, rows, columns, &dot)) {
         fv_declines(l, d->value, FV_WHY_dot_none, types);
         return;
     }
@@ -225,6 +269,9 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     }
     explain_halves(l, d->value, &dot, rows, columns, types);
     fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));
+    if (dot.matrix)
+        fv_takes(l, d->value, FV_WHY_dot_matrix, fv_d(d->index[c->row]->dim),
+                 fv_s(fv_matrix_find(l->target, dot.op, dot.swapped)->name));
     c->dot = dot;
 }
 

@@ -14,6 +14,9 @@ typedef struct fv_dot {
     /* number of words of the rows that have the steps of one word of the columns; more than 1 if
      * several elements of the columns share a byte */
     int parts;
+    /* whether words are multiplied as matrices, by an instruction of the target for that
+     * (ir/kernel/matrix.h) */
+    bool matrix;
     bool swapped;    /* whether the first operand of `op` is the factor of the columns */
     fv_elem as;      /* the type that elements of the rows have in words */
     bool copies;     /* whether rows are copied, converted to `as` and padded to whole words */

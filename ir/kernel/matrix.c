@@ -1,0 +1,237 @@
+/* matrix.c - see matrix.h. */
+#include "ir/kernel/matrix.h"
+
+#include "ir/expr/fold.h"
+
+static const fv_matrix_instruction instructions[] = {
+#define MATRIX(id, op_, rows_, feature_, llvm_, c_)                                                \
+    {.name = #id,                                                                                  \
+     .op = FV_X_##op_,                                                                             \
+     .rows = (rows_),                                                                              \
+     .feature = FV_FEATURE_##feature_,                                                             \
+     .llvm = llvm_,                                                                                \
+     .c = c_},
+#include "ir/kernel/matrix.def"
+};
+
+enum { NINSTRUCTIONS = sizeof instructions / sizeof *instructions };
+
+const fv_matrix_instruction *fv_matrix_find(const fv_target *t, fv_expr_op op, int rows) {
+    for (int i = 0; i < NINSTRUCTIONS; i++)
+        if (instructions[i].op == op && instructions[i].rows == rows &&
+            fv_target_has(t, instructions[i].feature))
+            return &instructions[i];
+    return NULL;
+}
+
+const fv_stmt *fv_matrix_first(const fv_block *b) {
+    const fv_stmt *found = NULL;
+    for (const fv_stmt *s = b->first; s && !found; s = s->next) {
+        found = s->kind == FV_S_MATRIX ? s : fv_matrix_first(&s->body);
+        found = found ? found : fv_matrix_first(&s->other);
+    }
+    return found;
+}
+
+/* ---- loops ---- */
+
+/* Is s a serial loop from 0 in steps of 1? */
+static bool counts_from_0(const fv_stmt *s) {
+    int64_t lo;
+    return s->kind == FV_S_FOR && s->loop.kind == FV_SERIAL && s->loop.step == 1 &&
+           fv_x_is_int(s->loop.lo, &lo) && lo == 0;
+}
+
+/* The only statement of the block, if it is such a loop; otherwise NULL. */
+static const fv_stmt *only_loop(const fv_block *b) {
+    const fv_stmt *s = b->first;
+    return s && !s->next && counts_from_0(s) ? s : NULL;
+}
+
+/* Reads the loops over rows, groups and columns. */
+static const char *read_loops(const fv_stmt *s, fv_matrix *m, const fv_block **body) {
+    const fv_stmt *row = only_loop(&s->body), *group = row ? only_loop(&row->body) : NULL,
+                  *column = group ? only_loop(&group->body) : NULL;
+    int64_t n, least, most;
+    if (!column)
+        return "a matrix consists of three nested serial loops from 0: rows, groups, columns";
+    fv_x_range(row->loop.hi, &least, &most);
+    if (most > FV_MATRIX_ROWS)
+        return "cannot prove that a matrix has at most 32 rows";
+    m->most_rows = most > 0 ? (int)most : 0;
+    if (!fv_x_is_int(group->loop.hi, &n) || n < 1 || n > FV_MATRIX_TILES)
+        return "a matrix has 1 or 2 groups of columns";
+    m->groups = (int)n;
+    if (!fv_x_is_int(column->loop.hi, &n) || n != FV_MATRIX_SIDE)
+        return "a group of a matrix has 16 columns";
+    m->row = row->var;
+    m->rows = row->loop.hi;
+    m->group = group->var;
+    m->column = column->var;
+    *body = &column->body;
+    return NULL;
+}
+
+/* ---- indices ---- */
+
+/* Finds how much x, an index, grows with v: *by. False: not by a constant. */
+static bool grows(const fv_expr *x, const fv_var *v, int64_t *by) {
+    int64_t a, b, n;
+    *by = x->op == FV_X_VAR && x->u.var == v;
+    if (*by || !fv_x_uses(x, v))
+        return true;
+    switch ((int)x->op) {
+    case FV_X_ADD:
+    case FV_X_SUB:
+        if (!grows(x->arg[0], v, &a) || !grows(x->arg[1], v, &b))
+            return false;
+        return !(x->op == FV_X_ADD ? __builtin_add_overflow(a, b, by)
+                                   : __builtin_sub_overflow(a, b, by));
+    case FV_X_MUL:
+        for (int i = 0; i < 2; i++)
+            if (fv_x_is_int(x->arg[i], &n))
+                return grows(x->arg[1 - i], v, &a) && !__builtin_mul_overflow(a, n, by);
+        return false;
+    default: return false;
+    }
+}
+
+/* Does each index grow by a constant with v: the last one by `last`, the others by 0 unless they
+ * may grow in any way? */
+static bool all_grow(fv_expr *const *index, int rank, const fv_var *v, int64_t last, bool any) {
+    bool fits = rank > 0;
+    int64_t by;
+    for (int i = 0; i < rank && fits; i++)
+        fits = grows(index[i], v, &by) && (any || by == (i == rank - 1 ? last : 0));
+    return fits;
+}
+
+fv_expr *fv_matrix_stride(fv_arena *a, const fv_buf *b, fv_expr *const *index, const fv_var *v) {
+    fv_expr *sum = fv_x_int(a, 0),
+            *below = fv_x_int(a, 1); /* elements of the axes after the i-th */
+    for (int i = b->rank - 1; i >= 0; i--) {
+        int64_t by = 0;
+        bool is = grows(index[i], v, &by);
+        FV_HOLDS(fv_arena_session(a), is);
+        sum = fv_x_bin(a, FV_X_ADD, sum, fv_x_bin(a, FV_X_MUL, fv_x_int(a, by), below));
+        below = fv_x_bin(a, FV_X_MUL, b->extent[i], below);
+    }
+    return sum;
+}
+
+/* ---- the sum ---- */
+
+/* The load of four bytes that x converts to a word; NULL: x is something else. */
+static const fv_expr *load_of_word(const fv_expr *x) {
+    if (x->op != FV_X_BITCAST || x->type.elem != FV_I32 || x->type.lanes != 1)
+        return NULL;
+    const fv_expr *l = x->arg[0];
+    bool is = l->op == FV_X_LOAD && l->type.lanes == 4 && l->u.buf->lanes == 1 &&
+              (l->type.elem == FV_I8 || l->type.elem == FV_U8);
+    return is ? l : NULL;
+}
+
+static bool is_load_of(const fv_expr *x, const fv_buf *b) {
+    return x->op == FV_X_LOAD && x->u.buf == b && x->type.lanes == 1;
+}
+
+/* Reads the operands of the sum of products: the rows are the one that does not depend on the
+ * column. */
+static const char *read_product(const fv_expr *x, const fv_buf *sum, fv_matrix *m) {
+    bool is = x->op == FV_X_DOT_U8_I8 || x->op == FV_X_DOT_I8_I8 || x->op == FV_X_DOT_U8_U8;
+    const fv_expr *l[2] = {NULL, NULL};
+    if (is && is_load_of(x->arg[2], sum)) {
+        l[0] = load_of_word(x->arg[0]);
+        l[1] = load_of_word(x->arg[1]);
+    }
+    if (!l[0] || !l[1])
+        return "a matrix adds to a sum a product of two words, each of which is four bytes in "
+               "memory";
+    m->op = (fv_expr_op)x->op;
+    m->operand = fv_x_uses(l[0], m->column);
+    m->a = l[m->operand];
+    m->b = l[1 - m->operand];
+    if (m->operand && m->op != FV_X_DOT_U8_I8)
+        m->operand = 0; /* the operands of the others may be exchanged */
+    return NULL;
+}
+
+/* Reads the statements of one sum. */
+static const char *read_sum(const fv_block *body, fv_matrix *m) {
+    const fv_stmt *tile = body->first, *loop = tile ? tile->next : NULL,
+                  *store = loop ? loop->next : NULL;
+    const char *form = "a sum of a matrix is a variable of i32, a serial loop that adds to it, and "
+                       "its store";
+    bool is = store && !store->next && tile->kind == FV_S_TILE && tile->buf->rank == 0 &&
+              tile->buf->elem == FV_I32 && tile->buf->lanes == 1 && tile->x &&
+              loop->kind == FV_S_FOR && store->kind == FV_S_STORE && !store->mask &&
+              store->buf != tile->buf && store->buf->lanes == 1 && is_load_of(store->x, tile->buf);
+    const fv_stmt *add = is ? loop->body.first : NULL;
+    if (!add || !counts_from_0(loop) || add->next || add->kind != FV_S_STORE ||
+        add->buf != tile->buf || add->mask)
+        return form;
+    if (!fv_x_is_int(loop->loop.hi, &m->steps) || m->steps < 1 ||
+        (m->steps > FV_MATRIX_SIDE && m->steps % FV_MATRIX_SIDE))
+        return "a matrix has 1 to 16 words in a row, or a multiple of 16";
+    m->step = loop->var;
+    m->store = store;
+    m->adds = is_load_of(tile->x, store->buf);
+    for (int i = 0; m->adds && i < store->buf->rank; i++)
+        m->adds = fv_x_equal(tile->x->arg[i], store->index[i]);
+    if (!m->adds && !(tile->x->op == FV_X_CONST && tile->x->u.i == 0))
+        return "a sum of a matrix begins with 0, or with the element that is stored";
+    return read_product(add->x, tile->buf, m);
+}
+
+static bool reads_no_memory(const fv_expr *x, int rank) {
+    for (int i = 0; i < rank; i++)
+        if (fv_x_has_load(x->arg[i]))
+            return false;
+    return true;
+}
+
+/* Do rows of sums have different indices, apart from the last index, which all have in common? */
+static bool rows_are_apart(const fv_stmt *s, const fv_var *row) {
+    bool apart = false;
+    int64_t by;
+    for (int i = 0; i < s->buf->rank; i++) {
+        if (!grows(s->index[i], row, &by) || (by && i == s->buf->rank - 1))
+            return false;
+        apart |= by != 0;
+    }
+    return apart;
+}
+
+/* Checks how the words and sums are arranged in memory. */
+static const char *check_places(const fv_matrix *m) {
+    const fv_stmt *s = m->store;
+    const int a = m->a->u.buf->rank, b = m->b->u.buf->rank;
+    bool loads = !reads_no_memory(m->a, a) || !reads_no_memory(m->b, b);
+    for (int i = 0; i < s->buf->rank; i++)
+        loads |= fv_x_has_load(s->index[i]);
+    if (loads)
+        return "an index in a matrix loads an element";
+    if (!all_grow(m->a->arg, a, m->row, 0, true) || !all_grow(m->a->arg, a, m->step, 4, false) ||
+        !all_grow(m->a->arg, a, m->column, 0, false) || !all_grow(m->a->arg, a, m->group, 0, false))
+        return "the words of a row of a matrix are not contiguous, or rows are no constant "
+               "distance "
+               "apart";
+    if (!all_grow(m->b->arg, b, m->step, 0, true) || !all_grow(m->b->arg, b, m->column, 4, false) ||
+        !all_grow(m->b->arg, b, m->row, 0, false))
+        return "the words of a step of a matrix are not contiguous, or steps are no constant "
+               "distance apart";
+    if (!all_grow(s->index, s->buf->rank, m->column, 1, false) ||
+        (m->groups > 1 && !all_grow(s->index, s->buf->rank, m->group, FV_MATRIX_SIDE, false)) ||
+        (m->most_rows > 1 && !rows_are_apart(s, m->row)))
+        return "the sums of a row of a matrix are not contiguous, or rows are no constant distance "
+               "apart";
+    return NULL;
+}
+
+const char *fv_matrix_read(const fv_stmt *s, fv_matrix *out) {
+    const fv_block *body = NULL;
+    *out = (fv_matrix){0};
+    const char *why = read_loops(s, out, &body);
+    why = why ? why : read_sum(body, out);
+    return why ? why : check_places(out);
+}

@@ -1,0 +1,72 @@
+/* matrix.h - the statement `matrix`: a product of matrices of bytes, as loops.
+ *
+ *     matrix {
+ *       for r < rows {                      at most 32; the largest value of rows is known
+ *         for g < 2 {                       1 or 2 groups of columns
+ *           for c < 16 {
+ *             tile sum: i32 = 0             or = S[r, 16 * g + c], the element that is stored below
+ *             for q < 96 {                  at most 16, or a multiple of 16
+ *               sum = dot_u8_i8(bits_i32(A[i + r, 4 * q:4]), bits_i32(B[g, q, 4 * c:4]), sum)
+ *             }
+ *             S[r, 16 * g + c] = sum
+ *           }
+ *         }
+ *       }
+ *     }
+ *
+ * The loops are the meaning. Because they have this form, consumers can execute them by
+ * instructions that read 16 words of each of 16 rows at a time (matrix.def): the words of a row of
+ * A are contiguous along q, those of B and the sums along c; rows of A and S, and steps of B, have
+ * constant distances in memory. Where the words of B begin may depend on g in any way. */
+#ifndef FV_IR_KERNEL_MATRIX_H
+#define FV_IR_KERNEL_MATRIX_H
+
+#include "ir/kernel/kernel.h"
+#include "ir/target/target.h"
+
+/* The largest numbers of rows, columns and words of a row that an instruction multiplies, and of
+ * tiles of rows and groups of columns in a statement. */
+enum {
+    FV_MATRIX_SIDE = 16,
+    FV_MATRIX_TILES = 2,
+    FV_MATRIX_ROWS = FV_MATRIX_SIDE * FV_MATRIX_TILES
+};
+
+typedef struct fv_matrix_instruction {
+    const char *name;
+    fv_expr_op op;
+    int rows; /* which operand of op has the words of rows, 0 or 1 */
+    fv_feature_id feature;
+    const char *llvm, *c;
+} fv_matrix_instruction;
+
+/* The parts of a statement. */
+typedef struct fv_matrix {
+    const fv_var *row, *group, *column, *step;
+    fv_expr *rows;        /* the number of rows */
+    int most_rows;        /* its largest value */
+    int groups;           /* 1 or 2 */
+    int64_t steps;        /* the number of words of a row */
+    fv_expr_op op;        /* the sum of products of two words */
+    int operand;          /* which operand of op has the words of rows, 0 or 1 */
+    const fv_expr *a, *b; /* loads of the four bytes of a word: of a row, of a column */
+    const fv_stmt *store; /* stores a sum */
+    bool adds;            /* whether the products are added to the sums in memory */
+} fv_matrix;
+
+/* Number of words of a row that one instruction multiplies. */
+static inline int fv_matrix_words(const fv_matrix *m) {
+    return m->steps < FV_MATRIX_SIDE ? (int)m->steps : FV_MATRIX_SIDE;
+}
+/* Reads the statement s, of kind MATRIX. Returns NULL, or what is wrong with its form. */
+const char *fv_matrix_read(const fv_stmt *s, fv_matrix *out);
+/* The distance, in elements, of the element at `index` from the one for the next value of v, one of
+ * the variables of a matrix. */
+fv_expr *fv_matrix_stride(fv_arena *a, const fv_buf *b, fv_expr *const *index, const fv_var *v);
+/* The instruction of the target for a product whose words of rows are that operand of op; NULL: the
+ * target has none. */
+const fv_matrix_instruction *fv_matrix_find(const fv_target *t, fv_expr_op op, int rows);
+/* The first statement of kind MATRIX in the block; NULL: there is none. */
+const fv_stmt *fv_matrix_first(const fv_block *b);
+
+#endif

@@ -1,0 +1,63 @@
+# Tests products of matrices of bytes by tile registers (AMX): the code for them on any machine, and, where this one has
+# them, the bits that they compute, and what happens if Linux does not permit their use.
+. "$(dirname "$0")/lib.sh"
+
+amx=x86-64-v4+vnni+amx-int8
+# All signs; 150 terms are two products of words and a last word that is not full, 70 columns are no whole groups.
+awk 'BEGIN { srand(5); for (i = 0; i < 150 * 70; i++) printf "%s%d", i ? "," : "", int(rand() * 256) - 128 }' >signed
+awk 'BEGIN { srand(6); for (i = 0; i < 150 * 70; i++) printf "%s%d", i ? "," : "", int(rand() * 256) }' >unsigned
+{
+    printf 'fovea-ir 1\nmodule "m"\nsymbol n 0..200\nconst @w: i8[150, 70] = [%s]\n' "$(cat signed)"
+    printf 'const @u: u8[150, 70] = [%s]\nconst @z: i8[] = 5\nconst @y: u8[] = 7\n' "$(cat unsigned)"
+    printf 'func @main(%%x: u8[n, 150], %%s: i8[n, 150]) -> (%%a, %%b, %%c, %%d) {\n'
+    printf '  %%a = MatMulInteger(%%x, @w, @y)\n  %%b = MatMulInteger(%%s, @w, @z)\n'
+    printf '  %%c = MatMulInteger(%%x, @u, @y)\n  %%d = MatMulInteger(%%s, @u, @z)\n  return %%a, %%b, %%c, %%d\n}\n'
+} >m.fvir
+
+# count NAME NUMBER PATTERN FILE: so many lines of the file match
+count() { [ "$(grep -Ec -- "$3" "$4")" = "$2" ] && tell "$1" yes || { grep -E -- "$3" "$4" >out && tell "$1" no; }; }
+
+check 'assembly' 0 . "$fovea" compile m.fvir --target=$amx -o m.s
+for instruction in tdpbusd tdpbsud tdpbssd tdpbuud; do # for 32 and for 16 rows, alone and added; 4 products in 32 x 32, 2 in 16 x 32
+    count "$instruction" 12 "^[[:space:]]$instruction" m.s
+done
+count 'registers are released once in each kernel' 4 '^[[:space:]]tilerelease' m.s
+count 'Linux is asked' 1 '^[[:space:]]syscall' m.s
+check 'C' 0 . "$fovea" compile m.fvir --target=$amx -o m.c
+count 'C releases them, too' 4 '_tile_release\(\);' m.c
+count 'C asks' 1 'volatile\("syscall"' m.c
+for cc in gcc clang; do
+    echo | $cc -mamx-tile -mamx-int8 -E - >/dev/null 2>&1 || continue
+    check "$cc compiles it without warnings" 0 '^$' sh -c "$cc -std=c99 -O2 -march=x86-64-v4 -mavx512vnni -mamx-tile -mamx-int8 \
+        -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow -Werror -c m.c -o m.o && echo"
+done
+check 'without the flags' 1 'compile with .*-mamx-tile -mamx-int8' sh -c 'cc -std=c99 -march=x86-64-v4 -mavx512vnni -c m.c -o m.o || exit 1'
+check 'no code where others are asked' 2 "registers for which only Linux is asked, the target is 'x86-64-v4-windows'" \
+    "$fovea" compile m.fvir --target=x86-64-v4-windows+amx-int8 -o m.dll
+check 'a target with fewer features' 0 . "$fovea" compile m.fvir --target=x86-64-v4+vnni -o no.s
+count 'has no such code' 0 'tdpb|tilerelease|syscall' no.s
+
+grep -q amx_int8 /proc/cpuinfo 2>/dev/null && grep -q avx512_vnni /proc/cpuinfo || finish
+check 'native has it' 0 '\+amx-int8' "$fovea" inspect m.fvir --target=native
+case $(cat out) in *+amx-int8*) ;; *) finish ;; esac # the system does not permit it
+check 'a library' 0 . "$fovea" compile m.fvir --target=$amx -o one.so
+check 'a library for three targets' 0 . "$fovea" compile m.fvir --target=x86-64-v3,x86-64-v4+vnni,$amx -o all.so
+for n in 0 1 15 16 17 32 33 63 200; do
+    check "$n rows, x86-64-v3" 0 '^d ' "$fovea" run m.fvir --target=x86-64-v3 --dim n=$n -o expected
+    for how in "m.fvir --target=native" "m.fvir --target=native --threads=2" "m.fvir --target=$amx --backend=c" \
+        "m.fvir --target=$amx --backend=interp" one.so all.so; do
+        check "$n rows, $how" 0 '^d ' "$fovea" run $how --dim n=$n -o result
+        diff -r expected result >out && tell "$n rows, $how: the same bits" yes || tell "$n rows, $how: the same bits" no
+    done
+done
+
+# A process whose request Linux refuses, as old versions do, runs other code.
+cc "$root/tests/tools/matrices_refused.c" -o deny 2>/dev/null && ./deny true || finish
+check 'refused: native' 0 '^target     native' ./deny "$fovea" inspect m.fvir --target=native
+count 'native is without it' 0 'amx' out
+check 'refused: the library' 1 'this CPU lacks amx-tile, amx-int8' ./deny "$fovea" run one.so --dim n=33
+check 'refused: a lower target' 0 '"target": "x86-64-v4\+vnni"' ./deny "$fovea" bench all.so --dim n=2 --seconds=0.01 --rounds=1 --json
+check 'refused: its bits' 0 '^d ' ./deny "$fovea" run all.so --dim n=200 -o result
+diff -r expected result >out && tell 'refused: the same bits' yes || tell 'refused: the same bits' no
+check 'refused: code in memory' 1 'lacks amx' ./deny "$fovea" run m.fvir --target=$amx --dim n=33
+finish
