@@ -1,5 +1,5 @@
-/* matrices_refused.c - runs a command in a process to which Linux does not give tile registers. Built
- * and used by matrices.sh. Exits with 77 if the system cannot refuse the request. */
+/* matrices_refused.c - runs a command in a process to which Linux does not give tile registers.
+ * Built and used by matrices.sh. Exits with 77 if the system cannot refuse the request. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
