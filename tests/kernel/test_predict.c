@@ -24,12 +24,19 @@ static const fv_speeds core = {.vector_bytes = 32,
                                .memory_all = 6,
                                .region = 1000};
 
-static fv_prediction predict(const char *text, int64_t n, int threads, fv_residence is) {
+static fv_prediction predict_for(const char *target, const char *text, int64_t n, int threads,
+                                 fv_residence is) {
+    const char *why = "";
     fv_kernel *k = fv_kernel_parse(arena, text);
-    cr_assert(k, "%s", said());
+    const fv_target *t = fv_target_read(arena, target, &why);
+    cr_assert(k && t, "%s%s", said(), why);
     int64_t dims[] = {n, n};
     fv_residence where[] = {is, is, is, is};
-    return fv_predict_kernel(arena, k, dims, fv_target_find("x86-64-v3"), &core, threads, where);
+    return fv_predict_kernel(arena, k, dims, t, &core, threads, where);
+}
+
+static fv_prediction predict(const char *text, int64_t n, int threads, fv_residence is) {
+    return predict_for("x86-64-v3", text, n, threads, is);
 }
 
 /* Cycles of all instructions of the first loop of an expanded kernel, and of its chain. */
@@ -135,4 +142,26 @@ Test(predict, a_slower_clock) {
     cr_expect_eq(slow.ghz, 1);
     cr_expect_float_eq(slow.beyond[2], v3.beyond[2] * v3.ghz, 1e-9, "memory is as fast as before");
     cr_expect_eq(slow.beyond[0], v3.beyond[0]);
+}
+
+/* A product of 32 rows, 32 columns and 1024 words: 2 x 2 instructions of 16 cycles for 16 words,
+ * where the target has them; otherwise its loops. */
+Test(predict, a_matrix_takes_the_time_of_its_instructions) {
+    static const char matrix[] =
+        "kernel f(A: u8[32, 4096], B: i8[1024, 128], out S: i32[32, 32]; n) {\n"
+        "  for i < n { matrix { for r < 32 { for g < 2 { for c < 16 {\n"
+        "    tile acc: i32 = 0\n"
+        "    for q < 1024 { acc = dot_u8_i8(bits_i32(A[r, q * 4:4]), bits_i32(B[q, (g * 16 + c) * "
+        "4:4]), "
+        "acc) }\n"
+        "    S[r, g * 16 + c] = acc\n"
+        "  } } } } }\n"
+        "}";
+    fv_prediction one = predict_for("x86-64-v4+vnni+amx-int8", matrix, 1, 1, FV_IN_L2),
+                  ten = predict_for("x86-64-v4+vnni+amx-int8", matrix, 10, 1, FV_IN_L2),
+                  loops = predict_for("x86-64-v4+vnni", matrix, 1, 1, FV_IN_L2);
+    cr_assert(one.known && ten.known && loops.known);
+    cr_expect_float_eq(one.computing, 1e-6 * 4 * 16 * 64, 1e-6 * 200);
+    cr_expect_float_eq(ten.computing, 10 * one.computing, 1e-6 * 500);
+    cr_expect(loops.computing > 20 * one.computing, "scalar loops: %g", loops.computing);
 }
