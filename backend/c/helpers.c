@@ -489,14 +489,24 @@ static const struct {
                           "}\n"},
 };
 
-const char *fv_c_helper_fixed(fv_cg *g, const char *name) {
-    if (!fv_c_helper_new(g, name))
-        return name;
+static const char *text_of_fixed(const char *name) {
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (!strcmp(fixed[i].name, name)) {
-            fv_c_fill(g, &g->prelude.helpers, fixed[i].text, NULL);
-            fv_text_put(&g->prelude.helpers, "\n");
-            return name;
-        }
-    fv_broken(fv_arena_session(g->arena), "a helper is in the table");
+        if (!strcmp(fixed[i].name, name))
+            return fixed[i].text;
+    return NULL;
+}
+
+bool fv_c_is_fixed_helper(const char *name) {
+    return text_of_fixed(name) != NULL;
+}
+
+const char *fv_c_helper_fixed(fv_cg *g, const char *name) {
+    const char *text = text_of_fixed(name);
+    if (!text)
+        fv_broken(fv_arena_session(g->arena), "a helper is in the table");
+    if (fv_c_helper_new(g, name)) {
+        fv_c_fill(g, &g->prelude.helpers, text, NULL);
+        fv_text_put(&g->prelude.helpers, "\n");
+    }
+    return name;
 }

@@ -331,12 +331,13 @@ static void put_collective(fv_cg *g, const fv_stmt *s, const fv_library_fn *coll
     put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
     fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->call.number,
               fv_c_string(g->arena, collective->name), fv_c_strings(g->arena, origin));
-    put_fail(g,
-             fv_printf(g->arena, "env->communicator->%s(env->communicator->user, %s, %s, %s%s)",
-                       collective->name, argument(g, s, 0), argument(g, s, 1), "(size_t)",
-                       fv_c_at(g, fv_collective_bytes(g->arena, s), FV_C_UNARY)),
-             "FV_BAD_COMMUNICATOR");
+    fv_c_open(g, "%s", "");
+    fv_c_line(g, "int failed = env->communicator->%s(env->communicator->user, %s, %s, (size_t)%s);",
+              collective->name, argument(g, s, 0), argument(g, s, 1),
+              fv_c_at(g, fv_collective_bytes(g->arena, s), FV_C_UNARY));
     fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->call.number);
+    put_fail(g, "failed", "FV_BAD_COMMUNICATOR");
+    fv_c_close(g);
 }
 
 static void put_launch(fv_cg *g, const fv_stmt *s) {

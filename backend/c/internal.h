@@ -195,6 +195,7 @@ const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to);
 const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict);
 /* the name of a helper function that does not depend on a type: require_bool, cancelled, ... */
 const char *fv_c_helper_fixed(fv_cg *g, const char *name);
+bool fv_c_is_fixed_helper(const char *name) FV_MUST_USE;
 
 /* ---- parts ---- */
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "backend/c/internal.h"
 #include "ir/base/quoted.h"
 #include "ir/base/text.h"
 
@@ -38,13 +39,13 @@ static const char *const reserved[] = {
     "wchar_t",     "while",        "xor",       "xor_eq",
     NULL};
 
-/* Names that the emitter itself declares within functions and files. */
+/* Names that the emitter itself declares within functions and files, besides those of its fixed
+ * helpers. */
 static const char *const own[] = {
-    "actual",    "allocate",  "arg",    "args",       "bad_cpu",    "bytes",  "cancel",
-    "cancelled", "dims",      "direct", "done",       "entry",      "env",    "env_of",
-    "error",     "given",     "head",   "inputs",     "is_aligned", "launch", "out_dims",
-    "outputs",   "own",       "plan",   "plan_entry", "release",    "run",    "status",
-    "work",      "workspace", NULL};
+    "actual", "arg",        "args", "ask_cpu", "bytes",    "cancel",    "cpu_is_bad",
+    "dims",   "direct",     "done", "entry",   "env",      "env_of",    "error",
+    "failed", "given",      "head", "inputs",  "out_dims", "outputs",   "own",
+    "plan",   "plan_entry", "run",  "status",  "work",     "workspace", NULL};
 
 static bool is_listed(const char *name, const char *const *list) {
     for (; *list; list++)
@@ -95,7 +96,7 @@ static bool is_ours(const char *name) {
             (!whole || end[-1] == 'l' || memchr(s, 'x', (size_t)(end - s)) || *s == 'm'))
             return true;
     }
-    return is_listed(name, own);
+    return is_listed(name, own) || fv_c_is_fixed_helper(name);
 }
 
 /* Macros of included headers have names in capitals: INT64_C, NULL, SIZE_MAX, FLT_... */

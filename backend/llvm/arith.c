@@ -165,7 +165,7 @@ LLVMValueRef fv_ll_limit(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef con
 static LLVMValueRef beside_constant(fv_ll_fn *f, bool max, LLVMValueRef x, LLVMValueRef c,
                                     double value) {
     LLVMValueRef r = ordered(f, max, c, x);
-    if (value != 0 || signbit(value) == max)
+    if (value != 0 || (signbit(value) != 0) == max)
         return r;
     LLVMTypeRef type = LLVMTypeOf(x);
     LLVMValueRef abs = fv_ll_intrinsic(f, "llvm.fabs", 1, &type, 1, &r);

@@ -113,4 +113,28 @@ absent 'a"b.c'
 printf 'fovea-ir 1\nfunc @main(%%x: f32[1]) -> (%%`выход`, %%y) {\n  %%`выход` = Neg(%%x)\n  %%y = Abs(%%x)\n  return %%`выход`, %%y\n}\n' >columns.fvir
 check 'columns of characters' 0 '^выход  f32' "$fovea" run columns.fvir --backend=interp
 said '^y      f32'
+
+# constants that are called as what the C itself declares
+# named CONSTANT...: a model that reads constants of these names
+named() {
+    local c i=0
+    printf 'fovea-ir 1\nmodule "m"\nsymbol n 1..4096\n'
+    for c in "$@"; do printf 'const @%s: f32[2] = [1, 2.5]\n' "$c"; done
+    printf 'func @main(%%x0: f32[n, 2], %%i: i64[n]) -> (%%y, %%k) {\n'
+    for c in "$@"; do printf '  %%x%d = Add(%%x%d, @%s)\n' $((i + 1)) $i "$c" && i=$((i + 1)); done
+    printf '  %%y = Softmax(%%x%d) {axis = 0}\n  %%k = NonZero(%%i)\n  return %%y, %%k\n}\n' $i
+}
+for target in x86-64-v3 x86-64-v3-windows; do
+    cc="${CC:-cc} -march=x86-64-v3"
+    [ $target = x86-64-v3 ] || cc="x86_64-w64-mingw32-gcc -march=x86-64-v3"
+    command -v ${cc%% *} >/dev/null || continue
+    named one >c.fvir
+    check "C for $target" 0 '' "$fovea" compile c.fvir --name=m --target=$target -o c.c
+    words=$(sed -nE 's/^(static|extern|    [a-z]).*[^A-Za-z0-9_]([a-z][a-z0-9_]*)(\(|\[|;| =).*/\2/p' c.c | sort -u |
+        grep -vE '^(m_.*|x[0-9]*|[iky]|one|int|if|for|return|sizeof)$')
+    [ "$(echo "$words" | wc -l)" -ge 20 ] && tell "names of the C for $target" yes || tell "names of the C for $target" no
+    named $words >c.fvir
+    check "constants of these names for $target" 0 '' "$fovea" compile c.fvir --name=m --target=$target -o c.c
+    check "the C with these names for $target" 0 'good' sh -c "$cc -std=c99 -Wall -Wextra -Werror -fsyntax-only c.c && echo good"
+done
 finish
