@@ -275,9 +275,12 @@ static fv_fvalue eval_function(fv_fenv *e, fv_ast *a, fv_expr_op op) {
         fv_x_fma(e->arena, fv_f_give(e, x[0], t), fv_f_give(e, x[1], t), fv_f_give(e, x[2], t)));
 }
 
+/* Of operations with three operands, formulas have fma only: the dot products of words are made by
+ * schedules. */
 static bool is_function(fv_expr_op op, const char *name) {
     const fv_expr_info *info = fv_expr_op_info(op);
-    return info->nargs >= 1 && info->result == FV_XR_SAME && !strcmp(info->text, name);
+    return info->nargs >= 1 && (info->nargs < 3 || op == FV_X_FMA) && info->result == FV_XR_SAME &&
+           !strcmp(info->text, name);
 }
 
 static fv_fvalue eval_cast(fv_fenv *e, fv_ast *a, fv_elem t) {

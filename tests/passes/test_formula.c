@@ -125,6 +125,8 @@ FORMULA(wrong_arguments) {
           "1:5: formula of LeakyRelu: 'select' has 2 arguments here, expected 3\n");
     gives(UNARY, "Y = exp(x=X)", "1:9: formula of LeakyRelu: an argument of 'exp' has a name\n");
     gives(UNARY, "Y = splat8(X)", "1:5: formula of LeakyRelu: unknown function 'splat8'\n");
+    gives(UNARY, "Y = T(dot_u8_i8(i32(X), i32(X), i32(X)))",
+          "1:7: formula of LeakyRelu: unknown function 'dot_u8_i8'\n");
     gives(UNARY, "Y = \"text\"", "1:5: formula of LeakyRelu: expected a scalar\n");
     gives(UNARY, "Y[i, j] = sum k < X: X[i, j]",
           "1:19: formula of LeakyRelu: 'X' is no integer attribute\n");
