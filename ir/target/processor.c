@@ -7,6 +7,8 @@
 #include <cpuid.h>
 #endif
 
+#include "ir/target/feature.h"
+
 static const fv_processor processors[] = {
 #define PROCESSOR(id, text, of, ...) {.name = text, .architecture = of, __VA_ARGS__},
 #include "ir/target/processor.def"
@@ -18,6 +20,14 @@ static const struct {
     int family, first, last;
 } models[] = {
 #define MODEL(id, vendor, family, first, last) {FV_PROCESSOR_##id, vendor, family, first, last},
+#include "ir/target/processor.def"
+};
+
+static const struct {
+    fv_processor_id id;
+    fv_feature_id feature;
+} marks[] = {
+#define MARK(id, feature) {FV_PROCESSOR_##id, FV_FEATURE_##feature},
 #include "ir/target/processor.def"
 };
 
@@ -116,9 +126,23 @@ static bool ask(cpu *c) {
 }
 #endif
 
+fv_processor_id fv_processor_of_features(uint64_t features) {
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (features >> marks[i].feature & 1)
+            return marks[i].id;
+    return FV_PROCESSOR_generic;
+}
+
 fv_processor_id fv_processor_here(void) {
     cpu c = {0};
-    return ask(&c) ? fv_processor_of_model(c.vendor, c.family, c.model) : FV_PROCESSOR_generic;
+    fv_processor_id of_model =
+        ask(&c) ? fv_processor_of_model(c.vendor, c.family, c.model) : FV_PROCESSOR_generic;
+    uint64_t features = 0;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks && of_model == FV_PROCESSOR_generic; i++) {
+        uint64_t feature = UINT64_C(1) << marks[i].feature;
+        features |= fv_features_here(feature) ? feature : 0;
+    }
+    return of_model != FV_PROCESSOR_generic ? of_model : fv_processor_of_features(features);
 }
 
 const char *fv_cpu_str(fv_arena *a) {

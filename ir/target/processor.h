@@ -63,7 +63,9 @@ const char *const *fv_processor_names(void); /* the names of all processors, NUL
 bool fv_processor_find(const char *name, fv_processor_id *out) FV_MUST_USE;
 /* The processor with these CPU identifiers; generic if they are not in the table. */
 fv_processor_id fv_processor_of_model(const char *vendor, int family, int model);
-/* The processor of this machine. */
+/* A family of processors whose mark is among these features; generic if there is none. */
+fv_processor_id fv_processor_of_features(uint64_t features);
+/* The processor of this machine: by its model, or if that is not in the table, by its features. */
 fv_processor_id fv_processor_here(void);
 /* Text of this machine's CPU: "GenuineIntel family 6 model 85 stepping 7"; "unknown" if it does not
  * identify itself. */

@@ -27,6 +27,13 @@ Test(target, a_processor_is_known_by_its_model) {
     cr_expect_str_eq(family("arm", 0, 0xd06), "generic");
 }
 
+Test(target, a_processor_of_another_model_is_known_by_its_features) {
+    uint64_t amx = FV_FEATURE_BIT(amx_tile), v4 = FV_FEATURE_BIT(avx512f);
+    cr_expect_eq(fv_processor_of_features(amx | v4), FV_PROCESSOR_sapphire_rapids);
+    cr_expect_eq(fv_processor_of_features(v4), FV_PROCESSOR_generic);
+    cr_expect_eq(fv_processor_of_features(0), FV_PROCESSOR_generic);
+}
+
 Test(target, names_are_found) {
     for (const char *const *name = fv_processor_names(); *name; name++) {
         fv_processor_id id;

@@ -36,6 +36,10 @@ check "json" 0 '"l1_latency": ' "$fovea" calibrate --seconds=0.001 --json -o a/q
 mv out q.json
 check "json is one document" 0 '^[0-9]+ 11$' python3 -c 'import json; d = json.load(open("q.json")); print(d["properties"]["block_tiles"], d["untried"])'
 
+# the search for properties, which compares one program with several others
+check "properties are searched" 0 '^m.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=20 -o m.profile
+said '^block_tiles +[0-9]+'
+
 # what the properties are is what kernels are made with
 sed -i 's/^block_tiles = .*/block_tiles = 2/' p.txt
 base=$(sed -n 's/^base "\(.*\)"/\1/p' p.txt)

@@ -53,7 +53,7 @@ both() {
 [ "$(grep -c 'y  f32' out)" = 1 ] && tell 'one rank prints' yes || tell 'one rank prints' no
 
 check 'a rank too few' 1 'p3: error: has parts for 3 ranks, and mpirun has started 2 processes|p3/parts.json: error: has parts for 3 ranks' \
-    processes -n 2 "$fovea" run p3 --dim n=9
+    both 'run p3 --dim n=9' 'run p3 --dim n=9'
 sed 's/Sigmoid/Tanh/' m.fvir >n.fvir
 check 'another model' 0 'rank1.onnx' "$fovea" shard n.fvir --ranks 2 -o q2
 check 'parts of two models' 1 'rank [01] has a list of other parts than rank [01]' \

@@ -145,13 +145,14 @@ static answer with_program(search *s, const fv_processor *processor, const char 
 /* ---- rounds ---- */
 
 /* Runs n rounds. *median: of the ratios of the times of b and a; *faster: number of rounds in which
- * b took less time. */
+ * b took less time. The times of both are in the arena of a, which is compared with more programs
+ * after b is gone. */
 static bool run_rounds(program *a, program *b, int n, double *median, int *faster) {
     fv_contender *list[] = {&a->turns, &b->turns};
     double ratios[ROUNDS];
     a->turns.n = b->turns.n = 0;
     for (int i = 0; i < n; i++)
-        if (!fv_rounds_run(b->c.arena, list, 2, i))
+        if (!fv_rounds_run(a->c.arena, list, 2, i))
             return false;
     fv_rounds_ratios(&b->turns, &a->turns, n, ratios);
     *median = ratios[n / 2];

@@ -1,10 +1,9 @@
 /* units.c - see units.h.
  *
  * Each loop consists of one kind of instruction, in assembly so that the compiler neither removes
- * nor combines them. The clock is found by additions each of which needs the result of the one
- * before, for which a core takes one cycle. (Golden Cove, as in Sapphire Rapids, executes additions
- * of small constants without any latency, several in a cycle, so its clock is found too high, and
- * all that happens in a cycle too low.) */
+ * nor combines them. The clock is found by additions of two registers, each of which needs the
+ * result of the one before: every core takes one cycle for one of them. (Additions of a constant
+ * take less on Intel's cores since Golden Cove, which compute them when they rename registers.) */
 #include "tools/measure/units.h"
 
 #include "tools/measure/caches.h"
@@ -20,12 +19,12 @@ enum { SAMPLES = 9, STEPS = 20000, REPEATED = 16 };
 /* ---- loops of any machine ---- */
 
 static void run_additions(void *memory) {
-    uint64_t x = (uint64_t)memory;
+    uint64_t x = (uint64_t)memory, y = x;
     for (int i = 0; i < STEPS; i++)
 #if defined(__x86_64__)
-        __asm__ volatile(TIMES_16("add $1, %0\n") : "+r"(x));
+        __asm__ volatile(TIMES_16("add %1, %0\n") : "+r"(x) : "r"(y));
 #else
-        __asm__ volatile(TIMES_16("add %0, %0, #1\n") : "+r"(x));
+        __asm__ volatile(TIMES_16("add %0, %0, %1\n") : "+r"(x) : "r"(y));
 #endif
 }
 

@@ -30,6 +30,8 @@ typedef struct fv_contender {
 /* Runs each contender until its caches are warm, and chooses the number of its runs in a slot such
  * that they take `turn_ms` milliseconds. */
 bool fv_rounds_begin(fv_contender *const *list, int n, double turn_ms) FV_MUST_USE;
+/* One round: each contender has a slot, in an order that alternates. Their times are stored in the
+ * arena, which must therefore live as long as any of them is used. false: a run failed. */
 bool fv_rounds_run(fv_arena *a, fv_contender *const *list, int n, int round) FV_MUST_USE;
 void fv_rounds_end(fv_contender *const *list, int n);
 /* The ratio of the times of a and b in each round, sorted. */
