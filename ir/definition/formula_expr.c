@@ -237,7 +237,8 @@ static fv_fvalue eval_wrap(fv_fenv *e, fv_ast *a) {
                                    fv_x_bin(e->arena, FV_X_ADD, i, n), i));
 }
 
-/* Functions that exist only in formulas; the others are operations of expressions. */
+/* Functions that are evaluated here: select, whose operands differ in type, and those that exist
+ * only in formulas. Others are casts, or operations of expressions (is_function). */
 static const struct {
     const char *name;
     int args;

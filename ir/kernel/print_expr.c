@@ -87,7 +87,8 @@ void fv_kp_close_scope(fv_kprinter *p, int mark) {
 
 const char *fv_kp_name_of(fv_kprinter *p, const void *what, const char *name) {
     const char *given = fv_ptrmap_get(&p->names, what);
-    /* the name was not declared: a part of a kernel is printed, or the kernel is malformed */
+    /* the name was not declared: an expression of a definition or a part of a kernel is
+     * printed, or the kernel is malformed */
     return given ? given : name;
 }
 

@@ -140,8 +140,9 @@ bool fv_quant_search(fv_quantizing *q) FV_MUST_USE;
 bool fv_quant_report(const fv_quantizing *q, const char *out) FV_MUST_USE;
 /* Writes a chart of the layers' errors, as SVG. */
 bool fv_quant_write_chart(const fv_quantizing *q, const char *path) FV_MUST_USE;
-/* The error that a chart and a table show first: of the layer alone if it was measured, otherwise
- * that of its result. */
+/* The error that the chart draws: that of the model's outputs by the layer alone, if it was
+ * measured (--budget), otherwise that of the layer's result. Of a layer that stays f32, the former
+ * is for the first type that was asked for. */
 double fv_quant_shown_error(const fv_quantizing *q, int item);
 
 #endif

@@ -22,7 +22,8 @@ typedef struct fv_keys_found {
     fv_buf *free[2];
 } fv_keys_found;
 
-/* Emits the search for the queries from `first` on. */
+/* Emits the search for the keys that the `queries` queries from `first` on see. Before, *found must
+ * have the values for no key. */
 void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries);
 /* Removes the first half of the first part, and the second half of the last part, from the range of

@@ -13,7 +13,8 @@
 #include "backend/schedule/operands/precompute.h"
 
 /* May rows get space between them? They may unless the step `stride` is left out, if the
- * contraction has rows, of elements and not of words, and a sum of one variable without blocks. */
+ * contraction has rows, which do not depend on the column (`each`), of elements and not of words,
+ * and a sum of one variable without blocks. */
 static bool may_have_space(const fv_lowerer *l, const fv_contraction *c) {
     return !fv_is_left_out(l->options, "stride") && c->row >= 0 && !c->each && !c->dot.group &&
            !c->blocks.sum && fv_all_steps(c)->u.red.nvars == 1;
