@@ -112,45 +112,68 @@ const char *fv_dl_name(const char *full) {
     return strrchr(full, '/') + 1;
 }
 
-/* Another path of the same file, to be freed, which no other file has had as long as it exists: the
- * bits of the file's number are written in front of its name as `/` and `./`. NULL: no memory, or
- * the file is not there any more. */
-static char *numbered_path(const char *full) {
-    struct stat st;
+/* Another path of the file with these properties, to be freed, which no other file has had as long
+ * as it exists: the bits of its number and of its device's are written in front of its name as `/`
+ * and `./`. NULL: no memory. */
+static char *numbered_path(const char *full, const struct stat *st) {
+    const uint64_t numbers[] = {st->st_ino, st->st_dev};
     size_t folder = (size_t)(fv_dl_name(full) - full), n = folder;
-    char *path = stat(full, &st) ? NULL : malloc(strlen(full) + 2 * 64 + 1);
+    char *path = malloc(strlen(full) + 2 * 2 * 64 + 1);
     if (!path)
         return NULL;
     memcpy(path, full, folder);
-    for (uint64_t number = st.st_ino; number; number >>= 1) {
-        if (number & 1)
-            path[n++] = '.';
-        path[n++] = '/';
-    }
+    for (int i = 0; i < 2; i++)
+        for (uint64_t number = numbers[i]; number; number >>= 1) {
+            if (number & 1)
+                path[n++] = '.';
+            path[n++] = '/';
+        }
     strcpy(path + n, full + folder);
     return path;
 }
 
-/* Opens the file that has this path now. The loader would return a library that it has loaded from
- * that path before, even if the file was replaced; two paths of one file are one library to it. */
-static void *open_present(const char *full) {
-    void *loaded = dlopen(full, RTLD_LAZY | RTLD_NOLOAD);
-    char *path = loaded ? numbered_path(full) : NULL;
-    void *library = dlopen(path ? path : full, RTLD_NOW | RTLD_LOCAL);
-    if (loaded)
-        dlclose(loaded);
-    free(path);
+static bool is_loaded(const char *full) {
+    void *library = dlopen(full, RTLD_LAZY | RTLD_NOLOAD);
+    if (library)
+        dlclose(library);
+    return library != NULL;
+}
+
+static void *open_path(const char *path, const char **why) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        *why = dlerror();
     return library;
+}
+
+/* Opens the file that has this path now. The loader would return a library that it has loaded from
+ * that path before, even if the file was replaced; two paths of one file are one library to it. If
+ * the file is replaced between the choice of the path and the opening, both are done again, a few
+ * times at most. */
+static void *open_present(const char *full, const char **why) {
+    enum { TRIES = 4 };
+    struct stat before, after;
+    for (int i = 1;; i++) {
+        if (!is_loaded(full))
+            return open_path(full, why);
+        if (stat(full, &before)) {
+            *why = strerror(errno);
+            return NULL;
+        }
+        char *path = numbered_path(full, &before);
+        void *library = path ? open_path(path, why) : NULL;
+        free(path);
+        bool same =
+            !stat(full, &after) && after.st_ino == before.st_ino && after.st_dev == before.st_dev;
+        if (!library || same || i == TRIES)
+            return library;
+        dlclose(library);
+    }
 }
 
 void *fv_dl_open(const char *full, const char **why) {
     *why = fv_library_fault(full);
-    if (*why)
-        return NULL;
-    void *library = open_present(full);
-    if (!library)
-        *why = dlerror();
-    return library;
+    return *why ? NULL : open_present(full, why);
 }
 
 void *fv_dl_symbol(void *library, const char *name) {

@@ -1,6 +1,7 @@
 /* api.c - compiles models through runtime/fovea.h: statuses, messages, every backend, and running
  * out of memory at any point. */
 #include <criterion/criterion.h>
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -492,6 +493,33 @@ Test(api, replaced_library) {
     cr_expect_eq(fv_artifact_model(a[2]), fv_artifact_model(a[3]));
     for (int i = 0; i < 4; i++)
         fv_artifact_free(a[i]);
+    fv_log_free(log);
+}
+
+/* Replaces a library by a copy of a version of ELF that does not exist. */
+static void damage(const char *path) {
+    char bytes[1 << 16];
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(bytes, 1, sizeof bytes, f) : 0;
+    cr_assert(n > EI_VERSION && n < sizeof bytes && !fclose(f) && !unlink(path));
+    bytes[EI_VERSION] = 9;
+    f = fopen(path, "wb");
+    cr_assert(f && fwrite(bytes, 1, n, f) == n && !fclose(f));
+}
+
+/* A library that the loader refuses takes the place of one that is open: its reason is said. */
+Test(api, replaced_by_a_damaged_library) {
+    fv_artifact *a, *none = NULL;
+    fv_log *log = fv_log_new();
+    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
+        cr_skip_test("no library can be made here");
+    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s",
+                 fv_log_text(log));
+    cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
+    damage(in_folder("x.so"));
+    cr_expect_eq(fv_load(in_folder("x.so"), log, &none), FV_BAD_FILE);
+    cr_expect(strstr(fv_log_text(log), "version"), "%s", fv_log_text(log));
+    fv_artifact_free(a);
     fv_log_free(log);
 }
 

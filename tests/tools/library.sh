@@ -38,7 +38,7 @@ said '^weights    [0-9]+ bytes$'
 said '^workspace  .* \(n = 1, p = 1, room = 2\)$'
 said '^library    is compiled: operators, schedules, costs, buffers and reasons are only known from the model$'
 check 'for other dims' 0 '^workspace  .*\(n = 7, ' "$fovea" inspect one.so --dim n=7
-check 'for wrong dims' 1 "one.so: error: .*'n' may be 1 to 8|one.so: error: .*n" "$fovea" inspect one.so --dim n=9
+check 'for wrong dims' 1 "one.so: error: dim 'n' is 9, may be 1 to 8" "$fovea" inspect one.so --dim n=9
 check 'its kernels' 0 '^  from      .*fc' "$fovea" inspect one.so --schedules
 said '^  indices   .*pick'
 said '^[A-Za-z0-9_]*: 1 launch$'
@@ -63,6 +63,8 @@ if command -v strip >/dev/null; then
 fi
 "$fovea" compile m.fvir --target=$high --weights=file -q -o folder/far.so
 check 'weights in a file' 0 '^weights    .* bytes, in folder/far.weights$' "$fovea" inspect folder/far.so
+mkdir links && ln -s ../folder/far.so links/far.so
+check 'weights of a link' 0 '^weights    .* bytes, in .*/folder/far.weights$' "$fovea" inspect links/far.so
 rm folder/far.weights
 check 'weights in a file that is missing' 0 '^weights    in folder/far.weights, which is missing$' "$fovea" inspect folder/far.so
 check 'without which it does not run' 1 'its weights, .*far.weights, cannot be used' "$fovea" run folder/far.so

@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -78,10 +79,17 @@ static int64_t size_of_symbol(const bytes *file, const char *name) {
     return -1;
 }
 
+/* The path of the file of weights, in the folder of the library, which is not that of a link to
+ * it. */
 static const char *weights_path(const library *l) {
-    const char *slash = strrchr(l->m.path, '/');
-    int folder = slash ? (int)(slash + 1 - l->m.path) : 0;
-    return fv_printf(l->c->arena, "%.*s%s", folder, l->m.path, l->table->weights_file);
+    struct stat st;
+    bool is_link = !lstat(l->m.path, &st) && S_ISLNK(st.st_mode);
+    char *full = is_link ? fv_dl_path(l->m.path) : NULL;
+    const char *at = full ? full : l->m.path, *slash = strrchr(at, '/');
+    int folder = slash ? (int)(slash + 1 - at) : 0;
+    const char *path = fv_printf(l->c->arena, "%.*s%s", folder, at, l->table->weights_file);
+    free(full);
+    return path;
 }
 
 static int64_t weights_of(const library *l) {
