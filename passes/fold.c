@@ -7,8 +7,10 @@
  * constant that the model quantizes gets fewer (quantized.h). And a concatenation of constants and
  * of parts of constants may have up to MOST_JOINED bytes: PyTorch, for instance, reorders the gates
  * of a GRU so; a layer whose weights are one constant can pack them when the model is compiled. The
- * same limit has the weight that an LSTM, GRU or RNN multiplies with its state: each step reads all
- * of it as floats, so a run would convert and pack it first.
+ * same limit has the weight that an LSTM, GRU or RNN multiplies with its state, after ops that
+ * convert, transpose or reshape a constant, such as a dequantization: each step reads all of it as
+ * floats, so a run would convert and pack it first. Where memory is to be saved, it stays as it is
+ * stored.
  *
  * A result that a contraction reads as it is stored, with the columns of its result or as a factor
  * of products of integers, and that takes more bytes than the constants it is computed from, is not
@@ -39,28 +41,60 @@ static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), v
     }
 }
 
-/* largest size in bytes of a Concat or a recurrent weight that is folded, and of slices that are
+/* largest size in bytes of a Concat or a weight of states that is folded, and of slices that are
  * operands of such a Concat */
 enum { MOST_JOINED = 1 << 24 };
 
-/* Is the result nothing but the weight of states of recurrences? */
-static bool is_recurrent_weight(const fv_op *op) {
+/* Does the op convert each element of operand 0, in its place? */
+static bool converts_elements(const fv_op *op) {
+    if (!fv_op_is(op, FV_OP_fv_Dequantize) && !fv_op_is(op, FV_OP_Cast))
+        return false;
+    const fv_type *y = op->out[0]->type, *x = op->in[0]->type;
+    bool same = y->rank == x->rank;
+    for (int i = 0; same && i < y->rank; i++)
+        same = y->dims[i] == x->dims[i];
+    return same;
+}
+
+/* Does the op convert the elements of a weight, or arrange them in another order or shape? Its
+ * result then has as many elements as the weight. */
+static bool prepares_weight(const fv_op *op) {
+    return converts_elements(op) || fv_op_is(op, FV_OP_Transpose) || fv_op_is(op, FV_OP_fv_Reshape);
+}
+
+static bool is_recurrence(const fv_op *op) {
+    return fv_op_is(op, FV_OP_fv_LSTM) || fv_op_is(op, FV_OP_fv_GRU) || fv_op_is(op, FV_OP_fv_RNN);
+}
+
+/* Is v nothing but the weight of states of recurrences, perhaps after up to `most` ops that prepare
+ * it? */
+static bool is_weight_of_states(const fv_value *v, int most) {
     enum { R = 1 }; /* the number of that operand of each of the operators */
-    const fv_value *v = op->nout == 1 ? op->out[0] : NULL;
-    for (int i = 0; v && i < v->nuses; i++) {
+    for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
-        if (v->uses[i].index != R || (!fv_op_is(use, FV_OP_fv_LSTM) &&
-                                      !fv_op_is(use, FV_OP_fv_GRU) && !fv_op_is(use, FV_OP_fv_RNN)))
+        bool states = is_recurrence(use) && v->uses[i].index == R;
+        bool prepared = most && v->uses[i].index == 0 && prepares_weight(use) &&
+                        is_weight_of_states(use->out[0], most - 1);
+        if (!states && !prepared)
             return false;
     }
-    return v && v->nuses;
+    return v->nuses > 0;
+}
+
+/* Does the op prepare a weight of states, and is that done when the model is compiled? A constant
+ * of floats has more bytes than the integers of the model, so it is not where memory is to be
+ * saved. */
+static bool prepares_states(const fv_pass_run *r, const fv_op *op) {
+    enum { MOST_OPS = 4 }; /* between the op and the recurrence */
+    return !(r->options && r->options->saves_memory) && prepares_weight(op) &&
+           is_weight_of_states(op->out[0], MOST_OPS);
 }
 
 /* The largest number of bytes of a result of op with which it is computed. A slice of more than
  * FV_FOLD_BYTES is only computed as an operand of a Concat that is folded. */
-static size_t most_of(const fv_op *op) {
+static size_t most_of(const fv_pass_run *r, const fv_op *op) {
     bool large =
-        fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) || is_recurrent_weight(op);
+        fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) || prepares_states(r, op);
     return large ? MOST_JOINED : FV_FOLD_BYTES;
 }
 
@@ -125,12 +159,13 @@ static bool foldable(folder *f, const fv_op *op) {
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)
             return false;
+    const size_t most = most_of(f->r, op);
     for (int i = 0; i < op->nin; i++)
-        if (op->in[i] && (!is_folded(f, op->in[i]) || (op->in[i]->kind == FV_VALUE_CONST &&
-                                                       op->in[i]->tensor->bytes > most_of(op))))
+        if (op->in[i] && (!is_folded(f, op->in[i]) ||
+                          (op->in[i]->kind == FV_VALUE_CONST && op->in[i]->tensor->bytes > most)))
             return false;
     for (int i = 0; i < op->nout; i++)
-        if (op->out[i] && !static_and_small(op->out[i]->type, most_of(op)))
+        if (op->out[i] && !static_and_small(op->out[i]->type, most))
             return false;
     return true;
 }
@@ -256,7 +291,7 @@ static void add_results(void *user, fv_op *op) {
         bool outside = false;
         for (int k = 0; v && k < v->nuses && !outside; k++)
             outside = !is_taken(f, v->uses[k].op) || stays(f, v->uses[k].op);
-        bool large = fv_op_is(op, FV_OP_Concat) || is_recurrent_weight(op);
+        bool large = fv_op_is(op, FV_OP_Concat) || prepares_states(f->r, op);
         if (!outside || (!large && !static_and_small(v->type, FV_FOLD_BYTES)))
             continue;
         FV_PUSH(f->r->arena, f->results, f->n, f->cap, fv_ptrmap_get(&f->copies, v));

@@ -83,6 +83,9 @@ typedef struct fv_rule_watch {
 
 typedef struct fv_pipeline_options {
     bool verify; /* whether the graph is verified after every pass */
+    /* whether memory is to be saved: weights that a run converts stay as they are stored, also
+     * where it then takes longer */
+    bool saves_memory;
     /* called before each pass that can be left out, and before each optional change of a pass;
      * NULL: all passes run and make all changes */
     const fv_gate *gate;

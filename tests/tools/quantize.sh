@@ -40,6 +40,9 @@ T
 q() { "$fovea" quantize m.fvir --backend=interp --at n=5 "$@"; }
 ops() { sed -n 's/.*= \([A-Za-z.0-9]*\)(.*/\1/p' "$1" | sort | uniq -c | awk '{ printf "%s %s, ", $2, $1 }'; }
 
+# same NAME GOT EXPECTED
+same() { [ "$2" = "$3" ] && tell "$1" yes || tell "$1: '$2', not '$3'" no; }
+
 # ---- types ----
 check 'int8' 0 'layers +int8 5' q -o q.fvir
 said '^embed +Gather +f32\[10, 16\] +int8 +200 bytes +0.00'
@@ -80,6 +83,25 @@ grep -q 'ConvInteger(.*zero' z.fvir && tell 'filters have none' no || tell 'filt
 check 'zero points: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run z.fvir --dim n=5
 check 'floats have no zero points' 2 'bf16 has no zero points' q --to=bf16 --zero-points -o q.fvir
 
+# ---- the weight of the states of a recurrence ----
+cat >states.fvir <<T
+fovea-ir 1
+module "s"
+const @w: f32[1, 288, 4] = $(numbers 1152 1)
+const @r: i8[1, 288, 72] = $(awk 'BEGIN { for (i = 0; i < 20736; i++) printf "%s%d", i ? ", " : "[", i % 255 - 127; print "]" }')
+const @s: f32[] = 0.01
+func @main(%x: f32[5, 1, 4]) -> (%y) {
+  %b = DequantizeLinear(@r, @s)
+  %y, %h, %c = LSTM(%x, @w, %b) {hidden_size = 72}
+  return %y
+}
+T
+# floats OPTION...: are the weights floats before the run?
+floats() { "$fovea" opt states.fvir -q "$@" -o floats.fvir >out 2>err && if grep -q 'fv.Dequantize(' floats.fvir; then echo no; else echo yes; fi; }
+same 'states: floats' "$(floats)" yes
+same 'states: bytes where code is to be small' "$(floats -Os)" no
+same 'states: bytes on a microcontroller' "$(floats --target=cortex-m4)" no
+
 # ---- codes of 7 bits ----
 # codes FILE WEIGHT: the least and the largest code of a weight
 codes() {
@@ -94,7 +116,6 @@ dots() {
         awk '/^kernel/ { split($2, name, "\140"); w = name[2] } match($0, /dot_[a-z0-9_]*/) { at = substr($0, RSTART, RLENGTH)
             if (!seen[w at]++) n[at]++ } END { for (d in n) print d, n[d] }' | sort | paste -sd,
 }
-same() { [ "$2" = "$3" ] && tell "$1" yes || tell "$1: '$2', not '$3'" no; }
 check '7 bits: layers' 0 'layers +int8 5' q --reduce-range -o reduced.fvir
 said '^fc1 .* 7 bits$'
 said '^conv .* 7 bits$'

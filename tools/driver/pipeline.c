@@ -293,9 +293,16 @@ bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_tab
     return true;
 }
 
+/* Is less memory worth more than time? Machines with pointers of 32 bits are microcontrollers, or
+ * as small. */
+static bool saves_memory(const fv_driver_options *o) {
+    return o->level == 's' || (o->target.of && o->target.of->pointer_bits == 32);
+}
+
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     fv_pipeline_options with = o->work.pipeline ? *o->work.pipeline : (fv_pipeline_options){0};
     with.without = o->work.disable;
+    with.saves_memory |= saves_memory(o);
     fv_pipeline_table p;
     if (!fv_driver_pipeline(m->arena, o, &p))
         return fv_error(m->session, "there is no level -O%c", o->level);
