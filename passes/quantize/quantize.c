@@ -229,12 +229,27 @@ static bool replace_operand(work *k, int i, fv_value *v) {
 
 /* ---- the activation ---- */
 
-/* Is everything that reads x, apart from `op`, a QuantizeLinear? The layers of an activation have
- * the same range. */
-static bool is_read_as_codes(const fv_value *x, const fv_op *op) {
-    for (int i = 0; i < x->nuses; i++)
-        if (x->uses[i].op != op && !fv_op_is(x->uses[i].op, FV_OP_QuantizeLinear))
+/* Is v a constant of one element, the same as that of the constant `as`? */
+static bool is_same_scalar(const fv_value *v, const fv_value *as) {
+    return v && v->kind == FV_VALUE_CONST && v->tensor->elem == as->tensor->elem &&
+           v->tensor->count == 1 && !memcmp(v->tensor->data, as->tensor->data, as->tensor->bytes);
+}
+
+/* Is the op a QuantizeLinear with this scale and zero point, and without attributes? */
+static bool is_same_rounding(const fv_op *op, const fv_value *scale, const fv_value *zero) {
+    return fv_op_is(op, FV_OP_QuantizeLinear) && !op->nattrs && is_same_scalar(op->in[1], scale) &&
+           is_same_scalar(fv_op_in(op, 2), zero);
+}
+
+/* Is x, apart from the activation of the layer, read by nothing but QuantizeLinear with this scale
+ * and zero point? The layers of an activation have the same range, and so the same of both. */
+static bool is_read_as_codes(const fv_value *x, const fv_quant_layer *l, const fv_value *scale,
+                             const fv_value *zero) {
+    for (int i = 0; i < x->nuses; i++) {
+        bool own = x->uses[i].op == l->op && x->uses[i].index == l->activation;
+        if (!own && !is_same_rounding(x->uses[i].op, scale, zero))
             return false;
+    }
     return true;
 }
 
@@ -250,7 +265,7 @@ static fv_value *rounded(fv_rewriter *w, fv_value *x, fv_value *scale, fv_value 
 static bool round_before_pool(const work *k, const fv_value *x, fv_value *scale, fv_value *zero) {
     fv_op *pool = x->kind == FV_VALUE_RESULT ? x->def : NULL;
     if (!pool || !fv_op_is(pool, FV_OP_MaxPool) || (pool->nout > 1 && pool->out[1]) ||
-        !is_read_as_codes(x, k->l->op))
+        !is_read_as_codes(x, k->l, scale, zero))
         return true;
     fv_rewriter w = fv_rewriter_at(pool);
     fv_value *r = rounded(&w, pool->in[0], scale, zero);
