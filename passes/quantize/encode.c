@@ -76,9 +76,9 @@ static range *ranges_of(fv_arena *a, const float *x, shape s) {
     return r;
 }
 
-/* A channel whose elements are so much smaller than the largest one of the weight gets a larger
- * scale than it needs. Training leaves filters of 1e-30 that add nothing to a result, and such
- * scales would rule out products of integers, whose scales are multiplied. */
+/* A channel of a factor of integers whose elements are so much smaller than the largest one of the
+ * weight gets a larger scale than it needs. Training leaves filters of 1e-30 that add nothing to a
+ * result, and such scales would rule out products of integers, whose scales are multiplied. */
 static const float LEAST_SCALE = 1e-7F;
 
 static float largest_of(range r) {
@@ -95,31 +95,30 @@ static range all_of(const range *r, size_t n) {
 }
 
 /* all: the range of the elements of all channels. */
-static coding coding_of_channel(range r, range all, int bits, bool zero_points) {
-    int half = 1 << (bits - 1);
-    float least = largest_of(all) * LEAST_SCALE;
+static coding coding_of_channel(range r, range all, fv_quant_form form) {
+    int half = 1 << (form.bits - 1);
+    float least = form.product ? largest_of(all) * LEAST_SCALE : 0;
     if (largest_of(r) > 0 && largest_of(r) < least)
         r = (range){r.least < 0 ? -least : 0, r.most > 0 ? least : 0};
-    if (zero_points)
+    if (form.zero_points)
         return coding_of_range(r.least, r.most, -half, half - 1);
     float scale = largest_of(r) > 0 ? usable(largest_of(r) / (float)(half - 1)) : 1;
     return (coding){scale, 0, -(half - 1), half - 1};
 }
 
-fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, int bits,
-                                 bool zero_points) {
+fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, fv_quant_form form) {
     shape s = split_at(w, axis);
     fv_quant_codes q = {.w = w,
                         .codes = FV_NEW(a, int8_t, w->count + 1),
                         .axis = axis,
                         .scales = FV_NEW(a, float, s.n + 1),
-                        .zeros = zero_points ? FV_NEW(a, int8_t, s.n + 1) : NULL,
+                        .zeros = form.zero_points ? FV_NEW(a, int8_t, s.n + 1) : NULL,
                         .nscales = s.n};
     const float *x = w->data;
     const range *ranges = ranges_of(a, x, s), all = all_of(ranges, s.n);
     coding *codings = FV_NEW(a, coding, s.n + 1);
     for (size_t c = 0; c < s.n; c++) {
-        codings[c] = coding_of_channel(ranges[c], all, bits, zero_points);
+        codings[c] = coding_of_channel(ranges[c], all, form);
         q.scales[c] = codings[c].scale;
         if (q.zeros)
             q.zeros[c] = (int8_t)codings[c].zero;

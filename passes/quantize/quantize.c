@@ -146,7 +146,10 @@ static fv_quant_codes codes_of(const work *k, fv_arena *a) {
     bool zeros = has_zero_points(k->l, k->how);
     return has_blocks(k->l, k->how)
                ? fv_quant_blocks(a, w, k->l->along, k->how->block, bits_of(k), zeros)
-               : fv_quant_channels(a, w, k->l->channel, fv_quant_bits(k->l, k->how), zeros);
+               : fv_quant_channels(a, w, k->l->channel,
+                                   (fv_quant_form){.bits = fv_quant_bits(k->l, k->how),
+                                                   .zero_points = zeros,
+                                                   .product = fv_quant_takes_input(k->l, k->how)});
 }
 
 /* The codes in the shape of the weight; transposed: a matrix [k, n] of one [n, k]. */

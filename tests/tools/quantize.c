@@ -42,7 +42,7 @@ Test(quantize, channels) {
     fv_tensor *w = weight(a, 40, 30);
     for (int axis = 0; axis < 2; axis++)
         for (int bits = 4; bits <= 8; bits += bits == 4 ? 3 : 1) {
-            fv_quant_codes q = fv_quant_channels(a, w, axis, bits, false);
+            fv_quant_codes q = fv_quant_channels(a, w, axis, (fv_quant_form){.bits = bits});
             int most = 0, limit = (1 << (bits - 1)) - 1;
             cr_assert_eq(q.nscales, (size_t)w->dims[axis]);
             for (size_t i = 0; i < w->count; i++) {
@@ -87,7 +87,8 @@ Test(quantize, zero_points) {
     for (int axis = 0; axis < 2; axis++)
         for (int bits = 4; bits <= 8; bits += 4) {
             int least = 0, most = 0, half = 1 << (bits - 1);
-            fv_quant_codes q = fv_quant_channels(a, w, axis, bits, true);
+            fv_quant_codes q =
+                fv_quant_channels(a, w, axis, (fv_quant_form){.bits = bits, .zero_points = true});
             for (size_t i = 0; i < w->count; i++) {
                 size_t c = axis ? i % 30 : i / 30;
                 float d = x[i] - (float)(q.codes[i] - q.zeros[c]) * q.scales[c];
@@ -127,7 +128,7 @@ Test(quantize, weights_without_a_range) {
     float *x = (float *)w->data;
     for (int i = 0; i < 16; i++)
         x[16 + i] = FLT_TRUE_MIN * (float)i;
-    fv_quant_codes c = fv_quant_channels(a, w, 0, 8, false),
+    fv_quant_codes c = fv_quant_channels(a, w, 0, (fv_quant_form){.bits = 8}),
                    b = fv_quant_blocks(a, w, 1, 16, 4, false);
     cr_assert_eq(c.scales[0], 1);
     cr_assert_geq(c.scales[1], FLT_MIN);
@@ -135,6 +136,29 @@ Test(quantize, weights_without_a_range) {
     cr_assert_geq(fabsf(b.scales[1]), FLT_MIN);
     for (size_t i = 0; i < w->count; i++)
         cr_assert(c.codes[i] == 0 && b.codes[i] == 0);
+    end(s, &door);
+}
+
+/* A channel of 1e-9 beside one of 1 has a scale of its own, but not in a product of integers. */
+Test(quantize, channels_that_are_as_good_as_0) {
+    WITHIN(s, a);
+    fv_tensor *w = fv_tensor_new(a, FV_F32, 2, (int64_t[]){2, 16});
+    float *x = (float *)w->data;
+    for (int i = 0; i < 16; i++) {
+        x[i] = 1;
+        x[16 + i] = 1e-9f;
+    }
+    for (int bits = 4; bits <= 8; bits += 4) {
+        fv_quant_codes own = fv_quant_channels(a, w, 0, (fv_quant_form){.bits = bits}),
+                       product = fv_quant_channels(a, w, 0,
+                                                   (fv_quant_form){.bits = bits, .product = true});
+        const int most = (1 << (bits - 1)) - 1;
+        cr_assert_eq(own.codes[16], most);
+        cr_assert_eq(own.scales[1], 1e-9f / (float)most);
+        cr_assert_leq(product.codes[16], 1);
+        cr_assert_eq(product.scales[1], 1e-7f / (float)most);
+        cr_assert_eq(product.codes[0], most);
+    }
     end(s, &door);
 }
 

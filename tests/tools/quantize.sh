@@ -83,6 +83,28 @@ grep -q 'ConvInteger(.*zero' z.fvir && tell 'filters have none' no || tell 'filt
 check 'zero points: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run z.fvir --dim n=5
 check 'floats have no zero points' 2 'bf16 has no zero points' q --to=bf16 --zero-points -o q.fvir
 
+# ---- numbers that are as good as 0 ----
+# scales FILE WEIGHT: the least scale of a weight is `small` below 1e-10
+scales() { sed -n "s/^const @.$2\.scale.: .* = \[\(.*\)\]\$/\1/p" "$1" | tr -d ' ' | tr , '\n' | awk '{ if (!n++ || $1 < least) least = $1 } END { print !n ? "none" : least < 1e-10 ? "small" : "large" }'; }
+tiny() { awk 'BEGIN { for (i = 0; i < 256; i++) printf "%s%s", i ? ", " : "[", i % 16 == '"$1"' ? "4e-9" : i % 7 - 3.5; print "]" }'; }
+cat >good.fvir <<T
+fovea-ir 1
+module "g"
+const @e: f32[16, 16] = $(tiny 3 | sed 's/4e-9/1.0/g; s/^\[\([^,]*, \)\{16\}/[4e-9, 3e-9, -4e-9, 1e-9, 4e-9, 3e-9, -4e-9, 1e-9, 4e-9, 3e-9, -4e-9, 1e-9, 4e-9, 3e-9, -4e-9, 1e-9, /')
+const @w: f32[16, 16] = $(tiny 5)
+func @main(%i: i64[4]) -> (%y) {
+  %g = Gather(@e, %i)    loc("embed")
+  %y = MatMul(%g, @w)    loc("fc")
+  return %y
+}
+T
+good() { "$fovea" quantize good.fvir --backend=interp "$@"; }
+check 'as good as 0' 0 'layers +int8 2' good -o good8.fvir
+same 'as good as 0: a row of a table has its own scale' "$(scales good8.fvir e)" small
+same 'as good as 0: a column of a product of integers has a larger one' "$(scales good8.fvir w)" large
+check 'as good as 0: weights only' 0 'layers +int8 2' good --weights-only -o good8.fvir
+same 'as good as 0: weights only: each has its own' "$(scales good8.fvir w)" small
+
 # ---- the weight of the states of a recurrence ----
 cat >states.fvir <<T
 fovea-ir 1
