@@ -322,6 +322,7 @@ func @main(%x: f32[4]) -> (%y) {
 }
 T
 check 'no weights' 1 'has no weights of f32' "$fovea" quantize none.txt -o none.fvir
+check 'no weights to skip' 1 'has no weights of f32' "$fovea" quantize none.txt --skip=Conv -o none.fvir
 check 'no model' 1 'nowhere.onnx' "$fovea" quantize nowhere.onnx -o none.onnx
 [ ! -e none.fvir ] && [ ! -e none.onnx ] && tell 'nothing was written' yes || tell 'nothing was written' no
 finish

@@ -184,8 +184,8 @@ static const fv_option options[] = {
      "give weights of int8 and int4 zero points: codes from their smallest to their largest number",
      false},
     {"--reduce-range", NULL, FV_OPTION_FLAG, AT(quantize.reduce_range), NULL,
-     "weights of int8 are from -63 to 63: products with them need no wider sums on x86 without "
-     "VNNI",
+     "weights of int8 are from -63 to 63 where products of integers are summed in words, so not of "
+     "depthwise convolutions: products with them need no wider sums on x86 without VNNI",
      false},
     {"--weights-only", NULL, FV_OPTION_FLAG, AT(quantize.weights_only), NULL,
      "do not quantize the activations of layers of int8", false},
@@ -198,7 +198,8 @@ static const fv_option options[] = {
     {"--qdq", NULL, FV_OPTION_FLAG, AT(quantize.qdq), NULL,
      "write blocks as DequantizeLinear of the standard, not as operators of com.microsoft", false},
     {"--skip", NULL, FV_OPTION_LIST, AT(quantize.skip), "LAYER",
-     "leave a layer f32: a node, an operator, or a pattern with * and ?; may be repeated", false},
+     "leave a layer f32: a node, an operator, or a pattern with *, ? and [...]; may be repeated",
+     false},
     {"--budget", NULL, FV_OPTION_REAL, AT(quantize.budget), "X",
      "leave as many layers f32 as needed for an error of the outputs of at most X", false},
     {"--search", NULL, FV_OPTION_FLAG, AT(quantize.search), NULL,

@@ -142,6 +142,9 @@ static bool list_layers(fv_quantizing *q, const fv_module *from) {
     fv_module *m = (fv_module *)from;
     int n;
     fv_quant_layer *layers = fv_quant_layers(m->arena, m, &n);
+    if (!n)
+        return fv_error(q->c->session, "has no weights of f32 that could be quantized: constants "
+                                       "that MatMul, Gemm, Conv, Gather and the like read");
     if (!skip_all(q, layers, n))
         return false;
     q->items = FV_NEW(q->c->arena, fv_quant_item, n + 1);
@@ -149,8 +152,7 @@ static bool list_layers(fv_quantizing *q, const fv_module *from) {
     for (int i = 0; i < n; i++)
         q->items[i] = item_of(q, &layers[i], i);
     q->plan.types = FV_NEW(q->c->arena, fv_quant_type, n + 1);
-    return n || fv_error(q->c->session, "has no weights of f32 that could be quantized: constants "
-                                        "that MatMul, Gemm, Conv, Gather and the like read");
+    return true;
 }
 
 /* ---- the work ---- */
