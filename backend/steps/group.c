@@ -73,24 +73,33 @@ static bool covers(const fv_definition *consumer, const fv_value *v) {
     return m >= n;
 }
 
-/* Does x load a substituted value that contains a contraction other than `other_than`? */
-static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
+/* Does x, apart from the nodes in `seen`, load a substituted value that contains a contraction
+ * other than `other_than`? */
+static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than,
+                      fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = fv_storage_loaded(l, x);
     const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? grouped_of(l, s)->sum : NULL;
     if (sum && sum != other_than)
         return true;
     for (int i = 0; i < x->n; i++)
-        if (takes_sum(l, x->arg[i], other_than))
+        if (takes_sum(l, x->arg[i], other_than, seen))
             return true;
     return false;
 }
 
-/* Does x load a substituted value that contains a reduction that is no contraction? */
-static bool takes_other(fv_lowerer *l, const fv_expr *x) {
+/* Does x, apart from the nodes in `seen`, load a substituted value that contains a reduction that
+ * is no contraction? */
+static bool takes_other(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = fv_storage_loaded(l, x);
     bool takes = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->other;
     for (int i = 0; i < x->n && !takes; i++)
-        takes = takes_other(l, x->arg[i]);
+        takes = takes_other(l, x->arg[i], seen);
     return takes;
 }
 
@@ -441,13 +450,15 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
         return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
     if (t->use->nout != 1)
         return fv_declines(l, v, FV_WHY_several_results, fv_o(t->use), fv_n(t->use->nout));
-    if (contraction && (t->c.reductions || takes_other(l, t->d->body)))
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    if (contraction && (t->c.reductions || takes_other(l, t->d->body, &seen)))
         return fv_declines(l, v, FV_WHY_contraction_summed, fv_o(t->use));
     if (t->c.reductions && into_contraction)
         return fv_declines(l, v, FV_WHY_sum_in_contraction, fv_o(t->use));
     if (t->c.reductions)
         return fv_declines(l, v, FV_WHY_sum_in_sum, fv_o(t->use));
-    bool second = takes_sum(l, t->d->body, sum);
+    seen = fv_ptrmap_in(l->exprs);
+    bool second = takes_sum(l, t->d->body, sum, &seen);
     if (second && !has_same_rows(l, t))
         return fv_declines(l, v, FV_WHY_second_contraction, fv_o(t->use));
     if (!r->identity && !(r->ordered && !t->c.arithmetic) &&
