@@ -169,6 +169,7 @@ static bool has_state(uint32_t state) {
 #endif
 }
 
+/* Does the CPU have the features, apart from whether this process may use their registers? */
 static bool cpuid_has(const fv_cpuid_need *n) {
     for (int k = 0; k < FV_CPUID_LEAVES; k++) {
         const uint32_t *mask = n->at[k].mask;
@@ -181,9 +182,7 @@ static bool cpuid_has(const fv_cpuid_need *n) {
             if ((r[i] & mask[i]) != mask[i])
                 return false;
     }
-    /* leaf 1 was checked to have OSXSAVE, so xgetbv exists; the system is asked for registers only
-     * if the CPU has all features */
-    return !n->state || has_state(n->state);
+    return true;
 }
 #endif
 
@@ -228,19 +227,38 @@ bool fv_features_here(uint64_t set) {
 #endif
     }
 #if defined __x86_64__
+    /* If leaf 1 has OSXSAVE, which `state` needs, xgetbv exists. The system is asked for registers
+     * only if the CPU has all features. */
     fv_cpuid_need need = fv_features_cpuid(set);
-    return cpuid_has(&need);
+    return cpuid_has(&need) && (!need.state || has_state(need.state));
 #else
     return true;
 #endif
 }
 
+/* Is the reason that this machine lacks the feature only that this process may not use tile
+ * registers? */
+static bool is_refused(uint64_t feature) {
+#if defined __x86_64__
+    fv_cpuid_need need = fv_features_cpuid(feature);
+    return (need.state & FV_STATE_TILES) && cpuid_has(&need);
+#else
+    (void)feature;
+    return false;
+#endif
+}
+
 char *fv_features_lacking(uint64_t set, char *text, size_t size) {
     size_t n = 0;
+    bool refused = false;
     text[0] = 0;
     for (int i = 0; i < FV_NFEATURES && n < size; i++)
-        if (has(set, i) && !fv_features_here(UINT64_C(1) << i))
+        if (has(set, i) && !fv_features_here(UINT64_C(1) << i)) {
             n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", features[i].name);
+            refused |= is_refused(UINT64_C(1) << i);
+        }
+    if (refused && n < size)
+        snprintf(text + n, size - n, " (the system refuses this process tile registers)");
     return text;
 }
 
