@@ -309,6 +309,12 @@ static bool parse_call(fv_kparser *p) {
     return fv_lex_expect(&p->l, ")");
 }
 
+/* `matrix` is a keyword only before a block, because buffers may have this name. */
+static bool begins_matrix(const fv_kparser *p) {
+    fv_lexer ahead = p->l;
+    return fv_lex_accept(&ahead, "matrix") && fv_lex_is(&ahead, "{");
+}
+
 bool fv_kp_parse_stmt(fv_kparser *p) {
     static const char *const loops[] = {"for", "parallel", "vector", "unroll"};
     for (int i = 0; i < 4; i++)
@@ -330,7 +336,8 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
         fv_kb_outline(&p->b);
         return parse_body(p);
     }
-    if (fv_lex_accept(&p->l, "matrix")) {
+    if (begins_matrix(p)) {
+        fv_lex_next(&p->l);
         fv_kb_matrix(&p->b);
         return parse_body(p);
     }
