@@ -165,3 +165,20 @@ Test(predict, a_matrix_takes_the_time_of_its_instructions) {
     cr_expect_float_eq(ten.computing, 10 * one.computing, 1e-6 * 500);
     cr_expect(loops.computing > 20 * one.computing, "scalar loops: %g", loops.computing);
 }
+
+/* The cycles of a statement whose number of rows is negative are those of its call. */
+Test(predict, a_matrix_without_rows_takes_no_negative_time) {
+    static const char matrix[] = "kernel f(A: u8[32, 64], B: i8[16, 64], out S: i32[32, 16]; n) {\n"
+                                 "  matrix { for r < min(32, 10 - n) { for g < 1 { for c < 16 {\n"
+                                 "    tile acc: i32 = 0\n"
+                                 "    for q < 16 { acc = dot_u8_i8(bits_i32(A[r, q * 4:4]), "
+                                 "bits_i32(B[q, c * 4:4]), acc) }\n"
+                                 "    S[r, c] = acc\n"
+                                 "  } } } }\n"
+                                 "}";
+    fv_prediction none = predict_for("x86-64-v4+amx-int8", matrix, 10, 1, FV_IN_L2),
+                  below = predict_for("x86-64-v4+amx-int8", matrix, 100000, 1, FV_IN_L2);
+    cr_assert(none.known && below.known);
+    cr_expect(none.computing > 0);
+    cr_expect_float_eq(below.computing, none.computing, 1e-9);
+}
