@@ -50,7 +50,7 @@ typedef struct fv_c_function {
      * made */
     const fv_var *cpu;
     /* the variable that says for which rows and words tile registers are configured now
-     * (matrix.c); NULL: the kernel does not use them */
+     * (matrix.c); NULL: the kernel does not use them; "": only functions of outlines do */
     const char *tiles;
     /* whether the host program has HEAP buffers, so that failures leave through the label `done` */
     bool has_heap;

@@ -5,6 +5,7 @@
 #include "ir/kernel/matrix.h"
 #include "backend/c/internal.h"
 #include "ir/base/limits.h"
+#include "ir/expr/fold.h"
 #include "ir/expr/rewrite.h"
 
 /* The intrinsics of some compilers do not state which memory they access, so the code around them
@@ -27,7 +28,7 @@ static const char configuration[] =
     "}\n\n";
 /* @0@ the name, @1@ the intrinsic, @2@ the function that configures */
 static const char product[] =
-    "/* Sums of products of words, s[r][j] = (adds ? s[r][j] : 0) + a[r] * b[j], of `rows` rows\n"
+    "/* Sums of products of words, s[r][j] = (adds ? s[r][j] : 0) + a[r] * b[j], of 1 to 32 rows\n"
     " * and one or two groups of 16 columns; distances are in bytes, a step has 16 words. *tiles: "
     "for\n"
     " * which rows and words the registers are configured; 0: they are not. */\n"
@@ -35,8 +36,6 @@ static const char product[] =
     "        int64_t steps, int32_t *s0, int32_t *s1, int64_t ss, const void *a, int64_t as,\n"
     "        const void *b0, const void *b1, int64_t bs) {\n"
     "    const bool more = rows > 16;\n"
-    "    if (rows < 1)\n"
-    "        return;\n"
     "    if (*tiles != 32 * rows + words)\n"
     "        @2@(rows, words);\n"
     "    *tiles = 32 * rows + words;\n"
@@ -99,18 +98,34 @@ static const fv_matrix_instruction *instruction_for(fv_cg *g, const fv_stmt *s, 
     return fv_matrix_read(s, m) ? NULL : fv_matrix_find(g->p->target, m->op, m->operand);
 }
 
+/* Does the block multiply matrices by instructions outside outlines, whose functions have variables
+ * of their own? */
+static bool multiplies_here(fv_cg *g, const fv_block *b) {
+    fv_matrix m;
+    bool here = false;
+    for (const fv_stmt *s = b->first; s && !here; s = s->next)
+        if (s->kind == FV_S_MATRIX)
+            here = instruction_for(g, s, &m) != NULL;
+        else if (s->kind != FV_S_OUTLINE)
+            here = multiplies_here(g, &s->body) || multiplies_here(g, &s->other);
+    return here;
+}
+
 void fv_c_matrix_begin(fv_cg *g, const fv_block *body) {
     const fv_stmt *first = fv_matrix_first(body);
     fv_matrix m;
     g->fn.tiles = NULL;
     if (!first || !instruction_for(g, first, &m))
         return;
-    g->fn.tiles = fv_c_name(&g->naming.scope, "tiles", "tiles");
-    fv_c_line(g, "int %s = 0;", g->fn.tiles);
+    g->fn.tiles = "";
+    if (multiplies_here(g, body)) {
+        g->fn.tiles = fv_c_name(&g->naming.scope, "tiles", "tiles");
+        fv_c_line(g, "int %s = 0;", g->fn.tiles);
+    }
 }
 
 void fv_c_matrix_called(fv_cg *g) {
-    if (g->fn.tiles)
+    if (g->fn.tiles && *g->fn.tiles)
         fv_c_line(g, "%s = 0;", g->fn.tiles);
 }
 
@@ -140,20 +155,28 @@ static const char *distance(fv_cg *g, const fv_buf *b, fv_expr *const *index, co
 bool fv_c_matrix(fv_cg *g, const fv_stmt *s) {
     fv_matrix m;
     const fv_matrix_instruction *row = instruction_for(g, s, &m);
-    if (!row || !g->fn.tiles)
+    if (!row || !g->fn.tiles || !*g->fn.tiles)
         return false;
     const fv_stmt *to = m.store;
     const fv_buf *a = m.a->u.buf, *b = m.b->u.buf;
     const int last = m.groups - 1;
-    int64_t rows;
-    const char *cast = fv_x_is_int(m.rows, &rows) ? "" : "(int)";
+    int64_t least, most;
+    fv_x_range(m.rows, &least, &most);
+    const char *rows = fv_c_at(g, m.rows, FV_C_UNARY);
+    const char *cast = fv_x_is_int(m.rows, &most) && most > 0 ? "" : "(int)"; /* of 1 to 32 */
+    /* without rows, the addresses may be outside of the buffers */
+    const bool asks = least < 1;
+    if (asks)
+        fv_c_line(g, "if (%s > 0)", rows);
+    g->indent += asks;
     fv_c_line(g, "%s(&%s, %s%s, %d, %s, %s, %lld, %s, %s, %s, %s, %s, %s, %s, %s);",
-              multiplying(g, row), g->fn.tiles, cast, fv_c_at(g, m.rows, FV_C_UNARY),
-              fv_matrix_words(&m), m.groups > 1 ? "true" : "false", m.adds ? "true" : "false",
+              multiplying(g, row), g->fn.tiles, cast, rows, fv_matrix_words(&m),
+              m.groups > 1 ? "true" : "false", m.adds ? "true" : "false",
               (long long)(m.steps + FV_MATRIX_SIDE - 1) / FV_MATRIX_SIDE,
               address_of(g, &m, to->buf, to->index, 0), address_of(g, &m, to->buf, to->index, last),
               distance(g, to->buf, to->index, m.row), address_of(g, &m, a, m.a->arg, 0),
               distance(g, a, m.a->arg, m.row), address_of(g, &m, b, m.b->arg, 0),
               address_of(g, &m, b, m.b->arg, last), distance(g, b, m.b->arg, m.step));
+    g->indent -= asks;
     return true;
 }

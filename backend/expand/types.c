@@ -212,13 +212,12 @@ static void expand_while(typer *z, const fv_stmt *s) {
     z->b = around;
 }
 
-/* Leaves a matrix as it is if the target has an instruction for it; otherwise its loops become part
- * of the kernel. */
+/* Leaves a matrix as it is if the target has an instruction for it, and nothing in it needs
+ * expansion; otherwise its loops become part of the kernel. */
 static void expand_matrix(typer *z, const fv_stmt *s) {
     fv_matrix m;
     const char *wrong = fv_matrix_read(s, &m);
-    FV_HOLDS(z->s, !wrong);
-    if (!fv_matrix_find(z->t, m.op, m.operand)) {
+    if (wrong || !fv_matrix_find(z->t, m.op, m.operand) || !fv_matrix_is_plain(z->a, &m)) {
         for (const fv_stmt *in = s->body.first; in; in = in->next)
             expand_stmt(z, in);
         return;

@@ -274,9 +274,9 @@ bool fv_ll_matrix(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef rows = fv_ll_expr(f, m.rows);
     LLVMBasicBlockRef some = fv_ll_block(f, "some"), next = fv_ll_block(f, "product");
     LLVMValueRef any = LLVMBuildICmp(f->b, LLVMIntSGT, rows, fv_ll_int(f->m, 0), "");
-    find_operands(f, &m, args);
     fv_ll_branch(f, any, some, next);
     fv_ll_at(f, some);
+    find_operands(f, &m, args);
     configure_if_other(f, rows, fv_matrix_words(&m));
     call_for_rows(f, &m, (shape){row, 1, m.groups, m.adds}, rows, args);
     LLVMBuildBr(f->b, next);

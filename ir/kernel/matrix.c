@@ -2,6 +2,7 @@
 #include "ir/kernel/matrix.h"
 
 #include "ir/expr/fold.h"
+#include "ir/expr/visit.h"
 
 static const fv_matrix_instruction instructions[] = {
 #define MATRIX(id, op_, rows_, feature_, llvm_, c_)                                                \
@@ -234,4 +235,56 @@ const char *fv_matrix_read(const fv_stmt *s, fv_matrix *out) {
     const char *why = read_loops(s, out, &body);
     why = why ? why : read_sum(body, out);
     return why ? why : check_places(out);
+}
+
+/* ---- expressions without expansion ---- */
+
+static bool is_plain_op(fv_expr_op op) {
+    switch ((int)op) {
+    case FV_X_CONST:
+    case FV_X_VAR:
+    case FV_X_LOAD:
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL:
+    case FV_X_DIV:
+    case FV_X_REM:
+    case FV_X_FLOORDIV:
+    case FV_X_FLOORMOD:
+    case FV_X_MIN:
+    case FV_X_MAX:
+    case FV_X_NEG:
+    case FV_X_ABS:
+    case FV_X_AND:
+    case FV_X_OR:
+    case FV_X_XOR:
+    case FV_X_NOT:
+    case FV_X_SHL:
+    case FV_X_SHR:
+    case FV_X_LT:
+    case FV_X_LE:
+    case FV_X_EQ:
+    case FV_X_NE:
+    case FV_X_SELECT:
+    case FV_X_CONVERT: return true;
+    default: return false;
+    }
+}
+
+static bool all_plain(fv_arena *a, int n, fv_expr *const *roots) {
+    const fv_expr *x;
+    for (int i = 0; i < n; i++)
+        for (fv_x_visitor v = fv_x_visit(a, roots[i]); (x = fv_x_next(&v));) {
+            fv_elem e = (fv_elem)x->type.elem;
+            if (!is_plain_op((fv_expr_op)x->op) || x->type.lanes != 1 || fv_elem_is_float(e) ||
+                fv_elem_is_storage(e))
+                return false;
+        }
+    return true;
+}
+
+bool fv_matrix_is_plain(fv_arena *a, const fv_matrix *m) {
+    return all_plain(a, 1, &m->rows) && all_plain(a, m->a->u.buf->rank, m->a->arg) &&
+           all_plain(a, m->b->u.buf->rank, m->b->arg) &&
+           all_plain(a, m->store->buf->rank, m->store->index);
 }

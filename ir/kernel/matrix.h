@@ -60,6 +60,9 @@ static inline int fv_matrix_words(const fv_matrix *m) {
 }
 /* Reads the statement s, of kind MATRIX. Returns NULL, or what is wrong with its form. */
 const char *fv_matrix_read(const fv_stmt *s, fv_matrix *out);
+/* Do the number of rows and the indices consist of operations on integers that need no expansion
+ * for any target, and whose only effect is their value? */
+bool fv_matrix_is_plain(fv_arena *a, const fv_matrix *m) FV_MUST_USE;
 /* The distance, in elements, of the element at `index` from the one for the next value of v, one of
  * the variables of a matrix. */
 fv_expr *fv_matrix_stride(fv_arena *a, const fv_buf *b, fv_expr *const *index, const fv_var *v);

@@ -213,6 +213,105 @@ Test(matrix, loops_are_the_meaning) {
     free(d);
 }
 
+/* ---- numbers of rows and indices of every kind ---- */
+
+/* A product of 16 words whose rows have that number, and read that row of A: with `rows` rows of
+ * sums, each of row `row` of A (-1: of its own). The text `before` precedes the statement. */
+typedef struct count {
+    const char *before, *most, *at;
+    int rows, row;
+    bool kept; /* whether a target with an instruction executes it */
+} count;
+
+enum { COUNT_ROWS = 20 };
+/* The element of R, far below what 32 bits hold; added to 2^32, it is 8. */
+static const int64_t far_below = -4294967288;
+
+static const count counts[] = {
+    {"", "-4294967288", "r", 0, -1, true},
+    {"", "-9223372036854775807", "r", 0, -1, true},
+    {"", "0", "r", 0, -1, true},
+    {"", "3", "r", 3, -1, true},
+    {"", "min(n, n - 4294967292)", "r", 0, -1, true},
+    {"let most = min(32, n - 4294967290)", "most", "r", 0, -1, true},
+    {"", "min(32, R[0])", "r", 0, -1, true},
+    {"", "min(32, R[0] + 4294967296)", "r", 8, -1, true},
+    {"", "select(R[0] < 0, 17, 0)", "r floordiv 1", 17, -1, true},
+    {"", "min(n, max(0, i64(exp(1.0))))", "r", 2, -1, false},
+    {"", "n", "min(n - 1, max(0, i64(exp(f32(n))))) + 0 * r", COUNT_ROWS, COUNT_ROWS - 1, false},
+    {"", "n", "min(n - 1, max(0, i64(f32(bf16(f32(n)))))) + 0 * r", COUNT_ROWS, COUNT_ROWS - 1,
+     false},
+    {"let x = i64(exp(f32(n)))", "n", "min(n - 1, x) + 0 * r", COUNT_ROWS, COUNT_ROWS - 1, true},
+    {"", "min(0, n)", "100 floordiv (n - 20)", 0, -1, true},
+};
+
+static fv_kernel *kernel_of_count(const count *c) {
+    const char *text = fv_printf(arena,
+                                 "kernel f(A: u8[n, %d], B: i8[64, 128], R: i64[1], "
+                                 "out D: i32[n, 32]; n in 1..32) {\n"
+                                 "  tile sums: i32[32, 32] = 7\n"
+                                 "  %s\n"
+                                 "  matrix { for r < %s { for g < 2 { for c < 16 {\n"
+                                 "    tile acc: i32 = 0\n"
+                                 "    for q < 16 { acc = dot_u8_i8(bits_i32(A[%s, 4 * q:4]),\n"
+                                 "      bits_i32(B[q, (g * 16 + c) * 4:4]), acc) }\n"
+                                 "    sums[r, g * 16 + c] = acc\n"
+                                 "  } } } }\n"
+                                 "  for r < n { vector c < 32 { D[r, c] = sums[r, c] } }\n"
+                                 "}\n",
+                                 BYTES, c->before, c->most, c->at);
+    fv_kernel *k = fv_kernel_parse(arena, text);
+    cr_assert(k && fv_kernel_verify(session, k), "%s%s", text, fv_messages(session)->text);
+    return k;
+}
+
+static int32_t sum_of_words(const io *d, int row, int column) {
+    int64_t sum = 0;
+    for (int k = 0; k < 64; k++)
+        sum += byte(d->a[row * BYTES + k], false) *
+               byte(d->b[(k / 4 * COLUMNS + column) * 4 + k % 4], true);
+    return (int32_t)sum;
+}
+
+static void check_count(const consumer *by, const fv_program *program, const count *c, io *d) {
+    const int64_t n = COUNT_ROWS;
+    const void *in[] = {d->a, d->b, &far_below};
+    void *out[] = {d->result};
+    opened *o = by->open(arena, program);
+    cr_assert(o, "%s for %s: %s: %s", by->name, program->target->name, c->most,
+              fv_messages(session)->text);
+    cr_assert_eq(o->run(o, &n, in, out, NULL, NULL, 0, NULL), 0, "%s: %s", by->name, c->most);
+    for (int i = 0; i < COUNT_ROWS; i++)
+        for (int j = 0; j < COLUMNS; j++)
+            cr_assert_eq(d->result[i * COLUMNS + j],
+                         i < c->rows ? sum_of_words(d, c->row < 0 ? i : c->row, j) : 7,
+                         "%s for %s: %s rows, of row %s: sum %d, %d", by->name,
+                         program->target->name, c->most, c->at, i, j);
+    o->close(o);
+}
+
+/* Numbers of rows may be far below 0. Statements with operations that need expansion are executed
+ * as loops. */
+Test(matrix, any_number_of_rows_and_any_index) {
+    static const char *const targets[] = {"x86-64-v4+vnni+amx-int8", "x86-64-v3"};
+    io *d = make_io();
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        for (size_t k = 0; k < sizeof targets / sizeof *targets; k++) {
+            const fv_target *t = target_of(targets[k]);
+            fv_kernel *e = fv_kernel_expand(arena, kernel_of_count(&counts[i]), t);
+            cr_assert(e, "%s", fv_messages(session)->text);
+            cr_expect_eq(fv_matrix_first(&e->body) != NULL, k == 0 && counts[i].kept, "%s, %s",
+                         counts[i].most, counts[i].at);
+            fv_program *program = program_of(arena, t, 1, &e);
+            fv_program_protocol(program);
+            cr_assert(fv_program_verify(session, program), "%s", fv_messages(session)->text);
+            for (const consumer *c = consumers(); c->name; c++)
+                if (fv_target_runs_here(t) || !c->native)
+                    check_count(c, program, &counts[i], d);
+        }
+    free(d);
+}
+
 /* ---- which instruction ---- */
 
 static const char *instruction(const product *p) {

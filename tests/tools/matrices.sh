@@ -26,10 +26,24 @@ count 'Linux is asked' 1 '^[[:space:]]syscall' m.s
 check 'C' 0 . "$fovea" compile m.fvir --target=$amx -o m.c
 count 'C releases them, too' 4 '_tile_release\(\);' m.c
 count 'C asks' 1 'volatile\("syscall"' m.c
+# kernels whose only product is in an outline, and with numbers of rows that are constant and below 0
+product='{ for g < 2 { for c < 16 { tile acc: i32 = 0
+    for q < 16 { acc = dot_u8_i8(bits_i32(A[r, 4 * q:4]), bits_i32(B[q, (g * 16 + c) * 4:4]), acc) }
+    S[r, 16 * g + c] = acc } } }'
+for kernel in outlined below; do
+    case $kernel in outlined) body="outline { matrix { for r < n $product } }" ;; *) body="matrix { for r < -4294967288 $product }" ;; esac
+    printf 'kernel %s(A: u8[n, 64], B: i8[16, 128], out S: i32[n, 32]; n in 0..32) { %s }\n' $kernel "$body" >$kernel.fvk
+    check "C, $kernel" 0 . "$fovea" compile $kernel.fvk --target=$amx -o $kernel.c
+    count "C, $kernel: the product" 1 '^ +multiply_tdpbusd\(' $kernel.c
+done
 for cc in gcc clang; do
     echo | $cc -mamx-tile -mamx-int8 -E - >/dev/null 2>&1 || continue
     check "$cc compiles it without warnings" 0 '^$' sh -c "$cc -std=c99 -O2 -march=x86-64-v4 -mavx512vnni -mamx-tile -mamx-int8 \
         -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow -Werror -c m.c -o m.o && echo"
+    for kernel in outlined below; do
+        check "$cc compiles $kernel without warnings" 0 '^$' sh -c "$cc -std=c99 -O2 -march=x86-64-v4 -mavx512vnni -mamx-tile -mamx-int8 \
+            -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow -Werror -c $kernel.c -o $kernel.o && echo"
+    done
 done
 check 'without the flags' 1 'compile with .*-mamx-tile -mamx-int8' sh -c 'cc -std=c99 -march=x86-64-v4 -mavx512vnni -c m.c -o m.o || exit 1'
 check 'no code where others are asked' 2 "registers for which only Linux is asked, the target is 'x86-64-v4-windows'" \
@@ -55,7 +69,7 @@ done
 cc "$root/tests/tools/matrices_refused.c" -o deny 2>/dev/null && ./deny true || finish
 check 'refused: native' 0 '^target     native' ./deny "$fovea" inspect m.fvir --target=native
 count 'native is without it' 0 'amx' out
-check 'refused: the library' 1 'this CPU lacks amx-tile, amx-int8' ./deny "$fovea" run one.so --dim n=33
+check 'refused: the library' 1 'this CPU lacks amx-tile, amx-int8 \(the system refuses this process tile registers\)' ./deny "$fovea" run one.so --dim n=33
 check 'refused: a lower target' 0 '"target": "x86-64-v4\+vnni"' ./deny "$fovea" bench all.so --dim n=2 --seconds=0.01 --rounds=1 --json
 check 'refused: its bits' 0 '^d ' ./deny "$fovea" run all.so --dim n=200 -o result
 diff -r expected result >out && tell 'refused: the same bits' yes || tell 'refused: the same bits' no
