@@ -17,6 +17,8 @@
  * followed by those of the second. */
 #include "backend/schedule/contract/contract.h"
 
+#include <math.h>
+
 #include <stdint.h>
 #include <string.h>
 
@@ -164,12 +166,13 @@ static int step_time(int rows, int vectors, int in_flight) {
 }
 
 /* The cost of computing these rows in tiles of mr rows, and the remaining rows in smaller tiles,
- * for a sum of `terms` terms. */
-static int64_t time_of_rows(int64_t rows, int mr, int vectors, int in_flight, int64_t terms) {
-    int64_t time = rows / mr * (step_time(mr, vectors, in_flight) * terms + TILE_TIME),
-            rest = rows % mr;
+ * for a sum of `terms` terms. It is a double because a dim may be as large as INT64_MAX. */
+static double time_of_rows(int64_t rows, int mr, int vectors, int in_flight, int64_t terms) {
+    double each = (double)terms, complete = (double)(rows / mr), tile = (double)TILE_TIME,
+           time = complete * (step_time(mr, vectors, in_flight) * each + tile);
+    int64_t rest = rows % mr;
     for (int n = 1; n <= rest; n *= 2)
-        time += rest & n ? step_time(n, vectors, in_flight) * terms + TILE_TIME : 0;
+        time += rest & n ? step_time(n, vectors, in_flight) * each + tile : 0;
     return time;
 }
 
@@ -177,9 +180,9 @@ static int64_t time_of_rows(int64_t rows, int mr, int vectors, int in_flight, in
  * have the least cost: 14 rows are better computed as 7 + 7 than as 12 + 2. */
 static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t terms) {
     int best = most;
-    int64_t least = INT64_MAX;
+    double least = INFINITY;
     for (int mr = most; mr >= most / 2 && mr > 0; mr--) {
-        int64_t time = time_of_rows(rows, mr, vectors, in_flight, terms);
+        double time = time_of_rows(rows, mr, vectors, in_flight, terms);
         if (time < least) {
             best = mr;
             least = time;
