@@ -26,8 +26,8 @@ static bool is_assumed(const fv_module *m, const fv_dim *a, const fv_dim *b) {
 struct fv_within fv_module_enter(const fv_op *op) {
     fv_module *m = fv_region_module(op->block);
     const struct fv_within around = m->within;
-    if (op->block->parent)
-        m->within = (struct fv_within){op->block, (fv_op *)op};
+    m->within =
+        op->block->parent ? (struct fv_within){op->block, (fv_op *)op} : (struct fv_within){0};
     return around;
 }
 

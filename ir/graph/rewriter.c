@@ -310,6 +310,17 @@ static void tell_dims(const fv_rewriter *w, const fv_value *old, const fv_value 
     }
 }
 
+/* Infers the ops again whose regions return v, since parsing the printed module does: what they
+ * declare for their results is then known to equal the dims of v. */
+static bool settle_around(const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *end = v->uses[i].op;
+        if (end == end->block->last && end->block->parent && !fv_op_settle(end->block->parent))
+            return false;
+    }
+    return true;
+}
+
 void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (!v) {
         w->failed = true;
@@ -323,7 +334,10 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
                  old->type->elem == v->type->elem && old->type->rank == v->type->rank);
         tell_dims(w, old, v);
     }
+    bool differs = old->type && !fv_type_equal(old->type, v->type);
     fv_replace_known(old, v);
+    if (differs && !settle_around(v))
+        w->failed = true;
     if (is_new(w, v))
         fv_value_take_name(w->module, v, old);
 }
