@@ -49,7 +49,7 @@ typedef struct fv_lower_options {
     const char *const *without;
     /* whether panels of constants have a width that tiles of every level of an architecture can
      * read, so that libraries for several levels contain them once (common_panel in
-     * backend/schedule/contract/contract.c) */
+     * backend/schedule/contract/parameters.c) */
     bool common_panels;
     /* whether the contents of constants are not needed, because the program will not run */
     bool without_weights;

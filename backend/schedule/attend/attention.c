@@ -31,6 +31,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/attend/attend_parts.h"
 #include "backend/schedule/contract/contract.h"
+#include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"

@@ -17,8 +17,6 @@
  * followed by those of the second. */
 #include "backend/schedule/contract/contract.h"
 
-#include <math.h>
-
 #include <stdint.h>
 #include <string.h>
 
@@ -30,6 +28,7 @@
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/contract/apart.h"
 #include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/product.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
@@ -132,180 +131,6 @@ static bool is_computed_in_tile(const fv_definition *d, const fv_contraction *c)
     return (c->row < 0 || fv_dim_is_one(d->index[c->row]->dim)) && is_simple(c->b);
 }
 
-/* Are the panels of the factor with the columns packed when the model is compiled? */
-static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
-    return fv_is_laid_out(l, d, fv_all_steps(c), c->b, c->column);
-}
-
-enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
-
-/* The typical number of terms of the sum over its variables from the i-th on, at least 1. It is no
- * longer exact from MOST_BLOCK on. */
-static int64_t terms_from(const fv_expr *sum, int i) {
-    int64_t n = 1;
-    for (; i < sum->u.red.nvars && n < MOST_BLOCK; i++)
-        n *= fv_typical_dim(sum->u.red.vars[i]->dim);
-    return n > 0 ? n : 1;
-}
-
-/* LEAST_TILES: least number of tiles in a block of rows, unless the block is one tile
- * (`stay_near`). FEW_PANELS: largest number of panels with which a block is never reduced to one
- * tile for that reason. */
-enum { LEAST_TILES = 2, FEW_PANELS = 2 };
-
-/* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile,
- * and, in each step of k, of reading a vector of the panel. */
-enum { TILE_TIME = 512, READ_TIME = 1 };
-
-/* The cost of a step of k in a tile of `rows` rows and `vectors` vectors of columns. Fewer products
- * than `in_flight` take as long as `in_flight` of them, since each waits for the previous one in
- * its chain. */
-static int step_time(int rows, int vectors, int in_flight) {
-    int products = rows * vectors;
-    return 2 * (products > in_flight ? products : in_flight) + READ_TIME * vectors;
-}
-
-/* The cost of computing these rows in tiles of mr rows, and the remaining rows in smaller tiles,
- * for a sum of `terms` terms. It is a double because a dim may be as large as INT64_MAX. */
-static double time_of_rows(int64_t rows, int mr, int vectors, int in_flight, int64_t terms) {
-    double each = (double)terms, complete = (double)(rows / mr), tile = (double)TILE_TIME,
-           time = complete * (step_time(mr, vectors, in_flight) * each + tile);
-    int64_t rest = rows % mr;
-    for (int n = 1; n <= rest; n *= 2)
-        time += rest & n ? step_time(n, vectors, in_flight) * each + tile : 0;
-    return time;
-}
-
-/* The number of rows of a tile, at most `most` and at least half of it, for which that many rows
- * have the least cost: 14 rows are better computed as 7 + 7 than as 12 + 2. */
-static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t terms) {
-    int best = most;
-    double least = INFINITY;
-    for (int mr = most; mr >= most / 2 && mr > 0; mr--) {
-        double time = time_of_rows(rows, mr, vectors, in_flight, terms);
-        if (time < least) {
-            best = mr;
-            least = time;
-        }
-    }
-    return best;
-}
-
-/* Divides the registers of a tile of *mr rows and *nr columns among several sums, and sets *mr and
- * *nr to the tile of one of them: each gets as many columns as leave enough rows to reuse the
- * loaded elements of the panels. */
-static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *nr) {
-    int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
-    *nr = *nr / nsums > least ? *nr / nsums : least;
-    *mr = sums / (nsums * *nr);
-    /* the registers also hold the columns of b, and the factor of one row */
-    while (lanes > 1 && *mr > 1 && (*mr + 1) * nsums * *nr >= t->vector_registers)
-        --*mr;
-    *mr = *mr > 0 ? *mr : 1;
-}
-
-/* bytes of the columns of a panel that tiles of all levels can read: a vector of AVX-512, two of
- * AVX2, four of SSE */
-enum { COMMON_PANEL = 64 };
-
-/* May panels of b be narrower than a tile? */
-static bool may_divide_tile(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
-    return c->nsums == 1 && !c->context.often && has_constant_columns(l, d, c) &&
-           fv_panels_fit(d, fv_all_steps(c));
-}
-
-/* The number of columns of a panel that is the same for all levels of an architecture; 0: panels
- * are as wide as a tile of this target. Several sums in a tile have few columns each; few columns,
- * and filters that belong to one channel, are little memory. */
-static int common_panel(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
-    int n = COMMON_PANEL / fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    bool common = l->options->common_panels && !c->each && d->index[c->column]->dim->lo >= n &&
-                  may_divide_tile(l, d, c);
-    return common ? n : 0;
-}
-
-/* Makes a tile of *mr rows and *nr columns a whole number of panels wide. If it becomes wider, its
- * rows are fewer: besides the sums, the registers hold a row of b, the factor of one row, and a
- * product. A tile of 2 x 16 sums takes the time of one of 6 x 8 on x86-64-v2, one of 3 x 16, whose
- * sums are moved to memory and back, 1.2 of it (Zen 3). */
-static void fill_panels(const fv_target *t, int panel, int lanes, int *mr, int *nr) {
-    const int before = *nr;
-    *nr = (*nr + panel - 1) / panel * panel;
-    while (*nr > before && *mr > 1 && (*mr + 1) * (*nr / lanes) >= t->vector_registers)
-        --*mr;
-}
-
-/* The number of columns of a tile that has at most `vectors` vectors of them. A tile has all of
- * these vectors if its panels are packed when the model is compiled; otherwise it has fewer columns
- * if a known number of them is then divided more evenly among as many panels. */
-static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int vectors,
-                       int lanes) {
-    const fv_dim *dim = d->index[c->column]->dim;
-    int64_t most = (int64_t)vectors * lanes, n = fv_typical_dim(dim);
-    if (has_constant_columns(l, d, c) || !fv_dim_is_const(dim) || n < 1)
-        return (int)most;
-    int64_t panels = (n + most - 1) / most, each = (n + panels - 1) / panels;
-    return (int)((each + lanes - 1) / lanes * lanes);
-}
-
-/* Chooses the tile, *mr rows and *nr columns, from the table. If there are fewer rows than it has,
- * the tile gets fewer rows and more columns, so that enough sums are in flight. `panel`: the
- * columns of a common panel; 0: there is none. Returns the number of which the columns of the tile
- * must be a multiple: `panel`, or else the lanes of a vector, or fewer if there are fewer
- * columns. */
-static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int panel,
-                     int *mr, int *nr) {
-    const fv_target *t = l->target;
-    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    int in_flight = fv_processor_of(t)->sums_in_flight;
-    lanes = lanes < 2 ? 1 : lanes;
-    fv_processor_tile(t->vector_registers, lanes, mr, nr);
-    if (c->nsums > 1)
-        share_tile(t, c->nsums, lanes, mr, nr);
-    *nr *= lanes;
-    if (panel)
-        fill_panels(t, panel, lanes, mr, nr);
-    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    int64_t columns = d->index[c->column]->dim->hi;
-    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr)
-        *mr =
-            best_rows(rows, *mr, *nr / lanes * c->nsums, in_flight, terms_from(fv_all_steps(c), 0));
-    if (!rows || !columns) { /* there is no tile: the other loops have no iterations */
-        *mr = *nr = 0;
-        return lanes;
-    }
-    if (rows < *mr) {
-        *mr = rows > 0 ? (int)rows : 1;
-        if (*mr * (*nr / lanes) * c->nsums < in_flight)
-            *nr = wide_enough(l, d, c, in_flight / (*mr * c->nsums), lanes);
-    }
-    while (lanes > columns)
-        lanes /= 2;
-    if (columns < *nr)
-        *nr = ((int)columns + lanes - 1) / lanes * lanes;
-    if (panel)
-        fill_panels(t, panel, lanes, mr, nr);
-    return panel ? panel : lanes;
-}
-
-void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
-                      fv_parameter rows, fv_parameter columns, int *mr, int *nr) {
-    const fv_target *t = u->l->target;
-    /* the tiles of an attention read panels that no other level shares */
-    const int panel = u->how.kind == FV_SCHEDULE_contract ? common_panel(u->l, d, c) : 0;
-    int64_t step = tile_size(u->l, d, c, panel, mr, nr), n = d->index[c->column]->dim->hi;
-    int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    if (*nr < 2)
-        return;
-    u->limits.lanes = lanes < 2 ? 1 : lanes;
-    u->limits.registers = t->vector_registers;
-    u->limits.sums = c->nsums;
-    int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : (n + step - 1) / step * step;
-    *mr = (int)fv_choose(u, rows, *mr, 1, most_rows > MOST_ROWS ? MOST_ROWS : most_rows, 1);
-    *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
-}
-
 /* Does x depend on the step of a recurrence: on a state, or on a variable that is bound outside of
  * the definition? */
 static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x,
@@ -350,7 +175,7 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     if (c->nsums > 1)
         return choose_several(l, d, c);
     const fv_var *j = d->index[c->column];
-    bool constant = has_constant_columns(l, d, c),
+    bool constant = fv_has_constant_columns(l, d, c),
          before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     c->dense.b = !constant && before &&
@@ -409,163 +234,6 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* About how many elements of a there are for each row; rows share the elements that a window reads
- * several times. */
-static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) {
-    const fv_expr *a = fv_x_stored(c->a);
-    double all = 1, rows = 1;
-    int64_t terms = terms_from(fv_all_steps(c), 0), extent;
-    if (a->op != FV_X_LOAD)
-        return terms;
-    for (int i = 0; i < a->u.buf->rank; i++) {
-        if (!fv_x_is_int(a->u.buf->extent[i], &extent))
-            return terms;
-        all *= (double)extent;
-    }
-    for (int i = 0; i < d->rank; i++)
-        rows *= fv_x_uses(a, d->index[i]) ? (double)fv_typical_dim(d->index[i]->dim) : 1;
-    return rows > 0 && all / rows < (double)terms ? (int64_t)(all / rows) + 1 : terms;
-}
-
-/* Bytes of an element of the factor as it is stored, before a tile converts it to the type of the
- * sum. */
-static int64_t stored_bytes(const fv_expr *factor) {
-    return fv_elem_storage_bytes((fv_elem)fv_x_stored(factor)->type.elem);
-}
-
-/* The number of rows of a block: the rows of a that fit into the part of the second-level cache
- * that the processor's `block_l2_eighths` states, together with the current panel and the next one.
- * If all rows take `depth` steps of the sum's first variable before the next ones (0: all steps),
- * parts of panels of that depth count. May be less than 1. */
-static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
-                             int nr, int64_t depth) {
-    int64_t room = t->caches.l2_bytes / 8 * fv_processor_of(t)->block_l2_eighths,
-            steps = depth ? depth * terms_from(fv_all_steps(c), 1) : terms_from(fv_all_steps(c), 0),
-            panels = 2 * nr * c->nsums * steps * stored_bytes(c->b);
-    return (room - panels) / (elements_of_row(c, d) * stored_bytes(c->a));
-}
-
-/* Are there more than FEW_PANELS packed panels, of a known number of columns, which together fill
- * at most half of the first-level cache? Then a tile of rows takes all of them before the next
- * tile, so that rows of the result are written contiguously: a product of 24 terms and 144 columns
- * takes half of the time that it takes panel by panel, if the stores to the result must be waited
- * for (Zen 3). */
-static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_definition *d, int nr) {
-    const fv_dim *columns = d->index[c->column]->dim;
-    return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
-           terms_from(fv_all_steps(c), 0) * columns->value * stored_bytes(c->b) <=
-               t->caches.l1_bytes / 2;
-}
-
-static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
-                          int mr, int nr, int64_t depth) {
-    int64_t rows = room_for_rows(t, c, d, nr, depth), most = fv_processor_of(t)->block_tiles * mr;
-    if (stay_near(t, c, d, nr))
-        return mr;
-    rows = rows > most ? most : rows;
-    return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
-}
-
-/* The number of steps of the sum's first variable that all tiles of a block take before the next
- * ones, so that parts of panels stay in the second-level cache and the part of a that a tile reads
- * in the first. 0: all steps at once, because these caches have room, or because more parts would
- * cost more than they gain. */
-static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv_definition *d,
-                           int mr, int nr) {
-    /* the elements that a window reads in the first step are contiguous */
-    if (c->sum->u.red.nvars > 1)
-        return room_for_rows(t, c, d, nr, 0) < LEAST_TILES * mr ? 1 : 0;
-    int64_t steps = c->sum->u.red.vars[0]->dim->value,
-            bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    /* copies of a tile's rows (`copies`) are on the stack */
-    int64_t room =
-        t->caches.l1_bytes / bytes < FV_MOST_SUMS ? t->caches.l1_bytes / bytes : FV_MOST_SUMS;
-    int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
-            parts = most > 0 ? (steps + most - 1) / most : 1;
-    if (parts < 2 || room_for_rows(t, c, d, nr, 0) >= LEAST_TILES * mr)
-        return 0;
-    int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
-    return depth < steps ? depth : 0;
-}
-
-/* Is it worthwhile on this processor to copy the rows of a tile, since they compete for sets of the
- * first-level cache? */
-static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d,
-                       int mr) {
-    fv_competing rows;
-    return fv_processor_of(t)->copies_rows && fv_rows_compete(t, c, d, mr, &rows);
-}
-
-/* The number of steps for which b is computed at a time, such that the elements fill at most half
- * of the first-level cache, but at least FV_SPACE steps unless there are fewer. */
-static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
-                            int64_t steps) {
-    int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    int64_t most = t->caches.l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
-    most = most > FV_SPACE ? most : FV_SPACE;
-    int64_t parts = (steps + most - 1) / most;
-    int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
-    return depth < steps ? depth : steps;
-}
-
-/* Is b computed once for all tiles of a block of rows, and stored on the stack? */
-static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
-                    int64_t depth) {
-    int64_t most = FV_MOST_SUMS / fv_tile_plan_width(c, plan);
-    return fv_computes_panels(c) && depth <= most && block <= most;
-}
-
-/* Can the sum be divided into parts that all tiles of a block take before the next part? The lines
- * of a window are such parts. */
-static bool has_parts(const fv_contraction *c) {
-    const fv_dim *steps = c->sum->u.red.vars[0]->dim;
-    bool one = c->sum->u.red.nvars == 1;
-    return c->packed && !c->blocks.sum && !c->panels.made_in_run && fv_dim_is_const(steps) &&
-           steps->value > 0 && (one || (!c->each && !c->panels.computed));
-}
-
-/* Chooses all parameters other than those of the tile, after panels are made; returns the rows of a
- * block. */
-static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
-                           fv_tile_plan *plan, const fv_definition *d) {
-    const fv_target *target = u->l->target;
-    int64_t block = plan->mr, steps = 0;
-    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    if (c->dot.matrix) { /* registers hold all steps of a tile, and its loop is a function */
-        block = rows > plan->mr ? block_rows(target, c, d, plan->mr, plan->nr, 0) : plan->mr;
-        return fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
-    }
-    fv_tile_defaults(u->l, op, c, plan);
-    if (rows > plan->mr) {
-        bool parts = has_parts(c);
-        steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
-        plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
-        if (fv_computes_panels(c))
-            plan->depth = unpack_depth(target, c, plan, steps);
-        block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
-    }
-    if (rows > 1)
-        block = fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
-    if (steps > 0) {
-        plan->depth = fv_choose(u, FV_PARAMETER_depth,
-                                !plan->depth || block > FV_MOST_SUMS / fv_tile_plan_width(c, plan)
-                                    ? steps
-                                    : plan->depth,
-                                1, steps, 1);
-        plan->unpacks = unpacks(c, plan, block, plan->depth);
-        plan->depth = plan->depth < steps || plan->unpacks ? plan->depth : 0;
-        if (!c->each && c->sum->u.red.nvars == 1)
-            plan->copies = fv_choose(u, FV_PARAMETER_copies,
-                                     plan->depth && copies_pay(target, c, d, plan->mr), 0, 1, 1);
-    }
-    if (fv_can_prefetch(c)) {
-        plan->near = fv_choose(u, FV_PARAMETER_prefetch, plan->near, 0, 1 << 20, 1);
-        plan->far = fv_choose(u, FV_PARAMETER_prefetch_single, plan->far, 0, 1 << 24, 1);
-    }
-    plan->outlined = fv_choose(u, FV_PARAMETER_outline, plan->outlined, 0, 1, 1);
-    return block;
-}
-
 static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     fv_fact columns = fv_d(d->index[c->column]->dim);
     if (c->context.turned)
@@ -588,24 +256,6 @@ static bool is_in_order(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     for (int i = 0; i < c->nsums; i++)
         one &= fv_x_is_one_chain(c->sums[i]);
     return one;
-}
-
-/* Chooses the columns of a panel: those of a tile, or a part of them if panels are made when the
- * model is compiled and belong to a single sum. */
-static void choose_panel(fv_lowerer *l, const fv_definition *d, fv_contract_plan *p) {
-    const fv_contraction *c = &p->c;
-    const int common = common_panel(l, d, c), nr = p->tile.nr;
-    p->tile.panel = nr;
-    if (!may_divide_tile(l, d, c))
-        return;
-    int64_t most = p->chosen.limits.of[FV_PARAMETER_columns].most,
-            step = p->chosen.limits.of[FV_PARAMETER_columns].step,
-            otherwise = common < nr && nr % (common ? common : 1) == 0 ? common : 0,
-            panel = fv_choose(&p->chosen, FV_PARAMETER_panel, otherwise, 0, most, step);
-    if (panel)
-        p->tile.panel = (int)panel;
-    else
-        fv_schedule_clear(&p->chosen.how, FV_PARAMETER_panel);
 }
 
 /* The plan of the contraction `products` over the indices of d; NULL: tiles cannot compute it. */
@@ -633,7 +283,7 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
         fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     if (!is_kind)
         return NULL;
-    choose_panel(l, d, p);
+    fv_contract_choose_panel(l, p);
     c->dense.a =
         !c->dot.group && is_made_before(l, d, c, c->a) &&
         fv_choose_dense(l, d, fv_all_steps(c), c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,
@@ -682,7 +332,7 @@ void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     fv_choose_layout(&p->chosen, p->c.packed ? p->c.panels.layout : NULL);
     if (p->c.dense.a)
         p->c.a = fv_place_dense(l, op, p->d, &p->c.dense.of_a);
-    p->block = choose_rest(&p->chosen, op, &p->c, &p->tile, p->d);
+    p->block = fv_contract_choose_rest(&p->chosen, op, &p->c, &p->tile, p->d);
 }
 
 typedef struct copied {

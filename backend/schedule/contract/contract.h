@@ -1,4 +1,4 @@
-/* contract.h - chooses operands and tiles of contractions. */
+/* contract.h - plans and emits the kernel of a contraction. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_CONTRACT_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_CONTRACT_H
 
@@ -11,10 +11,6 @@
 
 /* A contraction of the products p, for which nothing has been chosen yet. */
 fv_contraction fv_contraction_of(fv_arena *a, const fv_products *p);
-/* Chooses the rows *mr and columns *nr of the register tile; sets them to 0 if there are no rows or
- * no columns. */
-void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
-                      fv_parameter rows, fv_parameter columns, int *mr, int *nr);
 /* Decides how the factors with the columns are read: sets `dense.b` and `packed` of c, and changes
  * nothing else. False: they would have to be packed, because their columns are not contiguous, or
  * because there are several or a sum over blocks, and cannot be; the reason is recorded. */

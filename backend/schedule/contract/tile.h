@@ -165,6 +165,11 @@ static inline int fv_tile_width(const fv_tile *t) {
 static inline const fv_expr *fv_all_steps(const fv_contraction *c) {
     return c->blocks.steps ? c->blocks.steps : c->sum;
 }
+/* Are the panels of the factor with the columns packed when the model is compiled? */
+static inline bool fv_has_constant_columns(fv_lowerer *l, const fv_definition *d,
+                                           const fv_contraction *c) {
+    return fv_is_laid_out(l, d, fv_all_steps(c), c->b, c->column);
+}
 /* The type of the result of the sum. */
 static inline fv_elem fv_sum_elem(const fv_contraction *c) {
     return (fv_elem)(c->blocks.sum ? c->blocks.sum : c->sum)->type.elem;
