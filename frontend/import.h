@@ -1,16 +1,17 @@
 /* import.h - declarations shared by the files of the importer.
  *
- * import.c         the stages: bytes, opsets, inputs, initializers, nodes, outputs
- * import_lenient.c departures from the standard that are accepted
- * import_survey.c  all operators that are not supported, before anything is built
- * import_rank.c    inputs without a shape: their rank
- * import_assume.c  the remaining ones: a rank with which the model is legal
- * import_dims.c    types, symbols, --dim, declared shapes
- * import_sparse.c  sparse tensors that are inputs
- * import_order.c   nodes in an order in which operands come first
- * import_attr.c    attributes and Constant nodes
- * import_node.c    one node: operands, upgrade, inference; functions inlined
- * import_region.c  branches of If, bodies of Loop, other graphs in nodes
+ * import.c           the stages: bytes, opsets, inputs, initializers, nodes, outputs
+ * import_lenient.c   departures from the standard that are accepted
+ * import_survey.c    all operators that are not supported, before anything is built
+ * import_operator.c  the operator that a node means
+ * import_rank.c      inputs without a shape: their rank
+ * import_assume.c    the remaining ones: a rank with which the model is legal
+ * import_dims.c      types, symbols, --dim, declared shapes
+ * import_sparse.c    sparse tensors that are inputs
+ * import_order.c     nodes in an order in which operands come first
+ * import_attr.c      attributes and Constant nodes
+ * import_node.c      one node: operands, upgrade, inference; functions inlined
+ * import_region.c    branches of If, bodies of Loop, other graphs in nodes
  *
  * All faults are reported, not only the first. So a value that could not be made is defined as
  * im->poison, and its users are skipped without further messages. The module is discarded at the
@@ -210,7 +211,7 @@ bool fv_import_departs(fv_importer *im, fv_lenient_kind kind, const void *what,
 /* Reports, at the end, how many departures were not reported one by one. */
 void fv_import_count_departures(fv_importer *im);
 
-/* ---- import_survey.c ---- */
+/* ---- import_operator.c ---- */
 
 /* What a node's operator is. */
 typedef struct fv_operator {
@@ -230,6 +231,9 @@ const char *fv_import_domain(const char *domain); /* "ai.onnx" and NULL are "" *
 const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node); /* "domain.Op", "Op" */
 /* The node's name, or OpType(first_output). */
 const char *fv_import_label(fv_arena *a, const char *prefix, const Onnx__NodeProto *node);
+
+/* ---- import_survey.c ---- */
+
 /* Finds all operators that are not supported. False if the model cannot be visited at all:
  * functions that call themselves, or graphs nested too deeply. */
 bool fv_import_survey(fv_importer *im) FV_MUST_USE;

@@ -1,67 +1,22 @@
 /* api.c - compiles models through runtime/fovea.h: statuses, messages, every backend, and running
- * out of memory at any point. */
+ * out of memory at any point. Libraries have tests of their own in api_libraries.c. */
 #include <criterion/criterion.h>
-#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ir/target/lacking.h"
+#include "tests/tools/api.h"
 #include "tools/driver/driver.h"
 
-static const char text[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\n"
-                           "const @w: f32[2, 3] = [1, 2, 3, 4, 5, 6]\n"
-                           "func @main(%x: f32[n, 2]) -> (%y) {\n"
-                           "  %h = MatMul(%x, @w) : f32[n, 3]\n"
-                           "  %y = Relu(%h) : f32[n, 3]\n  return %y\n}\n";
-static char folder[] = "/tmp/fovea-api-XXXXXX";
-static char model[64], place[80];
-
-static void put(const char *path, const char *what) {
-    FILE *f = fopen(path, "w");
-    cr_assert(f);
-    fputs(what, f);
-    fclose(f);
-}
-
-static void begin(void) {
-    cr_assert(mkdtemp(folder));
-    setenv("FOVEA_CACHE_DIR", "", 1); /* tests/tools/cache.c has one */
-    snprintf(model, sizeof model, "%s/m.fvir", folder);
-    put(model, text);
-}
-
-static void end(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_assert_eq(system(command), 0);
-}
-
-TestSuite(api, .init = begin, .fini = end);
-
-static const char *in_folder(const char *name) {
-    snprintf(place, sizeof place, "%s/%s", folder, name);
-    return place;
-}
-
-static void gives(fv_artifact *a) {
-    float x[4] = {1, 1, 1, -1};
-    fv_array in = {1, 2, {2, 2}, x, NULL}, out = {0};
-    const float want[] = {5, 7, 9, 0, 0, 0};
-    cr_assert_eq(fv_artifact_run(a, &in, &out, NULL, NULL), FV_OK);
-    cr_assert(out.rank == 2 && out.dims[0] == 2 && out.dims[1] == 3);
-    for (int i = 0; i < 6; i++)
-        cr_expect_eq(((float *)out.data)[i], want[i]);
-    fv_array_free(&out);
-}
+TestSuite(api, .init = api_begin, .fini = api_end);
 
 /* What an argument lacks is said with its name, what it has and what it needs. */
 Test(api, arguments) {
     fv_artifact *a;
     fv_log *log = fv_log_new();
     fv_compile_options c = {.size = sizeof c, .backend = FV_BACKEND_INTERP};
-    cr_assert_eq(fv_compile(model, &c, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_compile(api_model, &c, log, &a), FV_OK, "%s", fv_log_text(log));
     float x[4] = {0}, y[6];
     fv_array good = {1, 2, {2, 2}, x, NULL}, none = {1, 2, {2, 2}, NULL, NULL};
     fv_array odd = {1, 2, {2, 2}, (char *)x + 1, NULL}, small = {1, 2, {1, 3}, y, NULL},
@@ -101,9 +56,9 @@ static void compiles(fv_compile_options o) {
     fv_artifact *a;
     fv_log *log = fv_log_new();
     o.size = sizeof o;
-    cr_assert_eq(fv_compile(model, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_compile(api_model, &o, log, &a), FV_OK, "%s", fv_log_text(log));
     cr_expect_str_eq(fv_log_text(log), "");
-    gives(a);
+    api_gives(a);
     fv_artifact_free(a);
     fv_log_free(log);
 }
@@ -142,12 +97,13 @@ static void runs_in_given(fv_backend_kind backend) {
     fv_compile_options c = {.size = sizeof c, .backend = backend};
     fv_artifact *a;
     fv_log *log = fv_log_new();
-    put(in_folder("soft.fvir"), "fovea-ir 1\nsymbol n 0..1000\n"
-                                "func @main(%x: f32[n, n]) -> (%y) {\n"
-                                "  %t = Transpose(%x) {perm = [1, 0]}\n"
-                                "  %s = Softmax(%t) {axis = 0}\n  %p = MatMul(%s, %x)\n"
-                                "  %y = Softmax(%p) {axis = 1}\n  return %y\n}\n");
-    cr_assert_eq(fv_compile(place, &c, log, &a), FV_OK, "%s", fv_log_text(log));
+    api_put(api_in_folder("soft.fvir"), "fovea-ir 1\nsymbol n 0..1000\n"
+                                        "func @main(%x: f32[n, n]) -> (%y) {\n"
+                                        "  %t = Transpose(%x) {perm = [1, 0]}\n"
+                                        "  %s = Softmax(%t) {axis = 0}\n  %p = MatMul(%s, %x)\n"
+                                        "  %y = Softmax(%p) {axis = 1}\n  return %y\n}\n");
+    cr_assert_eq(fv_compile(api_in_folder("soft.fvir"), &c, log, &a), FV_OK, "%s",
+                 fv_log_text(log));
     int n = backend == FV_BACKEND_INTERP ? 20 : N, blocks = 0;
     for (int i = 0; i < n * n; i++)
         x[i] = (float)(i % 97) / 16;
@@ -193,12 +149,14 @@ Test(api, memory_and_threads_of_the_caller) {
 static void declares(fv_backend_kind backend, const char *const *states) {
     fv_artifact *a;
     fv_log *log = fv_log_new();
-    put(in_folder("cache.fvir"), "fovea-ir 1\nsymbol p 0..64\n"
-                                 "func @main(%x: f32[1], %past: f32[p]) -> (%y, %present) {\n"
-                                 "  %present = Concat(%past, %x) {axis = 0}\n  %y = Relu(%x)\n"
-                                 "  return %y, %present\n}\n");
+    api_put(api_in_folder("cache.fvir"),
+            "fovea-ir 1\nsymbol p 0..64\n"
+            "func @main(%x: f32[1], %past: f32[p]) -> (%y, %present) {\n"
+            "  %present = Concat(%past, %x) {axis = 0}\n  %y = Relu(%x)\n"
+            "  return %y, %present\n}\n");
     fv_compile_options o = {.size = sizeof o, .backend = backend, .states = states};
-    cr_assert_eq(fv_compile(place, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_compile(api_in_folder("cache.fvir"), &o, log, &a), FV_OK, "%s",
+                 fv_log_text(log));
     const fv_model *m = fv_artifact_model(a);
     cr_expect_eq(m->outputs[0].state_of, 0);
     cr_expect_eq(m->outputs[1].state_of, states ? 2 : 0);
@@ -206,7 +164,7 @@ static void declares(fv_backend_kind backend, const char *const *states) {
     cr_expect_eq(m->inputs[1].state_of, 0);
     fv_artifact_free(a);
     o.states = (const char *const[]){"past=future", NULL};
-    cr_expect_eq(fv_compile(place, &o, log, &a), FV_BAD_MODEL);
+    cr_expect_eq(fv_compile(api_in_folder("cache.fvir"), &o, log, &a), FV_BAD_MODEL);
     cr_expect(strstr(fv_log_text(log), "the model has no output 'future'") != NULL);
     fv_log_free(log);
 }
@@ -237,9 +195,9 @@ static const char cache_model[] =
 static fv_artifact *compile_cache(fv_backend_kind backend, bool naive, const char *const *states,
                                   fv_log *log) {
     fv_artifact *a;
-    put(in_folder("kv.fvir"), cache_model);
+    api_put(api_in_folder("kv.fvir"), cache_model);
     fv_compile_options o = {.size = sizeof o, .backend = backend, .states = states, .naive = naive};
-    cr_assert_eq(fv_compile(place, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_compile(api_in_folder("kv.fvir"), &o, log, &a), FV_OK, "%s", fv_log_text(log));
     return a;
 }
 
@@ -366,7 +324,8 @@ Test(api, states_in_place) {
 static void refuses_state(const char *state, const char *message) {
     fv_artifact *a;
     fv_log *log = fv_log_new();
-    put(in_folder("odd.fvir"),
+    api_put(
+        api_in_folder("odd.fvir"),
         "fovea-ir 1\nsymbol p 0..64\nsymbol q 0..64\nfunc @main(%x: f32[1, 4], %past: f32[p, 4], "
         "%b: u4[p, 2], %w: f32[q, 4]) -> (%a, %y, %o, %c, %n, %m) {\n"
         "  %a = Concat(%x, %past) {axis = 0} loc(\"front\")\n  %y = Concat(%past, %past) {axis = "
@@ -376,7 +335,8 @@ static void refuses_state(const char *state, const char *message) {
     fv_compile_options o = {.size = sizeof o,
                             .backend = FV_BACKEND_INTERP,
                             .states = (const char *const[]){state, NULL}};
-    cr_expect_eq(fv_compile(place, &o, log, &a), *message ? FV_BAD_MODEL : FV_OK, "%s", state);
+    cr_expect_eq(fv_compile(api_in_folder("odd.fvir"), &o, log, &a),
+                 *message ? FV_BAD_MODEL : FV_OK, "%s", state);
     cr_expect(strstr(fv_log_text(log), message) != NULL, "%s: %s", state, fv_log_text(log));
     if (!*message)
         fv_artifact_free(a);
@@ -409,11 +369,11 @@ static void note(void *user, int32_t launch, int32_t end) {
 static void traces(fv_backend_kind backend) {
     fv_artifact *a;
     fv_log *log = fv_log_new();
-    put(in_folder("two.fvir"), "fovea-ir 1\nfunc @main(%x: f32[4]) -> (%y) {\n"
-                               "  %a = Relu(%x) : f32[4] loc(\"first\")\n"
-                               "  %y = Neg(%a) : f32[4] loc(\"second\")\n  return %y\n}\n");
+    api_put(api_in_folder("two.fvir"), "fovea-ir 1\nfunc @main(%x: f32[4]) -> (%y) {\n"
+                                       "  %a = Relu(%x) : f32[4] loc(\"first\")\n"
+                                       "  %y = Neg(%a) : f32[4] loc(\"second\")\n  return %y\n}\n");
     fv_compile_options o = {.size = sizeof o, .backend = backend, .naive = 1, .level = '0'};
-    cr_assert_eq(fv_compile(place, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_compile(api_in_folder("two.fvir"), &o, log, &a), FV_OK, "%s", fv_log_text(log));
     const fv_model *m = fv_artifact_model(a);
     float x[4] = {1, -1, 2, -2}, y[4] = {0};
     const void *in[] = {x};
@@ -441,122 +401,23 @@ Test(api, traces) {
 Test(api, files) {
     fv_log *log = fv_log_new();
     fv_artifact *a;
-    cr_expect_eq(fv_compile_file(model, in_folder("x.c"), NULL, log), FV_OK);
-    cr_expect_eq(access(in_folder("x.h"), F_OK), 0);
-    cr_expect_eq(fv_compile_file(model, in_folder("x.fvk"), NULL, log), FV_OK);
-    cr_expect_eq(fv_compile(in_folder("x.fvk"),
+    cr_expect_eq(fv_compile_file(api_model, api_in_folder("x.c"), NULL, log), FV_OK);
+    cr_expect_eq(access(api_in_folder("x.h"), F_OK), 0);
+    cr_expect_eq(fv_compile_file(api_model, api_in_folder("x.fvk"), NULL, log), FV_OK);
+    cr_expect_eq(fv_compile(api_in_folder("x.fvk"),
                             &(fv_compile_options){.size = sizeof(fv_compile_options),
                                                   .backend = FV_BACKEND_INTERP},
                             log, &a),
                  FV_OK, "%s", fv_log_text(log));
-    gives(a);
+    api_gives(a);
     fv_artifact_free(a);
     if (FV_HAVE_LLVM && fv_target_runs_here(fv_target_find("x86-64-v3"))) {
-        cr_expect_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s",
+        cr_expect_eq(fv_compile_file(api_model, api_in_folder("x.so"), NULL, log), FV_OK, "%s",
                      fv_log_text(log));
-        cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
-        gives(a);
+        cr_assert_eq(fv_load(api_in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
+        api_gives(a);
         fv_artifact_free(a);
     }
-    fv_log_free(log);
-}
-
-/* The first element of y for x = [[1, 1]]. */
-static float first_of(fv_artifact *a) {
-    float x[2] = {1, 1}, y[3] = {0};
-    fv_array in = {1, 2, {1, 2}, x, NULL}, out = {1, 2, {1, 3}, y, NULL};
-    cr_assert_eq(fv_artifact_run(a, &in, &out, NULL, NULL), FV_OK);
-    return y[0];
-}
-
-/* A file that is replaced is another library, also if the one before is still loaded; a file that
- * is loaded twice is one. */
-Test(api, replaced_library) {
-    static const char weight[] = {'1', '2', '7', '7'};
-    static const float want[] = {5, 6, 11, 11}; /* the weight, and 4 */
-    fv_artifact *a[4];
-    fv_log *log = fv_log_new();
-    char changed[sizeof text];
-    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
-        cr_skip_test("no library can be made here");
-    for (int i = 0; i < 4; i++) {
-        memcpy(changed, text, sizeof text);
-        strstr(changed, "[1, 2")[1] = weight[i];
-        put(model, changed);
-        if (i < 3) /* the last one is loaded once more */
-            cr_assert_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s",
-                         fv_log_text(log));
-        cr_assert_eq(fv_load(in_folder("x.so"), log, &a[i]), FV_OK, "%s", fv_log_text(log));
-    }
-    for (int i = 0; i < 4; i++)
-        cr_expect_eq(first_of(a[i]), want[i]);
-    cr_expect_eq(fv_artifact_model(a[2]), fv_artifact_model(a[3]));
-    for (int i = 0; i < 4; i++)
-        fv_artifact_free(a[i]);
-    fv_log_free(log);
-}
-
-/* Replaces a library by a copy of a version of ELF that does not exist. */
-static void damage(const char *path) {
-    char bytes[1 << 16];
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(bytes, 1, sizeof bytes, f) : 0;
-    cr_assert(n > EI_VERSION && n < sizeof bytes && !fclose(f) && !unlink(path));
-    bytes[EI_VERSION] = 9;
-    f = fopen(path, "wb");
-    cr_assert(f && fwrite(bytes, 1, n, f) == n && !fclose(f));
-}
-
-/* A library that the loader refuses takes the place of one that is open: its reason is said. */
-Test(api, replaced_by_a_damaged_library) {
-    fv_artifact *a, *none = NULL;
-    fv_log *log = fv_log_new();
-    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
-        cr_skip_test("no library can be made here");
-    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s",
-                 fv_log_text(log));
-    cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
-    damage(in_folder("x.so"));
-    cr_expect_eq(fv_load(in_folder("x.so"), log, &none), FV_BAD_FILE);
-    cr_expect(strstr(fv_log_text(log), "version"), "%s", fv_log_text(log));
-    fv_artifact_free(a);
-    fv_log_free(log);
-}
-
-/* Two users of one library: each has the file of weights mapped for itself. */
-Test(api, weights_in_a_file) {
-    fv_artifact *one, *two;
-    fv_log *log = fv_log_new();
-    fv_compile_options o = {.size = sizeof o, .weights = "file"};
-    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
-        cr_skip_test("no library can be made here");
-    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, log), FV_OK, "%s", fv_log_text(log));
-    cr_expect_eq(access(in_folder("x.weights"), R_OK), 0);
-    cr_assert_eq(fv_load(in_folder("x.so"), log, &one), FV_OK, "%s", fv_log_text(log));
-    cr_assert_eq(fv_load(in_folder("x.so"), log, &two), FV_OK, "%s", fv_log_text(log));
-    cr_expect_str_eq(fv_artifact_model(one)->weights_file, "x.weights");
-    gives(one);
-    gives(two);
-    fv_artifact_free(one);
-    unlink(in_folder("x.weights")); /* what is mapped stays */
-    gives(two);
-    float x[4] = {1, 1, 1, -1}, y[6];
-    int64_t n = 2;
-    const void *in[] = {x};
-    void *out[] = {y};
-    const fv_model *m = fv_artifact_model(two);
-    cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, NULL), FV_BAD_FILE, "nobody gives the weights");
-    fv_env env = {.size = sizeof env,
-                  .weights = (const char *)two->weights + 1,
-                  .weights_bytes = two->weights_bytes};
-    cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, &env), FV_BAD_ARGUMENT, "not aligned");
-    env.weights = two->weights;
-    env.weights_bytes--;
-    cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, &env), FV_BAD_FILE, "too short");
-    fv_artifact_free(two);
-    cr_expect_eq(fv_load(in_folder("x.so"), log, &one), FV_BAD_FILE);
-    cr_expect(strstr(fv_log_text(log), "x.weights, cannot be used: No such file or directory"),
-              "%s", fv_log_text(log));
     fv_log_free(log);
 }
 
@@ -568,68 +429,6 @@ static void refuses(const char *path, fv_compile_options o, int status, const ch
     cr_expect_null(a);
     cr_expect(strstr(fv_log_text(log), what), "'%s' lacks '%s'", fv_log_text(log), what);
     fv_log_free(log);
-}
-
-/* A target whose code this CPU cannot run, and a feature that it lacks; NULL: there is none. */
-static const fv_target *beyond(fv_arena *a, const char **lacks) {
-    const char *why;
-    const fv_target *widest = fv_target_find("x86-64-v4");
-    const char *const *f = fv_target_feature_names(a, widest);
-    for (*lacks = "avx512f"; fv_target_runs_here(widest) && *f; f++) {
-        const fv_target *t = fv_target_read(a, fv_printf(a, "x86-64-v4+%s", *f), &why);
-        *lacks = *f;
-        if (!fv_target_runs_here(t))
-            return t;
-    }
-    return *f ? widest : NULL;
-}
-
-/* Loading and compiling name the features that this CPU lacks; only files are written. */
-Test(api, features_of_cpus) {
-    fv_session *s = fv_session_new();
-    fv_arena *arena = fv_arena_new(s);
-    const char *lacks;
-    const fv_target *t = beyond(arena, &lacks);
-    if (!FV_HAVE_LLVM || strncmp(fv_target_baseline()->name, "x86-64", 6) || !t) {
-        fv_session_free(s);
-        cr_skip_test("needs LLVM, and an x86 CPU that lacks something");
-    }
-    fv_compile_options o = {.size = sizeof o, .target = t->name};
-    fv_artifact *a = (fv_artifact *)&o;
-    fv_log *log = fv_log_new();
-    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, log), FV_OK, "%s", fv_log_text(log));
-    cr_expect_eq(fv_load(in_folder("x.so"), log, &a), FV_BAD_CPU);
-    cr_expect_null(a);
-    cr_expect(strstr(fv_log_text(log), "x.so: error: was compiled for target x86-64-v4"), "%s",
-              fv_log_text(log));
-    cr_expect(strstr(fv_log_text(log), lacks), "%s", fv_log_text(log));
-    fv_log_clear(log);
-    cr_expect_eq(fv_compile(model, &o, log, &a), FV_BAD_CPU);
-    cr_expect(strstr(fv_log_text(log), "this machine cannot run its code; it lacks "), "%s",
-              fv_log_text(log));
-    cr_expect(strstr(fv_log_text(log), lacks), "%s", fv_log_text(log));
-    o.backend = FV_BACKEND_INTERP;
-    cr_assert_eq(fv_compile(model, &o, log, &a), FV_OK);
-    gives(a);
-    fv_artifact_free(a);
-    fv_log_free(log);
-    fv_session_free(s);
-}
-
-/* A library for this CPU has a table with its features, not just `native`. */
-Test(api, native_libraries) {
-    fv_compile_options o = {.size = sizeof o, .target = "native"};
-    fv_artifact *a;
-    uint64_t features;
-    if (!FV_HAVE_LLVM)
-        cr_skip_test("needs LLVM");
-    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, NULL), FV_OK);
-    cr_assert_eq(fv_load(in_folder("x.so"), NULL, &a), FV_OK);
-    cr_expect(fv_features_read(fv_artifact_model(a)->target, &features) &&
-                  fv_features_here(features),
-              "%s", fv_artifact_model(a)->target);
-    gives(a);
-    fv_artifact_free(a);
 }
 
 typedef struct counts {
@@ -652,11 +451,11 @@ Test(api, log_that_is_watched) {
     fv_log *log = fv_log_new();
     counts c = {0};
     fv_log_watch(log, count_message, &c);
-    cr_assert_eq(fv_compile(model, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_compile(api_model, &o, log, &a), FV_OK, "%s", fv_log_text(log));
     cr_expect(!c.n[FV_LOG_NOTE] && c.n[FV_LOG_WARNING] > 0 && !c.n[FV_LOG_ERROR]);
     o.dims = dims;
     fv_artifact_free(a);
-    cr_expect_eq(fv_compile(model, &o, log, &a), FV_BAD_MODEL);
+    cr_expect_eq(fv_compile(api_model, &o, log, &a), FV_BAD_MODEL);
     cr_expect_eq(c.n[FV_LOG_ERROR], 1);
     fv_log_free(log);
 }
@@ -664,23 +463,26 @@ Test(api, log_that_is_watched) {
 Test(api, failures) {
     const char *const dims[] = {"n=101", NULL}, *const passes[] = {"legalize", NULL};
     const char *const needed[] = {"share", "legalise", NULL}, *const nothing[] = {"shares", NULL};
-    refuses(in_folder("none.onnx"), (fv_compile_options){0}, FV_BAD_FILE, "none.onnx: error: ");
-    refuses(model, (fv_compile_options){.target = "pdp-11"}, FV_BAD_ARGUMENT, "no target 'pdp-11'");
-    refuses(model, (fv_compile_options){.level = '7'}, FV_BAD_ARGUMENT, "no level '7'");
-    refuses(model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
-    refuses(model, (fv_compile_options){.weights = "paper"}, FV_BAD_ARGUMENT, "'paper'");
-    refuses(model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT, "no pass 'legalize'");
-    refuses(model, (fv_compile_options){.disable = needed}, FV_BAD_ARGUMENT,
+    refuses(api_in_folder("none.onnx"), (fv_compile_options){0}, FV_BAD_FILE, "none.onnx: error: ");
+    refuses(api_model, (fv_compile_options){.target = "pdp-11"}, FV_BAD_ARGUMENT,
+            "no target 'pdp-11'");
+    refuses(api_model, (fv_compile_options){.level = '7'}, FV_BAD_ARGUMENT, "no level '7'");
+    refuses(api_model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
+    refuses(api_model, (fv_compile_options){.weights = "paper"}, FV_BAD_ARGUMENT, "'paper'");
+    refuses(api_model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT,
+            "no pass 'legalize'");
+    refuses(api_model, (fv_compile_options){.disable = needed}, FV_BAD_ARGUMENT,
             "error: disable=legalise: it cannot be left out");
-    refuses(model, (fv_compile_options){.enable = nothing}, FV_BAD_ARGUMENT,
+    refuses(api_model, (fv_compile_options){.enable = nothing}, FV_BAD_ARGUMENT,
             "error: enable=shares: there is no such pass or step");
-    refuses(model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "within 0..100");
-    refuses(model, (fv_compile_options){.size = 5000}, FV_BAD_ARGUMENT, "size");
-    put(in_folder("bad.fvir"), "fovea-ir 1\nmodule \"m\"\nfunc @main(%x: f32[2]) -> (%y) {\n"
-                               "  %y = Frobnicate(%x) : f32[2]\n  return %y\n}\n");
-    refuses(in_folder("bad.fvir"), (fv_compile_options){0}, FV_BAD_MODEL, "bad.fvir:4:");
-    cr_expect_eq(fv_compile_file(model, in_folder("x.txt"), NULL, NULL), FV_BAD_MODEL);
-    cr_expect_neq(access(in_folder("x.txt"), F_OK), 0);
+    refuses(api_model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "within 0..100");
+    refuses(api_model, (fv_compile_options){.size = 5000}, FV_BAD_ARGUMENT, "size");
+    api_put(api_in_folder("bad.fvir"),
+            "fovea-ir 1\nmodule \"m\"\nfunc @main(%x: f32[2]) -> (%y) {\n"
+            "  %y = Frobnicate(%x) : f32[2]\n  return %y\n}\n");
+    refuses(api_in_folder("bad.fvir"), (fv_compile_options){0}, FV_BAD_MODEL, "bad.fvir:4:");
+    cr_expect_eq(fv_compile_file(api_model, api_in_folder("x.txt"), NULL, NULL), FV_BAD_MODEL);
+    cr_expect_neq(access(api_in_folder("x.txt"), F_OK), 0);
 }
 
 /* A tuning of the model's first kernel, for the target generic. */
@@ -694,35 +496,36 @@ static const char *put_tuning(const char *schedule) {
     fv_driver_options o = {
         .target.of = fv_target_find("generic"), .level = '2', .answers.choices = &all};
     cr_assert(!FV_DOOR_OPEN(s, &door));
-    cr_assert(fv_driver_read(s, model, &o, &source) && fv_driver_lower(s, &source, &o) && all.n);
+    cr_assert(fv_driver_read(s, api_model, &o, &source) && fv_driver_lower(s, &source, &o) &&
+              all.n);
     snprintf(says, sizeof says,
              "fovea-tuning 1\nmodel \"%s\"\nproducer \"fovea %s\"\ntarget \"generic\"\ncpu "
              "\"\"\nkernel \"%s\" %s\nend\n",
              source.hash, FV_VERSION, all.at[0].key, schedule);
     fv_door_close(s, &door);
     fv_session_free(s);
-    snprintf(path, sizeof path, "%s/a.tuning", folder);
-    put(path, says);
+    snprintf(path, sizeof path, "%s", api_in_folder("a.tuning"));
+    api_put(path, says);
     return path;
 }
 
 Test(api, tunings) {
     fv_compile_options o = {
-        .backend = FV_BACKEND_INTERP, .target = "generic", .tuning = in_folder("a.tuning")};
-    refuses(model, o, FV_BAD_FILE, "a.tuning: error: ");
+        .backend = FV_BACKEND_INTERP, .target = "generic", .tuning = api_in_folder("a.tuning")};
+    refuses(api_model, o, FV_BAD_FILE, "a.tuning: error: ");
     o.tuning = put_tuning("contract {rows = 2, block = 8}");
     compiles(o);
     o.naive = 1;
-    refuses(model, o, FV_BAD_ARGUMENT, "naive");
+    refuses(api_model, o, FV_BAD_ARGUMENT, "naive");
     o.naive = 0;
     o.tuning = put_tuning("contract {rows = 60}");
-    refuses(model, o, FV_BAD_MODEL, "a.tuning:6:8: error: a tile ");
+    refuses(api_model, o, FV_BAD_MODEL, "a.tuning:6:8: error: a tile ");
     o.tuning = put_tuning("map {task = 64}");
-    refuses(model, o, FV_BAD_MODEL,
+    refuses(api_model, o, FV_BAD_MODEL,
             "a.tuning:6:8: error: the kernel's schedule is 'contract', not 'map'");
     o.tuning = put_tuning("contract {rows = 2}");
     o.target = "x86-64-v3";
-    refuses(model, o, FV_BAD_MODEL, "a.tuning:4:8: error: was made for another target");
+    refuses(api_model, o, FV_BAD_MODEL, "a.tuning:4:8: error: was made for another target");
 }
 
 /* Everything between a file and an artifact, where the nth allocation fails. */
@@ -736,7 +539,7 @@ static bool survives(int64_t nth) {
     }
     fv_session_fail_at(s, nth);
     fv_source source;
-    cr_assert(fv_driver_read(s, model, &o, &source));
+    cr_assert(fv_driver_read(s, api_model, &o, &source));
     fv_program *p = fv_driver_lower(s, &source, &o);
     cr_assert(p);
     fv_artifact *a = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2');
@@ -755,86 +558,9 @@ Test(api, out_of_memory, .timeout = 900) {
     cr_expect_gt(nth, 1000);
 }
 
-static void is_refused(int status, fv_log *log, const char *what) {
-    cr_expect_eq(status, FV_BAD_ARGUMENT, "%s: %s", what, fv_status_name(status));
-    cr_expect(strstr(fv_log_text(log), "error: ") != NULL, "%s: nothing is said", what);
-    fv_log_clear(log);
-}
-
-/* A list of targets is for files only; the table names the one that this machine uses. */
-Test(api, several_targets) {
-    fv_artifact *a;
-    fv_log *log = fv_log_new();
-    fv_compile_options o = {.size = sizeof o, .target = "x86-64-v3,x86-64"};
-    if (!FV_HAVE_LLVM || !fv_target_runs_here(fv_target_find("x86-64-v3")))
-        cr_skip_test("no library can be made here");
-    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, log), FV_OK, "%s", fv_log_text(log));
-    cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
-    cr_expect_str_eq(fv_artifact_model(a)->target, "x86-64-v3");
-    gives(a);
-    fv_artifact_free(a);
-    is_refused(fv_compile(model, &o, log, &a), log, "a list of targets");
-    o.target = "x86-64-v3,aarch64";
-    is_refused(fv_compile_file(model, in_folder("x.so"), &o, log), log, "two architectures");
-    fv_log_free(log);
-}
-
-enum { ROWS = 7, TERMS = 24, WIDTH = 100, COLUMNS = 40 };
-
-static void put_product(void) {
-    FILE *f = fopen(in_folder("p.fvir"), "w");
-    cr_assert(f);
-    fprintf(f, "fovea-ir 1\nmodule \"p\"\nsymbol n 0..64\nconst @w: f32[%d, %d] = [", TERMS, WIDTH);
-    for (int i = 0; i < TERMS * WIDTH; i++)
-        fprintf(f, "%s%g", i ? ", " : "", i * 37 % 101 / 64.0 - 0.7);
-    fprintf(f, "]\nconst @v: f32[%d, %d] = [", WIDTH, COLUMNS);
-    for (int i = 0; i < WIDTH * COLUMNS; i++)
-        fprintf(f, "%s%g", i ? ", " : "", i * 41 % 103 / 64.0 - 0.8);
-    fprintf(f,
-            "]\nfunc @main(%%x: f32[n, %d]) -> (%%y) {\n  %%a = MatMul(%%x, @w)\n"
-            "  %%b = Tanh(%%a)\n  %%y = MatMul(%%b, @v)\n  return %%y\n}\n",
-            TERMS);
-    fclose(f);
-}
-
-/* The interpreter computes y with the kernels for a target, which may be one of several. Returns
- * the first constant. */
-static fv_constant product(fv_session *s, const char *target, bool several, float *y) {
-    fv_driver_options o = {.target = {.of = fv_target_find(target), .nlevels = several ? 2 : 0},
-                           .level = '2'};
-    float x[ROWS * TERMS];
-    fv_source source;
-    cr_assert(fv_driver_read(s, in_folder("p.fvir"), &o, &source));
-    fv_program *p = fv_driver_lower(s, &source, &o);
-    cr_assert(p && p->memory.nconstants);
-    fv_artifact *a = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2');
-    for (int i = 0; i < ROWS * TERMS; i++)
-        x[i] = (float)(i * 29 % 97) / 48 - 1;
-    fv_array in = {1, 2, {ROWS, TERMS}, x, NULL}, out = {1, 2, {ROWS, COLUMNS}, y, NULL};
-    cr_assert(a && fv_artifact_run(a, &in, &out, NULL, NULL) == FV_OK);
-    fv_artifact_free(a);
-    return p->memory.constants[0];
-}
-
-/* A tile of x86-64-v4 reads two of the panels that it shares with x86-64-v3. */
-Test(api, panels_of_several_targets) {
-    float own[ROWS * COLUMNS], low[ROWS * COLUMNS], high[ROWS * COLUMNS];
-    fv_session *s = fv_session_new();
-    fv_door door;
-    cr_assert(!FV_DOOR_OPEN(s, &door));
-    put_product();
-    fv_constant wide = product(s, "x86-64-v4", false, own), v3 = product(s, "x86-64-v3", true, low),
-                v4 = product(s, "x86-64-v4", true, high);
-    cr_expect(!memcmp(own, high, sizeof own) && !memcmp(low, high, sizeof low));
-    cr_expect(v3.bytes == v4.bytes && !memcmp(v3.data, v4.data, v3.bytes));
-    cr_expect(wide.bytes != v4.bytes || memcmp(wide.data, v4.data, v4.bytes));
-    fv_door_close(s, &door);
-    fv_session_free(s);
-}
-
 Test(api, version) {
     fv_artifact *a = NULL;
-    cr_assert_eq(fv_compile(model, NULL, NULL, &a), FV_OK);
+    cr_assert_eq(fv_compile(api_model, NULL, NULL, &a), FV_OK);
     cr_expect_str_eq(fv_version(), FV_VERSION);
     cr_expect(strstr(fv_artifact_model(a)->producer, fv_version()) != NULL);
     fv_artifact_free(a);
@@ -843,11 +569,11 @@ Test(api, version) {
 Test(api, nonsense_is_refused) {
     fv_artifact *a = (fv_artifact *)1;
     fv_log *log = fv_log_new();
-    is_refused(fv_compile(NULL, NULL, log, &a), log, "no path");
+    api_is_refused(fv_compile(NULL, NULL, log, &a), log, "no path");
     cr_expect_null(a);
-    is_refused(fv_compile(model, NULL, log, NULL), log, "nowhere to compile to");
-    is_refused(fv_compile_file(NULL, "x.c", NULL, log), log, "no model");
-    is_refused(fv_compile_file(model, NULL, NULL, log), log, "no name");
+    api_is_refused(fv_compile(api_model, NULL, log, NULL), log, "nowhere to compile to");
+    api_is_refused(fv_compile_file(NULL, "x.c", NULL, log), log, "no model");
+    api_is_refused(fv_compile_file(api_model, NULL, NULL, log), log, "no name");
     const fv_compile_options odd[] = {
         {.size = 0},
         {.size = 1},
@@ -861,15 +587,15 @@ Test(api, nonsense_is_refused) {
         {.size = sizeof *odd, .weights = "?"},
         {.size = sizeof *odd, .passes = (const char *const[]){"", NULL}}};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-        is_refused(fv_compile(model, &odd[i], log, &a), log, "options");
+        api_is_refused(fv_compile(api_model, &odd[i], log, &a), log, "options");
         if (i != 5) /* files have no backend */
-            is_refused(fv_compile_file(model, in_folder("x.c"), &odd[i], log), log,
-                       "options for a file");
+            api_is_refused(fv_compile_file(api_model, api_in_folder("x.c"), &odd[i], log), log,
+                           "options for a file");
     }
-    cr_expect_eq(fv_compile(model, NULL, NULL, &a), FV_OK, "no log, no options");
-    gives(a);
+    cr_expect_eq(fv_compile(api_model, NULL, NULL, &a), FV_OK, "no log, no options");
+    api_gives(a);
     fv_array x = {1, 2, {1, 2}, NULL, NULL}, y = {0}; /* no data */
-    is_refused(fv_artifact_run(a, &x, &y, NULL, log), log, "an input without data");
+    api_is_refused(fv_artifact_run(a, &x, &y, NULL, log), log, "an input without data");
     fv_artifact_free(a);
     fv_log_free(log);
 }
