@@ -261,6 +261,30 @@ int fv_strings_unpack(const fv_array *text, const fv_array *ends, char ***out,
                       fv_log *log) FV_ANSWER;
 void fv_strings_free(char **strings); /* NULL is allowed */
 
+/* ---- sequences ---- */
+
+/* Makes the two tensors that models have for a sequence or an optional of tensors: the elements of
+ * all of them, and a row of nine numbers for each.
+ *  tensors  n dense arrays of one type whose elements have whole bytes, of at most 8 axes
+ *  type     FV_TYPE_ of the tensors, which is that of the sequence also if n is 0
+ *  data     out: the elements, of rank 1; NULL: not wanted. Then the type and the data of tensors
+ *           are not read, as for tensors of strings, which have text and ends instead
+ *  shapes   out: i64[n, 9], with rank, dims and ones. Both are freed by fv_array_free, and
+ *           untouched on failure
+ * Returns FV_OK; FV_BAD_ARGUMENT: an argument is NULL, n is negative, or a tensor is not as above;
+ * FV_TOO_LARGE; FV_NO_MEMORY. The log has the number of the tensor. */
+int fv_sequence_pack(const fv_array *tensors, int64_t n, int32_t type, fv_array *data,
+                     fv_array *shapes, fv_log *log) FV_ANSWER;
+/* The reverse, which copies no elements.
+ *  n        shapes->dims[0]
+ *  tensors  out: n arrays without an owner, whose data is a part of that of `data`; untouched on
+ *           failure
+ * Returns FV_OK; FV_BAD_ARGUMENT: an argument or its data is NULL, has another type or rank, or is
+ * not aligned, or n is another number; FV_BAD_DIM: a row of shapes is not valid, or the tensors
+ * have more or fewer elements than the data. */
+int fv_sequence_unpack(const fv_array *data, const fv_array *shapes, int64_t n, fv_array *tensors,
+                       fv_log *log) FV_ANSWER;
+
 /* ---- states: outputs that are inputs of the next run ---- */
 
 /* Keeps the values of a model's states (fv_port_info.state_of) from run to run, for one series of

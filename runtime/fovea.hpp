@@ -553,9 +553,7 @@ class adapter : public detail::handle<fv_adapter, fv_adapter_free> {
         reset(a);
         return status;
     }
-    std::size_t size() const noexcept {
-        return static_cast<std::size_t>(fv_adapter_count(get()));
-    }
+    std::size_t size() const noexcept { return static_cast<std::size_t>(fv_adapter_count(get())); }
     FV_ANSWER int try_get(std::size_t i, const char *&name, view &value) const noexcept {
         return fv_adapter_get(get(), static_cast<int>(i), &name, &value);
     }
@@ -619,7 +617,48 @@ FV_ANSWER inline int try_unpack(const view &text, const view &ends, std::vector<
         out.assign(strings, strings + ends.count());
     return status;
 }
+
+// ---- sequences ----
+
+// The two tensors that models have for a sequence of tensors.
+struct sequence_tensors {
+    tensor data, shapes;
+};
+
+// As fv_sequence_pack, with the elements. The tensors must have the type that is passed.
+FV_ANSWER inline int try_pack_sequence(span<const view> tensors, std::int32_t type,
+                                       sequence_tensors &out, log *l = nullptr) {
+    std::vector<fv_array> list(tensors.begin(), tensors.end());
+    sequence_tensors made;
+    const int status = fv_sequence_pack(list.data(), static_cast<std::int64_t>(list.size()), type,
+                                        &made.data, &made.shapes, fovea::get(l));
+    if (status == FV_OK)
+        out = std::move(made);
+    return status;
+}
+// The reverse: views of parts of the data, which must live as long as they do.
+FV_ANSWER inline int try_unpack_sequence(const view &data, const view &shapes,
+                                         std::vector<view> &out, log *l = nullptr) {
+    const std::int64_t n = shapes.rank == 2 && shapes.dims[0] > 0 ? shapes.dims[0] : 0;
+    std::vector<fv_array> list(static_cast<std::size_t>(n));
+    const int status = fv_sequence_unpack(&data, &shapes, n, list.data(), fovea::get(l));
+    if (status == FV_OK)
+        out.assign(list.begin(), list.end());
+    return status;
+}
 #ifdef FOVEA_EXCEPTIONS
+inline sequence_tensors pack_sequence(span<const view> tensors, std::int32_t type) {
+    log l;
+    sequence_tensors made;
+    check(try_pack_sequence(tensors, type, made, &l), &l);
+    return made;
+}
+inline std::vector<view> unpack_sequence(const view &data, const view &shapes) {
+    log l;
+    std::vector<view> made;
+    check(try_unpack_sequence(data, shapes, made, &l), &l);
+    return made;
+}
 inline string_tensors pack(const std::vector<std::string> &strings,
                            span<const std::int64_t> shape = {}) {
     log l;

@@ -77,6 +77,9 @@ size_t fv_type_bytes(int32_t type);
 size_t fv_type_align(int32_t type);
 /* "f32[2, 3]", truncated if it does not fit. Returns `text`. */
 char *fv_array_text(const fv_array *a, char *text, size_t size);
+/* Checks that an argument called `name` is a dense array of the type, with aligned data if it has
+ * elements. Returns FV_OK, or FV_BAD_ARGUMENT after a message. */
+int fv_check_dense(const fv_array *x, const char *name, int32_t type, fv_log *log) FV_MUST_USE;
 
 /* ---- dims: dims.c ---- */
 

@@ -236,6 +236,23 @@ char *fv_array_text(const fv_array *a, char *text, size_t size) {
     return text;
 }
 
+int fv_check_dense(const fv_array *x, const char *name, int32_t type, fv_log *log) {
+    char text[400];
+    size_t bytes = fv_array_bytes(x);
+    if (x->rank < 0 || x->rank > FV_ARRAY_RANK || x->type != type || x->capacity) {
+        fv_log_add(log, "error: %s is no dense array of %s", name, fv_type_text(type));
+        return FV_BAD_ARGUMENT;
+    }
+    bool is_aligned = (uintptr_t)x->data % fv_type_align(type) == 0;
+    if (bytes != SIZE_MAX && (!bytes || (x->data && is_aligned)))
+        return FV_OK;
+    fv_log_add(log, "error: %s is %s, its %s", name, fv_array_text(x, text, sizeof text),
+               bytes == SIZE_MAX ? "dims are not valid"
+               : is_aligned      ? "data is NULL"
+                                 : "data is at an address that is not aligned to its elements");
+    return FV_BAD_ARGUMENT;
+}
+
 size_t fv_array_bytes(const fv_array *a) {
     size_t n = 1, bits = a ? types[type_index(a->type)].bits : 0;
     if (!a || a->rank < 0 || a->rank > FV_ARRAY_RANK)

@@ -92,23 +92,6 @@ int fv_strings_pack(const char *const *strings, int rank, const int64_t *dims, f
 
 /* ---- back ---- */
 
-static int check_tensor(const fv_array *x, const char *name, int32_t type, fv_log *log) {
-    char text[400];
-    size_t bytes = fv_array_bytes(x);
-    if (x->rank < 0 || x->rank > FV_ARRAY_RANK || x->type != type || x->capacity) {
-        fv_log_add(log, "error: %s is no dense array of %s", name, fv_type_text(type));
-        return FV_BAD_ARGUMENT;
-    }
-    bool is_aligned = (uintptr_t)x->data % fv_type_align(type) == 0;
-    if (bytes != SIZE_MAX && (!bytes || (x->data && is_aligned)))
-        return FV_OK;
-    fv_log_add(log, "error: %s is %s, its %s", name, fv_array_text(x, text, sizeof text),
-               bytes == SIZE_MAX ? "dims are not valid"
-               : is_aligned      ? "data is NULL"
-                                 : "data is at an address that is not aligned to its elements");
-    return FV_BAD_ARGUMENT;
-}
-
 /* Checks that the ends increase up to the number of bytes, and that no string has a zero byte. */
 static int check_ends(const char *text, int64_t bytes, const int64_t *ends, int64_t n,
                       fv_log *log) {
@@ -153,8 +136,8 @@ static char **unpack(const char *text, int64_t bytes, const int64_t *ends, int64
 }
 
 static int read_strings(const fv_array *text, const fv_array *ends, char ***out, fv_log *log) {
-    int status = check_tensor(text, "text", FV_TYPE_UINT8, log);
-    status = status ? status : check_tensor(ends, "ends", FV_TYPE_INT64, log);
+    int status = fv_check_dense(text, "text", FV_TYPE_UINT8, log);
+    status = status ? status : fv_check_dense(ends, "ends", FV_TYPE_INT64, log);
     if (status)
         return status;
     int64_t bytes = (int64_t)fv_array_bytes(text), n = (int64_t)(fv_array_bytes(ends) / 8);

@@ -161,6 +161,23 @@ static void test_messages(const std::string &path) {
            fovea::try_pack({"a"}, fovea::span<const std::int64_t>(&two, 1), packed) != FV_OK &&
            fovea::unpack(packed.text, packed.ends).size() == 2,
        "packed strings are replaced, or stay");
+    const std::vector<float> some = {1, 2, 3};
+    const fovea::view list[] = {fovea::view(some), fovea::view(some, {1, 2})};
+    fovea::sequence_tensors all = fovea::pack_sequence(list, FV_TYPE_FLOAT);
+    const std::vector<fovea::view> back = fovea::unpack_sequence(all.data, all.shapes);
+    is(back.size() == 2 && back[0].dims[0] == 3 && back[1].rank == 2 &&
+           static_cast<const float *>(back[1].data)[1] == 2,
+       "a sequence");
+    is(fovea::unpack_sequence(fovea::pack_sequence({}, FV_TYPE_FLOAT).data,
+                              fovea::pack_sequence({}, FV_TYPE_FLOAT).shapes)
+           .empty(),
+       "a sequence of no tensors");
+    is(throws(FV_BAD_ARGUMENT, "tensor 0 is f32[3]",
+              [&] { fovea::pack_sequence(list, FV_TYPE_INT64); }),
+       "a sequence of another type");
+    is(fovea::try_pack_sequence(list, FV_TYPE_INT64, all) == FV_BAD_ARGUMENT &&
+           all.data.dims[0] == 5,
+       "a packed sequence stays");
     fovea::pool p(2), q = std::move(p);
     is(!p && q && q.size() >= 1, "a pool is moved");
 }

@@ -557,6 +557,43 @@ static void call_unpack(void) {
     fv_array_free(&ends);
 }
 
+static void call_sequence_pack(void) {
+    fv_array tensors[4], data = {0}, shapes = {0};
+    for (int i = 0; i < 4; i++)
+        tensors[i] = one_in(4) ? an_array()
+                               : (fv_array){.type = FV_TYPE_FLOAT,
+                                            .rank = 1,
+                                            .dims = {(int64_t)below(4)},
+                                            .data = t.memory + MEMORY / 2};
+    int32_t type = one_in(4) ? an_array().type : FV_TYPE_FLOAT;
+    int status = is_status(
+        fv_sequence_pack(one_in(9) ? NULL : tensors, one_in(9) ? -1 : (int64_t)below(5), type,
+                         one_in(9) ? NULL : &data, one_in(9) ? NULL : &shapes, a_log()));
+    if (status)
+        cr_expect(!data.data && !shapes.data);
+    fv_array_free(&data);
+    fv_array_free(&shapes);
+}
+
+static void call_sequence_unpack(void) {
+    float elements[6] = {0};
+    int64_t rows[2][9] = {{1, (int64_t)below(5), 1, 1, 1, 1, 1, 1, 1},
+                          {(int64_t)below(11) - 1, 2, 1, 1, 1, 1, 1, 1, one_in(9) ? -1 : 1}};
+    fv_array data = {FV_TYPE_FLOAT, 1, {2 + rows[0][1]}, elements};
+    fv_array shapes = {FV_TYPE_INT64, 2, {2, 9}, rows}, out[3] = {{0}};
+    if (one_in(5))
+        data = an_array();
+    if (one_in(5))
+        shapes = an_array();
+    bool is_swapped = one_in(9);
+    const fv_array *first = one_in(9) ? NULL : &data, *second = one_in(9) ? NULL : &shapes;
+    int status = is_status(
+        fv_sequence_unpack(is_swapped ? second : first, is_swapped ? first : second,
+                           one_in(9) ? (int64_t)below(4) - 1 : 2, one_in(9) ? NULL : out, a_log()));
+    if (status)
+        cr_expect(!out[0].type && !out[1].type && !out[2].type);
+}
+
 static const fv_generate_options *generate_options(void) {
     static const int64_t stop[] = {2, -1};
     static fv_array given[PORTS];
@@ -635,6 +672,8 @@ static const struct {
     {"fv_pool_new fv_pool_env fv_pool_size fv_pool_free", call_pool, 5},
     {"fv_strings_pack", call_pack, 50},
     {"fv_strings_unpack fv_strings_free", call_unpack, 50},
+    {"fv_sequence_pack", call_sequence_pack, 50},
+    {"fv_sequence_unpack", call_sequence_unpack, 50},
     {"fv_generator_new", call_generator_new, 60},
     {"fv_generator_next fv_generator_report fv_generator_free", call_generator_next, 80},
 };

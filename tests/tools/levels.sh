@@ -160,6 +160,12 @@ for model in m:37 m:1 s: lstm:9 conv:2 bytes:33 bytes:1 lstm16:9; do
     cmp -s meant/y.npy several/y.npy && tell "$here, $model $*: those of the interpreter" yes || tell "$here, $model $*: those of the interpreter" no
 done
 
+# the program of examples/cpus on CPUs that QEMU emulates
+library=$(dirname "$fovea")
+if [ "$machine" = x86_64 ] && command -v qemu-x86_64 >/dev/null && [ -e "$library/libfovea.so" ] && ! grep -q __asan_init "$fovea"; then
+    check 'what the README of examples/cpus shows' 0 ' 0 failed' env -C "$root" python3 tests/checks/documents.py "${library%/tools}" examples/cpus/README.md
+fi
+
 # A program that is linked with the archive, and calls functions by their names.
 if command -v cc >/dev/null && [ "$machine" = x86_64 ]; then
     cat >main.c <<'C'

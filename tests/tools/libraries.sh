@@ -75,6 +75,31 @@ T
 check 'a subproject' 0 'Build targets' meson setup m/build m --wrap-mode=forcefallback -Dfovea:compiler=false
 check 'a subproject runs' 0 '^FV_OK$' sh -c 'ninja -C m/build use >log && m/build/use'
 
+# ---- for another machine ----
+# the bits of one level with fused multiply-add are those of all others
+if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null && [ "$(uname -m)" = x86_64 ]; then
+    sed -n '/^cat > aarch64.ini/,/^END$/p' "$root/docs/building.md" | sh && tell 'the file for a cross build' yes || tell 'the file for a cross build' no
+    meson setup arm "$root" --cross-file aarch64.ini -Dcompiler=false -Dtests=disabled -Ddefault_library=static --werror >out 2>err &&
+        ninja -C arm --quiet >>out 2>>err && tell 'libfovea-run for aarch64' yes || tell 'libfovea-run for aarch64' no
+    aarch64-linux-gnu-gcc -O1 -Wall -Wextra -Werror -I"$root" "$root/tests/tools/systems_load.c" arm/runtime/libfovea-run.a -lm -ldl -pthread \
+        -o load >out 2>err && tell 'a program for aarch64' yes || tell 'a program for aarch64' no
+    for target in aarch64 x86-64-v3; do
+        "$fovea" compile "$root/examples/dates/dates.onnx" --target=$target -q -o $target.so >out 2>err && tell "a library for $target" yes ||
+            tell "a library for $target" no
+    done
+    check 'a library on aarch64' 0 '^aarch64: status 0' qemu-aarch64 -L /usr/aarch64-linux-gnu ./load ./aarch64.so 2
+    tail -n +2 out >bits
+    check 'of this machine there' 0 'x86-64-v3.so: error: cannot be loaded: it is for another kind of machine' \
+        qemu-aarch64 -L /usr/aarch64-linux-gnu ./load ./x86-64-v3.so 2
+    if grep -q avx2 /proc/cpuinfo; then
+        cc -O1 -I"$root" "$root/tests/tools/systems_load.c" one/build/runtime/libfovea-run.a -lm -ldl -pthread -o load >out 2>err
+        check 'a library on this machine' 0 '^x86-64-v3: status 0' ./load ./x86-64-v3.so 2
+        tail -n +2 out | cmp -s - bits && [ -s bits ] && tell 'the same bits' yes || tell 'the same bits' no
+    fi
+else
+    echo 'skipped: another machine, there is no aarch64-linux-gnu-gcc or no qemu-aarch64'
+fi
+
 # ---- two folders ----
 build_in another/folder && tell 'from another folder' yes || tell 'from another folder' no
 for file in libfovea-run.a libfovea-run.so; do
