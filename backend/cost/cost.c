@@ -24,8 +24,7 @@ static void count_expr(counter *c, const fv_expr *x, double times) {
     traffic *t;
     if (!x)
         return;
-    if (fv_elem_is_float((fv_elem)x->type.elem))
-        c->flops += times * x->type.lanes * fv_walk_operations((fv_expr_op)x->op);
+    c->flops += times * fv_walk_operations_of(x);
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && (t = traffic_of(c, x->u.buf)))
         t->loads += times * x->type.lanes;
     for (int i = 0; i < x->n; i++)

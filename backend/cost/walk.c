@@ -98,6 +98,11 @@ int fv_walk_operations(fv_expr_op op) {
     }
 }
 
+int fv_walk_operations_of(const fv_expr *x) {
+    bool of_floats = fv_elem_is_float((fv_elem)x->type.elem) || x->op == FV_X_DOT_BF16;
+    return of_floats ? x->type.lanes * fv_walk_operations((fv_expr_op)x->op) : 0;
+}
+
 /* ---- statements ---- */
 
 static void walk_block(fv_walk *w, const fv_block *block, double times);
@@ -161,11 +166,9 @@ static void walk_for(fv_walk *w, const fv_stmt *s, double times) {
 }
 
 static double operations_of(const fv_expr *x) {
-    double sum = 0;
     if (!x)
         return 0;
-    if (fv_elem_is_float((fv_elem)x->type.elem))
-        sum = x->type.lanes * fv_walk_operations((fv_expr_op)x->op);
+    double sum = fv_walk_operations_of(x);
     for (int i = 0; i < x->n; i++)
         sum += operations_of(x->arg[i]);
     return sum;

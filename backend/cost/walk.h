@@ -45,6 +45,9 @@ struct fv_walk {
 /* How many operations on floats the operation counts as: one each for + - * / min max sqrt,
  * roundings and elementary functions, two for fma, four for dot_bf16; others are free. */
 int fv_walk_operations(fv_expr_op op);
+/* How many operations on floats x itself counts as, with all its lanes and without its operands.
+ * Operations on integers count as none, except dot_bf16, whose integers are the bits of floats. */
+int fv_walk_operations_of(const fv_expr *x);
 
 fv_walk fv_walk_new(fv_arena *a, const fv_walk_calls *calls, void *user);
 void fv_walk_set(fv_walk *w, const fv_var *v, int64_t value);

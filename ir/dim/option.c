@@ -65,10 +65,11 @@ const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *ou
 bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo, int64_t *hi) {
     int64_t low = o->lo > *lo ? o->lo : *lo, high = o->hi < *hi ? o->hi : *hi;
     if (low > high && *lo == *hi)
-        return fv_error(s, "--dim '%s': that dim is fixed to %lld", o->text, (long long)*lo);
+        return fv_error(s, "%s '%s': that dim is fixed to %lld", flag_of(o), o->text,
+                        (long long)*lo);
     if (low > high)
-        return fv_error(s, "--dim '%s': that dim is within %lld..%lld", o->text, (long long)*lo,
-                        (long long)*hi);
+        return fv_error(s, "%s '%s': that dim is within %lld..%lld", flag_of(o), o->text,
+                        (long long)*lo, (long long)*hi);
     *lo = low;
     *hi = high;
     return true;

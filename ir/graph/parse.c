@@ -595,13 +595,10 @@ static bool parse_header(fv_graph_reader *r) {
     if (l->tok.kind != FV_TOK_STRING)
         return fv_lex_error(l, "expected the name of the module, a string, found %s",
                             fv_lex_found(l));
-    r->m->name = l->tok.s;
-    fv_lex_next(l);
-    if (l->tok.kind == FV_TOK_STRING) {
-        r->m->source.hash = l->tok.s;
-        fv_lex_next(l);
-    }
-    return true;
+    if (!(r->m->name = fv_lex_text(l, "the name of the module")))
+        return false;
+    return l->tok.kind != FV_TOK_STRING ||
+           (r->m->source.hash = fv_lex_text(l, "the hash of the module")) != NULL;
 }
 
 static bool parse_module(fv_graph_reader *r) {

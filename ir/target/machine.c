@@ -192,19 +192,21 @@ void fv_machine_print(fv_text *t, const fv_machine *p) {
 
 /* ---- targets ---- */
 
-/* The speed that the table has for the family; 0: it has none. */
+/* The speed that the table has for the family; -1: it has none. */
 static double speed_of(fv_processor_id family, fv_measure_id id) {
 #define SPEED(of, measure, value)                                                                  \
     if (family == FV_PROCESSOR_##of && id == FV_MEASURE_##measure)                                 \
         return value;
 #include "ir/target/processor.def"
-    return 0;
+    return -1;
 }
 
 double fv_measure_of(const fv_target *t, fv_measure_id id) {
     double own = t->own.speeds && t->own.speeds[id].known ? t->own.speeds[id].value : 0;
     double family = own > 0 ? own : speed_of(t->processor, id);
-    return family > 0 ? family : speed_of(FV_PROCESSOR_generic, id);
+    if (family < 0)
+        family = speed_of(FV_PROCESSOR_generic, id);
+    return family > 0 ? family : 0;
 }
 
 const fv_target *fv_target_with_machine(fv_arena *a, const fv_target *of, const fv_machine *p) {

@@ -87,7 +87,7 @@ def _text(text: Optional[str], what: str) -> Optional[bytes]:
 
 
 def make(*, dims: Optional[Dims] = None, states: Optional[States] = None, target: Optional[str] = None,
-         level: Union[int, str, None] = None, backend: str = "jit", name: Optional[str] = None, naive: bool = False,
+         level: Union[int, str, None] = None, backend: Optional[str] = None, name: Optional[str] = None, naive: bool = False,
          passes: Optional[Sequence[str]] = None, verify: bool = False, weights: Optional[str] = None,
          strict: bool = False, tuning: Union[str, "os.PathLike[str]", None] = None,
          enable: Optional[Sequence[str]] = None, disable: Optional[Sequence[str]] = None,
@@ -98,6 +98,7 @@ def make(*, dims: Optional[Dims] = None, states: Optional[States] = None, target
     letter = "2" if level is None else str(level)
     if letter not in ("0", "1", "2", "3", "s"):
         raise bad_argument("level is %r, expected 0, 1, 2, 3 or 's'" % (level,))
+    backend = "jit" if backend is None else backend
     if backend not in _BACKENDS:
         raise bad_argument("backend is %r, expected 'jit', 'interp' or 'c'" % (backend,))
     o = CompileOptions(size=ctypes.sizeof(CompileOptions))

@@ -31,7 +31,7 @@ class Session:
 
     def __init__(self, model: Any, *, folder: source.Folder = None, dims: Optional[options.Dims] = None,
                  states: Optional[options.States] = None, threads: int = 0,
-                 target: Optional[str] = None, level: Union[int, str, None] = None, backend: str = "jit", **more: Any) -> None:
+                 target: Optional[str] = None, level: Union[int, str, None] = None, backend: Optional[str] = None, **more: Any) -> None:
         self._artifact: Any = None
         self._closed, self._running = False, 0
         self._lock, self._state_lock = threading.Lock(), threading.RLock()
@@ -39,12 +39,13 @@ class Session:
         self._calls: List[calls.Call] = []  # that no run uses at present
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
             raise bad_argument("threads is %r, expected a number, 0 or more" % (threads,))
-        given: Dict[str, Any] = {"dims": dims, "states": states, "target": target, "level": level, **more}
+        given: Dict[str, Any] = {"dims": dims, "states": states, "target": target, "level": level,
+                                 "backend": backend, **more}
         self._source = source.of(model, folder)  # whose content must live as long as the artifact
         if self._source.is_library():
             self._load({k: v for k, v in given.items() if v is not None})
         else:
-            self._compile(options.make(backend=backend, **given))
+            self._compile(options.make(**given))
         self._run_options = library.RunOptions(size=ctypes.sizeof(library.RunOptions), threads=threads)
         self._options_pointer = ctypes.addressof(self._run_options)
         self._read_table()

@@ -1,4 +1,5 @@
 /* signature.c - settings that a user adds to the signature of a graph text: states and dims. */
+#include "ir/dim/option.h"
 #include "ir/graph/graph.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
@@ -194,6 +195,17 @@ Test(signature, dims_are_fixed_and_bounded) {
     with_dims("x:1=4", NULL, "symbol p 0..64\nsymbol s 0..8\n", "f32[p + s, 4]");
 }
 
+/* Names are C strings: a byte 0 would cut them. */
+Test(signature, a_module_with_a_byte_0_in_its_name) {
+    cr_expect_null(parse("fovea-ir 1 module \"a\\0b\" func @main(%x: f32[2]) { return %x }", NULL));
+    cr_expect(strstr(last_message(), "the name of the module holds a byte 0"), "%s",
+              last_message());
+    cr_expect_null(
+        parse("fovea-ir 1 module \"a\" \"1\\0\" func @main(%x: f32[2]) { return %x }", NULL));
+    cr_expect(strstr(last_message(), "the hash of the module holds a byte 0"), "%s",
+              last_message());
+}
+
 Test(signature, dims_that_no_line_declares) {
     static const char *const text =
         "fovea-ir 1 module \"m\" func @main(%x: f32[n, m]) { %y = Relu(%x) return %y }";
@@ -210,6 +222,19 @@ static void dim_fault(const char *one, const char *two, const char *message) {
     cr_expect_null(
         parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL}));
     cr_expect_str_eq(last_message(), message);
+}
+
+/* Messages about a setting begin with the option that gave it. */
+Test(signature, option_of_a_setting) {
+    fv_dim_option o;
+    int64_t lo = 0, hi = 8;
+    cr_assert_null(fv_dim_option_parse(fv_arena_new(session), "n=9", &o));
+    o.flag = "--bound";
+    cr_expect_not(fv_dim_option_apply(session, &o, &lo, &hi));
+    cr_expect_str_eq(last_message(), "error: --bound 'n=9': that dim is within 0..8");
+    hi = lo;
+    cr_expect_not(fv_dim_option_apply(session, &o, &lo, &hi));
+    cr_expect_str_eq(last_message(), "error: --bound 'n=9': that dim is fixed to 0");
 }
 
 Test(signature, dims_that_cannot_be) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/target/lacking.h"
+#include "ir/target/machine.h"
 #include "ir/target/target.h"
 
 static const char *family(const char *vendor, int number, int model) {
@@ -32,6 +33,14 @@ Test(target, a_processor_of_another_model_is_known_by_its_features) {
     cr_expect_eq(fv_processor_of_features(amx | v4), FV_PROCESSOR_sapphire_rapids);
     cr_expect_eq(fv_processor_of_features(v4), FV_PROCESSOR_generic);
     cr_expect_eq(fv_processor_of_features(0), FV_PROCESSOR_generic);
+}
+
+/* A row of the table may be 0, as the time of a parallel region on a core without threads; only
+ * a family without a row has the speed of `generic`. */
+Test(target, a_speed_of_zero_is_a_speed) {
+    cr_expect_eq(fv_measure_of(fv_target_find("cortex-m4"), FV_MEASURE_region), 0);
+    cr_expect_eq(fv_measure_of(fv_target_find("cortex-m4"), FV_MEASURE_handover),
+                 fv_measure_of(fv_target_find("generic"), FV_MEASURE_handover));
 }
 
 Test(target, names_are_found) {
@@ -406,6 +415,9 @@ Test(feature, chips_are_found_in_any_spelling) {
         {"riscv32imc", "esp32c3"},       {"RV32IMAC", "riscv32imac"},
         {"RV32IMAFC", "riscv32imafc"},   {"CH32V307", "riscv32imafc"},
         {"GD32VF103", "riscv32imac"},    {"Generic32", "generic32"},
+        {"RV32I", "generic32"},          {"rv32im", "generic32"},
+        {"rv32ima", "generic32"},        {"riscv32e", "generic32"},
+        {"rv32gc", "riscv32imafc"},      {"rv32", "riscv32imac"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         refused(pairs[i][0], fv_printf(arena, "there is no target '%s'; did you mean '%s'?",

@@ -35,6 +35,17 @@ Test(cost, loops_multiply) {
           9, 2 * 3, 4 * 3, 4 * 3);
 }
 
+/* The integers of dot_bf16 are the bits of floats; other dot products of words are of integers. */
+Test(cost, dot_products_of_words) {
+    costs("kernel f(A: i32[n], out C: i32[n]; n) {\n  for i < n {\n    C[i] = dot_bf16(A[i], A[i], "
+          "0)\n  }\n}",
+          10, 4 * 10, 4 * 10, 4 * 10);
+    costs(
+        "kernel f(A: i32[n], out C: i32[n]; n) {\n  for i < n {\n    C[i] = dot_u8_i8(A[i], A[i], "
+        "0)\n  }\n}",
+        10, 0, 4 * 10, 4 * 10);
+}
+
 Test(cost, nothing_runs) {
     costs("kernel f(A: f32[n], out C: f32[n]; n) {\n  for i < n {\n    C[i] = A[i] * 2.0\n  }\n}",
           0, 0, 0, 0);

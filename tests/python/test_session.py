@@ -202,6 +202,9 @@ class Models(Case):
             np.testing.assert_array_equal(s(X, Z), X + Z)
             self.refuses("FV_BAD_ARGUMENT", "'dims' was decided when it was compiled", fovea.Session, path,
                          dims={"n": 3})
+            for backend in ("c", "jit"):
+                self.refuses("FV_BAD_ARGUMENT", "'backend' was decided when it was compiled", fovea.Session, path,
+                             backend=backend)
             with open(path, "rb") as f:
                 self.refuses("FV_BAD_ARGUMENT", "loaded from a file", fovea.Session, f.read())
 

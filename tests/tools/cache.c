@@ -262,6 +262,11 @@ Test(cache, links) {
 
 /* ---- keys ---- */
 
+static void observe(void *user, const fv_pass_run *r, const fv_rule *rules, int n,
+                    fv_exactness most) {
+    (void)user, (void)r, (void)rules, (void)n, (void)most;
+}
+
 Test(cache, keys) {
     static const char *const dims[] = {"n=2", NULL}, *const wider[] = {"n=1..50", NULL},
                              *const none[] = {NULL};
@@ -297,6 +302,14 @@ Test(cache, keys) {
     cr_expect_eq(
         compile_with(in("small/m.fvir"), (fv_driver_options){.target.of = &same}, SMALL, 1).how,
         BY_PATH);
+    /* a caller that observes rules gets its calls */
+    const fv_rule_watch watch = {NULL, observe};
+    const fv_pipeline_options observed = {.rules = &watch};
+    cr_expect_eq(
+        compile_with(in("small/m.fvir"), (fv_driver_options){.work.pipeline = &observed}, SMALL, 1)
+            .how,
+        MISS);
+    cr_expect_eq(files(".model", NULL, 0), n);
     /* a model is called after its file */
     cr_assert_eq(rename(in("small/m.fvir"), in("small/n.fvir")), 0);
     cr_expect_eq(compile_with(in("small/n.fvir"), (fv_driver_options){0}, SMALL, 1).how, MISS);

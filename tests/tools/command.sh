@@ -57,6 +57,8 @@ check 'a processor for kernels' 1 'which are made already: --processor does not 
 check 'misspelt pass' 2 "did you mean 'legalise'" "$fovea" opt add.fvir --passes=legalize
 check 'misspelt emit' 2 "did you mean 'kernels'" "$fovea" compile add.fvir --emit=kernel
 check 'misspelt backend' 2 'there is no backend' "$fovea" run add.fvir --backend=gpu
+check 'misspelt fourth backend' 2 "there is no backend 'gpu'" "$fovea" run add.fvir --backend=interp,interp,interp,gpu
+check 'too many backends' 2 'names more than 3 backends' "$fovea" run add.fvir --backend=interp,interp,interp,interp
 check 'misspelt input' 1 "did you mean 'text'" "$fovea" run "$dates" --input txet=x.npy
 check 'misspelt dim' 1 "there is no dim 'nn'" "$fovea" run add.fvir --dim nn=3
 check 'no model' 2 'MODEL is missing' "$fovea" run

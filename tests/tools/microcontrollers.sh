@@ -105,6 +105,18 @@ check 'estimates' 0 'code .*estimated, without a C compiler' env PATH=/nowhere "
 said '^RAM .*workspace.*stack'
 said '^time .*cycles, estimated'
 rm -f kws.c kws.h
+# three digits of 999600 are those of a million
+cat >relu.fvir <<'T'
+fovea-ir 1
+module "relu"
+func @main(%x: f32[999600]) -> (%y) {
+  %y = Relu(%x)
+  return %y
+}
+T
+check 'a number that is rounded up to a million' 0 ' 1 million operations on floats' \
+    env PATH=/nowhere "$fovea" compile relu.fvir --target=cortex-m4 -o relu.c
+rm -f relu.c relu.h
 env PATH=/nowhere "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --json >numbers.json
 guess=$(number code_bytes)
 if command -v arm-none-eabi-gcc >/dev/null; then

@@ -214,9 +214,9 @@ bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
 /* Sets the driver's options from the command line. False after a message. `here`: the default
  * target is this machine. */
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) FV_MUST_USE;
+enum { FV_MOST_BACKENDS = 3 }; /* largest number of backends that --backend names */
 /* Parses the value of --backend, such as "jit,c,interp", or its default, into `out`, which has room
- * for three backends; names after the third are not read. Returns the number of backends, 0 after a
- * message. */
+ * for FV_MOST_BACKENDS. Returns the number of backends, 0 after a message. */
 int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
 /* the first number that --threads gives, or, if that is 0 or not given, the number in

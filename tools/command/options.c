@@ -182,9 +182,13 @@ static const char *default_backend(const fv_args *a) {
 int fv_args_backends(const fv_args *a, fv_backend_kind *out) {
     const char *s = a->code.backend ? a->code.backend : default_backend(a);
     int n = 0;
-    while (*s && n < 3) {
+    while (*s) {
         size_t len = strcspn(s, ",");
         int k = find_backend(s, len);
+        if (k >= 0 && n == FV_MOST_BACKENDS) {
+            fv_usage(a, "--backend names more than %d backends", FV_MOST_BACKENDS);
+            return 0;
+        }
         if (k < 0) {
             fv_usage(a, "there is no backend '%.*s'; there are jit, c and interp", (int)len, s);
             return 0;
