@@ -10,6 +10,7 @@
 #include "backend/interp/interp.h"
 #include "backend/lower.h"
 #include "ir/graph/parse.h"
+#include "ir/kernel/print.h"
 #include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
@@ -159,6 +160,49 @@ TILINGS(weights_that_lie_across) {
                          "  %%y = Gemm(%%x, @w) {transB = 1, alpha = 0.5}\n  return %%y\n}\n",
                     constant("w", 50, 33)),
           "contract 12 x 32, packed");
+}
+
+/* Does a kernel of p compute the elements of its weights before the tiles of a block read them? */
+static bool unpacks(const fv_program *p) {
+    bool found = false;
+    for (int i = 0; i < p->nkernels; i++) {
+        fv_text t = {.arena = arena};
+        fv_kernel_print(&t, p->kernels[i]);
+        found |= strstr(t.s, "tile unpacked: f32") != NULL;
+    }
+    return found;
+}
+
+/* Weights in fewer bits than their products, with steps that are converted in several parts, and
+ * with so few that each tile converts them. */
+static void check_narrow(const char *type, int steps, bool expected) {
+    fv_text w = {.arena = arena};
+    for (int i = 0; i < steps * 70; i++)
+        fv_text_printf(&w, "%s%d", i ? ", " : "", (int)(value(i, 'w') * 6));
+    const char *text = fv_printf(arena,
+                                 HEAD "const @w: %s[%d, 70] = [%s]\n"
+                                      "func @main(%%x: f32[n, %d]) -> (%%y) {\n"
+                                      "  %%f = Cast(@w) {to = 1}\n  %%y = MatMul(%%x, %%f)\n"
+                                      "  return %%y\n}\n",
+                                 type, steps, w.s, steps);
+    fv_program *p = lower(text, fv_target_find("x86-64-v3"), false);
+    cr_assert_eq(unpacks(p), expected, "%s, %d steps", type, steps);
+    check(text, "contract 12 x 32, packed");
+}
+
+TILINGS(weights_in_f16) {
+    check_narrow("f16", 300, true);
+    check_narrow("f16", 16, false);
+}
+
+TILINGS(weights_in_bf16) {
+    check_narrow("bf16", 300, true);
+}
+
+TILINGS(weights_in_bytes) {
+    check_narrow("f8e4m3fn", 300, true);
+    check_narrow("i8", 300, true);
+    check_narrow("i8", 150, false); /* all panels fill less than half of the first-level cache */
 }
 
 TILINGS(one_row) {

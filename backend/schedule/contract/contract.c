@@ -457,14 +457,17 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     one.from = one.prefetch.whole = NULL;
     one.made.unpacked = NULL;
     one.rows.done = integer(t->e, 0);
+    if (t->plan.streams)
+        one.prefetch.whole = fv_tile_whole(t, rows);
     one.i0 = first;
     fv_tile_multiply(&one, rows);
 }
 
 static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
+    int64_t known;
     fv_tile_sums(t, block);
-    if (!t->plan.unpacks) {
+    if (!t->plan.unpacks || (fv_x_is_int(rows, &known) && known > t->plan.mr)) {
         multiply_tiles(t, first, rows);
         return;
     }

@@ -25,8 +25,9 @@ static int64_t terms_from(const fv_expr *sum, int i) {
 
 /* LEAST_TILES: least number of tiles in a block of rows, unless the block is one tile
  * (`stay_near`). FEW_PANELS: largest number of panels with which a block is never reduced to one
- * tile for that reason. */
-enum { LEAST_TILES = 2, FEW_PANELS = 2 };
+ * tile for that reason. LEAST_UNPACKED: least number of steps for which weights that are only
+ * converted are converted once for all tiles of a block. */
+enum { LEAST_TILES = 2, FEW_PANELS = 2, LEAST_UNPACKED = 32 };
 
 /* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile,
  * and, in each step of k, of reading a vector of the panel. */
@@ -297,11 +298,20 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
     return depth < steps ? depth : steps;
 }
 
-/* Is b computed once for all tiles of a block of rows, and stored on the stack? */
-static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
-                    int64_t depth) {
+/* Is it worthwhile to compute b once for all tiles of a block of rows, and to store it on the
+ * stack? A conversion takes so little time that storing and loading the sums of the block, which
+ * this needs, costs more if there are few steps; and a block of a single tile shares nothing. */
+static bool unpacking_pays(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                           const fv_tile_plan *plan, int64_t steps) {
+    return fv_computes_panels(c) &&
+           (c->panels.computed || (steps >= LEAST_UNPACKED && !stay_near(t, c, d, plan->nr)));
+}
+
+/* Do `depth` steps of b, and the sums of a block of rows, fit on the stack? */
+static bool fits_stack(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
+                       int64_t depth) {
     int64_t most = FV_MOST_SUMS / fv_tile_plan_width(c, plan);
-    return fv_computes_panels(c) && depth <= most && block <= most;
+    return depth <= most && block <= most;
 }
 
 /* Can the sum be divided into parts that all tiles of a block take before the next part? The lines
@@ -318,6 +328,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     const fv_target *target = u->l->target;
     int64_t block = plan->mr, steps = 0;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    bool unpacks = false;
     if (c->dot.matrix) { /* registers hold all steps of a tile, and its loop is a function */
         block = rows > plan->mr ? block_rows(target, c, d, plan->mr, plan->nr, 0) : plan->mr;
         return fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
@@ -327,7 +338,8 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
         bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
         plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
-        if (fv_computes_panels(c))
+        unpacks = unpacking_pays(target, c, d, plan, steps);
+        if (unpacks)
             plan->depth = unpack_depth(target, c, plan, steps);
         block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
     }
@@ -339,7 +351,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
                                     ? steps
                                     : plan->depth,
                                 1, steps, 1);
-        plan->unpacks = unpacks(c, plan, block, plan->depth);
+        plan->unpacks = unpacks && fits_stack(c, plan, block, plan->depth);
         plan->depth = plan->depth < steps || plan->unpacks ? plan->depth : 0;
         if (!c->each && c->sum->u.red.nvars == 1)
             plan->copies = fv_choose(u, FV_PARAMETER_copies,

@@ -10,6 +10,7 @@
  * The elements of b and the order of their products are those of a single loop over k. */
 #include "backend/schedule/contract/steps.h"
 
+#include "backend/lowering/access.h"
 #include "backend/schedule/common/blocks.h"
 #include "ir/expr/visit.h"
 
@@ -21,8 +22,15 @@ bool fv_can_prefetch(const fv_contraction *c) {
     return known;
 }
 
+/* Does a tile convert the elements of b, as they are stored, to floats with more bits? */
+static bool widens(const fv_contraction *c) {
+    fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
+    return !c->dot.group && fv_elem_is_float(used) && fv_elem_bits(stored) < fv_elem_bits(used);
+}
+
 bool fv_computes_panels(const fv_contraction *c) {
-    return c->panels.computed && !c->blocks.sum && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
+    return (c->panels.computed || widens(c)) && !c->blocks.sum && c->sum->u.red.nvars == 1 &&
+           fv_can_prefetch(c);
 }
 
 int fv_panels_of_tile(const fv_tile *t) {

@@ -12,7 +12,8 @@ int fv_panels_of_tile(const fv_tile *t);
 /* The number of the i-th panel of a tile; of a last tile that has fewer panels, that of its last
  * one. */
 fv_expr *fv_panel_of_tile(fv_tile *t, fv_expr *tile, fv_expr *i);
-/* Is b computed from panels whose steps are those of one variable, of a known number? */
+/* Is b computed from panels of constants, or converted from them to floats with more bits, in steps
+ * of one variable, of a known number? Then elements can be computed before the tiles read them. */
 bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
 /* The number of steps that share a row of the panel and are emitted one after the other: more than
  * 1 if elements of b share a byte, are computed in the loop over steps, and the steps fill the

@@ -99,6 +99,11 @@ static bool prefetches(const fv_tile *t) {
     return t->plan.near || t->plan.far;
 }
 
+fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    return fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->plan.mr)));
+}
+
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t whole;
@@ -107,8 +112,7 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
     if (prefetches(t))
-        t->prefetch.whole =
-            fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->plan.mr)));
+        t->prefetch.whole = fv_tile_whole(t, rows);
     t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
     return fv_x_is_int(rows, &whole) && whole % t->plan.mr == 0
@@ -180,7 +184,8 @@ static fv_expr *row_now(fv_tile *t) {
 /* Computes where the prefetches of a tile begin, as distances in elements from the current element
  * of the panel. Tiles of a block share the prefetches of the next panel, or of the next steps of
  * this one. A tile that reads several panels counts as one panel of their columns, except for
- * `ahead`, which is a distance in each of them. */
+ * `ahead`, which is a distance in each of them. A tile that reads elements which were computed in
+ * advance reads no panel, so it has no `ahead`. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -219,6 +224,8 @@ static void plan_prefetch(fv_tile *t) {
         }
         t->prefetch.part = fv_kb_let(&e->b, "part", part);
     }
+    if (t->made.unpacked)
+        return;
     if (several > 1)
         left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel),
                       integer(e, panel / several));
@@ -286,16 +293,15 @@ static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
     return binary(e, FV_X_ADD, binary(e, FV_X_MUL, stream, integer(e, part)), at);
 }
 
-/* Emits the prefetches for the row of the panel that the tile reads now, for a whole tile or one
- * with fewer rows. */
+/* Emits the prefetches for the current row of the panel, for a whole tile or one with fewer
+ * rows. */
 static void prefetch(fv_tile *t, bool whole) {
     fv_expr *row = row_now(t);
-    if (!whole && t->prefetch.whole && t->plan.streams) {
+    if (t->prefetch.ahead && !whole && t->prefetch.part && t->plan.streams)
         prefetch_row(t, t->prefetch.next, row_of_stream(t, row), NULL, 2);
-        return;
-    }
-    prefetch_row(t, t->panel, row, t->prefetch.ahead, 1);
-    if (whole && t->prefetch.whole)
+    else if (t->prefetch.ahead)
+        prefetch_row(t, t->panel, row, t->prefetch.ahead, 1);
+    if (whole && t->prefetch.part)
         prefetch_part(t, row);
 }
 
@@ -438,11 +444,12 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     const int outer = e->b.depth;
     const bool whole = rows == t->plan.mr, together = fv_steps_of_row(t) > 1;
     fv_expr *k = fv_open_rows_of_panel(t);
-    if (t->prefetch.ahead && together)
+    const bool prefetched = t->prefetch.ahead || t->prefetch.part;
+    if (prefetched && together)
         prefetch(t, whole);
     k = fv_open_row_of_panel(t, k);
     const fv_buf *b = columns_of_step(t, k, edge);
-    if (t->prefetch.ahead && !together)
+    if (prefetched && !together)
         prefetch(t, whole);
     add_products(t, acc, first, rows, b, near, k, edge);
     close_loops(t, outer);
@@ -647,8 +654,8 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
         t->sums.at[0] = t->rows.done;
     if (t->plan.outlined)
         fv_kb_outline(&e->b);
-    t->prefetch.ahead = NULL;
-    if ((t->plan.far || (t->plan.near && t->prefetch.whole)) && !t->made.unpacked)
+    t->prefetch.ahead = t->prefetch.part = NULL;
+    if ((t->plan.far && !t->made.unpacked) || (t->plan.near && t->prefetch.whole))
         plan_prefetch(t);
     multiply_columns(t, rows);
     if (t->plan.outlined)

@@ -82,8 +82,8 @@ typedef struct fv_tile_prefetch {
      * nothing is prefetched */
     fv_expr *whole;
     fv_expr *ahead; /* the distance of prefetches in this panel; NULL: there are none */
-    /* the panel of which the tile prefetches a part, the offset of that part, and the stride of its
-     * elements */
+    /* the panel of which a complete tile prefetches a part, the offset of that part, and the stride
+     * of its elements; part NULL: there are no such prefetches */
     fv_expr *aim, *part, *stride;
 } fv_tile_prefetch;
 
@@ -186,6 +186,8 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind);
  * the tile, t->rows.done, and, if there may be several tiles and panels are prefetched,
  * t->prefetch.whole. Returns the number of rows of the tile. */
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
+/* The number of complete tiles in that many rows. */
+fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows);
 /* Declares the tile with the sums of that many rows: of one tile, or of all tiles of a block of
  * rows, which a caller sets to 0 before products of the first steps are added. A row has the
  * columns of all sums, one after the other. */
