@@ -130,6 +130,10 @@ typedef struct fv_c_piece {
 fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x);
 /* translates an expression with several lanes */
 fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x);
+/* The call that stores the vector x at the elements `index` of b, whose indices have lanes; `mask`:
+ * lanes that are stored; NULL: all. */
+const char *fv_c_scatter(fv_cg *g, const fv_buf *b, fv_expr *const *index, const fv_expr *x,
+                         const fv_expr *mask);
 const char *fv_c_str(fv_cg *g, const fv_expr *x); /* the C text of an expression */
 /* the C text of an expression, in parentheses if it binds looser than `prec` */
 const char *fv_c_at(fv_cg *g, const fv_expr *x, int prec);

@@ -699,3 +699,34 @@ const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes) {
                       .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
     return name;
 }
+
+const char *fv_c_layer_scatter(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes);
+    const char *name = fv_printf(g->arena, "scatter_%s", v);
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name,
+                      .result = "void",
+                      .param = {pointer(g, e, false), i, v},
+                      .mode = DO_LANES,
+                      .lanes = lanes,
+                      .expr = e == FV_BOOL ? "$a[$b[l]] = $c[l] != 0" : "$a[$b[l]] = $c[l]",
+                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
+    return name;
+}
+
+const char *fv_c_layer_scatter_if(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes),
+               *m = fv_c_mask(g, lanes);
+    const char *name = fv_printf(g->arena, "scatter_%s_if", v);
+    const char *expr =
+        e == FV_BOOL ? "if ($a[l]) $b[$c[l]] = $d[l] != 0" : "if ($a[l]) $b[$c[l]] = $d[l]";
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name,
+                      .result = "void",
+                      .param = {m, pointer(g, e, false), i, v},
+                      .mode = DO_LANES,
+                      .lanes = lanes,
+                      .expr = expr,
+                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
+    return name;
+}

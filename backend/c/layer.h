@@ -28,6 +28,10 @@ const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes);
 const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(mask, p, index, otherwise), which loads the lanes in the mask one by one */
 const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes);
+/* helper function f(p, index, v), which stores a vector lane by lane */
+const char *fv_c_layer_scatter(fv_cg *g, fv_elem e, int lanes);
+/* helper function f(mask, p, index, v), which stores the lanes in the mask one by one */
+const char *fv_c_layer_scatter_if(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(p, v), which stores a vector */
 const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(mask, p, v), which stores the lanes in the mask */

@@ -214,7 +214,7 @@ static void put_store(fv_cg *g, const fv_stmt *s) {
     case FV_ACCESS_ELEMENT: put_element(g, s); break;
     case FV_ACCESS_RUN: put_run(g, s); break;
     case FV_ACCESS_GATHER:
-        g->failed = !fv_error(g->session, "internal error: the C emitter got a scattered store");
+        fv_c_line(g, "%s;", fv_c_scatter(g, s->buf, s->index, s->x, when ? NULL : c));
         break;
     }
     if (when)

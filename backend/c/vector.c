@@ -248,7 +248,7 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
     return piece("0", FV_C_PRIMARY);
 }
 
-/* The index of a gather under a mask. In lanes that the mask leaves out it may be any number, so it
+/* The index of a gather or a scattered store under a mask. In lanes that the mask leaves out it may be any number, so it
  * is computed unsigned, where overflow wraps, unless the bounds of all indices are known. */
 static const char *index_under_mask(fv_cg *g, const fv_buf *b, fv_expr *const *index, int lanes) {
     fv_expr *flat = NULL;
@@ -261,6 +261,17 @@ static const char *index_under_mask(fv_cg *g, const fv_buf *b, fv_expr *const *i
         flat = flat ? fv_x_bin(g->arena, FV_X_ADD, flat, at) : at;
     }
     return is_known ? fv_c_index(g, b, index) : fv_c_str(g, flat);
+}
+
+const char *fv_c_scatter(fv_cg *g, const fv_buf *b, fv_expr *const *index, const fv_expr *x,
+                         const fv_expr *mask) {
+    int lanes = x->type.lanes;
+    const char *v = fv_c_str(g, x), *p = base(g, b);
+    if (!mask)
+        return fv_c_apply(g, fv_c_layer_scatter(g, b->elem, lanes), "%s, %s, %s", p,
+                          fv_c_index(g, b, index), v);
+    return fv_c_apply(g, fv_c_layer_scatter_if(g, b->elem, lanes), "%s, %s, %s, %s",
+                      fv_c_str(g, mask), p, index_under_mask(g, b, index, lanes), v);
 }
 
 static fv_c_piece guard(fv_cg *g, const fv_expr *x) {

@@ -259,7 +259,12 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
             &r->p, e, "%%%.60s is %s, this is %s", x->value->name, fv_elem_name(stored),
             body->type.lanes == 1 ? fv_elem_name((fv_elem)body->type.elem) : "a vector");
     x->def->body = body;
-    return read_form(r, x->def);
+    if (!read_form(r, x->def))
+        return false;
+    /* within other bounds of dims a definition may have another form, so lowering finds it again */
+    if (r->graph->nchosen)
+        x->def->form = (fv_form){.kind = FV_FORM_NONE};
+    return true;
 }
 
 /* Parses `of VALUE`, the value in whose memory a view is. */

@@ -109,6 +109,47 @@ Test(program, launches_and_workspace) {
     }
 }
 
+/* ---- vectors that are stored lane by lane ---- */
+
+static const char *const scattered =
+    "fovea-program 1\n"
+    "name m\n"
+    "target \"generic\"\n"
+    "workspace 0\n"
+    "buffer x: f32[8] input 0\n"
+    "buffer y: f32[8, 2] output 0\n"
+    "buffer z: bool[8] output 1\n"
+    "input x = \"x\" as x: f32[8] extents [8]\n"
+    "output y = \"y\" as y: f32[8, 2] extents [8, 2]\n"
+    "output z = \"z\" as z: bool[8] extents [8]\n"
+    "kernel spread(A: f32[8], out C: f32[8, 2], out D: bool[8]) {\n"
+    "  tile t: f32[8, 2]\n"
+    "  t[ramp8(0), 1] = A[0:8] + splat8(1.0)\n"
+    "  C[ramp8(0), 0] = A[0:8]\n"
+    "  C[splat8(7) - ramp8(0), 1] = splat8(0.0)\n"
+    "  C[ramp8(0), 1] = t[ramp8(0), 1] if ramp8(0) < 3\n"
+    "  D[splat8(7) - ramp8(0)] = A[0:8] < splat8(3.0)\n"
+    "  D[ramp8(0)] = A[0:8] < splat8(0.0) if ramp8(0) == 7\n"
+    "}\n"
+    "run {\n"
+    "  launch spread(x, y, z)\n"
+    "}\n";
+
+Test(program, scattered_stores) {
+    fv_program *p = program(scattered);
+    FOR_EACH_CONSUMER(p, o) {
+        float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y[16] = {0};
+        bool z[8] = {false};
+        int status = o->run(o, NULL, (const void *[]){x}, (void *[]){y, z}, NULL, NULL, 0, NULL);
+        cr_expect_eq(status, FV_OK, "%s: %d", c->name, status);
+        for (int i = 0; i < 8; i++) {
+            cr_expect_eq(y[2 * i], x[i], "%s: y[%d, 0]", c->name, i);
+            cr_expect_eq(y[2 * i + 1], i < 3 ? x[i] + 1 : 0, "%s: y[%d, 1]", c->name, i);
+            cr_expect_eq(z[i], i == 6, "%s: z[%d]", c->name, i);
+        }
+    }
+}
+
 /* ---- the protocol, as a text says it ---- */
 
 /* A text is refused if it checks its caller less than the protocol requires, or reports something

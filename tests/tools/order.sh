@@ -208,8 +208,31 @@ form ''
 check 'no form' 0 'as contract rows i columns j over k' "$fovea" compile form.fvd --emit=definitions -o -
 form 'as row'
 check 'another form' 1 '%y: it is called row, and is contract rows i columns j over k' "$fovea" run form.fvd
+check 'another form, of other dims' 0 '[zy]  f32\[1, 8\]' "$fovea" run form.fvd --dim n=1
 form 'as contract columns j over k'
 check 'a form without rows' 1 'it is called contract columns j over k, and is' "$fovea" run form.fvd
 form 'as contract rows j columns i over k'
 check 'rows for columns' 1 'it is called contract rows j columns i over k, and is' "$fovea" run form.fvd
+
+# with one query there is no attention over blocks of queries: the form is found again
+cat >attention.fvir <<'T'
+fovea-ir 1
+module "attention"
+symbol n 0..64
+func @main(%q: f32[n, 16], %k: f32[n, 16], %v: f32[n, 16]) -> (%y) {
+  %kt = Transpose(%k) {perm = [1, 0]}
+  %a = MatMul(%q, %kt)
+  %p = Softmax(%a) {axis = -1}
+  %y = MatMul(%p, %v)
+  return %y
+}
+T
+"$fovea" compile attention.fvir --emit=definitions -q -o attention.fvd
+check 'attention' 0 'as attention queries i features j keys k' cat attention.fvd
+for n in 1 3 64; do
+    check "attention with $n queries" 0 "y  f32\\[$n, 16\\]" "$fovea" run attention.fvd --dim n=$n
+    "$fovea" run attention.fvd --dim n=$n --backend=interp >ours.txt
+    "$fovea" run attention.fvir --dim n=$n --backend=interp >theirs.txt
+    check "attention with $n queries, its result" 0 '^same' sh -c 'cmp ours.txt theirs.txt && echo same'
+done
 finish
