@@ -248,8 +248,9 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
     return piece("0", FV_C_PRIMARY);
 }
 
-/* The index of a gather or a scattered store under a mask. In lanes that the mask leaves out it may be any number, so it
- * is computed unsigned, where overflow wraps, unless the bounds of all indices are known. */
+/* The index of a gather or a scattered store under a mask. In lanes that the mask leaves out it may
+ * be any number, so it is computed unsigned, where overflow wraps, unless the bounds of all indices
+ * are known. */
 static const char *index_under_mask(fv_cg *g, const fv_buf *b, fv_expr *const *index, int lanes) {
     fv_expr *flat = NULL;
     bool is_known = true;

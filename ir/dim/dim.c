@@ -502,12 +502,18 @@ bool fv_dim_equate(const fv_dim *a, const fv_dim *b) {
     return false;
 }
 
+/* d, a sum or product of two dims without a normal form, which stays the same if they do. */
+static const fv_dim *opaque_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
+    const fv_dim *a = fv_dim_again(t, d->arg[0], memo), *b = fv_dim_again(t, d->arg[1], memo);
+    return a == d->arg[0] && b == d->arg[1] ? d : combine(t, d->kind, a, b);
+}
+
 const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     const fv_dim *there = fv_ptrmap_get(memo, d);
-    if (there || !d->n || d->opaque)
+    if (there || !d->n)
         return there ? there : d;
     /* looks up the address in the memo only now, since rebuilding adds entries to the memo */
-    there = rebuild(t, d, memo);
+    there = d->opaque ? opaque_again(t, d, memo) : rebuild(t, d, memo);
     *fv_ptrmap_at(memo, d) = (void *)(uintptr_t)there;
     return there;
 }

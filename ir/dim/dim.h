@@ -113,8 +113,7 @@ const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
  * smaller, or if one of them depends on data. */
 bool fv_dim_equate(const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* Returns d with its subexpressions replaced: by the dims that `memo` has for them, and as
- * fv_dim_equate has requested since d was built. A sum or product without a normal form (`opaque`)
- * is not looked into. Adds each result to `memo`. */
+ * fv_dim_equate has requested since d was built. Adds each result to `memo`. */
 const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo);
 static inline bool fv_dim_is_const(const fv_dim *d) {
     return d->kind == FV_DIM_CONST;

@@ -6,6 +6,7 @@
 #include "ir/base/limits.h"
 #include "ir/expr/fold.h"
 #include "ir/expr/rewrite.h"
+#include "ir/type/float_bits.h"
 #include "passes/attention/write.h"
 
 enum { UNKNOWN = -1 };
@@ -113,31 +114,80 @@ static bool is_finite_tensor(const fv_tensor *t) {
     return true;
 }
 
-/* Is x finite in all runs? Integers and bools count as finite numbers of moderate size: an integer
- * mask that is multiplied with the lowest float is assumed to consist of zeros and ones. Sums and
- * products of finite numbers are assumed not to overflow. */
+/* The bounds of x in all runs if it and all that it is computed from are finite; else NAN. Integers
+ * and bools that are computed at run time are assumed to be masks of zeros and ones, which are
+ * multiplied with the lowest float. */
+static bounds finite_bounds(fv_arena *a, const fv_expr *x);
+
+static const bounds unknown = {NAN, NAN};
+
+static bounds bounds_of_both(bounds p, bounds q) {
+    return (bounds){p.lo < q.lo ? p.lo : q.lo, p.hi > q.hi ? p.hi : q.hi};
+}
+
+/* The bounds of p * q; infinite if a product is, which rounding to the type then finds. */
+static bounds product(bounds p, bounds q) {
+    return bounds_of_both(
+        bounds_of_both((bounds){p.lo * q.lo, p.lo * q.lo}, (bounds){p.lo * q.hi, p.lo * q.hi}),
+        bounds_of_both((bounds){p.hi * q.lo, p.hi * q.lo}, (bounds){p.hi * q.hi, p.hi * q.hi}));
+}
+
+/* The bounds of the integer or bool x. */
+static bounds bounds_of_integer(fv_arena *a, const fv_expr *x) {
+    bounds b = bounds_of(a, x);
+    return b.lo <= b.hi ? b : (bounds){0, 1};
+}
+
+static bounds bounds_of_select(fv_arena *a, const fv_expr *x) {
+    int c = truth(a, x->arg[0]);
+    bounds p = c == 0 ? unknown : finite_bounds(a, x->arg[1]);
+    bounds q = c == 1 ? unknown : finite_bounds(a, x->arg[2]);
+    if (c != UNKNOWN)
+        return c ? p : q;
+    return isnan(p.lo) || isnan(q.lo) ? unknown : bounds_of_both(p, q);
+}
+
+/* The bounds of an operation on the bounds p and q of its operands, before rounding. */
+static bounds bounds_of_operation(fv_expr_op op, bounds p, bounds q) {
+    switch (op) {
+    case FV_X_ADD: return (bounds){p.lo + q.lo, p.hi + q.hi};
+    case FV_X_SUB: return (bounds){p.lo - q.hi, p.hi - q.lo};
+    case FV_X_MUL: return product(p, q);
+    case FV_X_MIN: return (bounds){fmin(p.lo, q.lo), fmin(p.hi, q.hi)};
+    case FV_X_MAX: return (bounds){fmax(p.lo, q.lo), fmax(p.hi, q.hi)};
+    case FV_X_NEG: return (bounds){-p.hi, -p.lo};
+    case FV_X_ABS: return (bounds){0, fmax(fabs(p.lo), fabs(p.hi))};
+    case FV_X_CONVERT: return p;
+    default: return unknown;
+    }
+}
+
+static double rounded(fv_elem e, double x) {
+    return fv_float_decode(e, fv_float_encode(e, x));
+}
+
+static bounds finite_bounds(fv_arena *a, const fv_expr *x) {
+    fv_elem e = (fv_elem)x->type.elem;
+    bounds b = unknown, other = unknown;
+    if (!fv_elem_is_float(e))
+        return bounds_of_integer(a, x);
+    if (x->op == FV_X_CONST || x->op == FV_X_LOAD) {
+        b = bounds_of(a, x);
+    } else if (x->op == FV_X_SELECT) {
+        b = bounds_of_select(a, x);
+    } else if (x->n == 1 || x->n == 2) {
+        b = finite_bounds(a, x->arg[0]);
+        other = x->n == 2 ? finite_bounds(a, x->arg[1]) : b;
+        b = isnan(b.lo) || isnan(other.lo) ? unknown
+                                           : bounds_of_operation((fv_expr_op)x->op, b, other);
+    }
+    b = (bounds){rounded(e, b.lo), rounded(e, b.hi)};
+    return isfinite(b.lo) && isfinite(b.hi) ? b : unknown;
+}
+
+/* Is x finite in all runs? */
 static bool is_finite(fv_arena *a, const fv_expr *x) {
-    if (!fv_elem_is_float(x->type.elem))
-        return true;
-    switch ((fv_expr_op)x->op) {
-    case FV_X_CONST: return isfinite(x->u.f);
-    case FV_X_LOAD:
-        return fv_is_load(x) && fv_loaded(x)->kind == FV_VALUE_CONST && fv_loaded(x)->tensor &&
-               is_finite_tensor(fv_loaded(x)->tensor);
-    case FV_X_ADD:
-    case FV_X_SUB:
-    case FV_X_MUL:
-    case FV_X_MIN:
-    case FV_X_MAX: return is_finite(a, x->arg[0]) && is_finite(a, x->arg[1]);
-    case FV_X_NEG:
-    case FV_X_ABS:
-    case FV_X_CONVERT: return is_finite(a, x->arg[0]);
-    case FV_X_SELECT: {
-        int c = truth(a, x->arg[0]);
-        return (c == 0 || is_finite(a, x->arg[1])) && (c == 1 || is_finite(a, x->arg[2]));
-    }
-    default: return false;
-    }
+    return !isnan(finite_bounds(a, x).lo);
 }
 
 static bool is_kept(fv_arena *a, const fv_expr *x, bool seen) {
@@ -185,12 +235,23 @@ bool fv_mask_keeps_a_key(fv_elements *e, const fv_value *mask, bool seen) {
     return false;
 }
 
+/* Is each matrix of the constant equal to `seen` for the keys up to the position of the query, and
+ * for no others? The matrices must have more than one row, since one is broadcast to all. */
+static bool is_triangular(const fv_tensor *t, bool seen) {
+    size_t n = (size_t)t->dims[t->rank - 1];
+    bool same = t->elem == FV_BOOL && n > 1;
+    for (size_t i = 0; i < t->count && same; i++)
+        same = (fv_tensor_int(t, i) != 0) == (i % n <= i / n % n ? seen : !seen);
+    return same;
+}
+
 bool fv_mask_is_causal(fv_elements *e, const fv_value *mask, bool seen) {
     fv_var *index[FV_MAX_RANK];
     int rank = mask->type->rank;
-    if (mask->kind == FV_VALUE_CONST || rank < 2 ||
-        mask->type->dims[rank - 1] != mask->type->dims[rank - 2])
+    if (rank < 2 || mask->type->dims[rank - 1] != mask->type->dims[rank - 2])
         return false;
+    if (mask->kind == FV_VALUE_CONST)
+        return mask->tensor && is_triangular(mask->tensor, seen);
     const fv_expr *x = fv_element(e, mask, index);
     const fv_var *key = index[rank - 1], *query = index[rank - 2];
     if (x->op != (seen ? FV_X_LE : FV_X_LT) || x->arg[0]->op != FV_X_VAR ||

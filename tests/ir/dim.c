@@ -309,6 +309,13 @@ Test(dim, again) {
     predicate(fv_dim_again(dims, parse("(seq + 63) floordiv 64 + past"), &memo), "seq + 2");
     predicate(fv_dim_again(dims, parse("min(batch, seq)"), &memo), "min(batch, 128)");
     predicate(fv_dim_again(dims, parse("batch"), &memo), "batch");
+    /* dims without a normal form */
+    const fv_dim *product = parse("seq * 4611686018427387904 * 2"),
+                 *other = parse("batch * 4611686018427387904 * 2");
+    cr_assert(product->opaque && other->opaque);
+    predicate(fv_dim_again(dims, product, &memo),
+              fv_dim_str(arena, parse("128 * 4611686018427387904 * 2")));
+    cr_expect_eq(fv_dim_again(dims, other, &memo), other);
 }
 
 Test(dim, equalities) {
