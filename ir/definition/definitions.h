@@ -42,8 +42,8 @@
  *           | transpose [rows NAME, ...] [columns NAME, ...]
  *           | contract [rows NAME, ...] [columns NAME, ... | each NAME] [over NAME, ...]
  *           | attention [queries NAME, ...] [features NAME, ...] [keys NAME, ...]
- *                 the kind of computation (ir/definition/form.h); it is derived if it is left out, or if
- *                 the caller gives bounds of dims
+ *                 the kind of computation (ir/definition/form.h); it is derived if it is left out,
+ *                 or if the caller gives bounds of dims
  *
  * The op `define` means its definition and nothing else; its operands are the values that the
  * definition loads, and `op` gives its kernel's name. In a definition %x[i, k] and @w[k, j] are
