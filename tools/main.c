@@ -262,18 +262,19 @@ const fv_command fv_commands[] = {
      "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n",
      .without = NO_CODE " --json " NO_RUNS},
     {"view", "MODEL", 1, 1, "write a page that shows graphs, fused ops, kernels, memory and times",
-     "--output --profile --passes --state --tuning " SCRIPT, fv_cmd_view,
+     "--output --at --profile --passes --state --tuning " SCRIPT, fv_cmd_view,
      "OUT is one HTML file that needs no other files. It shows the graph before and after the "
      "passes, which kernel\n"
      "computes which ops, the kernels and their C code, and the workspace during a run. With "
      "--profile=F.json, which\n"
-     "`fovea bench --profile=F.json` writes for the same model and dims, it shows measured times. "
-     "--json prints the\n"
-     "content of the page, instead of -o.\n"
+     "`fovea bench --profile=F.json` writes for the same model, it shows measured times, with the "
+     "dims of the profile.\n"
+     "--json prints the content of the page, instead of -o. Of a compiled library, the page shows "
+     "the kernels.\n"
      "\nexamples:\n"
      "  fovea view bert.onnx -o bert.html\n"
      "  fovea bench bert.onnx --at seq=128 --profile=bert.json\n"
-     "  fovea view bert.onnx --dim seq=128 --profile=bert.json -o bert.html\n",
+     "  fovea view bert.onnx --profile=bert.json -o bert.html\n",
      .without = NO_RUNS},
     {"shard", "MODEL", 1, 1,
      "cut a model into parts that several processes or threads run together",

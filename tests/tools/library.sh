@@ -76,12 +76,14 @@ if [ $low = x86-64-v2 ]; then
         said '^workspace  of unknown size: this CPU cannot compute it'
         check 'of another CPU, as JSON' 0 '"lacking": "[a-z]' "$fovea" inspect wide.so --json
         said '"workspace_bytes": null'
+        check 'a page of it' 0 '"workspace": null' "$fovea" view wide.so --json
     fi
 fi
 
 # ---- other commands ----
-check 'a page' 1 'one.so: error: is compiled already, and has no graph to show: give `fovea view` the model .* `fovea inspect one.so --schedules`' "$fovea" view one.so -o page.html
-absent page.html
+check 'a page' 0 '^kernels  [1-9]' "$fovea" view one.so -o page.html
+present page.html
+check 'a page without the file of weights' 0 '"weights": null' "$fovea" view folder/far.so --json
 for c in 'opt' 'compile -o no.c' 'quantize -o no.onnx'; do
     check "$c" 1 'one.so: error: is compiled already, and has no graph: this needs the model from which it was compiled' "$fovea" ${c%% *} one.so $(echo "$c " | cut -d' ' -f2-)
 done

@@ -104,9 +104,59 @@ LC_ALL=C grep -q "$(printf '[\033\177\377]')" evil.html && tell 'nothing that do
 trace() { printf '{"traceEvents": [%s]}' "$1" >profile.json; }
 trace '{"name": "x", "dur": 1500, "args": {"kernel": "Mul_0"}}, {"name": "x", "dur": 500, "args": {"kernel": "Mul_0"}}'
 check 'a profile' 0 '"ms": 2.0' "$fovea" view m.fvir --json --profile=profile.json
+noted 'profile.json: states no dims and no target'
 "$fovea" view m.fvir --json >out 2>err
 name='no profile'
 grep -q '"ms"\|run_ms' out && tell "$name: no times" no || tell "$name: no times" yes
+cat >layers.fvir <<'T'
+fovea-ir 1
+module "layers"
+symbol n 0..9
+const @v: f32[2, 2] = [1, 2, 3, 4]
+const @w: f32[2, 2] = [4, 3, 2, 1]
+func @main(%x: f32[n, 2]) -> (%y) {
+  %a = MatMul(%x, @v)    loc("/m/layer.0/up/MatMul")
+  %b = Relu(%a)    loc("/m/layer.0/up/Relu")
+  %c = MatMul(%b, @w)    loc("/m/layer.1/up/MatMul")
+  %d = Relu(%c)    loc("/m/layer.1/up/Relu")
+  %y = Softmax(%d) {axis = -1}    loc("/m/head")
+  return %y
+}
+T
+check 'names in the model' 0 '"label": "/m/layer.[*]/up"' "$fovea" view layers.fvir --json
+same 'names of the launches' "$(sed -n '/^  "launches"/,/^  "memory"/p' out | grep -oE '"/m/(layer.[01]/up|head)"' | sort | uniq -c | awk '{ print $1, $2 }' | paste -sd' ')" \
+    '2 "/m/head" 1 "/m/layer.0/up" 1 "/m/layer.1/up"'
+said '"dims": "n = 1"'
+check 'a dim of the run' 0 '"dims": "n = 5"' "$fovea" view layers.fvir --json --at n=5
+check 'which it cannot have' 1 "'n'|n=10" "$fovea" view layers.fvir --json --at n=10
+check 'weights' 0 '"constants"' "$fovea" view layers.fvir --json
+same 'each with its size' "$(sed -n '/"constants": \[/,/"live"/p' out | grep -c '"f32"')" 2
+check 'a profile is made' 0 '' "$fovea" bench layers.fvir --backend=interp --at n=7 -q --rounds=1 --seconds=0.01 --profile=made.json
+check 'its dims are those of the page' 0 '"dims": "n = 7"' "$fovea" view layers.fvir --json --profile=made.json
+said '"run_ms"'
+check 'the same dims again' 0 '"dims": "n = 7"' "$fovea" view layers.fvir --json --profile=made.json --at n=7
+check 'other dims' 1 'made.json: was measured with n = 7, the page is for n = 6: without --at' "$fovea" view layers.fvir -o p.html --profile=made.json --at n=6
+check 'a fixed dim' 1 'made.json: was measured with n = 7, the page is for no dims' "$fovea" view layers.fvir -o p.html --profile=made.json --dim n=7
+case $(uname -m) in x86_64) other=x86-64-v2 ;; *) other=generic ;; esac
+check 'another target' 1 "made.json: was measured for target .*, the page is for $other" "$fovea" view layers.fvir -o p.html --profile=made.json --target=$other
+
+# ---- a compiled library ----
+case $(uname -m) in x86_64) levels=x86-64,x86-64-v2 ;; *) levels=aarch64,aarch64+dotprod ;; esac
+if "$fovea" compile layers.fvir --target=$levels -q -o layers.so 2>err; then
+    check 'a library' 0 '^kernels +2, 3 launches$' "$fovea" view layers.so -o lib.html
+    grep -q '"library":true' lib.html && tell 'it says so' yes || tell 'it says so' no
+    grep -q 'src=\|href=\|https\?://\|@import\|url(' lib.html && tell 'its page loads nothing' no || tell 'its page loads nothing' yes
+    check 'its names' 0 '"label": "/m/layer.[*]/up"' "$fovea" view layers.so --json
+    said '"weights": [1-9]'
+    check 'its dims' 0 '"dims": "n = 3"' "$fovea" view layers.so --json --dim n=3
+    check 'a profile of it' 0 '' "$fovea" bench layers.so --at n=7 -q --rounds=1 --seconds=0.01 --profile=lib.json
+    check 'which the page shows' 0 '"run_ms"' "$fovea" view layers.so --json --profile=lib.json
+    said '"dims": "n = 7"'
+    check 'with other dims' 1 'was measured with n = 7, the page is for n = 6' "$fovea" view layers.so -o p.html --profile=lib.json --at n=6
+    strip layers.so && check 'without symbols' 0 '"weights": null' "$fovea" view layers.so --json
+    head -c 3000 layers.so >cut.so
+    check 'a truncated library' 1 'cut.so: error: ' "$fovea" view cut.so -o p.html
+fi
 trace '{"name": "x", "dur": 1, "args": {"kernel": "Other_7"}}'
 check 'of another model' 1 "profile.json: its kernel 'Other_7' is none of this model's" "$fovea" view m.fvir -o p.html --profile=profile.json
 for event in '{"dur": 1, "args": {}}' '{"dur": 1, "args": 3}' '{"args": {"kernel": "Mul_0"}}' '{"dur": -1, "args": {"kernel": "Mul_0"}}' 7 null; do
@@ -144,17 +194,25 @@ check 'help' 0 'fovea view bert.onnx -o bert.html' "$fovea" view --help
 
 # ---- as a browser shows it ----
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
-# opened FILE: what the document has become when all boxes are open
+# opened FILE [PART]: what the document has become at that part of the page, or when all boxes are open
 opened() {
     timeout 100 "$browser" --headless=new --no-sandbox --disable-gpu --user-data-dir="$work/browser" --virtual-time-budget=4000 --window-size=1280,800 \
-        --dump-dom "file://$work/$1#graph&open=all" 2>/dev/null
+        --dump-dom "file://$work/$1#${2:-graph&open=all}" 2>/dev/null
 }
 if [ -n "$browser" ] && opened none.html | grep -q 'data-ready'; then
-    for page in dates branch evil none $shared; do
+    for page in dates branch evil none $([ -e lib.html ] && echo lib) $shared; do
         opened $page.html >dom
         same "$page: ops that are drawn" "$(grep -o 'data-drawn="[0-9]*"' dom | tr -dc '0-9\n' | paste -sd+ | { read -r sum && echo $((sum)); })" "$(shown $page.html)"
         grep -q '<img' dom && tell "$page: no element but ours" no || tell "$page: no element but ours" yes
     done
+    opened dates.html kernels >dom
+    grep -q '/model/encoder.\*/qkv' dom && tell 'kernels have names of the model' yes || tell 'kernels have names of the model' no
+    if [ -e lib.html ]; then
+        opened lib.html >dom
+        grep -q 'Kernels in the order of their first launches' dom && grep -q 'A compiled library' dom && tell 'the page of a library' yes || tell 'the page of a library' no
+    fi
+    opened dates.html memory >dom
+    grep -q 'Weights by size' dom && tell 'weights by size' yes || tell 'weights by size' no
 else
     echo "as a browser shows it: skipped, there is no Chromium that starts"
 fi

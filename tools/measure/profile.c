@@ -241,6 +241,10 @@ static json_t *trace_json(fv_bench *b, const fv_profile *p) {
             fv_json_append(list, event_json(b, &p->events[i]));
     fv_json_set(d, "traceEvents", list);
     fv_json_set_text(d, "displayTimeUnit", "ms");
+    json_t *other = json_object();
+    fv_json_set_text(other, "target", b->m.table->target);
+    fv_json_set(other, "dims", fv_json_symbols(b->m.table, b->m.data.dims));
+    fv_json_set(d, "otherData", other);
     return d;
 }
 

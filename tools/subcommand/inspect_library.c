@@ -1,16 +1,13 @@
 /* inspect_library.c - `fovea inspect` of a compiled library: what its table, its symbols and the
  * file of its weights contain. The library may be one for a CPU with other features: no code of it
  * is executed then but the function that returns the table. */
-#include <elf.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "ir/target/lacking.h"
 #include "runtime/internal.h"
-#include "runtime/library.h"
+#include "tools/model/library_weights.h"
 #include "tools/subcommand/inspect.h"
 
 /* The launches of one kernel. */
@@ -31,81 +28,6 @@ typedef struct library {
     int64_t weights;   /* bytes of the weights of all targets; -1: not known */
     int64_t workspace; /* bytes for the chosen dims; -1: not known */
 } library;
-
-/* ---- the symbols of the file ---- */
-
-typedef struct bytes {
-    const unsigned char *at;
-    size_t size;
-} bytes;
-
-/* Copies n bytes of the file; false: it does not have them. */
-static bool take(const bytes *file, uint64_t at, void *out, size_t n) {
-    if (at > file->size || n > file->size - at)
-        return false;
-    memcpy(out, file->at + at, n);
-    return true;
-}
-
-static bool is_name(const bytes *file, uint64_t at, const char *name) {
-    size_t n = strlen(name) + 1;
-    return at <= file->size && n <= file->size - at && !memcmp(file->at + at, name, n);
-}
-
-static int64_t size_in_table(const bytes *file, const ElfW(Shdr) * symbols, uint64_t names,
-                             const char *name) {
-    ElfW(Sym) s;
-    for (uint64_t i = 0; i < symbols->sh_size / sizeof s; i++) {
-        if (!take(file, symbols->sh_offset + i * sizeof s, &s, sizeof s))
-            return -1;
-        if (is_name(file, names + s.st_name, name))
-            return s.st_size <= INT64_MAX ? (int64_t)s.st_size : -1;
-    }
-    return -1;
-}
-
-/* The size of the symbol in bytes; -1: there is no such symbol, as in a file without a table of
- * symbols (strip). */
-static int64_t size_of_symbol(const bytes *file, const char *name) {
-    ElfW(Ehdr) head;
-    ElfW(Shdr) symbols, names;
-    if (!take(file, 0, &head, sizeof head) || head.e_shentsize != sizeof symbols)
-        return -1;
-    for (unsigned i = 0; i < head.e_shnum; i++)
-        if (take(file, head.e_shoff + i * sizeof symbols, &symbols, sizeof symbols) &&
-            symbols.sh_type == SHT_SYMTAB &&
-            take(file, head.e_shoff + symbols.sh_link * sizeof names, &names, sizeof names))
-            return size_in_table(file, &symbols, names.sh_offset, name);
-    return -1;
-}
-
-/* The path of the file of weights, in the folder of the library, which is not that of a link to
- * it. */
-static const char *weights_path(const library *l) {
-    struct stat st;
-    bool is_link = !lstat(l->m.path, &st) && S_ISLNK(st.st_mode);
-    char *full = is_link ? fv_dl_path(l->m.path) : NULL;
-    const char *at = full ? full : l->m.path, *slash = strrchr(at, '/');
-    int folder = slash ? (int)(slash + 1 - at) : 0;
-    const char *path = fv_printf(l->c->arena, "%.*s%s", folder, at, l->table->weights_file);
-    free(full);
-    return path;
-}
-
-static int64_t weights_of(const library *l) {
-    struct stat st;
-    bytes file;
-    void *start;
-    const char *why;
-    if (l->table->weights_file)
-        return stat(weights_path(l), &st) ? -1 : (int64_t)st.st_size;
-    if (fv_file_open(l->m.path, &start, &file.size, &why))
-        return -1;
-    file.at = start;
-    int64_t n = size_of_symbol(&file, fv_printf(l->c->arena, "%s_weights", l->table->name));
-    fv_file_close(start, file.size);
-    return n;
-}
 
 /* ---- the table ---- */
 
@@ -128,7 +50,7 @@ static bool open_library(library *l, const char *path) {
     fv_target_lacking(t->target, l->lacking, sizeof l->lacking);
     for (int i = 0; i < t->nlaunches; i++)
         kernel_of(l, &t->launches[i])->launches++;
-    l->weights = weights_of(l);
+    l->weights = fv_library_weights(c->arena, &l->m);
     size_t n;
     bool planned = !*l->lacking && !l->m.artifact->plan(l->m.artifact, l->m.data.dims, &n, NULL);
     l->workspace = planned ? (int64_t)n : -1;
@@ -164,9 +86,11 @@ static void print_weights(const library *l) {
     const char *of = l->targets ? ", for all targets" : "";
     const char *size = l->weights < 0 ? "" : fv_size_str(l->c->arena, (uint64_t)l->weights);
     if (file && l->weights < 0)
-        fv_out("%-11sin %s, which is missing\n", "weights", weights_path(l));
+        fv_out("%-11sin %s, which is missing\n", "weights",
+               fv_library_weights_path(l->c->arena, &l->m));
     else if (file)
-        fv_out("%-11s%s%s, in %s\n", "weights", size, of, weights_path(l));
+        fv_out("%-11s%s%s, in %s\n", "weights", size, of,
+               fv_library_weights_path(l->c->arena, &l->m));
     else if (l->weights < 0)
         fv_out("%-11sof unknown size: the library has no symbol for them\n", "weights");
     else

@@ -90,23 +90,9 @@ static const fv_pipeline_options *watched(fv_view *v, const fv_pipeline_options 
     return p;
 }
 
-/* Refuses a compiled library, which has no graph to show. */
-static bool is_model(fv_context *c, const char *path) {
-    if (fv_driver_path_kind(path) != FV_FILE_ELF)
-        return true;
-    fv_diag_file(c->session, path);
-    return fv_error(c->session,
-                    "is compiled already, and has no graph to show: give `fovea view` the model "
-                    "from which it was compiled. `fovea inspect %s --schedules` lists its kernels, "
-                    "`fovea bench %s --profile` measures them",
-                    path, path);
-}
-
 static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
-    if (!is_model(c, m->path))
-        return false;
     o->dims.are_values = true;
     /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
     o->without_weights = !o->tuning.path;
@@ -126,7 +112,7 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     m->data.dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
     m->data.known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
     m->data.given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
-    return fv_choose_dims(c, m, true);
+    return fv_view_take_dims(v) && fv_choose_dims(c, m, true);
 }
 
 /* ---- the command ---- */
@@ -149,8 +135,31 @@ static void tell(const fv_view *v) {
     const fv_args *a = v->c->args;
     if (a->print.quiet || !strcmp(a->result.output, "-"))
         return;
-    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->result.output,
-           v->before.nops, v->after.nops, v->nkernels, v->nlaunches, v->nlaunches == 1 ? "" : "es");
+    fv_out("%s\n", a->result.output);
+    if (v->m.program)
+        fv_out("ops      %d, %d after the passes\n", v->before.nops, v->after.nops);
+    fv_out("kernels  %d, %d launch%s\n", v->nkernels, v->nlaunches, v->nlaunches == 1 ? "" : "es");
+}
+
+/* Prints or writes the page; returns the exit status. */
+static int finish(fv_view *v, const fv_footprint *f) {
+    fv_context *c = v->c;
+    const fv_args *a = c->args;
+    if (!fv_view_read_profile(v))
+        return fv_failed(c);
+    if (a->print.json)
+        return fv_json_print(c->session, fv_view_json(v, f)) ? FV_EXIT_OK : fv_failed(c);
+    if ((strcmp(a->result.output, "-") && !fv_spares_models(c, "-o ", a->result.output)) ||
+        !write_page(v, fv_view_json(v, f)))
+        return fv_failed(c);
+    tell(v);
+    return FV_EXIT_OK;
+}
+
+static int view_library(fv_view *v) {
+    int status = fv_view_open_library(v) ? finish(v, NULL) : fv_failed(v->c);
+    fv_subject_close(&v->m);
+    return status;
 }
 
 int fv_cmd_view(fv_context *c) {
@@ -161,19 +170,13 @@ int fv_cmd_view(fv_context *c) {
     int status = check(c);
     if (status)
         return status;
+    if (fv_driver_path_kind(a->operand[0]) == FV_FILE_ELF)
+        return view_library(v);
     if (!fv_args_driver(c, &o, true))
         return fv_refused(c);
     if (!open_model(v, &o))
         return fv_failed(c);
     fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.data.dims);
     fv_view_find_launches(v);
-    if (!fv_view_find_kernels(v) || !fv_view_read_profile(v))
-        return fv_failed(c);
-    if (a->print.json)
-        return fv_json_print(c->session, fv_view_json(v, &f)) ? FV_EXIT_OK : fv_failed(c);
-    if ((strcmp(a->result.output, "-") && !fv_spares_models(c, "-o ", a->result.output)) ||
-        !write_page(v, fv_view_json(v, &f)))
-        return fv_failed(c);
-    tell(v);
-    return FV_EXIT_OK;
+    return fv_view_find_kernels(v) ? finish(v, &f) : fv_failed(c);
 }

@@ -1,7 +1,8 @@
 /* view.h - `fovea view`: the content of its page. view_graph.c stores the graphs before and after
  * the passes; view_scopes.c and view_layers.c find the parts that can be folded; view_place.c
- * computes where they are drawn; view_kernels.c finds the kernels that compute them; view_json.c
- * writes all as JSON, which tools/view/view.js and graph.js draw. */
+ * computes where they are drawn; view_kernels.c finds the kernels that compute them,
+ * view_library.c those of a compiled library, view_names.c their short names; view_json.c writes
+ * all as JSON, which tools/view/view.js and graph.js draw. */
 #ifndef FV_TOOLS_VIEW_VIEW_H
 #define FV_TOOLS_VIEW_VIEW_H
 
@@ -118,12 +119,19 @@ void fv_view_place(fv_view_graph *g);
 /* ---- kernels ---- */
 
 typedef struct fv_view_kernel {
-    const fv_kernel *kernel;
-    /* the kernel as lowering made it; the kernel in C, NULL: there is no C code */
+    const fv_kernel *kernel; /* NULL: it is one of a compiled library */
+    const char *name;
+    /* the kernel as lowering made it; the kernel in C, NULL: there is no C code. "" for a kernel of
+     * a compiled library, as the schedule */
     const char *schedule, *text, *c;
     int launches;
     double ms; /* milliseconds in one run, from a profile; -1: the kernel is not in the profile */
 } fv_view_kernel;
+
+/* What a compiled library states about its memory, in bytes; -1: not known. */
+typedef struct fv_view_stored {
+    int64_t weights, workspace;
+} fv_view_stored;
 
 typedef struct fv_view {
     fv_context *c;
@@ -135,7 +143,9 @@ typedef struct fv_view {
     int nkernels, nlaunches;
     fv_view_kernel *kernels; /* the kernels in the order of the program */
     int *launches;           /* launch -> index of its kernel */
-    fv_launch_cost *costs;   /* costs of each launch */
+    fv_launch_cost *costs;   /* costs of each launch; NULL: they are not known */
+    const char **nodes;      /* for each launch the nodes of the model that it computes */
+    fv_view_stored stored;   /* of a compiled library */
     double run_ms;           /* milliseconds of a run in the profile; 0: there is no profile */
 } fv_view;
 
@@ -147,15 +157,32 @@ void fv_view_find_launches(fv_view *v);
  * diagnostic. */
 bool fv_view_find_kernels(fv_view *v) FV_MUST_USE;
 
+/* ---- view_names.c ---- */
+
+/* A short name of what computes a list of nodes, as in "/m/up/Add, /m/up/MatMul": the path that all
+ * of them have in common, or, if that has no two parts, the first node and `...`. NULL: the list is
+ * empty. */
+const char *fv_view_label(fv_arena *a, const char *nodes);
+/* A name for both, with `*` where they differ: "layer.*" of "layer.0" and "layer.1". */
+const char *fv_view_label_of_both(fv_arena *arena, const char *a, const char *b);
+
+/* ---- view_library.c ---- */
+
+/* Loads a compiled library to describe it, with its kernels and launches. False after a message. */
+bool fv_view_open_library(fv_view *v) FV_MUST_USE;
+
 /* ---- view_profile.c ---- */
 
-/* Reads the times of --profile=F, a trace that `fovea bench --profile=F` wrote. False after a
- * message. */
+/* Sets dims to the values with which --profile=F was measured, before others are chosen. False
+ * after a message. */
+bool fv_view_take_dims(fv_view *v) FV_MUST_USE;
+/* Reads the times of --profile=F, a trace that `fovea bench --profile=F` wrote, which must be of
+ * the target and the dims of the page. False after a message. */
 bool fv_view_read_profile(fv_view *v) FV_MUST_USE;
 
 /* ---- view_json.c ---- */
 
-/* The data of the page as JSON, with the memory of the program. */
+/* The data of the page as JSON, with the memory of the program; NULL: of a compiled library. */
 json_t *fv_view_json(const fv_view *v, const fv_footprint *f);
 
 #endif

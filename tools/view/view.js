@@ -110,6 +110,7 @@ const makers = {kernels: buildKernels, memory: buildMemory}; // functions that f
 let graphs = [], current = 'graph', chosenKernel = -1;
 
 function show(tab) {
+  if (data.library) tab = 'kernels'; // all that a library has
   current = tab;
   makers[tab]?.();
   delete makers[tab];
@@ -123,11 +124,11 @@ function show(tab) {
 }
 
 function build() {
-  const facts = [count(before.ops.length, 'op') + ' → ' + after.ops.length.toLocaleString('en'), count(data.kernels.length, 'kernel'),
-    count(data.launches.length, 'launch').replace('launchs', 'launches'), bytes(data.memory.weights) + ' of weights', data.dims, data.target];
+  const facts = [data.library ? 'compiled library' : count(before.ops.length, 'op') + ' → ' + after.ops.length.toLocaleString('en'), count(data.kernels.length, 'kernel'),
+    count(data.launches.length, 'launch').replace('launchs', 'launches'), data.memory.weights === null ? '' : bytes(data.memory.weights) + ' of weights', data.dims, data.target];
   const nav = el('nav', {role: 'tablist'});
   for (const name in tabs) {
-    buttons[name] = el('button', {role: 'tab', onclick: () => show(name)}, {graph: 'Graph', kernels: data.run_ms ? 'Time' : 'Kernels', memory: 'Memory'}[name]);
+    buttons[name] = el('button', {role: 'tab', hidden: Boolean(data.library) && name !== 'kernels', onclick: () => show(name)}, {graph: 'Graph', kernels: data.run_ms ? 'Time' : 'Kernels', memory: 'Memory'}[name]);
     nav.append(buttons[name]);
   }
   document.title = shown(data.model) + ' · Fovea';
@@ -283,8 +284,9 @@ function some(list, make, most = 12) {
   return [...list.slice(0, most).map(make), list.length > most ? el('div.row', null, el('code', null, 'and ' + (list.length - most) + ' more')) : null];
 }
 
-function kernelLink(kernel) {
-  return el('div.row', null, swatch(kernelColor(kernel)), link(data.kernels[kernel].name, () => selectKernel(kernel)), ' ', el('code', null, data.kernels[kernel].family));
+/* A kernel by its name in the model; `label`: that of the launch which is meant. */
+function kernelLink(kernel, label = data.kernels[kernel].label) {
+  return el('div.row', null, swatch(kernelColor(kernel)), link(label, () => selectKernel(kernel)), ' ', el('code', null, data.kernels[kernel].name));
 }
 
 function later(title, make) {
@@ -294,7 +296,7 @@ function later(title, make) {
 
 function kernelTexts(kernel) {
   const k = data.kernels[kernel];
-  return [k.computes ? [el('h3', null, 'Computes'), code(k.computes)] : [], later('Kernel', () => code(k.text, true)), k.c ? later('C', () => code(k.c, true)) : null].flat();
+  return [k.computes ? [el('h3', null, 'Computes'), code(k.computes)] : [], k.text ? later('Kernel', () => code(k.text, true)) : null, k.c ? later('C', () => code(k.c, true)) : null].flat();
 }
 
 /* The lines of a text without the indentation that all of them have. */
@@ -316,7 +318,7 @@ function tellOp(side, op) {
     ...section('Attributes', o.attrs ? code(o.attrs) : null),
     ...section('Definition', o.definition ? code(dedent(o.definition)) : null),
     ...section(side ? 'Before the passes' : 'After the passes', some(others, i => opLink(1 - side, i))),
-    ...section('Kernel', some(kernels, kernelLink)),
+    ...section('Kernel', some(kernels, k => kernelLink(k, data.launches[launches.find(l => data.launches[l][0] === k)][2]))),
     ...section('Computed with', some(side ? fused : [], i => opLink(1, i))),
     ...(kernels.length === 1 ? kernelTexts(kernels[0]) : []));
 }
@@ -325,21 +327,21 @@ function tellKernel(kernel) {
   const k = data.kernels[kernel], ops = [...new Set(data.launches.flatMap(([of], l) => of === kernel ? opsOfLaunch[l] : []))];
   const nodes = data.launches.filter(([of]) => of === kernel).map(([, from]) => from);
   aside.scrollTop = 0;
-  aside.replaceChildren(el('h2', null, swatch(kernelColor(kernel)), k.name), el('p.doc', null, k.schedule),
+  aside.replaceChildren(el('h2', null, swatch(kernelColor(kernel)), k.label), el('p.doc', null, [k.name, k.schedule].filter(s => s).join(': ')),
     ...section('Launches', some(nodes, n => el('div.row.brief', {title: shown(n)}, n || k.name), 6)),
     ...section('Costs', 'flops' in k ? el('div.row', null, k.flops ? flops(k.flops) + ', reads ' : 'reads ', bytes(k.read), ', writes ', bytes(k.written)) : null),
     ...section('Ops', some(ops, i => opLink(1, i))),
     ...kernelTexts(kernel),
-    current === 'graph' ? '' : el('p', {style: 'margin-top:14px'}, link('Show in the graph', () => { show('graph'); if (ops.length) { graphs[1].reveal(ops[0]); graphs[1].center(ops[0], true); } redraw(); })));
+    current === 'graph' || data.library ? '' : el('p', {style: 'margin-top:14px'}, link('Show in the graph', () => { show('graph'); if (ops.length) { graphs[1].reveal(ops[0]); graphs[1].center(ops[0], true); } redraw(); })));
 }
 
 function tellPage() {
   const kinds = {product: 'products', reduce: 'reductions', element: 'elementwise', move: 'shapes and moves', control: 'control'};
   const keys = [['/', 'search'], ['Enter', 'next of what was found'], ['f', 'fit'], ['+ −', 'zoom, as the wheel does'], ['← ↑ ↓ →', 'move'], ['e  c', 'open, fold all boxes'], ['1 2 3', 'graph, kernels, memory'], ['Esc', 'choose nothing']];
-  aside.replaceChildren(el('h2', null, data.model), el('p.doc', null, 'Choose an op to see where it comes from, what it means, and the kernel that computes it. Boxes open where they are clicked, in both graphs.'),
-    ...section('Colours', el('div.legend', null, Object.entries(kinds).map(([kind, text]) => el('div', null, el('i.swatch', {style: `background:var(--${kind});border-color:var(--${kind}-edge)`}), text)))),
-    ...section('Kernels, the stripe of an op', some(byCost(), kernelLink, 14)),
-    ...section('Keys', el('div.keys', null, keys.map(([key, text]) => [el('kbd', null, key), el('span', null, text)]))),
+  aside.replaceChildren(el('h2', null, data.model), el('p.doc', null, data.library ? 'A compiled library: operators, schedules, costs and buffers are only known from the model.' : 'Choose an op to see where it comes from, what it means, and the kernel that computes it. Boxes open where they are clicked, in both graphs.'),
+    ...section('Colours', data.library ? null : el('div.legend', null, Object.entries(kinds).map(([kind, text]) => el('div', null, el('i.swatch', {style: `background:var(--${kind});border-color:var(--${kind}-edge)`}), text)))),
+    ...section('Kernels, the stripe of an op', data.library ? [] : some(byCost(), k => kernelLink(k), 14)),
+    ...section('Keys', data.library ? null : el('div.keys', null, keys.map(([key, text]) => [el('kbd', null, key), el('span', null, text)]))),
     ...section('Made by', el('div.row', null, 'fovea ' + data.version + ', for ' + data.target)));
 }
 
@@ -352,17 +354,21 @@ function byCost() {
 
 function buildKernels() {
   const all = data.kernels.reduce((sum, k) => sum + cost(k), 0) || 1, most = data.kernels.reduce((top, k) => Math.max(top, cost(k)), 1e-30);
-  const head = [['Kernel', 'text'], ['Schedule', 'text'], ['Launches'], [data.run_ms ? 'ms' : null], ['Share', 'text'], ['Of time'], ['Work'], [data.run_ms ? 'GFLOP/s' : null], ['Reads'], ['Writes']].filter(([name]) => name);
+  const made = !data.library, timed = made || data.run_ms; // schedules and costs are known; times are
+  const head = [['Part of the model', 'text'], ['Kernel', 'text'], [made && 'Schedule', 'text'], ['Launches'], [data.run_ms && 'ms'], [timed && 'Share', 'text'], [timed && 'Of time'], [made && 'Work'],
+    [made && data.run_ms && 'GFLOP/s'], [made && 'Reads'], [made && 'Writes']].filter(([name]) => name);
   const rows = byCost().map(i => {
     const k = data.kernels[i], known = 'flops' in k;
-    return el('tr', {'data-kernel': i, onclick: () => selectKernel(i)}, el('td.text', null, swatch(kernelColor(i)), k.name), el('td.text', null, k.family), el('td', null, k.launches),
+    return el('tr', {'data-kernel': i, onclick: () => selectKernel(i)}, el('td.text', null, swatch(kernelColor(i)), ending(k.label)), el('td.text', null, k.name),
+      made ? el('td.text', null, k.family) : null, el('td', null, k.launches),
       data.run_ms ? el('td', null, k.ms.toFixed(3)) : null,
-      el('td.text.grow', null, el('span.bar', null, el('i', {style: `width:${100 * cost(k) / most}%;background:${kernelColor(i)}`}))), el('td', null, percent(cost(k) / all)),
-      el('td', null, known ? flops(k.flops) : 'by data'), data.run_ms ? el('td', null, known && k.ms > 0 ? (k.flops / k.ms * 1e-6).toFixed(1) : '') : null,
-      el('td', null, known ? bytes(k.read) : ''), el('td', null, known ? bytes(k.written) : ''));
+      timed ? el('td.text.grow', null, el('span.bar', null, el('i', {style: `width:${100 * cost(k) / most}%;background:${kernelColor(i)}`}))) : null, timed ? el('td', null, percent(cost(k) / all)) : null,
+      made ? el('td', null, known ? flops(k.flops) : 'by data') : null, made && data.run_ms ? el('td', null, known && k.ms > 0 ? (k.flops / k.ms * 1e-6).toFixed(1) : '') : null,
+      made ? el('td', null, known ? bytes(k.read) : '') : null, made ? el('td', null, known ? bytes(k.written) : '') : null);
   });
-  tabs.kernels.append(el('h2', null, data.run_ms ? 'Time by kernel' : 'Kernels by estimated time'),
-    el('p', null, data.run_ms ? `Measured: one run of ${data.run_ms.toFixed(2)} ms in kernels.` : 'Estimated from what each computes and moves; fovea view --profile shows times that were measured.',
+  tabs.kernels.append(el('h2', null, data.run_ms ? 'Time by kernel' : made ? 'Kernels by estimated time' : 'Kernels in the order of their first launches'),
+    el('p', null, data.run_ms ? `Measured: one run of ${data.run_ms.toFixed(2)} ms in kernels.` : made ? 'Estimated from what each computes and moves; fovea view --profile shows times that were measured.'
+      : 'fovea view --profile shows times that were measured.',
       data.dims ? ' With ' + data.dims + '.' : ''),
     el('table', null, el('thead', null, el('tr', null, head.map(([name, kind]) => el(kind ? 'th.text' : 'th', null, name)))), el('tbody', null, rows)));
   chooseRow(chosenKernel);
@@ -373,6 +379,16 @@ function buildKernels() {
 const memoryChart = el('canvas');
 let memoryHits = [];
 
+/* A table of the constants as they are stored, the largest first. */
+function weightsBySize(most = 200) {
+  const all = [...data.memory.constants].sort((a, b) => b[2] - a[2]), total = all.reduce((sum, [, , n]) => sum + n, 0) || 1;
+  if (!all.length) return [];
+  const rows = all.slice(0, most).map(([name, type, n]) => el('tr', null, el('td.text', null, name), el('td.text', null, type), el('td', null, bytes(n)), el('td', null, percent(n / total))));
+  return [el('h2', null, 'Weights by size'),
+    el('p', null, 'Constants as kernels read them: packed ones have the name of the weight and of the form.', all.length > most ? ` These are the largest ${most} of ${all.length}.` : ''),
+    el('table', {id: 'weights'}, el('thead', null, el('tr', null, el('th.text', null, 'Weight'), el('th.text', null, 'Type'), el('th', null, 'Size'), el('th', null, 'Share'))), el('tbody', null, rows))];
+}
+
 function buildMemory() {
   const m = data.memory, figure = (value, what) => el('div', null, el('b', null, value), el('span', null, what));
   tabs.memory.append(el('h2', null, 'Workspace over a run'),
@@ -381,11 +397,12 @@ function buildMemory() {
     el('div.figures', null, figure(bytes(m.workspace), 'workspace'), figure(bytes(m.bound), 'lower bound'), figure(m.bound ? percent(m.workspace / m.bound - 1) : '0 %', 'above it'),
       figure(bytes(m.weights), 'weights'), figure(m.buffers.length, 'buffers')),
     el('div.chart', null, memoryChart));
+  tabs.memory.append(...weightsBySize());
   memoryChart.addEventListener('pointermove', e => {
     const hit = memoryHits.findLast(h => e.offsetX >= h.x && e.offsetX <= h.x + h.w && e.offsetY >= h.y && e.offsetY <= h.y + h.h);
     tip.hidden = !hit;
     if (!hit) return;
-    const [name, size, , first, last] = hit.buffer, where = l => data.kernels[data.launches[l - 1][0]].name;
+    const [name, size, , first, last] = hit.buffer, where = l => data.launches[l - 1][2];
     tip.replaceChildren(el('b', null, name), el('span', null, bytes(size) + ', from launch ' + first + ', ' + where(first) + ', to ' + last + ', ' + where(last)));
     placeTip(e);
   });
@@ -481,7 +498,7 @@ function search() {
   hits = [];
   for (const graph of graphs) graph.found.clear();
   if (words.length) {
-    data.kernels.forEach((k, i) => { if (words.every(w => k.name.toLowerCase().includes(w))) hits.push({kernel: i}); });
+    data.kernels.forEach((k, i) => { if (words.every(w => (k.name + ' ' + k.label).toLowerCase().includes(w))) hits.push({kernel: i}); });
     data.graphs.forEach((g, side) => g.ops.forEach((op, i) => {
       const text = [op.op, nameOf(side, i), ...(op.nodes || [])].join(' ').toLowerCase();
       if (!words.every(w => text.includes(w))) return;
@@ -500,7 +517,7 @@ function showHits(open) {
   results.replaceChildren(...hits.slice(begin, begin + most).map((hit, i) => {
     const kernel = 'kernel' in hit;
     return el('div', {role: 'option', 'aria-selected': String(begin + i === chosenHit), onpointerdown: e => { e.preventDefault(); take(begin + i); results.hidden = true; }},
-      el('b', null, kernel ? data.kernels[hit.kernel].name : data.graphs[hit.side].ops[hit.op].op), el('span', null, kernel ? 'kernel' : nameOf(hit.side, hit.op)), kernel ? '' : hit.side ? 'after' : 'before');
+      el('b', null, kernel ? data.kernels[hit.kernel].label : data.graphs[hit.side].ops[hit.op].op), el('span', null, kernel ? 'kernel' : nameOf(hit.side, hit.op)), kernel ? '' : hit.side ? 'after' : 'before');
   }), el('p', null, hits.length ? count(hits.length, 'hit') : 'Nothing is called so.'));
   results.querySelector('[aria-selected=true]')?.scrollIntoView({block: 'nearest'});
 }

@@ -7,11 +7,12 @@
  *     scopes   {name, path, parent, op, ops, items: [kind, ref, layer, x, width], nets: [value,
  *              from, [to], [x of bends]]}
  *   docs       {operator: its description}
- *   kernels    {name, family, schedule, computes, text, c, launches, costs, ms}
- *   launches   [kernel, nodes]
- *   memory     {weights, workspace, bound, allocates, live: by launch, buffers: [name, bytes,
- *              offset, first, last launch]}
- *   model, version, target, dims, and run_ms if there is a profile
+ *   kernels    {name, label, family, schedule, computes, text, c, launches, costs, ms}
+ *   launches   [kernel, nodes, label]
+ *   memory     {weights, workspace, bound, allocates, constants: [name, type, bytes], live: by
+ *              launch, buffers: [name, bytes, offset, first, last launch]}
+ *   model, version, target, dims, run_ms if there is a profile, and library for a compiled
+ *   library, whose graphs and buffers are empty, and whose sizes are null if they are not known
  *
  * Members of an op that are empty are left out, except for in and out; a scope that is dropped is
  * null. */
@@ -162,29 +163,49 @@ static void set_costs(const fv_view *v, int kernel, json_t *o) {
     fv_json_set(o, "share", fv_json_real(all > 0 ? cycles / all : 0));
 }
 
+static const char *label_of_launch(const fv_view *v, int i) {
+    const char *label = fv_view_label(v->c->arena, v->nodes[i]);
+    return label ? label : v->kernels[v->launches[i]].name;
+}
+
+static const char *label_of_kernel(const fv_view *v, int kernel) {
+    const char *label = NULL;
+    for (int i = 0; i < v->nlaunches; i++)
+        if (v->launches[i] == kernel)
+            label = label ? fv_view_label_of_both(v->c->arena, label, label_of_launch(v, i))
+                          : label_of_launch(v, i);
+    return label ? label : v->kernels[kernel].name;
+}
+
+static const char *family_of(const fv_view_kernel *k) {
+    return !k->kernel            ? ""
+           : k->kernel->schedule ? fv_schedule_name(k->kernel->schedule->kind)
+                                 : "custom";
+}
+
 static json_t *kernel_json(const fv_view *v, int kernel) {
     const fv_view_kernel *k = &v->kernels[kernel];
     json_t *o = json_object();
-    fv_json_set_text(o, "name", k->kernel->name);
-    fv_json_set_text(o, "family",
-                     k->kernel->schedule ? fv_schedule_name(k->kernel->schedule->kind) : "custom");
+    fv_json_set_text(o, "name", k->name);
+    fv_json_set_text(o, "label", label_of_kernel(v, kernel));
+    fv_json_set_text(o, "family", family_of(k));
     fv_json_set_text(o, "schedule", k->schedule);
-    fv_json_set_text(o, "computes", k->kernel->formula ? k->kernel->formula : "");
+    fv_json_set_text(o, "computes", k->kernel && k->kernel->formula ? k->kernel->formula : "");
     fv_json_set_text(o, "text", k->text);
     fv_json_set_text(o, "c", k->c);
     fv_json_set_int(o, "launches", k->launches);
-    set_costs(v, kernel, o);
+    if (v->costs)
+        set_costs(v, kernel, o);
     if (v->run_ms > 0)
         fv_json_set(o, "ms", fv_json_real(k->ms < 0 ? 0 : k->ms));
     return o;
 }
 
 static json_t *launch_json(const fv_view *v, int i) {
-    const char *nodes = v->costs[i].launch->note.text,
-               *origin = v->kernels[v->launches[i]].kernel->origin;
     json_t *a = json_array();
     fv_json_append(a, json_integer(v->launches[i]));
-    fv_json_append(a, fv_json_text(nodes ? nodes : origin ? origin : ""));
+    fv_json_append(a, fv_json_text(v->nodes[i]));
+    fv_json_append(a, fv_json_text(label_of_launch(v, i)));
     return a;
 }
 
@@ -200,11 +221,38 @@ static json_t *buffer_json(const fv_footprint_buffer *b) {
     return a;
 }
 
+static json_t *constant_json(const fv_constant *k) {
+    json_t *a = json_array();
+    fv_json_append(a, fv_json_text(k->name));
+    fv_json_append(a, fv_json_text(fv_elem_name(k->buf->elem)));
+    fv_json_append(a, json_integer((json_int_t)k->bytes));
+    return a;
+}
+
+static json_t *bytes_json(int64_t n) {
+    return n < 0 ? json_null() : json_integer(n);
+}
+
+static json_t *stored_json(const fv_view *v) {
+    json_t *o = json_object();
+    fv_json_set(o, "weights", bytes_json(v->stored.weights));
+    fv_json_set(o, "workspace", bytes_json(v->stored.workspace));
+    fv_json_set_int(o, "bound", 0);
+    fv_json_set_bool(o, "allocates", v->m.table->uses_allocator);
+    fv_json_set(o, "constants", json_array());
+    fv_json_set(o, "live", json_array());
+    fv_json_set(o, "buffers", json_array());
+    return o;
+}
+
 static json_t *memory_json(const fv_view *v, const fv_footprint *f) {
-    json_t *o = json_object(), *live = json_array(), *buffers = json_array();
+    json_t *o = json_object(), *live = json_array(), *buffers = json_array(),
+           *constants = json_array();
     int64_t weights = 0;
-    for (int i = 0; i < v->m.program->memory.nconstants; i++)
+    for (int i = 0; i < v->m.program->memory.nconstants; i++) {
         weights += (int64_t)v->m.program->memory.constants[i].bytes;
+        fv_json_append(constants, constant_json(&v->m.program->memory.constants[i]));
+    }
     for (int i = 1; i <= f->nlaunches; i++)
         fv_json_append(live, json_integer(f->live[i]));
     for (int i = 0; i < f->nbuffers; i++)
@@ -215,6 +263,7 @@ static json_t *memory_json(const fv_view *v, const fv_footprint *f) {
     fv_json_set_int(o, "workspace", f->workspace);
     fv_json_set_int(o, "bound", f->bound);
     fv_json_set_bool(o, "allocates", v->m.program->memory.uses_allocator);
+    fv_json_set(o, "constants", constants);
     fv_json_set(o, "live", live);
     fv_json_set(o, "buffers", buffers);
     return o;
@@ -228,7 +277,7 @@ json_t *fv_view_json(const fv_view *v, const fv_footprint *f) {
     const char *slash = strrchr(v->m.path, '/');
     fv_json_set_text(d, "model", slash ? slash + 1 : v->m.path);
     fv_json_set_text(d, "version", FV_VERSION);
-    fv_json_set_text(d, "target", fv_target_str(v->c->arena, v->m.program->target));
+    fv_json_set_text(d, "target", v->m.table->target);
     fv_json_set_text(d, "dims", fv_dims_str(v->c->arena, v->m.table, v->m.data.dims));
     fv_json_append(graphs, graph_json(&v->before));
     fv_json_append(graphs, graph_json(&v->after));
@@ -242,6 +291,8 @@ json_t *fv_view_json(const fv_view *v, const fv_footprint *f) {
     fv_json_set(d, "launches", launches);
     if (v->run_ms > 0)
         fv_json_set(d, "run_ms", fv_json_real(v->run_ms));
-    fv_json_set(d, "memory", memory_json(v, f));
+    fv_json_set(d, "memory", f ? memory_json(v, f) : stored_json(v));
+    if (!f)
+        fv_json_set_bool(d, "library", true);
     return d;
 }

@@ -148,6 +148,10 @@ static int kernel_index(const fv_view *v, const fv_kernel *k) {
     return i;
 }
 
+static const char *nodes_of(const fv_stmt *launch, const fv_kernel *k) {
+    return launch->note.text ? launch->note.text : k->origin ? k->origin : "";
+}
+
 bool fv_view_find_kernels(fv_view *v) {
     fv_arena *a = v->c->arena;
     fv_program *p = v->m.program;
@@ -157,6 +161,7 @@ bool fv_view_find_kernels(fv_view *v) {
         fv_text t = {.arena = a};
         fv_kernel_print(&t, p->kernels[i]);
         v->kernels[i] = (fv_view_kernel){.kernel = p->kernels[i],
+                                         .name = p->kernels[i]->name,
                                          .schedule = schedule_of(a, p->kernels[i]),
                                          .text = t.s,
                                          .ms = -1};
@@ -164,9 +169,11 @@ bool fv_view_find_kernels(fv_view *v) {
     v->nlaunches = fv_cost_launches(a, p, &v->costs);
     fv_cost_evaluate(a, p, v->m.data.dims, v->nlaunches, v->costs);
     v->launches = FV_NEW(a, int, v->nlaunches + 1);
+    v->nodes = FV_NEW(a, const char *, v->nlaunches + 1);
     for (int i = 0; i < v->nlaunches; i++) {
         v->launches[i] = kernel_index(v, v->costs[i].launch->call.kernel);
         v->kernels[v->launches[i]].launches++;
+        v->nodes[i] = nodes_of(v->costs[i].launch, v->costs[i].launch->call.kernel);
     }
     const char **c = FV_NEW(a, const char *, p->nkernels + 1);
     fv_program_expand(p);

@@ -7,7 +7,7 @@
 
 static fv_view_kernel *find_kernel(fv_view *v, const char *name) {
     for (int i = 0; i < v->nkernels; i++)
-        if (!strcmp(v->kernels[i].kernel->name, name))
+        if (!strcmp(v->kernels[i].name, name))
             return &v->kernels[i];
     return NULL;
 }
@@ -43,17 +43,90 @@ static bool add_events(fv_view *v, const json_t *trace) {
     return true;
 }
 
-bool fv_view_read_profile(fv_view *v) {
+/* The document of the profile; NULL after a message, or if none is given. */
+static json_t *read_trace(fv_view *v) {
     fv_session *s = v->c->session;
     const char *path = v->c->args->bench.profile;
     fv_file f;
     json_error_t e;
-    if (!path)
-        return true;
-    if (!fv_file_map(s, v->c->arena, path, &f))
-        return false;
+    if (!path || !fv_file_map(s, v->c->arena, path, &f))
+        return NULL;
     json_t *trace = json_loadb((const char *)f.data, f.size, 0, &e);
-    bool ok = trace ? add_events(v, trace) : fv_error(s, "%s: line %d: %s", path, e.line, e.text);
+    if (!trace)
+        fv_error(s, "%s: line %d: %s", path, e.line, e.text);
+    return trace;
+}
+
+/* ---- dims and target of the profile ---- */
+
+static const json_t *dims_in(const json_t *trace) {
+    return json_object_get(json_object_get(trace, "otherData"), "dims");
+}
+
+bool fv_view_take_dims(fv_view *v) {
+    const fv_model *t = v->m.table;
+    json_t *trace = read_trace(v);
+    if (!trace)
+        return !v->c->args->bench.profile;
+    for (int i = 0; i < t->nsymbols; i++) {
+        const json_t *value = json_object_get(dims_in(trace), t->symbols[i].name);
+        if (!json_is_integer(value))
+            continue;
+        v->m.data.dims[i] = json_integer_value(value);
+        v->m.data.known[i] = 1;
+    }
+    json_decref(trace);
+    return true;
+}
+
+static bool has_dims_of_page(const fv_view *v, const json_t *dims) {
+    const fv_model *t = v->m.table;
+    for (int i = 0; i < t->nsymbols; i++) {
+        const json_t *value = json_object_get(dims, t->symbols[i].name);
+        if (!json_is_integer(value) || json_integer_value(value) != v->m.data.dims[i])
+            return false;
+    }
+    return json_object_size(dims) == (size_t)t->nsymbols;
+}
+
+static const char *dims_text(fv_arena *a, const json_t *dims) {
+    fv_text t = {.arena = a};
+    const char *name;
+    const json_t *value;
+    fv_text_put(&t, "");
+    json_object_foreach((json_t *)dims, name, value) fv_text_printf(
+        &t, "%s%s = %lld", t.n ? ", " : "", name, (long long)json_integer_value(value));
+    return t.n ? t.s : "no dims";
+}
+
+/* Checks that the profile is of the page's target and dims. */
+static bool is_of_page(const fv_view *v, const json_t *trace) {
+    const char *path = v->c->args->bench.profile;
+    const json_t *dims = dims_in(trace);
+    const char *target =
+        json_string_value(json_object_get(json_object_get(trace, "otherData"), "target"));
+    if (!json_is_object(dims) || !target) {
+        fv_warning(v->c->session,
+                   "%s: states no dims and no target, so its times may be those of others", path);
+        return true;
+    }
+    if (strcmp(target, v->m.table->target))
+        return fv_error(v->c->session, "%s: was measured for target %s, the page is for %s", path,
+                        target, v->m.table->target);
+    if (has_dims_of_page(v, dims))
+        return true;
+    const char *own = fv_dims_str(v->c->arena, v->m.table, v->m.data.dims);
+    return fv_error(v->c->session,
+                    "%s: was measured with %s, the page is for %s: without --at, it is for the "
+                    "dims of the profile, and --dim has to be that of `fovea bench`",
+                    path, dims_text(v->c->arena, dims), *own ? own : "no dims");
+}
+
+bool fv_view_read_profile(fv_view *v) {
+    json_t *trace = read_trace(v);
+    if (!trace)
+        return !v->c->args->bench.profile;
+    bool ok = add_events(v, trace) && is_of_page(v, trace);
     json_decref(trace);
     return ok;
 }
