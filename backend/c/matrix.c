@@ -172,11 +172,11 @@ bool fv_c_matrix(fv_cg *g, const fv_stmt *s) {
     fv_c_line(g, "%s(&%s, %s%s, %d, %s, %s, %lld, %s, %s, %s, %s, %s, %s, %s, %s);",
               multiplying(g, row), g->fn.tiles, cast, rows, fv_matrix_words(&m),
               m.groups > 1 ? "true" : "false", m.adds ? "true" : "false",
-              (long long)(m.steps + FV_MATRIX_SIDE - 1) / FV_MATRIX_SIDE,
-              address_of(g, &m, to->buf, to->index, 0), address_of(g, &m, to->buf, to->index, last),
-              distance(g, to->buf, to->index, m.row), address_of(g, &m, a, m.a->arg, 0),
-              distance(g, a, m.a->arg, m.row), address_of(g, &m, b, m.b->arg, 0),
-              address_of(g, &m, b, m.b->arg, last), distance(g, b, m.b->arg, m.step));
+              (long long)fv_matrix_instructions(&m), address_of(g, &m, to->buf, to->index, 0),
+              address_of(g, &m, to->buf, to->index, last), distance(g, to->buf, to->index, m.row),
+              address_of(g, &m, a, m.a->arg, 0), distance(g, a, m.a->arg, m.row),
+              address_of(g, &m, b, m.b->arg, 0), address_of(g, &m, b, m.b->arg, last),
+              distance(g, b, m.b->arg, m.step));
     g->indent -= asks;
     return true;
 }

@@ -171,8 +171,9 @@ static void matrix(fv_walk *w, const fv_stmt *s, double times) {
     }
     rows = fv_walk_evaluate(w, m.rows, &rows) ? rows : m.most_rows;
     rows = rows > 0 ? rows : 0;
-    double steps = (double)((m.steps + FV_MATRIX_SIDE - 1) / FV_MATRIX_SIDE);
-    innermost(p)->body_cycles += CALL_CYCLES + (double)rows * m.groups * (steps + 1 + m.adds);
+    double instructions = (double)fv_matrix_instructions(&m);
+    innermost(p)->body_cycles +=
+        CALL_CYCLES + (double)rows * m.groups * (instructions + 1 + m.adds);
     add_words(p, m.a, (double)rows * (double)m.steps);
     add_words(p, m.b, (double)(m.steps * m.groups * FV_MATRIX_SIDE));
 }

@@ -235,7 +235,7 @@ static void find_operands(fv_ll_fn *f, const fv_matrix *m, LLVMValueRef *args) {
     args[SUMS_STRIDE] = stride_of(f, s->buf, s->index, m->row);
     args[ROWS_STRIDE] = stride_of(f, m->a->u.buf, m->a->arg, m->row);
     args[COLUMNS_STRIDE] = stride_of(f, m->b->u.buf, m->b->arg, m->step);
-    args[COUNT] = fv_ll_int(f->m, (m->steps + FV_MATRIX_SIDE - 1) / FV_MATRIX_SIDE);
+    args[COUNT] = fv_ll_int(f->m, fv_matrix_instructions(m));
     args[ROWS_AT] = fv_ll_address(f, m->a->u.buf, m->a->arg);
     for (int g = 0; g < FV_MATRIX_TILES; g++) {
         bind(f, m->group, g < m->groups ? g : 0);

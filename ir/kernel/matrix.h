@@ -58,6 +58,10 @@ typedef struct fv_matrix {
 static inline int fv_matrix_words(const fv_matrix *m) {
     return m->steps < FV_MATRIX_SIDE ? (int)m->steps : FV_MATRIX_SIDE;
 }
+/* Number of instructions, one after the other, that multiply all words of a row. */
+static inline int64_t fv_matrix_instructions(const fv_matrix *m) {
+    return (m->steps + FV_MATRIX_SIDE - 1) / FV_MATRIX_SIDE;
+}
 /* Reads the statement s, of kind MATRIX. Returns NULL, or what is wrong with its form. */
 const char *fv_matrix_read(const fv_stmt *s, fv_matrix *out);
 /* Do the number of rows and the indices consist of operations on integers that need no expansion
