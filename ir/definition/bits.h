@@ -66,8 +66,12 @@ enum {
      * definition, an axis other than the last one becomes innermost only if it has at least
      * FV_WIDE_AXIS elements. A sum of at most FV_SHORT_SUM terms that are no products, across rows
      * of at least FV_WIDE_AXIS elements, prevents the axis along which it runs from becoming
-     * innermost. */
+     * innermost.
+     * The channels of a convolution of floats that slides along rows of at least FV_LONG_IMAGE_ROW
+     * elements become innermost only if there are at least FV_WIDE_CHANNELS. */
     FV_WIDE_AXIS = 16,
+    FV_WIDE_CHANNELS = 32,
+    FV_LONG_IMAGE_ROW = 48,
     FV_SHORT_SUM = 32,
     /* the size that decisions assume for a symbolic dim whose bounds allow it */
     FV_ASSUMED_SIZE = 128
