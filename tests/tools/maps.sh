@@ -43,6 +43,15 @@ done
 check 'weights that are known' 0 'index' "$fovea" run m.fvir $one --input x=same.npy --attention-maps same
 [ "$(tail -c 72 same/first.npy | od -An -v -tx4 | tr -s ' \n' '\n\n' | sort -u | tr -d '\n')" = 3eaaaaab ] &&
     tell 'thirds' yes || tell 'thirds' no
+[ "$(grep -c '<span>0 to 0.333; entropy 1.58 of at most 1.58 bits</span>' same/index.html)" = 4 ] && tell 'their entropy' yes || tell 'their entropy' no
+grep -q 'prefers-color-scheme: dark' same/index.html && tell 'dark colours' yes || tell 'dark colours' no
+# one key has the whole weight: rows of 100 at different places
+npy sharp.npy '<f4' '1, 2, 2, 4' "$(printf '\\0\\0\\310B%s' "$(printf '\\0%.0s' $(seq 16))")$(printf '\\0\\0\\310B%s' "$(printf '\\0%.0s' $(seq 8))")$(printf '\\0%.0s' $(seq 32))"
+check 'sharp weights' 0 'index' "$fovea" run m.fvir --input x=sharp.npy --attention-maps sharp
+grep -q '<figure>.*head 0 <span>0 to 1; entropy 0.00 of at most 1.00 bits</span>' sharp/index.html && tell 'no entropy' yes || tell 'no entropy' no
+npy no_number.npy '<f4' '1, 2, 3, 4' "$(printf '\\0\\0\\300\\177%.0s' $(seq 24))"
+check 'weights that are no numbers' 0 'index' "$fovea" run m.fvir $one --input x=no_number.npy --attention-maps no_number
+grep -q 'entropy' no_number/index.html && tell 'these have no entropy' no || tell 'these have no entropy' yes
 "$fovea" run m.fvir $one -q >plain
 "$fovea" run m.fvir $one -q --attention-maps quiet >mapped
 cmp -s plain mapped && tell 'outputs stay' yes || tell 'outputs stay' no

@@ -4,6 +4,7 @@
  * changes that --stop-after=N makes are the first N of those that any larger number makes, so the
  * list of changes of one failing run names them all. */
 #include "tools/lab/bisect.h"
+#include "tools/lab/changed_lines.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +16,6 @@
 #include "frontend/file.h"
 #include "ir/definition/step_names.h"
 #include "tools/command/child.h"
-
-enum { MOST_LINES = 12 }; /* most differing lines that are printed of each side */
 
 typedef struct bisection {
     fv_context *c;
@@ -274,24 +273,15 @@ static const char *write_side(bisection *b, const char *name, const char *kind, 
     return status ? NULL : path;
 }
 
-static void print_lines(const char *sign, const char **lines, int from, int to) {
-    for (int i = from; i < to && i < from + MOST_LINES; i++)
-        fv_out("  %s %.160s\n", sign, lines[i]);
-    if (to - from > MOST_LINES)
-        fv_out("  %s ... %d lines more\n", sign, to - from - MOST_LINES);
-}
-
-/* Prints the lines in which two texts differ, without their common beginning and end. */
+/* Prints the lines in which two texts differ, each removed line next to what replaces it. */
 static void print_difference(const bisection *b, const char *before, const char *after) {
-    int n, m, first = 0, last = 0;
+    int n, m;
     const char **x = lines_of(b, read_text(b, before), &n),
                **y = lines_of(b, read_text(b, after), &m);
-    while (first < n && first < m && !strcmp(x[first], y[first]))
-        first++;
-    while (last < n - first && last < m - first && !strcmp(x[n - 1 - last], y[m - 1 - last]))
-        last++;
-    print_lines("-", x, first, n - last);
-    print_lines("+", y, first, m - last);
+    int count;
+    const char *const *lines = fv_changed_lines(b->c->arena, n, x, m, y, &count);
+    for (int i = 0; i < count; i++)
+        fv_out("  %.162s\n", lines[i]);
 }
 
 static bool write_repeat(const bisection *b, int n) {

@@ -200,6 +200,34 @@ static picture make_picture(fv_arena *a, const fv_map *m, int64_t i) {
     return q;
 }
 
+/* The entropy of a row in bits, of its weights divided by their sum; NaN: it has a weight that is
+ * negative or no number, or only zeros. */
+static double row_entropy(const fv_map *m, int64_t at, int64_t stride) {
+    double sum = 0, logs = 0;
+    for (int64_t k = 0; k < m->nkeys; k++) {
+        double w = fv_tensor_float(&m->weights, (size_t)(at + k * stride));
+        if (!isfinite(w) || w < 0)
+            return NAN;
+        sum += w;
+        logs += w > 0 ? w * log2(w) : 0;
+    }
+    return sum > 0 ? log2(sum) - logs / sum : NAN;
+}
+
+/* The mean of the entropies of a map's rows, without those that have none; NaN: no row has one. */
+static double mean_entropy(const fv_map *m, int64_t i) {
+    place p = place_of(m, i);
+    double sum = 0;
+    int64_t n = 0;
+    for (int64_t row = 0; row < m->nqueries; row++) {
+        double e = row_entropy(m, p.at + row * p.row, p.column);
+        sum += isnan(e) ? 0 : e;
+        n += !isnan(e);
+    }
+    /* rounding may make that of one weight smaller than 0 */
+    return n ? fmax(sum / (double)n, 0) : NAN;
+}
+
 /* ---- its frame ---- */
 
 /* width of a character, gap, and height of a line of labels, in CSS pixels */
@@ -344,8 +372,11 @@ static void put_figure(fv_text *t, const fv_map *m, int64_t i, fv_labels *labels
         fv_text_printf(t, "entry %" PRId64 "%s", entry, m->nheads > 1 ? ", " : "");
     if (m->nheads > 1)
         fv_text_printf(t, "head %" PRId64, head);
-    fv_text_printf(t, " <span>0 to %.3g%s</span></figcaption></figure>\n", q.most,
-                   q.no_numbers ? ", and what is no number" : "");
+    fv_text_printf(t, " <span>0 to %.3g%s", q.most, q.no_numbers ? ", and what is no number" : "");
+    double entropy = mean_entropy(m, i);
+    if (!isnan(entropy))
+        fv_text_printf(t, "; entropy %.2f of at most %.2f bits", entropy, log2((double)m->nkeys));
+    fv_text_put(t, "</span></figcaption></figure>\n");
     fv_arena_free(a);
 }
 
@@ -399,7 +430,7 @@ static const char head[] =
     "style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n<style>\n"
-    ":root { color-scheme: light }\n"
+    ":root { color-scheme: light dark }\n"
     "body { font: 14px/1.45 system-ui, sans-serif; color: #223; background: #fff; margin: 1.5em "
     "auto; padding: 0 1.5em; max-width: 1640px }\n"
     "h1 { font-size: 1.5em; margin: 0 } h2 { font-size: 1.1em; margin: 0; overflow-wrap: anywhere "
@@ -418,7 +449,16 @@ static const char head[] =
     "solid #99a }\n"
     "#tip { position: fixed; padding: .2em .6em; border-radius: 4px; background: #223; color: "
     "#fff; font-size: 13px; "
-    "white-space: pre; pointer-events: none }\n";
+    "white-space: pre; pointer-events: none }\n"
+    /* the colours of images, too, so that a weight of 0 has the colour of the page */
+    "@media (prefers-color-scheme: dark) {\n"
+    "body { color: #dde; background: #14161c } p { color: #a6abba } a { color: #7fb2f0 } section { "
+    "border-color: #333845 }\n"
+    "span { color: #9298a8 } svg { fill: #b6bbc9 } svg rect, #scale { border-color: #667; stroke: "
+    "#667 }\n"
+    "#tip { background: #dde; color: #14161c }\n"
+    "svg image, #scale, #none { filter: invert(1) hue-rotate(180deg) }\n"
+    "}\n";
 
 /* The script of the page. It computes weights from the red component of an image's pixels. */
 static const char script[] =
