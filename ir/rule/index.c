@@ -6,6 +6,7 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/own.h"
+#include "ir/rule/constant.h"
 #include "ir/rule/parts.h"
 
 typedef struct list {
@@ -87,9 +88,10 @@ int fv_rule_index_next(const fv_rule_index *x, const fv_op *op, int after) {
     int found = nearer(&r->any, after, -1);
     for (int i = 0; i < op->nin; i++) {
         const fv_value *v = op->in[i];
-        if (v && v->kind == FV_VALUE_CONST)
+        /* a number also matches a reshape or a transpose of a constant */
+        if (v && fv_rule_is_fixed(v))
             found = nearer(&r->constant, after, found);
-        else if (v && v->kind == FV_VALUE_RESULT)
+        if (v && v->kind == FV_VALUE_RESULT)
             found = nearer(fv_ptrmap_get(&r->by_operand, v->def->def), after, found);
     }
     return found;

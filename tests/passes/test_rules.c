@@ -600,6 +600,8 @@ RULES(indexed_as_they_stand) {
         {"%z = Mul(%x, %y)", "any "},
         {"%z = Mul(%x, @one)", "two any one "},
         {"%z = Mul(@one, %x)", "two any one "},
+        {"%v = fv.Reshape(@one) {dims = [1, 1]} %z = Mul(%x, %v)", "two any one "},
+        {"%v = Transpose(@one) %z = Mul(%v, %x)", "two any one "},
         {"%a = Add(%x, %y) %z = Mul(%y, %a)", "add any "},
         {"%a = Neg(%x) %b = Add(%x, %y) %z = Mul(%a, %b)", "add any neg "},
         {"%a = Neg(%x) %z = Mul(%a, @one)", "two any one neg "},
