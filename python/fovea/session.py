@@ -31,7 +31,8 @@ class Session:
 
     def __init__(self, model: Any, *, folder: source.Folder = None, dims: Optional[options.Dims] = None,
                  states: Optional[options.States] = None, threads: int = 0,
-                 target: Optional[str] = None, level: Union[int, str, None] = None, backend: Optional[str] = None, **more: Any) -> None:
+                 target: Optional[str] = None, level: Union[int, str, None] = None, backend: Optional[str] = None,
+                 **more: Any) -> None:
         self._artifact: Any = None
         self._closed, self._running = False, 0
         self._lock, self._state_lock = threading.Lock(), threading.RLock()
