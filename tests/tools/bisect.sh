@@ -152,4 +152,13 @@ check 'a dim that is none' 1 'nothing to compare with' "$fovea" opt deep.fvir --
 check 'no number' 2 "--stop-after takes a number, not 'x'" "$fovea" run deep.fvir --stop-after=x
 check 'no list' 2 '--changes=none/f' "$fovea" run deep.fvir --changes=none/f
 check 'the model as a list' 1 'would overwrite the model' "$fovea" run deep.fvir --changes=deep.fvir
+# ---- progress ----
+if command -v script >/dev/null; then
+    TERM=xterm script -qec "'$fovea' opt deep.fvir --bisect-test=false" typescript >out 2>err </dev/null
+    grep -aq 'run [0-9]*, with [0-9]* of [0-9]* changes' typescript && tell 'progress on a terminal' yes || tell 'progress on a terminal' no
+    TERM=xterm script -qec "'$fovea' opt deep.fvir --bisect-test=false -q" typescript >out 2>err </dev/null
+    grep -aq 'run [0-9]*, with [0-9]* of [0-9]* changes' typescript && tell 'none with -q' no || tell 'none with -q' yes
+else
+    echo 'skipped: progress, there is no program script'
+fi
 finish

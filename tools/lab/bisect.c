@@ -4,6 +4,7 @@
  * changes that --stop-after=N makes are the first N of those that any larger number makes, so the
  * list of changes of one failing run names them all. */
 #include "tools/lab/bisect.h"
+#include "tools/command/progress.h"
 #include "tools/lab/changed_lines.h"
 
 #include <errno.h>
@@ -128,8 +129,10 @@ static bool judge(const bisection *b, int status, bool *failed) {
 }
 
 static bool fails(bisection *b, int n, bool *failed) {
+    fv_progress(b->c, "run %d, with %d of %d changes", b->runs + 1, n, b->n);
     int status = b->c->args->rewrite.bisect_test ? run_test(b, n, "run.txt")
                                                  : run_self(b, stopped_run(b, n), "run.txt");
+    fv_progress_end(b->c);
     bool ok = judge(b, status, failed);
     if (b->c->args->print.verbose && ok)
         fv_err("with %d of %d changes: %s\n", n, b->n, *failed ? "fails" : "good");

@@ -12,6 +12,7 @@
 #include "ir/graph/verify.h"
 #include "tools/command/child.h"
 #include "tools/command/named.h"
+#include "tools/command/progress.h"
 #include "tools/lab/reduce_change.h"
 
 /* The sizes of the model, which determine the possible changes. */
@@ -91,7 +92,13 @@ static summary summarise(reducer *r, const fv_module *m) {
 static int ask(reducer *r, const char *path) {
     const char *const words[] = {"sh", "-c", r->c->args->rewrite.test, "fovea-reduce", path, NULL};
     r->tries++;
-    return fv_child_run(r->c, "/bin/sh", words, in_folder(r, "said.txt"));
+    if (r->tries == 1) /* the model as it was read */
+        fv_progress(r->c, "try 1");
+    else
+        fv_progress(r->c, "try %d: %d ops, %d constants", r->tries, r->now.ops, r->now.constants);
+    int status = fv_child_run(r->c, "/bin/sh", words, in_folder(r, "said.txt"));
+    fv_progress_end(r->c);
+    return status;
 }
 
 /* Writes the model in the form that the command reads. Messages of the exporter are not shown. */
