@@ -26,6 +26,13 @@ typedef struct fv_prefetches {
     int streams;
 } fv_prefetches;
 
+/* The smallest products of bytes for which instructions that multiply matrices are faster than dot
+ * products of vectors, if the target has both. */
+typedef struct fv_matrix_limits {
+    int rows;
+    int products; /* number of products of two bytes: rows times columns times terms */
+} fv_matrix_limits;
+
 typedef struct fv_processor {
     const char *name;
     /* the first word of the target triples that the processor fits, or its beginning and a `*`; "":
@@ -45,9 +52,7 @@ typedef struct fv_processor {
     /* whether the rows of a tile are copied if their addresses compete for the same sets of the
      * first-level cache */
     bool copies_rows;
-    /* smallest number of rows of a product of bytes for which instructions that multiply matrices
-     * are faster than dot products of vectors, if the target has both */
-    int matrix_rows;
+    fv_matrix_limits matrix;
     int score_tiles; /* largest number of register tiles in a block of queries */
     /* share of the second-level cache, in eighths, for the scores of a block */
     int score_l2_eighths;

@@ -137,15 +137,12 @@ static bool has_plain_indices(const fv_expr *x) {
     return plain;
 }
 
-/* Are there enough products to multiply them as matrices? Between kernels of floats, each launch
- * with such instructions takes 0.1 to 0.3 us more than one with dot products of vectors (Intel Xeon
- * with AMX), which perform FEW_PRODUCTS in that time. */
-static bool are_many_products(const fv_contraction *c, const fv_dim *rows, const fv_dim *columns) {
-    enum { FEW_PRODUCTS = 1 << 17 };
-    double products = (double)fv_typical_dim(rows) * (double)fv_typical_dim(columns);
+/* The number of products of two elements that the sums of the contraction have. */
+static double products_of(const fv_contraction *c, const fv_dim *rows, const fv_dim *columns) {
+    double products = fv_typical_extent(rows) * fv_typical_extent(columns);
     for (int i = 0; i < c->sum->u.red.nvars; i++)
-        products *= (double)fv_typical_dim(c->sum->u.red.vars[i]->dim);
-    return products >= (double)FEW_PRODUCTS;
+        products *= fv_typical_extent(c->sum->u.red.vars[i]->dim);
+    return products;
 }
 
 /* Are the words multiplied as matrices: does the target have an instruction for it, which pays for
@@ -156,10 +153,11 @@ static bool choose_matrix(fv_lowerer *l, const fv_definition *d, const fv_contra
     if (kind < 0)
         return false;
     const fv_dim *n = c->row < 0 ? NULL : d->index[c->row]->dim, *m = d->index[c->column]->dim;
-    bool pays = n && n->hi >= 1 && fv_typical_dim(n) >= fv_processor_of(l->target)->matrix_rows &&
-                m->lo >= FV_MATRIX_SIDE && c->sum->u.red.nvars == 1 && !c->blocks.sum &&
-                elements_in_byte(columns) == 1 && rows->op == FV_X_LOAD &&
-                has_plain_indices(rows) && are_many_products(c, n, m);
+    const fv_matrix_limits *least = &fv_processor_of(l->target)->matrix;
+    bool pays = n && n->hi >= 1 && fv_typical_dim(n) >= least->rows && m->lo >= FV_MATRIX_SIDE &&
+                c->sum->u.red.nvars == 1 && !c->blocks.sum && elements_in_byte(columns) == 1 &&
+                rows->op == FV_X_LOAD && has_plain_indices(rows) &&
+                products_of(c, n, m) >= least->products;
     if (!pays)
         return fv_declines(l, d->value, FV_WHY_dot_no_matrix, n ? fv_d(n) : fv_n(1), fv_d(m));
     dot->matrix = true;
