@@ -639,8 +639,12 @@ FV_ANSWER inline int try_pack_sequence(span<const view> tensors, std::int32_t ty
 // The reverse: views of parts of the data, which must live as long as they do.
 FV_ANSWER inline int try_unpack_sequence(const view &data, const view &shapes,
                                          std::vector<view> &out, log *l = nullptr) {
-    const std::int64_t n = shapes.rank == 2 && shapes.dims[0] > 0 ? shapes.dims[0] : 0;
-    std::vector<fv_array> list(static_cast<std::size_t>(n));
+    const bool rows = shapes.data && shapes.rank == 2 && shapes.dims[0] > 0;
+    const std::int64_t n = rows ? shapes.dims[0] : 0;
+    std::vector<fv_array> list;
+    if (static_cast<std::uint64_t>(n) > list.max_size())
+        return FV_TOO_LARGE;
+    list.resize(static_cast<std::size_t>(n));
     const int status = fv_sequence_unpack(&data, &shapes, n, list.data(), fovea::get(l));
     if (status == FV_OK)
         out.assign(list.begin(), list.end());

@@ -255,16 +255,18 @@ int fv_check_dense(const fv_array *x, const char *name, int32_t type, fv_log *lo
 
 size_t fv_array_bytes(const fv_array *a) {
     size_t n = 1, bits = a ? types[type_index(a->type)].bits : 0;
-    if (!a || a->rank < 0 || a->rank > FV_ARRAY_RANK)
+    bool empty = false, too_large = false;
+    if (!a || !bits || a->rank < 0 || a->rank > FV_ARRAY_RANK)
         return SIZE_MAX;
     for (int i = 0; i < a->rank; i++) {
         int64_t dim = a->capacity && i == a->axis ? a->capacity : a->dims[i];
-        if (dim < 0 || a->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)dim, &n))
+        if (dim < 0 || a->dims[i] < 0)
             return SIZE_MAX;
+        empty |= dim == 0;
+        too_large |= __builtin_mul_overflow(n, (size_t)dim, &n);
     }
-    if (!bits || __builtin_mul_overflow(n, bits, &bits))
-        return n == 0 && bits ? 0 : SIZE_MAX;
-    return bits / 8 + (bits % 8 != 0);
+    too_large |= __builtin_mul_overflow(n, bits, &bits);
+    return empty ? 0 : too_large ? SIZE_MAX : bits / 8 + (bits % 8 != 0);
 }
 
 void fv_array_free(fv_array *a) {

@@ -417,6 +417,7 @@ Test(feature, chips_are_found_in_any_spelling) {
         {"GD32VF103", "riscv32imac"},    {"Generic32", "generic32"},
         {"RV32I", "generic32"},          {"rv32im", "generic32"},
         {"rv32ima", "generic32"},        {"riscv32e", "generic32"},
+        {"rv32imaf", "generic32"},       {"riscv32imafdc", "riscv32imafc"},
         {"rv32gc", "riscv32imafc"},      {"rv32", "riscv32imac"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)

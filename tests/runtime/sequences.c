@@ -89,6 +89,16 @@ Test(sequences, that_are_not_packed) {
     all[1].dims[0] = 0;
     REFUSED(PACK(FV_TYPE_FLOAT), FV_TOO_LARGE, "error: ");
     cr_expect(!data.data && !shapes.data);
+    /* no elements, although the product of its first two dims is too large */
+    all[0].rank = 3;
+    all[0].dims[1] = INT64_MAX;
+    all[0].dims[2] = 0;
+    all[0].data = NULL;
+    cr_expect_eq(fv_array_bytes(&all[0]), 0);
+    cr_assert_eq(PACK(FV_TYPE_FLOAT), FV_OK);
+    cr_expect(data.dims[0] == 0 && shapes.dims[0] == 2);
+    fv_array_free(&data);
+    fv_array_free(&shapes);
     fv_log_free(log);
 }
 

@@ -94,7 +94,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
             s->args.code.passes = least_passes(c->arena);
     }
     fv_driver_options o; /* these options are set only to report errors in the arguments */
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     fv_context one = {c->session, c->arena, &s->args};
     if (fv_args_backends(&s->args, backends) != 1 || !fv_args_driver(&one, &o, true))
         return false;

@@ -290,7 +290,7 @@ static bool print_results(fv_context *c, json_t *results) {
 
 int fv_cmd_bench(fv_context *c) {
     fv_args args = complete(c->args);
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     int n = fv_args_backends(c->args, backends), worst = check_arguments(c);
     if (n != 1)
         return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;

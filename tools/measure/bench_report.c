@@ -364,11 +364,11 @@ static json_t *profile_json(const fv_bench *b, const fv_measurement *m) {
 
 json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     json_t *o = json_object();
-    fv_backend_kind backend = FV_BACKEND_JIT;
-    fv_args_backends(b->c->args, &backend);
+    fv_backend_kind backends[FV_MOST_BACKENDS] = {FV_BACKEND_JIT};
+    fv_args_backends(b->c->args, backends);
     fv_json_set_text(o, "model", b->m.path);
     fv_json_set_text(o, "version", FV_VERSION);
-    fv_json_set_text(o, "backend", b->m.program ? fv_backend_name(backend) : "library");
+    fv_json_set_text(o, "backend", b->m.program ? fv_backend_name(backends[0]) : "library");
     fv_json_set_text(o, "target", target_of(b));
     if (b->c->args->code.relax)
         fv_json_set_text(o, "relaxed", b->c->args->code.relax);

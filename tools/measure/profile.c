@@ -87,7 +87,7 @@ static int by_time(const void *a, const void *b) {
 /* Predicts all launches for a core with the best roof that was measured; not for the interpreter,
  * which runs no code of the target. */
 static void predict(taker *t) {
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     const fv_subject *m = &t->b->m;
     if (!m->program || !fv_args_backends(t->b->c->args, backends) ||
         backends[0] == FV_BACKEND_INTERP || !(t->roof.gflops > 0))

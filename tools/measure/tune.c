@@ -433,7 +433,7 @@ static bool tune(fv_tuner *t) {
 
 int fv_cmd_tune(fv_context *c) {
     const fv_args *a = c->args;
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     fv_driver_options o;
     int n = fv_args_backends(a, backends);
     if (n != 1 || backends[0] == FV_BACKEND_INTERP)

@@ -212,7 +212,7 @@ int fv_cmd_quantize(fv_context *c) {
     fv_source source;
     fv_emit_kind kind;
     fv_weights_kind weights;
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     int nbackends = fv_args_backends(c->args, backends);
     if (nbackends != 1)
         return nbackends ? fv_usage(c->args, "--backend takes one of jit, c and interp")

@@ -180,7 +180,7 @@ static fv_lua_port *show_ports(fv_arena *a, int n, const fv_port_info *ports) {
 static bool compile(trial *t, void *arg) {
     const compiling *k = arg;
     fv_driver_options o;
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     t->c.arena = t->kept = fv_arena_new(t->c.session);
     if (!choose_options(t, k->how, &o))
         return false;

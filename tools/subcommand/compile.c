@@ -380,9 +380,10 @@ static void print_call(const char *call, bool is_declaration) {
 
 /* A number of operations or cycles, from 10000 on with three digits: "4.13 million". */
 static const char *count_str(fv_arena *a, double n) {
-    return n < 1e4      ? fv_printf(a, "%.0f", n)
-           : n < 999500 ? fv_printf(a, "%.3g thousand", n / 1e3)
-                        : fv_printf(a, "%.3g million", n / 1e6);
+    return n < 1e4       ? fv_printf(a, "%.0f", n)
+           : n < 999500  ? fv_printf(a, "%.3g thousand", n / 1e3)
+           : n < 999.5e6 ? fv_printf(a, "%.3g million", n / 1e6)
+                         : fv_printf(a, "%.0f million", n / 1e6);
 }
 
 static void print_device(fv_context *c, const fv_device *d) {

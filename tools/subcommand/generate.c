@@ -298,7 +298,7 @@ static bool run(job *j) {
 
 int fv_cmd_generate(fv_context *c) {
     job j = {.c = c};
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     int n = fv_args_backends(c->args, backends);
     if (n != 1)
         return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;

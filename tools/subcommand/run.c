@@ -118,7 +118,7 @@ static int run_parts(fv_context *c, fv_backend_kind backend) {
 }
 
 int fv_cmd_run(fv_context *c) {
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     fv_subject m;
     int n = fv_args_backends(c->args, backends);
     if (n != 1)

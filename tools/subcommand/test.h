@@ -7,7 +7,7 @@
 
 typedef struct fv_tests {
     const fv_args *args;
-    fv_backend_kind backends[3];
+    fv_backend_kind backends[FV_MOST_BACKENDS];
     int nbackends;
     int passed, failed;
     json_t *failures; /* the list of failures for --json; NULL: failures are printed */
