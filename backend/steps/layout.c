@@ -258,7 +258,7 @@ static bool slides(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, co
     const fv_storage *s = fv_storage_loaded(l, x = fv_x_stored(x));
     const fv_var *row = d->index[last_axis(d)];
     bool window = false;
-    if (!s || s->inner >= 0 || extent_of(row->dim) < FV_LONG_IMAGE_ROW)
+    if (!s || !x->u.buf->rank || s->inner >= 0 || extent_of(row->dim) < FV_LONG_IMAGE_ROW)
         return false;
     const fv_expr *at = x->arg[x->u.buf->rank - 1];
     for (int i = 0; i < sum->u.red.nvars; i++)

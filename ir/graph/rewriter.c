@@ -310,14 +310,27 @@ static void tell_dims(const fv_rewriter *w, const fv_value *old, const fv_value 
     }
 }
 
-/* Infers the ops again whose regions return v, since parsing the printed module does: what they
- * declare for their results is then known to equal the dims of v. */
-static bool settle_around(const fv_value *v) {
+/* Infers each If again that returns v from a branch, since parsing the printed module does. What it
+ * declares for its results is then known to equal the dims of v. */
+static bool settle_branches(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *end = v->uses[i].op;
-        if (end == end->block->last && end->block->parent && !fv_op_settle(end->block->parent))
+        fv_op *around = end == end->block->last ? end->block->parent : NULL;
+        if (around && fv_op_is(around, FV_OP_If) && !fv_op_settle(around))
             return false;
     }
+    return true;
+}
+
+/* Within a region, v may have other dims than the value that it replaces, equal by an assumption of
+ * the region. A new value declares the old dims, so that no op around the region, which may not be
+ * executed, gets other dims. */
+static bool keep_dims(fv_rewriter *w, const fv_type *old, fv_value *v) {
+    if (!w->at->block->parent || !old || fv_type_equal(old, v->type))
+        return true;
+    if (!is_new(w, v))
+        return settle_branches(v);
+    v->type = old;
     return true;
 }
 
@@ -334,10 +347,8 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
                  old->type->elem == v->type->elem && old->type->rank == v->type->rank);
         tell_dims(w, old, v);
     }
-    bool differs = old->type && !fv_type_equal(old->type, v->type);
     fv_replace_known(old, v);
-    if (differs && !settle_around(v))
-        w->failed = true;
+    w->failed |= !keep_dims(w, old->type, v);
     if (is_new(w, v))
         fv_value_take_name(w->module, v, old);
 }

@@ -135,10 +135,14 @@ static bool read_products(reading *r) {
     r->q = score->in[0];
     r->kt = score->in[1];
     r->v = product->in[1];
-    return (same_batch(r->q->type, w) && same_batch(r->kt->type, w) && same_batch(r->v->type, w) &&
-            r->q->type->elem == w->elem) ||
-           declines(r,
-                    "queries, keys and values differ in their axes of batch and heads, or in type");
+    if (!same_batch(r->q->type, w) || !same_batch(r->kt->type, w) || !same_batch(r->v->type, w) ||
+        r->q->type->elem != w->elem)
+        return declines(
+            r, "queries, keys and values differ in their axes of batch and heads, or in type");
+    int rank = w->rank;
+    return (r->q->type->dims[rank - 2] == w->dims[rank - 2] &&
+            r->kt->type->dims[rank - 1] == w->dims[rank - 1]) ||
+           declines(r, "a mask broadcasts its scores to more queries or keys");
 }
 
 /* Is the number that hides keys the lowest float? If it is added to a score, the sum is that
