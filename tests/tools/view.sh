@@ -129,12 +129,37 @@ same 'names of the launches' "$(sed -n '/^  "launches"/,/^  "memory"/p' out | gr
 said '"dims": "n = 1"'
 check 'a dim of the run' 0 '"dims": "n = 5"' "$fovea" view layers.fvir --json --at n=5
 check 'which it cannot have' 1 "'n'|n=10" "$fovea" view layers.fvir --json --at n=10
+for wrong in n=-1 n n= =3; do
+    check "malformed --at $wrong" 2 "--at '$wrong': expected NAME=N" "$fovea" view layers.fvir --json --at $wrong
+done
+# named A B LABEL: the two layers have these names, and the kernel that computes them this label
+named() {
+    sed "s|/m/layer.0/up/[A-Za-z]*|$1|; s|/m/layer.1/up/[A-Za-z]*|$2|" layers.fvir >names.fvir
+    check "$1 and $2" 0 "^      \"label\": \"$3\"" "$fovea" view names.fvir --json
+}
+named /m/layeré/up /m/layerè/up '/m/layer[*]/up'
+named /m/é /m/éé '/m/\\u00E9[*]'
+named /m/0/left,right /m/1/left,right '/m/[*]/left,right'
+named /first /second '/first, [.][.][.]'
+named /m/first /n/second '/m/first, [.][.][.]'
 check 'weights' 0 '"constants"' "$fovea" view layers.fvir --json
 same 'each with its size' "$(sed -n '/"constants": \[/,/"live"/p' out | grep -c '"f32"')" 2
 check 'a profile is made' 0 '' "$fovea" bench layers.fvir --backend=interp --at n=7 -q --rounds=1 --seconds=0.01 --profile=made.json
 check 'its dims are those of the page' 0 '"dims": "n = 7"' "$fovea" view layers.fvir --json --profile=made.json
 said '"run_ms"'
 check 'the same dims again' 0 '"dims": "n = 7"' "$fovea" view layers.fvir --json --profile=made.json --at n=7
+sed 's/"kernel": *"[^"]*"/"kernel": "Other_7"/' made.json >others.json
+check 'dims are checked before kernels' 1 'others.json: was measured with n = 7' "$fovea" view layers.fvir -o p.html --profile=others.json --at n=6
+check 'other kernels' 1 "others.json: its kernel 'Other_7' is none of this model's" "$fovea" view layers.fvir -o p.html --profile=others.json
+sed 's/"n": *7/"n": 10/' made.json >large.json
+check 'dims that the model cannot have' 1 'large.json: was measured with n = 10, which the model has within 0..9' "$fovea" view layers.fvir -o p.html --profile=large.json
+for value in 7.5 '"7"' null; do
+    sed "s/\"n\": *7/\"n\": $value/" made.json >odd.json
+    check "the dim $value" 1 "odd.json: its dim 'n' is no integer" "$fovea" view layers.fvir -o p.html --profile=odd.json
+done
+cp made.json kept.json
+check 'onto the profile' 1 '-o made.json would overwrite what was read' "$fovea" view layers.fvir --profile=made.json -o made.json
+cmp -s made.json kept.json && tell 'the profile stays' yes || tell 'the profile stays' no
 check 'other dims' 1 'made.json: was measured with n = 7, the page is for n = 6: without --at' "$fovea" view layers.fvir -o p.html --profile=made.json --at n=6
 check 'a fixed dim' 1 'made.json: was measured with n = 7, the page is for no dims' "$fovea" view layers.fvir -o p.html --profile=made.json --dim n=7
 case $(uname -m) in x86_64) other=x86-64-v2 ;; *) other=generic ;; esac
@@ -149,6 +174,12 @@ if "$fovea" compile layers.fvir --target=$levels -q -o layers.so 2>err; then
     check 'its names' 0 '"label": "/m/layer.[*]/up"' "$fovea" view layers.so --json
     said '"weights": [1-9]'
     check 'its dims' 0 '"dims": "n = 3"' "$fovea" view layers.so --json --dim n=3
+    check 'a malformed dim of it' 2 "--at 'n=': expected NAME=N" "$fovea" view layers.so --json --at n=
+    mkdir far
+    "$fovea" compile layers.fvir --weights=file -q -o far/b.so
+    cp far/b.weights kept.weights
+    check 'onto the weights' 1 '-o far/b.weights would overwrite the weights of the library' "$fovea" view far/b.so -o far/b.weights
+    cmp -s far/b.weights kept.weights && tell 'the weights stay' yes || tell 'the weights stay' no
     check 'a profile of it' 0 '' "$fovea" bench layers.so --at n=7 -q --rounds=1 --seconds=0.01 --profile=lib.json
     check 'which the page shows' 0 '"run_ms"' "$fovea" view layers.so --json --profile=lib.json
     said '"dims": "n = 7"'
@@ -156,6 +187,9 @@ if "$fovea" compile layers.fvir --target=$levels -q -o layers.so 2>err; then
     strip layers.so && check 'without symbols' 0 '"weights": null' "$fovea" view layers.so --json
     head -c 3000 layers.so >cut.so
     check 'a truncated library' 1 'cut.so: error: ' "$fovea" view cut.so -o p.html
+else
+    cat err
+    echo 'a compiled library: skipped, none can be made'
 fi
 trace '{"name": "x", "dur": 1, "args": {"kernel": "Other_7"}}'
 check 'of another model' 1 "profile.json: its kernel 'Other_7' is none of this model's" "$fovea" view m.fvir -o p.html --profile=profile.json

@@ -559,9 +559,15 @@ static bool same_file(const char *a, const char *b) {
            S_ISREG(x.st_mode);
 }
 
+bool fv_spares_file(const fv_context *c, const char *option, const char *path, const char *other,
+                    const char *what) {
+    return !same_file(other, path) ||
+           fv_error(c->session, "%s%s would overwrite %s", option, path, what);
+}
+
 bool fv_spares_models(const fv_context *c, const char *option, const char *path) {
     for (int i = 0; i < c->args->n; i++)
-        if (same_file(c->args->operand[i], path))
-            return fv_error(c->session, "%s%s would overwrite the model", option, path);
+        if (!fv_spares_file(c, option, path, c->args->operand[i], "the model"))
+            return false;
     return true;
 }

@@ -206,10 +206,14 @@ int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(pr
 /* Checks that the file at `path`, which option `option` would write, is none of the models. False
  * after a diagnostic. */
 bool fv_spares_models(const fv_context *c, const char *option, const char *path) FV_MUST_USE;
+/* Checks that the file at `path`, which option `option` would write, is not the file at `other`,
+ * which the diagnostic calls `what`. False after that diagnostic. */
+bool fv_spares_file(const fv_context *c, const char *option, const char *path, const char *other,
+                    const char *what) FV_MUST_USE;
 
 /* ---- what the arguments mean: options.c ---- */
 
-/* Checks the syntax of all values of --dim, --input and --state. False after a message. */
+/* Checks the syntax of all values of --dim, --at, --input and --state. False after a message. */
 bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
 /* Sets the driver's options from the command line. False after a message. `here`: the default
  * target is this machine. */

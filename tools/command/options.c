@@ -96,14 +96,20 @@ static bool check_pass(const fv_args *a, const fv_pass *const *own, const char *
     return false;
 }
 
+static bool check_dims(fv_context *c, const char *flag, const fv_list_arg *list) {
+    for (int i = 0; i < list->n; i++) {
+        fv_dim_option o;
+        const char *problem = fv_dim_option_parse(c->arena, list->at[i], &o);
+        if (problem)
+            return fv_usage(c->args, "%s '%s': %s", flag, list->at[i], problem) == FV_EXIT_OK;
+    }
+    return true;
+}
+
 bool fv_args_check_lists(fv_context *c) {
     const fv_args *a = c->args;
-    for (int i = 0; i < a->code.dims.n; i++) {
-        fv_dim_option o;
-        const char *problem = fv_dim_option_parse(c->arena, a->code.dims.at[i], &o);
-        if (problem)
-            return fv_usage(a, "--dim %s: %s", a->code.dims.at[i], problem) == FV_EXIT_OK;
-    }
+    if (!check_dims(c, "--dim", &a->code.dims) || !check_dims(c, "--at", &a->data.at))
+        return false;
     for (int i = 0; i < a->data.inputs.n; i++)
         if (!strchr(a->data.inputs.at[i], '='))
             return fv_usage(a, "--input %s: expected NAME=FILE", a->data.inputs.at[i]) ==

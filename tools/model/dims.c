@@ -100,7 +100,7 @@ static bool is_size(const char *dim, int64_t n) {
 
 static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const char *arg) {
     fv_dim_option o;
-    /* errors of syntax were reported by options.c */
+    /* errors of syntax were reported before: by fv_args_check_lists, or by the call of a script */
     if (fv_dim_option_parse(c->arena, arg, &o))
         return false;
     o.flag = flag;

@@ -4,6 +4,7 @@
 
 #include "backend/consumer/consumer.h"
 #include "frontend/file.h"
+#include "tools/model/library_weights.h"
 #include "tools/view/view.h"
 
 /* the files of tools/view, which the build embeds as strings */
@@ -141,6 +142,17 @@ static void tell(const fv_view *v) {
     fv_out("kernels  %d, %d launch%s\n", v->nkernels, v->nlaunches, v->nlaunches == 1 ? "" : "es");
 }
 
+/* Checks that the page does not replace a file from which it is made. False after a diagnostic. */
+static bool spares_sources(const fv_view *v) {
+    fv_context *c = v->c;
+    const char *out = c->args->result.output;
+    if (!fv_spares_models(c, "-o ", out) || !fv_driver_spares(c->session, out))
+        return false;
+    return v->m.program || !v->m.table->weights_file ||
+           fv_spares_file(c, "-o ", out, fv_library_weights_path(c->arena, &v->m),
+                          "the weights of the library");
+}
+
 /* Prints or writes the page; returns the exit status. */
 static int finish(fv_view *v, const fv_footprint *f) {
     fv_context *c = v->c;
@@ -149,8 +161,7 @@ static int finish(fv_view *v, const fv_footprint *f) {
         return fv_failed(c);
     if (a->print.json)
         return fv_json_print(c->session, fv_view_json(v, f)) ? FV_EXIT_OK : fv_failed(c);
-    if ((strcmp(a->result.output, "-") && !fv_spares_models(c, "-o ", a->result.output)) ||
-        !write_page(v, fv_view_json(v, f)))
+    if ((strcmp(a->result.output, "-") && !spares_sources(v)) || !write_page(v, fv_view_json(v, f)))
         return fv_failed(c);
     tell(v);
     return FV_EXIT_OK;

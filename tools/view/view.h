@@ -163,8 +163,9 @@ bool fv_view_find_kernels(fv_view *v) FV_MUST_USE;
  * of them have in common, or, if that has no two parts, the first node and `...`. NULL: the list is
  * empty. */
 const char *fv_view_label(fv_arena *a, const char *nodes);
-/* A name for both, with `*` where they differ: "layer.*" of "layer.0" and "layer.1". */
-const char *fv_view_label_of_both(fv_arena *arena, const char *a, const char *b);
+/* A name for n >= 1 launches with these labels, with `*` where they differ: "layer.*" of "layer.0"
+ * and "layer.1". If they have nothing in common, the first label and `...`. */
+const char *fv_view_label_of_all(fv_arena *a, int n, const char *const *labels);
 
 /* ---- view_library.c ---- */
 

@@ -169,12 +169,12 @@ static const char *label_of_launch(const fv_view *v, int i) {
 }
 
 static const char *label_of_kernel(const fv_view *v, int kernel) {
-    const char *label = NULL;
+    const char **labels = FV_NEW(v->c->arena, const char *, v->kernels[kernel].launches + 1);
+    int n = 0;
     for (int i = 0; i < v->nlaunches; i++)
         if (v->launches[i] == kernel)
-            label = label ? fv_view_label_of_both(v->c->arena, label, label_of_launch(v, i))
-                          : label_of_launch(v, i);
-    return label ? label : v->kernels[kernel].name;
+            labels[n++] = label_of_launch(v, i);
+    return n ? fv_view_label_of_all(v->c->arena, n, labels) : v->kernels[kernel].name;
 }
 
 static const char *family_of(const fv_view_kernel *k) {

@@ -22,13 +22,20 @@ static bool is_inner(const char *path, size_t n) {
     return n > 1 && memchr(path + 1, '/', n - 1);
 }
 
+static const char separator[] = ", "; /* between the names of nodes */
+
+/* The length of the first name of the list, which may contain commas. */
+static size_t name_length(const char *nodes) {
+    const char *end = strstr(nodes, separator);
+    return end ? (size_t)(end - nodes) : strlen(nodes);
+}
+
 const char *fv_view_label(fv_arena *a, const char *nodes) {
-    size_t n = strcspn(nodes, ","), first = n;
+    size_t n = name_length(nodes), first = n;
     for (const char *p = nodes + n; *p;) {
-        p += strspn(p, ", ");
-        size_t length = strcspn(p, ",");
-        if (*p && strncmp(p, "...", 3))
-            n = common_parts(nodes, n, p, length);
+        p += strlen(separator);
+        size_t length = name_length(p);
+        n = common_parts(nodes, n, p, length);
         p += length;
     }
     if (!first)
@@ -44,6 +51,11 @@ static int parts_in(const char *s) {
     return n;
 }
 
+/* Whether a byte continues a character of several bytes in UTF-8. */
+static bool is_continuation(char c) {
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
 /* Writes what two parts of paths have in common at their beginnings, and `*` for the rest. */
 static void put_part(fv_text *t, const char *a, size_t na, const char *b, size_t nb) {
     size_t i = 0;
@@ -53,11 +65,13 @@ static void put_part(fv_text *t, const char *a, size_t na, const char *b, size_t
     }
     while (i < na && i < nb && a[i] == b[i] && a[i] != '*')
         i++;
+    while (i && (is_continuation(a[i]) || is_continuation(b[i])))
+        i--; /* to the beginning of a character that differs */
     fv_text_putn(t, a, i);
     fv_text_put(t, "*");
 }
 
-const char *fv_view_label_of_both(fv_arena *arena, const char *a, const char *b) {
+static const char *label_of_both(fv_arena *arena, const char *a, const char *b) {
     fv_text t = {.arena = arena};
     size_t n = common_parts(a, strlen(a), b, strlen(b));
     if (!strcmp(a, b))
@@ -76,4 +90,20 @@ const char *fv_view_label_of_both(fv_arena *arena, const char *a, const char *b)
         }
     }
     return t.s;
+}
+
+/* Whether a label shows nothing of the names for which it stands. */
+static bool is_empty(const char *label) {
+    return !label[strspn(label, "*/")];
+}
+
+const char *fv_view_label_of_all(fv_arena *a, int n, const char *const *labels) {
+    const char *all = labels[0];
+    size_t length = strlen(labels[0]), dots = strlen(", ...");
+    for (int i = 1; i < n; i++)
+        all = label_of_both(a, all, labels[i]);
+    if (all == labels[0] || !is_empty(all))
+        return all;
+    bool has_dots = length > dots && !strcmp(labels[0] + length - dots, ", ...");
+    return has_dots ? labels[0] : fv_printf(a, "%s, ...", labels[0]);
 }

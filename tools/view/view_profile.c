@@ -1,5 +1,6 @@
 /* view_profile.c - reads the times of kernels from a trace in Chrome's format, which `fovea bench
  * --profile=F` wrote. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "frontend/file.h"
@@ -63,20 +64,48 @@ static const json_t *dims_in(const json_t *trace) {
     return json_object_get(json_object_get(trace, "otherData"), "dims");
 }
 
-bool fv_view_take_dims(fv_view *v) {
+static bool are_integers(const fv_view *v, const json_t *dims) {
+    const char *name;
+    const json_t *value;
+    json_object_foreach((json_t *)dims, name, value) {
+        if (!json_is_integer(value))
+            return fv_error(v->c->session, "%s: its dim '%s' is no integer",
+                            v->c->args->bench.profile, name);
+    }
+    return true;
+}
+
+static bool take_dim(fv_view *v, int symbol, int64_t n) {
+    const fv_symbol_info *y = &v->m.table->symbols[symbol];
+    if (n < y->lo || n > y->hi)
+        return fv_error(v->c->session,
+                        "%s: was measured with %s = %" PRId64
+                        ", which the model has within %" PRId64 "..%" PRId64,
+                        v->c->args->bench.profile, y->name, n, y->lo, y->hi);
+    v->m.data.dims[symbol] = n;
+    v->m.data.known[symbol] = 1;
+    return true;
+}
+
+static bool take_dims(fv_view *v, const json_t *dims) {
     const fv_model *t = v->m.table;
+    if (!are_integers(v, dims))
+        return false;
+    for (int i = 0; i < t->nsymbols; i++) {
+        const json_t *value = json_object_get(dims, t->symbols[i].name);
+        if (value && !take_dim(v, i, json_integer_value(value)))
+            return false;
+    }
+    return true;
+}
+
+bool fv_view_take_dims(fv_view *v) {
     json_t *trace = read_trace(v);
     if (!trace)
         return !v->c->args->bench.profile;
-    for (int i = 0; i < t->nsymbols; i++) {
-        const json_t *value = json_object_get(dims_in(trace), t->symbols[i].name);
-        if (!json_is_integer(value))
-            continue;
-        v->m.data.dims[i] = json_integer_value(value);
-        v->m.data.known[i] = 1;
-    }
+    bool ok = take_dims(v, dims_in(trace));
     json_decref(trace);
-    return true;
+    return ok;
 }
 
 static bool has_dims_of_page(const fv_view *v, const json_t *dims) {
@@ -126,7 +155,7 @@ bool fv_view_read_profile(fv_view *v) {
     json_t *trace = read_trace(v);
     if (!trace)
         return !v->c->args->bench.profile;
-    bool ok = add_events(v, trace) && is_of_page(v, trace);
+    bool ok = is_of_page(v, trace) && add_events(v, trace);
     json_decref(trace);
     return ok;
 }
