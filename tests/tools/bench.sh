@@ -174,6 +174,7 @@ check 'at a place that is fixed' 1 "--at 'z:0=3': that dim is 2" "$fovea" bench 
 check 'at no place' 1 "--at 'z:1=3': there is no dim 'z:1'" "$fovea" bench add.fvir --at z:1=3 --backend=$first
 check 'out of bounds' 1 'n' "$fovea" bench add.fvir --at n=9 --backend=$first
 check 'model without library' 2 'it is missing' "$fovea" bench add.fvir --against-model=x.onnx
+progress '1 thread: round 2 of 2' "'$fovea' bench add.fvir --at n=5 --backend=interp --threads=1 $short"
 # ---- tools/bench ----
 if command -v python3 >/dev/null; then
     echo 'raise SystemExit("error: none is written")' >none.py

@@ -38,6 +38,15 @@ noted() { grep -Eq -- "$1" err && tell "$name: notes $1" yes || tell "$name: not
 absent() { for f; do [ -e "$f" ] && tell "$name: $f is not there" no || tell "$name: $f is not there" yes; done; }
 present() { for f; do [ -s "$f" ] && tell "$name: $f is there" yes || tell "$name: $f is there" no; done; }
 
+# progress PATTERN LINE: what the line of the shell shows on a terminal, and with -q does not
+progress() {
+    command -v script >/dev/null || { echo 'skipped: progress, there is no program script'; return; }
+    TERM=xterm script -qec "$2" typescript >out 2>err </dev/null
+    grep -aEq -- "$1" typescript && tell "progress '$1'" yes || tell "progress '$1'" no
+    TERM=xterm script -qec "$2 -q" typescript >out 2>err </dev/null
+    grep -aEq -- "$1" typescript && tell "no progress '$1' with -q" no || tell "no progress '$1' with -q" yes
+}
+
 # onnx FILE: a model, from its text on standard input
 onnx() {
     "$protoc" --proto_path="$root/frontend" --encode=onnx.ModelProto "$root/frontend/onnx.proto" >"$1" || exit 1

@@ -321,6 +321,7 @@ func @main(%x: f32[4]) -> (%y) {
   return %y
 }
 T
+progress 'the model as it is' "'$fovea' quantize m.fvir --backend=interp --at n=5 -o q.fvir"
 check 'no weights' 1 'has no weights of f32' "$fovea" quantize none.txt -o none.fvir
 check 'no weights to skip' 1 'has no weights of f32' "$fovea" quantize none.txt --skip=Conv -o none.fvir
 check 'no model' 1 'nowhere.onnx' "$fovea" quantize nowhere.onnx -o none.onnx

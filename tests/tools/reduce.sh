@@ -76,12 +76,5 @@ check 'no model' 1 'none.fvir' "$fovea" reduce none.fvir --test false -o o.fvir
 check 'kernels' 1 'holds kernels, and no graph' "$fovea" reduce k.fvk --test false -o o.fvir
 check 'elsewhere' 2 'there is no --test here' "$fovea" run deep.fvir --test false
 # ---- progress ----
-if command -v script >/dev/null; then
-    TERM=xterm script -qec "'$fovea' reduce deep.fvir --test=true -o o.fvir" typescript >out 2>err </dev/null
-    grep -aq 'try 1' typescript && tell 'progress on a terminal' yes || tell 'progress on a terminal' no
-    TERM=xterm script -qec "'$fovea' reduce deep.fvir --test=true -o o.fvir -q" typescript >out 2>err </dev/null
-    grep -aq 'try 1' typescript && tell 'none with -q' no || tell 'none with -q' yes
-else
-    echo 'skipped: progress, there is no program script'
-fi
+progress 'try 1' "'$fovea' reduce deep.fvir --test=true -o o.fvir"
 finish

@@ -6,22 +6,22 @@
 #include "tools/command/print.h"
 #include "tools/command/progress.h"
 
-static bool is_shown(const fv_context *c) {
-    return !c->args->print.quiet && fv_is_terminal(STDERR_FILENO);
+static bool is_shown(const fv_args *a) {
+    return !a->print.quiet && fv_is_terminal(STDERR_FILENO);
 }
 
-void fv_progress(const fv_context *c, const char *format, ...) {
+void fv_progress(const fv_args *a, const char *format, ...) {
     char line[200];
-    va_list args;
-    if (!is_shown(c))
+    va_list list;
+    if (!is_shown(a))
         return;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
     fv_err("\r\033[K%.120s", line);
 }
 
-void fv_progress_end(const fv_context *c) {
-    if (is_shown(c))
+void fv_progress_end(const fv_args *a) {
+    if (is_shown(a))
         fv_err("\r\033[K");
 }

@@ -6,8 +6,7 @@
 
 /* Shows the line on standard error in place of the one before, if that is a terminal and -q is not
  * given. fv_progress_end erases it, and must be called before anything else is printed. */
-void fv_progress(const fv_context *c, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-void fv_progress_end(const fv_context *c);
+void fv_progress(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fv_progress_end(const fv_args *a);
 
 #endif

@@ -96,14 +96,21 @@ static const char *repeating_line(const bisection *b, int n) {
 
 /* ---- tries ---- */
 
-static int run_test(bisection *b, int n, const char *said) {
+/* Counts a run, and shows on a terminal which one it is until fv_progress_end. */
+static void begin_run(bisection *b, const char *what) {
+    b->runs++;
+    fv_progress(b->c->args, "run %d, %s", b->runs, what);
+}
+
+static int run_test(bisection *b, const char *what, int n, const char *said) {
     const char *before = getenv("FOVEA_FLAGS");
     before = before ? fv_strdup(b->c->arena, before) : NULL;
     setenv("FOVEA_FLAGS", flags(b, n), 1);
+    begin_run(b, what);
     int status = fv_child_run(
         b->c, "/bin/sh", (const char *const[]){"sh", "-c", b->c->args->rewrite.bisect_test, NULL},
         in_folder(b, said));
-    b->runs++;
+    fv_progress_end(b->c->args);
     if (before)
         setenv("FOVEA_FLAGS", before, 1);
     else
@@ -112,9 +119,11 @@ static int run_test(bisection *b, int n, const char *said) {
 }
 
 /* Runs this program with the arguments `words`; its output goes to the file `said`. */
-static int run_self(bisection *b, const char *const *words, const char *said) {
-    b->runs++;
-    return fv_child_run(b->c, fv_child_self, words, in_folder(b, said));
+static int run_self(bisection *b, const char *what, const char *const *words, const char *said) {
+    begin_run(b, what);
+    int status = fv_child_run(b->c, fv_child_self, words, in_folder(b, said));
+    fv_progress_end(b->c->args);
+    return status;
 }
 
 /* Judges an attempt by its exit status. The output of the last attempt that failed is kept in
@@ -129,10 +138,9 @@ static bool judge(const bisection *b, int status, bool *failed) {
 }
 
 static bool fails(bisection *b, int n, bool *failed) {
-    fv_progress(b->c, "run %d, with %d of %d changes", b->runs + 1, n, b->n);
-    int status = b->c->args->rewrite.bisect_test ? run_test(b, n, "run.txt")
-                                                 : run_self(b, stopped_run(b, n), "run.txt");
-    fv_progress_end(b->c);
+    const char *what = fv_printf(b->c->arena, "with %d of %d changes", n, b->n);
+    int status = b->c->args->rewrite.bisect_test ? run_test(b, what, n, "run.txt")
+                                                 : run_self(b, what, stopped_run(b, n), "run.txt");
     bool ok = judge(b, status, failed);
     if (b->c->args->print.verbose && ok)
         fv_err("with %d of %d changes: %s\n", n, b->n, *failed ? "fails" : "good");
@@ -207,7 +215,7 @@ static bool make_expected(bisection *b) {
     add(b, &l, "--backend=interp");
     add(b, &l, "--stop-after=0");
     add(b, &l, fv_printf(b->c->arena, "--output=%s/", in_folder(b, "expected")));
-    int status = run_self(b, end(b, &l), "said.txt");
+    int status = run_self(b, "which computes the expected outputs", end(b, &l), "said.txt");
     if (!status)
         return true;
     if (status > 0)
@@ -221,7 +229,7 @@ static int list_changes(bisection *b, line l, const char *said) {
     const char *list = in_folder(b, "changes.txt");
     add(b, &l, fv_printf(b->c->arena, "--changes=%s", list));
     unlink(list);
-    int status = run_self(b, end(b, &l), said);
+    int status = run_self(b, "which lists the changes", end(b, &l), said);
     b->changes = lines_of(b, read_text(b, list), &b->n);
     return status;
 }
@@ -270,7 +278,8 @@ static const char *write_side(bisection *b, const char *name, const char *kind, 
     add(b, &l, stop_after(b, n));
     unlink(path);
     const char *said = fv_printf(b->c->arena, "%s.txt", name);
-    int status = run_self(b, end(b, &l), said);
+    const char *what = fv_printf(b->c->arena, "which writes the text %s the change", name);
+    int status = run_self(b, what, end(b, &l), said);
     if (!status)
         unlink(in_folder(b, said));
     return status ? NULL : path;

@@ -4,7 +4,7 @@
 #include "tools/lab/changed_lines.h"
 
 enum {
-    MOST_LINES = 24,     /* most lines that are returned */
+    MOST_LINES = 24, /* most changed lines that are returned; lines with "..." come in addition */
     MOST_CELLS = 1 << 22 /* most pairs of lines for which the subsequence is computed */
 };
 

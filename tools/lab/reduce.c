@@ -93,11 +93,12 @@ static int ask(reducer *r, const char *path) {
     const char *const words[] = {"sh", "-c", r->c->args->rewrite.test, "fovea-reduce", path, NULL};
     r->tries++;
     if (r->tries == 1) /* the model as it was read */
-        fv_progress(r->c, "try 1");
+        fv_progress(r->c->args, "try 1");
     else
-        fv_progress(r->c, "try %d: %d ops, %d constants", r->tries, r->now.ops, r->now.constants);
+        fv_progress(r->c->args, "try %d: %d ops, %d constants", r->tries, r->now.ops,
+                    r->now.constants);
     int status = fv_child_run(r->c, "/bin/sh", words, in_folder(r, "said.txt"));
-    fv_progress_end(r->c);
+    fv_progress_end(r->c->args);
     return status;
 }
 

@@ -450,7 +450,7 @@ static const char head[] =
     "#tip { position: fixed; padding: .2em .6em; border-radius: 4px; background: #223; color: "
     "#fff; font-size: 13px; "
     "white-space: pre; pointer-events: none }\n"
-    /* the colours of images, too, so that a weight of 0 has the colour of the page */
+    /* inverts the colours of images, too: a weight of 0, otherwise white, is black */
     "@media (prefers-color-scheme: dark) {\n"
     "body { color: #dde; background: #14161c } p { color: #a6abba } a { color: #7fb2f0 } section { "
     "border-color: #333845 }\n"

@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backend/cost/cost.h"
-#include "ir/dim/option.h"
+#include "tools/command/progress.h"
 #include "tools/measure/bench.h"
 
 /* Threads of ONNX Runtime spin for some milliseconds after a run; the next contender waits until
@@ -69,17 +68,6 @@ static void measure_roof(fv_bench *b, fv_measurement *m, int round) {
     m->roof.parked_us = round && m->roof.parked_us < r.parked_us ? m->roof.parked_us : r.parked_us;
 }
 
-/* Shows the progress on a terminal; the line is erased before anything else is printed. */
-static void show_progress(const fv_bench *b, const fv_measurement *m, int round) {
-    if (b->c->args->print.quiet || !fv_is_terminal(STDERR_FILENO))
-        return;
-    if (round < m->rounds)
-        fv_err("\r\033[K%d thread%s: round %d of %d", m->threads, m->threads > 1 ? "s" : "",
-               round + 1, m->rounds);
-    else
-        fv_err("\r\033[K");
-}
-
 static bool run_rounds(fv_bench *b, fv_measurement *m) {
     fv_contender *both[2] = {&m->ours.turns, &m->theirs.turns};
     enter(b, m, &m->ours);
@@ -89,11 +77,12 @@ static bool run_rounds(fv_bench *b, fv_measurement *m) {
         return false;
     bool ok = true;
     for (int i = 0; i < m->rounds && ok; i++) {
-        show_progress(b, m, i);
+        fv_progress(b->c->args, "%d thread%s: round %d of %d", m->threads,
+                    m->threads > 1 ? "s" : "", i + 1, m->rounds);
         measure_roof(b, m, i);
         ok = fv_rounds_run(b->c->arena, both, 2, i);
     }
-    show_progress(b, m, m->rounds);
+    fv_progress_end(b->c->args);
     fv_rounds_end(both, 2);
     return ok;
 }
@@ -252,12 +241,6 @@ static int check_arguments(const fv_context *c) {
             a, "--profile=- is no file: the table goes to standard output, the trace needs a file");
     if (a->bench.rounds < 1 || !(a->bench.seconds > 0))
         return fv_usage(a, "%s takes more than 0", a->bench.rounds < 1 ? "--rounds" : "--seconds");
-    for (int i = 0; i < a->data.at.n; i++) {
-        fv_dim_option o;
-        const char *wrong = fv_dim_option_parse(c->arena, a->data.at.at[i], &o);
-        if (wrong)
-            return fv_usage(a, "--at '%s': %s", a->data.at.at[i], wrong);
-    }
     for (int i = 0; i < a->n; i++)
         if (fv_against_is_other(a->bench.against) && !a->bench.against_model &&
             fv_driver_path_kind(a->operand[i]) != FV_FILE_ONNX)

@@ -1,8 +1,8 @@
 /* command.c - `fovea quantize`: weights of a model become narrow, and the errors are measured. */
 #include <string.h>
-#include <unistd.h>
 
 #include "ir/graph/verify.h"
+#include "tools/command/progress.h"
 #include "tools/quantize/quantize.h"
 
 /* ---- options ---- */
@@ -217,16 +217,13 @@ int fv_cmd_quantize(fv_context *c) {
     if (nbackends != 1)
         return nbackends ? fv_usage(c->args, "--backend takes one of jit, c and interp")
                          : FV_EXIT_USAGE;
-    *q = (fv_quantizing){.c = c,
-                         .backend = backends[0],
-                         .path = c->args->operand[0],
-                         .progress = fv_is_terminal(STDERR_FILENO) && !c->args->print.quiet};
+    *q = (fv_quantizing){.c = c, .backend = backends[0], .path = c->args->operand[0]};
     if (!choose(q) || !choose_output(c->args, &kind, &weights))
         return FV_EXIT_USAGE;
     if (!read_model(c, &source, &o) || !list_layers(q, source.module))
         return fv_refused(c);
     bool ok = measure(q);
-    fv_quant_clear_progress(q);
+    fv_progress_end(c->args);
     ok = ok && write_model(q, &source, &o, kind, weights) &&
          (!c->args->quantize.chart || fv_quant_write_chart(q, c->args->quantize.chart)) &&
          fv_quant_report(q, c->args->result.output);

@@ -63,7 +63,6 @@ typedef struct fv_quantizing {
     fv_tensor **outputs; /* references: for each run, the outputs of the model as it is */
     fv_quant_plan plan;  /* the types with which the model is written */
     int trials, most;    /* how many trials there were, and about how many there will be */
-    bool progress;       /* whether progress is shown on the terminal */
 } fv_quantizing;
 
 /* ---- trial.c ---- */
@@ -88,8 +87,6 @@ fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type typ
 /* Quantizes the layers of a module that was read and verified, and notes the bits of their weights.
  * False after diagnostics. */
 bool fv_quant_apply(fv_quantizing *q, fv_module *m, const fv_quant_type *types) FV_MUST_USE;
-void fv_quant_show_progress(const fv_quantizing *q, const char *what);
-void fv_quant_clear_progress(const fv_quantizing *q);
 
 /* ---- calibrate.c ---- */
 

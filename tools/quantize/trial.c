@@ -1,23 +1,18 @@
 /* trial.c - runs a model with some of its layers quantized. */
 #include <string.h>
-#include <unistd.h>
 
 #include "ir/graph/verify.h"
+#include "tools/command/progress.h"
 #include "tools/data/compare.h"
 #include "tools/quantize/quantize.h"
 
 /* ---- progress ---- */
 
-void fv_quant_show_progress(const fv_quantizing *q, const char *what) {
-    if (q->progress && q->most > 1)
-        fv_err("\r\033[K%d of about %d: %.60s", q->trials, q->most, what);
-    else if (q->progress)
-        fv_err("\r\033[K%.60s", what);
-}
-
-void fv_quant_clear_progress(const fv_quantizing *q) {
-    if (q->progress)
-        fv_err("\r\033[K");
+static void show_progress(const fv_quantizing *q, const char *what) {
+    if (q->most > 1)
+        fv_progress(q->c->args, "%d of about %d: %.60s", q->trials, q->most, what);
+    else
+        fv_progress(q->c->args, "%.60s", what);
 }
 
 /* ---- the graph ---- */
@@ -137,7 +132,7 @@ bool fv_quant_try(fv_quantizing *q, const fv_trial *t) {
     fv_subject m = {0};
     const fv_change changes = {.read = change, .user = &k};
     fv_door door;
-    fv_quant_show_progress(q, t->what);
+    show_progress(q, t->what);
     if (!one.session || FV_DOOR_OPEN(one.session, &door))
         fv_leave_too(q->c->session, one.session);
     one.arena = fv_arena_new(one.session);

@@ -2,7 +2,6 @@
  * file of its weights contain. The library may be one for a CPU with other features: no code of it
  * is executed then but the function that returns the table. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ir/target/lacking.h"

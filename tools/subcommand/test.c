@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "tools/command/progress.h"
 #include "tools/data/compare.h"
 #include "tools/data/values.h"
 #include "tools/model/model.h"
@@ -263,7 +263,7 @@ static void test_file(const char *path, fv_tests *t) {
     fv_args naive = *t->args;
     reference ref = {0};
     naive.code.schedule = "naive";
-    fv_test_clear_progress(t);
+    fv_progress_end(t->args);
     if (!t->args->print.quiet)
         fv_err("%s: note: there is no reference; random inputs, compared with the naive schedule\n",
                path);
@@ -325,16 +325,14 @@ static void test_root(fv_context *c, const char *root, fv_tests *t) {
 }
 
 int fv_cmd_test(fv_context *c) {
-    fv_tests t = {.args = c->args,
-                  .failures = c->args->print.json ? json_array() : NULL,
-                  .progress = fv_is_terminal(STDERR_FILENO) && !c->args->print.quiet};
+    fv_tests t = {.args = c->args, .failures = c->args->print.json ? json_array() : NULL};
     fv_driver_options o;
     t.nbackends = fv_args_backends(c->args, t.backends);
     if (!t.nbackends || !fv_args_driver(c, &o, true))
         return FV_EXIT_USAGE;
     for (int i = 0; i < c->args->n; i++)
         test_root(c, c->args->operand[i], &t);
-    fv_test_clear_progress(&t);
+    fv_progress_end(c->args);
     if (t.failures) {
         json_t *d = fv_json_document();
         fv_json_set_int(d, "passed", t.passed);

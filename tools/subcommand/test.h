@@ -11,17 +11,15 @@ typedef struct fv_tests {
     int nbackends;
     int passed, failed;
     json_t *failures; /* the list of failures for --json; NULL: failures are printed */
-    bool progress;
 } fv_tests;
 
 /* Reports a failure of a folder or file. `kind` and `name` state which test failed: of a backend, a
  * rule, or a test of a script. `why` is one line; `more`: further lines, or NULL. */
 void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
                   const char *why, const char *more);
-/* On a terminal, shows how many tests have passed and failed, and which one runs;
- * fv_test_clear_progress erases that line. */
+/* On a terminal, shows how many tests have passed and failed, and which one runs; fv_progress_end
+ * erases that line. */
 void fv_test_progress(const fv_tests *t, const char *path, const char *name);
-void fv_test_clear_progress(const fv_tests *t);
 /* Calls `work` with a session of its own, so that its memory is released afterwards; running out of
  * memory is reported as a failure. */
 void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_args *args,

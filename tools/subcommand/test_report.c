@@ -2,22 +2,17 @@
  * backend, one for each file of rules, and one for each script. */
 #include <string.h>
 
+#include "tools/command/progress.h"
 #include "tools/subcommand/test.h"
 
-void fv_test_clear_progress(const fv_tests *t) {
-    if (t->progress)
-        fv_err("\r\033[K");
-}
-
 void fv_test_progress(const fv_tests *t, const char *path, const char *name) {
-    if (t->progress)
-        fv_err("\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, path, name);
+    fv_progress(t->args, "%d passed, %d failed: %.60s (%s)", t->passed, t->failed, path, name);
 }
 
 void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
                   const char *why, const char *more) {
     t->failed++;
-    fv_test_clear_progress(t);
+    fv_progress_end(t->args);
     if (!t->failures) {
         fv_out("FAILED %s (%s): %s\n", path, name, why);
         for (const char *line = more; line && *line;
