@@ -3,13 +3,15 @@
  *
  *     y[n, m, h, w] = sum k, c: x[n, c, h + k, w] * weight[m, c, k]      is stored as y[n, h, w, m]
  *
- * A convolution stores its channels last, so that they fill vectors whatever the size of the image:
- * channels are the columns of the contraction, pixels its rows. Values computed from it element by
- * element or by sliding windows use the same order. Parameters are stored in the order of their
- * type. So are results of the model, operands of ops with kernels of their own, values seen through
- * a reshape, and values summed along a short axis, if the kernel that makes them can write that
- * order at no cost; else a kernel copies them. The order of the terms of a sum depends on the
- * layout (order.c), so the layout depends on the model alone, never on the target. */
+ * A convolution stores its channels last, so that they fill vectors whatever the size of the
+ * image: channels are the columns of the contraction, pixels its rows. If there are few channels
+ * and the rows of the image are long, it keeps the order of its type (may_be_columns). Values
+ * computed from it element by element or by sliding windows use the same order. Parameters are
+ * stored in the order of their type. So are results of the model, operands of ops with kernels of
+ * their own, values seen through a reshape, and values summed along a short axis, if the kernel
+ * that makes them can write that order at no cost; else a kernel copies them. The order of the
+ * terms of a sum depends on the layout (order.c), so the layout depends on the model alone, never
+ * on the target. */
 #include <string.h>
 
 #include "backend/axes/merge.h"
