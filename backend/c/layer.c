@@ -669,64 +669,50 @@ const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes) {
     return name;
 }
 
-const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes) {
-    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes);
-    const char *name = fv_printf(g->arena, "gather_%s", v);
-    if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name,
-                      .result = v,
-                      .param = {pointer(g, e, true), i},
-                      .mode = LANES,
-                      .lanes = lanes,
-                      .expr = e == FV_BOOL ? "-($a[$b[l]] != 0)" : "$a[$b[l]]",
-                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
+/* A load or store of lanes at the indices of another vector; `masked`: of those lanes whose mask is
+ * set. A load with a mask takes the lanes of its last operand elsewhere. */
+static const char *indexed(fv_cg *g, fv_elem e, int lanes, bool stores, bool masked) {
+    static const char *const exprs[2][2][2] = {
+        {{"$a[$b[l]]", "$a[l] ? $b[$c[l]] : $d[l]"},
+         {"$a[$b[l]] = $c[l]", "if ($a[l]) $b[$c[l]] = $d[l]"}},
+        {{"-($a[$b[l]] != 0)", "$a[l] ? -($b[$c[l]] != 0) : $d[l]"},
+         {"$a[$b[l]] = $c[l] != 0", "if ($a[l]) $b[$c[l]] = $d[l] != 0"}}};
+    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes),
+               *m = masked ? fv_c_mask(g, lanes) : NULL, *memory = pointer(g, e, !stores),
+               *value = stores || masked ? v : NULL;
+    const char *name =
+        fv_printf(g->arena, "%s_%s%s", stores ? "scatter" : "gather", v, masked ? "_if" : "");
+    if (!fv_c_helper_new(g, name))
+        return name;
+    def d = {.name = name,
+             .result = stores ? "void" : v,
+             .param = {memory, i, value},
+             .mode = stores ? DO_LANES : LANES,
+             .lanes = lanes,
+             .expr = exprs[e == FV_BOOL][stores][masked],
+             .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)};
+    if (masked) {
+        d.param[0] = m;
+        d.param[1] = memory;
+        d.param[2] = i;
+        d.param[3] = value;
+    }
+    put(g, &d);
     return name;
+}
+
+const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes) {
+    return indexed(g, e, lanes, false, false);
 }
 
 const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes) {
-    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes),
-               *m = fv_c_mask(g, lanes);
-    const char *name = fv_printf(g->arena, "gather_%s_if", v);
-    const char *expr =
-        e == FV_BOOL ? "$a[l] ? -($b[$c[l]] != 0) : $d[l]" : "$a[l] ? $b[$c[l]] : $d[l]";
-    if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name,
-                      .result = v,
-                      .param = {m, pointer(g, e, true), i, v},
-                      .mode = LANES,
-                      .lanes = lanes,
-                      .expr = expr,
-                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
-    return name;
+    return indexed(g, e, lanes, false, true);
 }
 
 const char *fv_c_layer_scatter(fv_cg *g, fv_elem e, int lanes) {
-    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes);
-    const char *name = fv_printf(g->arena, "scatter_%s", v);
-    if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name,
-                      .result = "void",
-                      .param = {pointer(g, e, false), i, v},
-                      .mode = DO_LANES,
-                      .lanes = lanes,
-                      .expr = e == FV_BOOL ? "$a[$b[l]] = $c[l] != 0" : "$a[$b[l]] = $c[l]",
-                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
-    return name;
+    return indexed(g, e, lanes, true, false);
 }
 
 const char *fv_c_layer_scatter_if(fv_cg *g, fv_elem e, int lanes) {
-    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes),
-               *m = fv_c_mask(g, lanes);
-    const char *name = fv_printf(g->arena, "scatter_%s_if", v);
-    const char *expr =
-        e == FV_BOOL ? "if ($a[l]) $b[$c[l]] = $d[l] != 0" : "if ($a[l]) $b[$c[l]] = $d[l]";
-    if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name,
-                      .result = "void",
-                      .param = {m, pointer(g, e, false), i, v},
-                      .mode = DO_LANES,
-                      .lanes = lanes,
-                      .expr = expr,
-                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
-    return name;
+    return indexed(g, e, lanes, true, true);
 }
