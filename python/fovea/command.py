@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 
 from . import library, options, source
 from .errors import FoveaError, of_lines, report
+from .notebook import Inspection
 
 
 def find() -> str:
@@ -64,9 +65,9 @@ def arguments_of(dims: Optional[options.Dims], states: Optional[options.States],
 
 
 def inspect(model: Any, *, dims: Optional[options.Dims] = None, states: Optional[options.States] = None,
-            target: Optional[str] = None, level: Union[int, str, None] = None) -> Dict[str, Any]:
-    """What a model contains and how it is compiled: what `fovea inspect --json` prints.
+            target: Optional[str] = None, level: Union[int, str, None] = None) -> Inspection:
+    """What a model contains and how it is compiled: what `fovea inspect --json` prints, as a dict.
 
     model, dims, states, target, level  as for Session
     """
-    return ask("inspect", [model], arguments_of(dims, states, target, level))
+    return Inspection(ask("inspect", [model], arguments_of(dims, states, target, level)))

@@ -10,6 +10,7 @@ from . import options
 from .command import arguments_of, ask
 from .errors import bad_argument
 from .feeds import input_options
+from .notebook import Differences
 
 Level = Union[int, str, None]
 
@@ -25,7 +26,7 @@ def _sides(value: Any, what: str) -> List[str]:
 def diff(a: Any, b: Any = None, feeds: Optional[Mapping[str, Any]] = None, *, dims: Optional[options.Dims] = None,
          target: Optional[str] = None,
          backends: Union[str, Tuple[str, str], None] = None, levels: Union[int, str, Tuple[Level, Level], None] = None,
-         atol: Optional[float] = None, rtol: Optional[float] = None, seed: Optional[int] = None) -> Dict[str, Any]:
+         atol: Optional[float] = None, rtol: Optional[float] = None, seed: Optional[int] = None) -> Differences:
     """Where two models, or two ways to run one model, differ: what `fovea diff --json` prints.
 
     a, b              models, as for Session; b None: the model `a` on both sides
@@ -46,7 +47,7 @@ def diff(a: Any, b: Any = None, feeds: Optional[Mapping[str, Any]] = None, *, di
             arguments.append("--%s=%s" % (name, value))
     with tempfile.TemporaryDirectory(prefix="fovea-") as folder:
         arguments += input_options(feeds, folder)
-        return ask("diff", [a] if b is None else [a, b], arguments)
+        return Differences(ask("diff", [a] if b is None else [a, b], arguments))
 
 
 class AttentionMaps(Dict[str, Any]):

@@ -1,12 +1,13 @@
 """Quantizing the weights of models, by the command."""
 import os
 import tempfile
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
 
 from . import options
 from .command import arguments_of, ask
 from .errors import bad_argument
 from .feeds import input_options, write_data_sets
+from .notebook import Quantization
 
 Path = Union[str, "os.PathLike[str]"]
 DataSets = Union[Path, Iterable[Mapping[str, Any]], None]
@@ -41,7 +42,7 @@ def quantize(model: Any, output: Path, *, to: Union[str, Sequence[str]] = "int8"
              calibrate: DataSets = None, range: Optional[str] = None, percentile: Optional[float] = None, qdq: bool = False,
              skip: Union[str, Sequence[str]] = (), budget: Optional[float] = None, search: bool = False,
              chart: Optional[Path] = None, feeds: Optional[Mapping[str, Any]] = None, seed: Optional[int] = None,
-             dims: Optional[options.Dims] = None, target: Optional[str] = None) -> Dict[str, Any]:
+             dims: Optional[options.Dims] = None, target: Optional[str] = None) -> Quantization:
     """Gives the weights of a model a narrower type, and measures the errors, as `fovea quantize` does.
     Returns what the command prints with --json: bytes before and after, the error of the outputs if
     it was measured, and a dict for each layer.
@@ -78,4 +79,4 @@ def quantize(model: Any, output: Path, *, to: Union[str, Sequence[str]] = "int8"
             arguments.append("--%s=%s" % (option, os.fsdecode(options.encoded(path, option))))
     with tempfile.TemporaryDirectory(prefix="fovea-") as folder:
         arguments += _calibration(calibrate, folder) + input_options(feeds, folder)
-        return ask("quantize", [model], arguments)
+        return Quantization(ask("quantize", [model], arguments))

@@ -5,7 +5,7 @@ import os
 import threading
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
-from . import calls, library, options, source, states, values
+from . import calls, library, notebook, options, source, states, values
 from .errors import bad_argument, report
 from .ports import read_ports
 
@@ -110,6 +110,10 @@ class Session:
     def __repr__(self) -> str:
         return "<fovea.Session %s: %s -> %s>" % (self.name, ", ".join(v.name for v in self._free_inputs),
                                                  ", ".join(v.name for v in self._free_outputs))
+
+    def _repr_html_(self) -> str:
+        return notebook.of_session(self.name, self.target, self._free_inputs, self._free_outputs,
+                                   [v for v in self._inputs if v.name in self._states])
 
     # ---- running ----
 

@@ -1,5 +1,6 @@
 # Tests the Python package: tests/python, and the blocks of docs/python.md. FOVEA_PYTHON=/usr/bin/python3 chooses a
-# python; by default it is the first one that has numpy.
+# python; by default it is the first one that has numpy. The standard's tests, which are over a thousand, run under
+# pytest, if that python has it.
 # Usage: python.sh BUILD [PATTERN]
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
@@ -13,4 +14,24 @@ if [ -z "$python" ]; then
     echo "0 passed, 0 failed"
     exit 0
 fi
-FOVEA_LIBRARY=$build/tools:$build/runtime PYTHONDONTWRITEBYTECODE=1 exec "$python" tests/python/run.py ${2:+"$2"}
+export FOVEA_LIBRARY=$build/tools:$build/runtime PYTHONDONTWRITEBYTECODE=1
+if [ -n "${2:-}" ] || ! "$python" -c 'import pytest, onnx' 2>/dev/null; then
+    exec "$python" tests/python/run.py ${2:+"$2"}
+fi
+out=$(mktemp)
+"$python" tests/python/run.py 'test_[!b]*.py' >"$out"
+"$python" tests/python/run.py test_bad.py >>"$out"
+"$python" -m pytest -q -p no:cacheprovider --tb=short --no-header tests/python/test_backend.py >"$out.standard" 2>&1
+status=$?
+grep -a '^FAILED\|^ERROR' "$out.standard" | sed 's/^ERROR/FAILED/' >>"$out"
+# the words of pytest, 3 failed, 1660 passed, ..., as those of the other tests
+counted=$(tail -n 1 "$out.standard")
+number() { echo "$counted" | grep -o "[0-9]* $1" | grep -o '[0-9]*' || echo 0; }
+failed=$(($(number failed) + $(number error)))
+[ $status -le 1 ] || failed=$((failed + 1))
+echo "$(number passed) passed, $failed failed" >>"$out"
+grep -v '^[0-9]* passed, ' "$out"
+awk '/^[0-9]+ passed, / {p += $1; f += $3} END {printf "%d passed, %d failed\n", p, f; exit f > 0}' "$out"
+status=$?
+rm -f "$out" "$out.standard"
+exit $status
