@@ -401,6 +401,8 @@ typedef struct fv_compile_options {
     /* departures from what operators say, which change bits: names with commas, as --relax takes
      * them; NULL: none */
     const char *relax;
+    /* for libraries and objects in files: whether no C header is written next to them */
+    int no_header;
 } fv_compile_options;
 
 /* Compiles to an artifact in memory that can be run. If FV_BACKEND_JIT did the same compilation
@@ -425,7 +427,9 @@ int fv_compile_bytes(const void *data, size_t size, const char *name, const char
 
 /* Compiles to files. The suffix of `out` decides the kind: .so .o .a .c .ll .s; a folder (ends in
  * `/`): C with Makefile and self-test; .fvir: graph IR; .fvk: kernels and host program. The last
- * two have their larger constants in a second file, `out`.bin. `o->backend` is ignored.
+ * two have their larger constants in a second file, `out`.bin. .so .o .a have a C header in the
+ * same folder, NAME.h for NAME.o and libNAME.so, unless `o->no_header` is set. If another file has
+ * that name, it stays as it is, and the log has a warning. `o->backend` is ignored.
  *  Returns as fv_compile. After a failure no new file is left, and no old file is lost. */
 int fv_compile_file(const char *path, const char *out, const fv_compile_options *o,
                     fv_log *log) FV_ANSWER;

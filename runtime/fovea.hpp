@@ -295,7 +295,7 @@ struct compile_options {
     std::optional<std::vector<std::string>> passes;
     char level = 0;
     fv_backend_kind backend = FV_BACKEND_JIT;
-    bool naive = false, verify = false, strict = false;
+    bool naive = false, verify = false, strict = false, no_header = false;
 };
 
 namespace detail {
@@ -321,6 +321,7 @@ class c_options {
         c_.naive = o.naive;
         c_.verify = o.verify;
         c_.strict = o.strict;
+        c_.no_header = o.no_header;
     }
     const fv_compile_options *get() const noexcept { return &c_; }
 

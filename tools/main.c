@@ -17,11 +17,12 @@
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --name --passes --dump-after --dump-dir --time-passes --stop-after "
-     "--changes --state --tuning --require-fused --max-flash --max-ram --layout " SCRIPT,
+     "--output --emit --weights --header --name --passes --dump-after --dump-dir --time-passes "
+     "--stop-after --changes --state --tuning --require-fused --max-flash --max-ram "
+     "--layout " SCRIPT,
      fv_cmd_compile,
-     "The suffix of OUT decides the kind of the files: .so .o .a .c (with a header) .ll .s .fvir "
-     "(graph)\n"
+     "The suffix of OUT decides the kind of the files: .so .o .a .c (all with a header) .ll .s "
+     ".fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test; for Windows .dll .obj "
      ".lib, for\n"
      "macOS .dylib. Without -o, OUT is MODEL.so in the current folder. The default target is "

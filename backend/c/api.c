@@ -98,6 +98,42 @@ static int64_t stack_bytes(const fv_program *p) {
     return most;
 }
 
+/* The number of programs whose code the header describes: one for each target. */
+static int nprograms(const fv_cg *g) {
+    return g->o->library && g->o->library->nlevels ? g->o->library->nlevels : 1;
+}
+
+static const fv_program *program(const fv_cg *g, int i) {
+    return nprograms(g) > 1 ? g->o->library->levels[i] : g->p;
+}
+
+static int64_t most_stack_bytes(const fv_cg *g) {
+    int64_t most = 0;
+    for (int i = 0; i < nprograms(g); i++) {
+        int64_t n = stack_bytes(program(g, i));
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static bool uses_allocator(const fv_cg *g) {
+    bool any = false;
+    for (int i = 0; i < nprograms(g); i++)
+        any = any || program(g, i)->memory.uses_allocator;
+    return any;
+}
+
+static const char *target_line(const fv_cg *g) {
+    const char *flags = g->p->target->c.flags;
+    fv_text t = {.arena = g->arena};
+    fv_text_put(&t, nprograms(g) > 1 ? "one of the targets\n *   " : "target ");
+    for (int i = 0; i < nprograms(g); i++)
+        fv_text_printf(&t, "%s%s", i ? ", " : "", program(g, i)->target->name);
+    if (!g->o->library && *flags)
+        fv_text_printf(&t, ", compiled with %s", flags);
+    return t.s;
+}
+
 static const char *port_lines(fv_cg *g, const fv_port *ports, int n) {
     fv_text t = {.arena = g->arena};
     fv_text_put(&t, "");
@@ -106,20 +142,43 @@ static const char *port_lines(fv_cg *g, const fv_port *ports, int n) {
     return t.s;
 }
 
+/* Has the model functions of the direct form? Objects and libraries of LLVM always have those of
+ * the general form. */
+static bool is_direct(const fv_cg *g) {
+    return !g->o->library && fv_c_is_direct(g->p);
+}
+
+/* The name of the file of weights; NULL: there is none. */
+static const char *weights_file(const fv_cg *g) {
+    return g->o->library ? g->o->library->weights_file : fv_c_weights_file(g);
+}
+
 static const char *weights_note(fv_cg *g) {
+    if (g->o->library)
+        return fv_printf(
+            g->arena,
+            " * Weights: in %s. A program that calls %s_run gives the content of that file\n"
+            " * in env->weights, aligned to 64, and its size in env->weights_bytes. FV_BAD_FILE: "
+            "it\n"
+            " * is not there, or is not the one of this code. fv_load of fovea.h maps the file.\n",
+            weights_file(g), g->name);
     return fv_printf(
         g->arena,
         " * Weights: in %s, which must be in memory; its address and size are given in env, which\n"
         " * %s_weights_open does. FV_BAD_FILE: it is not there, or is not the one of this code.\n",
-        fv_c_weights_file(g), g->name);
+        weights_file(g), g->name);
 }
 
 /* ---- sizes ---- */
 
 static const char *workspace_bytes(fv_cg *g) {
-    int64_t need;
-    if (!fv_x_is_int(g->p->memory.workspace, &need))
-        return "";
+    int64_t need = 0, n = 0;
+    for (int i = 0; i < nprograms(g); i++) {
+        const fv_expr *workspace = program(g, i)->memory.workspace;
+        if (workspace && !fv_x_is_int(workspace, &n))
+            return "";
+        need = workspace && n > need ? n : need;
+    }
     return fv_printf(g->arena, "#define %s_WORKSPACE_BYTES %lld%s\n", g->NAME,
                      need > 0 ? (long long)need : 1,
                      need > 0 ? "" : " /* none is needed; an array must not be empty */");
@@ -209,8 +268,9 @@ static void put_general(fv_cg *g, fv_text *t) {
     fv_c_fill(
         g, t, fv_c_general_h_text, dims_struct(g), out_dims_struct(g),
         port_list(g, p->inputs, p->ninputs), port_list(g, p->outputs, p->noutputs),
-        fv_c_weights_file(g) ? "the weights, see below; threads, allocator, cancelling"
-                             : "threads, allocator, cancelling; NULL: one thread, no allocator",
+        weights_file(g) ? g->o->library ? "the weights; threads, allocator, cancelling"
+                                        : "the weights, see below; threads, allocator, cancelling"
+                        : "threads, allocator, cancelling; NULL: one thread, no allocator",
         g->machine.checks_cpu ? ";\n * FV_BAD_CPU" : "", g->machine.narrow ? "8" : "64", NULL);
 }
 
@@ -272,14 +332,13 @@ const char *fv_c_maker(fv_cg *g) {
 
 void fv_c_header(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
-    const char *flags = p->target->c.flags,
-               *hash = p->source.hash && *p->source.hash ? p->source.hash : "(none)";
+    const char *hash = p->source.hash && *p->source.hash ? p->source.hash : "(none)";
     fv_text calls = {.arena = g->arena};
-    if (fv_c_is_direct(p))
+    if (is_direct(g))
         put_direct(g, &calls);
     else
         put_general(g, &calls);
-    if (fv_c_weights_file(g))
+    if (weights_file(g) && !g->o->library)
         fv_c_fill(g, &calls, fv_c_weights_open_h_text, fv_c_weights_file(g), g->file, NULL);
     const char *const words[][2] = {
         {"@name@", g->name},
@@ -287,13 +346,15 @@ void fv_c_header(fv_cg *g, fv_text *t) {
         {"@file@", g->file},
         {"@inputs@", port_lines(g, p->inputs, p->ninputs)},
         {"@outputs@", port_lines(g, p->outputs, p->noutputs)},
-        {"@target@",
-         fv_printf(g->arena, "%s%s%s", p->target->name, *flags ? ", compiled with " : "", flags)},
-        {"@memory@", p->memory.uses_allocator
+        {"@what@", g->o->library ? FV_C_LIBRARY_HEADER : "a compiled model."},
+        {"@target@", target_line(g)},
+        {"@compiler@",
+         g->o->library ? "compiler adds." : "C compiler adds\n * (usually below 2 KiB)."},
+        {"@memory@", uses_allocator(g)
                          ? "Values without a bound come from env->alloc, which must be given."
                          : "Nothing is allocated; env->alloc is never called."},
-        {"@weights@", fv_c_weights_file(g) ? weights_note(g) : ""},
-        {"@stack@", fv_printf(g->arena, "%lld", (long long)stack_bytes(p))},
+        {"@weights@", weights_file(g) ? weights_note(g) : ""},
+        {"@stack@", fv_printf(g->arena, "%lld", (long long)most_stack_bytes(g))},
         {"@maker@", fv_c_maker(g)},
         {"@hash@", fv_c_comment(g->arena, hash)},
         {"@abi@", fv_c_abi_text},

@@ -168,6 +168,18 @@ bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const
     return ok;
 }
 
+const char *fv_c_library_header(fv_session *s, fv_arena *a, const fv_program *p,
+                                const fv_c_library *library) {
+    const fv_c_options o = {.library = library};
+    fv_text t = {.arena = a};
+    if (!fv_c_name_is_fit(p->name) || !fv_c_file_is_fit(library->file))
+        return NULL;
+    fv_cg *g = cg_new(s, a, p, &o);
+    g->file = library->file;
+    fv_c_header(g, &t);
+    return t.s;
+}
+
 bool fv_c_kernels(fv_session *s, fv_arena *a, const fv_program *p, const char **out) {
     static const fv_c_options defaults;
     fv_cg *g = cg_new(s, a, p, &defaults);

@@ -38,6 +38,15 @@ bool fv_c_layout_by_name(const char *name, fv_c_layout *layout) FV_MUST_USE;
 /* May the folder, and with it the library, have this name? CMake reserves some names of targets. */
 bool fv_c_layout_takes(fv_c_layout layout, const char *name) FV_MUST_USE;
 
+/* What the header of code that LLVM makes needs to know besides the program. */
+typedef struct fv_c_library {
+    const char *file;         /* the name of the header, without .h */
+    const char *weights_file; /* the name of the file of weights; NULL: there is none */
+    /* the expanded programs for several targets, as in fv_llvm_options; nlevels 0: one target */
+    const fv_program *const *levels;
+    int nlevels;
+} fv_c_library;
+
 typedef struct fv_c_options {
     fv_c_layout layout; /* used only if the path is a folder */
     /* AUTO: TEXT up to 1 MiB. Larger weights are INCBIN in a folder, or TEXT if objects of the
@@ -55,11 +64,20 @@ typedef struct fv_c_options {
     const int64_t *test_dims;
     fv_c_reference reference; /* NULL: the self-test checks status, bounds and determinism only */
     void *reference_user;
+    const fv_c_library *library; /* fv_c_library_header sets it; otherwise NULL */
 } fv_c_options;
 
 /* Writes the program. `o` NULL: default options. False after a diagnostic. */
 bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o,
                 const char *path) FV_MUST_USE;
+
+/* The text of the header of an object or a library that LLVM makes, in the arena. Its functions are
+ * those of a model with symbolic dims, NAME_plan and NAME_run, whatever dims the model has. Its
+ * first line ends with FV_C_LIBRARY_HEADER, which no other header does. The program is expanded.
+ * NULL: the name of the program or that of the header cannot be used in C. */
+#define FV_C_LIBRARY_HEADER "the interface of a compiled library or object."
+const char *fv_c_library_header(fv_session *s, fv_arena *a, const fv_program *p,
+                                const fv_c_library *library);
 
 /* Writes the functions of each kernel for people to read, without the helpers and types that they
  * use. out: p->nkernels texts in the arena, NULL for a kernel that is a call of the communicator.

@@ -14,7 +14,8 @@ def compile(model: Any, output: Union[str, "os.PathLike[str]"], *, folder: sourc
     output  the name's suffix decides the kind: .so .o .a .c .ll .s .fvir .fvk; a folder of C ends in /
     folder  of the external data of a model in memory
     more    dims, states, target, level and other options, as for Session; weights: where weights
-            are stored, "object", "file", "incbin" or "text"
+            are stored, "object", "file", "incbin" or "text"; header=False: no C header is written
+            next to a library or object
 
     After a failure, which raises FoveaError, no new file is left, and no old file is lost.
     """

@@ -197,7 +197,11 @@ class Models(Case):
     def test_compiled_library(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "add.so")
-            fovea.compile(ADD, path, target="x86-64" if os.uname().machine == "x86_64" else None)
+            target = "x86-64" if os.uname().machine == "x86_64" else None
+            fovea.compile(ADD, path, target=target, header=False)
+            self.assertEqual(os.listdir(folder), ["add.so"])
+            fovea.compile(ADD, path, target=target)
+            self.assertEqual(sorted(os.listdir(folder)), ["add.h", "add.so"])
             s = fovea.Session(path)
             np.testing.assert_array_equal(s(X, Z), X + Z)
             self.refuses("FV_BAD_ARGUMENT", "'dims' was decided when it was compiled", fovea.Session, path,

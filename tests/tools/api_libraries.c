@@ -76,6 +76,27 @@ Test(api_libraries, replaced_by_a_damaged_library) {
     fv_log_free(log);
 }
 
+/* A library gets a header, unless the options say otherwise; one of the caller stays. */
+Test(api_libraries, header) {
+    fv_compile_options o = {.size = sizeof o, .no_header = 1};
+    fv_log *log = fv_log_new();
+    char header[400];
+    snprintf(header, sizeof header, "%s", api_in_folder("x.h"));
+    if (!FV_HAVE_LLVM)
+        cr_skip_test("no library can be made here");
+    cr_assert_eq(fv_compile_file(api_model, api_in_folder("libx.so"), &o, log), FV_OK, "%s",
+                 fv_log_text(log));
+    cr_expect(access(header, F_OK) != 0);
+    cr_assert_eq(fv_compile_file(api_model, api_in_folder("libx.so"), NULL, log), FV_OK, "%s",
+                 fv_log_text(log));
+    cr_expect(access(header, F_OK) == 0);
+    cr_expect_str_eq(fv_log_text(log), "");
+    api_put(header, "int mine;\n");
+    cr_assert_eq(fv_compile_file(api_model, api_in_folder("x.o"), NULL, log), FV_OK);
+    cr_expect(strstr(fv_log_text(log), "x.h stays as it is: "), "%s", fv_log_text(log));
+    fv_log_free(log);
+}
+
 /* Two users of one library: each has the file of weights mapped for itself. */
 Test(api_libraries, weights_in_a_file) {
     fv_artifact *one, *two;

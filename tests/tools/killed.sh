@@ -49,7 +49,7 @@ for suffix in so o a ll s fvk c; do
     killed "$suffix" "m.$suffix" "$fovea" compile -q m.fvir
 done
 for suffix in so o a ll s; do
-    holds "$suffix" "m.$suffix"
+    case $suffix in so) holds so m.h m.so ;; o) holds o m.h m.o ;; a) holds a m.a m.h ;; *) holds "$suffix" "m.$suffix" ;; esac
 done
 holds fvk m.fvk
 holds c m.c m.h
@@ -58,7 +58,7 @@ holds texts large.fvk large.fvk.bin
 killed onnx large.onnx "$fovea" opt -q large.fvir --weights=file
 holds onnx large.onnx large.onnx.data
 killed code large.so "$fovea" compile -q large.fvir --weights=file
-holds code large.so large.weights
+holds code large.h large.so large.weights
 killed folder c/ "$fovea" compile -q large.fvir
 [ -z "$(ls -A folder/c | grep '^\.')" ] && tell 'a folder of C has no other' yes || tell 'a folder of C has another' no
 holds folder c
@@ -72,10 +72,10 @@ left .fovea-is-not-one
 exec 9<place/.fovea-111111
 flock -n 9 || tell 'a folder can be locked' no
 works 'beside what others left' "$fovea" compile m.fvir -q -o place/m.so
-holds place .fovea-111111 .fovea-is-not-one m.so
+holds place .fovea-111111 .fovea-is-not-one m.h m.so
 exec 9<&-
 works 'it is in use no more' "$fovea" compile m.fvir -q -o place/m.so
-holds place .fovea-is-not-one m.so
+holds place .fovea-is-not-one m.h m.so
 export TMPDIR=$PWD/tmp
 mkdir tmp tmp/.fovea-222222
 : >tmp/.fovea-222222/model

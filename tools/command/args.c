@@ -20,6 +20,7 @@
     }
 NAMES(formats, "npy", "pb")
 NAMES(colors, "auto", "always", "never")
+NAMES(yes_no, "yes", "no")
 NAMES(schedules, "naive", "default")
 NAMES(ranges, "minmax", "percentile", "entropy")
 
@@ -34,6 +35,8 @@ static const fv_option options[] = {
     {"--emit", NULL, FV_OPTION_TEXT, AT(result.emit), "KIND", NULL, false, fv_emit_names},
     {"--weights", NULL, FV_OPTION_TEXT, AT(result.weights), "WHERE",
      "where weights are stored: ", false, fv_weights_names},
+    {"--header", NULL, FV_OPTION_TEXT, AT(result.header), "H",
+     "whether a library or object gets a C header next to it: ", false, yes_no},
     {"--name", NULL, FV_OPTION_TEXT, AT(result.name), "P", "prefix of every name in the result",
      false},
     {"--backend", NULL, FV_OPTION_TEXT, AT(code.backend), "B",

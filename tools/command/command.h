@@ -45,7 +45,7 @@ typedef struct fv_code_args {
 
 /* Options that decide where results of compilation go, and under which names: compile.c. */
 typedef struct fv_result_args {
-    const char *output, *emit, *weights, *name;
+    const char *output, *emit, *weights, *header, *name;
     bool require_fused;
     const char *max_flash, *max_ram;
     const char *layout;

@@ -206,7 +206,8 @@ static int write_file(job *j, void *arg) {
     if (!j->driver.name)
         j->driver.name = fv_emit_prefix(fv_arena_new(j->session), out);
     bool ok = fv_driver_read(j->session, j->path, &j->driver, &source);
-    fv_write_options wo = {j->driver.level, weights_of(&j->o)};
+    fv_write_options wo = {
+        .level = j->driver.level, .weights = weights_of(&j->o), .header = !j->o.no_header};
     fv_program *p;
     ok = ok && fv_driver_emit_targets(j->session, &source, &j->driver, kind, out, &wo, &p);
     return ok ? FV_OK : status_of(j);

@@ -278,7 +278,9 @@ bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
 typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
-    int layout;              /* for a folder of C: an fv_c_layout (backend/c/emit.h) */
+    /* whether the C header of an object or library is written as well, if the result is a file */
+    bool header;
+    int layout; /* for a folder of C: an fv_c_layout (backend/c/emit.h) */
     /* the programs for several targets, all expanded; the program that is written is that of
      * fv_program_of_levels. n 0: it is written for its target alone */
     const fv_program *const *levels;
@@ -320,7 +322,7 @@ const char *fv_driver_why_one_target(const fv_driver_options *o, fv_emit_kind ki
 /* The files that were written: `out` and the additional files in its folder; if `out` is a folder,
  * the files of its manifest. `p` may be NULL. NULL terminated, in the arena. */
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p,
-                                   fv_emit_kind kind, const char *out, fv_weights_kind weights);
+                                   fv_emit_kind kind, const char *out, const fv_write_options *o);
 
 /* Computes the bytes of workspace and the dims of the outputs of an expanded program for these
  * dims, as fv_plan_fn does. */

@@ -19,6 +19,7 @@
 #include "ir/definition/definitions_print.h"
 #include "ir/graph/print.h"
 #include "ir/kernel/program_print.h"
+#include "tools/driver/write_header.h"
 
 static const struct {
     const char *name, *suffix;
@@ -195,6 +196,18 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
     return ok;
 }
 
+/* ---- headers ---- */
+
+/* The path of the header for a file of that kind: `kws.h` in the folder of `kws.o` and `libkws.so`.
+ * NULL: files of that kind have no header. */
+static const char *header_path(fv_arena *a, fv_emit_kind kind, const char *out) {
+    if (kind != FV_EMIT_SO && kind != FV_EMIT_OBJ && kind != FV_EMIT_LIB)
+        return NULL;
+    const char *path =
+        fv_printf(a, "%.*s%s.h", (int)(fv_path_name(out) - out), out, fv_emit_stem(a, out));
+    return strcmp(path, out) != 0 ? path : NULL;
+}
+
 /* ---- LLVM ---- */
 
 #if FV_HAVE_LLVM
@@ -217,6 +230,25 @@ static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const 
            put(s, out, f.data, f.size);
 }
 
+/* Writes a file of code, and its header if there is one: the header is written completely before
+ * the code is, and renamed after it. */
+static bool write_with_header(fv_session *s, const fv_program *p, const fv_llvm_options *o,
+                              fv_emit_kind kind, const char *out, bool header) {
+    fv_arena *a = fv_arena_new(s);
+    const char *weights = fv_llvm_weights_path(a, p, o, llvm_kind(kind), out),
+               *path = header ? header_path(a, kind, out) : NULL;
+    fv_c_library library = {.weights_file = weights ? fv_path_name(weights) : NULL,
+                            .levels = o->levels,
+                            .nlevels = o->nlevels};
+    fv_header_file h = {0};
+    if (path)
+        library.file = fv_path_stem(a, path);
+    bool ok = !path || fv_driver_header_begin(s, a, p, path, &library, &h);
+    ok = ok && fv_llvm_write(s, p, o, llvm_kind(kind), out) && fv_driver_header_end(s, &h);
+    fv_arena_free(a); /* also removes the header if the code was not written */
+    return ok;
+}
+
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                        const fv_write_options *with) {
     fv_llvm_options o = fv_driver_llvm(with->level);
@@ -231,7 +263,7 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
                         is_standard(out) ? "standard output" : out,
                         o.weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
     if (!is_standard(out) && !is_special(out))
-        return fv_llvm_write(s, p, &o, llvm_kind(kind), out);
+        return write_with_header(s, p, &o, kind, out, with->header);
     fv_arena *a = fv_arena_new(s);
     o.soname = fv_printf(a, "%s.so", p->name);
     bool ok = write_copied(s, a, p, &o, llvm_kind(kind), out);
@@ -355,16 +387,20 @@ static const char *beside_code(fv_arena *a, const fv_program *p, fv_emit_kind ki
 }
 
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p,
-                                   fv_emit_kind kind, const char *out, fv_weights_kind weights) {
+                                   fv_emit_kind kind, const char *out, const fv_write_options *o) {
     const char **list = NULL;
     int n = 0, cap = 0;
     size_t len = strlen(out);
     if (kind == FV_EMIT_C && len && out[len - 1] == '/') {
         list_folder(s, a, out, &list, &n, &cap);
     } else if (!is_standard(out) && !is_special(out)) {
-        const char *other = is_text(kind) ? side_of(a, out) : beside_code(a, p, kind, out, weights);
-        const char *const *suffix = suffixes_beside_c(weights);
+        const char *other =
+                       is_text(kind) ? side_of(a, out) : beside_code(a, p, kind, out, o->weights),
+                   *header = o->header ? header_path(a, kind, out) : NULL;
+        const char *const *suffix = suffixes_beside_c(o->weights);
         FV_PUSH(a, list, n, cap, out);
+        if (header && fv_driver_is_header(header))
+            FV_PUSH(a, list, n, cap, header);
         if (other && exists(other))
             FV_PUSH(a, list, n, cap, other);
         for (; kind == FV_EMIT_C && *suffix; suffix++) {
@@ -383,10 +419,10 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 /* Checks that no file that is written is one of the files of the model that was read: external data
  * may have any name. */
 static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
-                         fv_weights_kind weights) {
+                         const fv_write_options *o) {
     const fv_mapping *read = fv_mappings(s);
     fv_arena *a = fv_arena_new(s);
-    const char *const *file = fv_driver_files(s, a, p, kind, out, weights);
+    const char *const *file = fv_driver_files(s, a, p, kind, out, o);
     while (*file && !is_mapped(read, *file))
         file++;
     bool ok =
@@ -413,7 +449,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
         return fv_error(s, "--weights is for code; the constants of a text are stored in %s",
                         side_of(p->arena, out));
-    if (!spares_model(s, p, kind, out, o->weights))
+    if (!spares_model(s, p, kind, out, o))
         return false;
     switch (kind) {
     case FV_EMIT_KERNELS: return write_kernels(s, p, out);

@@ -21,6 +21,7 @@ typedef struct result {
     size_t unshared;                   /* bytes of weights that only some of several targets use */
     fv_program *levels[FV_MAX_LEVELS]; /* the programs for several targets */
     fv_weights_kind weights;
+    bool header; /* whether a library or object gets a header */
     fv_attention_query attention;
     bool is_device; /* whether `device` is known: the target is a microcontroller, the kind C */
     fv_device device;
@@ -97,6 +98,20 @@ static bool choose_weights(fv_context *c, result *r) {
                         a->result.weights,
                         a->result.emit ? a->result.emit : fv_emit_name(r->kind)) == FV_EXIT_OK;
     return true;
+}
+
+/* Checks --header: C always has a header, and texts have none. */
+static bool choose_header(fv_context *c, result *r) {
+    const char *header = c->args->result.header;
+    bool is_code = r->kind == FV_EMIT_SO || r->kind == FV_EMIT_OBJ || r->kind == FV_EMIT_LIB;
+    r->header = is_code && (!header || !strcmp(header, "yes"));
+    if (!header)
+        return true;
+    if (strcmp(header, "yes") != 0 && strcmp(header, "no") != 0)
+        return fv_usage(c->args, "--header takes yes or no, not '%s'", header) == FV_EXIT_OK;
+    return is_code || fv_usage(c->args, "--header is for libraries and objects; %s",
+                               r->kind == FV_EMIT_C ? "C always has its header"
+                                                    : "other files have none") == FV_EXIT_OK;
 }
 
 static bool choose_layout(fv_context *c, result *r) {
@@ -287,6 +302,7 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
     check k = {c, r};
     fv_write_options wo = {.level = o->level,
                            .weights = r->weights,
+                           .header = r->header,
                            .layout = r->layout,
                            .user = &k,
                            .accept = accept};
@@ -323,10 +339,15 @@ static bool workspace(fv_context *c, const result *r, size_t *bytes, const char 
     return status == FV_OK;
 }
 
+/* The files that were written. */
+static const char *const *files_of(fv_context *c, const result *r) {
+    const fv_write_options o = {.weights = r->weights, .header = r->header};
+    return fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, &o);
+}
+
 /* The declaration of NAME_run from the header that was written; NULL: there is none. */
 static const char *declaration(fv_context *c, const result *r) {
-    const char *const *files =
-        fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
+    const char *const *files = files_of(c, r);
     const char *run = fv_printf(c->arena, "\nint %s_run(", r->program->name);
     for (int i = 0; files[i]; i++) {
         size_t n = strlen(files[i]);
@@ -351,7 +372,10 @@ static const char *how_to_call(fv_context *c, const result *r) {
                          r->out);
     case FV_EMIT_OBJ:
     case FV_EMIT_LIB:
-        return fv_printf(c->arena, "const fv_model *%s_model(void), see fovea_model.h", name);
+        text = declaration(c, r);
+        return text
+                   ? text
+                   : fv_printf(c->arena, "const fv_model *%s_model(void), see fovea_model.h", name);
     case FV_EMIT_C:
         text = declaration(c, r);
         return text ? text : fv_printf(c->arena, "%s_run, see the header", name);
@@ -435,8 +459,7 @@ static void print_targets(fv_context *c, const result *r) {
 }
 
 static void print_summary(fv_context *c, const result *r) {
-    const char *const *files =
-        fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
+    const char *const *files = files_of(c, r);
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
     for (int i = 0; files[i]; i++)
@@ -453,7 +476,7 @@ static void print_summary(fv_context *c, const result *r) {
     if (r->is_device)
         print_device(c, &r->device);
     if (call)
-        print_call(call, r->kind == FV_EMIT_C);
+        print_call(call, r->kind == FV_EMIT_C || !strncmp(call, "int ", 4));
 }
 
 /* Adds the bytes of weights, and the targets if there are several. */
@@ -470,8 +493,7 @@ static void set_targets(json_t *d, const result *r) {
 }
 
 static bool print_json(fv_context *c, const char *model, const result *r) {
-    const char *const *files =
-        fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
+    const char *const *files = files_of(c, r);
     json_t *d = fv_json_document(), *list = json_array();
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
@@ -523,8 +545,8 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !choose_layout(c, &r) ||
-        !read_limits(c, &r) || !fv_args_driver(c, &o, false) ||
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !choose_header(c, &r) ||
+        !choose_layout(c, &r) || !read_limits(c, &r) || !fv_args_driver(c, &o, false) ||
         !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
     const char *why = o.target.nlevels > 1 ? fv_driver_why_one_target(&o, r.kind) : NULL;

@@ -1,0 +1,24 @@
+/* write_header.h - writes the C header of an object or a library into the folder of that file. */
+#ifndef FV_DRIVER_WRITE_HEADER_H
+#define FV_DRIVER_WRITE_HEADER_H
+
+#include "backend/c/emit.h"
+#include "tools/driver/driver.h"
+
+/* Is the file at the path the header of an object or library? It is if its first line says so. */
+bool fv_driver_is_header(const char *path) FV_MUST_USE;
+
+/* A header that is written, but not renamed to its path yet. */
+typedef struct fv_header_file {
+    const char *path;
+    const char *beside; /* its temporary file; NULL: no header is written, as a warning says */
+} fv_header_file;
+/* Writes the header for `path` to a temporary file, which is removed when the arena is freed. A
+ * file at the path that is no header of a library or object is left as it is, with a warning. False
+ * after a diagnostic. */
+bool fv_driver_header_begin(fv_session *s, fv_arena *a, const fv_program *p, const char *path,
+                            const fv_c_library *library, fv_header_file *h) FV_MUST_USE;
+/* Renames it. False after a diagnostic. */
+bool fv_driver_header_end(fv_session *s, const fv_header_file *h) FV_MUST_USE;
+
+#endif
