@@ -87,12 +87,17 @@ static LLVMTypeRef float_type(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
     return e == FV_F16 ? fv_ll_lanes(f->m->types.f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
 }
 
-/* Widens a float. LLVM would replace comparisons, minima and roundings of widened lanes by those of
- * narrow lanes, which it performs one by one on targets without arithmetic of f16; the fence, which
- * is no instruction, prevents that. */
+/* Widens a float. LLVM replaces operations on widened lanes by those on narrow lanes where the result
+ * is the same: comparisons, minima and roundings, and a sum, product or quotient that is rounded to
+ * f16 (f32 has more than twice the bits of f16, so rounding twice is rounding once). Where the
+ * target has arithmetic of f16, that saves two conversions for each operation. Elsewhere LLVM would
+ * perform the operations on lanes one by one; the fence, which is no instruction, prevents that. */
 static LLVMValueRef widened(fv_ll_fn *f, LLVMValueRef x, LLVMTypeRef type) {
     x = LLVMBuildFPExt(f->b, x, type, "");
-    return fv_ll_lanes_of(x) > 1 ? fv_ll_intrinsic(f, "llvm.arithmetic.fence", 1, &type, 1, &x) : x;
+    bool narrow = fv_target_features(f->m->target) & FV_FEATURE_BIT(avx512fp16);
+    return fv_ll_lanes_of(x) == 1 || narrow
+               ? x
+               : fv_ll_intrinsic(f, "llvm.arithmetic.fence", 1, &type, 1, &x);
 }
 
 /* Performs a conversion by an instruction of the table. LLVM divides vectors that are wider than a

@@ -429,7 +429,7 @@ static bool has_axes(const fv_buf *b, int rank, fv_expr *const *extent) {
 fv_buf *fv_buf_seen(fv_arena *a, const fv_buf *like, int rank, fv_expr *const *extent) {
     table *t = like->value ? table_of(a) : NULL;
     for (seen *s = t ? fv_ptrmap_get(&t->bufs, like->value) : NULL; s; s = s->next)
-        if (has_axes(s->buf, rank, extent))
+        if (s->buf->elem == like->elem && has_axes(s->buf, rank, extent))
             return s->buf;
     fv_buf *b = FV_NEW(a, fv_buf, 1);
     *b = *like;

@@ -30,7 +30,7 @@ bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
 fv_expr *fv_x_rename(fv_arena *a, int n, fv_var **vars, fv_expr *x);
 
 /* A buffer for the same value as b, with other axes; where expressions are unique, there is one for
- * each value and list of extents. */
+ * each value, element type and list of extents. */
 fv_buf *fv_buf_seen(fv_arena *a, const fv_buf *b, int rank, fv_expr *const *extent);
 
 /* Is x a reduction that binds v? */

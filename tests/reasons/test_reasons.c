@@ -116,10 +116,10 @@ static const char *decided(const char *options, const char *input) {
     return t.s;
 }
 
-static const char *const fixtures[] = {"factor",   "group",    "attend",    "fold",  "results",
-                                       "schedule", "contract", "transpose", "map",   "concat",
-                                       "extend",   "layout",   "order",     "join",  "pad",
-                                       "stride",   "merge",    "memory",    "loops", "tuning"};
+static const char *const fixtures[] = {
+    "factor",    "group", "attend", "fold",   "results", "schedule", "contract",
+    "transpose", "map",   "concat", "extend", "layout",  "order",    "join",
+    "pad",       "widen", "stride", "merge",  "memory",  "loops",    "tuning"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
 static void run_fixture(const char *name) {
