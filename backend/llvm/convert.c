@@ -87,11 +87,12 @@ static LLVMTypeRef float_type(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
     return e == FV_F16 ? fv_ll_lanes(f->m->types.f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
 }
 
-/* Widens a float. LLVM replaces operations on widened lanes by those on narrow lanes where the result
- * is the same: comparisons, minima and roundings, and a sum, product or quotient that is rounded to
- * f16 (f32 has more than twice the bits of f16, so rounding twice is rounding once). Where the
- * target has arithmetic of f16, that saves two conversions for each operation. Elsewhere LLVM would
- * perform the operations on lanes one by one; the fence, which is no instruction, prevents that. */
+/* Widens a float. LLVM replaces operations on widened lanes by those on narrow lanes where the
+ * result is the same: comparisons, minima and roundings, and a sum, product or quotient that is
+ * rounded to f16 (f32 has more than twice the bits of f16, so rounding twice is rounding once).
+ * Where the target has arithmetic of f16, that saves two conversions for each operation. Elsewhere
+ * LLVM would perform the operations on lanes one by one; the fence, which is no instruction,
+ * prevents that. */
 static LLVMValueRef widened(fv_ll_fn *f, LLVMValueRef x, LLVMTypeRef type) {
     x = LLVMBuildFPExt(f->b, x, type, "");
     bool narrow = fv_target_features(f->m->target) & FV_FEATURE_BIT(avx512fp16);

@@ -1,0 +1,74 @@
+# Tests arithmetic of f16 and bf16, which rounds after each operator: all backends and targets compute the same bits, also
+# of sums, products, quotients and roots that are denormal or overflow, and where values are stored as f32 (the step widen).
+. "$(dirname "$0")/lib.sh"
+backends="jit interp c"
+numbers='0,-0.0,inf,-inf,nan,65504,-65504,65472,32,-16,6e-8,-6e-8,1.2e-7,6.1e-5,-6.1e-5,6.097555e-5,1,-1,1.000977,0.9995117,3,0.3333,-5.656,0.1,2049,-1023.5,0.00048828125,1e-4,300,-0.007,1.5e-6,24'
+cat >ops.fvir <<T
+fovea-ir 1
+module "ops"
+symbol n 0..100
+const @a: f16[32, 1] = [$numbers]
+const @b: f16[1, 32] = [$numbers]
+func @main(%x: f16[n, 1, 1]) -> (%sum, %difference, %product, %quotient, %root, %chain, %least) {
+  %s = Mul(%x, @a)
+  %t = Add(%x, @b)
+  %sum = Add(%s, @b)
+  %difference = Sub(@a, %t)
+  %product = Mul(%s, @b)
+  %quotient = Div(%t, %s)
+  %q = Abs(%t)
+  %root = Sqrt(%q)
+  %u = Sub(%quotient, @b)
+  %v = Mul(%u, @a)
+  %chain = Add(%v, %t)
+  %w = Min(%v, @b)
+  %f = Floor(%w)
+  %least = Max(%f, %t)
+  return %sum, %difference, %product, %quotient, %root, %chain, %least
+}
+T
+encoder() { # TYPE
+    cat <<T
+fovea-ir 1
+module "layer"
+symbol n 1..100
+func @main(%x: $1[n, 40], %a: $1[40, 32], %b: $1[40, 32], %c: $1[40, 32], %d: $1[32, 40], %e: $1[40, 24]) -> (%y, %r) {
+  %q = MatMul(%x, %a)
+  %k = MatMul(%x, %b)
+  %v = MatMul(%x, %c)
+  %t = Transpose(%k) {perm = [1, 0]}
+  %s = MatMul(%q, %t)
+  %p = Softmax(%s) {axis = -1}
+  %o = MatMul(%p, %v)
+  %m = MatMul(%o, %d)
+  %r = Add(%m, %x)
+  %g = Gelu(%r)
+  %l = Softmax(%g) {axis = -1}
+  %y = MatMul(%l, %e)
+  return %y, %r
+}
+T
+}
+encoder f16 >f16.fvir
+encoder bf16 >bf16.fvir
+"$fovea" run f16.fvir --dim n=3 --backend=jit >/dev/null 2>&1 || backends="interp c" # built without LLVM
+
+for model in ops f16 bf16; do
+    rm -rf ref
+    "$fovea" run $model.fvir --dim n=29 --backend=interp --target=x86-64-v3 -o ref/ >/dev/null
+    for target in x86-64-v4+avx512fp16 x86-64-v4 aarch64; do
+        check "$model, interp, $target" 0 ' outputs as expected' "$fovea" run $model.fvir --dim n=29 --backend=interp --target=$target --expect ref --atol=0 --rtol=0
+    done
+    for backend in $backends; do
+        check "$model, $backend" 0 ' outputs as expected' "$fovea" run $model.fvir --dim n=29 --backend=$backend --target=native --expect ref --atol=0 --rtol=0
+        check "$model, $backend, not widened" 0 ' outputs as expected' "$fovea" run $model.fvir --dim n=29 --backend=$backend --disable=widen --expect ref --atol=0 --rtol=0
+    done
+done
+case $backends in
+jit*)
+    code() { "$fovea" compile ops.fvir --target="$1" -q -o ops.s && grep -c 'v[a-z]*ph[^a-z0-9]' ops.s; }
+    check 'arithmetic of f16' 0 '^[1-9]' code x86-64-v4+avx512fp16
+    check 'no arithmetic of f16' 1 '^0$' code x86-64-v4
+    ;;
+esac
+finish
