@@ -20,14 +20,11 @@ static const fv_feature features[] = {
     .kind = FV_CPU_CPUID, .leaf = (leaf_), .subleaf = (subleaf_), .reg = FV_CPUID_##reg_,          \
     .bit = (bit_), .state = (state_)
 #define ID(reg_, shift) .kind = FV_CPU_ID, .reg = FV_ID_##reg_, .bit = (shift)
-#define FEATURE(id, text, of, level_, base_, macro_, llvm_, flag_, needs_, ...)                    \
+#define FEATURE(id, text, of, level_, base_, macro, llvm, flag, needs_, ...)                       \
     {.name = text,                                                                                 \
      .architecture = of,                                                                           \
      .level = FV_LEVEL_##level_,                                                                   \
      .base = FV_LEVEL_##base_,                                                                     \
-     .macro = macro_,                                                                              \
-     .llvm = llvm_,                                                                                \
-     .flag = flag_,                                                                                \
      .needs = needs_,                                                                              \
      __VA_ARGS__},
 #include "ir/target/feature.def"
@@ -107,20 +104,24 @@ static size_t level_length(const char *target) {
     return n;
 }
 
-bool fv_features_read(const char *target, uint64_t *out) {
-    static const fv_target entries[] = {
-#define TARGET(text, ...) {.entry = text, __VA_ARGS__},
+/* Sets *level to that of the entry whose name is the first n bytes of the text; false: there is no
+ * such entry. Only the levels are compiled in: libfovea-run needs nothing else of the entries. */
+static bool find_level(const char *text, size_t n, fv_level *level) {
+#define TARGET(name, ...)                                                                          \
+    if (strlen(name) == n && !memcmp(text, name, n)) {                                             \
+        *level = ((fv_target){__VA_ARGS__}).level;                                                 \
+        return true;                                                                               \
+    }
 #include "ir/target/target.def"
 #undef TARGET
-    };
+    return false;
+}
+
+bool fv_features_read(const char *target, uint64_t *out) {
+    fv_level level;
     size_t n = level_length(target);
-    int entry = sizeof entries / sizeof *entries - 1;
-    while (entry >= 0 &&
-           (strlen(entries[entry].entry) != n || memcmp(entries[entry].entry, target, n) != 0))
-        entry--;
-    if (entry < 0)
+    if (!find_level(target, n, &level))
         return false;
-    fv_level level = entries[entry].level;
     uint64_t set = fv_level_features(level);
     for (const char *s = target + strcspn(target, "+"); *s; s += n) {
         n = strcspn(++s, "+");

@@ -37,7 +37,6 @@ enum { FV_ID_ISAR0, FV_ID_ISAR1, FV_ID_PFR0, FV_NIDS };
 typedef struct fv_feature {
     const char *name, *architecture;
     fv_level level, base;
-    const char *macro, *llvm, *flag;
     uint64_t needs;
     fv_cpu_kind kind;
     uint32_t leaf, subleaf, state; /* CPUID: leaf and subleaf; the bits of XCR0 that must be set */
@@ -47,6 +46,13 @@ typedef struct fv_feature {
 } fv_feature;
 
 const fv_feature *fv_feature_at(fv_feature_id id);
+
+/* The names of a feature for compilers, as in feature.def. They are apart from fv_feature, so that
+ * libfovea-run does not contain them. */
+typedef struct fv_feature_words {
+    const char *macro, *llvm, *flag;
+} fv_feature_words;
+const fv_feature_words *fv_feature_words_at(fv_feature_id id);
 /* The set with the features that its members need added. */
 uint64_t fv_features_closed(uint64_t features);
 /* The features of a level. */

@@ -13,6 +13,11 @@ static const fv_target targets[] = {
 #undef TARGET
 };
 
+static const fv_feature_words words[] = {
+#define FEATURE(id, name, architecture, level, base, macro, llvm, flag, ...) {macro, llvm, flag},
+#include "ir/target/feature.def"
+};
+
 enum { NTARGETS = sizeof targets / sizeof *targets };
 
 static const fv_target natives[] = {
@@ -57,17 +62,21 @@ bool fv_target_has(const fv_target *t, fv_feature_id f) {
     return fv_target_features(t) >> f & 1;
 }
 
+const fv_feature_words *fv_feature_words_at(fv_feature_id id) {
+    return &words[id];
+}
+
 const char *const *fv_features_macros(fv_arena *a, uint64_t set) {
     const char **list = NULL;
     int n = 0, cap = 0;
     uint64_t named = 0;
     for (int i = 0; i < FV_NFEATURES; i++)
-        if ((set >> i & 1) && *fv_feature_at((fv_feature_id)i)->macro)
+        if ((set >> i & 1) && *words[i].macro)
             named |= UINT64_C(1) << i;
     uint64_t asked = fv_features_asked(named);
     for (int i = 0; i < FV_NFEATURES; i++)
         if (asked >> i & 1)
-            FV_PUSH(a, list, n, cap, fv_feature_at((fv_feature_id)i)->macro);
+            FV_PUSH(a, list, n, cap, words[i].macro);
     FV_PUSH(a, list, n, cap, NULL);
     return list;
 }
@@ -200,12 +209,12 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
         const fv_feature *f = fv_feature_at((fv_feature_id)i);
         if (!(more >> i & 1))
             continue;
-        fv_text_printf(&features, "%s+%s", features.n ? "," : "", f->llvm);
+        fv_text_printf(&features, "%s+%s", features.n ? "," : "", words[i].llvm);
         /* a feature that cannot be named in the text of a target comes with another feature */
         if (f->base == FV_LEVEL_none)
             continue;
         fv_text_printf(&name, "+%s", f->name);
-        fv_text_printf(&flags, "%s%s", *f->flag == '-' ? " " : "", f->flag);
+        fv_text_printf(&flags, "%s%s", *words[i].flag == '-' ? " " : "", words[i].flag);
     }
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = *entry;

@@ -46,7 +46,8 @@ Test(instruction, the_table_is_consistent) {
         const fv_instruction *r = fv_instruction_at(i);
         fv_elem in = (fv_elem)r->in.elem, out = (fv_elem)r->out.elem;
         cr_expect(r->feature < FV_NFEATURES && fv_feature_at(r->feature)->name, "%s", r->name);
-        cr_expect(*fv_feature_at(r->feature)->macro, "%s: C cannot ask for its feature", r->name);
+        cr_expect(*fv_feature_words_at(r->feature)->macro, "%s: C cannot ask for its feature",
+                  r->name);
         cr_expect(some_target_has(r), "%s: no target has it", r->name);
         cr_expect(r->lane && *r->meaning && strstr(r->c, "$a"), "%s", r->name);
         bool casts = r->op == FV_X_CONVERT;

@@ -108,7 +108,8 @@ Test(feature, the_table_is_consistent) {
         cr_expect(is_architecture(f->architecture), "%s", f->name);
         cr_expect(f->kind != FV_CPU_ALWAYS || f->level != FV_LEVEL_none, "%s: no CPU says it",
                   f->name);
-        cr_expect(!named || (*f->flag && *f->llvm && *f->macro), "%s: cannot be asked for",
+        const fv_feature_words *w = fv_feature_words_at((fv_feature_id)i);
+        cr_expect(!named || (*w->flag && *w->llvm && *w->macro), "%s: cannot be asked for",
                   f->name);
         cr_expect(f->level == FV_LEVEL_none || !named || f->base < f->level,
                   "%s: is added to what has it", f->name);
