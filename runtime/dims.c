@@ -1,6 +1,7 @@
 /* dims.c - finds the values of symbolic dims from the shapes of inputs. The table contains dims as
  * text, which is parsed here: names, numbers, + - *, floordiv, ceildiv, mod, min, max, broadcast,
- * parentheses. */
+ * parentheses. It is evaluated with intervals, which are single numbers if the symbols have
+ * values. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +12,21 @@
 
 /* ---- a dim's text ---- */
 
+/* The values that an expression may have: one for each end of the bounds of its symbols, or equal
+ * ones if the symbols have values. */
+typedef struct range {
+    int64_t lo, hi;
+} range;
+
 typedef struct reader {
     const char *s;
     const fv_model *model;
-    const int64_t *dims;
+    const int64_t *dims; /* the values of the symbols; NULL: they have none */
+    int bounded;         /* without values, whether symbols have their bounds */
     int failed, depth;
 } reader;
 
-static int64_t sum(reader *r);
+static range sum(reader *r);
 
 static void skip(reader *r) {
     while (*r->s == ' ')
@@ -55,12 +63,15 @@ static int find_symbol(const fv_model *m, const char *s, size_t *length) {
     return -1;
 }
 
-static int64_t symbol(reader *r) {
+static range symbol(reader *r) {
     size_t n;
     int i = find_symbol(r->model, r->s, &n);
     r->s += n;
-    r->failed |= i < 0 || !r->dims;
-    return r->failed ? 0 : r->dims[i];
+    r->failed |= i < 0 || (!r->dims && !r->bounded);
+    if (r->failed)
+        return (range){0, 0};
+    return r->dims ? (range){r->dims[i], r->dims[i]}
+                   : (range){r->model->symbols[i].lo, r->model->symbols[i].hi};
 }
 
 static int64_t floor_div(reader *r, int64_t a, int64_t b) {
@@ -74,32 +85,68 @@ static int64_t floor_div(reader *r, int64_t a, int64_t b) {
     return q - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-static int64_t minus(reader *r, int64_t a) {
-    int64_t v;
-    r->failed |= __builtin_sub_overflow(0, a, &v);
+static int64_t times(reader *r, int64_t a, int64_t b) {
+    int64_t v = 0;
+    r->failed |= __builtin_mul_overflow(a, b, &v);
     return v;
 }
 
-static int64_t mod(reader *r, int64_t a, int64_t b) {
-    if (b == 0 || b == -1)
-        return 0;
-    int64_t q = floor_div(r, a, b), v;
-    r->failed |= __builtin_mul_overflow(q, b, &v) || __builtin_sub_overflow(a, v, &v);
+/* The range of an operation that is monotone in each operand: its ends are among its values at the
+ * ends of the operands. */
+static range at_ends(reader *r, int64_t (*of)(reader *r, int64_t a, int64_t b), range a, range b) {
+    int64_t first = of(r, a.lo, b.lo);
+    range v = {first, first};
+    for (int i = 1; i < 4; i++) {
+        int64_t x = of(r, i & 1 ? a.hi : a.lo, i & 2 ? b.hi : b.lo);
+        v.lo = x < v.lo ? x : v.lo;
+        v.hi = x > v.hi ? x : v.hi;
+    }
     return v;
+}
+
+static range quotient(reader *r, range a, range b) {
+    r->failed |= b.lo <= 0 && b.lo != b.hi; /* not monotone in b */
+    return at_ends(r, floor_div, a, b);
+}
+
+/* a + b, or a - b */
+static range add(reader *r, range a, range b, int minus) {
+    range v;
+    r->failed |= minus ? __builtin_sub_overflow(a.lo, b.hi, &v.lo) ||
+                             __builtin_sub_overflow(a.hi, b.lo, &v.hi)
+                       : __builtin_add_overflow(a.lo, b.lo, &v.lo) ||
+                             __builtin_add_overflow(a.hi, b.hi, &v.hi);
+    return v;
+}
+
+static range minus(reader *r, range a) {
+    return add(r, (range){0, 0}, a, 1);
+}
+
+static range mod(reader *r, range a, range b) {
+    if (b.lo == b.hi && (b.lo == 0 || b.lo == -1))
+        return (range){0, 0};
+    range q = quotient(r, a, b);
+    if (b.lo == b.hi && q.lo == q.hi)
+        return add(r, a, at_ends(r, times, q, b), 1);
+    return b.lo > 0 ? (range){0, b.hi - 1} : (range){b.lo + 1, 0};
 }
 
 enum { MIN, MAX, BROADCAST };
 
-static int64_t combine(int which, int64_t a, int64_t b) {
+static range combine(int which, range a, range b) {
+    int64_t least = a.lo < b.lo ? a.lo : b.lo, most = a.hi > b.hi ? a.hi : b.hi;
     if (which == MIN)
-        return a < b ? a : b;
+        return (range){least, a.hi < b.hi ? a.hi : b.hi};
     if (which == MAX)
-        return a > b ? a : b;
-    return a == 1 ? b : a;
+        return (range){a.lo > b.lo ? a.lo : b.lo, most};
+    if (a.lo > 1 || a.hi < 1)
+        return a;
+    return a.lo == 1 && a.hi == 1 ? b : (range){least, most};
 }
 
-static int64_t call(reader *r, int which) {
-    int64_t v = sum(r);
+static range call(reader *r, int which) {
+    range v = sum(r);
     if (!accept(r, ","))
         r->failed = 1;
     do
@@ -110,20 +157,20 @@ static int64_t call(reader *r, int which) {
     return v;
 }
 
-static int64_t number(reader *r) {
+static range number(reader *r) {
     int64_t v = 0;
     while (isdigit((unsigned char)*r->s))
         if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *r->s++ - '0', &v))
             r->failed = 1;
-    return v;
+    return (range){v, v};
 }
 
-static int64_t primary(reader *r) {
-    int64_t v = 0;
+static range primary(reader *r) {
+    range v = {0, 0};
     skip(r);
     if (r->failed || ++r->depth > 100) {
         r->failed = 1;
-        return 0;
+        return v;
     }
     if (accept(r, "-"))
         v = minus(r, primary(r));
@@ -145,15 +192,15 @@ static int64_t primary(reader *r) {
     return v;
 }
 
-static int64_t product(reader *r) {
-    int64_t v = primary(r);
+static range product(reader *r) {
+    range v = primary(r);
     for (;;) {
         if (accept(r, "*"))
-            r->failed |= __builtin_mul_overflow(v, primary(r), &v);
+            v = at_ends(r, times, v, primary(r));
         else if (accept(r, "floordiv"))
-            v = floor_div(r, v, primary(r));
+            v = quotient(r, v, primary(r));
         else if (accept(r, "ceildiv"))
-            v = minus(r, floor_div(r, minus(r, v), primary(r)));
+            v = minus(r, quotient(r, minus(r, v), primary(r)));
         else if (accept(r, "mod"))
             v = mod(r, v, primary(r));
         else
@@ -161,22 +208,37 @@ static int64_t product(reader *r) {
     }
 }
 
-static int64_t sum(reader *r) {
-    int64_t v = product(r);
+static range sum(reader *r) {
+    range v = product(r);
     for (;;)
         if (accept(r, "+"))
-            r->failed |= __builtin_add_overflow(v, product(r), &v);
+            v = add(r, v, product(r), 0);
         else if (accept(r, "-"))
-            r->failed |= __builtin_sub_overflow(v, product(r), &v);
+            v = add(r, v, product(r), 1);
         else
             return v;
 }
 
+static int read_whole(reader *r, range *out) {
+    *out = sum(r);
+    skip(r);
+    return !r->failed && !*r->s;
+}
+
 int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, int64_t *out) {
     reader r = {.s = text, .model = m, .dims = dims};
-    *out = sum(&r);
-    skip(&r);
-    return !r.failed && !*r.s;
+    range v;
+    int ok = read_whole(&r, &v);
+    *out = v.lo;
+    return ok;
+}
+
+int fv_bound_dim_text(const fv_model *m, const char *text, int64_t *out) {
+    reader r = {.s = text, .model = m, .bounded = 1};
+    range v;
+    int ok = read_whole(&r, &v);
+    *out = v.hi;
+    return ok;
 }
 
 int fv_dim_text_symbol(const fv_model *m, const char *text) {

@@ -146,6 +146,13 @@ int fv_model_find_symbol(const fv_model *m, const char *name) FV_ANSWER;
  * is negative, or exceeds an int64_t; FV_BAD_ARGUMENT: m, text or out is NULL. Any thread. */
 int fv_model_dim(const fv_model *m, const char *text, const int64_t *symbols,
                  int64_t *out) FV_ANSWER;
+/* The bytes of the largest array that an input or an output can be while all symbols are within
+ * their bounds. An array of the caller of that size is large enough for all runs.
+ *  port   of m->inputs or m->outputs
+ *  bytes  out: for a state in place, those of its memory; untouched on failure
+ * Returns FV_OK; FV_BAD_DIM: a dim has no bound, or depends on the data of a run; FV_TOO_LARGE:
+ * size_t cannot hold the number; FV_BAD_ARGUMENT: an argument is NULL. Any thread. */
+int fv_model_max_bytes(const fv_model *m, const fv_port_info *port, size_t *bytes) FV_ANSWER;
 
 /* Threads that runs use. Without a pool, runs that request the same number of threads share the
  * threads that the library starts: runs of all artifacts, one after the other, use the same ones;

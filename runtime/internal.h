@@ -100,6 +100,9 @@ int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims,
 /* Evaluates a dim's text with the symbols' values; 0 if it cannot be evaluated. dims NULL: the
  * values are not known. */
 int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, int64_t *out);
+/* The largest value of a dim's text, while the symbols are within their bounds; 0 if it cannot be
+ * computed. */
+int fv_bound_dim_text(const fv_model *m, const char *text, int64_t *out);
 /* " where batch = 3, seq = 4": all symbols, or "" if there is none. Truncated if it does not
  * fit. */
 void fv_name_dims(const fv_model *m, const int64_t *dims, char *out, size_t size);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
+#include "ir/dim/poly.h"
 #include "ir/dim/text.h"
 
 extern const char *const fv_c_abi_text; /* the text of runtime/fovea_model.h */
@@ -20,6 +21,45 @@ static bool has_known_size(const fv_port *port, int64_t *elements) {
         if (memory ? !fv_x_is_int(port->buf->extent[i], &n) : !fv_dim_is_const(port->dims[i]))
             return false;
         if (__builtin_mul_overflow(*elements, n, elements))
+            return false;
+    }
+    return true;
+}
+
+/* The range of a dim, from the bounds of the program's symbols. */
+static fv_range range_of(const fv_program *p, const fv_dim *d) {
+    int symbol;
+    if (d->kind == FV_DIM_CONST)
+        return (fv_range){d->value, d->value};
+    if (d->kind == FV_DIM_SYMBOL) {
+        for (symbol = 0; symbol < p->symbols.n && p->symbols.all[symbol] != d;)
+            symbol++;
+        const fv_var *v = symbol < p->symbols.n ? p->symbols.vars[symbol] : NULL;
+        return v ? (fv_range){v->lo, v->hi} : (fv_range){d->lo, d->hi};
+    }
+    fv_range r = range_of(p, d->arg[0]);
+    for (int i = 1; i < d->n; i++)
+        r = fv_range_of(d->kind, r, range_of(p, d->arg[i]));
+    return r;
+}
+
+/* The largest extent of an axis; of a state in the memory of its input, that of the memory. */
+static int64_t most_extent(const fv_program *p, const fv_port *port, int axis) {
+    const fv_buf *b = port->buf;
+    if (!fv_port_is_shared(port) || b->along != axis)
+        return range_of(p, port->dims[axis]).hi;
+    int64_t n = FV_DIM_MAX;
+    return fv_x_is_int(b->extent[axis], &n) || b->extent[axis]->op != FV_X_VAR
+               ? n
+               : b->extent[axis]->u.var->hi;
+}
+
+/* The largest number of elements of a port; false: a dim has no bound. */
+static bool has_bounded_size(const fv_program *p, const fv_port *port, int64_t *elements) {
+    *elements = 1;
+    for (int i = 0; i < port->rank; i++) {
+        int64_t n = most_extent(p, port, i);
+        if (n >= FV_DIM_MAX || __builtin_mul_overflow(*elements, n > 0 ? n : 0, elements))
             return false;
     }
     return true;
@@ -197,8 +237,11 @@ static const char *port_sizes(fv_cg *g) {
         name = fv_c_upper(
             g->arena, fv_strndup(g->arena, name,
                                  strlen(name) - (strcmp(name + strlen(name) - 2, "_v") ? 0 : 2)));
-        if (has_known_size(port, &n) && fv_c_helper_new(g, fv_printf(g->arena, "macro %s", name)))
-            fv_text_printf(&t, "#define %s_%s_SIZE %lld\n", g->NAME, name,
+        const char *kind = has_known_size(port, &n)           ? "SIZE"
+                           : has_bounded_size(g->p, port, &n) ? "MAX_SIZE"
+                                                              : NULL;
+        if (kind && fv_c_helper_new(g, fv_printf(g->arena, "macro %s_%s", name, kind)))
+            fv_text_printf(&t, "#define %s_%s_%s %lld\n", g->NAME, name, kind,
                            (long long)array_size(port, n));
     }
     return t.s;

@@ -491,6 +491,12 @@ static void call_model(void) {
     (void)!fv_model_find_output(m, a_text());
     (void)!fv_model_find_symbol(m, a_text());
     is_status(fv_model_dim(m, a_text(), one_in(3) ? NULL : symbols, one_in(9) ? NULL : &value));
+    size_t bytes;
+    is_status(fv_model_max_bytes(one_in(9) ? NULL : m,
+                                 m && one_in(2) ? m->inputs
+                                 : m            ? m->outputs
+                                                : NULL,
+                                 one_in(9) ? NULL : &bytes));
 }
 
 static void call_array(void) {
@@ -665,7 +671,9 @@ static const struct {
     {"fv_states_set", call_states_set, 80},
     {"fv_states_reset", call_states_reset, 10},
     {"fv_states_free", call_states_free, 10},
-    {"fv_model_find_input fv_model_find_output fv_model_find_symbol fv_model_dim", call_model, 50},
+    {"fv_model_find_input fv_model_find_output fv_model_find_symbol fv_model_dim "
+     "fv_model_max_bytes",
+     call_model, 50},
     {"fv_array_bytes fv_array_free", call_array, 20},
     {"fv_status_name fv_status_text fv_version", call_status, 5},
     {"fv_log_new fv_log_watch fv_log_text fv_log_clear fv_log_free", call_log, 10},

@@ -59,7 +59,7 @@ int main(void) {
     if (open_plan(&dims, &bytes, &actual) != FV_OK || actual.y.dim[0] != 3)
         return 1;
     void *work = bytes ? aligned_alloc(64, bytes) : NULL;
-    float x[3] = {1, 2, 3}, y[3];
+    float x[3] = {1, 2, 3}, y[OPEN_Y_MAX_SIZE];
     unsigned char flag[3] = {0, 1, 1};
     int64_t where[8];
     const void *inputs[2];
@@ -127,6 +127,32 @@ check 'a prefix' 0 '^other.h ' "$fovea" compile fixed.fvir --target=$low --name=
 grep -q '^int mine_run(' other.h && tell 'the prefix is in the header' yes || tell 'the prefix is in the header' no
 check 'weights in a file' 0 '^libw.weights ' "$fovea" compile fixed.fvir --target=$low --weights=file -o libw.so
 grep -q 'Weights: in libw.weights' w.h && tell 'the header names the file of weights' yes || tell 'the header names the file of weights' no
+
+# ---- sizes ----
+cat >past.fvir <<'IR'
+fovea-ir 1
+module "past"
+symbol batch 1..4
+symbol past 0..100
+symbol seq 2..28
+func @main(%x: i4[batch, seq], %cache: f32[batch, past], %new: f32[batch, seq], %mask: f32[batch, total], %free: f32[free, 2]) -> (%y, %present, %f, %z) {
+  %present = Concat(%cache, %new) {axis = 1}
+  %y = Mul(%present, %mask)
+  %f = Neg(%free)
+  %z = Cast(%x) {to = 1}
+  return %y, %present, %f, %z
+}
+IR
+works 'bounded dims' "$fovea" compile past.fvir --target=$low -o past.o
+sed -n 's/#define PAST_\(.*SIZE\)/\1/p' past.h >out
+printf '%s\n' 'X_MAX_SIZE 56' 'CACHE_MAX_SIZE 400' 'NEW_MAX_SIZE 112' 'MASK_MAX_SIZE 512' 'Y_MAX_SIZE 512' 'PRESENT_MAX_SIZE 512' 'Z_MAX_SIZE 112' >want
+cmp -s out want && tell 'the largest sizes; total is bounded by past and seq' yes || tell 'the largest sizes' no
+works 'a capacity' "$fovea" compile past.fvir --target=$low --state=cache=present:200 -o past.o
+grep -qx '#define PAST_PRESENT_MAX_SIZE 800' past.h && tell 'the capacity' yes || tell 'the capacity' no
+works 'a capacity of the caller' "$fovea" compile past.fvir --target=$low --state=cache=present:room -o past.o
+grep -q 'PRESENT_MAX_SIZE' past.h && tell 'nothing bounds the room' no || tell 'nothing bounds the room' yes
+works 'fixed dims' "$fovea" compile past.fvir --target=$low --dim seq=3 --dim past=10 -o past.o
+grep -qx '#define PAST_PRESENT_MAX_SIZE 52' past.h && grep -qx '#define PAST_MASK_MAX_SIZE 52' past.h && tell 'some fixed dims' yes || tell 'some fixed dims' no
 
 # ---- other systems ----
 if [ "$(uname -m)" = x86_64 ]; then
