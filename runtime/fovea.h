@@ -292,6 +292,40 @@ int fv_sequence_pack(const fv_array *tensors, int64_t n, int32_t type, fv_array 
 int fv_sequence_unpack(const fv_array *data, const fv_array *shapes, int64_t n, fv_array *tensors,
                        fv_log *log) FV_ANSWER;
 
+/* ---- maps ---- */
+
+/* A map: a value for each key. Both are vectors of the same length, in the same order. */
+typedef struct fv_map {
+    fv_array keys, values;
+} fv_map;
+
+/* Makes the vectors that models have for maps: the keys and the values of all maps, and where each
+ * map ends.
+ *  maps        n maps, whose vectors are dense
+ *  key_type    FV_TYPE_ of all keys, value_type that of all values, also if n is 0; their elements
+ *              have whole bytes
+ *  keys, values  out: vectors with an element for each entry; NULL: not wanted. Then the type and
+ *              the data of the maps' keys or values are not read: if these are strings,
+ *              fv_strings_pack makes text and ends of those of all maps
+ *  ends        out: i64[n], the number of entries of the maps up to and with this one; NULL: n is
+ *              1, for a model that takes a map and no sequence of maps. The three are freed by
+ *              fv_array_free, and untouched on failure
+ * Returns FV_OK; FV_BAD_ARGUMENT: maps is NULL, n is negative, or a map is not as above;
+ * FV_TOO_LARGE; FV_NO_MEMORY. The log has the number of the map. */
+int fv_maps_pack(const fv_map *maps, int64_t n, int32_t key_type, int32_t value_type,
+                 fv_array *keys, fv_array *values, fv_array *ends, fv_log *log) FV_ANSWER;
+/* The reverse, which copies no elements.
+ *  keys, values  the vectors; NULL for those that are strings: the maps then have the lengths, but
+ *              no data
+ *  n           ends->dims[0]
+ *  maps        out: n maps of arrays without an owner, whose data is a part of that of the vectors;
+ *              untouched on failure
+ * Returns FV_OK; FV_BAD_ARGUMENT: ends or maps is NULL, or an argument has another type or rank, is
+ * not aligned, or has another length; FV_BAD_DIM: the ends decrease, or are not those of the
+ * vectors. */
+int fv_maps_unpack(const fv_array *keys, const fv_array *values, const fv_array *ends, int64_t n,
+                   fv_map *maps, fv_log *log) FV_ANSWER;
+
 /* ---- states: outputs that are inputs of the next run ---- */
 
 /* Keeps the values of a model's states (fv_port_info.state_of) from run to run, for one series of

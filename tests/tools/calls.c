@@ -600,6 +600,50 @@ static void call_sequence_unpack(void) {
         cr_expect(!out[0].type && !out[1].type && !out[2].type);
 }
 
+/* A map with up to three entries, in memory of the test; often not a valid one. */
+static fv_map a_map(void) {
+    const int64_t n = (int64_t)below(4);
+    fv_map map = {{FV_TYPE_INT64, 1, {n}, t.memory + MEMORY / 2},
+                  {FV_TYPE_FLOAT, 1, {n}, t.memory + MEMORY / 2}};
+    if (one_in(9))
+        map.keys = an_array();
+    if (one_in(9))
+        map.values = an_array();
+    return map;
+}
+
+static void call_maps_pack(void) {
+    fv_array keys = {0}, values = {0}, ends = {0};
+    const fv_map maps[3] = {a_map(), a_map(), a_map()};
+    int32_t type = one_in(5) ? an_array().type : FV_TYPE_INT64;
+    int status =
+        is_status(fv_maps_pack(one_in(9) ? NULL : maps, one_in(9) ? -1 : (int64_t)below(4), type,
+                               one_in(9) ? type : FV_TYPE_FLOAT, one_in(9) ? NULL : &keys,
+                               one_in(9) ? NULL : &values, one_in(9) ? NULL : &ends, a_log()));
+    if (status)
+        cr_expect(!keys.data && !values.data && !ends.data);
+    fv_array_free(&keys);
+    fv_array_free(&values);
+    fv_array_free(&ends);
+}
+
+static void call_maps_unpack(void) {
+    int64_t numbers[6] = {0}, stops[2] = {(int64_t)below(5) - 1, (int64_t)below(6)};
+    fv_array keys = {FV_TYPE_INT64, 1, {stops[1]}, numbers};
+    fv_array values = {FV_TYPE_INT32, 1, {stops[1] + one_in(9)}, numbers};
+    fv_array ends = {FV_TYPE_INT64, 1, {2}, stops};
+    fv_map maps[3] = {{{0}, {0}}};
+    if (one_in(5))
+        keys = an_array();
+    if (one_in(5))
+        ends = an_array();
+    int status = is_status(fv_maps_unpack(
+        one_in(9) ? NULL : &keys, one_in(9) ? NULL : &values, one_in(9) ? NULL : &ends,
+        one_in(9) ? (int64_t)below(4) - 1 : 2, one_in(9) ? NULL : maps, a_log()));
+    if (status)
+        cr_expect(!maps[0].keys.type && !maps[1].values.type);
+}
+
 static const fv_generate_options *generate_options(void) {
     static const int64_t stop[] = {2, -1};
     static fv_array given[PORTS];
@@ -682,6 +726,8 @@ static const struct {
     {"fv_strings_unpack fv_strings_free", call_unpack, 50},
     {"fv_sequence_pack", call_sequence_pack, 50},
     {"fv_sequence_unpack", call_sequence_unpack, 50},
+    {"fv_maps_pack", call_maps_pack, 50},
+    {"fv_maps_unpack", call_maps_unpack, 50},
     {"fv_generator_new", call_generator_new, 60},
     {"fv_generator_next fv_generator_report fv_generator_free", call_generator_next, 80},
 };

@@ -105,7 +105,7 @@ static bool show_weights(void *user, fv_module *m) {
 
 /* ---- files ---- */
 
-static bool are_used(const mapping *d, const fv_map *first) {
+static bool are_used(const mapping *d, const fv_heat_map *first) {
     fv_labels *l = d->labels;
     for (int i = 0; i < 2; i++) {
         const fv_label_list *list = &l->own[i], *other = &l->own[!i];
@@ -150,7 +150,7 @@ static bool write_one(const mapping *d, const char *name, const char *file,
 static bool write_all(mapping *d, fv_subject *m) {
     fv_arena *a = d->c->arena;
     const char **names = FV_NEW(a, const char *, d->n + 1);
-    fv_map *maps = FV_NEW(a, fv_map, d->n + 1);
+    fv_heat_map *maps = FV_NEW(a, fv_heat_map, d->n + 1);
     fv_text page = {.arena = a};
     for (int i = 0; i < d->n; i++)
         /* PyTorch's names of nodes begin with '/', which is left out */

@@ -43,7 +43,7 @@ int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend
 
 /* The weights of an attention. Their axes, apart from those of queries and keys, are those of a
  * batch, followed by those of heads. */
-typedef struct fv_map {
+typedef struct fv_heat_map {
     const fv_attention_site *site;
     /* name of the softmax; name of the file with its weights, in the folder of the page */
     const char *name, *file;
@@ -52,12 +52,12 @@ typedef struct fv_map {
     /* axis of the rows: that of the queries, or, without one, the last other axis with several
      * entries; -1: there is one row */
     int row_axis;
-} fv_map;
+} fv_heat_map;
 
-fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,
-                  const char *file);
+fv_heat_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,
+                       const char *file);
 /* Writes an HTML page that needs no other files. */
-void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_map *maps, int n,
+void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_heat_map *maps, int n,
                   fv_labels *labels);
 
 /* ---- png.c ---- */

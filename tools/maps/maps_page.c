@@ -72,15 +72,15 @@ static int width_of(const char *s) {
 
 /* ---- content of a map ---- */
 
-fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,
-                  const char *file) {
-    fv_map m = {.site = s,
-                .name = fv_attention_name(s),
-                .file = fv_strdup(a, file),
-                .weights = *weights,
-                .nentries = 1,
-                .nheads = 1,
-                .row_axis = s->query_axis};
+fv_heat_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,
+                       const char *file) {
+    fv_heat_map m = {.site = s,
+                     .name = fv_attention_name(s),
+                     .file = fv_strdup(a, file),
+                     .weights = *weights,
+                     .nentries = 1,
+                     .nheads = 1,
+                     .row_axis = s->query_axis};
     /* without an axis of queries, rows are the last other axis with several entries */
     for (int i = weights->rank; i-- > 0 && m.row_axis < 0;)
         if (i != s->axis && weights->dims[i] > 1)
@@ -102,7 +102,7 @@ typedef struct place {
     int64_t at, row, column;
 } place;
 
-static place place_of(const fv_map *m, int64_t i) {
+static place place_of(const fv_heat_map *m, int64_t i) {
     place p = {0, 0, 0};
     int64_t stride = 1;
     for (int k = m->weights.rank; k-- > 0;) {
@@ -159,14 +159,14 @@ static fv_palette make_palette(void) {
 /* The number of weights that a pixel covers along an axis of n entries; 1 if the axis is not too
  * long for an image. If both axes are too long, it is the same for both, so that a diagonal remains
  * a diagonal. */
-static int64_t block_of(const fv_map *m, int64_t n) {
+static int64_t block_of(const fv_heat_map *m, int64_t n) {
     int64_t longest = m->nqueries > m->nkeys ? m->nqueries : m->nkeys;
     return n > SIDE ? (longest + SIDE - 1) / SIDE : 1;
 }
 
 /* The largest weight of the block that a pixel covers; NaN if the block contains a NaN or an
  * infinity. */
-static double largest(const fv_map *m, const place *p, const picture *q, int row, int column) {
+static double largest(const fv_heat_map *m, const place *p, const picture *q, int row, int column) {
     int64_t first_row = row * q->row_block, first_column = column * q->column_block;
     double most = -INFINITY;
     for (int64_t i = first_row; i < first_row + q->row_block && i < m->nqueries; i++)
@@ -179,7 +179,7 @@ static double largest(const fv_map *m, const place *p, const picture *q, int row
     return most;
 }
 
-static picture make_picture(fv_arena *a, const fv_map *m, int64_t i) {
+static picture make_picture(fv_arena *a, const fv_heat_map *m, int64_t i) {
     picture q = {.row_block = block_of(m, m->nqueries), .column_block = block_of(m, m->nkeys)};
     place p = place_of(m, i);
     q.rows = (int)((m->nqueries + q.row_block - 1) / q.row_block);
@@ -202,7 +202,7 @@ static picture make_picture(fv_arena *a, const fv_map *m, int64_t i) {
 
 /* The entropy of a row in bits, of its weights divided by their sum; NaN: it has a weight that is
  * negative or no number, or only zeros. */
-static double row_entropy(const fv_map *m, int64_t at, int64_t stride) {
+static double row_entropy(const fv_heat_map *m, int64_t at, int64_t stride) {
     double sum = 0, logs = 0;
     for (int64_t k = 0; k < m->nkeys; k++) {
         double w = fv_tensor_float(&m->weights, (size_t)(at + k * stride));
@@ -215,7 +215,7 @@ static double row_entropy(const fv_map *m, int64_t at, int64_t stride) {
 }
 
 /* The mean of the entropies of a map's rows, without those that have none; NaN: no row has one. */
-static double mean_entropy(const fv_map *m, int64_t i) {
+static double mean_entropy(const fv_heat_map *m, int64_t i) {
     place p = place_of(m, i);
     double sum = 0;
     int64_t n = 0;
@@ -316,7 +316,7 @@ static void put_labels(fv_text *t, const char *name, const axis *x) {
 }
 
 static double cell_of(const picture *q, const char *const *rows, const char *const *columns,
-                      const fv_map *m) {
+                      const fv_heat_map *m) {
     int most = q->rows > q->columns ? q->rows : q->columns;
     double cell = SIDE_SHOWN / most;
     bool labelled = (rows && m->nqueries <= ALL_LABELS) || (columns && m->nkeys <= ALL_LABELS);
@@ -324,7 +324,7 @@ static double cell_of(const picture *q, const char *const *rows, const char *con
     return labelled && cell < (double)LINE ? (double)LINE : cell;
 }
 
-static void put_svg(fv_text *t, const fv_map *m, const picture *q, const char *const *rows,
+static void put_svg(fv_text *t, const fv_heat_map *m, const picture *q, const char *const *rows,
                     const char *const *columns, const fv_palette *palette) {
     double cell = cell_of(q, rows, columns, m);
     axis y = make_axis(rows, m->nqueries, q->row_block, cell),
@@ -355,7 +355,7 @@ static void put_svg(fv_text *t, const fv_map *m, const picture *q, const char *c
 
 /* ---- an attention ---- */
 
-static void put_figure(fv_text *t, const fv_map *m, int64_t i, fv_labels *labels,
+static void put_figure(fv_text *t, const fv_heat_map *m, int64_t i, fv_labels *labels,
                        const fv_palette *palette) {
     fv_arena *a = fv_arena_new(fv_arena_session(t->arena));
     picture q = make_picture(a, m, i);
@@ -380,7 +380,7 @@ static void put_figure(fv_text *t, const fv_map *m, int64_t i, fv_labels *labels
     fv_arena_free(a);
 }
 
-static void put_meaning(fv_text *t, const fv_map *m) {
+static void put_meaning(fv_text *t, const fv_heat_map *m) {
     const fv_attention_site *s = m->site;
     fv_arena *a = t->arena;
     int64_t row_block = block_of(m, m->nqueries), column_block = block_of(m, m->nkeys);
@@ -401,7 +401,7 @@ static void put_meaning(fv_text *t, const fv_map *m) {
     fv_text_printf(t, "All weights: <a href=\"%s\">%s</a></p>\n", m->file, m->file);
 }
 
-static void put_attention(fv_text *t, const fv_map *m, int number, fv_labels *labels,
+static void put_attention(fv_text *t, const fv_heat_map *m, int number, fv_labels *labels,
                           const fv_palette *palette) {
     int64_t n = m->nentries * m->nheads;
     bool empty = !m->weights.count;
@@ -512,7 +512,7 @@ static void put_scale(fv_text *t) {
                    no_number[0], no_number[1], no_number[2]);
 }
 
-void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_map *maps, int n,
+void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_heat_map *maps, int n,
                   fv_labels *labels) {
     const fv_palette palette = make_palette();
     fv_text_put(out, head);
