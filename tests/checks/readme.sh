@@ -1,5 +1,5 @@
-# Checks README.md, docs/ and the READMEs of folders: commands print what they show, docs/operators.md is the catalogue,
-# README.md states the number of operators, and links lead to existing files.
+# Checks README.md, docs/ and the READMEs of folders: commands print what they show, blocks that are not run are listed with
+# the reason, docs/operators.md is the catalogue, README.md states the number of operators, and links lead to existing files.
 # Usage: readme.sh BUILD
 set -u
 build=$(cd "$1" && pwd)
@@ -16,6 +16,12 @@ line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
 f=${line#*, }
 passed=${line%% *} failed=${f%% *}
 [ -n "$line" ] || { passed=0; bad "documents.py gives no result"; }
+
+python3 tests/checks/blocks.py tests/checks/blocks.txt $(git ls-files README.md 'docs/*.md') >"$out" 2>&1
+grep -v ' passed, ' "$out"
+line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
+f=${line#*, }
+[ -n "$line" ] && passed=$((passed + ${line%% *})) failed=$((failed + ${f%% *})) || bad "blocks.py gives no result"
 
 "$fovea" ops --markdown >"$out"
 if cmp -s "$out" docs/operators.md; then

@@ -30,7 +30,7 @@ suggests 'all commands' '^ops	' ''
 only $(($("$fovea" --help | sed -n '/^commands:/,/^$/p' | grep -c '^ ') + 3))
 suggests 'an option' '^--memory	print the sizes' inspect --mem
 only 1
-suggests 'an option with a value' '^--target=	a target; -windows or -macos after it for that system, then .FEATURE for each additional feature; .*for one library$' run -v --targ
+suggests 'an option with a value' '^--target=	the CPU that code is for: a name of this list, .*for one library$' run -v --targ
 suggests 'all options' '^-Os	' run -
 for c in $("$fovea" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
     "$fovea" --complete "$c" - | sed 's/[=	].*//' | grep -v '^-O' | sort >suggested
