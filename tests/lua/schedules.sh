@@ -82,6 +82,9 @@ if "$fovea" run m.fvir --dim n=1 -q --backend=jit >/dev/null 2>&1; then # built 
     check 'what is tuned' 2 'which are what is looked for' "$fovea" tune m.fvir --script w.lua --seconds=0.01 -o no.tuning
     absent no.tuning
 fi
+check 'the naive schedule, with a note' 0 "note: with --schedule=naive the schedules of w.lua have no effect" "$fovea" run m.fvir --dim n=1 --script w.lua --schedule=naive --backend=interp
+"$fovea" diff m.fvir --script w.lua --dim n=1 --schedule=naive,default >out 2>err
+grep -q 'have no effect' err && tell 'no note by diff' no || tell 'no note by diff' yes
 check 'of the naive schedule there is none' 0 'schedule naive' sh -c "'$fovea' compile m.fvir --script w.lua --schedule=naive --emit=kernels -o -"
 
 # ---- scripts of other commands ----

@@ -170,13 +170,38 @@ static const char *script_of(const fv_args *a) {
     return a->script.pipeline ? a->script.pipeline : a->script.script;
 }
 
+/* Is the option among the words of the command line? Commands that compare with the naive schedule
+ * set it without that. */
+static bool was_typed(const fv_args *a, const char *option) {
+    bool found = false;
+    for (int i = 0; i < a->line.nwords && !found; i++)
+        found = !strncmp(a->line.words[i], option, strlen(option));
+    return found;
+}
+
+/* Says which requests of the script have no effect, because the user chose the naive schedule. */
+static void tell_ignored(const fv_context *c, const fv_driver_options *o) {
+    bool schedules = fv_lua_schedules(c->script) != NULL,
+         kernels = fv_lua_kernel_at(c->script, 0) != NULL;
+    if (o->naive && (schedules || kernels) && was_typed(c->args, "--schedule") &&
+        strcmp(c->args->line.command, "diff") != 0)
+        fv_note(c, "with --schedule=naive the %s of %s have no effect",
+                schedules && kernels ? "schedules and kernels"
+                : schedules          ? "schedules"
+                                     : "kernels",
+                script_of(c->args));
+}
+
 bool fv_script_begin(fv_context *c, fv_driver_options *o) {
+    bool first = !c->script;
     if (!script_of(c->args))
         return true;
-    if (!c->script)
+    if (first)
         c->script = open_script(c, script_of(c->args), false);
     if (!c->script)
         return false;
+    if (first)
+        tell_ignored(c, o);
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     *p = *o->work.pipeline;
     p->own = fv_lua_passes(c->script);
