@@ -226,4 +226,6 @@ check 'an adapter of another model' 1 "error: the adapter has a value of 'a', wh
     "$fovea" run plus.fvir --adapter lora.onnx_adapter
 check 'no adapter' 1 'error: lora.fvir is no adapter' "$fovea" run lora.fvir --adapter lora.fvir
 check 'an adapter that is not there' 1 'error: none cannot be read' "$fovea" bench lora.fvir --adapter none
+progress 'compiles the model' "'$fovea' generate stories.onnx --ids 0,20 --tokens 3"
+progress 'sequence 1 of 1: 2 of at most 3 ids' "'$fovea' generate stories.onnx --ids 0,20 --tokens 3 --json"
 finish

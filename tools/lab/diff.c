@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/command/progress.h"
 #include "tools/data/compare.h"
 #include "tools/lab/diff.h"
 #include "tools/model/model.h"
@@ -261,8 +262,10 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
         t.data = copy;
         (*out)[i] = t;
     }
-    if (!ok)
+    if (!ok) {
+        fv_progress_end(d->c->args);
         fv_print_messages(&one);
+    }
     fv_subject_close(&m);
     fv_door_close(one.session, &door);
     fv_session_free(one.session);
@@ -316,8 +319,12 @@ static bool run_all(comparison *d) {
     while (inner < d->n && !d->values[inner].is_output)
         inner++;
     bool ok = true;
-    for (int first = 0; ok && (first < inner || !first); first += step)
-        ok = run_both(d, first, inner - first < step ? inner - first : step, inner);
+    for (int first = 0; ok && (first < inner || !first); first += step) {
+        int n = inner - first < step ? inner - first : step;
+        fv_progress(d->c->args, "%d of %d values compared", first, d->n);
+        ok = run_both(d, first, n, inner);
+    }
+    fv_progress_end(d->c->args);
     return ok;
 }
 

@@ -7,6 +7,7 @@
 #include "backend/c/emit.h"
 #include "backend/consumer/consumer.h"
 #include "frontend/file.h"
+#include "tools/command/progress.h"
 #include "tools/command/report.h"
 #include "tools/model/attention.h"
 #include "tools/model/device.h"
@@ -248,10 +249,35 @@ static bool look_at_device(fv_context *c, result *r, fv_program *p) {
 /* Called before anything is written; checks --require-fused and limits of memory. */
 static bool accept(void *user, fv_program *p) {
     check *k = user;
+    fv_progress_end(k->c->args);
     fv_attention_judge(&k->r->attention);
     if (k->c->args->result.require_fused && !fv_attention_require(&k->r->attention))
         return false;
-    return !p || look_at_device(k->c, k->r, p);
+    if (p && !look_at_device(k->c, k->r, p))
+        return false;
+    if (p)
+        fv_progress(k->c->args, "%d kernel%s, written to %s", p->nkernels,
+                    p->nkernels == 1 ? "" : "s", k->r->out);
+    return true;
+}
+
+/* Shows after which pass or step the work is, unless something else is printed after these. */
+static void took(void *user, const char *step, double ms) {
+    const fv_context *c = user;
+    (void)ms;
+    fv_progress(c->args, "%s is done", step);
+}
+
+static void show_progress(fv_context *c, fv_driver_options *o) {
+    fv_progress(c->args, "reads %s", c->args->operand[0]);
+    if (o->work.pipeline->watch || c->args->print.verbose)
+        return;
+    fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
+    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
+    *w = (fv_watch){.user = c, .took = took};
+    *p = *o->work.pipeline;
+    p->watch = w;
+    o->work.pipeline = p;
 }
 
 /* Checks --require-fused for a target of several. Only for that, the model is lowered once more. */
@@ -564,7 +590,10 @@ int fv_cmd_compile(fv_context *c) {
     if (!o.name)
         o.name = fv_emit_prefix(c->arena, r.out);
     fv_report_begin(c, &o);
-    if (!write_result(c, model, &o, &r))
+    show_progress(c, &o);
+    bool written = write_result(c, model, &o, &r);
+    fv_progress_end(c->args);
+    if (!written)
         return fv_failed(c);
     if (!a->result.name && has_names(r.kind) && o.name &&
         strcmp(o.name, fv_emit_stem(c->arena, r.out)))

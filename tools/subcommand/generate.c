@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ir/base/diag.h"
+#include "tools/command/progress.h"
 #include "tools/generate/caches.h"
 #include "tools/model/model.h"
 
@@ -125,6 +127,7 @@ static bool open_best(job *j, fv_backend_kind backend, const fv_cache_states *st
     c->states = states->apart;
     if (!fv_subject_open(c, path, backend, &j->m))
         return false;
+    fv_progress_end(c->args);
     fv_note(c, "each run copies the caches: %s", why);
     return true;
 }
@@ -138,8 +141,11 @@ static bool open_decoder(job *j, fv_backend_kind backend) {
             !fv_cache_states_find(c->session, c->arena, c->args->operand[0], &o, &states))
             return false;
         fv_messages_clear(c->session); /* messages are reported when the model is compiled */
+        fv_progress(c->args, "compiles the model");
     }
-    if (!open_best(j, backend, &states))
+    bool open = open_best(j, backend, &states);
+    fv_progress_end(c->args);
+    if (!open)
         return false;
     if (fv_subject_is_library(&j->m) && c->args->code.dims.n)
         fv_note(c, "is compiled already, --dim does nothing");
@@ -192,13 +198,22 @@ static void print_lines(job *j) {
     fflush(stdout);
 }
 
+/* Are ids shown on the terminal as soon as they are known? */
+static bool shows_ids(const job *j) {
+    return !j->c->args->print.json && fv_is_terminal(STDOUT_FILENO);
+}
+
 static void take(job *j, int sequence, int64_t id) {
     line *l = &j->lines[sequence];
     FV_PUSH(j->c->arena, l->made.ids, l->made.n, l->made.cap, id);
     for (int i = 0; i < j->stop.n; i++)
         l->stopped |= j->stop.ids[i] == id;
+    fv_progress_end(j->c->args);
     if (!j->c->args->print.json)
         print_lines(j);
+    if (!shows_ids(j))
+        fv_progress(j->c->args, "sequence %d of %d: %d of at most %d ids", sequence + 1,
+                    j->nprompts, l->made.n, j->c->args->data.generate.tokens);
 }
 
 static json_t *json_ids(const id_list *list) {
@@ -265,8 +280,10 @@ static bool report(const job *j, fv_backend_kind backend) {
 static int generate(job *j, fv_generator *g, fv_log *log) {
     int sequence = 0, status;
     int64_t id;
+    fv_progress(j->c->args, "%d prompt%s", j->nprompts, j->nprompts > 1 ? "s" : "");
     while (!(status = fv_generator_next(g, &sequence, &id, log)) && sequence >= 0)
         take(j, sequence, id);
+    fv_progress_end(j->c->args);
     if (status && !j->c->args->print.json && j->printing < j->nprompts &&
         j->lines[j->printing].printed)
         fv_out("\n");
