@@ -41,7 +41,7 @@ check 'for other dims' 0 '^workspace  .*\(n = 7, ' "$fovea" inspect one.so --dim
 check 'for wrong dims' 1 "one.so: error: dim 'n' is 9, may be 1 to 8" "$fovea" inspect one.so --dim n=9
 check 'its kernels' 0 '^  from      .*fc' "$fovea" inspect one.so --schedules
 said '^  indices   .*pick'
-said '^[A-Za-z0-9_]*: 1 launch$'
+said '^fc \([A-Za-z0-9_]*\): 1 launch$'
 check 'what has no effect' 0 'one.so: note: is compiled already, --target does nothing' "$fovea" inspect one.so --target=generic
 for option in ops memory attention why; do
     check "--$option" 1 "one.so: error: is a compiled library, which has no .*: --$option needs the model from which it was compiled" "$fovea" inspect one.so --$option
@@ -88,7 +88,7 @@ for c in 'opt' 'compile -o no.c' 'quantize -o no.onnx'; do
     check "$c" 1 'one.so: error: is compiled already, and has no graph: this needs the model from which it was compiled' "$fovea" ${c%% *} one.so $(echo "$c " | cut -d' ' -f2-)
 done
 check 'tune' 1 'one.so: error: is compiled already: there is nothing to tune' "$fovea" tune one.so -o no.tuning
-check 'times of kernels' 0 'kernel: nodes' "$fovea" bench folder/sub.so --profile --rounds=1 --seconds=0.01 --dim n=3
+check 'times of kernels' 0 'nodes \(kernel, schedule\)' "$fovea" bench folder/sub.so --profile --rounds=1 --seconds=0.01 --dim n=3
 
 # ---- test ----
 check 'a test without data' 1 'FAILED folder/sub.so \(library\): is compiled already, .* folders test_data_set_0, ... next to it, and folder has none; `fovea run folder/sub.so --data-set DIR --expect DIR`' \

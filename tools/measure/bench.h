@@ -22,10 +22,11 @@ typedef struct fv_profile_row {
     int launch; /* index of the launch; for a kernel that of its first launch */
     int launches;
     const char *kernel, *schedule, *nodes;
-    double calls; /* number of calls in one run */
-    double ms;    /* milliseconds in one run: the median over the traced runs */
-    double least; /* milliseconds in one run: the least of each launch, added up */
-    bool known;   /* whether the numbers of operations and bytes are known */
+    const char *label; /* the nodes of all launches, shortened (labels.h); NULL: not known */
+    double calls;      /* number of calls in one run */
+    double ms;         /* milliseconds in one run: the median over the traced runs */
+    double least;      /* milliseconds in one run: the least of each launch, added up */
+    bool known;        /* whether the numbers of operations and bytes are known */
     double flops, bytes;
     double predicted; /* milliseconds in one run by the cost model; negative: not known */
     double waiting;   /* the part of `predicted` in which a core waits for caches and memory */

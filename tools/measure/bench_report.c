@@ -7,7 +7,7 @@
 #include "backend/cost/cost.h"
 #include "tools/measure/bench.h"
 
-enum { ROWS = 20, NODES = 60 };
+enum { ROWS = 20 };
 
 int fv_count_differing(const fv_bench *b, const fv_measurement *m) {
     int n = 0;
@@ -144,17 +144,13 @@ static void print_against(const fv_bench *b, const fv_measurement *m) {
 
 /* ---- the profile ---- */
 
-/* The nodes of a kernel's first launch, shortened, and the number of further launches. */
-static const char *nodes_str(fv_arena *a, const fv_profile_row *r) {
-    const char *more = r->launches > 1 ? fv_printf(a, " and %d more", r->launches - 1) : "";
-    const char *nodes = *r->nodes ? r->nodes : "-";
-    size_t n = strlen(nodes);
-    if (n <= NODES)
-        return fv_printf(a, "%s%s", nodes, more);
-    size_t end = NODES;
-    while (end > 0 && nodes[end] != ',')
-        end--;
-    return fv_printf(a, "%.*s, ...%s", (int)(end ? end : NODES), nodes, more);
+/* "layer.0/up (Add_9, contract 12 x 32)": the nodes, or those of all launches of a kernel, the
+ * kernel, and its schedule. */
+static const char *what_str(fv_arena *a, const fv_profile_row *r) {
+    const char *with = *r->schedule ? fv_printf(a, ", %s", r->schedule) : "";
+    return r->label       ? fv_printf(a, "%s (%s%s)", r->label, r->kernel, with)
+           : *r->schedule ? fv_printf(a, "%s (%s)", r->kernel, r->schedule)
+                          : r->kernel;
 }
 
 static void print_row(const fv_bench *b, const fv_measurement *m, const fv_profile_row *r) {
@@ -166,8 +162,7 @@ static void print_row(const fv_bench *b, const fv_measurement *m, const fv_profi
                100 * roof_ms(b, m, r->flops, r->bytes) / r->ms);
     else
         fv_out("%8s %7s %5s", "-", "-", "-");
-    fv_out(" %5.4g  %s%s%s%s: %s\n", r->calls, r->kernel, *r->schedule ? " (" : "", r->schedule,
-           *r->schedule ? ")" : "", nodes_str(a, r));
+    fv_out(" %5.4g  %s\n", r->calls, what_str(a, r));
 }
 
 /* Prints the share of each family of schedules, "contract 82.1%, row 9.0%", in order of the
@@ -208,7 +203,7 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
            ms_str(b->c->arena, p->run_ms), ms_str(b->c->arena, p->kernel_ms), p->nlaunches,
            p->nlaunches == 1 ? "" : "es", p->nkernels, p->nkernels == 1 ? "" : "s");
     fv_out("%9s %6s %9s %9s %8s %7s %5s %5s  %s\n", "ms", "share", "least", "predicted", "GFLOP/s",
-           "GB/s", "roof", "calls", "kernel: nodes");
+           "GB/s", "roof", "calls", "nodes (kernel, schedule)");
     for (int i = 0; i < shown; i++)
         print_row(b, m, &rows[i]);
     for (int i = shown; i < n; i++)

@@ -7,6 +7,7 @@
 #include "frontend/file.h"
 #include "tools/measure/bench.h"
 #include "tools/measure/peak.h"
+#include "tools/model/labels.h"
 
 #define TRACE_MS 500 /* milliseconds for which runs are traced */
 #define ROOF_MS  125 /* milliseconds of tracing after which the roof is measured again */
@@ -106,6 +107,7 @@ static fv_profile_row make_row(const taker *t, int i) {
                           .launches = 1,
                           .kernel = info->kernel,
                           .nodes = info->nodes,
+                          .label = fv_node_label(t->b->c->arena, info->nodes),
                           .schedule = "",
                           .predicted = -1};
     row.calls = t->calls[i] / t->p->runs;
@@ -162,6 +164,8 @@ static void make_rows(taker *t) {
         add_to_kernel(p, &p->launches[i]);
         p->kernel_ms += p->launches[i].ms;
     }
+    for (int i = 0; i < p->nkernels; i++)
+        p->kernels[i].label = fv_kernel_label(a, t->b->m.table, p->kernels[i].kernel);
     qsort(p->launches, (size_t)p->nlaunches, sizeof *p->launches, by_time);
     qsort(p->kernels, (size_t)p->nkernels, sizeof *p->kernels, by_time);
     p->run_ms = fv_summarise(t->run_ms, p->runs).median;

@@ -13,6 +13,7 @@
 #include "tools/lab/why.h"
 #include "tools/model/attention.h"
 #include "tools/model/footprint.h"
+#include "tools/model/labels.h"
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
 #include "tools/subcommand/inspect.h"
@@ -161,12 +162,25 @@ static void print_cost(view *v, int kernel) {
            fv_size_str(a, (uint64_t)fv_whole(l->cost.written)));
 }
 
+/* The launches of the program with their nodes. Its table has none of them yet: they are numbered
+ * when it is expanded. */
+static fv_model launches_of(const view *v) {
+    fv_launch_info *list = FV_NEW(v->c->arena, fv_launch_info, v->nlaunch_costs + 1);
+    for (int i = 0; i < v->nlaunch_costs; i++) {
+        const fv_launch_cost *l = &v->launch_costs[i];
+        const char *nodes = l->launch->note.text ? l->launch->note.text : l->kernel->origin;
+        list[i] = (fv_launch_info){.kernel = l->kernel->name, .nodes = nodes ? nodes : ""};
+    }
+    return (fv_model){.nlaunches = v->nlaunch_costs, .launches = list};
+}
+
 static void print_schedules(view *v) {
     const fv_program *p = v->m.program;
+    const fv_model t = launches_of(v);
     for (int i = 0; i < p->nkernels; i++) {
         const fv_kernel *k = p->kernels[i];
-        fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(v, k), v->launches[i],
-               v->launches[i] == 1 ? "" : "es");
+        fv_out("\n%s: %s, %d launch%s\n", fv_kernel_title(v->c->arena, &t, k->name),
+               schedule_of(v, k), v->launches[i], v->launches[i] == 1 ? "" : "es");
         print_line("key", v->c->args->print.verbose ? key_of(v, k) : NULL);
         print_line("from", k->origin);
         print_line("computes", k->formula);

@@ -6,6 +6,7 @@
 
 #include "ir/target/lacking.h"
 #include "runtime/internal.h"
+#include "tools/model/labels.h"
 #include "tools/model/library_weights.h"
 #include "tools/subcommand/inspect.h"
 
@@ -110,7 +111,8 @@ static void print_workspace(const library *l) {
 static void print_kernels(const library *l) {
     for (int i = 0; i < l->nkernels; i++) {
         const kernel *k = &l->kernels[i];
-        fv_out("\n%s: %d launch%s\n", k->name, k->launches, k->launches == 1 ? "" : "es");
+        fv_out("\n%s: %d launch%s\n", fv_kernel_title(l->c->arena, l->table, k->name), k->launches,
+               k->launches == 1 ? "" : "es");
         if (*k->nodes)
             fv_out("  %-9s %.800s%s\n", "from", k->nodes, strlen(k->nodes) > 800 ? " ..." : "");
         if (*k->indexes)

@@ -1,8 +1,8 @@
 /* view.h - `fovea view`: the content of its page. view_graph.c stores the graphs before and after
  * the passes; view_scopes.c and view_layers.c find the parts that can be folded; view_place.c
  * computes where they are drawn; view_kernels.c finds the kernels that compute them,
- * view_library.c those of a compiled library, view_names.c their short names; view_json.c writes
- * all as JSON, which tools/view/view.js and graph.js draw. */
+ * view_library.c those of a compiled library; view_json.c writes all as JSON, which
+ * tools/view/view.js and graph.js draw. */
 #ifndef FV_TOOLS_VIEW_VIEW_H
 #define FV_TOOLS_VIEW_VIEW_H
 
@@ -156,16 +156,6 @@ void fv_view_find_launches(fv_view *v);
 /* Stores the kernels as text, their costs, and their C code. Expands the program. False after a
  * diagnostic. */
 bool fv_view_find_kernels(fv_view *v) FV_MUST_USE;
-
-/* ---- view_names.c ---- */
-
-/* A short name of what computes a list of nodes, as in "/m/up/Add, /m/up/MatMul": the path that all
- * of them have in common, or, if that has no two parts, the first node and `...`. NULL: the list is
- * empty. */
-const char *fv_view_label(fv_arena *a, const char *nodes);
-/* A name for n >= 1 launches with these labels, with `*` where they differ: "layer.*" of "layer.0"
- * and "layer.1". If they have nothing in common, the first label and `...`. */
-const char *fv_view_label_of_all(fv_arena *a, int n, const char *const *labels);
 
 /* ---- view_library.c ---- */
 

@@ -19,6 +19,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tools/model/labels.h"
 #include "tools/view/view.h"
 
 static json_t *numbers(int n, const int *list) {
@@ -164,7 +165,7 @@ static void set_costs(const fv_view *v, int kernel, json_t *o) {
 }
 
 static const char *label_of_launch(const fv_view *v, int i) {
-    const char *label = fv_view_label(v->c->arena, v->nodes[i]);
+    const char *label = fv_node_label(v->c->arena, v->nodes[i]);
     return label ? label : v->kernels[v->launches[i]].name;
 }
 
@@ -174,7 +175,7 @@ static const char *label_of_kernel(const fv_view *v, int kernel) {
     for (int i = 0; i < v->nlaunches; i++)
         if (v->launches[i] == kernel)
             labels[n++] = label_of_launch(v, i);
-    return n ? fv_view_label_of_all(v->c->arena, n, labels) : v->kernels[kernel].name;
+    return n ? fv_node_label_of_all(v->c->arena, n, labels) : v->kernels[kernel].name;
 }
 
 static const char *family_of(const fv_view_kernel *k) {

@@ -1,8 +1,9 @@
-/* view_names.c - short names of launches and kernels: what the paths in the names of their nodes
+/* labels.c - short names of launches and kernels: what the paths in the names of their nodes
  * have in common. */
 #include <string.h>
 
-#include "tools/view/view.h"
+#include "ir/base/text.h"
+#include "tools/model/labels.h"
 
 static bool ends_part(const char *s, size_t n, size_t i) {
     return i == n || s[i] == '/';
@@ -30,7 +31,7 @@ static size_t name_length(const char *nodes) {
     return end ? (size_t)(end - nodes) : strlen(nodes);
 }
 
-const char *fv_view_label(fv_arena *a, const char *nodes) {
+const char *fv_node_label(fv_arena *a, const char *nodes) {
     size_t n = name_length(nodes), first = n;
     for (const char *p = nodes + n; *p;) {
         p += strlen(separator);
@@ -97,7 +98,7 @@ static bool is_empty(const char *label) {
     return !label[strspn(label, "*/")];
 }
 
-const char *fv_view_label_of_all(fv_arena *a, int n, const char *const *labels) {
+const char *fv_node_label_of_all(fv_arena *a, int n, const char *const *labels) {
     const char *all = labels[0];
     size_t length = strlen(labels[0]), dots = strlen(", ...");
     for (int i = 1; i < n; i++)
@@ -106,4 +107,21 @@ const char *fv_view_label_of_all(fv_arena *a, int n, const char *const *labels) 
         return all;
     bool has_dots = length > dots && !strcmp(labels[0] + length - dots, ", ...");
     return has_dots ? labels[0] : fv_printf(a, "%s, ...", labels[0]);
+}
+
+const char *fv_kernel_label(fv_arena *a, const fv_model *t, const char *kernel) {
+    const char **labels = FV_NEW(a, const char *, t->nlaunches + 1);
+    int n = 0;
+    for (int i = 0; i < t->nlaunches; i++) {
+        const fv_launch_info *launch = &t->launches[i];
+        const char *label = strcmp(launch->kernel, kernel) ? NULL : fv_node_label(a, launch->nodes);
+        if (label)
+            labels[n++] = label;
+    }
+    return n ? fv_node_label_of_all(a, n, labels) : NULL;
+}
+
+const char *fv_kernel_title(fv_arena *a, const fv_model *t, const char *kernel) {
+    const char *label = fv_kernel_label(a, t, kernel);
+    return label ? fv_printf(a, "%s (%s)", label, kernel) : kernel;
 }
