@@ -68,23 +68,32 @@ symbol n 0..64
 const @w: i8[300, 60] = file "weights.bin" 0 18000
 const @f: i8[20, 5, 3, 3] = file "weights.bin" 0 900
 const @d: u8[5, 1, 3, 3] = file "weights.bin" 7 45
+const @slid: i8[24, 1, 5, 4] = file "weights.bin" 11 480
+const @last: i8[16, 24, 1, 1] = file "weights.bin" 5 384
 const @z: u8[] = 113
 const @sx: f32[] = 0.02
 const @sw: f32[] = 0.01
 const @sy: f32[] = 0.5
 const @zw: i8[] = 2
-func @main(%x: u8[n, 300], %i: u8[n, 5, 9, 11]) -> (%y, %q, %c, %e, %g) {
+func @main(%x: u8[n, 300], %i: u8[n, 5, 9, 11], %p: u8[n, 1, 13, 10]) -> (%y, %q, %c, %e, %g, %o, %r, %s) {
   %y = MatMulInteger(%x, @w, @z)
   %q = QLinearMatMul(%x, @sx, @z, @w, @sw, @zw, @sy, @z)
   %c = ConvInteger(%i, @f, @z, @zw) {pads = [1, 1, 1, 1]}
   %e = QLinearConv(%i, @sx, @z, @f, @sw, @zw, @sy, @z) {strides = [2, 1]}
   %g = ConvInteger(%i, @d, @z) {group = 5, pads = [1, 1, 1, 1]}
-  return %y, %q, %c, %e, %g
+  %o1 = QLinearConv(%p, @sx, @z, @slid, @sw, @zw, @sy, @z) {pads = [2, 1, 3, 1], strides = [2, 2]}
+  %r1 = QLinearConv(%p, @sx, @z, @slid, @sw, @zw, @sy, @z) {strides = [1, 3]}
+  %s1 = QLinearConv(%p, @sx, @z, @slid, @sw, @zw, @sy, @z) {pads = [0, 2, 0, 2], dilations = [1, 2]}
+  %o = QLinearConv(%o1, @sy, @z, @last, @sw, @zw, @sy, @z)
+  %r = QLinearConv(%r1, @sy, @z, @last, @sw, @zw, @sy, @z)
+  %s = QLinearConv(%s1, @sy, @z, @last, @sw, @zw, @sy, @z)
+  return %y, %q, %c, %e, %g, %o, %r, %s
 }
 M
 seq 1 5000 | tr '0-9' '\001\377\200\177\007\300\150\371\020\245' | head -c 18000 >weights.bin
 check "padding becomes a zero point that is constant" 0 'else 113' "$fovea" compile weights.fvir -q --emit=definitions -o -
 check "panels of weights have 8 bits, with two steps of the sum as neighbours" 0 'w.panels`: i8\[4, 150, 32\], `x.words`: i16\[n, 300\]' "$fovea" compile weights.fvir -q --emit=kernels --target=x86-64-v3 -o -
+check "a window slides along words of a copy" 0 'bits_i32\(`p.words`\[.*, .* \* 2 \+ [a-z_0-9]* \* 4:4\]\)' "$fovea" compile weights.fvir -q --emit=kernels --target=x86-64-v4+vnni -o -
 for n in 1 5 37; do
     for b in naive jit interp c generic; do
         case $b in

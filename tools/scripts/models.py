@@ -236,7 +236,7 @@ MODELS = {
     "detections-dense": lambda: detections(True),
     **NETWORKS,
 }
-IMAGE_NETWORKS = ["resnet50", "mobilenetv2"]
+IMAGE_NETWORKS = ["resnet50", "mobilenetv2", "dscnn"]
 MADE_OF = {"seq2seq-unrolled": ("seq2seq", unrolled)}  # of a model of bench_models.py
 
 

@@ -54,11 +54,12 @@ class Network:
 
     # -- layers
 
-    def conv(self, x, cin, cout, kernel=3, stride=1, groups=1, bias=True, gain=1.4):
-        fan_in = cin // groups * kernel * kernel
-        tensors = [self.weight(cout, cin // groups, kernel, kernel, std=gain / math.sqrt(fan_in))]
+    def conv(self, x, cin, cout, kernel=3, stride=1, groups=1, bias=True, gain=1.4, pads=None):
+        """kernel: the height and width of a filter, or (height, width); the image gets half of it as a border unless `pads` is given."""
+        shape = [kernel] * 2 if isinstance(kernel, int) else list(kernel)
+        tensors = [self.weight(cout, cin // groups, *shape, std=gain / math.sqrt(cin // groups * math.prod(shape)))]
         return self.node("Conv", x, *tensors, *([self.bias(cout)] if bias else []), dilations=[1, 1], group=groups,
-                         kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4, strides=[stride] * 2)
+                         kernel_shape=shape, pads=pads or [k // 2 for k in shape] * 2, strides=[stride] * 2)
 
     def batch_norm(self, x, channels):
         positive = lambda: self.tensor("scale", self.rng.uniform(0.7, 1.3, channels).astype(F32))
@@ -100,10 +101,10 @@ class Network:
 
 # ---- images ----
 
-def classifier(name, features):
-    """`features(net, image)` returns the scores of 1000 classes."""
+def classifier(name, features, image=(1, 3, 224, 224), classes=1000):
+    """`features(net, image)` returns the scores of the classes."""
     net = Network()
-    return net.model(name, {"image": [1, 3, 224, 224]}, features(net, "image"), [1, 1000]), {}
+    return net.model(name, {"image": list(image)}, features(net, "image"), [1, classes]), {}
 
 
 def vgg19(net, x):
@@ -153,6 +154,17 @@ def mobilenetv2(net, x):
                 width = channels
     x = net.node("GlobalAveragePool", relu6(net.conv(x, width, 1280, 1)))
     return net.gemm(net.node("Flatten", x, axis=1), 1280, 1000)
+
+
+def dscnn(net, x, width=64, words=12):
+    """The keyword spotter of Zhang et al., Hello Edge: keyword spotting on microcontrollers, arXiv:1711.07128 (DS-CNN-S, as in MLPerf
+    Tiny): 49 frames of 10 cepstral coefficients."""
+    x = net.relu(net.conv(x, 1, width, (10, 4), 2, pads=[4, 1, 5, 1]))
+    for layer in range(4):
+        with net.scope(f"layer.{layer}"):
+            x = net.relu(net.conv(x, width, width, 3, groups=width))
+            x = net.relu(net.conv(x, width, width, 1))
+    return net.gemm(net.node("Flatten", net.node("GlobalAveragePool", x), axis=1), width, words)
 
 
 # ---- a mixture of experts whose weights are gathered for each token ----
@@ -225,6 +237,7 @@ NETWORKS = {
     "resnet50": lambda: classifier("resnet50", resnet50),
     "resnet50-normalized": lambda: classifier("resnet50", lambda net, x: resnet50(net, x, True)),
     "mobilenetv2": lambda: classifier("mobilenetv2", mobilenetv2),
+    "dscnn": lambda: classifier("dscnn", dscnn, (1, 1, 49, 10), 12),
     "moe-gathered": moe,
     "unet-block": unet_block,
 }

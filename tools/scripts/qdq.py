@@ -9,7 +9,7 @@ PRODUCTS = {"Conv", "Gemm", "MatMul"}
 SAME_RANGE = {"MaxPool", "Flatten"}  # their results have the scale of their operand
 OTHERS = {"Add", "GlobalAveragePool", *SAME_RANGE}
 FUSED = {"Relu", "Clip"}  # computed with the op before them
-CALIBRATION = 64  # height and width of the images with which ranges are measured
+CALIBRATION = 64  # the height and width, at most, of the images with which ranges are measured
 
 
 # ---- the network in floats, for one image ----
@@ -46,7 +46,8 @@ def ranges(graph):
     """The smallest and the largest element of each value for a random image. The networks end with a mean over the image, so smaller
     images do, too."""
     dims = [d.dim_value for d in graph.input[0].type.tensor_type.shape.dim]
-    image = np.random.default_rng(5).standard_normal([*dims[:2], CALIBRATION, CALIBRATION]).astype(np.float32)
+    size = [min(d, CALIBRATION) for d in dims[2:]]
+    image = np.random.default_rng(5).standard_normal([*dims[:2], *size]).astype(np.float32)
     values = {t.name: numpy_helper.to_array(t) for t in graph.initializer} | {graph.input[0].name: image}
     for node in graph.node:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}

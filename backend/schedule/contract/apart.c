@@ -60,7 +60,7 @@ void fv_choose_apart(fv_lowerer *l, const fv_definition *d, fv_contraction *c, i
     const fv_expr *all = fv_all_steps(c);
     if (!pays(l, d, c, nr, &rows, factor))
         return;
-    if (!fv_choose_copy(l, d, all, (fv_expr *)rows.load, all->u.red.vars[0], &copy)) {
+    if (!fv_choose_copy(l, d, all, (fv_expr *)rows.load, all->u.red.vars[0], false, &copy)) {
         fv_declines(l, d->value, FV_WHY_operand_overlaps, factor, fv_n(rows.rows), fv_n(rows.sets));
         return;
     }

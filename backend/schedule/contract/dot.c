@@ -214,12 +214,21 @@ static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
            fv_ptrmap_get(&l->added.padded, rows->u.buf->value);
 }
 
+/* Chooses a copy of rows that has words along k. A window may slide along k if k fills whole words:
+ * words of neighbouring rows then overlap in the copy. Otherwise the last word of each row is
+ * completed with 0. False: there is no such copy. */
+static bool choose_words(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                         fv_expr *rows, const fv_dot *dot, const fv_var *k, fv_dense *copy) {
+    bool whole = k->dim->value % dot->group == 0;
+    return fv_choose_copy(l, d, fv_all_steps(c), rows, k, whole, copy);
+}
+
 /* Can words be formed along k, of rows where they are or of a copy? */
 static bool forms_words(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                         fv_expr *rows, fv_dot dot, const fv_var *k) {
     fv_dense copy;
     dot.k = k;
-    return is_direct(l, rows, &dot) || fv_choose_copy(l, d, fv_all_steps(c), rows, k, &copy);
+    return is_direct(l, rows, &dot) || choose_words(l, d, c, rows, &dot, k, &copy);
 }
 
 /* The variable of the sum along which the steps of a word are consecutive: one along which rows are
@@ -273,7 +282,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     dot.k = pairs ? pair_variable(c->sum) : variable_of_words(l, d, c, rows, &dot);
     bool whole = dot.k && (dot.parts == 1 || dot.k->dim->value % (dot.group * dot.parts) == 0);
     dot.copies = whole && !is_direct(l, rows, &dot);
-    if (!whole || (dot.copies && !fv_choose_copy(l, d, fv_all_steps(c), rows, dot.k, &copy))) {
+    if (!whole || (dot.copies && !choose_words(l, d, c, rows, &dot, dot.k, &copy))) {
         fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot.group));
         return;
     }
@@ -356,14 +365,15 @@ fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *
     fv_dense copy;
     fv_expr *rows = small_element(c->a);
     bool flips = c->dot.as != FV_I16 && rows->type.elem != c->dot.as,
-         again = fv_choose_copy(l, d, fv_all_steps(c), rows, c->dot.k, &copy);
+         again = choose_words(l, d, c, rows, &c->dot, c->dot.k, &copy);
     FV_HOLDS(l->session, again);
     copy.copy = element_as(a, copy.copy, c->dot.as);
     pad(l, &copy, &c->dot);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(rows, d)));
     fv_takes(l, d->value, FV_WHY_dot_copies, name, fv_s(fv_elem_name(c->dot.as)));
     fv_value *v = fv_place_copy(l, op, d, "words", &copy);
-    *fv_ptrmap_at(&l->added.padded, v) = v;
+    if (c->dot.k->dim->value % c->dot.group)
+        *fv_ptrmap_at(&l->added.padded, v) = v;
     fv_expr *x =
         fv_x_convert(a, (fv_elem)c->sum->type.elem, fv_x_load(a, fv_value_buf(a, v), copy.at));
     fv_expr *sum = fv_x_reduce_like(a, c->sum, c->sum->u.red.nvars, c->sum->u.red.vars,

@@ -275,7 +275,7 @@ bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, 
 }
 
 bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *x,
-                    const fv_var *k, fv_dense *copy) {
+                    const fv_var *k, bool slides, fv_dense *copy) {
     bases b = begin(l, d, sum);
     bool window;
     if (!find_axes(&b, x, &copy->copy, &window))
@@ -287,7 +287,7 @@ bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
     int uses = 0;
     for (int i = 0; i < b.n; i++)
         uses += fv_x_uses(copy->at[i], k);
-    return uses == 1 && last->n == 1 && last->term[0].var == k && last->term[0].by == 1;
+    return uses == 1 && (last->n == 1 || slides) && fv_x_adds(copy->at[b.n - 1], k);
 }
 
 bool fv_dense_runs_along(const fv_dense *c, const fv_var *v) {

@@ -26,11 +26,12 @@ typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WIDENED, FV_DENSE_WINDOWS } fv
  * have the order in which the factor is read. */
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
-/* Describes a copy of x, even if x is no more than a load. The last axis of the copy has k, a
- * variable of the sum, alone as its index. False: there are too many axes, a window slides along k,
- * or x does not depend on k. */
+/* Describes a copy of x, even if x is no more than a load, in which neighbours along k, a variable
+ * of the sum, are neighbours. The last axis of the copy has k alone as its index; if `slides`, k
+ * may have other variables added to it, as where a window slides along k. False: there are too many
+ * axes, the index is another one, or x does not depend on k. */
 bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *x,
-                    const fv_var *k, fv_dense *copy) FV_MUST_USE;
+                    const fv_var *k, bool slides, fv_dense *copy) FV_MUST_USE;
 /* Are neighbours along v neighbours in the copy? */
 bool fv_dense_runs_along(const fv_dense *dense, const fv_var *v) FV_MUST_USE;
 /* The value of the copy, which is made unless an equal one exists. `what`: a word for its name. */
