@@ -341,6 +341,8 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
             FV_C_UNARY);
     if (to == FV_BOOL)
         return piece(fv_printf(g->arena, "%s != 0", fv_c_at(g, x->arg[0], FV_C_ADD)), FV_C_EQUAL);
+    if (x->arg[0]->op == FV_X_RINT && g->p->target->single.nearest)
+        return fv_c_call(g, fv_c_helper_fixed(g, "nearest_i32_f32"), 1, x->arg[0]->arg);
     if (fv_c_converts_by_call(g, from, to))
         return fv_c_call(g, fv_c_helper_convert(g, from, to), 1, x->arg);
     return cast(g, fv_c_elem(to), fv_c_expr(g, x->arg[0]));
@@ -369,11 +371,35 @@ static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
 
 /* ---- memory ---- */
 
+/* The number of elements by which x[.., at + 1, ..] follows x[.., at, ..] along `axis`, if the
+ * extents of the axes after it are numbers; 0: they are not. */
+static int64_t stride_of(const fv_buf *b, int axis) {
+    int64_t stride = 1, extent;
+    for (int i = axis + 1; i < b->rank; i++) {
+        if (!fv_x_is_int(b->extent[i], &extent))
+            return 0;
+        stride *= extent;
+    }
+    return stride;
+}
+
+/* Divides an index into a variable part, which is returned, and a positive number, whose elements
+ * are added to *offset: of (i + 1) * 64 + c and i * 64 + c, compilers do not find the common part,
+ * because the sum in parentheses could overflow. Only for indices of 32 bits. */
+static fv_expr *without_offset(const fv_cg *g, const fv_buf *b, int axis, fv_expr *index,
+                               int64_t *offset) {
+    int64_t v, stride = stride_of(b, axis);
+    bool is = g->machine.narrow && index->op == FV_X_ADD && fv_x_is_int(index->arg[1], &v) &&
+              v > 0 && stride > 1 && v <= INT32_MAX / stride;
+    *offset += is ? v * stride : 0;
+    return is ? index->arg[0] : index;
+}
+
 /* The index into the flat array, by Horner's rule. It is within an existing buffer, so nothing
  * wraps. */
 const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     fv_c_piece flat = piece("0", FV_C_PRIMARY);
-    int64_t known = 0, extent, v;
+    int64_t known = 0, extent, v, offset = 0;
     bool is_known = true;
     for (int i = 0; i < b->rank; i++) {
         if (!is_known || known != 0) {
@@ -399,7 +425,7 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
                              FV_C_ADD);
             continue;
         }
-        fv_c_piece at = fv_c_expr(g, index[i]);
+        fv_c_piece at = fv_c_expr(g, without_offset(g, b, i, index[i], &offset));
         if (is_known && known == 0)
             flat = at;
         else
@@ -407,6 +433,8 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
                          FV_C_ADD);
         is_known = false;
     }
+    if (offset)
+        return fv_printf(g->arena, "%s + %lld", flat.s, (long long)offset);
     return flat.s;
 }
 

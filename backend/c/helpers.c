@@ -287,6 +287,27 @@ static const char *with_own_fma(fv_cg *g, const char *body) {
     return t.s;
 }
 
+/* A sum of products by instructions; @4@ their expression */
+static const char dot_instruction[] = HEAD "int32_t @3@(int32_t a, int32_t b, int32_t c) {\n"
+                                           "    return @4@;\n"
+                                           "}\n";
+
+/* An expression of the table of instructions without the marks before its operands. */
+static const char *unmarked(fv_cg *g, const char *expr) {
+    static const char *const marks[][2] = {{"$", ""}};
+    fv_text t = {.arena = g->arena};
+    fv_c_replace(&t, expr, 1, marks);
+    return t.s;
+}
+
+/* The helper for a sum of products of one lane by an instruction of the target; NULL: it has
+ * none. */
+static const char *dot_by_instruction(fv_cg *g, fv_expr_op op, fv_elem e) {
+    const fv_instruction *row =
+        fv_expr_op_is_dot(op) ? fv_instruction_find(g->p->target, op, e, e, 1) : NULL;
+    return row ? unmarked(g, row->c) : NULL;
+}
+
 const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     const char *name = fv_printf(g->arena, "%s_%s", fv_expr_op_text(op), fv_elem_name(e));
     if (op == FV_X_DIV || op == FV_X_REM)
@@ -294,11 +315,14 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     if (!fv_c_helper_new(g, name))
         return name;
     const char *body = fv_elem_is_float(e) ? NULL : int_body(op, fv_elem_is_signed(e), e);
+    const char *instruction = dot_by_instruction(g, op, e);
     if (op == FV_X_DOT_BF16 && g->machine.windows)
         body = with_own_fma(g, body);
     if (op == FV_X_SELECT)
         fv_c_fill(g, &g->prelude.helpers, any_select, fv_c_type(g, fv_kt(e, 1)), "", "", name,
                   NULL);
+    else if (instruction)
+        fv_c_fill(g, &g->prelude.helpers, dot_instruction, "", "", "", name, instruction, NULL);
     else if (body)
         fv_c_fill(g, &g->prelude.helpers, body, fv_c_elem(e), fv_elem_name(e), unsigned_of(e), name,
                   NULL);
@@ -379,14 +403,6 @@ static const char one_instruction[] = HEAD "@0@ @3@(@1@ a) {\n"
                                            "    return (@0@)@4@;\n"
                                            "}\n\n";
 
-/* An expression of the table of instructions without the marks before its operands. */
-static const char *unmarked(fv_cg *g, const char *expr) {
-    static const char *const marks[][2] = {{"$", ""}};
-    fv_text t = {.arena = g->arena};
-    fv_c_replace(&t, expr, 1, marks);
-    return t.s;
-}
-
 const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to) {
     const fv_instruction *row = fv_instruction_find(g->p->target, FV_X_CONVERT, from, to, 1);
     const char *name = fv_printf(g->arena, "%s_%s", fv_elem_name(to), fv_elem_name(from));
@@ -436,6 +452,15 @@ const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to) {
 static const struct {
     const char *name, *text;
 } fixed[] = {
+    {"nearest_i32_f32",
+     HEAD "int32_t nearest_i32_f32(float a) { /* rounds to nearest, saturates; NaN is 0 */\n"
+          "    union {\n"
+          "        float f;\n"
+          "        int32_t i;\n"
+          "    } u;\n"
+          "    __asm__(\"vcvtr.s32.f32 %0, %1\" : \"=t\"(u.f) : \"t\"(a));\n"
+          "    return u.i;\n"
+          "}\n"},
     {"require_bool", HEAD "bool require_bool(bool c, int32_t *error) {\n"
                           "    if (!c)\n"
                           "        *error = FV_BAD_INDEX;\n"

@@ -293,6 +293,23 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
         put_tile_loops(g, b, init);
 }
 
+/* Is s a loop of a few iterations over loops, as over a window? Targets of 32 bits have no vectors
+ * that would hide what the loop itself takes, and compilers do not unroll it of their own. */
+static bool is_short_window(const fv_cg *g, const fv_stmt *s) {
+    enum { FEW = 4 };
+    int64_t lo, hi;
+    bool is = g->machine.narrow && g->fn.in_kernel && fv_x_is_int(s->loop.lo, &lo) &&
+              fv_x_is_int(s->loop.hi, &hi) && hi - lo > 1 && hi - lo <= FEW * s->loop.step;
+    bool over_loops = false;
+    for (const fv_stmt *in = s->body.first; in && is; in = in->next) {
+        over_loops |= in->kind == FV_S_FOR;
+        is = in->kind != FV_S_IF && in->kind != FV_S_WHILE && in->kind != FV_S_OUTLINE;
+        for (const fv_stmt *deep = in->body.first; deep && is; deep = deep->next)
+            is = deep->kind == FV_S_STORE || deep->kind == FV_S_LET;
+    }
+    return is && over_loops;
+}
+
 static void put_for(fv_cg *g, const fv_stmt *s) {
     int mark_at = g->naming.scope.n;
     const char *lo = fv_c_value_of(g, s->var, s->loop.lo), *hi = fv_c_at(g, s->loop.hi, FV_C_ADD);
@@ -306,6 +323,8 @@ static void put_for(fv_cg *g, const fv_stmt *s) {
     const char *step = s->loop.step == 1
                            ? fv_printf(g->arena, "%s++", name)
                            : fv_printf(g->arena, "%s += %lld", name, (long long)s->loop.step);
+    if (is_short_window(g, s))
+        fv_c_line(g, "%s_UNROLL", g->NAME);
     fv_c_open(g, "for (%s = %s; %s < %s; %s)", declared, lo, name, hi, step);
     fv_c_block(g, &s->body);
     fv_c_close(g);

@@ -90,6 +90,18 @@ static const struct {
                "#define @NAME@_INLINE inline\n"
                "#endif\n"
                "#endif\n"},
+    {"UNROLL", "#ifndef @NAME@_UNROLL /* before a loop of at most four iterations, as over a small "
+               "window */\n"
+               "#if defined(__OPTIMIZE_SIZE__)\n"
+               "#define @NAME@_UNROLL\n"
+               "#elif defined(__clang__)\n"
+               "#define @NAME@_UNROLL _Pragma(\"clang loop unroll(full)\")\n"
+               "#elif defined(__GNUC__) && __GNUC__ >= 8\n"
+               "#define @NAME@_UNROLL _Pragma(\"GCC unroll 4\")\n"
+               "#else\n"
+               "#define @NAME@_UNROLL\n"
+               "#endif\n"
+               "#endif\n"},
     {"CONST", "#ifndef @NAME@_CONST /* attributes of constants: section, alignment */\n"
               "#ifdef __GNUC__\n"
               "#define @NAME@_CONST __attribute__((aligned(64)))\n"

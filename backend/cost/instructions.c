@@ -65,6 +65,8 @@ static price price_of_extremum(const fv_expr *x) {
  * instructions; a narrower type needs one more, which moves elements. */
 static price price_of_conversion(const fv_expr *x) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
+    if (x->arg[0]->op == FV_X_RINT && x->arg[0]->type.lanes == 1)
+        return (price){1, 0, 2}; /* the conversion rounds (single.nearest of the target) */
     if (fv_elem_is_float(from) && !fv_elem_is_float(to) && to != FV_BOOL)
         return (price){7, 0, 8};
     bool narrower = fv_elem_storage_bytes(to) < fv_elem_storage_bytes(from);
@@ -96,6 +98,7 @@ static int price_of_scalar(const fv_expr *x) {
     case FV_X_VAR:
     case FV_X_BITCAST:
     case FV_X_REQUIRE: return 0;
+    case FV_X_CONVERT: return x->arg[0]->op != FV_X_LOAD; /* loads widen integers */
     case FV_X_DIV:
     case FV_X_REM:
     case FV_X_FLOORDIV:

@@ -235,13 +235,25 @@ static void enter(fv_walk *w, const fv_stmt *loop) {
     innermost(p)->path = f ? f->path : 0;
 }
 
+/* Is the loop one that compilers unroll: a few iterations over integers of a tile, on a target
+ * without vectors? Loops over floats count as loops there, because addresses and moved registers,
+ * which are not counted, take about as many instructions. */
+static bool is_unrolled(const predictor *p, const frame *at, double trips) {
+    const double few = 4;
+    const fv_stmt *s = at->loop ? at->loop->body.first : NULL;
+    while (s && s->kind == FV_S_LET)
+        s = s->next;
+    return !p->counter.target->vector_bits && trips <= few && s && s->kind == FV_S_STORE &&
+           fv_elem_is_int(s->buf->elem) && !has_loop(&at->loop->body);
+}
+
 static void begin(fv_walk *w, double trips) {
     predictor *p = w->user;
     frame *at = innermost(p);
     if (p->deeper)
         return;
     at->trips = trips;
-    at->body = (fv_instructions){.integers = 2};
+    at->body = (fv_instructions){.integers = is_unrolled(p, at, trips) ? 0 : 2};
     at->body_cycles = 0;
     clear(p, at->direct);
     clear(p, at->inner);

@@ -21,7 +21,8 @@
  * - Expressions are trees of at most a few hundred nodes: a node that is used twice becomes a LET.
  *   There is no MATH and no DEF, and no FMA, SQRT, FLOOR, CEIL, TRUNC, RINT of a type for which the
  *   target has no instruction (fma32, fma64, sqrt32, sqrt64, round), and no DOT_ operation
- *   without its instruction (fv_instruction_has).
+ *   without its instruction (fv_instruction_has). RINT of f32 is also left as the argument of a
+ *   CONVERT to i32 if the target has an instruction for both (nearest).
  * - The number of lanes is 1 or a power of two up to 64, and the same in all arguments of a node
  *   (CONST, DIM, and VAR of a dim or loop are scalars; SPLAT and RAMP have a scalar argument). bool
  *   has lanes like other types; a comparison of n lanes has n lanes. Scalar targets (vector_bits 0)

@@ -4,6 +4,7 @@
  * multiply-add becomes a product and a sum; packed integers are converted by shifts and masks. */
 #include "backend/expand/types.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "backend/math/math.h"
@@ -129,6 +130,55 @@ static fv_expr *convert(typer *z, fv_expr_op op, fv_elem to, fv_expr *x) {
     if (!fv_elem_is_storage(to))
         return fv_x_convert(z->a, to, from_storage(z, x));
     return to_storage(z, to, op, from_storage(z, x));
+}
+
+/* ---- rounding to integers ---- */
+
+/* Is x an integer between `least` and `most`, as a constant of f32? */
+static bool is_integer_between(const fv_expr *x, double least, double most) {
+    return x->op == FV_X_CONST && x->u.f >= least && x->u.f <= most && x->u.f == rint(x->u.f);
+}
+
+/* The constant operand of a minimum or maximum of f32, which is an integer in that range; *other:
+ * the other operand. NULL: there is none. */
+static const fv_expr *integer_bound(const fv_expr *x, double least, double most,
+                                    const fv_expr **other) {
+    for (int i = 0; i < 2; i++)
+        if (is_integer_between(x->arg[i], least, most)) {
+            *other = x->arg[1 - i];
+            return x->arg[i];
+        }
+    return NULL;
+}
+
+/* i32(max(min(rint(x), 255), 0)) => max(min(i32(rint(x)), 255), 0), where the target has an
+ * instruction for i32(rint(x)): a conversion saturates, and so changes the order of no two numbers.
+ * NaN becomes 0, which must be between the bounds. NULL: x is something else. */
+static fv_expr *round_to_integer(fv_x_rewriter *r, const fv_expr *x) {
+    typer *z = r->user;
+    const fv_expr *inside = x->arg[0], *bound;
+    if (inside->op == FV_X_RINT) {
+        fv_expr *rounded = fv_x_un(z->a, FV_X_RINT, expand(z, inside->arg[0]));
+        return fv_x_convert(z->a, FV_I32, rounded);
+    }
+    bool is_max = inside->op == FV_X_MAX;
+    if (!is_max && inside->op != FV_X_MIN)
+        return NULL;
+    const double most = 1 << 24;
+    bound = integer_bound(inside, is_max ? -most : 0, is_max ? 0 : most, &inside);
+    if (!bound)
+        return NULL;
+    fv_expr *rest = round_to_integer(r, fv_x_convert(z->a, FV_I32, (fv_expr *)inside));
+    return rest ? fv_x_bin(z->a, is_max ? FV_X_MAX : FV_X_MIN, rest,
+                           fv_x_const_int(z->a, FV_I32, (int64_t)bound->u.f))
+                : NULL;
+}
+
+static fv_expr *expand_whole(fv_x_rewriter *r, fv_expr *x) {
+    const typer *z = r->user;
+    bool is = z->t->single.nearest && x->op == FV_X_CONVERT && x->type.elem == FV_I32 &&
+              x->type.lanes == 1 && x->arg[0]->type.elem == FV_F32;
+    return is ? round_to_integer(r, x) : NULL;
 }
 
 /* ---- expressions ---- */
@@ -269,7 +319,7 @@ static void expand_block(typer *z, const fv_block *in, fv_block *out) {
 
 bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
     typer z = {.a = a, .s = fv_arena_session(a), .t = t, .funcs = fv_ptrmap_in(a)};
-    z.expand = (fv_x_rewriter){.arena = a, .after = expand_op, .user = &z};
+    z.expand = (fv_x_rewriter){.arena = a, .before = expand_whole, .after = expand_op, .user = &z};
     expand_block(&z, in, out);
     return !z.failed;
 }

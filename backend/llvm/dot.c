@@ -34,6 +34,40 @@ static LLVMTypeRef words(fv_ll_fn *f, int lanes) {
     return fv_ll_lanes(f->m->types.i32, lanes);
 }
 
+/* Calls an intrinsic that has no other types than its own. */
+static LLVMValueRef call(fv_ll_fn *f, const char *name, size_t length, LLVMValueRef *args, int n) {
+    LLVMValueRef fn =
+        LLVMGetIntrinsicDeclaration(f->m->module, LLVMLookupIntrinsicID(name, length), NULL, 0);
+    return LLVMBuildCall2(f->b, LLVMGlobalGetValueType(fn), fn, args, (unsigned)n, "");
+}
+
+/* Bytes 0 and 2 of a word as two i16, or, if `odd`, bytes 1 and 3. extend: the intrinsic. */
+static LLVMValueRef widened(fv_ll_fn *f, const char *extend, LLVMValueRef x, bool odd) {
+    LLVMValueRef eight = LLVMConstInt(f->m->types.i32, 8, 0),
+                 rest = LLVMConstInt(f->m->types.i32, 24, 0);
+    if (odd) /* a rotation, which is part of the instruction */
+        x = LLVMBuildOr(f->b, LLVMBuildLShr(f->b, x, eight, ""), LLVMBuildShl(f->b, x, rest, ""),
+                        "");
+    return call(f, extend, strcspn(extend, " "), &x, 1);
+}
+
+/* Emits the instructions of a row with one lane: SMLAD adds two products of i16, to which bytes are
+ * widened. */
+static LLVMValueRef by_smlad(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
+    static const char smlad[] = "llvm.arm.smlad";
+    const char *second = strchr(row->llvm, ' ');
+    LLVMValueRef x[DOT_ARGS], sum = args[2];
+    if (!second)
+        return call(f, smlad, strlen(smlad), args, DOT_ARGS);
+    for (int odd = 0; odd < 2; odd++) {
+        x[0] = widened(f, row->llvm, args[0], odd);
+        x[1] = widened(f, second + 1, args[1], odd);
+        x[2] = sum;
+        sum = call(f, smlad, strlen(smlad), x, DOT_ARGS);
+    }
+    return sum;
+}
+
 /* Emits one instruction. Its parameters are vectors of i32, i16, i8, f32 or bf16, depending on the
  * instruction and the version of LLVM. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
@@ -72,6 +106,8 @@ LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args) {
     int lanes = fv_ll_lanes_of(args[2]);
     const fv_instruction *row = row_for(f, op, lanes);
     LLVMValueRef part[DOT_ARGS], half[2];
+    if (row && row->out.lanes == 1)
+        return by_smlad(f, row, args);
     if (row && row->out.lanes == lanes)
         return by_instruction(f, row, args);
     if (row) {

@@ -191,7 +191,17 @@ static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
     return LLVMBuildSelect(f->b, number, r, LLVMConstNull(LLVMTypeOf(r)), "");
 }
 
+/* The number of i32 that is nearest to the argument of x, which rounds an f32. */
+static LLVMValueRef nearest(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef v = arg(f, x, 0);
+    LLVMTypeRef type = f->m->types.f32;
+    v = fv_ll_intrinsic(f, "llvm.arm.vcvtr", 1, &type, 1, &v);
+    return LLVMBuildBitCast(f->b, v, f->m->types.i32, "");
+}
+
 static LLVMValueRef convert(fv_ll_fn *f, const fv_expr *x) {
+    if (x->arg[0]->op == FV_X_RINT && f->m->target->single.nearest)
+        return nearest(f, x->arg[0]);
     LLVMValueRef limited = convert_limited(f, x);
     fv_elem from = (fv_elem)x->arg[0]->type.elem;
     return limited ? limited : fv_ll_convert(f, arg(f, x, 0), from, (fv_elem)x->type.elem);

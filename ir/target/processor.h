@@ -76,7 +76,7 @@ fv_processor_id fv_processor_here(void);
  * identify itself. */
 const char *fv_cpu_str(fv_arena *a);
 /* The size of a register tile, in rows and vectors, for that number of vector registers and
- * lanes. */
+ * lanes; lanes 0: sums in the core registers of a target with few of them. */
 void fv_processor_tile(int registers, int lanes, int *rows, int *vectors);
 
 #endif

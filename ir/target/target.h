@@ -12,7 +12,8 @@ typedef struct fv_target_arithmetic {
     bool fma32, fma64;   /* fused multiply-add of f32; of f64 */
     bool round;          /* floor, ceil, trunc and rint */
     bool sqrt32, sqrt64; /* sqrt of f32; of f64 */
-    bool double_;        /* arithmetic of f64 in hardware; affects speed only */
+    bool nearest; /* conversion of f32 to i32 that rounds to nearest, and saturates; NaN is 0 */
+    bool double_; /* arithmetic of f64 in hardware; affects speed only */
 } fv_target_arithmetic;
 
 /* The operating system of a target, on which object format, calling convention and linker

@@ -52,6 +52,25 @@ make -C "$dir/dates" check >"$dir/out" 2>&1
 [ $? != 0 ]
 result "wrong outputs" $? 'outputs differ from what was recorded'
 
+# ---- instructions ----
+
+# Products of bytes are words of the DSP extension: a product takes 1.5 instructions in a tile, and 1.9 with all around it.
+{
+    printf 'fovea-ir 1\nmodule "bytes"\nconst @w: i8[64, 64] = [%s]\nconst @s: f32[] = 0.01\nconst @z: u8[] = 100\n' \
+        "$(for _ in $(seq 32); do seq -s ', ' -64 63 | tr '\n' ','; done | sed 's/,$//')"
+    printf 'func @main(%%x: f32[128, 64]) -> (%%y) {\n  %%q = QuantizeLinear(%%x, @s, @z)\n'
+    printf '  %%f = DequantizeLinear(%%q, @s, @z)\n  %%v = DequantizeLinear(@w, @s)\n  %%p = MatMul(%%f, %%v)\n'
+    printf '  %%y = QuantizeLinear(%%p, @s, @z)\n  return %%y\n}\n'
+} >"$dir/bytes.fvir"
+for target in cortex-m4 cortex-m33; do
+    "$fovea" compile "$dir/bytes.fvir" --target=$target -q -o "$dir/bytes/" >"$dir/out" 2>&1 &&
+        python3 tools/scripts/instructions.py "$dir/bytes" --kernels >"$dir/out" 2>&1
+    result "instructions of products of bytes for $target" $? '[0-9] instructions'
+    count=$(awk '$2 == "instructions" {print $1}' "$dir/out")
+    [ "${count:-0}" -gt $((128 * 64 * 64)) ] && [ "$count" -lt $((128 * 64 * 64 * 22 / 10)) ]
+    result "at most 2.2 for a product for $target" $? .
+done
+
 # ---- layouts ----
 
 "$fovea" compile "$dir/small.fvir" --target=generic --layout=cmake -q -o "$dir/l_cmake/" >"$dir/out" 2>&1

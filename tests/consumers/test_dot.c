@@ -189,6 +189,8 @@ Test(dot, targets) {
     cr_expect(has("x86-64-v3", FV_X_DOT_U8_I8_SAT) && !has("x86-64-v2", FV_X_DOT_U8_I8_SAT));
     cr_expect(has("x86-64", FV_X_DOT_I16_I16) && !has("generic", FV_X_DOT_I16_I16));
     cr_expect(has("aarch64+dotprod", FV_X_DOT_I8_I8) && !has("aarch64+dotprod", FV_X_DOT_U8_I8));
+    cr_expect(has("cortex-m4", FV_X_DOT_I16_I16) && !has("cortex-m3", FV_X_DOT_I16_I16));
+    cr_expect(has("cortex-m33", FV_X_DOT_U8_I8) && has("cortex-m55", FV_X_DOT_U8_U8));
     cr_expect(has("aarch64+i8mm", FV_X_DOT_U8_I8) && !has("aarch64", FV_X_DOT_I8_I8));
 }
 

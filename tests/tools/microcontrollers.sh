@@ -30,10 +30,45 @@ func @main(%x: f32[1, 4, 9, 7]) -> (%y) {
 }
 T
 
-# code_for TARGET: writes C to the folder TARGET/kws; its options are in $flags
+# products of bytes of all signs, with sums that fill words and others, over a window and without one; and numbers of all
+# sizes, infinite ones and NaN, that are rounded to integers
+cat >exact.fvir <<T
+fovea-ir 1
+module "exact"
+const @s: f32[] = 0.0078125
+const @zu: u8[] = 128
+const @zi: i8[] = 0
+const @wu: u8[10, 5] = [$(numbers 201 250)]
+const @wi: i8[10, 5] = [$(numbers -128 -79)]
+const @vu: u8[12, 3] = [$(numbers 220 255)]
+const @vi: i8[12, 3] = [$(numbers -128 -93)]
+const @f: i8[6, 1, 3, 4] = [$(numbers -36 35)]
+const @by: f32[8] = [nan, 127.5, 255.0, 1e9, 1e10, -1e10, inf, 510.0]
+func @main(%x: f32[7, 10], %v: f32[7, 12], %i: f32[1, 1, 9, 11], %r: f32[5, 8]) -> (%a, %b, %c, %d, %e, %g, %h) {
+  %u = QuantizeLinear(%x, @s, @zu)
+  %n = QuantizeLinear(%x, @s, @zi)
+  %vq = QuantizeLinear(%v, @s, @zi)
+  %vp = QuantizeLinear(%v, @s, @zu)
+  %a = MatMulInteger(%u, @wi)
+  %b = MatMulInteger(%n, @wu)
+  %c = MatMulInteger(%vq, @vi)
+  %d = MatMulInteger(%vp, @vu)
+  %iq = QuantizeLinear(%i, @s, @zu)
+  %e = ConvInteger(%iq, @f) {strides = [2, 2], pads = [1, 1, 1, 2]}
+  %t = Mul(%r, @by)
+  %m = Round(%t)
+  %g = Cast(%m) {to = 6}
+  %l = Clip(%m, @lo, @hi)
+  %h = Cast(%l) {to = 6}
+  return %a, %b, %c, %d, %e, %g, %h
+}
+T
+sed -i 's/^const @s:/const @lo: f32[] = -128.0\nconst @hi: f32[] = 127.0\n&/' exact.fvir
+
+# code_for TARGET [MODEL]: writes C of the model, by default kws.fvir, to the folder TARGET/kws; its options are in $flags
 code_for() {
-    mkdir "$1"
-    check "$1" 0 '^workspace' "$fovea" compile kws.fvir --target="$1" -o "$1/kws/"
+    mkdir -p "$1"
+    check "$1 ${2-}" 0 '^workspace' "$fovea" compile "${2-kws.fvir}" --target="$1" -o "$1/kws/"
     flags=$(sed -n 's/^FLAGS = -std=c99 -Wall -Wextra -Wpedantic \(.*\) \$(CFLAGS)/\1/p' "$1/kws/Makefile")
 }
 
@@ -42,12 +77,14 @@ compiles() { "$@" -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -ffreestanding -
 
 # ---- Cortex-M ----
 
-# runs TARGET MACHINE CODE DATA: the addresses where the machine has memory, and prints how the self-test ends
+# runs TARGET MACHINE CODE DATA: the addresses where the machine has memory, and prints how the self-test ends. The
+# model is $model, C or an object.
+model=kws.c
 runs() {
     address=$(printf '0x%x' $(($3 + 0x1000)))
     stack=$(printf '0x%x' $(($4 + 0x40000)))
     # shellcheck disable=SC2086 # the options are several words
-    arm-none-eabi-gcc -std=gnu11 -O1 -Wall -Wextra -Werror $flags -ffreestanding -nostdlib "$1/kws/kws.c" "$1/kws/kws_selftest.c" "$start" \
+    arm-none-eabi-gcc -std=gnu11 -O1 -Wall -Wextra -Werror $flags -ffreestanding -nostdlib "$1/kws/$model" "$1/kws/kws_selftest.c" "$start" \
         -lgcc -Wl,--section-start=.vectors="$3" -Wl,-Ttext="$address" -Wl,-Tdata="$4" -Wl,--defsym=stack_end="$stack" \
         -Wl,-e,reset -Wl,-z,noexecstack -o kws.elf || return 9
     timeout 60 qemu-system-arm -M "$2" -nographic -monitor none -serial none -semihosting-config enable=on,target=native \
@@ -58,6 +95,12 @@ if command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/n
     while read -r target machine code data; do
         code_for "$target"
         check "$target on $machine" 0 'ends with 0' runs "$target" "$machine" "$code" "$data"
+        code_for "$target" exact.fvir
+        check "$target, exact numbers" 0 'ends with 0' runs "$target" "$machine" "$code" "$data"
+        check "$target, an object" 0 '^workspace' "$fovea" compile exact.fvir --target="$target" --name kws -o "$target/kws/kws.o"
+        model=kws.o
+        check "$target, exact numbers of an object" 0 'ends with 0' runs "$target" "$machine" "$code" "$data"
+        model=kws.c
     done <<T
 cortex-m0 mps2-an385 0 0x20000000
 cortex-m0plus mps2-an385 0 0x20000000

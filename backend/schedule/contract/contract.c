@@ -478,6 +478,12 @@ static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr
     fv_kb_end(&e->b);
 }
 
+/* Has the target one or two cores, as microcontrollers have? There a task has all panels of its
+ * rows, since beginning a task takes about as many instructions as a tile. */
+static bool has_few_cores(const fv_target *t) {
+    return t->pointer_bits == 32;
+}
+
 void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value) {
     const fv_definition *d = p->d;
     const fv_contraction *c = &p->c;
@@ -491,7 +497,7 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     }
     if (c->row >= 0)
         open_rows(t, p->block, &first, &rows);
-    fv_open_panels(t, FV_PARALLEL);
+    fv_open_panels(t, e->b.depth && has_few_cores(e->l->target) ? FV_SERIAL : FV_PARALLEL);
     if (t->plan.depth)
         multiply_by_steps(t, p->block, first, rows);
     fv_expr *here = fv_open_tiles(t, first, rows);

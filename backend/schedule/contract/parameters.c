@@ -5,6 +5,7 @@
 #include "backend/schedule/contract/parameters.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
@@ -124,6 +125,12 @@ static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contracti
     return (int)((each + lanes - 1) / lanes * lanes);
 }
 
+/* Are the sums integers in core registers, of which Thumb has few? */
+static bool in_core_registers(const fv_target *t, const fv_contraction *c, int lanes) {
+    return lanes == 1 && fv_elem_is_int((fv_elem)c->sum->type.elem) &&
+           !strncmp(t->triple, "thumb", strlen("thumb"));
+}
+
 /* Chooses the tile, *mr rows and *nr columns, from the table. If there are fewer rows than it has,
  * the tile gets fewer rows and more columns, so that enough sums are in flight. `panel`: the
  * columns of a common panel; 0: there is none. Returns the number of which the columns of the tile
@@ -135,7 +142,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_of(t)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
-    fv_processor_tile(t->vector_registers, lanes, mr, nr);
+    fv_processor_tile(t->vector_registers, in_core_registers(t, c, lanes) ? 0 : lanes, mr, nr);
     if (c->nsums > 1)
         share_tile(t, c->nsums, lanes, mr, nr);
     *nr *= lanes;
