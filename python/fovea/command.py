@@ -32,6 +32,16 @@ def main(arguments: List[str]) -> int:
     os.execv(command, [command] + arguments)
 
 
+def script() -> int:
+    """The program `fovea` of a wheel."""
+    import sys
+
+    try:
+        return main(sys.argv[1:])
+    except FoveaError as e:
+        sys.exit("fovea: %s" % "; ".join(e.messages))
+
+
 def ask(subcommand: str, models: Sequence[Any], arguments: Sequence[str]) -> Dict[str, Any]:
     """The JSON that the command prints about models. Messages and the JSON's texts name models in
     memory `model`."""

@@ -154,9 +154,26 @@ def _places(name: str) -> List[str]:
     return [inside] if os.path.exists(inside) else [file]
 
 
+def _check_cpu(path: str) -> None:
+    """Refuses a library of this package that was built for instructions that this CPU lacks: a wheel's
+    file cpu_features lists them by their names in /proc/cpuinfo."""
+    listed = os.path.join(_PACKAGE, "cpu_features")
+    if os.path.dirname(path) != _PACKAGE or not os.path.exists(listed):
+        return
+    with open(listed, encoding="ascii") as f:
+        needed = f.read().split()
+    with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as f:
+        flags = [line.split(":", 1)[1].split() for line in f if line.startswith("flags")]
+    lacking = [feature for feature in needed if flags and feature not in flags[0]]
+    if lacking:
+        raise FoveaError("FV_BAD_CPU", ["this wheel of fovea was built for CPUs with %s, which this machine lacks; "
+                                        "install one that was built for x86-64" % ", ".join(lacking)])
+
+
 def _load(name: str, functions: Dict[str, Any]) -> Any:
     why = []
     for path in _places(name):
+        _check_cpu(path)
         try:
             library = ctypes.CDLL(path)
             for function, (result, arguments) in functions.items():
