@@ -153,7 +153,7 @@ static void choose_backend(job *j) {
     const char *missing = j->o.backend == FV_BACKEND_JIT ? fv_llvm_missing() : NULL;
     if (!missing)
         return;
-    fv_log_add(j->log, "warning: %s; the model is interpreted", missing);
+    fv_log_say(j->log, FV_LOG_WARNING, "warning: %s; the model is interpreted", missing);
     j->o.backend = FV_BACKEND_INTERP;
 }
 
