@@ -508,6 +508,9 @@ typedef struct fv_generate_options {
     int threads; /* as in fv_run_options */
     const volatile int32_t *cancel;
     fv_pool *pool; /* as in fv_run_options; must live until the last call of fv_generator_next */
+    /* as in fv_run_options; the ranks of a model in parts each have a generator with their
+     * communicator, and get the same ids. It must live until the last call of fv_generator_next */
+    const fv_env *env;
 } fv_generate_options;
 
 /* What a generator has done so far. */

@@ -79,9 +79,10 @@ const fv_command fv_commands[] = {
      "exactly.\n"},
     {"generate", "MODEL", 1, 1, "continue sequences of ids with a decoder",
      "--ids --tokens --temperature --top-k --top-p --seed --stop --prefill --backend --input "
-     "--data-set --adapter --passes --state --tuning " SCRIPT,
+     "--data-set --adapter --passes --state --tuning --timeout " SCRIPT,
      fv_cmd_generate,
-     "MODEL is a decoder, whose logits decide the next id. Prints for each prompt a line with the "
+     "MODEL is a decoder, whose logits decide the next id, or a folder with its parts, as `fovea "
+     "shard` made. Prints for each prompt a line with the "
      "ids that follow it, up to one of\n"
      "--stop, or --tokens of them. Inputs are found by their names: ids, attention_mask, "
      "position_ids, and caches such as\n"
@@ -287,7 +288,8 @@ const fv_command fv_commands[] = {
      "products that\n"
      "follow each other; the ranks exchange partial sums and add them in a fixed order "
      "(docs/distributed.md).\n"
-     "All parts have the inputs and outputs of the model.\n"
+     "All parts have the inputs and outputs of the model; of caches, a part has the heads of its "
+     "rank.\n"
      "\nexamples:\n"
      "  fovea shard bert.onnx --ranks 4 --print-plan\n"
      "  fovea shard bert.onnx --ranks 4 -o parts && fovea run parts --dim seq=16\n",

@@ -133,8 +133,9 @@ void fv_box_of_place(fv_dims *t, const fv_definition *d, const fv_expr *place, f
 /* ---- the part of a view that may be read ---- */
 
 /* For an axis in memory of which only `readable` indices may be read: finds the axis of the view
- * that begins at the same level (fv_box_scale), and sets its number of indices that may be read.
- * False: there is no such axis, or the axis in memory does not end where it ends or before. */
+ * that begins at the same level (fv_box_scale) and ends where the axis in memory ends or before,
+ * and sets its number of indices that may be read. Axes of one index before that axis begin at the
+ * same level, but end there as well. False: there is no such axis. */
 static bool restrict_axis(fv_dims *t, int rank, const fv_dim *const *dims, int axis,
                           const fv_dim *readable, int n, const fv_dim *const *view,
                           const fv_dim **out) {
@@ -142,9 +143,10 @@ static bool restrict_axis(fv_dims *t, int rank, const fv_dim *const *dims, int a
         if (elements_from(t, n, view, i) != elements_from(t, rank, dims, axis))
             continue;
         const fv_dim *by = factor_to(t, rank, dims, axis, elements_from(t, n, view, i + 1));
-        if (by)
-            out[i] = fv_dim_mul(t, readable, by);
-        return by != NULL;
+        if (!by)
+            continue;
+        out[i] = fv_dim_mul(t, readable, by);
+        return true;
     }
     return false;
 }

@@ -20,12 +20,8 @@ typedef struct part {
     int nmade, cap_made;
 } part;
 
-/* The number of elements that the rank has of an axis with `extent` elements; *first: the index of
- * the first of them. */
 static int64_t share(const part *p, int64_t extent, int64_t *first) {
-    int64_t unit = extent / p->cut->units;
-    *first = fv_shard_first(p->cut->units, p->ranks, p->rank) * unit;
-    return fv_shard_first(p->cut->units, p->ranks, p->rank + 1) * unit - *first;
+    return fv_shard_size(p->cut->units, p->ranks, p->rank, extent, first);
 }
 
 static fv_value *share_of(part *p, const fv_value *v, int axis) {
@@ -56,7 +52,7 @@ static void cut_value(const part *p, fv_value *v, int axis) {
             i == axis ? fv_dim_const(p->m->dims, share(p, t->dims[i]->value, &first)) : t->dims[i];
     v->type = fv_tensor_type(p->m->arena, t->elem, t->rank, dims);
     v->elems = NULL;
-    if (fv_op_find_attr(v->def, "dims"))
+    if (v->def && fv_op_find_attr(v->def, "dims"))
         fv_op_set_dims(v->def, "dims", t->rank, dims);
 }
 
@@ -84,40 +80,98 @@ static bool add_up(const part *p, fv_op *op) {
     return true;
 }
 
-/* Gathers the shares of an output. */
-static bool gather(const part *p, fv_value *v, int axis) {
-    const fv_type *t = v->type;
-    const fv_dim *dims[FV_MAX_RANK];
+/* The dims of t with `n` elements along the axis. */
+static const fv_dim *const *with_size(const part *p, const fv_type *t, int axis, int64_t n) {
+    const fv_dim **dims = FV_NEW(p->m->arena, const fv_dim *, t->rank);
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = i == axis ? fv_dim_const(p->m->dims, n) : t->dims[i];
+    return dims;
+}
+
+/* The shares of all ranks, which have one size: the axis of the ranks moves before `axis`, and
+ * joins it. */
+static fv_value *join_equal(const part *p, fv_rewriter *w, fv_value *gathered, const fv_type *t,
+                            int axis) {
     int perm[FV_MAX_RANK];
+    for (int i = 0; i <= t->rank; i++)
+        perm[i] = i < axis ? i + 1 : i == axis ? 0 : i;
+    fv_value *y = gathered ? fv_w_transpose(w, gathered, perm) : NULL;
+    return y ? fv_w_reshape(w, y, t->rank, with_size(p, t, axis, t->dims[axis]->value * p->ranks))
+             : NULL;
+}
+
+/* The shares of all ranks, of which each was filled up to the largest size. */
+static fv_value *join_filled(const part *p, fv_rewriter *w, fv_value *gathered, const fv_type *t,
+                             int axis, int64_t extent) {
+    fv_value **shares = FV_NEW(p->m->arena, fv_value *, p->ranks);
+    for (int r = 0; r < p->ranks && gathered; r++) {
+        const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
+        int64_t first, n = fv_shard_size(p->cut->units, p->ranks, r, extent, &first);
+        for (int i = 0; i <= t->rank; i++) {
+            start[i] = fv_dim_const(p->m->dims, i ? 0 : r);
+            step[i] = fv_dim_const(p->m->dims, 1);
+            dims[i] = fv_dim_const(p->m->dims, i ? n : 1);
+            if (i && i - 1 != axis)
+                dims[i] = t->dims[i - 1];
+        }
+        fv_value *y = fv_w_slice(w, gathered, start, step, dims);
+        shares[r] = y ? fv_w_reshape(w, y, t->rank, dims + 1) : NULL;
+        if (!shares[r])
+            return NULL;
+    }
+    fv_attr along = fv_attr_int(p->m, "axis", axis);
+    return gathered ? fv_w_op(w, FV_OP_Concat, p->ranks, shares, 1, &along) : NULL;
+}
+
+/* v, filled up with zeros to n elements along the axis. */
+static fv_value *fill(const part *p, fv_rewriter *w, fv_value *v, int axis, int64_t n) {
+    const fv_type *t = v->type;
+    if (t->dims[axis]->value == n)
+        return v;
+    const fv_dim *begin[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        begin[i] = fv_dim_const(p->m->dims, 0);
+    fv_attr attrs[] = {fv_attr_dims(p->m, "begin", t->rank, begin),
+                       fv_attr_dims(p->m, "dims", t->rank, with_size(p, t, axis, n))};
+    return fv_w_op(w, FV_OP_fv_Pad, 1, &v, 2, attrs);
+}
+
+/* Gathers the shares of an output. `extent`: the size of the axis on all ranks together. */
+static bool gather(const part *p, fv_value *v, int axis, int64_t extent) {
+    const fv_type *t = v->type;
     fv_op *end = p->m->funcs->body->last;
     fv_rewriter w = fv_rewriter_at(end);
     fv_attr ranks = fv_attr_int(p->m, "ranks", p->ranks);
-    for (int i = 0; i < t->rank; i++)
-        dims[i] = i == axis ? fv_dim_const(p->m->dims, t->dims[i]->value * p->ranks) : t->dims[i];
-    for (int i = 0; i <= t->rank; i++) /* the axis of the ranks moves before the axis */
-        perm[i] = i < axis ? i + 1 : i == axis ? 0 : i;
-    fv_value *y = fv_w_op(&w, FV_OP_fv_AllGather, 1, &v, 1, &ranks);
-    y = y ? fv_w_transpose(&w, y, perm) : NULL;
-    y = y ? fv_w_reshape(&w, y, t->rank, dims) : NULL;
+    bool equal = p->cut->units % p->ranks == 0;
+    int64_t most = (p->cut->units + p->ranks - 1) / p->ranks * (extent / p->cut->units);
+    fv_value *y = fill(p, &w, v, axis, equal ? t->dims[axis]->value : most);
+    y = y ? fv_w_op(&w, FV_OP_fv_AllGather, 1, &y, 1, &ranks) : NULL;
+    y = equal ? join_equal(p, &w, y, t, axis) : join_filled(p, &w, y, t, axis, extent);
     for (int i = 0; y && i < end->nin; i++)
-        if (end->in[i] == v)
+        if (end->in[i] == v && !fv_shard_is_kept(p->cut, i))
             fv_op_set_in(end, i, y);
     return y != NULL;
 }
 
 static bool apply(part *p) {
     bool ok = true;
+    int64_t *extents = FV_NEW(p->m->arena, int64_t, p->cut->noutputs + 1);
+    for (int i = 0; i < p->cut->noutputs; i++) {
+        const fv_value *v = p->cut->outputs[i];
+        extents[i] = v->type->dims[fv_shard_axis_of(p->cut, v)]->value;
+    }
     cut_constants(p);
     for (int i = 0; i < p->cut->nvalues; i++) {
         fv_value *v = p->cut->values[i];
         cut_value(p, v, fv_shard_axis_of(p->cut, v));
     }
     for (int i = 0; i < p->cut->nvalues && ok; i++)
-        ok = infer_again(p->cut->values[i]->def);
+        ok = !p->cut->values[i]->def || infer_again(p->cut->values[i]->def);
     for (int i = 0; i < p->cut->npartial && ok; i++)
         ok = infer_again(p->cut->partial[i]) && add_up(p, p->cut->partial[i]);
     for (int i = 0; i < p->cut->noutputs && ok; i++)
-        ok = gather(p, p->cut->outputs[i], fv_shard_axis_of(p->cut, p->cut->outputs[i]));
+        ok =
+            gather(p, p->cut->outputs[i], fv_shard_axis_of(p->cut, p->cut->outputs[i]), extents[i]);
     return ok;
 }
 

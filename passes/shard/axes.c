@@ -46,6 +46,17 @@ static bool is_sliced(const fv_op *op, int axis) {
     return op->in[0]->type->dims[axis] != op->out[0]->type->dims[axis];
 }
 
+/* Is the size of the axis changed, as of one that is padded? */
+static bool is_padded(const fv_op *op, int axis) {
+    return is_sliced(op, axis);
+}
+
+/* The axis of operand i of a scatter into a cache: the update has all axes of the cache; each entry
+ * of the batch, axis 0, has an index. */
+static int scatter_axis(const fv_op *op, int axis, int i) {
+    return normal_axis(op) == axis ? FV_AXIS_NONE : i < 2 ? axis : axis ? FV_AXIS_WHOLE : 0;
+}
+
 /* Axis `axis` of the product: rows are of the left factor, columns of the right one, and both have
  * the axes of a batch. */
 static int product_axis(const fv_op *op, int axis, int i) {
@@ -61,6 +72,10 @@ int fv_shard_operand_axis(const fv_op *op, int axis, int i) {
         return FV_AXIS_NONE;
     if (is_elementwise(op))
         return x ? aligned(x, y, axis) : FV_AXIS_WHOLE;
+    if (fv_op_is(op, FV_OP_TensorScatter))
+        return x ? scatter_axis(op, axis, i) : FV_AXIS_WHOLE;
+    if (fv_op_is(op, FV_OP_fv_Pad)) /* operand 1 is the element that fills */
+        return i ? FV_AXIS_WHOLE : is_padded(op, axis) ? FV_AXIS_NONE : axis;
     if (!x) /* the operators below need all operands */
         return FV_AXIS_NONE;
     if (fv_op_is(op, FV_OP_fv_MatMul))

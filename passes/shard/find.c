@@ -1,5 +1,6 @@
 /* find.c - finds the cuts of a graph: from each product on whose right factor is constant, follows
- * an axis to all values that have a share of it, until only sums over the axis are left. */
+ * an axis to all values that have a share of it, until only sums over the axis, inputs and outputs
+ * are left. */
 #include "ir/base/text.h"
 #include "ir/dim/poly.h"
 #include "ir/dim/text.h"
@@ -9,6 +10,7 @@ typedef struct search {
     fv_module *m;
     fv_arena *a;
     int ranks;
+    const int *states;  /* for each result of the graph, the parameter that gets it next, or -1 */
     fv_ptrmap constant; /* results that constants determine -> the bytes of these, as a pointer */
     fv_ptrmap taken;    /* values and products that belong to cuts that were found */
     /* of the cut that is followed now */
@@ -25,6 +27,10 @@ static const char *node_of(const search *s, const fv_op *op) {
 
 static const char *name_of(const search *s, const fv_op *op) {
     return fv_printf(s->a, "'%s' (%s)", node_of(s, op), fv_opdef_qualified(s->a, op->def));
+}
+
+static const char *value_name(const search *s, const fv_value *v) {
+    return v->def ? name_of(s, v->def) : fv_printf(s->a, "input '%s'", v->name);
 }
 
 static bool decline(search *s, const char *why) {
@@ -66,21 +72,33 @@ static bool decline_both(search *s, const fv_op *op) {
     return decline(s, fv_printf(s->a, "%s would be a partial sum, and cut", name_of(s, op)));
 }
 
+/* Can each rank get a share of a parameter? It must be an input of the graph, whose elements are
+ * not dims, and are stored in whole bytes. */
+static bool can_share(const search *s, const fv_value *v) {
+    return v->block == s->m->funcs->body && !v->elems && v->type->elem != FV_STRING &&
+           fv_elem_bits(v->type->elem) >= 8;
+}
+
+static bool can_take(search *s, const fv_value *v, int axis) {
+    if (v->kind == FV_VALUE_PARAM)
+        return can_share(s, v) ||
+               decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut", v->name, axis));
+    if (v->def->block != s->m->funcs->body)
+        return decline(s, fv_printf(s->a, "%s is in a branch or loop", name_of(s, v->def)));
+    return !is_partial(s, v->def) || decline_both(s, v->def);
+}
+
 /* Adds v to the cut: each rank has a share of axis `axis` of v. `at`: the op that needs the share.
  * False, with s->why: v cannot be cut. */
 static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
-    if (v->kind == FV_VALUE_PARAM)
-        return decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut", v->name, axis));
     int known = fv_shard_axis_of(&s->axes, v);
     if (known >= 0)
         return known == axis || decline(s, fv_printf(s->a, "%s would be cut along axes %d and %d",
-                                                     name_of(s, v->def), known, axis));
+                                                     value_name(s, v), known, axis));
     if (fv_ptrmap_get(&s->taken, v))
-        return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, v->def)));
-    if (v->def->block != s->m->funcs->body)
-        return decline(s, fv_printf(s->a, "%s is in a branch or loop", name_of(s, v->def)));
-    if (is_partial(s, v->def))
-        return decline_both(s, v->def);
+        return decline(s, fv_printf(s->a, "%s belongs to another cut", value_name(s, v)));
+    if (!can_take(s, v, axis))
+        return false;
     *fv_ptrmap_at(&s->axes.axis, v) = (void *)(intptr_t)(axis + 1);
     FV_PUSH(s->a, s->axes.values, s->axes.nvalues, s->axes.cap_values, v);
     return take_extent(s, v->type, axis, at);
@@ -123,33 +141,62 @@ static bool take_sum(search *s, fv_op *op, int i) {
     return take_operand(s, op, !i, other->rank - (i ? 1 : 2));
 }
 
-/* Adds to the cut an output, whose shares the ranks gather. */
-static bool take_output(search *s, fv_value *v, const char *name) {
-    for (int i = 0; i < s->axes.noutputs; i++)
-        if (s->axes.outputs[i] == v)
-            return true;
-    if (!(((fv_elem_set)1 << v->type->elem) & FV_SET_NUMBER) || v->type->rank >= FV_MAX_RANK)
-        return decline(s, fv_printf(s->a, "output '%s' cannot be gathered", name));
-    FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, v);
-    return true;
-}
-
 /* Adds to the cut the ops that read v, of which each rank has a share along `axis`. */
 static bool take_uses(search *s, fv_value *v, int axis) {
     for (int k = 0; k < v->nuses; k++) {
         fv_op *op = v->uses[k].op;
         int i = v->uses[k].index;
-        if (op->def == &fv_return_def && op->block == s->m->funcs->body) {
-            if (!take_output(s, v, s->m->funcs->result_names[i]))
-                return false;
-            continue;
-        }
+        if (op->def == &fv_return_def && op->block == s->m->funcs->body)
+            continue; /* end_at_outputs decides what becomes of outputs */
         int a = op->block == s->m->funcs->body ? fv_shard_result_axis(op, i, axis) : FV_AXIS_NONE;
         if (a == FV_AXIS_NONE)
             return decline(s, fv_printf(s->a, "%s needs axis %d of operand %d as a whole",
                                         name_of(s, op), axis, i));
         if (a == FV_AXIS_PARTIAL ? !take_sum(s, op, i) : !take(s, op->out[0], a, op))
             return false;
+    }
+    return true;
+}
+
+/* Is result i of the graph the next value of an input that is cut along the axis? */
+static bool is_state(const search *s, int i, int axis) {
+    const fv_region *body = s->m->funcs->body;
+    return s->states[i] >= 0 && fv_shard_axis_of(&s->axes, body->params[s->states[i]]) == axis;
+}
+
+static bool is_gathered(const search *s, const fv_value *v) {
+    for (int i = 0; i < s->axes.noutputs; i++)
+        if (s->axes.outputs[i] == v)
+            return true;
+    return false;
+}
+
+/* If result i is the next value of an input that is cut, it must be cut along the same axis. */
+static bool fits_state(search *s, int i, int axis) {
+    const fv_value *next = s->states[i] < 0 ? NULL : s->m->funcs->body->params[s->states[i]];
+    int known = next ? fv_shard_axis_of(&s->axes, next) : -1;
+    return known < 0 || known == axis ||
+           decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut, but not output '%s'",
+                                next->name, known, s->m->funcs->result_names[i]));
+}
+
+/* The outputs of the graph that are cut: states stay shares, as their inputs are, and the ranks
+ * gather the others. */
+static bool end_at_outputs(search *s) {
+    const fv_op *end = s->m->funcs->body->last;
+    for (int i = 0; i < end->nin; i++) {
+        fv_value *v = end->in[i];
+        int axis = fv_shard_axis_of(&s->axes, v);
+        if (!fits_state(s, i, axis))
+            return false;
+        if (axis >= 0 && is_state(s, i, axis))
+            FV_PUSH(s->a, s->axes.kept.at, s->axes.kept.n, s->axes.kept.cap, i);
+        if (axis < 0 || is_state(s, i, axis) || is_gathered(s, v))
+            continue;
+        if (!(((fv_elem_set)1 << v->type->elem) & FV_SET_NUMBER) || v->type->rank >= FV_MAX_RANK)
+            return decline(
+                s, fv_printf(s->a, "output '%s' cannot be gathered", s->m->funcs->result_names[i]));
+        FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, v);
     }
     return true;
 }
@@ -162,14 +209,10 @@ static bool follow(search *s, fv_op *op) {
     for (int i = 0; i < s->axes.nvalues; i++) {
         fv_value *v = s->axes.values[i];
         int axis = fv_shard_axis_of(&s->axes, v);
-        if (!take_operands(s, v->def, axis) || !take_uses(s, v, axis))
+        if ((v->def && !take_operands(s, v->def, axis)) || !take_uses(s, v, axis))
             return false;
     }
-    return s->axes.noutputs == 0 || s->axes.units % s->ranks == 0 ||
-           decline(s, fv_printf(s->a,
-                                "an output is gathered from shares of one size, and %lld units "
-                                "are no multiple of the ranks",
-                                (long long)s->axes.units));
+    return end_at_outputs(s);
 }
 
 /* ---- what was found ---- */
@@ -186,12 +229,41 @@ static uint64_t bytes_of(const fv_shard_axes *c) {
     return bytes;
 }
 
-/* The bytes of a value that a rank sends to each other rank: all of them, or, if `parts` is more
- * than 1, one of so many equal shares. */
-static const fv_dim *sent(const search *s, const fv_type *t, int parts) {
-    const fv_dim *bytes = fv_dim_mul(s->m->dims, fv_dim_product(s->m->dims, t->rank, t->dims),
-                                     fv_dim_const(s->m->dims, fv_elem_bits(t->elem) / 8));
-    return fv_dim_floordiv(s->m->dims, bytes, fv_dim_const(s->m->dims, parts));
+/* The bytes of a value that a rank sends to each other rank. axis: of which it sends its share, or
+ * what is filled up to the largest share; -1: it sends the whole value. */
+static const fv_dim *sent(const search *s, const fv_type *t, int axis) {
+    fv_dims *d = s->m->dims;
+    const fv_dim *bytes = fv_dim_const(d, fv_elem_bits(t->elem) / 8);
+    int64_t units = s->axes.units, most = (units + s->ranks - 1) / s->ranks;
+    for (int i = 0; i < t->rank; i++)
+        bytes = fv_dim_mul(
+            d, bytes, i == axis ? fv_dim_const(d, t->dims[i]->value / units * most) : t->dims[i]);
+    return bytes;
+}
+
+/* Adds an input or output of which each rank has a share to the plan, and to the text of the
+ * cut. */
+static void add_port(search *s, const fv_value *v, const char *name, bool is_output, fv_text *text,
+                     fv_shard_plan *plan) {
+    int axis = fv_shard_axis_of(&s->axes, v);
+    int64_t *sizes = FV_NEW(s->a, int64_t, s->ranks), first;
+    for (int r = 0; r < s->ranks; r++)
+        sizes[r] = fv_shard_size(s->axes.units, s->ranks, r, v->type->dims[axis]->value, &first);
+    fv_shard_port port = {name, is_output, axis, sizes};
+    FV_PUSH(s->a, plan->ports, plan->nports, plan->cap_ports, port);
+    fv_text_printf(text, "%s'%s'", text->n ? ", " : "", name);
+}
+
+static const char *add_ports(search *s, fv_shard_plan *plan) {
+    const fv_func *f = s->m->funcs;
+    fv_text text = {.arena = s->a};
+    for (int i = 0; i < f->body->nparams; i++)
+        if (fv_shard_axis_of(&s->axes, f->body->params[i]) >= 0)
+            add_port(s, f->body->params[i], f->body->params[i]->name, false, &text, plan);
+    for (int k = 0; k < s->axes.kept.n; k++)
+        add_port(s, f->body->last->in[s->axes.kept.at[k]], f->result_names[s->axes.kept.at[k]],
+                 true, &text, plan);
+    return text.n ? text.s : "";
 }
 
 static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
@@ -204,13 +276,15 @@ static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
     fv_text last = {.arena = s->a};
     for (int i = 0; i < c->npartial; i++) {
         fv_text_printf(&last, "%s%s", i ? ", " : "", node_of(s, c->partial[i]));
-        cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, 1);
+        cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, -1);
     }
     for (int i = 0; i < c->noutputs; i++) {
         fv_text_printf(&last, "%s'%s'", last.n ? ", " : "", c->outputs[i]->name);
-        cut.exchanged[c->npartial + i] = sent(s, c->outputs[i]->type, s->ranks);
+        cut.exchanged[c->npartial + i] =
+            sent(s, c->outputs[i]->type, fv_shard_axis_of(c, c->outputs[i]));
     }
-    cut.last = last.s;
+    cut.last = last.n ? last.s : "";
+    cut.shares = add_ports(s, plan);
     FV_PUSH(s->a, plan->cuts, plan->ncuts, plan->cap_cuts, cut);
 }
 
@@ -300,10 +374,11 @@ static bool has_no_exchange(const fv_region *block) {
     return true;
 }
 
-bool fv_shard_find(fv_module *m, int ranks, fv_shard_plan *out) {
+bool fv_shard_find(fv_module *m, int ranks, const int *states, fv_shard_plan *out) {
     search s = {.m = m,
                 .a = m->arena,
                 .ranks = ranks,
+                .states = states,
                 .taken = fv_ptrmap_in(m->arena),
                 .constant = fv_ptrmap_in(m->arena)};
     *out = (fv_shard_plan){.ranks = ranks, .found = FV_NEW(m->arena, struct fv_shard_found, 1)};

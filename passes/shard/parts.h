@@ -27,20 +27,35 @@ typedef struct fv_shard_operand {
     int index, axis;
 } fv_shard_operand;
 
+/* Results of the graph, by their numbers. */
+typedef struct fv_shard_results {
+    int n, cap;
+    int *at;
+} fv_shard_results;
+
 /* The axes of a cut. */
 typedef struct fv_shard_axes {
     int nvalues, cap_values, noperands, cap_operands, npartial, cap_partial, noutputs, cap_outputs;
-    fv_value **values; /* the values that are cut, all results of ops */
+    fv_value **values; /* the values that are cut: results of ops, and parameters of the graph */
     fv_ptrmap axis;    /* value -> 1 + its axis, as a pointer */
     fv_shard_operand *operands;
-    fv_op **partial;    /* the products whose results are partial sums */
-    fv_value **outputs; /* the values that are outputs, for which all shares are gathered */
+    fv_op **partial;       /* the products whose results are partial sums */
+    fv_value **outputs;    /* the values that are outputs, for which all shares are gathered */
+    fv_shard_results kept; /* the results of the graph that stay shares */
     int64_t units;
 } fv_shard_axes;
 
 /* The axis of v that is cut; -1: v is whole. */
 static inline int fv_shard_axis_of(const fv_shard_axes *cut, const fv_value *v) {
     return (int)(intptr_t)fv_ptrmap_get(&cut->axis, v) - 1;
+}
+
+/* Does result i of the graph stay a share? */
+static inline bool fv_shard_is_kept(const fv_shard_axes *cut, int i) {
+    for (int k = 0; k < cut->kept.n; k++)
+        if (cut->kept.at[k] == i)
+            return true;
+    return false;
 }
 
 struct fv_shard_found {
@@ -57,6 +72,14 @@ bool fv_shard_divide(fv_module *m) FV_MUST_USE;
 /* The first unit of a rank. The units of rank r are those from first(r) to below first(r + 1). */
 static inline int64_t fv_shard_first(int64_t units, int ranks, int rank) {
     return units / ranks * rank + units % ranks * rank / ranks;
+}
+/* The number of elements that a rank has of an axis with `extent` elements, a multiple of the
+ * units; *first: the index of the first of them. */
+static inline int64_t fv_shard_size(int64_t units, int ranks, int rank, int64_t extent,
+                                    int64_t *first) {
+    int64_t unit = extent / units;
+    *first = fv_shard_first(units, ranks, rank) * unit;
+    return fv_shard_first(units, ranks, rank + 1) * unit - *first;
 }
 
 #endif

@@ -4,10 +4,11 @@
  * computes only in part: the same share of one axis of each of them, as the heads of an attention
  * or the inner columns of two products. It begins at a product whose right factor is constant, of
  * which a rank has some columns, and ends at products that sum over the cut axis: their results are
- * partial sums, which the ranks exchange and add. It may also end at an output, which all ranks
- * gather, if their shares have one size. Between these, the axis is followed through elementwise
- * operators, views, slices, concatenations, products, reductions and softmax. All other values are
- * whole on each rank, so all parts have the inputs and outputs of the model. */
+ * partial sums, which the ranks exchange and add. It may also reach inputs, such as the caches of a
+ * decoder, of which each rank then gets its share only; and outputs: an output that is the next
+ * value of such an input stays a share, any other is gathered by all ranks. Between these, the axis
+ * is followed through elementwise operators, views, slices, concatenations, scatters into a cache,
+ * products, reductions and softmax. All other values are whole on each rank. */
 #ifndef FV_PASSES_SHARD_SHARD_H
 #define FV_PASSES_SHARD_SHARD_H
 
@@ -23,7 +24,16 @@ typedef struct fv_shard_cut {
     uint64_t bytes;           /* of the weights that are divided */
     int nexchanges;           /* exchanges in a run */
     const fv_dim **exchanged; /* for each, the bytes that a rank sends to each other one */
+    const char *shares;       /* the inputs and outputs of which a rank has a share; "": none */
 } fv_shard_cut;
+
+/* An input or output of which each part has a share only. */
+typedef struct fv_shard_port {
+    const char *name;
+    bool is_output;
+    int axis;             /* the axis that is cut */
+    const int64_t *sizes; /* for each rank, the size of its share along the axis */
+} fv_shard_port;
 
 /* A product with a constant factor that each rank computes as a whole. */
 typedef struct fv_shard_whole {
@@ -35,17 +45,21 @@ typedef struct fv_shard_whole {
 
 typedef struct fv_shard_plan {
     int ranks;
-    int ncuts, cap_cuts, nwhole, cap_whole;
+    int ncuts, cap_cuts, nwhole, cap_whole, nports, cap_ports;
     fv_shard_cut *cuts;
+    fv_shard_port *ports;
     fv_shard_whole *whole;
     struct fv_shard_found *found;
 } fv_shard_plan;
 
-/* Finds the cuts. If there are several ranks, divides products of which slices are taken, such as
+/* Finds the cuts.
+ *  states  for each result of the graph, the number of the parameter whose value it is in the next
+ *          run, or -1
+ * If there are several ranks, divides products of which slices are taken, such as
  * one for queries, keys and values, into a product for each slice; changes nothing else. The plan
  * is in the module's arena. False after a diagnostic: also if the graph has collectives, as a part
  * has. */
-bool fv_shard_find(fv_module *m, int ranks, fv_shard_plan *out) FV_MUST_USE;
+bool fv_shard_find(fv_module *m, int ranks, const int *states, fv_shard_plan *out) FV_MUST_USE;
 /* Makes the module the part of a rank, 0 <= rank < plan->ranks; the plan must have been found in
  * it. False after a diagnostic. */
 bool fv_shard_apply(fv_module *m, const fv_shard_plan *plan, int rank) FV_MUST_USE;

@@ -63,7 +63,8 @@ class Prompt(ctypes.Structure):  # fv_prompt
 class GenerateOptions(ctypes.Structure):  # fv_generate_options
     _fields_ = [("size", c_size_t), ("tokens", c_int64), ("stop", POINTER(c_int64)), ("nstop", c_int),
                 ("temperature", c_double), ("top_k", c_int64), ("top_p", c_double), ("seed", c_uint64),
-                ("chunk", c_int64), ("given", c_void_p), ("threads", c_int), ("cancel", c_void_p), ("pool", c_void_p)]
+                ("chunk", c_int64), ("given", c_void_p), ("threads", c_int), ("cancel", c_void_p), ("pool", c_void_p),
+                ("env", c_void_p)]
 
 
 class GenerateReport(ctypes.Structure):  # fv_generate_report

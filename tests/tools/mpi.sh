@@ -36,6 +36,15 @@ for ranks in 2 3; do
             --threads=1 --backend=$backend --expect one$ranks --atol=0 --rtol=0
     done
 done
+[ "$(grep -c 'y  f32' out)" = 1 ] && tell 'one rank prints' yes || tell 'one rank prints' no
+# A decoder: each process has its own heads of the caches.
+stories=$root/examples/stories/stories.onnx
+check 'a decoder' 0 '' "$fovea" shard "$stories" --ranks 2 -o d2
+check 'its caches in one process' 0 '' "$fovea" run d2 --dim batch=2 --dim past=5 --dim s=3 -o one_d
+check 'its caches in two processes' 0 '7 of 7 outputs as expected' processes -n 2 "$fovea" run d2 --dim batch=2 --dim past=5 \
+    --dim s=3 --expect one_d --atol=0 --rtol=0
+check 'its ids' 0 '^26,13,1,20,13,29,1,13$' processes -n 2 "$fovea" generate d2 --ids 0,20,12 --tokens 8 -q
+[ "$(grep -c '^26' out)" = 1 ] && tell 'one rank prints ids' yes || tell 'one rank prints ids' no
 # both COMMAND0 COMMAND1: two ranks, which both fail. Each writes to a file of its own, and any status of mpirun other than that
 # of the time limit is 1, because how mpirun ends and what it still forwards depends on which of the ranks it ends first.
 both() {
@@ -50,7 +59,6 @@ both() {
     [ $status = 0 ] || [ $status = 124 ] || return 1
     return $status
 }
-[ "$(grep -c 'y  f32' out)" = 1 ] && tell 'one rank prints' yes || tell 'one rank prints' no
 
 check 'a rank too few' 1 'p3: error: has parts for 3 ranks, and mpirun has started 2 processes|p3/parts.json: error: has parts for 3 ranks' \
     both 'run p3 --dim n=9' 'run p3 --dim n=9'

@@ -74,8 +74,9 @@ absent none
 check 'a plan' 0 'cut +5 units, .*out1' "$fovea" shard m.fvir --ranks 4 --print-plan
 said 'cut +23 units, .*: gate1 to down1'
 said 'exchanges batch \* seq \* 80 bytes'
-said 'whole .*: last: an output is gathered from shares of one size, and 7 units are no multiple of the ranks'
-said 'exchanges  4 in a run; a rank sends batch \* seq \* 320 bytes to each other rank'
+said "cut +7 units, .*: last to 'y'"
+said 'exchanges batch \* seq \* 8 bytes'
+said 'exchanges  5 in a run; a rank sends batch \* seq \* 328 bytes to each other rank'
 said 'weights .* a rank has .*, the smallest '
 for ranks in 1 2 3 4 5; do
     check "$ranks ranks" 0 "p$ranks/rank$((ranks - 1)).onnx " "$fovea" shard m.fvir --ranks $ranks -o p$ranks
@@ -88,12 +89,15 @@ for ranks in 1 2 3 4 5; do
     done
 done
 absent p2/rank2.onnx
-# An output that is gathered: seven columns over seven ranks, with an axis before and one after it.
+# An output that is gathered: seven columns over seven and over three ranks, with an axis before and one after it.
 sed 's/  return %y/  %z0 = Reshape(%y, @columns)\n  %z1 = Transpose(%z0) {perm = [0, 3, 1, 2]}\n  %z = Exp(%z1)\n  return %z/; s/-> (%y)/-> (%z)/; s/^const @heads:/const @columns: i64[4] = [0, 0, 1, 7]\n&/' m.fvir >out.fvir
 check 'an output over seven ranks' 0 "cut +7 units, .*: last to 'z'" "$fovea" shard out.fvir --ranks 7 --print-plan -o out7
 said 'exchanges batch \* seq \* 4 bytes'
 check 'the whole model of that' 0 'z  f32' "$fovea" run out.fvir $dims -o whole_out
 check 'seven ranks' 0 'as expected' "$fovea" run out7 $dims --threads=1 --expect whole_out
+check 'an output over three ranks' 0 "cut +7 units, .*: last to 'z'" "$fovea" shard out.fvir --ranks 3 --print-plan -o out3
+said 'exchanges batch \* seq \* 12 bytes'
+check 'three ranks' 0 'as expected' "$fovea" run out3 $dims --threads=1 --expect whole_out
 check 'six ranks: five heads are too few' 0 'has 5 units along the axis, fewer than ranks' "$fovea" shard m.fvir --ranks 6 --print-plan
 said 'cut +23 units'
 
@@ -139,7 +143,7 @@ check 'the whole model of grouped heads' 0 'y  f32' "$fovea" run grouped.fvir --
 check 'grouped heads over two ranks' 0 'as expected' "$fovea" run grouped --dim n=9 --expect whole_grouped
 
 # Nothing to cut.
-layer one.fvir '%y = Relu(%h)'
+layer one.fvir '%y = Softmax(%h)'
 check 'nothing to cut' 0 'nothing can be cut: each rank runs the whole model' "$fovea" shard one.fvir --ranks 2 -o one
 check 'the whole model' 0 'y  f32' "$fovea" run one.fvir -o whole_one
 check 'two whole models' 0 'as expected' "$fovea" run one --expect whole_one --atol=0 --rtol=0

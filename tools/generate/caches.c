@@ -88,13 +88,19 @@ static bool is_declared(const fv_func *f, const fv_value *in, int out) {
     return false;
 }
 
-static void find_in_graph(finder *f) {
-    const fv_func *main = f->module->funcs;
+static fv_port_info *ports_of_results(fv_arena *a, const fv_func *main) {
     const fv_op *end = main->body->last;
-    fv_port_info *outs = FV_NEW(f->arena, fv_port_info, end->nin + 1);
+    fv_port_info *outs = FV_NEW(a, fv_port_info, end->nin + 1);
     for (int i = 0; i < end->nin; i++)
         outs[i] =
             port_of(end->in[i], main->result_names ? main->result_names[i] : end->in[i]->name);
+    return outs;
+}
+
+static void find_in_graph(finder *f) {
+    const fv_func *main = f->module->funcs;
+    const fv_op *end = main->body->last;
+    const fv_port_info *outs = ports_of_results(f->arena, main);
     for (int i = 0; i < main->body->nparams; i++) {
         const fv_value *v = main->body->params[i];
         fv_port_info in = port_of(v, v->name);
@@ -102,6 +108,23 @@ static void find_in_graph(finder *f) {
         if (out >= 0 && !is_declared(main, v, out))
             add_cache(f, &in, &outs[out], v->type, end->in[out]->type);
     }
+}
+
+const int *fv_cache_parameters(fv_arena *a, const fv_module *m) {
+    const fv_func *main = m->funcs;
+    const fv_op *end = main->body->last;
+    const fv_port_info *outs = ports_of_results(a, main);
+    int *next = FV_NEW(a, int, end->nin + 1);
+    for (int i = 0; i < end->nin; i++)
+        next[i] = main->states && main->states[i] ? main->states[i]->index : -1;
+    for (int i = 0; i < main->body->nparams; i++) {
+        const fv_value *v = main->body->params[i];
+        fv_port_info in = port_of(v, v->name);
+        int out = in.type ? fv_cache_output(&in, end->nin, outs) : -1;
+        if (out >= 0 && !is_declared(main, v, out))
+            next[out] = i;
+    }
+    return next;
 }
 
 bool fv_cache_states_find(fv_session *s, fv_arena *a, const char *path, const fv_driver_options *o,

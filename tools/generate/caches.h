@@ -18,4 +18,8 @@ typedef struct fv_cache_states {
 bool fv_cache_states_find(fv_session *s, fv_arena *a, const char *path, const fv_driver_options *o,
                           fv_cache_states *out) FV_MUST_USE;
 
+/* For each result of the graph, the number of the parameter that takes its value in the next run:
+ * of a state, or of a cache by its name; -1: there is none. */
+const int *fv_cache_parameters(fv_arena *a, const fv_module *m);
+
 #endif

@@ -293,8 +293,11 @@ int fv_group_run(fv_generator *g, fv_arena *step, int64_t end, const double **lo
     run_dims d;
     const fv_model *t = g->decoder.table;
     fv_array *inputs = FV_NEW(step, fv_array, t->ninputs + 1), *outputs = g->group.outputs;
-    const fv_run_options o = {
-        .size = sizeof o, .threads = g->o.threads, .cancel = g->o.cancel, .pool = g->o.pool};
+    const fv_run_options o = {.size = sizeof o,
+                              .threads = g->o.threads,
+                              .cancel = g->o.cancel,
+                              .pool = g->o.pool,
+                              .env = g->o.env};
     int64_t last = end - g->group.past - 1;
     int status = find_dims(&d, g, step, end, log);
     status = status ? status : fill_inputs(&d, step, inputs, log);

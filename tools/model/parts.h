@@ -6,10 +6,21 @@
 #include "tools/model/model.h"
 #include "tools/model/processes.h"
 
+/* An input or output of which each part has a share: `sizes[r]` elements along the axis are those
+ * of rank r. The shares of all ranks, in their order, are the input or output of the model. */
+typedef struct fv_parts_port {
+    const char *name;
+    bool is_output;
+    int axis;
+    int64_t *sizes;
+} fv_parts_port;
+
 /* The content of parts.json. */
 typedef struct fv_parts_manifest {
     int ranks;
-    const char **files; /* for each rank, the name of its model in the folder */
+    int nports;
+    fv_parts_port *ports; /* all other inputs and outputs are whole in each part */
+    const char **files;   /* for each rank, the name of its model in the folder */
     /* for each rank, the size and the checksum of its model and weights: other files are refused */
     int64_t *bytes;
     uint64_t *checksums;
@@ -25,6 +36,13 @@ bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *
 /* Removes parts.json, and the parts that it lists under the names of fv_parts_list, from the
  * folder, before other parts are written. False after a message. */
 bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
+bool fv_parts_read(fv_context *c, const char *folder, fv_parts_manifest *out) FV_MUST_USE;
+/* The path of a rank's model. */
+const char *fv_parts_path(fv_context *c, const char *folder, const fv_parts_manifest *parts,
+                          int rank);
+/* Checks that the model of a rank has the size and the checksum that the list states. */
+bool fv_parts_check(fv_context *c, const char *folder, const fv_parts_manifest *list,
+                    int rank) FV_MUST_USE;
 /* Is the path a folder with a file parts.json? */
 bool fv_parts_are_in(fv_context *c, const char *path) FV_MUST_USE;
 
@@ -34,20 +52,39 @@ bool fv_parts_are_not_in(fv_context *c, const char *path) FV_MUST_USE;
 /* The models of the ranks, ready to run: of all ranks, or, where mpirun has started a process for
  * each, of the rank of this process. */
 typedef struct fv_parts {
-    int ranks;
-    fv_subject *all; /* the models; all but the first one use the inputs of the first one */
+    fv_parts_manifest list;
+    int ranks;       /* how many of `all` are open */
+    fv_subject *all; /* the models */
     int here;        /* the rank whose inputs are read here: 0, or the rank of this process */
+    /* the model as a whole: its inputs, dims and outputs. Its artifact is the one of `here`, which
+     * has other dims where there are shares */
+    fv_subject whole;
     fv_processes *processes; /* NULL: all ranks are in this process */
     bool has_run;            /* whether a run has succeeded */
 } fv_parts;
 
-/* Opens the parts in the folder. False after messages. *out must be closed, also after a
- * failure. */
-bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend,
+/* Are the options of the command those that a run of parts takes? False after a usage message. */
+bool fv_parts_options_fit(fv_context *c) FV_MUST_USE;
+
+/* Opens the model at a path: fv_subject_open, or with more options. */
+typedef bool fv_open_part(fv_context *c, const char *path, fv_backend_kind backend,
+                          fv_subject *out);
+
+/* Opens the parts in the folder, each by `open`. False after messages. *out must be closed, also
+ * after a failure. */
+bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend, fv_open_part *open,
                    fv_parts *out) FV_MUST_USE;
-/* Runs all ranks at the same time on the inputs of the first one, and returns when all have ended;
- * or runs the rank of this process, on its own inputs. Returns the status of the run, after
- * messages if it is not FV_OK. */
+
+/* What a rank does while the others do the same, with these options for its runs. Returns FV_OK, or
+ * a status after a message. */
+typedef int fv_parts_work(void *user, int rank, const fv_run_options *o, fv_log *log);
+
+/* Calls `work` for all ranks at the same time, each by a thread, the one of `here` by this one, and
+ * returns when all have ended; or for the rank of this process. Each rank first gets its shares of
+ * the inputs of `whole` that have data. Returns FV_OK, or the status of a rank after messages. */
+int fv_parts_do(fv_context *c, fv_parts *p, fv_parts_work *work, void *user) FV_MUST_USE;
+/* Runs all ranks, or the one of this process, once on the inputs of `whole`, which gets the
+ * outputs. Returns the status of the run, after messages if it is not FV_OK. */
 int fv_parts_run(fv_context *c, fv_parts *p) FV_MUST_USE;
 /* Where mpirun has started several processes: if the last run of this one has failed, or it has not
  * run, prints the messages, ends all processes, and does not return; otherwise, only the process of

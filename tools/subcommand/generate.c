@@ -9,7 +9,7 @@
 #include "ir/base/diag.h"
 #include "tools/command/progress.h"
 #include "tools/generate/caches.h"
-#include "tools/model/model.h"
+#include "tools/model/parts.h"
 
 /* Numbers of an option, such as the ids of a prompt. */
 typedef struct id_list {
@@ -26,9 +26,11 @@ typedef struct line {
 
 typedef struct job {
     fv_context *c;
-    fv_subject m;
+    fv_subject *m;   /* the model; of parts, the whole model */
+    fv_parts *parts; /* NULL: it is one model */
     id_list *prompts, stop;
     int nprompts, cap;
+    fv_prompt *given; /* the prompts, as the generator takes them */
     line *lines;
     int printing; /* the sequence whose line is being printed */
     fv_generate_report report;
@@ -113,53 +115,50 @@ static const char *first_error(fv_context *c) {
 }
 
 /* Opens the model with its caches in place, and if it does not allow that, with copies of them. */
-static bool open_best(job *j, fv_backend_kind backend, const fv_cache_states *states) {
-    fv_context *c = j->c;
-    const char *path = c->args->operand[0], *why;
+static bool open_best(fv_context *c, const char *path, fv_backend_kind backend,
+                      const fv_cache_states *states, fv_subject *out) {
+    const char *why;
     c->states = states->in_place;
-    if (fv_subject_open(c, path, backend, &j->m))
+    if (fv_subject_open(c, path, backend, out))
         return true;
     if (!states->nfound || !fv_error_count(c->session))
         return false;
     why = first_error(c);
-    fv_subject_close(&j->m);
+    fv_subject_close(out);
     fv_messages_clear(c->session);
     c->states = states->apart;
-    if (!fv_subject_open(c, path, backend, &j->m))
+    if (!fv_subject_open(c, path, backend, out))
         return false;
     fv_progress_end(c->args);
     fv_note(c, "each run copies the caches: %s", why);
     return true;
 }
 
-static bool open_decoder(job *j, fv_backend_kind backend) {
-    fv_context *c = j->c;
+/* Opens a decoder, or a part of one, whose caches are shares. */
+static bool open_decoder(fv_context *c, const char *path, fv_backend_kind backend,
+                         fv_subject *out) {
     fv_driver_options o;
     fv_cache_states states = {0};
-    if (fv_driver_path_kind(c->args->operand[0]) != FV_FILE_ELF) {
+    if (fv_driver_path_kind(path) != FV_FILE_ELF) {
         if (!fv_args_driver(c, &o, true) ||
-            !fv_cache_states_find(c->session, c->arena, c->args->operand[0], &o, &states))
+            !fv_cache_states_find(c->session, c->arena, path, &o, &states))
             return false;
         fv_messages_clear(c->session); /* messages are reported when the model is compiled */
         fv_progress(c->args, "compiles the model");
     }
-    bool open = open_best(j, backend, &states);
+    bool open = open_best(c, path, backend, &states, out);
     fv_progress_end(c->args);
     if (!open)
         return false;
-    if (fv_subject_is_library(&j->m) && c->args->code.dims.n)
+    if (fv_subject_is_library(out) && c->args->code.dims.n)
         fv_note(c, "is compiled already, --dim does nothing");
-    return fv_read_inputs(c, &j->m);
+    return true;
 }
 
-static fv_generate_options options_of(const job *j) {
+/* The options of a generator with the model m, whose inputs are set where they are given. */
+static fv_generate_options options_of(const job *j, const fv_subject *m, const fv_run_options *o) {
     const fv_args *a = j->c->args;
     const fv_generate_args *g = &a->data.generate;
-    const fv_model *t = j->m.table;
-    fv_array *given = FV_NEW(j->c->arena, fv_array, t->ninputs + 1);
-    for (int i = 0; i < t->ninputs; i++)
-        if (j->m.data.given[i])
-            given[i] = j->m.data.inputs[i];
     return (fv_generate_options){.size = sizeof(fv_generate_options),
                                  .tokens = g->tokens,
                                  .stop = j->stop.ids,
@@ -169,9 +168,10 @@ static fv_generate_options options_of(const job *j) {
                                  .top_p = g->top_p > 0 ? g->top_p : 0,
                                  .seed = (uint64_t)a->data.seed,
                                  .chunk = g->prefill > 0 ? g->prefill : 0,
-                                 .given = given,
-                                 .threads = fv_args_threads(a),
-                                 .cancel = j->c->cancel};
+                                 .given = m->data.inputs,
+                                 .threads = o->threads,
+                                 .cancel = o->cancel,
+                                 .env = o->env};
 }
 
 /* ---- results ---- */
@@ -242,10 +242,10 @@ static double per_second(int64_t ids, double ms) {
 static bool print_json(const job *j, fv_backend_kind backend) {
     const fv_generate_report *r = &j->report;
     json_t *d = fv_json_document();
-    fv_json_set_text(d, "model", j->m.path);
+    fv_json_set_text(d, "model", j->m->path);
     fv_json_set_text(d, "backend",
-                     fv_subject_is_library(&j->m) ? "library" : fv_backend_name(backend));
-    fv_json_set_text(d, "target", j->m.table->target);
+                     fv_subject_is_library(j->m) ? "library" : fv_backend_name(backend));
+    fv_json_set_text(d, "target", j->m->table->target);
     fv_json_set_int(d, "seed", j->c->args->data.seed);
     fv_json_set(d, "sequences", json_sequences(j));
     fv_json_set_int(d, "caches", r->caches);
@@ -277,12 +277,17 @@ static bool report(const job *j, fv_backend_kind backend) {
 
 /* ---- all ---- */
 
-static int generate(job *j, fv_generator *g, fv_log *log) {
+/* Takes all ids of the generator; only those of rank 0 are printed. */
+static int take_all(job *j, int rank, fv_generator *g, fv_log *log) {
     int sequence = 0, status;
     int64_t id;
-    fv_progress(j->c->args, "%d prompt%s", j->nprompts, j->nprompts > 1 ? "s" : "");
+    if (rank == 0)
+        fv_progress(j->c->args, "%d prompt%s", j->nprompts, j->nprompts > 1 ? "s" : "");
     while (!(status = fv_generator_next(g, &sequence, &id, log)) && sequence >= 0)
-        take(j, sequence, id);
+        if (rank == 0)
+            take(j, sequence, id);
+    if (rank)
+        return status;
     fv_progress_end(j->c->args);
     if (status && !j->c->args->print.json && j->printing < j->nprompts &&
         j->lines[j->printing].printed)
@@ -291,26 +296,68 @@ static int generate(job *j, fv_generator *g, fv_log *log) {
     return status;
 }
 
-static bool run(job *j) {
-    fv_context *c = j->c;
-    fv_generate_options o = options_of(j);
-    fv_prompt *prompts = FV_NEW(c->arena, fv_prompt, j->nprompts);
+/* Generates ids with the model, or with the part of a rank: all ranks get the same logits, and so
+ * choose the same ids. */
+static int generate(void *user, int rank, const fv_run_options *run, fv_log *log) {
+    job *j = user;
+    const fv_subject *m = j->parts ? &j->parts->all[rank] : j->m;
+    fv_generate_options o = options_of(j, m, run);
     fv_generator *g;
-    fv_log *log = fv_log_new();
-    for (int i = 0; i < j->nprompts; i++)
-        prompts[i] = (fv_prompt){j->prompts[i].ids, j->prompts[i].n};
-    j->lines = FV_NEW(c->arena, line, j->nprompts);
-    int status = fv_generator_new(j->m.artifact, j->nprompts, prompts, &o, log, &g);
-    if (!status) {
+    int status = fv_generator_new(m->artifact, j->nprompts, j->given, &o, log, &g);
+    if (!status && rank == 0) {
         fv_generator_report(g, &j->report);
         if (!j->report.caches)
-            fv_note(c, "the model has no caches: each run computes the whole sequence");
-        status = generate(j, g, log);
+            fv_note(j->c, "the model has no caches: each run computes the whole sequence");
     }
-    bool ok = status == FV_OK || fv_say_log(c, log);
+    status = status ? status : take_all(j, rank, g, log);
     fv_generator_free(g);
+    return status;
+}
+
+static bool run(job *j) {
+    fv_context *c = j->c;
+    j->given = FV_NEW(c->arena, fv_prompt, j->nprompts);
+    for (int i = 0; i < j->nprompts; i++)
+        j->given[i] = (fv_prompt){j->prompts[i].ids, j->prompts[i].n};
+    j->lines = FV_NEW(c->arena, line, j->nprompts);
+    if (j->parts)
+        return fv_parts_do(c, j->parts, generate, j) == FV_OK;
+    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel};
+    fv_log *log = fv_log_new();
+    bool ok = generate(j, 0, &o, log) == FV_OK || fv_say_log(c, log);
     fv_log_free(log);
     return ok;
+}
+
+static bool generate_and_report(job *j, fv_backend_kind backend) {
+    return fv_read_inputs(j->c, j->m) && run(j) &&
+           ((j->parts && j->parts->here) || report(j, backend));
+}
+
+static int generate_by_parts(job *j, fv_backend_kind backend) {
+    fv_parts parts;
+    if (!fv_parts_options_fit(j->c))
+        return FV_EXIT_USAGE;
+    bool open = fv_parts_open(j->c, j->c->args->operand[0], backend, open_decoder, &parts);
+    j->parts = &parts;
+    j->m = &parts.whole;
+    int status = !open && !fv_error_count(j->c->session)   ? FV_EXIT_USAGE
+                 : open && generate_and_report(j, backend) ? FV_EXIT_OK
+                                                           : fv_failed(j->c);
+    fv_parts_close(j->c, &parts);
+    return status;
+}
+
+static int generate_by_model(job *j, fv_backend_kind backend) {
+    fv_context *c = j->c;
+    fv_subject m = {0};
+    j->m = &m;
+    bool open = open_decoder(c, c->args->operand[0], backend, &m);
+    int status = !open && !fv_error_count(c->session)      ? FV_EXIT_USAGE
+                 : open && generate_and_report(j, backend) ? FV_EXIT_OK
+                                                           : fv_failed(c);
+    fv_subject_close(&m);
+    return status;
 }
 
 int fv_cmd_generate(fv_context *c) {
@@ -321,10 +368,8 @@ int fv_cmd_generate(fv_context *c) {
         return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
     if (!read_options(&j))
         return FV_EXIT_USAGE;
-    bool open = open_decoder(&j, backends[0]);
-    int status = !open && !fv_error_count(c->session)         ? FV_EXIT_USAGE
-                 : open && run(&j) && report(&j, backends[0]) ? FV_EXIT_OK
-                                                              : fv_failed(c);
-    fv_subject_close(&j.m);
-    return status;
+    if (fv_parts_are_in(c, c->args->operand[0]))
+        return generate_by_parts(&j, backends[0]);
+    return fv_parts_are_not_in(c, c->args->operand[0]) ? generate_by_model(&j, backends[0])
+                                                       : fv_failed(c);
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/rank_limits.h"
 #include "tools/maps/maps.h"
 #include "tools/model/parts.h"
 
@@ -101,18 +100,17 @@ static int refuse_maps(fv_context *c) {
 
 static int run_parts(fv_context *c, fv_backend_kind backend) {
     fv_parts parts;
-    if (c->args->code.states.n || c->args->data.attention_maps || c->args->code.tuning)
+    if (c->args->code.states.n || c->args->data.attention_maps)
         return fv_usage(c->args,
-                        "--state, --attention-maps and --tuning are for one model: %s "
-                        "holds the parts of a model",
+                        "--state and --attention-maps are for one model: %s holds the parts of a "
+                        "model",
                         c->args->operand[0]);
-    if (!(c->args->threads.shard.timeout > 0) || c->args->threads.shard.timeout > FV_MAX_TIMEOUT)
-        return fv_usage(c->args, "--timeout takes seconds, more than 0 and at most %g",
-                        FV_MAX_TIMEOUT);
-    bool open = fv_parts_open(c, c->args->operand[0], backend, &parts);
+    if (!fv_parts_options_fit(c))
+        return FV_EXIT_USAGE;
+    bool open = fv_parts_open(c, c->args->operand[0], backend, fv_subject_open, &parts);
     int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
-                 : open ? run(c, &parts.all[parts.here], &parts, backend)
-                        : fv_failed(c);
+                 : open                               ? run(c, &parts.whole, &parts, backend)
+                                                      : fv_failed(c);
     fv_parts_close(c, &parts);
     return status;
 }

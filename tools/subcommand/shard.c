@@ -7,6 +7,7 @@
 #include "ir/dim/text.h"
 #include "passes/shard/shard.h"
 #include "runtime/rank_limits.h"
+#include "tools/generate/caches.h"
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
 
@@ -27,6 +28,10 @@ static fv_module *read_graph(fv_context *c, fv_driver_options *o) {
     return fv_driver_passes(source.module, o) ? source.module : NULL;
 }
 
+static bool find_plan(fv_context *c, fv_module *m, int ranks, fv_shard_plan *out) {
+    return fv_shard_find(m, ranks, fv_cache_parameters(c->arena, m), out);
+}
+
 /* ---- the plan, for people ---- */
 
 static void print_cut(fv_context *c, const fv_module *m, const fv_shard_cut *cut) {
@@ -35,6 +40,8 @@ static void print_cut(fv_context *c, const fv_module *m, const fv_shard_cut *cut
     if (cut->nexchanges)
         fv_out(" to %s", cut->last);
     fv_out("\n");
+    if (*cut->shares)
+        fv_out("           each rank has its share of %s\n", cut->shares);
     for (int i = 0; i < cut->nexchanges; i++)
         fv_out("           exchanges %s bytes\n", fv_dim_str(m->arena, cut->exchanged[i]));
 }
@@ -73,18 +80,35 @@ static void print_plan(fv_context *c, const fv_module *m, const fv_shard_plan *p
 
 /* ---- writing the parts ---- */
 
+/* Notes in the list of which inputs and outputs the parts have shares. */
+static void list_ports(fv_context *c, const fv_shard_plan *plan, fv_parts_manifest *out) {
+    out->nports = plan->nports;
+    out->ports = FV_NEW(c->arena, fv_parts_port, plan->nports);
+    for (int i = 0; i < plan->nports; i++) {
+        const fv_shard_port *p = &plan->ports[i];
+        out->ports[i] = (fv_parts_port){.name = fv_strdup(c->arena, p->name),
+                                        .is_output = p->is_output,
+                                        .axis = p->axis,
+                                        .sizes = FV_NEW(c->arena, int64_t, out->ranks)};
+        for (int r = 0; r < out->ranks; r++)
+            out->ports[i].sizes[r] = p->sizes[r];
+    }
+}
+
 static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
     fv_driver_options o;
     fv_shard_plan plan;
     fv_module *m = read_graph(c, &o);
     const char *path = fv_printf(c->arena, "%s/%s", c->args->result.output, out->files[rank]);
-    if (!m || !fv_shard_find(m, out->ranks, &plan))
+    if (!m || !find_plan(c, m, out->ranks, &plan))
         return false;
     if (rank == 0 && c->args->threads.shard.print_plan)
         print_plan(c, m, &plan);
     if (rank == 0 && out->ranks > 1 && plan.ncuts == 0)
         fv_note(c, "nothing can be cut: each rank runs the whole model (--print-plan says why)");
     bool cut = plan.ncuts > 0, ok = cut && fv_shard_apply(m, &plan, rank);
+    if (rank == 0 && cut)
+        list_ports(c, &plan, out);
     if (!cut) { /* reads the graph again, since the search may have divided products */
         fv_module_free(m);
         ok = (m = read_graph(c, &o)) != NULL;
@@ -114,7 +138,7 @@ static bool print_only(fv_context *c) {
     fv_driver_options o;
     fv_shard_plan plan;
     fv_module *m = read_graph(c, &o);
-    if (!m || !fv_shard_find(m, c->args->threads.shard.ranks, &plan))
+    if (!m || !find_plan(c, m, c->args->threads.shard.ranks, &plan))
         return false;
     print_plan(c, m, &plan);
     return true;

@@ -1,0 +1,235 @@
+/* parts_list.c - the file parts.json of a folder with the parts of a model: which file is the model
+ * of a rank, and of which inputs and outputs it has a share. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/file.h"
+#include "runtime/rank_limits.h"
+#include "tools/model/checksum.h"
+#include "tools/model/parts.h"
+
+static const char manifest_name[] = "parts.json";
+
+static const char *manifest_in(fv_context *c, const char *folder) {
+    return fv_printf(c->arena, "%s/%s", folder, manifest_name);
+}
+
+void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out) {
+    *out = (fv_parts_manifest){.ranks = ranks,
+                               .files = FV_NEW(c->arena, const char *, ranks),
+                               .bytes = FV_NEW(c->arena, int64_t, ranks),
+                               .checksums = FV_NEW(c->arena, uint64_t, ranks)};
+    for (int r = 0; r < ranks; r++)
+        out->files[r] = fv_printf(c->arena, "rank%d.onnx", r);
+}
+
+const char *fv_parts_path(fv_context *c, const char *folder, const fv_parts_manifest *parts,
+                          int rank) {
+    return fv_printf(c->arena, "%s/%s", folder, parts->files[rank]);
+}
+
+static const char *weights_of(fv_context *c, const char *path) {
+    return fv_printf(c->arena, "%s.data", path);
+}
+
+static bool add_file(fv_context *c, const char *path, int64_t *bytes, uint64_t *sum) {
+    fv_arena *a = fv_arena_new(c->session);
+    fv_file f;
+    bool ok = fv_file_map(c->session, a, path, &f);
+    if (ok) {
+        *bytes += (int64_t)f.size;
+        *sum = fv_checksum(f.data, f.size, *sum);
+    }
+    fv_arena_free(a);
+    return ok;
+}
+
+bool fv_parts_measure(fv_context *c, const char *folder, int rank, fv_parts_manifest *parts) {
+    const char *path = fv_parts_path(c, folder, parts, rank), *weights = weights_of(c, path);
+    parts->bytes[rank] = 0;
+    parts->checksums[rank] = 0;
+    return add_file(c, path, &parts->bytes[rank], &parts->checksums[rank]) &&
+           (access(weights, F_OK) != 0 ||
+            add_file(c, weights, &parts->bytes[rank], &parts->checksums[rank]));
+}
+
+/* A checksum as parts.json has it. */
+static const char *sum_text(fv_context *c, uint64_t sum) {
+    return fv_printf(c->arena, "%016" PRIx64, sum);
+}
+
+static json_t *ports_json(const fv_parts_manifest *parts) {
+    json_t *list = json_array();
+    for (int i = 0; i < parts->nports; i++) {
+        const fv_parts_port *p = &parts->ports[i];
+        json_t *entry = json_object(), *sizes = json_array();
+        for (int r = 0; r < parts->ranks; r++)
+            json_array_append_new(sizes, json_integer(p->sizes[r]));
+        json_object_set_new(entry, p->is_output ? "output" : "input", json_string(p->name));
+        json_object_set_new(entry, "axis", json_integer(p->axis));
+        json_object_set_new(entry, "sizes", sizes);
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) {
+    json_t *d = json_object(), *list = json_array();
+    for (int r = 0; r < parts->ranks; r++)
+        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "file", parts->files[r], "bytes",
+                                              (json_int_t)parts->bytes[r], "xxh64",
+                                              sum_text(c, parts->checksums[r])));
+    json_object_set_new(d, "ranks", json_integer(parts->ranks));
+    json_object_set_new(d, "parts", list);
+    if (parts->nports)
+        json_object_set_new(d, "shares", ports_json(parts));
+    char *text = json_dumps(d, JSON_INDENT(2));
+    if (!text)
+        fv_out_of_memory(c->session);
+    bool ok = fv_file_write(c->session, manifest_in(c, folder), text, strlen(text));
+    free(text);
+    json_decref(d);
+    return ok;
+}
+
+static bool remove_file(fv_context *c, const char *path) {
+    return unlink(path) == 0 || errno == ENOENT ||
+           fv_error(c->session, "cannot replace '%s': %s", path, strerror(errno));
+}
+
+/* Removes a part, if its name is one that fv_parts_list gives. */
+static bool remove_part(fv_context *c, const char *folder, const json_t *entry, int rank) {
+    const char *file = json_string_value(json_object_get(entry, "file"));
+    if (!file || strcmp(file, fv_printf(c->arena, "rank%d.onnx", rank)))
+        return true;
+    const char *path = fv_printf(c->arena, "%s/%s", folder, file);
+    return fv_spares_models(c, "-o ", path) && remove_file(c, path) &&
+           remove_file(c, weights_of(c, path));
+}
+
+bool fv_parts_forget(fv_context *c, const char *folder) {
+    json_t *d = json_load_file(manifest_in(c, folder), 0, NULL);
+    const json_t *list = json_object_get(d, "parts"), *entry;
+    size_t r;
+    bool ok = remove_file(c, manifest_in(c, folder));
+    json_array_foreach(list, r, entry) {
+        ok = ok && remove_part(c, folder, entry, (int)r);
+    }
+    json_decref(d);
+    return ok;
+}
+
+bool fv_parts_are_in(fv_context *c, const char *path) {
+    return access(manifest_in(c, path), F_OK) == 0;
+}
+
+bool fv_parts_are_not_in(fv_context *c, const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return true;
+    fv_diag_file(c->session, path);
+    return fv_parts_are_in(c, path)
+               ? fv_error(c->session,
+                          "is a folder with the parts of a model, which `fovea run` runs together; "
+                          "here, name one of them, such as %s/rank0.onnx",
+                          path)
+               : fv_error(c->session,
+                          "is a folder without %s: expected a model, or a folder that "
+                          "`fovea shard` has written",
+                          manifest_name);
+}
+
+/* Reads the entry of a rank. A name with a folder is refused: parts are next to the list. */
+static bool read_part(fv_context *c, const json_t *entry, int rank, fv_parts_manifest *out) {
+    const char *file = json_string_value(json_object_get(entry, "file"));
+    const char *sum = json_string_value(json_object_get(entry, "xxh64"));
+    const json_t *bytes = json_object_get(entry, "bytes");
+    if (!file || !*file || strchr(file, '/') || !json_is_integer(bytes) || !sum)
+        return fv_error(c->session,
+                        "parts[%d] has no file in this folder, or no bytes, or no xxh64", rank);
+    out->files[rank] = fv_printf(c->arena, "%s", file);
+    out->bytes[rank] = json_integer_value(bytes);
+    out->checksums[rank] = strtoull(sum, NULL, 16);
+    return true;
+}
+
+/* Reads an input or output of which the parts have shares. */
+static bool read_port(fv_context *c, const json_t *entry, int i, int ranks, fv_parts_port *out) {
+    const char *input = json_string_value(json_object_get(entry, "input"));
+    const char *output = json_string_value(json_object_get(entry, "output"));
+    const json_t *axis = json_object_get(entry, "axis"), *sizes = json_object_get(entry, "sizes");
+    json_int_t a = json_is_integer(axis) ? json_integer_value(axis) : -1;
+    if (!input == !output || a < 0 || a >= FV_ARRAY_RANK || json_array_size(sizes) != (size_t)ranks)
+        return fv_error(c->session,
+                        "shares[%d] has no name of an input or output, no axis, or no sizes of %d "
+                        "ranks",
+                        i, ranks);
+    *out = (fv_parts_port){.name = fv_strdup(c->arena, input ? input : output),
+                           .is_output = output != NULL,
+                           .axis = (int)a,
+                           .sizes = FV_NEW(c->arena, int64_t, ranks)};
+    for (int r = 0; r < ranks; r++) {
+        const json_t *n = json_array_get(sizes, (size_t)r);
+        out->sizes[r] = json_is_integer(n) ? json_integer_value(n) : -1;
+        if (out->sizes[r] < 0 || out->sizes[r] > INT32_MAX)
+            return fv_error(c->session, "shares[%d]: the size of rank %d is no size of an axis", i,
+                            r);
+    }
+    return true;
+}
+
+static bool read_ports(fv_context *c, const json_t *list, fv_parts_manifest *out) {
+    out->nports = (int)json_array_size(list);
+    out->ports = FV_NEW(c->arena, fv_parts_port, out->nports);
+    for (int i = 0; i < out->nports; i++)
+        if (!read_port(c, json_array_get(list, (size_t)i), i, out->ranks, &out->ports[i]))
+            return false;
+    return true;
+}
+
+static bool read_list(fv_context *c, const json_t *d, fv_parts_manifest *out) {
+    const json_t *ranks = json_object_get(d, "ranks"), *list = json_object_get(d, "parts");
+    json_int_t n = json_integer_value(ranks);
+    if (n < 1 || n > FV_MAX_RANKS || json_array_size(list) != (size_t)n)
+        return fv_error(c->session, "expected as many parts as ranks, 1 to %d", FV_MAX_RANKS);
+    fv_parts_list(c, (int)n, out);
+    for (int r = 0; r < out->ranks; r++)
+        if (!read_part(c, json_array_get(list, (size_t)r), r, out))
+            return false;
+    return read_ports(c, json_object_get(d, "shares"), out);
+}
+
+bool fv_parts_read(fv_context *c, const char *folder, fv_parts_manifest *out) {
+    json_error_t error;
+    fv_diag_file(c->session, manifest_in(c, folder));
+    json_t *d = json_load_file(manifest_in(c, folder), 0, &error);
+    if (!d)
+        return fv_error(c->session, "%s", error.text);
+    bool ok = read_list(c, d, out);
+    json_decref(d);
+    return ok;
+}
+
+bool fv_parts_check(fv_context *c, const char *folder, const fv_parts_manifest *list, int rank) {
+    fv_parts_manifest found;
+    fv_parts_list(c, list->ranks, &found);
+    found.files = list->files;
+    const char *path = fv_parts_path(c, folder, list, rank);
+    if (!fv_parts_measure(c, folder, rank, &found))
+        return false;
+    if (found.bytes[rank] != list->bytes[rank])
+        return fv_error(c->session,
+                        "rank %d: '%s' has %" PRId64 " bytes, expected %" PRId64
+                        ": it is not the part that was written",
+                        rank, path, found.bytes[rank], list->bytes[rank]);
+    return found.checksums[rank] == list->checksums[rank] ||
+           fv_error(c->session,
+                    "rank %d: '%s' has the checksum %s, expected %s: it is not the part that was "
+                    "written",
+                    rank, path, sum_text(c, found.checksums[rank]),
+                    sum_text(c, list->checksums[rank]));
+}
