@@ -16,6 +16,7 @@
  * ones if the symbols have values. */
 typedef struct range {
     int64_t lo, hi;
+    int open; /* an end comes from a symbol without an upper bound, so it is none */
 } range;
 
 typedef struct reader {
@@ -70,8 +71,10 @@ static range symbol(reader *r) {
     r->failed |= i < 0 || (!r->dims && !r->bounded);
     if (r->failed)
         return (range){0, 0};
-    return r->dims ? (range){r->dims[i], r->dims[i]}
-                   : (range){r->model->symbols[i].lo, r->model->symbols[i].hi};
+    if (r->dims)
+        return (range){r->dims[i], r->dims[i]};
+    const fv_symbol_info *s = &r->model->symbols[i];
+    return (range){s->lo, s->hi, s->hi >= FV_DIM_MAX};
 }
 
 static int64_t floor_div(reader *r, int64_t a, int64_t b) {
@@ -95,7 +98,7 @@ static int64_t times(reader *r, int64_t a, int64_t b) {
  * ends of the operands. */
 static range at_ends(reader *r, int64_t (*of)(reader *r, int64_t a, int64_t b), range a, range b) {
     int64_t first = of(r, a.lo, b.lo);
-    range v = {first, first};
+    range v = {first, first, a.open || b.open};
     for (int i = 1; i < 4; i++) {
         int64_t x = of(r, i & 1 ? a.hi : a.lo, i & 2 ? b.hi : b.lo);
         v.lo = x < v.lo ? x : v.lo;
@@ -106,12 +109,14 @@ static range at_ends(reader *r, int64_t (*of)(reader *r, int64_t a, int64_t b), 
 
 static range quotient(reader *r, range a, range b) {
     r->failed |= b.lo <= 0 && b.lo != b.hi; /* not monotone in b */
-    return at_ends(r, floor_div, a, b);
+    range v = at_ends(r, floor_div, a, b);
+    v.open = a.open; /* a large divisor makes no large quotient */
+    return v;
 }
 
 /* a + b, or a - b */
 static range add(reader *r, range a, range b, int minus) {
-    range v;
+    range v = {.open = a.open || b.open};
     r->failed |= minus ? __builtin_sub_overflow(a.lo, b.hi, &v.lo) ||
                              __builtin_sub_overflow(a.hi, b.lo, &v.hi)
                        : __builtin_add_overflow(a.lo, b.lo, &v.lo) ||
@@ -129,20 +134,21 @@ static range mod(reader *r, range a, range b) {
     range q = quotient(r, a, b);
     if (b.lo == b.hi && q.lo == q.hi)
         return add(r, a, at_ends(r, times, q, b), 1);
-    return b.lo > 0 ? (range){0, b.hi - 1} : (range){b.lo + 1, 0};
+    return b.lo > 0 ? (range){0, b.hi - 1, b.open} : (range){b.lo + 1, 0, b.open};
 }
 
 enum { MIN, MAX, BROADCAST };
 
 static range combine(int which, range a, range b) {
     int64_t least = a.lo < b.lo ? a.lo : b.lo, most = a.hi > b.hi ? a.hi : b.hi;
+    int open = a.open || b.open;
     if (which == MIN)
-        return (range){least, a.hi < b.hi ? a.hi : b.hi};
+        return (range){least, a.hi < b.hi ? a.hi : b.hi, a.open && b.open};
     if (which == MAX)
-        return (range){a.lo > b.lo ? a.lo : b.lo, most};
+        return (range){a.lo > b.lo ? a.lo : b.lo, most, open};
     if (a.lo > 1 || a.hi < 1)
         return a;
-    return a.lo == 1 && a.hi == 1 ? b : (range){least, most};
+    return a.lo == 1 && a.hi == 1 ? b : (range){least, most, open};
 }
 
 static range call(reader *r, int which) {
@@ -238,7 +244,7 @@ int fv_bound_dim_text(const fv_model *m, const char *text, int64_t *out) {
     range v;
     int ok = read_whole(&r, &v);
     *out = v.hi;
-    return ok;
+    return ok && !v.open;
 }
 
 int fv_dim_text_symbol(const fv_model *m, const char *text) {

@@ -83,6 +83,9 @@ int fv_check_dense(const fv_array *x, const char *name, int32_t type, fv_log *lo
 
 /* ---- dims: dims.c ---- */
 
+/* the upper bound of symbols without one: FV_DIM_MAX of ir/dim/dim.h */
+#define FV_DIM_MAX (INT64_C(1) << 40)
+
 /* Finds values of the model's symbols from the shapes of inputs.
  *  given  which inputs are present; NULL: all. Their types and ranks are checked
  *  dims   out: nsymbols values; known: set to 1 for symbols that an input determines, else

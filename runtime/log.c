@@ -228,6 +228,10 @@ size_t fv_type_align(int32_t type) {
 }
 
 char *fv_array_text(const fv_array *a, char *text, size_t size) {
+    if (a->rank < 0 || a->rank > FV_ARRAY_RANK) {
+        snprintf(text, size, "%s of rank %d", fv_type_text(a->type), (int)a->rank);
+        return text;
+    }
     size_t at = (size_t)snprintf(text, size, "%s[", fv_type_text(a->type));
     for (int i = 0; i < a->rank && at < size; i++)
         at += (size_t)snprintf(text + at, size - at, i ? ", %lld" : "%lld", (long long)a->dims[i]);

@@ -4,9 +4,6 @@
 
 #include "internal.h"
 
-/* the upper bound of symbols without one: FV_DIM_MAX of ir/dim/dim.h */
-#define FV_DIM_MAX (INT64_C(1) << 40)
-
 static int find_port(const fv_port_info *ports, int n, const char *name) {
     for (int i = 0; name && i < n; i++)
         if (!strcmp(ports[i].name, name))

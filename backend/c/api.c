@@ -43,11 +43,27 @@ static fv_range range_of(const fv_program *p, const fv_dim *d) {
     return r;
 }
 
+/* Is the largest value of a dim that of a symbol which has no upper bound? fv_model_max_bytes has
+ * the same rules. */
+static bool is_open(const fv_program *p, const fv_dim *d) {
+    int n = 0, i = d->kind == FV_DIM_MOD, end = d->n;
+    switch (d->kind) {
+    case FV_DIM_CONST: return false;
+    case FV_DIM_SYMBOL: return range_of(p, d).hi >= FV_DIM_MAX;
+    case FV_DIM_FLOORDIV:
+    case FV_DIM_CEILDIV: end = 1; break;
+    default: break;
+    }
+    for (; i < end; i++)
+        n += is_open(p, d->arg[i]);
+    return d->kind == FV_DIM_MIN ? n == d->n : n > 0;
+}
+
 /* The largest extent of an axis; of a state in the memory of its input, that of the memory. */
 static int64_t most_extent(const fv_program *p, const fv_port *port, int axis) {
     const fv_buf *b = port->buf;
     if (!fv_port_is_shared(port) || b->along != axis)
-        return range_of(p, port->dims[axis]).hi;
+        return is_open(p, port->dims[axis]) ? FV_DIM_MAX : range_of(p, port->dims[axis]).hi;
     int64_t n = FV_DIM_MAX;
     return fv_x_is_int(b->extent[axis], &n) || b->extent[axis]->op != FV_X_VAR
                ? n
@@ -72,7 +88,7 @@ static const char *port_elem(const fv_port *port) {
 /* The number of array elements of the C type; for packed types, of bytes. */
 static int64_t array_size(const fv_port *port, int64_t elements) {
     int bits = fv_elem_bits(port->elem);
-    return bits >= 8 ? elements : (elements * bits + 7) / 8;
+    return bits >= 8 ? elements : elements / (8 / bits) + (elements % (8 / bits) != 0);
 }
 
 /* ---- text of the header ---- */
@@ -224,25 +240,50 @@ static const char *workspace_bytes(fv_cg *g) {
                      need > 0 ? "" : " /* none is needed; an array must not be empty */");
 }
 
+/* A macro for the size of a port: NAME_SIZE or NAME_MAX_SIZE. */
+typedef struct size_macro {
+    const char *port, *name; /* name NULL: the size has no bound */
+    int64_t size;
+} size_macro;
+
+static size_macro size_macro_of(fv_cg *g, fv_c_scope *names, const fv_port *port) {
+    int64_t n = 0;
+    const char *name = fv_c_name(names, fv_printf(g->arena, "%s_v", port->cname), "port");
+    size_t length = strlen(name);
+    length -= strcmp(name + length - 2, "_v") ? 0 : 2;
+    name = fv_c_upper(g->arena, fv_strndup(g->arena, name, length));
+    const char *kind = has_known_size(port, &n)           ? "SIZE"
+                       : has_bounded_size(g->p, port, &n) ? "MAX_SIZE"
+                                                          : NULL;
+    return (size_macro){.port = name,
+                        .name = kind ? fv_printf(g->arena, "%s_%s", name, kind) : NULL,
+                        .size = kind ? array_size(port, n) : 0};
+}
+
+/* Might a reader take one macro for that of the other port? Ports `x` and `X` do not differ in
+ * upper case, and a port `x_max` may have the macro that `x` has. */
+static bool are_alike(const size_macro *a, const size_macro *b) {
+    return !strcmp(a->port, b->port) || (a->name && b->name && !strcmp(a->name, b->name));
+}
+
 static const char *port_sizes(fv_cg *g) {
     const fv_program *p = g->p;
-    int64_t n;
+    int n = p->ninputs + p->noutputs;
+    size_macro *macro = FV_NEW(g->arena, size_macro, n + 1);
     fv_text t = {.arena = g->arena};
     fv_c_scope names;
     fv_c_scope_init(&names, g->arena);
     fv_text_put(&t, "");
-    for (int k = 0; k < p->ninputs + p->noutputs; k++) {
-        const fv_port *port = k < p->ninputs ? &p->inputs[k] : &p->outputs[k - p->ninputs];
-        const char *name = fv_c_name(&names, fv_printf(g->arena, "%s_v", port->cname), "port");
-        name = fv_c_upper(
-            g->arena, fv_strndup(g->arena, name,
-                                 strlen(name) - (strcmp(name + strlen(name) - 2, "_v") ? 0 : 2)));
-        const char *kind = has_known_size(port, &n)           ? "SIZE"
-                           : has_bounded_size(g->p, port, &n) ? "MAX_SIZE"
-                                                              : NULL;
-        if (kind && fv_c_helper_new(g, fv_printf(g->arena, "macro %s_%s", name, kind)))
-            fv_text_printf(&t, "#define %s_%s_%s %lld\n", g->NAME, name, kind,
-                           (long long)array_size(port, n));
+    for (int i = 0; i < n; i++)
+        macro[i] =
+            size_macro_of(g, &names, i < p->ninputs ? &p->inputs[i] : &p->outputs[i - p->ninputs]);
+    for (int i = 0; i < n; i++) {
+        bool is_unique = macro[i].name != NULL;
+        for (int k = 0; k < n && is_unique; k++)
+            is_unique = k == i || !are_alike(&macro[i], &macro[k]);
+        if (is_unique)
+            fv_text_printf(&t, "#define %s_%s %lld\n", g->NAME, macro[i].name,
+                           (long long)macro[i].size);
     }
     return t.s;
 }

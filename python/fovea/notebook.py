@@ -66,7 +66,7 @@ class Inspection(Dict[str, Any]):
     def _repr_html_(self) -> str:
         shown = table(self.get("model", "model"), ("", ""), self._facts())
         ops = self.get("ops") or []  # a compiled library does not say
-        most = max([o["model"] for o in ops] or [1])
+        most = max([o["model"] for o in ops], default=0) or 1
         if ops:
             shown += table("operators", ("operator", "in the model", "after the passes", ""),
                            ((o["operator"], o["model"], o["after_passes"], bar(o["model"] / most)) for o in ops))

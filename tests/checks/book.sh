@@ -41,12 +41,16 @@ refused 'See [nothing](nothing.md).' 'docs/view.md: there is no nothing.md'
 refused 'See [nothing](cli.md#nothing).' 'cli.md#nothing'
 refused '![nothing](nothing.png)' 'docs/view.md: there is no nothing.png'
 refused 'See [the root](../../../etc/passwd).' 'docs/view.md: there is no ../../../etc/passwd'
+printf 'outside\n' >"$work/outside.txt"
+refused "See [a file]($work/outside.txt)." "docs/view.md: there is no $work/outside.txt"
+if [ -e "$work/outside.txt.md" ]; then bad "a page is written outside of the folder of pages"; else good; fi
 cp docs/view.md "$copy/docs/view.md"
 printf '# Alone\n' >"$copy/docs/alone.md"
 if "$copy/tools/docs" -o "$work/site2" >"$work/log" 2>&1; then bad "a page in no contents is accepted"; else good; fi
 
 mkdir "$work/mine"
 : >"$work/mine/file"
+: >"$work/mine/searchindex.js" # another site
 if tools/docs -o "$work/mine" >"$work/log" 2>&1 || [ ! -e "$work/mine/file" ]; then bad "a folder of the user is replaced"; else good; fi
 tools/docs --nothing >/dev/null 2>&1
 if [ $? = 2 ]; then good; else bad "a wrong option is no status 2"; fi

@@ -244,14 +244,15 @@ Test(memory, compile_to_c) {
 
 #if FV_HAVE_LLVM
 Test(memory, compile_to_objects) {
-    static const char *const files[] = {"x.o", "y.a", "y.weights", "z.ll", "z_weights.o", NULL};
+    static const char *const files[] = {"x.o",       "x.h",  "y.a",         "y.h",
+                                        "y.weights", "z.ll", "z_weights.o", NULL};
     all(&(work){"object", write_file, .out = "x.o"}, files);
     all(&(work){"archive", write_file, .out = "y.a", .weights = "file"}, files);
     all(&(work){"IR", write_file, .out = "z.ll", .weights = "object"}, files);
 }
 
 Test(memory, compile_to_libraries) {
-    static const char *const files[] = {"x.so", "x.weights", NULL};
+    static const char *const files[] = {"x.so", "x.h", "x.weights", NULL};
     some(&(work){"library", write_file, .out = "x.so", .weights = "file"}, 3, files);
 }
 
@@ -266,7 +267,7 @@ static int load(const work *w, fv_log *log) {
 }
 
 Test(memory, load) {
-    static const char *const files[] = {"x.so", "x.weights", NULL};
+    static const char *const files[] = {"x.so", "x.h", "x.weights", NULL};
     work w = {"load", load, .out = "x.so", .weights = "file"};
     if (write_file(&w, NULL) != FV_OK)
         cr_skip_test("no linker");

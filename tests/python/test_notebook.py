@@ -74,6 +74,10 @@ class Notebook(Case):
         self.assertIn("int8", texts)
         self.assertIn("/model/encoder.0/qkv/MatMul", texts)
 
+    def test_operators_of_the_passes_only(self):
+        ops = [{"operator": "fv.Bind", "model": 0, "after_passes": 1}]
+        self.assertIn("fv.Bind", self.shown(notebook.Inspection(ops=ops)))
+
     def test_bars(self):
         for part, width in ((0, "0.0%"), (0.25, "25.0%"), (7, "100.0%"), (-1, "0.0%"), (float("nan"), "100.0%"),
                             (float("inf"), "100.0%")):

@@ -3,14 +3,14 @@
 
 #include "runtime/internal.h"
 
-static const fv_symbol_info symbols[] = {{"seq", 1, 512}, {"a b", 0, 9}};
+static const fv_symbol_info symbols[] = {{"seq", 1, 512}, {"a b", 0, 9}, {"free", 0, FV_DIM_MAX}};
 static const char *const dims[] = {"2 * seq", "768", "`a b`"};
 static const fv_port_info inputs[] = {{.name = "x", .type = 1, .rank = 3, .dims = dims},
                                       {.name = "mask", .type = 7}};
 static const fv_port_info outputs[] = {{.name = "y", .type = 1}, {.name = "x", .type = 1}};
 static const fv_model model = {.abi = 2,
                                .size = sizeof(fv_model),
-                               .nsymbols = 2,
+                               .nsymbols = 3,
                                .symbols = symbols,
                                .ninputs = 2,
                                .inputs = inputs,
@@ -94,6 +94,14 @@ Test(lookup, max_bytes) {
     is_most("seq * 9223372036854775807", FV_BAD_DIM, 0);
     is_most("1099511627776", FV_BAD_DIM, 0);
     is_most("min(1099511627776, seq)", FV_OK, 512);
+    is_most("free", FV_BAD_DIM, 0);
+    is_most("free - 1", FV_BAD_DIM, 0);
+    is_most("free floordiv 2", FV_BAD_DIM, 0);
+    is_most("free ceildiv 2", FV_BAD_DIM, 0);
+    is_most("max(seq, free - 5)", FV_BAD_DIM, 0);
+    is_most("broadcast(`a b`, free)", FV_BAD_DIM, 0);
+    is_most("min(free - 1, 48)", FV_OK, 48);
+    is_most("free mod 16", FV_OK, 15);
     size_t bytes = 77;
     const char *const room[] = {"`a b`", "seq"};
     const fv_port_info state = {

@@ -87,6 +87,9 @@ Test(maps, that_are_not_packed) {
     bad = all[0];
     bad.keys.rank = 2;
     REFUSED(fv_maps_pack(&bad, 1, i64, f32, &k, &v, &e, log), FV_BAD_ARGUMENT, "expected a vector");
+    bad.keys.rank = 1000000;
+    REFUSED(fv_maps_pack(&bad, 1, i64, f32, &k, &v, &e, log), FV_BAD_ARGUMENT,
+            "i64 of rank 1000000");
     bad = all[0];
     bad.keys.data = NULL;
     REFUSED(fv_maps_pack(&bad, 1, i64, f32, &k, &v, &e, log), FV_BAD_ARGUMENT, "data is NULL");

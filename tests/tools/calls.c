@@ -46,7 +46,7 @@ static struct {
     fv_ranks *ranks;
     fv_adapter *values; /* of h, an input of the model `two` */
     char **strings;
-    int function, refused[30], done[30]; /* which is called, and how often with which result */
+    int function, refused[40], done[40]; /* which is called, and how often with which result */
 } t;
 
 /* ---- random arguments ---- */
@@ -794,6 +794,7 @@ TestSuite(calls, .init = begin, .fini = end, .timeout = 300);
 
 /* LOAD: the one of which no call succeeds, as there is no compiled library. */
 enum { FUNCTIONS = sizeof functions / sizeof *functions, LOAD = 0 };
+_Static_assert(FUNCTIONS <= sizeof t.done / sizeof *t.done, "each function has its counters");
 
 static const char *name(void) {
     return functions[t.function].names;

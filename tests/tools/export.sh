@@ -26,7 +26,7 @@ same 'standard output' d2.onnx
 check 'by --emit alone' 2 'where to\? -o OUT.onnx' "$fovea" opt "$dates" --emit=onnx
 check 'two kinds' 2 'opt writes graph IR' "$fovea" opt "$dates" --emit=ir -o d.onnx
 check 'by compile' 2 '`fovea opt` writes ONNX' "$fovea" compile "$dates" -o d.onnx
-check 'help' 0 'standard +instead of passes of a level' "$fovea" opt --help
+check 'help' 0 'standard +run no passes of a level' "$fovea" opt --help
 
 # ---- weights ----
 fine 'weights beside' "$fovea" opt -q "$dates" -o w.onnx --weights=file

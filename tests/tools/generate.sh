@@ -228,4 +228,8 @@ check 'no adapter' 1 'error: lora.fvir is no adapter' "$fovea" run lora.fvir --a
 check 'an adapter that is not there' 1 'error: none cannot be read' "$fovea" bench lora.fvir --adapter none
 progress 'compiles the model' "'$fovea' generate stories.onnx --ids 0,20 --tokens 3"
 progress 'sequence 1 of 1: 2 of at most 3 ids' "'$fovea' generate stories.onnx --ids 0,20 --tokens 3 --json"
+if command -v script >/dev/null; then
+    TERM=xterm script -qec "'$fovea' generate '$root/examples/stories/stories.onnx' --ids 0,20,12 --tokens 4" typescript >out 2>err </dev/null
+    grep -Eq '[0-9]+,[0-9]+,[0-9]+,[0-9]+' out && tell 'ids stay on the terminal' yes || tell 'ids stay on the terminal' no
+fi
 finish

@@ -154,6 +154,28 @@ grep -q 'PRESENT_MAX_SIZE' past.h && tell 'nothing bounds the room' no || tell '
 works 'fixed dims' "$fovea" compile past.fvir --target=$low --dim seq=3 --dim past=10 -o past.o
 grep -qx '#define PAST_PRESENT_MAX_SIZE 52' past.h && grep -qx '#define PAST_MASK_MAX_SIZE 52' past.h && tell 'some fixed dims' yes || tell 'some fixed dims' no
 
+cat >alike.fvir <<'IR'
+fovea-ir 1
+module "alike"
+symbol n 1..400
+symbol a 0..549755813888
+symbol b 0..8388608
+const @one: i64[1] = [1]
+const @end: i64[1] = [9223372036854775807]
+const @axis: i64[1] = [0]
+func @main(%x_max: f32[4], %x: f32[n], %Yo: f32[n], %yo: f32[3], %open: f32[free], %big: u4[a, b]) -> (%o, %rest, %half, %z) {
+  %o = Add(%x, %Yo)
+  %rest = Slice(%open, @one, @end, @axis)
+  %half = Sub(%yo, %yo)
+  %z = Identity(%big)
+  return %o, %rest, %half, %z
+}
+IR
+works 'ports with similar names' "$fovea" compile alike.fvir --target=$low -o alike.o
+sed -n 's/#define ALIKE_\(.*SIZE\) /\1 /p' alike.h >out
+printf '%s\n' 'BIG_MAX_SIZE 2305843009213693952' 'O_MAX_SIZE 400' 'HALF_SIZE 3' 'Z_MAX_SIZE 2305843009213693952' >want
+cmp -s out want && tell 'no macro that two ports may have, nor one without a bound' yes || tell 'no macro that two ports may have, nor one without a bound' no
+
 # ---- other systems ----
 if [ "$(uname -m)" = x86_64 ]; then
     check 'an object for Windows' 0 '^win.h ' "$fovea" compile open.fvir --target=x86-64-v3-windows -o win.obj

@@ -45,6 +45,11 @@ class Book:
             self.done.add(path)
             self.waiting.append(path)
 
+    def has(self, path):
+        """Is this a file or a folder within the sources?"""
+        root, real = os.path.realpath(self.root), os.path.realpath(path)
+        return os.path.exists(real) and os.path.commonpath([root, real]) == root
+
     def address(self, source, link):
         """Where a link of the page `source` leads in the book, or None if it leads to nothing."""
         path, _, anchor = link.partition("#")
@@ -52,7 +57,7 @@ class Book:
             return link
         target = os.path.normpath(os.path.join(os.path.dirname(source), path))
         full = os.path.join(self.root, target)
-        if target.startswith("..") or not os.path.exists(full):
+        if not self.has(full):
             return None
         if os.path.isdir(full) and os.path.exists(os.path.join(full, "README.md")):
             target = os.path.join(target, "README.md")

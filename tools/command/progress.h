@@ -5,8 +5,9 @@
 #include "tools/command/command.h"
 
 /* Shows the line on standard error in place of the one before, if that is a terminal and -q is not
- * given. fv_progress_end erases it, and must be called before anything else is printed. */
+ * given. fv_progress_end erases it if there is one, and must be called before anything else is
+ * printed. */
 void fv_progress(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void fv_progress_end(const fv_args *a);
+void fv_progress_end(void);
 
 #endif

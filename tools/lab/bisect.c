@@ -110,7 +110,7 @@ static int run_test(bisection *b, const char *what, int n, const char *said) {
     int status = fv_child_run(
         b->c, "/bin/sh", (const char *const[]){"sh", "-c", b->c->args->rewrite.bisect_test, NULL},
         in_folder(b, said));
-    fv_progress_end(b->c->args);
+    fv_progress_end();
     if (before)
         setenv("FOVEA_FLAGS", before, 1);
     else
@@ -122,7 +122,7 @@ static int run_test(bisection *b, const char *what, int n, const char *said) {
 static int run_self(bisection *b, const char *what, const char *const *words, const char *said) {
     begin_run(b, what);
     int status = fv_child_run(b->c, fv_child_self, words, in_folder(b, said));
-    fv_progress_end(b->c->args);
+    fv_progress_end();
     return status;
 }
 

@@ -263,7 +263,7 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
         (*out)[i] = t;
     }
     if (!ok) {
-        fv_progress_end(d->c->args);
+        fv_progress_end();
         fv_print_messages(&one);
     }
     fv_subject_close(&m);
@@ -324,7 +324,7 @@ static bool run_all(comparison *d) {
         fv_progress(d->c->args, "%d of %d values compared", first, d->n);
         ok = run_both(d, first, n, inner);
     }
-    fv_progress_end(d->c->args);
+    fv_progress_end();
     return ok;
 }
 

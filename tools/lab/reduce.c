@@ -98,7 +98,7 @@ static int ask(reducer *r, const char *path) {
         fv_progress(r->c->args, "try %d: %d ops, %d constants", r->tries, r->now.ops,
                     r->now.constants);
     int status = fv_child_run(r->c, "/bin/sh", words, in_folder(r, "said.txt"));
-    fv_progress_end(r->c->args);
+    fv_progress_end();
     return status;
 }
 

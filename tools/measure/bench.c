@@ -82,7 +82,7 @@ static bool run_rounds(fv_bench *b, fv_measurement *m) {
         measure_roof(b, m, i);
         ok = fv_rounds_run(b->c->arena, both, 2, i);
     }
-    fv_progress_end(b->c->args);
+    fv_progress_end();
     fv_rounds_end(both, 2);
     return ok;
 }

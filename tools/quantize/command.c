@@ -223,7 +223,7 @@ int fv_cmd_quantize(fv_context *c) {
     if (!read_model(c, &source, &o) || !list_layers(q, source.module))
         return fv_refused(c);
     bool ok = measure(q);
-    fv_progress_end(c->args);
+    fv_progress_end();
     ok = ok && write_model(q, &source, &o, kind, weights) &&
          (!c->args->quantize.chart || fv_quant_write_chart(q, c->args->quantize.chart)) &&
          fv_quant_report(q, c->args->result.output);

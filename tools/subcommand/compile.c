@@ -249,7 +249,7 @@ static bool look_at_device(fv_context *c, result *r, fv_program *p) {
 /* Called before anything is written; checks --require-fused and limits of memory. */
 static bool accept(void *user, fv_program *p) {
     check *k = user;
-    fv_progress_end(k->c->args);
+    fv_progress_end();
     fv_attention_judge(&k->r->attention);
     if (k->c->args->result.require_fused && !fv_attention_require(&k->r->attention))
         return false;
@@ -592,7 +592,7 @@ int fv_cmd_compile(fv_context *c) {
     fv_report_begin(c, &o);
     show_progress(c, &o);
     bool written = write_result(c, model, &o, &r);
-    fv_progress_end(c->args);
+    fv_progress_end();
     if (!written)
         return fv_failed(c);
     if (!a->result.name && has_names(r.kind) && o.name &&

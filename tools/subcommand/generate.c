@@ -129,7 +129,7 @@ static bool open_best(fv_context *c, const char *path, fv_backend_kind backend,
     c->states = states->apart;
     if (!fv_subject_open(c, path, backend, out))
         return false;
-    fv_progress_end(c->args);
+    fv_progress_end();
     fv_note(c, "each run copies the caches: %s", why);
     return true;
 }
@@ -147,7 +147,7 @@ static bool open_decoder(fv_context *c, const char *path, fv_backend_kind backen
         fv_progress(c->args, "compiles the model");
     }
     bool open = open_best(c, path, backend, &states, out);
-    fv_progress_end(c->args);
+    fv_progress_end();
     if (!open)
         return false;
     if (fv_subject_is_library(out) && c->args->code.dims.n)
@@ -208,7 +208,7 @@ static void take(job *j, int sequence, int64_t id) {
     FV_PUSH(j->c->arena, l->made.ids, l->made.n, l->made.cap, id);
     for (int i = 0; i < j->stop.n; i++)
         l->stopped |= j->stop.ids[i] == id;
-    fv_progress_end(j->c->args);
+    fv_progress_end();
     if (!j->c->args->print.json)
         print_lines(j);
     if (!shows_ids(j))
@@ -288,7 +288,7 @@ static int take_all(job *j, int rank, fv_generator *g, fv_log *log) {
             take(j, sequence, id);
     if (rank)
         return status;
-    fv_progress_end(j->c->args);
+    fv_progress_end();
     if (status && !j->c->args->print.json && j->printing < j->nprompts &&
         j->lines[j->printing].printed)
         fv_out("\n");

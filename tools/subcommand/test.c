@@ -263,7 +263,7 @@ static void test_file(const char *path, fv_tests *t) {
     fv_args naive = *t->args;
     reference ref = {0};
     naive.code.schedule = "naive";
-    fv_progress_end(t->args);
+    fv_progress_end();
     if (!t->args->print.quiet)
         fv_err("%s: note: there is no reference; random inputs, compared with the naive schedule\n",
                path);
@@ -332,7 +332,7 @@ int fv_cmd_test(fv_context *c) {
         return FV_EXIT_USAGE;
     for (int i = 0; i < c->args->n; i++)
         test_root(c, c->args->operand[i], &t);
-    fv_progress_end(c->args);
+    fv_progress_end();
     if (t.failures) {
         json_t *d = fv_json_document();
         fv_json_set_int(d, "passed", t.passed);

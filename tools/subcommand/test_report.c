@@ -12,7 +12,7 @@ void fv_test_progress(const fv_tests *t, const char *path, const char *name) {
 void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
                   const char *why, const char *more) {
     t->failed++;
-    fv_progress_end(t->args);
+    fv_progress_end();
     if (!t->failures) {
         fv_out("FAILED %s (%s): %s\n", path, name, why);
         for (const char *line = more; line && *line;
