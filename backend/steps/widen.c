@@ -7,7 +7,8 @@
  *
  * An element of h is still rounded to f16, so no bit of a result changes. But it is converted once,
  * where it is computed, and not each time that a tile of a product reads it. Without this step,
- * contractions make a copy of their rows as f32 in a kernel of its own (fv_choose_dense). */
+ * contractions make a copy of their rows as f32 in a kernel of its own (fv_choose_dense). That copy
+ * lives for a shorter time, so with -Os, which saves memory, nothing is widened. */
 #include "backend/fuse/form.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
@@ -66,10 +67,7 @@ static void look_for_products(void *user, fv_storage *reader) {
     widener *p = user;
     const fv_expr *x;
     fv_form_kind form = fv_form_of(p->l, reader->def);
-    /* attention makes no copies of its operands as f32, so storing these costs memory */
-    bool is =
-        form == FV_FORM_CONTRACT || (form == FV_FORM_ATTENTION && !p->l->options->saves_memory);
-    if (!is)
+    if (form != FV_FORM_CONTRACT && form != FV_FORM_ATTENTION)
         return;
     for (fv_x_visitor v = fv_x_visit(p->l->exprs, reader->def->body); (x = fv_x_next(&v));)
         if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM)
@@ -159,7 +157,11 @@ static void store_wide(fv_lowerer *l, const narrow *m) {
 
 bool fv_step_widen(fv_lowerer *l) {
     widener p = {.l = l, .values = fv_ptrmap_in(l->exprs)};
+    if (l->options->saves_memory)
+        return true; /* a stored value lives longer than the copy of it that a product makes */
     fv_each_kernel(l, look_for_products, &p);
+    if (!p.first)
+        return true;
     for (narrow *m = p.first; m; m = m->next)
         m->shared = !fv_is_private(l, m->s->value);
     do {
