@@ -56,7 +56,7 @@ static void trace(void *user, int32_t launch, int32_t end) {
 
 static uint32_t of_loop(void) {
     uint32_t n = @LOOP@, then = timer[2];
-    __asm__ volatile("1: subs %0, %0, #1\\n bne 1b" : "+r"(n) : : "cc");
+    __asm__ volatile(".syntax unified\\n1: subs %0, %0, #1\\n bne 1b" : "+l"(n) : : "cc");
     return since(then);
 }
 
