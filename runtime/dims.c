@@ -272,12 +272,9 @@ static int check_types(const fv_model *m, const fv_array *inputs, const unsigned
         if ((given && !given[i]) || (inputs[i].type == p->type && inputs[i].rank == p->rank))
             continue;
         char text[400];
-        if (inputs[i].rank < 0 || inputs[i].rank > FV_ARRAY_RANK)
-            fv_log_add(log, "error: input '%s' has rank %d", p->name, (int)inputs[i].rank);
-        else
-            fv_log_add(log, "error: input '%s' is %s, expected %s of rank %d", p->name,
-                       fv_array_text(&inputs[i], text, sizeof text), fv_type_text(p->type),
-                       (int)p->rank);
+        fv_log_add(log, "error: input '%s' is %s, expected %s of rank %d", p->name,
+                   fv_array_text(&inputs[i], text, sizeof text), fv_type_text(p->type),
+                   (int)p->rank);
         return FV_BAD_ARGUMENT;
     }
     return FV_OK;

@@ -130,10 +130,7 @@ static fv_expr *load_apart(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 
 static fv_definition *reading_apart(strider *p, const fv_definition *d) {
     fv_x_rewriter w = {.arena = p->l->exprs, .after = load_apart, .user = p};
-    fv_definition *r = FV_NEW(p->l->exprs, fv_definition, 1);
-    *r = *d;
-    r->body = fv_x_rewrite(&w, d->body);
-    return r;
+    return fv_definition_rewritten(&w, d);
 }
 
 /* Is the last index of the load x a variable that takes each value of the last axis and is in no

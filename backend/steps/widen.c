@@ -98,10 +98,7 @@ static fv_expr *load_wide(fv_x_rewriter *w, fv_expr *x) {
 
 static fv_definition *reading_wide(widener *p, const fv_definition *d) {
     fv_x_rewriter w = {.arena = p->l->exprs, .before = load_wide, .user = p};
-    fv_definition *r = FV_NEW(p->l->exprs, fv_definition, 1);
-    *r = *d;
-    r->body = fv_x_rewrite(&w, d->body);
-    return r;
+    return fv_definition_rewritten(&w, d);
 }
 
 static bool has_pairs(fv_arena *a, const fv_expr *body) {

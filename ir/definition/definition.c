@@ -25,6 +25,13 @@ fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent) {
     return v;
 }
 
+fv_definition *fv_definition_rewritten(fv_x_rewriter *w, const fv_definition *d) {
+    fv_definition *r = FV_NEW(w->arena, fv_definition, 1);
+    *r = *d;
+    r->body = fv_x_rewrite(w, d->body);
+    return r;
+}
+
 int fv_definition_axis(const fv_definition *d, const fv_var *v) {
     int i = 0;
     while (i < d->rank && d->index[i] != v)

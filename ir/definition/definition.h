@@ -16,6 +16,7 @@
 
 #include "ir/definition/form.h"
 #include "ir/expr/expr.h"
+#include "ir/expr/rewrite.h"
 #include "ir/graph/graph.h"
 
 typedef struct fv_definition {
@@ -65,6 +66,8 @@ fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent);
 
 /* A new index variable for an axis of that extent. */
 fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
+/* A copy of d whose body is rewritten by w; its indices, place and form are those of d. */
+fv_definition *fv_definition_rewritten(fv_x_rewriter *w, const fv_definition *d);
 /* The number of the axis of d that v indexes; d->rank: v is not an index of d. */
 int fv_definition_axis(const fv_definition *d, const fv_var *v);
 /* The last value of an index variable, extent - 1. An extent max(n, 0) counts as n, because the

@@ -112,7 +112,7 @@ Test(dims, that_do_not_fit) {
     says(array(7, 3, 2, 5, 768), array(7, 2, 2, 9, 0), FV_BAD_ARGUMENT,
          "input 'x' is i64[2, 5, 768], expected f32 of rank 3");
     says(array(1, 2, 2, 5, 0), array(7, 2, 2, 9, 0), FV_BAD_ARGUMENT, "expected f32 of rank 3");
-    says(array(1, 77, 2, 5, 0), array(7, 2, 2, 9, 0), FV_BAD_ARGUMENT, "has rank 77");
+    says(array(1, 77, 2, 5, 0), array(7, 2, 2, 9, 0), FV_BAD_ARGUMENT, "of rank 77, expected");
     says(array(1, 3, 2, 5, 700), array(7, 2, 2, 9, 0), FV_BAD_DIM, "expected 768 on axis 2");
     says(array(1, 3, 2, 5, 768), array(7, 2, 3, 9, 0), FV_BAD_DIM,
          "input 'mask' is i64[3, 9], expected 2 on axis 0: batch");
