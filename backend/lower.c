@@ -222,6 +222,8 @@ static bool recur_all(fv_lowerer *l) {
 static bool run_step(fv_lowerer *l, int i) {
     const fv_watch *watch = l->options->watch;
     struct timespec mark = {0};
+    if (watch && watch->progress.begins)
+        watch->progress.begins(watch->progress.user, fv_step_name_at(i)->name);
     fv_lap(&mark);
     bool ok = steps[i].run(l);
     if (watch && watch->took)

@@ -107,6 +107,8 @@ static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o
     int relations = m->nrelations;
     const fv_watch *watch = o ? o->watch : NULL;
     struct timespec mark = {0};
+    if (watch && watch->progress.begins)
+        watch->progress.begins(watch->progress.user, p->name);
     fv_lap(&mark);
     bool ok = (!fv_pass_needed(p) && !fv_pass_may(&r, NULL, NULL)) || p->run(&r);
     if (ok && m->nrelations > relations)

@@ -117,6 +117,12 @@ typedef struct fv_definitions {
 } fv_definitions;
 
 struct fv_layout;
+/* A callback before each pass and each step of lowering, to show progress; NULL: none. */
+typedef struct fv_step_progress {
+    void *user;
+    void (*begins)(void *user, const char *step);
+} fv_step_progress;
+
 /* Callbacks after each pass (d is NULL) and each step of lowering: `look` gets the module, `took`
  * the duration in milliseconds. `laid_out` gets the name and the layout of each constant that is
  * laid out for a kernel. Each may be NULL. */
@@ -125,6 +131,7 @@ typedef struct fv_watch {
     void (*look)(void *user, const char *step, const fv_module *m, const fv_definitions *d);
     void (*took)(void *user, const char *step, double ms);
     void (*laid_out)(void *user, const char *name, const struct fv_layout *layout);
+    fv_step_progress progress; /* does not see results, so models may still come from the cache */
 } fv_watch;
 
 /* Does every symbol of data in the dims of `t` occur in the dims of `by`? Then code that knows

@@ -371,8 +371,8 @@ check 'a model alone' 0 '^2 passed, 0 failed' "$fovea" test add.fvir --backend=i
 noted '^add.fvir: note: there is no reference'
 check 'a model alone, quietly' 0 '^1 passed, 0 failed' "$fovea" test -q add.fvir --backend=interp --dim n=5 --seed 3
 [ -s err ] && tell 'nothing is said' no || tell 'nothing is said' yes
-progress 'reads add.fvir' "'$fovea' compile add.fvir -o add.fvk"
-progress 'group is done' "'$fovea' compile add.fvir -o add.fvk"
+progress 'add.fvir: reads the model' "'$fovea' compile add.fvir -o add.fvk"
+progress 'add.fvir: group' "'$fovea' compile add.fvir -o add.fvk"
 progress '1 kernel, written to add.c' "'$fovea' compile add.fvir --target=generic -o add.c"
 progress '0 passed, 0 failed: add.fvir \(interp\)' "'$fovea' test add.fvir --backend=interp"
 check 'a model alone that is wrong' 1 '^FAILED half.fvir \(naive\): ' sh -c "printf 'fovea-ir 1\nfunc @main(' >half.fvir; '$fovea' test half.fvir"

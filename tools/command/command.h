@@ -218,6 +218,8 @@ bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
 /* Sets the driver's options from the command line. False after a message. `here`: the default
  * target is this machine. */
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) FV_MUST_USE;
+/* The callbacks of the options, as a copy that the caller may change. */
+fv_watch *fv_args_watch(fv_context *c, fv_driver_options *o);
 enum { FV_MOST_BACKENDS = 3 }; /* largest number of backends that --backend names */
 /* Parses the value of --backend, such as "jit,c,interp", or its default, into `out`, which has room
  * for FV_MOST_BACKENDS. Returns the number of backends, 0 after a message. */
@@ -262,7 +264,6 @@ void fv_print_line(const fv_args *a, const char *file, const char *line);
 /* Turns the lines of a log into errors of the session, after a call of the library failed. Returns
  * false. */
 bool fv_say_log(const fv_context *c, const fv_log *log) FV_MUST_USE;
-bool fv_is_terminal(int fd) FV_MUST_USE;
 /* a number of bytes as text, such as "12.3 kB" */
 const char *fv_size_str(fv_arena *a, uint64_t bytes);
 

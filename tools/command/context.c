@@ -5,13 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/command/command.h"
 #include "tools/command/json.h"
-
-bool fv_is_terminal(int fd) {
-    const char *term = getenv("TERM");
-    return isatty(fd) && !(term && !strcmp(term, "dumb"));
-}
+#include "tools/command/progress.h"
 
 static bool in_colour(const fv_args *a) {
     const char *no = getenv("NO_COLOR");
@@ -124,6 +119,7 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
     fv_json_begin();
     c.arena = fv_arena_new(c.session);
     int status = fv_args_check_lists(&c) ? command->run(&c) : FV_EXIT_USAGE;
+    fv_progress_end();
     fv_print_messages(&c);
     fv_door_close(c.session, &door);
     fv_session_free(c.session);

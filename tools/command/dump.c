@@ -104,13 +104,11 @@ bool fv_dump_begin(fv_context *c, fv_driver_options *o, bool lowers) {
     if (a->dump.dir && mkdir(a->dump.dir, 0777) && errno != EEXIST)
         return fv_usage(a, "--dump-dir=%s: %s", a->dump.dir, strerror(errno)) == FV_EXIT_OK;
     dumper *d = FV_NEW(c->arena, dumper, 1);
-    fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
-    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
+    fv_watch *w = fv_args_watch(c, o);
     *d = (dumper){.c = c, .after = asked_for(c)};
-    *w = (fv_watch){d, looks ? look : NULL, a->dump.times ? took : NULL};
-    *p = *o->work.pipeline;
-    p->watch = w;
-    o->work.pipeline = p;
+    w->user = d;
+    w->look = looks ? look : NULL;
+    w->took = a->dump.times ? took : NULL;
     return true;
 }
 

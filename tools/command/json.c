@@ -113,6 +113,7 @@ static int put(const char *text, size_t n, void *f) {
 }
 
 bool fv_json_print(fv_session *s, json_t *document) {
+    fv_show_line("");
     bool ok = document &&
               json_dump_callback(document, put, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0 &&
               putchar('\n') != EOF;

@@ -7,7 +7,7 @@
 #include "ir/base/diag.h"
 #include "ir/dim/option.h"
 #include "passes/switches.h"
-#include "tools/command/command.h"
+#include "tools/command/progress.h"
 #include "tools/command/stop.h"
 
 /* ---- target, dims, level, passes ---- */
@@ -121,6 +121,17 @@ bool fv_args_check_lists(fv_context *c) {
     return true;
 }
 
+fv_watch *fv_args_watch(fv_context *c, fv_driver_options *o) {
+    fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
+    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
+    *p = *o->work.pipeline;
+    if (p->watch)
+        *w = *p->watch;
+    p->watch = w;
+    o->work.pipeline = p;
+    return w;
+}
+
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
@@ -156,9 +167,12 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
         fv_switches_wrong(c->arena, o->work.passes, o->work.steps, o->work.enable, o->work.disable);
     if (wrong)
         return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
-    if (!fv_stop_begin(c, o))
+    if (!fv_stop_begin(c, o) || !find_target(c, o, here))
         return false;
-    return find_target(c, o, here);
+    fv_step_progress progress = fv_progress_of_steps(c);
+    if (progress.begins)
+        fv_args_watch(c, o)->progress = progress;
+    return true;
 }
 
 /* ---- backends ---- */

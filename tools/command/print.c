@@ -5,8 +5,36 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ir/base/quoted.h"
+
+bool fv_is_terminal(int fd) {
+    const char *term = getenv("TERM");
+    return isatty(fd) && !(term && !strcmp(term, "dumb"));
+}
+
+/* ---- the line that fv_show_line shows ---- */
+
+static bool is_shown;   /* whether such a line is on the terminal */
+static bool is_in_line; /* whether the last output did not end its line */
+
+/* Erases the line, and notes whether the text that is printed next ends its line. */
+static void begin_output(const char *text, size_t n) {
+    if (is_shown)
+        fputs("\r\033[K", stderr);
+    is_shown = false;
+    is_in_line = n ? text[n - 1] != '\n' : is_in_line;
+}
+
+void fv_show_line(const char *text) {
+    if (is_in_line)
+        return;
+    begin_output("", 0);
+    fputs(text, stderr);
+    fflush(stderr);
+    is_shown = *text != 0;
+}
 
 /* ---- texts ---- */
 
@@ -138,6 +166,7 @@ static void put_conversion(FILE *f, const conversion *c, arguments *args) {
 
 static void print(FILE *f, const char *format, va_list list) {
     arguments args;
+    begin_output(format, strlen(format));
     va_copy(args.at, list);
     for (const char *s = format; *s;) {
         size_t n = strcspn(s, "%");
@@ -177,6 +206,7 @@ void fv_err(const char *format, ...) {
 }
 
 void fv_put_lines(FILE *f, const char *text, size_t n) {
+    begin_output(text, n);
     for (const char *end = text + n; text < end; text++) {
         size_t part = 0;
         while (text + part < end && text[part] != '\n' && text[part] != '\t')
@@ -189,5 +219,6 @@ void fv_put_lines(FILE *f, const char *text, size_t n) {
 }
 
 void fv_put_text(FILE *f, const char *text) {
+    begin_output(text, strlen(text));
     fputs(text, f);
 }

@@ -102,7 +102,9 @@ static void put_list(fv_text *t, const char *const *list) {
 /* Does the caller observe or control the passes by callbacks, or want the graph verified? Then the
  * passes must run, and the cache is not used. */
 static bool is_watched(const fv_pipeline_options *p) {
-    return p && (p->verify || p->watch || p->rules || p->report || p->gate);
+    const fv_watch *w = p ? p->watch : NULL;
+    return p && (p->verify || p->rules || p->report || p->gate ||
+                 (w && (w->look || w->took || w->laid_out)));
 }
 
 /* Adds the content of the tuning file, and the CPU of this machine, for which the file must have

@@ -73,7 +73,9 @@ static fv_program *lower_level(fv_session *s, fv_module *graph, const fv_source 
     o.target.of = driver->target.levels[i];
     if (!i)
         return fv_driver_lower_module(s, graph, source, &o);
-    steps.watch = NULL;
+    const fv_watch shown = {.progress =
+                                steps.watch ? steps.watch->progress : (fv_step_progress){0}};
+    steps.watch = &shown;
     steps.gate = NULL;
     o.work.pipeline = &steps;
     o.answers = (fv_driver_answers){0};

@@ -25,12 +25,9 @@ void fv_why_begin(fv_why_query *q, fv_context *c, fv_driver_options *o) {
     *q = (fv_why_query){.c = c};
     if (!c->args->inspect.why)
         return;
-    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
-    fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
-    *w = (fv_watch){q, look_for};
-    *p = *o->work.pipeline;
-    p->watch = w;
-    o->work.pipeline = p;
+    fv_watch *w = fv_args_watch(c, o);
+    w->user = q;
+    w->look = look_for;
     q->reasons = o->answers.reasons = FV_NEW(c->arena, fv_reasons, 1);
     if (*c->args->inspect.why)
         q->name = fv_name_given(c->arena, c->args->inspect.why);

@@ -101,7 +101,9 @@ static bool profile(fv_bench *b, fv_measurement *m) {
     const char *path = b->c->args->bench.profile;
     if (!path)
         return true;
+    fv_progress(b->c->args, "%d thread%s: profile", m->threads, m->threads > 1 ? "s" : "");
     m->profile = fv_profile_take(b, m->ours.ours, &m->roof);
+    fv_progress_end();
     return m->profile && (!*path || fv_profile_write(b, m->profile, path));
 }
 

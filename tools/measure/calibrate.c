@@ -8,6 +8,7 @@
 
 #include "frontend/file.h"
 #include "ir/base/diag.h"
+#include "tools/command/progress.h"
 #include "tools/driver/machine.h"
 #include "tools/measure/caches.h"
 #include "tools/measure/handover.h"
@@ -94,10 +95,13 @@ static bool measure_speeds(fv_calibration *t, const fv_env *all) {
     out[FV_MEASURE_threads] = exactly(t->threads);
     out[FV_MEASURE_page] = exactly((double)sysconf(_SC_PAGESIZE));
     out[FV_MEASURE_huge_page] = exactly(huge_page_bytes());
+    fv_progress(t->c->args, "measures arithmetic");
     out[FV_MEASURE_multiply_add] = multiply_adds();
     out[FV_MEASURE_dot_product] = dot_products();
     fv_measure_units(out[FV_MEASURE_multiply_add].value, out);
+    fv_progress(t->c->args, "measures threads");
     measure_threads(all, t->threads, out);
+    fv_progress(t->c->args, "measures caches and memory");
     return fv_measure_caches(all, &t->found.processor.caches, out) ||
            fv_error(t->c->session, "there is not enough memory to measure the caches");
 }

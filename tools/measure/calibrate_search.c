@@ -10,6 +10,7 @@
 
 #include "frontend/file.h"
 #include "ir/base/diag.h"
+#include "tools/command/progress.h"
 #include "tools/measure/calibrate.h"
 #include "tools/model/rounds.h"
 #include "tools/model/runner.h"
@@ -202,6 +203,8 @@ static answer try_values(search *s, program *base, program *none) {
         double start = fv_now_ms();
         fv_processor changed = *found;
         fv_property_set(&changed, s->property, value);
+        fv_progress(s->t->c->args, "tries %s = %d, %.0f of %.0f s", s->of->property, value,
+                    1e-3 * (start - s->t->begin_ms), s->t->c->args->bench.seconds);
         answer is = with_program(s, &changed, "other", compare, base);
         double took = fv_now_ms() - start;
         s->longest_ms = took > s->longest_ms ? took : s->longest_ms;
@@ -238,7 +241,8 @@ static bool search_property(search *s, const choice *of) {
     while (is == YES)
         is = with_program(s, &t->found.processor, "base", try_values, NULL);
     t->untried += !s->tried.n;
-    if (!a->print.quiet && !a->print.json && is != FAILED)
+    bool to_stdout = a->result.output && !strcmp(a->result.output, "-");
+    if (!a->print.quiet && !a->print.json && !to_stdout && is != FAILED)
         fv_out("%-22s%d%s%s%s\n", of->property, fv_property_get(&t->found.processor, s->property),
                s->tried.n ? "    (" : "", s->tried.n ? s->tried.s : "", s->tried.n ? ")" : "");
     return is != FAILED;

@@ -14,6 +14,7 @@
 
 #include "frontend/file.h"
 #include "ir/base/diag.h"
+#include "tools/command/progress.h"
 #include "tools/measure/tune.h"
 #include "tools/model/rounds.h"
 
@@ -68,8 +69,15 @@ static int count_open(const fv_tuner *t, const attempt *p) {
     return n;
 }
 
+static void show_progress(const fv_tuner *t) {
+    fv_progress(t->c->args, "%d schedule%s tried, %.0f of %.0f s", t->tried,
+                t->tried == 1 ? "" : "s", 1e-3 * (fv_now_ms() - t->time.begin),
+                t->c->args->bench.seconds);
+}
+
 /* Measures one more round, the i-th. */
 static bool measure(fv_tuner *t, attempt *p, fv_tune_program *other, int i) {
+    show_progress(t);
     if (!fv_tune_round(t, p->now, other, i & 1))
         return false;
     for (int k = 0; k < t->kernels.n; k++) {
@@ -323,6 +331,7 @@ static fv_tune_answer check_all(fv_tuner *t) {
     const fv_tuning none = {.n = 0};
     if (!t->found.n)
         return FV_TUNE_YES;
+    fv_progress(t->c->args, "compares the schedules found with the default ones");
     fv_tune_answer is = fv_tune_with(t, &none, false, compare_with_all, NULL);
     if (is == FV_TUNE_NO)
         t->found.n = 0;

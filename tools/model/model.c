@@ -8,6 +8,7 @@
 #include "backend/cost/cost.h"
 #include "ir/base/clock.h"
 #include "ir/catalogue/own.h"
+#include "tools/command/progress.h"
 #include "tools/data/values.h"
 
 /* ---- names ---- */
@@ -120,6 +121,8 @@ static void look_at_source(void *user, const fv_source *source) {
 
 static void look_at_program(void *user, fv_program *p) {
     const opening *op = user;
+    fv_progress_phase(op->c->args, op->m->path, "code of %d kernel%s", p->nkernels,
+                      p->nkernels == 1 ? "" : "s");
     op->m->ncosts = fv_cost_launches(op->c->arena, p, &op->m->costs);
 }
 
@@ -166,6 +169,7 @@ static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tun
     o.dims.are_values = true;
     o.tuning.tuned = tuned ? tuned : o.tuning.tuned;
     o.answers.choices = choices;
+    fv_progress_phase(c->args, m->path, "reads the model");
     if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
         return false;
     m->source = made.source;
@@ -225,6 +229,7 @@ bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind ba
     o.dims.are_values = true;
     o.change.passed = change->passed;
     o.change.user = change->user;
+    fv_progress_phase(c->args, path, "reads the model");
     if (!fv_driver_read(c->session, path, &o, &out->source))
         return false;
     if (!out->source.module || out->source.module->definitions)
@@ -245,6 +250,7 @@ bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_dri
 int fv_subject_run(fv_context *c, fv_subject *m) {
     fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel};
     fv_log *log = fv_log_new();
+    fv_progress_phase(c->args, m->path, "runs");
     int status = fv_artifact_run(m->artifact, m->data.inputs, m->data.outputs, &o, log);
     bool ok = status == FV_OK || fv_say_log(c, log);
     fv_log_free(log);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/rank_limits.h"
+#include "tools/command/progress.h"
 #include "tools/model/checksum.h"
 #include "tools/model/shares.h"
 
@@ -239,6 +240,7 @@ static int run_once(void *user, int rank, const fv_run_options *o, fv_log *log) 
 }
 
 int fv_parts_run(fv_context *c, fv_parts *p) {
+    fv_progress_phase(c->args, c->args->operand[0], "runs %d parts", p->ranks);
     int status = fv_parts_do(c, p, run_once, p);
     const fv_communicator *world = p->processes ? fv_processes_communicator(p->processes) : NULL;
     if (!status && !fv_shares_join(c, p, world, &p->whole))

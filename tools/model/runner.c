@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/command/progress.h"
+
 double fv_now_ms(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -57,6 +59,7 @@ static bool make_buffers(fv_context *c, fv_runner *r) {
 static bool first_run(fv_context *c, fv_runner *r) {
     fv_run_options o = {.size = sizeof o, .threads = r->threads, .cancel = c->cancel};
     fv_log *log = fv_log_new();
+    fv_progress_phase(c->args, r->m->path, "runs for the first time");
     double start = fv_now_ms();
     int status = fv_artifact_run(r->m->artifact, r->m->data.inputs, r->m->data.outputs, &o, log);
     r->first_ms = fv_now_ms() - start;

@@ -158,7 +158,10 @@ static bool list_layers(fv_quantizing *q, const fv_module *from) {
 /* ---- the work ---- */
 
 static bool read_model(fv_context *c, fv_source *source, fv_driver_options *o) {
-    if (!fv_args_driver(c, o, true) || !fv_driver_read(c->session, c->args->operand[0], o, source))
+    if (!fv_args_driver(c, o, true))
+        return false;
+    fv_progress_phase(c->args, c->args->operand[0], "reads the model");
+    if (!fv_driver_read(c->session, c->args->operand[0], o, source))
         return false;
     if (!source->module || source->module->definitions)
         return fv_error(c->session, "holds %s, no graph",
@@ -185,6 +188,7 @@ static bool write_model(fv_quantizing *q, fv_source *source, const fv_driver_opt
     static const char *const dead[] = {"remove-dead", NULL};
     fv_context *c = q->c;
     const char *out = c->args->result.output;
+    fv_progress_phase(c->args, c->args->operand[0], "writes %s", out);
     if (!fv_spares_models(c, "-o ", out) || !fv_quant_apply(q, source->module, q->plan.types))
         return false;
     if (kind == FV_EMIT_ONNX)

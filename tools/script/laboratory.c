@@ -16,6 +16,7 @@
 #include "ir/graph/copy.h"
 #include "passes/lua/lua.h"
 #include "passes/switches.h"
+#include "tools/command/progress.h"
 #include "tools/data/compare.h"
 #include "tools/measure/bench.h"
 #include "tools/model/rounds.h"
@@ -60,6 +61,7 @@ static bool within(fv_context *outer, trial *t, bool (*work)(trial *t, void *arg
 /* ---- compiling ---- */
 
 typedef struct compiling {
+    fv_context *outer; /* that of the script; its terminal shows progress */
     const fv_module *m;
     const fv_lua_how *how;
 } compiling;
@@ -133,9 +135,13 @@ static bool choose_relax(trial *t, const fv_lua_how *h, fv_driver_options *o) {
     return true;
 }
 
-static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) {
+static bool choose_options(trial *t, const compiling *k, fv_driver_options *o) {
+    const fv_lua_how *h = k->how;
     fv_pipeline_options *pipeline = FV_NEW(t->kept, fv_pipeline_options, 1);
+    fv_watch *watch = FV_NEW(t->kept, fv_watch, 1);
     const char *why = "";
+    watch->progress = fv_progress_of_steps(k->outer);
+    pipeline->watch = watch;
     if (!choose_words(t, h))
         return false;
     *o = (fv_driver_options){
@@ -182,7 +188,7 @@ static bool compile(trial *t, void *arg) {
     fv_driver_options o;
     fv_backend_kind backends[FV_MOST_BACKENDS];
     t->c.arena = t->kept = fv_arena_new(t->c.session);
-    if (!choose_options(t, k->how, &o))
+    if (!choose_options(t, k, &o))
         return false;
     t->args.code.backend = k->how->backend ? fv_strdup(t->kept, k->how->backend) : NULL;
     fv_source source = {.kind = FV_FILE_GRAPH, .hash = ""};
@@ -222,7 +228,7 @@ bool fv_laboratory_compile(void *user, const fv_module *m, const fv_lua_how *how
                         .script.unsafe = c->args->script.unsafe,
                         .script.steps = c->args->script.steps};
     t->threads = fv_args_threads(c->args);
-    return within(c, t, compile, &(compiling){m, how});
+    return within(c, t, compile, &(compiling){c, m, how});
 }
 
 /* ---- inputs ---- */

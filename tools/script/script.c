@@ -10,6 +10,7 @@
 #include "frontend/file.h"
 #include "ir/graph/verify.h"
 #include "passes/lua/lua.h"
+#include "tools/command/progress.h"
 #include "tools/model/model.h"
 #include "tools/script/laboratory.h"
 #include "tools/script/script.h"
@@ -28,7 +29,10 @@ static fv_module *load(void *user, const char *path) {
     fv_context *c = user;
     fv_driver_options o;
     fv_source source;
-    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, path, &o, &source))
+    if (!fv_args_driver(c, &o, true))
+        return NULL;
+    fv_progress_phase(c->args, path, "reads the model");
+    if (!fv_driver_read(c->session, path, &o, &source))
         return NULL;
     if (source.module && !source.module->definitions)
         return fv_module_verify(source.module, NULL) ? source.module : NULL;

@@ -256,28 +256,9 @@ static bool accept(void *user, fv_program *p) {
     if (p && !look_at_device(k->c, k->r, p))
         return false;
     if (p)
-        fv_progress(k->c->args, "%d kernel%s, written to %s", p->nkernels,
-                    p->nkernels == 1 ? "" : "s", k->r->out);
+        fv_progress_phase(k->c->args, k->c->args->operand[0], "%d kernel%s, written to %s",
+                          p->nkernels, p->nkernels == 1 ? "" : "s", k->r->out);
     return true;
-}
-
-/* Shows after which pass or step the work is, unless something else is printed after these. */
-static void took(void *user, const char *step, double ms) {
-    const fv_context *c = user;
-    (void)ms;
-    fv_progress(c->args, "%s is done", step);
-}
-
-static void show_progress(fv_context *c, fv_driver_options *o) {
-    fv_progress(c->args, "reads %s", c->args->operand[0]);
-    if (o->work.pipeline->watch || c->args->print.verbose)
-        return;
-    fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
-    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
-    *w = (fv_watch){.user = c, .took = took};
-    *p = *o->work.pipeline;
-    p->watch = w;
-    o->work.pipeline = p;
 }
 
 /* Checks --require-fused for a target of several. Only for that, the model is lowered once more. */
@@ -590,7 +571,7 @@ int fv_cmd_compile(fv_context *c) {
     if (!o.name)
         o.name = fv_emit_prefix(c->arena, r.out);
     fv_report_begin(c, &o);
-    show_progress(c, &o);
+    fv_progress_phase(a, a->operand[0], "reads the model");
     bool written = write_result(c, model, &o, &r);
     fv_progress_end();
     if (!written)

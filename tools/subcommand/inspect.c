@@ -9,6 +9,7 @@
 #include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
 #include "ir/expr/instruction.h"
+#include "tools/command/progress.h"
 #include "tools/command/report.h"
 #include "tools/lab/why.h"
 #include "tools/model/attention.h"
@@ -401,6 +402,7 @@ static bool open_view(view *v, const char *path) {
     fv_why_begin(&v->why, c, &o);
     fv_report_begin(c, &o);
     fv_attention_begin(&v->attention, c, &o);
+    fv_progress_phase(c->args, path, "reads the model");
     if (!fv_driver_read(c->session, path, &o, &m->source))
         return false;
     o.without_weights &= !weights_decide(m->source.module, o.target.of);

@@ -6,6 +6,7 @@
 #include "ir/definition/step_names.h"
 #include "ir/graph/print.h"
 #include "tools/command/named.h"
+#include "tools/command/progress.h"
 #include "tools/command/report.h"
 #include "tools/lab/bisect.h"
 #include "tools/lab/explain.h"
@@ -271,6 +272,7 @@ int fv_cmd_opt(fv_context *c) {
     if (a->print.json)
         return fv_usage(a, "--json goes with --list-passes only: a graph is text");
     fv_report_passes(c, &o);
+    fv_progress_phase(a, a->operand[0], "reads the model");
     if (!fv_driver_read(c->session, a->operand[0], &o, &source))
         return fv_failed(c);
     if (!source.module || source.module->definitions) {
@@ -283,6 +285,8 @@ int fv_cmd_opt(fv_context *c) {
         return no_node(c, source.module);
     if (!fv_driver_passes(source.module, &o))
         return fv_failed(c);
+    if (a->result.output)
+        fv_progress_phase(a, a->operand[0], "writes %s", a->result.output);
     if (!a->result.output)
         print_graph(c, source.module);
     else if (kind == FV_EMIT_ONNX) {

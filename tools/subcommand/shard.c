@@ -7,6 +7,7 @@
 #include "ir/dim/text.h"
 #include "passes/shard/shard.h"
 #include "runtime/rank_limits.h"
+#include "tools/command/progress.h"
 #include "tools/generate/caches.h"
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
@@ -18,6 +19,7 @@ static fv_module *read_graph(fv_context *c, fv_driver_options *o) {
     if (!fv_args_driver(c, o, false))
         return NULL;
     o->work.passes = passes;
+    fv_progress_phase(c->args, c->args->operand[0], "reads the model");
     if (!fv_driver_read(c->session, c->args->operand[0], o, &source))
         return NULL;
     if (!source.module || source.module->definitions) {
@@ -29,6 +31,7 @@ static fv_module *read_graph(fv_context *c, fv_driver_options *o) {
 }
 
 static bool find_plan(fv_context *c, fv_module *m, int ranks, fv_shard_plan *out) {
+    fv_progress_phase(c->args, c->args->operand[0], "finds the cuts");
     return fv_shard_find(m, ranks, fv_cache_parameters(c->arena, m), out);
 }
 
@@ -98,6 +101,7 @@ static void list_ports(fv_context *c, const fv_shard_plan *plan, fv_parts_manife
 static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
     fv_driver_options o;
     fv_shard_plan plan;
+    fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
     fv_module *m = read_graph(c, &o);
     const char *path = fv_printf(c->arena, "%s/%s", c->args->result.output, out->files[rank]);
     if (!m || !find_plan(c, m, out->ranks, &plan))
@@ -113,6 +117,7 @@ static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
         fv_module_free(m);
         ok = (m = read_graph(c, &o)) != NULL;
     }
+    fv_progress_phase(c->args, path, "writes %s", path);
     ok = ok && fv_spares_models(c, "-o ", path) &&
          (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
          fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o.work.pipeline) &&

@@ -4,6 +4,7 @@
 
 #include "backend/consumer/consumer.h"
 #include "frontend/file.h"
+#include "tools/command/progress.h"
 #include "tools/model/library_weights.h"
 #include "tools/view/view.h"
 
@@ -82,15 +83,6 @@ static void look(void *user, const char *step, const fv_module *m, const fv_defi
         fv_view_take_definitions(user, m, d);
 }
 
-static const fv_pipeline_options *watched(fv_view *v, const fv_pipeline_options *o) {
-    fv_pipeline_options *p = FV_NEW(v->c->arena, fv_pipeline_options, 1);
-    fv_watch *w = FV_NEW(v->c->arena, fv_watch, 1);
-    *w = (fv_watch){v, look};
-    *p = *o;
-    p->watch = w;
-    return p;
-}
-
 static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
@@ -100,7 +92,10 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     o->answers.reasons = &v->reasons;
     o->change.passed = take_after;
     o->change.user = v;
-    o->work.pipeline = watched(v, o->work.pipeline);
+    fv_watch *w = fv_args_watch(c, o);
+    w->user = v;
+    w->look = look;
+    fv_progress_phase(c->args, m->path, "reads the model");
     if (!fv_driver_read(c->session, m->path, o, &m->source))
         return false;
     if (!m->source.module || m->source.module->definitions)
@@ -187,6 +182,8 @@ int fv_cmd_view(fv_context *c) {
         return fv_refused(c);
     if (!open_model(v, &o))
         return fv_failed(c);
+    fv_progress_phase(a, v->m.path, "C of %d kernel%s", v->m.program->nkernels,
+                      v->m.program->nkernels == 1 ? "" : "s");
     fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.data.dims);
     fv_view_find_launches(v);
     return fv_view_find_kernels(v) ? finish(v, &f) : fv_failed(c);
