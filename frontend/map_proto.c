@@ -38,19 +38,16 @@ typedef struct entry {
 
 static int by_key(const void *p, const void *q) {
     const entry *x = p, *y = q;
-    size_t n = x->s.n < y->s.n ? x->s.n : y->s.n;
-    int order = n ? memcmp(x->s.s, y->s.s, n) : 0;
+    int order = fv_string_compare(x->s, y->s);
     if (order)
         return order;
-    if (x->s.n != y->s.n)
-        return x->s.n < y->s.n ? -1 : 1;
     if (x->i != y->i)
         return x->i < y->i ? -1 : 1;
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
 static bool same_key(const entry *x, const entry *y) {
-    return x->i == y->i && x->s.n == y->s.n && (!x->s.n || !memcmp(x->s.s, y->s.s, x->s.n));
+    return x->i == y->i && fv_string_compare(x->s, y->s) == 0;
 }
 
 static entry *sorted_entries(fv_arena *a, const fv_maps *m) {

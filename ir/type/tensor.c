@@ -104,11 +104,17 @@ void fv_tensor_set_float(fv_tensor *t, size_t i, double v) {
     set_bits(t, i, fv_float_encode(t->elem, v));
 }
 
+int fv_string_compare(fv_string a, fv_string b) {
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n ? memcmp(a.s, b.s, n) : 0;
+    return order ? order : a.n < b.n ? -1 : a.n > b.n;
+}
+
 static bool same_content(const fv_tensor *a, const fv_tensor *b) {
     if (a->elem == FV_STRING) {
         const fv_string *s = a->data, *t = b->data;
         for (size_t i = 0; i < a->count; i++)
-            if (s[i].n != t[i].n || (s[i].n && memcmp(s[i].s, t[i].s, s[i].n) != 0))
+            if (fv_string_compare(s[i], t[i]) != 0)
                 return false;
         return true;
     }

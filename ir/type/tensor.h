@@ -11,6 +11,10 @@ typedef struct fv_string {
     const char *s;
     size_t n;
 } fv_string;
+
+/* Compares two strings byte by byte; the shorter one is less if the longer one begins with it.
+ * Returns a number below, of or above 0, as memcmp. */
+int fv_string_compare(fv_string a, fv_string b);
 typedef struct fv_tensor {
     fv_elem elem;
     int rank;

@@ -23,6 +23,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ops/common/dims.h"
 
 enum { QUERY, KEY, VALUE, STATE, DECAY, BETA };
 enum { OUTPUT, PRESENT, STATES };
@@ -97,19 +98,6 @@ static bool head_size(fv_op *op, int in, int64_t n, const fv_dim **size) {
                        op->def->in[in].name, fv_dim_str(m->arena, all), (long long)n);
 }
 
-/* Checks that the operand, if present, has that dim along an axis. */
-static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
-    fv_module *m = fv_op_module(op);
-    const fv_type *t = fv_in_type(op, in);
-    const char *name = op->def->in[in].name;
-    return !t ||
-           fv_module_assume(
-               m, t->dims[axis], dim,
-               fv_printf(m->arena, "dim %d of input '%s' of %s", axis, name, op->def->name)) ||
-           fv_op_error(op, "dim %d of input '%s' is %s, expected %s", axis, name,
-                       fv_dim_str(m->arena, t->dims[axis]), fv_dim_str(m->arena, dim));
-}
-
 /* The number of heads of n columns each in `all` columns, if it is the same for all values of the
  * symbols; 0: not known. */
 static int64_t heads_in(fv_module *m, const fv_dim *all, const fv_dim *n, int64_t most) {
@@ -135,14 +123,14 @@ static bool key_heads(fv_op *op, packing *h) {
     if (h->key < 1 || h->value % h->key)
         return fv_op_error(op, "input 'key' has %lld heads, they do not divide %lld",
                            (long long)h->key, (long long)h->value);
-    return has_dim(op, KEY, 2, fv_dim_mul(m->dims, h->dk, fv_dim_const(m->dims, h->key)));
+    return fv_has_dim(op, KEY, 2, fv_dim_mul(m->dims, h->dk, fv_dim_const(m->dims, h->key)));
 }
 
 /* Checks that operands have the batch size and number of steps of the queries. */
 static bool fits_steps(fv_op *op, const packing *h) {
     bool fits = true;
     for (int in = KEY; in <= BETA && fits; in++)
-        fits = in == STATE || (has_dim(op, in, 0, h->batch) && has_dim(op, in, 1, h->seq));
+        fits = in == STATE || (fv_has_dim(op, in, 0, h->batch) && fv_has_dim(op, in, 1, h->seq));
     return fits;
 }
 
@@ -172,7 +160,7 @@ static bool fits_state(fv_op *op, const packing *h) {
     if (t && t->rank != rank)
         return fv_op_error(op, "input 'past_state' has rank %d, expected %d", t->rank, rank);
     for (int i = 0; i < rank; i++)
-        if (!has_dim(op, STATE, i, dims[i]))
+        if (!fv_has_dim(op, STATE, i, dims[i]))
             return false;
     return true;
 }
@@ -381,8 +369,8 @@ static bool infer_steps(fv_op *op) {
     packing h;
     if (!read_steps(op, &h) || !fits_steps(op, &h) || !head_size(op, QUERY, h.query, &h.dk) ||
         !head_size(op, VALUE, h.value, &h.dv) ||
-        !has_dim(op, KEY, 2, fv_dim_mul(t, h.dk, fv_dim_const(t, h.key))) || !fits_state(op, &h) ||
-        !fits_gates(op, &h))
+        !fv_has_dim(op, KEY, 2, fv_dim_mul(t, h.dk, fv_dim_const(t, h.key))) ||
+        !fits_state(op, &h) || !fits_gates(op, &h))
         return false;
     const fv_dim *heads = fv_dim_const(t, h.value);
     const fv_dim *y[5] = {h.batch, h.seq, heads, fv_dim_const(t, groups_of(&h)), h.dv},
@@ -549,7 +537,7 @@ static bool infer_gate(fv_op *op) {
     if (!has_rate(op))
         return false;
     for (int i = 0; b && i < a->rank; i++)
-        if (!has_dim(op, GATE_B, i, a->dims[i]))
+        if (!fv_has_dim(op, GATE_B, i, a->dims[i]))
             return false;
     fv_infer_like(op, 0, GATE_A);
     fv_infer_like(op, 1, GATE_A);

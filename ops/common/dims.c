@@ -154,19 +154,27 @@ void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **d
     fv_infer_out(op, out, e, rank, dims);
 }
 
-bool fv_has_dims(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+bool fv_has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
     const char *name = op->def->in[in].name;
+    return !t ||
+           fv_module_assume(
+               m, t->dims[axis], dim,
+               fv_printf(m->arena, "axis %d of input '%s' of %s", axis, name, op->def->name)) ||
+           fv_op_error(op, "input '%s' has %s on axis %d, expected %s", name,
+                       fv_dim_str(m->arena, t->dims[axis]), axis, fv_dim_str(m->arena, dim));
+}
+
+bool fv_has_dims(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+    const fv_type *t = fv_in_type(op, in);
     if (t && t->rank != rank)
-        return fv_op_error(op, "input '%s' has rank %d, expected %d", name, t->rank, rank);
-    for (int i = 0; t && i < rank; i++)
-        if (!fv_module_assume(
-                m, t->dims[i], dims[i],
-                fv_printf(m->arena, "axis %d of input '%s' of %s", i, name, op->def->name)))
-            return fv_op_error(op, "input '%s' has %s on axis %d, expected %s", name,
-                               fv_dim_str(m->arena, t->dims[i]), i, fv_dim_str(m->arena, dims[i]));
-    return true;
+        return fv_op_error(op, "input '%s' has rank %d, expected %d", op->def->in[in].name, t->rank,
+                           rank);
+    bool fit = true;
+    for (int i = 0; t && i < rank && fit; i++)
+        fit = fv_has_dim(op, in, i, dims[i]);
+    return fit;
 }
 
 static bool has_negative(const fv_value *v) {

@@ -36,6 +36,9 @@ bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *const
  * not known, the run checks. False after a diagnostic. */
 bool fv_require_axis(fv_op *op, const fv_dim *axis, int rank) FV_MUST_USE;
 
+/* Checks that operand `in`, if present, has that dim along an axis; what is not known, the run
+ * checks. False after a diagnostic. */
+bool fv_has_dim(fv_op *op, int in, int axis, const fv_dim *dim) FV_MUST_USE;
 /* Checks that operand `in`, if present, has these dims; what is not known, the run checks. False
  * after a diagnostic. */
 bool fv_has_dims(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;

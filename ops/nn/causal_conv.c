@@ -17,6 +17,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ops/common/dims.h"
 
 enum { INPUT, WEIGHT, BIAS, PAST };
 enum { OUTPUT, PRESENT };
@@ -63,19 +64,6 @@ static bool read_attributes(fv_op *op, causal *c) {
                        MAX_WINDOW);
 }
 
-/* Checks that the operand, if present, has that dim along an axis. */
-static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
-    fv_module *m = fv_op_module(op);
-    const fv_type *t = fv_in_type(op, in);
-    const char *name = op->def->in[in].name;
-    return !t ||
-           fv_module_assume(
-               m, t->dims[axis], dim,
-               fv_printf(m->arena, "dim %d of input '%s' of %s", axis, name, op->def->name)) ||
-           fv_op_error(op, "dim %d of input '%s' is %s, expected %s", axis, name,
-                       fv_dim_str(m->arena, t->dims[axis]), fv_dim_str(m->arena, dim));
-}
-
 /* The number of positions before the last one that a filter reads. */
 static const fv_dim *reach(fv_dims *t, const fv_type *weight, int64_t dilation) {
     return fv_dim_mul(t, fv_dim_sub(t, weight->dims[2], fv_dim_const(t, 1)),
@@ -96,8 +84,8 @@ static bool read_causal(fv_op *op, causal *c) {
     c->state = reach(t, w, c->dilation);
     if (w->dims[2]->hi < 1)
         return fv_op_error(op, "the filter has no taps");
-    return has_dim(op, WEIGHT, 0, c->channels) && has_dim(op, WEIGHT, 1, fv_dim_const(t, 1)) &&
-           has_dim(op, BIAS, 0, c->channels);
+    return fv_has_dim(op, WEIGHT, 0, c->channels) &&
+           fv_has_dim(op, WEIGHT, 1, fv_dim_const(t, 1)) && fv_has_dim(op, BIAS, 0, c->channels);
 }
 
 /* Sets the dims of the state: those of the input with another length, after the dim of the window
@@ -126,7 +114,7 @@ static bool infer_causal(fv_op *op) {
         return fv_op_error(op, "input '%s' has rank %d, expected %d", op->def->in[PAST].name,
                            past->rank, rank);
     for (int i = 0; i < rank; i++)
-        if (!has_dim(op, PAST, i, dims[i]))
+        if (!fv_has_dim(op, PAST, i, dims[i]))
             return false;
     fv_infer_like(op, OUTPUT, INPUT);
     fv_infer_out(op, PRESENT, fv_in_type(op, INPUT)->elem, rank, dims);
@@ -228,9 +216,9 @@ static bool positions(fv_op *op, const fv_dim **state, const fv_dim **length) {
 
 static bool infer_conv(fv_op *op) {
     const fv_dim *const *x = fv_in_type(op, INPUT)->dims, *state, *length;
-    if (!positions(op, &state, &length) || !has_dim(op, WEIGHT, 0, x[1]) ||
-        !has_dim(op, WEIGHT, 1, fv_dim_const(fv_op_module(op)->dims, 1)) ||
-        !has_dim(op, BIAS, 0, x[1]))
+    if (!positions(op, &state, &length) || !fv_has_dim(op, WEIGHT, 0, x[1]) ||
+        !fv_has_dim(op, WEIGHT, 1, fv_dim_const(fv_op_module(op)->dims, 1)) ||
+        !fv_has_dim(op, BIAS, 0, x[1]))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, INPUT)->elem, 3, (const fv_dim *[]){x[0], x[1], length});
     return true;

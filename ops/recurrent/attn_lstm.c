@@ -6,6 +6,7 @@
  * (recurrent_steps.c). */
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ops/common/dims.h"
 #include "ops/recurrent/recurrent.h"
 
 static const fv_dim *times(fv_dims *t, int64_t n, const fv_dim *d) {
@@ -19,11 +20,11 @@ static bool fits_memory(fv_op *op, const fv_recurrent_sizes *s, int first, const
                      lengths = FV_REC_MEMORY_LENS - FV_REC_QW;
     fv_module *m = fv_op_module(op);
     const fv_type *values = fv_in_type(op, first + memory);
-    const fv_dim *query[3] = {s->directions, s->hidden, depth}, *batch[1] = {s->batch};
-    if (!fv_recurrent_fits(op, first, 3, query) ||
-        !fv_recurrent_fits(op, first + vector, 2, (const fv_dim *[]){s->directions, depth}) ||
-        !fv_recurrent_fits(op, first + memory, 1, batch) ||
-        !fv_recurrent_fits(op, first + lengths, 1, batch))
+    const fv_dim *query[3] = {s->directions, s->hidden, depth};
+    if (!fv_has_dims(op, first, 3, query) ||
+        !fv_has_dims(op, first + vector, 2, (const fv_dim *[]){s->directions, depth}) ||
+        !fv_has_dim(op, first + memory, 0, s->batch) ||
+        !fv_has_dim(op, first + lengths, 0, s->batch))
         return false;
     return fv_module_assume(m, values->dims[1],
                             fv_dim_max(m->dims, values->dims[1], fv_dim_const(m->dims, 1)),
@@ -37,9 +38,8 @@ static bool fits_layer(fv_op *op, const fv_recurrent_sizes *s, int layer, const 
                        const fv_dim **size) {
     const fv_type *t = fv_in_type(op, layer);
     *size = t ? t->dims[2] : memory;
-    return fv_recurrent_fits(
-        op, layer, 2,
-        (const fv_dim *[]){s->directions, fv_dim_add(fv_op_module(op)->dims, memory, s->hidden)});
+    return fv_has_dim(op, layer, 0, s->directions) &&
+           fv_has_dim(op, layer, 1, fv_dim_add(fv_op_module(op)->dims, memory, s->hidden));
 }
 
 static bool infer_attn_lstm(fv_op *op) {
@@ -56,18 +56,18 @@ static bool infer_attn_lstm(fv_op *op) {
                   *memory = fv_in_type(op, FV_REC_M);
     const fv_dim *size, *gates = times(t, r.gates, s.hidden), *state[3];
     fv_recurrent_state_dims(&r, &s, state);
-    if (!fv_recurrent_fits(op, FV_REC_MW, 2, (const fv_dim *[]){s.directions, memory->dims[2]}) ||
+    if (!fv_has_dim(op, FV_REC_MW, 0, s.directions) ||
+        !fv_has_dim(op, FV_REC_MW, 1, memory->dims[2]) ||
         !fits_memory(op, &s, FV_REC_QW, keys->dims[2]) ||
         !fits_layer(op, &s, FV_REC_AW, memory->dims[2], &size))
         return false;
     const fv_dim *w[3] = {s.directions, gates, fv_dim_add(t, x->dims[2], size)},
                  *rec[3] = {s.directions, gates, s.hidden};
-    if (!fv_recurrent_fits(op, FV_REC_W, 3, w) || !fv_recurrent_fits(op, FV_REC_R, 3, rec) ||
-        !fv_recurrent_fits(op, FV_REC_B, 2, (const fv_dim *[]){s.directions, times(t, 2, gates)}) ||
-        !fv_recurrent_fits(op, FV_REC_LENS, 1, &s.batch) ||
-        !fv_recurrent_fits(op, FV_REC_H, 3, state) || !fv_recurrent_fits(op, FV_REC_C, 3, state) ||
-        !fv_recurrent_fits(op, FV_REC_P, 2,
-                           (const fv_dim *[]){s.directions, times(t, 3, s.hidden)}))
+    if (!fv_has_dims(op, FV_REC_W, 3, w) || !fv_has_dims(op, FV_REC_R, 3, rec) ||
+        !fv_has_dims(op, FV_REC_B, 2, (const fv_dim *[]){s.directions, times(t, 2, gates)}) ||
+        !fv_has_dims(op, FV_REC_LENS, 1, &s.batch) || !fv_has_dims(op, FV_REC_H, 3, state) ||
+        !fv_has_dims(op, FV_REC_C, 3, state) ||
+        !fv_has_dims(op, FV_REC_P, 2, (const fv_dim *[]){s.directions, times(t, 3, s.hidden)}))
         return false;
     fv_recurrent_infer_results(op, &r, &s);
     return true;
@@ -89,13 +89,10 @@ static bool infer_steps(fv_op *op) {
     const fv_dim *all[3] = {x->dims[0], x->dims[1], fv_dim_mul(t, s.directions, gates)};
     const fv_dim *rec[3] = {s.directions, gates, fv_dim_add(t, s.hidden, size)};
     const fv_dim *seen[4] = {s.directions, s.batch, keys->dims[2], memory->dims[1]};
-    if (!fv_recurrent_fits(op, FV_STEPS_X, 3, all) || !fv_recurrent_fits(op, FV_STEPS_R, 3, rec) ||
-        !fv_recurrent_fits(op, FV_STEPS_KEYS, 4, seen) ||
-        !fv_recurrent_fits(op, FV_STEPS_LENS, 1, &s.batch) ||
-        !fv_recurrent_fits(op, FV_STEPS_H, 3, state) ||
-        !fv_recurrent_fits(op, FV_STEPS_C, 3, state) ||
-        !fv_recurrent_fits(op, FV_STEPS_P, 2,
-                           (const fv_dim *[]){s.directions, times(t, 3, s.hidden)}))
+    if (!fv_has_dims(op, FV_STEPS_X, 3, all) || !fv_has_dims(op, FV_STEPS_R, 3, rec) ||
+        !fv_has_dims(op, FV_STEPS_KEYS, 4, seen) || !fv_has_dims(op, FV_STEPS_LENS, 1, &s.batch) ||
+        !fv_has_dims(op, FV_STEPS_H, 3, state) || !fv_has_dims(op, FV_STEPS_C, 3, state) ||
+        !fv_has_dims(op, FV_STEPS_P, 2, (const fv_dim *[]){s.directions, times(t, 3, s.hidden)}))
         return false;
     fv_recurrent_infer_results(op, &r, &s);
     return true;

@@ -8,6 +8,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 #include "ir/rule/body.h"
+#include "ops/common/dims.h"
 #include "ops/recurrent/recurrent.h"
 
 enum { X, W, R, BIAS, LENGTHS, H, C, P, W_SCALE, W_ZERO, R_SCALE, R_ZERO };
@@ -19,8 +20,8 @@ enum { MAX_SCANNED = 3 };
 /* Checks a scale or zero point: one for each direction, or one for each column of its weight. */
 static bool check_scale(fv_op *op, int in, const fv_dim *directions, const fv_dim *columns) {
     const fv_dim *dims[2] = {directions, columns};
-    return fv_recurrent_fits(op, in, fv_in_type(op, in)->rank, dims) &&
-           fv_recurrent_fits(op, in + 1, fv_in_type(op, in + 1)->rank, dims);
+    return fv_has_dims(op, in, fv_in_type(op, in)->rank, dims) &&
+           fv_has_dims(op, in + 1, fv_in_type(op, in + 1)->rank, dims);
 }
 
 static bool read_sizes(fv_op *op, fv_recurrent *r, fv_recurrent_sizes *s) {
@@ -43,10 +44,10 @@ static bool infer_quantized(fv_op *op) {
                  *bias[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 2), columns)},
                  *state[3] = {s.directions, s.batch, s.hidden},
                  *peep[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 3), s.hidden)};
-    if (!fv_recurrent_fits(op, W, 3, w) || !fv_recurrent_fits(op, R, 3, rec) ||
-        !fv_recurrent_fits(op, BIAS, 2, bias) || !fv_recurrent_fits(op, LENGTHS, 1, &s.batch) ||
-        !fv_recurrent_fits(op, H, 3, state) || !fv_recurrent_fits(op, C, 3, state) ||
-        !fv_recurrent_fits(op, P, 2, peep) || !check_scale(op, W_SCALE, s.directions, columns) ||
+    if (!fv_has_dims(op, W, 3, w) || !fv_has_dims(op, R, 3, rec) ||
+        !fv_has_dims(op, BIAS, 2, bias) || !fv_has_dims(op, LENGTHS, 1, &s.batch) ||
+        !fv_has_dims(op, H, 3, state) || !fv_has_dims(op, C, 3, state) ||
+        !fv_has_dims(op, P, 2, peep) || !check_scale(op, W_SCALE, s.directions, columns) ||
         !check_scale(op, R_SCALE, s.directions, columns))
         return false;
     fv_recurrent_infer_results(op, &r, &s);

@@ -7,23 +7,9 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ops/common/dims.h"
 
 /* ---- shapes ---- */
-
-bool fv_recurrent_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
-    fv_module *m = fv_op_module(op);
-    const fv_type *t = fv_in_type(op, in);
-    const char *name = op->def->in[in].name;
-    if (!t)
-        return true;
-    for (int i = 0; i < rank; i++)
-        if (!fv_module_assume(
-                m, t->dims[i], dims[i],
-                fv_printf(m->arena, "dim %d of input '%s' of %s", i, name, op->def->name)))
-            return fv_op_error(op, "dim %d of input '%s' is %s, expected %s", i, name,
-                               fv_dim_str(m->arena, t->dims[i]), fv_dim_str(m->arena, dims[i]));
-    return true;
-}
 
 void fv_recurrent_state_dims(const fv_recurrent *r, const fv_recurrent_sizes *s,
                              const fv_dim **dims) {
@@ -71,14 +57,13 @@ static bool infer_recurrent(fv_op *op) {
     const fv_dim *bias[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 2), gates)};
     const fv_dim *peep[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 3), s.hidden)};
     fv_recurrent_state_dims(&r, &s, state);
-    if (!fv_recurrent_fits(op, FV_REC_W, 3, w) ||
-        !fv_recurrent_fits(op, FV_REC_R, 3, (const fv_dim *[]){w[0], gates, s.hidden}) ||
-        !fv_recurrent_fits(op, FV_REC_B, 2, bias) ||
-        !fv_recurrent_fits(op, FV_REC_LENS, 1, &s.batch) ||
-        !fv_recurrent_fits(op, FV_REC_H, 3, state))
+    if (!fv_has_dims(op, FV_REC_W, 3, w) ||
+        !fv_has_dims(op, FV_REC_R, 3, (const fv_dim *[]){w[0], gates, s.hidden}) ||
+        !fv_has_dims(op, FV_REC_B, 2, bias) || !fv_has_dims(op, FV_REC_LENS, 1, &s.batch) ||
+        !fv_has_dims(op, FV_REC_H, 3, state))
         return false;
     if (r.kind == FV_CELL_LSTM &&
-        (!fv_recurrent_fits(op, FV_REC_C, 3, state) || !fv_recurrent_fits(op, FV_REC_P, 2, peep)))
+        (!fv_has_dims(op, FV_REC_C, 3, state) || !fv_has_dims(op, FV_REC_P, 2, peep)))
         return false;
     fv_recurrent_infer_results(op, &r, &s);
     return true;
@@ -96,15 +81,14 @@ static bool infer_steps(fv_op *op) {
     const fv_dim *rec[3] = {s.directions, gates, s.hidden};
     const fv_dim *peep[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 3), s.hidden)};
     fv_recurrent_state_dims(&r, &s, state);
-    if (!fv_recurrent_fits(op, FV_STEPS_X, 3, all) || !fv_recurrent_fits(op, FV_STEPS_R, 3, rec) ||
-        !fv_recurrent_fits(op, FV_STEPS_LENS, 1, &s.batch) ||
-        !fv_recurrent_fits(op, FV_STEPS_H, 3, state))
+    if (!fv_has_dims(op, FV_STEPS_X, 3, all) || !fv_has_dims(op, FV_STEPS_R, 3, rec) ||
+        !fv_has_dims(op, FV_STEPS_LENS, 1, &s.batch) || !fv_has_dims(op, FV_STEPS_H, 3, state))
         return false;
-    if (r.kind == FV_CELL_LSTM && (!fv_recurrent_fits(op, FV_STEPS_C, 3, state) ||
-                                   !fv_recurrent_fits(op, FV_STEPS_P, 2, peep)))
+    if (r.kind == FV_CELL_LSTM &&
+        (!fv_has_dims(op, FV_STEPS_C, 3, state) || !fv_has_dims(op, FV_STEPS_P, 2, peep)))
         return false;
     if (r.kind == FV_CELL_GRU &&
-        !fv_recurrent_fits(op, FV_STEPS_B, 2, (const fv_dim *[]){s.directions, s.hidden}))
+        !fv_has_dims(op, FV_STEPS_B, 2, (const fv_dim *[]){s.directions, s.hidden}))
         return false;
     fv_recurrent_infer_results(op, &r, &s);
     return true;

@@ -78,8 +78,6 @@ const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r);
 /* Reads the attributes, and the sizes given by X and R, operand `in_r`. */
 bool fv_recurrent_read_sizes(fv_op *op, int in_r, fv_recurrent *r,
                              fv_recurrent_sizes *s) FV_MUST_USE;
-/* Checks that an operand, if present, has these dims. False after a diagnostic. */
-bool fv_recurrent_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
 /* The dims of a state of all directions and batch rows. */
 void fv_recurrent_state_dims(const fv_recurrent *r, const fv_recurrent_sizes *s,
                              const fv_dim **dims);

@@ -6,6 +6,7 @@
 #include "ir/graph/infer.h"
 #include "ops/common/assemble.h"
 #include "ops/common/dims.h"
+#include "ops/sequence/sequence.h"
 
 const char *fv_map_part_name(fv_arena *a, const char *name, int part) {
     static const char *const names[FV_MAP_PARTS] = {"keys", "values", "ends"};
@@ -21,22 +22,11 @@ const fv_type *fv_type_of_maps(const fv_type *t) {
 }
 
 bool fv_map_of(const fv_op *op, const fv_value *v, fv_value **parts) {
-    if (v->kind != FV_VALUE_RESULT || !fv_op_is(v->def, FV_OP_fv_Map))
-        /* if there was an error, the op that makes the value may be missing */
-        return fv_error_count(fv_op_module(op)->session) == 0 &&
-               fv_op_error(op,
-                           "reads %%%s, which is not taken apart: the pass 'legalise' does that "
-                           "with a whole module",
-                           v->name);
-    for (int i = 0; i < v->def->nin; i++)
-        parts[i] = v->def->in[i];
-    return true;
+    return fv_joined_parts(op, v, FV_OP_fv_Map, parts);
 }
 
 fv_value *fv_w_map(fv_rewriter *w, const fv_type *t, fv_value *const *parts) {
-    fv_attr type = {
-        .name = fv_intern(w->module->session, "type"), .kind = FV_ATTR_TYPE, .u.type = t};
-    return fv_w_op(w, FV_OP_fv_Map, fv_map_parts(t), parts, 1, &type);
+    return fv_w_join(w, FV_OP_fv_Map, t, fv_map_parts(t), parts);
 }
 
 /* The number of entries of each map: the difference between its end and the previous one. */

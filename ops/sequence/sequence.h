@@ -21,6 +21,12 @@ int fv_ragged_parts(const fv_type *t);
 /* The type of this tensor as an element of a sequence or optional; NULL after a diagnostic. Dims
  * that depend on data are unknown in it, since they may differ between iterations of a loop. */
 const fv_type *fv_element_type(const fv_op *op, const fv_type *t);
+/* The parts of v, which an op `join` (fv.Ragged, fv.Map) makes of them; false after a diagnostic
+ * about op, which reads v, if v has not been decomposed. */
+bool fv_joined_parts(const fv_op *op, const fv_value *v, fv_op_id join,
+                     fv_value **parts) FV_MUST_USE;
+/* A value of type t that an op `join` makes of n parts; NULL if a part is NULL. */
+fv_value *fv_w_join(fv_rewriter *w, fv_op_id join, const fv_type *t, int n, fv_value *const *parts);
 /* The parts of v; false after a diagnostic about op, which reads v, if v has not been
  * decomposed. */
 bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) FV_MUST_USE;

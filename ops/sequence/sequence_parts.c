@@ -23,8 +23,8 @@ int fv_ragged_parts(const fv_type *t) {
     return t->kind == FV_OPTIONAL && t->of->kind == FV_SEQUENCE ? FV_MAX_PARTS : FV_PART_THERE;
 }
 
-bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) {
-    if (v->kind != FV_VALUE_RESULT || !fv_op_is(v->def, FV_OP_fv_Ragged))
+bool fv_joined_parts(const fv_op *op, const fv_value *v, fv_op_id join, fv_value **parts) {
+    if (v->kind != FV_VALUE_RESULT || !fv_op_is(v->def, join))
         /* if there was an error, the op that makes the value may be missing */
         return fv_error_count(fv_op_module(op)->session) == 0 &&
                fv_op_error(op,
@@ -36,10 +36,19 @@ bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) {
     return true;
 }
 
-fv_value *fv_w_ragged(fv_rewriter *w, const fv_type *t, fv_value *const *parts) {
+fv_value *fv_w_join(fv_rewriter *w, fv_op_id join, const fv_type *t, int n,
+                    fv_value *const *parts) {
     fv_attr type = {
         .name = fv_intern(w->module->session, "type"), .kind = FV_ATTR_TYPE, .u.type = t};
-    return fv_w_op(w, FV_OP_fv_Ragged, fv_ragged_parts(t), parts, 1, &type);
+    return fv_w_op(w, join, n, parts, 1, &type);
+}
+
+bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) {
+    return fv_joined_parts(op, v, FV_OP_fv_Ragged, parts);
+}
+
+fv_value *fv_w_ragged(fv_rewriter *w, const fv_type *t, fv_value *const *parts) {
+    return fv_w_join(w, FV_OP_fv_Ragged, t, fv_ragged_parts(t), parts);
 }
 
 /* The parts of operand 0, a sequence, or an optional as the sequence that represents it. */

@@ -58,13 +58,8 @@ typedef struct key {
 
 static int by_text(const void *p, const void *q) {
     const key *x = p, *y = q;
-    size_t n = x->s.n < y->s.n ? x->s.n : y->s.n;
-    int order = n ? memcmp(x->s.s, y->s.s, n) : 0;
-    if (order)
-        return order;
-    if (x->s.n != y->s.n)
-        return x->s.n < y->s.n ? -1 : 1;
-    return x->at - y->at;
+    int order = fv_string_compare(x->s, y->s);
+    return order ? order : x->at - y->at;
 }
 
 static bool is_same(fv_string x, fv_string y) {

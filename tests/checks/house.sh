@@ -49,7 +49,7 @@ ir/definition: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalog
 ir/rule: ir/base ir/syntax ir/dim ir/type ir/catalogue ir/graph
 ops:
 ops/common:
-ops/recurrent:
+ops/recurrent: ops/common
 ops/matrix: ops/common
 ops/reduce: ops/common
 ops/sequence: ops/common

@@ -147,6 +147,15 @@ const consumer *clang_consumer(void) {
     return system("command -v clang >/dev/null 2>&1") == 0 ? &clang : NULL;
 }
 
+const consumer *consumer_for(const fv_target *t, int n) {
+    bool here = fv_target_runs_here(t);
+    const consumer *c = consumers();
+    for (; c->name; c++)
+        if ((here || !c->native) && n-- == 0)
+            return c;
+    return here && n == 0 ? clang_consumer() : NULL;
+}
+
 /* ---- comparing ---- */
 
 static bool is_nan(fv_elem e, const unsigned char *p) {

@@ -33,6 +33,10 @@ const consumer *consumers(void);
 /* generated C compiled by clang, for few tests; NULL: clang is not installed */
 const consumer *clang_consumer(void);
 
+/* The nth consumer that can execute programs for this target on this machine, C compiled by clang
+ * included; NULL: there are fewer. */
+const consumer *consumer_for(const fv_target *t, int n);
+
 /* An expanded program that launches each kernel once, with inputs and outputs of its own, in the
  * order of the kernels' parameters; its symbols are the dims of the kernels, by name. */
 fv_program *program_of(fv_arena *a, const fv_target *t, int n, fv_kernel *const *kernels);

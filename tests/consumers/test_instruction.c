@@ -14,18 +14,7 @@
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/gen.h"
 #include "tests/consumers/storage.h"
-
-static fv_session *session;
-static fv_arena *arena;
-
-static void open_session(void) {
-    session = fv_session_new();
-    cr_assert(session);
-    arena = fv_arena_new(session);
-}
-static void close_session(void) {
-    fv_session_free(session);
-}
+#include "tests/session.h"
 
 TestSuite(instruction, .init = open_session, .fini = close_session);
 
@@ -180,12 +169,8 @@ static void check_target(const char *text, io *d) {
     const fv_target *t = fv_target_read(arena, text, &why);
     cr_assert(t, "%s", why);
     const fv_program *p = program_for(t);
-    bool here = fv_target_runs_here(t);
-    for (const consumer *c = consumers(); c->name; c++)
-        if (here || !c->native)
-            check_consumer(c, p, d);
-    if (here && clang_consumer())
-        check_consumer(clang_consumer(), p, d);
+    for (int i = 0; consumer_for(t, i); i++)
+        check_consumer(consumer_for(t, i), p, d);
 }
 
 /* Without the instruction: generic and x86-64. With it: the others, 1 to 16 lanes at a time. */

@@ -6,25 +6,13 @@
 
 #include "backend/consumer/protocol.h"
 #include "backend/expand/expand.h"
-#include "ir/base/diag.h"
 #include "ir/kernel/matrix.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/print.h"
 #include "ir/kernel/verify.h"
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/gen.h"
-
-static fv_session *session;
-static fv_arena *arena;
-
-static void open_session(void) {
-    session = fv_session_new();
-    cr_assert(session);
-    arena = fv_arena_new(session);
-}
-static void close_session(void) {
-    fv_session_free(session);
-}
+#include "tests/session.h"
 
 TestSuite(matrix, .init = open_session, .fini = close_session);
 
@@ -175,16 +163,13 @@ static void check_target(const char *text, const product *p, io *d) {
     const fv_target *t = target_of(text);
     fv_kernel *k = fv_kernel_expand(arena, kernel_of(p), t);
     cr_assert(k);
-    bool kept = fv_matrix_first(&k->body) != NULL, here = fv_target_runs_here(t);
+    bool kept = fv_matrix_first(&k->body) != NULL;
     cr_assert_eq(kept, fv_target_has(t, FV_FEATURE_amx_int8), "%s", text);
     fv_program *program = program_of(arena, t, 1, &k);
     fv_program_protocol(program);
     cr_assert(fv_program_verify(session, program), "%s", fv_messages(session)->text);
-    for (const consumer *c = consumers(); c->name; c++)
-        if (here || !c->native)
-            check_consumer(c, program, p, d);
-    if (here && clang_consumer())
-        check_consumer(clang_consumer(), program, p, d);
+    for (int i = 0; consumer_for(t, i); i++)
+        check_consumer(consumer_for(t, i), program, p, d);
 }
 
 Test(matrix, same_bits_everywhere) {
@@ -207,9 +192,8 @@ Test(matrix, loops_are_the_meaning) {
     fv_program *program = program_of(arena, target_of("x86-64-v4+vnni"), 1, &k);
     fv_program_protocol(program);
     cr_assert(fv_program_verify(session, program), "%s", fv_messages(session)->text);
-    for (const consumer *c = consumers(); c->name; c++)
-        if (fv_target_runs_here(program->target) || !c->native)
-            check_consumer(c, program, p, d);
+    for (int i = 0; consumer_for(program->target, i); i++)
+        check_consumer(consumer_for(program->target, i), program, p, d);
     free(d);
 }
 

@@ -7,24 +7,12 @@
 
 #include "backend/consumer/protocol.h"
 #include "backend/expand/expand.h"
-#include "ir/base/diag.h"
 #include "ir/expr/instruction.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/gen.h"
-
-static fv_session *session;
-static fv_arena *arena;
-
-static void open_session(void) {
-    session = fv_session_new();
-    cr_assert(session);
-    arena = fv_arena_new(session);
-}
-static void close_session(void) {
-    fv_session_free(session);
-}
+#include "tests/session.h"
 
 TestSuite(products, .init = open_session, .fini = close_session);
 
@@ -156,12 +144,8 @@ static void check_target(const char *text, io *d) {
     const fv_target *t = fv_target_read(arena, text, &why);
     cr_assert(t, "%s", why);
     const fv_program *p = program_for(t);
-    bool here = fv_target_runs_here(t);
-    for (const consumer *c = consumers(); c->name; c++)
-        if (here || !c->native)
-            check_consumer(c, p, d);
-    if (here && clang_consumer())
-        check_consumer(clang_consumer(), p, d);
+    for (int i = 0; consumer_for(t, i); i++)
+        check_consumer(consumer_for(t, i), p, d);
 }
 
 /* Targets without fused multiply-add are left out, because they round denormal products and may

@@ -8,29 +8,12 @@
 
 #include "frontend/data.h"
 #include "frontend/tensor_proto.h"
-#include "ir/base/diag.h"
 #include "ir/base/limits.h"
 #include "model_text.h"
+#include "tests/session.h"
 
-static fv_session *session;
-static fv_arena *arena;
-
-static void open_session(void) {
-    session = fv_session_new();
-    arena = fv_arena_new(session);
-}
-static void close_session(void) {
-    fv_session_free(session);
-}
 TestSuite(tensor, .init = open_session, .fini = close_session);
 TestSuite(npy, .init = open_session, .fini = close_session);
-
-static const char *last_message(void) {
-    const fv_message *m = fv_messages(session);
-    while (m && m->next)
-        m = m->next;
-    return m ? m->text : "";
-}
 
 /* Twelve elements of any type, none of whose bits are all alike. */
 static fv_tensor *sample(fv_elem e) {

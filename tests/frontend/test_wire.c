@@ -9,25 +9,9 @@
 #include "ir/base/limits.h"
 #include "ir/base/text.h"
 #include "model_text.h"
+#include "tests/session.h"
 
-static fv_session *session;
-static fv_arena *arena;
-
-static void open_session(void) {
-    session = fv_session_new();
-    arena = fv_arena_new(session);
-}
-static void close_session(void) {
-    fv_session_free(session);
-}
 TestSuite(wire, .init = open_session, .fini = close_session);
-
-static const char *last_message(void) {
-    const fv_message *m = fv_messages(session);
-    while (m && m->next)
-        m = m->next;
-    return m ? m->text : "";
-}
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 

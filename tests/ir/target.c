@@ -6,6 +6,7 @@
 #include "ir/target/lacking.h"
 #include "ir/target/machine.h"
 #include "ir/target/target.h"
+#include "tests/session.h"
 
 static const char *family(const char *vendor, int number, int model) {
     return fv_processor_at(fv_processor_of_model(vendor, number, model))->name;
@@ -54,9 +55,8 @@ Test(target, names_are_found) {
 }
 
 Test(target, caches_are_those_of_the_processor) {
-    fv_session *session = fv_session_new();
+    open_session();
     cr_assert(session);
-    fv_arena *arena = fv_arena_new(session);
     const fv_target *v3 = fv_target_find("x86-64-v3"),
                     *t = fv_target_for(arena, v3, FV_PROCESSOR_zen3);
     cr_assert(t);
@@ -71,22 +71,10 @@ Test(target, caches_are_those_of_the_processor) {
     cr_expect(here->caches.l2_bytes > 0 && here->processor == fv_processor_here());
     int most = fv_processor_at(here->processor)->caches.l3_bytes;
     cr_expect(!most || here->caches.l3_bytes <= most, "no more than the family has");
-    fv_session_free(session);
+    close_session();
 }
 
 /* ---- features ---- */
-
-static fv_session *session;
-static fv_arena *arena;
-
-static void open_session(void) {
-    session = fv_session_new();
-    cr_assert(session);
-    arena = fv_arena_new(session);
-}
-static void close_session(void) {
-    fv_session_free(session);
-}
 
 TestSuite(feature, .init = open_session, .fini = close_session);
 

@@ -10,18 +10,6 @@
 #include "ir/kernel/program_print.h"
 #include "tests/text_file.h"
 
-fv_session *session;
-fv_arena *arena;
-
-void open_session(void) {
-    session = fv_session_new();
-    arena = fv_arena_new(session);
-}
-
-void close_session(void) {
-    fv_session_free(session);
-}
-
 const char *kernel_text(const fv_kernel *k) {
     fv_text t = {.arena = arena};
     fv_kernel_print(&t, k);
@@ -32,18 +20,6 @@ const char *program_text(const fv_program *p) {
     fv_text t = {.arena = arena};
     fv_program_print(&t, p);
     return t.s;
-}
-
-const char *said(void) {
-    fv_text t = {.arena = arena};
-    fv_text_put(&t, "");
-    for (const fv_message *m = fv_messages(session); m; m = m->next) {
-        if (m->line)
-            fv_text_printf(&t, "%d:%d: ", m->line, m->column);
-        fv_text_printf(&t, "%s\n", m->text);
-    }
-    fv_messages_clear(session);
-    return t.s ? t.s : "";
 }
 
 /* ---- golden files ---- */

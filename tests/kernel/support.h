@@ -1,21 +1,14 @@
-/* support.h - functions that the tests of kernels share: a session, texts in and out, golden
+/* support.h - functions that the tests of kernels share: texts in and out, golden
  * files. */
 #ifndef FV_TESTS_KERNEL_SUPPORT_H
 #define FV_TESTS_KERNEL_SUPPORT_H
 
-#include "ir/base/diag.h"
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/program.h"
-
-extern fv_session *session; /* of the running test */
-extern fv_arena *arena;
-void open_session(void);
-void close_session(void);
+#include "tests/session.h"
 
 const char *kernel_text(const fv_kernel *k);
 const char *program_text(const fv_program *p);
-/* All messages, one a line, "LINE:COLUMN: text"; cleared. */
-const char *said(void);
 
 /* Checks a golden file. Each case begins with a line `=== title`, followed by its input, a line
  * that begins with `---` (the rest of the line are options), and the expected text. With

@@ -7,30 +7,6 @@
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
 
-fv_session *session;
-fv_arena *arena;
-
-void open_session(void) {
-    session = fv_session_new();
-    arena = fv_arena_new(session);
-}
-
-void close_session(void) {
-    fv_session_free(session);
-}
-
-const char *said(void) {
-    fv_text t = {.arena = arena};
-    fv_text_put(&t, "");
-    for (const fv_message *m = fv_messages(session); m; m = m->next) {
-        if (m->line)
-            fv_text_printf(&t, "%d:%d: ", m->line, m->column);
-        fv_text_printf(&t, "%s\n", m->text);
-    }
-    fv_messages_clear(session);
-    return t.s;
-}
-
 fv_module *module_of(const char *text) {
     fv_module *m =
         fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);

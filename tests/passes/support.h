@@ -4,14 +4,8 @@
 #define FV_TESTS_PASSES_SUPPORT_H
 
 #include "ir/graph/graph.h"
+#include "tests/session.h"
 
-extern fv_session *session; /* of the running test */
-extern fv_arena *arena;
-void open_session(void);
-void close_session(void);
-
-/* All messages, one a line, "LINE:COLUMN: text" where a place is known; cleared. */
-const char *said(void);
 /* Parses a module from the text after its head; fails the test if that is not possible. */
 fv_module *module_of(const char *text);
 /* The op of that name, or NULL: the first in the body of main. */
