@@ -42,8 +42,12 @@ bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) FV_MUST_USE;
 bool fv_text_is_in(void *lib, const char *text) FV_MUST_USE;
 /* fv_load of a library that is to be described, which may be one for a CPU with other features, and
  * whose file of weights may be missing. The artifact must not be run; it may be planned if
- * fv_target_lacking finds no feature that this CPU lacks. */
+ * fv_artifact_lacking finds nothing that is missing here. */
 int fv_load_described(const char *path, fv_log *log, fv_artifact **out) FV_MUST_USE;
+/* The features of the library's target that this CPU lacks, or that the system refuses this
+ * process: fv_target_lacking, or if there are none, fv_target_refused for code that uses registers
+ * which the system gives only on request. Returns `text`; "": the library can run here. */
+char *fv_artifact_lacking(fv_artifact *a, char *text, size_t size);
 /* A text that the loaded library exports by that name; NULL: it has none. */
 const char *fv_load_text(const fv_artifact *a, const char *name);
 /* The name of a member of the table that points out of the library or has an invalid text, count or

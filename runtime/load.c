@@ -83,11 +83,27 @@ static int damaged(const char *path, const char *what, fv_log *log) {
     return FV_BAD_FILE;
 }
 
+/* Does the code check the CPU with the result that it cannot run here? The check asks the system
+ * for registers that the code uses. A run begins with it, and ends after it since there is no
+ * version of fv_env whose size is 0. */
+static bool is_refused(fv_artifact *a) {
+    const fv_env none = {0};
+    return a->run(a, NULL, NULL, NULL, NULL, NULL, 0, &none) == FV_BAD_CPU;
+}
+
+char *fv_artifact_lacking(fv_artifact *a, char *text, size_t size) {
+    const char *target = a->model->target;
+    if (*fv_target_lacking(target, text, size) || !fv_target_asks(target) || !is_refused(a))
+        return text;
+    return fv_target_refused(target, text, size);
+}
+
 /* Reports the features of the library's target that this CPU lacks. If this version does not know
  * the target, only the runs check them. */
-static int check_cpu(const char *path, const fv_model *m, fv_log *log) {
+static int check_cpu(const char *path, fv_artifact *a, fv_log *log) {
+    const fv_model *m = a->model;
     char names[FV_FEATURES_TEXT];
-    if (!*fv_target_lacking(m->target, names, sizeof names))
+    if (!*fv_artifact_lacking(a, names, sizeof names))
         return FV_OK;
     fv_log_add(
         log,
@@ -112,13 +128,12 @@ static int open_table(void *lib, const char *path, const char *full, bool descri
         fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "place";
     if (fault)
         return damaged(path, fault, log);
-    int status = described ? FV_OK : check_cpu(path, model, log);
-    if (status)
-        return status;
     fv_artifact *a = fv_artifact_new(model);
     if (!a)
         return FV_NO_MEMORY;
-    status = described ? FV_OK : map_weights(a, path, full, log);
+    int status = described ? FV_OK : check_cpu(path, a, log);
+    if (!status && !described)
+        status = map_weights(a, path, full, log);
     if (status) {
         fv_artifact_free(a);
         return status;

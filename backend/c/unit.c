@@ -3,6 +3,7 @@
 
 #include "backend/c/layer.h"
 #include "backend/consumer/protocol.h"
+#include "ir/kernel/matrix.h"
 
 /* ---- checks of the target ---- */
 
@@ -291,7 +292,7 @@ static void put_cpuid(fv_cg *g, fv_text *t, uint64_t features) {
             fv_c_fill(g, t, windows ? cpu_check_state_windows : cpu_check_state,
                       fv_printf(g->arena, "0x%xu", (unsigned)n.state), NULL);
     }
-    if (n.state & FV_STATE_TILES)
+    if ((n.state & FV_STATE_TILES) && fv_matrix_is_used(g->p))
         fv_c_fill(g, t, cpu_check_tiles, fv_printf(g->arena, "%d", FV_ASK_CALL),
                   fv_printf(g->arena, "0x%x", (unsigned)FV_ASK_STATE),
                   fv_printf(g->arena, "%d", FV_STATE_TILES_BIT), NULL);

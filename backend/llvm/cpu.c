@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/llvm/emit.h"
+#include "ir/kernel/matrix.h"
 
 /* ---- asking ---- */
 
@@ -72,7 +73,8 @@ static void ask_for_tiles(fv_ll_fn *f, LLVMBasicBlockRef no) {
     fv_ll_at(f, next);
 }
 
-static void ask_cpuid(fv_ll_fn *f, const fv_cpuid_need *n, LLVMBasicBlockRef no) {
+/* tiles: whether the code uses tile registers; if not, it needs no permission for them */
+static void ask_cpuid(fv_ll_fn *f, const fv_cpuid_need *n, bool tiles, LLVMBasicBlockRef no) {
     for (int i = 0; i < FV_CPUID_LEAVES; i++) {
         const uint32_t *mask = n->at[i].mask;
         if (!(mask[0] | mask[1] | mask[2] | mask[3]))
@@ -85,7 +87,7 @@ static void ask_cpuid(fv_ll_fn *f, const fv_cpuid_need *n, LLVMBasicBlockRef no)
         if (i == 0 && n->state)
             need_bits(f, xgetbv(f), n->state, no);
     }
-    if (n->state & FV_STATE_TILES)
+    if (tiles && (n->state & FV_STATE_TILES))
         ask_for_tiles(f, no);
 }
 
@@ -113,10 +115,12 @@ static bool is_asked(fv_feature_id id, uint64_t features, fv_cpu_kind kind) {
     return (features >> id & 1) && fv_feature_at(id)->kind == kind;
 }
 
-static void ask(fv_ll_fn *f, uint64_t features, LLVMBasicBlockRef no) {
+/* Branches to `no` unless this machine can run the code of the program. */
+static void ask(fv_ll_fn *f, const fv_program *p, LLVMBasicBlockRef no) {
+    const uint64_t features = fv_target_features(p->target);
     fv_cpuid_need n = fv_features_cpuid(features);
     n.state &= fv_system_state(f->m->target->system);
-    ask_cpuid(f, &n, no);
+    ask_cpuid(f, &n, fv_matrix_is_used(p), no);
     for (fv_feature_id id = 0; id < FV_NFEATURES; id++)
         if (is_asked(id, features, FV_CPU_ID))
             ask_id(f, fv_feature_at(id), no);
@@ -164,8 +168,7 @@ static LLVMValueRef begin_check(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn, L
 }
 
 LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
-    uint64_t features = fv_target_features(m->target);
-    if (!fv_features_can_lack(features))
+    if (!fv_features_can_lack(fv_target_features(m->target)))
         return NULL;
     LLVMTypeRef type = LLVMFunctionType(m->types.i1, NULL, 0, 0);
     const char *name = fv_printf(m->arena, "%s.has_cpu", m->program->name);
@@ -175,7 +178,7 @@ LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
     fv_ll_fn f;
     LLVMValueRef state = begin_check(&f, m, fn, kept, &known);
     LLVMBasicBlockRef no = fv_ll_block(&f, "no");
-    ask(&f, features, no);
+    ask(&f, m->program, no);
     answer(&f, LLVMGetInsertBlock(f.b), kept, HAS);
     answer(&f, no, kept, LACKS);
     fv_ll_at(&f, known);
@@ -196,7 +199,7 @@ LLVMValueRef fv_ll_cpu_level(fv_ll_module *m) {
     for (int i = m->levels.n - 1; i >= 0; i--) {
         LLVMBasicBlockRef lower = i ? fv_ll_block(&f, "lower") : NULL;
         if (i)
-            ask(&f, fv_target_features(m->levels.all[i]->target), lower);
+            ask(&f, m->levels.all[i], lower);
         keep_answer(&f, kept, 1 + i);
         LLVMBuildRet(f.b, word(&f, (uint32_t)i));
         if (i)

@@ -2,6 +2,7 @@
  * are statements of the program (backend/consumer/protocol.h). */
 #include "backend/consumer/protocol.h"
 #include "backend/llvm/host.h"
+#include "ir/kernel/matrix.h"
 
 static void begin_entry(fv_ll_fn *f, fv_ll_module *m, fv_ll_host *h, LLVMValueRef fn) {
     fv_ll_begin(f, m, fn);
@@ -136,6 +137,13 @@ static void emit_guard(fv_ll_module *m, LLVMValueRef fn, LLVMValueRef body, LLVM
     fv_ll_finish(&f);
 }
 
+/* Is the code entered only after it is known that this machine can run it? A level above the lowest
+ * one is entered after its features were found, and code in memory is made for this machine. But
+ * the cache may pass that to another process, which must ask for tile registers itself. */
+static bool is_for_known_cpu(const fv_ll_module *m) {
+    return m->levels.now > 0 || (m->mode.resident && !fv_matrix_is_used(m->program));
+}
+
 fv_ll_entry fv_ll_entry_points(fv_ll_module *m) {
     const char *name = m->program->name;
     if (m->weights.file) {
@@ -143,8 +151,7 @@ fv_ll_entry fv_ll_entry_points(fv_ll_module *m) {
         m->program = fv_program_with_weights(m->arena, m->program, &head);
     }
     LLVMValueRef plan = emit_plan(m);
-    /* a level above the lowest one is entered after its features were found */
-    LLVMValueRef cpu = m->mode.resident || m->levels.now > 0 ? NULL : fv_ll_cpu_check(m);
+    LLVMValueRef cpu = is_for_known_cpu(m) ? NULL : fv_ll_cpu_check(m);
     LLVMValueRef run = entry_function(m, "run", run_type(m), cpu != NULL);
     LLVMValueRef body = run;
     if (cpu) {

@@ -34,6 +34,13 @@ const fv_stmt *fv_matrix_first(const fv_block *b) {
     return found;
 }
 
+bool fv_matrix_is_used(const fv_program *p) {
+    for (int i = 0; i < p->nkernels; i++)
+        if (fv_matrix_first(&p->kernels[i]->body))
+            return true;
+    return false;
+}
+
 /* ---- loops ---- */
 
 /* Is s a serial loop from 0 in steps of 1? */

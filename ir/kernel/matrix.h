@@ -21,7 +21,7 @@
 #ifndef FV_IR_KERNEL_MATRIX_H
 #define FV_IR_KERNEL_MATRIX_H
 
-#include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 #include "ir/target/target.h"
 
 /* The largest numbers of rows, columns and words of a row that an instruction multiplies, and of
@@ -75,5 +75,8 @@ fv_expr *fv_matrix_stride(fv_arena *a, const fv_buf *b, fv_expr *const *index, c
 const fv_matrix_instruction *fv_matrix_find(const fv_target *t, fv_expr_op op, int rows);
 /* The first statement of kind MATRIX in the block; NULL: there is none. */
 const fv_stmt *fv_matrix_first(const fv_block *b);
+/* Does a kernel of the program have such a statement? In an expanded program only those are left
+ * that become instructions of its target. */
+bool fv_matrix_is_used(const fv_program *p) FV_MUST_USE;
 
 #endif

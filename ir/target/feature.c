@@ -156,21 +156,31 @@ fv_cpuid_need fv_features_cpuid(uint64_t set) {
 }
 
 #if defined __x86_64__
-/* May this process use registers with that state? Asks the system for those that it gives on
- * request. */
+/* Can the system save registers with that state? */
 static bool has_state(uint32_t state) {
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     if ((low & state) != state)
         return false;
 #if defined __linux__
-    return !(state & FV_STATE_TILES) || syscall(FV_ASK_CALL, FV_ASK_STATE, FV_STATE_TILES_BIT) == 0;
+    uint64_t on_request = 0;
+    return !(state & FV_STATE_TILES) ||
+           (syscall(FV_ASK_CALL, FV_FIND_STATE, &on_request) == 0 && on_request & FV_STATE_TILES);
 #else
     return !(state & FV_STATE_TILES);
 #endif
 }
 
-/* Does the CPU have the features, apart from whether this process may use their registers? */
+/* May this process use tile registers? Asks the system for them. */
+static bool may_use_tiles(void) {
+#if defined __linux__
+    return syscall(FV_ASK_CALL, FV_ASK_STATE, FV_STATE_TILES_BIT) == 0;
+#else
+    return false;
+#endif
+}
+
+/* Does the CPU have the features, apart from whether the system saves their registers? */
 static bool cpuid_has(const fv_cpuid_need *n) {
     for (int k = 0; k < FV_CPUID_LEAVES; k++) {
         const uint32_t *mask = n->at[k].mask;
@@ -228,8 +238,7 @@ bool fv_features_here(uint64_t set) {
 #endif
     }
 #if defined __x86_64__
-    /* If leaf 1 has OSXSAVE, which `state` needs, xgetbv exists. The system is asked for registers
-     * only if the CPU has all features. */
+    /* If leaf 1 has OSXSAVE, which `state` needs, xgetbv exists. */
     fv_cpuid_need need = fv_features_cpuid(set);
     return cpuid_has(&need) && (!need.state || has_state(need.state));
 #else
@@ -237,33 +246,65 @@ bool fv_features_here(uint64_t set) {
 #endif
 }
 
-/* Is the reason that this machine lacks the feature only that this process may not use tile
- * registers? */
-static bool is_refused(uint64_t feature) {
+/* The features of the set that use tile registers. */
+static uint64_t tile_features(uint64_t set) {
+    uint64_t found = 0;
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (has(set, i) && (features[i].state & FV_STATE_TILES))
+            found |= UINT64_C(1) << i;
+    return found;
+}
+
+uint64_t fv_features_refused(uint64_t set) {
+    const uint64_t tiles = tile_features(set);
 #if defined __x86_64__
-    fv_cpuid_need need = fv_features_cpuid(feature);
-    return (need.state & FV_STATE_TILES) && cpuid_has(&need);
+    return tiles && !may_use_tiles() ? tiles : 0;
 #else
-    (void)feature;
-    return false;
+    return tiles;
 #endif
 }
 
-char *fv_features_lacking(uint64_t set, char *text, size_t size) {
+/* Writes the names of the features, then `why`. */
+static char *put_names(uint64_t set, const char *why, char *text, size_t size) {
     size_t n = 0;
-    bool refused = false;
     text[0] = 0;
     for (int i = 0; i < FV_NFEATURES && n < size; i++)
-        if (has(set, i) && !fv_features_here(UINT64_C(1) << i)) {
+        if (has(set, i))
             n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", features[i].name);
-            refused |= is_refused(UINT64_C(1) << i);
-        }
-    if (refused && n < size)
-        snprintf(text + n, size - n, " (the system refuses this process tile registers)");
+    if (n < size)
+        snprintf(text + n, size - n, "%s", why);
     return text;
 }
 
-char *fv_target_lacking(const char *target, char *text, size_t size) {
+char *fv_features_lacking(uint64_t set, char *text, size_t size) {
+    uint64_t lacking = 0;
+    bool without_system = false; /* whether the CPU has one of them, and only the system does not */
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (has(set, i) && !fv_features_here(UINT64_C(1) << i))
+            lacking |= UINT64_C(1) << i;
+#if defined __x86_64__
+    const fv_cpuid_need need = fv_features_cpuid(tile_features(lacking));
+    without_system = need.state && cpuid_has(&need);
+#endif
+    return put_names(lacking, without_system ? " (the system does not provide tile registers)" : "",
+                     text, size);
+}
+
+static uint64_t read_or_none(const char *target) {
     uint64_t set;
-    return fv_features_lacking(fv_features_read(target, &set) ? set : 0, text, size);
+    return fv_features_read(target, &set) ? set : 0;
+}
+
+char *fv_target_lacking(const char *target, char *text, size_t size) {
+    return fv_features_lacking(read_or_none(target), text, size);
+}
+
+bool fv_target_asks(const char *target) {
+    return tile_features(read_or_none(target)) != 0;
+}
+
+char *fv_target_refused(const char *target, char *text, size_t size) {
+    const uint64_t refused = fv_features_refused(read_or_none(target));
+    return put_names(refused, refused ? " (the system refuses this process tile registers)" : "",
+                     text, size);
 }

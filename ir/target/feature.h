@@ -68,7 +68,9 @@ const char *const *fv_features_macros(fv_arena *a, uint64_t features);
  * it? */
 bool fv_features_can_lack(uint64_t features) FV_MUST_USE;
 /* Does this machine have all features of the set? Those whose test is ALWAYS count as present, also
- * on a machine of another architecture: callers compare architectures first. */
+ * on a machine of another architecture: callers compare architectures first. Tile registers count
+ * as present if the CPU and the system have them; this asks for no permission to use them
+ * (fv_features_refused). */
 bool fv_features_here(uint64_t features) FV_MUST_USE;
 
 /* The CPUID bits that a set needs: for each leaf a mask of EAX, EBX, ECX and EDX, all of whose bits
@@ -85,13 +87,20 @@ fv_cpuid_need fv_features_cpuid(uint64_t features);
 /* Some state of XCR0 is not saved for a process before the process asks Linux for it, once: the
  * contents of tile registers, FV_STATE_TILES. It asks by the system call with the number
  * FV_ASK_CALL and the arguments FV_ASK_STATE and the number of the bit; the call returns 0 if the
- * process may use the registers (Linux, Documentation/arch/x86/xstate.rst). */
+ * process may use the registers. With FV_FIND_STATE and the address of a word of 64 bits, the call
+ * writes the bits of the states that Linux can save, and permits nothing (Linux,
+ * Documentation/arch/x86/xstate.rst). */
 enum {
     FV_STATE_TILES = 1 << 18,
     FV_STATE_TILES_BIT = 18,
-    FV_ASK_CALL = 158,     /* arch_prctl */
-    FV_ASK_STATE = 0x1023, /* ARCH_REQ_XCOMP_PERM */
+    FV_ASK_CALL = 158,      /* arch_prctl */
+    FV_FIND_STATE = 0x1021, /* ARCH_GET_XCOMP_SUPP */
+    FV_ASK_STATE = 0x1023,  /* ARCH_REQ_XCOMP_PERM */
 };
+/* Asks the system for the registers of the features that it gives to a process only on request,
+ * once for the whole process. Returns the features of the set whose registers it refuses; 0:
+ * this process may use them all, or they need no request. */
+uint64_t fv_features_refused(uint64_t features) FV_MUST_USE;
 /* The text by which assemblers address the ID register `reg` of aarch64 (FV_ID_ISAR0, ..): its
  * encoding, "s3_0_c0_c6_0". */
 const char *fv_id_register(int reg);

@@ -226,15 +226,28 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
     return t;
 }
 
-static const fv_target *native_with_all(fv_arena *a) {
+/* The target "native" without the features of `without`. */
+static const fv_target *native_with_all(fv_arena *a, uint64_t without) {
     const fv_target *entry = native();
     uint64_t more = 0;
     for (int i = 0; i < FV_NFEATURES; i++) {
         uint64_t one = fv_features_closed(UINT64_C(1) << i);
-        if (can_have(entry, fv_feature_at((fv_feature_id)i)) && fv_features_here(one))
+        if (!(one & without) && can_have(entry, fv_feature_at((fv_feature_id)i)) &&
+            fv_features_here(one))
             more |= one;
     }
     return with_features(a, entry, more);
+}
+
+const fv_target *fv_target_without(fv_arena *a, const fv_target *t, uint64_t features) {
+    const fv_target *less = native_with_all(a, features);
+    fv_target *copy = FV_NEW(a, fv_target, 1);
+    *copy = *t;
+    copy->entry = less->entry;
+    copy->features = less->features;
+    copy->c.flags = less->c.flags;
+    copy->more = less->more;
+    return copy;
 }
 
 static const fv_feature *feature_of_name(const char *name, const fv_target *of, fv_feature_id *id) {
@@ -385,7 +398,7 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
     }
     const char *level = fv_strndup(a, text, n);
     if (!strcmp(text, "native"))
-        return native_with_all(a);
+        return native_with_all(a, 0);
     size_t length;
     fv_system system = system_at_end(level, &length);
     const fv_target *entry = fv_target_find(fv_strndup(a, level, length));

@@ -63,6 +63,8 @@ const fv_target *fv_target_find(const char *name);
  * level. "native" has every feature that this machine has and that can be added to its level. NULL:
  * `*why` says what is wrong and what is possible. */
 const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why);
+/* A copy of t, which is "native", without these features and those that need them. */
+const fv_target *fv_target_without(fv_arena *a, const fv_target *t, uint64_t features);
 enum { FV_MAX_LEVELS = 8 }; /* largest number of targets in a list */
 /* Parses a list of targets with commas, for code that chooses one of them where it is loaded:
  * different targets of one architecture and system, whose features a CPU can report. Returns *n

@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined __x86_64__ && defined __linux__
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#endif
 
 #include "ir/target/lacking.h"
 #include "tests/tools/api.h"
@@ -197,6 +204,76 @@ Test(api_libraries, native_libraries) {
     api_gives(a);
     fv_artifact_free(a);
 }
+
+#if defined __x86_64__ && defined __linux__
+/* Has Linux refuse this process tile registers from now on; false: it cannot. */
+static bool refuse_tiles(void) {
+    struct sock_filter f[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FV_ASK_CALL, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FV_ASK_STATE, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog p = {sizeof f / sizeof *f, f};
+    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+           !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p);
+}
+
+static void put_bytes(void) {
+    FILE *f = fopen(api_in_folder("b.fvir"), "w");
+    cr_assert(f);
+    fprintf(f, "fovea-ir 1\nmodule \"b\"\nconst @w: i8[64, 32] = [");
+    for (int i = 0; i < 64 * 32; i++)
+        fprintf(f, "%s%d", i ? ", " : "", i * 37 % 201 - 100);
+    fprintf(f, "]\nfunc @main(%%x: u8[64, 64]) -> (%%y) {\n  %%y = MatMulInteger(%%x, @w)\n"
+               "  return %%y\n}\n");
+    fclose(f);
+}
+
+/* A process to which Linux refuses tile registers cannot run code that uses them: it is compiled
+ * without them for this machine, and refused where the target names them. */
+Test(api_libraries, refused_tile_registers) {
+    static const char target[] = "x86-64-v4+vnni+amx-int8";
+    uint64_t amx;
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    if (!FV_HAVE_LLVM || !fv_features_read(target, &amx) || !fv_features_here(amx))
+        cr_skip_test("needs LLVM and a CPU with tile registers");
+    put_bytes();
+    fv_compile_options o = {.size = sizeof o, .target = target};
+    char model[500];
+    snprintf(model, sizeof model, "%s", api_in_folder("b.fvir"));
+    cr_assert_eq(fv_compile_file(model, api_in_folder("x.so"), &o, log), FV_OK, "%s",
+                 fv_log_text(log));
+    if (!refuse_tiles())
+        cr_skip_test("the system cannot refuse");
+    cr_expect(fv_features_here(amx) && fv_features_refused(amx));
+    cr_expect_eq(fv_load(api_in_folder("x.so"), log, &a), FV_BAD_CPU);
+    cr_expect(strstr(fv_log_text(log), "lacks amx-tile, amx-int8 (the system refuses"), "%s",
+              fv_log_text(log));
+    fv_log_clear(log);
+    cr_expect_eq(fv_compile(model, &o, log, &a), FV_BAD_CPU);
+    cr_expect(strstr(fv_log_text(log), "lacks amx-tile, amx-int8 (the system refuses"), "%s",
+              fv_log_text(log));
+    fv_log_clear(log);
+    o.target = NULL;
+    cr_assert_eq(fv_compile(model, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log), "note: target native is without amx-tile"), "%s",
+              fv_log_text(log));
+    uint8_t x[64 * 64];
+    int32_t y[64 * 32], sum = 0;
+    for (int i = 0; i < 64 * 64; i++)
+        x[i] = (uint8_t)(i * 29 % 251);
+    for (int k = 0; k < 64; k++)
+        sum += x[63 * 64 + k] * ((k * 32 + 31) * 37 % 201 - 100);
+    fv_array in = {2, 2, {64, 64}, x, NULL}, out = {6, 2, {64, 32}, y, NULL};
+    cr_assert_eq(fv_artifact_run(a, &in, &out, NULL, NULL), FV_OK);
+    cr_expect_eq(y[64 * 32 - 1], sum);
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+#endif
 
 /* A list of targets is for files only; the table names the one that this machine uses. */
 Test(api_libraries, several_targets) {

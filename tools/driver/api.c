@@ -160,9 +160,12 @@ static void choose_backend(job *j) {
 static int make_artifact(job *j, void *arg) {
     (void)arg;
     choose_backend(j);
-    return fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, &j->made)
-               ? FV_OK
-               : status_of(j);
+    fv_compiled *made = &j->made;
+    if (fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, made))
+        return FV_OK;
+    bool runs =
+        j->o.backend == FV_BACKEND_INTERP || !made->program || fv_driver_may_run(made->program);
+    return runs ? status_of(j) : FV_BAD_CPU;
 }
 
 static int compile(job *j, const fv_compile_options *o, fv_artifact **out) {

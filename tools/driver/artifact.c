@@ -16,6 +16,7 @@
 #include "backend/llvm/llvm.h"
 #include "driver.h"
 #include "frontend/file.h"
+#include "ir/kernel/matrix.h"
 #include "machine.h"
 
 /* Number of iterations after which the interpreter gives up its search for the place where a
@@ -302,8 +303,13 @@ const char *const *fv_backend_names(void) {
     return names;
 }
 
+bool fv_driver_may_run(const fv_program *p) {
+    return fv_target_runs_here(p->target) &&
+           !(fv_matrix_is_used(p) && fv_features_refused(fv_target_features(p->target)));
+}
+
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
-    if (backend != FV_BACKEND_INTERP && !fv_target_runs_here(p->target)) {
+    if (backend != FV_BACKEND_INTERP && !fv_driver_may_run(p)) {
         fv_error(s, "target %s: this machine cannot run its code; %s", p->target->name,
                  fv_machine_lack(p->arena, p->target));
         return NULL;

@@ -43,7 +43,7 @@ static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_ta
     fv_program *p = fv_driver_wrap_kernel(s, text, target);
     if (!p || !fv_program_verify(s, p))
         return false;
-    bool here = trusted && fv_target_runs_here(target) && !fv_llvm_missing();
+    bool here = trusted && fv_driver_may_run(p) && !fv_llvm_missing();
     if (!(out->artifact = fv_driver_artifact(s, p, here ? FV_BACKEND_JIT : FV_BACKEND_INTERP, '1')))
         return false;
     fv_arena_at_free(a, free_artifact, out->artifact);

@@ -127,7 +127,8 @@ fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p);
 void fv_cache_end(fv_cache_writing *w); /* does nothing if w is NULL */
 bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
                     const fv_cache_item *item) FV_MUST_USE;
-/* Loads an entry; NULL: it does not exist, or is damaged. Reports the messages of its compilation
+/* Loads an entry; NULL: it does not exist, is damaged, or uses registers that the system refuses
+ * this process. Reports the messages of its compilation
  * again. `read`: the model has been read in this process, so the messages of reading it are left
  * out. */
 fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read);

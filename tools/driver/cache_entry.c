@@ -30,6 +30,7 @@
 #include "ir/base/text.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/words.h"
+#include "ir/target/lacking.h"
 #include "pack.h"
 
 #define MAGIC     "fovea\1m"
@@ -497,9 +498,14 @@ static fv_artifact *load(fv_cache *c, fv_arena *a, const fv_digest *key) {
 
 fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read) {
     fv_arena *a = fv_arena_new(c->session);
+    char refused[FV_FEATURES_TEXT];
     fv_artifact *volatile artifact = load(c, a, key);
     if (!artifact) {
         fv_arena_free(a);
+        return NULL;
+    }
+    if (*fv_artifact_lacking(artifact, refused, sizeof refused)) {
+        fv_artifact_free(artifact);
         return NULL;
     }
     fv_door door;

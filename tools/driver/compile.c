@@ -124,8 +124,8 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
         return false;
     fv_program_print(&text, j->out->program);
     fv_cache_writing *w = fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
-    bool made = make_code(j);
-    if (made && w && !(j->o->work.script && *j->o->work.script_varies))
+    bool made = make_code(j), is_asked = j->out->program->target == j->o->target.of;
+    if (made && is_asked && w && !(j->o->work.script && *j->o->work.script_varies))
         keep(j, c, key, files, w, text.s);
     fv_cache_end(w);
     j->out->keep_ms = fv_lap(&j->mark);
@@ -199,10 +199,12 @@ static bool compile_any(job *j) {
 
 bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o,
                        fv_backend_kind backend, const fv_driver_watch *watch, fv_compiled *out) {
+    fv_driver_options here = *o;
+    here.target.in_process = backend != FV_BACKEND_INTERP;
     job j = {.session = s,
              .path = path,
              .in_memory = o->bytes || !strcmp(path, "-"),
-             .o = o,
+             .o = &here,
              .backend = backend,
              .watch = watch,
              .out = out,

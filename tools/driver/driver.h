@@ -27,6 +27,10 @@ typedef struct fv_driver_machine {
     bool given;
     /* whether the user chose the processor; kernels in a program text were made for one already */
     bool processor_given;
+    /* whether the code will run in this process. Then `native` is without the features for which
+     * the system refuses registers to this process; the system is asked for them only if the model
+     * has elements of at most 8 bits, whose products use them */
+    bool in_process;
 } fv_driver_machine;
 
 /* Values of dims, and states of the model. */
@@ -221,6 +225,9 @@ fv_program *fv_driver_program(const fv_artifact *a);
 
 /* Makes an artifact that runs the program; expands the program. The session owns the artifact and
  * must outlive it. NULL after diagnostics. */
+/* Can this machine run code of the program, which may be expanded or not? Asks the system for the
+ * registers that the code uses and that the system gives only on request. */
+bool fv_driver_may_run(const fv_program *p) FV_MUST_USE;
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
 /* The optimization options of LLVM for the level: 's' is '2' with the attribute `optsize` for
  * functions. */

@@ -14,8 +14,9 @@
 
 const char *fv_machine_lack(fv_arena *a, const fv_target *t) {
     char names[FV_FEATURES_TEXT];
-    return *fv_target_lacking(t->entry, names, sizeof names) ? fv_printf(a, "it lacks %s", names)
-                                                             : "it is of another kind";
+    const bool lacks = *fv_target_lacking(t->entry, names, sizeof names) ||
+                       *fv_target_refused(t->entry, names, sizeof names);
+    return lacks ? fv_printf(a, "it lacks %s", names) : "it is of another kind";
 }
 
 const char *fv_machine_path(fv_arena *a) {
@@ -88,6 +89,46 @@ const fv_target *fv_machine_native(fv_session *s, fv_arena *a, const fv_target *
     const fv_machine *p = own(s, a, path);
     const fv_target *with = p ? fv_target_with_machine(a, t, p) : NULL;
     return with ? with : t;
+}
+
+static bool has_bytes(const fv_type *t) {
+    return t && t->kind == FV_TENSOR && fv_elem_is_int(t->elem) && fv_elem_bits(t->elem) <= 8;
+}
+
+static bool computes_bytes(const fv_region *r) {
+    for (int i = 0; i < r->nparams; i++)
+        if (has_bytes(r->params[i]->type))
+            return true;
+    for (const fv_op *op = r->first; op; op = op->next) {
+        for (int i = 0; i < op->nout; i++)
+            if (op->out[i] && has_bytes(op->out[i]->type))
+                return true;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION && computes_bytes(op->attrs[i].u.region))
+                return true;
+    }
+    return false;
+}
+
+/* Has the module a constant, parameter or result whose elements have at most 8 bits? */
+static bool uses_bytes(const fv_module *m) {
+    for (int i = 0; i < m->nconsts; i++)
+        if (has_bytes(m->consts[i]->type))
+            return true;
+    for (const fv_func *f = m->funcs; f; f = f->next)
+        if (computes_bytes(f->body))
+            return true;
+    return false;
+}
+
+const fv_target *fv_machine_permitted(const fv_module *m, const fv_target *t) {
+    char names[FV_FEATURES_TEXT];
+    if (strcmp(t->name, "native") || !fv_target_asks(t->entry) || !uses_bytes(m) ||
+        !*fv_target_refused(t->entry, names, sizeof names))
+        return t;
+    fv_session *s = m->session;
+    note(s, fv_diag_file_get(s), "target native is without %s", names);
+    return fv_target_without(m->arena, t, fv_features_refused(fv_target_features(t)));
 }
 
 static const fv_target *from_file(fv_session *s, fv_arena *a, const fv_target *t, const char *path,

@@ -353,6 +353,8 @@ static fv_program *finished(fv_session *s, fv_program *p, const fv_driver_option
 fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
                                    const fv_driver_options *o) {
     fv_lower_options lo = lower_options(m->arena, o, source);
+    if (o->target.in_process)
+        lo.target = fv_machine_permitted(m, lo.target);
     fv_program *p = fv_lower(m, &lo);
     return p && fv_program_verify(s, p) ? finished(s, p, o) : NULL;
 }

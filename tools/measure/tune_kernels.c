@@ -180,6 +180,7 @@ static fv_program *lower(const fv_tuner *t, fv_context *c, const fv_tuning *with
     if (!fv_args_driver(c, &o, true))
         return NULL;
     o.dims.are_values = true;
+    o.target.in_process = true;
     o.tuning.tuned = with;
     o.answers.choices = choices;
     return fv_driver_read(c->session, t->path, &o, &source)

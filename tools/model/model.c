@@ -211,7 +211,9 @@ bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind back
 
 static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind backend,
                    fv_subject *out) {
-    if (!(out->program = fv_driver_lower(c->session, &out->source, o)))
+    fv_driver_options here = *o;
+    here.target.in_process = backend != FV_BACKEND_INTERP;
+    if (!(out->program = fv_driver_lower(c->session, &out->source, &here)))
         return false;
     look_at_program(&(opening){c, out}, out->program);
     if (!(out->artifact = fv_driver_artifact(c->session, out->program, backend, o->level)))

@@ -47,7 +47,7 @@ static bool open_library(library *l, const char *path) {
         return false;
     const fv_model *t = l->table = l->m.table;
     l->targets = fv_load_text(l->m.artifact, fv_printf(c->arena, "%s_targets", t->name));
-    fv_target_lacking(t->target, l->lacking, sizeof l->lacking);
+    fv_artifact_lacking(l->m.artifact, l->lacking, sizeof l->lacking);
     for (int i = 0; i < t->nlaunches; i++)
         kernel_of(l, &t->launches[i])->launches++;
     l->weights = fv_library_weights(c->arena, &l->m);

@@ -47,7 +47,7 @@ bool fv_view_open_library(fv_view *v) {
     no_graph(&v->before, c->arena);
     no_graph(&v->after, c->arena);
     find_launches(v);
-    fv_target_lacking(v->m.table->target, lacking, sizeof lacking);
+    fv_artifact_lacking(v->m.artifact, lacking, sizeof lacking);
     bool planned = !*lacking && !v->m.artifact->plan(v->m.artifact, v->m.data.dims, &bytes, NULL);
     v->stored = (fv_view_stored){.weights = fv_library_weights(c->arena, &v->m),
                                  .workspace = planned ? (int64_t)bytes : -1};
