@@ -63,6 +63,7 @@ typedef struct fv_lua_declared {
     const fv_pass **passes; /* NULL terminated */
     int npasses;
     fv_pipeline_table pipeline; /* no passes: the script has no pipeline */
+    fv_shard_request *plan;     /* NULL: the script has no plan */
     fv_lua_kernel *kernels;
     int nkernels, cap_kernels;
     fv_tuning schedules; /* the schedules that the script requests */
@@ -330,6 +331,11 @@ void fv_lua_set_pipeline(lua_State *L, int table);
 /* Pushes the names of passes in the list at `arg`, which consists of passes, names and lists of
  * these, as one list, and returns its index. Raises. */
 int fv_lua_pass_names(lua_State *L, int arg);
+
+/* ---- plan.c ---- */
+
+/* Makes the value at `table` the plan of the script. Raises. */
+void fv_lua_set_plan(lua_State *L, int table);
 
 /* ---- table.c ---- */
 

@@ -10,8 +10,16 @@
 
 #include "passes/lua/host.h"
 #include "passes/passes.h"
+#include "passes/shard/shard.h"
 
 typedef struct fv_lua fv_lua;
+
+/* What the main chunk of a script returns. */
+typedef enum fv_lua_returns {
+    FV_LUA_ANYTHING, /* it does not matter */
+    FV_LUA_PIPELINE, /* the pipeline of the script */
+    FV_LUA_PLAN      /* the plan of a cut */
+} fv_lua_returns;
 
 typedef struct fv_lua_options {
     fv_lua_host host;
@@ -21,8 +29,7 @@ typedef struct fv_lua_options {
     size_t memory;            /* bytes that the state may take */
     int64_t steps;            /* instructions that it may run */
     bool unsafe;              /* with all of Lua's libraries */
-    /* the value that the main chunk returns is the pipeline of the script */
-    bool pipeline;
+    fv_lua_returns returns;
 } fv_lua_options;
 
 /* An option that a script declared. */
@@ -44,6 +51,9 @@ const fv_pass *const *fv_lua_passes(const fv_lua *l);
 fv_pipeline_table fv_lua_pipeline(fv_lua *l, char level);
 /* Option number i of the script's options, which are sorted by name; NULL after the last. */
 const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i);
+
+/* The plan that the script has returned; NULL unless it returns one. Lives as long as the state. */
+const fv_shard_request *fv_lua_plan(const fv_lua *l);
 
 /* The schedules that the script requests, by node; NULL: none. Lives as long as the state. */
 const fv_tuning *fv_lua_schedules(const fv_lua *l);

@@ -39,9 +39,12 @@ static int start(lua_State *L) {
         lua_pushstring(L, l->o.words[words]);
     }
     lua_call(L, words, 1);
-    if (l->o.pipeline && lua_istable(L, -1))
+    bool pipeline = l->o.returns == FV_LUA_PIPELINE;
+    if (l->o.returns == FV_LUA_PLAN)
+        fv_lua_set_plan(L, lua_gettop(L));
+    else if (pipeline && lua_istable(L, -1))
         fv_lua_set_pipeline(L, lua_gettop(L));
-    else if (l->o.pipeline && !l->declared.pipeline.passes)
+    else if (pipeline && !l->declared.pipeline.passes)
         luaL_error(L, "the script returns a %s, expected a pipeline: return {\"legalise\", ..}",
                    luaL_typename(L, -1));
     return 0;

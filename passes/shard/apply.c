@@ -136,20 +136,30 @@ static fv_value *fill(const part *p, fv_rewriter *w, fv_value *v, int axis, int6
     return fv_w_op(w, FV_OP_fv_Pad, 1, &v, 2, attrs);
 }
 
-/* Gathers the shares of an output. `extent`: the size of the axis on all ranks together. */
+/* Does a use of v read its share? `end`: the op that returns the results of the graph. */
+static bool reads_share(const part *p, const fv_use *use, const fv_op *end) {
+    return use->op == end ? fv_shard_is_kept(p->cut, use->index) : fv_shard_is_cut(p->cut, use->op);
+}
+
+/* Gathers the shares of v for the ops that are not cut, and for outputs. `extent`: the size of the
+ * axis on all ranks together. */
 static bool gather(const part *p, fv_value *v, int axis, int64_t extent) {
     const fv_type *t = v->type;
     fv_op *end = p->m->funcs->body->last;
-    fv_rewriter w = fv_rewriter_at(end);
+    fv_rewriter w = fv_rewriter_at(v->def ? v->def->next : p->m->funcs->body->first);
+    int n = 0;
+    fv_use *whole = FV_NEW(p->m->arena, fv_use, v->nuses + 1);
+    for (int i = 0; i < v->nuses; i++)
+        if (!reads_share(p, &v->uses[i], end))
+            whole[n++] = v->uses[i];
     fv_attr ranks = fv_attr_int(p->m, "ranks", p->ranks);
     bool equal = p->cut->units % p->ranks == 0;
     int64_t most = (p->cut->units + p->ranks - 1) / p->ranks * (extent / p->cut->units);
     fv_value *y = fill(p, &w, v, axis, equal ? t->dims[axis]->value : most);
     y = y ? fv_w_op(&w, FV_OP_fv_AllGather, 1, &y, 1, &ranks) : NULL;
     y = equal ? join_equal(p, &w, y, t, axis) : join_filled(p, &w, y, t, axis, extent);
-    for (int i = 0; y && i < end->nin; i++)
-        if (end->in[i] == v && !fv_shard_is_kept(p->cut, i))
-            fv_op_set_in(end, i, y);
+    for (int i = 0; y && i < n; i++)
+        fv_op_set_in(whole[i].op, whole[i].index, y);
     return y != NULL;
 }
 

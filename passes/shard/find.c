@@ -13,6 +13,8 @@ typedef struct search {
     const int *states;  /* for each result of the graph, the parameter that gets it next, or -1 */
     fv_ptrmap constant; /* results that constants determine -> the bytes of these, as a pointer */
     fv_ptrmap taken;    /* values and products that belong to cuts that were found */
+    fv_ptrmap
+        choices; /* contractions -> their choices (fv_shard_choice), if a plan was asked for */
     /* of the cut that is followed now */
     fv_shard_axes axes;
     const char *why; /* why the axis cannot be cut; NULL: nothing is known against it */
@@ -20,13 +22,8 @@ typedef struct search {
 
 /* ---- following an axis ---- */
 
-/* The nodes of an op, or the name of its result where the model gives no names to nodes. */
-static const char *node_of(const search *s, const fv_op *op) {
-    return op->origin->n ? fv_origin_str(s->a, op->origin) : op->out[0]->name;
-}
-
 static const char *name_of(const search *s, const fv_op *op) {
-    return fv_printf(s->a, "'%s' (%s)", node_of(s, op), fv_opdef_qualified(s->a, op->def));
+    return fv_printf(s->a, "'%s' (%s)", fv_shard_node(s->a, op), fv_opdef_qualified(s->a, op->def));
 }
 
 static const char *value_name(const search *s, const fv_value *v) {
@@ -36,6 +33,13 @@ static const char *value_name(const search *s, const fv_value *v) {
 static bool decline(search *s, const char *why) {
     s->why = why;
     return false;
+}
+
+/* Does the plan that was asked for have that op whole? */
+static bool stays_whole_by_plan(search *s, const fv_op *op) {
+    const fv_shard_choice *c = fv_ptrmap_get(&s->choices, op);
+    return c && c->side == FV_SHARD_WHOLE &&
+           !decline(s, fv_printf(s->a, "the plan has %s whole", name_of(s, op)));
 }
 
 /* Lowers the number of units into which the axis can be cut, so that it divides the extent of axis
@@ -97,7 +101,7 @@ static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
                                                      value_name(s, v), known, axis));
     if (fv_ptrmap_get(&s->taken, v))
         return decline(s, fv_printf(s->a, "%s belongs to another cut", value_name(s, v)));
-    if (!can_take(s, v, axis))
+    if (!can_take(s, v, axis) || (v->def && stays_whole_by_plan(s, v->def)))
         return false;
     *fv_ptrmap_at(&s->axes.axis, v) = (void *)(intptr_t)(axis + 1);
     FV_PUSH(s->a, s->axes.values, s->axes.nvalues, s->axes.cap_values, v);
@@ -134,6 +138,8 @@ static bool take_sum(search *s, fv_op *op, int i) {
         return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, op)));
     if (!fv_elem_is_float(op->out[0]->type->elem) || op->out[0]->type->rank >= FV_MAX_RANK)
         return decline(s, fv_printf(s->a, "%s is no sum of floats", name_of(s, op)));
+    if (stays_whole_by_plan(s, op))
+        return false;
     FV_PUSH(s->a, s->axes.partial, s->axes.npartial, s->axes.cap_partial, op);
     const fv_type *other = op->in[!i]->type;
     if (other->rank < (i ? 1 : 2))
@@ -180,6 +186,10 @@ static bool fits_state(search *s, int i, int axis) {
                                 next->name, known, s->m->funcs->result_names[i]));
 }
 
+static bool can_gather(const fv_value *v) {
+    return (((fv_elem_set)1 << v->type->elem) & FV_SET_NUMBER) && v->type->rank < FV_MAX_RANK;
+}
+
 /* The outputs of the graph that are cut: states stay shares, as their inputs are, and the ranks
  * gather the others. */
 static bool end_at_outputs(search *s) {
@@ -193,7 +203,7 @@ static bool end_at_outputs(search *s) {
             FV_PUSH(s->a, s->axes.kept.at, s->axes.kept.n, s->axes.kept.cap, i);
         if (axis < 0 || is_state(s, i, axis) || is_gathered(s, v))
             continue;
-        if (!(((fv_elem_set)1 << v->type->elem) & FV_SET_NUMBER) || v->type->rank >= FV_MAX_RANK)
+        if (!can_gather(v))
             return decline(
                 s, fv_printf(s->a, "output '%s' cannot be gathered", s->m->funcs->result_names[i]));
         FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, v);
@@ -201,15 +211,23 @@ static bool end_at_outputs(search *s) {
     return true;
 }
 
-static bool follow(search *s, fv_op *op) {
-    const fv_type *t = op->out[0]->type;
+/* Follows the columns of the product. `gathers`: all ranks gather its result. */
+static bool follow(search *s, fv_op *op, bool gathers) {
+    fv_value *y = op->out[0];
     s->axes = (fv_shard_axes){.axis = fv_ptrmap_in(s->a)};
-    if (!take(s, op->out[0], t->rank - 1, op))
+    if (!take(s, y, y->type->rank - 1, op))
         return false;
+    if (gathers) {
+        if (!can_gather(y))
+            return decline(s, fv_printf(s->a, "%s cannot be gathered", name_of(s, op)));
+        FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, y);
+    }
     for (int i = 0; i < s->axes.nvalues; i++) {
         fv_value *v = s->axes.values[i];
         int axis = fv_shard_axis_of(&s->axes, v);
-        if ((v->def && !take_operands(s, v->def, axis)) || !take_uses(s, v, axis))
+        if (v->def && !take_operands(s, v->def, axis))
+            return false;
+        if (!(gathers && v == y) && !take_uses(s, v, axis))
             return false;
     }
     return end_at_outputs(s);
@@ -268,14 +286,14 @@ static const char *add_ports(search *s, fv_shard_plan *plan) {
 
 static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
     const fv_shard_axes *c = &s->axes;
-    fv_shard_cut cut = {.first = node_of(s, first),
+    fv_shard_cut cut = {.first = fv_shard_node(s->a, first),
                         .units = c->units,
                         .bytes = bytes_of(c),
                         .nexchanges = c->npartial + c->noutputs,
                         .exchanged = FV_NEW(s->a, const fv_dim *, c->npartial + c->noutputs + 1)};
     fv_text last = {.arena = s->a};
     for (int i = 0; i < c->npartial; i++) {
-        fv_text_printf(&last, "%s%s", i ? ", " : "", node_of(s, c->partial[i]));
+        fv_text_printf(&last, "%s%s", i ? ", " : "", fv_shard_node(s->a, c->partial[i]));
         cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, -1);
     }
     for (int i = 0; i < c->noutputs; i++) {
@@ -326,8 +344,31 @@ static void find_constant(search *s, const fv_op *op) {
 }
 
 static void stays_whole(search *s, const fv_op *op, uint64_t bytes, fv_shard_plan *plan) {
-    fv_shard_whole whole = {op, node_of(s, op), s->why, bytes};
+    fv_shard_whole whole = {op, fv_shard_node(s->a, op), s->why, bytes};
     FV_PUSH(s->a, plan->whole, plan->nwhole, plan->cap_whole, whole);
+}
+
+/* Cuts the product as the choice says, along its columns. */
+static bool cut_by_choice(search *s, fv_op *op, const fv_shard_choice *c, fv_shard_plan *plan) {
+    bool ok = follow(s, op, false);
+    if (c->collective == FV_SHARD_ALL_GATHER && !(ok && is_gathered(s, op->out[0])))
+        ok = follow(s, op, true);
+    if (!ok)
+        return fv_op_error(op, "the plan cuts its columns, and that cannot be done: %s", s->why);
+    describe(s, op, plan);
+    keep(s, plan);
+    return true;
+}
+
+/* Begins the cuts that the plan asks for. */
+static bool cut_by_request(search *s, fv_shard_plan *plan) {
+    for (fv_op *op = s->m->funcs->body->first; s->ranks > 1 && op; op = op->next) {
+        const fv_shard_choice *c = fv_ptrmap_get(&s->choices, op);
+        if (c && c->side == FV_SHARD_COLUMNS && !fv_ptrmap_get(&s->taken, op->out[0]) &&
+            !cut_by_choice(s, op, c, plan))
+            return false;
+    }
+    return true;
 }
 
 static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
@@ -339,11 +380,20 @@ static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
         s->why =
             fv_printf(s->a, "%s computes its weight from constants", name_of(s, op->in[1]->def));
         stays_whole(s, op, constant_bytes(s, op->in[1]), plan);
-    } else if (w && follow(s, op)) {
+    } else if (w && follow(s, op, false)) {
         describe(s, op, plan);
         keep(s, plan);
     } else if (w)
         stays_whole(s, op, w->tensor->bytes, plan);
+}
+
+/* Records a product with a constant factor that the plan does not cut. */
+static void leave_product(search *s, const fv_op *op, fv_shard_plan *plan) {
+    if (!fv_op_is(op, FV_OP_fv_MatMul) || fv_ptrmap_get(&s->taken, op->out[0]) ||
+        !constant_bytes(s, op->in[1]))
+        return;
+    s->why = "the plan does not cut it";
+    stays_whole(s, op, constant_bytes(s, op->in[1]), plan);
 }
 
 /* A product that was declined from its own columns may be the end of a later cut. */
@@ -374,20 +424,28 @@ static bool has_no_exchange(const fv_region *block) {
     return true;
 }
 
-bool fv_shard_find(fv_module *m, int ranks, const int *states, fv_shard_plan *out) {
+bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_request *request,
+                   fv_shard_plan *out) {
     search s = {.m = m,
                 .a = m->arena,
                 .ranks = ranks,
                 .states = states,
                 .taken = fv_ptrmap_in(m->arena),
+                .choices = fv_ptrmap_in(m->arena),
                 .constant = fv_ptrmap_in(m->arena)};
     *out = (fv_shard_plan){.ranks = ranks, .found = FV_NEW(m->arena, struct fv_shard_found, 1)};
     if (!has_no_exchange(m->funcs->body) || (ranks > 1 && !fv_shard_divide(m)))
         return false;
+    if (request && (!fv_shard_find_choices(m, request, &s.choices) || !cut_by_request(&s, out)))
+        return false;
     for (fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next) {
         find_constant(&s, op);
-        try_product(&s, op, out);
+        if (request)
+            leave_product(&s, op, out);
+        else
+            try_product(&s, op, out);
     }
     drop_found(out);
-    return true;
+    fv_shard_describe(m, out);
+    return !request || fv_shard_meets(m, out, &s.choices);
 }

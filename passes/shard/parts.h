@@ -39,8 +39,9 @@ typedef struct fv_shard_axes {
     fv_value **values; /* the values that are cut: results of ops, and parameters of the graph */
     fv_ptrmap axis;    /* value -> 1 + its axis, as a pointer */
     fv_shard_operand *operands;
-    fv_op **partial;       /* the products whose results are partial sums */
-    fv_value **outputs;    /* the values that are outputs, for which all shares are gathered */
+    fv_op **partial; /* the products whose results are partial sums */
+    /* the values of which all ranks gather the shares, for outputs and for ops that are not cut */
+    fv_value **outputs;
     fv_shard_results kept; /* the results of the graph that stay shares */
     int64_t units;
 } fv_shard_axes;
@@ -58,6 +59,14 @@ static inline bool fv_shard_is_kept(const fv_shard_axes *cut, int i) {
     return false;
 }
 
+/* Is the op cut, so that it reads the shares of its operands? */
+static inline bool fv_shard_is_cut(const fv_shard_axes *cut, const fv_op *op) {
+    for (int i = 0; i < cut->npartial; i++)
+        if (cut->partial[i] == op)
+            return true;
+    return op->nout == 1 && op->out[0] && fv_shard_axis_of(cut, op->out[0]) >= 0;
+}
+
 struct fv_shard_found {
     int n, cap;
     fv_shard_axes *cuts;
@@ -69,6 +78,23 @@ const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64
                                 int64_t n);
 /* Divides products whose results are read as slices only. False after a diagnostic. */
 bool fv_shard_divide(fv_module *m) FV_MUST_USE;
+/* ---- contractions: choose.c ---- */
+
+static inline bool fv_shard_is_contraction(const fv_op *op) {
+    return fv_op_is(op, FV_OP_fv_MatMul);
+}
+
+/* The nodes of an op, or the name of its result where the model gives no names to nodes. */
+const char *fv_shard_node(fv_arena *a, const fv_op *op);
+/* Sets out->choices to how the cuts that were found cut each contraction of the graph. */
+void fv_shard_describe(const fv_module *m, fv_shard_plan *out);
+/* contraction -> its choice in the request, of those that have one. False after a diagnostic: a
+ * choice is for no contraction. */
+bool fv_shard_find_choices(fv_module *m, const fv_shard_request *r, fv_ptrmap *out) FV_MUST_USE;
+/* Is each contraction that has a choice cut in that way? False after a diagnostic. */
+bool fv_shard_meets(const fv_module *m, const fv_shard_plan *plan,
+                    const fv_ptrmap *choices) FV_MUST_USE;
+
 /* The first unit of a rank. The units of rank r are those from first(r) to below first(r + 1). */
 static inline int64_t fv_shard_first(int64_t units, int ranks, int rank) {
     return units / ranks * rank + units % ranks * rank / ranks;

@@ -35,6 +35,42 @@ typedef struct fv_shard_port {
     const int64_t *sizes; /* for each rank, the size of its share along the axis */
 } fv_shard_port;
 
+/* Along which axis a contraction is cut. Its result is a product of a left factor, with rows, and a
+ * right one, with columns; both may have the axes of a batch. */
+typedef enum fv_shard_side {
+    FV_SHARD_WHOLE,   /* it is not cut */
+    FV_SHARD_COLUMNS, /* each rank has some columns of the right factor and of the result */
+    FV_SHARD_ROWS, /* each rank has some rows of the right factor, and so some terms of the sum */
+    FV_SHARD_LEFT, /* each rank has some rows of the left factor and of the result */
+    FV_SHARD_BATCH /* each rank has some products of the batch, such as the heads of attention */
+} fv_shard_side;
+
+/* What the ranks exchange right after a contraction. */
+typedef enum fv_shard_collective {
+    FV_SHARD_NONE,
+    FV_SHARD_ALL_REDUCE, /* each rank gets the sum of the partial sums of all ranks */
+    FV_SHARD_ALL_GATHER, /* each rank gets the shares of all ranks */
+    FV_SHARD_ANY         /* in a request: whichever the axis needs */
+} fv_shard_collective;
+
+extern const char *const fv_shard_side_names[];       /* by fv_shard_side, ended by NULL */
+extern const char *const fv_shard_collective_names[]; /* up to ALL_GATHER, ended by NULL */
+
+/* How a contraction is cut. */
+typedef struct fv_shard_choice {
+    const char *node; /* the nodes of the contraction, or the name of its result */
+    fv_shard_side side;
+    fv_shard_collective collective;
+} fv_shard_choice;
+
+/* A plan that was asked for. Choice i for a node is for its i-th contraction. A contraction without
+ * a choice is cut if a cut reaches it, but none begins there. */
+typedef struct fv_shard_request {
+    int ranks; /* 0: not stated */
+    int n;
+    const fv_shard_choice *choices;
+} fv_shard_request;
+
 /* A product with a constant factor that each rank computes as a whole. */
 typedef struct fv_shard_whole {
     const fv_op *op;
@@ -50,16 +86,20 @@ typedef struct fv_shard_plan {
     fv_shard_port *ports;
     fv_shard_whole *whole;
     struct fv_shard_found *found;
+    const fv_shard_choice *choices; /* how each contraction is cut, in the order of the graph */
+    int nchoices;
 } fv_shard_plan;
 
 /* Finds the cuts.
- *  states  for each result of the graph, the number of the parameter whose value it is in the next
- *          run, or -1
+ *  states   for each result of the graph, the number of the parameter whose value it is in the next
+ *           run, or -1
+ *  request  the cuts that are to be made, or NULL: all that are possible
  * If there are several ranks, divides products of which slices are taken, such as
  * one for queries, keys and values, into a product for each slice; changes nothing else. The plan
- * is in the module's arena. False after a diagnostic: also if the graph has collectives, as a part
- * has. */
-bool fv_shard_find(fv_module *m, int ranks, const int *states, fv_shard_plan *out) FV_MUST_USE;
+ * is in the module's arena. False after a diagnostic: the request cannot be met, or the graph has
+ * collectives, as a part has. */
+bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_request *request,
+                   fv_shard_plan *out) FV_MUST_USE;
 /* Makes the module the part of a rank, 0 <= rank < plan->ranks; the plan must have been found in
  * it. False after a diagnostic. */
 bool fv_shard_apply(fv_module *m, const fv_shard_plan *plan, int rank) FV_MUST_USE;

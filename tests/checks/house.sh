@@ -92,7 +92,7 @@ passes/shard:
 passes: passes/spell passes/attention
 passes/attention: passes
 passes/quantize:
-passes/lua: passes passes/quantize
+passes/lua: passes passes/quantize passes/shard
 passes/padding: passes passes/attention
 frontend:
 runtime:

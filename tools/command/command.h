@@ -55,6 +55,7 @@ typedef struct fv_result_args {
 typedef struct fv_shard_args {
     int ranks; /* 0: not given */
     double timeout;
+    const char *plan; /* path of a script that returns a plan */
     bool print_plan;
 } fv_shard_args;
 

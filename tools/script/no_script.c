@@ -29,6 +29,12 @@ int fv_script_test(fv_context *c, const char *path,
     return -1;
 }
 
+const fv_shard_request *fv_script_plan(fv_context *c, const char *path) {
+    (void)path;
+    refuse(c->args, "--plan");
+    return NULL;
+}
+
 int fv_cmd_lua(fv_context *c) {
     return refuse(c->args, "fovea lua");
 }

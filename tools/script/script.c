@@ -155,7 +155,7 @@ static fv_lua_host host_of(fv_context *c, bool program) {
                          .differ = fv_laboratory_differ};
 }
 
-static fv_lua *open_script(fv_context *c, const char *path, bool program) {
+static fv_lua *open_script(fv_context *c, const char *path, bool program, fv_lua_returns returns) {
     const fv_args *a = c->args;
     fv_lua_options o = {.host = host_of(c, program),
                         .args = a->script.args.at,
@@ -163,7 +163,7 @@ static fv_lua *open_script(fv_context *c, const char *path, bool program) {
                         .memory = (size_t)a->script.memory << 20,
                         .steps = (int64_t)a->script.steps * 1000000,
                         .unsafe = a->script.unsafe,
-                        .pipeline = a->script.pipeline && !program};
+                        .returns = returns};
     return fv_lua_open(c->session, path, &o);
 }
 
@@ -172,6 +172,10 @@ static fv_lua *open_script(fv_context *c, const char *path, bool program) {
 /* The path that --pipeline or --script gives; NULL: neither is given. */
 static const char *script_of(const fv_args *a) {
     return a->script.pipeline ? a->script.pipeline : a->script.script;
+}
+
+static fv_lua_returns returned_by(const fv_args *a) {
+    return a->script.pipeline ? FV_LUA_PIPELINE : FV_LUA_ANYTHING;
 }
 
 /* Is the option among the words of the command line? Commands that compare with the naive schedule
@@ -201,7 +205,7 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     if (!script_of(c->args))
         return true;
     if (first)
-        c->script = open_script(c, script_of(c->args), false);
+        c->script = open_script(c, script_of(c->args), false, returned_by(c->args));
     if (!c->script)
         return false;
     if (first)
@@ -244,7 +248,7 @@ static void print_help(const fv_lua *l, const char *path) {
 }
 
 static int help(fv_context *c) {
-    const fv_lua *l = open_script(c, script_of(c->args), false);
+    const fv_lua *l = open_script(c, script_of(c->args), false, returned_by(c->args));
     if (!l)
         return fv_failed(c);
     print_help(l, script_of(c->args));
@@ -256,12 +260,19 @@ int fv_script_help(const fv_args *a) {
     return script_of(a) ? fv_run_command(&command, a) : FV_EXIT_OK;
 }
 
+/* ---- fovea shard --plan ---- */
+
+const fv_shard_request *fv_script_plan(fv_context *c, const char *path) {
+    const fv_lua *l = open_script(c, path, false, FV_LUA_PLAN);
+    return l ? fv_lua_plan(l) : NULL;
+}
+
 /* ---- fovea test ---- */
 
 int fv_script_test(fv_context *c, const char *path,
                    void (*tell)(fv_context *c, void *user, const char *name, bool passed),
                    void *user) {
-    fv_lua *l = open_script(c, path, true);
+    fv_lua *l = open_script(c, path, true, FV_LUA_ANYTHING);
     int n = 0;
     for (; l && fv_lua_test_name(l, n); n++) {
         bool passed = fv_lua_test_run(l, n);
@@ -283,5 +294,5 @@ int fv_cmd_lua(fv_context *c) {
             return fv_usage(c->args, "--tensors=%s is no folder", tensors->at[i]);
     if (folder && !access(c->args->operand[0], R_OK) && !fv_make_folder(c, "--output", folder))
         return fv_failed(c);
-    return open_script(c, c->args->operand[0], true) ? FV_EXIT_OK : fv_failed(c);
+    return open_script(c, c->args->operand[0], true, FV_LUA_ANYTHING) ? FV_EXIT_OK : fv_failed(c);
 }

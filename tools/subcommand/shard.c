@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/dim/text.h"
-#include "passes/shard/shard.h"
 #include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
 #include "tools/generate/caches.h"
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
+#include "tools/script/script.h"
+#include "tools/subcommand/shard.h"
 
 /* Reads the graph, in the form that the search expects. NULL after messages. */
 static fv_module *read_graph(fv_context *c, fv_driver_options *o) {
@@ -30,55 +30,15 @@ static fv_module *read_graph(fv_context *c, fv_driver_options *o) {
     return fv_driver_passes(source.module, o) ? source.module : NULL;
 }
 
-static bool find_plan(fv_context *c, fv_module *m, int ranks, fv_shard_plan *out) {
+/* What a command cuts, and into what. */
+typedef struct cutting {
+    int ranks;
+    const fv_shard_request *request; /* NULL: all cuts that are possible */
+} cutting;
+
+static bool find_plan(fv_context *c, fv_module *m, const cutting *k, fv_shard_plan *out) {
     fv_progress_phase(c->args, c->args->operand[0], "finds the cuts");
-    return fv_shard_find(m, ranks, fv_cache_parameters(c->arena, m), out);
-}
-
-/* ---- the plan, for people ---- */
-
-static void print_cut(fv_context *c, const fv_module *m, const fv_shard_cut *cut) {
-    fv_out("cut        %" PRId64 " units, %s of weights: %s", cut->units,
-           fv_size_str(c->arena, cut->bytes), cut->first);
-    if (cut->nexchanges)
-        fv_out(" to %s", cut->last);
-    fv_out("\n");
-    if (*cut->shares)
-        fv_out("           each rank has its share of %s\n", cut->shares);
-    for (int i = 0; i < cut->nexchanges; i++)
-        fv_out("           exchanges %s bytes\n", fv_dim_str(m->arena, cut->exchanged[i]));
-}
-
-static void print_memory(fv_context *c, const fv_module *m, const fv_shard_plan *plan) {
-    const fv_shard_plan nothing = {.ranks = 1, .found = plan->found};
-    uint64_t least = UINT64_MAX, most = 0;
-    for (int r = 0; r < plan->ranks; r++) {
-        uint64_t bytes = fv_shard_weights(m, plan, r);
-        least = bytes < least ? bytes : least;
-        most = bytes > most ? bytes : most;
-    }
-    fv_out("weights    %s, a rank has %s", fv_size_str(c->arena, fv_shard_weights(m, &nothing, 0)),
-           fv_size_str(c->arena, most));
-    if (least < most)
-        fv_out(", the smallest %s", fv_size_str(c->arena, least));
-    fv_out("\n");
-}
-
-static void print_plan(fv_context *c, const fv_module *m, const fv_shard_plan *plan) {
-    int exchanges = 0;
-    const fv_dim *bytes = fv_dim_const(m->dims, 0);
-    for (int i = 0; i < plan->ncuts; i++) {
-        print_cut(c, m, &plan->cuts[i]);
-        exchanges += plan->cuts[i].nexchanges;
-        for (int k = 0; k < plan->cuts[i].nexchanges; k++)
-            bytes = fv_dim_add(m->dims, bytes, plan->cuts[i].exchanged[k]);
-    }
-    for (int i = 0; i < plan->nwhole; i++)
-        fv_out("whole      %s of weights: %s: %s\n", fv_size_str(c->arena, plan->whole[i].bytes),
-               plan->whole[i].name, plan->whole[i].why);
-    print_memory(c, m, plan);
-    fv_out("exchanges  %d in a run; a rank sends %s bytes to each other rank\n", exchanges,
-           fv_dim_str(m->arena, bytes));
+    return fv_shard_find(m, k->ranks, fv_cache_parameters(c->arena, m), k->request, out);
 }
 
 /* ---- writing the parts ---- */
@@ -98,16 +58,16 @@ static void list_ports(fv_context *c, const fv_shard_plan *plan, fv_parts_manife
     }
 }
 
-static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
+static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manifest *out) {
     fv_driver_options o;
     fv_shard_plan plan;
     fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
     fv_module *m = read_graph(c, &o);
     const char *path = fv_printf(c->arena, "%s/%s", c->args->result.output, out->files[rank]);
-    if (!m || !find_plan(c, m, out->ranks, &plan))
+    if (!m || !find_plan(c, m, k, &plan))
         return false;
     if (rank == 0 && c->args->threads.shard.print_plan)
-        print_plan(c, m, &plan);
+        fv_shard_print_plan(c, m, &plan);
     if (rank == 0 && out->ranks > 1 && plan.ncuts == 0)
         fv_note(c, "nothing can be cut: each rank runs the whole model (--print-plan says why)");
     bool cut = plan.ncuts > 0, ok = cut && fv_shard_apply(m, &plan, rank);
@@ -123,39 +83,65 @@ static bool write_part(fv_context *c, int rank, fv_parts_manifest *out) {
          fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o.work.pipeline) &&
          fv_parts_measure(c, c->args->result.output, rank, out);
     if (ok && !c->args->print.quiet)
-        fv_out("%-28s %s\n", path, fv_size_str(c->arena, (uint64_t)out->bytes[rank]));
+        fv_out("%s%-28s %s\n", c->args->threads.shard.print_plan ? "-- " : "", path,
+               fv_size_str(c->arena, (uint64_t)out->bytes[rank]));
     fv_module_free(m);
     return ok;
 }
 
-static bool write_parts(fv_context *c) {
+static bool write_parts(fv_context *c, const cutting *k) {
     fv_parts_manifest parts;
     if (!fv_make_folder(c, "-o", c->args->result.output))
         return false;
-    fv_parts_list(c, c->args->threads.shard.ranks, &parts);
+    fv_parts_list(c, k->ranks, &parts);
     for (int r = 0; r < parts.ranks; r++)
-        if (!write_part(c, r, &parts))
+        if (!write_part(c, k, r, &parts))
             return false;
     return fv_parts_write(c, c->args->result.output, &parts);
 }
 
-static bool print_only(fv_context *c) {
+static bool print_only(fv_context *c, const cutting *k) {
     fv_driver_options o;
     fv_shard_plan plan;
     fv_module *m = read_graph(c, &o);
-    if (!m || !find_plan(c, m, c->args->threads.shard.ranks, &plan))
+    if (!m || !find_plan(c, m, k, &plan))
         return false;
-    print_plan(c, m, &plan);
+    fv_shard_print_plan(c, m, &plan);
     return true;
+}
+
+/* ---- the command ---- */
+
+/* Reads the plan of --plan; the number of ranks is that of --ranks or of the plan. */
+static bool read_cutting(fv_context *c, cutting *out) {
+    const fv_shard_args *a = &c->args->threads.shard;
+    *out = (cutting){.ranks = a->ranks};
+    if (!a->plan)
+        return true;
+    out->request = fv_script_plan(c, a->plan);
+    if (!out->request)
+        return false;
+    int stated = out->request->ranks;
+    if (a->ranks && stated && a->ranks != stated)
+        return fv_error(c->session, "'%s' is a plan for %d ranks, and --ranks says %d", a->plan,
+                        stated, a->ranks);
+    out->ranks = a->ranks ? a->ranks : stated;
+    return (out->ranks >= 1 && out->ranks <= FV_MAX_RANKS) ||
+           fv_error(c->session, "'%s' states no number of ranks from 1 to %d, nor does --ranks",
+                    a->plan, FV_MAX_RANKS);
 }
 
 int fv_cmd_shard(fv_context *c) {
     const fv_args *a = c->args;
-    if (a->threads.shard.ranks < 1 || a->threads.shard.ranks > FV_MAX_RANKS)
+    const fv_shard_args *s = &a->threads.shard;
+    cutting k;
+    if (s->ranks > FV_MAX_RANKS || (s->ranks < 1 && !s->plan))
         return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS);
-    if (!a->result.output && !a->threads.shard.print_plan)
+    if (!a->result.output && !s->print_plan)
         return fv_usage(a, "-o DIR/: where to? (--print-plan alone writes nothing)");
     if (a->result.output && !strcmp(a->operand[0], "-"))
         return fv_usage(a, "the model is read for each rank: not from standard input");
-    return (a->result.output ? write_parts(c) : print_only(c)) ? FV_EXIT_OK : fv_failed(c);
+    if (!read_cutting(c, &k))
+        return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
+    return (a->result.output ? write_parts(c, &k) : print_only(c, &k)) ? FV_EXIT_OK : fv_failed(c);
 }

@@ -1,0 +1,87 @@
+/* plan.c - the plan of a cut, a table that a script returns: which contraction is cut along which
+ * axis (passes/shard/shard.h). */
+#include <limits.h>
+#include <string.h>
+
+#include "passes/lua/internal.h"
+
+/* The number of a field's text in a list of names, or `otherwise` if there is no such field. */
+static int name_field(lua_State *L, int table, const char *field, const char *const *names,
+                      int otherwise) {
+    const char *text = fv_lua_text_field(L, table, field, "");
+    if (!*text)
+        return otherwise;
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(names[i], text))
+            return i;
+    return luaL_error(L, "%s is '%s'%s", field, text, fv_lua_nearest(fv_lua_of(L), text, names));
+}
+
+static fv_shard_choice read_choice(lua_State *L, lua_Integer i) {
+    static const char *const fields[] = {"node", "axis", "collective", NULL};
+    if (!lua_istable(L, -1))
+        luaL_error(L,
+                   "entry %I is a %s, expected a table such as {node = \"up\", axis = "
+                   "\"columns\"}",
+                   i, luaL_typename(L, -1));
+    int entry = lua_gettop(L);
+    fv_lua_check_fields(L, entry, "a contraction of a plan", fields);
+    fv_shard_choice c = {.node = fv_lua_text_field(L, entry, "node", NULL)};
+    int side = name_field(L, entry, "axis", fv_shard_side_names, -1);
+    if (side < 0)
+        luaL_error(L, "entry %I, node '%s', has no axis", i, c.node);
+    c.side = (fv_shard_side)side;
+    c.collective = (fv_shard_collective)name_field(L, entry, "collective",
+                                                   fv_shard_collective_names, FV_SHARD_ANY);
+    lua_settop(L, entry);
+    return c;
+}
+
+static void read_list(lua_State *L, int list, fv_shard_choice *out) {
+    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, list); i++) {
+        lua_rawgeti(L, list, i);
+        out[i - 1] = read_choice(L, i);
+        lua_settop(L, list + 1);
+    }
+}
+
+typedef struct planning {
+    fv_lua *l;
+    fv_shard_request plan; /* its texts belong to Lua */
+} planning;
+
+static bool set_plan(void *arg) {
+    const planning *p = arg;
+    fv_arena *a = p->l->arena;
+    fv_shard_choice *list = FV_NEW(a, fv_shard_choice, p->plan.n + 1);
+    for (int i = 0; i < p->plan.n; i++) {
+        list[i] = p->plan.choices[i];
+        list[i].node = fv_strdup(a, list[i].node);
+    }
+    p->l->declared.plan = FV_NEW(a, fv_shard_request, 1);
+    *p->l->declared.plan = p->plan;
+    p->l->declared.plan->choices = list;
+    return true;
+}
+
+void fv_lua_set_plan(lua_State *L, int table) {
+    static const char *const fields[] = {"ranks", "contractions", NULL};
+    planning p = {.l = fv_lua_of(L)};
+    if (!lua_istable(L, table))
+        luaL_error(L, "the script returns a %s, expected a plan: return {contractions = {..}}",
+                   luaL_typename(L, table));
+    fv_lua_check_fields(L, table, "a plan", fields);
+    p.plan.ranks = (int)fv_lua_integer_field(L, table, "ranks", 0, 1, INT_MAX);
+    if (fv_lua_field(L, table, "contractions") != LUA_TTABLE)
+        luaL_error(L, "contractions is a %s, expected a list", luaL_typename(L, -1));
+    int list = lua_gettop(L);
+    p.plan.n = (int)lua_rawlen(L, list);
+    fv_shard_choice *choices = fv_lua_scratch(L, (size_t)p.plan.n + 1, sizeof *choices);
+    read_list(L, list, choices);
+    p.plan.choices = choices;
+    fv_lua_try(L, NULL, set_plan, &p);
+}
+
+const fv_shard_request *fv_lua_plan(const fv_lua *l) {
+    return l->declared.plan;
+}
