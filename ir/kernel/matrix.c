@@ -129,14 +129,22 @@ fv_expr *fv_matrix_stride(fv_arena *a, const fv_buf *b, fv_expr *const *index, c
 
 /* ---- the sum ---- */
 
-/* The load of four bytes that x converts to a word; NULL: x is something else. */
+/* The load of a word: of an i32, or of the four bytes that x converts to one; NULL: x is something
+ * else. */
 static const fv_expr *load_of_word(const fv_expr *x) {
+    if (x->op == FV_X_LOAD && x->type.elem == FV_I32 && x->type.lanes == 1)
+        return x->u.buf->lanes == 1 ? x : NULL;
     if (x->op != FV_X_BITCAST || x->type.elem != FV_I32 || x->type.lanes != 1)
         return NULL;
     const fv_expr *l = x->arg[0];
     bool is = l->op == FV_X_LOAD && l->type.lanes == 4 && l->u.buf->lanes == 1 &&
               (l->type.elem == FV_I8 || l->type.elem == FV_U8);
     return is ? l : NULL;
+}
+
+/* The number of elements of a word. */
+static int elements_of_word(const fv_expr *load) {
+    return load->type.elem == FV_I32 ? 1 : 4;
 }
 
 static bool is_load_of(const fv_expr *x, const fv_buf *b) {
@@ -153,8 +161,8 @@ static const char *read_product(const fv_expr *x, const fv_buf *sum, fv_matrix *
         l[1] = load_of_word(x->arg[1]);
     }
     if (!l[0] || !l[1])
-        return "a matrix adds to a sum a product of two words, each of which is four bytes in "
-               "memory";
+        return "a matrix adds to a sum a product of two words, each of which is four bytes or an "
+               "i32 in memory";
     m->op = (fv_expr_op)x->op;
     m->operand = fv_x_uses(l[0], m->column);
     m->a = l[m->operand];
@@ -219,12 +227,14 @@ static const char *check_places(const fv_matrix *m) {
         loads |= fv_x_has_load(s->index[i]);
     if (loads)
         return "an index in a matrix loads an element";
-    if (!all_grow(m->a->arg, a, m->row, 0, true) || !all_grow(m->a->arg, a, m->step, 4, false) ||
+    if (!all_grow(m->a->arg, a, m->row, 0, true) ||
+        !all_grow(m->a->arg, a, m->step, elements_of_word(m->a), false) ||
         !all_grow(m->a->arg, a, m->column, 0, false) || !all_grow(m->a->arg, a, m->group, 0, false))
         return "the words of a row of a matrix are not contiguous, or rows are no constant "
                "distance "
                "apart";
-    if (!all_grow(m->b->arg, b, m->step, 0, true) || !all_grow(m->b->arg, b, m->column, 4, false) ||
+    if (!all_grow(m->b->arg, b, m->step, 0, true) ||
+        !all_grow(m->b->arg, b, m->column, elements_of_word(m->b), false) ||
         !all_grow(m->b->arg, b, m->row, 0, false))
         return "the words of a step of a matrix are not contiguous, or steps are no constant "
                "distance apart";

@@ -14,10 +14,12 @@
  *       }
  *     }
  *
- * The loops are the meaning. Because they have this form, consumers can execute them by
- * instructions that read 16 words of each of 16 rows at a time (matrix.def): the words of a row of
- * A are contiguous along q, those of B and the sums along c; rows of A and S, and steps of B, have
- * constant distances in memory. Where the words of B begin may depend on g in any way. */
+ * A word is four bytes, or an i32 as in `W[q, 16 * g + c]`, whose bytes are multiplied in the order
+ * of memory of a little-endian machine. The loops are the meaning. Because they have this form,
+ * consumers can execute them by instructions that read 16 words of each of 16 rows at a time
+ * (matrix.def): the words of a row of A are contiguous along q, those of B and the sums along c;
+ * rows of A and S, and steps of B, have constant distances in memory. Where the words of B begin
+ * may depend on g in any way. */
 #ifndef FV_IR_KERNEL_MATRIX_H
 #define FV_IR_KERNEL_MATRIX_H
 
@@ -49,7 +51,7 @@ typedef struct fv_matrix {
     int64_t steps;        /* the number of words of a row */
     fv_expr_op op;        /* the sum of products of two words */
     int operand;          /* which operand of op has the words of rows, 0 or 1 */
-    const fv_expr *a, *b; /* loads of the four bytes of a word: of a row, of a column */
+    const fv_expr *a, *b; /* loads of a word, as four bytes or an i32: of a row, of a column */
     const fv_stmt *store; /* stores a sum */
     bool adds;            /* whether the products are added to the sums in memory */
 } fv_matrix;

@@ -18,7 +18,7 @@ TestSuite(matrix, .init = open_session, .fini = close_session);
 
 /* Rows of A have BYTES bytes, which is no multiple of a word; the first word of a product is at
  * byte OFFSET. There are WORDS words of columns, in two groups. */
-enum { ROWS = 40, WORDS = 64, BYTES = 4 * WORDS + 7, OFFSET = 3, COLUMNS = 32, PRODUCTS = 6 };
+enum { ROWS = 40, WORDS = 64, BYTES = 4 * WORDS + 7, OFFSET = 3, COLUMNS = 32, PRODUCTS = 7 };
 
 typedef struct io {
     uint8_t a[ROWS * BYTES], b[WORDS * COLUMNS * 4];
@@ -26,24 +26,29 @@ typedef struct io {
 } io;
 
 /* A product of the test: a sum of `first` words, to which those of `second` words are added in
- * another statement (0: there is none). */
+ * another statement (0: there is none). unpacked: the words of the columns are copied as i32. */
 typedef struct product {
     const char *name, *types, *dot;
     bool a_signed, b_signed;
     int first, second, groups;
-    bool adds, outlined, columns_apart;
+    bool adds, outlined, columns_apart, unpacked;
 } product;
 
 static const product products[PRODUCTS] = {
     {"us", "A: u8, B: i8", "dot_u8_i8(ROW, COLUMN, acc)", false, true, 32, 0, 2, false, false,
+     false, false},
+    {"su", "A: i8, B: u8", "dot_u8_i8(COLUMN, ROW, acc)", true, false, 16, 5, 2, true, false, true,
      false},
-    {"su", "A: i8, B: u8", "dot_u8_i8(COLUMN, ROW, acc)", true, false, 16, 5, 2, true, false, true},
-    {"ss", "A: i8, B: i8", "dot_i8_i8(ROW, COLUMN, acc)", true, true, 48, 16, 2, false, true,
+    {"ss", "A: i8, B: i8", "dot_i8_i8(ROW, COLUMN, acc)", true, true, 48, 16, 2, false, true, false,
      false},
-    {"ss2", "A: i8, B: i8", "dot_i8_i8(COLUMN, ROW, acc)", true, true, 9, 1, 1, true, false, false},
-    {"uu", "A: u8, B: u8", "dot_u8_u8(ROW, COLUMN, acc)", false, false, 1, 0, 1, false, true, true},
-    {"us3", "A: u8, B: i8", "dot_u8_i8(ROW, COLUMN, acc)", false, true, 64, 0, 1, true, false,
-     true},
+    {"ss2", "A: i8, B: i8", "dot_i8_i8(COLUMN, ROW, acc)", true, true, 9, 1, 1, true, false, false,
+     false},
+    {"uu", "A: u8, B: u8", "dot_u8_u8(ROW, COLUMN, acc)", false, false, 1, 0, 1, false, true, true,
+     false},
+    {"us3", "A: u8, B: i8", "dot_u8_i8(ROW, COLUMN, acc)", false, true, 64, 0, 1, true, false, true,
+     false},
+    {"su2", "A: i8, B: u8", "dot_u8_i8(COLUMN, ROW, acc)", true, false, 16, 8, 2, true, false,
+     false, true},
 };
 
 /* ---- kernels ---- */
@@ -57,7 +62,8 @@ static const char *replaced(const char *text, const char *word, const char *by) 
 /* One statement: n words from number `from` on. */
 static const char *statement_of(const product *p, int from, int n) {
     const char *row = fv_printf(arena, "bits_i32(A[first + r, %d + 4 * q:4])", OFFSET + 4 * from);
-    const char *column = p->columns_apart
+    const char *column = p->unpacked ? fv_printf(arena, "W[q + %d, g * 16 + c]", from)
+                         : p->columns_apart
                              ? fv_printf(arena, "bits_i32(B[g, %d + q, 4 * c:4])", from)
                              : fv_printf(arena, "bits_i32(B[q + %d, (g * 16 + c) * 4:4])", from);
     const char *dot = replaced(replaced(p->dot, "ROW", row), "COLUMN", column);
@@ -79,20 +85,24 @@ static fv_kernel *kernel_of(const product *p) {
     const char *types = replaced(p->types, ", B", fv_printf(arena, "[n, %d], B", BYTES));
     const char *both = fv_printf(arena, "%s%s", statement_of(p, 0, p->first),
                                  p->second ? statement_of(p, p->first, p->second) : "");
-    const char *text = fv_printf(
-        arena,
-        "kernel product_%s(%s%s, C: i32[n, 32], out D: i32[n, 32]; n in 0..40) {\n"
-        "  parallel part < (n + 31) floordiv 32 {\n"
-        "    let first = part * 32\n"
-        "    let rows = min(32, n - first)\n"
-        "    tile sums: i32[64, 32] = 7\n"
-        "    for r < rows { vector c < 32 { sums[2 * r, c] = C[first + r, c] } }\n"
-        "    %s\n%s    %s\n"
-        "    for r < rows { vector c < 32 {\n"
-        "      D[first + r, c] = sums[2 * r, c] + sums[2 * r + 1, c] - 7 } }\n"
-        "  }\n"
-        "}\n",
-        p->name, types, shape, p->outlined ? "outline {" : "", both, p->outlined ? "}" : "");
+    const char *text =
+        fv_printf(arena,
+                  "kernel product_%s(%s%s, C: i32[n, 32], out D: i32[n, 32]; n in 0..40) {\n"
+                  "  parallel part < (n + 31) floordiv 32 {\n"
+                  "    let first = part * 32\n"
+                  "    let rows = min(32, n - first)\n"
+                  "    tile sums: i32[64, 32] = 7\n"
+                  "    for r < rows { vector c < 32 { sums[2 * r, c] = C[first + r, c] } }\n"
+                  "%s    %s\n%s    %s\n"
+                  "    for r < rows { vector c < 32 {\n"
+                  "      D[first + r, c] = sums[2 * r, c] + sums[2 * r + 1, c] - 7 } }\n"
+                  "  }\n"
+                  "}\n",
+                  p->name, types, shape,
+                  p->unpacked ? "    tile W: i32[64, 32]\n    for q < 64 { vector c < 32 {\n"
+                                "      W[q, c] = bits_i32(B[q, 4 * c:4]) } }\n"
+                              : "",
+                  p->outlined ? "outline {" : "", both, p->outlined ? "}" : "");
     fv_kernel *k = fv_kernel_parse(arena, text);
     cr_assert(k && fv_kernel_verify(session, k), "%s%s", text, fv_messages(session)->text);
     return k;

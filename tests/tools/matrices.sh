@@ -14,6 +14,22 @@ awk 'BEGIN { srand(6); for (i = 0; i < 150 * 70; i++) printf "%s%d", i ? "," : "
     printf '  %%c = MatMulInteger(%%x, @u, @y)\n  %%d = MatMulInteger(%%s, @u, @z)\n  return %%a, %%b, %%c, %%d\n}\n'
 } >m.fvir
 
+# Weights of 4 and 8 bits in blocks, the last of which is not full, with and without zero points of their own; 200 blocks of 16
+# are unpacked in several parts, and more than 128 rows are several blocks of rows.
+awk 'BEGIN { srand(7); for (i = 0; i < 40 * 200 * 8; i++) printf "%s%d", i ? "," : "", int(rand() * 256) }' >packed
+awk 'BEGIN { srand(8); for (i = 0; i < 40 * 200; i++) printf "%s%.3f", i ? "," : "", rand() * 0.02 - 0.01 }' >scales
+{
+    printf 'fovea-ir 1\nmodule "b"\nsymbol n 0..300\nconst @b: u8[40, 200, 8] = [%s]\n' "$(cat packed)"
+    printf 'const @c: u8[40, 5, 32] = [%s]\n' "$(cut -d, -f1-6400 packed)"
+    printf 'const @s: f32[40, 200] = [%s]\nconst @t: f32[40, 5] = [%s]\n' "$(cat scales)" "$(cut -d, -f1-200 scales)"
+    printf 'const @z: u8[40, 100] = [%s]\n' "$(cut -d, -f1-4000 packed)"
+    printf 'func @main(%%x: f32[n, 3200], %%y: f32[n, 150]) -> (%%p, %%q, %%r) {\n'
+    printf '  %%p = com.microsoft.MatMulNBits(%%x, @b, @s, @z) {K = 3200, N = 40, bits = 4, block_size = 16, accuracy_level = 4}\n'
+    printf '  %%q = com.microsoft.MatMulNBits(%%x, @b, @s) {K = 3200, N = 40, bits = 4, block_size = 16, accuracy_level = 4}\n'
+    printf '  %%r = com.microsoft.MatMulNBits(%%y, @c, @t) {K = 150, N = 40, bits = 8, block_size = 32, accuracy_level = 4}\n'
+    printf '  return %%p, %%q, %%r\n}\n'
+} >b.fvir
+
 # count NAME NUMBER PATTERN FILE: so many lines of the file match
 count() { [ "$(grep -Ec -- "$3" "$4")" = "$2" ] && tell "$1" yes || { grep -E -- "$3" "$4" >out && tell "$1" no; }; }
 
@@ -62,6 +78,15 @@ for n in 0 1 15 16 17 32 33 63 200; do
         "m.fvir --target=$amx --backend=interp" one.so all.so; do
         check "$n rows, $how" 0 '^d ' "$fovea" run $how --dim n=$n -o result
         diff -r expected result >out && tell "$n rows, $how: the same bits" yes || tell "$n rows, $how: the same bits" no
+    done
+done
+check 'blocks: code' 0 . "$fovea" compile b.fvir --target=$amx -o b.s
+count 'blocks are matrices' 2 '^[^[:space:]]*tdp[^:]*:$' b.s
+for n in 0 1 3 4 31 130 300; do
+    check "blocks: $n rows, x86-64-v3" 0 '^p ' "$fovea" run b.fvir --target=x86-64-v3 --dim n=$n -o expected
+    for how in --target=native "--target=native --threads=2" "--target=$amx --backend=c" "--target=$amx --backend=interp"; do
+        check "blocks: $n rows, $how" 0 '^p ' "$fovea" run b.fvir $how --dim n=$n -o result
+        diff -r expected result >out && tell "blocks: $n rows, $how: the same bits" yes || tell "blocks: $n rows, $how: the same bits" no
     done
 done
 

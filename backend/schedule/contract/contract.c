@@ -445,7 +445,13 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_open_steps(t);
     if (t->plan.unpacks)
         fv_tile_unpack(t);
-    fv_tile_multiply(t, fv_open_tiles(t, first, rows));
+    if (t->c->dot.matrix && t->c->dot.parts > 1)
+        fv_tile_unpack_words(t);
+    fv_expr *here = fv_open_tiles(t, first, rows);
+    if (t->c->dot.matrix)
+        fv_tile_multiply_matrix(t, here);
+    else
+        fv_tile_multiply(t, here);
     while (e->b.depth > outer)
         fv_kb_end(&e->b);
 }
@@ -463,10 +469,44 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_tile_multiply(&one, rows);
 }
 
+/* Emits the products of a block of rows of a sum over blocks, as matrices unless there are too few
+ * rows. */
+static void multiply_matrices(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    if (!fv_matrix_may_be_few(t)) {
+        multiply_tiles(t, first, rows);
+        return;
+    }
+    fv_kb_if(&e->b, fv_matrix_are_few(t, rows));
+    t->i0 = first;
+    fv_tile_multiply_few(t, rows);
+    fv_kb_else(&e->b);
+    multiply_tiles(t, first, rows);
+    fv_kb_end(&e->b);
+}
+
+/* Emits the products of one tile, of all steps, as matrices unless there are too few rows. */
+static void multiply_matrix(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    if (!fv_matrix_may_be_few(t)) {
+        fv_tile_multiply_matrix(t, rows);
+        return;
+    }
+    fv_kb_if(&e->b, fv_matrix_are_few(t, rows));
+    fv_tile_multiply_few(t, rows);
+    fv_kb_else(&e->b);
+    fv_tile_multiply_matrix(t, rows);
+    fv_kb_end(&e->b);
+}
+
 static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
     fv_tile_sums(t, block);
+    if (t->c->dot.matrix) {
+        multiply_matrices(t, first, rows);
+        return;
+    }
     if (!t->plan.unpacks || (fv_x_is_int(rows, &known) && known > t->plan.mr)) {
         multiply_tiles(t, first, rows);
         return;
@@ -504,7 +544,7 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     if (!t->plan.depth) {
         fv_tile_sums(t, t->plan.mr);
         if (c->dot.matrix)
-            fv_tile_multiply_matrix(t, here);
+            multiply_matrix(t, here);
         else
             fv_tile_multiply(t, here);
     }

@@ -139,10 +139,22 @@ static bool has_plain_indices(const fv_expr *x) {
 
 /* The number of products of two elements that the sums of the contraction have. */
 static double products_of(const fv_contraction *c, const fv_dim *rows, const fv_dim *columns) {
+    const fv_expr *sum = fv_all_steps(c);
     double products = fv_typical_extent(rows) * fv_typical_extent(columns);
-    for (int i = 0; i < c->sum->u.red.nvars; i++)
-        products *= fv_typical_extent(c->sum->u.red.vars[i]->dim);
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        products *= fv_typical_extent(sum->u.red.vars[i]->dim);
     return products;
+}
+
+/* Can the sums be products of matrices: is the sum over one variable, of elements of a byte, or
+ * over a known number of blocks with one variable each? Elements that share a byte are unpacked for
+ * the blocks of a sum only. */
+static bool has_matrix_steps(const fv_contraction *c, const fv_expr *columns) {
+    const fv_expr *blocks = c->blocks.sum;
+    bool one = c->sum->u.red.nvars == 1;
+    if (!blocks)
+        return one && elements_in_byte(columns) == 1;
+    return one && blocks->u.red.nvars == 1 && fv_dim_is_const(blocks->u.red.vars[0]->dim);
 }
 
 /* Are the words multiplied as matrices: does the target have an instruction for it, which pays for
@@ -155,8 +167,7 @@ static bool choose_matrix(fv_lowerer *l, const fv_definition *d, const fv_contra
     const fv_dim *n = c->row < 0 ? NULL : d->index[c->row]->dim, *m = d->index[c->column]->dim;
     const fv_matrix_limits *least = &fv_processor_of(l->target)->matrix;
     bool pays = n && n->hi >= 1 && fv_typical_dim(n) >= least->rows && m->lo >= FV_MATRIX_SIDE &&
-                c->sum->u.red.nvars == 1 && !c->blocks.sum && elements_in_byte(columns) == 1 &&
-                rows->op == FV_X_LOAD && has_plain_indices(rows) &&
+                has_matrix_steps(c, columns) && rows->op == FV_X_LOAD && has_plain_indices(rows) &&
                 products_of(c, n, m) >= least->products;
     if (!pays)
         return fv_declines(l, d->value, FV_WHY_dot_no_matrix, n ? fv_d(n) : fv_n(1), fv_d(m));

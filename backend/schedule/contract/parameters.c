@@ -27,8 +27,9 @@ static int64_t terms_from(const fv_expr *sum, int i) {
 /* LEAST_TILES: least number of tiles in a block of rows, unless the block is one tile
  * (`stay_near`). FEW_PANELS: largest number of panels with which a block is never reduced to one
  * tile for that reason. LEAST_UNPACKED: least number of steps for which weights that are only
- * converted are converted once for all tiles of a block. */
-enum { LEAST_TILES = 2, FEW_PANELS = 2, LEAST_UNPACKED = 32 };
+ * converted are converted once for all tiles of a block. BLOCK_MATRICES: tiles of a block of rows
+ * of products of matrices whose sum is over blocks. */
+enum { LEAST_TILES = 2, FEW_PANELS = 2, LEAST_UNPACKED = 32, BLOCK_MATRICES = 4 };
 
 /* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile,
  * and, in each step of k, of reading a vector of the panel. */
@@ -332,17 +333,39 @@ static bool has_parts(const fv_contraction *c) {
            steps->value > 0 && (one || (!c->each && !c->panels.computed));
 }
 
+/* Chooses the block of rows of a product of matrices. Registers hold all steps of a tile. Of a sum
+ * over blocks, all tiles of a block of rows take `depth` blocks before the next ones, so that their
+ * unpacked words fill half of the first-level cache, and the sums of the rows are on the stack. */
+static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_tile_plan *plan,
+                                   const fv_definition *d, int64_t rows) {
+    const fv_target *target = u->l->target;
+    int64_t block = plan->mr, most = MOST_BLOCK;
+    if (!c->blocks.sum) {
+        if (rows > plan->mr)
+            block = block_rows(target, c, d, plan->mr, plan->nr, 0);
+        return fv_choose(u, FV_PARAMETER_block, block, plan->mr, most, 1);
+    }
+    int64_t blocks = c->blocks.sum->u.red.vars[0]->dim->value,
+            bytes = terms_from(c->sum, 0) * 4 * plan->nr,
+            room = target->caches.l1_bytes / 2 / bytes;
+    room = room < 1 || c->dot.parts == 1 ? blocks : room;
+    int64_t parts = (blocks + room - 1) / room;
+    plan->depth = (blocks + parts - 1) / parts;
+    most = FV_MOST_SUMS / plan->nr / plan->mr * plan->mr;
+    if (rows > plan->mr)
+        block = BLOCK_MATRICES * plan->mr < most ? BLOCK_MATRICES * plan->mr : most;
+    return fv_choose(u, FV_PARAMETER_block, block, plan->mr, most, 1);
+}
+
 int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
                                 fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
     int64_t block = plan->mr, steps = 0;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     bool unpacks = false;
-    if (c->dot.matrix) { /* registers hold all steps of a tile, and its loop is a function */
-        block = rows > plan->mr ? block_rows(target, c, d, plan->mr, plan->nr, 0) : plan->mr;
-        return fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
-    }
     fv_tile_defaults(u->l, op, c, plan);
+    if (c->dot.matrix)
+        return choose_matrix_block(u, c, plan, d, rows);
     if (rows > plan->mr) {
         bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;

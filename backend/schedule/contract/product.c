@@ -9,6 +9,7 @@
 
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/steps.h"
+#include "ir/expr/instruction.h"
 #include "ir/kernel/matrix.h"
 
 /* registers of one row each that hold the largest tile of a product of matrices, and operands */
@@ -50,8 +51,55 @@ static void bind(fv_tile *t, fv_expr *r, fv_expr *g, fv_expr *c) {
     fv_kemit_bind(e, p->panel_index, fv_panel_of_tile(t, t->panel, one ? NULL : g));
 }
 
-/* Emits the products of n words from number `from` on. */
-static void multiply(fv_tile *t, fv_expr *rows, int64_t from, int64_t n) {
+/* The number of words of the sum, or of a block of it. */
+static int64_t words_of(const fv_contraction *c) {
+    return c->panels.words.number->dim->value * c->dot.parts;
+}
+
+/* The row of the unpacked words with word `q` of the current block. */
+static fv_expr *unpacked_row(fv_tile *t, fv_expr *q) {
+    fv_kemit *e = t->e;
+    fv_expr *block = fv_kemit_expr(e, fv_x_var(e->arena, t->c->blocks.sum->u.red.vars[0]));
+    fv_expr *first =
+        binary(e, FV_X_MUL, binary(e, FV_X_SUB, block, t->from), integer(e, words_of(t->c)));
+    return binary(e, FV_X_ADD, first, q);
+}
+
+void fv_tile_unpack_words(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_panel_words *w = &t->c->panels.words;
+    const int width = fv_tile_width(t);
+    t->made.unpacked = fv_kb_tile(&e->b, "words", FV_I32, 2,
+                                  (int64_t[]){t->plan.depth * words_of(t->c), width}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    const int outer = e->b.depth;
+    fv_tile_open_blocks(t);
+    fv_expr *q = open_loop(e, FV_SERIAL, "q", fv_kemit_dim(e, w->number->dim));
+    fv_kemit_bind(e, w->number, q);
+    fv_expr *part = open_loop(e, FV_UNROLL, "part", fv_kemit_dim(e, w->part->dim));
+    fv_kemit_bind(e, w->part, part);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    fv_tile_bind_column(t, c);
+    fv_expr *word = binary(e, FV_X_ADD, binary(e, FV_X_MUL, q, integer(e, t->c->dot.parts)), part);
+    fv_kb_store(&e->b, t->made.unpacked, (fv_expr *[]){unpacked_row(t, word), c},
+                fv_kemit_expr(e, t->c->b), NULL);
+    while (e->b.depth > outer)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* Binds word number q of the rows. */
+static void bind_word(fv_tile *t, fv_expr *q) {
+    fv_kemit *e = t->e;
+    const fv_panel_words *w = &t->c->panels.words;
+    /* the number of a word of rows is that of the word of columns, times its parts, and the part */
+    fv_kemit_bind(e, w->number, w->part ? integer(e, 0) : q);
+    if (w->part)
+        fv_kemit_bind(e, w->part, q);
+}
+
+/* Emits the products of n words from number `from` on, which are stored in `sums`. */
+static void multiply(fv_tile *t, fv_buf *sums, fv_expr *rows, int64_t from, int64_t n) {
     fv_kemit *e = t->e;
     const fv_dot *dot = &t->c->dot;
     fv_kmark m = fv_kemit_mark(e);
@@ -60,29 +108,81 @@ static void multiply(fv_tile *t, fv_expr *rows, int64_t from, int64_t n) {
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows),
             *g = open_loop(e, FV_SERIAL, "g", integer(e, t->plan.nr / FV_MATRIX_SIDE)),
             *c = open_loop(e, FV_SERIAL, "c", integer(e, FV_MATRIX_SIDE));
-    fv_expr *at[2] = {r,
-                      binary(e, FV_X_ADD, binary(e, FV_X_MUL, g, integer(e, FV_MATRIX_SIDE)), c)};
-    fv_buf *sum = fv_kb_tile(&e->b, "acc", FV_I32, 0, NULL,
-                             from ? fv_x_load(e->arena, t->sums.buf, at)
-                                  : fv_x_const_int(e->arena, FV_I32, 0));
+    fv_expr *column = binary(e, FV_X_ADD, binary(e, FV_X_MUL, g, integer(e, FV_MATRIX_SIDE)), c),
+            *at[2] = {r, column};
+    fv_buf *sum =
+        fv_kb_tile(&e->b, "acc", FV_I32, 0, NULL,
+                   from ? fv_x_load(e->arena, sums, at) : fv_x_const_int(e->arena, FV_I32, 0));
     fv_expr *q = open_loop(e, FV_SERIAL, "q", integer(e, n));
     bind(t, r, g, c);
-    fv_kemit_bind(e, t->c->panels.words.number, binary(e, FV_X_ADD, q, integer(e, from)));
-    fv_expr *a = fv_kemit_expr(e, t->c->a), *b = fv_kemit_expr(e, t->c->b);
+    bind_word(t, binary(e, FV_X_ADD, q, integer(e, from)));
+    fv_expr *a = fv_kemit_expr(e, t->c->a), *b;
+    if (t->made.unpacked) {
+        fv_expr *word = unpacked_row(t, binary(e, FV_X_ADD, q, integer(e, from)));
+        b = fv_x_load(e->arena, t->made.unpacked, (fv_expr *[]){word, column});
+    } else {
+        b = fv_kemit_expr(e, t->c->b);
+    }
     put(e, sum, NULL,
         fv_x_dot(e->arena, dot->op, dot->swapped ? b : a, dot->swapped ? a : b,
                  fv_x_load(e->arena, sum, NULL)));
     fv_kb_end(&e->b);
-    put(e, t->sums.buf, at, fv_x_load(e->arena, sum, NULL));
+    put(e, sums, at, fv_x_load(e->arena, sum, NULL));
     while (e->b.depth > outer)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }
 
-void fv_tile_multiply_matrix(fv_tile *t, fv_expr *rows) {
-    const int64_t words = t->c->panels.words.number->dim->value, rest = words % FV_MATRIX_SIDE;
+/* Emits the products of all words of the sum, or of the current block. */
+static void multiply_words(fv_tile *t, fv_buf *sums, fv_expr *rows) {
+    const int64_t words = words_of(t->c), rest = words % FV_MATRIX_SIDE;
     if (words > rest)
-        multiply(t, rows, 0, words - rest);
+        multiply(t, sums, rows, 0, words - rest);
     if (rest)
-        multiply(t, rows, words - rest, rest);
+        multiply(t, sums, rows, words - rest, rest);
+}
+
+void fv_tile_multiply_matrix(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    if (!t->c->blocks.sum) {
+        multiply_words(t, t->sums.buf, rows);
+        return;
+    }
+    const int64_t size[2] = {t->plan.mr, t->plan.nr};
+    const int outer = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    t->sums.at[0] = t->rows.done;
+    fv_buf *part = fv_kb_tile(&e->b, "products", FV_I32, 2, size, NULL);
+    fv_tile_open_blocks(t);
+    multiply_words(t, part, rows);
+    fv_tile_add_terms(t, part, rows);
+    while (e->b.depth > outer)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* ---- few rows ---- */
+
+bool fv_matrix_may_be_few(const fv_tile *t) {
+    const fv_lowerer *l = t->e->l;
+    const fv_dim *rows = t->e->def->index[t->c->row]->dim;
+    return rows->lo < fv_processor_of(l->target)->matrix.rows &&
+           fv_instruction_has(l->target, t->c->dot.op, FV_I32, FV_I32);
+}
+
+fv_expr *fv_matrix_are_few(fv_tile *t, fv_expr *rows) {
+    const int least = fv_processor_of(t->e->l->target)->matrix.rows;
+    return binary(t->e, FV_X_LT, rows, integer(t->e, least));
+}
+
+void fv_tile_multiply_few(fv_tile *t, fv_expr *rows) {
+    fv_tile few = *t;
+    few.plan.mr = fv_processor_of(t->e->l->target)->matrix.rows - 1;
+    few.plan.depth = 0;
+    few.from = few.prefetch.whole = NULL;
+    few.made.unpacked = NULL;
+    few.rows.done = integer(t->e, 0);
+    if (few.plan.streams)
+        few.prefetch.whole = fv_tile_whole(&few, rows);
+    fv_tile_multiply(&few, rows);
 }

@@ -10,7 +10,18 @@
  * groups of columns. */
 void fv_matrix_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c, int *mr,
                     int *nr);
-/* Computes the sums of `rows` rows of the tile, of all steps, for a contraction with dot.matrix. */
+/* Computes the sums of `rows` rows of the tile for a contraction with dot.matrix: of all steps, or,
+ * of a sum over blocks, of the current blocks, whose terms are added to the sums. */
 void fv_tile_multiply_matrix(fv_tile *t, fv_expr *rows);
+/* Unpacks the words of the current blocks and of the columns of the current panel, whose elements
+ * share a byte, for the tiles that follow. */
+void fv_tile_unpack_words(fv_tile *t);
+/* May a tile with dot.matrix have fewer rows than products of matrices pay for, and has the target
+ * a dot product of vectors for these? */
+bool fv_matrix_may_be_few(const fv_tile *t) FV_MUST_USE;
+/* The condition that `rows` rows are fewer than products of matrices pay for. */
+fv_expr *fv_matrix_are_few(fv_tile *t, fv_expr *rows);
+/* Computes the sums of all steps of so few rows, from t->i0 on, by dot products of vectors. */
+void fv_tile_multiply_few(fv_tile *t, fv_expr *rows);
 
 #endif

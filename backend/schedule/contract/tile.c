@@ -111,7 +111,7 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->i0 = first;
     if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
-    if (prefetches(t))
+    if (prefetches(t) && !t->c->dot.matrix)
         t->prefetch.whole = fv_tile_whole(t, rows);
     t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
@@ -132,6 +132,15 @@ void fv_tile_sums(fv_tile *t, int64_t rows) {
 void fv_open_steps(fv_tile *t) {
     t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0),
                         integer(t->e, first_steps(t->c)), t->plan.depth);
+}
+
+void fv_tile_open_blocks(fv_tile *t) {
+    fv_kemit *e = t->e;
+    fv_var *v = t->c->blocks.sum->u.red.vars[0];
+    fv_expr *to = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
+    if (first_steps(t->c) % t->plan.depth)
+        to = binary(e, FV_X_MIN, to, fv_kemit_dim(e, v->dim));
+    fv_kemit_bind(e, v, fv_kb_for(&e->b, FV_SERIAL, v->name, t->from, to, 1));
 }
 
 /* ---- a tile ---- */
@@ -519,15 +528,30 @@ static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
     fv_kb_end(&e->b);
 }
 
-/* Adds the terms of a block, which are computed from its sums of products, part[r, c]. */
-static void add_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first, int rows) {
+/* Opens the loop over the columns of a tile. apart: as an unrolled loop over vectors, which is no
+ * loop in the code even if the sums are in memory. Returns the column. */
+static fv_expr *open_columns(fv_tile *t, bool apart) {
+    fv_kemit *e = t->e;
+    const fv_target *target = e->l->target;
+    const int width = fv_tile_width(t),
+              lanes = target->vector_bits / fv_elem_bits(fv_sum_elem(t->c));
+    if (!apart || lanes < 2 || width % lanes)
+        return open_loop(e, FV_VECTOR, "c", integer(e, width));
+    fv_expr *v = open_loop(e, FV_UNROLL, "v", integer(e, width / lanes));
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, lanes));
+    return binary(e, FV_X_ADD, binary(e, FV_X_MUL, v, integer(e, lanes)), c);
+}
+
+/* Adds the terms of a block for row first + r, which are computed from its sums of products,
+ * part[r, c]. */
+static void add_row_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first, fv_expr *r) {
     fv_kemit *e = t->e;
     const fv_contract_blocks *blocks = &t->c->blocks;
-    fv_kmark m = fv_kemit_mark(e);
-    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *index[FV_MAX_RANK];
+    fv_expr *index[FV_MAX_RANK];
+    const int outer = e->b.depth;
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_kemit_invariants(e, blocks->term, e->def->index[t->c->column]);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    fv_expr *c = open_columns(t, !acc);
     fv_tile_bind_column(t, c);
     fv_kemit_memo(e, blocks->part, fv_x_load(e->arena, part, (fv_expr *[]){r, c}));
     fv_buf *sums = place_sum(t, acc, first, r, c, index);
@@ -535,9 +559,49 @@ static void add_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first, int
             *y = fv_kemit_expr(e, blocks->term->arg[1]);
     fv_kb_store(&e->b, sums, index, fv_kemit_add_product(e, x, y, fv_x_load(e->arena, sums, index)),
                 NULL);
-    fv_kb_end(&e->b);
+    close_loops(t, outer);
+}
+
+/* Adds the terms of a block for `rows` rows from `first` on. */
+static void add_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    add_row_terms(t, part, acc, first, r);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
+}
+
+/* Adds the terms of a block for `rows` rows, which are a multiple of `together`. */
+static void add_terms_of(fv_tile *t, fv_buf *products, fv_expr *rows, int together) {
+    fv_kemit *e = t->e;
+    const int outer = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = fv_kb_for(&e->b, FV_SERIAL, "r", integer(e, 0), rows, together);
+    if (together > 1) {
+        fv_expr *next = open_loop(e, FV_UNROLL, "next", integer(e, together));
+        r = binary(e, FV_X_ADD, r, next);
+    }
+    add_row_terms(t, products, NULL, integer(e, 0), r);
+    close_loops(t, outer);
+    fv_kemit_release(e, m);
+}
+
+/* rows of products in memory whose terms are added one after the other, without a loop */
+enum { ROWS_TOGETHER = 4 };
+
+void fv_tile_add_terms(fv_tile *t, fv_buf *products, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    if (t->plan.mr % ROWS_TOGETHER || (fv_x_is_int(rows, &known) && known != t->plan.mr)) {
+        add_terms_of(t, products, rows, 1);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->plan.mr)));
+    add_terms_of(t, products, integer(e, t->plan.mr), ROWS_TOGETHER);
+    fv_kb_else(&e->b);
+    add_terms_of(t, products, rows, 1);
+    fv_kb_end(&e->b);
 }
 
 /* Do the registers hold the sums over blocks next to those within a block? */

@@ -195,6 +195,12 @@ void fv_tile_sums(fv_tile *t, int64_t rows);
 /* Opens a loop over blocks of `depth` steps of the sum; a block is computed for all tiles before
  * the next one. Sets t->from to the first step of the block. */
 void fv_open_steps(fv_tile *t);
+/* Opens a loop over the blocks of a sum over blocks, whose variable is bound: over `depth` of them
+ * from t->from on. */
+void fv_tile_open_blocks(fv_tile *t);
+/* Adds to the sums, of a sum over blocks, the terms of the current block for `rows` rows, which are
+ * computed from its sums of products, products[row, column]. */
+void fv_tile_add_terms(fv_tile *t, fv_buf *products, fv_expr *rows);
 /* Computes b for the steps of the current block and the columns of the current panel in advance,
  * for the tiles that follow. */
 void fv_tile_unpack(fv_tile *t);
