@@ -102,7 +102,7 @@ const fv_command fv_commands[] = {
      "--backend --rounds --seconds --profile --against --against-model --input --data-set "
      "--adapter --at "
      "--seed --passes "
-     "--state --tuning " SCRIPT,
+     "--state --tuning --timeout " SCRIPT,
      fv_cmd_bench,
      "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea "
      "run`; --dim\n"
@@ -112,7 +112,10 @@ const fv_command fv_commands[] = {
      "in each round:\n"
      "multiply-adds in registers, and reading from memory. --against compares with ONNX Runtime, "
      "with a compiled\n"
-     "library, or with another backend; the exit status is 1 if outputs differ.\n"
+     "library, or with another backend; the exit status is 1 if outputs differ. Of a folder with "
+     "the parts of a\n"
+     "model, all ranks run at the same time, also under mpirun; the table has the time of each, "
+     "and what they send.\n"
      "\nexamples:\n"
      "  fovea bench bert.onnx --threads=1,2 --at seq=128 --profile\n"
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"

@@ -181,7 +181,7 @@ const fv_opdef fv_ops_collective[] = {
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_exchange,
      .kernel = kernel_exchange},
-    {MS, .name = "AllReduce",
+    {MS, .name = "AllReduce", .id = FV_OP_com_microsoft_AllReduce,
      .doc = "the sum of the inputs of all ranks, added in an order that does not depend on what "
             "connects them; `group_size`, which ONNX Runtime does not have, is their number",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},

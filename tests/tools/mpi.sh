@@ -45,6 +45,11 @@ check 'its caches in two processes' 0 '7 of 7 outputs as expected' processes -n 
     --dim s=3 --expect one_d --atol=0 --rtol=0
 check 'its ids' 0 '^26,13,1,20,13,29,1,13$' processes -n 2 "$fovea" generate d2 --ids 0,20,12 --tokens 8 -q
 [ "$(grep -c '^26' out)" = 1 ] && tell 'one rank prints ids' yes || tell 'one rank prints ids' no
+check 'what two processes send' 0 '"predicted_link_bytes": 576,?$' processes -n 2 "$fovea" bench p2 --at n=9 --threads=1 \
+    --seconds 0.05 --json
+said '"link_bytes": 576,$'
+said '"processes": true,$'
+[ "$(grep -c '"rank": ' out)" = 2 ] && tell 'one rank reports both' yes || tell 'one rank reports both' no
 # both COMMAND0 COMMAND1: two ranks, which both fail. Each writes to a file of its own, and any status of mpirun other than that
 # of the time limit is 1, because how mpirun ends and what it still forwards depends on which of the ranks it ends first.
 both() {

@@ -9,6 +9,7 @@
 #include "backend/cost/cost.h"
 #include "tools/command/progress.h"
 #include "tools/measure/bench.h"
+#include "tools/model/parts.h"
 
 /* Threads of ONNX Runtime spin for some milliseconds after a run; the next contender waits until
  * they sleep. */
@@ -219,7 +220,11 @@ static int bench_operand(const fv_args *args, const char *path, fv_backend_kind 
     c.arena = fv_arena_new(c.session);
     bool spares = !args->bench.profile || !*args->bench.profile ||
                   fv_spares_models(&c, "--profile=", args->bench.profile);
-    int status = spares ? bench_model(&c, path, backend, results) : FV_EXIT_MODEL;
+    bool parts = fv_parts_are_in(&c, path);
+    spares = spares && (parts || fv_parts_are_not_in(&c, path));
+    int status = !spares ? FV_EXIT_MODEL
+                 : parts ? fv_bench_parts(&c, path, backend, results)
+                         : bench_model(&c, path, backend, results);
     fv_print_messages(&c);
     fv_door_close(c.session, &door);
     fv_session_free(c.session);

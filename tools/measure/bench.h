@@ -106,6 +106,13 @@ bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path) FV_MUS
 /* The first word of a kernel's schedule, such as "contract"; "": it has no schedule. */
 const char *fv_profile_family(fv_arena *a, const fv_profile_row *row);
 
+/* ---- bench_parts.c ---- */
+
+/* Measures all ranks of a model in parts, which the folder contains. Prints the results, or adds
+ * them to the list if it is not NULL; of several processes, that of rank 0 does. Returns the exit
+ * status, after messages. */
+int fv_bench_parts(fv_context *c, const char *folder, fv_backend_kind backend, json_t *results);
+
 /* ---- bench_report.c ---- */
 
 /* prints the results that do not depend on the number of threads */

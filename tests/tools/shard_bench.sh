@@ -1,0 +1,53 @@
+# Tests `bench` of a model in parts: what is sent is what the graph says, and what cannot be measured is refused.
+. "$(dirname "$0")/lib.sh"
+python3 - <<'T'
+import random, struct
+random.seed(7)
+with open("weights.bin", "wb") as f:
+    f.write(struct.pack("<2000f", *(random.uniform(-0.4, 0.4) for i in range(2000))))
+T
+cat >m.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..64
+const @up: f32[8, 31] = file "weights.bin" 0 992
+const @down: f32[31, 8] = file "weights.bin" 992 992
+func @main(%x: f32[n, 8]) -> (%y, %b) {
+  %a = MatMul(%x, @up)
+  %b = Relu(%a)
+  %c = MatMul(%b, @down)
+  %y = Add(%c, %x)
+  return %y, %b
+}
+T
+# sends RANKS N BYTES: with these ranks and rows, a rank sends so many bytes to each other one
+sends() {
+    check "$1 ranks, $2 rows" 0 "\"link_bytes\": $3,\$" "$fovea" bench p$1 --at n=$2 --seconds 0.05 --json
+    said "\"predicted_link_bytes\": $3\$"
+    said '"exchanges": 2,$'
+    said "\"rank\": $(($1 - 1)),\$"
+}
+for ranks in 1 2 3; do
+    check "$ranks ranks" 0 "rank0.onnx" "$fovea" shard m.fvir --ranks $ranks -o p$ranks
+done
+# A rank sends a partial sum of n * 8 floats, and its columns of %b, filled up to the most that a rank has.
+sends 2 5 $((5 * 8 * 4 + 5 * 16 * 4))
+sends 2 0 0
+sends 3 7 $((7 * 8 * 4 + 7 * 11 * 4))
+check 'one rank' 0 '"link_bytes": 0,$' "$fovea" bench p1 --at n=4 --seconds 0.05 --json
+check 'a table' 0 '^exchanges +2 in a run; a rank sends 380 bytes to each other rank, 760 bytes in all, as the graph says$' \
+    "$fovea" bench p3 --at n=5 --seconds 0.05
+said '^ +2 +[0-9.]+ ms +[0-9.]+ ms +[0-9.]+ ms +[0-9.]+%$'
+for backend in interp c; do
+    check "with $backend" 0 '"predicted_link_bytes": 480$' "$fovea" bench p2 --at n=5 --seconds 0.05 --json --backend=$backend
+done
+
+# What users get wrong.
+for option in --against=c --profile --state=x=y --threads=1,2; do
+    check "parts with $option" 2 'several numbers of --threads are for one model: p2 holds the parts' "$fovea" bench p2 $option
+done
+check 'no time to wait' 2 'timeout takes seconds' "$fovea" bench p2 --timeout=0
+check 'a folder without parts' 1 'is a folder without parts.json' "$fovea" bench .
+cp -r p2 bad && head -c 300 p2/rank1.onnx >bad/rank1.onnx
+check 'a part that is truncated' 1 'rank 1: .*has 300 bytes, expected' "$fovea" bench bad --at n=3
+finish

@@ -1,0 +1,241 @@
+/* bench_parts.c - `fovea bench` of a model in parts: all ranks run at the same time, as threads of
+ * this process or as processes of mpirun, and a communicator between the model and that of the
+ * ranks counts what is sent, and for how long each exchange is waited for. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "tools/measure/bench.h"
+#include "tools/model/exchanges.h"
+#include "tools/model/parts.h"
+
+/* The measurements of a rank, in the runs that are timed. The ranks of processes exchange them. */
+typedef struct rank_times {
+    int64_t runs;
+    int64_t exchanges, bytes; /* in all runs; bytes: sent to each other rank */
+    double median, least;     /* milliseconds of a run */
+    double total;             /* milliseconds of all runs */
+    double exchanging;        /* of these, milliseconds in exchanges: waiting, and copying */
+} rank_times;
+
+/* A rank, and the communicator that its model calls. */
+typedef struct counted_rank {
+    fv_communicator counting;
+    const fv_communicator *inner;
+    rank_times times;
+} counted_rank;
+
+typedef struct parts_bench {
+    fv_context *c;
+    fv_parts parts;
+    counted_rank *ranks;
+    int64_t
+        expected; /* the bytes that the graph says a rank sends to each other one; -1: unknown */
+} parts_bench;
+
+/* ---- counting ---- */
+
+static int counted(counted_rank *r,
+                   int (*exchange)(void *user, const void *send, void *receive, size_t bytes),
+                   const void *send, void *receive, size_t bytes) {
+    double start = fv_now_ms();
+    int failed = exchange(r->inner->user, send, receive, bytes);
+    r->times.exchanging += fv_now_ms() - start;
+    r->times.exchanges++;
+    r->times.bytes += (int64_t)bytes;
+    return failed;
+}
+
+static int all_gather(void *user, const void *send, void *receive, size_t bytes) {
+    counted_rank *r = user;
+    return counted(r, r->inner->all_gather, send, receive, bytes);
+}
+
+static int all_to_all(void *user, const void *send, void *receive, size_t bytes) {
+    counted_rank *r = user;
+    return counted(r, r->inner->all_to_all, send, receive, bytes);
+}
+
+/* ---- the runs of a rank ---- */
+
+static int run_once(const fv_subject *m, const fv_run_options *o, fv_log *log, double *ms) {
+    double start = fv_now_ms();
+    int status = fv_artifact_run(m->artifact, m->data.inputs, m->data.outputs, o, log);
+    *ms = fv_now_ms() - start;
+    return status;
+}
+
+/* The number of runs that take --seconds, by the slowest rank: all ranks must agree. 0: the
+ * exchange of the times failed. */
+static int agree(const parts_bench *b, const fv_communicator *c, double ms) {
+    const double most = 100000;
+    double *all = calloc(c->ranks, sizeof *all), slowest = 1e-3;
+    int failed = !all || c->all_gather(c->user, &ms, all, sizeof ms);
+    for (size_t r = 0; r < c->ranks && !failed; r++)
+        slowest = all[r] > slowest ? all[r] : slowest;
+    free(all);
+    double n = 1e3 * b->c->args->bench.seconds / slowest;
+    return failed ? 0 : n < 1 ? 1 : (int)(n > most ? most : n);
+}
+
+static int time_runs(const fv_subject *m, counted_rank *r, int n, const fv_run_options *o,
+                     fv_log *log) {
+    double *ms = calloc((size_t)n, sizeof *ms);
+    int status = ms ? FV_OK : FV_NO_MEMORY;
+    r->times = (rank_times){.runs = n};
+    for (int i = 0; i < n && !status; i++) {
+        status = run_once(m, o, log, &ms[i]);
+        r->times.total += ms ? ms[i] : 0;
+    }
+    if (!status) {
+        fv_summary s = fv_summarise(ms, n);
+        r->times.median = s.median;
+        r->times.least = s.min;
+    }
+    free(ms);
+    return status;
+}
+
+/* Runs a rank three times, of which the last time says how long a run takes, and then for the time
+ * of the measurement. */
+static int measure_rank(void *user, int rank, const fv_run_options *given, fv_log *log) {
+    enum { WARM = 3 };
+    parts_bench *b = user;
+    counted_rank *r = &b->ranks[rank];
+    const fv_subject *m = &b->parts.all[rank];
+    fv_env env = *given->env;
+    fv_run_options o = *given;
+    double ms = 0;
+    int status = FV_OK;
+    r->inner = env.communicator;
+    r->counting = *r->inner;
+    r->counting.user = r;
+    r->counting.all_gather = all_gather;
+    r->counting.all_to_all = all_to_all;
+    env.communicator = &r->counting;
+    o.env = &env;
+    for (int i = 0; i < WARM && !status; i++)
+        status = run_once(m, &o, log, &ms);
+    int n = status ? 0 : agree(b, r->inner, ms);
+    return status ? status : n ? time_runs(m, r, n, &o, log) : FV_BAD_COMMUNICATOR;
+}
+
+/* ---- results ---- */
+
+/* Gets the measurements of the other processes. */
+static bool collect(parts_bench *b) {
+    fv_parts *p = &b->parts;
+    const fv_communicator *world = p->processes ? fv_processes_communicator(p->processes) : NULL;
+    if (!world)
+        return true;
+    rank_times *all = FV_NEW(b->c->arena, rank_times, world->ranks);
+    if (world->all_gather(world->user, &b->ranks[p->here].times, all, sizeof *all)) {
+        p->has_run = false;
+        return fv_error(b->c->session, "%s", fv_processes_error(p->processes));
+    }
+    for (int r = 0; r < p->list.ranks; r++)
+        b->ranks[r].times = all[r];
+    return true;
+}
+
+/* Finds the bytes that the graph of the part says are sent, and compares. */
+static bool compare(parts_bench *b) {
+    fv_parts *p = &b->parts;
+    const fv_module *g = fv_subject_graph(b->c, &p->all[p->here]);
+    fv_exchange *list = NULL;
+    int n = g ? fv_exchanges_find(b->c->arena, g, &list) : 0;
+    b->expected = g ? fv_exchanges_bytes(p->whole.table, p->whole.data.dims, n, list) : -1;
+    for (int r = 0; r < p->list.ranks && b->expected >= 0; r++)
+        if (b->ranks[r].times.bytes != b->expected * b->ranks[r].times.runs)
+            return fv_error(b->c->session,
+                            "internal error: rank %d has sent %" PRId64 " bytes to each other rank "
+                            "in %" PRId64 " runs, expected %" PRId64 " in each",
+                            r, b->ranks[r].times.bytes, b->ranks[r].times.runs, b->expected);
+    return true;
+}
+
+static double share_of(const rank_times *t) {
+    return t->total > 0 ? 100 * t->exchanging / t->total : 0;
+}
+
+static void print_times(const parts_bench *b) {
+    const fv_parts *p = &b->parts;
+    fv_arena *a = b->c->arena;
+    const char *where = fv_dims_str(a, p->whole.table, p->whole.data.dims);
+    const rank_times *first = &b->ranks[0].times;
+    fv_out("%-10s %d, %s%s%s; %" PRId64 " runs\n", "ranks", p->list.ranks,
+           p->processes ? "each a process" : "threads of one process", *where ? "; " : "", where,
+           first->runs);
+    fv_out("%9s %10s %10s %14s %8s\n", "rank", "median", "least", "in exchanges", "share");
+    for (int r = 0; r < p->list.ranks; r++) {
+        const rank_times *t = &b->ranks[r].times;
+        fv_out("%9d %7.3f ms %7.3f ms %11.3f ms %7.1f%%\n", r, t->median, t->least,
+               t->exchanging / (double)t->runs, share_of(t));
+    }
+    uint64_t bytes = (uint64_t)(first->bytes / first->runs);
+    fv_out("%-10s %" PRId64 " in a run; a rank sends %s to each other rank, %s in all", "exchanges",
+           first->exchanges / first->runs, fv_size_str(a, bytes),
+           fv_size_str(a, bytes * (uint64_t)(p->list.ranks - 1)));
+    fv_out(b->expected < 0 ? "; how often depends on data\n" : ", as the graph says\n");
+}
+
+static json_t *times_json(const parts_bench *b) {
+    const fv_parts *p = &b->parts;
+    const rank_times *first = &b->ranks[0].times;
+    json_t *d = json_object(), *list = json_array();
+    fv_json_set_int(d, "ranks", p->list.ranks);
+    fv_json_set_bool(d, "processes", p->processes != NULL);
+    fv_json_set(d, "dims", fv_json_symbols(p->whole.table, p->whole.data.dims));
+    fv_json_set_int(d, "runs", first->runs);
+    for (int r = 0; r < p->list.ranks; r++) {
+        const rank_times *t = &b->ranks[r].times;
+        json_t *o = json_object();
+        fv_json_set_int(o, "rank", r);
+        fv_json_set(o, "median_ms", fv_json_real(t->median));
+        fv_json_set(o, "min_ms", fv_json_real(t->least));
+        fv_json_set(o, "exchange_ms", fv_json_real(t->exchanging / (double)t->runs));
+        fv_json_set(o, "exchange_percent", fv_json_real(share_of(t)));
+        fv_json_append(list, o);
+    }
+    fv_json_set(d, "times", list);
+    fv_json_set_int(d, "exchanges", first->exchanges / first->runs);
+    fv_json_set_int(d, "link_bytes", first->bytes / first->runs);
+    fv_json_set(d, "predicted_link_bytes",
+                b->expected < 0 ? json_null() : json_integer(b->expected));
+    return d;
+}
+
+/* ---- all ---- */
+
+static bool measure_parts(parts_bench *b, json_t *results) {
+    fv_parts *p = &b->parts;
+    bool quietly = p->here > 0;
+    b->ranks = FV_NEW(b->c->arena, counted_rank, p->list.ranks);
+    if (!fv_read_inputs(b->c, &p->whole) || !fv_choose_dims(b->c, &p->whole, quietly) ||
+        !fv_make_inputs(b->c, &p->whole) || fv_parts_do(b->c, p, measure_rank, b) != FV_OK ||
+        !collect(b) || !compare(b))
+        return false;
+    if (p->here == 0 && results) {
+        json_t *d = times_json(b);
+        fv_json_append(results, d);
+    } else if (p->here == 0)
+        print_times(b);
+    return true;
+}
+
+int fv_bench_parts(fv_context *c, const char *folder, fv_backend_kind backend, json_t *results) {
+    const fv_args *a = c->args;
+    parts_bench b = {.c = c};
+    if (a->bench.against || a->bench.profile || a->code.states.n || a->threads.n > 1)
+        return fv_usage(a,
+                        "--against, --profile, --state and several numbers of --threads are for "
+                        "one model: %s holds the parts of a model",
+                        folder);
+    if (!fv_parts_options_fit(c))
+        return FV_EXIT_USAGE;
+    bool open = fv_parts_open(c, folder, backend, fv_subject_open, &b.parts);
+    int status = open && measure_parts(&b, results) ? FV_EXIT_OK
+                 : fv_error_count(c->session)       ? fv_failed(c)
+                                                    : FV_EXIT_USAGE;
+    fv_parts_close(c, &b.parts);
+    return status;
+}
