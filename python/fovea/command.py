@@ -42,9 +42,9 @@ def script() -> int:
         sys.exit("fovea: %s" % "; ".join(e.messages))
 
 
-def ask(subcommand: str, models: Sequence[Any], arguments: Sequence[str]) -> Dict[str, Any]:
+def ask(subcommand: str, models: Sequence[Any], arguments: Sequence[str], folder: Optional[str] = None) -> Dict[str, Any]:
     """The JSON that the command prints about models. Messages and the JSON's texts name models in
-    memory `model`."""
+    memory `model`; messages name files in `folder`, a temporary one, without it."""
     import json  # such modules would double the time that importing this package takes
     import subprocess
 
@@ -57,6 +57,8 @@ def ask(subcommand: str, models: Sequence[Any], arguments: Sequence[str]) -> Dic
         for path, name, fds in given:
             if fds:
                 said, out = said.replace(os.fsdecode(path), name), out.replace(os.fsdecode(path), name)
+    if folder is not None:
+        said = said.replace(os.path.join(folder, ""), "")
     differs = subcommand == "diff" and done.returncode == 1 and out  # which is no failure
     if done.returncode and not differs:
         report({1: 9, 2: 8}.get(done.returncode, 11), of_lines(said))

@@ -47,7 +47,7 @@ def diff(a: Any, b: Any = None, feeds: Optional[Mapping[str, Any]] = None, *, di
             arguments.append("--%s=%s" % (name, value))
     with tempfile.TemporaryDirectory(prefix="fovea-") as folder:
         arguments += input_options(feeds, folder)
-        return Differences(ask("diff", [a] if b is None else [a, b], arguments))
+        return Differences(ask("diff", [a] if b is None else [a, b], arguments, folder))
 
 
 class AttentionMaps(Dict[str, Any]):
@@ -87,7 +87,7 @@ def attention_maps(model: Any, feeds: Optional[Mapping[str, Any]] = None, *, dim
                 json.dump(labels, f)
             arguments.append("--labels=" + path)
         arguments += input_options(feeds, folder)
-        found = ask("run", [model], arguments + ["--attention-maps=" + os.path.join(folder, "maps")])
+        found = ask("run", [model], arguments + ["--attention-maps=" + os.path.join(folder, "maps")], folder)
         maps = AttentionMaps()
         for entry in found["attention_maps"]:
             if entry["softmax"] is None:

@@ -3,7 +3,7 @@ import ctypes
 import threading
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from . import library, source
+from . import library, options, source
 from .errors import bad_argument, report
 from .session import Session
 
@@ -31,7 +31,7 @@ class Decoder(Session):
 def _integer(value: Any, what: str) -> int:
     try:
         n = int(value.__index__())
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise bad_argument("%s is %r, expected an integer" % (what, value)) from None
     if not -2**63 <= n < 2**63:
         raise bad_argument("%s is %d, expected an integer of 64 bits" % (what, n))
@@ -116,14 +116,16 @@ class Generation:
         return sequence.value, found.value
 
     def report(self) -> Dict[str, Any]:
-        """caches, in_place: numbers of caches; prompt_ids, ids: how many were read, and made after the
-        first one of each sequence; prompt_ms, ms: the times of these."""
+        """The numbers of `fovea generate --json`, so far: caches, caches_in_place; prefill_ids, the ids of
+        prompts, and decode_ids, those after the first one of each sequence; prefill_ms and decode_ms, the
+        milliseconds of these; tokens_per_second of decoding, None if there was none."""
         with self._lock:
             if self._handle is None:
                 raise bad_argument("the generation is closed")
             r = library.GenerateReport()
             self._library.fv_generator_report(self._handle, ctypes.byref(r))
-        return {name: getattr(r, name) for name, _ in r._fields_}
+        return {"caches": r.caches, "caches_in_place": r.in_place, "prefill_ids": r.prompt_ids, "prefill_ms": r.prompt_ms,
+                "decode_ids": r.ids, "decode_ms": r.ms, "tokens_per_second": 1e3 * r.ids / r.ms if r.ms > 0 else None}
 
     def close(self) -> None:
         """Frees the caches; no more ids follow."""
@@ -166,7 +168,9 @@ def generate_stream(model: Any, ids: Any, *, tokens: int = 100, temperature: flo
     prompts = [_ids(ids, "the prompt")] if _is_one(ids) else [_ids(p, "prompt %d" % (i + 1)) for i, p in enumerate(ids)]
     owned = not isinstance(model, Session)
     if more and not owned:
-        raise bad_argument("'%s' was decided when the session was made" % sorted(more)[0])
+        options.make(**{k: v for k, v in more.items() if k not in ("threads", "folder")})  # refuses unknown names
+        raise bad_argument("'%s' is an option of the session, expected when it is made: fovea.Decoder(PATH, %s=...)"
+                           % (2 * (sorted(more)[0],)))
     session = Decoder(model, **more) if owned else model
     try:
         o = _options(tokens, temperature, top_k, top_p, seed, stop, chunk, session._run_options.threads)

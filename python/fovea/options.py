@@ -57,7 +57,7 @@ def state_texts(states: Optional[States]) -> List[str]:
 def _integer(value: Any, what: str) -> int:
     try:
         return int(value.__index__())
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise bad_argument("%s is %r, expected an integer" % (what, value)) from None
 
 

@@ -9,6 +9,10 @@ from .errors import FoveaError, bad_argument
 from .library import RANK, Array, PortInfo
 
 
+_CPU = 1  # of DLPack's types of devices
+_HOST = (_CPU, 3, 11, 13)  # whose memory the CPU reads; the others: of CUDA and ROCm, for transfers
+
+
 class Port:
     """One tensor that is passed to C, of the table of the model (fv_port_info).
 
@@ -111,11 +115,26 @@ def as_array(value: Any, dtype: Any, name: str) -> Any:
         return value
     if value is None:
         raise bad_argument("input '%s' is None, expected an array" % name)
-    if hasattr(value, "__array__") or hasattr(value, "__array_interface__") or isinstance(value, memoryview):
+    if isinstance(value, str):
+        raise bad_argument("input '%s' is a str, expected %s" % (name, dtype))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _read(_of_buffer, value, "as an array", name)
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         return _read(np.asarray, value, "as an array", name)
     if hasattr(value, "__dlpack__"):
-        return _read(np.from_dlpack, value, "by DLPack", name)
+        return _read(_of_dlpack, value, "by DLPack", name)
     return _of_numbers(value, dtype, name)
+
+
+def _of_buffer(value: Any) -> Any:
+    return np.asarray(memoryview(value))  # of one that is released numpy would make an array of objects
+
+
+def _of_dlpack(value: Any) -> Any:
+    kind = value.__dlpack_device__()[0] if hasattr(value, "__dlpack_device__") else _CPU
+    if kind not in _HOST:
+        raise ValueError("it is on a device of type %d, expected the CPU (%d)" % (kind, _CPU))
+    return np.from_dlpack(value)
 
 
 def _read(function: Any, value: Any, how: str, name: str) -> Any:
@@ -136,8 +155,9 @@ def _of_numbers(value: Any, dtype: Any, name: str) -> Any:
         if found.dtype.kind == "O" or found.dtype.kind not in "iu" or dtype.kind not in "iu":
             kind = "objects" if found.dtype.kind == "O" else str(found.dtype)
             raise bad_argument("input '%s' is a %s of %s, expected %s" % (name, type(value).__name__, kind, dtype))
-    cast = found.astype(dtype)
-    if dtype.kind in "iu" and not np.array_equal(cast, found):
+    with np.errstate(over="ignore"):
+        cast = found.astype(dtype)
+    if (dtype.kind in "iu" and not np.array_equal(cast, found)) or np.any(np.isinf(cast) & ~np.isinf(found)):
         raise bad_argument("input '%s' has numbers that %s cannot hold" % (name, dtype))
     return cast
 

@@ -79,4 +79,4 @@ def quantize(model: Any, output: Path, *, to: Union[str, Sequence[str]] = "int8"
             arguments.append("--%s=%s" % (option, os.fsdecode(options.encoded(path, option))))
     with tempfile.TemporaryDirectory(prefix="fovea-") as folder:
         arguments += _calibration(calibrate, folder) + input_options(feeds, folder)
-        return Quantization(ask("quantize", [model], arguments))
+        return Quantization(ask("quantize", [model], arguments, folder))

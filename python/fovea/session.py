@@ -6,7 +6,7 @@ import threading
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from . import calls, library, notebook, options, source, states, values
-from .errors import bad_argument, report
+from .errors import FoveaError, bad_argument, report
 from .ports import read_ports
 
 Feeds = Mapping[str, Any]
@@ -84,7 +84,8 @@ class Session:
                         (table.symbols[i].lo, table.symbols[i].hi) for i in range(table.nsymbols)}
         self.name: str = table.name.decode("utf-8", "surrogateescape")
         self.target: str = table.target.decode()
-        self._states = {s.into.name: s for s in states.of_ports(self._in_ports, self._out_ports)}
+        self._capacities = states.Capacities()
+        self._states = {s.into.name: s for s in states.of_ports(self._in_ports, self._out_ports, self._capacities)}
         state_outputs = {s.out.index for s in self._states.values()}
         self._inputs = values.of_ports(self._in_ports)
         self._free_inputs = [v for v in self._inputs if v.name not in self._states]
@@ -188,12 +189,33 @@ class Session:
         """Values of all outputs but the states."""
         keep: List[Any] = []
         inputs, outputs = self._input_arrays(), self._output_arrays()
-        self._bind(feed, inputs, keep)
-        self._call(inputs, outputs)
+        before = [(s, s.array, s.dims) for s in self._states.values()]
+        try:
+            self._bind(feed, inputs, keep)
+            self._call_with_room(inputs, outputs, keep)
+        except BaseException as e:
+            begun = [s for s, array, _ in before if array is None and s.array is not None]
+            for s, array, dims in before:  # a run that fails neither begins states nor takes those that are fed
+                s.array, s.dims = array, dims
+            if isinstance(e, FoveaError) and e.status == "FV_BAD_DIM":
+                raise states.explained(e, begun) from None
+            raise
         for s in self._states.values():
             s.take(outputs[s.out.index], self._library)
         return {v.name: v.of_parts([p.result(outputs[p.index], self._library) for p in v.ports])
                 for v in self._free_outputs}
+
+    def _call_with_room(self, inputs: Any, outputs: Any, keep: List[Any]) -> None:
+        """Runs the model, again with more memory for states whose capacity may grow: a run that
+        finds it too small has changed nothing."""
+        while True:
+            try:
+                return self._call(inputs, outputs)
+            except FoveaError as e:
+                if e.status != "FV_TOO_SMALL" or not self._capacities.grow(self._bounds):
+                    raise
+            for s in self._states.values():
+                s.fill(inputs[s.into.index], keep)
 
     def _bind(self, feed: Feeds, inputs: Any, keep: List[Any]) -> None:
         used = 0
@@ -225,7 +247,9 @@ class Session:
 
     def _missing(self, feed: Feeds) -> Exception:
         missing = [v.name for v in self._free_inputs if v.name not in feed]
-        return bad_argument("no value for input '%s'; the model has %s" % (missing[0], self._input_list()))
+        unknown = ["'%s'" % name if isinstance(name, str) else repr(name) for name in feed if name not in self._input_names]
+        return bad_argument("no value for input '%s'%s; the model has %s" % (
+            missing[0], ", and there is no input " + unknown[0] if unknown else "", self._input_list()))
 
     def _unknown(self, feed: Feeds) -> Exception:
         unknown = [name for name in feed if name not in self._input_names]

@@ -3,19 +3,46 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
-from .errors import bad_argument
+from .errors import FoveaError, bad_argument
 from .library import Array
 from .ports import Port
+
+
+FIRST = 64  # positions that a capacity without a value has at first
+
+
+class Capacities:
+    """The capacities that have a name and no value: states with one name share one, which grows."""
+
+    def __init__(self) -> None:
+        self._found: Dict[Union[int, str], int] = {}
+
+    def of(self, name: str) -> int:
+        return self._found.setdefault(name, FIRST)
+
+    def at_least(self, name: Union[int, str], n: int) -> int:
+        """The capacity with this name, which is raised to n; 0: it has a value."""
+        if name in self._found and self._found[name] < n:
+            self._found[name] = n
+        return self._found.get(name, 0)
+
+    def grow(self, bounds: Mapping[str, Tuple[int, int]]) -> bool:
+        """Doubles the capacities, within their bounds; False: there is none that may be larger."""
+        before = dict(self._found)
+        for name, n in before.items():
+            self._found[name] = min(2 * n, max(n, bounds[str(name)][1]))
+        return self._found != before
 
 
 class State:
     """One state. `array` is what the next run reads; None before the first run. Of a state with a
     capacity it is the memory that all runs share, of which the first `dims` are valid."""
 
-    def __init__(self, into: Port, out: Port) -> None:
-        self.into, self.out = into, out
+    def __init__(self, into: Port, out: Port, capacities: Capacities) -> None:
+        self.into, self.out, self._capacities = into, out, capacities
         self.array: Any = None
         self.dims: Tuple[int, ...] = ()
+        self.assumed: List[str] = []  # dims that begin() has set to 0, because nothing determines them
 
     @property
     def axis(self) -> Optional[int]:
@@ -29,24 +56,30 @@ class State:
             return
         if array.ndim != self.into.rank:
             raise bad_argument("input '%s' has rank %d, expected %s" % (self.into.name, array.ndim, self.into.text()))
-        shape = list(array.shape)
-        shape[self.axis] = self._capacity(symbols)
-        if array.shape[self.axis] > shape[self.axis]:
+        n = array.shape[self.axis]
+        capacity = max(self._capacity(symbols), self._capacities.at_least(self.into.capacity, n))
+        if n > capacity:
             raise bad_argument("input '%s' has %d on axis %d, its capacity is %d" % (
-                self.into.name, array.shape[self.axis], self.axis, shape[self.axis]))
+                self.into.name, n, self.axis, capacity))
+        self._take(array, capacity)
+
+    def _take(self, array: Any, capacity: int) -> None:
+        """Copies this array to a new memory of that capacity."""
+        shape = list(array.shape)
+        shape[self.axis or 0] = capacity
         self.array, self.dims = np.zeros(shape, array.dtype), array.shape
         self.valid()[...] = array
 
     def _capacity(self, symbols: Mapping[str, int]) -> int:
         capacity = self.into.capacity
-        if isinstance(capacity, str) and capacity not in symbols:
-            raise bad_argument("the capacity of state '%s' is '%s': give that dim a number by dims"
-                               % (self.into.name, capacity))
-        return symbols[capacity] if isinstance(capacity, str) else capacity
+        if not isinstance(capacity, str):
+            return capacity
+        return symbols[capacity] if capacity in symbols else self._capacities.of(capacity)
 
     def begin(self, symbols: Mapping[str, int], lowest: Mapping[str, int]) -> None:
         """Zeros; along an axis whose size nothing else determines, none of them."""
         dims: List[int] = []
+        self.assumed = []
         for k, dim in enumerate(self.into.dims):
             if k == self.axis and dim == self.into.capacity:
                 dims.append(self._capacity(symbols))
@@ -55,6 +88,7 @@ class State:
             elif dim in symbols:
                 dims.append(symbols[dim])
             elif lowest.get(dim) == 0:
+                self.assumed.append(dim)
                 dims.append(0)
             else:
                 raise bad_argument("state '%s' is %s, and nothing determines '%s': the first run needs it as an input"
@@ -67,6 +101,9 @@ class State:
 
     def fill(self, target: Array, keep: List[Any]) -> None:
         """Has an input point to it."""
+        capacity = self._capacities.at_least(self.into.capacity, 0)
+        if self.axis is not None and self.array.shape[self.axis] < capacity:
+            self._take(self.valid(), capacity)
         self.into.fill(target, self.array, keep)
         if self.axis is not None:
             target.dims[:len(self.dims)] = self.dims
@@ -81,9 +118,17 @@ class State:
             self.dims = tuple(output.dims[:output.rank])
 
 
-def of_ports(inputs: List[Port], outputs: List[Port]) -> List[State]:
+def of_ports(inputs: List[Port], outputs: List[Port], capacities: Capacities) -> List[State]:
     """The states that the table of a model declares."""
-    return [State(inputs[p.state_of - 1], p) for p in outputs if p.state_of]
+    return [State(inputs[p.state_of - 1], p, capacities) for p in outputs if p.state_of]
+
+
+def explained(error: FoveaError, begun: List[State]) -> FoveaError:
+    """The error of a first run, with the dims of states that may be its cause."""
+    return FoveaError(error.status, error.messages + [
+        "state '%s' began with %s = 0, which no other input determines: give it a number by dims, or "
+        "feed the state to the first run"
+        % (s.into.name, " = ".join(s.assumed)) for s in begun if s.assumed])
 
 
 def symbols_of(ports: List[Port], arrays: Any, bounds: Mapping[str, Tuple[int, int]]) -> Dict[str, int]:

@@ -23,6 +23,19 @@ class Capsule:
         return 1, 0
 
 
+class Taken:
+    """Memory that DLPack gives away once."""
+
+    def __init__(self, array, device=1):
+        self.capsule, self.device = array.__dlpack__(), device
+
+    def __dlpack__(self, **named):
+        return self.capsule
+
+    def __dlpack_device__(self):
+        return self.device, 0
+
+
 class Feeds(Case):
     def setUp(self):
         self.session = fovea.Session(ADD, backend="interp")
@@ -46,6 +59,28 @@ class Feeds(Case):
         self.bad("cannot be read as an array: no", Refusing())
         self.bad("cannot be read by DLPack", Capsule())
 
+    def test_memory_that_is_gone_or_elsewhere(self):
+        released = memoryview(bytearray(8))
+        released.release()
+        self.bad("cannot be read as an array: operation forbidden on released memoryview", X, released)
+        taken = Taken(Z)
+        np.testing.assert_array_equal(self.session(X, taken), X + Z)
+        self.bad("input 'z' cannot be read by DLPack", X, taken)
+        self.bad("by DLPack: it is on a device of type 2, expected the CPU", X, Taken(Z, device=2))
+        self.bad("input 'z' is uint8[8], expected float32[2]", X, bytearray(8))
+        self.bad("input 'z' is uint8[8], expected float32[2]", X, bytes(8))
+        self.bad("input 'z' is a str, expected float32", X, "12")
+
+    def test_layouts(self):
+        x = np.arange(12, dtype=np.float32).reshape(6, 2)
+        want = self.session(x[::2].copy(), Z)
+        frozen = x[::2].copy()
+        frozen.flags.writeable = False
+        unaligned = np.frombuffer(b"\0" + x[::2].tobytes(), np.uint8)[1:].view(np.float32).reshape(3, 2)
+        for given in (x[::2], np.asfortranarray(x[::2]), x[::2].astype(">f4"), frozen, unaligned, x[::-1][1::2][::-1],
+                      np.broadcast_to(x[::2], (1, 3, 2))[0], x[::2].tolist(), memoryview(x[::2].copy())):
+            np.testing.assert_array_equal(self.session(given, Z), want)
+
     def test_shapes(self):
         self.bad("rank 2", X[0])
         self.bad("rank 2", X[None])
@@ -60,7 +95,8 @@ class Feeds(Case):
     def test_names(self):
         run = self.session.run
         for feed, text in (({}, "no value for input 'x'"), ({"x": X}, "no value for input 'z'"),
-                           ({"x": X, "z": Z, "q": Z}, "there is no input 'q'"), ({"X": X, "z": Z}, "no value for input 'x'"),
+                           ({"x": X, "z": Z, "q": Z}, "there is no input 'q'"),
+                           ({"X": X, "z": Z}, "no value for input 'x', and there is no input 'X'; the model has 'x'"),
                            ({"x": X, "z": Z, None: Z}, "there is no input None"), (None, "expected a dict"),
                            ([X, Z], "expected a dict"), ("x", "expected a dict")):
             self.refuses("FV_BAD_ARGUMENT", text, run, None, feed)
@@ -79,6 +115,8 @@ class Feeds(Case):
         s = fovea.Session(copy_of("i8"), backend="interp")
         for x in ([1, 2, 300], [1, 2, 1.5], [True, "a", 3]):
             self.refuses("FV_BAD_ARGUMENT", "input 'x'", s, x)
+        self.bad("input 'z' has numbers that float32 cannot hold", X, [1, 1e39])
+        self.assertTrue(np.isinf(self.session(X, [1, float("inf")])[0, 1]))
 
 
 class Models(Case):

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import tempfile
+import threading
 
 import fovea
 import numpy as np
@@ -84,8 +85,8 @@ class Generate(Case):
                         self.assertEqual([i for _, i in stream], want)
                         report = stream.report()
                     self.assertGreaterEqual(report["caches"], 2)
-                    self.assertEqual(report["in_place"], 0 if "gptj" in name else report["caches"])
-                    self.assertEqual((report["prompt_ids"], report["ids"]), (3, TOKENS - 1))
+                    self.assertEqual(report["caches_in_place"], 0 if "gptj" in name else report["caches"])
+                    self.assertEqual((report["prefill_ids"], report["decode_ids"]), (3, TOKENS - 1))
 
     @needs_shared
     def test_models_without_caches(self):
@@ -181,6 +182,54 @@ class Generate(Case):
             self.refuses("FV_BAD_ARGUMENT", "the session is closed", next, stream)
         self.refuses("FV_BAD_ARGUMENT", "the session is closed", fovea.generate, d, [0])
 
+    def test_a_decoder_runs_as_a_session(self):
+        ids = np.random.default_rng(1).integers(0, 36, (2, 190))
+        with fovea.Decoder(STORIES) as d, fovea.Session(STORIES, states={"past_key_values.*": "present.*"}) as copies:
+            self.assertEqual([v.name for v in d.get_inputs()], ["input_ids"])
+            at = 0
+            for n in (2, 1, 80, 1, 100, 1):  # more than the caches hold at first
+                feeds = {"input_ids": ids[:, at:at + n]}
+                np.testing.assert_array_equal(d.run(None, feeds)[0], copies.run(None, feeds)[0])
+                at += n
+            for name, kept in copies.get_states().items():
+                np.testing.assert_array_equal(d.get_states()[name], kept)
+            self.assertEqual(fovea.generate(d, [0, 20, 12], tokens=2), [26, 13])  # with caches of its own
+            d.reset_states()
+            self.assertEqual(int(d.run(None, {"input_ids": np.array([[0, 20, 12]])})[0].argmax()), 26)
+
+    def test_the_end_before_and_at_the_first_id(self):
+        with fovea.Decoder(STORIES) as d:
+            self.assertEqual(fovea.generate(d, [0, 20], stop=[12]), [12])
+            self.assertEqual(fovea.generate(d, [[0, 20], [0]], stop=list(range(36))), [[12], [10]])
+            with fovea.generate_stream(d, [0, 20]) as stream:
+                found = stream.report()
+            self.assertEqual((found["caches"], found["prefill_ids"], found["decode_ids"]), (6, 0, 0))
+            self.assertIsNone(found["tokens_per_second"])
+            self.assertEqual(list(stream), [])
+            self.refuses("FV_BAD_ARGUMENT", "the generation is closed", stream.report)
+
+    def test_no_positions_left(self):
+        with fovea.Decoder(STORIES) as d:
+            found = []
+            with self.assertRaises(fovea.FoveaError) as caught, fovea.generate_stream(d, [0, 20], tokens=500) as stream:
+                for _, i in stream:
+                    found.append(i)
+            self.assertEqual(len(found), 199)
+            self.assertIn("the run up to position 200 failed, after 199 ids were generated", str(caught.exception))
+            self.assertIn("/model/position/Gather", caught.exception.node)
+
+    def test_several_threads_share_a_stream(self):
+        with fovea.Decoder(STORIES) as d:
+            want, found = fovea.generate(d, [0, 20], tokens=40), []
+            with fovea.generate_stream(d, [[0, 20]] * 3, tokens=40) as stream:
+                threads = [threading.Thread(target=lambda: found.extend(stream)) for _ in range(4)]
+                for t in threads:
+                    t.start()
+                for t in threads:
+                    t.join()
+            for prompt in range(3):
+                self.assertEqual(sorted(i for p, i in found if p == prompt), sorted(want))
+
     def test_bad_arguments(self):
         with fovea.Decoder(NEXT, backend="interp") as d:
             bias = {"bias": np.zeros(3, np.float32)}
@@ -195,24 +244,27 @@ class Generate(Case):
             refuses("id -1 is not in the vocabulary", [-1])
             refuses("expected an integer", [0.5])
             refuses("expected an integer", ["0"])
+            refuses("expected an integer", np.zeros((1, 1, 1), np.int64))
             refuses("expected an integer of 64 bits", [2**63])
             refuses("the prompt is 7, expected a list of ids", 7)
             refuses("the prompt is 'a', expected a list of ids", "a")
             refuses("prompt 2 is 1, expected a list of ids", [[0], 1])
-            refuses("not at least 1", [0], tokens=0)
+            refuses("is 0, expected at least 1", [0], tokens=0)
             refuses("expected an integer", [0], tokens=1.5)
             refuses("at most 8 positions", [0], tokens=9)
             refuses("temperature", [0], temperature=-1)
             refuses("expected a number", [0], temperature="hot")
             refuses("temperature 0", [0], top_k=1)
-            refuses("top_k is negative", [0], top_k=-1, temperature=1)
+            refuses("top_k is -1, expected at least 1", [0], top_k=-1, temperature=1)
             refuses("expected a number above 0", [0], top_p=0, temperature=1)
             refuses("stop: id 3", [0], stop=[3])
             refuses("stop is 3, expected a list", [0], stop=3)
-            refuses("negative", [0], chunk=-1)
+            refuses("has -1 ids", [0], chunk=-1)
             refuses("there is no input 'mel'", [0], inputs={"mel": 1})
             refuses("cannot be filled", [0], status="FV_BAD_MODEL", inputs=None)
             refuses("axis 0", [0], status="FV_BAD_DIM", tokens=1, inputs={"bias": np.zeros(2, np.float32)})
-            refuses("'level' was decided when the session was made", [0], level=1)
-        self.refuses("FV_BAD_MODEL", "it is no decoder", fovea.generate, TWO, [0])
+            refuses("'level' is an option of the session", [0], level=1)
+            refuses("'threads' is an option of the session", [0], threads=1)
+            self.assertRaises(TypeError, fovea.generate, d, [0], stops=[1])
+        self.refuses("FV_BAD_MODEL", "the model is no decoder", fovea.generate, TWO, [0])
         self.refuses("FV_BAD_FILE", "none.onnx", fovea.generate, "none.onnx", [0])

@@ -19,4 +19,4 @@ class Source(unittest.TestCase):
         self.check("mypy", "--strict", "--python-version", "3.9", "--cache-dir", os.devnull, "fovea")
 
     def test_style(self):
-        self.check("flake8", "--max-line-length", "130", ".", "../tests/python")
+        self.check("flake8", "--max-line-length", "130", ".", "../tests/python", "../examples/notebooks")

@@ -60,6 +60,81 @@ class States(Case):
         self.refuses("FV_BAD_ARGUMENT", "its capacity is 2", s, x(1), past=np.ones(3, np.float32))
         self.refuses("FV_BAD_ARGUMENT", "rank 2", s, x(1), past=np.ones((1, 1), np.float32))
 
+    def test_capacity_that_grows(self):
+        grows = CACHE.replace(b"0..64", b"0..1000")
+        s = fovea.Session(grows, states={"past": "present:room"}, backend="interp")
+        self.check(s)
+        s.reset_states()
+        for i in range(200):
+            total = float(s(x(1)))
+        self.assertEqual(total, 200)
+        held = s._states["past"].array
+        self.assertEqual(held.shape, (256,))
+        s(x(1))
+        self.assertIs(s._states["past"].array, held)  # no run copies it while there is room
+        self.assertEqual(float(s(x(1), past=np.ones(300, np.float32))), 301)
+        self.assertEqual(float(s(x(1))), 302)
+
+    def test_capacity_of_several_states(self):
+        grows = b"""fovea-ir 1
+module "two"
+symbol n 1..1000
+symbol p 0..1000
+func @main(%x: f32[n], %a: f32[p], %b: f32[p]) -> (%y, %a2, %b2) {
+  %a2 = Concat(%a, %x) {axis = 0}
+  %b2 = Concat(%b, %x) {axis = 0}
+  %m = Mul(%a2, %b2)
+  %y = ReduceSum(%m) {keepdims = 0}
+  return %y, %a2, %b2
+}
+"""
+        s = fovea.Session(grows, states={"a": "a2:room", "b": "b2:room"}, backend="interp")
+        self.assertEqual([float(s(np.ones(n, np.float32))) for n in (1, 62, 1, 1, 300)], [1, 63, 64, 65, 365])
+        self.assertEqual({v.shape for v in s.get_states().values()}, {(365,)})
+
+    def test_a_run_that_fails_leaves_states(self):
+        for states in ({"past": "present"}, {"past": ("present", 8)}, {"past": "present:room"}):
+            s = fovea.Session(CACHE, states=states, backend="interp")
+            self.refuses("FV_BAD_DIM", "axis 0", s, np.ones(2, np.float32))
+            self.assertEqual(s.get_states(), {})
+            self.assertEqual([float(s(x(i))) for i in (1, 2)], [1, 3])
+            self.refuses("FV_BAD_DIM", "axis 0", s, np.ones(2, np.float32), past=np.ones(5, np.float32))
+            self.refuses("FV_BAD_ARGUMENT", "expected float32", s, x(1), past="text")
+            np.testing.assert_array_equal(s.get_states()["past"], [1, 2])
+            self.assertEqual(float(s(x(3))), 6)
+
+    def test_a_failed_run_does_not_fix_the_dims_of_states(self):
+        batch = b"""fovea-ir 1
+module "batch"
+symbol n 0..8
+const @table: f32[4] = [0.0, 1.0, 2.0, 3.0]
+func @main(%at: i64[n], %old: f32[n]) -> (%y, %new) {
+  %y = Gather(@table, %at) {axis = 0}
+  %new = Add(%y, %old)
+  return %y, %new
+}
+"""
+        s = fovea.Session(batch, states={"old": "new"}, backend="interp")
+        self.refuses("FV_BAD_INDEX", "is 4", s, np.array([1, 2, 4]))
+        np.testing.assert_array_equal(s(np.array([1, 2])), [1, 2])
+        np.testing.assert_array_equal(s.get_states()["old"], [1, 2])
+
+    def test_dims_that_nothing_determines(self):
+        text = b"""fovea-ir 1
+module "sum"
+symbol n 0..8
+symbol m 0..8
+func @main(%x: f32[n], %old: f32[m]) -> (%y, %new) {
+  %y = ReduceSum(%x) {keepdims = 0}
+  %new = Add(%x, %old)
+  return %y, %new
+}
+"""
+        s = fovea.Session(text, states={"old": "new"}, backend="interp")
+        self.refuses("FV_BAD_DIM", "state 'old' began with m = 0, which no other input determines", s, np.ones(3, np.float32))
+        self.assertEqual(float(s(np.ones(3, np.float32), old=np.ones(3, np.float32))), 3)
+        self.assertEqual(float(s(np.ones(3, np.float32))), 3)
+
     def test_fixed_size(self):
         s = fovea.Session(FILTER, states={"old": "new"}, backend="interp")
         np.testing.assert_array_equal(s(np.float32([1, 2])), [1, 4])

@@ -114,7 +114,7 @@ sed 's/%x/%other/' m.fvir | sed 's/MatMul(%x/MatMul(%other/' >inputs.fvir
 check 'standard input' 2 'reads its models several times' sh -c "'$fovea' diff - <m.fvir"
 check 'other inputs' 1 "an input 'other'" "$fovea" diff m.fvir inputs.fvir $one
 sed 's/-> (%y)/-> (%z)/' m.fvir >outputs.fvir
-check 'other outputs' 1 'no output of the one is called as one of the other' "$fovea" diff m.fvir outputs.fvir $one
+check 'other outputs' 1 'the models have no outputs with the same name' "$fovea" diff m.fvir outputs.fvir $one
 check 'kernels' 1 'holds kernels, no graph' sh -c "'$fovea' compile -q m.fvir -o m.fvk && '$fovea' diff m.fvk"
 progress '2 of 5 values compared' "'$fovea' diff m.fvir $one --chunk=2"
 finish

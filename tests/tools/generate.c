@@ -27,7 +27,7 @@ static void has_shares(int64_t k, double p, int n, const double *logits, const d
     for (int i = 0; i < DRAWS; i++)
         count[sample(1, k, p, &r, n, logits)]++;
     for (int i = 0; i < n; i++) {
-        double share = (double)count[i] / DRAWS;
+        double share = (double)count[i] / (double)DRAWS;
         cr_expect(want[i] > 0 ? fabs(share - want[i]) < 0.01 : count[i] == 0,
                   "top_k %d, top_p %g: id %d has %g, expected %g", (int)k, p, i, share, want[i]);
     }
@@ -208,15 +208,15 @@ Test(generator, wrong_arguments) {
         says(fv_generator_new(a, 1, &one, &o, messages, &g), FV_BAD_ARGUMENT, text);               \
     } while (0)
     WITH(size = 7, "not those of this library");
-    WITH(tokens = 0, "not at least 1");
+    WITH(tokens = 0, "is 0, expected at least 1");
     WITH(tokens = 8, "at most 7 positions; a prompt of 1 ids and 8 more need 8");
     WITH(tokens = INT64_MAX, "positions");
-    WITH(temperature = -1, "temperature");
+    WITH(temperature = -1, "the temperature is -1, expected");
     WITH(temperature = (double)NAN, "temperature");
     WITH(top_k = 1, "temperature 0");
-    WITH(top_k = -1, "top_k is negative");
-    WITH(top_p = 1.5, "top_p");
-    WITH(chunk = -1, "chunk");
+    WITH(top_k = -1, "top_k is -1, expected at least 1");
+    WITH(top_p = 1.5, "top_p is 1.5, expected");
+    WITH(chunk = -1, "a chunk of the prompt has -1 ids");
     WITH(stop = (int64_t[]){-4}; o.nstop = 1, "stop: id -4 is not in the vocabulary");
     says(fv_generator_next(NULL, &(int){0}, &id, messages), FV_BAD_ARGUMENT, "'g' is NULL");
     fv_generator_free(NULL);

@@ -186,7 +186,7 @@ static int find_logits(const fv_decoder *d) {
 /* ---- all ---- */
 
 static int bad_model(fv_log *log, const char *what, const char *list) {
-    fv_log_add(log, "error: it is no decoder: %s%s", what, list);
+    fv_log_add(log, "error: the model is no decoder that can generate ids: %s%s", what, list);
     return FV_BAD_MODEL;
 }
 

@@ -13,6 +13,22 @@ static int bad(fv_log *log, const char *what) {
     return FV_BAD_ARGUMENT;
 }
 
+static int check_sampling(const fv_generator *g, fv_log *log) {
+    const fv_generate_options *o = &g->o;
+    const char *wrong = NULL;
+    if (!(o->temperature >= 0) || isinf(o->temperature))
+        wrong = fv_printf(g->arena, "the temperature is %g, expected a number of at least 0",
+                          o->temperature);
+    else if (o->top_k < 0)
+        wrong = fv_printf(g->arena, "top_k is %" PRId64 ", expected at least 1, or 0 for all ids",
+                          o->top_k);
+    else if (!(o->top_p >= 0 && o->top_p <= 1))
+        wrong = fv_printf(g->arena, "top_p is %g, expected a number from 0 to 1", o->top_p);
+    else if (o->temperature == 0 && (o->top_k || o->top_p != 0))
+        wrong = "top_k and top_p have no meaning at temperature 0, at which nothing is drawn";
+    return wrong ? bad(log, wrong) : FV_OK;
+}
+
 /* Copies the options and checks them; for top_p, 0 becomes 1. */
 static int read_options(fv_generator *g, const fv_generate_options *from, fv_log *log) {
     fv_generate_options *o = &g->o;
@@ -25,16 +41,18 @@ static int read_options(fv_generator *g, const fv_generate_options *from, fv_log
         stop[i] = from->stop[i];
     o->stop = stop;
     if (o->tokens < 1)
-        return bad(log, "the number of ids to generate is not at least 1");
-    if (!(o->temperature >= 0) || isinf(o->temperature))
-        return bad(log, "the temperature is no number of at least 0");
-    if (o->top_k < 0 || !(o->top_p >= 0 && o->top_p <= 1))
-        return bad(log, o->top_k < 0 ? "top_k is negative" : "top_p is not between 0 and 1");
-    if (o->temperature == 0 && (o->top_k || o->top_p != 0))
         return bad(log,
-                   "top_k and top_p have no meaning at temperature 0, at which nothing is drawn");
+                   fv_printf(g->arena,
+                             "the number of ids to generate is %" PRId64 ", expected at least 1",
+                             o->tokens));
+    int status = check_sampling(g, log);
+    if (status)
+        return status;
     if (o->chunk < 0)
-        return bad(log, "the number of ids of a chunk is negative");
+        return bad(log, fv_printf(g->arena,
+                                  "a chunk of the prompt has %" PRId64
+                                  " ids, expected at least 1, or 0 for the default",
+                                  o->chunk));
     o->top_p = o->top_p == 0 ? 1 : o->top_p;
     return FV_OK;
 }
@@ -188,6 +206,16 @@ static void count(fv_generator *g, bool is_prompt, int64_t ids, double ms) {
     *(is_prompt ? &g->report.prompt_ms : &g->report.ms) += ms;
 }
 
+/* After a run that refused its inputs: dims and indices are often wrong because the model has no
+ * positions left, of which the model's own message does not speak. */
+static void report_positions(const fv_generator *g, int64_t end, fv_log *log) {
+    const fv_sequence *s = g->group.members[0];
+    fv_log_add(log,
+               "error: the run up to position %" PRId64 " failed, after %d ids were generated: the "
+               "model may have fewer positions",
+               end - 1, s->n - s->prompt);
+}
+
 /* Runs the group until it has new ids. */
 static int run_group(fv_generator *g, fv_arena *step, fv_log *log) {
     const double *logits = NULL;
@@ -199,6 +227,8 @@ static int run_group(fv_generator *g, fv_arena *step, fv_log *log) {
         end = next_end(g);
         fv_lap(&mark);
         status = fv_group_run(g, step, end, &logits, &n, log);
+        if (status == FV_BAD_INDEX || status == FV_BAD_DIM)
+            report_positions(g, end, log);
         if (status)
             return status;
         if (end <= prompt)

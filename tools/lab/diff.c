@@ -185,7 +185,7 @@ static bool add_outputs(comparison *d, const fv_func *a, const fv_func *b) {
             FV_PUSH(arena, d->values, d->n, d->cap, w);
         }
     return d->n > before ||
-           fv_error(d->c->session, "no output of the one is called as one of the other");
+           fv_error(d->c->session, "the models have no outputs with the same name");
 }
 
 static fv_module *read_graph(fv_context *c, const fv_side *s) {
