@@ -87,6 +87,7 @@ class Files:
         found = {name: os.path.join(build, path) for name, path in own if os.path.exists(os.path.join(build, path))}
         if "fovea/libfovea-run.so.0" not in found:
             raise SystemExit("%s has no shared libraries; a wheel needs -Ddefault_library=shared or both" % build)
+        self._own = {os.path.basename(name) for name in found}  # they find each other next to themselves
         self._copied = {}  # the names of copies by the names of libraries
         self._binaries = {}
         for name, path in found.items():
@@ -99,7 +100,7 @@ class Files:
         self._binaries[name] = binary = Binary(path)
         copy = os.path.join(self._work, os.path.basename(name))
         _said("strip", "--strip-unneeded", "-o", copy, path)
-        extra = [n for n in binary.needed if not SYSTEM.fullmatch(n)]
+        extra = [n for n in binary.needed if not SYSTEM.fullmatch(n) and n not in self._own]
         for change in self._changes(name, extra, path) if self._patchelf else []:
             _said("patchelf", *change, copy)  # one at a time: version 0.14 loses some of several
         self.contents[name] = _read(copy)
@@ -109,7 +110,10 @@ class Files:
         inside = name.startswith("fovea/libs/")
         changes = [["--remove-rpath"]]
         changes += [["--set-soname", os.path.basename(name)]] if inside else []
-        changes += [["--set-rpath", "$ORIGIN" if inside else "$ORIGIN/libs"]] if extra else []
+        folders = [] if inside or not extra else ["$ORIGIN/libs"]
+        if inside and extra or self._own & set(self._binaries[name].needed):
+            folders.append("$ORIGIN")
+        changes += [["--set-rpath", ":".join(folders)]] if folders else []
         where = _where(path) if extra else {}
         return changes + [["--replace-needed", n, self._copy(n, where)] for n in extra]
 
@@ -129,7 +133,8 @@ class Files:
         """manylinux_2_N_MACHINE if the wheel needs a C library of version 2.N and no other library that a system may
         lack; otherwise linux_MACHINE."""
         machine = re.sub(r"\W", "_", sysconfig.get_platform())
-        names = [n for b in self._binaries.values() for n in b.needed if not SYSTEM.fullmatch(n) and n not in self._copied]
+        own = self._own.union(self._copied)
+        names = [n for b in self._binaries.values() for n in b.needed if not SYSTEM.fullmatch(n) and n not in own]
         if names or not machine.startswith("linux_"):
             return machine
         newest = max(b.glibc for b in self._binaries.values())

@@ -566,11 +566,11 @@ static bool is_called(const char *name, size_t length) {
 Test(calls, of_all_functions) {
     char line[300];
     int n = 0;
-    FILE *f = fopen("../../tools/driver/fovea.map", "r");
+    FILE *f = fopen("../../tools/driver/fovea.map.in", "r");
     cr_assert(f);
     while (fgets(line, sizeof line, f))
         for (char *s = strtok(line, " ;\n"); s; s = strtok(NULL, " ;\n"))
-            if (!strncmp(s, "fv_", 3)) {
+            if (!strncmp(s, "fv_", 3) && !strchr(s, '*')) {
                 cr_expect(is_called(s, strlen(s)), "%s is not called", s);
                 n++;
             }

@@ -22,20 +22,33 @@ for file in bash-completion/completions/fovea zsh/site-functions/_fovea fish/ven
     [ -s "$man/../../$file" ] && tell "$file" yes || tell "$file" no
 done
 
+# public: the names of exported symbols that other programs may use, of what nm -D prints
+public() { awk '$2 != "A" && $3 !~ /@FOVEA_PRIVATE_/ {sub(/@.*/, "", $3); print $3}'; }
+version=$("$fovea" --version | sed -n '1s/^fovea //p')
+nm -D --defined-only "$lib/libfovea.so" | grep '@@FOVEA_PRIVATE_' >out
+grep -vq "@@FOVEA_PRIVATE_$version\$" out && tell 'private symbols name the version' no || tell 'private symbols name the version' yes
+command=$(find i -path '*/bin/fovea')
+check 'the installed command finds libfovea' 0 "^fovea $version" env -u LD_LIBRARY_PATH "$command" --version
+readelf -d "$command" >out
+grep -q 'NEEDED.*libfovea.so.0' out && tell 'the command uses libfovea' yes || tell 'the command uses libfovea' no
+strip -o command "$command"
+bytes=$(stat -c %s command)
+[ "$bytes" -lt 2000000 ] && tell "the command is small: $bytes" yes || tell "the command is small: $bytes" no
+
 cp "$lib/libfovea-run.so" run.so && strip run.so
 bytes=$(stat -L -c %s run.so)
 [ "$bytes" -lt 100000 ] && tell "libfovea-run is small: $bytes" yes || tell "libfovea-run is small: $bytes" no
 for l in libfovea libfovea-run; do
-    # the API only
-    nm -D --defined-only "$lib/$l.so" | awk '{print $3}' | sort >out
+    # the API only, and for the command of the same version the rest of libfovea
+    nm -D --defined-only "$lib/$l.so" | public | sort >out
     grep -o 'fv_[a-z_]*(' "$root/runtime/fovea.h" | tr -d '(' | sort -u >api
     comm -23 out api >err
     [ -s err ] && tell "$l exports no more than fovea.h" no || tell "$l exports no more than fovea.h" yes
 done
 grep -vx 'fv_\(compile\|generator\)[a-z_]*' api >run_api
-nm -D --defined-only "$lib/libfovea.so" | awk '{print $3}' >out
+nm -D --defined-only "$lib/libfovea.so" | public >out
 [ -z "$(grep -vxFf out api)" ] && tell 'libfovea has all of it' yes || tell 'libfovea has all of it' no
-nm -D --defined-only "$lib/libfovea-run.so" | awk '{print $3}' >out
+nm -D --defined-only "$lib/libfovea-run.so" | public >out
 [ -z "$(grep -vxFf out run_api)" ] && tell 'libfovea-run has its part' yes || tell 'libfovea-run has its part' no
 readelf -d "$lib/libfovea-run.so" | grep NEEDED >out
 grep -q LLVM out && tell 'no LLVM in libfovea-run' no || tell 'no LLVM in libfovea-run' yes
