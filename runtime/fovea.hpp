@@ -199,6 +199,14 @@ struct view : fv_array {
     // A vector of all elements of a container.
     template <class C, class T = std::remove_pointer_t<decltype(std::declval<C &>().data())>>
     explicit view(C &c) noexcept : view(c.data(), {static_cast<std::int64_t>(c.size())}) {}
+    // An array with its own shape, such as float[2][3].
+    template <class A, std::enable_if_t<std::is_array_v<A>, int> = 0>
+    explicit view(A &a) noexcept
+        : view(reinterpret_cast<const std::remove_all_extents_t<A> *>(&a),
+               span<const std::int64_t>()) {
+        static_assert(std::rank_v<A> <= FV_ARRAY_RANK, "an fv_array has fewer axes");
+        add_axes<A>();
+    }
 
     // The number of elements; SIZE_MAX if that overflows, or a dim is negative.
     std::size_t count() const noexcept {
@@ -221,6 +229,12 @@ struct view : fv_array {
     }
 
   private:
+    template <class A> void add_axes() noexcept {
+        if constexpr (std::is_array_v<A>) {
+            dims[rank++] = static_cast<std::int64_t>(std::extent_v<A>);
+            add_axes<std::remove_extent_t<A>>();
+        }
+    }
     template <class T> static constexpr std::int32_t known() noexcept {
         static_assert(type_of<T> != 0,
                       "a view of this type needs the number of the type, FV_TYPE_");
@@ -651,7 +665,69 @@ FV_ANSWER inline int try_unpack_sequence(const view &data, const view &shapes,
         out.assign(list.begin(), list.end());
     return status;
 }
+
+// ---- maps ----
+
+// A map: a value for each key, in the same order. Vectors of strings are described by their number
+// only: view(FV_TYPE_STRING, nullptr, {n}).
+struct map_view {
+    view keys, values;
+};
+// The vectors that models have for maps. Those of strings are empty.
+struct map_tensors {
+    tensor keys, values, ends;
+};
+
+// As fv_maps_pack. FV_TYPE_STRING: `out` has no such vector; try_pack makes text and ends of the
+// strings of all maps.
+FV_ANSWER inline int try_pack_maps(span<const map_view> maps, std::int32_t key_type,
+                                   std::int32_t value_type, map_tensors &out, log *l = nullptr) {
+    std::vector<fv_map> list;
+    for (const map_view &m : maps)
+        list.push_back({m.keys, m.values});
+    map_tensors made;
+    const int status = fv_maps_pack(list.data(), static_cast<std::int64_t>(list.size()), key_type,
+                                    value_type, key_type == FV_TYPE_STRING ? nullptr : &made.keys,
+                                    value_type == FV_TYPE_STRING ? nullptr : &made.values,
+                                    &made.ends, fovea::get(l));
+    if (status == FV_OK)
+        out = std::move(made);
+    return status;
+}
+// The reverse: views of parts of the vectors, which must live as long as they do. view() is passed
+// for a vector of strings; the maps then have its length, but no data.
+FV_ANSWER inline int try_unpack_maps(const view &keys, const view &values, const view &ends,
+                                     std::vector<map_view> &out, log *l = nullptr) {
+    const std::int64_t n = ends.rank == 1 && ends.dims[0] > 0 ? ends.dims[0] : 0;
+    std::vector<fv_map> list;
+    if (static_cast<std::uint64_t>(n) > list.max_size())
+        return FV_TOO_LARGE;
+    list.resize(ends.data ? static_cast<std::size_t>(n) : 0);
+    fv_map none = {};
+    const int status = fv_maps_unpack(keys.type ? &keys : nullptr, values.type ? &values : nullptr,
+                                      &ends, static_cast<std::int64_t>(list.size()),
+                                      list.empty() ? &none : list.data(), fovea::get(l));
+    if (status != FV_OK)
+        return status;
+    out.clear();
+    for (const fv_map &m : list)
+        out.push_back({m.keys, m.values});
+    return FV_OK;
+}
 #ifdef FOVEA_EXCEPTIONS
+inline map_tensors pack_maps(span<const map_view> maps, std::int32_t key_type,
+                             std::int32_t value_type) {
+    log l;
+    map_tensors made;
+    check(try_pack_maps(maps, key_type, value_type, made, &l), &l);
+    return made;
+}
+inline std::vector<map_view> unpack_maps(const view &keys, const view &values, const view &ends) {
+    log l;
+    std::vector<map_view> made;
+    check(try_unpack_maps(keys, values, ends, made, &l), &l);
+    return made;
+}
 inline sequence_tensors pack_sequence(span<const view> tensors, std::int32_t type) {
     log l;
     sequence_tensors made;

@@ -139,10 +139,14 @@ static bool is_loaded(const char *full) {
     return library != NULL;
 }
 
+/* *why: the reason of the loader, without the path, which messages have before it. */
 static void *open_path(const char *path, const char **why) {
+    size_t n = strlen(path);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         *why = dlerror();
+    if (!library && *why && !strncmp(*why, path, n) && !strncmp(*why + n, ": ", 2))
+        *why += n + 2;
     return library;
 }
 

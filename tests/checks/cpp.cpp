@@ -47,6 +47,13 @@ static void test_views() {
        "a view of an array");
     is(of_pointer.type == FV_TYPE_DOUBLE && of_pointer.data == c && !of_pointer.owner,
        "a view of a pointer");
+    float grid[2][3] = {{1, 2, 3}, {4, 5, 6}};
+    const std::int64_t row[] = {7};
+    const fovea::view of_grid(grid), of_row(row);
+    is(of_grid.rank == 2 && of_grid.dims[0] == 2 && of_grid.dims[1] == 3 && of_grid.data == grid &&
+           of_grid.type == FV_TYPE_FLOAT && of_row.rank == 1 && of_row.dims[0] == 1 &&
+           of_row.type == FV_TYPE_INT64,
+       "a view of an array has its shape");
     is(fovea::view(v, {7}).rank == -1, "a view of more elements than a vector has");
     is(fovea::view(c, {0, 5}).count() == 0, "a view of no elements");
     is(fovea::view(c, {}).count() == 1, "a view of a number");
@@ -178,6 +185,42 @@ static void test_messages(const std::string &path) {
     is(fovea::try_pack_sequence(list, FV_TYPE_INT64, all) == FV_BAD_ARGUMENT &&
            all.data.dims[0] == 5,
        "a packed sequence stays");
+    const std::vector<std::int64_t> classes = {3, 7, 5};
+    const fovea::map_view maps[] = {
+        {fovea::view(classes.data(), {2}), fovea::view(some.data(), {2})},
+        {fovea::view(classes.data() + 2, {1}), fovea::view(some.data() + 2, {1})}};
+    fovea::map_tensors vectors = fovea::pack_maps(maps, FV_TYPE_INT64, FV_TYPE_FLOAT);
+    std::vector<fovea::map_view> read =
+        fovea::unpack_maps(vectors.keys, vectors.values, vectors.ends);
+    is(read.size() == 2 && read[0].keys.dims[0] == 2 && read[1].values.dims[0] == 1 &&
+           static_cast<const std::int64_t *>(read[1].keys.data)[0] == 5 &&
+           static_cast<const float *>(read[1].values.data)[0] == 3,
+       "maps");
+    is(fovea::unpack_maps(fovea::view(), vectors.values, vectors.ends)[0].keys.dims[0] == 2,
+       "maps of strings have lengths");
+    const fovea::map_view named = {fovea::view(FV_TYPE_STRING, nullptr, {3}), fovea::view(some)};
+    fovea::map_tensors named_vectors =
+        fovea::pack_maps(fovea::span<const fovea::map_view>(&named, 1), FV_TYPE_STRING,
+                         FV_TYPE_FLOAT);
+    is(named_vectors.keys.type == 0 && named_vectors.values.dims[0] == 3 &&
+           named_vectors.ends.values<std::int64_t>()[0] == 3,
+       "maps of strings");
+    is(fovea::unpack_maps(fovea::pack_maps({}, FV_TYPE_INT64, FV_TYPE_FLOAT).keys, fovea::view(),
+                          fovea::pack_maps({}, FV_TYPE_INT64, FV_TYPE_FLOAT).ends)
+           .empty(),
+       "no maps");
+    is(throws(FV_BAD_ARGUMENT, "the keys of map 0 are i64[2]",
+              [&] { fovea::pack_maps(maps, FV_TYPE_FLOAT, FV_TYPE_FLOAT); }),
+       "maps of another type");
+    is(throws(FV_BAD_DIM, "",
+              [&] {
+                  fovea::unpack_maps(vectors.keys, vectors.values,
+                                     fovea::view(vectors.ends.values<std::int64_t>().data(), {1}));
+              }),
+       "ends that are not those of the vectors");
+    is(fovea::try_unpack_maps(vectors.keys, vectors.values, fovea::view(), read) != FV_OK &&
+           read.size() == 2,
+       "maps that were read stay");
     fovea::pool p(2), q = std::move(p);
     is(!p && q && q.size() >= 1, "a pool is moved");
 }

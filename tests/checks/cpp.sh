@@ -1,4 +1,4 @@
-# Checks fovea.hpp, the examples of docs/cpp.md and docs/api.md as C++, and examples/server: g++ and clang++ have no warning, and
+# Checks fovea.hpp, the examples of docs/cpp.md and docs/api.md as C++, and the programs of examples in C++: g++ and clang++ have no warning, and
 # tests/checks/cpp.cpp passes with a sanitizer of memory.
 # Usage: cpp.sh BUILD
 set -u
@@ -32,7 +32,9 @@ for compiler in g++ clang++-19 clang++; do
     compilers=$((compilers + 1))
     check "$compiler: docs/api.md as C++11" $compiler -std=c++11 -Wall -Wpedantic -Werror -fsyntax-only -Iruntime "$work/c.cpp"
     check "$compiler: docs/cpp.md" $compiler -std=c++17 $strict -Wno-return-type "$work/cpp.cpp"
-    check "$compiler: examples/server" $compiler -std=c++17 $strict examples/server/server.cpp
+    for program in examples/server/*.cpp examples/embed/*.cpp; do
+        check "$compiler: $program" $compiler -std=c++17 $strict "$program"
+    done
     check "$compiler: without exceptions" $compiler -std=c++17 $strict -fno-exceptions -fno-rtti "$work/plain.cpp"
     [ $compilers = 2 ] && break
 done
