@@ -30,6 +30,14 @@ awk 'BEGIN { srand(8); for (i = 0; i < 40 * 200; i++) printf "%s%.3f", i ? "," :
     printf '  return %%p, %%q, %%r\n}\n'
 } >b.fvir
 
+# A product with a long epilogue, during which the next of its three panels is prefetched.
+head -c 24576 b.fvir >weight
+{
+    printf 'fovea-ir 1\nmodule "e"\nsymbol n 0..200\nconst @w: i8[256, 96] = file "weight" 0 24576\nconst @s: f32[] = 1.0e-6\n'
+    printf 'func @main(%%x: u8[n, 256]) -> (%%y) {\n  %%a = MatMulInteger(%%x, @w)\n  %%b = Cast(%%a) {to = 1}\n'
+    printf '  %%c = Mul(%%b, @s)\n  %%y = Erf(%%c)\n  return %%y\n}\n'
+} >e.fvir
+
 # count NAME NUMBER PATTERN FILE: so many lines of the file match
 count() { [ "$(grep -Ec -- "$3" "$4")" = "$2" ] && tell "$1" yes || { grep -E -- "$3" "$4" >out && tell "$1" no; }; }
 
@@ -107,6 +115,14 @@ silent 'a library of floats' sh -c "'$fovea' compile f.fvir --target=$amx -o f.s
 silent 'a library of floats for two targets' \
     sh -c "'$fovea' compile f.fvir --target=x86-64-v3,$amx -o f2.so && '$fovea' run f2.so --dim n=3"
 ./deny kill "$fovea" run m.fvir --target=native --dim n=2 >out 2>&1 && tell 'products ask' no || tell 'products ask' yes
+
+check 'long epilogue' 0 . "$fovea" compile e.fvir --target=$amx --emit=kernels -o e.fvk
+count 'the next panel is prefetched' 1 'prefetch `w.panels`\[next, 0, min\(r \* share \+ line, 127\) \* 64\] to 2' e.fvk
+for n in 2 9 200; do
+    check "long epilogue: $n rows, x86-64-v3" 0 '^y ' "$fovea" run e.fvir --target=x86-64-v3 --dim n=$n -o expected
+    check "long epilogue: $n rows, native" 0 '^y ' "$fovea" run e.fvir --target=native --dim n=$n -o result
+    diff -r expected result >out && tell "long epilogue: $n rows: the same bits" yes || tell "long epilogue: $n rows: the same bits" no
+done
 
 # A process whose request Linux refuses, as old versions do, runs other code.
 for n in 1 2; do # the second time from the cache, which has code for a process that may use the registers

@@ -528,6 +528,7 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     const fv_definition *d = p->d;
     const fv_contraction *c = &p->c;
     fv_tile tile = {.e = e, .c = c, .plan = p->tile, .put = put}, *t = &tile;
+    tile.put.row = c->dot.matrix ? fv_matrix_prefetch_next : NULL;
     fv_expr *index[FV_MAX_RANK], *rows = integer(e, 1), *first = integer(e, 0);
     for (int i = 0; i < d->rank; i++) {
         if (i == c->row || i == c->column)

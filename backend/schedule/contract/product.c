@@ -10,6 +10,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/steps.h"
 #include "ir/expr/instruction.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/matrix.h"
 
 /* registers of one row each that hold the largest tile of a product of matrices, and operands */
@@ -159,6 +160,61 @@ void fv_tile_multiply_matrix(fv_tile *t, fv_expr *rows) {
     while (e->b.depth > outer)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
+}
+
+/* ---- prefetches ---- */
+
+/* panels of up to this fraction (1 / PANEL_SHARE) of the first-level cache are prefetched */
+enum { PANEL_SHARE = 3 };
+
+/* The number of lines of a cache that a panel has. */
+static int64_t lines_of_panel(const fv_panels *p, int line) {
+    const fv_type *type = p->value->type;
+    int64_t bytes = fv_elem_storage_bytes(type->elem);
+    for (int i = p->panel + 1; i < type->rank; i++)
+        bytes *= type->dims[i]->value;
+    return (bytes + line - 1) / line;
+}
+
+/* Does the epilogue compute elementary functions? */
+static bool has_long_epilogue(const fv_tile *t) {
+    const fv_expr *x;
+    bool has = false;
+    for (fv_x_visitor v = fv_x_visit(t->e->arena, t->e->def->body); (x = fv_x_next(&v));) {
+        has |= fv_expr_op_is_math((fv_expr_op)x->op);
+        if (x->op == FV_X_REDUCE)
+            fv_x_skip(&v);
+    }
+    return has;
+}
+
+/* Does a prefetch of the next panel during the epilogue gain time? */
+static bool prefetch_pays(const fv_tile *t, int64_t lines, int line) {
+    return t->prefetch.next && fv_can_prefetch(t->c) && has_long_epilogue(t) &&
+           lines * line * PANEL_SHARE <= t->e->l->target->caches.l1_bytes;
+}
+
+void fv_matrix_prefetch_next(fv_tile *t, fv_expr *rows, fv_expr *r) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    const int line = fv_processor_of(e->l->target)->prefetch.line_bytes;
+    const int64_t lines = lines_of_panel(p, line);
+    if (!prefetch_pays(t, lines, line))
+        return;
+    fv_expr *zero = integer(e, 0), *several = binary(e, FV_X_MAX, rows, integer(e, 1)),
+            *first = binary(e, FV_X_EQ, t->rows.done, zero);
+    if (fv_matrix_may_be_few(t))
+        first = binary(e, FV_X_AND, first, fv_x_un(e->arena, FV_X_NOT, fv_matrix_are_few(t, rows)));
+    fv_expr *share =
+        fv_kb_let(&e->b, "share",
+                  fv_x_select(e->arena, first, fv_ceildiv(e, integer(e, lines), several), zero));
+    fv_expr *i = open_loop(e, FV_SERIAL, "line", share);
+    fv_expr *at = binary(e, FV_X_MIN, binary(e, FV_X_ADD, binary(e, FV_X_MUL, r, share), i),
+                         integer(e, lines - 1));
+    at = binary(e, FV_X_MUL, at, integer(e, line / fv_elem_storage_bytes(p->value->type->elem)));
+    for (int k = 0; k < fv_panels_of_tile(t); k++)
+        fv_tile_prefetch_from(t, t->prefetch.next, integer(e, k), zero, at, 2);
+    fv_kb_end(&e->b);
 }
 
 /* ---- few rows ---- */

@@ -16,6 +16,10 @@ void fv_tile_multiply_matrix(fv_tile *t, fv_expr *rows);
 /* Unpacks the words of the current blocks and of the columns of the current panel, whose elements
  * share a byte, for the tiles that follow. */
 void fv_tile_unpack_words(fv_tile *t);
+/* Emits prefetches of a part of the next panel, for row r of the epilogue of a tile of `rows` rows:
+ * the rows of the first tile of a block of rows share the panel among them. Products of matrices
+ * have no prefetches of their own, and memory would be idle during the epilogue. */
+void fv_matrix_prefetch_next(fv_tile *t, fv_expr *rows, fv_expr *r);
 /* May a tile with dot.matrix have fewer rows than products of matrices pay for, and has the target
  * a dot product of vectors for these? */
 bool fv_matrix_may_be_few(const fv_tile *t) FV_MUST_USE;

@@ -241,10 +241,8 @@ static void plan_prefetch(fv_tile *t) {
     t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }
 
-/* Emits a prefetch of the element at [row, at] of the i-th panel of a tile, to that level of
- * cache. */
-static void prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
-                          int cache) {
+void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
+                           int cache) {
     fv_kemit *e = t->e;
     fv_expr *panel = fv_panel_of_tile(t, tile, i_th);
     const fv_panels *p = &t->c->panels;
@@ -270,7 +268,7 @@ static void prefetch_row(fv_tile *t, fv_expr *tile, fv_expr *row, fv_expr *ahead
         for (int c = 0; c < width; c += line) {
             fv_expr *at = integer(e, c);
             at = ahead ? binary(e, FV_X_ADD, ahead, at) : at;
-            prefetch_from(t, tile, integer(e, i), row, at, cache);
+            fv_tile_prefetch_from(t, tile, integer(e, i), row, at, cache);
         }
 }
 
@@ -282,13 +280,14 @@ static void prefetch_part(fv_tile *t, fv_expr *row) {
     fv_expr *none = integer(e, 0), *at = binary(e, FV_X_ADD, t->prefetch.part,
                                                 binary(e, FV_X_MUL, row, t->prefetch.stride));
     if (n == 1 || !t->plan.depth) {
-        prefetch_from(t, t->prefetch.aim, none, none, at, 2);
+        fv_tile_prefetch_from(t, t->prefetch.aim, none, none, at, 2);
         return;
     }
     fv_expr *all = integer(e, row_elements(t)), *one = integer(e, width);
     fv_expr *column = binary(e, FV_X_FLOORMOD, at, all);
-    prefetch_from(t, t->prefetch.aim, binary(e, FV_X_FLOORDIV, column, one),
-                  binary(e, FV_X_FLOORDIV, at, all), binary(e, FV_X_FLOORMOD, column, one), 2);
+    fv_tile_prefetch_from(t, t->prefetch.aim, binary(e, FV_X_FLOORDIV, column, one),
+                          binary(e, FV_X_FLOORDIV, at, all), binary(e, FV_X_FLOORMOD, column, one),
+                          2);
 }
 
 /* The row of the next panel that is prefetched while this row of its panel is read: the panel is
@@ -746,6 +745,8 @@ static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, f
     if (t->plan.depth)
         t->sums.at[0] = t->rows.done;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    if (t->put.row)
+        t->put.row(t, rows, r);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
     bind_row(t, r);
     fv_tile_bind_column(t, c);

@@ -127,12 +127,16 @@ typedef struct fv_tile_made {
     int n;
 } fv_tile_made;
 
-/* A callback that stores the result at `index`; when it is called, the epilogue can use the sums
+struct fv_tile;
+
+/* Callbacks. `store` stores the result at `index`; when it is called, the epilogue can use the sums
  * (fv_kemit_expr). */
 typedef struct fv_tile_put {
     /* NULL: the value of the definition is stored */
     void (*store)(void *user, fv_expr *const *index);
     void *user;
+    /* emits what precedes the epilogue of row r, of `rows` rows of the tile; NULL: nothing */
+    void (*row)(struct fv_tile *t, fv_expr *rows, fv_expr *r);
 } fv_tile_put;
 
 /* The state while a register tile is emitted. Schedules may change its plan for a kernel. */
@@ -195,6 +199,10 @@ void fv_tile_sums(fv_tile *t, int64_t rows);
 /* Opens a loop over blocks of `depth` steps of the sum; a block is computed for all tiles before
  * the next one. Sets t->from to the first step of the block. */
 void fv_open_steps(fv_tile *t);
+/* Emits a prefetch of the element at [row, at] of the i-th panel of a tile, to that level of
+ * cache. */
+void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
+                           int cache);
 /* Opens a loop over the blocks of a sum over blocks, whose variable is bound: over `depth` of them
  * from t->from on. */
 void fv_tile_open_blocks(fv_tile *t);
