@@ -50,6 +50,15 @@ static bool is_needed(const fv_op *op, const fv_attr_def *d, bool regions) {
            (regions && (!op->def->needs || op->def->needs(op, d->name)));
 }
 
+/* An attribute that the operator does not have; in older versions of the standard, some operands
+ * were attributes. */
+static bool unknown_attr(const fv_op *op, const char *name) {
+    for (int i = 0; i < FV_MAX_IN && op->def->in[i].name; i++)
+        if (!strcmp(op->def->in[i].name, name))
+            return fv_op_error(op, "'%s' is operand %d, not an attribute", name, i);
+    return fv_op_error(op, "attribute '%s' is not known", name);
+}
+
 static bool check_attrs(const fv_op *op, bool regions) {
     static const char *const kinds[] = {"an int",         "a float",          "a string",
                                         "a list of ints", "a list of floats", "a list of strings",
@@ -59,7 +68,7 @@ static bool check_attrs(const fv_op *op, bool regions) {
         const fv_attr *a = &op->attrs[i];
         const fv_attr_def *d = fv_opdef_attr(op->def, a->name);
         if (!d || d->until)
-            return fv_op_error(op, "attribute '%s' is not known", a->name);
+            return unknown_attr(op, a->name);
         if (d->kind != a->kind &&
             !(a->n == 0 && d->kind >= FV_ATTR_INTS && d->kind <= FV_ATTR_STRINGS))
             return fv_op_error(op, "attribute '%s' is %s, expected %s", a->name, kinds[a->kind],

@@ -480,6 +480,8 @@ Test(graph_text, faults_of_ops) {
           "3:35: error: attribute 'alpha' is given twice");
     fault(F("%y = Relu(%x) {alpha = 1}"),
           "3:3: error: node '%y' (Relu): attribute 'alpha' is not known");
+    fault(F("%y = ReduceMean(%x) {axes = [0]}"),
+          "3:3: error: node '%y' (ReduceMean): 'axes' is operand 1, not an attribute");
     fault(F("%y = LeakyRelu(%x) {alpha = \"1\"}"),
           "3:3: error: node '%y' (LeakyRelu): attribute 'alpha' is a string, expected a float");
     fault(F("%y = Relu(%x, %x)"), "3:3: error: node '%y' (Relu): has 2 inputs, takes at most 1");

@@ -84,6 +84,7 @@ absent none
 if [ "$first" = jit ]; then
     "$fovea" compile add.fvir -o add.so >/dev/null
     check 'library' 0 '^loading' "$fovea" bench add.so $short --at n=3 --profile
+    said '^memory .* while loading, '
     said 'add node'
     check 'library and the other' 2 'is no ONNX file: --against-model=F.onnx' "$fovea" bench add.so --against=lib.so
 fi

@@ -91,8 +91,9 @@ static void print_memory(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
     fv_out("%-10s ", "memory");
     if (b->compile_peak > 0)
-        fv_out("at most %s while compiling, %s running; ",
-               fv_size_str(a, (uint64_t)b->compile_peak), fv_size_str(a, (uint64_t)b->run_peak));
+        fv_out("at most %s while %s, %s running; ", fv_size_str(a, (uint64_t)b->compile_peak),
+               fv_subject_is_library(&b->m) ? "loading" : "compiling",
+               fv_size_str(a, (uint64_t)b->run_peak));
     if (b->m.program)
         fv_out("weights %s, ", fv_size_str(a, weights_of(b)));
     fv_out("workspace %s\n", fv_size_str(a, m->workspace));
