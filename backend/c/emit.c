@@ -22,9 +22,6 @@ static fv_c_isa isa_of(const fv_target *t) {
 static bool suits_system(const fv_cg *g) {
     const fv_target *t = g->p->target;
     fv_weights_kind kind = g->weights.kind;
-    if (g->machine.windows && g->machine.isa != FV_C_X86)
-        return fv_error(g->session, "C for target %s is not supported: write an object (-o %s.obj)",
-                        t->name, g->name);
     if (t->system != FV_SYSTEM_ELF && (kind == FV_WEIGHTS_OBJECT || kind == FV_WEIGHTS_INCBIN))
         return fv_error(g->session,
                         "--weights=%s makes ELF, which target %s does not use: choose text, or "

@@ -91,9 +91,11 @@ static const char *toolchain(fv_cg *g) {
     const char *tools = g->p->target->c.tools;
     const fv_c_board *board = fv_c_board_of(g);
     if (g->machine.windows)
-        return "ifeq ($(origin CC),default)\nCC = x86_64-w64-mingw32-gcc\nendif\n"
-               "ifeq ($(origin AR),default)\nAR = x86_64-w64-mingw32-ar\nendif\n"
-               "# make check needs Windows, or RUN=wine\n";
+        return fv_printf(g->arena,
+                         "CROSS ?= %s-w64-mingw32-\nifeq ($(origin CC),default)\nCC = "
+                         "$(CROSS)gcc\nendif\nifeq ($(origin AR),default)\nAR = $(CROSS)ar\nendif\n"
+                         "# make check needs Windows, or RUN=wine\n",
+                         g->machine.isa == FV_C_AARCH64 ? "aarch64" : "x86_64");
     if (!tools)
         return "AR ?= ar\n";
     return fv_printf(
@@ -123,7 +125,10 @@ static const char *link_rule(fv_cg *g, const char *threads, bool mapped) {
         "@0@_selftest@4@: @0@_selftest_main.c @0@_selftest.o @1@lib@0@.a@2@\n"
         "\t$(CC) $(FLAGS) $(LDFLAGS) -o $@ @0@_selftest_main.c @0@_selftest.o @1@lib@0@.a@3@\n",
         g->file, threads, mapped ? fv_printf(g->arena, " %s.weights", g->file) : "",
-        g->o->threads ? " -pthread -lm" : "", g->machine.windows ? ".exe" : "", NULL);
+        !g->o->threads       ? ""
+        : g->machine.windows ? " -static -pthread" /* the program needs no library of MinGW */
+                             : " -pthread -lm",
+        g->machine.windows ? ".exe" : "", NULL);
     return t.s;
 }
 

@@ -176,7 +176,8 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
 /* @0@ the type, @3@ the helper's name. Built-ins: @4@ the suffix of the type, "f" or none. x86: @4@
  * "s" or "d", @5@ the bits of the type, @6@ what _mm_round takes. Assembly: @4@ the instruction,
  * @5@ the kind of the registers, as an operand's modifier (aarch64_asm) or as a constraint
- * (asm_sqrt). */
+ * (asm_sqrt). NEON, for Windows, whose compilers do not all have assembly within C: @4@ the
+ * intrinsic, @5@ the bits of the type. */
 static const char builtin_fma[] = HEAD "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
                                        "    return __builtin_fma@4@(a, b, c);\n"
                                        "}\n";
@@ -201,6 +202,14 @@ static const char aarch64_asm[] = HEAD "@0@ @3@(@0@ a) {\n"
                                        "    __asm__(\"@4@ %@5@0, %@5@1\" : \"=w\"(r) : \"w\"(a));\n"
                                        "    return r;\n"
                                        "}\n";
+static const char neon_fma[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
+         "    return vget_lane_f@5@(\n"
+         "        vfma_f@5@(vdup_n_f@5@(c), vdup_n_f@5@(a), vdup_n_f@5@(b)), 0);\n"
+         "}\n";
+static const char neon_unary[] = HEAD "@0@ @3@(@0@ a) {\n"
+                                      "    return vget_lane_f@5@(@4@_f@5@(vdup_n_f@5@(a)), 0);\n"
+                                      "}\n";
 static const char asm_sqrt[] = HEAD "@0@ @3@(@0@ a) {\n"
                                     "    @0@ r;\n"
                                     "    __asm__(\"@4@ %0, %1\" : \"=@5@\"(r) : \"@5@\"(a));\n"
@@ -221,6 +230,16 @@ static const char *x86_rounding(fv_expr_op op) {
     case FV_X_CEIL: return "_MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC";
     case FV_X_TRUNC: return "_MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC";
     default: return "_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC";
+    }
+}
+
+static const char *neon_intrinsic(fv_expr_op op) {
+    switch (op) {
+    case FV_X_SQRT: return "vsqrt";
+    case FV_X_FLOOR: return "vrndm";
+    case FV_X_CEIL: return "vrndp";
+    case FV_X_TRUNC: return "vrnd";
+    default: return "vrndn";
     }
 }
 
@@ -251,7 +270,9 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
         fv_c_fill(g, t, plain_abs, type, n, "", name, single ? "f" : "", NULL);
         return true;
     case FV_X_FMA:
-        if (g->machine.windows)
+        if (g->machine.windows && g->machine.isa == FV_C_AARCH64)
+            fv_c_fill(g, t, neon_fma, type, n, "", name, "", width, NULL);
+        else if (g->machine.windows)
             fv_c_fill(g, t, x86_fma, type, n, "", name, x86, width, NULL);
         else
             fv_c_fill(g, t, builtin_fma, type, n, "", name, single ? "f" : "", NULL);
@@ -261,7 +282,9 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     case FV_X_CEIL:
     case FV_X_TRUNC:
     case FV_X_RINT:
-        if (g->machine.isa == FV_C_AARCH64)
+        if (g->machine.isa == FV_C_AARCH64 && g->machine.windows)
+            fv_c_fill(g, t, neon_unary, type, n, "", name, neon_intrinsic(op), width, NULL);
+        else if (g->machine.isa == FV_C_AARCH64)
             fv_c_fill(g, t, aarch64_asm, type, n, "", name, aarch64_instruction(op),
                       single ? "s" : "d", NULL);
         else if (g->machine.isa == FV_C_CORTEX_M && op == FV_X_SQRT && single)

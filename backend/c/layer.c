@@ -27,6 +27,8 @@ const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes) {
 }
 
 const char *fv_c_layer_includes(const fv_cg *g) {
+    if (g->machine.windows && g->machine.isa == FV_C_AARCH64)
+        return "#include <arm_neon.h>\n";
     if (g->machine.windows)
         return "#ifdef _MSC_VER\n#include <intrin.h>\n#else\n#include <cpuid.h>\n"
                "#include <immintrin.h>\n#endif\n";

@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef _WIN32
+#include <windows.h>
+
+#include <shellapi.h> /* after windows.h */
+#endif
 
 #include "runtime/fovea.h"
 
@@ -40,12 +45,24 @@ static void print(const fv_array *a) {
     }
 }
 
+/* The first argument as UTF-8; main gets it in the code page of the user. */
+static const char *first_argument(int argc, char **argv) {
+#ifdef _WIN32
+    static char text[1000];
+    int n;
+    LPWSTR *all = CommandLineToArgvW(GetCommandLineW(), &n);
+    if (all && n > 1 && WideCharToMultiByte(CP_UTF8, 0, all[1], -1, text, sizeof text, NULL, NULL))
+        return strcmp(text, "broken") ? text : "\xff.dll";
+#endif
+    return argc > 1 ? argv[1] : NULL;
+}
+
 int main(int argc, char **argv) {
     fv_log *log = fv_log_new();
     fv_artifact *a = NULL;
     fv_array in[PORTS] = {{0}}, out[PORTS] = {{0}};
     fv_run_options o = {.size = sizeof o, .threads = argc == 3 ? atoi(argv[2]) : 1};
-    int status = fv_load(argc > 1 ? argv[1] : NULL, log, &a);
+    int status = fv_load(first_argument(argc, argv), log, &a);
     const fv_model *m = fv_artifact_model(a);
     for (int32_t i = 0; !status && i < m->ninputs; i++)
         fill(m, i, &in[i]);
