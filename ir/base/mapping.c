@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ir/base/ptrmap.h"
 #include "ir/base/session.h"
 
 static void unmap(void *arg) {
@@ -45,6 +46,44 @@ static int map(fv_mapping *m, int fd) {
     return 0;
 }
 
+/* ---- what was read ---- */
+
+typedef struct read_file {
+    dev_t device;
+    ino_t number;
+    struct read_file *next;
+} read_file;
+
+/* The list of the session. */
+static read_file **files_read(fv_session *s) {
+    static const char key;
+    return (read_file **)fv_session_slot(s, &key);
+}
+
+static bool is_among(const read_file *f, const struct stat *st) {
+    while (f && (f->device != st->st_dev || f->number != st->st_ino))
+        f = f->next;
+    return f != NULL;
+}
+
+void fv_file_note_read(fv_session *s, const struct stat *st) {
+    if (is_among(*files_read(s), st))
+        return;
+    if (!s->own)
+        s->own = fv_arena_new(s);
+    read_file *f = FV_NEW(s->own, read_file, 1);
+    read_file **list = files_read(s);
+    *f = (read_file){st->st_dev, st->st_ino, *list};
+    *list = f;
+}
+
+bool fv_file_is_read(fv_session *s, const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && is_among(*files_read(s), &st);
+}
+
+/* ---- mapping ---- */
+
 const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int flags,
                               const char **why) {
     /* allocate before the file is opened: a jump to the door would leave it open */
@@ -57,8 +96,10 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
         error = fd < 0 ? errno : map(m, fd);
     if (fd >= 0)
         close(fd);
-    if (error == 0)
+    if (error == 0) {
+        fv_file_note_read(s, &m->stat);
         return m;
+    }
     *why = fv_printf(a, "cannot %s '%s': %s", fd < 0 ? "open" : "read", path,
                      error == NOT_REGULAR ? "not a regular file"
                      : error == TOO_LARGE ? "it is too large for this machine"

@@ -26,6 +26,12 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
 
 /* The newest mapping of s, whose member `next` leads to older ones; NULL: no file is mapped. */
 const fv_mapping *fv_mappings(const fv_session *s);
+/* Records that the session read the file with this state, which fv_map_file does, too. The record
+ * is kept until the session ends. */
+void fv_file_note_read(fv_session *s, const struct stat *st);
+/* Did the session read the file that has this path now? */
+bool fv_file_is_read(fv_session *s, const char *path) FV_MUST_USE;
+
 /* Sets the name of the mapping that begins at `start` to the name by which the model refers to the
  * file. This name differs from the path that was opened if a symbolic link, which may change later,
  * leads to the file. */

@@ -47,6 +47,42 @@ done
 check 'weights of a text' 2 'weights is for ONNX' "$fovea" opt "$dates" -o d.fvir --weights=file
 check 'a name that no model may have' 1 'is no name that a model may have' "$fovea" opt -q "$dates" -o 'a\b.onnx' --weights=file
 
+# ---- files that are read, whatever option writes ----
+weight() { # NAME FILE DIMS
+    printf 'initializer { name: "%s" data_type: 1 %s data_location: 1 external_data { key: "location" value: "%s" } }\n' "$1" "$3" "$2"
+}
+side='dims: 4'
+onnx e.onnx <<T
+ir_version: 8 opset_import { version: 17 } graph { name: "g"
+node { op_type: "Add" input: "x" input: "w" output: "y" }
+$(weight w used.bin "$side") $(weight v unused.bin "$side") $(weight z empty.bin 'dims: 0')
+input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 4 } } } } }
+output { name: "y" type { tensor_type { elem_type: 1 shape { dim { dim_value: 4 } } } } } }
+T
+head -c 16 /dev/zero >used.bin
+head -c 16 /dev/zero >unused.bin
+: >empty.bin
+"$fovea" run e.onnx --save-inputs=set -q >out 2>err || tell 'inputs' no
+cp set/input_0.pb x.pb
+for f in used.bin unused.bin empty.bin; do
+    cp $f kept
+    check "view over $f" 1 "would overwrite what was read" "$fovea" view e.onnx -o $f
+    check "run over $f" 1 "would overwrite what was read" "$fovea" run e.onnx -o $f
+    check "kernels over $f" 1 "would overwrite the model, of which $f is a part" "$fovea" compile e.onnx --emit=kernels -o $f
+    check "a profile over $f" 1 "would overwrite what was read" "$fovea" bench e.onnx --seconds=0.01 --rounds=1 --profile=$f
+    cmp $f kept >out 2>err && tell "$f is as it was" yes || tell "$f is as it was" no
+done
+for n in 1 2; do # the second time from the cache, which reads no model
+    check "run over external data, cached, $n" 1 'would overwrite what was read' env FOVEA_CACHE_DIR="$PWD/cached" "$fovea" run e.onnx -o used.bin
+done
+check 'run over an input' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=x.pb -o x.pb
+check 'inputs over an input' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=set/input_0.pb --save-inputs=set
+cmp set/input_0.pb x.pb >out 2>err && tell 'the input is as it was' yes || tell 'the input is as it was' no
+echo >pass.lua
+check 'over the script' 1 'would overwrite what was read' "$fovea" opt e.onnx --script=pass.lua -q --emit=ir -o pass.lua
+check 'view over its profile' 1 'would overwrite what was read' sh -c \
+    "'$fovea' bench e.onnx --seconds=0.01 --rounds=1 --profile=p.json >/dev/null && '$fovea' view e.onnx --profile=p.json -o p.json"
+
 # a file of holes, of which nothing is read
 if truncate -s 2300000000 holes.bin 2>/dev/null; then
     printf 'fovea-ir 1\nmodule "m"\nconst @w: f32[575000000] = file "holes.bin" 0 2300000000\n' >large.fvir

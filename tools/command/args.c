@@ -9,6 +9,7 @@
 #include "backend/c/emit.h"
 #include "backend/lowering/options.h"
 #include "ir/base/diag.h"
+#include "ir/base/mapping.h"
 #include "passes/quantize/quantize.h"
 #include "tools/command/option.h"
 
@@ -581,5 +582,6 @@ bool fv_spares_models(const fv_context *c, const char *option, const char *path)
     for (int i = 0; i < c->args->n; i++)
         if (!fv_spares_file(c, option, path, c->args->operand[i], "the model"))
             return false;
-    return true;
+    return !fv_file_is_read(c->session, path) ||
+           fv_error(c->session, "%s%s would overwrite what was read", option, path);
 }

@@ -204,7 +204,8 @@ void fv_args_free(fv_args *a); /* must be called also after a failure of fv_args
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
 /* Prints `fovea run: error: WHAT` and returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Checks that the file at `path`, which option `option` would write, is none of the models. False
+/* Checks that the file at `path`, which option `option` would write, is none of the models and none
+ * of the files that the session has read: external data, inputs, adapters, scripts, profiles. False
  * after a diagnostic. */
 bool fv_spares_models(const fv_context *c, const char *option, const char *path) FV_MUST_USE;
 /* Checks that the file at `path`, which option `option` would write, is not the file at `other`,

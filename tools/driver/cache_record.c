@@ -167,10 +167,15 @@ static bool open_record(fv_cache *c, const char *path, fv_unpack *out) {
     return !memcmp(&sum, (const char *)m->start + n, sizeof sum);
 }
 
-static bool is_file(fv_unpack *u) {
+/* Is the next file of the record as it was? The model was read from it once, so nothing may be
+ * written over it now. */
+static bool is_file(fv_cache *c, fv_unpack *u) {
     const char *path = fv_unpack_text(u);
     struct stat st;
-    return path && stat(path, &st) == 0 && take_state(u, &st);
+    if (!path || stat(path, &st) || !take_state(u, &st))
+        return false;
+    fv_file_note_read(c->session, &st);
+    return true;
 }
 
 bool fv_cache_recall(fv_cache *c, const char *path, fv_digest *key) {
@@ -181,7 +186,7 @@ bool fv_cache_recall(fv_cache *c, const char *path, fv_digest *key) {
     const char *k = fv_unpack_raw(&u, sizeof *key);
     uint64_t n = fv_unpack_number(&u);
     for (uint64_t i = 0; i < n; i++)
-        if (!is_file(&u))
+        if (!is_file(c, &u))
             return false;
     if (!k || !n || u.bad)
         return false;

@@ -112,17 +112,8 @@ static bool put(fv_session *s, const char *path, const void *data, size_t n) {
 
 /* ---- the module that was read ---- */
 
-static bool is_mapped(const fv_mapping *m, const char *path) {
-    struct stat st;
-    if (stat(path, &st))
-        return false;
-    while (m && (m->stat.st_dev != st.st_dev || m->stat.st_ino != st.st_ino))
-        m = m->next;
-    return m != NULL;
-}
-
 bool fv_driver_spares(fv_session *s, const char *out) {
-    return !is_mapped(fv_mappings(s), out) ||
+    return !fv_file_is_read(s, out) ||
            fv_error(s, "-o %s would overwrite what was read", out);
 }
 
@@ -420,10 +411,9 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
  * may have any name. */
 static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                          const fv_write_options *o) {
-    const fv_mapping *read = fv_mappings(s);
     fv_arena *a = fv_arena_new(s);
     const char *const *file = fv_driver_files(s, a, p, kind, out, o);
-    while (*file && !is_mapped(read, *file))
+    while (*file && !fv_file_is_read(s, *file))
         file++;
     bool ok =
         !*file || fv_error(s, "-o %s would overwrite the model, of which %s is a part", out, *file);

@@ -258,7 +258,8 @@ bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path) {
     json_decref(d);
     if (!text)
         fv_out_of_memory(b->c->session);
-    bool ok = fv_file_write(b->c->session, path, text, strlen(text));
+    bool ok = fv_spares_models(b->c, "--profile=", path) &&
+              fv_file_write(b->c->session, path, text, strlen(text));
     free(text);
     return ok;
 }

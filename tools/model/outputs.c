@@ -324,7 +324,7 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
         return false;
     for (int i = 0; i < m->data.nresults; i++) {
         const char *name = m->data.results[i].name, *file = one ? path : file_of(c, m, path, i);
-        if (!write_result(c, m, i, file))
+        if (!fv_spares_models(c, "-o ", file) || !write_result(c, m, i, file))
             return false;
         if (list)
             fv_json_set_text(json_array_get(list, (size_t)i), "file", file);
@@ -355,7 +355,8 @@ bool fv_write_inputs(fv_context *c, const fv_subject *m, const char *folder) {
     for (int i = 0; i < n; i++) {
         const char *path = fv_file_in(c->arena, folder, fv_printf(c->arena, "input_%d", i), ".pb");
         fv_tensor t = fv_value_tensor(c->arena, &v[i], m->data.inputs);
-        if (!fv_tensor_write_pb(c->session, path, &t, v[i].name))
+        if (!fv_spares_models(c, "--save-inputs ", path) ||
+            !fv_tensor_write_pb(c->session, path, &t, v[i].name))
             return false;
     }
     return true;
