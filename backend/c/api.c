@@ -59,11 +59,27 @@ static bool is_open(const fv_program *p, const fv_dim *d) {
     return d->kind == FV_DIM_MIN ? n == d->n : n > 0;
 }
 
+/* Has the dim a quotient whose divisor may be 0, and is not a constant? It has no bound then, which
+ * fv_model_max_bytes reports, too. */
+static bool divides_by_0(const fv_program *p, const fv_dim *d) {
+    if (d->kind == FV_DIM_FLOORDIV || d->kind == FV_DIM_CEILDIV || d->kind == FV_DIM_MOD) {
+        const fv_range by = range_of(p, d->arg[1]);
+        if (by.lo <= 0 && by.lo != by.hi)
+            return true;
+    }
+    for (int i = 0; i < d->n; i++)
+        if (divides_by_0(p, d->arg[i]))
+            return true;
+    return false;
+}
+
 /* The largest extent of an axis; of a state in the memory of its input, that of the memory. */
 static int64_t most_extent(const fv_program *p, const fv_port *port, int axis) {
     const fv_buf *b = port->buf;
     if (!fv_port_is_shared(port) || b->along != axis)
-        return is_open(p, port->dims[axis]) ? FV_DIM_MAX : range_of(p, port->dims[axis]).hi;
+        return is_open(p, port->dims[axis]) || divides_by_0(p, port->dims[axis])
+                   ? FV_DIM_MAX
+                   : range_of(p, port->dims[axis]).hi;
     int64_t n = FV_DIM_MAX;
     return fv_x_is_int(b->extent[axis], &n) || b->extent[axis]->op != FV_X_VAR
                ? n
@@ -282,8 +298,10 @@ static const char *port_sizes(fv_cg *g) {
         for (int k = 0; k < n && is_unique; k++)
             is_unique = k == i || !are_alike(&macro[i], &macro[k]);
         if (is_unique)
-            fv_text_printf(&t, "#define %s_%s %lld\n", g->NAME, macro[i].name,
-                           (long long)macro[i].size);
+            fv_text_printf(
+                &t, "#define %s_%s %lld%s\n", g->NAME, macro[i].name,
+                macro[i].size > 0 ? (long long)macro[i].size : 1,
+                macro[i].size > 0 ? "" : " /* it has no elements; an array must not be empty */");
     }
     return t.s;
 }

@@ -55,6 +55,10 @@ typedef struct fv_llvm_options {
      * fv_program_of_levels. nlevels 0: it is written for its target alone */
     const fv_program *const *levels;
     int nlevels;
+    /* called when all files are written, before the first one is renamed to its path; false after a
+     * diagnostic: then none is renamed. NULL: nothing is called */
+    bool (*written)(void *user);
+    void *user;
 } fv_llvm_options;
 
 /* Writes the program for p->target to `path`. It is written in a temporary folder of the same

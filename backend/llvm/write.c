@@ -298,6 +298,9 @@ static bool write_kind(output *o) {
 /* Renames the files to their destinations, the weights first, since code without its weights cannot
  * be used. */
 static bool rename_result(output *o) {
+    const fv_llvm_options *with = o->options;
+    if (with && with->written && !with->written(with->user))
+        return false;
     if (o->side && rename(o->side, o->side_path) != 0)
         return file_error(o, "write");
     return rename(o->whole ? o->whole : o->object, o->path) == 0 || file_error(o, "write");

@@ -222,4 +222,48 @@ check 'another value' 2 "header takes yes or no, not 'maybe'" "$fovea" compile o
 check 'for C' 2 'header is for libraries and objects; C always has its header' "$fovea" compile open.fvir --header=no -o open.c
 check 'for a text' 2 'header is for libraries and objects; other files have none' "$fovea" compile open.fvir --header=yes -o open.fvk
 check 'JSON' 0 '"path": "open.h"' "$fovea" compile open.fvir --target=$low --json -o open.o
+
+# ---- a header in the way, and files that cannot be renamed ----
+onnx_of() { # FILE WEIGHT: a model, whose hash the weight changes
+    onnx "$1" <<T
+ir_version: 8 opset_import { version: 17 } graph { name: "g" node { op_type: "Add" input: "x" input: "w" output: "y" }
+initializer { name: "w" dims: 1 data_type: 1 float_data: $2 }
+input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 1 } } } } }
+output { name: "y" type { tensor_type { elem_type: 1 shape { dim { dim_value: 1 } } } } } }
+T
+}
+mkdir one two
+onnx_of one/same.onnx 1
+onnx_of two/same.onnx 2
+works 'a model' "$fovea" compile one/same.onnx --target=$low -q -o same.o
+works 'the same again' "$fovea" compile one/same.onnx --target=$low -q -o same.a
+grep -q 'another model' err && tell 'no note for the same model' no || tell 'no note for the same model' yes
+hash=$(sed -n 's/.*from a model with hash \([0-9a-f]*\).*/\1/p' same.h)
+check 'another model of that name' 0 "note: same.h described another model, with hash $hash, and is replaced" \
+    "$fovea" compile two/same.onnx --target=$low -o same.o
+cp same.h kept.h
+mkdir full.o # the code cannot be renamed to a folder
+"$fovea" compile two/same.onnx --target=$low -q -o full.o >out 2>err
+[ ! -e full.h ] && tell 'no header without its code' yes || tell 'no header without its code' no
+cp kept.h full.h && "$fovea" compile one/same.onnx --target=$low -q -o full.o >out 2>err
+cmp -s kept.h full.h && tell 'the header before is there again' yes || tell 'the header before is there again' no
+[ -z "$(find . -maxdepth 1 -name '.fovea-*')" ] && tell 'nothing temporary is left' yes || tell 'nothing temporary is left' no
+
+# ---- sizes without a bound, and of nothing ----
+cat >divided.fvir <<'T'
+fovea-ir 1
+module "divided"
+symbol n 1..100
+symbol d 0..4
+func @main(%x: f32[n floordiv d], %e: f32[d], %z: f32[0, 3]) -> (%y, %f, %g) {
+  %y = Relu(%x)
+  %f = Relu(%e)
+  %g = Relu(%z)
+  return %y, %f, %g
+}
+T
+works 'a quotient by a dim from 0' "$fovea" compile divided.fvir --target=$low -q -o divided.o
+grep -q 'X_MAX_SIZE\|Y_MAX_SIZE' divided.h && tell 'has no largest size' no || tell 'has no largest size' yes
+grep -qx '#define DIVIDED_E_MAX_SIZE 4' divided.h && tell 'others have' yes || tell 'others have' no
+grep -qx '#define DIVIDED_Z_SIZE 1 /\* it has no elements; an array must not be empty \*/' divided.h && tell 'no elements' yes || tell 'no elements' no
 finish

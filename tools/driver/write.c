@@ -113,8 +113,7 @@ static bool put(fv_session *s, const char *path, const void *data, size_t n) {
 /* ---- the module that was read ---- */
 
 bool fv_driver_spares(fv_session *s, const char *out) {
-    return !fv_file_is_read(s, out) ||
-           fv_error(s, "-o %s would overwrite what was read", out);
+    return !fv_file_is_read(s, out) || fv_error(s, "-o %s would overwrite what was read", out);
 }
 
 /* ---- text with a side file ---- */
@@ -221,10 +220,15 @@ static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const 
            put(s, out, f.data, f.size);
 }
 
-/* Writes a file of code, and its header if there is one: the header is written completely before
- * the code is, and renamed after it. */
-static bool write_with_header(fv_session *s, const fv_program *p, const fv_llvm_options *o,
+static bool place_header(void *h) {
+    return fv_driver_header_place(h);
+}
+
+/* Writes a file of code, and its header if there is one. Both are complete before either is renamed
+ * to its path; if the second one cannot be, the first one is as it was. */
+static bool write_with_header(fv_session *s, const fv_program *p, const fv_llvm_options *with,
                               fv_emit_kind kind, const char *out, bool header) {
+    fv_llvm_options options = *with, *o = &options;
     fv_arena *a = fv_arena_new(s);
     const char *weights = fv_llvm_weights_path(a, p, o, llvm_kind(kind), out),
                *path = header ? header_path(a, kind, out) : NULL;
@@ -232,11 +236,16 @@ static bool write_with_header(fv_session *s, const fv_program *p, const fv_llvm_
                             .levels = o->levels,
                             .nlevels = o->nlevels};
     fv_header_file h = {0};
+    o->written = place_header;
+    o->user = &h;
     if (path)
         library.file = fv_path_stem(a, path);
     bool ok = !path || fv_driver_header_begin(s, a, p, path, &library, &h);
-    ok = ok && fv_llvm_write(s, p, o, llvm_kind(kind), out) && fv_driver_header_end(s, &h);
-    fv_arena_free(a); /* also removes the header if the code was not written */
+    if (ok && !fv_llvm_write(s, p, o, llvm_kind(kind), out)) {
+        fv_driver_header_undo(&h);
+        ok = false;
+    }
+    fv_arena_free(a); /* also removes temporary files */
     return ok;
 }
 

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "backend/c/emit.h"
+#include "ir/base/diag.h"
 #include "ir/base/staging.h"
 #include "tools/driver/write_header.h"
 
@@ -43,9 +45,40 @@ static int put(const char *path, const char *text) {
     return why;
 }
 
+/* The hash of the model that a header states; "": it states none. */
+static const char *hash_in(fv_arena *a, const char *path) {
+    static const char before[] = "from a model with hash ";
+    char line[512];
+    const char *hash = "";
+    FILE *f = fopen(path, "r");
+    while (f && !*hash && fgets(line, sizeof line, f) && strcmp(line, "\n") != 0) {
+        const char *found = strstr(line, before);
+        if (found) {
+            found += strlen(before);
+            hash = fv_strndup(a, found, strspn(found, "0123456789abcdef"));
+        }
+    }
+    if (f)
+        fclose(f);
+    return hash;
+}
+
+static void note(fv_session *s, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fv_say(s, &(fv_message){.severity = FV_NOTE}, format, args);
+    va_end(args);
+}
+
+static void note_other_model(fv_session *s, fv_arena *a, const char *path, const char *hash) {
+    const char *before = hash_in(a, path);
+    if (*before && hash && *hash && strcmp(before, hash) != 0)
+        note(s, "%s described another model, with hash %s, and is replaced", path, before);
+}
+
 bool fv_driver_header_begin(fv_session *s, fv_arena *a, const fv_program *p, const char *path,
                             const fv_c_library *library, fv_header_file *h) {
-    *h = (fv_header_file){.path = path};
+    *h = (fv_header_file){.session = s, .path = path};
     if (exists(path) && !fv_driver_is_header(path))
         return !fv_warning(s,
                            "%s stays as it is: it was not written as the header of a library or an "
@@ -54,13 +87,32 @@ bool fv_driver_header_begin(fv_session *s, fv_arena *a, const fv_program *p, con
     const char *text = fv_c_library_header(s, a, p, library);
     if (!text)
         return !fv_warning(s, "%s is not written: no C source can name such a header", path);
+    note_other_model(s, a, path, p->source.hash);
     const char *folder = fv_staging_next_to(a, path);
     h->beside = folder ? fv_printf(a, "%s/header", folder) : NULL;
+    h->before = folder && exists(path) ? fv_printf(a, "%s/before", folder) : NULL;
     int why = folder ? put(h->beside, text) : errno;
     return !why || fv_error(s, "cannot write '%s': %s", path, strerror(why));
 }
 
-bool fv_driver_header_end(fv_session *s, const fv_header_file *h) {
-    return !h->beside || rename(h->beside, h->path) == 0 ||
-           fv_error(s, "cannot write '%s': %s", h->path, strerror(errno));
+bool fv_driver_header_place(fv_header_file *h) {
+    if (!h->beside)
+        return true;
+    if (!(h->before && rename(h->path, h->before) != 0)) {
+        h->placed = rename(h->beside, h->path) == 0;
+        int why = errno;
+        if (!h->placed && h->before)
+            rename(h->before, h->path);
+        errno = why;
+    }
+    return h->placed || fv_error(h->session, "cannot write '%s': %s", h->path, strerror(errno));
+}
+
+void fv_driver_header_undo(const fv_header_file *h) {
+    if (!h->placed)
+        return;
+    if (h->before)
+        rename(h->before, h->path);
+    else
+        unlink(h->path);
 }
