@@ -141,6 +141,29 @@ bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b) {
 
 /* ---- byte order ---- */
 
+/* The elements of less than a byte each; copies whole bytes where both positions begin one. */
+static void copy_packed(unsigned char *to, size_t at, const unsigned char *from, size_t first,
+                        size_t n, size_t bits) {
+    size_t per = 8 / bits, whole = at % per == 0 && first % per == 0 ? n / per : 0;
+    unsigned mask = (1u << bits) - 1;
+    if (whole)
+        memcpy(to + at / per, from + first / per, whole);
+    for (size_t i = whole * per; i < n; i++) {
+        size_t in = (first + i) / per, out = (at + i) / per;
+        unsigned x = (unsigned)from[in] >> (first + i) % per * bits & mask;
+        size_t shift = (at + i) % per * bits;
+        to[out] = (unsigned char)((to[out] & ~(mask << shift)) | x << shift);
+    }
+}
+
+void fv_copy_elements(void *to, size_t at, const void *from, size_t first, size_t n, size_t bits) {
+    if (bits < 8)
+        copy_packed(to, at, from, first, n, bits);
+    else if (n)
+        memcpy((char *)to + at * (bits / 8), (const char *)from + first * (bits / 8),
+               n * (bits / 8));
+}
+
 bool fv_host_is_big_endian(void) {
     return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
 }

@@ -39,6 +39,9 @@ void fv_tensor_set_int(fv_tensor *t, size_t i, int64_t v);
 void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
 /* Copies n units of `unit` bytes each; swap: reverses the bytes of each unit. */
 void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap);
+/* Copies n elements of `bits` bits, which divide 8 or are a multiple of it, between positions in
+ * arrays that do not overlap. Elements of less than a byte are packed as in ONNX. */
+void fv_copy_elements(void *to, size_t at, const void *from, size_t first, size_t n, size_t bits);
 /* Is this host big-endian? Files are little-endian. */
 bool fv_host_is_big_endian(void) FV_MUST_USE;
 /* The number of bytes that are swapped as one unit: of a complex type half an element, of a packed

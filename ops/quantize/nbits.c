@@ -380,6 +380,7 @@ const fv_opdef fv_ops_nbits[] = {
      .decompose = decompose_nbits},
     {.domain = "fv",
      .name = "BlockMatMulInteger",
+     .id = FV_OP_fv_BlockMatMulInteger,
      .since = {1},
      .doc = "product of rows and columns of integers in blocks, each of which has scales, and zero "
             "points of the columns; S has the sum of each block of a row",

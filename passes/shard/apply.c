@@ -7,7 +7,7 @@
 /* A share of a constant that was made: several operands may use it. */
 typedef struct made_share {
     const fv_value *of;
-    int axis;
+    fv_shard_at at;
     int64_t units;
     fv_value *share;
 } made_share;
@@ -20,17 +20,36 @@ typedef struct part {
     int nmade, cap_made;
 } part;
 
-static int64_t share(const part *p, int64_t extent, int64_t *first) {
-    return fv_shard_size(p->cut->units, p->ranks, p->rank, extent, first);
+static bool is_same(const fv_shard_at *a, const fv_shard_at *b) {
+    return a->axis == b->axis && a->members == b->members && a->kind == b->kind &&
+           a->groups == b->groups && a->outer == b->outer;
 }
 
-static fv_value *share_of(part *p, const fv_value *v, int axis) {
+/* The size of the share of each block of the axis of `at`, in a value of type t; *first: the index
+ * of its first element. */
+static int64_t share(const part *p, const fv_type *t, const fv_shard_at *at, int64_t *first) {
+    fv_shard_units u = fv_shard_units_of(p->cut, p->ranks);
+    return fv_shard_size(&u, p->rank, at->kind, fv_shard_extent(p->m->dims, t, at), first);
+}
+
+static int64_t members(const part *p, const fv_type *t, const fv_shard_at *at, int64_t *first) {
+    fv_shard_units u = fv_shard_units_of(p->cut, p->ranks);
+    return fv_shard_members(&u, p->rank, t->dims[at->members]->value, first);
+}
+
+static fv_value *share_of(part *p, const fv_value *v, const fv_shard_at *at) {
     for (int i = 0; i < p->nmade; i++)
-        if (p->made[i].of == v && p->made[i].axis == axis && p->made[i].units == p->cut->units)
+        if (p->made[i].of == v && is_same(&p->made[i].at, at) &&
+            p->made[i].units == p->cut->units.n)
             return p->made[i].share;
-    int64_t first, n = share(p, v->tensor->dims[axis], &first);
-    const fv_tensor *t = fv_shard_slice(p->m->arena, v->tensor, axis, first, n);
-    made_share made = {v, axis, p->cut->units, fv_const_new(p->m, v->name, t)};
+    int64_t first, n = share(p, v->type, at, &first);
+    const fv_tensor *t =
+        fv_shard_slice(p->m->arena, v->tensor, at->axis, at->outer->value, first, n);
+    if (at->members >= 0) {
+        n = members(p, v->type, at, &first);
+        t = fv_shard_slice(p->m->arena, t, at->members, 1, first, n);
+    }
+    made_share made = {v, *at, p->cut->units.n, fv_const_new(p->m, v->name, t)};
     FV_PUSH(p->m->arena, p->made, p->nmade, p->cap_made, made);
     return made.share;
 }
@@ -38,18 +57,42 @@ static fv_value *share_of(part *p, const fv_value *v, int axis) {
 static void cut_constants(part *p) {
     for (int i = 0; i < p->cut->noperands; i++) {
         const fv_shard_operand *o = &p->cut->operands[i];
-        fv_op_set_in(o->op, o->index, share_of(p, o->op->in[o->index], o->axis));
+        fv_op_set_in(o->op, o->index, share_of(p, o->op->in[o->index], &o->at));
     }
 }
 
-/* Sets the type of a value, and the dims that its op states, to those of the rank. */
-static void cut_value(const part *p, fv_value *v, int axis) {
-    const fv_type *t = v->type;
-    const fv_dim *dims[FV_MAX_RANK];
+/* A slice of the blocks with some numbers begins at another element of its operand, whose share has
+ * smaller blocks. `y`: the result that was whole. */
+static void move_slice(const part *p, fv_op *op, const fv_type *y, const fv_shard_at *at) {
+    const fv_dim *start[FV_MAX_RANK];
+    const fv_attr *a = fv_op_find_attr(op, "start");
+    int64_t first, extent = fv_shard_extent(p->m->dims, y, at);
+    for (int i = 0; i < y->rank; i++)
+        start[i] = a->u.dims[i];
+    if (fv_op_find_attr(op, "step")->u.dims[at->axis]->value != 1)
+        return; /* the same of each s elements */
+    start[at->axis] =
+        fv_dim_const(p->m->dims, start[at->axis]->value / extent * share(p, y, at, &first));
+    fv_op_set_dims(op, "start", y->rank, start);
+}
+
+/* The dims of a share. */
+static void cut_dims(const part *p, const fv_type *t, const fv_shard_at *at, const fv_dim **dims) {
+    fv_dims *d = p->m->dims;
     int64_t first;
     for (int i = 0; i < t->rank; i++)
-        dims[i] =
-            i == axis ? fv_dim_const(p->m->dims, share(p, t->dims[i]->value, &first)) : t->dims[i];
+        dims[i] = i == at->axis ? fv_dim_mul(d, at->outer, fv_dim_const(d, share(p, t, at, &first)))
+                  : i == at->members ? fv_dim_const(d, members(p, t, at, &first))
+                                     : t->dims[i];
+}
+
+/* Sets the type of a value, and the dims that its op states, to those of the rank. */
+static void cut_value(const part *p, fv_value *v, const fv_shard_at *at) {
+    const fv_type *t = v->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    cut_dims(p, t, at, dims);
+    if (v->def && fv_op_is(v->def, FV_OP_fv_Slice))
+        move_slice(p, v->def, t, at);
     v->type = fv_tensor_type(p->m->arena, t->elem, t->rank, dims);
     v->elems = NULL;
     if (v->def && fv_op_find_attr(v->def, "dims"))
@@ -65,13 +108,41 @@ static bool infer_again(fv_op *op) {
            fv_op_error(op, "has no share of its axis on each rank");
 }
 
+/* A maximum or minimum is one over the share. `x`: the operand, which is cut. */
+static void cut_extent(const part *p, fv_op *op) {
+    const fv_value *x = op->in[0];
+    const fv_shard_at *at = fv_shard_at_of(p->cut, x);
+    const fv_dim *extent[FV_MAX_RANK];
+    for (int i = 0; at && i < x->type->rank; i++)
+        extent[i] = i == at->axis ? x->type->dims[i] : fv_op_find_attr(op, "extent")->u.dims[i];
+    if (at)
+        fv_op_set_dims(op, "extent", x->type->rank, extent);
+}
+
+/* Makes the op compute the partial result of the rank. The first rank alone adds what is added once
+ * to the sum of all: the bias of the chosen experts. */
+static bool cut_partial(const part *p, fv_op *op) {
+    if (fv_op_is(op, FV_OP_fv_Reduce))
+        cut_extent(p, op);
+    if (fv_op_is(op, FV_OP_fv_ExpertProduct) && p->rank > 0 && op->nin > 3)
+        fv_op_set_in(op, 3, NULL);
+    return infer_again(op);
+}
+
+static fv_op_id combines(const fv_op *op) {
+    return !fv_op_is(op, FV_OP_fv_Reduce)        ? FV_OP_ReduceSum
+           : fv_shard_is_reduce(op, "ReduceMax") ? FV_OP_ReduceMax
+                                                 : FV_OP_ReduceMin;
+}
+
+/* The ranks exchange the partial results and combine them. */
 static bool add_up(const part *p, fv_op *op) {
     fv_value *y = op->out[0], *gathered, *sum;
     fv_rewriter w = fv_rewriter_at(op->next);
     fv_attr ranks = fv_attr_int(p->m, "ranks", p->ranks), keep = fv_attr_int(p->m, "keepdims", 0);
     gathered = fv_w_op(&w, FV_OP_fv_AllGather, 1, &y, 1, &ranks);
     fv_value *in[] = {gathered, fv_const_ints(p->m, "axis_of_ranks", 1, (const int64_t[]){0})};
-    sum = gathered ? fv_w_op(&w, FV_OP_ReduceSum, 2, in, 1, &keep) : NULL;
+    sum = gathered ? fv_w_op(&w, combines(op), 2, in, 1, &keep) : NULL;
     if (!sum)
         return false;
     gathered->def->origin = sum->def->origin = op->origin;
@@ -100,27 +171,32 @@ static fv_value *join_equal(const part *p, fv_rewriter *w, fv_value *gathered, c
              : NULL;
 }
 
-/* The shares of all ranks, of which each was filled up to the largest size. */
+/* The shares of all ranks, of which each was filled up to the largest size; of the ranks that have
+ * a copy of the same elements, the first one's. */
 static fv_value *join_filled(const part *p, fv_rewriter *w, fv_value *gathered, const fv_type *t,
-                             int axis, int64_t extent) {
+                             const fv_shard_at *at, int64_t extent) {
+    fv_shard_units u = fv_shard_units_of(p->cut, p->ranks);
     fv_value **shares = FV_NEW(p->m->arena, fv_value *, p->ranks);
+    int count = 0;
     for (int r = 0; r < p->ranks && gathered; r++) {
         const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
-        int64_t first, n = fv_shard_size(p->cut->units, p->ranks, r, extent, &first);
+        int64_t first, n = fv_shard_size(&u, r, at->kind, extent, &first);
+        if (at->kind == FV_SHARE_GROUP && !fv_shard_is_first(&u, r))
+            continue;
         for (int i = 0; i <= t->rank; i++) {
             start[i] = fv_dim_const(p->m->dims, i ? 0 : r);
             step[i] = fv_dim_const(p->m->dims, 1);
             dims[i] = fv_dim_const(p->m->dims, i ? n : 1);
-            if (i && i - 1 != axis)
+            if (i && i - 1 != at->axis)
                 dims[i] = t->dims[i - 1];
         }
         fv_value *y = fv_w_slice(w, gathered, start, step, dims);
-        shares[r] = y ? fv_w_reshape(w, y, t->rank, dims + 1) : NULL;
-        if (!shares[r])
+        shares[count] = y ? fv_w_reshape(w, y, t->rank, dims + 1) : NULL;
+        if (!shares[count++])
             return NULL;
     }
-    fv_attr along = fv_attr_int(p->m, "axis", axis);
-    return gathered ? fv_w_op(w, FV_OP_Concat, p->ranks, shares, 1, &along) : NULL;
+    fv_attr along = fv_attr_int(p->m, "axis", at->axis);
+    return gathered ? fv_w_op(w, FV_OP_Concat, count, shares, 1, &along) : NULL;
 }
 
 /* v, filled up with zeros to n elements along the axis. */
@@ -136,6 +212,19 @@ static fv_value *fill(const part *p, fv_rewriter *w, fv_value *v, int axis, int6
     return fv_w_op(w, FV_OP_fv_Pad, 1, &v, 2, attrs);
 }
 
+/* The most elements that a rank has of an axis; *equal: all ranks have as many, and no copies. */
+static int64_t most_of(const part *p, const fv_shard_at *at, int64_t extent, bool *equal) {
+    fv_shard_units u = fv_shard_units_of(p->cut, p->ranks);
+    int64_t most = 0, first;
+    *equal = at->kind == FV_SHARE_UNITS;
+    for (int r = 0; r < p->ranks; r++) {
+        int64_t n = fv_shard_size(&u, r, at->kind, extent, &first);
+        *equal &= r == 0 || n == most;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 /* Does a use of v read its share? `end`: the op that returns the results of the graph. */
 static bool reads_share(const part *p, const fv_use *use, const fv_op *end) {
     return use->op == end ? fv_shard_is_kept(p->cut, use->index) : fv_shard_is_cut(p->cut, use->op);
@@ -143,7 +232,7 @@ static bool reads_share(const part *p, const fv_use *use, const fv_op *end) {
 
 /* Gathers the shares of v for the ops that are not cut, and for outputs. `extent`: the size of the
  * axis on all ranks together. */
-static bool gather(const part *p, fv_value *v, int axis, int64_t extent) {
+static bool gather(const part *p, fv_value *v, const fv_shard_at *at, int64_t extent) {
     const fv_type *t = v->type;
     fv_op *end = p->m->funcs->body->last;
     fv_rewriter w = fv_rewriter_at(v->def ? v->def->next : p->m->funcs->body->first);
@@ -153,11 +242,11 @@ static bool gather(const part *p, fv_value *v, int axis, int64_t extent) {
         if (!reads_share(p, &v->uses[i], end))
             whole[n++] = v->uses[i];
     fv_attr ranks = fv_attr_int(p->m, "ranks", p->ranks);
-    bool equal = p->cut->units % p->ranks == 0;
-    int64_t most = (p->cut->units + p->ranks - 1) / p->ranks * (extent / p->cut->units);
-    fv_value *y = fill(p, &w, v, axis, equal ? t->dims[axis]->value : most);
+    bool equal;
+    int64_t most = most_of(p, at, extent, &equal);
+    fv_value *y = fill(p, &w, v, at->axis, most);
     y = y ? fv_w_op(&w, FV_OP_fv_AllGather, 1, &y, 1, &ranks) : NULL;
-    y = equal ? join_equal(p, &w, y, t, axis) : join_filled(p, &w, y, t, axis, extent);
+    y = equal ? join_equal(p, &w, y, t, at->axis) : join_filled(p, &w, y, t, at, extent);
     for (int i = 0; y && i < n; i++)
         fv_op_set_in(whole[i].op, whole[i].index, y);
     return y != NULL;
@@ -173,15 +262,14 @@ static bool apply(part *p) {
     cut_constants(p);
     for (int i = 0; i < p->cut->nvalues; i++) {
         fv_value *v = p->cut->values[i];
-        cut_value(p, v, fv_shard_axis_of(p->cut, v));
+        cut_value(p, v, fv_shard_at_of(p->cut, v));
     }
     for (int i = 0; i < p->cut->nvalues && ok; i++)
         ok = !p->cut->values[i]->def || infer_again(p->cut->values[i]->def);
     for (int i = 0; i < p->cut->npartial && ok; i++)
-        ok = infer_again(p->cut->partial[i]) && add_up(p, p->cut->partial[i]);
+        ok = cut_partial(p, p->cut->partial[i]) && add_up(p, p->cut->partial[i]);
     for (int i = 0; i < p->cut->noutputs && ok; i++)
-        ok =
-            gather(p, p->cut->outputs[i], fv_shard_axis_of(p->cut, p->cut->outputs[i]), extents[i]);
+        ok = gather(p, p->cut->outputs[i], fv_shard_at_of(p->cut, p->cut->outputs[i]), extents[i]);
     return ok;
 }
 
@@ -197,38 +285,48 @@ bool fv_shard_apply(fv_module *m, const fv_shard_plan *plan, int rank) {
 
 /* A share of a constant that was counted, and the next one of the same constant. */
 typedef struct counted {
-    int axis;
+    fv_shard_at at;
     int64_t units;
     struct counted *next;
 } counted;
 
 /* Is this the first operand that needs this share of the constant? */
-static bool is_first(fv_arena *a, fv_ptrmap *all, const fv_value *v, int axis, int64_t units) {
+static bool is_first(fv_arena *a, fv_ptrmap *all, const fv_value *v, const fv_shard_at *at,
+                     int64_t units) {
     void **list = fv_ptrmap_at(all, v);
     for (const counted *c = *list; c; c = c->next)
-        if (c->axis == axis && c->units == units)
+        if (is_same(&c->at, at) && c->units == units)
             return false;
     counted *c = FV_NEW(a, counted, 1);
-    *c = (counted){axis, units, *list};
+    *c = (counted){*at, units, *list};
     *list = c;
     return true;
+}
+
+/* The bytes of a rank's share of a constant. */
+static uint64_t share_bytes(const part *p, const fv_value *v, const fv_shard_at *at) {
+    const fv_dim *dims[FV_MAX_RANK];
+    uint64_t bits = (uint64_t)fv_elem_bits(v->tensor->elem);
+    cut_dims(p, v->type, at, dims);
+    for (int i = 0; i < v->type->rank; i++)
+        bits *= (uint64_t)dims[i]->value;
+    return (bits + 7) / 8;
 }
 
 uint64_t fv_shard_weights(const fv_module *m, const fv_shard_plan *plan, int rank) {
     fv_ptrmap shared = fv_ptrmap_in(m->arena); /* constant -> the number of uses that are cut */
     fv_ptrmap shares = fv_ptrmap_in(m->arena); /* constant -> the list of counted */
     uint64_t bytes = 0;
-    part p = {.ranks = plan->ranks, .rank = rank};
+    part p = {.m = (fv_module *)(uintptr_t)m, .ranks = plan->ranks, .rank = rank};
     for (int c = 0; c < plan->found->n; c++) {
         p.cut = &plan->found->cuts[c];
         for (int i = 0; i < p.cut->noperands; i++) {
             const fv_shard_operand *o = &p.cut->operands[i];
             const fv_value *v = o->op->in[o->index];
-            int64_t first, extent = v->tensor->dims[o->axis];
             void **uses = fv_ptrmap_at(&shared, v);
             *uses = (void *)((intptr_t)*uses + 1);
-            if (is_first(m->arena, &shares, v, o->axis, p.cut->units))
-                bytes += v->tensor->bytes / (uint64_t)extent * (uint64_t)share(&p, extent, &first);
+            if (is_first(m->arena, &shares, v, &o->at, p.cut->units.n))
+                bytes += share_bytes(&p, v, &o->at);
         }
     }
     for (int i = 0; i < m->nconsts; i++)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ir/base/text.h"
-#include "passes/shard/parts.h"
+#include "passes/shard/labels.h"
 
 const char *const fv_shard_side_names[] = {
     [FV_SHARD_WHOLE] = "whole",    [FV_SHARD_COLUMNS] = "columns", [FV_SHARD_ROWS] = "rows",
@@ -25,16 +25,30 @@ static bool is_in(int n, fv_value *const *list, const fv_value *v) {
     return false;
 }
 
-static fv_shard_side side_of(const fv_value *y, int axis) {
-    int at = axis - y->type->rank;
-    return at == -1 ? FV_SHARD_COLUMNS : at == -2 ? FV_SHARD_LEFT : FV_SHARD_BATCH;
+bool fv_shard_is_contraction(const fv_op *op) {
+    fv_shard_labels l;
+    return !fv_op_is(op, FV_OP_fv_Gather) && fv_shard_labels_of(op, &l);
+}
+
+/* The side of an axis of the result: an axis of the left factor alone is one of rows, an axis of
+ * other factors alone one of columns. */
+static fv_shard_side side_of(const fv_op *op, int axis) {
+    fv_shard_labels l;
+    int at = axis - op->out[0]->type->rank;
+    bool left, right = false;
+    if (fv_op_is(op, FV_OP_fv_MatMul) || !fv_shard_labels_of(op, &l))
+        return at == -1 ? FV_SHARD_COLUMNS : at == -2 ? FV_SHARD_LEFT : FV_SHARD_BATCH;
+    left = fv_shard_label_axis(op, &l, 0, l.out[axis]) >= 0;
+    for (int i = 1; i < op->nin; i++)
+        right |= fv_shard_label_axis(op, &l, i, l.out[axis]) >= 0;
+    return left && right ? FV_SHARD_BATCH : left ? FV_SHARD_LEFT : FV_SHARD_COLUMNS;
 }
 
 /* How the cut cuts the contraction, in *out; false: not at all. */
 static bool is_cut(const fv_shard_axes *cut, const fv_op *op, fv_shard_choice *out) {
     int axis = fv_shard_axis_of(cut, op->out[0]);
     if (axis >= 0) {
-        out->side = side_of(op->out[0], axis);
+        out->side = side_of(op, axis);
         out->collective =
             is_in(cut->noutputs, cut->outputs, op->out[0]) ? FV_SHARD_ALL_GATHER : FV_SHARD_NONE;
     } else if (fv_shard_is_cut(cut, op)) {

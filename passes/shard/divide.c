@@ -3,7 +3,7 @@
  * sum changes. */
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
-#include "passes/shard/parts.h"
+#include "passes/shard/labels.h"
 
 /* A slice of consecutive elements along one axis. */
 typedef struct range {
@@ -43,40 +43,58 @@ static bool is_divided(const fv_value *v, int axis) {
     return v->nuses > 1;
 }
 
-/* Can v be computed for a range of the axis from the same range of an axis of its operands, and so
- * on up to constants? The axes must have the same size, and at least one operand of each op must
- * have the axis. */
-static bool can_restrict(const fv_value *v, int axis) {
+/* The range of operand i of op for a range of an axis of its result. False: there is none; *whole:
+ * because the op needs the whole operand. */
+static bool operand_range(const fv_op *op, const range *r, int i, range *out, bool *whole) {
+    fv_dims *t = op->block->func->module->dims;
+    const fv_shard_at at = {.axis = r->axis, .members = -1, .outer = fv_dim_const(t, 1)};
+    fv_shard_at to = fv_shard_operand_at(op, &at, i);
+    *whole = to.axis == FV_AXIS_WHOLE;
+    if (to.axis < 0 || !fv_dim_is_one(to.outer))
+        return false;
+    int64_t have = fv_shard_extent(t, op->in[i]->type, &to),
+            of = fv_shard_extent(t, op->out[0]->type, &at);
+    if (!have || !of || r->first * have % of || r->n * have % of)
+        return false;
+    *out = (range){to.axis, r->first * have / of, r->n * have / of};
+    return true;
+}
+
+/* Can v be computed for a range of the axis from ranges of axes of its operands, and so on up to
+ * constants? At least one operand of each op must have such an axis. */
+static bool can_restrict(const fv_value *v, const range *r) {
     const fv_op *op = v->kind == FV_VALUE_RESULT ? v->def : NULL;
     bool any = false;
     if (v->kind == FV_VALUE_CONST)
-        return fv_elem_bits(v->tensor->elem) >= 8 && v->tensor->elem != FV_STRING;
+        return v->tensor->elem != FV_STRING;
     if (!op || op->nout != 1)
         return false;
     for (int i = 0; i < op->nin; i++) {
-        int a = fv_shard_operand_axis(op, axis, i);
-        if (a == FV_AXIS_WHOLE)
+        range of;
+        bool whole, found = operand_range(op, r, i, &of, &whole);
+        const fv_value *x = found ? op->in[i] : NULL;
+        if (whole)
             continue;
-        const fv_value *x = a >= 0 ? op->in[i] : NULL;
-        if (!x || x->type->dims[a] != v->type->dims[axis] ||
-            (x->kind == FV_VALUE_RESULT && x->nuses > 1) || !can_restrict(x, a))
+        if (!x || (x->kind == FV_VALUE_RESULT && x->nuses > 1) || !can_restrict(x, &of))
             return false;
         any = true;
     }
     return any;
 }
 
+/* The constant operands of a product are restricted, or an op that makes one of them. */
 static fv_value *restricted(fv_rewriter *w, fv_value *v, const range *r) {
     fv_arena *a = w->module->arena;
     if (v->kind == FV_VALUE_CONST)
         return fv_const_new(w->module, v->name,
-                            fv_shard_slice(a, v->tensor, r->axis, r->first, r->n));
+                            fv_shard_slice(a, v->tensor, r->axis, 1, r->first, r->n));
     fv_op *op = v->def;
     fv_value **in = FV_NEW(a, fv_value *, op->nin);
     fv_attr *attrs = FV_NEW(a, fv_attr, op->nattrs);
     for (int i = 0; i < op->nin; i++) {
-        int axis = fv_shard_operand_axis(op, r->axis, i);
-        in[i] = axis < 0 ? op->in[i] : restricted(w, op->in[i], &(range){axis, r->first, r->n});
+        range of;
+        bool whole;
+        in[i] = operand_range(op, r, i, &of, &whole) ? restricted(w, op->in[i], &of) : op->in[i];
     }
     const fv_dim **dims = FV_NEW(a, const fv_dim *, v->type->rank + 1);
     for (int i = 0; i < v->type->rank; i++)
@@ -92,17 +110,35 @@ static fv_value *restricted(fv_rewriter *w, fv_value *v, const range *r) {
     return y;
 }
 
-/* Does a product with a constant factor compute v, apart from what follows it elementwise? */
-static bool is_of_product(const fv_value *v) {
-    while (v->kind == FV_VALUE_RESULT && !fv_op_is(v->def, FV_OP_fv_MatMul)) {
-        const fv_op *op = v->def;
-        v = op->nin && op->in[0] && op->in[0]->kind == FV_VALUE_RESULT ? op->in[0]
-            : op->nin > 1 && op->in[1]                                 ? op->in[1]
-                                                                       : op->in[0];
-        if (!v)
-            return false;
+/* The operand that an elementwise op has along the axis of its result, at index *axis; NULL. */
+static const fv_value *along(const fv_op *op, int *axis) {
+    for (int i = 0; i < op->nin; i++) {
+        int a = op->nout == 1 && op->in[i] && op->in[i]->kind == FV_VALUE_RESULT
+                    ? fv_shard_operand_axis(op, *axis, i)
+                    : FV_AXIS_NONE;
+        if (a >= 0) {
+            *axis = a;
+            return op->in[i];
+        }
     }
-    return v->kind == FV_VALUE_RESULT && v->def->in[1]->kind == FV_VALUE_CONST;
+    return NULL;
+}
+
+/* Does a product compute v, apart from what follows it elementwise? */
+static bool is_of_product(const fv_value *v, int axis) {
+    fv_shard_labels l;
+    while (v && v->kind == FV_VALUE_RESULT && !fv_shard_labels_of(v->def, &l))
+        v = along(v->def, &axis);
+    return v && v->kind == FV_VALUE_RESULT && !fv_op_is(v->def, FV_OP_fv_Gather);
+}
+
+/* Can v be computed for each of the slices that read it? */
+static bool can_divide(const fv_value *v, int axis) {
+    range r;
+    for (int i = 0; i < v->nuses; i++)
+        if (!is_range(v->uses[i].op, axis, &r) || !can_restrict(v, &r))
+            return false;
+    return true;
 }
 
 static bool divide(fv_op *op, int axis) {
@@ -140,8 +176,8 @@ bool fv_shard_divide(fv_module *m) {
         int axis = op->nout == 1 && op->out[0] && op->out[0]->type->kind == FV_TENSOR
                        ? op->out[0]->type->rank - 1
                        : -1;
-        if (axis < 0 || !is_divided(op->out[0], axis) || !is_of_product(op->out[0]) ||
-            !can_restrict(op->out[0], axis))
+        if (axis < 0 || !is_divided(op->out[0], axis) || !is_of_product(op->out[0], axis) ||
+            !can_divide(op->out[0], axis))
             continue;
         if (!divide(op, axis))
             return false;

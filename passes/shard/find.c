@@ -4,7 +4,7 @@
 #include "ir/base/text.h"
 #include "ir/dim/poly.h"
 #include "ir/dim/text.h"
-#include "passes/shard/parts.h"
+#include "passes/shard/labels.h"
 
 typedef struct search {
     fv_module *m;
@@ -17,7 +17,9 @@ typedef struct search {
         choices; /* contractions -> their choices (fv_shard_choice), if a plan was asked for */
     /* of the cut that is followed now */
     fv_shard_axes axes;
-    const char *why; /* why the axis cannot be cut; NULL: nothing is known against it */
+    bool shares_inputs; /* may the cut reach inputs that are no states? */
+    bool gathers;       /* is the result of the product at which the cut begins gathered? */
+    const char *why;    /* why the axis cannot be cut; NULL: nothing is known against it */
 } search;
 
 /* ---- following an axis ---- */
@@ -42,27 +44,47 @@ static bool stays_whole_by_plan(search *s, const fv_op *op) {
            !decline(s, fv_printf(s->a, "the plan has %s whole", name_of(s, op)));
 }
 
-/* Lowers the number of units into which the axis can be cut, so that it divides the extent of axis
- * `axis` of t. False, with s->why: there are fewer units than ranks, or the extent is not known. */
-static bool take_extent(search *s, const fv_type *t, int axis, const fv_op *at) {
-    const fv_dim *d = t->dims[axis];
-    if (!fv_dim_is_const(d))
-        return decline(s,
-                       fv_printf(s->a, "axis %d of %s has no constant size", axis, name_of(s, at)));
-    s->axes.units = fv_int_gcd(s->axes.units, d->value);
-    return s->axes.units >= s->ranks ||
-           decline(s, fv_printf(s->a, "%s has %lld units along the axis, fewer than ranks",
-                                name_of(s, at), (long long)s->axes.units));
+/* With groups: lowers the number of units of the members of each group, so that it divides the
+ * members of an axis, or an axis of members. */
+static bool take_members(search *s, int64_t members, const fv_op *at) {
+    int64_t groups = s->axes.units.groups, copies = (s->ranks + groups - 1) / groups;
+    s->axes.units.n = fv_int_gcd(s->axes.units.n, members);
+    return s->axes.units.n >= copies ||
+           decline(s, fv_printf(s->a, "%s has %lld units for each of %lld groups, fewer than ranks",
+                                name_of(s, at), (long long)s->axes.units.n, (long long)groups));
 }
 
-static bool take_constant(search *s, fv_op *op, int index, int axis) {
+/* Lowers the number of units into which the axes can be cut, so that it divides the extent of an
+ * axis of t. False, with s->why: there are fewer units than ranks, or the extent is not known. */
+static bool take_extent(search *s, const fv_type *t, const fv_shard_at *share, const fv_op *at) {
+    int64_t n = fv_shard_extent(s->m->dims, t, share), groups = s->axes.units.groups;
+    if (!n)
+        return decline(
+            s, fv_printf(s->a, "axis %d of %s has no constant size", share->axis, name_of(s, at)));
+    if (groups && n % groups)
+        return decline(s, fv_printf(s->a, "axis %d of %s is not divided into %lld groups",
+                                    share->axis, name_of(s, at), (long long)groups));
+    if (groups) {
+        const fv_dim *members = share->members < 0 ? NULL : t->dims[share->members];
+        if (members && !fv_dim_is_const(members))
+            return decline(s, fv_printf(s->a, "axis %d of %s has no constant size", share->members,
+                                        name_of(s, at)));
+        return share->kind == FV_SHARE_GROUP ||
+               take_members(s, members ? members->value : n / groups, at);
+    }
+    s->axes.units.n = fv_int_gcd(s->axes.units.n, n);
+    return s->axes.units.n >= s->ranks ||
+           decline(s, fv_printf(s->a, "%s has %lld units along the axis, fewer than ranks",
+                                name_of(s, at), (long long)s->axes.units.n));
+}
+
+static bool take_constant(search *s, fv_op *op, int index, const fv_shard_at *at) {
     const fv_value *v = op->in[index];
-    if (fv_elem_bits(v->tensor->elem) < 8 || v->tensor->elem == FV_STRING)
-        return decline(s,
-                       fv_printf(s->a, "constant '%s' has elements of less than a byte", v->name));
-    fv_shard_operand o = {op, index, axis};
+    if (v->tensor->elem == FV_STRING)
+        return decline(s, fv_printf(s->a, "constant '%s' has strings", v->name));
+    fv_shard_operand o = {op, index, *at};
     FV_PUSH(s->a, s->axes.operands, s->axes.noperands, s->axes.cap_operands, o);
-    return take_extent(s, v->type, axis, op);
+    return take_extent(s, v->type, at, op);
 }
 
 static bool is_partial(const search *s, const fv_op *op) {
@@ -76,89 +98,128 @@ static bool decline_both(search *s, const fv_op *op) {
     return decline(s, fv_printf(s->a, "%s would be a partial sum, and cut", name_of(s, op)));
 }
 
-/* Can each rank get a share of a parameter? It must be an input of the graph, whose elements are
- * not dims, and are stored in whole bytes. */
-static bool can_share(const search *s, const fv_value *v) {
-    return v->block == s->m->funcs->body && !v->elems && v->type->elem != FV_STRING &&
-           fv_elem_bits(v->type->elem) >= 8;
+/* Is the parameter a state, whose next value is a result of the graph? */
+static bool is_next_of(const search *s, const fv_value *v) {
+    const fv_region *body = s->m->funcs->body;
+    for (int i = 0; i < body->last->nin; i++)
+        if (s->states[i] >= 0 && body->params[s->states[i]] == v)
+            return true;
+    return false;
 }
 
-static bool can_take(search *s, const fv_value *v, int axis) {
+/* Can each rank get a share of a parameter? It must be an input of the graph, whose elements are
+ * not dims, and are stored in whole bytes; and the share must be one range of the axis. */
+static bool can_share(const search *s, const fv_value *v, const fv_shard_at *at) {
+    return v->block == s->m->funcs->body && !v->elems && v->type->elem != FV_STRING &&
+           at->kind != FV_SHARE_BOTH && fv_dim_is_one(at->outer) &&
+           (s->shares_inputs || is_next_of(s, v));
+}
+
+static bool can_take(search *s, const fv_value *v, const fv_shard_at *at) {
     if (v->kind == FV_VALUE_PARAM)
-        return can_share(s, v) ||
-               decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut", v->name, axis));
+        return can_share(s, v, at) ||
+               decline(s, fv_printf(s->a, "input '%s', axis %d, would be cut", v->name, at->axis));
     if (v->def->block != s->m->funcs->body)
         return decline(s, fv_printf(s->a, "%s is in a branch or loop", name_of(s, v->def)));
     return !is_partial(s, v->def) || decline_both(s, v->def);
 }
 
-/* Adds v to the cut: each rank has a share of axis `axis` of v. `at`: the op that needs the share.
- * False, with s->why: v cannot be cut. */
-static bool take(search *s, fv_value *v, int axis, const fv_op *at) {
-    int known = fv_shard_axis_of(&s->axes, v);
-    if (known >= 0)
-        return known == axis || decline(s, fv_printf(s->a, "%s would be cut along axes %d and %d",
-                                                     value_name(s, v), known, axis));
-    if (fv_ptrmap_get(&s->taken, v))
-        return decline(s, fv_printf(s->a, "%s belongs to another cut", value_name(s, v)));
-    if (!can_take(s, v, axis) || (v->def && stays_whole_by_plan(s, v->def)))
-        return false;
-    *fv_ptrmap_at(&s->axes.axis, v) = (void *)(intptr_t)(axis + 1);
-    FV_PUSH(s->a, s->axes.values, s->axes.nvalues, s->axes.cap_values, v);
-    return take_extent(s, v->type, axis, at);
+static bool is_same_share(const fv_shard_at *a, const fv_shard_at *b) {
+    return a->axis == b->axis && a->members == b->members && a->kind == b->kind &&
+           a->outer == b->outer;
 }
 
-static bool take_operand(search *s, fv_op *op, int i, int axis) {
-    return op->in[i]->kind == FV_VALUE_CONST ? take_constant(s, op, i, axis)
-                                             : take(s, op->in[i], axis, op);
+/* Adds v to the cut: each rank has that share of v. `op`: the op that needs it. False, with s->why:
+ * v cannot be cut. */
+static bool take(search *s, fv_value *v, const fv_shard_at *at, const fv_op *op) {
+    const fv_shard_at *known = fv_shard_at_of(&s->axes, v);
+    if (known)
+        return is_same_share(known, at) ||
+               decline(s, known->axis == at->axis
+                              ? fv_printf(s->a, "%s would be cut along axis %d in two ways",
+                                          value_name(s, v), at->axis)
+                              : fv_printf(s->a, "%s would be cut along axes %d and %d",
+                                          value_name(s, v), known->axis, at->axis));
+    if (fv_ptrmap_get(&s->taken, v))
+        return decline(s, fv_printf(s->a, "%s belongs to another cut", value_name(s, v)));
+    if (!can_take(s, v, at) || (v->def && stays_whole_by_plan(s, v->def)))
+        return false;
+    fv_shard_at *own = FV_NEW(s->a, fv_shard_at, 1);
+    *own = *at;
+    *fv_ptrmap_at(&s->axes.at, v) = own;
+    FV_PUSH(s->a, s->axes.values, s->axes.nvalues, s->axes.cap_values, v);
+    return take_extent(s, v->type, at, op);
+}
+
+static bool take_operand(search *s, fv_op *op, int i, const fv_shard_at *at) {
+    return op->in[i]->kind == FV_VALUE_CONST ? take_constant(s, op, i, at)
+                                             : take(s, op->in[i], at, op);
 }
 
 /* Adds to the cut the operands of which the op needs a share for a share of its result. */
-static bool take_operands(search *s, fv_op *op, int axis) {
+static bool take_operands(search *s, fv_op *op, const fv_shard_at *at) {
     if (op->nin == 0)
         return decline(s, fv_printf(s->a, "%s has no operand to cut", name_of(s, op)));
     for (int i = 0; i < op->nin; i++) {
-        int a = fv_shard_operand_axis(op, axis, i);
-        if (a == FV_AXIS_NONE)
-            return decline(s, fv_printf(s->a, "%s needs axis %d as a whole", name_of(s, op), axis));
-        if (a >= 0 && !take_operand(s, op, i, a))
+        fv_shard_at of = fv_shard_operand_at(op, at, i);
+        if (of.axis == FV_AXIS_NONE)
+            return decline(
+                s, fv_printf(s->a, "%s needs axis %d as a whole", name_of(s, op), at->axis));
+        if (of.axis >= 0 && !take_operand(s, op, i, &of))
             return false;
     }
     return true;
 }
 
-/* Adds to the cut a product that sums over the cut axis of its factor i: its result is a partial
- * sum, and the other factor is cut, too. */
-static bool take_sum(search *s, fv_op *op, int i) {
+/* Can the partial results of all ranks be combined: by a sum of numbers of which each rank has
+ * others, or by a maximum or minimum? */
+static bool can_combine(search *s, const fv_op *op, const fv_shard_at *at) {
+    const fv_type *t = op->out[0]->type;
+    bool sums = !fv_op_is(op, FV_OP_fv_Reduce);
+    if (t->rank >= FV_MAX_RANK || !(((fv_elem_set)1 << t->elem) & FV_SET_NUMBER) ||
+        (sums && !fv_elem_is_float(t->elem) && fv_elem_bits(t->elem) < 32))
+        return decline(s,
+                       fv_printf(s->a, "%s is no sum of floats or wide integers", name_of(s, op)));
+    return !sums || at->kind == FV_SHARE_UNITS ||
+           decline(s, fv_printf(s->a, "%s would sum the copies of groups", name_of(s, op)));
+}
+
+/* Adds to the cut a product that sums over the cut axis of its factor i, or a maximum or minimum
+ * over it: its result is a partial one, and the other factors are cut, too. */
+static bool take_sum(search *s, fv_op *op, int i, const fv_shard_at *at) {
     if (is_partial(s, op))
         return true;
-    if (fv_shard_axis_of(&s->axes, op->out[0]) >= 0)
+    if (fv_shard_at_of(&s->axes, op->out[0]))
         return decline_both(s, op);
     if (fv_ptrmap_get(&s->taken, op->out[0]))
         return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, op)));
-    if (!fv_elem_is_float(op->out[0]->type->elem) || op->out[0]->type->rank >= FV_MAX_RANK)
-        return decline(s, fv_printf(s->a, "%s is no sum of floats", name_of(s, op)));
-    if (stays_whole_by_plan(s, op))
+    if (!can_combine(s, op, at) || stays_whole_by_plan(s, op))
         return false;
     FV_PUSH(s->a, s->axes.partial, s->axes.npartial, s->axes.cap_partial, op);
-    const fv_type *other = op->in[!i]->type;
-    if (other->rank < (i ? 1 : 2))
-        return decline(s, fv_printf(s->a, "%s is no product of matrices", name_of(s, op)));
-    return take_operand(s, op, !i, other->rank - (i ? 1 : 2));
+    for (int j = 0; j < op->nin; j++) {
+        fv_shard_at of = j == i ? *at : fv_shard_sum_at(op, i, at, j);
+        if (of.axis == FV_AXIS_NONE)
+            return decline(s, fv_printf(s->a, "%s needs the axis as a whole", name_of(s, op)));
+        if (of.axis >= 0 && !take_operand(s, op, j, &of))
+            return false;
+    }
+    return true;
 }
 
-/* Adds to the cut the ops that read v, of which each rank has a share along `axis`. */
-static bool take_uses(search *s, fv_value *v, int axis) {
+/* Adds to the cut the ops that read v, of which each rank has a share. */
+static bool take_uses(search *s, fv_value *v, const fv_shard_at *at) {
     for (int k = 0; k < v->nuses; k++) {
         fv_op *op = v->uses[k].op;
         int i = v->uses[k].index;
         if (op->def == &fv_return_def && op->block == s->m->funcs->body)
             continue; /* end_at_outputs decides what becomes of outputs */
-        int a = op->block == s->m->funcs->body ? fv_shard_result_axis(op, i, axis) : FV_AXIS_NONE;
-        if (a == FV_AXIS_NONE)
+        fv_shard_at of = {.axis = FV_AXIS_NONE};
+        if (op->block == s->m->funcs->body)
+            of = fv_shard_result_at(op, i, at);
+        if (of.axis == FV_AXIS_NONE)
             return decline(s, fv_printf(s->a, "%s needs axis %d of operand %d as a whole",
-                                        name_of(s, op), axis, i));
-        if (a == FV_AXIS_PARTIAL ? !take_sum(s, op, i) : !take(s, op->out[0], a, op))
+                                        name_of(s, op), at->axis, i));
+        if (of.axis == FV_AXIS_PARTIAL ? !take_sum(s, op, i, at) : !take(s, op->out[0], &of, op))
             return false;
     }
     return true;
@@ -186,8 +247,11 @@ static bool fits_state(search *s, int i, int axis) {
                                 next->name, known, s->m->funcs->result_names[i]));
 }
 
-static bool can_gather(const fv_value *v) {
-    return (((fv_elem_set)1 << v->type->elem) & FV_SET_NUMBER) && v->type->rank < FV_MAX_RANK;
+/* Can all ranks gather their shares of v? The share must be one range of an axis. */
+static bool can_gather(const search *s, const fv_value *v) {
+    const fv_shard_at *at = fv_shard_at_of(&s->axes, v);
+    return (((fv_elem_set)1 << v->type->elem) & FV_SET_NUMBER) && v->type->rank < FV_MAX_RANK &&
+           at->kind != FV_SHARE_BOTH && fv_dim_is_one(at->outer);
 }
 
 /* The outputs of the graph that are cut: states stay shares, as their inputs are, and the ranks
@@ -203,7 +267,7 @@ static bool end_at_outputs(search *s) {
             FV_PUSH(s->a, s->axes.kept.at, s->axes.kept.n, s->axes.kept.cap, i);
         if (axis < 0 || is_state(s, i, axis) || is_gathered(s, v))
             continue;
-        if (!can_gather(v))
+        if (!can_gather(s, v))
             return decline(
                 s, fv_printf(s->a, "output '%s' cannot be gathered", s->m->funcs->result_names[i]));
         FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, v);
@@ -211,26 +275,41 @@ static bool end_at_outputs(search *s) {
     return true;
 }
 
-/* Follows the columns of the product. `gathers`: all ranks gather its result. */
-static bool follow(search *s, fv_op *op, bool gathers) {
-    fv_value *y = op->out[0];
-    s->axes = (fv_shard_axes){.axis = fv_ptrmap_in(s->a)};
-    if (!take(s, y, y->type->rank - 1, op))
+/* Follows the share from operand i of op, which is summed, or from the result (-1), which all ranks
+ * gather if s->gathers is set. */
+static bool follow_from(search *s, fv_op *op, int i, const fv_shard_at *at) {
+    if (i < 0 ? !take(s, op->out[0], at, op) : !take_sum(s, op, i, at))
         return false;
-    if (gathers) {
-        if (!can_gather(y))
-            return decline(s, fv_printf(s->a, "%s cannot be gathered", name_of(s, op)));
-        FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, y);
-    }
-    for (int i = 0; i < s->axes.nvalues; i++) {
-        fv_value *v = s->axes.values[i];
-        int axis = fv_shard_axis_of(&s->axes, v);
-        if (v->def && !take_operands(s, v->def, axis))
-            return false;
-        if (!(gathers && v == y) && !take_uses(s, v, axis))
+    const fv_value *y = s->gathers ? op->out[0] : NULL;
+    if (y && !can_gather(s, y))
+        return decline(s, fv_printf(s->a, "%s cannot be gathered", name_of(s, op)));
+    if (y)
+        FV_PUSH(s->a, s->axes.outputs, s->axes.noutputs, s->axes.cap_outputs, op->out[0]);
+    for (int k = 0; k < s->axes.nvalues; k++) {
+        fv_value *v = s->axes.values[k];
+        const fv_shard_at *share = fv_shard_at_of(&s->axes, v);
+        if ((v->def && !take_operands(s, v->def, share)) || (v != y && !take_uses(s, v, share)))
             return false;
     }
     return end_at_outputs(s);
+}
+
+/* Follows axis `axis` of operand i of op, or of its result (-1), as an axis of units, or, if there
+ * are fewer of them than ranks, as one of groups with members. */
+static bool follow(search *s, fv_op *op, int i, int axis) {
+    fv_shard_at at = {.axis = axis, .members = -1, .outer = fv_dim_const(s->m->dims, 1)};
+    s->axes = (fv_shard_axes){.at = fv_ptrmap_in(s->a)};
+    if (follow_from(s, op, i, &at))
+        return true;
+    at.groups = s->axes.units.n;
+    if (at.groups < 2 || at.groups >= s->ranks)
+        return false;
+    const char *why = s->why;
+    s->axes = (fv_shard_axes){.at = fv_ptrmap_in(s->a), .units = {.groups = at.groups}};
+    if (follow_from(s, op, i, &at))
+        return true;
+    s->why = why;
+    return false;
 }
 
 /* ---- what was found ---- */
@@ -247,15 +326,25 @@ static uint64_t bytes_of(const fv_shard_axes *c) {
     return bytes;
 }
 
-/* The bytes of a value that a rank sends to each other rank. axis: of which it sends its share, or
- * what is filled up to the largest share; -1: it sends the whole value. */
-static const fv_dim *sent(const search *s, const fv_type *t, int axis) {
+/* The most elements that a rank has of each block of the axis. */
+static int64_t largest_share(const search *s, const fv_type *t, const fv_shard_at *at) {
+    fv_shard_units u = fv_shard_units_of(&s->axes, s->ranks);
+    int64_t most = 0, extent = fv_shard_extent(s->m->dims, t, at), first;
+    for (int r = 0; r < s->ranks; r++) {
+        int64_t n = fv_shard_size(&u, r, at->kind, extent, &first);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+/* The bytes of a value that a rank sends to each other rank. at: of which it sends its share, or
+ * what is filled up to the largest share; NULL: it sends the whole value. */
+static const fv_dim *sent(const search *s, const fv_type *t, const fv_shard_at *at) {
     fv_dims *d = s->m->dims;
     const fv_dim *bytes = fv_dim_const(d, fv_elem_bits(t->elem) / 8);
-    int64_t units = s->axes.units, most = (units + s->ranks - 1) / s->ranks;
     for (int i = 0; i < t->rank; i++)
         bytes = fv_dim_mul(
-            d, bytes, i == axis ? fv_dim_const(d, t->dims[i]->value / units * most) : t->dims[i]);
+            d, bytes, at && i == at->axis ? fv_dim_const(d, largest_share(s, t, at)) : t->dims[i]);
     return bytes;
 }
 
@@ -263,11 +352,12 @@ static const fv_dim *sent(const search *s, const fv_type *t, int axis) {
  * cut. */
 static void add_port(search *s, const fv_value *v, const char *name, bool is_output, fv_text *text,
                      fv_shard_plan *plan) {
-    int axis = fv_shard_axis_of(&s->axes, v);
-    int64_t *sizes = FV_NEW(s->a, int64_t, s->ranks), first;
+    const fv_shard_at *at = fv_shard_at_of(&s->axes, v);
+    fv_shard_units u = fv_shard_units_of(&s->axes, s->ranks);
+    int64_t *sizes = FV_NEW(s->a, int64_t, s->ranks), *firsts = FV_NEW(s->a, int64_t, s->ranks);
     for (int r = 0; r < s->ranks; r++)
-        sizes[r] = fv_shard_size(s->axes.units, s->ranks, r, v->type->dims[axis]->value, &first);
-    fv_shard_port port = {name, is_output, axis, sizes};
+        sizes[r] = fv_shard_size(&u, r, at->kind, v->type->dims[at->axis]->value, &firsts[r]);
+    fv_shard_port port = {name, is_output, at->axis, sizes, firsts};
     FV_PUSH(s->a, plan->ports, plan->nports, plan->cap_ports, port);
     fv_text_printf(text, "%s'%s'", text->n ? ", " : "", name);
 }
@@ -287,19 +377,20 @@ static const char *add_ports(search *s, fv_shard_plan *plan) {
 static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
     const fv_shard_axes *c = &s->axes;
     fv_shard_cut cut = {.first = fv_shard_node(s->a, first),
-                        .units = c->units,
+                        .units = c->units.groups ? c->units.groups * c->units.n : c->units.n,
+                        .groups = c->units.groups,
                         .bytes = bytes_of(c),
                         .nexchanges = c->npartial + c->noutputs,
                         .exchanged = FV_NEW(s->a, const fv_dim *, c->npartial + c->noutputs + 1)};
     fv_text last = {.arena = s->a};
     for (int i = 0; i < c->npartial; i++) {
         fv_text_printf(&last, "%s%s", i ? ", " : "", fv_shard_node(s->a, c->partial[i]));
-        cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, -1);
+        cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, NULL);
     }
     for (int i = 0; i < c->noutputs; i++) {
         fv_text_printf(&last, "%s'%s'", last.n ? ", " : "", c->outputs[i]->name);
         cut.exchanged[c->npartial + i] =
-            sent(s, c->outputs[i]->type, fv_shard_axis_of(c, c->outputs[i]));
+            sent(s, c->outputs[i]->type, fv_shard_at_of(c, c->outputs[i]));
     }
     cut.last = last.n ? last.s : "";
     cut.shares = add_ports(s, plan);
@@ -312,16 +403,6 @@ static void keep(search *s, fv_shard_plan *plan) {
     for (int i = 0; i < s->axes.npartial; i++)
         *fv_ptrmap_at(&s->taken, s->axes.partial[i]->out[0]) = s;
     FV_PUSH(s->a, plan->found->cuts, plan->found->n, plan->found->cap, s->axes);
-}
-
-/* The constant of which the right factor is a view; NULL: it depends on something else. */
-static const fv_value *weight_of(const fv_op *op) {
-    const fv_value *v = op->in[1];
-    while (v->kind == FV_VALUE_RESULT &&
-           (fv_op_is(v->def, FV_OP_Transpose) || fv_op_is(v->def, FV_OP_fv_Reshape) ||
-            fv_op_is(v->def, FV_OP_Cast)))
-        v = v->def->in[0];
-    return v->kind == FV_VALUE_CONST ? v : NULL;
 }
 
 /* The bytes of the constants from which alone v is computed; 0: it depends on something else. */
@@ -343,67 +424,168 @@ static void find_constant(search *s, const fv_op *op) {
         *fv_ptrmap_at(&s->constant, op->out[0]) = (void *)(uintptr_t)bytes;
 }
 
+/* The operand of a product that is a weight, which constants alone determine; -1: there is none, or
+ * constants determine all operands. Its axes must not all have one element, but for one: tables of
+ * angles and scales are no weights. */
+static int weight_of(const search *s, const fv_op *op) {
+    fv_shard_labels l;
+    int weight = -1, long_axes = 0;
+    bool other = false;
+    if (fv_op_is(op, FV_OP_fv_Gather) || !fv_shard_labels_of(op, &l))
+        return -1;
+    for (int i = 0; i < op->nin; i++) {
+        uint64_t bytes = op->in[i] ? constant_bytes(s, op->in[i]) : 0;
+        other |= op->in[i] && !bytes;
+        if (bytes && (weight < 0 || op->in[i]->type->rank > op->in[weight]->type->rank))
+            weight = i;
+    }
+    for (int d = 0; weight >= 0 && d < op->in[weight]->type->rank; d++)
+        long_axes += !fv_dim_is_one(op->in[weight]->type->dims[d]);
+    return other && long_axes > 1 ? weight : -1;
+}
+
+/* The first product whose weight is cut along an axis of its result, of those that the cut has; op
+ * if there is none. */
+static const fv_op *first_of(const search *s, const fv_op *op) {
+    for (const fv_op *p = s->m->funcs->body->first; p && p != op; p = p->next)
+        if (p->nout == 1 && p->out[0] && fv_shard_at_of(&s->axes, p->out[0]) &&
+            weight_of(s, p) >= 0)
+            return p;
+    return op;
+}
+
 static void stays_whole(search *s, const fv_op *op, uint64_t bytes, fv_shard_plan *plan) {
     fv_shard_whole whole = {op, fv_shard_node(s->a, op), s->why, bytes};
     FV_PUSH(s->a, plan->whole, plan->nwhole, plan->cap_whole, whole);
 }
 
-/* Cuts the product as the choice says, along its columns. */
-static bool cut_by_choice(search *s, fv_op *op, const fv_shard_choice *c, fv_shard_plan *plan) {
-    bool ok = follow(s, op, false);
-    if (c->collective == FV_SHARD_ALL_GATHER && !(ok && is_gathered(s, op->out[0])))
-        ok = follow(s, op, true);
-    if (!ok)
-        return fv_op_error(op, "the plan cuts its columns, and that cannot be done: %s", s->why);
-    describe(s, op, plan);
-    keep(s, plan);
-    return true;
+/* Tries to cut an axis of the result that only the weight has, such as the columns. False, with
+ * s->why: none can be cut. */
+static bool follow_columns(search *s, fv_op *op, int weight) {
+    fv_shard_labels l;
+    const char *why = NULL;
+    for (int d = 0; d < op->out[0]->type->rank && fv_shard_labels_of(op, &l); d++) {
+        bool only = fv_shard_label_axis(op, &l, weight, l.out[d]) >= 0;
+        for (int i = 0; i < op->nin && only; i++)
+            only = i == weight || !op->in[i] || constant_bytes(s, op->in[i]) ||
+                   fv_shard_label_axis(op, &l, i, l.out[d]) == FV_AXIS_WHOLE;
+        if (only && follow(s, op, -1, d))
+            return true;
+        why = only && !why ? s->why : why;
+    }
+    s->why = why ? why : fv_printf(s->a, "%s has no columns to cut", name_of(s, op));
+    return false;
 }
 
-/* Begins the cuts that the plan asks for. */
-static bool cut_by_request(search *s, fv_shard_plan *plan) {
-    for (fv_op *op = s->m->funcs->body->first; s->ranks > 1 && op; op = op->next) {
+/* Tries to cut an axis of the weight that is summed. Inputs are not cut for that, but states. */
+static bool follow_rows(search *s, fv_op *op, int weight) {
+    fv_shard_labels l;
+    bool found = false;
+    s->shares_inputs = false;
+    for (int d = 0; d < op->in[weight]->type->rank && !found && fv_shard_labels_of(op, &l); d++)
+        found = fv_shard_labelled_result(op, &l, weight, d) == FV_AXIS_PARTIAL &&
+                follow(s, op, weight, d);
+    s->shares_inputs = true;
+    return found;
+}
+
+/* Tries the columns of the product; and its rows, where the columns cannot be cut, or are gathered
+ * at once although the rows would divide more weights. */
+static bool follow_product(search *s, fv_op *op, int weight) {
+    bool columns = follow_columns(s, op, weight);
+    const fv_shard_axes found = s->axes;
+    const char *why = s->why;
+    if (columns && found.noutputs == 0)
+        return true;
+    if (follow_rows(s, op, weight) && (!columns || bytes_of(&s->axes) > bytes_of(&found)))
+        return true;
+    s->axes = found;
+    s->why = why;
+    return columns;
+}
+
+static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
+    int weight = op->nout == 1 && op->out[0] ? weight_of(s, op) : -1;
+    if (weight < 0 || fv_ptrmap_get(&s->taken, op->out[0]))
+        return;
+    s->why = NULL;
+    if (follow_product(s, op, weight)) {
+        describe(s, first_of(s, op), plan);
+        keep(s, plan);
+    } else
+        stays_whole(s, op, constant_bytes(s, op->in[weight]), plan);
+}
+
+/* Cuts the product as the choice says, along its columns. False: it may be reached from the rows of
+ * another one. */
+static bool cut_by_choice(search *s, fv_op *op, int weight, const fv_shard_choice *c,
+                          fv_shard_plan *plan) {
+    bool ok = follow_columns(s, op, weight);
+    if (c->collective == FV_SHARD_ALL_GATHER && !(ok && is_gathered(s, op->out[0]))) {
+        s->gathers = true;
+        ok = follow_columns(s, op, weight);
+        s->gathers = false;
+    }
+    if (ok) {
+        describe(s, first_of(s, op), plan);
+        keep(s, plan);
+    }
+    return ok;
+}
+
+/* Begins the cuts that the plan asks for along that side, columns or rows, of products. */
+static void cut_side(search *s, fv_shard_side side, fv_shard_plan *plan) {
+    for (fv_op *op = s->m->funcs->body->first; op; op = op->next) {
         const fv_shard_choice *c = fv_ptrmap_get(&s->choices, op);
+        int weight = c && c->side == side ? weight_of(s, op) : -1;
+        if (weight < 0 || fv_ptrmap_get(&s->taken, op->out[0]))
+            continue;
+        if (side == FV_SHARD_COLUMNS) {
+            (void)cut_by_choice(s, op, weight, c, plan);
+        } else if (follow_rows(s, op, weight)) {
+            describe(s, first_of(s, op), plan);
+            keep(s, plan);
+        }
+    }
+}
+
+/* Begins the cuts that the plan asks for. False after a diagnostic: columns cannot be cut. */
+static bool cut_by_request(search *s, fv_shard_plan *plan) {
+    if (s->ranks == 1)
+        return true;
+    cut_side(s, FV_SHARD_COLUMNS, plan);
+    cut_side(s, FV_SHARD_ROWS, plan);
+    for (fv_op *op = s->m->funcs->body->first; op; op = op->next) {
+        const fv_shard_choice *c = fv_ptrmap_get(&s->choices, op);
+        int weight = c && c->side == FV_SHARD_COLUMNS ? weight_of(s, op) : -1;
+        s->why = "it has no weight";
         if (c && c->side == FV_SHARD_COLUMNS && !fv_ptrmap_get(&s->taken, op->out[0]) &&
-            !cut_by_choice(s, op, c, plan))
-            return false;
+            (weight < 0 || !cut_by_choice(s, op, weight, c, plan)))
+            return fv_op_error(op, "the plan cuts its columns, and that cannot be done: %s",
+                               s->why);
     }
     return true;
 }
 
-static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
-    if (!fv_op_is(op, FV_OP_fv_MatMul) || fv_ptrmap_get(&s->taken, op->out[0]))
-        return;
-    const fv_value *w = weight_of(op);
-    s->why = NULL;
-    if (!w && constant_bytes(s, op->in[1])) {
-        s->why =
-            fv_printf(s->a, "%s computes its weight from constants", name_of(s, op->in[1]->def));
-        stays_whole(s, op, constant_bytes(s, op->in[1]), plan);
-    } else if (w && follow(s, op, false)) {
-        describe(s, op, plan);
-        keep(s, plan);
-    } else if (w)
-        stays_whole(s, op, w->tensor->bytes, plan);
-}
-
-/* Records a product with a constant factor that the plan does not cut. */
+/* Records a product with a weight that the plan does not cut. */
 static void leave_product(search *s, const fv_op *op, fv_shard_plan *plan) {
-    if (!fv_op_is(op, FV_OP_fv_MatMul) || fv_ptrmap_get(&s->taken, op->out[0]) ||
-        !constant_bytes(s, op->in[1]))
+    int weight = op->nout == 1 && op->out[0] ? weight_of(s, op) : -1;
+    if (weight < 0 || fv_ptrmap_get(&s->taken, op->out[0]))
         return;
     s->why = "the plan does not cut it";
-    stays_whole(s, op, constant_bytes(s, op->in[1]), plan);
+    stays_whole(s, op, constant_bytes(s, op->in[weight]), plan);
 }
 
-/* A product that was declined from its own columns may be the end of a later cut. */
+/* A product that was declined from its own columns may belong to a later cut. */
 static void drop_found(fv_shard_plan *plan) {
     int n = 0;
     for (int i = 0; i < plan->nwhole; i++) {
         bool found = false;
-        for (int c = 0; c < plan->found->n && !found; c++)
+        for (int c = 0; c < plan->found->n && !found; c++) {
+            found = fv_shard_at_of(&plan->found->cuts[c], plan->whole[i].op->out[0]) != NULL;
             for (int k = 0; k < plan->found->cuts[c].npartial && !found; k++)
                 found = plan->found->cuts[c].partial[k] == plan->whole[i].op;
+        }
         if (!found)
             plan->whole[n++] = plan->whole[i];
     }
@@ -430,16 +612,19 @@ bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_re
                 .a = m->arena,
                 .ranks = ranks,
                 .states = states,
+                .shares_inputs = true,
                 .taken = fv_ptrmap_in(m->arena),
                 .choices = fv_ptrmap_in(m->arena),
                 .constant = fv_ptrmap_in(m->arena)};
     *out = (fv_shard_plan){.ranks = ranks, .found = FV_NEW(m->arena, struct fv_shard_found, 1)};
-    if (!has_no_exchange(m->funcs->body) || (ranks > 1 && !fv_shard_divide(m)))
+    if (!has_no_exchange(m->funcs->body) ||
+        (ranks > 1 && (!fv_shard_separate(m) || !fv_shard_divide(m))))
         return false;
+    for (const fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next)
+        find_constant(&s, op);
     if (request && (!fv_shard_find_choices(m, request, &s.choices) || !cut_by_request(&s, out)))
         return false;
     for (fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next) {
-        find_constant(&s, op);
         if (request)
             leave_product(&s, op, out);
         else

@@ -3,29 +3,65 @@
 #ifndef FV_PASSES_SHARD_PARTS_H
 #define FV_PASSES_SHARD_PARTS_H
 
+#include <string.h>
+
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
 #include "passes/shard/shard.h"
 
-/* What fv_shard_operand_axis and fv_shard_result_axis return if there is no such axis. */
+/* What the functions below return as `axis` if there is no such axis. */
 enum {
     FV_AXIS_WHOLE = -1,   /* each rank needs the whole operand */
-    FV_AXIS_PARTIAL = -2, /* the result is a sum over the axis */
+    FV_AXIS_PARTIAL = -2, /* the result is a sum, maximum or minimum over the axis */
     FV_AXIS_NONE = -3     /* the operator cannot be computed from a share of the axis */
 };
 
-/* If only a share of axis `axis` of result 0 is computed: the axis of operand i of which the same
- * share is enough; WHOLE or NONE. */
-int fv_shard_operand_axis(const fv_op *op, int axis, int i);
-/* If only a share of axis `axis` of operand i is known: the axis of result 0 of which the same
- * share can be computed; PARTIAL or NONE. */
-int fv_shard_result_axis(const fv_op *op, int i, int axis);
+/* How ranks share an axis. Usually, its units are distributed among the ranks. If there are fewer
+ * units than ranks, as heads of keys, these are *groups*: several ranks have a copy of a group, and
+ * its *members*, as heads of queries that share a head of keys, are distributed among them. */
+typedef enum {
+    FV_SHARE_UNITS, /* the units of the axis are distributed; if there are groups, their members */
+    FV_SHARE_GROUP, /* each rank has a copy of its group */
+    FV_SHARE_BOTH   /* an axis of groups, and an axis of members: each rank has some members */
+} fv_share_kind;
 
-/* A constant operand of which a rank has a share of an axis. */
+/* The axis of a value that is cut. It consists of `outer` blocks of the same size, of each of which
+ * a rank has the same part: so that a rank has the same heads of each entry of a batch, the axis of
+ * batch * 4 elements has `batch` blocks, which are cut into four heads. */
+typedef struct fv_shard_at {
+    int axis;
+    int members; /* with FV_SHARE_BOTH: the axis of the members; otherwise -1 */
+    fv_share_kind kind;
+    int64_t groups; /* the number of groups in this cut; 0: there are none */
+    const fv_dim *outer;
+} fv_shard_at;
+
+/* If only a share of result 0 is computed: the share of operand i that is enough; WHOLE or NONE. */
+fv_shard_at fv_shard_operand_at(const fv_op *op, const fv_shard_at *at, int i);
+/* If only a share of operand i is known: the share of result 0 that can be computed; PARTIAL or
+ * NONE. */
+fv_shard_at fv_shard_result_at(const fv_op *op, int i, const fv_shard_at *at);
+/* If the result is a partial sum over the axis `at` of operand i: the share of operand j that this
+ * sum needs; WHOLE. */
+fv_shard_at fv_shard_sum_at(const fv_op *op, int i, const fv_shard_at *at, int j);
+/* The axis of operand i from which a share of axis `axis` of the result can be computed, if both
+ * have the same elements along it; WHOLE or NONE. */
+int fv_shard_operand_axis(const fv_op *op, int axis, int i);
+/* The number of elements of a block of the axis; 0: it is not known. */
+int64_t fv_shard_extent(fv_dims *t, const fv_type *type, const fv_shard_at *at);
+
+/* A constant operand of which a rank has a share. */
 typedef struct fv_shard_operand {
     fv_op *op;
-    int index, axis;
+    int index;
+    fv_shard_at at;
 } fv_shard_operand;
+
+/* Is the op an fv.Reduce of that kind, such as ReduceMax? */
+static inline bool fv_shard_is_reduce(const fv_op *op, const char *kind) {
+    fv_string k = fv_op_is(op, FV_OP_fv_Reduce) ? fv_op_string(op, "kind") : (fv_string){0};
+    return k.n == strlen(kind) && !memcmp(k.s, kind, k.n);
+}
 
 /* Results of the graph, by their numbers. */
 typedef struct fv_shard_results {
@@ -33,22 +69,35 @@ typedef struct fv_shard_results {
     int *at;
 } fv_shard_results;
 
+/* How the axes of a cut are divided among ranks. */
+typedef struct fv_shard_units {
+    int ranks;      /* 0 in the axes of a cut */
+    int64_t groups; /* 0: there are none */
+    int64_t n;      /* the number of units; with groups, that of the members of each group */
+} fv_shard_units;
+
 /* The axes of a cut. */
 typedef struct fv_shard_axes {
     int nvalues, cap_values, noperands, cap_operands, npartial, cap_partial, noutputs, cap_outputs;
     fv_value **values; /* the values that are cut: results of ops, and parameters of the graph */
-    fv_ptrmap axis;    /* value -> 1 + its axis, as a pointer */
+    fv_ptrmap at;      /* value -> its fv_shard_at */
     fv_shard_operand *operands;
-    fv_op **partial; /* the products whose results are partial sums */
+    fv_op **partial; /* the products whose results are partial sums, and other reductions */
     /* the values of which all ranks gather the shares, for outputs and for ops that are not cut */
     fv_value **outputs;
     fv_shard_results kept; /* the results of the graph that stay shares */
-    int64_t units;
+    fv_shard_units units;
 } fv_shard_axes;
+
+/* The share of v that a rank has; NULL: v is whole. */
+static inline const fv_shard_at *fv_shard_at_of(const fv_shard_axes *cut, const fv_value *v) {
+    return fv_ptrmap_get(&cut->at, v);
+}
 
 /* The axis of v that is cut; -1: v is whole. */
 static inline int fv_shard_axis_of(const fv_shard_axes *cut, const fv_value *v) {
-    return (int)(intptr_t)fv_ptrmap_get(&cut->axis, v) - 1;
+    const fv_shard_at *at = fv_shard_at_of(cut, v);
+    return at ? at->axis : -1;
 }
 
 /* Does result i of the graph stay a share? */
@@ -67,23 +116,29 @@ static inline bool fv_shard_is_cut(const fv_shard_axes *cut, const fv_op *op) {
     return op->nout == 1 && op->out[0] && fv_shard_axis_of(cut, op->out[0]) >= 0;
 }
 
+/* How the axes of the cut are divided among that many ranks. */
+static inline fv_shard_units fv_shard_units_of(const fv_shard_axes *cut, int ranks) {
+    return (fv_shard_units){ranks, cut->units.groups, cut->units.n};
+}
+
 struct fv_shard_found {
     int n, cap;
     fv_shard_axes *cuts;
 };
 
-/* The elements of t from `first` on along the axis, n of them; the result is in the arena. NULL:
- * its elements are strings, or of less than a byte. */
-const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64_t first,
-                                int64_t n);
+/* In each of the `outer` blocks of the axis of t, the elements from `first` on, n of them; the
+ * result is in the arena. NULL: its elements are strings. */
+const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64_t outer,
+                                int64_t first, int64_t n);
+/* Gives each reader of a weight that is computed from constants a copy of the ops that compute it.
+ * False after a diagnostic. */
+bool fv_shard_separate(fv_module *m) FV_MUST_USE;
 /* Divides products whose results are read as slices only. False after a diagnostic. */
 bool fv_shard_divide(fv_module *m) FV_MUST_USE;
 /* ---- contractions: choose.c ---- */
 
-static inline bool fv_shard_is_contraction(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_MatMul);
-}
-
+/* Is it a product, with factors of which axes are summed? */
+bool fv_shard_is_contraction(const fv_op *op) FV_MUST_USE;
 /* The nodes of an op, or the name of its result where the model gives no names to nodes. */
 const char *fv_shard_node(fv_arena *a, const fv_op *op);
 /* Sets out->choices to how the cuts that were found cut each contraction of the graph. */
@@ -95,17 +150,13 @@ bool fv_shard_find_choices(fv_module *m, const fv_shard_request *r, fv_ptrmap *o
 bool fv_shard_meets(const fv_module *m, const fv_shard_plan *plan,
                     const fv_ptrmap *choices) FV_MUST_USE;
 
-/* The first unit of a rank. The units of rank r are those from first(r) to below first(r + 1). */
-static inline int64_t fv_shard_first(int64_t units, int ranks, int rank) {
-    return units / ranks * rank + units % ranks * rank / ranks;
-}
-/* The number of elements that a rank has of an axis with `extent` elements, a multiple of the
- * units; *first: the index of the first of them. */
-static inline int64_t fv_shard_size(int64_t units, int ranks, int rank, int64_t extent,
-                                    int64_t *first) {
-    int64_t unit = extent / units;
-    *first = fv_shard_first(units, ranks, rank) * unit;
-    return fv_shard_first(units, ranks, rank + 1) * unit - *first;
-}
+/* The number of elements that a rank has of each block of an axis with blocks of `extent` elements.
+ * *first: the index of the first of them in the block. */
+int64_t fv_shard_size(const fv_shard_units *u, int rank, fv_share_kind kind, int64_t extent,
+                      int64_t *first);
+/* The same for the axis of the members, with FV_SHARE_BOTH. */
+int64_t fv_shard_members(const fv_shard_units *u, int rank, int64_t extent, int64_t *first);
+/* Is rank the first one with its group? Without groups, every rank is. */
+bool fv_shard_is_first(const fv_shard_units *u, int rank) FV_MUST_USE;
 
 #endif

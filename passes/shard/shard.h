@@ -21,6 +21,8 @@ typedef struct fv_shard_cut {
     /* into how many pieces the axis can be divided: heads, or columns; each rank has 1/ranks of
      * them, rounded down or up */
     int64_t units;
+    /* fewer than ranks: of how many groups a rank has one; the units are their members. 0: none */
+    int64_t groups;
     uint64_t bytes;           /* of the weights that are divided */
     int nexchanges;           /* exchanges in a run */
     const fv_dim **exchanged; /* for each, the bytes that a rank sends to each other one */
@@ -31,8 +33,9 @@ typedef struct fv_shard_cut {
 typedef struct fv_shard_port {
     const char *name;
     bool is_output;
-    int axis;             /* the axis that is cut */
-    const int64_t *sizes; /* for each rank, the size of its share along the axis */
+    int axis;              /* the axis that is cut */
+    const int64_t *sizes;  /* for each rank, the size of its share along the axis */
+    const int64_t *firsts; /* the index of its first element: ranks of a group have the same ones */
 } fv_shard_port;
 
 /* Along which axis a contraction is cut. Its result is a product of a left factor, with rows, and a

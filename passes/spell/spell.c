@@ -73,6 +73,11 @@ bool fv_spell_must(const fv_op *op) {
            (op->def->experimental && !fv_op_must_rewrite(op));
 }
 
+bool fv_spell_has_none(const fv_op *op) {
+    const spelling *t = find(spellings, op->def);
+    return t && t->why;
+}
+
 bool fv_spell_must_rewrite(const fv_op *op) {
     if (op->def->experimental)
         return fv_op_must_rewrite(op);

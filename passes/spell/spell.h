@@ -36,6 +36,8 @@ void fv_spelling_saw(fv_spelling *all, fv_op *op);
 bool fv_spell_must(const fv_op *op) FV_MUST_USE;
 /* Is it fv.Bind, fv.Let or fv.Assume, which an ONNX model leaves out? */
 bool fv_spell_is_silent(const fv_op *op) FV_MUST_USE;
+/* Does the table have a row for the op that says why it cannot be written? */
+bool fv_spell_has_none(const fv_op *op) FV_MUST_USE;
 /* Must it be rewritten (ir/rule/rewrite.h) before it is written: is it an operator of the standard
  * with an attribute of our own, one that the standard has removed, or an experimental operator that
  * has an expansion? */

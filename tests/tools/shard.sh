@@ -244,7 +244,7 @@ present again/other.onnx
 absent again/rank1.onnx.data again/rank2.onnx again/rank4.onnx
 check 'the same files' 0 'rank1.onnx are identical' diff -rs -x other.onnx p2 again
 
-# A quantized weight is no constant of the product; a product that cannot be cut is not divided, either.
+# A quantized weight is cut; a product that cannot be cut is not divided.
 cat >quantized.fvir <<'T'
 fovea-ir 1
 module "m"
@@ -256,7 +256,9 @@ func @main(%x: f32[3, 4]) -> (%y) {
   return %y
 }
 T
-check 'a quantized weight' 0 "whole .*: product: 'weight' .* computes its weight from constants" "$fovea" shard quantized.fvir --ranks 2 --print-plan
+check 'a quantized weight' 0 "cut +2 units, 8 bytes of weights: product to 'y'" "$fovea" shard quantized.fvir --ranks 2 --print-plan -o parts_quantized
+check 'its whole model' 0 'y  f32' "$fovea" run quantized.fvir -o whole_quantized
+check 'its parts' 0 'as expected' "$fovea" run parts_quantized --expect whole_quantized --atol=0 --rtol=0
 layer thin.fvir '%a, %b, %c = Split(%h) {axis = 1, num_outputs = 3}' '%d = Add(%a, %b)' '%y = Mul(%c, %d)'
 check 'a product that cannot be cut' 0 'nothing can be cut' "$fovea" shard thin.fvir --ranks 2 -o thin2
 check 'its model for one rank' 0 'rank0.onnx' "$fovea" shard thin.fvir --ranks 1 -o thin1

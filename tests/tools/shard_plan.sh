@@ -85,7 +85,9 @@ plan 2 'node = "up", axis = "columns"' 'node = "down", axis = "whole"'
 check 'a product that would have to be cut' 1 "'up' .* cuts its columns, and that cannot be done: the plan has 'down' .* whole" \
     "$fovea" shard m.fvir --plan p.lua -o refused
 plan 2 'node = "down", axis = "rows"'
-check 'rows that nothing cuts' 1 "'down' .* has axis 'rows', and the cuts of the other nodes make it 'whole'" \
+check 'a cut that begins with rows' 0 'cut +6 units, 192 bytes of weights: up to down' "$fovea" shard m.fvir --plan p.lua --print-plan
+plan 2 'node = "last", axis = "rows"'
+check 'rows that nothing cuts' 1 "'last' .* has axis 'rows', and the cuts of the other nodes make it 'whole'" \
     "$fovea" shard m.fvir --plan p.lua -o refused
 plan 2 'node = "up", axis = "columns"' 'node = "down", axis = "rows", collective = "all-gather"'
 check 'a collective that does not fit' 1 "'down' .* axis 'rows' with collective 'all-gather', which needs 'all-reduce'" \

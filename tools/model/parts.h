@@ -6,13 +6,14 @@
 #include "tools/model/model.h"
 #include "tools/model/processes.h"
 
-/* An input or output of which each part has a share: `sizes[r]` elements along the axis are those
- * of rank r. The shares of all ranks, in their order, are the input or output of the model. */
+/* An input or output of which each part has a share: `sizes[r]` elements along the axis, from
+ * element `firsts[r]` on, are those of rank r. Usually, the shares of all ranks in their order are
+ * the input or output of the model; ranks may also have copies of the same elements. */
 typedef struct fv_parts_port {
     const char *name;
     bool is_output;
     int axis;
-    int64_t *sizes;
+    int64_t *sizes, *firsts;
 } fv_parts_port;
 
 /* The content of parts.json. */
@@ -28,13 +29,15 @@ typedef struct fv_parts_manifest {
 
 /* Sets *out to a list of files rankN.onnx, whose sizes and checksums are not known yet. */
 void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out);
+/* The file of a rank whose model has operators that ONNX lacks: graph IR, rankN.fvir. */
+const char *fv_parts_text_file(fv_context *c, int rank);
 /* Sets the size and the checksum of a rank's model in the folder and of its file of weights, if
  * there is one. False after a message. */
 bool fv_parts_measure(fv_context *c, const char *folder, int rank,
                       fv_parts_manifest *parts) FV_MUST_USE;
 bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) FV_MUST_USE;
-/* Removes parts.json, and the parts that it lists under the names of fv_parts_list, from the
- * folder, before other parts are written. False after a message. */
+/* Removes parts.json, and the parts that it lists under the names above, from the folder, before
+ * other parts are written. False after a message. */
 bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
 bool fv_parts_read(fv_context *c, const char *folder, fv_parts_manifest *out) FV_MUST_USE;
 /* The path of a rank's model. */

@@ -32,8 +32,14 @@ const char *fv_parts_path(fv_context *c, const char *folder, const fv_parts_mani
     return fv_printf(c->arena, "%s/%s", folder, parts->files[rank]);
 }
 
+const char *fv_parts_text_file(fv_context *c, int rank) {
+    return fv_printf(c->arena, "rank%d.fvir", rank);
+}
+
 static const char *weights_of(fv_context *c, const char *path) {
-    return fv_printf(c->arena, "%s.data", path);
+    const char *suffix = strrchr(path, '.');
+    bool text = suffix && !strcmp(suffix, ".fvir");
+    return fv_printf(c->arena, "%s%s", path, text ? ".bin" : ".data");
 }
 
 static bool add_file(fv_context *c, const char *path, int64_t *bytes, uint64_t *sum) {
@@ -66,12 +72,21 @@ static json_t *ports_json(const fv_parts_manifest *parts) {
     json_t *list = json_array();
     for (int i = 0; i < parts->nports; i++) {
         const fv_parts_port *p = &parts->ports[i];
-        json_t *entry = json_object(), *sizes = json_array();
-        for (int r = 0; r < parts->ranks; r++)
+        json_t *entry = json_object(), *sizes = json_array(), *firsts = json_array();
+        int64_t sum = 0;
+        bool copies = false;
+        for (int r = 0; r < parts->ranks; r++) {
             json_array_append_new(sizes, json_integer(p->sizes[r]));
+            json_array_append_new(firsts, json_integer(p->firsts[r]));
+            copies |= p->firsts[r] != sum;
+            sum += p->sizes[r];
+        }
         json_object_set_new(entry, p->is_output ? "output" : "input", json_string(p->name));
         json_object_set_new(entry, "axis", json_integer(p->axis));
         json_object_set_new(entry, "sizes", sizes);
+        if (copies)
+            json_object_set(entry, "firsts", firsts);
+        json_decref(firsts);
         json_array_append_new(list, entry);
     }
     return list;
@@ -101,10 +116,11 @@ static bool remove_file(fv_context *c, const char *path) {
            fv_error(c->session, "cannot replace '%s': %s", path, strerror(errno));
 }
 
-/* Removes a part, if its name is one that fv_parts_list gives. */
+/* Removes a part, if its name is one that shard gives. */
 static bool remove_part(fv_context *c, const char *folder, const json_t *entry, int rank) {
     const char *file = json_string_value(json_object_get(entry, "file"));
-    if (!file || strcmp(file, fv_printf(c->arena, "rank%d.onnx", rank)))
+    if (!file || (strcmp(file, fv_printf(c->arena, "rank%d.onnx", rank)) != 0 &&
+                  strcmp(file, fv_parts_text_file(c, rank)) != 0))
         return true;
     const char *path = fv_printf(c->arena, "%s/%s", folder, file);
     return fv_spares_models(c, "-o ", path) && remove_file(c, path) &&
@@ -157,13 +173,32 @@ static bool read_part(fv_context *c, const json_t *entry, int rank, fv_parts_man
     return true;
 }
 
+/* A number of elements of an axis in a list; -1: there is none. */
+static int64_t size_at(const json_t *list, int r) {
+    const json_t *n = json_array_get(list, (size_t)r);
+    return json_is_integer(n) && json_integer_value(n) <= INT32_MAX ? json_integer_value(n) : -1;
+}
+
+/* Does each share begin with the first element that the ranks before do not have, or repeat the
+ * share of the rank before? */
+static bool covers_axis(const fv_parts_port *p, int ranks) {
+    bool ok = ranks == 0 || p->firsts[0] == 0;
+    for (int r = 1; r < ranks && ok; r++)
+        ok = p->firsts[r] == p->firsts[r - 1] + p->sizes[r - 1] ||
+             (p->firsts[r] == p->firsts[r - 1] && p->sizes[r] == p->sizes[r - 1]);
+    return ok;
+}
+
 /* Reads an input or output of which the parts have shares. */
 static bool read_port(fv_context *c, const json_t *entry, int i, int ranks, fv_parts_port *out) {
     const char *input = json_string_value(json_object_get(entry, "input"));
     const char *output = json_string_value(json_object_get(entry, "output"));
     const json_t *axis = json_object_get(entry, "axis"), *sizes = json_object_get(entry, "sizes");
+    const json_t *firsts = json_object_get(entry, "firsts");
     json_int_t a = json_is_integer(axis) ? json_integer_value(axis) : -1;
-    if (!input == !output || a < 0 || a >= FV_ARRAY_RANK || json_array_size(sizes) != (size_t)ranks)
+    if (!input == !output || a < 0 || a >= FV_ARRAY_RANK ||
+        json_array_size(sizes) != (size_t)ranks ||
+        (firsts && json_array_size(firsts) != (size_t)ranks))
         return fv_error(c->session,
                         "shares[%d] has no name of an input or output, no axis, or no sizes of %d "
                         "ranks",
@@ -171,15 +206,23 @@ static bool read_port(fv_context *c, const json_t *entry, int i, int ranks, fv_p
     *out = (fv_parts_port){.name = fv_strdup(c->arena, input ? input : output),
                            .is_output = output != NULL,
                            .axis = (int)a,
-                           .sizes = FV_NEW(c->arena, int64_t, ranks)};
+                           .sizes = FV_NEW(c->arena, int64_t, ranks),
+                           .firsts = FV_NEW(c->arena, int64_t, ranks)};
     for (int r = 0; r < ranks; r++) {
-        const json_t *n = json_array_get(sizes, (size_t)r);
-        out->sizes[r] = json_is_integer(n) ? json_integer_value(n) : -1;
-        if (out->sizes[r] < 0 || out->sizes[r] > INT32_MAX)
+        out->sizes[r] = size_at(sizes, r);
+        if (out->sizes[r] < 0)
             return fv_error(c->session, "shares[%d]: the size of rank %d is no size of an axis", i,
                             r);
+        out->firsts[r] = firsts ? size_at(firsts, r)
+                         : r    ? out->firsts[r - 1] + out->sizes[r - 1]
+                                : 0;
+        if (out->firsts[r] < 0)
+            return fv_error(c->session,
+                            "shares[%d]: the first element of rank %d is no index of an axis", i,
+                            r);
     }
-    return true;
+    return covers_axis(out, ranks) ||
+           fv_error(c->session, "shares[%d]: there are elements that no rank has", i);
 }
 
 static bool read_ports(fv_context *c, const json_t *list, fv_parts_manifest *out) {

@@ -1,17 +1,17 @@
-/* shares.c - see shares.h. Shares are along an axis, so they are rows of a matrix of bytes: one row
- * for each index before the axis, and in it all bytes from the axis on. */
+/* shares.c - see shares.h. Shares are along an axis, so they are rows of a matrix of elements: one
+ * row for each index before the axis, and in it all elements from the axis on. */
 #include "tools/model/shares.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The elements along the axis of the ranks before `rank`. */
-static int64_t sum_of(const fv_parts_port *p, int rank) {
-    int64_t sum = 0;
-    for (int r = 0; r < rank; r++)
-        sum += p->sizes[r];
-    return sum;
+/* The size of the axis on all ranks together. */
+static int64_t extent_of(const fv_parts_port *p, int ranks) {
+    int64_t most = 0;
+    for (int r = 0; r < ranks; r++)
+        most = p->firsts[r] + p->sizes[r] > most ? p->firsts[r] + p->sizes[r] : most;
+    return most;
 }
 
 static int find_port(int n, const fv_port_info *ports, const char *name) {
@@ -33,7 +33,7 @@ static bool widen(fv_context *c, const fv_parts_manifest *list, const fv_parts_p
                         p->is_output ? "output" : "input", p->name, size, p->axis);
     const char **dims = FV_NEW(c->arena, const char *, ports[i].rank);
     for (int k = 0; k < ports[i].rank; k++)
-        dims[k] = k == p->axis ? fv_printf(c->arena, "%" PRId64, sum_of(p, list->ranks))
+        dims[k] = k == p->axis ? fv_printf(c->arena, "%" PRId64, extent_of(p, list->ranks))
                                : ports[i].dims[k];
     ports[i].dims = dims;
     return true;
@@ -65,39 +65,50 @@ const fv_model *fv_shares_table(fv_context *c, const fv_parts_manifest *list, in
 
 /* ---- cutting ---- */
 
-/* The number of rows, and the bytes of an element of the axis. */
-static size_t rows_of(const fv_array *x, int axis, size_t *bytes) {
+/* The number of rows, and the elements of each for one index of the axis. */
+static size_t rows_of(const fv_array *x, int axis, size_t *elements) {
     size_t rows = 1;
-    *bytes = (size_t)fv_elem_bits((fv_elem)x->type) / 8;
+    *elements = 1;
     for (int i = 0; i < x->rank; i++) {
         if (i < axis)
             rows *= (size_t)x->dims[i];
         else if (i > axis)
-            *bytes *= (size_t)x->dims[i];
+            *elements *= (size_t)x->dims[i];
     }
     return rows;
+}
+
+static size_t bits_of(const fv_array *x) {
+    return (size_t)fv_elem_bits((fv_elem)x->type);
+}
+
+/* The bytes of an array like x, with n elements along the axis. */
+static size_t bytes_of(const fv_array *x, int axis, int64_t n) {
+    size_t elements, rows = rows_of(x, axis, &elements);
+    return (rows * (size_t)n * elements * bits_of(x) + 7) / 8;
 }
 
 /* Copies a share of the axis, from element `first` on, into `part` or, if `back`, out of it. */
 static void copy_share(const fv_array *whole, const fv_array *part, int axis, int64_t first,
                        bool back) {
-    size_t bytes, rows = rows_of(whole, axis, &bytes);
-    size_t wide = (size_t)whole->dims[axis] * bytes, n = (size_t)part->dims[axis] * bytes;
+    size_t elements, rows = rows_of(whole, axis, &elements), bits = bits_of(whole);
+    size_t wide = (size_t)whole->dims[axis] * elements, n = (size_t)part->dims[axis] * elements;
     for (size_t i = 0; n && i < rows; i++) {
-        char *w = (char *)whole->data + i * wide + (size_t)first * bytes;
-        char *p = (char *)part->data + i * n;
-        memcpy(back ? w : p, back ? p : w, n);
+        size_t at = i * wide + (size_t)first * elements;
+        if (back)
+            fv_copy_elements(whole->data, at, part->data, i * n, n, bits);
+        else
+            fv_copy_elements(part->data, i * n, whole->data, at, n, bits);
     }
 }
 
 /* An array like x, with n elements along the axis. */
 static fv_array new_array(fv_context *c, const fv_array *x, int axis, int64_t n) {
-    size_t bytes, rows = rows_of(x, axis, &bytes);
     fv_array y = *x;
     y.owner = NULL;
     y.capacity = 0;
     y.dims[axis] = n;
-    y.data = FV_NEW(c->arena, char, rows *(size_t)n *bytes + 1);
+    y.data = FV_NEW(c->arena, char, bytes_of(x, axis, n) + 1);
     return y;
 }
 
@@ -113,7 +124,7 @@ void fv_shares_cut(fv_context *c, const fv_parts_manifest *list, const fv_subjec
         if (!x || !x->type || x->rank <= p->axis)
             continue;
         part->data.inputs[i] = new_array(c, x, p->axis, p->sizes[rank]);
-        copy_share(x, &part->data.inputs[i], p->axis, sum_of(p, rank), false);
+        copy_share(x, &part->data.inputs[i], p->axis, p->firsts[rank], false);
     }
 }
 
@@ -133,10 +144,10 @@ static bool exchange(fv_context *c, const fv_parts *p, const fv_parts_port *port
     int64_t most = 0;
     for (int r = 0; r < p->list.ranks; r++)
         most = port->sizes[r] > most ? port->sizes[r] : most;
-    size_t bytes, rows = rows_of(mine, port->axis, &bytes), room = rows * (size_t)most * bytes;
+    size_t room = bytes_of(mine, port->axis, most);
     char *own = FV_NEW(c->arena, char, room + 1);
     char *all = FV_NEW(c->arena, char, room *(size_t)p->list.ranks + 1);
-    memcpy(own, mine->data, rows * (size_t)mine->dims[port->axis] * bytes);
+    memcpy(own, mine->data, bytes_of(mine, port->axis, mine->dims[port->axis]));
     if (world->all_gather(world->user, own, all, room))
         return fv_error(c->session, "%s", fv_processes_error(p->processes));
     for (int r = 0; r < p->list.ranks; r++) {
@@ -159,9 +170,9 @@ static bool join(fv_context *c, const fv_parts *p, const fv_parts_port *port,
             return fv_error(c->session, "rank %d has an output '%s' of other dims than rank %d", r,
                             port->name, p->here);
     }
-    *out = new_array(c, mine, port->axis, sum_of(port, p->list.ranks));
+    *out = new_array(c, mine, port->axis, extent_of(port, p->list.ranks));
     for (int r = 0; r < p->list.ranks; r++)
-        copy_share(out, &shares[r], port->axis, sum_of(port, r), true);
+        copy_share(out, &shares[r], port->axis, port->firsts[r], true);
     return true;
 }
 

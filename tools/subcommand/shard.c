@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "passes/spell/spell.h"
 #include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
 #include "tools/generate/caches.h"
@@ -52,10 +53,40 @@ static void list_ports(fv_context *c, const fv_shard_plan *plan, fv_parts_manife
         out->ports[i] = (fv_parts_port){.name = fv_strdup(c->arena, p->name),
                                         .is_output = p->is_output,
                                         .axis = p->axis,
-                                        .sizes = FV_NEW(c->arena, int64_t, out->ranks)};
-        for (int r = 0; r < out->ranks; r++)
+                                        .sizes = FV_NEW(c->arena, int64_t, out->ranks),
+                                        .firsts = FV_NEW(c->arena, int64_t, out->ranks)};
+        for (int r = 0; r < out->ranks; r++) {
             out->ports[i].sizes[r] = p->sizes[r];
+            out->ports[i].firsts[r] = p->firsts[r];
+        }
     }
+}
+
+/* Has the block an op that no ONNX model can contain? */
+static bool needs_text(const fv_region *block) {
+    bool found = false;
+    for (const fv_op *op = block->first; op && !found; op = op->next) {
+        found = fv_spell_has_none(op);
+        for (int i = 0; i < op->nattrs && !found; i++)
+            found = op->attrs[i].kind == FV_ATTR_REGION && needs_text(op->attrs[i].u.region);
+    }
+    return found;
+}
+
+/* Writes the part as ONNX or, if it has operators that ONNX lacks, as graph IR. */
+static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o, int rank,
+                        fv_parts_manifest *out) {
+    static const char *const tidy[] = {"share", "remove-dead", NULL};
+    bool text = needs_text(m->funcs->body);
+    out->files[rank] = text ? fv_parts_text_file(c, rank) : out->files[rank];
+    const char *path = fv_parts_path(c, c->args->result.output, out, rank);
+    fv_progress_phase(c->args, path, "writes %s", path);
+    return fv_spares_models(c, "-o ", path) &&
+           (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
+           (text ? fv_run_passes(m, tidy, o->work.pipeline) &&
+                       fv_driver_write_ir(c->session, m, NULL, path)
+                 : fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o->work.pipeline)) &&
+           fv_parts_measure(c, c->args->result.output, rank, out);
 }
 
 static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manifest *out) {
@@ -63,7 +94,6 @@ static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manif
     fv_shard_plan plan;
     fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
     fv_module *m = read_graph(c, &o);
-    const char *path = fv_printf(c->arena, "%s/%s", c->args->result.output, out->files[rank]);
     if (!m || !find_plan(c, m, k, &plan))
         return false;
     if (rank == 0 && c->args->threads.shard.print_plan)
@@ -77,13 +107,10 @@ static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manif
         fv_module_free(m);
         ok = (m = read_graph(c, &o)) != NULL;
     }
-    fv_progress_phase(c->args, path, "writes %s", path);
-    ok = ok && fv_spares_models(c, "-o ", path) &&
-         (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
-         fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o.work.pipeline) &&
-         fv_parts_measure(c, c->args->result.output, rank, out);
+    ok = ok && write_model(c, m, &o, rank, out);
     if (ok && !c->args->print.quiet)
-        fv_out("%s%-28s %s\n", c->args->threads.shard.print_plan ? "-- " : "", path,
+        fv_out("%s%-28s %s\n", c->args->threads.shard.print_plan ? "-- " : "",
+               fv_parts_path(c, c->args->result.output, out, rank),
                fv_size_str(c->arena, (uint64_t)out->bytes[rank]));
     fv_module_free(m);
     return ok;

@@ -16,7 +16,8 @@ static const char *line(fv_arena *a, const char *text) {
 }
 
 static void print_cut(fv_context *c, const fv_module *m, const fv_shard_cut *cut) {
-    fv_out("-- cut        %" PRId64 " units, %s of weights: %s", cut->units,
+    fv_out("-- cut        %" PRId64 " units%s, %s of weights: %s", cut->units,
+           cut->groups ? fv_printf(c->arena, " in %" PRId64 " groups", cut->groups) : "",
            fv_size_str(c->arena, cut->bytes), line(c->arena, cut->first));
     if (cut->nexchanges)
         fv_out(" to %s", line(c->arena, cut->last));
