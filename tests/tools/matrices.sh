@@ -89,7 +89,8 @@ for n in 0 1 15 16 17 32 33 63 200; do
     done
 done
 check 'blocks: code' 0 . "$fovea" compile b.fvir --target=$amx -o b.s
-count 'blocks are matrices' 2 '^[^[:space:]]*tdp[^:]*:$' b.s
+# of unsigned elements, and of signed ones from which the zero point was subtracted, in tiles of 16 and of 32 rows
+count 'blocks are matrices' 4 '^[^[:space:]]*tdp[^:]*:$' b.s
 for n in 0 1 3 4 31 130 300; do
     check "blocks: $n rows, x86-64-v3" 0 '^p ' "$fovea" run b.fvir --target=x86-64-v3 --dim n=$n -o expected
     for how in --target=native "--target=native --threads=2" "--target=$amx --backend=c" "--target=$amx --backend=interp"; do

@@ -32,6 +32,7 @@
 #include "backend/schedule/contract/product.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
+#include "backend/schedule/contract/zero.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
@@ -473,15 +474,19 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
  * rows. */
 static void multiply_matrices(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
+    fv_contraction less;
+    fv_tile many = *t;
+    if (fv_subtract_zero(e->l, t->c, &less))
+        many.c = &less;
     if (!fv_matrix_may_be_few(t)) {
-        multiply_tiles(t, first, rows);
+        multiply_tiles(&many, first, rows);
         return;
     }
     fv_kb_if(&e->b, fv_matrix_are_few(t, rows));
     t->i0 = first;
     fv_tile_multiply_few(t, rows);
     fv_kb_else(&e->b);
-    multiply_tiles(t, first, rows);
+    multiply_tiles(&many, first, rows);
     fv_kb_end(&e->b);
 }
 
