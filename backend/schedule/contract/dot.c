@@ -32,6 +32,7 @@
 #include "ir/expr/instruction.h"
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/matrix.h"
+#include "ir/schedule/limits.h"
 
 /* ---- which dot product ---- */
 
@@ -146,15 +147,23 @@ static double products_of(const fv_contraction *c, const fv_dim *rows, const fv_
     return products;
 }
 
+/* Do the unpacked words of a block of the sum fit into an array on the stack, for the columns of a
+ * tile? */
+static bool fits_unpacked(const fv_contraction *c) {
+    const fv_dim *k = c->sum->u.red.vars[0]->dim;
+    return fv_dim_is_const(k) && k->value / 4 <= FV_MOST_SUMS / (FV_MATRIX_SIDE * FV_MATRIX_TILES);
+}
+
 /* Can the sums be products of matrices: is the sum over one variable, of elements of a byte, or
  * over a known number of blocks with one variable each? Elements that share a byte are unpacked for
  * the blocks of a sum only. */
 static bool has_matrix_steps(const fv_contraction *c, const fv_expr *columns) {
     const fv_expr *blocks = c->blocks.sum;
-    bool one = c->sum->u.red.nvars == 1;
+    bool one = c->sum->u.red.nvars == 1, bytes = elements_in_byte(columns) == 1;
     if (!blocks)
-        return one && elements_in_byte(columns) == 1;
-    return one && blocks->u.red.nvars == 1 && fv_dim_is_const(blocks->u.red.vars[0]->dim);
+        return one && bytes;
+    return one && blocks->u.red.nvars == 1 && fv_dim_is_const(blocks->u.red.vars[0]->dim) &&
+           (bytes || fits_unpacked(c));
 }
 
 /* Are the words multiplied as matrices: does the target have an instruction for it, which pays for

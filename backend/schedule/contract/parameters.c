@@ -348,7 +348,7 @@ static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_t
     int64_t blocks = c->blocks.sum->u.red.vars[0]->dim->value,
             bytes = terms_from(c->sum, 0) * 4 * plan->nr,
             room = target->caches.l1_bytes / 2 / bytes;
-    room = room < 1 || c->dot.parts == 1 ? blocks : room;
+    room = c->dot.parts == 1 ? blocks : room < 1 ? 1 : room;
     int64_t parts = (blocks + room - 1) / room;
     plan->depth = (blocks + parts - 1) / parts;
     most = FV_MOST_SUMS / plan->nr / plan->mr * plan->mr;
