@@ -23,7 +23,7 @@ def scores(batch):
 
 # %% batches of 4, and the rest
 found = np.concatenate([scores(pictures[i:i + 4]) for i in range(0, len(pictures), 4)])
-print(found.shape, found.argmax(axis=1).tolist())
+print("scores", found.shape, "classes", found.argmax(axis=1).tolist())
 
 # %% the size of a batch changes no bit
 print("same bits in one batch:", np.array_equal(scores(pictures), found))

@@ -1,6 +1,7 @@
 """Experiments with models, by the command: where two ways to run a model differ, and the weights of
 its attentions."""
 import os
+import re
 import tempfile
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -13,6 +14,7 @@ from .feeds import input_options
 from .notebook import Differences
 
 Level = Union[int, str, None]
+_FILE_LINK = re.compile(r' All weights: <a href="[^"]*\.npy">[^<]*</a>')  # the files are not next to the page
 
 
 def _sides(value: Any, what: str) -> List[str]:
@@ -92,7 +94,7 @@ def attention_maps(model: Any, feeds: Optional[Mapping[str, Any]] = None, *, dim
         for entry in found["attention_maps"]:
             if entry["softmax"] is None:
                 with open(entry["file"], encoding="utf-8") as f:
-                    maps.page = f.read()
+                    maps.page = _FILE_LINK.sub("", f.read())
             else:
                 maps[entry["softmax"]] = np.load(entry["file"])
     return maps

@@ -61,6 +61,7 @@ class AttentionMaps(Case):
             maps = fovea.attention_maps(f.read(), {"text": text(b"3 May 1979")},
                                         labels={"queries": ["<q%d>" % i for i in range(40)]})
         self.assertTrue(maps.page.lstrip().lower().startswith("<!doctype html"), maps.page[:50])
+        self.assertNotIn(".npy", maps.page)  # of a folder that no longer exists
         shown = maps._repr_html_()
         self.assertRegex(shown, re.compile(r'\A<iframe srcdoc="[^"<>]*" style="[^"<>]*"></iframe>\Z', re.S))
 

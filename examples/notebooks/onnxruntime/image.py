@@ -19,4 +19,4 @@ mean, std = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 for batch in (pictures[:1], pictures[1:4], pictures):
     normal = (batch.astype(np.float32) / 255 - mean) / std
     logits = session.run([label], {image.name: normal.transpose(0, 3, 1, 2)})[0]
-    print(logits.shape, "classes", logits.argmax(axis=1).tolist())
+    print("logits", logits.shape, "classes", logits.argmax(axis=1).tolist())
