@@ -8,6 +8,7 @@
 
 #include "backend/c/internal.h"
 #include "ir/expr/fold.h"
+#include "ir/expr/instruction.h"
 
 /* ---- pieces ---- */
 
@@ -477,6 +478,21 @@ static fv_c_piece variable(fv_cg *g, const fv_expr *x) {
     return p;
 }
 
+/* Is x the sum of an element of a tile and a product, on a target with an instruction for it? Of
+ * several such sums in an unrolled loop, gcc would add up the products first, as sums that wrap may
+ * be, which takes more registers than there are. */
+static bool is_multiply_add(const fv_cg *g, const fv_expr *x) {
+    const fv_expr *sum = x->arg[0];
+    return x->op == FV_X_ADD && x->type.elem == FV_I32 && x->arg[1]->op == FV_X_MUL &&
+           sum->op == FV_X_LOAD && sum->u.buf->role == FV_BUF_TILE &&
+           fv_instruction_find(g->p->target, FV_X_DOT_I16_I8_EVEN, FV_I32, FV_I32, 1);
+}
+
+static fv_c_piece multiply_add(fv_cg *g, const fv_expr *x) {
+    fv_expr *const args[] = {x->arg[1]->arg[0], x->arg[1]->arg[1], x->arg[0]};
+    return fv_c_call(g, fv_c_helper_fixed(g, "multiply_add_i32"), 3, args);
+}
+
 fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     if (x->type.lanes > 1)
         return fv_c_vector(g, x);
@@ -489,7 +505,7 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_GUARD: return guard(g, x);
     case FV_X_ADD:
     case FV_X_SUB:
-    case FV_X_MUL: return add_sub_mul(g, x);
+    case FV_X_MUL: return is_multiply_add(g, x) ? multiply_add(g, x) : add_sub_mul(g, x);
     case FV_X_DIV:
     case FV_X_REM:
     case FV_X_FLOORDIV:
@@ -534,6 +550,8 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_DOT_U8_U8:
     case FV_X_DOT_U8_I8_SAT:
     case FV_X_DOT_I16_I16:
+    case FV_X_DOT_I16_I8_EVEN:
+    case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16:
     case FV_X_MULSAT: return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);
     case FV_X_EXP:

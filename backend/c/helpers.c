@@ -130,6 +130,18 @@ static const char i16_i16_dot[] =
              "    return (int32_t)((uint32_t)c + (uint32_t)low + (uint32_t)high);\n"
              "}\n";
 
+/* B0, B1: the numbers of the bytes. */
+#define DOT_HALVES(words, B0, B1)                                                                  \
+    DOT_HEAD words " */\n"                                                                         \
+                   "    int32_t low = (int16_t)a * (int8_t)((uint32_t)b >> " B0 ");\n"             \
+                   "    int32_t high = (a >> 16) * (int8_t)((uint32_t)b >> " B1 ");\n"             \
+                   "    return (int32_t)((uint32_t)c + (uint32_t)low + (uint32_t)high);\n"         \
+                   "}\n"
+static const char i16_i8_even_dot[] =
+    DOT_HALVES("signed halves of a, bytes 0 and 2 of b", "0", "16");
+static const char i16_i8_odd_dot[] =
+    DOT_HALVES("signed halves of a, bytes 1 and 3 of b", "8", "24");
+
 /* A denormal is taken for a zero of its sign. The sums are those that the kernels of other targets
  * compute; backend/math/exact.fvk explains them (add_flushed). */
 static const char bf16_dot[] =
@@ -166,6 +178,8 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
     case FV_X_DOT_U8_U8: return u8_u8_dot;
     case FV_X_DOT_U8_I8_SAT: return u8_i8_sat_dot;
     case FV_X_DOT_I16_I16: return i16_i16_dot;
+    case FV_X_DOT_I16_I8_EVEN: return i16_i8_even_dot;
+    case FV_X_DOT_I16_I8_ODD: return i16_i8_odd_dot;
     case FV_X_DOT_BF16: return bf16_dot;
     default: return NULL;
     }
@@ -483,6 +497,11 @@ static const struct {
           "    } u;\n"
           "    __asm__(\"vcvtr.s32.f32 %0, %1\" : \"=t\"(u.f) : \"t\"(a));\n"
           "    return u.i;\n"
+          "}\n"},
+    {"multiply_add_i32",
+     HEAD "int32_t multiply_add_i32(int32_t a, int32_t b, int32_t c) { /* wraps */\n"
+          "    __asm__(\"mla %0, %1, %2, %0\" : \"+r\"(c) : \"r\"(a), \"r\"(b));\n"
+          "    return c;\n"
           "}\n"},
     {"require_bool", HEAD "bool require_bool(bool c, int32_t *error) {\n"
                           "    if (!c)\n"

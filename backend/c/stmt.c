@@ -293,21 +293,22 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
         put_tile_loops(g, b, init);
 }
 
-/* Is s a loop of a few iterations over loops, as over a window? Targets of 32 bits have no vectors
- * that would hide what the loop itself takes, and compilers do not unroll it of their own. */
+/* Is s a loop of a few iterations over loops or over several sums, as over a window? Targets of 32
+ * bits have no vectors that would hide what the loop itself takes, and compilers do not unroll it
+ * of their own. */
 static bool is_short_window(const fv_cg *g, const fv_stmt *s) {
-    enum { FEW = 4 };
+    enum { FEW = 4, MANY = 3 };
     int64_t lo, hi;
     bool is = g->machine.narrow && g->fn.in_kernel && fv_x_is_int(s->loop.lo, &lo) &&
               fv_x_is_int(s->loop.hi, &hi) && hi - lo > 1 && hi - lo <= FEW * s->loop.step;
-    bool over_loops = false;
+    int sums = 0;
     for (const fv_stmt *in = s->body.first; in && is; in = in->next) {
-        over_loops |= in->kind == FV_S_FOR;
+        sums += in->kind == FV_S_FOR ? MANY : in->kind == FV_S_STORE;
         is = in->kind != FV_S_IF && in->kind != FV_S_WHILE && in->kind != FV_S_OUTLINE;
         for (const fv_stmt *deep = in->body.first; deep && is; deep = deep->next)
             is = deep->kind == FV_S_STORE || deep->kind == FV_S_LET;
     }
-    return is && over_loops;
+    return is && sums >= MANY;
 }
 
 static void put_for(fv_cg *g, const fv_stmt *s) {

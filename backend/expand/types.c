@@ -219,6 +219,8 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     case FV_X_DOT_U8_U8:
     case FV_X_DOT_U8_I8_SAT:
     case FV_X_DOT_I16_I16:
+    case FV_X_DOT_I16_I8_EVEN:
+    case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16:
         if (fv_instruction_has(z->t, op, e, e))
             break;

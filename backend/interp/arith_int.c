@@ -142,6 +142,8 @@ DOT(dot_i8_i8, FV_X_DOT_I8_I8)
 DOT(dot_u8_u8, FV_X_DOT_U8_U8)
 DOT(dot_u8_i8_sat, FV_X_DOT_U8_I8_SAT)
 DOT(dot_i16_i16, FV_X_DOT_I16_I16)
+DOT(dot_i16_i8_even, FV_X_DOT_I16_I8_EVEN)
+DOT(dot_i16_i8_odd, FV_X_DOT_I16_I8_ODD)
 DOT(dot_bf16, FV_X_DOT_BF16)
 
 /* bools are 0 or 1 in a byte, so the binary operations on bytes are used for them */
@@ -183,6 +185,8 @@ static const insn_fn ops[FV_X_END][FV_ELEM_END][2] = {
     [FV_X_DOT_U8_U8][FV_I32] = PAIR(dot_u8_u8, reg_i32),
     [FV_X_DOT_U8_I8_SAT][FV_I32] = PAIR(dot_u8_i8_sat, reg_i32),
     [FV_X_DOT_I16_I16][FV_I32] = PAIR(dot_i16_i16, reg_i32),
+    [FV_X_DOT_I16_I8_EVEN][FV_I32] = PAIR(dot_i16_i8_even, reg_i32),
+    [FV_X_DOT_I16_I8_ODD][FV_I32] = PAIR(dot_i16_i8_odd, reg_i32),
     [FV_X_DOT_BF16][FV_I32] = PAIR(dot_bf16, reg_i32),
     [FV_X_AND][FV_BOOL] = PAIR(and, reg_u8),
     [FV_X_OR][FV_BOOL] = PAIR(or, reg_u8),

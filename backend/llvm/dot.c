@@ -59,6 +59,12 @@ static LLVMValueRef by_smlad(fv_ll_fn *f, const fv_instruction *row, LLVMValueRe
     LLVMValueRef x[DOT_ARGS], sum = args[2];
     if (!second)
         return call(f, smlad, strlen(smlad), args, DOT_ARGS);
+    if (row->op == FV_X_DOT_I16_I8_EVEN || row->op == FV_X_DOT_I16_I8_ODD) {
+        x[0] = args[0];
+        x[1] = widened(f, row->llvm, args[1], row->op == FV_X_DOT_I16_I8_ODD);
+        x[2] = sum;
+        return call(f, smlad, strlen(smlad), x, DOT_ARGS);
+    }
     for (int odd = 0; odd < 2; odd++) {
         x[0] = widened(f, row->llvm, args[0], odd);
         x[1] = widened(f, second + 1, args[1], odd);

@@ -1,4 +1,4 @@
-/* dot.h - sums of products of small integers that are one operation (DOT_U8_I8 to DOT_I16_I16);
+/* dot.h - sums of products of small integers that are one operation (DOT_U8_I8 to DOT_I16_I8_ODD);
  * machines have them for words of four bytes or two 16-bit integers. All are exact and wrap, but
  * DOT_U8_I8_SAT, whose sums of two products saturate. DOT_BF16 is a sum of products of floats,
  * which rounds. */
@@ -60,6 +60,21 @@ static inline int64_t fv_pair_saturated(int32_t a, int32_t b, int i) {
     return sum < INT16_MIN ? INT16_MIN : sum > INT16_MAX ? INT16_MAX : sum;
 }
 
+/* The sum of the products of the halves of a with the bytes first and first + 2 of b, signed. */
+static inline int64_t fv_halves_by_bytes(int32_t a, int32_t b, int first) {
+    return fv_half_of(a, 0) * fv_byte_of(b, first, true) +
+           fv_half_of(a, 1) * fv_byte_of(b, first + 2, true);
+}
+
+/* The sum of the products of the four bytes of a with those of b, which are signed as the operation
+ * `op` states. */
+static inline int64_t fv_bytes_by_bytes(fv_expr_op op, int32_t a, int32_t b) {
+    int64_t sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += fv_byte_of(a, i, op == FV_X_DOT_I8_I8) * fv_byte_of(b, i, op != FV_X_DOT_U8_U8);
+    return sum;
+}
+
 /* The sum of products `op` for one element. */
 static inline int32_t fv_dot(fv_expr_op op, int32_t a, int32_t b, int32_t c) {
     int64_t sum = c;
@@ -70,8 +85,10 @@ static inline int32_t fv_dot(fv_expr_op op, int32_t a, int32_t b, int32_t c) {
                                              fv_pair_saturated(a, b, 2));
     if (op == FV_X_DOT_I16_I16)
         sum += fv_half_of(a, 0) * fv_half_of(b, 0) + fv_half_of(a, 1) * fv_half_of(b, 1);
-    for (int i = 0; op != FV_X_DOT_I16_I16 && i < 4; i++)
-        sum += fv_byte_of(a, i, op == FV_X_DOT_I8_I8) * fv_byte_of(b, i, op != FV_X_DOT_U8_U8);
+    else if (op == FV_X_DOT_I16_I8_EVEN || op == FV_X_DOT_I16_I8_ODD)
+        sum += fv_halves_by_bytes(a, b, op == FV_X_DOT_I16_I8_ODD);
+    else
+        sum += fv_bytes_by_bytes(op, a, b);
     return (int32_t)(uint32_t)(uint64_t)sum;
 }
 

@@ -150,7 +150,8 @@ fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
-/* op must be DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_U8_I8_SAT, DOT_I16_I16 or DOT_BF16 */
+/* op must be DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_U8_I8_SAT, DOT_I16_I16, DOT_I16_I8_EVEN,
+ * DOT_I16_I8_ODD or DOT_BF16 */
 fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y);
 /* x converted to type e; x itself if it has that type */

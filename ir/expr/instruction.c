@@ -34,6 +34,8 @@ DOT(dot_i8_i8, FV_X_DOT_I8_I8)
 DOT(dot_u8_u8, FV_X_DOT_U8_U8)
 DOT(dot_u8_i8_sat, FV_X_DOT_U8_I8_SAT)
 DOT(dot_i16_i16, FV_X_DOT_I16_I16)
+DOT(dot_i16_i8_even, FV_X_DOT_I16_I8_EVEN)
+DOT(dot_i16_i8_odd, FV_X_DOT_I16_I8_ODD)
 DOT(dot_bf16, FV_X_DOT_BF16)
 
 /* ---- the table ---- */

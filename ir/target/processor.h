@@ -75,8 +75,12 @@ fv_processor_id fv_processor_here(void);
 /* Text of this machine's CPU: "GenuineIntel family 6 model 85 stepping 7"; "unknown" if it does not
  * identify itself. */
 const char *fv_cpu_str(fv_arena *a);
-/* The size of a register tile, in rows and vectors, for that number of vector registers and
- * lanes; lanes 0: sums in the core registers of a target with few of them. */
+/* Tiles of sums of integers in the core registers of a target with few of them, in place of a
+ * number of lanes. CORE_HALVES: factors of rows are pairs of i16 (fv_dot.halves). CORE_EACH: each
+ * column has rows of its own, as in a depthwise convolution. */
+enum { FV_TILE_CORE = 0, FV_TILE_CORE_HALVES = -1, FV_TILE_CORE_EACH = -2 };
+/* The size of a register tile, in rows and vectors, for that number of vector registers and lanes
+ * (or one of FV_TILE_). */
 void fv_processor_tile(int registers, int lanes, int *rows, int *vectors);
 
 #endif

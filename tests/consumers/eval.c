@@ -120,6 +120,8 @@ static scalar int_op(const fv_expr *node, fv_elem e, const scalar *s) {
     case FV_X_DOT_U8_U8: return wrapped(e, products(FV_U8, FV_U8, x, y) + s[2].i);
     case FV_X_DOT_U8_I8_SAT: return wrapped(e, pairs_saturated(x, y) + s[2].i);
     case FV_X_DOT_I16_I16: return wrapped(e, products(FV_I16, FV_I16, x, y) + s[2].i);
+    case FV_X_DOT_I16_I8_EVEN: return wrapped(e, products(FV_I16, FV_I8, x, y) + s[2].i);
+    case FV_X_DOT_I16_I8_ODD: return wrapped(e, products(FV_I16, FV_I8, x, y >> 8) + s[2].i);
     case FV_X_MULHI: return wrapped(e, (wide_int)((wide_uint)x * (uint64_t)y >> n));
     case FV_X_ADDSAT: return of_int((int64_t)saturated(x + y));
     case FV_X_MULSAT: return of_int((int64_t)saturated(x * y));

@@ -172,8 +172,9 @@ static fv_expr *int_value(gen *g, fv_elem e, int depth) {
                                      FV_X_OR,       FV_X_XOR,      FV_X_SHL, FV_X_SHR};
     static const fv_expr_op one[] = {FV_X_NEG, FV_X_ABS, FV_X_NOT};
     static const fv_expr_op sizes[] = {FV_X_ADDSAT, FV_X_MULSAT};
-    static const fv_expr_op dots[] = {FV_X_DOT_U8_I8, FV_X_DOT_I8_I8, FV_X_DOT_U8_U8,
-                                      FV_X_DOT_U8_I8_SAT, FV_X_DOT_I16_I16};
+    static const fv_expr_op dots[] = {FV_X_DOT_U8_I8,     FV_X_DOT_I8_I8,   FV_X_DOT_U8_U8,
+                                      FV_X_DOT_U8_I8_SAT, FV_X_DOT_I16_I16, FV_X_DOT_I16_I8_EVEN,
+                                      FV_X_DOT_I16_I8_ODD};
     int kind = rng_below(g->r, 100);
     if (kind < 50)
         return binary(g, PICK(g, two), e, depth);

@@ -18,7 +18,7 @@ TestSuite(dot, .init = open_session, .fini = close_session);
 
 /* Words of each operand; no multiple of any number of lanes, so that single words remain. The first
  * 81 pairs have only the extremes of bytes and halves. */
-enum { WORDS = 391, EXTREMES = 9, SUMS = 5, ORDERS = 2 };
+enum { WORDS = 391, EXTREMES = 9, SUMS = 7, ORDERS = 2 };
 
 typedef struct io {
     uint8_t a[4 * WORDS], b[4 * WORDS];
@@ -29,7 +29,8 @@ typedef struct io {
  * which each was one byte. */
 static const char kernel_text[] =
     "(A: u8[1564], B: i8[1564], C: i32[391], out D: i32[391], out E: i32[391],\n"
-    "            out F: i32[391], out G: i32[391], out H: i32[391]) {\n"
+    "            out F: i32[391], out G: i32[391], out H: i32[391], out I: i32[391],\n"
+    "            out J: i32[391]) {\n"
     "  LOOP i < 391 {\n"
     "    let a = bits_i32(A[i * 4:4])\n"
     "    let b = bits_i32(B[i * 4:4])\n"
@@ -39,6 +40,8 @@ static const char kernel_text[] =
     "    F[i] = dot_u8_u8(a, b, C[i])\n"
     "    G[i] = dot_i16_i16(h, b, dot_i16_i16(a, b, C[i]))\n"
     "    H[i] = dot_u8_i8_sat(a, b, C[i])\n"
+    "    I[i] = dot_i16_i8_even(a, b, C[i])\n"
+    "    J[i] = dot_i16_i8_odd(a, b, C[i])\n"
     "  }\n"
     "}\n";
 
@@ -54,7 +57,9 @@ static int32_t wrapped(int64_t x) {
 
 static void expect_word(io *d, int i) {
     const uint8_t *a = d->a + (size_t)4 * i, *b = d->b + (size_t)4 * i;
-    int64_t sum[SUMS] = {d->c[i], d->c[i], d->c[i], d->c[i], d->c[i]};
+    int64_t sum[SUMS];
+    for (int s = 0; s < SUMS; s++)
+        sum[s] = d->c[i];
     for (int k = 0; k < 4; k++) {
         sum[0] += part(a, k, 1, false) * part(b, k, 1, true);
         sum[1] += part(a, k, 1, true) * part(b, k, 1, true);
@@ -67,6 +72,9 @@ static void expect_word(io *d, int i) {
                       part(a, k + 1, 1, false) * part(b, k + 1, 1, true);
         sum[4] += two < INT16_MIN ? INT16_MIN : two > INT16_MAX ? INT16_MAX : two;
     }
+    for (int k = 0; k < 2; k++)
+        for (int odd = 0; odd < 2; odd++)
+            sum[5 + odd] += part(a, k, 2, true) * part(b, 2 * k + odd, 1, true);
     for (int s = 0; s < SUMS; s++)
         d->expected[s][i] = wrapped(sum[s]);
 }
@@ -174,6 +182,7 @@ Test(dot, targets) {
     cr_expect(has("x86-64", FV_X_DOT_I16_I16) && !has("generic", FV_X_DOT_I16_I16));
     cr_expect(has("aarch64+dotprod", FV_X_DOT_I8_I8) && !has("aarch64+dotprod", FV_X_DOT_U8_I8));
     cr_expect(has("cortex-m4", FV_X_DOT_I16_I16) && !has("cortex-m3", FV_X_DOT_I16_I16));
+    cr_expect(has("cortex-m4", FV_X_DOT_I16_I8_ODD) && !has("x86-64-v4", FV_X_DOT_I16_I8_EVEN));
     cr_expect(has("cortex-m33", FV_X_DOT_U8_I8) && has("cortex-m55", FV_X_DOT_U8_U8));
     cr_expect(has("aarch64+i8mm", FV_X_DOT_U8_I8) && !has("aarch64", FV_X_DOT_I8_I8));
 }

@@ -32,6 +32,7 @@ static const struct target {
     {"x86-64-v4+vnni", "dot_u8_i8", "dot_u8_i8", "dot_u8_i8", "dot_u8_i8"},
     {"aarch64+dotprod", "dot_i8_i8", "dot_u8_u8", "dot_i8_i8", "dot_u8_u8"},
     {"aarch64+dotprod+i8mm", "dot_u8_i8", "dot_u8_i8", "dot_i8_i8", "dot_u8_u8"},
+    {"cortex-m4", "dot_i16_i8_even", "dot_u8_i8", "dot_i16_i8_even", "dot_u8_u8"},
 };
 enum { NTARGETS = sizeof targets / sizeof *targets };
 

@@ -28,6 +28,7 @@
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/contract/apart.h"
 #include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/halves.h"
 #include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/product.h"
 #include "backend/schedule/contract/sets.h"
@@ -273,8 +274,9 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     plain.wish = NULL;
     fv_contract_tile(&plain, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &p->plain.mr,
                      &p->plain.nr);
-    bool is_kind = p->plain.nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
-                                                   fv_d(d->index[c->column]->dim));
+    bool is_kind =
+        p->plain.nr >= fv_least_columns(l->target, c) ||
+        fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c->column]->dim));
     /* how b is read is chosen, and a reason recorded, even if the order of the sum forbids tiles */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order));
@@ -543,10 +545,19 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     }
     if (c->row >= 0)
         open_rows(t, p->block, &first, &rows);
+    t->put.value = value;
+    t->put.index = index;
+    if (c->dot.halves)
+        fv_tile_widen(t, first, rows);
     fv_open_panels(t, e->b.depth && has_few_cores(e->l->target) ? FV_SERIAL : FV_PARALLEL);
     if (t->plan.depth)
         multiply_by_steps(t, p->block, first, rows);
-    fv_expr *here = fv_open_tiles(t, first, rows);
+    /* a block with results that tiles store, or with pairs, is one tile */
+    fv_expr *here = t->plan.stores || c->dot.halves ? rows : fv_open_tiles(t, first, rows);
+    if (here == rows) {
+        t->i0 = first;
+        t->rows.done = integer(e, 0);
+    }
     if (!t->plan.depth) {
         fv_tile_sums(t, t->plan.mr);
         if (c->dot.matrix)

@@ -282,6 +282,29 @@ static const fv_var *pair_variable(const fv_expr *sum) {
     return k->dim->value % 2 == 0 ? k : NULL;
 }
 
+/* The number of rows of a tile whose bytes are widened to pairs of i16 (fv_dot.halves). It pays to
+ * widen them once where an instruction multiplies pairs by bytes: otherwise a tile widens each word
+ * of rows again for every panel of columns, which is a fifth of its instructions. The pairs are on
+ * the stack, which is small. */
+static int rows_of_halves(const fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                          const fv_expr *columns, const fv_dot *dot) {
+    enum { LEAST_COLUMNS = 8, LEAST_ROWS = 2, MOST_STACK = 4 << 10, MOST_STEPS = MOST_STACK / 2 };
+    int64_t steps = 1;
+    bool may = dot->group == 4 && dot->parts == 1 && !dot->matrix && !c->blocks.sum &&
+               dot->as != FV_I16 && columns->type.elem == FV_I8 &&
+               d->index[c->column]->dim->lo >= LEAST_COLUMNS &&
+               fv_instruction_has(l->target, FV_X_DOT_I16_I8_EVEN, FV_I32, FV_I32);
+    for (int i = 0; i < c->sum->u.red.nvars && may; i++) {
+        const fv_var *k = c->sum->u.red.vars[i];
+        may = fv_dim_is_const(k->dim) && k->dim->value > 0 && k->dim->value <= MOST_STEPS;
+        if (may)
+            steps *= k == dot->k ? words_of(k, dot->group) * dot->group : k->dim->value;
+        may = may && steps <= MOST_STEPS;
+    }
+    const int fit = may ? (int)(MOST_STEPS / steps) : 0;
+    return fit >= LEAST_ROWS ? fit : 0;
+}
+
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_dot dot = {0}, none = {0};
     fv_dense copy;
@@ -306,8 +329,11 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot.group));
         return;
     }
+    dot.halves = rows_of_halves(l, d, c, columns, &dot);
     explain_halves(l, d->value, &dot, rows, columns, types);
     fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));
+    if (dot.halves)
+        fv_takes(l, d->value, FV_WHY_dot_halves, fv_s(fv_elem_name((fv_elem)rows->type.elem)));
     if (dot.matrix)
         fv_takes(l, d->value, FV_WHY_dot_matrix, fv_d(d->index[c->row]->dim),
                  fv_s(fv_matrix_find(l->target, dot.op, dot.swapped)->name));

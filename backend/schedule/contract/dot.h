@@ -17,9 +17,13 @@ typedef struct fv_dot {
     /* whether words are multiplied as matrices, by an instruction of the target for that
      * (ir/kernel/matrix.h) */
     bool matrix;
-    bool swapped;    /* whether the first operand of `op` is the factor of the columns */
-    fv_elem as;      /* the type that elements of the rows have in words */
-    bool copies;     /* whether rows are copied, converted to `as` and padded to whole words */
+    bool swapped; /* whether the first operand of `op` is the factor of the columns */
+    fv_elem as;   /* the type that elements of the rows have in words */
+    bool copies;  /* whether rows are copied, converted to `as` and padded to whole words */
+    /* If the bytes of a tile's rows are widened to i16 once for all panels of columns, in memory of
+     * the task: the largest number of rows of a tile, whose pairs of i16 fit on the stack. `op` is
+     * then replaced by DOT_I16_I8_EVEN and DOT_I16_I8_ODD. 0: rows are not widened. */
+    int halves;
     const fv_var *k; /* the variable of the sum whose consecutive values are the steps of a word */
 } fv_dot;
 

@@ -132,6 +132,18 @@ static bool in_core_registers(const fv_target *t, const fv_contraction *c, int l
            !strncmp(t->triple, "thumb", strlen("thumb"));
 }
 
+/* Chooses the tile of sums in core registers from the table. Few sums are enough there, since a
+ * product does not wait for another one. */
+static void core_tile(const fv_target *t, const fv_contraction *c, int *in_flight, int *mr,
+                      int *nr) {
+    const int kind = c->dot.halves ? FV_TILE_CORE_HALVES
+                     : c->each     ? FV_TILE_CORE_EACH
+                                   : FV_TILE_CORE;
+    fv_processor_tile(t->vector_registers, kind, mr, nr);
+    *mr = c->dot.halves && c->dot.halves < *mr ? c->dot.halves : *mr;
+    *in_flight = *mr * *nr < *in_flight ? *mr * *nr : *in_flight;
+}
+
 /* Chooses the tile, *mr rows and *nr columns, from the table. If there are fewer rows than it has,
  * the tile gets fewer rows and more columns, so that enough sums are in flight. `panel`: the
  * columns of a common panel; 0: there is none. Returns the number of which the columns of the tile
@@ -143,7 +155,9 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_of(t)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
-    fv_processor_tile(t->vector_registers, in_core_registers(t, c, lanes) ? 0 : lanes, mr, nr);
+    fv_processor_tile(t->vector_registers, lanes, mr, nr);
+    if (in_core_registers(t, c, lanes))
+        core_tile(t, c, &in_flight, mr, nr);
     if (c->nsums > 1)
         share_tile(t, c->nsums, lanes, mr, nr);
     *nr *= lanes;
@@ -172,6 +186,11 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     return panel ? panel : lanes;
 }
 
+int fv_least_columns(const fv_target *t, const fv_contraction *c) {
+    const int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
+    return c->each && in_core_registers(t, c, lanes < 2 ? 1 : lanes) ? 1 : 2;
+}
+
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr) {
     const fv_target *t = u->l->target;
@@ -180,14 +199,16 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
     int64_t step = tile_size(u->l, d, c, panel, mr, nr), n = d->index[c->column]->dim->hi;
     int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    if (*nr < 2)
+    const int least = fv_least_columns(t, c);
+    if (*nr < least)
         return;
     u->limits.lanes = lanes < 2 ? 1 : lanes;
     u->limits.registers = t->vector_registers;
     u->limits.sums = c->nsums;
     int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : (n + step - 1) / step * step;
     *mr = (int)fv_choose(u, rows, *mr, 1, most_rows > MOST_ROWS ? MOST_ROWS : most_rows, 1);
-    *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
+    *nr =
+        (int)fv_choose(u, columns, *nr, step < least ? least : step, most > *nr ? most : *nr, step);
 }
 
 void fv_contract_choose_panel(fv_lowerer *l, struct fv_contract_plan *p) {
@@ -357,6 +378,18 @@ static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_t
     return fv_choose(u, FV_PARAMETER_block, block, plan->mr, most, 1);
 }
 
+/* Do tiles store their results from registers? These are few integers in core registers, and the
+ * addresses of a row are then computed once for all panels. Armv6-M has eight registers for most
+ * instructions, too few for that: products of a keyword spotter took 7% more time. */
+static bool stores_at_once(const fv_lowerer *l, const fv_contraction *c, const fv_definition *d,
+                           const fv_tile_plan *plan) {
+    const fv_dim *columns = d->index[c->column]->dim;
+    return in_core_registers(l->target, c, 1) &&
+           strncmp(l->target->triple, "thumbv6m", strlen("thumbv6m")) != 0 &&
+           !l->options->saves_memory && c->nsums == 1 && !c->blocks.sum &&
+           fv_dim_is_const(columns) && columns->value % plan->nr == 0;
+}
+
 int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
                                 fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
@@ -366,6 +399,9 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     fv_tile_defaults(u->l, op, c, plan);
     if (c->dot.matrix)
         return choose_matrix_block(u, c, plan, d, rows);
+    plan->stores = stores_at_once(u->l, c, d, plan);
+    if (c->dot.halves) /* the pairs of a task are those of one tile */
+        return rows > 1 ? fv_choose(u, FV_PARAMETER_block, plan->mr, plan->mr, plan->mr, 1) : 1;
     if (rows > plan->mr) {
         bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
@@ -375,6 +411,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
             plan->depth = unpack_depth(target, c, plan, steps);
         block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
     }
+    block = plan->stores && !plan->depth ? plan->mr : block;
     if (rows > 1)
         block = fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
     if (steps > 0) {
@@ -389,6 +426,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
             plan->copies = fv_choose(u, FV_PARAMETER_copies,
                                      plan->depth && copies_pay(target, c, d, plan->mr), 0, 1, 1);
     }
+    plan->stores &= !plan->depth && (rows <= 1 || block == plan->mr);
     if (fv_can_prefetch(c)) {
         plan->near = fv_choose(u, FV_PARAMETER_prefetch, plan->near, 0, 1 << 20, 1);
         plan->far = fv_choose(u, FV_PARAMETER_prefetch_single, plan->far, 0, 1 << 24, 1);

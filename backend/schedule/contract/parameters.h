@@ -11,6 +11,8 @@ struct fv_contract_plan;
  * no columns. */
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr);
+/* The least number of columns for which a contraction has tiles, 1 or 2. */
+int fv_least_columns(const fv_target *t, const fv_contraction *c);
 /* Chooses the columns of a panel, p->tile.panel: those of a tile, or a part of them if panels are
  * made when the model is compiled and belong to a single sum. The tile must have been chosen. */
 void fv_contract_choose_panel(fv_lowerer *l, struct fv_contract_plan *p);

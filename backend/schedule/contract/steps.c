@@ -80,8 +80,18 @@ static bool are_in_parts(const fv_tile *t, int64_t n) {
            (t->plan.depth % n == 0 && t->c->sum->u.red.vars[0]->dim->value % t->plan.depth == 0);
 }
 
+/* The last variable of the sum that has more than one step; 0: there is none. */
+static int last_variable(const fv_contraction *c) {
+    int i = c->sum->u.red.nvars - 1;
+    while (i > 0 && fv_dim_is_one(c->sum->u.red.vars[i]->dim))
+        i--;
+    return i;
+}
+
 int64_t fv_steps_of_row(const fv_tile *t) {
     const int64_t steps = t->c->panels.steps;
+    if (t->made.halves) /* the loop itself would take a fifth of the instructions */
+        return t->c->sum->u.red.vars[last_variable(t->c)]->dim->value % 2 ? 1 : 2;
     bool whole = is_computed_now(t) && t->c->sum->u.red.vars[0]->dim->value % steps == 0 &&
                  are_in_parts(t, steps);
     return whole ? steps : 1;
@@ -223,11 +233,17 @@ fv_expr *fv_open_rows_of_panel(fv_tile *t) {
     t->made.n = 0;
     if (now)
         share_all(t, 0);
-    k = open_rows(t, fv_steps_of_row(t), blocks ? open_blocks(t, n) : NULL, n);
+    const int last = last_variable(t->c);
+    k = open_rows(t, last ? 1 : fv_steps_of_row(t), blocks ? open_blocks(t, n) : NULL, n);
     for (int i = 1; i < sum->u.red.nvars; i++) {
+        fv_var *v = sum->u.red.vars[i];
+        const int64_t together = i == last ? fv_steps_of_row(t) : 1;
         range_of(t, i, &from, &to);
-        k = fv_kb_for(&e->b, FV_SERIAL, sum->u.red.vars[i]->name, from, to, 1);
-        fv_kemit_bind(e, sum->u.red.vars[i], k);
+        if (together > 1)
+            to = integer(e, v->dim->value / together);
+        fv_expr *row = fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1);
+        fv_kemit_bind(e, v, binary(e, FV_X_MUL, row, integer(e, together)));
+        k = i <= last ? row : k;
     }
     return k;
 }
@@ -239,7 +255,7 @@ fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row) {
         return row;
     fv_expr *step = fv_kb_for(&e->b, FV_UNROLL, "step", integer(e, 0), integer(e, steps), 1);
     fv_expr *k = binary(e, FV_X_ADD, binary(e, FV_X_MUL, row, integer(e, steps)), step);
-    fv_kemit_bind(e, t->c->sum->u.red.vars[0], k);
+    fv_kemit_bind(e, t->c->sum->u.red.vars[last_variable(t->c)], k);
     return k;
 }
 
@@ -247,4 +263,32 @@ void fv_bind_shared(fv_tile *t, fv_expr *c) {
     for (int i = 0; i < t->made.n; i++)
         fv_kemit_memo(t->e, t->made.shared[i],
                       fv_x_load(t->e->arena, t->made.of_columns[i], (fv_expr *[]){c}));
+}
+
+fv_expr *fv_word_now(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_expr *word = integer(e, 0);
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        fv_var *v = sum->u.red.vars[i];
+        word = binary(e, FV_X_MUL, word, fv_kemit_dim(e, v->dim));
+        word = binary(e, FV_X_ADD, word, fv_kemit_expr(e, fv_x_var(e->arena, v)));
+    }
+    return word;
+}
+
+void fv_tile_add_halves(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, const fv_buf *b) {
+    static const fv_expr_op ops[] = {FV_X_DOT_I16_I8_EVEN, FV_X_DOT_I16_I8_ODD};
+    fv_kemit *e = t->e;
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *pair[2];
+    fv_expr *row = binary(e, FV_X_ADD, first, r);
+    for (int i = 0; i < 2; i++) {
+        fv_expr *at[] = {fv_word_now(t), row, integer(e, i)};
+        pair[i] = fv_kb_let(&e->b, "a", fv_x_load(e->arena, t->made.halves, at));
+    }
+    fv_expr *c = open_loop(e, FV_UNROLL, "c", integer(e, fv_tile_width(t)));
+    fv_expr *at[2] = {r, c}, *x = fv_x_load(e->arena, acc, at);
+    for (int i = 0; i < 2; i++)
+        x = fv_x_dot(e->arena, ops[i], pair[i], fv_x_load(e->arena, (fv_buf *)b, &c), x);
+    fv_kb_store(&e->b, acc, at, x, NULL);
 }

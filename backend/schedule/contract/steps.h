@@ -17,7 +17,7 @@ fv_expr *fv_panel_of_tile(fv_tile *t, fv_expr *tile, fv_expr *i);
 bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
 /* The number of steps that share a row of the panel and are emitted one after the other: more than
  * 1 if elements of b share a byte, are computed in the loop over steps, and the steps fill the
- * rows. */
+ * rows; or, of the last variable of the sum, if rows are pairs of i16 (t->made.halves). */
 int64_t fv_steps_of_row(const fv_tile *t);
 /* Binds the variables of the column axis and of the panel's columns to column c of the tile. */
 void fv_tile_bind_column(fv_tile *t, fv_expr *c);
@@ -28,6 +28,11 @@ fv_expr *fv_open_rows_of_panel(fv_tile *t);
 /* Opens the loop over the steps of row `row`, which fv_open_rows_of_panel has returned. Returns the
  * step. */
 fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row);
+/* The number of words of a row before the current step of the sum, whose factors are words. */
+fv_expr *fv_word_now(fv_tile *t);
+/* Adds the products of the current step to acc[r, c], for `rows` rows from row `first` of the tile
+ * on. b: the words of the columns. Leaves loops open, as the caller's loop over steps is. */
+void fv_tile_add_halves(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, const fv_buf *b);
 /* Lets the expression of b load, for column c of the tile, what was computed before the steps. */
 void fv_bind_shared(fv_tile *t, fv_expr *c);
 

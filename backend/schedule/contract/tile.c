@@ -459,7 +459,10 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     const fv_buf *b = columns_of_step(t, k, edge);
     if (prefetched && !together)
         prefetch(t, whole);
-    add_products(t, acc, first, rows, b, near, k, edge);
+    if (t->made.halves)
+        fv_tile_add_halves(t, acc, first, rows, b);
+    else
+        add_products(t, acc, first, rows, b, near, k, edge);
     close_loops(t, outer);
     fv_kemit_release(e, m);
     move_sums(t, acc, first, rows, TO_SUMS);
@@ -642,14 +645,7 @@ static void multiply_blocks(fv_tile *t, fv_expr *first, int rows) {
         move_sums(t, acc, first, rows, TO_SUMS);
 }
 
-/* ---- rows and columns ---- */
-
-static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
-    if (t->c->blocks.sum)
-        multiply_blocks(t, first, rows);
-    else
-        multiply_all(t, first, rows, edge);
-}
+/* ---- results ---- */
 
 /* The first of n rows of the tile, limited such that the verifier can prove that they are in the
  * tile. */
@@ -658,6 +654,61 @@ static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     fv_expr *x =
         binary(e, FV_X_MIN, binary(e, FV_X_MAX, first, integer(e, 0)), integer(e, t->plan.mr - n));
     return fv_kb_let(&e->b, "row0", x);
+}
+
+/* Makes the sums of row r and column c available to the epilogue. */
+static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
+    fv_kemit *e = t->e;
+    for (int i = 0; i < t->c->nsums; i++) {
+        fv_expr *at[FV_MAX_RANK];
+        place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr)), at);
+        fv_expr *s = fv_x_load(e->arena, t->sums.buf, at); /* a sum of pairs: the float's bits */
+        s = fv_x_cast(e->arena, FV_X_BITCAST, (fv_elem)t->c->sums[i]->type.elem, s);
+        fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", s));
+    }
+}
+
+/* Stores the results of `rows` rows, from row `first` of the tile on. If the tile stores its
+ * results itself, its rows and columns are known, and there is no loop. */
+static void store(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_expr *rows,
+                  fv_expr *columns) {
+    fv_kemit *e = t->e;
+    const fv_definition *d = e->def;
+    fv_kmark m = fv_kemit_mark(e);
+    if (t->plan.depth)
+        t->sums.at[0] = t->rows.done;
+    fv_expr *r = open_loop(e, t->plan.stores ? FV_UNROLL : FV_SERIAL, "r", rows);
+    r = binary(e, FV_X_ADD, first, r);
+    if (put->row)
+        put->row(t, rows, r);
+    fv_expr *c = open_loop(e, t->plan.stores ? FV_UNROLL : FV_VECTOR, "c", columns);
+    bind_row(t, r);
+    fv_tile_bind_column(t, c);
+    if (t->c->row >= 0)
+        put->index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
+    put->index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
+    name_sums(t, r, c);
+    if (put->store)
+        put->store(put->user, put->index);
+    else
+        fv_kemit_store(e, fv_kemit_out(e, put->value), put->index, fv_kemit_expr(e, d->body));
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* ---- rows and columns ---- */
+
+static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
+    int64_t known;
+    if (t->c->blocks.sum)
+        multiply_blocks(t, first, rows);
+    else
+        multiply_all(t, first, rows, edge);
+    if (t->plan.stores) {
+        fv_expr *row = fv_x_is_int(first, &known) ? first : in_tile(t, first, rows);
+        store(t, &t->put, row, integer(t->e, rows), integer(t->e, t->plan.nr));
+    }
 }
 
 /* Computes `rows` rows beginning with i0: a complete tile, or tiles with powers of two of rows, the
@@ -726,55 +777,23 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit_release(e, m);
 }
 
-/* Makes the sums of row r and column c available to the epilogue. */
-static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
-    fv_kemit *e = t->e;
-    for (int i = 0; i < t->c->nsums; i++) {
-        fv_expr *at[FV_MAX_RANK];
-        place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr)), at);
-        fv_expr *s = fv_x_load(e->arena, t->sums.buf, at); /* a sum of pairs: the float's bits */
-        s = fv_x_cast(e->arena, FV_X_BITCAST, (fv_elem)t->c->sums[i]->type.elem, s);
-        fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", s));
-    }
-}
-
-static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, fv_expr *columns) {
-    fv_kemit *e = t->e;
-    const fv_definition *d = e->def;
-    fv_kmark m = fv_kemit_mark(e);
-    if (t->plan.depth)
-        t->sums.at[0] = t->rows.done;
-    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
-    if (t->put.row)
-        t->put.row(t, rows, r);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
-    bind_row(t, r);
-    fv_tile_bind_column(t, c);
-    if (t->c->row >= 0)
-        index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
-    index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
-    name_sums(t, r, c);
-    if (t->put.store)
-        t->put.store(t->put.user, index);
-    else
-        fv_kemit_store(e, fv_kemit_out(e, value), index, fv_kemit_expr(e, d->body));
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-    fv_kemit_release(e, m);
-}
-
 void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
-    fv_expr *nr = integer(e, t->plan.nr);
+    fv_expr *nr = integer(e, t->plan.nr), *first = integer(e, 0);
+    fv_tile_put put = t->put;
+    put.value = value;
+    put.index = index;
+    if (t->plan.stores)
+        return;
     if (fv_x_is_int(t->columns, &known)) {
-        store(t, value, index, rows, t->columns);
+        store(t, &put, first, rows, t->columns);
         return;
     }
     /* if all columns exist, the loop has a constant length */
     fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, nr));
-    store(t, value, index, rows, nr);
+    store(t, &put, first, rows, nr);
     fv_kb_else(&e->b);
-    store(t, value, index, rows, t->columns);
+    store(t, &put, first, rows, t->columns);
     fv_kb_end(&e->b);
 }

@@ -65,6 +65,10 @@ typedef struct fv_tile_plan {
      * `depth` steps at a time; false: each tile computes b as it reads it */
     bool unpacks;
     bool copies; /* whether the rows of a that a tile reads are first copied to contiguous memory */
+    /* whether the products of a tile are followed by code that stores its results from registers;
+     * otherwise loops over rows and columns store what tiles of any number of rows have left in
+     * memory, which takes less code */
+    bool stores;
     bool outlined; /* whether the loops may be compiled as a separate function */
     /* whether another iteration may write what a row reads; then the first rows of smaller tiles
      * are bounded in a way that proves they do not overlap */
@@ -116,7 +120,7 @@ typedef struct fv_tile_only {
 
 enum { FV_MAX_SHARED = 4 };
 
-/* What is computed of b before the steps that use it. */
+/* What is computed of the factors before the steps that use it. */
 typedef struct fv_tile_made {
     /* [step, column]: elements of b that were computed in advance; NULL: there are none */
     fv_buf *unpacked;
@@ -125,6 +129,9 @@ typedef struct fv_tile_made {
     const fv_expr *shared[FV_MAX_SHARED];
     fv_buf *of_columns[FV_MAX_SHARED];
     int n;
+    /* [step, row, 2]: of each word of the rows, elements 0 and 2 as a pair of i16, and elements 1
+     * and 3; NULL: rows are read as words of bytes */
+    fv_buf *halves;
 } fv_tile_made;
 
 struct fv_tile;
@@ -137,6 +144,10 @@ typedef struct fv_tile_put {
     void *user;
     /* emits what precedes the epilogue of row r, of `rows` rows of the tile; NULL: nothing */
     void (*row)(struct fv_tile *t, fv_expr *rows, fv_expr *r);
+    /* where a tile that stores its results itself (plan.stores) does so: the arguments of
+     * fv_tile_store */
+    fv_value *value;
+    fv_expr **index;
 } fv_tile_put;
 
 /* The state while a register tile is emitted. Schedules may change its plan for a kernel. */
@@ -218,7 +229,8 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
  * block to the sums. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows);
 /* Stores y = epilogue(sums) in `value`, or calls t->put.store, for that many rows, and for the
- * columns that exist. Sets the row and the column in `index`, whose other indices must be set. */
+ * columns that exist, unless the tile has stored its results itself. Sets the row and the column in
+ * `index`, whose other indices must be set. */
 void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows);
 
 #endif

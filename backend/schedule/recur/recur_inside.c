@@ -369,7 +369,7 @@ static void contract(inside *s, fv_part *part) {
     e->def = d;
     t->plan.within = true;
     t->plan.depth = 0; /* blocks are small, so the sum is not cut into blocks */
-    t->plan.copies = false;
+    t->plan.copies = t->plan.stores = false;
     for (int i = 0; i < d->rank; i++)
         if (i != plan->c.row && i != plan->c.column && d->index[i] == s->row)
             bind_row(s);
