@@ -635,6 +635,7 @@ const fv_opdef fv_ops_pool[] = {
      .decompose = decompose_lp_pool},
     {.domain = "",
      .name = "GlobalAveragePool",
+     .id = FV_OP_GlobalAveragePool,
      .since = {1, 22},
      .doc = "the mean of each channel",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},

@@ -34,11 +34,17 @@ static bool skip_all(const quantizing *q) {
 static fv_quant_how how_of(const quantizing *q, const fv_quant_layer *l) {
     fv_quant_how how = q->how;
     how.input = q->dynamic ? FV_QUANT_DYNAMIC : FV_QUANT_WEIGHTS;
-    for (int i = 0; q->names && q->names[i] && l->activation >= 0; i++)
+    const fv_value *averaged = fv_quant_averaged(l);
+    for (int i = 0; q->names && q->names[i] && l->activation >= 0; i++) {
         if (!strcmp(q->names[i], l->op->in[l->activation]->name)) {
             how.input = FV_QUANT_STATIC;
             how.range = q->ranges[i];
         }
+        if (averaged && !strcmp(q->names[i], averaged->name)) {
+            how.averaged = q->ranges[i];
+            how.has_averaged = true;
+        }
+    }
     return how;
 }
 

@@ -103,6 +103,27 @@ static fv_quant_layer layer_of(fv_arena *a, fv_op *op, const reader *r) {
     return l;
 }
 
+/* ---- averages ---- */
+
+/* Does the op give the elements of its first operand another shape or order? */
+static bool is_view(const fv_op *op) {
+    return fv_op_is(op, FV_OP_Flatten) || fv_op_is(op, FV_OP_Reshape) ||
+           fv_op_is(op, FV_OP_Squeeze) || fv_op_is(op, FV_OP_Transpose);
+}
+
+fv_value *fv_quant_averaged(const fv_quant_layer *l) {
+    const fv_value *x = l->activation < 0 ? NULL : l->op->in[l->activation];
+    while (x && x->kind == FV_VALUE_RESULT && x->nuses == 1 && is_view(x->def))
+        x = x->def->in[0];
+    if (!x || x->kind != FV_VALUE_RESULT || x->nuses != 1 ||
+        (!fv_op_is(x->def, FV_OP_GlobalAveragePool) && !fv_op_is(x->def, FV_OP_AveragePool)))
+        return NULL;
+    fv_value *from = x->def->in[0];
+    bool is = from->kind == FV_VALUE_RESULT && from->nuses == 1 && from->type->elem == FV_F32 &&
+              !fv_op_is(from->def, FV_OP_DequantizeLinear) && !x->def->block->parent;
+    return is ? from : NULL;
+}
+
 /* ---- the list ---- */
 
 typedef struct list {

@@ -277,24 +277,45 @@ static bool round_before_pool(const work *k, const fv_value *x, fv_value *scale,
     return r != NULL;
 }
 
-/* x after QuantizeLinear and DequantizeLinear with unsigned codes of 8 bits for the measured range:
- * x is about (code - zero) * scale. */
-static fv_value *through_codes(work *k, fv_value *x) {
-    fv_quant_range r = k->how->range;
+/* Makes the scale *s and the zero point *z of x for unsigned codes of 8 bits and the range r: x is
+ * about (code - zero) * scale. */
+static void codes_for(work *k, const fv_value *x, fv_quant_range r, fv_value **s, fv_value **z) {
     float lo = fminf(r.lo, 0), hi = fmaxf(r.hi, 0), scale = hi / 255 - lo / 255;
     scale = scale < FLT_MIN ? 1 : scale;
     fv_tensor *zero = new_tensor(k, FV_U8, 0, NULL);
     fv_tensor_set_int(zero, 0, (int64_t)fminf(fmaxf(rintf(-lo / scale), 0), 255));
     const char *stem = k->stem;
     k->stem = x->name;
-    fv_value *s = scale_tensor(k, &scale, 0, NULL), *z = constant(k, zero, ".zero");
+    *s = scale_tensor(k, &scale, 0, NULL);
+    *z = constant(k, zero, ".zero");
     k->stem = stem;
+}
+
+/* x after QuantizeLinear and DequantizeLinear with the codes for its measured range. */
+static fv_value *through_codes(work *k, fv_value *x) {
+    fv_value *s, *z;
+    codes_for(k, x, k->how->range, &s, &z);
     return round_before_pool(k, x, s, z) ? rounded(&k->w, x, s, z) : NULL;
+}
+
+/* Rounds what the activation is an average of, so that it is stored as bytes: it is larger than the
+ * activation. */
+static bool round_averaged(work *k) {
+    fv_value *x = k->how->has_averaged ? fv_quant_averaged(k->l) : NULL, *s, *z;
+    if (!x)
+        return true;
+    fv_op *pool = x->uses[0].op;
+    fv_rewriter w = fv_rewriter_at(pool);
+    codes_for(k, x, k->how->averaged, &s, &z);
+    fv_value *r = rounded(&w, x, s, z);
+    if (r)
+        fv_op_set_in(pool, 0, r);
+    return r != NULL;
 }
 
 static bool write_qdq(work *k, const fv_quant_codes *q) {
     int at = k->l->activation;
-    return replace_operand(k, at, through_codes(k, k->l->op->in[at])) &&
+    return round_averaged(k) && replace_operand(k, at, through_codes(k, k->l->op->in[at])) &&
            replace_operand(k, k->l->weight, dequantized(k, q));
 }
 

@@ -7,7 +7,7 @@
  *   cast      Cast(w) in place of the weight, for f16 and bf16
  *   dequant   DequantizeLinear(q, scales) in place of the weight
  *   qdq       that, and DequantizeLinear(QuantizeLinear(x)) in place of the other factor, with a
- *             range of x that was measured
+ *             range of x that was measured; of what x is an average, likewise with its range
  *   integer   MatMulInteger or ConvInteger of q and DynamicQuantizeLinear(x), times both scales
  *   blocks    MatMulNBits or GatherBlockQuantized, with a scale for each block of a row
  *   rows      Gather of the rows of q, times Gather of their scales
@@ -73,6 +73,9 @@ typedef struct fv_quant_how {
     bool reduced;         /* int8 has codes of 7 bits where fv_quant_keeps_range is NULL */
     bool standard;        /* DequantizeLinear instead of operators of com.microsoft */
     fv_quant_range range; /* of the activation; for FV_QUANT_STATIC */
+    /* the range of fv_quant_averaged, if that is to be rounded to codes as well */
+    fv_quant_range averaged;
+    bool has_averaged;
 } fv_quant_how;
 
 enum { FV_QUANT_MIN_BLOCK = 16, FV_QUANT_MAX_BLOCK = 256, FV_QUANT_BLOCK = 32 };
@@ -90,6 +93,10 @@ const char *fv_quant_block_wrong(fv_arena *a, fv_quant_type type, int64_t block)
  * elements are left out. */
 fv_quant_layer *fv_quant_layers(fv_arena *a, fv_module *m, int *n);
 const fv_tensor *fv_quant_weight(const fv_quant_layer *l);
+/* The value of which the activation of the layer is an average, by a GlobalAveragePool or
+ * AveragePool that only this layer reads, directly or through ops that change the shape; NULL:
+ * there is none, or it is not computed by an op, or not f32. */
+fv_value *fv_quant_averaged(const fv_quant_layer *l);
 /* Is the activation of this layer quantized, too? */
 bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) FV_MUST_USE;
 /* Leaves the layers that a user's text names as they are, by setting their why_not: the layer of

@@ -236,6 +236,32 @@ if [ $have_sets = yes ]; then
     said '^inside .* weight only: it is in a branch'
     # 7 is the largest element of the image, so its scale is 7 / 255
     grep -q 'image\.scale.*: f32\[\] = 0.0274509' c.fvir && tell 'the range of an input' yes || tell 'the range of an input' no
+    # what a layer reads the average of has codes of its own range, unless something else reads it as well
+    cat >pooled.fvir <<T
+fovea-ir 1
+module "pooled"
+const @k: f32[8, 4, 3, 3] = $(numbers 288 5)
+const @w: f32[8, 24] = $(numbers 192 2)
+func @main(%image: f32[1, 4, 6, 6]) -> (%y) {
+  %c = Conv(%image, @k) {pads = [1, 1, 1, 1]}    loc("conv")
+  %r = Relu(%c)
+  %p = GlobalAveragePool(%r)
+  %f = Flatten(%p)
+  %y = MatMul(%f, @w)    loc("fc")
+  return %y
+}
+T
+    mkdir -p images/a && cp cal/a/input_1.pb images/a/input_0.pb
+    pooled() { "$fovea" quantize "$1" --backend=interp --calibrate=images -o p.fvir; }
+    check 'the operand of an average' 0 'layers +int8 2' pooled pooled.fvir
+    [ "$(grep -c ' = QuantizeLinear(' p.fvir)" = 3 ] && grep -q 'GlobalAveragePool(%p_' p.fvir && tell 'it has codes' yes || tell 'it has codes' no
+    check 'what was written runs' 0 'y .*f32\[1, 24\]' "$fovea" run p.fvir
+    sed 's/-> (%y)/-> (%y, %r)/; s/return %y/return %y, %r/' pooled.fvir >read.fvir
+    check 'an operand that is an output' 0 'layers +int8 2' pooled read.fvir
+    [ "$(grep -c ' = QuantizeLinear(' p.fvir)" = 2 ] && tell 'it has none' yes || tell 'it has none' no
+    sed 's/GlobalAveragePool(%r)/AveragePool(%r) {kernel_shape = [6, 6]}/; s/Flatten(%p)/Squeeze(%p, @axes)/; s/^const @k/const @axes: i64[2] = [2, 3]\n&/' pooled.fvir >window.fvir
+    check 'an average of a window' 0 'layers +int8 2' pooled window.fvir
+    [ "$(grep -c ' = QuantizeLinear(' p.fvir)" = 3 ] && tell 'its operand has codes' yes || tell 'its operand has codes' no
     cp -r cal nan && python3 -c '
 import numpy as np, onnx.numpy_helper as h
 a = np.ones((1, 4, 6, 6), np.float32); a[0, 1, 0, 0] = np.nan

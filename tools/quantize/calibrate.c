@@ -67,11 +67,13 @@ typedef struct observer {
     bool counts, magnitudes;
 } observer;
 
-static void watch(observer *o, const fv_quant_item *it) {
-    for (int i = 0; i < o->n; i++)
-        if (!strcmp(o->at[i].name, it->input))
-            return;
-    watched w = {.name = it->input, .node = it->name, .op = it->op, .lo = 0, .hi = 0};
+static void watch(observer *o, const fv_quant_item *it, const fv_quant_measured *v) {
+    bool known = !v->name;
+    for (int i = 0; i < o->n && !known; i++)
+        known = !strcmp(o->at[i].name, v->name);
+    if (known)
+        return;
+    watched w = {.name = v->name, .node = it->name, .op = it->op, .lo = 0, .hi = 0};
     FV_PUSH(o->q->c->arena, o->at, o->n, o->cap, w);
 }
 
@@ -145,15 +147,20 @@ static fv_quant_range range_of(const watched *w, const char *method, double perc
     return (fv_quant_range){(float)w->lo, (float)w->hi};
 }
 
+static void give_range(fv_quant_measured *v, const char *name, fv_quant_range r) {
+    if (!v->name || strcmp(v->name, name))
+        return;
+    v->range = r;
+    v->has_range = true;
+}
+
 static void give_ranges(const observer *o, const char *method, double percentile) {
     for (int i = 0; i < o->n; i++) {
         fv_quant_range r = range_of(&o->at[i], method, percentile);
         for (int k = 0; k < o->q->n; k++) {
             fv_quant_item *it = &o->q->items[k];
-            if (it->input && !strcmp(it->input, o->at[i].name)) {
-                it->range = r;
-                it->has_range = true;
-            }
+            give_range(&it->input, o->at[i].name, r);
+            give_range(&it->averaged, o->at[i].name, r);
         }
     }
 }
@@ -161,8 +168,10 @@ static void give_ranges(const observer *o, const char *method, double percentile
 bool fv_quant_calibrate(fv_quantizing *q, const char *method, double percentile) {
     observer o = {.q = q};
     for (int i = 0; i < q->n; i++)
-        if (q->items[i].input && !q->items[i].why_not)
-            watch(&o, &q->items[i]);
+        if (!q->items[i].why_not) {
+            watch(&o, &q->items[i], &q->items[i].input);
+            watch(&o, &q->items[i], &q->items[i].averaged);
+        }
     if (!run_all(&o) || (strcmp(method, "minmax") && !count_all(&o, !strcmp(method, "entropy"))))
         return false;
     give_ranges(&o, method, percentile);

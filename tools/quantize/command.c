@@ -123,7 +123,10 @@ static fv_quant_item item_of(const fv_quantizing *q, const fv_quant_layer *l, in
     }
     const fv_quant_how how = {.type = FV_QUANT_INT8, .input = FV_QUANT_STATIC};
     if (!l->of_branch && fv_quant_takes_input(l, &how) && is_shown(l->op->in[l->activation]))
-        it.input = fv_strdup(a, l->op->in[l->activation]->name);
+        it.input.name = fv_strdup(a, l->op->in[l->activation]->name);
+    const fv_value *averaged = it.input.name ? fv_quant_averaged(l) : NULL;
+    if (averaged && is_shown(averaged))
+        it.averaged.name = fv_strdup(a, averaged->name);
     return it;
 }
 

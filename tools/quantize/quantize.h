@@ -13,12 +13,21 @@
  * Negative: not measured. */
 #define FV_NOT_MEASURED (-1.0)
 
+/* A value whose range is measured for --calibrate. */
+typedef struct fv_quant_measured {
+    const char *name; /* NULL: there is no such value, or it is in a branch */
+    fv_quant_range range;
+    bool has_range; /* whether the range is known */
+} fv_quant_measured;
+
 /* A layer, as the command remembers it between sessions. */
 typedef struct fv_quant_item {
     const char *name, *op;
     const char *weight; /* type of the weight, as "f32[48, 144]" */
     const char *result; /* name of the result of the op; NULL: it is in a branch */
-    const char *input;  /* name of the activation; NULL: none, or in a branch */
+    /* the activation, without whose range only the weight is quantized; and the value of which it
+     * is an average (fv_quant_averaged) */
+    fv_quant_measured input, averaged;
     size_t bytes[FV_QUANT_TYPES];
     int bits; /* of an element of the weight, in the module that was quantized last */
     /* for --reduce-range: why the codes of that module have 8 bits; NULL: they have 7 */
@@ -27,10 +36,6 @@ typedef struct fv_quant_item {
     /* for each type: the error of the model's outputs if only this layer has that type */
     double alone[FV_QUANT_TYPES];
     double here; /* error of the result of the op in the quantized model */
-    /* for --calibrate: the range of the activation; if it is not known, only the weight is
-     * quantized */
-    fv_quant_range range;
-    bool has_range;
 } fv_quant_item;
 
 /* What the options ask for. */

@@ -31,7 +31,7 @@ static const char *reason_of(const fv_quantizing *q, int i) {
         return it->why_not;
     if (q->plan.types[i] == FV_QUANT_F32)
         return "kept for the budget";
-    if (q->wanted.input == FV_QUANT_STATIC && !it->has_range && !it->result)
+    if (q->wanted.input == FV_QUANT_STATIC && !it->input.has_range && !it->result)
         return "weight only: it is in a branch or a loop, where no range is measured";
     if (q->wanted.reduced)
         return it->keeps_range ? fv_printf(q->c->arena, "8 bits: %s", it->keeps_range) : "7 bits";

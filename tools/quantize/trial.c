@@ -33,8 +33,10 @@ fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type typ
                         .reduced = q->wanted.reduced && type == FV_QUANT_INT8,
                         .input = q->wanted.input,
                         .standard = q->wanted.standard,
-                        .range = it->range};
-    if (how.input == FV_QUANT_STATIC && !it->has_range)
+                        .range = it->input.range,
+                        .averaged = it->averaged.range,
+                        .has_averaged = it->averaged.has_range};
+    if (how.input == FV_QUANT_STATIC && !it->input.has_range)
         how.input = FV_QUANT_WEIGHTS;
     return how;
 }
