@@ -283,7 +283,7 @@ const fv_command fv_commands[] = {
      .without = NO_RUNS},
     {"shard", "MODEL", 1, 1,
      "cut a model into parts that several processes or threads run together",
-     "--output --ranks --print-plan --plan", fv_cmd_shard,
+     "--output --ranks --print-plan --plan --simulate --link --chart --at", fv_cmd_shard,
      "Writes an ONNX model for each rank to the folder OUT, and parts.json, which lists them; "
      "`fovea "
      "run OUT`\n"
@@ -296,6 +296,7 @@ const fv_command fv_commands[] = {
      "\nexamples:\n"
      "  fovea shard bert.onnx --ranks 4 --print-plan > plan.lua\n"
      "  fovea shard bert.onnx --plan plan.lua -o parts\n"
+     "  fovea shard bert.onnx --simulate --ranks 1..64 --link=25GB/s,2us --chart=times.svg\n"
      "  fovea shard bert.onnx --ranks 4 -o parts && fovea run parts --dim seq=16\n",
      .without = NO_RUNS " " NO_CODE},
     {"ops", "[NAME...]", 0, 0, "list the operators that are supported", "--markdown", fv_cmd_ops,

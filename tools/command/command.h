@@ -53,10 +53,11 @@ typedef struct fv_result_args {
 
 /* Options for models that are cut into parts: subcommand/shard.c, model/parts.c. */
 typedef struct fv_shard_args {
-    int ranks; /* 0: not given */
+    const char *ranks; /* "4", or "8..1024" */
+    const char *link;  /* the network of --simulate */
     double timeout;
     const char *plan; /* path of a script that returns a plan */
-    bool print_plan;
+    bool print_plan, simulate;
 } fv_shard_args;
 
 /* Options for threads, and for the ranks of a model in parts: options.c, bench.c. */

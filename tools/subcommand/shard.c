@@ -2,34 +2,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "passes/spell/spell.h"
 #include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
-#include "tools/generate/caches.h"
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
 #include "tools/script/script.h"
 #include "tools/subcommand/shard.h"
-
-/* Reads the graph, in the form that the search expects. NULL after messages. */
-static fv_module *read_graph(fv_context *c, fv_driver_options *o) {
-    static const char *const passes[] = {"legalise", "share", "remove-dead", NULL};
-    fv_source source;
-    if (!fv_args_driver(c, o, false))
-        return NULL;
-    o->work.passes = passes;
-    fv_progress_phase(c->args, c->args->operand[0], "reads the model");
-    if (!fv_driver_read(c->session, c->args->operand[0], o, &source))
-        return NULL;
-    if (!source.module || source.module->definitions) {
-        fv_error(c->session, "holds %s; only a graph can be cut",
-                 source.module ? "definitions" : "kernels");
-        return NULL;
-    }
-    return fv_driver_passes(source.module, o) ? source.module : NULL;
-}
 
 /* What a command cuts, and into what. */
 typedef struct cutting {
@@ -38,8 +20,7 @@ typedef struct cutting {
 } cutting;
 
 static bool find_plan(fv_context *c, fv_module *m, const cutting *k, fv_shard_plan *out) {
-    fv_progress_phase(c->args, c->args->operand[0], "finds the cuts");
-    return fv_shard_find(m, k->ranks, fv_cache_parameters(c->arena, m), k->request, out);
+    return fv_shard_plan_of(c, m, k->ranks, k->request, out);
 }
 
 /* ---- writing the parts ---- */
@@ -93,7 +74,7 @@ static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manif
     fv_driver_options o;
     fv_shard_plan plan;
     fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
-    fv_module *m = read_graph(c, &o);
+    fv_module *m = fv_shard_read(c, &o);
     if (!m || !find_plan(c, m, k, &plan))
         return false;
     if (rank == 0 && c->args->threads.shard.print_plan)
@@ -105,7 +86,7 @@ static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manif
         list_ports(c, &plan, out);
     if (!cut) { /* reads the graph again, since the search may have divided products */
         fv_module_free(m);
-        ok = (m = read_graph(c, &o)) != NULL;
+        ok = (m = fv_shard_read(c, &o)) != NULL;
     }
     ok = ok && write_model(c, m, &o, rank, out);
     if (ok && !c->args->print.quiet)
@@ -130,7 +111,7 @@ static bool write_parts(fv_context *c, const cutting *k) {
 static bool print_only(fv_context *c, const cutting *k) {
     fv_driver_options o;
     fv_shard_plan plan;
-    fv_module *m = read_graph(c, &o);
+    fv_module *m = fv_shard_read(c, &o);
     if (!m || !find_plan(c, m, k, &plan))
         return false;
     fv_shard_print_plan(c, m, &plan);
@@ -139,36 +120,83 @@ static bool print_only(fv_context *c, const cutting *k) {
 
 /* ---- the command ---- */
 
-/* Reads the plan of --plan; the number of ranks is that of --ranks or of the plan. */
-static bool read_cutting(fv_context *c, cutting *out) {
+/* Parses "4", "1,2,4" or "8..1024", which doubles from number to number; the numbers must ascend.
+ * Returns how many there are, 0 after a usage message. */
+static int parse_ranks(const fv_args *a, int most, int *out) {
+    const char *text = a->threads.shard.ranks, *p = text;
+    int n = 0;
+    for (char *end; p; p = *end ? end + 1 : NULL) {
+        long v = strtol(p, &end, 10);
+        bool range = n > 0 && end > p && p > text && p[-1] == '.';
+        if (end > p && !strncmp(end, "..", 2) && p == text)
+            end++;
+        else if (end == p || (*end && (*end != ',' || range)))
+            return fv_usage(a, "--ranks takes a number, not '%s'", text) == FV_EXIT_OK;
+        for (long next = range ? 2L * out[0] : v; range && n < most && next < v; next *= 2)
+            out[n++] = (int)next;
+        if (v < 1 || v > FV_MAX_RANKS || n == most || (n && v <= out[n - 1]))
+            return fv_usage(a, "--ranks N: into how many parts? 1 to %d%s", FV_MAX_RANKS,
+                            n ? ", and ascending" : "") == FV_EXIT_OK;
+        out[n++] = (int)v;
+    }
+    return n;
+}
+
+/* Reads the plan of --plan; the number of ranks is that of --ranks (0: not given) or of the
+ * plan. */
+static bool read_cutting(fv_context *c, int ranks, cutting *out) {
     const fv_shard_args *a = &c->args->threads.shard;
-    *out = (cutting){.ranks = a->ranks};
+    *out = (cutting){.ranks = ranks};
     if (!a->plan)
         return true;
     out->request = fv_script_plan(c, a->plan);
     if (!out->request)
         return false;
     int stated = out->request->ranks;
-    if (a->ranks && stated && a->ranks != stated)
+    if (ranks && stated && ranks != stated)
         return fv_error(c->session, "'%s' is a plan for %d ranks, and --ranks says %d", a->plan,
-                        stated, a->ranks);
-    out->ranks = a->ranks ? a->ranks : stated;
+                        stated, ranks);
+    out->ranks = ranks ? ranks : stated;
     return (out->ranks >= 1 && out->ranks <= FV_MAX_RANKS) ||
            fv_error(c->session, "'%s' states no number of ranks from 1 to %d, nor does --ranks",
                     a->plan, FV_MAX_RANKS);
 }
 
+static int simulate(fv_context *c, int n, const int *ranks) {
+    const fv_args *a = c->args;
+    fv_network network;
+    if (!a->threads.shard.link || !n)
+        return fv_usage(a, "--simulate needs --ranks, and a network: --link=25GB/s,2us");
+    if (a->result.output || a->threads.shard.print_plan || a->threads.shard.plan)
+        return fv_usage(a, "--simulate cuts nothing: it goes without -o, --plan and --print-plan");
+    if (!strcmp(a->operand[0], "-"))
+        return fv_usage(a, "the model is read for each number of ranks: not from standard input");
+    if (!fv_network_parse(a, a->threads.shard.link, &network))
+        return FV_EXIT_USAGE;
+    return fv_shard_simulate(c, &network, NULL, n, ranks) ? FV_EXIT_OK
+           : fv_error_count(c->session)                   ? fv_failed(c)
+                                                          : FV_EXIT_USAGE;
+}
+
 int fv_cmd_shard(fv_context *c) {
+    enum { MOST = 32 };
     const fv_args *a = c->args;
     const fv_shard_args *s = &a->threads.shard;
     cutting k;
-    if (s->ranks > FV_MAX_RANKS || (s->ranks < 1 && !s->plan))
+    int ranks[MOST], n = s->ranks ? parse_ranks(a, MOST, ranks) : 0;
+    if (s->ranks && !n)
+        return FV_EXIT_USAGE;
+    if (s->simulate)
+        return simulate(c, n, ranks);
+    if (s->link || a->quantize.chart || a->data.at.n)
+        return fv_usage(a, "--link, --chart and --at go with --simulate");
+    if (n > 1 || (!n && !s->plan))
         return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS);
     if (!a->result.output && !s->print_plan)
         return fv_usage(a, "-o DIR/: where to? (--print-plan alone writes nothing)");
     if (a->result.output && !strcmp(a->operand[0], "-"))
         return fv_usage(a, "the model is read for each rank: not from standard input");
-    if (!read_cutting(c, &k))
+    if (!read_cutting(c, n ? ranks[0] : 0, &k))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     return (a->result.output ? write_parts(c, &k) : print_only(c, &k)) ? FV_EXIT_OK : fv_failed(c);
 }

@@ -1,0 +1,80 @@
+# Tests `shard --simulate`: the exchanges of each number of ranks, the network's time for them, the chart, and wrong options.
+. "$(dirname "$0")/lib.sh"
+head -c 20000 /dev/zero >weights.bin
+cat >m.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..64
+const @up: f32[40, 60] = file "weights.bin" 0 9600
+const @down: f32[60, 40] = file "weights.bin" 9600 9600
+func @main(%x: f32[n, 40]) -> (%y) {
+  %a = MatMul(%x, @up)
+  %b = Relu(%a)
+  %c = MatMul(%b, @down)
+  %y = Add(%c, %x)
+  return %y
+}
+T
+# figure RANKS MEMBER: of the JSON document that was printed
+figure() {
+    python3 -c 'import json, sys
+for p in json.load(open("out"))["points"]:
+    if p["ranks"] == int(sys.argv[1]): print("%.9g" % p[sys.argv[2]])' "$1" "$2"
+}
+# is RANKS MEMBER VALUE
+is() { [ "$(figure "$1" "$2")" = "$3" ] && tell "$name: $2 of $1 ranks" yes || tell "$name: $2 of $1 ranks is $(figure "$1" "$2")" no; }
+
+# A rank sends a partial sum of n * 40 floats to each other one. One GB/s: a nanosecond for each byte.
+for topology in direct ring tree; do
+    case $topology in
+    direct) messages=3 steps=1 ;;
+    ring) messages=3 steps=3 ;;
+    tree) messages=2 steps=2 ;;
+    esac
+    check "a network, $topology" 0 '' "$fovea" shard m.fvir --simulate --ranks 2,4 --link=1GB/s,10us,$topology --at n=8 --json
+    is 1 exchanging_ms 0
+    is 1 efficiency 1
+    is 1 weights_bytes 19200
+    is 2 link_bytes 1280
+    is 2 exchanging_ms 0.01128
+    is 2 weights_bytes 9600
+    is 4 exchanges 1
+    is 4 messages $messages
+    is 4 exchanging_ms "$(python3 -c "print('%.9g' % ($steps * 0.01 + 3 * 0.00128))")"
+    [ "$(figure 4 ms)" = "$(python3 -c "print('%.9g' % ($(figure 4 computing_ms) + $(figure 4 exchanging_ms)))")" ] &&
+        tell 'the time is a sum' yes || tell 'the time is a sum' no
+done
+check 'a range' 0 '^ +64 ' "$fovea" shard m.fvir --simulate --ranks 2..64 --link=8Gbit/s,0s --chart=c.svg
+[ "$(grep -c ' ms .*%' out)" = 7 ] && tell 'seven numbers' yes || tell 'seven numbers' no
+said '^network +1 GB/s, 0 us, direct; 1 thread for each rank$'
+check 'its chart' 0 'drawn' python3 -c 'import xml.dom.minidom as d; t = d.parse("c.svg")
+assert len(t.getElementsByTagName("path")) == 3, "three lines"
+assert any(e.firstChild.data == "64" for e in t.getElementsByTagName("text"))
+print("drawn")'
+check 'a range that does not double to its end' 0 '^ +12 ' "$fovea" shard m.fvir --simulate --ranks 3..12 --link=1GB/s,1us
+[ "$(grep -c ' ms .*%' out)" = 4 ] && tell 'four numbers' yes || tell 'four numbers' no
+
+# What is simulated is sent: as many bytes as a run of the parts has.
+check 'the parts' 0 '' "$fovea" shard m.fvir --ranks 3 -o p3
+check 'what they send' 0 '"link_bytes": 1280,$' "$fovea" bench p3 --at n=8 --seconds 0.05 --json
+check 'what the simulation has' 0 '"link_bytes": 1280,$' "$fovea" shard m.fvir --simulate --ranks 3 --link=1GB/s,1us --at n=8 --json
+
+# What users get wrong.
+simulate() { "$fovea" shard m.fvir --simulate "$@"; }
+for link in 25 GB/s,2us 25GB/s 25GB/s, 25GB/s,2 25GB,2us 25GB/s,2us,star 0GB/s,2us -1GB/s,2us 25GB/s,2us, 25xB/s,2us; do
+    check "a link $link" 2 '--link takes a bandwidth and a latency' simulate --ranks 2 --link=$link
+done
+for ranks in x 2.. ..4 4..2 2,2 4,2 2,,4 1..4..8 2x; do
+    check "ranks $ranks" 2 '--ranks' simulate --ranks $ranks --link=1GB/s,1us
+done
+check 'too many ranks' 2 '1 to 1024' simulate --ranks 8..2048 --link=1GB/s,1us
+check 'no network' 2 'needs --ranks, and a network' simulate --ranks 2
+check 'no ranks' 2 'needs --ranks, and a network' simulate --link=1GB/s,1us
+check 'a simulation that would write' 2 'goes without -o' simulate --ranks 2 --link=1GB/s,1us -o p
+check 'a network without a simulation' 2 'go with --simulate' "$fovea" shard m.fvir --ranks 2 --link=1GB/s,1us -o p
+check 'several numbers of parts' 2 'into how many parts' "$fovea" shard m.fvir --ranks 2,4 -o p
+check 'a chart over the model' 1 'm.fvir' simulate --ranks 2 --link=1GB/s,1us --chart=m.fvir
+check 'an unknown dim' 1 "there is no dim 'm'" simulate --ranks 2 --link=1GB/s,1us --at m=3
+check 'standard input' 2 'not from standard input' "$fovea" shard - --simulate --ranks 2 --link=1GB/s,1us
+absent p/parts.json
+finish
