@@ -264,6 +264,31 @@ check 'a product that cannot be cut' 0 'nothing can be cut' "$fovea" shard thin.
 check 'its model for one rank' 0 'rank0.onnx' "$fovea" shard thin.fvir --ranks 1 -o thin1
 check 'it is whole' 0 'are identical' diff -s thin1/rank0.onnx thin2/rank1.onnx
 
+# Partial sums, a normalization and a product are no attention: the products keep their kernels.
+cat >norm.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..64
+const @up: f32[128, 256] = file "weights.bin" 0 131072
+const @down: f32[256, 128] = file "weights.bin" 131072 131072
+const @gain: f32[128] = file "weights.bin" 262144 512
+func @main(%x: f32[n, 128]) -> (%y) {
+  %a = MatMul(%x, @up)
+  %b = Relu(%a)
+  %c = MatMul(%b, @down)
+  %d = Add(%c, %x)
+  %e = LayerNormalization(%d, @gain, @gain)
+  %f = MatMul(%e, @up)    loc("after")
+  %g = Relu(%f)
+  %h = MatMul(%g, @down)
+  %y = Add(%h, %d)
+  return %y
+}
+T
+head -c 262656 /dev/zero >zeros.bin && sed -i 's/weights.bin/zeros.bin/' norm.fvir
+check 'a product of what was normalized' 0 '' "$fovea" shard norm.fvir --ranks 2 -o norm
+check 'its kernels' 0 '^kernels .* 4 contract' "$fovea" inspect norm/rank0.onnx --dim n=64
+
 # What users get wrong.
 check 'a folder without parts' 1 'bare: error: is a folder without parts.json' sh -c 'mkdir bare && "$0" run bare' "$fovea"
 check 'parts are no model' 1 'p2: error: is a folder with the parts of a model, .* such as p2/rank0.onnx' "$fovea" inspect p2

@@ -22,13 +22,22 @@ static int axis_along(const fv_expr *load, const fv_var *v) {
     return axis;
 }
 
+/* Does the sum add elements as they are stored, such as the partial sums of several ranks? Scores
+ * are sums of what is computed, such as products. */
+static bool adds_stored(const fv_expr *sum) {
+    const fv_expr *term = sum->arg[0];
+    while (term->op == FV_X_CONVERT)
+        term = term->arg[0];
+    return term->op == FV_X_LOAD;
+}
+
 /* Does each element along the axis depend on a sum of its own? */
 static bool sums_along(const fv_definition *d, int axis) {
     fv_expr *sums[MOST_SUMS];
     int n = fv_x_reductions(d->body, sums, MOST_SUMS);
     bool found = false;
     for (int i = 0; i < n && !found; i++)
-        found = fv_x_uses(sums[i], d->index[axis]);
+        found = fv_x_uses(sums[i], d->index[axis]) && !adds_stored(sums[i]);
     return found;
 }
 
