@@ -78,6 +78,30 @@ done
 check 'run over an input' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=x.pb -o x.pb
 check 'inputs over an input' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=set/input_0.pb --save-inputs=set
 cmp set/input_0.pb x.pb >out 2>err && tell 'the input is as it was' yes || tell 'the input is as it was' no
+# what is compared with is read first, and stays
+"$fovea" run e.onnx --input x=x.pb -q -o want.npy && "$fovea" run e.onnx --input x=x.pb -q -o setx.pb
+mkdir exp && cp want.npy exp/y.npy && cp want.npy kept && mkdir expected && cp setx.pb expected/output_0.pb
+check 'run over what it expects' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=x.pb --expect=want.npy -o want.npy
+check 'run over a folder that it expects' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=x.pb --expect=exp -o exp/
+check 'run over a data set that it expects' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=x.pb --expect=expected -o expected/output_0.pb
+check 'run where nothing is to be expected' 1 "cannot open 'new.npy'" "$fovea" run e.onnx --expect=new.npy -o new.npy
+absent new.npy
+"$fovea" run e.onnx --seed=77 --expect=want.npy -o want.npy >out 2>err
+grep -q '^FAILED y' out && tell 'other outputs are not as expected' yes || tell 'other outputs are not as expected' no
+cmp -s want.npy kept && cmp -s exp/y.npy kept && cmp -s expected/output_0.pb setx.pb && tell 'what was expected stays' yes || tell 'what was expected stays' no
+fine 'outputs that differ are written elsewhere' sh -c "! '$fovea' run e.onnx --seed=77 -q --expect=want.npy -o diff.npy && [ -s diff.npy ]"
+
+# libraries, and their files of weights
+if "$fovea" compile "$dates" --weights=file --header=no -q -o far.so 2>err && "$fovea" compile "$dates" --header=no -q -o near.so 2>err; then
+    cp far.so kept.so && cp far.weights kept.weights && cp near.so near.kept
+    check 'run over the weights of a library' 1 'would overwrite what was read' "$fovea" run far.so -o far.weights
+    check 'a profile over them' 1 'would overwrite what was read' "$fovea" bench far.so --seconds=0.01 --rounds=1 --profile=far.weights
+    check 'a profile over the library of --against' 1 'would overwrite what was read' \
+        "$fovea" bench "$dates" --seconds=0.01 --rounds=1 --against=./near.so --profile=./near.so
+    check 'a profile over its weights' 1 'would overwrite what was read' \
+        "$fovea" bench "$dates" --seconds=0.01 --rounds=1 --against=./far.so --profile=./far.weights
+    cmp -s far.so kept.so && cmp -s far.weights kept.weights && cmp -s near.so near.kept && tell 'libraries stay' yes || tell 'libraries stay' no
+fi
 echo >pass.lua
 check 'over the script' 1 'would overwrite what was read' "$fovea" opt e.onnx --script=pass.lua -q --emit=ir -o pass.lua
 check 'view over its profile' 1 'would overwrite what was read' sh -c \

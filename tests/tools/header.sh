@@ -236,17 +236,60 @@ mkdir one two
 onnx_of one/same.onnx 1
 onnx_of two/same.onnx 2
 works 'a model' "$fovea" compile one/same.onnx --target=$low -q -o same.o
-works 'the same again' "$fovea" compile one/same.onnx --target=$low -q -o same.a
+works 'the same again' "$fovea" compile one/same.onnx --target=$low -o same.a
 grep -q 'another model' err && tell 'no note for the same model' no || tell 'no note for the same model' yes
 hash=$(sed -n 's/.*from a model with hash \([0-9a-f]*\).*/\1/p' same.h)
-check 'another model of that name' 0 "note: same.h described another model, with hash $hash, and is replaced" \
+check 'another model of that name' 0 "note: same.h described another model, with hash $hash, and was replaced" \
     "$fovea" compile two/same.onnx --target=$low -o same.o
 cp same.h kept.h
 mkdir full.o # the code cannot be renamed to a folder
 "$fovea" compile two/same.onnx --target=$low -q -o full.o >out 2>err
 [ ! -e full.h ] && tell 'no header without its code' yes || tell 'no header without its code' no
-cp kept.h full.h && "$fovea" compile one/same.onnx --target=$low -q -o full.o >out 2>err
+cp kept.h full.h && "$fovea" compile one/same.onnx --target=$low -o full.o >out 2>err
 cmp -s kept.h full.h && tell 'the header before is there again' yes || tell 'the header before is there again' no
+grep -q 'another model' err && tell 'no note where nothing is replaced' no || tell 'no note where nothing is replaced' yes
+# watch.so: after each renaming, is there a header? LINKS=no: hard links fail
+cat >watch.c <<'C'
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int rename(const char *from, const char *to) {
+    int (*next)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
+    int status = next(from, to);
+    FILE *f = fopen(getenv("WATCHED"), "a");
+    if (f && (strstr(from, ".h") || strstr(to, ".h")))
+        fputs(access("same.h", F_OK) ? "gone\n" : "there\n", f);
+    if (f)
+        fclose(f);
+    return status;
+}
+
+int link(const char *from, const char *to) {
+    int (*next)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "link");
+    errno = EPERM;
+    return !strcmp(getenv("LINKS"), "no") ? -1 : next(from, to);
+}
+C
+if $cc -shared -fPIC -D_GNU_SOURCE -o watch.so watch.c -ldl 2>err && env LD_PRELOAD="$PWD/watch.so" LINKS=yes WATCHED=none "$fovea" --version >out 2>err; then
+    for links in yes no; do
+        case $links in yes) dir=one ;; no) dir=two ;; esac
+        rm -f watched
+        export LD_PRELOAD="$PWD/watch.so" LINKS=$links WATCHED=watched
+        "$fovea" compile $dir/same.onnx --target=$low -o same.o >out 2>err
+        status=$?
+        cp kept.h full.h && "$fovea" compile one/same.onnx --target=$low -q -o full.o >out2 2>err2
+        unset LD_PRELOAD
+        [ $status = 0 ] && grep -q 'note: same.h described another model' err && tell "a header is replaced, links: $links" yes ||
+            tell "a header is replaced, links: $links" no
+        cmp -s kept.h full.h && tell "a header is kept, links: $links" yes || tell "a header is kept, links: $links" no
+        grep -q there watched && tell "headers are watched, links: $links" yes || tell "headers are watched, links: $links" no
+        [ $links = no ] || { grep -q gone watched && tell 'there is a header at any time' no || tell 'there is a header at any time' yes; }
+    done
+fi
 [ -z "$(find . -maxdepth 1 -name '.fovea-*')" ] && tell 'nothing temporary is left' yes || tell 'nothing temporary is left' no
 
 # ---- sizes without a bound, and of nothing ----

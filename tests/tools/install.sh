@@ -29,6 +29,10 @@ nm -D --defined-only "$lib/libfovea.so" | grep '@@FOVEA_PRIVATE_' >out
 grep -vq "@@FOVEA_PRIVATE_$version\$" out && tell 'private symbols name the version' no || tell 'private symbols name the version' yes
 command=$(find i -path '*/bin/fovea')
 check 'the installed command finds libfovea' 0 "^fovea $version" env -u LD_LIBRARY_PATH "$command" --version
+# the loader refuses the command with the library of another version
+other=$(echo "$version" | sed 's/^./9/')
+mkdir other && LC_ALL=C sed "s/FOVEA_PRIVATE_$version/FOVEA_PRIVATE_$other/g" "$lib/libfovea.so.0" >other/libfovea.so.0
+check 'a library of another version' 1 "FOVEA_PRIVATE_$version. not found" env LD_LIBRARY_PATH="$work/other" "$command" --version
 readelf -d "$command" >out
 grep -q 'NEEDED.*libfovea.so.0' out && tell 'the command uses libfovea' yes || tell 'the command uses libfovea' no
 strip -o command "$command"

@@ -42,8 +42,65 @@ for backend in interp c; do
     check "with $backend" 0 '"predicted_link_bytes": 480$' "$fovea" bench p2 --at n=5 --seconds 0.05 --json --backend=$backend
 done
 
+progress 'p2: measures 2 parts' "'$fovea' bench p2 --at n=4 --seconds 0.05"
+
+# What passes or loops make of the exchanges of the graph: the first time, when they have changed it, and from the cache.
+# parts NAME: a folder of two ranks with the graph on standard input; the message that refuses a checksum states it
+parts() {
+    mkdir "$1" && cat >"$1/rank0.fvir" && cp "$1/rank0.fvir" "$1/rank1.fvir"
+    bytes=$(stat -c %s "$1/rank0.fvir") sum=0000000000000000
+    for n in 1 2; do
+        printf '{"ranks": 2, "parts": [{"file": "rank0.fvir", "bytes": %s, "xxh64": "%s"}, {"file": "rank1.fvir", "bytes": %s, "xxh64": "%s"}]}\n' \
+            "$bytes" "$sum" "$bytes" "$sum" >"$1/parts.json"
+        [ $n = 2 ] || sum=$("$fovea" run "$1" 2>&1 | sed -n '1s/.*has the checksum \([0-9a-f]*\),.*/\1/p')
+    done
+}
+parts loop <<'T'
+fovea-ir 1
+module "loop"
+const @three: i64[] = 3
+func @main(%x: f32[4]) -> (%y) {
+  %y = Loop(@three, _, %x) {body = ^(%i: i64[] = [t], %go: bool[] = [1], %h: f32[4]) {
+    %sum = com.microsoft.AllReduce(%h) {group_size = 2}
+    %half = Tanh(%sum)
+    return %go, %half
+  }}
+  return %y
+}
+T
+parts dup <<'T'
+fovea-ir 1
+module "dup"
+func @main(%x: f32[4]) -> (%y) {
+  %a = com.microsoft.AllReduce(%x) {group_size = 2}
+  %b = com.microsoft.AllReduce(%x) {group_size = 2}
+  %y = Mul(%a, %b)
+  return %y
+}
+T
+parts dead <<'T'
+fovea-ir 1
+module "dead"
+func @main(%x: f32[4]) -> (%y) {
+  %unused = com.microsoft.AllGather(%x) {group_size = 2}
+  %y = com.microsoft.AllReduce(%x) {group_size = 2}
+  return %y
+}
+T
+for when in 'without a cache' 'the first time' 'from the cache'; do
+    [ "$when" = 'without a cache' ] || export FOVEA_CACHE_DIR="$PWD/cached"
+    check "exchanges in a loop, $when" 0 '^exchanges +3 in a run; a rank sends 48 bytes to each other rank, 48 bytes in all; how often depends on data$' \
+        "$fovea" bench loop --seconds 0.05
+    check "an exchange twice, $when" 0 '^exchanges +1 in a run; .* in all; passes have removed 16 bytes to each other rank$' "$fovea" bench dup --seconds 0.05
+    check "an exchange that nothing reads, $when" 0 '^exchanges +1 in a run; .* in all; passes have removed 16 bytes to each other rank$' \
+        "$fovea" bench dead --seconds 0.05
+    check "its document, $when" 0 '"link_bytes": 16,$' "$fovea" bench dead --seconds 0.05 --json
+    said '"predicted_link_bytes": 32$'
+done
+export FOVEA_CACHE_DIR=
+
 # What users get wrong.
-for option in --against=c --profile --state=x=y --threads=1,2; do
+for option in --against=c --profile --rounds=3 --state=x=y --threads=1,2; do
     check "parts with $option" 2 'several numbers of --threads are for one model: p2 holds the parts' "$fovea" bench p2 $option
 done
 check 'no time to wait' 2 'timeout takes seconds' "$fovea" bench p2 --timeout=0

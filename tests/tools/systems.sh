@@ -110,7 +110,7 @@ for model in "$dates" wide.fvir; do
 done
 check 'a folder of C for aarch64-windows' 0 '^CROSS .= aarch64-w64-mingw32-$' \
     sh -c "'$fovea' compile wide.fvir --target=aarch64-windows --name=arm -q -o arm/ && cat arm/Makefile"
-if command -v aarch64-linux-gnu-gcc qemu-aarch64 >/dev/null; then
+if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null; then
     make -C arm CC=aarch64-linux-gnu-gcc AR=ar LDFLAGS='-static -lm' check RUN=qemu-aarch64 >out 2>err
     cat err >>out
     [ "$(grep -c ': ok' out)" = 2 ] && tell 'the self-test on aarch64' yes || tell 'the self-test on aarch64' no
@@ -200,7 +200,7 @@ if command -v x86_64-w64-mingw32-gcc-posix >/dev/null; then
         cmp -s linux out && tell "fv_load, $odd/$file: the same bits" yes || tell "fv_load, $odd/$file: the same bits" no
     done
     check 'its name in a message' 0 "^$odd/無.dll: error: cannot be loaded: No such file" env LC_ALL=C.UTF-8 "$wine" load.exe "$odd/無.dll"
-    check 'a name that is not UTF-8' 0 'error: cannot be loaded: ' "$wine" load.exe broken
+    check 'a name that is not UTF-8' 0 'error: cannot be loaded: its name is not UTF-8' "$wine" load.exe broken
     check 'no file' 0 'none.dll: error: cannot be loaded: No such file' "$wine" load.exe none.dll
     check 'of another machine' 0 'arm.dll: error: cannot be loaded: it is for another kind of machine' "$wine" load.exe arm.dll
     head -c 9000 v2.dll >cut.dll

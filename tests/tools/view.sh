@@ -178,7 +178,7 @@ if "$fovea" compile layers.fvir --target=$levels -q -o layers.so 2>err; then
     mkdir far
     "$fovea" compile layers.fvir --weights=file -q -o far/b.so
     cp far/b.weights kept.weights
-    check 'onto the weights' 1 '-o far/b.weights would overwrite the weights of the library' "$fovea" view far/b.so -o far/b.weights
+    check 'onto the weights' 1 '-o far/b.weights would overwrite what was read' "$fovea" view far/b.so -o far/b.weights
     cmp -s far/b.weights kept.weights && tell 'the weights stay' yes || tell 'the weights stay' no
     check 'a profile of it' 0 '' "$fovea" bench layers.so --at n=7 -q --rounds=1 --seconds=0.01 --profile=lib.json
     check 'which the page shows' 0 '"run_ms"' "$fovea" view layers.so --json --profile=lib.json

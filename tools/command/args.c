@@ -499,7 +499,7 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
                    .rewrite.stop_after = -1,
                    .data.atol = -1,
                    .data.rtol = -1,
-                   .bench.rounds = 5,
+                   .bench.rounds = -1,
                    .threads.shard.timeout = 60,
                    .diff.chunk = 64,
                    .data.generate = {.tokens = 100, .top_k = -1, .top_p = -1, .prefill = -1},

@@ -122,7 +122,7 @@ typedef struct fv_inspect_args {
 typedef struct fv_bench_args {
     const char *against, *against_model;
     const char *profile;
-    int rounds;
+    int rounds; /* negative: not given */
     double seconds;
 } fv_bench_args;
 

@@ -223,11 +223,11 @@ bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options 
 /* The program of an artifact that came from the cache, not expanded. NULL after a diagnostic. */
 fv_program *fv_driver_program(const fv_artifact *a);
 
-/* Makes an artifact that runs the program; expands the program. The session owns the artifact and
- * must outlive it. NULL after diagnostics. */
 /* Can this machine run code of the program, which may be expanded or not? Asks the system for the
  * registers that the code uses and that the system gives only on request. */
 bool fv_driver_may_run(const fv_program *p) FV_MUST_USE;
+/* Makes an artifact that runs the program; expands the program. The session owns the artifact and
+ * must outlive it. NULL after diagnostics. */
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
 /* The optimization options of LLVM for the level: 's' is '2' with the attribute `optsize` for
  * functions. */

@@ -245,6 +245,8 @@ static bool write_with_header(fv_session *s, const fv_program *p, const fv_llvm_
         fv_driver_header_undo(&h);
         ok = false;
     }
+    if (ok)
+        fv_driver_header_note(&h);
     fv_arena_free(a); /* also removes temporary files */
     return ok;
 }

@@ -70,10 +70,11 @@ static void note(fv_session *s, const char *format, ...) {
     va_end(args);
 }
 
-static void note_other_model(fv_session *s, fv_arena *a, const char *path, const char *hash) {
+/* The hash that the header at the path states if it is not `hash`; NULL: it is the same, or one of
+ * the two is not known. */
+static const char *other_hash(fv_arena *a, const char *path, const char *hash) {
     const char *before = hash_in(a, path);
-    if (*before && hash && *hash && strcmp(before, hash) != 0)
-        note(s, "%s described another model, with hash %s, and is replaced", path, before);
+    return *before && hash && *hash && strcmp(before, hash) != 0 ? before : NULL;
 }
 
 bool fv_driver_header_begin(fv_session *s, fv_arena *a, const fv_program *p, const char *path,
@@ -87,7 +88,7 @@ bool fv_driver_header_begin(fv_session *s, fv_arena *a, const fv_program *p, con
     const char *text = fv_c_library_header(s, a, p, library);
     if (!text)
         return !fv_warning(s, "%s is not written: no C source can name such a header", path);
-    note_other_model(s, a, path, p->source.hash);
+    h->other = other_hash(a, path, p->source.hash);
     const char *folder = fv_staging_next_to(a, path);
     h->beside = folder ? fv_printf(a, "%s/header", folder) : NULL;
     h->before = folder && exists(path) ? fv_printf(a, "%s/before", folder) : NULL;
@@ -95,10 +96,16 @@ bool fv_driver_header_begin(fv_session *s, fv_arena *a, const fv_program *p, con
     return !why || fv_error(s, "cannot write '%s': %s", path, strerror(why));
 }
 
+/* Gives what is at the path a second name. Where a file can have only one, the path has no file
+ * until the new header is there. */
+static bool keep(const char *path, const char *name) {
+    return link(path, name) == 0 || rename(path, name) == 0;
+}
+
 bool fv_driver_header_place(fv_header_file *h) {
     if (!h->beside)
         return true;
-    if (!(h->before && rename(h->path, h->before) != 0)) {
+    if (!h->before || keep(h->path, h->before)) {
         h->placed = rename(h->beside, h->path) == 0;
         int why = errno;
         if (!h->placed && h->before)
@@ -115,4 +122,10 @@ void fv_driver_header_undo(const fv_header_file *h) {
         rename(h->before, h->path);
     else
         unlink(h->path);
+}
+
+void fv_driver_header_note(const fv_header_file *h) {
+    if (h->placed && h->other)
+        note(h->session, "%s described another model, with hash %s, and was replaced", h->path,
+             h->other);
 }

@@ -134,7 +134,8 @@ static bool measure_with(fv_bench *b, fv_runner *r, fv_measurement *m) {
 static bool measure(fv_bench *b, int threads, fv_measurement *m) {
     fv_arena *a = b->c->arena;
     fv_runner r;
-    *m = (fv_measurement){.rounds = b->c->args->bench.rounds};
+    const int given = b->c->args->bench.rounds;
+    *m = (fv_measurement){.rounds = given > 0 ? given : 5};
     m->roofs = FV_NEW(a, fv_roof, m->rounds);
     m->ours.turns.round = FV_NEW(a, double, m->rounds);
     m->theirs.turns.round = FV_NEW(a, double, m->rounds);
@@ -246,8 +247,8 @@ static int check_arguments(const fv_context *c) {
     if (a->bench.profile && !strcmp(a->bench.profile, "-"))
         return fv_usage(
             a, "--profile=- is no file: the table goes to standard output, the trace needs a file");
-    if (a->bench.rounds < 1 || !(a->bench.seconds > 0))
-        return fv_usage(a, "%s takes more than 0", a->bench.rounds < 1 ? "--rounds" : "--seconds");
+    if (!a->bench.rounds || !(a->bench.seconds > 0))
+        return fv_usage(a, "%s takes more than 0", a->bench.rounds ? "--seconds" : "--rounds");
     for (int i = 0; i < a->n; i++)
         if (fv_against_is_other(a->bench.against) && !a->bench.against_model &&
             fv_driver_path_kind(a->operand[i]) != FV_FILE_ONNX)

@@ -101,6 +101,8 @@ static bool open_ort(fv_bench *b, fv_measurement *m) {
     m->theirs.theirs = o;
     if (!o || !fv_ort_bind(o, b->m.table, b->m.data.inputs))
         return false;
+    fv_note_read(b->c, a->bench.against);
+    fv_note_read(b->c, model);
     m->against = fv_ort_name(o);
     m->against_load_ms = fv_ort_load_ms(o);
     return true;

@@ -4,12 +4,15 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backend/cost/cost.h"
 #include "ir/base/clock.h"
+#include "ir/base/mapping.h"
 #include "ir/catalogue/own.h"
 #include "tools/command/progress.h"
 #include "tools/data/values.h"
+#include "tools/model/library_weights.h"
 
 /* ---- names ---- */
 
@@ -84,6 +87,12 @@ static const char *without_place(fv_arena *a, const char *line) {
     return what ? fv_strndup(a, what + 7, strcspn(what + 7, "\n")) : "cannot be loaded";
 }
 
+void fv_note_read(fv_context *c, const char *path) {
+    struct stat st;
+    if (!stat(path, &st))
+        fv_file_note_read(c->session, &st);
+}
+
 /* Loads a library, in order to run it or only to describe it. */
 static bool load(fv_context *c, bool described, fv_subject *m) {
     fv_log *log = fv_log_new();
@@ -100,7 +109,13 @@ static bool load(fv_context *c, bool described, fv_subject *m) {
     if (status) /* "PATH: error: ..." */
         fv_error(c->session, "%s", without_place(c->arena, fv_log_text(log)));
     fv_log_free(log);
-    return status == FV_OK;
+    if (status)
+        return false;
+    m->table = fv_artifact_model(m->artifact);
+    fv_note_read(c, m->path);
+    if (m->table->weights_file)
+        fv_note_read(c, fv_library_weights_path(c->arena, m));
+    return true;
 }
 
 /* ---- records during compilation ---- */
@@ -132,24 +147,38 @@ bool fv_subject_is_library(const fv_subject *m) {
     return m->source.kind == FV_FILE_ELF;
 }
 
-/* Reads the graph in a session of its own, whose messages are dropped, since they were reported
- * when the model was compiled. */
-const fv_module *fv_subject_graph(fv_context *c, fv_subject *m) {
+/* Reads the graph in a session of its own, m->reading, whose messages are dropped, since they were
+ * reported when the model was compiled. False: there is none. */
+static bool read_again(fv_context *c, fv_subject *m, fv_source *out) {
     fv_driver_options o;
-    fv_source source;
     fv_door door;
-    if (m->source.module || !m->cached || m->reading || !fv_args_driver(c, &o, true))
-        return m->source.module;
+    if (!fv_args_driver(c, &o, true))
+        return false;
     fv_session *s = m->reading = fv_session_new();
     if (!s || FV_DOOR_OPEN(s, &door))
         fv_leave_same(c->session, s);
     fv_ops_lend(s, c->session);
-    if (fv_driver_read(s, m->path, &o, &source) && source.module) {
+    bool ok = fv_driver_read(s, m->path, &o, out) && out->module;
+    fv_door_close(s, &door);
+    return ok;
+}
+
+const fv_module *fv_subject_graph(fv_context *c, fv_subject *m) {
+    fv_source source;
+    if (m->source.module || !m->cached || m->reading)
+        return m->source.module;
+    if (read_again(c, m, &source)) {
         m->source = source;
         look_at_source(&(opening){c, m}, &source);
     }
-    fv_door_close(s, &door);
     return m->source.module;
+}
+
+const fv_module *fv_subject_graph_as_read(fv_context *c, fv_subject *m) {
+    fv_source source;
+    if (m->cached || fv_subject_is_library(m)) /* no passes have changed the graph */
+        return fv_subject_graph(c, m);
+    return !m->reading && read_again(c, m, &source) ? source.module : NULL;
 }
 
 void fv_subject_count(fv_context *c, fv_subject *m) {

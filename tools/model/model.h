@@ -43,8 +43,8 @@ typedef struct fv_subject {
     /* the source of the model; for a compiled library or an artifact from the cache, only its kind
      * is set */
     fv_source source;
-    /* the session of the source if the graph was read after the artifact came from the cache; NULL:
-     * there is none */
+    /* the session in which the graph was read after the artifact was made or came from the cache;
+     * NULL: there is none */
     fv_session *reading;
     fv_program *program;
     fv_artifact *artifact;
@@ -97,6 +97,12 @@ bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
 /* The graph, for its relations and hints. If the artifact came from the cache, the graph is read
  * now. NULL: there is none. */
 const fv_module *fv_subject_graph(fv_context *c, fv_subject *m);
+/* The graph as it is before passes and lowering change it. Reads the file again if they have
+ * changed the graph of the model; call it at most once for a model. NULL: there is none. */
+const fv_module *fv_subject_graph_as_read(fv_context *c, fv_subject *m);
+/* Records that the command has read the file at the path, if there is one, so that no output
+ * replaces it (fv_spares_models). */
+void fv_note_read(fv_context *c, const char *path);
 /* Unique names that are safe in file names and in C. */
 const char **fv_safe_names(fv_arena *a, int n, const char *const *names);
 /* Makes the program and its costs available, also if the artifact came from the cache. */

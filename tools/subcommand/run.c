@@ -38,15 +38,16 @@ static bool is_elsewhere(const fv_args *a) {
            (a->print.quiet && (a->result.output || a->data.expect));
 }
 
-/* Writes and compares the outputs, and writes attention maps. */
+/* Compares and writes the outputs, and writes attention maps. What is compared with is read before
+ * anything is written, so that -o cannot replace it. */
 static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backend,
                       fv_labels *labels, json_t *list, json_t *maps) {
     int differ = 0, status;
     if (!list && !is_elsewhere(c->args))
         fv_print_outputs(c, m);
-    if (c->args->result.output && !fv_write_outputs(c, m, c->args->result.output, list))
-        return fv_failed(c);
     if (c->args->data.expect && (differ = fv_expect_outputs(c, m, c->args->data.expect, list)) < 0)
+        return fv_failed(c);
+    if (c->args->result.output && !fv_write_outputs(c, m, c->args->result.output, list))
         return fv_failed(c);
     if (c->args->data.attention_maps &&
         (status = fv_maps_write(c, m, backend, labels, maps)) != FV_EXIT_OK)

@@ -5,7 +5,6 @@
 #include "backend/consumer/consumer.h"
 #include "frontend/file.h"
 #include "tools/command/progress.h"
-#include "tools/model/library_weights.h"
 #include "tools/view/view.h"
 
 /* the files of tools/view, which the build embeds as strings */
@@ -139,13 +138,8 @@ static void tell(const fv_view *v) {
 
 /* Checks that the page does not replace a file from which it is made. False after a diagnostic. */
 static bool spares_sources(const fv_view *v) {
-    fv_context *c = v->c;
-    const char *out = c->args->result.output;
-    if (!fv_spares_models(c, "-o ", out) || !fv_driver_spares(c->session, out))
-        return false;
-    return v->m.program || !v->m.table->weights_file ||
-           fv_spares_file(c, "-o ", out, fv_library_weights_path(c->arena, &v->m),
-                          "the weights of the library");
+    const char *out = v->c->args->result.output;
+    return fv_spares_models(v->c, "-o ", out) && fv_driver_spares(v->c->session, out);
 }
 
 /* Prints or writes the page; returns the exit status. */
