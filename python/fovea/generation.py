@@ -57,6 +57,11 @@ def _ids(values: Any, what: str) -> Any:
     return (ctypes.c_int64 * len(ids))(*ids)
 
 
+def _read_once(ids: Any) -> Any:
+    """The ids, or prompts, as a list, since an iterator gives them only once."""
+    return list(ids) if _is_list(ids) else ids
+
+
 def _is_one(ids: Any) -> bool:
     """Is it one prompt, and not a list of prompts?"""
     return not _is_list(ids) or not any(_is_list(i) for i in ids)
@@ -165,6 +170,7 @@ def generate_stream(model: Any, ids: Any, *, tokens: int = 100, temperature: flo
                     top_p: Optional[float] = None, seed: int = 0, stop: Sequence[int] = (), chunk: int = 0,
                     inputs: Optional[Mapping[str, Any]] = None, **more: Any) -> Generation:
     """The ids of generate(), each as soon as it is known, with the number of its prompt."""
+    ids = _read_once(ids)
     prompts = [_ids(ids, "the prompt")] if _is_one(ids) else [_ids(p, "prompt %d" % (i + 1)) for i, p in enumerate(ids)]
     owned = not isinstance(model, Session)
     if more and not owned:
@@ -199,6 +205,7 @@ def generate(model: Any, ids: Any, **options: Any) -> List[Any]:
 
     `fovea generate` gives the same ids.
     """
+    ids = _read_once(ids)
     found: List[List[int]] = [[]] if _is_one(ids) else [[] for _ in ids]
     with generate_stream(model, ids, **options) as stream:
         for sequence, i in stream:

@@ -51,6 +51,8 @@ class Port:
             array = array.astype(swapped)
         if array.dtype != self.type.dtype:
             array = array.view(self.type.dtype)
+        elif not self.type.holds(array):
+            raise bad_argument("input '%s' has numbers that %s cannot hold" % (name, self.type.name))
         if array.ndim > RANK:
             raise bad_argument("input '%s' has rank %d, expected %s" % (name, array.ndim, self.text()))
         flags = array.flags

@@ -189,7 +189,7 @@ class Session:
         """Values of all outputs but the states."""
         keep: List[Any] = []
         inputs, outputs = self._input_arrays(), self._output_arrays()
-        before = [(s, s.array, s.dims) for s in self._states.values()]
+        before, capacities = [(s, s.array, s.dims) for s in self._states.values()], self._capacities.saved()
         try:
             self._bind(feed, inputs, keep)
             self._call_with_room(inputs, outputs, keep)
@@ -197,6 +197,7 @@ class Session:
             begun = [s for s, array, _ in before if array is None and s.array is not None]
             for s, array, dims in before:  # a run that fails neither begins states nor takes those that are fed
                 s.array, s.dims = array, dims
+            self._capacities.restore(capacities)
             if isinstance(e, FoveaError) and e.status == "FV_BAD_DIM":
                 raise states.explained(e, begun) from None
             raise
@@ -208,12 +209,14 @@ class Session:
     def _call_with_room(self, inputs: Any, outputs: Any, keep: List[Any]) -> None:
         """Runs the model, again with more memory for states whose capacity may grow: a run that
         finds it too small has changed nothing."""
+        last: List[str] = []
         while True:
             try:
                 return self._call(inputs, outputs)
-            except FoveaError as e:
-                if e.status != "FV_TOO_SMALL" or not self._capacities.grow(self._bounds):
+            except FoveaError as e:  # the same messages again: the capacity that they name has not grown
+                if e.status != "FV_TOO_SMALL" or e.messages == last or not self._capacities.grow(self._bounds):
                     raise
+                last = e.messages
             for s in self._states.values():
                 s.fill(inputs[s.into.index], keep)
 

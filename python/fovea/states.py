@@ -1,4 +1,5 @@
 """States: outputs of a model that are inputs of its next run, kept between the runs of a session."""
+import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
@@ -32,6 +33,14 @@ class Capacities:
         for name, n in before.items():
             self._found[name] = min(2 * n, max(n, bounds[str(name)][1]))
         return self._found != before
+
+    def saved(self) -> Dict[Union[int, str], int]:
+        """The present values, for restore()."""
+        return dict(self._found)
+
+    def restore(self, values: Mapping[Union[int, str], int]) -> None:
+        """Takes these values of saved() again."""
+        self._found = dict(values)
 
 
 class State:
@@ -124,11 +133,16 @@ def of_ports(inputs: List[Port], outputs: List[Port], capacities: Capacities) ->
 
 
 def explained(error: FoveaError, begun: List[State]) -> FoveaError:
-    """The error of a first run, with the dims of states that may be its cause."""
+    """The error of a first run, with the dims of states that may be its cause: those that it names."""
+    text = "\n".join(error.messages)
+
+    def names(dim: str) -> bool:
+        return re.search(r"(?<!\w)%s(?!\w)" % re.escape(dim), text) is not None
+
     return FoveaError(error.status, error.messages + [
         "state '%s' began with %s = 0, which no other input determines: give it a number by dims, or "
         "feed the state to the first run"
-        % (s.into.name, " = ".join(s.assumed)) for s in begun if s.assumed])
+        % (s.into.name, " = ".join(s.assumed)) for s in begun if any(names(dim) for dim in s.assumed)])
 
 
 def symbols_of(ports: List[Port], arrays: Any, bounds: Mapping[str, Tuple[int, int]]) -> Dict[str, int]:

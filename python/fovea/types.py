@@ -26,6 +26,13 @@ class ElementType:
         """Can elements of this dtype be viewed as self.dtype?"""
         return bool(dtype == self.dtype or (self.ml is not None and dtype == self.public_dtype()))
 
+    def holds(self, array: Any) -> bool:
+        """Do the elements of this array, of self.dtype, fit the bits of the type?"""
+        if self.bits >= 8 * self.dtype.itemsize or array.size == 0:
+            return True
+        lowest = -(1 << (self.bits - 1)) if self.dtype.kind == "i" else 0
+        return bool(array.min() >= lowest and array.max() < lowest + (1 << self.bits))
+
     def public_dtype(self) -> Any:
         """The dtype of results: that of ml_dtypes if it is installed and has the type."""
         if self.ml is None:

@@ -118,6 +118,25 @@ class Feeds(Case):
         self.bad("input 'z' has numbers that float32 cannot hold", X, [1, 1e39])
         self.assertTrue(np.isinf(self.session(X, [1, float("inf")])[0, 1]))
 
+    def test_numbers_of_less_than_a_byte(self):
+        text = """fovea-ir 1
+module "m"
+symbol n 0..8
+func @main(%%x: %s[n]) -> (%%y) {
+  %%y = Cast(%%x) {to = 6}
+  return %%y
+}
+"""
+        for name, lowest, highest in (("i2", -2, 1), ("u2", 0, 3), ("i4", -8, 7), ("u4", 0, 15)):
+            s = fovea.Session((text % name).encode(), backend="interp")
+            np.testing.assert_array_equal(s([lowest, highest]), [lowest, highest])
+            np.testing.assert_array_equal(s([]), [])
+            for bad in (lowest - 1, highest + 1):
+                self.refuses("FV_BAD_ARGUMENT", "cannot hold", s, [0, bad])
+            self.refuses("FV_BAD_ARGUMENT", "cannot hold", s, np.array([0, highest + 1], s._in_ports[0].type.dtype))
+            if lowest == 0:
+                self.refuses("FV_BAD_ARGUMENT", "numbers that uint%s cannot hold" % name[1], s, b"ab")
+
 
 class Models(Case):
     def test_no_models(self):

@@ -154,6 +154,11 @@ class Generate(Case):
         self.assertEqual(len(want), 9)
         self.assertEqual(fovea.generate(STORIES, np.array([0, 20, 12]), tokens=9), want)
         self.assertEqual(fovea.generate(STORIES, np.array([[0, 20, 12]]), tokens=9, backend="interp"), [want])
+        for ids in (iter([0, 20, 12]), (i for i in [0, 20, 12])):
+            self.assertEqual(fovea.generate(STORIES, ids, tokens=9), want)
+        self.assertEqual(fovea.generate(STORIES, iter([iter([0, 20, 12])]), tokens=9), [want])
+        with fovea.generate_stream(STORIES, iter([0, 20, 12]), tokens=9) as stream:
+            self.assertEqual([i for _, i in stream], want)
         with open(STORIES, "rb") as f:
             self.assertEqual(fovea.generate(f.read(), [0, 20, 12], tokens=9, threads=1), want)
         for states in (None, {"past_key_values.*": "present.*"}, {"past_key_values.*": ("present.*", 12)}):

@@ -103,6 +103,54 @@ func @main(%x: f32[n], %a: f32[p], %b: f32[p]) -> (%y, %a2, %b2) {
             np.testing.assert_array_equal(s.get_states()["past"], [1, 2])
             self.assertEqual(float(s(x(3))), 6)
 
+    def test_a_full_state_beside_one_that_grows(self):
+        two = b"""fovea-ir 1
+module "two"
+symbol p 0..1000000
+symbol q 0..1000000
+func @main(%x: f32[1], %a: f32[p], %b: f32[q]) -> (%y, %a2, %b2) {
+  %a2 = Concat(%a, %x) {axis = 0}
+  %b2 = Concat(%b, %x) {axis = 0}
+  %y = ReduceSum(%a2) {keepdims = 0}
+  return %y, %a2, %b2
+}
+"""
+        for first, second in (("a2:2", "b2:room"), ("a2:room", "b2:2")):
+            s = fovea.Session(two, states={"a": first, "b": second}, backend="interp")
+            self.assertEqual([float(s(x(1))) for _ in range(2)], [1, 2])
+            for _ in range(2):
+                self.refuses("FV_TOO_SMALL", "capacity 2", s, x(1))
+            self.assertEqual(s._capacities.saved(), {"room": 64})
+            self.assertEqual({v.shape for v in s.get_states().values()}, {(2,)})
+
+    def test_a_failed_run_raises_no_capacity(self):
+        s = fovea.Session(CACHE, states={"past": "present:room"}, backend="interp")
+        s(x(1))
+        self.refuses("FV_BAD_DIM", "axis 0", s, np.ones(2, np.float32), past=np.ones(5000, np.float32))
+        self.assertEqual(s._capacities.saved(), {"room": 64})
+        self.assertEqual(float(s(x(2))), 3)
+        self.assertEqual(s._states["past"].array.shape, (64,))
+
+    def test_a_failed_run_may_overwrite_elements(self):
+        """Of a state in one memory, but no others, and not its size."""
+        slots = b"""fovea-ir 1
+module "slots"
+symbol n 0..8
+const @table: f32[4] = [0.0, 1.0, 2.0, 3.0]
+func @main(%i: i64[1], %v: f32[1], %j: i64[1], %c: f32[n]) -> (%y, %new) {
+  %new = ScatterElements(%c, %i, %v) {axis = 0}
+  %k = Gather(%new, %j) {axis = 0}
+  %t = Gather(@table, %j) {axis = 0}
+  %y = Mul(%k, %t)
+  return %y, %new
+}
+"""
+        for states, is_one_memory in (({"c": "new"}, False), ({"c": "new:8"}, True)):
+            s = fovea.Session(slots, states=states, backend="interp")
+            s(i=np.array([0]), v=x(1), j=np.array([0]), c=np.zeros(8, np.float32))
+            self.refuses("FV_BAD_INDEX", "is 9", s, i=np.array([2]), v=x(5), j=np.array([9]))
+            np.testing.assert_array_equal(s.get_states()["c"], [1, 0, 5 if is_one_memory else 0] + [0] * 5)
+
     def test_a_failed_run_does_not_fix_the_dims_of_states(self):
         batch = b"""fovea-ir 1
 module "batch"
@@ -132,6 +180,9 @@ func @main(%x: f32[n], %old: f32[m]) -> (%y, %new) {
 """
         s = fovea.Session(text, states={"old": "new"}, backend="interp")
         self.refuses("FV_BAD_DIM", "state 'old' began with m = 0, which no other input determines", s, np.ones(3, np.float32))
+        with self.assertRaises(fovea.FoveaError) as caught:  # of a dim of which the state has no part
+            s(np.ones(9, np.float32))
+        self.assertNotIn("began with", str(caught.exception))
         self.assertEqual(float(s(np.ones(3, np.float32), old=np.ones(3, np.float32))), 3)
         self.assertEqual(float(s(np.ones(3, np.float32))), 3)
 
