@@ -5,7 +5,10 @@
 #include "dates.h"
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+enum { FLOAT = 1, INT32 = 6 }; /* of ONNX's TensorProto.DataType */
 enum { LENGTH = DATES_TEXT_SIZE, DIGITS = 10, SYMBOLS = DATES_PROBS_SIZE / DIGITS };
 static const char symbols[SYMBOLS + 1] = "0123456789-";
 
@@ -27,14 +30,21 @@ static const fv_model *load(const char *path) {
     return table();
 }
 
+/* Has it the element type and the rank? */
+static int has_type(const fv_port_info *port, int type, int rank) {
+    return port->type == type && port->rank == rank;
+}
+
 /* Is it the model that dates.h describes, so that its sizes hold? */
 static int is_as_described(const fv_model *m) {
     size_t bytes;
     dates_out_dims actual;
     return m->abi == 2 && m->nsymbols == 0 && m->ninputs == 1 && m->noutputs == 1 &&
-           m->outputs[0].rank == 3 && m->plan(NULL, &bytes, &actual.probs.capacity) == FV_OK &&
-           bytes <= DATES_WORKSPACE_BYTES && actual.probs.dim[1] == DIGITS &&
-           actual.probs.dim[2] == SYMBOLS;
+           has_type(&m->inputs[0], INT32, 2) && has_type(&m->outputs[0], FLOAT, 3) &&
+           strcmp(m->inputs[0].dims[0], "1") == 0 && atoi(m->inputs[0].dims[1]) == LENGTH &&
+           m->plan(NULL, &bytes, &actual.probs.capacity) == FV_OK &&
+           bytes <= DATES_WORKSPACE_BYTES && actual.probs.capacity == DATES_PROBS_SIZE &&
+           actual.probs.dim[1] == DIGITS && actual.probs.dim[2] == SYMBOLS;
 }
 
 /* Fills the input from standard input; 0 if the line is longer. */

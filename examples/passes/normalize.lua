@@ -12,6 +12,7 @@ local normalize = fv.pass{
     local x = m.main.params[1]
     local channels = x.type:dim(1).value
     assert(channels == #mean, ("input '%s' has not %d channels"):format(x.name, #mean))
+    assert(#std == #mean, ("std has not %d numbers, as mean has"):format(#mean))
     local scale, shift = {}, {}
     for c = 1, channels do scale[c], shift[c] = 1 / (255 * std[c]), -mean[c] / std[c] end
     local uses, first = x.uses, m.main:ops()()
