@@ -82,7 +82,7 @@ int fv_lua_time(lua_State *L) {
                                          "seed", "threads", NULL};
     enum { MOST = 64, MOST_ROUNDS = 10000 };
     luaL_checktype(L, 1, LUA_TTABLE);
-    timing t = {.host = &fv_lua_of(L)->o.host, .n = (int)lua_rawlen(L, 1)};
+    timing t = {.host = &fv_lua_of(L)->o.host, .n = fv_lua_length(L, 1)};
     if (t.n < 1 || t.n > MOST)
         return luaL_error(L, "fv.time takes 1 to %d compiled modules, found %d", MOST, t.n);
     fv_lua_check_fields(L, push_without_list(L, 1, t.n), "fv.time", fields);

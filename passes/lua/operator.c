@@ -74,7 +74,7 @@ static void read_operands(lua_State *L, const char *field, const char *otherwise
     }
     if (type != LUA_TTABLE)
         luaL_error(L, "%s is a %s, expected a list", field, luaL_typename(L, list));
-    int n = (int)lua_rawlen(L, list);
+    int n = fv_lua_length(L, list);
     if (n < 1 || n > most)
         luaL_error(L, "%s: %d of them, expected 1 to %d", field, n, most);
     for (int i = 0; i < n; i++) {
@@ -123,7 +123,7 @@ static void read_types(lua_State *L, fv_opdef *d) {
     int type = fv_lua_field(L, 1, "types"), list = lua_gettop(L);
     if (type == LUA_TTABLE) {
         set = 0;
-        for (int i = 1, n = (int)lua_rawlen(L, list); i <= n; i++) {
+        for (int i = 1, n = fv_lua_length(L, list); i <= n; i++) {
             lua_rawgeti(L, list, i);
             set |= (fv_elem_set)1 << fv_lua_elem(L, lua_gettop(L));
             lua_settop(L, list);

@@ -191,7 +191,7 @@ static const char *text_field(lua_State *L, const char *name, const char *otherw
 int fv_lua_rules_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    collecting c = {.n = (int)lua_rawlen(L, 1)};
+    collecting c = {.n = fv_lua_length(L, 1)};
     c.from = fv_lua_scratch(L, (size_t)c.n, sizeof *c.from);
     const char *name = text_field(L, "name", NULL), *purpose = text_field(L, "purpose", "");
     fv_lua_field(L, 1, "ends");

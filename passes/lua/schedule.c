@@ -153,7 +153,7 @@ const fv_tuning *fv_lua_schedules_field(lua_State *L, int table) {
             L,
             "schedules is a %s, expected a list of {match =, form =, layout =, name =, params =}",
             luaL_typename(L, -1));
-    int list = lua_gettop(L), n = (int)lua_rawlen(L, list);
+    int list = lua_gettop(L), n = fv_lua_length(L, list);
     fv_tuning *u = fv_lua_scratch(L, 1, sizeof *u);
     u->kernels = fv_lua_scratch(L, (size_t)n + 1, sizeof *u->kernels);
     u->path = fv_lua_of(L)->path;

@@ -67,8 +67,16 @@ double fv_lua_number_field(lua_State *L, int table, const char *name, double oth
     return lua_tonumber(L, -1);
 }
 
+int fv_lua_length(lua_State *L, int list) {
+    enum { LONGEST = 1 << 20 };
+    lua_Unsigned n = lua_rawlen(L, list);
+    if (n > LONGEST)
+        luaL_error(L, "a list has %I entries, more than %d", (lua_Integer)n, LONGEST);
+    return (int)n;
+}
+
 const char *const *fv_lua_texts(lua_State *L, int arg) {
-    int n = (int)lua_rawlen(L, arg);
+    int n = fv_lua_length(L, arg);
     const char **list = fv_lua_scratch(L, (size_t)n + 1, sizeof *list);
     for (int i = 0; i < n; i++) {
         if (lua_rawgeti(L, arg, i + 1) != LUA_TSTRING)

@@ -34,6 +34,14 @@ for n in 1 7; do
     "$fovea" run m.fvir --dim n=$n -o b.npy -q --script w.lua
     check "the same bits ($n)" 0 '^$' sh -c 'cmp a.npy b.npy && echo'
 done
+cat >long.lua <<'T'
+local list, wish = {}, {match = "fc", name = "naive"}
+for i = 1, 64 do list[i] = wish end
+for k = 6, 31 do list[1 << k] = wish list[(1 << k) + 1] = wish end
+list[1 << 32] = wish
+fv.compile(fv.load "m.fvir", {schedules = list})
+T
+check 'a list with gaps' 1 'a list has 4294967296 entries, more than 1048576' "$fovea" lua long.lua
 cat >bits.lua <<'T'
 local m = fv.load "m.fvir"
 local plain = fv.compile(m)
