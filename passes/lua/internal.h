@@ -357,8 +357,8 @@ const char *fv_lua_text_field(lua_State *L, int table, const char *name, const c
 lua_Integer fv_lua_integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise,
                                  lua_Integer least, lua_Integer most);
 double fv_lua_number_field(lua_State *L, int table, const char *name, double otherwise);
-/* The number of entries of the list at `list`, without metamethods. Raises an error above 2^20: only
- * a table with gaps is as long as that. */
+/* The number of entries of the list at `list`, without metamethods. Raises an error above 2^20: a
+ * table with gaps can have a length that no int holds. */
 int fv_lua_length(lua_State *L, int list);
 /* The texts in the list at `arg`, NULL terminated, in pushed memory of Lua; the list must stay on
  * the stack. Raises. */

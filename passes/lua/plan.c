@@ -17,11 +17,11 @@ static int name_field(lua_State *L, int table, const char *field, const char *co
     return luaL_error(L, "%s is '%s'%s", field, text, fv_lua_nearest(fv_lua_of(L), text, names));
 }
 
-static fv_shard_choice read_choice(lua_State *L, lua_Integer i) {
+static fv_shard_choice read_choice(lua_State *L, int i) {
     static const char *const fields[] = {"node", "axis", "collective", NULL};
     if (!lua_istable(L, -1))
         luaL_error(L,
-                   "entry %I is a %s, expected a table such as {node = \"up\", axis = "
+                   "entry %d is a %s, expected a table such as {node = \"up\", axis = "
                    "\"columns\"}",
                    i, luaL_typename(L, -1));
     int entry = lua_gettop(L);
@@ -29,7 +29,7 @@ static fv_shard_choice read_choice(lua_State *L, lua_Integer i) {
     fv_shard_choice c = {.node = fv_lua_text_field(L, entry, "node", NULL)};
     int side = name_field(L, entry, "axis", fv_shard_side_names, -1);
     if (side < 0)
-        luaL_error(L, "entry %I, node '%s', has no axis", i, c.node);
+        luaL_error(L, "entry %d, node '%s', has no axis", i, c.node);
     c.side = (fv_shard_side)side;
     c.collective = (fv_shard_collective)name_field(L, entry, "collective",
                                                    fv_shard_collective_names, FV_SHARD_ANY);
@@ -37,8 +37,21 @@ static fv_shard_choice read_choice(lua_State *L, lua_Integer i) {
     return c;
 }
 
-static void read_list(lua_State *L, int list, fv_shard_choice *out) {
-    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, list); i++) {
+/* Raises an error if the table has a key that is not a number from 1 to n. */
+static void check_keys(lua_State *L, int list, int n) {
+    for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1)) {
+        lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        if (i >= 1 && i <= n)
+            continue;
+        if (lua_type(L, -2) != LUA_TSTRING && lua_type(L, -2) != LUA_TNUMBER)
+            luaL_error(L, "contractions is a list, and has a %s as a key", luaL_typename(L, -2));
+        luaL_error(L, "contractions is a list of %d, and has an entry '%s'", n,
+                   luaL_tolstring(L, -2, NULL));
+    }
+}
+
+static void read_list(lua_State *L, int list, int n, fv_shard_choice *out) {
+    for (int i = 1; i <= n; i++) {
         lua_rawgeti(L, list, i);
         out[i - 1] = read_choice(L, i);
         lua_settop(L, list + 1);
@@ -75,9 +88,10 @@ void fv_lua_set_plan(lua_State *L, int table) {
     if (fv_lua_field(L, table, "contractions") != LUA_TTABLE)
         luaL_error(L, "contractions is a %s, expected a list", luaL_typename(L, -1));
     int list = lua_gettop(L);
-    p.plan.n = (int)lua_rawlen(L, list);
+    p.plan.n = fv_lua_length(L, list);
+    check_keys(L, list, p.plan.n);
     fv_shard_choice *choices = fv_lua_scratch(L, (size_t)p.plan.n + 1, sizeof *choices);
-    read_list(L, list, choices);
+    read_list(L, list, p.plan.n, choices);
     p.plan.choices = choices;
     fv_lua_try(L, NULL, set_plan, &p);
 }

@@ -1,4 +1,5 @@
 /* choose.c - how a plan cuts each contraction of a graph, and whether that was asked for. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/base/text.h"
@@ -30,9 +31,7 @@ bool fv_shard_is_contraction(const fv_op *op) {
     return !fv_op_is(op, FV_OP_fv_Gather) && fv_shard_labels_of(op, &l);
 }
 
-/* The side of an axis of the result: an axis of the left factor alone is one of rows, an axis of
- * other factors alone one of columns. */
-static fv_shard_side side_of(const fv_op *op, int axis) {
+fv_shard_side fv_shard_side_of(const fv_op *op, int axis) {
     fv_shard_labels l;
     int at = axis - op->out[0]->type->rank;
     bool left, right = false;
@@ -48,7 +47,7 @@ static fv_shard_side side_of(const fv_op *op, int axis) {
 static bool is_cut(const fv_shard_axes *cut, const fv_op *op, fv_shard_choice *out) {
     int axis = fv_shard_axis_of(cut, op->out[0]);
     if (axis >= 0) {
-        out->side = side_of(op, axis);
+        out->side = fv_shard_side_of(op, axis);
         out->collective =
             is_in(cut->noutputs, cut->outputs, op->out[0]) ? FV_SHARD_ALL_GATHER : FV_SHARD_NONE;
     } else if (fv_shard_is_cut(cut, op)) {
@@ -82,35 +81,71 @@ void fv_shard_describe(const fv_module *m, fv_shard_plan *out) {
 
 /* ---- what was asked for ---- */
 
-/* The first contraction after `op` of the node; NULL: there is none. */
-static fv_op *next_of_node(fv_module *m, const fv_op *op, const char *node) {
-    fv_op *next = op ? op->next : m->funcs->body->first;
-    while (next && !(fv_shard_is_contraction(next) && !strcmp(fv_shard_node(m->arena, next), node)))
-        next = next->next;
-    return next;
+/* The contractions of a graph by their nodes, those of one node in the order of the graph. */
+typedef struct contraction {
+    const char *node;
+    fv_op *op;
+    int number; /* in the order of the graph */
+    int taken;  /* of the first one of a node: how many of them have a choice */
+} contraction;
+
+typedef struct contractions {
+    int n;
+    contraction *list;
+} contractions;
+
+static int compare(const void *a, const void *b) {
+    const contraction *x = a, *y = b;
+    int order = strcmp(x->node, y->node);
+    return order ? order : x->number - y->number;
+}
+
+static contractions by_node(fv_module *m) {
+    contractions all = {0};
+    for (fv_op *op = m->funcs->body->first; op; op = op->next)
+        all.n += fv_shard_is_contraction(op);
+    all.list = FV_NEW(m->arena, contraction, all.n + 1);
+    int n = 0;
+    for (fv_op *op = m->funcs->body->first; op; op = op->next)
+        if (fv_shard_is_contraction(op)) {
+            all.list[n] = (contraction){fv_shard_node(m->arena, op), op, n, 0};
+            n++;
+        }
+    qsort(all.list, (size_t)all.n, sizeof *all.list, compare);
+    return all;
+}
+
+/* The index of the first contraction of the node; the number of contractions if it has none. */
+static int first_of_node(const contractions *all, const char *node) {
+    int low = 0, high = all->n;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (strcmp(all->list[middle].node, node) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < all->n && !strcmp(all->list[low].node, node) ? low : all->n;
 }
 
 bool fv_shard_find_choices(fv_module *m, const fv_shard_request *r, fv_ptrmap *out) {
+    const contractions all = by_node(m);
     for (int i = 0; i < r->n; i++) {
         const char *node = r->choices[i].node;
-        int before = 0;
-        fv_op *op = next_of_node(m, NULL, node);
-        if (!op)
+        int first = first_of_node(&all, node);
+        if (first == all.n)
             return fv_error(m->session, "the plan has node '%s', which is no contraction", node);
-        for (; op && fv_ptrmap_get(out, op); before++)
-            op = next_of_node(m, op, node);
-        if (!op)
+        int before = all.list[first].taken++, at = first + before;
+        if (at == all.n || strcmp(all.list[at].node, node) != 0)
             return fv_error(m->session,
                             "the plan has node '%s' %d times, which has %d contraction%s", node,
                             before + 1, before, before == 1 ? "" : "s");
-        *fv_ptrmap_at(out, op) = (void *)(uintptr_t)&r->choices[i];
+        *fv_ptrmap_at(out, all.list[at].op) = (void *)(uintptr_t)&r->choices[i];
     }
     return true;
 }
 
 static bool meets(const fv_op *op, const fv_shard_choice *want, const fv_shard_choice *is) {
-    if (want->side == FV_SHARD_WHOLE && is->side == FV_SHARD_WHOLE)
-        return true;
     if (want->side != is->side)
         return fv_op_error(op,
                            "the plan has axis '%s', and the cuts of the other nodes make it '%s'",

@@ -1,6 +1,5 @@
-/* find.c - finds the cuts of a graph: from each product on whose right factor is constant, follows
- * an axis to all values that have a share of it, until only sums over the axis, inputs and outputs
- * are left. */
+/* find.c - finds the cuts of a graph: from each product with a weight on, follows an axis to all
+ * values that have a share of it, until only sums over the axis, inputs and outputs are left. */
 #include "ir/base/text.h"
 #include "ir/dim/poly.h"
 #include "ir/dim/text.h"
@@ -108,7 +107,7 @@ static bool is_next_of(const search *s, const fv_value *v) {
 }
 
 /* Can each rank get a share of a parameter? It must be an input of the graph, whose elements are
- * not dims, and are stored in whole bytes; and the share must be one range of the axis. */
+ * neither dims nor strings; and the share must be one range of the axis. */
 static bool can_share(const search *s, const fv_value *v, const fv_shard_at *at) {
     return v->block == s->m->funcs->body && !v->elems && v->type->elem != FV_STRING &&
            at->kind != FV_SHARE_BOTH && fv_dim_is_one(at->outer) &&
@@ -459,13 +458,14 @@ static void stays_whole(search *s, const fv_op *op, uint64_t bytes, fv_shard_pla
     FV_PUSH(s->a, plan->whole, plan->nwhole, plan->cap_whole, whole);
 }
 
-/* Tries to cut an axis of the result that only the weight has, such as the columns. False, with
- * s->why: none can be cut. */
-static bool follow_columns(search *s, fv_op *op, int weight) {
+/* Tries to cut an axis of the result that only the weight has, such as the columns. `side`: that of
+ * the axis; FV_SHARD_WHOLE: any. False, with s->why: none can be cut. */
+static bool follow_columns(search *s, fv_op *op, int weight, fv_shard_side side) {
     fv_shard_labels l;
     const char *why = NULL;
     for (int d = 0; d < op->out[0]->type->rank && fv_shard_labels_of(op, &l); d++) {
-        bool only = fv_shard_label_axis(op, &l, weight, l.out[d]) >= 0;
+        bool only = fv_shard_label_axis(op, &l, weight, l.out[d]) >= 0 &&
+                    (side == FV_SHARD_WHOLE || side == fv_shard_side_of(op, d));
         for (int i = 0; i < op->nin && only; i++)
             only = i == weight || !op->in[i] || constant_bytes(s, op->in[i]) ||
                    fv_shard_label_axis(op, &l, i, l.out[d]) == FV_AXIS_WHOLE;
@@ -492,7 +492,7 @@ static bool follow_rows(search *s, fv_op *op, int weight) {
 /* Tries the columns of the product; and its rows, where the columns cannot be cut, or are gathered
  * at once although the rows would divide more weights. */
 static bool follow_product(search *s, fv_op *op, int weight) {
-    bool columns = follow_columns(s, op, weight);
+    bool columns = follow_columns(s, op, weight, FV_SHARD_WHOLE);
     const fv_shard_axes found = s->axes;
     const char *why = s->why;
     if (columns && found.noutputs == 0)
@@ -516,14 +516,14 @@ static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
         stays_whole(s, op, constant_bytes(s, op->in[weight]), plan);
 }
 
-/* Cuts the product as the choice says, along its columns. False: it may be reached from the rows of
- * another one. */
+/* Cuts the product as the choice says, along an axis of its result that only the weight has. False:
+ * it may be reached from the rows of another one. */
 static bool cut_by_choice(search *s, fv_op *op, int weight, const fv_shard_choice *c,
                           fv_shard_plan *plan) {
-    bool ok = follow_columns(s, op, weight);
+    bool ok = follow_columns(s, op, weight, c->side);
     if (c->collective == FV_SHARD_ALL_GATHER && !(ok && is_gathered(s, op->out[0]))) {
         s->gathers = true;
-        ok = follow_columns(s, op, weight);
+        ok = follow_columns(s, op, weight, c->side);
         s->gathers = false;
     }
     if (ok) {
@@ -533,14 +533,14 @@ static bool cut_by_choice(search *s, fv_op *op, int weight, const fv_shard_choic
     return ok;
 }
 
-/* Begins the cuts that the plan asks for along that side, columns or rows, of products. */
+/* Begins the cuts that the plan asks for along that side of products with a weight. */
 static void cut_side(search *s, fv_shard_side side, fv_shard_plan *plan) {
     for (fv_op *op = s->m->funcs->body->first; op; op = op->next) {
         const fv_shard_choice *c = fv_ptrmap_get(&s->choices, op);
         int weight = c && c->side == side ? weight_of(s, op) : -1;
         if (weight < 0 || fv_ptrmap_get(&s->taken, op->out[0]))
             continue;
-        if (side == FV_SHARD_COLUMNS) {
+        if (side != FV_SHARD_ROWS) {
             (void)cut_by_choice(s, op, weight, c, plan);
         } else if (follow_rows(s, op, weight)) {
             describe(s, first_of(s, op), plan);
@@ -551,10 +551,10 @@ static void cut_side(search *s, fv_shard_side side, fv_shard_plan *plan) {
 
 /* Begins the cuts that the plan asks for. False after a diagnostic: columns cannot be cut. */
 static bool cut_by_request(search *s, fv_shard_plan *plan) {
-    if (s->ranks == 1)
-        return true;
-    cut_side(s, FV_SHARD_COLUMNS, plan);
-    cut_side(s, FV_SHARD_ROWS, plan);
+    static const fv_shard_side sides[] = {FV_SHARD_COLUMNS, FV_SHARD_LEFT, FV_SHARD_BATCH,
+                                          FV_SHARD_ROWS};
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+        cut_side(s, sides[i], plan);
     for (fv_op *op = s->m->funcs->body->first; op; op = op->next) {
         const fv_shard_choice *c = fv_ptrmap_get(&s->choices, op);
         int weight = c && c->side == FV_SHARD_COLUMNS ? weight_of(s, op) : -1;
@@ -622,7 +622,8 @@ bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_re
         return false;
     for (const fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next)
         find_constant(&s, op);
-    if (request && (!fv_shard_find_choices(m, request, &s.choices) || !cut_by_request(&s, out)))
+    if (request && ranks > 1 &&
+        (!fv_shard_find_choices(m, request, &s.choices) || !cut_by_request(&s, out)))
         return false;
     for (fv_op *op = m->funcs->body->first; ranks > 1 && op; op = op->next) {
         if (request)

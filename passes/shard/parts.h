@@ -141,6 +141,9 @@ bool fv_shard_divide(fv_module *m) FV_MUST_USE;
 bool fv_shard_is_contraction(const fv_op *op) FV_MUST_USE;
 /* The nodes of an op, or the name of its result where the model gives no names to nodes. */
 const char *fv_shard_node(fv_arena *a, const fv_op *op);
+/* The side of an axis of the result of a contraction: an axis of the left factor alone is one of
+ * rows, an axis of other factors alone one of columns. */
+fv_shard_side fv_shard_side_of(const fv_op *op, int axis) FV_MUST_USE;
 /* Sets out->choices to how the cuts that were found cut each contraction of the graph. */
 void fv_shard_describe(const fv_module *m, fv_shard_plan *out);
 /* contraction -> its choice in the request, of those that have one. False after a diagnostic: a

@@ -2,13 +2,14 @@
  *
  * The graph is one after the pass legalise. A *cut* is a connected set of values that each rank
  * computes only in part: the same share of one axis of each of them, as the heads of an attention
- * or the inner columns of two products. It begins at a product whose right factor is constant, of
- * which a rank has some columns, and ends at products that sum over the cut axis: their results are
- * partial sums, which the ranks exchange and add. It may also reach inputs, such as the caches of a
- * decoder, of which each rank then gets its share only; and outputs: an output that is the next
- * value of such an input stays a share, any other is gathered by all ranks. Between these, the axis
- * is followed through elementwise operators, views, slices, concatenations, scatters into a cache,
- * products, reductions and softmax. All other values are whole on each rank. */
+ * or the inner columns of two products. It begins at a product with a weight, a factor that
+ * constants alone determine, of which a rank has some columns or rows, and ends at products that
+ * sum over the cut axis: their results are partial sums, which the ranks exchange and add. It may
+ * also reach inputs, such as the caches of a decoder, of which each rank then gets its share only;
+ * and outputs: an output that is the next value of such an input stays a share, any other is
+ * gathered by all ranks. Between these, the axis is followed through elementwise operators, views,
+ * slices, concatenations, scatters into a cache, products, reductions and softmax. All other
+ * values are whole on each rank. */
 #ifndef FV_PASSES_SHARD_SHARD_H
 #define FV_PASSES_SHARD_SHARD_H
 
@@ -67,19 +68,20 @@ typedef struct fv_shard_choice {
 } fv_shard_choice;
 
 /* A plan that was asked for. Choice i for a node is for its i-th contraction. A contraction without
- * a choice is cut if a cut reaches it, but none begins there. */
+ * a choice is cut if a cut reaches it, but none begins there. For one rank nothing is cut, and the
+ * choices do not matter. */
 typedef struct fv_shard_request {
     int ranks; /* 0: not stated */
     int n;
     const fv_shard_choice *choices;
 } fv_shard_request;
 
-/* A product with a constant factor that each rank computes as a whole. */
+/* A product with a weight that each rank computes as a whole. */
 typedef struct fv_shard_whole {
     const fv_op *op;
     const char *name; /* its nodes */
     const char *why;
-    uint64_t bytes; /* of its constant factor */
+    uint64_t bytes; /* of the constants that determine its weight */
 } fv_shard_whole;
 
 typedef struct fv_shard_plan {
@@ -97,9 +99,10 @@ typedef struct fv_shard_plan {
  *  states   for each result of the graph, the number of the parameter whose value it is in the next
  *           run, or -1
  *  request  the cuts that are to be made, or NULL: all that are possible
- * If there are several ranks, divides products of which slices are taken, such as
- * one for queries, keys and values, into a product for each slice; changes nothing else. The plan
- * is in the module's arena. False after a diagnostic: the request cannot be met, or the graph has
+ * If there are several ranks, divides products of which slices are taken, such as one for queries,
+ * keys and values, into a product for each slice, and gives each reader of a weight that is
+ * computed from constants its own copy of these ops; changes nothing else. The plan is in the
+ * module's arena. False after a diagnostic: the request cannot be met, or the graph has
  * collectives, as a part has. */
 bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_request *request,
                    fv_shard_plan *out) FV_MUST_USE;

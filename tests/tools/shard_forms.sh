@@ -241,6 +241,29 @@ T
     done
 done
 
+# Weights that are the left factor of a product, and weights for each product of a batch.
+model left 'up: f32[12, 5] = file "w.bin" 0 240' 'down: f32[5, 12] = file "w.bin" 240 240' <<'T'
+func @main(%x: f32[5, n]) -> (%y) {
+  %a = MatMul(@up, %x)    loc("up")
+  %b = Relu(%a)
+  %y = MatMul(@down, %b)    loc("down")
+  return %y
+}
+T
+parts left 3 'node = "up", axis = "left rows"' '--dim n=4'
+sed 's/MatMul(@up, %x)/Einsum(@up, %x) {equation = "ij,jk->ik"}/' left.fvir >sums.fvir
+parts sums 3 'node = "up", axis = "left rows"' '--dim n=4'
+model each 'up: f32[6, 4, 5] = file "w.bin" 0 480' 'down: f32[6, 5, 4] = file "w.bin" 480 480' 'axes: i64[1] = [0]' <<'T'
+func @main(%x: f32[n, 4]) -> (%y) {
+  %a = MatMul(%x, @up)    loc("up")
+  %b = Relu(%a)
+  %c = MatMul(%b, @down)    loc("down")
+  %y = ReduceMax(%c, @axes) {keepdims = 0}
+  return %y
+}
+T
+parts each 4 'node = "up", axis = "batch"' '--dim n=3'
+
 # Eight heads of queries, two of keys: more ranks than these have copies of a group, and share its queries.
 model groups 'wq: f32[16, 32] = file "w.bin" 0 2048' 'wk: f32[16, 8] = file "w.bin" 2048 512' 'wv: f32[16, 8] = file "w.bin" 2560 512' \
     'wo: f32[32, 16] = file "w.bin" 3072 2048' 'qheads: i64[4] = [0, 0, 8, 4]' 'kheads: i64[4] = [0, 0, 2, 4]' \

@@ -58,8 +58,7 @@ check 'shares that are gathered' 0 "whole +96 bytes of weights: down: the plan d
 said 'cut +6 units, 96 bytes of weights: gate "1" to '
 said 'a rank has 192 bytes'
 said '^-- exchanges +2 in a run; a rank sends n \* 24 bytes'
-check 'a plan whose parts have uneven shares' 0 '' "$fovea" shard m.fvir --plan p.lua --ranks 2 -o gathered
-for ranks in 2 4; do
+for ranks in 2 4; do # 4 ranks have uneven shares of 6 columns
     sed "s/ranks = 2/ranks = $ranks/" p.lua >q.lua
     check "gathered by $ranks ranks" 0 "rank$((ranks - 1)).onnx" "$fovea" shard m.fvir --plan q.lua -o g$ranks
     for backend in jit interp c; do
@@ -74,6 +73,27 @@ said 'node = "last", axis = "whole"'
 check 'its parts' 0 '1 of 1 outputs as expected' "$fovea" run one --dim n=5 --data-set in --expect whole
 plan 1 'node = "up", axis = "columns"'
 check 'a plan for one rank' 0 'rank0.onnx' "$fovea" shard m.fvir --plan p.lua -o alone
+cat >qkv.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..64
+const @all: f32[4, 12] = file "weights.bin" 0 192
+const @first: i64[1] = [0]
+const @second: i64[1] = [6]
+const @end: i64[1] = [12]
+const @one: i64[1] = [1]
+func @main(%x: f32[n, 4]) -> (%y) {
+  %a = MatMul(%x, @all)    loc("both")
+  %b = Slice(%a, @first, @second, @one)
+  %c = Slice(%a, @second, @end, @one)
+  %y = Mul(%b, %c)
+  return %y
+}
+T
+check 'products that are divided' 0 'node = "both' "$fovea" shard qkv.fvir --ranks 2 --print-plan
+sed 's/ranks = 2/ranks = 1/' out >qkv.lua
+check 'two products' 0 '^2$' grep -c 'node = "both' qkv.lua
+check 'their plan for one rank' 0 'rank0.onnx' "$fovea" shard qkv.fvir --plan qkv.lua -o one_qkv
 echo 'local list = {} for _, n in ipairs {"up", "last"} do list[#list + 1] = {node = n, axis = "whole"} end return {contractions = list}' >p.lua
 check 'a plan that is computed' 0 'nothing can be cut' "$fovea" shard m.fvir --ranks 2 --plan p.lua -o computed
 
@@ -88,6 +108,14 @@ plan 2 'node = "down", axis = "rows"'
 check 'a cut that begins with rows' 0 'cut +6 units, 192 bytes of weights: up to down' "$fovea" shard m.fvir --plan p.lua --print-plan
 plan 2 'node = "last", axis = "rows"'
 check 'rows that nothing cuts' 1 "'last' .* has axis 'rows', and the cuts of the other nodes make it 'whole'" \
+    "$fovea" shard m.fvir --plan p.lua -o refused
+plan 2 'node = "up", axis = "whole", collective = "all-reduce"'
+check 'a collective of what stays whole' 1 "'up' .* axis 'whole' with collective 'all-reduce', which needs 'none'" \
+    "$fovea" shard m.fvir --plan p.lua -o refused
+plan 2 'node = "up", axis = "whole", collective = "none"'
+check 'no collective of what stays whole' 0 'nothing can be cut' "$fovea" shard m.fvir --plan p.lua -o none
+plan 2 'node = "up", axis = "left rows"'
+check 'left rows that are no weight' 1 "'up' .* has axis 'left rows', and the cuts of the other nodes make it 'whole'" \
     "$fovea" shard m.fvir --plan p.lua -o refused
 plan 2 'node = "up", axis = "columns"' 'node = "down", axis = "rows", collective = "all-gather"'
 check 'a collective that does not fit' 1 "'down' .* axis 'rows' with collective 'all-gather', which needs 'all-reduce'" \
@@ -124,6 +152,20 @@ echo 'return {ranks = 2, contractions = {3}}' >p.lua
 check 'an entry that is no table' 1 'entry 1 is a number' "$fovea" shard m.fvir --plan p.lua --print-plan
 echo 'return {ranks = 2, contractions = "up"}' >p.lua
 check 'no list' 1 'contractions is a string, expected a list' "$fovea" shard m.fvir --plan p.lua --print-plan
+echo 'return {ranks = 2, contractions = {up = {node = "up", axis = "columns"}}}' >p.lua
+check 'an entry by name' 1 "contractions is a list of 0, and has an entry 'up'" "$fovea" shard m.fvir --plan p.lua --print-plan
+echo 'return {ranks = 2, contractions = {{node = "up", axis = "columns"}, [3] = {node = "down", axis = "whole"}}}' >p.lua
+check 'an entry after a gap' 1 "contractions is a list of 1, and has an entry '3'" "$fovea" shard m.fvir --plan p.lua --print-plan
+echo 'return {ranks = 2, contractions = {{node = "up", axis = "columns"}, [{}] = 1}}' >p.lua
+check 'an entry by a table' 1 'contractions is a list, and has a table as a key' "$fovea" shard m.fvir --plan p.lua --print-plan
+cat >p.lua <<'T'
+local list, entry = {}, {node = "up", axis = "columns"}
+for i = 1, 64 do list[i] = entry end
+for k = 6, 31 do list[1 << k] = entry list[(1 << k) + 1] = entry end
+list[1 << 32] = entry
+return {ranks = 2, contractions = list}
+T
+check 'a list of 2^32 entries' 1 'a list has 4294967296 entries, more than 1048576' "$fovea" shard m.fvir --plan p.lua --print-plan
 echo 'return {ranks = 2, cuts = {}}' >p.lua
 check 'an unknown table' 1 "a plan takes no 'cuts'" "$fovea" shard m.fvir --plan p.lua --print-plan
 echo 'x = 1' >p.lua
@@ -131,5 +173,6 @@ check 'no table' 1 'expected a plan' "$fovea" shard m.fvir --plan p.lua --print-
 sed '$d' printed.lua >p.lua
 check 'a plan that is truncated' 1 'p.lua:[0-9]+: ' "$fovea" shard m.fvir --plan p.lua --print-plan
 check 'a plan that is not there' 1 "none.lua" "$fovea" shard m.fvir --plan none.lua --print-plan
+check 'no ranks on the command line' 2 'into how many parts' "$fovea" shard m.fvir --ranks 0 --plan printed.lua -o p
 check 'another number of ranks' 1 "is a plan for 2 ranks, and --ranks says 3" "$fovea" shard m.fvir --ranks 3 --plan printed.lua -o p
 finish
