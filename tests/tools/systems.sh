@@ -200,7 +200,7 @@ if command -v x86_64-w64-mingw32-gcc-posix >/dev/null; then
         cmp -s linux out && tell "fv_load, $odd/$file: the same bits" yes || tell "fv_load, $odd/$file: the same bits" no
     done
     check 'its name in a message' 0 "^$odd/無.dll: error: cannot be loaded: No such file" env LC_ALL=C.UTF-8 "$wine" load.exe "$odd/無.dll"
-    check 'a name that is not UTF-8' 0 'error: cannot be loaded: its name is not UTF-8' "$wine" load.exe broken
+    check 'a name that is not UTF-8' 0 'error: cannot be loaded: (Invalid or incomplete multibyte|Illegal byte sequence)' "$wine" load.exe broken
     check 'no file' 0 'none.dll: error: cannot be loaded: No such file' "$wine" load.exe none.dll
     check 'of another machine' 0 'arm.dll: error: cannot be loaded: it is for another kind of machine' "$wine" load.exe arm.dll
     head -c 9000 v2.dll >cut.dll
