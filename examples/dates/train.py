@@ -26,7 +26,6 @@ import onnx
 from onnx import numpy_helper
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LENGTH = 40                 # characters of input, padded with 0

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 PARTS = ("ir/", "ops/", "frontend/", "backend/", "passes/", "runtime/", "tools/")
+
+
 def objects(build):
     """Source file -> object file, of the library and of the command."""
     found = {}

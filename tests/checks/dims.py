@@ -6,12 +6,20 @@ and status 1. Processor time and memory are limited, so that a walk over a dim's
 
 Looked at are as many as FOVEA_DIMS says (120), chosen by FOVEA_SEED (1); FOVEA_ALL=1 looks at all.
 """
-import concurrent.futures, json, os, pathlib, random, re, resource, subprocess, sys
+import concurrent.futures
+import json
+import os
+import pathlib
+import random
+import re
+import resource
+import subprocess
+import sys
 
 fovea, shared = sys.argv[1], pathlib.Path(sys.argv[2])
 SECONDS = 20           # of a processor: a sanitizer and a slow machine included; none takes a second
 MEMORY = 4 << 30       # of address space; left out under a sanitizer, which reserves terabytes
-ALWAYS = {"mha_torch_cross_kdim_vdim", "group_query_attention_decode_dynamic_total_1d", "npm_silero_vad_v5"} # once walked, once blamed
+ALWAYS = {"mha_torch_cross_kdim_vdim", "group_query_attention_decode_dynamic_total_1d", "npm_silero_vad_v5"}  # once walked, once blamed
 VALUES = [1 << 32, 1 << 39]
 GIVES_UP = re.compile(r"internal error|broke the|runtime error|Sanitizer|Assertion|LLVM ERROR")
 sanitized = b"__asan_init" in pathlib.Path(fovea).read_bytes()

@@ -87,7 +87,7 @@ def run(command, folder, env):
     done = subprocess.run(["bash", "-c", command.text], cwd=folder, env=env, text=True, errors="replace",
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     command.actual = done.stdout.splitlines()
-    if done.returncode and not command.actual: # a failure that says nothing
+    if done.returncode and not command.actual:  # a failure that says nothing
         command.actual.append("(status %d)" % done.returncode)
     return same(plain(command.expected), plain(command.actual))
 

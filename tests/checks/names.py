@@ -35,7 +35,7 @@ SHOWN = re.compile(r"^[ \t]*\$ (.+)$", re.M)
 ADDED = re.compile(r"^\+\+\+ b/(.+)$", re.M)
 COMMAND = re.compile(r"\bfovea (\w+)((?:(?!\bfovea\b)[^|;&])*)")
 TABLES = (".def", ".rules")
-OTHERS = re.compile(r"`(?:git|gcc|cc|clang|meson|ninja|npm|objdump|perf|pkg-config|truncate|valgrind) [^`]*`") # tools that are not ours
+OTHERS = re.compile(r"`(?:git|gcc|cc|clang|meson|ninja|npm|objdump|perf|pkg-config|truncate|valgrind) [^`]*`")  # tools that are not ours
 HASH = (".sh", ".py", ".fvk", ".fvx", ".fvt", ".rules", ".build")
 
 C_TEXT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
@@ -119,9 +119,9 @@ class Known:
             if path.endswith(TABLES):
                 self.tables |= words
             self.headers.update(INCLUDED.findall(code))
-            self.files.update(os.path.basename(f) for f in FILE.findall(code.replace('"', " "))) # that programs write or look for
+            self.files.update(os.path.basename(f) for f in FILE.findall(code.replace('"', " ")))  # that programs write or look for
             self.pasted.update(p for p in PASTED.findall(code))
-            if not path.startswith(("tests/tools/", "tests/lua/")): # these try options that there are not
+            if not path.startswith(("tests/tools/", "tests/lua/")):  # these try options that there are not
                 self.options.update(OPTION.findall(code))
         self.ours = sorted(w for w in self.words if w.startswith(("fv_", "FV_", "FOVEA_")))
         self.ends, self.bases = set(), set()
@@ -133,7 +133,7 @@ class Known:
     def file(self, name, own):
         if name in own or os.path.basename(name) in own or name in self.ends or "/" not in name and name in self.files:
             return True
-        if re.match(r"[A-Z]+[._]", os.path.basename(name)) or name.startswith("fv."): # a placeholder; what scripts call
+        if re.match(r"[A-Z]+[._]", os.path.basename(name)) or name.startswith("fv."):  # a placeholder; what scripts call
             return True
         return "*" in name and any(fnmatch.fnmatchcase(e, name) for e in self.ends)
 
@@ -235,7 +235,7 @@ def main():
             document(known, result, path, text)
             rows(known, result, path, text)
         else:
-            near = texts.get(os.path.join(os.path.dirname(path), "README.md"), "") # an example's says how it is built
+            near = texts.get(os.path.join(os.path.dirname(path), "README.md"), "")  # an example's says how it is built
             comments = split(path, text)[0]
             look(known, result, path, text, comments, written(near + "\n".join(c for _, c in comments)))
     for message in result.failed:

@@ -38,7 +38,7 @@ if grep -q "\b$n of the standard's" README.md; then good; else bad "README.md: t
 
 # headings FILE: those of a document, as links name them
 headings() {
-    grep -E '^#+ ' "$1" | sed -E 's/^#+ //; s/[^A-Za-z0-9 _-]//g; s/ /-/g' | tr 'A-Z' 'a-z'
+    grep -E '^#+ ' "$1" | sed -E 's/^#+ //; s/[^A-Za-z0-9 _-]//g; s/ /-/g' | tr '[:upper:]' '[:lower:]'
 }
 for file in $(git ls-files '*.md'); do
     folder=$(dirname "$file")

@@ -29,7 +29,7 @@ def joined(strings):
 
 
 def read_table(path):
-    with open(path) as f: # of which a part may be in another file
+    with open(path) as f:  # of which a part may be in another file
         text = re.sub(r'^#include "(.*)"', lambda m: open(m.group(1)).read(), f.read(), flags=re.M)
     found = ENTRY.findall(text)
     hold(len(found) == len(re.findall(r"^WHY\(", text, re.M)), "a line of", path, "cannot be read")
@@ -62,7 +62,7 @@ def check_decision(table, about, d):
     hold(list(d["values"]) == names, about, d["code"], "has values", list(d["values"]), "for", names)
     parts = re.split(r"\{\w+\}", sentence)
     says = re.escape(parts[0])
-    for name, part in zip(names, parts[1:]): # of names the text has quotes, and dots where a kernel is of several nodes
+    for name, part in zip(names, parts[1:]):  # of names the text has quotes, and dots where a kernel is of several nodes
         value = "very many" if d["values"][name] is None else str(d["values"][name])
         hold(value, about, d["code"], "has nothing for", name)
         says += "(?:'%s'(?: \\.\\.)?|%s)%s" % (re.escape(value), re.escape(value), re.escape(part))
@@ -121,11 +121,11 @@ def names_of(table, doc):
 
 def check_name(model, table, name):
     doc = model.document("--why=" + name)
-    if "why_nothing" in doc: # an input, or a constant
+    if "why_nothing" in doc:  # an input, or a constant
         hold(not doc["why"] and doc["why_nothing"].startswith(("a constant", "an input")), name + ":", doc["why_nothing"])
         return
     told = lambda v: [v["value"], v["kernel"], *v["nodes"], *(x for d in v["decisions"] for x in d["values"].values())]
-    hold(any(name in told(v) for v in doc["why"]), "--why finds others for", name) # memory of a kernel has no value of its own
+    hold(any(name in told(v) for v in doc["why"]), "--why finds others for", name)  # memory of a kernel has no value of its own
     for v in doc["why"]:
         hold(v["decisions"], v["value"], "has no decisions for", name)
         hold(v["kernel"] or v["in"] is not None, v["value"], "is made nowhere")

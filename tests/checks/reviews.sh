@@ -75,7 +75,7 @@ misra() {
         sed -n 's/^misra-c2012-\([0-9.]*\) line \([0-9]*\)$/\1 \2/p' >"$dir/found"
     [ -s "$dir/found" ] || echo "misra: cppcheck found nothing" >"$dir/out"
     while read -r rule line; do
-        grep -qE "^\\| ([0-9., ]*, )?$rule[, ][^|]*\\|" docs/misra.md || echo "misra rule $rule line $line: $(sed -n "${line}p" "$dir/m/m.c")"
+        grep -qE "^\\| ([0-9., ]*, )?${rule}[, ][^|]*\\|" docs/misra.md || echo "misra rule $rule line $line: $(sed -n "${line}p" "$dir/m/m.c")"
     done <"$dir/found" >>"$dir/out"
 }
 

@@ -23,7 +23,6 @@ def scaling(scales, k, n):
     }[scales]
 
 
-
 def count(shape):
     n = 1
     for d in shape:

@@ -55,12 +55,12 @@ printf 'a\0b' >zero.lua
 check 'no text' 1 'zero.lua: error: .*byte 0' "$fovea" lua zero.lua
 printf '\033Lua' >byte.lua
 check 'bytecode' 1 'byte.lua: error: ' "$fovea" lua byte.lua
-echo 'print("\27[31m", "a\tb")' >escape.lua
+printf '%s\n' 'print("\27[31m", "a\tb")' >escape.lua
 check 'no commands for the terminal' 0 '\\x1b\[31m|\\u001b|\\033|\\e' "$fovea" lua escape.lua
 echo 'local m = fv.load(...) m:run{fv.level "1"} m:save "small.fvir" print "done"' >save.lua
 check 'save without a folder' 1 'save.lua:1: error: .*--output' "$fovea" lua save.lua m.fvir
 mkdir made
-check 'save' 0 done "$fovea" lua --output=made save.lua m.fvir
+check 'save' 0 'done' "$fovea" lua --output=made save.lua m.fvir
 check 'what was saved' 0 'MatMul' "$fovea" opt made/small.fvir -O0
 for name in ../m.fvir /tmp/m.fvir m/../../m.fvir; do
     echo "fv.load('m.fvir'):save('$name')" >one.lua
@@ -387,14 +387,14 @@ check 'require too late' 1 'comes too late' "$fovea" opt m.fvir --script late.lu
 echo 'local f = io.open("written", "w") f:write("x") f:close() print "done"' >write.lua
 check 'no files' 1 'write.lua:1: error: ' "$fovea" lua write.lua
 absent written
-check 'files, where it is trusted' 0 done "$fovea" lua --unsafe-lua write.lua
+check 'files, where it is trusted' 0 'done' "$fovea" lua --unsafe-lua write.lua
 present written
 
 # ---- the cache ----
 export FOVEA_CACHE_DIR=$work/cache
 models() { find "$work/cache" -type f 2>/dev/null | wc -l; }
-runs() { "$fovea" run m.fvir --dim n=2 -q "$@" >out 2>err; }
-if runs && [ "$(models)" -gt 0 ]; then
+runs() { "$fovea" run m.fvir --dim n=2 "$@" >out 2>err; }
+if runs -q && [ "$(models)" -gt 0 ]; then
     name=cache
     check 'cache: the first time' 0 'looked at' "$fovea" run m.fvir --dim n=2 --script relu.lua
     "$fovea" run m.fvir --dim n=2 --script relu.lua >out 2>err

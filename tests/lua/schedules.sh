@@ -129,7 +129,7 @@ kernel Exp_0(x: f32[n, 2], w: f32[2, 3], out y: f32[n, 3]; n in 0..8) {
 }]]
 T
 "$fovea" compile m.fvir --target=x86-64-v3 --emit=kernels -o m.fvk -q
-sed -n 's/^\(kernel Exp_0(.*)\)$/\1/p' m.fvk >head # what stands in panels there
+sed -n 's/^\(kernel Exp_0(.*)\)$/\1/p' m.fvk >./head # what stands in panels there
 sed -i "s/^kernel .* {$/$(sed 's/[&/\\]/\\&/g' head) {/" hand.lua
 case $(cat head) in *w.panels*) sed -i 's/ w\[k, j\]/ `w.panels`[j floordiv WIDTH, k, j mod WIDTH]/' hand.lua ;; esac
 sed -i "s/WIDTH/$(sed -n 's/.*w.panels`: f32\[[0-9]*, [0-9]*, \([0-9]*\)\].*/\1/p' head)/g" hand.lua

@@ -78,7 +78,7 @@ def check(path, root, build, preload):
                     f.write("\n".join(body) + "\n")
             for c in documents.commands(start, body) if kind == "console" else []:
                 wrong = each(c, where, env) if "fovea" in c.text else None
-                documents.run(c, where, env) # what the next ones build on
+                documents.run(c, where, env)  # what the next ones build on
                 passed, failed = passed + (wrong is None), failed + (wrong is not None)
                 if wrong:
                     print("FAILED %s:%d: $ %s: %s" % (os.path.relpath(path, root), c.line + 1, c.text, wrong))

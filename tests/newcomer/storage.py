@@ -35,7 +35,7 @@ def main():
         model = f.read()
     weights, scales = numbers(model, "q"), numbers(model, "s")
     rows, columns = 32, 16
-    if len(sys.argv) == 3: # eighths lie halfway between two numbers of the type
+    if len(sys.argv) == 3:  # eighths lie halfway between two numbers of the type
         write(sys.argv[2] + "/x.npy", [(i * 37 % 41 - 20) / 8 for i in range(7 * rows)], rows)
         return
     x = read(sys.argv[2])

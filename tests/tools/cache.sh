@@ -95,7 +95,7 @@ check 'it leads nowhere' 1 "external data" "$fovea" run external.onnx --input x=
 # ---- without it ----
 name='turned off'
 rm -rf cache
-FOVEA_CACHE_DIR= "$fovea" run dates.onnx -q || tell "$name" no
+FOVEA_CACHE_DIR='' "$fovea" run dates.onnx -q || tell "$name" no
 "$fovea" run dates.onnx -q --verify || tell "$name" no
 kept 0
 "$fovea" compile dates.onnx -o dates.so -q 2>/dev/null

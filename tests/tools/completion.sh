@@ -1,7 +1,7 @@
 # Tests the completion of words: what the command suggests, and that bash, zsh and fish put it into the line.
 # Usage: SCRIPT FOVEA ROOT PROTOC
 . "$(dirname "$0")/lib.sh"
-export PATH=$(dirname "$fovea"):$PATH
+PATH=$(dirname "$fovea"):$PATH
 cat >model.fvir <<'M'
 fovea-ir 1
 module "m"

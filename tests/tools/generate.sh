@@ -10,7 +10,7 @@ same() { if [ -n "$2" ] && [ "$2" = "$3" ]; then tell "$1" yes; else echo "$2 | 
 
 # The reference: for each id the whole sequence is one prompt of a run of its own, so no cache is passed on.
 reference=
-for n in 1 2 3 4 5 6 7 8; do
+for _ in 1 2 3 4 5 6 7 8; do
     id=$(ids "$fovea" generate stories.onnx --ids "0,20,12,5${reference:+,$reference}" --tokens 1 --prefill 100)
     reference=${reference:+$reference,}$id
 done
@@ -98,16 +98,16 @@ for kind in bool i32 f32 f16 bf16; do
     case $kind in bool | i32) seen='Identity(%mask)' ;; *) seen='Equal(%mask, @zero)' ;; esac
     for shape in 's, t' '1, s, t'; do
         case $shape in 1*) mask='Squeeze(%attention_mask, @one_axis)' ;; *) mask='Identity(%attention_mask)' ;; esac
-        decoder rows.fvir 'symbol:b:1..4 symbol:s:1..20 symbol:t:0..20' "%input_ids: i64[b, s], %attention_mask: $kind[b, $shape]" \
+        decoder rows.fvir 'symbol:b:1..4 symbol:s:1..20 symbol:t:0..20' "%input_ids: i64[b, s], %attention_mask: ${kind}[b, $shape]" \
             "  %mask = $mask
   %seen = $seen
   %ones = Cast(%seen) {to = 7}
   %positions = ReduceSum(%ones, @last) {keepdims = 0}
   %sum = Add(%input_ids, %positions)" "const @one_axis: i64[1] = [1]
 const @last: i64[1] = [-1]
-const @zero: $kind[] = 0"
+const @zero: ${kind}[] = 0"
         # 1 at position 0 attends to one position: 2; 2 at 1 to two: 4; 4 at 2 to three: 7 = 0
-        check "a mask of rows, $kind[b, $shape]" 0 '^2,4,0$' "$fovea" generate rows.fvir --ids 1 --tokens 3
+        check "a mask of rows, ${kind}[b, $shape]" 0 '^2,4,0$' "$fovea" generate rows.fvir --ids 1 --tokens 3
     done
 done
 decoder ort.fvir 'symbol:b:1..4 symbol:s:1..20' \

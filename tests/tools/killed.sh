@@ -37,9 +37,10 @@ killed() {
     takes=$(($(date +%s%N) - start))
     rm -rf "$dir"
     mkdir "$dir"
-    for i in 1 2 3 4 5 6; do
+    for _ in 1 2 3 4 5 6; do
+        # shellcheck disable=SC2094 # of the two one is a variable, the other the name of a file
         setsid "$@" -o "$dir/$out" >out 2>err </dev/null &
-        sleep "$(printf '0.%09d' $((takes / 32768 * RANDOM % 1000000000)))"
+        sleep "$(printf '0.%09d' $((takes * RANDOM / 32768 % 1000000000)))"
         kill -9 -- "-$!" 2>>err
         wait $! 2>>err
     done

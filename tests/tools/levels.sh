@@ -40,7 +40,7 @@ for level in $low $high $top; do
     bytes=$(sed -n 's/.*"workspace_bytes": \([0-9]*\).*/\1/p' out)
     [ "$bytes" -gt $largest ] && largest=$bytes
 done
-check 'the workspace of all' 0 "\"workspace_bytes\": $largest[,}]?\$" "$fovea" compile s.fvir --target="$all" -o s.so --json
+check 'the workspace of all' 0 "\"workspace_bytes\": ${largest}[,}]?\$" "$fovea" compile s.fvir --target="$all" -o s.so --json
 check 'steps are listed once' 0 . "$fovea" compile m.fvir --target="$all" -o all.so --time-passes
 cat out err >one-list
 "$fovea" compile m.fvir --target="$low" -o one.so --time-passes >list 2>&1

@@ -9,7 +9,7 @@ for c in '' $commands; do
     cp out page.1
     "$fovea" $c --help >help
     for option in $(sed -n 's/^  \(-[a-zA-Z], \)\?\(--[a-z-]*\).*/\2/p' help); do
-        grep -Fq "\\fB$(echo "$option" | sed 's/-/\\-/g')\\fR" page.1 || echo "$option is missing" >>missing
+        grep -Fq "\\fB${option//-/\\-}\\fR" page.1 || echo "$option is missing" >>missing
     done
     command -v mandoc >/dev/null || continue
     check "page of fovea $c has no faults" 0 '^$' sh -c 'mandoc -T lint page.1 && echo'

@@ -41,7 +41,7 @@ for how in --backend=interp --backend=c --threads=2 -O0; do
         tell "$name: the same bits" yes || tell "$name: the same bits" no
 done
 check 'weights that are known' 0 'index' "$fovea" run m.fvir $one --input x=same.npy --attention-maps same
-[ "$(tail -c 72 same/first.npy | od -An -v -tx4 | tr -s ' \n' '\n\n' | sort -u | tr -d '\n')" = 3eaaaaab ] &&
+[ "$(tail -c 72 same/first.npy | od -An -v -tx4 | tr -s '[:space:]' '\n' | sort -u | tr -d '\n')" = 3eaaaaab ] &&
     tell 'thirds' yes || tell 'thirds' no
 [ "$(grep -c '<span>0 to 0.333; entropy 1.58 of at most 1.58 bits</span>' same/index.html)" = 4 ] && tell 'their entropy' yes || tell 'their entropy' no
 grep -q 'prefers-color-scheme: dark' same/index.html && tell 'dark colours' yes || tell 'dark colours' no
@@ -65,7 +65,6 @@ grep -q 'cross attention, 3 heads of 16; mask: padding. Rows are queries (10), c
 grep -q 'src="\|https\?://' dates/index.html && tell 'a page of its own' no || tell 'a page of its own' yes
 
 # ---- names that nobody vouches for ----
-quoted=$(printf "$evil" | sed 's/"/\\"/g')
 model "first" "$(echo "$evil" | sed "s/\\\\033/\\\\x1b/; s/\\\\342\\\\200\\\\256/\\\\xe2\\\\x80\\\\xae/; s/\"/\\\\\"/g")" >evil.fvir
 check 'an evil name' 0 'page -> evil/index.html' "$fovea" run evil.fvir $one --attention-maps evil
 [ "$(ls evil | LC_ALL=C tr -d 'a-zA-Z0-9_.\n')" = '' ] && [ "$(ls evil | wc -l)" = 3 ] && tell 'safe names' yes || tell 'safe names' no

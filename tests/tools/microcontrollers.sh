@@ -9,7 +9,7 @@ fovea-ir 1
 module "kws"
 const @s: f32[] = 0.02
 const @z: i8[] = -3
-const @v: i8[8, 4, 3, 3] = [$(for i in 1 2 3 4 5 6 7 8; do numbers -17 18 | tr '\n' ','; done | sed 's/,$//')]
+const @v: i8[8, 4, 3, 3] = [$(for _ in 1 2 3 4 5 6 7 8; do numbers -17 18 | tr '\n' ','; done | sed 's/,$//')]
 const @vs: f32[8] = [0.004, 0.005, 0.006, 0.007, 0.004, 0.005, 0.006, 0.007]
 const @u: i8[8, 5] = [$(numbers -19 20)]
 const @us: f32[] = 0.05

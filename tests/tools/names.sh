@@ -49,7 +49,8 @@ for b in $backends; do
     checked "bench $b" 0 'forged' "$fovea" bench evil.onnx --backend=$b --seconds=0.01 --rounds=1 --profile
     checked "test $b" 0 '1 passed' "$fovea" test evil.onnx --backend=$b
 done
-raw=$(printf "d$(echo "$evil" | sed "s/\\\\'/'/")")
+escaped="\\'"
+raw=$(printf "d${evil/"$escaped"/"'"}")
 checked 'a dim, byte for byte' 0 'f32\[3, 2\]' "$fovea" run evil.onnx --backend=interp --dim "$raw=3"
 npy x.npy '<f4' '1, 2' '\0\0\200\77\0\0\0\100'
 checked 'an input' 0 'f32\[1, 2\]' "$fovea" run evil.onnx --backend=interp --input "\`x$typed\`=x.npy" --input "\`z=$typed\`=x.npy"

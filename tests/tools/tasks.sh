@@ -5,7 +5,8 @@
 build=$4
 DESTDIR=$work/i meson install -C "$build" --no-rebuild --quiet >out 2>err && tell install yes || tell install no
 pc=$(dirname "$(find i -name fovea.pc)")
-export PKG_CONFIG_PATH=$work/$pc PKG_CONFIG_SYSROOT_DIR=$work/i LD_LIBRARY_PATH=$work/$(dirname "$pc")
+LD_LIBRARY_PATH=$work/$(dirname "$pc")
+export LD_LIBRARY_PATH PKG_CONFIG_PATH=$work/$pc PKG_CONFIG_SYSROOT_DIR=$work/i
 installed=$(find "$work/i" -name fovea -type f -path '*/bin/*')
 for tool in make pkg-config c++; do
     command -v $tool >/dev/null || { echo "skipped: there is no $tool"; finish; exit; }

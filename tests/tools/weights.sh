@@ -219,8 +219,8 @@ int main(void) {
 T
         more=$(ls c/*_weights.[oScC] 2>/dev/null)
         [ $w = file ] && more="$more -DMAPPED"
-        $cc -O1 -Ic -Wa,-Ic c/user.c c/x.c $more -o c/user 2>err && c/user >c/got.bin
-        [ $? = 0 ] && tell "C with $w runs" yes || tell "C with $w runs" no
+        $cc -O1 -Ic -Wa,-Ic c/user.c c/x.c $more -o c/user 2>err && c/user >c/got.bin &&
+            tell "C with $w runs" yes || tell "C with $w runs" no
         [ -e c.bin ] || cp c/got.bin c.bin
         cmp -s c/got.bin c.bin && tell "C with $w, $cc: the same bits" yes || tell "C with $w, $cc: the same bits" no
     done

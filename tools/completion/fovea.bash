@@ -1,6 +1,6 @@
 # Completion of the words of `fovea` in bash: the command itself says which words fit (fovea --complete).
 _fovea() {
-    local words=() word line last kept breaks= i
+    local words=() word line last kept breaks='' i
     # bash divides words at = and :, which are put together again here
     for ((i = 1; i <= COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -12,9 +12,9 @@ _fovea() {
     done
     last=${words[${#words[@]} - 1]}
     [[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
-    [[ $COMP_WORDBREAKS == *=* ]] && breaks+==
+    [[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
     # what stands before the last = or : is not replaced
-    [[ $breaks ]] && kept=${last%"${last##*[$breaks]}"}
+    [[ $breaks ]] && kept=${last%"${last##*["$breaks"]}"}
     COMPREPLY=()
     while IFS= read -r line; do
         case $line in

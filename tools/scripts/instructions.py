@@ -94,7 +94,6 @@ def program(folder, name, kernels):
     """The source that counts, around that of the self-test."""
     with open(os.path.join(folder, name + "_selftest.c")) as f:
         text = f.read()
-    body = text[text.index("static int run_once("):]
     fill = "\n".join(re.findall(r"^ *selftest_fill\(.*?\);", text, re.M | re.S)) if "static int test_size" in text else ""
     arrays = [re.search(r"\*const %s\[\] =\s*{(.*?)};" % kind, text, re.S)[1] for kind in ("inputs", "outputs")]
     values = {"X": name, "LOOP": LOOP, "FILL": fill, "INPUTS": arrays[0], "OUTPUTS": arrays[1],

@@ -19,6 +19,7 @@ import time
 
 # ---- what is measured ----
 
+
 def point(model, limits, seq=None, batch=None, past=None, **more):
     at = {k: v for k, v in (("batch", batch), ("seq", seq), ("past", past), *more.items()) if v is not None}
     name = model + "".join(f" {k} {v}" for k, v in at.items())
@@ -59,6 +60,7 @@ MEMORY_LIMIT = 12 << 30  # of a process: a C compiler must not take the machine 
 TIME_LIMIT = 1200
 
 # ---- running ----
+
 
 class Failed(Exception):
     pass
@@ -570,7 +572,7 @@ def chart(d):
     height = top + step * len(rows) + 24
     x = lambda share: LEFT + WIDTH * min(share, 1.2) / 1.2
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 60}" height="{height}"><style>{STYLE}</style>',
-           f'<rect width="100%" height="100%" fill="#fff"/><text class="t" x="10" y="18">Share of the roof that is reached</text>',
+           '<rect width="100%" height="100%" fill="#fff"/><text class="t" x="10" y="18">Share of the roof that is reached</text>',
            f'<rect class="ours" x="{LEFT}" y="9" width="10" height="10"/><text x="{LEFT + 15}" y="18">Fovea</text>',
            f'<rect class="theirs" x="{LEFT + 75}" y="9" width="10" height="10"/><text x="{LEFT + 90}" y="18">ONNX Runtime</text>']
     for tick in (0, 0.25, 0.5, 0.75, 1):
