@@ -19,6 +19,19 @@ build_in() {
         -Dc_args="-ffile-prefix-map=$work/$1/=" >out 2>err && ninja -C "$1/build" --quiet >>out 2>>err
 }
 build_in one && tell 'the library alone' yes || tell 'the library alone' no
+name='the summary'
+for option in $(sed -n "s/^option('\([a-z]*\)'.*/\1/p" "$root/meson_options.txt") default_library; do
+    said "^ +$option *: "
+done
+for p in python3 /usr/bin/python3; do
+    for prefix in /usr/local /usr "$("$p" -c 'import sys; print(sys.prefix)')"; do
+        # a prefix that is not of this Python has its own folder, which this Python does not look into
+        "$p" -c 'import sys; sys.exit(sys.argv[1] not in (sys.prefix, "/usr/local"))' "$prefix" || continue
+        "$p" -c 'import site, sys; print(*site.getsitepackages(), sep="\n")' >out
+        "$p" "$root/python/install_folder.py" "$prefix" >err
+        grep -qxFf err out && tell "$p finds what is installed under $prefix" yes || tell "$p finds what is installed under $prefix" no
+    done
+done
 meson install -C one/build --no-rebuild --quiet >out 2>err && tell 'is installed' yes || tell 'is installed' no
 for file in lib/libfovea-run.so lib/libfovea-run.a include/fovea.h include/fovea.hpp lib/cmake/fovea/fovea-config.cmake share/doc/fovea/LICENSE \
     share/doc/fovea/docs/api.md share/doc/fovea/examples/dates/dates.c; do

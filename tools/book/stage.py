@@ -5,7 +5,8 @@ the first page: each of its sections is a part of the table of contents, with th
 README of a folder has those of the folders in it below it.
 
 A link to a source file leads to a page with the text of the file, and one to a folder without a README to a page that
-lists its files. With DEPFILE, the files that were read are written there, as make reads them.
+lists its files. With DEPFILE, the files that were read are written there, as make reads them, and so are those of this
+folder.
 Ends with status 1 if a link leads to nothing."""
 import os
 import re
@@ -177,6 +178,12 @@ class Book:
             self.add(self.waiting.pop())
 
 
+def own_files():
+    """The files of this folder: the frame and the style of pages, and settings."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(here) if "__pycache__" not in folder for name in names)
+
+
 def main():
     root, folder = os.path.abspath(sys.argv[1]), sys.argv[2]
     book = Book(root, folder)
@@ -185,7 +192,7 @@ def main():
         print(wrong, file=sys.stderr)
     if len(sys.argv) > 4:
         with open(sys.argv[3], "w", encoding="utf-8") as f:
-            f.write("%s: %s\n" % (sys.argv[4], " ".join(os.path.join(root, p) for p in sorted(book.read))))
+            f.write("%s: %s\n" % (sys.argv[4], " ".join([os.path.join(root, p) for p in sorted(book.read)] + own_files())))
     return bool(book.wrong)
 
 
