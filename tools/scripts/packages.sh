@@ -5,7 +5,7 @@
 packages_build="gcc libc6-dev make meson ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libxxhash-dev libmd-dev libelf-dev libjansson-dev liblua5.4-dev
     llvm-19-dev lld-19 libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libopenjp2-7-dev"
 packages_test="libopenmpi-dev openmpi-bin git ccache python3-onnx python3-numpy libcriterion-dev clang-19 clang-format-19 qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross g++
-    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc-mingw-w64-x86-64 wine64 chromium mypy flake8 shellcheck patchelf python3-pytest mandoc zsh fish"
+    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc-mingw-w64-x86-64 wine64 chromium mypy flake8 shellcheck cmake debhelper dh-python dpkg-dev lintian python3-venv patchelf python3-pytest mandoc zsh fish"
 packages_python="python3 python3-numpy"
 packages_docs="python3-sphinx python3-myst-parser"
 packages_fuzz="clang-19 libclang-rt-19-dev"
