@@ -256,6 +256,12 @@ T
     check 'the operand of an average' 0 'layers +int8 2' pooled pooled.fvir
     [ "$(grep -c ' = QuantizeLinear(' p.fvir)" = 3 ] && grep -q 'GlobalAveragePool(%p_' p.fvir && tell 'it has codes' yes || tell 'it has codes' no
     check 'what was written runs' 0 'y .*f32\[1, 24\]' "$fovea" run p.fvir
+    # a range that is cut off would shift the average
+    scale() { grep "^const @.r\.scale" p.fvir; }
+    uncut=$(scale)
+    check 'an average, other ranges cut off' 0 'layers +int8 2' "$fovea" quantize pooled.fvir --backend=interp --calibrate=images --range=percentile --percentile=60 -o p.fvir
+    same 'the range of what is averaged is whole' "$(scale)" "$uncut"
+    [ -n "$uncut" ] && tell 'and there is one' yes || tell 'and there is one' no
     sed 's/-> (%y)/-> (%y, %r)/; s/return %y/return %y, %r/' pooled.fvir >read.fvir
     check 'an operand that is an output' 0 'layers +int8 2' pooled read.fvir
     [ "$(grep -c ' = QuantizeLinear(' p.fvir)" = 2 ] && tell 'it has none' yes || tell 'it has none' no

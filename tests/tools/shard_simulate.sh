@@ -61,7 +61,8 @@ check 'what the simulation has' 0 '"link_bytes": 1280,$' "$fovea" shard m.fvir -
 
 # What users get wrong.
 simulate() { "$fovea" shard m.fvir --simulate "$@"; }
-for link in 25 GB/s,2us 25GB/s '25GB/s,' 25GB/s,2 25GB,2us 25GB/s,2us,star 0GB/s,2us -1GB/s,2us '25GB/s,2us,' 25xB/s,2us; do
+for link in 25 GB/s,2us 25GB/s '25GB/s,' 25GB/s,2 25GB,2us 25GB/s,2us,star 0GB/s,2us -1GB/s,2us '25GB/s,2us,' 25xB/s,2us \
+    infGB/s,2us 1GB/s,infs 1e400GB/s,2us 1e-320B/s,1us; do
     check "a link $link" 2 '--link takes a bandwidth and a latency' simulate --ranks 2 "--link=$link"
 done
 for ranks in x 2.. ..4 4..2 2,2 4,2 2,,4 1..4..8 2x; do

@@ -135,7 +135,7 @@ static const fv_option options[] = {
      "number of ids of a prompt that one run reads, if the model has caches (512)", false},
     {"--ranks", NULL, FV_OPTION_TEXT, AT(threads.shard.ranks), "N",
      "number of parts, each of which is run by a process or thread, a rank; --simulate takes "
-     "several: 1,2,4, or 8..1024 in steps of two",
+     "several: 1,2,4, or 8..1024, where each is twice the one before",
      false},
     {"--simulate", NULL, FV_OPTION_FLAG, AT(threads.shard.simulate), NULL,
      "print how long a run would take with each number of ranks, and what a rank needs", false},

@@ -1,6 +1,7 @@
 /* network.c - the time of exchanges, and the syntax of --link. */
 #include "tools/model/network.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static bool quantity(const char *text, size_t n, const unit *units, double *out)
     for (; units->name; units++)
         if (strlen(units->name) == n - number && !strncmp(end, units->name, n - number)) {
             *out = x * units->size;
-            return true;
+            return isfinite(*out);
         }
     return false;
 }
@@ -46,7 +47,7 @@ bool fv_network_parse(const fv_args *a, const char *text, fv_network *out) {
     size_t rate = strcspn(text, ","), time = text[rate] ? strcspn(text + rate + 1, ",") : 0;
     const char *rest = text + rate + (text[rate] != 0) + time;
     *out = (fv_network){0};
-    bool ok = quantity(text, rate, rates, &out->bandwidth) && out->bandwidth > 0 && time &&
+    bool ok = quantity(text, rate, rates, &out->bandwidth) && out->bandwidth >= 1 && time &&
               quantity(text + rate + 1, time, times, &out->latency) &&
               (!*rest || parse_topology(rest + 1, out));
     return ok || fv_usage(a,

@@ -160,7 +160,8 @@ static void give_ranges(const observer *o, const char *method, double percentile
         for (int k = 0; k < o->q->n; k++) {
             fv_quant_item *it = &o->q->items[k];
             give_range(&it->input, o->at[i].name, r);
-            give_range(&it->averaged, o->at[i].name, r);
+            /* a range that is cut off would shift the average of all elements */
+            give_range(&it->averaged, o->at[i].name, range_of(&o->at[i], "minmax", 0));
         }
     }
 }
