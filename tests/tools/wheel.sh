@@ -2,6 +2,7 @@
 # others; its name, its bytes, and what it says where LLVM or an instruction is missing.
 # Usage: SCRIPT FOVEA ROOT PROTOC BUILD
 . "$(dirname "$0")/lib.sh"
+unset LD_LIBRARY_PATH # Meson sets it to folders of the build, where libraries of the wheel would be found
 build=$4
 python=
 for p in python3 /usr/bin/python3; do

@@ -389,8 +389,9 @@ def contraction_text(d, missed):
     if not d["contraction"]:
         return []
     out = ["", "### One contraction", "",
-           f"[rows, {NARROW}] x [{NARROW}, {WIDE}] + bias, one thread, each weight from memory. With many rows the roof is the",
-           f"multiply-add peak, the aim 88% of it for the JIT and 85% for generated C; with few it is reading, the aim {100 * BANDWIDTH:.0f}%.", "",
+           f"[rows, {NARROW}] x [{NARROW}, {WIDE}] + bias, one thread; each weight is read from memory. With many rows the roof is the",
+           f"multiply-add peak, and the aim is 88% of it for the JIT and 85% for generated C. With few rows it is the speed of reading, and "
+           f"the aim is {100 * BANDWIDTH:.0f}%.", "",
            "| | " + " | ".join(f"{rows} rows" for rows, _ in ROWS) + " |", "| --- |" + " --- |" * len(ROWS)]
     for name, _, limit in COMPILERS:
         cells = []
