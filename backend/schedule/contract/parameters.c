@@ -181,6 +181,10 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
         lanes /= 2;
     if (columns < *nr)
         *nr = ((int)columns + lanes - 1) / lanes * lanes;
+    if (columns > *nr && in_core_registers(t, c, lanes)) { /* panels have the least padding */
+        int64_t panels = (columns + *nr - 1) / *nr;
+        *nr = (int)((columns + panels - 1) / panels);
+    }
     if (panel)
         fill_panels(t, panel, lanes, mr, nr);
     return panel ? panel : lanes;
