@@ -142,6 +142,13 @@ bool fv_warning(fv_session *s, const char *format, ...) {
     return no;
 }
 
+void fv_notice(fv_session *s, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fv_say(s, &(fv_message){.severity = FV_NOTE}, format, args);
+    va_end(args);
+}
+
 bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...) {
     va_list args;
     va_start(args, format);

@@ -50,6 +50,8 @@ bool fv_warning(fv_session *s, const char *format, ...) __attribute__((format(pr
 bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Reports a note, of something that is no fault. */
+void fv_notice(fv_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Stores a copy of *m with the formatted text and the current file; the other functions use this
  * one. */
 bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args);

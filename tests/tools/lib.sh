@@ -48,6 +48,13 @@ progress() {
     grep -aEq -- "$1" typescript && tell "no progress '$1' with -q" no || tell "no progress '$1' with -q" yes
 }
 
+# floats FILE N: random numbers between -0.4 and 0.4, the same in each run
+floats() {
+    python3 -c 'import random, struct, sys
+random.seed(7)
+n = int(sys.argv[2])
+open(sys.argv[1], "wb").write(struct.pack("<%df" % n, *(random.uniform(-0.4, 0.4) for i in range(n))))' "$1" "$2"
+}
 # onnx FILE: a model, from its text on standard input
 onnx() {
     "$protoc" --proto_path="$root/frontend" --encode=onnx.ModelProto "$root/frontend/onnx.proto" >"$1" || exit 1

@@ -2,12 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root
 command -v mpirun >/dev/null || { echo 'skipped: there is no mpirun'; exit 77; }
-python3 - <<'T'
-import random, struct
-random.seed(7)
-with open("weights.bin", "wb") as f:
-    f.write(struct.pack("<2000f", *(random.uniform(-0.4, 0.4) for i in range(2000))))
-T
+floats weights.bin 2000
 cat >m.fvir <<'T'
 fovea-ir 1
 module "m"

@@ -1,11 +1,6 @@
 # Tests `bench` of a model in parts: what is sent is what the graph says, and what cannot be measured is refused.
 . "$(dirname "$0")/lib.sh"
-python3 - <<'T'
-import random, struct
-random.seed(7)
-with open("weights.bin", "wb") as f:
-    f.write(struct.pack("<2000f", *(random.uniform(-0.4, 0.4) for i in range(2000))))
-T
+floats weights.bin 2000
 cat >m.fvir <<'T'
 fovea-ir 1
 module "m"

@@ -1,12 +1,7 @@
 # Tests plans of cuts: --print-plan, and --plan, which reads the table again.
 . "$(dirname "$0")/lib.sh"
 "$fovea" lua /dev/null 2>&1 | grep -q 'needs Lua' && { echo 'skipped: there is no Lua'; exit 77; }
-python3 - <<'T'
-import random, struct
-random.seed(7)
-with open("weights.bin", "wb") as f:
-    f.write(struct.pack("<400f", *(random.uniform(-0.4, 0.4) for i in range(400))))
-T
+floats weights.bin 400
 cat >m.fvir <<'T'
 fovea-ir 1
 module "m"

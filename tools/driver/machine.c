@@ -49,37 +49,31 @@ const fv_machine *fv_machine_read(fv_session *s, fv_arena *a, const char *path) 
     return p;
 }
 
-static bool note(fv_session *s, const char *path, const char *format, ...) {
-    const char *file = fv_diag_file_get(s);
-    va_list args;
-    fv_diag_file(s, path);
-    va_start(args, format);
-    fv_say(s, &(fv_message){.severity = FV_NOTE}, format, args);
-    va_end(args);
-    fv_diag_file(s, file);
-    return false;
-}
-
 /* The profile at the path if it is of this CPU; NULL after a note. */
 static const fv_machine *own(fv_session *s, fv_arena *a, const char *path) {
     const fv_message *last = fv_messages_last(s);
     const fv_machine *p = fv_machine_read(s, a, path);
     const char *here = fv_cpu_str(a);
+    const char *file = fv_diag_file_get(s), *why = NULL;
     if (!p) {
         const fv_message *m = fv_messages_last(s);
-        const char *why = fv_printf(a, "%d:%d: %s", m->line, m->column, m->text);
+        why = fv_printf(a,
+                        "the profile is damaged and not used: %d:%d: %s; `fovea calibrate` makes "
+                        "another",
+                        m->line, m->column, m->text);
         fv_messages_drop(s, last);
-        note(s, path, "the profile is damaged and not used: %s; `fovea calibrate` makes another",
-             why);
-        return NULL;
-    }
-    return !strcmp(p->cpu, here) ||
-                   note(s, path,
+    } else if (strcmp(p->cpu, here)) {
+        why = fv_printf(a,
                         "the profile is of another CPU and not used: \"%.100s\", this is "
                         "\"%.100s\"",
-                        p->cpu, here)
-               ? p
-               : NULL;
+                        p->cpu, here);
+    }
+    if (!why)
+        return p;
+    fv_diag_file(s, path);
+    fv_notice(s, "%s", why);
+    fv_diag_file(s, file);
+    return NULL;
 }
 
 const fv_target *fv_machine_native(fv_session *s, fv_arena *a, const fv_target *t) {
@@ -126,8 +120,7 @@ const fv_target *fv_machine_permitted(const fv_module *m, const fv_target *t) {
     if (strcmp(t->name, "native") || !fv_target_asks(t->entry) || !uses_bytes(m) ||
         !*fv_target_refused(t->entry, names, sizeof names))
         return t;
-    fv_session *s = m->session;
-    note(s, fv_diag_file_get(s), "target native is without %s", names);
+    fv_notice(m->session, "target native is without %s", names);
     return fv_target_without(m->arena, t, fv_features_refused(fv_target_features(t)));
 }
 

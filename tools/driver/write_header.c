@@ -63,13 +63,6 @@ static const char *hash_in(fv_arena *a, const char *path) {
     return hash;
 }
 
-static void note(fv_session *s, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fv_say(s, &(fv_message){.severity = FV_NOTE}, format, args);
-    va_end(args);
-}
-
 /* The hash that the header at the path states if it is not `hash`; NULL: it is the same, or one of
  * the two is not known. */
 static const char *other_hash(fv_arena *a, const char *path, const char *hash) {
@@ -126,6 +119,6 @@ void fv_driver_header_undo(const fv_header_file *h) {
 
 void fv_driver_header_note(const fv_header_file *h) {
     if (h->placed && h->other)
-        note(h->session, "%s described another model, with hash %s, and was replaced", h->path,
-             h->other);
+        fv_notice(h->session, "%s described another model, with hash %s, and was replaced", h->path,
+                  h->other);
 }
