@@ -155,8 +155,6 @@ static bool is_lowest(const reading *r) {
 static bool read_mask(reading *r) {
     static const char *const all = "its mask may hide all keys of a query";
     bool infinite = r->added && !fv_mask_is_finite(&r->e, r->added);
-    if (r->added && r->added->type->elem != r->q->type->elem)
-        return declines(r, "its mask has another type than its queries");
     if (infinite && (r->decides || !fv_mask_keeps_a_key(&r->e, r->added, true)))
         return declines(r, all);
     if (r->decides && !isinf(r->hidden) && !is_lowest(r))
