@@ -76,6 +76,8 @@ for n in 1 2; do # the second time from the cache, which reads no model
     check "run over external data, cached, $n" 1 'would overwrite what was read' env FOVEA_CACHE_DIR="$PWD/cached" "$fovea" run e.onnx -o used.bin
 done
 check 'run over an input' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=x.pb -o x.pb
+check 'inputs to nowhere' 2 'save-inputs names no folder' "$fovea" run e.onnx --save-inputs=
+check 'outputs to nowhere' 2 'output names no file' "$fovea" run e.onnx -o ''
 check 'inputs over an input' 1 'would overwrite what was read' "$fovea" run e.onnx --input x=set/input_0.pb --save-inputs=set
 cmp set/input_0.pb x.pb >out 2>err && tell 'the input is as it was' yes || tell 'the input is as it was' no
 # what is compared with is read first, and stays

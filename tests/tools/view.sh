@@ -13,6 +13,7 @@ shown() { grep -o '"op":"' "$1" | wc -l; }
 same() { [ "$2" = "$3" ] && tell "$1" yes || { echo "$2, expected $3"; tell "$1" no; }; }
 
 # ---- a page of its own ----
+check 'inspect counts as many ops' 0 '^operators +235 in the model: .*; 202 after the passes' "$fovea" inspect "$dates"
 check 'dates' 0 '^ops +235, 202 after the passes' "$fovea" view "$dates" -o dates.html
 said '^dates.html'
 said '^kernels +[0-9]+, [0-9]+ launches'

@@ -383,10 +383,27 @@ static int add_to_list(fv_args *a, const fv_option *o, const char *value) {
     return FV_EXIT_OK;
 }
 
+bool fv_option_takes_file(const char *value, const char **suffix) {
+    bool any = !strcmp(value, "OUT") || !strcmp(value, "LIB") || !strcmp(value, "DIR|F");
+    *suffix = *value == 'F' ? value + 1 : "";
+    return any || (*value == 'F' && (!value[1] || value[1] == '.'));
+}
+
+/* Is the value of the option the path of a file or folder? */
+static bool takes_path(const fv_option *o) {
+    const char *suffix;
+    return fv_option_takes_file(o->value, &suffix) || !strcmp(o->value, "DIR");
+}
+
 static int set_value(fv_args *a, const fv_option *o, const char *value) {
     void *at = (char *)a + o->offset;
     switch (o->kind) {
-    case FV_OPTION_TEXT: *(const char **)at = value; break;
+    case FV_OPTION_TEXT:
+        if (!*value && takes_path(o))
+            return fv_usage(a, "%s names no %s", o->name,
+                            strcmp(o->value, "DIR") ? "file" : "folder");
+        *(const char **)at = value;
+        break;
     case FV_OPTION_OPTIONAL:
     case FV_OPTION_BEHIND: *(const char **)at = value ? value : ""; break;
     case FV_OPTION_NUMBER: return set_number(a, o, at, value);

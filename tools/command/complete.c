@@ -97,15 +97,6 @@ static void list_passes(const line *l) {
         suggest(l, p->name, "", p->doc);
 }
 
-/* A file, by the placeholder of the value: F, OUT, F.lua. False: the value is no file. */
-static bool is_file(const char *value) {
-    bool any = !strcmp(value, "OUT") || !strcmp(value, "LIB") || !strcmp(value, "DIR|F");
-    if (!any && (*value != 'F' || (value[1] && value[1] != '.')))
-        return false;
-    want_file(*value == 'F' ? value + 1 : "");
-    return true;
-}
-
 /* The beginning of the option's value in the last word. */
 static const char *typed_from(const line *l) {
     const char *equals = !strncmp(l->last, "--", 2) ? strchr(l->last, '=') : NULL;
@@ -134,7 +125,7 @@ static void list_further_targets(const line *l) {
 
 /* The value of option l->open, of which l->last + l->nkept was typed. */
 static void suggest_values(line *l) {
-    const char *value = l->open->value ? l->open->value : "F.json";
+    const char *value = l->open->value ? l->open->value : "F.json", *suffix;
     if (l->open->names == fv_target_names && strchr(l->last + l->nkept, ',')) {
         keep_to(l, ',');
         if (!strcmp(l->of->name, "compile"))
@@ -152,7 +143,9 @@ static void suggest_values(line *l) {
             want_file(".npy .pb .json");
         else
             in_model(l, list_inputs);
-    } else if (!is_file(value) && !strcmp(value, "DIR")) {
+    } else if (fv_option_takes_file(value, &suffix)) {
+        want_file(suffix);
+    } else if (!strcmp(value, "DIR")) {
         want_folder();
     }
 }

@@ -41,6 +41,10 @@ bool fv_option_taken(const fv_command *c, const fv_option *o) FV_MUST_USE;
  * there is none. -O2 names -O. */
 const fv_option *fv_option_find(const fv_command *c, const char *arg, bool any);
 
+/* Does this placeholder stand for a file? Then *suffix is the one it names, such as ".lua"; "": any
+ * file. */
+bool fv_option_takes_file(const char *value, const char **suffix) FV_MUST_USE;
+
 /* ---- texts: help.c, manual.c ---- */
 
 typedef struct fv_help_row {

@@ -388,6 +388,12 @@ static bool weights_decide(const fv_module *m, const fv_target *t) {
     return decide;
 }
 
+/* Counts the operators after the passes, before lowering replaces some of them by definitions. */
+static bool count_after(void *user, fv_module *m) {
+    count_ops(user, m->funcs->body, true);
+    return true;
+}
+
 static bool open_view(view *v, const char *path) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
@@ -399,6 +405,8 @@ static bool open_view(view *v, const char *path) {
     /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
     o.without_weights = !o.tuning.path;
     o.answers.choices = &v->choices;
+    o.change.passed = count_after;
+    o.change.user = v;
     fv_why_begin(&v->why, c, &o);
     fv_report_begin(c, &o);
     fv_attention_begin(&v->attention, c, &o);
@@ -412,10 +420,8 @@ static bool open_view(view *v, const char *path) {
     m->program = fv_driver_lower(c->session, &m->source, &o);
     if (!m->program)
         return false;
-    if (m->source.module) {
+    if (m->source.module)
         fv_report_steps(c, &o);
-        count_ops(v, m->source.module->funcs->body, true);
-    }
     fv_attention_judge(&v->attention);
     m->table = fv_program_model(c->arena, m->program, NULL);
     m->data.dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
