@@ -16,7 +16,8 @@
  * of products of integers, and that takes more bytes than the constants it is computed from, is not
  * folded either, whatever its size: the kernel computes its elements in registers (packed.h). What
  * no contraction reads so, such as scales, biases and tables, is folded up to FV_FOLD_BYTES, also
- * where it grows. */
+ * where it grows. Where memory is to be saved, neither is a quantized table that a sum or a product
+ * reads element by element, nor one whose elements a Gather repeats (tables.h). */
 #include <string.h>
 
 #include "backend/expand/expand.h"
@@ -30,6 +31,7 @@
 #include "passes/internal.h"
 #include "passes/packed.h"
 #include "passes/quantized.h"
+#include "passes/tables.h"
 
 /* Visits each op of the block. Ops in a region are visited before the op that owns the region. */
 static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), void *user) {
@@ -159,6 +161,8 @@ static bool foldable(folder *f, const fv_op *op) {
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)
             return false;
+    if (fv_is_left_to_run(f->r, op))
+        return false;
     const size_t most = most_of(f->r, op);
     for (int i = 0; i < op->nin; i++)
         if (op->in[i] && (!is_folded(f, op->in[i]) ||
@@ -258,16 +262,35 @@ static bool is_stored_factor(folder *f, const fv_value *v) {
     return false;
 }
 
+/* Is v nothing but an operand of sums, differences and products that have as many elements? Each
+ * element of v is then read once, unless a kernel reads the result several times. */
+static bool is_read_by_element(const fv_value *v) {
+    size_t bytes = static_bytes(v->type);
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *use = v->uses[i].op;
+        bool is = fv_op_is(use, FV_OP_Add) || fv_op_is(use, FV_OP_Sub) || fv_op_is(use, FV_OP_Mul);
+        if (!is || static_bytes(use->out[0]->type) != bytes)
+            return false;
+    }
+    return v->nuses > 0;
+}
+
+/* Do kernels compute v from smaller constants as they read it? */
+static bool is_computed_by_readers(folder *f, const fv_value *v) {
+    bool saves_memory = f->r->options && f->r->options->saves_memory;
+    return is_stored_factor(f, v) || (saves_memory && is_read_by_element(v));
+}
+
 /* Excludes the op from folding if a contraction can compute its result from smaller constants as it
- * reads them. An op whose result is too large to be folded is excluded in the same way, for the
- * sake of its operands: scales for blocks, for example, would otherwise be folded to one for each
- * element. */
+ * reads them, or, where memory is to be saved, if an operator that works element by element can. An
+ * op whose result is too large to be folded is excluded in the same way, for the sake of its
+ * operands: scales for blocks, for example, would otherwise be folded to one for each element. */
 static void keep_packed(void *user, fv_op *op) {
     folder *f = user;
     size_t packed = 0;
     bool whole = false;
     if (op->nout == 1 && static_bytes(op->out[0]->type) < SIZE_MAX &&
-        is_stored_factor(f, op->out[0]))
+        is_computed_by_readers(f, op->out[0]))
         packed = fv_packed_bytes(&f->elements, op->out[0], &whole);
     if (!packed || !whole)
         return;
@@ -468,5 +491,6 @@ bool fv_pass_fold_constants(fv_pass_run *r) {
             *fv_ptrmap_at(&spoilt, bad) = bad;
         }
     } while (bad);
+    fv_narrow_indices(r);
     return true;
 }

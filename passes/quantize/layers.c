@@ -34,6 +34,8 @@ static const reader readers[] = {
     {"GRU", 2, -1, FV_QUANT_OTHER, 1, 2},
     {"RNN", 1, -1, FV_QUANT_OTHER, 1, 2},
     {"RNN", 2, -1, FV_QUANT_OTHER, 1, 2},
+    {"Add", 0, -1, FV_QUANT_OTHER, SECOND_LAST, LAST},
+    {"Add", 1, -1, FV_QUANT_OTHER, SECOND_LAST, LAST},
     {"com.microsoft.Attention", 1, -1, FV_QUANT_OTHER, 1, 0},
     {"com.microsoft.FusedMatMul", 1, -1, FV_QUANT_OTHER, LAST, SECOND_LAST},
     {"com.microsoft.FusedConv", 1, -1, FV_QUANT_OTHER, 0, 1},
@@ -57,12 +59,24 @@ static int axis_of(const fv_op *op, int axis, int rank) {
     return axis;
 }
 
+/* Is v a matrix, perhaps with axes of size 1 before it, and no row or column? */
+static bool is_matrix(const fv_type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (!fv_dim_is_const(t->dims[i]) || (t->dims[i]->value > 1) != (i >= t->rank - 2))
+            return false;
+    return true;
+}
+
 static bool is_weight(const fv_op *op, const reader *r) {
     const fv_value *v = fv_op_in(op, r->weight);
     if (!v || v->kind != FV_VALUE_CONST || v->type->kind != FV_TENSOR || v->type->rank < 2 ||
         !fv_elem_is_float(v->type->elem) || v->tensor->count < LEAST_ELEMENTS)
         return false;
     if (r->kind == FV_QUANT_TABLE && (v->type->rank != 2 || fv_op_int(op, "axis") != 0))
+        return false;
+    /* a table that is added, such as learned positions; a bias stays as it is */
+    if (fv_op_is(op, FV_OP_Add) &&
+        (!is_matrix(v->type) || op->in[1 - r->weight]->kind == FV_VALUE_CONST))
         return false;
     return r->activation < 0 || fv_op_in(op, r->activation)->kind != FV_VALUE_CONST;
 }

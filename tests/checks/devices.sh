@@ -46,6 +46,11 @@ done
     make -C "$dir/dates" check CFLAGS=-Os RUN="timeout 60 qemu-system-arm -M mps2-an386 -display none -monitor none \
         -serial none -semihosting-config enable=on,target=native -kernel" >"$dir/out" 2>&1
 result "make check of an example with another RUN" $? 'self-test, one thread: ok'
+# int8: weights are bytes in flash, and tables are not repeated
+"$fovea" quantize examples/dates/dates.onnx --calibrate=examples/dates/test -q -o "$dir/dates8.onnx" >"$dir/out" 2>&1 &&
+    "$fovea" compile "$dir/dates8.onnx" --target=cortex-m4 -Os --max-flash=132000 --max-ram=46k -q -o "$dir/dates8/" >"$dir/out" 2>&1 &&
+    make -C "$dir/dates8" check CFLAGS=-Os >"$dir/out" 2>&1
+result "make check of an example in int8" $? 'self-test, one thread: ok'
 # what the self-test finds is the status of make
 sed -i 's/UINT64_C(0x[0-9a-f]*)},$/UINT64_C(0x1)},/' "$dir/dates/dates_selftest.c"
 ! make -C "$dir/dates" check >"$dir/out" 2>&1

@@ -124,6 +124,41 @@ same 'states: floats' "$(floats)" yes
 same 'states: bytes where code is to be small' "$(floats -Os)" no
 same 'states: bytes on a microcontroller' "$(floats --target=cortex-m4)" no
 
+# ---- tables that are read element by element, or several times ----
+cat >tables.fvir <<T
+fovea-ir 1
+module "t"
+const @bias: f32[3, 79] = $(numbers 237 1)
+const @at: i64[40, 40] = $(awk 'BEGIN { for (i = 0; i < 1600; i++) { d = i % 40 - int(i / 40); printf "%s%d", i ? ", " : "[", d } print "]" }')
+const @place: i8[40, 16] = $(awk 'BEGIN { for (i = 0; i < 640; i++) printf "%s%d", i ? ", " : "[", i % 255 - 127; print "]" }')
+const @s: f32[40] = $(numbers 40 2 | sed 's/-//g')
+func @main(%x: f32[3, 40, 16], %e: f32[40, 16]) -> (%y, %z) {
+  %p = DequantizeLinear(@place, @s) {axis = 0}
+  %g = Add(%e, %p)
+  %h = Add(%x, %g)
+  %t = Transpose(%x) {perm = [0, 2, 1]}
+  %q = MatMul(%h, %t)
+  %b = Gather(@bias, @at) {axis = 1}
+  %m = Add(%q, %b)
+  %a = Softmax(%m) {axis = 2}
+  %y = MatMul(%a, %h)
+  %c = Gather(@bias, @at) {axis = 1}
+  %n = Mul(%q, %c)
+  %z = Relu(%n)
+  return %y, %z
+}
+T
+# constants OPTION...: those of a table of 79 numbers, of its indices, and of codes, after the passes
+constants() { "$fovea" opt tables.fvir -q "$@" -o tables.out.fvir >out 2>err && sed -n 's/^const @.*: \([a-z0-9]*\)\(\[.*\]\) = .*/\1\2/p' tables.out.fvir | sort | paste -sd' '; }
+same 'tables: floats' "$(constants)" 'f32[3, 40, 40] f32[40, 16]'
+same 'tables: read where code is to be small' "$(constants -Os)" 'f32[3, 79] f32[40, 1] i8[40, 16] u8[40, 40]'
+same 'tables: read on a microcontroller' "$(constants --target=cortex-m4)" 'f32[3, 79] f32[40, 1] i8[40, 16] u8[40, 40]'
+"$fovea" run tables.fvir -q --seed=1 --backend=interp >tables.O2 2>err && "$fovea" run tables.fvir -q --seed=1 -Os --backend=interp >tables.Os 2>err
+[ -s tables.O2 ] && cmp -s tables.O2 tables.Os && tell 'tables: the same bits' yes || tell 'tables: the same bits' no
+sed 's/^\(const @at: .* = \[\)[-0-9]*/\179/' tables.fvir >beyond.fvir
+check 'tables: an index out of range' 0 '' "$fovea" opt beyond.fvir -Os -o beyond.out.fvir
+noted 'an index is out of range, and all operands are constants'
+
 # ---- codes of 7 bits ----
 # codes FILE WEIGHT: the least and the largest code of a weight
 codes() {
