@@ -12,6 +12,7 @@
 
 struct fv_export {
     Onnx__ModelProto model;
+    fv_session *session;
     fv_arena *arena;
     /* the large constants, in the order in which they are stored in the side file */
     struct fv_beside {
@@ -559,6 +560,7 @@ fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m,
                           const fv_export_options *options) {
     fv_export *e = FV_NEW(a, fv_export, 1);
     e->arena = a;
+    e->session = s;
     exporter x = {.s = s,
                   .a = a,
                   .m = m,
@@ -615,8 +617,7 @@ bool fv_export_put_side(const fv_export *e, FILE *f) {
     for (int i = 0; i < e->nbeside; i++) {
         const fv_tensor *t = e->beside[i].tensor;
         size_t gap = (size_t)(e->beside[i].offset - at);
-        if (fwrite(zeros, 1, gap, f) != gap ||
-            fwrite(fv_tensor_little_endian(e->arena, t), 1, t->bytes, f) != t->bytes)
+        if (fwrite(zeros, 1, gap, f) != gap || !fv_tensor_write_bytes(e->session, t, f))
             return false;
         at = e->beside[i].offset + t->bytes;
     }

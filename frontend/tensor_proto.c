@@ -30,7 +30,8 @@ static fv_tensor *new_tensor(fv_arena *a, fv_elem e, int rank, const int64_t *di
     int64_t *copy = FV_NEW(a, int64_t, rank + 1);
     if (rank)
         memcpy(copy, dims, (size_t)rank * sizeof *dims);
-    *t = (fv_tensor){e, rank, copy, count, bytes, data};
+    *t = (fv_tensor){
+        .elem = e, .rank = rank, .dims = copy, .count = count, .bytes = bytes, .data = data};
     return t;
 }
 

@@ -115,8 +115,7 @@ bool fv_graph_side_write(const fv_graph_side *s, FILE *f) {
         const fv_tensor *x = s->all[i];
         size_t space = aligned(at) - at;
         if (fwrite(zeros, 1, space, f) != space ||
-            /* side files are little-endian */
-            fwrite(fv_tensor_little_endian(s->arena, x), 1, x->bytes, f) != x->bytes)
+            !fv_tensor_write_bytes(s->session, x, f)) /* side files are little-endian */
             return false;
         at += space + x->bytes;
     }

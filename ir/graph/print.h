@@ -12,6 +12,7 @@
 /* Constants whose data are written to a side file, in order, each aligned. */
 typedef struct fv_graph_side {
     fv_arena *arena;
+    fv_session *session; /* NULL, or the one that has mapped files with the data */
     size_t bytes;
     const fv_tensor **all;
     int n, cap;

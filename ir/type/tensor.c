@@ -188,7 +188,19 @@ size_t fv_elem_unit(fv_elem e) {
     return bits < 8 ? 1 : (size_t)bits / 8;
 }
 
+const fv_tensor *fv_tensor_whole(fv_arena *a, const fv_tensor *t) {
+    if (!t->rows)
+        return t;
+    fv_tensor *whole = fv_tensor_new(a, t->elem, t->rank, t->dims);
+    const fv_tensor_rows *r = t->rows;
+    for (size_t i = 0; i < r->n; i++)
+        memcpy((char *)(uintptr_t)whole->data + i * r->bytes,
+               (const char *)r->first + i * r->stride, r->bytes);
+    return whole;
+}
+
 const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t) {
+    t = fv_tensor_whole(a, t);
     if (!fv_host_is_big_endian())
         return t->data;
     size_t unit = fv_elem_unit(t->elem);

@@ -2,6 +2,8 @@
 #ifndef FV_IR_TYPE_TENSOR_H
 #define FV_IR_TYPE_TENSOR_H
 
+#include <stdio.h>
+
 #include "ir/type/type.h"
 
 /* A tensor with its data. Elements are in host byte order; types of less than 8 bits are packed as
@@ -15,6 +17,14 @@ typedef struct fv_string {
 /* Compares two strings byte by byte; the shorter one is less if the longer one begins with it.
  * Returns a number below, of or above 0, as memcmp. */
 int fv_string_compare(fv_string a, fv_string b);
+
+/* Bytes that are stored in n pieces of `bytes` bytes each, each of which begins `stride` bytes
+ * after the one before: a share of a larger tensor, which is not copied before it is written. */
+typedef struct fv_tensor_rows {
+    const void *first;
+    size_t n, bytes, stride;
+} fv_tensor_rows;
+
 typedef struct fv_tensor {
     fv_elem elem;
     int rank;
@@ -22,6 +32,9 @@ typedef struct fv_tensor {
     size_t count; /* number of elements */
     size_t bytes;
     const void *data;
+    /* NULL; or where the data are, and `data` is NULL then. Only cutting a graph makes such
+     * tensors (passes/shard), and what writes graphs to files reads them */
+    const fv_tensor_rows *rows;
 } fv_tensor;
 /* Computes the numbers of elements and bytes of a tensor. False: the rank or a dim is negative, the
  * rank is above FV_MAX_RANK, or there are more than SIZE_MAX / 4 bytes. */
@@ -48,8 +61,22 @@ bool fv_host_is_big_endian(void) FV_MUST_USE;
  * type 1. */
 size_t fv_elem_unit(fv_elem e);
 /* The bytes of t in little-endian order, as files store them; a copy in the arena on a big-endian
- * host, else t->data. Not for strings. */
+ * host, or if t has rows, else t->data. Not for strings. */
 const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t);
+
+/* ---- large tensors, without copies in memory ---- */
+
+/* Writes the bytes of t in little-endian order to f. Large data of a file that s has mapped leave
+ * the memory after they were written; s may be NULL. Not for strings. False, with errno: f cannot
+ * be written. */
+bool fv_tensor_write_bytes(fv_session *s, const fv_tensor *t, FILE *f) FV_MUST_USE;
+/* t, or if it has rows, a tensor with a copy of its data in the arena. */
+const fv_tensor *fv_tensor_whole(fv_arena *a, const fv_tensor *t);
+/* Sets *out to the rows of a part of t: of each of its n blocks of `block` bytes, the `bytes` bytes
+ * from byte `begin` on. False: the part has no rows of one size, as t has rows itself, which the
+ * blocks divide. */
+bool fv_tensor_part_rows(const fv_tensor *t, size_t n, size_t block, size_t begin, size_t bytes,
+                         fv_tensor_rows *out) FV_MUST_USE;
 /* Have both the same type, shape and bits (strings: the same content)? */
 bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b) FV_MUST_USE;
 

@@ -127,7 +127,9 @@ struct fv_shard_found {
 };
 
 /* In each of the `outer` blocks of the axis of t, the elements from `first` on, n of them; the
- * result is in the arena. NULL: its elements are strings. */
+ * result is in the arena. Data of more than FV_FOLD_BYTES bytes are not copied but where elements
+ * of less than a byte begin within one: the result may have rows (fv_tensor_rows). NULL: its
+ * elements are strings. */
 const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64_t outer,
                                 int64_t first, int64_t n);
 /* Gives each reader of a weight that is computed from constants a copy of the ops that compute it.

@@ -107,8 +107,10 @@ typedef struct fv_shard_plan {
 bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_request *request,
                    fv_shard_plan *out) FV_MUST_USE;
 /* Makes the module the part of a rank, 0 <= rank < plan->ranks; the plan must have been found in
- * it. False after a diagnostic. */
+ * it. Shares of large constants are not copied: the module can be written (fv_tensor_rows), and
+ * before it is lowered, fv_shard_copy_constants copies them. False after a diagnostic. */
 bool fv_shard_apply(fv_module *m, const fv_shard_plan *plan, int rank) FV_MUST_USE;
+void fv_shard_copy_constants(fv_module *m);
 
 /* The bytes of weights of a rank's part, before the plan is applied. */
 uint64_t fv_shard_weights(const fv_module *m, const fv_shard_plan *plan, int rank);

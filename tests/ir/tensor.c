@@ -1,5 +1,6 @@
 /* Elements of tensors, bits of narrow floats, and types. */
 #include "ir/base/limits.h"
+#include "ir/base/mapping.h"
 #include "ir/graph/graph.h"
 #include "ir/type/float_bits.h"
 
@@ -7,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static fv_session *session;
 static fv_arena *arena;
@@ -193,4 +195,86 @@ Test(tensor, types_as_text) {
     cr_expect(fv_type_equal(s, fv_wrap_type(arena, FV_SEQUENCE, s->of)));
     cr_expect(!fv_type_equal(s, s->of));
     cr_expect(!fv_type_equal(x, fv_tensor_type(arena, FV_BF16, 1, dims)));
+}
+
+/* ---- rows ---- */
+
+/* The bytes of t, as they are written. */
+static const unsigned char *written(const fv_tensor *t) {
+    unsigned char *bytes = FV_NEW(arena, unsigned char, t->bytes + 1);
+    FILE *f = tmpfile();
+    cr_assert(fv_tensor_write_bytes(session, t, f));
+    rewind(f);
+    cr_assert(fread(bytes, 1, t->bytes + 1, f) == t->bytes);
+    fclose(f);
+    return bytes;
+}
+
+static fv_tensor *counting(int64_t rows, int64_t columns) {
+    fv_tensor *t = fv_tensor_new(arena, FV_U8, 2, (int64_t[]){rows, columns});
+    for (size_t i = 0; i < t->count; i++)
+        fv_tensor_set_int(t, i, (int64_t)i);
+    return t;
+}
+
+Test(tensor, rows_of_a_part) {
+    const fv_tensor *whole = counting(4, 10);
+    fv_tensor_rows r, inner;
+    cr_assert(fv_tensor_part_rows(whole, 4, 10, 2, 6, &r)); /* columns 2 to 7 */
+    fv_tensor part = {
+        .elem = FV_U8, .rank = 2, .dims = (int64_t[]){4, 6}, .count = 24, .bytes = 24, .rows = &r};
+    const fv_tensor *copy = fv_tensor_whole(arena, &part);
+    for (size_t i = 0; i < 24; i++)
+        cr_assert(fv_tensor_int(copy, i) == (int64_t)(i / 6 * 10 + 2 + i % 6));
+    cr_assert(!memcmp(written(&part), copy->data, 24));
+    cr_assert(!memcmp(fv_tensor_little_endian(arena, &part), copy->data, 24));
+    cr_assert(fv_tensor_whole(arena, whole) == whole);
+    /* of the part, columns 1 to 2; and rows 1 to 2 */
+    cr_assert(fv_tensor_part_rows(&part, 4, 6, 1, 2, &inner));
+    cr_assert(inner.n == 4 && inner.bytes == 2 && inner.stride == 10 &&
+              inner.first == (const char *)whole->data + 3);
+    cr_assert(fv_tensor_part_rows(&part, 1, 24, 6, 12, &inner));
+    cr_assert(inner.n == 2 && inner.bytes == 6 && inner.stride == 10 &&
+              inner.first == (const char *)whole->data + 12);
+    /* blocks that are no rows, or begin within one */
+    cr_assert(!fv_tensor_part_rows(&part, 1, 24, 3, 12, &inner));
+    cr_assert(!fv_tensor_part_rows(&part, 2, 12, 0, 6, &inner));
+}
+
+/* The pages of a mapped file leave the memory, and are read again. */
+Test(tensor, rows_of_a_file) {
+    enum { ROWS = 40, ROW = 1 << 20, SHARE = 1 << 19 };
+    char path[] = "/tmp/fovea_rows_XXXXXX";
+    unsigned char *row = malloc(ROW);
+    const char *why;
+    int fd = mkstemp(path);
+    for (int i = 0; i < ROWS; i++) {
+        memset(row, i, ROW / 2);
+        memset(row + ROW / 2, i + 100, ROW / 2);
+        cr_assert(write(fd, row, ROW) == ROW);
+    }
+    close(fd);
+    free(row);
+    const fv_mapping *m = fv_map_file(session, arena, path, 0, &why);
+    unlink(path);
+    const fv_tensor_rows r = {(const char *)m->start + SHARE, ROWS, SHARE, ROW};
+    const fv_tensor share = {.elem = FV_U8,
+                             .rank = 2,
+                             .dims = (int64_t[]){ROWS, SHARE},
+                             .count = (size_t)ROWS * SHARE,
+                             .bytes = (size_t)ROWS * SHARE,
+                             .rows = &r};
+    const fv_tensor whole = {.elem = FV_U8,
+                             .rank = 1,
+                             .dims = (int64_t[]){(int64_t)m->size},
+                             .count = m->size,
+                             .bytes = m->size,
+                             .data = m->start};
+    for (int again = 0; again < 2; again++) {
+        const unsigned char *of_share = written(&share), *of_whole = written(&whole);
+        for (size_t i = 0; i < ROWS; i++) {
+            cr_assert(of_share[i * SHARE] == i + 100 && of_share[i * SHARE + SHARE - 1] == i + 100);
+            cr_assert(of_whole[i * ROW] == i && of_whole[i * ROW + ROW - 1] == i + 100);
+        }
+    }
 }

@@ -169,7 +169,7 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
                         const char *out) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
-    fv_graph_side side = {.arena = a};
+    fv_graph_side side = {.arena = a, .session = s};
     /* no side file is written; constants are part of the text */
     bool alone = is_standard(out) || is_special(out);
     const char *beside = alone ? NULL : fv_path_name(side_of(a, out));

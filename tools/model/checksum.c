@@ -1,6 +1,8 @@
 /* checksum.c - XXH64 as the specification of xxHash states it. */
 #include "tools/model/checksum.h"
 
+#include "ir/base/mapping.h"
+
 static const uint64_t prime1 = 0x9E3779B185EBCA87, prime2 = 0xC2B2AE3D27D4EB4F,
                       prime3 = 0x165667B19E3779F9, prime4 = 0x85EBCA77C2B2AE63,
                       prime5 = 0x27D4EB2F165667C5;
@@ -22,12 +24,23 @@ static uint64_t mixed(uint64_t lane, uint64_t w) {
 }
 
 /* Four lanes, each of every fourth word of the blocks of 32 bytes. */
-static uint64_t of_blocks(const unsigned char *p, size_t blocks, uint64_t seed) {
-    uint64_t lane[4] = {seed + prime1 + prime2, seed + prime2, seed, seed - prime1}, h = 0;
-    static const int turns[4] = {1, 7, 12, 18};
+static void add_blocks(uint64_t lane[4], const unsigned char *p, size_t blocks) {
     for (; blocks; blocks--, p += 32)
         for (int i = 0; i < 4; i++)
             lane[i] = mixed(lane[i], word(p + (size_t)i * 8, 8));
+}
+
+/* The blocks of mapped data leave the memory after they were read, but not without a session. */
+static uint64_t of_blocks(fv_session *s, const unsigned char *p, size_t blocks, uint64_t seed) {
+    enum { PIECE = 1 << 19 }; /* 16 MiB */
+    uint64_t lane[4] = {seed + prime1 + prime2, seed + prime2, seed, seed - prime1}, h = 0;
+    static const int turns[4] = {1, 7, 12, 18};
+    for (size_t n; blocks; blocks -= n, p += n * 32) {
+        n = s && blocks > PIECE ? PIECE : blocks;
+        add_blocks(lane, p, n);
+        if (s)
+            fv_mapping_drop(s, p, n * 32);
+    }
     for (int i = 0; i < 4; i++)
         h += rotated(lane[i], turns[i]);
     for (int i = 0; i < 4; i++)
@@ -47,11 +60,19 @@ static uint64_t with_rest(uint64_t h, const unsigned char *p, size_t n) {
     return h;
 }
 
-uint64_t fv_checksum(const void *data, size_t bytes, uint64_t seed) {
+static uint64_t checksum(fv_session *s, const void *data, size_t bytes, uint64_t seed) {
     const unsigned char *p = data;
-    uint64_t h = bytes >= 32 ? of_blocks(p, bytes / 32, seed) : seed + prime5;
+    uint64_t h = bytes >= 32 ? of_blocks(s, p, bytes / 32, seed) : seed + prime5;
     h = with_rest(h + bytes, p + bytes / 32 * 32, bytes % 32);
     h = (h ^ h >> 33) * prime2;
     h = (h ^ h >> 29) * prime3;
     return h ^ h >> 32;
+}
+
+uint64_t fv_checksum(const void *data, size_t bytes, uint64_t seed) {
+    return checksum(NULL, data, bytes, seed);
+}
+
+uint64_t fv_checksum_mapped(fv_session *s, const void *data, size_t bytes, uint64_t seed) {
+    return checksum(s, data, bytes, seed);
 }

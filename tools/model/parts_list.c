@@ -48,7 +48,7 @@ static bool add_file(fv_context *c, const char *path, int64_t *bytes, uint64_t *
     bool ok = fv_file_map(c->session, a, path, &f);
     if (ok) {
         *bytes += (int64_t)f.size;
-        *sum = fv_checksum(f.data, f.size, *sum);
+        *sum = fv_checksum_mapped(c->session, f.data, f.size, *sum);
     }
     fv_arena_free(a);
     return ok;

@@ -54,6 +54,16 @@ static bool needs_text(const fv_region *block) {
     return found;
 }
 
+/* Where the weights of a part are written: next to the model if they are large, since they are
+ * written there without copies in memory. */
+static fv_weights_kind place_of_weights(const fv_module *m) {
+    enum { LARGE = 64 << 20 };
+    uint64_t bytes = 0;
+    for (int i = 0; i < m->nconsts; i++)
+        bytes += m->consts[i]->nuses ? m->consts[i]->tensor->bytes : 0;
+    return bytes > LARGE ? FV_WEIGHTS_FILE : FV_WEIGHTS_AUTO;
+}
+
 /* Writes the part as ONNX or, if it has operators that ONNX lacks, as graph IR. */
 static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o, int rank,
                         fv_parts_manifest *out) {
@@ -66,7 +76,8 @@ static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o,
            (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
            (text ? fv_run_passes(m, tidy, o->work.pipeline) &&
                        fv_driver_write_ir(c->session, m, NULL, path)
-                 : fv_driver_write_onnx(c->session, m, path, FV_WEIGHTS_AUTO, o->work.pipeline)) &&
+                 : fv_driver_write_onnx(c->session, m, path, place_of_weights(m),
+                                        o->work.pipeline)) &&
            fv_parts_measure(c, c->args->result.output, rank, out);
 }
 

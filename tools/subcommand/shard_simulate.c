@@ -77,6 +77,7 @@ static bool evaluate(const simulation *s, fv_module *m, const fv_shard_plan *pla
     int rank = largest_of(m, plan, &out->weights);
     if (plan->ncuts && !fv_shard_apply(m, plan, rank))
         return false;
+    fv_shard_copy_constants(m);
     o->work.passes = NULL;
     part.program = fv_driver_lower(s->c->session, &part.source, o);
     if (!part.program)
