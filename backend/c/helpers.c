@@ -329,6 +329,11 @@ static const char dot_instruction[] = HEAD "int32_t @3@(int32_t a, int32_t b, in
                                            "    return @4@;\n"
                                            "}\n";
 
+/* A sum of products of vectors by an instruction; @0@ the type of a vector, @4@ the expression */
+static const char dot16_instruction[] = HEAD "int32_t @3@(@0@ a, @0@ b, int32_t c) {\n"
+                                             "    return @4@;\n"
+                                             "}\n\n";
+
 /* An expression of the table of instructions without the marks before its operands. */
 static const char *unmarked(fv_cg *g, const char *expr) {
     static const char *const marks[][2] = {{"$", ""}};
@@ -368,6 +373,17 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
             !fv_error(g->session, "internal error: target %s has no %s of %s, expansion left one",
                       g->p->target->name, fv_expr_op_text(op), fv_elem_name(e));
     fv_text_put(&g->prelude.helpers, "\n");
+    return name;
+}
+
+const char *fv_c_helper_dot16(fv_cg *g, fv_expr_op op) {
+    const char *name = fv_expr_op_text(op);
+    const fv_elem e = fv_dot16_elem(op);
+    const fv_instruction *row = fv_instruction_find(g->p->target, op, e, FV_I32, 1);
+    FV_HOLDS(g->session, row); /* expansion leaves no other */
+    if (fv_c_helper_new(g, name))
+        fv_c_fill(g, &g->prelude.helpers, dot16_instruction, fv_c_vtype(g, e, FV_DOT16), "", "",
+                  name, unmarked(g, row->c), NULL);
     return name;
 }
 

@@ -393,6 +393,8 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_FREM:
     case FV_X_CONVSAT:
     case FV_X_DIM:
+    case FV_X_DOT16_I8_I8: /* sums of one lane */
+    case FV_X_DOT16_U8_U8:
     case FV_X_REDUCE:
     case FV_X_END: break;
     }

@@ -45,6 +45,8 @@ static price price_of_integer(fv_expr_op op) {
     case FV_X_DOT_U8_U8:
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
+    case FV_X_DOT16_I8_I8:
+    case FV_X_DOT16_U8_U8:
     case FV_X_DOT_I16_I16: return (price){2 * BALANCE, 1, 4};   /* any unit adds integers */
     case FV_X_DOT_U8_I8_SAT: return (price){3 * BALANCE, 2, 9}; /* two products, then the sum */
     default: return (price){1, 0, 1};

@@ -190,6 +190,27 @@ static bool has_sqrt(const fv_target *t, fv_elem e) {
     return e == FV_F32 ? t->single.sqrt32 : t->single.sqrt64;
 }
 
+/* The word of bytes first to first + 3 of the load x. */
+static fv_expr *word_of(typer *z, const fv_expr *x, int first) {
+    fv_expr *at[FV_STMT_EXPRS];
+    const int last = x->u.buf->rank - 1;
+    memcpy(at, x->arg, (size_t)x->u.buf->rank * sizeof *at);
+    at[last] = fv_x_bin(z->a, FV_X_ADD, at[last], fv_x_int(z->a, first));
+    return fv_x_cast(z->a, FV_X_BITCAST, FV_I32, fv_x_load_n(z->a, x->u.buf, at, 4));
+}
+
+/* A sum of products of 16 bytes as sums of products of words. */
+static fv_expr *by_words(typer *z, fv_expr_op op, fv_expr **args) {
+    const fv_expr_op words = op == FV_X_DOT16_I8_I8 ? FV_X_DOT_I8_I8 : FV_X_DOT_U8_U8;
+    const bool there = fv_instruction_has(z->t, words, FV_I32, FV_I32);
+    fv_expr *sum = args[2];
+    for (int i = 0; i < FV_DOT16; i += 4) {
+        fv_expr *word[] = {word_of(z, args[0], i), word_of(z, args[1], i), sum};
+        sum = there ? fv_x_dot(z->a, words, word[0], word[1], sum) : call_dot(z, words, word);
+    }
+    return sum;
+}
+
 static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     typer *z = r->user;
     fv_elem e = (fv_elem)x->type.elem;
@@ -225,6 +246,11 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
         if (fv_instruction_has(z->t, op, e, e))
             break;
         return call_dot(z, op, args);
+    case FV_X_DOT16_I8_I8:
+    case FV_X_DOT16_U8_U8:
+        if (fv_instruction_has(z->t, op, fv_dot16_elem(op), FV_I32))
+            break;
+        return by_words(z, op, args);
     default: break;
     }
     return NULL;

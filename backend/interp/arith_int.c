@@ -146,6 +146,20 @@ DOT(dot_i16_i8_even, FV_X_DOT_I16_I8_EVEN)
 DOT(dot_i16_i8_odd, FV_X_DOT_I16_I8_ODD)
 DOT(dot_bf16, FV_X_DOT_BF16)
 
+/* Defines a sum of products of 16 bytes. */
+#define DOT16(name, op)                                                                            \
+    static const insn *name(frame *f, const insn *i) {                                             \
+        *AS(reg_i32, f, i->d) =                                                                    \
+            fv_dot16(op, AS(reg_u8, f, i->a), AS(reg_u8, f, i->b), *AS(reg_i32, f, i->c));         \
+        return i + 1;                                                                              \
+    }
+DOT16(dot16_i8_i8, FV_X_DOT16_I8_I8)
+DOT16(dot16_u8_u8, FV_X_DOT16_U8_U8)
+
+insn_fn fv_i_dot16(fv_expr_op op) {
+    return op == FV_X_DOT16_I8_I8 ? dot16_i8_i8 : dot16_u8_u8;
+}
+
 /* bools are 0 or 1 in a byte, so the binary operations on bytes are used for them */
 typedef reg_u8 reg_bool;
 UNARY(not, reg_bool, !x)

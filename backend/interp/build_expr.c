@@ -76,6 +76,18 @@ static void arithmetic(build *b, const fv_expr *x, uint32_t d) {
     i->lanes = x->type.lanes;
 }
 
+static void dot16(build *b, const fv_expr *x, uint32_t d) {
+    uint32_t at[3];
+    for (int i = 0; i < 3; i++)
+        at[i] = fv_i_value(b, x->arg[i]);
+    insn *i = fv_i_emit(b, fv_i_dot16((fv_expr_op)x->op));
+    i->d = d;
+    i->a = at[0];
+    i->b = at[1];
+    i->c = at[2];
+    i->lanes = 1;
+}
+
 static void select_lanes(build *b, const fv_expr *x, uint32_t d) {
     uint32_t c = fv_i_value(b, x->arg[0]);
     uint32_t then = fv_i_value(b, x->arg[1]), otherwise = fv_i_value(b, x->arg[2]);
@@ -319,6 +331,8 @@ void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
     case FV_X_RAMP: unary(b, fv_i_ramp(width(x)), x, d); break;
     case FV_X_EVEN:
     case FV_X_ODD: blocks(b, x, d); break;
+    case FV_X_DOT16_I8_I8:
+    case FV_X_DOT16_U8_U8: dot16(b, x, d); break;
     case FV_X_REQUIRE: require(b, x, d); break;
     /* elementary functions and operations of definitions are in no table, which is an error */
     default: arithmetic(b, x, d); break;

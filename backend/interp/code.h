@@ -182,6 +182,8 @@ static inline int64_t reg_int(const frame *f, uint32_t at) {
 /* functions of arith_int.c and arith_float.c; NULL: the type has no such operation */
 insn_fn fv_i_int_op(fv_expr_op op, fv_elem e, bool vector);
 insn_fn fv_i_float_op(fv_expr_op op, fv_elem e, bool vector);
+/* function of arith_int.c for a DOT16_ operation */
+insn_fn fv_i_dot16(fv_expr_op op);
 /* functions of move.c: SELECT, SPLAT, RAMP, EVEN, ODD and copies, by the number of bytes of an
  * element */
 insn_fn fv_i_select(int bytes);

@@ -108,6 +108,18 @@ static const fv_instruction *row_for(fv_ll_fn *f, fv_expr_op op, int lanes) {
     return row;
 }
 
+LLVMValueRef fv_ll_dot16(fv_ll_fn *f, fv_expr_op op, LLVMValueRef x, LLVMValueRef y,
+                         LLVMValueRef sum) {
+    const fv_instruction *row = fv_instruction_find(f->m->target, op, fv_dot16_elem(op), FV_I32, 1);
+    FV_HOLDS(f->m->session, row);
+    LLVMTypeRef type = LLVMTypeOf(x);
+    LLVMValueRef none = LLVMConstInt(f->m->types.i32, 0, 0);
+    /* whether bytes are unsigned, products are subtracted, neighbouring bytes are exchanged */
+    LLVMValueRef args[] = {
+        LLVMConstInt(f->m->types.i32, op == FV_X_DOT16_U8_U8, 0), none, none, sum, x, y};
+    return fv_ll_intrinsic(f, row->llvm, 1, &type, 6, args);
+}
+
 LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args) {
     int lanes = fv_ll_lanes_of(args[2]);
     const fv_instruction *row = row_for(f, op, lanes);

@@ -232,6 +232,8 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_DOT_U8_I8_SAT: case FV_X_DOT_I16_I16: case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD: case FV_X_DOT_BF16:
         return dot(f, x);
+    case FV_X_DOT16_I8_I8: case FV_X_DOT16_U8_U8:
+        return fv_ll_dot16(f, (fv_expr_op)x->op, arg(f, x, 0), arg(f, x, 1), arg(f, x, 2));
     case FV_X_SQRT: return unary_intrinsic(f, x, "llvm.sqrt");
     case FV_X_FLOOR: return unary_intrinsic(f, x, "llvm.floor");
     case FV_X_CEIL: return unary_intrinsic(f, x, "llvm.ceil");

@@ -26,6 +26,20 @@ static const char *operator_problem(fv_arena *a, const fv_expr *x) {
     return same_type(x->type, expected) ? NULL : fv_printf(a, "%s has the wrong type", info->id);
 }
 
+/* Checks a sum of products of 16 bytes: its factors are loads, so that a target without an
+ * instruction for it can load their words one by one. */
+static const char *dot16_problem(fv_arena *a, const fv_expr *x) {
+    const fv_ktype sum = fv_kt(FV_I32, 1),
+                   bytes = fv_kt(fv_dot16_elem((fv_expr_op)x->op), FV_DOT16);
+    bool ok = x->n == 3 && same_type(x->type, sum) && same_type(x->arg[2]->type, sum);
+    for (int i = 0; i < 2 && ok; i++)
+        ok = x->arg[i]->op == FV_X_LOAD && same_type(x->arg[i]->type, bytes);
+    return ok ? NULL
+              : fv_printf(a, "%s takes two loads of %d elements of %s, and an i32",
+                          fv_expr_op_info((fv_expr_op)x->op)->text, FV_DOT16,
+                          fv_elem_name((fv_elem)bytes.elem));
+}
+
 static const char *select_problem(const fv_expr *x) {
     bool ok = x->n == 3 && x->arg[0]->type.elem == FV_BOOL &&
               x->arg[0]->type.lanes == x->type.lanes && same_type(x->arg[1]->type, x->type) &&
@@ -121,6 +135,8 @@ const char *fv_x_problem(fv_arena *a, const fv_expr *x) {
                    : fv_printf(a, "%s of the wrong type", fv_expr_op_info((fv_expr_op)x->op)->text);
     case FV_X_EVEN:
     case FV_X_ODD: return blocks_problem(a, x);
+    case FV_X_DOT16_I8_I8:
+    case FV_X_DOT16_U8_U8: return dot16_problem(a, x);
     case FV_X_REDUCE: return reduce_problem(a, x);
     default: return operator_problem(a, x);
     }

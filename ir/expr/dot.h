@@ -1,7 +1,7 @@
-/* dot.h - sums of products of small integers that are one operation (DOT_U8_I8 to DOT_I16_I8_ODD);
- * machines have them for words of four bytes or two 16-bit integers. All are exact and wrap, but
- * DOT_U8_I8_SAT, whose sums of two products saturate. DOT_BF16 is a sum of products of floats,
- * which rounds. */
+/* dot.h - sums of products of small integers that are one operation (DOT_U8_I8 to DOT16_U8_U8);
+ * machines have them for words of four bytes or two 16-bit integers, or for 16 bytes. All are exact
+ * and wrap, but DOT_U8_I8_SAT, whose sums of two products saturate. DOT_BF16 is a sum of products
+ * of floats, which rounds. */
 #ifndef FV_IR_EXPR_DOT_H
 #define FV_IR_EXPR_DOT_H
 
@@ -73,6 +73,16 @@ static inline int64_t fv_bytes_by_bytes(fv_expr_op op, int32_t a, int32_t b) {
     for (int i = 0; i < 4; i++)
         sum += fv_byte_of(a, i, op == FV_X_DOT_I8_I8) * fv_byte_of(b, i, op != FV_X_DOT_U8_U8);
     return sum;
+}
+
+/* The sum of products `op`, a DOT16_ operation, of 16 bytes each. */
+static inline int32_t fv_dot16(fv_expr_op op, const void *a, const void *b, int32_t c) {
+    int64_t sum = c;
+    const uint8_t *u = a, *v = b;
+    const int8_t *x = a, *y = b;
+    for (int i = 0; i < FV_DOT16; i++)
+        sum += op == FV_X_DOT16_I8_I8 ? x[i] * y[i] : u[i] * v[i];
+    return (int32_t)(uint32_t)(uint64_t)sum;
 }
 
 /* The sum of products `op` for one element. */

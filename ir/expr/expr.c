@@ -216,6 +216,17 @@ fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z
     return product_and_sum(a, op, x, y, z);
 }
 
+static bool is_sixteen(const fv_expr *x, fv_expr_op op) {
+    return x->op == FV_X_LOAD && x->type.elem == fv_dot16_elem(op) && x->type.lanes == FV_DOT16;
+}
+
+fv_expr *fv_x_dot16(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z) {
+    FV_HOLDS(fv_arena_session(a), fv_expr_op_is_dot16(op) && is_sixteen(x, op) &&
+                                      is_sixteen(y, op) && z->type.elem == FV_I32 &&
+                                      z->type.lanes == 1);
+    return fv_x_node(a, HEAD(op, z->type, 3), (fv_expr *[]){x, y, z});
+}
+
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
     FV_HOLDS(fv_arena_session(a), c->type.elem == FV_BOOL && x->type.elem == y->type.elem);
     int lanes = common_lanes(x, y);
@@ -321,6 +332,8 @@ static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16: return fv_x_dot(a, op, args[0], args[1], args[2]);
+    case FV_X_DOT16_I8_I8:
+    case FV_X_DOT16_U8_U8: return fv_x_dot16(a, op, args[0], args[1], args[2]);
     case FV_X_SELECT: return fv_x_select(a, args[0], args[1], args[2]);
     case FV_X_CONVERT:
     case FV_X_CONVSAT:

@@ -130,6 +130,15 @@ bool fv_x_can_cast(fv_expr_op op, fv_ktype from, fv_elem to) FV_MUST_USE;
 static inline bool fv_expr_op_is_dot(fv_expr_op op) {
     return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_BF16;
 }
+/* Is it a sum of products of 16 bytes, DOT16_I8_I8 or DOT16_U8_U8? */
+static inline bool fv_expr_op_is_dot16(fv_expr_op op) {
+    return op == FV_X_DOT16_I8_I8 || op == FV_X_DOT16_U8_U8;
+}
+enum { FV_DOT16 = 16 }; /* the number of products of a DOT16_ operation */
+/* The type of the bytes that the DOT16_ operation multiplies. */
+static inline fv_elem fv_dot16_elem(fv_expr_op op) {
+    return op == FV_X_DOT16_I8_I8 ? FV_I8 : FV_U8;
+}
 
 /* Constructors of nodes. They assert that types fit, and simplify integer expressions (x + 0, x *
  * 1, constants); floats are not simplified, except as ir/expr/fold.h says; a select or guard whose
@@ -153,6 +162,9 @@ fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
 /* op must be DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_U8_I8_SAT, DOT_I16_I16, DOT_I16_I8_EVEN,
  * DOT_I16_I8_ODD or DOT_BF16 */
 fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
+/* op must be DOT16_I8_I8 or DOT16_U8_U8; x and y: loads of FV_DOT16 elements of fv_dot16_elem(op);
+ * z: an i32, the sum so far */
+fv_expr *fv_x_dot16(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y);
 /* x converted to type e; x itself if it has that type */
 fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x);

@@ -38,6 +38,17 @@ DOT(dot_i16_i8_even, FV_X_DOT_I16_I8_EVEN)
 DOT(dot_i16_i8_odd, FV_X_DOT_I16_I8_ODD)
 DOT(dot_bf16, FV_X_DOT_BF16)
 
+#define DOT16(name, op)                                                                            \
+    static void name(const void *in, void *out) {                                                  \
+        const uint8_t *a = in, *b = a + FV_DOT16;                                                  \
+        int32_t sum;                                                                               \
+        memcpy(&sum, b + FV_DOT16, sizeof sum);                                                    \
+        sum = fv_dot16(op, a, b, sum);                                                             \
+        memcpy(out, &sum, sizeof sum);                                                             \
+    }
+DOT16(dot16_i8_i8, FV_X_DOT16_I8_I8)
+DOT16(dot16_u8_u8, FV_X_DOT16_U8_U8)
+
 /* ---- the table ---- */
 
 static const fv_instruction rows[] = {
@@ -70,9 +81,17 @@ static bool is_of(const fv_instruction *r, fv_expr_op op, fv_elem in, fv_elem ou
     return r->op == op && r->in.elem == in && r->out.elem == out;
 }
 
+/* The bits of a vector register that an instruction may use. Those of Helium are there for single
+ * instructions, while loops have no vectors (vector_bits is 0). */
+static int register_bits(const fv_target *t) {
+    enum { HELIUM_BITS = 128 };
+    bool helium = t->vector_bits == 0 && fv_target_has(t, FV_FEATURE_mve);
+    return helium ? HELIUM_BITS : t->vector_bits;
+}
+
 static bool fits(const fv_target *t, fv_ktype type) {
     return type.lanes == 1 ||
-           type.lanes * fv_elem_storage_bytes((fv_elem)type.elem) * 8 <= t->vector_bits;
+           type.lanes * fv_elem_storage_bytes((fv_elem)type.elem) * 8 <= register_bits(t);
 }
 
 const fv_instruction *fv_instruction_find(const fv_target *t, fv_expr_op op, fv_elem in,

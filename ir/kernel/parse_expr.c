@@ -360,6 +360,27 @@ static fv_expr *plain_call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     return n == 1 ? fv_x_un(p->arena, op, x[0]) : fv_x_bin(p->arena, op, x[0], x[1]);
 }
 
+/* `dot16_i8_i8(x[i, k:16], y[j, k:16], c)` */
+static fv_expr *dot16_call(fv_kparser *p, const fv_ast *e, fv_expr_op op) {
+    const fv_elem bytes = fv_dot16_elem(op);
+    fv_expr *x[3];
+    if (!expect_args(p, e, 3))
+        return NULL;
+    for (int i = 0; i < 3; i++) {
+        x[i] = fv_kx_build(p, e->arg[i], i < 2 ? bytes : FV_I32);
+        if (!x[i])
+            return NULL;
+        bool ok = i < 2 ? x[i]->op == FV_X_LOAD && x[i]->type.elem == bytes &&
+                              x[i]->type.lanes == FV_DOT16
+                        : x[i]->type.elem == FV_I32 && x[i]->type.lanes == 1;
+        if (!ok)
+            return fail(p, e->arg[i],
+                        fv_printf(p->arena, "'%s' takes two loads of %d elements of %s, and an i32",
+                                  e->name, FV_DOT16, fv_elem_name(bytes)));
+    }
+    return fv_x_dot16(p->arena, op, x[0], x[1], x[2]);
+}
+
 static fv_expr *call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     fv_expr_op op;
     fv_elem elem;
@@ -370,6 +391,9 @@ static fv_expr *call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
         return cast(p, e, op, elem);
     if (strcmp(e->name, "select") == 0)
         return select_call(p, e, hint);
+    for (op = FV_X_DOT16_I8_I8; fv_expr_op_is_dot16(op); op++)
+        if (strcmp(e->name, fv_expr_op_text(op)) == 0)
+            return dot16_call(p, e, op);
     if (strncmp(e->name, "splat", 5) == 0)
         return widen(p, e, e->name + 5, hint);
     if (strncmp(e->name, "ramp", 4) == 0)

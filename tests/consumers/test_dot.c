@@ -165,6 +165,80 @@ Test(dot, same_bits_everywhere) {
     free(d);
 }
 
+/* ---- 16 bytes ---- */
+
+enum { SIXTEENS = 97 };
+
+typedef struct sixteens {
+    uint8_t a[16 * SIXTEENS], b[16 * SIXTEENS];
+    int32_t c[SIXTEENS], result[2][SIXTEENS];
+} sixteens;
+
+static fv_program *program_of_sixteens(const fv_target *t, const char *loop) {
+    fv_kernel *k = fv_kernel_parse(
+        arena, fv_printf(arena,
+                         "kernel sixteen(A: u8[1552], B: u8[1552], X: i8[1552], Y: i8[1552],\n"
+                         "    C: i32[97], out D: i32[97], out E: i32[97]) {\n"
+                         "  %s i < 97 {\n"
+                         "    D[i] = dot16_u8_u8(A[i * 16:16], B[i * 16:16], C[i])\n"
+                         "    E[i] = dot16_i8_i8(X[i * 16:16], Y[i * 16:16], C[i])\n"
+                         "  }\n"
+                         "}\n",
+                         loop));
+    cr_assert(k && fv_kernel_verify(session, k));
+    fv_kernel *kernels[] = {fv_kernel_expand(arena, k, t)};
+    fv_program *p = program_of(arena, t, 1, kernels);
+    fv_program_protocol(p);
+    cr_assert(fv_program_verify(session, p), "%s", fv_messages(session)->text);
+    return p;
+}
+
+static void check_sixteens(const consumer *c, const fv_program *p, sixteens *d) {
+    opened *o = c->open(arena, p);
+    cr_assert(o, "%s for %s", c->name, p->target->name);
+    const void *in[] = {d->a, d->b, d->a, d->b, d->c};
+    void *out[] = {d->result[0], d->result[1]};
+    memset(d->result, 0x55, sizeof d->result);
+    cr_assert_eq(o->run(o, NULL, in, out, NULL, NULL, 0, NULL), 0, "%s for %s", c->name,
+                 p->target->name);
+    for (int i = 0; i < SIXTEENS; i++)
+        for (int is_signed = 0; is_signed < 2; is_signed++) {
+            int64_t sum = d->c[i];
+            for (int k = 0; k < 16; k++)
+                sum += part(d->a + (size_t)16 * i, k, 1, is_signed) *
+                       part(d->b + (size_t)16 * i, k, 1, is_signed);
+            cr_assert_eq(d->result[is_signed][i], wrapped(sum), "%s for %s: %s sum %d", c->name,
+                         p->target->name, is_signed ? "signed" : "unsigned", i);
+        }
+    o->close(o);
+}
+
+/* With the instruction (cortex-m55), with dot products of words, and without any. */
+Test(dot, sixteen_bytes_have_the_same_bits_everywhere) {
+    static const char *const targets[] = {"cortex-m55", "cortex-m4",         "generic",
+                                          "x86-64-v3",  "x86-64-v4+vnni",    "aarch64+dotprod",
+                                          "generic32",  "x86-64-v3+avxvnni", "riscv64"};
+    sixteens *d = calloc(1, sizeof *d);
+    cr_assert(d);
+    rng r = {23};
+    for (int i = 0; i < 16 * SIXTEENS; i++) {
+        bool extreme = i < 16 * 8;
+        d->a[i] = extreme ? (i / 16 & 1 ? 0x80 : 0xff) : (uint8_t)rng_next(&r);
+        d->b[i] = extreme ? (i / 16 & 2 ? 0x80 : 0x7f) : (uint8_t)rng_next(&r);
+    }
+    for (int i = 0; i < SIXTEENS; i++)
+        d->c[i] = i % 3 ? (int32_t)(uint32_t)rng_next(&r) : i % 2 ? INT32_MAX : INT32_MIN;
+    for (size_t i = 0; i < 2 * (sizeof targets / sizeof *targets); i++) {
+        const char *why = "";
+        const fv_target *t = fv_target_read(arena, targets[i / 2], &why);
+        cr_assert(t, "%s", why);
+        const fv_program *p = program_of_sixteens(t, i % 2 ? "vector" : "for");
+        for (int n = 0; consumer_for(t, n); n++)
+            check_sixteens(consumer_for(t, n), p, d);
+    }
+    free(d);
+}
+
 /* ---- who has an instruction ---- */
 
 static bool has(const char *text, fv_expr_op op) {
@@ -185,6 +259,10 @@ Test(dot, targets) {
     cr_expect(has("cortex-m4", FV_X_DOT_I16_I8_ODD) && !has("x86-64-v4", FV_X_DOT_I16_I8_EVEN));
     cr_expect(has("cortex-m33", FV_X_DOT_U8_I8) && has("cortex-m55", FV_X_DOT_U8_U8));
     cr_expect(has("aarch64+i8mm", FV_X_DOT_U8_I8) && !has("aarch64", FV_X_DOT_I8_I8));
+    const fv_target *m55 = fv_target_find("cortex-m55"), *m33 = fv_target_find("cortex-m33");
+    cr_expect(fv_instruction_has(m55, FV_X_DOT16_I8_I8, FV_I8, FV_I32));
+    cr_expect(fv_instruction_has(m55, FV_X_DOT16_U8_U8, FV_U8, FV_I32));
+    cr_expect_not(fv_instruction_has(m33, FV_X_DOT16_I8_I8, FV_I8, FV_I32));
 }
 
 /* Do loads of that many bytes together occur? */

@@ -33,8 +33,15 @@ static const struct target {
     {"aarch64+dotprod", "dot_i8_i8", "dot_u8_u8", "dot_i8_i8", "dot_u8_u8"},
     {"aarch64+dotprod+i8mm", "dot_u8_i8", "dot_u8_i8", "dot_i8_i8", "dot_u8_u8"},
     {"cortex-m4", "dot_i16_i8_even", "dot_u8_i8", "dot_i16_i8_even", "dot_u8_u8"},
+    {"cortex-m55", "dot16_i8_i8", "dot16_u8_u8", "dot16_i8_i8", "dot16_u8_u8"},
+    {"cortex-m85", "dot16_i8_i8", "dot16_u8_u8", "dot16_i8_i8", "dot16_u8_u8"},
 };
 enum { NTARGETS = sizeof targets / sizeof *targets };
+
+/* Does the dot product multiply 16 bytes? */
+static bool is_sixteen(const char *dot) {
+    return !strncmp(dot, "dot16_", 6);
+}
 
 static const char *expected_dot(const struct target *t, bool x, bool w) {
     return x ? (w ? t->i8_i8 : t->i8_u8) : (w ? t->u8_i8 : t->u8_u8);
@@ -118,7 +125,8 @@ static fv_program *lower_for(const struct target *t, const char *text) {
 
 /* ---- matrix products ---- */
 
-/* [n, k] by [k, j], with zero points. Words are used if more than half of each is full. */
+/* [n, k] by [k, j], with zero points. Words are used if more than half of each is full, words of 16
+ * bytes if at most a fifth of them is unused. */
 static void check_product(bool x, bool w, int rows, int k, int columns, int target) {
     int32_t *y = FV_NEW(arena, int32_t, MOST);
     int zx = value(3, 5, x), zw[64];
@@ -140,14 +148,15 @@ static void check_product(bool x, bool w, int rows, int k, int columns, int targ
     const struct target *t = &targets[target];
     const char *dot = expected_dot(t, x, w);
     bool halves = !strcmp(dot, "dot_i16_i16");
-    bool words = columns > 1 && (halves ? k > 1 : k > 2);
+    bool words = columns > 1 && (is_sixteen(dot) ? k > 12 : halves ? k > 1 : k > 2);
     fv_program *p = lower_for(t, text);
     cr_expect_eq(has(p, *dot ? dot : "dot_"), words && *dot, "%s: %s\n%s", t->name, dot, text);
     check_values(t, text, p, x, rows, y, rows * columns);
 }
 
 Test(words, products) {
-    static const int sizes[][3] = {{5, 7, 24}, {1, 30, 40}, {13, 16, 9}, {2, 3, 16}, {3, 1, 8}};
+    static const int sizes[][3] = {{5, 7, 24}, {1, 30, 40}, {13, 16, 9}, {2, 3, 16},
+                                   {3, 1, 8},  {7, 64, 12}, {4, 45, 8},  {6, 12, 16}};
     for (int i = 0; i < 4 * (int)(sizeof sizes / sizeof *sizes); i++)
         for (int t = 0; t < NTARGETS; t++) {
             const int *s = sizes[i / 4];
@@ -175,8 +184,8 @@ static void check_convolution(bool x, bool w, int channels, int taps, const char
     for (int t = 0; t < NTARGETS; t++) {
         const char *dot = expected_dot(&targets[t], x, w);
         fv_program *p = lower_for(&targets[t], text);
-        cr_expect_eq(has(p, *dot ? dot : "dot_"), *dot != 0, "%s: %s\n%s", targets[t].name, dot,
-                     text);
+        bool words = *dot && (!is_sixteen(dot) || channels >= 16);
+        cr_expect_eq(has(p, *dot ? dot : "dot_"), words, "%s: %s\n%s", targets[t].name, dot, text);
         check_values(&targets[t], text, p, x, 2, naive, 2 * filters * 9);
     }
 }
@@ -186,6 +195,7 @@ Test(words, convolutions) {
         check_convolution(i & 1, i & 2, 5, 3, "pads = [1, 1, 1, 1], strides = [2, 2]");
         check_convolution(i & 1, i & 2, 8, 1, "");
         check_convolution(i & 1, i & 2, 64, 3, "pads = [1, 1, 1, 1], strides = [2, 2]");
+        check_convolution(i & 1, i & 2, 29, 1, "strides = [2, 3]");
     }
 }
 
@@ -219,6 +229,8 @@ static void check_blocks(int bits, int block, bool zeros, int rows, int k, int c
         /* numbers of less than 8 bits are bytes of either sign */
         bool same = bits < 8 && !strcmp(targets[t].i8_u8, "dot_u8_u8");
         const char *dot = same ? targets[t].i8_i8 : targets[t].i8_u8;
+        if (is_sixteen(dot)) /* not of sums in blocks */
+            dot = "dot_u8_i8";
         fv_program *p = lower_for(&targets[t], text);
         cr_expect_eq(has(p, *dot ? dot : "dot_"), *dot != 0, "%s: %s\n%s", targets[t].name, dot,
                      text);

@@ -30,8 +30,8 @@ func @main(%x: f32[1, 4, 9, 7]) -> (%y) {
 }
 T
 
-# products of bytes of all signs, with sums that fill words and others, over a window and without one; and numbers of all
-# sizes, infinite ones and NaN, that are rounded to integers
+# products of bytes of all signs, with sums that fill words of 4 or 16 bytes and others, over a window and without one; and
+# numbers of all sizes, infinite ones and NaN, that are rounded to integers
 cat >exact.fvir <<T
 fovea-ir 1
 module "exact"
@@ -42,9 +42,12 @@ const @wu: u8[10, 5] = [$(numbers 201 250)]
 const @wi: i8[10, 5] = [$(numbers -128 -79)]
 const @vu: u8[12, 3] = [$(numbers 220 255)]
 const @vi: i8[12, 3] = [$(numbers -128 -93)]
+const @tu: u8[32, 8] = [$(numbers 0 255)]
+const @ti: i8[32, 8] = [$(numbers -128 127)]
+const @si: i8[45, 9] = [$(for _ in 1 2 3; do numbers -67 67 | tr '\n' ','; done | sed 's/,$//')]
 const @f: i8[6, 1, 3, 4] = [$(numbers -36 35)]
 const @by: f32[8] = [nan, 127.5, 255.0, 1e9, 1e10, -1e10, inf, 510.0]
-func @main(%x: f32[7, 10], %v: f32[7, 12], %i: f32[1, 1, 9, 11], %r: f32[5, 8]) -> (%a, %b, %c, %d, %e, %g, %h) {
+func @main(%x: f32[7, 10], %v: f32[7, 12], %i: f32[1, 1, 9, 11], %r: f32[5, 8], %w: f32[5, 32], %k: f32[4, 45]) -> (%a, %b, %c, %d, %e, %g, %h, %m1, %m2, %m3, %m4, %m5) {
   %u = QuantizeLinear(%x, @s, @zu)
   %n = QuantizeLinear(%x, @s, @zi)
   %vq = QuantizeLinear(%v, @s, @zi)
@@ -53,6 +56,14 @@ func @main(%x: f32[7, 10], %v: f32[7, 12], %i: f32[1, 1, 9, 11], %r: f32[5, 8]) 
   %b = MatMulInteger(%n, @wu)
   %c = MatMulInteger(%vq, @vi)
   %d = MatMulInteger(%vp, @vu)
+  %p32 = QuantizeLinear(%w, @s, @zu)
+  %n32 = QuantizeLinear(%w, @s, @zi)
+  %p45 = QuantizeLinear(%k, @s, @zu)
+  %m1 = MatMulInteger(%n32, @ti)
+  %m2 = MatMulInteger(%p32, @ti)
+  %m3 = MatMulInteger(%n32, @tu)
+  %m4 = MatMulInteger(%p32, @tu)
+  %m5 = MatMulInteger(%p45, @si)
   %iq = QuantizeLinear(%i, @s, @zu)
   %e = ConvInteger(%iq, @f) {strides = [2, 2], pads = [1, 1, 1, 2]}
   %t = Mul(%r, @by)
@@ -60,7 +71,7 @@ func @main(%x: f32[7, 10], %v: f32[7, 12], %i: f32[1, 1, 9, 11], %r: f32[5, 8]) 
   %g = Cast(%m) {to = 6}
   %l = Clip(%m, @lo, @hi)
   %h = Cast(%l) {to = 6}
-  return %a, %b, %c, %d, %e, %g, %h
+  return %a, %b, %c, %d, %e, %g, %h, %m1, %m2, %m3, %m4, %m5
 }
 T
 sed -i 's/^const @s:/const @lo: f32[] = -128.0\nconst @hi: f32[] = 127.0\n&/' exact.fvir

@@ -11,6 +11,9 @@
  * integers wrap and are the same in any order and grouping, so this changes no bit. Steps after the
  * last one of the sum are 0 in the rows, whatever the columns have there.
  *
+ * Where the target has a dot product of 16 bytes, a word has 16 of them (VMLADAVA of Helium). Its
+ * operands are vectors, and its result is one number, so a tile has few of them, in core registers.
+ *
  * A target has dot products for some pairs of types only. Otherwise rows are copied to another
  * type:
  * - to bytes of the other signedness, x' = x - 128 or x + 128, which is x with its top bit flipped.
@@ -47,6 +50,9 @@ static const struct {
              {FV_BF16, FV_BF16, FV_X_DOT_BF16, false}};
 
 enum { NKINDS = sizeof kinds / sizeof *kinds };
+
+/* dot products of 16 bytes, both of the same type */
+static const fv_expr_op sixteens[] = {FV_X_DOT16_I8_I8, FV_X_DOT16_U8_U8};
 
 static fv_elem flipped(fv_elem e) {
     return e == FV_U8 ? FV_I8 : FV_U8;
@@ -230,8 +236,11 @@ static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
     for (int i = 0; i < rows->u.buf->rank; i++)
         if (fv_x_has_load(rows->arg[i]))
             return false;
+    int64_t stored;
     return dot->k->dim->value % dot->group == 0 ||
-           fv_ptrmap_get(&l->added.padded, rows->u.buf->value);
+           (fv_ptrmap_get(&l->added.padded, rows->u.buf->value) &&
+            fv_x_is_int(rows->u.buf->extent[rows->u.buf->rank - 1], &stored) &&
+            stored % dot->group == 0);
 }
 
 /* Chooses a copy of rows that has words along k. A window may slide along k if k fills whole words:
@@ -305,9 +314,53 @@ static int rows_of_halves(const fv_lowerer *l, const fv_definition *d, const fv_
     return fit >= LEAST_ROWS ? fit : 0;
 }
 
+/* Chooses the dot product of 16 bytes for columns of this type, if the target has one, and one
+ * variable fills most of its words. Rows of bytes of the other signedness are flipped. They are
+ * copied only for so many columns that the products save more time than the copy takes. */
+static bool choose_sixteen(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                           fv_expr *rows, const fv_expr *columns, fv_dot *out) {
+    enum { LEAST_COLUMNS = 8, LEAST_FULL = 4 };
+    fv_dot dot = {.parts = 1, .group = FV_DOT16, .as = (fv_elem)columns->type.elem};
+    bool there = false;
+    for (size_t i = 0; i < sizeof sixteens / sizeof *sixteens && !there; i++) {
+        dot.op = sixteens[i];
+        there = fv_dot16_elem(dot.op) == dot.as && rows->type.elem != FV_I16 &&
+                fv_instruction_has(l->target, dot.op, dot.as, FV_I32);
+    }
+    if (!there || c->blocks.sum || columns->op != FV_X_LOAD || elements_in_byte(columns) > 1)
+        return false;
+    dot.k = variable_of_words(l, d, c, rows, &dot);
+    if (!dot.k)
+        return false;
+    const int64_t n = dot.k->dim->value, unused = words_of(dot.k, FV_DOT16) * FV_DOT16 - n;
+    dot.copies = !is_direct(l, rows, &dot);
+    if (unused * LEAST_FULL > n || (dot.copies && d->index[c->column]->dim->lo < LEAST_COLUMNS))
+        return false;
+    *out = dot;
+    return true;
+}
+
+/* Chooses a dot product of words and the variable along which they are formed. False: there is
+ * none; a reason is recorded. */
+static bool choose_words_of_four(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                                 fv_expr *rows, const fv_expr *columns, fv_fact types,
+                                 fv_dot *dot) {
+    fv_dense copy;
+    const bool pairs = c->sum->u.red.order == FV_ORDER_PAIRS;
+    if (!choose_matrix(l, d, c, rows, columns, dot) && !choose_kind(l, rows, columns, dot))
+        return fv_declines(l, d->value, FV_WHY_dot_none, types);
+    dot->parts = elements_in_byte(columns);
+    dot->k = pairs ? pair_variable(c->sum) : variable_of_words(l, d, c, rows, dot);
+    bool whole = dot->k && (dot->parts == 1 || dot->k->dim->value % (dot->group * dot->parts) == 0);
+    dot->copies = whole && !is_direct(l, rows, dot);
+    if (!whole || (dot->copies && !choose_words(l, d, c, rows, dot, dot->k, &copy)))
+        return fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot->group));
+    dot->halves = rows_of_halves(l, d, c, columns, dot);
+    return true;
+}
+
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_dot dot = {0}, none = {0};
-    fv_dense copy;
     c->dot = none;
     bool pairs = c->sum->u.red.order == FV_ORDER_PAIRS;
     if (c->nsums > 1 || c->each || c->context.often || (c->sum->type.elem != FV_I32 && !pairs))
@@ -317,19 +370,9 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         return;
     fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
                                    fv_elem_name((fv_elem)columns->type.elem)));
-    if (!choose_matrix(l, d, c, rows, columns, &dot) && !choose_kind(l, rows, columns, &dot)) {
-        fv_declines(l, d->value, FV_WHY_dot_none, types);
+    if (!choose_sixteen(l, d, c, rows, columns, &dot) &&
+        !choose_words_of_four(l, d, c, rows, columns, types, &dot))
         return;
-    }
-    dot.parts = elements_in_byte(columns);
-    dot.k = pairs ? pair_variable(c->sum) : variable_of_words(l, d, c, rows, &dot);
-    bool whole = dot.k && (dot.parts == 1 || dot.k->dim->value % (dot.group * dot.parts) == 0);
-    dot.copies = whole && !is_direct(l, rows, &dot);
-    if (!whole || (dot.copies && !choose_words(l, d, c, rows, &dot, dot.k, &copy))) {
-        fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot.group));
-        return;
-    }
-    dot.halves = rows_of_halves(l, d, c, columns, &dot);
     explain_halves(l, d->value, &dot, rows, columns, types);
     fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));
     if (dot.halves)
@@ -480,12 +523,16 @@ static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     fv_expr *first = fv_x_bin(a, FV_X_MUL, number_of_word(l, c), fv_x_int(a, c->dot.group));
     for (int i = 0; i < x->u.buf->rank; i++)
         at[i] = fv_x_replace_vars(a, x->arg[i], 1, &k, &first);
-    return fv_x_cast(a, FV_X_BITCAST, FV_I32, fv_x_load_n(a, x->u.buf, at, c->dot.group));
+    fv_expr *word = fv_x_load_n(a, x->u.buf, at, c->dot.group);
+    return c->dot.group == FV_DOT16 ? word : fv_x_cast(a, FV_X_BITCAST, FV_I32, word);
 }
 
-/* The word of the columns as an i32; of a word with several parts, one part as bytes or i16. */
+/* The word of the columns as an i32, or a vector of 16 bytes; of a word with several parts, one
+ * part as bytes or i16. */
 static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     fv_arena *a = l->exprs;
+    if (c->dot.group == FV_DOT16)
+        return c->panels.load;
     bool wide = c->dot.op == FV_X_DOT_I16_I16;
     fv_expr *x = wide ? fv_x_convert(a, FV_I16, c->panels.load) : c->panels.load;
     fv_expr *word = fv_x_cast(a, FV_X_BITCAST, FV_I32, x);
@@ -513,7 +560,9 @@ void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contracti
     fv_make_panels(l, op, d, steps, 1, &columns, c->column, nr, &c->panels);
     c->b = c->factors[0] = word_of_columns(l, c);
     c->a = word_of_rows(l, c);
-    fv_expr *product = fv_x_bin(a, FV_X_MUL, c->a, c->b);
+    fv_expr *product = c->dot.group == FV_DOT16
+                           ? fv_x_dot16(a, c->dot.op, c->a, c->b, fv_x_const_int(a, FV_I32, 0))
+                           : fv_x_bin(a, FV_X_MUL, c->a, c->b);
     if (c->blocks.sum)
         c->blocks.steps = over_words(l, steps, w.number, NULL, product);
     c->sum = over_words(l, sum, w.number, w.part, product);

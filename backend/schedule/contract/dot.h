@@ -9,7 +9,9 @@ struct fv_contraction;
 
 /* How the products of a contraction are summed in words. */
 typedef struct fv_dot {
-    int group;     /* steps of the sum in a word, 4 or 2; 0: products are summed one by one */
+    /* steps of the sum in a word, 16 (FV_DOT16), 4 or 2; 0: products are summed one by one. A word
+     * of 16 is a vector of bytes, other words are an i32 */
+    int group;
     fv_expr_op op; /* the dot product */
     /* number of words of the rows that have the steps of one word of the columns; more than 1 if
      * several elements of the columns share a byte */

@@ -136,9 +136,10 @@ static bool in_core_registers(const fv_target *t, const fv_contraction *c, int l
  * product does not wait for another one. */
 static void core_tile(const fv_target *t, const fv_contraction *c, int *in_flight, int *mr,
                       int *nr) {
-    const int kind = c->dot.halves ? FV_TILE_CORE_HALVES
-                     : c->each     ? FV_TILE_CORE_EACH
-                                   : FV_TILE_CORE;
+    const int kind = c->dot.group == FV_DOT16 ? FV_TILE_CORE_SIXTEEN
+                     : c->dot.halves          ? FV_TILE_CORE_HALVES
+                     : c->each                ? FV_TILE_CORE_EACH
+                                              : FV_TILE_CORE;
     fv_processor_tile(t->vector_registers, kind, mr, nr);
     *mr = c->dot.halves && c->dot.halves < *mr ? c->dot.halves : *mr;
     *in_flight = *mr * *nr < *in_flight ? *mr * *nr : *in_flight;

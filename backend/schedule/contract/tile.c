@@ -438,6 +438,20 @@ static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, cons
     fv_kb_store(&e->b, acc, at, add_product(t, a, term, so_far), NULL);
 }
 
+/* Adds the products of the 16 steps of the current words to acc[r, c], for `rows` rows from `first`
+ * on. Leaves loops open, as the caller's loop over steps is. */
+static void add_sixteen(fv_tile *t, fv_buf *acc, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_expr *a = fv_kemit_expr(e, t->c->a);
+    fv_expr *c = open_loop(e, FV_UNROLL, "c", integer(e, fv_tile_width(t)));
+    fv_tile_bind_column(t, c);
+    fv_expr *at[2] = {r, c}, *so_far = fv_x_load(e->arena, acc, at);
+    fv_expr *b = fv_kemit_expr(e, t->c->b);
+    fv_kb_store(&e->b, acc, at, fv_x_dot16(e->arena, t->c->dot.op, a, b, so_far), NULL);
+}
+
 /* Computes sums[first + r, c] for `rows` rows; with blocks of steps, adds the products of this
  * block to them. `edge`: some columns may not exist. */
 static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
@@ -456,10 +470,13 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     if (prefetched && together)
         prefetch(t, whole);
     k = fv_open_row_of_panel(t, k);
-    const fv_buf *b = columns_of_step(t, k, edge);
+    const bool sixteen = t->c->dot.group == FV_DOT16;
+    const fv_buf *b = sixteen ? NULL : columns_of_step(t, k, edge);
     if (prefetched && !together)
         prefetch(t, whole);
-    if (t->made.halves)
+    if (sixteen)
+        add_sixteen(t, acc, first, rows);
+    else if (t->made.halves)
         fv_tile_add_halves(t, acc, first, rows, b);
     else
         add_products(t, acc, first, rows, b, near, k, edge);
