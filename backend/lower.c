@@ -106,7 +106,7 @@ static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_def
     for (int i = 0; i < d->def->rank; i++)
         if (!are_known(known, d->value->def, 1, &d->def->index[i]->dim))
             return false;
-    fv_x_visitor v = fv_x_visit(l->arena, roots[0]);
+    fv_x_visitor v = fv_x_visit(l->current.scratch, roots[0]);
     for (int i = 0; i < 2 && roots[i]; i++)
         for (fv_x_visit_also(&v, roots[i]); (x = fv_x_next(&v));)
             if (!knows_node(known, d->value->def, x))
@@ -135,10 +135,10 @@ static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
 /* Are all symbols of the function bound before they are used? The caller gives those in dims of
  * inputs. */
 static bool symbols_are_known(fv_lowerer *l) {
-    fv_ptrmap known = fv_ptrmap_in(l->arena);
+    fv_ptrmap known = fv_ptrmap_in(l->current.scratch);
     const fv_region *r = l->func->body;
     const fv_definitions *d = l->module->definitions;
-    fv_ptrmap defined = fv_ptrmap_in(l->arena);
+    fv_ptrmap defined = fv_ptrmap_in(l->current.scratch);
     bool ok = true;
     for (int i = 0; d && i < d->n; i++)
         *fv_ptrmap_at(&defined, d->all[i].value) = &d->all[i];
@@ -179,10 +179,10 @@ bool fv_step_is_naive(const char *step) {
     return false;
 }
 
-static fv_definitions *state_after(fv_lowerer *l, const char *step) {
+static fv_definitions *state_after(fv_lowerer *l, fv_arena *a, const char *step) {
     fv_to_come next = {fv_step_comes(step, "group"), fv_step_comes(step, "attend"),
                        fv_step_comes(step, "concat")};
-    return fv_lowerer_state(l, step, next);
+    return fv_lowerer_state(l, a, step, next);
 }
 
 static bool broke(fv_lowerer *l, const char *step, const char *what) {
@@ -197,7 +197,8 @@ static bool look_after(fv_lowerer *l, const char *step) {
     verify = true;
 #endif
     bool look = o->watch && o->watch->look;
-    fv_definitions *d = look || verify ? state_after(l, step) : NULL;
+    fv_arena *a = look ? l->arena : l->current.scratch;
+    fv_definitions *d = look || verify ? state_after(l, a, step) : NULL;
     if (look)
         o->watch->look(o->watch->user, step, l->module, d);
     if (!verify)
@@ -217,6 +218,11 @@ static bool recur_all(fv_lowerer *l) {
         if (op->def->recur && !fv_ptrmap_get(&l->known.recurrences, op))
             ok &= fv_define_op(l, op);
     return ok;
+}
+
+static void renew_scratch(fv_lowerer *l) {
+    fv_arena_free(l->current.scratch);
+    l->current.scratch = fv_arena_new(l->session);
 }
 
 static bool run_step(fv_lowerer *l, int i) {
@@ -256,6 +262,7 @@ static bool run_steps(fv_lowerer *l) {
         l->current.after = step;
         if (!look_after(l, step))
             return false;
+        renew_scratch(l);
     }
     return true;
 }
@@ -282,6 +289,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .func = m->funcs,
                       .arena = a,
                       .exprs = exprs,
+                      .current.scratch = fv_arena_new(m->session),
                       .options = o,
                       .current.naive = o->naive,
                       .target = o->target,
@@ -307,8 +315,10 @@ bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
                           bool (*put)(void *user, const fv_module *m, const fv_definitions *d),
                           void *user) {
     fv_lowerer *l = begin(m, o);
-    bool ok = fv_module_bound(m) && run_steps(l) && put(user, m, state_after(l, l->current.after));
+    bool ok = fv_module_bound(m) && run_steps(l) &&
+              put(user, m, state_after(l, l->arena, l->current.after));
     fv_close_ports(l);
+    fv_arena_free(l->current.scratch);
     fv_arena_free(l->arena);
     return ok;
 }
@@ -325,8 +335,10 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l->program->source.producer = "fovea " FV_VERSION;
     l->current.weights = fv_weights_of(m);
     bool ok = fv_module_bound(m) && run_steps(l);
-    for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
+    for (fv_op *op = m->funcs->body->first; ok && op; op = op->next) {
         ok = fv_schedule_op(l, op);
+        renew_scratch(l);
+    }
     if (ok) {
         fv_p_symbols(l);
         fv_plan_buffers(l);
@@ -335,6 +347,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
         ok = fv_choices_end(l) && fv_write_program(l);
     }
     fv_close_ports(l);
+    fv_arena_free(l->current.scratch);
     if (ok)
         return l->program;
     fv_arena_free(a);

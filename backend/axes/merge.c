@@ -186,7 +186,7 @@ typedef struct together {
 } together;
 
 static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, const fv_var *q) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs), looked = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch), looked = fv_ptrmap_in(l->current.scratch);
     fv_dims *t = l->module->dims;
     return binds_apart(d->body, p, q, &looked) || is_apart(t, d->body, p, q, &seen) ||
            (d->place && is_apart(t, d->place, p, q, &seen));
@@ -197,7 +197,7 @@ static fv_var *merge(fv_lowerer *l, together t, fv_var *p, fv_var *q) {
     fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
     for (int m = 0; m < t.n; m++) {
         fv_definition *d = t.all[m];
-        merger r = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->exprs)};
+        merger r = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->current.scratch)};
         d->body = merged(&r, d->body);
         d->place = d->place ? merged(&r, (fv_expr *)d->place) : NULL;
     }
@@ -328,7 +328,7 @@ static fv_expr *drop_ones(dropper *m, fv_expr *x) {
 }
 
 static void drop_axes(fv_lowerer *l, fv_definition *d) {
-    dropper m = {.arena = l->exprs, .memo = fv_ptrmap_in(l->exprs)};
+    dropper m = {.arena = l->exprs, .memo = fv_ptrmap_in(l->current.scratch)};
     fv_var *ones[FV_MAX_RANK];
     fv_expr *zeros[FV_MAX_RANK];
     int n = 0, k = 0;
@@ -345,7 +345,7 @@ static void drop_axes(fv_lowerer *l, fv_definition *d) {
     if (k && d->place)
         d->place = fv_x_replace_vars(l->exprs, (fv_expr *)d->place, k, ones, zeros);
     d->body = drop_ones(&m, d->body);
-    m = (dropper){.arena = l->exprs, .memo = fv_ptrmap_in(l->exprs), .place = true};
+    m = (dropper){.arena = l->exprs, .memo = fv_ptrmap_in(l->current.scratch), .place = true};
     d->place = d->place ? drop_ones(&m, (fv_expr *)d->place) : NULL;
 }
 
@@ -379,9 +379,9 @@ int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definitio
         fv_definition *d = merged[m];
         if (first)
             merge_axes(l, (together){&merged[m], 1}, shared, d->rank);
-        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+        fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
         while (merge_reduced(l, d, d->body, &seen))
-            seen = fv_ptrmap_in(l->exprs);
+            seen = fv_ptrmap_in(l->current.scratch);
     }
     return first ? shared : -1;
 }

@@ -153,7 +153,8 @@ static fv_expr *split(splitter *s, fv_expr *x) {
 static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) {
     fv_dims *t = l->module->dims;
     fv_var *v = d->index[axis];
-    splitter s = {.arena = l->exprs, .v = v, .size = size, .memo = fv_ptrmap_in(l->exprs)};
+    splitter s = {
+        .arena = l->exprs, .v = v, .size = size, .memo = fv_ptrmap_in(l->current.scratch)};
     int64_t before;
     if (d->place && axis_of(&s, d->place, &before) < 0)
         return false;

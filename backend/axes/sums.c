@@ -39,7 +39,7 @@ static void find_bound(bound *b, const fv_expr *x) {
 }
 
 static bound bound_in(fv_lowerer *l, const fv_expr *x) {
-    bound b = {.arena = l->exprs, .seen = fv_ptrmap_in(l->exprs)};
+    bound b = {.arena = l->exprs, .seen = fv_ptrmap_in(l->current.scratch)};
     find_bound(&b, x);
     return b;
 }
@@ -107,7 +107,7 @@ static bool has_shared(const bound *b, const fv_definition *d, const fv_expr *x,
 }
 
 bool fv_repeats_sums(fv_lowerer *l, const fv_definition *d, int vector) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs), again = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch), again = fv_ptrmap_in(l->current.scratch);
     bound b = bound_in(l, d->body);
     return b.n && !has_contraction(d->body, &seen) && has_shared(&b, d, d->body, vector, &again);
 }
@@ -215,7 +215,7 @@ static bool find_axes(const taker *t, twin *w) {
 /* Sets w->term to the largest subexpression of x, which is summed, that has an elementary function
  * and is computed for the elements, too, where it is w->element. False: there is none. */
 static bool find_term(const taker *t, twin *w, const fv_expr *x) {
-    fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(t->l->current.scratch);
     if (x->op == FV_X_REDUCE || !has_math(x))
         return false;
     w->term = x;
@@ -273,7 +273,7 @@ static void set_body(const taker *t, fv_expr *body) {
  * a softmax, makes that a value, too. */
 static void take_term_out(taker *t) {
     twin w = {0};
-    fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(t->l->current.scratch);
     fv_arena *a = t->l->exprs;
     fv_expr *own[FV_MAX_RANK];
     const fv_definition *d = t->s->def;
@@ -313,6 +313,7 @@ void fv_take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s, int vector, fv_su
     taker t = {.l = l, .op = op, .s = s, .vector = vector, .made = made};
     take_term_out(&t);
     t.bound = bound_in(l, s->def->body);
-    fv_x_rewriter w = {.arena = l->exprs, .after = take_out, .user = &t};
+    fv_x_rewriter w = {
+        .arena = l->exprs, .memo = fv_ptrmap_in(l->current.scratch), .after = take_out, .user = &t};
     set_body(&t, fv_x_rewrite(&w, s->def->body));
 }

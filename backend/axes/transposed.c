@@ -9,7 +9,7 @@
  * if there are several different ones, or if data decide where it loads. */
 static bool find_load(fv_lowerer *l, const fv_definition *d, const fv_var *v, fv_transposed *t) {
     const fv_expr *x;
-    for (fv_x_visitor w = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&w));) {
+    for (fv_x_visitor w = fv_x_visit(l->current.scratch, d->body); (x = fv_x_next(&w));) {
         if ((x->op != FV_X_LOAD && x->op != FV_X_GUARD) || fv_x_stride(x, v) >= 0)
             continue;
         if (t->load && !fv_x_equal(x, t->load))

@@ -179,7 +179,7 @@ fv_row_axes fv_row_axes_of(const fv_definition *d) {
 
 fv_reading fv_reading_of(fv_lowerer *l, const fv_definition *d, const fv_value *v,
                          const fv_row_axes *axes) {
-    reader t = {.v = v, .d = d, .axes = axes, .seen = fv_ptrmap_in(l->exprs)};
+    reader t = {.v = v, .d = d, .axes = axes, .seen = fv_ptrmap_in(l->current.scratch)};
     t.r = (fv_reading){
         .identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
     read_by(&t, d->body, NULL);

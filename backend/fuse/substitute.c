@@ -76,6 +76,9 @@ static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 
 fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin) {
     substituter s = {l, origin};
-    fv_x_rewriter r = {.arena = l->exprs, .after = substitute, .user = &s};
+    fv_x_rewriter r = {.arena = l->exprs,
+                       .memo = fv_ptrmap_in(l->current.scratch),
+                       .after = substitute,
+                       .user = &s};
     return fv_x_rewrite(&r, x);
 }

@@ -16,7 +16,7 @@ bool fv_is_float_product(const fv_definition *d) {
 
 /* The sum of floats in d that adds elements of v; NULL: there is none. */
 static const fv_expr *sum_of(fv_lowerer *l, const fv_definition *d, const fv_value *v) {
-    fv_x_visitor all = fv_x_visit(l->exprs, d->body);
+    fv_x_visitor all = fv_x_visit(l->current.scratch, d->body);
     for (const fv_expr *x; (x = fv_x_next(&all));)
         if (fv_x_is_ordered(x) && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_LOAD &&
             x->arg[0]->u.buf->value == v)

@@ -32,7 +32,7 @@ static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, fv_work *w
 
 fv_work fv_work_of(fv_lowerer *l, const fv_definition *d) {
     fv_work w = {0};
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     measure(d->body, false, &seen, &w);
     return w;
 }

@@ -20,6 +20,8 @@ typedef struct fv_ll_mode {
     bool small; /* whether functions get the attribute `optsize` */
     /* whether the code stays in memory, and finds constants through NAME_constants */
     bool resident;
+    /* whether constants may be at addresses that are not aligned to their elements */
+    bool unaligned;
 } fv_ll_mode;
 
 /* The kernels of the program that are in this module. */

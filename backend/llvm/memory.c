@@ -112,6 +112,12 @@ static unsigned alignment(const fv_buf *b, int lanes) {
     return b->role == FV_BUF_TILE && lanes == b->lanes ? bytes * b->lanes : bytes;
 }
 
+/* The same of a load: kernels read constants through parameters that are only read. */
+static unsigned load_alignment(const fv_ll_fn *f, const fv_buf *b, int lanes) {
+    bool constant = b->role == FV_BUF_IN || b->role == FV_BUF_CONST;
+    return constant && f->m->mode.unaligned ? 1 : alignment(b, lanes);
+}
+
 /* ---- values in memory ---- */
 
 static LLVMValueRef from_memory(fv_ll_fn *f, fv_elem e, LLVMValueRef x) {
@@ -129,7 +135,7 @@ static LLVMValueRef to_memory(fv_ll_fn *f, fv_elem e, LLVMValueRef x) {
 static LLVMValueRef load_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, int lanes) {
     LLVMTypeRef type = fv_ll_mem_type(f->m, (fv_elem)b->elem, lanes);
     LLVMValueRef v = LLVMBuildLoad2(f->b, type, ptr, "");
-    LLVMSetAlignment(v, alignment(b, lanes));
+    LLVMSetAlignment(v, load_alignment(f, b, lanes));
     return from_memory(f, (fv_elem)b->elem, v);
 }
 
@@ -139,11 +145,10 @@ static void store_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRe
     LLVMSetAlignment(s, align);
 }
 
-/* A masked intrinsic; argument `at` is the address. Before LLVM 22 the alignment is a separate
- * argument, after the address. */
-static LLVMValueRef masked(fv_ll_fn *f, const fv_buf *b, const char *name, LLVMTypeRef *types,
+/* A masked intrinsic; argument `at` is the address, which is a multiple of `align`. Before LLVM 22
+ * the alignment is a separate argument, after the address. */
+static LLVMValueRef masked(fv_ll_fn *f, unsigned align, const char *name, LLVMTypeRef *types,
                            int at, LLVMValueRef *args) {
-    unsigned align = (unsigned)fv_elem_storage_bytes((fv_elem)b->elem);
 #if LLVM_VERSION_MAJOR >= 22
     LLVMValueRef call = fv_ll_intrinsic(f, name, 2, types, 3, args);
     LLVMSetInstrParamAlignment(call, (LLVMAttributeIndex)at + 1, align);
@@ -166,7 +171,8 @@ static LLVMValueRef masked_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, 
     LLVMTypeRef types[] = {LLVMTypeOf(other), LLVMTypeOf(ptr)};
     LLVMValueRef args[] = {ptr, mask, other};
     const char *name = gathers ? "llvm.masked.gather" : "llvm.masked.load";
-    return from_memory(f, (fv_elem)b->elem, masked(f, b, name, types, 0, args));
+    return from_memory(f, (fv_elem)b->elem,
+                       masked(f, load_alignment(f, b, 1), name, types, 0, args));
 }
 
 /* Emits a load under a scalar condition as a branch, so that memory is not accessed if the
@@ -229,7 +235,8 @@ static void masked_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMVal
     LLVMValueRef v = to_memory(f, (fv_elem)b->elem, x);
     LLVMTypeRef types[] = {LLVMTypeOf(v), LLVMTypeOf(ptr)};
     LLVMValueRef args[] = {v, ptr, mask};
-    masked(f, b, scatters ? "llvm.masked.scatter" : "llvm.masked.store", types, 1, args);
+    masked(f, alignment(b, 1), scatters ? "llvm.masked.scatter" : "llvm.masked.store", types, 1,
+           args);
 }
 
 static void branched_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef x,

@@ -185,6 +185,17 @@ static void declare_weights(fv_ll_module *m) {
 
 /* ---- the module ---- */
 
+/* Is the element of any constant at an address that is not a multiple of its size? */
+static bool has_unaligned(const fv_program *p) {
+    for (int i = 0; i < p->memory.nconstants; i++) {
+        const fv_constant *c = &p->memory.constants[i];
+        /* a constant of a text may have no buffer: nothing reads it */
+        if (c->buf && (uintptr_t)c->data % (size_t)fv_elem_storage_bytes((fv_elem)c->buf->elem))
+            return true;
+    }
+    return false;
+}
+
 bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
                 bool resident) {
     int level = o ? o->level : 2;
@@ -194,6 +205,7 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
     m->mode.level = level < 0 ? 0 : level > 3 ? 3 : level;
     m->mode.small = o && o->small;
     m->mode.resident = resident;
+    m->mode.unaligned = resident && has_unaligned(p);
     if (o && o->nlevels)
         m->levels = (fv_ll_levels){.n = o->nlevels, .all = o->levels, .whole = p};
     m->arena = fv_arena_new(s);

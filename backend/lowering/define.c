@@ -54,8 +54,8 @@ bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) {
 fv_value **fv_values_loaded(fv_lowerer *l, const fv_expr *root, int *n) {
     fv_value **all = NULL;
     int cap = 0;
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    fv_x_visitor v = fv_x_visit(l->exprs, root);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
+    fv_x_visitor v = fv_x_visit(l->current.scratch, root);
     *n = 0;
     for (const fv_expr *x; (x = fv_x_next(&v));) {
         bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;

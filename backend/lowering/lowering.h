@@ -101,6 +101,8 @@ typedef struct fv_tuned_entries {
 
 /* The step of lowering that runs, and the kernel that is scheduled. */
 typedef struct fv_current {
+    /* tables that are not needed after the step, or after the schedule of the op */
+    fv_arena *scratch;
     const char *after; /* name of the last step that was done; NULL: none was */
     bool naive;        /* whether the value that is scheduled now gets serial loops */
     /* operands of the kernel that is being scheduled, whose own kernels must precede it */

@@ -39,6 +39,15 @@ typedef enum fv_relax {
 unsigned fv_relax_read(fv_arena *a, const char *list, const char **wrong) FV_MUST_USE;
 const char *const *fv_relax_names(void); /* the names of all departures, NULL terminated */
 
+/* What the program needs of the contents of constants. */
+typedef enum {
+    FV_WEIGHTS_ALIGNED, /* each is at an address that its elements need */
+    /* large ones may be at any address: where a mapped file has them, they are read without a copy.
+     * The consumer must emit such loads */
+    FV_WEIGHTS_ANYWHERE,
+    FV_WEIGHTS_LEFT_OUT /* nothing, because the program will not run */
+} fv_lower_weights;
+
 typedef struct fv_lower_options {
     const fv_target *target;
     const char *name; /* prefix of C names; NULL: derived from the name of the module */
@@ -51,8 +60,7 @@ typedef struct fv_lower_options {
      * read, so that libraries for several levels contain them once (common_panel in
      * backend/schedule/contract/parameters.c) */
     bool common_panels;
-    /* whether the contents of constants are not needed, because the program will not run */
-    bool without_weights;
+    fv_lower_weights weights;
     /* schedules for kernels, found by tuning or requested by a script; NULL: none */
     const fv_tuning *tuning;
     fv_choices *choices; /* result: the schedules that were chosen; NULL: not needed */

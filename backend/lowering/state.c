@@ -10,8 +10,8 @@
 #include "ir/expr/unique.h"
 
 /* Records which nodes of the value's origin check an index. */
-static void note_checks(fv_lowerer *l, fv_defined *d) {
-    const char **nodes = FV_NEW(l->arena, const char *, d->origin->n + 1);
+static void note_checks(fv_lowerer *l, fv_arena *a, fv_defined *d) {
+    const char **nodes = FV_NEW(a, const char *, d->origin->n + 1);
     for (int i = 0; i < d->origin->n; i++)
         if (fv_ptrmap_get(&l->known.indexing, fv_intern(l->session, d->origin->nodes[i])))
             nodes[d->nchecks++] = d->origin->nodes[i];
@@ -19,16 +19,16 @@ static void note_checks(fv_lowerer *l, fv_defined *d) {
 }
 
 /* The types that callers see, if they differ from those of the values; NULL elsewhere. */
-static const fv_type **outside(fv_lowerer *l, int n, fv_value *const *values,
+static const fv_type **outside(fv_arena *a, int n, fv_value *const *values,
                                const fv_type *const *types) {
-    const fv_type **r = FV_NEW(l->arena, const fv_type *, n + 1);
+    const fv_type **r = FV_NEW(a, const fv_type *, n + 1);
     for (int i = 0; i < n; i++)
         r[i] = types[i] == values[i]->type ? NULL : types[i];
     return r;
 }
 
-fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come next) {
-    fv_definitions *state = FV_NEW(l->arena, fv_definitions, 1);
+fv_definitions *fv_lowerer_state(fv_lowerer *l, fv_arena *a, const char *after, fv_to_come next) {
+    fv_definitions *state = FV_NEW(a, fv_definitions, 1);
     const fv_region *body = l->func->body;
     state->after = fv_intern(l->session, after);
     for (const fv_op *op = body->first; op; op = op->next)
@@ -53,16 +53,16 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
                 d.of = fv_storage_home(s)->value;
             d.asked = d.fate == FV_FATE_MEMORY && ((fv_op_is(op, FV_OP_fv_Reshape) && next.group) ||
                                                    (fv_op_is(op, FV_OP_Concat) && next.concat));
-            note_checks(l, &d);
-            FV_PUSH(l->arena, state->all, state->n, state->cap, d);
+            note_checks(l, a, &d);
+            FV_PUSH(a, state->all, state->n, state->cap, d);
         }
     for (const fv_op *op = body->first; op; op = op->next) {
         fv_recurrence *r = fv_ptrmap_get(&l->known.recurrences, op);
         if (r)
-            FV_PUSH(l->arena, state->recurrences, state->nrecurrences, state->cap_recurrences, r);
+            FV_PUSH(a, state->recurrences, state->nrecurrences, state->cap_recurrences, r);
     }
-    state->in = outside(l, body->nparams, body->params, l->host.in_types);
-    state->out = outside(l, body->last->nin, body->last->in, l->host.out_types);
+    state->in = outside(a, body->nparams, body->params, l->host.in_types);
+    state->out = outside(a, body->last->nin, body->last->in, l->host.out_types);
     return state;
 }
 
@@ -70,7 +70,7 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
 
 static void take_over(fv_lowerer *l, const fv_defined *d) {
     fv_storage *s = fv_storage_of(l, d->value);
-    fv_ptrmap memo = fv_ptrmap_in(l->exprs);
+    fv_ptrmap memo = fv_ptrmap_in(l->current.scratch);
     if (d->def) {
         s->def = FV_NEW(l->exprs, fv_definition, 1);
         *s->def = *d->def;
@@ -103,7 +103,7 @@ static fv_expr *import(void *user, fv_expr *x) {
 }
 
 static void take_recurrence(fv_lowerer *l, const fv_recurrence *r) {
-    importer m = {l->exprs, fv_ptrmap_in(l->exprs)};
+    importer m = {l->exprs, fv_ptrmap_in(l->current.scratch)};
     fv_recurrence *own = FV_NEW(l->exprs, fv_recurrence, 1);
     *own = *r;
     for (int i = 0; i < own->nelements; i++) {

@@ -11,8 +11,8 @@ typedef struct fv_to_come {
     bool group, attend, concat;
 } fv_to_come;
 
-/* The definitions after step `after`, in the form of the text. */
-fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come next);
+/* The definitions after step `after`, in the form of the text, in arena a. */
+fv_definitions *fv_lowerer_state(fv_lowerer *l, fv_arena *a, const char *after, fv_to_come next);
 /* Restores the state of lowering from the definitions of the module. */
 void fv_lowerer_resume(fv_lowerer *l, const fv_definitions *d);
 

@@ -39,7 +39,7 @@ fv_storage *fv_storage_home(fv_storage *s) {
 bool fv_storage_is_read_by(fv_lowerer *l, const fv_storage *s, const fv_definition *d) {
     fv_storage *of;
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(l->current.scratch, d->body); (x = fv_x_next(&v));)
         if ((of = fv_storage_loaded(l, x)) && fv_storage_home(fv_storage_root(of)) == s)
             return true;
     return false;

@@ -67,18 +67,29 @@ static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, con
     return b;
 }
 
+/* bytes from which a constant is read where a mapped file has it, if the consumer can, even if it
+ * is not aligned there; and bytes of a copy after which the pages that were read are given back */
+enum { FROM_FILE = 1 << 20, COPIED_AT_ONCE = 4 << 20 };
+
+/* A copy of the data of t, which are not aligned to its elements where a mapped file has them. */
+static const void *aligned_copy(fv_lowerer *l, const fv_tensor *t) {
+    char *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
+    for (size_t at = 0, n; at < t->bytes; at += n) {
+        n = t->bytes - at < COPIED_AT_ONCE ? t->bytes - at : COPIED_AT_ONCE;
+        memcpy(copy + at, (const char *)t->data + at, n);
+        fv_mapping_drop(l->session, (const char *)t->data + at, n);
+    }
+    return copy;
+}
+
 static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     *bytes = fv_elem_is_packed(t->elem) ? t->count : t->bytes;
-    if (l->options->without_weights)
+    if (l->options->weights == FV_WEIGHTS_LEFT_OUT)
         return NULL;
     if (!fv_elem_is_packed(t->elem)) {
-        if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)
-            return t->data;
-        /* the data are copied, since in a mapped file they may not be aligned to the elements */
-        void *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
-        memcpy(copy, t->data, t->bytes);
-        fv_mapping_drop(l->session, t->data, t->bytes);
-        return copy;
+        bool fits = (uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0 ||
+                    (l->options->weights == FV_WEIGHTS_ANYWHERE && t->bytes >= FROM_FILE);
+        return fits ? t->data : aligned_copy(l, t);
     }
     int bits = fv_elem_bits(t->elem), per = 8 / bits;
     uint8_t *r = FV_NEW(l->arena, uint8_t, t->count + 1);

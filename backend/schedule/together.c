@@ -127,7 +127,7 @@ static bool are_seen_as_made(fv_lowerer *l, const fv_together *t) {
     const fv_value *last = t->all[t->n - 1]->value;
     for (int m = 0; m < t->n; m++)
         for (int k = m + 1; k < t->n && !t->all[m]->place; k++) {
-            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
             if (is_seen_otherwise(t->all[k]->body, t->all[m]->value, made_buf(l, t->all[m]), &seen))
                 return fv_declines(l, last, FV_WHY_together_seen, fv_v(t->all[k]->value),
                                    fv_v(t->all[m]->value));

@@ -66,7 +66,7 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         return;
     *at = f;
     if (s && !known) {
-        fv_ptrmap inner = fv_ptrmap_in(f->l->exprs);
+        fv_ptrmap inner = fv_ptrmap_in(f->l->current.scratch);
         bool first = readers_of(f, s)->kernels++ == 0;
         if (first && s->fate == FV_FATE_VIEW && s->def)
             add_reads(f, s->def->body, &inner);
@@ -85,7 +85,7 @@ static void count_readers(fuser *f) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
             if (s && fv_must_have_memory(l, s->value))
                 for (fv_storage *x = s; x; x = x->fate == FV_FATE_VIEW ? x->of : NULL)
                     readers_of(f, x)->memory = true;
@@ -110,7 +110,7 @@ static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = fv_storage_loaded(f->l, x);
     if (levels > 0 && is_own(f, s) && (intptr_t)fv_ptrmap_get(&f->scoreless, s) <= levels) {
-        fv_ptrmap inner = fv_ptrmap_in(f->l->exprs);
+        fv_ptrmap inner = fv_ptrmap_in(f->l->current.scratch);
         if (has_score(f, s->def->body, levels - 1, &inner))
             return true;
         *fv_ptrmap_at(&f->scoreless, s) = (void *)(intptr_t)(levels + 1);
@@ -158,7 +158,7 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
     if (*fv_ptrmap_at(&c->seen, x))
         return;
     if (s && fv_x_uses(x, along) && !*fv_ptrmap_at(&c->seen, s)) {
-        fv_ptrmap seen = fv_ptrmap_in(f->l->exprs);
+        fv_ptrmap seen = fv_ptrmap_in(f->l->current.scratch);
         *fv_ptrmap_at(&c->seen, s) = s;
         if (is_own(f, s) && c->n < FV_ATTEND_CANDIDATES &&
             has_score(f, s->def->body, FV_ATTEND_LEVELS, &seen))
@@ -239,7 +239,7 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
         FV_PUSH(l->exprs, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
         return true;
     }
-    candidates c = {.y = y->value, .seen = fv_ptrmap_in(l->exprs)};
+    candidates c = {.y = y->value, .seen = fv_ptrmap_in(l->current.scratch)};
     if (levels > 0)
         find_candidates(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0], &c);
     for (int i = 0; i < c.n; i++)
@@ -340,7 +340,7 @@ bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) {
 }
 
 bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) {
-    fv_ptrmap tables = fv_ptrmap_in(l->exprs);
+    fv_ptrmap tables = fv_ptrmap_in(l->current.scratch);
     fv_attention at;
     fv_storage folded = *y;
     fv_definition result = *k->of_result, weights = *k->of_weights;
@@ -412,12 +412,12 @@ static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weight
  * then computes them once per head, and they need no kernel. */
 static void take_masks(fuser *f) {
     fv_lowerer *l = f->l;
-    fv_ptrmap uses = fv_ptrmap_in(l->exprs), scored = fv_ptrmap_in(l->exprs);
+    fv_ptrmap uses = fv_ptrmap_in(l->current.scratch), scored = fv_ptrmap_in(l->current.scratch);
     for (int i = 0; i < f->nfused; i++) {
         const struct fused *x = &f->fused[i];
         mask_use u = {.query = x->y->def->index[x->at.row],
                       .uses = &uses,
-                      .seen = fv_ptrmap_in(l->exprs),
+                      .seen = fv_ptrmap_in(l->current.scratch),
                       .scored = &scored};
         note_scored(f, &u, x->at.score);
         count_masks(f, &u, x->at.weight);
@@ -440,7 +440,9 @@ static void take_masks(fuser *f) {
 
 fv_fuser *fv_fuser_new(fv_lowerer *l) {
     fuser *f = FV_NEW(l->exprs, fuser, 1);
-    *f = (fuser){.l = l, .readers = fv_ptrmap_in(l->exprs), .scoreless = fv_ptrmap_in(l->exprs)};
+    *f = (fuser){.l = l,
+                 .readers = fv_ptrmap_in(l->current.scratch),
+                 .scoreless = fv_ptrmap_in(l->current.scratch)};
     count_readers(f);
     return f;
 }

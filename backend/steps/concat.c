@@ -60,7 +60,7 @@ static bool can_be_placed(const fv_storage *s) {
 static bool loads_substituted(fv_lowerer *l, const fv_definition *d) {
     const fv_storage *s;
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(l->current.scratch, d->body); (x = fv_x_next(&v));)
         if ((s = fv_storage_loaded(l, x)) && is_substituted(s))
             return true;
     return false;
@@ -323,7 +323,7 @@ bool fv_step_concat(fv_lowerer *l) {
         if (fv_op_is(op, FV_OP_Concat) && plan(&j) && !carry_out(&j))
             return false;
     }
-    relocator r = {.l = l, .members = fv_ptrmap_in(l->exprs)};
+    relocator r = {.l = l, .members = fv_ptrmap_in(l->current.scratch)};
     for (member *m = members; m; m = m->next)
         *fv_ptrmap_at(&r.members, m->s) = m;
     for (fv_op *op = members ? l->func->body->first : NULL; op; op = op->next)

@@ -81,7 +81,10 @@ static fv_expr *relocate(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 static void settle(mover *m, fv_storage *s) {
     fv_expr *index[FV_MAX_RANK];
     fv_storage *home = s;
-    fv_x_rewriter w = {.arena = m->l->exprs, .after = relocate, .user = m};
+    fv_x_rewriter w = {.arena = m->l->exprs,
+                       .memo = fv_ptrmap_in(m->l->current.scratch),
+                       .after = relocate,
+                       .user = m};
     s->def->body = fv_x_rewrite(&w, s->def->body);
     for (int i = 0; i < s->def->rank; i++)
         index[i] = fv_x_var(m->l->exprs, s->def->index[i]);
@@ -161,7 +164,7 @@ bool fv_step_extend(fv_lowerer *l) {
     fv_place_rows(l);
     if (!write_in_place(l))
         return false;
-    mover m = {.l = l, .moved = fv_ptrmap_in(l->exprs)};
+    mover m = {.l = l, .moved = fv_ptrmap_in(l->current.scratch)};
     bool any = false;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
         if (!is_state(l, op))

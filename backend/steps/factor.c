@@ -543,7 +543,8 @@ static fv_expr *replace(fv_x_rewriter *w, fv_expr *x) {
 static void redefine(field *f, fv_expr *sum) {
     fv_lowerer *l = f->l;
     replacement r = {f->sum, sum};
-    fv_x_rewriter w = {.arena = l->exprs, .before = replace, .user = &r};
+    fv_x_rewriter w = {
+        .arena = l->exprs, .memo = fv_ptrmap_in(l->current.scratch), .before = replace, .user = &r};
     fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     *d = *f->d;
     d->body = fv_x_rewrite(&w, f->d->body);

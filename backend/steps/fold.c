@@ -6,7 +6,7 @@
 #include "backend/steps/steps.h"
 
 bool fv_step_fold(fv_lowerer *l) {
-    fv_ptrmap tables = fv_ptrmap_in(l->exprs);
+    fv_ptrmap tables = fv_ptrmap_in(l->current.scratch);
     for (const fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

@@ -267,8 +267,11 @@ static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bo
     if (!d || fv_is_contraction(d->body))
         return false;
     bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
-    row_use u = {
-        .v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->exprs)};
+    row_use u = {.v = v,
+                 .d = d,
+                 .along = along,
+                 .product = product,
+                 .seen = fv_ptrmap_in(l->current.scratch)};
     return is_used_by_rows(&u, d->body, NULL);
 }
 
@@ -359,7 +362,7 @@ static bool is_term(fv_lowerer *l, const fv_value *v) {
 /* Is v read by sums only, or by a product that a sum adds, and has the final result no row of v's
  * length that could hold v? */
 static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
     if (!y || !fv_storage_of(l, y)->def ||
         (!is_term(l, y) && reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen)))
@@ -450,14 +453,14 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
         return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
     if (t->use->nout != 1)
         return fv_declines(l, v, FV_WHY_several_results, fv_o(t->use), fv_n(t->use->nout));
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     if (contraction && (t->c.reductions || takes_other(l, t->d->body, &seen)))
         return fv_declines(l, v, FV_WHY_contraction_summed, fv_o(t->use));
     if (t->c.reductions && into_contraction)
         return fv_declines(l, v, FV_WHY_sum_in_contraction, fv_o(t->use));
     if (t->c.reductions)
         return fv_declines(l, v, FV_WHY_sum_in_sum, fv_o(t->use));
-    seen = fv_ptrmap_in(l->exprs);
+    seen = fv_ptrmap_in(l->current.scratch);
     bool second = takes_sum(l, t->d->body, sum, &seen);
     if (second && !has_same_rows(l, t))
         return fv_declines(l, v, FV_WHY_second_contraction, fv_o(t->use));
@@ -472,7 +475,7 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
 static bool unpacks_constants(fv_lowerer *l, const fv_definition *d) {
     double bytes = 0, all = fv_elem_storage_bytes(d->value->type->elem);
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(l->current.scratch, d->body); (x = fv_x_next(&v));) {
         if (x->op == FV_X_GUARD || x->op == FV_X_REQUIRE || x->op == FV_X_REDUCE)
             return false;
         if (x->op != FV_X_LOAD)
@@ -579,7 +582,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_o
         if (nodes > FV_GROUPED_NODES)
             return fv_declines(l, v, FV_WHY_use_too_large, fv_o(use), fv_n(nodes),
                                fv_n(FV_GROUPED_NODES));
-        fv_ptrmap others = fv_ptrmap_in(l->exprs);
+        fv_ptrmap others = fv_ptrmap_in(l->current.scratch);
         if (w->math && w->reductions &&
             has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
             return fv_declines(l, v, FV_WHY_other_passes, fv_o(use));
@@ -622,7 +625,7 @@ static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const 
 }
 
 static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way how) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     for (int i = 0; i < v->nuses; i++)
         if (!leads_to(l, v, v->uses[i].op, to, how, &seen))
             return false;
@@ -782,7 +785,7 @@ bool fv_step_group(fv_lowerer *l) {
             if (!s || !s->def)
                 continue;
             const fv_origin *origin = op->origin;
-            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
             take_along(l, s, s->def->body, &seen);
             s->def->body = fv_substitute(l, s->def->body, &origin);
             bool contraction = fv_is_contraction(s->def->body);

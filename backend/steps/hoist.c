@@ -71,8 +71,12 @@ static bool is_of_times(const fv_op *loop, const fv_op *assume) {
 }
 
 static turns turns_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
-    turns t = {
-        l, loop, end, fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs)};
+    turns t = {l,
+               loop,
+               end,
+               fv_ptrmap_in(l->current.scratch),
+               fv_ptrmap_in(l->current.scratch),
+               fv_ptrmap_in(l->current.scratch)};
     for (const fv_op *op = loop; op != end; op = op->next) {
         put_attr(&t.bound, op, "symbols");
         for (int i = 0; i < op->nout; i++)
@@ -184,7 +188,7 @@ static bool is_wanted(const fv_op *op, const fv_ptrmap *moved) {
  * those that pay, and those whose results they read. */
 static void hoist_out_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     turns t = turns_of(l, loop, end);
-    fv_ptrmap moved = fv_ptrmap_in(l->exprs);
+    fv_ptrmap moved = fv_ptrmap_in(l->current.scratch);
     fv_op **same = NULL;
     int n = 0, cap = 0, depth = 0;
     for (fv_op *op = loop->next; op != end; op = op->next) {

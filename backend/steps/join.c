@@ -87,7 +87,7 @@ static void find_loads(loads *o, const fv_expr *x) {
 }
 
 static loads loads_of(fv_lowerer *l, const fv_definition *d) {
-    loads o = {.arena = l->exprs, .seen = fv_ptrmap_in(l->exprs)};
+    loads o = {.arena = l->exprs, .seen = fv_ptrmap_in(l->current.scratch)};
     find_loads(&o, d->body);
     return o;
 }
@@ -102,7 +102,7 @@ static const reads *reads_of(joiner *j, const fv_definition *d) {
     if (*r)
         return *r;
     loads o = loads_of(j->l, d);
-    fv_ptrmap seen = fv_ptrmap_in(j->l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(j->l->current.scratch);
     reads *all = FV_NEW(j->l->exprs, reads, 1);
     for (int k = 0; k < o.n; k++) {
         const fv_value *v = o.all[k]->u.buf->value;
@@ -363,7 +363,7 @@ static bool read_same_rows(fv_lowerer *l, const group *g, const unit *a, const f
 /* Lists the *n values that an op which computes u reads, each once, without those of the fate
  * FV_FATE_ASSEMBLED. */
 static fv_value **operands_of(fv_lowerer *l, const unit *u, int *n) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     fv_value **all = NULL;
     int cap = 0;
     *n = 0;
@@ -636,7 +636,7 @@ static unit *next_above(joiner *j, const unit *u, fv_ptrmap *tried) {
 }
 
 static bool join_above(joiner *j, unit *u) {
-    fv_ptrmap tried = fv_ptrmap_in(j->l->exprs);
+    fv_ptrmap tried = fv_ptrmap_in(j->l->current.scratch);
     unit *a;
     for (int left = (int)j->l->speed->join_makers; left && (a = next_above(j, u, &tried)); left--)
         if (join(j, a, u, NULL))
@@ -645,7 +645,7 @@ static bool join_above(joiner *j, unit *u) {
 }
 
 static bool join_beside(joiner *j, unit *u) {
-    fv_ptrmap tried = fv_ptrmap_in(j->l->exprs);
+    fv_ptrmap tried = fv_ptrmap_in(j->l->current.scratch);
     for (int i = 0; i < u->n; i++) {
         const reads *own = reads_of(j, u->of[i]->def);
         for (int k = 0; k < own->n; k++) {
@@ -742,11 +742,11 @@ static bool writes_state(const fv_op *op) {
 /* Decides which values become results of one op, so that one kernel computes them. */
 bool fv_step_join(fv_lowerer *l) {
     joiner j = {.l = l,
-                .places = fv_ptrmap_in(l->exprs),
-                .stretches = fv_ptrmap_in(l->exprs),
-                .units = fv_ptrmap_in(l->exprs),
-                .readers = fv_ptrmap_in(l->exprs),
-                .reads = fv_ptrmap_in(l->exprs)};
+                .places = fv_ptrmap_in(l->current.scratch),
+                .stretches = fv_ptrmap_in(l->current.scratch),
+                .units = fv_ptrmap_in(l->current.scratch),
+                .readers = fv_ptrmap_in(l->current.scratch),
+                .reads = fv_ptrmap_in(l->current.scratch)};
     int n = 0, stretch = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
         stretch += op->def->has_effect || writes_state(op);

@@ -185,7 +185,11 @@ static void note_kept(void *user, fv_storage *s, int axis) {
 }
 
 static void keep_axes_of(fv_lowerer *l, const fv_definition *d) {
-    keeping k = {.l = l, .reader = d, .keep = note_kept, .user = l, .seen = fv_ptrmap_in(l->exprs)};
+    keeping k = {.l = l,
+                 .reader = d,
+                 .keep = note_kept,
+                 .user = l,
+                 .seen = fv_ptrmap_in(l->current.scratch)};
     keep_axes(&k, d->body);
 }
 
@@ -349,7 +353,7 @@ static void find_sums(const fv_expr *x, bool *any, bool *of_products, fv_ptrmap 
 
 /* Has d sums, but no sum of products? */
 static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     bool any = false, of_products = false;
     find_sums(d->body, &any, &of_products, &seen);
     return any && !of_products;
@@ -361,7 +365,7 @@ static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
  * NULL: the last one. */
 static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) {
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     if (best < 0)
         return best;
     count_runs(l, d, d->body, runs, &moved, &seen);
@@ -445,7 +449,7 @@ static fv_expr *moved(mover *m, fv_expr *x) {
 }
 
 static fv_definition *in_order(fv_lowerer *l, fv_storage *s) {
-    mover m = {.l = l, .memo = fv_ptrmap_in(l->exprs)};
+    mover m = {.l = l, .memo = fv_ptrmap_in(l->current.scratch)};
     fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     *d = *s->def;
     d->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
@@ -494,7 +498,7 @@ static void look_at(turning *t, const fv_expr *x) {
 static bool can_turn(fv_lowerer *l, const fv_definition *d) {
     if (!d->rank)
         return true; /* a scalar has no rows */
-    turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
+    turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->current.scratch)};
     look_at(&t, d->body);
     return !t.costly && t.across <= 1;
 }
@@ -524,12 +528,15 @@ static void read_copy(copying *c, fv_storage *reader) {
                  .reader = reader->def,
                  .keep = find_kept,
                  .user = c,
-                 .seen = fv_ptrmap_in(c->l->exprs)};
+                 .seen = fv_ptrmap_in(c->l->current.scratch)};
     c->kept = false;
     keep_axes(&k, reader->def->body);
     if (!c->kept)
         return;
-    fv_x_rewriter w = {.arena = c->l->exprs, .after = load_copy, .user = c};
+    fv_x_rewriter w = {.arena = c->l->exprs,
+                       .memo = fv_ptrmap_in(c->l->current.scratch),
+                       .after = load_copy,
+                       .user = c};
     fv_definition *d = FV_NEW(c->l->exprs, fv_definition, 1);
     *d = *reader->def;
     d->body = fv_x_rewrite(&w, d->body);

@@ -122,7 +122,7 @@ static const fv_expr *sum_of_pairs(fv_lowerer *l, const fv_definition *d) {
 static fv_why decide(orders *o, const fv_definition *d) {
     fv_attention at;
     int vector = fv_map_vector(d);
-    fv_ptrmap seen = fv_ptrmap_in(o->l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(o->l->current.scratch);
     fv_form_kind form = fv_form_of(o->l, d);
     if (form == FV_FORM_ATTENTION && fv_find_attention(o->l, d, &at)) {
         take_weights(o, &at);
@@ -209,14 +209,17 @@ static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 
 static fv_expr *rewritten(labels *s, const fv_expr *x,
                           fv_expr *(*after)(fv_x_rewriter *r, fv_expr *x, fv_expr **args)) {
-    fv_x_rewriter r = {.arena = s->o->l->exprs, .after = after, .user = s};
+    fv_x_rewriter r = {.arena = s->o->l->exprs,
+                       .memo = fv_ptrmap_in(s->o->l->current.scratch),
+                       .after = after,
+                       .user = s};
     return fv_x_rewrite(&r, x);
 }
 
 /* The body of d with the orders of its sums; `say`: whether the reason is recorded. */
 static fv_expr *decided(fv_lowerer *l, const fv_definition *d, bool say) {
-    orders o = {.l = l, .along = fv_ptrmap_in(l->exprs)};
-    labels by = {.o = &o, .label = fv_ptrmap_in(l->exprs)};
+    orders o = {.l = l, .along = fv_ptrmap_in(l->current.scratch)};
+    labels by = {.o = &o, .label = fv_ptrmap_in(l->current.scratch)};
     fv_definition labelled = *d;
     labelled.body = rewritten(&by, d->body, label);
     by.became = FV_NEW(l->exprs, const fv_expr *, by.n);
@@ -284,7 +287,7 @@ bool fv_step_order(fv_lowerer *l) {
             fv_recurrence_rewrite(r, in_one_chain, l);
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
             if (s && s->def && fv_storage_has_kernel(s) && has_sums(s->def->body, &seen))
                 choose(l, s);
         }
@@ -313,7 +316,7 @@ bool fv_orders_verify(fv_lowerer *l) {
     for (const fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             const fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
             if (s && s->def && fv_storage_has_kernel(s) && has_sums(s->def->body, &seen))
                 ok &= is_as_decided(l, s);
         }

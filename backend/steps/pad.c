@@ -90,7 +90,10 @@ static fv_expr *without_guard(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 /* Has d the same form if it loads x without the guard? It has not if its columns are not contiguous
  * in x: with the guard it is a contraction only because x is copied. */
 static bool stays_contraction(fv_lowerer *l, const fv_definition *d, const fv_expr *x) {
-    fv_x_rewriter w = {.arena = l->exprs, .after = without_guard, .user = (void *)(uintptr_t)x};
+    fv_x_rewriter w = {.arena = l->exprs,
+                       .memo = fv_ptrmap_in(l->current.scratch),
+                       .after = without_guard,
+                       .user = (void *)(uintptr_t)x};
     fv_definition plain = *d;
     plain.body = fv_x_rewrite(&w, d->body);
     fv_update_form(l, &plain);
@@ -144,7 +147,8 @@ static void look_at_load(padder *p, const fv_definition *d, const fv_expr *x) {
 static void look_at(void *user, fv_storage *reader) {
     padder *p = user;
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(p->l->exprs, reader->def->body); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(p->l->current.scratch, reader->def->body);
+         (x = fv_x_next(&v));)
         if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
             look_at_load(p, reader->def, x);
 }
@@ -262,7 +266,10 @@ static fv_expr *load_padded(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 
 static void read_padded(void *user, fv_storage *reader) {
     padder *p = user;
-    fv_x_rewriter w = {.arena = p->l->exprs, .after = load_padded, .user = p};
+    fv_x_rewriter w = {.arena = p->l->exprs,
+                       .memo = fv_ptrmap_in(p->l->current.scratch),
+                       .after = load_padded,
+                       .user = p};
     fv_definition *d = FV_NEW(p->l->exprs, fv_definition, 1);
     *d = *reader->def;
     d->body = fv_x_rewrite(&w, d->body);
@@ -270,7 +277,7 @@ static void read_padded(void *user, fv_storage *reader) {
 }
 
 bool fv_step_pad(fv_lowerer *l) {
-    padder p = {.l = l, .images = fv_ptrmap_in(l->exprs)};
+    padder p = {.l = l, .images = fv_ptrmap_in(l->current.scratch)};
     bool any = false;
     fv_each_kernel(l, look_at, &p);
     for (image *m = p.first; m; m = m->next)

@@ -129,7 +129,10 @@ static fv_expr *load_apart(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 }
 
 static fv_definition *reading_apart(strider *p, const fv_definition *d) {
-    fv_x_rewriter w = {.arena = p->l->exprs, .after = load_apart, .user = p};
+    fv_x_rewriter w = {.arena = p->l->exprs,
+                       .memo = fv_ptrmap_in(p->l->current.scratch),
+                       .after = load_apart,
+                       .user = p};
     return fv_definition_rewritten(&w, d);
 }
 
@@ -172,7 +175,7 @@ static void look_at_reader(void *user, fv_storage *reader) {
     fv_update_form(l, &seen);
     bool same =
         fv_form_same(seen.form, reader->def->form) && !sums_over_rows(l->exprs, reader->def->body);
-    for (fv_x_visitor v = fv_x_visit(l->exprs, reader->def->body); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(l->current.scratch, reader->def->body); (x = fv_x_next(&v));) {
         const fv_storage *s = fv_storage_loaded(l, x);
         matrix *m = s ? fv_ptrmap_get(&p->matrices, s) : NULL;
         if (m && m->apart && (!same || !is_by_row(l->module->dims, x)))
@@ -203,7 +206,7 @@ static void store_apart(fv_lowerer *l, matrix *m) {
 }
 
 bool fv_step_stride(fv_lowerer *l) {
-    strider p = {.l = l, .matrices = fv_ptrmap_in(l->exprs)};
+    strider p = {.l = l, .matrices = fv_ptrmap_in(l->current.scratch)};
     bool any = false;
     fv_each_kernel(l, look_for_product, &p);
     for (matrix *m = p.first; m; m = m->next)

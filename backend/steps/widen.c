@@ -56,7 +56,7 @@ static void add(widener *p, fv_storage *s, const fv_value *product) {
 /* Adds what the terms of a sum load. */
 static void look_at_sum(widener *p, const fv_expr *sum, const fv_value *product) {
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(p->l->exprs, sum->arg[0]); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(p->l->current.scratch, sum->arg[0]); (x = fv_x_next(&v));) {
         fv_storage *s = fv_storage_loaded(p->l, x);
         if (s)
             add(p, s, product);
@@ -69,7 +69,8 @@ static void look_for_products(void *user, fv_storage *reader) {
     fv_form_kind form = fv_form_of(p->l, reader->def);
     if (form != FV_FORM_CONTRACT && form != FV_FORM_ATTENTION)
         return;
-    for (fv_x_visitor v = fv_x_visit(p->l->exprs, reader->def->body); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(p->l->current.scratch, reader->def->body);
+         (x = fv_x_next(&v));)
         if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM)
             look_at_sum(p, x, reader->value);
 }
@@ -97,7 +98,10 @@ static fv_expr *load_wide(fv_x_rewriter *w, fv_expr *x) {
 }
 
 static fv_definition *reading_wide(widener *p, const fv_definition *d) {
-    fv_x_rewriter w = {.arena = p->l->exprs, .before = load_wide, .user = p};
+    fv_x_rewriter w = {.arena = p->l->exprs,
+                       .memo = fv_ptrmap_in(p->l->current.scratch),
+                       .before = load_wide,
+                       .user = p};
     return fv_definition_rewritten(&w, d);
 }
 
@@ -122,7 +126,7 @@ static void look_at_reader(void *user, fv_storage *reader) {
                 fv_x_stored(reader->def->body)->op != FV_X_LOAD &&
                 !has_pairs(l->exprs, reader->def->body);
     const fv_expr *left = same ? wide->body : reader->def->body;
-    for (fv_x_visitor v = fv_x_visit(l->exprs, left); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(l->current.scratch, left); (x = fv_x_next(&v));) {
         narrow *m = (narrow *)(uintptr_t)widened(p, x);
         if (!m || x->u.buf->elem == FV_F32)
             continue;
@@ -153,7 +157,7 @@ static void store_wide(fv_lowerer *l, const narrow *m) {
 }
 
 bool fv_step_widen(fv_lowerer *l) {
-    widener p = {.l = l, .values = fv_ptrmap_in(l->exprs)};
+    widener p = {.l = l, .values = fv_ptrmap_in(l->current.scratch)};
     if (l->options->saves_memory)
         return true; /* a stored value lives longer than the copy of it that a product makes */
     fv_each_kernel(l, look_for_products, &p);

@@ -53,6 +53,11 @@ typedef struct closer {
     void *arg;
 } closer;
 
+/* A table that was given back; its memory contains the link to the next one. */
+typedef struct free_table {
+    struct free_table *next;
+} free_table;
+
 struct fv_arena {
     fv_session *session;
     fv_arena *prev, *next; /* neighbours in the session's list of arenas */
@@ -64,6 +69,7 @@ struct fv_arena {
     /* functions to call when the arena is freed; the one registered last comes first */
     closer *closers;
     void *slot;
+    struct free_table *tables[64]; /* at k: tables of 2^k bytes that were given back */
 };
 
 /* ---- sessions and doors ---- */
@@ -327,6 +333,34 @@ void *fv_alloc(fv_arena *a, size_t n, size_t size) {
     if (size && n > SIZE_MAX / size)
         fv_out_of_memory(a->session);
     return fv_alloc_aligned(a, n * size, ALIGN);
+}
+
+/* ---- tables ---- */
+
+static int exponent(size_t bytes) {
+    int k = 0;
+    while ((size_t)1 << k < bytes)
+        k++;
+    return k;
+}
+
+void *fv_table_new(fv_arena *a, size_t bytes) {
+    FV_HOLDS(a->session, bytes >= ALIGN && (bytes & (bytes - 1)) == 0);
+    free_table **first = &a->tables[exponent(bytes)], *t = *first;
+    if (!t)
+        return fv_alloc(a, bytes, 1);
+    UNPOISON(t, bytes);
+    *first = t->next;
+    return memset(t, 0, bytes);
+}
+
+void fv_table_free(fv_arena *a, void *table, size_t bytes) {
+    if (!table)
+        return;
+    free_table **first = &a->tables[exponent(bytes)], *t = table;
+    t->next = *first;
+    *first = t;
+    POISON(t, bytes);
 }
 
 /* ---- strings and growing arrays ---- */

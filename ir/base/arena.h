@@ -89,6 +89,12 @@ void *fv_alloc(fv_arena *a, size_t n, size_t size);
 void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align);
 #define FV_NEW(a, type, n) ((type *)fv_alloc((a), (size_t)(n), sizeof(type)))
 
+/* A zeroed table of a power of two of at least 16 bytes, which fv_table_free gives back: the next
+ * table of that size has the same memory. For tables that are replaced when they grow. */
+void *fv_table_new(fv_arena *a, size_t bytes);
+/* table: made by fv_table_new of that arena with that size, or NULL. */
+void fv_table_free(fv_arena *a, void *table, size_t bytes);
+
 char *fv_strdup(fv_arena *a, const char *s);
 char *fv_strndup(fv_arena *a, const char *s, size_t n);
 char *fv_printf(fv_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -14,8 +14,10 @@ static void grow(fv_ptrmap *m) {
     /* allocate both arrays before the map changes, so that running out of memory leaves it
      * intact */
     size_t cap = old.cap ? old.cap * 2 : 16;
-    const void **keys = FV_NEW(m->arena, const void *, cap);
-    void **values = FV_NEW(m->arena, void *, cap);
+    if (cap > SIZE_MAX / sizeof(void *))
+        fv_out_of_memory(fv_arena_session(m->arena));
+    const void **keys = fv_table_new(m->arena, cap * sizeof *keys);
+    void **values = fv_table_new(m->arena, cap * sizeof *values);
     m->cap = cap;
     m->keys = keys;
     m->values = values;
@@ -26,6 +28,13 @@ static void grow(fv_ptrmap *m) {
         m->keys[to] = old.keys[i];
         m->values[to] = old.values[i];
     }
+    fv_ptrmap_free(&old);
+}
+
+void fv_ptrmap_free(fv_ptrmap *m) {
+    fv_table_free(m->arena, m->keys, m->cap * sizeof *m->keys);
+    fv_table_free(m->arena, m->values, m->cap * sizeof *m->values);
+    *m = fv_ptrmap_in(m->arena);
 }
 
 void **fv_ptrmap_at(fv_ptrmap *m, const void *key) {

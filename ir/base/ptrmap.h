@@ -18,6 +18,9 @@ static inline fv_ptrmap fv_ptrmap_in(fv_arena *a) {
 /* The address of the value of `key`, which is added with the value NULL if it is new. The address
  * is valid until the next call of fv_ptrmap_at. */
 void **fv_ptrmap_at(fv_ptrmap *m, const void *key);
+/* Empties the map, and gives its memory to other maps of the arena. Copies of the map must not be
+ * used any more. Without this call, the memory stays with the map as long as the arena. */
+void fv_ptrmap_free(fv_ptrmap *m);
 /* The value of `key`, or NULL if the map does not have it. */
 void *fv_ptrmap_get(const fv_ptrmap *m, const void *key);
 

@@ -104,9 +104,9 @@ static bool define_body(fv_fenv *e, const statement *st, fv_elem want, fv_defini
                       fv_elem_name(def->body->type.elem), fv_elem_name(want));
 }
 
-static bool define(fv_definer *d, const statement *st, int n, int which, int out,
+/* e: memory for the names of the formula; define overwrites it. */
+static bool define(fv_fenv *e, fv_definer *d, const statement *st, int n, int which, int out,
                    const char *text) {
-    fv_fenv *e = FV_NEW(d->arena, fv_fenv, 1);
     *e = (fv_fenv){.d = d, .op = d->op, .arena = d->arena, .session = d->module->session};
     fv_definition *def = fv_definition_new(d, out);
     def->text = text;
@@ -148,14 +148,16 @@ bool fv_formula_define(fv_definer *d, const char *formula) {
     int n;
     if (!parse_meaning(d, formula, st, &n))
         return false;
-    for (int out = 0; out < d->op->nout; out++) {
-        if (!d->op->out[out])
-            continue;
-        int which = statement_of(d->op, st, n, out);
-        if (which < 0 || !define(d, st, n, which, out, formula))
-            return false;
+    /* the names take 50 KB, which no definition keeps */
+    fv_arena *tmp = fv_arena_new(d->module->session);
+    fv_fenv *e = FV_NEW(tmp, fv_fenv, 1);
+    bool ok = true;
+    for (int out = 0; ok && out < d->op->nout; out++) {
+        int which = d->op->out[out] ? statement_of(d->op, st, n, out) : 0;
+        ok = which >= 0 && (!d->op->out[out] || define(e, d, st, n, which, out, formula));
     }
-    return true;
+    fv_arena_free(tmp);
+    return ok;
 }
 
 /* ---- dims of results ---- */

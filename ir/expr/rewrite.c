@@ -124,8 +124,10 @@ fv_expr *fv_x_replace_vars(fv_arena *a, const fv_expr *x, int n, fv_var *const *
         p.from_bits |= fv_var_bit(from[i]);
         p.to_bits |= to[i]->vars;
     }
-    fv_x_rewriter r = {.arena = a, .before = replaced, .user = &p};
-    return fv_x_rewrite(&r, x);
+    fv_x_rewriter r = {.arena = a, .before = replaced, .user = &p, .memo = fv_ptrmap_in(a)};
+    fv_expr *y = fv_x_rewrite(&r, x);
+    fv_ptrmap_free(&r.memo);
+    return y;
 }
 
 /* ---- from another arena ---- */

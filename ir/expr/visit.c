@@ -57,10 +57,11 @@ void fv_x_skip_first(fv_x_visitor *v, int n) {
 
 bool fv_x_contains(fv_arena *a, const fv_expr *x, const fv_expr *part) {
     const fv_expr *y;
-    for (fv_x_visitor v = fv_x_visit(a, x); (y = fv_x_next(&v));)
-        if (y == part)
-            return true;
-    return false;
+    fv_x_visitor v = fv_x_visit(a, x);
+    while ((y = fv_x_next(&v)) && y != part)
+        ;
+    fv_ptrmap_free(&v.seen);
+    return y != NULL;
 }
 
 static void count(fv_ptrmap *uses, const fv_expr *x) {

@@ -152,7 +152,7 @@ void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list) {
     fv_ptrmap empty = fv_ptrmap_in(b->arena);
     sharing s = {b, empty, empty};
     fv_x_visitor v = fv_x_visit(b->arena, NULL);
-    fv_x_rewriter w = {.arena = b->arena, .after = unshare, .user = &s};
+    fv_x_rewriter w = {.arena = b->arena, .after = unshare, .user = &s, .memo = empty};
     bool all_small = true;
     for (int i = 0; i < n; i++)
         all_small = all_small && (!list[i] || list[i]->n == 0);
@@ -164,6 +164,10 @@ void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list) {
     for (int i = 0; i < n; i++)
         if (list[i])
             list[i] = fv_x_rewrite(&w, list[i]);
+    fv_ptrmap_free(&s.uses);
+    fv_ptrmap_free(&s.height);
+    fv_ptrmap_free(&w.memo);
+    fv_ptrmap_free(&v.seen);
 }
 
 /* ---- functions that append statements ---- */

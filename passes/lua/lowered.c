@@ -253,7 +253,7 @@ static bool lower(void *arg) {
     fv_reasons reasons = {0};
     const fv_watch watch = {.user = w, .look = look, .laid_out = laid_out};
     const fv_lower_options o = {
-        .target = w->target, .without_weights = true, .watch = &watch, .reasons = &reasons};
+        .target = w->target, .weights = FV_WEIGHTS_LEFT_OUT, .watch = &watch, .reasons = &reasons};
     fv_program *p = fv_lower(m, &o);
     if (!p)
         return false;

@@ -1,5 +1,6 @@
 /* Sessions, doors, arenas, texts, names, messages; and running out of memory. */
 #include "ir/base/diag.h"
+#include "ir/base/ptrmap.h"
 #include "ir/graph/graph.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
@@ -48,6 +49,39 @@ Test(arena, large_requests) {
     cr_expect(p[0] == 0 && p[(64 << 20) - 1] == 0);
     p[(64 << 20) - 1] = 1;
     cr_expect_neq(fv_alloc(arena, 1, 1), p);
+}
+
+Test(arena, a_table_that_is_given_back_is_the_next_of_its_size) {
+    char *first = fv_table_new(arena, 128), *other = fv_table_new(arena, 256);
+    memset(first, 0xff, 128);
+    fv_table_free(arena, first, 128);
+    cr_expect_neq(fv_table_new(arena, 256), first);
+    char *again = fv_table_new(arena, 128);
+    cr_expect_eq(again, first);
+    cr_expect(all_zero(again, 128));
+    cr_expect_neq(fv_table_new(arena, 128), again);
+    fv_table_free(arena, other, 256);
+    fv_table_free(arena, again, 128);
+    fv_table_free(arena, NULL, 128);
+    cr_expect_eq(fv_table_new(arena, 256), other);
+}
+
+/* Maps that are filled and freed one after the other take the memory of one. */
+Test(arena, maps_that_are_freed_take_no_more_memory) {
+    static char keys[5000];
+    size_t most = 0;
+    for (int round = 0; round < 10; round++) {
+        fv_ptrmap m = fv_ptrmap_in(arena);
+        for (size_t i = 0; i < sizeof keys; i++)
+            *fv_ptrmap_at(&m, &keys[i]) = &keys[sizeof keys - 1 - i];
+        for (size_t i = 0; i < sizeof keys; i++)
+            cr_assert_eq(fv_ptrmap_get(&m, &keys[i]), &keys[sizeof keys - 1 - i]);
+        fv_ptrmap_free(&m);
+        cr_assert_null(fv_ptrmap_get(&m, &keys[0]));
+        if (round == 0)
+            most = fv_session_taken(session);
+        cr_expect_eq(fv_session_taken(session), most);
+    }
 }
 
 static bool overflows(size_t n, size_t size) {

@@ -197,10 +197,17 @@ static bool compile_any(job *j) {
 }
 #endif
 
+void fv_driver_runs_here(fv_driver_machine *m, fv_backend_kind backend) {
+    m->in_process = backend != FV_BACKEND_INTERP;
+#if defined(__x86_64__) || defined(__aarch64__)
+    m->unaligned = backend == FV_BACKEND_JIT;
+#endif
+}
+
 bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o,
                        fv_backend_kind backend, const fv_driver_watch *watch, fv_compiled *out) {
     fv_driver_options here = *o;
-    here.target.in_process = backend != FV_BACKEND_INTERP;
+    fv_driver_runs_here(&here.target, backend);
     job j = {.session = s,
              .path = path,
              .in_memory = o->bytes || !strcmp(path, "-"),

@@ -31,6 +31,8 @@ typedef struct fv_driver_machine {
      * the system refuses registers to this process; the system is asked for them only if the model
      * has elements of at most 8 bits, whose products use them */
     bool in_process;
+    /* whether the code loads elements from any address, so that large constants need no copy */
+    bool unaligned;
 } fv_driver_machine;
 
 /* Values of dims, and states of the model. */
@@ -118,6 +120,8 @@ typedef struct fv_driver_options {
     fv_driver_answers answers;
 } fv_driver_options;
 
+/* Sets in_process and unaligned: the code will run in this process, by this backend. */
+void fv_driver_runs_here(fv_driver_machine *m, fv_backend_kind backend);
 /* Parses the text of a target (fv_target_read); NULL: it is wrong, and `*why` says why. name NULL:
  * `native` if the code is to run on this machine (`here`), otherwise a target that most machines of
  * this architecture can run. `native` is made with the profile of this machine, if there is one;

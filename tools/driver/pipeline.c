@@ -325,7 +325,9 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .saves_memory = o->level == 's',
                               .relax = o->relax,
                               .random_limits = o->random_limits,
-                              .without_weights = o->without_weights,
+                              .weights = o->without_weights    ? FV_WEIGHTS_LEFT_OUT
+                                         : o->target.unaligned ? FV_WEIGHTS_ANYWHERE
+                                                               : FV_WEIGHTS_ALIGNED,
                               .without = without,
                               .tuning = source->tuning ? source->tuning : o->tuning.tuned,
                               .choices = o->answers.choices,

@@ -241,7 +241,7 @@ bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind back
 static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind backend,
                    fv_subject *out) {
     fv_driver_options here = *o;
-    here.target.in_process = backend != FV_BACKEND_INTERP;
+    fv_driver_runs_here(&here.target, backend);
     if (!(out->program = fv_driver_lower(c->session, &out->source, &here)))
         return false;
     look_at_program(&(opening){c, out}, out->program);

@@ -137,7 +137,10 @@ static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 /* Collects the sums along a row that x contains, each once, inner ones before the sums that contain
  * them. */
 static void find_sums(sums *s, const fv_expr *x) {
-    fv_x_rewriter r = {.arena = s->a->p->l->exprs, .after = note_sum, .user = s};
+    fv_x_rewriter r = {.arena = s->a->p->l->exprs,
+                       .memo = fv_ptrmap_in(s->a->p->l->current.scratch),
+                       .after = note_sum,
+                       .user = s};
     /* the rewrite changes nothing; it visits arguments before the expressions that contain them */
     (void)fv_x_rewrite(&r, x);
 }
@@ -147,7 +150,7 @@ static void find_sums(sums *s, const fv_expr *x) {
 static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int known,
                   const fv_pass *pass, const fv_expr *but) {
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(a->p->l->exprs, root); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(a->p->l->current.scratch, root); (x = fv_x_next(&v));) {
         bool other = x != but;
         for (int i = 0; i < known && x->op == FV_X_REDUCE; i++)
             other &= !fv_x_equal(s->sum[i], x);
@@ -404,7 +407,7 @@ static void find_keys(fv_attend *a, void *user) {
  * values. */
 static void note_ranged(fv_attend *a, const fv_expr *root, fv_ptrmap *ranged) {
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(a->p->l->exprs, root); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(a->p->l->current.scratch, root); (x = fv_x_next(&v));)
         if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
             *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
 }
@@ -429,7 +432,7 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
     int64_t most = most_rows(a);
-    fv_ptrmap ranged = fv_ptrmap_in(a->p->l->exprs);
+    fv_ptrmap ranged = fv_ptrmap_in(a->p->l->current.scratch);
     note_ranged(a, a->p->weights.folded.body, &ranged);
     note_ranged(a, a->seen, &ranged);
     fv_expr *n = fv_kemit_dim(e, a->p->at.key->dim), *zero = integer(e, 0);

@@ -181,20 +181,23 @@ static fv_expr *as_open(fv_x_rewriter *r, fv_expr *x) {
 
 /* x as an expression over the task's memory and masks. */
 static fv_expr *in_task(fv_attend_plan *p, fv_expr *x) {
-    fv_ptrmap memo = fv_ptrmap_in(p->l->exprs);
+    fv_ptrmap memo = fv_ptrmap_in(p->l->current.scratch);
     return with_masks(p, fv_with_scores(p->l->exprs, &p->at, x, fv_attend_in_memory(p)), p->at.key,
                       &memo);
 }
 
 static void make_weights(fv_attend_plan *p) {
-    fv_ptrmap seen = fv_ptrmap_in(p->l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(p->l->current.scratch);
     find_masks(p, fv_weight_of(p->l->exprs, &p->at, fv_attend_in_memory(p)), p->at.key, &seen);
     p->memory.masks =
         new_memory(p, "masks", fv_dim_const(p->l->module->dims, p->memory.nmasks), p->at.key->dim);
     p->weights.open = p->weights.all = fv_attend_over_keys(p, in_task(p, p->at.weight));
     if (!p->at.hidden)
         return;
-    fv_x_rewriter r = {.arena = p->l->exprs, .before = as_seen, .user = &p->at};
+    fv_x_rewriter r = {.arena = p->l->exprs,
+                       .memo = fv_ptrmap_in(p->l->current.scratch),
+                       .before = as_seen,
+                       .user = &p->at};
     p->weights.folded = fv_attend_over_keys(p, in_task(p, fv_x_rewrite(&r, p->at.weight)));
     r = (fv_x_rewriter){.arena = p->l->exprs, .before = as_open, .user = &p->at};
     p->weights.open = fv_attend_over_keys(p, in_task(p, fv_x_rewrite(&r, p->at.weight)));

@@ -29,8 +29,8 @@ void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const c
     e->arena = l->arena;
     e->kernel = fv_kernel_new(l->arena, stem);
     fv_kb_init(&e->b, l->arena, e->kernel, &e->kernel->body);
-    e->uses.count = fv_ptrmap_in(l->arena);
-    e->uses.visitor = fv_x_visit(l->arena, NULL);
+    e->uses.count = fv_ptrmap_in(l->current.scratch);
+    e->uses.visitor = fv_x_visit(l->current.scratch, NULL);
     fv_kemit_use(e, def);
 }
 
@@ -588,9 +588,9 @@ static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
 /* Are all free variables of the expression bound? Variables that a reduction in it binds do not
  * occur free in it (see unique.h). */
 static bool is_bound(const fv_kemit *e, const fv_expr *root) {
-    fv_ptrmap inner = fv_ptrmap_in(e->l->exprs);
+    fv_ptrmap inner = fv_ptrmap_in(e->l->current.scratch);
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(e->l->exprs, root); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, root); (x = fv_x_next(&v));) {
         for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
             *fv_ptrmap_at(&inner, x->u.red.vars[i]) = x->u.red.vars[i];
         if (x->op == FV_X_VAR && !fv_ptrmap_get(&inner, x->u.var) && !bound(e, x->u.var))
@@ -612,7 +612,11 @@ static fv_expr *hoisted(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
     /* emits reductions within x first; the rewriter only visits nodes and replaces nothing */
-    fv_x_rewriter r = {.arena = e->l->exprs, .before = is_there, .after = hoisted, .user = e};
+    fv_x_rewriter r = {.arena = e->l->exprs,
+                       .memo = fv_ptrmap_in(e->l->current.scratch),
+                       .before = is_there,
+                       .after = hoisted,
+                       .user = e};
     (void)fv_x_rewrite(&r, x);
 }
 
@@ -637,8 +641,11 @@ static fv_expr *note_hoistable(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 
 int fv_kemit_hoistable(const fv_kemit *e, const fv_expr *x, int most, fv_expr **found) {
     hoistable h = {.e = e, .found = found, .most = most};
-    fv_x_rewriter r = {
-        .arena = e->l->exprs, .before = is_known, .after = note_hoistable, .user = &h};
+    fv_x_rewriter r = {.arena = e->l->exprs,
+                       .memo = fv_ptrmap_in(e->l->current.scratch),
+                       .before = is_known,
+                       .after = note_hoistable,
+                       .user = &h};
     (void)fv_x_rewrite(&r, x);
     return h.n;
 }
@@ -649,7 +656,7 @@ static bool is_costly(const fv_expr *x) {
 
 void fv_kemit_invariants(fv_kemit *e, fv_expr *root, const fv_var *v) {
     fv_expr *x;
-    for (fv_x_visitor nodes = fv_x_visit(e->l->exprs, root); (x = fv_x_next(&nodes));) {
+    for (fv_x_visitor nodes = fv_x_visit(e->l->current.scratch, root); (x = fv_x_next(&nodes));) {
         bool known = x->op == FV_X_REDUCE || emitted(e, x),
              makes = !known && is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) &&
                      !fv_x_uses(x, v) && is_bound(e, x);

@@ -155,7 +155,7 @@ static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr
 /* Can a kernel before that of the contraction compute the factor, or panels of it? */
 static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                            const fv_expr *factor) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
     return !c->context.often || !is_of_step(d, c->sum, factor, &seen);
 }
 
@@ -397,7 +397,10 @@ static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
  * they can. */
 static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.dense.of_a)};
-    fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
+    fv_x_rewriter w = {.arena = l->exprs,
+                       .memo = fv_ptrmap_in(l->current.scratch),
+                       .before = read_copy,
+                       .user = &c};
     fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     *d = *p->d;
     d->body = fv_x_rewrite(&w, d->body);

@@ -84,7 +84,7 @@ static bool is_small_weight(const fv_lowerer *l, const fv_expr *load) {
         return true;
     const fv_value *v = load->u.buf->value;
     const fv_tensor *data = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
-    if (!data || data->elem != FV_I8 || l->options->without_weights)
+    if (!data || data->elem != FV_I8 || l->options->weights == FV_WEIGHTS_LEFT_OUT)
         return false;
     const int8_t *w = data->data;
     for (size_t i = 0; i < data->count; i++)
@@ -212,8 +212,8 @@ static void explain_halves(fv_lowerer *l, const fv_value *v, const fv_dot *dot, 
                            const fv_expr *columns, fv_fact types) {
     const fv_expr_op faster = FV_X_DOT_U8_I8_SAT;
     if (dot->op == FV_X_DOT_I16_I16 && rows->type.elem != FV_I16 && columns->type.elem == FV_I8 &&
-        fv_instruction_has(l->target, faster, FV_I32, FV_I32) && !l->options->without_weights &&
-        !are_small_numbers(l, columns))
+        fv_instruction_has(l->target, faster, FV_I32, FV_I32) &&
+        l->options->weights != FV_WEIGHTS_LEFT_OUT && !are_small_numbers(l, columns))
         fv_declines(l, v, FV_WHY_dot_saturates, types, fv_s(fv_expr_op_text(faster)));
 }
 

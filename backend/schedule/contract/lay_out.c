@@ -215,7 +215,7 @@ bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const
     if (!t)
         return false;
     s.sums = (uint32_t *)t->data;
-    if (!l->options->without_weights)
+    if (l->options->weights != FV_WEIGHTS_LEFT_OUT)
         add_elements(&s, 0, at.at, 0);
     for (int64_t i = 0; i < count; i++)
         s.sums[i] *= (uint32_t)by;
@@ -255,7 +255,7 @@ bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
     *t = (fv_tensor){.elem = as->type->elem, .rank = as->type->rank, .dims = own};
     if (!fv_tensor_size(t->elem, t->rank, own, &t->count, &t->bytes))
         return false;
-    if (!l->options->without_weights) {
+    if (l->options->weights != FV_WEIGHTS_LEFT_OUT) {
         size_t bytes;
         bool known = fv_layout_bytes(&to->layout, &bytes);
         FV_HOLDS(l->session, known && bytes <= t->bytes);

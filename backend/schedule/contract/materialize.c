@@ -145,7 +145,10 @@ static fv_expr *over_axis(fv_x_rewriter *r, fv_expr *x) {
 /* x as an expression over the axes of the copy, which are added as they occur; NULL: there are too
  * many. */
 static fv_expr *over_axes(bases *b, const fv_expr *x) {
-    fv_x_rewriter r = {.arena = b->l->exprs, .before = over_axis, .user = b};
+    fv_x_rewriter r = {.arena = b->l->exprs,
+                       .memo = fv_ptrmap_in(b->l->current.scratch),
+                       .before = over_axis,
+                       .user = b};
     fv_expr *y = fv_x_rewrite(&r, x);
     return b->full ? NULL : y;
 }

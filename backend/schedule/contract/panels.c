@@ -239,7 +239,10 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
     bool known =
         x->nk > 0 && x->nouter + x->nk + 2 <= FV_MAX_RANK && set_axes(l, x, s) && set_levels(x, s);
     for (int i = 0; i < x->nfactors && known; i++) {
-        fv_x_rewriter w = {.arena = l->exprs, .before = over_blocks, .user = &(blocks){x, s}};
+        fv_x_rewriter w = {.arena = l->exprs,
+                           .memo = fv_ptrmap_in(l->current.scratch),
+                           .before = over_blocks,
+                           .user = &(blocks){x, s}};
         known = fv_lay_out_add(l, &s->laid, &s->vars, fv_x_rewrite(&w, loads[i]),
                                x->nfactors > 1 ? s->vars.column - 1 : -1, i);
     }
@@ -447,7 +450,8 @@ static fv_expr *convert_byte(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_expr *factor,
                      fv_panels *p) {
     keeping k = {.l = l, .x = x, .p = p, .d = NULL};
-    fv_x_rewriter look = {.arena = l->exprs, .before = keep, .user = &k};
+    fv_x_rewriter look = {
+        .arena = l->exprs, .memo = fv_ptrmap_in(l->current.scratch), .before = keep, .user = &k};
     double all = fv_elem_storage_bytes((fv_elem)factor->type.elem);
     if (fv_x_has(factor, FV_HAS_REDUCE) || fv_x_is_checked(factor))
         return NULL;
@@ -462,7 +466,11 @@ static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_ex
     if (!d)
         return factor;
     k.d = d;
-    fv_x_rewriter make = {.arena = l->exprs, .before = keep, .after = convert_byte, .user = &k};
+    fv_x_rewriter make = {.arena = l->exprs,
+                          .memo = fv_ptrmap_in(l->current.scratch),
+                          .before = keep,
+                          .after = convert_byte,
+                          .user = &k};
     factor = fv_x_rewrite(&make, factor);
     return k.failed ? NULL : factor;
 }
@@ -611,7 +619,10 @@ static fv_expr *scale_of_panel(fv_x_rewriter *r, fv_expr *x) {
 fv_expr *fv_panels_of_scales(fv_lowerer *l, const fv_definition *d, const fv_expr *steps,
                              fv_expr *x, const fv_expr *part, int column, const fv_panels *p) {
     scaling k = {l, d, steps, part, column, p, false};
-    fv_x_rewriter r = {.arena = l->exprs, .before = scale_of_panel, .user = &k};
+    fv_x_rewriter r = {.arena = l->exprs,
+                       .memo = fv_ptrmap_in(l->current.scratch),
+                       .before = scale_of_panel,
+                       .user = &k};
     fv_expr *y = fv_x_rewrite(&r, x);
     return k.failed ? NULL : y;
 }

@@ -86,7 +86,10 @@ static fv_expr *after_all(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 }
 
 static void make_last(const fv_parts *p) {
-    fv_x_rewriter w = {.arena = p->l->exprs, .after = after_all, .user = (void *)(uintptr_t)p};
+    fv_x_rewriter w = {.arena = p->l->exprs,
+                       .memo = fv_ptrmap_in(p->l->current.scratch),
+                       .after = after_all,
+                       .user = (void *)(uintptr_t)p};
     for (int i = 0; i < p->r->nelements; i++) {
         const fv_emission *e = &p->r->elements[i];
         fv_var *index[FV_MAX_RANK];

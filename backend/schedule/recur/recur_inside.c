@@ -326,7 +326,10 @@ static fv_expr *after_all(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 
 static void put_last(inside *s) {
     fv_recurrence *r = s->p->r;
-    fv_x_rewriter w = {.arena = s->p->l->exprs, .after = after_all, .user = s->p};
+    fv_x_rewriter w = {.arena = s->p->l->exprs,
+                       .memo = fv_ptrmap_in(s->p->l->current.scratch),
+                       .after = after_all,
+                       .user = s->p};
     for (int i = 0; i < r->nelements; i++) {
         const fv_emission *m = &r->elements[i];
         fv_var *vars[FV_MAX_RANK];

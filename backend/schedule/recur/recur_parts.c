@@ -68,7 +68,7 @@ static void note_read(fv_parts *p, const fv_expr *x, reads *d) {
 static reads reads_of(fv_parts *p, const fv_item *m) {
     reads d = {0};
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(p->l->exprs, m->x); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(p->l->current.scratch, m->x); (x = fv_x_next(&v));)
         note_read(p, x, &d);
     return d;
 }
@@ -142,7 +142,10 @@ static fv_expr *in_memory(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 }
 
 void fv_parts_in_memory(fv_parts *p) {
-    fv_x_rewriter w = {.arena = p->l->exprs, .after = in_memory, .user = p};
+    fv_x_rewriter w = {.arena = p->l->exprs,
+                       .memo = fv_ptrmap_in(p->l->current.scratch),
+                       .after = in_memory,
+                       .user = p};
     for (int i = 0; i < p->nitems; i++)
         p->items[i].x = fv_x_rewrite(&w, p->items[i].x);
     for (int i = 0; i < p->n; i++)

@@ -99,7 +99,7 @@ static int find_in(const planner *p, const fv_pass *pass, const fv_expr *what, c
     int n = 0;
     what = as_in(p, pass, what);
     but = but ? as_in(p, pass, but) : NULL;
-    fv_x_visitor v = fv_x_visit(p->e->l->exprs, body_of(p, pass));
+    fv_x_visitor v = fv_x_visit(p->e->l->current.scratch, body_of(p, pass));
     while (n <= FV_MAX_KEPT && (x = fv_x_next(&v))) {
         bool other = x->op != FV_X_REDUCE && !(but && fv_x_equal(x, but)),
              equal = other && is_value(pass, x) && fv_x_equal(x, what);
@@ -149,7 +149,8 @@ static const fv_expr *find_worth(const planner *p, int i, const fv_expr *held) {
     const fv_pass *pass = &p->e->keep.passes[i];
     fv_var *k = var_of(p, pass);
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(p->e->l->exprs, body_of(p, pass)); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(p->e->l->current.scratch, body_of(p, pass));
+         (x = fv_x_next(&v));) {
         if (!x->n || x->op == FV_X_REDUCE || work(x, k, held) <= p->e->l->speed->kept_work) {
             fv_x_skip(&v);
             continue;
@@ -189,7 +190,7 @@ void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored) {
     const fv_definition *d = e->def;
     planner p = {.e = e, .j = d->index[axis], .elem = stored};
     const fv_expr *outside[MAX_DEPTH];
-    fv_ptrmap seen = fv_ptrmap_in(e->l->exprs);
+    fv_ptrmap seen = fv_ptrmap_in(e->l->current.scratch);
     e->keep.n = 0;
     bool some = find_passes(&p, d->body, outside, 0, &seen);
     if (!some || !e->keep.n) {

@@ -346,7 +346,7 @@ static void emit_block(fv_kemit *e, fv_row *w, fv_value *value, void *user) {
 
 static bool has_math(const fv_kemit *e) {
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(e->l->exprs, e->def->body); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, e->def->body); (x = fv_x_next(&v));)
         if (fv_expr_op_is_math((fv_expr_op)x->op))
             return true;
     return false;

@@ -177,7 +177,7 @@ static void compute_once(emitter *w, fv_expr *x, bool along_u, int64_t most) {
 static void find_once(emitter *w, int64_t most_u, int64_t most_v) {
     const transposed *t = w->t;
     fv_expr *x;
-    for (fv_x_visitor n = fv_x_visit(w->e.l->exprs, t->def->body); (x = fv_x_next(&n));) {
+    for (fv_x_visitor n = fv_x_visit(w->e.l->current.scratch, t->def->body); (x = fv_x_next(&n));) {
         bool u = fv_x_uses(x, t->def->index[t->u]), v = fv_x_uses(x, t->def->index[t->v]);
         if (u && v && x->op != FV_X_LOAD && x->op != FV_X_GUARD)
             continue;
