@@ -157,9 +157,15 @@ const fv_command fv_commands[] = {
      "--processor=./server.txt\n",
      .without = NO_CODE " --dim --strict --atol --rtol"},
     {"inspect", "MODEL", 1, 1, "describe a model, and how it is compiled",
-     "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT,
+     "--ops --memory --schedules --attention --why --shards --ranks --plan --link --passes --state "
+     "--tuning " SCRIPT,
      fv_cmd_inspect,
-     "Without --ops, --memory, --schedules, --attention and --why, prints a summary. --why NODE "
+     "Without --ops, --memory, --schedules, --attention, --why and --shards, prints a summary. "
+     "--shards --ranks N\n"
+     "describes the parts into which `fovea shard` would cut the model, or the plan of --plan; "
+     "with "
+     "--link also\n"
+     "the time of a run. --why NODE "
      "must follow the model; --why=NODE may be anywhere. MODEL may be a compiled library, also one "
      "for another CPU\n"
      "of this architecture: then the summary is what the library stores, and --schedules lists its "
@@ -168,7 +174,8 @@ const fv_command fv_commands[] = {
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
      "  fovea inspect model.onnx --attention\n"
      "  fovea inspect model.onnx --why\n"
-     "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n",
+     "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"
+     "  fovea inspect model.onnx --shards --ranks 4 --link=25GB/s,2us\n",
      .without = NO_RUNS},
     {"opt", "MODEL", 1, 1, "run passes on the graph of a model, and write it",
      "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node "
@@ -267,19 +274,23 @@ const fv_command fv_commands[] = {
      "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n",
      .without = NO_CODE " --json " NO_RUNS},
     {"view", "MODEL", 1, 1, "write a page that shows graphs, fused ops, kernels, memory and times",
-     "--output --at --profile --passes --state --tuning " SCRIPT, fv_cmd_view,
+     "--output --at --profile --ranks --plan --link --passes --state --tuning " SCRIPT, fv_cmd_view,
      "OUT is one HTML file that needs no other files. It shows the graph before and after the "
      "passes, which kernel\n"
      "computes which ops, the kernels and their C code, and the workspace during a run. With "
      "--profile=F.json, which\n"
      "`fovea bench --profile=F.json` writes for the same model, it shows measured times, with the "
      "dims of the profile.\n"
+     "With --ranks N it shows how the model is cut into N parts, and with --link=25GB/s,2us the "
+     "times that\n"
+     "`fovea shard --simulate` predicts for each number of --ranks.\n"
      "--json prints the content of the page, instead of -o. Of a compiled library, the page shows "
      "the kernels.\n"
      "\nexamples:\n"
      "  fovea view bert.onnx -o bert.html\n"
      "  fovea bench bert.onnx --at seq=128 --profile=bert.json\n"
-     "  fovea view bert.onnx --profile=bert.json -o bert.html\n",
+     "  fovea view bert.onnx --profile=bert.json -o bert.html\n"
+     "  fovea view bert.onnx --ranks 1..16 --link=25GB/s,2us -o bert.html\n",
      .without = NO_RUNS},
     {"shard", "MODEL", 1, 1,
      "cut a model into parts that several processes or threads run together",
@@ -298,7 +309,7 @@ const fv_command fv_commands[] = {
      "  fovea shard bert.onnx --plan plan.lua -o parts\n"
      "  fovea shard bert.onnx --simulate --ranks 1..64 --link=25GB/s,2us --chart=times.svg\n"
      "  fovea shard bert.onnx --ranks 4 -o parts && fovea run parts --dim seq=16\n",
-     .without = NO_RUNS " " NO_CODE},
+     .without = "--atol --rtol -O --disable --enable --schedule --relax --random-limits --verify"},
     {"ops", "[NAME...]", 0, 0, "list the operators that are supported", "--markdown", fv_cmd_ops,
      "With a NAME, prints all about that operator: attributes, types, and its definition.\n",
      .without = NO_CODE " --dim --strict " NO_RUNS},

@@ -60,10 +60,9 @@ static bool is_cut(const fv_shard_axes *cut, const fv_op *op, fv_shard_choice *o
 }
 
 static fv_shard_choice choice_of(const fv_module *m, const fv_shard_plan *plan, const fv_op *op) {
-    fv_shard_choice c = {fv_shard_node(m->arena, op), FV_SHARD_WHOLE, FV_SHARD_NONE};
-    for (int i = 0; i < plan->found->n; i++)
-        if (is_cut(&plan->found->cuts[i], op, &c))
-            break;
+    fv_shard_choice c = {fv_shard_node(m->arena, op), FV_SHARD_WHOLE, FV_SHARD_NONE, -1};
+    for (int i = 0; i < plan->found->n && c.cut < 0; i++)
+        c.cut = is_cut(&plan->found->cuts[i], op, &c) ? i : -1;
     return c;
 }
 

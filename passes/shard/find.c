@@ -380,16 +380,21 @@ static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
                         .groups = c->units.groups,
                         .bytes = bytes_of(c),
                         .nexchanges = c->npartial + c->noutputs,
-                        .exchanged = FV_NEW(s->a, const fv_dim *, c->npartial + c->noutputs + 1)};
+                        .exchanges =
+                            FV_NEW(s->a, fv_shard_exchange, c->npartial + c->noutputs + 1)};
     fv_text last = {.arena = s->a};
     for (int i = 0; i < c->npartial; i++) {
-        fv_text_printf(&last, "%s%s", i ? ", " : "", fv_shard_node(s->a, c->partial[i]));
-        cut.exchanged[i] = sent(s, c->partial[i]->out[0]->type, NULL);
+        const char *node = fv_shard_node(s->a, c->partial[i]);
+        fv_text_printf(&last, "%s%s", i ? ", " : "", node);
+        cut.exchanges[i] = (fv_shard_exchange){node, FV_SHARD_ALL_REDUCE,
+                                               sent(s, c->partial[i]->out[0]->type, NULL)};
     }
     for (int i = 0; i < c->noutputs; i++) {
-        fv_text_printf(&last, "%s'%s'", last.n ? ", " : "", c->outputs[i]->name);
-        cut.exchanged[c->npartial + i] =
-            sent(s, c->outputs[i]->type, fv_shard_at_of(c, c->outputs[i]));
+        const fv_value *v = c->outputs[i];
+        fv_text_printf(&last, "%s'%s'", last.n ? ", " : "", v->name);
+        cut.exchanges[c->npartial + i] =
+            (fv_shard_exchange){v->def ? fv_shard_node(s->a, v->def) : v->name, FV_SHARD_ALL_GATHER,
+                                sent(s, v->type, fv_shard_at_of(c, v))};
     }
     cut.last = last.n ? last.s : "";
     cut.shares = add_ports(s, plan);

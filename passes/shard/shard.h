@@ -15,30 +15,6 @@
 
 #include "ir/graph/graph.h"
 
-/* A cut, for people. */
-typedef struct fv_shard_cut {
-    const char *first; /* the nodes of the product at which it begins */
-    const char *last;  /* the nodes of the products whose sums are exchanged, and outputs */
-    /* into how many pieces the axis can be divided: heads, or columns; each rank has 1/ranks of
-     * them, rounded down or up */
-    int64_t units;
-    /* fewer than ranks: of how many groups a rank has one; the units are their members. 0: none */
-    int64_t groups;
-    uint64_t bytes;           /* of the weights that are divided */
-    int nexchanges;           /* exchanges in a run */
-    const fv_dim **exchanged; /* for each, the bytes that a rank sends to each other one */
-    const char *shares;       /* the inputs and outputs of which a rank has a share; "": none */
-} fv_shard_cut;
-
-/* An input or output of which each part has a share only. */
-typedef struct fv_shard_port {
-    const char *name;
-    bool is_output;
-    int axis;              /* the axis that is cut */
-    const int64_t *sizes;  /* for each rank, the size of its share along the axis */
-    const int64_t *firsts; /* the index of its first element: ranks of a group have the same ones */
-} fv_shard_port;
-
 /* Along which axis a contraction is cut. Its result is a product of a left factor, with rows, and a
  * right one, with columns; both may have the axes of a batch. */
 typedef enum fv_shard_side {
@@ -57,6 +33,37 @@ typedef enum fv_shard_collective {
     FV_SHARD_ANY         /* in a request: whichever the axis needs */
 } fv_shard_collective;
 
+/* An exchange of a cut. */
+typedef struct fv_shard_exchange {
+    const char *node; /* the nodes of the op whose partial result or shares are exchanged */
+    fv_shard_collective collective;
+    const fv_dim *bytes; /* that a rank sends to each other one */
+} fv_shard_exchange;
+
+/* A cut, for people. */
+typedef struct fv_shard_cut {
+    const char *first; /* the nodes of the product at which it begins */
+    const char *last;  /* the nodes of the products whose sums are exchanged, and outputs */
+    /* into how many pieces the axis can be divided: heads, or columns; each rank has 1/ranks of
+     * them, rounded down or up */
+    int64_t units;
+    /* fewer than ranks: of how many groups a rank has one; the units are their members. 0: none */
+    int64_t groups;
+    uint64_t bytes; /* of the weights that are divided */
+    int nexchanges; /* exchanges in a run */
+    fv_shard_exchange *exchanges;
+    const char *shares; /* the inputs and outputs of which a rank has a share; "": none */
+} fv_shard_cut;
+
+/* An input or output of which each part has a share only. */
+typedef struct fv_shard_port {
+    const char *name;
+    bool is_output;
+    int axis;              /* the axis that is cut */
+    const int64_t *sizes;  /* for each rank, the size of its share along the axis */
+    const int64_t *firsts; /* the index of its first element: ranks of a group have the same ones */
+} fv_shard_port;
+
 extern const char *const fv_shard_side_names[];       /* by fv_shard_side, ended by NULL */
 extern const char *const fv_shard_collective_names[]; /* up to ALL_GATHER, ended by NULL */
 
@@ -65,6 +72,7 @@ typedef struct fv_shard_choice {
     const char *node; /* the nodes of the contraction, or the name of its result */
     fv_shard_side side;
     fv_shard_collective collective;
+    int cut; /* in a plan: the number of the cut, from 0 on; -1: none. Not used in a request */
 } fv_shard_choice;
 
 /* A plan that was asked for. Choice i for a node is for its i-th contraction. A contraction without

@@ -108,7 +108,7 @@ tools/maps: tools/data tools/model
 tools/measure: tools/command tools/data tools/driver tools/model
 tools/script: tools/command tools/data tools/driver tools/measure tools/model
 tools/quantize: tools/command tools/data tools/driver tools/model
-tools/view: tools/command tools/model
+tools/view: tools/command tools/model tools/subcommand
 tools/subcommand: tools/command tools/data tools/generate tools/lab tools/maps tools/model tools/script
 END
 }

@@ -59,6 +59,15 @@ check 'the parts' 0 '' "$fovea" shard m.fvir --ranks 3 -o p3
 check 'what they send' 0 '"link_bytes": 1280,$' "$fovea" bench p3 --at n=8 --seconds 0.05 --json
 check 'what the simulation has' 0 '"link_bytes": 1280,$' "$fovea" shard m.fvir --simulate --ranks 3 --link=1GB/s,1us --at n=8 --json
 
+# Other machines, more threads, and models that have nothing to cut.
+check 'another target' 0 '^network .*; 3 threads for each rank$' "$fovea" shard m.fvir --simulate --ranks 2 --link=1GB/s,1us \
+    --target=x86-64-v3 --threads=3
+check 'the network as JSON' 0 '"topology": "ring"' "$fovea" shard m.fvir --simulate --ranks 2 --link=1GB/s,1us,ring --threads=3 --json
+said '"threads": 3'
+check 'nothing to cut' 0 'note: nothing can be cut for 64 ranks: each runs the whole model' "$fovea" shard m.fvir --simulate \
+    --ranks 2,64 --link=1GB/s,1us
+[ "$(grep -c 'nothing can be cut' err)" = 1 ] && tell 'said of 64 ranks alone' yes || tell 'said of 64 ranks alone' no
+
 # What users get wrong.
 simulate() { "$fovea" shard m.fvir --simulate "$@"; }
 for link in 25 GB/s,2us 25GB/s '25GB/s,' 25GB/s,2 25GB,2us 25GB/s,2us,star 0GB/s,2us -1GB/s,2us '25GB/s,2us,' 25xB/s,2us \
@@ -69,6 +78,7 @@ for ranks in x 2.. ..4 4..2 2,2 4,2 2,,4 1..4..8 2x; do
     check "ranks $ranks" 2 '--ranks' simulate --ranks $ranks --link=1GB/s,1us
 done
 check 'too many ranks' 2 '1 to 1024' simulate --ranks 8..2048 --link=1GB/s,1us
+check 'many numbers of ranks' 2 '--ranks takes at most 32 numbers' simulate --ranks "$(seq -s, 33)" --link=1GB/s,1us
 check 'no network' 2 'needs --ranks, and a network' simulate --ranks 2
 check 'no ranks' 2 'needs --ranks, and a network' simulate --link=1GB/s,1us
 check 'a simulation that would write' 2 'goes without -o' simulate --ranks 2 --link=1GB/s,1us -o p

@@ -115,7 +115,7 @@ typedef struct fv_dump_args {
 typedef struct fv_inspect_args {
     /* --why: "" for the costliest values and kernels, otherwise the name to explain */
     const char *why;
-    bool ops, memory, schedules, attention, markdown;
+    bool ops, memory, schedules, attention, shards, markdown;
 } fv_inspect_args;
 
 /* Options for measurements: bench.c, tune.c. */

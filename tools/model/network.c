@@ -73,6 +73,10 @@ double fv_network_seconds(const fv_network *w, int n, double bytes) {
     return steps * w->latency + (n - 1) * bytes / w->bandwidth;
 }
 
+const char *fv_topology_name(fv_topology t) {
+    return topologies[t];
+}
+
 const char *fv_network_str(fv_arena *a, const fv_network *w) {
     return fv_printf(a, "%g GB/s, %g us, %s", 1e-9 * w->bandwidth, 1e6 * w->latency,
                      topologies[w->topology]);

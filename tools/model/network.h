@@ -28,6 +28,8 @@ bool fv_network_parse(const fv_args *a, const char *text, fv_network *out) FV_MU
 double fv_network_seconds(const fv_network *w, int n, double bytes);
 /* The messages that a rank sends in such an exchange. */
 int fv_network_messages(const fv_network *w, int n);
+/* "direct", "ring", "tree" */
+const char *fv_topology_name(fv_topology t);
 /* "25 GB/s, 2 us, direct" */
 const char *fv_network_str(fv_arena *a, const fv_network *w);
 

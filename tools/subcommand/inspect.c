@@ -18,6 +18,7 @@
 #include "tools/model/model.h"
 #include "tools/model/parts.h"
 #include "tools/subcommand/inspect.h"
+#include "tools/subcommand/shard.h"
 
 /* How often an operator occurs in the model as it was read, and in the graph after the passes. */
 typedef struct tally {
@@ -442,12 +443,36 @@ static void look(view *v) {
         qsort(v->ops.all, (size_t)v->ops.n, sizeof *v->ops.all, by_count);
 }
 
+/* Describes the parts into which the model would be cut. */
+static int inspect_shards(fv_context *c) {
+    const fv_inspect_args *a = &c->args->inspect;
+    fv_shard_report r;
+    if (a->ops || a->memory || a->schedules || a->attention || a->why)
+        return fv_usage(c->args, "--shards is about parts of the model: it goes without --ops, "
+                                 "--memory, --schedules, --attention and --why");
+    if (!fv_shard_report_make(c, &r))
+        return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
+    if (c->args->print.json) {
+        json_t *d = fv_json_document();
+        fv_json_set_text(d, "model", c->args->operand[0]);
+        fv_json_set(d, "shards", fv_shard_report_json(c, &r));
+        return fv_json_print(c->session, d) ? FV_EXIT_OK : fv_failed(c);
+    }
+    fv_shard_report_print(c, &r);
+    return FV_EXIT_OK;
+}
+
 int fv_cmd_inspect(fv_context *c) {
     const fv_args *a = c->args;
+    const fv_shard_args *shard = &a->threads.shard;
     view *v = FV_NEW(c->arena, view, 1);
     v->c = c;
     if (!fv_parts_are_not_in(c, a->operand[0]))
         return fv_failed(c);
+    if (!a->inspect.shards && (shard->ranks || shard->plan || shard->link))
+        return fv_usage(a, "--ranks, --plan and --link go with --shards");
+    if (a->inspect.shards)
+        return inspect_shards(c);
     if (fv_driver_path_kind(a->operand[0]) == FV_FILE_ELF)
         return fv_inspect_library(c, a->operand[0]);
     if (!open_view(v, a->operand[0]))

@@ -13,13 +13,7 @@
 #include "tools/script/script.h"
 #include "tools/subcommand/shard.h"
 
-/* What a command cuts, and into what. */
-typedef struct cutting {
-    int ranks;
-    const fv_shard_request *request; /* NULL: all cuts that are possible */
-} cutting;
-
-static bool find_plan(fv_context *c, fv_module *m, const cutting *k, fv_shard_plan *out) {
+static bool find_plan(fv_context *c, fv_module *m, const fv_shard_cutting *k, fv_shard_plan *out) {
     return fv_shard_plan_of(c, m, k->ranks, k->request, out);
 }
 
@@ -81,7 +75,7 @@ static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o,
            fv_parts_measure(c, c->args->result.output, rank, out);
 }
 
-static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manifest *out) {
+static bool write_part(fv_context *c, const fv_shard_cutting *k, int rank, fv_parts_manifest *out) {
     fv_driver_options o;
     fv_shard_plan plan;
     fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
@@ -108,7 +102,7 @@ static bool write_part(fv_context *c, const cutting *k, int rank, fv_parts_manif
     return ok;
 }
 
-static bool write_parts(fv_context *c, const cutting *k) {
+static bool write_parts(fv_context *c, const fv_shard_cutting *k) {
     fv_parts_manifest parts;
     if (!fv_make_folder(c, "-o", c->args->result.output))
         return false;
@@ -119,7 +113,7 @@ static bool write_parts(fv_context *c, const cutting *k) {
     return fv_parts_write(c, c->args->result.output, &parts);
 }
 
-static bool print_only(fv_context *c, const cutting *k) {
+static bool print_only(fv_context *c, const fv_shard_cutting *k) {
     fv_driver_options o;
     fv_shard_plan plan;
     fv_module *m = fv_shard_read(c, &o);
@@ -130,48 +124,6 @@ static bool print_only(fv_context *c, const cutting *k) {
 }
 
 /* ---- the command ---- */
-
-/* Parses "4", "1,2,4" or "8..1024", which doubles from number to number; the numbers must ascend.
- * Returns how many there are, 0 after a usage message. */
-static int parse_ranks(const fv_args *a, int most, int *out) {
-    const char *text = a->threads.shard.ranks, *p = text;
-    int n = 0;
-    for (char *end; p; p = *end ? end + 1 : NULL) {
-        long v = strtol(p, &end, 10);
-        bool range = n > 0 && end > p && p > text && p[-1] == '.';
-        if (end > p && !strncmp(end, "..", 2) && p == text)
-            end++;
-        else if (end == p || (*end && (*end != ',' || range)))
-            return fv_usage(a, "--ranks takes a number, not '%s'", text) == FV_EXIT_OK;
-        for (long next = range ? 2L * out[0] : v; range && n < most && next < v; next *= 2)
-            out[n++] = (int)next;
-        if (v < 1 || v > FV_MAX_RANKS || n == most || (n && v <= out[n - 1]))
-            return fv_usage(a, "--ranks N: into how many parts? 1 to %d%s", FV_MAX_RANKS,
-                            n ? ", and ascending" : "") == FV_EXIT_OK;
-        out[n++] = (int)v;
-    }
-    return n;
-}
-
-/* Reads the plan of --plan; the number of ranks is that of --ranks (0: not given) or of the
- * plan. */
-static bool read_cutting(fv_context *c, int ranks, cutting *out) {
-    const fv_shard_args *a = &c->args->threads.shard;
-    *out = (cutting){.ranks = ranks};
-    if (!a->plan)
-        return true;
-    out->request = fv_script_plan(c, a->plan);
-    if (!out->request)
-        return false;
-    int stated = out->request->ranks;
-    if (ranks && stated && ranks != stated)
-        return fv_error(c->session, "'%s' is a plan for %d ranks, and --ranks says %d", a->plan,
-                        stated, ranks);
-    out->ranks = ranks ? ranks : stated;
-    return (out->ranks >= 1 && out->ranks <= FV_MAX_RANKS) ||
-           fv_error(c->session, "'%s' states no number of ranks from 1 to %d, nor does --ranks",
-                    a->plan, FV_MAX_RANKS);
-}
 
 static int simulate(fv_context *c, int n, const int *ranks) {
     const fv_args *a = c->args;
@@ -184,17 +136,16 @@ static int simulate(fv_context *c, int n, const int *ranks) {
         return fv_usage(a, "the model is read for each number of ranks: not from standard input");
     if (!fv_network_parse(a, a->threads.shard.link, &network))
         return FV_EXIT_USAGE;
-    return fv_shard_simulate(c, &network, NULL, n, ranks) ? FV_EXIT_OK
-           : fv_error_count(c->session)                   ? fv_failed(c)
-                                                          : FV_EXIT_USAGE;
+    return fv_shard_simulate(c, &network, n, ranks) ? FV_EXIT_OK
+           : fv_error_count(c->session)             ? fv_failed(c)
+                                                    : FV_EXIT_USAGE;
 }
 
 int fv_cmd_shard(fv_context *c) {
-    enum { MOST = 32 };
     const fv_args *a = c->args;
     const fv_shard_args *s = &a->threads.shard;
-    cutting k;
-    int ranks[MOST], n = s->ranks ? parse_ranks(a, MOST, ranks) : 0;
+    fv_shard_cutting k;
+    int ranks[FV_SHARD_MOST], n = s->ranks ? fv_shard_ranks(a, ranks) : 0;
     if (s->ranks && !n)
         return FV_EXIT_USAGE;
     if (s->simulate)
@@ -207,7 +158,7 @@ int fv_cmd_shard(fv_context *c) {
         return fv_usage(a, "-o DIR/: where to? (--print-plan alone writes nothing)");
     if (a->result.output && !strcmp(a->operand[0], "-"))
         return fv_usage(a, "the model is read for each rank: not from standard input");
-    if (!read_cutting(c, n ? ranks[0] : 0, &k))
+    if (!fv_shard_read_cutting(c, n ? ranks[0] : 0, &k))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     return (a->result.output ? write_parts(c, &k) : print_only(c, &k)) ? FV_EXIT_OK : fv_failed(c);
 }

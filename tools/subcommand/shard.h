@@ -3,6 +3,7 @@
 #define FV_TOOLS_SUBCOMMAND_SHARD_H
 
 #include "passes/shard/shard.h"
+#include "tools/command/json.h"
 #include "tools/model/network.h"
 
 /* Prints a plan, which must not have been applied yet, as a script in Lua that returns the table
@@ -17,25 +18,89 @@ fv_module *fv_shard_read(fv_context *c, fv_driver_options *o);
 bool fv_shard_plan_of(fv_context *c, fv_module *m, int ranks, const fv_shard_request *request,
                       fv_shard_plan *out) FV_MUST_USE;
 
+/* Parses --ranks: "4", "1,2,4" or "8..1024", which doubles from number to number; the numbers must
+ * ascend. Returns how many there are; 0 after a usage message: none, or more than FV_SHARD_MOST. */
+enum { FV_SHARD_MOST = 32 };
+int fv_shard_ranks(const fv_args *a, int *out);
+
+/* What a command cuts, and into what. */
+typedef struct fv_shard_cutting {
+    int ranks;
+    const fv_shard_request *request; /* NULL: all cuts that are possible */
+} fv_shard_cutting;
+
+/* Reads the plan of --plan, if there is one; the number of ranks is `ranks` (0: not given) or that
+ * of the plan. False after a message. */
+bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) FV_MUST_USE;
+
+/* ---- what a run takes: shard_evaluate.c ---- */
+
 /* A run with a number of ranks, as it is simulated: of the rank with the most weights. */
 typedef struct fv_shard_point {
-    int ranks;
+    int ranks, rank;              /* rank: the one with the most weights */
     double computing, exchanging; /* milliseconds of kernels, and of exchanges */
     double time;                  /* their sum */
     double efficiency;            /* time of one rank / (time * ranks) */
     int exchanges, messages;      /* in a run; messages: that a rank sends */
     int64_t link_bytes;           /* bytes that a rank sends to each other rank */
     uint64_t weights;             /* bytes */
-    int64_t workspace;            /* bytes */
+    int64_t workspace, ports;     /* bytes; ports: of inputs and outputs */
     int unknown;                  /* kernels whose time cannot be predicted, which are left out */
 } fv_shard_point;
 
-/* Simulates runs with one rank and with each of the n numbers, which ascend, and prints them; with
- * --chart also draws them. False after messages. */
-bool fv_shard_simulate(fv_context *c, const fv_network *network, const fv_shard_request *request,
-                       int n, const int *ranks) FV_MUST_USE;
-/* Draws the n points as an SVG file. False after a message. */
+/* Makes m, which fv_shard_read has read with the options o, the part of the rank with the most
+ * weights, and evaluates a run of it. Of *out, ranks is given, and efficiency is not set.
+ *  network  NULL: exchanges take no time
+ *  quietly  whether no notes say which dims were chosen
+ *  dims     NULL, or out: the dims as text
+ *  sent     NULL, or out: for each exchange of the plan, the bytes that a rank sends to each other
+ * False after messages. */
+typedef struct fv_shard_evaluation {
+    const fv_network *network;
+    bool quietly;
+    const char **dims;
+    int64_t *sent;
+} fv_shard_evaluation;
+bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, fv_driver_options *o,
+                       const fv_shard_evaluation *how, fv_shard_point *out) FV_MUST_USE;
+
+/* ---- --simulate ---- */
+
+/* Simulates runs with one rank and with each of the n numbers, which ascend. *points: room for
+ * n + 1 of them. Returns how many there are; 0 after messages. */
+int fv_shard_points(fv_context *c, const fv_network *network, int n, const int *ranks,
+                    fv_shard_point *points);
+/* Prints the points, and with --chart also draws them. False after messages. */
+bool fv_shard_simulate(fv_context *c, const fv_network *network, int n,
+                       const int *ranks) FV_MUST_USE;
+/* The network, the threads of a rank and the points. */
+void fv_shard_points_json(fv_context *c, const fv_network *network, int n,
+                          const fv_shard_point *points, json_t *d);
+/* The n points as a chart in SVG. */
+const char *fv_shard_chart(fv_context *c, int n, const fv_shard_point *points,
+                           const fv_network *network);
+/* Writes the chart to a file. False after a message. */
 bool fv_shard_write_chart(fv_context *c, int n, const fv_shard_point *points,
                           const fv_network *network, const char *path) FV_MUST_USE;
+
+/* ---- inspect --shards, view --ranks: shard_report.c ---- */
+
+/* What is cut into how many parts, and what a run of these takes. */
+typedef struct fv_shard_report {
+    fv_module *m; /* the part of a rank */
+    fv_shard_plan plan;
+    uint64_t *weights; /* for each rank, the bytes of its weights */
+    uint64_t whole;    /* the bytes of all weights */
+    fv_shard_point point;
+    int64_t *sent; /* for each exchange of the plan, the bytes that a rank sends to each other */
+    const char *dims;
+    fv_network network; /* bandwidth 0: there is none */
+} fv_shard_report;
+
+/* Makes a report as --ranks, --plan and --link say, if --ranks has several numbers of the last one.
+ * False after messages. */
+bool fv_shard_report_make(fv_context *c, fv_shard_report *out) FV_MUST_USE;
+void fv_shard_report_print(fv_context *c, const fv_shard_report *r);
+json_t *fv_shard_report_json(fv_context *c, const fv_shard_report *r);
 
 #endif

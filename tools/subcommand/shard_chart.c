@@ -1,6 +1,7 @@
 /* shard_chart.c - the simulated times over the numbers of ranks, as an SVG file. Both axes are
  * logarithmic. */
 #include <math.h>
+#include <string.h>
 
 #include "frontend/file.h"
 #include "ir/base/text.h"
@@ -95,8 +96,8 @@ static void put_line(fv_text *t, const frame *f, int n, const fv_shard_point *po
                        WIDTH - RIGHT + 40, row, names[s]);
 }
 
-bool fv_shard_write_chart(fv_context *c, int n, const fv_shard_point *points,
-                          const fv_network *network, const char *path) {
+const char *fv_shard_chart(fv_context *c, int n, const fv_shard_point *points,
+                           const fv_network *network) {
     fv_text t = {.arena = c->arena};
     frame f = frame_of(n, points);
     fv_text_printf(&t,
@@ -111,5 +112,12 @@ bool fv_shard_write_chart(fv_context *c, int n, const fv_shard_point *points,
     put_line(&t, &f, n, points, EXCHANGING);
     put_line(&t, &f, n, points, TIME);
     fv_text_put(&t, "</svg>\n");
-    return fv_spares_models(c, "--chart=", path) && fv_file_write(c->session, path, t.s, t.n);
+    return t.s;
+}
+
+bool fv_shard_write_chart(fv_context *c, int n, const fv_shard_point *points,
+                          const fv_network *network, const char *path) {
+    const char *chart = fv_shard_chart(c, n, points, network);
+    return fv_spares_models(c, "--chart=", path) &&
+           fv_file_write(c->session, path, chart, strlen(chart));
 }

@@ -25,7 +25,7 @@ static void print_cut(fv_context *c, const fv_module *m, const fv_shard_cut *cut
     if (*cut->shares)
         fv_out("--            each rank has its share of %s\n", line(c->arena, cut->shares));
     for (int i = 0; i < cut->nexchanges; i++)
-        fv_out("--            exchanges %s bytes\n", fv_dim_str(m->arena, cut->exchanged[i]));
+        fv_out("--            exchanges %s bytes\n", fv_dim_str(m->arena, cut->exchanges[i].bytes));
 }
 
 static void print_memory(fv_context *c, const fv_module *m, const fv_shard_plan *plan) {
@@ -50,7 +50,7 @@ static void print_comments(fv_context *c, const fv_module *m, const fv_shard_pla
         print_cut(c, m, &plan->cuts[i]);
         exchanges += plan->cuts[i].nexchanges;
         for (int k = 0; k < plan->cuts[i].nexchanges; k++)
-            bytes = fv_dim_add(m->dims, bytes, plan->cuts[i].exchanged[k]);
+            bytes = fv_dim_add(m->dims, bytes, plan->cuts[i].exchanges[k].bytes);
     }
     for (int i = 0; i < plan->nwhole; i++)
         fv_out("-- whole      %s of weights: %s: %s\n", fv_size_str(c->arena, plan->whole[i].bytes),

@@ -1,13 +1,19 @@
-/* shard_read.c - reads a graph that is to be cut, and finds its cuts. */
+/* shard_read.c - reads what is to be cut, into how many parts and by which plan; finds the cuts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
 #include "tools/generate/caches.h"
+#include "tools/script/script.h"
 #include "tools/subcommand/shard.h"
 
 fv_module *fv_shard_read(fv_context *c, fv_driver_options *o) {
     static const char *const passes[] = {"legalise", "share", "remove-dead", NULL};
     fv_source source;
-    /* a simulation is of runs on machines like this one */
-    if (!fv_args_driver(c, o, c->args->threads.shard.simulate))
+    bool writes = !strcmp(c->args->line.command, "shard") && !c->args->threads.shard.simulate;
+    /* parts are for any machine; what a run takes is predicted for machines like this one */
+    if (!fv_args_driver(c, o, !writes))
         return NULL;
     o->work.passes = passes;
     fv_progress_phase(c->args, c->args->operand[0], "reads the model");
@@ -25,4 +31,46 @@ bool fv_shard_plan_of(fv_context *c, fv_module *m, int ranks, const fv_shard_req
                       fv_shard_plan *out) {
     fv_progress_phase(c->args, c->args->operand[0], "finds the cuts");
     return fv_shard_find(m, ranks, fv_cache_parameters(c->arena, m), request, out);
+}
+
+/* ---- options ---- */
+
+int fv_shard_ranks(const fv_args *a, int *out) {
+    const char *text = a->threads.shard.ranks, *p = text;
+    int n = 0;
+    for (char *end; p; p = *end ? end + 1 : NULL) {
+        long v = strtol(p, &end, 10);
+        bool range = n > 0 && end > p && p > text && p[-1] == '.';
+        if (end > p && !strncmp(end, "..", 2) && p == text)
+            end++;
+        else if (end == p || (*end && (*end != ',' || range)))
+            return fv_usage(a, "--ranks takes a number, not '%s'", text) == FV_EXIT_OK;
+        for (long next = range ? 2L * out[0] : v; range && n < FV_SHARD_MOST && next < v; next *= 2)
+            out[n++] = (int)next;
+        if (v < 1 || v > FV_MAX_RANKS || (n && v <= out[n - 1]))
+            return fv_usage(a, "--ranks N: into how many parts? 1 to %d%s", FV_MAX_RANKS,
+                            n ? ", and ascending" : "") == FV_EXIT_OK;
+        if (n == FV_SHARD_MOST)
+            return fv_usage(a, "--ranks takes at most %d numbers", FV_SHARD_MOST) == FV_EXIT_OK;
+        out[n++] = (int)v;
+    }
+    return n;
+}
+
+bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) {
+    const fv_shard_args *a = &c->args->threads.shard;
+    *out = (fv_shard_cutting){.ranks = ranks};
+    if (!a->plan)
+        return true;
+    out->request = fv_script_plan(c, a->plan);
+    if (!out->request)
+        return false;
+    int stated = out->request->ranks;
+    if (ranks && stated && ranks != stated)
+        return fv_error(c->session, "'%s' is a plan for %d ranks, and --ranks says %d", a->plan,
+                        stated, ranks);
+    out->ranks = ranks ? ranks : stated;
+    return (out->ranks >= 1 && out->ranks <= FV_MAX_RANKS) ||
+           fv_error(c->session, "'%s' states no number of ranks from 1 to %d, nor does --ranks",
+                    a->plan, FV_MAX_RANKS);
 }

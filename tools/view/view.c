@@ -123,6 +123,12 @@ static int check(fv_context *c) {
             a, "--json writes what the page would hold to standard output: it goes without -o");
     if (!a->print.json && !a->result.output)
         return fv_usage(a, "where to? -o F.html, or -o - for standard output");
+    if (fv_driver_path_kind(a->operand[0]) == FV_FILE_ELF &&
+        (a->threads.shard.ranks || a->threads.shard.plan || a->threads.shard.link))
+        return fv_usage(a, "a compiled library is not cut: it goes without --ranks, --plan and "
+                           "--link");
+    if (a->threads.shard.ranks && !strcmp(a->operand[0], "-"))
+        return fv_usage(a, "the model is read again for --ranks: not from standard input");
     return FV_EXIT_OK;
 }
 
@@ -180,5 +186,7 @@ int fv_cmd_view(fv_context *c) {
                       v->m.program->nkernels == 1 ? "" : "s");
     fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.data.dims);
     fv_view_find_launches(v);
-    return fv_view_find_kernels(v) ? finish(v, &f) : fv_failed(c);
+    if (!fv_view_find_kernels(v))
+        return fv_failed(c);
+    return fv_view_find_shards(v) ? finish(v, &f) : fv_refused(c);
 }

@@ -1,7 +1,8 @@
 /* view.h - `fovea view`: the content of its page. view_graph.c stores the graphs before and after
  * the passes; view_scopes.c and view_layers.c find the parts that can be folded; view_place.c
  * computes where they are drawn; view_kernels.c finds the kernels that compute them,
- * view_library.c those of a compiled library; view_json.c writes all as JSON, which
+ * view_library.c those of a compiled library; view_shards.c finds how the model is cut into parts;
+ * view_json.c writes all as JSON, which
  * tools/view/view.js and graph.js draw. */
 #ifndef FV_TOOLS_VIEW_VIEW_H
 #define FV_TOOLS_VIEW_VIEW_H
@@ -147,6 +148,7 @@ typedef struct fv_view {
     const char **nodes;      /* for each launch the nodes of the model that it computes */
     fv_view_stored stored;   /* of a compiled library */
     double run_ms;           /* milliseconds of a run in the profile; 0: there is no profile */
+    json_t *shards;          /* how the model is cut; NULL: --ranks is not given */
 } fv_view;
 
 /* Stores the definition of each result of an op, from the first definitions that lowering makes. */
@@ -170,6 +172,12 @@ bool fv_view_take_dims(fv_view *v) FV_MUST_USE;
 /* Reads the times of --profile=F, a trace that `fovea bench --profile=F` wrote, which must be of
  * the target and the dims of the page. False after a message. */
 bool fv_view_read_profile(fv_view *v) FV_MUST_USE;
+
+/* ---- view_shards.c ---- */
+
+/* Finds how the model is cut into as many parts as --ranks says, if it is given, and with --link
+ * how long runs take. False after messages. */
+bool fv_view_find_shards(fv_view *v) FV_MUST_USE;
 
 /* ---- view_json.c ---- */
 

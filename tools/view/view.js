@@ -104,13 +104,14 @@ const aside = el('aside', {'aria-label': 'what is chosen'});
 const tip = el('div', {id: 'tip', hidden: true});
 const query = el('input', {type: 'search', placeholder: 'Search ops, nodes, kernels', 'aria-label': 'search', oninput: () => search()});
 const results = el('div.results', {hidden: true, role: 'listbox'});
-const tabs = {graph: el('section.tab.panes'), kernels: el('section.tab.sheet', {hidden: true}), memory: el('section.tab.sheet', {hidden: true})};
+const tabs = {graph: el('section.tab.panes'), kernels: el('section.tab.sheet', {hidden: true}), memory: el('section.tab.sheet', {hidden: true}), ranks: el('section.tab.sheet', {hidden: true})};
 const buttons = {};
-const makers = {kernels: buildKernels, memory: buildMemory}; // functions that fill the tabs that were not shown yet
+const makers = {kernels: buildKernels, memory: buildMemory, ranks: buildRanks}; // functions that fill the tabs that were not shown yet
 let graphs = [], current = 'graph', chosenKernel = -1;
 
 function show(tab) {
   if (data.library) tab = 'kernels'; // all that a library has
+  if (tab === 'ranks' && !data.shards) return;
   current = tab;
   makers[tab]?.();
   delete makers[tab];
@@ -128,7 +129,7 @@ function build() {
     count(data.launches.length, 'launch').replace('launchs', 'launches'), data.memory.weights === null ? '' : bytes(data.memory.weights) + ' of weights', data.dims, data.target];
   const nav = el('nav', {role: 'tablist'});
   for (const name in tabs) {
-    buttons[name] = el('button', {role: 'tab', hidden: Boolean(data.library) && name !== 'kernels', onclick: () => show(name)}, {graph: 'Graph', kernels: data.run_ms ? 'Time' : 'Kernels', memory: 'Memory'}[name]);
+    buttons[name] = el('button', {role: 'tab', hidden: name === 'ranks' ? !data.shards : Boolean(data.library) && name !== 'kernels', onclick: () => show(name)}, {graph: 'Graph', kernels: data.run_ms ? 'Time' : 'Kernels', memory: 'Memory', ranks: 'Ranks'}[name]);
     nav.append(buttons[name]);
   }
   document.title = shown(data.model) + ' · Fovea';
@@ -318,6 +319,7 @@ function tellOp(side, op) {
     ...section('Attributes', o.attrs ? code(o.attrs) : null),
     ...section('Definition', o.definition ? code(dedent(o.definition)) : null),
     ...section(side ? 'Before the passes' : 'After the passes', some(others, i => opLink(1 - side, i))),
+    ...section('Ranks', choicesOf(side, op).map(k => el('div.row', null, k.cut === null ? 'whole on each rank' : `cut along its ${k.axis}` + (k.collective === 'none' ? '' : ', then ' + k.collective)))),
     ...section('Kernel', some(kernels, k => kernelLink(k, data.launches[launches.find(l => data.launches[l][0] === k)][2]))),
     ...section('Computed with', some(side ? fused : [], i => opLink(1, i))),
     ...(kernels.length === 1 ? kernelTexts(kernels[0]) : []));
@@ -337,7 +339,7 @@ function tellKernel(kernel) {
 
 function tellPage() {
   const kinds = {product: 'products', reduce: 'reductions', element: 'elementwise', move: 'shapes and moves', control: 'control'};
-  const keys = [['/', 'search'], ['Enter', 'next of what was found'], ['f', 'fit'], ['+ −', 'zoom, as the wheel does'], ['← ↑ ↓ →', 'move'], ['e  c', 'open, fold all boxes'], ['1 2 3', 'graph, kernels, memory'], ['Esc', 'choose nothing']];
+  const keys = [['/', 'search'], ['Enter', 'next of what was found'], ['f', 'fit'], ['+ −', 'zoom, as the wheel does'], ['← ↑ ↓ →', 'move'], ['e  c', 'open, fold all boxes'], ['1 2 3', 'graph, kernels, memory'], ...(data.shards ? [['4', 'ranks']] : []), ['Esc', 'choose nothing']];
   aside.replaceChildren(el('h2', null, data.model), el('p.doc', null, data.library ? 'A compiled library: operators, schedules, costs and buffers are only known from the model.' : 'Choose an op to see where it comes from, what it means, and the kernel that computes it. Boxes open where they are clicked, in both graphs.'),
     ...section('Colours', data.library ? null : el('div.legend', null, Object.entries(kinds).map(([kind, text]) => el('div', null, el('i.swatch', {style: `background:var(--${kind});border-color:var(--${kind}-edge)`}), text)))),
     ...section('Kernels, the stripe of an op', data.library ? [] : some(byCost(), k => kernelLink(k), 14)),
@@ -489,6 +491,46 @@ function line(p, at, text, color, dash, y, left, right) {
   p.textAlign = 'left';
 }
 
+/* ---- ranks ---- */
+
+/* How the contractions that were made from an op are cut. */
+function choicesOf(side, op) {
+  const nodes = new Set(nodesOf(side, op));
+  return (data.shards?.contractions || []).filter(k => nodes.has(k.node) || nodes.has('%' + k.node) || k.node === [...nodes].join(', '));
+}
+
+function grid(id, head, rows) {
+  return el('table', {id}, el('thead', null, el('tr', null, head.map(([name, kind]) => el(kind ? 'th.text' : 'th', null, name)))),
+    el('tbody', null, rows.map(cells => el('tr', null, cells.map((cell, i) => el(head[i][1] ? 'td.text' : 'td', null, cell))))));
+}
+
+/* The chart, of which nothing but shapes and texts is used. */
+function drawing(svg) {
+  const root = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement;
+  return root.nodeName === 'svg' ? document.importNode(root, true) : null;
+}
+
+function buildRanks() {
+  const s = data.shards, run = s.run, figure = (value, what) => el('div', null, el('b', null, value), el('span', null, what));
+  const name = text => ending(text), cut = k => k === null ? '' : k, ms = x => x.toFixed(3) + ' ms';
+  tabs.ranks.append(el('h2', null, `Cut for ${count(s.ranks, 'rank')}`),
+    el('p', null, `Each rank has a share of what is cut, and computes everything else as a whole. Figures are of rank ${run.rank}, which has the most weights.`, s.dims ? ' With ' + s.dims + '.' : ''),
+    el('div.figures', null, figure(bytes(run.weights_bytes), 'weights of a rank'), figure(bytes(s.all_weights_bytes), 'all weights'), figure(bytes(run.workspace_bytes), 'workspace'),
+      figure(bytes(run.ports_bytes), 'inputs and outputs'), figure(run.exchanges, 'exchanges in a run'), figure(run.messages, 'messages of a rank'), figure(bytes(run.sent_bytes), 'sent by a rank')));
+  if (s.chart) tabs.ranks.append(el('h2', null, 'Time of a run'), el('p', null, 'Predicted by the cost model, for ' + s.network + '; both axes are logarithmic.'), el('div.chart', null, drawing(s.chart)));
+  if (s.points) tabs.ranks.append(grid('points', [['Ranks'], ['Time'], ['Computing'], ['Exchanging'], ['Efficiency'], ['Messages'], ['Sends'], ['Weights'], ['Workspace']],
+    s.points.map(p => [p.ranks, ms(p.ms), ms(p.computing_ms), ms(p.exchanging_ms), percent(p.efficiency), p.messages, bytes(p.link_bytes * (p.ranks - 1)), bytes(p.weights_bytes), bytes(p.workspace_bytes)])));
+  if (s.cuts.length) tabs.ranks.append(el('h2', null, 'Cuts'), el('p', null, 'Units, such as heads or columns, are the pieces that are distributed.'),
+    grid('cuts', [['Cut'], ['Units'], ['Weights'], ['From', 1], ['To', 1], ['Shares of inputs and outputs', 1]],
+      s.cuts.map((k, i) => [i, k.groups ? `${k.units} in ${k.groups} groups` : k.units, bytes(k.weights_bytes), name(k.first), name(k.last), name(k.shares)])));
+  if (s.contractions.length) tabs.ranks.append(el('h2', null, 'Contractions'), grid('contractions', [['Cut'], ['Axis', 1], ['Exchange', 1], ['Node', 1]],
+    s.contractions.map(k => [cut(k.cut), k.axis, k.collective, name(k.node)])));
+  if (run.exchanges) tabs.ranks.append(el('h2', null, 'Exchanges'), grid('exchanges', [['Cut'], ['Exchange', 1], ['To each other rank'], ['After', 1]],
+    s.cuts.flatMap((k, i) => k.exchanges.map(x => [i, x.collective, bytes(x.link_bytes), name(x.node)]))));
+  if (s.whole.length) tabs.ranks.append(el('h2', null, 'Whole on each rank'), grid('whole', [['Weights'], ['Node', 1], ['Why', 1]], s.whole.map(w => [bytes(w.weights_bytes), name(w.node), w.why])));
+  tabs.ranks.append(el('h2', null, 'Weights of each rank'), grid('shares', [['Rank'], ['Weights']], s.weights_bytes.map((n, i) => [i, bytes(n)])));
+}
+
 /* ---- search ---- */
 
 let hits = [], chosenHit = 0;
@@ -559,7 +601,7 @@ const keys = {
   '+': both(g => g.zoom(1.25)), '=': both(g => g.zoom(1.25)), '-': both(g => g.zoom(0.8)),
   ArrowLeft: both(g => g.pan(60, 0)), ArrowRight: both(g => g.pan(-60, 0)), ArrowUp: both(g => g.pan(0, 60)), ArrowDown: both(g => g.pan(0, -60)),
   e: () => foldAll(true), c: () => foldAll(false),
-  1: () => show('graph'), 2: () => show('kernels'), 3: () => show('memory'),
+  1: () => show('graph'), 2: () => show('kernels'), 3: () => show('memory'), 4: () => show('ranks'),
   Enter: () => { if (hits.length) take((chosenHit + 1) % hits.length); },
   Escape: selectNothing
 };

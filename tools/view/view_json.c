@@ -11,6 +11,8 @@
  *   launches   [kernel, nodes, label]
  *   memory     {weights, workspace, bound, allocates, constants: [name, type, bytes], live: by
  *              launch, buffers: [name, bytes, offset, first, last launch]}
+ *   shards     what fv_shard_report_json gives; if there is a network, also what
+ *              fv_shard_points_json gives, and chart, an SVG; left out without --ranks
  *   model, version, target, dims, run_ms if there is a profile, and library for a compiled
  *   library, whose graphs and buffers are empty, and whose sizes are null if they are not known
  *
@@ -292,6 +294,8 @@ json_t *fv_view_json(const fv_view *v, const fv_footprint *f) {
     fv_json_set(d, "launches", launches);
     if (v->run_ms > 0)
         fv_json_set(d, "run_ms", fv_json_real(v->run_ms));
+    if (v->shards)
+        fv_json_set(d, "shards", json_incref(v->shards));
     fv_json_set(d, "memory", f ? memory_json(v, f) : stored_json(v));
     if (!f)
         fv_json_set_bool(d, "library", true);

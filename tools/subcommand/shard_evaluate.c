@@ -1,0 +1,95 @@
+/* shard_evaluate.c - what a run of a part takes: the predicted times of its kernels and, by a model
+ * of the network, of its exchanges; and memory. */
+#include "backend/consumer/consumer.h"
+#include "backend/cost/predict.h"
+#include "ir/kernel/build.h"
+#include "tools/model/exchanges.h"
+#include "tools/model/footprint.h"
+#include "tools/subcommand/shard.h"
+
+/* The rank with the most weights, whose part takes the longest. */
+static int largest_of(const fv_module *m, const fv_shard_plan *plan, uint64_t *weights) {
+    int largest = 0;
+    *weights = 0;
+    for (int r = 0; r < plan->ranks; r++) {
+        uint64_t bytes = fv_shard_weights(m, plan, r);
+        largest = bytes > *weights ? r : largest;
+        *weights = bytes > *weights ? bytes : *weights;
+    }
+    return largest;
+}
+
+/* Adds the exchanges of the plan, for the dims of the run. */
+static void add_exchanges(const fv_shard_evaluation *how, const fv_shard_plan *plan,
+                          const fv_subject *m, fv_shard_point *out) {
+    const fv_network none = {0}, *network = how->network ? how->network : &none;
+    for (int i = 0; i < plan->ncuts; i++)
+        for (int k = 0; k < plan->cuts[i].nexchanges; k++) {
+            fv_exchange x = {.bytes = plan->cuts[i].exchanges[k].bytes, .once = true};
+            int64_t bytes = fv_exchanges_bytes(m->table, m->data.dims, 1, &x);
+            bytes = bytes < 0 ? 0 : bytes;
+            if (how->network)
+                out->exchanging += 1e3 * fv_network_seconds(network, out->ranks, (double)bytes);
+            if (how->sent)
+                how->sent[out->exchanges] = bytes;
+            out->link_bytes += bytes;
+            out->messages += fv_network_messages(network, out->ranks);
+            out->exchanges++;
+        }
+}
+
+/* Adds the predicted times of the kernels. */
+static void add_kernels(fv_context *c, const fv_subject *m, fv_shard_point *out) {
+    fv_arena *a = c->arena;
+    const fv_program *p = m->program;
+    fv_launch_cost *list;
+    int n = fv_cost_launches(a, p, &list), threads = fv_args_threads(c->args);
+    fv_prediction *predicted = FV_NEW(a, fv_prediction, n + 1);
+    fv_speeds speeds = fv_speeds_of(p->target);
+    fv_cost_evaluate(a, p, m->data.dims, n, list);
+    fv_predict_launches(a, p, m->data.dims, &speeds, threads ? threads : 1, n, list, predicted);
+    for (int i = 0; i < n; i++) {
+        bool exchange = fv_kernel_collective(list[i].kernel) != NULL;
+        bool known = list[i].known && predicted[i].known;
+        out->computing += known && !exchange ? predicted[i].ms : 0;
+        out->unknown += !known && !exchange;
+    }
+}
+
+static void add_memory(fv_context *c, const fv_subject *m, fv_shard_point *out) {
+    const fv_footprint f = fv_footprint_of(c->arena, m->program, m->data.dims);
+    out->workspace = f.workspace;
+    for (int i = 0; i < f.nbuffers; i++) {
+        const fv_footprint_buffer *b = &f.buffers[i];
+        if ((b->buf->role == FV_BUF_INPUT || b->buf->role == FV_BUF_OUTPUT) && b->bytes > 0)
+            out->ports += b->bytes;
+    }
+}
+
+bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, fv_driver_options *o,
+                       const fv_shard_evaluation *how, fv_shard_point *out) {
+    fv_arena *a = c->arena;
+    fv_subject part = {.path = c->args->operand[0], .source = {.kind = FV_FILE_GRAPH, .module = m}};
+    *out = (fv_shard_point){.ranks = plan->ranks};
+    out->rank = largest_of(m, plan, &out->weights);
+    if (plan->ncuts && !fv_shard_apply(m, plan, out->rank))
+        return false;
+    fv_shard_copy_constants(m);
+    o->work.passes = NULL;
+    part.program = fv_driver_lower(c->session, &part.source, o);
+    if (!part.program)
+        return false;
+    part.table = fv_program_model(a, part.program, NULL);
+    part.data.dims = FV_NEW(a, int64_t, part.table->nsymbols + 1);
+    part.data.known = FV_NEW(a, unsigned char, part.table->nsymbols + 1);
+    part.data.given = FV_NEW(a, unsigned char, part.table->ninputs + 1);
+    if (!fv_choose_dims(c, &part, how->quietly))
+        return false;
+    if (how->dims)
+        *how->dims = fv_strdup(a, fv_dims_str(a, part.table, part.data.dims));
+    add_exchanges(how, plan, &part, out);
+    add_kernels(c, &part, out);
+    add_memory(c, &part, out);
+    out->time = out->computing + out->exchanging;
+    return true;
+}
