@@ -18,6 +18,8 @@ typedef struct fv_import_options {
     /* Whether weights are not read, because the model is only inspected: the module's source_hash
      * is "", external data counts as having the required size, and no checksum is compared. */
     bool without_weights;
+    /* Whether the module's source_hash is "", since computing it reads all weights once. */
+    bool without_hash;
 } fv_import_options;
 
 /** Reads an ONNX model into graph IR.

@@ -210,10 +210,10 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     fv_importer im = {.s = s, .tmp = tmp, .m = m, .departures.strict = o && o->strict};
     if (trial)
         im.trial = *trial;
-    bool without = o && o->without_weights;
+    bool without = o && o->without_weights, hashes = !without && !(o && o->without_hash);
     hasher hash = {s, fv_alloc_aligned(tmp, sizeof *hash.state, 64)};
     XXH3_128bits_reset(hash.state);
-    if (!without)
+    if (hashes)
         hash_more(&hash, data, size);
     im.found.sparse = im.found.functions = im.found.symbols = im.found.is_initializer =
         im.found.constants = im.departures.met = fv_ptrmap_in(tmp);
@@ -224,7 +224,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
                                     .bytes = data,
                                     .folder = folder,
                                     .without_weights = without,
-                                    .seen = without ? NULL : hash_more,
+                                    .seen = hashes ? hash_more : NULL,
                                     .ctx = &hash};
     im.size.bytes = size;
     im.func = fv_func_new(m, "main");
@@ -233,7 +233,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     bool ok = im.model && import_head(&im) && import_model(&im, o);
     fv_import_count_departures(&im);
     *faults = im.faults;
-    if (!without)
+    if (hashes)
         m->source.hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
     return ok && fv_error_count(s) == errors && fv_module_verify(m, NULL);

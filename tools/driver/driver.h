@@ -114,6 +114,7 @@ typedef struct fv_driver_options {
     /* the program will not run, so weights are not read, which would take minutes if they are
      * large */
     bool without_weights;
+    bool without_hash; /* the hash of the model is not needed: fv_import_options */
     const char *name; /* prefix of C names; NULL: it is derived from the name of the file */
     fv_driver_work work;
     fv_driver_change change;

@@ -195,7 +195,8 @@ static fv_import_options import_options(const fv_driver_options *o) {
     return (fv_import_options){.dims = o->dims.given,
                                .ndims = count(o->dims.given),
                                .strict = o->strict,
-                               .without_weights = o->without_weights};
+                               .without_weights = o->without_weights,
+                               .without_hash = o->without_hash};
 }
 
 /* Reads a model whose content is in memory or in a mapped file. `name` is the name that an ONNX

@@ -15,6 +15,7 @@ fv_module *fv_shard_read(fv_context *c, fv_driver_options *o) {
     /* parts are for any machine; what a run takes is predicted for machines like this one */
     if (!fv_args_driver(c, o, !writes))
         return NULL;
+    o->without_hash = true; /* the model is read for each part */
     o->work.passes = passes;
     fv_progress_phase(c->args, c->args->operand[0], "reads the model");
     if (!fv_driver_read(c->session, c->args->operand[0], o, &source))
