@@ -30,12 +30,13 @@ typedef struct exporter {
     const fv_export_options *o;
     fv_export *out;
     int opset;
-    bool beside;      /* whether large constants are stored in the side file */
-    fv_ptrmap names;  /* value -> its name in the model */
-    fv_ptrmap taken;  /* names of values that are in use, interned */
-    fv_ptrmap nodes;  /* names of nodes that are in use, interned */
-    fv_ptrmap inits;  /* constants that already have an initializer */
-    fv_ptrmap labels; /* op -> the name of its node */
+    bool beside;         /* whether large constants are stored in the side file */
+    fv_ptrmap shardings; /* interned name of a value of the module -> its fv_sharding */
+    fv_ptrmap names;     /* value -> its name in the model */
+    fv_ptrmap taken;     /* names of values that are in use, interned */
+    fv_ptrmap nodes;     /* names of nodes that are in use, interned */
+    fv_ptrmap inits;     /* constants that already have an initializer */
+    fv_ptrmap labels;    /* op -> the name of its node */
     struct {
         Onnx__TensorProto **all;
         int n, cap;
@@ -373,6 +374,89 @@ static int least_inputs(const fv_opdef *d) {
     return i < FV_MAX_IN && d->in[i].name ? i : 0;
 }
 
+/* ---- sharding ---- */
+
+static const char configuration_name[] = "ranks";
+
+static Onnx__SimpleShardedDimProto *shares_of(exporter *x, const fv_dim *size, int64_t extent,
+                                              int64_t shards) {
+    Onnx__SimpleShardedDimProto *p =
+        MESSAGE(x, Onnx__SimpleShardedDimProto, ONNX__SIMPLE_SHARDED_DIM_PROTO__INIT);
+    p->has_num_shards = 1;
+    p->num_shards = shards;
+    if (size && size->kind == FV_DIM_SYMBOL) {
+        p->dim_case = ONNX__SIMPLE_SHARDED_DIM_PROTO__DIM_DIM_PARAM;
+        p->dim_param = text(x, size->name);
+    } else if (!size || fv_dim_is_const(size)) {
+        p->dim_case = ONNX__SIMPLE_SHARDED_DIM_PROTO__DIM_DIM_VALUE;
+        p->dim_value = size ? size->value : extent;
+    }
+    return p;
+}
+
+static Onnx__ShardingSpecProto *spec_of(exporter *x, const fv_value *v, const fv_sharding *of) {
+    Onnx__ShardingSpecProto *p =
+        MESSAGE(x, Onnx__ShardingSpecProto, ONNX__SHARDING_SPEC_PROTO__INIT);
+    Onnx__ShardedDimProto *d = MESSAGE(x, Onnx__ShardedDimProto, ONNX__SHARDED_DIM_PROTO__INIT);
+    p->tensor_name = text(x, name_of(x, v));
+    p->n_device = (size_t)of->shards;
+    p->device = FV_NEW(x->a, int64_t, of->shards);
+    for (int64_t i = 0; i < of->shards; i++)
+        p->device[i] = i;
+    d->has_axis = 1;
+    d->axis = of->axis;
+    d->simple_sharding = FV_NEW(x->a, Onnx__SimpleShardedDimProto *, 2);
+    if (!fv_dim_is_one(of->outer))
+        d->simple_sharding[d->n_simple_sharding++] = shares_of(x, of->outer, 0, 1);
+    d->simple_sharding[d->n_simple_sharding++] = shares_of(x, NULL, of->extent, of->shards);
+    p->n_sharded_dim = 1;
+    p->sharded_dim = FV_NEW(x->a, Onnx__ShardedDimProto *, 1);
+    p->sharded_dim[0] = d;
+    return p;
+}
+
+static void add_specs(exporter *x, int n, fv_value *const *values, list *specs) {
+    for (int i = 0; i < n; i++) {
+        const fv_sharding *of = values[i] ? fv_ptrmap_get(&x->shardings, values[i]->name) : NULL;
+        if (of)
+            add(x, specs, spec_of(x, values[i], of));
+    }
+}
+
+/* States which operands and results of the op devices have shares of. */
+static void annotate(exporter *x, const fv_op *op, Onnx__NodeProto *p) {
+    list specs = {0};
+    if (!x->o->shardings)
+        return;
+    add_specs(x, op->nin, op->in, &specs);
+    add_specs(x, op->nout, op->out, &specs);
+    if (!specs.n)
+        return;
+    Onnx__NodeDeviceConfigurationProto *c =
+        MESSAGE(x, Onnx__NodeDeviceConfigurationProto, ONNX__NODE_DEVICE_CONFIGURATION_PROTO__INIT);
+    c->configuration_id = fv_strdup(x->a, configuration_name);
+    c->n_sharding_spec = (size_t)specs.n;
+    c->sharding_spec = (Onnx__ShardingSpecProto **)specs.at;
+    p->n_device_configurations = 1;
+    p->device_configurations = FV_NEW(x->a, Onnx__NodeDeviceConfigurationProto *, 1);
+    p->device_configurations[0] = c;
+}
+
+/* Adds the devices to the model, whose version must have them. */
+static void add_configuration(exporter *x, Onnx__ModelProto *p) {
+    Onnx__DeviceConfigurationProto *c =
+        MESSAGE(x, Onnx__DeviceConfigurationProto, ONNX__DEVICE_CONFIGURATION_PROTO__INIT);
+    c->name = fv_strdup(x->a, configuration_name);
+    c->has_num_devices = 1;
+    c->num_devices = x->o->shardings->ndevices;
+    p->n_configuration = 1;
+    p->configuration = FV_NEW(x->a, Onnx__DeviceConfigurationProto *, 1);
+    p->configuration[0] = c;
+    p->ir_version = p->ir_version < 11 ? 11 : p->ir_version;
+}
+
+/* ---- a node ---- */
+
 static Onnx__NodeProto *node_of(exporter *x, const fv_op *op) {
     Onnx__NodeProto *p = MESSAGE(x, Onnx__NodeProto, ONNX__NODE_PROTO__INIT);
     const char *label = fv_ptrmap_get(&x->labels, op);
@@ -394,6 +478,7 @@ static Onnx__NodeProto *node_of(exporter *x, const fv_op *op) {
         p->attribute[i] = attribute_of(x, op, &op->attrs[i]);
     if (moved >= 0)
         p->attribute[p->n_attribute++] = ints_of(x, op, attribute, op->in[moved]->tensor);
+    annotate(x, op, p);
     return p;
 }
 
@@ -549,6 +634,8 @@ static void make_model(exporter *x) {
     p->opset_import = (Onnx__OperatorSetIdProto **)imports.at;
     p->producer_name = fv_strdup(x->a, "fovea");
     p->producer_version = fv_strdup(x->a, FV_VERSION);
+    if (x->o->shardings)
+        add_configuration(x, p);
     reserve_names(x, f);
     name_nodes(x, f->body);
     p->graph = graph_of(x, f->body, *x->m->name ? x->m->name : "main");
@@ -571,6 +658,10 @@ fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m,
                   .nodes = fv_ptrmap_in(a),
                   .inits = fv_ptrmap_in(a),
                   .labels = fv_ptrmap_in(a)};
+    x.shardings = fv_ptrmap_in(a);
+    for (int i = 0; options->shardings && i < options->shardings->n; i++)
+        *fv_ptrmap_at(&x.shardings, fv_intern(s, options->shardings->all[i].tensor)) =
+            (void *)(uintptr_t)&options->shardings->all[i];
     if (!choose_place(&x))
         return NULL;
     make_model(&x);

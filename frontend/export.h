@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "frontend/sharding.h"
 #include "ir/graph/graph.h"
 
 typedef enum {
@@ -28,6 +29,7 @@ typedef struct fv_export_options {
     /* the name of the file of weights next to the model, without folder; NULL: no such file can be
      * written */
     const char *side;
+    const fv_shardings *shardings; /* NULL, or how tensors are shared among devices */
 } fv_export_options;
 
 /* an ONNX model ready to be written; its tensors point into the module */

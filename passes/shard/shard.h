@@ -120,6 +120,19 @@ bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_re
 bool fv_shard_apply(fv_module *m, const fv_shard_plan *plan, int rank) FV_MUST_USE;
 void fv_shard_copy_constants(fv_module *m);
 
+/* A tensor of which each rank has a share of one axis, or of each of its `outer` blocks of `extent`
+ * elements. */
+typedef struct fv_shard_tensor {
+    const char *name; /* of a value or constant of the graph */
+    int axis;
+    const fv_dim *outer;
+    int64_t extent;
+} fv_shard_tensor;
+/* The tensors of which each rank has another share, before the plan is applied, in the module's
+ * arena; those of which ranks have copies are left out, as are constants that are cut in two ways.
+ * Returns how many there are. */
+int fv_shard_tensors(const fv_module *m, const fv_shard_plan *plan, fv_shard_tensor **out);
+
 /* The bytes of weights of a rank's part, before the plan is applied. */
 uint64_t fv_shard_weights(const fv_module *m, const fv_shard_plan *plan, int rank);
 

@@ -109,7 +109,7 @@ else
 fi
 
 # ---- what users get wrong ----
-check 'no number of ranks' 2 'what would be cut into how many parts' inspect
+check 'no number of ranks' 2 '--ranks N: into how many parts' inspect
 check 'ranks without --shards' 2 'go with --shards' "$fovea" inspect m.fvir --ranks 2
 check 'another section' 2 'it goes without --ops' inspect --ranks 2 --ops
 check 'no ranks' 2 '1 to 1024' inspect --ranks 0

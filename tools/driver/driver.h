@@ -11,6 +11,7 @@
 #include "backend/consumer/weights.h"
 #include "backend/llvm/llvm.h"
 #include "backend/lowering/options.h"
+#include "frontend/sharding.h"
 #include "ir/definition/definitions.h"
 #include "passes/passes.h"
 #include "runtime/internal.h"
@@ -115,7 +116,7 @@ typedef struct fv_driver_options {
      * large */
     bool without_weights;
     bool without_hash; /* the hash of the model is not needed: fv_import_options */
-    const char *name; /* prefix of C names; NULL: it is derived from the name of the file */
+    const char *name;  /* prefix of C names; NULL: it is derived from the name of the file */
     fv_driver_work work;
     fv_driver_change change;
     fv_driver_answers answers;
@@ -317,6 +318,10 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
  * diagnostic. */
 bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights,
                           const fv_pipeline_options *o) FV_MUST_USE;
+/* The same, with annotations of how devices share tensors; NULL: without. */
+bool fv_driver_write_sharded(fv_session *s, fv_module *m, const fv_shardings *shardings,
+                             const char *out, fv_weights_kind weights,
+                             const fv_pipeline_options *o) FV_MUST_USE;
 /* Runs passes and as much of lowering as the kind needs, and writes to `out`. *p: the program; NULL
  * if the kind needs no program. False after diagnostics. */
 bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver,

@@ -73,8 +73,9 @@ static bool spares(fv_session *s, const fv_export *e, const char *out, const cha
     return fv_driver_spares(s, out) && (!fv_export_has_side(e) || fv_driver_spares(s, side));
 }
 
-bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights,
-                          const fv_pipeline_options *o) {
+bool fv_driver_write_sharded(fv_session *s, fv_module *m, const fv_shardings *shardings,
+                             const char *out, fv_weights_kind weights,
+                             const fv_pipeline_options *o) {
     static const char *const spell[] = {"spell", "share", "remove-dead", NULL};
     if (weights == FV_WEIGHTS_INCBIN || weights == FV_WEIGHTS_TEXT)
         return fv_error(
@@ -85,7 +86,8 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
     fv_arena *a = fv_arena_new(s);
     bool alone = stands_alone(out);
     const char *side = alone ? NULL : fv_printf(a, "%s.data", out);
-    fv_export_options eo = {.side = side ? fv_path_name(side) : NULL,
+    fv_export_options eo = {.shardings = shardings,
+                            .side = side ? fv_path_name(side) : NULL,
                             .weights = weights == FV_WEIGHTS_FILE     ? FV_EXPORT_EXTERNAL
                                        : weights == FV_WEIGHTS_OBJECT ? FV_EXPORT_INSIDE
                                                                       : FV_EXPORT_AUTO};
@@ -94,4 +96,9 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
                           : spares(s, e, out, side) && write_files(s, a, e, out, side));
     fv_arena_free(a);
     return ok;
+}
+
+bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights,
+                          const fv_pipeline_options *o) {
+    return fv_driver_write_sharded(s, m, NULL, out, weights, o);
 }

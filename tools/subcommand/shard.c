@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/sharding.h"
 #include "passes/spell/spell.h"
 #include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
@@ -113,6 +114,51 @@ static bool write_parts(fv_context *c, const fv_shard_cutting *k) {
     return fv_parts_write(c, c->args->result.output, &parts);
 }
 
+/* ---- one annotated model ---- */
+
+/* Is the model to be written as a whole, with annotations of what the ranks share? */
+static bool is_annotated(const char *out) {
+    size_t n = strlen(out);
+    return n > 5 && !strcmp(out + n - 5, ".onnx");
+}
+
+static fv_shardings shardings_of(const fv_module *m, const fv_shard_plan *plan) {
+    fv_shard_tensor *tensors;
+    int n = fv_shard_tensors(m, plan, &tensors);
+    fv_sharding *list = FV_NEW(m->arena, fv_sharding, n + 1);
+    for (int i = 0; i < n; i++)
+        list[i] = (fv_sharding){.tensor = tensors[i].name,
+                                .axis = tensors[i].axis,
+                                .outer = tensors[i].outer,
+                                .extent = tensors[i].extent,
+                                .shards = plan->ranks};
+    return (fv_shardings){plan->ranks, n, list};
+}
+
+static bool write_annotated(fv_context *c, const fv_shard_cutting *k) {
+    const char *out = c->args->result.output;
+    fv_driver_options o;
+    fv_shard_plan plan;
+    fv_module *m = fv_shard_read(c, &o);
+    if (!m || !find_plan(c, m, k, &plan))
+        return false;
+    if (needs_text(m->funcs->body))
+        return fv_error(c->session, "has operators that ONNX lacks, and is not written with "
+                                    "annotations; -o DIR/ writes its parts as graph IR");
+    if (c->args->threads.shard.print_plan)
+        fv_shard_print_plan(c, m, &plan);
+    if (plan.ranks > 1 && plan.ncuts == 0)
+        fv_note(c, "nothing can be cut: no tensor is annotated (--print-plan says why)");
+    const fv_shardings s = shardings_of(m, &plan);
+    if (!fv_spares_models(c, "-o ", out) ||
+        !fv_driver_write_sharded(c->session, m, &s, out, place_of_weights(m), o.work.pipeline))
+        return false;
+    if (!c->args->print.quiet)
+        fv_out("%s%-28s %d tensors are annotated for %d devices\n",
+               c->args->threads.shard.print_plan ? "-- " : "", out, s.n, s.ndevices);
+    return true;
+}
+
 static bool print_only(fv_context *c, const fv_shard_cutting *k) {
     fv_driver_options o;
     fv_shard_plan plan;
@@ -152,13 +198,16 @@ int fv_cmd_shard(fv_context *c) {
         return simulate(c, n, ranks);
     if (s->link || a->quantize.chart || a->data.at.n)
         return fv_usage(a, "--link, --chart and --at go with --simulate");
-    if (n > 1 || (!n && !s->plan))
+    if (n > 1)
         return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS);
     if (!a->result.output && !s->print_plan)
-        return fv_usage(a, "-o DIR/: where to? (--print-plan alone writes nothing)");
+        return fv_usage(a, "-o DIR/ or -o F.onnx: where to? (--print-plan alone writes nothing)");
     if (a->result.output && !strcmp(a->operand[0], "-"))
         return fv_usage(a, "the model is read for each rank: not from standard input");
     if (!fv_shard_read_cutting(c, n ? ranks[0] : 0, &k))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
-    return (a->result.output ? write_parts(c, &k) : print_only(c, &k)) ? FV_EXIT_OK : fv_failed(c);
+    bool ok = !a->result.output                ? print_only(c, &k)
+              : is_annotated(a->result.output) ? write_annotated(c, &k)
+                                               : write_parts(c, &k);
+    return ok ? FV_EXIT_OK : fv_failed(c);
 }

@@ -30,7 +30,8 @@ typedef struct fv_shard_cutting {
 } fv_shard_cutting;
 
 /* Reads the plan of --plan, if there is one; the number of ranks is `ranks` (0: not given) or that
- * of the plan. False after a message. */
+ * of the plan. Without both, the plan is what the annotations of an ONNX model state. False after a
+ * message. */
 bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) FV_MUST_USE;
 
 /* ---- what a run takes: shard_evaluate.c ---- */

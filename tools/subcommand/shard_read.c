@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/sharding.h"
 #include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
 #include "tools/generate/caches.h"
@@ -58,11 +59,63 @@ int fv_shard_ranks(const fv_args *a, int *out) {
     return n;
 }
 
+/* The side along which a contraction is cut if that axis of a factor is. */
+static fv_shard_side side_of(const fv_sharded_factor *f) {
+    int axis = f->axis, last = f->rank - 1;
+    if (f->transposed && axis >= last - 1)
+        axis = 2 * last - 1 - axis;
+    if (f->rank == 1)
+        return FV_SHARD_ROWS;
+    if (axis == last)
+        return f->right ? FV_SHARD_COLUMNS : FV_SHARD_ROWS;
+    if (axis == last - 1)
+        return f->right ? FV_SHARD_ROWS : FV_SHARD_LEFT;
+    return FV_SHARD_BATCH;
+}
+
+/* Adds how a contraction is cut, if the other factor has not said it yet. */
+static bool add_choice(fv_context *c, const fv_sharded_factor *f, int *n, fv_shard_choice *list) {
+    fv_shard_choice choice = {fv_strdup(c->arena, f->node), side_of(f), FV_SHARD_ANY, -1};
+    for (int i = 0; i < *n; i++)
+        if (!strcmp(list[i].node, choice.node))
+            return list[i].side == choice.side ||
+                   fv_error(c->session,
+                            "node '%s': the shardings of its factors are along '%s' and '%s'",
+                            f->node, fv_shard_side_names[list[i].side],
+                            fv_shard_side_names[choice.side]);
+    list[(*n)++] = choice;
+    return true;
+}
+
+/* The plan that the annotations of the model state. False after a message: there are none. */
+static bool read_annotations(fv_context *c, fv_shard_cutting *out) {
+    const char *path = c->args->operand[0];
+    fv_sharded_factors f = {0};
+    if (strcmp(path, "-") != 0 && fv_driver_path_kind(path) == FV_FILE_ONNX &&
+        !fv_onnx_shardings(c->session, c->arena, path, &f))
+        return false;
+    if (!f.ndevices)
+        return fv_usage(c->args, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS) ==
+               FV_EXIT_OK;
+    if (f.ndevices > FV_MAX_RANKS)
+        return fv_error(c->session, "the model is annotated for %d devices, more than %d ranks",
+                        f.ndevices, FV_MAX_RANKS);
+    int n = 0;
+    fv_shard_choice *list = FV_NEW(c->arena, fv_shard_choice, f.n + 1);
+    for (int i = 0; i < f.n; i++)
+        if (!add_choice(c, &f.all[i], &n, list))
+            return false;
+    fv_shard_request *request = FV_NEW(c->arena, fv_shard_request, 1);
+    *request = (fv_shard_request){f.ndevices, n, list};
+    *out = (fv_shard_cutting){f.ndevices, request};
+    return true;
+}
+
 bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) {
     const fv_shard_args *a = &c->args->threads.shard;
     *out = (fv_shard_cutting){.ranks = ranks};
     if (!a->plan)
-        return true;
+        return ranks > 0 || read_annotations(c, out);
     out->request = fv_script_plan(c, a->plan);
     if (!out->request)
         return false;

@@ -40,8 +40,6 @@ bool fv_shard_report_make(fv_context *c, fv_shard_report *out) {
     *out = (fv_shard_report){0};
     if ((s->ranks && !n) || (s->link && !fv_network_parse(a, s->link, &out->network)))
         return false;
-    if (!n && !s->plan)
-        return fv_usage(a, "--ranks N: what would be cut into how many parts?") == FV_EXIT_OK;
     return fv_shard_read_cutting(c, n ? ranks[n - 1] : 0, &k) && evaluate(c, &k, out);
 }
 
