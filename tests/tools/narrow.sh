@@ -71,6 +71,26 @@ jit*)
     check 'no arithmetic of f16' 1 '^0$' code x86-64-v4
     ;;
 esac
+# bf16.py: numbers of f16 are rounded to bf16, ties to even; casts and types of ports follow
+if /usr/bin/python3 -c 'import onnx, numpy' 2>/dev/null; then
+    onnx halves.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { op_type: "Cast" input: "x" output: "h" attribute { name: "to" type: INT i: 10 } }
+  node { op_type: "Add" input: "h" input: "w" output: "sum" }
+  node { op_type: "Cast" input: "sum" output: "y" attribute { name: "to" type: INT i: 1 } }
+  initializer { name: "w" dims: 6 data_type: 10 int32_data: [15360, 15361, 15364, 15372, 48128, 31744] }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 1 } } } } }
+  output { name: "sum" type { tensor_type { elem_type: 10 } } }
+  output { name: "y" type { tensor_type { elem_type: 1 } } }
+}
+T
+    /usr/bin/python3 -c 'import numpy; numpy.save("zero.npy", numpy.zeros(1, "f"))'
+    /usr/bin/python3 "$root/tools/scripts/bf16.py" halves.onnx narrow.onnx && tell 'f16 becomes bf16' yes || tell 'f16 becomes bf16' no
+    check 'its types and numbers' 0 'sum +bf16.* 1 1 1 1\.01562 -1 inf$' "$fovea" run narrow.onnx --input=x=zero.npy
+fi
 # -Os: a copy for a product takes less memory than a value that is stored as f32
 cat >chain.fvir <<'IR'
 fovea-ir 1

@@ -50,6 +50,9 @@ POINTS = [
 OWN = {"llama-gqa": None, "trees": None, "trees-classes": None, "mel": None, "detections": None, "detections-dense": None,
        "vgg19": None, "resnet50": None, "resnet50-normalized": None, "mobilenetv2": None, "moe-gathered": None,
        "unet-block": None, "seq2seq-unrolled": "seq2seq"}
+# Widths of weights, as the end of a model's name, and the options with which bench_models.py writes them. `-bf16` is made by
+# bf16.py of the model in f16.
+WIDTHS = {"f16": ["--dtype", "float16"], "int8": ["--quant", "int8"], "int4": ["--quant", "int4"]}
 # One contraction, [rows, 768] x [768, 3072] + bias: share of the multiply-add peak, or of the read bandwidth.
 ROWS = [(32, "peak"), (100, "peak"), (128, "peak"), (512, "peak"), (1, "bandwidth"), (8, "bandwidth")]
 COMPILERS = [("JIT", None, 0.88), ("C, gcc", "gcc", 0.85), ("C, clang", "clang-19", 0.85)]
@@ -100,11 +103,17 @@ class Bench:
         path = os.path.join(self.models, name + ".onnx")
         if os.path.exists(path):
             return path
+        scripts = os.path.dirname(__file__)
+        base, _, width = name.rpartition("-")
         command = ["/usr/bin/python3", self.o.writer, name, path + ".tmp"]
         if name in OWN:
             source = [self.model(OWN[name])] if OWN[name] else []
-            command = ["/usr/bin/python3", os.path.join(os.path.dirname(__file__), "models.py"), name, path + ".tmp", *source]
-        elif not os.path.exists(self.o.writer):
+            command = ["/usr/bin/python3", os.path.join(scripts, "models.py"), name, path + ".tmp", *source]
+        elif width == "bf16":
+            command = ["/usr/bin/python3", os.path.join(scripts, "bf16.py"), self.model(base + "-f16"), path + ".tmp"]
+        elif width in WIDTHS:
+            command[2:] = [base, path + ".tmp", *WIDTHS[width]]
+        if name not in OWN and width != "bf16" and not os.path.exists(self.o.writer):
             raise Absent(f"there is no {os.path.basename(self.o.writer)}, which writes {name}")
         if run(["/usr/bin/python3", "-c", "import onnx, numpy"])[0]:
             raise Absent("python3-onnx and python3-numpy, which models are written with, are not installed")
