@@ -243,13 +243,48 @@ static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
             stored % dot->group == 0);
 }
 
+/* Adds an axis for v to a copy, if its elements depend on v. */
+static void add_apart(fv_lowerer *l, const fv_expr *rows, fv_var *v, fv_var **from,
+                      fv_dense *copy) {
+    if (!fv_x_uses(rows, v))
+        return;
+    from[copy->n] = v;
+    copy->at[copy->n] = fv_x_var(l->exprs, v);
+    copy->index[copy->n++] = fv_index_var(l->exprs, v->name, v->dim);
+}
+
+/* Describes a copy of rows that has an axis for each variable, the last one for k: windows that
+ * overlap in memory are apart in it. False: it has too many axes, or rows are no elements. */
+static bool copy_apart(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                       fv_expr *rows, const fv_var *k, fv_dense *copy) {
+    const fv_expr *sum = fv_all_steps(c);
+    fv_var *from[2 * FV_MAX_RANK + 1];
+    fv_expr *at[2 * FV_MAX_RANK + 1];
+    if ((rows->op != FV_X_LOAD && rows->op != FV_X_GUARD) || !fv_x_uses(rows, k) ||
+        d->rank + sum->u.red.nvars > FV_MAX_RANK)
+        return false;
+    *copy = (fv_dense){.factor = rows, .stored = rows};
+    for (int i = 0; i < d->rank; i++)
+        add_apart(l, rows, d->index[i], from, copy);
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        if (sum->u.red.vars[i] != k)
+            add_apart(l, rows, sum->u.red.vars[i], from, copy);
+    add_apart(l, rows, (fv_var *)k, from, copy);
+    for (int i = 0; i < copy->n; i++)
+        at[i] = fv_x_var(l->exprs, copy->index[i]);
+    copy->copy = fv_x_replace_vars(l->exprs, rows, copy->n, from, at);
+    return true;
+}
+
 /* Chooses a copy of rows that has words along k. A window may slide along k if k fills whole words:
  * words of neighbouring rows then overlap in the copy. Otherwise the last word of each row is
- * completed with 0. False: there is no such copy. */
+ * completed with 0. Words of 16 may also be formed of each window apart. False: there is no such
+ * copy. */
 static bool choose_words(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                          fv_expr *rows, const fv_dot *dot, const fv_var *k, fv_dense *copy) {
     bool whole = k->dim->value % dot->group == 0;
-    return fv_choose_copy(l, d, fv_all_steps(c), rows, k, whole, copy);
+    return fv_choose_copy(l, d, fv_all_steps(c), rows, k, whole, copy) ||
+           (dot->group == FV_DOT16 && copy_apart(l, d, c, rows, k, copy));
 }
 
 /* Can words be formed along k, of rows where they are or of a copy? */
@@ -314,12 +349,40 @@ static int rows_of_halves(const fv_lowerer *l, const fv_definition *d, const fv_
     return fit >= LEAST_ROWS ? fit : 0;
 }
 
+/* The number of elements of a copy of rows, complete words of k. */
+static double elements_of_copy(const fv_dot *dot, const fv_dense *copy) {
+    double elements = (double)(words_of(dot->k, dot->group) * dot->group);
+    for (int i = 0; i < copy->n - 1; i++)
+        elements *= fv_typical_extent(copy->index[i]->dim);
+    return elements;
+}
+
+/* May rows be copied in words of 16 bytes? Few steps of them may be unused. If more are, or windows
+ * that overlap are copied apart, or memory is to be saved, the copy must be no larger than the
+ * result: then rows and copy take no more memory than rows and result. */
+static bool may_copy(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, fv_expr *rows,
+                     const fv_dot *dot) {
+    enum { LEAST_FULL = 4 };
+    const int64_t steps = words_of(dot->k, dot->group) * dot->group, n = dot->k->dim->value;
+    fv_dense copy;
+    double result = fv_elem_storage_bytes(d->value->type->elem);
+    bool small = (steps - n) * LEAST_FULL <= n && !l->options->saves_memory &&
+                 fv_choose_copy(l, d, fv_all_steps(c), rows, dot->k, steps == n, &copy);
+    if (small)
+        return true;
+    for (int i = 0; i < d->rank; i++)
+        result *= fv_typical_extent(d->index[i]->dim);
+    return choose_words(l, d, c, rows, dot, dot->k, &copy) &&
+           elements_of_copy(dot, &copy) <= result;
+}
+
 /* Chooses the dot product of 16 bytes for columns of this type, if the target has one, and one
- * variable fills most of its words. Rows of bytes of the other signedness are flipped. They are
- * copied only for so many columns that the products save more time than the copy takes. */
+ * variable fills most of its words. Rows of bytes of the other signedness are flipped.
+ * They are copied only for so many columns that the products save more time than the copy
+ * takes. */
 static bool choose_sixteen(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                            fv_expr *rows, const fv_expr *columns, fv_dot *out) {
-    enum { LEAST_COLUMNS = 8, LEAST_FULL = 4 };
+    enum { LEAST_COLUMNS = 8 };
     fv_dot dot = {.parts = 1, .group = FV_DOT16, .as = (fv_elem)columns->type.elem};
     bool there = false;
     for (size_t i = 0; i < sizeof sixteens / sizeof *sixteens && !there; i++) {
@@ -332,9 +395,10 @@ static bool choose_sixteen(fv_lowerer *l, const fv_definition *d, const fv_contr
     dot.k = variable_of_words(l, d, c, rows, &dot);
     if (!dot.k)
         return false;
-    const int64_t n = dot.k->dim->value, unused = words_of(dot.k, FV_DOT16) * FV_DOT16 - n;
     dot.copies = !is_direct(l, rows, &dot);
-    if (unused * LEAST_FULL > n || (dot.copies && d->index[c->column]->dim->lo < LEAST_COLUMNS))
+    bool pays = !dot.copies ||
+                (d->index[c->column]->dim->lo >= LEAST_COLUMNS && may_copy(l, d, c, rows, &dot));
+    if (!pays)
         return false;
     *out = dot;
     return true;
