@@ -8,7 +8,6 @@
 
 #include "backend/c/internal.h"
 #include "ir/expr/fold.h"
-#include "ir/expr/instruction.h"
 
 /* ---- pieces ---- */
 
@@ -478,19 +477,17 @@ static fv_c_piece variable(fv_cg *g, const fv_expr *x) {
     return p;
 }
 
-/* Is x the sum of an element of a tile and a product, on a target with an instruction for it? Of
- * several such sums in an unrolled loop, gcc would add up the products first, as sums that wrap may
- * be, which takes more registers than there are. */
-static bool is_multiply_add(const fv_cg *g, const fv_expr *x) {
-    const fv_expr *sum = x->arg[0];
-    return x->op == FV_X_ADD && x->type.elem == FV_I32 && x->arg[1]->op == FV_X_MUL &&
-           sum->op == FV_X_LOAD && sum->u.buf->role == FV_BUF_TILE &&
-           fv_instruction_find(g->p->target, FV_X_DOT_I16_I8_EVEN, FV_I32, FV_I32, 1);
-}
-
+/* The sum of an element of a tile and a product by one instruction; without text if x is another
+ * expression, or if the target has no such instruction. */
 static fv_c_piece multiply_add(fv_cg *g, const fv_expr *x) {
+    const fv_expr *sum = x->arg[0];
+    bool is = x->op == FV_X_ADD && x->type.elem == FV_I32 && x->arg[1]->op == FV_X_MUL &&
+              sum->op == FV_X_LOAD && sum->u.buf->role == FV_BUF_TILE;
+    const char *name = is ? fv_c_helper_multiply_add(g) : NULL;
+    if (!name)
+        return (fv_c_piece){0};
     fv_expr *const args[] = {x->arg[1]->arg[0], x->arg[1]->arg[1], x->arg[0]};
-    return fv_c_call(g, fv_c_helper_fixed(g, "multiply_add_i32"), 3, args);
+    return fv_c_call(g, name, 3, args);
 }
 
 fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
@@ -505,7 +502,10 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_GUARD: return guard(g, x);
     case FV_X_ADD:
     case FV_X_SUB:
-    case FV_X_MUL: return is_multiply_add(g, x) ? multiply_add(g, x) : add_sub_mul(g, x);
+    case FV_X_MUL: {
+        fv_c_piece both = multiply_add(g, x);
+        return both.s ? both : add_sub_mul(g, x);
+    }
     case FV_X_DIV:
     case FV_X_REM:
     case FV_X_FLOORDIV:

@@ -324,7 +324,7 @@ static const char *with_own_fma(fv_cg *g, const char *body) {
     return t.s;
 }
 
-/* A sum of products by instructions; @4@ their expression */
+/* A sum of products, or of one product, by instructions; @4@ their expression */
 static const char dot_instruction[] = HEAD "int32_t @3@(int32_t a, int32_t b, int32_t c) {\n"
                                            "    return @4@;\n"
                                            "}\n";
@@ -374,6 +374,18 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
                       g->p->target->name, fv_expr_op_text(op), fv_elem_name(e));
     fv_text_put(&g->prelude.helpers, "\n");
     return name;
+}
+
+const char *fv_c_helper_multiply_add(fv_cg *g) {
+    const fv_instruction *row = fv_instruction_find(g->p->target, FV_X_FMA, FV_I32, FV_I32, 1);
+    if (!row)
+        return NULL;
+    if (fv_c_helper_new(g, "multiply_add_i32")) {
+        fv_c_fill(g, &g->prelude.helpers, dot_instruction, "", "", "", "multiply_add_i32",
+                  unmarked(g, row->c), NULL);
+        fv_text_put(&g->prelude.helpers, "\n");
+    }
+    return "multiply_add_i32";
 }
 
 const char *fv_c_helper_dot16(fv_cg *g, fv_expr_op op) {
@@ -513,11 +525,6 @@ static const struct {
           "    } u;\n"
           "    __asm__(\"vcvtr.s32.f32 %0, %1\" : \"=t\"(u.f) : \"t\"(a));\n"
           "    return u.i;\n"
-          "}\n"},
-    {"multiply_add_i32",
-     HEAD "int32_t multiply_add_i32(int32_t a, int32_t b, int32_t c) { /* wraps */\n"
-          "    __asm__(\"mla %0, %1, %2, %0\" : \"+r\"(c) : \"r\"(a), \"r\"(b));\n"
-          "    return c;\n"
           "}\n"},
     {"require_bool", HEAD "bool require_bool(bool c, int32_t *error) {\n"
                           "    if (!c)\n"

@@ -188,6 +188,9 @@ bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) FV_MUST_USE
 const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e);
 /* the name of the helper function that compares two floats for equality */
 const char *fv_c_helper_equal(fv_cg *g, fv_elem e);
+/* the name of the helper function for c + a * b of i32, which wraps, by one instruction; NULL: the
+ * target has none */
+const char *fv_c_helper_multiply_add(fv_cg *g);
 const char *fv_c_helper_dot16(fv_cg *g, fv_expr_op op); /* a DOT16_ operation */
 /* Appends the definition of a function that compares floats by ==, which is meant to be exact, and
  * switches the warning of compilers about it off within this function. */

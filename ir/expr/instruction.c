@@ -38,6 +38,13 @@ DOT(dot_i16_i8_even, FV_X_DOT_I16_I8_EVEN)
 DOT(dot_i16_i8_odd, FV_X_DOT_I16_I8_ODD)
 DOT(dot_bf16, FV_X_DOT_BF16)
 
+static void mla_i32(const void *in, void *out) {
+    uint32_t x[3];
+    memcpy(x, in, sizeof x);
+    x[0] = x[0] * x[1] + x[2];
+    memcpy(out, x, sizeof *x);
+}
+
 #define DOT16(name, op)                                                                            \
     static void name(const void *in, void *out) {                                                  \
         const uint8_t *a = in, *b = a + FV_DOT16;                                                  \

@@ -36,6 +36,61 @@ Test(text, kernels_read_as_written_by_hand) {
     bench_close(&b);
 }
 
+/* A row of y is a sum of products of 16 bytes, and z adds products of single ones. */
+static const char sums_text[] =
+    "fovea-program 1\nname kws\ntarget \"generic\"\nworkspace 0\n"
+    "buffer a: i8[3, 32] input 0\nbuffer b: i8[3, 32] input 1\nbuffer y: i32[3] output 0\n"
+    "buffer z: i32[3] output 1\n"
+    "input a = \"a\" as a: i8[3, 32] extents [3, 32]\n"
+    "input b = \"b\" as b: i8[3, 32] extents [3, 32]\n"
+    "output y = \"y\" as y: i32[3] extents [3]\noutput z = \"z\" as z: i32[3] extents [3]\n"
+    "kernel sums(A: i8[3, 32], B: i8[3, 32], out Y: i32[3], out Z: i32[3]) {\n"
+    "  for i < 3 {\n"
+    "    tile acc: i32 = 0\n"
+    "    for k < 2 { acc = dot16_i8_i8(A[i, k * 16:16], B[i, k * 16:16], acc) }\n"
+    "    Y[i] = acc\n"
+    "    tile one: i32 = 0\n"
+    "    for k < 32 { one = one + i32(A[i, k]) * i32(B[i, k]) }\n"
+    "    Z[i] = one\n"
+    "  }\n"
+    "}\n"
+    "run { launch sums(a, b, y, z) }\n";
+
+/* The C of sums_text for that target. */
+static const char *sums_for(bench *b, const char *target) {
+    fv_program *p = program_from(b, target, sums_text);
+    cr_assert(fv_c_write(b->s, p, NULL, fv_printf(b->a, "%skws.c", b->folder)), "%s", said(b));
+    return contents(b, "kws.c");
+}
+
+Test(text, sums_of_products_are_instructions_of_the_table) {
+    bench b = bench_open();
+    const char *text = sums_for(&b, "cortex-m55");
+    is_in(text, "#ifndef __ARM_FEATURE_MVE\n"
+                "#error \"compile with -mcpu=cortex-m55+nomve.fp -mthumb -mfloat-abi=hard\"\n");
+    is_in(text, "#pragma GCC optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\", "
+                "\"no-schedule-insns\")\n");
+    is_in(text,
+          "static KWS_INLINE int32_t dot16_i8_i8(i8x16 a, i8x16 b, int32_t c) {\n"
+          "    return __extension__({ int32_t dot = c; __asm__(\"vmladava.s8 %0, %q1, %q2\" : "
+          "\"+Te\"(dot) : \"w\"(a), \"w\"(b)); dot; });\n"
+          "}\n");
+    is_in(text,
+          "            acc = dot16_i8_i8(load_i8x16(&A[i * 32 + k * 16]), load_i8x16(&B[i * 32 + "
+          "k * 16]),\n"
+          "                acc);\n");
+    is_in(text,
+          "            one = multiply_add_i32((int32_t)A[i * 32 + k], (int32_t)B[i * 32 + k], "
+          "one);\n");
+    text = sums_for(&b, "cortex-m4"); /* words of four bytes */
+    is_in(text, "dot_i8_i8_i32(");
+    is_in(text, "mla %0, %1, %2, %0");
+    cr_expect_not(strstr(text, "dot16") || strstr(text, "no-schedule-insns"));
+    text = sums_for(&b, "cortex-m3"); /* arithmetic of C */
+    cr_expect_not(strstr(text, "dot16") || strstr(text, "__asm__"));
+    bench_close(&b);
+}
+
 Test(text, dims_are_named) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", dynamic_text);

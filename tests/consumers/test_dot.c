@@ -263,6 +263,8 @@ Test(dot, targets) {
     cr_expect(fv_instruction_has(m55, FV_X_DOT16_I8_I8, FV_I8, FV_I32));
     cr_expect(fv_instruction_has(m55, FV_X_DOT16_U8_U8, FV_U8, FV_I32));
     cr_expect_not(fv_instruction_has(m33, FV_X_DOT16_I8_I8, FV_I8, FV_I32));
+    cr_expect(fv_instruction_has(m33, FV_X_FMA, FV_I32, FV_I32));
+    cr_expect_not(fv_instruction_has(fv_target_find("cortex-m3"), FV_X_FMA, FV_I32, FV_I32));
 }
 
 /* Do loads of that many bytes together occur? */
