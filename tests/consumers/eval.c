@@ -321,6 +321,23 @@ static uint64_t together(evaluator *v, const fv_expr *x) {
     return bits;
 }
 
+/* c plus the products of the 16 bytes that the first two arguments of x load. */
+static scalar sixteen(evaluator *v, const fv_expr *x) {
+    const unsigned char *p[2];
+    scalar c = eval(v, x->arg[2]);
+    for (int i = 0; i < 2; i++) {
+        const fv_buf *b = x->arg[i]->u.buf;
+        const memory *m = fv_ptrmap_get(&v->bufs, b);
+        p[i] = element(v, b, x->arg[i]->arg);
+        v->outside |= p[i] && eval(v, x->arg[i]->arg[b->rank - 1]).i + 16 > m->extent[b->rank - 1];
+    }
+    for (int k = 0; p[0] && p[1] && !v->outside && k < 16; k++)
+        c.i += x->op == FV_X_DOT16_U8_U8
+                   ? p[0][k] * p[1][k]
+                   : (int64_t)wrapped(FV_I8, p[0][k]).i * wrapped(FV_I8, p[1][k]).i;
+    return wrapped(FV_I32, c.i);
+}
+
 static memory *remember(evaluator *v, const fv_buf *b, void *data) {
     memory *m = FV_NEW(v->arena, memory, 1);
     m->data = data;
@@ -381,6 +398,8 @@ static scalar eval(evaluator *v, const fv_expr *x) {
         if (x->arg[0]->type.lanes == 4)
             return bitcast(FV_U32, e, of_int((int64_t)together(v, x->arg[0])));
         return bitcast(from, e, eval(v, x->arg[0]));
+    case FV_X_DOT16_I8_I8:
+    case FV_X_DOT16_U8_U8: return sixteen(v, x);
     case FV_X_SELECT: {
         scalar c = eval(v, x->arg[0]), then = eval(v, x->arg[1]), other = eval(v, x->arg[2]);
         return c.i ? then : other;

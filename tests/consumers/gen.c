@@ -209,6 +209,8 @@ fv_kernel *gen_kernel(fv_arena *a, rng *r, const gen_options *o, const char *nam
         gen_transpose(&g);
     else if (shape < 42 && !o->confined) /* words are not confined */
         gen_matrix(&g);
+    else if (shape < 46 && !o->confined)
+        gen_sixteen(&g);
     else
         nest(&g);
     return g.k;

@@ -44,5 +44,6 @@ void gen_chains(gen *g);    /* rows reduced by 16 chains and a tree */
 void gen_contract(gen *g);  /* a matrix product by register tiles, and its edges */
 void gen_transpose(gen *g); /* blocks transposed as tiles */
 void gen_matrix(gen *g);    /* a product of matrices of bytes */
+void gen_sixteen(gen *g);   /* a matrix product of bytes, 16 at a time */
 
 #endif

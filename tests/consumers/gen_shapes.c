@@ -276,3 +276,33 @@ void gen_matrix(gen *g) {
     for (int i = 0; i < 3; i++)
         fv_kb_end(&g->b);
 }
+
+/* ---- sums of products of 16 bytes ---- */
+
+void gen_sixteen(gen *g) {
+    static const fv_loop_kind kinds[] = {FV_SERIAL, FV_UNROLL, FV_VECTOR};
+    const fv_expr_op op = rng_chance(g->r, 50) ? FV_X_DOT16_I8_I8 : FV_X_DOT16_U8_U8;
+    const fv_elem e = fv_dot16_elem(op);
+    const int64_t words = 1 + rng_below(g->r, 4), columns = 1 + rng_below(g->r, 17);
+    fv_expr *rows = g->extents[0], *n = integer(g, columns), *sixteen = integer(g, FV_DOT16);
+    fv_expr *ik[2] = {rows, integer(g, FV_DOT16 * words + rng_below(g->r, 9))},
+            *kj[2] = {integer(g, words), integer(g, FV_DOT16 * columns)}, *ij[2] = {rows, n};
+    fv_buf *x = fv_kernel_buf(g->k, "P", FV_BUF_IN, e, 2, ik);
+    fv_buf *w = fv_kernel_buf(g->k, "Q", FV_BUF_IN, e, 2, kj);
+    fv_buf *out = fv_kernel_buf(g->k, "Y", FV_BUF_OUT, FV_I32, 2, ij);
+    fv_expr *i = plain_loop(g, FV_PARALLEL, "i", integer(g, 0), rows, 1);
+    fv_buf *acc = fv_kb_tile(&g->b, "acc", FV_I32, 1, &columns, fv_x_const_int(g->a, FV_I32, -7));
+    fv_expr *q = plain_loop(g, FV_SERIAL, "q", integer(g, 0), integer(g, words), 1);
+    fv_expr *c = plain_loop(g, PICK(g, kinds), "c", integer(g, 0), n, 1);
+    fv_expr *a[2] = {i, bin(g, FV_X_MUL, q, sixteen)}, *b[2] = {q, bin(g, FV_X_MUL, c, sixteen)};
+    fv_kb_store(&g->b, acc, &c,
+                fv_x_dot16(g->a, op, fv_x_load_n(g->a, x, a, FV_DOT16),
+                           fv_x_load_n(g->a, w, b, FV_DOT16), fv_x_load(g->a, acc, &c)),
+                NULL);
+    fv_kb_end(&g->b);
+    fv_kb_end(&g->b);
+    c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), n, 1);
+    fv_kb_store(&g->b, out, (fv_expr *[]){i, c}, fv_x_load(g->a, acc, &c), NULL);
+    fv_kb_end(&g->b);
+    fv_kb_end(&g->b);
+}

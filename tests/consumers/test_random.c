@@ -390,6 +390,9 @@ Test(random, aarch64) {
 Test(random, cortex_m4) {
     check_target("cortex-m4", 30, &full);
 }
+Test(random, cortex_m55) {
+    check_target("cortex-m55", 30, &full);
+}
 Test(random, confined) {
     check_target("x86-64-v3", 4, &confined);
 }
