@@ -1,5 +1,6 @@
 #include "backend/fuse/reading.h"
 
+#include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 
 static void add_row_axes(const fv_expr *x, const fv_definition *d, fv_row_axes *r) {
@@ -143,11 +144,19 @@ typedef struct reader {
     fv_reading r;
 } reader;
 
+/* Is the reduction one of terms that are computed from sums of integers? */
+static bool is_of_sums(const fv_expr *reduce) {
+    fv_expr *inner[1];
+    return fv_x_reductions(reduce->arg[0], inner, 1) > 0 &&
+           fv_elem_is_int((fv_elem)inner[0]->type.elem);
+}
+
 static void add_load(reader *t, const fv_expr *x, const around *a) {
     fv_reading *r = &t->r;
     bool same, permuted = is_permuted(x, t->d, &same);
     r->loads++;
     r->in_reduction |= a != NULL;
+    r->in_term |= a && is_of_sums(a->reduce);
     r->ordered &= permuted;
     r->identity &= permuted && same;
     r->by_rows &= is_by_row(x, t->axes, t->d, a != NULL);

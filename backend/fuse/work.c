@@ -3,6 +3,7 @@
 
 #include "backend/lowering/lowering.h"
 #include "ir/definition/bits.h"
+#include "ir/expr/visit.h"
 
 static bool is_load(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
@@ -68,6 +69,16 @@ bool fv_is_small(fv_lowerer *l, const fv_definition *d) {
 bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) {
     fv_work w = fv_work_of(l, d);
     return !w.reductions && !w.math && w.arithmetic <= FV_CHEAP && w.loads <= 2;
+}
+
+bool fv_is_of_constants(fv_lowerer *l, const fv_definition *d) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&v));) {
+        const fv_value *of = is_load(x) ? x->u.buf->value : NULL;
+        if (is_load(x) && (!of || of->kind != FV_VALUE_CONST))
+            return false;
+    }
+    return true;
 }
 
 bool fv_is_view(const fv_work *w) {

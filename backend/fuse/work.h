@@ -21,6 +21,8 @@ bool fv_is_view(const fv_work *w) FV_MUST_USE;
 bool fv_is_small(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
 /* Does an element of d take so few operations that it may be computed again? */
 bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
+/* Does d load constants only? */
+bool fv_is_of_constants(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
 /* Does d contain an integer division or a remainder whose operands depend on an index variable of
  * d? */
 bool fv_divides_at_all(const fv_definition *d) FV_MUST_USE;

@@ -514,6 +514,8 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
                            fv_n(t->w->math), fv_n(FV_CHEAP));
     if (is_factor_of_bytes(t) && !unpacks_constants(l, t->own))
         return fv_declines(l, t->v, FV_WHY_factor_bytes, fv_o(t->use));
+    if (t->r.in_term && t->w->arithmetic && !fv_is_of_constants(l, t->own))
+        return fv_declines(l, t->v, FV_WHY_factor_term, fv_o(t->use), fv_n(t->w->arithmetic));
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
 }
 

@@ -39,7 +39,7 @@ head -c 24576 b.fvir >weight
 } >e.fvir
 
 # count NAME NUMBER PATTERN FILE: so many lines of the file match
-count() { [ "$(grep -Ec -- "$3" "$4")" = "$2" ] && tell "$1" yes || { grep -E -- "$3" "$4" >out && tell "$1" no; }; }
+count() { [ "$(grep -Ec -- "$3" "$4")" = "$2" ] && tell "$1" yes || { grep -E -- "$3" "$4" >out; tell "$1" no; }; }
 
 check 'assembly' 0 . "$fovea" compile m.fvir --target=$amx -o m.s
 for instruction in tdpbusd tdpbsud tdpbssd tdpbuud; do # for 32 and for 16 rows, alone and added; 4 products in 32 x 32, 2 in 16 x 32
@@ -91,6 +91,18 @@ done
 check 'blocks: code' 0 . "$fovea" compile b.fvir --target=$amx -o b.s
 # of unsigned elements, and of signed ones from which the zero point was subtracted, in tiles of 16 and of 32 rows
 count 'blocks are matrices' 4 '^[^[:space:]]*tdp[^:]*:$' b.s
+# Weights that no second-level cache holds: the tiles of a block of rows prefetch words and scales of the next panel.
+seq 400000 | head -c 2097152 >words
+yes '<=<;<>' | tr -d '\n' | head -c 524288 >factors
+{
+    printf 'fovea-ir 1\nmodule "f"\nsymbol n 0..300\nconst @b: u8[4096, 32, 16] = file "words" 0 2097152\n'
+    printf 'const @s: f32[4096, 32] = file "factors" 0 524288\nfunc @main(%%x: f32[n, 1024]) -> (%%y) {\n'
+    printf '  %%y = com.microsoft.MatMulNBits(%%x, @b, @s) {K = 1024, N = 4096, bits = 4, block_size = 32, accuracy_level = 4}\n'
+    printf '  return %%y\n}\n'
+} >f4.fvir
+check 'far blocks: kernels' 0 . "$fovea" compile f4.fvir --target=$amx --emit=kernels -o f4.fvk
+count 'far blocks: words are prefetched' 1 'prefetch `y_[0-9]*.panels`\[next, b, 0, line \* 64\] to 2' f4.fvk
+count 'far blocks: scales are prefetched' 1 'prefetch `s.panels`\[next, b, \(line - 8\) \* 16\] to 2' f4.fvk
 for n in 0 1 3 4 31 130 300; do
     check "blocks: $n rows, x86-64-v3" 0 '^p ' "$fovea" run b.fvir --target=x86-64-v3 --dim n=$n -o expected
     for how in --target=native "--target=native --threads=2" "--target=$amx --backend=c" "--target=$amx --backend=interp"; do
@@ -98,6 +110,9 @@ for n in 0 1 3 4 31 130 300; do
         diff -r expected result >out && tell "blocks: $n rows, $how: the same bits" yes || tell "blocks: $n rows, $how: the same bits" no
     done
 done
+check 'far blocks, x86-64-v3' 0 '^y ' "$fovea" run f4.fvir --target=x86-64-v3 --dim n=133 -o expected
+check 'far blocks, native' 0 '^y ' "$fovea" run f4.fvir --target=native --dim n=133 -o result
+diff -r expected result >out && tell 'far blocks: the same bits' yes || tell 'far blocks: the same bits' no
 
 # What only reads the model or writes files asks Linux for nothing, and neither does code without such products.
 {

@@ -111,7 +111,7 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->i0 = first;
     if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
-    if (prefetches(t) && !t->c->dot.matrix)
+    if (prefetches(t) && (!t->c->dot.matrix || t->c->blocks.sum))
         t->prefetch.whole = fv_tile_whole(t, rows);
     t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
