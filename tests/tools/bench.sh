@@ -43,7 +43,7 @@ check 'a kernel' 0 '^profile' "$fovea" bench "$dates" $short --backend=$first --
 
 # ---- JSON ----
 check 'json' 0 '"median_ms"' "$fovea" bench "$dates" $short --json --profile --backend=$first
-for key in schema model version target cpu threads dims runs min_ms median_ms p95_ms gflop gflops peak_gflops nodes; do
+for key in schema model version target cpu threads dims runs min_ms median_ms p95_ms gflop gflops peak_gflops peak_gdots peak_matrix_gdots nodes; do
     said "\"$key\": "
 done
 cp out one.json
@@ -190,6 +190,11 @@ if command -v python3 >/dev/null; then
         check 'a part that cannot be measured' 1 'FAILED: the model could not be written' measure --only activations --quick
     else
         check 'models that cannot be written' 0 'skipped: python3-onnx and python3-numpy' measure --only mcu --quick
+    fi
+    if grep -q avx512_vnni /proc/cpuinfo 2>/dev/null && [ $first = llvm ]; then
+        check 'products of bytes' 0 '^integers' measure --only integers --quick
+        cp measured/performance.md out
+        said '^\| x86-64-v4\+vnni \| [0-9.]+ ms, [0-9]+ of [0-9]+, '
     fi
     check 'an aim without its model' 0 'skipped' aim --only gpt2
 fi

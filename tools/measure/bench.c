@@ -65,6 +65,9 @@ static void measure_roof(fv_bench *b, fv_measurement *m, int round) {
     m->roofs[round] = r;
     m->roof.gflops = r.gflops > m->roof.gflops ? r.gflops : m->roof.gflops;
     m->roof.gbs = r.gbs > m->roof.gbs ? r.gbs : m->roof.gbs;
+    m->roof.gdots = r.gdots > m->roof.gdots ? r.gdots : m->roof.gdots;
+    m->roof.matrix_gdots =
+        r.matrix_gdots > m->roof.matrix_gdots ? r.matrix_gdots : m->roof.matrix_gdots;
     m->roof.region_us = round && m->roof.region_us < r.region_us ? m->roof.region_us : r.region_us;
     m->roof.parked_us = round && m->roof.parked_us < r.parked_us ? m->roof.parked_us : r.parked_us;
 }

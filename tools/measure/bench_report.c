@@ -223,6 +223,10 @@ void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
         print_memory(b, m);
     fv_out("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops,
            m->roof.gbs);
+    if (m->roof.gdots > 0)
+        fv_out(", products of bytes %.0f G/s", m->roof.gdots);
+    if (m->roof.matrix_gdots > 0)
+        fv_out(", of matrices %.0f G/s", m->roof.matrix_gdots);
     if (m->roof.region_us > 0)
         fv_out("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us,
                m->roof.parked_us);
@@ -380,6 +384,8 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set(o, "gbyte", b->costs_known ? fv_json_real(1e-9 * b->bytes) : json_null());
     set_real(o, "peak_gflops", m->roof.gflops);
     set_real(o, "peak_gbs", m->roof.gbs);
+    set_real(o, "peak_gdots", m->roof.gdots);
+    set_real(o, "peak_matrix_gdots", m->roof.matrix_gdots);
     set_real(o, "region_us", m->roof.region_us);
     set_real(o, "parked_region_us", m->roof.parked_us);
     fv_json_set(o, "roof_ms",

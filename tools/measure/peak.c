@@ -2,6 +2,7 @@
  * of this machine are detected at run time (fv_peak_widest). */
 #include "tools/measure/peak.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The independent chains of multiply-adds. On x86 an fma takes four cycles, or five on Haswell and
@@ -12,6 +13,11 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#if defined(__linux__) && (defined(__clang__) || __GNUC__ >= 11)
+#define HAS_TILES
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #define START(i) a##i = _mm512_set1_ps((float)(i)),
 #define STEP(i)  a##i = _mm512_fmadd_ps(a##i, x, y);
@@ -87,6 +93,44 @@ __attribute__((target("avx512f,avx512vnni"))) static float dot_512(int64_t steps
 #undef STEP
 #undef ADD
 
+#ifdef HAS_TILES
+/* Products of matrices of 16 rows and 16 columns of 64 bytes each, in four chains. */
+enum { TILE_PRODUCTS = 4 * 16 * 16 * 64 };
+__attribute__((target("amx-tile,amx-int8"))) static float matrix_tiles(int64_t steps) {
+    /* the palette; bytes of a row, and rows, of each of eight registers */
+    uint8_t config[64] = {1};
+    for (int i = 0; i < 8; i++) {
+        config[16 + 2 * i] = 64;
+        config[48 + i] = 16;
+    }
+    __asm__ volatile("" : : "r"(config) : "memory");
+    _tile_loadconfig(config);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    _tile_zero(6);
+    _tile_zero(7);
+    for (int64_t i = 0; i < steps; i++) {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    }
+    _tile_release();
+    return (float)steps;
+}
+
+/* Has this process the permission to use tile registers? Asks for nothing. */
+static bool may_use_tiles(void) {
+    enum { GET_PERMISSIONS = 0x1022, TILE_DATA = 18 };
+    uint64_t permitted = 0;
+    return syscall(SYS_arch_prctl, GET_PERMISSIONS, &permitted) == 0 && permitted >> TILE_DATA & 1;
+}
+#endif
+
 /* Without an instruction for four bytes, the sum of two products of i16 is computed and added. The
  * empty assembly hides that all products are equal, so that each is computed. */
 #define START(i) a##i = _mm256_set1_epi32(i),
@@ -150,8 +194,18 @@ static uint64_t read_128(const void *p, size_t bytes) {
 
 fv_peak_code fv_peak_widest(void) {
 #if defined(__x86_64__)
-    fv_peak_code wide = {16, multiply_add_512, read_512, 0, NULL},
-                 half = {8, multiply_add_256, read_256, 16, dot_256};
+    fv_peak_code wide = {.lanes = 16, .multiply_add = multiply_add_512, .read = read_512},
+                 half = {.lanes = 8,
+                         .multiply_add = multiply_add_256,
+                         .read = read_256,
+                         .dots = 16,
+                         .dot = dot_256};
+#ifdef HAS_TILES
+    if (may_use_tiles()) {
+        wide.matrices = TILE_PRODUCTS;
+        wide.matrix = matrix_tiles;
+    }
+#endif
     if (__builtin_cpu_supports("avx512vnni")) {
         wide.dots = 64;
         wide.dot = dot_512;
@@ -161,5 +215,5 @@ fv_peak_code fv_peak_widest(void) {
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return half;
 #endif
-    return (fv_peak_code){4, multiply_add_128, read_128, 0, NULL};
+    return (fv_peak_code){.lanes = 4, .multiply_add = multiply_add_128, .read = read_128};
 }

@@ -19,10 +19,16 @@ typedef struct fv_peak_code {
      * FV_PEAK_CHAINS such operations; NULL: not known for this machine */
     int dots;
     float (*dot)(int64_t steps);
+    /* number of products of integers in a step of `matrix`, which performs `steps` steps of
+     * products of matrices in tile registers; NULL: this machine has none, or the system has not
+     * permitted this process to use them */
+    int matrices;
+    float (*matrix)(int64_t steps);
 } fv_peak_code;
 
 /* The loops for the widest vectors of this machine: of 64 bytes with AVX-512, of 32 with AVX2 and
- * FMA, otherwise of 16 bytes, also where SVE has wider ones. */
+ * FMA, otherwise of 16 bytes, also where SVE has wider ones. `matrix` depends on whether code that
+ * was loaded before has asked the system for tile registers. */
 fv_peak_code fv_peak_widest(void);
 
 #endif

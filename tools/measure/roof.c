@@ -15,6 +15,8 @@
 
 enum {
     STEPS = 50000,
+    DOT_STEPS = 5000,
+    MATRIX_STEPS = 500,
     TASKS_PER_THREAD = 16,
     READ_TASKS = 256,
     TRIES = 8,
@@ -47,6 +49,18 @@ static void multiply_add(void *arg, int64_t i) {
     work *w = arg;
     (void)i;
     atomic_fetch_xor(&w->result, (uint64_t)w->v.multiply_add(STEPS));
+}
+
+static void dot(void *arg, int64_t i) {
+    work *w = arg;
+    (void)i;
+    atomic_fetch_xor(&w->result, (uint64_t)(int64_t)w->v.dot(DOT_STEPS));
+}
+
+static void matrix(void *arg, int64_t i) {
+    work *w = arg;
+    (void)i;
+    atomic_fetch_xor(&w->result, (uint64_t)w->v.matrix(MATRIX_STEPS));
 }
 
 static void read_share(void *arg, int64_t i) {
@@ -111,6 +125,12 @@ fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory) 
     int64_t n = (int64_t)threads * TASKS_PER_THREAD;
     double flops = (double)(2 * FV_PEAK_CHAINS * w.v.lanes) * (double)(STEPS * n);
     roof.gflops = flops / least_time(env, multiply_add, &w, n, TRIES) * 1e-9;
+    double dots = (double)FV_PEAK_CHAINS * (double)w.v.dots * (double)(DOT_STEPS * n),
+           products = (double)w.v.matrices * (double)(MATRIX_STEPS * n);
+    if (w.v.dot)
+        roof.gdots = dots / least_time(env, dot, &w, n, TRIES) * 1e-9;
+    if (w.v.matrix)
+        roof.matrix_gdots = products / least_time(env, matrix, &w, n, TRIES) * 1e-9;
     if (memory)
         roof.gbs =
             (double)MEMORY_BYTES / least_time(env, read_share, &w, READ_TASKS, READ_TRIES) * 1e-9;

@@ -8,6 +8,10 @@
 typedef struct fv_roof {
     /* 10^9 operations per second of f32 multiply-adds in registers, each of which counts as two */
     double gflops;
+    /* 10^9 products of bytes per second by dot products in vectors, and by products of matrices in
+     * tile registers; 0: this machine has none, or the code that is measured has not asked the
+     * system for tile registers */
+    double gdots, matrix_gdots;
     /* speed of reading from memory, in 10^9 bytes per second; 0: there was no memory to measure
      * it */
     double gbs;

@@ -56,6 +56,9 @@ WIDTHS = {"f16": ["--dtype", "float16"], "int8": ["--quant", "int8"], "int4": ["
 # One contraction, [rows, 768] x [768, 3072] + bias: share of the multiply-add peak, or of the read bandwidth.
 ROWS = [(32, "peak"), (100, "peak"), (128, "peak"), (512, "peak"), (1, "bandwidth"), (8, "bandwidth")]
 COMPILERS = [("JIT", None, 0.88), ("C, gcc", "gcc", 0.85), ("C, clang", "clang-19", 0.85)]
+# One product of bytes, [rows, 768] x [768, 3072] with a zero point: share of the peak of dot products, or of products of matrices.
+INTEGER_ROWS, INTEGER_LIMIT = (32, 128, 512), 0.85
+INTEGER_TARGETS = [("vectors", "x86-64-v4+vnni"), ("native", "native")]
 BANDWIDTH = 0.80
 C_LIMIT = 1.05
 LAYERS, NARROW, WIDE = 8, 768, 3072
@@ -239,6 +242,42 @@ def measure_profile(bench):
     return bench(bench.model("bert-base"), "--at=batch=1", "--at=seq=128", "--threads=1", "--profile")[0]
 
 
+def integer_model(bench):
+    path = os.path.join(bench.models, "integers.fvir")
+    if not os.path.exists(path):
+        with open(path + ".bin", "wb") as side:
+            side.write(random.Random(1).randbytes(NARROW * WIDE))
+        with open(path, "w") as f:
+            f.write(f"""fovea-ir 1
+module "integers"
+const @w: i8[{NARROW}, {WIDE}] = file "integers.fvir.bin" 0 {NARROW * WIDE}
+const @zero: u8[] = 128
+symbol rows 1..4096
+func @main(%x: u8[rows, {NARROW}]) -> (%y) {{
+  %y = MatMulInteger(%x, @w, @zero)
+  return %y
+}}
+""")
+    return path
+
+
+def measure_integers(bench):
+    """Products of bytes in 10^9 per second, and the peaks of the same run, for each kind of target and number of rows."""
+    out = {}
+    for name, target in INTEGER_TARGETS:
+        for rows in INTEGER_ROWS:
+            try:
+                r = bench(integer_model(bench), f"--at=rows={rows}", "--threads=1", f"--target={target}")[0]
+            except Failed as e:  # a machine without these instructions
+                out[f"{name} {rows}"] = {"error": str(e)}
+                continue
+            out[f"{name} {rows}"] = {"ms": r["median_ms"], "gdots": rows * NARROW * WIDE / r["median_ms"] * 1e-6,
+                                     "peak": r["peak_matrix_gdots"] or r["peak_gdots"]}
+    if all("error" in r or not r["peak"] for r in out.values()):
+        raise Absent("the peak of dot products of this machine is not known")
+    return out
+
+
 def guarded(what, f, *a):
     say(f"{what}  (load {load():.2f})")
     start = time.time()
@@ -255,7 +294,7 @@ def guarded(what, f, *a):
 
 
 PARTS = (("compilers", measure_compilers), ("start", measure_start), ("activations", measure_activations),
-         ("profile", measure_profile))
+         ("profile", measure_profile), ("integers", measure_integers))
 
 
 def contraction(name, rows):
@@ -421,6 +460,31 @@ def contraction_text(d, missed):
     return out
 
 
+def integers_text(d, missed):
+    a = d.get("integers")
+    if not a or "error" in a or "skipped" in a:
+        return []
+    out = ["", "### One product of bytes", "",
+           f"MatMulInteger of u8 with a zero point and i8, [rows, {NARROW}] x [{NARROW}, {WIDE}], one thread: milliseconds, 10^9 products a "
+           f"second, and their share of the peak that was measured in the same run, of dot products of vectors or, where the target has tile "
+           f"registers, of products of matrices. The aim is {100 * INTEGER_LIMIT:.0f}%.", "",
+           "| | " + " | ".join(f"{rows} rows" for rows in INTEGER_ROWS) + " |", "| --- |" + " --- |" * len(INTEGER_ROWS)]
+    for name, target in INTEGER_TARGETS:
+        cells = []
+        for rows in INTEGER_ROWS:
+            r = a[f"{name} {rows}"]
+            if "error" in r or not r["peak"]:
+                cells.append("-")
+                continue
+            share = r["gdots"] / r["peak"]
+            cells.append(f"{ms(r['ms'])} ms, {r['gdots']:.0f} of {r['peak']:.0f}, {verdict(share, INTEGER_LIMIT, True)}")
+            if share < INTEGER_LIMIT:
+                missed.append(f"product of bytes, {target}, {rows} rows: {100 * share:.0f}% of the peak, "
+                              f"the aim is {100 * INTEGER_LIMIT:.0f}%")
+        out.append(f"| {target} | " + " | ".join(cells) + " |")
+    return out
+
+
 def compilers_text(d, missed):
     c = d.get("compilers")
     if not c or "error" in c or "skipped" in c:
@@ -538,7 +602,7 @@ BEGIN, END = "<!-- measured: tools/bench writes what follows -->", "<!-- measure
 
 def measured_text(d):
     missed = []
-    body = (points_text(d, missed) + contraction_text(d, missed) + compilers_text(d, missed) + start_text(d, missed)
+    body = (points_text(d, missed) + contraction_text(d, missed) + integers_text(d, missed) + compilers_text(d, missed) + start_text(d, missed)
             + activations_text(d, missed) + profile_text(d, missed))
     summary = ["", "### Missed", ""] + ([f"- {m}" for m in missed] if missed else ["Nothing."])
     return "\n".join(machine_text(d) + ["", "![ours, ONNX Runtime, the roof](performance.svg)"] + body + summary)
