@@ -1,9 +1,12 @@
-/* board.c - the boards for Cortex-M that QEMU emulates, and the files for them. */
+/* board.c - the boards for microcontrollers that QEMU emulates, and the files for them. */
 #include "backend/c/board.h"
 
 #include <string.h>
 
-extern const char *const fv_c_board_c_text, *const fv_c_board_ld_text; /* files of text/ */
+/* files of text/ */
+extern const char *const fv_c_board_c_text;
+extern const char *const fv_c_board_riscv_c_text;
+extern const char *const fv_c_board_ld_text;
 
 /* Addresses and sizes of a board's memories, for code and for data. The core of a board may be
  * another one than the target's, if it has the same instructions or more: a Cortex-M3 runs code for
@@ -11,6 +14,7 @@ extern const char *const fv_c_board_c_text, *const fv_c_board_ld_text; /* files 
 #define LOW             "0x00000000", "4M", "0x20000000", "4M"
 #define SECURE          "0x10000000", "4M", "0x38000000", "4M"
 #define TIGHTLY_COUPLED "0x00000000", "512K", "0x31000000", "4M"
+#define VIRTUAL         "0x80000000", "4M", "0x80400000", "4M", .riscv = true
 static const fv_c_board boards[] = {
     {"cortex-m0", "mps2-an385", LOW},
     {"cortex-m0plus", "mps2-an385", LOW},
@@ -20,6 +24,9 @@ static const fv_c_board boards[] = {
     {"cortex-m33", "mps2-an505", SECURE},
     {"cortex-m55", "mps3-an547", TIGHTLY_COUPLED},
     {"cortex-m85", "mps3-an547", TIGHTLY_COUPLED},
+    {"esp32c3", "virt", VIRTUAL},
+    {"riscv32imac", "virt", VIRTUAL},
+    {"riscv32imafc", "virt", VIRTUAL},
 };
 enum { BOARDS = sizeof boards / sizeof *boards };
 
@@ -27,14 +34,15 @@ const fv_c_board *fv_c_board_of(const fv_cg *g) {
     if (fv_c_weights_file(g))
         return NULL;
     for (int i = 0; i < BOARDS; i++)
-        if (!strcmp(boards[i].cpu, g->p->target->entry))
+        if (!strcmp(boards[i].target, g->p->target->entry))
             return &boards[i];
     return NULL;
 }
 
 void fv_c_add_board(fv_cg *g, fv_c_files *f, const fv_c_board *b) {
     fv_text code = {.arena = g->arena}, script = {.arena = g->arena};
-    fv_c_fill(g, &code, fv_c_board_c_text, g->file, b->machine, NULL);
+    fv_c_fill(g, &code, b->riscv ? fv_c_board_riscv_c_text : fv_c_board_c_text, g->file, b->machine,
+              NULL);
     fv_c_fill(g, &script, fv_c_board_ld_text, g->file, b->machine, b->code, b->code_bytes, b->data,
               b->data_bytes, NULL);
     fv_c_files_add(f, fv_printf(g->arena, "%s_board.c", g->file), code.s, code.n);
@@ -43,7 +51,7 @@ void fv_c_add_board(fv_cg *g, fv_c_files *f, const fv_c_board *b) {
 
 const char *fv_c_board_command(fv_cg *g, const fv_c_board *b) {
     return fv_printf(g->arena,
-                     "qemu-system-arm -M %s -display none -monitor none -serial none "
+                     "%s -M %s -display none -monitor none -serial none "
                      "-semihosting-config enable=on,target=native -kernel",
-                     b->machine);
+                     b->riscv ? "qemu-system-riscv32 -bios none" : "qemu-system-arm", b->machine);
 }

@@ -6,9 +6,10 @@
 
 /* A board that QEMU emulates: its memory for code and weights, and for data. */
 typedef struct fv_c_board {
-    const char *cpu;     /* the target's option, as in `-mcpu=cortex-m4` */
+    const char *target;  /* the name of the target's entry */
     const char *machine; /* the name by which QEMU knows the board */
     const char *code, *code_bytes, *data, *data_bytes;
+    bool riscv; /* the processor is of that architecture; else of Arm's */
 } fv_c_board;
 
 /* The board on which code for the target runs. NULL: none is known, or weights are read from a

@@ -42,6 +42,21 @@ for target in cortex-m0 cortex-m0plus cortex-m3 cortex-m4 cortex-m7 cortex-m33 c
     result "make check for $target" $? 'self-test, one thread: ok'
     grep -E '#include <(stdio|stdlib|string|pthread)' "$dir/$target"/*.[ch] >"$dir/out" && result "headers for $target" 1 .
 done
+for target in riscv32imac riscv32imafc esp32c3; do
+    if ! command -v riscv64-unknown-elf-gcc >/dev/null || ! command -v qemu-system-riscv32 >/dev/null; then
+        echo "skipped: $target, there is no riscv64-unknown-elf-gcc or no qemu-system-riscv32"
+        continue
+    fi
+    "$fovea" compile "$dir/small.fvir" --target=$target -q -o "$dir/$target/" >"$dir/out" 2>&1 &&
+        make -C "$dir/$target" CROSS=riscv64-unknown-elf- check >"$dir/out" 2>&1
+    result "make check for $target" $? 'self-test, one thread: ok'
+done
+# a fault ends the run
+if [ -d "$dir/riscv32imac" ]; then
+    sed -i 's/int result = /__asm__ volatile("unimp"); &/' "$dir/riscv32imac/riscv32imac_board.c"
+    ! timeout 20 make -C "$dir/riscv32imac" CROSS=riscv64-unknown-elf- check >"$dir/out" 2>&1
+    result "a fault of a RISC-V" $? 'the processor reports a fault'
+fi
 "$fovea" compile examples/dates/dates.onnx --target=cortex-m4 -Os -q -o "$dir/dates/" >"$dir/out" 2>&1 &&
     make -C "$dir/dates" check CFLAGS=-Os RUN="timeout 60 qemu-system-arm -M mps2-an386 -display none -monitor none \
         -serial none -semihosting-config enable=on,target=native -kernel" >"$dir/out" 2>&1
@@ -74,6 +89,30 @@ for target in cortex-m4 cortex-m33; do
     count=$(awk '$2 == "instructions" {print $1}' "$dir/out")
     [ "${count:-0}" -gt $((128 * 64 * 64)) ] && [ "$count" -lt $((128 * 64 * 64 * 16 / 10)) ]
     result "at most 1.6 for a product for $target" $? .
+done
+
+# ---- examples ----
+
+# Their READMEs show a run on one processor; what they print, bits of scores included, is the same on all.
+python3 tests/checks/documents.py "$1" examples/keywords/README.md examples/anomaly/README.md >"$dir/out" 2>&1
+result "READMEs of examples" $? ' 0 failed'
+cp -r examples/board examples/keywords examples/anomaly "$dir"
+for example in keywords anomaly; do
+    for target in cortex-m4 cortex-m33 cortex-m55 riscv32imafc x86-64-v3; do
+        if [ $target = riscv32imafc ] && ! command -v riscv64-unknown-elf-gcc >/dev/null; then
+            echo "skipped: $example for $target, there is no riscv64-unknown-elf-gcc"
+            continue
+        fi
+        if [ $target = x86-64-v3 ] && ! grep -q ' avx2 .*' /proc/cpuinfo; then
+            echo "skipped: $example for $target, this processor lacks AVX2"
+            continue
+        fi
+        timeout 200 make -s -C "$dir/$example" run TARGET=$target FOVEA="$fovea" >"$dir/out" 2>&1
+        result "$example for $target" $? 'bits of the scores'
+        sed -n '/^said\|^healthy/,/bits of the scores/p' "$dir/out" >"$dir/$example.$target"
+        cmp -s "$dir/$example.$target" "$dir/$example.cortex-m4"
+        result "what $example prints for $target" $? 'bits of the scores'
+    done
 done
 
 # ---- layouts ----
