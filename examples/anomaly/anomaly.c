@@ -1,6 +1,6 @@
 /* anomaly.c - a microcontroller listens to a machine: README.md. Every 128 samples of an
- * accelerometer, bands.onnx makes 32 numbers of the last 256; anomaly8.onnx, an autoencoder in int8,
- * tells how unlike those of a healthy machine the numbers of a window are. */
+ * accelerometer, bands.onnx makes 32 numbers of the last 256; anomaly8.onnx, an autoencoder in
+ * int8, tells how unlike those of a healthy machine the numbers of a window are. */
 #include "anomaly8.h"
 #include "bands.h"
 #include "bare.h"
