@@ -1,5 +1,5 @@
-/* bare.c - starts a program on a Cortex-M or a 32-bit RISC-V without an operating system and without
- * a C library (bare.h). The memory is that of the script for the linker in a folder that
+/* bare.c - starts a program on a Cortex-M or a 32-bit RISC-V without an operating system and
+ * without a C library (bare.h). The memory is that of the script for the linker in a folder that
  * `fovea compile --target=... -o X/` has written, X_board.ld. Text and status go to the debugger or
  * the emulator by semihosting. */
 #include "bare.h"
