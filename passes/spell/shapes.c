@@ -118,8 +118,44 @@ static const fv_dim *end_as_counted(fv_dims *t, const fv_dim *size, const fv_dim
     return end->lo >= 0 ? end : NULL;
 }
 
+/* The only axis of which the slice has a part; -1: there are none or several. */
+static int only_axis(const fv_type *x, const fv_type *y) {
+    int found = -1;
+    for (int i = 0; i < x->rank; i++) {
+        if (y->dims[i] == x->dims[i])
+            continue;
+        if (found >= 0)
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+/* A Slice of one element whose index is not constant has a size of which a reader does not know
+ * that it is 1: the axis could be shorter. A Gather of one index has it. NULL: it is another
+ * slice. */
+static fv_value *as_element(fv_speller *s, const fv_op *op) {
+    fv_dims *t = s->w.module->dims;
+    const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
+    const fv_dim *const *start = fv_spell_attr(op, "start", NULL);
+    int axis = only_axis(x, y);
+    if (axis < 0 || !fv_dim_is_one(y->dims[axis]) || fv_dim_is_const(start[axis]))
+        return NULL;
+    for (int i = 0; i < x->rank; i++)
+        if (i != axis && !(fv_dim_is_const(start[i]) && start[i]->value == 0))
+            return NULL;
+    const fv_dim *from_end = fv_dim_sub(t, start[axis], x->dims[axis]);
+    bool is_from_end = fv_dim_is_const(from_end) && from_end->value < 0;
+    fv_value *in[2] = {op->in[0], fv_spell_dims(s, 1, is_from_end ? &from_end : &start[axis])};
+    fv_attr a = fv_attr_int(s->w.module, "axis", axis);
+    return in[1] ? fv_spell_op(s, FV_OP_Gather, y, 2, in, 1, &a) : NULL;
+}
+
 bool fv_spell_slice(fv_speller *s, fv_op *op) {
     fv_dims *t = s->w.module->dims;
+    fv_value *element = as_element(s, op);
+    if (element)
+        return fv_spell_result(s, 0, element);
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     const fv_dim *const *start = fv_spell_attr(op, "start", NULL), *const *step = fv_spell_attr(
                                                                        op, "step", NULL);
