@@ -1,4 +1,5 @@
 /* units.c - which elements of an axis a rank has. */
+#include "ir/base/mapping.h"
 #include "passes/shard/parts.h"
 
 /* The first of the units of a rank: it has those from first(r) to below first(r + 1). */
@@ -116,6 +117,10 @@ const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64
 }
 
 void fv_shard_copy_constants(fv_module *m) {
-    for (int i = 0; i < m->nconsts; i++)
+    for (int i = 0; i < m->nconsts; i++) {
+        const fv_tensor_rows *r = m->consts[i]->tensor->rows;
         m->consts[i]->tensor = fv_tensor_whole(m->arena, m->consts[i]->tensor);
+        if (r)
+            fv_mapping_drop(m->session, r->first, (r->n - 1) * r->stride + r->bytes);
+    }
 }

@@ -104,6 +104,8 @@ below() {
 check 'a model of 1.6 GB is cut' 0 'rank1.onnx +805 MB' python3 resident.py "$fovea" shard big.onnx --ranks 2 -o big
 below 'memory of cutting' 200000
 cmp -s -n 805306368 big/rank0.onnx.data big/rank1.onnx.data && tell 'both parts have zeros' yes || tell 'both parts have zeros' no
+check 'it is described' 0 '^weights +1.6 GB' python3 resident.py "$fovea" inspect big.onnx --shards --ranks 2
+below 'memory of describing it' 800000 # of 805 MB of a rank, 537 MB are columns, which are copied
 # The compiler itself takes memory, too: as much as with a small model.
 check 'a small model' 0 'y  f32' python3 resident.py "$fovea" run p2 --dim n=1 --threads=1
 own=$(awk '$1 == "resident" { print $2 }' out)

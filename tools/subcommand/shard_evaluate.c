@@ -66,6 +66,14 @@ static void add_memory(fv_context *c, const fv_subject *m, fv_shard_point *out) 
     }
 }
 
+/* Do weights decide which kernels there are? Products of bytes depend on how large these are. */
+static bool weights_decide(const fv_module *m) {
+    for (int i = 0; i < m->nconsts; i++)
+        if (m->consts[i]->tensor->elem == FV_I8 && m->consts[i]->tensor->rank > 1)
+            return true;
+    return false;
+}
+
 bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, fv_driver_options *o,
                        const fv_shard_evaluation *how, fv_shard_point *out) {
     fv_arena *a = c->arena;
@@ -76,6 +84,7 @@ bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, f
         return false;
     fv_shard_copy_constants(m);
     o->work.passes = NULL;
+    o->without_weights = !weights_decide(m); /* they are not laid out: nothing runs */
     part.program = fv_driver_lower(c->session, &part.source, o);
     if (!part.program)
         return false;
