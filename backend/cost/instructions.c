@@ -316,12 +316,20 @@ void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instr
 
 /* ---- cycles ---- */
 
+/* Vector operations per cycle of a mixture of operations. If all units for vectors multiply, they
+ * do not differ. */
+static double mixture(const fv_speeds *s) {
+    double rate = BALANCE * s->vectors;
+    return s->vector_bytes > 4 ? fmax(rate, fmin(s->multiplies, s->vectors)) : rate;
+}
+
 /* Assumes that half of the loads are operands of other instructions. */
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
     double all = n->vectors + n->loads / 2 + n->stores + n->integers;
-    double units = fmax(n->multiplies / s->multiplies, n->vectors / (BALANCE * s->vectors));
+    double multiplies = n->multiplies / s->multiplies + s->load_delay * n->loads;
+    double units = fmax(n->multiplies > 0 ? multiplies : 0, n->vectors / mixture(s));
     double memory = fmax(n->loads / s->loads, n->stores / s->stores);
-    double divider = n->divisions * s->division + n->roots * s->root;
+    double divider = n->divisions * s->divider.division + n->roots * s->divider.root;
     return fmax(fmax(units, memory), fmax(divider, all / s->instructions));
 }
 

@@ -17,10 +17,11 @@ static const double END_CYCLES = 16;
 static const double UNFORESEEN = 24;
 static const double CALL_CYCLES = 40;    /* cycles of beginning and ending a product of matrices */
 static const double LAUNCH_CYCLES = 100; /* cycles of a launch, besides those of its tasks */
-static const double LINE = 64;           /* bytes of a cache line */
-/* STREAM: number of consecutive bytes from which on a core prefetches the lines that follow.
- * MISSES: number of lines that it loads at the same time if it does not prefetch them */
-static const double STREAM = 512, MISSES = 6;
+/* number of consecutive bytes from which on a core prefetches the lines that follow */
+static const double STREAM = 512;
+/* number of bytes that a core can store before they are in a cache: it waits for them only if it
+ * stores more than these in the time that their transfers take */
+static const double STORES = 4096;
 
 typedef struct access {
     int buf;
@@ -62,8 +63,9 @@ typedef struct predictor {
     const fv_speeds *speeds;
     fv_walk *walk;
     fv_instruction_counter counter;
-    fv_ptrmap facts; /* fv_stmt -> facts */
-    double *size;    /* bytes of each buffer; negative: not known */
+    fv_ptrmap facts;  /* fv_stmt -> facts */
+    fv_ptrmap orders; /* fv_var -> fv_task_order */
+    double *size;     /* bytes of each buffer; negative: not known */
     frame frames[MOST_DEPTH];
     int n;      /* the innermost frame is frames[n - 1]; frames[0] is the kernel */
     int deeper; /* number of loops around the current statement for which no frame is left */
@@ -86,6 +88,32 @@ static void add(fv_instructions *to, const fv_instructions *n) {
     to->roots += n->roots;
 }
 
+static void set_order(predictor *p, const fv_var *v, fv_task_order order) {
+    void **at = fv_ptrmap_at(&p->orders, v);
+    if (!*at)
+        *at = FV_NEW(p->counter.arena, fv_task_order, 1);
+    *(fv_task_order *)*at = order;
+}
+
+/* How an index depends on the number of the task. */
+static fv_task_order order_of(predictor *p, const fv_expr *x) {
+    fv_task_order order = {0};
+    int64_t by;
+    if (x->op == FV_X_VAR) {
+        const fv_task_order *of = fv_ptrmap_get(&p->orders, x->u.var);
+        return of ? *of : order;
+    }
+    for (int i = 0; i < x->n; i++)
+        order = fv_order_of_both(order, order_of(p, x->arg[i]));
+    bool divides = x->op == FV_X_DIV || x->op == FV_X_FLOORDIV,
+         remains = x->op == FV_X_REM || x->op == FV_X_FLOORMOD;
+    if ((divides || remains) && order.same > 0 && fv_walk_evaluate(p->walk, x->arg[1], &by)) {
+        order.same *= divides && by > 0 ? (double)by : 1;
+        order.cyclic |= remains && by > 1;
+    }
+    return order;
+}
+
 /* The number of elements along the axis; 1e9 if it is not known. */
 static double extent_of(predictor *p, const fv_buf *b, int axis) {
     int64_t extent;
@@ -102,8 +130,10 @@ static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *
     double within = fv_elem_storage_bytes(b->elem); /* bytes of the axes after the i-th */
     for (int i = b->rank - 1; i >= 0; i--) {
         fv_loop_set loops = fv_loops_of(&p->counter, index[i]);
-        is.along |= within <= LINE ? loops : 0;
+        for (int k = 0; k < FV_STRIDES; k++)
+            is.along[k] |= within <= FV_LINE << k ? loops : 0;
         is.loops |= loops;
+        is.order = fv_order_of_both(is.order, order_of(p, index[i]));
         within *= extent_of(p, b, i);
     }
     FV_PUSH(p->counter.arena, f->all, f->n, f->cap, ((access){b->id, is}));
@@ -125,6 +155,8 @@ static facts *facts_of(predictor *p, const fv_stmt *s) {
     facts *f = FV_NEW(p->counter.arena, facts, 1);
     *at = f;
     fv_count_instructions(&p->counter, s, &f->inside, &f->before);
+    if (s->kind == FV_S_LET)
+        set_order(p, s->var, order_of(p, s->x));
     add_loads(p, f, s->x);
     if (s->kind == FV_S_STORE)
         add_access(p, f, s->buf, s->index,
@@ -230,6 +262,8 @@ static void enter(fv_walk *w, const fv_stmt *loop) {
     fv_loop_set begins = loop ? fv_loops_of(&p->counter, loop->loop.lo) : 0;
     fv_instruction_bind(&p->counter, loop ? loop->var : p->kernel->task,
                         begins | (fv_loop_set)1 << (p->n - 2));
+    set_order(p, loop ? loop->var : p->kernel->task,
+              loop ? order_of(p, loop->loop.lo) : (fv_task_order){.same = 1});
     const facts *f = loop ? chains_of(p, loop) : NULL;
     innermost(p)->chain = f ? f->chain : 0;
     innermost(p)->path = f ? f->path : 0;
@@ -269,6 +303,9 @@ static double finish_body(predictor *p, frame *at) {
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;
         fv_moved_also(&at->direct[i], &at->inner[i]);
+        for (int l = 0; l < FV_CACHE_LEVELS; l++)
+            if (at->direct[i].stored && at->direct[i].bytes[l] <= STORES)
+                at->direct[i].during[l] = cycles;
     }
     return cycles;
 }
@@ -306,12 +343,18 @@ static void leave(fv_walk *w) {
 
 /* ---- the time of a launch ---- */
 
+/* The rates of memory that a thread gets, in bytes per cycle: of reading, which the number of lines
+ * limits that a core waits for at the same time, and of reading and writing together. */
+typedef struct memory_rate {
+    double into_cache, both;
+} memory_rate;
+
 /* Cycles of moving the buffer's data into the cache of each level from the next one. What is in a
  * cache when the launch begins is not moved into that cache the first time. */
-static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence is, double memory,
-                            double out[FV_CACHE_LEVELS]) {
+static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence is,
+                            memory_rate memory, double out[FV_CACHE_LEVELS]) {
     double bytes[FV_CACHE_LEVELS + 1] = {0};
-    /* beyond the second-level cache, a line that was written is transferred back as well */
+    /* Beyond the second-level cache, a line that was written is transferred back as well. */
     double twice = m->stored ? 2 : 1;
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         bytes[l] = m->bytes[l] - (l >= (int)is ? m->touched : 0);
@@ -319,9 +362,11 @@ static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence 
         bytes[l] = l && bytes[l] > bytes[l - 1] ? bytes[l - 1] : bytes[l];
     }
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
-        double rate = l == FV_CACHE_LEVELS - 1 ? memory : s->beyond[l];
-        double stream = (bytes[l] - bytes[l + 1]) * (l ? twice : 1) / rate;
-        double lines = (bytes[l] - bytes[l + 1]) / LINE * s->latency[l] / MISSES;
+        bool last = l == FV_CACHE_LEVELS - 1;
+        double moved = bytes[l] - bytes[l + 1];
+        double stream = last ? fmax(moved / memory.into_cache, twice * moved / memory.both)
+                             : moved * (l ? twice : 1) / s->beyond[l];
+        double lines = moved / FV_LINE * s->latency[l] / s->misses;
         out[l] = m->run < STREAM && lines > stream ? lines : stream;
     }
 }
@@ -347,7 +392,7 @@ static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const 
 /* The cycles that a core waits for data of all levels; *memory: the cycles that transfers from
  * memory take, whether it waits or not. */
 static double waiting_cycles(const predictor *p, const fv_moved *of, const fv_residence *residence,
-                             double rate, double *memory) {
+                             memory_rate rate, double *memory) {
     int n = p->kernel->nbufs;
     double(*cycles)[FV_CACHE_LEVELS] = fv_alloc(p->counter.arena, (size_t)n + 1, sizeof *cycles);
     double sum = 0;
@@ -376,11 +421,13 @@ static void find_sizes(fv_walk *w, predictor *p) {
 static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_residence *residence) {
     const fv_speeds *s = p->speeds;
     frame *kernel = &p->frames[0];
-    double cycles = finish_body(p, kernel), memory = s->beyond[FV_CACHE_LEVELS - 1];
+    double cycles = finish_body(p, kernel);
     double tasks = (double)tasks_of(w, p->kernel), used = threads < tasks ? threads : tasks;
     double rounds = used > 1 ? (double)(int64_t)((tasks + used - 1) / used) : tasks;
-    if (used > 1 && memory * used > s->memory_all)
-        memory = s->memory_all / used;
+    memory_rate memory = {s->beyond[FV_CACHE_LEVELS - 1], s->memory_all / fmax(used, 1)};
+    if (used > 1)
+        memory.into_cache = fmin(memory.into_cache, memory.both);
+    memory.both = fmax(memory.both, memory.into_cache);
     double part = tasks > 0 ? rounds / tasks : 1;
     double moving, waiting = waiting_cycles(p, kernel->direct, residence, memory, &moving);
     double to_ms = 1e-6 / s->ghz;
@@ -404,6 +451,7 @@ fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int
     p->speeds = s;
     p->counter = fv_instruction_counter_new(scratch, t, e);
     p->facts = fv_ptrmap_in(scratch);
+    p->orders = fv_ptrmap_in(scratch);
     fv_walk w = fv_walk_new(scratch, &calls, p);
     p->walk = &w;
     w.values.usual = true;

@@ -5,29 +5,40 @@
  * as well, and lines that are read once push out others. */
 enum { SHARE = 2 };
 
+/* Cycles by which a load delays multiplications: from the loop that loads LOADS times for
+ * MULTIPLIES multiplications (tile_multiplies of machine.def). The delay stands for all that makes
+ * such a loop slower than its multiplications, such as a lower clock while all units are busy. */
+static double load_delay(double multiplies, double in_tile) {
+    enum { LOADS = 8, MULTIPLIES = 12 };
+    double lost = in_tile > 0 ? MULTIPLIES / in_tile - MULTIPLIES / multiplies : 0;
+    return lost > 0 ? lost / LOADS : 0;
+}
+
 fv_speeds fv_speeds_of(const fv_target *t) {
     double lanes = t->vector_bits >= 64 ? t->vector_bits / 32.0 : 1;
     double ghz = fv_measure_of(t, FV_MEASURE_clock);
     fv_speeds s = {.vector_bytes = (int)(4 * lanes), .ghz = ghz};
     s.multiplies = fv_measure_of(t, FV_MEASURE_vector_multiplies);
+    s.load_delay = load_delay(s.multiplies, fv_measure_of(t, FV_MEASURE_tile_multiplies));
     s.vectors = fv_measure_of(t, FV_MEASURE_vector_operations);
     s.loads = fv_measure_of(t, FV_MEASURE_vector_loads);
     s.stores = fv_measure_of(t, FV_MEASURE_vector_stores);
     s.instructions = fv_measure_of(t, FV_MEASURE_instructions);
-    s.division = fv_measure_of(t, FV_MEASURE_division);
-    s.root = fv_measure_of(t, FV_MEASURE_square_root);
+    s.divider.division = fv_measure_of(t, FV_MEASURE_division);
+    s.divider.root = fv_measure_of(t, FV_MEASURE_square_root);
     s.beyond[0] = fv_measure_of(t, FV_MEASURE_l2_rate) / ghz;
     s.beyond[1] = fv_measure_of(t, FV_MEASURE_l3_rate) / ghz;
     s.beyond[2] = fv_measure_of(t, FV_MEASURE_memory_rate) / ghz;
     s.latency[0] = fv_measure_of(t, FV_MEASURE_l2_latency) * ghz;
     s.latency[1] = fv_measure_of(t, FV_MEASURE_l3_latency) * ghz;
     s.latency[2] = fv_measure_of(t, FV_MEASURE_memory_latency) * ghz;
+    s.misses = fv_measure_of(t, FV_MEASURE_misses);
     s.memory_all = fv_measure_of(t, FV_MEASURE_memory_rate_all) / ghz;
     s.capacity[0] = t->caches.l1_bytes;
     s.capacity[1] = t->caches.l2_bytes;
-    s.capacity[2] = t->caches.l3_bytes / (double)SHARE;
+    double kept = fv_measure_of(t, FV_MEASURE_last_level);
+    s.capacity[2] = kept > 0 ? kept : t->caches.l3_bytes / (double)SHARE;
     s.region = 1e3 * fv_measure_of(t, FV_MEASURE_region) * ghz;
-    s.handover = fv_measure_of(t, FV_MEASURE_handover) * ghz;
     return s;
 }
 
@@ -40,6 +51,5 @@ fv_speeds fv_speeds_at(const fv_speeds *s, double gflops, int lanes, double gbs)
     at.latency[2] /= slower;
     at.memory_all *= slower * faster;
     at.region /= slower;
-    at.handover /= slower;
     return at;
 }

@@ -6,21 +6,29 @@
 
 enum { FV_CACHE_LEVELS = 3 };
 
+/* Cycles of a vector of f32, if many are independent. */
+typedef struct fv_divider {
+    double division, root;
+} fv_divider;
+
 typedef struct fv_speeds {
     int vector_bytes; /* bytes of a vector register; of an element if there are no vectors */
     double ghz;       /* cycles in a nanosecond */
     /* per cycle: multiplications of vectors; all operations on vectors; loads and stores of
      * vectors; instructions of any kind */
     double multiplies, vectors, loads, stores, instructions;
-    double division, root; /* cycles of a vector of f32, if many are independent */
+    double load_delay; /* cycles by which a load delays multiplications of the same loop */
+    fv_divider divider;
     /* per cycle: bytes that a core reads from beyond each level of caches: from the second level,
      * from the last level, from memory */
     double beyond[FV_CACHE_LEVELS];
+    double misses; /* number of lines that a core loads at the same time without prefetching them */
     double latency[FV_CACHE_LEVELS]; /* cycles of loading a line from level 2, level 3, memory */
-    /* bytes of each level of caches; of the last one, half of them, since other programs use it */
+    /* bytes of each level of caches; of the last one, what was measured to stay there, otherwise
+     * half of it, since other programs use it */
     double capacity[FV_CACHE_LEVELS];
-    double memory_all;       /* bytes per cycle that all threads read from memory */
-    double region, handover; /* cycles: a parallel region; a line passed to another core */
+    double memory_all; /* bytes per cycle that all threads read from memory */
+    double region;     /* cycles of a parallel region */
 } fv_speeds;
 
 /* The speeds of the target's processor: those that its profile states, otherwise those of its

@@ -9,24 +9,36 @@
 
 #include "backend/cost/speeds.h"
 
+enum { FV_STRIDES = 4, FV_LINE = 64 }; /* FV_LINE: bytes of a cache line */
+
+/* How a value depends on the number of the task, of which kernels compute block and panel by
+ * division. */
+typedef struct fv_task_order {
+    double same; /* number of consecutive tasks that have the same value; 0: all, or not known */
+    bool cyclic; /* the values repeat after some tasks, as a remainder does */
+} fv_task_order;
+
 typedef struct fv_moved {
     double touched; /* bytes that are accessed at least once */
     /* bytes that are moved into each level of caches; cycles that the core computes meanwhile */
     double bytes[FV_CACHE_LEVELS], during[FV_CACHE_LEVELS];
     uint64_t loops; /* the loops on which the addresses depend */
-    uint64_t along; /* the loops that continue a run of consecutive elements */
-    double run;     /* number of consecutive bytes that are accessed one after the other */
-    bool stored;    /* whether the buffer is written */
+    /* along[i]: loops whose neighbouring values are at most 64 << i bytes apart. They continue a
+     * run of consecutive bytes if an iteration accesses as many of these bytes */
+    uint64_t along[FV_STRIDES];
+    double run;          /* number of consecutive bytes that are accessed one after the other */
+    bool stored, loaded; /* whether the buffer is written, and whether it is read */
     /* a prefetch reads the data during a whole loop before they are accessed */
     bool ahead;
+    fv_task_order order; /* how the addresses depend on the number of the task */
 } fv_moved;
 
-/* An access of a statement. loops: those on which an index depends; along: those of them on which
- * an index depends whose neighbouring values are at most a cache line apart. */
+/* An access of a statement. loops: those on which an index depends; along: as in fv_moved. */
 typedef struct fv_access {
     double bytes;
-    uint64_t loops, along;
+    uint64_t loops, along[FV_STRIDES];
     bool is_store, is_ahead;
+    fv_task_order order;
 } fv_access;
 
 /* Adds to `block` what another part of the block accesses. */
@@ -34,12 +46,16 @@ void fv_moved_also(fv_moved *block, const fv_moved *part);
 /* Called for each buffer of a loop that has ended and touches `together` bytes: a cache that holds
  * them all gets each touched byte of the buffer once. */
 void fv_moved_end(fv_moved *loop, double together, const fv_speeds *s);
+/* The order of a value that is computed from both. */
+fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b);
 /* Adds an access of a statement to `block`; block->during is set later, when the time of an
  * iteration is known. */
 void fv_moved_access(fv_moved *block, const fv_access *is);
 /* The number of bytes that the n buffers of a block touch together. */
 double fv_moved_touched(int n, const fv_moved *of);
-/* Adds `trips` iterations, each of which accesses `body`, to `loop`. bit: the loop's bit in sets of
+/* Adds `trips` iterations, each of which accesses `body`, to `loop`. An iteration may
+ * access what an earlier one has accessed, if all of them together access more bytes than the
+ * buffer has: then caches have it that hold what was accessed since. bit: the loop's bit in sets of
  * loops; touched: the bytes that an iteration touches of all buffers; size: the bytes of the
  * buffer, negative if that is not known. */
 void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_t bit,

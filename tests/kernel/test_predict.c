@@ -17,9 +17,10 @@ static const fv_speeds core = {.vector_bytes = 32,
                                .loads = 2,
                                .stores = 1,
                                .instructions = 6,
-                               .division = 4,
-                               .root = 5,
+                               .divider = {4, 5},
                                .beyond = {32, 16, 4},
+                               .misses = 6,
+                               .latency = {12, 60, 300},
                                .capacity = {32 << 10, 512 << 10, 32 << 20},
                                .memory_all = 6,
                                .region = 1000};
@@ -88,8 +89,9 @@ Test(predict, computing_is_proportional) {
 
 Test(predict, waiting_for_memory) {
     const int64_t n = 1 << 20; /* 4 MiB are read; as many are written, which are read before */
+    double cycles = (double)n * (4 / 4.0 + 8 / 6.0); /* 4 bytes a cycle, 6 in both directions */
     fv_prediction far = predict(copy, n, 1, FV_IN_MEMORY), near = predict(copy, n, 1, FV_IN_L3);
-    cr_expect_float_eq(far.computing + far.waiting, 1e-6 * 12.0 * (double)n / 4, 0.1 * far.ms);
+    cr_expect_float_eq(far.computing + far.waiting, 1e-6 * cycles, 0.1 * far.ms);
     cr_expect(near.ms < far.ms / 2);
     cr_expect_eq(near.computing, far.computing);
     cr_expect(predict(copy, 4096, 1, FV_IN_L2).ms < predict(copy, 4096, 1, FV_IN_MEMORY).ms);
@@ -115,9 +117,91 @@ Test(predict, what_a_cache_holds_is_moved_once) {
     cr_expect_eq(loop.during[1], 10);
     fv_moved_repeat(&loop, &body, 100, 2, 64 << 10, 50000, &core);
     cr_expect_eq(loop.touched, 50000, "the size of the buffer");
-    cr_expect_eq(loop.bytes[1], 1024 + 102400);
+    cr_expect_eq(loop.bytes[1], 1024 + 50000, "iterations that overlap, 64 KiB apart");
+    fv_moved_repeat(&loop, &body, 100, 2, 1 << 20, 50000, &core);
+    cr_expect_eq(loop.bytes[1], 1024 + 50000 + 102400, "1 MiB apart");
     fv_moved_end(&loop, 50000, &core);
     cr_expect_eq(loop.bytes[1], 50000);
+}
+
+/* The bytes that 40 tasks move into the second-level cache, of a buffer of `size` bytes of which a
+ * task accesses 1 KiB, and 100 KiB of all buffers. */
+static double moved_by_tasks(double same, bool cyclic, double size) {
+    fv_moved body = {0}, loop = {0};
+    fv_moved_access(&body, &(fv_access){.bytes = 1024, .loops = 1, .order = {same, cyclic}});
+    fv_moved_repeat(&loop, &body, 40, 1, 100 << 10, size, &core);
+    return loop.bytes[1];
+}
+
+Test(predict, tasks_find_what_earlier_ones_moved) {
+    cr_expect_eq(moved_by_tasks(10, false, 4 << 10), 4 << 10, "task floordiv 10");
+    cr_expect_eq(moved_by_tasks(1, true, 4 << 10), 4 << 10, "task mod 4: 400 KiB later");
+    cr_expect_eq(moved_by_tasks(1, true, 10 << 10), 40 << 10, "task mod 10: 1000 KiB later");
+    cr_expect_eq(moved_by_tasks(1, false, 40 << 10), 40 << 10);
+}
+
+/* Panels of 128 bytes a step are consecutive memory, although a step is longer than a line. */
+Test(predict, rows_of_two_lines_are_one_run) {
+    static const char panels[] =
+        "kernel f(A: f32[n, 32], out C: f32[1]; n) {\n  tile s: f32 = 0.0\n"
+        "  for k < n {\n    s = s + A[k, 0] + A[k, 16]\n  }\n"
+        "  C[0] = s\n}";
+    fv_moved body = {0}, part = {0}, loop = {0};
+    fv_moved_access(&body, &(fv_access){.bytes = 128, .loops = 1, .along = {0, 1, 1, 1}});
+    fv_moved_access(&part, &(fv_access){.bytes = 64, .loops = 1, .along = {0, 1, 1, 1}});
+    fv_moved_repeat(&loop, &body, 100, 1, 128, -1, &core);
+    cr_expect_eq(loop.run, 12800);
+    loop = (fv_moved){0};
+    fv_moved_repeat(&loop, &part, 100, 1, 64, -1, &core);
+    cr_expect_eq(loop.run, 64, "every second line");
+    cr_expect(predict(panels, 4096, 1, FV_IN_MEMORY).known);
+}
+
+Test(predict, what_is_changed_in_place_is_moved_once) {
+    fv_moved body = {0};
+    fv_moved_access(&body, &(fv_access){.bytes = 64});
+    fv_moved_access(&body, &(fv_access){.bytes = 64, .is_store = true});
+    cr_expect_eq(body.bytes[1], 64);
+    cr_expect(body.stored && body.loaded);
+}
+
+/* A loop that stores a line per 1000 multiplications stores while it multiplies. */
+Test(predict, stores_overlap_with_the_next_iteration) {
+    static const char rare[] = "kernel f(A: f32[64], out C: f32[n, 16]; n) {\n  for i < n {\n"
+                               "    tile s: f32 = 0.0\n    for k < 64 {\n      s = fma(A[k], s, "
+                               "2.0)\n    }\n    for j < 16 {\n      C[i, j] = s\n    }\n  }\n}";
+    fv_prediction far = predict(rare, 4096, 1, FV_IN_L3), near = predict(rare, 4096, 1, FV_IN_L2);
+    cr_expect(far.ms < 1.02 * near.ms, "%g and %g", far.ms, near.ms);
+}
+
+Test(predict, loads_delay_multiplications) {
+    fv_speeds slow = core;
+    fv_instructions n = {.vectors = 24, .multiplies = 24, .loads = 14};
+    double before = fv_instruction_cycles(&n, &core);
+    slow.load_delay = 0.25;
+    cr_expect_eq(before, 12);
+    cr_expect_eq(fv_instruction_cycles(&n, &slow), 12 + 14 * 0.25);
+    n.multiplies = 0;
+    cr_expect_eq(fv_instruction_cycles(&n, &slow), fv_instruction_cycles(&n, &core));
+}
+
+/* The delay is found from the loop of a tile, with eight loads for twelve multiplications. */
+Test(predict, speeds_of_a_profile) {
+    const char *why = "";
+    const fv_target *t = fv_target_read(arena, "x86-64-v4", &why);
+    fv_machine m = {.base = FV_PROCESSOR_sapphire_rapids,
+                    .processor = *fv_processor_at(FV_PROCESSOR_sapphire_rapids)};
+    m.measures[FV_MEASURE_vector_multiplies] = (fv_measure){.value = 2, .known = true};
+    m.measures[FV_MEASURE_tile_multiplies] = (fv_measure){.value = 1.5, .known = true};
+    m.measures[FV_MEASURE_last_level] = (fv_measure){.value = 1e8, .known = true};
+    m.measures[FV_MEASURE_misses] = (fv_measure){.value = 20, .known = true};
+    fv_speeds s = fv_speeds_of(fv_target_with_machine(arena, t, &m));
+    cr_expect_float_eq(s.load_delay, 0.25, 1e-9);
+    cr_expect_eq(s.capacity[2], 1e8);
+    cr_expect_eq(s.misses, 20);
+    fv_speeds plain = fv_speeds_of(fv_target_for(arena, t, FV_PROCESSOR_zen3));
+    cr_expect_eq(plain.load_delay, 0, "the family does not state the loop of a tile");
+    cr_expect_eq(plain.capacity[2], 16 << 20, "half of the cache");
 }
 
 Test(predict, what_data_decide) {

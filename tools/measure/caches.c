@@ -10,6 +10,7 @@
 
 #include "ir/base/random.h"
 #include "tools/measure/peak.h"
+#include "tools/measure/roof.h"
 #include "tools/model/runner.h"
 
 enum {
@@ -30,6 +31,8 @@ enum {
 #define RATE_BYTES  ((size_t)64 << 20) /* least number of bytes that a sample of a rate reads */
 /* a latency that exceeds the one of a level of caches by this factor is that of the next level */
 #define NEXT_LEVEL 1.5
+/* part of the rate of the last-level cache that a block which it holds is read at */
+#define KEPT 0.8
 /* largest deviation of a latency from which the size of a cache is concluded */
 #define SURE 0.1
 
@@ -161,6 +164,39 @@ static fv_measure rate_of_threads(const fv_env *env, const block *b) {
     return fv_measure_best(SAMPLES, values, true);
 }
 
+/* How many lines of a block a core loads at the same time, if their order is random and known: the
+ * latency of one load, divided by the time from one load to the next. */
+static fv_measure misses(block *b, size_t bytes, fv_measure one) {
+    double values[SAMPLES];
+    size_t n = bytes / LINE;
+    uint32_t *order = malloc(LOADS * sizeof *order);
+    uint64_t sum = 0;
+    if (!order)
+        return (fv_measure){0};
+    for (size_t i = 0; i < LOADS; i++)
+        order[i] = (uint32_t)random_below(b, n);
+    for (int i = 0; i < SAMPLES; i++) {
+        double start = fv_now_ms();
+        for (size_t k = 0; k < LOADS; k++)
+            sum += *(const volatile uint64_t *)(b->bytes + (size_t)order[k] * LINE);
+        values[i] = one.value * LOADS / (1e6 * (fv_now_ms() - start));
+    }
+    free(order);
+    (void)sum;
+    return fv_measure_best(SAMPLES, values, true);
+}
+
+/* The largest block, of those that have 3/4 of the bytes of the one before, that is read repeatedly
+ * at KEPT of the rate of the last-level cache. The first one is as large as that cache is by what
+ * the system reports; a program may have a part of it only. */
+static fv_measure last_level_bytes(const block *b, fv_measure hit) {
+    size_t size = (size_t)fv_cache_bytes();
+    size = size < b->size ? size : b->size;
+    while (size > RATE_BYTES / 16 && rate(b, size).value < KEPT * hit.value)
+        size -= size / 4;
+    return (fv_measure){.value = (double)size, .known = size > 0};
+}
+
 /* ---- all of it ---- */
 
 static void measure(const fv_env *env, block *b, fv_caches *c, fv_measure out[FV_NMEASURES]) {
@@ -170,10 +206,12 @@ static void measure(const fv_env *env, block *b, fv_caches *c, fv_measure out[FV
     out[FV_MEASURE_l2_latency] = latency_of(b, l2 / 2);
     out[FV_MEASURE_memory_latency] = latency_of(b, b->size);
     out[FV_MEASURE_l3_latency] = latency_of(b, 2 * l2);
+    out[FV_MEASURE_misses] = misses(b, 2 * l2, out[FV_MEASURE_l3_latency]);
     c->l3_bytes = last_level(b, c, out[FV_MEASURE_l3_latency], out[FV_MEASURE_memory_latency]);
     out[FV_MEASURE_l1_rate] = rate(b, l1 / 2);
     out[FV_MEASURE_l2_rate] = rate(b, l2 / 2);
     out[FV_MEASURE_l3_rate] = rate(b, 2 * l2);
+    out[FV_MEASURE_last_level] = last_level_bytes(b, out[FV_MEASURE_l3_rate]);
     out[FV_MEASURE_memory_rate] = rate(b, b->size);
     out[FV_MEASURE_memory_rate_all] =
         env->parallel_for ? rate_of_threads(env, b) : out[FV_MEASURE_memory_rate];

@@ -5,11 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The independent chains of multiply-adds. On x86 an fma takes four cycles, or five on Haswell and
- * Broadwell, and at most two start in each cycle, so eight or ten chains hide the latency. On
- * Neoverse V1 and V2 four start in each cycle and take four cycles, so 16 chains would be needed:
- * with 12 the loop reaches at most three quarters of the peak there. */
+#if defined(__aarch64__)
+#define CHAINS(X)                                                                                  \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#else
 #define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#endif
+#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -29,6 +31,30 @@ __attribute__((target("avx512f"))) static float multiply_add_512(int64_t steps) 
         CHAINS(STEP)
     }
     CHAINS(ADD)
+    return _mm512_cvtss_f32(sum);
+}
+#undef START
+#undef STEP
+#undef ADD
+
+/* The empty assembly hides that memory does not change, so that it is loaded each time. */
+#define START(i) a##i = _mm512_setzero_ps(), b##i = a##i,
+#define STEP(i)                                                                                    \
+    z = _mm512_set1_ps(elements[(i) * FV_PEAK_TILE_STEPS + k]);                                    \
+    a##i = _mm512_fmadd_ps(z, x, a##i);                                                            \
+    b##i = _mm512_fmadd_ps(z, y, b##i);
+#define ADD(i) sum = _mm512_add_ps(sum, _mm512_add_ps(a##i, b##i));
+__attribute__((target("avx512f"))) static float tile_512(const float *p, int64_t times) {
+    const float *elements = p + (ptrdiff_t)2 * 16 * FV_PEAK_TILE_STEPS;
+    __m512 ROWS(START) sum = _mm512_setzero_ps(), z;
+    for (int64_t i = 0; i < times; i++) {
+        __asm__ volatile("" ::: "memory");
+        for (ptrdiff_t k = 0; k < FV_PEAK_TILE_STEPS; k++) {
+            __m512 x = _mm512_load_ps(p + 32 * k), y = _mm512_load_ps(p + 32 * k + 16);
+            ROWS(STEP)
+        }
+    }
+    ROWS(ADD)
     return _mm512_cvtss_f32(sum);
 }
 #undef START
@@ -58,6 +84,30 @@ __attribute__((target("avx2,fma"))) static float multiply_add_256(int64_t steps)
         CHAINS(STEP)
     }
     CHAINS(ADD)
+    return _mm256_cvtss_f32(sum);
+}
+#undef START
+#undef STEP
+#undef ADD
+
+/* The empty assembly hides that memory does not change, so that it is loaded each time. */
+#define START(i) a##i = _mm256_setzero_ps(), b##i = a##i,
+#define STEP(i)                                                                                    \
+    z = _mm256_set1_ps(elements[(i) * FV_PEAK_TILE_STEPS + k]);                                    \
+    a##i = _mm256_fmadd_ps(z, x, a##i);                                                            \
+    b##i = _mm256_fmadd_ps(z, y, b##i);
+#define ADD(i) sum = _mm256_add_ps(sum, _mm256_add_ps(a##i, b##i));
+__attribute__((target("avx2,fma"))) static float tile_256(const float *p, int64_t times) {
+    const float *elements = p + (ptrdiff_t)2 * 8 * FV_PEAK_TILE_STEPS;
+    __m256 ROWS(START) sum = _mm256_setzero_ps(), z;
+    for (int64_t i = 0; i < times; i++) {
+        __asm__ volatile("" ::: "memory");
+        for (ptrdiff_t k = 0; k < FV_PEAK_TILE_STEPS; k++) {
+            __m256 x = _mm256_load_ps(p + 16 * k), y = _mm256_load_ps(p + 16 * k + 8);
+            ROWS(STEP)
+        }
+    }
+    ROWS(ADD)
     return _mm256_cvtss_f32(sum);
 }
 #undef START
@@ -159,12 +209,13 @@ typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
-#define MULTIPLY_ADD(a) ((float4)vfmaq_f32((float32x4_t)y, (float32x4_t)(a), (float32x4_t)x))
+#define MULTIPLY_ADD(sum, a, b)                                                                    \
+    ((float4)vfmaq_f32((float32x4_t)(sum), (float32x4_t)(a), (float32x4_t)(b)))
 #else
-#define MULTIPLY_ADD(a) ((a) * x + y)
+#define MULTIPLY_ADD(sum, a, b) ((a) * (b) + (sum))
 #endif
 #define START(i) a##i = {i, i, i, i},
-#define STEP(i)  a##i = MULTIPLY_ADD(a##i);
+#define STEP(i)  a##i = MULTIPLY_ADD(y, a##i, x);
 #define ADD(i)   sum += a##i;
 static float multiply_add_128(int64_t steps) {
     float4 x = {0.999f, 0.999f, 0.999f, 0.999f}, y = {0.001f, 0.001f, 0.001f, 0.001f};
@@ -173,6 +224,32 @@ static float multiply_add_128(int64_t steps) {
         CHAINS(STEP)
     }
     CHAINS(ADD)
+    return sum[0];
+}
+#undef START
+#undef STEP
+#undef ADD
+
+/* The empty assembly hides that memory does not change, so that it is loaded each time. */
+#define START(i) a##i = {0, 0, 0, 0}, b##i = a##i,
+#define STEP(i)                                                                                    \
+    e = elements[(i) * FV_PEAK_TILE_STEPS + k];                                                    \
+    z = (float4){e, e, e, e};                                                                      \
+    a##i = MULTIPLY_ADD(a##i, z, x);                                                               \
+    b##i = MULTIPLY_ADD(b##i, z, y);
+#define ADD(i) sum = (sum) + ((a##i) + (b##i));
+static float tile_128(const float *p, int64_t times) {
+    const float *elements = p + (ptrdiff_t)2 * 4 * FV_PEAK_TILE_STEPS;
+    float4 ROWS(START) sum = {0, 0, 0, 0}, z;
+    float e;
+    for (int64_t i = 0; i < times; i++) {
+        __asm__ volatile("" ::: "memory");
+        for (ptrdiff_t k = 0; k < FV_PEAK_TILE_STEPS; k++) {
+            float4 x = *(const float4 *)(p + 8 * k), y = *(const float4 *)(p + 8 * k + 4);
+            ROWS(STEP)
+        }
+    }
+    ROWS(ADD)
     return sum[0];
 }
 #undef START
@@ -194,9 +271,13 @@ static uint64_t read_128(const void *p, size_t bytes) {
 
 fv_peak_code fv_peak_widest(void) {
 #if defined(__x86_64__)
-    fv_peak_code wide = {.lanes = 16, .multiply_add = multiply_add_512, .read = read_512},
+    fv_peak_code wide = {.lanes = 16,
+                         .multiply_add = multiply_add_512,
+                         .tile = tile_512,
+                         .read = read_512},
                  half = {.lanes = 8,
                          .multiply_add = multiply_add_256,
+                         .tile = tile_256,
                          .read = read_256,
                          .dots = 16,
                          .dot = dot_256};
@@ -215,5 +296,6 @@ fv_peak_code fv_peak_widest(void) {
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return half;
 #endif
-    return (fv_peak_code){.lanes = 4, .multiply_add = multiply_add_128, .read = read_128};
+    return (fv_peak_code){
+        .lanes = 4, .multiply_add = multiply_add_128, .tile = tile_128, .read = read_128};
 }

@@ -58,41 +58,65 @@ static fv_measure per_cycle(void (*loop)(void *memory), double ghz) {
     return m;
 }
 
+/* Multiply-adds of vectors per cycle in a loop of a tile, whose operands are in the first-level
+ * cache. */
+static fv_measure tile_multiplies(double ghz) {
+    enum { TIMES = 500, MOST_LANES = 16 };
+    static _Alignas(64) float memory[FV_PEAK_TILE_FLOATS(MOST_LANES)];
+    double values[SAMPLES];
+    volatile float result;
+    fv_peak_code code = fv_peak_widest();
+    for (int i = 0; i < SAMPLES; i++) {
+        double start = fv_now_ms();
+        result = code.tile(memory, TIMES);
+        double cycles = 1e6 * ghz * (fv_now_ms() - start);
+        values[i] = TIMES * FV_PEAK_TILE_STEPS * FV_PEAK_TILE_ROWS * FV_PEAK_TILE_VECTORS / cycles;
+    }
+    (void)result;
+    return fv_measure_best(SAMPLES, values, true);
+}
+
 /* ---- loops for vectors ---- */
 
 #if defined(__x86_64__)
 /* Sixteen instructions whose results go to eight registers; each register is read only by the
  * instructions of `op` that write it if the instruction has three equal operands. */
 #define EIGHT(op, r) op(r, 0) op(r, 1) op(r, 2) op(r, 3) op(r, 4) op(r, 5) op(r, 6) op(r, 7)
-#define AND(r, n)    "vpand %%" #r "8, %%" #r "9, %%" #r #n "\n"
+#define AND(r, n)    "vandps %%" #r "8, %%" #r "9, %%" #r #n "\n"
 #define DIV(r, n)    "vdivps %%" #r "8, %%" #r "9, %%" #r #n "\n"
 #define ROOT(r, n)   "vsqrtps %%" #r "8, %%" #r #n "\n"
 #define LOAD(r, n)   "vmovups 64*" #n "(%0), %%" #r #n "\n"
 #define STORE(r, n)  "vmovups %%" #r #n ", 64*" #n "(%0)\n"
 #define CLOBBERED                                                                                  \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "memory"
-#define LOOP(name, op)                                                                             \
-    __attribute__((target("avx2"))) static void name(void *memory) {                               \
+#define LOOP(name, op, r, feature)                                                                 \
+    __attribute__((target(feature))) static void name(void *memory) {                              \
         __asm__ volatile("vxorps %%xmm8, %%xmm8, %%xmm8\nvxorps %%xmm9, %%xmm9, %%xmm9\n" ::       \
                              : "xmm8", "xmm9");                                                    \
         for (int i = 0; i < STEPS; i++)                                                            \
-            __asm__ volatile(EIGHT(op, ymm) EIGHT(op, ymm)::"r"(memory) : CLOBBERED);              \
+            __asm__ volatile(EIGHT(op, r) EIGHT(op, r)::"r"(memory) : CLOBBERED);                  \
         __asm__ volatile("vzeroupper" ::: CLOBBERED);                                              \
     }
-LOOP(run_and, AND)
-LOOP(run_div, DIV)
-LOOP(run_root, ROOT)
-LOOP(run_load, LOAD)
-LOOP(run_store, STORE)
+#define LOOPS(bits, r, feature)                                                                    \
+    LOOP(and_##bits, AND, r, feature)                                                              \
+    LOOP(div_##bits, DIV, r, feature)                                                              \
+    LOOP(root_##bits, ROOT, r, feature)                                                            \
+    LOOP(load_##bits, LOAD, r, feature)                                                            \
+    LOOP(store_##bits, STORE, r, feature)
+LOOPS(256, ymm, "avx2")
+LOOPS(512, zmm, "avx512dq")
 
+/* Vectors are the widest ones of this machine, as in the loops of peak.h: a core may execute fewer
+ * operations in a cycle if vectors are wider. */
 static void measure_vectors(double ghz, fv_measure out[FV_NMEASURES]) {
-    if (!__builtin_cpu_supports("avx2"))
+    bool wide = __builtin_cpu_supports("avx512dq");
+    if (!wide && !__builtin_cpu_supports("avx2"))
         return;
-    out[FV_MEASURE_vector_operations] = per_cycle(run_and, ghz);
-    out[FV_MEASURE_vector_loads] = per_cycle(run_load, ghz);
-    out[FV_MEASURE_vector_stores] = per_cycle(run_store, ghz);
-    out[FV_MEASURE_division] = cycles(run_div, ghz);
-    out[FV_MEASURE_square_root] = cycles(run_root, ghz);
+    out[FV_MEASURE_vector_operations] = per_cycle(wide ? and_512 : and_256, ghz);
+    out[FV_MEASURE_vector_loads] = per_cycle(wide ? load_512 : load_256, ghz);
+    out[FV_MEASURE_vector_stores] = per_cycle(wide ? store_512 : store_256, ghz);
+    out[FV_MEASURE_division] = cycles(wide ? div_512 : div_256, ghz);
+    out[FV_MEASURE_square_root] = cycles(wide ? root_512 : root_256, ghz);
 }
 #else
 static void measure_vectors(double ghz, fv_measure out[FV_NMEASURES]) {
@@ -107,6 +131,7 @@ void fv_measure_units(double gflops, fv_measure out[FV_NMEASURES]) {
     out[FV_MEASURE_clock] = (fv_measure){ghz, addition.deviation, true};
     out[FV_MEASURE_vector_multiplies] =
         (fv_measure){.value = gflops / (2 * fv_peak_widest().lanes * ghz), .known = true};
+    out[FV_MEASURE_tile_multiplies] = tile_multiplies(ghz);
     out[FV_MEASURE_instructions] = per_cycle(run_nops, ghz);
     measure_vectors(ghz, out);
 }
