@@ -507,6 +507,13 @@ func @main(%x: f32[40, 40], %c: bool[]) -> (%y) {
 END
 check 'memory of a branch' 0 'workspace  6.4 kB; what is alive at once takes at least 6.4 kB' "$fovea" inspect within.fvir --memory
 check 'inspect schedules' 0 'contract [{]rows = [0-9]+, columns = [0-9]+, .*[}], [0-9]+ launch' "$fovea" inspect "$dates" --schedules
+check 'a prediction for each kernel' 0 '^  predicted +[0-9.e-]+ ms, at least [0-9.e-]+ [(][0-9]+%[)]' "$fovea" inspect "$dates" --schedules -v --target=x86-64-v3
+said '^all kernels together: .* ms, at least .*; an estimate for one thread by the table of processors, generic$'
+[ "$(grep -c '^  predicted' out)" = "$(grep -c '^  key' out)" ] && tell 'no kernel without a prediction' yes || tell 'no kernel without a prediction' no
+check 'the processor of a prediction' 0 'by the table of processors, zen3$' "$fovea" inspect "$dates" --schedules -v --target=x86-64-v3 --processor=zen3
+check 'predictions in json' 0 '"predicted_ms": [0-9.e-]+' "$fovea" inspect "$dates" --json --target=x86-64-v3
+said '"source": "the table of processors, generic"'
+"$fovea" inspect "$dates" --schedules | grep -q predicted && tell 'predictions need -v' no || tell 'predictions need -v' yes
 check 'inspect json' 0 '"schedules": \[' "$fovea" inspect "$dates" --json
 check 'inspect naive' 0 'naive' "$fovea" inspect "$dates" --schedule=naive
 check 'inspect a kernel' 0 'as written' "$fovea" inspect scale2.fvk

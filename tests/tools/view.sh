@@ -18,6 +18,7 @@ check 'dates' 0 '^ops +235, 202 after the passes' "$fovea" view "$dates" -o date
 said '^dates.html'
 said '^kernels +[0-9]+, [0-9]+ launches'
 same 'the ops of dates' "$(shown dates.html)" $(($(ops "$dates" | paste -sd+)))
+grep -q '"predicted_ms":' dates.html && grep -q '"estimate":"the table of processors, ' dates.html && tell 'predicted times' yes || tell 'predicted times' no
 grep -q 'src=\|href=\|https\?://\|@import\|url(' dates.html && tell 'it loads nothing' no || tell 'it loads nothing' yes
 grep -q 'Content-Security-Policy" content="default-src .none' dates.html && tell 'it may load nothing' yes || tell 'it may load nothing' no
 "$fovea" view "$dates" -q -o again.html >out 2>err

@@ -13,6 +13,7 @@
 #include "tools/command/report.h"
 #include "tools/lab/why.h"
 #include "tools/model/attention.h"
+#include "tools/model/estimate.h"
 #include "tools/model/footprint.h"
 #include "tools/model/labels.h"
 #include "tools/model/model.h"
@@ -43,6 +44,7 @@ typedef struct view {
     const fv_launch_cost **costs;
     fv_launch_cost *launch_costs;
     int nlaunch_costs;
+    fv_estimate *estimates; /* an estimate for each launch; NULL: they are not shown */
     fv_why_query why;
     fv_attention_query attention;
     fv_choices choices; /* the schedules that were chosen for kernels */
@@ -164,6 +166,44 @@ static void print_cost(view *v, int kernel) {
            fv_size_str(a, (uint64_t)fv_whole(l->cost.written)));
 }
 
+/* Estimates are computed only where they are shown, because kernels are expanded for them. */
+static void evaluate_estimates(view *v) {
+    const fv_args *a = v->c->args;
+    bool all = !a->inspect.ops && !a->inspect.memory && !a->inspect.why && !a->inspect.attention;
+    if (a->print.json ? all || a->inspect.schedules : a->inspect.schedules && a->print.verbose)
+        v->estimates = fv_estimate_launches(v->c->arena, v->m.program, v->m.data.dims,
+                                            v->nlaunch_costs, v->launch_costs);
+}
+
+static fv_estimate estimate_of(const view *v, const fv_kernel *k) {
+    return v->estimates ? fv_estimate_sum(k, v->nlaunch_costs, v->launch_costs, v->estimates)
+                        : (fv_estimate){0};
+}
+
+static const char *estimate_str(fv_arena *a, const fv_estimate *is) {
+    return fv_printf(a, "%.3g ms, at least %.3g (%.0f%%)", is->ms, is->least,
+                     is->ms > 0 ? 100 * is->least / is->ms : 0);
+}
+
+static void print_estimate(view *v, const fv_kernel *k) {
+    fv_estimate is = estimate_of(v, k);
+    if (is.known)
+        print_line("predicted", estimate_str(v->c->arena, &is));
+}
+
+static void print_estimates(view *v) {
+    fv_estimate all = estimate_of(v, NULL);
+    if (all.known)
+        fv_out("\nall kernels together: %s; an estimate for one thread by %s\n",
+               estimate_str(v->c->arena, &all),
+               fv_estimate_source(v->c->arena, v->m.program->target));
+}
+
+static void set_estimate(json_t *o, fv_estimate is) {
+    fv_json_set(o, "predicted_ms", is.known ? fv_json_real(is.ms) : json_null());
+    fv_json_set(o, "least_ms", is.known ? fv_json_real(is.least) : json_null());
+}
+
 /* The launches of the program with their nodes. Its table has none of them yet: they are numbered
  * when it is expanded. */
 static fv_model launches_of(const view *v) {
@@ -187,7 +227,9 @@ static void print_schedules(view *v) {
         print_line("from", k->origin);
         print_line("computes", k->formula);
         print_cost(v, i);
+        print_estimate(v, k);
     }
+    print_estimates(v);
 }
 
 static json_t *schedules_json(view *v) {
@@ -207,9 +249,18 @@ static json_t *schedules_json(view *v) {
             fv_json_set(o, "bytes_read", fv_json_real(v->costs[i]->cost.read));
             fv_json_set(o, "bytes_written", fv_json_real(v->costs[i]->cost.written));
         }
+        set_estimate(o, estimate_of(v, k));
         fv_json_append(list, o);
     }
     return list;
+}
+
+static void add_schedules(view *v, json_t *d) {
+    json_t *estimate = json_object();
+    fv_json_set(d, "schedules", schedules_json(v));
+    set_estimate(estimate, estimate_of(v, NULL));
+    fv_json_set_text(estimate, "source", fv_estimate_source(v->c->arena, v->m.program->target));
+    fv_json_set(d, "estimate", estimate);
 }
 
 static const char *family_of(const view *v, int kernel) {
@@ -366,7 +417,7 @@ static bool print_json(view *v, bool all) {
     if (all || a->inspect.memory)
         fv_json_set(d, "memory", memory_json(v));
     if (all || a->inspect.schedules)
-        fv_json_set(d, "schedules", schedules_json(v));
+        add_schedules(v, d);
     if (all || a->inspect.attention)
         fv_attention_json(&v->attention, &v->m, d);
     if (a->inspect.why)
@@ -437,6 +488,7 @@ static void look(view *v) {
     count_launches(v, &p->host.body);
     v->footprint = fv_footprint_of(v->c->arena, p, v->m.data.dims);
     evaluate_costs(v);
+    evaluate_estimates(v);
     for (int i = 0; i < p->memory.nconstants; i++)
         v->weights += p->memory.constants[i].bytes;
     if (v->ops.n)

@@ -8,6 +8,7 @@
 #define FV_TOOLS_VIEW_VIEW_H
 
 #include "backend/lowering/why.h"
+#include "tools/model/estimate.h"
 #include "tools/model/footprint.h"
 #include "tools/model/model.h"
 #include "tools/view/layout.h"
@@ -126,6 +127,7 @@ typedef struct fv_view_kernel {
      * a compiled library, as the schedule */
     const char *schedule, *text, *c;
     int launches;
+    fv_estimate estimate; /* of all launches of a kernel of a model */
     double ms; /* milliseconds in one run, from a profile; -1: the kernel is not in the profile */
 } fv_view_kernel;
 

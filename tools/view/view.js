@@ -331,7 +331,8 @@ function tellKernel(kernel) {
   aside.scrollTop = 0;
   aside.replaceChildren(el('h2', null, swatch(kernelColor(kernel)), k.label), el('p.doc', null, [k.name, k.schedule].filter(s => s).join(': ')),
     ...section('Launches', some(nodes, n => el('div.row.brief', {title: shown(n)}, n || k.name), 6)),
-    ...section('Costs', 'flops' in k ? el('div.row', null, k.flops ? flops(k.flops) + ', reads ' : 'reads ', bytes(k.read), ', writes ', bytes(k.written)) : null),
+    ...section('Costs', 'flops' in k ? el('div.row', null, k.flops ? flops(k.flops) + ', reads ' : 'reads ', bytes(k.read), ', writes ', bytes(k.written)) : null,
+      'predicted_ms' in k ? el('div.row', {title: 'An estimate for one thread, by ' + data.estimate}, `predicted ${k.predicted_ms.toPrecision(3)} ms, at least ${k.least_ms.toPrecision(3)} ms`) : null),
     ...section('Ops', some(ops, i => opLink(1, i))),
     ...kernelTexts(kernel),
     current === 'graph' || data.library ? '' : el('p', {style: 'margin-top:14px'}, link('Show in the graph', () => { show('graph'); if (ops.length) { graphs[1].reveal(ops[0]); graphs[1].center(ops[0], true); } redraw(); })));

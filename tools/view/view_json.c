@@ -164,6 +164,11 @@ static void set_costs(const fv_view *v, int kernel, json_t *o) {
     fv_json_set(o, "read", fv_json_real(read));
     fv_json_set(o, "written", fv_json_real(written));
     fv_json_set(o, "share", fv_json_real(all > 0 ? cycles / all : 0));
+    fv_estimate is = v->kernels[kernel].estimate;
+    if (!is.known)
+        return;
+    fv_json_set(o, "predicted_ms", fv_json_real(is.ms));
+    fv_json_set(o, "least_ms", fv_json_real(is.least));
 }
 
 static const char *label_of_launch(const fv_view *v, int i) {
@@ -281,6 +286,8 @@ json_t *fv_view_json(const fv_view *v, const fv_footprint *f) {
     fv_json_set_text(d, "model", slash ? slash + 1 : v->m.path);
     fv_json_set_text(d, "version", FV_VERSION);
     fv_json_set_text(d, "target", v->m.table->target);
+    if (v->costs)
+        fv_json_set_text(d, "estimate", fv_estimate_source(v->c->arena, v->m.program->target));
     fv_json_set_text(d, "dims", fv_dims_str(v->c->arena, v->m.table, v->m.data.dims));
     fv_json_append(graphs, graph_json(&v->before));
     fv_json_append(graphs, graph_json(&v->after));
