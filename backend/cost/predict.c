@@ -366,7 +366,7 @@ static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence 
         double moved = bytes[l] - bytes[l + 1];
         double stream = last ? fmax(moved / memory.into_cache, twice * moved / memory.both)
                              : moved * (l ? twice : 1) / s->beyond[l];
-        double lines = moved / FV_LINE * s->latency[l] / s->misses;
+        double lines = moved / (double)FV_LINE * s->latency[l] / s->misses;
         out[l] = m->run < STREAM && lines > stream ? lines : stream;
     }
 }

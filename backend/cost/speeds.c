@@ -5,13 +5,13 @@
  * as well, and lines that are read once push out others. */
 enum { SHARE = 2 };
 
-/* Cycles by which a load delays multiplications: from the loop that loads LOADS times for
- * MULTIPLIES multiplications (tile_multiplies of machine.def). The delay stands for all that makes
+/* Cycles by which a load delays multiplications: from the loop that loads eight times for
+ * twelve multiplications (tile_multiplies of machine.def). The delay stands for all that makes
  * such a loop slower than its multiplications, such as a lower clock while all units are busy. */
 static double load_delay(double multiplies, double in_tile) {
-    enum { LOADS = 8, MULTIPLIES = 12 };
-    double lost = in_tile > 0 ? MULTIPLIES / in_tile - MULTIPLIES / multiplies : 0;
-    return lost > 0 ? lost / LOADS : 0;
+    const double loads = 8, multiplications = 12;
+    double lost = in_tile > 0 ? multiplications / in_tile - multiplications / multiplies : 0;
+    return lost > 0 ? lost / loads : 0;
 }
 
 fv_speeds fv_speeds_of(const fv_target *t) {

@@ -179,7 +179,7 @@ static fv_measure misses(block *b, size_t bytes, fv_measure one) {
         double start = fv_now_ms();
         for (size_t k = 0; k < LOADS; k++)
             sum += *(const volatile uint64_t *)(b->bytes + (size_t)order[k] * LINE);
-        values[i] = one.value * LOADS / (1e6 * (fv_now_ms() - start));
+        values[i] = one.value * (double)LOADS / (1e6 * (fv_now_ms() - start));
     }
     free(order);
     (void)sum;
