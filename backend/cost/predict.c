@@ -389,19 +389,28 @@ static double waiting_for(int n, const double (*cycles)[FV_CACHE_LEVELS], const 
     return sum;
 }
 
-/* The cycles that a core waits for data of all levels; *memory: the cycles that transfers from
- * memory take, whether it waits or not. */
+/* The cycles of moving what is touched once from where it is: those from the last-level cache or
+ * those from memory, whichever are more. */
+static double least_cycles(const predictor *p, const fv_moved *of, const fv_residence *residence,
+                           memory_rate rate) {
+    double cached = 0, memory = 0;
+    for (int i = 0; i < p->kernel->nbufs; i++) {
+        fv_residence is = residence ? residence[i] : FV_IN_MEMORY;
+        cached += is >= FV_IN_L3 ? of[i].touched / p->speeds->beyond[1] : 0;
+        memory += is == FV_IN_MEMORY ? of[i].touched / rate.into_cache : 0;
+    }
+    return fmax(cached, memory);
+}
+
+/* The cycles that a core waits for data of all levels. */
 static double waiting_cycles(const predictor *p, const fv_moved *of, const fv_residence *residence,
-                             memory_rate rate, double *memory) {
+                             memory_rate rate) {
     int n = p->kernel->nbufs;
     double(*cycles)[FV_CACHE_LEVELS] = fv_alloc(p->counter.arena, (size_t)n + 1, sizeof *cycles);
     double sum = 0;
-    *memory = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         transfer_cycles(p->speeds, &of[i], residence ? residence[i] : FV_IN_MEMORY, rate,
                         cycles[i]);
-        *memory += cycles[i][FV_CACHE_LEVELS - 1];
-    }
     for (int l = 0; l < FV_CACHE_LEVELS; l++)
         sum += waiting_for(n, (const double(*)[FV_CACHE_LEVELS])cycles, of, l);
     return sum;
@@ -429,13 +438,13 @@ static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_resi
         memory.into_cache = fmin(memory.into_cache, memory.both);
     memory.both = fmax(memory.both, memory.into_cache);
     double part = tasks > 0 ? rounds / tasks : 1;
-    double moving, waiting = waiting_cycles(p, kernel->direct, residence, memory, &moving);
+    double waiting = waiting_cycles(p, kernel->direct, residence, memory);
     double to_ms = 1e-6 / s->ghz;
     return (fv_prediction){
         .known = !p->unknown,
         .computing = part * cycles * to_ms,
         .waiting = part * waiting * to_ms,
-        .memory = part * moving * to_ms,
+        .transfers = part * least_cycles(p, kernel->direct, residence, memory) * to_ms,
         .ms = (part * (cycles + waiting) + LAUNCH_CYCLES + (threads > 1 ? s->region : 0)) * to_ms};
 }
 

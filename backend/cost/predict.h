@@ -20,7 +20,9 @@ typedef struct fv_prediction {
     double ms;        /* milliseconds of one launch */
     double computing; /* the part of `ms` that the tasks take with all data in the first cache */
     double waiting;   /* the part of `ms` in which cores wait for caches and memory */
-    double memory; /* milliseconds that transfers from memory take, if nothing else is waited for */
+    /* milliseconds of moving all data that are touched once, from the last-level cache or from
+     * memory, if the core waits for nothing else */
+    double transfers;
 } fv_prediction;
 
 /* Predicts one launch of kernel k, as scheduled, with dims[k->ndims]. residence[k->nbufs]: where

@@ -266,3 +266,12 @@ Test(predict, a_matrix_without_rows_takes_no_negative_time) {
     cr_expect(none.computing > 0);
     cr_expect_float_eq(below.computing, none.computing, 1e-9);
 }
+
+/* The bound of a launch: what it touches once, at the rate of the cache or of the memory. */
+Test(predict, least_transfers) {
+    const int64_t n = 1 << 20;
+    const double bytes = 8.0 * (double)n;
+    cr_expect_float_eq(predict(copy, n, 1, FV_IN_MEMORY).transfers, 1e-6 * bytes / 4, 1e-9);
+    cr_expect_float_eq(predict(copy, n, 1, FV_IN_L3).transfers, 1e-6 * bytes / 16, 1e-9);
+    cr_expect_eq(predict(copy, n, 1, FV_IN_L2).transfers, 0);
+}

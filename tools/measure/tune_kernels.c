@@ -62,6 +62,14 @@ static fv_prediction *predict(const fv_tuner *t, fv_arena *a, const fv_program *
     return out;
 }
 
+/* How often the traced run that was the last one made the launch: often, in a loop. */
+static int calls_of(const fv_tune_program *now, int launch) {
+    int n = 0;
+    for (int i = 0; i < now->r.nevents; i++)
+        n += now->r.events[i].launch == launch;
+    return n;
+}
+
 static void find_bounds(fv_tuner *t, fv_tune_program *now) {
     int n = now->m.ncosts;
     const fv_launch_cost *l = now->m.costs;
@@ -72,7 +80,8 @@ static void find_bounds(fv_tuner *t, fv_tune_program *now) {
         if (!c || !l[i].known)
             continue;
         double computing = 1e-6 * l[i].cost.flops / t->roof.gflops;
-        kernel_of(t, c)->bound += computing > is[i].memory ? computing : is[i].memory;
+        double moving = is[i].transfers, least = computing > moving ? computing : moving;
+        kernel_of(t, c)->bound += calls_of(now, i) * least;
     }
 }
 

@@ -16,10 +16,10 @@ fv_estimate *fv_estimate_launches(fv_arena *a, const fv_program *p, const int64_
     fv_speeds s = fv_speeds_of(p->target);
     fv_predict_launches(a, p, dims, &s, 1, n, costs, predicted);
     for (int i = 0; i < n; i++) {
-        double computing = at_peak_ms(&s, costs[i].cost.flops), memory = predicted[i].memory;
+        double computing = at_peak_ms(&s, costs[i].cost.flops), moving = predicted[i].transfers;
         each[i].known = costs[i].known && predicted[i].known;
         each[i].ms = each[i].known ? predicted[i].ms : 0;
-        each[i].least = !each[i].known ? 0 : computing > memory ? computing : memory;
+        each[i].least = !each[i].known ? 0 : computing > moving ? computing : moving;
     }
     return each;
 }

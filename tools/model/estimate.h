@@ -14,7 +14,7 @@ typedef struct fv_estimate {
     bool known; /* false: the cost model predicts none of the launches */
     double ms;  /* the predicted time of the launches that have a prediction */
     /* the time that their operations take at the peak of multiply-adds, or, if that is longer,
-     * their transfers from memory */
+     * the transfers of their data from the last-level cache or from memory */
     double least;
 } fv_estimate;
 
