@@ -467,13 +467,22 @@ static bool decompose_global_lp_pool(fv_rewriter *w, fv_op *op) {
 
 /* ---- over all positions ---- */
 
-static bool infer_global(fv_op *op) {
+/* A result of type e with one element for each channel. */
+static bool infer_channels(fv_op *op, fv_elem e) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK];
     for (int i = 0; i < x->rank; i++)
         dims[i] = i < 2 ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
-    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    fv_infer_out(op, 0, e, x->rank, dims);
     return true;
+}
+
+static bool infer_global(fv_op *op) {
+    return infer_channels(op, fv_in_type(op, 0)->elem);
+}
+
+static bool infer_global_sum(fv_op *op) {
+    return infer_channels(op, FV_I32);
 }
 
 static bool infer_lrn(fv_op *op) {
@@ -647,12 +656,12 @@ const fv_opdef fv_ops_pool[] = {
      .name = "GlobalSumPool",
      .id = FV_OP_fv_GlobalSumPool,
      .since = {1},
-     .doc = "the sum of each channel",
+     .doc = "the sum of each channel of integers of 8 bits, as i32",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
-     .out = {{"Y", "T"}},
-     .types = {{"T", FV_SET(I32)}},
-     .infer = infer_global,
-     .formula = "Y[n, c, o..] = sum r..: X[n, c, r..]"},
+     .out = {{"Y", "I"}},
+     .types = {{"T", FV_SET(U8) | FV_SET(I8)}, {"I", FV_SET(I32)}},
+     .infer = infer_global_sum,
+     .formula = "Y[n, c, o..] = sum r..: i32(X[n, c, r..])"},
     {.domain = "",
      .name = "GlobalMaxPool",
      .since = {1, 22},
