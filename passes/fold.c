@@ -150,7 +150,8 @@ static bool is_folded(folder *f, const fv_value *v) {
 
 /* Do the ranks of a run exchange data, which the compiler does not have? */
 static bool communicates(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_AllGather) || fv_op_is(op, FV_OP_fv_AllToAll);
+    return fv_op_is(op, FV_OP_fv_AllGather) || fv_op_is(op, FV_OP_fv_AllToAll) ||
+           fv_op_is(op, FV_OP_fv_Send) || fv_op_is(op, FV_OP_fv_Receive);
 }
 
 static bool foldable(folder *f, const fv_op *op) {

@@ -36,10 +36,12 @@ enum {
 
 /* The connection of a process, or thread, to the other ones that run the same model at the same
  * time, each on its own part: its ranks. The functions only move bytes, so no result depends on
- * how; sums are computed by the model, in an order that it fixes. Every rank of a run makes the
- * same calls in the same order, from the thread of the run. A call returns when `receive` is
- * complete and `send` may change; 0: done, anything else ends the run with FV_BAD_COMMUNICATOR.
- * `bytes` may be 0; then the pointers may be NULL. `send` and `receive` do not overlap. */
+ * how; sums are computed by the model, in an order that it fixes. All ranks that belong to a call,
+ * such as every rank of the run, make it; two ranks make the calls to which both belong in the same
+ * order, from the threads of their runs. A call returns when what is received is complete and what
+ * is sent may change, and may wait for the other ranks until then; 0: done, anything else ends the
+ * run with FV_BAD_COMMUNICATOR. `bytes` may be 0; then the pointers may be NULL. `send` and
+ * `receive` do not overlap. */
 typedef struct fv_communicator {
     size_t size; /* sizeof(fv_communicator), of the caller's version */
     void *user;
@@ -50,6 +52,16 @@ typedef struct fv_communicator {
     /* Every rank sends part j of `send`, `bytes` bytes, to rank j. send, receive: ranks * bytes
      * bytes; part i of `receive` is from rank i. */
     int (*all_to_all)(void *user, const void *send, void *receive, size_t bytes);
+    /* Members from here on are needed by parts of models that are cut into stages; for other models
+     * they may be NULL, or `size` may leave them out. */
+    /* Sends `bytes` bytes to another rank `to`, which calls `receive` for as many bytes. */
+    int (*send)(void *user, size_t to, const void *data, size_t bytes);
+    /* Receives what another rank `from` sends to this one, which is `bytes` bytes. */
+    int (*receive)(void *user, size_t from, void *data, size_t bytes);
+    /* all_gather among `n` ranks from rank `first` on, to which this one belongs: receive: n * bytes
+     * bytes, those of rank `first` first. */
+    int (*group_all_gather)(void *user, size_t first, size_t n, const void *send, void *receive,
+                            size_t bytes);
 } fv_communicator;
 
 /* What the caller may provide for a run. Members may be zero: then there is one thread, no

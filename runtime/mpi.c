@@ -1,7 +1,7 @@
 /* mpi.c - a communicator of MPI processes. Each rank sends its data to each other one directly, and
  * receives what has arrived, so it knows which ranks are late, and compares the size of what they
- * send with what it expects. MPI keeps the order of messages between two ranks, so the next message
- * of a rank belongs to the current exchange. */
+ * send with what it expects. MPI keeps the order of messages between two ranks, which is that of
+ * the exchanges to which both belong, so the next message of a rank belongs to the current one. */
 #include <mpi.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,9 +13,19 @@
 
 enum { MESSAGE = 1 << 30 }; /* bytes of a message: MPI counts them in an int */
 
-typedef enum { ALL_GATHER, ALL_TO_ALL } exchange;
+typedef enum { ALL_GATHER, ALL_TO_ALL, SEND } exchange;
 
-static const char *const exchange_names[] = {"all_gather", "all_to_all"};
+static const char *const exchange_names[] = {"all_gather", "all_to_all", "send"};
+static const char *const what_is_expected[] = {"an all_gather", "an all_to_all", "a receive"};
+
+/* The ranks of an exchange. */
+typedef struct group {
+    int first, n;
+} group;
+
+static int end_of(group g) {
+    return g.first + g.n;
+}
 
 typedef struct peer {
     size_t received; /* bytes */
@@ -44,20 +54,20 @@ static int message_bytes(size_t bytes, size_t done) {
     return bytes - done < MESSAGE ? (int)(bytes - done) : MESSAGE;
 }
 
-/* Begins to send part j, which begins at j * distance, to each other rank j. NULL: no memory, or
- * MPI failed. */
-static MPI_Request *send_all(fv_mpi *m, exchange kind, const char *send, size_t distance,
+/* Begins to send part j, which begins at j * distance, to each other rank, the j-th of the group.
+ * NULL: no memory, or MPI failed. */
+static MPI_Request *send_all(fv_mpi *m, exchange kind, group to, const char *send, size_t distance,
                              size_t bytes) {
-    int ranks = (int)m->communicator.ranks, n = messages_of(bytes), ok = 1;
-    MPI_Request *all = malloc((size_t)(ranks * n) * sizeof *all);
-    for (int j = 0; all && j < ranks; j++)
+    int n = messages_of(bytes), ok = 1;
+    MPI_Request *all = malloc((size_t)(to.n * n) * sizeof *all);
+    for (int j = 0; all && j < to.n; j++)
         for (int k = 0; k < n; k++) {
             size_t done = (size_t)k * MESSAGE;
             const char *from = bytes ? send + (size_t)j * distance + done : NULL;
             all[j * n + k] = MPI_REQUEST_NULL;
-            if (j != (int)m->communicator.rank)
-                ok &= MPI_Isend(from, message_bytes(bytes, done), MPI_BYTE, j, (int)kind, m->all,
-                                &all[j * n + k]) == MPI_SUCCESS;
+            if (to.first + j != (int)m->communicator.rank)
+                ok &= MPI_Isend(from, message_bytes(bytes, done), MPI_BYTE, to.first + j, (int)kind,
+                                m->all, &all[j * n + k]) == MPI_SUCCESS;
         }
     if (ok)
         return all;
@@ -68,17 +78,17 @@ static MPI_Request *send_all(fv_mpi *m, exchange kind, const char *send, size_t 
 /* ---- receiving ---- */
 
 static int fail_different(fv_mpi *m, int j, exchange kind, size_t bytes, int tag, int count) {
-    int known = tag == ALL_GATHER || tag == ALL_TO_ALL;
-    snprintf(
-        m->why, sizeof m->why,
-        "step %zu: rank %zu has an %s of %zu bytes, rank %d sends %d bytes of %s: the parts or "
-        "their inputs differ",
-        m->steps, m->communicator.rank, exchange_names[kind], bytes, j, count,
-        known ? exchange_names[tag] : "something else");
+    int known = tag == ALL_GATHER || tag == ALL_TO_ALL || tag == SEND;
+    snprintf(m->why, sizeof m->why,
+             "step %zu: rank %zu has %s of %zu bytes, rank %d sends %d bytes of %s: the parts or "
+             "their inputs differ",
+             m->steps, m->communicator.rank, what_is_expected[kind], bytes, j,
+             count, known ? exchange_names[tag] : "something else");
     return -1;
 }
 
-/* Receives the next message of rank j, if it has arrived: 1; 0: it has not; -1: a failure. */
+/* Receives the next message of rank j into what `receive` has room for, if it has arrived: 1; 0: it
+ * has not; -1: a failure. */
 static int receive_one(fv_mpi *m, int j, exchange kind, char *receive, size_t bytes) {
     peer *p = &m->peers[j];
     MPI_Message message;
@@ -92,7 +102,7 @@ static int receive_one(fv_mpi *m, int j, exchange kind, char *receive, size_t by
         return -1;
     if (status.MPI_TAG != (int)kind || count != message_bytes(bytes, p->received))
         return fail_different(m, j, kind, bytes, status.MPI_TAG, count);
-    char *to = bytes ? receive + (size_t)j * bytes + p->received : NULL;
+    char *to = bytes ? receive + p->received : NULL;
     if (MPI_Mrecv(to, count, MPI_BYTE, &message, MPI_STATUS_IGNORE) != MPI_SUCCESS)
         return -1;
     p->received += (size_t)count;
@@ -111,15 +121,16 @@ static int fail_late(fv_mpi *m, int j, const char *what) {
     return 1;
 }
 
-/* Receives from all other ranks, in the order in which messages arrive. */
-static int receive_all(fv_mpi *m, exchange kind, char *receive, size_t bytes) {
+/* Receives from all other ranks of the group, in the order in which messages arrive. */
+static int receive_all(fv_mpi *m, exchange kind, group from, char *receive, size_t bytes) {
     double since = MPI_Wtime();
     for (;;) {
         int missing = -1, progress = 0;
-        for (int j = 0; j < (int)m->communicator.ranks; j++) {
+        for (int j = from.first; j < end_of(from); j++) {
             if (j == (int)m->communicator.rank || m->peers[j].messages == messages_of(bytes))
                 continue;
-            int got = receive_one(m, j, kind, receive, bytes);
+            char *part = bytes ? receive + (size_t)(j - from.first) * bytes : NULL;
+            int got = receive_one(m, j, kind, part, bytes);
             if (got < 0)
                 return 1;
             progress |= got;
@@ -134,7 +145,7 @@ static int receive_all(fv_mpi *m, exchange kind, char *receive, size_t bytes) {
 }
 
 /* Waits until all messages have left, after which what was sent may change. */
-static int finish_sending(fv_mpi *m, MPI_Request *all, int n) {
+static int finish_sending(fv_mpi *m, group to, MPI_Request *all, int n) {
     double since = MPI_Wtime();
     for (;;) {
         int done;
@@ -143,36 +154,93 @@ static int finish_sending(fv_mpi *m, MPI_Request *all, int n) {
         if (done)
             return 0;
         if (is_late(m, since))
-            return fail_late(m, (int)(m->communicator.rank == 0), " or another one to receive");
+            return fail_late(m, to.first + (m->communicator.rank == (size_t)to.first),
+                             to.n > 1 ? " or another one to receive" : " to receive");
     }
 }
 
 /* ---- the functions of the communicator ---- */
 
-static int exchange_all(fv_mpi *m, exchange kind, const char *send, size_t distance, char *receive,
-                        size_t bytes) {
-    size_t me = m->communicator.rank;
+/* Begins an exchange. False: an earlier one has failed. */
+static int begin(fv_mpi *m) {
     if (m->failed)
-        return 1;
+        return 0;
     m->steps++;
     memset(m->peers, 0, m->communicator.ranks * sizeof *m->peers);
+    return 1;
+}
+
+/* Ends an exchange; returns whether it has failed. */
+static int end(fv_mpi *m, int failed) {
+    m->failed = failed;
+    if (failed && !*m->why)
+        snprintf(m->why, sizeof m->why, "step %zu: rank %zu: MPI failed", m->steps,
+                 m->communicator.rank);
+    return failed;
+}
+
+static int exchange_all(fv_mpi *m, exchange kind, group in, const char *send, size_t distance,
+                        char *receive, size_t bytes) {
+    size_t me = m->communicator.rank - (size_t)in.first;
+    if (!begin(m))
+        return 1;
     if (bytes)
         memcpy(receive + me * bytes, send + me * distance, bytes);
-    MPI_Request *requests = send_all(m, kind, send, distance, bytes);
-    m->failed = !requests || receive_all(m, kind, receive, bytes) ||
-                finish_sending(m, requests, (int)m->communicator.ranks * messages_of(bytes));
-    if (m->failed && !*m->why)
-        snprintf(m->why, sizeof m->why, "step %zu: rank %zu: MPI failed", m->steps, me);
+    MPI_Request *requests = send_all(m, kind, in, send, distance, bytes);
+    int failed = !requests || receive_all(m, kind, in, receive, bytes) ||
+                 finish_sending(m, in, requests, in.n * messages_of(bytes));
     free(requests);
-    return m->failed;
+    return end(m, failed);
+}
+
+static group all_of(const fv_mpi *m) {
+    return (group){0, (int)m->communicator.ranks};
 }
 
 static int all_gather(void *user, const void *send, void *receive, size_t bytes) {
-    return exchange_all(user, ALL_GATHER, send, 0, receive, bytes);
+    return exchange_all(user, ALL_GATHER, all_of(user), send, 0, receive, bytes);
 }
 
 static int all_to_all(void *user, const void *send, void *receive, size_t bytes) {
-    return exchange_all(user, ALL_TO_ALL, send, bytes, receive, bytes);
+    return exchange_all(user, ALL_TO_ALL, all_of(user), send, bytes, receive, bytes);
+}
+
+/* Fails if there are no such ranks, or if `member` is true and this one is not one of them. */
+static int is_no_group(fv_mpi *m, size_t first, size_t n, int member) {
+    size_t rank = m->communicator.rank, ranks = m->communicator.ranks;
+    int in = rank >= first && rank - first < n;
+    if (first < ranks && n <= ranks - first && in == member)
+        return 0;
+    if (!m->failed)
+        snprintf(m->why, sizeof m->why, "rank %zu exchanges data with %zu ranks from rank %zu on",
+                 rank, n, first);
+    m->failed = 1;
+    return 1;
+}
+
+static int group_all_gather(void *user, size_t first, size_t n, const void *send, void *receive,
+                            size_t bytes) {
+    group in = {(int)first, (int)n};
+    return is_no_group(user, first, n, 1) ||
+           exchange_all(user, ALL_GATHER, in, send, 0, receive, bytes);
+}
+
+static int send_one(void *user, size_t to, const void *data, size_t bytes) {
+    fv_mpi *m = user;
+    group other = {(int)to, 1};
+    if (is_no_group(m, to, 1, 0) || !begin(m))
+        return 1;
+    MPI_Request *requests = send_all(m, SEND, other, data, 0, bytes);
+    int failed = !requests || finish_sending(m, other, requests, messages_of(bytes));
+    free(requests);
+    return end(m, failed);
+}
+
+static int receive_from(void *user, size_t from, void *data, size_t bytes) {
+    fv_mpi *m = user;
+    group other = {(int)from, 1};
+    return is_no_group(m, from, 1, 0) || !begin(m) ||
+           end(m, receive_all(m, SEND, other, data, bytes));
 }
 
 /* ---- opening and closing ---- */
@@ -198,8 +266,15 @@ fv_mpi *fv_mpi_open(double timeout) {
         return NULL;
     }
     m->timeout = timeout;
-    m->communicator = (fv_communicator){sizeof m->communicator, m,          (size_t)rank,
-                                        (size_t)ranks,          all_gather, all_to_all};
+    m->communicator = (fv_communicator){.size = sizeof m->communicator,
+                                        .user = m,
+                                        .rank = (size_t)rank,
+                                        .ranks = (size_t)ranks,
+                                        .all_gather = all_gather,
+                                        .all_to_all = all_to_all,
+                                        .send = send_one,
+                                        .receive = receive_from,
+                                        .group_all_gather = group_all_gather};
     return m;
 }
 

@@ -1,6 +1,7 @@
 /* ranks.c - a communicator for threads of one process: each rank is a thread, and what the others
- * send is copied from their memory. An exchange has two meetings of all ranks: at the first one all
- * have stated what they send, after the second one all have copied it. */
+ * send is copied from their memory. An exchange of a group, such as all ranks, has two meetings of
+ * its ranks: at the first one all have stated what they send, after the second one all have copied
+ * it. What is sent to one rank is posted, until that rank has copied it. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -19,26 +20,43 @@ static const clockid_t waiting_clock = CLOCK_REALTIME;
 static const clockid_t waiting_clock = CLOCK_MONOTONIC;
 #endif
 
-typedef enum { NOTHING, ALL_GATHER, ALL_TO_ALL } exchange;
+typedef enum { NOTHING, ALL_GATHER, ALL_TO_ALL, SEND, RECEIVE } exchange;
 
-static const char *const exchange_names[] = {"nothing", "all_gather", "all_to_all"};
+static const char *const exchange_names[] = {"nothing", "all_gather", "all_to_all", "send",
+                                             "receive"};
+
+/* Ranks of a run that exchange data. */
+typedef struct group {
+    int first, n;
+} group;
+
+/* The meetings of a group. */
+typedef struct meetings {
+    int arrived;
+    size_t count; /* how many have taken place */
+} meetings;
+
+/* Data that a rank sends to one other: nobody has copied it, it is being copied, it was copied. */
+typedef enum { POSTED, TAKEN, COPIED } posting;
 
 typedef struct member {
     fv_ranks *of;
     fv_communicator communicator;
     exchange kind;
+    group in; /* the ranks of the exchange; of SEND and RECEIVE the other rank */
     const void *send;
     size_t bytes;
     size_t steps; /* how many exchanges this rank has begun */
-    int waits;    /* whether it is in a meeting */
+    posting post;
+    meetings own; /* of groups that begin with this rank */
+    int waits;    /* whether it waits for others */
     int stopped;  /* whether it makes no more calls */
 } member;
 
 struct fv_ranks {
     pthread_mutex_t lock;
     pthread_cond_t met;
-    int n, arrived;
-    size_t meeting; /* how many meetings have taken place */
+    int n;
     double timeout;
     int failed;
     char why[160]; /* the reason, if failed */
@@ -60,20 +78,22 @@ static void fail(fv_ranks *r, const char *format, ...) {
 }
 
 /* Fails if ranks that have arrived at the first meeting of an exchange differ. */
-static void compare(fv_ranks *r) {
-    const member *first = &r->all[0];
-    for (int i = 1; i < r->n; i++)
-        if (r->all[i].kind != first->kind || r->all[i].bytes != first->bytes)
+static void compare(fv_ranks *r, group g) {
+    const member *first = &r->all[g.first];
+    for (int i = g.first + 1; i < g.first + g.n; i++) {
+        const member *x = &r->all[i];
+        if (x->kind != first->kind || x->bytes != first->bytes || x->in.n != first->in.n)
             fail(r,
-                 "step %zu: rank 0 has an %s of %zu bytes, rank %d an %s of %zu bytes: the parts "
+                 "step %zu: rank %d has an %s of %zu bytes, rank %d an %s of %zu bytes: the parts "
                  "or their inputs differ",
-                 first->steps, exchange_names[first->kind], first->bytes, i,
-                 exchange_names[r->all[i].kind], r->all[i].bytes);
+                 first->steps, g.first, exchange_names[first->kind], first->bytes, i,
+                 exchange_names[x->kind], x->bytes);
+    }
 }
 
 static void fail_late(fv_ranks *r, const member *me) {
-    int absent = 0;
-    while (absent < r->n - 1 && r->all[absent].waits)
+    int absent = me->in.first;
+    while (absent < me->in.first + me->in.n - 1 && r->all[absent].waits)
         absent++;
     fail(r, "step %zu: rank %zu has waited %g s for rank %d", me->steps, me->communicator.rank,
          r->timeout, absent);
@@ -90,29 +110,41 @@ static struct timespec deadline(double seconds) {
     return t;
 }
 
+/* Has a rank for which this one waits ended, or has the run failed? */
 static int any_stopped(fv_ranks *r, const member *me) {
-    for (int i = 0; i < r->n && !r->failed; i++)
+    for (int i = me->in.first; i < me->in.first + me->in.n && !r->failed; i++)
         if (r->all[i].stopped)
             fail(r, "step %zu: rank %d has ended, and rank %zu waits for it", me->steps, i,
                  me->communicator.rank);
     return r->failed;
 }
 
-/* Waits until all ranks have stated what they exchange, which is compared; 0: they agree. */
+/* Adds this rank to a meeting of its group; the last one of them ends it. Returns the number of the
+ * meeting. */
+static size_t arrive(member *me, int compares) {
+    meetings *of = &me->of->all[me->in.first].own;
+    size_t number = of->count;
+    if (++of->arrived == me->in.n && !(compares && me->of->failed)) {
+        if (compares)
+            compare(me->of, me->in);
+        of->arrived = 0;
+        of->count++;
+        pthread_cond_broadcast(&me->of->met);
+    }
+    return number;
+}
+
+/* Waits until all ranks of the group have stated what they exchange, which is compared; 0: they
+ * agree. */
 static int meet(member *me) {
     fv_ranks *r = me->of;
     struct timespec end = deadline(r->timeout);
     pthread_mutex_lock(&r->lock);
-    size_t meeting = r->meeting;
     me->waits = 1;
-    if (++r->arrived == r->n && !r->failed) {
-        compare(r);
-        r->arrived = 0;
-        r->meeting++;
-        pthread_cond_broadcast(&r->met);
-    }
-    while (r->meeting == meeting && !any_stopped(r, me))
-        if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && r->meeting == meeting)
+    const meetings *of = &r->all[me->in.first].own;
+    size_t number = arrive(me, 1);
+    while (of->count == number && !any_stopped(r, me))
+        if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && of->count == number)
             fail_late(r, me);
     me->waits = 0;
     int failed = r->failed;
@@ -120,17 +152,14 @@ static int meet(member *me) {
     return failed;
 }
 
-/* Waits until all ranks have copied, however long that takes: before, what this rank sends must
- * stay as it is. All have met before, so all come. */
-static void meet_again(fv_ranks *r) {
+/* Waits until all ranks of the group have copied, however long that takes: before, what this rank
+ * sends must stay as it is. All have met before, so all come. */
+static void meet_again(member *me) {
+    fv_ranks *r = me->of;
     pthread_mutex_lock(&r->lock);
-    size_t meeting = r->meeting;
-    if (++r->arrived == r->n) {
-        r->arrived = 0;
-        r->meeting++;
-        pthread_cond_broadcast(&r->met);
-    }
-    while (r->meeting == meeting)
+    const meetings *of = &r->all[me->in.first].own;
+    size_t number = arrive(me, 0);
+    while (of->count == number)
         pthread_cond_wait(&r->met, &r->lock);
     pthread_mutex_unlock(&r->lock);
 }
@@ -138,33 +167,138 @@ static void meet_again(fv_ranks *r) {
 /* ---- the functions of a communicator ---- */
 
 static void copy(const member *me, void *receive) {
-    const fv_ranks *r = me->of;
-    for (int i = 0; i < r->n && me->bytes; i++) {
-        const char *from = r->all[i].send;
+    for (int i = 0; i < me->in.n && me->bytes; i++) {
+        const char *from = me->of->all[me->in.first + i].send;
         if (me->kind == ALL_TO_ALL)
             from += me->communicator.rank * me->bytes;
         memcpy((char *)receive + (size_t)i * me->bytes, from, me->bytes);
     }
 }
 
-static int exchange_all(member *me, exchange kind, const void *send, void *receive, size_t bytes) {
+static void begin(member *me, exchange kind, group in, const void *send, size_t bytes) {
+    pthread_mutex_lock(&me->of->lock); /* a receiver may look at what is posted */
     me->kind = kind;
+    me->in = in;
     me->send = send;
     me->bytes = bytes;
     me->steps++;
+    me->post = POSTED;
+    if (kind == SEND)
+        pthread_cond_broadcast(&me->of->met);
+    pthread_mutex_unlock(&me->of->lock);
+}
+
+static int exchange_all(member *me, exchange kind, group in, const void *send, void *receive,
+                        size_t bytes) {
+    begin(me, kind, in, send, bytes);
     if (meet(me))
         return 1;
     copy(me, receive);
-    meet_again(me->of);
+    meet_again(me);
     return 0;
 }
 
 static int all_gather(void *user, const void *send, void *receive, size_t bytes) {
-    return exchange_all(user, ALL_GATHER, send, receive, bytes);
+    member *me = user;
+    return exchange_all(me, ALL_GATHER, (group){0, me->of->n}, send, receive, bytes);
 }
 
 static int all_to_all(void *user, const void *send, void *receive, size_t bytes) {
-    return exchange_all(user, ALL_TO_ALL, send, receive, bytes);
+    member *me = user;
+    return exchange_all(me, ALL_TO_ALL, (group){0, me->of->n}, send, receive, bytes);
+}
+
+/* Fails if the rank is not one of `n` ranks from `first` on, all of the run; returns whether it
+ * does. */
+static int is_no_member(member *me, size_t first, size_t n) {
+    fv_ranks *r = me->of;
+    size_t rank = me->communicator.rank;
+    int bad =
+        first >= (size_t)r->n || n > (size_t)r->n - first || rank < first || rank - first >= n;
+    pthread_mutex_lock(&r->lock);
+    if (bad)
+        fail(r, "rank %zu gathers from %zu ranks from rank %zu on", rank, n, first);
+    pthread_mutex_unlock(&r->lock);
+    return bad;
+}
+
+static int group_all_gather(void *user, size_t first, size_t n, const void *send, void *receive,
+                            size_t bytes) {
+    member *me = user;
+    return is_no_member(me, first, n) ||
+           exchange_all(me, ALL_GATHER, (group){(int)first, (int)n}, send, receive, bytes);
+}
+
+/* ---- sending to one rank ---- */
+
+/* Fails if the rank is not another one of the run; returns whether it does. */
+static int is_no_other(member *me, size_t rank) {
+    fv_ranks *r = me->of;
+    int bad = rank >= (size_t)r->n || rank == me->communicator.rank;
+    pthread_mutex_lock(&r->lock);
+    if (bad)
+        fail(r, "rank %zu sends to, or receives from, rank %zu", me->communicator.rank, rank);
+    pthread_mutex_unlock(&r->lock);
+    return bad;
+}
+
+/* Waits until what this rank has posted was copied; while it is being copied, however long that
+ * takes. */
+static int send_one(void *user, size_t to, const void *data, size_t bytes) {
+    member *me = user;
+    fv_ranks *r = me->of;
+    if (is_no_other(me, to))
+        return 1;
+    begin(me, SEND, (group){(int)to, 1}, data, bytes);
+    struct timespec end = deadline(r->timeout);
+    pthread_mutex_lock(&r->lock);
+    while (me->post == TAKEN || (me->post == POSTED && !any_stopped(r, me)))
+        if (me->post == TAKEN)
+            pthread_cond_wait(&r->met, &r->lock);
+        else if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && me->post == POSTED)
+            fail_late(r, me);
+    int failed = me->post != COPIED;
+    me->kind = NOTHING;
+    pthread_mutex_unlock(&r->lock);
+    return failed;
+}
+
+/* Does the rank send something to `me` that was not copied? */
+static int has_posted(const member *from, const member *me) {
+    return from->kind == SEND && from->post == POSTED &&
+           from->in.first == (int)me->communicator.rank;
+}
+
+static int receive_one(void *user, size_t rank, void *data, size_t bytes) {
+    member *me = user;
+    fv_ranks *r = me->of;
+    if (is_no_other(me, rank))
+        return 1;
+    member *from = &r->all[rank];
+    begin(me, RECEIVE, (group){(int)rank, 1}, NULL, bytes);
+    struct timespec end = deadline(r->timeout);
+    pthread_mutex_lock(&r->lock);
+    while (!has_posted(from, me) && !any_stopped(r, me))
+        if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && !has_posted(from, me))
+            fail_late(r, me);
+    if (!r->failed && from->bytes != bytes)
+        fail(r,
+             "step %zu: rank %zu receives %zu bytes, and rank %zu sends %zu: the parts or their "
+             "inputs differ",
+             me->steps, me->communicator.rank, bytes, rank, from->bytes);
+    int failed = r->failed;
+    if (!failed)
+        from->post = TAKEN;
+    pthread_mutex_unlock(&r->lock);
+    if (failed)
+        return 1;
+    if (bytes)
+        memcpy(data, from->send, bytes);
+    pthread_mutex_lock(&r->lock);
+    from->post = COPIED;
+    pthread_cond_broadcast(&r->met);
+    pthread_mutex_unlock(&r->lock);
+    return 0;
 }
 
 /* ---- making and freeing ---- */
@@ -200,8 +334,15 @@ fv_ranks *fv_ranks_new(int ranks, double timeout) {
     r->timeout = timeout;
     for (int i = 0; i < ranks; i++) {
         r->all[i].of = r;
-        r->all[i].communicator = (fv_communicator){sizeof(fv_communicator), &r->all[i], (size_t)i,
-                                                   (size_t)ranks,           all_gather, all_to_all};
+        r->all[i].communicator = (fv_communicator){.size = sizeof(fv_communicator),
+                                                   .user = &r->all[i],
+                                                   .rank = (size_t)i,
+                                                   .ranks = (size_t)ranks,
+                                                   .all_gather = all_gather,
+                                                   .all_to_all = all_to_all,
+                                                   .send = send_one,
+                                                   .receive = receive_one,
+                                                   .group_all_gather = group_all_gather};
     }
     return r;
 }

@@ -544,9 +544,17 @@ static const struct {
                         "    return p && (uintptr_t)p % alignment == 0;\n"
                         "}\n"},
     {"ranks_of", HEAD "size_t ranks_of(const fv_communicator *c) { /* 0: members are missing */\n"
-                      "    return c && c->size >= sizeof *c && c->all_gather && c->all_to_all ? "
-                      "c->ranks : 0;\n"
+                      "    return c && c->size >= offsetof(fv_communicator, send) && "
+                      "c->all_gather && c->all_to_all ? c->ranks : 0;\n"
                       "}\n"},
+    {"ranks_of_all",
+     HEAD "size_t ranks_of_all(const fv_communicator *c) { /* 0: members are missing */\n"
+          "    return c && c->size >= sizeof *c && c->all_gather && c->all_to_all && c->send && "
+          "c->receive &&\n"
+          "                   c->group_all_gather\n"
+          "               ? c->ranks\n"
+          "               : 0;\n"
+          "}\n"},
     {"allocate", "static void *allocate(const fv_env *env, int64_t bytes, int *status) {\n"
                  "    void *p = NULL;\n"
                  "    if (bytes < 0 || bytes >= PTRDIFF_MAX)\n"

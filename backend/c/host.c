@@ -117,7 +117,9 @@ static const char *value(fv_cg *g, const fv_read *r) {
     case FV_ARG_CPU: return "true"; /* api.c checks the CPU before the call of this function */
     case FV_ARG_MOST: return "PTRDIFF_MAX";
     case FV_ARG_RANKS:
-        return fv_printf(g->arena, "%s(env->communicator)", fv_c_helper_fixed(g, "ranks_of"));
+        return fv_printf(
+            g->arena, "%s(env->communicator)",
+            fv_c_helper_fixed(g, fv_program_addresses(g->p) ? "ranks_of_all" : "ranks_of"));
     default: return pointer(g, r);
     }
 }
@@ -325,15 +327,28 @@ static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
     return fv_printf(g->arena, "(%s%s *)(%svoid *)%s", qualifier, type, qualifier, name);
 }
 
+/* The arguments of an addressed function that are before the buffers. */
+static const char *address(fv_cg *g, const fv_stmt *exchange) {
+    const fv_library_fn *fn = exchange->call.library;
+    const char *rank = fv_printf(g->arena, "%lld, ", (long long)exchange->call.rank);
+    return !fn->addressed ? ""
+           : fn->nparams < 2
+               ? rank
+               : fv_printf(g->arena, "%s%lld, ", rank, (long long)fv_exchange_group(exchange));
+}
+
 /* Writes the call of a function of the communicator, between traces. */
-static void put_collective(fv_cg *g, const fv_stmt *s, const fv_library_fn *collective) {
+static void put_collective(fv_cg *g, const fv_stmt *s, const fv_stmt *exchange) {
+    const fv_library_fn *collective = exchange->call.library;
     const char *origin = s->note.text ? s->note.text : collective->name;
     put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
     fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->call.number,
               fv_c_string(g->arena, collective->name), fv_c_strings(g->arena, origin));
     fv_c_open(g, "%s", "");
-    fv_c_line(g, "int failed = env->communicator->%s(env->communicator->user, %s, %s, (size_t)%s);",
-              collective->name, argument(g, s, 0), argument(g, s, 1),
+    fv_c_line(g,
+              "int failed = env->communicator->%s(env->communicator->user, %s%s%s%s, (size_t)%s);",
+              collective->name, address(g, exchange), argument(g, s, 0),
+              collective->nparams > 1 ? ", " : "", collective->nparams > 1 ? argument(g, s, 1) : "",
               fv_c_at(g, fv_collective_bytes(g->arena, s), FV_C_UNARY));
     fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->call.number);
     put_fail(g, "failed", "FV_BAD_COMMUNICATOR");
@@ -342,9 +357,9 @@ static void put_collective(fv_cg *g, const fv_stmt *s, const fv_library_fn *coll
 
 static void put_launch(fv_cg *g, const fv_stmt *s) {
     const fv_kernel *k = s->call.kernel;
-    const fv_library_fn *collective = fv_kernel_collective(k);
-    if (collective) {
-        put_collective(g, s, collective);
+    const fv_stmt *exchange = fv_kernel_exchange(k);
+    if (exchange) {
+        put_collective(g, s, exchange);
         return;
     }
     const char *name = fv_c_name_of(g, k), *tasks = fv_c_kernel_tasks(g, k);

@@ -249,12 +249,12 @@ typedef struct host_buf {
 
 /* A LAUNCH statement and its arguments. */
 typedef struct site {
-    const fv_library_fn
-        *collective;        /* the function that is called instead of the kernel, or NULL */
-    const bytecode *kernel; /* NULL: a collective is called */
-    const char *origin;     /* names of the ONNX nodes of the kernel */
-    const char *indexes;    /* names of the nodes whose indices may be refused; NULL, "": any */
-    int number;             /* number of the launch, for tracing */
+    const fv_stmt_call *exchange; /* the collective that is called instead of the kernel, or NULL */
+    size_t group;                 /* how many ranks it has, if not all */
+    const bytecode *kernel;       /* NULL: a collective is called */
+    const char *origin;           /* names of the ONNX nodes of the kernel */
+    const char *indexes; /* names of the nodes whose indices may be refused; NULL, "": any */
+    int number;          /* number of the launch, for tracing */
     int nargs;
     int *slots;
     /* registers: the dims (consecutive i64), or the bytes that a collective exchanges with one

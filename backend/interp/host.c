@@ -22,22 +22,37 @@ static void trace(const fv_env *env, const site *at, int end) {
         env->trace(env->user, at->number, end);
 }
 
+static int exchange(const fv_communicator *c, const site *at, const slot *args, size_t bytes) {
+    size_t rank = (size_t)at->exchange->rank;
+    switch (fv_library_id_of(at->exchange->library)) {
+    case FV_LIBRARY_all_gather: return c->all_gather(c->user, args[0].base, args[1].base, bytes);
+    case FV_LIBRARY_all_to_all: return c->all_to_all(c->user, args[0].base, args[1].base, bytes);
+    case FV_LIBRARY_send: return c->send(c->user, rank, args[0].base, bytes);
+    case FV_LIBRARY_receive: return c->receive(c->user, rank, args[0].base, bytes);
+    case FV_LIBRARY_group_all_gather:
+        return c->group_all_gather(c->user, rank, at->group, args[0].base, args[1].base, bytes);
+    case FV_LIBRARY_image_size:
+    case FV_LIBRARY_image_pixels:
+    case FV_LIBRARY_FNS: break; /* these are no collectives */
+    }
+    return 1;
+}
+
 /* Calls the function of the communicator on the memory of the arguments, whose sizes are checked as
  * for a kernel. */
 static int call_collective(frame *f, const site *at, const slot *args) {
     const fv_communicator *c = ((const host_run *)f->host)->env.communicator;
     int64_t bytes = *AS(int64_t, f, at->dims_at);
-    bool all = at->collective == fv_library_fn_of(FV_LIBRARY_all_to_all);
-    size_t ranks = c->ranks;
-    if (bytes < 0 || (uint64_t)bytes > args[1].bytes / ranks ||
-        (uint64_t)bytes > args[0].bytes / (all ? ranks : 1)) {
+    bool all = at->exchange->library == fv_library_fn_of(FV_LIBRARY_all_to_all);
+    size_t ranks = at->group ? at->group : c->ranks, n = (size_t)bytes;
+    bool both = at->exchange->library->nparams > 1;
+    if (bytes < 0 || n > args[0].bytes / (all ? ranks : 1) || (both && n > args[1].bytes / ranks)) {
         fv_i_fault(f, "%s: %" PRId64 " bytes for each of %zu ranks are not in %zu and %zu bytes",
-                   at->collective->name, bytes, ranks, args[0].bytes, args[1].bytes);
+                   at->exchange->library->name, bytes, ranks, args[0].bytes,
+                   both ? args[1].bytes : 0);
         return FV_INTERNAL;
     }
-    int status =
-        (all ? c->all_to_all : c->all_gather)(c->user, args[0].base, args[1].base, (size_t)bytes);
-    return status ? FV_BAD_COMMUNICATOR : FV_OK;
+    return exchange(c, at, args, n) ? FV_BAD_COMMUNICATOR : FV_OK;
 }
 
 static void note_index(fv_interp *p, const site *at, const refused_index *r) {
@@ -58,9 +73,9 @@ const insn *fv_i_site(frame *f, const insn *i) {
         args[k] = f->slots[at->slots[k]];
     trace(&run->env, at, 0);
     refused_index refused = {0};
-    f->status = at->collective ? call_collective(f, at, args)
-                               : fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args,
-                                             &run->env, f->fault, &refused, &f->left);
+    f->status = at->exchange ? call_collective(f, at, args)
+                             : fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, &run->env,
+                                           f->fault, &refused, &f->left);
     trace(&run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
@@ -114,8 +129,14 @@ const insn *fv_i_setdim(frame *f, const insn *i) {
 
 /* ---- arguments of the caller ---- */
 
-static uint64_t ranks_of(const fv_communicator *c) {
-    return c && c->size >= sizeof *c && c->all_gather && c->all_to_all ? c->ranks : 0;
+/* The number of ranks; 0: the communicator lacks functions that the program needs. */
+static uint64_t ranks_of(const fv_communicator *c, const fv_program *p) {
+    bool addresses = fv_program_addresses(p);
+    size_t size = addresses ? sizeof *c : offsetof(fv_communicator, send);
+    return c && c->size >= size && c->all_gather && c->all_to_all &&
+                   (!addresses || (c->send && c->receive && c->group_all_gather))
+               ? c->ranks
+               : 0;
 }
 
 /* The value of an argument: a number or an address. All members of an env have one size. */
@@ -139,7 +160,7 @@ static uint64_t argument(const host_run *run, const fv_read *r) {
         return word;
     case FV_ARG_WEIGHTS: return ((const uint64_t *)run->env.weights)[r->at];
     case FV_ARG_MOST: return PTRDIFF_MAX;
-    case FV_ARG_RANKS: return ranks_of(run->env.communicator);
+    case FV_ARG_RANKS: return ranks_of(run->env.communicator, run->interp->program);
     case FV_ARG_CPU:
     case FV_ARGS: break;
     }

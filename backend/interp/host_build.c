@@ -25,8 +25,11 @@ static const bytecode *kernel_code(build *b, const fv_kernel *k) {
 static void launch(build *b, const fv_stmt *s) {
     const fv_kernel *k = s->call.kernel;
     site *at = FV_NEW(b->arena, site, 1);
-    at->collective = fv_kernel_collective(k);
-    if (!at->collective)
+    const fv_stmt *exchange = fv_kernel_exchange(k);
+    at->exchange = exchange ? &exchange->call : NULL;
+    if (exchange && exchange->call.library == fv_library_fn_of(FV_LIBRARY_group_all_gather))
+        at->group = (size_t)fv_exchange_group(exchange);
+    if (!exchange)
         at->kernel = kernel_code(b, k);
     at->origin = s->note.text;
     at->indexes = s->note.indexes;
@@ -36,11 +39,11 @@ static void launch(build *b, const fv_stmt *s) {
     for (int i = 0; i < k->nbufs; i++)
         at->slots[i] = fv_i_slot(b, s->call.args[i]);
     uint32_t top = b->top;
-    int ndims = at->collective ? 1 : k->ndims;
+    int ndims = exchange ? 1 : k->ndims;
     at->dims_at = fv_i_reg_bytes(b, 8 * (uint32_t)ndims, 8);
     at->args_at = fv_i_reg_bytes(b, (uint32_t)sizeof(slot) * (uint32_t)k->nbufs, 8);
     for (int i = 0; i < ndims; i++)
-        fv_i_value_into(b, at->collective ? fv_collective_bytes(b->arena, s) : s->call.dims[i],
+        fv_i_value_into(b, exchange ? fv_collective_bytes(b->arena, s) : s->call.dims[i],
                         at->dims_at + 8 * (uint32_t)i);
     fv_i_emit(b, fv_i_site)->u.data = at;
     b->top = top;

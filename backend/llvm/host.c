@@ -81,10 +81,20 @@ static LLVMValueRef is_same(fv_ll_fn *f, int output) {
 }
 
 /* The words of fv_communicator: all members have the size of a pointer. */
-enum { COMM_SIZE, COMM_USER, COMM_RANK, COMM_RANKS, COMM_FUNCTIONS, COMM_WORDS = 6 };
+enum {
+    COMM_SIZE,
+    COMM_USER,
+    COMM_RANK,
+    COMM_RANKS,
+    COMM_FUNCTIONS,
+    /* what a program needs that calls no addressed functions */
+    COMM_UNADDRESSED = COMM_FUNCTIONS + FV_LIBRARY_send - FV_LIBRARY_all_gather,
+    COMM_WORDS = COMM_FUNCTIONS + FV_LIBRARY_FNS - FV_LIBRARY_all_gather
+};
 _Static_assert(sizeof(fv_communicator) == COMM_WORDS * sizeof(void *), "members are words");
 _Static_assert(offsetof(fv_communicator, ranks) == COMM_RANKS * sizeof(void *), "ranks");
 _Static_assert(offsetof(fv_communicator, all_gather) == COMM_FUNCTIONS * sizeof(void *), "first");
+_Static_assert(offsetof(fv_communicator, send) == COMM_UNADDRESSED * sizeof(void *), "addressed");
 
 static LLVMValueRef comm_word(fv_ll_fn *f, LLVMValueRef comm, int word) {
     return LLVMBuildLoad2(f->b, f->m->types.size, fv_ll_element(f, f->m->types.size, comm, word),
@@ -94,15 +104,15 @@ static LLVMValueRef comm_word(fv_ll_fn *f, LLVMValueRef comm, int word) {
 /* The number of ranks of the caller's communicator; 0 if it is NULL or lacks members. */
 static LLVMValueRef ranks(fv_ll_fn *f) {
     LLVMTypeRef size = f->m->types.size;
+    int words = fv_program_addresses(f->m->program) ? COMM_WORDS : COMM_UNADDRESSED;
     LLVMValueRef none = fv_ll_zeros(f->m, LLVMArrayType2(size, COMM_WORDS), "no_communicator");
     LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
     comm = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, comm, ""), none, comm, "");
-    LLVMValueRef whole =
-        LLVMConstInt(size, (unsigned)(COMM_WORDS * f->m->target->pointer_bits / 8), 0);
+    LLVMValueRef whole = LLVMConstInt(size, (unsigned)(words * f->m->target->pointer_bits / 8), 0);
     LLVMValueRef small = LLVMBuildICmp(f->b, LLVMIntULT, comm_word(f, comm, COMM_SIZE), whole, "");
     comm = LLVMBuildSelect(f->b, small, none, comm, "");
     LLVMValueRef n = comm_word(f, comm, COMM_RANKS);
-    for (int i = COMM_FUNCTIONS; i < COMM_WORDS; i++)
+    for (int i = COMM_FUNCTIONS; i < words; i++)
         n = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, comm_word(f, comm, i), ""),
                             LLVMConstNull(size), n, "");
     return LLVMBuildIntCast2(f->b, n, f->m->types.i64, 0, "");
@@ -207,35 +217,46 @@ static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     fv_ll_at(f, next);
 }
 
-/* Emits communicator->function(user, send, receive, bytes). */
-static void call_collective(fv_ll_fn *f, const fv_stmt *s, const fv_library_fn *collective) {
-    int number = collective == fv_library_fn_of(FV_LIBRARY_all_to_all);
+/* Emits communicator->function(user, send, receive, bytes); for an addressed function, the second
+ * argument is the rank, and for one of a group the third one is the number of its ranks. */
+static void call_collective(fv_ll_fn *f, const fv_stmt *s, const fv_stmt *exchange) {
+    enum { MOST = 6 };
+    const fv_library_fn *fn = exchange->call.library;
+    int number = (int)fv_library_id_of(fn) - FV_LIBRARY_all_gather, n = 0;
     LLVMTypeRef ptr = f->m->types.ptr, size = f->m->types.size;
     LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
-    LLVMValueRef fn =
+    LLVMValueRef callee =
         LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_FUNCTIONS + number), "");
     LLVMValueRef bytes = fv_ll_expr(f, fv_collective_bytes(f->m->arena, s));
-    LLVMValueRef args[] = {LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_USER), ""),
-                           fv_ll_host_buf(f, s->call.args[0]), fv_ll_host_buf(f, s->call.args[1]),
-                           LLVMBuildIntCast2(f->b, bytes, size, 0, "")};
-    LLVMTypeRef types[] = {ptr, ptr, ptr, size};
-    LLVMTypeRef type = LLVMFunctionType(f->m->types.i32, types, 4, 0);
+    LLVMValueRef args[MOST];
+    LLVMTypeRef types[MOST];
+    args[n++] = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_USER), "");
+    if (fn->addressed)
+        args[n++] = LLVMConstInt(size, (unsigned long long)exchange->call.rank, 0);
+    if (fn->addressed && fn->nparams > 1)
+        args[n++] = LLVMConstInt(size, (unsigned long long)fv_exchange_group(exchange), 0);
+    for (int i = 0; i < fn->nparams; i++)
+        args[n++] = fv_ll_host_buf(f, s->call.args[i]);
+    args[n++] = LLVMBuildIntCast2(f->b, bytes, size, 0, "");
+    for (int i = 0; i < n; i++)
+        types[i] = LLVMTypeOf(args[i]);
+    LLVMTypeRef type = LLVMFunctionType(f->m->types.i32, types, (unsigned)n, 0);
     trace(f, s, 0);
-    LLVMValueRef status = LLVMBuildCall2(f->b, type, fn, args, 4, "");
+    LLVMValueRef status = LLVMBuildCall2(f->b, type, callee, args, (unsigned)n, "");
     trace(f, s, 1);
     fail_if(f, LLVMBuildIsNotNull(f->b, status, ""), FV_BAD_COMMUNICATOR);
 }
 
 static void launch(fv_ll_fn *f, const fv_stmt *s) {
-    const fv_library_fn *collective = fv_kernel_collective(s->call.kernel);
+    const fv_stmt *exchange = fv_kernel_exchange(s->call.kernel);
     fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->call.kernel);
     if (!k) {
         fv_ll_fault(f->m, "kernel %s is not in the program's list", s->call.kernel->name);
         return;
     }
     fail_if(f, fv_ll_poll(f), FV_CANCELLED);
-    if (collective) {
-        call_collective(f, s, collective);
+    if (exchange) {
+        call_collective(f, s, exchange);
         return;
     }
     trace(f, s, 0);

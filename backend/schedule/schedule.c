@@ -71,7 +71,7 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     if (op->def == &fv_return_def)
         return true;
     l->current.naive = is_naive(l, op);
-    if (op->def->has_effect) {
+    if (op->def->has_effect && !op->def->kernel) {
         fv_add_statement(l, op);
         if (op->def == &fv_loop_def || op->def == &fv_endloop_def)
             fv_weights_pass(l, op);

@@ -749,7 +749,7 @@ bool fv_step_join(fv_lowerer *l) {
                 .reads = fv_ptrmap_in(l->current.scratch)};
     int n = 0, stretch = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
-        stretch += op->def->has_effect || writes_state(op);
+        stretch += (op->def->has_effect && !op->def->kernel) || writes_state(op);
         *fv_ptrmap_at(&j.places, op) = (void *)(intptr_t)++n;
         *fv_ptrmap_at(&j.stretches, op) = (void *)(intptr_t)(stretch + 1);
         stretch += writes_state(op);

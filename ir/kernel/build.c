@@ -224,6 +224,13 @@ void fv_kb_call(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args) {
         s->call.args[i] = args[i];
 }
 
+void fv_kb_call_rank(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args, int64_t rank,
+                     int64_t ranks) {
+    fv_kb_call(b, fn, args);
+    b->block->last->call.rank = rank;
+    b->block->last->call.ranks = ranks;
+}
+
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init) {
     fv_expr **extents = FV_NEW(b->arena, fv_expr *, rank + 1);
@@ -278,11 +285,16 @@ bool fv_kernel_calls(const fv_kernel *k) {
     return false;
 }
 
-const fv_library_fn *fv_kernel_collective(const fv_kernel *k) {
+const fv_stmt *fv_kernel_exchange(const fv_kernel *k) {
     for (const fv_stmt *s = k->body.first; s; s = s->next)
         if (s->kind == FV_S_CALL && s->call.library->collective)
-            return s->call.library;
+            return s;
     return NULL;
+}
+
+const fv_library_fn *fv_kernel_collective(const fv_kernel *k) {
+    const fv_stmt *s = fv_kernel_exchange(k);
+    return s ? s->call.library : NULL;
 }
 
 void fv_task_bounds(fv_kernel *k) {

@@ -39,6 +39,9 @@ void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x,
 void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cache);
 void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile);
 void fv_kb_call(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args);
+/* fv_kb_call of an addressed function, with that rank of so many. */
+void fv_kb_call_rank(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args, int64_t rank,
+                     int64_t ranks);
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init);
 /* Opens a loop and returns its variable. fv_kb_end closes the loop, if, while, outline or matrix
@@ -50,6 +53,8 @@ void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of the loop's variable */
 bool fv_kernel_calls(const fv_kernel *k) FV_MUST_USE;
 /* The collective that the kernel consists of; NULL: the kernel calls no collective. */
 const fv_library_fn *fv_kernel_collective(const fv_kernel *k);
+/* The call of that function. */
+const fv_stmt *fv_kernel_exchange(const fv_kernel *k);
 void fv_task_bounds(fv_kernel *k); /* sets the bounds of the variable k->task */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);

@@ -89,7 +89,7 @@ static void copy_call(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
         fv_buf *buf = fv_ptrmap_get(map, s->call.args[i]);
         args[i] = buf ? buf : s->call.args[i];
     }
-    fv_kb_call(b, s->call.library, args);
+    fv_kb_call_rank(b, s->call.library, args, s->call.rank, s->call.ranks);
 }
 
 static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {

@@ -77,6 +77,8 @@ typedef struct fv_stmt_call {
     struct fv_kernel *kernel;     /* LAUNCH */
     const fv_library_fn *library; /* CALL */
     fv_buf **args;                /* the arguments, one for each parameter */
+    /* CALL of an addressed function: the rank, and the number of ranks of the run */
+    int64_t rank, ranks;
     fv_expr **dims; /* LAUNCH: the values of the dims, one for each dim of the kernel */
     int number;     /* LAUNCH: number of the launch in order of the text (fv_program_number) */
     /* LAUNCH: if a single thread runs all tasks, it begins with the last one, whose operands may

@@ -8,11 +8,20 @@ static const fv_library_fn functions[] = {
     {#name,                                                                                        \
      doc,                                                                                          \
      false,                                                                                        \
+     false,                                                                                        \
      (int)(sizeof(fv_library_param[]){__VA_ARGS__} / sizeof(fv_library_param)),                    \
      {__VA_ARGS__}},
 #define COLLECTIVE(name, doc)                                                                      \
-    {#name, doc, true, 2, {{FV_F32, FV_LIBRARY_ANY, false}, {FV_F32, FV_LIBRARY_ANY, true}}},
+    {#name, doc, true, false, 2, {{FV_F32, FV_LIBRARY_ANY, false}, {FV_F32, FV_LIBRARY_ANY, true}}},
+#define ADDRESSED(name, doc, ...)                                                                  \
+    {#name,                                                                                        \
+     doc,                                                                                          \
+     true,                                                                                         \
+     true,                                                                                         \
+     (int)(sizeof(fv_library_param[]){__VA_ARGS__} / sizeof(fv_library_param)),                    \
+     {__VA_ARGS__}},
 #include "ir/kernel/library.def"
+#undef ADDRESSED
 #undef COLLECTIVE
 #undef LIBRARY
 };

@@ -2,7 +2,7 @@
  * and for which good external libraries exist.
  *
  * A collective is such a function, too: one of the caller's communicator (fv_communicator), by
- * which the ranks of a run exchange data. A kernel that calls one contains nothing else, and the
+ * which all ranks of a run, some of them, or two of them exchange data. A kernel that calls one contains nothing else, and the
  * host program makes the call where it launches the kernel.
  *
  * Kernels know names and parameters only. The functions are in backend/library/library.h; a build
@@ -13,6 +13,7 @@
 #include "ir/type/type.h"
 
 enum { FV_LIBRARY_PARAMS = 4, FV_LIBRARY_ANY = -1 };
+enum { FV_MAX_CALL_RANKS = 65536 }; /* ranks of a run */
 
 typedef struct fv_library_param {
     fv_elem elem;
@@ -23,8 +24,11 @@ typedef struct fv_library_param {
 typedef struct fv_library_fn {
     const char *name, *doc;
     /* whether it is a function of the communicator. Its parameters are what is sent and what is
-     * received, which has an axis 0 with an element for each rank */
+     * received; if it has both, the latter has an axis 0 with an element for each rank */
     bool collective;
+    /* whether a call states a rank and the number of ranks: that of a collective to which not all
+     * ranks belong */
+    bool addressed;
     int nparams;
     fv_library_param params[FV_LIBRARY_PARAMS];
 } fv_library_fn;
@@ -32,7 +36,9 @@ typedef struct fv_library_fn {
 typedef enum {
 #define LIBRARY(name, ...)    FV_LIBRARY_##name,
 #define COLLECTIVE(name, doc) FV_LIBRARY_##name,
+#define ADDRESSED(name, ...)  FV_LIBRARY_##name,
 #include "ir/kernel/library.def"
+#undef ADDRESSED
 #undef COLLECTIVE
 #undef LIBRARY
     FV_LIBRARY_FNS

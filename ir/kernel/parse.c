@@ -290,9 +290,16 @@ static bool parse_while(fv_kparser *p) {
     return parse_body(p);
 }
 
-/* Parses a call such as `call image_size(file, size)`. */
+/* Parses the end of the call of an addressed function, `rank 1 of 2`. */
+static bool parse_rank(fv_kparser *p, int64_t *rank, int64_t *ranks) {
+    return fv_lex_expect(&p->l, "rank") && fv_lex_int(&p->l, rank) && fv_lex_expect(&p->l, "of") &&
+           fv_lex_int(&p->l, ranks);
+}
+
+/* Parses a call such as `call image_size(file, size)`, or `call send(x) rank 1 of 2`. */
 static bool parse_call(fv_kparser *p) {
     fv_buf *args[FV_LIBRARY_PARAMS];
+    int64_t rank = 0, ranks = 0;
     const char *name = fv_lex_name(&p->l, "a function");
     const fv_library_fn *fn = name ? fv_library_fn_called(name) : NULL;
     if (!fn)
@@ -305,8 +312,10 @@ static bool parse_call(fv_kparser *p) {
             return fv_lex_error(&p->l, "'%.60s' is no buffer", name);
         args[i] = b->buf;
     }
-    fv_kb_call(&p->b, fn, args);
-    return fv_lex_expect(&p->l, ")");
+    if (!fv_lex_expect(&p->l, ")") || (fn->addressed && !parse_rank(p, &rank, &ranks)))
+        return false;
+    fv_kb_call_rank(&p->b, fn, args, rank, ranks);
+    return true;
 }
 
 /* `matrix` is a keyword only before a block, because buffers may have this name. */

@@ -237,14 +237,18 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     }
 }
 
-/* Prints a call such as `call image_size(file, size)`. */
+/* Prints a call such as `call image_size(file, size)`, or `call send(x) rank 1 of 2`. */
 static void put_library_call(fv_kprinter *p, const fv_stmt *s) {
     fv_kp_line(p, "call %s(", s->call.library->name);
     for (int i = 0; i < s->call.library->nparams; i++) {
         fv_text_put(p->t, i ? ", " : "");
         fv_kp_put_name(p, s->call.args[i], s->call.args[i]->name);
     }
-    fv_text_put(p->t, ")\n");
+    fv_text_put(p->t, ")");
+    if (s->call.library->addressed)
+        fv_text_printf(p->t, " rank %lld of %lld", (long long)s->call.rank,
+                       (long long)s->call.ranks);
+    fv_text_put(p->t, "\n");
 }
 
 static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {

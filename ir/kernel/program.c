@@ -25,34 +25,48 @@ const fv_kernel *fv_program_caller(const fv_program *p) {
     return NULL;
 }
 
-/* What the kernel of a collective receives. */
-static const fv_buf *received(const fv_kernel *k) {
-    const fv_stmt *s = k->body.first;
-    while (s->kind != FV_S_CALL)
-        s = s->next;
-    return s->call.args[1];
+/* The number of ranks for which the call of a collective is made; -1: it is not constant. */
+static int64_t ranks_of(const fv_stmt *call) {
+    int64_t n;
+    if (call->call.library->addressed)
+        return call->call.ranks;
+    const fv_buf *received = call->call.args[1];
+    return received->rank > 0 && fv_x_is_int(received->extent[0], &n) ? n : -1;
+}
+
+int64_t fv_exchange_group(const fv_stmt *call) {
+    int64_t n = 0;
+    return fv_x_is_int(call->call.args[1]->extent[0], &n) ? n : 0;
 }
 
 int64_t fv_program_ranks(const fv_program *p) {
     int64_t ranks = 0;
     for (int i = 0; i < p->nkernels; i++) {
-        const fv_kernel *k = p->kernels[i];
-        int64_t n = 0;
-        if (!fv_kernel_collective(k))
-            continue;
-        if (received(k)->rank == 0 || !fv_x_is_int(received(k)->extent[0], &n) ||
-            (ranks && ranks != n))
+        const fv_stmt *call = fv_kernel_exchange(p->kernels[i]);
+        int64_t n = call ? ranks_of(call) : ranks;
+        if (n < 0 || (ranks && ranks != n))
             return -1;
         ranks = n;
     }
     return ranks;
 }
 
+bool fv_program_addresses(const fv_program *p) {
+    bool found = false;
+    for (int i = 0; i < p->nkernels && !found; i++) {
+        const fv_library_fn *fn = fv_kernel_collective(p->kernels[i]);
+        found = fn && fn->addressed;
+    }
+    return found;
+}
+
 fv_expr *fv_collective_bytes(fv_arena *a, const fv_stmt *launch) {
     const fv_kernel *k = launch->call.kernel;
-    const fv_buf *b = received(k);
+    const fv_stmt *call = fv_kernel_exchange(k);
+    bool both = call->call.library->nparams > 1; /* the axis of the ranks is not counted */
+    const fv_buf *b = call->call.args[both];
     fv_expr *bytes = fv_x_int(a, fv_elem_storage_bytes(b->elem));
-    for (int i = 1; i < b->rank; i++)
+    for (int i = both; i < b->rank; i++)
         bytes = fv_x_bin(a, FV_X_MUL, bytes, b->extent[i]);
     return fv_x_replace_vars(a, bytes, k->ndims, k->dims, launch->call.dims);
 }

@@ -103,6 +103,10 @@ const fv_kernel *fv_program_caller(const fv_program *p);
 /* The number of ranks for which the program exchanges data with collectives; 0: it has
  * none; -1: the numbers differ, or are not constant. */
 int64_t fv_program_ranks(const fv_program *p);
+/* Does it call functions of the communicator that state a rank, as stages of a model do? */
+bool fv_program_addresses(const fv_program *p) FV_MUST_USE;
+/* The number of ranks in the group of a call of group_all_gather. */
+int64_t fv_exchange_group(const fv_stmt *call);
 /* The bytes that the launch of a collective exchanges with one rank, over variables of the host
  * program. */
 fv_expr *fv_collective_bytes(fv_arena *a, const fv_stmt *launch);

@@ -255,14 +255,12 @@ static bool is_alone(const fv_kverifier *v, const fv_stmt *s) {
     return true;
 }
 
-/* Checks the call of a collective: the axes of what is sent follow the axis of the ranks in what is
- * received, or are the same. */
-static bool check_collective(fv_kverifier *v, const fv_stmt *s) {
+/* Checks the call of a collective that has what is sent and what is received: the axes of the former
+ * follow the axis of the ranks in the latter, or are the same. */
+static bool check_both(fv_kverifier *v, const fv_stmt *s) {
     const fv_buf *x = s->call.args[0], *y = s->call.args[1];
-    int added = s->call.library == fv_library_fn_of(FV_LIBRARY_all_gather);
+    int added = s->call.library != fv_library_fn_of(FV_LIBRARY_all_to_all);
     int64_t ranks = 0;
-    if (!is_alone(v, s))
-        return fv_kv_illegal(v, "a kernel that calls a collective has other statements");
     if (y->rank < 1 || !fv_x_is_int(y->extent[0], &ranks) || ranks < 1)
         return fv_kv_illegal(v, "axis 0 of '%s' is no constant number of ranks", y->name);
     bool equal = x->elem == y->elem && x->rank + added == y->rank;
@@ -270,6 +268,24 @@ static bool check_collective(fv_kverifier *v, const fv_stmt *s) {
         equal = fv_x_equal(x->extent[i], y->extent[i + added]);
     return equal || fv_kv_illegal(v, "'%s' does not have what '%s' has for each of %lld ranks",
                                   x->name, y->name, (long long)ranks);
+}
+
+/* Checks the call of a collective. If it is addressed, its rank must be one of the run, and so must
+ * the other ones of a group. */
+static bool check_collective(fv_kverifier *v, const fv_stmt *s) {
+    bool both = s->call.library->nparams > 1;
+    int64_t group = 1;
+    if (!is_alone(v, s))
+        return fv_kv_illegal(v, "a kernel that calls a collective has other statements");
+    if (both && !check_both(v, s))
+        return false;
+    if (both)
+        group = fv_exchange_group(s);
+    return !s->call.library->addressed ||
+           (s->call.rank >= 0 && s->call.ranks <= FV_MAX_CALL_RANKS &&
+            s->call.rank <= s->call.ranks - group) ||
+           fv_kv_illegal(v, "there are no ranks %lld to %lld of %lld", (long long)s->call.rank,
+                         (long long)(s->call.rank + group - 1), (long long)s->call.ranks);
 }
 
 static bool check_call(fv_kverifier *v, const fv_stmt *s) {

@@ -7,7 +7,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
 
-enum { MOST_RANKS = 65536 };
+enum { MOST_RANKS = FV_MAX_CALL_RANKS };
 
 /* The attribute with that number of ranks, which is 1 where it is left out. */
 static int64_t number_of(const fv_op *op, const char *attribute) {
@@ -23,6 +23,16 @@ static bool ranks_of(fv_op *op, const char *attribute, int64_t *ranks) {
                        (long long)*ranks, MOST_RANKS);
 }
 
+/* Checks the attributes with the number of ranks of the run, and with the first one of `n` ranks of
+ * these; false after a diagnostic. */
+static bool are_ranks(fv_op *op, const char *ranks, const char *first, int64_t n) {
+    int64_t of, at = fv_op_int_or(op, first, -1);
+    return ranks_of(op, ranks, &of) &&
+           ((at >= 0 && at <= of - n) ||
+            fv_op_error(op, "%s is rank %lld, expected 0 to %lld: the run has %lld ranks", first,
+                        (long long)at, (long long)(of - n), (long long)of));
+}
+
 /* ---- the basic operators ---- */
 
 static bool infer_gather(fv_op *op) {
@@ -33,11 +43,27 @@ static bool infer_gather(fv_op *op) {
         return false;
     if (x->rank >= FV_MAX_RANK)
         return fv_op_error(op, "has %d axes, expected fewer than %d", x->rank, FV_MAX_RANK);
+    if (!fv_op_find_attr(op, "of") != !fv_op_find_attr(op, "first"))
+        return fv_op_error(op, "has one of `first` and `of`, expected both or neither");
+    if (fv_op_find_attr(op, "of") && !are_ranks(op, "of", "first", ranks))
+        return false;
     dims[0] = fv_dim_const(fv_op_module(op)->dims, ranks);
     for (int i = 0; i < x->rank; i++)
         dims[i + 1] = x->dims[i];
     fv_infer_out(op, 0, x->elem, x->rank + 1, dims);
     return true;
+}
+
+static bool infer_send(fv_op *op) {
+    return are_ranks(op, "ranks", "to", 1);
+}
+
+static bool infer_receive(fv_op *op) {
+    const fv_attr *t = fv_op_find_attr(op, "type");
+    if (t->u.type->kind != FV_TENSOR)
+        return fv_op_error(op, "type is no tensor");
+    fv_infer_out(op, 0, t->u.type->elem, t->u.type->rank, t->u.type->dims);
+    return are_ranks(op, "ranks", "from", 1);
 }
 
 static bool infer_exchange(fv_op *op) {
@@ -49,13 +75,25 @@ static bool infer_exchange(fv_op *op) {
                              fv_dim_str(fv_op_module(op)->arena, x->dims[0]));
 }
 
+static bool is_basic(const fv_op *op) {
+    return fv_op_is(op, FV_OP_fv_AllGather) || fv_op_is(op, FV_OP_fv_AllToAll) ||
+           fv_op_is(op, FV_OP_fv_Send) || fv_op_is(op, FV_OP_fv_Receive);
+}
+
+/* The number of ranks of the run, as a basic operator states it. */
+static int64_t ranks_of_run(const fv_op *op) {
+    const fv_attr *of = fv_op_find_attr(op, "of");
+    of = of ? of : fv_op_find_attr(op, "ranks");
+    return of ? of->u.i : op->out[0]->type->dims[0]->value;
+}
+
 /* Checks that the ranks are as many as those of the first collective of the program: a run has one
  * communicator. */
 static bool has_one_number(const fv_op *op) {
     const fv_op *first = op->block->first;
-    while (!fv_op_is(first, FV_OP_fv_AllGather) && !fv_op_is(first, FV_OP_fv_AllToAll))
+    while (!is_basic(first))
         first = first->next;
-    int64_t ranks = op->out[0]->type->dims[0]->value, others = first->out[0]->type->dims[0]->value;
+    int64_t ranks = ranks_of_run(op), others = ranks_of_run(first);
     return ranks == others ||
            fv_op_error(op,
                        "exchanges data among %lld ranks, and '%s' among %lld: a run has one "
@@ -64,23 +102,38 @@ static bool has_one_number(const fv_op *op) {
                        (long long)others);
 }
 
-static bool kernel_of(fv_custom *c, fv_op *op, const char *name) {
-    const fv_library_fn *fn = fv_library_fn_called(name);
+/* A kernel that calls that function of the communicator: with what the op reads, if it has an
+ * operand, and then with what it writes; an addressed function with the rank that an attribute has. */
+static bool kernel_of(fv_custom *c, fv_op *op, const char *name, const char *rank) {
+    fv_buf *bufs[2];
+    int n = 0;
     if (!has_one_number(op))
         return false;
     fv_custom_begin(c, name);
-    fv_buf *x = fv_custom_in(c, 0), *y = fv_custom_out(c, 0);
-    fv_kb_call(&c->b, fn, (fv_buf *[]){x, y});
+    if (op->nin)
+        bufs[n++] = fv_custom_in(c, 0);
+    if (op->nout)
+        bufs[n++] = fv_custom_out(c, 0);
+    fv_kb_call_rank(&c->b, fv_library_fn_called(name), bufs, fv_op_int_or(op, rank, 0),
+                    ranks_of_run(op));
     fv_custom_end(c);
     return true;
 }
 
 static bool kernel_gather(fv_custom *c, fv_op *op) {
-    return kernel_of(c, op, "all_gather");
+    return kernel_of(c, op, fv_op_find_attr(op, "of") ? "group_all_gather" : "all_gather", "first");
 }
 
 static bool kernel_exchange(fv_custom *c, fv_op *op) {
-    return kernel_of(c, op, "all_to_all");
+    return kernel_of(c, op, "all_to_all", NULL);
+}
+
+static bool kernel_send(fv_custom *c, fv_op *op) {
+    return kernel_of(c, op, "send", "to");
+}
+
+static bool kernel_receive(fv_custom *c, fv_op *op) {
+    return kernel_of(c, op, "receive", "from");
 }
 
 /* ---- the operators of ONNX Runtime ---- */
@@ -171,8 +224,10 @@ static bool decompose_exchange(fv_rewriter *w, fv_op *op) {
 /* clang-format off */
 const fv_opdef fv_ops_collective[] = {
     {.domain = "fv", .name = "AllGather", .id = FV_OP_fv_AllGather, .since = {1},
-     .doc = "Y[i, ..] = X of rank i, for all ranks of the run",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}}, .attrs = {FV_A_REQUIRED("ranks", INT)},
+     .doc = "Y[i, ..] = X of rank i, for all ranks of the run; or of rank `first` + i, for a group of "
+            "`ranks` of the `of` ranks of the run",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("ranks", INT), FV_A_OPTIONAL("first", INT), FV_A_OPTIONAL("of", INT)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_gather,
      .kernel = kernel_gather},
     {.domain = "fv", .name = "AllToAll", .id = FV_OP_fv_AllToAll, .since = {1},
@@ -181,6 +236,18 @@ const fv_opdef fv_ops_collective[] = {
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_exchange,
      .kernel = kernel_exchange},
+    {.domain = "fv", .name = "Send", .id = FV_OP_fv_Send, .since = {1},
+     .doc = "rank `to`, of the `ranks` ranks of the run, receives X",
+     .in = {{"X", "T"}}, .attrs = {FV_A_REQUIRED("to", INT), FV_A_REQUIRED("ranks", INT)},
+     .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_send, .kernel = kernel_send,
+     .has_effect = true},
+    {.domain = "fv", .name = "Receive", .id = FV_OP_fv_Receive, .since = {1},
+     .doc = "Y = what rank `from`, of the `ranks` ranks of the run, sends: a tensor of that type",
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("from", INT), FV_A_REQUIRED("ranks", INT),
+               FV_A_REQUIRED("type", TYPE)},
+     .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_receive,
+     .kernel = kernel_receive, .has_effect = true},
     {MS, .name = "AllReduce", .id = FV_OP_com_microsoft_AllReduce,
      .doc = "the sum of the inputs of all ranks, added in an order that does not depend on what "
             "connects them; `group_size`, which ONNX Runtime does not have, is their number",

@@ -419,6 +419,8 @@ bool fv_spell_all_gather(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *x = op->in[0]->type;
     const fv_dim *dims[FV_MAX_RANK];
+    if (fv_op_find_attr(op, "of"))
+        return fv_spell_refuse(op, "no operator gathers what some of the ranks have");
     dims[0] = fv_dim_const(m->dims, 1);
     for (int i = 0; i < x->rank; i++)
         dims[i + 1] = x->dims[i];

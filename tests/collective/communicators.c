@@ -51,26 +51,46 @@ static int receive_all(int from, char *to, size_t n) {
     return 0;
 }
 
-/* Sends part j of `send`, which begins at j * distance, to rank j. Messages of the tests are
- * smaller than the buffers of sockets, so sending does not wait for the receiver. */
-static int exchange(const pipes *p, const char *send, size_t distance, char *receive, size_t n) {
-    int failed = 0, me = p->rank;
-    for (int j = 0; j < p->n && !failed; j++)
+/* Sends part j of `send`, which begins at j * distance, to rank first + j, for all `ranks` ranks of
+ * a group. Messages of the tests are smaller than the buffers of sockets, so sending does not wait
+ * for the receiver. */
+static int exchange(const pipes *p, int first, int ranks, const char *send, size_t distance,
+                    char *receive, size_t n) {
+    int failed = 0, me = p->rank - first;
+    const int *ends = p->end[p->rank] + first;
+    for (int j = 0; j < ranks && !failed; j++)
         if (j != me)
-            failed = send_all(p->end[me][j], send + (size_t)j * distance, n);
+            failed = send_all(ends[j], send + (size_t)j * distance, n);
     memcpy(receive + (size_t)me * n, send + (size_t)me * distance, n);
-    for (int j = 0; j < p->n && !failed; j++)
+    for (int j = 0; j < ranks && !failed; j++)
         if (j != me)
-            failed = receive_all(p->end[me][j], receive + (size_t)j * n, n);
+            failed = receive_all(ends[j], receive + (size_t)j * n, n);
     return failed;
 }
 
 static int all_gather(void *user, const void *send, void *receive, size_t bytes) {
-    return exchange(user, send, 0, receive, bytes);
+    const pipes *p = user;
+    return exchange(p, 0, p->n, send, 0, receive, bytes);
 }
 
 static int all_to_all(void *user, const void *send, void *receive, size_t bytes) {
-    return exchange(user, send, bytes, receive, bytes);
+    const pipes *p = user;
+    return exchange(p, 0, p->n, send, bytes, receive, bytes);
+}
+
+static int send_one(void *user, size_t to, const void *data, size_t bytes) {
+    const pipes *p = user;
+    return send_all(p->end[p->rank][to], data, bytes);
+}
+
+static int receive_one(void *user, size_t from, void *data, size_t bytes) {
+    const pipes *p = user;
+    return receive_all(p->end[p->rank][from], data, bytes);
+}
+
+static int group_all_gather(void *user, size_t first, size_t n, const void *send, void *receive,
+                            size_t bytes) {
+    return exchange(user, (int)first, (int)n, send, 0, receive, bytes);
 }
 
 const fv_communicator *pipes_communicator(pipes *p, int rank) {
@@ -80,6 +100,9 @@ const fv_communicator *pipes_communicator(pipes *p, int rank) {
                                         .rank = (size_t)rank,
                                         .ranks = (size_t)p->n,
                                         .all_gather = all_gather,
-                                        .all_to_all = all_to_all};
+                                        .all_to_all = all_to_all,
+                                        .send = send_one,
+                                        .receive = receive_one,
+                                        .group_all_gather = group_all_gather};
     return &p->communicator;
 }
