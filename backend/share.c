@@ -307,7 +307,7 @@ static void share_launch(sharer *z, fv_launch *n) {
         FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->host.cap_kernels,
                 f->kernel);
         f->made = fv_launch_value(n);
-    } else
+    } else if (f->made) /* kernels without results are equal if they send equal values */
         fv_takes(l, fv_launch_value(n), m->nconstants ? FV_WHY_shares_literals : FV_WHY_shares,
                  fv_v(f->made));
     n->kernel = f->kernel;

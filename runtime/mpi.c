@@ -82,8 +82,8 @@ static int fail_different(fv_mpi *m, int j, exchange kind, size_t bytes, int tag
     snprintf(m->why, sizeof m->why,
              "step %zu: rank %zu has %s of %zu bytes, rank %d sends %d bytes of %s: the parts or "
              "their inputs differ",
-             m->steps, m->communicator.rank, what_is_expected[kind], bytes, j,
-             count, known ? exchange_names[tag] : "something else");
+             m->steps, m->communicator.rank, what_is_expected[kind], bytes, j, count,
+             known ? exchange_names[tag] : "something else");
     return -1;
 }
 

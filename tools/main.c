@@ -294,7 +294,7 @@ const fv_command fv_commands[] = {
      .without = NO_RUNS},
     {"shard", "MODEL", 1, 1,
      "cut a model into parts that several processes or threads run together",
-     "--output --ranks --print-plan --plan --simulate --link --chart --at", fv_cmd_shard,
+     "--output --ranks --stages --print-plan --plan --simulate --link --chart --at", fv_cmd_shard,
      "Writes an ONNX model for each rank to the folder OUT, and parts.json, which lists them; "
      "`fovea "
      "run OUT`\n"
@@ -307,9 +307,12 @@ const fv_command fv_commands[] = {
      "-o F.onnx writes one model with annotations of what each rank shares (ONNX IR version 11). "
      "Without\n"
      "--ranks and --plan, an ONNX model is cut as its annotations say.\n"
+     "With --stages, each rank has some of the layers only, and sends what it computes to the next "
+     "stage.\n"
      "\nexamples:\n"
      "  fovea shard bert.onnx --ranks 4 --print-plan > plan.lua\n"
      "  fovea shard bert.onnx --plan plan.lua -o parts\n"
+     "  fovea shard bert.onnx --stages 2 --ranks 2 -o parts\n"
      "  fovea shard bert.onnx --simulate --ranks 1..64 --link=25GB/s,2us --chart=times.svg\n"
      "  fovea shard bert.onnx --ranks 4 -o parts && fovea run parts --dim seq=16\n",
      .without = "--atol --rtol -O --disable --enable --schedule --relax --random-limits --verify"},

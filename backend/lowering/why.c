@@ -159,7 +159,7 @@ const fv_value *fv_launch_value(const fv_launch *n) {
     int first = 0;
     while (!n->made && first < n->op->nout - 1 && !n->op->out[first])
         first++;
-    return n->made ? n->made : n->op->out[first];
+    return n->made ? n->made : n->op->nout ? n->op->out[first] : NULL;
 }
 
 /* Does the launch compute a result of a group (and not an operand of the group's kernel)? */
@@ -174,7 +174,7 @@ void fv_reasons_end(fv_lowerer *l) {
     fv_reasons *r = l->reasons;
     for (int i = 0; r && i < l->host.nsteps; i++) {
         const fv_launch *n = &l->host.steps[i].launch;
-        if (l->host.steps[i].kind != FV_STEP_LAUNCH)
+        if (l->host.steps[i].kind != FV_STEP_LAUNCH || !fv_launch_value(n))
             continue;
         fv_reason_launch x = {n->kernel, fv_launch_value(n), makes_group(n) ? n->op : NULL};
         FV_PUSH(r->arena, r->launches, r->nlaunches, r->cap_launches, x);

@@ -98,7 +98,8 @@ typedef struct fv_reasons {
     int nlaunches, cap_launches;
 } fv_reasons;
 
-/* The value that a launch computes; for an op with custom kernels the first result. */
+/* The value that a launch computes; for an op with custom kernels the first result. NULL: its op
+ * has no results. */
 const fv_value *fv_launch_value(const fv_launch *n);
 
 /* Record a decision about a value, with a fact for each {name} of the sentence. A reason that was

@@ -247,6 +247,8 @@ bool fv_spare_copy(fv_lowerer *l) {
 static bool reuse_operands(fv_lowerer *l, int step) {
     const fv_launch *n = &l->host.steps[step].launch;
     bool any = false;
+    if (!fv_launch_value(n)) /* it sends its operand */
+        return false;
     if (is_state(l, fv_launch_value(n))) {
         /* a copy of a constant has no operand whose memory the state could take, so put_over
          * is not called, and records no reason */
@@ -280,7 +282,8 @@ void fv_reuse_memory(fv_lowerer *l) {
     marks[l->host.nsteps] = fv_why_mark(l);
     for (int i = 0; i < l->host.nsteps; i++) {
         const fv_step *s = &l->host.steps[i];
-        if (s->kind == FV_STEP_LAUNCH && fv_ptrmap_get(&taken, fv_launch_value(&s->launch)))
+        if (s->kind == FV_STEP_LAUNCH && fv_launch_value(&s->launch) &&
+            fv_ptrmap_get(&taken, fv_launch_value(&s->launch)))
             fv_why_settle_between(l, marks[i], marks[i + 1], true);
     }
 }

@@ -148,6 +148,8 @@ static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **becau
             return FV_WHY_loop_state;
         if (is_costly_reshape(l, use))
             return FV_WHY_seen_reshaped;
+        if (use->def->kernel && !use->nout)
+            return FV_WHY_read_by_own_kernel;
         for (int k = 0; k < use->nout; k++)
             if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
                 return FV_WHY_read_by_own_kernel;

@@ -26,7 +26,8 @@ static bool ranks_of(fv_op *op, const char *attribute, int64_t *ranks) {
 /* Checks the attributes with the number of ranks of the run, and with the first one of `n` ranks of
  * these; false after a diagnostic. */
 static bool are_ranks(fv_op *op, const char *ranks, const char *first, int64_t n) {
-    int64_t of, at = fv_op_int_or(op, first, -1);
+    const fv_attr *a = fv_op_find_attr(op, first);
+    int64_t of, at = a ? a->u.i : -1;
     return ranks_of(op, ranks, &of) &&
            ((at >= 0 && at <= of - n) ||
             fv_op_error(op, "%s is rank %lld, expected 0 to %lld: the run has %lld ranks", first,
@@ -105,6 +106,7 @@ static bool has_one_number(const fv_op *op) {
 /* A kernel that calls that function of the communicator: with what the op reads, if it has an
  * operand, and then with what it writes; an addressed function with the rank that an attribute has. */
 static bool kernel_of(fv_custom *c, fv_op *op, const char *name, const char *rank) {
+    const fv_attr *a = rank ? fv_op_find_attr(op, rank) : NULL;
     fv_buf *bufs[2];
     int n = 0;
     if (!has_one_number(op))
@@ -114,8 +116,7 @@ static bool kernel_of(fv_custom *c, fv_op *op, const char *name, const char *ran
         bufs[n++] = fv_custom_in(c, 0);
     if (op->nout)
         bufs[n++] = fv_custom_out(c, 0);
-    fv_kb_call_rank(&c->b, fv_library_fn_called(name), bufs, fv_op_int_or(op, rank, 0),
-                    ranks_of_run(op));
+    fv_kb_call_rank(&c->b, fv_library_fn_called(name), bufs, a ? a->u.i : 0, ranks_of_run(op));
     fv_custom_end(c);
     return true;
 }

@@ -614,6 +614,8 @@ static bool has_no_exchange(const fv_region *block) {
 
 bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_request *request,
                    fv_shard_plan *out) {
+    if (request && request->n < 0)
+        request = NULL;
     search s = {.m = m,
                 .a = m->arena,
                 .ranks = ranks,

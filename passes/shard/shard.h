@@ -80,8 +80,10 @@ typedef struct fv_shard_choice {
  * choices do not matter. */
 typedef struct fv_shard_request {
     int ranks; /* 0: not stated */
-    int n;
+    int n;     /* choices; -1: none are stated, so all cuts that are possible are made */
     const fv_shard_choice *choices;
+    int nbegins;               /* the stages after the first one; -1: not stated */
+    const char *const *begins; /* the nodes with which they begin (passes/shard/stages.h) */
 } fv_shard_request;
 
 /* A product with a weight that each rank computes as a whole. */

@@ -259,7 +259,7 @@ Test(collective, communicators_that_do_not_fit) {
         fv_communicator c = *fv_ranks_communicator(three, 0);
         refuses(NULL, o);
         refuses(fv_ranks_communicator(two, 0), o);
-        c.size--;
+        c.size = offsetof(fv_communicator, send) - 1;
         refuses(&c, o);
         c = *fv_ranks_communicator(three, 0);
         c.all_gather = NULL;
@@ -424,6 +424,13 @@ Test(collective, models_that_are_refused) {
                    "group_size, the number of ranks, is 0, expected 1 to 65536");
     cannot_compile("com.microsoft.AllGather(%a) {group_size = -2}", "is -2, expected 1 to 65536");
     cannot_compile("com.microsoft.AllGather(%a) {axis = 2, group_size = 2}", "axis");
+    cannot_compile("fv.AllGather(%a) {ranks = 2, first = 0}",
+                   "has one of `first` and `of`, expected both or neither");
+    cannot_compile("fv.AllGather(%a) {ranks = 2, first = 2, of = 3}",
+                   "first is rank 2, expected 0 to 1: the run has 3 ranks");
+    cannot_compile("fv.Receive() {from = 3, ranks = 3, type = f32[n, 4]}",
+                   "from is rank 3, expected 0 to 2: the run has 3 ranks");
+    cannot_compile("fv.Receive() {from = 0, ranks = 3, type = seq(f32[4])}", "type is no tensor");
     cannot_compile("fv.AllToAll(%a)", "axis 0 has n elements, expected a constant number of ranks");
     cannot_compile_both("com.microsoft.AllReduce(%x) {group_size = 2}",
                         "com.microsoft.AllGather(%a) {group_size = 3}",

@@ -137,6 +137,9 @@ static const fv_option options[] = {
      "number of parts, each of which is run by a process or thread, a rank; --simulate and `view` "
      "take several: 1,2,4, or 8..1024, where each is twice the one before",
      false},
+    {"--stages", NULL, FV_OPTION_NUMBER, AT(threads.shard.stages), "N",
+     "number of stages, which run one after the other, each by as many ranks as --ranks says (1)",
+     false},
     {"--simulate", NULL, FV_OPTION_FLAG, AT(threads.shard.simulate), NULL,
      "print how long a run would take with each number of ranks, and what a rank needs", false},
     {"--link", NULL, FV_OPTION_TEXT, AT(threads.shard.link), "25GB/s,2us",

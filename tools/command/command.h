@@ -55,6 +55,7 @@ typedef struct fv_result_args {
 typedef struct fv_shard_args {
     const char *ranks; /* "4", or "8..1024" */
     const char *link;  /* the network of --simulate */
+    int stages;        /* 0: not given */
     double timeout;
     const char *plan; /* path of a script that returns a plan */
     bool print_plan, simulate;

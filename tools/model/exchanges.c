@@ -20,21 +20,34 @@ static bool divides(const fv_op *op) {
 static bool is_collective(const fv_op *op) {
     return divides(op) || fv_op_is(op, FV_OP_fv_AllGather) ||
            fv_op_is(op, FV_OP_com_microsoft_AllGather) ||
-           fv_op_is(op, FV_OP_com_microsoft_AllReduce);
+           fv_op_is(op, FV_OP_com_microsoft_AllReduce) || fv_op_is(op, FV_OP_fv_Send) ||
+           fv_op_is(op, FV_OP_fv_Receive);
 }
 
-/* The number of ranks that the op states; the own AllToAll has one for each element of axis 0. */
+/* The number of ranks to which the op sends, by what it states; the own AllToAll has one for each
+ * element of axis 0. */
 static int64_t ranks_of(const fv_op *op) {
+    if (fv_op_is(op, FV_OP_fv_Send) || fv_op_is(op, FV_OP_fv_Receive))
+        return fv_op_is(op, FV_OP_fv_Send);
     const fv_attr *a = fv_op_find_attr(op, "ranks");
     a = a ? a : fv_op_find_attr(op, "group_size");
     return a ? a->u.i : op->in[0]->type->rank ? op->in[0]->type->dims[0]->value : 1;
 }
 
+/* The first rank to which the op sends. */
+static int64_t first_of(const fv_op *op) {
+    const fv_attr *a = fv_op_find_attr(op, "to");
+    a = a ? a : fv_op_find_attr(op, "first");
+    return a ? a->u.i : 0;
+}
+
 static void add(finder *f, const fv_op *op, bool once) {
-    const fv_type *t = op->in[0]->type;
-    fv_exchange x = {.node = op->origin->n ? fv_origin_str(f->a, op->origin) : op->out[0]->name,
+    const fv_type *t = op->nin ? op->in[0]->type : op->out[0]->type;
+    bool named = op->origin->n || !op->nout;
+    fv_exchange x = {.node = named ? fv_origin_str(f->a, op->origin) : op->out[0]->name,
                      .kind = op->def->name,
                      .ranks = ranks_of(op),
+                     .first = first_of(op),
                      .once = once};
     x.bytes = fv_dim_mul(f->m->dims, fv_dim_product(f->m->dims, t->rank, t->dims),
                          fv_dim_const(f->m->dims, fv_elem_bits(t->elem) / 8));
@@ -76,13 +89,33 @@ static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     return false;
 }
 
-int64_t fv_exchanges_bytes(const fv_model *table, const int64_t *dims, int n,
-                           const fv_exchange *list) {
+/* The bytes of an exchange; -1: unknown. */
+static int64_t bytes_of(const fv_model *table, const int64_t *dims, const fv_exchange *x) {
     symbols s = {table, dims};
+    int64_t bytes;
+    return x->once && fv_dim_eval(x->bytes, value_of, &s, &bytes) ? bytes : -1;
+}
+
+int64_t fv_exchanges_bytes_to(const fv_model *table, const int64_t *dims, int n,
+                              const fv_exchange *list, int rank) {
     int64_t sum = 0;
     for (int i = 0; i < n; i++) {
-        int64_t bytes;
-        if (!list[i].once || !fv_dim_eval(list[i].bytes, value_of, &s, &bytes))
+        int64_t bytes = bytes_of(table, dims, &list[i]);
+        if (rank < list[i].first || rank >= list[i].first + list[i].ranks)
+            continue;
+        if (bytes < 0)
+            return -1;
+        sum += bytes;
+    }
+    return sum;
+}
+
+int64_t fv_exchanges_bytes(const fv_model *table, const int64_t *dims, int n,
+                           const fv_exchange *list) {
+    int64_t sum = 0;
+    for (int i = 0; i < n; i++) {
+        int64_t bytes = bytes_of(table, dims, &list[i]);
+        if (bytes < 0)
             return -1;
         sum += bytes;
     }

@@ -40,9 +40,9 @@ const char **fv_safe_names(fv_arena *a, int n, const char *const *names) {
 
 /* ---- opening ---- */
 
-static void make_room(fv_context *c, fv_subject *m) {
+void fv_subject_make_room(fv_context *c, const fv_model *table, fv_subject *m) {
     fv_arena *a = c->arena;
-    m->table = fv_artifact_model(m->artifact);
+    m->table = table;
     m->data.dims = FV_NEW(a, int64_t, m->table->nsymbols + 1);
     m->data.known = FV_NEW(a, unsigned char, m->table->nsymbols + 1);
     m->data.given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
@@ -217,7 +217,7 @@ bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, f
     bool library = fv_driver_path_kind(path) == FV_FILE_ELF;
     if (!(library ? load(c, false, out) : compile(c, backend, NULL, NULL, out)))
         return false;
-    make_room(c, out);
+    fv_subject_make_room(c, fv_artifact_model(out->artifact), out);
     return true;
 }
 
@@ -225,7 +225,7 @@ bool fv_subject_describe(fv_context *c, const char *path, fv_subject *out) {
     *out = (fv_subject){.path = path};
     if (!load(c, true, out))
         return false;
-    make_room(c, out);
+    fv_subject_make_room(c, fv_artifact_model(out->artifact), out);
     return true;
 }
 
@@ -234,7 +234,7 @@ bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind back
     *out = (fv_subject){.path = path};
     if (!compile(c, backend, tuned, choices, out))
         return false;
-    make_room(c, out);
+    fv_subject_make_room(c, fv_artifact_model(out->artifact), out);
     return true;
 }
 
@@ -247,7 +247,7 @@ static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind ba
     look_at_program(&(opening){c, out}, out->program);
     if (!(out->artifact = fv_driver_artifact(c->session, out->program, backend, o->level)))
         return false;
-    make_room(c, out);
+    fv_subject_make_room(c, fv_artifact_model(out->artifact), out);
     return true;
 }
 

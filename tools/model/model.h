@@ -94,6 +94,8 @@ bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_dri
                             fv_backend_kind backend, fv_subject *out) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
 bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
+/* Makes that table the table of m, with room for its dims, inputs and outputs, in the arena. */
+void fv_subject_make_room(fv_context *c, const fv_model *table, fv_subject *m);
 /* The graph, for its relations and hints. If the artifact came from the cache, the graph is read
  * now. NULL: there is none. */
 const fv_module *fv_subject_graph(fv_context *c, fv_subject *m);

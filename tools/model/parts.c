@@ -47,9 +47,7 @@ static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend
         return false;
     if (rank == out->here) {
         out->whole = *m;
-        out->whole.table = t;
-        out->whole.data.inputs = FV_NEW(c->arena, fv_array, t->ninputs + 1);
-        out->whole.data.outputs = FV_NEW(c->arena, fv_array, t->noutputs + 1);
+        fv_subject_make_room(c, t, &out->whole);
         return true;
     }
     return (t->ninputs == w->ninputs && t->noutputs == w->noutputs &&
@@ -65,11 +63,13 @@ static uint64_t list_sum(const fv_parts_manifest *list) {
         sum = fv_checksum(&list->bytes[r], sizeof list->bytes[r], sum);
         sum = fv_checksum(&list->checksums[r], sizeof list->checksums[r], sum);
     }
+    sum = fv_checksum(&list->stages, sizeof list->stages, sum);
     for (int i = 0; i < list->nports; i++) {
         const fv_parts_port *p = &list->ports[i];
         sum = fv_checksum(p->name, strlen(p->name), sum);
         sum = fv_checksum(&p->axis, sizeof p->axis, sum);
-        sum = fv_checksum(p->sizes, (size_t)list->ranks * sizeof *p->sizes, sum);
+        sum = fv_checksum(&p->stage, sizeof p->stage, sum);
+        sum = fv_checksum(p->sizes, (size_t)fv_parts_width(list) * sizeof *p->sizes, sum);
     }
     return sum;
 }

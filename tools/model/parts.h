@@ -6,19 +6,27 @@
 #include "tools/model/model.h"
 #include "tools/model/processes.h"
 
-/* An input or output of which each part has a share: `sizes[r]` elements along the axis, from
- * element `firsts[r]` on, are those of rank r. Usually, the shares of all ranks in their order are
- * the input or output of the model; ranks may also have copies of the same elements. */
+/* An input or output of which a part has a share, or that only the parts of one stage have. The
+ * ranks of a stage are counted from 0 on here: `sizes[r]` elements along the axis, from element
+ * `firsts[r]` on, are those of rank r of each stage that has the port. Usually, the shares of all
+ * ranks in their order are the input or output of the model; ranks may also have copies of the same
+ * elements. */
 typedef struct fv_parts_port {
     const char *name;
     bool is_output;
-    int axis;
+    int axis; /* -1: there are no shares */
     int64_t *sizes, *firsts;
+    int stage; /* the stage that has the port; -1: all have it */
+    /* of a port that one stage has: its number among the inputs or outputs of the model, and its
+     * type and dims in the model */
+    int number;
+    fv_port_info info;
 } fv_parts_port;
 
 /* The content of parts.json. */
 typedef struct fv_parts_manifest {
     int ranks;
+    int stages; /* rank r belongs to stage r / (ranks / stages) */
     int nports;
     fv_parts_port *ports; /* all other inputs and outputs are whole in each part */
     const char **files;   /* for each rank, the name of its model in the folder */
@@ -27,8 +35,17 @@ typedef struct fv_parts_manifest {
     uint64_t *checksums;
 } fv_parts_manifest;
 
+/* The number of ranks of each stage. */
+static inline int fv_parts_width(const fv_parts_manifest *parts) {
+    return parts->ranks / parts->stages;
+}
+/* Does that rank have the port? */
+static inline bool fv_parts_has(const fv_parts_manifest *parts, const fv_parts_port *port,
+                                int rank) {
+    return port->stage < 0 || port->stage == rank / fv_parts_width(parts);
+}
 /* Sets *out to a list of files rankN.onnx, whose sizes and checksums are not known yet. */
-void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out);
+void fv_parts_list(fv_context *c, int ranks, int stages, fv_parts_manifest *out);
 /* The file of a rank whose model has operators that ONNX lacks: graph IR, rankN.fvir. */
 const char *fv_parts_text_file(fv_context *c, int rank);
 /* Sets the size and the checksum of a rank's model in the folder and of its file of weights, if

@@ -18,8 +18,9 @@ static const char *manifest_in(fv_context *c, const char *folder) {
     return fv_printf(c->arena, "%s/%s", folder, manifest_name);
 }
 
-void fv_parts_list(fv_context *c, int ranks, fv_parts_manifest *out) {
+void fv_parts_list(fv_context *c, int ranks, int stages, fv_parts_manifest *out) {
     *out = (fv_parts_manifest){.ranks = ranks,
+                               .stages = stages,
                                .files = FV_NEW(c->arena, const char *, ranks),
                                .bytes = FV_NEW(c->arena, int64_t, ranks),
                                .checksums = FV_NEW(c->arena, uint64_t, ranks)};
@@ -68,25 +69,45 @@ static const char *sum_text(fv_context *c, uint64_t sum) {
     return fv_printf(c->arena, "%016" PRIx64, sum);
 }
 
+/* Adds the shares of a port. */
+static void add_shares(json_t *entry, const fv_parts_port *p, int width) {
+    json_t *sizes = json_array(), *firsts = json_array();
+    int64_t sum = 0;
+    bool copies = false;
+    for (int r = 0; r < width; r++) {
+        json_array_append_new(sizes, json_integer(p->sizes[r]));
+        json_array_append_new(firsts, json_integer(p->firsts[r]));
+        copies |= p->firsts[r] != sum;
+        sum += p->sizes[r];
+    }
+    json_object_set_new(entry, "axis", json_integer(p->axis));
+    json_object_set_new(entry, "sizes", sizes);
+    if (copies)
+        json_object_set(entry, "firsts", firsts);
+    json_decref(firsts);
+}
+
+/* Adds what the parts of other stages do not say about a port. */
+static void add_stage(json_t *entry, const fv_parts_port *p) {
+    json_t *dims = json_array();
+    for (int i = 0; i < p->info.rank; i++)
+        json_array_append_new(dims, json_string(p->info.dims[i]));
+    json_object_set_new(entry, "stage", json_integer(p->stage));
+    json_object_set_new(entry, "number", json_integer(p->number));
+    json_object_set_new(entry, "type", json_string(fv_elem_name((fv_elem)p->info.type)));
+    json_object_set_new(entry, "dims", dims);
+}
+
 static json_t *ports_json(const fv_parts_manifest *parts) {
     json_t *list = json_array();
     for (int i = 0; i < parts->nports; i++) {
         const fv_parts_port *p = &parts->ports[i];
-        json_t *entry = json_object(), *sizes = json_array(), *firsts = json_array();
-        int64_t sum = 0;
-        bool copies = false;
-        for (int r = 0; r < parts->ranks; r++) {
-            json_array_append_new(sizes, json_integer(p->sizes[r]));
-            json_array_append_new(firsts, json_integer(p->firsts[r]));
-            copies |= p->firsts[r] != sum;
-            sum += p->sizes[r];
-        }
+        json_t *entry = json_object();
         json_object_set_new(entry, p->is_output ? "output" : "input", json_string(p->name));
-        json_object_set_new(entry, "axis", json_integer(p->axis));
-        json_object_set_new(entry, "sizes", sizes);
-        if (copies)
-            json_object_set(entry, "firsts", firsts);
-        json_decref(firsts);
+        if (p->stage >= 0)
+            add_stage(entry, p);
+        if (p->axis >= 0)
+            add_shares(entry, p, fv_parts_width(parts));
         json_array_append_new(list, entry);
     }
     return list;
@@ -99,6 +120,8 @@ bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *
                                               (json_int_t)parts->bytes[r], "xxh64",
                                               sum_text(c, parts->checksums[r])));
     json_object_set_new(d, "ranks", json_integer(parts->ranks));
+    if (parts->stages > 1)
+        json_object_set_new(d, "stages", json_integer(parts->stages));
     json_object_set_new(d, "parts", list);
     if (parts->nports)
         json_object_set_new(d, "shares", ports_json(parts));
@@ -189,26 +212,16 @@ static bool covers_axis(const fv_parts_port *p, int ranks) {
     return ok;
 }
 
-/* Reads an input or output of which the parts have shares. */
-static bool read_port(fv_context *c, const json_t *entry, int i, int ranks, fv_parts_port *out) {
-    const char *input = json_string_value(json_object_get(entry, "input"));
-    const char *output = json_string_value(json_object_get(entry, "output"));
+/* Reads the shares of a port. */
+static bool read_shares(fv_context *c, const json_t *entry, int i, int width, fv_parts_port *out) {
     const json_t *axis = json_object_get(entry, "axis"), *sizes = json_object_get(entry, "sizes");
     const json_t *firsts = json_object_get(entry, "firsts");
     json_int_t a = json_is_integer(axis) ? json_integer_value(axis) : -1;
-    if (!input == !output || a < 0 || a >= FV_ARRAY_RANK ||
-        json_array_size(sizes) != (size_t)ranks ||
-        (firsts && json_array_size(firsts) != (size_t)ranks))
-        return fv_error(c->session,
-                        "shares[%d] has no name of an input or output, no axis, or no sizes of %d "
-                        "ranks",
-                        i, ranks);
-    *out = (fv_parts_port){.name = fv_strdup(c->arena, input ? input : output),
-                           .is_output = output != NULL,
-                           .axis = (int)a,
-                           .sizes = FV_NEW(c->arena, int64_t, ranks),
-                           .firsts = FV_NEW(c->arena, int64_t, ranks)};
-    for (int r = 0; r < ranks; r++) {
+    if (a < 0 || a >= FV_ARRAY_RANK || json_array_size(sizes) != (size_t)width ||
+        (firsts && json_array_size(firsts) != (size_t)width))
+        return fv_error(c->session, "shares[%d] has no axis, or no sizes of %d ranks", i, width);
+    out->axis = (int)a;
+    for (int r = 0; r < width; r++) {
         out->sizes[r] = size_at(sizes, r);
         if (out->sizes[r] < 0)
             return fv_error(c->session, "shares[%d]: the size of rank %d is no size of an axis", i,
@@ -221,25 +234,89 @@ static bool read_port(fv_context *c, const json_t *entry, int i, int ranks, fv_p
                             "shares[%d]: the first element of rank %d is no index of an axis", i,
                             r);
     }
-    return covers_axis(out, ranks) ||
+    return covers_axis(out, width) ||
            fv_error(c->session, "shares[%d]: there are elements that no rank has", i);
+}
+
+static bool is_below(const json_t *n, int end) {
+    return json_is_integer(n) && json_integer_value(n) >= 0 && json_integer_value(n) < end;
+}
+
+/* The dims of a port, in the arena; NULL: the list is none. */
+static const char **read_dims(fv_context *c, const json_t *list) {
+    size_t n = json_array_size(list);
+    const char **dims = FV_NEW(c->arena, const char *, n + 1);
+    if (!json_is_array(list) || n > FV_ARRAY_RANK)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (!text)
+            return NULL;
+        dims[i] = fv_strdup(c->arena, text);
+    }
+    return dims;
+}
+
+/* Reads the stage of a port, and what other stages do not say about it. */
+static bool read_stage(fv_context *c, const json_t *entry, int i, int stages, fv_parts_port *out) {
+    const json_t *stage = json_object_get(entry, "stage"), *list = json_object_get(entry, "dims");
+    const json_t *number = json_object_get(entry, "number");
+    const char *type = json_string_value(json_object_get(entry, "type"));
+    const char **dims = read_dims(c, list);
+    fv_elem elem;
+    if (!is_below(stage, stages) || !is_below(number, INT32_MAX) || !dims || !type ||
+        !fv_elem_parse(type, strlen(type), &elem))
+        return fv_error(c->session,
+                        "shares[%d] has no stage below %d, or not the number, type and dims of its "
+                        "port",
+                        i, stages);
+    out->stage = (int)json_integer_value(stage);
+    out->number = (int)json_integer_value(number);
+    out->info = (fv_port_info){.name = out->name,
+                               .type = (int32_t)elem,
+                               .rank = (int32_t)json_array_size(list),
+                               .dims = dims};
+    return true;
+}
+
+/* Reads an input or output of which the parts have shares, or that one stage has. */
+static bool read_port(fv_context *c, const json_t *entry, int i, const fv_parts_manifest *list,
+                      fv_parts_port *out) {
+    const char *input = json_string_value(json_object_get(entry, "input"));
+    const char *output = json_string_value(json_object_get(entry, "output"));
+    int width = fv_parts_width(list);
+    bool staged = json_object_get(entry, "stage") != NULL;
+    if (!input == !output)
+        return fv_error(c->session, "shares[%d] has no name of an input or output", i);
+    *out = (fv_parts_port){.name = fv_strdup(c->arena, input ? input : output),
+                           .is_output = output != NULL,
+                           .axis = -1,
+                           .sizes = FV_NEW(c->arena, int64_t, width),
+                           .firsts = FV_NEW(c->arena, int64_t, width),
+                           .stage = -1};
+    if (staged && !read_stage(c, entry, i, list->stages, out))
+        return false;
+    return (staged && !json_object_get(entry, "axis")) || read_shares(c, entry, i, width, out);
 }
 
 static bool read_ports(fv_context *c, const json_t *list, fv_parts_manifest *out) {
     out->nports = (int)json_array_size(list);
     out->ports = FV_NEW(c->arena, fv_parts_port, out->nports);
     for (int i = 0; i < out->nports; i++)
-        if (!read_port(c, json_array_get(list, (size_t)i), i, out->ranks, &out->ports[i]))
+        if (!read_port(c, json_array_get(list, (size_t)i), i, out, &out->ports[i]))
             return false;
     return true;
 }
 
 static bool read_list(fv_context *c, const json_t *d, fv_parts_manifest *out) {
     const json_t *ranks = json_object_get(d, "ranks"), *list = json_object_get(d, "parts");
-    json_int_t n = json_integer_value(ranks);
+    const json_t *stages = json_object_get(d, "stages");
+    json_int_t n = json_integer_value(ranks), s = stages ? json_integer_value(stages) : 1;
     if (n < 1 || n > FV_MAX_RANKS || json_array_size(list) != (size_t)n)
         return fv_error(c->session, "expected as many parts as ranks, 1 to %d", FV_MAX_RANKS);
-    fv_parts_list(c, (int)n, out);
+    if (s < 1 || s > n || n % s)
+        return fv_error(c->session, "expected stages with as many ranks each, of %d ranks", (int)n);
+    fv_parts_list(c, (int)n, (int)s, out);
     for (int r = 0; r < out->ranks; r++)
         if (!read_part(c, json_array_get(list, (size_t)r), r, out))
             return false;
@@ -259,7 +336,7 @@ bool fv_parts_read(fv_context *c, const char *folder, fv_parts_manifest *out) {
 
 bool fv_parts_check(fv_context *c, const char *folder, const fv_parts_manifest *list, int rank) {
     fv_parts_manifest found;
-    fv_parts_list(c, list->ranks, &found);
+    fv_parts_list(c, list->ranks, list->stages, &found);
     found.files = list->files;
     const char *path = fv_parts_path(c, folder, list, rank);
     if (!fv_parts_measure(c, folder, rank, &found))

@@ -139,6 +139,7 @@ static bool open_decoder(fv_context *c, const char *path, fv_backend_kind backen
                          fv_subject *out) {
     fv_driver_options o;
     fv_cache_states states = {0};
+    c->states = NULL; /* those of another part */
     if (fv_driver_path_kind(path) != FV_FILE_ELF) {
         if (!fv_args_driver(c, &o, true) ||
             !fv_cache_states_find(c->session, c->arena, path, &o, &states))

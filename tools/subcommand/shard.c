@@ -1,4 +1,4 @@
-/* shard.c - `fovea shard`: cuts a model into parts, one for each rank. */
+/* shard.c - `fovea shard`: cuts a model into parts, one for each rank of each stage. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frontend/sharding.h"
+#include "ir/dim/text.h"
 #include "passes/spell/spell.h"
 #include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
@@ -14,28 +15,93 @@
 #include "tools/script/script.h"
 #include "tools/subcommand/shard.h"
 
-static bool find_plan(fv_context *c, fv_module *m, const fv_shard_cutting *k, fv_shard_plan *out) {
-    return fv_shard_plan_of(c, m, k->ranks, k->request, out);
+/* A graph, and how it is cut. */
+typedef struct cut_graph {
+    fv_module *m;
+    fv_driver_options o; /* the options with which the graph was read */
+    fv_shard_plan plan;
+    fv_stage_plan stages;
+} cut_graph;
+
+/* Reads the graph, and finds its cuts and stages. If nothing can be cut among ranks, it is read
+ * again, since the search may have divided products. False after messages; out->m, which may be
+ * NULL, is to be freed. */
+static bool find_cuts(fv_context *c, const fv_shard_cutting *k, cut_graph *out) {
+    out->m = fv_shard_read(c, &out->o);
+    if (!out->m || !fv_shard_plan_of(c, out->m, k->ranks, k->request, &out->plan))
+        return false;
+    if (k->stages > 1 && k->ranks > 1 && !out->plan.ncuts) {
+        fv_module_free(out->m);
+        out->m = fv_shard_read(c, &out->o);
+        if (!out->m || !fv_shard_plan_of(c, out->m, 1, NULL, &out->plan))
+            return false;
+        out->plan.ranks = k->ranks;
+    }
+    return fv_shard_stages_of(c, out->m, k->stages, k->request, &out->stages);
 }
 
 /* ---- writing the parts ---- */
 
-/* Notes in the list of which inputs and outputs the parts have shares. */
-static void list_ports(fv_context *c, const fv_shard_plan *plan, fv_parts_manifest *out) {
-    out->nports = plan->nports;
-    out->ports = FV_NEW(c->arena, fv_parts_port, plan->nports);
-    for (int i = 0; i < plan->nports; i++) {
-        const fv_shard_port *p = &plan->ports[i];
-        out->ports[i] = (fv_parts_port){.name = fv_strdup(c->arena, p->name),
-                                        .is_output = p->is_output,
-                                        .axis = p->axis,
-                                        .sizes = FV_NEW(c->arena, int64_t, out->ranks),
-                                        .firsts = FV_NEW(c->arena, int64_t, out->ranks)};
-        for (int r = 0; r < out->ranks; r++) {
-            out->ports[i].sizes[r] = p->sizes[r];
-            out->ports[i].firsts[r] = p->firsts[r];
-        }
+/* The input or output of the plan that has that name; NULL: it is not cut. */
+static const fv_shard_port *find_port(const fv_shard_plan *plan, bool is_output, const char *name) {
+    for (int i = 0; i < plan->nports; i++)
+        if (plan->ports[i].is_output == is_output && !strcmp(plan->ports[i].name, name))
+            return &plan->ports[i];
+    return NULL;
+}
+
+static fv_parts_port port_of(fv_context *c, const fv_shard_port *p, int ranks, const char *name,
+                             bool is_output) {
+    fv_parts_port port = {.name = fv_strdup(c->arena, name),
+                          .is_output = is_output,
+                          .axis = p ? p->axis : -1,
+                          .sizes = FV_NEW(c->arena, int64_t, ranks),
+                          .firsts = FV_NEW(c->arena, int64_t, ranks),
+                          .stage = -1};
+    for (int r = 0; r < ranks && p; r++) {
+        port.sizes[r] = p->sizes[r];
+        port.firsts[r] = p->firsts[r];
     }
+    return port;
+}
+
+/* An input or output of a state that one stage has. */
+static fv_parts_port staged_port(fv_context *c, const cut_graph *g, const fv_stage_state *s,
+                                 bool is_output) {
+    const fv_func *f = g->m->funcs;
+    const fv_value *v = is_output ? f->body->last->in[s->output] : f->body->params[s->input];
+    const char *name = is_output && f->result_names ? f->result_names[s->output] : v->name;
+    fv_parts_port port =
+        port_of(c, find_port(&g->plan, is_output, name), g->plan.ranks, name, is_output);
+    const char **dims = FV_NEW(c->arena, const char *, v->type->rank + 1);
+    for (int i = 0; i < v->type->rank; i++)
+        dims[i] = fv_dim_str(c->arena, v->type->dims[i]);
+    port.stage = s->stage;
+    port.number = is_output ? s->output : s->input;
+    port.info = (fv_port_info){
+        .name = port.name, .type = (int32_t)v->type->elem, .rank = v->type->rank, .dims = dims};
+    return port;
+}
+
+/* Notes in the list of which inputs and outputs the parts have shares, and which only one stage
+ * has. The graph has not been cut yet. */
+static void list_ports(fv_context *c, const cut_graph *g, fv_parts_manifest *out) {
+    int n = 0, states = g->stages.stages > 1 ? g->stages.nstates : 0;
+    out->ports = FV_NEW(c->arena, fv_parts_port, g->plan.nports + 2 * states + 1);
+    for (int i = 0; i < states; i++) {
+        out->ports[n++] = staged_port(c, g, &g->stages.states[i], false);
+        out->ports[n++] = staged_port(c, g, &g->stages.states[i], true);
+    }
+    for (int i = 0; i < g->plan.nports; i++) {
+        const fv_shard_port *p = &g->plan.ports[i];
+        bool staged = false;
+        for (int k = 0; k < 2 * states && !staged; k++)
+            staged =
+                out->ports[k].is_output == p->is_output && !strcmp(out->ports[k].name, p->name);
+        if (!staged)
+            out->ports[n++] = port_of(c, p, g->plan.ranks, p->name, p->is_output);
+    }
+    out->nports = n;
 }
 
 /* Has the block an op that no ONNX model can contain? */
@@ -63,7 +129,7 @@ static fv_weights_kind place_of_weights(const fv_module *m) {
 static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o, int rank,
                         fv_parts_manifest *out) {
     static const char *const tidy[] = {"share", "remove-dead", NULL};
-    bool text = needs_text(m->funcs->body);
+    bool text = out->stages > 1 || needs_text(m->funcs->body);
     out->files[rank] = text ? fv_parts_text_file(c, rank) : out->files[rank];
     const char *path = fv_parts_path(c, c->args->result.output, out, rank);
     fv_progress_phase(c->args, path, "writes %s", path);
@@ -76,30 +142,42 @@ static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o,
            fv_parts_measure(c, c->args->result.output, rank, out);
 }
 
+static void tell_whole(fv_context *c, const cut_graph *g) {
+    if (g->plan.ranks > 1 && g->plan.ncuts == 0)
+        fv_note(c, g->stages.stages > 1
+                       ? "nothing can be cut among ranks: each rank of a stage runs the whole stage"
+                       : "nothing can be cut: each rank runs the whole model (--print-plan says "
+                         "why)");
+}
+
+/* Makes the graph the part of a rank. */
+static bool cut_for(fv_context *c, cut_graph *g, int rank) {
+    int lane = rank % g->plan.ranks, stage = rank / g->plan.ranks;
+    if (g->stages.stages == 1 && !g->plan.ncuts) { /* the search may have divided products */
+        fv_module_free(g->m);
+        return (g->m = fv_shard_read(c, &g->o)) != NULL;
+    }
+    return (!g->plan.ncuts || fv_shard_apply(g->m, &g->plan, lane)) &&
+           fv_stages_apply(g->m, &g->stages, stage, lane, g->plan.ranks);
+}
+
 static bool write_part(fv_context *c, const fv_shard_cutting *k, int rank, fv_parts_manifest *out) {
-    fv_driver_options o;
-    fv_shard_plan plan;
+    cut_graph g = {0};
     fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
-    fv_module *m = fv_shard_read(c, &o);
-    if (!m || !find_plan(c, m, k, &plan))
+    if (!find_cuts(c, k, &g))
         return false;
     if (rank == 0 && c->args->threads.shard.print_plan)
-        fv_shard_print_plan(c, m, &plan);
-    if (rank == 0 && out->ranks > 1 && plan.ncuts == 0)
-        fv_note(c, "nothing can be cut: each rank runs the whole model (--print-plan says why)");
-    bool cut = plan.ncuts > 0, ok = cut && fv_shard_apply(m, &plan, rank);
-    if (rank == 0 && cut)
-        list_ports(c, &plan, out);
-    if (!cut) { /* reads the graph again, since the search may have divided products */
-        fv_module_free(m);
-        ok = (m = fv_shard_read(c, &o)) != NULL;
+        fv_shard_print_plan(c, g.m, &g.plan, &g.stages);
+    if (rank == 0) {
+        tell_whole(c, &g);
+        list_ports(c, &g, out);
     }
-    ok = ok && write_model(c, m, &o, rank, out);
+    bool ok = cut_for(c, &g, rank) && write_model(c, g.m, &g.o, rank, out);
     if (ok && !c->args->print.quiet)
         fv_out("%s%-28s %s\n", c->args->threads.shard.print_plan ? "-- " : "",
                fv_parts_path(c, c->args->result.output, out, rank),
                fv_size_str(c->arena, (uint64_t)out->bytes[rank]));
-    fv_module_free(m);
+    fv_module_free(g.m);
     return ok;
 }
 
@@ -107,7 +185,7 @@ static bool write_parts(fv_context *c, const fv_shard_cutting *k) {
     fv_parts_manifest parts;
     if (!fv_make_folder(c, "-o", c->args->result.output))
         return false;
-    fv_parts_list(c, k->ranks, &parts);
+    fv_parts_list(c, k->ranks * k->stages, k->stages, &parts);
     for (int r = 0; r < parts.ranks; r++)
         if (!write_part(c, k, r, &parts))
             return false;
@@ -137,21 +215,23 @@ static fv_shardings shardings_of(const fv_module *m, const fv_shard_plan *plan) 
 
 static bool write_annotated(fv_context *c, const fv_shard_cutting *k) {
     const char *out = c->args->result.output;
-    fv_driver_options o;
-    fv_shard_plan plan;
-    fv_module *m = fv_shard_read(c, &o);
-    if (!m || !find_plan(c, m, k, &plan))
+    cut_graph g = {0};
+    if (k->stages > 1)
+        return fv_error(c->session, "annotations state no stages; -o DIR/ writes the parts of %d",
+                        k->stages);
+    if (!find_cuts(c, k, &g))
         return false;
-    if (needs_text(m->funcs->body))
+    if (needs_text(g.m->funcs->body))
         return fv_error(c->session, "has operators that ONNX lacks, and is not written with "
                                     "annotations; -o DIR/ writes its parts as graph IR");
     if (c->args->threads.shard.print_plan)
-        fv_shard_print_plan(c, m, &plan);
-    if (plan.ranks > 1 && plan.ncuts == 0)
+        fv_shard_print_plan(c, g.m, &g.plan, &g.stages);
+    if (g.plan.ranks > 1 && g.plan.ncuts == 0)
         fv_note(c, "nothing can be cut: no tensor is annotated (--print-plan says why)");
-    const fv_shardings s = shardings_of(m, &plan);
+    const fv_shardings s = shardings_of(g.m, &g.plan);
     if (!fv_spares_models(c, "-o ", out) ||
-        !fv_driver_write_sharded(c->session, m, &s, out, place_of_weights(m), o.work.pipeline))
+        !fv_driver_write_sharded(c->session, g.m, &s, out, place_of_weights(g.m),
+                                 g.o.work.pipeline))
         return false;
     if (!c->args->print.quiet)
         fv_out("%s%-28s %d tensors are annotated for %d devices\n",
@@ -160,12 +240,10 @@ static bool write_annotated(fv_context *c, const fv_shard_cutting *k) {
 }
 
 static bool print_only(fv_context *c, const fv_shard_cutting *k) {
-    fv_driver_options o;
-    fv_shard_plan plan;
-    fv_module *m = fv_shard_read(c, &o);
-    if (!m || !find_plan(c, m, k, &plan))
+    cut_graph g = {0};
+    if (!find_cuts(c, k, &g))
         return false;
-    fv_shard_print_plan(c, m, &plan);
+    fv_shard_print_plan(c, g.m, &g.plan, &g.stages);
     return true;
 }
 
@@ -198,6 +276,8 @@ int fv_cmd_shard(fv_context *c) {
         return simulate(c, n, ranks);
     if (s->link || a->quantize.chart || a->data.at.n)
         return fv_usage(a, "--link, --chart and --at go with --simulate");
+    if (s->stages < 0)
+        return fv_usage(a, "--stages N: into how many stages? 1 to %d", FV_MAX_RANKS);
     if (n > 1)
         return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS);
     if (!a->result.output && !s->print_plan)

@@ -3,12 +3,14 @@
 #define FV_TOOLS_SUBCOMMAND_SHARD_H
 
 #include "passes/shard/shard.h"
+#include "passes/shard/stages.h"
 #include "tools/command/json.h"
 #include "tools/model/network.h"
 
 /* Prints a plan, which must not have been applied yet, as a script in Lua that returns the table
  * for --plan; comments state what is exchanged, and why products are whole. */
-void fv_shard_print_plan(fv_context *c, const fv_module *m, const fv_shard_plan *plan);
+void fv_shard_print_plan(fv_context *c, const fv_module *m, const fv_shard_plan *plan,
+                         const fv_stage_plan *stages);
 
 /* Reads the graph of the command's model, in the form in which cuts are found. *o: the options with
  * which it was read. NULL after messages. */
@@ -17,6 +19,10 @@ fv_module *fv_shard_read(fv_context *c, fv_driver_options *o);
  * after messages. */
 bool fv_shard_plan_of(fv_context *c, fv_module *m, int ranks, const fv_shard_request *request,
                       fv_shard_plan *out) FV_MUST_USE;
+/* Finds the stages of a graph in which cuts were found, but not made. request NULL, or without
+ * stages: those that are chosen by weights and bytes. False after messages. */
+bool fv_shard_stages_of(fv_context *c, fv_module *m, int stages, const fv_shard_request *request,
+                        fv_stage_plan *out) FV_MUST_USE;
 
 /* Parses --ranks: "4", "1,2,4" or "8..1024", which doubles from number to number; the numbers must
  * ascend. Returns how many there are; 0 after a usage message: none, or more than FV_SHARD_MOST. */
@@ -25,13 +31,14 @@ int fv_shard_ranks(const fv_args *a, int *out);
 
 /* What a command cuts, and into what. */
 typedef struct fv_shard_cutting {
-    int ranks;
+    int ranks; /* of each stage */
+    int stages;
     const fv_shard_request *request; /* NULL: all cuts that are possible */
 } fv_shard_cutting;
 
-/* Reads the plan of --plan, if there is one; the number of ranks is `ranks` (0: not given) or that
- * of the plan. Without both, the plan is what the annotations of an ONNX model state. False after a
- * message. */
+/* Reads the plan of --plan, if there is one; the number of ranks is `ranks` (0: not given), or that
+ * of the plan, or 1 if there are stages. Without all of these, the plan is what the annotations
+ * of an ONNX model state. False after a message. */
 bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) FV_MUST_USE;
 
 /* ---- what a run takes: shard_evaluate.c ---- */

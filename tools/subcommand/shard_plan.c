@@ -43,7 +43,8 @@ static void print_memory(fv_context *c, const fv_module *m, const fv_shard_plan 
     fv_out("\n");
 }
 
-static void print_comments(fv_context *c, const fv_module *m, const fv_shard_plan *plan) {
+static void print_comments(fv_context *c, const fv_module *m, const fv_shard_plan *plan,
+                           bool stages) {
     int exchanges = 0;
     const fv_dim *bytes = fv_dim_const(m->dims, 0);
     for (int i = 0; i < plan->ncuts; i++) {
@@ -55,6 +56,8 @@ static void print_comments(fv_context *c, const fv_module *m, const fv_shard_pla
     for (int i = 0; i < plan->nwhole; i++)
         fv_out("-- whole      %s of weights: %s: %s\n", fv_size_str(c->arena, plan->whole[i].bytes),
                line(c->arena, plan->whole[i].name), line(c->arena, plan->whole[i].why));
+    if (stages) /* print_stages has what each has, and what is exchanged besides the cuts above */
+        return;
     print_memory(c, m, plan);
     fv_out("-- exchanges  %d in a run; a rank sends %s bytes to each other rank\n", exchanges,
            fv_dim_str(m->arena, bytes));
@@ -86,9 +89,42 @@ static void print_choice(fv_context *c, const fv_shard_choice *k) {
     fv_out("},\n");
 }
 
-void fv_shard_print_plan(fv_context *c, const fv_module *m, const fv_shard_plan *plan) {
-    print_comments(c, m, plan);
-    fv_out("return {\n  ranks = %d,\n  contractions = {\n", plan->ranks);
+/* ---- stages ---- */
+
+static void print_stages(fv_context *c, const fv_module *m, const fv_stage_plan *s) {
+    for (int t = 0; t < s->stages && s->stages > 1; t++) {
+        int states = 0;
+        for (int i = 0; i < s->nstates; i++)
+            states += s->states[i].stage == t;
+        fv_out("-- stage %-4d %s of weights", t, fv_size_str(c->arena, s->weights[t]));
+        if (states)
+            fv_out(", %d state%s", states, states == 1 ? "" : "s");
+        fv_out(t ? ", begins with %s\n" : "\n", t ? line(c->arena, s->begins[t - 1]) : "");
+        for (int i = 0; i < s->ntransfers; i++)
+            if (s->transfers[i].from == t)
+                fv_out("--            each rank sends %s bytes to stage %d: %s%s\n",
+                       fv_dim_str(m->arena, s->transfers[i].bytes), s->transfers[i].to,
+                       s->transfers[i].is_output ? "output " : "",
+                       line(c->arena, s->transfers[i].name));
+    }
+}
+
+static void print_begins(fv_context *c, const fv_stage_plan *s) {
+    if (s->stages == 1)
+        return;
+    fv_out("  stages = {\n");
+    for (int t = 1; t < s->stages; t++)
+        fv_out("    %s,\n", quoted(c->arena, s->begins[t - 1]));
+    fv_out("  },\n");
+}
+
+void fv_shard_print_plan(fv_context *c, const fv_module *m, const fv_shard_plan *plan,
+                         const fv_stage_plan *stages) {
+    print_comments(c, m, plan, stages->stages > 1);
+    print_stages(c, m, stages);
+    fv_out("return {\n  ranks = %d,\n", plan->ranks);
+    print_begins(c, stages);
+    fv_out("  contractions = {\n");
     for (int i = 0; i < plan->nchoices; i++)
         print_choice(c, &plan->choices[i]);
     fv_out("  },\n}\n");

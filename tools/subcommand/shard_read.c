@@ -35,6 +35,12 @@ bool fv_shard_plan_of(fv_context *c, fv_module *m, int ranks, const fv_shard_req
     return fv_shard_find(m, ranks, fv_cache_parameters(c->arena, m), request, out);
 }
 
+bool fv_shard_stages_of(fv_context *c, fv_module *m, int stages, const fv_shard_request *request,
+                        fv_stage_plan *out) {
+    return fv_stages_find(m, stages, fv_cache_parameters(c->arena, m),
+                          request && request->nbegins >= 0 ? request->begins : NULL, out);
+}
+
 /* ---- options ---- */
 
 int fv_shard_ranks(const fv_args *a, int *out) {
@@ -106,16 +112,29 @@ static bool read_annotations(fv_context *c, fv_shard_cutting *out) {
         if (!add_choice(c, &f.all[i], &n, list))
             return false;
     fv_shard_request *request = FV_NEW(c->arena, fv_shard_request, 1);
-    *request = (fv_shard_request){f.ndevices, n, list};
-    *out = (fv_shard_cutting){f.ndevices, request};
+    *request = (fv_shard_request){.ranks = f.ndevices, .n = n, .choices = list, .nbegins = -1};
+    *out = (fv_shard_cutting){.ranks = f.ndevices, .stages = 1, .request = request};
     return true;
+}
+
+/* The number of stages is that of --stages (0: not given), or of the plan. */
+static bool read_stages(fv_context *c, fv_shard_cutting *out) {
+    const fv_shard_args *a = &c->args->threads.shard;
+    int stated = out->request && out->request->nbegins >= 0 ? out->request->nbegins + 1 : 0;
+    out->stages = a->stages ? a->stages : stated ? stated : 1;
+    if (a->stages && stated && a->stages != stated)
+        return fv_error(c->session, "'%s' is a plan for %d stages, and --stages says %d", a->plan,
+                        stated, a->stages);
+    return (out->stages >= 1 && out->stages <= FV_MAX_RANKS / out->ranks) ||
+           fv_error(c->session, "%d stages of %d ranks: expected 1 to %d ranks in all", out->stages,
+                    out->ranks, FV_MAX_RANKS);
 }
 
 bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) {
     const fv_shard_args *a = &c->args->threads.shard;
-    *out = (fv_shard_cutting){.ranks = ranks};
+    *out = (fv_shard_cutting){.ranks = ranks ? ranks : 1};
     if (!a->plan)
-        return ranks > 0 || read_annotations(c, out);
+        return ranks > 0 || a->stages ? read_stages(c, out) : read_annotations(c, out);
     out->request = fv_script_plan(c, a->plan);
     if (!out->request)
         return false;
@@ -123,8 +142,10 @@ bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) {
     if (ranks && stated && ranks != stated)
         return fv_error(c->session, "'%s' is a plan for %d ranks, and --ranks says %d", a->plan,
                         stated, ranks);
-    out->ranks = ranks ? ranks : stated;
-    return (out->ranks >= 1 && out->ranks <= FV_MAX_RANKS) ||
-           fv_error(c->session, "'%s' states no number of ranks from 1 to %d, nor does --ranks",
-                    a->plan, FV_MAX_RANKS);
+    bool stages = a->stages || out->request->nbegins >= 0;
+    out->ranks = ranks ? ranks : stated ? stated : stages;
+    if (out->ranks < 1 || out->ranks > FV_MAX_RANKS)
+        return fv_error(c->session, "'%s' states no number of ranks from 1 to %d, nor does --ranks",
+                        a->plan, FV_MAX_RANKS);
+    return read_stages(c, out);
 }
