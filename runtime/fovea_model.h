@@ -58,8 +58,8 @@ typedef struct fv_communicator {
     int (*send)(void *user, size_t to, const void *data, size_t bytes);
     /* Receives what another rank `from` sends to this one, which is `bytes` bytes. */
     int (*receive)(void *user, size_t from, void *data, size_t bytes);
-    /* all_gather among `n` ranks from rank `first` on, to which this one belongs: receive: n * bytes
-     * bytes, those of rank `first` first. */
+    /* all_gather among `n` ranks from rank `first` on, to which this one belongs: receive: n *
+     * bytes bytes, those of rank `first` first. */
     int (*group_all_gather)(void *user, size_t first, size_t n, const void *send, void *receive,
                             size_t bytes);
 } fv_communicator;

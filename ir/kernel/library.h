@@ -2,8 +2,8 @@
  * and for which good external libraries exist.
  *
  * A collective is such a function, too: one of the caller's communicator (fv_communicator), by
- * which all ranks of a run, some of them, or two of them exchange data. A kernel that calls one contains nothing else, and the
- * host program makes the call where it launches the kernel.
+ * which all ranks of a run, some of them, or two of them exchange data. A kernel that calls one
+ * contains nothing else, and the host program makes the call where it launches the kernel.
  *
  * Kernels know names and parameters only. The functions are in backend/library/library.h; a build
  * may omit some. */

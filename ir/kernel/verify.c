@@ -255,8 +255,8 @@ static bool is_alone(const fv_kverifier *v, const fv_stmt *s) {
     return true;
 }
 
-/* Checks the call of a collective that has what is sent and what is received: the axes of the former
- * follow the axis of the ranks in the latter, or are the same. */
+/* Checks the call of a collective that has what is sent and what is received: the axes of the
+ * former follow the axis of the ranks in the latter, or are the same. */
 static bool check_both(fv_kverifier *v, const fv_stmt *s) {
     const fv_buf *x = s->call.args[0], *y = s->call.args[1];
     int added = s->call.library != fv_library_fn_of(FV_LIBRARY_all_to_all);

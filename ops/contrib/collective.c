@@ -104,7 +104,8 @@ static bool has_one_number(const fv_op *op) {
 }
 
 /* A kernel that calls that function of the communicator: with what the op reads, if it has an
- * operand, and then with what it writes; an addressed function with the rank that an attribute has. */
+ * operand, and then with what it writes; an addressed function with the rank that an attribute
+ * has. */
 static bool kernel_of(fv_custom *c, fv_op *op, const char *name, const char *rank) {
     const fv_attr *a = rank ? fv_op_find_attr(op, rank) : NULL;
     fv_buf *bufs[2];
@@ -225,8 +226,8 @@ static bool decompose_exchange(fv_rewriter *w, fv_op *op) {
 /* clang-format off */
 const fv_opdef fv_ops_collective[] = {
     {.domain = "fv", .name = "AllGather", .id = FV_OP_fv_AllGather, .since = {1},
-     .doc = "Y[i, ..] = X of rank i, for all ranks of the run; or of rank `first` + i, for a group of "
-            "`ranks` of the `of` ranks of the run",
+     .doc = "Y[i, ..] = X of rank i, for all ranks of the run; or of rank `first` + i, for a group "
+            "of `ranks` of the `of` ranks of the run",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("ranks", INT), FV_A_OPTIONAL("first", INT), FV_A_OPTIONAL("of", INT)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_gather,

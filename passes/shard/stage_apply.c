@@ -249,7 +249,8 @@ static void drop_params(const part *p) {
     fv_region_set_params(body, n, params);
 }
 
-/* Removes the ops of other stages, and those that other stages repeat and this one does not need. */
+/* Removes the ops of other stages, and those that other stages repeat and this one does not
+ * need. */
 static void drop_ops(const part *p) {
     for (fv_op *op = p->m->funcs->body->last->prev, *before; op; op = before) {
         const fv_stage_mark *mark = fv_stage_mark_of(p->plan->marks, op);

@@ -23,8 +23,8 @@ bool fv_stage_is_free(const fv_stage_marks *all, const fv_op *op) FV_MUST_USE;
 /* Does an earlier stage send the result of an op to that stage, because an op of it reads the
  * result? */
 bool fv_stage_is_sent(const fv_stage_marks *all, const fv_value *v, int stage) FV_MUST_USE;
-/* Is result i of the graph sent to that stage at the end? The stage has not computed or received the
- * value before, nor as an earlier result. */
+/* Is result i of the graph sent to that stage at the end? The stage has not computed or received
+ * the value before, nor as an earlier result. */
 bool fv_stage_is_sent_as_output(const fv_stage_marks *all, const fv_stage_plan *plan,
                                 const fv_module *m, int i, int stage) FV_MUST_USE;
 /* Is result i of the graph a state of one stage? */

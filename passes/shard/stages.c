@@ -84,8 +84,8 @@ static bool find_constant(search *s, const fv_op *op) {
     return bytes > 0;
 }
 
-/* Does each stage that needs its results repeat the op? It must cost little: it is no product with a
- * weight, and reads no large constant; and what it reads must be everywhere. */
+/* Does each stage that needs its results repeat the op? It must cost little: it is no product with
+ * a weight, and reads no large constant; and what it reads must be everywhere. */
 static bool is_repeated(search *s, const fv_op *op) {
     if (op->def->has_effect || op->def->draws || op->def->recur || has_region(op))
         return false;
@@ -461,6 +461,8 @@ bool fv_stages_find(fv_module *m, int stages, const int *states, const char *con
                 .at = fv_ptrmap_in(m->arena)};
     int *places = FV_NEW(m->arena, int, stages + 1);
     *out = (fv_stage_plan){.stages = stages, .marks = s.marks};
+    if (stages == 1)
+        return true;
     read_graph(&s);
     find_places(&s);
     if (begins ? !take_begins(&s, stages, begins, places) : !choose(&s, stages, places))

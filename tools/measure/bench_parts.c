@@ -14,7 +14,8 @@
 typedef struct rank_times {
     int64_t runs;
     int64_t exchanges; /* in all runs */
-    /* in all runs, those that an exchange of all ranks sends to each of them; not counted in stages */
+    /* in all runs, those that an exchange of all ranks sends to each of them; not counted in
+     * stages */
     int64_t bytes;
     double median, least;   /* milliseconds of a run */
     double total;           /* milliseconds of all runs */
@@ -42,8 +43,8 @@ typedef struct parts_bench {
 
 /* ---- counting ---- */
 
-/* Notes an exchange that has taken place since `start`, and that has sent `bytes` bytes to each of n
- * ranks from rank `first` on. */
+/* Notes an exchange that has taken place since `start`, and that has sent `bytes` bytes to each of
+ * n ranks from rank `first` on. */
 static void note(counted_rank *r, double start, size_t first, size_t n, size_t bytes) {
     r->times.exchanging += fv_now_ms() - start;
     r->times.exchanges++;

@@ -8,7 +8,8 @@
 typedef struct fv_exchange {
     const char *node; /* its nodes, or the name of its result */
     const char *kind; /* the name of the operator, such as "AllGather" */
-    /* to how many ranks it sends, the own one counted if it is one of them, and the first of them */
+    /* to how many ranks it sends, the own one counted if it is one of them, and the first of
+     * them */
     int64_t ranks, first;
     const fv_dim *bytes; /* how many a rank sends to each other of these ranks */
     bool once; /* false: it is in a branch or loop, so the graph does not say how often it runs */

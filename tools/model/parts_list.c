@@ -219,7 +219,10 @@ static bool read_shares(fv_context *c, const json_t *entry, int i, int width, fv
     json_int_t a = json_is_integer(axis) ? json_integer_value(axis) : -1;
     if (a < 0 || a >= FV_ARRAY_RANK || json_array_size(sizes) != (size_t)width ||
         (firsts && json_array_size(firsts) != (size_t)width))
-        return fv_error(c->session, "shares[%d] has no axis, or no sizes of %d ranks", i, width);
+        return fv_error(c->session,
+                        "shares[%d] has no name of an input or output, no axis, or no sizes of %d "
+                        "ranks",
+                        i, width);
     out->axis = (int)a;
     for (int r = 0; r < width; r++) {
         out->sizes[r] = size_at(sizes, r);

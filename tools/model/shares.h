@@ -1,5 +1,5 @@
-/* shares.h - the shares that the parts of a model have of its inputs and outputs, and the inputs and
- * outputs that one stage has. */
+/* shares.h - the shares that the parts of a model have of its inputs and outputs, and the inputs
+ * and outputs that one stage has. */
 #ifndef FV_TOOLS_MODEL_SHARES_H
 #define FV_TOOLS_MODEL_SHARES_H
 

@@ -40,7 +40,14 @@ bool fv_shard_report_make(fv_context *c, fv_shard_report *out) {
     *out = (fv_shard_report){0};
     if ((s->ranks && !n) || (s->link && !fv_network_parse(a, s->link, &out->network)))
         return false;
-    return fv_shard_read_cutting(c, n ? ranks[n - 1] : 0, &k) && evaluate(c, &k, out);
+    if (!fv_shard_read_cutting(c, n ? ranks[n - 1] : 0, &k))
+        return false;
+    if (k.stages > 1)
+        return fv_error(c->session,
+                        "'%s' is a plan for %d stages: here, only cuts among ranks can be "
+                        "described (fovea shard --print-plan prints the stages)",
+                        s->plan, k.stages);
+    return evaluate(c, &k, out);
 }
 
 /* ---- text ---- */
