@@ -453,7 +453,9 @@ typedef struct fv_compile_options {
  * there is no cache; if it is unset, in $XDG_CACHE_HOME/fovea or ~/.cache/fovea. LLVM's library is
  * loaded for FV_BACKEND_JIT; if it is not found, or in a build without LLVM, the model is
  * interpreted, and the log has a warning.
- *  path  an ONNX model, graph IR text or kernel IR text (distinguished by content)
+ *  path  an ONNX model, graph IR text or kernel IR text (distinguished by content). The file, and
+ *        files of its external data, may stay mapped until the artifact is freed: they may be
+ *        replaced, as by rename, but must not be written to or shortened
  * Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT, FV_BAD_CPU, FV_NO_MEMORY. */
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log,
                fv_artifact **out) FV_ANSWER;

@@ -48,13 +48,10 @@ void fv_jit_free(fv_jit *j) {
 
 /* ---- constants ---- */
 
-/* bytes of a constant from which a better alignment is not worth a copy */
-enum { LARGE = 1 << 20 };
-
 /* The address of a constant. Small constants are copied to an aligned address, where vectors of
  * them do not cross cache lines. */
 static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
-    if (c->bytes == 0 || c->bytes >= LARGE || (uintptr_t)c->data % FV_BUFFER_ALIGN == 0)
+    if (c->bytes == 0 || c->bytes >= FV_LARGE_CONSTANT || (uintptr_t)c->data % FV_BUFFER_ALIGN == 0)
         return c->data;
     size_t bytes;
     if (!fv_add_size(c->bytes, FV_BUFFER_ALIGN, &bytes))

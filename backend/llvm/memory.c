@@ -112,7 +112,8 @@ static unsigned alignment(const fv_buf *b, int lanes) {
     return b->role == FV_BUF_TILE && lanes == b->lanes ? bytes * b->lanes : bytes;
 }
 
-/* The same of a load: kernels read constants through parameters that are only read. */
+/* The alignment of a load. In code for constants at any address, a buffer that the kernel only
+ * reads may be such a constant, so nothing is assumed about its address. */
 static unsigned load_alignment(const fv_ll_fn *f, const fv_buf *b, int lanes) {
     bool constant = b->role == FV_BUF_IN || b->role == FV_BUF_CONST;
     return constant && f->m->mode.unaligned ? 1 : alignment(b, lanes);

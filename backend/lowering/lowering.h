@@ -101,7 +101,8 @@ typedef struct fv_tuned_entries {
 
 /* The step of lowering that runs, and the kernel that is scheduled. */
 typedef struct fv_current {
-    /* tables that are not needed after the step, or after the schedule of the op */
+    /* Maps and stacks of the step, or of the schedule of an op, freed after it (renew_scratch in
+     * backend/lower.c). What a definition, a kernel or a later step keeps must not be in it. */
     fv_arena *scratch;
     const char *after; /* name of the last step that was done; NULL: none was */
     bool naive;        /* whether the value that is scheduled now gets serial loops */

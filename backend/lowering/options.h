@@ -42,7 +42,8 @@ const char *const *fv_relax_names(void); /* the names of all departures, NULL te
 /* What the program needs of the contents of constants. */
 typedef enum {
     FV_WEIGHTS_ALIGNED, /* each is at an address that its elements need */
-    /* large ones may be at any address: where a mapped file has them, they are read without a copy.
+    /* those of at least FV_LARGE_CONSTANT bytes may be at any address: they are read where a mapped
+     * file has them, without a copy.
      * The consumer must emit such loads */
     FV_WEIGHTS_ANYWHERE,
     FV_WEIGHTS_LEFT_OUT /* nothing, because the program will not run */

@@ -67,9 +67,8 @@ static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, con
     return b;
 }
 
-/* bytes from which a constant is read where a mapped file has it, if the consumer can, even if it
- * is not aligned there; and bytes of a copy after which the pages that were read are given back */
-enum { FROM_FILE = 1 << 20, COPIED_AT_ONCE = 4 << 20 };
+/* bytes of a copy after which the pages that were read are given back */
+enum { COPIED_AT_ONCE = 4 << 20 };
 
 /* A copy of the data of t, which are not aligned to its elements where a mapped file has them. */
 static const void *aligned_copy(fv_lowerer *l, const fv_tensor *t) {
@@ -88,7 +87,7 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
         return NULL;
     if (!fv_elem_is_packed(t->elem)) {
         bool fits = (uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0 ||
-                    (l->options->weights == FV_WEIGHTS_ANYWHERE && t->bytes >= FROM_FILE);
+                    (l->options->weights == FV_WEIGHTS_ANYWHERE && t->bytes >= FV_LARGE_CONSTANT);
         return fits ? t->data : aligned_copy(l, t);
     }
     int bits = fv_elem_bits(t->elem), per = 8 / bits;

@@ -15,8 +15,9 @@ typedef struct fv_ptrmap {
 static inline fv_ptrmap fv_ptrmap_in(fv_arena *a) {
     return (fv_ptrmap){.arena = a};
 }
-/* The address of the value of `key`, which is added with the value NULL if it is new. The address
- * is valid until the next call of fv_ptrmap_at. */
+/* The address of the value of `key`, which is added with the value NULL if it is new. The next call
+ * may give the tables of the map to other maps: addresses, and copies of the map, that were made
+ * before must not be used any more. */
 void **fv_ptrmap_at(fv_ptrmap *m, const void *key);
 /* Empties the map, and gives its memory to other maps of the arena. Copies of the map must not be
  * used any more. Without this call, the memory stays with the map as long as the arena. */

@@ -534,9 +534,10 @@ static void find_its_operands(void *user, fv_expr *x) {
 static void put_recurrence(printer *p, const fv_recurrence *r) {
     fv_text *t = p->graph.t;
     operands o = {p, fv_ptrmap_in(t->arena), {.arena = t->arena}};
-    for (int i = 0; i < r->nstates; i++) /* a state of the recurrence is not its operand */
-        *fv_ptrmap_at(&o.seen, r->states[i].now) = *fv_ptrmap_at(&o.seen, r->states[i].before) =
-            (void *)(uintptr_t)r;
+    for (int i = 0; i < r->nstates; i++) { /* a state of the recurrence is not its operand */
+        *fv_ptrmap_at(&o.seen, r->states[i].now) = (void *)(uintptr_t)r;
+        *fv_ptrmap_at(&o.seen, r->states[i].before) = (void *)(uintptr_t)r;
+    }
     each_expr(r, find_its_operands, &o);
     for (int i = 0; i < r->nelements; i++) {
         fv_text_put(t, i ? ", " : "  ");

@@ -371,7 +371,10 @@ static fv_var **copy_vars(fv_arena *a, int n, fv_var *const *vars) {
     return copy;
 }
 
-static fv_expr *reduce(fv_arena *a, fv_expr head, int n, fv_var *const *vars, fv_expr *body) {
+/* A reduction of body with the type, kind and order of `like`, over n other variables. */
+static fv_expr *reduce(fv_arena *a, const fv_expr *like, int n, fv_var *const *vars,
+                       fv_expr *body) {
+    fv_expr head = *like;
     table *t = table_of(a);
     uint64_t hash = 0;
     bool again = t && binds_again(a, n, vars, body);
@@ -394,27 +397,27 @@ static fv_expr *reduce(fv_arena *a, fv_expr head, int n, fv_var *const *vars, fv
 fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body) {
     fv_expr head = {.op = FV_X_REDUCE, .type = body->type, .n = 1};
     head.u.red.kind = (uint8_t)kind;
-    return reduce(a, head, n, vars, body);
+    return reduce(a, &head, n, vars, body);
 }
 
 fv_expr *fv_x_reduce_like(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars,
                           fv_expr *body) {
     fv_expr head = {.op = FV_X_REDUCE, .type = body->type, .n = 1};
     head.u.red = x->u.red;
-    return reduce(a, head, n, vars, body);
+    return reduce(a, &head, n, vars, body);
 }
 
 fv_expr *fv_x_reduce_in(fv_arena *a, const fv_expr *x, fv_order order, int along) {
     fv_expr head = *x;
     head.u.red.order = (uint8_t)order;
     head.u.red.along = (uint8_t)along;
-    return reduce(a, head, x->u.red.nvars, x->u.red.vars, x->arg[0]);
+    return reduce(a, &head, x->u.red.nvars, x->u.red.vars, x->arg[0]);
 }
 
 fv_expr *fv_x_reduce_labelled(fv_arena *a, const fv_expr *x, int label) {
     fv_expr head = *x;
     head.u.red.label = (uint16_t)label;
-    return reduce(a, head, x->u.red.nvars, x->u.red.vars, x->arg[0]);
+    return reduce(a, &head, x->u.red.nvars, x->u.red.vars, x->arg[0]);
 }
 
 /* ---- buffers ---- */

@@ -14,6 +14,10 @@ typedef struct fv_constant {
     const fv_buf *buf;
 } fv_constant;
 
+/* Bytes of a constant that is used where it is in memory, at any address, if the consumer can do
+ * that. Smaller ones are copied to an address where vectors of them do not cross cache lines. */
+enum { FV_LARGE_CONSTANT = 1 << 20 };
+
 typedef struct fv_port { /* an input or output of the model */
     const char *name;    /* name of the port in the model */
     const char *cname;   /* unique name that is valid in C and as a file name */

@@ -70,6 +70,14 @@ graph {
 }
 T
 }
+resident() { # MODEL: MB that the interpreter has at most in memory
+    python3 - "$fovea" run "$1" --seed=1 --backend=interp --threads=1 -o odd-interp -q <<'P'
+import resource, subprocess, sys
+
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1000)
+P
+}
 peak() { # MODEL: MB that the process had at most while it compiled
     "$fovea" bench "$1" --seconds=0.01 --rounds=1 --threads=1 --json | sed -n 's/.*"compile_peak_bytes": *\([0-9]*\)[0-9]\{6\}[.0-9]*,*/\1/p'
 }
@@ -80,6 +88,9 @@ at_offset even.onnx 4
 for out in row sum; do
     cmp -s odd-jit/$out.npy odd-interp/$out.npy && tell "odd offset: the same bits of $out" yes || tell "odd offset: the same bits of $out" no
 done
+odd=$(resident odd.onnx)
+[ -n "$odd" ] && [ "$odd" -lt 64 ] && tell "odd offset: the interpreter makes no copy of the table" yes ||
+    tell "odd offset: the interpreter makes no copy of the table: $odd MB" no
 if "$fovea" run nothing.fvir --backend=jit >/dev/null 2>&1 && [ "$(uname -m)" = x86_64 ]; then
     odd=$(peak odd.onnx) even=$(peak even.onnx)
     [ -n "$odd" ] && [ -n "$even" ] && [ "$odd" -lt $((even + 40)) ] && tell "odd offset: no copy of the table" yes ||

@@ -199,8 +199,9 @@ static bool compile_any(job *j) {
 
 void fv_driver_runs_here(fv_driver_machine *m, fv_backend_kind backend) {
     m->in_process = backend != FV_BACKEND_INTERP;
+    m->unaligned = backend == FV_BACKEND_INTERP; /* it reads elements by memcpy */
 #if defined(__x86_64__) || defined(__aarch64__)
-    m->unaligned = backend == FV_BACKEND_JIT;
+    m->unaligned = m->unaligned || backend == FV_BACKEND_JIT;
 #endif
 }
 

@@ -32,7 +32,8 @@ typedef struct fv_driver_machine {
      * the system refuses registers to this process; the system is asked for them only if the model
      * has elements of at most 8 bits, whose products use them */
     bool in_process;
-    /* whether the code loads elements from any address, so that large constants need no copy */
+    /* whether the code, or the interpreter, loads elements from any address, so that large
+     * constants need no copy */
     bool unaligned;
 } fv_driver_machine;
 

@@ -177,16 +177,15 @@ typedef struct sum_loops {
     uint32_t *sums;
 } sum_loops;
 
-static uint32_t small_integer(const fv_tensor *t, int64_t at) {
-    return t->elem == FV_U8   ? ((const uint8_t *)t->data)[at]
-           : t->elem == FV_I8 ? (uint32_t)((const int8_t *)t->data)[at]
-                              : (uint32_t)((const int16_t *)t->data)[at];
+static uint32_t byte_at(const fv_tensor *t, int64_t at) {
+    return t->elem == FV_U8 ? ((const uint8_t *)t->data)[at]
+                            : (uint32_t)((const int8_t *)t->data)[at];
 }
 
 static void add_elements(const sum_loops *s, int i, int64_t at, int64_t to) {
     for (int64_t x = 0; x < s->extent[i]; x++, at += s->by[i], to += s->to[i])
         if (i == s->n - 1)
-            s->sums[to] += small_integer(s->from, at);
+            s->sums[to] += byte_at(s->from, at);
         else
             add_elements(s, i + 1, at, to);
 }
