@@ -211,7 +211,20 @@ static fv_tune_answer try_together(fv_tuner *t, attempt *p, bool quiet) {
     for (int k = 0; k < t->kernels.n; k++)
         if (p->tries[k])
             with = fv_tune_changed(t->c->arena, &with, &t->kernels.all[k], &p->tries[k]->change);
-    return fv_tune_with(t, &with, quiet, compare, p);
+    t->trial.is_one = true;
+    fv_tune_answer is = fv_tune_with(t, &with, quiet, compare, p);
+    t->trial.is_one = false;
+    return is;
+}
+
+/* The schedules of p cannot be made: the change of one parameter, as that of the operand, takes
+ * away the choice of another one. They are not tried again. */
+static fv_tune_answer leave_out(fv_tuner *t, const attempt *p) {
+    for (int k = 0; k < t->kernels.n; k++)
+        if (p->tries[k])
+            p->tries[k]->done = true;
+    t->trial.is_unfit = false;
+    return FV_TUNE_NO;
 }
 
 static void settle(fv_tuner *t, const attempt *p) {
@@ -236,7 +249,9 @@ static fv_tune_answer try_each(fv_tuner *t, const attempt *all) {
             continue;
         p.tries[k] = all->tries[k];
         found = try_together(t, &p, false);
-        if (found != FV_TUNE_FAILED)
+        if (t->trial.is_unfit)
+            found = leave_out(t, &p);
+        else if (found != FV_TUNE_FAILED)
             settle(t, &p);
     }
     return found;
@@ -254,6 +269,8 @@ static fv_tune_answer try_next(fv_tuner *t, fv_tune_program *now, bool *any) {
     fv_tune_answer is = try_together(t, &p, n > 1);
     if (is == FV_TUNE_FAILED && n > 1)
         return try_each(t, &p);
+    if (t->trial.is_unfit)
+        return leave_out(t, &p);
     if (is != FV_TUNE_FAILED)
         settle(t, &p);
     return is;

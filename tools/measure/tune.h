@@ -55,6 +55,11 @@ typedef struct fv_tuner {
     const char *hash, *target;
     bool said;  /* whether messages about reading the model were printed, as by the first program */
     int status; /* the exit status of the command after a program failed */
+    /* is_one: the program that is made next has schedules that are tried; is_unfit: it could not be
+     * made with them, which ends nothing */
+    struct {
+        bool is_one, is_unfit;
+    } trial;
 } fv_tuner;
 
 /* A program with given schedules, and the data to run it. */

@@ -51,9 +51,11 @@ fv_tune_answer fv_tune_with(fv_tuner *t, const fv_tuning *with, bool quiet, fv_t
     p->c.arena = fv_arena_new(p->c.session);
     bool first = !t->said; /* messages about reading the model are reported only once */
     t->said = true;
-    fv_tune_answer is = ready(t, p, with, first) ? work(t, p, arg) : FV_TUNE_FAILED;
+    bool made = ready(t, p, with, first);
+    fv_tune_answer is = made ? work(t, p, arg) : FV_TUNE_FAILED;
     t->status = is == FV_TUNE_FAILED ? fv_failed(&p->c) : FV_EXIT_OK;
-    if (first || (is == FV_TUNE_FAILED && !quiet))
+    t->trial.is_unfit = t->trial.is_one && !made && t->status == FV_EXIT_MODEL;
+    if (first || (is == FV_TUNE_FAILED && !quiet && !t->trial.is_unfit))
         fv_print_messages(&p->c);
     fv_runner_close(&p->r);
     fv_subject_close(&p->m);
