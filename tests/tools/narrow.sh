@@ -71,6 +71,27 @@ jit*)
     check 'no arithmetic of f16' 1 '^0$' code x86-64-v4
     ;;
 esac
+# a depthwise window of bytes: where there are 16 registers, its columns are multiplied one after the other, with the same bits
+cat >window.fvir <<'IR'
+fovea-ir 1
+module "window"
+const @w: i8[16, 1, 3, 3] = file "window.bin" 0 144
+func @main(%x: u8[1, 9, 7, 16]) -> (%y) {
+  %t = Transpose(%x) {perm = [0, 3, 1, 2]}
+  %s = ConvInteger(%t, @w) {group = 16}
+  %y = Transpose(%s) {perm = [0, 2, 3, 1]}
+  return %y
+}
+IR
+seq 1 100 | head -c 144 >window.bin
+unrolled() { "$fovea" compile window.fvir --target="$1" --emit=kernels -o - | grep -c 'unroll step < 3'; }
+check 'a window with 16 registers' 0 '^1$' unrolled x86-64-v3
+check 'a window with 32 registers' 1 '^0$' unrolled x86-64-v4
+"$fovea" run window.fvir --backend=interp --target=x86-64-v4 -o window-ref >/dev/null 2>err
+for backend in $backends; do
+    "$fovea" run window.fvir --backend=$backend --target=x86-64-v3 -o window-out >/dev/null 2>err
+    cmp -s window-ref/y.npy window-out/y.npy && tell "a window, $backend: the same bits" yes || tell "a window, $backend: the same bits" no
+done
 # bf16.py: numbers of f16 are rounded to bf16, ties to even; casts and types of ports follow
 if /usr/bin/python3 -c 'import onnx, numpy' 2>/dev/null; then
     onnx halves.onnx <<'T'

@@ -88,7 +88,28 @@ static int last_variable(const fv_contraction *c) {
     return i;
 }
 
+/* The steps of the last variable of a depthwise sum of bytes, if they are few; otherwise 1. The
+ * windows of neighbouring rows overlap, so a row of a 3 x 3 window reads 7 different elements for 5
+ * rows, but 15 in all: one after the other, the compiler converts each element to 32 bits once.
+ * With 16 registers it keeps them on the stack, which is still faster; with 32 registers, and tiles
+ * that fill them, MobileNetV2 takes 1.05 of the time. */
+static int64_t steps_of_window(const fv_tile *t) {
+    enum { MOST_STEPS = 4, REGISTERS = 16 };
+    const fv_contraction *c = t->c;
+    const fv_dim *n = c->sum->u.red.vars[last_variable(c)]->dim;
+    bool of_bytes = c->each && !c->dot.group && !fv_elem_is_float((fv_elem)c->a->type.elem) &&
+                    fv_elem_bits((fv_elem)fv_x_stored(c->a)->type.elem) == 8;
+    bool whole = !t->from && !t->only.steps[0] && !t->only.steps[1];
+    bool few = t->e->l->target->vector_registers == REGISTERS;
+    return of_bytes && whole && few && fv_dim_is_const(n) && n->value > 1 && n->value <= MOST_STEPS
+               ? n->value
+               : 1;
+}
+
 int64_t fv_steps_of_row(const fv_tile *t) {
+    const int64_t window = steps_of_window(t);
+    if (window > 1)
+        return window;
     const int64_t steps = t->c->panels.steps;
     if (t->made.halves) /* the loop itself would take a fifth of the instructions */
         return t->c->sum->u.red.vars[last_variable(t->c)]->dim->value % 2 ? 1 : 2;

@@ -17,7 +17,8 @@ fv_expr *fv_panel_of_tile(fv_tile *t, fv_expr *tile, fv_expr *i);
 bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
 /* The number of steps that share a row of the panel and are emitted one after the other: more than
  * 1 if elements of b share a byte, are computed in the loop over steps, and the steps fill the
- * rows; or, of the last variable of the sum, if rows are pairs of i16 (t->made.halves). */
+ * rows; or, of the last variable of the sum, if rows are pairs of i16 (t->made.halves), or if the
+ * sum is a depthwise one of bytes. */
 int64_t fv_steps_of_row(const fv_tile *t);
 /* Binds the variables of the column axis and of the panel's columns to column c of the tile. */
 void fv_tile_bind_column(fv_tile *t, fv_expr *c);
