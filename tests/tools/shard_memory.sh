@@ -110,12 +110,12 @@ below 'memory of describing it' 800000 # of 805 MB of a rank, 537 MB are columns
 check 'a small model' 0 'y  f32' python3 resident.py "$fovea" run p2 --dim n=1 --threads=1
 own=$(awk '$1 == "resident" { print $2 }' out)
 check 'both parts in one process' 0 'x7  f32' python3 resident.py "$fovea" run big --dim n=1 --threads=1
-below 'memory of two shares' $((1610612736 / 1000 * 11 / 10 + own))
+below 'memory of two shares' $((1610612736 * 11 / 10000 + own))
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root
 if command -v mpirun >/dev/null && timeout 60 mpirun --oversubscribe -n 2 "$fovea" run p2 --dim n=1 >/dev/null 2>&1; then
     check 'a process for each part' 0 'x7  f32' timeout 200 mpirun --oversubscribe -n 2 python3 resident.py "$fovea" run big --dim n=1 \
         --threads=1
-    below 'memory of a share' $((805306368 / 1000 * 11 / 10 + own))
+    below 'memory of a share' $((805306368 * 11 / 10000 + own))
 else
     echo 'skipped: processes, there is no mpirun or the build has no MPI'
 fi
