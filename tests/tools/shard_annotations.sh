@@ -24,10 +24,7 @@ have_protoc() { decode "$1" >/dev/null 2>&1; }
 check 'the whole model' 0 'y  f32' "$fovea" run m.fvir --dim n=5 -o whole --save-inputs in
 check 'an annotated model' 0 '^a.onnx +4 tensors are annotated for 2 devices' "$fovea" shard m.fvir --ranks 2 -o a.onnx
 check 'it computes the same' 0 '1 of 1 outputs as expected' "$fovea" run a.onnx --dim n=5 --data-set in --expect whole --atol=0 --rtol=0
-if ! command -v protoc >/dev/null; then
-    protoc=protoc-c
-fi
-protoc=$(command -v protoc || command -v "$protoc")
+protoc=$(command -v protoc || command -v protoc-c)
 if have_protoc a.onnx; then
     decode a.onnx | tr -s ' \n' ' ' >text
     for part in 'ir_version: 1[1-9]' 'configuration { name: "ranks" num_devices: 2 }' \
@@ -46,7 +43,7 @@ check 'asks for ranks' 2 'into how many parts' "$fovea" shard plain.onnx -o p
 check 'the plan of the model' 0 '' "$fovea" shard m.fvir --ranks 2 --print-plan
 cp out direct
 check 'the plan of its annotations' 0 '' "$fovea" shard a.onnx --print-plan
-grep -v '^--' out >read; grep -v '^--' direct | cmp -s - read && tell 'are the same' yes || tell 'are the same' no
+grep -v '^--' out >of_them; grep -v '^--' direct | cmp -s - of_them && tell 'are the same' yes || tell 'are the same' no
 check 'its parts' 0 'rank1.onnx' "$fovea" shard a.onnx -o p
 check 'what they compute' 0 'outputs as expected' "$fovea" run p --dim n=5 --data-set in --expect whole
 check 'inspect' 0 '^ranks +2$' "$fovea" inspect a.onnx --shards --dim n=5
