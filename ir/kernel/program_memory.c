@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
 /* ---- which buffers overlap? ---- */
@@ -56,7 +57,8 @@ typedef struct memory {
     fv_kverifier *v;
     int n; /* number of buffers in the workspace */
     span *all;
-    fv_ptrmap number; /* buffer -> its index in `all`, plus 1 */
+    fv_ptrmap number;     /* buffer -> its index in `all`, plus 1 */
+    const fv_stmt *first; /* the FOR whose first iteration is checked; NULL: none */
 } memory;
 
 /* The index of the buffer; -1: it is not in the workspace. */
@@ -121,7 +123,7 @@ static bool check_launch(const memory *m, content *is, const fv_stmt *s) {
     return true;
 }
 
-static bool check_block(const memory *m, content *is, const fv_block *b);
+static bool check_block(memory *m, content *is, const fv_block *b);
 
 static content *copy_of(const memory *m, const content *is) {
     content *copy = FV_NEW(m->v->a, content, m->n + 1);
@@ -142,7 +144,20 @@ static void join(const memory *m, content *is, const content *other, const conte
     }
 }
 
-static bool check_if(const memory *m, content *is, const fv_stmt *s) {
+/* Is the condition constant here? Then *is is its value. In the first iteration of a loop, the
+ * variable has its first value. */
+static bool is_decided(const memory *m, fv_expr *x, bool *is) {
+    fv_var *var = m->first ? m->first->var : NULL;
+    if (var)
+        x = fv_x_replace_vars(m->v->a, x, 1, &var, &m->first->loop.lo);
+    *is = x->op == FV_X_CONST && x->u.i;
+    return x->op == FV_X_CONST;
+}
+
+static bool check_if(memory *m, content *is, const fv_stmt *s) {
+    bool taken;
+    if (is_decided(m, s->x, &taken))
+        return check_block(m, is, taken ? &s->body : &s->other);
     content *before = copy_of(m, is), *other = copy_of(m, is);
     if (!check_block(m, is, &s->body) || !check_block(m, other, &s->other))
         return false;
@@ -163,21 +178,45 @@ static bool begin_again(const memory *m, content *is, const content *after) {
     return more;
 }
 
-/* Checks the body again until the state in which an iteration begins no longer changes. */
-static bool check_loop(const memory *m, content *is, const fv_stmt *s) {
-    content *before = copy_of(m, is), *after = is;
-    for (bool more = true; more;) {
-        after = copy_of(m, is);
+/* Checks the first iteration, in which a kernel that alternates between two buffers has written to
+ * one of them only. */
+static bool check_first(memory *m, content *is, const fv_stmt *s) {
+    const fv_stmt *outside = m->first;
+    m->first = s->kind == FV_S_FOR ? s : NULL;
+    bool ok = check_block(m, is, &s->body);
+    m->first = outside;
+    return ok;
+}
+
+/* The number of iterations, if it is known to be at most 1; 2: it may be greater. */
+static int iterations(const fv_stmt *s) {
+    int64_t lo, hi;
+    if (s->kind != FV_S_FOR || !fv_x_is_int(s->loop.lo, &lo) || !fv_x_is_int(s->loop.hi, &hi))
+        return 2;
+    return lo >= hi ? 0 : lo + s->loop.step >= hi ? 1 : 2;
+}
+
+/* Checks the first iteration, and then the body again until the state in which an iteration begins
+ * no longer changes. */
+static bool check_loop(memory *m, content *is, const fv_stmt *s) {
+    content *before = copy_of(m, is);
+    const fv_stmt *outside = m->first;
+    int n = iterations(s);
+    if (n && !check_first(m, is, s))
+        return false;
+    m->first = NULL;
+    for (bool more = n > 1; more;) {
+        content *after = copy_of(m, is);
         if (!check_block(m, after, &s->body))
             return false;
         more = begin_again(m, is, after);
     }
-    memcpy(is, after, (size_t)m->n * sizeof *is);
+    m->first = outside;
     join(m, is, before, before);
     return true;
 }
 
-static bool check_stmt(const memory *m, content *is, const fv_stmt *s) {
+static bool check_stmt(memory *m, content *is, const fv_stmt *s) {
     if (!check_loads(m, is, s->x) || !check_loads(m, is, s->loop.lo) ||
         !check_loads(m, is, s->loop.hi))
         return false;
@@ -188,7 +227,7 @@ static bool check_stmt(const memory *m, content *is, const fv_stmt *s) {
     return !s->body.first || check_loop(m, is, s);
 }
 
-static bool check_block(const memory *m, content *is, const fv_block *b) {
+static bool check_block(memory *m, content *is, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         m->v->stmt = s;
         if (!check_stmt(m, is, s))
