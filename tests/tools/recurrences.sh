@@ -94,4 +94,27 @@ T
 }
 wide 1 1
 wide 16 0
+
+# a recurrence inside of a loop, where all dims are fixed: its two buffers are written over between its runs
+cat >turns.fvir <<'T'
+fovea-ir 1
+module "turns"
+symbol t 0..64 data
+const @five: i64[] = 5
+const @yes: bool[] = true
+func @main(%x: f32[6, 1, 256], %w: f32[1, 768, 256], %h0: f32[1, 1, 256]) -> (%y) {
+  %y = Loop(@five, @yes, %h0) {body = ^(%i: i64[] = [t], %c: bool[] = [1], %h: f32[1, 1, 256]) {
+    %s = Add(%x, %h)
+    %e = Tanh(%s)
+    %p = Mul(%e, %s)
+    %all, %last = GRU(%p, %w, %w, _, _, %h) {hidden_size = 256}
+    return %c, %last
+  }}
+  return %y
+}
+T
+check 'in a loop' 0 '^y  f32' "$fovea" run turns.fvir --backend=interp -o turns
+for b in jit c; do
+    check "in a loop, $b" 0 '1 of 1 outputs as expected' "$fovea" run turns.fvir --backend=$b --expect=turns --atol=0 --rtol=0
+done
 finish
