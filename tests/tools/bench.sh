@@ -159,7 +159,7 @@ fi
 check 'no model' 2 'MODEL... is missing' "$fovea" bench
 check 'no rounds' 2 '--rounds takes more than 0' "$fovea" bench "$dates" --rounds=0
 check 'no time' 2 '--seconds takes more than 0' "$fovea" bench "$dates" --seconds=0
-check 'against nothing' 2 'names no library' "$fovea" bench "$dates" --against=
+check 'against nothing' 2 '--against names no file' "$fovea" bench "$dates" --against=
 check 'a trace without a name' 2 'names no file' "$fovea" bench "$dates" --profile=
 check 'a trace to standard output' 2 'is no file' "$fovea" bench "$dates" --profile=-
 check 'no number' 2 '--rounds takes a number' "$fovea" bench "$dates" --rounds=few

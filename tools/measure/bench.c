@@ -242,8 +242,6 @@ static int check_arguments(const fv_context *c) {
     if (a->bench.against_model && !a->bench.against)
         return fv_usage(a,
                         "--against-model says what the library of --against runs; it is missing");
-    if (a->bench.against && !*a->bench.against)
-        return fv_usage(a, "--against= names no library");
     for (int i = 0; i < a->n && a->bench.against; i++)
         if (!strcmp(a->operand[i], "-"))
             return fv_usage(a, "--against opens the model twice: not from standard input");
