@@ -148,16 +148,10 @@ static bool is_folded(folder *f, const fv_value *v) {
     return v->kind == FV_VALUE_CONST || fv_ptrmap_get(&f->copies, v);
 }
 
-/* Do the ranks of a run exchange data, which the compiler does not have? */
-static bool communicates(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_AllGather) || fv_op_is(op, FV_OP_fv_AllToAll) ||
-           fv_op_is(op, FV_OP_fv_Send) || fv_op_is(op, FV_OP_fv_Receive);
-}
-
 static bool foldable(folder *f, const fv_op *op) {
     bool computes = op->def->formula || op->def->define || op->def->recur || op->def->kernel;
-    if (!computes || op->def->has_effect || communicates(op) || !op->nout || mentions_symbols(op) ||
-        fv_ptrmap_get(f->spoilt, op))
+    if (!computes || op->def->has_effect || op->def->communicates || !op->nout ||
+        mentions_symbols(op) || fv_ptrmap_get(f->spoilt, op))
         return false;
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)

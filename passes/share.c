@@ -1,6 +1,7 @@
 /* share.c - the pass `share`: equal ops with equal operands become one (common subexpressions), and
- * so do equal small constants. Ops with effects and ops that draw random numbers are never shared.
- * Ops in nested blocks are compared with ops of their own block only. */
+ * so do equal small constants. Never shared are ops with effects, ops that draw random numbers, and
+ * exchanges: operands may be equal on one rank and differ on another, and then the ranks would make
+ * different exchanges. Ops in nested blocks are compared with ops of their own block only. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -48,7 +49,8 @@ static void share_block(fv_pass_run *r, fv_region *block) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 share_block(r, op->attrs[i].u.region);
-        if (op->def->has_effect || op->def->draws || op->def == &fv_return_def)
+        if (op->def->has_effect || op->def->draws || op->def->communicates ||
+            op->def == &fv_return_def)
             continue;
         entry **slot = &table[hash_op(op)], *e = *slot;
         while (e && !same_op(e->op, op))

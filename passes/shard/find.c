@@ -601,8 +601,7 @@ static void drop_found(fv_shard_plan *plan) {
  * parts. */
 static bool has_no_exchange(const fv_region *block) {
     for (const fv_op *op = block->first; op; op = op->next) {
-        if (fv_op_is(op, FV_OP_fv_AllGather) || fv_op_is(op, FV_OP_fv_AllToAll) ||
-            fv_op_is(op, FV_OP_fv_Send) || fv_op_is(op, FV_OP_fv_Receive))
+        if (op->def->communicates)
             return fv_op_error(op, "exchanges data among ranks already, so the model is a part "
                                    "itself, and cannot be cut");
         for (int i = 0; i < op->nattrs; i++)

@@ -317,4 +317,34 @@ func @main(%x: f32[2, 3]) -> (%y) {
 T
 check 'a part is not cut again' 1 "'sum' .fv.AllGather.: exchanges data among ranks already" "$fovea" shard exchange.fvir --ranks 2 -o p
 absent p/parts.json p/rank0.onnx
+
+# Two weights have equal shares on the first rank only, and two others on the second rank: each rank makes all four exchanges.
+{
+    head -c 96 weights.bin
+    for n in 2 3 2 4 5 6 7 6; do # the shares of both ranks, of each weight
+        tail -c +$((48 * n + 1)) weights.bin | head -c 48
+    done
+} >four.bin
+cat >four.fvir <<'T'
+fovea-ir 1
+module "four"
+const @up: f32[4, 6] = file "four.bin" 0 96
+const @d1: f32[6, 4] = file "four.bin" 96 96
+const @d2: f32[6, 4] = file "four.bin" 192 96
+const @d3: f32[6, 4] = file "four.bin" 288 96
+const @d4: f32[6, 4] = file "four.bin" 384 96
+func @main(%x: f32[3, 4]) -> (%y1, %y2, %y3, %y4) {
+  %a = MatMul(%x, @up)    loc("up")
+  %b = Relu(%a)
+  %y1 = MatMul(%b, @d1)    loc("down1")
+  %y2 = MatMul(%b, @d2)    loc("down2")
+  %y3 = MatMul(%b, @d3)    loc("down3")
+  %y4 = MatMul(%b, @d4)    loc("down4")
+  return %y1, %y2, %y3, %y4
+}
+T
+check 'weights with equal shares' 0 '' "$fovea" run four.fvir -o four --save-inputs four_in
+check 'two ranks of them' 0 '' "$fovea" shard four.fvir --ranks 2 -o p4
+check 'what they compute' 0 '4 of 4 outputs as expected' "$fovea" run p4 --data-set four_in --expect four
+check 'its exchanges' 0 '"exchanges": 4,' "$fovea" bench p4 --seconds 0.05 --json
 finish

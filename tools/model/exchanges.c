@@ -17,13 +17,6 @@ static bool divides(const fv_op *op) {
     return fv_op_is(op, FV_OP_fv_AllToAll) || fv_op_is(op, FV_OP_com_microsoft_AllToAll);
 }
 
-static bool is_collective(const fv_op *op) {
-    return divides(op) || fv_op_is(op, FV_OP_fv_AllGather) ||
-           fv_op_is(op, FV_OP_com_microsoft_AllGather) ||
-           fv_op_is(op, FV_OP_com_microsoft_AllReduce) || fv_op_is(op, FV_OP_fv_Send) ||
-           fv_op_is(op, FV_OP_fv_Receive);
-}
-
 /* The number of ranks to which the op sends, by what it states; the own AllToAll has one for each
  * element of axis 0. */
 static int64_t ranks_of(const fv_op *op) {
@@ -58,7 +51,7 @@ static void add(finder *f, const fv_op *op, bool once) {
 
 static void find(finder *f, const fv_region *block, bool once) {
     for (const fv_op *op = block->first; op; op = op->next) {
-        if (is_collective(op))
+        if (op->def->communicates)
             add(f, op, once);
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
