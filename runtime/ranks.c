@@ -30,12 +30,6 @@ typedef struct group {
     int first, n;
 } group;
 
-/* The meetings of a group. */
-typedef struct meetings {
-    int arrived;
-    size_t count; /* how many have taken place */
-} meetings;
-
 /* Data that a rank sends to one other: nobody has copied it, it is being copied, it was copied. */
 typedef enum { POSTED, TAKEN, COPIED } posting;
 
@@ -48,9 +42,9 @@ typedef struct member {
     size_t bytes;
     size_t steps; /* how many exchanges this rank has begun */
     posting post;
-    meetings own; /* of groups that begin with this rank */
-    int waits;    /* whether it waits for others */
-    int stopped;  /* whether it makes no more calls */
+    int arrived; /* whether it is at a meeting of its group that has not taken place yet */
+    int differs; /* whether the ranks of its last meeting differed */
+    int stopped; /* whether it makes no more calls */
 } member;
 
 struct fv_ranks {
@@ -77,23 +71,48 @@ static void fail(fv_ranks *r, const char *format, ...) {
     pthread_cond_broadcast(&r->met);
 }
 
-/* Fails if ranks that have arrived at the first meeting of an exchange differ. */
-static void compare(fv_ranks *r, group g) {
+static int has_arrived(const member *x, group g) {
+    return x->arrived && x->in.first == g.first && x->in.n == g.n;
+}
+
+/* Fails if ranks that have arrived at the first meeting of an exchange differ; returns whether they
+ * do. */
+static int compare(fv_ranks *r, group g) {
     const member *first = &r->all[g.first];
+    int differs = 0;
     for (int i = g.first + 1; i < g.first + g.n; i++) {
         const member *x = &r->all[i];
-        if (x->kind != first->kind || x->bytes != first->bytes || x->in.n != first->in.n)
+        if (x->kind == first->kind && x->bytes == first->bytes)
+            continue;
+        differs = 1;
+        fail(r,
+             "step %zu: rank %d has an %s of %zu bytes, rank %d an %s of %zu bytes: the parts "
+             "or their inputs differ",
+             first->steps, g.first, exchange_names[first->kind], first->bytes, i,
+             exchange_names[x->kind], x->bytes);
+    }
+    return differs;
+}
+
+/* Fails if a rank of the group of `me` waits for `me` in another group: each would wait for the
+ * other one for ever. */
+static void compare_groups(const member *me) {
+    fv_ranks *r = me->of;
+    int own = (int)me->communicator.rank;
+    for (int i = me->in.first; i < me->in.first + me->in.n; i++) {
+        const member *x = &r->all[i];
+        if (x->arrived && !has_arrived(x, me->in) && own >= x->in.first &&
+            own < x->in.first + x->in.n)
             fail(r,
-                 "step %zu: rank %d has an %s of %zu bytes, rank %d an %s of %zu bytes: the parts "
-                 "or their inputs differ",
-                 first->steps, g.first, exchange_names[first->kind], first->bytes, i,
-                 exchange_names[x->kind], x->bytes);
+                 "step %zu: rank %d exchanges data among %d ranks from rank %d on, rank %d among "
+                 "%d ranks from rank %d on: the parts differ",
+                 me->steps, own, me->in.n, me->in.first, i, x->in.n, x->in.first);
     }
 }
 
 static void fail_late(fv_ranks *r, const member *me) {
     int absent = me->in.first;
-    while (absent < me->in.first + me->in.n - 1 && r->all[absent].waits)
+    while (absent < me->in.first + me->in.n - 1 && has_arrived(&r->all[absent], me->in))
         absent++;
     fail(r, "step %zu: rank %zu has waited %g s for rank %d", me->steps, me->communicator.rank,
          r->timeout, absent);
@@ -119,35 +138,40 @@ static int any_stopped(fv_ranks *r, const member *me) {
     return r->failed;
 }
 
-/* Adds this rank to a meeting of its group; the last one of them ends it. Returns the number of the
- * meeting. */
-static size_t arrive(member *me, int compares) {
-    meetings *of = &me->of->all[me->in.first].own;
-    size_t number = of->count;
-    if (++of->arrived == me->in.n && !(compares && me->of->failed)) {
-        if (compares)
-            compare(me->of, me->in);
-        of->arrived = 0;
-        of->count++;
-        pthread_cond_broadcast(&me->of->met);
+/* Adds this rank to a meeting of its group, which takes place when all have arrived. A first
+ * meeting, which compares what they exchange, does not take place after a failure. */
+static void arrive(member *me, int compares) {
+    fv_ranks *r = me->of;
+    group in = me->in;
+    me->arrived = 1;
+    if (compares)
+        compare_groups(me);
+    for (int i = in.first; i < in.first + in.n; i++)
+        if (!has_arrived(&r->all[i], in))
+            return;
+    if (compares && r->failed)
+        return;
+    int differs = compares && compare(r, in);
+    for (int i = in.first; i < in.first + in.n; i++) {
+        r->all[i].arrived = 0;
+        r->all[i].differs = differs;
     }
-    return number;
+    pthread_cond_broadcast(&r->met);
 }
 
 /* Waits until all ranks of the group have stated what they exchange, which is compared; 0: they
- * agree. */
+ * agree. If they do, a failure of other ranks changes nothing: all ranks of the group must come to
+ * the second meeting, or those that do would wait for ever. */
 static int meet(member *me) {
     fv_ranks *r = me->of;
     struct timespec end = deadline(r->timeout);
     pthread_mutex_lock(&r->lock);
-    me->waits = 1;
-    const meetings *of = &r->all[me->in.first].own;
-    size_t number = arrive(me, 1);
-    while (of->count == number && !any_stopped(r, me))
-        if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && of->count == number)
+    arrive(me, 1);
+    while (me->arrived && !any_stopped(r, me))
+        if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && me->arrived)
             fail_late(r, me);
-    me->waits = 0;
-    int failed = r->failed;
+    int failed = me->arrived || me->differs;
+    me->arrived = 0;
     pthread_mutex_unlock(&r->lock);
     return failed;
 }
@@ -157,9 +181,8 @@ static int meet(member *me) {
 static void meet_again(member *me) {
     fv_ranks *r = me->of;
     pthread_mutex_lock(&r->lock);
-    const meetings *of = &r->all[me->in.first].own;
-    size_t number = arrive(me, 0);
-    while (of->count == number)
+    arrive(me, 0);
+    while (me->arrived)
         pthread_cond_wait(&r->met, &r->lock);
     pthread_mutex_unlock(&r->lock);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/fovea.h"
@@ -296,4 +297,96 @@ Test(stages, addresses) {
     cr_expect_eq(c->group_all_gather(c->user, 1, 1, x, x + 4, 1), 0); /* a group of one rank */
     cr_expect_eq(x[4], '1');
     fv_ranks_free(two);
+}
+
+/* ---- several groups of threads ---- */
+
+/* What the ranks of a test do: `call` makes exchanges until one fails, or none is left. */
+typedef struct group_rank {
+    const fv_communicator *c;
+    fv_ranks *ranks;
+    int (*call)(const fv_communicator *c);
+    int failed;
+} group_rank;
+
+static void *call_as_rank(void *of) {
+    group_rank *g = of;
+    g->failed = g->call(g->c);
+    fv_ranks_stop(g->ranks, (int)g->c->rank);
+    return NULL;
+}
+
+/* Makes the call on all ranks. A rank that hangs ends the test by its time limit. */
+static void call_on_all(fv_ranks *ranks, int n, int (*call)(const fv_communicator *), int *failed) {
+    pthread_t threads[4];
+    group_rank all[4];
+    for (int i = 0; i < n; i++) {
+        all[i] = (group_rank){fv_ranks_communicator(ranks, i), ranks, call, 0};
+        cr_assert_eq(pthread_create(&threads[i], NULL, call_as_rank, &all[i]), 0);
+    }
+    for (int i = 0; i < n; i++) {
+        pthread_join(threads[i], NULL);
+        failed[i] = all[i].failed;
+    }
+}
+
+/* Ranks 0 and 1 exchange data until another rank fails, which it does at any time. */
+static int fail_elsewhere(const fv_communicator *c) {
+    char mine[8] = "abcdefg", all[16];
+    if (c->rank >= 2) {
+        struct timespec pause = {0, (long)(((uintptr_t)c / 64) % 300) * 1000};
+        nanosleep(&pause, NULL);
+        return c->rank == 2 && c->receive(c->user, 3, mine, sizeof mine);
+    }
+    while (!c->group_all_gather(c->user, 0, 2, mine, all, sizeof mine))
+        ;
+    return 1;
+}
+
+Test(stages, a_failure_of_another_group, .timeout = 120) {
+    for (int i = 0, failed[4]; i < 1000; i++) {
+        fv_ranks *ranks = fv_ranks_new(4, 60);
+        call_on_all(ranks, 4, fail_elsewhere, failed);
+        cr_expect(failed[0] && failed[1] && failed[2] && !failed[3]);
+        cr_expect(fv_ranks_error(ranks));
+        fv_ranks_free(ranks);
+    }
+}
+
+/* The last rank waits for all, while the others exchange data in a group that begins with the same
+ * rank. */
+static int gather_in_two_groups(const fv_communicator *c) {
+    char mine[2] = {(char)('a' + c->rank)}, all[8] = "";
+    size_t n = c->ranks - 1;
+    for (int i = 0; i < 50 && c->rank < n; i++)
+        if (c->group_all_gather(c->user, 0, n, mine, all, 1) || strcmp(all, "ab"))
+            return 1;
+    return c->group_all_gather(c->user, 0, c->ranks, mine, all, 1) || strcmp(all, "abc");
+}
+
+Test(stages, groups_that_begin_with_the_same_rank, .timeout = 120) {
+    for (int i = 0, failed[3]; i < 50; i++) {
+        fv_ranks *ranks = fv_ranks_new(3, 60);
+        call_on_all(ranks, 3, gather_in_two_groups, failed);
+        cr_expect(!failed[0] && !failed[1] && !failed[2], "%s", fv_ranks_error(ranks));
+        fv_ranks_free(ranks);
+    }
+}
+
+static int gather_in_other_groups(const fv_communicator *c) {
+    char mine[1] = "", all[3];
+    return c->group_all_gather(c->user, 0, c->rank ? 3 : 2, mine, all, 1);
+}
+
+/* Ranks that wait for each other in different groups fail at once. */
+Test(stages, groups_that_differ, .timeout = 50) {
+    int failed[3];
+    fv_ranks *ranks = fv_ranks_new(3, 1000);
+    call_on_all(ranks, 3, gather_in_other_groups, failed);
+    cr_expect(failed[0] && failed[1] && failed[2]);
+    const char *why = fv_ranks_error(ranks);
+    cr_expect(strstr(why, " among 2 ranks from rank 0 on") &&
+                  strstr(why, " among 3 ranks from rank 0 on") && strstr(why, "the parts differ"),
+              "%s", why);
+    fv_ranks_free(ranks);
 }
