@@ -118,4 +118,7 @@ damage 1 '0,/"stage": 0/s//"stage": 9/' 'a stage that is not there' 'shares\[0\]
 damage 2 '0,/"stage": 0/s//"stage": 1/' 'another stage' "rank 0 has the input 'past_key_values.0.key', or the list has no place"
 damage 3 '0,/"type": "f32"/s//"type": "f33"/' 'an unknown type' 'not the number, type and dims of its port'
 damage 4 '0,/"number": 1/s//"number": 90/' 'a number beyond the inputs' 'or the list has no place for it'
+damage 5 's/"present.0.key"/"present.0.value"/' 'two entries of an output' "shares.3.: the output 'present.0.value' has an entry already"
+damage 6 's/"past_key_values.0.value"/"past_key_values.0.key"/' 'two entries of an input' \
+    "shares.2.: the input 'past_key_values.0.key' has an entry already"
 finish

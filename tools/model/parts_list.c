@@ -302,12 +302,24 @@ static bool read_port(fv_context *c, const json_t *entry, int i, const fv_parts_
     return (staged && !json_object_get(entry, "axis")) || read_shares(c, entry, i, width, out);
 }
 
+/* Has an entry of the same input or output been read? */
+static bool is_repeated(const fv_parts_port *ports, int i) {
+    for (int k = 0; k < i; k++)
+        if (ports[k].is_output == ports[i].is_output && !strcmp(ports[k].name, ports[i].name))
+            return true;
+    return false;
+}
+
 static bool read_ports(fv_context *c, const json_t *list, fv_parts_manifest *out) {
     out->nports = (int)json_array_size(list);
     out->ports = FV_NEW(c->arena, fv_parts_port, out->nports);
-    for (int i = 0; i < out->nports; i++)
+    for (int i = 0; i < out->nports; i++) {
         if (!read_port(c, json_array_get(list, (size_t)i), i, out, &out->ports[i]))
             return false;
+        if (is_repeated(out->ports, i))
+            return fv_error(c->session, "shares[%d]: the %s '%s' has an entry already", i,
+                            out->ports[i].is_output ? "output" : "input", out->ports[i].name);
+    }
     return true;
 }
 

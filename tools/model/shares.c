@@ -120,8 +120,11 @@ static bool make_ports(fv_context *c, const fv_parts_manifest *list, int rank, p
     for (int i = 0; i < to->of_part; i++) {
         if (find_staged(list, to->are_outputs, to->given[i].name))
             continue;
-        while (to->ports[next].name)
+        while (next < to->n && to->ports[next].name)
             next++;
+        if (next == to->n)
+            return fv_error(c->session, "rank %d has the %s '%s', and the list has no place for it",
+                            rank, to->are_outputs ? "output" : "input", to->given[i].name);
         to->ports[next] = to->given[i];
     }
     for (int i = 0; i < list->nports; i++)
@@ -270,22 +273,31 @@ static size_t bytes_of_array(const fv_array *x) {
     return (elements * bits_of(x) + 7) / 8;
 }
 
-static bool send_array(const fv_communicator *world, const fv_array *x) {
+static bool send_array(fv_context *c, const fv_parts *p, const fv_communicator *world,
+                       const fv_array *x) {
     array_head head = {x->type, x->rank, {0}};
     memcpy(head.dims, x->dims, (size_t)x->rank * sizeof *x->dims);
-    return !world->send(world->user, 0, &head, sizeof head) &&
-           !world->send(world->user, 0, x->data, bytes_of_array(x));
+    return (!world->send(world->user, 0, &head, sizeof head) &&
+            !world->send(world->user, 0, x->data, bytes_of_array(x))) ||
+           fv_error(c->session, "%s", fv_processes_error(p->processes));
 }
 
-static bool receive_array(fv_context *c, const fv_communicator *world, int from, fv_array *out) {
+/* Receives an output of another process, which must have the type and rank that the list states. */
+static bool receive_array(fv_context *c, const fv_parts *p, const fv_parts_port *port,
+                          const fv_communicator *world, int from, fv_array *out) {
     array_head head;
     if (world->receive(world->user, (size_t)from, &head, sizeof head))
-        return false;
+        return fv_error(c->session, "%s", fv_processes_error(p->processes));
+    if (head.type != port->info.type || head.rank != port->info.rank)
+        return fv_error(c->session,
+                        "rank %d has an output '%s' of another type or rank than the list says",
+                        from, port->name);
     *out = (fv_array){.type = head.type, .rank = head.rank};
     memcpy(out->dims, head.dims, sizeof head.dims);
     size_t bytes = bytes_of_array(out);
     out->data = FV_NEW(c->arena, char, bytes + 1);
-    return !world->receive(world->user, (size_t)from, out->data, bytes);
+    return !world->receive(world->user, (size_t)from, out->data, bytes) ||
+           fv_error(c->session, "%s", fv_processes_error(p->processes));
 }
 
 /* Process 0 gets an output that one stage has from the `n` processes of its ranks. */
@@ -297,11 +309,11 @@ static bool collect(fv_context *c, const fv_parts *p, const fv_parts_port *port,
         if (p->here == first + r)
             shares[r] = *output_of(p, p->here, port->name);
         if (p->here && p->here == first + r)
-            ok = send_array(world, &shares[r]);
+            ok = send_array(c, p, world, &shares[r]);
         if (!p->here && first + r)
-            ok = receive_array(c, world, first + r, &shares[r]);
+            ok = receive_array(c, p, port, world, first + r, &shares[r]);
     }
-    return ok || fv_error(c->session, "%s", fv_processes_error(p->processes));
+    return ok;
 }
 
 /* The shares of an output that ranks of this process have. */
