@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/graph/symbols.h"
 #include "passes/shard/parts.h"
 #include "passes/shard/stage_marks.h"
 
@@ -14,10 +15,18 @@ enum { FEW_BYTES = 4096 };
 /* A place where the graph may be cut: before an op. */
 typedef struct place {
     fv_op *op;
+    const char *node;   /* that the op belongs to */
     double bytes;       /* that are sent if it is cut here */
     uint64_t weights;   /* bytes of weights of all ops before it */
     int next_state_end; /* of the states that begin here or later, the first place where one ends */
 } place;
+
+/* The best division of the places before one of them into some stages. */
+typedef struct division {
+    double bytes;   /* that are sent */
+    double squares; /* the sum of the squares of the weights of stages: least if they are equal */
+    int from;       /* the place at which the last stage begins */
+} division;
 
 typedef struct search {
     fv_module *m;
@@ -31,7 +40,8 @@ typedef struct search {
     double *bytes;     /* for each op, the bytes that are sent if the graph is cut before it */
     uint64_t *weights; /* for each op, the bytes of its weights */
     int nplaces;
-    place *places; /* ascending; the last one is the end of the graph */
+    place *places;       /* ascending; the last one is the end of the graph */
+    division *divisions; /* for t stages, and all places before place k: [t * (nplaces + 1) + k] */
 } search;
 
 /* ---- ops that each stage repeats ---- */
@@ -280,12 +290,13 @@ static void find_places(search *s) {
         const char *node = op->nout && op->out[0] && !free ? fv_shard_node(s->a, op) : NULL;
         void **known = node ? fv_ptrmap_at(&seen, fv_intern(s->m->session, node)) : NULL;
         if (known && !*known && (s->nplaces == 0 || s->bytes[i] < never))
-            s->places[s->nplaces++] = (place){op, s->bytes[i], weights, first_end_of_state(s, i)};
+            s->places[s->nplaces++] =
+                (place){op, node, s->bytes[i], weights, first_end_of_state(s, i)};
         if (known)
             *known = op;
         weights += s->weights[i];
     }
-    s->places[s->nplaces] = (place){NULL, 0, weights, INT32_MAX};
+    s->places[s->nplaces] = (place){NULL, NULL, 0, weights, INT32_MAX};
 }
 
 /* ---- dividing ---- */
@@ -300,13 +311,6 @@ static int op_at(const search *s, int i) {
 static bool is_stage(const search *s, int i, int k) {
     return s->places[0].next_state_end == INT32_MAX || s->places[i].next_state_end <= op_at(s, k);
 }
-
-/* The best division of the places before one of them into some stages. */
-typedef struct division {
-    double bytes;   /* that are sent */
-    double squares; /* the sum of the squares of the weights of stages: least if they are equal */
-    int from;       /* the place at which the last stage begins */
-} division;
 
 static bool is_better(const division *a, const division *b) {
     return a->bytes < b->bytes || (a->bytes == b->bytes && a->squares < b->squares);
@@ -331,7 +335,7 @@ static division best_of(const search *s, const division *before, int k, uint64_t
  * False: that is not possible. */
 static bool divide(const search *s, int stages, uint64_t most, int *begins) {
     int n = s->nplaces + 1;
-    division *all = FV_NEW(s->a, division, (size_t)(stages + 1) * (size_t)n);
+    division *all = s->divisions;
     for (int k = 0; k < n; k++)
         all[k] = k ? (division){never, never, 0} : (division){0};
     for (int t = 1; t <= stages; t++)
@@ -360,6 +364,7 @@ static uint64_t least_weights(const search *s, int stages, int *begins) {
 static bool choose(search *s, int stages, int *begins) {
     uint64_t all = s->places[s->nplaces].weights;
     bool states = s->places[0].next_state_end != INT32_MAX;
+    s->divisions = FV_NEW(s->a, division, (size_t)(stages + 1) * (size_t)(s->nplaces + 1));
     if (!s->nplaces || !divide(s, stages, all, begins))
         return fv_error(s->m->session,
                         "cannot be cut into %d stages: there are not so many places where %s",
@@ -374,7 +379,7 @@ static bool choose(search *s, int stages, int *begins) {
 static bool take_begins(search *s, int stages, const char *const *names, int *begins) {
     for (int t = 1; t < stages; t++) {
         int i = 0;
-        while (i < s->nplaces && strcmp(fv_shard_node(s->a, s->places[i].op), names[t - 1]))
+        while (i < s->nplaces && strcmp(s->places[i].node, names[t - 1]))
             i++;
         if (i == s->nplaces)
             return fv_error(s->m->session,
@@ -401,7 +406,7 @@ static void set_stages(search *s, int stages, const int *begins, fv_stage_plan *
     out->begins = FV_NEW(s->a, const char *, stages);
     out->weights = FV_NEW(s->a, uint64_t, stages);
     for (int t = 1; t < stages; t++)
-        out->begins[t - 1] = fv_shard_node(s->a, s->places[begins[t]].op);
+        out->begins[t - 1] = s->places[begins[t]].node;
     for (int i = 0; i < s->n; i++) {
         while (stage + 1 < stages && i >= op_at(s, begins[stage + 1]))
             stage++;
@@ -451,6 +456,41 @@ static bool set_transfers(search *s, fv_stage_plan *out) {
     return true;
 }
 
+/* Has a stage an input with the symbol in its dims? */
+static bool has_symbol(const search *s, const fv_stage_plan *plan, int stage,
+                       const fv_dim *symbol) {
+    const fv_region *body = s->m->funcs->body;
+    for (int i = 0; i < body->nparams; i++) {
+        bool other = false;
+        for (int k = 0; k < plan->nstates && !other; k++)
+            other = plan->states[k].input == i && plan->states[k].stage != stage;
+        if (!other && fv_value_mentions(body->params[i], symbol))
+            return true;
+    }
+    return false;
+}
+
+/* Checks that every stage can compute the dims of all states. All symbols that depend on no data
+ * are in dims of inputs, so each stage has a value for every symbol then. */
+static bool check_symbols(const search *s, const fv_stage_plan *plan) {
+    const fv_dim *const *symbols;
+    int n = fv_dim_symbols(s->m->dims, &symbols);
+    for (int k = 0; k < plan->nstates; k++) {
+        const fv_stage_state *state = &plan->states[k];
+        const fv_value *v = s->m->funcs->body->params[state->input];
+        for (int i = 0; i < n; i++)
+            for (int t = 0; t < plan->stages && fv_value_mentions(v, symbols[i]); t++)
+                if (!has_symbol(s, plan, t, symbols[i]))
+                    return fv_error(s->m->session,
+                                    "cannot be cut into these %d stages: state '%s' of stage %d "
+                                    "has the dim '%s', and no input of stage %d gives it a value; "
+                                    "--dim %s=N makes it a number",
+                                    plan->stages, v->name, state->stage, symbols[i]->name, t,
+                                    symbols[i]->name);
+    }
+    return true;
+}
+
 bool fv_stages_find(fv_module *m, int stages, const int *states, const char *const *begins,
                     fv_stage_plan *out) {
     search s = {.m = m,
@@ -469,5 +509,5 @@ bool fv_stages_find(fv_module *m, int stages, const int *states, const char *con
         return false;
     set_stages(&s, stages, places, out);
     set_states(&s, out);
-    return set_transfers(&s, out);
+    return check_symbols(&s, out) && set_transfers(&s, out);
 }

@@ -46,7 +46,8 @@ typedef struct fv_stage_plan {
  * If begins is NULL, the weights are divided as evenly as possible, and of all divisions in which
  * the largest stage has at most a quarter more than it would then have, that with the fewest bytes
  * to send is chosen, where symbols are 64. The plan is in the module's arena. False after a
- * diagnostic: there are too few ops, or states, for so many stages. */
+ * diagnostic: there are too few ops, or states, for so many stages, or no input of a stage has a
+ * symbol of the dims of a state. */
 bool fv_stages_find(fv_module *m, int stages, const int *states, const char *const *begins,
                     fv_stage_plan *out) FV_MUST_USE;
 /* Makes the module the part of rank `lane` of a stage, of `ranks` ranks that each stage has. The

@@ -49,6 +49,12 @@ check 'a plan of stages alone' 0 '^-- stage 1 ' "$fovea" shard "$stories" --plan
 said '^  ranks = 1,$'
 check 'with ranks' 0 'rank3.fvir' "$fovea" shard "$stories" --plan two.lua --ranks 2 -o two
 check 'what it computes' 0 '7 of 7 outputs as expected' "$fovea" run two $dims --data-set in --expect whole2 --atol=0 --rtol=0
+check 'a plan of ranks alone' 0 '' "$fovea" shard "$stories" --ranks 2 --print-plan
+cp out ranks.lua
+check 'with stages' 0 'rank5.fvir' "$fovea" shard "$stories" --plan ranks.lua --stages 3 -o both
+for rank in 0 2 5; do
+    check "part $rank of both" 0 'are identical' diff -s s32/rank$rank.fvir both/rank$rank.fvir
+done
 refused() {
     echo "return {$2}" >bad.lua
     check "$1" 1 "$3" "$fovea" shard "$stories" --plan bad.lua --print-plan
@@ -107,6 +113,37 @@ done
 check 'what is repeated' 0 '' "$fovea" shard sized.fvir --stages 3 --print-plan
 unsaid 'output .*Not'
 said 'to stage 0: output '
+
+# States with a dim of their own, to which no input of another stage gives a value: with it the output has the dim, or only the state.
+for y in present.1.key c; do
+    cat >own.fvir <<T
+fovea-ir 1
+module "own"
+symbol p 0..100
+symbol q 0..100
+symbol n 1..100
+const @w0: f32[8, 8] = file "weights.bin" 0 256
+const @w1: f32[8, 8] = file "weights.bin" 256 256
+func @main(%x: f32[n, 8], %\`past_key_values.0.key\`: f32[p, 8], %\`past_key_values.1.key\`: f32[q, 8]) -> (%y, %\`present.0.key\`, %\`present.1.key\`) {
+  %a = MatMul(%x, @w0)    loc("first")
+  %\`present.0.key\` = Concat(%\`past_key_values.0.key\`, %a) {axis = 0}
+  %s = ReduceSum(%\`present.0.key\`) {keepdims = 0}
+  %b = Add(%a, %s)
+  %c = MatMul(%b, @w1)    loc("second")
+  %\`present.1.key\` = Concat(%\`past_key_values.1.key\`, %c) {axis = 0}
+  %y = Relu(%\`$y\`)
+  return %y, %\`present.0.key\`, %\`present.1.key\`
+}
+T
+    check "a state with a dim of its own, y of $y" 1 "state 'past_key_values.0.key' of stage 0 has the dim 'p', and no input of stage 1 gives" \
+        "$fovea" shard own.fvir --stages 2 -o none
+    absent none/parts.json
+    check 'the other dim' 1 "state 'past_key_values.1.key' of stage 1 has the dim 'q', and no input of stage 0" "$fovea" shard own.fvir \
+        --stages 2 --dim p=3 --print-plan
+    check 'numbers' 0 '' "$fovea" shard own.fvir --stages 2 --dim p=3 --dim q=5 -o own$y
+    check 'with them, the model' 0 '' "$fovea" run own.fvir --dim n=2 --dim p=3 --dim q=5 -o own$y.out --save-inputs own$y.in
+    check 'and the stages' 0 '3 of 3 outputs as expected' "$fovea" run own$y --data-set own$y.in --expect own$y.out --atol=0 --rtol=0
+done
 
 # Lists that were damaged.
 damage() {

@@ -161,7 +161,19 @@ static bool cut_for(fv_context *c, cut_graph *g, int rank) {
            fv_stages_apply(g->m, &g->stages, stage, lane, g->plan.ranks);
 }
 
-static bool write_part(fv_context *c, const fv_shard_cutting *k, int rank, fv_parts_manifest *out) {
+/* Asks for the stages that were found, so that the other parts need no search. */
+static void keep_stages(fv_context *c, const fv_stage_plan *plan, fv_shard_cutting *k) {
+    fv_shard_request *r = FV_NEW(c->arena, fv_shard_request, 1);
+    const char **begins = FV_NEW(c->arena, const char *, plan->stages);
+    *r = k->request ? *k->request : (fv_shard_request){.ranks = k->ranks, .n = -1};
+    for (int t = 0; t + 1 < plan->stages; t++)
+        begins[t] = fv_strdup(c->arena, plan->begins[t]);
+    r->nbegins = plan->stages - 1;
+    r->begins = begins;
+    k->request = r;
+}
+
+static bool write_part(fv_context *c, fv_shard_cutting *k, int rank, fv_parts_manifest *out) {
     cut_graph g = {0};
     fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
     if (!find_cuts(c, k, &g))
@@ -171,6 +183,8 @@ static bool write_part(fv_context *c, const fv_shard_cutting *k, int rank, fv_pa
     if (rank == 0) {
         tell_whole(c, &g);
         list_ports(c, &g, out);
+        if (g.stages.stages > 1)
+            keep_stages(c, &g.stages, k);
     }
     bool ok = cut_for(c, &g, rank) && write_model(c, g.m, &g.o, rank, out);
     if (ok && !c->args->print.quiet)
@@ -181,7 +195,7 @@ static bool write_part(fv_context *c, const fv_shard_cutting *k, int rank, fv_pa
     return ok;
 }
 
-static bool write_parts(fv_context *c, const fv_shard_cutting *k) {
+static bool write_parts(fv_context *c, fv_shard_cutting *k) {
     fv_parts_manifest parts;
     if (!fv_make_folder(c, "-o", c->args->result.output))
         return false;
