@@ -1,5 +1,5 @@
 /* stages.c - models that exchange data between two ranks and within a group of ranks: their results
- * with every consumer and kind of communicator, and what ends a run. */
+ * with every consumer and kind of communicator, and what ends a run, also with several groups. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -14,11 +14,11 @@ check 'four processes' 0 '7 of 7 outputs as expected' timeout 120 mpirun --overs
 check 'ids of four processes' 0 '^26,13,1,20$' timeout 120 mpirun --oversubscribe -n $ranks "$fovea" generate parts --ids 0,20,12 \
     --tokens 4 -q
 
-# A list that states another type or rank of an output than the part of the last rank computes.
+# A list that states another type or rank of an output than the part of another rank computes.
 for damage in 's/"f32"/"i32"/' 's/^\( *\)"16"/\1"4", "4"/'; do
     cp -r parts other
     sed -i "$damage" other/parts.json
-    check "a list with $damage" 1 "rank 2 has an output 'present.1.key' of another type or rank than the list says" timeout 120 \
+    check "a list with $damage" 1 "rank 1 has an output 'present.0.key' of another type or rank than the list says" timeout 120 \
         mpirun --oversubscribe -n $ranks "$fovea" run other $dims
     rm -r other
 done
