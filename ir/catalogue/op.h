@@ -168,8 +168,8 @@ typedef struct fv_opdef {
     bool has_effect; /* ops are kept even if no result is used */
     /* the operator draws random numbers, so two equal ops are different values */
     bool draws;
-    /* The ranks of a run exchange data, so the results depend on what other ranks have. Ops with equal
-     * operands are different exchanges: operands that are equal on one rank may differ on another. */
+    /* the ranks of a run exchange data; ops with equal operands are different exchanges, since
+     * operands that are equal on one rank may differ on another one */
     bool communicates;
     /* f(a, b, c, d) equals f(f(a, b), f(c, d)); ops with very many operands are split like this */
     bool associates;
