@@ -150,7 +150,7 @@ static bool is_folded(folder *f, const fv_value *v) {
 
 static bool foldable(folder *f, const fv_op *op) {
     bool computes = op->def->formula || op->def->define || op->def->recur || op->def->kernel;
-    if (!computes || op->def->has_effect || op->def->communicates || !op->nout ||
+    if (!computes || op->def->has_effect || op->def->distinct == FV_COMMUNICATES || !op->nout ||
         mentions_symbols(op) || fv_ptrmap_get(f->spoilt, op))
         return false;
     for (int i = 0; i < op->nattrs; i++)

@@ -49,8 +49,7 @@ static void share_block(fv_pass_run *r, fv_region *block) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 share_block(r, op->attrs[i].u.region);
-        if (op->def->has_effect || op->def->draws || op->def->communicates ||
-            op->def == &fv_return_def)
+        if (op->def->has_effect || op->def->distinct || op->def == &fv_return_def)
             continue;
         entry **slot = &table[hash_op(op)], *e = *slot;
         while (e && !same_op(e->op, op))

@@ -114,6 +114,11 @@ typedef enum {
     FV_OP_END
 } fv_op_id;
 
+/* Why two ops of an operator with equal operands are different values, if they are: they draw
+ * random numbers; or the ranks of a run exchange data, and operands that are equal on one rank may
+ * differ on another one. */
+typedef enum fv_distinct { FV_NOT_DISTINCT, FV_DRAWS, FV_COMMUNICATES } fv_distinct;
+
 struct fv_op;         /* declared in ir/graph/graph.h */
 struct fv_rewriter;   /* declared in ir/graph/rewriter.h */
 struct fv_definer;    /* declared in ir/definition/definition.h */
@@ -165,12 +170,8 @@ typedef struct fv_opdef {
     bool (*strings)(struct fv_rewriter *w, struct fv_op *op);
     /* an experimental operator of the standard's first opsets, which was removed later */
     bool experimental;
-    bool has_effect; /* ops are kept even if no result is used */
-    /* the operator draws random numbers, so two equal ops are different values */
-    bool draws;
-    /* the ranks of a run exchange data; ops with equal operands are different exchanges, since
-     * operands that are equal on one rank may differ on another one */
-    bool communicates;
+    bool has_effect;      /* ops are kept even if no result is used */
+    fv_distinct distinct; /* whether ops with equal operands are different values */
     /* f(a, b, c, d) equals f(f(a, b), f(c, d)); ops with very many operands are split like this */
     bool associates;
     bool commutes; /* the operator has two operands, and f(a, b) equals f(b, a) in every bit */

@@ -77,7 +77,7 @@ static bool infer_exchange(fv_op *op) {
 }
 
 static bool is_basic(const fv_op *op) {
-    return op->def->communicates && op->def->kernel;
+    return op->def->distinct == FV_COMMUNICATES && op->def->kernel;
 }
 
 /* The number of ranks of the run, as a basic operator states it. */
@@ -230,42 +230,42 @@ const fv_opdef fv_ops_collective[] = {
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("ranks", INT), FV_A_OPTIONAL("first", INT), FV_A_OPTIONAL("of", INT)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_gather,
-     .kernel = kernel_gather, .communicates = true},
+     .kernel = kernel_gather, .distinct = FV_COMMUNICATES},
     {.domain = "fv", .name = "AllToAll", .id = FV_OP_fv_AllToAll, .since = {1},
      .doc = "Y[i, ..] = X[j, ..] of rank i, where j is the own rank; axis 0 has the number of "
             "ranks",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_exchange,
-     .kernel = kernel_exchange, .communicates = true},
+     .kernel = kernel_exchange, .distinct = FV_COMMUNICATES},
     {.domain = "fv", .name = "Send", .id = FV_OP_fv_Send, .since = {1},
      .doc = "rank `to`, of the `ranks` ranks of the run, receives X",
      .in = {{"X", "T"}}, .attrs = {FV_A_REQUIRED("to", INT), FV_A_REQUIRED("ranks", INT)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_send, .kernel = kernel_send,
-     .has_effect = true, .communicates = true},
+     .has_effect = true, .distinct = FV_COMMUNICATES},
     {.domain = "fv", .name = "Receive", .id = FV_OP_fv_Receive, .since = {1},
      .doc = "Y = what rank `from`, of the `ranks` ranks of the run, sends: a tensor of that type",
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("from", INT), FV_A_REQUIRED("ranks", INT),
                FV_A_REQUIRED("type", TYPE)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}}, .infer = infer_receive,
-     .kernel = kernel_receive, .has_effect = true, .communicates = true},
+     .kernel = kernel_receive, .has_effect = true, .distinct = FV_COMMUNICATES},
     {MS, .name = "AllReduce", .id = FV_OP_com_microsoft_AllReduce,
      .doc = "the sum of the inputs of all ranks, added in an order that does not depend on what "
             "connects them; `group_size`, which ONNX Runtime does not have, is their number",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("group_size", INT)}, .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_reduce, .decompose = decompose_reduce, .communicates = true},
+     .infer = infer_reduce, .decompose = decompose_reduce, .distinct = FV_COMMUNICATES},
     {MS, .name = "AllGather", .id = FV_OP_com_microsoft_AllGather,
      .doc = "the inputs of all ranks, joined along an axis",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("group_size", 1)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}},
-     .infer = infer_group_gather, .decompose = decompose_gather, .communicates = true},
+     .infer = infer_group_gather, .decompose = decompose_gather, .distinct = FV_COMMUNICATES},
     {MS, .name = "AllToAll", .id = FV_OP_com_microsoft_AllToAll,
      .doc = "part i of axis 0 of what rank j gets is part j of what rank i has",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("group_size", 1)}, .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}},
-     .infer = infer_group_exchange, .decompose = decompose_exchange, .communicates = true},
+     .infer = infer_group_exchange, .decompose = decompose_exchange, .distinct = FV_COMMUNICATES},
 
     {0}};
 /* clang-format on */

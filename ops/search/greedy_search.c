@@ -205,7 +205,7 @@ const fv_opdef fv_ops_greedy_search[] = {
      .name = "Sampling",
      .id = FV_OP_com_microsoft_Sampling,
      .since = {1},
-     .draws = true,
+     .distinct = FV_DRAWS,
      .doc = "continues each prompt by a token drawn by the scores of a "
             "graph, until all sequences have ended or have the maximum "
             "length",

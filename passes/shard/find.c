@@ -601,7 +601,7 @@ static void drop_found(fv_shard_plan *plan) {
  * parts. */
 static bool has_no_exchange(const fv_region *block) {
     for (const fv_op *op = block->first; op; op = op->next) {
-        if (op->def->communicates)
+        if (op->def->distinct == FV_COMMUNICATES)
             return fv_op_error(op, "exchanges data among ranks already, so the model is a part "
                                    "itself, and cannot be cut");
         for (int i = 0; i < op->nattrs; i++)

@@ -97,7 +97,7 @@ static bool find_constant(search *s, const fv_op *op) {
 /* Does each stage that needs its results repeat the op? It must cost little: it is no product with
  * a weight, and reads no large constant; and what it reads must be everywhere. */
 static bool is_repeated(search *s, const fv_op *op) {
-    if (op->def->has_effect || op->def->draws || op->def->recur || has_region(op))
+    if (op->def->has_effect || op->def->distinct || op->def->recur || has_region(op))
         return false;
     if (find_constant(s, op))
         return true;

@@ -52,8 +52,8 @@ for ((run = 0; run < ${FV_RUNS:-20}; run++)); do
     command=()
     for ((rank = 0; rank < ranks; rank++)); do
         [ $rank = 0 ] || command+=(:)
-        [ $rank = $victim ] && command+=(-n 1 ./rank.sh $what $delay) || command+=(-n 1 ./rank.sh none 0)
-        command+=("$fovea" run $folder --data-set in --expect whole --atol=0 --rtol=0 --timeout=$limit --threads=1)
+        [ $rank = $victim ] && command+=(-n 1 ./rank.sh "$what" "$delay") || command+=(-n 1 ./rank.sh none 0)
+        command+=("$fovea" run "$folder" --data-set in --expect whole --atol=0 --rtol=0 "--timeout=$limit" --threads=1)
     done
     begin=$SECONDS
     timeout 60 mpirun --oversubscribe "${command[@]}" >out 2>err

@@ -6,6 +6,7 @@ shared=${FOVEA_SHARED:-$root/../shared}/models
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root
 command -v mpirun >/dev/null && mpi=1 || mpi=
 
+more='' # other options of the runs that equals makes
 # equals NAME FOLDER REFERENCE OUTPUTS ARGUMENT...: the parts in the folder give the outputs of the reference in all bits
 equals() {
     local what=$1 folder=$2 reference=$3 outputs=$4

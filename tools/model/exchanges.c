@@ -51,7 +51,7 @@ static void add(finder *f, const fv_op *op, bool once) {
 
 static void find(finder *f, const fv_region *block, bool once) {
     for (const fv_op *op = block->first; op; op = op->next) {
-        if (op->def->communicates)
+        if (op->def->distinct == FV_COMMUNICATES)
             add(f, op, once);
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
