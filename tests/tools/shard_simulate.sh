@@ -82,6 +82,7 @@ check 'many numbers of ranks' 2 '--ranks takes at most 32 numbers' simulate --ra
 check 'no network' 2 'needs --ranks, and a network' simulate --ranks 2
 check 'no ranks' 2 'needs --ranks, and a network' simulate --link=1GB/s,1us
 check 'a simulation that would write' 2 'goes without -o' simulate --ranks 2 --link=1GB/s,1us -o p
+check 'stages' 2 'of ranks without stages' simulate --ranks 2 --link=1GB/s,1us --stages 2
 check 'a network without a simulation' 2 'go with --simulate' "$fovea" shard m.fvir --ranks 2 --link=1GB/s,1us -o p
 check 'several numbers of parts' 2 'into how many parts' "$fovea" shard m.fvir --ranks 2,4 -o p
 check 'a chart over the model' 1 'm.fvir' simulate --ranks 2 --link=1GB/s,1us --chart=m.fvir

@@ -270,6 +270,8 @@ static int simulate(fv_context *c, int n, const int *ranks) {
         return fv_usage(a, "--simulate needs --ranks, and a network: --link=25GB/s,2us");
     if (a->result.output || a->threads.shard.print_plan || a->threads.shard.plan)
         return fv_usage(a, "--simulate cuts nothing: it goes without -o, --plan and --print-plan");
+    if (a->threads.shard.stages)
+        return fv_usage(a, "--simulate is of ranks without stages: it goes without --stages");
     if (!strcmp(a->operand[0], "-"))
         return fv_usage(a, "the model is read for each number of ranks: not from standard input");
     if (!fv_network_parse(a, a->threads.shard.link, &network))
