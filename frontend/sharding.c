@@ -14,6 +14,7 @@ typedef struct reader {
     const Onnx__GraphProto *graph;
     const char *configuration;
     fv_sharded_factors *out;
+    int nstated; /* factors with shares, also those that are ignored with a warning */
 } reader;
 
 /* Where the factors of a product are. */
@@ -71,29 +72,69 @@ static bool bad(const reader *r, const Onnx__NodeProto *node, const char *tensor
                     tensor, what);
 }
 
-/* Adds the axis of a factor that the specification shares. False after a diagnostic. */
-static bool add_factor(reader *r, const Onnx__NodeProto *node, const product *p, bool right,
-                       const Onnx__ShardingSpecProto *spec) {
-    fv_sharded_factor f = {.node = fv_import_label(r->a, "", node), .right = right};
-    const Onnx__ShardedDimProto *found = NULL;
+static int64_t axis_of(const Onnx__ShardedDimProto *d, int rank) {
+    return d->axis < 0 && rank >= 0 ? d->axis + rank : d->axis;
+}
+
+/* The only axis of the specification with several shards; *out NULL: none. False after a
+ * diagnostic: there are two, or one is divided twice, or shards are not as many as devices. */
+static bool find_shared(const reader *r, const Onnx__NodeProto *node,
+                        const Onnx__ShardingSpecProto *spec, const Onnx__ShardedDimProto **out) {
+    int rank = rank_of(r, spec->tensor_name);
+    int64_t shards = r->out->ndevices;
+    *out = NULL;
     for (size_t i = 0; i < spec->n_sharded_dim; i++) {
         const Onnx__ShardedDimProto *d = spec->sharded_dim[i];
-        int64_t shards = 1;
-        for (size_t k = 0; k < d->n_simple_sharding; k++)
-            shards =
-                d->simple_sharding[k]->num_shards > 1 ? d->simple_sharding[k]->num_shards : shards;
-        if (shards == 1)
-            continue;
-        if (found)
-            return bad(r, node, spec->tensor_name, "shares two axes; one can be cut");
-        if (shards != r->out->ndevices)
-            return bad(r, node, spec->tensor_name,
-                       fv_printf(r->a, "has %lld shards, and the configuration %d devices",
-                                 (long long)shards, r->out->ndevices));
-        found = d;
+        for (size_t k = 0; k < d->n_simple_sharding; k++) {
+            const Onnx__SimpleShardedDimProto *p = d->simple_sharding[k];
+            if (!p->has_num_shards || p->num_shards == 1)
+                continue;
+            if (*out)
+                return bad(r, node, spec->tensor_name,
+                           axis_of(*out, rank) != axis_of(d, rank)
+                               ? "shares two axes; one can be cut"
+                               : fv_printf(r->a, "divides axis %lld twice; it can be cut once",
+                                           (long long)axis_of(d, rank)));
+            *out = d;
+            shards = p->num_shards;
+        }
     }
+    return shards == r->out->ndevices ||
+           bad(r, node, spec->tensor_name,
+               fv_printf(r->a, "has %lld shards, and the configuration %d devices",
+                         (long long)shards, r->out->ndevices));
+}
+
+/* Does device i alone have share i? No list of devices means that. False after a diagnostic. */
+static bool check_devices(const reader *r, const Onnx__NodeProto *node,
+                          const Onnx__ShardingSpecProto *spec) {
+    if (spec->n_index_to_device_group_map)
+        return bad(r, node, spec->tensor_name,
+                   "has groups of devices; a share can be that of one device only");
+    if (spec->n_device && spec->n_device != (size_t)r->out->ndevices)
+        return bad(r, node, spec->tensor_name,
+                   fv_printf(r->a, "lists %zu device%s for %d shards", spec->n_device,
+                             spec->n_device == 1 ? "" : "s", r->out->ndevices));
+    for (size_t i = 0; i < spec->n_device; i++)
+        if (spec->device[i] != (int64_t)i)
+            return bad(r, node, spec->tensor_name,
+                       fv_printf(r->a,
+                                 "gives share %zu to device %lld; only device %zu can have it", i,
+                                 (long long)spec->device[i], i));
+    return true;
+}
+
+/* Adds the axis of a factor that the specification shares. False after a diagnostic. */
+static bool add_factor(reader *r, fv_sharded_factor f, const Onnx__NodeProto *node,
+                       const product *p, const Onnx__ShardingSpecProto *spec) {
+    const Onnx__ShardedDimProto *found;
+    if (!find_shared(r, node, spec, &found))
+        return false;
     if (!found)
         return true;
+    if (!check_devices(r, node, spec))
+        return false;
+    r->nstated++;
     f.rank = rank_of(r, spec->tensor_name);
     if (f.rank < 0) {
         fv_warning(r->s,
@@ -106,8 +147,8 @@ static bool add_factor(reader *r, const Onnx__NodeProto *node, const product *p,
         return bad(r, node, spec->tensor_name,
                    fv_printf(r->a, "has axis %lld of a tensor of rank %d", (long long)found->axis,
                              f.rank));
-    f.axis = (int)(found->axis < 0 ? found->axis + f.rank : found->axis);
-    f.transposed = (p->blocks && right) || is_transposed(node, right);
+    f.axis = (int)axis_of(found, f.rank);
+    f.transposed = (p->blocks && f.right) || is_transposed(node, f.right);
     if (p->blocks)
         f.rank = 2; /* columns and blocks; the bytes of a block are not shared */
     if (f.axis >= f.rank)
@@ -116,8 +157,12 @@ static bool add_factor(reader *r, const Onnx__NodeProto *node, const product *p,
     return true;
 }
 
-static bool read_node(reader *r, const Onnx__NodeProto *node) {
+/* Adds the factors of the node with that number, if it is a product. False after a diagnostic. */
+static bool read_node(reader *r, int number, const Onnx__NodeProto *node) {
     const product *p = product_of(node);
+    fv_sharded_factor f = {
+        .node = p ? fv_import_label(r->a, "", node) : NULL, .number = number, .axis = -1};
+    int before = r->out->n;
     for (size_t c = 0; p && c < node->n_device_configurations; c++) {
         const Onnx__NodeDeviceConfigurationProto *of = node->device_configurations[c];
         if (!of->configuration_id || strcmp(of->configuration_id, r->configuration) != 0)
@@ -126,13 +171,15 @@ static bool read_node(reader *r, const Onnx__NodeProto *node) {
             const Onnx__ShardingSpecProto *spec = of->sharding_spec[i];
             for (int right = 0; right < 2 && spec->tensor_name; right++) {
                 int at = right ? p->right : p->left;
+                f.right = right;
                 if (at >= 0 && (size_t)at < node->n_input &&
-                    !strcmp(node->input[at], spec->tensor_name) &&
-                    !add_factor(r, node, p, right, spec))
+                    !strcmp(node->input[at], spec->tensor_name) && !add_factor(r, f, node, p, spec))
                     return false;
             }
         }
     }
+    if (p && r->out->n == before)
+        FV_PUSH(r->a, r->out->all, r->out->n, r->out->cap, f);
     return true;
 }
 
@@ -147,8 +194,11 @@ static bool read_model(reader *r, const Onnx__ModelProto *m) {
         return fv_error(r->s, "configuration '%s' has %d devices", r->configuration,
                         c->num_devices);
     for (size_t i = 0; i < m->graph->n_node; i++)
-        if (!read_node(r, m->graph->node[i]))
+        if (!read_node(r, (int)i, m->graph->node[i]))
             return false;
+    if (!r->nstated && c->num_devices > 1)
+        fv_warning(r->s, "the annotations share no factor of a product among the devices, so no "
+                         "product is cut");
     return true;
 }
 

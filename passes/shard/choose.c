@@ -127,41 +127,51 @@ static int first_of_node(const contractions *all, const char *node) {
     return low < all->n && !strcmp(all->list[low].node, node) ? low : all->n;
 }
 
+/* How messages begin that state what was asked for. */
+static const char *has(const fv_shard_request *r) {
+    return r->annotated ? "the annotations have" : "the plan has";
+}
+
 bool fv_shard_find_choices(fv_module *m, const fv_shard_request *r, fv_ptrmap *out) {
     const contractions all = by_node(m);
     for (int i = 0; i < r->n; i++) {
         const char *node = r->choices[i].node;
-        int first = first_of_node(&all, node);
-        if (first == all.n)
-            return fv_error(m->session, "the plan has node '%s', which is no contraction", node);
-        int before = all.list[first].taken++, at = first + before;
-        if (at == all.n || strcmp(all.list[at].node, node) != 0)
-            return fv_error(m->session,
-                            "the plan has node '%s' %d times, which has %d contraction%s", node,
-                            before + 1, before, before == 1 ? "" : "s");
-        *fv_ptrmap_at(out, all.list[at].op) = (void *)(uintptr_t)&r->choices[i];
+        bool stated = r->choices[i].side != FV_SHARD_UNSTATED;
+        int first = first_of_node(&all, node), before = first < all.n ? all.list[first].taken : 0;
+        int at = first + before;
+        bool found = at < all.n && !strcmp(all.list[at].node, node);
+        if (stated && first == all.n)
+            return fv_error(m->session, "%s node '%s', which is no contraction", has(r), node);
+        if (stated && !found)
+            return fv_error(m->session, "%s node '%s' %d times, which has %d contraction%s", has(r),
+                            node, before + 1, before, before == 1 ? "" : "s");
+        if (found)
+            all.list[first].taken++;
+        if (stated)
+            *fv_ptrmap_at(out, all.list[at].op) = (void *)(uintptr_t)&r->choices[i];
     }
     return true;
 }
 
-static bool meets(const fv_op *op, const fv_shard_choice *want, const fv_shard_choice *is) {
+static bool meets(const fv_op *op, const fv_shard_request *r, const fv_shard_choice *want,
+                  const fv_shard_choice *is) {
     if (want->side != is->side)
-        return fv_op_error(op,
-                           "the plan has axis '%s', and the cuts of the other nodes make it '%s'",
+        return fv_op_error(op, "%s axis '%s', and the cuts of the other nodes make it '%s'", has(r),
                            fv_shard_side_names[want->side], fv_shard_side_names[is->side]);
     return want->collective == FV_SHARD_ANY || want->collective == is->collective ||
-           fv_op_error(op, "the plan has axis '%s' with collective '%s', which needs '%s'",
+           fv_op_error(op, "%s axis '%s' with collective '%s', which needs '%s'", has(r),
                        fv_shard_side_names[want->side], fv_shard_collective_names[want->collective],
                        fv_shard_collective_names[is->collective]);
 }
 
-bool fv_shard_meets(const fv_module *m, const fv_shard_plan *plan, const fv_ptrmap *choices) {
+bool fv_shard_meets(const fv_module *m, const fv_shard_plan *plan, const fv_shard_request *r,
+                    const fv_ptrmap *choices) {
     int i = 0;
     for (const fv_op *op = m->funcs->body->first; op; op = op->next) {
         if (!fv_shard_is_contraction(op))
             continue;
         const fv_shard_choice *want = fv_ptrmap_get(choices, op), *is = &plan->choices[i++];
-        if (want && plan->ranks > 1 && !meets(op, want, is))
+        if (want && plan->ranks > 1 && !meets(op, r, want, is))
             return false;
     }
     return true;

@@ -12,8 +12,8 @@ typedef struct search {
     const int *states;  /* for each result of the graph, the parameter that gets it next, or -1 */
     fv_ptrmap constant; /* results that constants determine -> the bytes of these, as a pointer */
     fv_ptrmap taken;    /* values and products that belong to cuts that were found */
-    fv_ptrmap
-        choices; /* contractions -> their choices (fv_shard_choice), if a plan was asked for */
+    const fv_shard_request *request; /* NULL: none */
+    fv_ptrmap choices; /* contractions -> their choices (fv_shard_choice) in the request */
     /* of the cut that is followed now */
     fv_shard_axes axes;
     bool shares_inputs; /* may the cut reach inputs that are no states? */
@@ -566,7 +566,8 @@ static bool cut_by_request(search *s, fv_shard_plan *plan) {
         s->why = "it has no weight";
         if (c && c->side == FV_SHARD_COLUMNS && !fv_ptrmap_get(&s->taken, op->out[0]) &&
             (weight < 0 || !cut_by_choice(s, op, weight, c, plan)))
-            return fv_op_error(op, "the plan cuts its columns, and that cannot be done: %s",
+            return fv_op_error(op, "%s its columns, and that cannot be done: %s",
+                               s->request->annotated ? "the annotations cut" : "the plan cuts",
                                s->why);
     }
     return true;
@@ -577,7 +578,8 @@ static void leave_product(search *s, const fv_op *op, fv_shard_plan *plan) {
     int weight = op->nout == 1 && op->out[0] ? weight_of(s, op) : -1;
     if (weight < 0 || fv_ptrmap_get(&s->taken, op->out[0]))
         return;
-    s->why = "the plan does not cut it";
+    s->why =
+        s->request->annotated ? "no sharding of its factors was read" : "the plan does not cut it";
     stays_whole(s, op, constant_bytes(s, op->in[weight]), plan);
 }
 
@@ -619,6 +621,7 @@ bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_re
                 .a = m->arena,
                 .ranks = ranks,
                 .states = states,
+                .request = request,
                 .shares_inputs = true,
                 .taken = fv_ptrmap_in(m->arena),
                 .choices = fv_ptrmap_in(m->arena),
@@ -640,5 +643,5 @@ bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_re
     }
     drop_found(out);
     fv_shard_describe(m, out);
-    return !request || fv_shard_meets(m, out, &s.choices);
+    return !request || fv_shard_meets(m, out, request, &s.choices);
 }

@@ -152,7 +152,7 @@ void fv_shard_describe(const fv_module *m, fv_shard_plan *out);
  * choice is for no contraction. */
 bool fv_shard_find_choices(fv_module *m, const fv_shard_request *r, fv_ptrmap *out) FV_MUST_USE;
 /* Is each contraction that has a choice cut in that way? False after a diagnostic. */
-bool fv_shard_meets(const fv_module *m, const fv_shard_plan *plan,
+bool fv_shard_meets(const fv_module *m, const fv_shard_plan *plan, const fv_shard_request *r,
                     const fv_ptrmap *choices) FV_MUST_USE;
 
 /* The number of elements that a rank has of each block of an axis with blocks of `extent` elements.

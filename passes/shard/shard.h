@@ -20,9 +20,10 @@
 typedef enum fv_shard_side {
     FV_SHARD_WHOLE,   /* it is not cut */
     FV_SHARD_COLUMNS, /* each rank has some columns of the right factor and of the result */
-    FV_SHARD_ROWS, /* each rank has some rows of the right factor, and so some terms of the sum */
-    FV_SHARD_LEFT, /* each rank has some rows of the left factor and of the result */
-    FV_SHARD_BATCH /* each rank has some products of the batch, such as the heads of attention */
+    FV_SHARD_ROWS,  /* each rank has some rows of the right factor, and so some terms of the sum */
+    FV_SHARD_LEFT,  /* each rank has some rows of the left factor and of the result */
+    FV_SHARD_BATCH, /* each rank has some products of the batch, such as the heads of attention */
+    FV_SHARD_UNSTATED /* in a request: as if the contraction had no choice */
 } fv_shard_side;
 
 /* What the ranks exchange right after a contraction. */
@@ -64,7 +65,7 @@ typedef struct fv_shard_port {
     const int64_t *firsts; /* the index of its first element: ranks of a group have the same ones */
 } fv_shard_port;
 
-extern const char *const fv_shard_side_names[];       /* by fv_shard_side, ended by NULL */
+extern const char *const fv_shard_side_names[];       /* up to BATCH, ended by NULL */
 extern const char *const fv_shard_collective_names[]; /* up to ALL_GATHER, ended by NULL */
 
 /* How a contraction is cut. */
@@ -84,6 +85,7 @@ typedef struct fv_shard_request {
     const fv_shard_choice *choices;
     int nbegins;               /* the stages after the first one; -1: not stated */
     const char *const *begins; /* the nodes with which they begin (passes/shard/stages.h) */
+    bool annotated;            /* do annotations of the model ask for it? Messages say so */
 } fv_shard_request;
 
 /* A product with a weight that each rank computes as a whole. */

@@ -61,10 +61,18 @@ check 'the same bits' 0 '7 of 7 outputs as expected' "$fovea" run t3 --dim past=
 check 'nothing to cut' 0 'note: nothing can be cut: no tensor is annotated' "$fovea" shard m.fvir --ranks 64 -o none.onnx
 
 # Written by others: factors with exchanged axes, negative axes, several configurations of a node, and blocks.
-# model DEVICES SPEC_OF_UP [SPEC_OF_DOWN]
+# model DEVICES SPEC_OF_UP [SPEC_OF_DOWN]; model_text: its text; named_m: with two nodes of the same name
 spec() { printf 'sharding_spec { tensor_name: "%s" sharded_dim { axis: %s simple_sharding { num_shards: %s } } }' "$@"; }
-model() {
-    onnx other.onnx <<T
+# axis AXIS NUM_SHARDS...: an axis with that many entries; entries TENSOR FIELDS: a specification
+axis() {
+    printf 'sharded_dim { axis: %s' "$1"
+    shift
+    printf ' simple_sharding { num_shards: %s }' "$@"
+    printf ' }'
+}
+entries() { printf 'sharding_spec { tensor_name: "%s" %s }' "$@"; }
+model_text() {
+    cat <<T
 ir_version: 11 opset_import { version: 17 }
 configuration { name: "two" num_devices: $1 } configuration { name: "four" num_devices: 4 }
 graph { name: "g"
@@ -79,6 +87,9 @@ graph { name: "g"
 }
 T
 }
+model() { model_text "$@" | onnx other.onnx; }
+nothing_noted() { [ -s err ] && tell "$name: notes nothing" no || tell "$name: notes nothing" yes; }
+named_m() { model_text "$@" | sed 's/name: "[a-z]*" input/name: "m" input/' | onnx other.onnx; }
 model 2 "$(spec up -2 2)"
 check 'columns of a factor that is transposed' 0 'node = "up", axis = "columns"' "$fovea" shard other.onnx --print-plan
 said 'node = "down", axis = "rows", collective = "all-reduce"'
@@ -88,24 +99,73 @@ noted "warning: node 'down': the sharding of 'b' is ignored: the model does not 
 model 2 "$(spec up 1 1)" "$(spec down 1 2)"
 check 'an axis of one share is whole' 0 'node = "down", axis = "columns", collective = "all-gather"' "$fovea" shard other.onnx --print-plan
 said 'node = "up", axis = "whole"'
+model 2 "$(entries up "device: [0, 1] $(axis 0 2)")"
+check 'devices in order' 0 'node = "up", axis = "columns"' "$fovea" shard other.onnx --print-plan
+nothing_noted
+model 2 "$(entries up 'device: -1 index_to_device_group_map { key: -1 value: [1, 0] }')" "$(spec down 1 2)"
+check 'copies of a factor on a group' 0 'node = "up", axis = "whole"' "$fovea" shard other.onnx --print-plan
+model 2 "$(entries up "$(axis 0 1 2)")"
+check 'an axis in blocks' 0 'node = "up", axis = "columns"' "$fovea" shard other.onnx --print-plan
+named_m 2 "$(spec up 0 2)" "$(spec down 0 2)"
+check 'two nodes of one name' 0 'node = "m", axis = "rows", collective = "all-reduce"' "$fovea" shard other.onnx --print-plan
+said 'node = "m", axis = "columns"}'
+named_m 2 '' "$(spec down 1 2)"
+check 'of two nodes the second' 0 'node = "m", axis = "columns", collective = "all-gather"' "$fovea" shard other.onnx --print-plan
+grep 'node = "m"' out | head -n 1 | grep -q '"whole"' && tell 'the first one is whole' yes || tell 'the first one is whole' no
+said 'whole .*: m: no sharding of its factors was read'
+nothing_noted
+named_m 2 "$(spec up 0 2)" "$(spec down 1 2)"
+check 'of two nodes of one name the second is not dropped' 1 "the annotations have axis 'columns'" "$fovea" shard other.onnx --print-plan
+
+# Nothing is stated of a factor.
+model 2 "$(spec a 1 2)" "$(spec y 1 2)"
+check 'shares of results only' 0 'whole .*: up: no sharding of its factors was read' "$fovea" shard other.onnx --print-plan
+noted '^other.onnx: warning: the annotations share no factor of a product among the devices, so no product is cut$'
+check 'parts that are whole' 0 'note: nothing is cut: each rank runs the whole model' "$fovea" shard other.onnx -o uncut
+check 'no annotations again' 0 'note: nothing is cut: no tensor is annotated' "$fovea" shard other.onnx -o again.onnx
+model 2 '' "$(spec b 1 2)"
+check 'one factor, of no stated rank' 0 'whole .*: down: no sharding of its factors was read' "$fovea" shard other.onnx --print-plan
+noted "warning: node 'down': the sharding of 'b' is ignored"
+grep -q 'share no factor' err && tell 'is said once' no || tell 'is said once' yes
+model 1 ''
+check 'one device' 0 'ranks = 1' "$fovea" shard other.onnx --print-plan
+nothing_noted
 
 # What cannot be.
 model 2 "$(spec up 0 3)"
 check 'another number of shares' 1 "node 'up': the sharding of 'up' has 3 shards, and the configuration 2 devices" "$fovea" shard other.onnx -o q
 model 2 "$(spec up 2 2)"
 check 'an axis that is not there' 1 "the sharding of 'up' has axis 2 of a tensor of rank 2" "$fovea" shard other.onnx -o q
-model 2 'sharding_spec { tensor_name: "up" sharded_dim { axis: 0 simple_sharding { num_shards: 2 } } sharded_dim { axis: 1 simple_sharding { num_shards: 2 } } }'
+model 2 "$(entries up "$(axis 0 2) $(axis 1 2)")"
 check 'two axes' 1 "the sharding of 'up' shares two axes; one can be cut" "$fovea" shard other.onnx -o q
+model 2 "$(entries up "$(axis 0 2) $(axis -2 2)")"
+check 'an axis twice' 1 "the sharding of 'up' divides axis 0 twice; it can be cut once" "$fovea" shard other.onnx -o q
+for devices in 2 4; do
+    model $devices "$(entries up "device: [0, 1, 2, 3] $(axis 0 2 2)")"
+    check "2 x 2 shares, $devices devices" 1 "node 'up': the sharding of 'up' divides axis 0 twice; it can be cut once" "$fovea" shard other.onnx -o q
+done
+model 2 "$(spec up 0 0)"
+check 'no shares' 1 "the sharding of 'up' has 0 shards, and the configuration 2 devices" "$fovea" shard other.onnx -o q
+model 2 "$(entries up "device: [1, 0] $(axis 0 2)")"
+check 'devices in another order' 1 "node 'up': the sharding of 'up' gives share 0 to device 1; only device 0 can have it" "$fovea" shard other.onnx -o q
+model 2 "$(entries up "device: [0, 0] $(axis 0 2)")"
+check 'a device twice' 1 "the sharding of 'up' gives share 1 to device 0; only device 1 can have it" "$fovea" shard other.onnx -o q
+model 2 "$(entries up "device: 0 $(axis 0 2)")"
+check 'fewer devices than shares' 1 "node 'up': the sharding of 'up' lists 1 device for 2 shards" "$fovea" shard other.onnx -o q
+model 2 "$(entries up "device: [0, 1, 2] $(axis 0 2)")"
+check 'more devices than shares' 1 "the sharding of 'up' lists 3 devices for 2 shards" "$fovea" shard other.onnx -o q
+model 2 "$(entries up "device: [-1, 1] index_to_device_group_map { key: -1 value: [0, 2] } $(axis 0 2)")"
+check 'groups of devices' 1 "node 'up': the sharding of 'up' has groups of devices; a share can be that of one device only" "$fovea" shard other.onnx -o q
 model 2 "$(spec up 0 2) $(spec x 1 2)"
 check 'factors that disagree' 1 "node 'up': the shardings of its factors are along" "$fovea" shard other.onnx -o q
 model 2 "$(spec up 1 2)"
-check 'rows of an input that is whole' 1 "'up' .* has axis 'rows', and the cuts of the other nodes make it 'whole'" "$fovea" shard other.onnx -o q
+check 'rows of an input that is whole' 1 "'up' .* the annotations have axis 'rows', and the cuts of the other nodes make it 'whole'" "$fovea" shard other.onnx -o q
 model 0 ''
 check 'no devices' 1 "configuration 'two' has 0 devices" "$fovea" shard other.onnx -o q
 model 5000 "$(spec up 0 5000)"
 check 'too many devices' 1 'annotated for 5000 devices, more than 1024 ranks' "$fovea" shard other.onnx -o q
 model 7 "$(spec up 0 7)"
-check 'fewer units than devices' 1 "'up' .* 4 units along the axis, fewer than ranks" "$fovea" shard other.onnx -o q
+check 'fewer units than devices' 1 "'up' .* the annotations cut its columns, .* 4 units along the axis, fewer than ranks" "$fovea" shard other.onnx -o q
 absent q/parts.json
 check 'over the model' 1 'a.onnx would overwrite' "$fovea" shard a.onnx -o a.onnx
 check 'a folder that is not there' 1 'absent/b.onnx' "$fovea" shard a.onnx -o absent/b.onnx

@@ -90,7 +90,7 @@ sed 's/ranks = 2/ranks = 1/' out >qkv.lua
 check 'two products' 0 '^2$' grep -c 'node = "both' qkv.lua
 check 'their plan for one rank' 0 'rank0.onnx' "$fovea" shard qkv.fvir --plan qkv.lua -o one_qkv
 echo 'local list = {} for _, n in ipairs {"up", "last"} do list[#list + 1] = {node = n, axis = "whole"} end return {contractions = list}' >p.lua
-check 'a plan that is computed' 0 'nothing can be cut' "$fovea" shard m.fvir --ranks 2 --plan p.lua -o computed
+check 'a plan that is computed' 0 'nothing is cut' "$fovea" shard m.fvir --ranks 2 --plan p.lua -o computed
 
 # Plans that cannot be: node, axis and reason.
 plan 2 'node = "gate \"1\"", axis = "columns"'
@@ -108,7 +108,7 @@ plan 2 'node = "up", axis = "whole", collective = "all-reduce"'
 check 'a collective of what stays whole' 1 "'up' .* axis 'whole' with collective 'all-reduce', which needs 'none'" \
     "$fovea" shard m.fvir --plan p.lua -o refused
 plan 2 'node = "up", axis = "whole", collective = "none"'
-check 'no collective of what stays whole' 0 'nothing can be cut' "$fovea" shard m.fvir --plan p.lua -o none
+check 'no collective of what stays whole' 0 'nothing is cut' "$fovea" shard m.fvir --plan p.lua -o none
 plan 2 'node = "up", axis = "left rows"'
 check 'left rows that are no weight' 1 "'up' .* has axis 'left rows', and the cuts of the other nodes make it 'whole'" \
     "$fovea" shard m.fvir --plan p.lua -o refused

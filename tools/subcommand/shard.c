@@ -142,12 +142,19 @@ static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o,
            fv_parts_measure(c, c->args->result.output, rank, out);
 }
 
-static void tell_whole(fv_context *c, const cut_graph *g) {
+/* The verb of a note that nothing is cut: other cuts may be possible than those that were asked
+ * for. */
+static const char *is_cut(const fv_shard_cutting *k) {
+    return k->request && k->request->n >= 0 ? "is" : "can be";
+}
+
+static void tell_whole(fv_context *c, const fv_shard_cutting *k, const cut_graph *g) {
     if (g->plan.ranks > 1 && g->plan.ncuts == 0)
-        fv_note(c, g->stages.stages > 1
-                       ? "nothing can be cut among ranks: each rank of a stage runs the whole stage"
-                       : "nothing can be cut: each rank runs the whole model (--print-plan says "
-                         "why)");
+        fv_note(c,
+                g->stages.stages > 1
+                    ? "nothing %s cut among ranks: each rank of a stage runs the whole stage"
+                    : "nothing %s cut: each rank runs the whole model (--print-plan says why)",
+                is_cut(k));
 }
 
 /* Makes the graph the part of a rank. */
@@ -181,7 +188,7 @@ static bool write_part(fv_context *c, fv_shard_cutting *k, int rank, fv_parts_ma
     if (rank == 0 && c->args->threads.shard.print_plan)
         fv_shard_print_plan(c, g.m, &g.plan, &g.stages);
     if (rank == 0) {
-        tell_whole(c, &g);
+        tell_whole(c, k, &g);
         list_ports(c, &g, out);
         if (g.stages.stages > 1)
             keep_stages(c, &g.stages, k);
@@ -241,7 +248,7 @@ static bool write_annotated(fv_context *c, const fv_shard_cutting *k) {
     if (c->args->threads.shard.print_plan)
         fv_shard_print_plan(c, g.m, &g.plan, &g.stages);
     if (g.plan.ranks > 1 && g.plan.ncuts == 0)
-        fv_note(c, "nothing can be cut: no tensor is annotated (--print-plan says why)");
+        fv_note(c, "nothing %s cut: no tensor is annotated (--print-plan says why)", is_cut(k));
     const fv_shardings s = shardings_of(g.m, &g.plan);
     if (!fv_spares_models(c, "-o ", out) ||
         !fv_driver_write_sharded(c->session, g.m, &s, out, place_of_weights(g.m),

@@ -65,9 +65,12 @@ int fv_shard_ranks(const fv_args *a, int *out) {
     return n;
 }
 
-/* The side along which a contraction is cut if that axis of a factor is. */
+/* The side along which a contraction is cut if that axis of a factor is; without an axis none is
+ * stated. */
 static fv_shard_side side_of(const fv_sharded_factor *f) {
     int axis = f->axis, last = f->rank - 1;
+    if (axis < 0)
+        return FV_SHARD_UNSTATED;
     if (f->transposed && axis >= last - 1)
         axis = 2 * last - 1 - axis;
     if (f->rank == 1)
@@ -79,17 +82,21 @@ static fv_shard_side side_of(const fv_sharded_factor *f) {
     return FV_SHARD_BATCH;
 }
 
-/* Adds how a contraction is cut, if the other factor has not said it yet. */
-static bool add_choice(fv_context *c, const fv_sharded_factor *f, int *n, fv_shard_choice *list) {
-    fv_shard_choice choice = {fv_strdup(c->arena, f->node), side_of(f), FV_SHARD_ANY, -1};
-    for (int i = 0; i < *n; i++)
-        if (!strcmp(list[i].node, choice.node))
-            return list[i].side == choice.side ||
-                   fv_error(c->session,
+/* Adds how each product is cut. Their factors are in the order of nodes, so choices for nodes of
+ * the same name are, too. False after a message: the factors of a product do not agree. */
+static bool add_choices(fv_context *c, const fv_sharded_factors *f, fv_shard_request *out) {
+    fv_shard_choice *list = FV_NEW(c->arena, fv_shard_choice, f->n + 1);
+    for (int i = 0; i < f->n; i++) {
+        const fv_sharded_factor *at = &f->all[i];
+        fv_shard_side side = side_of(at), other = out->n ? list[out->n - 1].side : side;
+        if (!i || at[-1].number != at->number)
+            list[out->n++] = (fv_shard_choice){at->node, side, FV_SHARD_ANY, -1};
+        else if (side != other)
+            return fv_error(c->session,
                             "node '%s': the shardings of its factors are along '%s' and '%s'",
-                            f->node, fv_shard_side_names[list[i].side],
-                            fv_shard_side_names[choice.side]);
-    list[(*n)++] = choice;
+                            at->node, fv_shard_side_names[other], fv_shard_side_names[side]);
+    }
+    out->choices = list;
     return true;
 }
 
@@ -106,13 +113,10 @@ static bool read_annotations(fv_context *c, fv_shard_cutting *out) {
     if (f.ndevices > FV_MAX_RANKS)
         return fv_error(c->session, "the model is annotated for %d devices, more than %d ranks",
                         f.ndevices, FV_MAX_RANKS);
-    int n = 0;
-    fv_shard_choice *list = FV_NEW(c->arena, fv_shard_choice, f.n + 1);
-    for (int i = 0; i < f.n; i++)
-        if (!add_choice(c, &f.all[i], &n, list))
-            return false;
     fv_shard_request *request = FV_NEW(c->arena, fv_shard_request, 1);
-    *request = (fv_shard_request){.ranks = f.ndevices, .n = n, .choices = list, .nbegins = -1};
+    *request = (fv_shard_request){.ranks = f.ndevices, .nbegins = -1, .annotated = true};
+    if (!add_choices(c, &f, request))
+        return false;
     *out = (fv_shard_cutting){.ranks = f.ndevices, .stages = 1, .request = request};
     return true;
 }
