@@ -13,7 +13,8 @@
 /* common options that concern runs and comparisons, or how models are lowered to code */
 #define NO_RUNS "--threads --atol --rtol"
 #define NO_CODE                                                                                    \
-    "--target --processor -O --disable --enable --schedule --relax --random-limits --verify"
+    "--target --processor -O --prefer --disable --enable --schedule --relax --random-limits "      \
+    "--verify"
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
@@ -315,7 +316,8 @@ const fv_command fv_commands[] = {
      "  fovea shard bert.onnx --stages 2 --ranks 2 -o parts\n"
      "  fovea shard bert.onnx --simulate --ranks 1..64 --link=25GB/s,2us --chart=times.svg\n"
      "  fovea shard bert.onnx --ranks 4 -o parts && fovea run parts --dim seq=16\n",
-     .without = "--atol --rtol -O --disable --enable --schedule --relax --random-limits --verify"},
+     .without = "--atol --rtol -O --prefer --disable --enable --schedule --relax --random-limits "
+                "--verify"},
     {"ops", "[NAME...]", 0, 0, "list the operators that are supported", "--markdown", fv_cmd_ops,
      "With a NAME, prints all about that operator: attributes, types, and its definition.\n",
      .without = NO_CODE " --dim --strict " NO_RUNS},

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ir/kernel/reuse.h"
+
 /* A copy of what fv_kernel_reuse changes in a kernel. Expressions never change, so they are
  * shared. */
 typedef struct kept_kernel {
@@ -43,16 +45,14 @@ static fv_block copied(fv_arena *a, const fv_block *block) {
     return copy;
 }
 
-static void keep_kernel(fv_trial *t, fv_kernel *k) {
-    fv_arena *a = t->l->arena;
-    kept_kernel *kept = &t->kernels[t->nkernels++];
-    *kept =
-        (kept_kernel){k, *k, FV_NEW(a, fv_buf *, k->nbufs + 1), FV_NEW(a, uint8_t, k->nbufs + 1)};
+static kept_kernel keep_kernel(fv_arena *a, fv_kernel *k) {
+    kept_kernel kept = {k, *k, FV_NEW(a, fv_buf *, k->nbufs + 1), FV_NEW(a, uint8_t, k->nbufs + 1)};
     for (int i = 0; i < k->nbufs; i++) {
-        kept->bufs[i] = k->bufs[i];
-        kept->roles[i] = k->bufs[i]->role;
+        kept.bufs[i] = k->bufs[i];
+        kept.roles[i] = k->bufs[i]->role;
     }
     k->body = copied(a, &k->body);
+    return kept;
 }
 
 static void restore_kernel(const kept_kernel *kept) {
@@ -84,7 +84,7 @@ fv_trial *fv_trial_begin(fv_lowerer *l) {
         if (l->host.steps[i].kind != FV_STEP_LAUNCH || fv_ptrmap_get(&seen, k))
             continue;
         *fv_ptrmap_at(&seen, k) = k;
-        keep_kernel(t, k);
+        t->kernels[t->nkernels++] = keep_kernel(a, k);
     }
     l->host.steps = FV_NEW(a, fv_step, l->host.nsteps + 1);
     l->host.cap_steps = l->host.nsteps + 1;
@@ -100,4 +100,11 @@ void fv_trial_end(fv_trial *t) {
         *t->storages[i].storage = t->storages[i].was;
     for (int i = 0; i < t->nkernels; i++)
         restore_kernel(&t->kernels[i]);
+}
+
+bool fv_trial_reuse(fv_lowerer *l, fv_kernel *k, int from, int to) {
+    kept_kernel kept = keep_kernel(l->arena, k);
+    bool can = fv_kernel_reuse(k, from, to);
+    restore_kernel(&kept);
+    return can;
 }

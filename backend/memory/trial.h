@@ -10,5 +10,7 @@
 typedef struct fv_trial fv_trial;
 fv_trial *fv_trial_begin(fv_lowerer *l);
 void fv_trial_end(fv_trial *t);
+/* Would fv_kernel_reuse store parameter `to` of the kernel over parameter `from`? No change. */
+bool fv_trial_reuse(fv_lowerer *l, fv_kernel *k, int from, int to) FV_MUST_USE;
 
 #endif

@@ -57,6 +57,9 @@ typedef struct fv_program_memory {
     /* whether it is proved that no offsets of these buffers make the workspace smaller; not part of
      * the text */
     bool is_least;
+    /* bytes that are alive at once in every order of the launches, with results stored over any
+     * operands that permit it; 0: not known. Not part of the text */
+    int64_t least_alive;
 } fv_program_memory;
 
 /* The statements of the program outside of its kernels. */

@@ -91,6 +91,19 @@ for target in cortex-m4 cortex-m33; do
     result "at most 1.6 for a product for $target" $? .
 done
 
+# ---- workspace ----
+
+# For models whose dims can be fixed the workspace is within 2 % of its bound, or proved to be the smallest.
+if [ -d "${FOVEA_SHARED:-../shared}/models" ]; then
+    python3 tools/scripts/workspace.py "$1" aud_kwt_mcu aud_performer_favor trf_bart_bmm vis_mobilenetv3_hswish_se vis_nonlocal_embedded \
+        >"$dir/out" 2>&1
+    result "the workspace of five models" $? '5 passed, 0 failed'
+    grep -q '^5 of 5 take no more' "$dir/out"
+    result "no order takes less" $? '5 passed'
+else
+    echo "skipped: the workspace of models of the shared folder, which is missing"
+fi
+
 # ---- examples ----
 
 # Their READMEs show a run on one processor; what they print, bits of scores included, is the same on all.

@@ -7,6 +7,7 @@
 #include "backend/interp/interp.h"
 #include "backend/lower.h"
 #include "backend/memory/search.h"
+#include "backend/memory/sequence.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/build.h"
 #include "ir/kernel/verify.h"
@@ -131,7 +132,76 @@ static int64_t workspace(const fv_program *p) {
 /* Each product of 4096 bytes is used before the next one is computed. */
 Test(search, orders_launches_for_memory) {
     cr_assert_eq(workspace(lowered(two_products, false)), 2 * 4096 + 256);
-    cr_assert_eq(workspace(lowered(two_products, true)), 4096 + 256);
+    fv_program *small = lowered(two_products, true);
+    cr_assert_eq(workspace(small), 4096 + 256);
+    cr_assert_eq(small->memory.least_alive, 4096 + 256);
+}
+
+enum { LAUNCHES = 7 };
+
+/* Launches of random values: launch i makes value i, of up to 3 earlier values, and may store it
+ * over the first of them. */
+static fv_sequence_problem drawn(void) {
+    fv_sequence_problem p = {.n = LAUNCHES, .nvalues = LAUNCHES};
+    p.launches = FV_NEW(arena, fv_sequence_launch, LAUNCHES);
+    p.values = FV_NEW(arena, fv_sequence_value, LAUNCHES);
+    for (int i = 0; i < LAUNCHES; i++) {
+        fv_sequence_launch *x = &p.launches[i];
+        x->uses = FV_NEW(arena, fv_sequence_use, 4);
+        x->pairs = FV_NEW(arena, fv_sequence_pair, 1);
+        x->hash = (uint64_t)(i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        x->uses[x->nuses++] = (fv_sequence_use){i, true};
+        p.values[i] = (fv_sequence_value){.bytes = 1 + draw(20), .after = draw(6) == 0};
+        fv_set_insert(p.values[i].users, i);
+        for (int k = 0; i > 0 && k < draw(4); k++) {
+            int from = draw(i);
+            x->uses[x->nuses++] = (fv_sequence_use){from, false};
+            fv_set_insert(p.values[from].users, i);
+            fv_set_insert(x->needs, from);
+        }
+        if (x->nuses > 1 && draw(2)) {
+            x->pairs[x->npairs++] = (fv_sequence_pair){x->uses[1].value, i, false};
+            p.values[i].bytes = p.values[x->uses[1].value].bytes;
+        }
+    }
+    return p;
+}
+
+/* The least peak of all orders that begin as o does. */
+static int64_t least_of_all(const fv_sequence_problem *p, const fv_sequence *o) {
+    int64_t least = INT64_MAX;
+    if (o->n == p->n)
+        return o->peak;
+    for (int i = 0; i < p->n; i++)
+        if (fv_sequence_may_follow(p, o, i)) {
+            fv_sequence next = fv_sequence_extend(p, o, i);
+            int64_t peak = least_of_all(p, &next);
+            least = peak < least ? peak : least;
+        }
+    return least;
+}
+
+/* The search finds what all orders of a few launches give. */
+Test(search, finds_the_best_order) {
+    int better = 0;
+    for (state = 1; state < 3000;) {
+        unsigned seed = state;
+        fv_sequence_problem p = drawn();
+        fv_sequence begin = fv_sequence_begin(&p), first[LAUNCHES + 1] = {begin};
+        for (int i = 0; i < LAUNCHES; i++)
+            first[i + 1] = fv_sequence_extend(&p, &first[i], i);
+        int64_t peak = first[LAUNCHES].peak, least = least_of_all(&p, &begin);
+        const fv_sequence *best;
+        cr_assert_eq(fv_sequence_least(&p, arena, peak, &best), least, "seed %u", seed);
+        cr_assert_eq(best != NULL, least < peak, "seed %u", seed);
+        better += best != NULL;
+        if (best)
+            cr_assert_eq(best->peak, least);
+        for (int n = LAUNCHES; best && best->last >= 0; best = best->from, n--)
+            cr_assert(best->n == n && fv_sequence_may_follow(&p, best->from, best->last));
+        state = seed + 10;
+    }
+    cr_assert_gt(better, 20);
 }
 
 /* The states change places: %m, of the old %a, is stored over the old %b, of which %q is made. */

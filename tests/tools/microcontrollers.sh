@@ -205,6 +205,28 @@ check 'limits and a fixed dim' 0 '^workspace' "$fovea" compile n.fvir --target=c
 check 'no temporary folder' 0 'estimates' env TMPDIR=/nowhere "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c
 present kws.c
 
+# ---- small memory ----
+
+# Four products of one operand: with --prefer=ram each is used before the next one is computed, and all backends agree.
+{
+    printf 'fovea-ir 1\nmodule "four"\nfunc @main(%%x: f32[16, 16], %%w: f32[16, 64], %%v: f32[16, 64], %%k: f32[64, 2]) -> (%%y) {\n'
+    printf '  %%a = MatMul(%%x, %%w)\n  %%b = MatMul(%%x, %%v)\n  %%p = Softmax(%%a) {axis = 0}\n  %%q = Softmax(%%b) {axis = 0}\n'
+    printf '  %%s = MatMul(%%p, %%k)\n  %%t = MatMul(%%q, %%k)\n  %%y = Sub(%%s, %%t)\n  return %%y\n}\n'
+} >four.fvir
+check 'the usual workspace' 0 'least_alive_bytes": null' "$fovea" inspect four.fvir --memory --json --target=cortex-m4
+said 'workspace_bytes": 8448,'
+check 'the smallest workspace' 0 'least_alive_bytes": 4352' "$fovea" inspect four.fvir --memory --json --target=cortex-m4 --prefer=ram
+said 'workspace_bytes": 4352,'
+check 'what is proved of it' 0 '4.4 kB is alive at once in every order' "$fovea" inspect four.fvir --memory --target=cortex-m4 --prefer=ram
+check 'time is preferred by default' 0 'workspace +8.4 kB' "$fovea" inspect four.fvir --target=cortex-m4 --prefer=time
+"$fovea" run four.fvir --backend=interp --target=cortex-m4 -q -o ref/ --save-inputs in
+for level in 0 1 2 3 s; do
+    check "the same bits at -O$level" 0 '1 of 1 outputs as expected' \
+        "$fovea" run four.fvir --backend=c --target=native -O$level --prefer=ram --data-set in --expect ref --atol=0 --rtol=0
+done
+check 'no such preference' 2 "prefer takes time or ram, not 'rma'" "$fovea" inspect four.fvir --prefer=rma
+check 'a preference for a library' 0 'prefer does nothing' sh -c '"$0" compile four.fvir -q -o four.so && "$0" run four.so --prefer=ram' "$fovea"
+
 # ---- names ----
 
 for pair in cortex-m4f:cortex-m4 cortex-m23:cortex-m0 stm32f407:cortex-m4 rp2040:cortex-m0plus riscv32:riscv32imac esp32c6:esp32c3 \

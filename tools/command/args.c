@@ -24,6 +24,7 @@ NAMES(colors, "auto", "always", "never")
 NAMES(yes_no, "yes", "no")
 NAMES(schedules, "naive", "default")
 NAMES(ranges, "minmax", "percentile", "entropy")
+NAMES(preferences, "time", "ram")
 
 static const char *const *quantized_types(void) {
     return fv_quant_type_names;
@@ -251,6 +252,9 @@ static const fv_option options[] = {
      "-O0: only necessary passes; -O1: also rewrites that change no bit; -O2, the default: all "
      "passes; -O3: more time for optimizing code; -Os: small code and a small workspace",
      true},
+    {"--prefer", NULL, FV_OPTION_TEXT, AT(result.prefer), "WHAT",
+     "what matters more; ram: the smallest workspace, also where a run then takes longer: ", true,
+     preferences},
     {"--disable", NULL, FV_OPTION_LIST, AT(code.disable), "A,B",
      "leave out these passes, steps of lowering and rules; may be repeated", true},
     {"--enable", NULL, FV_OPTION_LIST, AT(code.enable), "A,B",
@@ -485,6 +489,8 @@ static int check(const fv_args *a, const fv_command *c) {
         strcmp(a->code.schedule, "default"))
         return fv_usage(a, "there is no schedule '%s'; there are naive and default",
                         a->code.schedule);
+    if (a->result.prefer && strcmp(a->result.prefer, "time") && strcmp(a->result.prefer, "ram"))
+        return fv_usage(a, "--prefer takes time or ram, not '%s'", a->result.prefer);
     if (a->print.color && strcmp(a->print.color, "auto") && strcmp(a->print.color, "always") &&
         strcmp(a->print.color, "never"))
         return fv_usage(a, "--color takes auto, always or never, not '%s'", a->print.color);

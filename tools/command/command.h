@@ -48,6 +48,7 @@ typedef struct fv_result_args {
     const char *output, *emit, *weights, *header, *name;
     bool require_fused;
     const char *max_flash, *max_ram;
+    const char *prefer; /* what matters more: "time" or "ram"; NULL: "time" */
     const char *layout;
 } fv_result_args;
 

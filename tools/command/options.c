@@ -149,6 +149,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
                              .work.disable = split_all(c->arena, &a->code.disable),
                              .work.pipeline = pipeline};
     const char *unknown;
+    o->work.prefers_ram = a->result.prefer && !strcmp(a->result.prefer, "ram");
     o->relax = fv_relax_read(c->arena, a->code.relax, &unknown);
     if (unknown)
         return fv_usage(a, "--relax: there is no '%s'; there are %s", unknown,

@@ -147,6 +147,7 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     put_list(&t, o->work.enable);
     put_list(&t, o->work.disable);
     fv_pack_number(&t, (uint64_t)level);
+    fv_pack_number(&t, o->work.prefers_ram);
     fv_pack_number(&t, o->naive);
     fv_pack_number(&t, o->relax);
     fv_pack_number(&t, o->random_limits);

@@ -69,6 +69,8 @@ typedef struct fv_driver_work {
     const char *const *steps;  /* names of steps of lowering; NULL: those of the level's pipeline */
     /* names of passes, steps and rules (passes/switches.h); NULL: none */
     const char *const *enable, *const *disable;
+    /* whether a small workspace matters more than time, at any level */
+    bool prefers_ram;
     const fv_pipeline_options *pipeline;
     /* text of everything besides the module on which passes in pipeline->own depend; NULL: there
      * are no such passes */

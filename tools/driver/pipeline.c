@@ -297,7 +297,8 @@ bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_tab
 /* Is less memory worth more than time? Machines with pointers of 32 bits are microcontrollers, or
  * as small. */
 static bool saves_memory(const fv_driver_options *o) {
-    return o->level == 's' || (o->target.of && o->target.of->pointer_bits == 32);
+    return o->level == 's' || o->work.prefers_ram ||
+           (o->target.of && o->target.of->pointer_bits == 32);
 }
 
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
@@ -323,7 +324,7 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .name = o->name,
                               .naive = o->naive,
                               .common_panels = o->target.nlevels > 1,
-                              .saves_memory = o->level == 's',
+                              .saves_memory = o->level == 's' || o->work.prefers_ram,
                               .relax = o->relax,
                               .random_limits = o->random_limits,
                               .weights = o->without_weights    ? FV_WEIGHTS_LEFT_OUT

@@ -62,21 +62,14 @@ static void note_ignored(fv_context *c) {
     const struct {
         bool given;
         const char *name;
-    } all[] = {{a->code.target, "--target"},
-               {a->code.processor, "--processor"},
-               {a->code.backend, "--backend"},
-               {a->code.passes, "--passes"},
-               {a->code.states.n, "--state"},
-               {a->code.schedule, "--schedule"},
-               {a->code.tuning, "--tuning"},
-               {a->code.verify, "--verify"},
-               {a->code.strict, "--strict"},
-               {a->code.relax, "--relax"},
-               {a->code.level, "-O"},
-               {a->code.enable.n, "--enable"},
-               {a->code.disable.n, "--disable"},
-               {a->script.script, "--script"},
-               {a->script.pipeline, "--pipeline"}};
+    } all[] = {{a->code.target, "--target"},   {a->code.processor, "--processor"},
+               {a->code.backend, "--backend"}, {a->code.passes, "--passes"},
+               {a->code.states.n, "--state"},  {a->code.schedule, "--schedule"},
+               {a->code.tuning, "--tuning"},   {a->code.verify, "--verify"},
+               {a->code.strict, "--strict"},   {a->code.relax, "--relax"},
+               {a->code.level, "-O"},          {a->result.prefer, "--prefer"},
+               {a->code.enable.n, "--enable"}, {a->code.disable.n, "--disable"},
+               {a->script.script, "--script"}, {a->script.pipeline, "--pipeline"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].given)
             fv_note(c, "is compiled already, %s does nothing", all[i].name);

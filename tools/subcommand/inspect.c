@@ -310,6 +310,9 @@ static void print_memory(view *v) {
            is_fixed(p) ? ", whatever the dims are within their bounds" : "",
            fv_size_str(v->c->arena, (uint64_t)f->bound),
            settled ? ", and no aligned offsets take less than the workspace" : "");
+    if (p->memory.least_alive > 0)
+        fv_out("%-11s%s is alive at once in every order of the launches\n", "",
+               fv_size_str(v->c->arena, (uint64_t)p->memory.least_alive));
     fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->memory.nbuffers; i++) {
         const fv_buf *b = p->memory.buffers[i];
@@ -361,6 +364,8 @@ static json_t *memory_json(view *v) {
     fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
     fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
     fv_json_set_bool(o, "least", p->memory.is_least);
+    fv_json_set(o, "least_alive_bytes",
+                p->memory.least_alive > 0 ? json_integer(p->memory.least_alive) : json_null());
     fv_json_set_bool(o, "fixed", is_fixed(p));
     fv_json_set_bool(o, "uses_allocator", p->memory.uses_allocator);
     fv_json_set(o, "buffers", list);
