@@ -28,7 +28,10 @@ const fv_command fv_commands[] = {
      ".lib, for\n"
      "macOS .dylib. Without -o, OUT is MODEL.so in the current folder. The default target is "
      "x86-64-v3 on\n"
-     "an x86-64 machine, otherwise the baseline of its architecture.\n"
+     "an x86-64 machine, otherwise the baseline of its architecture. Of a folder with the parts of "
+     "a model, which\n"
+     "`fovea shard` made, each is compiled to a library in the folder OUT, or to files of the kind "
+     "of --emit.\n"
      "\nexamples:\n"
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n",
@@ -39,7 +42,7 @@ const fv_command fv_commands[] = {
      fv_cmd_run,
      "MODEL may also be a library that `fovea compile` made, or a folder with the parts that "
      "`fovea "
-     "shard` made:\n"
+     "shard` or `fovea compile` made:\n"
      "then all ranks run at the same time, each on a thread of its own. Inputs that are not given "
      "are "
      "random:\n"

@@ -411,3 +411,11 @@ bool fv_state_declare(fv_module *m, const char *text) {
     bool is_pattern = !o.in_is_quoted && strchr(o.in, '*') && find(o.in, o.ins) < 0;
     return is_pattern ? declare_all(m, &o) : declare(m, &o, o.in, o.out);
 }
+
+bool fv_state_names_input(fv_arena *a, const char *text, const char *name) {
+    option o = {.text = text};
+    if (!read_pair(a, &o))
+        return false;
+    return !strcmp(o.in, name) ||
+           (!o.in_is_quoted && strchr(o.in, '*') && star_of(a, o.in, name) != NULL);
+}

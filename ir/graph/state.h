@@ -41,5 +41,7 @@ const char *fv_state_not_written(const fv_func *f, int i, int *axis) FV_MUST_USE
  * "INPUT=OUTPUT:CAPACITY", as --state has it. '*' in both names stands for the same text; all
  * inputs that match are declared. False after a diagnostic. */
 bool fv_state_declare(fv_module *m, const char *text) FV_MUST_USE;
+/* Does the text, as --state has it, declare a state of the input of that name? */
+bool fv_state_names_input(fv_arena *a, const char *text, const char *name) FV_MUST_USE;
 
 #endif

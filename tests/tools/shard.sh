@@ -291,7 +291,7 @@ check 'no number of ranks' 2 'into how many parts' "$fovea" shard m.fvir -o p
 check 'too many ranks' 2 '1 to 1024' "$fovea" shard m.fvir --ranks 1025 -o p
 check 'no folder' 2 'where to' "$fovea" shard m.fvir --ranks 2
 check 'one part alone' 1 'its runs need a communicator' "$fovea" run p2/rank0.onnx $dims
-check 'a state of parts' 2 'the parts of a model' "$fovea" run p2 $dims --state x=y
+check 'a state of parts' 1 "--state 'z=y': the model has no input 'z'" "$fovea" run p2 $dims --state z=y
 cp -r p2 bad && head -c 3000 p2/rank1.onnx >bad/rank1.onnx
 check 'a part that is truncated' 1 "rank 1: .*rank1.onnx' has 3000 bytes, expected" "$fovea" run bad $dims
 rm -r bad && mkdir bad

@@ -96,7 +96,7 @@ done
 export FOVEA_CACHE_DIR=
 
 # What users get wrong.
-for option in --against=c --profile --rounds=3 --state=x=y --threads=1,2; do
+for option in --against=c --profile --rounds=3 --threads=1,2; do
     check "parts with $option" 2 'several numbers of --threads are for one model: p2 holds the parts' "$fovea" bench p2 $option
 done
 check 'no time to wait' 2 'timeout takes seconds' "$fovea" bench p2 --timeout=0

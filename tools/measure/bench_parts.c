@@ -235,6 +235,13 @@ static bool compare(parts_bench *b) {
                     first->bytes, first->runs, b->expected);
 }
 
+/* Why it is not known how many bytes a run should send. */
+static const char *why_unknown(const parts_bench *b) {
+    return fv_subject_is_library(&b->parts.all[b->parts.here])
+               ? "; what the graph says is not in a library"
+               : "; how often depends on data";
+}
+
 /* ---- stages ---- */
 
 /* Finds the bytes that the graph of a rank says are sent to each rank. */
@@ -284,7 +291,7 @@ static void print_links(const parts_bench *b) {
                 fv_out("%-10s rank %d sends %s to rank %d in a run%s\n", "link", r,
                        fv_size_str(a, (uint64_t)bytes), t,
                        expected == bytes ? ", as the graph says"
-                       : expected < 0    ? "; how often depends on data"
+                       : expected < 0    ? why_unknown(b)
                                          : "; passes have removed exchanges");
         }
 }
@@ -301,7 +308,7 @@ static void print_exchanges(const parts_bench *b) {
     if (removed)
         fv_out("; passes have removed %s to each other rank\n", fv_size_str(a, removed));
     else
-        fv_out(b->expected < 0 ? "; how often depends on data\n" : ", as the graph says\n");
+        fv_out("%s\n", b->expected < 0 ? why_unknown(b) : ", as the graph says");
 }
 
 static void print_times(const parts_bench *b) {
@@ -407,11 +414,10 @@ static bool measure_parts(parts_bench *b, json_t *results) {
 int fv_bench_parts(fv_context *c, const char *folder, fv_backend_kind backend, json_t *results) {
     const fv_args *a = c->args;
     parts_bench b = {.c = c, .folder = folder};
-    if (a->bench.against || a->bench.profile || a->bench.rounds > 0 || a->code.states.n ||
-        a->threads.n > 1)
+    if (a->bench.against || a->bench.profile || a->bench.rounds > 0 || a->threads.n > 1)
         return fv_usage(a,
-                        "--against, --profile, --rounds, --state and several numbers of --threads "
-                        "are for one model: %s holds the parts of a model",
+                        "--against, --profile, --rounds and several numbers of --threads are for "
+                        "one model: %s holds the parts of a model",
                         folder);
     if (!fv_parts_options_fit(c))
         return FV_EXIT_USAGE;

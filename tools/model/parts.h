@@ -1,5 +1,6 @@
-/* parts.h - a model that was cut into parts: the folder with an ONNX model for each rank and the
- * file parts.json, which lists them; and runs of all ranks in this process, each by a thread. */
+/* parts.h - a model that was cut into parts: the folder with a model or a compiled library for each
+ * rank and the file parts.json, which lists them; and runs of all ranks, each by a thread of this
+ * process or by a process. */
 #ifndef FV_TOOLS_MODEL_PARTS_H
 #define FV_TOOLS_MODEL_PARTS_H
 
@@ -46,15 +47,13 @@ static inline bool fv_parts_has(const fv_parts_manifest *parts, const fv_parts_p
 }
 /* Sets *out to a list of files rankN.onnx, whose sizes and checksums are not known yet. */
 void fv_parts_list(fv_context *c, int ranks, int stages, fv_parts_manifest *out);
-/* The file of a rank whose model has operators that ONNX lacks: graph IR, rankN.fvir. */
-const char *fv_parts_text_file(fv_context *c, int rank);
-/* Sets the size and the checksum of a rank's model in the folder and of its file of weights, if
- * there is one. False after a message. */
+/* Sets the size and the checksum of a rank's model or library in the folder and of its file of
+ * weights, if there is one. False after a message. */
 bool fv_parts_measure(fv_context *c, const char *folder, int rank,
                       fv_parts_manifest *parts) FV_MUST_USE;
 bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *parts) FV_MUST_USE;
-/* Removes parts.json, and the parts that it lists under the names above, from the folder, before
- * other parts are written. False after a message. */
+/* Removes parts.json, and the parts that it lists under names that fv_parts_name gives, with their
+ * weights and headers, from the folder, before other parts are written. False after a message. */
 bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
 bool fv_parts_read(fv_context *c, const char *folder, fv_parts_manifest *out) FV_MUST_USE;
 /* The path of a rank's model. */
@@ -63,6 +62,11 @@ const char *fv_parts_path(fv_context *c, const char *folder, const fv_parts_mani
 /* Checks that the model of a rank has the size and the checksum that the list states. */
 bool fv_parts_check(fv_context *c, const char *folder, const fv_parts_manifest *list,
                     int rank) FV_MUST_USE;
+/* Sets the file of a rank to its name with that suffix, such as "rank1.so" for ".so". */
+void fv_parts_name(fv_context *c, fv_parts_manifest *parts, int rank, const char *suffix);
+/* The states of --state that the part of a rank has: those of all inputs but the ones that only
+ * other stages have. NULL terminated. */
+const char *const *fv_parts_states(fv_context *c, const fv_parts_manifest *list, int rank);
 /* Is the path a folder with a file parts.json? */
 bool fv_parts_are_in(fv_context *c, const char *path) FV_MUST_USE;
 

@@ -33,14 +33,38 @@ const char *fv_parts_path(fv_context *c, const char *folder, const fv_parts_mani
     return fv_printf(c->arena, "%s/%s", folder, parts->files[rank]);
 }
 
-const char *fv_parts_text_file(fv_context *c, int rank) {
-    return fv_printf(c->arena, "rank%d.fvir", rank);
+void fv_parts_name(fv_context *c, fv_parts_manifest *parts, int rank, const char *suffix) {
+    parts->files[rank] = fv_printf(c->arena, "rank%d%s", rank, suffix);
+}
+
+/* The suffixes of files of parts, and what the file with their weights is called: by the whole
+ * name of the part with a suffix, or by the part of it before its own suffix. */
+static const struct {
+    const char *of, *weights;
+    bool after_stem, has_header;
+} suffixes[] = {{".onnx", ".data", false, false},   {".fvir", ".bin", false, false},
+                {".fvd", ".bin", false, false},     {".fvk", ".bin", false, false},
+                {".so", ".weights", true, true},    {".dll", ".weights", true, true},
+                {".dylib", ".weights", true, true}, {NULL, ".data", false, false}};
+
+/* The number of the path's suffix among these, or of the last entry. */
+static int suffix_of(const char *path) {
+    const char *dot = strrchr(path, '.');
+    int i = 0;
+    while (suffixes[i].of && !(dot && !strcmp(dot, suffixes[i].of)))
+        i++;
+    return i;
+}
+
+/* The path with another suffix in place of its own. */
+static const char *with_suffix(fv_context *c, const char *path, const char *suffix) {
+    return fv_printf(c->arena, "%.*s%s", (int)(strrchr(path, '.') - path), path, suffix);
 }
 
 static const char *weights_of(fv_context *c, const char *path) {
-    const char *suffix = strrchr(path, '.');
-    bool text = suffix && !strcmp(suffix, ".fvir");
-    return fv_printf(c->arena, "%s%s", path, text ? ".bin" : ".data");
+    int i = suffix_of(path);
+    return suffixes[i].after_stem ? with_suffix(c, path, suffixes[i].weights)
+                                  : fv_printf(c->arena, "%s%s", path, suffixes[i].weights);
 }
 
 static bool add_file(fv_context *c, const char *path, int64_t *bytes, uint64_t *sum) {
@@ -139,15 +163,17 @@ static bool remove_file(fv_context *c, const char *path) {
            fv_error(c->session, "cannot replace '%s': %s", path, strerror(errno));
 }
 
-/* Removes a part, if its name is one that shard gives. */
+/* Removes a part, if its name is one that shard or compile gives. */
 static bool remove_part(fv_context *c, const char *folder, const json_t *entry, int rank) {
     const char *file = json_string_value(json_object_get(entry, "file"));
-    if (!file || (strcmp(file, fv_printf(c->arena, "rank%d.onnx", rank)) != 0 &&
-                  strcmp(file, fv_parts_text_file(c, rank)) != 0))
+    int i = file ? suffix_of(file) : -1;
+    if (!file || !suffixes[i].of ||
+        strcmp(file, fv_printf(c->arena, "rank%d%s", rank, suffixes[i].of)) != 0)
         return true;
     const char *path = fv_printf(c->arena, "%s/%s", folder, file);
     return fv_spares_models(c, "-o ", path) && remove_file(c, path) &&
-           remove_file(c, weights_of(c, path));
+           remove_file(c, weights_of(c, path)) &&
+           (!suffixes[i].has_header || remove_file(c, with_suffix(c, path, ".h")));
 }
 
 bool fv_parts_forget(fv_context *c, const char *folder) {

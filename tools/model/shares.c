@@ -9,6 +9,7 @@
 #include "ir/base/ptrmap.h"
 #include "ir/dim/option.h"
 #include "ir/dim/text.h"
+#include "tools/data/compare.h"
 
 /* The size of the axis on all ranks together. */
 static int64_t extent_of(const fv_parts_port *p, int width) {
@@ -40,6 +41,7 @@ static const fv_parts_port *find_staged(const fv_parts_manifest *list, bool is_o
 /* The inputs or outputs of a table that is made, from those of a part. */
 typedef struct port_list {
     bool are_outputs;
+    bool by_values; /* whether models are compiled for the values that the command gives to dims */
     int n, of_part;
     fv_port_info *ports;
     const fv_port_info *given; /* those of the part */
@@ -74,9 +76,7 @@ static fv_ptrmap given_dims(fv_context *c, fv_dims *t) {
     return given;
 }
 
-/* The port of another stage, with the dims that its part has: where the command gives values to
- * symbols, models are compiled for these. */
-static bool port_of_list(fv_context *c, const fv_parts_port *p, fv_port_info *out) {
+bool fv_shares_port(fv_context *c, const fv_parts_port *p, fv_port_info *out) {
     fv_dims *t = fv_dims_new(c->arena);
     fv_ptrmap given = given_dims(c, t);
     const char **dims = FV_NEW(c->arena, const char *, p->info.rank + 1);
@@ -102,7 +102,9 @@ static bool place_port(fv_context *c, const fv_parts_manifest *list, const fv_pa
                         has ? "does not have" : "has", p->is_output ? "output" : "input", p->name);
     if (has)
         to->ports[p->number] = to->given[i];
-    return has || port_of_list(c, p, &to->ports[p->number]);
+    if (!has)
+        to->ports[p->number] = p->info;
+    return has || !to->by_values || fv_shares_port(c, p, &to->ports[p->number]);
 }
 
 /* Makes the list of ports of the whole model. */
@@ -135,10 +137,16 @@ static bool make_ports(fv_context *c, const fv_parts_manifest *list, int rank, p
 }
 
 const fv_model *fv_shares_table(fv_context *c, const fv_parts_manifest *list, int rank,
-                                const fv_model *part) {
+                                const fv_subject *subject) {
+    const fv_model *part = subject->table;
     fv_model *t = FV_NEW(c->arena, fv_model, 1);
-    port_list in = {.of_part = part->ninputs, .given = part->inputs};
-    port_list out = {.are_outputs = true, .of_part = part->noutputs, .given = part->outputs};
+    fv_file_kind kind = subject->source.kind;
+    bool by_values = kind != FV_FILE_ELF && kind != FV_FILE_PROGRAM && kind != FV_FILE_KERNEL;
+    port_list in = {.by_values = by_values, .of_part = part->ninputs, .given = part->inputs};
+    port_list out = {.are_outputs = true,
+                     .by_values = by_values,
+                     .of_part = part->noutputs,
+                     .given = part->outputs};
     if (!make_ports(c, list, rank, &in) || !make_ports(c, list, rank, &out))
         return NULL;
     for (int i = 0; i < out.n; i++) { /* inputs may have other numbers than in the part */
@@ -146,6 +154,8 @@ const fv_model *fv_shares_table(fv_context *c, const fv_parts_manifest *list, in
         if (state)
             out.ports[i].state_of = 1 + find_port(in.n, in.ports, part->inputs[state - 1].name);
     }
+    for (int i = 0; i < in.n; i++) /* the shares of the parts get room, not the whole inputs */
+        in.ports[i].in_place = 0;
     *t = *part;
     t->inputs = in.ports;
     t->ninputs = in.n;
@@ -203,7 +213,27 @@ static fv_array new_array(fv_context *c, const fv_array *x, int axis, int64_t n)
     return y;
 }
 
-void fv_shares_cut(fv_context *c, const fv_parts_manifest *list, const fv_subject *whole, int rank,
+/* Moves a state of the part that is in place into memory of its own, in which the rank writes. The
+ * capacity is that of the run, or else what the next value needs. */
+static bool add_room(fv_context *c, const fv_subject *whole, int rank, fv_subject *part, int i) {
+    const fv_port_info *p = &part->table->inputs[i];
+    fv_array *x = &part->data.inputs[i];
+    int axis = p->in_place - 1;
+    int64_t capacity = -1;
+    if (axis < 0 || !x->type || x->rank <= axis)
+        return true;
+    bool known = fv_eval_dim_text(whole->table, whole->data.dims, p->capacity, &capacity);
+    for (int k = 0; !known && k < part->table->noutputs; k++)
+        if (part->table->outputs[k].state_of == i + 1)
+            known = fv_eval_dim_text(whole->table, whole->data.dims,
+                                     part->table->outputs[k].dims[axis], &capacity);
+    return fv_array_add_room(c->arena, x, axis, capacity) ||
+           fv_error(c->session,
+                    "rank %d: input '%s' has %" PRId64 " on axis %d, its capacity is %" PRId64,
+                    rank, p->name, x->dims[axis], axis, capacity);
+}
+
+bool fv_shares_cut(fv_context *c, const fv_parts_manifest *list, const fv_subject *whole, int rank,
                    fv_subject *part) {
     const fv_model *t = part->table;
     for (int i = 0; i < t->ninputs; i++) {
@@ -220,6 +250,10 @@ void fv_shares_cut(fv_context *c, const fv_parts_manifest *list, const fv_subjec
         part->data.inputs[i] = new_array(c, &x, p->axis, p->sizes[r]);
         copy_share(&x, &part->data.inputs[i], p->axis, p->firsts[r], false);
     }
+    for (int i = 0; i < t->ninputs; i++)
+        if (!add_room(c, whole, rank, part, i))
+            return false;
+    return true;
 }
 
 /* ---- joining ---- */
@@ -232,16 +266,21 @@ static bool fits(const fv_array *a, const fv_array *b, int axis) {
     return same;
 }
 
-/* The output of that name of a rank in this process. */
-static const fv_array *output_of(const fv_parts *p, int rank, const char *name) {
+/* The output of that name of a rank in this process, without spare capacity. */
+static fv_array output_of(fv_context *c, const fv_parts *p, int rank, const char *name) {
     const fv_model *t = p->all[rank].table;
-    return &p->all[rank].data.outputs[find_port(t->noutputs, t->outputs, name)];
+    fv_array x = p->all[rank].data.outputs[find_port(t->noutputs, t->outputs, name)];
+    x.data = (void *)(uintptr_t)fv_array_tensor(c->arena, &x).data;
+    x.owner = NULL;
+    x.capacity = 0;
+    return x;
 }
 
 /* The shares of the other processes, of an output that all stages have: each sends its own one,
  * filled up to the largest one. */
 static bool exchange(fv_context *c, const fv_parts *p, const fv_parts_port *port,
-                     const fv_communicator *world, const fv_array *mine, fv_array *shares) {
+                     const fv_communicator *world, fv_array *shares) {
+    const fv_array one = output_of(c, p, p->here, port->name), *mine = &one;
     int64_t most = 0;
     int width = fv_parts_width(&p->list);
     for (int r = 0; r < width; r++)
@@ -307,7 +346,7 @@ static bool collect(fv_context *c, const fv_parts *p, const fv_parts_port *port,
     bool ok = true;
     for (int r = 0; r < n && ok; r++) {
         if (p->here == first + r)
-            shares[r] = *output_of(p, p->here, port->name);
+            shares[r] = output_of(c, p, p->here, port->name);
         if (p->here && p->here == first + r)
             ok = send_array(c, p, world, &shares[r]);
         if (!p->here && first + r)
@@ -317,10 +356,11 @@ static bool collect(fv_context *c, const fv_parts *p, const fv_parts_port *port,
 }
 
 /* The shares of an output that ranks of this process have. */
-static void take_shares(const fv_parts *p, const fv_parts_port *port, int n, fv_array *shares) {
+static void take_shares(fv_context *c, const fv_parts *p, const fv_parts_port *port, int n,
+                        fv_array *shares) {
     int first = port->stage < 0 ? 0 : port->stage * fv_parts_width(&p->list);
     for (int r = 0; r < n; r++)
-        shares[r] = *output_of(p, first + r, port->name);
+        shares[r] = output_of(c, p, first + r, port->name);
 }
 
 static bool join(fv_context *c, const fv_parts *p, const fv_parts_port *port,
@@ -328,10 +368,9 @@ static bool join(fv_context *c, const fv_parts *p, const fv_parts_port *port,
     int n = port->axis < 0 ? 1 : fv_parts_width(&p->list);
     fv_array *shares = FV_NEW(c->arena, fv_array, n);
     if (!world)
-        take_shares(p, port, n, shares);
-    else if (port->stage < 0
-                 ? !exchange(c, p, port, world, output_of(p, p->here, port->name), shares)
-                 : !collect(c, p, port, world, n, shares))
+        take_shares(c, p, port, n, shares);
+    else if (port->stage < 0 ? !exchange(c, p, port, world, shares)
+                             : !collect(c, p, port, world, n, shares))
         return false;
     if (world && port->stage >= 0 && p->here)
         return true; /* process 0 has the output */
@@ -341,7 +380,6 @@ static bool join(fv_context *c, const fv_parts *p, const fv_parts_port *port,
             return fv_error(c->session, "rank %d has an output '%s' of other dims than rank 0", r,
                             port->name);
     *out = shares[0];
-    out->owner = NULL;
     if (port->axis < 0)
         return true;
     *out = new_array(c, &shares[0], port->axis, extent_of(port, n));
@@ -357,8 +395,7 @@ bool fv_shares_join(fv_context *c, const fv_parts *p, const fv_communicator *wor
         whole->data.outputs[i] = (fv_array){0};
         if (find_staged(&p->list, true, t->outputs[i].name))
             continue;
-        whole->data.outputs[i] = *output_of(p, p->here, t->outputs[i].name);
-        whole->data.outputs[i].owner = NULL;
+        whole->data.outputs[i] = output_of(c, p, p->here, t->outputs[i].name);
     }
     for (int k = 0; k < p->list.nports; k++) {
         const fv_parts_port *port = &p->list.ports[k];

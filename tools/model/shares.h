@@ -9,11 +9,15 @@
  * ports of other stages. NULL after a message: the table does not have a port of the list with a
  * share of this size, or has one of another stage. */
 const fv_model *fv_shares_table(fv_context *c, const fv_parts_manifest *list, int rank,
-                                const fv_model *part);
+                                const fv_subject *part);
+/* A port that one stage has, from the list, with the dims that it has in a model that is compiled
+ * for the values that the command gives to symbols. False after a message. */
+bool fv_shares_port(fv_context *c, const fv_parts_port *p, fv_port_info *out) FV_MUST_USE;
 /* Sets the inputs of a rank to its shares of those of the whole model, which have the dims of its
- * table; inputs without data (type 0) get none. */
-void fv_shares_cut(fv_context *c, const fv_parts_manifest *list, const fv_subject *whole, int rank,
-                   fv_subject *part);
+ * table; inputs without data (type 0) get none. States in place get memory with their capacity.
+ * False after a message: a capacity is too small. */
+bool fv_shares_cut(fv_context *c, const fv_parts_manifest *list, const fv_subject *whole, int rank,
+                   fv_subject *part) FV_MUST_USE;
 /* Sets the outputs of the whole model to those of the part `here`, and where these are shares, to
  * the shares of all ranks; those that one stage has are of its ranks. The ranks are those of `all`;
  * or, if `world` is not NULL, the other processes, which call this function as well; then only

@@ -11,13 +11,14 @@
 #include "tools/command/report.h"
 #include "tools/model/attention.h"
 #include "tools/model/device.h"
-#include "tools/model/model.h"
+#include "tools/model/parts.h"
+#include "tools/subcommand/compile.h"
 
 typedef struct result {
     fv_emit_kind kind;
     const char *out;
-    fv_program *program; /* the program; NULL: the files were written without one */
-    const fv_target *target;
+    fv_module *graph;                  /* the graph that was read; NULL: a program was */
+    fv_program *program;               /* the program; NULL: the files were written without one */
     fv_driver_machine machine;         /* the targets, if there are several */
     size_t unshared;                   /* bytes of weights that only some of several targets use */
     fv_program *levels[FV_MAX_LEVELS]; /* the programs for several targets */
@@ -306,6 +307,7 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
     if (!fv_spares_models(c, "-o ", r->out) || !accept_graph(c, model, o, r) ||
         !fv_driver_read(c->session, model, o, &source) || !fv_dump_applies(c, &source))
         return false;
+    r->graph = source.module;
     check k = {c, r};
     fv_write_options wo = {.level = o->level,
                            .weights = r->weights,
@@ -316,7 +318,6 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
     bool ok = fv_driver_emit_targets(c->session, &source, o, r->kind, r->out, &wo, &r->program);
     if (ok && source.module && r->program)
         fv_report_steps(c, o);
-    r->target = r->program ? r->program->target : NULL;
     return ok;
 }
 
@@ -373,7 +374,7 @@ static const char *how_to_call(fv_context *c, const result *r) {
     const char *name = r->program ? r->program->name : "", *text;
     switch (r->kind) {
     case FV_EMIT_SO:
-        if (r->target && r->target->system != FV_SYSTEM_ELF)
+        if (r->program && r->program->target->system != FV_SYSTEM_ELF)
             return fv_printf(c->arena, "const fv_model *fovea_model(void), see fovea_model.h");
         return fv_printf(c->arena, "fv_load(\"%s\", ...) of fovea.h, or `fovea run %s`", r->out,
                          r->out);
@@ -447,16 +448,23 @@ static void set_device(json_t *d, const fv_device *x) {
     fv_json_set(d, "device", o);
 }
 
-static void print_targets(fv_context *c, const result *r) {
+/* The line of the summary with the target, or with all targets. */
+static const char *targets_str(fv_arena *a, const result *r) {
     const fv_driver_machine *m = &r->machine;
-    if (m->nlevels < 2) {
-        fv_out("target     %s\n", fv_target_str(c->arena, r->target));
-        return;
-    }
-    fv_out("targets    ");
+    fv_text t = {.arena = a};
+    if (m->nlevels < 2)
+        return fv_printf(a, "target     %s", fv_target_str(a, r->program->target));
+    fv_text_put(&t, "targets    ");
     for (int i = 0; i < m->nlevels; i++)
-        fv_out("%s%s", i ? ", " : "", m->levels[i]->name);
-    fv_out("; the highest that a CPU has is used\n");
+        fv_text_printf(&t, "%s%s", i ? ", " : "", m->levels[i]->name);
+    fv_text_put(&t, "; the highest that a CPU has is used");
+    return t.s;
+}
+
+static void print_targets(fv_context *c, const result *r) {
+    fv_out("%s\n", targets_str(c->arena, r));
+    if (r->machine.nlevels < 2)
+        return;
     size_t bytes = fv_weights_bytes(r->program);
     if (r->unshared)
         fv_out("weights    %s, %s of them in several layouts\n", fv_size_str(c->arena, bytes),
@@ -465,12 +473,16 @@ static void print_targets(fv_context *c, const result *r) {
         fv_out("weights    %s, the same for all targets\n", fv_size_str(c->arena, bytes));
 }
 
-static void print_summary(fv_context *c, const result *r) {
+static void print_files(fv_context *c, const result *r) {
     const char *const *files = files_of(c, r);
-    const char *where = "", *call = how_to_call(c, r);
-    size_t bytes;
     for (int i = 0; files[i]; i++)
         fv_out("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
+}
+
+static void print_summary(fv_context *c, const result *r) {
+    const char *where = "", *call = how_to_call(c, r);
+    size_t bytes;
+    print_files(c, r);
     if (r->program)
         print_targets(c, r);
     if (r->program && c->args->code.relax)
@@ -499,9 +511,10 @@ static void set_targets(json_t *d, const result *r) {
     fv_json_set_int(d, "unshared_bytes", (int64_t)r->unshared);
 }
 
-static bool print_json(fv_context *c, const char *model, const result *r) {
+/* Adds what was written to a document. */
+static void describe(fv_context *c, const char *model, const result *r, json_t *d) {
     const char *const *files = files_of(c, r);
-    json_t *d = fv_json_document(), *list = json_array();
+    json_t *list = json_array();
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
     for (int i = 0; files[i]; i++) {
@@ -514,7 +527,7 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
     fv_json_set(d, "files", list);
     if (r->program) {
         fv_json_set_text(d, "name", r->program->name);
-        fv_json_set_text(d, "target", r->target->entry);
+        fv_json_set_text(d, "target", r->program->target->entry);
         set_targets(d, r);
         if (c->args->code.relax)
             fv_json_set_text(d, "relaxed", c->args->code.relax);
@@ -529,25 +542,45 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
         set_device(d, &r->device);
     if (call)
         fv_json_set_text(d, "call", call);
+}
+
+static bool print_json(fv_context *c, const char *model, const result *r) {
+    json_t *d = fv_json_document();
+    describe(c, model, r, d);
     return fv_json_print(c->session, d);
 }
 
-/* Prints the summary. The files have been written, so running out of memory here is not a
- * failure. */
-static bool tell(fv_context *c, const char *model, const result *r) {
+/* Prints the summary, or, of a part, adds it to that of all parts. The files have been written, so
+ * running out of memory here is not a failure. */
+static bool tell(fv_context *c, const char *model, const result *r, fv_compiled_parts *parts) {
     fv_door door;
     if (FV_DOOR_OPEN(c->session, &door)) {
         fv_err("%s: note: it is compiled; there is no memory to tell more\n", model);
         return true;
     }
-    bool ok = !c->args->print.json || print_json(c, model, r);
-    if (!c->args->print.json && !c->args->print.quiet && strcmp(r->out, "-"))
-        print_summary(c, r);
+    bool json = c->args->print.json, ok = true;
+    if (json && parts) {
+        json_t *d = json_object();
+        describe(c, model, r, d);
+        fv_json_append(parts->documents, d);
+    } else if (json)
+        ok = print_json(c, model, r);
+    else if (!c->args->print.quiet && strcmp(r->out, "-"))
+        (parts ? print_files : print_summary)(c, r);
     fv_door_close(c->session, &door);
     return ok;
 }
 
-int fv_cmd_compile(fv_context *c) {
+/* Frees what belongs to a part, so that only one at a time is in memory. */
+static void forget(result *r) {
+    for (int i = 1; i < r->machine.nlevels; i++) /* the first one is in the program's arena */
+        fv_arena_free(r->levels[i] ? r->levels[i]->arena : NULL);
+    if (r->program && r->graph)
+        fv_arena_free(r->program->arena);
+    fv_module_free(r->graph);
+}
+
+static int compile_model(fv_context *c, fv_compiled_parts *parts) {
     const fv_args *a = c->args;
     const char *model = a->operand[0];
     fv_driver_options o;
@@ -580,6 +613,16 @@ int fv_cmd_compile(fv_context *c) {
         strcmp(o.name, fv_emit_stem(c->arena, r.out)))
         fv_note(c, "names begin with %s_: '%s' is no prefix in C; --name gives another", o.name,
                 fv_emit_stem(c->arena, r.out));
-    tell(c, model, &r);
+    tell(c, model, &r, parts);
+    if (parts) {
+        parts->targets = r.program ? targets_str(c->arena, &r) : NULL;
+        forget(&r);
+    }
     return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
+}
+
+int fv_cmd_compile(fv_context *c) {
+    if (fv_parts_are_in(c, c->args->operand[0]))
+        return fv_compile_parts(c, compile_model);
+    return fv_parts_are_not_in(c, c->args->operand[0]) ? compile_model(c, NULL) : fv_failed(c);
 }

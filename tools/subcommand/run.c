@@ -101,10 +101,8 @@ static int refuse_maps(fv_context *c) {
 
 static int run_parts(fv_context *c, fv_backend_kind backend) {
     fv_parts parts;
-    if (c->args->code.states.n || c->args->data.attention_maps)
-        return fv_usage(c->args,
-                        "--state and --attention-maps are for one model: %s holds the parts of a "
-                        "model",
+    if (c->args->data.attention_maps)
+        return fv_usage(c->args, "--attention-maps is for one model: %s holds the parts of a model",
                         c->args->operand[0]);
     if (!fv_parts_options_fit(c))
         return FV_EXIT_USAGE;

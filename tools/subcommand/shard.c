@@ -130,7 +130,8 @@ static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o,
                         fv_parts_manifest *out) {
     static const char *const tidy[] = {"share", "remove-dead", NULL};
     bool text = out->stages > 1 || needs_text(m->funcs->body);
-    out->files[rank] = text ? fv_parts_text_file(c, rank) : out->files[rank];
+    if (text)
+        fv_parts_name(c, out, rank, ".fvir");
     const char *path = fv_parts_path(c, c->args->result.output, out, rank);
     fv_progress_phase(c->args, path, "writes %s", path);
     return fv_spares_models(c, "-o ", path) &&
