@@ -30,7 +30,8 @@ typedef struct fv_prefetches {
  * products of vectors, if the target has both. */
 typedef struct fv_matrix_limits {
     int rows;
-    int products; /* number of products of two bytes: rows times columns times terms */
+    int cached_rows; /* the same as rows, where weights stay in the last-level cache between runs */
+    int products;    /* number of products of two bytes: rows times columns times terms */
 } fv_matrix_limits;
 
 typedef struct fv_processor {

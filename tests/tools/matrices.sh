@@ -80,7 +80,7 @@ check 'native has it' 0 . "$fovea" inspect m.fvir --target=native
 case $(cat out) in *+amx-int8*) ;; *) finish ;; esac # the system does not permit it
 check 'a library' 0 . "$fovea" compile m.fvir --target=$amx -o one.so
 check 'a library for three targets' 0 . "$fovea" compile m.fvir --target=x86-64-v3,x86-64-v4+vnni,$amx -o all.so
-for n in 0 1 15 16 17 32 33 63 200; do
+for n in 0 1 2 3 5 8 9 15 16 17 32 33 63 200; do
     check "$n rows, x86-64-v3" 0 '^d ' "$fovea" run m.fvir --target=x86-64-v3 --dim n=$n -o expected
     for how in "m.fvir --target=native" "m.fvir --target=native --threads=2" "m.fvir --target=$amx --backend=c" \
         "m.fvir --target=$amx --backend=interp" one.so all.so; do
@@ -91,6 +91,12 @@ done
 check 'blocks: code' 0 . "$fovea" compile b.fvir --target=$amx -o b.s
 # of unsigned elements, and of signed ones from which the zero point was subtracted, in tiles of 16 and of 32 rows
 count 'blocks are matrices' 4 '^[^[:space:]]*tdp[^:]*:$' b.s
+# Few rows are multiplied by dot products of vectors: more of them where weights come from the last-level cache.
+for few in 'sapphire-rapids 9' 'generic 4'; do
+    check "few rows: ${few% *}" 0 . "$fovea" compile m.fvir --target=$amx --processor=${few% *} --emit=kernels -o few.fvk
+    count "few rows: fewer than ${few#* }" 2 "if rows < ${few#* } " few.fvk
+done
+count 'few rows: no word of a panel is read twice' 4 'if rows <= [12] ' few.fvk
 # Weights that no second-level cache holds: the tiles of a block of rows prefetch words and scales of the next panel.
 seq 400000 | head -c 2097152 >words
 yes '<=<;<>' | tr -d '\n' | head -c 524288 >factors

@@ -9,9 +9,11 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/weights.h"
 #include "backend/schedule/contract/contract.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
+#include "ir/target/machine.h"
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
 
@@ -395,6 +397,17 @@ static bool stores_at_once(const fv_lowerer *l, const fv_contraction *c, const f
            fv_dim_is_const(columns) && columns->value % plan->nr == 0;
 }
 
+/* The number of rows from which on a tile of c multiplies matrices. Dot products of vectors
+ * prefetch weights, which products of matrices do not, so more rows use them if weights come from
+ * the last level of caches: as many as can be multiplied while the next weights arrive. From
+ * memory, and with blocks, whose terms take arithmetic, products of matrices are faster. */
+static int few_rows(const fv_lowerer *l, const fv_op *op, const fv_contraction *c) {
+    const fv_matrix_limits *least = &fv_processor_of(l->target)->matrix;
+    const double weights = (double)fv_weights_between(l, op);
+    const bool cached = weights <= fv_measure_of(l->target, FV_MEASURE_last_level);
+    return cached && !c->blocks.sum ? least->cached_rows : least->rows;
+}
+
 int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
                                 fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
@@ -402,6 +415,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     bool unpacks = false;
     fv_tile_defaults(u->l, op, c, plan);
+    plan->few = c->dot.matrix ? few_rows(u->l, op, c) : 0;
     if (c->dot.matrix)
         return choose_matrix_block(u, c, plan, d, rows);
     plan->stores = stores_at_once(u->l, c, d, plan);

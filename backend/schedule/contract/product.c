@@ -317,23 +317,42 @@ void fv_matrix_prefetch_next(fv_tile *t, fv_expr *rows, fv_expr *r) {
 bool fv_matrix_may_be_few(const fv_tile *t) {
     const fv_lowerer *l = t->e->l;
     const fv_dim *rows = t->e->def->index[t->c->row]->dim;
-    return rows->lo < fv_processor_of(l->target)->matrix.rows &&
-           fv_instruction_has(l->target, t->c->dot.op, FV_I32, FV_I32);
+    return rows->lo < t->plan.few && fv_instruction_has(l->target, t->c->dot.op, FV_I32, FV_I32);
 }
 
 fv_expr *fv_matrix_are_few(fv_tile *t, fv_expr *rows) {
-    const int least = fv_processor_of(t->e->l->target)->matrix.rows;
-    return binary(t->e, FV_X_LT, rows, integer(t->e, least));
+    return binary(t->e, FV_X_LT, rows, integer(t->e, t->plan.few));
+}
+
+/* Computes `rows` rows, at most `most`, by a tile of that many or of the next power of two, so that
+ * its panel is read once. The last row takes the place of those that do not exist. */
+static void multiply_in_one(fv_tile *t, fv_expr *rows, int most) {
+    fv_kemit *e = t->e;
+    const int outer = e->b.depth;
+    const int64_t exist = e->def->index[t->c->row]->dim->hi;
+    most = exist < most ? (int)exist : most;
+    most = most < 1 ? 1 : most;
+    t->rows.last = binary(e, FV_X_SUB, binary(e, FV_X_MAX, rows, integer(e, 1)), integer(e, 1));
+    for (int n = 1;; n = 2 * n < most ? 2 * n : most) {
+        t->plan.mr = n;
+        if (n < most)
+            fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, n)));
+        if (t->plan.streams)
+            t->prefetch.whole = fv_tile_whole(t, rows);
+        fv_tile_multiply(t, integer(e, n));
+        if (n == most)
+            break;
+        fv_kb_else(&e->b);
+    }
+    while (e->b.depth > outer)
+        fv_kb_end(&e->b);
 }
 
 void fv_tile_multiply_few(fv_tile *t, fv_expr *rows) {
     fv_tile few = *t;
-    few.plan.mr = fv_processor_of(t->e->l->target)->matrix.rows - 1;
     few.plan.depth = 0;
     few.from = few.prefetch.whole = NULL;
     few.made.unpacked = NULL;
     few.rows.done = integer(t->e, 0);
-    if (few.plan.streams)
-        few.prefetch.whole = fv_tile_whole(&few, rows);
-    fv_tile_multiply(&few, rows);
+    multiply_in_one(&few, rows, t->plan.few <= t->plan.mr ? t->plan.few - 1 : t->plan.mr);
 }

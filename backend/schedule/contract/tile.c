@@ -69,19 +69,22 @@ enum { SMALL_PANELS = 4 };
  * and may be evicted from a first-level cache before they are read, so for these `near` bytes are
  * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113). Weights that all stay
  * in the second-level cache become slower by any prefetch, since they would be loaded into the
- * first level twice. A processor that follows several streams of addresses faster than one
- * prefetches the next panel from several places in turn instead, in tiles with fewer rows than a
- * whole one. This is done only for weights that a tile uses as they are stored, or converts from
- * narrow floats: words and dequantized elements take arithmetic that hides the latency. */
+ * first level twice. So do small panels, except in tiles of so few rows that memory is slower than
+ * their products (the others multiply matrices): each of these would begin with waiting for its
+ * panel. A processor that follows several streams of addresses faster than one prefetches the next
+ * panel from several places in turn instead, in tiles with fewer rows than a whole one. This is
+ * done only for weights that a tile uses as they are stored, or converts from narrow floats: words
+ * and dequantized elements take arithmetic that hides the latency. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_of(l->target);
     const fv_caches *caches = &l->target->caches;
     int64_t weights = fv_weights_between(l, op);
     int width = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
+    const bool only_few = c->dot.matrix && !c->blocks.sum;
     bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
                  width >= p->prefetch.line_bytes &&
-                 steps_from(c, 0) * width > caches->l1_bytes / SMALL_PANELS;
+                 (only_few || steps_from(c, 0) * width > caches->l1_bytes / SMALL_PANELS);
     plan->near = ahead ? p->prefetch.bytes : 0;
     plan->far = !ahead                       ? 0
                 : weights > caches->l3_bytes ? p->prefetch.single_bytes
@@ -146,6 +149,7 @@ void fv_tile_open_blocks(fv_tile *t) {
 /* ---- a tile ---- */
 
 static void bind_row(fv_tile *t, fv_expr *r) {
+    r = t->rows.last ? binary(t->e, FV_X_MIN, r, t->rows.last) : r;
     if (t->c->row >= 0)
         fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
     if (t->rows.local)

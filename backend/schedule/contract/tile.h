@@ -61,6 +61,7 @@ typedef struct fv_tile_plan {
     int64_t depth;
     int64_t near, far; /* distances of prefetches in bytes; both 0: there are no prefetches */
     int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
+    int few;     /* with dot.matrix: fewer rows than this use dot products of vectors */
     /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
      * `depth` steps at a time; false: each tile computes b as it reads it */
     bool unpacks;
@@ -102,6 +103,8 @@ typedef struct fv_tile_memory {
 typedef struct fv_tile_rows {
     const fv_var *local; /* the variable of the row's number in the block; NULL: it is not used */
     fv_expr *done;       /* number of rows of the block before i0 */
+    fv_expr *last;       /* the last row of the tile, which takes the place of later ones; NULL: all
+                            rows of the tile exist */
 } fv_tile_rows;
 
 /* The columns of the tile in the axis of columns, of which they may be a block. */
