@@ -29,17 +29,24 @@ pipes *pipes_new(int ranks) {
     return p;
 }
 
+static void close_ends(pipes *p, int i) {
+    for (int j = 0; j < p->n; j++) {
+        if (i != j && p->end[i][j] >= 0)
+            close(p->end[i][j]);
+        p->end[i][j] = -1;
+    }
+}
+
 void pipes_free(pipes *p) {
     for (int i = 0; i < p->n; i++)
-        for (int j = 0; j < p->n; j++)
-            if (i != j)
-                close(p->end[i][j]);
+        close_ends(p, i);
     free(p);
 }
 
+/* Fails, and raises no signal, if the process of the other end has ended. */
 static int send_all(int to, const char *from, size_t n) {
     for (ssize_t done; n; from += done, n -= (size_t)done)
-        if ((done = write(to, from, n)) <= 0)
+        if ((done = send(to, from, n, MSG_NOSIGNAL)) <= 0)
             return 1;
     return 0;
 }
@@ -94,6 +101,9 @@ static int group_all_gather(void *user, size_t first, size_t n, const void *send
 }
 
 const fv_communicator *pipes_communicator(pipes *p, int rank) {
+    for (int i = 0; i < p->n; i++) /* so that those of a process that ends are closed everywhere */
+        if (i != rank)
+            close_ends(p, i);
     p->rank = rank;
     p->communicator = (fv_communicator){.size = sizeof p->communicator,
                                         .user = p,
