@@ -107,26 +107,47 @@ fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dim
 
 /* ---- a program ---- */
 
-static void list_launches(fv_arena *a, const fv_block *b, fv_launch_cost **list, int *n, int *cap) {
+typedef struct launches {
+    fv_launch_cost *list;
+    int n, cap;
+} launches;
+
+static void list_launches(fv_arena *a, const fv_block *b, const fv_stmt *loop, launches *to) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
+        bool repeats = s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
+        const fv_stmt *own = repeats && !loop ? s : loop;
         if (s->kind == FV_S_LAUNCH)
-            FV_PUSH(a, *list, *n, *cap, ((fv_launch_cost){.launch = s, .kernel = s->call.kernel}));
-        list_launches(a, &s->body, list, n, cap);
-        list_launches(a, &s->other, list, n, cap);
+            FV_PUSH(a, to->list, to->n, to->cap,
+                    ((fv_launch_cost){.launch = s, .kernel = s->call.kernel, .loop = loop}));
+        list_launches(a, &s->body, own, to);
+        list_launches(a, &s->other, own, to);
     }
 }
 
 int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out) {
-    int n = 0, cap = 0;
-    *out = NULL;
-    list_launches(a, &p->host.body, out, &n, &cap);
-    return n;
+    launches all = {0};
+    list_launches(a, &p->host.body, NULL, &all);
+    *out = all.list;
+    return all.n;
 }
 
-/* Evaluates the lets of the host program from the symbols; what depends on a loop or on data stays
- * unknown. */
+/* Gives the variable of a loop the value that it has in the middle of its iterations, or at the
+ * begin, if data decide where the loop ends. */
+static void bind_loop(fv_walk *host, const fv_stmt *s) {
+    int64_t lo, hi;
+    if (!fv_walk_evaluate(host, s->loop.lo, &lo))
+        return;
+    int64_t half = fv_walk_evaluate(host, s->loop.hi, &hi) && hi > lo
+                       ? (hi - 1 - lo) / 2 / s->loop.step * s->loop.step
+                       : 0;
+    fv_walk_set(host, s->var, lo + half);
+}
+
+/* Evaluates the lets of the host program from the symbols; what depends on data stays unknown. */
 static void bind_lets(fv_walk *host, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
+        if (s->kind == FV_S_FOR)
+            bind_loop(host, s);
         if (s->kind == FV_S_LET) {
             fv_variable_value *n = fv_values_of_variable(&host->values, s->var);
             n->known = n->known || fv_walk_evaluate(host, s->x, &n->value);

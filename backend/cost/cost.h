@@ -32,6 +32,7 @@ fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dim
 typedef struct fv_launch_cost {
     const fv_stmt *launch;
     const fv_kernel *kernel; /* the kernel as scheduled, also after the program was expanded */
+    const fv_stmt *loop;     /* the outermost loop of the host program around it, or NULL */
     bool known;              /* false: some dim of the launch is not known before the run */
     int64_t *dims;           /* the values of the kernel's dims, if they are known */
     fv_cost cost;
@@ -43,8 +44,8 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
 /* Computes the costs of n launches for dims[p->symbols.n]. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
-/* A walk that knows the variables of the host program, apart from those that depend on data or on a
- * loop of the host program. */
+/* A walk that knows the variables of the host program, apart from those that depend on data. The
+ * variable of a loop has the value of the iteration in the middle. */
 fv_walk fv_cost_host(fv_arena *scratch, const fv_program *p, const int64_t *dims);
 /* A rough estimate of the cycles on one core of the target, for comparing launches. */
 double fv_cost_cycles(const fv_cost *c, const fv_target *t);

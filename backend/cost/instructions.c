@@ -9,6 +9,9 @@
  * differ in the operations that they execute, so not all of them are always busy. */
 #define BALANCE 0.75
 
+/* Cycles of moving a part of a register to its begin: between lanes of 16 bytes, and within one. */
+enum { LANE = 16, ACROSS_CYCLES = 3, WITHIN_CYCLES = 1 };
+
 /* ---- what an operation costs ---- */
 
 /* The instructions of an operation on one vector, and the cycles until its result can be used. */
@@ -107,7 +110,7 @@ static int price_of_scalar(const fv_expr *x) {
     case FV_X_REM:
     case FV_X_FLOORDIV:
     case FV_X_FLOORMOD:
-        return !fv_x_is_int(x->arg[1], &by) ? 16 : by > 0 && !(by & (by - 1)) ? 1 : 4;
+        return !fv_x_is_int(x->arg[1], &by) ? 16 : by > 0 && !(by & (by - 1)) ? 1 : 8;
     default: return 1;
     }
 }
@@ -125,12 +128,25 @@ static fv_loop_set innermost(const fv_instruction_counter *c) {
     return c->depth ? (fv_loop_set)1 << (c->depth - 1) : 0;
 }
 
-/* An element of a buffer that is not an input depends on the innermost loop, since any iteration
- * may store it. */
+/* The buffers that a loop stores, and the loop around it. */
+typedef struct loop_stores {
+    struct loop_stores *outer;
+    fv_ptrmap buffers; /* fv_buf -> not NULL */
+} loop_stores;
+
+/* Does the innermost loop store elements of the buffer? */
+static bool is_stored_in(const fv_instruction_counter *c, const fv_buf *b) {
+    const loop_stores *of = c->loop ? fv_ptrmap_get(&c->stores, c->loop) : NULL;
+    return !of || fv_ptrmap_get(&of->buffers, b);
+}
+
+/* An element of a buffer that the innermost loop stores depends on that loop, since any iteration
+ * may have stored it. */
 fv_loop_set fv_loops_of(const fv_instruction_counter *c, const fv_expr *x) {
     const fv_loop_set *of = x->op == FV_X_VAR ? fv_ptrmap_get(&c->loops, x->u.var) : NULL;
     fv_loop_set loops = of ? *of : 0;
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->role != FV_BUF_IN)
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->role != FV_BUF_IN &&
+        is_stored_in(c, x->u.buf))
         loops |= innermost(c);
     for (int i = 0; i < x->n; i++)
         loops |= fv_loops_of(c, x->arg[i]);
@@ -175,14 +191,33 @@ static void find_arrays(fv_instruction_counter *c, const fv_block *block) {
     }
 }
 
+/* Notes for each loop of the block which buffers it stores; `within`: the loop around the block. */
+static void find_stores(fv_instruction_counter *c, const fv_block *block, loop_stores *within) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        loop_stores *body = within;
+        if (s->kind == FV_S_FOR) {
+            body = FV_NEW(c->arena, loop_stores, 1);
+            *body = (loop_stores){within, fv_ptrmap_in(c->arena)};
+            *fv_ptrmap_at(&c->stores, s) = body;
+        }
+        for (loop_stores *l = s->kind == FV_S_STORE || s->kind == FV_S_TILE ? within : NULL; l;
+             l = l->outer)
+            *fv_ptrmap_at(&l->buffers, s->buf) = c;
+        find_stores(c, &s->body, body);
+        find_stores(c, &s->other, body);
+    }
+}
+
 fv_instruction_counter fv_instruction_counter_new(fv_arena *a, const fv_target *t,
                                                   const fv_kernel *k) {
     fv_instruction_counter c = {.arena = a,
                                 .target = t,
                                 .loops = fv_ptrmap_in(a),
                                 .arrays = fv_ptrmap_in(a),
-                                .loaded = fv_ptrmap_in(a)};
+                                .loaded = fv_ptrmap_in(a),
+                                .stores = fv_ptrmap_in(a)};
     find_arrays(&c, &k->body);
+    find_stores(&c, &k->body, NULL);
     return c;
 }
 
@@ -212,6 +247,18 @@ static void count_index(tally *t, const fv_expr *x) {
         count_index(t, x->arg[i]);
 }
 
+/* The first byte of a register that a load of a part of a tile reads, if the tile is in registers
+ * and the load is narrower than they are: such a part is moved to the begin of another register
+ * first. Otherwise 0. */
+static int64_t first_byte(const fv_instruction_counter *c, const fv_expr *x) {
+    const fv_buf *b = x->u.buf;
+    int64_t bytes = c->target->vector_bits / 8, element = fv_elem_storage_bytes(b->elem);
+    if (b->rank == 0 || b->lanes > 1 || bytes == 0 || x->type.lanes * element >= bytes ||
+        !fv_elem_storage_bytes((fv_elem)x->type.elem) || !fv_is_in_registers(c, b))
+        return 0;
+    return fv_x_int_value(x->arg[b->rank - 1]) * element % bytes;
+}
+
 static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
     bool gathers = false;
     for (int i = 0; i < x->u.buf->rank; i++) {
@@ -222,6 +269,8 @@ static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
         count(t, x->arg[i]);
     if (!fv_is_in_registers(t->c, x->u.buf))
         to->loads += gathers ? x->type.lanes : registers(t, x);
+    else if (first_byte(t->c, x))
+        to->vectors++;
     if (gathers)
         to->vectors += x->type.lanes;
     if (x->op == FV_X_GUARD)
@@ -377,7 +426,9 @@ static double ready(chain *z, const fv_expr *x) {
     }
     if (x->op == FV_X_LOAD) {
         const double *of = element(z, x->u.buf, x->arg);
-        return of ? *of : z->begin;
+        double stored = of ? *of : z->begin;
+        int64_t part = of && stored >= 0 ? first_byte(z->c, x) : 0;
+        return stored + (part >= LANE ? ACROSS_CYCLES : part ? WITHIN_CYCLES : 0);
     }
     for (int i = 0; i < x->n; i++)
         last = fmax(last, ready(z, x->arg[i]));

@@ -24,9 +24,11 @@ typedef uint64_t fv_loop_set;
 typedef struct fv_instruction_counter {
     fv_arena *arena;
     const fv_target *target;
-    fv_ptrmap loops;  /* fv_var -> fv_loop_set, of lets and loops */
-    fv_ptrmap arrays; /* tiles some index of which is not constant: they are in memory */
-    fv_ptrmap loaded; /* variables whose value is a load */
+    fv_ptrmap loops;     /* fv_var -> fv_loop_set, of lets and loops */
+    fv_ptrmap arrays;    /* tiles some index of which is not constant: they are in memory */
+    fv_ptrmap loaded;    /* variables whose value is a load */
+    fv_ptrmap stores;    /* fv_stmt, a loop -> the buffers that it stores */
+    const fv_stmt *loop; /* the innermost loop around the current statement; NULL: not known */
     int depth; /* number of loops around the current statement, which are bits 0 .. depth - 1 */
 } fv_instruction_counter;
 

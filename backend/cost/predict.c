@@ -2,6 +2,7 @@
 #include "backend/cost/predict.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "backend/cost/instructions.h"
 #include "backend/cost/transfers.h"
@@ -103,12 +104,15 @@ static fv_task_order order_of(predictor *p, const fv_expr *x) {
         const fv_task_order *of = fv_ptrmap_get(&p->orders, x->u.var);
         return of ? *of : order;
     }
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) /* data decide, so no order is known */
+        return (fv_task_order){.same = 1, .most = 1, .cyclic = true};
     for (int i = 0; i < x->n; i++)
         order = fv_order_of_both(order, order_of(p, x->arg[i]));
     bool divides = x->op == FV_X_DIV || x->op == FV_X_FLOORDIV,
          remains = x->op == FV_X_REM || x->op == FV_X_FLOORMOD;
     if ((divides || remains) && order.same > 0 && fv_walk_evaluate(p->walk, x->arg[1], &by)) {
         order.same *= divides && by > 0 ? (double)by : 1;
+        order.most = order.same;
         order.cyclic |= remains && by > 1;
     }
     return order;
@@ -259,11 +263,12 @@ static void enter(fv_walk *w, const fv_stmt *loop) {
     }
     push(p, loop);
     p->counter.depth = p->n - 1;
+    p->counter.loop = loop;
     fv_loop_set begins = loop ? fv_loops_of(&p->counter, loop->loop.lo) : 0;
     fv_instruction_bind(&p->counter, loop ? loop->var : p->kernel->task,
                         begins | (fv_loop_set)1 << (p->n - 2));
     set_order(p, loop ? loop->var : p->kernel->task,
-              loop ? order_of(p, loop->loop.lo) : (fv_task_order){.same = 1});
+              loop ? order_of(p, loop->loop.lo) : (fv_task_order){.same = 1, .most = 1});
     const facts *f = loop ? chains_of(p, loop) : NULL;
     innermost(p)->chain = f ? f->chain : 0;
     innermost(p)->path = f ? f->path : 0;
@@ -334,11 +339,12 @@ static void leave(fv_walk *w) {
     outer->body_cycles += at->all_cycles + (at->all_trips > UNFORESEEN ? END_CYCLES : 0);
     double together = fv_moved_touched(p->kernel->nbufs, at->all);
     for (int i = 0; i < p->kernel->nbufs; i++) {
-        fv_moved_end(&at->all[i], together, p->speeds);
+        fv_moved_end(&at->all[i], together, p->size[i], p->speeds);
         fv_moved_also(&outer->inner[i], &at->all[i]);
     }
     p->n--;
     p->counter.depth = p->n - 1;
+    p->counter.loop = innermost(p)->loop;
 }
 
 /* ---- the time of a launch ---- */
@@ -365,7 +371,7 @@ static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence 
         bool last = l == FV_CACHE_LEVELS - 1;
         double moved = bytes[l] - bytes[l + 1];
         double stream = last ? fmax(moved / memory.into_cache, twice * moved / memory.both)
-                             : moved * (l ? twice : 1) / s->beyond[l];
+                             : moved * twice / s->beyond[l];
         double lines = moved / (double)FV_LINE * s->latency[l] / s->misses;
         out[l] = m->run < STREAM && lines > stream ? lines : stream;
     }
@@ -537,22 +543,43 @@ static void find_residences(past *p, const fv_speeds *s, const fv_launch_cost *l
         history_of(p, l->launch->call.args[b])->at = p->now;
 }
 
+/* Predicts launches i .. j - 1; out NULL: only follows what they access. */
+static void predict_range(past *p, const fv_program *program, const fv_speeds *s, int threads,
+                          const fv_launch_cost *list, int i, int j, fv_prediction *out) {
+    for (; i < j; i++) {
+        const fv_launch_cost *l = &list[i];
+        fv_residence *residence = FV_NEW(p->arena, fv_residence, l->kernel->nbufs + 1);
+        if (!l->known)
+            continue;
+        find_residences(p, s, l, residence);
+        if (out)
+            out[i] = fv_predict_kernel(p->arena, l->kernel, l->dims, program->target, s, threads,
+                                       residence);
+    }
+}
+
+/* Has the loop of the host program more than one iteration, as far as that is known? */
+static bool repeats(past *p, const fv_stmt *loop) {
+    int64_t lo, hi;
+    if (!loop || loop->kind != FV_S_FOR)
+        return loop;
+    return !fv_walk_evaluate(&p->host, loop->loop.lo, &lo) ||
+           !fv_walk_evaluate(&p->host, loop->loop.hi, &hi) || hi - lo > loop->loop.step;
+}
+
 void fv_predict_launches(fv_arena *scratch, const fv_program *program, const int64_t *dims,
                          const fv_speeds *s, int threads, int n, const fv_launch_cost *list,
                          fv_prediction *out) {
     past p = {.arena = scratch,
               .host = fv_cost_host(scratch, program, dims),
               .of = fv_ptrmap_in(scratch)};
-    for (int run = 0; run < 2; run++) /* the second run finds what the first one left */
-        for (int i = 0; i < n; i++) {
-            const fv_launch_cost *l = &list[i];
-            fv_residence *residence = FV_NEW(scratch, fv_residence, l->kernel->nbufs + 1);
-            out[i] = (fv_prediction){0};
-            if (!l->known)
-                continue;
-            find_residences(&p, s, l, residence);
-            if (run)
-                out[i] = fv_predict_kernel(scratch, l->kernel, l->dims, program->target, s, threads,
-                                           residence);
-        }
+    memset(out, 0, (size_t)n * sizeof *out);
+    predict_range(&p, program, s, threads, list, 0, n, NULL);
+    for (int i = 0, j; i < n; i = j) { /* the second run finds what the first one left */
+        for (j = i + 1; j < n && list[i].loop && list[j].loop == list[i].loop; j++)
+            ;
+        if (repeats(&p, list[i].loop)) /* and an iteration what the one before it left */
+            predict_range(&p, program, s, threads, list, i, j, NULL);
+        predict_range(&p, program, s, threads, list, i, j, out);
+    }
 }

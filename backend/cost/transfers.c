@@ -5,7 +5,7 @@
 
 fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b) {
     double same = a.same > 0 && b.same > 0 ? fmin(a.same, b.same) : fmax(a.same, b.same);
-    return (fv_task_order){same, a.cyclic || b.cyclic};
+    return (fv_task_order){same, fmax(a.most, b.most), a.cyclic || b.cyclic};
 }
 
 void fv_moved_also(fv_moved *block, const fv_moved *part) {
@@ -22,15 +22,6 @@ void fv_moved_also(fv_moved *block, const fv_moved *part) {
     block->loaded |= part->loaded;
     block->ahead |= part->ahead;
     block->order = fv_order_of_both(block->order, part->order);
-}
-
-void fv_moved_end(fv_moved *loop, double together, const fv_speeds *s) {
-    for (int l = 0; l < FV_CACHE_LEVELS; l++) {
-        if (together > s->capacity[l] || loop->bytes[l] <= loop->touched)
-            continue;
-        loop->during[l] *= loop->touched / loop->bytes[l];
-        loop->bytes[l] = loop->touched;
-    }
 }
 
 void fv_moved_access(fv_moved *block, const fv_access *is) {
@@ -66,19 +57,10 @@ static bool continues(const fv_moved *body, uint64_t bit) {
     return false;
 }
 
-/* How many of the `trips` iterations of a loop on which the addresses depend move their data into a
- * cache of `capacity` bytes; the other ones find in it what an earlier iteration moved. touched:
- * the bytes that an iteration touches of all buffers; size: those of the buffer, negative if that
- * is not known. */
-static double moving_trips(const fv_moved *body, double trips, double touched, double size,
-                           double capacity) {
-    double same = fmin(fmax(body->order.same, 1), trips), places = trips / same;
-    if (size < 0 || body->touched <= 0 || trips * body->touched <= size || touched > capacity)
-        return trips;
-    /* iterations after which an address is accessed again, apart from consecutive ones */
-    double different = fmax(size / body->touched, 1), cycle = same * different;
-    bool again = different < places && (!body->order.cyclic || cycle * touched <= capacity);
-    return again ? different : places;
+static void add_iterations(fv_iterations *to, double trips, double touched, double together) {
+    to->n += trips;
+    to->touched += trips * touched;
+    to->together += trips * together;
 }
 
 void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_t bit,
@@ -90,13 +72,12 @@ void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         bool stays = !varies && touched <= s->capacity[l];
         double bytes = body->bytes[l], during = body->during[l];
-        double moving = varies ? moving_trips(body, trips, touched, size, s->capacity[l]) : trips;
-        loop->bytes[l] = stays ? fmax(loop->bytes[l], bytes) : loop->bytes[l] + moving * bytes;
-        bool once = stays && !(body->ahead && l > 0);
-        double computing = body->ahead && l > 0 ? trips : moving;
-        loop->during[l] =
-            once ? fmax(loop->during[l], during) : loop->during[l] + computing * during;
+        loop->bytes[l] = stays ? fmax(loop->bytes[l], bytes) : loop->bytes[l] + trips * bytes;
+        loop->during[l] = stays && !(body->ahead && l > 0) ? fmax(loop->during[l], during)
+                                                           : loop->during[l] + trips * during;
     }
+    if (varies)
+        add_iterations(&loop->iterations, trips, body->touched, touched);
     bool along = continues(body, bit), goes_on = along || !varies;
     loop->run = fmax(loop->run, along ? trips * body->run : body->run);
     loop->loops |= body->loops & ~bit;
@@ -106,4 +87,42 @@ void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_
     loop->loaded |= body->loaded;
     loop->ahead |= body->ahead;
     loop->order = fv_order_of_both(loop->order, body->order);
+}
+
+/* How many iterations of a loop on which the addresses depend move their data into a cache of
+ * `capacity` bytes; the other ones find in it what an earlier iteration moved. size: the bytes of
+ * the buffer, negative if that is not known. */
+static double moving_trips(const fv_moved *loop, double size, double capacity) {
+    double trips = loop->iterations.n, touched = loop->iterations.touched / trips,
+           together = loop->iterations.together / trips;
+    double same = fmin(fmax(loop->order.same, 1), trips), places = trips / same;
+    if (size < 0 || touched <= 0 || trips * touched <= size || together > capacity)
+        return trips;
+    /* iterations after which an address is accessed again, apart from consecutive ones */
+    double different = fmax(size / touched, 1), cycle = same * different;
+    if (loop->order.most > same)
+        cycle = fmin(cycle, loop->order.most);
+    bool again = different < places && (!loop->order.cyclic || cycle * together <= capacity);
+    return again ? different : places;
+}
+
+/* Takes off what iterations find that earlier ones have moved. */
+static void find_again(fv_moved *loop, double size, const fv_speeds *s) {
+    double trips = loop->iterations.n;
+    for (int l = 0; trips > 0 && l < FV_CACHE_LEVELS; l++) {
+        double part = moving_trips(loop, size, s->capacity[l]) / trips;
+        loop->bytes[l] *= part;
+        loop->during[l] *= loop->ahead && l > 0 ? 1 : part;
+    }
+    loop->iterations = (fv_iterations){0};
+}
+
+void fv_moved_end(fv_moved *loop, double together, double size, const fv_speeds *s) {
+    find_again(loop, size, s);
+    for (int l = 0; l < FV_CACHE_LEVELS; l++) {
+        if (together > s->capacity[l] || loop->bytes[l] <= loop->touched)
+            continue;
+        loop->during[l] *= loop->touched / loop->bytes[l];
+        loop->bytes[l] = loop->touched;
+    }
 }

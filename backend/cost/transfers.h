@@ -15,8 +15,17 @@ enum { FV_STRIDES = 4, FV_LINE = 64 }; /* FV_LINE: bytes of a cache line */
  * division. */
 typedef struct fv_task_order {
     double same; /* number of consecutive tasks that have the same value; 0: all, or not known */
+    /* the same of that part of the value that changes most rarely, such as the row of an image:
+     * tasks of two neighbouring rows may access the same memory */
+    double most;
     bool cyclic; /* the values repeat after some tasks, as a remainder does */
 } fv_task_order;
+
+/* Iterations of a loop on which the addresses of a buffer depend: their number, and the sums of the
+ * bytes that each of them touches of this buffer, and of all buffers. */
+typedef struct fv_iterations {
+    double n, touched, together;
+} fv_iterations;
 
 typedef struct fv_moved {
     double touched; /* bytes that are accessed at least once */
@@ -30,7 +39,8 @@ typedef struct fv_moved {
     bool stored, loaded; /* whether the buffer is written, and whether it is read */
     /* a prefetch reads the data during a whole loop before they are accessed */
     bool ahead;
-    fv_task_order order; /* how the addresses depend on the number of the task */
+    fv_task_order order;      /* how the addresses depend on the number of the task */
+    fv_iterations iterations; /* of a loop that has not ended */
 } fv_moved;
 
 /* An access of a statement. loops: those on which an index depends; along: as in fv_moved. */
@@ -44,8 +54,10 @@ typedef struct fv_access {
 /* Adds to `block` what another part of the block accesses. */
 void fv_moved_also(fv_moved *block, const fv_moved *part);
 /* Called for each buffer of a loop that has ended and touches `together` bytes: a cache that holds
- * them all gets each touched byte of the buffer once. */
-void fv_moved_end(fv_moved *loop, double together, const fv_speeds *s);
+ * them all gets each touched byte of the buffer once. An iteration may access what an earlier one
+ * has accessed, if all of them together access more than the `size` bytes of the buffer: then
+ * caches have it that hold what was accessed since. size: negative if it is not known. */
+void fv_moved_end(fv_moved *loop, double together, double size, const fv_speeds *s);
 /* The order of a value that is computed from both. */
 fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b);
 /* Adds an access of a statement to `block`; block->during is set later, when the time of an
@@ -53,11 +65,9 @@ fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b);
 void fv_moved_access(fv_moved *block, const fv_access *is);
 /* The number of bytes that the n buffers of a block touch together. */
 double fv_moved_touched(int n, const fv_moved *of);
-/* Adds `trips` iterations, each of which accesses `body`, to `loop`. An iteration may
- * access what an earlier one has accessed, if all of them together access more bytes than the
- * buffer has: then caches have it that hold what was accessed since. bit: the loop's bit in sets of
+/* Adds `trips` iterations, each of which accesses `body`, to `loop`. bit: the loop's bit in sets of
  * loops; touched: the bytes that an iteration touches of all buffers; size: the bytes of the
- * buffer, negative if that is not known. */
+ * buffer, negative if that is not known. fv_moved_end follows. */
 void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_t bit,
                      double touched, double size, const fv_speeds *s);
 

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "backend/cost/cost.h"
+#include "backend/cost/predict.h"
 #include "backend/expand/expand.h"
 #include "ir/kernel/parse.h"
 #include "tests/kernel/support.h"
@@ -132,6 +133,46 @@ Test(cost, launches_of_a_program) {
     cr_expect_eq(list[0].cost.flops, 50);
     cr_expect_eq(list[0].cost.read, 200);
     cr_expect_eq(fv_cost_memory(arena, n, list), 400);
+}
+
+/* A launch in a loop is counted for the iteration in the middle; its prediction finds what the
+ * iteration before it left in the caches, if there is one. */
+static const char repeated[] =
+    "fovea-program 1\nname loops\nsymbol n as n in 0..100\nworkspace 0\n"
+    "buffer x: f32[262144] input 0\nbuffer y: f32[262144] output 0\n"
+    "buffer z: f32[2097152] input 1\nbuffer w: f32[2097152] output 1\n"
+    "input x = \"x\" as x: f32[262144] extents [262144]\n"
+    "input z = \"z\" as z: f32[2097152] extents [2097152]\n"
+    "output y = \"y\" as y: f32[262144] extents [262144]\n"
+    "output w = \"w\" as w: f32[2097152] extents [2097152]\n"
+    "kernel f(A: f32[262144], out C: f32[262144]; m) {\n  for i < 65536 + m {\n"
+    "    C[i] = A[i] * 2.0\n  }\n}\n"
+    "kernel g(A: f32[2097152], out C: f32[2097152]) {\n  for i < 2097152 {\n"
+    "    C[i] = A[i] * 2.0\n  }\n}\n"
+    "run {\n  for t < n {\n    launch f(x, y; t)\n  }\n  launch g(z, w)\n}\n";
+
+Test(cost, launches_in_a_loop) {
+    const char *why = "";
+    fv_program *p = fv_program_parse(arena, repeated, NULL);
+    fv_launch_cost *list;
+    fv_prediction once[2], often[2];
+    cr_assert(p, "%s", said());
+    p->target = fv_target_read(arena, "x86-64-v3", &why);
+    fv_speeds s = fv_speeds_of(p->target);
+    s.capacity[1] = 1 << 20;
+    s.capacity[2] = 4 << 20;
+    int n = fv_cost_launches(arena, p, &list);
+    cr_assert_eq(n, 2);
+    cr_expect(list[0].loop && !list[1].loop);
+    fv_cost_evaluate(arena, p, (int64_t[]){99}, n, list);
+    cr_expect_eq(list[0].cost.flops, 65536 + 49);
+    fv_predict_launches(arena, p, (int64_t[]){99}, &s, 1, n, list, often);
+    fv_cost_evaluate(arena, p, (int64_t[]){1}, n, list);
+    fv_predict_launches(arena, p, (int64_t[]){1}, &s, 1, n, list, once);
+    cr_assert(once[0].known && often[0].known);
+    cr_expect(once[0].waiting > 2 * often[0].waiting, "%g of %g", often[0].waiting,
+              once[0].waiting);
+    cr_expect_eq(once[1].ms, often[1].ms);
 }
 
 Test(cost, a_call_passes_over_its_buffers) {
