@@ -173,11 +173,31 @@ static bool limits(const fv_expr *x, double *lo, double *hi) {
            fv_ll_is_number(x->arg[0]->arg[1], hi);
 }
 
+/* The larger one of v and 0; 0 if v is NaN. */
+static LLVMValueRef positive(fv_ll_fn *f, LLVMValueRef v) {
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(v));
+    return LLVMBuildSelect(f->b, LLVMBuildFCmp(f->b, LLVMRealOGT, v, zero, ""), v, zero, "");
+}
+
+/* v, a float, as i32; 0 if v is NaN. Where comparisons give vectors of bits, NaN is replaced before
+ * the conversion: LLVM selects after the conversion to bytes that follows, and narrows the bits of
+ * the comparison as well, which takes four instructions more. */
+static LLVMValueRef number_or_zero(fv_ll_fn *f, LLVMValueRef v, LLVMTypeRef type) {
+    LLVMValueRef number = LLVMBuildFCmp(f->b, LLVMRealORD, v, v, "");
+    if (f->m->target->vector_bits <= 256) {
+        v = LLVMBuildSelect(f->b, number, v, LLVMConstNull(LLVMTypeOf(v)), "");
+        return LLVMBuildFPToSI(f->b, v, type, "");
+    }
+    LLVMValueRef r = LLVMBuildFPToSI(f->b, v, type, "");
+    return LLVMBuildSelect(f->b, number, r, LLVMConstNull(type), "");
+}
+
 /* A conversion of a value that is limited to numbers of i32. Only NaN has to be replaced, by 0:
  * both limits are numbers of i32, and so is every number between them. NULL: x is another
  * conversion. */
 static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
     const fv_expr *y = x->arg[0];
+    LLVMTypeRef type = fv_ll_type(f->m, x->type);
     double lo, hi;
     bool is = x->type.elem == FV_I32 && y->type.elem == FV_F32 && limits(y, &lo, &hi) &&
               lo >= -0x1p31 && hi <= 2147483520.0 && lo <= hi;
@@ -185,10 +205,9 @@ static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
         return NULL;
     LLVMValueRef v = fv_ll_expr(f, y->arg[0]->arg[0]);
     v = fv_ll_limit(f, false, v, fv_ll_expr(f, y->arg[0]->arg[1]));
-    v = fv_ll_limit(f, true, v, fv_ll_expr(f, y->arg[1]));
-    LLVMValueRef r = LLVMBuildFPToSI(f->b, v, fv_ll_type(f->m, x->type), "");
-    LLVMValueRef number = LLVMBuildFCmp(f->b, LLVMRealORD, v, v, "");
-    return LLVMBuildSelect(f->b, number, r, LLVMConstNull(LLVMTypeOf(r)), "");
+    if (lo == 0)
+        return LLVMBuildFPToSI(f->b, positive(f, v), type, "");
+    return number_or_zero(f, fv_ll_limit(f, true, v, fv_ll_expr(f, y->arg[1])), type);
 }
 
 /* The number of i32 that is nearest to the argument of x, which rounds an f32. */

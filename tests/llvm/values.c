@@ -158,6 +158,7 @@ Test(values, limited_to_i32) {
     static const int32_t s[WN] = {0,   0,    1,   -1,   127, -128, 127, -128,
                                   127, -128, 127, -128, 0,   127,  127, 127};
     check((facts){"i32(max(min(a, 255.0), 0.0))", "f32", "i32", WN, wild, NULL, u});
+    check((facts){"i32(max(min(a, 255.0), -0.0))", "f32", "i32", WN, wild, NULL, u});
     check((facts){"i32(max(min(a, 127.0), -128.0))", "f32", "i32", WN, wild, NULL, s});
     check((facts){"i32(i8(i32(max(min(a, 120.0), -135.0)) + 7)) - 7", "f32", "i32", WN, wild, NULL,
                   (const int32_t[WN]){0, 0, 1, -1, 120, -128, 120, -135, 120, -135, 120, -135, 0,
