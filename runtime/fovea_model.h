@@ -34,6 +34,15 @@ enum {
     FV_BAD_COMMUNICATOR = 12
 };
 
+/* Which function of a communicator makes an exchange. */
+typedef enum fv_exchange_kind {
+    FV_ALL_GATHER,
+    FV_ALL_TO_ALL,
+    FV_SEND,
+    FV_RECEIVE,
+    FV_GROUP_ALL_GATHER
+} fv_exchange_kind;
+
 /* The connection of a process, or thread, to the other ones that run the same model at the same
  * time, each on its own part: its ranks. The functions only move bytes, so no result depends on
  * how; sums are computed by the model, in an order that it fixes. All ranks that belong to a call,
@@ -62,6 +71,17 @@ typedef struct fv_communicator {
      * bytes bytes, those of rank `first` first. */
     int (*group_all_gather)(void *user, size_t first, size_t n, const void *send, void *receive,
                             size_t bytes);
+    /* The last two may both be NULL, or left out by `size`: then each exchange is made by one of
+     * the functions above, where it would be started. */
+    /* Starts an exchange and may return before it is complete: until the call of `wait` for it, the
+     * model leaves what is sent as it is, and does not use what is received. kind: the function
+     * above that would make it, an fv_exchange_kind. rank: `to`, `from` or `first`; n: of a group;
+     * 0 where there is none. send, receive: NULL where there is none. */
+    int (*start)(void *user, int kind, size_t rank, size_t n, const void *send, void *receive,
+                 size_t bytes);
+    /* Waits until the exchange is complete that was started first, of those that were not waited
+     * for. */
+    int (*wait)(void *user);
 } fv_communicator;
 
 /* What the caller may provide for a run. Members may be zero: then there is one thread, no

@@ -32,6 +32,16 @@ typedef struct peer {
     int messages;    /* how many messages have been received in this exchange */
 } peer;
 
+/* An exchange that was started, and is not complete: what was sent is on its way, and what is
+ * received is taken from MPI when it is waited for. */
+typedef struct started {
+    exchange kind;
+    group in;
+    char *receive;
+    size_t bytes, step;
+    MPI_Request *requests; /* of what is sent; NULL: nothing is */
+} started;
+
 struct fv_mpi {
     fv_communicator communicator;
     MPI_Comm all;
@@ -42,6 +52,9 @@ struct fv_mpi {
     int failed;
     char why[200];
     peer *peers;
+    started *started; /* exchanges that are not complete, the first one first */
+    int nstarted, cap_started;
+    int complete; /* how many before these are complete, and were not waited for */
 };
 
 /* ---- sending ---- */
@@ -161,8 +174,13 @@ static int finish_sending(fv_mpi *m, group to, MPI_Request *all, int n) {
 
 /* ---- the functions of the communicator ---- */
 
-/* Begins an exchange. False: an earlier one has failed. */
+static int complete_started(fv_mpi *m);
+
+/* Begins an exchange, after those that were started are complete: the next message of a rank
+ * belongs to the first of them. False: an earlier one has failed. */
 static int begin(fv_mpi *m) {
+    while (!m->failed && m->nstarted)
+        complete_started(m);
     if (m->failed)
         return 0;
     m->steps++;
@@ -243,6 +261,74 @@ static int receive_from(void *user, size_t from, void *data, size_t bytes) {
            end(m, receive_all(m, SEND, other, data, bytes));
 }
 
+/* ---- exchanges that are started ---- */
+
+/* Completes the first exchange that was started. Messages name its step. */
+static int complete_started(fv_mpi *m) {
+    started x = m->started[0];
+    size_t steps = m->steps;
+    m->nstarted--;
+    memmove(m->started, m->started + 1, (size_t)m->nstarted * sizeof *m->started);
+    m->steps = x.step;
+    memset(m->peers, 0, m->communicator.ranks * sizeof *m->peers);
+    int only_sends = x.kind == SEND && x.requests;
+    int failed = !only_sends && receive_all(m, x.kind, x.in, x.receive, x.bytes);
+    if (!failed && x.requests)
+        failed = finish_sending(m, x.in, x.requests, x.in.n * messages_of(x.bytes));
+    free(x.requests);
+    end(m, failed);
+    m->steps = failed ? m->steps : steps;
+    m->complete += !failed;
+    return failed;
+}
+
+/* Room for one more exchange; 0: no memory. */
+static int make_room(fv_mpi *m) {
+    if (m->nstarted < m->cap_started)
+        return 1;
+    int cap = m->cap_started ? 2 * m->cap_started : 8;
+    started *all = realloc(m->started, (size_t)cap * sizeof *all);
+    if (!all)
+        return 0;
+    m->started = all;
+    m->cap_started = cap;
+    return 1;
+}
+
+static int start(void *user, int kind, size_t rank, size_t n, const void *send, void *receive,
+                 size_t bytes) {
+    static const exchange kinds[] = {ALL_GATHER, ALL_TO_ALL, SEND, SEND, ALL_GATHER};
+    fv_mpi *m = user;
+    int all = kind == FV_ALL_GATHER || kind == FV_ALL_TO_ALL,
+        group_of = kind == FV_GROUP_ALL_GATHER;
+    started x = {.kind = kinds[kind],
+                 .in = all ? all_of(m) : (group){(int)rank, group_of ? (int)n : 1},
+                 .receive = receive,
+                 .bytes = bytes};
+    if (m->failed || (!all && is_no_group(m, rank, group_of ? n : 1, group_of)))
+        return 1;
+    if (!make_room(m))
+        return end(m, 1);
+    size_t distance = kind == FV_ALL_TO_ALL ? bytes : 0, me = m->communicator.rank;
+    x.step = ++m->steps;
+    if (bytes && kind != FV_SEND && kind != FV_RECEIVE) {
+        size_t own = me - (size_t)x.in.first;
+        memcpy(x.receive + own * bytes, (const char *)send + own * distance, bytes);
+    }
+    if (kind != FV_RECEIVE && !(x.requests = send_all(m, x.kind, x.in, send, distance, bytes)))
+        return end(m, 1);
+    m->started[m->nstarted++] = x;
+    return 0;
+}
+
+static int wait_for_first(void *user) {
+    fv_mpi *m = user;
+    if (m->failed || (!m->complete && (!m->nstarted || complete_started(m))))
+        return end(m, 1);
+    m->complete--;
+    return 0;
+}
+
 /* ---- opening and closing ---- */
 
 static int initialize(fv_mpi *m) {
@@ -274,7 +360,9 @@ fv_mpi *fv_mpi_open(double timeout) {
                                         .all_to_all = all_to_all,
                                         .send = send_one,
                                         .receive = receive_from,
-                                        .group_all_gather = group_all_gather};
+                                        .group_all_gather = group_all_gather,
+                                        .start = start,
+                                        .wait = wait_for_first};
     return m;
 }
 
@@ -298,6 +386,9 @@ void fv_mpi_close(fv_mpi *m) {
         MPI_Comm_free(&m->all);
     if (m->initialized)
         MPI_Finalize();
+    for (int i = 0; i < m->nstarted; i++) /* of a run that has failed */
+        free(m->started[i].requests);
+    free(m->started);
     free(m->peers);
     free(m);
 }

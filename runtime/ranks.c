@@ -37,7 +37,10 @@ typedef struct member {
     fv_ranks *of;
     fv_communicator communicator;
     exchange kind;
-    group in; /* the ranks of the exchange; of SEND and RECEIVE the other rank */
+    void *receive; /* of an exchange that was started */
+    int started;   /* whether it was started, and is not complete */
+    int complete;  /* how many that were started are complete, and were not waited for */
+    group in;      /* the ranks of the exchange; of SEND and RECEIVE the other rank */
     const void *send;
     size_t bytes;
     size_t steps; /* how many exchanges this rank has begun */
@@ -159,6 +162,13 @@ static void arrive(member *me, int compares) {
     pthread_cond_broadcast(&r->met);
 }
 
+/* Joins the first meeting of the ranks of an exchange, without waiting for them. */
+static void come(member *me) {
+    pthread_mutex_lock(&me->of->lock);
+    arrive(me, 1);
+    pthread_mutex_unlock(&me->of->lock);
+}
+
 /* Waits until all ranks of the group have stated what they exchange, which is compared; 0: they
  * agree. If they do, a failure of other ranks changes nothing: all ranks of the group must come to
  * the second meeting, or those that do would wait for ever. */
@@ -166,7 +176,6 @@ static int meet(member *me) {
     fv_ranks *r = me->of;
     struct timespec end = deadline(r->timeout);
     pthread_mutex_lock(&r->lock);
-    arrive(me, 1);
     while (me->arrived && !any_stopped(r, me))
         if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && me->arrived)
             fail_late(r, me);
@@ -211,14 +220,24 @@ static void begin(member *me, exchange kind, group in, const void *send, size_t 
     pthread_mutex_unlock(&me->of->lock);
 }
 
-static int exchange_all(member *me, exchange kind, group in, const void *send, void *receive,
-                        size_t bytes) {
-    begin(me, kind, in, send, bytes);
+/* Completes an exchange to which this rank has come. */
+static int exchange_now(member *me, void *receive) {
     if (meet(me))
         return 1;
     copy(me, receive);
     meet_again(me);
     return 0;
+}
+
+static int complete_started(member *me);
+
+static int exchange_all(member *me, exchange kind, group in, const void *send, void *receive,
+                        size_t bytes) {
+    if (complete_started(me))
+        return 1;
+    begin(me, kind, in, send, bytes);
+    come(me);
+    return exchange_now(me, receive);
 }
 
 static int all_gather(void *user, const void *send, void *receive, size_t bytes) {
@@ -267,12 +286,8 @@ static int is_no_other(member *me, size_t rank) {
 
 /* Waits until what this rank has posted was copied; while it is being copied, however long that
  * takes. */
-static int send_one(void *user, size_t to, const void *data, size_t bytes) {
-    member *me = user;
+static int finish_sending(member *me) {
     fv_ranks *r = me->of;
-    if (is_no_other(me, to))
-        return 1;
-    begin(me, SEND, (group){(int)to, 1}, data, bytes);
     struct timespec end = deadline(r->timeout);
     pthread_mutex_lock(&r->lock);
     while (me->post == TAKEN || (me->post == POSTED && !any_stopped(r, me)))
@@ -286,6 +301,14 @@ static int send_one(void *user, size_t to, const void *data, size_t bytes) {
     return failed;
 }
 
+static int send_one(void *user, size_t to, const void *data, size_t bytes) {
+    member *me = user;
+    if (complete_started(me) || is_no_other(me, to))
+        return 1;
+    begin(me, SEND, (group){(int)to, 1}, data, bytes);
+    return finish_sending(me);
+}
+
 /* Does the rank send something to `me` that was not copied? */
 static int has_posted(const member *from, const member *me) {
     return from->kind == SEND && from->post == POSTED &&
@@ -295,7 +318,7 @@ static int has_posted(const member *from, const member *me) {
 static int receive_one(void *user, size_t rank, void *data, size_t bytes) {
     member *me = user;
     fv_ranks *r = me->of;
-    if (is_no_other(me, rank))
+    if (complete_started(me) || is_no_other(me, rank))
         return 1;
     member *from = &r->all[rank];
     begin(me, RECEIVE, (group){(int)rank, 1}, NULL, bytes);
@@ -322,6 +345,59 @@ static int receive_one(void *user, size_t rank, void *data, size_t bytes) {
     pthread_cond_broadcast(&r->met);
     pthread_mutex_unlock(&r->lock);
     return 0;
+}
+
+/* ---- exchanges that are started ---- */
+
+/* Completes the exchange that was started, if there is one: at most one is not complete. */
+static int complete_started(member *me) {
+    if (!me->started)
+        return 0;
+    me->started = 0;
+    me->complete++;
+    if (me->kind == RECEIVE)
+        return receive_one(me, (size_t)me->in.first, me->receive, me->bytes);
+    return me->kind == SEND ? finish_sending(me) : exchange_now(me, me->receive);
+}
+
+/* The ranks of an exchange, or the other one; n 0: there is no such rank or group. */
+static group ranks_of(member *me, int kind, size_t rank, size_t n) {
+    static const group none = {0, 0};
+    if (kind == FV_ALL_GATHER || kind == FV_ALL_TO_ALL)
+        return (group){0, me->of->n};
+    if (kind == FV_GROUP_ALL_GATHER)
+        return is_no_member(me, rank, n) ? none : (group){(int)rank, (int)n};
+    return is_no_other(me, rank) ? none : (group){(int)rank, 1};
+}
+
+static int start(void *user, int kind, size_t rank, size_t n, const void *send, void *receive,
+                 size_t bytes) {
+    static const exchange kinds[] = {ALL_GATHER, ALL_TO_ALL, SEND, RECEIVE, ALL_GATHER};
+    member *me = user;
+    if (complete_started(me))
+        return 1;
+    group in = ranks_of(me, kind, rank, n);
+    if (!in.n)
+        return 1;
+    me->receive = receive;
+    me->started = 1;
+    if (kind == FV_RECEIVE) { /* what is sent stays where it is until this rank waits for it */
+        me->kind = RECEIVE;
+        me->in = in;
+        me->bytes = bytes;
+        return 0;
+    }
+    begin(me, kinds[kind], in, send, bytes);
+    if (kind != FV_SEND)
+        come(me);
+    return 0;
+}
+
+static int wait_for_first(void *user) {
+    member *me = user;
+    int failed = !me->complete && (!me->started || complete_started(me));
+    me->complete -= !failed;
+    return failed;
 }
 
 /* ---- making and freeing ---- */
@@ -365,7 +441,9 @@ fv_ranks *fv_ranks_new(int ranks, double timeout) {
                                                    .all_to_all = all_to_all,
                                                    .send = send_one,
                                                    .receive = receive_one,
-                                                   .group_all_gather = group_all_gather};
+                                                   .group_all_gather = group_all_gather,
+                                                   .start = start,
+                                                   .wait = wait_for_first};
     }
     return r;
 }

@@ -549,12 +549,17 @@ static const struct {
                       "}\n"},
     {"ranks_of_all",
      HEAD "size_t ranks_of_all(const fv_communicator *c) { /* 0: members are missing */\n"
-          "    return c && c->size >= sizeof *c && c->all_gather && c->all_to_all && c->send && "
+          "    return c && c->size >= offsetof(fv_communicator, start) && c->all_gather &&\n"
+          "                   c->all_to_all && c->send && "
           "c->receive &&\n"
           "                   c->group_all_gather\n"
           "               ? c->ranks\n"
           "               : 0;\n"
           "}\n"},
+    {"can_start", HEAD "bool can_start(const fv_communicator *c) { /* an exchange before it is "
+                       "waited for */\n"
+                       "    return c->size >= sizeof *c && c->start && c->wait;\n"
+                       "}\n"},
     {"allocate", "static void *allocate(const fv_env *env, int64_t bytes, int *status) {\n"
                  "    void *p = NULL;\n"
                  "    if (bytes < 0 || bytes >= PTRDIFF_MAX)\n"

@@ -337,19 +337,51 @@ static const char *address(fv_cg *g, const fv_stmt *exchange) {
                : fv_printf(g->arena, "%s%lld, ", rank, (long long)fv_exchange_group(exchange));
 }
 
+/* The call that makes the exchange. */
+static const char *exchange_text(fv_cg *g, const fv_stmt *s, const fv_stmt *exchange) {
+    const fv_library_fn *fn = exchange->call.library;
+    return fv_printf(g->arena,
+                     "env->communicator->%s(env->communicator->user, %s%s%s%s, (size_t)%s)",
+                     fn->name, address(g, exchange), argument(g, s, 0), fn->nparams > 1 ? ", " : "",
+                     fn->nparams > 1 ? argument(g, s, 1) : "",
+                     fv_c_at(g, fv_collective_bytes(g->arena, s), FV_C_UNARY));
+}
+
+/* The call that starts it. */
+static const char *start_text(fv_cg *g, const fv_stmt *s, const fv_stmt *exchange) {
+    const fv_library_fn *fn = exchange->call.library;
+    bool receives = fn->params[0].written;
+    long long group = fn->addressed && fn->nparams > 1 ? (long long)fv_exchange_group(exchange) : 0;
+    return fv_printf(
+        g->arena,
+        "env->communicator->start(env->communicator->user, %d, %lld, %lld, %s, %s, (size_t)%s)",
+        (int)fv_library_id_of(fn) - FV_LIBRARY_all_gather, (long long)exchange->call.rank, group,
+        receives ? "NULL" : argument(g, s, 0),
+        receives          ? argument(g, s, 0)
+        : fn->nparams > 1 ? argument(g, s, 1)
+                          : "NULL",
+        fv_c_at(g, fv_collective_bytes(g->arena, s), FV_C_UNARY));
+}
+
 /* Writes the call of a function of the communicator, between traces. */
 static void put_collective(fv_cg *g, const fv_stmt *s, const fv_stmt *exchange) {
     const fv_library_fn *collective = exchange->call.library;
     const char *origin = s->note.text ? s->note.text : collective->name;
+    const char *may = exchange->call.mode == FV_CALL ? "" : fv_c_helper_fixed(g, "can_start");
     put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
     fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->call.number,
               fv_c_string(g->arena, collective->name), fv_c_strings(g->arena, origin));
     fv_c_open(g, "%s", "");
-    fv_c_line(g,
-              "int failed = env->communicator->%s(env->communicator->user, %s%s%s%s, (size_t)%s);",
-              collective->name, address(g, exchange), argument(g, s, 0),
-              collective->nparams > 1 ? ", " : "", collective->nparams > 1 ? argument(g, s, 1) : "",
-              fv_c_at(g, fv_collective_bytes(g->arena, s), FV_C_UNARY));
+    if (exchange->call.mode == FV_CALL_WAIT)
+        fv_c_line(g,
+                  "int failed = %s(env->communicator) && "
+                  "env->communicator->wait(env->communicator->user);",
+                  may);
+    else if (exchange->call.mode == FV_CALL_START)
+        fv_c_line(g, "int failed = %s(env->communicator) ? %s : %s;", may,
+                  start_text(g, s, exchange), exchange_text(g, s, exchange));
+    else
+        fv_c_line(g, "int failed = %s;", exchange_text(g, s, exchange));
     fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->call.number);
     put_fail(g, "failed", "FV_BAD_COMMUNICATOR");
     fv_c_close(g);

@@ -22,8 +22,31 @@ static void trace(const fv_env *env, const site *at, int end) {
         env->trace(env->user, at->number, end);
 }
 
+/* Can exchanges be started before they are waited for? If not, they are made where they would be
+ * started. */
+static bool can_start(const fv_communicator *c) {
+    return c->size >= sizeof *c && c->start && c->wait;
+}
+
+/* Starts the exchange. */
+static int start(const fv_communicator *c, const site *at, const slot *args, size_t bytes) {
+    const fv_library_fn *fn = at->exchange->library;
+    int kind = (int)fv_library_id_of(fn) - FV_LIBRARY_all_gather;
+    bool receives = fn->params[0].written;
+    return c->start(c->user, kind, (size_t)at->exchange->rank, at->group,
+                    receives ? NULL : args[0].base,
+                    receives          ? args[0].base
+                    : fn->nparams > 1 ? args[1].base
+                                      : NULL,
+                    bytes);
+}
+
 static int exchange(const fv_communicator *c, const site *at, const slot *args, size_t bytes) {
     size_t rank = (size_t)at->exchange->rank;
+    if (at->exchange->mode == FV_CALL_WAIT)
+        return can_start(c) ? c->wait(c->user) : 0;
+    if (at->exchange->mode == FV_CALL_START && can_start(c))
+        return start(c, at, args, bytes);
     switch (fv_library_id_of(at->exchange->library)) {
     case FV_LIBRARY_all_gather: return c->all_gather(c->user, args[0].base, args[1].base, bytes);
     case FV_LIBRARY_all_to_all: return c->all_to_all(c->user, args[0].base, args[1].base, bytes);
@@ -132,7 +155,7 @@ const insn *fv_i_setdim(frame *f, const insn *i) {
 /* The number of ranks; 0: the communicator lacks functions that the program needs. */
 static uint64_t ranks_of(const fv_communicator *c, const fv_program *p) {
     bool addresses = fv_program_addresses(p);
-    size_t size = addresses ? sizeof *c : offsetof(fv_communicator, send);
+    size_t size = addresses ? offsetof(fv_communicator, start) : offsetof(fv_communicator, send);
     return c && c->size >= size && c->all_gather && c->all_to_all &&
                    (!addresses || (c->send && c->receive && c->group_all_gather))
                ? c->ranks

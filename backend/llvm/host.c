@@ -89,12 +89,20 @@ enum {
     COMM_FUNCTIONS,
     /* what a program needs that calls no addressed functions */
     COMM_UNADDRESSED = COMM_FUNCTIONS + FV_LIBRARY_send - FV_LIBRARY_all_gather,
-    COMM_WORDS = COMM_FUNCTIONS + FV_LIBRARY_FNS - FV_LIBRARY_all_gather
+    /* what a program needs that calls them */
+    COMM_ADDRESSED = COMM_FUNCTIONS + FV_LIBRARY_FNS - FV_LIBRARY_all_gather,
+    COMM_START = COMM_ADDRESSED,
+    COMM_WAIT,
+    COMM_WORDS
 };
 _Static_assert(sizeof(fv_communicator) == COMM_WORDS * sizeof(void *), "members are words");
 _Static_assert(offsetof(fv_communicator, ranks) == COMM_RANKS * sizeof(void *), "ranks");
 _Static_assert(offsetof(fv_communicator, all_gather) == COMM_FUNCTIONS * sizeof(void *), "first");
 _Static_assert(offsetof(fv_communicator, send) == COMM_UNADDRESSED * sizeof(void *), "addressed");
+_Static_assert(offsetof(fv_communicator, start) == COMM_START * sizeof(void *), "start");
+_Static_assert(FV_SEND == FV_LIBRARY_send - FV_LIBRARY_all_gather &&
+                   FV_GROUP_ALL_GATHER == FV_LIBRARY_group_all_gather - FV_LIBRARY_all_gather,
+               "kinds of exchanges are numbered as the functions");
 
 static LLVMValueRef comm_word(fv_ll_fn *f, LLVMValueRef comm, int word) {
     return LLVMBuildLoad2(f->b, f->m->types.size, fv_ll_element(f, f->m->types.size, comm, word),
@@ -104,7 +112,7 @@ static LLVMValueRef comm_word(fv_ll_fn *f, LLVMValueRef comm, int word) {
 /* The number of ranks of the caller's communicator; 0 if it is NULL or lacks members. */
 static LLVMValueRef ranks(fv_ll_fn *f) {
     LLVMTypeRef size = f->m->types.size;
-    int words = fv_program_addresses(f->m->program) ? COMM_WORDS : COMM_UNADDRESSED;
+    int words = fv_program_addresses(f->m->program) ? COMM_ADDRESSED : COMM_UNADDRESSED;
     LLVMValueRef none = fv_ll_zeros(f->m, LLVMArrayType2(size, COMM_WORDS), "no_communicator");
     LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
     comm = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, comm, ""), none, comm, "");
@@ -217,32 +225,111 @@ static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     fv_ll_at(f, next);
 }
 
-/* Emits communicator->function(user, send, receive, bytes); for an addressed function, the second
- * argument is the rank, and for one of a group the third one is the number of its ranks. */
-static void call_collective(fv_ll_fn *f, const fv_stmt *s, const fv_stmt *exchange) {
-    enum { MOST = 6 };
-    const fv_library_fn *fn = exchange->call.library;
-    int number = (int)fv_library_id_of(fn) - FV_LIBRARY_all_gather, n = 0;
-    LLVMTypeRef ptr = f->m->types.ptr, size = f->m->types.size;
-    LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
-    LLVMValueRef callee =
-        LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_FUNCTIONS + number), "");
+enum { MOST_ARGUMENTS = 7 }; /* of functions of a communicator, without `user` */
+
+/* Emits the call of the function at that word of the communicator, with `user` and n arguments. */
+static LLVMValueRef call_comm(fv_ll_fn *f, LLVMValueRef comm, int word, int n,
+                              const LLVMValueRef *given) {
+    LLVMTypeRef ptr = f->m->types.ptr, size = f->m->types.size, types[MOST_ARGUMENTS + 1];
+    LLVMValueRef args[MOST_ARGUMENTS + 1];
+    LLVMValueRef callee = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, word), "");
+    args[0] = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_USER), "");
+    for (int i = 0; i < n; i++)
+        args[i + 1] = given[i];
+    for (int i = 0; i <= n; i++)
+        types[i] = LLVMTypeOf(args[i]);
+    LLVMTypeRef type = LLVMFunctionType(f->m->types.i32, types, (unsigned)n + 1, 0);
+    return LLVMBuildCall2(f->b, type, callee, args, (unsigned)n + 1, "");
+}
+
+static LLVMValueRef constant(fv_ll_fn *f, int64_t n) {
+    return LLVMConstInt(f->m->types.size, (unsigned long long)n, 0);
+}
+
+static LLVMValueRef exchanged_bytes(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef bytes = fv_ll_expr(f, fv_collective_bytes(f->m->arena, s));
-    LLVMValueRef args[MOST];
-    LLVMTypeRef types[MOST];
-    args[n++] = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_USER), "");
+    return LLVMBuildIntCast2(f->b, bytes, f->m->types.size, 0, "");
+}
+
+/* Emits function(user, send, receive, bytes); for an addressed function, the second argument is
+ * the rank, and for one of a group the third one is the number of its ranks. */
+static LLVMValueRef make_exchange(fv_ll_fn *f, LLVMValueRef comm, const fv_stmt *s,
+                                  const fv_stmt *exchange) {
+    const fv_library_fn *fn = exchange->call.library;
+    LLVMValueRef args[MOST_ARGUMENTS];
+    int n = 0;
     if (fn->addressed)
-        args[n++] = LLVMConstInt(size, (unsigned long long)exchange->call.rank, 0);
+        args[n++] = constant(f, exchange->call.rank);
     if (fn->addressed && fn->nparams > 1)
-        args[n++] = LLVMConstInt(size, (unsigned long long)fv_exchange_group(exchange), 0);
+        args[n++] = constant(f, fv_exchange_group(exchange));
     for (int i = 0; i < fn->nparams; i++)
         args[n++] = fv_ll_host_buf(f, s->call.args[i]);
-    args[n++] = LLVMBuildIntCast2(f->b, bytes, size, 0, "");
-    for (int i = 0; i < n; i++)
-        types[i] = LLVMTypeOf(args[i]);
-    LLVMTypeRef type = LLVMFunctionType(f->m->types.i32, types, (unsigned)n, 0);
+    args[n++] = exchanged_bytes(f, s);
+    return call_comm(f, comm, COMM_FUNCTIONS + (int)fv_library_id_of(fn) - FV_LIBRARY_all_gather, n,
+                     args);
+}
+
+/* Emits start(user, kind, rank, n, send, receive, bytes). */
+static LLVMValueRef start_exchange(fv_ll_fn *f, LLVMValueRef comm, const fv_stmt *s,
+                                   const fv_stmt *exchange) {
+    const fv_library_fn *fn = exchange->call.library;
+    int kind = (int)fv_library_id_of(fn) - FV_LIBRARY_all_gather;
+    bool group = fn->addressed && fn->nparams > 1, receives = fn->params[0].written;
+    LLVMValueRef none = LLVMConstNull(f->m->types.ptr), first = fv_ll_host_buf(f, s->call.args[0]);
+    LLVMValueRef args[MOST_ARGUMENTS] = {LLVMConstInt(f->m->types.i32, (unsigned)kind, 0),
+                                         constant(f, exchange->call.rank),
+                                         constant(f, group ? fv_exchange_group(exchange) : 0),
+                                         receives ? none : first,
+                                         receives          ? first
+                                         : fn->nparams > 1 ? fv_ll_host_buf(f, s->call.args[1])
+                                                           : none,
+                                         exchanged_bytes(f, s)};
+    return call_comm(f, comm, COMM_START, 6, args);
+}
+
+/* Can exchanges be started before they are waited for? */
+static LLVMValueRef can_start(fv_ll_fn *f, LLVMValueRef comm) {
+    LLVMTypeRef size = f->m->types.size;
+    LLVMValueRef none = fv_ll_zeros(f->m, LLVMArrayType2(size, COMM_WORDS), "no_communicator");
+    LLVMValueRef whole = constant(f, COMM_WORDS * f->m->target->pointer_bits / 8);
+    LLVMValueRef small = LLVMBuildICmp(f->b, LLVMIntULT, comm_word(f, comm, COMM_SIZE), whole, "");
+    comm = LLVMBuildSelect(f->b, small, none, comm, "");
+    return LLVMBuildAnd(f->b, LLVMBuildIsNotNull(f->b, comm_word(f, comm, COMM_START), ""),
+                        LLVMBuildIsNotNull(f->b, comm_word(f, comm, COMM_WAIT), ""), "");
+}
+
+/* Emits what starts an exchange, or waits for it. A communicator that cannot start exchanges makes
+ * them where they would be started, and waits for none. */
+static LLVMValueRef begin_or_wait(fv_ll_fn *f, LLVMValueRef comm, const fv_stmt *s,
+                                  const fv_stmt *exchange) {
+    bool waits = exchange->call.mode == FV_CALL_WAIT;
+    LLVMValueRef able = can_start(f, comm);
+    LLVMBasicBlockRef apart = fv_ll_block(f, "apart"), whole = fv_ll_block(f, "whole"),
+                      done = fv_ll_block(f, "exchanged");
+    LLVMBuildCondBr(f->b, able, apart, whole);
+    fv_ll_at(f, apart);
+    LLVMValueRef values[2];
+    LLVMBasicBlockRef from[2];
+    values[0] =
+        waits ? call_comm(f, comm, COMM_WAIT, 0, NULL) : start_exchange(f, comm, s, exchange);
+    from[0] = LLVMGetInsertBlock(f->b);
+    LLVMBuildBr(f->b, done);
+    fv_ll_at(f, whole);
+    values[1] = waits ? LLVMConstNull(f->m->types.i32) : make_exchange(f, comm, s, exchange);
+    from[1] = LLVMGetInsertBlock(f->b);
+    LLVMBuildBr(f->b, done);
+    fv_ll_at(f, done);
+    LLVMValueRef status = LLVMBuildPhi(f->b, f->m->types.i32, "");
+    LLVMAddIncoming(status, values, from, 2);
+    return status;
+}
+
+/* Emits the call of a function of the communicator. */
+static void call_collective(fv_ll_fn *f, const fv_stmt *s, const fv_stmt *exchange) {
+    LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
     trace(f, s, 0);
-    LLVMValueRef status = LLVMBuildCall2(f->b, type, callee, args, (unsigned)n, "");
+    LLVMValueRef status = exchange->call.mode == FV_CALL ? make_exchange(f, comm, s, exchange)
+                                                         : begin_or_wait(f, comm, s, exchange);
     trace(f, s, 1);
     fail_if(f, LLVMBuildIsNotNull(f->b, status, ""), FV_BAD_COMMUNICATOR);
 }

@@ -14,6 +14,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/arrange.h"
+#include "backend/memory/overlap.h"
 #include "backend/memory/placement.h"
 #include "backend/memory/reuse.h"
 #include "backend/memory/trial.h"
@@ -213,6 +214,8 @@ void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     const bool reuses = !l->options->naive && fv_may(l, "memory", NULL);
     fv_join_states(l);
+    if (!l->options->naive && !l->options->saves_memory)
+        fv_overlap_exchanges(l);
     if (l->options->saves_memory && !l->options->naive)
         arrange(l, reuses);
     share_memory(l, reuses);

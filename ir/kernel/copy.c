@@ -90,6 +90,7 @@ static void copy_call(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
         args[i] = buf ? buf : s->call.args[i];
     }
     fv_kb_call_rank(b, s->call.library, args, s->call.rank, s->call.ranks);
+    b->block->last->call.mode = s->call.mode;
 }
 
 static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {

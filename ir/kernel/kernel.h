@@ -72,6 +72,11 @@ struct fv_block {
     fv_stmt *first, *last;
 };
 
+/* How a collective is called: it returns when the exchange is complete; or it starts the exchange,
+ * and a later call with the same arguments waits for it (START, WAIT). Until then, what is sent
+ * must stay as it is, and what is received must not be used. Other functions: CALL. */
+typedef enum { FV_CALL, FV_CALL_START, FV_CALL_WAIT } fv_call_mode;
+
 /* LAUNCH of a kernel, or CALL of a library function. */
 typedef struct fv_stmt_call {
     struct fv_kernel *kernel;     /* LAUNCH */
@@ -79,8 +84,9 @@ typedef struct fv_stmt_call {
     fv_buf **args;                /* the arguments, one for each parameter */
     /* CALL of an addressed function: the rank, and the number of ranks of the run */
     int64_t rank, ranks;
-    fv_expr **dims; /* LAUNCH: the values of the dims, one for each dim of the kernel */
-    int number;     /* LAUNCH: number of the launch in order of the text (fv_program_number) */
+    fv_call_mode mode; /* CALL */
+    fv_expr **dims;    /* LAUNCH: the values of the dims, one for each dim of the kernel */
+    int number;        /* LAUNCH: number of the launch in order of the text (fv_program_number) */
     /* LAUNCH: if a single thread runs all tasks, it begins with the last one, whose operands may
      * still be in a cache */
     bool descending;

@@ -26,6 +26,8 @@ static const fv_library_fn functions[] = {
 #undef LIBRARY
 };
 
+const char *const fv_call_mode_names[] = {"call", "start", "wait"};
+
 const fv_library_fn *fv_library_fn_of(fv_library_id id) {
     return &functions[id];
 }

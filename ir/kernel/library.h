@@ -3,7 +3,8 @@
  *
  * A collective is such a function, too: one of the caller's communicator (fv_communicator), by
  * which all ranks of a run, some of them, or two of them exchange data. A kernel that calls one
- * contains nothing else, and the host program makes the call where it launches the kernel.
+ * contains nothing else, and the host program makes the call where it launches the kernel. Instead
+ * of being called, a collective may be started by one kernel and waited for by another one.
  *
  * Kernels know names and parameters only. The functions are in backend/library/library.h; a build
  * may omit some. */
@@ -44,6 +45,7 @@ typedef enum {
     FV_LIBRARY_FNS
 } fv_library_id;
 
+extern const char *const fv_call_mode_names[]; /* "call", "start", "wait": of an fv_call_mode */
 const fv_library_fn *fv_library_fn_of(fv_library_id id);
 /* the function of that name; NULL: there is none */
 const fv_library_fn *fv_library_fn_called(const char *name);

@@ -296,8 +296,8 @@ static bool parse_rank(fv_kparser *p, int64_t *rank, int64_t *ranks) {
            fv_lex_int(&p->l, ranks);
 }
 
-/* Parses a call such as `call image_size(file, size)`, or `call send(x) rank 1 of 2`. */
-static bool parse_call(fv_kparser *p) {
+/* Parses a call such as `call image_size(file, size)`, or `start send(x) rank 1 of 2`. */
+static bool parse_call(fv_kparser *p, fv_call_mode mode) {
     fv_buf *args[FV_LIBRARY_PARAMS];
     int64_t rank = 0, ranks = 0;
     const char *name = fv_lex_name(&p->l, "a function");
@@ -315,7 +315,17 @@ static bool parse_call(fv_kparser *p) {
     if (!fv_lex_expect(&p->l, ")") || (fn->addressed && !parse_rank(p, &rank, &ranks)))
         return false;
     fv_kb_call_rank(&p->b, fn, args, rank, ranks);
+    p->b.block->last->call.mode = mode;
     return true;
+}
+
+/* Does a call begin, by a word and the name of a function? Buffers may have the names `start` and
+ * `wait`. Takes the word. */
+static bool accept_call(fv_kparser *p, fv_call_mode mode) {
+    fv_lexer ahead = p->l;
+    bool follows = fv_lex_accept(&ahead, fv_call_mode_names[mode]) && !fv_lex_is(&ahead, "[") &&
+                   !fv_lex_is(&ahead, "=");
+    return (follows || mode == FV_CALL) && fv_lex_accept(&p->l, fv_call_mode_names[mode]);
 }
 
 /* `matrix` is a keyword only before a block, because buffers may have this name. */
@@ -350,8 +360,9 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
         fv_kb_matrix(&p->b);
         return parse_body(p);
     }
-    if (fv_lex_accept(&p->l, "call"))
-        return parse_call(p);
+    for (int mode = FV_CALL; mode <= FV_CALL_WAIT; mode++)
+        if (accept_call(p, (fv_call_mode)mode))
+            return parse_call(p, (fv_call_mode)mode);
     if (fv_lex_accept(&p->l, "comment")) {
         const char *text = fv_kp_parse_string(p, "a comment");
         if (text)

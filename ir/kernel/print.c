@@ -239,7 +239,7 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
 
 /* Prints a call such as `call image_size(file, size)`, or `call send(x) rank 1 of 2`. */
 static void put_library_call(fv_kprinter *p, const fv_stmt *s) {
-    fv_kp_line(p, "call %s(", s->call.library->name);
+    fv_kp_line(p, "%s %s(", fv_call_mode_names[s->call.mode], s->call.library->name);
     for (int i = 0; i < s->call.library->nparams; i++) {
         fv_text_put(p->t, i ? ", " : "");
         fv_kp_put_name(p, s->call.args[i], s->call.args[i]->name);

@@ -4,6 +4,7 @@
 #include "ir/base/diag.h"
 #include "ir/base/text.h"
 #include "ir/graph/state.h"
+#include "ir/kernel/program_exchanges.h"
 #include "ir/kernel/program_fit.h"
 #include "ir/kernel/program_heap.h"
 #include "ir/kernel/program_memory.h"
@@ -375,7 +376,7 @@ static bool check_query(fv_kverifier *v) {
 
 static bool check_run(fv_kverifier *v) {
     begin_entry(v, "run");
-    if (!fv_kv_block(v, &v->program->host.body))
+    if (!fv_kv_block(v, &v->program->host.body) || !fv_kv_exchanges(v, &v->program->host.body))
         return false;
     v->stmt = NULL;
     return !v->protocol.used || v->protocol.has_memory ||

@@ -237,10 +237,11 @@ static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     if (p->rank != FV_LIBRARY_ANY && (b->elem != p->elem || b->rank != p->rank))
         return fv_kv_illegal(v, "argument %d is %s of rank %d, expected %s of rank %d", i,
                              fv_elem_name(b->elem), b->rank, fv_elem_name(p->elem), p->rank);
-    if (p->written ? b->role == FV_BUF_IN : b->role == FV_BUF_OUT)
+    bool written = p->written && s->call.mode != FV_CALL_WAIT;
+    if (written ? b->role == FV_BUF_IN : b->role == FV_BUF_OUT)
         return fv_kv_illegal(v,
-                             p->written ? "'%s' is only read, it cannot be given to be written"
-                                        : "'%s' is only written, it cannot be given to be read",
+                             written ? "'%s' is only read, it cannot be given to be written"
+                                     : "'%s' is only written, it cannot be given to be read",
                              b->name);
     for (int j = 0; j < i; j++)
         if (s->call.args[j] == b && (p->written || s->call.library->params[j].written))
@@ -301,6 +302,9 @@ static bool check_call(fv_kverifier *v, const fv_stmt *s) {
     for (int i = 0; i < s->call.library->nparams; i++)
         if (!check_call_argument(v, s, i))
             return false;
+    if (!s->call.library->collective && s->call.mode != FV_CALL)
+        return fv_kv_illegal(v, "only collectives are started or waited for, not %s",
+                             s->call.library->name);
     return !s->call.library->collective || check_collective(v, s);
 }
 

@@ -32,6 +32,17 @@ for ranks in 2 3; do
     done
 done
 [ "$(grep -c 'y  f32' out)" = 1 ] && tell 'one rank prints' yes || tell 'one rank prints' no
+# Two products that do not need each other: the sum of the first one is exchanged while the second one is computed.
+sed -e 's/^  %d = .*//' -e 's/MatMul(%d, @up)/MatMul(%x, @up)/' -e 's/  %y = .*/  %g = MatMul(%f, @down)\n  %y = Sub(%c, %g)/' m.fvir >beside.fvir
+check 'products beside each other' 0 'rank1' "$fovea" shard beside.fvir --ranks 2 -o beside
+check 'an exchange is started' 0 '^  start all_gather' "$fovea" compile beside/rank1.onnx --emit kernels -o -
+check 'beside each other in one process' 0 'y  f32' "$fovea" run beside --dim n=40 -o one_beside
+check 'beside each other, as before' 0 '1 of 1 outputs as expected' "$fovea" run beside --dim n=40 -Os --expect one_beside --atol=0 --rtol=0
+for backend in jit interp c; do
+    check "beside each other in two processes, $backend" 0 '1 of 1 outputs as expected' processes -n 2 "$fovea" run beside --dim n=40 \
+        --threads=1 --backend=$backend --expect one_beside --atol=0 --rtol=0
+done
+check 'what these send' 0 '"link_bytes": 640,$' processes -n 2 "$fovea" bench beside --at n=10 --threads=1 --seconds 0.05 --json
 # A decoder: each process has its own heads of the caches.
 stories=$root/examples/stories/stories.onnx
 check 'a decoder' 0 '' "$fovea" shard "$stories" --ranks 2 -o d2

@@ -95,6 +95,31 @@ static int group_all_gather(void *user, size_t first, size_t n, const void *send
     return failed;
 }
 
+/* Notes what an exchange sends when it is started, and the time of starting it. */
+static int start(void *user, int kind, size_t rank, size_t n, const void *send, void *receive,
+                 size_t bytes) {
+    counted_rank *r = user;
+    double start = fv_now_ms();
+    int failed = r->inner->start(r->inner->user, kind, rank, n, send, receive, bytes);
+    bool all = kind == FV_ALL_GATHER || kind == FV_ALL_TO_ALL;
+    note(r, start, all ? 0 : rank,
+         all                  ? r->inner->ranks
+         : kind == FV_RECEIVE ? 0
+         : kind == FV_SEND    ? 1
+                              : n,
+         bytes);
+    r->times.bytes += all ? (int64_t)bytes : 0;
+    return failed;
+}
+
+static int wait_for_first(void *user) {
+    counted_rank *r = user;
+    double start = fv_now_ms();
+    int failed = r->inner->wait(r->inner->user);
+    r->times.exchanging += fv_now_ms() - start;
+    return failed;
+}
+
 /* ---- the runs of a rank ---- */
 
 static int run_once(const fv_subject *m, const fv_run_options *o, fv_log *log, double *ms) {
@@ -166,6 +191,8 @@ static int measure_rank(void *user, int rank, const fv_run_options *given, fv_lo
     r->counting.send = send_one;
     r->counting.receive = receive_one;
     r->counting.group_all_gather = group_all_gather;
+    r->counting.start = r->inner->start ? start : NULL;
+    r->counting.wait = r->inner->wait ? wait_for_first : NULL;
     env.communicator = &r->counting;
     o.env = &env;
     for (int i = 0; i < WARM && !status; i++)
