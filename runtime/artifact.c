@@ -457,6 +457,10 @@ static void tell_communicator(const fv_communicator *c, fv_log *log) {
                    c->size >= sizeof *c ? c->ranks : 0);
 }
 
+/* Explaining a run takes memory of the session in which the artifact was compiled, which artifacts
+ * that run in other threads may have in common with it. */
+static pthread_mutex_t explaining = PTHREAD_MUTEX_INITIALIZER;
+
 static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) {
     fv_artifact *a = s->artifact;
     size_t said = fv_log_count(log);
@@ -475,9 +479,9 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
     if (status == FV_BAD_INDEX && !a->explain)
         tell_launch(s, log);
     if (a->explain && fv_log_count(log) == said) {
-        pthread_mutex_lock(a->lock);
+        pthread_mutex_lock(&explaining);
         a->explain(a, status, inputs, log);
-        pthread_mutex_unlock(a->lock);
+        pthread_mutex_unlock(&explaining);
     }
 }
 

@@ -27,7 +27,7 @@ struct fv_artifact {
     void *owner;
     int shares_pools;                /* whether a run has used a shared pool: pool.h */
     struct fv_workspace *workspaces; /* workspaces that no run is using */
-    void *lock;                      /* guards workspaces and explain */
+    void *lock;                      /* guards workspaces */
 };
 
 /* An artifact whose plan and run are those of the table. NULL: no memory. */

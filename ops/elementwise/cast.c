@@ -201,6 +201,7 @@ const fv_opdef fv_ops_cast[] = {
      .strings = decompose_cast_like},
     {.domain = "",
      .name = "BitCast",
+     .id = FV_OP_BitCast,
      .since = {26},
      .doc = "the same bits as another element type of that width",
      .in = {{"input", "T1"}},

@@ -137,17 +137,15 @@ static fv_op_id combines(const fv_op *op) {
 
 /* The ranks exchange the partial results and combine them. */
 static bool add_up(const part *p, fv_op *op) {
-    fv_value *y = op->out[0], *gathered, *sum;
+    fv_value *y = op->out[0];
     fv_rewriter w = fv_rewriter_at(op->next);
-    fv_attr ranks = fv_attr_int(p->m, "ranks", p->ranks), keep = fv_attr_int(p->m, "keepdims", 0);
-    gathered = fv_w_op(&w, FV_OP_fv_AllGather, 1, &y, 1, &ranks);
-    fv_value *in[] = {gathered, fv_const_ints(p->m, "axis_of_ranks", 1, (const int64_t[]){0})};
-    sum = gathered ? fv_w_op(&w, combines(op), 2, in, 1, &keep) : NULL;
+    fv_value *sum = fv_shard_all_reduce(&w, y, p->ranks, combines(op));
     if (!sum)
         return false;
-    gathered->def->origin = sum->def->origin = op->origin;
+    fv_op *gather = sum->def->in[0]->def;
+    gather->origin = sum->def->origin = op->origin;
     fv_replace_uses(y, sum);
-    fv_op_set_in(gathered->def, 0, y);
+    fv_op_set_in(gather, 0, y);
     return true;
 }
 
@@ -252,8 +250,33 @@ static bool gather(const part *p, fv_value *v, const fv_shard_at *at, int64_t ex
     return y != NULL;
 }
 
+/* The share of operand 0 of op. */
+static const fv_shard_at *share_of_operand(const part *p, const fv_op *op) {
+    for (int i = 0; i < p->cut->noperands; i++)
+        if (p->cut->operands[i].op == op && p->cut->operands[i].index == 0)
+            return &p->cut->operands[i].at;
+    return fv_shard_at_of(p->cut, op->in[0]);
+}
+
+/* For each op, what the rank has of the axis of its operand 0, which has not been cut yet. */
+static fv_shard_part *parts_of(const part *p, const fv_shard_ops *ops) {
+    fv_shard_part *list = FV_NEW(p->m->arena, fv_shard_part, ops->n + 1);
+    for (int i = 0; i < ops->n; i++) {
+        const fv_op *op = ops->at[i];
+        const fv_shard_at *at = share_of_operand(p, op);
+        if (!at || fv_shard_across(op, 0, at) == FV_ACROSS_NONE)
+            continue;
+        list[i] = (fv_shard_part){
+            .ranks = p->ranks, .axis = at->axis, .whole = op->in[0]->type->dims[at->axis]->value};
+        list[i].n = share(p, op->in[0]->type, at, &list[i].first);
+    }
+    return list;
+}
+
 static bool apply(part *p) {
     bool ok = true;
+    const fv_shard_ops *partial = &p->cut->partial, *softmaxes = &p->cut->softmaxes;
+    const fv_shard_part *of_partial = parts_of(p, partial), *of_softmax = parts_of(p, softmaxes);
     int64_t *extents = FV_NEW(p->m->arena, int64_t, p->cut->noutputs + 1);
     for (int i = 0; i < p->cut->noutputs; i++) {
         const fv_value *v = p->cut->outputs[i];
@@ -266,10 +289,14 @@ static bool apply(part *p) {
     }
     for (int i = 0; i < p->cut->nvalues && ok; i++)
         ok = !p->cut->values[i]->def || infer_again(p->cut->values[i]->def);
-    for (int i = 0; i < p->cut->npartial && ok; i++)
-        ok = cut_partial(p, p->cut->partial[i]) && add_up(p, p->cut->partial[i]);
+    for (int i = 0; i < partial->n && ok; i++)
+        ok = cut_partial(p, partial->at[i]) &&
+             (of_partial[i].ranks ? fv_shard_exchange_across(partial->at[i], &of_partial[i])
+                                  : add_up(p, partial->at[i]));
     for (int i = 0; i < p->cut->noutputs && ok; i++)
         ok = gather(p, p->cut->outputs[i], fv_shard_at_of(p->cut, p->cut->outputs[i]), extents[i]);
+    for (int i = 0; i < softmaxes->n && ok; i++)
+        ok = fv_shard_exchange_across(softmaxes->at[i], &of_softmax[i]);
     return ok;
 }
 

@@ -236,6 +236,8 @@ fv_shard_at fv_shard_result_at(const fv_op *op, int i, const fv_shard_at *at) {
 fv_shard_at fv_shard_sum_at(const fv_op *op, int i, const fv_shard_at *at, int j) {
     fv_shard_labels l;
     fv_shard_at r = *at;
+    if (fv_shard_across(op, i, at) != FV_ACROSS_NONE)
+        return no_share(FV_AXIS_WHOLE);
     r.axis = fv_shard_labels_of(op, &l) ? fv_shard_label_axis(op, &l, j, l.in[i][at->axis])
                                         : FV_AXIS_WHOLE;
     if (r.axis >= 0 && !fits(at, op->in[i]->type, at->axis, op->in[j]->type, r.axis))

@@ -5,9 +5,15 @@
 #include "ir/base/text.h"
 #include "passes/shard/labels.h"
 
-const char *const fv_shard_side_names[] = {
-    [FV_SHARD_WHOLE] = "whole",    [FV_SHARD_COLUMNS] = "columns", [FV_SHARD_ROWS] = "rows",
-    [FV_SHARD_LEFT] = "left rows", [FV_SHARD_BATCH] = "batch",     NULL};
+const char *const fv_shard_side_names[] = {[FV_SHARD_WHOLE] = "whole",
+                                           [FV_SHARD_COLUMNS] = "columns",
+                                           [FV_SHARD_ROWS] = "rows",
+                                           [FV_SHARD_LEFT] = "left rows",
+                                           [FV_SHARD_BATCH] = "batch",
+                                           [FV_SHARD_TABLE_WHOLE] = "whole table",
+                                           [FV_SHARD_TABLE_ROWS] = "table rows",
+                                           [FV_SHARD_TABLE_COLUMNS] = "table columns",
+                                           NULL};
 const char *const fv_shard_collective_names[] = {[FV_SHARD_NONE] = "none",
                                                  [FV_SHARD_ALL_REDUCE] = "all-reduce",
                                                  [FV_SHARD_ALL_GATHER] = "all-gather",
@@ -31,6 +37,11 @@ bool fv_shard_is_contraction(const fv_op *op) {
     return !fv_op_is(op, FV_OP_fv_Gather) && fv_shard_labels_of(op, &l);
 }
 
+/* Has the op a choice in plans? */
+static bool has_choice(const fv_op *op) {
+    return fv_shard_is_contraction(op) || fv_shard_is_look_up(op);
+}
+
 fv_shard_side fv_shard_side_of(const fv_op *op, int axis) {
     fv_shard_labels l;
     int at = axis - op->out[0]->type->rank;
@@ -41,6 +52,21 @@ fv_shard_side fv_shard_side_of(const fv_op *op, int axis) {
     for (int i = 1; i < op->nin; i++)
         right |= fv_shard_label_axis(op, &l, i, l.out[axis]) >= 0;
     return left && right ? FV_SHARD_BATCH : left ? FV_SHARD_LEFT : FV_SHARD_COLUMNS;
+}
+
+/* How the cut cuts a look-up, in *out; false: not its table. */
+static bool is_table_cut(const fv_shard_axes *cut, const fv_op *op, fv_shard_choice *out) {
+    fv_shard_labels l;
+    int axis = fv_shard_axis_of(cut, op->out[0]);
+    bool rows = fv_shard_has_op(&cut->partial, op);
+    if (!rows && (axis < 0 || !fv_shard_labels_of(op, &l) ||
+                  fv_shard_label_axis(op, &l, 0, l.out[axis]) < 0))
+        return false;
+    out->side = rows ? FV_SHARD_TABLE_ROWS : FV_SHARD_TABLE_COLUMNS;
+    out->collective = rows                                             ? FV_SHARD_ALL_REDUCE
+                      : is_in(cut->noutputs, cut->outputs, op->out[0]) ? FV_SHARD_ALL_GATHER
+                                                                       : FV_SHARD_NONE;
+    return true;
 }
 
 /* How the cut cuts the contraction, in *out; false: not at all. */
@@ -60,20 +86,32 @@ static bool is_cut(const fv_shard_axes *cut, const fv_op *op, fv_shard_choice *o
 }
 
 static fv_shard_choice choice_of(const fv_module *m, const fv_shard_plan *plan, const fv_op *op) {
-    fv_shard_choice c = {fv_shard_node(m->arena, op), FV_SHARD_WHOLE, FV_SHARD_NONE, -1};
+    bool table = fv_shard_is_look_up(op);
+    fv_shard_choice c = {fv_shard_node(m->arena, op), table ? FV_SHARD_TABLE_WHOLE : FV_SHARD_WHOLE,
+                         FV_SHARD_NONE, -1};
     for (int i = 0; i < plan->found->n && c.cut < 0; i++)
-        c.cut = is_cut(&plan->found->cuts[i], op, &c) ? i : -1;
+        c.cut = (table ? is_table_cut : is_cut)(&plan->found->cuts[i], op, &c) ? i : -1;
     return c;
+}
+
+/* Is a look-up of the node cut? If none is, plans do not list them. */
+static bool cuts_table(const fv_module *m, const fv_shard_plan *plan, const char *node) {
+    for (const fv_op *op = m->funcs->body->first; op; op = op->next)
+        if (fv_shard_is_look_up(op) && !strcmp(fv_shard_node(m->arena, op), node) &&
+            choice_of(m, plan, op).cut >= 0)
+            return true;
+    return false;
 }
 
 void fv_shard_describe(const fv_module *m, fv_shard_plan *out) {
     int n = 0;
     for (const fv_op *op = m->funcs->body->first; op; op = op->next)
-        n += fv_shard_is_contraction(op);
+        n += has_choice(op);
     fv_shard_choice *list = FV_NEW(m->arena, fv_shard_choice, n + 1);
     out->nchoices = 0;
     for (const fv_op *op = m->funcs->body->first; op; op = op->next)
-        if (fv_shard_is_contraction(op))
+        if (fv_shard_is_contraction(op) ||
+            (fv_shard_is_look_up(op) && cuts_table(m, out, fv_shard_node(m->arena, op))))
             list[out->nchoices++] = choice_of(m, out, op);
     out->choices = list;
 }
@@ -88,7 +126,7 @@ typedef struct contraction {
     int taken;  /* of the first one of a node: how many of them have a choice */
 } contraction;
 
-typedef struct contractions {
+typedef struct contractions { /* or look-ups */
     int n;
     contraction *list;
 } contractions;
@@ -99,14 +137,14 @@ static int compare(const void *a, const void *b) {
     return order ? order : x->number - y->number;
 }
 
-static contractions by_node(fv_module *m) {
+static contractions by_node(fv_module *m, bool (*is_one)(const fv_op *op)) {
     contractions all = {0};
     for (fv_op *op = m->funcs->body->first; op; op = op->next)
-        all.n += fv_shard_is_contraction(op);
+        all.n += is_one(op);
     all.list = FV_NEW(m->arena, contraction, all.n + 1);
     int n = 0;
     for (fv_op *op = m->funcs->body->first; op; op = op->next)
-        if (fv_shard_is_contraction(op)) {
+        if (is_one(op)) {
             all.list[n] = (contraction){fv_shard_node(m->arena, op), op, n, 0};
             n++;
         }
@@ -133,18 +171,23 @@ static const char *has(const fv_shard_request *r) {
 }
 
 bool fv_shard_find_choices(fv_module *m, const fv_shard_request *r, fv_ptrmap *out) {
-    const contractions all = by_node(m);
+    const contractions products = by_node(m, fv_shard_is_contraction),
+                       tables = by_node(m, fv_shard_is_look_up);
     for (int i = 0; i < r->n; i++) {
         const char *node = r->choices[i].node;
-        bool stated = r->choices[i].side != FV_SHARD_UNSTATED;
+        fv_shard_side side = r->choices[i].side;
+        bool stated = side != FV_SHARD_UNSTATED;
+        bool table = stated && side >= FV_SHARD_TABLE_WHOLE;
+        const contractions all = table ? tables : products;
+        const char *kind = table ? "look-up in a table of constants" : "contraction";
         int first = first_of_node(&all, node), before = first < all.n ? all.list[first].taken : 0;
         int at = first + before;
         bool found = at < all.n && !strcmp(all.list[at].node, node);
         if (stated && first == all.n)
-            return fv_error(m->session, "%s node '%s', which is no contraction", has(r), node);
+            return fv_error(m->session, "%s node '%s', which is no %s", has(r), node, kind);
         if (stated && !found)
-            return fv_error(m->session, "%s node '%s' %d times, which has %d contraction%s", has(r),
-                            node, before + 1, before, before == 1 ? "" : "s");
+            return fv_error(m->session, "%s node '%s' %d times, which has %d %s%s", has(r), node,
+                            before + 1, before, table ? "look-up" : kind, before == 1 ? "" : "s");
         if (found)
             all.list[first].taken++;
         if (stated)
@@ -166,12 +209,10 @@ static bool meets(const fv_op *op, const fv_shard_request *r, const fv_shard_cho
 
 bool fv_shard_meets(const fv_module *m, const fv_shard_plan *plan, const fv_shard_request *r,
                     const fv_ptrmap *choices) {
-    int i = 0;
     for (const fv_op *op = m->funcs->body->first; op; op = op->next) {
-        if (!fv_shard_is_contraction(op))
-            continue;
-        const fv_shard_choice *want = fv_ptrmap_get(choices, op), *is = &plan->choices[i++];
-        if (want && plan->ranks > 1 && !meets(op, r, want, is))
+        const fv_shard_choice *want = fv_ptrmap_get(choices, op);
+        const fv_shard_choice is = want ? choice_of(m, plan, op) : (fv_shard_choice){0};
+        if (want && plan->ranks > 1 && !meets(op, r, want, &is))
             return false;
     }
     return true;

@@ -18,7 +18,8 @@ typedef struct search {
     fv_shard_axes axes;
     bool shares_inputs; /* may the cut reach inputs that are no states? */
     bool gathers;       /* is the result of the product at which the cut begins gathered? */
-    const char *why;    /* why the axis cannot be cut; NULL: nothing is known against it */
+    bool exchanges;  /* may ops that need the axis as a whole exchange small results (across.c)? */
+    const char *why; /* why the axis cannot be cut; NULL: nothing is known against it */
 } search;
 
 /* ---- following an axis ---- */
@@ -87,10 +88,7 @@ static bool take_constant(search *s, fv_op *op, int index, const fv_shard_at *at
 }
 
 static bool is_partial(const search *s, const fv_op *op) {
-    for (int i = 0; i < s->axes.npartial; i++)
-        if (s->axes.partial[i] == op)
-            return true;
-    return false;
+    return fv_shard_has_op(&s->axes.partial, op);
 }
 
 static bool decline_both(search *s, const fv_op *op) {
@@ -157,6 +155,8 @@ static bool take_operand(search *s, fv_op *op, int i, const fv_shard_at *at) {
 
 /* Adds to the cut the operands of which the op needs a share for a share of its result. */
 static bool take_operands(search *s, fv_op *op, const fv_shard_at *at) {
+    if (fv_shard_has_op(&s->axes.softmaxes, op))
+        return take_operand(s, op, 0, at);
     if (op->nin == 0)
         return decline(s, fv_printf(s->a, "%s has no operand to cut", name_of(s, op)));
     for (int i = 0; i < op->nin; i++) {
@@ -171,9 +171,12 @@ static bool take_operands(search *s, fv_op *op, const fv_shard_at *at) {
 }
 
 /* Can the partial results of all ranks be combined: by a sum of numbers of which each rank has
- * others, or by a maximum or minimum? */
-static bool can_combine(search *s, const fv_op *op, const fv_shard_at *at) {
+ * others, by a maximum or minimum, or as those of an op that is computed across ranks? `at`: the
+ * share of operand i. */
+static bool can_combine(search *s, const fv_op *op, int i, const fv_shard_at *at) {
     const fv_type *t = op->out[0]->type;
+    if (fv_shard_across(op, i, at) != FV_ACROSS_NONE)
+        return true;
     bool sums = !fv_op_is(op, FV_OP_fv_Reduce);
     if (t->rank >= FV_MAX_RANK || !(((fv_elem_set)1 << t->elem) & FV_SET_NUMBER) ||
         (sums && !fv_elem_is_float(t->elem) && fv_elem_bits(t->elem) < 32))
@@ -192,9 +195,9 @@ static bool take_sum(search *s, fv_op *op, int i, const fv_shard_at *at) {
         return decline_both(s, op);
     if (fv_ptrmap_get(&s->taken, op->out[0]))
         return decline(s, fv_printf(s->a, "%s belongs to another cut", name_of(s, op)));
-    if (!can_combine(s, op, at) || stays_whole_by_plan(s, op))
+    if (!can_combine(s, op, i, at) || stays_whole_by_plan(s, op))
         return false;
-    FV_PUSH(s->a, s->axes.partial, s->axes.npartial, s->axes.cap_partial, op);
+    FV_PUSH(s->a, s->axes.partial.at, s->axes.partial.n, s->axes.partial.cap, op);
     for (int j = 0; j < op->nin; j++) {
         fv_shard_at of = j == i ? *at : fv_shard_sum_at(op, i, at, j);
         if (of.axis == FV_AXIS_NONE)
@@ -203,6 +206,20 @@ static bool take_sum(search *s, fv_op *op, int i, const fv_shard_at *at) {
             return false;
     }
     return true;
+}
+
+/* The share of the result of an op of the graph for a share of operand i; PARTIAL or NONE. */
+static fv_shard_at result_of(search *s, fv_op *op, int i, const fv_shard_at *at) {
+    fv_shard_at of = fv_shard_result_at(op, i, at);
+    fv_shard_across_kind across = FV_ACROSS_NONE;
+    if (s->exchanges && of.axis == FV_AXIS_NONE)
+        across = fv_shard_across(op, i, at);
+    if (across == FV_ACROSS_SOFTMAX && !fv_shard_has_op(&s->axes.softmaxes, op))
+        FV_PUSH(s->a, s->axes.softmaxes.at, s->axes.softmaxes.n, s->axes.softmaxes.cap, op);
+    if (across == FV_ACROSS_SOFTMAX)
+        return *at;
+    of.axis = across == FV_ACROSS_NONE ? of.axis : FV_AXIS_PARTIAL;
+    return of;
 }
 
 /* Adds to the cut the ops that read v, of which each rank has a share. */
@@ -214,7 +231,7 @@ static bool take_uses(search *s, fv_value *v, const fv_shard_at *at) {
             continue; /* end_at_outputs decides what becomes of outputs */
         fv_shard_at of = {.axis = FV_AXIS_NONE};
         if (op->block == s->m->funcs->body)
-            of = fv_shard_result_at(op, i, at);
+            of = result_of(s, op, i, at);
         if (of.axis == FV_AXIS_NONE)
             return decline(s, fv_printf(s->a, "%s needs axis %d of operand %d as a whole",
                                         name_of(s, op), at->axis, i));
@@ -274,6 +291,21 @@ static bool end_at_outputs(search *s) {
     return true;
 }
 
+/* Has each rank as many elements as an fv.Order takes of each line? */
+static bool orders_enough(search *s) {
+    for (int i = 0; i < s->axes.partial.n; i++) {
+        const fv_op *op = s->axes.partial.at[i];
+        if (!fv_op_is(op, FV_OP_fv_Order))
+            continue;
+        int64_t units = s->axes.units.n, n = op->in[0]->type->dims[1]->value;
+        int64_t k = fv_op_find_attr(op, "dims")->u.dims[1]->value;
+        if (units / s->ranks * (n / units) < k)
+            return decline(s, fv_printf(s->a, "%s takes %lld elements, more than a rank has",
+                                        name_of(s, op), (long long)k));
+    }
+    return true;
+}
+
 /* Follows the share from operand i of op, which is summed, or from the result (-1), which all ranks
  * gather if s->gathers is set. */
 static bool follow_from(search *s, fv_op *op, int i, const fv_shard_at *at) {
@@ -290,7 +322,7 @@ static bool follow_from(search *s, fv_op *op, int i, const fv_shard_at *at) {
         if ((v->def && !take_operands(s, v->def, share)) || (v != y && !take_uses(s, v, share)))
             return false;
     }
-    return end_at_outputs(s);
+    return orders_enough(s) && end_at_outputs(s);
 }
 
 /* Follows axis `axis` of operand i of op, or of its result (-1), as an axis of units, or, if there
@@ -336,14 +368,14 @@ static int64_t largest_share(const search *s, const fv_type *t, const fv_shard_a
     return most;
 }
 
-/* The bytes of a value that a rank sends to each other rank. at: of which it sends its share, or
- * what is filled up to the largest share; NULL: it sends the whole value. */
+/* The bytes of a value that a rank sends to each other rank: its share, filled up to the largest
+ * share. */
 static const fv_dim *sent(const search *s, const fv_type *t, const fv_shard_at *at) {
     fv_dims *d = s->m->dims;
     const fv_dim *bytes = fv_dim_const(d, fv_elem_bits(t->elem) / 8);
     for (int i = 0; i < t->rank; i++)
-        bytes = fv_dim_mul(
-            d, bytes, at && i == at->axis ? fv_dim_const(d, largest_share(s, t, at)) : t->dims[i]);
+        bytes = fv_dim_mul(d, bytes,
+                           i == at->axis ? fv_dim_const(d, largest_share(s, t, at)) : t->dims[i]);
     return bytes;
 }
 
@@ -373,30 +405,75 @@ static const char *add_ports(search *s, fv_shard_plan *plan) {
     return text.n ? text.s : "";
 }
 
+/* The bytes of a value of type t, if its elements had type e. */
+static const fv_dim *bytes_as(const search *s, const fv_type *t, fv_elem e) {
+    const fv_dim *bytes = fv_dim_const(s->m->dims, fv_elem_bits(e) / 8);
+    for (int i = 0; i < t->rank; i++)
+        bytes = fv_dim_mul(s->m->dims, bytes, t->dims[i]);
+    return bytes;
+}
+
+/* The exchanges of an op whose result is partial: choices send numbers and their positions. */
+static void add_partial(const search *s, const fv_op *op, fv_shard_cut *cut) {
+    const char *node = fv_shard_node(s->a, op);
+    const fv_type *y = op->out[0]->type;
+    bool order = fv_op_is(op, FV_OP_fv_Order);
+    if (order || fv_op_is(op, FV_OP_fv_ArgMax) || fv_op_is(op, FV_OP_fv_ArgMin)) {
+        const fv_dim *numbers = bytes_as(s, y, op->in[0]->type->elem);
+        cut->exchanges[cut->nexchanges++] = (fv_shard_exchange){node, FV_SHARD_ALL_GATHER, numbers};
+        cut->exchanges[cut->nexchanges++] =
+            (fv_shard_exchange){node, FV_SHARD_ALL_GATHER, bytes_as(s, y, FV_I64)};
+    } else {
+        cut->exchanges[cut->nexchanges++] =
+            (fv_shard_exchange){node, FV_SHARD_ALL_REDUCE, bytes_as(s, y, y->elem)};
+    }
+}
+
+/* The exchanges of a softmax over the axis: of a maximum, and of a sum. */
+static void add_softmax(const search *s, const fv_op *op, fv_shard_cut *cut) {
+    const fv_type *y = op->out[0]->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < y->rank; i++)
+        dims[i] =
+            i == fv_shard_axis_of(&s->axes, op->out[0]) ? fv_dim_const(s->m->dims, 1) : y->dims[i];
+    const fv_type *one = fv_tensor_type(s->a, y->elem, y->rank, dims);
+    for (int k = 0; k < 2; k++)
+        cut->exchanges[cut->nexchanges++] =
+            (fv_shard_exchange){fv_shard_node(s->a, op), FV_SHARD_ALL_REDUCE,
+                                bytes_as(s, one, y->elem == FV_F64 ? FV_F64 : FV_F32)};
+}
+
+/* Adds the exchanges of the cut, and the nodes after which they are. */
+static void add_exchanges(search *s, fv_shard_cut *cut) {
+    const fv_shard_axes *c = &s->axes;
+    fv_text last = {.arena = s->a};
+    cut->exchanges =
+        FV_NEW(s->a, fv_shard_exchange, 2 * (c->partial.n + c->softmaxes.n) + c->noutputs + 1);
+    for (int i = 0; i < c->softmaxes.n; i++) {
+        fv_text_printf(&last, "%s%s", last.n ? ", " : "", fv_shard_node(s->a, c->softmaxes.at[i]));
+        add_softmax(s, c->softmaxes.at[i], cut);
+    }
+    for (int i = 0; i < c->partial.n; i++) {
+        fv_text_printf(&last, "%s%s", last.n ? ", " : "", fv_shard_node(s->a, c->partial.at[i]));
+        add_partial(s, c->partial.at[i], cut);
+    }
+    for (int i = 0; i < c->noutputs; i++) {
+        const fv_value *v = c->outputs[i];
+        fv_text_printf(&last, "%s'%s'", last.n ? ", " : "", v->name);
+        cut->exchanges[cut->nexchanges++] =
+            (fv_shard_exchange){v->def ? fv_shard_node(s->a, v->def) : v->name, FV_SHARD_ALL_GATHER,
+                                sent(s, v->type, fv_shard_at_of(c, v))};
+    }
+    cut->last = last.n ? last.s : "";
+}
+
 static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
     const fv_shard_axes *c = &s->axes;
     fv_shard_cut cut = {.first = fv_shard_node(s->a, first),
                         .units = c->units.groups ? c->units.groups * c->units.n : c->units.n,
                         .groups = c->units.groups,
-                        .bytes = bytes_of(c),
-                        .nexchanges = c->npartial + c->noutputs,
-                        .exchanges =
-                            FV_NEW(s->a, fv_shard_exchange, c->npartial + c->noutputs + 1)};
-    fv_text last = {.arena = s->a};
-    for (int i = 0; i < c->npartial; i++) {
-        const char *node = fv_shard_node(s->a, c->partial[i]);
-        fv_text_printf(&last, "%s%s", i ? ", " : "", node);
-        cut.exchanges[i] = (fv_shard_exchange){node, FV_SHARD_ALL_REDUCE,
-                                               sent(s, c->partial[i]->out[0]->type, NULL)};
-    }
-    for (int i = 0; i < c->noutputs; i++) {
-        const fv_value *v = c->outputs[i];
-        fv_text_printf(&last, "%s'%s'", last.n ? ", " : "", v->name);
-        cut.exchanges[c->npartial + i] =
-            (fv_shard_exchange){v->def ? fv_shard_node(s->a, v->def) : v->name, FV_SHARD_ALL_GATHER,
-                                sent(s, v->type, fv_shard_at_of(c, v))};
-    }
-    cut.last = last.n ? last.s : "";
+                        .bytes = bytes_of(c)};
+    add_exchanges(s, &cut);
     cut.shares = add_ports(s, plan);
     FV_PUSH(s->a, plan->cuts, plan->ncuts, plan->cap_cuts, cut);
 }
@@ -404,8 +481,8 @@ static void describe(search *s, const fv_op *first, fv_shard_plan *plan) {
 static void keep(search *s, fv_shard_plan *plan) {
     for (int i = 0; i < s->axes.nvalues; i++)
         *fv_ptrmap_at(&s->taken, s->axes.values[i]) = s;
-    for (int i = 0; i < s->axes.npartial; i++)
-        *fv_ptrmap_at(&s->taken, s->axes.partial[i]->out[0]) = s;
+    for (int i = 0; i < s->axes.partial.n; i++)
+        *fv_ptrmap_at(&s->taken, s->axes.partial.at[i]->out[0]) = s;
     FV_PUSH(s->a, plan->found->cuts, plan->found->n, plan->found->cap, s->axes);
 }
 
@@ -509,16 +586,101 @@ static bool follow_product(search *s, fv_op *op, int weight) {
     return columns;
 }
 
+static void keep_product(search *s, fv_op *op, fv_shard_plan *plan) {
+    describe(s, first_of(s, op), plan);
+    keep(s, plan);
+}
+
+/* Tries the columns of the product, with exchanges of small results, or gathered at once. */
+static bool follow_exchanged(search *s, fv_op *op, int weight, fv_shard_side side) {
+    const char *why = s->why;
+    s->exchanges = true;
+    bool found = follow_columns(s, op, weight, side);
+    s->exchanges = false;
+    if (!found) {
+        s->gathers = true;
+        found = follow_columns(s, op, weight, side);
+        s->gathers = false;
+    }
+    s->why = found ? s->why : why;
+    return found;
+}
+
 static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
     int weight = op->nout == 1 && op->out[0] ? weight_of(s, op) : -1;
     if (weight < 0 || fv_ptrmap_get(&s->taken, op->out[0]))
         return;
+    uint64_t bytes = constant_bytes(s, op->in[weight]);
     s->why = NULL;
-    if (follow_product(s, op, weight)) {
-        describe(s, first_of(s, op), plan);
+    if (follow_product(s, op, weight) ||
+        (bytes >= FV_SHARD_LARGE && follow_exchanged(s, op, weight, FV_SHARD_WHOLE)))
+        keep_product(s, op, plan);
+    else
+        stays_whole(s, op, bytes, plan);
+}
+
+/* ---- tables ---- */
+
+/* Has a cut that was found a share of a constant that is the same as one of the present cut? Then
+ * the rank has one copy of it. */
+static bool shares_constant(const search *s, const fv_shard_plan *plan) {
+    for (int i = 0; i < s->axes.noperands; i++)
+        for (int c = 0; c < plan->found->n; c++) {
+            const fv_shard_axes *other = &plan->found->cuts[c];
+            const fv_shard_operand *own = &s->axes.operands[i];
+            for (int k = 0; k < other->noperands && other->units.n == s->axes.units.n; k++) {
+                const fv_shard_operand *o = &other->operands[k];
+                if (o->op->in[o->index] == own->op->in[own->index] &&
+                    is_same_share(&o->at, &own->at))
+                    return true;
+            }
+        }
+    return false;
+}
+
+static bool follow_table_rows(search *s, fv_op *op) {
+    s->exchanges = true;
+    bool found = follow(s, op, 0, (int)fv_op_int(op, "axis"));
+    s->exchanges = false;
+    return found;
+}
+
+/* Tries the columns of the table, of which all ranks gather what they look up. */
+static bool follow_table_columns(search *s, fv_op *op) {
+    fv_shard_labels l;
+    bool found = false;
+    s->gathers = true;
+    s->why = fv_printf(s->a, "%s has no columns to cut", name_of(s, op));
+    for (int d = op->out[0]->type->rank - 1; d >= 0 && !found && fv_shard_labels_of(op, &l); d--)
+        found = fv_shard_label_axis(op, &l, 0, l.out[d]) >= 0 && follow(s, op, -1, d);
+    s->gathers = false;
+    return found;
+}
+
+/* Cuts a table along its rows if its constant is cut so already, as the weights of the last product
+ * may be; otherwise along its columns, which exchanges less. */
+static bool follow_table(search *s, fv_op *op, const fv_shard_plan *plan) {
+    bool rows = follow_table_rows(s, op);
+    const fv_shard_axes found = s->axes;
+    if (rows && shares_constant(s, plan))
+        return true;
+    if (follow_table_columns(s, op))
+        return true;
+    s->axes = found;
+    return rows;
+}
+
+static void try_table(search *s, fv_op *op, fv_shard_plan *plan) {
+    uint64_t bytes = fv_shard_is_look_up(op) ? constant_bytes(s, op->in[0]) : 0;
+    if (bytes < FV_SHARD_LARGE || fv_ptrmap_get(&s->taken, op->out[0]))
+        return;
+    s->why = NULL;
+    if (follow_table(s, op, plan)) {
+        describe(s, op, plan);
         keep(s, plan);
-    } else
-        stays_whole(s, op, constant_bytes(s, op->in[weight]), plan);
+    } else {
+        stays_whole(s, op, bytes, plan);
+    }
 }
 
 /* Cuts the product as the choice says, along an axis of its result that only the weight has. False:
@@ -526,6 +688,11 @@ static void try_product(search *s, fv_op *op, fv_shard_plan *plan) {
 static bool cut_by_choice(search *s, fv_op *op, int weight, const fv_shard_choice *c,
                           fv_shard_plan *plan) {
     bool ok = follow_columns(s, op, weight, c->side);
+    if (!ok && c->collective != FV_SHARD_ALL_GATHER) {
+        s->exchanges = true;
+        ok = follow_columns(s, op, weight, c->side);
+        s->exchanges = false;
+    }
     if (c->collective == FV_SHARD_ALL_GATHER && !(ok && is_gathered(s, op->out[0]))) {
         s->gathers = true;
         ok = follow_columns(s, op, weight, c->side);
@@ -554,6 +721,23 @@ static void cut_side(search *s, fv_shard_side side, fv_shard_plan *plan) {
     }
 }
 
+/* Cuts the tables as the plan asks for. False after a diagnostic: one cannot be cut. */
+static bool cut_tables(search *s, fv_shard_plan *plan) {
+    for (fv_op *op = s->m->funcs->body->first; op; op = op->next) {
+        const fv_shard_choice *c = fv_ptrmap_get(&s->choices, op);
+        bool rows = c && c->side == FV_SHARD_TABLE_ROWS;
+        if ((!rows && !(c && c->side == FV_SHARD_TABLE_COLUMNS)) ||
+            fv_ptrmap_get(&s->taken, op->out[0]))
+            continue;
+        if (!(rows ? follow_table_rows(s, op) : follow_table_columns(s, op)))
+            return fv_op_error(op, "the plan cuts its %s, and that cannot be done: %s",
+                               fv_shard_side_names[c->side], s->why);
+        describe(s, op, plan);
+        keep(s, plan);
+    }
+    return true;
+}
+
 /* Begins the cuts that the plan asks for. False after a diagnostic: columns cannot be cut. */
 static bool cut_by_request(search *s, fv_shard_plan *plan) {
     static const fv_shard_side sides[] = {FV_SHARD_COLUMNS, FV_SHARD_LEFT, FV_SHARD_BATCH,
@@ -570,7 +754,7 @@ static bool cut_by_request(search *s, fv_shard_plan *plan) {
                                s->request->annotated ? "the annotations cut" : "the plan cuts",
                                s->why);
     }
-    return true;
+    return cut_tables(s, plan);
 }
 
 /* Records a product with a weight that the plan does not cut. */
@@ -590,8 +774,7 @@ static void drop_found(fv_shard_plan *plan) {
         bool found = false;
         for (int c = 0; c < plan->found->n && !found; c++) {
             found = fv_shard_at_of(&plan->found->cuts[c], plan->whole[i].op->out[0]) != NULL;
-            for (int k = 0; k < plan->found->cuts[c].npartial && !found; k++)
-                found = plan->found->cuts[c].partial[k] == plan->whole[i].op;
+            found |= fv_shard_has_op(&plan->found->cuts[c].partial, plan->whole[i].op);
         }
         if (!found)
             plan->whole[n++] = plan->whole[i];
@@ -641,6 +824,8 @@ bool fv_shard_find(fv_module *m, int ranks, const int *states, const fv_shard_re
         else
             try_product(&s, op, out);
     }
+    for (fv_op *op = m->funcs->body->first; ranks > 1 && !request && op; op = op->next)
+        try_table(&s, op, out);
     drop_found(out);
     fv_shard_describe(m, out);
     return !request || fv_shard_meets(m, out, request, &s.choices);

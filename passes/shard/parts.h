@@ -7,6 +7,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
+#include "ir/graph/rewriter.h"
 #include "passes/shard/shard.h"
 
 /* What the functions below return as `axis` if there is no such axis. */
@@ -63,6 +64,38 @@ static inline bool fv_shard_is_reduce(const fv_op *op, const char *kind) {
     return k.n == strlen(kind) && !memcmp(k.s, kind, k.n);
 }
 
+/* How an operator that needs an axis of operand 0 as a whole is computed from shares of it: each
+ * rank computes a small result from its share, and the ranks exchange these. */
+typedef enum {
+    FV_ACROSS_NONE,    /* it cannot be */
+    FV_ACROSS_LOOK_UP, /* fv.Gather, GatherElements: the result is a sum over ranks, to which each
+                          contributes the elements that it has */
+    FV_ACROSS_EXTREME, /* fv.ArgMax, fv.ArgMin: of the extremes of all ranks */
+    FV_ACROSS_ORDER,   /* fv.Order: of the first elements of all ranks */
+    FV_ACROSS_SOFTMAX  /* Softmax, LogSoftmax: by a maximum and a sum over all ranks; a rank has the
+                          same share of the result as of operand 0 */
+} fv_shard_across_kind;
+
+/* How op is computed from the share `at` of operand i. */
+fv_shard_across_kind fv_shard_across(const fv_op *op, int i, const fv_shard_at *at);
+/* Is v a constant, or computed from constants alone? */
+bool fv_shard_is_constant(const fv_value *v) FV_MUST_USE;
+/* Is it a look-up of rows of a table of constants, such as an embedding? */
+bool fv_shard_is_look_up(const fv_op *op) FV_MUST_USE;
+
+/* Ops of the graph. */
+typedef struct fv_shard_ops {
+    int n, cap;
+    fv_op **at;
+} fv_shard_ops;
+
+static inline bool fv_shard_has_op(const fv_shard_ops *ops, const fv_op *op) {
+    for (int i = 0; i < ops->n; i++)
+        if (ops->at[i] == op)
+            return true;
+    return false;
+}
+
 /* Results of the graph, by their numbers. */
 typedef struct fv_shard_results {
     int n, cap;
@@ -78,11 +111,14 @@ typedef struct fv_shard_units {
 
 /* The axes of a cut. */
 typedef struct fv_shard_axes {
-    int nvalues, cap_values, noperands, cap_operands, npartial, cap_partial, noutputs, cap_outputs;
+    int nvalues, cap_values, noperands, cap_operands, noutputs, cap_outputs;
     fv_value **values; /* the values that are cut: results of ops, and parameters of the graph */
     fv_ptrmap at;      /* value -> its fv_shard_at */
     fv_shard_operand *operands;
-    fv_op **partial; /* the products whose results are partial sums, and other reductions */
+    /* ops whose results are of the share only, and become whole by an exchange: products whose
+     * results are partial sums, other reductions, look-ups, choices */
+    fv_shard_ops partial;
+    fv_shard_ops softmaxes; /* over the axis: their results are among the values */
     /* the values of which all ranks gather the shares, for outputs and for ops that are not cut */
     fv_value **outputs;
     fv_shard_results kept; /* the results of the graph that stay shares */
@@ -110,10 +146,8 @@ static inline bool fv_shard_is_kept(const fv_shard_axes *cut, int i) {
 
 /* Is the op cut, so that it reads the shares of its operands? */
 static inline bool fv_shard_is_cut(const fv_shard_axes *cut, const fv_op *op) {
-    for (int i = 0; i < cut->npartial; i++)
-        if (cut->partial[i] == op)
-            return true;
-    return op->nout == 1 && op->out[0] && fv_shard_axis_of(cut, op->out[0]) >= 0;
+    return fv_shard_has_op(&cut->partial, op) ||
+           (op->nout == 1 && op->out[0] && fv_shard_axis_of(cut, op->out[0]) >= 0);
 }
 
 /* How the axes of the cut are divided among that many ranks. */
@@ -137,6 +171,21 @@ const fv_tensor *fv_shard_slice(fv_arena *a, const fv_tensor *t, int axis, int64
 bool fv_shard_separate(fv_module *m) FV_MUST_USE;
 /* Divides products whose results are read as slices only. False after a diagnostic. */
 bool fv_shard_divide(fv_module *m) FV_MUST_USE;
+/* ---- exchanges: exchange.c ---- */
+
+/* What a rank has of operand 0 of an op that is computed across ranks. */
+typedef struct fv_shard_part {
+    int ranks, axis;
+    int64_t whole, first, n; /* elements of the axis; the share has n of them from `first` on */
+} fv_shard_part;
+
+/* Makes a whole result of the result of op, which is not FV_ACROSS_NONE, and whose operand 0 has
+ * become the share. False after a diagnostic. */
+bool fv_shard_exchange_across(fv_op *op, const fv_shard_part *part) FV_MUST_USE;
+/* The values v of all ranks, combined by ReduceSum, ReduceMax or ReduceMin. NULL after a
+ * diagnostic. */
+fv_value *fv_shard_all_reduce(fv_rewriter *w, fv_value *v, int ranks, fv_op_id reduce);
+
 /* ---- contractions: choose.c ---- */
 
 /* Is it a product, with factors of which axes are summed? */

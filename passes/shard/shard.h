@@ -8,8 +8,10 @@
  * also reach inputs, such as the caches of a decoder, of which each rank then gets its share only;
  * and outputs: an output that is the next value of such an input stays a share, any other is
  * gathered by all ranks. Between these, the axis is followed through elementwise operators, views,
- * slices, concatenations, scatters into a cache, products, reductions and softmax. All other
- * values are whole on each rank. */
+ * slices, concatenations, scatters into a cache, products, reductions and softmax. If the weight is
+ * large, operators that need the cut axis as a whole exchange small results, as the maximum and the
+ * sum of a softmax, or the result of the product is gathered at once; and large tables, of which
+ * rows are looked up, are cut as well. All other values are whole on each rank. */
 #ifndef FV_PASSES_SHARD_SHARD_H
 #define FV_PASSES_SHARD_SHARD_H
 
@@ -23,8 +25,17 @@ typedef enum fv_shard_side {
     FV_SHARD_ROWS,  /* each rank has some rows of the right factor, and so some terms of the sum */
     FV_SHARD_LEFT,  /* each rank has some rows of the left factor and of the result */
     FV_SHARD_BATCH, /* each rank has some products of the batch, such as the heads of attention */
-    FV_SHARD_UNSTATED /* in a request: as if the contraction had no choice */
+    /* of a look-up in a table, such as an embedding: of the table */
+    FV_SHARD_TABLE_WHOLE,
+    FV_SHARD_TABLE_ROWS, /* each rank has some rows: the axis along which elements are looked up */
+    FV_SHARD_TABLE_COLUMNS, /* each rank has some elements of each row */
+    FV_SHARD_UNSTATED       /* in a request: as if the contraction had no choice */
 } fv_shard_side;
+
+/* The bytes from which on a cut is made that needs exchanges besides those of partial sums and
+ * outputs: of a table, or of a product some of whose readers need the cut axis as a whole. What a
+ * smaller weight saves is not worth an exchange. */
+#define FV_SHARD_LARGE ((uint64_t)1 << 20)
 
 /* What the ranks exchange right after a contraction. */
 typedef enum fv_shard_collective {
@@ -65,10 +76,10 @@ typedef struct fv_shard_port {
     const int64_t *firsts; /* the index of its first element: ranks of a group have the same ones */
 } fv_shard_port;
 
-extern const char *const fv_shard_side_names[];       /* up to BATCH, ended by NULL */
+extern const char *const fv_shard_side_names[];       /* up to TABLE_COLUMNS, ended by NULL */
 extern const char *const fv_shard_collective_names[]; /* up to ALL_GATHER, ended by NULL */
 
-/* How a contraction is cut. */
+/* How a contraction, or a look-up in a table, is cut. */
 typedef struct fv_shard_choice {
     const char *node; /* the nodes of the contraction, or the name of its result */
     fv_shard_side side;

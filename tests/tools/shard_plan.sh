@@ -9,13 +9,14 @@ symbol n 0..64
 const @up: f32[4, 6] = file "weights.bin" 0 96
 const @down: f32[6, 4] = file "weights.bin" 96 96
 const @gate: f32[4, 6] = file "weights.bin" 192 96
+const @one: i64[] = 1
 func @main(%x: f32[n, 4]) -> (%y) {
   %a = MatMul(%x, @up)    loc("up")
   %b = Relu(%a)
   %c = MatMul(%b, @down)    loc("down")
   %d = Add(%c, %x)
   %e = MatMul(%d, @gate)    loc("gate \"1\"")
-  %f = Softmax(%e) {axis = -1}
+  %f = CumSum(%e, @one)
   %g = MatMul(%f, @down)    loc("last")
   %y = Mul(%g, %d)
   return %y
@@ -94,7 +95,7 @@ check 'a plan that is computed' 0 'nothing is cut' "$fovea" shard m.fvir --ranks
 
 # Plans that cannot be: node, axis and reason.
 plan 2 'node = "gate \"1\"", axis = "columns"'
-check 'an axis that is needed as a whole' 1 "'gate \"1\"' \(fv.MatMul\): the plan cuts its columns, .*: 'f' \(Softmax\) needs axis 1" \
+check 'an axis that is needed as a whole' 1 "'gate \"1\"' \(fv.MatMul\): the plan cuts its columns, .*: 'f_2' \(fv.Cumulate\) needs axis 1" \
     "$fovea" shard m.fvir --plan p.lua -o refused
 plan 2 'node = "up", axis = "columns"' 'node = "down", axis = "whole"'
 check 'a product that would have to be cut' 1 "'up' .* cuts its columns, and that cannot be done: the plan has 'down' .* whole" \
