@@ -49,6 +49,15 @@ typedef enum {
     FV_WEIGHTS_LEFT_OUT /* nothing, because the program will not run */
 } fv_lower_weights;
 
+/* How much is done for a small workspace. No bit of a result depends on it. */
+typedef enum {
+    FV_SAVES_LITTLE,
+    /* launches are put into an order that needs less memory (backend/memory/arrange.c) */
+    FV_SAVES_MEMORY,
+    /* and values are computed in strips of rows (backend/steps/strip.c) */
+    FV_SAVES_BY_STRIPS
+} fv_saving;
+
 typedef struct fv_lower_options {
     const fv_target *target;
     const char *name; /* prefix of C names; NULL: derived from the name of the module */
@@ -71,8 +80,7 @@ typedef struct fv_lower_options {
     /* seed of random limits of speed and random properties of the processor, which change no bit of
      * a result (speed.h); 0: those of the tables */
     uint64_t random_limits;
-    /* whether launches are put into an order that needs less memory (backend/memory/arrange.h) */
-    bool saves_memory;
+    fv_saving saves_memory;
     bool verify; /* whether definitions are verified after each step; debug builds always do */
     /* callbacks after each step and for each constant that is laid out
      * (ir/definition/definitions.h); NULL: there are none */

@@ -60,6 +60,10 @@ typedef struct fv_program_memory {
     /* bytes that are alive at once in every order of the launches, with results stored over any
      * operands that permit it; 0: not known. Not part of the text */
     int64_t least_alive;
+    /* number of chains of values that are computed in strips of rows, and an estimate of the bytes
+     * that would be alive at once without strips. Not part of the text */
+    int strips;
+    int64_t without_strips;
 } fv_program_memory;
 
 /* The statements of the program outside of its kernels. */

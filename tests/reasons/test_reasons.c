@@ -79,6 +79,8 @@ static const char *decided(const char *options, const char *input) {
     fv_lower_options o = {.target = fv_target_read(arena, target, &why),
                           .naive = is_asked(options, "naive"),
                           .relax = is_asked(options, "bf16-products") ? FV_RELAX_BF16_PRODUCTS : 0,
+                          .saves_memory =
+                              is_asked(options, "strip") ? FV_SAVES_BY_STRIPS : FV_SAVES_LITTLE,
                           .verify = true,
                           .reasons = &r};
     fv_lower_options plain = {.target = o.target};
@@ -117,9 +119,9 @@ static const char *decided(const char *options, const char *input) {
 }
 
 static const char *const fixtures[] = {
-    "factor",    "group", "attend", "fold",   "results", "schedule", "contract",
-    "transpose", "map",   "concat", "extend", "layout",  "order",    "join",
-    "pad",       "widen", "stride", "merge",  "memory",  "loops",    "tuning"};
+    "factor", "group",  "attend", "fold",   "results", "schedule", "contract", "transpose",
+    "map",    "concat", "extend", "layout", "order",   "join",     "strip",    "pad",
+    "widen",  "stride", "merge",  "memory", "loops",   "tuning"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
 static void run_fixture(const char *name) {

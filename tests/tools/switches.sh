@@ -130,7 +130,7 @@ for n in 5 100; do
     for backend in $backends; do
         check "merged, the same bits ($backend, $n)" 0 'output.* as expected' "$fovea" run block.fvir --dim n=$n --seed=7 --backend=$backend --enable=merge-qkv --expect ref$n --atol=0 --rtol=0
         few=fuse-attention,fold-mask,group,join
-        [ $backend = c ] || few="fuse-attention fold-mask group concat-in-place layout join pad-images widen stride-rows spare-empty split merge simplify fold-constants reduce-strength share $few"
+        [ $backend = c ] || few="fuse-attention fold-mask group concat-in-place layout join strip-rows pad-images widen stride-rows spare-empty split merge simplify fold-constants reduce-strength share $few"
         for name in $few; do
             [ $n = 5 ] && [ $backend != interp ] && continue
             check "without $name ($backend, $n)" 0 'output.* as expected' "$fovea" run block.fvir --dim n=$n --seed=7 --backend=$backend --disable=$name --expect ref$n

@@ -17,6 +17,7 @@
 #include "ir/base/text.h"
 #include "ir/definition/definitions_parse.h"
 #include "ir/definition/definitions_verify.h"
+#include "ir/graph/copy.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/state.h"
 #include "ir/graph/verify.h"
@@ -324,7 +325,9 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .name = o->name,
                               .naive = o->naive,
                               .common_panels = o->target.nlevels > 1,
-                              .saves_memory = o->level == 's' || o->work.prefers_ram,
+                              .saves_memory = o->work.prefers_ram ? FV_SAVES_BY_STRIPS
+                                              : o->level == 's'   ? FV_SAVES_MEMORY
+                                                                  : FV_SAVES_LITTLE,
                               .relax = o->relax,
                               .random_limits = o->random_limits,
                               .weights = o->without_weights    ? FV_WEIGHTS_LEFT_OUT
@@ -354,9 +357,49 @@ static fv_program *finished(fv_session *s, fv_program *p, const fv_driver_option
     return !o->tuning.kernels || fv_driver_replace_kernels(s, p, o->tuning.kernels) ? p : NULL;
 }
 
+/* The bytes of workspace that a copy of the module takes; -1: it cannot be lowered, or dims decide
+ * the bytes. *strips: whether values are computed in strips. */
+static int64_t tried_bytes(fv_session *s, const fv_module *m, const fv_lower_options *lo,
+                           fv_saving saves, bool *strips) {
+    const fv_message *last = fv_messages_last(s);
+    fv_module *copy = fv_module_copy(s, m, NULL);
+    fv_lower_options o = *lo;
+    int64_t bytes;
+    o.saves_memory = saves;
+    o.weights = FV_WEIGHTS_LEFT_OUT;
+    o.choices = NULL;
+    o.gate = NULL;
+    o.watch = NULL;
+    o.reasons = NULL;
+    fv_program *p = copy ? fv_lower(copy, &o) : NULL;
+    fv_messages_drop(s, last);
+    *strips = p && p->memory.strips;
+    if (!p || !p->memory.workspace || !fv_x_is_int(p->memory.workspace, &bytes))
+        bytes = -1;
+    if (p)
+        fv_arena_free(p->arena);
+    if (copy)
+        fv_module_free(copy);
+    return bytes;
+}
+
+/* Whether strips make the workspace smaller by a share that is worth their code: 1 / LEAST_GAIN.
+ * They are chosen by an estimate, so the module is lowered with and without them. */
+static bool strips_pay(fv_session *s, const fv_module *m, const fv_lower_options *lo) {
+    enum { LEAST_GAIN = 16 };
+    bool strips;
+    int64_t with = tried_bytes(s, m, lo, FV_SAVES_BY_STRIPS, &strips);
+    if (!strips || with < 0)
+        return false;
+    int64_t without = tried_bytes(s, m, lo, FV_SAVES_MEMORY, &strips);
+    return with <= without - without / LEAST_GAIN;
+}
+
 fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
                                    const fv_driver_options *o) {
     fv_lower_options lo = lower_options(m->arena, o, source);
+    if (lo.saves_memory == FV_SAVES_BY_STRIPS && !m->definitions && !strips_pay(s, m, &lo))
+        lo.saves_memory = FV_SAVES_MEMORY;
     if (o->target.in_process)
         lo.target = fv_machine_permitted(m, lo.target);
     fv_program *p = fv_lower(m, &lo);

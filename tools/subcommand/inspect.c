@@ -313,6 +313,10 @@ static void print_memory(view *v) {
     if (p->memory.least_alive > 0)
         fv_out("%-11s%s is alive at once in every order of the launches\n", "",
                fv_size_str(v->c->arena, (uint64_t)p->memory.least_alive));
+    if (p->memory.strips)
+        fv_out("%-11s%d chain%s of values in strips of rows; without strips about %s were alive\n",
+               "", p->memory.strips, p->memory.strips == 1 ? "" : "s",
+               fv_size_str(v->c->arena, (uint64_t)p->memory.without_strips));
     fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->memory.nbuffers; i++) {
         const fv_buf *b = p->memory.buffers[i];
@@ -364,6 +368,9 @@ static json_t *memory_json(view *v) {
     fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
     fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
     fv_json_set_bool(o, "least", p->memory.is_least);
+    fv_json_set_int(o, "strips", p->memory.strips);
+    if (p->memory.strips)
+        fv_json_set_int(o, "without_strips_bytes", p->memory.without_strips);
     fv_json_set(o, "least_alive_bytes",
                 p->memory.least_alive > 0 ? json_integer(p->memory.least_alive) : json_null());
     fv_json_set_bool(o, "fixed", is_fixed(p));
