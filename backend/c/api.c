@@ -469,6 +469,10 @@ void fv_c_header(fv_cg *g, fv_text *t) {
 
 /* ---- definitions ---- */
 
+bool fv_c_inlines_run(const fv_cg *g) {
+    return g->p->target->c.tools && is_direct(g) && !g->machine.checks_cpu;
+}
+
 static void put_direct_run(fv_cg *g) {
     const fv_program *p = g->p;
     int n = p->ninputs + p->noutputs;
@@ -485,7 +489,7 @@ static void put_direct_run(fv_cg *g) {
     if (p->noutputs)
         fv_c_line(g, "void *const outputs[] = {%s};", listed(g, names + p->ninputs, p->noutputs));
     fv_c_line(g, "return %s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);",
-              asks ? "run" : "entry", p->ninputs ? "inputs" : "NULL",
+              asks || fv_c_inlines_run(g) ? "run" : "entry", p->ninputs ? "inputs" : "NULL",
               p->noutputs ? "outputs" : "NULL", g->NAME, env);
     fv_c_close(g);
     fv_c_line(g, "%s", "");

@@ -286,7 +286,8 @@ static void put_env(fv_cg *g) {
         g,
         "/* The caller's env, as far as it goes: of another version it is shorter or longer. */");
     fv_c_line(g, "#define HAS(member) (size >= offsetof(fv_env, member) + sizeof own->member)");
-    fv_c_open(g, "static const fv_env *env_of(const fv_env *given, fv_env *own)");
+    fv_c_open(g, "static %sconst fv_env *env_of(const fv_env *given, fv_env *own)",
+              fv_c_inlines_run(g) ? fv_printf(g->arena, "%s_INLINE ", g->NAME) : "");
     fv_c_line(g, "const size_t size = given ? given->size : 0;");
     for (int i = 0; i < FV_ENV_MEMBERS; i++)
         fv_c_line(g, "own->%s = HAS(%s) ? given->%s : %s;", fv_env_text(i), fv_env_text(i),
@@ -303,10 +304,10 @@ void fv_c_run(fv_cg *g) {
     int mark_at = g->naming.scope.n;
     mark_run(g);
     fv_c_open(g,
-              "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void "
+              "static %s_%s int run(const int64_t *dims, const void *const *inputs, void "
               "*const *outputs, "
               "int64_t *out_dims, void *workspace, size_t bytes, const fv_env *given)",
-              g->NAME);
+              g->NAME, fv_c_inlines_run(g) ? "INLINE" : "NOINLINE");
     fv_c_line(g, "fv_env own;");
     fv_c_line(g, "const fv_env *env = env_of(given, &own);");
     fv_c_block(g, &g->p->host.body);

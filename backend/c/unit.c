@@ -105,7 +105,7 @@ static const struct {
                "#endif\n"},
     {"CONST", "#ifndef @NAME@_CONST /* attributes of constants: section, alignment */\n"
               "#ifdef __GNUC__\n"
-              "#define @NAME@_CONST __attribute__((aligned(64)))\n"
+              "#define @NAME@_CONST __attribute__((aligned(@0@)))\n"
               "#else\n"
               "#define @NAME@_CONST\n"
               "#endif\n"
@@ -156,7 +156,7 @@ static void put_macros(fv_cg *g, fv_text *t, int n, const char *const *code) {
         for (int k = 0; k < n && !used; k++)
             used = strstr(code[k], name) != NULL;
         if (used)
-            fv_c_fill(g, t, macros[i].text, NULL);
+            fv_c_fill(g, t, macros[i].text, fv_c_alignment(g), NULL);
     }
     fv_text_put(t, "\n");
 }

@@ -153,6 +153,12 @@ void fv_c_constants(fv_cg *g) {
     }
 }
 
+const char *fv_c_alignment(const fv_cg *g) {
+    enum { LINE = 64, WORD = 4 };
+    const int vector = g->machine.native;
+    return fv_printf(g->arena, "%d", !g->p->target->c.tools ? LINE : vector > WORD ? vector : WORD);
+}
+
 static void put_weights_text(fv_cg *g, fv_text *t) {
     fv_c_fill(g, t,
               "/* @name@_weights.c - the constants of @name@.c.\n"
@@ -160,12 +166,12 @@ static void put_weights_text(fv_cg *g, fv_text *t) {
               "#include <stdint.h>\n\n"
               "#ifndef @NAME@_CONST\n"
               "#ifdef __GNUC__\n"
-              "#define @NAME@_CONST __attribute__((aligned(64)))\n"
+              "#define @NAME@_CONST __attribute__((aligned(@0@)))\n"
               "#else\n"
               "#define @NAME@_CONST\n"
               "#endif\n"
               "#endif\n\n",
-              NULL);
+              fv_c_alignment(g), NULL);
     for (int i = 0; i < g->p->memory.nconstants; i++) {
         const fv_constant *c = &g->p->memory.constants[i];
         const char *name = fv_printf(g->arena, "%s_constant_%d", g->name, i);

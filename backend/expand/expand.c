@@ -101,8 +101,9 @@ static fv_expr *iteration(flattener *z, const nest *found, int i) {
     return i == 0 ? q : fv_x_bin(z->a, FV_X_REM, q, found->count[i]);
 }
 
-static void flatten_body(flattener *z, const fv_block *body) {
-    nest found = find_nest(z, body);
+/* threads false: the kernel is one task, and its parallel loops are serial ones. */
+static void flatten_body(flattener *z, const fv_block *body, bool threads) {
+    nest found = threads ? find_nest(z, body) : (nest){0};
     fv_kernel *k = z->out;
     k->tasks = product(z->a, found.n, found.count);
     k->task = fv_var_new(z->a, "task", fv_kt(FV_I64, 1));
@@ -209,7 +210,7 @@ fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t)
     fv_expand_vectors(a, t, &typed, &vectors);
     flattener z = {.a = a, .out = out, .map = fv_ptrmap_in(a)};
     fv_kb_init(&z.b, a, out, &out->body);
-    flatten_body(&z, &vectors);
+    flatten_body(&z, &vectors, !t->c.tools); /* these targets have no threads */
     sweep_kernel(out);
     return out;
 }

@@ -3,7 +3,8 @@
  *   1. types    elementary functions, missing instructions and storage types become arithmetic
  *               (types.c)
  *   2. vectors  vector loops become vector code, or serial loops (vector.c, lanes.c)
- *   3. flatten  loops are unrolled, the parallel loops become the task, unused lets are removed
+ *   3. flatten  loops are unrolled, the parallel loops become the task (or serial loops, if the
+ *               target has no threads), unused lets are removed
  *               (expand.c)
  * Each stage makes new statements in a new block; parameters and dims are those of the kernel. */
 #ifndef FV_BACKEND_EXPAND_EXPAND_H

@@ -27,6 +27,10 @@ unsigned fv_relax_read(fv_arena *a, const char *list, const char **wrong) {
     return relax;
 }
 
+bool fv_is_small_code(const fv_lower_options *o) {
+    return (o->saves & FV_SAVES_CODE) && o->target->c.tools && !o->target->vector_bits;
+}
+
 bool fv_is_left_out(const fv_lower_options *o, const char *step) {
     const char *const *name = o->without;
     while (name && *name && strcmp(*name, step))

@@ -49,13 +49,13 @@ typedef enum {
     FV_WEIGHTS_LEFT_OUT /* nothing, because the program will not run */
 } fv_lower_weights;
 
-/* How much is done for a small workspace. No bit of a result depends on it. */
+/* What is saved at the price of time. No bit of a result depends on it. */
 typedef enum {
-    FV_SAVES_LITTLE,
-    /* launches are put into an order that needs less memory (backend/memory/arrange.c) */
-    FV_SAVES_MEMORY,
-    /* and values are computed in strips of rows (backend/steps/strip.c) */
-    FV_SAVES_BY_STRIPS
+    /* launches are put into an order that needs less memory (backend/memory/arrange.h), and kernels
+     * take less of it */
+    FV_SAVES_MEMORY = 1 << 0,
+    FV_SAVES_CODE = 1 << 1,     /* code of kernels is small */
+    FV_SAVES_BY_STRIPS = 1 << 2 /* values are computed in strips of rows (backend/steps/strip.c) */
 } fv_saving;
 
 typedef struct fv_lower_options {
@@ -80,8 +80,8 @@ typedef struct fv_lower_options {
     /* seed of random limits of speed and random properties of the processor, which change no bit of
      * a result (speed.h); 0: those of the tables */
     uint64_t random_limits;
-    fv_saving saves_memory;
-    bool verify; /* whether definitions are verified after each step; debug builds always do */
+    unsigned saves; /* bits of fv_saving */
+    bool verify;    /* whether definitions are verified after each step; debug builds always do */
     /* callbacks after each step and for each constant that is laid out
      * (ir/definition/definitions.h); NULL: there are none */
     const struct fv_watch *watch;
@@ -90,6 +90,11 @@ typedef struct fv_lower_options {
     struct fv_reasons *reasons;
 } fv_lower_options;
 
+/* Is the program small code (-Os) for a microcontroller without vectors? Loops then stay loops. */
+bool fv_is_small_code(const fv_lower_options *o) FV_MUST_USE;
+/* bytes of a constant from which on small code, too, computes products of floats in tiles: a tile
+ * takes some hundred bytes more than a loop, and a third to a half of the time */
+enum { FV_SMALL_CONSTANT = 16 << 10 };
 /* Is the step left out by these options? */
 bool fv_is_left_out(const fv_lower_options *o, const char *step) FV_MUST_USE;
 

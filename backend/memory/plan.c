@@ -214,9 +214,9 @@ void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     const bool reuses = !l->options->naive && fv_may(l, "memory", NULL);
     fv_join_states(l);
-    if (!l->options->naive && !l->options->saves_memory)
+    if (!l->options->naive && !l->options->saves)
         fv_overlap_exchanges(l);
-    if (l->options->saves_memory && !l->options->naive)
+    if (l->options->saves && !l->options->naive)
         arrange(l, reuses);
     share_memory(l, reuses);
     for (int i = 0; i < body->nparams; i++) {

@@ -33,6 +33,7 @@ typedef struct image {
     int64_t before[FV_MAX_RANK], after[FV_MAX_RANK]; /* elements of the border along each axis */
     const fv_expr *around;                           /* the constant that the border holds */
     const fv_value *other; /* a reader that does not read a padded image; NULL: none */
+    bool large;            /* whether a reader has a constant of FV_SMALL_CONSTANT bytes or more */
     bool known;            /* the extents of the borders are known */
     fv_buf *padded;        /* the buffer of the value with its border; NULL: it gets none */
     fv_op *next_op;        /* the op after the one that computes the value */
@@ -130,9 +131,21 @@ static void widen(padder *p, image *m, const fv_expr *x, int i) {
         m->after[i] = most->value - extent + 1;
 }
 
+/* Does d load a constant of FV_SMALL_CONSTANT bytes or more? */
+static bool has_large_constant(fv_lowerer *l, const fv_definition *d) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(l->current.scratch, d->body); (x = fv_x_next(&v));) {
+        const fv_value *c = x->op == FV_X_LOAD ? x->u.buf->value : NULL;
+        if (c && c->kind == FV_VALUE_CONST && c->tensor->bytes >= FV_SMALL_CONSTANT)
+            return true;
+    }
+    return false;
+}
+
 static void look_at_load(padder *p, const fv_definition *d, const fv_expr *x) {
     image *m = image_of(p, fv_storage_loaded(p->l, x));
     uint32_t axes = 0;
+    m->large = m->large || has_large_constant(p->l, d);
     if (!is_padded_factor(p->l, d, x, &axes) ||
         (m->around && m->around != x->arg[x->u.buf->rank + 1])) {
         m->other = d->value;
@@ -186,6 +199,8 @@ static bool pays(fv_lowerer *l, const image *m) {
         return fv_declines(l, s->value, FV_WHY_pad_dims);
     if (m->before[last] || m->after[last])
         return fv_declines(l, s->value, FV_WHY_pad_last);
+    if (fv_is_small_code(l->options) && !m->large && fv_elem_is_float(s->value->type->elem))
+        return fv_declines(l, s->value, FV_WHY_pad_small);
     if (!fv_is_private(l, s->value) || fv_is_group(s->value->def))
         return fv_declines(l, s->value, FV_WHY_pad_memory);
     extents(l, m, inner, whole);

@@ -223,7 +223,7 @@ static void take_strips(fv_lowerer *l, const fv_strip_chain *c) {
 bool fv_step_strip(fv_lowerer *l) {
     int n;
     int64_t before, after;
-    if (l->options->saves_memory != FV_SAVES_BY_STRIPS)
+    if (!(l->options->saves & FV_SAVES_BY_STRIPS))
         return true;
     fv_strip_chain *chains = fv_strips_choose(l, &n, &before, &after);
     for (int i = 0; i < n; i++)

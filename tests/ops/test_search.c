@@ -116,7 +116,7 @@ static fv_program *lowered(const char *text, bool saves_memory) {
     fv_module *m = fv_module_parse(session, text, NULL);
     fv_pipeline_options po = {.verify = true};
     fv_lower_options lo = {.target = fv_target_find("cortex-m4"),
-                           .saves_memory = saves_memory ? FV_SAVES_MEMORY : FV_SAVES_LITTLE};
+                           .saves = saves_memory ? FV_SAVES_MEMORY : 0};
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
     fv_program *p = fv_lower(m, &lo);
     cr_assert(p && fv_program_verify(session, p), "%s", said());

@@ -70,19 +70,20 @@ static const fv_tuning *tuning_of(fv_lower_options o, char *input) {
 }
 
 /* Options: the steps whose decisions are printed, `first` (each reason once), `naive`, `-O0`,
- * `target=T`, `bf16-products`. */
+ * `-Os`, `target=T`, `bf16-products`. */
 static const char *decided(const char *options, const char *input) {
     fv_reasons r;
     const char *target = strstr(options, "target=");
     target = target ? fv_strndup(arena, target + 7, strcspn(target + 7, " ")) : "x86-64-v3";
     const char *why;
-    fv_lower_options o = {.target = fv_target_read(arena, target, &why),
-                          .naive = is_asked(options, "naive"),
-                          .relax = is_asked(options, "bf16-products") ? FV_RELAX_BF16_PRODUCTS : 0,
-                          .saves_memory =
-                              is_asked(options, "strip") ? FV_SAVES_BY_STRIPS : FV_SAVES_LITTLE,
-                          .verify = true,
-                          .reasons = &r};
+    fv_lower_options o = {
+        .target = fv_target_read(arena, target, &why),
+        .naive = is_asked(options, "naive"),
+        .relax = is_asked(options, "bf16-products") ? FV_RELAX_BF16_PRODUCTS : 0,
+        .saves = (is_asked(options, "strip") ? FV_SAVES_MEMORY | FV_SAVES_BY_STRIPS : 0) |
+                 (is_asked(options, "-Os") ? FV_SAVES_MEMORY | FV_SAVES_CODE : 0),
+        .verify = true,
+        .reasons = &r};
     fv_lower_options plain = {.target = o.target};
     char *graph = fv_strdup(arena, input);
     o.tuning = tuning_of(plain, graph);

@@ -316,6 +316,12 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     return fv_module_verify(m, NULL) && fv_run_passes(m, p.passes, &with);
 }
 
+/* What lowering saves, as bits of fv_saving. */
+static unsigned saving(const fv_driver_options *o) {
+    return (o->level == 's' ? FV_SAVES_MEMORY | FV_SAVES_CODE : 0u) |
+           (o->work.prefers_ram ? FV_SAVES_MEMORY | FV_SAVES_BY_STRIPS : 0u);
+}
+
 static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                                       const fv_source *source) {
     fv_pipeline_table p = {0}; /* empty if the level is unknown; fv_driver_passes reports that */
@@ -325,9 +331,7 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .name = o->name,
                               .naive = o->naive,
                               .common_panels = o->target.nlevels > 1,
-                              .saves_memory = o->work.prefers_ram ? FV_SAVES_BY_STRIPS
-                                              : o->level == 's'   ? FV_SAVES_MEMORY
-                                                                  : FV_SAVES_LITTLE,
+                              .saves = saving(o),
                               .relax = o->relax,
                               .random_limits = o->random_limits,
                               .weights = o->without_weights    ? FV_WEIGHTS_LEFT_OUT
@@ -360,12 +364,12 @@ static fv_program *finished(fv_session *s, fv_program *p, const fv_driver_option
 /* The bytes of workspace that a copy of the module takes; -1: it cannot be lowered, or dims decide
  * the bytes. *strips: whether values are computed in strips. */
 static int64_t tried_bytes(fv_session *s, const fv_module *m, const fv_lower_options *lo,
-                           fv_saving saves, bool *strips) {
+                           unsigned saves, bool *strips) {
     const fv_message *last = fv_messages_last(s);
     fv_module *copy = fv_module_copy(s, m, NULL);
     fv_lower_options o = *lo;
     int64_t bytes;
-    o.saves_memory = saves;
+    o.saves = saves;
     o.weights = FV_WEIGHTS_LEFT_OUT;
     o.choices = NULL;
     o.gate = NULL;
@@ -388,18 +392,18 @@ static int64_t tried_bytes(fv_session *s, const fv_module *m, const fv_lower_opt
 static bool strips_pay(fv_session *s, const fv_module *m, const fv_lower_options *lo) {
     enum { LEAST_GAIN = 16 };
     bool strips;
-    int64_t with = tried_bytes(s, m, lo, FV_SAVES_BY_STRIPS, &strips);
+    int64_t with = tried_bytes(s, m, lo, lo->saves, &strips);
     if (!strips || with < 0)
         return false;
-    int64_t without = tried_bytes(s, m, lo, FV_SAVES_MEMORY, &strips);
+    int64_t without = tried_bytes(s, m, lo, lo->saves & ~(unsigned)FV_SAVES_BY_STRIPS, &strips);
     return with <= without - without / LEAST_GAIN;
 }
 
 fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
                                    const fv_driver_options *o) {
     fv_lower_options lo = lower_options(m->arena, o, source);
-    if (lo.saves_memory == FV_SAVES_BY_STRIPS && !m->definitions && !strips_pay(s, m, &lo))
-        lo.saves_memory = FV_SAVES_MEMORY;
+    if (lo.saves & FV_SAVES_BY_STRIPS && !m->definitions && !strips_pay(s, m, &lo))
+        lo.saves &= ~(unsigned)FV_SAVES_BY_STRIPS;
     if (o->target.in_process)
         lo.target = fv_machine_permitted(m, lo.target);
     fv_program *p = fv_lower(m, &lo);

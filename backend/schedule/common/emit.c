@@ -429,8 +429,35 @@ static int chains_of(const fv_kemit *e, const fv_expr *r) {
                                                                                        : n;
 }
 
+/* A tile of n elements that a loop sets to x. */
+static fv_buf *filled(fv_kemit *e, fv_elem t, int64_t n, fv_expr *x) {
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 1, &n, NULL);
+    fv_expr *i = fv_kb_for(&e->b, FV_SERIAL, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
+    fv_kb_store(&e->b, acc, &i, x, NULL);
+    fv_kb_end(&e->b);
+    return acc;
+}
+
+/* The fold of 2^levels elements as one loop over the levels of its tree, for small code. Elements
+ * are combined in place, those at the distance of half of the level. */
+static fv_expr *fold_in_place(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind, int levels) {
+    fv_arena *a = e->arena;
+    const int64_t most = INT64_C(1) << (levels - 1);
+    fv_expr *zero = fv_x_int(a, 0);
+    fv_expr *level = fv_kb_for(&e->b, FV_SERIAL, "level", zero, fv_x_int(a, levels), 1);
+    fv_expr *half = fv_kb_let(&e->b, "half", fv_x_bin(a, FV_X_SHR, fv_x_int(a, most), level));
+    fv_expr *i = fv_kb_for(&e->b, FV_SERIAL, "c", zero, half, 1);
+    fv_expr *j = fv_x_bin(a, FV_X_ADD, i, half);
+    fv_kb_store(&e->b, acc, &i, combine(e, kind, tile_at(e, acc, i), tile_at(e, acc, j)), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    return tile_at(e, acc, zero);
+}
+
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind) {
     int64_t n = fv_x_int_value(acc->extent[0]);
+    if (fv_is_small_code(e->l->options) && n > 2 && (n & (n - 1)) == 0)
+        return fold_in_place(e, acc, kind, __builtin_ctzll((uint64_t)n));
     while (n % 2 == 0) {
         fv_buf *from = acc;
         n /= 2;
@@ -454,6 +481,8 @@ static chains new_chains(fv_kemit *e, const fv_expr *r) {
     int64_t n = c.n;
     if (fv_maximum_fits(e, r))
         c.maximum = fv_maximum_new(e, n);
+    else if (fv_is_small_code(e->l->options))
+        c.acc = filled(e, t, n, identity(e, r->u.red.kind, t));
     else
         c.acc = fv_kb_tile(&e->b, "acc", t, 1, &n, identity(e, r->u.red.kind, t));
     return c;

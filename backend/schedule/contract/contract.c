@@ -222,11 +222,44 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
 
 /* ---- the kernel ---- */
 
+/* Does the result depend on the sum and constants only? */
+static bool depends_on_sum_only(fv_arena *a, const fv_contraction *c, const fv_definition *d) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, d->body); (x = fv_x_next(&v));) {
+        if (x == c->sums[0])
+            fv_x_skip(&v);
+        else if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && !fv_x_is_constant(x))
+            return false;
+    }
+    return true;
+}
+
+/* Does the last tile of rows begin earlier, so that it is complete, and compute some results a
+ * second time? Small code (-Os) then has no loops for fewer rows. Only a kernel without threads may
+ * do so, whose result does not depend on a value that may be in the memory of the result. */
+static bool repeats_rows(const fv_tile *t, int64_t most) {
+    const fv_kemit *e = t->e;
+    const fv_dim *d = e->def->index[t->c->row]->dim;
+    return (e->l->options->saves & FV_SAVES_CODE) && e->l->target->c.tools && most == t->plan.mr &&
+           fv_dim_is_const(d) && d->value > most && d->value % most && t->c->nsums == 1 &&
+           !t->plan.within && !t->put.store && depends_on_sum_only(e->arena, t->c, e->def);
+}
+
 /* Opens the loop over blocks of rows: at most `most` rows, rounded up to a multiple of mr, of equal
  * size as far as tiles allow. Sets *first and *rows of a block, and the plan's `rest`. */
 static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
+    if (repeats_rows(t, most)) {
+        fv_expr *tiles = integer(e, (d->value + most - 1) / most);
+        fv_expr *tile = open_loop(e, FV_SERIAL, "tile", tiles);
+        fv_expr *last = integer(e, d->value - most);
+        *first = fv_kb_let(&e->b, "first",
+                           binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, integer(e, most)), last));
+        *rows = integer(e, most);
+        t->plan.rest = 0;
+        return;
+    }
     if (fv_dim_is_const(d))
         t->plan.rest = d->value % t->plan.mr;
     fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->plan.mr);
@@ -275,7 +308,7 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     fv_contract_tile(&plain, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &p->plain.mr,
                      &p->plain.nr);
     bool is_kind =
-        p->plain.nr >= fv_least_columns(l->target, c) ||
+        p->plain.nr >= fv_least_columns(l, c) ||
         fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c->column]->dim));
     /* how b is read is chosen, and a reason recorded, even if the order of the sum forbids tiles */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
@@ -325,6 +358,10 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
     if (fv_form_of(l, s->def) != FV_FORM_CONTRACT)
         return NULL;
     fv_contract_plan *p = fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
+    if (p && fv_loops_are_smaller(l, p->d, &p->c)) {
+        fv_declines(l, s->value, FV_WHY_contract_small);
+        return NULL;
+    }
     if (p)
         fv_choose_apart(l, p->d, &p->c, p->plain.mr, p->plain.nr);
     return p;
@@ -429,6 +466,7 @@ static void place(fv_lowerer *l, fv_op *op, void *as) {
         copy_rows_of(l, op, p);
     join_rows(l, p);
     fv_contract_tell(l, p);
+    p->d = fv_subtract_zero_of_rows(l, p->d, &p->c);
     fv_contract_plan_place(l, op, p);
 }
 

@@ -26,6 +26,7 @@ typedef struct fv_dot {
      * the task: the largest number of rows of a tile, whose pairs of i16 fit on the stack. `op` is
      * then replaced by DOT_I16_I8_EVEN and DOT_I16_I8_ODD. 0: rows are not widened. */
     int halves;
+    int zero; /* what is subtracted from elements of the rows when they are widened; usually 0 */
     const fv_var *k; /* the variable of the sum whose consecutive values are the steps of a word */
 } fv_dot;
 

@@ -14,18 +14,20 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/steps.h"
 
-/* Elements i and i + 2 of the word that x loads, as a pair of i16. */
+/* Elements i and i + 2 of the word that x loads, less the zero point, as a pair of i16. */
 static fv_expr *pair_of(fv_tile *t, const fv_expr *x, int i) {
     fv_kemit *e = t->e;
     fv_expr *at[FV_MAX_RANK], *half[2];
-    const int last = x->u.buf->rank - 1;
+    const int last = x->u.buf->rank - 1, zero = t->c->dot.zero;
     memcpy(at, x->arg, (size_t)x->u.buf->rank * sizeof *at);
     for (int h = 0; h < 2; h++) {
         at[last] = binary(e, FV_X_ADD, x->arg[last], integer(e, i + 2 * h));
         fv_expr *element = fv_x_load(e->arena, x->u.buf, at);
         half[h] = fv_kemit_expr(e, fv_x_convert(e->arena, FV_I32, element));
+        if (zero)
+            half[h] = binary(e, FV_X_SUB, half[h], fv_x_const_int(e->arena, FV_I32, zero));
     }
-    if (x->type.elem == FV_I8)
+    if (x->type.elem == FV_I8 || zero)
         half[0] = binary(e, FV_X_AND, half[0], fv_x_const_int(e->arena, FV_I32, 0xffff));
     half[1] = binary(e, FV_X_SHL, half[1], fv_x_const_int(e->arena, FV_I32, 16));
     return binary(e, FV_X_OR, half[0], half[1]);

@@ -128,6 +128,33 @@ static int wide_enough(fv_lowerer *l, const fv_definition *d, const fv_contracti
     return (int)((each + lanes - 1) / lanes * lanes);
 }
 
+/* The number of columns of a panel, at most `most`, for which panels of all columns have the least
+ * padding: a divisor of the columns if one is more than half of `most`, since padding is stored. */
+static int least_padding(int64_t columns, int most) {
+    for (int n = most; 2 * n > most; n--)
+        if (columns % n == 0)
+            return n;
+    int64_t panels = (columns + most - 1) / most;
+    return (int)((columns + panels - 1) / panels);
+}
+
+/* The tile of sums of floats in small code (fv_is_small_code), whose loop over steps contains
+ * products one by one. */
+enum { SMALL_ROWS = 2, SMALL_COLUMNS = 4 };
+
+/* Bytes of an element of the factor as it is stored, before a tile converts it to the type of the
+ * sum. */
+static int64_t stored_bytes(const fv_expr *factor) {
+    return fv_elem_storage_bytes((fv_elem)fv_x_stored(factor)->type.elem);
+}
+
+bool fv_loops_are_smaller(const fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    const fv_dim *columns = d->index[c->column]->dim;
+    return fv_is_small_code(l->options) && !c->blocks.sum &&
+           fv_elem_is_float((fv_elem)c->sum->type.elem) && fv_x_is_constant(c->b) &&
+           terms_from(c->sum, 0) * fv_typical_dim(columns) * stored_bytes(c->b) < FV_SMALL_CONSTANT;
+}
+
 /* Are the sums integers in core registers, of which Thumb has few? */
 static bool in_core_registers(const fv_target *t, const fv_contraction *c, int lanes) {
     return lanes == 1 && fv_elem_is_int((fv_elem)c->sum->type.elem) &&
@@ -159,8 +186,13 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     int in_flight = fv_processor_of(t)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
-    if (in_core_registers(t, c, lanes))
+    const bool small = fv_is_small_code(l->options);
+    if (in_core_registers(t, c, lanes)) {
         core_tile(t, c, &in_flight, mr, nr);
+    } else if (small) {
+        *nr = SMALL_COLUMNS;
+        *mr = c->each ? 1 : SMALL_ROWS;
+    }
     if (c->nsums > 1)
         share_tile(t, c->nsums, lanes, mr, nr);
     *nr *= lanes;
@@ -177,25 +209,27 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
-        if (*mr * (*nr / lanes) * c->nsums < in_flight)
+        if (small && in_core_registers(t, c, lanes))
+            *nr = 1;
+        else if (*mr * (*nr / lanes) * c->nsums < in_flight)
             *nr = wide_enough(l, d, c, in_flight / (*mr * c->nsums), lanes);
     }
     while (lanes > columns)
         lanes /= 2;
     if (columns < *nr)
         *nr = ((int)columns + lanes - 1) / lanes * lanes;
-    if (columns > *nr && in_core_registers(t, c, lanes)) { /* panels have the least padding */
-        int64_t panels = (columns + *nr - 1) / *nr;
-        *nr = (int)((columns + panels - 1) / panels);
-    }
+    if (columns > *nr && t->pointer_bits == 32 && lanes == 1)
+        *nr = least_padding(columns, *nr);
     if (panel)
         fill_panels(t, panel, lanes, mr, nr);
     return panel ? panel : lanes;
 }
 
-int fv_least_columns(const fv_target *t, const fv_contraction *c) {
+int fv_least_columns(const fv_lowerer *l, const fv_contraction *c) {
+    const fv_target *t = l->target;
     const int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    return c->each && in_core_registers(t, c, lanes < 2 ? 1 : lanes) ? 1 : 2;
+    const bool one = c->each || fv_is_small_code(l->options);
+    return one && in_core_registers(t, c, lanes < 2 ? 1 : lanes) ? 1 : 2;
 }
 
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
@@ -206,7 +240,7 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
     int64_t step = tile_size(u->l, d, c, panel, mr, nr), n = d->index[c->column]->dim->hi;
     int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    const int least = fv_least_columns(t, c);
+    const int least = fv_least_columns(u->l, c);
     if (*nr < least)
         return;
     u->limits.lanes = lanes < 2 ? 1 : lanes;
@@ -251,12 +285,6 @@ static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) 
     for (int i = 0; i < d->rank; i++)
         rows *= fv_x_uses(a, d->index[i]) ? (double)fv_typical_dim(d->index[i]->dim) : 1;
     return rows > 0 && all / rows < (double)terms ? (int64_t)(all / rows) + 1 : terms;
-}
-
-/* Bytes of an element of the factor as it is stored, before a tile converts it to the type of the
- * sum. */
-static int64_t stored_bytes(const fv_expr *factor) {
-    return fv_elem_storage_bytes((fv_elem)fv_x_stored(factor)->type.elem);
 }
 
 /* The number of rows of a block: the rows of a that fit into the part of the second-level cache
@@ -393,7 +421,7 @@ static bool stores_at_once(const fv_lowerer *l, const fv_contraction *c, const f
     const fv_dim *columns = d->index[c->column]->dim;
     return in_core_registers(l->target, c, 1) &&
            strncmp(l->target->triple, "thumbv6m", strlen("thumbv6m")) != 0 &&
-           !l->options->saves_memory && c->nsums == 1 && !c->blocks.sum &&
+           !(l->options->saves & FV_SAVES_CODE) && c->nsums == 1 && !c->blocks.sum &&
            fv_dim_is_const(columns) && columns->value % plan->nr == 0;
 }
 
@@ -430,7 +458,9 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
             plan->depth = unpack_depth(target, c, plan, steps);
         block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
     }
-    block = plan->stores && !plan->depth ? plan->mr : block;
+    bool one =
+        plan->stores || ((u->l->options->saves & FV_SAVES_CODE) && target->c.tools && rows > 1);
+    block = one && !plan->depth ? plan->mr : block;
     if (rows > 1)
         block = fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
     if (steps > 0) {

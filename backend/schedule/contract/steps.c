@@ -112,7 +112,10 @@ int64_t fv_steps_of_row(const fv_tile *t) {
         return window;
     const int64_t steps = t->c->panels.steps;
     if (t->made.halves) /* the loop itself would take a fifth of the instructions */
-        return t->c->sum->u.red.vars[last_variable(t->c)]->dim->value % 2 ? 1 : 2;
+        return t->c->sum->u.red.vars[last_variable(t->c)]->dim->value % 2 ||
+                       (t->e->l->options->saves & FV_SAVES_CODE)
+                   ? 1
+                   : 2;
     bool whole = is_computed_now(t) && t->c->sum->u.red.vars[0]->dim->value % steps == 0 &&
                  are_in_parts(t, steps);
     return whole ? steps : 1;

@@ -95,7 +95,8 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     const fv_expr *all = fv_all_steps(c);
     for (int i = 0; i < all->u.red.nvars && steps < p->outline_steps; i++)
         steps *= all->u.red.vars[i]->dim->hi;
-    plan->outlined = steps >= p->outline_steps;
+    plan->outlined =
+        steps >= p->outline_steps && !((l->options->saves & FV_SAVES_CODE) && l->target->c.tools);
 }
 
 static bool prefetches(const fv_tile *t) {
@@ -325,6 +326,16 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
+/* The kind of a loop over the columns of the tile. Without vectors, few columns are unrolled on
+ * microcontrollers: their sums are then in registers at any level of optimization of the C
+ * compiler, and such code is shorter than a loop over an array. */
+static fv_loop_kind column_kind(const fv_tile *t) {
+    enum { MOST = 8 };
+    const fv_target *target = t->e->l->target;
+    bool unrolls = target->pointer_bits == 32 && !target->vector_bits && fv_tile_width(t) <= MOST;
+    return unrolls ? FV_UNROLL : FV_VECTOR;
+}
+
 static void close_loops(fv_tile *t, int depth) {
     while (t->e->b.depth > depth)
         fv_kb_end(&t->e->b);
@@ -352,7 +363,7 @@ typedef enum { TO_SUMS, FROM_SUMS } direction;
 static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, direction d) {
     fv_kemit *e = t->e;
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, fv_tile_width(t)));
     fv_expr *here[2] = {r, c}, *there[FV_MAX_RANK];
     place(t, binary(e, FV_X_ADD, first, r), c, there);
     if (d == TO_SUMS)
@@ -401,7 +412,7 @@ static fv_buf *columns_of_step(fv_tile *t, fv_expr *k, bool edge) {
     const int width = fv_tile_width(t);
     fv_buf *b = fv_kb_tile(&e->b, "b", (fv_elem)t->c->sum->type.elem, 1, (int64_t[]){width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *x;
+    fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, width)), *x;
     fv_tile_bind_column(t, c);
     if (t->made.unpacked) {
         x = fv_x_load(e->arena, t->made.unpacked,
@@ -430,7 +441,7 @@ static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, cons
                      ? fv_x_load(e->arena, near, (fv_expr *[]){r, binary(e, FV_X_SUB, k, t->from)})
                      : fv_kemit_expr(e, t->c->a);
     a = a ? fv_kb_let(&e->b, "a", a) : NULL;
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, fv_tile_width(t)));
     if (!a) {
         fv_tile_bind_column(t, c);
         e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
@@ -511,7 +522,7 @@ static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
     const int width = fv_tile_width(t);
     fv_buf *b = fv_kb_tile(&e->b, "b", (fv_elem)t->c->sum->type.elem, 1, (int64_t[]){width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, width));
     fv_tile_bind_column(t, c);
     fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
     fv_kb_end(&e->b);
@@ -519,7 +530,7 @@ static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *a = fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
-    c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    c = open_loop(e, column_kind(t), "c", integer(e, width));
     fv_expr *at[2] = {r, c}, *so_far = fv_x_load(e->arena, part, at);
     fv_kb_store(&e->b, part, at, add_product(t, a, fv_x_load(e->arena, b, &c), so_far), NULL);
     fv_kb_end(&e->b);
@@ -544,7 +555,7 @@ static fv_buf *place_sum(fv_tile *t, fv_buf *acc, fv_expr *first, fv_expr *r, fv
 static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *index[FV_MAX_RANK];
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, fv_tile_width(t)));
     place_sum(t, NULL, first, r, c, index);
     fv_kb_store(&e->b, t->sums.buf, index, fv_x_const(e->arena, t->sums.buf->elem, 0), NULL);
     fv_kb_end(&e->b);
@@ -807,7 +818,7 @@ void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) 
     put.index = index;
     if (t->plan.stores)
         return;
-    if (fv_x_is_int(t->columns, &known)) {
+    if (fv_is_small_code(e->l->options) || fv_x_is_int(t->columns, &known)) {
         store(t, &put, first, rows, t->columns);
         return;
     }
