@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* The names of the departures in fv_relax: name i is that of the bit 1 << i. */
-static const char *const relaxations[] = {"f16-intermediates", "bf16-products", NULL};
+static const char *const relaxations[] = {"f16-intermediates", "bf16-products", "winograd", NULL};
 
 const char *const *fv_relax_names(void) {
     return relaxations;

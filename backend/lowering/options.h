@@ -30,7 +30,10 @@ typedef enum fv_relax {
     /* f16 and bf16: a value that is substituted into its reader is not rounded */
     FV_RELAX_F16_INTERMEDIATES = 1,
     /* products of bf16 with constants are summed in pairs (FV_ORDER_PAIRS) */
-    FV_RELAX_BF16_PRODUCTS = 2
+    FV_RELAX_BF16_PRODUCTS = 2,
+    /* f32: convolutions with filters of 3 x 3 are computed by Winograd's algorithm where that pays
+     * (ir/definition/winograd.h) */
+    FV_RELAX_WINOGRAD = 4
 } fv_relax;
 
 /* The departures that `list` names, as bits of fv_relax; the names are separated by commas, and a

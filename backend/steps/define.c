@@ -3,6 +3,7 @@
 #include "backend/lowering/branches.h"
 #include "backend/lowering/ports.h"
 #include "backend/steps/steps.h"
+#include "backend/steps/winograd.h"
 
 static bool define_all(fv_lowerer *l) {
     bool ok = true;
@@ -19,5 +20,5 @@ static bool define_all(fv_lowerer *l) {
 }
 
 bool fv_step_define(fv_lowerer *l) {
-    return fv_open_ports(l) && define_all(l);
+    return fv_choose_winograd(l) && fv_open_ports(l) && define_all(l);
 }

@@ -55,6 +55,20 @@ enum {
     FV_KEYS_TOGETHER = 64
 };
 
+/* ---- which convolutions are computed by Winograd's algorithm, if the options allow it ---- */
+
+/* The estimated time of the algorithm, in products of a direct convolution (backend/steps/winograd.c). */
+enum {
+    /* time of a product of a tile with a filter, in hundredths */
+    FV_WINOGRAD_PRODUCT = 125,
+    /* time of an element of a transformed tile, which is computed, stored and read again */
+    FV_WINOGRAD_MOVE = 21,
+    /* time of reading an element of a filter from memory */
+    FV_WINOGRAD_FILTER = 20,
+    /* largest time, in percent of that of the direct convolution */
+    FV_WINOGRAD_PERCENT = 90
+};
+
 /* ---- in which order terms are added ---- */
 
 enum {
