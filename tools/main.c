@@ -174,13 +174,16 @@ const fv_command fv_commands[] = {
      "for another CPU\n"
      "of this architecture: then the summary is what the library stores, and --schedules lists its "
      "kernels.\n"
+     "--threads is the number of threads that the times of --schedules -v and --json are estimated "
+     "for; without it one.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
+     "  fovea inspect model.onnx --schedules -v --threads=16\n"
      "  fovea inspect model.onnx --attention\n"
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"
      "  fovea inspect model.onnx --shards --ranks 4 --link=25GB/s,2us\n",
-     .without = NO_RUNS},
+     .without = "--atol --rtol"},
     {"opt", "MODEL", 1, 1, "run passes on the graph of a model, and write it",
      "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node "
      "--explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed "

@@ -68,8 +68,9 @@ typedef struct predictor {
     fv_ptrmap orders; /* fv_var -> fv_task_order */
     double *size;     /* bytes of each buffer; negative: not known */
     frame frames[MOST_DEPTH];
-    int n;      /* the innermost frame is frames[n - 1]; frames[0] is the kernel */
-    int deeper; /* number of loops around the current statement for which no frame is left */
+    double threads; /* number of threads that have tasks */
+    int n;          /* the innermost frame is frames[n - 1]; frames[0] is the kernel */
+    int deeper;     /* number of loops around the current statement for which no frame is left */
     bool unknown;
 } predictor;
 
@@ -337,9 +338,11 @@ static void leave(fv_walk *w) {
         return;
     }
     outer->body_cycles += at->all_cycles + (at->all_trips > UNFORESEEN ? END_CYCLES : 0);
-    double together = fv_moved_touched(p->kernel->nbufs, at->all);
+    double threads = at->loop ? 1 : p->threads, together = 0;
+    for (int i = 0; i < p->kernel->nbufs; i++)
+        together += fv_moved_by_thread(&at->all[i], threads);
     for (int i = 0; i < p->kernel->nbufs; i++) {
-        fv_moved_end(&at->all[i], together, p->size[i], p->speeds);
+        fv_moved_end(&at->all[i], together, threads, p->size[i], p->speeds);
         fv_moved_also(&outer->inner[i], &at->all[i]);
     }
     p->n--;
@@ -355,18 +358,24 @@ typedef struct memory_rate {
     double into_cache, both;
 } memory_rate;
 
-/* Cycles of moving the buffer's data into the cache of each level from the next one. What is in a
- * cache when the launch begins is not moved into that cache the first time. */
+/* The bytes of the buffer that are moved into the cache of each level. What is in a cache when the
+ * launch begins is not moved into that cache the first time. */
+static void moved_bytes(const fv_moved *m, fv_residence is, double out[FV_CACHE_LEVELS + 1]) {
+    for (int l = 0; l < FV_CACHE_LEVELS; l++) {
+        out[l] = m->bytes[l] - (l >= (int)is ? m->touched : 0);
+        out[l] = out[l] > 0 ? out[l] : 0;
+        out[l] = l && out[l] > out[l - 1] ? out[l - 1] : out[l];
+    }
+    out[FV_CACHE_LEVELS] = 0;
+}
+
+/* Cycles of moving the buffer's data into the cache of each level from the next one. */
 static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence is,
                             memory_rate memory, double out[FV_CACHE_LEVELS]) {
-    double bytes[FV_CACHE_LEVELS + 1] = {0};
-    /* Beyond the second-level cache, a line that was written is transferred back as well. */
+    double bytes[FV_CACHE_LEVELS + 1];
+    /* a line that was written is transferred back as well */
     double twice = m->stored ? 2 : 1;
-    for (int l = 0; l < FV_CACHE_LEVELS; l++) {
-        bytes[l] = m->bytes[l] - (l >= (int)is ? m->touched : 0);
-        bytes[l] = bytes[l] > 0 ? bytes[l] : 0;
-        bytes[l] = l && bytes[l] > bytes[l - 1] ? bytes[l - 1] : bytes[l];
-    }
+    moved_bytes(m, is, bytes);
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         bool last = l == FV_CACHE_LEVELS - 1;
         double moved = bytes[l] - bytes[l + 1];
@@ -374,6 +383,18 @@ static void transfer_cycles(const fv_speeds *s, const fv_moved *m, fv_residence 
                              : moved * twice / s->beyond[l];
         double lines = moved / (double)FV_LINE * s->latency[l] / s->misses;
         out[l] = m->run < STREAM && lines > stream ? lines : stream;
+    }
+}
+
+/* The bytes that all threads move from the last-level cache or from memory into the caches of their
+ * cores, and those that are moved from memory. */
+static void add_traffic(const predictor *p, const fv_moved *of, const fv_residence *residence,
+                        fv_prediction *to) {
+    double bytes[FV_CACHE_LEVELS + 1];
+    for (int i = 0; i < p->kernel->nbufs; i++) {
+        moved_bytes(&of[i], residence ? residence[i] : FV_IN_MEMORY, bytes);
+        to->into_cores += bytes[FV_CACHE_LEVELS - 2];
+        to->from_memory += bytes[FV_CACHE_LEVELS - 1];
     }
 }
 
@@ -433,25 +454,32 @@ static void find_sizes(fv_walk *w, predictor *p) {
         p->size[i] = fv_walk_bytes(w, p->kernel->bufs[i]);
 }
 
+static double threads_of(fv_walk *w, const fv_kernel *k, int threads) {
+    double tasks = (double)tasks_of(w, k);
+    return fmax(threads < tasks ? threads : tasks, 1);
+}
+
 static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_residence *residence) {
     const fv_speeds *s = p->speeds;
     frame *kernel = &p->frames[0];
     double cycles = finish_body(p, kernel);
-    double tasks = (double)tasks_of(w, p->kernel), used = threads < tasks ? threads : tasks;
+    double tasks = (double)tasks_of(w, p->kernel), used = p->threads;
     double rounds = used > 1 ? (double)(int64_t)((tasks + used - 1) / used) : tasks;
-    memory_rate memory = {s->beyond[FV_CACHE_LEVELS - 1], s->memory_all / fmax(used, 1)};
+    memory_rate memory = {s->beyond[FV_CACHE_LEVELS - 1], s->memory_all / used};
     if (used > 1)
         memory.into_cache = fmin(memory.into_cache, memory.both);
     memory.both = fmax(memory.both, memory.into_cache);
     double part = tasks > 0 ? rounds / tasks : 1;
     double waiting = waiting_cycles(p, kernel->direct, residence, memory);
     double to_ms = 1e-6 / s->ghz;
-    return (fv_prediction){
+    fv_prediction is = {
         .known = !p->unknown,
         .computing = part * cycles * to_ms,
         .waiting = part * waiting * to_ms,
         .transfers = part * least_cycles(p, kernel->direct, residence, memory) * to_ms,
         .ms = (part * (cycles + waiting) + LAUNCH_CYCLES + (threads > 1 ? s->region : 0)) * to_ms};
+    add_traffic(p, kernel->direct, residence, &is);
+    return is;
 }
 
 fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
@@ -475,6 +503,7 @@ fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int
     for (int i = 0; i < e->ndims; i++)
         fv_walk_set(&w, e->dims[i], dims[i]);
     find_sizes(&w, p);
+    p->threads = threads_of(&w, e, threads);
     push(p, NULL);
     begin(&w, 1);
     fv_walk_kernel(&w, e, dims);

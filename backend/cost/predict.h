@@ -23,6 +23,9 @@ typedef struct fv_prediction {
     /* milliseconds of moving all data that are touched once, from the last-level cache or from
      * memory, if the core waits for nothing else */
     double transfers;
+    /* bytes that all threads together move into the caches of their cores, and of these those that
+     * come from memory */
+    double into_cores, from_memory;
 } fv_prediction;
 
 /* Predicts one launch of kernel k, as scheduled, with dims[k->ndims]. residence[k->nbufs]: where

@@ -89,12 +89,12 @@ void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_
     loop->order = fv_order_of_both(loop->order, body->order);
 }
 
-/* How many iterations of a loop on which the addresses depend move their data into a cache of
- * `capacity` bytes; the other ones find in it what an earlier iteration moved. size: the bytes of
- * the buffer, negative if that is not known. */
-static double moving_trips(const fv_moved *loop, double size, double capacity) {
-    double trips = loop->iterations.n, touched = loop->iterations.touched / trips,
-           together = loop->iterations.together / trips;
+/* How many of `trips` iterations of a loop on which the addresses depend move their data into a
+ * cache of `capacity` bytes; the other ones find in it what an earlier iteration moved. size: the
+ * bytes of the buffer, negative if that is not known. */
+static double moving_trips(const fv_moved *loop, double trips, double size, double capacity) {
+    double touched = loop->iterations.touched / loop->iterations.n,
+           together = loop->iterations.together / loop->iterations.n;
     double same = fmin(fmax(loop->order.same, 1), trips), places = trips / same;
     if (size < 0 || touched <= 0 || trips * touched <= size || together > capacity)
         return trips;
@@ -106,23 +106,41 @@ static double moving_trips(const fv_moved *loop, double size, double capacity) {
     return again ? different : places;
 }
 
-/* Takes off what iterations find that earlier ones have moved. */
-static void find_again(fv_moved *loop, double size, const fv_speeds *s) {
-    double trips = loop->iterations.n;
-    for (int l = 0; trips > 0 && l < FV_CACHE_LEVELS; l++) {
-        double part = moving_trips(loop, size, s->capacity[l]) / trips;
+/* Is the cache of this level one of a core? The last one is shared by all threads. */
+static bool is_private(int level) {
+    return level < FV_CACHE_LEVELS - 1;
+}
+
+/* Takes off what iterations find that earlier ones of the same thread have moved. */
+static void find_again(fv_moved *loop, double threads, double size, const fv_speeds *s) {
+    for (int l = 0; loop->iterations.n > 0 && l < FV_CACHE_LEVELS; l++) {
+        double trips = is_private(l) ? loop->iterations.n / threads : loop->iterations.n;
+        double part = moving_trips(loop, trips, size, s->capacity[l]) / trips;
         loop->bytes[l] *= part;
         loop->during[l] *= loop->ahead && l > 0 ? 1 : part;
     }
-    loop->iterations = (fv_iterations){0};
 }
 
-void fv_moved_end(fv_moved *loop, double together, double size, const fv_speeds *s) {
-    find_again(loop, size, s);
+double fv_moved_by_thread(const fv_moved *loop, double threads) {
+    double same = fmax(loop->order.same, 1), trips = loop->iterations.n / threads;
+    if (loop->iterations.n <= 0 || threads <= 1)
+        return loop->touched;
+    double touched = loop->iterations.touched / loop->iterations.n;
+    return fmin(loop->touched, fmax(trips / same, 1) * touched);
+}
+
+void fv_moved_end(fv_moved *loop, double together, double threads, double size,
+                  const fv_speeds *s) {
+    double mine = fv_moved_by_thread(loop, threads);
+    find_again(loop, threads, size, s);
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
-        if (together > s->capacity[l] || loop->bytes[l] <= loop->touched)
+        double once = is_private(l) ? threads * mine : loop->touched;
+        if (together > s->capacity[l] || loop->bytes[l] <= 0)
             continue;
-        loop->during[l] *= loop->touched / loop->bytes[l];
-        loop->bytes[l] = loop->touched;
+        if (loop->bytes[l] > once || (is_private(l) && loop->iterations.n <= 0)) {
+            loop->during[l] *= once / loop->bytes[l];
+            loop->bytes[l] = once;
+        }
     }
+    loop->iterations = (fv_iterations){0};
 }

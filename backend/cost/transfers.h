@@ -53,11 +53,14 @@ typedef struct fv_access {
 
 /* Adds to `block` what another part of the block accesses. */
 void fv_moved_also(fv_moved *block, const fv_moved *part);
-/* Called for each buffer of a loop that has ended and touches `together` bytes: a cache that holds
- * them all gets each touched byte of the buffer once. An iteration may access what an earlier one
- * has accessed, if all of them together access more than the `size` bytes of the buffer: then
- * caches have it that hold what was accessed since. size: negative if it is not known. */
-void fv_moved_end(fv_moved *loop, double together, double size, const fv_speeds *s);
+/* Called for each buffer of a loop that has ended, whose iterations `threads` threads divide into
+ * consecutive parts. A part touches `together` bytes: a cache that holds them all gets each touched
+ * byte of the buffer once, each core's caches for each part. An iteration may access what an
+ * earlier one of its part has accessed, if they access more than the `size` bytes of the buffer:
+ * then caches have it that hold what was accessed since. size: negative if it is not known. */
+void fv_moved_end(fv_moved *loop, double together, double threads, double size, const fv_speeds *s);
+/* The bytes that one of `threads` threads touches, before fv_moved_end. */
+double fv_moved_by_thread(const fv_moved *loop, double threads);
 /* The order of a value that is computed from both. */
 fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b);
 /* Adds an access of a statement to `block`; block->during is set later, when the time of an

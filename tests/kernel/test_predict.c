@@ -129,6 +129,29 @@ Test(predict, computing_is_proportional) {
     cr_expect_float_eq(ten.computing, 1e-6 * 30000, 1e-6 * 100);
 }
 
+/* A product of 64 rows by panels of 8 columns: tasks are panels of a block of 16 rows. */
+static const char blocks[] =
+    "kernel f(A: f32[64, 256], B: f32[n, 256, 8], out C: f32[64, n, 8]; n) {\n"
+    "  parallel t < n * 4 {\n    for i < 16 {\n      tile s: f32[8] = 0.0\n"
+    "      for k < 256 {\n        vector j < 8 {\n"
+    "          s[j] = fma(A[t floordiv n * 16 + i, k], B[t mod n, k, j], s[j])\n        }\n"
+    "      }\n      vector j < 8 {\n        C[t floordiv n * 16 + i, t mod n, j] = s[j]\n"
+    "      }\n    }\n  }\n}";
+
+/* Each thread reads the panels of its tasks into the cache of its core; memory is read once. */
+Test(predict, threads_move_their_own_copies) {
+    const double panel = 8192, rows = 64 * 1024;
+    fv_prediction one = predict(blocks, 4, 1, FV_IN_MEMORY),
+                  two = predict(blocks, 4, 2, FV_IN_MEMORY),
+                  all = predict(blocks, 4, 16, FV_IN_MEMORY);
+    const double result = 64 * 4 * 32;
+    cr_assert(one.known && all.known);
+    cr_expect_float_eq(one.into_cores, 4 * panel + rows + result, 1);
+    cr_expect_float_eq(two.into_cores, 2 * 4 * panel + rows + result, 1);
+    cr_expect_float_eq(all.into_cores, 16 * panel + 4 * rows + result, 1);
+    cr_expect_float_eq(all.from_memory, one.from_memory, 1);
+}
+
 Test(predict, waiting_for_memory) {
     const int64_t n = 1 << 20; /* 4 MiB are read; as many are written, which are read before */
     double cycles = (double)n * (4 / 4.0 + 8 / 6.0); /* 4 bytes a cycle, 6 in both directions */
@@ -160,7 +183,7 @@ Test(predict, what_a_cache_holds_is_moved_once) {
     fv_moved_repeat(&loop, &body, 100, 2, 64 << 10, 50000, &core);
     cr_expect_eq(loop.touched, 50000, "the size of the buffer");
     cr_expect_eq(loop.bytes[1], 1024 + 102400);
-    fv_moved_end(&loop, 50000, 50000, &core);
+    fv_moved_end(&loop, 50000, 1, 50000, &core);
     cr_expect_eq(loop.bytes[1], 50000);
 }
 
@@ -171,7 +194,7 @@ Test(predict, iterations_that_overlap) {
         fv_moved body = {0}, loop = {0};
         fv_moved_access(&body, &(fv_access){.bytes = 1024, .loops = 2});
         fv_moved_repeat(&loop, &body, 100, 2, apart[i], 50000, &core);
-        fv_moved_end(&loop, 100 * apart[i], 50000, &core);
+        fv_moved_end(&loop, 100 * apart[i], 1, 50000, &core);
         cr_expect_float_eq(loop.bytes[1], moved[i], 1e-6, "%g apart", apart[i]);
     }
 }
@@ -183,7 +206,7 @@ static double moved_by_tasks(fv_task_order order, double size) {
     fv_moved_access(&body, &(fv_access){.bytes = 1024, .loops = 1, .order = order});
     for (int i = 0; i < 4; i++) /* a walk that follows the number of the task adds parts */
         fv_moved_repeat(&loop, &body, 10, 1, 100 << 10, size, &core);
-    fv_moved_end(&loop, 4000 << 10, size, &core);
+    fv_moved_end(&loop, 4000 << 10, 1, size, &core);
     return loop.bytes[1];
 }
 

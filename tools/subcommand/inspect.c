@@ -166,13 +166,18 @@ static void print_cost(view *v, int kernel) {
            fv_size_str(a, (uint64_t)fv_whole(l->cost.written)));
 }
 
+/* The number of threads that estimates are for. */
+static int threads_of(const view *v) {
+    return v->c->args->threads.first > 1 ? v->c->args->threads.first : 1;
+}
+
 /* Estimates are computed only where they are shown, because kernels are expanded for them. */
 static void evaluate_estimates(view *v) {
     const fv_args *a = v->c->args;
     bool all = !a->inspect.ops && !a->inspect.memory && !a->inspect.why && !a->inspect.attention;
     if (a->print.json ? all || a->inspect.schedules : a->inspect.schedules && a->print.verbose)
         v->estimates = fv_estimate_launches(v->c->arena, v->m.program, v->m.data.dims,
-                                            v->nlaunch_costs, v->launch_costs);
+                                            threads_of(v), v->nlaunch_costs, v->launch_costs);
 }
 
 static fv_estimate estimate_of(const view *v, const fv_kernel *k) {
@@ -185,23 +190,37 @@ static const char *estimate_str(fv_arena *a, const fv_estimate *is) {
                      is->ms > 0 ? 100 * is->least / is->ms : 0);
 }
 
+static const char *moved_str(fv_arena *a, const fv_estimate *is) {
+    return fv_printf(a, "%s into the caches of cores, %s of it from memory",
+                     fv_size_str(a, (uint64_t)fv_whole(is->into_cores)),
+                     fv_size_str(a, (uint64_t)fv_whole(is->from_memory)));
+}
+
 static void print_estimate(view *v, const fv_kernel *k) {
     fv_estimate is = estimate_of(v, k);
-    if (is.known)
-        print_line("predicted", estimate_str(v->c->arena, &is));
+    if (!is.known)
+        return;
+    print_line("predicted", estimate_str(v->c->arena, &is));
+    print_line("moves", moved_str(v->c->arena, &is));
 }
 
 static void print_estimates(view *v) {
     fv_estimate all = estimate_of(v, NULL);
-    if (all.known)
-        fv_out("\nall kernels together: %s; an estimate for one thread by %s\n",
-               estimate_str(v->c->arena, &all),
-               fv_estimate_source(v->c->arena, v->m.program->target));
+    if (!all.known)
+        return;
+    const char *threads =
+        threads_of(v) > 1 ? fv_printf(v->c->arena, "%d threads", threads_of(v)) : "one thread";
+    fv_out("\nall kernels together: %s; an estimate for %s by %s\n",
+           estimate_str(v->c->arena, &all), threads,
+           fv_estimate_source(v->c->arena, v->m.program->target));
+    print_line("moves", moved_str(v->c->arena, &all));
 }
 
 static void set_estimate(json_t *o, fv_estimate is) {
     fv_json_set(o, "predicted_ms", is.known ? fv_json_real(is.ms) : json_null());
     fv_json_set(o, "least_ms", is.known ? fv_json_real(is.least) : json_null());
+    fv_json_set(o, "into_cores_bytes", is.known ? fv_json_real(is.into_cores) : json_null());
+    fv_json_set(o, "from_memory_bytes", is.known ? fv_json_real(is.from_memory) : json_null());
 }
 
 /* The launches of the program with their nodes. Its table has none of them yet: they are numbered
@@ -259,6 +278,7 @@ static void add_schedules(view *v, json_t *d) {
     json_t *estimate = json_object();
     fv_json_set(d, "schedules", schedules_json(v));
     set_estimate(estimate, estimate_of(v, NULL));
+    fv_json_set_int(estimate, "threads", threads_of(v));
     fv_json_set_text(estimate, "source", fv_estimate_source(v->c->arena, v->m.program->target));
     fv_json_set(d, "estimate", estimate);
 }

@@ -168,7 +168,7 @@ bool fv_view_find_kernels(fv_view *v) {
     }
     v->nlaunches = fv_cost_launches(a, p, &v->costs);
     fv_cost_evaluate(a, p, v->m.data.dims, v->nlaunches, v->costs);
-    const fv_estimate *each = fv_estimate_launches(a, p, v->m.data.dims, v->nlaunches, v->costs);
+    const fv_estimate *each = fv_estimate_launches(a, p, v->m.data.dims, 1, v->nlaunches, v->costs);
     for (int i = 0; i < p->nkernels; i++)
         v->kernels[i].estimate = fv_estimate_sum(p->kernels[i], v->nlaunches, v->costs, each);
     v->launches = FV_NEW(a, int, v->nlaunches + 1);
