@@ -469,10 +469,6 @@ void fv_c_header(fv_cg *g, fv_text *t) {
 
 /* ---- definitions ---- */
 
-bool fv_c_inlines_run(const fv_cg *g) {
-    return g->p->target->c.tools && is_direct(g) && !g->machine.checks_cpu;
-}
-
 static void put_direct_run(fv_cg *g) {
     const fv_program *p = g->p;
     int n = p->ninputs + p->noutputs;

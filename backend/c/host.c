@@ -13,6 +13,11 @@ bool fv_c_is_direct(const fv_program *p) {
     return p->symbols.n == 0 && !capacities && !p->memory.uses_allocator;
 }
 
+bool fv_c_inlines_run(const fv_cg *g) {
+    return g->p->target->c.tools && !g->o->library && fv_c_is_direct(g->p) &&
+           !g->machine.checks_cpu;
+}
+
 /* ---- conditions ---- */
 
 /* The C text of an operand of a comparison. A u64 constant that fits into an int has no suffix. */

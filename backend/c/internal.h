@@ -268,7 +268,7 @@ bool fv_c_is_direct(const fv_program *p) FV_MUST_USE;
 /* Is the run part of NAME_run, and again of the function in the table? Without operating system,
  * programs are linked without functions that they do not call (--gc-sections), and most call
  * NAME_run only, in which the compiler then leaves out what an environment asks for. */
-bool fv_c_inlines_run(const fv_cg *g);
+bool fv_c_inlines_run(const fv_cg *g) FV_MUST_USE;
 /* The bytes to which constants are aligned: a line of a cache; on microcontrollers, whose flash is
  * small, a vector or a word. */
 const char *fv_c_alignment(const fv_cg *g);

@@ -1,6 +1,8 @@
 /* sizes.c - estimates of sizes for decisions. */
 #include "backend/lowering/sizes.h"
 
+#include "ir/expr/expr.h"
+
 int64_t fv_nearest_size(const fv_dim *symbol, int64_t n) {
     return symbol->least > n ? symbol->least : symbol->most < n ? symbol->most : n;
 }
@@ -33,4 +35,14 @@ double fv_typical_elements(const fv_type *t) {
 
 int64_t fv_whole_number(double n) {
     return n < 1e18 ? (int64_t)n : -1;
+}
+
+int64_t fv_largest_bytes(const fv_type *t, int64_t unit) {
+    int64_t n = fv_elem_storage_bytes(t->elem);
+    for (int i = 0; i < t->rank; i++) {
+        int64_t most = t->dims[i]->hi > 0 ? t->dims[i]->hi : 0;
+        if (most >= FV_DIM_MAX || __builtin_mul_overflow(n, most, &n))
+            return -1;
+    }
+    return n <= FV_LARGEST_SIZE ? (n + unit - 1) / unit * unit : -1;
 }

@@ -17,5 +17,10 @@ double fv_typical_extent(const fv_dim *d);
 double fv_typical_elements(const fv_type *t);
 /* n, truncated to an integer; -1: it is 10^18 or more. */
 int64_t fv_whole_number(double n);
+/* Sizes in bytes are limited to this, so that sums of many sizes do not overflow. */
+#define FV_LARGEST_SIZE (INT64_C(1) << 50)
+/* The size in bytes of a value with the largest dims, rounded up to a multiple of `unit` bytes; -1:
+ * dims have no bounds, or bounds that no memory could hold. */
+int64_t fv_largest_bytes(const fv_type *t, int64_t unit);
 
 #endif

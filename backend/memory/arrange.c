@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/memory/placement.h"
 #include "backend/memory/sequence.h"

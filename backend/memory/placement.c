@@ -70,11 +70,8 @@ static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
-/* Sizes in bytes are limited to MOST, so that sums of many sizes do not overflow. */
-static const int64_t MOST = INT64_C(1) << 50;
-
 static int64_t aligned(int64_t bytes, int64_t unit) {
-    bytes = bytes < 0 ? 0 : bytes < MOST ? bytes : MOST;
+    bytes = bytes < 0 ? 0 : bytes < FV_LARGEST_SIZE ? bytes : FV_LARGEST_SIZE;
     return (bytes + unit - 1) / unit * unit;
 }
 
@@ -91,16 +88,6 @@ static int64_t size_at(const fv_type *t, point *p) {
         if (!fv_dim_eval(t->dims[i], at_point, p, &d) || __builtin_mul_overflow(n, d, &n))
             return aligned(INT64_MAX, FV_BUFFER_ALIGN);
     return aligned(n, FV_BUFFER_ALIGN);
-}
-
-int64_t fv_largest_bytes(const fv_type *t, int64_t unit) {
-    int64_t n = fv_elem_storage_bytes(t->elem);
-    for (int i = 0; i < t->rank; i++) {
-        int64_t most = t->dims[i]->hi > 0 ? t->dims[i]->hi : 0;
-        if (most >= FV_DIM_MAX || __builtin_mul_overflow(n, most, &n))
-            return -1;
-    }
-    return n <= MOST ? aligned(n, unit) : -1;
 }
 
 /* ---- offsets ---- */

@@ -4,9 +4,6 @@
 
 #include "backend/lowering/lowering.h"
 
-/* The size of a value with the largest dims, rounded up to a multiple of `unit` bytes; -1: dims
- * have no bounds, or bounds that no memory could hold. */
-int64_t fv_largest_bytes(const fv_type *t, int64_t unit);
 /* The end of the highest of the buffers of the n values `list`, placed for the largest dims; a
  * lower bound of it if that is above `enough`; -1: dims have no bounds. The values are in the order
  * of their first use. */

@@ -12,8 +12,8 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/define.h"
+#include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
-#include "backend/memory/placement.h"
 #include "backend/steps/larger.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"

@@ -57,7 +57,8 @@ enum {
 
 /* ---- which convolutions are computed by Winograd's algorithm, if the options allow it ---- */
 
-/* The estimated time of the algorithm, in products of a direct convolution (backend/steps/winograd.c). */
+/* The estimated time of the algorithm, in products of a direct convolution
+ * (backend/steps/winograd.c). */
 enum {
     /* time of a product of a tile with a filter, in hundredths */
     FV_WINOGRAD_PRODUCT = 125,

@@ -1,7 +1,7 @@
 /* winograd.c - the two transforms of a convolution by Winograd's algorithm F(m x m, 3 x 3), m = 2
  * or 4 (ir/definition/winograd.h has the algorithm). Between them is a batch of n x n matrix
- * products, n = m + 2, of tiles with transformed filters. The step `define` makes these operators of
- * convolutions if --relax=winograd allows it (backend/steps/winograd.c).
+ * products, n = m + 2, of tiles with transformed filters. The step `define` makes these operators
+ * of convolutions if --relax=winograd allows it (backend/steps/winograd.c).
  *
  * Images have their channels last, so that a vector has neighbouring channels of one pixel. Each
  * transform is applied to the columns of a tile first, and then to the rows of the result. */
@@ -242,8 +242,8 @@ static bool infer_tiles(fv_op *op) {
 
 /* ---- images ---- */
 
-/* Stores the pixels of a tile of products bufs[0] and a bias bufs[1], which may be NULL, to bufs[2],
- * for all channels. */
+/* Stores the pixels of a tile of products bufs[0] and a bias bufs[1], which may be NULL, to
+ * bufs[2], for all channels. */
 static void store_pixels(fv_custom *c, const tile *at, fv_buf *const *bufs,
                          fv_expr *const *const *inside) {
     fv_arena *a = c->arena;
