@@ -321,8 +321,16 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
     return best;
 }
 
+/* Does the last axis in memory differ from that of the operator in the model? It does for images of
+ * convolutions in tiles, whose axes a Transpose restores, and if this step has moved an axis. */
+static bool is_moved(const fv_storage *s) {
+    const fv_value *v = s->value;
+    return s->inner >= 0 ||
+           (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_WinogradImage));
+}
+
 /* Adds to runs[i], for each axis i of d, the number of loads in x for which it runs along memory,
- * and to *moved the number of these whose values have their axes in another order than the type. */
+ * and to *moved the number of these whose values are moved. */
 static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, int *runs,
                        int *moved, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))
@@ -334,7 +342,7 @@ static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, 
         for (int i = 0; i < d->rank; i++)
             if (fv_x_adds(x->arg[inner], d->index[i])) {
                 runs[i]++;
-                *moved += s->inner >= 0;
+                *moved += is_moved(s);
             }
     }
     for (int i = 0; i < x->n; i++)

@@ -42,6 +42,9 @@ static bool has_form(const fv_op *op) {
            is_all(op, "dilations", 1);
 }
 
+static const double product = (double)FV_WINOGRAD_PRODUCT / 100, move = FV_WINOGRAD_MOVE,
+                    filter = FV_WINOGRAD_FILTER;
+
 /* The estimated time of the algorithm with tiles of `size` x `size` pixels, in products. */
 static double tiled(const fv_op *op, int size) {
     const fv_type *y = op->out[0]->type, *w = op->in[1]->type;
@@ -50,8 +53,7 @@ static double tiled(const fv_op *op, int size) {
            c = (double)w->dims[1]->value, each = (double)reach * reach;
     for (int i = 2; i < 4; i++)
         tiles *= ceil(fv_typical_extent(y->dims[i]) / size);
-    return each * (tiles * m * c * FV_WINOGRAD_PRODUCT / 100 + tiles * (m + c) * FV_WINOGRAD_MOVE +
-                   m * c * FV_WINOGRAD_FILTER);
+    return each * (tiles * m * c * product + tiles * (m + c) * move + m * c * filter);
 }
 
 /* The size of tiles that takes the least time, by the estimate; 0, with a reason: none pays. */
@@ -59,8 +61,7 @@ static int chosen_size(fv_lowerer *l, const fv_op *op) {
     const fv_value *y = op->out[0];
     const fv_type *w = op->in[1]->type;
     double c = (double)w->dims[1]->value,
-           direct = 9 * c *
-                    (fv_typical_elements(y->type) + (double)w->dims[0]->value * FV_WINOGRAD_FILTER),
+           direct = 9 * c * (fv_typical_elements(y->type) + (double)w->dims[0]->value * filter),
            two = tiled(op, 2), four = tiled(op, 4);
     int size = four < two ? 4 : 2;
     int64_t percent = fv_whole_number((size == 4 ? four : two) / fmax(direct, 1) * 100);
@@ -100,18 +101,29 @@ static fv_value *channels_last(fv_rewriter *w, fv_value *x) {
     return is_transposed(x, to_first) ? x->def->in[0] : fv_w_transpose(w, x, to_last);
 }
 
-static fv_value *transformed_filters(fv_module *m, const fv_value *w, int size) {
-    const fv_tensor *t = fv_winograd_filters(m->arena, w->tensor, size);
-    return t ? fv_const_new(m, fv_printf(m->arena, "%s.winograd", w->name), t) : NULL;
+/* The constants that have been made of filters, so that convolutions with equal filters share
+ * one. */
+typedef struct made_filters {
+    fv_ptrmap two, four; /* filters -> those for tiles of 2 x 2 and of 4 x 4 */
+} made_filters;
+
+static fv_value *transformed_filters(fv_module *m, const fv_value *w, int size,
+                                     made_filters *filters) {
+    fv_value **at = (fv_value **)fv_ptrmap_at(size == 2 ? &filters->two : &filters->four, w);
+    const fv_tensor *t = *at ? NULL : fv_winograd_filters(m->arena, w->tensor, size);
+    if (t)
+        *at = fv_const_new(m, fv_printf(m->arena, "%s.winograd", w->name), t);
+    return *at;
 }
 
 /* The ops that compute the convolution, and the maximum with 0 if `relu`. */
-static fv_value *in_tiles(fv_rewriter *w, const fv_op *conv, int size, bool relu) {
+static fv_value *in_tiles(fv_rewriter *w, const fv_op *conv, int size, bool relu,
+                          made_filters *made) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
     const fv_type *y = conv->out[0]->type;
     fv_value *x = channels_last(w, conv->in[0]), *bias = fv_op_in(conv, 2),
-             *filters = transformed_filters(m, conv->in[1], size);
+             *filters = transformed_filters(m, conv->in[1], size, made);
     if (!x || !filters)
         return NULL;
     const fv_dim *s = fv_dim_const(t, size),
@@ -137,10 +149,10 @@ static void drop_transpose(fv_value *v) {
 }
 
 /* Replaces the convolution, and the Relu that alone reads it, at the place of the latter. */
-static bool replace(fv_lowerer *l, fv_op *conv, int size) {
+static bool replace(fv_lowerer *l, fv_op *conv, int size, made_filters *filters) {
     fv_op *relu = relu_of(conv->out[0]), *last = relu ? relu : conv;
     fv_rewriter w = fv_rewriter_at(last);
-    fv_value *x = conv->in[0], *made = in_tiles(&w, conv, size, relu != NULL);
+    fv_value *x = conv->in[0], *made = in_tiles(&w, conv, size, relu != NULL, filters);
     if (!made || w.failed)
         return fv_error(l->session, "internal error: a convolution cannot be computed in tiles");
     if (relu) {
@@ -163,6 +175,7 @@ static bool replace(fv_lowerer *l, fv_op *conv, int size) {
 bool fv_choose_winograd(fv_lowerer *l) {
     if (!(l->options->relax & FV_RELAX_WINOGRAD))
         return true;
+    made_filters filters = {fv_ptrmap_in(l->current.scratch), fv_ptrmap_in(l->current.scratch)};
     for (fv_op *op = l->func->body->first, *next; op; op = next) {
         next = op->next;
         if (!fv_op_is(op, FV_OP_fv_Conv))
@@ -176,7 +189,7 @@ bool fv_choose_winograd(fv_lowerer *l) {
             continue;
         if (next && next == relu_of(op->out[0]))
             next = next->next;
-        if (!replace(l, op, size))
+        if (!replace(l, op, size, &filters))
             return false;
     }
     return true;
