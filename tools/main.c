@@ -314,6 +314,7 @@ const fv_command fv_commands[] = {
      "-o F.onnx writes one model with annotations of what each rank shares (ONNX IR version 11). "
      "Without\n"
      "--ranks and --plan, an ONNX model is cut as its annotations say.\n"
+     "With --link=25GB/s,2us, products are cut only where that saves time on such a network.\n"
      "With --stages, each rank has some of the layers only, and sends what it computes to the next "
      "stage.\n"
      "\nexamples:\n"

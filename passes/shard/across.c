@@ -47,19 +47,32 @@ static bool orders_numbers(const fv_op *op) {
            fv_dim_is_const(fv_op_find_attr(op, "dims")->u.dims[1]);
 }
 
-fv_shard_across_kind fv_shard_across(const fv_op *op, int i, const fv_shard_at *at) {
-    const fv_type *x = op->nin && op->in[0] ? op->in[0]->type : NULL;
-    bool one_range =
-        at->kind == FV_SHARE_UNITS && !at->groups && at->members < 0 && fv_dim_is_one(at->outer);
-    if (i || !one_range || op->nout != 1 || !op->out[0] || !is_exchanged(x->elem) ||
-        op->out[0]->type->rank >= FV_MAX_RANK || x->rank >= FV_MAX_RANK)
-        return FV_ACROSS_NONE;
-    if (fv_op_is(op, FV_OP_fv_Order))
-        return at->axis == 1 && orders_numbers(op) ? FV_ACROSS_ORDER : FV_ACROSS_NONE;
+/* The kind of an op that needs the axis of operand 0. */
+static fv_shard_across_kind kind_of(const fv_op *op, int axis) {
     bool look_up = fv_op_is(op, FV_OP_fv_Gather) || fv_op_is(op, FV_OP_GatherElements);
     bool extreme = fv_op_is(op, FV_OP_fv_ArgMax) || fv_op_is(op, FV_OP_fv_ArgMin);
     bool softmax = fv_op_is(op, FV_OP_Softmax) || fv_op_is(op, FV_OP_LogSoftmax);
-    if ((!look_up && !extreme && !softmax) || axis_of(op) != at->axis)
+    if (fv_op_is(op, FV_OP_fv_Order))
+        return axis == 1 && orders_numbers(op) ? FV_ACROSS_ORDER : FV_ACROSS_NONE;
+    if ((!look_up && !extreme && !softmax) || axis_of(op) != axis)
         return FV_ACROSS_NONE;
     return look_up ? FV_ACROSS_LOOK_UP : extreme ? FV_ACROSS_EXTREME : FV_ACROSS_SOFTMAX;
+}
+
+int fv_shard_across_operand(const fv_op *op) {
+    return fv_op_is(op, FV_OP_fv_ExpertProduct) ? FV_EXPERT_WEIGHTS : 0;
+}
+
+fv_shard_across_kind fv_shard_across(const fv_op *op, int i, const fv_shard_at *at) {
+    bool experts = fv_op_is(op, FV_OP_fv_ExpertProduct) && i >= FV_EXPERT_WEIGHTS;
+    bool one_range =
+        at->kind == FV_SHARE_UNITS && !at->groups && at->members < 0 && fv_dim_is_one(at->outer);
+    if ((i && !experts) || !one_range || op->nout != 1 || !op->out[0] || !op->nin || !op->in[0])
+        return FV_ACROSS_NONE;
+    if (!is_exchanged(op->in[0]->type->elem) || op->out[0]->type->rank >= FV_MAX_RANK ||
+        op->in[0]->type->rank >= FV_MAX_RANK)
+        return FV_ACROSS_NONE;
+    if (experts)
+        return at->axis == 0 ? FV_ACROSS_EXPERTS : FV_ACROSS_NONE;
+    return kind_of(op, at->axis);
 }

@@ -120,11 +120,11 @@ static void cut_extent(const part *p, fv_op *op) {
 }
 
 /* Makes the op compute the partial result of the rank. The first rank alone adds what is added once
- * to the sum of all: the bias of the chosen experts. */
-static bool cut_partial(const part *p, fv_op *op) {
+ * to the sum of all: the bias of the chosen experts, whose products are partial `sums`. */
+static bool cut_partial(const part *p, fv_op *op, bool sums) {
     if (fv_op_is(op, FV_OP_fv_Reduce))
         cut_extent(p, op);
-    if (fv_op_is(op, FV_OP_fv_ExpertProduct) && p->rank > 0 && op->nin > 3)
+    if (sums && fv_op_is(op, FV_OP_fv_ExpertProduct) && p->rank > 0 && op->nin > 3)
         fv_op_set_in(op, 3, NULL);
     return infer_again(op);
 }
@@ -138,15 +138,19 @@ static fv_op_id combines(const fv_op *op) {
 /* The ranks exchange the partial results and combine them. */
 static bool add_up(const part *p, fv_op *op) {
     fv_value *y = op->out[0];
-    fv_rewriter w = fv_rewriter_at(op->next);
-    fv_value *sum = fv_shard_all_reduce(&w, y, p->ranks, combines(op));
-    if (!sum)
-        return false;
-    fv_op *gather = sum->def->in[0]->def;
-    gather->origin = sum->def->origin = op->origin;
-    fv_replace_uses(y, sum);
-    fv_op_set_in(gather, 0, y);
-    return true;
+    fv_op *next = op->next;
+    fv_rewriter w = fv_rewriter_at(next);
+    fv_use *uses = FV_NEW(p->m->arena, fv_use, y->nuses + 1);
+    int n = y->nuses;
+    memcpy(uses, y->uses, (size_t)n * sizeof *uses);
+    bool scattered = fv_shard_has_op(&p->cut->how.scattered, op);
+    fv_value *sum =
+        (scattered ? fv_shard_scatter : fv_shard_all_reduce)(&w, y, p->ranks, combines(op));
+    for (int i = 0; sum && i < n; i++)
+        fv_op_set_in(uses[i].op, uses[i].index, sum);
+    for (fv_op *o = op->next; sum && o != next; o = o->next)
+        o->origin = op->origin;
+    return sum != NULL;
 }
 
 /* The dims of t with `n` elements along the axis. */
@@ -250,25 +254,28 @@ static bool gather(const part *p, fv_value *v, const fv_shard_at *at, int64_t ex
     return y != NULL;
 }
 
-/* The share of operand 0 of op. */
-static const fv_shard_at *share_of_operand(const part *p, const fv_op *op) {
-    for (int i = 0; i < p->cut->noperands; i++)
-        if (p->cut->operands[i].op == op && p->cut->operands[i].index == 0)
-            return &p->cut->operands[i].at;
-    return fv_shard_at_of(p->cut, op->in[0]);
+/* The share of operand i of op; NULL: it is whole. */
+static const fv_shard_at *share_of_operand(const part *p, const fv_op *op, int i) {
+    for (int k = 0; k < p->cut->noperands; k++)
+        if (p->cut->operands[k].op == op && p->cut->operands[k].index == i)
+            return &p->cut->operands[k].at;
+    return fv_shard_at_of(p->cut, op->in[i]);
 }
 
-/* For each op, what the rank has of the axis of its operand 0, which has not been cut yet. */
+/* For each op, what the rank has of the axis of its operand, which has not been cut yet. */
 static fv_shard_part *parts_of(const part *p, const fv_shard_ops *ops) {
     fv_shard_part *list = FV_NEW(p->m->arena, fv_shard_part, ops->n + 1);
     for (int i = 0; i < ops->n; i++) {
         const fv_op *op = ops->at[i];
-        const fv_shard_at *at = share_of_operand(p, op);
-        if (!at || fv_shard_across(op, 0, at) == FV_ACROSS_NONE)
+        int operand = fv_shard_across_operand(op);
+        const fv_shard_at *at = share_of_operand(p, op, operand);
+        if (!at || fv_shard_across(op, operand, at) == FV_ACROSS_NONE)
             continue;
-        list[i] = (fv_shard_part){
-            .ranks = p->ranks, .axis = at->axis, .whole = op->in[0]->type->dims[at->axis]->value};
-        list[i].n = share(p, op->in[0]->type, at, &list[i].first);
+        list[i] = (fv_shard_part){.ranks = p->ranks,
+                                  .axis = at->axis,
+                                  .inner = fv_shard_has_op(&p->cut->how.inner, op),
+                                  .whole = op->in[operand]->type->dims[at->axis]->value};
+        list[i].n = share(p, op->in[operand]->type, at, &list[i].first);
     }
     return list;
 }
@@ -290,7 +297,7 @@ static bool apply(part *p) {
     for (int i = 0; i < p->cut->nvalues && ok; i++)
         ok = !p->cut->values[i]->def || infer_again(p->cut->values[i]->def);
     for (int i = 0; i < partial->n && ok; i++)
-        ok = cut_partial(p, partial->at[i]) &&
+        ok = cut_partial(p, partial->at[i], !of_partial[i].ranks) &&
              (of_partial[i].ranks ? fv_shard_exchange_across(partial->at[i], &of_partial[i])
                                   : add_up(p, partial->at[i]));
     for (int i = 0; i < p->cut->noutputs && ok; i++)

@@ -236,7 +236,10 @@ fv_shard_at fv_shard_result_at(const fv_op *op, int i, const fv_shard_at *at) {
 fv_shard_at fv_shard_sum_at(const fv_op *op, int i, const fv_shard_at *at, int j) {
     fv_shard_labels l;
     fv_shard_at r = *at;
-    if (fv_shard_across(op, i, at) != FV_ACROSS_NONE)
+    fv_shard_across_kind across = fv_shard_across(op, i, at);
+    if (across == FV_ACROSS_EXPERTS && j >= FV_EXPERT_WEIGHTS && op->in[j])
+        return *at;
+    if (across != FV_ACROSS_NONE)
         return no_share(FV_AXIS_WHOLE);
     r.axis = fv_shard_labels_of(op, &l) ? fv_shard_label_axis(op, &l, j, l.in[i][at->axis])
                                         : FV_AXIS_WHOLE;

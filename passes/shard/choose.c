@@ -10,6 +10,7 @@ const char *const fv_shard_side_names[] = {[FV_SHARD_WHOLE] = "whole",
                                            [FV_SHARD_ROWS] = "rows",
                                            [FV_SHARD_LEFT] = "left rows",
                                            [FV_SHARD_BATCH] = "batch",
+                                           [FV_SHARD_EXPERTS] = "experts",
                                            [FV_SHARD_TABLE_WHOLE] = "whole table",
                                            [FV_SHARD_TABLE_ROWS] = "table rows",
                                            [FV_SHARD_TABLE_COLUMNS] = "table columns",
@@ -17,6 +18,7 @@ const char *const fv_shard_side_names[] = {[FV_SHARD_WHOLE] = "whole",
 const char *const fv_shard_collective_names[] = {[FV_SHARD_NONE] = "none",
                                                  [FV_SHARD_ALL_REDUCE] = "all-reduce",
                                                  [FV_SHARD_ALL_GATHER] = "all-gather",
+                                                 [FV_SHARD_REDUCE_SCATTER] = "reduce-scatter",
                                                  NULL};
 
 const char *fv_shard_node(fv_arena *a, const fv_op *op) {
@@ -40,6 +42,25 @@ bool fv_shard_is_contraction(const fv_op *op) {
 /* Has the op a choice in plans? */
 static bool has_choice(const fv_op *op) {
     return fv_shard_is_contraction(op) || fv_shard_is_look_up(op);
+}
+
+const fv_dim *fv_shard_multiplies(const fv_op *op) {
+    fv_dims *t = op->block->func->module->dims;
+    const fv_dim *n = fv_dim_const(t, 1);
+    bool seen[256] = {false};
+    fv_shard_labels l;
+    if (!fv_shard_is_contraction(op) || !fv_shard_labels_of(op, &l))
+        return NULL;
+    for (int d = 0; d < op->out[0]->type->rank; d++)
+        seen[(unsigned char)l.out[d]] = true;
+    n = fv_dim_product(t, op->out[0]->type->rank, op->out[0]->type->dims);
+    for (int i = 0; i < op->nin; i++)
+        for (int d = 0; op->in[i] && d < op->in[i]->type->rank; d++) {
+            unsigned char label = (unsigned char)l.in[i][d];
+            n = label && !seen[label] ? fv_dim_mul(t, n, op->in[i]->type->dims[d]) : n;
+            seen[label] = true;
+        }
+    return n;
 }
 
 fv_shard_side fv_shard_side_of(const fv_op *op, int axis) {
@@ -69,16 +90,33 @@ static bool is_table_cut(const fv_shard_axes *cut, const fv_op *op, fv_shard_cho
     return true;
 }
 
+/* Has each rank the weights of some experts? */
+static bool is_by_experts(const fv_shard_axes *cut, const fv_op *op) {
+    if (!fv_op_is(op, FV_OP_fv_ExpertProduct) || !fv_shard_has_op(&cut->partial, op))
+        return false;
+    for (int i = 0; i < cut->noperands; i++)
+        if (cut->operands[i].op == op && cut->operands[i].index == FV_EXPERT_WEIGHTS)
+            return cut->operands[i].at.axis == 0;
+    return fv_shard_axis_of(cut, op->in[FV_EXPERT_WEIGHTS]) == 0;
+}
+
 /* How the cut cuts the contraction, in *out; false: not at all. */
 static bool is_cut(const fv_shard_axes *cut, const fv_op *op, fv_shard_choice *out) {
     int axis = fv_shard_axis_of(cut, op->out[0]);
+    if (is_by_experts(cut, op)) {
+        out->side = FV_SHARD_EXPERTS;
+        out->collective =
+            fv_shard_has_op(&cut->how.inner, op) ? FV_SHARD_NONE : FV_SHARD_ALL_REDUCE;
+        return true;
+    }
     if (axis >= 0) {
         out->side = fv_shard_side_of(op, axis);
         out->collective =
             is_in(cut->noutputs, cut->outputs, op->out[0]) ? FV_SHARD_ALL_GATHER : FV_SHARD_NONE;
     } else if (fv_shard_is_cut(cut, op)) {
         out->side = FV_SHARD_ROWS;
-        out->collective = FV_SHARD_ALL_REDUCE;
+        out->collective = fv_shard_has_op(&cut->how.scattered, op) ? FV_SHARD_REDUCE_SCATTER
+                                                                   : FV_SHARD_ALL_REDUCE;
     } else {
         return false;
     }

@@ -21,6 +21,22 @@ fv_value *fv_shard_all_reduce(fv_rewriter *w, fv_value *v, int ranks, fv_op_id r
     return reduced(w, all_gather(w, v, ranks), reduce);
 }
 
+fv_value *fv_shard_scatter(fv_rewriter *w, fv_value *v, int ranks, fv_op_id reduce) {
+    fv_dims *t = w->module->dims;
+    const fv_dim *n = fv_dim_product(t, v->type->rank, v->type->dims), *zero = fv_dim_const(t, 0),
+                 *one = fv_dim_const(t, 1), *r = fv_dim_const(t, ranks);
+    const fv_dim *shares[2] = {r, fv_dim_ceildiv(t, n, r)}, *all = fv_dim_mul(t, r, shares[1]);
+    fv_attr fill[] = {fv_attr_dims(w->module, "begin", 1, &zero),
+                      fv_attr_dims(w->module, "dims", 1, &all)};
+    fv_value *flat = fv_w_reshape(w, v, 1, &n);
+    flat = all == n || !flat ? flat : fv_w_op(w, FV_OP_fv_Pad, 1, &flat, 2, fill);
+    fv_value *got = flat ? FV_W1(w, FV_OP_fv_AllToAll, fv_w_reshape(w, flat, 2, shares)) : NULL;
+    fv_value *own = reduced(w, got, reduce);
+    fv_value *joined = own ? fv_w_reshape(w, all_gather(w, own, ranks), 1, &all) : NULL;
+    joined = all == n || !joined ? joined : fv_w_slice(w, joined, &zero, &one, &n);
+    return joined ? fv_w_reshape(w, joined, v->type->rank, v->type->dims) : NULL;
+}
+
 /* x, with an axis of one element before `axis`. */
 static fv_value *with_axis(fv_rewriter *w, fv_value *x, int axis) {
     const fv_dim *dims[FV_MAX_RANK];
@@ -86,29 +102,51 @@ static fv_value *bit_cast(fv_rewriter *w, fv_value *x, fv_elem to) {
     return !x || x->type->elem == to ? x : fv_w_op(w, FV_OP_BitCast, 1, &x, 1, &a);
 }
 
-/* Each rank has the elements at indices in its share. The result is the maximum of their bits, as
- * unsigned integers, where the other ranks have 0: a sum would make 0.0 of -0.0. */
+/* Makes the uses of y read, where `in` holds on some rank, the element of y of that rank. It is the
+ * maximum of bits, as unsigned integers, where the other ranks have 0: a sum would make 0.0 of
+ * -0.0. `in` is aligned with y. */
+static bool combine(fv_rewriter *w, fv_value *y, fv_value *in, const uses *old,
+                    const fv_shard_part *p) {
+    fv_elem bits = fv_elem_bits_elem(y->type->elem);
+    fv_elem wide = fv_elem_bits(bits) == 16 ? FV_U32 : bits; /* a type that ReduceMax has */
+    fv_value *own = FV_W3(w, FV_OP_Where, in, bit_cast(w, y, bits), fv_w_int(w, bits, 0));
+    fv_value *all = reduced(w, fv_w_cast(w, all_gather(w, own, p->ranks), wide), FV_OP_ReduceMax);
+    return replace(old, bit_cast(w, fv_w_cast(w, all, bits), y->type->elem));
+}
+
+/* in, with axes of one element after its own, so that it has that rank. */
+static fv_value *with_rank(fv_rewriter *w, fv_value *in, int rank) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; in && i < rank; i++)
+        dims[i] = i < in->type->rank ? in->type->dims[i] : fv_dim_const(w->module->dims, 1);
+    return in ? fv_w_reshape(w, in, rank, dims) : NULL;
+}
+
+/* Each rank has the elements at indices in its share. */
 static bool exchange_look_up(fv_op *op, const fv_shard_part *p) {
     fv_rewriter w = fv_rewriter_at(op);
     fv_value *y = op->out[0], *in, *index = local_index(&w, op->in[1], p, &in);
-    fv_elem bits = fv_elem_bits_elem(y->type->elem);
-    bool rows = fv_op_is(op, FV_OP_fv_Gather);
-    const fv_dim *dims[FV_MAX_RANK]; /* of the indices, aligned with the result */
-    int rank = y->type->rank - (rows ? p->axis : 0);
-    for (int i = 0; in && rows && i < rank; i++)
-        dims[i] = i < in->type->rank ? in->type->dims[i] : fv_dim_const(w.module->dims, 1);
-    in = rows && in ? fv_w_reshape(&w, in, rank, dims) : in;
+    if (fv_op_is(op, FV_OP_fv_Gather))
+        in = with_rank(&w, in, y->type->rank - p->axis);
     if (!index || !in)
         return false;
     fv_op_set_in(op, 1, index);
     const uses old = uses_of(w.module, y);
     w = fv_rewriter_at(op->next);
-    fv_value *own = FV_W3(&w, FV_OP_Where, in, bit_cast(&w, y, bits), fv_w_int(&w, bits, 0));
-    fv_elem wide = fv_elem_bits(bits) == 16 ? FV_U32 : bits; /* a type that ReduceMax has */
-    fv_value *all =
-        reduced(&w, fv_w_cast(&w, all_gather(&w, own, p->ranks), wide), FV_OP_ReduceMax);
-    all = bit_cast(&w, fv_w_cast(&w, all, bits), y->type->elem);
-    return replace(&old, all);
+    return combine(&w, y, in, &old, p);
+}
+
+/* Each rank has the products with its experts. */
+static bool exchange_experts(fv_op *op, const fv_shard_part *p) {
+    fv_rewriter w = fv_rewriter_at(op);
+    fv_value *y = op->out[0], *in, *index = local_index(&w, op->in[FV_EXPERT_NUMBERS], p, &in);
+    in = with_rank(&w, in, y->type->rank);
+    if (!index || !in)
+        return false;
+    fv_op_set_in(op, FV_EXPERT_NUMBERS, index);
+    const uses old = uses_of(w.module, y);
+    w = fv_rewriter_at(op->next);
+    return p->inner || combine(&w, y, in, &old, p);
 }
 
 /* ---- choices ---- */
@@ -193,6 +231,8 @@ static bool exchange_softmax(fv_op *op, const fv_shard_part *p) {
 static bool exchange(fv_op *op, const fv_shard_part *p) {
     if (fv_op_is(op, FV_OP_fv_Order))
         return exchange_order(op, p);
+    if (fv_op_is(op, FV_OP_fv_ExpertProduct))
+        return exchange_experts(op, p);
     if (fv_op_is(op, FV_OP_fv_ArgMax) || fv_op_is(op, FV_OP_fv_ArgMin))
         return exchange_extreme(op, p);
     return fv_op_is(op, FV_OP_fv_Gather) || fv_op_is(op, FV_OP_GatherElements)

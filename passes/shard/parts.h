@@ -67,15 +67,24 @@ static inline bool fv_shard_is_reduce(const fv_op *op, const char *kind) {
 /* How an operator that needs an axis of operand 0 as a whole is computed from shares of it: each
  * rank computes a small result from its share, and the ranks exchange these. */
 typedef enum {
-    FV_ACROSS_NONE,    /* it cannot be */
-    FV_ACROSS_LOOK_UP, /* fv.Gather, GatherElements: the result is a sum over ranks, to which each
-                          contributes the elements that it has */
+    FV_ACROSS_NONE, /* it cannot be */
+    /* fv.Gather, GatherElements: each rank contributes the elements that it has */
+    FV_ACROSS_LOOK_UP,
     FV_ACROSS_EXTREME, /* fv.ArgMax, fv.ArgMin: of the extremes of all ranks */
     FV_ACROSS_ORDER,   /* fv.Order: of the first elements of all ranks */
-    FV_ACROSS_SOFTMAX  /* Softmax, LogSoftmax: by a maximum and a sum over all ranks; a rank has the
-                          same share of the result as of operand 0 */
+    /* fv.ExpertProduct: each rank contributes the products with the experts whose weights it has */
+    FV_ACROSS_EXPERTS,
+    /* Softmax, LogSoftmax: by a maximum and a sum over all ranks; a rank has the same share of the
+     * result as of operand 0 */
+    FV_ACROSS_SOFTMAX
 } fv_shard_across_kind;
 
+/* Operands of fv.ExpertProduct: the numbers of the chosen experts, and the weights of all, along
+ * axis 0, as their biases after them. */
+enum { FV_EXPERT_NUMBERS = 1, FV_EXPERT_WEIGHTS = 2 };
+
+/* The operand of which a rank has a share: the weights of experts, or operand 0. */
+int fv_shard_across_operand(const fv_op *op);
 /* How op is computed from the share `at` of operand i. */
 fv_shard_across_kind fv_shard_across(const fv_op *op, int i, const fv_shard_at *at);
 /* Is v a constant, or computed from constants alone? */
@@ -118,6 +127,12 @@ typedef struct fv_shard_axes {
     /* ops whose results are of the share only, and become whole by an exchange: products whose
      * results are partial sums, other reductions, look-ups, choices */
     fv_shard_ops partial;
+    struct { /* some of `partial` */
+        /* products with experts whose results only products with the same experts use, so that they
+         * are not exchanged */
+        fv_shard_ops inner;
+        fv_shard_ops scattered; /* added by a reduce-scatter and an all-gather */
+    } how;
     fv_shard_ops softmaxes; /* over the axis: their results are among the values */
     /* the values of which all ranks gather the shares, for outputs and for ops that are not cut */
     fv_value **outputs;
@@ -173,20 +188,26 @@ bool fv_shard_separate(fv_module *m) FV_MUST_USE;
 bool fv_shard_divide(fv_module *m) FV_MUST_USE;
 /* ---- exchanges: exchange.c ---- */
 
-/* What a rank has of operand 0 of an op that is computed across ranks. */
+/* What a rank has of an operand of an op that is computed across ranks. */
 typedef struct fv_shard_part {
     int ranks, axis;
+    bool inner;              /* the result is not exchanged */
     int64_t whole, first, n; /* elements of the axis; the share has n of them from `first` on */
 } fv_shard_part;
 
-/* Makes a whole result of the result of op, which is not FV_ACROSS_NONE, and whose operand 0 has
+/* Makes a whole result of the result of op, which is not FV_ACROSS_NONE, and whose operand has
  * become the share. False after a diagnostic. */
 bool fv_shard_exchange_across(fv_op *op, const fv_shard_part *part) FV_MUST_USE;
 /* The values v of all ranks, combined by ReduceSum, ReduceMax or ReduceMin. NULL after a
  * diagnostic. */
 fv_value *fv_shard_all_reduce(fv_rewriter *w, fv_value *v, int ranks, fv_op_id reduce);
+/* The same in two steps: each rank combines a share of the elements, and all gather these. */
+fv_value *fv_shard_scatter(fv_rewriter *w, fv_value *v, int ranks, fv_op_id reduce);
 
 /* ---- contractions: choose.c ---- */
+
+/* The number of multiply-adds of a product; NULL: op is none. */
+const fv_dim *fv_shard_multiplies(const fv_op *op);
 
 /* Is it a product, with factors of which axes are summed? */
 bool fv_shard_is_contraction(const fv_op *op) FV_MUST_USE;

@@ -25,6 +25,7 @@ typedef enum fv_shard_side {
     FV_SHARD_ROWS,  /* each rank has some rows of the right factor, and so some terms of the sum */
     FV_SHARD_LEFT,  /* each rank has some rows of the left factor and of the result */
     FV_SHARD_BATCH, /* each rank has some products of the batch, such as the heads of attention */
+    FV_SHARD_EXPERTS, /* of a product with chosen experts: each rank has the weights of some */
     /* of a look-up in a table, such as an embedding: of the table */
     FV_SHARD_TABLE_WHOLE,
     FV_SHARD_TABLE_ROWS, /* each rank has some rows: the axis along which elements are looked up */
@@ -42,7 +43,10 @@ typedef enum fv_shard_collective {
     FV_SHARD_NONE,
     FV_SHARD_ALL_REDUCE, /* each rank gets the sum of the partial sums of all ranks */
     FV_SHARD_ALL_GATHER, /* each rank gets the shares of all ranks */
-    FV_SHARD_ANY         /* in a request: whichever the axis needs */
+    /* of a plan: an all-reduce in two steps, in which each rank adds a share of the elements, and
+     * all ranks gather the sums; of an exchange: the first step */
+    FV_SHARD_REDUCE_SCATTER,
+    FV_SHARD_ANY /* in a request: whichever the axis needs */
 } fv_shard_collective;
 
 /* An exchange of a cut. */
@@ -77,7 +81,7 @@ typedef struct fv_shard_port {
 } fv_shard_port;
 
 extern const char *const fv_shard_side_names[];       /* up to TABLE_COLUMNS, ended by NULL */
-extern const char *const fv_shard_collective_names[]; /* up to ALL_GATHER, ended by NULL */
+extern const char *const fv_shard_collective_names[]; /* up to REDUCE_SCATTER, ended by NULL */
 
 /* How a contraction, or a look-up in a table, is cut. */
 typedef struct fv_shard_choice {
@@ -86,6 +90,16 @@ typedef struct fv_shard_choice {
     fv_shard_collective collective;
     int cut; /* in a plan: the number of the cut, from 0 on; -1: none. Not used in a request */
 } fv_shard_choice;
+
+/* How long a part of a run takes, in seconds, by which cuts are chosen. */
+typedef struct fv_shard_costs {
+    void *user;
+    /* a product of so many multiply-adds, of which one rank does the part `share`, and which reads
+     * `bytes` of weights */
+    double (*computing)(void *user, const fv_dim *multiplies, double bytes, double share);
+    /* an exchange in which each rank sends that to each other one */
+    double (*exchanging)(void *user, const fv_dim *bytes);
+} fv_shard_costs;
 
 /* A plan that was asked for. Choice i for a node is for its i-th contraction. A contraction without
  * a choice is cut if a cut reaches it, but none begins there. For one rank nothing is cut, and the
@@ -97,6 +111,9 @@ typedef struct fv_shard_request {
     int nbegins;               /* the stages after the first one; -1: not stated */
     const char *const *begins; /* the nodes with which they begin (passes/shard/stages.h) */
     bool annotated;            /* do annotations of the model ask for it? Messages say so */
+    /* If no choices are stated, products are cut only where that takes less time, and partial sums
+     * are added in the quickest way. NULL: all cuts are made, and sums are added in one step */
+    const fv_shard_costs *costs;
 } fv_shard_request;
 
 /* A product with a weight that each rank computes as a whole. */

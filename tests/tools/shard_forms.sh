@@ -241,6 +241,56 @@ T
     done
 done
 
+# Experts by experts: each rank has whole experts, four over 2, 3 and 4 ranks. No sum is divided, so no bit changes.
+exactly() { # NAME RANKS DIMS: the parts give the bits of the model
+    check "$1 over $2 ranks: the bits of the model" 0 'outputs as expected' "$fovea" run $1.$2 $3 --data-set in_$1 --expect whole_$1 \
+        --atol=0 --rtol=0
+}
+# With weights of 4 bits in blocks of 16.
+model qmoe 'first: u8[4, 64, 8] = file "b.bin" 0 2048' 'sfirst: f32[4, 64, 1] = file "w.bin" 0 1024' \
+    'zfirst: u8[4, 64, 1] = file "b.bin" 9000 256' 'second: u8[4, 16, 16] = file "b.bin" 5000 1024' \
+    'ssecond: f32[4, 16, 2] = file "w.bin" 4096 512' 'bsecond: f32[4, 16] = file "w.bin" 8192 256' <<'T'
+func @main(%x: f32[n, 16], %r: f32[n, 4]) -> (%y) {
+  %y = com.microsoft.QMoE(%x, %r, @first, @sfirst, _, @second, @ssecond, @bsecond, _, _, _, @zfirst) {k = 2, activation_type = "swiglu", swiglu_fusion = 1, block_size = 16} loc("experts")
+  return %y
+}
+T
+for ranks in 2 3 4; do # two blocks of inner columns: more ranks than these have copies of a block, and share its columns
+    parts qmoe $ranks 'node = "experts", axis = "rows", collective = "all-reduce"' '--dim n=6'
+done
+if grep -q . has_lua; then
+    cp experts1.fvir whole_experts.fvir
+    check 'experts' 0 'f32' "$fovea" run whole_experts.fvir --dim n=6 -o whole_whole_experts --save-inputs in_whole_experts
+    for ranks in 2 3 4; do
+        echo "return {ranks = $ranks, contractions = {{node = 'experts', axis = 'experts'}}}" >p.lua
+        check "experts by experts over $ranks ranks" 0 'cut +4 units, 5.1 kB of weights: experts to experts' "$fovea" shard whole_experts.fvir \
+            --plan p.lua --print-plan -o whole_experts.$ranks
+        said 'node = "experts", axis = "experts", collective = "all-reduce"'
+        exactly whole_experts $ranks '--dim n=6'
+    done
+    for ranks in 2 3 4; do
+        sed "s/ranks = 4/ranks = $ranks/" p.lua >q.lua
+        check "quantized experts by experts over $ranks ranks" 0 'cut +4 units' "$fovea" shard qmoe.fvir --plan q.lua --print-plan \
+            -o qmoe.$ranks
+        exactly qmoe $ranks '--dim n=6'
+    done
+    sed 's/ranks = 4/ranks = 5/' p.lua >p5.lua
+    check 'fewer experts than ranks' 1 "'experts' .* cuts it by experts, .* 4 units along the axis, fewer than ranks" "$fovea" shard \
+        whole_experts.fvir --plan p5.lua --print-plan
+    echo "return {contractions = {{node = 'up', axis = 'experts'}}}" >p.lua
+    check 'what has no experts' 1 "'up' .* cuts it by experts, .*: it is no product with chosen experts" "$fovea" shard qdq.fvir --ranks 2 \
+        --plan p.lua --print-plan
+fi
+# More ranks than inner columns: by experts, without a plan.
+model narrow 'first: f32[4, 4, 8] = file "w.bin" 0 512' 'second: f32[4, 8, 2] = file "w.bin" 4000 256' <<'T'
+func @main(%x: f32[n, 8], %r: f32[n, 4]) -> (%y) {
+  %y = com.microsoft.MoE(%x, %r, @first, _, @second) {k = 2, activation_type = "swiglu", swiglu_fusion = 2} loc("experts")
+  return %y
+}
+T
+parts narrow 3 'node = "experts", axis = "experts", collective = "all-reduce"' '--dim n=6'
+exactly narrow 3 '--dim n=6'
+
 # Weights that are the left factor of a product, and weights for each product of a batch.
 model left 'up: f32[12, 5] = file "w.bin" 0 240' 'down: f32[5, 12] = file "w.bin" 240 240' <<'T'
 func @main(%x: f32[5, n]) -> (%y) {

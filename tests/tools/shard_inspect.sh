@@ -41,11 +41,17 @@ said '^  0 all-reduce +1.3 kB  down$'
 said "^ +480 bytes  last: 'y' \\(Softmax\\) needs axis 1"
 said '^0 +10 kB$'
 grep -q '^time' out && tell 'no time without a network' no || tell 'no time without a network' yes
-check 'a network' 0 '^time +[0-9.]+ ms, of which exchanges take 0.013 ms \(1 GB/s, 12 us, ring\)' inspect --ranks 2 --dim n=8 \
-    --link=1GB/s,12us,ring
+check 'a network' 0 '^time +[0-9.]+ ms, of which exchanges take 0.000 ms \(1000 GB/s, 0.001 us, ring\)' inspect --ranks 2 --dim n=8 \
+    --link=1TB/s,1ns,ring
+said '^  0 all-reduce +1.3 kB  down$'
+check 'a network that is too slow' 0 '^cut +nothing: each rank runs the whole model' inspect --ranks 2 --dim n=8 --link=1GB/s,12us
+said '^ +9.8 kB  up: its exchanges would take 13.3 us, and the cut would save 0?[.0-9e-]+ us$'
+check 'many bytes' 0 '^  0 reduce-scatter +640 bytes  down$' inspect --ranks 4 --dim n=16 --link=25GB/s,0s
+said '^  0 all-gather +640 bytes  down$'
+said '^  0 rows       down$'
 check 'ranks with equal shares' 0 '^0 to 1 +' inspect --ranks 3
 said '^ranks +3 \(n = 1\)$'
-check 'as JSON' 0 '"schema": 1' inspect --ranks 3 --dim n=8 --json --link=1GB/s,12us
+check 'as JSON' 0 '"schema": 1' inspect --ranks 3 --dim n=8 --json --link=1TB/s,1ns
 is shards.ranks 3
 is shards.dims '""'
 is shards.all_weights_bytes 20000
@@ -57,8 +63,8 @@ is shards.run.exchanges 1
 is shards.run.messages 2
 is shards.run.link_bytes 1280
 is shards.run.sent_bytes 2560
-is shards.run.exchanging_ms 0.01456
-is shards.network '"1 GB/s, 12 us, direct"'
+is shards.run.exchanging_ms 3.5600000000000002e-06
+is shards.network '"1000 GB/s, 0.001 us, direct"'
 is shards.cuts.0.units 61
 is shards.cuts.0.groups 0
 is shards.cuts.0.first '"up"'

@@ -67,6 +67,22 @@ check 'a plan of one entry' 0 'node = "down", axis = "rows", collective = "all-r
     "$fovea" shard m.fvir --plan p.lua --print-plan -o one
 said 'node = "last", axis = "whole"'
 check 'its parts' 0 '1 of 1 outputs as expected' "$fovea" run one --dim n=5 --data-set in --expect whole
+# A sum that is added in two steps has the bits of one that is added in one, also of elements that the ranks cannot divide evenly.
+plan 3 'node = "up", axis = "columns"' 'node = "down", axis = "rows", collective = "reduce-scatter"'
+check 'a sum in two steps' 0 'collective = "reduce-scatter"' "$fovea" shard m.fvir --plan p.lua --print-plan -o scattered
+said '^--            exchanges n \* 4 \+ \(\(n \+ 2\) floordiv 3\) \* 4 bytes'
+cp out scattered.lua
+check 'its plan again' 0 '' "$fovea" shard m.fvir --plan scattered.lua -o again_scattered
+check 'makes the same parts' 0 'rank0.* are identical' diff -rs again_scattered scattered
+check 'the sum in one step' 0 'outputs as expected' "$fovea" run one --dim n=5 --data-set in --expect whole -o one.out
+for backend in jit interp c; do
+    check "the sum in two steps: $backend" 0 'outputs as expected' "$fovea" run scattered --dim n=5 --data-set in --backend=$backend \
+        --expect one.out --atol=0 --rtol=0
+done
+check 'what it sends' 0 ' 2 in a run; a rank sends 56 bytes to each other rank' "$fovea" bench scattered --at n=5 --seconds 0.05
+# The network decides: products are cut where that saves time.
+check 'a slow network' 0 'nothing can be cut' "$fovea" shard m.fvir --ranks 2 --link=1GB/s,1ms --at n=64 -o slow
+check 'a slow network, and a plan' 0 'axis = "columns"' "$fovea" shard m.fvir --plan p.lua --link=1GB/s,1ms --print-plan
 plan 1 'node = "up", axis = "columns"'
 check 'a plan for one rank' 0 'rank0.onnx' "$fovea" shard m.fvir --plan p.lua -o alone
 cat >qkv.fvir <<'T'

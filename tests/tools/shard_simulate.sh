@@ -83,7 +83,9 @@ check 'no network' 2 'needs --ranks, and a network' simulate --ranks 2
 check 'no ranks' 2 'needs --ranks, and a network' simulate --link=1GB/s,1us
 check 'a simulation that would write' 2 'goes without -o' simulate --ranks 2 --link=1GB/s,1us -o p
 check 'stages' 2 'of ranks without stages' simulate --ranks 2 --link=1GB/s,1us --stages 2
-check 'a network without a simulation' 2 'go with --simulate' "$fovea" shard m.fvir --ranks 2 --link=1GB/s,1us -o p
+check 'a chart without a simulation' 2 '--chart goes with --simulate' "$fovea" shard m.fvir --ranks 2 --chart=c.svg -o p
+check 'dims without a network' 2 '--at goes with --link, and with --simulate' "$fovea" shard m.fvir --ranks 2 --at n=8 -o p
+check 'a wrong network without a simulation' 2 '--link takes a bandwidth' "$fovea" shard m.fvir --ranks 2 --link=fast -o p
 check 'several numbers of parts' 2 'into how many parts' "$fovea" shard m.fvir --ranks 2,4 -o p
 check 'a chart over the model' 1 'm.fvir' simulate --ranks 2 --link=1GB/s,1us --chart=m.fvir
 check 'an unknown dim' 1 "there is no dim 'm'" simulate --ranks 2 --link=1GB/s,1us --at m=3

@@ -28,12 +28,12 @@ typedef struct cut_graph {
  * NULL, is to be freed. */
 static bool find_cuts(fv_context *c, const fv_shard_cutting *k, cut_graph *out) {
     out->m = fv_shard_read(c, &out->o);
-    if (!out->m || !fv_shard_plan_of(c, out->m, k->ranks, k->request, &out->plan))
+    if (!out->m || !fv_shard_plan_of(c, out->m, &out->o, k->ranks, k->request, &out->plan))
         return false;
     if (k->stages > 1 && k->ranks > 1 && !out->plan.ncuts) {
         fv_module_free(out->m);
         out->m = fv_shard_read(c, &out->o);
-        if (!out->m || !fv_shard_plan_of(c, out->m, 1, NULL, &out->plan))
+        if (!out->m || !fv_shard_plan_of(c, out->m, &out->o, 1, NULL, &out->plan))
             return false;
         out->plan.ranks = k->ranks;
     }
@@ -293,13 +293,18 @@ int fv_cmd_shard(fv_context *c) {
     const fv_args *a = c->args;
     const fv_shard_args *s = &a->threads.shard;
     fv_shard_cutting k;
+    fv_network network;
     int ranks[FV_SHARD_MOST], n = s->ranks ? fv_shard_ranks(a, ranks) : 0;
     if (s->ranks && !n)
         return FV_EXIT_USAGE;
     if (s->simulate)
         return simulate(c, n, ranks);
-    if (s->link || a->quantize.chart || a->data.at.n)
-        return fv_usage(a, "--link, --chart and --at go with --simulate");
+    if (a->quantize.chart)
+        return fv_usage(a, "--chart goes with --simulate");
+    if (a->data.at.n && !s->link)
+        return fv_usage(a, "--at goes with --link, and with --simulate");
+    if (s->link && !fv_network_parse(a, s->link, &network))
+        return FV_EXIT_USAGE;
     if (s->stages < 0)
         return fv_usage(a, "--stages N: into how many stages? 1 to %d", FV_MAX_RANKS);
     if (n > 1)

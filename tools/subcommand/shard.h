@@ -15,10 +15,15 @@ void fv_shard_print_plan(fv_context *c, const fv_module *m, const fv_shard_plan 
 /* Reads the graph of the command's model, in the form in which cuts are found. *o: the options with
  * which it was read. NULL after messages. */
 fv_module *fv_shard_read(fv_context *c, fv_driver_options *o);
-/* Finds the cuts of a graph into so many parts. request NULL: all cuts that are possible. False
- * after messages. */
-bool fv_shard_plan_of(fv_context *c, fv_module *m, int ranks, const fv_shard_request *request,
-                      fv_shard_plan *out) FV_MUST_USE;
+/* Finds the cuts of a graph, which was read with the options o, into so many parts. request NULL:
+ * all cuts that are possible, or, with --link, those that save time. False after messages. */
+bool fv_shard_plan_of(fv_context *c, fv_module *m, const fv_driver_options *o, int ranks,
+                      const fv_shard_request *request, fv_shard_plan *out) FV_MUST_USE;
+/* The costs by which cuts are chosen: of ranks that are a core of the target each, and of exchanges
+ * by that network. Dims are those of --at and --dim; all others are 1, or the least that they may
+ * be. */
+const fv_shard_costs *fv_shard_costs_of(fv_context *c, const fv_network *network, int ranks,
+                                        const fv_target *target);
 /* Finds the stages of a graph in which cuts were found, but not made. request NULL, or without
  * stages: those that are chosen by weights and bytes. False after messages. */
 bool fv_shard_stages_of(fv_context *c, fv_module *m, int stages, const fv_shard_request *request,

@@ -12,7 +12,8 @@
 fv_module *fv_shard_read(fv_context *c, fv_driver_options *o) {
     static const char *const passes[] = {"legalise", "share", "remove-dead", NULL};
     fv_source source;
-    bool writes = !strcmp(c->args->line.command, "shard") && !c->args->threads.shard.simulate;
+    const fv_shard_args *a = &c->args->threads.shard;
+    bool writes = !strcmp(c->args->line.command, "shard") && !a->simulate && !a->link;
     /* parts are for any machine; what a run takes is predicted for machines like this one */
     if (!fv_args_driver(c, o, !writes))
         return NULL;
@@ -29,9 +30,23 @@ fv_module *fv_shard_read(fv_context *c, fv_driver_options *o) {
     return fv_driver_passes(source.module, o) ? source.module : NULL;
 }
 
-bool fv_shard_plan_of(fv_context *c, fv_module *m, int ranks, const fv_shard_request *request,
-                      fv_shard_plan *out) {
+/* Does --link choose the cuts? Simulations, and the page of `view`, are of all possible cuts. */
+static bool chooses(const fv_args *a) {
+    bool shard = !strcmp(a->line.command, "shard") && !a->threads.shard.simulate;
+    return a->threads.shard.link && (shard || !strcmp(a->line.command, "inspect"));
+}
+
+bool fv_shard_plan_of(fv_context *c, fv_module *m, const fv_driver_options *o, int ranks,
+                      const fv_shard_request *request, fv_shard_plan *out) {
+    fv_shard_request by_time = {.n = -1, .nbegins = -1};
+    fv_network network;
     fv_progress_phase(c->args, c->args->operand[0], "finds the cuts");
+    if (chooses(c->args) && ranks > 1 && (!request || request->n < 0)) {
+        if (!fv_network_parse(c->args, c->args->threads.shard.link, &network))
+            return false;
+        by_time.costs = fv_shard_costs_of(c, &network, ranks, o->target.of);
+        request = &by_time;
+    }
     return fv_shard_find(m, ranks, fv_cache_parameters(c->arena, m), request, out);
 }
 

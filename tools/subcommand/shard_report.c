@@ -17,7 +17,7 @@ static int exchanges_of(const fv_shard_plan *plan) {
 static bool evaluate(fv_context *c, const fv_shard_cutting *k, fv_shard_report *out) {
     fv_driver_options o;
     out->m = fv_shard_read(c, &o);
-    if (!out->m || !fv_shard_plan_of(c, out->m, k->ranks, k->request, &out->plan))
+    if (!out->m || !fv_shard_plan_of(c, out->m, &o, k->ranks, k->request, &out->plan))
         return false;
     const fv_shard_plan nothing = {.ranks = 1, .found = out->plan.found};
     out->whole = fv_shard_weights(out->m, &nothing, 0);

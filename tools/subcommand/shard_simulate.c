@@ -18,7 +18,7 @@ static bool simulate(fv_context *c, const fv_network *network, int ranks,
     fv_shard_plan plan;
     fv_progress(c->args, "%d ranks", ranks);
     fv_module *m = fv_shard_read(c, &o);
-    bool ok = m && fv_shard_plan_of(c, m, ranks, NULL, &plan) &&
+    bool ok = m && fv_shard_plan_of(c, m, &o, ranks, NULL, &plan) &&
               fv_shard_evaluate(c, m, &plan, &o, &how, out);
     if (ok && ranks > 1 && plan.ncuts == 0)
         fv_note(c,
