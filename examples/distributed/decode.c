@@ -1,6 +1,6 @@
 /* decode.c - continues a prompt by a decoder that `fovea shard` has cut: each process of mpirun
- * runs the part of its rank, and keeps the caches of its own heads in one memory, to which each
- * step appends.
+ * runs the part of its rank, and keeps the caches of its own heads and layers in one memory, to
+ * which each step appends. The part may be a library that `fovea compile` has made of it.
  *
  *   mpirun -n 2 ./decode parts 0,20,12 8 */
 #include <fovea.h>
@@ -21,6 +21,22 @@ static int parse(const char *text, int64_t *ids) {
             return n;
     }
     return 0;
+}
+
+/* Loads the library of a rank, or compiles its model, which is graph IR if it is of a stage. */
+static int open_part(const char *folder, size_t rank, fv_log *log, fv_artifact **part) {
+    static const char *const suffixes[] = {".so", ".fvir", ".onnx"};
+    char path[4096];
+    int i = 0;
+    FILE *f;
+    for (; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/rank%zu%s", folder, rank, suffixes[i]);
+        if (i == 2 || (f = fopen(path, "rb")) != NULL)
+            break;
+    }
+    if (i < 2)
+        fclose(f);
+    return i == 0 ? fv_load(path, log, part) : fv_compile_decoder(path, NULL, log, part);
 }
 
 /* The number of caches of the part that share one memory with their next value. */
@@ -63,12 +79,10 @@ int main(int argc, char **argv) {
     if (!mpi)
         return 1;
     const fv_communicator *ranks = fv_mpi_communicator(mpi);
-    char path[4096];
-    snprintf(path, sizeof path, "%s/rank%zu.onnx", argv[1], ranks->rank);
     fv_prompt prompt = {ids, n};
     fv_log *log = fv_log_new();
     fv_artifact *part = NULL;
-    int status = fv_compile_decoder(path, NULL, log, &part);
+    int status = open_part(argv[1], ranks->rank, log, &part);
     if (status == FV_OK) {
         const fv_model *model = fv_artifact_model(part);
         fprintf(stderr, "rank %zu of %zu: %d caches in place\n", ranks->rank, ranks->ranks,
