@@ -54,6 +54,37 @@ print("drawn")'
 check 'a range that does not double to its end' 0 '^ +12 ' "$fovea" shard m.fvir --simulate --ranks 3..12 --link=1GB/s,1us
 [ "$(grep -c ' ms .*%' out)" = 4 ] && tell 'four numbers' yes || tell 'four numbers' no
 
+# Stages: their times add up, they send what the plan says, and a stage waits while the others compute.
+stories=$root/examples/stories/stories.onnx
+check 'stages' 0 '' "$fovea" shard "$stories" --simulate --stages 3 --ranks 1,2 --link=1GB/s,10us --at batch=1 --at s=5 --json
+is 1 exchanging_ms 0
+# stage RANKS STAGE EXPRESSION: of a stage, and of the run it belongs to
+stage() {
+    python3 -c 'import json, sys
+for run in json.load(open("out"))["points"]:
+    if run["ranks"] == int(sys.argv[1]):
+        stages = run["stages"]
+        s = stages[int(sys.argv[2])]
+        print(eval(sys.argv[3]))' "$1" "$2" "$3"
+}
+[ "$(stage 3 0 's["sent_bytes"]')" = 960 ] && tell 'what a stage sends to the next one' yes || tell 'what a stage sends to the next one' no
+[ "$(stage 3 2 's["sent_bytes"], s["messages"]')" = '(288, 2)' ] && tell 'the outputs' yes || tell 'the outputs' no
+for ranks in 3 6; do
+    [ "$(stage $ranks 1 'abs(sum(x["ms"] for x in stages) - run["ms"]) < 1e-9')" = True ] && tell 'the times add up' yes || tell 'the times add up' no
+    [ "$(stage $ranks 1 'abs(s["waiting"] - 1 + s["ms"] / run["ms"]) < 1e-9')" = True ] && tell 'waiting' yes || tell 'waiting' no
+    [ "$(stage $ranks 1 'max(x["weights_bytes"] for x in stages) == run["weights_bytes"]')" = True ] && tell 'weights' yes || tell 'weights' no
+done
+check 'what the parts of a stage send' 0 '^link +rank 0 sends 960 bytes to rank 1' sh -c "'$fovea' shard '$stories' --stages 3 -o s3 -q &&
+    '$fovea' bench s3 --at batch=1 --at s=5 --seconds 0.05"
+check 'a table' 0 '^6 ranks in 3 stages$' "$fovea" shard "$stories" --simulate --stages 3 --ranks 2 --link=1GB/s,10us --chart=stages.svg
+said '^ +2 .* ms .*%'
+present stages.svg
+check 'stages alone' 0 '^3 ranks in 3 stages$' "$fovea" shard "$stories" --simulate --stages 3 --link=1GB/s,10us
+check 'one stage' 0 '' "$fovea" shard "$stories" --simulate --stages 1 --ranks 2 --link=1GB/s,10us
+[ "$(grep -c 'stages$' out)" = 0 ] && tell 'no table of one stage' yes || tell 'no table of one stage' no
+check 'a stage with nothing to cut' 0 'nothing can be cut for 100 ranks: each rank of a stage runs the whole stage' "$fovea" shard m.fvir \
+    --simulate --stages 2 --ranks 100 --link=1GB/s,10us
+
 # What is simulated is sent: as many bytes as a run of the parts has.
 check 'the parts' 0 '' "$fovea" shard m.fvir --ranks 3 -o p3
 check 'what they send' 0 '"link_bytes": 1280,$' "$fovea" bench p3 --at n=8 --seconds 0.05 --json
@@ -79,10 +110,11 @@ for ranks in x 2.. ..4 4..2 2,2 4,2 2,,4 1..4..8 2x; do
 done
 check 'too many ranks' 2 '1 to 1024' simulate --ranks 8..2048 --link=1GB/s,1us
 check 'many numbers of ranks' 2 '--ranks takes at most 32 numbers' simulate --ranks "$(seq -s, 33)" --link=1GB/s,1us
-check 'no network' 2 'needs --ranks, and a network' simulate --ranks 2
-check 'no ranks' 2 'needs --ranks, and a network' simulate --link=1GB/s,1us
+check 'no network' 2 'needs --ranks or --stages, and a network' simulate --ranks 2
+check 'no ranks' 2 'needs --ranks or --stages, and a network' simulate --link=1GB/s,1us
 check 'a simulation that would write' 2 'goes without -o' simulate --ranks 2 --link=1GB/s,1us -o p
-check 'stages' 2 'of ranks without stages' simulate --ranks 2 --link=1GB/s,1us --stages 2
+check 'too many stages' 2 'into how many stages' simulate --ranks 2,512 --link=1GB/s,1us --stages 3
+check 'stages that are not there' 1 'cannot be cut into 9 stages' simulate --link=1GB/s,1us --stages 9
 check 'a chart without a simulation' 2 '--chart goes with --simulate' "$fovea" shard m.fvir --ranks 2 --chart=c.svg -o p
 check 'dims without a network' 2 '--at goes with --link, and with --simulate' "$fovea" shard m.fvir --ranks 2 --at n=8 -o p
 check 'a wrong network without a simulation' 2 '--link takes a bandwidth' "$fovea" shard m.fvir --ranks 2 --link=fast -o p

@@ -274,19 +274,22 @@ static bool print_only(fv_context *c, const fv_shard_cutting *k) {
 static int simulate(fv_context *c, int n, const int *ranks) {
     const fv_args *a = c->args;
     fv_network network;
-    if (!a->threads.shard.link || !n)
-        return fv_usage(a, "--simulate needs --ranks, and a network: --link=25GB/s,2us");
+    int stages = a->threads.shard.stages, one = 1;
+    if (!a->threads.shard.link || (!n && !stages))
+        return fv_usage(a, "--simulate needs --ranks or --stages, and a network: "
+                           "--link=25GB/s,2us");
     if (a->result.output || a->threads.shard.print_plan || a->threads.shard.plan)
         return fv_usage(a, "--simulate cuts nothing: it goes without -o, --plan and --print-plan");
-    if (a->threads.shard.stages)
-        return fv_usage(a, "--simulate is of ranks without stages: it goes without --stages");
+    if (stages < 0 || stages > FV_MAX_RANKS / (n ? ranks[n - 1] : 1))
+        return fv_usage(a, "--stages N: into how many stages? With all ranks of each, 1 to %d",
+                        FV_MAX_RANKS);
     if (!strcmp(a->operand[0], "-"))
         return fv_usage(a, "the model is read for each number of ranks: not from standard input");
     if (!fv_network_parse(a, a->threads.shard.link, &network))
         return FV_EXIT_USAGE;
-    return fv_shard_simulate(c, &network, n, ranks) ? FV_EXIT_OK
-           : fv_error_count(c->session)             ? fv_failed(c)
-                                                    : FV_EXIT_USAGE;
+    return fv_shard_simulate(c, &network, n ? n : 1, n ? ranks : &one) ? FV_EXIT_OK
+           : fv_error_count(c->session)                                ? fv_failed(c)
+                                                                       : FV_EXIT_USAGE;
 }
 
 int fv_cmd_shard(fv_context *c) {

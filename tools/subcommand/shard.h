@@ -48,9 +48,11 @@ bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) FV_M
 
 /* ---- what a run takes: shard_evaluate.c ---- */
 
-/* A run with a number of ranks, as it is simulated: of the rank with the most weights. */
+/* A run with a number of ranks, as it is simulated: of the rank with the most weights. Of several
+ * stages, which run one after the other, times, exchanges and messages are sums, and bytes those of
+ * the stage that has the most. */
 typedef struct fv_shard_point {
-    int ranks, rank;              /* rank: the one with the most weights */
+    int ranks, rank;              /* of all stages; rank: the one with the most weights */
     double computing, exchanging; /* milliseconds of kernels, and of exchanges */
     double time;                  /* their sum */
     double efficiency;            /* time of one rank / (time * ranks) */
@@ -59,17 +61,25 @@ typedef struct fv_shard_point {
     uint64_t weights;             /* bytes */
     int64_t workspace, ports;     /* bytes; ports: of inputs and outputs */
     int unknown;                  /* kernels whose time cannot be predicted, which are left out */
+    int64_t sent;                 /* bytes that a rank sends to all others */
+    struct fv_shard_points {      /* of each stage; n 0: there is one stage */
+        int n;
+        struct fv_shard_point *all;
+    } stages;
 } fv_shard_point;
 
 /* Makes m, which fv_shard_read has read with the options o, the part of the rank with the most
  * weights, and evaluates a run of it. Of *out, ranks is given, and efficiency is not set.
  *  network  NULL: exchanges take no time
+ *  stages   NULL, or the stages that were found in the graph: the run is that of one of them
  *  quietly  whether no notes say which dims were chosen
  *  dims     NULL, or out: the dims as text
  *  sent     NULL, or out: for each exchange of the plan, the bytes that a rank sends to each other
  * False after messages. */
 typedef struct fv_shard_evaluation {
     const fv_network *network;
+    const fv_stage_plan *stages; /* NULL, or the stages of the graph, and the one to evaluate */
+    int stage;
     bool quietly;
     const char **dims;
     int64_t *sent;
@@ -79,9 +89,9 @@ bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, f
 
 /* ---- --simulate ---- */
 
-/* Simulates runs with one rank and with each of the n numbers, which ascend. *points: room for
- * n + 1 of them. Returns how many there are; 0 after messages. */
-int fv_shard_points(fv_context *c, const fv_network *network, int n, const int *ranks,
+/* Simulates runs with one rank and with each of the n numbers of ranks, which ascend, in each of
+ * `stages` stages. *points: room for n + 1 of them. Returns how many there are; 0 after messages. */
+int fv_shard_points(fv_context *c, const fv_network *network, int stages, int n, const int *ranks,
                     fv_shard_point *points);
 /* Prints the points, and with --chart also draws them. False after messages. */
 bool fv_shard_simulate(fv_context *c, const fv_network *network, int n,

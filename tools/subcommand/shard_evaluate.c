@@ -1,5 +1,7 @@
 /* shard_evaluate.c - what a run of a part takes: the predicted times of its kernels and, by a model
  * of the network, of its exchanges; and memory. */
+#include <string.h>
+
 #include "backend/consumer/consumer.h"
 #include "backend/cost/predict.h"
 #include "ir/kernel/build.h"
@@ -33,9 +35,39 @@ static void add_exchanges(const fv_shard_evaluation *how, const fv_shard_plan *p
             if (how->sent)
                 how->sent[out->exchanges] = bytes;
             out->link_bytes += bytes;
+            out->sent += bytes * (out->ranks - 1);
             out->messages += fv_network_messages(network, out->ranks);
             out->exchanges++;
         }
+}
+
+/* The bytes of weights of a part. */
+static uint64_t weights_of_part(const fv_module *m) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < m->nconsts; i++)
+        bytes += m->consts[i]->nuses ? m->consts[i]->tensor->bytes : 0;
+    return bytes;
+}
+
+/* Adds the exchanges of a stage, which its graph has: those of its cuts, and what it sends to other
+ * stages; these wait for that. */
+static void add_stage_exchanges(const fv_shard_evaluation *how, int lanes, int n,
+                                const fv_exchange *list, const fv_subject *m, fv_shard_point *out) {
+    const fv_network none = {0}, *network = how->network ? how->network : &none;
+    for (int i = 0; i < n; i++) {
+        const fv_exchange *x = &list[i];
+        int64_t bytes = fv_exchanges_bytes(m->table, m->data.dims, 1, x);
+        bool sends = !strcmp(x->kind, "Send");
+        bytes = bytes < 0 ? 0 : bytes;
+        if (!sends && !strcmp(x->kind, "Receive"))
+            continue;
+        if (how->network)
+            out->exchanging += 1e3 * fv_network_seconds(network, sends ? 2 : lanes, (double)bytes);
+        out->link_bytes += sends ? 0 : bytes;
+        out->sent += bytes * (sends ? 1 : lanes - 1);
+        out->messages += sends ? 1 : fv_network_messages(network, lanes);
+        out->exchanges++;
+    }
 }
 
 /* Adds the predicted times of the kernels. */
@@ -80,8 +112,17 @@ bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, f
     fv_subject part = {.path = c->args->operand[0], .source = {.kind = FV_FILE_GRAPH, .module = m}};
     *out = (fv_shard_point){.ranks = plan->ranks};
     out->rank = largest_of(m, plan, &out->weights);
+    fv_exchange *list = NULL;
+    int n = 0;
     if (plan->ncuts && !fv_shard_apply(m, plan, out->rank))
         return false;
+    if (how->stages) {
+        if (!fv_stages_apply(m, how->stages, how->stage, out->rank, plan->ranks))
+            return false;
+        n = fv_exchanges_find(a, m, &list);
+        out->weights = weights_of_part(m);
+        out->rank += how->stage * plan->ranks;
+    }
     fv_shard_copy_constants(m);
     o->work.passes = NULL;
     o->without_weights = !weights_decide(m); /* they are not laid out: nothing runs */
@@ -96,7 +137,10 @@ bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, f
         return false;
     if (how->dims)
         *how->dims = fv_strdup(a, fv_dims_str(a, part.table, part.data.dims));
-    add_exchanges(how, plan, &part, out);
+    if (how->stages)
+        add_stage_exchanges(how, plan->ranks, n, list, &part, out);
+    else
+        add_exchanges(how, plan, &part, out);
     add_kernels(c, &part, out);
     add_memory(c, &part, out);
     out->time = out->computing + out->exchanging;

@@ -8,7 +8,7 @@ static bool add_points(fv_context *c, const fv_shard_report *r, json_t *o) {
     int given[FV_SHARD_MOST] = {r->plan.ranks},
         n = c->args->threads.shard.ranks ? fv_shard_ranks(c->args, given) : 1;
     fv_shard_point *points = FV_NEW(c->arena, fv_shard_point, n + 1);
-    int done = fv_shard_points(c, &r->network, n, given, points);
+    int done = fv_shard_points(c, &r->network, 1, n, given, points);
     if (!done)
         return false;
     fv_shard_points_json(c, &r->network, done, points, o);
