@@ -161,6 +161,26 @@ static void draw_pool(const fv_attr_drawing *k, fv_op *op, fv_elem result) {
     }
 }
 
+/* Draws a window, and which elements of it are counted: those of the image, or of its padding,
+ * too. */
+static void draw_average_pool(const fv_attr_drawing *k, fv_op *op, fv_elem result) {
+    const fv_type *x = op->in[0]->type;
+    const fv_dim *lo[FV_MAX_RANK], *hi[FV_MAX_RANK];
+    const bool padding = fv_random_one_in(k->r, 2);
+    const int n = x->rank - 2;
+    draw_pool(k, op, result);
+    for (int i = 0; i < n; i++) {
+        const fv_dim *pad = fv_op_find_attr(op, "pads")->u.dims[i],
+                     *zero = fv_dim_const(k->m->dims, 0);
+        lo[i] = padding ? fv_dim_sub(k->m->dims, zero, pad) : zero;
+        hi[i] = padding ? fv_dim_add(k->m->dims, x->dims[i + 2], pad) : x->dims[i + 2];
+    }
+    if (n > 0) {
+        fv_op_set_dims(op, "lo", n, lo);
+        fv_op_set_dims(op, "hi", n, hi);
+    }
+}
+
 static void draw_to(const fv_attr_drawing *k, fv_op *op, fv_elem result) {
     (void)k;
     fv_op_set_int(op, "to", result);
@@ -177,6 +197,8 @@ static const struct {
                {"fv.Quantize", draw_to},
                {"fv.Conv", draw_conv},
                {"fv.MaxPool", draw_pool},
+               {"fv.AveragePool", draw_average_pool},
+               {"fv.QuantizedAveragePool", draw_average_pool},
                {"Split", draw_split},
                {"fv.Pad", draw_pad},
                {"fv.Resample", draw_resample}};

@@ -65,7 +65,10 @@ static bool infer_fv_pool(fv_op *op) {
             return fv_op_error(op, "has %s on axis %d, an input has %s",
                                fv_dim_str(m->arena, d->u.dims[i]), i,
                                fv_dim_str(m->arena, (y ? y : x)->dims[i]));
-    fv_infer_out(op, 0, fv_op_is(op, FV_OP_fv_MaxPoolIndices) ? FV_I64 : x->elem, d->n, d->u.dims);
+    fv_elem e = fv_op_is(op, FV_OP_fv_MaxPoolIndices)         ? FV_I64
+                : fv_op_is(op, FV_OP_fv_QuantizedAveragePool) ? FV_F32
+                                                              : x->elem;
+    fv_infer_out(op, 0, e, d->n, d->u.dims);
     return true;
 }
 
@@ -362,8 +365,13 @@ static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* Whether every tap of every window along axis i is counted. */
-static bool is_whole(fv_op *op, int i) {
+/* Indices from lo to hi - 1 along an axis of an image. */
+typedef struct range {
+    const fv_dim *lo, *hi;
+} range;
+
+/* Whether every tap of every window along axis i is in the range. */
+static bool is_whole(fv_op *op, int i, range r) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_dim *one = fv_dim_const(t, 1), *out = op->out[0]->type->dims[i + 2];
     const fv_dim *stride = fv_dim_const(t, fv_op_find_attr(op, "strides")->u.ints[i]);
@@ -372,26 +380,35 @@ static bool is_whole(fv_op *op, int i) {
     const fv_dim *k = fv_dim_sub(t, fv_op_find_attr(op, "kernel")->u.dims[i], one);
     const fv_dim *last = fv_dim_add(t, fv_dim_mul(t, fv_dim_sub(t, out, one), stride),
                                     fv_dim_add(t, first, fv_dim_mul(t, k, dilation)));
-    return fv_dim_at_most(t, fv_op_find_attr(op, "lo")->u.dims[i], first) &&
-           fv_dim_at_most(t, fv_dim_add(t, last, one), fv_op_find_attr(op, "hi")->u.dims[i]);
+    return fv_dim_at_most(t, r.lo, first) && fv_dim_at_most(t, fv_dim_add(t, last, one), r.hi);
 }
 
 /* The number of k < kernel with lo <= start + k * dilation < hi: those below hi minus those below
  * lo. */
-static fv_expr *count_inside(fv_definer *d, const fv_definition *def, int i) {
+static fv_expr *count_inside(fv_definer *d, const fv_definition *def, int i, range r) {
     fv_arena *a = d->arena;
     fv_expr *start = window_start(d, def, i), *below[2], *zero = fv_x_int(a, 0);
     const fv_dim *kernel = fv_op_find_attr(d->op, "kernel")->u.dims[i];
     int64_t step = fv_op_find_attr(d->op, "dilations")->u.ints[i];
-    if (is_whole(d->op, i))
+    if (is_whole(d->op, i, r))
         return fv_x_dim(a, kernel);
     for (int k = 0; k < 2; k++) {
-        const fv_dim *limit = fv_op_find_attr(d->op, k ? "hi" : "lo")->u.dims[i];
-        fv_expr *room = add(a, sub(a, fv_x_dim(a, limit), start), fv_x_int(a, step - 1));
+        fv_expr *room = add(a, sub(a, fv_x_dim(a, k ? r.hi : r.lo), start), fv_x_int(a, step - 1));
         fv_expr *n = fv_x_bin(a, FV_X_FLOORDIV, room, fv_x_int(a, step));
         below[k] = fv_x_bin(a, FV_X_MIN, fv_x_bin(a, FV_X_MAX, n, zero), fv_x_dim(a, kernel));
     }
     return sub(a, below[1], below[0]);
+}
+
+/* The number of elements of a window that are counted: those with indices from `lo` to `hi`. */
+static fv_expr *counted(fv_definer *d, const fv_definition *def, int n) {
+    fv_expr *count = fv_x_int(d->arena, 1);
+    for (int i = 0; i < n; i++) {
+        const range r = {fv_op_find_attr(d->op, "lo")->u.dims[i],
+                         fv_op_find_attr(d->op, "hi")->u.dims[i]};
+        count = mul(d->arena, count, count_inside(d, def, i, r));
+    }
+    return count;
 }
 
 static bool define_average_pool(fv_definer *d, fv_op *op) {
@@ -399,11 +416,32 @@ static bool define_average_pool(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_elem e = fv_elem_arith(fv_in_type(op, 0)->elem);
     taps w = taps_of(d, def);
-    fv_expr *count = fv_x_int(a, 1);
-    for (int i = 0; i < w.n; i++)
-        count = mul(a, count, count_inside(d, def, i));
+    fv_expr *count = counted(d, def, w.n);
     fv_expr *sum = fv_x_reduce(a, FV_SUM, w.n, w.k, element(d, &w, fv_x_zero(a, e)));
     def->body = fv_x_bin(a, FV_X_DIV, sum, fv_x_convert(a, e, count));
+    return true;
+}
+
+/* The mean of what a window has of a dequantized image, from the sum of its integers:
+ *     Y[n, c, o..] = f32((sum k..: i32(X[..])) - zero * inside) * (scale / f32(count))
+ * `inside` elements of the window are in the image, and `count` of them are counted. */
+static bool define_quantized_average_pool(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    const fv_type *x = fv_in_type(op, 0);
+    fv_definition *def = fv_definition_new(d, 0);
+    taps w = taps_of(d, def);
+    fv_expr *none[1] = {NULL}, *zero = fv_op_in(op, 2) ? fv_d_load(d, 2, none) : NULL;
+    fv_expr *inside = fv_x_int(a, 1), *count = counted(d, def, w.n);
+    for (int i = 0; i < w.n; i++) {
+        const range image = {fv_dim_const(d->module->dims, 0), x->dims[i + 2]};
+        inside = mul(a, inside, count_inside(d, def, i, image));
+    }
+    fv_expr *e = fv_x_convert(a, FV_I32, element(d, &w, fv_x_zero(a, fv_elem_arith(x->elem))));
+    fv_expr *sum = fv_x_reduce(a, FV_SUM, w.n, w.k, e);
+    if (zero)
+        sum = sub(a, sum, mul(a, fv_x_convert(a, FV_I32, zero), fv_x_convert(a, FV_I32, inside)));
+    fv_expr *scale = fv_x_bin(a, FV_X_DIV, fv_d_load(d, 1, none), fv_x_convert(a, FV_F32, count));
+    def->body = mul(a, fv_x_convert(a, FV_F32, sum), scale);
     return true;
 }
 
@@ -596,6 +634,21 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
      .define = define_average_pool},
+    {.domain = "fv",
+     .name = "QuantizedAveragePool",
+     .id = FV_OP_fv_QuantizedAveragePool,
+     .since = {1},
+     .doc = "the mean of each window of (X - zero) * scale, whose integers are added; 0 outside; "
+            "elements with indices from lo "
+            "to hi are counted",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"scale", "F", .rank = FV_RANK(0)},
+            {"zero", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(0)}},
+     .out = {{"Y", "F"}},
+     .attrs = {WINDOW, FV_A_REQUIRED("lo", DIMS), FV_A_REQUIRED("hi", DIMS)},
+     .types = {{"T", FV_SET(U8) | FV_SET(I8)}, {"F", FV_SET(F32)}},
+     .infer = infer_fv_pool,
+     .define = define_quantized_average_pool},
     {.domain = "",
      .name = "AveragePool",
      .id = FV_OP_AveragePool,

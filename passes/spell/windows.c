@@ -260,7 +260,8 @@ static bool counts(fv_speller *s, const fv_op *op, window *w, bool *padding, boo
     return true;
 }
 
-bool fv_spell_average_pool(fv_speller *s, fv_op *op) {
+/* Writes the AveragePool of x for an op with its window. */
+static bool average_of(fv_speller *s, fv_op *op, fv_value *x) {
     window w;
     fv_attr a[7];
     bool padding, beyond;
@@ -274,8 +275,18 @@ bool fv_spell_average_pool(fv_speller *s, fv_op *op) {
         a[n++] = fv_attr_int(s->w.module, "count_include_pad", 1);
     if (beyond)
         a[n++] = fv_attr_int(s->w.module, "ceil_mode", 1);
-    return fv_spell_result(s, 0,
-                           fv_spell_op(s, FV_OP_AveragePool, op->out[0]->type, 1, op->in, n, a));
+    return fv_spell_result(s, 0, fv_spell_op(s, FV_OP_AveragePool, op->out[0]->type, 1, &x, n, a));
+}
+
+bool fv_spell_average_pool(fv_speller *s, fv_op *op) {
+    return average_of(s, op, op->in[0]);
+}
+
+bool fv_spell_quantized_average_pool(fv_speller *s, fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_type *real = fv_tensor_type(s->w.module->arena, FV_F32, x->rank, x->dims);
+    fv_value *y = fv_spell_op(s, FV_OP_DequantizeLinear, real, op->nin, op->in, 0, NULL);
+    return y && average_of(s, op, y);
 }
 
 static bool exponent(fv_speller *s, const fv_op *op, fv_attr *a) {
