@@ -176,6 +176,39 @@ static void add_manifest(fv_c_files *f, const char *const *products) {
     fv_c_files_add(f, FV_C_MANIFEST, t.s, t.n);
 }
 
+/* Creates the folder and the missing ones above it. *made: the length of the path of the topmost
+ * one that was made, 0: none was. False: errno says why; those that were made stay. */
+static bool make_folders(fv_arena *a, const char *folder, size_t *made) {
+    char *path = fv_strdup(a, folder);
+    size_t n = strlen(path);
+    *made = 0;
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] && path[i] != '/')
+            continue;
+        char end = path[i];
+        path[i] = 0;
+        bool is_new = mkdir(path, 0777) == 0;
+        int why = errno; /* not always EEXIST if there is one, as on a file system without writes */
+        if (!is_new && access(path, F_OK) != 0) {
+            errno = why;
+            return false;
+        }
+        *made = is_new && !*made ? i : *made;
+        path[i] = end;
+    }
+    return true;
+}
+
+/* Removes the folders that make_folders made, which are empty. */
+static void remove_made(fv_arena *a, const char *folder, size_t made) {
+    char *path = fv_strdup(a, folder);
+    for (size_t n = strlen(path); made && n >= made; n--)
+        if (!path[n] || path[n] == '/') {
+            path[n] = 0;
+            rmdir(path);
+        }
+}
+
 bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
                        const char *const *products) {
     add_manifest(f, products);
@@ -183,14 +216,16 @@ bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
     listing known = read_manifest(f->arena, text, true), old = read_manifest(f->arena, text, false);
     for (int i = 0; i < old.n; i++)
         old.name[i] = path_of(f->arena, folder, old.name[i]);
-    bool made = mkdir(folder, 0777) == 0;
-    if (!made && errno != EEXIST)
-        return fv_error(s, "cannot make folder '%s': %s", folder, strerror(errno));
+    size_t made;
+    if (!make_folders(f->arena, folder, &made)) {
+        fv_error(s, "cannot make folder '%s': %s", folder, strerror(errno));
+        remove_made(f->arena, folder, made);
+        return false;
+    }
     if (!made && !holds_only(s, folder, &known))
         return false;
     if (!write_set(s, f, folder)) {
-        if (made)
-            rmdir(folder);
+        remove_made(f->arena, folder, made);
         return false;
     }
     for (int i = 0; i < old.n; i++)

@@ -65,6 +65,16 @@ Test(files, layouts) {
     bench_close(&b);
 }
 
+Test(files, folders_above) {
+    bench b = bench_open();
+    fv_program *p = program_from(&b, "generic", fixed_text);
+    cr_assert(fv_c_write(b.s, p, NULL, path(&b, "a/b/c/")), "%s", said(&b));
+    cr_assert_str_eq(listing(&b, path(&b, "a")), "b ");
+    cr_assert(strstr(listing(&b, path(&b, "a/b/c")), "Makefile"));
+    cr_assert(fv_c_write(b.s, p, NULL, path(&b, "a/b/c/")), "%s", said(&b));
+    bench_close(&b);
+}
+
 Test(files, foreign_folders) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", fixed_text);
@@ -93,8 +103,9 @@ Test(files, paths_that_cannot_be) {
     refuses(&b, p, NULL, path(&b, "kws.txt"), "must end in .c (two files) or / (a folder)");
     refuses(&b, p, NULL, path(&b, ".c"), "must end in .c");
     refuses(&b, p, NULL, path(&b, "no/such/kws.c"), "No such file or directory");
-    refuses(&b, p, NULL, path(&b, "no/such/"), "cannot make folder");
-    cr_assert(shell(&b, "mkdir taken.h"));
+    cr_assert(shell(&b, "touch plain"));
+    refuses(&b, p, NULL, path(&b, "plain/such/"), "cannot make folder");
+    cr_assert(shell(&b, "rm plain && mkdir taken.h"));
     refuses(&b, p, NULL, path(&b, "taken.c"), "Is a directory");
     cr_assert_str_eq(listing(&b, b.folder), "taken.h ");
     refuses(&b, p, NULL, "/dev/full/kws.c", "cannot write");
@@ -114,7 +125,7 @@ Test(files, full_disk) {
     tight.rlim_max = old.rlim_max;
     setrlimit(RLIMIT_FSIZE, &tight);
     bool two = fv_c_write(b.s, p, NULL, path(&b, "kws.c"));
-    bool folder = fv_c_write(b.s, p, NULL, path(&b, "sub/"));
+    bool folder = fv_c_write(b.s, p, NULL, path(&b, "deep/er/sub/"));
     setrlimit(RLIMIT_FSIZE, &old);
     cr_assert(!two && !folder);
     cr_assert(strstr(said(&b), "kws.c': File too large"), "%s", said(&b));

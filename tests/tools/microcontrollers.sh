@@ -183,14 +183,30 @@ if command -v arm-none-eabi-gcc >/dev/null; then
     tell "the estimate, $guess bytes, is near $code" $good
 fi
 rm -f kws.c kws.h
-check 'too much flash' 1 'max-flash=3k: it takes [0-9]+ bytes.*: [0-9]+ of weights, [0-9]+ of code' \
+check 'too much flash' 1 'max-flash=3k: it takes [0-9]+ bytes.*: [0-9]+ of weights, [0-9]+ of code.*largest weights are .*without other options [0-9]+, with ' \
     "$fovea" compile kws.fvir --target=cortex-m4 -q -o kws.c --max-flash=3k
 absent kws.c kws.h
-check 'too much RAM' 1 'max-ram=1024: it takes [0-9]+ bytes.*: 9[0-9]+ of workspace' \
+check 'too much RAM' 1 'max-ram=1024: it takes [0-9]+ bytes.*: [0-9]+ of workspace, .*launch [0-9]+ of [0-9]+, .* needs [^;]* [0-9]+' \
     "$fovea" compile kws.fvir --target=cortex-m4 -q -o kws.c --max-ram=1024
 absent kws.c kws.h
 check 'enough of both' 0 '^workspace' "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --max-ram=2k --max-flash=1M
 present kws.c
+spotter=$root/examples/keywords/keywords.onnx
+check 'strips that fit' 0 '^fits +with --prefer=ram; as it is it takes .* 63 kB of RAM' "$fovea" compile "$spotter" --target=cortex-m4 -o kws.c --max-ram=40k
+check 'strips in the file' 0 'rows1' cat kws.c
+check 'no change' 0 '^RAM' "$fovea" compile "$spotter" --target=cortex-m4 -o kws.c --max-ram=80k
+sh -c '! grep -q ^fits "$0"' "$PWD/out" && tell 'nothing is said of it' yes || tell 'nothing is said of it' no
+check 'small code that fits' 0 '^fits +with -Os; as it is' "$fovea" compile "$spotter" --target=cortex-m4 -o kws.c --max-flash=41000 --max-ram=80k
+check 'both as JSON' 0 '"options": "-Os --prefer=ram"' \
+    "$fovea" compile "$spotter" --target=cortex-m4 -o kws.c --max-flash=50k --max-ram=40k --json
+said '"fits": true'
+rm -f kws.c kws.h
+check 'a refusal as JSON' 1 '"fits": false' "$fovea" compile "$spotter" --target=cortex-m4 -o kws.c --max-ram=8k --json
+said '"alive": '
+absent kws.c kws.h
+check 'limits of standard input' 1 'read the model several times' sh -c '"$0" compile - --target=cortex-m4 -o kws.c --max-ram=8k <kws.fvir' "$fovea"
+check 'folders above' 0 '^workspace' "$fovea" compile kws.fvir --target=cortex-m4 -o deep/er/kws/
+present deep/er/kws/Makefile
 check 'no microcontroller' 1 'for a microcontroller, .* the target is x86-64' "$fovea" compile kws.fvir --target=x86-64 -o kws.c --max-ram=1k
 check 'no number' 2 'give bytes' "$fovea" compile kws.fvir --target=cortex-m4 -o kws.c --max-ram=1kg
 

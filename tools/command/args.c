@@ -186,10 +186,11 @@ static const fv_option options[] = {
     {"--require-fused", NULL, FV_OPTION_FLAG, AT(result.require_fused), NULL,
      "fail with status 1, and write nothing, if an attention is not one kernel", false},
     {"--max-flash", NULL, FV_OPTION_TEXT, AT(result.max_flash), "BYTES",
-     "fail with status 1, and write nothing, if a microcontroller needs more flash; 64k is 65536",
+     "flash of a microcontroller, 64k is 65536; where more is needed, options are added that save "
+     "it, and if these are not enough, fail with status 1, and write nothing",
      false},
     {"--max-ram", NULL, FV_OPTION_TEXT, AT(result.max_ram), "BYTES",
-     "fail with status 1, and write nothing, if workspace and stack need more RAM", false},
+     "RAM for workspace and stack: like --max-flash", false},
     {"--layout", NULL, FV_OPTION_TEXT, AT(result.layout), "NAME",
      "build system whose files are added to a folder of C: ", false, fv_c_layout_names},
     {"--why", NULL, FV_OPTION_BEHIND, AT(inspect.why), "NODE",

@@ -12,6 +12,7 @@
 #include "tools/model/attention.h"
 #include "tools/model/device.h"
 #include "tools/model/parts.h"
+#include "tools/subcommand/budget.h"
 #include "tools/subcommand/compile.h"
 
 typedef struct result {
@@ -28,7 +29,7 @@ typedef struct result {
     bool is_device; /* whether `device` is known: the target is a microcontroller, the kind C */
     fv_device device;
     fv_c_layout layout;
-    int64_t max_flash, max_ram; /* limits in bytes; INT64_MAX: none */
+    fv_budget budget;
 } result;
 
 /* ---- which file is written, and where ---- */
@@ -154,57 +155,6 @@ typedef struct check {
 
 /* ---- limits of a microcontroller ---- */
 
-/* Reads a number of bytes such as 65536, 64k or 1m; text NULL: there is no limit. */
-static bool read_bytes(fv_context *c, const char *option, const char *text, int64_t *out) {
-    char *end;
-    *out = INT64_MAX;
-    if (!text)
-        return true;
-    double n = strtod(text, &end);
-    n *= *end == 'k' || *end == 'K' ? 1024 : *end == 'm' || *end == 'M' ? 1 << 20 : 1;
-    end += *end && strchr("kKmM", *end) ? 1 : 0;
-    if (end == text || *end || !(n >= 0 && n < 1e15))
-        return fv_usage(c->args, "%s=%s: give bytes, such as 65536 or 64k", option, text) ==
-               FV_EXIT_OK;
-    *out = (int64_t)n;
-    return true;
-}
-
-static int64_t flash_of(const fv_device *d) {
-    return d->code + d->tables + d->weights;
-}
-static int64_t ram_of(const fv_device *d) {
-    return d->workspace + d->stack;
-}
-
-static bool is_limited(const result *r) {
-    return r->max_flash < INT64_MAX || r->max_ram < INT64_MAX;
-}
-
-static bool read_limits(fv_context *c, result *r) {
-    const fv_result_args *a = &c->args->result;
-    return read_bytes(c, "--max-flash", a->max_flash, &r->max_flash) &&
-           read_bytes(c, "--max-ram", a->max_ram, &r->max_ram);
-}
-
-static bool fits(fv_context *c, const result *r) {
-    const fv_device *d = &r->device;
-    const char *by = d->compiler ? "" : ", by an estimate";
-    if (flash_of(d) > r->max_flash)
-        fv_error(c->session,
-                 "--max-flash=%s: it takes %lld bytes%s: %lld of weights, %lld of code, %lld of "
-                 "tables; `fovea quantize` makes weights smaller, -Os code",
-                 c->args->result.max_flash, (long long)flash_of(d), by, (long long)d->weights,
-                 (long long)d->code, (long long)d->tables);
-    if (ram_of(d) > r->max_ram)
-        fv_error(c->session,
-                 "--max-ram=%s: it takes %lld bytes%s: %lld of workspace, %lld of stack; `fovea "
-                 "inspect --memory` lists the buffers of the workspace",
-                 c->args->result.max_ram, (long long)ram_of(d), by, (long long)d->workspace,
-                 (long long)d->stack);
-    return flash_of(d) <= r->max_flash && ram_of(d) <= r->max_ram;
-}
-
 /* Sets *dims to the values of dims that a run has by default, and *where to them as a text. */
 static bool usual_dims(fv_context *c, fv_program *p, int64_t **dims, const char **where) {
     fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
@@ -220,10 +170,10 @@ static bool usual_dims(fv_context *c, fv_program *p, int64_t **dims, const char 
 }
 
 /* For C for a microcontroller: finds the memory and time that the program takes, if they are
- * printed or limited. False after a message, also if a limit is exceeded. */
+ * printed or limited. The options are such that it keeps limits. False after a message. */
 static bool look_at_device(fv_context *c, result *r, fv_program *p) {
     const fv_args *a = c->args;
-    bool limited = is_limited(r);
+    bool limited = fv_budget_limits(&r->budget);
     const char *where;
     int64_t *dims;
     if (limited && !p->target->c.tools)
@@ -244,7 +194,7 @@ static bool look_at_device(fv_context *c, result *r, fv_program *p) {
     r->is_device = fv_device_of(c, p, dims, &r->device);
     if (limited && !r->is_device)
         return fv_error(c->session, "--max-flash and --max-ram: the workspace is not known");
-    return !limited || fits(c, r);
+    return true;
 }
 
 /* Called before anything is written; checks --require-fused and limits of memory. */
@@ -424,14 +374,24 @@ static void print_device(fv_context *c, const fv_device *d) {
                                               c->args->code.level == 's' ? "-Os" : "-O2")
                                   : "estimated, without a C compiler for the target";
     fv_out("flash      %s: code %s, tables %s, weights %s (%s)\n",
-           fv_size_str(a, (uint64_t)flash_of(d)), fv_size_str(a, (uint64_t)d->code),
+           fv_size_str(a, (uint64_t)fv_device_flash(d)), fv_size_str(a, (uint64_t)d->code),
            fv_size_str(a, (uint64_t)d->tables), fv_size_str(a, (uint64_t)d->weights), how);
     fv_out("RAM        %s: workspace %s, stack %s, besides inputs and outputs\n",
-           fv_size_str(a, (uint64_t)ram_of(d)), fv_size_str(a, (uint64_t)d->workspace),
+           fv_size_str(a, (uint64_t)fv_device_ram(d)), fv_size_str(a, (uint64_t)d->workspace),
            fv_size_str(a, (uint64_t)d->stack));
     if (d->cycles > 0)
         fv_out("time       about %s cycles, estimated; %s operations on floats\n",
                count_str(a, d->cycles), count_str(a, d->operations));
+}
+
+/* States the options that were added so that limits are kept, and what the model takes without. */
+static void print_budget(fv_context *c, const fv_budget *b) {
+    const fv_device *first = &b->tried[0].device;
+    if (b->ntried < 2)
+        return;
+    fv_out("fits       with %s; as it is it takes %s of flash, %s of RAM\n",
+           b->tried[b->ntried - 1].options, fv_size_str(c->arena, (uint64_t)fv_device_flash(first)),
+           fv_size_str(c->arena, (uint64_t)fv_device_ram(first)));
 }
 
 static void set_device(json_t *d, const fv_device *x) {
@@ -440,9 +400,9 @@ static void set_device(json_t *d, const fv_device *x) {
     fv_json_set_int(o, "code_bytes", x->code);
     fv_json_set_int(o, "table_bytes", x->tables);
     fv_json_set_int(o, "weight_bytes", x->weights);
-    fv_json_set_int(o, "flash_bytes", flash_of(x));
+    fv_json_set_int(o, "flash_bytes", fv_device_flash(x));
     fv_json_set_int(o, "stack_bytes", x->stack);
-    fv_json_set_int(o, "ram_bytes", ram_of(x));
+    fv_json_set_int(o, "ram_bytes", fv_device_ram(x));
     fv_json_set(o, "operations", fv_json_real(x->operations));
     fv_json_set(o, "estimated_cycles", x->cycles > 0 ? fv_json_real(x->cycles) : json_null());
     fv_json_set(d, "device", o);
@@ -492,8 +452,10 @@ static void print_summary(fv_context *c, const result *r) {
     if (r->program && !is_text(r->kind) && workspace(c, r, &bytes, &where))
         fv_out("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
-    if (r->is_device)
+    if (r->is_device) {
         print_device(c, &r->device);
+        print_budget(c, &r->budget);
+    }
     if (call)
         print_call(call, r->kind == FV_EMIT_C || !strncmp(call, "int ", 4));
 }
@@ -540,6 +502,8 @@ static void describe(fv_context *c, const char *model, const result *r, json_t *
     }
     if (r->is_device)
         set_device(d, &r->device);
+    if (r->budget.ntried)
+        fv_json_set(d, "tried", fv_budget_json(&r->budget));
     if (call)
         fv_json_set_text(d, "call", call);
 }
@@ -580,23 +544,27 @@ static void forget(result *r) {
     fv_module_free(r->graph);
 }
 
-static int compile_model(fv_context *c, fv_compiled_parts *parts) {
-    const fv_args *a = c->args;
+static int compile_model(fv_context *as_given, fv_compiled_parts *parts) {
+    fv_args args = *as_given->args;
+    fv_context own = *as_given, *c = &own;
+    const fv_args *a = own.args = &args;
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
     if (!choose_kind(c, &r) || !choose_weights(c, &r) || !choose_header(c, &r) ||
-        !choose_layout(c, &r) || !read_limits(c, &r) || !fv_args_driver(c, &o, false) ||
+        !choose_layout(c, &r) || !fv_budget_read(c, &r.budget) || !fv_args_driver(c, &o, false) ||
         !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
     const char *why = o.target.nlevels > 1 ? fv_driver_why_one_target(&o, r.kind) : NULL;
     if (why)
         return fv_usage(a, "--target=%s: %s", a->code.target, why);
-    if (is_limited(&r) && r.kind != FV_EMIT_C)
+    if (fv_budget_limits(&r.budget) && r.kind != FV_EMIT_C)
         return fv_usage(a, "--max-flash and --max-ram are for C: say --emit=c or -o NAME.c");
     r.out = a->result.output ? a->result.output : default_output(c, model, r.kind, o.target.of);
     if (!strcmp(r.out, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
+    if (fv_budget_limits(&r.budget) && !fv_budget_keep(c, model, &o, &args, &r.budget))
+        return fv_failed(c);
     fv_attention_begin(&r.attention, c, &o);
     r.machine = o.target;
     o.answers.unshared = &r.unshared;
