@@ -90,7 +90,8 @@ bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, f
 /* ---- --simulate ---- */
 
 /* Simulates runs with one rank and with each of the n numbers of ranks, which ascend, in each of
- * `stages` stages. *points: room for n + 1 of them. Returns how many there are; 0 after messages. */
+ * `stages` stages. *points: room for n + 1 of them. Returns how many there are; 0 after
+ * messages. */
 int fv_shard_points(fv_context *c, const fv_network *network, int stages, int n, const int *ranks,
                     fv_shard_point *points);
 /* Prints the points, and with --chart also draws them. False after messages. */

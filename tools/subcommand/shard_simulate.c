@@ -40,7 +40,7 @@ static fv_module *read_cut(fv_context *c, int ranks, fv_driver_options *o, fv_sh
                            bool *cut) {
     fv_module *m = fv_shard_read(c, o);
     *cut = true;
-    if (!m || !fv_shard_plan_of(c, m, ranks, NULL, plan)) {
+    if (!m || !fv_shard_plan_of(c, m, o, ranks, NULL, plan)) {
         fv_module_free(m);
         return NULL;
     }
@@ -49,7 +49,7 @@ static fv_module *read_cut(fv_context *c, int ranks, fv_driver_options *o, fv_sh
     *cut = false;
     fv_module_free(m);
     m = fv_shard_read(c, o);
-    if (!m || !fv_shard_plan_of(c, m, 1, NULL, plan)) {
+    if (!m || !fv_shard_plan_of(c, m, o, 1, NULL, plan)) {
         fv_module_free(m);
         return NULL;
     }
