@@ -170,6 +170,11 @@ static bool read_inputs(fv_op *op, int tensors, layout *in, int *ranks) {
             return fv_op_error(op,
                                "input_shard_specs[%d] divides input '%s', which each rank needs", i,
                                op->def->in[i].name);
+        if (i >= tensors && op->in[i]->kind != FV_VALUE_CONST && !op->in[i]->elems)
+            return fv_op_error(op,
+                               "input '%s' is data of the run: expected elements that are known "
+                               "when the model is compiled",
+                               op->def->in[i].name);
         if (in[i].axis >= 0 && *ranks > 1 && in[i].ranks != *ranks)
             return fv_op_error(op, "input_device_mesh_elements has meshes of %d and of %d devices",
                                *ranks, in[i].ranks);
@@ -230,22 +235,27 @@ static bool multiplies(const fv_op *op) {
 }
 
 /* The type of the whole result, by the inference of the operator on whole tensors; NULL after a
- * diagnostic. */
+ * diagnostic. For that, op becomes this operator for a while. */
 static const fv_type *whole_result(fv_op *op, const layout *in) {
-    fv_value values[MOST_OPERANDS], y = *op->out[0], *operands[MOST_OPERANDS], *out[1] = {&y};
-    fv_op plain = *op;
+    fv_value tensors[2], y = *op->out[0], *operands[MOST_OPERANDS], *out[1] = {&y};
+    const fv_op own = *op;
     for (int i = 0; i < op->nin; i++) {
-        operands[i] = op->in[i] ? &values[i] : NULL;
-        if (!op->in[i])
+        bool tensor = i == 0 || multiplies(op);
+        operands[i] = tensor ? &tensors[i] : op->in[i];
+        if (!tensor)
             continue;
-        values[i] = *op->in[i];
-        values[i].type = whole_type(fv_op_module(op), op->in[i]->type, &in[i]);
+        tensors[i] = *op->in[i];
+        tensors[i].type = whole_type(fv_op_module(op), op->in[i]->type, &in[i]);
     }
-    plain.def = fv_op_def(plain_of(op));
-    plain.in = operands;
-    plain.out = out;
+    op->def = fv_op_def(plain_of(op));
+    op->in = operands;
+    op->out = out;
     y.type = NULL;
-    return plain.def->infer(&plain) ? y.type : NULL;
+    bool ok = op->def->infer(op);
+    op->def = own.def;
+    op->in = own.in;
+    op->out = own.out;
+    return ok ? y.type : NULL;
 }
 
 static bool infer_distributed(fv_op *op) {
@@ -571,10 +581,10 @@ static bool decompose_distributed(fv_rewriter *w, fv_op *op) {
     int ranks;
     if (!read_inputs(op, multiplies(op) ? 2 : 1, in, &ranks))
         return false;
-    const fv_type *all = whole_result(op, in),
-                  *first = whole_type(w->module, op->in[0]->type, &in[0]);
-    if (!all || !read_output(op, all->rank, &out, &ranks))
+    if (!read_output(op, op->out[0]->type->rank, &out, &ranks))
         return false;
+    const fv_type *all = whole_type(w->module, op->out[0]->type, &out),
+                  *first = whole_type(w->module, op->in[0]->type, &in[0]);
     locality where = multiplies(op)    ? product_of(op, in, all->rank, &have)
                      : in[0].axis >= 0 ? view_of(op, first, all, &in[0], &have)
                                        : GIVES_SHARES;
