@@ -247,9 +247,20 @@ static void measure(fv_context *c, fv_program *p, fv_device *d) {
         *d = measured;
 }
 
+/* The bytes of all constants as C text aligns them: to a vector or a word (--weights=text, the
+ * default of models of up to 1 MiB; other kinds align them to 64). */
+static int64_t weights_of(const fv_program *p) {
+    enum { WORD = 4 };
+    const size_t vector = (size_t)p->target->vector_bits / 8, step = vector > WORD ? vector : WORD;
+    size_t bytes = 0;
+    for (int i = 0; i < p->memory.nconstants; i++)
+        bytes += (p->memory.constants[i].bytes + step - 1) / step * step;
+    return (int64_t)bytes;
+}
+
 bool fv_device_of(fv_context *c, fv_program *p, const int64_t *dims, fv_device *out) {
     size_t workspace;
-    *out = (fv_device){.weights = (int64_t)fv_weights_bytes(p)};
+    *out = (fv_device){.weights = weights_of(p)};
     predict(c, p, dims, out);
     fv_program_expand(p);
     estimate(c, p, out);
