@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/prefetch.h"
 #include "ir/definition/bits.h"
 
 void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_product *product) {

@@ -11,6 +11,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/weights.h"
 #include "backend/schedule/contract/contract.h"
+#include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
 #include "ir/target/machine.h"

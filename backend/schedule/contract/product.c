@@ -8,6 +8,7 @@
 #include "backend/schedule/contract/product.h"
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/steps.h"
 #include "ir/expr/instruction.h"
 #include "ir/expr/visit.h"

@@ -14,8 +14,8 @@
 
 #include <string.h>
 
-#include "backend/lowering/weights.h"
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/steps.h"
 
 /* ---- loops around tiles ---- */
@@ -42,65 +42,9 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     t->prefetch.next = one ? panel : fv_kb_let(&e->b, "next", after);
 }
 
-/* The number of steps of the sum over its variables from the i-th on, whose extents are
- * constant. */
-static int64_t steps_from(const fv_contraction *c, int i) {
-    const fv_expr *sum = fv_all_steps(c);
-    int64_t n = 1;
-    for (; i < sum->u.red.nvars; i++)
-        n *= sum->u.red.vars[i]->dim->value;
-    return n;
-}
-
 /* The number of steps of the sum's first variable, of which `depth` are a block. */
 static int64_t first_steps(const fv_contraction *c) {
     return fv_all_steps(c)->u.red.vars[0]->dim->value;
-}
-
-/* panels of up to this fraction (1 / SMALL_PANELS) of the first-level cache are not prefetched */
-enum { SMALL_PANELS = 4 };
-
-/* While a tile computes, it prefetches weights that are read later. Each tile of a block of rows
- * reads the whole panel once: the t-th of T complete tiles prefetches the t-th part of the next
- * panel, so that memory is busy all the time, and each tile prefetches the elements that are `near`
- * bytes later in this panel, which are in the second-level cache by then. If there is at most one
- * complete tile, it prefetches what is `far` bytes later, which near the end of a panel is in the
- * next panels. That distance suits main memory: data in the last cache arrive no earlier with it,
- * and may be evicted from a first-level cache before they are read, so for these `near` bytes are
- * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113). Weights that all stay
- * in the second-level cache become slower by any prefetch, since they would be loaded into the
- * first level twice. So do small panels, except in tiles of so few rows that memory is slower than
- * their products (the others multiply matrices): each of these would begin with waiting for its
- * panel. A processor that follows several streams of addresses faster than one prefetches the next
- * panel from several places in turn instead, in tiles with fewer rows than a whole one. This is
- * done only for weights that a tile uses as they are stored, or converts from narrow floats: words
- * and dequantized elements take arithmetic that hides the latency. */
-void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
-                      fv_tile_plan *plan) {
-    const fv_processor *p = fv_processor_of(l->target);
-    const fv_caches *caches = &l->target->caches;
-    int64_t weights = fv_weights_between(l, op);
-    int width = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    const bool only_few = c->dot.matrix && !c->blocks.sum;
-    bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
-                 width >= p->prefetch.line_bytes &&
-                 (only_few || steps_from(c, 0) * width > caches->l1_bytes / SMALL_PANELS);
-    plan->near = ahead ? p->prefetch.bytes : 0;
-    plan->far = !ahead                       ? 0
-                : weights > caches->l3_bytes ? p->prefetch.single_bytes
-                                             : p->prefetch.bytes;
-    bool loaded = !c->panels.computed && !c->dot.group && !c->blocks.sum;
-    plan->streams = ahead && loaded && weights > caches->l3_bytes ? p->prefetch.streams : 0;
-    int64_t steps = 1;
-    const fv_expr *all = fv_all_steps(c);
-    for (int i = 0; i < all->u.red.nvars && steps < p->outline_steps; i++)
-        steps *= all->u.red.vars[i]->dim->hi;
-    plan->outlined =
-        steps >= p->outline_steps && !((l->options->saves & FV_SAVES_CODE) && l->target->c.tools);
-}
-
-static bool prefetches(const fv_tile *t) {
-    return t->plan.near || t->plan.far;
 }
 
 fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows) {
@@ -115,7 +59,7 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->i0 = first;
     if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
-    if (prefetches(t) && (!t->c->dot.matrix || t->c->blocks.sum))
+    if (fv_tile_prefetches(t) && (!t->c->dot.matrix || t->c->blocks.sum))
         t->prefetch.whole = fv_tile_whole(t, rows);
     t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
@@ -160,162 +104,6 @@ static void bind_row(fv_tile *t, fv_expr *r) {
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
     bind_row(t, r);
     fv_tile_bind_column(t, c);
-}
-
-/* The number of rows of a panel for that many steps of the sum. */
-static int64_t rows_of(const fv_panels *p, int64_t steps) {
-    return (steps + p->steps - 1) / p->steps;
-}
-
-/* The number of elements in one row of all panels of the tile. */
-static int row_elements(const fv_tile *t) {
-    int group = t->c->dot.group;
-    return fv_tile_width(t) * (group ? group : 1);
-}
-
-/* The row of a panel with step `first` of the sum's first variable, and step 0 of its other
- * variables. */
-static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
-    fv_expr *step = binary(t->e, FV_X_MUL, first, integer(t->e, steps_from(t->c, 1)));
-    return binary(t->e, FV_X_FLOORDIV, step, integer(t->e, t->c->panels.steps));
-}
-
-/* The row of its panel that the tile reads in the current step of the sum. */
-static fv_expr *row_now(fv_tile *t) {
-    fv_kemit *e = t->e;
-    const fv_panels *p = &t->c->panels;
-    const fv_expr *sum = fv_all_steps(t->c);
-    int last = sum->u.red.nvars - 1, first = p->value->type->rank - 2 - last;
-    fv_expr *row = fv_kemit_expr(e, p->load->arg[first]);
-    for (int i = 1; i <= last; i++) {
-        int64_t extent = sum->u.red.vars[i]->dim->value;
-        row = binary(e, FV_X_MUL, row, integer(e, i < last ? extent : rows_of(p, extent)));
-        row = binary(e, FV_X_ADD, row, fv_kemit_expr(e, p->load->arg[first + i]));
-    }
-    return row;
-}
-
-/* Computes where the prefetches of a tile begin, as distances in elements from the current element
- * of the panel. Tiles of a block share the prefetches of the next panel, or of the next steps of
- * this one. A tile that reads several panels counts as one panel of their columns, except for
- * `ahead`, which is a distance in each of them. A tile that reads elements which were computed in
- * advance reads no panel, so it has no `ahead`. */
-static void plan_prefetch(fv_tile *t) {
-    fv_kemit *e = t->e;
-    const fv_panels *p = &t->c->panels;
-    int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    const int64_t several = fv_panels_of_tile(t);
-    int64_t width = row_elements(t), inner = steps_from(t->c, 1),
-            panel = rows_of(p, steps_from(t->c, 0)) * width,
-            block = t->plan.depth ? rows_of(p, t->plan.depth * inner) * width : panel;
-    fv_expr *left =
-        binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel), integer(e, panel));
-    fv_expr *ahead = integer(e, t->plan.far / bytes / several);
-    if (t->prefetch.whole) {
-        fv_expr *one = binary(e, FV_X_LE, t->prefetch.whole, integer(e, 1)),
-                *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
-        ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes / several));
-        fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
-        /* with at most one complete tile this aims at the element that is read now, so that nothing
-         * of the next panel is prefetched; with blocks of steps, `part` counts from the tile's own
-         * panel */
-        t->prefetch.aim =
-            t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
-        t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
-        fv_expr *share = fv_kb_let(
-            &e->b, "share", binary(e, FV_X_MUL, t->prefetch.stride, integer(e, block / width)));
-        /* shares are rounded up, so the last one ends with the block */
-        fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
-        fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
-        /* `part` is such that the elements prefetched in row k are at part + k * stride */
-        if (t->plan.depth) {
-            fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
-            fv_expr *from = row_of_step(t, t->from);
-            fv_expr *next = binary(e, FV_X_MUL, row_of_step(t, end), integer(e, width));
-            next = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
-            part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part),
-                          binary(e, FV_X_MUL, from, t->prefetch.stride));
-        }
-        t->prefetch.part = fv_kb_let(&e->b, "part", part);
-    }
-    if (t->made.unpacked)
-        return;
-    if (several > 1)
-        left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel),
-                      integer(e, panel / several));
-    t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
-}
-
-void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
-                           int cache) {
-    fv_kemit *e = t->e;
-    fv_expr *panel = fv_panel_of_tile(t, tile, i_th);
-    const fv_panels *p = &t->c->panels;
-    int last = p->value->type->rank - 1;
-    fv_expr *index[FV_MAX_RANK];
-    for (int i = 0; i < p->panel; i++)
-        index[i] = fv_kemit_expr(e, p->load->arg[i]);
-    index[p->panel] = panel;
-    for (int i = p->panel + 1; i < last - 1; i++)
-        index[i] = integer(e, 0);
-    index[last - 1] = row;
-    index[last] = at;
-    fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
-}
-
-/* Emits prefetches of a row of the tile's panels, `ahead` elements after it (NULL: 0). */
-static void prefetch_row(fv_tile *t, fv_expr *tile, fv_expr *row, fv_expr *ahead, int cache) {
-    fv_kemit *e = t->e;
-    const int n = fv_panels_of_tile(t), width = row_elements(t) / n;
-    const int line = fv_processor_of(e->l->target)->prefetch.line_bytes /
-                     fv_elem_storage_bytes(t->c->panels.value->type->elem);
-    for (int i = 0; i < n; i++)
-        for (int c = 0; c < width; c += line) {
-            fv_expr *at = integer(e, c);
-            at = ahead ? binary(e, FV_X_ADD, ahead, at) : at;
-            fv_tile_prefetch_from(t, tile, integer(e, i), row, at, cache);
-        }
-}
-
-/* Emits the prefetch for step `row` of a whole tile: of the next tile, whose panels follow each
- * other in memory, or of later rows of this one, which are a part of each panel. */
-static void prefetch_part(fv_tile *t, fv_expr *row) {
-    fv_kemit *e = t->e;
-    const int n = fv_panels_of_tile(t), width = row_elements(t) / n;
-    fv_expr *none = integer(e, 0), *at = binary(e, FV_X_ADD, t->prefetch.part,
-                                                binary(e, FV_X_MUL, row, t->prefetch.stride));
-    if (n == 1 || !t->plan.depth) {
-        fv_tile_prefetch_from(t, t->prefetch.aim, none, none, at, 2);
-        return;
-    }
-    fv_expr *all = integer(e, row_elements(t)), *one = integer(e, width);
-    fv_expr *column = binary(e, FV_X_FLOORMOD, at, all);
-    fv_tile_prefetch_from(t, t->prefetch.aim, binary(e, FV_X_FLOORDIV, column, one),
-                          binary(e, FV_X_FLOORDIV, at, all), binary(e, FV_X_FLOORMOD, column, one),
-                          2);
-}
-
-/* The row of the next panel that is prefetched while this row of its panel is read: the panel is
- * divided into as many parts as there are streams, which are prefetched in turn. */
-static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
-    fv_kemit *e = t->e;
-    const int n = t->plan.streams;
-    const int64_t part = rows_of(&t->c->panels, steps_from(t->c, 0)) / n;
-    fv_expr *stream = binary(e, FV_X_FLOORMOD, row, integer(e, n)),
-            *at = binary(e, FV_X_FLOORDIV, row, integer(e, n));
-    return binary(e, FV_X_ADD, binary(e, FV_X_MUL, stream, integer(e, part)), at);
-}
-
-/* Emits the prefetches for the current row of the panel, for a whole tile or one with fewer
- * rows. */
-static void prefetch(fv_tile *t, bool whole) {
-    fv_expr *row = row_now(t);
-    if (t->prefetch.ahead && !whole && t->prefetch.part && t->plan.streams)
-        prefetch_row(t, t->prefetch.next, row_of_stream(t, row), NULL, 2);
-    else if (t->prefetch.ahead)
-        prefetch_row(t, t->panel, row, t->prefetch.ahead, 1);
-    if (whole && t->prefetch.part)
-        prefetch_part(t, row);
 }
 
 /* Sets the index of the sum for that row and column of the tile. */
@@ -483,12 +271,12 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_expr *k = fv_open_rows_of_panel(t);
     const bool prefetched = t->prefetch.ahead || t->prefetch.part;
     if (prefetched && together)
-        prefetch(t, whole);
+        fv_tile_emit_prefetch(t, whole);
     k = fv_open_row_of_panel(t, k);
     const bool sixteen = t->c->dot.group == FV_DOT16;
     const fv_buf *b = sixteen ? NULL : columns_of_step(t, k, edge);
     if (prefetched && !together)
-        prefetch(t, whole);
+        fv_tile_emit_prefetch(t, whole);
     if (sixteen)
         add_sixteen(t, acc, first, rows);
     else if (t->made.halves)
@@ -666,7 +454,7 @@ static void multiply_blocks(fv_tile *t, fv_expr *first, int rows) {
     int inner = e->b.depth;
     open_variables(t, sum, 0, words);
     if (t->prefetch.ahead)
-        prefetch(t, rows == t->plan.mr);
+        fv_tile_emit_prefetch(t, rows == t->plan.mr);
     open_variables(t, sum, words, sum->u.red.nvars);
     multiply_step(t, part, first, rows);
     close_loops(t, inner);
@@ -802,7 +590,7 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
         fv_kb_outline(&e->b);
     t->prefetch.ahead = t->prefetch.part = NULL;
     if ((t->plan.far && !t->made.unpacked) || (t->plan.near && t->prefetch.whole))
-        plan_prefetch(t);
+        fv_tile_plan_prefetch(t);
     multiply_columns(t, rows);
     if (t->plan.outlined)
         fv_kb_end(&e->b);

@@ -192,10 +192,6 @@ static inline bool fv_has_constant_columns(fv_lowerer *l, const fv_definition *d
 static inline fv_elem fv_sum_elem(const fv_contraction *c) {
     return (fv_elem)(c->blocks.sum ? c->blocks.sum : c->sum)->type.elem;
 }
-/* Sets the distances of prefetches (near, far), `streams` and `outlined` in the plan for a tile of
- * c, which the kernel of op contains, to the defaults of the target. */
-void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
-                      fv_tile_plan *plan);
 /* Opens a loop over panels of columns. Sets the members of t that describe the panel: its number
  * (panel), its first column (j0) and the number of its columns (columns); and, unless t->only
  * restricts the loop over several panels, prefetch.next and prefetch.last. */
@@ -213,10 +209,6 @@ void fv_tile_sums(fv_tile *t, int64_t rows);
 /* Opens a loop over blocks of `depth` steps of the sum; a block is computed for all tiles before
  * the next one. Sets t->from to the first step of the block. */
 void fv_open_steps(fv_tile *t);
-/* Emits a prefetch of the element at [row, at] of the i-th panel of a tile, to that level of
- * cache. */
-void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
-                           int cache);
 /* Opens a loop over the blocks of a sum over blocks, whose variable is bound: over `depth` of them
  * from t->from on. */
 void fv_tile_open_blocks(fv_tile *t);

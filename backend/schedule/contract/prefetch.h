@@ -1,0 +1,27 @@
+/* prefetch.h - a tile's prefetches of weights that are read later. */
+#ifndef FV_BACKEND_SCHEDULE_CONTRACT_PREFETCH_H
+#define FV_BACKEND_SCHEDULE_CONTRACT_PREFETCH_H
+
+#include "backend/schedule/contract/tile.h"
+
+/* Sets the distances of prefetches (near, far), `streams` and `outlined` in the plan for a tile of
+ * c, which the kernel of op contains, to the defaults of the target. */
+void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
+                      fv_tile_plan *plan);
+/* Does the plan of the tile prefetch anything? */
+bool fv_tile_prefetches(const fv_tile *t) FV_MUST_USE;
+/* Computes where the prefetches of a tile begin, as distances in elements from the current element
+ * of the panel. Tiles of a block share the prefetches of the next panel, or of the next steps of
+ * this one. A tile that reads several panels counts as one panel of their columns, except for
+ * `ahead`, which is a distance in each of them. A tile that reads elements which were computed in
+ * advance reads no panel, so it has no `ahead`. */
+void fv_tile_plan_prefetch(fv_tile *t);
+/* Emits the prefetches for the current row of the panel, for a whole tile or one with fewer
+ * rows. */
+void fv_tile_emit_prefetch(fv_tile *t, bool whole);
+/* Emits a prefetch of the element at [row, at] of the i-th panel of a tile, to that level of
+ * cache. */
+void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
+                           int cache);
+
+#endif
