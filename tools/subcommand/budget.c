@@ -200,9 +200,16 @@ static void put_items(fv_text *t, int n, const item *all) {
 
 /* Appends what was tried besides the options as given: "; with -Os 120, with --prefer=ram 80". */
 static void put_tried(fv_text *t, const fv_budget *b, int64_t (*bytes)(const fv_device *d)) {
-    for (int i = 0; i < b->ntried; i++)
+    const bool both = b->flash < INT64_MAX && b->ram < INT64_MAX;
+    for (int i = 0; i < b->ntried; i++) {
+        const fv_device *d = &b->tried[i].device;
         fv_text_printf(t, "%s%s %" PRId64, i ? ", with " : "; without other options",
-                       b->tried[i].options, bytes(&b->tried[i].device));
+                       b->tried[i].options, bytes(d));
+        if (both) /* what fits one limit may exceed the other one */
+            fv_text_printf(t, " (%" PRId64 " of %s)",
+                           bytes == fv_device_ram ? fv_device_flash(d) : fv_device_ram(d),
+                           bytes == fv_device_ram ? "flash" : "RAM");
+    }
 }
 
 /* Reports which limits are exceeded, and what takes how much. Returns false. */
