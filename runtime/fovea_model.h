@@ -80,7 +80,8 @@ typedef struct fv_communicator {
     int (*start)(void *user, int kind, size_t rank, size_t n, const void *send, void *receive,
                  size_t bytes);
     /* Waits until the exchange is complete that was started first, of those that were not waited
-     * for. */
+     * for. A run that fails waits for all exchanges that it has started, and ignores the answers:
+     * after it, the caller may free the memory from which others receive. */
     int (*wait)(void *user);
 } fv_communicator;
 

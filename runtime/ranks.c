@@ -382,10 +382,13 @@ static int start(void *user, int kind, size_t rank, size_t n, const void *send, 
     me->receive = receive;
     me->started = 1;
     if (kind == FV_RECEIVE) { /* what is sent stays where it is until this rank waits for it */
+        pthread_mutex_lock(&me->of->lock); /* others look at what this rank exchanges */
         me->kind = RECEIVE;
         me->in = in;
         me->bytes = bytes;
-        return 0;
+        int there = has_posted(&me->of->all[rank], me);
+        pthread_mutex_unlock(&me->of->lock);
+        return there && complete_started(me); /* if it is there, the sender need not wait */
     }
     begin(me, kinds[kind], in, send, bytes);
     if (kind != FV_SEND)

@@ -65,14 +65,23 @@ const char *fv_c_test(fv_cg *g, const fv_expr *x) {
 }
 
 static void put_fail(fv_cg *g, const char *condition, const char *status) {
-    if (!g->fn.has_heap) {
+    if (!g->fn.has_heap && !g->fn.started) {
         fv_c_line(g, "if (%s)", condition);
         fv_c_line(g, "    return %s;", status);
         return;
     }
     fv_c_open(g, "if (%s)", condition);
-    fv_c_line(g, "status = %s;", status);
-    fv_c_line(g, "goto done;");
+    for (int i = 0; i < g->fn.started; i++) /* others read what was started from this memory */
+        fv_c_line(g,
+                  "(void)(%s(env->communicator) && "
+                  "env->communicator->wait(env->communicator->user));",
+                  fv_c_helper_fixed(g, "can_start"));
+    if (g->fn.has_heap) {
+        fv_c_line(g, "status = %s;", status);
+        fv_c_line(g, "goto done;");
+    } else {
+        fv_c_line(g, "return %s;", status);
+    }
     fv_c_close(g);
 }
 
@@ -389,7 +398,9 @@ static void put_collective(fv_cg *g, const fv_stmt *s, const fv_stmt *exchange) 
     else
         fv_c_line(g, "int failed = %s;", exchange_text(g, s, exchange));
     fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->call.number);
+    g->fn.started -= exchange->call.mode == FV_CALL_WAIT;
     put_fail(g, "failed", "FV_BAD_COMMUNICATOR");
+    g->fn.started += exchange->call.mode == FV_CALL_START;
     fv_c_close(g);
 }
 

@@ -54,6 +54,7 @@ typedef struct fv_c_function {
     const char *tiles;
     /* whether the host program has HEAP buffers, so that failures leave through the label `done` */
     bool has_heap;
+    int started; /* exchanges that were started before this place, and not waited for */
 } fv_c_function;
 
 /* Names in the output. */

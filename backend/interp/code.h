@@ -158,6 +158,7 @@ struct frame {
     int status;             /* the status of the run */
     bool required;          /* whether a REQUIRE has failed */
     refused_index *refused; /* where a refused index is recorded; NULL: it is not recorded */
+    int started;            /* exchanges that were started, and not waited for */
 };
 
 /* A register as a value of the C type T; register files hold all types. */

@@ -75,7 +75,11 @@ static int call_collective(frame *f, const site *at, const slot *args) {
                    both ? args[1].bytes : 0);
         return FV_INTERNAL;
     }
-    return exchange(c, at, args, n) ? FV_BAD_COMMUNICATOR : FV_OK;
+    bool apart = at->exchange->mode != FV_CALL && can_start(c);
+    f->started -= apart && at->exchange->mode == FV_CALL_WAIT;
+    int failed = exchange(c, at, args, n);
+    f->started += apart && !failed && at->exchange->mode == FV_CALL_START;
+    return failed ? FV_BAD_COMMUNICATOR : FV_OK;
 }
 
 static void note_index(fv_interp *p, const site *at, const refused_index *r) {
@@ -278,7 +282,10 @@ static int enter(host_run *run, const insn *at) {
     f.host = run;
     f.cancel = run->env.cancel;
     f.left = p->limit ? p->limit : INT64_MAX;
+    f.started = 0;
     int status = fv_i_exec(&f, at);
+    while (f.started-- > 0) /* the run has failed, and others read what it sends */
+        (void)run->env.communicator->wait(run->env.communicator->user);
     for (int i = 0; i < p->program->memory.nbuffers; i++)
         if (p->bufs[i].buf->role == FV_BUF_HEAP)
             release(run, &f.slots[i]);

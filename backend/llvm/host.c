@@ -38,10 +38,89 @@ LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status) {
     return *block;
 }
 
+/* The words of fv_communicator: all members have the size of a pointer. */
+enum {
+    COMM_SIZE,
+    COMM_USER,
+    COMM_RANK,
+    COMM_RANKS,
+    COMM_FUNCTIONS,
+    /* what a program needs that calls no addressed functions */
+    COMM_UNADDRESSED = COMM_FUNCTIONS + FV_LIBRARY_send - FV_LIBRARY_all_gather,
+    /* what a program needs that calls them */
+    COMM_ADDRESSED = COMM_FUNCTIONS + FV_LIBRARY_FNS - FV_LIBRARY_all_gather,
+    COMM_START = COMM_ADDRESSED,
+    COMM_WAIT,
+    COMM_WORDS
+};
+_Static_assert(sizeof(fv_communicator) == COMM_WORDS * sizeof(void *), "members are words");
+_Static_assert(offsetof(fv_communicator, ranks) == COMM_RANKS * sizeof(void *), "ranks");
+_Static_assert(offsetof(fv_communicator, all_gather) == COMM_FUNCTIONS * sizeof(void *), "first");
+_Static_assert(offsetof(fv_communicator, send) == COMM_UNADDRESSED * sizeof(void *), "addressed");
+_Static_assert(offsetof(fv_communicator, start) == COMM_START * sizeof(void *), "start");
+_Static_assert(FV_SEND == FV_LIBRARY_send - FV_LIBRARY_all_gather &&
+                   FV_GROUP_ALL_GATHER == FV_LIBRARY_group_all_gather - FV_LIBRARY_all_gather,
+               "kinds of exchanges are numbered as the functions");
+
+static LLVMValueRef comm_word(fv_ll_fn *f, LLVMValueRef comm, int word) {
+    return LLVMBuildLoad2(f->b, f->m->types.size, fv_ll_element(f, f->m->types.size, comm, word),
+                          "");
+}
+
+enum { MOST_ARGUMENTS = 7 }; /* of functions of a communicator, without `user` */
+
+/* Emits the call of the function at that word of the communicator, with `user` and n arguments. */
+static LLVMValueRef call_comm(fv_ll_fn *f, LLVMValueRef comm, int word, int n,
+                              const LLVMValueRef *given) {
+    LLVMTypeRef ptr = f->m->types.ptr, size = f->m->types.size, types[MOST_ARGUMENTS + 1];
+    LLVMValueRef args[MOST_ARGUMENTS + 1];
+    LLVMValueRef callee = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, word), "");
+    args[0] = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_USER), "");
+    for (int i = 0; i < n; i++)
+        args[i + 1] = given[i];
+    for (int i = 0; i <= n; i++)
+        types[i] = LLVMTypeOf(args[i]);
+    LLVMTypeRef type = LLVMFunctionType(f->m->types.i32, types, (unsigned)n + 1, 0);
+    return LLVMBuildCall2(f->b, type, callee, args, (unsigned)n + 1, "");
+}
+
+static LLVMValueRef constant(fv_ll_fn *f, int64_t n) {
+    return LLVMConstInt(f->m->types.size, (unsigned long long)n, 0);
+}
+
+/* Can exchanges be started before they are waited for? */
+static LLVMValueRef can_start(fv_ll_fn *f, LLVMValueRef comm) {
+    LLVMTypeRef size = f->m->types.size;
+    LLVMValueRef none = fv_ll_zeros(f->m, LLVMArrayType2(size, COMM_WORDS), "no_communicator");
+    LLVMValueRef whole = constant(f, COMM_WORDS * f->m->target->pointer_bits / 8);
+    LLVMValueRef small = LLVMBuildICmp(f->b, LLVMIntULT, comm_word(f, comm, COMM_SIZE), whole, "");
+    comm = LLVMBuildSelect(f->b, small, none, comm, "");
+    return LLVMBuildAnd(f->b, LLVMBuildIsNotNull(f->b, comm_word(f, comm, COMM_START), ""),
+                        LLVMBuildIsNotNull(f->b, comm_word(f, comm, COMM_WAIT), ""), "");
+}
+
+/* A block that waits for the exchanges that were started, since other ranks read what is sent until
+ * then, and branches to `leave`; `leave` if there are none. */
+static LLVMBasicBlockRef completing(fv_ll_fn *f, LLVMBasicBlockRef leave) {
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(f->b);
+    if (!f->host->started)
+        return leave;
+    LLVMBasicBlockRef first = fv_ll_block(f, "failed"), apart = fv_ll_block(f, "complete");
+    fv_ll_at(f, first);
+    LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
+    LLVMBuildCondBr(f->b, can_start(f, comm), apart, leave);
+    fv_ll_at(f, apart);
+    for (int i = 0; i < f->host->started; i++)
+        call_comm(f, comm, COMM_WAIT, 0, NULL);
+    LLVMBuildBr(f->b, leave);
+    fv_ll_at(f, here);
+    return first;
+}
+
 /* Branches to `leave` if c is true. */
 static void leave_if(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef leave) {
     LLVMBasicBlockRef next = fv_ll_block(f, "ok");
-    fv_ll_branch_unlikely(f, c, leave, next);
+    fv_ll_branch_unlikely(f, c, completing(f, leave), next);
     fv_ll_at(f, next);
 }
 
@@ -78,35 +157,6 @@ static LLVMValueRef is_same(fv_ll_fn *f, int output) {
         f, &(fv_read){.of = FV_ARG_INPUTS, .at = f->m->program->outputs[output].state_of - 1});
     return LLVMBuildOr(f->b, LLVMBuildIsNull(f->b, given, ""),
                        LLVMBuildICmp(f->b, LLVMIntEQ, given, input, ""), "");
-}
-
-/* The words of fv_communicator: all members have the size of a pointer. */
-enum {
-    COMM_SIZE,
-    COMM_USER,
-    COMM_RANK,
-    COMM_RANKS,
-    COMM_FUNCTIONS,
-    /* what a program needs that calls no addressed functions */
-    COMM_UNADDRESSED = COMM_FUNCTIONS + FV_LIBRARY_send - FV_LIBRARY_all_gather,
-    /* what a program needs that calls them */
-    COMM_ADDRESSED = COMM_FUNCTIONS + FV_LIBRARY_FNS - FV_LIBRARY_all_gather,
-    COMM_START = COMM_ADDRESSED,
-    COMM_WAIT,
-    COMM_WORDS
-};
-_Static_assert(sizeof(fv_communicator) == COMM_WORDS * sizeof(void *), "members are words");
-_Static_assert(offsetof(fv_communicator, ranks) == COMM_RANKS * sizeof(void *), "ranks");
-_Static_assert(offsetof(fv_communicator, all_gather) == COMM_FUNCTIONS * sizeof(void *), "first");
-_Static_assert(offsetof(fv_communicator, send) == COMM_UNADDRESSED * sizeof(void *), "addressed");
-_Static_assert(offsetof(fv_communicator, start) == COMM_START * sizeof(void *), "start");
-_Static_assert(FV_SEND == FV_LIBRARY_send - FV_LIBRARY_all_gather &&
-                   FV_GROUP_ALL_GATHER == FV_LIBRARY_group_all_gather - FV_LIBRARY_all_gather,
-               "kinds of exchanges are numbered as the functions");
-
-static LLVMValueRef comm_word(fv_ll_fn *f, LLVMValueRef comm, int word) {
-    return LLVMBuildLoad2(f->b, f->m->types.size, fv_ll_element(f, f->m->types.size, comm, word),
-                          "");
 }
 
 /* The number of ranks of the caller's communicator; 0 if it is NULL or lacks members. */
@@ -225,27 +275,6 @@ static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     fv_ll_at(f, next);
 }
 
-enum { MOST_ARGUMENTS = 7 }; /* of functions of a communicator, without `user` */
-
-/* Emits the call of the function at that word of the communicator, with `user` and n arguments. */
-static LLVMValueRef call_comm(fv_ll_fn *f, LLVMValueRef comm, int word, int n,
-                              const LLVMValueRef *given) {
-    LLVMTypeRef ptr = f->m->types.ptr, size = f->m->types.size, types[MOST_ARGUMENTS + 1];
-    LLVMValueRef args[MOST_ARGUMENTS + 1];
-    LLVMValueRef callee = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, word), "");
-    args[0] = LLVMBuildLoad2(f->b, ptr, fv_ll_element(f, size, comm, COMM_USER), "");
-    for (int i = 0; i < n; i++)
-        args[i + 1] = given[i];
-    for (int i = 0; i <= n; i++)
-        types[i] = LLVMTypeOf(args[i]);
-    LLVMTypeRef type = LLVMFunctionType(f->m->types.i32, types, (unsigned)n + 1, 0);
-    return LLVMBuildCall2(f->b, type, callee, args, (unsigned)n + 1, "");
-}
-
-static LLVMValueRef constant(fv_ll_fn *f, int64_t n) {
-    return LLVMConstInt(f->m->types.size, (unsigned long long)n, 0);
-}
-
 static LLVMValueRef exchanged_bytes(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef bytes = fv_ll_expr(f, fv_collective_bytes(f->m->arena, s));
     return LLVMBuildIntCast2(f->b, bytes, f->m->types.size, 0, "");
@@ -287,17 +316,6 @@ static LLVMValueRef start_exchange(fv_ll_fn *f, LLVMValueRef comm, const fv_stmt
     return call_comm(f, comm, COMM_START, 6, args);
 }
 
-/* Can exchanges be started before they are waited for? */
-static LLVMValueRef can_start(fv_ll_fn *f, LLVMValueRef comm) {
-    LLVMTypeRef size = f->m->types.size;
-    LLVMValueRef none = fv_ll_zeros(f->m, LLVMArrayType2(size, COMM_WORDS), "no_communicator");
-    LLVMValueRef whole = constant(f, COMM_WORDS * f->m->target->pointer_bits / 8);
-    LLVMValueRef small = LLVMBuildICmp(f->b, LLVMIntULT, comm_word(f, comm, COMM_SIZE), whole, "");
-    comm = LLVMBuildSelect(f->b, small, none, comm, "");
-    return LLVMBuildAnd(f->b, LLVMBuildIsNotNull(f->b, comm_word(f, comm, COMM_START), ""),
-                        LLVMBuildIsNotNull(f->b, comm_word(f, comm, COMM_WAIT), ""), "");
-}
-
 /* Emits what starts an exchange, or waits for it. A communicator that cannot start exchanges makes
  * them where they would be started, and waits for none. */
 static LLVMValueRef begin_or_wait(fv_ll_fn *f, LLVMValueRef comm, const fv_stmt *s,
@@ -331,7 +349,9 @@ static void call_collective(fv_ll_fn *f, const fv_stmt *s, const fv_stmt *exchan
     LLVMValueRef status = exchange->call.mode == FV_CALL ? make_exchange(f, comm, s, exchange)
                                                          : begin_or_wait(f, comm, s, exchange);
     trace(f, s, 1);
+    f->host->started -= exchange->call.mode == FV_CALL_WAIT;
     fail_if(f, LLVMBuildIsNotNull(f->b, status, ""), FV_BAD_COMMUNICATOR);
+    f->host->started += exchange->call.mode == FV_CALL_START;
 }
 
 static void launch(fv_ll_fn *f, const fv_stmt *s) {

@@ -20,6 +20,7 @@ struct fv_ll_host {
      * its address */
     fv_ptrmap places;
     fv_ptrmap args; /* fv_ll_kernel -> slot of its arguments */
+    int started;    /* exchanges that were started before this place, and not waited for */
 };
 
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* field: an FV_ENV_ number */

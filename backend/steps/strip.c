@@ -64,6 +64,20 @@ static fv_expr *moved_test(fv_arena *a, fv_expr *cond, const fv_expr *index, fv_
     return cond;
 }
 
+/* The index x + by, with one constant: strips that read the same rows of their operands then have
+ * the same definition, and share a kernel. */
+static fv_expr *moved_index(fv_arena *a, fv_expr *x, int64_t by) {
+    int64_t n, m;
+    if (x->op == FV_X_ADD && fv_x_is_int(x->arg[1], &n))
+        return moved_index(a, x->arg[0], by + n);
+    if (x->op == FV_X_ADD)
+        return fv_x_bin(a, FV_X_ADD, moved_index(a, x->arg[0], by), x->arg[1]);
+    if (x->op == FV_X_MUL && fv_x_is_int(x->arg[1], &m) && x->arg[0]->op == FV_X_ADD &&
+        fv_x_is_int(x->arg[0]->arg[1], &n))
+        return moved_index(a, fv_x_bin(a, FV_X_MUL, x->arg[0]->arg[0], x->arg[1]), by + n * m);
+    return fv_x_bin(a, FV_X_ADD, x, fv_x_int(a, by));
+}
+
 /* A load of the strip in place of the load x of the whole value. */
 static fv_expr *load_strip(const stripper *p, fv_arena *a, const fv_expr *x, fv_expr **args) {
     const strip *s = p->of;
@@ -72,7 +86,7 @@ static fv_expr *load_strip(const stripper *p, fv_arena *a, const fv_expr *x, fv_
     int64_t known;
     for (int i = 0; i < rank; i++)
         index[i] = args[i];
-    index[s->axis] = fv_x_bin(a, FV_X_ADD, args[s->axis], fv_x_int(a, -s->rows.first));
+    index[s->axis] = moved_index(a, args[s->axis], -s->rows.first);
     if (x->op == FV_X_LOAD)
         return fv_x_load(a, s->buf, index);
     for (int i = 0; i < rank + 2; i++)

@@ -93,13 +93,13 @@ static const char *model_of(int number, int rank) {
 
 typedef enum { INTERPRETER, IN_MEMORY, C, LIBRARY } consumer;
 
-static fv_artifact *artifact_of(int number, int rank, consumer by) {
+static fv_artifact *compiled(const char *model, consumer by) {
     static const int backends[] = {FV_BACKEND_INTERP, FV_BACKEND_JIT, FV_BACKEND_C};
     fv_compile_options o = {.size = sizeof o, .verify = 1};
     char path[80];
     fv_artifact *a = NULL;
     fv_log *log = fv_log_new();
-    strcpy(path, model_of(number, rank));
+    strcpy(path, model);
     if (by != LIBRARY) {
         o.backend = backends[by];
         cr_assert_eq(fv_compile(path, &o, log, &a), FV_OK, "%s", fv_log_text(log));
@@ -110,6 +110,10 @@ static fv_artifact *artifact_of(int number, int rank, consumer by) {
     }
     fv_log_free(log);
     return a;
+}
+
+static fv_artifact *artifact_of(int number, int rank, consumer by) {
+    return compiled(model_of(number, rank), by);
 }
 
 /* ---- runs, with a record of launches ---- */
@@ -248,5 +252,100 @@ Test(overlap, order) {
             cr_expect_str_eq(order_of(&jobs[0], text), orders[number], "case %d: %s, expected %s",
                              number, text, orders[number]);
             free_both(jobs);
+        }
+}
+
+/* ---- runs that fail while an exchange is under way ---- */
+
+/* The Gather is launched between the start of the exchange and the wait for it. */
+static const char gather[] =
+    "fovea-ir 1\nmodule \"m\"\nsymbol n 0..1000\n"
+    "const @u: f32[4, 4] = [1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 5, 7, 2, 4, 6, 8]\n"
+    "func @main(%x: f32[n, 4], %i: i64[n]) -> (%y) {\n"
+    "  %a = MatMul(%x, @u)\n"
+    "  %s = com.microsoft.AllReduce(%a) {group_size = 2}\n"
+    "  %g = Gather(%x, %i)\n  %b = MatMul(%g, @u)\n  %y = Add(%s, %b)\n  return %y\n}\n";
+
+typedef struct failing {
+    fv_artifact *a;
+    fv_ranks *ranks;
+    const fv_communicator *communicator;
+    pthread_barrier_t *both;
+    int rank, fails; /* fails: whether the first run of this rank does */
+    int status[2];
+    float out[ELEMENTS]; /* of the second run */
+} failing;
+
+static void *run_twice(void *arg) {
+    failing *f = arg;
+    for (int t = 0; t < 2; t++) {
+        float x[ELEMENTS];
+        int64_t i[ROWS] = {0, 1, 2, 3, 4, 5};
+        for (int k = 0; k < ELEMENTS; k++)
+            x[k] = (float)(k + 100 * f->rank + t);
+        i[3] = t == 0 && f->fails ? 77 : 3;
+        fv_array in[] = {{.type = FV_TYPE_FLOAT, .rank = 2, .dims = {ROWS, 4}, .data = x},
+                         {.type = FV_TYPE_INT64, .rank = 1, .dims = {ROWS}, .data = i}},
+                 out = {0};
+        fv_env env = {.size = sizeof env, .communicator = f->communicator};
+        fv_run_options o = {.size = sizeof o, .threads = 1, .env = &env};
+        f->status[t] = fv_artifact_run(f->a, in, &out, &o, NULL);
+        if (!f->status[t])
+            memcpy(f->out, out.data, sizeof f->out);
+        fv_array_free(&out);
+        pthread_barrier_wait(f->both);
+    }
+    fv_ranks_stop(f->ranks, f->rank);
+    return NULL;
+}
+
+/* Runs two ranks twice; the first run fails on `fails` of them. */
+static void fail_and_go_on(consumer by, int fails, bool whole, failing *jobs) {
+    pthread_t other;
+    pthread_barrier_t both;
+    fv_communicator copies[RANKS];
+    fv_ranks *ranks = fv_ranks_new(RANKS, 60);
+    FILE *f = fopen(in_folder("m.fvir"), "w");
+    cr_assert(f);
+    fputs(gather, f);
+    fclose(f);
+    pthread_barrier_init(&both, NULL, RANKS);
+    for (int i = 0; i < RANKS; i++) {
+        copies[i] = *fv_ranks_communicator(ranks, i);
+        copies[i].start = whole ? NULL : copies[i].start;
+        jobs[i] = (failing){.a = compiled(in_folder("m.fvir"), by),
+                            .ranks = ranks,
+                            .communicator = &copies[i],
+                            .both = &both,
+                            .rank = i,
+                            .fails = i < fails};
+    }
+    cr_assert_eq(pthread_create(&other, NULL, run_twice, &jobs[1]), 0);
+    run_twice(&jobs[0]);
+    pthread_join(other, NULL);
+    cr_expect_null(fv_ranks_error(ranks));
+    fv_ranks_free(ranks);
+    pthread_barrier_destroy(&both);
+    for (int i = 0; i < RANKS; i++)
+        fv_artifact_free(jobs[i].a);
+}
+
+/* An exchange that a failed run has started is complete when the run returns, so neither the other
+ * rank nor the next run is disturbed. */
+Test(overlap, runs_that_fail) {
+    for (int by = INTERPRETER; by <= LIBRARY; by++)
+        for (int fails = 1; fails <= RANKS; fails++) {
+            if (!FV_HAVE_LLVM && (by == IN_MEMORY || by == LIBRARY))
+                continue;
+            failing wanted[RANKS], jobs[RANKS];
+            fail_and_go_on((consumer)by, fails, true, wanted);
+            fail_and_go_on((consumer)by, fails, false, jobs);
+            for (int i = 0; i < RANKS; i++) {
+                cr_expect_eq(jobs[i].status[0], i < fails ? FV_BAD_INDEX : FV_OK, "%d: %d", by,
+                             jobs[i].status[0]);
+                cr_expect_eq(jobs[i].status[1], FV_OK);
+                cr_expect_arr_eq(jobs[i].out, wanted[i].out, sizeof wanted[i].out,
+                                 "consumer %d, %d fail, rank %d", by, fails, i);
+            }
         }
 }

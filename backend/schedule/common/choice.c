@@ -284,7 +284,8 @@ static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
         if (k->key && !fv_ptrmap_get(&l->tuning.found, k) && others++ < NAMED)
             fv_warning_at(
                 l->session, k->line, k->column,
-                "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O",
+                "the model has no kernel \"%s\"; it may have with other --dim, --passes, --prefer, "
+                "--relax or -O",
                 k->key);
     }
     if (others > NAMED)
