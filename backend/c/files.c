@@ -209,9 +209,15 @@ static void remove_made(fv_arena *a, const char *folder, size_t made) {
         }
 }
 
-bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
-                       const char *const *products) {
-    add_manifest(f, products);
+/* Renames files that are next to their place. */
+static bool move_set(fv_session *s, fv_c_files *f) {
+    int why, failed = rename_all(f, &why);
+    return failed == f->n ||
+           fv_error(s, "cannot write '%s': %s", f->file[failed].path, strerror(why));
+}
+
+/* Writes the files to the folder or, if they have been written to another one, moves them. */
+static bool replace(fv_session *s, fv_c_files *f, const char *folder, bool written) {
     const char *text = manifest_text(f->arena, path_of(f->arena, folder, FV_C_MANIFEST));
     listing known = read_manifest(f->arena, text, true), old = read_manifest(f->arena, text, false);
     for (int i = 0; i < old.n; i++)
@@ -224,7 +230,7 @@ bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
     }
     if (!made && !holds_only(s, folder, &known))
         return false;
-    if (!write_set(s, f, folder)) {
+    if (!(written ? move_set(s, f) : write_set(s, f, folder))) {
         remove_made(f->arena, folder, made);
         return false;
     }
@@ -232,4 +238,35 @@ bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
         if (!is_written(f, strrchr(old.name[i], '/') + 1))
             unlink(old.name[i]);
     return true;
+}
+
+bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
+                       const char *const *products) {
+    add_manifest(f, products);
+    return replace(s, f, folder, false);
+}
+
+bool fv_c_folder_is_free(fv_session *s, const char *folder) {
+    fv_arena *a = fv_arena_new(s);
+    const char *text = manifest_text(a, path_of(a, folder, FV_C_MANIFEST));
+    listing known = read_manifest(a, text, true);
+    bool ok = access(folder, F_OK) != 0 || holds_only(s, folder, &known);
+    fv_arena_free(a);
+    return ok;
+}
+
+bool fv_c_folder_move(fv_session *s, const char *from, const char *to) {
+    fv_c_files f = {.arena = fv_arena_new(s)};
+    const char *text = manifest_text(f.arena, path_of(f.arena, from, FV_C_MANIFEST));
+    listing l = read_manifest(f.arena, text, false);
+    for (int i = 0; i < l.n; i++)
+        fv_c_files_add(&f, l.name[i], NULL, 0);
+    fv_c_files_add(&f, FV_C_MANIFEST, NULL, 0);
+    for (int i = 0; i < f.n; i++) {
+        f.file[i].path = path_of(f.arena, to, f.file[i].name);
+        f.file[i].beside = path_of(f.arena, from, f.file[i].name);
+    }
+    bool ok = replace(s, &f, to, true);
+    fv_arena_free(f.arena);
+    return ok;
 }

@@ -38,5 +38,11 @@ bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) FV_MUST_
 #define FV_C_MANIFEST "fovea-manifest.txt"
 bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
                        const char *const *products) FV_MUST_USE;
+/* Could fv_c_folder_write write to the folder: does it not exist, or only contain files that its
+ * manifest lists? False after a diagnostic. */
+bool fv_c_folder_is_free(fv_session *s, const char *folder) FV_MUST_USE;
+/* Moves the files that fv_c_folder_write has written in the folder `from` to the folder `to`, as if
+ * they were written there. Both are in the same file system. */
+bool fv_c_folder_move(fv_session *s, const char *from, const char *to) FV_MUST_USE;
 
 #endif

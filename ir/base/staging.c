@@ -21,12 +21,27 @@ typedef struct staging {
 
 /* ---- removing ---- */
 
-/* Removes the files of the folder. A name that is a folder stays, since Fovea makes no folders
- * there. */
+static void empty(DIR *dir);
+
+/* Removes a folder and what it contains. What a symbolic link leads to stays. */
+static void remove_below(int at, const char *name) {
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir) {
+        empty(dir);
+        closedir(dir);
+    } else if (fd >= 0)
+        close(fd);
+    unlinkat(at, name, AT_REMOVEDIR);
+}
+
+/* Removes all that the folder contains. */
 static void empty(DIR *dir) {
     rewinddir(dir);
     for (struct dirent *e; (e = readdir(dir));)
-        unlinkat(dirfd(dir), e->d_name, 0);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            unlinkat(dirfd(dir), e->d_name, 0) != 0)
+            remove_below(dirfd(dir), e->d_name);
 }
 
 static void remove_folder(void *arg) {

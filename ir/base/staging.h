@@ -15,8 +15,8 @@
 
 /* fv_staging_in creates a new folder in `folder`, which may be "" for the current one,
  * fv_staging_next_to in the folder of the file `path`, and fv_staging_elsewhere in TMPDIR. The new
- * folder and its files are removed when the arena is freed; it must not contain folders. All return
- * its path, or NULL with errno set; if memory runs out, they leave by the door. */
+ * folder and all that it contains are removed when the arena is freed. All return its path, or NULL
+ * with errno set; if memory runs out, they leave by the door. */
 const char *fv_staging_in(fv_arena *a, const char *folder);
 const char *fv_staging_next_to(fv_arena *a, const char *path);
 const char *fv_staging_elsewhere(fv_arena *a);
