@@ -174,6 +174,8 @@ typedef struct fv_context {
     struct fv_lua *script;
     /* the states of the model, as --state takes them; NULL: those of --state */
     const char *const *states;
+    /* the settings of dims, as --dim takes them, NULL terminated; NULL: those of --dim */
+    const char *const *dims;
     /* becomes not 0 when runs should stop (fv_env.cancel); NULL: they cannot be stopped */
     const volatile int32_t *cancel;
 } fv_context;

@@ -136,7 +136,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
     pipeline->verify = a->code.verify;
-    *o = (fv_driver_options){.dims.given = a->code.dims.at,
+    *o = (fv_driver_options){.dims.given = c->dims ? c->dims : a->code.dims.at,
                              .dims.states = c->states ? c->states : a->code.states.at,
                              .level = a->code.level,
                              .name = a->result.name,

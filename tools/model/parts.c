@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/graph/state.h"
 #include "runtime/rank_limits.h"
 #include "tools/command/progress.h"
 #include "tools/model/checksum.h"
@@ -37,29 +36,12 @@ static bool is_alike(int n, const fv_port_info *a, const fv_port_info *b) {
     return true;
 }
 
-const char *const *fv_parts_states(fv_context *c, const fv_parts_manifest *list, int rank) {
-    const fv_list_arg *given = &c->args->code.states;
-    const char **states = FV_NEW(c->arena, const char *, given->n + 1);
-    for (int i = 0, n = 0; i < given->n; i++) {
-        bool here = false, elsewhere = false;
-        for (int k = 0; k < list->nports; k++) {
-            const fv_parts_port *p = &list->ports[k];
-            if (p->is_output || !fv_state_names_input(c->arena, given->at[i], p->name))
-                continue;
-            here |= fv_parts_has(list, p, rank);
-            elsewhere |= !fv_parts_has(list, p, rank);
-        }
-        if (here || !elsewhere)
-            states[n++] = given->at[i];
-    }
-    return states;
-}
-
 static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend,
                       fv_open_part *open, int rank, fv_parts *out) {
     const char *path = fv_parts_path(c, folder, &out->list, rank);
     fv_subject *m = &out->all[rank];
     c->states = fv_parts_states(c, &out->list, rank);
+    fv_diag_file(c->session, path);
     if (!fv_parts_check(c, folder, &out->list, rank) || !open(c, path, backend, m))
         return false;
     const fv_model *t = fv_shares_table(c, &out->list, rank, m), *w = out->whole.table;
@@ -128,7 +110,7 @@ bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend, f
     if (fv_processes_started() &&
         !(out->processes = fv_processes_open(c, c->args->threads.shard.timeout)))
         return false;
-    if (!fv_parts_read(c, folder, &out->list))
+    if (!fv_parts_read(c, folder, &out->list) || !fv_parts_dims(c, folder, &out->list, &c->dims))
         return false;
     out->all = FV_NEW(c->arena, fv_subject, out->list.ranks);
     if (out->processes)

@@ -34,6 +34,7 @@ typedef struct fv_parts_manifest {
     /* for each rank, the size and the checksum of its model and weights: other files are refused */
     int64_t *bytes;
     uint64_t *checksums;
+    bool compiled; /* whether `fovea compile` has written the parts, not `fovea shard` */
 } fv_parts_manifest;
 
 /* The number of ranks of each stage. */
@@ -55,6 +56,13 @@ bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *
 /* Removes parts.json, and the parts that it lists under names that fv_parts_name gives, with their
  * weights and headers, from the folder, before other parts are written. False after a message. */
 bool fv_parts_forget(fv_context *c, const char *folder) FV_MUST_USE;
+/* May `fovea compile` replace the parts in the folder: has it written the list there, or is there
+ * none? False after a message: they may be parts that only `fovea shard` can make again. */
+bool fv_parts_are_compiled(fv_context *c, const char *folder) FV_MUST_USE;
+/* Removes a file in the place of the weights of a rank, which another command has left, before its
+ * model or library is written: fv_parts_measure would count it. False after a message. */
+bool fv_parts_forget_weights(fv_context *c, const char *folder, const fv_parts_manifest *parts,
+                             int rank) FV_MUST_USE;
 bool fv_parts_read(fv_context *c, const char *folder, fv_parts_manifest *out) FV_MUST_USE;
 /* The path of a rank's model. */
 const char *fv_parts_path(fv_context *c, const char *folder, const fv_parts_manifest *parts,
@@ -67,6 +75,12 @@ void fv_parts_name(fv_context *c, fv_parts_manifest *parts, int rank, const char
 /* The states of --state that the part of a rank has: those of all inputs but the ones that only
  * other stages have. NULL terminated. */
 const char *const *fv_parts_states(fv_context *c, const fv_parts_manifest *list, int rank);
+/* Sets *out to the settings of --dim as all parts take them, NULL terminated: where one names an
+ * axis of an input that only some stages have, or whose size differs between ranks, by the symbol
+ * that is the size of the axis in the model; that of an axis of this size already is left out.
+ * False after a message: the axis has another size, or one that is no symbol. */
+bool fv_parts_dims(fv_context *c, const char *folder, const fv_parts_manifest *list,
+                   const char *const **out) FV_MUST_USE;
 /* Is the path a folder with a file parts.json? */
 bool fv_parts_are_in(fv_context *c, const char *path) FV_MUST_USE;
 

@@ -67,10 +67,10 @@ static bool widen(fv_context *c, const fv_parts_manifest *list, const fv_parts_p
 /* The symbols to which --dim gives a value: symbol -> the value, as dims. */
 static fv_ptrmap given_dims(fv_context *c, fv_dims *t) {
     fv_ptrmap given = fv_ptrmap_in(c->arena);
-    const fv_list_arg *list = &c->args->code.dims;
-    for (int i = 0; i < list->n; i++) {
+    const char *const *list = c->dims ? c->dims : c->args->code.dims.at;
+    for (int i = 0; list && list[i]; i++) {
         fv_dim_option o;
-        if (!fv_dim_option_parse(c->arena, list->at[i], &o) && o.lo == o.hi)
+        if (!fv_dim_option_parse(c->arena, list[i], &o) && o.lo == o.hi)
             *fv_ptrmap_at(&given, fv_dim_symbol(t, o.name)) = (void *)fv_dim_const(t, o.lo);
     }
     return given;
@@ -227,8 +227,10 @@ static bool add_room(fv_context *c, const fv_subject *whole, int rank, fv_subjec
         if (part->table->outputs[k].state_of == i + 1)
             known = fv_eval_dim_text(whole->table, whole->data.dims,
                                      part->table->outputs[k].dims[axis], &capacity);
-    return fv_array_add_room(c->arena, x, axis, capacity) ||
-           fv_error(c->session,
+    if (fv_array_add_room(c->arena, x, axis, capacity))
+        return true;
+    fv_diag_file(c->session, part->path);
+    return fv_error(c->session,
                     "rank %d: input '%s' has %" PRId64 " on axis %d, its capacity is %" PRId64,
                     rank, p->name, x->dims[axis], axis, capacity);
 }
