@@ -39,6 +39,8 @@ if command -v mpirun >/dev/null && [ -e "$(dirname "$(dirname "$fovea")")/runtim
     check 'processes' 0 "$expected" timeout 120 mpirun --oversubscribe -n 4 "$fovea" run lib4 --data-set in --expect whole --atol=0 --rtol=0
     check 'ids of processes' 0 "$ids" timeout 120 mpirun --oversubscribe -n 2 "$fovea" generate lib2 --ids 0,20,12 --tokens 8 -q
 fi
+check 'too little room for past values' 1 "^lib4/rank0.so: error: rank 0: input 'past_key_values.0.key' has 5 on axis 2, its capacity is 3" \
+    "$fovea" run lib4 $dims --dim room=3 --data-set in
 # States of parts that are compiled by the run.
 same ranks --state "$states" --backend=interp
 same stages --state 'past_key_values.0.key=present.0.key:room' --state 'past_key_values.2.key=present.2.key' --backend=interp
@@ -52,6 +54,17 @@ absent none/parts.json
 check 'with dims' 0 '' "$fovea" compile stages -o fixed $dims
 same fixed
 check 'the dims of the list' 0 '^ *"5",' grep -A 6 '"number": 1,' fixed/parts.json
+# Dims may be named by an input: by one that some stages have, and by one that all have.
+places='--dim input_ids:0=2 --dim input_ids:1=4 --dim past_key_values.0.key:2=5'
+check 'dims of inputs' 0 '' "$fovea" compile stages -o places $places
+same places
+cmp fixed/parts.json places/parts.json && tell 'the same list' yes || tell 'the same list' no
+same stages $places --backend=interp
+same stages --dim past_key_values.2.key:2=5 --dim past_key_values.0.key:1=3 --dim past_key_values.2.key:3=16 --backend=interp
+same ranks --dim past_key_values.2.key:2=1..5 --dim past_key_values.0.key:1=3 --backend=interp
+check 'an axis of another size' 1 "--dim 'past_key_values.0.key:1=2': that dim is fixed to 3" "$fovea" run stages --dim past_key_values.0.key:1=2
+check 'an axis that is not there' 1 "there is no dim 'past_key_values.0.key:4'" "$fovea" compile stages -o none --dim past_key_values.0.key:4=2
+check 'two values of an axis' 1 "'past=6': that dim is" "$fovea" compile stages -o none --dim past_key_values.0.key:2=5 --dim past_key_values.2.key:2=6
 check 'two targets' 0 '^targets +x86-64-v2, x86-64-v3' "$fovea" compile ranks -o levels --target=x86-64-v2,x86-64-v3
 [ "$(uname -m)" = x86_64 ] && same levels
 
@@ -138,14 +151,68 @@ check 'one file' 2 'each of which is compiled to a file of its own' "$fovea" com
 check 'standard output' 2 'each of which is compiled to a file of its own' "$fovea" compile ranks -o - --emit ir
 check 'the folder itself' 2 '-o ranks/ is the folder of the parts that are compiled' "$fovea" compile ranks -o ranks/
 present ranks/parts.json ranks/rank0.onnx
+# A command that fails changes nothing: the list and the libraries that were there stay, and no file and no folder is added.
+check 'libraries that stay' 0 '' "$fovea" compile ranks -o stay
+names() {
+    find "$1" | sort >"$2"
+    find "$1" -type f -exec cksum {} + | sort >>"$2"
+}
+names stay before
+# stays NAME STATUS TEXT ARGUMENT...: the command is refused, with -o stay and with the name of a new folder
+stays() {
+    what=$1 code=$2 text=$3
+    shift 3
+    check "$what" "$code" "$text" "$fovea" compile "$@" -o stay
+    names stay after
+    cmp -s before after && tell "$what: the libraries stay" yes || tell "$what: the libraries stay" no
+    check "$what: a new folder" "$code" "$text" "$fovea" compile "$@" -o fresh
+    absent fresh
+}
+stays 'ONNX' 2 '.fovea opt. writes ONNX' ranks --emit onnx
+stays 'an unknown place of weights' 2 '--weights bogus: there are' ranks --weights=bogus
+stays 'an unknown header' 2 '--header takes yes or no' ranks --header=maybe
+stays 'a layout' 2 '--layout is for a folder of C' ranks --layout=cmake
+stays 'a limit that is none' 2 '--max-ram=zzz: give bytes' ranks --max-ram=zzz
+stays 'an unknown state' 1 "the model has no input 'zzz'" ranks --state zzz=yyy
+stays 'an unknown dim' 1 "there is no dim 'zzz'" ranks --dim zzz=1
+stays 'a target without libraries' 1 '(stay|fresh): error: target cortex-m4 has no shared libraries' ranks --target=cortex-m4
+stays 'libraries of libraries' 1 'lib2/rank0.so: error: is compiled already' lib2
+cp -r ranks late && rm late/rank1.onnx
+stays 'a part that is missing' 1 "late/rank1.onnx: error: cannot open 'late/rank1.onnx'" late --weights=file
+mkdir late2 && cp ranks/rank0.onnx lib2/rank1.so late2
+awk 'FNR == NR { if (/rank1.so/) { file = $0; getline bytes; getline sum }; next }
+    /rank1.onnx/ { print file; print bytes; print sum; getline; getline; next } { print }' lib2/parts.json ranks/parts.json >late2/parts.json
+stays 'a part that cannot be compiled' 1 '^late2/rank1.so: error: is compiled already' late2 --weights=file
+stays 'an object of it' 1 '^late2/rank1.so: error: is compiled already' late2 --emit obj
+stays 'C of it' 1 '^late2/rank1.so: error: is compiled already' late2 --emit c
+mkdir killed && cp -r stay/* killed && mkdir -p killed/.fovea-abcdef/rank0/.fovea-ghijkl && touch killed/.fovea-abcdef/rank0/.fovea-ghijkl/file
+check 'after a killed command' 0 '' "$fovea" compile ranks -o killed
+absent killed/.fovea-abcdef
+check 'a folder of parts' 1 'stages: error: its parts.json lists parts that .fovea compile. has not written' "$fovea" compile ranks -o stages
+present stages/parts.json stages/rank0.fvir stages/rank3.fvir
+touch plain
+check 'a file' 1 '^plain: error: -o: cannot make the folder plain' "$fovea" compile ranks -o plain
+touch c/rank1/own
+names c before
+check 'a folder of C with a file of another program' 1 "c/rank1. holds 'own'" "$fovea" compile ranks -o c --emit c --name legs
+names c after
+cmp -s before after && tell 'the folders of C stay' yes || tell 'the folders of C stay' no
+rm c/rank1/own
+check 'folders of C again' 0 '' "$fovea" compile ranks -o c --emit c --weights=incbin
+present c/rank1/rank1.c c/rank1/rank1_weights.S
+absent c/rank1/rank1_weights.c
+# Weights of an earlier command are no weights of this one.
+check 'objects with weights' 0 'w/rank1.weights' "$fovea" compile ranks -o w --emit obj --weights=file
+check 'libraries without' 0 '' "$fovea" compile ranks -o w
+absent w/rank0.weights w/rank1.weights
+same w
 check 'an unknown kind' 2 "--emit sos: did you mean 'so'" "$fovea" compile ranks -o x --emit sos
 check 'no kind' 2 "--emit zzzzzz: there is no such kind" "$fovea" compile ranks -o x --emit zzzzzz
 check 'a tuning' 2 '--tuning is for one model' "$fovea" compile ranks -o x --tuning=t
 check 'a folder without parts' 1 'in: error: is a folder without parts.json' "$fovea" compile in -o x
 cp -r ranks lost && rm lost/rank1.onnx
 check 'a part that is missing' 1 'lost/rank1.onnx' "$fovea" compile lost -o x
-absent x/parts.json
-check 'a folder that is not complete' 1 'x: error: is a folder without parts.json' "$fovea" run x
+absent x
 cp -r ranks cut && truncate -s 900 cut/rank1.onnx
 check 'a part that is truncated' 1 "rank 1: 'cut/rank1.onnx' has 900 bytes, expected" "$fovea" compile cut -o x
 check 'another machine' 0 '' "$fovea" compile ranks -o other --target=$([ "$(uname -m)" = aarch64 ] && echo x86-64-v3 || echo aarch64)

@@ -146,6 +146,8 @@ bool fv_parts_write(fv_context *c, const char *folder, const fv_parts_manifest *
     json_object_set_new(d, "ranks", json_integer(parts->ranks));
     if (parts->stages > 1)
         json_object_set_new(d, "stages", json_integer(parts->stages));
+    if (parts->compiled)
+        json_object_set_new(d, "compiled", json_true());
     json_object_set_new(d, "parts", list);
     if (parts->nports)
         json_object_set_new(d, "shares", ports_json(parts));
@@ -186,6 +188,23 @@ bool fv_parts_forget(fv_context *c, const char *folder) {
     }
     json_decref(d);
     return ok;
+}
+
+bool fv_parts_are_compiled(fv_context *c, const char *folder) {
+    json_t *d = json_load_file(manifest_in(c, folder), 0, NULL);
+    bool ok = json_is_true(json_object_get(d, "compiled"));
+    json_decref(d);
+    return ok || !fv_parts_are_in(c, folder) ||
+           fv_error(c->session,
+                    "its %s lists parts that `fovea compile` has not written, and does not "
+                    "replace: name another folder, or remove that file",
+                    manifest_name);
+}
+
+bool fv_parts_forget_weights(fv_context *c, const char *folder, const fv_parts_manifest *parts,
+                             int rank) {
+    const char *path = weights_of(c, fv_parts_path(c, folder, parts, rank));
+    return fv_spares_models(c, "-o ", path) && remove_file(c, path);
 }
 
 bool fv_parts_are_in(fv_context *c, const char *path) {
@@ -358,6 +377,7 @@ static bool read_list(fv_context *c, const json_t *d, fv_parts_manifest *out) {
     if (s < 1 || s > n || n % s)
         return fv_error(c->session, "expected stages with as many ranks each, of %d ranks", (int)n);
     fv_parts_list(c, (int)n, (int)s, out);
+    out->compiled = json_is_true(json_object_get(d, "compiled"));
     for (int r = 0; r < out->ranks; r++)
         if (!read_part(c, json_array_get(list, (size_t)r), r, out))
             return false;

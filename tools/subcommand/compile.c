@@ -30,6 +30,7 @@ typedef struct result {
     fv_device device;
     fv_c_layout layout;
     fv_budget budget;
+    const fv_compiled_parts *parts; /* the parts of which this is one; NULL: it is a model */
 } result;
 
 /* ---- which file is written, and where ---- */
@@ -146,6 +147,13 @@ static const char *default_output(fv_context *c, const char *model, fv_emit_kind
     return fv_printf(c->arena, "%s%s", stem, fv_emit_suffix_on(kind, system));
 }
 
+/* The path of a file for messages and the summary: that of a part after all are compiled. */
+static const char *shown(fv_context *c, const result *r, const char *path) {
+    return r->parts
+               ? fv_printf(c->arena, "%s%s", r->parts->folder, path + strlen(r->parts->staging))
+               : path;
+}
+
 /* ---- the work ---- */
 
 typedef struct check {
@@ -208,7 +216,7 @@ static bool accept(void *user, fv_program *p) {
         return false;
     if (p)
         fv_progress_phase(k->c->args, k->c->args->operand[0], "%d kernel%s, written to %s",
-                          p->nkernels, p->nkernels == 1 ? "" : "s", k->r->out);
+                          p->nkernels, p->nkernels == 1 ? "" : "s", shown(k->c, k->r, k->r->out));
     return true;
 }
 
@@ -321,13 +329,12 @@ static const char *declaration(fv_context *c, const result *r) {
 }
 
 static const char *how_to_call(fv_context *c, const result *r) {
-    const char *name = r->program ? r->program->name : "", *text;
+    const char *name = r->program ? r->program->name : "", *out = shown(c, r, r->out), *text;
     switch (r->kind) {
     case FV_EMIT_SO:
         if (r->program && r->program->target->system != FV_SYSTEM_ELF)
             return fv_printf(c->arena, "const fv_model *fovea_model(void), see fovea_model.h");
-        return fv_printf(c->arena, "fv_load(\"%s\", ...) of fovea.h, or `fovea run %s`", r->out,
-                         r->out);
+        return fv_printf(c->arena, "fv_load(\"%s\", ...) of fovea.h, or `fovea run %s`", out, out);
     case FV_EMIT_OBJ:
     case FV_EMIT_LIB:
         text = declaration(c, r);
@@ -340,7 +347,7 @@ static const char *how_to_call(fv_context *c, const result *r) {
     case FV_EMIT_IR:
     case FV_EMIT_DEFINITIONS:
     case FV_EMIT_KERNELS:
-    case FV_EMIT_EXPANDED: return fv_printf(c->arena, "`fovea run %s`", r->out);
+    case FV_EMIT_EXPANDED: return fv_printf(c->arena, "`fovea run %s`", out);
     case FV_EMIT_LLVM:
     case FV_EMIT_ASM:
     case FV_EMIT_ONNX:
@@ -433,10 +440,23 @@ static void print_targets(fv_context *c, const result *r) {
         fv_out("weights    %s, the same for all targets\n", fv_size_str(c->arena, bytes));
 }
 
+/* The line of the summary with a file that was written. */
+static const char *file_str(fv_context *c, const result *r, const char *file) {
+    return fv_printf(c->arena, "%-28s %s", shown(c, r, file),
+                     fv_size_str(c->arena, (uint64_t)size_of(file)));
+}
+
 static void print_files(fv_context *c, const result *r) {
     const char *const *files = files_of(c, r);
     for (int i = 0; files[i]; i++)
-        fv_out("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
+        fv_out("%s\n", file_str(c, r, files[i]));
+}
+
+/* Adds the lines with the files of a part. */
+static void add_files(fv_context *c, const result *r, fv_compiled_parts *parts) {
+    const char *const *files = files_of(c, r);
+    for (int i = 0; files[i]; i++)
+        FV_PUSH(c->arena, parts->files, parts->nfiles, parts->cap_files, file_str(c, r, files[i]));
 }
 
 static void print_summary(fv_context *c, const result *r) {
@@ -481,7 +501,7 @@ static void describe(fv_context *c, const char *model, const result *r, json_t *
     size_t bytes;
     for (int i = 0; files[i]; i++) {
         json_t *f = json_object();
-        fv_json_set_text(f, "path", files[i]);
+        fv_json_set_text(f, "path", shown(c, r, files[i]));
         fv_json_set_int(f, "bytes", size_of(files[i]));
         fv_json_append(list, f);
     }
@@ -529,8 +549,10 @@ static bool tell(fv_context *c, const char *model, const result *r, fv_compiled_
         fv_json_append(parts->documents, d);
     } else if (json)
         ok = print_json(c, model, r);
+    else if (parts)
+        add_files(c, r, parts);
     else if (!c->args->print.quiet && strcmp(r->out, "-"))
-        (parts ? print_files : print_summary)(c, r);
+        print_summary(c, r);
     fv_door_close(c->session, &door);
     return ok;
 }
@@ -550,7 +572,7 @@ static int compile_model(fv_context *as_given, fv_compiled_parts *parts) {
     const fv_args *a = own.args = &args;
     const char *model = a->operand[0];
     fv_driver_options o;
-    result r = {.kind = FV_EMIT_NONE};
+    result r = {.kind = FV_EMIT_NONE, .parts = parts};
     if (!choose_kind(c, &r) || !choose_weights(c, &r) || !choose_header(c, &r) ||
         !choose_layout(c, &r) || !fv_budget_read(c, &r.budget) || !fv_args_driver(c, &o, false) ||
         !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))

@@ -4,8 +4,13 @@
 
 #include "tools/command/json.h"
 
-/* What is printed about the parts of a model, after all are compiled. */
+/* The parts of a model that are compiled, and what is printed about them after all are. */
 typedef struct fv_compiled_parts {
+    /* the temporary folder in which files are written, and the one to which they are moved after
+     * all parts are compiled */
+    const char *staging, *folder;
+    const char **files; /* the lines of the summary with the files */
+    int nfiles, cap_files;
     json_t *documents;   /* with --json, what was written for each part */
     const char *targets; /* the line of the summary with their target or targets; NULL: none */
 } fv_compiled_parts;

@@ -136,6 +136,7 @@ static bool write_model(fv_context *c, fv_module *m, const fv_driver_options *o,
     fv_progress_phase(c->args, path, "writes %s", path);
     return fv_spares_models(c, "-o ", path) &&
            (rank > 0 || fv_parts_forget(c, c->args->result.output)) &&
+           fv_parts_forget_weights(c, c->args->result.output, out, rank) &&
            (text ? fv_run_passes(m, tidy, o->work.pipeline) &&
                        fv_driver_write_ir(c->session, m, NULL, path)
                  : fv_driver_write_onnx(c->session, m, path, place_of_weights(m),
