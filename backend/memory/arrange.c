@@ -9,8 +9,13 @@
  * caller's memory. A new order is taken only if the old one takes more, by the same sums, than the
  * most that any such launches of the program will then take.
  *
- * An exact search (sequence.c) then finds an order with the least sum of all, or, if that takes too
- * long, bytes that every order needs. */
+ * An output has room for one value at a time, and decides the order, since all other users of that
+ * value must precede the launch that stores the output over it. Such values are picked first as in
+ * the present order. Then other picks are tried, one at a time, until none gives a better order.
+ *
+ * An exact search (sequence.c) finds an order with the least sum of all for these picks, if that
+ * does not take too long. Another one, with all values out of the workspace that can be picked in
+ * some order, finds bytes that every order needs. */
 #include "backend/memory/arrange.h"
 
 #include <stdlib.h>
@@ -29,8 +34,22 @@ enum {
     /* number of partial orders that are kept. Of the models of docs/workspace.md, one takes 3 %
      * more bytes with half as many, and 1 % less with four times as many; the others take the
      * same */
-    WIDTH = 48
+    WIDTH = 48,
+    TRIES = 64,     /* number of choices of operands in outputs that are tried, for few launches */
+    TRIED = 1 << 13 /* number of launches in all orders that are tried with other choices */
 };
+
+/* A pair of a launch by which its operand has the memory of a result of the model. */
+typedef struct pick {
+    int launch, pair;
+} pick;
+
+/* Such pairs, and the bytes of their operands, which the workspace does not have. */
+typedef struct picks {
+    int n;
+    pick *all;
+    int64_t bytes;
+} picks;
 
 typedef struct span { /* a range of steps of the host program */
     int first, last;
@@ -43,6 +62,8 @@ typedef struct run {
     int first;
     int cap_values;
     fv_sequence_problem o;
+    fv_sequence_problem read; /* o as the steps state it, without picks */
+    picks chosen;
     int64_t peak;            /* the bytes that the present order needs */
     const fv_sequence *best; /* an order that needs fewer bytes; NULL: none was found */
 } run;
@@ -147,35 +168,14 @@ static bool is_at_end(const run *r, int v, int i, bool first) {
 /* Is there an order in which launch i is the last one that uses the operand of the pair, and the
  * first one that uses the result? */
 static bool can_be_at_ends(const run *r, fv_sequence_pair q, int i) {
+    if (q.own && !(is_at_end(r, q.operand, i, true) && is_at_end(r, q.operand, i, false)))
+        return false;
     for (int k = 0; k < r->o.n; k++)
         if ((fv_set_has(r->o.values[q.operand].users, k) &&
              fv_set_has(r->o.launches[k].needs, i)) ||
             (fv_set_has(r->o.values[q.result].users, k) && fv_set_has(r->o.launches[i].needs, k)))
             return false;
     return !r->o.values[q.operand].after && !r->o.values[q.result].before;
-}
-
-/* Values over which a result of the model is stored have its memory, which is not of the workspace.
- * `all`: each value of which that is possible in some order, although a result has room for one of
- * them. Otherwise those of which the present order permits it. Returns whether there are any. */
-static bool leave_workspace(run *r, bool all) {
-    bool any = false;
-    for (int i = r->o.n - 1; i >= 0; i--) {
-        const fv_sequence_launch *x = &r->o.launches[i];
-        for (int k = 0; k < x->npairs; k++) {
-            fv_sequence_value *from = &r->o.values[x->pairs[k].operand],
-                              *to = &r->o.values[x->pairs[k].result];
-            bool fits = all ? can_be_at_ends(r, x->pairs[k], i)
-                            : (!to->taken && !x->pairs[k].own &&
-                               is_at_end(r, x->pairs[k].operand, i, false) &&
-                               is_at_end(r, x->pairs[k].result, i, true));
-            if (!to->outside || from->outside || from->before || !fits)
-                continue;
-            to->taken = from->outside = any = true;
-            from->bytes = 0;
-        }
-    }
-    return any;
 }
 
 /* The first and last step that uses each storage: storage -> span. */
@@ -246,6 +246,200 @@ static int64_t present_peak(run *r) {
     return o[r->o.n].peak;
 }
 
+/* ---- which values have the memory of results of the model ---- */
+
+static fv_sequence_pair pair_of(const run *r, pick c) {
+    return r->o.launches[c.launch].pairs[c.pair];
+}
+
+static void keep_problem(run *r) {
+    r->read = r->o;
+    r->read.values = FV_NEW(r->arena, fv_sequence_value, r->o.nvalues + 1);
+    r->read.launches = FV_NEW(r->arena, fv_sequence_launch, r->o.n + 1);
+    memcpy(r->read.values, r->o.values, (size_t)r->o.nvalues * sizeof *r->o.values);
+    memcpy(r->read.launches, r->o.launches, (size_t)r->o.n * sizeof *r->o.launches);
+}
+
+static void reset_problem(run *r) {
+    memcpy(r->o.values, r->read.values, (size_t)r->o.nvalues * sizeof *r->o.values);
+    memcpy(r->o.launches, r->read.launches, (size_t)r->o.n * sizeof *r->o.launches);
+}
+
+/* May the operand have the memory of the result in some order that r->o permits? The result has
+ * the memory of a result of the model, in which no other value is stored so far. */
+static bool can_pick(const run *r, pick c) {
+    const fv_sequence_pair q = pair_of(r, c);
+    const fv_sequence_value *from = &r->o.values[q.operand], *to = &r->o.values[q.result];
+    return to->outside && !to->taken && !from->outside && !from->before &&
+           can_be_at_ends(r, q, c.launch);
+}
+
+/* Lets launch k precede launch i, and so those that need launch i. Launch k must not need it. */
+static void let_precede(run *r, int k, int i) {
+    for (int j = 0; j < r->o.n; j++) {
+        uint64_t *needs = r->o.launches[j].needs;
+        if ((j != i && !fv_set_has(needs, i)) || fv_set_has(needs, k))
+            continue;
+        fv_set_insert(needs, k);
+        for (int w = 0; w < FV_SEQUENCE_WORDS; w++)
+            needs[w] |= r->o.launches[k].needs[w];
+    }
+}
+
+/* Takes the operand out of the workspace, and permits only orders in which that is possible. */
+static void add_pick(run *r, picks *to, pick c) {
+    const fv_sequence_pair q = pair_of(r, c);
+    fv_sequence_value *from = &r->o.values[q.operand];
+    for (int k = 0; k < r->o.n; k++)
+        if (k != c.launch && fv_set_has(from->users, k))
+            let_precede(r, k, c.launch);
+    r->o.values[q.result].taken = from->outside = true;
+    to->bytes += from->bytes;
+    from->bytes = 0;
+    to->all[to->n++] = c;
+}
+
+static picks no_picks(run *r) {
+    return (picks){.all = FV_NEW(r->arena, pick, r->o.nvalues + 1)};
+}
+
+/* The picks that planning the present order takes. */
+static picks present_picks(run *r) {
+    picks found = no_picks(r);
+    for (int i = r->o.n - 1; i >= 0; i--)
+        for (int k = 0; k < r->o.launches[i].npairs; k++) {
+            const fv_sequence_pair q = r->o.launches[i].pairs[k];
+            if (can_pick(r, (pick){i, k}) && is_at_end(r, q.operand, i, false) &&
+                is_at_end(r, q.result, i, true))
+                add_pick(r, &found, (pick){i, k});
+        }
+    return found;
+}
+
+/* Takes those of the n picks that are possible together, and as r->o permits; the earlier ones have
+ * precedence. */
+static picks possible_picks(run *r, const pick *all, int n) {
+    picks found = no_picks(r);
+    reset_problem(r);
+    for (int was = -1; was != found.n;) {
+        was = found.n;
+        for (int i = 0; i < n; i++) /* one of a pick's own operand follows that pick */
+            if (can_pick(r, all[i]))
+                add_pick(r, &found, all[i]);
+    }
+    return found;
+}
+
+/* Takes each operand out of the workspace that can be picked in some order, although a result of
+ * the model has room for one of them. Returns these picks, those of the largest operands first. */
+static picks leave_all(run *r) {
+    picks found = {0};
+    int cap = 0;
+    reset_problem(r);
+    for (int i = r->o.n - 1; i >= 0; i--)
+        for (int k = 0; k < r->o.launches[i].npairs; k++) {
+            const fv_sequence_pair q = r->o.launches[i].pairs[k];
+            fv_sequence_value *from = &r->o.values[q.operand];
+            if (!r->o.values[q.result].outside || r->read.values[q.operand].outside ||
+                from->before || !can_be_at_ends(r, q, i))
+                continue;
+            from->outside = true;
+            from->bytes = 0;
+            FV_PUSH(r->arena, found.all, found.n, cap, ((pick){i, k}));
+            for (int at = found.n - 1; at > 0; at--) {
+                pick *p = &found.all[at - 1], larger = found.all[at];
+                if (r->read.values[pair_of(r, p[0]).operand].bytes >=
+                    r->read.values[pair_of(r, larger).operand].bytes)
+                    break;
+                found.all[at] = p[0];
+                p[0] = larger;
+            }
+        }
+    return found;
+}
+
+static int larger_first(const void *x, const void *y) {
+    const int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+    return (a < b) - (a > b);
+}
+
+/* Bytes that launch i needs in every order: its values less the largest that can be picked, one for
+ * each result of the model. r->o is as leave_all leaves it. */
+static int64_t bytes_at_launch(run *r, int i, int noutputs) {
+    const fv_sequence_launch *x = &r->o.launches[i];
+    int64_t *sizes = FV_NEW(r->arena, int64_t, x->nuses + 1);
+    int64_t bytes = fv_sequence_bytes_at(&r->read, i);
+    int n = 0;
+    for (int u = 0; u < x->nuses; u++) {
+        int v = x->uses[u].value;
+        bool again = false;
+        for (int k = 0; k < u; k++)
+            again |= x->uses[k].value == v;
+        if (!again && r->o.values[v].outside && !r->read.values[v].outside)
+            sizes[n++] = r->read.values[v].bytes;
+    }
+    qsort(sizes, (size_t)n, sizeof *sizes, larger_first);
+    for (int k = 0; k < n && k < noutputs; k++)
+        bytes -= sizes[k];
+    return bytes;
+}
+
+/* The largest bytes_at_launch; `all`: the picks that leave_all found. */
+static int64_t most_at_launches(run *r, picks all) {
+    int64_t most = 0;
+    int noutputs = 0;
+    bool *seen = FV_NEW(r->arena, bool, r->o.nvalues + 1);
+    for (int i = 0; i < all.n; i++) {
+        int v = pair_of(r, all.all[i]).result;
+        noutputs += r->read.values[v].outside && !seen[v];
+        seen[v] = true;
+    }
+    for (int i = 0; i < r->o.n; i++) {
+        int64_t bytes = bytes_at_launch(r, i, noutputs);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+/* Searches for an order with other picks: those that are chosen without those that have a value in
+ * common with c, and c if `adds`. Chooses them if the order needs less, or as much with more bytes
+ * picked. */
+static bool try_picks(run *r, pick c, bool adds) {
+    const fv_sequence_pair q = pair_of(r, c);
+    pick *all = FV_NEW(r->arena, pick, r->chosen.n + 1);
+    int n = 0;
+    if (adds)
+        all[n++] = c;
+    for (int i = 0; i < r->chosen.n; i++) {
+        const fv_sequence_pair other = pair_of(r, r->chosen.all[i]);
+        bool same = r->chosen.all[i].launch == c.launch && r->chosen.all[i].pair == c.pair;
+        if (same && adds)
+            return false;
+        if (!same && other.result != q.result && other.operand != q.operand)
+            all[n++] = r->chosen.all[i];
+    }
+    picks found = possible_picks(r, all, n);
+    const fv_sequence *o = search(r);
+    if (o->peak > r->best->peak || (o->peak == r->best->peak && found.bytes <= r->chosen.bytes))
+        return false;
+    r->chosen = found;
+    r->best = o;
+    return true;
+}
+
+/* Tries other picks, of `all`, until none is better, or as long as r->best needs more than `least`
+ * bytes. */
+static void choose_picks(run *r, picks all, int64_t least) {
+    int tries = TRIED / r->o.n < TRIES ? TRIED / r->o.n : TRIES;
+    for (bool any = true; any;) {
+        any = false;
+        for (int i = 0; i < all.n && !any && r->best->peak > least && tries-- > 0; i++)
+            any = try_picks(r, all.all[i], true);
+        for (int i = 0; i < r->chosen.n && !any && r->best->peak > least && tries-- > 0; i++)
+            any = try_picks(r, r->chosen.all[i], false);
+    }
+}
+
 /* ---- the host program ---- */
 
 static void apply(run *r, const fv_sequence *o) {
@@ -259,14 +453,27 @@ static void apply(run *r, const fv_sequence *o) {
  * that every order needs. */
 static int64_t find_best(run *r) {
     const fv_sequence *exact;
-    leave_workspace(r, false);
+    keep_problem(r);
+    r->chosen = present_picks(r);
     r->peak = present_peak(r);
     r->best = search(r);
     int64_t most = r->best->peak < r->peak ? r->best->peak : r->peak;
+    const picks all = leave_all(r);
     int64_t least = fv_sequence_least(&r->o, r->arena, most, &exact);
-    if (exact)
-        r->best = exact;
-    return leave_workspace(r, true) ? fv_sequence_least(&r->o, r->arena, least, &exact) : least;
+    if (all.n == 0) {
+        r->best = exact ? exact : r->best;
+        return least;
+    }
+    int64_t bytes = most_at_launches(r, all);
+    least = bytes > least ? bytes : least;
+    choose_picks(r, all, least);
+    most = r->best->peak < r->peak ? r->best->peak : r->peak;
+    possible_picks(r, r->chosen.all, r->chosen.n);
+    if (most > least) {
+        (void)fv_sequence_least(&r->o, r->arena, most, &exact);
+        r->best = exact ? exact : r->best;
+    }
+    return least;
 }
 
 /* Searches for an order of the n launches from step `first` on that needs fewer bytes than the

@@ -121,8 +121,8 @@ fv_sequence fv_sequence_begin(const fv_sequence_problem *p) {
 
 typedef struct search {
     const fv_sequence_problem *p;
-    fv_sequence *
-        *heap; /* the states that are to be continued; each is before those at 2i+1, 2i+2 */
+    /* the states that are to be continued; state i precedes states 2i + 1 and 2i + 2 */
+    fv_sequence **heap;
     int n;
     fv_sequence **seen; /* the states by the hash of their sets, 2 * STATES places */
     int nseen;
@@ -196,8 +196,8 @@ static void expand(search *s, fv_arena *a, const fv_sequence *o) {
         offer(s, a, &next[i]);
 }
 
-/* Bytes that are alive during the launch x in every order. */
-static int64_t own_bytes(const fv_sequence_problem *p, const fv_sequence_launch *x) {
+int64_t fv_sequence_bytes_at(const fv_sequence_problem *p, int i) {
+    const fv_sequence_launch *x = &p->launches[i];
     int64_t bytes = -shared_bytes(p, NULL, NULL, x);
     for (int u = 0; u < x->nuses; u++)
         bytes += is_again(x, u) ? 0 : p->values[x->uses[u].value].bytes;
@@ -215,7 +215,7 @@ int64_t fv_sequence_least(const fv_sequence_problem *p, fv_arena *a, int64_t mos
     int64_t work = WORK;
     *best = NULL;
     for (int i = 0; i < p->n; i++) {
-        int64_t own = own_bytes(p, &p->launches[i]);
+        int64_t own = fv_sequence_bytes_at(p, i);
         begin.peak = own > begin.peak ? own : begin.peak;
     }
     if (begin.peak >= most)

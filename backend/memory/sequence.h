@@ -17,7 +17,7 @@ typedef struct fv_sequence_value {
     int64_t bytes;      /* 0 for memory of the caller and of weights */
     bool before, after; /* whether the value is alive before the first launch, after the last */
     bool outside;       /* whether the memory is not of the workspace */
-    bool taken;         /* whether another value was found to have the same memory before it */
+    bool taken; /* whether a launch stores this value over an operand that is outside, too */
     uint64_t users[FV_SEQUENCE_WORDS];
 } fv_sequence_value;
 
@@ -70,6 +70,9 @@ fv_sequence fv_sequence_begin(const fv_sequence_problem *p); /* the order withou
 bool fv_sequence_may_follow(const fv_sequence_problem *p, const fv_sequence *o, int i) FV_MUST_USE;
 /* The order o followed by launch i; the result points to o. */
 fv_sequence fv_sequence_extend(const fv_sequence_problem *p, const fv_sequence *o, int i);
+
+/* Bytes that are alive during launch i in every order. */
+int64_t fv_sequence_bytes_at(const fv_sequence_problem *p, int i) FV_MUST_USE;
 
 /* Searches for an order whose peak is the least of all. `most`: a peak that is known to be
  * possible. Returns a number of bytes below which no order has its peak; it is at most `most`.
