@@ -329,6 +329,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l->program = FV_NEW(a, fv_program, 1);
     l->program->arena = a;
     l->program->symbols.table = m->dims;
+    l->program->memory.least_alive = -1;
     l->program->target = o->target;
     l->program->name = program_name(a, o->name ? o->name : m->name);
     l->program->source.hash = m->source.hash ? m->source.hash : "";

@@ -64,6 +64,7 @@ typedef struct run {
     fv_sequence_problem o;
     fv_sequence_problem read; /* o as the steps state it, without picks */
     picks chosen;
+    bool fixed;              /* whether no dims decide the bytes of the values */
     int64_t peak;            /* the bytes that the present order needs */
     const fv_sequence *best; /* an order that needs fewer bytes; NULL: none was found */
 } run;
@@ -83,12 +84,20 @@ static bool is_outside(fv_lowerer *l, const fv_storage *home) {
     return home->value->kind != FV_VALUE_RESULT;
 }
 
+static bool has_one_size(const fv_type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dims[i]->lo != t->dims[i]->hi)
+            return false;
+    return true;
+}
+
 static int value_of(run *r, const fv_value *v) {
     const fv_storage *home = home_of(r->l, v);
     for (int i = 0; i < r->o.nvalues; i++)
         if (r->o.values[i].home == home)
             return i;
     bool outside = is_outside(r->l, home);
+    r->fixed &= outside || has_one_size(home->value->type);
     int64_t bytes = outside ? 0 : fv_largest_bytes(home->value->type, 1);
     FV_PUSH(r->arena, r->o.values, r->o.nvalues, r->cap_values,
             ((fv_sequence_value){.home = home, .bytes = bytes, .outside = outside}));
@@ -478,14 +487,14 @@ static int64_t find_best(run *r) {
 
 /* Searches for an order of the n launches from step `first` on that needs fewer bytes than the
  * present one. Sets r->best; NULL: none was found, or sizes have no bounds. *least: bytes that
- * every order needs, 0 if sizes have no bounds. */
+ * every order needs, -1 if sizes have no bounds. */
 static run *found_run(fv_lowerer *l, int first, int n, const fv_ptrmap *spans, bool reuses,
                       int64_t *least) {
     fv_arena *a = fv_arena_new(l->session);
     run *r = FV_NEW(l->exprs, run, 1);
-    *r = (run){.l = l, .arena = a, .first = first};
+    *r = (run){.l = l, .arena = a, .first = first, .fixed = true};
     r->o = (fv_sequence_problem){.n = n, .launches = FV_NEW(a, fv_sequence_launch, n)};
-    *least = 0;
+    *least = -1;
     for (int i = 0; i < n; i++)
         read_launch(r, i, reuses);
     bool sized = true;
@@ -540,20 +549,35 @@ static bool is_whole(const fv_lowerer *l, int first, int n) {
     return true;
 }
 
-bool fv_arrange_steps(fv_lowerer *l, bool reuses, int64_t *least) {
+/* Reads the launches and searches for their best orders. *n: number of runs. */
+static run **found_runs(fv_lowerer *l, bool reuses, fv_program_memory *m, int *n) {
     run **runs = FV_NEW(l->exprs, run *, l->host.nsteps + 1);
     const fv_ptrmap spans = find_spans(l);
-    int nruns = 0;
-    *least = 0;
-    for (int i = 0, n; i < l->host.nsteps && !has_capacity(l); i += n + 1) {
+    *n = 0;
+    for (int i = 0, many; i < l->host.nsteps; i += many + 1) {
         int64_t needed;
-        for (n = 0; i + n < l->host.nsteps && l->host.steps[i + n].kind == FV_STEP_LAUNCH;)
-            n++;
-        if (n == 0 || n > FV_SEQUENCE_MOST)
+        for (many = 0; i + many < l->host.nsteps && l->host.steps[i + many].kind == FV_STEP_LAUNCH;)
+            many++;
+        if (many > FV_SEQUENCE_MOST)
+            m->order_kept = "more than 768 launches follow one another";
+        if (many == 0 || many > FV_SEQUENCE_MOST)
             continue;
-        runs[nruns++] = found_run(l, i, n, &spans, reuses, &needed);
-        *least = is_whole(l, i, n) ? needed : *least;
+        run *r = runs[(*n)++] = found_run(l, i, many, &spans, reuses, &needed);
+        if (needed < 0 && many > 1)
+            m->order_kept = "the sizes of values have no bounds";
+        if (r->fixed && is_whole(l, i, many))
+            m->least_alive = needed;
     }
+    return runs;
+}
+
+bool fv_arrange_steps(fv_lowerer *l, bool reuses, fv_program_memory *m) {
+    int nruns = 0;
+    if (has_capacity(l)) {
+        m->order_kept = "an output grows in the memory of an input";
+        return false;
+    }
+    run **runs = found_runs(l, reuses, m, &nruns);
     bool any = arrange_greatest(runs, nruns);
     for (int i = 0; i < nruns; i++)
         if (runs[i]->best)

@@ -196,7 +196,7 @@ static fv_step *copied_steps(const fv_lowerer *l) {
 static void arrange(fv_lowerer *l, bool reuses) {
     const fv_step *old = copied_steps(l);
     find_lifetimes(l);
-    if (!fv_arrange_steps(l, reuses, &l->program->memory.least_alive))
+    if (!fv_arrange_steps(l, reuses, &l->program->memory))
         return;
     const fv_step *arranged = copied_steps(l);
     const size_t bytes = (size_t)l->host.nsteps * sizeof *old;

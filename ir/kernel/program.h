@@ -58,8 +58,11 @@ typedef struct fv_program_memory {
      * the text */
     bool is_least;
     /* bytes that are alive at once in every order of the launches, with results stored over any
-     * operands that permit it; 0: not known. Not part of the text */
+     * operands that permit it; -1: not known, or dims decide it. Not part of the text */
     int64_t least_alive;
+    /* why launches were not put into another order although that was asked for; NULL: the orders
+     * were searched, or that was not asked for. Not part of the text */
+    const char *order_kept;
     /* number of chains of values that are computed in strips of rows, and an estimate of the bytes
      * that would be alive at once without strips. Not part of the text */
     int strips;

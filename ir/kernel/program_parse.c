@@ -661,6 +661,7 @@ static fv_program *parse_program(reader *r, fv_arena *a, const char *text) {
     fv_lexer *l = &r->k.l;
     pr->arena = a;
     pr->symbols.table = fv_dims_new(a);
+    pr->memory.least_alive = -1;
     bool ok = fv_lex_format(l, "program", FV_KERNEL_FORMAT);
     while (ok && !fv_lex_is(l, "run"))
         ok = parse_part(r);

@@ -138,32 +138,76 @@ Test(search, orders_launches_for_memory) {
     cr_assert_eq(small->memory.least_alive, 4096 + 256);
 }
 
-enum { LAUNCHES = 7 };
+/* The result has room for one of three values, so two are alive in the workspace,
+ * besides the sums of a softmax. */
+static const char three_values[] = "fovea-ir 1\n"
+                                   "module \"m\"\n"
+                                   "const @one: i64[] = 1\n"
+                                   "func @main(%x: f32[16, 16], %w: f32[16, 64]) -> (%y) {\n"
+                                   "  %a = MatMul(%x, %w)\n"
+                                   "  %p = Softmax(%a) {axis = 1}\n"
+                                   "  %q = Softmax(%a) {axis = 0}\n"
+                                   "  %r = CumSum(%a, @one)\n"
+                                   "  %y = Max(%p, %q, %r)\n"
+                                   "  return %y\n"
+                                   "}\n";
+
+Test(search, one_value_has_the_memory_of_an_output) {
+    fv_program *small = lowered(three_values, true);
+    cr_assert_eq(small->memory.least_alive, 2 * 4096 + 256);
+    cr_assert_eq(workspace(small), 2 * 4096 + 256);
+}
+
+enum { LAUNCHES = 7, GIVEN = 2 };
+
+static void use(fv_sequence_problem *p, int i, int value, bool writes) {
+    fv_sequence_launch *x = &p->launches[i];
+    x->uses[x->nuses++] = (fv_sequence_use){value, writes};
+    fv_set_insert(p->values[value].users, i);
+}
+
+/* Lets launch i use a second result, which no other launch uses and over which the first one may be
+ * stored, or read a value that is alive before all launches, and perhaps store its result there. */
+static void draw_more(fv_sequence_problem *p, int i) {
+    fv_sequence_launch *x = &p->launches[i];
+    int own = LAUNCHES + i, given = 2 * LAUNCHES + draw(GIVEN);
+    if (draw(3) == 0) {
+        use(p, i, own, true);
+        p->values[own].bytes = p->values[i].bytes;
+        x->pairs[x->npairs++] = (fv_sequence_pair){own, i, true};
+    }
+    if (draw(3) == 0) {
+        use(p, i, given, false);
+        if (draw(2))
+            x->pairs[x->npairs++] = (fv_sequence_pair){given, i, false};
+    }
+}
 
 /* Launches of random values: launch i makes value i, of up to 3 earlier values, and may store it
  * over the first of them. */
 static fv_sequence_problem drawn(void) {
-    fv_sequence_problem p = {.n = LAUNCHES, .nvalues = LAUNCHES};
+    fv_sequence_problem p = {.n = LAUNCHES, .nvalues = 2 * LAUNCHES + GIVEN};
     p.launches = FV_NEW(arena, fv_sequence_launch, LAUNCHES);
-    p.values = FV_NEW(arena, fv_sequence_value, LAUNCHES);
+    p.values = FV_NEW(arena, fv_sequence_value, p.nvalues);
+    for (int i = 2 * LAUNCHES; i < p.nvalues; i++)
+        p.values[i] = (fv_sequence_value){.bytes = 1 + draw(20), .before = true};
     for (int i = 0; i < LAUNCHES; i++) {
         fv_sequence_launch *x = &p.launches[i];
-        x->uses = FV_NEW(arena, fv_sequence_use, 4);
-        x->pairs = FV_NEW(arena, fv_sequence_pair, 1);
+        x->uses = FV_NEW(arena, fv_sequence_use, 6);
+        x->pairs = FV_NEW(arena, fv_sequence_pair, 3);
         x->hash = (uint64_t)(i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-        x->uses[x->nuses++] = (fv_sequence_use){i, true};
         p.values[i] = (fv_sequence_value){.bytes = 1 + draw(20), .after = draw(6) == 0};
-        fv_set_insert(p.values[i].users, i);
+        use(&p, i, i, true);
         for (int k = 0; i > 0 && k < draw(4); k++) {
             int from = draw(i);
-            x->uses[x->nuses++] = (fv_sequence_use){from, false};
-            fv_set_insert(p.values[from].users, i);
+            use(&p, i, from, false);
             fv_set_insert(x->needs, from);
         }
         if (x->nuses > 1 && draw(2)) {
             x->pairs[x->npairs++] = (fv_sequence_pair){x->uses[1].value, i, false};
             p.values[i].bytes = p.values[x->uses[1].value].bytes;
         }
+        draw_more(&p, i);
     }
     return p;
 }

@@ -27,11 +27,11 @@ def measure(fovea, model, options, beside):
     return (fixed or first)["memory"], other["memory"]["workspace_bytes"], fixed is not None
 
 
-def proof(memory, limit):
-    """What is proved of the plan: "order" if no order of the launches takes less than 1 / limit of it or, of aligned
-    offsets, less at all; "offsets" if that is so for the order of the plan."""
+def proof(memory, unit):
+    """What is proved of the plan, where offsets are multiples of `unit` bytes: "order" if no order of the launches takes
+    less; "offsets" if no other offsets take less with the order of the plan."""
     planned, alive = memory["workspace_bytes"], memory["least_alive_bytes"]
-    if alive is not None and (planned <= alive * limit or memory["least"] and memory["lower_bound_bytes"] <= alive):
+    if alive is not None and planned <= -(-alive // unit) * unit:
         return "order"
     return "offsets" if memory["least"] or planned <= memory["lower_bound_bytes"] else ""
 
@@ -42,6 +42,7 @@ def main():
     parser.add_argument("models", nargs="*", help="names of folders; all, if there is none")
     parser.add_argument("--target", default="cortex-m4")
     parser.add_argument("--level", default="2", help="as of -O: 0 to 3, s")
+    parser.add_argument("--unit", type=int, default=8, help="bytes of which offsets are multiples: 8 for pointers of 32 bits, else 64")
     parser.add_argument("--limit", type=float, default=1.02, help="fail if planned / bound is above this, and no smaller plan was excluded")
     given = parser.parse_args()
     folder = os.path.join(os.environ.get("FOVEA_SHARED", "../shared"), "models")
@@ -62,7 +63,7 @@ def main():
             continue
         total += 1
         above += fixed and planned > bound * given.limit and not memory["least"]
-        known = proof(memory, given.limit)
+        known = proof(memory, given.unit)
         proved += known == "order"
         print(f"| {name} | {usual} | {planned} | {bound} | {alive or ''} | {planned / bound:.3f} | {known} |", flush=True)
     print(f"{proved} of {total} take no more than any order needs", file=sys.stderr)

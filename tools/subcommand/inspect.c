@@ -330,8 +330,10 @@ static void print_memory(view *v) {
            is_fixed(p) ? ", whatever the dims are within their bounds" : "",
            fv_size_str(v->c->arena, (uint64_t)f->bound),
            settled ? ", and no aligned offsets take less than the workspace" : "");
-    if (p->memory.least_alive > 0)
-        fv_out("%-11s%s is alive at once in every order of the launches\n", "",
+    if (p->memory.order_kept)
+        fv_out("%-11slaunches were not put into another order: %s\n", "", p->memory.order_kept);
+    if (p->memory.least_alive >= 0)
+        fv_out("%-11severy order of the launches needs at least %s\n", "",
                fv_size_str(v->c->arena, (uint64_t)p->memory.least_alive));
     if (p->memory.strips)
         fv_out("%-11s%d chain%s of values in strips of rows; without strips about %s were alive\n",
@@ -392,7 +394,9 @@ static json_t *memory_json(view *v) {
     if (p->memory.strips)
         fv_json_set_int(o, "without_strips_bytes", p->memory.without_strips);
     fv_json_set(o, "least_alive_bytes",
-                p->memory.least_alive > 0 ? json_integer(p->memory.least_alive) : json_null());
+                p->memory.least_alive >= 0 ? json_integer(p->memory.least_alive) : json_null());
+    fv_json_set(o, "order_kept",
+                p->memory.order_kept ? fv_json_text(p->memory.order_kept) : json_null());
     fv_json_set_bool(o, "fixed", is_fixed(p));
     fv_json_set_bool(o, "uses_allocator", p->memory.uses_allocator);
     fv_json_set(o, "buffers", list);
