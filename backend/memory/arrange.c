@@ -18,6 +18,7 @@
  * some order, finds bytes that every order needs. */
 #include "backend/memory/arrange.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -551,6 +552,7 @@ static bool is_whole(const fv_lowerer *l, int first, int n) {
 
 /* Reads the launches and searches for their best orders. *n: number of runs. */
 static run **found_runs(fv_lowerer *l, bool reuses, fv_program_memory *m, int *n) {
+    static_assert(FV_SEQUENCE_MOST == 768, "a reason below states it");
     run **runs = FV_NEW(l->exprs, run *, l->host.nsteps + 1);
     const fv_ptrmap spans = find_spans(l);
     *n = 0;

@@ -258,6 +258,12 @@ check 'no bounds' 0 'put into another order: the sizes of values have no bounds'
     "$fovea" inspect wide.fvir --memory --target=cortex-m4 --prefer=ram
 check 'no bounds as json' 0 'order_kept": "the sizes of values have no bounds"' \
     "$fovea" inspect wide.fvir --memory --json --target=cortex-m4 --prefer=ram
+{
+    printf 'fovea-ir 1\nmodule "grow"\nsymbol p 0..100\nfunc @main(%%x: f32[1, 8], %%old: f32[p, 8], %%w: f32[8, 8]) -> (%%y, %%new) {\n'
+    printf '  %%new = Concat(%%old, %%x) {axis = 0}\n  %%a = MatMul(%%new, %%w)\n  %%y = Softmax(%%a) {axis = 0}\n  return %%y, %%new\n}\n'
+} >grow.fvir
+check 'a state with room' 0 'put into another order: an output grows in the memory of an input' \
+    "$fovea" inspect grow.fvir --state old=new:101 --memory --target=cortex-m4 --prefer=ram
 check 'no bounds, for time' 0 'order_kept": null' "$fovea" inspect wide.fvir --memory --json --target=cortex-m4
 check 'time is preferred by default' 0 'workspace +8.4 kB' "$fovea" inspect four.fvir --target=cortex-m4 --prefer=time
 "$fovea" run four.fvir --backend=interp --target=cortex-m4 -q -o ref/ --save-inputs in
