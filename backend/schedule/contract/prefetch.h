@@ -2,7 +2,7 @@
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_PREFETCH_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_PREFETCH_H
 
-#include "backend/schedule/contract/tile.h"
+#include "backend/schedule/contract/contraction.h"
 
 /* Sets the distances of prefetches (near, far), `streams` and `outlined` in the plan for a tile of
  * c, which the kernel of op contains, to the defaults of the target. */

@@ -2,7 +2,7 @@
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_STEPS_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_STEPS_H
 
-#include "backend/schedule/contract/tile.h"
+#include "backend/schedule/contract/contraction.h"
 
 /* Can the next part of the factor with the columns be prefetched? It can if its panels are a
  * constant, and the number of steps is known. */

@@ -1,0 +1,196 @@
+/* contraction.h - the descriptions of a contraction, of its tile, and of the plan of the tile. */
+#ifndef FV_BACKEND_SCHEDULE_CONTRACT_CONTRACTION_H
+#define FV_BACKEND_SCHEDULE_CONTRACT_CONTRACTION_H
+
+#include "backend/axes/products.h"
+#include "backend/schedule/common/emit.h"
+#include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/materialize.h"
+#include "backend/schedule/contract/panels.h"
+
+/* Factors that are computed before the contraction. */
+typedef struct fv_computed_factors {
+    bool b, a;
+    fv_dense of_b, of_a;
+} fv_computed_factors;
+
+/* A sum over blocks g, each term of which is computed from a sum of products within the block:
+ *     sum g: f32(sum k: a[i, g, k] * b[j, g, k]) * s[j, g] */
+typedef struct fv_contract_blocks {
+    fv_expr *sum; /* the sum over blocks, as the definition has it; NULL: there are no blocks */
+    /* part: the sum of products within a block, as the definition has it; term: the term that is
+     * computed from it, in which, when the kernel is built, loads of panels replace constants of
+     * the columns */
+    fv_expr *part, *term;
+    fv_expr *steps; /* a sum over the variables of the blocks and of the sum of products */
+} fv_contract_blocks;
+
+/* How the result is stored, and how often the kernel runs. */
+typedef struct fv_contract_context {
+    bool turned; /* whether rows are contiguous in the result, and not columns */
+    bool often;  /* whether the kernel runs many times after b was packed once */
+} fv_contract_context;
+
+typedef struct fv_contraction {
+    fv_expr *sum;   /* the sum of products (in a block), a REDUCE node */
+    fv_expr *a, *b; /* its two factors: a depends on the row, b on the column */
+    /* the number of sums with the same a, such as the gates of a recurrent layer; usually 1 */
+    int nsums;
+    /* each of the nsums sums, and its factor b, as expressions over the variables of `sum`; a
+     * single sum is here as the definition has it */
+    fv_expr *sums[FV_MAX_SUMS], *factors[FV_MAX_SUMS];
+    /* axes of the definition that are rows and columns; row is -1 if there are no rows */
+    int row, column;
+    bool each; /* whether a depends on the column as well, as in a depthwise convolution */
+    fv_computed_factors dense;
+    bool packed; /* b is read from panels */
+    /* how words are multiplied; then, when the kernel is built, `sum`, a and b are expressions of
+     * words, and sums[0] is the sum as the definition has it */
+    fv_dot dot;
+    fv_contract_blocks blocks;
+    fv_contract_context context;
+    fv_panels panels;
+} fv_contraction;
+
+/* The size of a register tile and the form of its loops. */
+typedef struct fv_tile_plan {
+    int mr, nr; /* rows of a tile; columns of each of its sums */
+    int panel;  /* columns of a panel of b if it is packed; nr is a multiple */
+    /* number of steps of the sum's first variable that all tiles of a block of rows compute before
+     * the next steps; 0: all steps at once */
+    int64_t depth;
+    int64_t near, far; /* distances of prefetches in bytes; both 0: there are no prefetches */
+    int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
+    int few;     /* with dot.matrix: fewer rows than this use dot products of vectors */
+    /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
+     * `depth` steps at a time; false: each tile computes b as it reads it */
+    bool unpacks;
+    bool copies; /* whether the rows of a that a tile reads are first copied to contiguous memory */
+    /* whether the products of a tile are followed by code that stores its results from registers;
+     * otherwise loops over rows and columns store what tiles of any number of rows have left in
+     * memory, which takes less code */
+    bool stores;
+    bool outlined; /* whether the loops may be compiled as a separate function */
+    /* whether another iteration may write what a row reads; then the first rows of smaller tiles
+     * are bounded in a way that proves they do not overlap */
+    bool within;
+    /* number of rows of the last tile if it is not a complete one; 0: all tiles are complete; -1:
+     * it is not known */
+    int64_t rest;
+} fv_tile_plan;
+
+/* Addresses of a tile's prefetches, in elements of the panels. */
+typedef struct fv_tile_prefetch {
+    /* the panel after this one (after the last panel: the last one), and the last panel */
+    fv_expr *next, *last;
+    /* the number of complete tiles in the block of rows; NULL: there is at most one tile, or
+     * nothing is prefetched */
+    fv_expr *whole;
+    fv_expr *ahead; /* the distance of prefetches in this panel; NULL: there are none */
+    /* the panel of which a complete tile prefetches a part, the offset of that part, and the stride
+     * of its elements; part NULL: there are no such prefetches */
+    fv_expr *aim, *part, *stride;
+} fv_tile_prefetch;
+
+/* Where the sums of a tile are stored. */
+typedef struct fv_tile_memory {
+    /* the sums of the tile are stored in this buffer, [.., row, column], beginning at `at` */
+    fv_buf *buf;
+    fv_expr *at[FV_MAX_RANK];
+} fv_tile_memory;
+
+/* The block of rows that a tile is in. */
+typedef struct fv_tile_rows {
+    const fv_var *local; /* the variable of the row's number in the block; NULL: it is not used */
+    fv_expr *done;       /* number of rows of the block before i0 */
+    fv_expr *last;       /* the last row of the tile, which takes the place of later ones; NULL: all
+                            rows of the tile exist */
+} fv_tile_rows;
+
+/* The columns of the tile in the axis of columns, of which they may be a block. */
+typedef struct fv_tile_columns {
+    const fv_var *axis; /* the variable of the axis; NULL: the columns are the whole axis */
+    fv_expr *left;      /* the first column of the block */
+} fv_tile_columns;
+
+/* Restricts the tile to a part of the contraction. */
+typedef struct fv_tile_only {
+    /* the columns [0] to [1] - 1 are computed if the contraction may have more than one tile of
+     * columns; [0] is a multiple of nr; NULL: all columns */
+    fv_expr *columns[2];
+    fv_expr *steps[2]; /* the steps [0] to [1] - 1 of the sum are computed; NULL: all steps */
+} fv_tile_only;
+
+enum { FV_MAX_SHARED = 4 };
+
+/* What is computed of the factors before the steps that use it. */
+typedef struct fv_tile_made {
+    /* [step, column]: elements of b that were computed in advance; NULL: there are none */
+    fv_buf *unpacked;
+    /* the subexpressions of b that all steps share, or all steps of a block; their elements for the
+     * columns of the tile */
+    const fv_expr *shared[FV_MAX_SHARED];
+    fv_buf *of_columns[FV_MAX_SHARED];
+    int n;
+    /* [step, row, 2]: of each word of the rows, elements 0 and 2 as a pair of i16, and elements 1
+     * and 3; NULL: rows are read as words of bytes */
+    fv_buf *halves;
+} fv_tile_made;
+
+struct fv_tile;
+
+/* Callbacks. `store` stores the result at `index`; when it is called, the epilogue can use the sums
+ * (fv_kemit_expr). */
+typedef struct fv_tile_put {
+    /* NULL: the value of the definition is stored */
+    void (*store)(void *user, fv_expr *const *index);
+    void *user;
+    /* emits what precedes the epilogue of row r, of `rows` rows of the tile; NULL: nothing */
+    void (*row)(struct fv_tile *t, fv_expr *rows, fv_expr *r);
+    /* where a tile that stores its results itself (plan.stores) does so: the arguments of
+     * fv_tile_store */
+    fv_value *value;
+    fv_expr **index;
+} fv_tile_put;
+
+/* The state while a register tile is emitted. Schedules may change its plan for a kernel. */
+typedef struct fv_tile {
+    fv_kemit *e;
+    const fv_contraction *c;
+    fv_tile_plan plan;
+    fv_expr *i0, *j0, *panel; /* first row; first column; number of the panel of the columns */
+    fv_expr *columns;         /* the number of columns that exist, at most nr */
+    fv_tile_memory sums;
+    fv_tile_rows rows;
+    fv_tile_columns block;
+    fv_tile_only only;
+    /* the first step of the current block of `depth` steps; NULL: all steps are computed at once */
+    fv_expr *from;
+    fv_tile_prefetch prefetch;
+    fv_tile_made made;
+    fv_tile_put put;
+} fv_tile;
+
+/* The number of columns of a tile for all sums: those of the first sum, followed by those of the
+ * second, and so on. */
+static inline int fv_tile_plan_width(const fv_contraction *c, const fv_tile_plan *plan) {
+    return plan->nr * c->nsums;
+}
+static inline int fv_tile_width(const fv_tile *t) {
+    return fv_tile_plan_width(t->c, &t->plan);
+}
+/* A sum over all terms of the contraction: over blocks, and in them. */
+static inline const fv_expr *fv_all_steps(const fv_contraction *c) {
+    return c->blocks.steps ? c->blocks.steps : c->sum;
+}
+/* Are the panels of the factor with the columns packed when the model is compiled? */
+static inline bool fv_has_constant_columns(fv_lowerer *l, const fv_definition *d,
+                                           const fv_contraction *c) {
+    return fv_is_laid_out(l, d, fv_all_steps(c), c->b, c->column);
+}
+/* The type of the result of the sum. */
+static inline fv_elem fv_sum_elem(const fv_contraction *c) {
+    return (fv_elem)(c->blocks.sum ? c->blocks.sum : c->sum)->type.elem;
+}
+
+#endif
