@@ -12,29 +12,12 @@
 #include <unistd.h>
 
 #include "runtime/fovea.h"
+#include "tests/collective/folder.h"
 #include "tests/collective/pipes.h"
 
 enum { RANKS = 3, ROWS = 6, COLUMNS = 4, ELEMENTS = ROWS * COLUMNS };
 
-static char folder[] = "/tmp/fovea-collective-XXXXXX", place[80];
-
-static void begin(void) {
-    cr_assert(mkdtemp(folder));
-    setenv("FOVEA_CACHE_DIR", "", 1);
-}
-
-static void end(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_assert_eq(system(command), 0);
-}
-
 TestSuite(collective, .init = begin, .fini = end, .timeout = 120);
-
-static const char *in_folder(const char *name) {
-    snprintf(place, sizeof place, "%s/%s", folder, name);
-    return place;
-}
 
 /* Writes a model whose result is the statement, where %a is the other statement. */
 static const char *model_of(const char *first, const char *statement) {

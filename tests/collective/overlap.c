@@ -9,22 +9,10 @@
 #include <unistd.h>
 
 #include "runtime/fovea.h"
+#include "tests/collective/folder.h"
 #include "tests/collective/pipes.h"
 
 enum { RANKS = 2, ROWS = 6, ELEMENTS = ROWS * 4, MOST_EVENTS = 64 };
-
-static char folder[] = "/tmp/fovea-overlap-XXXXXX", place[80];
-
-static void begin(void) {
-    cr_assert(mkdtemp(folder));
-    setenv("FOVEA_CACHE_DIR", "", 1);
-}
-
-static void end(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_assert_eq(system(command), 0);
-}
 
 TestSuite(overlap, .init = begin, .fini = end, .timeout = 120);
 
@@ -71,11 +59,6 @@ static const char sent_back[] = "  %r = fv.Receive() {from = 0, ranks = 2, type 
 
 static const char *const cases[] = {parallel, all_to_all, group, two, sent};
 enum { CASES = sizeof cases / sizeof *cases, SENT = CASES - 1 };
-
-static const char *in_folder(const char *name) {
-    snprintf(place, sizeof place, "%s/%s", folder, name);
-    return place;
-}
 
 static const char *model_of(int number, int rank) {
     FILE *f = fopen(in_folder("m.fvir"), "w");

@@ -10,31 +10,14 @@
 #include <unistd.h>
 
 #include "runtime/fovea.h"
+#include "tests/collective/folder.h"
 #include "tests/collective/pipes.h"
 
 /* Rank 0 sends its rows to the ranks 1 and 2, which multiply them by their own ones and add what
  * both have; rank 2 sends the sum back. */
 enum { RANKS = 3, ROWS = 5, COLUMNS = 4, ELEMENTS = ROWS * COLUMNS };
 
-static char folder[] = "/tmp/fovea-stages-XXXXXX", place[80];
-
-static void begin(void) {
-    cr_assert(mkdtemp(folder));
-    setenv("FOVEA_CACHE_DIR", "", 1);
-}
-
-static void end(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_assert_eq(system(command), 0);
-}
-
 TestSuite(stages, .init = begin, .fini = end, .timeout = 120);
-
-static const char *in_folder(const char *name) {
-    snprintf(place, sizeof place, "%s/%s", folder, name);
-    return place;
-}
 
 static const char *model_of(int rank) {
     FILE *f = fopen(in_folder("m.fvir"), "w");
