@@ -15,7 +15,7 @@
 #include "ir/kernel/library.h"
 #include "ops/common/dims.h"
 
-enum { MOST_OPERANDS = 5 };
+enum { MOST_OPERANDS = 5, MOST_SHARDS = 1 << 20 };
 
 /* How a tensor is divided. */
 typedef struct layout {
@@ -111,30 +111,40 @@ static bool read_axis(const entry *e, int rank, int *axis) {
            bad(e, fv_printf(fv_op_module(e->op)->arena, "and the tensor has %d axes", rank));
 }
 
-/* Reads the mesh of devices of a tensor: a line of devices, each of which has as many shards. */
-static bool read_mesh(const entry *shape, const entry *elements, layout *l) {
-    int *dims, *device, rank, product = 1;
-    if (!read_list(shape, &dims, &rank) || !read_list(elements, &device, &l->n))
+/* Has each of the ranks as many of the shards? */
+static bool is_even(fv_arena *arena, const layout *l) {
+    if (l->n < l->ranks)
         return false;
-    for (int i = 0; i < rank; i++)
-        product = product > FV_MAX_CALL_RANKS ? product : product * dims[i];
-    if (rank != 1 && l->axis >= 0)
-        return bad(shape, "expected one axis");
-    if (product != l->n && l->axis >= 0)
-        return bad(elements, fv_printf(fv_op_module(shape->op)->arena,
-                                       "which are not %d devices, as the shape says", product));
-    l->device = device;
+    int *shards = FV_NEW(arena, int, l->ranks);
     for (int i = 0; i < l->n; i++)
+        shards[l->device[i]]++;
+    for (int r = 0; r < l->ranks; r++)
+        if (shards[r] != l->n / l->ranks)
+            return false;
+    return true;
+}
+
+/* Reads the mesh of devices of a tensor: a line of devices, each of which has as many shards. A
+ * tensor that each rank has as a whole needs none. */
+static bool read_mesh(const entry *shape, const entry *elements, layout *l) {
+    fv_arena *arena = fv_op_module(shape->op)->arena;
+    int *dims, *device, rank, n;
+    if (!read_list(shape, &dims, &rank) || !read_list(elements, &device, &n))
+        return false;
+    if (l->axis < 0)
+        return true;
+    if (rank != 1)
+        return bad(shape, "expected one axis");
+    if (dims[0] != n)
+        return bad(elements,
+                   fv_printf(arena, "which are not %d devices, as the shape says", dims[0]));
+    l->n = n;
+    l->device = device;
+    for (int i = 0; i < n; i++)
         l->ranks = device[i] >= l->ranks ? device[i] + 1 : l->ranks;
-    for (int r = 0; r < l->ranks && l->axis >= 0; r++) {
-        int shards = 0;
-        for (int i = 0; i < l->n; i++)
-            shards += device[i] == r;
-        if (shards * l->ranks != l->n)
-            return bad(elements, "expected all devices from 0 on, each as often");
-    }
-    return (l->axis < 0 || (l->n >= 1 && l->ranks <= FV_MAX_CALL_RANKS)) ||
-           bad(elements, "which is no number of devices that can run");
+    if (n < 1 || l->ranks > FV_MAX_CALL_RANKS)
+        return bad(elements, "which is no number of devices that can run");
+    return is_even(arena, l) || bad(elements, "expected all devices from 0 on, each as often");
 }
 
 static bool read_layout(fv_op *op, bool input, int i, int rank, layout *out) {
@@ -157,9 +167,10 @@ static bool is_same(const layout *a, const layout *b) {
     return true;
 }
 
-/* The layouts of the operands, of which the first `tensors` may be divided. */
+/* The layouts of the operands, of which the first `tensors` may be divided. *ranks: the number of
+ * devices of all meshes; 0: no tensor is divided yet. */
 static bool read_inputs(fv_op *op, int tensors, layout *in, int *ranks) {
-    *ranks = 1;
+    *ranks = 0;
     for (int i = 0; i < op->nin; i++) {
         in[i] = whole;
         if (!op->in[i])
@@ -175,7 +186,7 @@ static bool read_inputs(fv_op *op, int tensors, layout *in, int *ranks) {
                                "input '%s' is data of the run: expected elements that are known "
                                "when the model is compiled",
                                op->def->in[i].name);
-        if (in[i].axis >= 0 && *ranks > 1 && in[i].ranks != *ranks)
+        if (in[i].axis >= 0 && *ranks && in[i].ranks != *ranks)
             return fv_op_error(op, "input_device_mesh_elements has meshes of %d and of %d devices",
                                *ranks, in[i].ranks);
         *ranks = in[i].axis >= 0 ? in[i].ranks : *ranks;
@@ -186,7 +197,7 @@ static bool read_inputs(fv_op *op, int tensors, layout *in, int *ranks) {
 static bool read_output(fv_op *op, int rank, layout *out, int *ranks) {
     if (!read_layout(op, false, 0, rank, out))
         return false;
-    if (out->axis >= 0 && *ranks > 1 && out->ranks != *ranks)
+    if (out->axis >= 0 && *ranks && out->ranks != *ranks)
         return fv_op_error(op,
                            "output_device_mesh_elements has a mesh of %d devices, the inputs of %d",
                            out->ranks, *ranks);
@@ -234,6 +245,16 @@ static bool multiplies(const fv_op *op) {
     return plain_of(op) == FV_OP_MatMul;
 }
 
+static const char *types_of(const fv_op *op, fv_value *const *operands) {
+    fv_arena *arena = fv_op_module(op)->arena;
+    const char *all = "";
+    for (int i = 0; i < op->nin; i++)
+        if (operands[i])
+            all = fv_printf(arena, "%s%s%s", all, i ? ", " : "",
+                            fv_type_str(arena, operands[i]->type));
+    return all;
+}
+
 /* The type of the whole result, by the inference of the operator on whole tensors; NULL after a
  * diagnostic. For that, op becomes this operator for a while. */
 static const fv_type *whole_result(fv_op *op, const layout *in) {
@@ -245,7 +266,12 @@ static const fv_type *whole_result(fv_op *op, const layout *in) {
         if (!tensor)
             continue;
         tensors[i] = *op->in[i];
-        tensors[i].type = whole_type(fv_op_module(op), op->in[i]->type, &in[i]);
+        if (in[i].axis >= 0)
+            tensors[i] =
+                (fv_value){.kind = FV_VALUE_PARAM, /* the data of the share is not its data */
+                           .name = op->in[i]->name,
+                           .block = op->block,
+                           .type = whole_type(fv_op_module(op), op->in[i]->type, &in[i])};
     }
     op->def = fv_op_def(plain_of(op));
     op->in = operands;
@@ -255,6 +281,9 @@ static const fv_type *whole_result(fv_op *op, const layout *in) {
     op->def = own.def;
     op->in = own.in;
     op->out = own.out;
+    if (!ok) /* the message of the inference names the other operator */
+        fv_op_error(op, "cannot compute %s of the whole tensors, whose types are %s",
+                    fv_op_def(plain_of(op))->name, types_of(op, operands));
     return ok ? y.type : NULL;
 }
 
@@ -297,13 +326,10 @@ static bool infer_distributed(fv_op *op) {
 /* For each shard, where it is among the shards in the order of devices. */
 static fv_value *order_of(fv_rewriter *w, const layout *l, bool inverse, bool *natural) {
     int64_t *list = FV_NEW(w->module->arena, int64_t, l->n);
-    int each = l->n / l->ranks;
+    int each = l->n / l->ranks, *before = FV_NEW(w->module->arena, int, l->ranks);
     *natural = true;
     for (int i = 0; i < l->n; i++) {
-        int before = 0;
-        for (int k = 0; k < i; k++)
-            before += l->device[k] == l->device[i];
-        int at = l->device[i] * each + before;
+        int at = l->device[i] * each + before[l->device[i]]++;
         list[inverse ? at : i] = inverse ? i : at;
         *natural &= at == i;
     }
@@ -489,9 +515,10 @@ static locality reshaped(fv_module *m, const fv_type *x, const fv_type *y, const
                                       fv_dim_const(m->dims, blocks));
     for (int b = 0; b < y->rank; b++) {
         const fv_dim *n = fv_dim_quotient(m->dims, before, fv_dim_product(m->dims, b, y->dims));
-        const fv_dim *size = n && fv_dim_is_const(n) && n->value > 0 && n->value <= 1 << 16
-                                 ? fv_dim_quotient(m->dims, y->dims[b], n)
-                                 : NULL;
+        const fv_dim *size =
+            n && fv_dim_is_const(n) && n->value > 0 && n->value <= MOST_SHARDS / l->ranks
+                ? fv_dim_quotient(m->dims, y->dims[b], n)
+                : NULL;
         size = size ? fv_dim_quotient(m->dims, size, fv_dim_const(m->dims, l->ranks)) : NULL;
         if (!size || fv_dim_is_one(y->dims[b]))
             continue;
@@ -564,14 +591,14 @@ static fv_value *computed(fv_rewriter *w, fv_op *op, fv_op_id plain, fv_value *c
     return fv_w_op(w, plain, op->nin, in, n, attrs);
 }
 
-/* The number of elements of x that one element of y is the mean of, as a float. */
-static fv_value *count_of(fv_rewriter *w, const fv_type *x, const fv_type *y) {
+/* The number of elements of x that one element of y is the mean of. */
+static fv_value *count_of(fv_rewriter *w, const fv_type *x, const fv_type *y, fv_elem e) {
     fv_dims *t = w->module->dims;
     const fv_dim *all = fv_dim_product(t, x->rank, x->dims),
                  *of = fv_dim_product(t, y->rank, y->dims);
     const fv_dim *n = fv_dim_quotient(t, all, of);
     n = n ? n : fv_dim_floordiv(t, all, fv_dim_max(t, of, fv_dim_const(t, 1)));
-    return fv_w_cast(w, fv_w_ints(w, FV_I64, 0, 1, &n), x->elem);
+    return fv_w_cast(w, fv_w_ints(w, FV_I64, 0, 1, &n), e);
 }
 
 static bool decompose_distributed(fv_rewriter *w, fv_op *op) {
@@ -592,13 +619,17 @@ static bool decompose_distributed(fv_rewriter *w, fv_op *op) {
         x[i] = op->in[i] && where == NEEDS_WHOLE ? moved(w, op->in[i], &in[i], &whole) : op->in[i];
     have = where == GIVES_SHARES ? have : whole;
     bool mean = where == GIVES_PARTIAL && plain == FV_OP_ReduceMean;
+    /* a sum or a count may be too large for f16, of which the mean is not */
+    fv_elem wide = all->elem == FV_F64 ? FV_F64 : FV_F32;
+    x[0] = mean ? fv_w_cast(w, x[0], wide) : x[0];
     y = computed(w, op, mean ? FV_OP_ReduceSum : plain, x, all, &have);
     if (where == GIVES_PARTIAL)
         y = reduced(w, y, ranks, plain == FV_OP_ReduceMax ? FV_OP_ReduceMax : FV_OP_ReduceSum,
                     &out);
     else
         y = moved(w, y, &have, &out);
-    y = mean ? FV_W2(w, FV_OP_Div, y, count_of(w, first, all)) : y;
+    if (mean)
+        y = fv_w_cast(w, FV_W2(w, FV_OP_Div, y, count_of(w, first, all, wide)), all->elem);
     fv_w_result(w, 0, y);
     return true;
 }
@@ -624,6 +655,7 @@ static bool decompose_distributed(fv_rewriter *w, fv_op *op) {
      .attrs = {SHARES},                                                                            \
      .types = {{"T", TENSORS}, {"I", FV_SET(I64)}},                                                \
      COMPUTED}
+/* The second operand lists axes; `shape` is its name in the schemas of ONNX Runtime. */
 #define REDUCED(op_name, what)                                                                     \
     {MS,                                                                                           \
      .name = op_name,                                                                              \

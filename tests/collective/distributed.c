@@ -68,6 +68,14 @@ static const example examples[] = {
     {"ReduceMean", "%x, %axis2", "RRS[0] R", "RRR", "", "", "", "ReduceMean(%X2, %axis2)"},
     {"ReduceMean", "%x, %axis1", "RRS[0] R", "RS[0]", "keepdims = 0, ", "", "",
      "ReduceMean(%X2, %axis1) {keepdims = 0}"},
+    /* means of f16, whose sums are none */
+    {"ReduceMean", "%h, %axis1", "RS[0]R R", "RRR", "", "", "", "ReduceMean(%H1, %axis1)"},
+    {"ReduceMean", "%h, %axis1", "RS[0]R R", "S[0]RR", "", "[1, 0, 1, 0]", "",
+     "ReduceMean(%H1, %axis1)"},
+    /* shares of a shape, whose elements the compiler knows: the whole one has others, too */
+    {"Slice", "%shape, %at0, %at6", "S[0] R R", "S[0]", "", "", "", "Slice(%S0, %at0, %at6)"},
+    {"Reshape", "%shape, %flat", "S[0] R", "S[0]", "", "", "", "Reshape(%S0, %flat)"},
+    {"Unsqueeze", "%shape, %axis1", "S[0] R", "S[0]R", "", "", "", "Unsqueeze(%S0, %axis1)"},
 };
 enum { EXAMPLES = sizeof examples / sizeof *examples };
 
@@ -130,10 +138,17 @@ static void write_model(const example *e, int ranks) {
             "const @axis2: i64[1] = [2]\nconst @flat: i64[1] = [-1]\n"
             "const @pairs: i64[2] = [4, -1]\nconst @keep: i64[3] = [0, 6, 12]\n"
             "const @wide: i64[4] = [1, 3, 6, 12]\nconst @v: f32[12] = [1,2,3,4,5,6,5,4,3,2,1,0]\n"
-            "const @split: i64[4] = [4, 1, 6, 12]\n"
+            "const @split: i64[4] = [4, 1, 6, 12]\nconst @full: i64[3] = [4, 6, 12]\n"
+            "const @many: f32[] = 8192\n"
             "func @main(%%x: f32[4, 6, 12]) -> (%%y) {\n"
             "  %%xt = Transpose(%%x) {perm = [0, 2, 1]}\n  %%f = Reshape(%%x, @split)\n"
-            "  %%B = Slice(%%xt, @at0, @at3, @axis2)\n  %%one = Unsqueeze(%%xt, @at0)\n");
+            "  %%B = Slice(%%xt, @at0, @at3, @axis2)\n  %%one = Unsqueeze(%%xt, @at0)\n"
+            "  %%row = Slice(%%x, @at0, @axis1, @axis1)\n  %%big = Mul(%%row, @many)\n"
+            "  %%half = Cast(%%big) {to = 10}\n  %%h = Expand(%%half, @full)\n"
+            "  %%H1 = com.microsoft.AllGather(%%h) {axis = 1, group_size = %d}\n"
+            "  %%shape = Shape(%%f)\n"
+            "  %%S0 = com.microsoft.AllGather(%%shape) {axis = 0, group_size = %d}\n",
+            ranks, ranks);
     for (int i = 0; i < 3; i++)
         fprintf(f,
                 "  %%X%d = com.microsoft.AllGather(%%x) {axis = %d, group_size = %d}\n"
@@ -249,28 +264,41 @@ Test(distributed, code_in_memory) {
 
 /* ---- what is refused: with the node and the attribute ---- */
 
-/* Compiles a sum along axis 1 of x [4, 6, 12], with these attributes of the input and output. */
-static void refused(const char *spec, const char *shape, const char *devices, const char *result,
-                    const char *why) {
-    FILE *f = fopen(model, "w");
+/* Compiles what is written, with a diagnostic that has both texts; NULL: it compiles. */
+static void compiles(const char *node, const char *why) {
     fv_artifact *a = NULL;
     fv_log *log = fv_log_new();
     fv_compile_options o = {.size = sizeof o, .backend = FV_BACKEND_INTERP};
+    int status = fv_compile(model, &o, log, &a);
+    const char *said = fv_log_text(log);
+    cr_expect_eq(status, why ? FV_BAD_MODEL : FV_OK, "%s: %s", why ? why : "compiles", said);
+    if (why)
+        cr_expect(strstr(said, node) && strstr(said, why), "%s: %s", why, said);
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+
+/* Compiles a sum along axis 1 of x [4, 6, 12], with these attributes of the input and output. */
+static void sum_is_refused(const char *spec, const char *shape, const char *devices,
+                           const char *result, const char *result_shape, const char *result_devices,
+                           const char *why) {
+    FILE *f = fopen(model, "w");
     cr_assert(f);
     fprintf(f,
             "fovea-ir 1\nmodule \"m\"\nconst @axis: i64[1] = [1]\n"
             "func @main(%%x: f32[4, 6, 12]) -> (%%y) {\n"
             "  %%y = com.microsoft.DistributedReduceSum(%%x, @axis) {input_shard_specs = [%s], "
             "input_device_mesh_shapes = [\"%s\", \"[1]\"], input_device_mesh_elements = [\"%s\", "
-            "\"[0]\"], output_shard_specs = [\"%s\"], output_device_mesh_shapes = [\"[2]\"], "
-            "output_device_mesh_elements = [\"[0, 1]\"]}    loc(\"sum\")\n  return %%y\n}\n",
-            spec, shape, devices, result);
+            "\"[0]\"], output_shard_specs = [\"%s\"], output_device_mesh_shapes = [\"%s\"], "
+            "output_device_mesh_elements = [\"%s\"]}    loc(\"sum\")\n  return %%y\n}\n",
+            spec, shape, devices, result, result_shape, result_devices);
     fclose(f);
-    cr_expect_eq(fv_compile(model, &o, log, &a), FV_BAD_MODEL, "%s", why);
-    cr_expect(strstr(fv_log_text(log), "node 'sum' (com.microsoft.DistributedReduceSum)") &&
-                  strstr(fv_log_text(log), why),
-              "%s: %s", why, fv_log_text(log));
-    fv_log_free(log);
+    compiles("node 'sum' (com.microsoft.DistributedReduceSum)", why);
+}
+
+static void refused(const char *spec, const char *shape, const char *devices, const char *result,
+                    const char *why) {
+    sum_is_refused(spec, shape, devices, result, "[2]", "[0, 1]", why);
 }
 
 Test(distributed, shares_that_are_refused) {
@@ -303,4 +331,87 @@ Test(distributed, shares_that_are_refused) {
             "output_shard_specs[0]: axis 1 has 1 elements, expected a multiple of its 2 shards");
     refused("\"RS[0]R\", \"R\"", "[8]", "[0,1,0,1,0,1,0,1]", "RRR",
             "input_shard_specs[0]: axis 1 has 12 elements, expected a multiple of its 8 shards");
+    refused("\"RS[0]R\", \"R\"", "[1]", "[0]", "RS[0]R",
+            "output_device_mesh_elements has a mesh of 2 devices, the inputs of 1");
+    sum_is_refused("\"RS[0]R\", \"R\"", "[2]", "[0, 1]", "S[0]RR", "[1]", "[0]",
+                   "output_device_mesh_elements has a mesh of 1 devices, the inputs of 2");
+    refused("\"S[0]RR\", \"R\"", "[]", "[]", "RRR", "input_device_mesh_shapes[0]");
+    refused("\"S[0]RR\", \"R\"", "[0]", "[]", "RRR", "which is no number of devices that can run");
+    refused("\"S[0]RR\", \"R\"", "[1]", "[65535]", "RRR",
+            "expected all devices from 0 on, each as often");
+    refused("\"S[0]RR\", \"R\"", "[1]", "[65536]", "RRR",
+            "which is no number of devices that can run");
+}
+
+/* Products of f32[4, 6, 12] and of f32[5, 12, 4], which have other meshes. */
+static void write_product(const char *specs, const char *shapes, const char *elements) {
+    FILE *f = fopen(model, "w");
+    cr_assert(f);
+    fprintf(f,
+            "fovea-ir 1\nmodule \"m\"\nfunc @main(%%x: f32[4, 6, 12], %%w: f32[5, 12, 4]) -> "
+            "(%%y) {\n  %%y = com.microsoft.DistributedMatMul(%%x, %%w) {input_shard_specs = [%s], "
+            "input_device_mesh_shapes = [%s], input_device_mesh_elements = [%s], "
+            "output_shard_specs = [\"RRR\"], output_device_mesh_shapes = [\"[2]\"], "
+            "output_device_mesh_elements = [\"[0, 1]\"]}    loc(\"product\")\n"
+            "  return %%y\n}\n",
+            specs, shapes, elements);
+    fclose(f);
+}
+
+Test(distributed, factors_that_are_refused) {
+    const char *node = "node 'product' (com.microsoft.DistributedMatMul)";
+    write_product("\"RS[0]R\", \"RRS[0]\"", "\"[1]\", \"[2]\"", "\"[0]\", \"[0, 1]\"");
+    compiles(node, "input_device_mesh_elements has meshes of 1 and of 2 devices");
+    write_product("\"RS[0]R\", \"RRS[0]\"", "\"[2]\", \"[1]\"", "\"[0, 1]\", \"[0]\"");
+    compiles(node, "input_device_mesh_elements has meshes of 2 and of 1 devices");
+    write_product("\"RS[0]R\", \"RRS[0]\"", "\"[2]\", \"[2]\"", "\"[0, 1]\", \"[0, 1]\"");
+    compiles(node, "cannot compute MatMul of the whole tensors, whose types are f32[4, 12, 12], "
+                   "f32[5, 12, 8]");
+}
+
+/* ---- meshes of many devices ---- */
+
+/* Writes an operator on x or its shape s, divided along axis 0 into shards of which each of the
+ * ranks has `each` neighbours, the last rank first. The other operands and the result are whole. */
+static void write_mesh(const char *type, const char *op, const char *spec, const char *result,
+                       int ranks, int each) {
+    FILE *f = fopen(model, "w");
+    int others = 0, last = ranks * each - 1;
+    cr_assert(f);
+    fprintf(f,
+            "fovea-ir 1\nmodule \"m\"\nconst @one: i64[1] = [1]\nconst @many: i64[1] = [99999]\n"
+            "func @main(%%x: %s) -> (%%y) {\n  %%s = Shape(%%x)\n  %%y = com.microsoft.%s {"
+            "input_shard_specs = [%s], input_device_mesh_elements = [\"",
+            type, op, spec);
+    for (const char *p = spec; *p; p++)
+        others += *p == ',';
+    for (int i = last; i >= 0; i--)
+        fprintf(f, "%c%d", i == last ? '[' : ',', i / each);
+    fprintf(f, "]\"");
+    for (int i = 0; i < others; i++)
+        fprintf(f, ", \"[0]\"");
+    fprintf(f, "], input_device_mesh_shapes = [\"[%d]\"", ranks * each);
+    for (int i = 0; i < others; i++)
+        fprintf(f, ", \"[1]\"");
+    fprintf(f,
+            "], output_shard_specs = [\"%s\"], output_device_mesh_shapes = [\"[1]\"], "
+            "output_device_mesh_elements = [\"[0]\"]}\n  return %%y\n}\n",
+            result);
+    fclose(f);
+}
+
+/* The compiler knows the elements of the share, not those of the whole shape. */
+Test(distributed, shares_of_a_shape) {
+    write_mesh("f32[5, 6, 12, 1]", "DistributedSlice(%s, @one, @many)", "\"S[0]\", \"R\", \"R\"",
+               "R", 1024, 1);
+    compiles("", NULL);
+}
+
+/* A walk over all pairs of shards, or over all shards for each rank, would take minutes. */
+Test(distributed, many_devices, .timeout = 60) {
+    write_mesh("f32[500000, 3]", "DistributedReduceSum(%x, @one)", "\"S[0]R\", \"R\"", "RR", 2,
+               500000);
+    compiles("", NULL);
+    write_mesh("f32[15, 3]", "DistributedReduceSum(%x, @one)", "\"S[0]R\", \"R\"", "RR", 65536, 15);
+    compiles("", NULL);
 }
