@@ -400,7 +400,7 @@ typedef struct best {
  * one with fewer strips takes less flash and time. */
 static double cost_of(const fv_strip_chain *k, int64_t bytes) {
     double kernels = (double)k->nstrips * k->n;
-    return (double)bytes * (1 + kernels / KERNEL_SHARE) + kernels * KERNEL_BYTES;
+    return (double)bytes * (1 + kernels / (double)KERNEL_SHARE) + kernels * (double)KERNEL_BYTES;
 }
 
 /* Tries several numbers of strips for the chain. */
