@@ -126,7 +126,8 @@ static void wait_for(steps *s, int n) {
         put(s, step);
     }
     s->npending -= n;
-    memmove(s->pending, s->pending + n, (size_t)s->npending * sizeof *s->pending);
+    for (int i = 0; i < s->npending; i++)
+        s->pending[i] = s->pending[i + n];
 }
 
 /* The number of exchanges for which a step must wait: those up to the last one that it needs. */
