@@ -189,7 +189,7 @@ done
 rm -f ../fovea-secret-$$
 
 # ---- outputs that cannot be written ----
-for f in none/x.c none/x/ none/x.fvk none/x.fvir; do
+for f in none/x.c none/x.fvk none/x.fvir; do
     check "compile to $f" 1 'error: .*none/x' "$fovea" compile gather.onnx -o $f
 done
 check 'run to nowhere' 1 'error: .*none' "$fovea" run gather.onnx --backend=interp -o none/x
