@@ -402,7 +402,7 @@ static bool strips_pay(fv_session *s, const fv_module *m, const fv_lower_options
 fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source *source,
                                    const fv_driver_options *o) {
     fv_lower_options lo = lower_options(m->arena, o, source);
-    if (lo.saves & FV_SAVES_BY_STRIPS && !m->definitions && !strips_pay(s, m, &lo))
+    if (lo.saves & FV_SAVES_BY_STRIPS && !lo.naive && !m->definitions && !strips_pay(s, m, &lo))
         lo.saves &= ~(unsigned)FV_SAVES_BY_STRIPS;
     if (o->target.in_process)
         lo.target = fv_machine_permitted(m, lo.target);
