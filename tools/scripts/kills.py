@@ -49,8 +49,8 @@ class Bench:
         for name, options in CUTS.items():
             call(fovea, "shard", model, *options, "-o", name, "-q")
             call(fovea, "compile", name, "-o", name + LIBRARIES, "-q", "--state", "past_key_values.*=present.*:room")
-            call(fovea, "run", name, *dims, "-o", "whole." + name, *(["--save-inputs", "in"] if name == "ranks" else
-                                                                    ["--data-set", "in"]))
+            inputs = "--save-inputs" if name == "ranks" else "--data-set"
+            call(fovea, "run", name, *dims, "-o", "whole." + name, inputs, "in")
             ids = call(fovea, "generate", name + LIBRARIES, *self.prompt())
             for folder in (name, name + LIBRARIES):
                 self.folders.append(folder)
