@@ -4,6 +4,7 @@
  * it. What is sent to one rank is posted, until that rank has copied it. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,10 @@ static const clockid_t waiting_clock = CLOCK_REALTIME;
 #else
 static const clockid_t waiting_clock = CLOCK_MONOTONIC;
 #endif
+
+/* How long a rank polls for what it waits for before it sleeps, in microseconds. To wake it takes
+ * about 50 on a virtual machine, and ranks that have as much to do come less than that apart. */
+#define FV_RANKS_POLL_US 100
 
 typedef enum { NOTHING, ALL_GATHER, ALL_TO_ALL, SEND, RECEIVE } exchange;
 
@@ -53,12 +58,50 @@ typedef struct member {
 struct fv_ranks {
     pthread_mutex_t lock;
     pthread_cond_t met;
+    unsigned news; /* how many calls of tell there were; may be read without the lock */
     int n;
     double timeout;
     int failed;
     char why[160]; /* the reason, if failed */
     member all[];
 };
+
+/* ---- waiting; the lock is held ---- */
+
+static void tell(fv_ranks *r) {
+    __atomic_add_fetch(&r->news, 1, __ATOMIC_RELEASE);
+    pthread_cond_broadcast(&r->met);
+}
+
+static struct timespec deadline(double seconds) {
+    struct timespec t;
+    clock_gettime(waiting_clock, &t);
+    long long ns = t.tv_nsec + (long long)((seconds - (double)(long long)seconds) * 1e9);
+    t.tv_sec += (time_t)seconds + (time_t)(ns / 1000000000);
+    t.tv_nsec = (long)(ns % 1000000000);
+    return t;
+}
+
+static int is_before(struct timespec end) {
+    struct timespec t;
+    clock_gettime(waiting_clock, &t);
+    return t.tv_sec < end.tv_sec || (t.tv_sec == end.tv_sec && t.tv_nsec < end.tv_nsec);
+}
+
+/* Waits until another rank calls tell, or, if `end` is not NULL, until then: ETIMEDOUT. It may also
+ * return for no reason, as conditions do. The lock is given up meanwhile. */
+static int wait_for_news(fv_ranks *r, const struct timespec *end) {
+    unsigned known = r->news;
+    struct timespec asleep = deadline(FV_RANKS_POLL_US * 1e-6);
+    pthread_mutex_unlock(&r->lock);
+    while (__atomic_load_n(&r->news, __ATOMIC_ACQUIRE) == known && is_before(asleep))
+        sched_yield(); /* there may be more ranks than CPUs */
+    pthread_mutex_lock(&r->lock);
+    if (r->news != known)
+        return 0;
+    return end ? pthread_cond_timedwait(&r->met, &r->lock, end)
+               : pthread_cond_wait(&r->met, &r->lock);
+}
 
 /* ---- failures; the lock is held ---- */
 
@@ -71,7 +114,7 @@ static void fail(fv_ranks *r, const char *format, ...) {
         vsnprintf(r->why, sizeof r->why, format, list);
     va_end(list);
     r->failed = 1;
-    pthread_cond_broadcast(&r->met);
+    tell(r);
 }
 
 static int has_arrived(const member *x, group g) {
@@ -123,15 +166,6 @@ static void fail_late(fv_ranks *r, const member *me) {
 
 /* ---- meetings ---- */
 
-static struct timespec deadline(double seconds) {
-    struct timespec t;
-    clock_gettime(waiting_clock, &t);
-    long long ns = t.tv_nsec + (long long)((seconds - (double)(long long)seconds) * 1e9);
-    t.tv_sec += (time_t)seconds + (time_t)(ns / 1000000000);
-    t.tv_nsec = (long)(ns % 1000000000);
-    return t;
-}
-
 /* Has a rank for which this one waits ended, or has the run failed? */
 static int any_stopped(fv_ranks *r, const member *me) {
     for (int i = me->in.first; i < me->in.first + me->in.n && !r->failed; i++)
@@ -159,7 +193,7 @@ static void arrive(member *me, int compares) {
         r->all[i].arrived = 0;
         r->all[i].differs = differs;
     }
-    pthread_cond_broadcast(&r->met);
+    tell(r);
 }
 
 /* Joins the first meeting of the ranks of an exchange, without waiting for them. */
@@ -177,7 +211,7 @@ static int meet(member *me) {
     struct timespec end = deadline(r->timeout);
     pthread_mutex_lock(&r->lock);
     while (me->arrived && !any_stopped(r, me))
-        if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && me->arrived)
+        if (wait_for_news(r, &end) == ETIMEDOUT && me->arrived)
             fail_late(r, me);
     int failed = me->arrived || me->differs;
     me->arrived = 0;
@@ -192,7 +226,7 @@ static void meet_again(member *me) {
     pthread_mutex_lock(&r->lock);
     arrive(me, 0);
     while (me->arrived)
-        pthread_cond_wait(&r->met, &r->lock);
+        wait_for_news(r, NULL);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -216,7 +250,7 @@ static void begin(member *me, exchange kind, group in, const void *send, size_t 
     me->steps++;
     me->post = POSTED;
     if (kind == SEND)
-        pthread_cond_broadcast(&me->of->met);
+        tell(me->of);
     pthread_mutex_unlock(&me->of->lock);
 }
 
@@ -292,8 +326,8 @@ static int finish_sending(member *me) {
     pthread_mutex_lock(&r->lock);
     while (me->post == TAKEN || (me->post == POSTED && !any_stopped(r, me)))
         if (me->post == TAKEN)
-            pthread_cond_wait(&r->met, &r->lock);
-        else if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && me->post == POSTED)
+            wait_for_news(r, NULL);
+        else if (wait_for_news(r, &end) == ETIMEDOUT && me->post == POSTED)
             fail_late(r, me);
     int failed = me->post != COPIED;
     me->kind = NOTHING;
@@ -325,7 +359,7 @@ static int receive_one(void *user, size_t rank, void *data, size_t bytes) {
     struct timespec end = deadline(r->timeout);
     pthread_mutex_lock(&r->lock);
     while (!has_posted(from, me) && !any_stopped(r, me))
-        if (pthread_cond_timedwait(&r->met, &r->lock, &end) == ETIMEDOUT && !has_posted(from, me))
+        if (wait_for_news(r, &end) == ETIMEDOUT && !has_posted(from, me))
             fail_late(r, me);
     if (!r->failed && from->bytes != bytes)
         fail(r,
@@ -342,7 +376,7 @@ static int receive_one(void *user, size_t rank, void *data, size_t bytes) {
         memcpy(data, from->send, bytes);
     pthread_mutex_lock(&r->lock);
     from->post = COPIED;
-    pthread_cond_broadcast(&r->met);
+    tell(r);
     pthread_mutex_unlock(&r->lock);
     return 0;
 }
@@ -460,7 +494,7 @@ void fv_ranks_stop(fv_ranks *r, int rank) {
         return;
     pthread_mutex_lock(&r->lock);
     r->all[rank].stopped = 1;
-    pthread_cond_broadcast(&r->met);
+    tell(r);
     pthread_mutex_unlock(&r->lock);
 }
 
