@@ -161,14 +161,16 @@ const fv_command fv_commands[] = {
      "--processor=./server.txt\n",
      .without = NO_CODE " --dim --strict --atol --rtol"},
     {"inspect", "MODEL", 1, 1, "describe a model, and how it is compiled",
-     "--ops --memory --schedules --attention --why --shards --ranks --plan --link --passes --state "
+     "--ops --memory --schedules --attention --why --shards --ranks --stages --plan --link "
+     "--passes "
+     "--state "
      "--tuning " SCRIPT,
      fv_cmd_inspect,
      "Without --ops, --memory, --schedules, --attention, --why and --shards, prints a summary. "
-     "--shards --ranks N\n"
-     "describes the parts into which `fovea shard` would cut the model, or the plan of --plan; "
-     "with "
-     "--link also\n"
+     "--shards with\n"
+     "--ranks N or --stages N describes the parts into which `fovea shard` would cut the model, or "
+     "the plan of --plan;\n"
+     "with --link also\n"
      "the time of a run. --why NODE "
      "must follow the model; --why=NODE may be anywhere. MODEL may be a compiled library, also one "
      "for another CPU\n"
@@ -281,14 +283,16 @@ const fv_command fv_commands[] = {
      "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n",
      .without = NO_CODE " --json " NO_RUNS},
     {"view", "MODEL", 1, 1, "write a page that shows graphs, fused ops, kernels, memory and times",
-     "--output --at --profile --ranks --plan --link --passes --state --tuning " SCRIPT, fv_cmd_view,
+     "--output --at --profile --ranks --stages --plan --link --passes --state --tuning " SCRIPT,
+     fv_cmd_view,
      "OUT is one HTML file that needs no other files. It shows the graph before and after the "
      "passes, which kernel\n"
      "computes which ops, the kernels and their C code, and the workspace during a run. With "
      "--profile=F.json, which\n"
      "`fovea bench --profile=F.json` writes for the same model, it shows measured times, with the "
      "dims of the profile.\n"
-     "With --ranks N it shows how the model is cut into N parts, and with --link=25GB/s,2us the "
+     "With --ranks N or --stages N it shows how the model is cut into parts, and with "
+     "--link=25GB/s,2us the "
      "times that\n"
      "`fovea shard --simulate` predicts for each number of --ranks.\n"
      "--json prints the content of the page, instead of -o. Of a compiled library, the page shows "

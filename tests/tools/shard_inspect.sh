@@ -89,6 +89,25 @@ if "$fovea" lua /dev/null >out 2>&1 || ! grep -q 'needs Lua' out; then
     check 'a plan for others' 1 "is a plan for 2 ranks, and --ranks says 3" inspect --plan p.lua --ranks 3
 fi
 
+# ---- stages ----
+check 'stages' 0 '^ranks +2 in 2 stages$' inspect --stages 2 --dim n=8
+said '^exchanges +2 in a run; a rank sends at most 2.0 kB$'
+said '^    0 +9.8 kB +[0-9.]+ (kB|bytes) +1    2.0 kB$'
+said '^    1 +10 kB +[0-9.]+ (kB|bytes) +1  96 bytes  down$'
+said '^    0     1     2.0 kB  b$'
+said '^    1     0   96 bytes  output y$'
+grep -q contraction out && tell 'no cuts among one rank' no || tell 'no cuts among one rank' yes
+check 'ranks of stages' 0 '^ranks +4 in 2 stages' "$fovea" inspect "$stories" --shards --stages 2 --ranks 2 --link=1TB/s,1ns
+said '^time +[0-9.]+ ms, of which exchanges take 0.000 ms'
+said '^  0 all-reduce +192 bytes  /model'
+check 'stages as JSON' 0 '' inspect --stages 2 --dim n=8 --json
+is shards.ranks 2
+is shards.stages.1.begins '"down"'
+is shards.stages.1.sent_bytes 96
+is shards.transfers.0.to 1
+is shards.transfers.1.output true
+grep -q waiting out && tell 'no waiting without a network' no || tell 'no waiting without a network' yes
+
 # ---- the page ----
 check 'a page' 0 '^ops' "$fovea" view m.fvir --ranks 1..4 --link=1GB/s,12us --at n=8 -o p.html
 check 'its content' 0 '' "$fovea" view m.fvir --ranks 1..4 --link=1GB/s,12us --at n=8 --json
@@ -99,6 +118,11 @@ is shards.threads 1
 is shards.points.1.ranks 2
 is shards.points.1.exchanging_ms 0.01328
 grep -q '"chart": "<svg ' out && tell 'a chart' yes || tell 'a chart' no
+check 'a page of stages' 0 '^ops' "$fovea" view "$stories" --stages 2 --ranks 1,2 --link=1GB/s,12us -o stages.html
+check 'its content' 0 '' "$fovea" view "$stories" --stages 2 --ranks 1,2 --link=1GB/s,12us --json
+is shards.ranks 4
+is shards.points.2.ranks 4
+is shards.stages.0.stage 0
 check 'no network' 0 '' "$fovea" view m.fvir --ranks 2 --json
 is shards.ranks 2
 grep -q '"chart"' out && tell 'no chart without a network' no || tell 'no chart without a network' yes
@@ -117,6 +141,10 @@ fi
 # ---- what users get wrong ----
 check 'no number of ranks' 2 '--ranks N: into how many parts' inspect
 check 'ranks without --shards' 2 'go with --shards' "$fovea" inspect m.fvir --ranks 2
+check 'stages without --shards' 2 'go with --shards' "$fovea" inspect m.fvir --stages 2
+check 'no stages' 2 "takes a number, not '-1'" inspect --stages=-1
+check 'too many stages' 1 'expected 1 to 1024 ranks in all' inspect --stages 600 --ranks 2
+check 'more stages than ops' 1 'stages' inspect --stages 9
 check 'another section' 2 'it goes without --ops' inspect --ranks 2 --ops
 check 'no ranks' 2 '1 to 1024' inspect --ranks 0
 check 'a wrong network' 2 '--link takes a bandwidth and a latency' inspect --ranks 2 --link=1GB/s

@@ -222,11 +222,12 @@ class Run:
     def fault_of_run(self):
         self.start()
         self.hurt()
-        if not self.wait():
-            return "a rank still runs"
+        ended = self.wait()
         with open("stdout", encoding="utf-8") as out, open("stderr", encoding="utf-8") as err:
             out, err = out.read(), err.read()
         self.said = err
+        if not ended:
+            return "a rank still runs"
         if not self.is_right(out):
             return "a wrong result"
         if self.status and self.kind in ("late", "paused", "nothing") and not self.hung:

@@ -557,8 +557,8 @@ int fv_cmd_inspect(fv_context *c) {
     v->c = c;
     if (!fv_parts_are_not_in(c, a->operand[0]))
         return fv_failed(c);
-    if (!a->inspect.shards && (shard->ranks || shard->plan || shard->link))
-        return fv_usage(a, "--ranks, --plan and --link go with --shards");
+    if (!a->inspect.shards && (shard->ranks || shard->stages || shard->plan || shard->link))
+        return fv_usage(a, "--ranks, --stages, --plan and --link go with --shards");
     if (a->inspect.shards)
         return inspect_shards(c);
     if (fv_driver_path_kind(a->operand[0]) == FV_FILE_ELF)

@@ -15,31 +15,6 @@
 #include "tools/script/script.h"
 #include "tools/subcommand/shard.h"
 
-/* A graph, and how it is cut. */
-typedef struct cut_graph {
-    fv_module *m;
-    fv_driver_options o; /* the options with which the graph was read */
-    fv_shard_plan plan;
-    fv_stage_plan stages;
-} cut_graph;
-
-/* Reads the graph, and finds its cuts and stages. If nothing can be cut among ranks, it is read
- * again, since the search may have divided products. False after messages; out->m, which may be
- * NULL, is to be freed. */
-static bool find_cuts(fv_context *c, const fv_shard_cutting *k, cut_graph *out) {
-    out->m = fv_shard_read(c, &out->o);
-    if (!out->m || !fv_shard_plan_of(c, out->m, &out->o, k->ranks, k->request, &out->plan))
-        return false;
-    if (k->stages > 1 && k->ranks > 1 && !out->plan.ncuts) {
-        fv_module_free(out->m);
-        out->m = fv_shard_read(c, &out->o);
-        if (!out->m || !fv_shard_plan_of(c, out->m, &out->o, 1, NULL, &out->plan))
-            return false;
-        out->plan.ranks = k->ranks;
-    }
-    return fv_shard_stages_of(c, out->m, k->stages, k->request, &out->stages);
-}
-
 /* ---- writing the parts ---- */
 
 /* The input or output of the plan that has that name; NULL: it is not cut. */
@@ -66,7 +41,7 @@ static fv_parts_port port_of(fv_context *c, const fv_shard_port *p, int ranks, c
 }
 
 /* An input or output of a state that one stage has. */
-static fv_parts_port staged_port(fv_context *c, const cut_graph *g, const fv_stage_state *s,
+static fv_parts_port staged_port(fv_context *c, const fv_shard_graph *g, const fv_stage_state *s,
                                  bool is_output) {
     const fv_func *f = g->m->funcs;
     const fv_value *v = is_output ? f->body->last->in[s->output] : f->body->params[s->input];
@@ -85,7 +60,7 @@ static fv_parts_port staged_port(fv_context *c, const cut_graph *g, const fv_sta
 
 /* Notes in the list of which inputs and outputs the parts have shares, and which only one stage
  * has. The graph has not been cut yet. */
-static void list_ports(fv_context *c, const cut_graph *g, fv_parts_manifest *out) {
+static void list_ports(fv_context *c, const fv_shard_graph *g, fv_parts_manifest *out) {
     int n = 0, states = g->stages.stages > 1 ? g->stages.nstates : 0;
     out->ports = FV_NEW(c->arena, fv_parts_port, g->plan.nports + 2 * states + 1);
     for (int i = 0; i < states; i++) {
@@ -150,7 +125,7 @@ static const char *is_cut(const fv_shard_cutting *k) {
     return k->request && k->request->n >= 0 ? "is" : "can be";
 }
 
-static void tell_whole(fv_context *c, const fv_shard_cutting *k, const cut_graph *g) {
+static void tell_whole(fv_context *c, const fv_shard_cutting *k, const fv_shard_graph *g) {
     if (g->plan.ranks > 1 && g->plan.ncuts == 0)
         fv_note(c,
                 g->stages.stages > 1
@@ -160,7 +135,7 @@ static void tell_whole(fv_context *c, const fv_shard_cutting *k, const cut_graph
 }
 
 /* Makes the graph the part of a rank. */
-static bool cut_for(fv_context *c, cut_graph *g, int rank) {
+static bool cut_for(fv_context *c, fv_shard_graph *g, int rank) {
     int lane = rank % g->plan.ranks, stage = rank / g->plan.ranks;
     if (g->stages.stages == 1 && !g->plan.ncuts) { /* the search may have divided products */
         fv_module_free(g->m);
@@ -183,9 +158,9 @@ static void keep_stages(fv_context *c, const fv_stage_plan *plan, fv_shard_cutti
 }
 
 static bool write_part(fv_context *c, fv_shard_cutting *k, int rank, fv_parts_manifest *out) {
-    cut_graph g = {0};
+    fv_shard_graph g = {0};
     fv_progress(c->args, "part %d of %d", rank + 1, out->ranks);
-    if (!find_cuts(c, k, &g))
+    if (!fv_shard_graph_read(c, k, &g))
         return false;
     if (rank == 0 && c->args->threads.shard.print_plan)
         fv_shard_print_plan(c, g.m, &g.plan, &g.stages);
@@ -238,11 +213,11 @@ static fv_shardings shardings_of(const fv_module *m, const fv_shard_plan *plan) 
 
 static bool write_annotated(fv_context *c, const fv_shard_cutting *k) {
     const char *out = c->args->result.output;
-    cut_graph g = {0};
+    fv_shard_graph g = {0};
     if (k->stages > 1)
         return fv_error(c->session, "annotations state no stages; -o DIR/ writes the parts of %d",
                         k->stages);
-    if (!find_cuts(c, k, &g))
+    if (!fv_shard_graph_read(c, k, &g))
         return false;
     if (needs_text(g.m->funcs->body))
         return fv_error(c->session, "has operators that ONNX lacks, and is not written with "
@@ -263,8 +238,8 @@ static bool write_annotated(fv_context *c, const fv_shard_cutting *k) {
 }
 
 static bool print_only(fv_context *c, const fv_shard_cutting *k) {
-    cut_graph g = {0};
-    if (!find_cuts(c, k, &g))
+    fv_shard_graph g = {0};
+    if (!fv_shard_graph_read(c, k, &g))
         return false;
     fv_shard_print_plan(c, g.m, &g.plan, &g.stages);
     return true;
@@ -281,7 +256,7 @@ static int simulate(fv_context *c, int n, const int *ranks) {
                            "--link=25GB/s,2us");
     if (a->result.output || a->threads.shard.print_plan || a->threads.shard.plan)
         return fv_usage(a, "--simulate cuts nothing: it goes without -o, --plan and --print-plan");
-    if (stages < 0 || stages > FV_MAX_RANKS / (n ? ranks[n - 1] : 1))
+    if (stages > FV_MAX_RANKS / (n ? ranks[n - 1] : 1))
         return fv_usage(a, "--stages N: into how many stages? With all ranks of each, 1 to %d",
                         FV_MAX_RANKS);
     if (!strcmp(a->operand[0], "-"))
@@ -309,8 +284,6 @@ int fv_cmd_shard(fv_context *c) {
         return fv_usage(a, "--at goes with --link, and with --simulate");
     if (s->link && !fv_network_parse(a, s->link, &network))
         return FV_EXIT_USAGE;
-    if (s->stages < 0)
-        return fv_usage(a, "--stages N: into how many stages? 1 to %d", FV_MAX_RANKS);
     if (n > 1)
         return fv_usage(a, "--ranks N: into how many parts? 1 to %d", FV_MAX_RANKS);
     if (!a->result.output && !s->print_plan)

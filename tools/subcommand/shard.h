@@ -46,7 +46,20 @@ typedef struct fv_shard_cutting {
  * of an ONNX model state. False after a message. */
 bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) FV_MUST_USE;
 
-/* ---- what a run takes: shard_evaluate.c ---- */
+/* A graph, and how it is cut. */
+typedef struct fv_shard_graph {
+    fv_module *m;
+    fv_driver_options o; /* the options with which the graph was read */
+    fv_shard_plan plan;
+    fv_stage_plan stages;
+} fv_shard_graph;
+
+/* Reads the graph of the command's model, and finds its cuts and stages. If nothing can be cut
+ * among the ranks of a stage, each runs all of it. False after messages; out->m, which may be NULL,
+ * is to be freed in any case. */
+bool fv_shard_graph_read(fv_context *c, const fv_shard_cutting *k, fv_shard_graph *out) FV_MUST_USE;
+
+/* ---- what a run takes: shard_evaluate.c, shard_stages.c ---- */
 
 /* A run with a number of ranks, as it is simulated: of the rank with the most weights. Of several
  * stages, which run one after the other, times, exchanges and messages are sums, and bytes those of
@@ -75,6 +88,8 @@ typedef struct fv_shard_point {
  *  quietly  whether no notes say which dims were chosen
  *  dims     NULL, or out: the dims as text
  *  sent     NULL, or out: for each exchange of the plan, the bytes that a rank sends to each other
+ *  passed   NULL, or out: for each transfer of the stages, the bytes that a rank sends; those of
+ *           other stages stay as they are
  * False after messages. */
 typedef struct fv_shard_evaluation {
     const fv_network *network;
@@ -82,10 +97,21 @@ typedef struct fv_shard_evaluation {
     int stage;
     bool quietly;
     const char **dims;
-    int64_t *sent;
+    int64_t *sent, *passed;
 } fv_shard_evaluation;
 bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, fv_driver_options *o,
                        const fv_shard_evaluation *how, fv_shard_point *out) FV_MUST_USE;
+
+/* Evaluates a run of all stages, each of which waits for the one before, so that their times add
+ * up. `how` is as above, but its stages are not read. False after messages. */
+bool fv_shard_evaluate_stages(fv_context *c, const fv_shard_cutting *k,
+                              const fv_shard_evaluation *how, fv_shard_point *out) FV_MUST_USE;
+/* The share of a run, from 0 to 1, in which one of its stages waits for the other ones. */
+double fv_shard_waiting(const fv_shard_point *run, const fv_shard_point *stage);
+/* The times, exchanges and memory of a run, or of one of its stages. */
+json_t *fv_shard_point_json(const fv_shard_point *p);
+/* An array with an object for each stage of the run. */
+json_t *fv_shard_stages_json(const fv_shard_point *run);
 
 /* ---- --simulate ---- */
 
@@ -111,17 +137,17 @@ bool fv_shard_write_chart(fv_context *c, int n, const fv_shard_point *points,
 
 /* What is cut into how many parts, and what a run of these takes. */
 typedef struct fv_shard_report {
-    fv_module *m; /* the part of a rank */
-    fv_shard_plan plan;
-    uint64_t *weights; /* for each rank, the bytes of its weights */
-    uint64_t whole;    /* the bytes of all weights */
+    fv_shard_graph graph; /* the part of a rank; of several stages, the graph that is not cut */
+    uint64_t *weights;    /* for each rank of a stage, the bytes of its weights; NULL: of several */
+    uint64_t whole;       /* the bytes of all weights */
     fv_shard_point point;
-    int64_t *sent; /* for each exchange of the plan, the bytes that a rank sends to each other */
+    int64_t *sent;   /* for each exchange of the plan, the bytes that a rank sends to each other */
+    int64_t *passed; /* for each transfer of the stages, the bytes that a rank sends */
     const char *dims;
     fv_network network; /* bandwidth 0: there is none */
 } fv_shard_report;
 
-/* Makes a report as --ranks, --plan and --link say, if --ranks has several numbers of the last one.
+/* Makes a report as --ranks, --stages, --plan and --link say, if --ranks has several numbers of the last one.
  * False after messages. */
 bool fv_shard_report_make(fv_context *c, fv_shard_report *out) FV_MUST_USE;
 void fv_shard_report_print(fv_context *c, const fv_shard_report *r);

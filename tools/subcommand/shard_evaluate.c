@@ -21,19 +21,22 @@ static int largest_of(const fv_module *m, const fv_shard_plan *plan, uint64_t *w
     return largest;
 }
 
-/* Adds the exchanges of the plan, for the dims of the run. */
+/* Adds the exchanges of the plan, for the dims of the run, which stages count by themselves. */
 static void add_exchanges(const fv_shard_evaluation *how, const fv_shard_plan *plan,
                           const fv_subject *m, fv_shard_point *out) {
     const fv_network none = {0}, *network = how->network ? how->network : &none;
+    int n = 0;
     for (int i = 0; i < plan->ncuts; i++)
         for (int k = 0; k < plan->cuts[i].nexchanges; k++) {
             fv_exchange x = {.bytes = plan->cuts[i].exchanges[k].bytes, .once = true};
             int64_t bytes = fv_exchanges_bytes(m->table, m->data.dims, 1, &x);
             bytes = bytes < 0 ? 0 : bytes;
+            if (how->sent)
+                how->sent[n++] = bytes;
+            if (how->stages)
+                continue;
             if (how->network)
                 out->exchanging += 1e3 * fv_network_seconds(network, out->ranks, (double)bytes);
-            if (how->sent)
-                how->sent[out->exchanges] = bytes;
             out->link_bytes += bytes;
             out->sent += bytes * (out->ranks - 1);
             out->messages += fv_network_messages(network, out->ranks);
@@ -54,13 +57,19 @@ static uint64_t weights_of_part(const fv_module *m) {
 static void add_stage_exchanges(const fv_shard_evaluation *how, int lanes, int n,
                                 const fv_exchange *list, const fv_subject *m, fv_shard_point *out) {
     const fv_network none = {0}, *network = how->network ? how->network : &none;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0, next = 0; i < n; i++) {
         const fv_exchange *x = &list[i];
         int64_t bytes = fv_exchanges_bytes(m->table, m->data.dims, 1, x);
         bool sends = !strcmp(x->kind, "Send");
         bytes = bytes < 0 ? 0 : bytes;
         if (!sends && !strcmp(x->kind, "Receive"))
             continue;
+        while (sends && next < how->stages->ntransfers &&
+               how->stages->transfers[next].from != how->stage)
+            next++;
+        if (sends && how->passed && next < how->stages->ntransfers)
+            how->passed[next] = bytes;
+        next += sends;
         if (how->network)
             out->exchanging += 1e3 * fv_network_seconds(network, sends ? 2 : lanes, (double)bytes);
         out->link_bytes += sends ? 0 : bytes;
@@ -139,8 +148,7 @@ bool fv_shard_evaluate(fv_context *c, fv_module *m, const fv_shard_plan *plan, f
         *how->dims = fv_strdup(a, fv_dims_str(a, part.table, part.data.dims));
     if (how->stages)
         add_stage_exchanges(how, plan->ranks, n, list, &part, out);
-    else
-        add_exchanges(how, plan, &part, out);
+    add_exchanges(how, plan, &part, out);
     add_kernels(c, &part, out);
     add_memory(c, &part, out);
     out->time = out->computing + out->exchanging;

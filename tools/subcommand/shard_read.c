@@ -168,3 +168,19 @@ bool fv_shard_read_cutting(fv_context *c, int ranks, fv_shard_cutting *out) {
                         a->plan, FV_MAX_RANKS);
     return read_stages(c, out);
 }
+
+/* ---- the graph ---- */
+
+bool fv_shard_graph_read(fv_context *c, const fv_shard_cutting *k, fv_shard_graph *out) {
+    out->m = fv_shard_read(c, &out->o);
+    if (!out->m || !fv_shard_plan_of(c, out->m, &out->o, k->ranks, k->request, &out->plan))
+        return false;
+    if (k->stages > 1 && k->ranks > 1 && !out->plan.ncuts) {
+        fv_module_free(out->m); /* the search may have divided products */
+        out->m = fv_shard_read(c, &out->o);
+        if (!out->m || !fv_shard_plan_of(c, out->m, &out->o, 1, NULL, &out->plan))
+            return false;
+        out->plan.ranks = k->ranks;
+    }
+    return fv_shard_stages_of(c, out->m, k->stages, k->request, &out->stages);
+}

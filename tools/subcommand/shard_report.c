@@ -15,21 +15,24 @@ static int exchanges_of(const fv_shard_plan *plan) {
 }
 
 static bool evaluate(fv_context *c, const fv_shard_cutting *k, fv_shard_report *out) {
-    fv_driver_options o;
-    out->m = fv_shard_read(c, &o);
-    if (!out->m || !fv_shard_plan_of(c, out->m, &o, k->ranks, k->request, &out->plan))
+    fv_shard_graph *g = &out->graph;
+    if (!fv_shard_graph_read(c, k, g))
         return false;
-    const fv_shard_plan nothing = {.ranks = 1, .found = out->plan.found};
-    out->whole = fv_shard_weights(out->m, &nothing, 0);
-    out->weights = FV_NEW(c->arena, uint64_t, k->ranks);
-    for (int r = 0; r < k->ranks; r++)
-        out->weights[r] = fv_shard_weights(out->m, &out->plan, r);
-    out->sent = FV_NEW(c->arena, int64_t, exchanges_of(&out->plan) + 1);
+    const fv_shard_plan nothing = {.ranks = 1, .found = g->plan.found};
+    out->whole = fv_shard_weights(g->m, &nothing, 0);
+    out->sent = FV_NEW(c->arena, int64_t, exchanges_of(&g->plan) + 1);
+    out->passed = FV_NEW(c->arena, int64_t, g->stages.ntransfers + 1);
     const fv_shard_evaluation how = {.network = out->network.bandwidth > 0 ? &out->network : NULL,
                                      .quietly = true,
                                      .dims = &out->dims,
-                                     .sent = out->sent};
-    return fv_shard_evaluate(c, out->m, &out->plan, &o, &how, &out->point);
+                                     .sent = out->sent,
+                                     .passed = out->passed};
+    if (k->stages > 1)
+        return fv_shard_evaluate_stages(c, k, &how, &out->point);
+    out->weights = FV_NEW(c->arena, uint64_t, k->ranks);
+    for (int r = 0; r < k->ranks; r++)
+        out->weights[r] = fv_shard_weights(g->m, &g->plan, r);
+    return fv_shard_evaluate(c, g->m, &g->plan, &g->o, &how, &out->point);
 }
 
 bool fv_shard_report_make(fv_context *c, fv_shard_report *out) {
@@ -40,14 +43,7 @@ bool fv_shard_report_make(fv_context *c, fv_shard_report *out) {
     *out = (fv_shard_report){0};
     if ((s->ranks && !n) || (s->link && !fv_network_parse(a, s->link, &out->network)))
         return false;
-    if (!fv_shard_read_cutting(c, n ? ranks[n - 1] : 0, &k))
-        return false;
-    if (k.stages > 1)
-        return fv_error(c->session,
-                        "'%s' is a plan for %d stages: here, only cuts among ranks can be "
-                        "described (fovea shard --print-plan prints the stages)",
-                        s->plan, k.stages);
-    return evaluate(c, &k, out);
+    return fv_shard_read_cutting(c, n ? ranks[n - 1] : 0, &k) && evaluate(c, &k, out);
 }
 
 /* ---- text ---- */
@@ -58,10 +54,10 @@ static const char *units_of(fv_arena *a, const fv_shard_cut *cut) {
 }
 
 static void print_cuts(fv_context *c, const fv_shard_report *r) {
-    if (r->plan.ncuts)
+    if (r->graph.plan.ncuts)
         fv_out("\n%3s %-16s %10s  %s\n", "cut", "units", "weights", "nodes");
-    for (int i = 0; i < r->plan.ncuts; i++) {
-        const fv_shard_cut *cut = &r->plan.cuts[i];
+    for (int i = 0; i < r->graph.plan.ncuts; i++) {
+        const fv_shard_cut *cut = &r->graph.plan.cuts[i];
         fv_out("%3d %-16s %10s  %s%s%s\n", i, units_of(c->arena, cut),
                fv_size_str(c->arena, cut->bytes), cut->first, cut->nexchanges ? " to " : "",
                cut->nexchanges ? cut->last : "");
@@ -70,11 +66,35 @@ static void print_cuts(fv_context *c, const fv_shard_report *r) {
     }
 }
 
+/* What each stage has, and what it sends to later ones. */
+static void print_stages(fv_context *c, const fv_shard_report *r) {
+    fv_arena *a = c->arena;
+    const fv_stage_plan *s = &r->graph.stages;
+    if (r->point.stages.n)
+        fv_out("\n%5s %10s %10s %9s %9s  %s\n", "stage", "weights", "workspace", "messages",
+               "sends", "begins with");
+    for (int i = 0; i < r->point.stages.n; i++) {
+        const fv_shard_point *p = &r->point.stages.all[i];
+        fv_out("%5d %10s %10s %9d %9s%s%s\n", i, fv_size_str(a, p->weights),
+               fv_size_str(a, (uint64_t)p->workspace), p->messages,
+               fv_size_str(a, (uint64_t)p->sent), i ? "  " : "", i ? s->begins[i - 1] : "");
+    }
+    if (r->point.stages.n && s->ntransfers)
+        fv_out("\n%5s %5s %10s  %s\n", "from", "to", "bytes", "value");
+    for (int i = 0; i < s->ntransfers && r->point.stages.n; i++) {
+        const fv_stage_transfer *t = &s->transfers[i];
+        fv_out("%5d %5d %10s  %s%s\n", t->from, t->to, fv_size_str(a, (uint64_t)r->passed[i]),
+               t->is_output ? "output " : "", t->name);
+    }
+}
+
 static void print_contractions(const fv_shard_report *r) {
-    if (r->plan.nchoices)
+    if (r->graph.plan.ranks == 1 && r->point.stages.n)
+        return;
+    if (r->graph.plan.nchoices)
         fv_out("\n%3s %-9s  %s\n", "cut", "axis", "contraction");
-    for (int i = 0; i < r->plan.nchoices; i++) {
-        const fv_shard_choice *k = &r->plan.choices[i];
+    for (int i = 0; i < r->graph.plan.nchoices; i++) {
+        const fv_shard_choice *k = &r->graph.plan.choices[i];
         if (k->cut >= 0)
             fv_out("%3d %-9s  %s\n", k->cut, fv_shard_side_names[k->side], k->node);
         else
@@ -84,29 +104,30 @@ static void print_contractions(const fv_shard_report *r) {
 
 static void print_exchanges(fv_context *c, const fv_shard_report *r) {
     int n = 0;
-    if (r->point.exchanges)
+    if (exchanges_of(&r->graph.plan))
         fv_out("\n%3s %-10s %10s  %s\n", "cut", "exchange", "bytes", "after");
-    for (int i = 0; i < r->plan.ncuts; i++)
-        for (int k = 0; k < r->plan.cuts[i].nexchanges; k++, n++) {
-            const fv_shard_exchange *x = &r->plan.cuts[i].exchanges[k];
+    for (int i = 0; i < r->graph.plan.ncuts; i++)
+        for (int k = 0; k < r->graph.plan.cuts[i].nexchanges; k++, n++) {
+            const fv_shard_exchange *x = &r->graph.plan.cuts[i].exchanges[k];
             fv_out("%3d %-10s %10s  %s\n", i, fv_shard_collective_names[x->collective],
                    fv_size_str(c->arena, (uint64_t)r->sent[n]), x->node);
         }
 }
 
 static void print_whole(fv_context *c, const fv_shard_report *r) {
-    if (r->plan.nwhole)
+    if (r->graph.plan.nwhole)
         fv_out("\n%-9s %10s  %s\n", "whole", "weights", "node, and why it is not cut");
-    for (int i = 0; i < r->plan.nwhole; i++)
-        fv_out("%-9s %10s  %s: %s\n", "", fv_size_str(c->arena, r->plan.whole[i].bytes),
-               r->plan.whole[i].name, r->plan.whole[i].why);
+    for (int i = 0; i < r->graph.plan.nwhole; i++)
+        fv_out("%-9s %10s  %s: %s\n", "", fv_size_str(c->arena, r->graph.plan.whole[i].bytes),
+               r->graph.plan.whole[i].name, r->graph.plan.whole[i].why);
 }
 
 /* Ranks with as many bytes of weights as the one before are in its line. */
 static void print_memory(fv_context *c, const fv_shard_report *r) {
-    fv_out("\n%-9s %10s\n", "rank", "weights");
-    for (int i = 0, end; i < r->plan.ranks; i = end) {
-        for (end = i + 1; end < r->plan.ranks && r->weights[end] == r->weights[i];)
+    if (r->weights)
+        fv_out("\n%-9s %10s\n", "rank", "weights");
+    for (int i = 0, end; r->weights && i < r->graph.plan.ranks; i = end) {
+        for (end = i + 1; end < r->graph.plan.ranks && r->weights[end] == r->weights[i];)
             end++;
         fv_out("%-9s %10s\n",
                end > i + 1 ? fv_printf(c->arena, "%d to %d", i, end - 1)
@@ -118,21 +139,27 @@ static void print_memory(fv_context *c, const fv_shard_report *r) {
 void fv_shard_report_print(fv_context *c, const fv_shard_report *r) {
     fv_arena *a = c->arena;
     const fv_shard_point *p = &r->point;
-    uint64_t sends = (uint64_t)p->link_bytes * (uint64_t)(p->ranks - 1);
-    fv_out("%-10s %d%s%s%s\n", "ranks", p->ranks, *r->dims ? " (" : "", r->dims,
-           *r->dims ? ")" : "");
+    fv_out("%-10s %d%s%s%s%s\n", "ranks", p->ranks,
+           p->stages.n ? fv_printf(a, " in %d stages", p->stages.n) : "", *r->dims ? " (" : "",
+           r->dims, *r->dims ? ")" : "");
     fv_out("%-10s %s; rank %d has the most: %s, with %s of workspace, and %s of inputs and "
            "outputs\n",
            "weights", fv_size_str(a, r->whole), p->rank, fv_size_str(a, p->weights),
            fv_size_str(a, (uint64_t)p->workspace), fv_size_str(a, (uint64_t)p->ports));
-    fv_out("%-10s %d in a run; a rank sends %s in %d message%s, %s to each other rank\n",
-           "exchanges", p->exchanges, fv_size_str(a, sends), p->messages,
-           p->messages == 1 ? "" : "s", fv_size_str(a, (uint64_t)p->link_bytes));
+    if (p->stages.n)
+        fv_out("%-10s %d in a run; a rank sends at most %s\n", "exchanges", p->exchanges,
+               fv_size_str(a, (uint64_t)p->sent));
+    else
+        fv_out("%-10s %d in a run; a rank sends %s in %d message%s, %s to each other rank\n",
+               "exchanges", p->exchanges, fv_size_str(a, (uint64_t)p->sent), p->messages,
+               p->messages == 1 ? "" : "s", fv_size_str(a, (uint64_t)p->link_bytes));
     if (r->network.bandwidth > 0)
         fv_out("%-10s %.3f ms, of which exchanges take %.3f ms (%s)\n", "time", p->time,
                p->exchanging, fv_network_str(a, &r->network));
-    if (p->ranks > 1 && !r->plan.ncuts)
-        fv_out("%-10s nothing: each rank runs the whole model\n", "cut");
+    if (r->graph.plan.ranks > 1 && !r->graph.plan.ncuts)
+        fv_out("%-10s nothing: each rank runs the whole %s\n", "cut",
+               p->stages.n ? "stage" : "model");
+    print_stages(c, r);
     print_cuts(c, r);
     print_contractions(r);
     print_exchanges(c, r);
@@ -185,7 +212,7 @@ static json_t *run_json(const fv_shard_report *r) {
     fv_json_set_int(o, "exchanges", p->exchanges);
     fv_json_set_int(o, "messages", p->messages);
     fv_json_set_int(o, "link_bytes", p->link_bytes);
-    fv_json_set_int(o, "sent_bytes", p->link_bytes * (p->ranks - 1));
+    fv_json_set_int(o, "sent_bytes", p->sent);
     fv_json_set_int(o, "weights_bytes", (int64_t)p->weights);
     fv_json_set_int(o, "workspace_bytes", p->workspace);
     fv_json_set_int(o, "ports_bytes", p->ports);
@@ -195,23 +222,49 @@ static json_t *run_json(const fv_shard_report *r) {
     return o;
 }
 
+/* Adds the stages, with the name of the first node of each but the first, and what they send. Without
+ * a network, the times of exchanges are not known. */
+static void add_stages(const fv_shard_report *r, json_t *o) {
+    static const char *const of_network[] = {"ms", "exchanging_ms", "waiting"};
+    const fv_stage_plan *s = &r->graph.stages;
+    json_t *stages = fv_shard_stages_json(&r->point), *transfers = json_array();
+    for (int i = 1; i < r->point.stages.n; i++)
+        fv_json_set_text(json_array_get(stages, (size_t)i), "begins", s->begins[i - 1]);
+    for (int i = 0; i < s->ntransfers; i++) {
+        json_t *t = json_object();
+        fv_json_set_int(t, "from", s->transfers[i].from);
+        fv_json_set_int(t, "to", s->transfers[i].to);
+        fv_json_set_text(t, "value", s->transfers[i].name);
+        fv_json_set(t, "output", json_boolean(s->transfers[i].is_output));
+        fv_json_set_int(t, "bytes", r->passed[i]);
+        fv_json_append(transfers, t);
+    }
+    for (int i = 0; i < r->point.stages.n && !(r->network.bandwidth > 0); i++)
+        for (int k = 0; k < 3; k++)
+            json_object_del(json_array_get(stages, (size_t)i), of_network[k]);
+    fv_json_set(o, "stages", stages);
+    fv_json_set(o, "transfers", transfers);
+}
+
 json_t *fv_shard_report_json(fv_context *c, const fv_shard_report *r) {
     json_t *o = json_object(), *cuts = json_array(), *choices = json_array(), *whole = json_array(),
            *weights = json_array();
-    for (int i = 0, n = 0; i < r->plan.ncuts; n += r->plan.cuts[i++].nexchanges)
-        fv_json_append(cuts, cut_json(&r->plan.cuts[i], r->sent + n));
-    for (int i = 0; i < r->plan.nchoices; i++)
-        fv_json_append(choices, choice_json(&r->plan.choices[i]));
-    for (int i = 0; i < r->plan.nwhole; i++)
-        fv_json_append(whole, whole_json(&r->plan.whole[i]));
-    for (int i = 0; i < r->plan.ranks; i++)
+    for (int i = 0, n = 0; i < r->graph.plan.ncuts; n += r->graph.plan.cuts[i++].nexchanges)
+        fv_json_append(cuts, cut_json(&r->graph.plan.cuts[i], r->sent + n));
+    for (int i = 0; i < r->graph.plan.nchoices; i++)
+        fv_json_append(choices, choice_json(&r->graph.plan.choices[i]));
+    for (int i = 0; i < r->graph.plan.nwhole; i++)
+        fv_json_append(whole, whole_json(&r->graph.plan.whole[i]));
+    for (int i = 0; i < r->graph.plan.ranks && r->weights; i++)
         fv_json_append(weights, json_integer((json_int_t)r->weights[i]));
-    fv_json_set_int(o, "ranks", r->plan.ranks);
+    fv_json_set_int(o, "ranks", r->point.ranks);
     fv_json_set_text(o, "dims", r->dims);
     if (r->network.bandwidth > 0)
         fv_json_set_text(o, "network", fv_network_str(c->arena, &r->network));
     fv_json_set_int(o, "all_weights_bytes", (int64_t)r->whole);
     fv_json_set(o, "run", run_json(r));
+    if (r->point.stages.n)
+        add_stages(r, o);
     fv_json_set(o, "weights_bytes", weights);
     fv_json_set(o, "cuts", cuts);
     fv_json_set(o, "contractions", choices);

@@ -31,81 +31,13 @@ static bool simulate(fv_context *c, const fv_network *network, int ranks,
     return ok;
 }
 
-/* ---- stages ---- */
-
-/* Reads the graph and finds the cuts of a number of ranks; where nothing can be cut, the graph is
- * read again, since the search may have divided products. NULL after messages; false in *cut: each
- * rank of a stage runs all of it. */
-static fv_module *read_cut(fv_context *c, int ranks, fv_driver_options *o, fv_shard_plan *plan,
-                           bool *cut) {
-    fv_module *m = fv_shard_read(c, o);
-    *cut = true;
-    if (!m || !fv_shard_plan_of(c, m, o, ranks, NULL, plan)) {
-        fv_module_free(m);
-        return NULL;
-    }
-    if (ranks == 1 || plan->ncuts)
-        return m;
-    *cut = false;
-    fv_module_free(m);
-    m = fv_shard_read(c, o);
-    if (!m || !fv_shard_plan_of(c, m, o, 1, NULL, plan)) {
-        fv_module_free(m);
-        return NULL;
-    }
-    plan->ranks = ranks;
-    return m;
-}
-
-static bool simulate_stage(fv_context *c, const fv_network *network, int stages, int stage,
-                           int ranks, fv_shard_point *out) {
-    fv_stage_plan found;
-    fv_shard_plan plan;
-    fv_driver_options o;
-    bool cut;
-    fv_progress(c->args, "stage %d of %d, of %d ranks each", stage + 1, stages, ranks);
-    fv_module *m = read_cut(c, ranks, &o, &plan, &cut);
-    const fv_shard_evaluation how = {
-        .network = network, .stages = &found, .stage = stage, .quietly = true};
-    bool ok = m && fv_shard_stages_of(c, m, stages, NULL, &found) &&
-              fv_shard_evaluate(c, m, &plan, &o, &how, out);
-    if (ok && !cut && stage == 0)
-        fv_note(c, "nothing can be cut for %d ranks: each rank of a stage runs the whole stage",
-                ranks);
-    fv_module_free(m);
-    return ok;
-}
-
-static int64_t larger(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
-/* Adds a stage to the run of all stages. */
-static void add_stage(fv_shard_point *sum, const fv_shard_point *s) {
-    sum->computing += s->computing;
-    sum->exchanging += s->exchanging;
-    sum->time += s->time;
-    sum->exchanges += s->exchanges;
-    sum->messages += s->messages;
-    sum->unknown += s->unknown;
-    sum->rank = s->weights > sum->weights ? s->rank : sum->rank;
-    sum->weights = s->weights > sum->weights ? s->weights : sum->weights;
-    sum->link_bytes = larger(sum->link_bytes, s->link_bytes);
-    sum->sent = larger(sum->sent, s->sent);
-    sum->workspace = larger(sum->workspace, s->workspace);
-    sum->ports = larger(sum->ports, s->ports);
-}
-
-/* Simulates a run of several stages: a stage waits for the one before, so their times add up. */
+/* Simulates runs of several stages. */
 static bool simulate_stages(fv_context *c, const fv_network *network, int stages, int ranks,
                             const fv_shard_point *first, fv_shard_point *out) {
-    *out = (fv_shard_point){.ranks = stages * ranks, .stages.n = stages};
-    out->stages.all = FV_NEW(c->arena, fv_shard_point, stages);
-    for (int s = 0; s < stages; s++) {
-        if (!simulate_stage(c, network, stages, s, ranks, &out->stages.all[s]))
-            return false;
-        add_stage(out, &out->stages.all[s]);
-    }
+    const fv_shard_cutting k = {.ranks = ranks, .stages = stages};
+    const fv_shard_evaluation how = {.network = network, .quietly = true};
+    if (!fv_shard_evaluate_stages(c, &k, &how, out))
+        return false;
     out->efficiency = out->time > 0 ? first->time / out->time / out->ranks : 0;
     return true;
 }
@@ -125,11 +57,6 @@ int fv_shard_points(fv_context *c, const fv_network *network, int stages, int n,
 
 /* ---- results ---- */
 
-/* The share of a run in which a stage waits for the other ones, in percent. */
-static double waiting(const fv_shard_point *run, const fv_shard_point *stage) {
-    return run->time > 0 ? 100 * (1 - stage->time / run->time) : 0;
-}
-
 static void print_stages(fv_context *c, const fv_shard_point *run) {
     fv_arena *a = c->arena;
     if (run->stages.n)
@@ -139,7 +66,7 @@ static void print_stages(fv_context *c, const fv_shard_point *run) {
     for (int i = 0; i < run->stages.n; i++) {
         const fv_shard_point *p = &run->stages.all[i];
         fv_out("%5d %8.3f ms %8.3f ms %8.3f ms %9.1f%% %9d %9s %10s %10s\n", i, p->time,
-               p->computing, p->exchanging, waiting(run, p), p->messages,
+               p->computing, p->exchanging, 100 * fv_shard_waiting(run, p), p->messages,
                fv_size_str(a, (uint64_t)p->sent), fv_size_str(a, p->weights),
                fv_size_str(a, (uint64_t)p->workspace));
     }
@@ -165,33 +92,6 @@ static void print_points(fv_context *c, const fv_network *network, int n,
         fv_out("%d kernels have no prediction, and are not counted\n", points->unknown);
 }
 
-static json_t *point_json(const fv_shard_point *p) {
-    json_t *o = json_object();
-    fv_json_set(o, "ms", fv_json_real(p->time));
-    fv_json_set(o, "computing_ms", fv_json_real(p->computing));
-    fv_json_set(o, "exchanging_ms", fv_json_real(p->exchanging));
-    fv_json_set_int(o, "exchanges", p->exchanges);
-    fv_json_set_int(o, "messages", p->messages);
-    fv_json_set_int(o, "link_bytes", p->link_bytes);
-    fv_json_set_int(o, "sent_bytes", p->sent);
-    fv_json_set_int(o, "weights_bytes", (int64_t)p->weights);
-    fv_json_set_int(o, "workspace_bytes", p->workspace);
-    fv_json_set_int(o, "kernels_without_prediction", p->unknown);
-    return o;
-}
-
-static json_t *stages_json(const fv_shard_point *run) {
-    json_t *list = json_array();
-    for (int i = 0; i < run->stages.n; i++) {
-        const fv_shard_point *p = &run->stages.all[i];
-        json_t *o = point_json(p);
-        fv_json_set_int(o, "stage", i);
-        fv_json_set(o, "waiting", fv_json_real(waiting(run, p) / 100));
-        fv_json_append(list, o);
-    }
-    return list;
-}
-
 void fv_shard_points_json(fv_context *c, const fv_network *network, int n,
                           const fv_shard_point *points, json_t *d) {
     json_t *list = json_array();
@@ -201,11 +101,11 @@ void fv_shard_points_json(fv_context *c, const fv_network *network, int n,
     fv_json_set_int(d, "threads", threads_of(c));
     for (int i = 0; i < n; i++) {
         const fv_shard_point *p = &points[i];
-        json_t *o = point_json(p);
+        json_t *o = fv_shard_point_json(p);
         fv_json_set_int(o, "ranks", p->ranks);
         fv_json_set(o, "efficiency", fv_json_real(p->efficiency));
         if (p->stages.n)
-            fv_json_set(o, "stages", stages_json(p));
+            fv_json_set(o, "stages", fv_shard_stages_json(p));
         fv_json_append(list, o);
     }
     fv_json_set(d, "points", list);

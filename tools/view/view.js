@@ -514,22 +514,28 @@ function drawing(svg) {
 function buildRanks() {
   const s = data.shards, run = s.run, figure = (value, what) => el('div', null, el('b', null, value), el('span', null, what));
   const name = text => ending(text), cut = k => k === null ? '' : k, ms = x => x.toFixed(3) + ' ms';
-  tabs.ranks.append(el('h2', null, `Cut for ${count(s.ranks, 'rank')}`),
-    el('p', null, `Each rank has a share of what is cut, and computes everything else as a whole. Figures are of rank ${run.rank}, which has the most weights.`, s.dims ? ' With ' + s.dims + '.' : ''),
+  const staged = s.stages ? `A stage has some of the ops, and passes what it computes to later ones. ` : '';
+  tabs.ranks.append(el('h2', null, `Cut for ${count(s.ranks, 'rank')}` + (s.stages ? ` in ${s.stages.length} stages` : '')),
+    el('p', null, staged + `Each rank has a share of what is cut, and computes everything else as a whole. Figures are of rank ${run.rank}, which has the most weights.`, s.dims ? ' With ' + s.dims + '.' : ''),
     el('div.figures', null, figure(bytes(run.weights_bytes), 'weights of a rank'), figure(bytes(s.all_weights_bytes), 'all weights'), figure(bytes(run.workspace_bytes), 'workspace'),
       figure(bytes(run.ports_bytes), 'inputs and outputs'), figure(run.exchanges, 'exchanges in a run'), figure(run.messages, 'messages of a rank'), figure(bytes(run.sent_bytes), 'sent by a rank')));
   if (s.chart) tabs.ranks.append(el('h2', null, 'Time of a run'), el('p', null, 'Predicted by the cost model, for ' + s.network + '; both axes are logarithmic.'), el('div.chart', null, drawing(s.chart)));
   if (s.points) tabs.ranks.append(grid('points', [['Ranks'], ['Time'], ['Computing'], ['Exchanging'], ['Efficiency'], ['Messages'], ['Sends'], ['Weights'], ['Workspace']],
-    s.points.map(p => [p.ranks, ms(p.ms), ms(p.computing_ms), ms(p.exchanging_ms), percent(p.efficiency), p.messages, bytes(p.link_bytes * (p.ranks - 1)), bytes(p.weights_bytes), bytes(p.workspace_bytes)])));
+    s.points.map(p => [p.ranks, ms(p.ms), ms(p.computing_ms), ms(p.exchanging_ms), percent(p.efficiency), p.messages, bytes(p.sent_bytes), bytes(p.weights_bytes), bytes(p.workspace_bytes)])));
+  if (s.stages) tabs.ranks.append(el('h2', null, 'Stages'), el('p', null, 'A stage waits for those before it.'),
+    grid('stages', [['Stage'], ['Computing'], ...(s.network ? [['Exchanging'], ['Waits']] : []), ['Messages'], ['Sends'], ['Weights'], ['Workspace'], ['Begins with', 1]],
+      s.stages.map(p => [p.stage, ms(p.computing_ms), ...(s.network ? [ms(p.exchanging_ms), percent(p.waiting)] : []), p.messages, bytes(p.sent_bytes), bytes(p.weights_bytes), bytes(p.workspace_bytes), name(p.begins || '')])));
+  if (s.stages && s.transfers.length) tabs.ranks.append(el('h2', null, 'What stages pass on'),
+    grid('transfers', [['From'], ['To'], ['Bytes'], ['', 1], ['Value', 1]], s.transfers.map(t => [t.from, t.to, bytes(t.bytes), t.output ? 'output' : '', name(t.value)])));
   if (s.cuts.length) tabs.ranks.append(el('h2', null, 'Cuts'), el('p', null, 'Units, such as heads or columns, are the pieces that are distributed.'),
     grid('cuts', [['Cut'], ['Units'], ['Weights'], ['From', 1], ['To', 1], ['Shares of inputs and outputs', 1]],
       s.cuts.map((k, i) => [i, k.groups ? `${k.units} in ${k.groups} groups` : k.units, bytes(k.weights_bytes), name(k.first), name(k.last), name(k.shares)])));
   if (s.contractions.length) tabs.ranks.append(el('h2', null, 'Contractions'), grid('contractions', [['Cut'], ['Axis', 1], ['Exchange', 1], ['Node', 1]],
     s.contractions.map(k => [cut(k.cut), k.axis, k.collective, name(k.node)])));
-  if (run.exchanges) tabs.ranks.append(el('h2', null, 'Exchanges'), grid('exchanges', [['Cut'], ['Exchange', 1], ['To each other rank'], ['After', 1]],
+  if (s.cuts.some(k => k.exchanges.length)) tabs.ranks.append(el('h2', null, 'Exchanges'), grid('exchanges', [['Cut'], ['Exchange', 1], ['To each other rank'], ['After', 1]],
     s.cuts.flatMap((k, i) => k.exchanges.map(x => [i, x.collective, bytes(x.link_bytes), name(x.node)]))));
   if (s.whole.length) tabs.ranks.append(el('h2', null, 'Whole on each rank'), grid('whole', [['Weights'], ['Node', 1], ['Why', 1]], s.whole.map(w => [bytes(w.weights_bytes), name(w.node), w.why])));
-  tabs.ranks.append(el('h2', null, 'Weights of each rank'), grid('shares', [['Rank'], ['Weights']], s.weights_bytes.map((n, i) => [i, bytes(n)])));
+  if (!s.stages) tabs.ranks.append(el('h2', null, 'Weights of each rank'), grid('shares', [['Rank'], ['Weights']], s.weights_bytes.map((n, i) => [i, bytes(n)])));
 }
 
 /* ---- search ---- */

@@ -5,10 +5,10 @@
 
 /* Adds the simulated runs with each number of --ranks, and their chart. */
 static bool add_points(fv_context *c, const fv_shard_report *r, json_t *o) {
-    int given[FV_SHARD_MOST] = {r->plan.ranks},
+    int given[FV_SHARD_MOST] = {r->graph.plan.ranks},
         n = c->args->threads.shard.ranks ? fv_shard_ranks(c->args, given) : 1;
     fv_shard_point *points = FV_NEW(c->arena, fv_shard_point, n + 1);
-    int done = fv_shard_points(c, &r->network, 1, n, given, points);
+    int done = fv_shard_points(c, &r->network, r->graph.stages.stages, n, given, points);
     if (!done)
         return false;
     fv_shard_points_json(c, &r->network, done, points, o);
@@ -20,8 +20,8 @@ bool fv_view_find_shards(fv_view *v) {
     fv_context *c = v->c;
     const fv_shard_args *a = &c->args->threads.shard;
     fv_shard_report r;
-    if (!a->ranks && !a->plan)
-        return !a->link || fv_usage(c->args, "--link goes with --ranks") == FV_EXIT_OK;
+    if (!a->ranks && !a->stages && !a->plan)
+        return !a->link || fv_usage(c->args, "--link goes with --ranks or --stages") == FV_EXIT_OK;
     if (!fv_shard_report_make(c, &r))
         return false;
     v->shards = fv_shard_report_json(c, &r);
