@@ -36,13 +36,18 @@ static bool is_alike(int n, const fv_port_info *a, const fv_port_info *b) {
     return true;
 }
 
+static bool check_part(fv_context *c, const char *folder, const fv_parts *p, int rank) {
+    fv_diag_file(c->session, fv_parts_path(c, folder, &p->list, rank));
+    return fv_parts_check(c, folder, &p->list, rank);
+}
+
 static bool open_part(fv_context *c, const char *folder, fv_backend_kind backend,
                       fv_open_part *open, int rank, fv_parts *out) {
     const char *path = fv_parts_path(c, folder, &out->list, rank);
     fv_subject *m = &out->all[rank];
     c->states = fv_parts_states(c, &out->list, rank);
     fv_diag_file(c->session, path);
-    if (!fv_parts_check(c, folder, &out->list, rank) || !open(c, path, backend, m))
+    if (!open(c, path, backend, m))
         return false;
     const fv_model *t = fv_shares_table(c, &out->list, rank, m), *w = out->whole.table;
     if (!t)
@@ -101,7 +106,8 @@ static bool open_here(fv_context *c, const char *folder, fv_backend_kind backend
         return false;
     out->here = (int)world->rank;
     out->ranks = out->list.ranks;
-    return open_part(c, folder, backend, open, out->here, out);
+    return check_part(c, folder, out, out->here) &&
+           open_part(c, folder, backend, open, out->here, out);
 }
 
 bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend, fv_open_part *open,
@@ -115,6 +121,9 @@ bool fv_parts_open(fv_context *c, const char *folder, fv_backend_kind backend, f
     out->all = FV_NEW(c->arena, fv_subject, out->list.ranks);
     if (out->processes)
         return open_here(c, folder, backend, open, out);
+    for (int r = 0; r < out->list.ranks; r++) /* before the first one is compiled */
+        if (!check_part(c, folder, out, r))
+            return false;
     for (out->ranks = 0; out->ranks < out->list.ranks;)
         if (!open_part(c, folder, backend, open, out->ranks++, out))
             return false;
