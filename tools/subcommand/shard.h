@@ -147,8 +147,8 @@ typedef struct fv_shard_report {
     fv_network network; /* bandwidth 0: there is none */
 } fv_shard_report;
 
-/* Makes a report as --ranks, --stages, --plan and --link say, if --ranks has several numbers of the last one.
- * False after messages. */
+/* Makes a report as --ranks, --stages, --plan and --link say; if --ranks has several numbers, of
+ * the last one. False after messages. */
 bool fv_shard_report_make(fv_context *c, fv_shard_report *out) FV_MUST_USE;
 void fv_shard_report_print(fv_context *c, const fv_shard_report *r);
 json_t *fv_shard_report_json(fv_context *c, const fv_shard_report *r);

@@ -222,8 +222,8 @@ static json_t *run_json(const fv_shard_report *r) {
     return o;
 }
 
-/* Adds the stages, with the name of the first node of each but the first, and what they send. Without
- * a network, the times of exchanges are not known. */
+/* Adds the stages, with the name of the first node of each but the first, and what they send.
+ * Without a network, the times of exchanges are not known. */
 static void add_stages(const fv_shard_report *r, json_t *o) {
     static const char *const of_network[] = {"ms", "exchanging_ms", "waiting"};
     const fv_stage_plan *s = &r->graph.stages;
