@@ -558,6 +558,7 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_DOT16_U8_U8:
         return fv_c_call(g, fv_c_helper_dot16(g, (fv_expr_op)x->op), x->n, x->arg);
     case FV_X_EXP:
+    case FV_X_EXP_FLUSH:
     case FV_X_EXP2:
     case FV_X_EXPM1:
     case FV_X_LOG:

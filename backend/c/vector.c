@@ -370,6 +370,7 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_MULSAT: return call_op(g, x);
     case FV_X_CONST:
     case FV_X_EXP:
+    case FV_X_EXP_FLUSH:
     case FV_X_EXP2:
     case FV_X_EXPM1:
     case FV_X_LOG:

@@ -317,7 +317,7 @@ static fv_expr *without(const fv_softmax *f, const hides *h) {
     fv_expr *hidden = bin(f, FV_X_AND, h->where, fv_softmax_seen(f, least, max));
     fv_expr *x = fv_x_select(f->a, hidden, low, f->x), *m = along(f, f->max, x);
     fv_expr *shift = with(f->a, f->shift, (swap){{f->max}, {m}}),
-            *e = fv_x_un(f->a, FV_X_EXP, bin(f, FV_X_SUB, x, shift));
+            *e = fv_x_un(f->a, (fv_expr_op)f->exp->op, bin(f, FV_X_SUB, x, shift));
     fv_expr *weight =
         with(f->a, f->at->weight, (swap){{f->exp, f->sum, f->max}, {e, along(f, f->sum, e), m}});
     fv_expr *v = fv_x_select(f->a, hidden, fv_x_zero(f->a, (fv_elem)f->at->v->type.elem), f->at->v);

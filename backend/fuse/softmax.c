@@ -63,7 +63,8 @@ static fv_expr *max_in(const fv_softmax *f, fv_expr *shift, const fv_expr *x) {
 /* Is x the expression exp(x - shift)? The first one that is found is recorded; others must equal
  * it. */
 static bool is_exp(fv_softmax *f, fv_expr *x) {
-    fv_expr *y = x->op == FV_X_EXP && x->arg[0]->op == FV_X_SUB ? x->arg[0] : NULL;
+    bool exp = x->op == FV_X_EXP || x->op == FV_X_EXP_FLUSH;
+    fv_expr *y = exp && x->arg[0]->op == FV_X_SUB ? x->arg[0] : NULL;
     fv_expr *max = y && !f->exp && fv_x_contains(f->a, y->arg[0], f->at->score)
                        ? max_in(f, y->arg[1], y->arg[0])
                        : NULL;
@@ -85,8 +86,8 @@ static bool is_total(const fv_softmax *f, const fv_expr *x) {
     bool found = x == f->sum;
     for (int i = 0; i < 2 && !found && f->sum && x->op == FV_X_ADD && x->arg[i] == f->sum; i++) {
         const fv_expr *e = x->arg[1 - i];
-        found = e->op == FV_X_EXP && e->arg[0]->op == FV_X_SUB && e->arg[0]->arg[1] == f->shift &&
-                is_same_for_row(f, e->arg[0]->arg[0]);
+        found = f->exp && e->op == f->exp->op && e->arg[0]->op == FV_X_SUB &&
+                e->arg[0]->arg[1] == f->shift && is_same_for_row(f, e->arg[0]->arg[0]);
     }
     return found;
 }

@@ -2,7 +2,8 @@
  *
  *     weight = w(exp(x - shift), sum of exp(x - shift))        shift: max of x, or max(that, sink)
  *
- * w may round, scale and select, as long as a weight is 0 where its exponential is 0. */
+ * exp may be exp_flush, which is 0 where the exponential would be denormal. w may round, scale and
+ * select, as long as a weight is 0 where its exponential is 0. */
 #ifndef FV_BACKEND_FUSE_SOFTMAX_H
 #define FV_BACKEND_FUSE_SOFTMAX_H
 

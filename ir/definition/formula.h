@@ -4,8 +4,8 @@
  *   Softplus   Y = log1p(exp(-abs(X))) + max(X, 0)
  *   MatMul     Y[b.., i, j] = sum k: A[b.., i, k] * B[b.., k, j]
  *   Gather     a.. = axis; Y[a.., j.., c..] = data[a.., wrap(indices[j..], dim(data, axis)), c..]
- *   Softmax    a.. = axis; m = max k: X[a.., k, c..]; s = sum k: exp(X[a.., k, c..] - m);
- *              Y[a.., j, c..] = exp(X[a.., j, c..] - m) / s
+ *   Softmax    a.. = axis; m = max k: X[a.., k, c..]; s = sum k: exp_flush(X[a.., k, c..] - m);
+ *              Y[a.., j, c..] = exp_flush(X[a.., j, c..] - m) / s
  *
  * Statements, separated by `;`:
  *   RESULT[indices] = e, RESULT = e   the elements of a result of the op

@@ -301,8 +301,9 @@ const fv_opdef fv_ops_norm[] = {
      .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
-     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - "
-                "m); output[a.., j, c..] = exp(input[a.., j, c..] - m) * (1 / s)",
+     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: "
+                "exp_flush(input[a.., k, c..] - m); output[a.., j, c..] = exp_flush(input[a.., j, "
+                "c..] - m) * (1 / s)",
      .upgrade = upgrade_softmax},
     {.domain = "fv",
      .name = "SinkSoftmax",
@@ -314,8 +315,8 @@ const fv_opdef fv_ops_norm[] = {
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_sink_softmax,
-     .formula = "m = max(max k: X[a.., k], sink[a.., 0]); s = (sum k: exp(X[a.., k] - m)) + "
-                "exp(sink[a.., 0] - m); Y[a.., j] = exp(X[a.., j] - m) * (1 / s)"},
+     .formula = "m = max(max k: X[a.., k], sink[a.., 0]); s = (sum k: exp_flush(X[a.., k] - m)) + "
+                "exp_flush(sink[a.., 0] - m); Y[a.., j] = exp_flush(X[a.., j] - m) * (1 / s)"},
     {.domain = "",
      .name = "LogSoftmax",
      .id = FV_OP_LogSoftmax,
@@ -326,8 +327,9 @@ const fv_opdef fv_ops_norm[] = {
      .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
-     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - "
-                "m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
+     .formula =
+         "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: "
+         "exp_flush(input[a.., k, c..] - m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
      .upgrade = upgrade_softmax},
     {.domain = "",
      .name = "LayerNormalization",

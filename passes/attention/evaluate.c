@@ -152,6 +152,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
                : integer && fv_elem_is_float((fv_elem)x->arg[0]->type.elem) ? trunc(a)
                                                                             : a;
     case FV_X_EXP: return exp(a);
+    case FV_X_EXP_FLUSH: return exp(a < 0 ? a : a >= 0 ? 0 : a);
     case FV_X_EXP2: return exp2(a);
     case FV_X_EXPM1: return expm1(a);
     case FV_X_LOG: return log(a);

@@ -13,11 +13,20 @@ static long double sigmoidl(long double x) {
     return 1 / (1 + expl(-x));
 }
 
+/* Below the bounds, the exponential is denormal. */
+static double exp_flush(double x) {
+    return x < -87.33654F ? 0 : exp(x > 0 ? 0 : x);
+}
+static long double exp_flushl(long double x) {
+    return x < -708.3964185322641L ? 0 : expl(x > 0 ? 0 : x);
+}
+
 #define SAME(name)      {#name, FV_F32, false, name, name##l}
 #define TO(name, type)  {name, type, false, NULL, NULL}
 #define SAT(name, type) {"sat_" name, type, true, NULL, NULL}
 
 static const subject all[] = {SAME(exp),
+                              SAME(exp_flush),
                               SAME(exp2),
                               SAME(expm1),
                               SAME(log),
