@@ -34,6 +34,15 @@ typedef struct fv_matrix_limits {
     int products;    /* number of products of two bytes: rows times columns times terms */
 } fv_matrix_limits;
 
+/* How the loop over the steps of a tile's sum is emitted. */
+typedef struct fv_step_loops {
+    /* number of iterations below which a call of an outlined function does not pay */
+    int outline_steps;
+    /* number of steps in one iteration, if the sum has a multiple of them and at least
+     * outline_steps */
+    int unrolled_steps;
+} fv_step_loops;
+
 typedef struct fv_processor {
     const char *name;
     /* the first word of the target triples that the processor fits, or its beginning and a `*`; "":
@@ -44,9 +53,7 @@ typedef struct fv_processor {
      * times the number of operations that begin in each cycle */
     int sums_in_flight;
     fv_prefetches prefetch;
-    /* number of iterations of a tile's loop below which a call of an outlined function does not
-     * pay */
-    int outline_steps;
+    fv_step_loops loop;
     int block_tiles; /* largest number of register tiles in a block of rows */
     /* share of the second-level cache, in eighths, for the rows of a block and two panels */
     int block_l2_eighths;

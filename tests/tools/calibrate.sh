@@ -34,7 +34,7 @@ name="of a folder that is made"
 present a/b/p.txt
 check "json" 0 '"l1_latency": ' "$fovea" calibrate --seconds=0.001 --json -o a/q.txt
 mv out q.json
-check "json is one document" 0 '^[0-9]+ 11$' python3 -c 'import json; d = json.load(open("q.json")); print(d["properties"]["block_tiles"], d["untried"])'
+check "json is one document" 0 '^[0-9]+ 12$' python3 -c 'import json; d = json.load(open("q.json")); print(d["properties"]["block_tiles"], d["untried"])'
 
 # the search for properties, which compares one program with several others
 check "properties are searched" 0 '^m.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=20 -o m.profile
@@ -48,6 +48,21 @@ check "for any level" 0 'processor generic of ' "$fovea" inspect m.fvir --target
 check "its blocks" 0 'contract .*block = 12[,}]' "$fovea" inspect m.fvir --schedules --target=x86-64-v3 --processor=./p.txt
 mkdir dates && cp -r "$root/examples/dates/test/test_data_set_0" dates/ && cp "$root/examples/dates/dates.onnx" dates/model.onnx
 check "the same result" 0 '' "$fovea" test dates --processor=./p.txt
+
+# steps in an iteration: where the sum has a multiple of them, and without other bits
+for n in 1 4; do
+    sed "s/^loop.unrolled_steps = .*/loop.unrolled_steps = $n/" p.txt >steps$n.txt
+    for size in 192 190; do
+        sed "s/192/$size/g" m.fvir >m$size.fvir
+        "$fovea" compile m$size.fvir --emit=kernels --target=x86-64-v3 --processor=./steps$n.txt -q -o m$size.$n.fvk
+        "$fovea" run m$size.fvir --dim n=29 --seed=3 --target=x86-64-v3 --processor=./steps$n.txt -o y$size.$n >out 2>err
+    done
+done
+check "four steps in an iteration" 0 '^ *unroll step < 4' cat m192.4.fvk
+check "no multiple of four steps" 1 '^0$' grep -c 'unroll step' m190.4.fvk
+for size in 192 190; do
+    check "the same bits, $size steps" 0 'identical' diff -rs y$size.1 y$size.4
+done
 
 # a tuning file of another profile
 check "tuned" 0 '' "$fovea" tune m.fvir --seconds=0.1 --processor=./p.txt -o m.tuning

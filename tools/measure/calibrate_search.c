@@ -58,6 +58,7 @@ typedef struct choice {
 static const choice choices[] = {
     {"block_tiles", "product", product, false, 5, {6, 8, 12, 16, 24}},
     {"block_l2_eighths", "long product", long_product, false, 4, {4, 5, 6, 7}},
+    {"loop.unrolled_steps", "product", product, false, 3, {1, 2, 4}},
     {"copies_rows", "long product", long_product, false, 2, {0, 1}},
     {"prefetch.bytes", "product", product, false, 4, {0, 1024, 2048, 4096}},
     {"prefetch.single_bytes",

@@ -105,6 +105,8 @@ typedef struct fv_tile_rows {
     fv_expr *done;       /* number of rows of the block before i0 */
     fv_expr *last;       /* the last row of the tile, which takes the place of later ones; NULL: all
                             rows of the tile exist */
+    int together;        /* rows whose products the loop over steps adds that is emitted now; 0: it
+                            computes no products */
 } fv_tile_rows;
 
 /* The columns of the tile in the axis of columns, of which they may be a block. */

@@ -51,10 +51,10 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     plan->streams = ahead && loaded && weights > caches->l3_bytes ? p->prefetch.streams : 0;
     int64_t steps = 1;
     const fv_expr *all = fv_all_steps(c);
-    for (int i = 0; i < all->u.red.nvars && steps < p->outline_steps; i++)
+    for (int i = 0; i < all->u.red.nvars && steps < p->loop.outline_steps; i++)
         steps *= all->u.red.vars[i]->dim->hi;
-    plan->outlined =
-        steps >= p->outline_steps && !((l->options->saves & FV_SAVES_CODE) && l->target->c.tools);
+    plan->outlined = steps >= p->loop.outline_steps &&
+                     !((l->options->saves & FV_SAVES_CODE) && l->target->c.tools);
 }
 
 bool fv_tile_prefetches(const fv_tile *t) {

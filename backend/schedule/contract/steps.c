@@ -106,6 +106,53 @@ static int64_t steps_of_window(const fv_tile *t) {
                : 1;
 }
 
+/* Does the address of a loaded element change by a constant from each row to the next one, if its
+ * indices do? */
+static bool has_known_distance(const fv_expr *load, const fv_var *row) {
+    int64_t extent;
+    bool known = true;
+    for (int i = 0, after = 0; i < load->n && known; i++) {
+        known = !after || fv_x_is_int(load->u.buf->extent[i], &extent);
+        after |= fv_x_uses(load->arg[i], row);
+    }
+    return known;
+}
+
+/* Are the rows of the tile at a known distance from each other in memory, or copied? Otherwise, as
+ * where a row is a pixel of an image, or where a batch is between rows, each has an address of its
+ * own. These are more than there are registers, and would be loaded again in each step. */
+static bool has_regular_rows(const fv_tile *t) {
+    const fv_contraction *c = t->c;
+    const fv_expr *x;
+    if (t->plan.copies || c->row < 0)
+        return true;
+    const fv_var *row = t->e->def->index[c->row];
+    bool regular = !c->each && !t->rows.last;
+    for (fv_x_visitor v = fv_x_visit(t->e->arena, c->a); regular && (x = fv_x_next(&v));)
+        regular = x->op == FV_X_LOAD
+                      ? has_known_distance(x, row)
+                      : (x->op != FV_X_FLOORDIV && x->op != FV_X_FLOORMOD) || !fv_x_uses(x, row);
+    return regular;
+}
+
+/* The steps of an iteration by the table of processors, if the last variable of the sum has a known
+ * multiple of them, and all of these are computed. The time of few rows is that of reading panels:
+ * with several steps for a single row, `mlp` would take 1.02 of its time (Granite Rapids). */
+static int64_t unrolled_steps(const fv_tile *t) {
+    enum { LEAST_ROWS = 4 };
+    const fv_lowerer *l = t->e->l;
+    const fv_step_loops *loop = &fv_processor_of(l->target)->loop;
+    const int64_t n = loop->unrolled_steps;
+    const int last = last_variable(t->c);
+    const fv_dim *d = t->c->sum->u.red.vars[last]->dim;
+    bool rows = t->rows.together >= LEAST_ROWS && has_regular_rows(t);
+    bool many = fv_dim_is_const(d) && d->value % n == 0 && d->value >= loop->outline_steps;
+    bool all = !t->only.steps[0] && !t->only.steps[1] && (last || are_in_parts(t, n));
+    bool vectors = l->target->vector_bits > 0 && t->c->dot.group != FV_DOT16;
+    bool small = fv_is_small_code(l->options) || (l->options->saves & FV_SAVES_CODE);
+    return n > 1 && many && all && vectors && !small && rows ? n : 1;
+}
+
 int64_t fv_steps_of_row(const fv_tile *t) {
     const int64_t window = steps_of_window(t);
     if (window > 1)
@@ -118,7 +165,12 @@ int64_t fv_steps_of_row(const fv_tile *t) {
                    : 2;
     bool whole = is_computed_now(t) && t->c->sum->u.red.vars[0]->dim->value % steps == 0 &&
                  are_in_parts(t, steps);
-    return whole ? steps : 1;
+    return whole && steps > 1 ? steps : unrolled_steps(t);
+}
+
+bool fv_steps_share_row(const fv_tile *t) {
+    const int64_t steps = fv_steps_of_row(t);
+    return steps > 1 && steps <= t->c->panels.steps;
 }
 
 /* The divisor n if x is `k floordiv n`; otherwise 0. */

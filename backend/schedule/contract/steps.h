@@ -15,11 +15,14 @@ fv_expr *fv_panel_of_tile(fv_tile *t, fv_expr *tile, fv_expr *i);
 /* Is b computed from panels of constants, or converted from them to floats with more bits, in steps
  * of one variable, of a known number? Then elements can be computed before the tiles read them. */
 bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
-/* The number of steps that share a row of the panel and are emitted one after the other: more than
- * 1 if elements of b share a byte, are computed in the loop over steps, and the steps fill the
- * rows; or, of the last variable of the sum, if rows are pairs of i16 (t->made.halves), or if the
- * sum is a depthwise one of bytes. */
+/* The number of steps that are emitted one after the other in an iteration of the innermost loop:
+ * more than 1 if elements of b share a byte, are computed in the loop over steps, and the steps
+ * fill the rows of the panel; or, of the last variable of the sum, if rows are pairs of i16
+ * (t->made.halves), if the sum is a depthwise one of bytes, or if the processor has several steps
+ * in an iteration (loop.unrolled_steps in ir/target/processor.def). */
 int64_t fv_steps_of_row(const fv_tile *t);
+/* Do several steps of an iteration read the same row of the panel? */
+bool fv_steps_share_row(const fv_tile *t) FV_MUST_USE;
 /* Binds the variables of the column axis and of the panel's columns to column c of the tile. */
 void fv_tile_bind_column(fv_tile *t, fv_expr *c);
 /* Opens the loops over the steps of the sum, all but that over the steps of a row of the panel, and

@@ -267,15 +267,16 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_buf *near = t->plan.copies ? copy_rows(t, first, rows) : NULL;
     fv_kmark m = fv_kemit_mark(e);
     const int outer = e->b.depth;
-    const bool whole = rows == t->plan.mr, together = fv_steps_of_row(t) > 1;
+    t->rows.together = rows;
+    const bool whole = rows == t->plan.mr, shared = fv_steps_share_row(t);
     fv_expr *k = fv_open_rows_of_panel(t);
     const bool prefetched = t->prefetch.ahead || t->prefetch.part;
-    if (prefetched && together)
+    if (prefetched && shared)
         fv_tile_emit_prefetch(t, whole);
     k = fv_open_row_of_panel(t, k);
     const bool sixteen = t->c->dot.group == FV_DOT16;
     const fv_buf *b = sixteen ? NULL : columns_of_step(t, k, edge);
-    if (prefetched && !together)
+    if (prefetched && !shared)
         fv_tile_emit_prefetch(t, whole);
     if (sixteen)
         add_sixteen(t, acc, first, rows);
@@ -284,6 +285,7 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     else
         add_products(t, acc, first, rows, b, near, k, edge);
     close_loops(t, outer);
+    t->rows.together = 0;
     fv_kemit_release(e, m);
     move_sums(t, acc, first, rows, TO_SUMS);
 }
