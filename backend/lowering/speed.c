@@ -1,6 +1,8 @@
 /* speed.c - see speed.h. */
 #include "backend/lowering/speed.h"
 
+#include <string.h>
+
 #include "ir/base/random.h"
 #include "ir/target/machine.h"
 
@@ -52,5 +54,10 @@ const fv_target *fv_target_random(fv_arena *a, const fv_target *of, uint64_t see
     t->caches.l2_bytes = (int)between(&r, 16 << 10, 4096 << 10);
     t->caches.l3_bytes = (int)between(&r, 64 << 10, 65536 << 10);
     t->caches.l1_ways = (int)between(&r, 1, 64);
+    fv_measure *speeds = FV_NEW(a, fv_measure, FV_NMEASURES);
+    if (of->own.speeds)
+        memcpy(speeds, of->own.speeds, FV_NMEASURES * sizeof *speeds);
+    speeds[FV_MEASURE_last_level] = (fv_measure){.value = t->caches.l3_bytes, .known = true};
+    t->own.speeds = speeds;
     return t;
 }

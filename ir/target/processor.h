@@ -24,6 +24,9 @@ typedef struct fv_prefetches {
     /* places in the next panel that a tile of few rows prefetches in turn, if weights come from
      * memory; 0: it uses the distances above */
     int streams;
+    /* places in the next panel of which all tiles of a block of rows prefetch lines in turn, if
+     * weights come from memory; 0: whole tiles prefetch one line after the other */
+    int shared_streams;
 } fv_prefetches;
 
 /* The smallest products of bytes for which instructions that multiply matrices are faster than dot

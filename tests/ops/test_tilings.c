@@ -12,6 +12,7 @@
 #include "ir/graph/parse.h"
 #include "ir/kernel/print.h"
 #include "ir/kernel/verify.h"
+#include "ir/target/machine.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 #include "tests/sample.h"
@@ -211,6 +212,33 @@ TILINGS(one_row) {
                          "  return %%y\n}\n",
                     constant("w", 64, 150)),
           "contract 1 x 128, packed");
+}
+
+/* All tiles of a block of rows share the prefetches of the next panel, also those of the rows that
+ * fill no complete tile: one tile, two of one number of rows or of several, five of 12 rows. */
+TILINGS(shared_prefetches) {
+    static const int all[] = {0, 1, 7, 8, 12, 16, 23, 29, 36, 60};
+    fv_measure speeds[FV_NMEASURES] = {[FV_MEASURE_last_level] = {.value = 1, .known = true}};
+    const char *text = fv_printf(arena,
+                                 HEAD "%sfunc @main(%%x: f32[n, 90]) -> (%%y) {\n"
+                                      "  %%y = MatMul(%%x, @w)\n  return %%y\n}\n",
+                                 constant("w", 90, 70));
+    fv_target shared = *fv_target_find("x86-64-v4"), apart = shared;
+    shared.caches = apart.caches = (fv_caches){4 << 10, 8 << 10, 16 << 10, 8};
+    shared.processor = apart.processor = FV_PROCESSOR_sapphire_rapids;
+    shared.own.speeds = speeds;
+    fv_program *p = lower(text, &shared, false), *q = lower(text, &apart, false);
+    fv_text t = {.arena = arena}, u = {.arena = arena};
+    fv_kernel_print(&t, p->kernels[0]);
+    fv_kernel_print(&u, q->kernels[0]);
+    cr_assert(strstr(t.s, "let shift") && !strstr(u.s, "let shift"), "%s%s", t.s, u.s);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int64_t n, count;
+        seq = all[i];
+        float *one = run(p, &n), *two = run(q, &count);
+        cr_assert_eq(count, n);
+        cr_assert_arr_eq(one, two, (size_t)n * sizeof *one, "%d rows", seq);
+    }
 }
 
 TILINGS(attention) {

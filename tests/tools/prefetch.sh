@@ -79,9 +79,24 @@ func @main(%x: f32[n, 3072]) -> (%y) {
 }
 M
 # streams PROCESSOR: how many prefetches of its kernels take places in turn
-streams() { "$fovea" compile huge.fvir --target=x86-64-v3 --processor="$1" --emit=kernels -q -o - | grep -c 'prefetch .*k mod'; }
+streams() {
+    "$fovea" compile huge.fvir --target=x86-64-v3 --processor="$1" --emit=kernels -q -o streams.fvk && grep -c 'prefetch .*k mod' streams.fvk
+}
 check "streams" 0 '^3$' streams zen3
 check "no streams" 1 '^0$' streams zen4
+# where it also does so for all tiles that share a panel, prefetches are of numbered lines, if weights come from memory: five tiles
+# of 12, 8, 4, 2 and 1 rows prefetch two lines in each step; with a known number of rows there is only one tile
+cat >few.profile <<'M'
+fovea-processor 1 base "sapphire-rapids" cpu "c" measured "2026-11-27" last_level = 40000000 end
+M
+# shared PROCESSOR MODEL
+shared() {
+    "$fovea" compile "$2" --target=x86-64-v4 --processor="$1" --emit=kernels -q -o shared.fvk && grep -c '^ *prefetch .*line' shared.fvk
+}
+sed 's/^symbol n.*//; s/\[n, 3072\]/[8, 3072]/' huge.fvir >eight.fvir
+check "shared prefetches" 0 '^10$' shared few.profile huge.fvir
+check "one tile of eight rows" 0 '^2$' shared few.profile eight.fvir
+check "weights that stay in a cache" 1 '^0$' shared sapphire-rapids huge.fvir
 # rows a multiple of 4 kB apart are copied where a processor gains by it
 model down <<'M'
 func @main(%x: f32[96, 9216]) -> (%y) {

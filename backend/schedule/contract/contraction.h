@@ -61,7 +61,9 @@ typedef struct fv_tile_plan {
     int64_t depth;
     int64_t near, far; /* distances of prefetches in bytes; both 0: there are no prefetches */
     int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
-    int few;     /* with dot.matrix: fewer rows than this use dot products of vectors */
+    /* places in the next panel of which all tiles prefetch lines in turn; 0: one place */
+    int shared_streams;
+    int few; /* with dot.matrix: fewer rows than this use dot products of vectors */
     /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
      * `depth` steps at a time; false: each tile computes b as it reads it */
     bool unpacks;
@@ -79,6 +81,20 @@ typedef struct fv_tile_plan {
     int64_t rest;
 } fv_tile_plan;
 
+/* The shares of the tiles of a block of rows in the prefetches of the next panel, or of the next
+ * steps of this one (plan.shared_streams), whose lines are numbered in the order in which they are
+ * prefetched. */
+typedef struct fv_tile_shares {
+    fv_expr *rest; /* number of rows of the block that fill no complete tile; NULL: not shared */
+    fv_expr *one;  /* whether one tile prefetches all lines */
+    fv_expr *size; /* elements of a share */
+    fv_expr *from; /* the offset of what is prefetched in the panels at `aim`, in elements */
+    int64_t whole; /* elements of what is prefetched */
+    /* lines are prefetched at 2 to the power of `shift` places in turn, each of which has `lines`
+     * lines */
+    fv_expr *shift, *lines;
+} fv_tile_shares;
+
 /* Addresses of a tile's prefetches, in elements of the panels. */
 typedef struct fv_tile_prefetch {
     /* the panel after this one (after the last panel: the last one), and the last panel */
@@ -90,6 +106,7 @@ typedef struct fv_tile_prefetch {
     /* the panel of which a complete tile prefetches a part, the offset of that part, and the stride
      * of its elements; part NULL: there are no such prefetches */
     fv_expr *aim, *part, *stride;
+    fv_tile_shares shared;
 } fv_tile_prefetch;
 
 /* Where the sums of a tile are stored. */

@@ -1,9 +1,12 @@
 /* prefetch.c - a tile's prefetches of weights that are read later. */
 #include "backend/schedule/contract/prefetch.h"
 
+#include <math.h>
+
 #include "backend/lowering/weights.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/steps.h"
+#include "ir/target/machine.h"
 
 /* The number of steps of the sum over its variables from the i-th on, whose extents are
  * constant. */
@@ -30,9 +33,10 @@ enum { SMALL_PANELS = 4 };
  * first level twice. So do small panels, except in tiles of so few rows that memory is slower than
  * their products (the others multiply matrices): each of these would begin with waiting for its
  * panel. A processor that follows several streams of addresses faster than one prefetches the next
- * panel from several places in turn instead, in tiles with fewer rows than a whole one. This is
- * done only for weights that a tile uses as they are stored, or converts from narrow floats: words
- * and dequantized elements take arithmetic that hides the latency. */
+ * panel from several places in turn instead, in tiles with fewer rows than a whole one
+ * (`streams`), or in all tiles, which share these prefetches (`shared_streams`). This is done only
+ * for weights that a tile uses as they are stored, or converts from narrow floats: words and
+ * dequantized elements take arithmetic that hides the latency. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_of(l->target);
@@ -49,6 +53,10 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
                                              : p->prefetch.bytes;
     bool loaded = !c->panels.computed && !c->dot.group && !c->blocks.sum;
     plan->streams = ahead && loaded && weights > caches->l3_bytes ? p->prefetch.streams : 0;
+    /* shared prefetches need loops of their own */
+    const bool shares = ahead && loaded && !(l->options->saves & FV_SAVES_CODE);
+    double kept = fmax(caches->l3_bytes, fv_measure_of(l->target, FV_MEASURE_last_level));
+    plan->shared_streams = shares && (double)weights > kept ? p->prefetch.shared_streams : 0;
     int64_t steps = 1;
     const fv_expr *all = fv_all_steps(c);
     for (int i = 0; i < all->u.red.nvars && steps < p->loop.outline_steps; i++)
@@ -70,6 +78,12 @@ static int64_t rows_of(const fv_panels *p, int64_t steps) {
 static int row_elements(const fv_tile *t) {
     int group = t->c->dot.group;
     return fv_tile_width(t) * (group ? group : 1);
+}
+
+/* The number of elements of a panel in a line. */
+static int line_elements(const fv_tile *t) {
+    return fv_processor_of(t->e->l->target)->prefetch.line_bytes /
+           fv_elem_storage_bytes(t->c->panels.value->type->elem);
 }
 
 /* The row of a panel with step `first` of the sum's first variable, and step 0 of its other
@@ -94,6 +108,105 @@ static fv_expr *row_now(fv_tile *t) {
     return row;
 }
 
+/* ---- shares of the tiles ---- */
+
+/* Returns the offset of what a tile prefetches: the share with that number, or the last one. It is
+ * such that the elements prefetched in row k of the panel are at the offset + k * stride. */
+static fv_expr *offset_of_share(fv_tile *t, fv_expr *number) {
+    fv_kemit *e = t->e;
+    const fv_tile_shares *s = &t->prefetch.shared;
+    /* shares are rounded up, so the last one ends with the block */
+    fv_expr *last = binary(e, FV_X_SUB, integer(e, s->whole), s->size);
+    fv_expr *at = binary(e, FV_X_MIN, binary(e, FV_X_MUL, number, s->size), last);
+    if (!t->plan.depth)
+        return at;
+    at = s->rest ? at : binary(e, FV_X_ADD, s->from, at);
+    return binary(e, FV_X_SUB, at,
+                  binary(e, FV_X_MUL, row_of_step(t, t->from), t->prefetch.stride));
+}
+
+/* The number of tiles that share the prefetches: all complete ones, if there are several; otherwise
+ * the first two of the complete one and of those that take the remaining rows, or the only one. */
+static fv_expr *sharing_tiles(const fv_tile *t) {
+    fv_kemit *e = t->e;
+    fv_expr *rest = t->prefetch.shared.rest, *one = integer(e, 1), *whole = t->prefetch.whole;
+    if (!rest)
+        return binary(e, FV_X_MAX, whole, one);
+    /* the remaining rows are in as many tiles as their number has bits that are 1 */
+    fv_expr *second = binary(e, FV_X_AND, rest, binary(e, FV_X_SUB, rest, one));
+    second = fv_x_select(e->arena, binary(e, FV_X_EQ, whole, one), rest, second);
+    second = binary(e, FV_X_MIN, second, one);
+    return binary(e, FV_X_MAX, whole, binary(e, FV_X_ADD, second, one));
+}
+
+/* The binary logarithm of n, rounded down. */
+static int log2_of(int n) {
+    int log = 0;
+    while (n >>= 1)
+        log++;
+    return log;
+}
+
+fv_expr *fv_tile_shares_pay(fv_tile *t) {
+    int64_t most = log2_of(t->plan.shared_streams) + 1;
+    return binary(t->e, FV_X_LE, t->prefetch.whole, integer(t->e, most));
+}
+
+/* Chooses the places at which lines are prefetched in turn. With up to two complete tiles there are
+ * as many as the processor has streams, with each further tile half as many: the longer the tiles
+ * compute, the slower the streams are, and caches follow slow streams only if there are few. */
+static void choose_places(fv_tile *t) {
+    fv_kemit *e = t->e;
+    fv_tile_shares *s = &t->prefetch.shared;
+    const int log = log2_of(t->plan.shared_streams);
+    fv_expr *less = binary(e, FV_X_SUB, integer(e, log + 2), t->prefetch.whole);
+    fv_expr *shift = binary(e, FV_X_MIN, integer(e, log), binary(e, FV_X_MAX, less, integer(e, 0)));
+    s->shift = fv_kb_let(&e->b, "shift", shift);
+    fv_expr *lines = integer(e, s->whole / line_elements(t));
+    s->lines = fv_kb_let(&e->b, "lines", binary(e, FV_X_SHR, lines, s->shift));
+}
+
+/* Divides the prefetches of `block` elements among the tiles of a block of rows. `left`: number of
+ * elements of the panels after this one; panel: those of a panel. */
+static void plan_shares(fv_tile *t, int64_t block, int64_t panel, fv_expr *left) {
+    fv_kemit *e = t->e;
+    fv_tile_shares *s = &t->prefetch.shared;
+    int64_t width = row_elements(t);
+    fv_expr *tiles = sharing_tiles(t);
+    s->whole = block;
+    s->one = binary(e, FV_X_LE, tiles, integer(e, 1));
+    t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), tiles));
+    s->size = fv_kb_let(&e->b, "share",
+                        binary(e, FV_X_MUL, t->prefetch.stride, integer(e, block / width)));
+    s->from = integer(e, 0);
+    if (t->plan.depth) {
+        fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
+        fv_expr *next = binary(e, FV_X_MUL, row_of_step(t, end), integer(e, width));
+        s->from = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
+    }
+    if (s->rest) {
+        choose_places(t);
+        s->from = fv_kb_let(&e->b, "from", s->from);
+    }
+    fv_expr *number = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
+    t->prefetch.part = fv_kb_let(&e->b, "part", offset_of_share(t, number));
+}
+
+void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first) {
+    fv_kemit *e = t->e;
+    if (!t->prefetch.part || !t->prefetch.shared.rest)
+        return;
+    fv_expr *zero = integer(e, 0), *one = integer(e, 1), *whole = t->prefetch.whole;
+    fv_expr *number = binary(e, FV_X_ADD, whole, binary(e, FV_X_MIN, first, one));
+    fv_expr *few = binary(e, FV_X_LE, whole, one), *at = offset_of_share(t, number);
+    t->prefetch.part = fv_kb_let(&e->b, "part", fv_x_select(e->arena, few, at, zero));
+    t->prefetch.stride =
+        fv_kb_let(&e->b, "stride", fv_x_select(e->arena, few, t->prefetch.stride, zero));
+    t->prefetch.aim = fv_x_select(e->arena, few, t->prefetch.aim, t->panel);
+}
+
+/* ---- distances ---- */
+
 void fv_tile_plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -106,31 +219,16 @@ void fv_tile_plan_prefetch(fv_tile *t) {
         binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel), integer(e, panel));
     fv_expr *ahead = integer(e, t->plan.far / bytes / several);
     if (t->prefetch.whole) {
-        fv_expr *one = binary(e, FV_X_LE, t->prefetch.whole, integer(e, 1)),
-                *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
+        fv_expr *one = binary(e, FV_X_LE, t->prefetch.whole, integer(e, 1));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes / several));
-        fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
-        /* with at most one complete tile this aims at the element that is read now, so that nothing
-         * of the next panel is prefetched; with blocks of steps, `part` counts from the tile's own
-         * panel */
-        t->prefetch.aim =
-            t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
-        t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
-        fv_expr *share = fv_kb_let(
-            &e->b, "share", binary(e, FV_X_MUL, t->prefetch.stride, integer(e, block / width)));
-        /* shares are rounded up, so the last one ends with the block */
-        fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
-        fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
-        /* `part` is such that the elements prefetched in row k are at part + k * stride */
-        if (t->plan.depth) {
-            fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
-            fv_expr *from = row_of_step(t, t->from);
-            fv_expr *next = binary(e, FV_X_MUL, row_of_step(t, end), integer(e, width));
-            next = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
-            part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part),
-                          binary(e, FV_X_MUL, from, t->prefetch.stride));
-        }
-        t->prefetch.part = fv_kb_let(&e->b, "part", part);
+        /* with at most one complete tile whose prefetches are not shared, this aims at the element
+         * that is read now, so that nothing of the next panel is prefetched; with blocks of steps,
+         * `from` counts from the tile's own panel */
+        bool shared = t->prefetch.shared.rest;
+        t->prefetch.aim = t->plan.depth ? t->panel
+                          : shared      ? t->prefetch.next
+                                        : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
+        plan_shares(t, block, panel, left);
     }
     if (t->made.unpacked)
         return;
@@ -161,8 +259,7 @@ void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *ro
 static void prefetch_row(fv_tile *t, fv_expr *tile, fv_expr *row, fv_expr *ahead, int cache) {
     fv_kemit *e = t->e;
     const int n = fv_panels_of_tile(t), width = row_elements(t) / n;
-    const int line = fv_processor_of(e->l->target)->prefetch.line_bytes /
-                     fv_elem_storage_bytes(t->c->panels.value->type->elem);
+    const int line = line_elements(t);
     for (int i = 0; i < n; i++)
         for (int c = 0; c < width; c += line) {
             fv_expr *at = integer(e, c);
@@ -171,13 +268,13 @@ static void prefetch_row(fv_tile *t, fv_expr *tile, fv_expr *row, fv_expr *ahead
         }
 }
 
-/* Emits the prefetch for step `row` of a whole tile: of the next tile, whose panels follow each
- * other in memory, or of later rows of this one, which are a part of each panel. */
-static void prefetch_part(fv_tile *t, fv_expr *row) {
+/* Emits the prefetch of the element at that offset of what the tiles share: of the next tile, whose
+ * panels follow each other in memory, or of later rows of this one, which are a part of each
+ * panel. */
+static void prefetch_at(fv_tile *t, fv_expr *at) {
     fv_kemit *e = t->e;
     const int n = fv_panels_of_tile(t), width = row_elements(t) / n;
-    fv_expr *none = integer(e, 0), *at = binary(e, FV_X_ADD, t->prefetch.part,
-                                                binary(e, FV_X_MUL, row, t->prefetch.stride));
+    fv_expr *none = integer(e, 0);
     if (n == 1 || !t->plan.depth) {
         fv_tile_prefetch_from(t, t->prefetch.aim, none, none, at, 2);
         return;
@@ -187,6 +284,31 @@ static void prefetch_part(fv_tile *t, fv_expr *row) {
     fv_tile_prefetch_from(t, t->prefetch.aim, binary(e, FV_X_FLOORDIV, column, one),
                           binary(e, FV_X_FLOORDIV, at, all), binary(e, FV_X_FLOORMOD, column, one),
                           2);
+}
+
+/* Emits the prefetches of lines of the tile's share in step `row`. The g-th line that is prefetched
+ * is line g / n of the g mod n-th of n places, where n is a power of two. If one tile prefetches
+ * all lines, these are as many as a row has, otherwise at most half of them. */
+static void prefetch_lines(fv_tile *t, fv_expr *row) {
+    fv_kemit *e = t->e;
+    const fv_tile_shares *s = &t->prefetch.shared;
+    const int line = line_elements(t);
+    const int64_t lines = (row_elements(t) + line - 1) / line;
+    fv_expr *one = integer(e, 1),
+            *last = binary(e, FV_X_SUB, binary(e, FV_X_SHL, one, s->shift), one),
+            *at =
+                binary(e, FV_X_ADD, t->prefetch.part, binary(e, FV_X_MUL, row, t->prefetch.stride));
+    for (int64_t i = 0; i < lines; i++) {
+        fv_expr *skip = integer(e, i * line);
+        if (2 * i >= lines)
+            skip = fv_x_select(e->arena, s->one, skip, integer(e, 0));
+        fv_expr *g = binary(e, FV_X_FLOORDIV, binary(e, FV_X_ADD, at, skip), integer(e, line));
+        g = fv_kb_let(&e->b, "line", g);
+        fv_expr *place = binary(e, FV_X_MUL, binary(e, FV_X_AND, g, last), s->lines);
+        place = binary(e, FV_X_ADD, place, binary(e, FV_X_SHR, g, s->shift));
+        place = binary(e, FV_X_MUL, place, integer(e, line));
+        prefetch_at(t, binary(e, FV_X_ADD, s->from, place));
+    }
 }
 
 /* The row of the next panel that is prefetched while this row of its panel is read: the panel is
@@ -202,10 +324,14 @@ static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
 
 void fv_tile_emit_prefetch(fv_tile *t, bool whole) {
     fv_expr *row = row_now(t);
+    const bool shared = t->prefetch.part && t->prefetch.shared.rest;
     if (t->prefetch.ahead && !whole && t->prefetch.part && t->plan.streams)
         prefetch_row(t, t->prefetch.next, row_of_stream(t, row), NULL, 2);
     else if (t->prefetch.ahead)
         prefetch_row(t, t->panel, row, t->prefetch.ahead, 1);
-    if (whole && t->prefetch.part)
-        prefetch_part(t, row);
+    if (shared)
+        prefetch_lines(t, row);
+    else if (whole && t->prefetch.part)
+        prefetch_at(t, binary(t->e, FV_X_ADD, t->prefetch.part,
+                              binary(t->e, FV_X_MUL, row, t->prefetch.stride)));
 }

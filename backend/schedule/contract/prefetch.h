@@ -4,8 +4,8 @@
 
 #include "backend/schedule/contract/contraction.h"
 
-/* Sets the distances of prefetches (near, far), `streams` and `outlined` in the plan for a tile of
- * c, which the kernel of op contains, to the defaults of the target. */
+/* Sets the distances of prefetches (near, far), `streams`, `shared_streams` and `outlined` in the
+ * plan for a tile of c, which the kernel of op contains, to the defaults of the target. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan);
 /* Does the plan of the tile prefetch anything? */
@@ -16,6 +16,12 @@ bool fv_tile_prefetches(const fv_tile *t) FV_MUST_USE;
  * `ahead`, which is a distance in each of them. A tile that reads elements which were computed in
  * advance reads no panel, so it has no `ahead`. */
 void fv_tile_plan_prefetch(fv_tile *t);
+/* Does it pay to share the prefetches among all tiles of the block, given its number of complete
+ * ones? */
+fv_expr *fv_tile_shares_pay(fv_tile *t);
+/* Prepares the prefetches of one of the tiles for the rows that fill no complete tile, which begins
+ * with row `first` of these, if all tiles share the prefetches. */
+void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first);
 /* Emits the prefetches for the current row of the panel, for a whole tile or one with fewer
  * rows. */
 void fv_tile_emit_prefetch(fv_tile *t, bool whole);

@@ -52,14 +52,22 @@ fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows) {
     return fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->plan.mr)));
 }
 
+void fv_tile_share_prefetches(fv_tile *t, fv_expr *rows) {
+    t->prefetch.whole = fv_tile_whole(t, rows);
+    t->prefetch.shared.rest =
+        fv_kb_let(&t->e->b, "rest", binary(t->e, FV_X_FLOORMOD, rows, integer(t->e, t->plan.mr)));
+}
+
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t whole;
     t->rows.done = integer(e, 0);
     t->i0 = first;
+    if (t->plan.shared_streams)
+        fv_tile_share_prefetches(t, rows);
     if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
-    if (fv_tile_prefetches(t) && (!t->c->dot.matrix || t->c->blocks.sum))
+    if (fv_tile_prefetches(t) && !t->prefetch.whole && (!t->c->dot.matrix || t->c->blocks.sum))
         t->prefetch.whole = fv_tile_whole(t, rows);
     t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
@@ -552,16 +560,20 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
     int n = 1;
     while (2 * n < t->plan.mr)
         n *= 2;
+    const fv_tile_prefetch before = t->prefetch;
     fv_expr *first = integer(e, 0);
     for (int64_t above = ~(int64_t)(2 * n - 1); n; above |= n, n /= 2) {
         if (t->plan.rest >= 0 && !(t->plan.rest & n))
             continue;
-        fv_expr *part = binary(e, FV_X_AND, rows, integer(e, n));
-        fv_kb_if(&e->b, binary(e, FV_X_NE, part, integer(e, 0)));
+        fv_expr *rest = binary(e, FV_X_AND, rows, integer(e, n));
+        fv_kb_if(&e->b, binary(e, FV_X_NE, rest, integer(e, 0)));
+        t->prefetch = before;
+        fv_tile_prefetch_rest(t, first);
         multiply(t, t->plan.within ? in_tile(t, first, n) : first, n, edge);
         fv_kb_end(&e->b);
         first = fv_kb_let(&e->b, "first", binary(e, FV_X_AND, rows, integer(e, above | n)));
     }
+    t->prefetch = before;
     fv_kb_end(&e->b);
 }
 
@@ -581,6 +593,16 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kb_end(&e->b);
 }
 
+/* Emits the loops of a tile, with its prefetches. */
+static void multiply_prefetching(fv_tile *t, fv_expr *rows) {
+    fv_kmark m = fv_kemit_mark(t->e);
+    t->prefetch.ahead = t->prefetch.part = NULL;
+    if ((t->plan.far && !t->made.unpacked) || (t->plan.near && t->prefetch.whole))
+        fv_tile_plan_prefetch(t);
+    multiply_columns(t, rows);
+    fv_kemit_release(t->e, m);
+}
+
 /* Emits the loops of a tile, within an outline if that is planned, so that they can use all
  * registers. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
@@ -590,10 +612,20 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
         t->sums.at[0] = t->rows.done;
     if (t->plan.outlined)
         fv_kb_outline(&e->b);
-    t->prefetch.ahead = t->prefetch.part = NULL;
-    if ((t->plan.far && !t->made.unpacked) || (t->plan.near && t->prefetch.whole))
-        fv_tile_plan_prefetch(t);
-    multiply_columns(t, rows);
+    int64_t known;
+    fv_expr *rest = t->prefetch.shared.rest, *pays = rest ? fv_tile_shares_pay(t) : NULL;
+    if (rest && !fv_x_is_int(pays, &known)) {
+        fv_kb_if(&e->b, pays);
+        multiply_prefetching(t, rows);
+        fv_kb_else(&e->b);
+        t->prefetch.shared.rest = NULL;
+        multiply_prefetching(t, rows);
+        fv_kb_end(&e->b);
+    } else {
+        t->prefetch.shared.rest = rest && known ? rest : NULL;
+        multiply_prefetching(t, rows);
+    }
+    t->prefetch.shared.rest = rest;
     if (t->plan.outlined)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
