@@ -31,15 +31,18 @@ static const char product[] =
     "/* Sums of products of words, s[r][j] = (adds ? s[r][j] : 0) + a[r] * b[j], of 1 to 32 rows\n"
     " * and one or two groups of 16 columns; distances are in bytes, a step has 16 words. *tiles: "
     "for\n"
-    " * which rows and words the registers are configured; 0: they are not. */\n"
+    " * which rows and words the registers are configured; 0: they are not. streams: rows are not\n"
+    " * kept in the first-level cache. The steps prefetch `lines` lines from `next` on. */\n"
     "static @NAME@_NOINLINE void @0@(int *tiles, int rows, int words, bool two, bool adds,\n"
-    "        int64_t steps, int32_t *s0, int32_t *s1, int64_t ss, const void *a, int64_t as,\n"
-    "        const void *b0, const void *b1, int64_t bs) {\n"
+    "        bool streams, int64_t steps, int32_t *s0, int32_t *s1, int64_t ss, const void *a,\n"
+    "        int64_t as, const void *b0, const void *b1, int64_t bs, const void *next,\n"
+    "        int64_t ns, int64_t lines) {\n"
     "    const bool more = rows > 16;\n"
+    "    const int64_t share = (lines + steps - 1) / steps;\n"
     "    if (*tiles != 32 * rows + words)\n"
     "        @2@(rows, words);\n"
     "    *tiles = 32 * rows + words;\n"
-    "    const char *row = a, *left = b0, *right = b1;\n"
+    "    const char *row = a, *left = b0, *right = b1, *line = next;\n"
     "    char *sum0 = (char *)s0, *sum1 = (char *)s1;\n"
     "    __asm__ volatile(\"\" : : : \"memory\");\n"
     "    _tile_zero(0);\n"
@@ -56,7 +59,12 @@ static const char product[] =
     "            _tile_loadd(3, sum1 + 16 * ss, ss);\n"
     "    }\n"
     "    for (int64_t i = 0; i < steps; i++) {\n"
-    "        _tile_loadd(4, row + 64 * i, as);\n"
+    "        for (int64_t n = 0; n < share && n < lines - share * i; n++)\n"
+    "            @NAME@_PREFETCH(line + (share * i + n) * ns, 2);\n"
+    "        if (streams)\n"
+    "            _tile_stream_loadd(4, row + 64 * i, as);\n"
+    "        else\n"
+    "            _tile_loadd(4, row + 64 * i, as);\n"
     "        _tile_loadd(6, left + 16 * bs * i, bs);\n"
     "        @1@(0, 4, 6);\n"
     "        if (two) {\n"
@@ -64,7 +72,10 @@ static const char product[] =
     "            @1@(1, 4, 7);\n"
     "        }\n"
     "        if (more) {\n"
-    "            _tile_loadd(5, row + 16 * as + 64 * i, as);\n"
+    "            if (streams)\n"
+    "                _tile_stream_loadd(5, row + 16 * as + 64 * i, as);\n"
+    "            else\n"
+    "                _tile_loadd(5, row + 16 * as + 64 * i, as);\n"
     "            @1@(2, 5, 6);\n"
     "            if (two)\n"
     "                @1@(3, 5, 7);\n"
@@ -134,14 +145,17 @@ void fv_c_matrix_end(fv_cg *g) {
         fv_c_line(g, "_tile_release();");
 }
 
-/* The address of the element for row, column and word 0 of the g-th group. */
+/* The address of the element for row, column and word 0 of the g-th group, or of the first
+ * prefetch. */
 static const char *address_of(fv_cg *g, const fv_matrix *m, const fv_buf *b, fv_expr *const *index,
                               int group) {
-    fv_var *vars[] = {(fv_var *)m->row, (fv_var *)m->group, (fv_var *)m->column, (fv_var *)m->step};
+    fv_var *vars[] = {(fv_var *)m->row, (fv_var *)m->group, (fv_var *)m->column, (fv_var *)m->step,
+                      (fv_var *)m->prefetch.line};
+    const int n = m->prefetch.of ? 5 : 4;
     fv_expr *zero = fv_x_int(g->arena, 0), *at[FV_MAX_RANK],
-            *values[] = {zero, fv_x_int(g->arena, group), zero, zero};
+            *values[] = {zero, fv_x_int(g->arena, group), zero, zero, zero};
     for (int i = 0; i < b->rank; i++)
-        at[i] = fv_x_replace_vars(g->arena, index[i], 4, vars, values);
+        at[i] = fv_x_replace_vars(g->arena, index[i], n, vars, values);
     return fv_c_address(g, b, at);
 }
 
@@ -150,6 +164,16 @@ static const char *distance(fv_cg *g, const fv_buf *b, fv_expr *const *index, co
     fv_expr *n = fv_matrix_stride(g->arena, b, index, v);
     return fv_c_str(
         g, fv_x_bin(g->arena, FV_X_MUL, n, fv_x_int(g->arena, fv_elem_storage_bytes(b->elem))));
+}
+
+/* The arguments of a call for the prefetches: the first address, their distance and number. */
+static const char *prefetches(fv_cg *g, const fv_matrix *m) {
+    const fv_stmt *of = m->prefetch.of;
+    if (!of)
+        return "0, 0, 0";
+    return fv_printf(g->arena, "%s, %s, %s", address_of(g, m, of->buf, of->index, 0),
+                     distance(g, of->buf, of->index, m->prefetch.line),
+                     fv_c_str(g, m->prefetch.lines));
 }
 
 bool fv_c_matrix(fv_cg *g, const fv_stmt *s) {
@@ -169,14 +193,15 @@ bool fv_c_matrix(fv_cg *g, const fv_stmt *s) {
     if (asks)
         fv_c_line(g, "if (%s > 0)", rows);
     g->indent += asks;
-    fv_c_line(g, "%s(&%s, %s%s, %d, %s, %s, %lld, %s, %s, %s, %s, %s, %s, %s, %s);",
+    fv_c_line(g, "%s(&%s, %s%s, %d, %s, %s, %s, %lld, %s, %s, %s, %s, %s, %s, %s, %s, %s);",
               multiplying(g, row), g->fn.tiles, cast, rows, fv_matrix_words(&m),
               m.groups > 1 ? "true" : "false", m.adds ? "true" : "false",
+              fv_matrix_rows_evict(&m, &g->p->target->caches) ? "true" : "false",
               (long long)fv_matrix_instructions(&m), address_of(g, &m, to->buf, to->index, 0),
               address_of(g, &m, to->buf, to->index, last), distance(g, to->buf, to->index, m.row),
               address_of(g, &m, a, m.a->arg, 0), distance(g, a, m.a->arg, m.row),
               address_of(g, &m, b, m.b->arg, 0), address_of(g, &m, b, m.b->arg, last),
-              distance(g, b, m.b->arg, m.step));
+              distance(g, b, m.b->arg, m.step), prefetches(g, &m));
     g->indent -= asks;
     return true;
 }

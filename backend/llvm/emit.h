@@ -216,6 +216,8 @@ LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ktype t
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* emits a LOAD or GUARD */
 void fv_ll_store(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s);
+/* Prefetches what is at `ptr` into the cache of that level. */
+void fv_ll_prefetch_at(fv_ll_fn *f, LLVMValueRef ptr, int cache);
 void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s);
 /* The address of an element, or of the first one of consecutive elements; a vector of addresses if
  * an index is a vector. */

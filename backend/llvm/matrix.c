@@ -4,7 +4,8 @@
  * A product has up to 2 x 2 tiles of sums, so each tile of words that is loaded is used twice:
  *
  *     sums[i][g] = 0, or loaded
- *     for 16 words at a time: rows[i], columns[g] loaded; sums[i][g] += rows[i] * columns[g]
+ *     for 16 words at a time: a part of the prefetches;
+ *                             rows[i], columns[g] loaded; sums[i][g] += rows[i] * columns[g]
  *     sums[i][g] stored
  *
  * The registers are configured for a number of rows and words in a row where a product has others
@@ -24,7 +25,8 @@ enum { SUMS = 0, ROWS = 4, COLUMNS = 6, CONFIG_WORDS = 8 };
 typedef struct shape {
     const fv_matrix_instruction *row;
     int tiles, groups; /* tiles of rows, groups of columns */
-    bool adds;
+    bool adds, prefetches;
+    bool streams; /* whether rows are loaded without being kept in the first-level cache */
 } shape;
 
 /* Where the operands of a product are, as arguments of its function. */
@@ -38,8 +40,16 @@ enum {
     COLUMNS_AT_1,
     COLUMNS_STRIDE,
     COUNT,
+    PREFETCH_AT, /* of a shape with prefetches: the first one, their distance and number */
+    PREFETCH_STRIDE,
+    PREFETCH_LINES,
     NARGS
 };
+
+/* The number of arguments of the function of a product of that shape. */
+static unsigned arguments_of(const shape *s) {
+    return s->prefetches ? NARGS : PREFETCH_AT;
+}
 
 static LLVMValueRef tile(fv_ll_fn *f, int number) {
     return LLVMConstInt(f->m->types.i8, (unsigned)number, 0);
@@ -79,7 +89,8 @@ static void multiply(fv_ll_fn *f, const shape *s, LLVMValueRef *at) {
     LLVMValueRef rows = LLVMGetParam(f->fn, ROWS_STRIDE),
                  columns = LLVMGetParam(f->fn, COLUMNS_STRIDE);
     for (int i = 0; i < s->tiles; i++) {
-        move(f, "llvm.x86.tileloadd64", ROWS + i, rows_at(f, at[0], rows, i), rows);
+        move(f, s->streams ? "llvm.x86.tileloaddt164" : "llvm.x86.tileloadd64", ROWS + i,
+             rows_at(f, at[0], rows, i), rows);
         for (int g = 0; g < s->groups; g++) {
             if (i == 0)
                 move(f, "llvm.x86.tileloadd64", COLUMNS + g, at[1 + g], columns);
@@ -90,48 +101,90 @@ static void multiply(fv_ll_fn *f, const shape *s, LLVMValueRef *at) {
     }
 }
 
+/* Emits the prefetches of one step, at most `most` lines: now[0]: the address of the next line;
+ * now[1]: the number of lines that are left. Sets then[0] and then[1] to those after the step. */
+static void prefetch(fv_ll_fn *f, LLVMValueRef most, LLVMValueRef *now, LLVMValueRef *then) {
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "line"),
+                      next = fv_ll_block(f, "lines");
+    LLVMValueRef fewer = LLVMBuildICmp(f->b, LLVMIntSLT, now[1], most, ""),
+                 n = LLVMBuildSelect(f->b, fewer, now[1], most, ""), none = fv_ll_int(f->m, 0),
+                 any = LLVMBuildICmp(f->b, LLVMIntSGT, n, none, "");
+    then[1] = LLVMBuildSub(f->b, now[1], n, "");
+    fv_ll_branch(f, any, body, next);
+    fv_ll_at(f, body);
+    LLVMValueRef at = LLVMBuildPhi(f->b, f->m->types.ptr, ""),
+                 left = LLVMBuildPhi(f->b, f->m->types.i64, "");
+    fv_ll_prefetch_at(f, at, 2);
+    LLVMValueRef after = fv_ll_offset(f, at, LLVMGetParam(f->fn, PREFETCH_STRIDE)),
+                 less = LLVMBuildSub(f->b, left, fv_ll_int(f->m, 1), "");
+    LLVMAddIncoming(at, (LLVMValueRef[]){now[0], after}, (LLVMBasicBlockRef[]){from, body}, 2);
+    LLVMAddIncoming(left, (LLVMValueRef[]){n, less}, (LLVMBasicBlockRef[]){from, body}, 2);
+    fv_ll_branch(f, LLVMBuildIsNotNull(f->b, less, ""), body, next);
+    fv_ll_at(f, next);
+    then[0] = LLVMBuildPhi(f->b, f->m->types.ptr, "");
+    LLVMAddIncoming(then[0], (LLVMValueRef[]){now[0], after}, (LLVMBasicBlockRef[]){from, body}, 2);
+}
+
+/* The number of lines that each of `steps` steps prefetches. */
+static LLVMValueRef lines_of_step(fv_ll_fn *f, LLVMValueRef steps) {
+    LLVMValueRef less = LLVMBuildSub(f->b, steps, fv_ll_int(f->m, 1), ""),
+                 up = LLVMBuildAdd(f->b, LLVMGetParam(f->fn, PREFETCH_LINES), less, "");
+    return LLVMBuildSDiv(f->b, up, steps, "");
+}
+
 /* The loop over steps of 16 words each, of which there is at least one. */
 static void multiply_all(fv_ll_fn *f, const shape *s) {
+    enum { MOST = 6 };
+    const int n = s->prefetches ? MOST : MOST - 2;
+    LLVMValueRef most = s->prefetches ? lines_of_step(f, LLVMGetParam(f->fn, COUNT)) : NULL;
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "words"),
                       next = fv_ll_block(f, "sums");
     LLVMValueRef bytes = fv_ll_int(f->m, FV_MATRIX_SIDE * 4),
                  rows = LLVMBuildMul(f->b, LLVMGetParam(f->fn, COLUMNS_STRIDE),
                                      fv_ll_int(f->m, FV_MATRIX_SIDE), "");
-    LLVMValueRef first[] = {LLVMGetParam(f->fn, ROWS_AT), LLVMGetParam(f->fn, COLUMNS_AT),
-                            LLVMGetParam(f->fn, COLUMNS_AT_1), LLVMGetParam(f->fn, COUNT)};
-    LLVMValueRef now[4];
+    const int params[MOST] = {ROWS_AT, COLUMNS_AT,  COLUMNS_AT_1,
+                              COUNT,   PREFETCH_AT, PREFETCH_LINES};
+    LLVMValueRef first[MOST], now[MOST], then[MOST];
+    for (int i = 0; i < n; i++)
+        first[i] = LLVMGetParam(f->fn, (unsigned)params[i]);
     LLVMBuildBr(f->b, body);
     fv_ll_at(f, body);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < n; i++)
         now[i] = LLVMBuildPhi(f->b, LLVMTypeOf(first[i]), "");
+    if (s->prefetches)
+        prefetch(f, most, &now[4], &then[4]);
     multiply(f, s, now);
-    LLVMValueRef then[] = {fv_ll_offset(f, now[0], bytes), fv_ll_offset(f, now[1], rows),
-                           fv_ll_offset(f, now[2], rows),
-                           LLVMBuildSub(f->b, now[3], fv_ll_int(f->m, 1), "")};
-    for (int i = 0; i < 4; i++) {
+    then[0] = fv_ll_offset(f, now[0], bytes);
+    then[1] = fv_ll_offset(f, now[1], rows);
+    then[2] = fv_ll_offset(f, now[2], rows);
+    then[3] = LLVMBuildSub(f->b, now[3], fv_ll_int(f->m, 1), "");
+    LLVMBasicBlockRef end = LLVMGetInsertBlock(f->b);
+    for (int i = 0; i < n; i++) {
         LLVMAddIncoming(now[i], &first[i], &from, 1);
-        LLVMAddIncoming(now[i], &then[i], &body, 1);
+        LLVMAddIncoming(now[i], &then[i], &end, 1);
     }
     fv_ll_branch(f, LLVMBuildIsNotNull(f->b, then[3], ""), body, next);
     fv_ll_at(f, next);
 }
 
-static LLVMTypeRef type_of_function(fv_ll_module *m) {
+static LLVMTypeRef type_of_function(fv_ll_module *m, const shape *s) {
+    static const bool is_number[NARGS] = {
+        [SUMS_STRIDE] = true, [ROWS_STRIDE] = true,     [COLUMNS_STRIDE] = true,
+        [COUNT] = true,       [PREFETCH_STRIDE] = true, [PREFETCH_LINES] = true};
     LLVMTypeRef types[NARGS];
     for (int i = 0; i < NARGS; i++)
-        types[i] = i == SUMS_STRIDE || i == ROWS_STRIDE || i == COLUMNS_STRIDE || i == COUNT
-                       ? m->types.i64
-                       : m->types.ptr;
-    return LLVMFunctionType(m->types.none, types, NARGS, 0);
+        types[i] = is_number[i] ? m->types.i64 : m->types.ptr;
+    return LLVMFunctionType(m->types.none, types, arguments_of(s), 0);
 }
 
 /* Calls the function of a product of that shape, which is made when it is first called. */
 static void call(fv_ll_fn *f, const shape *s, LLVMValueRef *args) {
     fv_ll_module *m = f->m;
-    LLVMTypeRef type = type_of_function(m);
+    LLVMTypeRef type = type_of_function(m, s);
     const char *name = fv_ll_name_of_level(
-        m, fv_printf(m->arena, "%s.%s.%dx%d%s", m->program->name, s->row->name,
-                     s->tiles * FV_MATRIX_SIDE, s->groups * FV_MATRIX_SIDE, s->adds ? ".add" : ""));
+        m, fv_printf(m->arena, "%s.%s.%dx%d%s%s%s", m->program->name, s->row->name,
+                     s->tiles * FV_MATRIX_SIDE, s->groups * FV_MATRIX_SIDE, s->adds ? ".add" : "",
+                     s->prefetches ? ".prefetch" : "", s->streams ? ".stream" : ""));
     LLVMValueRef fn = LLVMGetNamedFunction(m->module, name);
     if (!fn) {
         fv_ll_fn of;
@@ -144,7 +197,7 @@ static void call(fv_ll_fn *f, const shape *s, LLVMValueRef *args) {
         LLVMBuildRetVoid(of.b);
         fv_ll_finish(&of);
     }
-    LLVMBuildCall2(f->b, type, fn, args, NARGS, "");
+    LLVMBuildCall2(f->b, type, fn, args, arguments_of(s), "");
 }
 
 /* ---- configuration ---- */
@@ -242,6 +295,13 @@ static void find_operands(fv_ll_fn *f, const fv_matrix *m, LLVMValueRef *args) {
         args[SUMS_AT + g] = fv_ll_address(f, s->buf, s->index);
         args[COLUMNS_AT + g] = fv_ll_address(f, m->b->u.buf, m->b->arg);
     }
+    const fv_stmt *of = m->prefetch.of;
+    if (!of)
+        return;
+    bind(f, m->prefetch.line, 0);
+    args[PREFETCH_AT] = fv_ll_address(f, of->buf, of->index);
+    args[PREFETCH_STRIDE] = stride_of(f, of->buf, of->index, m->prefetch.line);
+    args[PREFETCH_LINES] = fv_ll_expr(f, m->prefetch.lines);
 }
 
 /* Emits the call for tiles of `rows` rows, at least one: of one tile, or of two. */
@@ -278,7 +338,10 @@ bool fv_ll_matrix(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_at(f, some);
     find_operands(f, &m, args);
     configure_if_other(f, rows, fv_matrix_words(&m));
-    call_for_rows(f, &m, (shape){row, 1, m.groups, m.adds}, rows, args);
+    shape of = {.row = row, .tiles = 1, .groups = m.groups, .adds = m.adds};
+    of.prefetches = m.prefetch.of != NULL;
+    of.streams = fv_matrix_rows_evict(&m, &f->m->target->caches);
+    call_for_rows(f, &m, of, rows, args);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
     return true;

@@ -272,14 +272,17 @@ void fv_ll_store(fv_ll_fn *f, const fv_stmt *s) {
         branched_store(f, b, ptr, x, mask);
 }
 
-void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
-    LLVMValueRef ptr = fv_ll_address(f, s->buf, s->index);
+void fv_ll_prefetch_at(fv_ll_fn *f, LLVMValueRef ptr, int cache) {
     LLVMTypeRef type = LLVMTypeOf(ptr);
     LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->types.i32, 0, 0),
                            /* 0: for reading; the locality; 1: the data cache */
-                           LLVMConstInt(f->m->types.i32, 4 - (unsigned)s->cache, 0),
+                           LLVMConstInt(f->m->types.i32, 4 - (unsigned)cache, 0),
                            LLVMConstInt(f->m->types.i32, 1, 0)};
     fv_ll_intrinsic(f, "llvm.prefetch", 1, &type, 4, args);
+}
+
+void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
+    fv_ll_prefetch_at(f, fv_ll_address(f, s->buf, s->index), s->cache);
 }
 
 /* ---- tiles ---- */

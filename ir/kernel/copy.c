@@ -115,14 +115,15 @@ static void copy_matrix(fv_kbuilder *b, const fv_block *block, fv_ptrmap *map) {
                 fv_kb_for(b, s->loop.kind, s->var->name, lo, hi, s->loop.step);
             copy_matrix(b, &s->body, map);
             fv_kb_end(b);
-        } else if (s->kind == FV_S_STORE) {
-            fv_stmt *copy = fv_kb_add(b, FV_S_STORE);
+        } else if (s->kind == FV_S_STORE || s->kind == FV_S_PREFETCH) {
+            fv_stmt *copy = fv_kb_add(b, s->kind);
             fv_buf *buf = fv_ptrmap_get(map, s->buf);
             copy->buf = buf ? buf : s->buf;
+            copy->cache = s->cache;
             copy->index = FV_NEW(b->arena, fv_expr *, s->buf->rank + 1);
             for (int i = 0; i < s->buf->rank; i++)
                 copy->index[i] = subst(b, s->index[i], map);
-            copy->x = subst(b, s->x, map);
+            copy->x = s->x ? subst(b, s->x, map) : NULL;
         } else {
             copy_tile(b, s, map);
         }

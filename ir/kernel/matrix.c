@@ -56,9 +56,21 @@ static const fv_stmt *only_loop(const fv_block *b) {
     return s && !s->next && counts_from_0(s) ? s : NULL;
 }
 
+/* Reads the loop of prefetches, if the matrix begins with one. Returns the statement after it. */
+static const fv_stmt *read_prefetches(const fv_stmt *s, fv_matrix *m) {
+    const fv_stmt *loop = s->body.first, *of = loop ? loop->body.first : NULL;
+    if (!loop || !loop->next || !counts_from_0(loop) || !of || of->next ||
+        of->kind != FV_S_PREFETCH)
+        return loop;
+    m->prefetch = (fv_matrix_prefetch){.of = of, .line = loop->var, .lines = loop->loop.hi};
+    return loop->next;
+}
+
 /* Reads the loops over rows, groups and columns. */
 static const char *read_loops(const fv_stmt *s, fv_matrix *m, const fv_block **body) {
-    const fv_stmt *row = only_loop(&s->body), *group = row ? only_loop(&row->body) : NULL,
+    const fv_stmt *row = read_prefetches(s, m);
+    row = row && !row->next && counts_from_0(row) ? row : NULL;
+    const fv_stmt *group = row ? only_loop(&row->body) : NULL,
                   *column = group ? only_loop(&group->body) : NULL;
     int64_t n, least, most;
     if (!column)
@@ -218,6 +230,19 @@ static bool rows_are_apart(const fv_stmt *s, const fv_var *row) {
     return apart;
 }
 
+/* Checks the prefetches: their distance in memory, and the cache into which they load. */
+static const char *check_prefetches(const fv_matrix *m) {
+    const fv_stmt *s = m->prefetch.of;
+    bool loads = s && fv_x_has_load(m->prefetch.lines);
+    for (int i = 0; s && i < s->buf->rank; i++)
+        loads |= fv_x_has_load(s->index[i]);
+    if (loads)
+        return "a prefetch in a matrix loads an element";
+    if (s && (s->cache != 2 || !all_grow(s->index, s->buf->rank, m->prefetch.line, 0, true)))
+        return "a matrix prefetches elements at a constant distance, to a cache of level 2";
+    return NULL;
+}
+
 /* Checks how the words and sums are arranged in memory. */
 static const char *check_places(const fv_matrix *m) {
     const fv_stmt *s = m->store;
@@ -251,7 +276,16 @@ const char *fv_matrix_read(const fv_stmt *s, fv_matrix *out) {
     *out = (fv_matrix){0};
     const char *why = read_loops(s, out, &body);
     why = why ? why : read_sum(body, out);
+    why = why ? why : check_prefetches(out);
     return why ? why : check_places(out);
+}
+
+/* ---- caches ---- */
+
+bool fv_matrix_rows_evict(const fv_matrix *m, const fv_caches *caches) {
+    const int64_t word = 4, rows = m->most_rows * m->steps * word,
+                  columns = m->groups * FV_MATRIX_SIDE * m->steps * word;
+    return columns < caches->l1_bytes && (rows + columns) * 4 > caches->l1_bytes * 3;
 }
 
 /* ---- expressions without expansion ---- */
@@ -301,6 +335,9 @@ static bool all_plain(fv_arena *a, int n, fv_expr *const *roots) {
 }
 
 bool fv_matrix_is_plain(fv_arena *a, const fv_matrix *m) {
+    const fv_matrix_prefetch *p = &m->prefetch;
+    if (p->of && (!all_plain(a, 1, &p->lines) || !all_plain(a, p->of->buf->rank, p->of->index)))
+        return false;
     return all_plain(a, 1, &m->rows) && all_plain(a, m->a->u.buf->rank, m->a->arg) &&
            all_plain(a, m->b->u.buf->rank, m->b->arg) &&
            all_plain(a, m->store->buf->rank, m->store->index);

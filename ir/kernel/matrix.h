@@ -1,6 +1,9 @@
 /* matrix.h - the statement `matrix`: a product of matrices of bytes, as loops.
  *
  *     matrix {
+ *       for line < lines {                  may be left out
+ *         prefetch B[n, 0, first + 64 * line] to 2
+ *       }
  *       for r < rows {                      at most 32; the largest value of rows is known
  *         for g < 2 {                       1 or 2 groups of columns
  *           for c < 16 {
@@ -19,7 +22,11 @@
  * consumers can execute them by instructions that read 16 words of each of 16 rows at a time
  * (matrix.def): the words of a row of A are contiguous along q, those of B and the sums along c;
  * rows of A and S, and steps of B, have constant distances in memory. Where the words of B begin
- * may depend on g in any way. */
+ * may depend on g in any way.
+ *
+ * The loop of prefetches, of elements at a constant distance of any buffer, is executed while the
+ * words are multiplied: each step of 16 words prefetches as many lines as every other one. If all
+ * were prefetched before the product, the words of the product would arrive after them. */
 #ifndef FV_IR_KERNEL_MATRIX_H
 #define FV_IR_KERNEL_MATRIX_H
 
@@ -42,6 +49,13 @@ typedef struct fv_matrix_instruction {
     const char *llvm, *c;
 } fv_matrix_instruction;
 
+/* The prefetches of a statement. */
+typedef struct fv_matrix_prefetch {
+    const fv_stmt *of; /* the prefetch of one line; NULL: nothing is prefetched */
+    const fv_var *line;
+    fv_expr *lines; /* the number of prefetches, of type i64 */
+} fv_matrix_prefetch;
+
 /* The parts of a statement. */
 typedef struct fv_matrix {
     const fv_var *row, *group, *column, *step;
@@ -54,6 +68,7 @@ typedef struct fv_matrix {
     const fv_expr *a, *b; /* loads of a word, as four bytes or an i32: of a row, of a column */
     const fv_stmt *store; /* stores a sum */
     bool adds;            /* whether the products are added to the sums in memory */
+    fv_matrix_prefetch prefetch;
 } fv_matrix;
 
 /* Number of words of a row that one instruction multiplies. */
@@ -66,8 +81,11 @@ static inline int64_t fv_matrix_instructions(const fv_matrix *m) {
 }
 /* Reads the statement s, of kind MATRIX. Returns NULL, or what is wrong with its form. */
 const char *fv_matrix_read(const fv_stmt *s, fv_matrix *out);
-/* Do the number of rows and the indices consist of operations on integers that need no expansion
- * for any target, and whose only effect is their value? */
+/* Would the rows evict the columns from the first-level cache, where the next tile of rows could
+ * find them? Instructions that load rows can then ask not to keep them in that cache. */
+bool fv_matrix_rows_evict(const fv_matrix *m, const fv_caches *caches) FV_MUST_USE;
+/* Do the numbers of rows and prefetches, and the indices, consist of operations on integers that
+ * need no expansion for any target, and whose only effect is their value? */
 bool fv_matrix_is_plain(fv_arena *a, const fv_matrix *m) FV_MUST_USE;
 /* The distance, in elements, of the element at `index` from the one for the next value of v, one of
  * the variables of a matrix. */

@@ -18,7 +18,7 @@ TestSuite(matrix, .init = open_session, .fini = close_session);
 
 /* Rows of A have BYTES bytes, which is no multiple of a word; the first word of a product is at
  * byte OFFSET. There are WORDS words of columns, in two groups. */
-enum { ROWS = 40, WORDS = 64, BYTES = 4 * WORDS + 7, OFFSET = 3, COLUMNS = 32, PRODUCTS = 7 };
+enum { ROWS = 40, WORDS = 64, BYTES = 4 * WORDS + 7, OFFSET = 3, COLUMNS = 32, PRODUCTS = 9 };
 
 typedef struct io {
     uint8_t a[ROWS * BYTES], b[WORDS * COLUMNS * 4];
@@ -26,12 +26,14 @@ typedef struct io {
 } io;
 
 /* A product of the test: a sum of `first` words, to which those of `second` words are added in
- * another statement (0: there is none). unpacked: the words of the columns are copied as i32. */
+ * another statement (0: there is none). unpacked: the words of the columns are copied as i32.
+ * lines: the number of elements that each statement prefetches (NULL: none). */
 typedef struct product {
     const char *name, *types, *dot;
     bool a_signed, b_signed;
     int first, second, groups;
     bool adds, outlined, columns_apart, unpacked;
+    const char *lines;
 } product;
 
 static const product products[PRODUCTS] = {
@@ -49,6 +51,10 @@ static const product products[PRODUCTS] = {
      false},
     {"su2", "A: i8, B: u8", "dot_u8_i8(COLUMN, ROW, acc)", true, false, 16, 8, 2, true, false,
      false, true},
+    {"us4", "A: u8, B: i8", "dot_u8_i8(ROW, COLUMN, acc)", false, true, 48, 4, 2, false, false,
+     false, false, "n - 17"},
+    {"ss3", "A: i8, B: i8", "dot_i8_i8(ROW, COLUMN, acc)", true, true, 64, 0, 2, true, true, false,
+     false, "5"},
 };
 
 /* ---- kernels ---- */
@@ -67,15 +73,23 @@ static const char *statement_of(const product *p, int from, int n) {
                              ? fv_printf(arena, "bits_i32(B[g, %d + q, 4 * c:4])", from)
                              : fv_printf(arena, "bits_i32(B[q + %d, (g * 16 + c) * 4:4])", from);
     const char *dot = replaced(replaced(p->dot, "ROW", row), "COLUMN", column);
+    const char *prefetches =
+        p->lines ? fv_printf(arena,
+                             "        for line < %s {\n"
+                             "          prefetch B[max(0, first - 8) + line, 2 * line + %d] to 2\n"
+                             "        }\n",
+                             p->lines, from)
+                 : "";
     return fv_printf(arena,
-                     "      matrix {\n"
+                     "      matrix {\n%s"
                      "        for r < rows { for g < %d { for c < 16 {\n"
                      "          tile acc: i32 = %s\n"
                      "          for q < %d { acc = %s }\n"
                      "          sums[2 * r, g * 16 + c] = acc\n"
                      "        } } }\n"
                      "      }\n",
-                     p->groups, from || p->adds ? "sums[2 * r, g * 16 + c]" : "0", n, dot);
+                     prefetches, p->groups, from || p->adds ? "sums[2 * r, g * 16 + c]" : "0", n,
+                     dot);
 }
 
 /* A kernel that computes the product for n rows, in tiles of 32. Rows of sums are 2 apart, so the
@@ -169,8 +183,8 @@ static const fv_target *target_of(const char *text) {
     return t;
 }
 
-static void check_target(const char *text, const product *p, io *d) {
-    const fv_target *t = target_of(text);
+static void check_target(const fv_target *t, const product *p, io *d) {
+    const char *text = t->name;
     fv_kernel *k = fv_kernel_expand(arena, kernel_of(p), t);
     cr_assert(k);
     bool kept = fv_matrix_first(&k->body) != NULL;
@@ -188,7 +202,24 @@ Test(matrix, same_bits_everywhere) {
     io *d = make_io();
     for (int i = 0; i < PRODUCTS; i++)
         for (size_t k = 0; k < sizeof targets / sizeof *targets; k++)
-            check_target(targets[k], &products[i], d);
+            check_target(target_of(targets[k]), &products[i], d);
+    free(d);
+}
+
+/* Rows that would evict the columns from a small cache are loaded by other instructions. */
+Test(matrix, rows_that_evict_columns) {
+    fv_target small = *target_of("x86-64-v4+vnni+amx-int8");
+    io *d = make_io();
+    int evict = 0;
+    small.caches.l1_bytes = 2 * COLUMNS * 4 * WORDS;
+    for (int i = 0; i < PRODUCTS; i++) {
+        fv_matrix m;
+        fv_kernel *k = kernel_of(&products[i]);
+        cr_assert_null(fv_matrix_read(fv_matrix_first(&k->body), &m));
+        evict += fv_matrix_rows_evict(&m, &small.caches);
+        check_target(&small, &products[i], d);
+    }
+    cr_expect_eq(evict, 1);
     free(d);
 }
 

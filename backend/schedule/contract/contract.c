@@ -507,9 +507,9 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     one.from = one.prefetch.whole = NULL;
     one.made.unpacked = NULL;
     one.rows.done = integer(t->e, 0);
-    if (t->plan.shared_streams)
+    if (t->plan.prefetch.shared_streams)
         fv_tile_share_prefetches(&one, rows);
-    else if (t->plan.streams)
+    else if (t->plan.prefetch.streams)
         one.prefetch.whole = fv_tile_whole(t, rows);
     one.i0 = first;
     fv_tile_multiply(&one, rows);

@@ -52,6 +52,17 @@ typedef struct fv_contraction {
     fv_panels panels;
 } fv_contraction;
 
+/* How tiles prefetch the weights that are read later; near and far 0: they do not. */
+typedef struct fv_prefetch_plan {
+    int64_t near, far; /* distances in bytes: of a panel that several tiles use, or one */
+    int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
+    /* places in the next panel of which all tiles prefetch lines in turn; 0: one place */
+    int shared_streams;
+    /* the least number of tiles in a block of rows whose products of matrices prefetch the next
+     * panel; 0: none do */
+    int sharing;
+} fv_prefetch_plan;
+
 /* The size of a register tile and the form of its loops. */
 typedef struct fv_tile_plan {
     int mr, nr; /* rows of a tile; columns of each of its sums */
@@ -59,10 +70,7 @@ typedef struct fv_tile_plan {
     /* number of steps of the sum's first variable that all tiles of a block of rows compute before
      * the next steps; 0: all steps at once */
     int64_t depth;
-    int64_t near, far; /* distances of prefetches in bytes; both 0: there are no prefetches */
-    int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
-    /* places in the next panel of which all tiles prefetch lines in turn; 0: one place */
-    int shared_streams;
+    fv_prefetch_plan prefetch;
     int few; /* with dot.matrix: fewer rows than this use dot products of vectors */
     /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
      * `depth` steps at a time; false: each tile computes b as it reads it */
@@ -82,7 +90,7 @@ typedef struct fv_tile_plan {
 } fv_tile_plan;
 
 /* The shares of the tiles of a block of rows in the prefetches of the next panel, or of the next
- * steps of this one (plan.shared_streams), whose lines are numbered in the order in which they are
+ * steps of this one (prefetch.shared_streams), whose lines are numbered in the order in which they are
  * prefetched. */
 typedef struct fv_tile_shares {
     fv_expr *rest; /* number of rows of the block that fill no complete tile; NULL: not shared */
@@ -102,6 +110,8 @@ typedef struct fv_tile_prefetch {
     /* the number of complete tiles in the block of rows; NULL: there is at most one tile, or
      * nothing is prefetched */
     fv_expr *whole;
+    fv_expr *
+        tiles; /* with plan.prefetch.sharing: the number of tiles in the block of rows; NULL: one */
     fv_expr *ahead; /* the distance of prefetches in this panel; NULL: there are none */
     /* the panel of which a complete tile prefetches a part, the offset of that part, and the stride
      * of its elements; part NULL: there are no such prefetches */

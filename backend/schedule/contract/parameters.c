@@ -478,8 +478,10 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     }
     plan->stores &= !plan->depth && (rows <= 1 || block == plan->mr);
     if (fv_can_prefetch(c)) {
-        plan->near = fv_choose(u, FV_PARAMETER_prefetch, plan->near, 0, 1 << 20, 1);
-        plan->far = fv_choose(u, FV_PARAMETER_prefetch_single, plan->far, 0, 1 << 24, 1);
+        plan->prefetch.near =
+            fv_choose(u, FV_PARAMETER_prefetch, plan->prefetch.near, 0, 1 << 20, 1);
+        plan->prefetch.far =
+            fv_choose(u, FV_PARAMETER_prefetch_single, plan->prefetch.far, 0, 1 << 24, 1);
     }
     plan->outlined = fv_choose(u, FV_PARAMETER_outline, plan->outlined, 0, 1, 1);
     return block;

@@ -21,6 +21,21 @@ static int64_t steps_from(const fv_contraction *c, int i) {
 /* panels of up to this fraction (1 / SMALL_PANELS) of the first-level cache are not prefetched */
 enum { SMALL_PANELS = 4 };
 
+/* Products of matrices prefetch panels of more than this fraction (1 / SHARED_PANELS) of the
+ * first-level cache, if a block of rows has that many tiles. */
+enum { SHARED_PANELS = 3, LEAST_TILES = 4 };
+
+/* The least number of tiles of a block of rows whose products of matrices share the prefetches of
+ * the next panel, of `bytes` bytes, among them; 0: nothing is prefetched. Few tiles become slower
+ * if their weights come from the last cache: the lines that they prefetch delay those that they
+ * read. */
+static int least_sharing(const fv_lowerer *l, const fv_contraction *c, int64_t weights,
+                         int64_t bytes) {
+    const fv_caches *caches = &l->target->caches;
+    bool shares = c->dot.matrix && !c->blocks.sum && bytes * SHARED_PANELS > caches->l1_bytes;
+    return !shares ? 0 : weights > caches->l3_bytes ? 1 : LEAST_TILES;
+}
+
 /* While a tile computes, it prefetches weights that are read later. Each tile of a block of rows
  * reads the whole panel once: the t-th of T complete tiles prefetches the t-th part of the next
  * panel, so that memory is busy all the time, and each tile prefetches the elements that are `near`
@@ -47,16 +62,19 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
                  width >= p->prefetch.line_bytes &&
                  (only_few || steps_from(c, 0) * width > caches->l1_bytes / SMALL_PANELS);
-    plan->near = ahead ? p->prefetch.bytes : 0;
-    plan->far = !ahead                       ? 0
-                : weights > caches->l3_bytes ? p->prefetch.single_bytes
-                                             : p->prefetch.bytes;
+    plan->prefetch.near = ahead ? p->prefetch.bytes : 0;
+    plan->prefetch.far = !ahead                       ? 0
+                         : weights > caches->l3_bytes ? p->prefetch.single_bytes
+                                                      : p->prefetch.bytes;
+    plan->prefetch.sharing = ahead ? least_sharing(l, c, weights, steps_from(c, 0) * width) : 0;
     bool loaded = !c->panels.computed && !c->dot.group && !c->blocks.sum;
-    plan->streams = ahead && loaded && weights > caches->l3_bytes ? p->prefetch.streams : 0;
+    plan->prefetch.streams =
+        ahead && loaded && weights > caches->l3_bytes ? p->prefetch.streams : 0;
     /* shared prefetches need loops of their own */
     const bool shares = ahead && loaded && !(l->options->saves & FV_SAVES_CODE);
     double kept = fmax(caches->l3_bytes, fv_measure_of(l->target, FV_MEASURE_last_level));
-    plan->shared_streams = shares && (double)weights > kept ? p->prefetch.shared_streams : 0;
+    plan->prefetch.shared_streams =
+        shares && (double)weights > kept ? p->prefetch.shared_streams : 0;
     int64_t steps = 1;
     const fv_expr *all = fv_all_steps(c);
     for (int i = 0; i < all->u.red.nvars && steps < p->loop.outline_steps; i++)
@@ -66,7 +84,7 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
 }
 
 bool fv_tile_prefetches(const fv_tile *t) {
-    return t->plan.near || t->plan.far;
+    return t->plan.prefetch.near || t->plan.prefetch.far;
 }
 
 /* The number of rows of a panel for that many steps of the sum. */
@@ -148,7 +166,7 @@ static int log2_of(int n) {
 }
 
 fv_expr *fv_tile_shares_pay(fv_tile *t) {
-    int64_t most = log2_of(t->plan.shared_streams) + 1;
+    int64_t most = log2_of(t->plan.prefetch.shared_streams) + 1;
     return binary(t->e, FV_X_LE, t->prefetch.whole, integer(t->e, most));
 }
 
@@ -158,7 +176,7 @@ fv_expr *fv_tile_shares_pay(fv_tile *t) {
 static void choose_places(fv_tile *t) {
     fv_kemit *e = t->e;
     fv_tile_shares *s = &t->prefetch.shared;
-    const int log = log2_of(t->plan.shared_streams);
+    const int log = log2_of(t->plan.prefetch.shared_streams);
     fv_expr *less = binary(e, FV_X_SUB, integer(e, log + 2), t->prefetch.whole);
     fv_expr *shift = binary(e, FV_X_MIN, integer(e, log), binary(e, FV_X_MAX, less, integer(e, 0)));
     s->shift = fv_kb_let(&e->b, "shift", shift);
@@ -217,10 +235,11 @@ void fv_tile_plan_prefetch(fv_tile *t) {
             block = t->plan.depth ? rows_of(p, t->plan.depth * inner) * width : panel;
     fv_expr *left =
         binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel), integer(e, panel));
-    fv_expr *ahead = integer(e, t->plan.far / bytes / several);
+    fv_expr *ahead = integer(e, t->plan.prefetch.far / bytes / several);
     if (t->prefetch.whole) {
         fv_expr *one = binary(e, FV_X_LE, t->prefetch.whole, integer(e, 1));
-        ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes / several));
+        ahead =
+            fv_x_select(e->arena, one, ahead, integer(e, t->plan.prefetch.near / bytes / several));
         /* with at most one complete tile whose prefetches are not shared, this aims at the element
          * that is read now, so that nothing of the next panel is prefetched; with blocks of steps,
          * `from` counts from the tile's own panel */
@@ -315,7 +334,7 @@ static void prefetch_lines(fv_tile *t, fv_expr *row) {
  * divided into as many parts as there are streams, which are prefetched in turn. */
 static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
     fv_kemit *e = t->e;
-    const int n = t->plan.streams;
+    const int n = t->plan.prefetch.streams;
     const int64_t part = rows_of(&t->c->panels, steps_from(t->c, 0)) / n;
     fv_expr *stream = binary(e, FV_X_FLOORMOD, row, integer(e, n)),
             *at = binary(e, FV_X_FLOORDIV, row, integer(e, n));
@@ -325,7 +344,7 @@ static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
 void fv_tile_emit_prefetch(fv_tile *t, bool whole) {
     fv_expr *row = row_now(t);
     const bool shared = t->prefetch.part && t->prefetch.shared.rest;
-    if (t->prefetch.ahead && !whole && t->prefetch.part && t->plan.streams)
+    if (t->prefetch.ahead && !whole && t->prefetch.part && t->plan.prefetch.streams)
         prefetch_row(t, t->prefetch.next, row_of_stream(t, row), NULL, 2);
     else if (t->prefetch.ahead)
         prefetch_row(t, t->panel, row, t->prefetch.ahead, 1);

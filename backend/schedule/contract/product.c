@@ -100,13 +100,108 @@ static void bind_word(fv_tile *t, fv_expr *q) {
         fv_kemit_bind(e, w->part, q);
 }
 
+/* ---- prefetches during the products ---- */
+
+/* Lines of the panels that follow: `lines` lines from element `first` of panel `panel` on. */
+typedef struct shared_lines {
+    fv_expr *lines, *first, *panel;
+} shared_lines;
+
+/* The number of lines of a cache that a panel has. */
+static int64_t lines_of_panel(const fv_panels *p, int line) {
+    const fv_type *type = p->value->type;
+    int64_t bytes = fv_elem_storage_bytes(type->elem);
+    for (int i = p->panel + 1; i < type->rank; i++)
+        bytes *= type->dims[i]->value;
+    return (bytes + line - 1) / line;
+}
+
+static int elements_of_line(const fv_tile *t) {
+    return fv_processor_of(t->e->l->target)->prefetch.line_bytes /
+           fv_elem_storage_bytes(t->c->panels.value->type->elem);
+}
+
+/* Does the epilogue compute elementary functions? */
+static bool has_long_epilogue(const fv_tile *t) {
+    const fv_expr *x;
+    bool has = false;
+    for (fv_x_visitor v = fv_x_visit(t->e->arena, t->e->def->body); (x = fv_x_next(&v));) {
+        has |= fv_expr_op_is_math((fv_expr_op)x->op);
+        if (x->op == FV_X_REDUCE)
+            fv_x_skip(&v);
+    }
+    return has;
+}
+
+/* Are there so few or so many tiles in a block of rows that their products prefetch nothing? While
+ * a long epilogue is computed, the processor itself prefetches columns that the products read from
+ * the first-level cache; only a single tile gains time then. */
+static fv_expr *shares_nothing(fv_tile *t, fv_expr *tiles, int64_t panel_bytes) {
+    fv_kemit *e = t->e;
+    fv_expr *few = binary(e, FV_X_LT, tiles, integer(e, t->plan.prefetch.sharing));
+    if (panel_bytes > e->l->target->caches.l1_bytes || !has_long_epilogue(t))
+        return few;
+    return binary(e, FV_X_OR, few, binary(e, FV_X_LT, integer(e, 1), tiles));
+}
+
+/* Finds the lines of the next tile's panels that a tile prefetches in that number of steps: the
+ * tiles of a block of rows share them. False: there are none, or the next panels may be fewer than
+ * a tile has. */
+static bool find_share(fv_tile *t, int64_t steps, shared_lines *out) {
+    fv_kemit *e = t->e;
+    const int n = fv_panels_of_tile(t), line = fv_processor_of(e->l->target)->prefetch.line_bytes;
+    if (!t->plan.prefetch.sharing || !t->plan.prefetch.near || !t->prefetch.next || !steps ||
+        t->c->panels.panel_index->dim->value % n)
+        return false;
+    const int64_t all = n * lines_of_panel(&t->c->panels, line);
+    fv_expr *tiles = t->prefetch.tiles ? t->prefetch.tiles : integer(e, 1),
+            *lines = integer(e, all);
+    fv_expr *each = fv_ceildiv(e, lines, binary(e, FV_X_MUL, tiles, integer(e, steps)));
+    each = binary(e, FV_X_MIN, lines, binary(e, FV_X_MUL, each, integer(e, steps)));
+    out->lines =
+        fv_kb_let(&e->b, "share",
+                  fv_x_select(e->arena, shares_nothing(t, tiles, all * line), integer(e, 0), each));
+    fv_expr *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
+    fv_expr *from = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, out->lines),
+                           binary(e, FV_X_SUB, lines, out->lines));
+    out->first =
+        fv_kb_let(&e->b, "from", binary(e, FV_X_MUL, from, integer(e, elements_of_line(t))));
+    out->panel = fv_kb_let(&e->b, "then", fv_panel_of_tile(t, t->prefetch.next, integer(e, 0)));
+    return true;
+}
+
+/* Emits the loop of prefetches with which a product of matrices begins. */
+static void put_prefetches(fv_tile *t, const shared_lines *s) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    const int last = p->value->type->rank - 1;
+    fv_expr *i = open_loop(e, FV_SERIAL, "line", s->lines), *index[FV_MAX_RANK];
+    for (int k = 0; k < last; k++)
+        index[k] = k < p->panel    ? fv_kemit_expr(e, p->load->arg[k])
+                   : k == p->panel ? s->panel
+                                   : integer(e, 0);
+    index[last] =
+        binary(e, FV_X_ADD, s->first, binary(e, FV_X_MUL, i, integer(e, elements_of_line(t))));
+    fv_stmt *of = fv_kb_add(&e->b, FV_S_PREFETCH);
+    of->buf = fv_kemit_in(e, p->load->u.buf);
+    of->index = fv_x_copy_list(e->arena, last + 1, index);
+    of->cache = 2;
+    fv_kb_end(&e->b);
+}
+
+/* ---- products ---- */
+
 /* Emits the products of n words from number `from` on, which are stored in `sums`. */
 static void multiply(fv_tile *t, fv_buf *sums, fv_expr *rows, int64_t from, int64_t n) {
     fv_kemit *e = t->e;
     const fv_dot *dot = &t->c->dot;
     fv_kmark m = fv_kemit_mark(e);
+    shared_lines next;
+    const bool shares = !from && find_share(t, n / FV_MATRIX_SIDE, &next);
     const int outer = e->b.depth;
     fv_kb_matrix(&e->b);
+    if (shares)
+        put_prefetches(t, &next);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows),
             *g = open_loop(e, FV_SERIAL, "g", integer(e, t->plan.nr / FV_MATRIX_SIDE)),
             *c = open_loop(e, FV_SERIAL, "c", integer(e, FV_MATRIX_SIDE));
@@ -263,27 +358,6 @@ void fv_tile_multiply_matrix(fv_tile *t, fv_expr *rows) {
 /* panels of up to this fraction (1 / PANEL_SHARE) of the first-level cache are prefetched */
 enum { PANEL_SHARE = 3 };
 
-/* The number of lines of a cache that a panel has. */
-static int64_t lines_of_panel(const fv_panels *p, int line) {
-    const fv_type *type = p->value->type;
-    int64_t bytes = fv_elem_storage_bytes(type->elem);
-    for (int i = p->panel + 1; i < type->rank; i++)
-        bytes *= type->dims[i]->value;
-    return (bytes + line - 1) / line;
-}
-
-/* Does the epilogue compute elementary functions? */
-static bool has_long_epilogue(const fv_tile *t) {
-    const fv_expr *x;
-    bool has = false;
-    for (fv_x_visitor v = fv_x_visit(t->e->arena, t->e->def->body); (x = fv_x_next(&v));) {
-        has |= fv_expr_op_is_math((fv_expr_op)x->op);
-        if (x->op == FV_X_REDUCE)
-            fv_x_skip(&v);
-    }
-    return has;
-}
-
 /* Does a prefetch of the next panel during the epilogue gain time? */
 static bool prefetch_pays(const fv_tile *t, int64_t lines, int line) {
     return t->prefetch.next && fv_can_prefetch(t->c) && has_long_epilogue(t) &&
@@ -338,7 +412,7 @@ static void multiply_in_one(fv_tile *t, fv_expr *rows, int most) {
         t->plan.mr = n;
         if (n < most)
             fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, n)));
-        if (t->plan.streams)
+        if (t->plan.prefetch.streams)
             t->prefetch.whole = fv_tile_whole(t, rows);
         fv_tile_multiply(t, integer(e, n));
         if (n == most)

@@ -63,12 +63,14 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     int64_t whole;
     t->rows.done = integer(e, 0);
     t->i0 = first;
-    if (t->plan.shared_streams)
+    if (t->plan.prefetch.shared_streams)
         fv_tile_share_prefetches(t, rows);
     if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
     if (fv_tile_prefetches(t) && !t->prefetch.whole && (!t->c->dot.matrix || t->c->blocks.sum))
         t->prefetch.whole = fv_tile_whole(t, rows);
+    if (t->plan.prefetch.sharing)
+        t->prefetch.tiles = fv_kb_let(&e->b, "tiles", fv_ceildiv(e, rows, integer(e, t->plan.mr)));
     t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
     return fv_x_is_int(rows, &whole) && whole % t->plan.mr == 0
@@ -597,7 +599,7 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
 static void multiply_prefetching(fv_tile *t, fv_expr *rows) {
     fv_kmark m = fv_kemit_mark(t->e);
     t->prefetch.ahead = t->prefetch.part = NULL;
-    if ((t->plan.far && !t->made.unpacked) || (t->plan.near && t->prefetch.whole))
+    if ((t->plan.prefetch.far && !t->made.unpacked) || (t->plan.prefetch.near && t->prefetch.whole))
         fv_tile_plan_prefetch(t);
     multiply_columns(t, rows);
     fv_kemit_release(t->e, m);
