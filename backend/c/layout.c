@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "backend/c/board.h"
+
 static const char *const names[] = {"plain", "cmake", "arduino", "zephyr", "esp-idf", NULL};
 
 const char *const *fv_c_layout_names(void) {
@@ -30,10 +32,11 @@ bool fv_c_layout_takes(fv_c_layout layout, const char *name) {
 }
 
 /* @0@ the name of the model and of the library, @1@ its sources, @2@ options of the compiler,
- * @3@ further languages, @4@ the self-test */
+ * @3@ further languages, @4@ the self-test, @5@ what precedes the check of the compiler */
 static const char cmake[] =
     "# The model as the library @0@: add_subdirectory(@0@), target_link_libraries(app @0@).\n"
     "cmake_minimum_required(VERSION 3.13)\n"
+    "@5@"
     "project(@0@ C@3@)\n"
     "add_library(@0@ STATIC @1@)\n"
     "target_include_directories(@0@ PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})\n"
@@ -47,6 +50,26 @@ static const char cmake_test[] =
     "    add_executable(@0@_selftest @0@_selftest_main.c @0@_selftest.c@1@)\n"
     "    target_link_libraries(@0@_selftest @0@ Threads::Threads m)\n"
     "    add_test(NAME @0@ COMMAND @0@_selftest WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})\n"
+    "endif()\n";
+/* CMake checks a compiler by a program, which needs start code and a script for the linker on a
+ * target without an operating system; a library needs neither. */
+static const char cmake_generic[] = "if(CMAKE_SYSTEM_NAME STREQUAL Generic)\n"
+                                    "    set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\n"
+                                    "endif()\n";
+/* @0@ the name, @1@ options of the compiler, @2@ the command of the emulator, @3@ the prefix of the
+ * toolchain */
+static const char cmake_board[] =
+    "if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)\n"
+    "    # ctest runs the self-test on an emulated board; options of cmake for that:\n"
+    "    # -D CMAKE_SYSTEM_NAME=Generic -D CMAKE_C_COMPILER=@3@gcc\n"
+    "    enable_testing()\n"
+    "    add_executable(@0@_selftest @0@_board.c @0@_selftest.c)\n"
+    "    target_compile_options(@0@_selftest PRIVATE -ffreestanding @1@)\n"
+    "    set_target_properties(@0@_selftest PROPERTIES C_STANDARD 99\n"
+    "        LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/@0@_board.ld)\n"
+    "    target_link_libraries(@0@_selftest @0@ @1@ -nostdlib\n"
+    "        -T ${CMAKE_CURRENT_SOURCE_DIR}/@0@_board.ld gcc)\n"
+    "    add_test(NAME @0@ COMMAND @2@ $<TARGET_FILE:@0@_selftest>)\n"
     "endif()\n";
 static const char zephyr[] =
     "# The model as a library of a Zephyr application: add_subdirectory(@0@) in its "
@@ -100,16 +123,26 @@ static void add(fv_cg *g, fv_c_files *f, const char *name, const char *text, con
     fv_c_files_add(f, name, t.s, t.n);
 }
 
-static void add_cmake(fv_cg *g, fv_c_files *f, const char *list, bool assembly) {
-    fv_text test = {.arena = g->arena}, t = {.arena = g->arena}, flags = {.arena = g->arena};
-    fv_text_put(&test, "");
-    fv_text_put(&flags, "");
-    if (!g->p->target->c.tools)
-        fv_c_fill(g, &test, cmake_test, g->file,
+/* The self-test: on a board, or by the operating system; none for other targets. */
+static const char *cmake_selftest(fv_cg *g) {
+    fv_text t = {.arena = g->arena};
+    const fv_c_board *board = fv_c_board_of(g);
+    fv_text_put(&t, "");
+    if (board)
+        fv_c_fill(g, &t, cmake_board, g->file, g->p->target->c.flags, fv_c_board_command(g, board),
+                  g->p->target->c.tools, NULL);
+    else if (!g->p->target->c.tools)
+        fv_c_fill(g, &t, cmake_test, g->file,
                   g->o->threads ? fv_printf(g->arena, " %s_threads.c", g->file) : "", NULL);
-    if (*g->p->target->c.flags)
-        fv_text_printf(&flags, " %s", g->p->target->c.flags);
-    fv_c_fill(g, &t, cmake, g->file, list, flags.s, assembly ? " ASM" : "", test.s, NULL);
+    return t.s;
+}
+
+static void add_cmake(fv_cg *g, fv_c_files *f, const char *list, bool assembly) {
+    fv_text t = {.arena = g->arena};
+    const char *flags = g->p->target->c.flags;
+    fv_c_fill(g, &t, cmake, g->file, list, *flags ? fv_printf(g->arena, " %s", flags) : "",
+              assembly ? " ASM" : "", cmake_selftest(g), fv_c_board_of(g) ? cmake_generic : "",
+              NULL);
     fv_c_files_add(f, "CMakeLists.txt", t.s, t.n);
 }
 

@@ -1,6 +1,7 @@
 # bare.mk - builds and runs an example for a microcontroller that QEMU emulates, or for this PC:
 # make run TARGET=cortex-m4. The Makefile that includes this file sets PROGRAM, the sources of the program, and
-# MODELS, what `fovea compile` reads; each becomes a library of its own in build/TARGET.
+# MODELS, what `fovea compile` reads; each becomes a library of its own in build/TARGET. OPTIONS are further options of
+# `fovea compile`.
 TARGET ?= cortex-m4
 FOVEA ?= fovea
 BOARD := $(dir $(lastword $(MAKEFILE_LIST)))
@@ -52,7 +53,7 @@ $(OUT)/program: $(PROGRAM) $(START) $(LIBS)
 define library
 $(OUT)/$(basename $(notdir $(1)))/lib$(basename $(notdir $(1))).a: $(1)
 	mkdir -p $(OUT)
-	$(FOVEA) compile $(1) --target=$(TARGET) -Os -o $(OUT)/$(basename $(notdir $(1)))/
+	$(FOVEA) compile $(1) --target=$(TARGET) -Os $(OPTIONS) -o $(OUT)/$(basename $(notdir $(1)))/
 	$(MAKE) -s -C $(OUT)/$(basename $(notdir $(1))) lib$(basename $(notdir $(1))).a $(if $(CROSS),CROSS=$(CROSS)) \
 	    CFLAGS="$(CFLAGS)"
 endef

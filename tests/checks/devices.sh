@@ -104,13 +104,24 @@ else
     echo "skipped: the workspace of models of the shared folder, which is missing"
 fi
 
+# ---- bits of models ----
+
+# boards.py without these names is the sweep over all models.
+if [ -d "${FOVEA_SHARED:-../shared}/models" ] && command -v riscv64-unknown-elf-gcc >/dev/null; then
+    python3 tools/scripts/boards.py "$1" aud_efficient_attention s2s_gru_concat_attn_step q_bert_qlinearmatmul vis_se_linear \
+        --targets=cortex-m0,generic32,cortex-m55,riscv32imafc --rounds=1 >"$dir/out" 2>&1
+    result "bits of four models" $? '^4 models; 4 passed, 0 failed$'
+else
+    echo "skipped: bits of models of the shared folder; it or riscv64-unknown-elf-gcc is missing"
+fi
+
 # ---- examples ----
 
 # Their READMEs show a run on one processor; what they print, bits of scores included, is the same on all.
 python3 tests/checks/documents.py "$1" examples/keywords/README.md examples/anomaly/README.md >"$dir/out" 2>&1
 result "READMEs of examples" $? ' 0 failed'
-cp -r examples/board examples/keywords examples/anomaly "$dir"
-for example in keywords anomaly; do
+cp -r examples/board examples/keywords examples/anomaly examples/stories "$dir"
+for example in keywords anomaly stories; do
     for target in cortex-m4 cortex-m33 cortex-m55 riscv32imafc x86-64-v3; do
         if [ $target = riscv32imafc ] && ! command -v riscv64-unknown-elf-gcc >/dev/null; then
             echo "skipped: $example for $target, there is no riscv64-unknown-elf-gcc"
@@ -122,11 +133,13 @@ for example in keywords anomaly; do
         fi
         timeout 200 make -s -C "$dir/$example" run TARGET=$target FOVEA="$fovea" >"$dir/out" 2>&1
         result "$example for $target" $? 'bits of the scores'
-        sed -n '/^said\|^healthy/,/bits of the scores/p' "$dir/out" >"$dir/$example.$target"
+        sed -n '/^said\|^healthy\|^Max has/,/bits of the scores/p' "$dir/out" >"$dir/$example.$target"
         cmp -s "$dir/$example.$target" "$dir/$example.cortex-m4"
         result "what $example prints for $target" $? 'bits of the scores'
     done
 done
+[ "$(grep -cxF -f "$dir/stories.cortex-m4" examples/stories/README.md)" = 3 ]
+result "what the README of stories shows" $? 'bits of the scores'
 
 # ---- layouts ----
 
@@ -136,6 +149,10 @@ if command -v cmake >/dev/null; then
         >"$dir/out" 2>&1
     result "a folder for CMake" $? '100% tests passed'
     cd "$OLDPWD" || exit 1
+    "$fovea" compile "$dir/small.fvir" --target=cortex-m3 --layout=cmake --weights=incbin -q -o "$dir/l_board/" >"$dir/out" 2>&1 &&
+        cmake -S "$dir/l_board" -B "$dir/b_board" -D CMAKE_SYSTEM_NAME=Generic -D CMAKE_C_COMPILER=arm-none-eabi-gcc >"$dir/out" 2>&1 &&
+        cmake --build "$dir/b_board" >"$dir/out" 2>&1 && ctest --test-dir "$dir/b_board" >"$dir/out" 2>&1
+    result "a folder for CMake on a board" $? '100% tests passed'
     # the functions of Zephyr and of ESP-IDF, as their documents describe them, in terms of CMake
     cat >"$dir/functions.cmake" <<'CMAKE'
 macro(zephyr_library_named name)
