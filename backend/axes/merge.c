@@ -5,7 +5,12 @@
  * This makes loops longer, and fewer blocks incomplete: the rows of a batch of matrices become rows
  * of one matrix. Buffers are read through views of a lower rank; no element is moved. An index that
  * combines two axes, x[b * S + s] with s < S, counts as indexing both together. The same is done
- * for variables of a reduction. */
+ * for variables of a reduction, also if the first one is added to an index, as in a window that
+ * covers whole rows:
+ *
+ *     sum p < 5, q < S: x[o * 5 + p, q]   =>   sum i < 5 * S: x[o * 5 * S + i]
+ *
+ * Not so in sums of products: schedules of contractions look for indices o + p. */
 #include "backend/axes/merge.h"
 
 #include <string.h>
@@ -36,12 +41,32 @@ static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
     return false;
 }
 
-/* Whether p and q are the indices i and i + 1 of the load x, its axis i + 1 has the extent of q,
- * and the merged axis would have an extent that does not overflow. */
-static bool is_pair(fv_dims *t, const fv_expr *x, int i, const fv_var *p, const fv_var *q) {
+static bool is_var(const fv_expr *x, const fv_var *v) {
+    return x->op == FV_X_VAR && x->u.var == v;
+}
+
+/* The variables that are merged. */
+typedef struct pair {
+    const fv_var *p, *q;
+    bool shifts; /* whether p may be a term of the index of its axis */
+} pair;
+
+/* The other term of x, if x is the sum of p and of a term without p and q; NULL: it is not. */
+static fv_expr *shift_of(const fv_expr *x, const pair *v) {
+    for (int i = 0; v->shifts && x->op == FV_X_ADD && i < 2; i++)
+        if (is_var(x->arg[i], v->p) && !fv_x_uses(x->arg[1 - i], v->p) &&
+            !fv_x_uses(x->arg[1 - i], v->q))
+            return x->arg[1 - i];
+    return NULL;
+}
+
+/* Whether p, perhaps with a shift, and q are the indices i and i + 1 of the load x, its axis i + 1
+ * has the extent of q, and the merged axis would have an extent that does not overflow. */
+static bool is_pair(fv_dims *t, const fv_expr *x, int i, const pair *v) {
+    const fv_var *q = v->q;
     bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-    if (!reads || i + 1 >= x->u.buf->rank || x->arg[i]->op != FV_X_VAR || x->arg[i]->u.var != p ||
-        x->arg[i + 1]->op != FV_X_VAR || x->arg[i + 1]->u.var != q)
+    if (!reads || i + 1 >= x->u.buf->rank || !is_var(x->arg[i + 1], q) ||
+        (!is_var(x->arg[i], v->p) && !shift_of(x->arg[i], v)))
         return false;
     const fv_expr *extent = x->u.buf->extent[i + 1];
     const fv_dim *axes[2] = {fv_buf_dim(t, x->u.buf, i), q->dim};
@@ -52,19 +77,18 @@ static bool is_pair(fv_dims *t, const fv_expr *x, int i, const fv_var *p, const 
 
 /* Does x use p or q in another way than as neighbouring indices x[.., p, q, ..] of a buffer, whose
  * axis indexed by q must have the extent of q, or joined as p * extent + q? */
-static bool is_apart(fv_dims *t, const fv_expr *x, const fv_var *p, const fv_var *q,
-                     fv_ptrmap *seen) {
+static bool is_apart(fv_dims *t, const fv_expr *x, const pair *v, fv_ptrmap *seen) {
     if (x->op == FV_X_VAR)
-        return x->u.var == p || x->u.var == q;
-    if (is_joined(x, p, q))
+        return x->u.var == v->p || x->u.var == v->q;
+    if (is_joined(x, v->p, v->q))
         return false;
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
     for (int i = 0; i < x->n; i++) {
-        if (is_pair(t, x, i, p, q))
+        if (is_pair(t, x, i, v))
             i++;
-        else if (is_apart(t, x->arg[i], p, q, seen))
+        else if (is_apart(t, x->arg[i], v, seen))
             return true;
     }
     return false;
@@ -72,7 +96,7 @@ static bool is_apart(fv_dims *t, const fv_expr *x, const fv_var *p, const fv_var
 
 typedef struct merger {
     fv_lowerer *l;
-    const fv_var *p, *q;
+    pair of;
     fv_var *both;
     fv_ptrmap memo;
 } merger;
@@ -81,10 +105,19 @@ typedef struct merger {
  * extent of q. */
 static fv_expr *part_of_both(const merger *m, fv_expr *x) {
     fv_arena *a = m->l->exprs;
-    if (x->op != FV_X_VAR || (x->u.var != m->p && x->u.var != m->q))
+    if (!is_var(x, m->of.p) && !is_var(x, m->of.q))
         return x;
-    return fv_x_bin(a, x->u.var == m->p ? FV_X_FLOORDIV : FV_X_FLOORMOD, fv_x_var(a, m->both),
-                    fv_x_dim(a, m->q->dim));
+    return fv_x_bin(a, x->u.var == m->of.p ? FV_X_FLOORDIV : FV_X_FLOORMOD, fv_x_var(a, m->both),
+                    fv_x_dim(a, m->of.q->dim));
+}
+
+/* The index of the merged axis, for the index x of the axis of p. */
+static fv_expr *index_of_both(const merger *m, const fv_expr *x) {
+    fv_arena *a = m->l->exprs;
+    fv_expr *shift = shift_of(x, &m->of), *both = fv_x_var(a, m->both);
+    return shift ? fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, shift, fv_x_dim(a, m->of.q->dim)),
+                            both)
+                 : both;
 }
 
 static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
@@ -127,9 +160,9 @@ static bool binds_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_p
     *fv_ptrmap_at(seen, x) = (void *)x;
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
         fv_var *const *v = x->u.red.vars;
-        bool pair = v[i] == p && i + 1 < x->u.red.nvars && v[i + 1] == q &&
+        bool both = v[i] == p && i + 1 < x->u.red.nvars && v[i + 1] == q &&
                     is_chained(x, i) == is_chained(x, i + 1);
-        if ((v[i] == p && !pair) || (v[i] == q && (!i || v[i - 1] != p)))
+        if ((v[i] == p && !both) || (v[i] == q && (!i || v[i - 1] != p)))
             return true;
     }
     for (int i = 0; i < x->n; i++)
@@ -141,7 +174,7 @@ static bool binds_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_p
 static fv_expr *merged(merger *m, fv_expr *x) {
     if (!x->n)
         return part_of_both(m, x);
-    if (is_joined(x, m->p, m->q))
+    if (is_joined(x, m->of.p, m->of.q))
         return fv_x_var(m->l->exprs, m->both);
     fv_expr *known = fv_ptrmap_get(&m->memo, x), *y;
     if (known)
@@ -150,9 +183,9 @@ static fv_expr *merged(merger *m, fv_expr *x) {
     fv_expr *args[FV_MAX_RANK + 2];
     int n = 0, at = -1;
     for (int i = 0; i < x->n; i++) {
-        if (is_pair(m->l->module->dims, x, i, m->p, m->q)) {
+        if (is_pair(m->l->module->dims, x, i, &m->of)) {
+            args[n++] = index_of_both(m, x->arg[i]);
             at = i++;
-            args[n++] = fv_x_var(a, m->both);
         } else
             args[n++] = merged(m, x->arg[i]);
     }
@@ -167,10 +200,10 @@ static fv_expr *merged(merger *m, fv_expr *x) {
         int k = 0;
         bool here = false, chained = false;
         for (int i = 0; i < x->u.red.nvars; i++) {
-            here |= x->u.red.vars[i] == m->p;
-            chained |= x->u.red.vars[i] == m->q && is_chained(x, i);
-            if (x->u.red.vars[i] != m->q)
-                vars[k++] = x->u.red.vars[i] == m->p ? m->both : x->u.red.vars[i];
+            here |= x->u.red.vars[i] == m->of.p;
+            chained |= x->u.red.vars[i] == m->of.q && is_chained(x, i);
+            if (x->u.red.vars[i] != m->of.q)
+                vars[k++] = x->u.red.vars[i] == m->of.p ? m->both : x->u.red.vars[i];
         }
         if (here)
             y = reduce_fewer(a, x, k, vars, args[0], chained);
@@ -185,34 +218,34 @@ typedef struct together {
     int n;
 } together;
 
-static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, const fv_var *q) {
+static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const pair *v) {
     fv_ptrmap seen = fv_ptrmap_in(l->current.scratch), looked = fv_ptrmap_in(l->current.scratch);
     fv_dims *t = l->module->dims;
-    return binds_apart(d->body, p, q, &looked) || is_apart(t, d->body, p, q, &seen) ||
-           (d->place && is_apart(t, d->place, p, q, &seen));
+    return binds_apart(d->body, v->p, v->q, &looked) || is_apart(t, d->body, v, &seen) ||
+           (d->place && is_apart(t, d->place, v, &seen));
 }
 
-static fv_var *merge(fv_lowerer *l, together t, fv_var *p, fv_var *q) {
-    const fv_dim *dims[2] = {p->dim, q->dim};
-    fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
+static fv_var *merge(fv_lowerer *l, together t, const pair *of) {
+    const fv_dim *dims[2] = {of->p->dim, of->q->dim};
+    fv_var *v = fv_index_var(l->exprs, of->p->name, fv_dim_product(l->module->dims, 2, dims));
     for (int m = 0; m < t.n; m++) {
         fv_definition *d = t.all[m];
-        merger r = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->current.scratch)};
+        merger r = {.l = l, .of = *of, .both = v, .memo = fv_ptrmap_in(l->current.scratch)};
         d->body = merged(&r, d->body);
         d->place = d->place ? merged(&r, (fv_expr *)d->place) : NULL;
     }
     return v;
 }
 
-static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
+static bool try_merge(fv_lowerer *l, together t, const pair *v, fv_var **both) {
     for (int m = 0; m < t.n; m++)
-        if (is_apart_in(l, t.all[m], p, q))
+        if (is_apart_in(l, t.all[m], v))
             return false;
-    const fv_dim *dims[2] = {p->dim, q->dim};
+    const fv_dim *dims[2] = {v->p->dim, v->q->dim};
     if (fv_dim_product(l->module->dims, 2, dims)->opaque)
         /* the product overflows, so it could not be proved that the view has as many elements */
         return false;
-    *both = merge(l, t, p, q);
+    *both = merge(l, t, v);
     return true;
 }
 
@@ -227,7 +260,8 @@ static void join_axes(fv_definition *d, int i, fv_var *v) {
 static void merge_axes(fv_lowerer *l, together t, int first, int end) {
     for (int i = end - 1; i-- > first;) {
         fv_var *v;
-        if (!try_merge(l, t, t.all[0]->index[i], t.all[0]->index[i + 1], &v))
+        const pair of = {.p = t.all[0]->index[i], .q = t.all[0]->index[i + 1]};
+        if (!try_merge(l, t, &of, &v))
             continue;
         for (int m = 0; m < t.n; m++)
             join_axes(t.all[m], i, v);
@@ -241,9 +275,12 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_var *v;
-    for (int i = 0; x->op == FV_X_REDUCE && i + 1 < x->u.red.nvars; i++)
-        if (try_merge(l, (together){&d, 1}, x->u.red.vars[i], x->u.red.vars[i + 1], &v))
+    for (int i = 0; x->op == FV_X_REDUCE && i + 1 < x->u.red.nvars; i++) {
+        const pair of = {
+            .p = x->u.red.vars[i], .q = x->u.red.vars[i + 1], .shifts = x->arg[0]->op != FV_X_MUL};
+        if (try_merge(l, (together){&d, 1}, &of, &v))
             return true;
+    }
     for (int i = 0; i < x->n; i++)
         if (merge_reduced(l, d, x->arg[i], seen))
             return true;
@@ -391,7 +428,8 @@ fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis) {
     *r = *d;
     r->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
     memcpy(r->index, d->index, (size_t)d->rank * sizeof *r->index);
-    join_axes(r, axis, merge(l, (together){&r, 1}, d->index[axis], d->index[axis + 1]));
+    const pair of = {.p = d->index[axis], .q = d->index[axis + 1]};
+    join_axes(r, axis, merge(l, (together){&r, 1}, &of));
     return r;
 }
 
