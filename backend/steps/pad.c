@@ -20,6 +20,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/steps/larger.h"
+#include "backend/steps/pad.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
@@ -115,6 +116,11 @@ static bool is_padded_factor(fv_lowerer *l, const fv_definition *d, const fv_exp
     return (fv_x_stored(factors[0]) == x || fv_x_stored(factors[1]) == x) &&
            x->arg[rank + 1]->op == FV_X_CONST && tests_ends(x->arg[rank], x, axes) &&
            stays_contraction(l, d, x);
+}
+
+bool fv_pad_reads(fv_lowerer *l, const fv_definition *d, const fv_expr *x) {
+    uint32_t axes = 0;
+    return is_padded_factor(l, d, x, &axes);
 }
 
 /* Widens the border along axis i so that it contains what x reads. */

@@ -15,6 +15,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/steps/larger.h"
+#include "backend/steps/pad.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/affine.h"
@@ -240,7 +241,8 @@ static void find_borders(chooser *c, step *s) {
         bool last = false;
         int64_t bytes = x->op == FV_X_GUARD && contracts ? covered(c->l, x, &last) : 0;
         m->apart |= !bytes || last || from->value->kind != FV_VALUE_RESULT ||
-                    from->fate != FV_FATE_MEMORY || !fv_is_private(c->l, from->value);
+                    from->fate != FV_FATE_MEMORY || !fv_is_private(c->l, from->value) ||
+                    !fv_pad_reads(c->l, s->made->def, x);
         m->padded = bytes > m->padded ? bytes : m->padded;
         if (bytes)
             FV_PUSH(c->l->current.scratch, s->copies, s->ncopies, s->cap_copies,
@@ -278,6 +280,36 @@ static int64_t shared(const chooser *c, int k) {
     return 0;
 }
 
+/* The bytes of the values whose last users are the copies that step k makes: they are not alive
+ * when its result is. */
+static int64_t copied_last(const chooser *c, int k) {
+    const step *s = &c->steps[k];
+    int64_t bytes = 0;
+    for (int i = 0; i < s->ncopies; i++) {
+        const memory *m = &c->all[s->copies[i].memory];
+        bool other = false;
+        for (int n = 0; n < i; n++)
+            other |= s->copies[n].memory == s->copies[i].memory;
+        bytes += m->apart && m->last == k && !other ? size_of(m) : 0;
+    }
+    return bytes;
+}
+
+/* The bytes that are alive at step k: at its copies or at its kernel, whichever are more. */
+static int64_t alive_at(const chooser *c, int k) {
+    const step *s = &c->steps[k];
+    int64_t live = s->extra + copied(c, s) - shared(c, k);
+    for (int i = 0; i < c->nall; i++)
+        live += c->all[i].first >= 0 && c->all[i].first <= k && k <= c->all[i].last
+                    ? size_of(&c->all[i])
+                    : 0;
+    if (!s->ncopies || s->result < 0)
+        return live;
+    const memory *y = &c->all[s->result];
+    int64_t made = y->first == k ? size_of(y) : 0, last = copied_last(c, k);
+    return live - (made < last ? made : last);
+}
+
 /* The most bytes that are alive at once. */
 static int64_t peak(chooser *c) {
     int64_t most = 0;
@@ -290,13 +322,7 @@ static int64_t peak(chooser *c) {
             m->last = k;
         }
     for (int k = 0; k < c->nsteps; k++) {
-        if (c->steps[k].gone)
-            continue;
-        int64_t live = c->steps[k].extra + copied(c, &c->steps[k]) - shared(c, k);
-        for (int i = 0; i < c->nall; i++)
-            live += c->all[i].first >= 0 && c->all[i].first <= k && k <= c->all[i].last
-                        ? size_of(&c->all[i])
-                        : 0;
+        int64_t live = c->steps[k].gone ? 0 : alive_at(c, k);
         most = live > most ? live : most;
     }
     return most;

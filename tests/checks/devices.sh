@@ -131,7 +131,7 @@ for example in keywords anomaly stories; do
             echo "skipped: $example for $target, this processor lacks AVX2"
             continue
         fi
-        timeout 200 make -s -C "$dir/$example" run TARGET=$target FOVEA="$fovea" >"$dir/out" 2>&1
+        timeout 400 make -s -C "$dir/$example" run TARGET=$target FOVEA="$fovea" >"$dir/out" 2>&1
         result "$example for $target" $? 'bits of the scores'
         sed -n '/^said\|^healthy\|^Max has/,/bits of the scores/p' "$dir/out" >"$dir/$example.$target"
         cmp -s "$dir/$example.$target" "$dir/$example.cortex-m4"

@@ -62,4 +62,28 @@ for level in 0 1 2 3 s; do
     check "level $level" 0 '2 of 2 outputs as expected' \
         "$fovea" run net.fvir -O$level --target=native --prefer=ram --data-set in --expect ref --atol=0 --rtol=0
 done
+# A convolution with one output channel copies an image whose channels are innermost, with its border: both are alive at once, and
+# more than %m, for which strips do not help.
+cat >copied.fvir <<T
+fovea-ir 1
+module "copied"
+const @a: f32[32, 1, 5, 5] = [$(numbers -4 0.01 3.99)]
+const @b: f32[1, 32, 3, 3] = [$(numbers -1.44 0.01 1.43)]
+func @main(%x: f32[1, 1, 40, 32], %w: f32[250, 64], %v: f32[64, 256], %u: f32[256, 4]) -> (%y, %z) {
+  %c = Conv(%x, @a) {kernel_shape = [5, 5], pads = [2, 2, 2, 2]}
+  %h = Relu(%c)
+  %d = Conv(%h, @b) {kernel_shape = [3, 3], pads = [1, 1, 1, 1]}
+  %y = Sigmoid(%d)
+  %m = MatMul(%w, %v)
+  %s = Softmax(%m) {axis = 0}
+  %z = MatMul(%s, %u)
+  return %y, %z
+}
+T
+check 'an image that is copied' 0 '"strips": 1' "$fovea" inspect copied.fvir --memory --json --target=cortex-m4 --prefer=ram
+said 'workspace_bytes": 257024,'
+rm -rf in ref
+"$fovea" run copied.fvir --backend=interp --target=x86-64-v3 -q --save-inputs in -o ref/
+check 'its bits' 0 '2 of 2 outputs as expected' \
+    "$fovea" run copied.fvir --target=native --prefer=ram --data-set in --expect ref --atol=0 --rtol=0
 finish
