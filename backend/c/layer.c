@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "backend/c/helium.h"
 #include "ir/expr/instruction.h"
 
 /* ---- types ---- */
@@ -280,6 +281,9 @@ static const char *plain(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 }
 
 const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+    const char *helium = fv_c_helium_op(g, op, e, e, lanes);
+    if (helium)
+        return helium;
     const char *text = op == FV_X_DIV ? "div" : op == FV_X_REM ? "rem" : fv_expr_op_text(op);
     const char *v = vector(g, e, lanes);
     const char *name = fv_printf(g->arena, "%s_%s", text, v);
@@ -380,6 +384,9 @@ static const char *list(fv_cg *g, const char *v, const char *item, int lanes) {
 }
 
 const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes) {
+    const char *helium = fv_c_helium_op(g, FV_X_SPLAT, e, e, lanes);
+    if (helium)
+        return helium;
     const char *v = vector(g, e, lanes);
     const char *name = fv_printf(g->arena, "splat_%s", v);
     if (fv_c_helper_new(g, name))

@@ -2,6 +2,7 @@
  * read. */
 #include <string.h>
 
+#include "backend/c/helium.h"
 #include "backend/c/layer.h"
 #include "ir/expr/visit.h"
 
@@ -195,8 +196,13 @@ static void put_element(fv_cg *g, const fv_stmt *s) {
 static void put_run(fv_cg *g, const fv_stmt *s) {
     fv_elem e = s->buf->elem;
     int lanes = s->x->type.lanes;
-    const char *at = fv_c_address(g, s->buf, s->index), *v = fv_c_str(g, s->x);
-    if (s->mask && s->mask->type.lanes > 1)
+    const bool narrows = !s->mask && s->x->op == FV_X_CONVERT;
+    const fv_expr *wide = narrows ? s->x->arg[0] : s->x;
+    const char *helium = narrows ? fv_c_helium_store(g, e, (fv_elem)wide->type.elem, lanes) : NULL;
+    const char *at = fv_c_address(g, s->buf, s->index), *v = fv_c_str(g, helium ? wide : s->x);
+    if (helium)
+        fv_c_line(g, "%s(%s, %s);", helium, at, v);
+    else if (s->mask && s->mask->type.lanes > 1)
         fv_c_line(g, "%s(%s, %s, %s);", fv_c_layer_store_if(g, e, lanes), fv_c_str(g, s->mask), at,
                   v);
     else

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
+#include "ir/expr/helium.h"
 
 /* ---- scalars ---- */
 
@@ -75,12 +76,17 @@ int fv_c_vector_bytes(fv_elem e, int lanes) {
     return lanes * fv_elem_storage_bytes(e == FV_BOOL ? fv_c_mask_elem(lanes) : e);
 }
 
+/* The type of an element of vectors. Floats of Helium are in vectors of their bits (helium.h). */
+static const char *vector_elem(const fv_cg *g, fv_elem e) {
+    return fv_c_elem(e == FV_F32 && fv_has_helium(g->p->target) ? FV_I32 : e);
+}
+
 const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes) {
     e = memory_elem(e);
     const char *name = fv_printf(g->arena, "%sx%d", fv_elem_name(e), lanes);
     if (fv_c_helper_new(g, name))
         fv_text_printf(&g->prelude.types, "typedef %s %s __attribute__((vector_size(%d)));\n",
-                       fv_c_elem(e), name, fv_c_vector_bytes(e, lanes));
+                       vector_elem(g, e), name, fv_c_vector_bytes(e, lanes));
     return name;
 }
 
@@ -98,7 +104,8 @@ const char *fv_c_unaligned(fv_cg *g, fv_elem e, int lanes) {
     if (fv_c_helper_new(g, name))
         fv_text_printf(&g->prelude.types,
                        "typedef %s %s __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
-                       fv_c_elem(e), name, fv_c_vector_bytes(e, lanes), fv_elem_storage_bytes(e));
+                       vector_elem(g, e), name, fv_c_vector_bytes(e, lanes),
+                       fv_elem_storage_bytes(e));
     return name;
 }
 

@@ -1,4 +1,5 @@
 /* vector.c - vector expressions of kernel IR as C, with the helpers of layer.c. */
+#include "backend/c/helium.h"
 #include "backend/c/layer.h"
 #include "ir/expr/fold.h"
 
@@ -87,6 +88,12 @@ static fv_c_piece arithmetic(fv_cg *g, const fv_expr *x) {
                        : x->op == FV_X_MUL ? "*"
                                            : "/";
     int prec = x->op == FV_X_MUL || x->op == FV_X_DIV ? FV_C_MUL : FV_C_ADD;
+    const fv_elem e = (fv_elem)x->type.elem;
+    const char *helium =
+        fv_elem_is_float(e) ? fv_c_helium_op(g, (fv_expr_op)x->op, e, e, x->type.lanes) : NULL;
+    fv_c_piece both = fv_c_helium_multiply_add(g, x);
+    if (helium || both.s)
+        return helium ? fv_c_call(g, helium, 2, x->arg) : both;
     if (plain_sign(x->type.elem) || range_is_known(x))
         return infix(g, x, sign, prec, prec, prec + 1);
     /* signed overflow is undefined in C, so compute unsigned */
@@ -188,10 +195,30 @@ static fv_c_piece convert_vector(fv_cg *g, const char *s, const char *type) {
     return piece(fv_printf(g->arena, "__builtin_convertvector(%s, %s)", s, type), FV_C_PRIMARY);
 }
 
+/* A conversion by an instruction of Helium, together with a load or with rounding to an integer;
+ * without text if there is none. */
+static fv_c_piece helium_convert(fv_cg *g, const fv_expr *x) {
+    const fv_expr *y = x->arg[0];
+    fv_elem to = x->type.elem, from = y->type.elem;
+    const int lanes = x->type.lanes;
+    const bool is_run =
+        y->op == FV_X_LOAD && fv_access_kind(y->u.buf, y->arg, lanes) == FV_ACCESS_RUN;
+    const char *load = is_run ? fv_c_helium_load(g, from, to, lanes) : NULL;
+    if (load)
+        return piece(fv_printf(g->arena, "%s(%s)", load, fv_c_address(g, y->u.buf, y->arg)),
+                     FV_C_PRIMARY);
+    const bool rounds = y->op == FV_X_RINT;
+    const char *name = fv_c_helium_op(g, rounds ? FV_X_RINT : FV_X_CONVERT, from, to, lanes);
+    return name ? fv_c_call(g, name, 1, rounds ? y->arg : x->arg) : (fv_c_piece){0};
+}
+
 static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
     fv_elem to = x->type.elem, from = x->arg[0]->type.elem;
     int lanes = x->type.lanes;
     const char *type = type_of(g, x);
+    fv_c_piece helium = helium_convert(g, x);
+    if (helium.s)
+        return helium;
     if (to == FV_BOOL && fv_elem_is_float(from)) {
         const char *zero = fv_printf(g->arena, "%s(0)", fv_c_layer_splat(g, from, lanes));
         const char *s =

@@ -4,6 +4,7 @@
 #include "backend/expand/expand.h"
 
 #include "backend/consumer/protocol.h"
+#include "backend/expand/integers.h"
 #include "backend/expand/types.h"
 #include "backend/expand/vector.h"
 #include "ir/base/diag.h"
@@ -199,7 +200,9 @@ static void sweep_kernel(fv_kernel *k) {
 
 /* ---- all steps ---- */
 
-fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t) {
+/* fv_kernel_expand, with what is known of parameters that are constants (fv_constant_bounds). */
+static fv_kernel *expand_with(fv_arena *a, const fv_kernel *k, const fv_target *t,
+                              const fv_ptrmap *bounds) {
     fv_block typed = {0}, vectors = {0};
     fv_kernel *out = FV_NEW(a, fv_kernel, 1);
     *out = *k;
@@ -207,12 +210,17 @@ fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t)
     out->body = (fv_block){0};
     if (!fv_expand_types(a, t, &k->body, &typed))
         return NULL;
-    fv_expand_vectors(a, t, &typed, &vectors);
+    fv_expand_vectors(a, t, bounds, &typed, &vectors);
     flattener z = {.a = a, .out = out, .map = fv_ptrmap_in(a)};
     fv_kb_init(&z.b, a, out, &out->body);
     flatten_body(&z, &vectors, !t->c.tools); /* these targets have no threads */
     sweep_kernel(out);
     return out;
+}
+
+fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t) {
+    const fv_ptrmap bounds = fv_ptrmap_in(a);
+    return expand_with(a, k, t, &bounds);
 }
 
 static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now) {
@@ -226,10 +234,11 @@ static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now
 
 void fv_program_expand(fv_program *p) {
     fv_program_protocol(p);
+    const fv_ptrmap bounds = fv_constant_bounds(p->arena, p);
     for (int i = 0; i < p->nkernels; i++) {
         if (p->kernels[i]->task)
             continue; /* a kernel that was read in expanded form */
-        fv_kernel *now = fv_kernel_expand(p->arena, p->kernels[i], p->target);
+        fv_kernel *now = expand_with(p->arena, p->kernels[i], p->target, &bounds);
         if (!now)
             continue;
         replace_kernel(&p->host.body, p->kernels[i], now);

@@ -27,7 +27,8 @@
  * - The number of lanes is 1 or a power of two up to 64, and the same in all arguments of a node
  *   (CONST, DIM, and VAR of a dim or loop are scalars; SPLAT and RAMP have a scalar argument). bool
  *   has lanes like other types; a comparison of n lanes has n lanes. Scalar targets (vector_bits 0)
- *   have one lane only. A vector may be wider than a register (i64 indices with f32, or f64 with
+ *   have one lane only, except that those with Helium have vectors of 16 bytes in some loops
+ *   (integers.h). A vector may be wider than a register (i64 indices with f32, or f64 with
  *   u8): the consumer splits it.
  * - LOAD and GUARD with n > 1 lanes from a buffer with 1 lane: if all indices are scalar, the n
  *   elements are consecutive along the last axis (aligned to the element only). If some index is a
@@ -53,7 +54,8 @@
  * except for FMA if the target has none. Returns NULL after a diagnostic. */
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t);
 /* Writes the protocol (backend/consumer/protocol.h) unless the program has one, and replaces each
- * kernel that is not expanded yet by its expansion for p->target. A kernel that cannot be expanded
+ * kernel that is not expanded yet by its expansion for p->target, which may depend on the constants
+ * of the program: fv_kernel_expand knows none. A kernel that cannot be expanded
  * stays as it is, after a diagnostic. */
 void fv_program_expand(fv_program *p);
 

@@ -4,14 +4,19 @@
  * (lanes.c). Float operations are elementwise, so no bit depends on the number of lanes. A loop
  * that cannot be vectorised becomes serial.
  *
+ * On targets with Helium, which flushes denormals, loops have vectors only where that changes no
+ * result (integers.c), and only as many lanes as fill a register.
+ *
  * A tile declared outside and accessed as acc[.., c] with c the loop's variable becomes a tile of
  * vectors, acc[.., c / lanes], and the loop over vectors is unrolled, if all its accesses agree and
  * their other indices are constants in the end. */
 #include "backend/expand/vector.h"
 
 #include "backend/expand/columns.h"
+#include "backend/expand/integers.h"
 #include "backend/expand/lanes.h"
 #include "backend/expand/transpose.h"
+#include "ir/expr/helium.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
@@ -131,8 +136,21 @@ static void find_groups(fv_expand_vec *z, const fv_block *block) {
     }
 }
 
+/* The number of lanes that the loop has with Helium, which is found once. */
+static int helium_lanes(fv_expand_vec *z, const fv_stmt *loop) {
+    int *known = fv_ptrmap_get(&z->suited, loop);
+    if (known)
+        return *known;
+    const int lanes = FV_HELIUM_BYTES * 8 / group_of(z, loop)->bits;
+    *fv_ptrmap_at(&z->suited, loop) = known = FV_NEW(z->a, int, 1);
+    *known = lanes > 1 && fv_suits_helium(z->a, loop, lanes, z->bounds) ? lanes : 1;
+    return *known;
+}
+
 /* The largest number of lanes that the loop may have. */
 static int most_lanes(fv_expand_vec *z, const fv_stmt *loop) {
+    if (fv_has_helium(z->target))
+        return helium_lanes(z, loop);
     int bits = z->target->vector_bits, lanes = bits ? bits / group_of(z, loop)->bits : 1;
     return lanes > FV_MAX_LANES ? FV_MAX_LANES : lanes;
 }
@@ -156,6 +174,8 @@ static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
         return 1;
     if (!const_trips(s, &lo, &n))
         return most;
+    if (fv_has_helium(z->target))
+        return n < most ? 1 : most;
     for (int lanes = most; lanes >= 2 && lanes * 4 >= most; lanes /= 2)
         if (n % lanes == 0 && n > 0)
             return lanes;
@@ -435,9 +455,12 @@ static void vector_block(fv_expand_vec *z, const fv_block *in, fv_block *out) {
     z->b = around;
 }
 
-void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
+void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_ptrmap *bounds, const fv_block *in,
+                       fv_block *out) {
     fv_expand_vec z = {.a = a,
                        .target = t,
+                       .bounds = bounds,
+                       .suited = fv_ptrmap_in(a),
                        .tiles = fv_ptrmap_in(a),
                        .vectors = fv_ptrmap_in(a),
                        .lets = fv_ptrmap_in(a),

@@ -210,12 +210,27 @@ static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
     return number_or_zero(f, fv_ll_limit(f, true, v, fv_ll_expr(f, y->arg[1])), type);
 }
 
-/* The number of i32 that is nearest to the argument of x, which rounds an f32. */
-static LLVMValueRef nearest(fv_ll_fn *f, const fv_expr *x) {
-    LLVMValueRef v = arg(f, x, 0);
+/* The number of i32 that is nearest to v, an f32. */
+static LLVMValueRef nearest_of(fv_ll_fn *f, LLVMValueRef v) {
     LLVMTypeRef type = f->m->types.f32;
     v = fv_ll_intrinsic(f, "llvm.arm.vcvtr", 1, &type, 1, &v);
     return LLVMBuildBitCast(f->b, v, f->m->types.i32, "");
+}
+
+/* The numbers of i32 that are nearest to the argument of x, which rounds f32. The instruction is
+ * for one of them. */
+static LLVMValueRef nearest(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef v = arg(f, x, 0);
+    const int lanes = x->type.lanes;
+    if (lanes == 1)
+        return nearest_of(f, v);
+    LLVMValueRef r = LLVMGetPoison(fv_ll_type(f->m, fv_kt(FV_I32, lanes)));
+    for (int i = 0; i < lanes; i++) {
+        LLVMValueRef lane = LLVMConstInt(f->m->types.i32, (unsigned)i, false);
+        LLVMValueRef n = nearest_of(f, LLVMBuildExtractElement(f->b, v, lane, ""));
+        r = LLVMBuildInsertElement(f->b, r, n, lane, "");
+    }
+    return r;
 }
 
 static LLVMValueRef convert(fv_ll_fn *f, const fv_expr *x) {

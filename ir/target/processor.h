@@ -86,15 +86,18 @@ fv_processor_id fv_processor_here(void);
 /* Text of this machine's CPU: "GenuineIntel family 6 model 85 stepping 7"; "unknown" if it does not
  * identify itself. */
 const char *fv_cpu_str(fv_arena *a);
-/* Tiles of sums of integers in the core registers of a target with few of them, in place of a
- * number of lanes. CORE_HALVES: factors of rows are pairs of i16 (fv_dot.halves). CORE_EACH: each
- * column has rows of its own, as in a depthwise convolution. CORE_SIXTEEN: factors are vectors of
- * 16 bytes (FV_DOT16), and only the sums are in core registers. */
+/* Tiles of sums of integers on targets with few registers, in place of a number of lanes: in core
+ * registers, and in those of Helium, whose vectors have four sums. CORE_HALVES: factors of rows are
+ * pairs of i16 (fv_dot.halves). _EACH: each column has rows of its own, as in a depthwise
+ * convolution. CORE_SIXTEEN: factors are vectors of 16 bytes (FV_DOT16), and only the sums are in
+ * core registers. */
 enum {
     FV_TILE_CORE = 0,
     FV_TILE_CORE_HALVES = -1,
     FV_TILE_CORE_EACH = -2,
-    FV_TILE_CORE_SIXTEEN = -3
+    FV_TILE_CORE_SIXTEEN = -3,
+    FV_TILE_HELIUM = -4,
+    FV_TILE_HELIUM_EACH = -5
 };
 /* The size of a register tile, in rows and vectors, for that number of vector registers and lanes
  * (or one of FV_TILE_). */

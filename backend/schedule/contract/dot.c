@@ -31,7 +31,9 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/contract/contraction.h"
 #include "backend/schedule/contract/lay_out.h"
+#include "backend/schedule/contract/vectors.h"
 #include "backend/schedule/operands/precompute.h"
+#include "ir/expr/helium.h"
 #include "ir/expr/instruction.h"
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/matrix.h"
@@ -423,6 +425,17 @@ static bool choose_words_of_four(fv_lowerer *l, const fv_definition *d, const fv
     return true;
 }
 
+/* Are vectors of Helium with the sums of four columns used instead of words of four bytes? One
+ * instruction adds the products of an element of the rows with four columns. */
+static bool has_vectors_of_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                                   fv_fact types) {
+    const int lanes = fv_contract_lanes(l->target, d, c);
+    if (!fv_has_helium(l->target) || lanes < 2)
+        return false;
+    fv_takes(l, d->value, FV_WHY_dot_columns, types, fv_n(lanes));
+    return true;
+}
+
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_dot dot = {0}, none = {0};
     c->dot = none;
@@ -435,7 +448,8 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
                                    fv_elem_name((fv_elem)columns->type.elem)));
     if (!choose_sixteen(l, d, c, rows, columns, &dot) &&
-        !choose_words_of_four(l, d, c, rows, columns, types, &dot))
+        (has_vectors_of_columns(l, d, c, types) ||
+         !choose_words_of_four(l, d, c, rows, columns, types, &dot)))
         return;
     explain_halves(l, d->value, &dot, rows, columns, types);
     fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));

@@ -237,11 +237,12 @@ static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
  * vector, are copied in the type of the sum, since one instruction loads and repeats 32 bits, and
  * narrower elements take three: integers of 8 bits if they are copied anyway (64 to 32 channels of
  * 14 x 14, 3 x 3: 0.104 ms instead of 0.161), f16 always ([128, 384] x [384, 1536]: 0.72 of
- * the time, with that of the copy). */
-static fv_expr *copied_part(fv_expr *factor, fv_dense_of of) {
+ * the time, with that of the copy). Microcontrollers convert an integer while they load it, and
+ * have little memory. */
+static fv_expr *copied_part(const fv_target *t, fv_expr *factor, fv_dense_of of) {
     fv_expr *x = (fv_expr *)fv_x_stored(factor);
-    bool converted =
-        of != FV_DENSE_WINDOWS && x->op != FV_X_LOAD && fv_elem_is_int((fv_elem)factor->type.elem);
+    bool converted = of != FV_DENSE_WINDOWS && x->op != FV_X_LOAD && t->pointer_bits > 32 &&
+                     fv_elem_is_int((fv_elem)factor->type.elem);
     converted |= of == FV_DENSE_WIDENED && fv_elem_is_storage((fv_elem)x->type.elem) &&
                  fv_elem_is_float((fv_elem)x->type.elem);
     return converted ? factor : x;
@@ -263,7 +264,7 @@ static void describe(bases *b, const fv_definition *d, fv_expr *factor, bool win
 
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) {
-    fv_expr *x = copied_part(factor, of);
+    fv_expr *x = copied_part(l->target, factor, of);
     bases b = begin(l, d, sum);
     bool window;
     if (x->op == FV_X_LOAD || !find_axes(&b, x, &dense->copy, &window))

@@ -14,6 +14,8 @@
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
+#include "backend/schedule/contract/vectors.h"
+#include "ir/expr/helium.h"
 #include "ir/target/machine.h"
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
@@ -162,16 +164,28 @@ static bool in_core_registers(const fv_target *t, const fv_contraction *c, int l
            !strncmp(t->triple, "thumb", strlen("thumb"));
 }
 
-/* Chooses the tile of sums in core registers from the table. Few sums are enough there, since a
- * product does not wait for another one. */
-static void core_tile(const fv_target *t, const fv_contraction *c, int *in_flight, int *mr,
-                      int *nr) {
-    const int kind = c->dot.group == FV_DOT16 ? FV_TILE_CORE_SIXTEEN
-                     : c->dot.halves          ? FV_TILE_CORE_HALVES
-                     : c->each                ? FV_TILE_CORE_EACH
-                                              : FV_TILE_CORE;
+/* The rows of a tile of a depthwise convolution with Helium, at most `most`, for which no tile has
+ * a single row if that can be avoided: such a tile takes most of the time of a complete one. */
+static int rows_of_each(const fv_definition *d, const fv_contraction *c, int most) {
+    const fv_dim *rows = c->row < 0 ? NULL : d->index[c->row]->dim;
+    int n = most;
+    while (rows && fv_dim_is_const(rows) && rows->value > most && n > 2 && rows->value % n == 1)
+        n--;
+    return n;
+}
+
+/* Chooses the tile of sums in core registers, or in those of Helium, from the table. Few sums are
+ * enough there, since a product does not wait for another one. */
+static void core_tile(const fv_target *t, const fv_definition *d, const fv_contraction *c,
+                      int lanes, int *in_flight, int *mr, int *nr) {
+    const int kind = lanes > 1                  ? c->each ? FV_TILE_HELIUM_EACH : FV_TILE_HELIUM
+                     : c->dot.group == FV_DOT16 ? FV_TILE_CORE_SIXTEEN
+                     : c->dot.halves            ? FV_TILE_CORE_HALVES
+                     : c->each                  ? FV_TILE_CORE_EACH
+                                                : FV_TILE_CORE;
     fv_processor_tile(t->vector_registers, kind, mr, nr);
     *mr = c->dot.halves && c->dot.halves < *mr ? c->dot.halves : *mr;
+    *mr = kind == FV_TILE_HELIUM_EACH ? rows_of_each(d, c, *mr) : *mr;
     *in_flight = *mr * *nr < *in_flight ? *mr * *nr : *in_flight;
 }
 
@@ -183,13 +197,12 @@ static void core_tile(const fv_target *t, const fv_contraction *c, int *in_fligh
 static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int panel,
                      int *mr, int *nr) {
     const fv_target *t = l->target;
-    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
+    int lanes = fv_contract_lanes(t, d, c);
     int in_flight = fv_processor_of(t)->sums_in_flight;
-    lanes = lanes < 2 ? 1 : lanes;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
     const bool small = fv_is_small_code(l->options);
-    if (in_core_registers(t, c, lanes)) {
-        core_tile(t, c, &in_flight, mr, nr);
+    if (in_core_registers(t, c, lanes) || (fv_has_helium(t) && lanes > 1)) {
+        core_tile(t, d, c, lanes, &in_flight, mr, nr);
     } else if (small) {
         *nr = SMALL_COLUMNS;
         *mr = c->each ? 1 : SMALL_ROWS;
@@ -240,11 +253,10 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
     const int panel = u->how.kind == FV_SCHEDULE_contract ? common_panel(u->l, d, c) : 0;
     int64_t step = tile_size(u->l, d, c, panel, mr, nr), n = d->index[c->column]->dim->hi;
     int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     const int least = fv_least_columns(u->l, c);
     if (*nr < least)
         return;
-    u->limits.lanes = lanes < 2 ? 1 : lanes;
+    u->limits.lanes = fv_contract_lanes(t, d, c);
     u->limits.registers = t->vector_registers;
     u->limits.sums = c->nsums;
     int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : (n + step - 1) / step * step;

@@ -17,6 +17,8 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/steps.h"
+#include "backend/schedule/contract/vectors.h"
+#include "ir/expr/helium.h"
 
 /* ---- loops around tiles ---- */
 
@@ -130,6 +132,8 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
 static fv_loop_kind column_kind(const fv_tile *t) {
     enum { MOST = 8 };
     const fv_target *target = t->e->l->target;
+    if (fv_has_helium(target) && fv_contract_lanes(target, t->e->def, t->c) > 1)
+        return FV_VECTOR;
     bool unrolls = target->pointer_bits == 32 && !target->vector_bits && fv_tile_width(t) <= MOST;
     return unrolls ? FV_UNROLL : FV_VECTOR;
 }
@@ -500,6 +504,14 @@ static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     }
 }
 
+/* The kind of the loop over the columns of a row whose results are stored. With Helium the sums of
+ * a row are converted together, also if they were computed in core registers. */
+static fv_loop_kind stored_kind(const fv_tile *t) {
+    enum { LANES = FV_HELIUM_BYTES / 4 };
+    bool together = fv_has_helium(t->e->l->target) && fv_tile_width(t) % LANES == 0;
+    return t->plan.stores && !together ? FV_UNROLL : FV_VECTOR;
+}
+
 /* Stores the results of `rows` rows, from row `first` of the tile on. If the tile stores its
  * results itself, its rows and columns are known, and there is no loop. */
 static void store(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_expr *rows,
@@ -513,7 +525,7 @@ static void store(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_expr *r
     r = binary(e, FV_X_ADD, first, r);
     if (put->row)
         put->row(t, rows, r);
-    fv_expr *c = open_loop(e, t->plan.stores ? FV_UNROLL : FV_VECTOR, "c", columns);
+    fv_expr *c = open_loop(e, stored_kind(t), "c", columns);
     bind_row(t, r);
     fv_tile_bind_column(t, c);
     if (t->c->row >= 0)
