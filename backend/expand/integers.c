@@ -12,8 +12,8 @@
  *     fma(a, b, c)    min(least(a) + least(b), least(c))
  *
  * A number is SMALL_DIFFERS if it may be denormal, such as an input of the model: it is what the
- * definition says, or both are below 2^most in magnitude. A product with a constant is such a number
- * again, and a small number is rounded to the integer 0, whichever of the two it is. */
+ * definition says, or both are below 2^most in magnitude. A product with a constant is such a
+ * number again, and a small number is rounded to the integer 0, whichever of the two it is. */
 #include "backend/expand/integers.h"
 
 #include <math.h>

@@ -19,8 +19,8 @@ fv_ptrmap fv_constant_bounds(fv_arena *a, const fv_program *p);
 
 /* Does vector code of Helium, for that many iterations at once, compute the bits of the loop? Each
  * operation on vectors must have an instruction (ir/expr/helium.def), each vector must fill a
- * register, and no flush of a denormal may change what is stored. bounds: those of parameters of the
- * kernel (fv_constant_bounds). */
+ * register, and no flush of a denormal may change what is stored. bounds: those of parameters of
+ * the kernel (fv_constant_bounds). */
 bool fv_suits_helium(fv_arena *a, const fv_stmt *loop, int lanes,
                      const fv_ptrmap *bounds) FV_MUST_USE;
 
