@@ -120,6 +120,21 @@ check 'far blocks, x86-64-v3' 0 '^y ' "$fovea" run f4.fvir --target=x86-64-v3 --
 check 'far blocks, native' 0 '^y ' "$fovea" run f4.fvir --target=native --dim n=133 -o result
 diff -r expected result >out && tell 'far blocks: the same bits' yes || tell 'far blocks: the same bits' no
 
+# Products of many bytes prefetch the next panel while they multiply, and load rows past the cache that holds the columns.
+seq 500000 | head -c 2621440 >many
+{
+    printf 'fovea-ir 1\nmodule "g"\nsymbol n 0..300\nconst @w: i8[1024, 2560] = file "many" 0 2621440\n'
+    printf 'func @main(%%x: u8[n, 1024]) -> (%%y) {\n  %%y = MatMulInteger(%%x, @w)\n  return %%y\n}\n'
+} >g.fvir
+sapphire="--target=$amx --processor=sapphire-rapids"
+check 'far products: kernels' 0 . "$fovea" compile g.fvir $sapphire --emit=kernels -o g.fvk
+count 'far products: columns are prefetched' 1 '^ +prefetch `w.panels`\[next, 0, from \+ line \* 64\] to 2' g.fvk
+check 'far products: assembly' 0 . "$fovea" compile g.fvir $sapphire -o g.s
+count 'far products: rows are not kept' 3 '^[[:space:]]tileloaddt1' g.s
+check 'far products, x86-64-v3' 0 '^y ' "$fovea" run g.fvir --target=x86-64-v3 --dim n=133 -o expected
+check 'far products, native' 0 '^y ' "$fovea" run g.fvir --target=native --dim n=133 -o result
+diff -r expected result >out && tell 'far products: the same bits' yes || tell 'far products: the same bits' no
+
 # What only reads the model or writes files asks Linux for nothing, and neither does code without such products.
 {
     printf 'fovea-ir 1\nmodule "f"\nsymbol n 0..200\nconst @w: f32[2, 2] = [1, 2, 3, 4]\n'
