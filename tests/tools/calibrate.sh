@@ -19,6 +19,9 @@ grep -q ' of 20' out && tell "there is none yet" no || tell "there is none yet" 
 check "measured" 0 'settings/fovea/processor +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=0.001
 said '^first-level cache +[0-9]+ kB, [0-9.]+ ns, [0-9.]+ GB/s'
 said 'propert(y|ies) had no time'
+if grep -q '^core' out; then
+    said '^core +[0-9.]+ GHz, [0-9.]*[1-9][0-9.]* in the loop of a tile; in a cycle '
+fi
 present settings/fovea/processor
 check "found by native" 0 "processor .* of $(date -u +%Y)-" "$fovea" inspect m.fvir --target=native
 check "of the user alone" 0 '^drwx------' ls -ld settings/fovea
@@ -34,7 +37,7 @@ name="of a folder that is made"
 present a/b/p.txt
 check "json" 0 '"l1_latency": ' "$fovea" calibrate --seconds=0.001 --json -o a/q.txt
 mv out q.json
-check "json is one document" 0 '^[0-9]+ 12$' python3 -c 'import json; d = json.load(open("q.json")); print(d["properties"]["block_tiles"], d["untried"])'
+check "json is one document" 0 '^[0-9]+ 12 True$' python3 -c 'import json; d = json.load(open("q.json")); print(d["properties"]["block_tiles"], d["untried"], d["tile_clock"] >= 0)'
 
 # the search for properties, which compares one program with several others
 check "properties are searched" 0 '^m.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=20 -o m.profile

@@ -98,7 +98,7 @@ static bool measure_speeds(fv_calibration *t, const fv_env *all) {
     fv_progress(t->c->args, "measures arithmetic");
     out[FV_MEASURE_multiply_add] = multiply_adds();
     out[FV_MEASURE_dot_product] = dot_products();
-    fv_measure_units(out[FV_MEASURE_multiply_add].value, out);
+    fv_measure_units(out[FV_MEASURE_multiply_add].value, out, &t->tile_ghz);
     fv_progress(t->c->args, "measures threads");
     measure_threads(all, t->threads, out);
     fv_progress(t->c->args, "measures caches and memory");
@@ -134,9 +134,10 @@ static void print_speeds(const fv_calibration *t) {
                ? fv_printf(a, "; products of bytes %.1f Gop/s", value_of(t, FV_MEASURE_dot_product))
                : "");
     if (t->found.measures[FV_MEASURE_clock].known)
-        fv_out("%-22s%.2f GHz; in a cycle %.1f multiply-adds of vectors, %.1f instructions\n",
-               "core", value_of(t, FV_MEASURE_clock), value_of(t, FV_MEASURE_vector_multiplies),
-               value_of(t, FV_MEASURE_instructions));
+        fv_out("%-22s%.2f GHz, %.2f in the loop of a tile; in a cycle %.1f multiply-adds of "
+               "vectors, %.1f instructions\n",
+               "core", value_of(t, FV_MEASURE_clock), t->tile_ghz,
+               value_of(t, FV_MEASURE_vector_multiplies), value_of(t, FV_MEASURE_instructions));
     if (t->found.measures[FV_MEASURE_region].known)
         fv_out("%-22s%.2f us, %.1f us if the threads sleep\n", "parallel region",
                value_of(t, FV_MEASURE_region), value_of(t, FV_MEASURE_parked_region));
@@ -181,6 +182,7 @@ static bool report_json(fv_calibration *t, const char *path) {
     }
     fv_json_set(d, "properties", properties);
     fv_json_set(d, "measures", measures);
+    fv_json_set(d, "tile_clock", fv_json_real(t->tile_ghz));
     fv_json_set_int(d, "untried", t->untried);
     fv_json_set(d, "tried", t->list);
     t->list = NULL;

@@ -11,6 +11,7 @@ typedef struct fv_calibration {
     fv_context *c;
     fv_machine found; /* what was found so far */
     int threads;
+    double tile_ghz;         /* the clock in the loop of a tile; 0: unknown */
     double begin_ms, end_ms; /* on the clock of fv_now_ms; nothing new begins after end_ms */
     int tried, kept;         /* how many values of properties were tried, and kept */
     int untried;             /* number of properties for which no time was left */
