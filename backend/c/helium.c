@@ -100,20 +100,3 @@ const char *fv_c_helium_load(fv_cg *g, fv_elem memory, fv_elem e, int lanes) {
 const char *fv_c_helium_store(fv_cg *g, fv_elem memory, fv_elem e, int lanes) {
     return access(g, FV_HELIUM_STORES, memory, e, lanes);
 }
-
-fv_c_piece fv_c_helium_multiply_add(fv_cg *g, const fv_expr *x) {
-    const fv_elem e = (fv_elem)x->type.elem;
-    if (x->op != FV_X_ADD || e != FV_I32)
-        return (fv_c_piece){0};
-    for (int i = 0; i < 2; i++)
-        for (int k = 0; k < 2 && x->arg[i]->op == FV_X_MUL; k++) {
-            const fv_expr *one = x->arg[i]->arg[k];
-            const char *name =
-                one->op == FV_X_SPLAT ? fv_c_helium_op(g, FV_X_FMA, e, e, x->type.lanes) : NULL;
-            if (!name)
-                continue;
-            fv_expr *const args[] = {x->arg[i]->arg[1 - k], one->arg[0], x->arg[1 - i]};
-            return fv_c_call(g, name, 3, args);
-        }
-    return (fv_c_piece){0};
-}

@@ -15,8 +15,5 @@ const char *fv_c_helium_load(fv_cg *g, fv_elem memory, fv_elem e, int lanes);
 /* The name of the helper function f(p, v), which stores a vector of type e as elements of type
  * `memory`; NULL: the target has no such instruction. */
 const char *fv_c_helium_store(fv_cg *g, fv_elem memory, fv_elem e, int lanes);
-/* The sum of a product of i32 with one factor for all lanes, by one instruction; without text if x
- * is something else, or the target has no such instruction. */
-fv_c_piece fv_c_helium_multiply_add(fv_cg *g, const fv_expr *x);
 
 #endif
