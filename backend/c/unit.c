@@ -40,8 +40,8 @@ static const char head[] =
     "#error \"compile without -ffast-math and its parts: results would differ\"\n"
     "#endif\n";
 /* Switches off passes of gcc's -Os that make kernels of 32-bit targets larger, by 1% to 4% of their
- * code: they copy conditions of loops and ends of functions, or move instructions apart that share a
- * register or the computation of an address. */
+ * code: they copy conditions of loops and ends of functions, or move instructions apart that share
+ * a register or the computation of an address. */
 static const char head_small[] =
     "#if defined(__OPTIMIZE_SIZE__) && defined(__GNUC__) && !defined(__clang__)\n"
     "#pragma GCC optimize(\"no-schedule-insns2\", \"no-shrink-wrap\", \"no-thread-jumps\", "

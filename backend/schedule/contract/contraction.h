@@ -90,8 +90,8 @@ typedef struct fv_tile_plan {
 } fv_tile_plan;
 
 /* The shares of the tiles of a block of rows in the prefetches of the next panel, or of the next
- * steps of this one (prefetch.shared_streams), whose lines are numbered in the order in which they are
- * prefetched. */
+ * steps of this one (prefetch.shared_streams), whose lines are numbered in the order in which they
+ * are prefetched. */
 typedef struct fv_tile_shares {
     fv_expr *rest; /* number of rows of the block that fill no complete tile; NULL: not shared */
     fv_expr *one;  /* whether one tile prefetches all lines */
