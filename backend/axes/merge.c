@@ -85,11 +85,15 @@ static bool is_apart(fv_dims *t, const fv_expr *x, const pair *v, fv_ptrmap *see
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
+    int pairs = 0;
     for (int i = 0; i < x->n; i++) {
-        if (is_pair(t, x, i, v))
+        if (is_pair(t, x, i, v)) {
+            if (pairs++) /* the view of a tensor joins one pair of its axes */
+                return true;
             i++;
-        else if (is_apart(t, x->arg[i], v, seen))
+        } else if (is_apart(t, x->arg[i], v, seen)) {
             return true;
+        }
     }
     return false;
 }

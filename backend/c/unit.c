@@ -342,10 +342,12 @@ static void put_head(fv_cg *g, fv_text *t) {
     fv_text_put(t, windows ? head_microsoft : "#");
     /* gcc's first scheduling pass loads the vectors of later steps of a sum ahead, which do not fit
      * into the eight registers of Helium: a tile of 384 products takes 177 instructions with that
-     * pass, and 141 without it */
+     * pass, and 141 without it. gcc 12 takes vectors that it has made of neighbouring stores for
+     * shorter than they are, so that branches over them are out of range. */
     const bool helium = fv_target_has(target, FV_FEATURE_mve);
-    fv_c_fill(g, t, head, helium ? ", \"no-schedule-insns\"" : "", "", "", "", includes,
-              windows ? " || \\\n        defined(_M_FP_FAST)" : "", g->file, NULL);
+    fv_c_fill(g, t, head, helium ? ", \"no-schedule-insns\", \"no-tree-slp-vectorize\"" : "", "",
+              "", "", includes, windows ? " || \\\n        defined(_M_FP_FAST)" : "", g->file,
+              NULL);
     fv_text_put(t, windows ? names_microsoft : "");
     fv_text_put(t, g->machine.narrow ? head_small : "");
     fv_text_put(t, head_precision);

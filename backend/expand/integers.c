@@ -118,7 +118,12 @@ typedef struct judge {
     const fv_ptrmap *bounds;
     fv_ptrmap lets;  /* variable of a let of the loop -> its value */
     fv_ptrmap tiles; /* set of the tiles that are declared in the loop */
+    /* what was found of an expression, which may be an operand of several: its number, whether it
+     * is computed by vectors (answers), and its stride */
+    fv_ptrmap *numbers, *vectors, *strides;
 } judge;
+
+static const bool answers[] = {false, true};
 
 static int least(int a, int b) {
     return a < b ? a : b;
@@ -166,7 +171,9 @@ static bool varies(const judge *j, const fv_expr *root) {
     return false;
 }
 
-static number number_of(const judge *j, const fv_expr *x) {
+static number number_of(const judge *j, const fv_expr *x);
+
+static number find_number(const judge *j, const fv_expr *x) {
     fv_float_bounds b = none;
     const fv_expr *let;
     switch (x->op) {
@@ -192,11 +199,28 @@ static number number_of(const judge *j, const fv_expr *x) {
     }
 }
 
+static number number_of(const judge *j, const fv_expr *x) {
+    const number *known = fv_ptrmap_get(j->numbers, x);
+    if (!known) {
+        number *found = FV_NEW(j->a, number, 1);
+        *found = find_number(j, x);
+        *fv_ptrmap_at(j->numbers, x) = found;
+        known = found;
+    }
+    return *known;
+}
+
 /* ---- values ---- */
 
-/* Sets *out to the difference between the values of x, an index, in an iteration and the one before
- * it. False: it is not known. */
-static bool stride_of(const judge *j, const fv_expr *x, int64_t *out) {
+/* The difference between the values of an index in an iteration and the one before it. */
+typedef struct index_stride {
+    bool known;
+    int64_t by;
+} index_stride;
+
+static bool stride_of(const judge *j, const fv_expr *x, int64_t *out);
+
+static bool find_stride(const judge *j, const fv_expr *x, int64_t *out) {
     int64_t a, b, c;
     const fv_expr *let = x->op == FV_X_VAR ? fv_ptrmap_get(&j->lets, x->u.var) : NULL;
     *out = 0;
@@ -211,11 +235,23 @@ static bool stride_of(const judge *j, const fv_expr *x, int64_t *out) {
         return false;
     if (x->op == FV_X_MUL) {
         bool by = fv_x_is_int(x->arg[1], &c);
-        *out = (by ? a : b) * c;
-        return (by || fv_x_is_int(x->arg[0], &c)) && c > -4096 && c < 4096;
+        return (by || fv_x_is_int(x->arg[0], &c)) && !__builtin_mul_overflow(by ? a : b, c, out);
     }
-    *out = x->op == FV_X_ADD ? a + b : a - b;
-    return true;
+    return x->op == FV_X_ADD ? !__builtin_add_overflow(a, b, out)
+                             : !__builtin_sub_overflow(a, b, out);
+}
+
+/* Sets *out to the stride of x; false: it is not known. */
+static bool stride_of(const judge *j, const fv_expr *x, int64_t *out) {
+    const index_stride *known = fv_ptrmap_get(j->strides, x);
+    if (!known) {
+        index_stride *found = FV_NEW(j->a, index_stride, 1);
+        found->known = find_stride(j, x, &found->by);
+        *fv_ptrmap_at(j->strides, x) = found;
+        known = found;
+    }
+    *out = known->by;
+    return known->known;
 }
 
 /* Are the elements of all lanes consecutive? A tile that is declared in the loop has an element for
@@ -271,9 +307,8 @@ static bool converts(const judge *j, const fv_expr *x) {
     return rounds(j, x);
 }
 
-/* Is x computed by instructions for vectors? What is the same in all iterations is computed before
- * them, and copied to all lanes. */
-static bool is_vector(const judge *j, const fv_expr *x) {
+/* What is the same in all iterations is computed before the vectors, and copied to all lanes. */
+static bool find_vector(const judge *j, const fv_expr *x) {
     fv_elem e = (fv_elem)x->type.elem;
     if (x->type.lanes > 1 || !fills(j, e))
         return false;
@@ -300,6 +335,16 @@ static bool is_vector(const judge *j, const fv_expr *x) {
         return !is_float && fv_elem_is_int((fv_elem)x->arg[0]->type.elem) && are_vectors(j, x);
     default: return false;
     }
+}
+
+/* Is x computed by instructions for vectors? */
+static bool is_vector(const judge *j, const fv_expr *x) {
+    const bool *known = fv_ptrmap_get(j->vectors, x);
+    if (!known) {
+        known = &answers[find_vector(j, x)];
+        *fv_ptrmap_at(j->vectors, x) = (void *)(uintptr_t)known;
+    }
+    return *known;
 }
 
 /* ---- statements ---- */
@@ -344,11 +389,15 @@ static bool is_statement(judge *j, const fv_stmt *s) {
 }
 
 bool fv_suits_helium(fv_arena *a, const fv_stmt *loop, int lanes, const fv_ptrmap *bounds) {
+    fv_ptrmap numbers = fv_ptrmap_in(a), vectors = fv_ptrmap_in(a), strides = fv_ptrmap_in(a);
     judge j = {.a = a,
                .v = loop->var,
                .lanes = lanes,
                .bounds = bounds,
                .lets = fv_ptrmap_in(a),
-               .tiles = fv_ptrmap_in(a)};
+               .tiles = fv_ptrmap_in(a),
+               .numbers = &numbers,
+               .vectors = &vectors,
+               .strides = &strides};
     return are_statements(&j, &loop->body);
 }

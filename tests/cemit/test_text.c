@@ -69,7 +69,7 @@ Test(text, sums_of_products_are_instructions_of_the_table) {
     is_in(text, "#ifndef __ARM_FEATURE_MVE\n"
                 "#error \"compile with -mcpu=cortex-m55+nomve.fp -mthumb -mfloat-abi=hard\"\n");
     is_in(text, "#pragma GCC optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\", "
-                "\"no-schedule-insns\")\n");
+                "\"no-schedule-insns\", \"no-tree-slp-vectorize\")\n");
     is_in(text,
           "static KWS_INLINE int32_t dot16_i8_i8(i8x16 a, i8x16 b, int32_t c) {\n"
           "    return __extension__({ int32_t dot = c; __asm__(\"vmladava.s8 %0, %q1, %q2\" : "

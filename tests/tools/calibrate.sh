@@ -61,7 +61,7 @@ for n in 1 4; do
         "$fovea" run m$size.fvir --dim n=29 --seed=3 --target=x86-64-v3 --processor=./steps$n.txt -o y$size.$n >out 2>err
     done
 done
-check "four steps in an iteration" 0 '^ *unroll step < 4' cat m192.4.fvk
+check "four steps in an iteration" 0 '^ *unroll step(_[0-9]+)? < 4' cat m192.4.fvk
 check "no multiple of four steps" 1 '^0$' grep -c 'unroll step' m190.4.fvk
 for size in 192 190; do
     check "the same bits, $size steps" 0 'identical' diff -rs y$size.1 y$size.4

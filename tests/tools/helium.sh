@@ -98,6 +98,17 @@ has Cast_13 'i32(rint(q[i0:4] * splat4(69.137)))'            # a denormal times 
 lacks Concat_14 'i32(rint(all'
 has Reduce_0 'acc[c:4] = acc[c:4] + i32('
 
+# each float is an operand of the next one twice
+{
+    printf 'fovea-ir 1\nmodule "chain"\nconst @one: f32[] = 1.0\nconst @s: f32[] = 0.001\nconst @z: u8[] = 0\n'
+    printf 'func @main(%%x: i32[6, 64]) -> (%%y) {\n  %%v0 = Cast(%%x) {to = 1}\n'
+    for i in $(seq 60); do
+        printf '  %%w%d = Add(%%v%d, @one)\n  %%v%d = Add(%%v%d, %%w%d)\n' "$i" $((i - 1)) "$i" $((i - 1)) "$i"
+    done
+    printf '  %%t = Mul(%%v60, @s)\n  %%y = QuantizeLinear(%%t, @s, @z)\n  return %%y\n}\n'
+} >chain.fvir
+check 'a chain of sums' 0 '^kernel' timeout 60 "$fovea" compile chain.fvir --target=cortex-m55 --emit=expanded -q -o -
+
 if command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null; then
     for target in cortex-m55 cortex-m85; do
         for level in -O1 -O2 -O3 -Os; do

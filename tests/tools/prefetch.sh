@@ -105,5 +105,16 @@ func @main(%x: f32[96, 9216]) -> (%y) {
 }
 M
 check "copied rows" 0 'contract .*copies = true' "$fovea" inspect down.fvir --schedules --target=x86-64-v4 --processor=sapphire-rapids
+# of weights that are unpacked for several tiles of rows, rows are only copied for these
+model half <<'M'
+const @half: f16[1024, 1024] = file "large.bin" 0 2097152
+func @main(%x: f32[n, 1024]) -> (%y) {
+  %f = Cast(@half) {to = 1}
+  %y = MatMul(%x, %f)
+  return %y
+}
+M
+sed -i 's/^module.*/&\nsymbol n 1..64/' half.fvir
+check "rows of f16 weights" 0 '^kernel .*MatMul' "$fovea" compile half.fvir --target=x86-64-v4 --processor=sapphire-rapids --emit=kernels -q -o -
 check "rows that are not" 0 'contract .*copies = false' "$fovea" inspect down.fvir --schedules --target=x86-64-v4 --processor=zen4
 finish

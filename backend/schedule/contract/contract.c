@@ -504,6 +504,7 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
 static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_tile one = *t;
     one.plan.depth = 0;
+    one.plan.copies = false; /* there are no parts of the sum, whose rows would be copied */
     one.from = one.prefetch.whole = NULL;
     one.made.unpacked = NULL;
     one.rows.done = integer(t->e, 0);

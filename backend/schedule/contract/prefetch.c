@@ -307,7 +307,8 @@ static void prefetch_at(fv_tile *t, fv_expr *at) {
 
 /* Emits the prefetches of lines of the tile's share in step `row`. The g-th line that is prefetched
  * is line g / n of the g mod n-th of n places, where n is a power of two. If one tile prefetches
- * all lines, these are as many as a row has, otherwise at most half of them. */
+ * all lines, these are as many as a row has; otherwise at most half of them differ, and the rest
+ * repeat the first one, which a cache answers at once. */
 static void prefetch_lines(fv_tile *t, fv_expr *row) {
     fv_kemit *e = t->e;
     const fv_tile_shares *s = &t->prefetch.shared;
