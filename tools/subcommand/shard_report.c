@@ -205,31 +205,30 @@ static json_t *whole_json(const fv_shard_whole *w) {
     return o;
 }
 
-static json_t *run_json(const fv_shard_report *r) {
-    const fv_shard_point *p = &r->point;
-    json_t *o = json_object();
-    fv_json_set_int(o, "rank", p->rank);
-    fv_json_set_int(o, "exchanges", p->exchanges);
-    fv_json_set_int(o, "messages", p->messages);
-    fv_json_set_int(o, "link_bytes", p->link_bytes);
-    fv_json_set_int(o, "sent_bytes", p->sent);
-    fv_json_set_int(o, "weights_bytes", (int64_t)p->weights);
-    fv_json_set_int(o, "workspace_bytes", p->workspace);
-    fv_json_set_int(o, "ports_bytes", p->ports);
-    fv_json_set(o, "computing_ms", fv_json_real(p->computing));
-    if (r->network.bandwidth > 0)
-        fv_json_set(o, "exchanging_ms", fv_json_real(p->exchanging));
+/* A run or a stage as an object, without the times of exchanges if there is no network. */
+static json_t *point_json(const fv_shard_report *r, json_t *o) {
+    static const char *const of_network[] = {"ms", "exchanging_ms", "waiting"};
+    for (int i = 0; i < 3 && !(r->network.bandwidth > 0); i++)
+        json_object_del(o, of_network[i]);
     return o;
 }
 
-/* Adds the stages, with the name of the first node of each but the first, and what they send.
- * Without a network, the times of exchanges are not known. */
+static json_t *run_json(const fv_shard_report *r) {
+    json_t *o = point_json(r, fv_shard_point_json(&r->point));
+    fv_json_set_int(o, "rank", r->point.rank);
+    fv_json_set_int(o, "ports_bytes", r->point.ports);
+    return o;
+}
+
+/* Adds the stages, with the name of the first node of each but the first, and what they send. */
 static void add_stages(const fv_shard_report *r, json_t *o) {
-    static const char *const of_network[] = {"ms", "exchanging_ms", "waiting"};
     const fv_stage_plan *s = &r->graph.stages;
     json_t *stages = fv_shard_stages_json(&r->point), *transfers = json_array();
-    for (int i = 1; i < r->point.stages.n; i++)
-        fv_json_set_text(json_array_get(stages, (size_t)i), "begins", s->begins[i - 1]);
+    for (int i = 0; i < r->point.stages.n; i++) {
+        json_t *stage = point_json(r, json_array_get(stages, (size_t)i));
+        if (i)
+            fv_json_set_text(stage, "begins", s->begins[i - 1]);
+    }
     for (int i = 0; i < s->ntransfers; i++) {
         json_t *t = json_object();
         fv_json_set_int(t, "from", s->transfers[i].from);
@@ -239,9 +238,6 @@ static void add_stages(const fv_shard_report *r, json_t *o) {
         fv_json_set_int(t, "bytes", r->passed[i]);
         fv_json_append(transfers, t);
     }
-    for (int i = 0; i < r->point.stages.n && !(r->network.bandwidth > 0); i++)
-        for (int k = 0; k < 3; k++)
-            json_object_del(json_array_get(stages, (size_t)i), of_network[k]);
     fv_json_set(o, "stages", stages);
     fv_json_set(o, "transfers", transfers);
 }
