@@ -92,7 +92,7 @@ static double clock_in_tile(void) {
         result = code.tile(memory, TIMES);
         double start = fv_now_ms();
         add((uint64_t)memory, FEW_STEPS);
-        values[i] = 1e-6 * FEW_STEPS * REPEATED / (fv_now_ms() - start);
+        values[i] = 1e-6 * (double)(FEW_STEPS * (int)REPEATED) / (fv_now_ms() - start);
     }
     (void)result;
     return fv_measure_best(SAMPLES, values, true).value;
