@@ -24,7 +24,7 @@
 
 /* ---- constants ---- */
 
-enum { LEAST_NORMAL = -126, PRECISION = 24, UNBOUNDED = 128, OF_ZERO = 128 };
+enum { LEAST_NORMAL = -126, UNBOUNDED = 128, OF_ZERO = 128 };
 
 /* Extends the bounds by those of x. False: x is denormal, infinite or NaN. */
 static bool add_number(fv_float_bounds *b, float x) {

@@ -110,8 +110,7 @@ typedef struct fv_tile_prefetch {
     /* the number of complete tiles in the block of rows; NULL: there is at most one tile, or
      * nothing is prefetched */
     fv_expr *whole;
-    fv_expr *
-        tiles; /* with plan.prefetch.sharing: the number of tiles in the block of rows; NULL: one */
+    fv_expr *tiles; /* if products of matrices prefetch: tiles in the block of rows; NULL: one */
     fv_expr *ahead; /* the distance of prefetches in this panel; NULL: there are none */
     /* the panel of which a complete tile prefetches a part, the offset of that part, and the stride
      * of its elements; part NULL: there are no such prefetches */
