@@ -170,7 +170,54 @@ def share_of(bench, aim):
     return statistics.median(shares), f"{min(shares):.2f} - {max(shares):.2f}"
 
 
+# Counts the weights of a model that are multiplied as bytes.
+COUNT = """
+import sys
+import onnx
+graph = onnx.load(sys.argv[1]).graph
+shapes = {i.name: i.dims for i in graph.initializer}
+made = {o: n for n in graph.node for o in n.output}
+def weight(name):
+    n = made.get(name)
+    return name if n is None else weight(n.input[0]) if n.op_type in ("DequantizeLinear", "Transpose") else ""
+total = 0
+for n in graph.node:
+    if n.op_type in ("MatMulInteger", "MatMul", "Gemm", "MatMulNBits"):
+        w = weight(n.input[1])
+        if n.op_type == "MatMulNBits":
+            total += next(a.i for a in n.attribute if a.name == "N") * next(a.i for a in n.attribute if a.name == "K")
+        elif w in shapes and (n.op_type == "MatMulInteger" or w != n.input[1]):
+            total += shapes[w][0] * shapes[w][1]
+print(total)
+"""
+
+
+def byte_products(path, options):
+    """The products of bytes with weights, of which each token has one for each weight."""
+    at = dict(re.findall(r"--at=?\s*(\w+)=(\d+)", " ".join(options)))
+    status, text, error = run(["/usr/bin/python3", "-c", COUNT, path])
+    if status:
+        raise Failed(f"the weights could not be counted: {error}")
+    return int(text) * int(at.get("batch", 1)) * int(at.get("seq", 1))
+
+
+def share_of_roof(bench, aim):
+    """The time at the measured peaks, divided by the time. Products of bytes with weights count at the peak of dot products (of those of
+    vectors, also where the code multiplies matrices), operations on floats at the peak of multiply-adds."""
+    path, more = prepare(bench, aim.model, aim.options)
+    r, products = bench(path, *more)[0], byte_products(path, aim.options) * 1e-9
+    if products and not r["peak_gdots"]:
+        raise Absent("the peak of dot products of this machine is not known")
+    shares = []
+    for x in r["rounds"]:
+        arithmetic = r["gflop"] / x["peak_gflops"] + (products / r["peak_gdots"] if products else 0)
+        shares.append(max(arithmetic, r["gbyte"] / x["peak_gbs"]) * 1e3 / x["median_ms"])
+    return statistics.median(shares), f"{min(shares):.2f} - {max(shares):.2f}"
+
+
 def measure(bench, aim):
+    if aim.of == "roof":
+        return share_of_roof(bench, aim)
     return (share_of if aim.of in ("peak", "bandwidth", "onnxruntime", "MiB") else ratio_of)(bench, aim)
 
 

@@ -48,10 +48,10 @@ POINTS = [
 ]
 # Models that models.py writes, and the model from which it makes them, if any; bench_models.py writes the others.
 OWN = {"llama-gqa": None, "trees": None, "trees-classes": None, "mel": None, "detections": None, "detections-dense": None,
-       "vgg19": None, "resnet50": None, "resnet50-normalized": None, "mobilenetv2": None, "moe-gathered": None,
+       "vgg19": None, "resnet50": None, "resnet50-normalized": None, "mobilenetv2": None, "dscnn": None, "moe-gathered": None,
        "unet-block": None, "seq2seq-unrolled": "seq2seq"}
 # Widths of weights, as the end of a model's name, and the options with which bench_models.py writes them. `-bf16` is made by
-# bf16.py of the model in f16.
+# bf16.py of the model in f16; `-qdq` is quantized statically, image networks by models.py, others by `fovea quantize`.
 WIDTHS = {"f16": ["--dtype", "float16"], "int8": ["--quant", "int8"], "int4": ["--quant", "int4"]}
 # One contraction, [rows, 768] x [768, 3072] + bias: share of the multiply-add peak, or of the read bandwidth.
 ROWS = [(32, "peak"), (100, "peak"), (128, "peak"), (512, "peak"), (1, "bandwidth"), (8, "bandwidth")]
@@ -112,11 +112,15 @@ class Bench:
         if name in OWN:
             source = [self.model(OWN[name])] if OWN[name] else []
             command = ["/usr/bin/python3", os.path.join(scripts, "models.py"), name, path + ".tmp", *source]
+        elif width == "qdq" and base in OWN:
+            command = ["/usr/bin/python3", os.path.join(scripts, "models.py"), base, path + ".tmp", "--quant"]
+        elif width == "qdq":
+            return self.quantized(base, path)
         elif width == "bf16":
             command = ["/usr/bin/python3", os.path.join(scripts, "bf16.py"), self.model(base + "-f16"), path + ".tmp"]
         elif width in WIDTHS:
             command[2:] = [base, path + ".tmp", *WIDTHS[width]]
-        if name not in OWN and width != "bf16" and not os.path.exists(self.o.writer):
+        if name not in OWN and base not in OWN and width != "bf16" and not os.path.exists(self.o.writer):
             raise Absent(f"there is no {os.path.basename(self.o.writer)}, which writes {name}")
         if run(["/usr/bin/python3", "-c", "import onnx, numpy"])[0]:
             raise Absent("python3-onnx and python3-numpy, which models are written with, are not installed")
@@ -124,6 +128,16 @@ class Bench:
         if status:
             raise Failed(f"the model could not be written: {error}")
         os.rename(path + ".tmp", path)
+        return path
+
+    def quantized(self, base, path):
+        """The model with activations of u8, whose ranges are those of one set of random inputs of 128 tokens."""
+        data = os.path.join(self.models, base + ".data")
+        for command in ([self.o.fovea, "run", self.model(base), "-q", "--dim=batch=1", "--dim=seq=128", f"--save-inputs={data}"],
+                        [self.o.fovea, "quantize", self.model(base), "-q", f"--calibrate={data}", "-o", path]):
+            status, _, error = run(command)
+            if status:
+                raise Failed(f"the model could not be quantized: {error}")
         return path
 
     def inputs(self, name):
