@@ -18,7 +18,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SHARED = os.path.join(os.environ.get("FOVEA_SHARED", os.path.join(os.path.dirname(ROOT), "shared")), "bench")
 PASTS = (128, 1000)
 # What of llama.cpp is compared with what of Fovea: name, type of the GGUF file, its options, option of bench_models.py.
-WEIGHTS = [("f32", "f32", ["-k", "f32", "-f", "off"], []), ("4 bits", "q4_0", [], ["--quant", "int4"])]
+# Caches of Fovea's models have the type of their activations; those of llama.cpp are f16 unless its options say otherwise.
+CACHES_F32 = ["-k", "f32", "-f", "off"]
+WEIGHTS = [("f32", "f32", CACHES_F32, []), ("f16", "f16", [], ["--dtype", "float16"]),
+           ("8 bits", "q8_0", CACHES_F32, ["--quant", "int8"]), ("8 bits, caches in f16", "q8_0", [], ["--quant", "int8"]),
+           ("4 bits", "q4_0", CACHES_F32, ["--quant", "int4"]), ("4 bits, caches in f16", "q4_0", [], ["--quant", "int4"])]
 TIMER = r"""
 #include <stdio.h>
 #include <time.h>
