@@ -245,7 +245,7 @@ def main():
         say(f"error: {e}")
         return 2
     bench, m = Bench(o), machine(o)
-    say(f"{m['cpu']}, {m['cores']} cores, {m['fovea']} ({m['commit']}), {m['date']}, load {m['load_before']:.2f}; "
+    say(f"{m['cpu']}{', ' + m['processor'] if m['processor'] else ''}, {m['cores']} cores, {m['fovea']} ({m['commit']}), {m['date']}, load {m['load_before']:.2f}; "
         f"{o.rounds} rounds of {o.seconds / o.rounds:g} s\n\n| point | aim | measured | in the rounds | |\n| --- | --- | --- | --- | --- |")
     counts = {"met": 0, "missed": 0, "skipped": 0, "not measured": 0}
     for aim in (a for a in aims if o.only in a.name):

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -64,6 +65,7 @@ C_LIMIT = 1.05
 LAYERS, NARROW, WIDE = 8, 768, 3072
 MEMORY_LIMIT = 12 << 30  # of a process: a C compiler must not take the machine down
 TIME_LIMIT = 1200
+IDLE = 0.5  # load of a machine that no other program uses
 
 # ---- running ----
 
@@ -321,8 +323,17 @@ def names():
             [contraction(name, rows) for name, _, _ in COMPILERS for rows, _ in ROWS] + [name for name, _ in PARTS])
 
 
+def wait_until_idle():
+    """Waits until the load is below that of half a core, but at most two minutes: a build may have ended just before."""
+    until = time.time() + 120
+    while load() >= IDLE and time.time() < until:
+        time.sleep(5)
+
+
 def measure(o):
     bench = Bench(o)
+    if not o.quick:
+        wait_until_idle()
     wanted = lambda name: o.only in name
     d = {"points": {}, "contraction": {}}
     if o.only:
@@ -371,7 +382,9 @@ def first_line(*command):
 def machine(o):
     cpu = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"cpu": cpu[0] if cpu else platform.machine(), "cores": len(os.sched_getaffinity(0)),
+    example = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "keywords", "keywords.onnx")
+    processor = re.search(r"processor (.*)", run([o.fovea, "inspect", "-q", example])[1])
+    return {"cpu": cpu[0] if cpu else platform.machine(), "processor": processor[1] if processor else "", "cores": len(os.sched_getaffinity(0)),
             "memory_gib": memory / 2**30, "kernel": platform.release(), "date": datetime.date.today().isoformat(),
             "fovea": first_line(o.fovea, "--version"), "commit": first_line("git", "describe", "--always", "--dirty"),
             "gcc": first_line("gcc", "--version"), "clang": first_line("clang-19", "--version"), "load_before": load(),
@@ -596,13 +609,13 @@ def machine_text(d):
         p = peaks.setdefault(r["threads"], [0, 0, 1e9, 1e9])
         p[0], p[1] = max(p[0], r["peak_gflops"]), max(p[1], r["peak_gbs"])
         p[2], p[3] = min(p[2], r["region_us"]), min(p[3], r["parked_region_us"])
-    out = [f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']:.0f} GiB, Linux {m['kernel']}; {m['date']}.",
+    out = [f"{m['cpu']}{', ' + m['processor'] if m.get('processor') else ''}, {m['cores']} cores, {m['memory_gib']:.0f} GiB, Linux {m['kernel']}; {m['date']}.",
            f"{m['fovea']} ({m['commit']}), {theirs}; {m['gcc']}; {m['clang']}.",
            f"{m['rounds']} rounds of together {m['seconds']} s a point; load {m['load_before']:.2f} before, {m.get('load_after', 0):.2f} after."]
     for threads, (gflops, gbs, region, parked) in sorted(peaks.items()):
         out.append(f"Roof with {threads_text({'threads': threads})}: {gflops:.0f} GFLOP/s of multiply-adds, {gbs:.1f} GB/s of reading"
                    + (f"; an empty parallel region takes {region:.1f} us, {parked:.1f} from parked threads." if threads > 1 else "."))
-    if m["load_before"] > 0.5:
+    if m["load_before"] > IDLE:
         out.append("**The machine was not idle**: take these numbers for a try.")
     if d.get("mixed"):
         out.append("Some points are from runs before this one.")
