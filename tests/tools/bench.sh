@@ -197,5 +197,15 @@ if command -v python3 >/dev/null; then
         said '^\| x86-64-v4\+vnni \| [0-9.]+ ms, [0-9]+ of [0-9]+, '
     fi
     check 'an aim without its model' 0 'skipped' aim --only gpt2
+    check 'an aim of the roof without its model' 0 '^[|] minilm int8, 128: roof [|].*[|] skipped [|]' \
+        aim --aims "$root/tools/scripts/widths.txt" --only 'minilm int8, 128'
+    printf 'spotter | dscnn-qdq | --threads=1 | at least 0.1 of the roof\n' >roof.txt
+    if /usr/bin/python3 -c 'import onnx, numpy' 2>/dev/null && [ $first = llvm ]; then
+        check 'the roof of convolutions' 1 'the products of bytes of a convolution are not counted' aim --aims roof.txt --rounds 1 --seconds 0.1
+        printf 'spotter | dscnn-qdq | --threads=1 | at most 1000 of dscnn\n' >own.txt
+        check 'a model that is quantized statically' 0 '^[|] spotter [|].*[|] met [|]' aim --aims own.txt --rounds 1 --seconds 0.1
+    fi
+    printf 'spotter | dscnn | --threads=1 | at least some of the roof\n' >wrong.txt
+    check 'an aim without a number' 2 'wrong.txt:1: is not' aim --aims wrong.txt
 fi
 finish

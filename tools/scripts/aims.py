@@ -170,7 +170,7 @@ def share_of(bench, aim):
     return statistics.median(shares), f"{min(shares):.2f} - {max(shares):.2f}"
 
 
-# Counts the weights of a model that are multiplied as bytes.
+# Counts the weights of a model that are multiplied as bytes, if each is multiplied once for a token.
 COUNT = """
 import sys
 import onnx
@@ -182,6 +182,8 @@ def weight(name):
     return name if n is None else weight(n.input[0]) if n.op_type in ("DequantizeLinear", "Transpose") else ""
 total = 0
 for n in graph.node:
+    if n.op_type == "ConvInteger" or n.op_type == "Conv" and weight(n.input[1]) != n.input[1]:
+        sys.exit("error: the products of bytes of a convolution are not counted")
     if n.op_type in ("MatMulInteger", "MatMul", "Gemm", "MatMulNBits"):
         w = weight(n.input[1])
         if n.op_type == "MatMulNBits":
@@ -197,7 +199,7 @@ def byte_products(path, options):
     at = dict(re.findall(r"--at=?\s*(\w+)=(\d+)", " ".join(options)))
     status, text, error = run(["/usr/bin/python3", "-c", COUNT, path])
     if status:
-        raise Failed(f"the weights could not be counted: {error}")
+        raise Failed(f"the products of bytes could not be counted: {error}")
     return int(text) * int(at.get("batch", 1)) * int(at.get("seq", 1))
 
 
