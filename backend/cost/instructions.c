@@ -9,6 +9,9 @@
  * differ in the operations that they execute, so not all of them are always busy. */
 #define BALANCE 0.75
 
+/* The part of the loads that are instructions; the others are operands of other instructions. */
+#define LOADING 0.5
+
 /* Cycles of moving a part of a register to its begin: between lanes of 16 bytes, and within one. */
 enum { LANE = 16, ACROSS_CYCLES = 3, WITHIN_CYCLES = 1 };
 
@@ -216,6 +219,8 @@ fv_instruction_counter fv_instruction_counter_new(fv_arena *a, const fv_target *
                                 .arrays = fv_ptrmap_in(a),
                                 .loaded = fv_ptrmap_in(a),
                                 .stores = fv_ptrmap_in(a)};
+    int datapath = (int)fv_measure_of(t, FV_MEASURE_datapath), bytes = t->vector_bits / 8;
+    c.least_part = datapath > 0 && datapath < bytes ? datapath / (double)bytes : 1;
     find_arrays(&c, &k->body);
     find_stores(&c, &k->body, NULL);
     return c;
@@ -228,11 +233,18 @@ typedef struct tally {
     fv_instructions *inside, *before;
 } tally;
 
-/* The number of registers that a value fills. */
+/* The number of registers that a value fills; at least the part of a register on which a unit works
+ * at a time. */
 static double registers(const tally *t, const fv_expr *x) {
     int bits = t->c->target->vector_bits;
     double n = bits ? 8.0 * x->type.lanes * fv_elem_storage_bytes((fv_elem)x->type.elem) / bits : 1;
-    return n > 1 ? n : 1;
+    return fmax(n, t->c->least_part);
+}
+
+/* Counts what an instruction on n < 1 registers is besides that part of a whole one's work for its
+ * unit: the core begins an instruction all the same. */
+static void count_whole(fv_instructions *to, double n, double instructions) {
+    to->integers += n < 1 ? (1 - n) * instructions : 0;
 }
 
 static void count(tally *t, const fv_expr *x);
@@ -267,9 +279,11 @@ static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
     }
     for (int i = x->u.buf->rank; i < x->n; i++)
         count(t, x->arg[i]);
-    if (!fv_is_in_registers(t->c, x->u.buf))
-        to->loads += gathers ? x->type.lanes : registers(t, x);
-    else if (first_byte(t->c, x))
+    if (!fv_is_in_registers(t->c, x->u.buf)) {
+        double n = gathers ? x->type.lanes : registers(t, x);
+        to->loads += n;
+        count_whole(to, n, LOADING);
+    } else if (first_byte(t->c, x))
         to->vectors++;
     if (gathers)
         to->vectors += x->type.lanes;
@@ -301,6 +315,7 @@ static void count_operation(const tally *t, const fv_expr *x, fv_instructions *t
     double n = registers(t, x);
     if (is_free_splat(t, x))
         return;
+    count_whole(to, n, p.vectors);
     to->vectors += n * p.vectors;
     to->multiplies += n * p.multiplies;
     to->divisions += x->op == FV_X_DIV ? n : 0;
@@ -325,8 +340,10 @@ static void count_store(tally *t, const fv_stmt *s) {
     count(t, s->x);
     if (s->mask)
         count(t, s->mask);
-    if (!fv_is_in_registers(t->c, s->buf))
+    if (!fv_is_in_registers(t->c, s->buf)) {
         t->inside->stores += registers(t, s->x);
+        count_whole(t->inside, registers(t, s->x), 1);
+    }
 }
 
 static void count_let(tally *t, const fv_stmt *s) {
@@ -369,12 +386,11 @@ void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instr
  * do not differ. */
 static double mixture(const fv_speeds *s) {
     double rate = BALANCE * s->vectors;
-    return s->vector_bytes > 4 ? fmax(rate, fmin(s->multiplies, s->vectors)) : rate;
+    return s->vector.bytes > 4 ? fmax(rate, fmin(s->multiplies, s->vectors)) : rate;
 }
 
-/* Assumes that half of the loads are operands of other instructions. */
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
-    double all = n->vectors + n->loads / 2 + n->stores + n->integers;
+    double all = n->vectors + LOADING * n->loads + n->stores + n->integers;
     double multiplies = n->multiplies / s->multiplies + s->load_delay * n->loads;
     double units = fmax(n->multiplies > 0 ? multiplies : 0, n->vectors / mixture(s));
     double memory = fmax(n->loads / s->loads, n->stores / s->stores);

@@ -24,6 +24,9 @@ typedef uint64_t fv_loop_set;
 typedef struct fv_instruction_counter {
     fv_arena *arena;
     const fv_target *target;
+    /* the part of a vector on which a unit works at a time: a load of an element takes so much of
+     * the time of a load of a vector */
+    double least_part;
     fv_ptrmap loops;     /* fv_var -> fv_loop_set, of lets and loops */
     fv_ptrmap arrays;    /* tiles some index of which is not constant: they are in memory */
     fv_ptrmap loaded;    /* variables whose value is a load */

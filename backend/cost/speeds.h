@@ -11,9 +11,17 @@ typedef struct fv_divider {
     double division, root;
 } fv_divider;
 
+/* Bytes of vectors. */
+typedef struct fv_widths {
+    int bytes; /* of a vector register of the target; of an element if there are no vectors */
+    /* of the part of a vector that a unit executes at a time; 0: vectors of all widths take as long
+     * as each other */
+    int datapath;
+} fv_widths;
+
 typedef struct fv_speeds {
-    int vector_bytes; /* bytes of a vector register; of an element if there are no vectors */
-    double ghz;       /* cycles in a nanosecond */
+    fv_widths vector;
+    double ghz; /* cycles in a nanosecond */
     /* per cycle: multiplications of vectors; all operations on vectors; loads and stores of
      * vectors; instructions of any kind */
     double multiplies, vectors, loads, stores, instructions;
@@ -32,7 +40,8 @@ typedef struct fv_speeds {
 } fv_speeds;
 
 /* The speeds of the target's processor: those that its profile states, otherwise those of its
- * family. */
+ * family. They are stated of the widest vectors of the processor; narrower ones are faster if its
+ * units execute the widest ones in several passes. */
 fv_speeds fv_speeds_of(const fv_target *t);
 /* The speeds s of a core whose clock has another frequency: the one at which multiply-adds of
  * vectors of `lanes` lanes do `gflops` 10^9 operations per second. It reads `gbs` 10^9 bytes per

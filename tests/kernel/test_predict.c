@@ -10,7 +10,7 @@
 
 TestSuite(predict, .init = open_session, .fini = close_session);
 
-static const fv_speeds core = {.vector_bytes = 32,
+static const fv_speeds core = {.vector.bytes = 32,
                                .ghz = 1,
                                .multiplies = 2,
                                .vectors = 4,
@@ -52,10 +52,10 @@ static double chain_of(const char *text) {
 }
 
 /* The instructions inside the innermost loop of a kernel that has one loop. */
-static fv_instructions inside_of(const char *text) {
+static fv_instructions inside_of(const char *text, const fv_target *t) {
     fv_kernel *k = fv_kernel_parse(arena, text);
     cr_assert(k, "%s", said());
-    fv_instruction_counter c = fv_instruction_counter_new(arena, fv_target_find("x86-64-v3"), k);
+    fv_instruction_counter c = fv_instruction_counter_new(arena, t, k);
     fv_instructions inside = {0}, before = {0};
     const fv_stmt *s = k->body.first;
     while (s->kind != FV_S_FOR)
@@ -98,15 +98,33 @@ Test(predict, parts_of_registers_are_moved) {
                  4);
 }
 
+/* Where a unit works on half of a vector at a time, loads, operations and stores of halves and of
+ * elements take half of its time, and are whole instructions all the same. */
+Test(predict, halves_of_vectors) {
+    static const char text[] = "kernel f(A: f32[n], out C: f32[n]; n) {\n  for k < n {\n"
+                               "    C[k] = A[k] * 2.0\n  }\n}";
+    const fv_target *v4 = fv_target_find("x86-64-v4");
+    fv_instructions one = inside_of(text, fv_target_for(arena, v4, FV_PROCESSOR_zen5)),
+                    half = inside_of(text, fv_target_for(arena, v4, FV_PROCESSOR_zen4));
+    cr_expect(one.loads == 1 && one.stores == 1 && one.multiplies == 1 && one.vectors == 1);
+    cr_expect(half.loads == 0.5 && half.stores == 0.5);
+    cr_expect(half.multiplies == 0.5 && half.vectors == 0.5);
+    cr_expect_eq(half.vectors + half.loads / 2 + half.stores + half.integers,
+                 one.vectors + one.loads / 2 + one.stores + one.integers);
+}
+
 /* What a loop does not store is loaded, and divided, once before the loop. */
 Test(predict, a_loop_computes_only_what_varies) {
+    const fv_target *v3 = fv_target_find("x86-64-v3");
     cr_expect_eq(inside_of("kernel f(A: f32[n], out C: f32[n]; n, m) {\n  tile s: f32[4] = 2.0\n"
-                           "  for k < n {\n    C[k] = A[k] * (1.0 / s[m])\n  }\n}")
+                           "  for k < n {\n    C[k] = A[k] * (1.0 / s[m])\n  }\n}",
+                           v3)
                      .divisions,
                  0);
     cr_expect_eq(inside_of("kernel f(A: f32[n], out C: f32[n]; n, m) {\n  tile s: f32[4] = 2.0\n"
                            "  for k < n {\n    C[k] = A[k] * (1.0 / s[m])\n"
-                           "    s[m] = C[k]\n  }\n}")
+                           "    s[m] = C[k]\n  }\n}",
+                           v3)
                      .divisions,
                  1);
 }
@@ -290,6 +308,29 @@ Test(predict, speeds_of_a_profile) {
     fv_speeds plain = fv_speeds_of(fv_target_for(arena, t, FV_PROCESSOR_zen3));
     cr_expect_eq(plain.load_delay, 0, "the family does not state the loop of a tile");
     cr_expect_eq(plain.capacity[2], 16 << 20, "half of the cache");
+}
+
+/* Units of Zen 4 execute a vector of 64 bytes in two passes, those of Zen 5 in one. */
+Test(predict, narrower_vectors) {
+    const fv_target *v4 = fv_target_find("x86-64-v4"), *v3 = fv_target_find("x86-64-v3");
+    fv_speeds wide = fv_speeds_of(fv_target_for(arena, v4, FV_PROCESSOR_zen4)),
+              narrow = fv_speeds_of(fv_target_for(arena, v3, FV_PROCESSOR_zen4));
+    cr_expect_eq(wide.multiplies, 1);
+    cr_expect_eq(narrow.multiplies, 2);
+    cr_expect_eq(narrow.loads, 2 * wide.loads);
+    cr_expect_eq(narrow.stores, 2 * wide.stores);
+    cr_expect_eq(narrow.vectors, 2 * wide.vectors);
+    cr_expect_eq(narrow.divider.division, wide.divider.division / 2);
+    cr_expect_eq(narrow.instructions, wide.instructions);
+    fv_speeds scalar =
+        fv_speeds_of(fv_target_for(arena, fv_target_find("x86-64"), FV_PROCESSOR_zen4));
+    cr_expect_eq(scalar.multiplies, 2, "vectors of 16 bytes take a pass, too");
+    fv_speeds other = fv_speeds_of(fv_target_for(arena, v3, FV_PROCESSOR_zen5));
+    cr_expect_eq(other.multiplies, 2);
+    cr_expect_eq(fv_speeds_of(fv_target_for(arena, v4, FV_PROCESSOR_zen5)).multiplies, 2);
+    /* the clock follows from the multiply-adds of vectors of 64 bytes, whatever the target is */
+    cr_expect_float_eq(fv_speeds_at(&wide, 2 * 16 * 3.5, 16, 0).ghz, 3.5, 1e-9);
+    cr_expect_float_eq(fv_speeds_at(&narrow, 2 * 16 * 3.5, 16, 0).ghz, 3.5, 1e-9);
 }
 
 Test(predict, what_data_decide) {

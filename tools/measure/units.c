@@ -128,13 +128,25 @@ static double clock_in_tile(void) {
 LOOPS(256, ymm, "avx2")
 LOOPS(512, zmm, "avx512dq")
 
+/* How much more operations on vectors of 32 bytes than of 64 bytes begin in a cycle from which on
+ * the wide ones are executed in two passes; a core with three units for narrow vectors and two for
+ * wide ones executes 1.5 times as many. */
+static const double TWO_PASSES = 1.75;
+
+static fv_measure bytes(int n) {
+    return (fv_measure){.value = n, .known = true};
+}
+
 /* Vectors are the widest ones of this machine, as in the loops of peak.h: a core may execute fewer
  * operations in a cycle if vectors are wider. */
 static void measure_vectors(double ghz, fv_measure out[FV_NMEASURES]) {
     bool wide = __builtin_cpu_supports("avx512dq");
     if (!wide && !__builtin_cpu_supports("avx2"))
         return;
-    out[FV_MEASURE_vector_operations] = per_cycle(wide ? and_512 : and_256, ghz);
+    fv_measure narrow = per_cycle(and_256, ghz), all = wide ? per_cycle(and_512, ghz) : narrow;
+    out[FV_MEASURE_vector_bytes] = bytes(wide ? 64 : 32);
+    out[FV_MEASURE_datapath] = bytes(wide && narrow.value < TWO_PASSES * all.value ? 64 : 32);
+    out[FV_MEASURE_vector_operations] = all;
     out[FV_MEASURE_vector_loads] = per_cycle(wide ? load_512 : load_256, ghz);
     out[FV_MEASURE_vector_stores] = per_cycle(wide ? store_512 : store_256, ghz);
     out[FV_MEASURE_division] = cycles(wide ? div_512 : div_256, ghz);

@@ -5,7 +5,7 @@
 
 static double at_peak_ms(const fv_speeds *s, double flops) {
     const double bytes = 4, operations = 2; /* of an f32; of a multiply-add */
-    double per_cycle = operations * s->vector_bytes / bytes * s->multiplies;
+    double per_cycle = operations * s->vector.bytes / bytes * s->multiplies;
     return per_cycle > 0 ? 1e-6 * flops / (per_cycle * s->ghz) : 0;
 }
 

@@ -52,7 +52,7 @@ const fv_shard_costs *fv_shard_costs_of(fv_context *c, const fv_network *network
     fv_speeds speeds = fv_speeds_of(target);
     costs *k = FV_NEW(c->arena, costs, 1);
     fv_shard_costs *out = FV_NEW(c->arena, fv_shard_costs, 1);
-    double lanes = speeds.vector_bytes / 4.0;
+    double lanes = speeds.vector.bytes / 4.0;
     *k = (costs){.c = c,
                  .network = *network,
                  .ranks = ranks,
