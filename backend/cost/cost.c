@@ -95,10 +95,13 @@ static fv_cost cost(fv_walk *w, const fv_buf *const *same, double *touches) {
 static fv_cost count_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
                             const fv_buf *const *args, double *touches) {
     static const fv_walk_calls calls = {.statement = count_statement};
-    counter c = {.kernel = k, .traffic = FV_NEW(scratch, traffic, k->nbufs + 1)};
-    fv_walk w = fv_walk_new(scratch, &calls, &c);
+    fv_arena *a = fv_arena_new(fv_arena_session(scratch)); /* a walk needs megabytes */
+    counter c = {.kernel = k, .traffic = FV_NEW(a, traffic, k->nbufs + 1)};
+    fv_walk w = fv_walk_new(a, &calls, &c);
     fv_walk_kernel(&w, k, dims);
-    return cost(&w, args, touches);
+    fv_cost is = cost(&w, args, touches);
+    fv_arena_free(a);
+    return is;
 }
 
 fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims) {

@@ -140,8 +140,8 @@ bool fv_ll_verify(fv_ll_module *m) FV_MUST_USE;
 bool fv_ll_optimize(fv_ll_module *m) FV_MUST_USE;
 /* The module as an object, assembly or text; NULL after a diagnostic. */
 LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind);
-/* Optimizes and makes an object, on any thread. NULL: an error was recorded, which fv_ll_report
- * reports. */
+/* Optimizes and makes an object, on any thread, and frees LLVM's memory of the module. NULL: an
+ * error was recorded, which fv_ll_report reports. */
 LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m);
 /* Reports a recorded error; returns false if there is one. */
 bool fv_ll_report(fv_ll_module *m) FV_MUST_USE;

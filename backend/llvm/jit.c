@@ -10,6 +10,8 @@
 #include "backend/library/library.h"
 #include "backend/llvm/emit.h"
 #include "ir/base/clock.h"
+#include "ir/base/heap.h"
+#include "ir/base/mapping.h"
 
 struct fv_jit {
     LLVMOrcLLJITRef jit;
@@ -49,9 +51,10 @@ void fv_jit_free(fv_jit *j) {
 /* ---- constants ---- */
 
 /* The address of a constant. Small constants are copied to an aligned address, where vectors of
- * them do not cross cache lines. */
+ * them do not cross cache lines, and out of mapped files, where the system may map 2 MB for each. */
 static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
-    if (c->bytes == 0 || c->bytes >= FV_LARGE_CONSTANT || (uintptr_t)c->data % FV_BUFFER_ALIGN == 0)
+    bool fits = (uintptr_t)c->data % FV_BUFFER_ALIGN == 0 && !fv_mapping_holds(s, c->data);
+    if (c->bytes == 0 || c->bytes >= FV_LARGE_CONSTANT || fits)
         return c->data;
     size_t bytes;
     if (!fv_add_size(c->bytes, FV_BUFFER_ALIGN, &bytes))
@@ -71,6 +74,7 @@ static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const
     j->ncopies = p->memory.nconstants;
     for (int i = 0; i < p->memory.nconstants; i++)
         at[i] = copy_constant(s, &p->memory.constants[i], &j->copies[i]);
+    fv_mappings_drop(s); /* LLVM's memory takes the place of what was read of them */
     return at;
 }
 
@@ -227,6 +231,8 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
     fv_door_close(s, &door);
     fv_ll_parts_close(&parts);
     fv_arena_free(scratch);
+    fv_llvm_rest();
+    fv_heap_trim();
     return only_if(ok, j);
 }
 

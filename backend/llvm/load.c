@@ -3,9 +3,12 @@
 #include "backend/llvm/load.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "backend/llvm/llvm.h"
 
@@ -56,6 +59,40 @@ const char *fv_llvm_missing(void) {
     return *missing ? missing : NULL;
 }
 
+/* ---- memory ---- */
+
+static void drop_segment(uintptr_t begin, uintptr_t end) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    begin = (begin + page - 1) / page * page;
+    end = end / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+/* Gives the pages of segments back that are never written, if the object is LLVM's library: the one
+ * that contains the address `user`. */
+static int drop_segments(struct dl_phdr_info *is, size_t size, void *user) {
+    bool here = false;
+    (void)size;
+    for (int i = 0; i < is->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &is->dlpi_phdr[i];
+        uintptr_t begin = is->dlpi_addr + h->p_vaddr, at = (uintptr_t)user;
+        here |= h->p_type == PT_LOAD && at >= begin && at < begin + h->p_memsz;
+    }
+    for (int i = 0; here && i < is->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &is->dlpi_phdr[i];
+        uintptr_t begin = is->dlpi_addr + h->p_vaddr;
+        if (h->p_type == PT_LOAD && !(h->p_flags & PF_W))
+            drop_segment(begin, begin + h->p_filesz);
+    }
+    return here;
+}
+
+void fv_llvm_rest(void) {
+    if (library)
+        dl_iterate_phdr(drop_segments, (void *)(uintptr_t)fv_llvm.LLVMGetVersion);
+}
+
 /* ---- targets ---- */
 
 /* Calls a function without arguments, if the library has it: it may have fewer targets than its
@@ -100,6 +137,8 @@ fv_llvm_calls fv_llvm = {
 const char *fv_llvm_missing(void) {
     return NULL;
 }
+
+void fv_llvm_rest(void) {}
 
 void fv_llvm_prepare_native(void) {
     LLVMInitializeNativeTarget();

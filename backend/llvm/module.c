@@ -220,17 +220,27 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
     return true;
 }
 
-void fv_ll_close(fv_ll_module *m) {
-    fv_ll_close_object(m);
-    for (int i = 0; i < FV_LL_BUILDERS; i++)
+/* Frees LLVM's memory of the module. */
+static void dispose(fv_ll_module *m) {
+    for (int i = 0; i < FV_LL_BUILDERS; i++) {
         if (m->builders.all[i])
             LLVMDisposeBuilder(m->builders.all[i]);
+        m->builders.all[i] = NULL;
+    }
     if (m->module)
         LLVMDisposeModule(m->module);
     if (m->context)
         LLVMContextDispose(m->context);
     if (m->machine.ref)
         LLVMDisposeTargetMachine(m->machine.ref);
+    m->module = NULL;
+    m->context = NULL;
+    m->machine.ref = NULL;
+}
+
+void fv_ll_close(fv_ll_module *m) {
+    fv_ll_close_object(m);
+    dispose(m);
     if (m->machine.triple)
         LLVMDisposeMessage(m->machine.triple);
     if (m->arena)
@@ -343,5 +353,7 @@ LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
 
 LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m) {
     optimize(m);
-    return *m->fault ? NULL : make_code(m, LLVMObjectFile);
+    LLVMMemoryBufferRef object = *m->fault ? NULL : make_code(m, LLVMObjectFile);
+    dispose(m); /* before the memory of the next module is needed */
+    return object;
 }

@@ -130,6 +130,19 @@ void fv_mapping_drop(fv_session *s, const void *start, size_t size) {
     }
 }
 
+void fv_mappings_drop(fv_session *s) {
+    for (const fv_mapping *m = s->mappings; m; m = m->next)
+        madvise((void *)m->start, m->size, MADV_DONTNEED);
+}
+
+bool fv_mapping_holds(const fv_session *s, const void *at) {
+    const uintptr_t address = (uintptr_t)at;
+    const fv_mapping *m = s->mappings;
+    while (m && (address < (uintptr_t)m->start || address >= (uintptr_t)m->start + m->size))
+        m = m->next;
+    return m != NULL;
+}
+
 const char *fv_path_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;

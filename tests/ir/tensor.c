@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -276,5 +277,41 @@ Test(tensor, rows_of_a_file) {
             cr_assert(of_share[i * SHARE] == i + 100 && of_share[i * SHARE + SHARE - 1] == i + 100);
             cr_assert(of_whole[i * ROW] == i && of_whole[i * ROW + ROW - 1] == i + 100);
         }
+    }
+}
+
+/* Is the page with the address mapped now? Bit 63 of its entry says so. */
+static bool is_present(const void *at) {
+    uint64_t entry = 0;
+    long page = sysconf(_SC_PAGESIZE);
+    FILE *f = fopen("/proc/self/pagemap", "rb");
+    cr_assert(f && !fseek(f, (long)((uintptr_t)at / (uintptr_t)page * sizeof entry), SEEK_SET));
+    cr_assert_eq(fread(&entry, sizeof entry, 1, f), 1);
+    fclose(f);
+    return entry >> 63;
+}
+
+/* Pages of all mapped files leave the memory at once, those of small tensors, too. */
+Test(tensor, mapped_files_leave_the_memory) {
+    enum { FILES = 2, BYTES = 5000 };
+    const fv_mapping *m[FILES];
+    for (int i = 0; i < FILES; i++) {
+        char path[] = "/tmp/fovea_mapped_XXXXXX", bytes[BYTES];
+        const char *why;
+        int fd = mkstemp(path);
+        memset(bytes, i + 1, BYTES);
+        cr_assert(write(fd, bytes, BYTES) == BYTES);
+        close(fd);
+        cr_assert((m[i] = fv_map_file(session, arena, path, 0, &why)));
+        unlink(path);
+        cr_assert_eq(((const volatile char *)m[i]->start)[BYTES - 1], i + 1);
+        cr_assert(is_present((const char *)m[i]->start + BYTES - 1));
+        cr_assert(fv_mapping_holds(session, (const char *)m[i]->start + BYTES - 1));
+    }
+    cr_assert(!fv_mapping_holds(session, m));
+    fv_mappings_drop(session);
+    for (int i = 0; i < FILES; i++) {
+        cr_assert(!is_present((const char *)m[i]->start + BYTES - 1));
+        cr_assert_eq(((const char *)m[i]->start)[BYTES - 1], i + 1, "it is read again");
     }
 }

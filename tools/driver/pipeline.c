@@ -258,6 +258,7 @@ bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
         ok = (out->tuning = fv_driver_tuning(s, fv_arena_new(s), o, out->hash)) != NULL;
     for (int i = 0; ok && out->module && i < count(o->dims.states); i++)
         ok = fv_state_declare(out->module, o->dims.states[i]);
+    fv_mappings_drop(s);
     return ok;
 }
 
