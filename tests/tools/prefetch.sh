@@ -117,4 +117,25 @@ M
 sed -i 's/^module.*/&\nsymbol n 1..64/' half.fvir
 check "rows of f16 weights" 0 '^kernel .*MatMul' "$fovea" compile half.fvir --target=x86-64-v4 --processor=sapphire-rapids --emit=kernels -q -o -
 check "rows that are not" 0 'contract .*copies = false' "$fovea" inspect down.fvir --schedules --target=x86-64-v4 --processor=zen4
+# a step of a decoder prefetches keys in the order of memory: with eight channels in a step, all four lines of one key of 64
+# channels; with three steps for 24 channels, lines of three keys in each
+cat >keys.fvir <<'M'
+fovea-ir 1
+module "m"
+symbol n 1..4096
+func @main(%q: f32[4, 4, 64], %k: f32[4, n, 64], %v: f32[4, n, 64]) -> (%y) {
+  %kt = Transpose(%k) {perm = [0, 2, 1]}
+  %s = MatMul(%q, %kt)
+  %p = Softmax(%s)
+  %y = MatMul(%p, %v)
+  return %y
+}
+M
+sed 's/, 64\]/, 24]/g' keys.fvir >channels.fvir
+# keys MODEL: the lines that a step prefetches, as its key and first channel
+keys() {
+    "$fovea" compile "$1" --target=x86-64-v3 --emit=expanded -q -o - | sed -n 's/^ *prefetch k\[task, \(.*\)\]$/\1/p' | tr '\n' ';'
+}
+check "keys in order" 0 '^(j_1 [+] c0 floordiv 8, (0|16|32|48);){4}$' keys keys.fvir
+check "keys of 24 channels" 0 '^([^;]*;){6}$' keys channels.fvir
 finish

@@ -112,12 +112,26 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
     }
 }
 
-/* Prefetches the block of keys beginning with j0, for the channels beginning with c0. */
+/* Prefetches a part of the block of keys beginning with j0: the lines that the step at c0 has if
+ * all steps have equally many of them, in the order of memory. The loads of a step, one of each
+ * key, are in no order that the processor recognizes, and software prefetches alone do not keep
+ * memory busy; it follows lines that are prefetched one after the other. */
 static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, f->block)), *index[FV_MAX_RANK];
+    fv_expr *index[FV_MAX_RANK], *block = integer(e, f->block);
+    const int64_t channels = f->channel->dim->value, steps = channels / f->block,
+                  bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem),
+                  line = fv_processor_of(e->l->target)->prefetch.line_bytes / bytes,
+                  lines = (channels + line - 1) / line,
+                  share = (f->block * lines + steps - 1) / steps;
+    fv_expr *step = binary(e, FV_X_FLOORDIV, c0, block), *of_key = integer(e, lines);
+    fv_expr *at = binary(e, FV_X_ADD, binary(e, FV_X_MUL, step, integer(e, share)),
+                         open_loop(e, FV_UNROLL, "line", integer(e, share)));
+    fv_expr *r = binary(e, FV_X_MIN, binary(e, FV_X_FLOORDIV, at, of_key),
+                        binary(e, FV_X_SUB, block, integer(e, 1)));
+    fv_expr *first = binary(e, FV_X_MUL, binary(e, FV_X_FLOORMOD, at, of_key), integer(e, line));
     fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
-    fv_kemit_bind(e, f->channel, c0);
+    fv_kemit_bind(e, f->channel, first);
     for (int i = 0; i < f->load->u.buf->rank; i++)
         index[i] = fv_kemit_expr(e, f->load->arg[i]);
     fv_kb_prefetch(&e->b, fv_kemit_in(e, f->load->u.buf), index, 1);
