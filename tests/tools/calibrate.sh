@@ -82,7 +82,7 @@ done
 sed 's/^cpu .*/cpu "Z80"/' p.txt >z80.txt
 check "of another CPU" 0 'note: the profile is of another CPU and not used: "Z80"' env FOVEA_PROCESSOR=z80.txt "$fovea" inspect m.fvir --target=native
 check "of another CPU, as wished" 0 'processor generic of' "$fovea" inspect m.fvir --target=native --processor=./z80.txt
-if [ "$base" = zen3 ] || [ "$base" = zen4 ] || [ "$base" = haswell ]; then
+if [ "$base" = zen3 ] || [ "$base" = zen4 ] || [ "$base" = zen5 ] || [ "$base" = haswell ]; then
     sed "s/^base .*/base \"$base\"/" p.txt >own.txt
     check "of another architecture" 2 "is of a processor of x86_64, the target aarch64 is not" "$fovea" inspect m.fvir --target=aarch64 --processor=./own.txt
 fi

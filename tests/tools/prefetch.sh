@@ -84,6 +84,12 @@ streams() {
 }
 check "streams" 0 '^3$' streams zen3
 check "no streams" 1 '^0$' streams zen4
+# Zen 4 reads the panels of a single tile faster without prefetches
+single() {
+    "$fovea" inspect huge.fvir --schedules --target=x86-64-v4 --processor="$1"
+}
+check "prefetches of a single tile" 0 'prefetch_single = 131072,' single zen5
+check "none of a single tile" 0 'prefetch_single = 0,' single zen4
 # where it also does so for all tiles that share a panel, prefetches are of numbered lines, if weights come from memory: five tiles
 # of 12, 8, 4, 2 and 1 rows prefetch two lines in each step; with a known number of rows there is only one tile
 cat >few.profile <<'M'
