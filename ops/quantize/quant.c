@@ -132,22 +132,48 @@ static fv_expr *quotient(fv_definer *d, fv_op *op, fv_definition *def) {
                : fv_x_bin(d->arena, FV_X_DIV, x, fv_d_elementwise(d, 1, def));
 }
 
-/* Clamped as a float, where it cannot overflow: z + clamp(rint(x / scale), lo - z, hi - z). */
+/* The integers of a type, lo to lo + 2 half - 1, and those to which a quotient is limited. */
+typedef struct quantized_range {
+    fv_elem e; /* the type of the quotient */
+    int64_t lo, half;
+} quantized_range;
+
+static fv_expr *limited(fv_arena *a, fv_expr *q, fv_expr *low, fv_expr *high) {
+    return fv_x_bin(a, FV_X_MAX, fv_x_bin(a, FV_X_MIN, q, high), low);
+}
+
+/* z + clamp(q, lo - z, hi - z) for a rounded quotient q, limited as a float, where it cannot
+ * overflow. */
+static fv_expr *around_constant(fv_arena *a, const quantized_range *r, fv_expr *q, fv_expr *z) {
+    fv_expr *low = fv_x_bin(a, FV_X_SUB, fv_x_const_int(a, FV_I32, r->lo), z);
+    fv_expr *high = fv_x_bin(a, FV_X_SUB, fv_x_const_int(a, FV_I32, r->lo + 2 * r->half - 1), z);
+    q = limited(a, q, fv_x_convert(a, r->e, low), fv_x_convert(a, r->e, high));
+    return fv_x_bin(a, FV_X_ADD, fv_x_convert(a, FV_I32, q), z);
+}
+
+/* The same for a z that the run computes or loads: both limits of the float are constants, for
+ * which targets have shorter code, and the sum is limited as an integer. The sum of a number that
+ * the first limits change and of z, which is an integer of the type, is out of range. */
+static fv_expr *around_any(fv_arena *a, const quantized_range *r, fv_expr *q, fv_expr *z) {
+    q = limited(a, q, fv_x_const(a, r->e, (double)(-2 * r->half)),
+                fv_x_const(a, r->e, (double)(2 * r->half)));
+    q = fv_x_bin(a, FV_X_ADD, fv_x_convert(a, FV_I32, q), z);
+    return limited(a, q, fv_x_const_int(a, FV_I32, r->lo),
+                   fv_x_const_int(a, FV_I32, r->lo + 2 * r->half - 1));
+}
+
 static bool define_fv_quantize(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
-    fv_elem to = op->out[0]->type->elem, x = fv_in_type(op, 0)->elem, e = fv_elem_arith(x);
-    int64_t half = INT64_C(1) << (fv_elem_bits(to) - 1), lo = fv_elem_is_signed(to) ? -half : 0;
+    fv_elem to = op->out[0]->type->elem, x = fv_in_type(op, 0)->elem;
+    int64_t half = INT64_C(1) << (fv_elem_bits(to) - 1);
+    quantized_range r = {fv_elem_arith(x), fv_elem_is_signed(to) ? -half : 0, half};
     fv_expr *q = quotient(d, op, def);
-    q = fv_x_un(a, FV_X_RINT, fv_x_convert(a, e, fv_x_convert(a, x, q)));
+    q = fv_x_un(a, FV_X_RINT, fv_x_convert(a, r.e, fv_x_convert(a, x, q)));
     fv_expr *z = fv_x_const_int(a, FV_I32, 0);
     if (fv_op_in(op, 2))
         z = fv_x_convert(a, FV_I32, fv_d_elementwise(d, 2, def));
-    fv_expr *low = fv_x_bin(a, FV_X_SUB, fv_x_const_int(a, FV_I32, lo), z);
-    fv_expr *high = fv_x_bin(a, FV_X_SUB, fv_x_const_int(a, FV_I32, lo + 2 * half - 1), z);
-    q = fv_x_bin(a, FV_X_MAX, fv_x_bin(a, FV_X_MIN, q, fv_x_convert(a, e, high)),
-                 fv_x_convert(a, e, low));
-    q = fv_x_bin(a, FV_X_ADD, fv_x_convert(a, FV_I32, q), z);
+    q = z->op == FV_X_CONST ? around_constant(a, &r, q, z) : around_any(a, &r, q, z);
     def->body = fv_x_convert(a, fv_elem_arith(to), q);
     return true;
 }
