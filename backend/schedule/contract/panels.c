@@ -13,6 +13,9 @@
  *     f32(i32(q[k, j]) - i32(z[k floordiv 32, j])) * s[k floordiv 32, j]
  *     q: layout k, j: j/16 k/2 j%16 k%2 bits 4        two steps of k in a byte
  *     z, s: layout k, j: j/16 k/32 j%16 k%32 stride 0
+ * Two steps of a factor of bf16 share a word of 32 bits in the same way: a shift or a mask makes an
+ * f32 of each half.
+ *     w[k, j]: bf16  =>  layout k, j: j/16 k/2 j%16 k%2 bits 16
  * So no dequantized weight is written at run time. This is done if these panels have fewer bytes
  * than the factor; otherwise a kernel computes panels of it. */
 #include "backend/schedule/contract/panels.h"
@@ -37,6 +40,7 @@ typedef struct axes {
     int width, nfactors;
     const fv_panel_words *words; /* NULL: there are none */
     bool whole_bytes;            /* whether elements of less than a byte take a byte each */
+    bool pairs;                  /* whether two steps of bf16 share a word of 32 bits */
 } axes;
 
 /* How x depends on v: 0: not at all; n > 1: only as v floordiv n; 1: in another way. */
@@ -53,14 +57,20 @@ static int64_t block_of(const fv_expr *x, const fv_var *v) {
     return x->op == FV_X_VAR ? 1 : block;
 }
 
-/* The number of elements along the sum's last axis that share a byte. */
-static int steps_in_byte(fv_elem e) {
-    return fv_elem_is_packed(e) ? 8 / fv_elem_bits(e) : 1;
+/* The integer of which an element of type e takes a part; e itself: it takes all bits of an
+ * element in memory. */
+static fv_elem shared_integer(const axes *x, fv_elem e) {
+    return fv_elem_is_packed(e) ? FV_U8 : e == FV_BF16 && x->pairs ? FV_U32 : e;
+}
+
+/* The number of elements along the sum's last axis that share such an integer. */
+static int steps_in_integer(const axes *x, fv_elem e) {
+    return fv_elem_bits(shared_integer(x, e)) / fv_elem_bits(e);
 }
 
 /* The number of consecutive steps of a sum that are adjacent in memory, in a byte or in a word. */
 static int steps_together(const axes *x, fv_elem e) {
-    return (x->words ? x->words->group : 1) * steps_in_byte(e);
+    return (x->words ? x->words->group : 1) * steps_in_integer(x, e);
 }
 
 /* A constant in the layout of panels. outer, k: for each axis of the factor, the number of
@@ -138,7 +148,7 @@ static bool set_levels(const axes *x, stored *s) {
             add_level(s, first_k + i, i == s->packed_k ? per : s->k[i], 0, true);
     if (x->nfactors > 1)
         add_level(s, column - 1, 1, 0, true);
-    const int parts = x->words ? steps_in_byte(s->laid.elem) : 1;
+    const int parts = x->words ? steps_in_integer(x, s->laid.elem) : 1;
     if (parts > 1) {
         add_parts(x, s, parts);
     } else {
@@ -184,7 +194,7 @@ static void set_index(fv_lowerer *l, const axes *x, stored *s, fv_var *panel, fv
     s->panel = s->rank;
     add_index(s, panel, fv_x_var(a, panel));
     for (int i = 0; i < x->nk - (x->words != NULL); i++) {
-        int64_t block = i == s->packed_k ? steps_in_byte(s->laid.elem) : s->k[i];
+        int64_t block = i == s->packed_k ? steps_in_integer(x, s->laid.elem) : s->k[i];
         const fv_dim *n = fv_dim_const(t, block);
         fv_expr *k = fv_x_var(a, x->k[i]);
         if (block == 1)
@@ -229,7 +239,7 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
         s->outer[i] = whole ? 1 : block_of(loads[0], x->outer[i]) > 0;
     for (int i = 0; i < x->nk; i++) {
         s->k[i] = whole ? 1 : block_of(loads[0], x->k[i]);
-        if (s->k[i] == 1 && steps_in_byte(s->laid.elem) > 1 && !x->whole_bytes)
+        if (s->k[i] == 1 && steps_in_integer(x, s->laid.elem) > 1 && !x->whole_bytes)
             s->packed_k = i;
         if (s->k[i] > 1)
             s->block_var[i] = fv_index_var(
@@ -250,28 +260,31 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
 }
 
 /* The value of the laid-out constant, which is made if necessary; NULL: it is too large. */
-static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
+static fv_value *made(fv_lowerer *l, const axes *x, const stored *s, const char *name) {
     fv_laid_out *laid = fv_laid_out_find(l, &s->laid);
     if (laid->value)
         return laid->value;
-    fv_elem e = fv_elem_is_packed(s->laid.elem) ? FV_U8 : s->laid.elem;
+    fv_elem e = shared_integer(x, s->laid.elem);
     fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), e, s->rank, s->index);
     return fv_lay_out_make(l, laid, v) ? v : NULL;
 }
 
-/* The element of the constant: the load, or, for elements of less than a byte, its bits within the
- * loaded byte. */
+/* The element of the constant: the load, or, for elements that share an integer, its bits within
+ * that integer. */
 static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_expr *load) {
     fv_arena *a = l->exprs;
-    const int per = steps_in_byte(s->laid.elem), bits = 8 / per;
+    const int per = steps_in_integer(x, s->laid.elem), bits = fv_elem_bits(s->laid.elem);
+    const fv_elem all = shared_integer(x, s->laid.elem);
     if (per == 1)
         return load;
     if (s->packed_k >= 0) {
         fv_expr *k = fv_x_bin(a, FV_X_FLOORMOD, fv_x_var(a, x->k[s->packed_k]), fv_x_int(a, per));
-        fv_expr *shift = fv_x_convert(a, FV_U8, fv_x_bin(a, FV_X_MUL, k, fv_x_int(a, bits)));
+        fv_expr *shift = fv_x_convert(a, all, fv_x_bin(a, FV_X_MUL, k, fv_x_int(a, bits)));
         load = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_SHR, load, shift),
-                        fv_x_const_int(a, FV_U8, (1 << bits) - 1));
+                        fv_x_const_int(a, all, (1 << bits) - 1));
     }
+    if (all == FV_U32)
+        load = fv_x_convert(a, FV_U16, load);
     return fv_x_cast(a, FV_X_BITCAST, s->laid.elem, load);
 }
 
@@ -366,7 +379,7 @@ static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, 
     p->layout = layout_of(k->l, s);
     p->load = load;
     p->panel = s->panel;
-    p->steps = s->packed_k >= 0 ? steps_in_byte(s->laid.elem) : 1;
+    p->steps = s->packed_k >= 0 ? steps_in_integer(k->x, s->laid.elem) : 1;
 }
 
 /* Replaces the load of a constant by a load of its panels. */
@@ -382,7 +395,7 @@ static fv_expr *keep_load(keeping *k, fv_expr *load) {
     k->bytes += bytes;
     if (!k->d)
         return load;
-    fv_value *v = made(l, &s, ((const fv_value *)load->u.buf->value)->name);
+    fv_value *v = made(l, k->x, &s, ((const fv_value *)load->u.buf->value)->name);
     k->failed |= !v;
     if (!v)
         return load;
@@ -514,6 +527,15 @@ bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
     return kept(l, NULL, &a, x, &p) != NULL;
 }
 
+/* Are the factors stored as bf16, an even number of steps each? */
+static bool are_pairs(const fv_expr *sum, int n, fv_expr *const *x) {
+    const fv_dim *steps = sum->u.red.vars[0]->dim;
+    bool are = sum->u.red.nvars == 1 && fv_dim_is_const(steps) && steps->value % 2 == 0;
+    for (int i = 0; i < n; i++)
+        are &= x[i]->type.elem == FV_BF16;
+    return are;
+}
+
 /* Defines panels that a kernel makes at run time. */
 static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const axes *a,
                         fv_expr *const *x, fv_panels *p) {
@@ -547,13 +569,13 @@ static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_
     if (!store(l, a, x, true, &s))
         return false;
     set_index(l, a, &s, p->panel_index, p->column);
-    fv_value *v = made(l, &s, fv_operand_name(x[0], d));
+    fv_value *v = made(l, a, &s, fv_operand_name(x[0], d));
     if (!v)
         return false;
     p->value = v;
     p->layout = layout_of(l, &s);
     p->panel = s.panel;
-    p->steps = s.packed_k >= 0 && !a->words ? steps_in_byte(s.laid.elem) : 1;
+    p->steps = s.packed_k >= 0 && !a->words ? steps_in_integer(a, s.laid.elem) : 1;
     fv_buf *b = fv_value_buf(l->exprs, v);
     p->load =
         a->words ? fv_x_load_n(l->exprs, b, s.at, a->words->group) : fv_x_load(l->exprs, b, s.at);
@@ -568,8 +590,10 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     stored_factors(nfactors, factors, x);
     axes a = axes_of(d, sum, nfactors, x, column, width);
     a.words = words.group ? &words : NULL;
+    a.pairs = !a.words && are_pairs(sum, nfactors, x);
     memset(p, 0, sizeof *p);
     p->words = words;
+    p->pairs = a.pairs;
     set_variables(l, &a, p);
     bool whole = make_whole(l, d, &a, x, p);
     FV_HOLDS(l->session, whole || !a.words);
@@ -609,7 +633,7 @@ static fv_expr *scale_of_panel(fv_x_rewriter *r, fv_expr *x) {
     fv_value *v = NULL;
     if (store(k->l, &a, &x, false, &s)) {
         set_index(k->l, &a, &s, k->p->panel_index, k->p->column);
-        v = made(k->l, &s, ((const fv_value *)x->u.buf->value)->name);
+        v = made(k->l, &a, &s, ((const fv_value *)x->u.buf->value)->name);
     }
     k->failed |= !v;
     return v ? element_of(k->l, &a, &s, fv_x_load(k->l->exprs, fv_value_buf(k->l->exprs, v), s.at))

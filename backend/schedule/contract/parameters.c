@@ -381,7 +381,7 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
  * microcontrollers the stack is worth more. */
 static bool unpacking_pays(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            const fv_tile_plan *plan, int64_t steps) {
-    return fv_computes_panels(c) &&
+    return fv_computes_panels(c) && !c->panels.pairs &&
            (c->panels.computed ||
             (t->pointer_bits > 32 && steps >= LEAST_UNPACKED && !stay_near(t, c, d, plan->nr)));
 }
