@@ -126,6 +126,19 @@ static fv_expr *to_storage(typer *z, fv_elem e, fv_expr_op op, fv_expr *x) {
     return fv_x_cast(z->a, FV_X_BITCAST, e, bits);
 }
 
+/* f32(bf16(x)) => a function that keeps the rounded number as f32; NULL: the operand, which may be
+ * unexpanded, is something else, or the target has an instruction. */
+static fv_expr *round_to_bf16(fv_x_rewriter *r, const fv_expr *x) {
+    typer *z = r->user;
+    const fv_expr *narrow = x->op == FV_X_CONVERT && x->type.elem == FV_F32 ? x->arg[0] : NULL;
+    bool is = narrow && narrow->op == FV_X_CONVERT && narrow->type.elem == FV_BF16 &&
+              !fv_instruction_has(z->t, FV_X_CONVERT, FV_F32, FV_BF16);
+    if (!is)
+        return NULL;
+    fv_expr *wide = from_storage(z, expand(z, narrow->arg[0]));
+    return call_exact(z, "f32_in_bf16", before_narrowing(z, wide));
+}
+
 static fv_expr *convert(typer *z, fv_expr_op op, fv_elem to, fv_expr *x) {
     if (!fv_elem_is_storage(to))
         return fv_x_convert(z->a, to, from_storage(z, x));
@@ -178,7 +191,7 @@ static fv_expr *expand_whole(fv_x_rewriter *r, fv_expr *x) {
     const typer *z = r->user;
     bool is = z->t->single.nearest && x->op == FV_X_CONVERT && x->type.elem == FV_I32 &&
               x->type.lanes == 1 && x->arg[0]->type.elem == FV_F32;
-    return is ? round_to_integer(r, x) : NULL;
+    return is ? round_to_integer(r, x) : round_to_bf16(r, x);
 }
 
 /* ---- expressions ---- */
