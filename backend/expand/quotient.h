@@ -1,0 +1,12 @@
+/* quotient.h - quotients by a constant that are computed as products. */
+#ifndef FV_BACKEND_EXPAND_QUOTIENT_H
+#define FV_BACKEND_EXPAND_QUOTIENT_H
+
+#include "ir/type/type.h"
+
+/* Has to(f32(x) / divisor) the bits of to(f32(x) * *factor) for all x of type `from`, where NaNs
+ * are equal? `from` and `to` are f16 or bf16, the divisor is an f32. Sets *factor to the f32 nearest
+ * to 1 / divisor. All x are tried, which takes about a millisecond. */
+bool fv_quotient_is_product(fv_elem from, fv_elem to, double divisor, double *factor) FV_MUST_USE;
+
+#endif
