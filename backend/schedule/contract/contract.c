@@ -485,7 +485,8 @@ static void clear_sums(fv_tile *t, fv_expr *rows) {
 static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int outer = e->b.depth;
-    clear_sums(t, rows);
+    if (t->c->dot.matrix || !fv_tile_has_all_steps(t))
+        clear_sums(t, rows);
     fv_open_steps(t);
     if (t->plan.unpacks)
         fv_tile_unpack(t);

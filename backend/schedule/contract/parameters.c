@@ -364,11 +364,16 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
 }
 
 /* The number of steps for which b is computed at a time, such that the elements fill at most half
- * of the first-level cache, but at least FV_SPACE steps unless there are fewer. */
+ * of the first-level cache, but at least FV_SPACE steps unless there are fewer. Where b is only
+ * converted, as many as fit on the stack: a tile loads a row of them in the time of its products
+ * from the second-level cache as well, and loads and stores its sums less often. */
 static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
                             int64_t steps) {
     int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    int64_t most = t->caches.l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
+    int64_t room =
+        c->panels.computed ? t->caches.l1_bytes / 2 : FV_MOST_SUMS * (int64_t)sizeof(float);
+    room = room > t->caches.l2_bytes / 8 ? t->caches.l1_bytes / 2 : room;
+    int64_t most = room / row / FV_SPACE * FV_SPACE;
     most = most > FV_SPACE ? most : FV_SPACE;
     int64_t parts = (steps + most - 1) / most;
     int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;

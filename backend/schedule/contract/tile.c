@@ -49,6 +49,10 @@ static int64_t first_steps(const fv_contraction *c) {
     return fv_all_steps(c)->u.red.vars[0]->dim->value;
 }
 
+bool fv_tile_has_all_steps(const fv_tile *t) {
+    return t->plan.depth >= first_steps(t->c);
+}
+
 fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     return fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->plan.mr)));
@@ -269,14 +273,15 @@ static void add_sixteen(fv_tile *t, fv_buf *acc, fv_expr *first, int rows) {
     fv_kb_store(&e->b, acc, at, fv_x_dot16(e->arena, t->c->dot.op, a, b, so_far), NULL);
 }
 
-/* Computes sums[first + r, c] for `rows` rows; with blocks of steps, adds the products of this
- * block to them. `edge`: some columns may not exist. */
+/* Computes sums[first + r, c] for `rows` rows; with several blocks of steps, adds the products of
+ * this block to them. `edge`: some columns may not exist. */
 static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
     fv_elem type = (fv_elem)t->c->sum->type.elem;
+    const bool adds = t->from && !fv_tile_has_all_steps(t);
     fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, fv_tile_width(t)},
-                             t->from ? NULL : fv_x_const(e->arena, type, 0));
-    if (t->from)
+                             adds ? NULL : fv_x_const(e->arena, type, 0));
+    if (adds)
         move_sums(t, acc, first, rows, FROM_SUMS);
     fv_buf *near = t->plan.copies ? copy_rows(t, first, rows) : NULL;
     fv_kmark m = fv_kemit_mark(e);
