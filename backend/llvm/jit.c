@@ -51,7 +51,8 @@ void fv_jit_free(fv_jit *j) {
 /* ---- constants ---- */
 
 /* The address of a constant. Small constants are copied to an aligned address, where vectors of
- * them do not cross cache lines, and out of mapped files, where the system may map 2 MB for each. */
+ * them do not cross cache lines, and out of mapped files, where the system may map 2 MB for
+ * each. */
 static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
     bool fits = (uintptr_t)c->data % FV_BUFFER_ALIGN == 0 && !fv_mapping_holds(s, c->data);
     if (c->bytes == 0 || c->bytes >= FV_LARGE_CONSTANT || fits)

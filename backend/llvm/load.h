@@ -35,8 +35,8 @@ extern fv_llvm_calls fv_llvm;
 void fv_llvm_prepare_native(void);
 void fv_llvm_prepare_all(void);
 
-/* Gives the pages of LLVM's library back that its use has made resident, some 60 MB; the system maps
- * them again when LLVM is used again. */
+/* Gives the pages of LLVM's library back that its use has made resident, some 60 MB; the system
+ * maps them again when LLVM is used again. */
 void fv_llvm_rest(void);
 
 #ifndef FV_LLVM_OWN_NAMES /* defined in load.c only */
