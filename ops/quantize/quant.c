@@ -171,9 +171,11 @@ static bool define_fv_quantize(fv_definer *d, fv_op *op) {
     fv_expr *q = quotient(d, op, def);
     q = fv_x_un(a, FV_X_RINT, fv_x_convert(a, r.e, fv_x_convert(a, x, q)));
     fv_expr *z = fv_x_const_int(a, FV_I32, 0);
-    if (fv_op_in(op, 2))
+    const fv_value *zero = fv_op_in(op, 2);
+    if (zero)
         z = fv_x_convert(a, FV_I32, fv_d_elementwise(d, 2, def));
-    q = z->op == FV_X_CONST ? around_constant(a, &r, q, z) : around_any(a, &r, q, z);
+    bool known = !zero || zero->kind == FV_VALUE_CONST;
+    q = known ? around_constant(a, &r, q, z) : around_any(a, &r, q, z);
     def->body = fv_x_convert(a, fv_elem_arith(to), q);
     return true;
 }
