@@ -163,31 +163,36 @@ TILINGS(weights_that_lie_across) {
           "contract 12 x 32, packed");
 }
 
-/* Does a kernel of p compute the elements of its weights before the tiles of a block read them? */
-static bool unpacks(const fv_program *p) {
+/* Does a kernel of p contain these words? */
+static bool contains(const fv_program *p, const char *words) {
     bool found = false;
     for (int i = 0; i < p->nkernels; i++) {
         fv_text t = {.arena = arena};
         fv_kernel_print(&t, p->kernels[i]);
-        found |= strstr(t.s, "tile unpacked: f32") != NULL;
+        found |= strstr(t.s, words) != NULL;
     }
     return found;
 }
 
-/* Weights in fewer bits than their products, with steps that are converted in several parts, and
- * with so few that each tile converts them. */
-static void check_narrow(const char *type, int steps, bool expected) {
+/* A product with weights in fewer bits than f32. */
+static const char *narrow_weights(const char *type, int steps) {
     fv_text w = {.arena = arena};
     for (int i = 0; i < steps * 70; i++)
         fv_text_printf(&w, "%s%d", i ? ", " : "", (int)(value(i, 'w') * 6));
-    const char *text = fv_printf(arena,
-                                 HEAD "const @w: %s[%d, 70] = [%s]\n"
-                                      "func @main(%%x: f32[n, %d]) -> (%%y) {\n"
-                                      "  %%f = Cast(@w) {to = 1}\n  %%y = MatMul(%%x, %%f)\n"
-                                      "  return %%y\n}\n",
-                                 type, steps, w.s, steps);
+    return fv_printf(arena,
+                     HEAD "const @w: %s[%d, 70] = [%s]\n"
+                          "func @main(%%x: f32[n, %d]) -> (%%y) {\n"
+                          "  %%f = Cast(@w) {to = 1}\n  %%y = MatMul(%%x, %%f)\n"
+                          "  return %%y\n}\n",
+                     type, steps, w.s, steps);
+}
+
+/* Weights with steps that are converted for all tiles of a block (`expected`), in several parts, or
+ * that each tile converts. */
+static void check_narrow(const char *type, int steps, bool expected) {
+    const char *text = narrow_weights(type, steps);
     fv_program *p = lower(text, fv_target_find("x86-64-v3"), false);
-    cr_assert_eq(unpacks(p), expected, "%s, %d steps", type, steps);
+    cr_assert_eq(contains(p, "tile unpacked: f32"), expected, "%s, %d steps", type, steps);
     check(text, "contract 12 x 32, packed");
 }
 
@@ -199,6 +204,19 @@ TILINGS(weights_in_f16) {
 TILINGS(weights_in_bf16) {
     check_narrow("bf16", 300, false); /* two steps share a word, which each tile converts */
     check_narrow("bf16", 301, true);
+}
+
+/* The last part of the steps has fewer of them, but whole pairs. */
+TILINGS(parts_of_pairs) {
+    const char *text = narrow_weights("bf16", 1400);
+    fv_target target = *fv_target_find("x86-64-v4");
+    int64_t n;
+    seq = 29;
+    float *whole = run(lower(text, &target, false), &n);
+    target.caches.l2_bytes = 1 << 10;
+    const fv_program *p = lower(text, &target, false);
+    cr_assert(contains(p, "for from = 0 to 1400 step 480"));
+    cr_assert_arr_eq(run(p, &n), whole, (size_t)n * sizeof *whole);
 }
 
 TILINGS(weights_in_bytes) {

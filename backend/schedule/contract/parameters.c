@@ -349,7 +349,9 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv
         t->caches.l1_bytes / bytes < FV_MOST_SUMS ? t->caches.l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
             parts = most > 0 ? (steps + most - 1) / most : 1;
-    if (parts < 2 || room_for_rows(t, c, d, nr, 0) >= LEAST_TILES * mr)
+    /* panels of pairs have half of the bytes, but what a tile reads of a does not */
+    int64_t least = c->panels.pairs ? fv_processor_of(t)->block_tiles / 2 : LEAST_TILES;
+    if (parts < 2 || room_for_rows(t, c, d, nr, 0) >= least * mr)
         return 0;
     int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
     return depth < steps ? depth : 0;
@@ -363,21 +365,31 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     return fv_processor_of(t)->copies_rows && fv_rows_compete(t, c, d, mr, &rows);
 }
 
-/* The number of steps for which b is computed at a time, such that the elements fill at most half
- * of the first-level cache, but at least FV_SPACE steps unless there are fewer. Where b is only
- * converted, as many as fit on the stack: a tile loads a row of them in the time of its products
- * from the second-level cache as well, and loads and stores its sums less often. */
-static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
-                            int64_t steps) {
+/* The number of steps for which b is computed at a time, such that the elements take at most `room`
+ * bytes, but at least FV_SPACE steps unless there are fewer. */
+static int64_t steps_in_room(const fv_contraction *c, const fv_tile_plan *plan, int64_t steps,
+                             int64_t room) {
     int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    int64_t room =
-        c->panels.computed ? t->caches.l1_bytes / 2 : FV_MOST_SUMS * (int64_t)sizeof(float);
-    room = room > t->caches.l2_bytes / 8 ? t->caches.l1_bytes / 2 : room;
     int64_t most = room / row / FV_SPACE * FV_SPACE;
     most = most > FV_SPACE ? most : FV_SPACE;
     int64_t parts = (steps + most - 1) / most;
     int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
     return depth < steps ? depth : steps;
+}
+
+/* The number of steps for which b is computed at a time: the elements fill half of the first-level
+ * cache. Where b is only converted, they are as many as fit on the stack, unless the block of rows
+ * would become smaller by more than an eighth: a tile loads a row of them in the time of its
+ * products from the second-level cache as well, and loads and stores its sums less often. */
+static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                            const fv_tile_plan *plan, int64_t steps) {
+    const int64_t room = FV_MOST_SUMS * (int64_t)sizeof(float);
+    const int64_t near = steps_in_room(c, plan, steps, t->caches.l1_bytes / 2),
+                  far = steps_in_room(c, plan, steps, room);
+    bool fits = !c->panels.computed && room <= t->caches.l2_bytes / 8 &&
+                8 * block_rows(t, c, d, plan->mr, plan->nr, far) >=
+                    7 * block_rows(t, c, d, plan->mr, plan->nr, near);
+    return fits ? far : near;
 }
 
 /* Is it worthwhile to compute b once for all tiles of a block of rows, and to store it on the
@@ -473,7 +485,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
         plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
         unpacks = unpacking_pays(target, c, d, plan, steps);
         if (unpacks)
-            plan->depth = unpack_depth(target, c, plan, steps);
+            plan->depth = unpack_depth(target, c, d, plan, steps);
         block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
     }
     bool one =

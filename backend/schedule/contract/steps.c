@@ -80,6 +80,11 @@ static bool are_in_parts(const fv_tile *t, int64_t n) {
            (t->plan.depth % n == 0 && t->c->sum->u.red.vars[0]->dim->value % t->plan.depth == 0);
 }
 
+/* Consists each part of complete groups of n steps, except that the last part may be shorter? */
+static bool are_groups(const fv_tile *t, int64_t n) {
+    return !t->from || (t->plan.depth % n == 0 && t->c->sum->u.red.vars[0]->dim->value % n == 0);
+}
+
 /* The last variable of the sum that has more than one step; 0: there is none. */
 static int last_variable(const fv_contraction *c) {
     int i = c->sum->u.red.nvars - 1;
@@ -164,7 +169,7 @@ int64_t fv_steps_of_row(const fv_tile *t) {
                    ? 1
                    : 2;
     bool whole = is_computed_now(t) && t->c->sum->u.red.vars[0]->dim->value % steps == 0 &&
-                 are_in_parts(t, steps);
+                 are_groups(t, steps);
     return whole && steps > 1 ? steps : unrolled_steps(t);
 }
 
@@ -293,6 +298,7 @@ static fv_expr *open_rows(fv_tile *t, int64_t steps, fv_expr *block, int64_t n) 
         from = binary(e, FV_X_FLOORDIV, from, integer(e, steps));
         to = t->from ? binary(e, FV_X_ADD, from, integer(e, t->plan.depth / steps))
                      : integer(e, all / steps);
+        to = t->from && all % t->plan.depth ? binary(e, FV_X_MIN, to, integer(e, all / steps)) : to;
     }
     fv_expr *row = fv_kb_for(&e->b, FV_SERIAL, k->name, from, to, 1);
     fv_kemit_bind(e, k, binary(e, FV_X_MUL, row, integer(e, steps)));
