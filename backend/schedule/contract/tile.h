@@ -18,8 +18,8 @@ fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows);
  * t->prefetch.whole and t->prefetch.shared.rest. */
 void fv_tile_share_prefetches(fv_tile *t, fv_expr *rows);
 /* Declares the tile with the sums of that many rows: of one tile, or of all tiles of a block of
- * rows, which a caller sets to 0 before products of the first of several blocks of steps are added. A row has the
- * columns of all sums, one after the other. */
+ * rows, which a caller sets to 0 before products of the first of several blocks of steps are added.
+ * A row has the columns of all sums, one after the other. */
 void fv_tile_sums(fv_tile *t, int64_t rows);
 /* If the tile computes blocks of `depth` steps: are these all steps of the sum? */
 bool fv_tile_has_all_steps(const fv_tile *t) FV_MUST_USE;
