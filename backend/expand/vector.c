@@ -16,6 +16,7 @@
 #include "backend/expand/integers.h"
 #include "backend/expand/lanes.h"
 #include "backend/expand/transpose.h"
+#include "ir/expr/fold.h"
 #include "ir/expr/helium.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
@@ -164,6 +165,19 @@ static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
     return true;
 }
 
+/* The number of lanes, at most `most`, for a loop whose number of iterations the run decides. If it
+ * is less than `most` anyway, as that of the rows of a tile, at least two vectors are filled if
+ * there are as many iterations as possible, so that few of them remain if there are fewer. */
+static int lanes_of_unknown(const fv_stmt *s, int most) {
+    int64_t lo, hi, unused;
+    fv_x_range(s->loop.lo, &lo, &unused);
+    fv_x_range(s->loop.hi, &unused, &hi);
+    int lanes = most;
+    while (lanes > 1 && lo >= 0 && hi > 0 && hi - lo < most && 2 * lanes > hi - lo)
+        lanes /= 2;
+    return lanes;
+}
+
 /* The number of lanes for the loop s; less than 2: the loop stays serial. If the number of
  * iterations is constant: the largest number of lanes that divides it, if it is at least a fourth
  * of what is possible; otherwise the largest that does not exceed it. */
@@ -173,7 +187,7 @@ static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     if (s->loop.step != 1 || most < 2)
         return 1;
     if (!const_trips(s, &lo, &n))
-        return most;
+        return fv_has_helium(z->target) ? most : lanes_of_unknown(s, most);
     if (fv_has_helium(z->target))
         return n < most ? 1 : most;
     for (int lanes = most; lanes >= 2 && lanes * 4 >= most; lanes /= 2)

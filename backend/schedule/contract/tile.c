@@ -517,12 +517,51 @@ static fv_loop_kind stored_kind(const fv_tile *t) {
     return t->plan.stores && !together ? FV_UNROLL : FV_VECTOR;
 }
 
+/* Are neighbouring rows neighbours in the memory of the result, and columns not, as where pixels
+ * are rows and the result has its channels first? */
+static bool rows_are_neighbours(const fv_tile *t, const fv_tile_put *put) {
+    const fv_target *target = t->e->l->target;
+    const fv_definition *d = t->e->def;
+    return !put->store && !put->row && !t->plan.stores && !d->place && t->c->row >= 0 &&
+           t->c->row == d->rank - 1 && t->plan.mr > 1 && target->vector_bits > 0 &&
+           target->pointer_bits > 32;
+}
+
+/* Binds row r and column c of the tile, and stores the result there. */
+static void store_element(fv_tile *t, const fv_tile_put *put, fv_expr *r, fv_expr *c) {
+    fv_kemit *e = t->e;
+    fv_tile_bind(t, r, c);
+    if (t->c->row >= 0)
+        put->index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
+    put->index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
+    name_sums(t, r, c);
+    if (put->store)
+        put->store(put->user, put->index);
+    else
+        fv_kemit_store(e, fv_kemit_out(e, put->value), put->index, fv_kemit_expr(e, e->def->body));
+}
+
+/* Stores the results of `rows` rows column by column: each line of memory is then accessed once,
+ * and not once for each of its rows. Lines of different columns compete for few sets of the cache
+ * if their distance is a multiple of 4 kB: a convolution of 320 channels and 32 x 32 pixels with a
+ * residual takes 0.87 of the time (Zen 4). */
+static void store_by_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
+    fv_kemit *e = t->e;
+    fv_kmark m = fv_kemit_mark(e);
+    if (t->plan.depth)
+        t->sums.at[0] = t->rows.done;
+    fv_expr *c = open_loop(e, FV_SERIAL, "c", columns), *r = open_loop(e, FV_VECTOR, "r", rows);
+    store_element(t, put, r, c);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
 /* Stores the results of `rows` rows, from row `first` of the tile on. If the tile stores its
  * results itself, its rows and columns are known, and there is no loop. */
 static void store(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_expr *rows,
                   fv_expr *columns) {
     fv_kemit *e = t->e;
-    const fv_definition *d = e->def;
     fv_kmark m = fv_kemit_mark(e);
     if (t->plan.depth)
         t->sums.at[0] = t->rows.done;
@@ -531,16 +570,7 @@ static void store(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_expr *r
     if (put->row)
         put->row(t, rows, r);
     fv_expr *c = open_loop(e, stored_kind(t), "c", columns);
-    bind_row(t, r);
-    fv_tile_bind_column(t, c);
-    if (t->c->row >= 0)
-        put->index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
-    put->index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
-    name_sums(t, r, c);
-    if (put->store)
-        put->store(put->user, put->index);
-    else
-        fv_kemit_store(e, fv_kemit_out(e, put->value), put->index, fv_kemit_expr(e, d->body));
+    store_element(t, put, r, c);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
@@ -659,6 +689,10 @@ void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) 
     put.index = index;
     if (t->plan.stores)
         return;
+    if (rows_are_neighbours(t, &put)) {
+        store_by_columns(t, &put, rows, t->columns);
+        return;
+    }
     if (fv_is_small_code(e->l->options) || fv_x_is_int(t->columns, &known)) {
         store(t, &put, first, rows, t->columns);
         return;

@@ -1,0 +1,35 @@
+# Tests how tiles fit what they compute: the order in which results are stored, tiles that are wider because few columns
+# exist, and prefetches of operands of the epilogue. All backends give the same bits.
+. "$(dirname "$0")/lib.sh"
+floats w.bin 73728
+# model NAME: standard input is the function
+model() { { echo 'fovea-ir 1'; echo 'module "m"'; cat; } >"$1.fvir"; }
+# emits NAME COUNT PATTERN: so many lines of the kernels match
+emits() {
+    "$fovea" compile "$1.fvir" --target=x86-64-v4 --processor=zen4 --emit=kernels -q -o kernels.fvk
+    found=$(grep -Ec -- "$3" kernels.fvk)
+    [ "$found" = "$2" ] && good=yes || good=no
+    [ $good = yes ] || echo "$found lines instead of $2 match '$3'"
+    tell "$1: $3" $good
+}
+# bits NAME: those of the tiles of another target, by interpreter, JIT and C
+bits() {
+    check "$1, other tiles" 0 . "$fovea" run "$1.fvir" --seed=3 --target=x86-64-v3 --backend=interp -o "$1.npy"
+    for backend in interp jit c; do
+        check "$1, bits of $backend" 0 . "$fovea" run "$1.fvir" --seed=3 --backend=$backend --target=native --expect "$1.npy" --atol=0 --rtol=0
+    done
+}
+
+# the result of a convolution has pixels next to each other, so a column of a tile is stored before the next one
+model image <<'M'
+const @w: f32[32, 64, 3, 3] = file "w.bin" 0 73728
+func @main(%x: f32[1, 64, 9, 14]) -> (%y) {
+  %c = Conv(%x, @w) {pads = [1, 1, 1, 1]}
+  %y = Sigmoid(%c)
+  return %y
+}
+M
+emits image 1 '^ *vector r < 9'
+emits image 0 '^ *for r < '
+bits image
+finish
