@@ -32,4 +32,30 @@ M
 emits image 1 '^ *vector r < 9'
 emits image 0 '^ *for r < '
 bits image
+
+# 40 columns are one tile of 48; 64 are two of 32, as two tiles of 48 have more columns that do not exist
+for n in 40 64; do
+    model "columns$n" <<M
+const @w: f32[100, $n] = file "w.bin" 0 $((400 * n))
+func @main(%x: f32[100, 100]) -> (%y) {
+  %y = MatMul(%x, @w)
+  return %y
+}
+M
+    bits "columns$n"
+done
+columns() { "$fovea" inspect "$1.fvir" --schedules --target=x86-64-v4 --processor=zen4; }
+check "40 columns" 0 'contract .*columns = 48,' columns columns40
+check "64 columns" 0 'contract .*columns = 32,' columns columns64
+# in an attention, rows are those of its block of 12 queries
+model heads <<'M'
+func @main(%q: f32[1, 3, 128, 40], %k: f32[1, 3, 40, 128], %v: f32[1, 3, 128, 40]) -> (%y) {
+  %s = MatMul(%q, %k)
+  %p = Softmax(%s)
+  %y = MatMul(%p, %v)
+  return %y
+}
+M
+check "heads of 40" 0 'attend \{rows = (6|8), columns = 48, score_rows = 12, .*block = 12' columns heads
+bits heads
 finish

@@ -260,6 +260,7 @@ static bool choose_products(fv_attend_plan *p) {
         (int)fv_choose(&p->chosen, FV_PARAMETER_block, block_rows(p, rows), rows, MOST_BLOCK, 1);
     int tasks = fv_processor_of(p->l->target)->attend_tasks;
     p->tasks.least = (int)fv_choose(&p->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
+    p->pv.c.context.block = p->tasks.block;
     fv_contract_tile(&p->chosen, p->d, &p->pv.c, FV_PARAMETER_rows, FV_PARAMETER_columns,
                      &p->pv.rows, &p->pv.columns);
     if (p->pv.columns < 2 || !fv_contract_choose(p->l, p->d, &p->pv.c))

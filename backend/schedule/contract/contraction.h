@@ -29,6 +29,8 @@ typedef struct fv_contract_blocks {
 typedef struct fv_contract_context {
     bool turned; /* whether rows are contiguous in the result, and not columns */
     bool often;  /* whether the kernel runs many times after b was packed once */
+    /* the rows for which the caller computes the contraction at a time; 0: it decides that later */
+    int64_t block;
 } fv_contract_context;
 
 typedef struct fv_contraction {

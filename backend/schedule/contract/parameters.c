@@ -87,6 +87,36 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
     *mr = *mr > 0 ? *mr : 1;
 }
 
+/* The cost of a step of k for each row and all columns, in tiles of `rows` rows and `vectors`
+ * vectors of columns. */
+static double time_of_columns(int64_t columns, int lanes, int rows, int vectors, int in_flight) {
+    int64_t width = (int64_t)vectors * lanes, tiles = (columns + width - 1) / width;
+    return (double)tiles * step_time(rows, vectors, in_flight) / rows;
+}
+
+/* Makes a tile of *mr rows and *vectors vectors wider, and its rows fewer, if that takes a
+ * sixteenth less time, because the last tile of a row then has fewer columns that do not exist: 40
+ * columns are one tile of 3 vectors of 16 instead of two of 2 (on Zen 4, attention with heads of
+ * 40 and 1024 keys takes 0.87 of the time). The registers also hold a row of b and the factor of
+ * one row. A tile has at least half of the rows, since each tile reads the panel, and many rows
+ * need more than 16 registers. */
+static void fit_columns(const fv_target *t, int64_t columns, int lanes, int in_flight, int *mr,
+                        int *vectors) {
+    enum { MANY = 32 };
+    const int rows = *mr, width = *vectors;
+    if (t->vector_registers < MANY)
+        return;
+    double least = time_of_columns(columns, lanes, rows, width, in_flight) * 15 / 16;
+    for (int v = width + 1, r; r = (t->vector_registers - 1) / v - 1, 2 * r >= rows; v++) {
+        double time = time_of_columns(columns, lanes, r, v, in_flight);
+        if (time > least)
+            continue;
+        least = time;
+        *mr = r;
+        *vectors = v;
+    }
+}
+
 /* bytes of the columns of a panel that tiles of all levels can read: a vector of AVX-512, two of
  * AVX2, four of SSE */
 enum { COMMON_PANEL = 64 };
@@ -207,14 +237,21 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
         *nr = SMALL_COLUMNS;
         *mr = c->each ? 1 : SMALL_ROWS;
     }
+    const fv_dim *all = d->index[c->column]->dim;
+    const bool many = c->row >= 0 && d->index[c->row]->dim->hi > *mr;
     if (c->nsums > 1)
         share_tile(t, c->nsums, lanes, mr, nr);
+    else if (many && lanes > 1 && !panel && !small && !c->each && !fv_has_helium(t) &&
+             fv_elem_is_float((fv_elem)c->sum->type.elem) && fv_dim_is_const(all))
+        fit_columns(t, all->value, lanes, in_flight, mr, nr);
     *nr *= lanes;
     if (panel)
         fill_panels(t, panel, lanes, mr, nr);
-    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    int64_t columns = d->index[c->column]->dim->hi;
-    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr)
+    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi, columns = all->hi;
+    const int64_t of_block = c->context.block;
+    if (of_block && rows > of_block)
+        rows = of_block;
+    if (c->row >= 0 && (fv_dim_is_const(d->index[c->row]->dim) || of_block) && rows > *mr)
         *mr =
             best_rows(rows, *mr, *nr / lanes * c->nsums, in_flight, terms_from(fv_all_steps(c), 0));
     if (!rows || !columns) { /* there is no tile: the other loops have no iterations */
