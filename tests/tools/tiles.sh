@@ -58,4 +58,21 @@ func @main(%q: f32[1, 3, 128, 40], %k: f32[1, 3, 40, 128], %v: f32[1, 3, 128, 40
 M
 check "heads of 40" 0 'attend \{rows = (6|8), columns = 48, score_rows = 12, .*block = 12' columns heads
 bits heads
+
+# a residual that the second-level cache need not hold is prefetched before the products of a tile
+residual() {
+    model "residual$1" <<M
+const @w: f32[64, 96] = file "w.bin" 0 24576
+func @main(%x: f32[$1, 64], %r: f32[$1, 96]) -> (%y) {
+  %p = MatMul(%x, @w)
+  %y = Add(%p, %r)
+  return %y
+}
+M
+}
+residual 1000
+emits residual1000 2 '^ *prefetch r\[i0 \+ r'
+bits residual1000
+residual 100
+emits residual100 0 '^ *prefetch r\['
 finish

@@ -30,6 +30,7 @@
 #include "backend/schedule/contract/dot.h"
 #include "backend/schedule/contract/halves.h"
 #include "backend/schedule/contract/parameters.h"
+#include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/product.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
@@ -605,6 +606,7 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     }
     if (!t->plan.depth) {
         fv_tile_sums(t, t->plan.mr);
+        fv_tile_prefetch_operands(t, here);
         if (c->dot.matrix)
             multiply_matrix(t, here);
         else
