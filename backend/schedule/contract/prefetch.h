@@ -1,4 +1,4 @@
-/* prefetch.h - a tile's prefetches of weights and of operands of its epilogue. */
+/* prefetch.h - a tile's prefetches of weights that are read later. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_PREFETCH_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_PREFETCH_H
 
@@ -29,8 +29,5 @@ void fv_tile_emit_prefetch(fv_tile *t, bool whole);
  * cache. */
 void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
                            int cache);
-/* Emits prefetches of what the epilogue of `rows` rows of the tile loads, before its products are
- * computed: elements of other values at the rows and columns of the tile, such as a residual. */
-void fv_tile_prefetch_operands(fv_tile *t, fv_expr *rows);
 
 #endif
