@@ -292,12 +292,13 @@ static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
 }
 
 static const fv_expr *without_bitcast(const fv_expr *x) {
-    while (x->op == FV_X_BITCAST && x->arg[0]->type.lanes == x->type.lanes)
+    while (x->op == FV_X_BITCAST)
         x = x->arg[0];
     return x;
 }
 
-/* Copying an element to all lanes is part of the load that reads it. */
+/* Copying an element to all lanes is part of the load that reads it, also of a word of four
+ * bytes. */
 static bool is_free_splat(const tally *t, const fv_expr *x) {
     if (x->op != FV_X_SPLAT)
         return false;

@@ -113,6 +113,17 @@ Test(predict, halves_of_vectors) {
                  one.vectors + one.loads / 2 + one.stores + one.integers);
 }
 
+/* A word of four bytes is copied to all lanes by the load that reads it, as an f32 is. */
+Test(predict, loads_copy_words_to_all_lanes) {
+    fv_instructions n =
+        inside_of("kernel f(A: u8[n], B: i32[n], out C: i32[n]; n) {\n  for k < n {\n"
+                  "    let a = bits_i32(A[k * 4:4])\n"
+                  "    C[k * 8:8] = B[k * 8:8] + splat8(a)\n  }\n}",
+                  fv_target_find("x86-64-v3"));
+    cr_expect_eq(n.vectors, 1);
+    cr_expect_eq(n.loads, 2);
+}
+
 /* What a loop does not store is loaded, and divided, once before the loop. */
 Test(predict, a_loop_computes_only_what_varies) {
     const fv_target *v3 = fv_target_find("x86-64-v3");
