@@ -51,9 +51,25 @@ T
 }
 encoder f16 >f16.fvir
 encoder bf16 >bf16.fvir
+# weights of bf16 two steps of which share a word, and a quotient that becomes a product
+cat >pairs.fvir <<'T'
+fovea-ir 1
+module "pairs"
+symbol n 0..100
+const @a: bf16[66, 37] = file "pairs.bin" 0 4884
+const @b: bf16[37, 50] = file "pairs.bin" 1184 3700
+const @c: bf16[] = 3.0
+func @main(%x: bf16[n, 66]) -> (%y, %q) {
+  %h = MatMul(%x, @a)
+  %q = Div(%h, @c)
+  %y = MatMul(%q, @b)
+  return %y, %q
+}
+T
+seq 1 2000 | head -c 4884 >pairs.bin
 "$fovea" run f16.fvir --dim n=3 --backend=jit >/dev/null 2>&1 || backends="interp c" # built without LLVM
 
-for model in ops f16 bf16; do
+for model in ops f16 bf16 pairs; do
     rm -rf ref
     "$fovea" run $model.fvir --dim n=29 --backend=interp --target=x86-64-v3 -o ref/ >/dev/null
     for target in x86-64-v4+avx512fp16 x86-64-v4 aarch64; do
@@ -67,6 +83,7 @@ done
 case $backends in
 jit*)
     code() { "$fovea" compile ops.fvir --target="$1" -q -o ops.s && grep -c 'v[a-z]*ph[^a-z0-9]' ops.s; }
+    check 'a word of two bf16' 0 'u32\[3, 33, 16\]' "$fovea" compile pairs.fvir --target=x86-64-v3 --emit=kernels -o -
     check 'arithmetic of f16' 0 '^[1-9]' code x86-64-v4+avx512fp16
     check 'no arithmetic of f16' 1 '^0$' code x86-64-v4
     ;;
