@@ -1,6 +1,7 @@
 /* quotient.c - see quotient.h. The product differs from the quotient by a few units in the last
  * place of f32. That matters only if a number half-way between two narrow floats is between the
- * two. A narrow float divided by a number of few digits is seldom so near to such a number. */
+ * product and the quotient. A narrow float divided by a number of few digits is seldom so near to a
+ * half-way number. */
 #include "backend/expand/quotient.h"
 
 #include <math.h>

@@ -4,8 +4,8 @@
 
 #include "ir/type/type.h"
 
-/* Has to(f32(x) / divisor) the bits of to(f32(x) * *factor) for all x of type `from`, where NaNs
- * are equal? `from` and `to` are f16 or bf16, the divisor is an f32. Sets *factor to the f32
+/* Is to(f32(x) / divisor) equal to to(f32(x) * *factor) in all bits for all x of type `from`, where
+ * all NaNs count as equal? `from` and `to` are f16 or bf16, the divisor is an f32. Sets *factor to the f32
  * nearest to 1 / divisor. All x are tried, which takes about a millisecond. */
 bool fv_quotient_is_product(fv_elem from, fv_elem to, double divisor, double *factor) FV_MUST_USE;
 

@@ -212,6 +212,12 @@ static fv_jit *only_if(bool ok, fv_jit *j) {
     return NULL;
 }
 
+/* Gives back what linking and compiling needed, and running does not. */
+static void rest(void) {
+    fv_llvm_rest();
+    fv_heap_trim();
+}
+
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o) {
     if (!fv_target_runs_here(p->target)) {
         fv_error(s, "this machine cannot run code for %s; choose --target=native", p->target->name);
@@ -232,8 +238,7 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
     fv_door_close(s, &door);
     fv_ll_parts_close(&parts);
     fv_arena_free(scratch);
-    fv_llvm_rest();
-    fv_heap_trim();
+    rest();
     return only_if(ok, j);
 }
 
@@ -254,5 +259,6 @@ fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t 
     ((fv_jit *)j)->times.load = fv_lap(&mark);
     fv_door_close(s, &door);
     fv_arena_free(scratch);
+    rest();
     return only_if(ok, j);
 }

@@ -94,4 +94,5 @@ board_run() {
 finish() {
     echo "Tested: $tested | Passing: $passing | Failing: $((tested - passing)) "
     [ $passing = $tested ]
+    exit
 }

@@ -178,17 +178,21 @@ graph = onnx.load(sys.argv[1]).graph
 shapes = {i.name: i.dims for i in graph.initializer}
 made = {o: n for n in graph.node for o in n.output}
 def weight(name):
+    """The constant that a value is made of, and whether it is dequantized."""
     n = made.get(name)
-    return name if n is None else weight(n.input[0]) if n.op_type in ("DequantizeLinear", "Transpose") else ""
+    if n is None or n.op_type not in ("DequantizeLinear", "Transpose"):
+        return name, False
+    constant, narrow = weight(n.input[0])
+    return constant, narrow or n.op_type == "DequantizeLinear"
 total = 0
 for n in graph.node:
-    if n.op_type == "ConvInteger" or n.op_type == "Conv" and weight(n.input[1]) != n.input[1]:
+    if n.op_type == "ConvInteger" or n.op_type == "Conv" and weight(n.input[1])[1]:
         sys.exit("error: the products of bytes of a convolution are not counted")
     if n.op_type in ("MatMulInteger", "MatMul", "Gemm", "MatMulNBits"):
-        w = weight(n.input[1])
+        w, narrow = weight(n.input[1])
         if n.op_type == "MatMulNBits":
             total += next(a.i for a in n.attribute if a.name == "N") * next(a.i for a in n.attribute if a.name == "K")
-        elif w in shapes and (n.op_type == "MatMulInteger" or w != n.input[1]):
+        elif w in shapes and len(shapes[w]) == 2 and (narrow or n.op_type == "MatMulInteger"):
             total += shapes[w][0] * shapes[w][1]
 print(total)
 """

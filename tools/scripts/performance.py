@@ -122,7 +122,7 @@ class Bench:
             command = ["/usr/bin/python3", os.path.join(scripts, "bf16.py"), self.model(base + "-f16"), path + ".tmp"]
         elif width in WIDTHS:
             command[2:] = [base, path + ".tmp", *WIDTHS[width]]
-        if name not in OWN and base not in OWN and width != "bf16" and not os.path.exists(self.o.writer):
+        if name not in OWN and (width != "qdq" or base not in OWN) and width != "bf16" and not os.path.exists(self.o.writer):
             raise Absent(f"there is no {os.path.basename(self.o.writer)}, which writes {name}")
         if run(["/usr/bin/python3", "-c", "import onnx, numpy"])[0]:
             raise Absent("python3-onnx and python3-numpy, which models are written with, are not installed")
@@ -136,10 +136,11 @@ class Bench:
         """The model with activations of u8, whose ranges are those of one set of random inputs of 128 tokens."""
         data = os.path.join(self.models, base + ".data")
         for command in ([self.o.fovea, "run", self.model(base), "-q", "--dim=batch=1", "--dim=seq=128", f"--save-inputs={data}"],
-                        [self.o.fovea, "quantize", self.model(base), "-q", f"--calibrate={data}", "-o", path]):
+                        [self.o.fovea, "quantize", self.model(base), "-q", f"--calibrate={data}", "-o", path + ".part.onnx"]):
             status, _, error = run(command)
             if status:
                 raise Failed(f"the model could not be quantized: {error}")
+        os.rename(path + ".part.onnx", path)
         return path
 
     def inputs(self, name):

@@ -42,6 +42,14 @@ static void prefetch_operand(fv_tile *t, const fv_expr *x, fv_expr *rows) {
     fv_kb_end(&e->b);
 }
 
+/* Is it a sum that the products of the tile compute? */
+static bool is_sum(const fv_tile *t, const fv_expr *x) {
+    int i = 0;
+    while (i < t->c->nsums && t->c->sums[i] != x)
+        i++;
+    return i < t->c->nsums;
+}
+
 void fv_tile_prefetch_operands(fv_tile *t, fv_expr *rows) {
     const fv_lowerer *l = t->e->l;
     const fv_expr *x;
@@ -49,7 +57,7 @@ void fv_tile_prefetch_operands(fv_tile *t, fv_expr *rows) {
         (l->options->saves & FV_SAVES_CODE))
         return;
     for (fv_x_visitor v = fv_x_visit(t->e->arena, t->e->def->body); (x = fv_x_next(&v));)
-        if (x == t->c->sums[0])
+        if (is_sum(t, x))
             fv_x_skip(&v);
         else if (is_far_operand(t, x))
             prefetch_operand(t, x, rows);

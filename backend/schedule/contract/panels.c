@@ -527,7 +527,7 @@ bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
     return kept(l, NULL, &a, x, &p) != NULL;
 }
 
-/* Are the factors stored as bf16, an even number of steps each? */
+/* Are all factors stored as bf16, and is the number of steps even? */
 static bool are_pairs(const fv_expr *sum, int n, fv_expr *const *x) {
     const fv_dim *steps = sum->u.red.vars[0]->dim;
     bool are = sum->u.red.nvars == 1 && fv_dim_is_const(steps) && steps->value % 2 == 0;
@@ -602,6 +602,7 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         if (!p->x) {
             make_in_run(l, op, d, &a, x, p);
             p->x = p->load;
+            p->pairs = false;
         }
     }
     p->computed = p->x != p->load;

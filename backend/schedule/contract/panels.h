@@ -24,8 +24,8 @@ typedef struct fv_panels {
     bool made_in_run;
     int panel; /* the axis of panels in `value` */
     int steps; /* number of steps along the last axis of the sum that share an integer in memory */
-    bool
-        pairs; /* whether these are two bf16 in 32 bits, each of which one operation makes an f32 */
+    /* whether these are two bf16 in 32 bits, each of which one operation makes an f32 */
+    bool pairs;
     /* the variables of the panel, and of the column within the panel */
     fv_var *panel_index, *column;
     fv_var *index[FV_MAX_RANK]; /* if made at run time: the variables of the panels' axes */

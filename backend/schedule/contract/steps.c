@@ -80,7 +80,7 @@ static bool are_in_parts(const fv_tile *t, int64_t n) {
            (t->plan.depth % n == 0 && t->c->sum->u.red.vars[0]->dim->value % t->plan.depth == 0);
 }
 
-/* Consists each part of complete groups of n steps, except that the last part may be shorter? */
+/* Does each part consist of complete groups of n steps? The last part may have fewer groups. */
 static bool are_groups(const fv_tile *t, int64_t n) {
     return !t->from || (t->plan.depth % n == 0 && t->c->sum->u.red.vars[0]->dim->value % n == 0);
 }
