@@ -177,8 +177,7 @@ import onnx
 graph = onnx.load(sys.argv[1]).graph
 shapes = {i.name: i.dims for i in graph.initializer}
 made = {o: n for n in graph.node for o in n.output}
-def weight(name):
-    """The constant that a value is made of, and whether it is dequantized."""
+def weight(name):  # the constant that a value is made of, and whether it is dequantized
     n = made.get(name)
     if n is None or n.op_type not in ("DequantizeLinear", "Transpose"):
         return name, False
