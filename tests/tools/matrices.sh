@@ -75,9 +75,9 @@ check 'no code where others are asked' 2 "registers for which only Linux is aske
 check 'a target with fewer features' 0 . "$fovea" compile m.fvir --target=x86-64-v4+vnni -o no.s
 count 'has no such code' 0 'tdpb|tilerelease|syscall' no.s
 
-grep -q amx_int8 /proc/cpuinfo 2>/dev/null && grep -q avx512_vnni /proc/cpuinfo || finish
+grep -q amx_int8 /proc/cpuinfo 2>/dev/null && grep -q avx512_vnni /proc/cpuinfo || { finish; exit; }
 check 'native has it' 0 . "$fovea" inspect m.fvir --target=native
-case $(cat out) in *+amx-int8*) ;; *) finish ;; esac # the system does not permit it
+case $(cat out) in *+amx-int8*) ;; *) finish; exit ;; esac # the system does not permit it
 check 'a library' 0 . "$fovea" compile m.fvir --target=$amx -o one.so
 check 'a library for three targets' 0 . "$fovea" compile m.fvir --target=x86-64-v3,x86-64-v4+vnni,$amx -o all.so
 for n in 0 1 2 3 5 8 9 15 16 17 32 33 63 200; do
@@ -140,7 +140,7 @@ diff -r expected result >out && tell 'far products: the same bits' yes || tell '
     printf 'fovea-ir 1\nmodule "f"\nsymbol n 0..200\nconst @w: f32[2, 2] = [1, 2, 3, 4]\n'
     printf 'func @main(%%x: f32[n, 2]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n  return %%y\n}\n'
 } >f.fvir
-cc "$root/tests/tools/matrices_refused.c" -o deny 2>/dev/null && ./deny refuse true || finish
+cc "$root/tests/tools/matrices_refused.c" -o deny 2>/dev/null && ./deny refuse true || { finish; exit; }
 silent() { name=$1; shift; check "asks nothing: $name" 0 . ./deny kill "$@"; }
 silent 'inspect' "$fovea" inspect m.fvir --target=native
 count 'native has it all the same' 1 '^target +native .*\+amx-int8' out

@@ -1,8 +1,8 @@
 # The line that commands show on a terminal while they work: in all that may take long, never wider than the terminal, and erased
 # before anything else is printed.
 . "$(dirname "$0")/lib.sh"
-command -v script >/dev/null || { echo 'skipped: there is no program script'; finish; }
-command -v python3 >/dev/null || { echo 'skipped: there is no python3'; finish; }
+command -v script >/dev/null || { echo 'skipped: there is no program script'; finish; exit; }
+command -v python3 >/dev/null || { echo 'skipped: there is no python3'; finish; exit; }
 f="'$fovea'"
 layer m.fvir '%y = Relu(%h)'
 mkdir -p parts

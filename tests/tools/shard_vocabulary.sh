@@ -124,7 +124,7 @@ sed -i 's/table: f32\[8193, 33\]/table: f32[63, 33]/; s/ 0 1081476/ 0 8316/' apa
 check 'a small table' 0 'node = "head", axis = "columns"' "$fovea" shard apart.fvir --ranks 2 --print-plan
 grep -q embed out && tell 'is whole' no || tell 'is whole' yes
 
-[ -n "$has_lua" ] || { finish; }
+[ -n "$has_lua" ] || { finish; exit; }
 # ---- small ones, by plans ----
 # Every type of numbers: what no rank has changes no bit, of zeros and NaNs neither. Indices count from the end, too.
 cat >types.fvir <<'T'

@@ -9,7 +9,7 @@ LD_LIBRARY_PATH=$work/$(dirname "$pc")
 export LD_LIBRARY_PATH PKG_CONFIG_PATH=$work/$pc PKG_CONFIG_SYSROOT_DIR=$work/i
 installed=$(find "$work/i" -name fovea -type f -path '*/bin/*')
 for tool in make pkg-config c++; do
-    command -v $tool >/dev/null || { echo "skipped: there is no $tool"; finish; }
+    command -v $tool >/dev/null || { echo "skipped: there is no $tool"; finish; exit; }
 done
 check 'the programs build' 0 . make -C "$root/examples/embed" OUT="$work/out_of_make" FOVEA="$installed" CFLAGS=-Werror CXXFLAGS=-Werror
 check 'the programs work' 0 'no fifth row' make -C "$root/examples/embed" OUT="$work/out_of_make" FOVEA="$installed" check

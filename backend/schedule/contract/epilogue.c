@@ -10,7 +10,7 @@
 
 /* the part of the second-level cache, as its denominator, that a value may fill without prefetches:
  * the rest is filled by what was computed since */
-enum { NEAR = 4 };
+static const double NEAR = 4;
 
 /* Is x a load of an element at the row and the column of the tile, from a value that may have left
  * the second-level cache, and whose columns are contiguous? */
