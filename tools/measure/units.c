@@ -128,9 +128,9 @@ static double clock_in_tile(void) {
 LOOPS(256, ymm, "avx2")
 LOOPS(512, zmm, "avx512dq")
 
-/* If at least this many times as many operations begin in a cycle on vectors of 32 bytes as on those
- * of 64, the core executes the wide ones in two passes. A core with three units for narrow vectors
- * and two for wide ones executes 1.5 times as many. */
+/* If at least this many times as many operations begin in a cycle on vectors of 32 bytes as on
+ * those of 64, the core executes the wide ones in two passes. A core with three units for narrow
+ * vectors and two for wide ones executes 1.5 times as many. */
 static const double TWO_PASSES = 1.75;
 
 static fv_measure bytes(int n) {
