@@ -20,7 +20,7 @@ typedef struct fv_storage {
      * another value: the whole */
     struct fv_storage *of;
     int inner; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
-    struct fv_grouped *grouped;   /* data of the step group: backend/steps/group.c */
+    struct fv_grouped *grouped;   /* data of the step group: backend/steps/grouped.h */
     struct fv_axis_order *layout; /* data of the step layout: backend/steps/layout.c */
     /* whether a schedule added the value: an operand of its kernel that is computed at run time
      * (fv_define_operand) */

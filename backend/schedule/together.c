@@ -25,6 +25,7 @@
 #include "backend/schedule/attend/attend_rows.h"
 #include "backend/schedule/attend/attention.h"
 #include "backend/schedule/common/choice.h"
+#include "backend/schedule/common/reduce.h"
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/contract/contract.h"
 #include "backend/schedule/rows/map.h"

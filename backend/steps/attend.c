@@ -13,7 +13,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
-#include "backend/steps/group.h"
+#include "backend/steps/grouped.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/definition/bits.h"

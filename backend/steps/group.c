@@ -5,52 +5,21 @@
  * (an elementwise value into its only use; elementwise uses of a reduction as its epilogue). A
  * reshape that cannot be expressed by simple indices becomes a view, which shares the memory of its
  * operand. */
-#include "backend/steps/group.h"
-
 #include "backend/fuse/reading.h"
 #include "backend/fuse/substitute.h"
 #include "backend/fuse/summed.h"
-#include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/steps/concat.h"
+#include "backend/steps/group_rows.h"
 #include "backend/steps/steps.h"
 #include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-/* ---- properties of a value ---- */
-
-typedef struct fv_grouped {
-    bool costly;  /* whether the value is a reshape that needs divisions along a row */
-    bool divides; /* whether the value is a reshape that needs any divisions */
-    /* the value with elementary functions, itself or substituted into it, that is computed in
-     * passes over rows; NULL: none */
-    const fv_value *rows;
-    bool passes; /* whether its rows need several passes */
-    /* the value whose contraction it computes, itself or in its epilogue; or NULL */
-    const fv_value *sum;
-    bool other; /* whether it contains a reduction that is no contraction, as that of a pool */
-    bool two;   /* whether it contains a second contraction */
-    bool term;  /* whether it is a product that is rounded together with the sum that adds it */
-    bool row;   /* if `term`: whether the sum runs along the last axis of the product */
-} fv_grouped;
-
-static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
-    if (!s->grouped)
-        s->grouped = FV_NEW(l->exprs, fv_grouped, 1);
-    return s->grouped;
-}
-
 /* ---- properties of definitions ---- */
-
-/* Is op a reshape that needs divisions along a row? That is decided before anything is substituted,
- * so that its operand is known to need memory. */
-static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_Reshape) && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
-}
 
 /* Does the reshape read a constant whose elements are each repeated along the last axis, such as
  * the scales of blocks? It is not worth a view then: the repeated copy would take more memory than
@@ -81,7 +50,7 @@ static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_tha
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = fv_storage_loaded(l, x);
-    const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? grouped_of(l, s)->sum : NULL;
+    const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? fv_grouped_of(l, s)->sum : NULL;
     if (sum && sum != other_than)
         return true;
     for (int i = 0; i < x->n; i++)
@@ -97,7 +66,7 @@ static bool takes_other(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = fv_storage_loaded(l, x);
-    bool takes = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->other;
+    bool takes = s && s->fate == FV_FATE_SUBSTITUTED && fv_grouped_of(l, s)->other;
     for (int i = 0; i < x->n && !takes; i++)
         takes = takes_other(l, x->arg[i], seen);
     return takes;
@@ -111,7 +80,7 @@ static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *from = fv_storage_loaded(l, x);
     if (from && from->fate == FV_FATE_SUBSTITUTED) {
-        fv_grouped *own = grouped_of(l, s), *taken = grouped_of(l, from);
+        fv_grouped *own = fv_grouped_of(l, s), *taken = fv_grouped_of(l, from);
         own->two |= taken->two || (own->sum && taken->sum && own->sum != taken->sum);
         own->sum = own->sum ? own->sum : taken->sum;
         own->other |= taken->other;
@@ -129,188 +98,8 @@ static bool keeps_rows(const fv_definition *d, const fv_value *v) {
            x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
 }
 
-/* Returns the reason why v needs memory, and sets *because to the use that requires it;
- * FV_WHY_none: it needs none. */
-static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **because) {
-    for (int i = 0; i < v->nuses; i++) {
-        const fv_op *use = *because = v->uses[i].op;
-        if (use->def == &fv_return_def)
-            return FV_WHY_returned;
-        if (fv_op_is(use, FV_OP_fv_Extend) && v->uses[i].index == 1)
-            return FV_WHY_added;
-        if (fv_op_is(use, FV_OP_fv_Bind))
-            return FV_WHY_gives_dims;
-        if (use->def == &fv_if_def)
-            return FV_WHY_decides;
-        if (use->def == &fv_else_def || use->def == &fv_endif_def)
-            return FV_WHY_branch_gives;
-        if (use->def == &fv_loop_def || use->def == &fv_endloop_def)
-            return FV_WHY_loop_state;
-        if (is_costly_reshape(l, use))
-            return FV_WHY_seen_reshaped;
-        if (use->def->kernel && !use->nout)
-            return FV_WHY_read_by_own_kernel;
-        for (int k = 0; k < use->nout; k++)
-            if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
-                return FV_WHY_read_by_own_kernel;
-    }
-    *because = NULL;
-    return v->nuses == 0 ? FV_WHY_unused : FV_WHY_none;
-}
-
-bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
-    const fv_op *because;
-    return needs_memory(l, v, &because) != FV_WHY_none;
-}
-
-static int distinct_users(const fv_value *v) {
-    int n = 0;
-    for (int i = 0; i < v->nuses; i++) {
-        int k = 0;
-        while (k < i && v->uses[k].op != v->uses[i].op)
-            k++;
-        n += k == i;
-    }
-    return n;
-}
-
-/* Does each element of what the op computes come from the same element of v, and from no other? */
-static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
-    const fv_definition *d = op->nout == 1 ? fv_storage_of(l, op->out[0])->def : NULL;
-    if (!d)
-        return false;
-    const fv_row_axes none = {0};
-    fv_reading r = fv_reading_of(l, d, v, &none);
-    return r.identity && !r.in_reduction && !fv_work_of(l, d).reductions;
-}
-
-/* ---- values of a row ---- */
-
-/* Do the loads of d run along the last axis of d in memory, and none along another axis? Then a sum
- * along that axis has the same order of terms with d substituted as with d in memory. */
-static bool runs_along_rows(const fv_definition *d) {
-    int last = d->rank - 1;
-    fv_load_count along = {0};
-    if (last < 0 || fv_is_contraction(d->body))
-        return false;
-    fv_x_count_loads(d->body, d->index[last], &along);
-    for (int i = 0; i < last; i++)
-        if (fv_x_runs_across(d->body, d->index[last], d->index[i]))
-            return false;
-    return along.contiguous > 0;
-}
-
-/* Are the rows of d tasks of their own? If there is only one row and it is long, it is divided
- * among tasks. */
-static bool has_rows(const fv_definition *d) {
-    int64_t rows = 1;
-    for (int i = 0; i < d->rank - 1; i++)
-        rows *= fv_dim_is_one(d->index[i]->dim) ? 1 : 2;
-    return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_LONG_ROW;
-}
-
-/* Does d use each element of this load for one of its rows only? With `along`, the load must also
- * run along the row, at the row's own index or once along the sum. */
-static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr *sum, bool along) {
-    const fv_type *t = ((const fv_value *)load->u.buf->value)->type;
-    const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL,
-                 *k = sum ? sum->u.red.vars[0] : NULL;
-    bool told[FV_MAX_RANK + 1] = {0};
-    if (sum && sum->u.red.nvars != 1)
-        return false;
-    for (int i = 0; i < t->rank; i++) {
-        const fv_expr *x = load->arg[i];
-        bool last = i == t->rank - 1, summed = last && x->op == FV_X_VAR && k && x->u.var == k;
-        int a = fv_axis_read(x, d);
-        if (summed ? k->dim != t->dims[i] : a < d->rank ? told[a] : !fv_dim_is_one(t->dims[i]))
-            return false;
-        if (last && along && !summed && (sum || !row || a != d->rank - 1 || row->dim != t->dims[i]))
-            return false;
-        told[a] = true;
-    }
-    for (int a = 0; a < d->rank; a++)
-        if (!told[a] && !fv_dim_is_one(d->index[a]->dim) &&
-            (d->index[a] != row || (sum && fv_x_uses(sum, row))))
-            return false;
-    return true;
-}
-
-typedef struct row_use {
-    const fv_value *v;
-    const fv_definition *d;
-    /* along: see is_of_row; product: v is a product, so that a sum of it would be a contraction */
-    bool along, product;
-    fv_ptrmap seen;
-} row_use;
-
-static bool is_used_by_rows(row_use *u, const fv_expr *x, const fv_expr *sum) {
-    if (x->op == FV_X_LOAD && x->u.buf->value == u->v)
-        return is_of_row(x, u->d, sum, u->along) && !(sum && u->product && sum->arg[0] == x);
-    if (x->op == FV_X_GUARD && x->u.buf->value == u->v)
-        return false;
-    if (!x->n || *fv_ptrmap_at(&u->seen, x))
-        return true;
-    *fv_ptrmap_at(&u->seen, x) = (void *)x;
-    for (int i = 0; i < x->n; i++)
-        if (!is_used_by_rows(u, x->arg[i], x->op == FV_X_REDUCE ? x : sum))
-            return false;
-    return true;
-}
-
-/* Does `use` have one result, no contraction, that it computes row by row from the same rows of v?
- * `along`: see is_of_row. */
-static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bool along) {
-    const fv_definition *own = fv_storage_of(l, v)->def, *d = NULL;
-    for (int i = 0; i < use->nout; i++) {
-        if (d && use->out[i])
-            return false;
-        d = use->out[i] ? fv_storage_of(l, use->out[i])->def : d;
-    }
-    if (!d || fv_is_contraction(d->body))
-        return false;
-    bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
-    row_use u = {.v = v,
-                 .d = d,
-                 .along = along,
-                 .product = product,
-                 .seen = fv_ptrmap_in(l->current.scratch)};
-    return is_used_by_rows(&u, d->body, NULL);
-}
-
-/* Has the final result of the kernel the type of v, so that its row can hold v? */
-static bool keeps_type(fv_lowerer *l, const fv_value *v, const fv_op *use) {
-    int i = 0;
-    while (!use->out[i])
-        i++;
-    const fv_value *end = use->out[i];
-    for (int steps = 0; steps < 10; steps++) {
-        if (fv_must_have_memory(l, end) || distinct_users(end) != 1 ||
-            !is_elementwise(l, end->uses[0].op, end))
-            break;
-        end = end->uses[0].op->out[0];
-    }
-    return end->type->elem == v->type->elem;
-}
-
-static bool is_costly(const fv_work *w) {
-    return w->math || w->arithmetic > FV_CHEAP;
-}
-
-/* Returns the reason why v cannot be computed in the passes over rows that `use` makes;
- * FV_WHY_none: it can be. Passes keep what they need more than once. */
-static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
-    const fv_definition *own = fv_storage_of(l, v)->def;
-    if (!runs_along_rows(own))
-        return FV_WHY_rows_across;
-    if (!has_rows(own))
-        return FV_WHY_rows_long;
-    if (!keeps_to_rows(l, v, use, true))
-        return FV_WHY_rows_apart;
-    return is_costly(w) && !keeps_type(l, v, use) ? FV_WHY_rows_type : FV_WHY_none;
-}
-
 static bool is_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
-    return not_of_rows(l, v, w, use) == FV_WHY_none;
+    return fv_rows_reason(l, v, w, use) == FV_WHY_none;
 }
 
 /* Records that v would be computed again, and why passes over rows do not avoid that. Returns
@@ -320,62 +109,6 @@ static bool costs_again(fv_lowerer *l, const fv_value *v, const fv_op *use, fv_w
         return fv_declines(l, v, rows, fv_n(fv_whole_number(fv_typical_elements(v->type))),
                            fv_n(FV_LONG_ROW));
     return fv_declines(l, v, rows, fv_o(use));
-}
-
-static bool reads_outside_sums(const fv_expr *x, const fv_value *v, fv_ptrmap *seen) {
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v)
-        return true;
-    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x))
-        return false;
-    *fv_ptrmap_at(seen, x) = (void *)x;
-    for (int i = 0; i < x->n; i++)
-        if (reads_outside_sums(x->arg[i], v, seen))
-            return true;
-    return false;
-}
-
-/* Does x load a substituted value that needs several passes over its rows for an expensive value
- * other than `own`? The row can hold one such value only, so the other would be computed again in
- * each pass. */
-static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *own,
-                             fv_ptrmap *seen) {
-    if (!x->n || *fv_ptrmap_at(seen, x))
-        return false;
-    *fv_ptrmap_at(seen, x) = (void *)x;
-    fv_storage *s = fv_storage_loaded(l, x);
-    if (s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->passes &&
-        grouped_of(l, s)->rows != own)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (has_other_passes(l, x->arg[i], own, seen))
-            return true;
-    return false;
-}
-
-static bool is_row_of(const fv_type *t, const fv_type *v) {
-    const fv_dim *n = t->rank ? t->dims[t->rank - 1] : NULL;
-    return n && !fv_dim_is_one(n) && v->rank && n == v->dims[v->rank - 1];
-}
-
-static bool is_term(fv_lowerer *l, const fv_value *v) {
-    return grouped_of(l, fv_storage_of(l, v))->term;
-}
-
-/* Is v read by sums only, or by a product that a sum adds, and has the final result no row of v's
- * length that could hold v? */
-static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
-    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
-    const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
-    if (!y || !fv_storage_of(l, y)->def ||
-        (!is_term(l, y) && reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen)))
-        return false;
-    for (int steps = 0; steps < 10 && y && (is_term(l, y) || !is_row_of(y->type, v->type));
-         steps++) {
-        if (fv_must_have_memory(l, y) || distinct_users(y) != 1)
-            return true;
-        y = y->uses[0].op->nout == 1 ? y->uses[0].op->out[0] : NULL;
-    }
-    return false;
 }
 
 /* A value v, of work w, that may be substituted into the definition d of a result of `use`. */
@@ -391,7 +124,7 @@ typedef struct into {
 /* Does a value that is substituted into x contain two contractions already? */
 static bool takes_two(fv_lowerer *l, const fv_expr *x) {
     fv_storage *s = fv_storage_loaded(l, x);
-    bool two = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->two;
+    bool two = s && s->fate == FV_FATE_SUBSTITUTED && fv_grouped_of(l, s)->two;
     for (int i = 0; i < x->n && !two; i++)
         two = takes_two(l, x->arg[i]);
     return two;
@@ -425,7 +158,7 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
     const fv_origin *origin = fv_storage_origin(l, t->v);
     const fv_fate fate = s->fate;
     fv_expr *sums[3];
-    if (!t->d->rank || takes_two(l, t->d->body) || grouped_of(l, s)->two)
+    if (!t->d->rank || takes_two(l, t->d->body) || fv_grouped_of(l, s)->two)
         return false;
     s->fate = FV_FATE_SUBSTITUTED; /* only while the result is examined */
     fv_expr *whole = fv_substitute(l, t->d->body, &origin);
@@ -447,7 +180,7 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
  * epilogue, which may contain another contraction of the same rows, or if each row of d needs the
  * sums once. */
 static bool takes_reduction(fv_lowerer *l, const into *t) {
-    const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
+    const fv_value *v = t->v, *sum = fv_grouped_of(l, fv_storage_of(l, v))->sum;
     const fv_reading *r = &t->r;
     bool contraction = fv_is_contraction(t->own->body),
          into_contraction = fv_is_contraction(t->d->body);
@@ -511,7 +244,7 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
         return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
     if (!t->r.variables)
         return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
-    if (is_costly(t->w) && (t->w->math || !unpacks_constants(l, t->own)))
+    if (fv_is_costly_work(t->w) && (t->w->math || !unpacks_constants(l, t->own)))
         return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic),
                            fv_n(t->w->math), fv_n(FV_CHEAP));
     if (is_factor_of_bytes(t) && !unpacks_constants(l, t->own))
@@ -544,20 +277,20 @@ static bool takes_elements(fv_lowerer *l, const into *t) {
     const fv_reading *r = &t->r;
     fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic),
             limit = fv_n(FV_CHEAP);
-    fv_why rows = not_of_rows(l, v, w, t->use);
+    fv_why rows = fv_rows_reason(l, v, w, t->use);
     if (rows == FV_WHY_none)
         return fv_takes(l, v, FV_WHY_of_rows, use);
-    if (r->in_reduction && is_costly(w))
+    if (r->in_reduction && fv_is_costly_work(w))
         return fv_declines(l, v, FV_WHY_summed_costly, use, operations, math, limit) ||
                costs_again(l, v, t->use, rows);
     bool more = !covers(t->d, v),
          anew = !r->injective && !r->in_reduction && !fv_op_is(t->use, FV_OP_fv_Reshape);
-    if (r->loads > 1 && is_costly(w))
+    if (r->loads > 1 && fv_is_costly_work(w))
         return fv_declines(l, v, FV_WHY_read_twice, use, fv_n(r->loads), operations, math, limit) ||
                costs_again(l, v, t->use, rows);
-    if (more && is_costly(w))
+    if (more && fv_is_costly_work(w))
         return fv_declines(l, v, FV_WHY_read_by_more, use, operations, math, limit);
-    if (anew && is_costly(w))
+    if (anew && fv_is_costly_work(w))
         return fv_declines(l, v, FV_WHY_read_anew, use, operations, math, limit);
     if (is_read_often(t, anew))
         return reads_often(l, t);
@@ -577,7 +310,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_o
         fv_work c = fv_work_of(l, d);
         if (!r.loads)
             continue;
-        const fv_grouped *g = grouped_of(l, fv_storage_of(l, use->out[i]));
+        const fv_grouped *g = fv_grouped_of(l, fv_storage_of(l, use->out[i]));
         if (w->reductions && g->term && (!g->row || fv_is_contraction(own->body)))
             return fv_declines(l, v, FV_WHY_sum_in_term, fv_o(use));
         if (fv_is_float_product(own) && fv_adds_elements(l, d, v))
@@ -588,7 +321,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_o
                                fv_n(FV_GROUPED_NODES));
         fv_ptrmap others = fv_ptrmap_in(l->current.scratch);
         if (w->math && w->reductions &&
-            has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
+            fv_has_other_passes(l, d->body, fv_grouped_of(l, fv_storage_of(l, v))->rows, &others))
             return fv_declines(l, v, FV_WHY_other_passes, fv_o(use));
         const into t = {.v = v, .w = w, .use = use, .own = own, .d = d, .r = r, .c = c};
         bool factor = r.in_reduction && fv_is_contraction(d->body);
@@ -604,8 +337,8 @@ typedef enum { ANY_WAY, BY_ELEMENTS, BY_ROWS } way;
 
 static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) {
     if (how == BY_ROWS)
-        return !fv_must_have_memory(l, v) && keeps_to_rows(l, v, op, false);
-    return how == ANY_WAY || is_elementwise(l, op, v);
+        return !fv_must_have_memory(l, v) && fv_keeps_to_rows(l, v, op, false);
+    return how == ANY_WAY || fv_is_elementwise_use(l, op, v);
 }
 
 /* Do all uses of v, starting from the op `from`, end in `to`, where every op between is a step of
@@ -620,7 +353,7 @@ static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const 
     *fv_ptrmap_at(seen, from) = (void *)from;
     const fv_value *out = from->nout == 1 ? from->out[0] : NULL;
     if (!out || out->nuses == 0 || seen->n > FV_GROUPED_WAY ||
-        (how != BY_ROWS && distinct_users(out) != 1))
+        (how != BY_ROWS && fv_distinct_users(out) != 1))
         return false;
     for (int i = 0; i < out->nuses; i++)
         if (!leads_to(l, out, out->uses[i].op, to, how, seen))
@@ -646,7 +379,7 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     const fv_op *op = v->uses[0].op;
     for (int steps = 0; how != ANY_WAY && steps < FV_GROUPED_WAY; steps++) {
         const fv_value *out = op->nout == 1 ? op->out[0] : NULL;
-        if (!out || !out->nuses || (how == BY_ELEMENTS && distinct_users(out) != 1))
+        if (!out || !out->nuses || (how == BY_ELEMENTS && fv_distinct_users(out) != 1))
             return false;
         op = out->uses[0].op;
         if (all_lead_to(l, v, op, how))
@@ -673,7 +406,7 @@ static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
  * row; x of x * sigmoid(x), if it is cheap, because elementwise ops in one kernel compute it once.
  * Also a cheap value with two users, one of which leads to the other in any way. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
-    int users = distinct_users(v), n = 0, rows = 0, once = 0;
+    int users = fv_distinct_users(v), n = 0, rows = 0, once = 0;
     if (users > FV_GROUPED_USERS)
         return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(FV_GROUPED_USERS));
     for (int i = 0; i < v->nuses; i++) {
@@ -685,7 +418,7 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
         return false;
     if ((rows == n || once == n) && has_last_use(l, v, BY_ROWS))
         return fv_takes(l, v, FV_WHY_shared_rows, fv_n(users));
-    if (is_costly(w))
+    if (fv_is_costly_work(w))
         return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users),
                            fv_n(fv_whole_number(fv_typical_elements(v->type))), fv_n(w->arithmetic),
                            fv_n(w->math), fv_n(FV_CHEAP));
@@ -715,11 +448,11 @@ static const fv_op *use_in_loop(const fv_value *v) {
 
 /* Is s, a result of op, to be substituted? Also sets `rows` and `passes` of s. */
 static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
-    fv_grouped *g = grouped_of(l, s);
+    fv_grouped *g = fv_grouped_of(l, s);
     const fv_value *v = s->value;
     const fv_op *because;
     fv_work w = fv_work_of(l, s->def);
-    fv_why memory = needs_memory(l, v, &because);
+    fv_why memory = fv_memory_reason(l, v, &because);
     if (memory)
         return fv_declines(l, v, memory, fv_o(because));
     if (!fv_is_small(l, s->def))
@@ -736,17 +469,17 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
         return fv_declines(l, v, FV_WHY_each_iteration, fv_o(because));
     g->rows = w.math && !g->rows ? v : g->rows;
     g->passes = w.math && w.reductions;
-    if (distinct_users(v) > 1)
+    if (fv_distinct_users(v) > 1)
         return is_shared_in_one(l, v, &w);
     if (!suits(l, v, &w, v->uses[0].op))
         return false;
-    return !g->passes || !loses_row(l, v, v->uses[0].op) ||
+    return !g->passes || !fv_loses_row(l, v, v->uses[0].op) ||
            fv_declines(l, v, FV_WHY_loses_row, fv_o(v->uses[0].op));
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
-    fv_grouped *g = grouped_of(l, s);
-    bool view = is_costly_reshape(l, op);
+    fv_grouped *g = fv_grouped_of(l, s);
+    bool view = fv_is_costly_reshape(l, op);
     /* a value that has memory anyway is seen in another shape without a cost */
     if (fv_op_is(op, FV_OP_fv_Reshape) && !view)
         view = g->divides && fv_storage_of(l, op->in[0])->fate != FV_FATE_SUBSTITUTED;
@@ -769,8 +502,8 @@ static void find_terms(fv_lowerer *l) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (!s || !s->def || !fv_is_term_of_sum(l, s->value) || use_in_loop(s->value))
                 continue;
-            grouped_of(l, s)->term = true;
-            grouped_of(l, s)->row = fv_is_term_of_row(l, s->value);
+            fv_grouped_of(l, s)->term = true;
+            fv_grouped_of(l, s)->row = fv_is_term_of_row(l, s->value);
         }
 }
 
@@ -780,8 +513,8 @@ bool fv_step_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, FV_OP_fv_Reshape)) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
-            grouped_of(l, s)->costly = fv_divides_along(s->def) && !repeats_constant(l, op);
-            grouped_of(l, s)->divides = fv_divides_at_all(s->def);
+            fv_grouped_of(l, s)->costly = fv_divides_along(s->def) && !repeats_constant(l, op);
+            fv_grouped_of(l, s)->divides = fv_divides_at_all(s->def);
         }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
@@ -793,9 +526,9 @@ bool fv_step_group(fv_lowerer *l) {
             take_along(l, s, s->def->body, &seen);
             s->def->body = fv_substitute(l, s->def->body, &origin);
             bool contraction = fv_is_contraction(s->def->body);
-            if (!grouped_of(l, s)->sum && contraction)
-                grouped_of(l, s)->sum = s->value;
-            grouped_of(l, s)->other |= !contraction && fv_work_of(l, s->def).reductions;
+            if (!fv_grouped_of(l, s)->sum && contraction)
+                fv_grouped_of(l, s)->sum = s->value;
+            fv_grouped_of(l, s)->other |= !contraction && fv_work_of(l, s->def).reductions;
             *fv_ptrmap_at(&l->known.origins, s->value) = (void *)origin;
             decide(l, op, s);
         }

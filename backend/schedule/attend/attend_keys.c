@@ -7,6 +7,7 @@
 #include "backend/schedule/attend/attend_keys.h"
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/common/reduce.h"
 #include "ir/expr/fold.h"
 #include "ir/expr/rewrite.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/common/reduce.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "ir/definition/bits.h"
 

@@ -157,20 +157,6 @@ fv_expr *const *fv_kemit_kept_at(fv_kemit *e, fv_expr *at);
 /* Stores x, converted to the storage type, in `out`: at `index`, the values to which the indices of
  * the definition are bound, or at the place of the definition in another value, if it has one. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
-
-/* Is the reduction computed in several chains: because of its order, or, if it has none, because
- * that is faster? */
-bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
-/* The sum of earlier parts plus the part `more`, which begins at `part`. For the first part it is
- * `more` itself, so that -0 is kept. */
-fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
-                            fv_expr *first);
-/* Emits reduction r for all values of v, an axis of known extent, as a tile with a chain for each
- * value. v must not be bound. */
-fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
-/* Combines the n elements of a tile with one axis: while n is even, elements c and c + n / 2 are
- * combined; then the remaining ones in order. */
-fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
 /* The pass over the row that computes `sum` (sum NULL: the last pass); NULL: there is none, or
  * passes store nothing. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);

@@ -95,9 +95,9 @@ static double time_of_columns(int64_t columns, int lanes, int rows, int vectors,
 }
 
 /* Makes a tile of *mr rows and *vectors vectors wider, and its rows fewer, if that takes a
- * sixteenth less time, because the last tile of a row then has fewer columns that do not exist: 40
- * columns are one tile of 3 vectors of 16 instead of two of 2 (on Zen 4, attention with heads of
- * 40 and 1024 keys takes 0.87 of the time). The registers also hold a row of b and the factor of
+ * sixteenth less time, because the last tile of a row then has fewer padding columns: 40 columns
+ * are one tile of 3 vectors of 16 instead of two of 2 (on Zen 4, attention with heads of 40 and
+ * 1024 keys takes 0.87 of the time). The registers also hold a row of b and the factor of
  * one row. A tile has at least half of the rows, since each tile reads the panel, and many rows
  * need more than 16 registers. */
 static void fit_columns(const fv_target *t, int64_t columns, int lanes, int in_flight, int *mr,

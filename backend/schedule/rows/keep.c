@@ -11,6 +11,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/why.h"
+#include "backend/schedule/common/reduce.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
