@@ -446,6 +446,9 @@ typedef struct fv_compile_options {
     const char *relax;
     /* for libraries and objects in files: whether no C header is written next to them */
     int no_header;
+    /* what matters more, the time of a run or the size of its workspace: "time" or "ram"; NULL:
+     * "time". No bit of a result depends on it */
+    const char *prefer;
 } fv_compile_options;
 
 /* Compiles to an artifact in memory that can be run. If FV_BACKEND_JIT did the same compilation
@@ -456,6 +459,9 @@ typedef struct fv_compile_options {
  *  path  an ONNX model, graph IR text or kernel IR text (distinguished by content). The file, and
  *        files of its external data, may stay mapped until the artifact is freed: they may be
  *        replaced, as by rename, but must not be written to or shortened
+ * Afterwards the pages of these files, and of LLVM's code, are not resident until they are used
+ * again. What the compiler has freed stays in the heap of the process: malloc_trim(0) of glibc
+ * returns it to the system.
  * Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT, FV_BAD_CPU, FV_NO_MEMORY. */
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log,
                fv_artifact **out) FV_ANSWER;

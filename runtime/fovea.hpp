@@ -304,7 +304,7 @@ struct run_options : fv_run_options {
 
 // fv_compile_options with strings; those that are empty mean the default.
 struct compile_options {
-    std::string target, name, weights, tuning, relax;
+    std::string target, name, weights, tuning, relax, prefer;
     std::vector<std::string> dims, states, enable, disable;
     std::optional<std::vector<std::string>> passes;
     char level = 0;
@@ -325,6 +325,7 @@ class c_options {
         c_.weights = text_or_null(o.weights);
         c_.tuning = text_or_null(o.tuning);
         c_.relax = text_or_null(o.relax);
+        c_.prefer = text_or_null(o.prefer);
         c_.dims = list(o.dims);
         c_.states = list(o.states);
         c_.enable = list(o.enable);

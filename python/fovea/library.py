@@ -53,7 +53,7 @@ class CompileOptions(ctypes.Structure):  # fv_compile_options
                 ("naive", c_int), ("name", c_char_p), ("passes", POINTER(c_char_p)), ("backend", c_int),
                 ("verify", c_int), ("states", POINTER(c_char_p)), ("weights", c_char_p), ("strict", c_int),
                 ("tuning", c_char_p), ("enable", POINTER(c_char_p)), ("disable", POINTER(c_char_p)),
-                ("relax", c_char_p), ("no_header", c_int)]
+                ("relax", c_char_p), ("no_header", c_int), ("prefer", c_char_p)]
 
 
 class Prompt(ctypes.Structure):  # fv_prompt

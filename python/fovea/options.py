@@ -91,7 +91,8 @@ def make(*, dims: Optional[Dims] = None, states: Optional[States] = None, target
          passes: Optional[Sequence[str]] = None, verify: bool = False, weights: Optional[str] = None,
          strict: bool = False, tuning: Union[str, "os.PathLike[str]", None] = None,
          enable: Optional[Sequence[str]] = None, disable: Optional[Sequence[str]] = None,
-         relax: Optional[str] = None, header: bool = True, **unknown: Any) -> CompileOptions:
+         relax: Optional[str] = None, header: bool = True, prefer: Optional[str] = None,
+         **unknown: Any) -> CompileOptions:
     """The options of fv_compile and fv_compile_file; docs/python.md explains them."""
     for option in unknown:
         raise TypeError("there is no option '%s'" % option)
@@ -109,4 +110,5 @@ def make(*, dims: Optional[Dims] = None, states: Optional[States] = None, target
     o.target, o.name, o.weights = _text(target, "target"), _text(name, "name"), _text(weights, "weights")
     o.tuning = None if tuning is None else encoded(tuning, "tuning")
     o.relax, o.no_header = _text(relax, "relax"), not header
+    o.prefer = _text(prefer, "prefer")
     return o

@@ -91,6 +91,13 @@ static void test_runs(const std::string &path) {
        "messages of a run");
     is(throws(FV_BAD_FILE, "none.fvir", [] { fovea::artifact::compile("none.fvir"); }),
        "messages of the compiler");
+    for (const char *preference : {"ram", "rma"}) {
+        fovea::compile_options o;
+        o.backend = FV_BACKEND_INTERP;
+        o.prefer = preference;
+        const auto compile = [&] { fovea::artifact::compile(path, o); };
+        is(throws(FV_BAD_ARGUMENT, "'rma'", compile) == (o.prefer == "rma"), "a preference");
+    }
     is(throws(FV_BAD_ARGUMENT, "there is no artifact", [] { fovea::artifact().run({}); }),
        "no artifact");
     fovea::artifact from = compiled(path, {}), to = std::move(from);

@@ -168,7 +168,7 @@ class Models(Case):
                               ({"threads": "4"}, "threads is '4'"), ({"threads": None}, "threads is None"),
                               ({"dims": {"n": 1.5}}, "dim 'n' is 1.5"), ({"dims": {"n": None}}, "dim 'n' is None"),
                               ({"dims": {"n": (1, "x")}}, "dim 'n' is 'x'"), ({"enable": ["no-such"]}, "no-such"),
-                              ({"target": "a\0b"}, "zero byte"), ({"relax": "all"}, "'all'")):
+                              ({"target": "a\0b"}, "zero byte"), ({"relax": "all"}, "'all'"), ({"prefer": "rma"}, "'rma'")):
             with self.subTest(options):
                 self.refuses("FV_BAD_ARGUMENT", text, fovea.Session, ADD, **options)
         self.refuses("FV_BAD_MODEL", "no dim 'q'", fovea.Session, ADD, dims={"q": 1})

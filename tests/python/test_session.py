@@ -216,6 +216,9 @@ class Models(Case):
         s = fovea.Session(ADD, dims={"n": 3}, threads=1, level=1, backend="interp", target="generic")
         self.assertEqual(s.get_inputs()[0].shape, [3, 2])
         np.testing.assert_array_equal(s(X, Z), X + Z)
+        for preference in ("time", "ram", None):
+            s = fovea.Session(ADD, backend="interp", prefer=preference)
+            np.testing.assert_array_equal(s(X, Z), X + Z)
         s = fovea.Session(ADD, dims={"n": (1, 4)})
         self.refuses("FV_BAD_DIM", "'n' may be 1 to 4", s, np.ones((5, 2), np.float32), Z)
 

@@ -460,6 +460,47 @@ Test(api, log_that_is_watched) {
     fv_log_free(log);
 }
 
+/* Two products of one operand: with the preference "ram" each is used before the next one is
+ * computed, which needs less workspace and changes no bit. */
+Test(api, preferences) {
+    enum { ROWS = 16, INNER = 64, COLUMNS = 2 };
+    static const char *const preferences[] = {NULL, "time", "ram"};
+    static float x[ROWS * ROWS], w[2][ROWS * INNER], k[INNER * COLUMNS], y[3][ROWS * COLUMNS];
+    size_t bytes[3];
+    fv_log *log = fv_log_new();
+    api_put(api_in_folder("four.fvir"),
+            "fovea-ir 1\nfunc @main(%x: f32[16, 16], %w: f32[16, 64], %v: f32[16, 64], "
+            "%k: f32[64, 2]) -> (%y) {\n  %a = MatMul(%x, %w)\n  %b = MatMul(%x, %v)\n"
+            "  %p = Softmax(%a) {axis = 0}\n  %q = Softmax(%b) {axis = 0}\n"
+            "  %s = MatMul(%p, %k)\n  %t = MatMul(%q, %k)\n  %y = Sub(%s, %t)\n  return %y\n}\n");
+    for (int i = 0; i < ROWS * INNER; i++) {
+        x[i % (ROWS * ROWS)] = (float)(i % 13) / 8;
+        k[i % (INNER * COLUMNS)] = (float)(i % 7) / 4;
+        w[0][i] = (float)(i % 11) / 16;
+        w[1][i] = (float)(i % 5) / 16;
+    }
+    const fv_array in[] = {{.type = 1, .rank = 2, .dims = {ROWS, ROWS}, .data = x},
+                           {.type = 1, .rank = 2, .dims = {ROWS, INNER}, .data = w[0]},
+                           {.type = 1, .rank = 2, .dims = {ROWS, INNER}, .data = w[1]},
+                           {.type = 1, .rank = 2, .dims = {INNER, COLUMNS}, .data = k}};
+    for (int i = 0; i < 3; i++) {
+        fv_compile_options o = {
+            .size = sizeof o, .backend = FV_BACKEND_INTERP, .prefer = preferences[i]};
+        fv_artifact *a;
+        cr_assert_eq(fv_compile(api_in_folder("four.fvir"), &o, log, &a), FV_OK, "%s",
+                     fv_log_text(log));
+        fv_array out = {0};
+        cr_assert_eq(fv_artifact_plan(a, in, &out, &bytes[i], log), FV_OK);
+        out.data = y[i];
+        cr_assert_eq(fv_artifact_run(a, in, &out, NULL, log), FV_OK, "%s", fv_log_text(log));
+        cr_expect_arr_eq(y[i], y[0], sizeof y[0]);
+        fv_artifact_free(a);
+    }
+    cr_expect_eq(bytes[1], bytes[0]);
+    cr_expect_lt(bytes[2], bytes[1]);
+    fv_log_free(log);
+}
+
 Test(api, failures) {
     const char *const dims[] = {"n=101", NULL}, *const passes[] = {"legalize", NULL};
     const char *const needed[] = {"share", "legalise", NULL}, *const nothing[] = {"shares", NULL};
@@ -468,6 +509,7 @@ Test(api, failures) {
             "no target 'pdp-11'");
     refuses(api_model, (fv_compile_options){.level = '7'}, FV_BAD_ARGUMENT, "no level '7'");
     refuses(api_model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
+    refuses(api_model, (fv_compile_options){.prefer = "rma"}, FV_BAD_ARGUMENT, "'rma'");
     refuses(api_model, (fv_compile_options){.weights = "paper"}, FV_BAD_ARGUMENT, "'paper'");
     refuses(api_model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT,
             "no pass 'legalize'");

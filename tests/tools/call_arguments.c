@@ -223,8 +223,8 @@ const fv_compile_options *compile_options(void) {
                              .verify = one_in(9),
                              .strict = one_in(9),
                              .backend = one_in(30) ? (fv_backend_kind)99 : FV_BACKEND_INTERP};
-    const char **members[] = {&o.target, &o.name, &o.weights, &o.tuning, &o.relax};
-    for (int i = 0; i < 5; i++)
+    const char **members[] = {&o.target, &o.name, &o.weights, &o.tuning, &o.relax, &o.prefer};
+    for (int i = 0; i < 6; i++)
         *members[i] = one_in(9) ? a_text() : NULL;
     o.dims = one_in(3) ? a_list() : NULL;
     o.states = one_in(3) ? a_list() : NULL;

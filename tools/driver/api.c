@@ -83,6 +83,9 @@ static int check_options(job *j, bool here) {
     j->driver.relax = fv_relax_read(fv_arena_new(j->session), o->relax, &unknown);
     if (unknown)
         return bad_option(j, "there is no relaxation", unknown);
+    if (o->prefer && strcmp(o->prefer, "time") && strcmp(o->prefer, "ram"))
+        return bad_option(j, "prefer takes time or ram, not", o->prefer);
+    j->driver.work.prefers_ram = o->prefer && !strcmp(o->prefer, "ram");
     if (o->naive && o->tuning)
         return bad_option(j, "the naive schedule has nothing that a tuning could say:", o->tuning);
     if (here && o->backend > FV_BACKEND_C)
