@@ -10,7 +10,6 @@
 #include "backend/library/library.h"
 #include "backend/llvm/emit.h"
 #include "ir/base/clock.h"
-#include "ir/base/heap.h"
 #include "ir/base/mapping.h"
 
 struct fv_jit {
@@ -54,7 +53,7 @@ void fv_jit_free(fv_jit *j) {
  * them do not cross cache lines, and out of mapped files, where the system may map 2 MB for
  * each. */
 static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
-    bool fits = (uintptr_t)c->data % FV_BUFFER_ALIGN == 0 && !fv_mapping_holds(s, c->data);
+    bool fits = (uintptr_t)c->data % FV_BUFFER_ALIGN == 0 && !fv_mapping_of(s, c->data);
     if (c->bytes == 0 || c->bytes >= FV_LARGE_CONSTANT || fits)
         return c->data;
     size_t bytes;
@@ -67,6 +66,17 @@ static const void *copy_constant(fv_session *s, const fv_constant *c, void **cop
     return *copy;
 }
 
+/* Gives the pages of the files back that contain constants: LLVM's memory takes the place of those
+ * from which small constants were copied. */
+static void drop_files(fv_session *s, const fv_program *p) {
+    const fv_mapping *last = NULL;
+    for (int i = 0; i < p->memory.nconstants; i++) {
+        const fv_mapping *m = fv_mapping_of(s, p->memory.constants[i].data);
+        if (m && m != last)
+            fv_mapping_drop_file(last = m);
+    }
+}
+
 static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const fv_program *p) {
     const void **at = FV_NEW(a, const void *, p->memory.nconstants + 1);
     j->copies = calloc((size_t)p->memory.nconstants + 1, sizeof *j->copies);
@@ -75,7 +85,7 @@ static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const
     j->ncopies = p->memory.nconstants;
     for (int i = 0; i < p->memory.nconstants; i++)
         at[i] = copy_constant(s, &p->memory.constants[i], &j->copies[i]);
-    fv_mappings_drop(s); /* LLVM's memory takes the place of what was read of them */
+    drop_files(s, p);
     return at;
 }
 
@@ -212,12 +222,6 @@ static fv_jit *only_if(bool ok, fv_jit *j) {
     return NULL;
 }
 
-/* Gives back what linking and compiling needed, and running does not. */
-static void rest(void) {
-    fv_llvm_rest();
-    fv_heap_trim();
-}
-
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o) {
     if (!fv_target_runs_here(p->target)) {
         fv_error(s, "this machine cannot run code for %s; choose --target=native", p->target->name);
@@ -238,7 +242,7 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
     fv_door_close(s, &door);
     fv_ll_parts_close(&parts);
     fv_arena_free(scratch);
-    rest();
+    fv_llvm_rest();
     return only_if(ok, j);
 }
 
@@ -259,6 +263,6 @@ fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t 
     ((fv_jit *)j)->times.load = fv_lap(&mark);
     fv_door_close(s, &door);
     fv_arena_free(scratch);
-    rest();
+    fv_llvm_rest();
     return only_if(ok, j);
 }

@@ -76,9 +76,9 @@ const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm
                                  fv_llvm_kind kind, const char *path);
 
 /* Code in memory for a program whose target runs on this machine. The program and its constants
- * must outlive it. NULL after a diagnostic. Gives the pages of all files that the session has
- * mapped, those of LLVM's code, and free memory of malloc back to the system, which reads files
- * again where they are used again. */
+ * must outlive it. NULL after a diagnostic. Gives the pages of mapped files that contain constants
+ * of the program, and those of LLVM's code, back to the system, which reads them again where they
+ * are used again. */
 typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
 /* The objects from which the code was loaded, valid as long as the JIT; NULL after fv_jit_load. */

@@ -34,31 +34,6 @@ static bool find(void **at, const char *name) {
     return *at != NULL;
 }
 
-static void load(void) {
-    library = dlopen(FV_LLVM_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
-    if (!library) {
-        const char *why = dlerror();
-        set_missing("LLVM's library cannot be loaded: ", why ? why : FV_LLVM_LIBRARY);
-        return;
-    }
-#define CALL(name)                                                                                 \
-    if (!find((void **)&fv_llvm.name, #name))                                                      \
-        return;
-#include "backend/llvm/calls.def"
-#undef CALL
-    unsigned major;
-    fv_llvm.LLVMGetVersion(&major, NULL, NULL);
-    if (major != LLVM_VERSION_MAJOR)
-        set_missing("LLVM's library " FV_LLVM_LIBRARY " is not of version ",
-                    TEXT(LLVM_VERSION_MAJOR));
-}
-
-const char *fv_llvm_missing(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, load);
-    return *missing ? missing : NULL;
-}
-
 /* ---- memory ---- */
 
 static void drop_segment(uintptr_t begin, uintptr_t end) {
@@ -91,6 +66,34 @@ static int drop_segments(struct dl_phdr_info *is, size_t size, void *user) {
 void fv_llvm_rest(void) {
     if (library)
         dl_iterate_phdr(drop_segments, (void *)(uintptr_t)fv_llvm.LLVMGetVersion);
+}
+
+/* ---- loading ---- */
+
+static void load(void) {
+    library = dlopen(FV_LLVM_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+    if (!library) {
+        const char *why = dlerror();
+        set_missing("LLVM's library cannot be loaded: ", why ? why : FV_LLVM_LIBRARY);
+        return;
+    }
+#define CALL(name)                                                                                 \
+    if (!find((void **)&fv_llvm.name, #name))                                                      \
+        return;
+#include "backend/llvm/calls.def"
+#undef CALL
+    unsigned major;
+    fv_llvm.LLVMGetVersion(&major, NULL, NULL);
+    if (major != LLVM_VERSION_MAJOR)
+        set_missing("LLVM's library " FV_LLVM_LIBRARY " is not of version ",
+                    TEXT(LLVM_VERSION_MAJOR));
+    fv_llvm_rest(); /* constructors have read a third of it */
+}
+
+const char *fv_llvm_missing(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load);
+    return *missing ? missing : NULL;
 }
 
 /* ---- targets ---- */

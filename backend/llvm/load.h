@@ -35,8 +35,9 @@ extern fv_llvm_calls fv_llvm;
 void fv_llvm_prepare_native(void);
 void fv_llvm_prepare_all(void);
 
-/* Gives the pages of LLVM's library back that its use has made resident, some 60 MB; the system
- * maps them again when LLVM is used again. */
+/* Gives the pages of LLVM's library back that its use has made resident, some 60 MB without it; the
+ * system maps them again when LLVM is used again. It is called where other parts of LLVM are used
+ * next, or none. Any thread, also while others execute LLVM. */
 void fv_llvm_rest(void);
 
 #ifndef FV_LLVM_OWN_NAMES /* defined in load.c only */

@@ -130,17 +130,21 @@ void fv_mapping_drop(fv_session *s, const void *start, size_t size) {
     }
 }
 
-void fv_mappings_drop(fv_session *s) {
-    for (const fv_mapping *m = s->mappings; m; m = m->next)
-        madvise((void *)m->start, m->size, MADV_DONTNEED);
+void fv_mapping_drop_file(const fv_mapping *m) {
+    madvise((void *)m->start, m->size, MADV_DONTNEED);
 }
 
-bool fv_mapping_holds(const fv_session *s, const void *at) {
+void fv_mappings_drop(fv_session *s, const fv_mapping *before) {
+    for (const fv_mapping *m = s->mappings; m && m != before; m = m->next)
+        fv_mapping_drop_file(m);
+}
+
+const fv_mapping *fv_mapping_of(const fv_session *s, const void *at) {
     const uintptr_t address = (uintptr_t)at;
     const fv_mapping *m = s->mappings;
     while (m && (address < (uintptr_t)m->start || address >= (uintptr_t)m->start + m->size))
         m = m->next;
-    return m != NULL;
+    return m;
 }
 
 const char *fv_path_name(const char *path) {

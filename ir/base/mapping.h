@@ -42,12 +42,13 @@ void fv_mapping_rename(fv_session *s, const void *start, const char *name);
  * data that has been copied. */
 void fv_mapping_drop(fv_session *s, const void *start, size_t size);
 
-/* The same of all mapped files of the session. A system may map 2 MB of a file where a few bytes
- * are read; then a file of weights is resident as a whole where only its small tensors were
- * read. */
-void fv_mappings_drop(fv_session *s);
-/* Is the address in a mapped file of the session? */
-bool fv_mapping_holds(const fv_session *s, const void *at) FV_MUST_USE;
+/* The same of a whole file. A system may map 2 MB of a file where a few bytes are read; then a file
+ * of weights is resident as a whole where only its small tensors were read. */
+void fv_mapping_drop_file(const fv_mapping *m);
+/* The same of all files that the session mapped after `before`; NULL: of all its files. */
+void fv_mappings_drop(fv_session *s, const fv_mapping *before);
+/* The mapped file of the session that contains the address; NULL: none does. */
+const fv_mapping *fv_mapping_of(const fv_session *s, const void *at);
 
 /* The name of a file without its folders. */
 const char *fv_path_name(const char *path);

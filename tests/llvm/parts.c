@@ -1,9 +1,13 @@
 /* parts.c - a program that is compiled as several modules; objects that are stored and loaded
  * again. */
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "backend/llvm/load.h"
 #include "ir/base/text.h"
 #include "tests/llvm/programs.h"
 
@@ -115,5 +119,55 @@ Test(parts, are_loaded_again, .timeout = 900) {
     cr_expect_str_eq(fv_jit_model(again)->name, "parts");
     cr_expect_null(fv_jit_load(s, "other", "", 0, NULL, 0)); /* no such program in it */
     fv_jit_free(again);
+    fv_session_free(s);
+}
+
+typedef struct compiler {
+    pthread_t thread;
+    int differ; /* how often the objects differed from those of the first time */
+} compiler;
+
+static atomic_int compiling; /* number of threads */
+
+/* Compiles the program several times. */
+static void *compile_again(void *arg) {
+    compiler *c = arg;
+    fv_session *s = fv_session_new();
+    bench b = bench_open(program(fv_arena_new(s)), "native");
+    fv_jit *first = fv_jit_new(b.s, b.p, &(fv_llvm_options){.level = 2});
+    size_t n, m;
+    const void *objects = first ? fv_jit_object(first, &n) : NULL;
+    c->differ += !objects;
+    for (int i = 0; i < 3 && objects; i++) {
+        fv_jit *again = fv_jit_new(b.s, b.p, &(fv_llvm_options){.level = 2});
+        const void *same = again ? fv_jit_object(again, &m) : NULL;
+        c->differ += !same || m != n || memcmp(same, objects, n) != 0;
+        fv_jit_free(again);
+    }
+    fv_jit_free(first);
+    bench_close(&b);
+    fv_session_free(s);
+    compiling--;
+    return NULL;
+}
+
+/* LLVM's code may leave the memory at any time: it is read again, also while another thread
+ * executes it. */
+Test(parts, compile_while_llvm_rests, .timeout = 900) {
+    enum { THREADS = 2 };
+    compiler all[THREADS] = {0};
+    fv_session *s = fv_session_new();
+    cr_assert(fv_llvm_load(s));
+    compiling = THREADS;
+    for (int i = 0; i < THREADS; i++)
+        cr_assert_eq(pthread_create(&all[i].thread, NULL, compile_again, &all[i]), 0);
+    while (compiling) {
+        fv_llvm_rest();
+        usleep(1000);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(all[i].thread, NULL);
+        cr_expect_eq(all[i].differ, 0, "thread %d", i);
+    }
     fv_session_free(s);
 }

@@ -7,10 +7,10 @@
 
 #include "driver.h"
 #include "ir/base/clock.h"
+#include "ir/base/mapping.h"
 #if FV_HAVE_LLVM
 #include "cache.h"
 #include "ir/base/diag.h"
-#include "ir/base/mapping.h"
 #include "ir/kernel/program_print.h"
 #endif
 
@@ -21,8 +21,9 @@ typedef struct job {
     fv_backend_kind backend;
     const fv_driver_watch *watch;
     fv_compiled *out;
-    bool in_memory;       /* whether the model was not read from the file at `path` */
-    struct timespec mark; /* end of the last phase whose time was measured */
+    bool in_memory;            /* whether the model was not read from the file at `path` */
+    const fv_mapping *earlier; /* the newest file that was mapped before this model was read */
+    struct timespec mark;      /* end of the last phase whose time was measured */
     char level;
     const fv_message *before; /* the last message that was reported before this model was read */
     int nread;                /* number of messages that reading the model has reported */
@@ -39,6 +40,7 @@ static int count_messages(const job *j) {
 static bool read_model(job *j) {
     fv_compiled *out = j->out;
     j->before = fv_messages_last(j->session);
+    j->earlier = fv_mappings(j->session);
     if (!fv_driver_read(j->session, j->path, j->o, &out->source))
         return false;
     out->read_ms = fv_lap(&j->mark);
@@ -51,6 +53,7 @@ static bool read_model(job *j) {
 static bool lower_model(job *j) {
     fv_compiled *out = j->out;
     out->program = fv_driver_lower(j->session, &out->source, j->o);
+    fv_mappings_drop(j->session, j->earlier); /* weights that were read to pack them */
     out->lower_ms = fv_lap(&j->mark);
     if (out->program && j->watch && j->watch->lowered)
         j->watch->lowered(j->watch->user, out->program);

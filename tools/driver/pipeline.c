@@ -251,6 +251,7 @@ static bool read_any(fv_session *s, const char *path, const fv_driver_options *o
 }
 
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
+    const fv_mapping *before = fv_mappings(s);
     bool ok = read_any(s, path, o, out);
     if (ok && out->module && *out->module->source.hash)
         out->hash = out->module->source.hash;
@@ -258,7 +259,7 @@ bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
         ok = (out->tuning = fv_driver_tuning(s, fv_arena_new(s), o, out->hash)) != NULL;
     for (int i = 0; ok && out->module && i < count(o->dims.states); i++)
         ok = fv_state_declare(out->module, o->dims.states[i]);
-    fv_mappings_drop(s);
+    fv_mappings_drop(s, before);
     return ok;
 }
 

@@ -8,6 +8,7 @@
 
 #include "backend/cost/cost.h"
 #include "ir/base/clock.h"
+#include "ir/base/heap.h"
 #include "ir/base/mapping.h"
 #include "ir/catalogue/own.h"
 #include "tools/command/progress.h"
@@ -194,6 +195,7 @@ static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tun
     fv_progress_phase(c->args, m->path, "reads the model");
     if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
         return false;
+    fv_heap_trim(); /* running needs less memory than compiling */
     m->source = made.source;
     m->program = made.program;
     m->artifact = made.artifact;
