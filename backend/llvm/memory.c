@@ -6,9 +6,10 @@
 #include "backend/consumer/consumer.h"
 #include "backend/llvm/host.h"
 
-/* Tiles of at most this many elements are filled without a loop, so that they can become
- * registers. */
-enum { STRAIGHT_FILL = 256 };
+/* Tiles of at most STRAIGHT_FILL elements are filled without a loop, so that they can become
+ * registers, and tiles of at most STRAIGHT_ZEROS bytes with zeros, by one intrinsic that LLVM
+ * divides among registers of any type. */
+enum { STRAIGHT_FILL = 256, STRAIGHT_ZEROS = 4096 };
 
 /* ---- buffers ---- */
 
@@ -293,19 +294,36 @@ static void fill_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef base, LLVMValueRe
     store_at(f, b, LLVMBuildGEP2(f->b, step, base, &at, 1, ""), x);
 }
 
+/* The number of elements of a tile of n elements that an iteration of fill_loop stores together. */
+static int filled_together(const fv_ll_fn *f, const fv_buf *b, int64_t n) {
+    int lanes = f->m->target->vector_bits / (8 * fv_elem_storage_bytes((fv_elem)b->elem));
+    return b->lanes == 1 && lanes > 1 && n % lanes == 0 ? lanes : 1;
+}
+
 static void fill_loop(fv_ll_fn *f, const fv_buf *b, LLVMValueRef base, int64_t n, LLVMValueRef x) {
+    const int together = filled_together(f, b, n);
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
     LLVMBasicBlockRef body = fv_ll_block(f, "fill"), next = fv_ll_block(f, "filled");
+    if (together > 1)
+        x = fv_ll_splat(f, x, together);
     LLVMBuildBr(f->b, body);
     fv_ll_at(f, body);
     LLVMValueRef at = LLVMBuildPhi(f->b, f->m->types.i64, ""), zero = fv_ll_int(f->m, 0);
     fill_at(f, b, base, at, x);
-    LLVMValueRef up = LLVMBuildAdd(f->b, at, fv_ll_int(f->m, 1), "");
+    LLVMValueRef up = LLVMBuildAdd(f->b, at, fv_ll_int(f->m, together), "");
     LLVMAddIncoming(at, &zero, &from, 1);
     LLVMAddIncoming(at, &up, &body, 1);
     LLVMValueRef more = LLVMBuildICmp(f->b, LLVMIntSLT, up, fv_ll_int(f->m, n), "");
     fv_ll_branch(f, more, body, next);
     fv_ll_at(f, next);
+}
+
+/* Sets `bytes` bytes to 0, without a call of memset. */
+static void zero_bytes(fv_ll_fn *f, LLVMValueRef base, int64_t bytes) {
+    LLVMTypeRef types[] = {f->m->types.ptr, f->m->types.i64};
+    LLVMValueRef args[] = {base, LLVMConstInt(f->m->types.i8, 0, 0), fv_ll_int(f->m, bytes),
+                           LLVMConstInt(f->m->types.i1, 0, 0)};
+    fv_ll_intrinsic(f, "llvm.memset.inline", 2, types, 4, args);
 }
 
 void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s) {
@@ -316,7 +334,8 @@ void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s) {
     LLVMTypeRef elem = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
     LLVMTypeRef type = b->rank ? LLVMArrayType(elem, (unsigned)n) : elem;
     LLVMValueRef base = fv_ll_alloca(f, type, b->name);
-    bool runs = n * fv_elem_storage_bytes((fv_elem)b->elem) * b->lanes >= FV_BUFFER_ALIGN;
+    const int64_t bytes = n * fv_elem_storage_bytes((fv_elem)b->elem) * b->lanes;
+    bool runs = bytes >= FV_BUFFER_ALIGN;
     LLVMSetAlignment(base, runs ? FV_BUFFER_ALIGN : alignment(b, b->lanes));
     fv_ll_add_buf(f, b, base);
     if (!s->x || n == 0)
@@ -324,6 +343,10 @@ void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef x = fv_ll_expr(f, s->x);
     if (fv_ll_lanes_of(x) < b->lanes)
         x = fv_ll_splat(f, x, b->lanes);
+    if (LLVMIsNull(x) && bytes <= STRAIGHT_ZEROS) {
+        zero_bytes(f, base, bytes);
+        return;
+    }
     if (n > STRAIGHT_FILL) {
         fill_loop(f, b, base, n, x);
         return;

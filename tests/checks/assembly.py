@@ -1,5 +1,5 @@
 """assembly.py F.s: tells the innermost loops of functions NAME.tile that move vectors about, and those of any function
-that convert lanes of f16 one by one; status 1 where there are any, or where there is no loop of NAME.tile at all, as then
+that convert lanes of f16 one by one or fill memory element by element; status 1 where there are any, or where there is no loop of NAME.tile at all, as then
 the check itself does not work.
 
 assembly.py LIST.s TARGET F.s: LIST.s has code for several targets, F.s for TARGET alone. Status 1 if the code for TARGET in
@@ -14,6 +14,7 @@ STACK = re.compile(r"\(%rsp")
 VECTOR = re.compile(r"%[xyz]mm")
 WIDENS_ONE = re.compile(r"vcvtph2ps\s+%xmm\d+, %xmm\d+$")
 SINGLE = re.compile(r"\tv?(p?gather\w+|pinsr[bwdq]|insertps)\s")
+FILLS_ONE = re.compile(r"mov[bwlq]\s+(\$-?\d+|%[er]?\w+), \S*\(.*%rsp.*\)$")
 NARROWS_ONE = re.compile(r"vcvtps2ph\s+\$\d+, %xmm\d+, %xmm\d+$")
 
 
@@ -72,6 +73,9 @@ def main(path):
         if single_halves(code) > 3:
             wrong += 1
             print(f"{function}: a loop converts {single_halves(code)} f16 one by one")
+        if len(code) <= 4 and any(FILLS_ONE.match(s) for s in code):
+            wrong += 1
+            print(f"{function}: a loop fills memory of the stack element by element")
         if ".tile" not in function or sums < 4:
             continue
         seen += 1

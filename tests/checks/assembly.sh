@@ -1,6 +1,6 @@
 # Checks the machine code that LLVM makes of the benchmark models (with two layers, with symbolic and with fixed dims):
 # no innermost loop of a contraction moves a vector between registers or to the stack, no loop converts lanes of f16 one by
-# one, and the code of a library for several targets loads no more elements one by one than that for each target alone.
+# one or fills a tile element by element, and the code of a library for several targets loads no more elements one by one than that for each target alone.
 # Usage: assembly.sh BUILD
 # needs: shared
 set -u
@@ -34,11 +34,11 @@ check() { # MODEL TARGET DIM...
     "$fovea" compile "$folder/$model.onnx" --target="$target" "$@" -q -o "$out"
     judge "$model, $target $*" "$out"
 }
-write() { # MODEL, whose name may end in -f16 or -int8
+write() { # MODEL, whose name may end in -f16, -int8 or -int4
     type=--dtype=float32
-    case $1 in *-f16) type=--dtype=float16 ;; *-int8) type=--quant=int8 ;; esac
+    case $1 in *-f16) type=--dtype=float16 ;; *-int[48]) type=--quant=${1##*-} ;; esac
     [ -f "$folder/$1.onnx" ] ||
-        /usr/bin/python3 "$writer" "$(echo "$1" | sed 's/-f16$//; s/-int8$//')" "$folder/$1.onnx" --layers 2 $type >"$folder/log" 2>&1 || {
+        /usr/bin/python3 "$writer" "$(echo "$1" | sed 's/-f16$//; s/-int[48]$//')" "$folder/$1.onnx" --layers 2 $type >"$folder/log" 2>&1 || {
         failed=$((failed + 1))
         echo "FAILED $1: cannot be written"
         tail -n 3 "$folder/log"
@@ -66,6 +66,8 @@ mlp
 minilm-l6-f16 batch=1 seq=32
 llama-past-f16 batch=1 seq=1 past=128 total=129
 END
+
+write llama-int4 && check llama-int4 x86-64-v4+vnni batch=1 seq=128
 
 # ---- several targets ----
 targets='x86-64-v2 x86-64-v3 x86-64-v4+vnni'

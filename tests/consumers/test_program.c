@@ -150,6 +150,76 @@ Test(program, scattered_stores) {
     }
 }
 
+/* ---- tiles that are filled ---- */
+
+/* A kernel that fills tiles, changes one element of each, and stores their sums. The tiles have
+ * many elements and few, zeros and other values, and numbers of elements that fill whole vectors
+ * and that do not. */
+static const char *const filled =
+    "fovea-program 1\n"
+    "name m\n"
+    "target \"%s\"\n"
+    "workspace 0\n"
+    "buffer x: i32[1] input 0\n"
+    "buffer y: f64[8] output 0\n"
+    "input x = \"x\" as x: i32[1] extents [1]\n"
+    "output y = \"y\" as y: f64[8] extents [8]\n"
+    "kernel fill(A: i32[1], out C: f64[8]) {\n"
+    "  let at = min(max(i64(A[0]), 0), 99)\n"
+    "  for again < 2 {\n"
+    "    tile few: f32[10, 10] = 0.0\n"
+    "    tile zeros: i32[12, 32] = 0\n"
+    "    tile many: f32[100, 20] = 0.0\n"
+    "    tile rest: i16[301] = 7\n"
+    "    tile whole: i16[320] = 7\n"
+    "    tile floats: f32[512] = 0.5\n"
+    "    tile flags: bool[300] = true\n"
+    "    tile lanes: f32x4[300] = 2.0\n"
+    "    few[at floordiv 10, 3] = 1.0\n"
+    "    zeros[5, at floordiv 4] = 1\n"
+    "    many[at, 3] = 1.0\n"
+    "    rest[at + 201] = i16(8)\n"
+    "    whole[at] = i16(8)\n"
+    "    floats[at] = 1.5\n"
+    "    flags[at] = false\n"
+    "    lanes[at] = splat4(3.0)\n"
+    "    tile sum: f64[8] = 0.0\n"
+    "    for i < 10 { for j < 10 { sum[0] = sum[0] + f64(few[i, j]) } }\n"
+    "    for i < 12 { for j < 32 { sum[1] = sum[1] + f64(zeros[i, j]) } }\n"
+    "    for i < 100 { for j < 20 { sum[2] = sum[2] + f64(many[i, j]) } }\n"
+    "    for i < 301 { sum[3] = sum[3] + f64(rest[i]) }\n"
+    "    for i < 320 { sum[4] = sum[4] + f64(whole[i]) }\n"
+    "    for i < 512 { sum[5] = sum[5] + f64(floats[i]) }\n"
+    "    for i < 300 { sum[6] = sum[6] + select(flags[i], f64(1.0), f64(0.0)) }\n"
+    "    tile four: f32x4 = 0.0\n"
+    "    for i < 300 { four = four + lanes[i] }\n"
+    "    tile each: f32[4]\n"
+    "    each[0:4] = four\n"
+    "    sum[7] = f64(each[3])\n"
+    "    for i < 8 { C[i] = sum[i] }\n"
+    "  }\n"
+    "}\n"
+    "run {\n"
+    "  launch fill(x, y)\n"
+    "}\n";
+
+Test(program, tiles_that_are_filled) {
+    const double expected[8] = {1, 1, 1, 7 * 301 + 1, 7 * 320 + 1, 0.5 * 512 + 1, 299, 2 * 300 + 1};
+    const char *targets[] = {"generic", "native"};
+    for (int t = 0; t < 2; t++) {
+        fv_program *p = program(fv_printf(arena, filled, targets[t]));
+        FOR_EACH_CONSUMER(p, o) {
+            const int32_t x[1] = {99};
+            double y[8] = {0};
+            int status = o->run(o, NULL, (const void *[]){x}, (void *[]){y}, NULL, NULL, 0, NULL);
+            cr_expect_eq(status, FV_OK, "%s: %d", c->name, status);
+            for (int i = 0; i < 8; i++)
+                cr_expect_eq(y[i], expected[i], "%s, %s: y[%d] is %g", c->name, targets[t], i,
+                             y[i]);
+        }
+    }
+}
+
 /* ---- the protocol, as a text says it ---- */
 
 /* A text is refused if it checks its caller less than the protocol requires, or reports something

@@ -360,17 +360,6 @@ static fv_buf *place_sum(fv_tile *t, fv_buf *acc, fv_expr *first, fv_expr *r, fv
     return acc;
 }
 
-/* Sets the sums of `rows` rows, from `first` on, to 0. */
-static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
-    fv_kemit *e = t->e;
-    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *index[FV_MAX_RANK];
-    fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, fv_tile_width(t)));
-    place_sum(t, NULL, first, r, c, index);
-    fv_kb_store(&e->b, t->sums.buf, index, fv_x_const(e->arena, t->sums.buf->elem, 0), NULL);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-}
-
 /* Opens the loop over the columns of a tile. apart: as an unrolled loop over vectors, which is no
  * loop in the code even if the sums are in memory. Returns the column. */
 static fv_expr *open_columns(fv_tile *t, bool apart) {
@@ -383,6 +372,17 @@ static fv_expr *open_columns(fv_tile *t, bool apart) {
     fv_expr *v = open_loop(e, FV_UNROLL, "v", integer(e, width / lanes));
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, lanes));
     return binary(e, FV_X_ADD, binary(e, FV_X_MUL, v, integer(e, lanes)), c);
+}
+
+/* Sets the sums of `rows` rows, from `first` on, to 0. */
+static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    const int outer = e->b.depth;
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *index[FV_MAX_RANK];
+    fv_expr *c = open_columns(t, true);
+    place_sum(t, NULL, first, r, c, index);
+    fv_kb_store(&e->b, t->sums.buf, index, fv_x_const(e->arena, t->sums.buf->elem, 0), NULL);
+    close_loops(t, outer);
 }
 
 /* Adds the terms of a block for row first + r, which are computed from its sums of products,
