@@ -88,6 +88,70 @@ jit*)
     check 'no arithmetic of f16' 1 '^0$' code x86-64-v4
     ;;
 esac
+# a sum of more steps than a tile takes at once, of weights of bf16 two steps of which share a word
+cat >long.fvir <<'T'
+fovea-ir 1
+module "long"
+symbol n 0..100
+const @w: bf16[1102, 21] = file "long.bin" 0 46284
+func @main(%x: bf16[n, 1102]) -> (%y) {
+  %y = MatMul(%x, @w)
+  return %y
+}
+T
+seq 1 20000 | head -c 46284 >long.bin
+check 'a long sum: words of two bf16' 0 'u32\[1, 551, 32\]' "$fovea" compile long.fvir --target=x86-64-v4 --emit=kernels -o -
+for n in 1 7 40; do
+    rm -rf ref
+    "$fovea" run long.fvir --dim n=$n --backend=interp --schedule=naive -o ref/ >/dev/null
+    for target in x86-64-v3 x86-64-v4; do
+        check "a long sum, interp, $target, $n" 0 ' outputs as expected' "$fovea" run long.fvir --dim n=$n --backend=interp --target=$target --expect ref --atol=0 --rtol=0
+    done
+    for backend in $backends; do
+        check "a long sum, $backend, $n" 0 ' outputs as expected' "$fovea" run long.fvir --dim n=$n --backend=$backend --expect ref --atol=0 --rtol=0
+        check "a long sum, $backend, two threads, $n" 0 ' outputs as expected' "$fovea" run long.fvir --dim n=$n --backend=$backend --threads=2 --expect ref --atol=0 --rtol=0
+    done
+done
+# all f16 divided by constants, as Python computes it
+mkdir quotients
+python3 - <<'P'
+import math, struct
+divisors = {"zero": 0.0, "least": 6e-8, "third": 3.0, "seven": -7.0, "scale": 11.3137085, "inverse": 0.1, "huge": 65504.0, "infinite": math.inf, "nan": math.nan}
+def write(path, codes):
+    head = "{'descr': '<f2', 'fortran_order': False, 'shape': (65536,), }"
+    head += " " * (63 - (10 + len(head)) % 64) + "\n"
+    open(path, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + struct.pack("<65536H", *codes))
+def half(x):  # the code of the f16 nearest to x
+    try:
+        return struct.unpack("<H", struct.pack("<e", x))[0]
+    except OverflowError:
+        return 0x7c00 | (0x8000 if x < 0 else 0)
+def quotient(x, d):  # in f32, as the quotient of f64 rounds to the same
+    if d == 0:
+        return math.nan if x == 0 or x != x else math.copysign(math.inf, x) * math.copysign(1, d)
+    try:
+        return struct.unpack("<f", struct.pack("<f", x / d))[0]
+    except OverflowError:
+        return math.copysign(math.inf, x / d)
+every = [struct.unpack("<e", struct.pack("<H", i))[0] for i in range(65536)]
+write("every.npy", range(65536))
+for name, d in divisors.items():
+    d = struct.unpack("<e", struct.pack("<e", d))[0]
+    write("quotients/%s.npy" % name, [half(quotient(x, d)) for x in every])
+with open("quotients.fvir", "w") as f:
+    f.write('fovea-ir 1\nmodule "quotients"\n')
+    f.writelines("const @%s_by: f16[] = %r\n" % kv for kv in divisors.items())
+    f.write("func @main(%x: f16[65536]) -> (" + ", ".join("%" + n for n in divisors) + ") {\n")
+    f.writelines("  %%%s = Div(%%x, @%s_by)\n" % (n, n) for n in divisors)
+    f.write("  return " + ", ".join("%" + n for n in divisors) + "\n}\n")
+P
+for how in '--backend=interp --schedule=naive' '--backend=interp --target=x86-64-v4+avx512fp16' '--backend=interp --target=aarch64'; do
+    # shellcheck disable=SC2086
+    check "quotients, $how" 0 '^9 of 9 outputs as expected' "$fovea" run quotients.fvir --input=x=every.npy $how --expect quotients --atol=0 --rtol=0
+done
+for backend in $backends; do
+    check "quotients, $backend" 0 '^9 of 9 outputs as expected' "$fovea" run quotients.fvir --input=x=every.npy --backend=$backend --expect quotients --atol=0 --rtol=0
+done
 # a depthwise window of bytes: where there are 16 registers, its columns are multiplied one after the other, with the same bits
 cat >window.fvir <<'IR'
 fovea-ir 1

@@ -8,6 +8,8 @@ with open("w.bin", "wb") as f:
     f.write(struct.pack("<20000f", *(random.uniform(-0.4, 0.4) for i in range(20000))))
 with open("b.bin", "wb") as f:
     f.write(bytes(random.randrange(256) for i in range(40000)))
+with open("ints.bin", "wb") as f: # small integers in bf16
+    f.write(b"".join(struct.pack("<f", random.randrange(-2, 3))[2:] for i in range(20000)))
 T
 "$fovea" lua /dev/null 2>&1 | grep -q 'needs Lua' || echo yes >has_lua
 touch has_lua
@@ -41,6 +43,23 @@ parts() {
     done
 }
 
+# Weights of bf16, two steps of which share a word where their number is even: of 90 rows, shares of 45 and 30.
+model halves 'up: bf16[64, 90] = file "ints.bin" 0 11520' 'down: bf16[90, 30] = file "ints.bin" 11520 5400' <<'T'
+func @main(%x: f32[batch, n, 64]) -> (%y) {
+  %s = Sign(%x)
+  %h = Cast(%s) {to = 16}
+  %a = MatMul(%h, @up) loc("up")
+  %b = Relu(%a)
+  %d = MatMul(%b, @down) loc("down")
+  %y = Cast(%d) {to = 1}
+  return %y
+}
+T
+for ranks in 2 3; do
+    parts halves $ranks ': up to down' '--dim batch=2 --dim n=5'
+done
+check 'words of two bf16' 0 'u32\[2, 15, 16\]' "$fovea" compile halves.3/rank0.onnx --target=x86-64-v3 --emit=kernels -q -o -
+check 'an odd number of steps' 0 'bf16\[2, 45, 16\]' "$fovea" compile halves.2/rank0.onnx --target=x86-64-v3 --emit=kernels -q -o -
 # Weights of 4 bits in blocks of 16, with zero points: products of floats and of integers. Rows are cut between blocks.
 for level in 0 4; do
     model blocks$level 'up: u8[96, 2, 8] = file "b.bin" 0 1536' 'sup: f32[192] = file "w.bin" 0 768' \

@@ -20,11 +20,13 @@ func @main(%x: f32[1]) -> (%y) {
 }
 M
 "$fovea" run one.fvir --backend=jit >/dev/null 2>&1 || backends="interp c" # built without LLVM
-# bits NAME: those of the tiles of another target, by interpreter, JIT and C
+# bits NAME OPTION...: those of the tiles of another target, by interpreter, JIT and C
 bits() {
-    check "$1, other tiles" 0 . "$fovea" run "$1.fvir" --seed=3 --target=x86-64-v3 --backend=interp -o "$1.npy"
+    of=$1
+    shift
+    check "$of $*, other tiles" 0 . "$fovea" run "$of.fvir" "$@" --seed=3 --target=x86-64-v3 --backend=interp -o "$of.npy"
     for backend in $backends; do
-        check "$1, bits of $backend" 0 . "$fovea" run "$1.fvir" --seed=3 --backend=$backend --target=native --expect "$1.npy" --atol=0 --rtol=0
+        check "$of $*, bits of $backend" 0 . "$fovea" run "$of.fvir" "$@" --seed=3 --backend=$backend --target=native --expect "$of.npy" --atol=0 --rtol=0
     done
 }
 
@@ -40,8 +42,25 @@ M
 emits image 1 '^ *vector r < 9'
 emits image 0 '^ *for r < '
 bits image
+# the same with a residual, of a number of rows that is known and of one that the run decides
+for rows in 9 n; do
+    { [ $rows = 9 ] || echo 'symbol n 1..100'; cat; } <<M | model added$rows
+const @w: f32[32, 64, 3, 3] = file "w.bin" 0 73728
+func @main(%x: f32[1, 64, $rows, 14], %r: f32[1, 32, $rows, 14]) -> (%y) {
+  %c = Conv(%x, @w) {pads = [1, 1, 1, 1]}
+  %y = Add(%c, %r)
+  return %y
+}
+M
+done
+emits added9 1 '^ *vector r(_[0-9]+)? < 9 '
+emits addedn 1 '^ *vector r(_[0-9]+)? < rows '
+bits added9
+for n in 1 3 10 29; do
+    bits addedn --dim n=$n
+done
 
-# 40 columns are one tile of 48; 64 are two of 32, as two tiles of 48 have more columns that do not exist
+# 40 columns are one tile of 48; 64 are two of 32, as two tiles of 48 have more padding columns
 for n in 40 64; do
     model "columns$n" <<M
 const @w: f32[100, $n] = file "w.bin" 0 $((400 * n))
