@@ -21,6 +21,10 @@ Test(target, a_processor_is_known_by_its_model) {
     cr_expect_str_eq(family("AuthenticAMD", 0x19, 0x01), "zen3");
     cr_expect_str_eq(family("AuthenticAMD", 0x19, 0x11), "zen4");
     cr_expect_str_eq(family("AuthenticAMD", 0x1a, 0x02), "zen5");
+    cr_expect_str_eq(family("AuthenticAMD", 0x1a, 0x24), "zen5-mobile");
+    cr_expect_str_eq(family("AuthenticAMD", 0x1a, 0x44), "zen5");
+    cr_expect_str_eq(family("AuthenticAMD", 0x1a, 0x60), "zen5-mobile");
+    cr_expect_str_eq(family("AuthenticAMD", 0x1a, 0x70), "zen5");
     cr_expect_str_eq(family("AuthenticAMD", 6, 0x3f), "generic");
     cr_expect_str_eq(family("arm", 0, 0xd0c), "neoverse-n1");
     cr_expect_str_eq(family("arm", 0, 0xd40), "neoverse-v1");

@@ -339,6 +339,7 @@ Test(predict, narrower_vectors) {
     fv_speeds other = fv_speeds_of(fv_target_for(arena, v3, FV_PROCESSOR_zen5));
     cr_expect_eq(other.multiplies, 2);
     cr_expect_eq(fv_speeds_of(fv_target_for(arena, v4, FV_PROCESSOR_zen5)).multiplies, 2);
+    cr_expect_eq(fv_speeds_of(fv_target_for(arena, v4, FV_PROCESSOR_zen5_mobile)).multiplies, 1);
     /* the clock follows from the multiply-adds of vectors of 64 bytes, whatever the target is */
     cr_expect_float_eq(fv_speeds_at(&wide, 2 * 16 * 3.5, 16, 0).ghz, 3.5, 1e-9);
     cr_expect_float_eq(fv_speeds_at(&narrow, 2 * 16 * 3.5, 16, 0).ghz, 3.5, 1e-9);
