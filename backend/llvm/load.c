@@ -87,7 +87,7 @@ static void load(void) {
     if (major != LLVM_VERSION_MAJOR)
         set_missing("LLVM's library " FV_LLVM_LIBRARY " is not of version ",
                     TEXT(LLVM_VERSION_MAJOR));
-    fv_llvm_rest(); /* constructors have read a third of it */
+    fv_llvm_rest(); /* its constructors have made 18 MB of it resident */
 }
 
 const char *fv_llvm_missing(void) {
