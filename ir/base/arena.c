@@ -35,8 +35,11 @@ enum { ALIGN = 16, FIRST_CHUNK = 4096, LAST_CHUNK = 1 << 20 };
 
 /* Requests of LARGE to LARGE_CHUNK / 2 bytes share chunks of LARGE_CHUNK bytes, which the operating
  * system backs with huge pages: weights are read faster from there, and writing them causes a five
- * hundredth of the page faults. The untouched rest of a chunk takes no memory. */
-enum { LARGE = 1 << 20, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
+ * hundredth of the page faults. The untouched rest of a chunk takes no memory, but its first page
+ * may be larger than what is requested; so an arena that has many bytes anyway shares chunks among
+ * smaller requests, from MEDIUM bytes on. */
+enum { LARGE = 1 << 20, MEDIUM = 1 << 16, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
+enum { MANY = 8 * HUGE_PAGE };
 
 typedef struct block {
     alignas(ALIGN) struct block *next;
@@ -317,7 +320,7 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
     size_t need = taken + (align - ALIGN);
     count_bytes(a, need);
     char *p;
-    if (need >= LARGE) {
+    if (need >= (a->taken < MANY ? LARGE : MEDIUM)) {
         p = from_large(a, need, align);
     } else if (a->at && (size_t)(a->end - a->at) >= need) {
         p = align_up(a->at, align);

@@ -51,6 +51,17 @@ Test(arena, large_requests) {
     cr_expect_neq(fv_alloc(arena, 1, 1), p);
 }
 
+/* The first request of a chunk of huge pages begins behind the head of the chunk, and the next one
+ * behind it. */
+Test(arena, large_arenas_have_chunks_for_smaller_requests) {
+    enum { REQUEST = 100000, MANY = 40 << 20, HUGE_PAGE = 2 << 20, HEAD = 64 };
+    fv_alloc(arena, 1, MANY);
+    char *first = fv_alloc(arena, 1, REQUEST), *next = fv_alloc(arena, 1, REQUEST);
+    cr_expect_leq((uintptr_t)first % HUGE_PAGE, HEAD);
+    cr_expect(next >= first + REQUEST && next <= first + REQUEST + HEAD);
+    cr_expect(all_zero(first, REQUEST) && all_zero(next, REQUEST));
+}
+
 Test(arena, a_table_that_is_given_back_is_the_next_of_its_size) {
     char *first = fv_table_new(arena, 128), *other = fv_table_new(arena, 256);
     memset(first, 0xff, 128);
