@@ -35,10 +35,10 @@ extern fv_llvm_calls fv_llvm;
 void fv_llvm_prepare_native(void);
 void fv_llvm_prepare_all(void);
 
-/* Gives the pages of LLVM's library back that its use has made resident, which the system maps again
- * when they are used again. It is called where other parts of LLVM are used next, or none: then at
- * most 30 MB of the library are resident, and otherwise 60. Any thread may call it, also while
- * others execute LLVM. */
+/* Gives the pages of LLVM's library back that its use has made resident, which the system maps
+ * again when they are used again. It is called where other parts of LLVM are used next, or none:
+ * then at most 30 MB of the library are resident, and otherwise 60. Any thread may call it, also
+ * while others execute LLVM. */
 void fv_llvm_rest(void);
 
 #ifndef FV_LLVM_OWN_NAMES /* defined in load.c only */
