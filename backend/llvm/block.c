@@ -8,6 +8,7 @@
 static void let(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef v = fv_ll_expr(f, s->x);
     *fv_ptrmap_at(&f->vars, s->var) = v;
+    *fv_ptrmap_at(&f->known.lets, s->var) = s->x;
     if (!LLVMIsConstant(v) && LLVMGetValueKind(v) == LLVMInstructionValueKind)
         LLVMSetValueName2(v, s->var->name, strlen(s->var->name));
 }

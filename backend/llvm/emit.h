@@ -107,6 +107,25 @@ typedef struct fv_ll_buf {
 
 typedef struct fv_ll_host fv_ll_host; /* declared in host.h */
 
+/* The numbers that an expression can have: [lo, hi]. */
+typedef struct fv_ll_range {
+    double lo, hi;
+    bool known; /* false: any number, infinity or NaN */
+    bool whole; /* whether all of them are integers */
+} fv_ll_range;
+
+/* What is known of values while a function is emitted (range.c). */
+typedef struct fv_ll_known {
+    fv_ptrmap lets;      /* fv_var of a let -> fv_expr, its value */
+    fv_ptrmap unrounded; /* fv_ll_unrounded */
+    /* the launches of the kernel, if they are few enough to be examined, and what is known in each
+     * of them: fv_expr -> fv_ll_range */
+    int nlaunches;
+    const fv_stmt **launches;
+    fv_ptrmap *ranges;
+    fv_ptrmap any; /* the same if nothing is known of launches */
+} fv_ll_known;
+
 typedef struct fv_ll_fn {
     fv_ll_module *m;
     LLVMValueRef fn;
@@ -115,6 +134,7 @@ typedef struct fv_ll_fn {
     LLVMBasicBlockRef start;     /* the block after the entry block */
     fv_ptrmap vars;              /* fv_var -> LLVMValueRef */
     fv_ptrmap bufs;              /* fv_buf -> fv_ll_buf */
+    fv_ll_known known;           /* what is known of values */
     LLVMValueRef cancel;         /* address of the cancel flag, never NULL */
     LLVMValueRef error;          /* address of the error word */
     LLVMBasicBlockRef cancelled; /* block to which a loop branches if the cancel flag is set */
@@ -226,6 +246,27 @@ LLVMValueRef fv_ll_address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index);
 void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr);
 /* The address of a buffer of the host program. */
 LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b);
+
+/* ---- range.c ---- */
+
+/* Finds the launches of the kernel that f computes, whose constants then decide ranges. */
+void fv_ll_find_launches(fv_ll_fn *f, const fv_kernel *k);
+/* The numbers that x can have, of an integer of at most 32 bits or an f32. */
+fv_ll_range fv_ll_range_of(fv_ll_fn *f, const fv_expr *x);
+/* Is x `select(a < b, a, b)`, the smaller one of two, or the larger one (*max)? */
+bool fv_ll_is_limit(const fv_expr *x, bool *max) FV_MUST_USE;
+/* Notes that `rounded` is v rounded to the nearest integer, if an instruction of the target rounds
+ * and converts as many lanes. */
+void fv_ll_note_rounded(fv_ll_fn *f, LLVMValueRef rounded, LLVMValueRef v);
+/* Notes the same of the select x of a and b, `limited`, if it limits a value that was rounded by an
+ * integer. */
+void fv_ll_note_limit(fv_ll_fn *f, const fv_expr *x, LLVMValueRef limited, LLVMValueRef a,
+                      LLVMValueRef b);
+/* The value whose nearest integers v is; NULL: none was noted. */
+LLVMValueRef fv_ll_unrounded(const fv_ll_fn *f, LLVMValueRef v);
+/* The integers, i32, that are nearest to a value that fv_ll_unrounded returned, or to that value
+ * after limits. All of them must be numbers of i32. */
+LLVMValueRef fv_ll_nearest(fv_ll_fn *f, LLVMValueRef v);
 
 /* ---- block.c ---- */
 

@@ -122,7 +122,19 @@ static LLVMValueRef dot(fv_ll_fn *f, const fv_expr *x) {
 
 static LLVMValueRef choice(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef c = arg(f, x, 0), a = arg(f, x, 1), b = arg(f, x, 2);
-    return LLVMBuildSelect(f->b, c, a, b, "");
+    LLVMValueRef r = LLVMBuildSelect(f->b, c, a, b, "");
+    if (x->type.elem == FV_F32)
+        fv_ll_note_limit(f, x, r, a, b);
+    return r;
+}
+
+static LLVMValueRef rounded(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef v = arg(f, x, 0);
+    LLVMTypeRef type = LLVMTypeOf(v);
+    LLVMValueRef r = fv_ll_intrinsic(f, "llvm.roundeven", 1, &type, 1, &v);
+    if (x->type.elem == FV_F32)
+        fv_ll_note_rounded(f, r, v);
+    return r;
 }
 
 static LLVMValueRef ramp(fv_ll_fn *f, const fv_expr *x) {
@@ -179,17 +191,27 @@ static LLVMValueRef positive(fv_ll_fn *f, LLVMValueRef v) {
     return LLVMBuildSelect(f->b, LLVMBuildFCmp(f->b, LLVMRealOGT, v, zero, ""), v, zero, "");
 }
 
+/* Converts v, numbers of i32, truncated; nearest: rounded to the nearest integer. */
+static LLVMValueRef to_i32(fv_ll_fn *f, LLVMValueRef v, LLVMTypeRef type, bool nearest) {
+    return nearest ? fv_ll_nearest(f, v) : LLVMBuildFPToSI(f->b, v, type, "");
+}
+
 /* v, a float, as i32; 0 if v is NaN. Where comparisons give vectors of bits, NaN is replaced before
  * the conversion: LLVM selects after the conversion to bytes that follows, and narrows the bits of
  * the comparison as well, which takes four instructions more. */
-static LLVMValueRef number_or_zero(fv_ll_fn *f, LLVMValueRef v, LLVMTypeRef type) {
+static LLVMValueRef number_or_zero(fv_ll_fn *f, LLVMValueRef v, LLVMTypeRef type, bool nearest) {
     LLVMValueRef number = LLVMBuildFCmp(f->b, LLVMRealORD, v, v, "");
     if (f->m->target->vector_bits <= 256) {
         v = LLVMBuildSelect(f->b, number, v, LLVMConstNull(LLVMTypeOf(v)), "");
-        return LLVMBuildFPToSI(f->b, v, type, "");
+        return to_i32(f, v, type, nearest);
     }
-    LLVMValueRef r = LLVMBuildFPToSI(f->b, v, type, "");
+    LLVMValueRef r = to_i32(f, v, type, nearest);
     return LLVMBuildSelect(f->b, number, r, LLVMConstNull(type), "");
+}
+
+/* Are these limits whole numbers, so that a number can be rounded after it is limited? */
+static bool are_whole(double lo, double hi) {
+    return lo == floor(lo) && hi == floor(hi);
 }
 
 /* A conversion of a value that is limited to numbers of i32. Only NaN has to be replaced, by 0:
@@ -204,10 +226,34 @@ static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
     if (!is)
         return NULL;
     LLVMValueRef v = fv_ll_expr(f, y->arg[0]->arg[0]);
-    v = fv_ll_limit(f, false, v, fv_ll_expr(f, y->arg[0]->arg[1]));
+    LLVMValueRef exact = are_whole(lo, hi) ? fv_ll_unrounded(f, v) : NULL;
+    v = fv_ll_limit(f, false, exact ? exact : v, fv_ll_expr(f, y->arg[0]->arg[1]));
     if (lo == 0)
-        return LLVMBuildFPToSI(f->b, positive(f, v), type, "");
-    return number_or_zero(f, fv_ll_limit(f, true, v, fv_ll_expr(f, y->arg[1])), type);
+        return to_i32(f, positive(f, v), type, exact != NULL);
+    v = fv_ll_limit(f, true, v, fv_ll_expr(f, y->arg[1]));
+    return number_or_zero(f, v, type, exact != NULL);
+}
+
+/* A conversion that is known to saturate no number: of f32 to i32, or of an i32 to f32 by way of an
+ * integer with fewer bits. NULL: x is another conversion. */
+static LLVMValueRef convert_inside(fv_ll_fn *f, const fv_expr *x) {
+    const fv_expr *y = x->arg[0];
+    int64_t lo, hi;
+    if (x->type.elem == FV_I32 && y->type.elem == FV_F32) {
+        fv_ll_range r = fv_ll_range_of(f, y);
+        if (!r.known || r.lo < -0x1p31 || r.hi > 2147483520.0)
+            return NULL;
+        LLVMValueRef v = fv_ll_expr(f, y), exact = fv_ll_unrounded(f, v);
+        return to_i32(f, exact ? exact : v, fv_ll_type(f->m, x->type), exact != NULL);
+    }
+    bool narrow = x->type.elem == FV_F32 && y->op == FV_X_CONVERT &&
+                  y->arg[0]->type.elem == FV_I32 && fv_elem_is_int((fv_elem)y->type.elem) &&
+                  fv_elem_bits((fv_elem)y->type.elem) < 32 &&
+                  fv_elem_range((fv_elem)y->type.elem, &lo, &hi);
+    fv_ll_range r = narrow ? fv_ll_range_of(f, y->arg[0]) : (fv_ll_range){0};
+    if (!r.known || r.lo < (double)lo || r.hi > (double)hi)
+        return NULL;
+    return fv_ll_convert(f, fv_ll_expr(f, y->arg[0]), FV_I32, FV_F32);
 }
 
 /* The number of i32 that is nearest to v, an f32. */
@@ -236,9 +282,10 @@ static LLVMValueRef nearest(fv_ll_fn *f, const fv_expr *x) {
 static LLVMValueRef convert(fv_ll_fn *f, const fv_expr *x) {
     if (x->arg[0]->op == FV_X_RINT && f->m->target->single.nearest)
         return nearest(f, x->arg[0]);
-    LLVMValueRef limited = convert_limited(f, x);
+    LLVMValueRef r = convert_limited(f, x);
+    r = r ? r : convert_inside(f, x);
     fv_elem from = (fv_elem)x->arg[0]->type.elem;
-    return limited ? limited : fv_ll_convert(f, arg(f, x, 0), from, (fv_elem)x->type.elem);
+    return r ? r : fv_ll_convert(f, arg(f, x, 0), from, (fv_elem)x->type.elem);
 }
 
 static LLVMValueRef not_expanded(fv_ll_fn *f, const fv_expr *x) {
@@ -272,7 +319,7 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_FLOOR: return unary_intrinsic(f, x, "llvm.floor");
     case FV_X_CEIL: return unary_intrinsic(f, x, "llvm.ceil");
     case FV_X_TRUNC: return unary_intrinsic(f, x, "llvm.trunc");
-    case FV_X_RINT: return unary_intrinsic(f, x, "llvm.roundeven");
+    case FV_X_RINT: return rounded(f, x);
     case FV_X_AND: return bitwise(f, x, LLVMAnd);
     case FV_X_OR: return bitwise(f, x, LLVMOr);
     case FV_X_XOR: return bitwise(f, x, LLVMXor);

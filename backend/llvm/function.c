@@ -119,6 +119,9 @@ void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn) {
     f->fn = fn;
     f->vars = fv_ptrmap_in(m->arena);
     f->bufs = fv_ptrmap_in(m->arena);
+    f->known = (fv_ll_known){.lets = fv_ptrmap_in(m->arena),
+                             .unrounded = fv_ptrmap_in(m->arena),
+                             .any = fv_ptrmap_in(m->arena)};
     LLVMBasicBlockRef entry = fv_ll_block(f, "entry");
     f->start = fv_ll_block(f, "start");
     f->slots = next_builder(m);

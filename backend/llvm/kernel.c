@@ -108,6 +108,7 @@ static void emit_kernel(fv_ll_module *m, fv_ll_kernel *k) {
     fv_ll_fn f;
     fv_ll_begin(&f, m, k->fn);
     bind_params(&f, kernel);
+    fv_ll_find_launches(&f, kernel);
     if (k->may_fail)
         bind_state(&f, LLVMGetParam(k->fn, (unsigned)(kernel->nbufs + kernel->ndims)));
     if (k->may_fail)

@@ -432,6 +432,45 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
     return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
 }
 
+/* Does x load a value that contains another contraction than `own`, which was substituted, directly
+ * or through elementwise values that will be substituted? */
+static bool meets_sum(fv_lowerer *l, const fv_expr *x, const fv_value *own, fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *s = fv_storage_loaded(l, x);
+    const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? fv_grouped_of(l, s)->sum : NULL;
+    if (sum)
+        return sum != own;
+    if (s && s->def && fv_distinct_users(s->value) == 1 && !fv_work_of(l, s->def).reductions &&
+        meets_sum(l, s->def->body, own, seen))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (meets_sum(l, x->arg[i], own, seen))
+            return true;
+    return false;
+}
+
+/* Would v, the result of a contraction, be stored in a wider type further on: do elementwise ops
+ * lead from its only use to one that has another contraction, which the kernel of v cannot compute
+ * as well? A quantized convolution in front of the sum of a residual block is such a value, whose
+ * scale and zero point make it four times as large. Returns the op, or NULL. */
+static const fv_op *widens_before(fv_lowerer *l, const fv_value *v) {
+    const fv_value *sum = fv_grouped_of(l, fv_storage_of(l, v))->sum, *w = v;
+    const int bytes = fv_elem_storage_bytes(v->type->elem);
+    for (int steps = 0; steps < FV_GROUPED_WAY; steps++) {
+        const fv_op *use = w->nuses ? w->uses[0].op : NULL;
+        if (!use || fv_distinct_users(w) != 1 || !fv_is_elementwise_use(l, use, w) ||
+            fv_must_have_memory(l, w))
+            return NULL;
+        fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
+        if (meets_sum(l, fv_storage_of(l, use->out[0])->def->body, sum, &seen))
+            return fv_elem_storage_bytes(w->type->elem) > bytes ? use : NULL;
+        w = use->out[0];
+    }
+    return NULL;
+}
+
 /* Returns a use of v inside a loop that does not contain v's op; each iteration would compute v
  * again. NULL: there is none. */
 static const fv_op *use_in_loop(const fv_value *v) {
@@ -471,6 +510,8 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
     g->passes = w.math && w.reductions;
     if (fv_distinct_users(v) > 1)
         return is_shared_in_one(l, v, &w);
+    if (fv_is_contraction(s->def->body) && (because = widens_before(l, v)))
+        return fv_declines(l, v, FV_WHY_stored_wider, fv_o(because));
     if (!suits(l, v, &w, v->uses[0].op))
         return false;
     return !g->passes || !fv_loses_row(l, v, v->uses[0].op) ||

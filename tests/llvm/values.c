@@ -165,6 +165,39 @@ Test(values, limited_to_i32) {
                                       120, 120, 120}});
 }
 
+/* Numbers that are rounded first, and limited by whole numbers, by others, or by select. */
+Test(values, rounded_to_i32) {
+    static const float a[] = {0.5f,    1.5f,   -0.5f,  2.5f, 254.5f, 255.5f,   -1.5f,     -120.5f,
+                              -121.6f, 134.4f, 134.5f, 3e9f, -3e9f,  INFINITY, -INFINITY, NAN};
+    static const int32_t u[N] = {0, 2, 0, 2, 254, 255, 0, 0, 0, 134, 134, 255, 0, 255, 0, 0};
+    static const int32_t s[N] = {0,    2,   0,   2,   134,  134, -2,   -120,
+                                 -121, 134, 134, 134, -121, 134, -121, 0};
+    static const int32_t part[N] = {0, 2, 0, 2, 134, 134, 0, 0, 0, 134, 134, 134, 0, 134, 0, 0};
+    check((facts){"i32(max(min(rint(a), 255.0), 0.0))", "f32", "i32", N, a, NULL, u});
+    check((facts){"i32(max(min(rint(a), 134.0), -121.0))", "f32", "i32", N, a, NULL, s});
+    check((facts){"i32(max(min(rint(a), 134.75), -0.25))", "f32", "i32", N, a, NULL, part});
+    check((facts){"i32(f32(u8(i32(max(min(rint(a), 134.0), -121.0)) + 121))) - 121", "f32", "i32",
+                  N, a, NULL, s});
+    check((facts){"i32(u8(i32(max(min(rint(a), 255.0), 0.0))))", "f32", "i32", N, a, NULL, u});
+}
+
+/* Integers as floats, whose range follows from the operations; some exceed i32, or a byte. */
+Test(values, integers_through_floats) {
+    static const int32_t a[] = {0,    1,          -1,          5,         300,
+                                -300, 1000000000, -1000000000, INT32_MAX, INT32_MIN};
+    enum { IN = sizeof a / sizeof *a, LO = INT32_MIN, HI = INT32_MAX };
+    static const int32_t half[IN] = {0,    0,         0,          2,          150,
+                                     -150, 500000000, -500000000, 1073741824, -1073741824};
+    static const int32_t four[IN] = {0, 4, -4, 20, 1200, -1200, HI, LO, HI, LO};
+    static const float byte[IN] = {3, 4, 2, 8, 47, 215, 3, 3, 2, 3};
+    static const float limited[IN] = {1, 2, 0, 6, 255, 0, 255, 0, 255, 0};
+    check((facts){"i32(rint(f32(a) * 0.5))", "i32", "i32", IN, a, NULL, half});
+    check((facts){"i32(rint(f32(a) * 4.0))", "i32", "i32", IN, a, NULL, four});
+    check((facts){"f32(u8(a + 3))", "i32", "f32", IN, a, NULL, byte});
+    check((facts){"f32(u8(i32(max(min(rint(f32(a)), 254.0), -1.0)) + 1))", "i32", "f32", IN, a,
+                  NULL, limited});
+}
+
 Test(values, to_u32) {
 #define HI UINT32_MAX
     static const uint32_t e[WN] = {0,           0, 1,  0, 127, 0,           300, 0,
