@@ -265,7 +265,7 @@ void fv_ll_note_limit(fv_ll_fn *f, const fv_expr *x, LLVMValueRef limited, LLVMV
 /* The value whose nearest integers v is; NULL: none was noted. */
 LLVMValueRef fv_ll_unrounded(const fv_ll_fn *f, LLVMValueRef v);
 /* The integers, i32, that are nearest to a value that fv_ll_unrounded returned, or to that value
- * after limits. All of them must be numbers of i32. */
+ * after limits; of numbers that are none of i32, -2^31. */
 LLVMValueRef fv_ll_nearest(fv_ll_fn *f, LLVMValueRef v);
 
 /* ---- block.c ---- */

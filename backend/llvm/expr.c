@@ -279,11 +279,32 @@ static LLVMValueRef nearest(fv_ll_fn *f, const fv_expr *x) {
     return r;
 }
 
+/* A conversion of a rounded number to a byte, with limits 0 and 255, where an instruction saturates
+ * unsigned i32 to bytes (vpmovusdb): then only the lower limit is needed before. Numbers above i32
+ * become 2^31, which saturates to 255. NULL: x is another conversion. */
+static LLVMValueRef convert_to_byte(fv_ll_fn *f, const fv_expr *x) {
+    enum { MOST = 255, WIDE = 512 };
+    const fv_expr *y = x->arg[0], *z = y->n ? y->arg[0] : y;
+    double lo, hi;
+    bool is = x->type.elem == FV_U8 && y->op == FV_X_CONVERT && y->type.elem == FV_I32 &&
+              z->type.elem == FV_F32 && f->m->target->vector_bits == WIDE && limits(z, &lo, &hi) &&
+              lo == 0 && hi == MOST;
+    LLVMValueRef v = is ? fv_ll_expr(f, z->arg[0]->arg[0]) : NULL;
+    LLVMValueRef exact = is ? fv_ll_unrounded(f, v) : NULL;
+    if (!exact)
+        return NULL;
+    v = fv_ll_nearest(f, positive(f, exact));
+    LLVMValueRef most = fv_ll_splat(f, LLVMConstInt(f->m->types.i32, MOST, 0), x->type.lanes);
+    v = LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntULT, v, most, ""), v, most, "");
+    return LLVMBuildTrunc(f->b, v, fv_ll_type(f->m, x->type), "");
+}
+
 static LLVMValueRef convert(fv_ll_fn *f, const fv_expr *x) {
     if (x->arg[0]->op == FV_X_RINT && f->m->target->single.nearest)
         return nearest(f, x->arg[0]);
     LLVMValueRef r = convert_limited(f, x);
     r = r ? r : convert_inside(f, x);
+    r = r ? r : convert_to_byte(f, x);
     fv_elem from = (fv_elem)x->arg[0]->type.elem;
     return r ? r : fv_ll_convert(f, arg(f, x, 0), from, (fv_elem)x->type.elem);
 }

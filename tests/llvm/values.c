@@ -173,6 +173,8 @@ Test(values, rounded_to_i32) {
     static const int32_t s[N] = {0,    2,   0,   2,   134,  134, -2,   -120,
                                  -121, 134, 134, 134, -121, 134, -121, 0};
     static const int32_t part[N] = {0, 2, 0, 2, 134, 134, 0, 0, 0, 134, 134, 134, 0, 134, 0, 0};
+    static const uint8_t byte[N] = {0, 2, 0, 2, 254, 255, 0, 0, 0, 134, 134, 255, 0, 255, 0, 0};
+    check((facts){"u8(i32(max(min(rint(a), 255.0), 0.0)))", "f32", "u8", N, a, NULL, byte});
     check((facts){"i32(max(min(rint(a), 255.0), 0.0))", "f32", "i32", N, a, NULL, u});
     check((facts){"i32(max(min(rint(a), 134.0), -121.0))", "f32", "i32", N, a, NULL, s});
     check((facts){"i32(max(min(rint(a), 134.75), -0.25))", "f32", "i32", N, a, NULL, part});
