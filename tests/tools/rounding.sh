@@ -47,6 +47,10 @@ for model in usual large; do
         done
     done
 done
+# with 32 registers, the two vectors of a row are converted without a loop
+apart() { "$fovea" compile usual.fvir --target="$1" --emit=kernels -o - | grep -c 'unroll v < 2'; }
+check 'rows of two vectors, 32 registers' 0 '^[1-9]' apart x86-64-v4+vnni
+check 'rows of two vectors, 16 registers' 1 '^0$' apart x86-64-v3
 case $backends in
 jit*)
     # instructions MODEL PATTERN

@@ -557,22 +557,45 @@ static void store_by_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, 
     fv_kemit_release(e, m);
 }
 
+/* The number of vectors of a complete row of sums of integers that become bytes without a loop, so
+ * that the scales of the columns stay in registers for all rows: MobileNetV2 in bytes takes 0.97 of
+ * its time (Zen 4). 16 registers are too few for them, and an elementary function is too long to
+ * be repeated. 0: there is a loop over vectors. */
+static int vectors_apart(const fv_tile *t, const fv_tile_put *put, const fv_expr *columns) {
+    enum { REGISTERS = 32, MOST = 2 };
+    const fv_target *target = t->e->l->target;
+    const int lanes = target->vector_bits / fv_elem_bits(fv_sum_elem(t->c));
+    int64_t n;
+    bool may = target->vector_registers >= REGISTERS && lanes > 1 && t->c->nsums == 1 &&
+               fv_elem_is_int(fv_sum_elem(t->c)) &&
+               fv_elem_bits(t->e->def->value->type->elem) == 8 && !put->store && !put->row &&
+               !t->plan.stores && fv_x_is_int(columns, &n) && n == t->plan.nr && n % lanes == 0 &&
+               n / lanes <= MOST;
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(t->e->arena, t->e->def->body); may && (x = fv_x_next(&v));)
+        may = !fv_expr_op_is_math((fv_expr_op)x->op);
+    return may ? (int)n / lanes : 0;
+}
+
 /* Stores the results of `rows` rows, from row `first` of the tile on. If the tile stores its
  * results itself, its rows and columns are known, and there is no loop. */
 static void store(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_expr *rows,
                   fv_expr *columns) {
     fv_kemit *e = t->e;
     fv_kmark m = fv_kemit_mark(e);
+    const int outer = e->b.depth;
     if (t->plan.depth)
         t->sums.at[0] = t->rows.done;
     fv_expr *r = open_loop(e, t->plan.stores ? FV_UNROLL : FV_SERIAL, "r", rows);
     r = binary(e, FV_X_ADD, first, r);
     if (put->row)
         put->row(t, rows, r);
-    fv_expr *c = open_loop(e, stored_kind(t), "c", columns);
-    store_element(t, put, r, c);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
+    const int apart = vectors_apart(t, put, columns);
+    fv_expr *v = apart > 1 ? open_loop(e, FV_UNROLL, "v", integer(e, apart)) : NULL;
+    fv_expr *n = v ? integer(e, t->plan.nr / apart) : columns;
+    fv_expr *c = open_loop(e, stored_kind(t), "c", n);
+    store_element(t, put, r, v ? binary(e, FV_X_ADD, binary(e, FV_X_MUL, v, n), c) : c);
+    close_loops(t, outer);
     fv_kemit_release(e, m);
 }
 
