@@ -43,7 +43,8 @@ static int least_sharing(const fv_lowerer *l, const fv_contraction *c, int64_t w
  * complete tile, it prefetches what is `far` bytes later, which near the end of a panel is in the
  * next panels. That distance suits main memory: data in the last cache arrive no earlier with it,
  * and may be evicted from a first-level cache before they are read, so for these `near` bytes are
- * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113). Weights that all stay
+ * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113), unless the processor
+ * reads the panel of a single tile faster without prefetches. Weights that all stay
  * in the second-level cache become slower by any prefetch, since they would be loaded into the
  * first level twice. So do small panels, except in tiles of so few rows that memory is slower than
  * their products (the others multiply matrices): each of these would begin with waiting for its
@@ -63,9 +64,10 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
                  width >= p->prefetch.line_bytes &&
                  (only_few || steps_from(c, 0) * width > caches->l1_bytes / SMALL_PANELS);
     plan->prefetch.near = ahead ? p->prefetch.bytes : 0;
-    plan->prefetch.far = !ahead                       ? 0
-                         : weights > caches->l3_bytes ? p->prefetch.single_bytes
-                                                      : p->prefetch.bytes;
+    int single = p->prefetch.single_bytes;
+    if (weights <= caches->l3_bytes && single > p->prefetch.bytes)
+        single = p->prefetch.bytes;
+    plan->prefetch.far = ahead ? single : 0;
     plan->prefetch.sharing = ahead ? least_sharing(l, c, weights, steps_from(c, 0) * width) : 0;
     bool loaded = !c->panels.computed && !c->dot.group && !c->blocks.sum;
     plan->prefetch.streams =
