@@ -171,9 +171,8 @@ fv_expr *const *fv_kemit_kept_at(fv_kemit *e, fv_expr *at) {
 
 /* ---- reductions as far out as possible ---- */
 
-/* Are all free variables of the expression bound? Variables that a reduction in it binds do not
- * occur free in it (see unique.h). */
-static bool is_bound(const fv_kemit *e, const fv_expr *root) {
+/* Variables that a reduction in the expression binds do not occur free in it (see unique.h). */
+bool fv_kemit_is_bound(const fv_kemit *e, const fv_expr *root) {
     fv_ptrmap inner = fv_ptrmap_in(e->l->current.scratch);
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, root); (x = fv_x_next(&v));) {
@@ -190,7 +189,7 @@ static fv_expr *is_there(fv_x_rewriter *r, fv_expr *x) {
 }
 
 static fv_expr *hoisted(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
-    if (x->op == FV_X_REDUCE && is_bound(r->user, x))
+    if (x->op == FV_X_REDUCE && fv_kemit_is_bound(r->user, x))
         fv_kemit_reduce(r->user, x);
     (void)args;
     return x;
@@ -219,7 +218,7 @@ static fv_expr *is_known(fv_x_rewriter *r, fv_expr *x) {
 
 static fv_expr *note_hoistable(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     hoistable *h = r->user;
-    if (x->op == FV_X_REDUCE && h->n < h->most && is_bound(h->e, x))
+    if (x->op == FV_X_REDUCE && h->n < h->most && fv_kemit_is_bound(h->e, x))
         h->found[h->n++] = x;
     (void)args;
     return x;
@@ -245,7 +244,7 @@ void fv_kemit_invariants(fv_kemit *e, fv_expr *root, const fv_var *v) {
     for (fv_x_visitor nodes = fv_x_visit(e->l->current.scratch, root); (x = fv_x_next(&nodes));) {
         bool known = x->op == FV_X_REDUCE || emitted(e, x),
              makes = !known && is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) &&
-                     !fv_x_uses(x, v) && is_bound(e, x);
+                     !fv_x_uses(x, v) && fv_kemit_is_bound(e, x);
         if (makes)
             fv_kemit_memo(e, x, fv_kb_let(&e->b, "v", fv_kemit_expr(e, x)));
         if (known || makes)

@@ -148,6 +148,8 @@ fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
 /* has x been emitted in the current scope? */
 bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
+/* Are all free variables of the expression bound in the current scope? */
+bool fv_kemit_is_bound(const fv_kemit *e, const fv_expr *root) FV_MUST_USE;
 /* a * b + sum, where all are expressions of the kernel. The result is rounded once for floats, and
  * wraps for integers. */
 fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum);

@@ -1,14 +1,17 @@
 /* maximum.c - see maximum.h. */
 #include "backend/schedule/common/maximum.h"
 
+#include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/target/target.h"
 
 enum { INFINITE = 0x7f800000 };
 #define MINUS_INFINITE INT64_C(0xff800000)
 
 bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) {
-    return r->u.red.kind == FV_REDUCE_MAX && r->type.elem == FV_F32 &&
-           fv_target_has(e->l->target, FV_FEATURE_avx2);
+    return (r->u.red.kind == FV_REDUCE_MAX || r->u.red.kind == FV_REDUCE_MIN) &&
+           r->type.elem == FV_F32 && fv_target_has(e->l->target, FV_FEATURE_avx2);
 }
 
 fv_maximum fv_maximum_new(fv_kemit *e, int64_t n) {
@@ -17,7 +20,7 @@ fv_maximum fv_maximum_new(fv_kemit *e, int64_t n) {
         .high = fv_kb_tile(&e->b, "high", FV_I32, n > 0, &n,
                            fv_x_const_int(e->arena, FV_I32, (int32_t)MINUS_INFINITE)),
         .low = fv_kb_tile(&e->b, "low", FV_U32, n > 0, &n, none),
-        .top = fv_kb_tile(&e->b, "top", FV_U32, n > 0, &n, none),
+        .top = fv_kb_tile(&e->b, "top", FV_U32, n > 0, &n, fv_x_const_int(e->arena, FV_U32, 0)),
     };
 }
 
@@ -35,14 +38,40 @@ void fv_maximum_add(fv_kemit *e, const fv_maximum *m, fv_expr *at, fv_expr *x, f
     update(e, m->top, FV_X_MAX, at, bits, inside);
 }
 
-fv_expr *fv_maximum_of(fv_kemit *e, fv_expr *high, fv_expr *low, fv_expr *top) {
+/* The bits of the minimum; without terms, those of infinity. */
+static fv_expr *least(fv_arena *a, const fv_extremes *x) {
+    fv_expr *low = fv_x_bin(a, FV_X_MIN, x->low, fv_x_const_int(a, FV_U32, INFINITE));
+    fv_expr *top = fv_x_cast(a, FV_X_BITCAST, FV_I32, x->top);
+    fv_expr *is_negative = fv_x_bin(a, FV_X_LT, top, fv_x_const_int(a, FV_I32, 0));
+    return fv_x_select(a, is_negative, top, fv_x_cast(a, FV_X_BITCAST, FV_I32, low));
+}
+
+/* The bits of the maximum; without terms, those of -infinity. */
+static fv_expr *greatest(fv_arena *a, const fv_extremes *x) {
+    fv_expr *is_negative = fv_x_bin(a, FV_X_LT, x->high, fv_x_const_int(a, FV_I32, 0));
+    return fv_x_select(a, is_negative, fv_x_cast(a, FV_X_BITCAST, FV_I32, x->low), x->high);
+}
+
+fv_expr *fv_maximum_of(fv_kemit *e, fv_reduce_kind kind, const fv_extremes *x) {
     fv_arena *a = e->arena;
-    high = fv_kb_let(&e->b, "high", high);
-    fv_expr *is_negative = fv_x_bin(a, FV_X_LT, high, fv_x_const_int(a, FV_I32, 0));
-    fv_expr *bits = fv_x_select(a, is_negative, fv_x_cast(a, FV_X_BITCAST, FV_I32, low), high);
+    fv_expr *bits = kind == FV_REDUCE_MIN ? least(a, x) : greatest(a, x);
     fv_expr *is_nan =
-        fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_LT, fv_x_const_int(a, FV_I32, INFINITE), high),
-                 fv_x_bin(a, FV_X_LT, fv_x_const_int(a, FV_U32, MINUS_INFINITE), top));
+        fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_LT, fv_x_const_int(a, FV_I32, INFINITE), x->high),
+                 fv_x_bin(a, FV_X_LT, fv_x_const_int(a, FV_U32, MINUS_INFINITE), x->top));
     bits = fv_x_select(a, is_nan, fv_x_const_int(a, FV_I32, -1), bits);
     return fv_x_cast(a, FV_X_BITCAST, FV_F32, bits);
+}
+
+bool fv_maximum_is_opposite(fv_kemit *e, const fv_expr *r, const fv_expr *x) {
+    const int n = r->u.red.nvars;
+    fv_expr *to[FV_MAX_RANK];
+    if (x->op != FV_X_REDUCE || x->u.red.nvars != n || x->u.red.kind == r->u.red.kind ||
+        !fv_maximum_fits(e, x))
+        return false;
+    for (int i = 0; i < n; i++) {
+        if (x->u.red.vars[i]->dim != r->u.red.vars[i]->dim)
+            return false;
+        to[i] = fv_x_var(e->l->exprs, r->u.red.vars[i]);
+    }
+    return fv_x_equal(fv_x_replace_vars(e->l->exprs, x->arg[0], n, x->u.red.vars, to), r->arg[0]);
 }

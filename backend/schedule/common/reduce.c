@@ -80,7 +80,7 @@ static bool has_few_terms(const fv_expr *r) {
     return terms < FEW_TERMS;
 }
 
-/* Emits a maximum by bits as one chain. */
+/* Emits a maximum or minimum by bits as one chain. */
 static fv_expr *reduce_maximum(fv_kemit *e, const fv_expr *r) {
     fv_maximum all = fv_maximum_new(e, 0);
     fv_kmark m = fv_kemit_mark(e);
@@ -88,8 +88,10 @@ static fv_expr *reduce_maximum(fv_kemit *e, const fv_expr *r) {
     fv_maximum_add(e, &all, NULL, fv_kemit_expr(e, r->arg[0]), NULL);
     close_loops(e, r->u.red.nvars);
     fv_kemit_release(e, m);
-    return fv_maximum_of(e, fv_x_load(e->arena, all.high, NULL), fv_x_load(e->arena, all.low, NULL),
-                         fv_x_load(e->arena, all.top, NULL));
+    const fv_extremes x = {fv_kb_let(&e->b, "high", fv_x_load(e->arena, all.high, NULL)),
+                           fv_kb_let(&e->b, "low", fv_x_load(e->arena, all.low, NULL)),
+                           fv_kb_let(&e->b, "top", fv_x_load(e->arena, all.top, NULL))};
+    return fv_maximum_of(e, (fv_reduce_kind)r->u.red.kind, &x);
 }
 
 /* Emits a reduction as one ascending chain. */
@@ -321,12 +323,38 @@ static chains new_chains(fv_kemit *e, const fv_expr *r) {
     return c;
 }
 
+static void know_opposite_in(fv_kemit *e, const fv_definition *d, const fv_expr *r,
+                             const fv_extremes *of) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, d->body); (x = fv_x_next(&v));)
+        if (fv_maximum_is_opposite(e, r, x) && !fv_kemit_is_known(e, x) && !fv_kemit_pass(e, x) &&
+            fv_kemit_is_bound(e, x)) {
+            fv_expr *y = fv_maximum_of(e, (fv_reduce_kind)x->u.red.kind, of);
+            fv_kemit_memo(e, x, fv_kb_let(&e->b, "opposite", y));
+        }
+}
+
+/* If the kernel also computes the minimum of the terms of the maximum r, or the reverse, records
+ * its value, so that it gets no loop of its own. */
+static void know_opposite(fv_kemit *e, const fv_expr *r, const fv_extremes *of) {
+    if (e->range.dim || fv_kemit_pass(e, r))
+        return;
+    for (int i = 0; i < e->group.n; i++)
+        know_opposite_in(e, e->group.all[i], r, of);
+    if (!e->group.n)
+        know_opposite_in(e, e->def, r, of);
+}
+
 static fv_expr *combine_chains(fv_kemit *e, const fv_expr *r, const chains *c) {
     if (c->acc)
         return fv_kemit_fold(e, c->acc, (fv_reduce_kind)r->u.red.kind);
     fv_expr *high = fv_kemit_fold(e, c->maximum.high, FV_REDUCE_MAX),
-            *low = fv_kemit_fold(e, c->maximum.low, FV_REDUCE_MIN);
-    return fv_maximum_of(e, high, low, fv_kemit_fold(e, c->maximum.top, FV_REDUCE_MAX));
+            *low = fv_kemit_fold(e, c->maximum.low, FV_REDUCE_MIN),
+            *top = fv_kemit_fold(e, c->maximum.top, FV_REDUCE_MAX);
+    const fv_extremes x = {fv_kb_let(&e->b, "high", high), fv_kb_let(&e->b, "low", low),
+                           fv_kb_let(&e->b, "top", top)};
+    know_opposite(e, r, &x);
+    return fv_maximum_of(e, (fv_reduce_kind)r->u.red.kind, &x);
 }
 
 /* Emits a reduction in chains along the last variables (of n chains, chain i mod n has term i; n is
