@@ -230,7 +230,7 @@ TILINGS(one_row) {
                     HEAD "%sfunc @main(%%x: f32[1, 64]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n"
                          "  return %%y\n}\n",
                     constant("w", 64, 150)),
-          "contract 1 x 128, packed");
+          "contract 1 x 80, packed");
 }
 
 /* All tiles of a block of rows share the prefetches of the next panel, also those of the rows that
