@@ -15,6 +15,9 @@ enum { MOST_ELEMENTS = 1 << 16 };
 /* nothing is known of the constants of a kernel with more launches */
 enum { MOST_LAUNCHES = 256 };
 
+/* the least positive f32, which a smaller result of arithmetic may become */
+#define DENORMAL 0x1p-149
+
 static const fv_ll_range unknown = {0};
 
 static double least(double a, double b) {
@@ -39,8 +42,8 @@ static fv_ll_range range(fv_elem e, double lo, double hi, bool whole) {
         fv_ll_range all = of_type(e);
         return all.known && lo >= all.lo && hi <= all.hi ? (fv_ll_range){lo, hi, true, true} : all;
     }
-    lo -= fabs(lo) * FLT_EPSILON;
-    hi += fabs(hi) * FLT_EPSILON;
+    lo -= fabs(lo) * FLT_EPSILON + DENORMAL;
+    hi += fabs(hi) * FLT_EPSILON + DENORMAL;
     return lo >= -FLT_MAX && hi <= FLT_MAX ? (fv_ll_range){lo, hi, true, whole} : unknown;
 }
 

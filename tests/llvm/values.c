@@ -198,6 +198,11 @@ Test(values, integers_through_floats) {
     check((facts){"f32(u8(a + 3))", "i32", "f32", IN, a, NULL, byte});
     check((facts){"f32(u8(i32(max(min(rint(f32(a)), 254.0), -1.0)) + 1))", "i32", "f32", IN, a,
                   NULL, limited});
+    /* 3 * 2^-150 is rounded to 2^-148, so that 3 becomes 2^31 and not 3 * 2^29 */
+    static const int32_t denormal[IN] = {0, 0, 0, HI, HI, 0, HI, 0, HI, 0};
+    check((facts){"i32(f32(min(max(a, 0), 3)) * 2.6469779601696886e-23 * 2.6469779601696886e-23 * "
+                  "1.7014118346046923e38 * 4503599627370496.0)",
+                  "i32", "i32", IN, a, NULL, denormal});
 }
 
 Test(values, to_u32) {
