@@ -124,6 +124,7 @@ typedef struct fv_ll_known {
     const fv_stmt **launches;
     fv_ptrmap *ranges;
     fv_ptrmap any; /* the same if nothing is known of launches */
+    int depth;     /* the number of expressions around the one whose range is being found */
 } fv_ll_known;
 
 typedef struct fv_ll_fn {

@@ -14,6 +14,9 @@
 enum { MOST_ELEMENTS = 1 << 16 };
 /* nothing is known of the constants of a kernel with more launches */
 enum { MOST_LAUNCHES = 256 };
+/* the depth, through values of lets, beyond which an expression has the range of its type: lets of
+ * a kernel that is given as text may be a chain of any length, and the stack has an end */
+enum { MOST_DEPTH = 256 };
 
 /* the least positive f32, which a smaller result of arithmetic may become */
 #define DENORMAL 0x1p-149
@@ -232,8 +235,12 @@ static fv_ll_range range_in(fv_ll_fn *f, int launch, const fv_expr *x) {
     fv_ll_range *r = fv_ptrmap_get(ranges, x);
     if (r)
         return *r;
+    if (f->known.depth == MOST_DEPTH)
+        return of_type((fv_elem)x->type.elem);
     r = FV_NEW(f->m->arena, fv_ll_range, 1);
+    f->known.depth++;
     *r = find(f, launch, x);
+    f->known.depth--;
     *fv_ptrmap_at(ranges, x) = r;
     return *r;
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/base/text.h"
 #include "tests/llvm/programs.h"
 
 enum { N = 16 };
@@ -203,6 +204,33 @@ Test(values, integers_through_floats) {
     check((facts){"i32(f32(min(max(a, 0), 3)) * 2.6469779601696886e-23 * 2.6469779601696886e-23 * "
                   "1.7014118346046923e38 * 4503599627370496.0)",
                   "i32", "i32", IN, a, NULL, denormal});
+}
+
+/* The range of a conversion's operand is looked for in a limited number of the lets before it. */
+Test(values, long_chain_of_lets, .timeout = 900) {
+    enum { LETS = 30000 };
+    fv_session *scratch = fv_session_new();
+    fv_text t = {.arena = fv_arena_new(scratch)};
+    fv_text_put(&t, "fovea-program 1\nname v\ntarget \"%s\"\nplan {\n}\nworkspace 0\n"
+                    "buffer a: i32[1] input 0\nbuffer c: i32[1] output 0\n"
+                    "input a = \"a\" as a: i32[1] extents [1]\n"
+                    "output c = \"c\" as c: i32[1] extents [1]\n"
+                    "kernel k(A: i32[1], out C: i32[1]) task t < 1 {\n"
+                    "  let v0 = f32(A[0])\n");
+    for (int i = 1; i <= LETS; i++)
+        fv_text_printf(&t, "  let v%d = v%d * 0.5 + 1.0\n", i, i - 1);
+    fv_text_printf(&t, "  C[0] = i32(v%d)\n}\nrun {\n  launch k(a, c)\n}\n", LETS);
+    bench b = bench_open(t.s, "native");
+    fv_jit *j = fv_jit_new(b.s, b.p, &(fv_llvm_options){.level = 0});
+    cr_assert(j, "%s", said(&b));
+    int32_t a = 100, c = 0;
+    const void *in[] = {&a};
+    void *out[] = {&c};
+    cr_assert_eq(fv_jit_model(j)->run(NULL, in, out, NULL, NULL, 0, NULL), FV_OK);
+    cr_assert_eq(c, 2);
+    fv_jit_free(j);
+    bench_close(&b);
+    fv_session_free(scratch);
 }
 
 Test(values, to_u32) {
