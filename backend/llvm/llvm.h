@@ -86,8 +86,8 @@ const void *fv_jit_object(const fv_jit *j, size_t *bytes);
 /* Loads objects that fv_jit_object returned, in this or another process on the same machine with
  * the same build of Fovea. Their content is trusted.
  *   name       of the program
- *   constants  the present address of each constant; the constants must outlive the JIT, the array
- *              need not
+ *   constants  the present address of each constant of the program, on whose values the code may
+ *              depend; the constants must outlive the JIT, the array need not
  * NULL after a diagnostic. */
 fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t bytes,
                     const void *const *constants, int nconstants);

@@ -97,7 +97,8 @@ Test(parts, are_one_program, .timeout = 900) {
     fv_session_free(s);
 }
 
-/* In another place, with other constants. */
+/* In another place, with other constants, which show that they are read from there: no conversion
+ * depends on their values. */
 Test(parts, are_loaded_again, .timeout = 900) {
     fv_session *s = fv_session_new();
     bench b = bench_open(program(fv_arena_new(s)), "native");
