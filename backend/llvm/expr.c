@@ -288,7 +288,7 @@ static LLVMValueRef convert_to_byte(fv_ll_fn *f, const fv_expr *x) {
     double lo, hi;
     bool is = x->type.elem == FV_U8 && y->op == FV_X_CONVERT && y->type.elem == FV_I32 &&
               z->type.elem == FV_F32 && f->m->target->vector_bits == WIDE && limits(z, &lo, &hi) &&
-              lo == 0 && hi == MOST;
+              lo == 0 && hi == (double)MOST;
     LLVMValueRef v = is ? fv_ll_expr(f, z->arg[0]->arg[0]) : NULL;
     LLVMValueRef exact = is ? fv_ll_unrounded(f, v) : NULL;
     if (!exact)
