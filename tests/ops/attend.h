@@ -24,7 +24,7 @@ typedef enum { SEVENTHS, CAUSAL, WINDOW, LATE, MIDDLE, NONE, ALL, ROWS, PATTERNS
 extern pattern hides;
 extern float fill;               /* of a mask of floats that is called `hide`, where it hides */
 extern bool poisoned;            /* keys and values that no query sees are NaN and infinite */
-typedef struct spoiled_element { /* an element of k or v, and what it is */
+typedef struct spoiled_element { /* an element of q, k or v, and what it is */
     const char *name;
     int64_t at;
     double is;

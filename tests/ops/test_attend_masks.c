@@ -135,6 +135,35 @@ Test(hidden, by_infinity_that_is_chosen_and_added, .timeout = 900) {
                 -INFINITY);
 }
 
+/* Where a query sees a score that is NaN, all of its weights are, those of hidden keys, too. */
+Test(hidden, beside_what_is_not_a_number, .timeout = 900) {
+    static const char *const bodies[] = {HEADS("%hide: f32[n, m]") SCORE
+                                         "  %t = Add(%s, %hide)\n" REST,
+                                         "const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m]")
+                                             SCORE "  %t = Where(%keep, %s, @low)\n" REST};
+    enum { N = 29, M = 150, WIDTH = 8 };
+    fill = -10000;
+    hides = LATE;
+    for (size_t t = 0; t < 3; t++)
+        for (size_t b = 0; b < sizeof bodies / sizeof *bodies; b++) {
+            size_t size;
+            const fv_target target = tiled(t + 1);
+            const fv_program *one = lower(bodies[b], "%y", &target),
+                             *three = lower_apart(bodies[b], "%y, %p", &target);
+            const pair both = lower_pair(bodies[b], &target);
+            for (int of_key = 0; of_key < 2; of_key++) {
+                spoiled = (spoiled_element){of_key ? "k" : "q",
+                                            of_key ? (M - 3) * WIDTH + 1 : 2 * WIDTH + 1, NAN};
+                check_kept(&both, bodies[b], N, M);
+                const void *x = run(one, N, M, &size), *y = run(three, N, M, &size);
+                cr_assert(same(x, y, size, false), "tiling %zu, of key %d\n%s", t, of_key,
+                          bodies[b]);
+            }
+        }
+    spoiled.name = NULL;
+    hides = SEVENTHS;
+}
+
 /* One more term of the sum, which is not weighted with anything. */
 Test(hidden, beside_a_sink, .timeout = 900) {
     check_masks("const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m], %sink: f32[n, 1]") SCORE

@@ -77,6 +77,9 @@ typedef struct fv_attend_plan {
      * in a register tile */
     fv_single_scores single;
     fv_attend_weights weights;
+    /* what a register tile stores for a score, as an expression of at.score; NULL: the score */
+    fv_expr *stored;
+    fv_attend_weights tiled; /* the weights, computed from what tiles store */
     fv_attend_tasks tasks;
     fv_attend_memory memory;
     fv_attend_shared shared;
@@ -88,6 +91,8 @@ typedef struct fv_attend {
     const fv_attend_plan *p;
     fv_kemit e; /* the kernel that is being emitted */
     fv_tile t;  /* the register tile that is being emitted */
+    /* p->weights or p->tiled, by what the memory of scores holds */
+    const fv_attend_weights *weights;
     /* the condition that the hidden keys of a row have weight 0, if rows are checked; NULL: no row
      * is checked */
     fv_expr *seen;

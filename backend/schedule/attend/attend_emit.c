@@ -89,6 +89,7 @@ static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *ro
     memcpy(a->t.sums.at, a->at_memory, sizeof a->t.sums.at);
     a->t.sums.at[last - 1] = a->t.rows.done;
     a->t.sums.at[last] = a->t.j0;
+    a->t.sums.as = a->p->stored;
     fv_tile_multiply(&a->t, here);
     fv_attend_close(a, depth, m);
 }
@@ -252,7 +253,7 @@ static void emit_rows(fv_attend *a, void *user) {
     fv_expr *first = b->first, *rows = b->rows;
     fv_kemit *e = &a->e;
     const fv_definition *weights = e->def;
-    bool folded = weights == &a->p->weights.folded;
+    bool folded = weights == &a->weights->folded;
     sums s = {.a = a};
     if (a->seen)
         find_sums(&s, a->seen);
@@ -289,7 +290,7 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
                    .at = memory->rank - 1,
                    .asked = true};
     /* if hidden keys can be left out, computing all keys is rare: its passes keep nothing */
-    b.w.keeps_nothing = a->seen && weights == &a->p->weights.all;
+    b.w.keeps_nothing = a->seen && weights == &a->weights->all;
     memcpy(index, a->at_memory, sizeof index);
     fv_kemit_use(e, weights);
     emit_either(a, weights->body, emit_rows, &b);
@@ -433,7 +434,7 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     fv_arena *x = e->arena;
     int64_t most = most_rows(a);
     fv_ptrmap ranged = fv_ptrmap_in(a->p->l->current.scratch);
-    note_ranged(a, a->p->weights.folded.body, &ranged);
+    note_ranged(a, a->weights->folded.body, &ranged);
     note_ranged(a, a->seen, &ranged);
     fv_expr *n = fv_kemit_dim(e, a->p->at.key->dim), *zero = integer(e, 0);
     fv_key_search s = search_of(a);
@@ -443,7 +444,7 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
         found.free[i] = new_scalar(a, i ? "free_to" : "free_from", zero);
     a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &most, NULL);
     a->again = new_scalar(a, "again", zero);
-    fv_kemit_use(e, &a->p->weights.folded);
+    fv_kemit_use(e, &a->weights->folded);
     emit_either(a, a->p->weights.where, find_keys,
                 &(sought){&found, first, a->alone ? integer(e, a->p->single.queries) : rows});
     fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1),
@@ -466,10 +467,10 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
         e->range.free[i] =
             fv_kb_let(&e->b, i ? "free_hi" : "free_lo",
                       binary(e, FV_X_MAX, fv_x_load(x, found.free[i], NULL), a->keys[0]));
-    emit_weights(a, &a->p->weights.folded, memory, first, rows);
+    emit_weights(a, &a->weights->folded, memory, first, rows);
     e->range.dim = NULL;
     fv_kb_else(&e->b);
-    emit_weights(a, &a->p->weights.all, memory, first, rows);
+    emit_weights(a, &a->weights->all, memory, first, rows);
     fv_kb_end(&e->b);
     fv_kb_if(&e->b, binary(e, FV_X_OR, fv_x_un(x, FV_X_NOT, once), is_done(a)));
     if (a->p->weights.kept)
@@ -484,7 +485,7 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
 /* Computes the parts of the condition `seen` that are the same for the whole task. */
 static void emit_bounds(fv_attend *a) {
     fv_kemit *e = &a->e;
-    fv_kemit_use(e, &a->p->weights.folded);
+    fv_kemit_use(e, &a->weights->folded);
     e->rows = true;
     fv_kemit_hoist(e, a->seen);
     e->rows = false;
@@ -506,7 +507,7 @@ static void find_hidden_key(fv_attend *a, void *user) {
 
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
     fv_kemit *e = &a->e;
-    fv_kemit_use(e, &a->p->weights.folded);
+    fv_kemit_use(e, &a->weights->folded);
     emit_either(a, a->p->weights.where, find_hidden_key, &(hiding){hides, query});
     fv_kemit_use(e, a->p->d);
 }
@@ -520,14 +521,29 @@ static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
 }
 
+/* Lets the rows be those of `single`, whose scores are stored as they are. */
+static void use_single(fv_attend *a, fv_expr *group) {
+    a->alone = true;
+    a->group = group;
+    a->weights = &a->p->weights;
+    a->seen = a->seen ? a->weights->seen : NULL;
+}
+
+/* Lets the rows be queries of a block again. */
+static void use_tiles(fv_attend *a, fv_expr *seen) {
+    a->alone = false;
+    a->group = NULL;
+    a->weights = &a->p->tiled;
+    a->seen = seen;
+}
+
 /* Emits the case that the rows of a block are heads that share keys, or few queries. If all rows
  * see all keys, the bounds of the scores, which take a pass over the keys, are not computed. */
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query,
                         fv_expr *group) {
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen, *rows = integer(e, a->p->single.rows);
-    a->alone = true;
-    a->group = group;
+    use_single(a, group);
     if (a->p->memory.queries)
         fv_attend_queries(a, query, rows);
     if (seen) {
@@ -540,12 +556,10 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
         fv_kb_else(&e->b);
     }
     a->seen = NULL;
-    emit_block(a, &a->p->weights.open, value, memory, query, rows);
+    emit_block(a, &a->weights->open, value, memory, query, rows);
     if (seen)
         fv_kb_end(&e->b);
-    a->seen = seen;
-    a->group = NULL;
-    a->alone = false;
+    use_tiles(a, seen);
 }
 
 /* Emits weights whose keys are shared by tasks. Scores have been computed, except those of the keys
@@ -555,17 +569,14 @@ static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv
     fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->p->at.key->dim),
             *block = integer(e, a->p->single.block);
     a->seen = NULL;
-    a->alone = true;
-    a->group = group;
+    use_single(a, group);
     a->keys[0] = fv_kb_let(&e->b, "from_key",
                            binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, block), block));
     a->keys[1] = n;
     emit_single_scores(a, memory, query);
     a->keys[0] = a->keys[1] = NULL;
-    emit_weights(a, &a->p->weights.open, memory, query, integer(e, a->p->single.rows));
-    a->group = NULL;
-    a->alone = false;
-    a->seen = seen;
+    emit_weights(a, &a->weights->open, memory, query, integer(e, a->p->single.rows));
+    use_tiles(a, seen);
 }
 
 /* ---- tasks ---- */
@@ -663,11 +674,11 @@ static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_ex
     if (asks) {
         fv_kb_if(&e->b, hides_none(a, first));
         a->seen = NULL;
-        emit_blocks(a, &a->p->weights.open, value, memory, first, size);
+        emit_blocks(a, &a->weights->open, value, memory, first, size);
         a->seen = seen;
         fv_kb_else(&e->b);
     }
-    emit_blocks(a, seen ? NULL : &a->p->weights.all, value, memory, first, size);
+    emit_blocks(a, seen ? NULL : &a->weights->all, value, memory, first, size);
     if (asks)
         fv_kb_end(&e->b);
 }

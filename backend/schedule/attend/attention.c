@@ -30,6 +30,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/attend/attend_parts.h"
+#include "backend/schedule/attend/attend_scores.h"
 #include "backend/schedule/contract/contract.h"
 #include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/operands/precompute.h"
@@ -189,8 +190,8 @@ static fv_expr *in_task(fv_attend_plan *p, fv_expr *x) {
 static void make_weights(fv_attend_plan *p) {
     fv_ptrmap seen = fv_ptrmap_in(p->l->current.scratch);
     find_masks(p, fv_weight_of(p->l->exprs, &p->at, fv_attend_in_memory(p)), p->at.key, &seen);
-    p->memory.masks =
-        new_memory(p, "masks", fv_dim_const(p->l->module->dims, p->memory.nmasks), p->at.key->dim);
+    p->memory.masks = new_memory(p, "masks", fv_dim_const(p->l->module->dims, p->memory.nmasks),
+                                 row_of_keys(p, p->qk.columns));
     p->weights.open = p->weights.all = fv_attend_over_keys(p, in_task(p, p->at.weight));
     if (!p->at.hidden)
         return;
@@ -301,6 +302,7 @@ static void place(fv_lowerer *l, fv_op *op, void *plan) {
     set_tasks(p);
     p->memory.scores = new_memory(p, "scores", p->tasks.local->dim, row_of_keys(p, p->qk.columns));
     make_weights(p);
+    fv_attend_choose_stored(p);
     p->pv.c.a = fv_attend_in_memory(p);
     place_queries(p, op);
     p->single.q = p->qk.c.a;
@@ -336,10 +338,12 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
         fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(p->tasks.least));
     else
         fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(p->d->index[p->at.row]->dim));
-    fv_attend a = {.p = p, .seen = p->weights.seen, .chosen = p->chosen};
+    fv_attend a = {.p = p, .weights = &p->tiled, .seen = p->tiled.seen, .chosen = p->chosen};
     fv_kemit *e = &a.e;
     fv_attend_share_scores(&a, op);
     fv_kemit_init(e, l, p->d, "Attention");
+    /* hidden keys of rows with NaN must be found, since their weights are a result */
+    e->nan.shows = p->weights.kept;
     fv_attend_emit(&a, s->value);
     const fv_definition *all[2] = {p->weights.kept, p->d};
     e->group.all = all;

@@ -104,6 +104,10 @@ typedef struct fv_kemit {
     /* whether a reduction that is the same in any order uses several chains if its terms are
      * contiguous in memory */
     bool rows;
+    struct {
+        bool ignored; /* whether the maximum that is being emitted may ignore NaN among its terms */
+        bool shows;   /* whether no maximum may */
+    } nan;
     /* the loop that is being emitted */
     struct {
         const fv_var *vector; /* the axis along which vectors run; NULL: there is none */

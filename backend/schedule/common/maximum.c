@@ -14,6 +14,46 @@ bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) {
            r->type.elem == FV_F32 && fv_target_has(e->l->target, FV_FEATURE_avx2);
 }
 
+/* Is x NaN wherever y is? */
+static bool follows_nan(const fv_expr *x, const fv_expr *y) {
+    if (x == y)
+        return true;
+    switch (x->op) {
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL:
+    case FV_X_DIV:
+    case FV_X_FMA:
+        for (int i = 0; i < x->n; i++)
+            if (follows_nan(x->arg[i], y))
+                return true;
+        return false;
+    case FV_X_SELECT: return follows_nan(x->arg[1], y) && follows_nan(x->arg[2], y);
+    case FV_X_CONVERT: return fv_elem_is_float((fv_elem)x->type.elem) && follows_nan(x->arg[0], y);
+    case FV_X_NEG:
+    case FV_X_EXP:
+    case FV_X_EXP_FLUSH:
+    case FV_X_LOG: return follows_nan(x->arg[0], y);
+    default: return false;
+    }
+}
+
+bool fv_maximum_may_ignore_nan(const fv_kemit *e, const fv_expr *r) {
+    const fv_expr *s;
+    if (r->u.red.kind != FV_REDUCE_MAX || r->u.red.nvars != 1 || e->group.n || e->nan.shows)
+        return false;
+    for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, e->def->body); (s = fv_x_next(&v));) {
+        if (s->op != FV_X_REDUCE || s->u.red.kind != FV_SUM || s->u.red.nvars != 1 ||
+            s->u.red.vars[0]->dim != r->u.red.vars[0]->dim)
+            continue;
+        fv_expr *to = fv_x_var(e->l->exprs, s->u.red.vars[0]);
+        const fv_expr *term = fv_x_replace_vars(e->l->exprs, r->arg[0], 1, r->u.red.vars, &to);
+        if (follows_nan(s->arg[0], term) && follows_nan(e->def->body, s))
+            return true;
+    }
+    return false;
+}
+
 fv_maximum fv_maximum_new(fv_kemit *e, int64_t n) {
     fv_expr *none = fv_x_const_int(e->arena, FV_U32, MINUS_INFINITE);
     return (fv_maximum){

@@ -24,6 +24,9 @@ typedef struct fv_maximum {
 /* Is the reduction r a maximum or a minimum of f32, and does the target have instructions (AVX2)
  * for minimum and maximum of integers? */
 bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
+/* Is the result of the definition NaN wherever a term of the maximum r is, even if r ignores that
+ * term? So it is for a softmax, whose sum of exponentials is NaN then. */
+bool fv_maximum_may_ignore_nan(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
 /* Makes tiles of n chains without terms; 0: scalars, which make one chain. */
 fv_maximum fv_maximum_new(fv_kemit *e, int64_t n);
 /* Adds the term x to chain `at`, which is NULL for scalars. inside: condition that there is such a

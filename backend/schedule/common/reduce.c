@@ -27,11 +27,20 @@ static fv_expr *identity(fv_kemit *e, int kind, fv_elem t) {
     return NULL;
 }
 
+/* The larger one of acc and x; acc if x is NaN, and if both are 0. That is one instruction on
+ * x86. */
+static fv_expr *larger(fv_kemit *e, fv_expr *acc, fv_expr *x) {
+    x = fv_kb_let(&e->b, "x", x);
+    return fv_x_select(e->arena, fv_x_bin(e->arena, FV_X_LT, acc, x), x, acc);
+}
+
 static fv_expr *combine(fv_kemit *e, int kind, fv_expr *acc, fv_expr *x) {
     static const fv_expr_op ops[] = {FV_X_ADD, FV_X_MUL, FV_X_MIN, FV_X_MAX, FV_X_OR, FV_X_AND};
     fv_expr_op op = ops[kind];
     if (acc->type.elem == FV_BOOL && (op == FV_X_MIN || op == FV_X_MAX))
         op = op == FV_X_MIN ? FV_X_AND : FV_X_OR;
+    if (e->nan.ignored && op == FV_X_MAX)
+        return larger(e, acc, x);
     return fv_x_bin(e->arena, op, acc, x);
 }
 
@@ -72,6 +81,11 @@ static void close_loops(fv_kemit *e, int n) {
         fv_kb_end(&e->b);
 }
 
+/* Is the reduction a maximum or minimum that is computed by bits? */
+static bool is_by_bits(const fv_kemit *e, const fv_expr *r) {
+    return !e->nan.ignored && fv_maximum_fits(e, r);
+}
+
 /* Has the reduction so few terms that a maximum by bits, whose end takes longer, does not pay? */
 static bool has_few_terms(const fv_expr *r) {
     int64_t terms = 1;
@@ -96,7 +110,7 @@ static fv_expr *reduce_maximum(fv_kemit *e, const fv_expr *r) {
 
 /* Emits a reduction as one ascending chain. */
 static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
-    if (e->rows && fv_maximum_fits(e, r) && !has_few_terms(r))
+    if (e->rows && is_by_bits(e, r) && !has_few_terms(r))
         return reduce_maximum(e, r);
     fv_elem t = (fv_elem)r->type.elem;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 0, NULL, identity(e, r->u.red.kind, t));
@@ -258,7 +272,7 @@ static void chain_steps_around(fv_kemit *e, const fv_expr *r, const chains *c, f
  * have fewer values. */
 static int chains_of(const fv_kemit *e, const fv_expr *r) {
     const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
-    int vectors = fv_maximum_fits(e, r) ? IN_FLIGHT_BITS : IN_FLIGHT;
+    int vectors = is_by_bits(e, r) ? IN_FLIGHT_BITS : IN_FLIGHT;
     int n = vectors * e->l->target->vector_bits / fv_elem_bits((fv_elem)r->type.elem);
     return fv_x_is_ordered(r) || n < FV_CHAINS || (fv_dim_is_const(d) && d->value < n) ? FV_CHAINS
                                                                                        : n;
@@ -314,7 +328,7 @@ static chains new_chains(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
     chains c = {.n = chains_of(e, r)};
     int64_t n = c.n;
-    if (fv_maximum_fits(e, r))
+    if (is_by_bits(e, r))
         c.maximum = fv_maximum_new(e, n);
     else if (fv_is_small_code(e->l->options))
         c.acc = filled(e, t, n, identity(e, r->u.red.kind, t));
@@ -466,10 +480,13 @@ bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
 
 fv_expr *fv_kemit_reduce(fv_kemit *e, fv_expr *r) {
     bool parts = r->u.red.order == FV_ORDER_PARTS, pairs = r->u.red.order == FV_ORDER_PAIRS;
+    const bool before = e->nan.ignored;
+    e->nan.ignored = fv_maximum_fits(e, r) && fv_maximum_may_ignore_nan(e, r);
     fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r)
                  : parts                  ? reduce_parts(e, r)
                  : pairs                  ? reduce_pairs(e, r)
                                           : reduce_serial(e, r);
+    e->nan.ignored = before;
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);
     return x;

@@ -125,6 +125,9 @@ typedef struct fv_tile_memory {
     /* the sums of the tile are stored in this buffer, [.., row, column], beginning at `at` */
     fv_buf *buf;
     fv_expr *at[FV_MAX_RANK];
+    /* what is stored in place of a sum, as an expression of the contraction's only sum; NULL: the
+     * sum */
+    const fv_expr *as;
 } fv_tile_memory;
 
 /* The block of rows that a tile is in. */

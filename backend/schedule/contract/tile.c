@@ -164,16 +164,30 @@ void fv_tile_unpack(fv_tile *t) {
     fv_kemit_release(e, m);
 }
 
+/* What is stored for the sum of that row and column of the tile. */
+static fv_expr *as_stored(fv_tile *t, fv_expr *row, fv_expr *column, fv_expr *sum) {
+    fv_kemit *e = t->e;
+    if (!t->sums.as)
+        return sum;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_tile_bind(t, row, column);
+    fv_kemit_memo(e, t->c->sums[0], sum);
+    fv_expr *x = fv_kemit_expr(e, (fv_expr *)t->sums.as);
+    fv_kemit_release(e, m);
+    return x;
+}
+
 typedef enum { TO_SUMS, FROM_SUMS } direction;
 
 static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, direction d) {
     fv_kemit *e = t->e;
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, fv_tile_width(t)));
-    fv_expr *here[2] = {r, c}, *there[FV_MAX_RANK];
-    place(t, binary(e, FV_X_ADD, first, r), c, there);
+    fv_expr *here[2] = {r, c}, *there[FV_MAX_RANK], *row = binary(e, FV_X_ADD, first, r);
+    place(t, row, c, there);
     if (d == TO_SUMS)
-        fv_kb_store(&e->b, t->sums.buf, there, fv_x_load(e->arena, acc, here), NULL);
+        fv_kb_store(&e->b, t->sums.buf, there, as_stored(t, row, c, fv_x_load(e->arena, acc, here)),
+                    NULL);
     else
         fv_kb_store(&e->b, acc, here, fv_x_load(e->arena, t->sums.buf, there), NULL);
     fv_kb_end(&e->b);
