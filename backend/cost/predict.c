@@ -2,6 +2,7 @@
 #include "backend/cost/predict.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cost/instructions.h"
@@ -11,6 +12,8 @@
 #include "ir/kernel/matrix.h"
 
 enum { SAMPLES = 48, INNER_SAMPLES = 16, MOST_DEPTH = 60 };
+/* factors of variables in indices, and constants, that are larger count as unknown */
+static const int64_t MOST_STEP = 1 << 20, MOST_OFFSET = (int64_t)1 << 40;
 
 /* cycles that are lost at the end of a loop, where the core had predicted one more iteration */
 static const double END_CYCLES = 16;
@@ -59,6 +62,12 @@ typedef struct frame {
     fv_moved *direct, *inner, *all; /* by buffer: statements of the body, its loops, `all` */
 } frame;
 
+/* The loop of a variable; NULL: the variable is the number of the task. */
+typedef struct loop_of_variable {
+    const fv_stmt *loop;
+    fv_loop_set bit;
+} loop_of_variable;
+
 typedef struct predictor {
     const fv_kernel *kernel;
     const fv_speeds *speeds;
@@ -66,6 +75,8 @@ typedef struct predictor {
     fv_instruction_counter counter;
     fv_ptrmap facts;  /* fv_stmt -> facts */
     fv_ptrmap orders; /* fv_var -> fv_task_order */
+    fv_ptrmap values; /* fv_var -> fv_expr, of lets */
+    fv_ptrmap loops;  /* fv_var -> loop_of_variable */
     double *size;     /* bytes of each buffer; negative: not known */
     frame frames[MOST_DEPTH];
     double threads; /* number of threads that have tasks */
@@ -127,10 +138,82 @@ static double extent_of(predictor *p, const fv_buf *b, int axis) {
                : 1e9;
 }
 
+static bool add_index(predictor *p, fv_window_axis *to, const fv_expr *x, int64_t times,
+                      fv_loop_set *opaque);
+
+/* Adds `times` times the variable of a loop to the axis. */
+static bool add_variable(predictor *p, fv_window_axis *to, const loop_of_variable *l, int64_t times,
+                         fv_loop_set *opaque) {
+    int64_t step = l->loop ? l->loop->loop.step : 1;
+    return llabs(step) < MOST_STEP && fv_window_add(to, l->bit, times * step) &&
+           (!l->loop || add_index(p, to, l->loop->loop.lo, times, opaque));
+}
+
+/* The factor of the product x that has the same value in all loops, which is *by; -1: there is
+ * none. */
+static int constant_factor(predictor *p, const fv_expr *x, int64_t *by) {
+    for (int i = 0; i < x->n && x->op == FV_X_MUL; i++)
+        if (!fv_loops_of(&p->counter, x->arg[i]) && fv_walk_evaluate(p->walk, x->arg[i], by) &&
+            llabs(*by) < MOST_STEP)
+            return i;
+    return -1;
+}
+
+/* Adds `times` times the index x to the axis. What is neither a constant nor a variable of a loop
+ * is part of `rest`; *opaque gets the loops in which it varies. False: there are too many terms, or
+ * too large numbers. */
+static bool add_index(predictor *p, fv_window_axis *to, const fv_expr *x, int64_t times,
+                      fv_loop_set *opaque) {
+    const fv_expr *value = x->op == FV_X_VAR ? fv_ptrmap_get(&p->values, x->u.var) : NULL;
+    const loop_of_variable *l = x->op == FV_X_VAR ? fv_ptrmap_get(&p->loops, x->u.var) : NULL;
+    int64_t by;
+    if (llabs(times) >= MOST_STEP)
+        return false;
+    if (value || l)
+        return value ? add_index(p, to, value, times, opaque)
+                     : add_variable(p, to, l, times, opaque);
+    if (!fv_loops_of(&p->counter, x) && fv_walk_evaluate(p->walk, x, &by)) {
+        to->from += llabs(by) < MOST_OFFSET ? times * by : 0;
+        to->to = to->from;
+        return llabs(by) < MOST_OFFSET;
+    }
+    if (x->op == FV_X_ADD || x->op == FV_X_SUB)
+        return add_index(p, to, x->arg[0], times, opaque) &&
+               add_index(p, to, x->arg[1], x->op == FV_X_SUB ? -times : times, opaque);
+    int constant = constant_factor(p, x, &by);
+    if (constant >= 0)
+        return add_index(p, to, x->arg[1 - constant], times * by, opaque);
+    *opaque |= fv_loops_of(&p->counter, x);
+    to->rest = to->rest * 31 + (uint64_t)(uintptr_t)x * (uint64_t)times;
+    return true;
+}
+
+/* The elements of an access of `lanes` elements. They are not known if data or divisions decide an
+ * index in a loop that moves the same access. */
+static fv_windows windows_of(predictor *p, const fv_buf *b, fv_expr *const *index, int64_t lanes) {
+    fv_windows w = {.are = FV_WINDOWS_KNOWN, .rank = b->rank};
+    bool known = b->rank <= FV_WINDOW_AXES;
+    fv_loop_set opaque = 0, moving = 0;
+    for (int i = 0; i < b->rank && known; i++) {
+        known = add_index(p, &w.axis[i], index[i], 1, &opaque);
+        for (int k = 0; k < w.axis[i].nterms; k++)
+            moving |= w.axis[i].terms[k].loop;
+    }
+    if (!known || moving & opaque)
+        return (fv_windows){.are = FV_WINDOWS_UNKNOWN};
+    if (b->rank && lanes > 1) {
+        w.axis[b->rank - 1].to += lanes - 1;
+        w.axis[b->rank - 1].gap = 1;
+    }
+    return w;
+}
+
 static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index,
                        fv_access is) {
     if (b->role == FV_BUF_TILE)
         return;
+    if (is.windows.are == FV_WINDOWS_NONE)
+        is.windows = windows_of(p, b, index, (int64_t)is.bytes);
     is.bytes *= fv_elem_storage_bytes(b->elem);
     double within = fv_elem_storage_bytes(b->elem); /* bytes of the axes after the i-th */
     for (int i = b->rank - 1; i >= 0; i--) {
@@ -160,8 +243,10 @@ static facts *facts_of(predictor *p, const fv_stmt *s) {
     facts *f = FV_NEW(p->counter.arena, facts, 1);
     *at = f;
     fv_count_instructions(&p->counter, s, &f->inside, &f->before);
-    if (s->kind == FV_S_LET)
+    if (s->kind == FV_S_LET) {
         set_order(p, s->var, order_of(p, s->x));
+        *fv_ptrmap_at(&p->values, s->var) = s->x;
+    }
     add_loads(p, f, s->x);
     if (s->kind == FV_S_STORE)
         add_access(p, f, s->buf, s->index,
@@ -190,7 +275,8 @@ static void statement(fv_walk *w, const fv_stmt *s, double times) {
  * around the product only. */
 static void add_words(predictor *p, const fv_expr *load, double words) {
     facts f = {0};
-    add_access(p, &f, load->u.buf, load->arg, (fv_access){.bytes = 4 * words});
+    add_access(p, &f, load->u.buf, load->arg,
+               (fv_access){.bytes = 4 * words, .windows.are = FV_WINDOWS_UNKNOWN});
     if (f.n)
         fv_moved_access(&innermost(p)->direct[f.all[0].buf], &f.all[0].is);
 }
@@ -255,6 +341,14 @@ static void push(predictor *p, const fv_stmt *loop) {
     clear(p, all);
 }
 
+/* Records the innermost loop, whose variable v is. */
+static void set_loop(predictor *p, const fv_var *v, const fv_stmt *loop) {
+    void **at = fv_ptrmap_at(&p->loops, v);
+    if (!*at)
+        *at = FV_NEW(p->counter.arena, loop_of_variable, 1);
+    *(loop_of_variable *)*at = (loop_of_variable){loop, (fv_loop_set)1 << (p->n - 2)};
+}
+
 static void enter(fv_walk *w, const fv_stmt *loop) {
     predictor *p = w->user;
     if (p->n == MOST_DEPTH) {
@@ -268,6 +362,7 @@ static void enter(fv_walk *w, const fv_stmt *loop) {
     fv_loop_set begins = loop ? fv_loops_of(&p->counter, loop->loop.lo) : 0;
     fv_instruction_bind(&p->counter, loop ? loop->var : p->kernel->task,
                         begins | (fv_loop_set)1 << (p->n - 2));
+    set_loop(p, loop ? loop->var : p->kernel->task, loop);
     set_order(p, loop ? loop->var : p->kernel->task,
               loop ? order_of(p, loop->loop.lo) : (fv_task_order){.same = 1, .most = 1});
     const facts *f = loop ? chains_of(p, loop) : NULL;
@@ -495,6 +590,8 @@ fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int
     p->counter = fv_instruction_counter_new(scratch, t, e);
     p->facts = fv_ptrmap_in(scratch);
     p->orders = fv_ptrmap_in(scratch);
+    p->values = fv_ptrmap_in(scratch);
+    p->loops = fv_ptrmap_in(scratch);
     fv_walk w = fv_walk_new(scratch, &calls, p);
     p->walk = &w;
     w.values.usual = true;
@@ -521,6 +618,14 @@ typedef struct history {
     double at;
 } history;
 
+/* The prediction of a launch of a kernel with these dims and residences. */
+typedef struct known_launch {
+    const fv_kernel *kernel;
+    const int64_t *dims;
+    const fv_residence *residence;
+    fv_prediction is;
+} known_launch;
+
 typedef struct past {
     fv_arena *arena;
     fv_walk host; /* knows the variables of the host program */
@@ -528,6 +633,10 @@ typedef struct past {
     history **all;
     int n, cap;
     double now;
+    struct {
+        known_launch *all; /* equal layers are predicted once */
+        int n, cap;
+    } known;
 } past;
 
 static history *history_of(past *p, const fv_buf *b) {
@@ -572,6 +681,27 @@ static void find_residences(past *p, const fv_speeds *s, const fv_launch_cost *l
         history_of(p, l->launch->call.args[b])->at = p->now;
 }
 
+static bool is_same(const known_launch *of, const fv_launch_cost *l,
+                    const fv_residence *residence) {
+    const fv_kernel *k = l->kernel;
+    size_t dims = (size_t)k->ndims * sizeof *l->dims, bufs = (size_t)k->nbufs * sizeof *residence;
+    return of->kernel == k && (!dims || !memcmp(of->dims, l->dims, dims)) &&
+           (!bufs || !memcmp(of->residence, residence, bufs));
+}
+
+static fv_prediction predict_launch(past *p, const fv_program *program, const fv_speeds *s,
+                                    int threads, const fv_launch_cost *l,
+                                    const fv_residence *residence) {
+    for (int i = 0; i < p->known.n; i++)
+        if (is_same(&p->known.all[i], l, residence))
+            return p->known.all[i].is;
+    known_launch new = {l->kernel, l->dims, residence, {0}};
+    new.is =
+        fv_predict_kernel(p->arena, l->kernel, l->dims, program->target, s, threads, residence);
+    FV_PUSH(p->arena, p->known.all, p->known.n, p->known.cap, new);
+    return new.is;
+}
+
 /* Predicts launches i .. j - 1; out NULL: only follows what they access. */
 static void predict_range(past *p, const fv_program *program, const fv_speeds *s, int threads,
                           const fv_launch_cost *list, int i, int j, fv_prediction *out) {
@@ -582,8 +712,7 @@ static void predict_range(past *p, const fv_program *program, const fv_speeds *s
             continue;
         find_residences(p, s, l, residence);
         if (out)
-            out[i] = fv_predict_kernel(p->arena, l->kernel, l->dims, program->target, s, threads,
-                                       residence);
+            out[i] = predict_launch(p, program, s, threads, l, residence);
     }
 }
 

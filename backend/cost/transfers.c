@@ -22,6 +22,7 @@ void fv_moved_also(fv_moved *block, const fv_moved *part) {
     block->loaded |= part->loaded;
     block->ahead |= part->ahead;
     block->order = fv_order_of_both(block->order, part->order);
+    fv_windows_also(&block->windows, &part->windows);
 }
 
 void fv_moved_access(fv_moved *block, const fv_access *is) {
@@ -40,6 +41,7 @@ void fv_moved_access(fv_moved *block, const fv_access *is) {
     block->loops |= is->loops;
     block->stored |= is->is_store;
     block->order = fv_order_of_both(block->order, is->order);
+    fv_windows_also(&block->windows, &is->windows);
 }
 
 double fv_moved_touched(int n, const fv_moved *of) {
@@ -66,18 +68,21 @@ static void add_iterations(fv_iterations *to, double trips, double touched, doub
 void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_t bit,
                      double touched, double size, const fv_speeds *s) {
     bool varies = body->loops & bit;
+    double apart = fv_windows_trips(&body->windows, bit, loop->iterations.n, trips);
     double all =
-        varies ? loop->touched + trips * body->touched : fmax(loop->touched, body->touched);
+        varies ? loop->touched + apart * body->touched : fmax(loop->touched, body->touched);
     loop->touched = size >= 0 ? fmin(all, size) : all;
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         bool stays = !varies && touched <= s->capacity[l];
         double bytes = body->bytes[l], during = body->during[l];
-        loop->bytes[l] = stays ? fmax(loop->bytes[l], bytes) : loop->bytes[l] + trips * bytes;
+        double moving = touched <= s->capacity[l] ? apart : trips;
+        loop->bytes[l] = stays ? fmax(loop->bytes[l], bytes) : loop->bytes[l] + moving * bytes;
         loop->during[l] = stays && !(body->ahead && l > 0) ? fmax(loop->during[l], during)
                                                            : loop->during[l] + trips * during;
     }
+    fv_windows_repeat(&loop->windows, &body->windows, bit, loop->iterations.n, trips);
     if (varies)
-        add_iterations(&loop->iterations, trips, body->touched, touched);
+        add_iterations(&loop->iterations, trips, body->touched * apart / trips, touched);
     bool along = continues(body, bit), goes_on = along || !varies;
     loop->run = fmax(loop->run, along ? trips * body->run : body->run);
     loop->loops |= body->loops & ~bit;

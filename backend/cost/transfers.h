@@ -8,6 +8,7 @@
 #define FV_BACKEND_COST_TRANSFERS_H
 
 #include "backend/cost/speeds.h"
+#include "backend/cost/windows.h"
 
 enum { FV_STRIDES = 4, FV_LINE = 64 }; /* FV_LINE: bytes of a cache line */
 
@@ -41,6 +42,7 @@ typedef struct fv_moved {
     bool ahead;
     fv_task_order order;      /* how the addresses depend on the number of the task */
     fv_iterations iterations; /* of a loop that has not ended */
+    fv_windows windows;
 } fv_moved;
 
 /* An access of a statement. loops: those on which an index depends; along: as in fv_moved. */
@@ -49,6 +51,7 @@ typedef struct fv_access {
     uint64_t loops, along[FV_STRIDES];
     bool is_store, is_ahead;
     fv_task_order order;
+    fv_windows windows; /* the elements that are accessed */
 } fv_access;
 
 /* Adds to `block` what another part of the block accesses. */
@@ -68,9 +71,10 @@ fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b);
 void fv_moved_access(fv_moved *block, const fv_access *is);
 /* The number of bytes that the n buffers of a block touch together. */
 double fv_moved_touched(int n, const fv_moved *of);
-/* Adds `trips` iterations, each of which accesses `body`, to `loop`. bit: the loop's bit in sets of
- * loops; touched: the bytes that an iteration touches of all buffers; size: the bytes of the
- * buffer, negative if that is not known. fv_moved_end follows. */
+/* Adds `trips` iterations, each of which accesses `body`, to `loop`. What an iteration accesses as
+ * the one before it did is not moved again by a cache that holds what an iteration touches. bit:
+ * the loop's bit in sets of loops; touched: the bytes that an iteration touches of all buffers;
+ * size: the bytes of the buffer, negative if that is not known. fv_moved_end follows. */
 void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_t bit,
                      double touched, double size, const fv_speeds *s);
 

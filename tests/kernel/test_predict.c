@@ -416,3 +416,62 @@ Test(predict, least_transfers) {
     cr_expect_float_eq(predict(copy, n, 1, FV_IN_L3).transfers, 1e-6 * bytes / 16, 1e-9);
     cr_expect_eq(predict(copy, n, 1, FV_IN_L2).transfers, 0);
 }
+
+/* A filter of three taps over a tile of four rows: iterations of the taps access rows that the ones
+ * before them did, and move the new row only. */
+static const char taps[] =
+    "kernel f(A: f32[n, 512], out C: f32[n, 512]; n) {\n  for i = 0 to n - 2 {\n"
+    "    for k < 3 {\n      vector j < 512 {\n"
+    "        C[i, j] = C[i, j] + A[i + k, j]\n      }\n    }\n  }\n}";
+
+static fv_windows window(int64_t from, int64_t to, int64_t gap, int64_t step) {
+    fv_windows w = {.are = FV_WINDOWS_KNOWN, .rank = 1, .axis = {{from, to, gap}}};
+    cr_assert(fv_window_add(&w.axis[0], 1, step));
+    return w;
+}
+
+Test(predict, windows_of_a_filter_overlap) {
+    fv_windows w = window(0, 11, 1, 1), all = {0};
+    cr_expect_eq(12 * fv_windows_trips(&w, 1, 0, 3), 14);
+    cr_expect_eq(12 * fv_windows_trips(&w, 1, 3, 1), 1, "a further iteration");
+    cr_expect_eq(fv_windows_trips(&w, 2, 0, 3), 3, "another loop");
+    fv_windows_repeat(&all, &w, 1, 0, 3);
+    cr_expect(all.axis[0].to == 13 && all.axis[0].gap == 1 && !all.axis[0].nterms);
+
+    w = window(0, 22, 2, 1); /* strides of 2: even rows, odd ones, and even ones again */
+    cr_expect_float_eq(12 * fv_windows_trips(&w, 1, 0, 3), 25, 1e-9);
+    w = window(0, 11, 1, 12);
+    cr_expect_eq(fv_windows_trips(&w, 1, 0, 5), 5, "tiles do not overlap");
+    w = window(0, 11, 1, -1);
+    all = (fv_windows){0};
+    fv_windows_repeat(&all, &w, 1, 0, 3);
+    cr_expect(all.axis[0].from == -2 && all.axis[0].to == 11, "a loop that goes down");
+}
+
+Test(predict, windows_of_parts_of_a_block) {
+    fv_windows a = window(0, 0, 0, 1), b = window(6, 6, 0, 1);
+    fv_windows_also(&a, &b);
+    cr_expect(a.are == FV_WINDOWS_KNOWN && a.axis[0].to == 6 && a.axis[0].gap == 6);
+    b = window(0, 0, 0, 2);
+    fv_windows_also(&a, &b);
+    cr_expect_eq(a.are, FV_WINDOWS_UNKNOWN, "another step");
+    cr_expect_eq(fv_windows_trips(&a, 1, 0, 9), 9);
+    a = window(0, 0, 0, 1);
+    a.axis[0].rest = 5;
+    b = window(0, 0, 0, 1);
+    fv_windows_also(&a, &b);
+    cr_expect_eq(a.are, FV_WINDOWS_UNKNOWN, "another base");
+    for (uint64_t i = 0; i < FV_WINDOW_TERMS; i++)
+        cr_expect(fv_window_add(&b.axis[0], 1ull << i, 1));
+    cr_expect(!fv_window_add(&b.axis[0], 1ull << FV_WINDOW_TERMS, 1), "more terms than fit");
+}
+
+/* Each row of A is moved once, although three iterations read it; what is in the first-level cache
+ * when a row is read again has to be what an iteration accesses. */
+Test(predict, rows_that_windows_share_are_moved_once) {
+    double mb = 1 << 20, rows = 4096, row = 2048;
+    fv_prediction is = predict(taps, 4096, 1, FV_IN_MEMORY);
+    cr_expect(is.known);
+    cr_expect_float_eq(is.from_memory / mb, 2 * rows * row / mb, 0.2, "%g MB", is.from_memory / mb);
+    cr_expect_float_eq(is.into_cores / mb, 2 * rows * row / mb, 0.2, "%g MB", is.into_cores / mb);
+}
