@@ -125,7 +125,7 @@ const fv_command fv_commands[] = {
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
      "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
     {"tune", "MODEL", 1, 1, "find schedules for a model's kernels that are faster on this machine",
-     "--output --backend --seconds --input --data-set --adapter --at --seed --passes "
+     "--output --backend --seconds --predict --input --data-set --adapter --at --seed --passes "
      "--state " SCRIPT,
      fv_cmd_tune,
      "Tries other schedules for the costliest kernels, by timing two programs alternately. At the "
@@ -139,9 +139,16 @@ const fv_command fv_commands[] = {
      "a bit of a result. Inputs and dims are as in `fovea bench`. The command stops when --seconds "
      "do not suffice\n"
      "for another program.\n"
+     "\nWith --predict nothing is measured: the cost model predicts all schedules, and those that "
+     "it predicts\n"
+     "to be clearly faster are chosen. The target may be another machine; a profile that `fovea "
+     "calibrate`\n"
+     "has written there tells its speeds.\n"
      "\nexamples:\n"
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
-     "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n",
+     "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"
+     "  fovea tune bert.onnx --predict --target=aarch64 --processor=board.txt --at seq=128 -o "
+     "b.tuning\n",
      .without = "--atol --rtol"},
     {"calibrate", "", 0, 0, "measure this machine, and store its profile for the target native",
      "--output --seconds", fv_cmd_calibrate,

@@ -1,6 +1,8 @@
 /* cost.c - counts the operations and bytes of a launch by a walk over its kernel. */
 #include "backend/cost/cost.h"
 
+#include <math.h>
+
 #include "ir/base/ptrmap.h"
 
 typedef struct traffic {
@@ -179,6 +181,14 @@ fv_walk fv_cost_host(fv_arena *scratch, const fv_program *p, const int64_t *dims
     bind_lets(&host, &p->host.plan);
     bind_lets(&host, &p->host.body);
     return host;
+}
+
+double fv_cost_iterations(fv_walk *host, const fv_stmt *loop) {
+    int64_t lo, hi;
+    if (!loop || loop->kind != FV_S_FOR || !fv_walk_evaluate(host, loop->loop.lo, &lo) ||
+        !fv_walk_evaluate(host, loop->loop.hi, &hi))
+        return 1;
+    return hi > lo ? ceil((double)(hi - lo) / (double)loop->loop.step) : 0;
 }
 
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,

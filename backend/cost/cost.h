@@ -47,6 +47,9 @@ void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dim
 /* A walk that knows the variables of the host program, apart from those that depend on data. The
  * variable of a loop has the value of the iteration in the middle. */
 fv_walk fv_cost_host(fv_arena *scratch, const fv_program *p, const int64_t *dims);
+/* The number of iterations of a loop of the host program, for a walk of fv_cost_host; 1 if that is
+ * not known, or if `loop` is NULL. */
+double fv_cost_iterations(fv_walk *host, const fv_stmt *loop);
 /* A rough estimate of the cycles on one core of the target, for comparing launches. */
 double fv_cost_cycles(const fv_cost *c, const fv_target *t);
 /* Bytes that must be transferred from or to memory whatever the caches contain: for each input,

@@ -118,4 +118,68 @@ cp m.fvir same.fvir
 check 'tune into the model' 1 'would overwrite what was read' "$fovea" tune same.fvir --backend=$backend --seconds=0.001 -o ./same.fvir
 check 'which is whole' 0 '^$' sh -c 'cmp m.fvir same.fvir && echo'
 check 'tune into nowhere' 1 'cannot write' "$fovea" tune m.fvir --backend=$backend --seconds=0.001 -o no/where
+
+# fovea tune --predict: a row is one task of 4096 elements, which two threads cannot divide
+check predict 0 '-> row [{]task = [0-9]+[}]$' "$fovea" tune m.fvir --predict --threads=2 -o p.tuning
+said '^default ms +chosen ms +ratio +kernel$'
+said '^ +[0-9.e-]+ +[0-9.e-]+ +[01]\.[0-9]+ +MatMul_1: contract [{]rows = '
+said '^predicted +[1-9][0-9]* schedules of 3 kernels in [0-9.]+ s, for 2 threads by the (table of processors|profile of the machine), '
+said '^p.tuning +[1-3] kernels?, [0-9.e-]+ ms instead of [0-9.e-]+, 0\.[0-9]+ of the time$'
+check 'what it chose' 0 '^kernel "[0-9a-f]+" row [{]task = [0-9]+[}] +# Softmax_2, predicted 0\.[0-9]+: y' cat p.tuning
+check 'is taken' 0 'row [{]task = ' "$fovea" inspect m.fvir --schedules --target=native --tuning=p.tuning
+check 'runs' 0 . "$fovea" run m.fvir --backend=$backend --tuning=p.tuning -o after
+[ ! -s err ] && tell 'all it chose is there' yes || tell 'all it chose is there' no
+check 'with the same bits' 0 '^$' sh -c 'cmp before/y.npy after/y.npy && echo'
+check 'nothing for one thread' 0 '^p.tuning +no kernels: no schedule is predicted to take less than 0.95 of the time$' "$fovea" tune m.fvir --predict --target=aarch64 -o p.tuning
+check 'each candidate' 0 '^ +[0-9.e-]+ +[0-9.]+  contract [{]' "$fovea" tune m.fvir --predict -v -o p.tuning
+for to in x86-64-v3 aarch64 cortex-m4; do
+    check "for $to" 0 "^target \"$to\"" "$fovea" tune m.fvir --predict --target=$to --threads=2 -o -
+    said '^cpu "any: predicted"$'
+    mv out first
+    check "for $to again" 0 . "$fovea" tune m.fvir --predict --target=$to --threads=2 -o -
+    cmp -s first out && tell "the same choice for $to" yes || tell "the same choice for $to" no
+    check "compiled for $to" 0 'x.fvk' "$fovea" compile m.fvir --target=$to --tuning=first -o x.fvk
+done
+check 'the task of the row' 0 'schedule row [{]task = 512[,}]' sh -c "'$fovea' tune m.fvir --predict --target=aarch64 --threads=2 -o first && '$fovea' compile m.fvir --target=aarch64 --tuning=first -o x.fvk && cat x.fvk"
+check 'for a processor' 0 'by the table of processors, zen3$' "$fovea" tune m.fvir --predict --target=x86-64-v3 --processor=zen3 -o p.tuning
+check 'compiled for it' 0 x.fvk "$fovea" compile m.fvir --target=x86-64-v3 --processor=zen3 --tuning=p.tuning -o x.fvk
+check 'and for no other' 1 'was made for another target: "x86-64-v3 for zen3"' "$fovea" compile m.fvir --target=x86-64-v3 --tuning=p.tuning -o x.fvk
+check 'no such profile' 1 'missing.txt: error: ' "$fovea" tune m.fvir --predict --processor=./missing.txt -o p.tuning
+check 'predicted as json' 0 '"entries": 1' "$fovea" tune m.fvir --predict --target=aarch64 --threads=2 --json -o p.tuning
+for key in '"source": "the table of processors, generic"' '"threads": 2' '"default": "row [{]task = 4096[}]"' '"schedule": "row [{]task = 512[}]"' '"schedule": null' \
+    '"default_ms": ' '"predicted_ms": ' '"candidates": ' '"before_ms": ' '"after_ms": ' '"not_predicted": \[\]'; do
+    said "$key"
+done
+check 'predicted in a limited time' 0 . "$fovea" tune m.fvir --predict --seconds=0.000001 -o p.tuning
+said '^predicted +0 schedules of 3 kernels in'
+check 'predicted quietly' 0 '^$' sh -c "'$fovea' tune m.fvir --predict -q -o p.tuning && echo"
+check 'predicted to be C' 0 . "$fovea" tune m.fvir --predict --backend=c -O3 --prefer=ram -o p.tuning
+check 'predicted for the interpreter' 2 'one of jit and c' "$fovea" tune m.fvir --predict --backend=interp -o t
+check 'predicted by a backend that is none' 2 'there is no backend' "$fovea" tune m.fvir --predict --backend=gpu -o t
+check 'predict without -o' 2 '-o is missing' "$fovea" tune m.fvir --predict
+check 'predict kernels' 1 'there is nothing to tune' "$fovea" tune m.fvk --predict -o t
+check 'predict what is not there' 1 'nowhere.onnx: error:' "$fovea" tune nowhere.onnx --predict -o t
+absent t
+check 'predict into the model' 1 'would overwrite what was read' "$fovea" tune same.fvir --predict -o ./same.fvir
+check 'the model is whole' 0 '^$' sh -c 'cmp m.fvir same.fvir && echo'
+unset FOVEA_FLAGS
+check 'a dim that is not given' 0 "note: dim 'n' is not given, 1 is taken" "$fovea" tune m.fvir --predict -o p.tuning
+check 'a dim of the run' 0 '-> row ' "$fovea" tune m.fvir --predict --at=n=48 --threads=2 -o p.tuning
+check 'that dim as json' 0 '"n": 48' "$fovea" tune m.fvir --predict --at=n=48 --json -o p.tuning
+check 'no such dim' 1 "there is no dim 'm'" "$fovea" tune m.fvir --predict --at=m=48 -o p.tuning
+npy x.npy '<f4' '48, 64' "$(printf '\\0%.0s' $(seq 12288))"
+check 'the dim of an input' 0 '-> row ' "$fovea" tune m.fvir --predict --input x=x.npy --threads=2 -o p.tuning
+check definitions 0 d.fvd "$fovea" compile m.fvir --emit=definitions -o d.fvd
+check 'predicted for definitions' 0 '-> row ' "$fovea" tune d.fvd --predict --at=n=48 --threads=2 -o p.tuning
+cat >some.fvir <<'T'
+fovea-ir 1
+module "some"
+symbol n 1..512
+func @main(%x: f32[n, 64]) -> (%y) {
+  %i = NonZero(%x)
+  %y = Neg(%i)
+  return %y
+}
+T
+check 'dims that data decide' 0 '^unknown +[0-9]+ kernels?, which keeps? the default schedule: .*Neg' "$fovea" tune some.fvir --predict -o p.tuning
 finish

@@ -162,6 +162,10 @@ static const fv_option options[] = {
      "time of all rounds, at least one run in each (2); whole time of `tune` (60), `calibrate` "
      "(120)",
      false},
+    {"--predict", NULL, FV_OPTION_FLAG, AT(bench.predict), NULL,
+     "choose schedules by the cost model alone, also for other machines than this one; runs "
+     "nothing",
+     false},
     {"--profile", NULL, FV_OPTION_OPTIONAL, AT(bench.profile), NULL,
      "print the time of each kernel; --profile=F.json also writes a trace for Perfetto and `view`",
      false},
@@ -533,7 +537,7 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
                    .diff.chunk = 64,
                    .data.generate = {.tokens = 100, .top_k = -1, .top_p = -1, .prefill = -1},
                    .bench.seconds = c->run == fv_cmd_calibrate ? 120
-                                    : c->run == fv_cmd_tune    ? 60
+                                    : c->run == fv_cmd_tune    ? -1
                                                                : 2,
                    .quantize.budget = -1,
                    .quantize.percentile = -1,

@@ -124,8 +124,9 @@ typedef struct fv_inspect_args {
 typedef struct fv_bench_args {
     const char *against, *against_model;
     const char *profile;
-    int rounds; /* negative: not given */
-    double seconds;
+    int rounds;     /* negative: not given */
+    double seconds; /* of `tune`: negative if not given */
+    bool predict;
 } fv_bench_args;
 
 /* Options that decide what `diff` compares: diff.c. */

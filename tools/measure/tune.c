@@ -72,7 +72,7 @@ static int count_open(const fv_tuner *t, const attempt *p) {
 static void show_progress(const fv_tuner *t) {
     fv_progress(t->c->args, "%d schedule%s tried, %.0f of %.0f s", t->tried,
                 t->tried == 1 ? "" : "s", 1e-3 * (fv_now_ms() - t->time.begin),
-                t->c->args->bench.seconds);
+                1e-3 * (t->time.end - t->time.begin));
 }
 
 /* Measures one more round, the i-th. */
@@ -159,17 +159,24 @@ static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
     return t.s;
 }
 
+/* The predicted ratio of the times with and without the schedule; 0: not known. */
+static double predicted_ratio(const fv_tune_kernel *k, const fv_tune_try *is) {
+    return k->tries.base > 0 && is->predicted > 0 ? is->predicted / k->tries.base : 0;
+}
+
 static void tell(fv_tuner *t, const attempt *p, int k) {
     const fv_args *a = t->c->args;
     const fv_tune_kernel *of = &t->kernels.all[k];
     const fv_schedule *s = &p->tries[k]->change;
     bool kept = p->is[k] == ACCEPTED;
+    double predicted = predicted_ratio(of, p->tries[k]);
     if (a->print.json && kept) {
         json_t *o = json_object();
         fv_json_set_text(o, "kernel", of->name);
         fv_json_set_text(o, "key", of->key);
         fv_json_set_text(o, "schedule", schedule_str(t->c->arena, s));
         fv_json_set(o, "ratio", fv_json_real(p->ratio[k]));
+        fv_json_set(o, "predicted", predicted > 0 ? fv_json_real(predicted) : json_null());
         fv_json_set_int(o, "faster", p->faster[k]);
         fv_json_set_int(o, "rounds", p->rounds[k]);
         fv_json_append(t->list, o);
@@ -177,8 +184,9 @@ static void tell(fv_tuner *t, const attempt *p, int k) {
     if (!a->print.json && !a->print.quiet && strcmp(a->result.output, "-") &&
         (kept || a->print.verbose))
         fv_out(
-            "%-10s %s: %s, %.3f of the time%s\n", kept ? "kept" : "tried", of->name,
+            "%-10s %s: %s, %.3f of the time%s%s\n", kept ? "kept" : "tried", of->name,
             schedule_str(t->c->arena, s), p->ratio[k],
+            predicted > 0 ? fv_printf(t->c->arena, ", predicted %.3f", predicted) : "",
             kept ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster[k], p->rounds[k])
                  : "");
 }
@@ -457,18 +465,22 @@ static bool tune(fv_tuner *t) {
     return is != FV_TUNE_FAILED && check_all(t) != FV_TUNE_FAILED && write_found(t) && report(t);
 }
 
-int fv_cmd_tune(fv_context *c) {
+/* Checks what measuring and predicting need; FV_EXIT_OK, or the status after a message. */
+static int check(fv_context *c, fv_backend_kind *backend) {
     const fv_args *a = c->args;
-    fv_backend_kind backends[FV_MOST_BACKENDS];
+    fv_backend_kind backends[FV_MOST_BACKENDS] = {FV_BACKEND_JIT};
     fv_driver_options o;
-    int n = fv_args_backends(a, backends);
+    /* predictions need no backend, which may be missing */
+    bool needless = a->bench.predict && !a->code.backend;
+    int n = needless ? 1 : fv_args_backends(a, backends);
+    *backend = backends[0];
     if (n != 1 || backends[0] == FV_BACKEND_INTERP)
         return n ? fv_usage(a, "--backend takes one of jit and c") : FV_EXIT_USAGE;
     if (!a->result.output)
         return fv_usage(a, "-o is missing: where the schedules go");
     if (!strcmp(a->result.output, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
-    if (!(a->bench.seconds > 0))
+    if (a->bench.seconds == 0)
         return fv_usage(a, "--seconds takes more than 0");
     if (!strcmp(a->operand[0], "-"))
         return fv_usage(a, "a model is read many times: it has to be a file");
@@ -478,19 +490,31 @@ int fv_cmd_tune(fv_context *c) {
         return fv_refused(c);
     if (o.tuning.tuned)
         return fv_usage(a, "the script says schedules, which are what is looked for here");
-    fv_tuner t = {.c = c,
-                  .path = a->operand[0],
-                  .backend = backends[0],
-                  .time.begin = fv_now_ms(),
-                  .list = a->print.json ? json_array() : NULL};
-    t.time.end = t.time.begin + 1e3 * a->bench.seconds;
-    int kind = fv_driver_path_kind(t.path);
-    fv_diag_file(c->session, t.path);
+    int kind = fv_driver_path_kind(a->operand[0]);
+    fv_diag_file(c->session, a->operand[0]);
     if (kind == FV_FILE_ELF)
         fv_error(c->session, "is compiled already: there is nothing to tune");
     else if (kind == FV_FILE_PROGRAM || kind == FV_FILE_KERNEL)
         fv_error(c->session, "holds kernels, which are made already: there is nothing to tune");
-    else if (tune(&t))
+    return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
+}
+
+int fv_cmd_tune(fv_context *c) {
+    const fv_args *a = c->args;
+    const double usual = 60; /* seconds */
+    fv_backend_kind backend;
+    int status = check(c, &backend);
+    if (status)
+        return status;
+    if (a->bench.predict)
+        return fv_tune_predict(c);
+    fv_tuner t = {.c = c,
+                  .path = a->operand[0],
+                  .backend = backend,
+                  .time.begin = fv_now_ms(),
+                  .list = a->print.json ? json_array() : NULL};
+    t.time.end = t.time.begin + 1e3 * (a->bench.seconds > 0 ? a->bench.seconds : usual);
+    if (tune(&t))
         return FV_EXIT_OK;
     json_decref(t.list);
     return t.status ? t.status : fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;

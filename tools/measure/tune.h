@@ -1,5 +1,6 @@
 /* tune.h - `fovea tune`: tune.c decides and reports, tune_kernels.c finds and orders the schedules
- * to try, tune_programs.c compiles programs and times their kernels. */
+ * to try, tune_programs.c compiles programs and times their kernels. tune_predict.c chooses
+ * schedules by the cost model alone. */
 #ifndef FV_TOOLS_MEASURE_TUNE_H
 #define FV_TOOLS_MEASURE_TUNE_H
 
@@ -28,6 +29,7 @@ typedef struct fv_tune_kernel {
         fv_tune_try *all; /* the most promising first */
         int n, cap;
         fv_schedule of; /* the schedule of the kernel that each `change` changes */
+        double base;    /* milliseconds in one run with `of` by the cost model; 0: not known */
     } tries;
 } fv_tune_kernel;
 
@@ -94,13 +96,24 @@ bool fv_tune_same_outputs(fv_tune_program *a, fv_tune_program *b) FV_MUST_USE;
 bool fv_tune_find_kernels(fv_tuner *t, fv_tune_program *now) FV_MUST_USE;
 /* Lists the schedules to try, which change one of those of `now`, in the order of the times that
  * the cost model predicts. */
-void fv_tune_list(fv_tuner *t, const fv_tune_program *now);
+void fv_tune_list(fv_tuner *t, fv_tune_program *now);
 /* Is the kernel about as fast as its bound? */
 bool fv_tune_is_near(const fv_tune_kernel *k) FV_MUST_USE;
 /* The next schedule for the kernel; NULL: there is none, or the kernel is near its bound. */
 fv_tune_try *fv_tune_next(const fv_tune_kernel *k);
+/* The choice that made the kernel; NULL: nothing can be chosen for it. */
+const fv_choice *fv_tune_choice_of(const fv_choices *all, const fv_kernel *kernel);
+/* Lists schedules for the kernel, which change the schedule c: changes of one parameter or of the
+ * tile, and then two of them together, the more promising ones first. */
+void fv_tune_add_tries(fv_arena *a, fv_tune_kernel *k, const fv_choice *c, int threads);
 /* The schedules `from` with one more change of a kernel, in the arena. */
 fv_tuning fv_tune_changed(fv_arena *a, const fv_tuning *from, const fv_tune_kernel *k,
                           const fv_schedule *change);
+
+/* ---- tune_predict.c ---- */
+
+/* `fovea tune --predict`: chooses the schedules that the cost model predicts to be clearly faster,
+ * and runs nothing. Returns the exit status. */
+int fv_tune_predict(fv_context *c);
 
 #endif

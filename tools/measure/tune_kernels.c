@@ -32,8 +32,8 @@ static fv_tune_kernel *kernel_of(fv_tuner *t, const fv_choice *c) {
     return &t->kernels.all[t->kernels.n - 1];
 }
 
-/* The choice that made the kernel; equal layers share one kernel, and their choices are equal. */
-static const fv_choice *choice_of(const fv_choices *all, const fv_kernel *kernel) {
+/* Equal layers share one kernel, and their choices are equal. */
+const fv_choice *fv_tune_choice_of(const fv_choices *all, const fv_kernel *kernel) {
     for (int i = 0; i < all->n; i++)
         if (all->at[i].kernel == kernel)
             return &all->at[i];
@@ -76,7 +76,7 @@ static void find_bounds(fv_tuner *t, fv_tune_program *now) {
     const fv_prediction *is =
         predict(t, now->c.arena, now->m.program, now->m.data.dims, now->r.threads, n, now->m.costs);
     for (int i = 0; i < n; i++) {
-        const fv_choice *c = choice_of(&now->choices, l[i].kernel);
+        const fv_choice *c = fv_tune_choice_of(&now->choices, l[i].kernel);
         if (!c || !l[i].known)
             continue;
         double computing = 1e-6 * l[i].cost.flops / t->roof.gflops;
@@ -119,7 +119,7 @@ static bool same_values(const fv_schedule *a, const fv_schedule *b) {
 }
 
 /* Adds the change, unless its schedule is in the list. */
-static void add_try(fv_tuner *t, fv_tune_kernel *k, const fv_choice *c, const fv_schedule *change) {
+static void add_try(fv_arena *a, fv_tune_kernel *k, const fv_choice *c, const fv_schedule *change) {
     fv_tune_try new = {.change = *change, .whole = c->how, .predicted = -1};
     for (int p = 0; p < FV_NPARAMETERS; p++)
         if (fv_schedule_states(change, (fv_parameter)p))
@@ -127,23 +127,21 @@ static void add_try(fv_tuner *t, fv_tune_kernel *k, const fv_choice *c, const fv
     for (int i = 0; i < k->tries.n; i++)
         if (same_values(&k->tries.all[i].whole, &new.whole))
             return;
-    FV_PUSH(t->c->arena, k->tries.all, k->tries.n, k->tries.cap, new);
+    FV_PUSH(a, k->tries.all, k->tries.n, k->tries.cap, new);
 }
 
-/* Changes of one parameter, or of the tile, and then two of them together, the more promising ones
- * first. */
-static void add_tries(fv_tuner *t, fv_tune_kernel *k, const fv_choice *c, int threads) {
+void fv_tune_add_tries(fv_arena *a, fv_tune_kernel *k, const fv_choice *c, int threads) {
     fv_schedule all[MOST_TRIES], both;
     int n = 0;
-    for (int i = 0, is; (is = fv_alternative(t->c->arena, c, threads, i, &all[n])) >= 0;) {
+    for (int i = 0, is; (is = fv_alternative(a, c, threads, i, &all[n])) >= 0;) {
         i++;
         if (is && n < MOST_TRIES - 1)
-            add_try(t, k, c, &all[n++]);
+            add_try(a, k, c, &all[n++]);
     }
     for (int sum = 1; sum < 2 * n; sum++)
         for (int i = 0; 2 * i < sum && k->tries.n < MOST_TRIES; i++)
-            if (sum - i < n && fv_alternative_both(t->c->arena, c, &all[i], &all[sum - i], &both))
-                add_try(t, k, c, &both);
+            if (sum - i < n && fv_alternative_both(a, c, &all[i], &all[sum - i], &both))
+                add_try(a, k, c, &both);
 }
 
 /* Lists the tries for a kernel. Of the previous list it keeps the tries that were done, so that
@@ -158,7 +156,7 @@ static void list_kernel(fv_tuner *t, fv_tune_kernel *k, const fv_choice *c, int 
         if (k->tries.all[i].done)
             k->tries.all[n++] = k->tries.all[i];
     k->tries.n = n;
-    add_tries(t, k, c, threads);
+    fv_tune_add_tries(t->c->arena, k, c, threads);
 }
 
 fv_tuning fv_tune_changed(fv_arena *a, const fv_tuning *from, const fv_tune_kernel *k,
@@ -180,6 +178,22 @@ fv_tuning fv_tune_changed(fv_arena *a, const fv_tuning *from, const fv_tune_kern
 }
 
 /* ---- predictions ---- */
+
+/* Predicts the present schedule of each kernel. */
+static void predict_now(fv_tuner *t, fv_tune_program *now) {
+    int n = now->m.ncosts;
+    const fv_launch_cost *l = now->m.costs;
+    const fv_prediction *is =
+        predict(t, now->c.arena, now->m.program, now->m.data.dims, now->r.threads, n, now->m.costs);
+    for (int k = 0; k < t->kernels.n; k++) {
+        fv_tune_kernel *at = &t->kernels.all[k];
+        at->tries.base = 0;
+        for (int i = 0; i < n; i++) {
+            const fv_choice *c = fv_tune_choice_of(&now->choices, l[i].kernel);
+            at->tries.base += c && is[i].known && !strcmp(c->key, at->key) ? is[i].ms : 0;
+        }
+    }
+}
 
 /* Lowers the model with the schedules `with`, and makes no code. NULL after messages. */
 static fv_program *lower(const fv_tuner *t, fv_context *c, const fv_tuning *with,
@@ -213,7 +227,7 @@ static void predict_with(fv_tuner *t, const fv_tune_program *now, int i, fv_cont
         if (i >= at->tries.n || at->tries.all[i].predicted >= 0)
             continue;
         for (int l = 0; l < n; l++) {
-            const fv_choice *of = choice_of(&choices, costs[l].kernel);
+            const fv_choice *of = fv_tune_choice_of(&choices, costs[l].kernel);
             sum += of && is[l].known && !strcmp(of->key, at->key) ? is[l].ms : 0;
         }
         at->tries.all[i].predicted = sum > 0 ? sum : -1;
@@ -253,9 +267,10 @@ static void sort_tries(fv_tune_kernel *k) {
     }
 }
 
-void fv_tune_list(fv_tuner *t, const fv_tune_program *now) {
+void fv_tune_list(fv_tuner *t, fv_tune_program *now) {
     double end = fv_now_ms() + PREDICTING * (t->time.end - fv_now_ms());
     int most = 0;
+    predict_now(t, now);
     for (int k = 0; k < t->kernels.n; k++) {
         fv_tune_kernel *at = &t->kernels.all[k];
         list_kernel(t, at, fv_tune_choice(now, at->key), now->r.threads);
