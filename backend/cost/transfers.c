@@ -81,7 +81,7 @@ void fv_moved_repeat(fv_moved *loop, const fv_moved *body, double trips, uint64_
                                                            : loop->during[l] + trips * during;
     }
     fv_windows_repeat(&loop->windows, &body->windows, bit, loop->iterations.n, trips);
-    if (varies)
+    if (varies && trips > 0)
         add_iterations(&loop->iterations, trips, body->touched * apart / trips, touched);
     bool along = continues(body, bit), goes_on = along || !varies;
     loop->run = fmax(loop->run, along ? trips * body->run : body->run);

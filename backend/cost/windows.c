@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Indices farther apart count as being so far apart: their sums must not overflow. */
+#define FARTHEST 0x1p60
+
 static int64_t common_divisor(int64_t a, int64_t b) {
     while (b) {
         int64_t rest = a % b;
@@ -106,7 +109,8 @@ void fv_windows_repeat(fv_windows *all, const fv_windows *body, uint64_t loop, d
                 a->terms[n++] = a->terms[k];
                 continue;
             }
-            int64_t far = step * (int64_t)(before + trips - 1);
+            double exact = (double)step * (before + trips - 1);
+            int64_t far = (int64_t)fmin(fmax(exact, -FARTHEST), FARTHEST);
             a->gap = common_divisor(a->gap, step);
             a->to += far > 0 ? far : 0;
             a->from += far < 0 ? far : 0;
