@@ -148,10 +148,20 @@ static bool has_large_constant(fv_lowerer *l, const fv_definition *d) {
     return false;
 }
 
+/* Does the contraction d load x, a residual or an image without padding, which is then loaded from
+ * within the border? Microcontrollers have no caches that a copy of the image would fill, and a
+ * residual without a border can share its memory with the result. */
+static bool is_read_within(fv_lowerer *l, const fv_definition *d, const fv_expr *x) {
+    return x->op == FV_X_LOAD && l->target->pointer_bits > 32 &&
+           fv_form_of(l, d) == FV_FORM_CONTRACT;
+}
+
 static void look_at_load(padder *p, const fv_definition *d, const fv_expr *x) {
     image *m = image_of(p, fv_storage_loaded(p->l, x));
     uint32_t axes = 0;
     m->large = m->large || has_large_constant(p->l, d);
+    if (is_read_within(p->l, d, x))
+        return;
     if (!is_padded_factor(p->l, d, x, &axes) ||
         (m->around && m->around != x->arg[x->u.buf->rank + 1])) {
         m->other = d->value;
