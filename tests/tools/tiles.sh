@@ -39,7 +39,7 @@ func @main(%x: f32[1, 64, 9, 14]) -> (%y) {
   return %y
 }
 M
-emits image 1 '^ *vector r < 9'
+emits image 1 '^ *vector r < 14'
 emits image 0 '^ *for r < '
 bits image
 # the same with a residual, of a number of rows that is known and of one that the run decides
@@ -53,7 +53,7 @@ func @main(%x: f32[1, 64, $rows, 14], %r: f32[1, 32, $rows, 14]) -> (%y) {
 }
 M
 done
-emits added9 1 '^ *vector r(_[0-9]+)? < 9 '
+emits added9 1 '^ *vector r(_[0-9]+)? < 14 '
 emits addedn 1 '^ *vector r(_[0-9]+)? < rows '
 bits added9
 for n in 1 3 10 29; do
@@ -102,4 +102,70 @@ emits residual1000 2 '^ *prefetch r\[i0 \+ r'
 bits residual1000
 residual 100
 emits residual100 0 '^ *prefetch r\['
+# and so are the lines of the results, and the rows of the next tile
+emits residual1000 2 '^ *prefetch y\[i0 \+ r(_[0-9]+)?, '
+emits residual1000 0 '^ *prefetch x\['
+emits residual100 0 '^ *prefetch y\['
+model rows <<'M'
+const @w: f32[64, 32] = file "w.bin" 0 8192
+func @main(%x: f32[1200, 64]) -> (%y) {
+  %y = MatMul(%x, @w)
+  return %y
+}
+M
+emits rows 1 '^ *prefetch x\[after, k \* 12\]$'
+# 100 tiles are 10 blocks of 10, which two threads share evenly, rather than 8 of 12 and one of 4
+emits rows 1 'schedule contract \{rows = 12, .* block = 120,'
+bits rows
+
+# the rows of a tile are pixels of one line of the image if they can be: the second convolution of each model
+lines() {
+    model "lines$1" <<M
+const @p: f32[32, 16, 1, 1] = file "w.bin" 0 2048
+const @w: f32[32, 32, 3, 3] = file "w.bin" 0 36864
+func @main(%x: f32[1, 16, $2, $1]) -> (%y) {
+  %h = Conv(%x, @p)
+  %c = Conv(%h, @w) {pads = [1, 1, 1, 1]}
+  %y = GlobalMaxPool(%c)
+  return %y
+}
+M
+}
+lines 28 5
+emits lines28 1 '^ *let pixel = min\(`tile` mod 28, 14\)$'
+emits lines28 0 '^ *prefetch '
+bits lines28
+lines 17 6 # no tile of 7 to 14 rows divides a line
+emits lines17 0 '^ *let pixel'
+bits lines17
+lines 46 50 # the image does not stay near: its next line is prefetched
+emits lines46 1 '^ *prefetch `h.padded`\[ahead, ahead_1, .* \* 2\]$'
+# a residual is loaded from within the border that a convolution needs
+model within <<'M'
+const @p: f32[32, 16, 1, 1] = file "w.bin" 0 2048
+const @w: f32[32, 32, 3, 3] = file "w.bin" 0 36864
+func @main(%x: f32[1, 16, 6, 9]) -> (%y) {
+  %h = Conv(%x, @p)
+  %c = Conv(%h, @w) {pads = [1, 1, 1, 1]}
+  %r = Relu(%c)
+  %d = Conv(%r, @w) {pads = [1, 1, 1, 1]}
+  %y = Add(%d, %h)
+  return %y
+}
+M
+emits within 1 'formula .* \+ .h.padded.\[i2 \+ 1, '
+bits within
+# strides, and rows of several images
+model strided <<'M'
+const @p: f32[32, 16, 1, 1] = file "w.bin" 0 2048
+const @w: f32[32, 32, 3, 3] = file "w.bin" 0 36864
+func @main(%x: f32[3, 16, 9, 27]) -> (%y) {
+  %h = Conv(%x, @p)
+  %c = Conv(%h, @w) {pads = [1, 1, 1, 1], strides = [2, 2]}
+  %y = GlobalMaxPool(%c)
+  return %y
+}
+M
+emits strided 1 '^ *let pixel'
+bits strided
 finish

@@ -30,6 +30,7 @@
 #include "backend/schedule/contract/dot.h"
 #include "backend/schedule/contract/epilogue.h"
 #include "backend/schedule/contract/halves.h"
+#include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/product.h"
 #include "backend/schedule/contract/sets.h"
@@ -593,6 +594,8 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
         open_rows(t, p->block, &first, &rows);
     t->put.value = value;
     t->put.index = index;
+    if (c->row >= 0 && !c->each && !c->dot.halves)
+        t->plan.line = fv_length_of_lines(e->arena, c, d->index[c->row]);
     if (c->dot.halves)
         fv_tile_widen(t, first, rows);
     fv_open_panels(t, e->b.depth && has_few_cores(e->l->target) ? FV_SERIAL : FV_PARALLEL);
@@ -606,7 +609,7 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     }
     if (!t->plan.depth) {
         fv_tile_sums(t, t->plan.mr);
-        fv_tile_prefetch_operands(t, here);
+        fv_tile_prefetch_operands(t, value, index, here);
         if (c->dot.matrix)
             multiply_matrix(t, here);
         else

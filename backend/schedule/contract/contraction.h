@@ -89,6 +89,7 @@ typedef struct fv_tile_plan {
     /* number of rows of the last tile if it is not a complete one; 0: all tiles are complete; -1:
      * it is not known */
     int64_t rest;
+    int64_t line; /* rows of a line of the image whose pixels are rows; 0: rows are no pixels */
 } fv_tile_plan;
 
 /* The shares of the tiles of a block of rows in the prefetches of the next panel, or of the next
@@ -130,6 +131,21 @@ typedef struct fv_tile_memory {
     const fv_expr *as;
 } fv_tile_memory;
 
+/* The quotients and remainders of the row by which the first factor is indexed, and their values
+ * for the first row of the tile (lines.h). */
+typedef struct fv_tile_line {
+    const fv_expr *part[FV_MAX_RANK];
+    fv_expr *first[FV_MAX_RANK];
+    int n; /* 0: the tile may have rows of several lines */
+} fv_tile_line;
+
+/* What a tile prefetches of the rows of the next one (next_rows.h). */
+typedef struct fv_tile_next {
+    fv_expr *index[FV_MAX_RANK]; /* the indices of the first element */
+    int64_t stride;              /* elements from step to step; 0: nothing is prefetched */
+    int cache;                   /* the level of the cache into which they are prefetched */
+} fv_tile_next;
+
 /* The block of rows that a tile is in. */
 typedef struct fv_tile_rows {
     const fv_var *local; /* the variable of the row's number in the block; NULL: it is not used */
@@ -138,6 +154,8 @@ typedef struct fv_tile_rows {
                             rows of the tile exist */
     int together;        /* rows whose products the loop over steps adds that is emitted now; 0: it
                             computes no products */
+    fv_tile_line line;
+    fv_tile_next next;
 } fv_tile_rows;
 
 /* The columns of the tile in the axis of columns, of which they may be a block. */

@@ -11,6 +11,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/weights.h"
 #include "backend/schedule/contract/contract.h"
+#include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
@@ -36,9 +37,12 @@ static int64_t terms_from(const fv_expr *sum, int i) {
  * of products of matrices whose sum is over blocks. */
 enum { LEAST_TILES = 2, FEW_PANELS = 2, LEAST_UNPACKED = 32, BLOCK_MATRICES = 4 };
 
-/* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile,
- * and, in each step of k, of reading a vector of the panel. */
-enum { TILE_TIME = 512, READ_TIME = 1 };
+/* vector registers with which a tile may have other rows and columns than those of the table */
+enum { MANY_REGISTERS = 32 };
+
+/* Costs, in units of half of the time of one product of vectors: of beginning and ending a tile;
+ * in each step of k, of reading a vector of the panel; of computing the address of a row. */
+enum { TILE_TIME = 512, READ_TIME = 1, ADDRESS_TIME = 12 };
 
 /* The cost of a step of k in a tile of `rows` rows and `vectors` vectors of columns. Fewer products
  * than `in_flight` take as long as `in_flight` of them, since each waits for the previous one in
@@ -48,24 +52,36 @@ static int step_time(int rows, int vectors, int in_flight) {
     return 2 * (products > in_flight ? products : in_flight) + READ_TIME * vectors;
 }
 
-/* The cost of computing these rows in tiles of mr rows, and the remaining rows in smaller tiles,
- * for a sum of `terms` terms. It is a double because a dim may be as large as INT64_MAX. */
-static double time_of_rows(int64_t rows, int mr, int vectors, int in_flight, int64_t terms) {
-    double each = (double)terms, complete = (double)(rows / mr), tile = (double)TILE_TIME,
+/* The rows of a contraction, which are divided among tiles. */
+typedef struct divided_rows {
+    int64_t n;     /* the number of rows */
+    int64_t terms; /* the terms of the sum, or its words */
+    /* if rows are pixels: the pixels of a line, and how often a tile whose rows may be in several
+     * lines computes the addresses of its rows; line 0: rows have a constant distance */
+    int64_t line, runs;
+} divided_rows;
+
+/* The cost of computing these rows in tiles of mr rows, and the remaining rows in smaller tiles.
+ * It is a double because a dim may be as large as INT64_MAX. */
+static double time_of_rows(const divided_rows *rows, int mr, int vectors, int in_flight) {
+    double each = (double)rows->terms, complete = (double)(rows->n / mr), tile = (double)TILE_TIME,
            time = complete * (step_time(mr, vectors, in_flight) * each + tile);
-    int64_t rest = rows % mr;
+    int64_t rest = rows->n % mr;
     for (int n = 1; n <= rest; n *= 2)
         time += rest & n ? step_time(n, vectors, in_flight) * each + tile : 0;
+    if (rows->line && rows->line % mr)
+        time += (double)rows->n * (double)rows->runs * ADDRESS_TIME;
     return time;
 }
 
-/* The number of rows of a tile, at most `most` and at least half of it, for which that many rows
- * have the least cost: 14 rows are better computed as 7 + 7 than as 12 + 2. */
-static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t terms) {
+/* The number of rows of a tile, from `least` to `most`, for which all rows have the least cost: 14
+ * rows are better computed as 7 + 7 than as 12 + 2. */
+static int best_rows(const divided_rows *rows, int least_rows, int most, int vectors,
+                     int in_flight) {
     int best = most;
     double least = INFINITY;
-    for (int mr = most; mr >= most / 2 && mr > 0; mr--) {
-        double time = time_of_rows(rows, mr, vectors, in_flight, terms);
+    for (int mr = most; mr >= least_rows && mr > 0; mr--) {
+        double time = time_of_rows(rows, mr, vectors, in_flight);
         if (time < least) {
             best = mr;
             least = time;
@@ -102,9 +118,8 @@ static double time_of_columns(int64_t columns, int lanes, int rows, int vectors,
  * need more than 16 registers. */
 static void fit_columns(const fv_target *t, int64_t columns, int lanes, int in_flight, int *mr,
                         int *vectors) {
-    enum { MANY = 32 };
     const int rows = *mr, width = *vectors;
-    if (t->vector_registers < MANY)
+    if (t->vector_registers < MANY_REGISTERS)
         return;
     double least = time_of_columns(columns, lanes, rows, width, in_flight) * 15 / 16;
     for (int v = width + 1, r; r = (t->vector_registers - 1) / v - 1, 2 * r >= rows; v++) {
@@ -218,6 +233,24 @@ static void core_tile(const fv_target *t, const fv_definition *d, const fv_contr
     *in_flight = *mr * *nr < *in_flight ? *mr * *nr : *in_flight;
 }
 
+/* The rows of the contraction, n of them. */
+static divided_rows rows_of(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                            int64_t n) {
+    const fv_expr *sum = fv_all_steps(c);
+    const int64_t of_word = c->dot.group > 1 ? c->dot.group : 1;
+    divided_rows rows = {.n = n, .terms = (terms_from(sum, 0) + of_word - 1) / of_word};
+    rows.line = c->each ? 0 : fv_length_of_lines(l->arena, c, d->index[c->row]);
+    rows.runs = terms_from(sum, 0) / terms_from(sum, sum->u.red.nvars - 1);
+    return rows;
+}
+
+/* The most rows of a tile of that many vectors of columns that registers hold, besides a row of b
+ * and the factor of one row, at least mr: 14 rows of 2 vectors with 32 registers. */
+static int most_rows(const fv_target *t, int mr, int vectors) {
+    int most = (t->vector_registers - 1) / vectors - 1;
+    return t->vector_registers >= MANY_REGISTERS && most > mr ? most : mr;
+}
+
 /* Chooses the tile, *mr rows and *nr columns, from the table. If there are fewer rows than it has,
  * the tile gets fewer rows and more columns, so that enough sums are in flight. `panel`: the
  * columns of a common panel; 0: there is none. Returns the number of which the columns of the tile
@@ -250,9 +283,12 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     const int64_t of_block = c->context.block;
     if (of_block && rows > of_block)
         rows = of_block;
-    if (c->row >= 0 && (fv_dim_is_const(d->index[c->row]->dim) || of_block) && rows > *mr)
-        *mr =
-            best_rows(rows, *mr, *nr / lanes * c->nsums, in_flight, terms_from(fv_all_steps(c), 0));
+    if (c->row >= 0 && (fv_dim_is_const(d->index[c->row]->dim) || of_block) && rows > *mr) {
+        const divided_rows all_rows = rows_of(l, d, c, rows);
+        const int vectors = *nr / lanes * c->nsums;
+        const int most = all_rows.line ? most_rows(t, *mr, vectors) : *mr;
+        *mr = best_rows(&all_rows, *mr / 2, most, vectors, in_flight);
+    }
     if (!rows || !columns) { /* there is no tile: the other loops have no iterations */
         *mr = *nr = 0;
         return lanes;
@@ -360,13 +396,36 @@ static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_defi
                t->caches.l1_bytes / 2;
 }
 
+/* The rows of a block, at most `rows`, such that blocks of a known number of rows have equally many
+ * tiles, and their number is a multiple of 4, or of 2, so that threads share them evenly; `rows` if
+ * there are no such blocks of at least half as many rows, or so many blocks that it does not
+ * matter. */
+static int64_t even_rows(const fv_definition *d, const fv_contraction *c, int mr, int64_t rows) {
+    enum { MANY_BLOCKS = 64 };
+    const fv_dim *n = d->index[c->row]->dim;
+    if (!fv_dim_is_const(n))
+        return rows;
+    const int64_t tiles = (n->value + mr - 1) / mr, blocks = (n->value + rows - 1) / rows;
+    int64_t even = rows;
+    for (int64_t b = blocks; blocks > 1 && blocks <= MANY_BLOCKS && b <= 2 * blocks; b++) {
+        if (tiles % b || tiles / b < LEAST_TILES)
+            continue;
+        if (b % 4 == 0)
+            return tiles / b * mr;
+        if (b % 2 == 0 && even == rows)
+            even = tiles / b * mr;
+    }
+    return even;
+}
+
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                           int mr, int nr, int64_t depth) {
     int64_t rows = room_for_rows(t, c, d, nr, depth), most = fv_processor_of(t)->block_tiles * mr;
     if (stay_near(t, c, d, nr))
         return mr;
     rows = rows > most ? most : rows;
-    return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
+    rows = rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
+    return even_rows(d, c, mr, rows);
 }
 
 /* The number of steps of the sum's first variable that all tiles of a block take before the next

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "backend/lowering/sizes.h"
 #include "backend/lowering/weights.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/steps.h"
@@ -126,6 +127,19 @@ static fv_expr *row_now(fv_tile *t) {
         row = binary(e, FV_X_ADD, row, fv_kemit_expr(e, p->load->arg[first + i]));
     }
     return row;
+}
+
+/* ---- images and results ---- */
+
+/* the part of the second-level cache, as its denominator, that a value may fill without prefetches:
+ * the rest is filled by what was computed since */
+static const double NEAR = 4;
+
+bool fv_may_be_far(const fv_lowerer *l, const fv_value *v) {
+    if (!v || v->kind == FV_VALUE_CONST)
+        return false;
+    double bytes = fv_typical_elements(v->type) * fv_elem_storage_bytes(v->type->elem);
+    return NEAR * bytes > (double)l->target->caches.l2_bytes;
 }
 
 /* ---- shares of the tiles ---- */

@@ -30,4 +30,11 @@ void fv_tile_emit_prefetch(fv_tile *t, bool whole);
 void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,
                            int cache);
 
+/* A tile with fewer steps does not prefetch rows and results: the prefetches would take a
+ * considerable part of its time. */
+enum { FV_FAR_STEPS = 64 };
+
+/* May the value, which is no constant, have left the second-level cache when it is used? */
+bool fv_may_be_far(const fv_lowerer *l, const fv_value *v) FV_MUST_USE;
+
 #endif

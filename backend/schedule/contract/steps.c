@@ -134,9 +134,9 @@ static bool has_regular_rows(const fv_tile *t) {
     const fv_var *row = t->e->def->index[c->row];
     bool regular = !c->each && !t->rows.last;
     for (fv_x_visitor v = fv_x_visit(t->e->arena, c->a); regular && (x = fv_x_next(&v));)
-        regular = x->op == FV_X_LOAD
-                      ? has_known_distance(x, row)
-                      : (x->op != FV_X_FLOORDIV && x->op != FV_X_FLOORMOD) || !fv_x_uses(x, row);
+        regular = x->op == FV_X_LOAD ? has_known_distance(x, row)
+                                     : (x->op != FV_X_FLOORDIV && x->op != FV_X_FLOORMOD) ||
+                                           t->rows.line.n || !fv_x_uses(x, row);
     return regular;
 }
 

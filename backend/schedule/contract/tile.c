@@ -15,6 +15,8 @@
 #include <string.h>
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/lines.h"
+#include "backend/schedule/contract/next_rows.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/steps.h"
 #include "backend/schedule/contract/vectors.h"
@@ -256,6 +258,7 @@ static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, cons
     fv_kemit *e = t->e;
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_tile_bind_line(t, r);
     fv_expr *a = t->c->each ? NULL
                  : near
                      ? fv_x_load(e->arena, near, (fv_expr *[]){r, binary(e, FV_X_SUB, k, t->from)})
@@ -301,6 +304,8 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kmark m = fv_kemit_mark(e);
     const int outer = e->b.depth;
     t->rows.together = rows;
+    fv_tile_find_line(t, rows);
+    fv_tile_find_next_rows(t, rows);
     const bool whole = rows == t->plan.mr, shared = fv_steps_share_row(t);
     fv_expr *k = fv_open_rows_of_panel(t);
     const bool prefetched = t->prefetch.ahead || t->prefetch.part;
@@ -311,6 +316,7 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     const fv_buf *b = sixteen ? NULL : columns_of_step(t, k, edge);
     if (prefetched && !shared)
         fv_tile_emit_prefetch(t, whole);
+    fv_tile_prefetch_next_rows(t);
     if (sixteen)
         add_sixteen(t, acc, first, rows);
     else if (t->made.halves)
@@ -318,7 +324,8 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     else
         add_products(t, acc, first, rows, b, near, k, edge);
     close_loops(t, outer);
-    t->rows.together = 0;
+    t->rows.together = t->rows.line.n = 0;
+    t->rows.next.stride = 0;
     fv_kemit_release(e, m);
     move_sums(t, acc, first, rows, TO_SUMS);
 }
