@@ -425,6 +425,20 @@ static bool prove_by_choice(fv_prover *z, const poly *p, bool inner) {
     return false;
 }
 
+/* Finds a min or max of which only a bound on the other side would be known, so that the claim must
+ * be proved for each of its arguments; splits p = factor * min + rest. NULL: there is none. */
+static const atom *one_of_two(const poly *p, poly *factor, poly *rest) {
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < p->t[i].n; j++) {
+            const atom *a = p->t[i].f[j];
+            bool min = a->x && a->x->op == FV_X_MIN, max = a->x && a->x->op == FV_X_MAX;
+            if ((min || max) && split(p, a, factor, rest) &&
+                (min ? is_nonnegative(factor) : is_nonpositive(factor)))
+                return a;
+        }
+    return NULL;
+}
+
 static bool prove(fv_prover *z, const poly *p) {
     if (p->unknown || ++z->steps > MAX_STEPS)
         return false;
@@ -432,6 +446,10 @@ static bool prove(fv_prover *z, const poly *p) {
         return true;
     const atom *a = innermost(z, p);
     poly factor, rest;
+    const atom *both = a ? NULL : one_of_two(p, &factor, &rest);
+    if (both)
+        return with_bound_plus(z, &factor, &rest, both->x->arg[0], 0, both->iteration) &&
+               with_bound_plus(z, &factor, &rest, both->x->arg[1], 0, both->iteration);
     if (prove_by_choice(z, p, true))
         return true;
     if (!a)

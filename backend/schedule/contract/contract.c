@@ -247,11 +247,30 @@ static bool repeats_rows(const fv_tile *t, int64_t most) {
            !t->plan.within && !t->put.store && depends_on_sum_only(e->arena, t->c, e->def);
 }
 
-/* Opens the loop over blocks of rows: at most `most` rows, rounded up to a multiple of mr, of equal
- * size as far as tiles allow. Sets *first and *rows of a block, and the plan's `rest`. */
+/* The loop over blocks of rows, which have whole tiles: `low` tiles, or one more in the first
+ * `more` blocks. */
+typedef struct even_blocks {
+    fv_expr *low, *more;
+} even_blocks;
+
+/* The first row of a block; for the number of blocks, the first one after the rows of whole
+ * tiles. */
+static fv_expr *first_of_block(fv_tile *t, const even_blocks *blocks, fv_expr *block) {
+    fv_kemit *e = t->e;
+    fv_expr *tiles = binary(e, FV_X_MUL, block, blocks->low);
+    tiles = binary(e, FV_X_ADD, tiles, binary(e, FV_X_MIN, block, blocks->more));
+    return binary(e, FV_X_MUL, tiles, integer(e, t->plan.mr));
+}
+
+/* Opens the loop over blocks of rows: of at most `most` rows rounded up to a multiple of mr, whose
+ * numbers of tiles differ by one at most. A block of few tiles takes longer for each of them, since
+ * it reads all panels as well: 197 rows with 3072 terms take 0.97 of the time in blocks of 60, 48,
+ * 48 and 41 rows in place of 60, 60, 60 and 17 (Zen 4). Sets *first and *rows of a block, and the
+ * plan's `rest`. */
 static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
+    int64_t known;
     if (repeats_rows(t, most)) {
         fv_expr *tiles = integer(e, (d->value + most - 1) / most);
         fv_expr *tile = open_loop(e, FV_SERIAL, "tile", tiles);
@@ -264,11 +283,26 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     }
     if (fv_dim_is_const(d))
         t->plan.rest = d->value % t->plan.mr;
-    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->plan.mr);
-    fv_expr *blocks = fv_ceildiv(e, n, integer(e, most));
-    fv_expr *step = fv_ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
-    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, mr), mr), mr);
-    fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
+    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->plan.mr), *one = integer(e, 1);
+    fv_expr *count = fv_ceildiv(e, n, integer(e, most)), *tiles = fv_ceildiv(e, n, mr);
+    fv_expr *some = binary(e, FV_X_MAX, count, one);
+    /* the proof that blocks are disjoint needs the bound 0 where n has none */
+    fv_expr *low = binary(e, FV_X_MAX, binary(e, FV_X_FLOORDIV, tiles, some), integer(e, 0));
+    even_blocks blocks = {low, binary(e, FV_X_FLOORMOD, tiles, some)};
+    bool one_block = d->hi <= most;
+    if (one_block || most == t->plan.mr || (fv_x_is_int(blocks.more, &known) && known == 0)) {
+        fv_expr *step = most == t->plan.mr ? mr : binary(e, FV_X_MUL, blocks.low, mr);
+        fv_open_blocks(e, FV_PARALLEL, "block", n, count, step, one_block, first, rows);
+        return;
+    }
+    fv_expr *block = open_loop(e, FV_PARALLEL, "block", count);
+    blocks.low = fv_kb_let(&e->b, "low", blocks.low);
+    blocks.more = fv_kb_let(&e->b, "more", blocks.more);
+    *first = fv_kb_let(&e->b, "first", first_of_block(t, &blocks, block));
+    fv_expr *end = first_of_block(t, &blocks, binary(e, FV_X_ADD, block, one));
+    *rows = fv_kb_let(
+        &e->b, "size",
+        binary(e, FV_X_MIN, binary(e, FV_X_SUB, end, *first), binary(e, FV_X_SUB, n, *first)));
 }
 
 static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
