@@ -72,10 +72,13 @@ static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const 
 
 /* Divides both shapes from the left into groups of axes of equal size, so that a reshape of [b, s,
  * 12 * 64] to [b, s, 12, 64] changes the index of the last axis only. Axes of size 1 belong to no
- * group. */
+ * group. If the sizes of the last groups differ for all values of the dims, as of [b, s, 10] and [b,
+ * s, 20], only tensors without elements can be reshaped; the index is kept inside of the axis
+ * then. */
 static bool define_reshape(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;
+    fv_dims *t = d->module->dims;
     fv_expr *index[FV_MAX_RANK];
     int i = 0, o = 0, ni, no;
     while (i < in->rank || o < out->rank) {
@@ -87,8 +90,11 @@ static bool define_reshape(fv_definer *d, fv_op *op) {
             o++;
             continue;
         }
-        match(d->module->dims, in->rank - i, in->dims + i, out->rank - o, out->dims + o, &ni, &no);
+        match(t, in->rank - i, in->dims + i, out->rank - o, out->dims + o, &ni, &no);
         fv_expr *x = linearize(d, no, out->dims + o, def->index + o);
+        const fv_dim *size = fv_dim_product(t, ni, in->dims + i);
+        if (fv_dim_compare(t, size, fv_dim_product(t, no, out->dims + o)) == FV_DIM_DIFFERENT)
+            x = fv_x_bin(d->arena, FV_X_FLOORMOD, x, fv_x_dim(d->arena, size));
         delinearize(d, x, ni, in->dims + i, index + i);
         i += ni;
         o += no;
