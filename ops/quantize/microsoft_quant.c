@@ -2,12 +2,13 @@
  * the standard's operators, with types that the standard allows in later opsets only. */
 #include "ir/definition/definition.h"
 #include "ir/graph/infer.h"
+#include "ops/common/scales.h"
 #include "ops/quantize/quant.h"
 
 static bool infer_quantize(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *zero = fv_in_type(op, 2);
     fv_infer_out(op, 0, zero ? zero->elem : FV_U8, x->rank, x->dims);
-    return fv_check_scale(op, fv_op_int(op, "axis"), 0);
+    return fv_check_scale(op, fv_op_int(op, "axis"), 0) && fv_infer_positive(op, 1);
 }
 
 static bool infer_dequantize(fv_op *op) {

@@ -95,7 +95,7 @@ static bool infer_quantize(fv_op *op) {
     if (p && (p < 0 || p >= FV_ELEM_END || !(FV_SET_FLOAT >> p & 1)))
         return fv_op_error(op, "precision %lld is no type to divide in", (long long)p);
     fv_infer_out(op, 0, (fv_elem)to, x->rank, x->dims);
-    return check_scale(op);
+    return check_scale(op) && fv_infer_positive(op, 1);
 }
 
 /* The type to which the quotient is rounded. */
@@ -231,7 +231,8 @@ static bool infer_qlinear_matmul(fv_op *op) {
     const fv_type *y = op->out[0]->type;
     return fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 5, b, -1) &&
            fv_infer_fits_matrix(op, 1, y, -2) && fv_infer_fits_matrix(op, 4, y, -1) &&
-           fv_infer_fits_matrix(op, 6, y, -2) && fv_infer_fits_matrix(op, 7, y, -2);
+           fv_infer_fits_matrix(op, 6, y, -2) && fv_infer_fits_matrix(op, 7, y, -2) &&
+           FV_INFER_SCALES(op, 1, 4, 6);
 }
 
 /* Checks that operand `in`, if present, is one number for all filters, or has one for each. */
