@@ -416,6 +416,7 @@ static bool choose_words_of_four(fv_lowerer *l, const fv_definition *d, const fv
     if (!choose_matrix(l, d, c, rows, columns, dot) && !choose_kind(l, rows, columns, dot))
         return fv_declines(l, d->value, FV_WHY_dot_none, types);
     dot->parts = elements_in_byte(columns);
+    dot->extends = dot->parts > 1 && fv_elem_is_signed((fv_elem)fv_x_stored(columns)->type.elem);
     dot->k = pairs ? pair_variable(c->sum) : variable_of_words(l, d, c, rows, dot);
     bool whole = dot->k && (dot->parts == 1 || dot->k->dim->value % (dot->group * dot->parts) == 0);
     dot->copies = whole && !is_direct(l, rows, dot);
@@ -605,6 +606,18 @@ static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     return c->dot.group == FV_DOT16 ? word : fv_x_cast(a, FV_X_BITCAST, FV_I32, word);
 }
 
+/* The word whose bytes, or i16 if it is wide, are numbers of `bits` bits: those that are negative as
+ * signed numbers get the bits above theirs. From a sign bit s, these are (s << n) - (s << 1), where
+ * s << n is the lowest bit of the next byte or i16. */
+static fv_expr *sign_extended(fv_arena *a, fv_expr *word, int bits, bool wide) {
+    const int64_t sign = ((int64_t)1 << (bits - 1)) * (wide ? 0x00010001 : 0x01010101);
+    fv_expr *s = fv_x_bin(a, FV_X_AND, word, fv_x_const_int(a, FV_I32, (int32_t)sign));
+    fv_expr *next = fv_x_const_int(a, FV_I32, (wide ? 16 : 8) - bits + 1);
+    fv_expr *above = fv_x_bin(a, FV_X_SUB, fv_x_bin(a, FV_X_SHL, s, next),
+                              fv_x_bin(a, FV_X_SHL, s, fv_x_const_int(a, FV_I32, 1)));
+    return fv_x_bin(a, FV_X_OR, word, above);
+}
+
 /* The word of the columns as an i32, or a vector of 16 bytes; of a word with several parts, one
  * part as bytes or i16. */
 static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
@@ -619,8 +632,9 @@ static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     const int bits = 8 / c->dot.parts, mask = (1 << bits) - 1;
     fv_expr *shift = fv_x_bin(a, FV_X_MUL, fv_x_var(a, c->panels.words.part), fv_x_int(a, bits));
     word = fv_x_bin(a, FV_X_SHR, word, fv_x_convert(a, FV_I32, shift));
-    return fv_x_bin(a, FV_X_AND, word,
+    word = fv_x_bin(a, FV_X_AND, word,
                     fv_x_const_int(a, FV_I32, mask * (wide ? 0x00010001 : 0x01010101)));
+    return c->dot.extends ? sign_extended(a, word, bits, wide) : word;
 }
 
 void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {

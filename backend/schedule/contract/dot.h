@@ -16,6 +16,7 @@ typedef struct fv_dot {
     /* number of words of the rows that have the steps of one word of the columns; more than 1 if
      * several elements of the columns share a byte */
     int parts;
+    bool extends; /* whether the elements that share a byte are signed, and are sign-extended */
     /* whether words are multiplied as matrices, by an instruction of the target for that
      * (ir/kernel/matrix.h) */
     bool matrix;

@@ -98,7 +98,8 @@ bool fv_subtract_zero(fv_lowerer *l, const fv_contraction *c, fv_contraction *ou
     const fv_expr *x;
     int64_t z = 0;
     corrected r = {NULL, c->blocks.part};
-    if (c->dot.parts < 2 || c->dot.as != FV_I8 || !fv_matrix_find(l->target, FV_X_DOT_I8_I8, 0))
+    if (c->dot.parts < 2 || c->dot.extends || c->dot.as != FV_I8 ||
+        !fv_matrix_find(l->target, FV_X_DOT_I8_I8, 0))
         return false;
     for (fv_x_visitor v = fv_x_visit(l->exprs, c->blocks.term); !z && (x = fv_x_next(&v));) {
         if (x->op == FV_X_REDUCE)
