@@ -72,9 +72,9 @@ static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const 
 
 /* Divides both shapes from the left into groups of axes of equal size, so that a reshape of [b, s,
  * 12 * 64] to [b, s, 12, 64] changes the index of the last axis only. Axes of size 1 belong to no
- * group. If the sizes of the last groups differ for all values of the dims, as of [b, s, 10] and [b,
- * s, 20], only tensors without elements can be reshaped; the index is kept inside of the axis
- * then. */
+ * group. If the sizes of the last groups differ for all values of the dims, as those of [b, s, 10]
+ * and [b, s, 20] do, only tensors without elements can be reshaped; the index is kept inside of the
+ * axis then. */
 static bool define_reshape(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;

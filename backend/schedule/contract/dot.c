@@ -606,9 +606,9 @@ static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     return c->dot.group == FV_DOT16 ? word : fv_x_cast(a, FV_X_BITCAST, FV_I32, word);
 }
 
-/* The word whose bytes, or i16 if it is wide, are numbers of `bits` bits: those that are negative as
- * signed numbers get the bits above theirs. From a sign bit s, these are (s << n) - (s << 1), where
- * s << n is the lowest bit of the next byte or i16. */
+/* The word whose bytes, or i16 if it is wide, are numbers of `bits` bits: the bits above those that
+ * are negative as signed numbers are set. From a sign bit s, these bits are (s << n) - (s << 1),
+ * where s << n is the lowest bit of the next byte or i16. */
 static fv_expr *sign_extended(fv_arena *a, fv_expr *word, int bits, bool wide) {
     const int64_t sign = ((int64_t)1 << (bits - 1)) * (wide ? 0x00010001 : 0x01010101);
     fv_expr *s = fv_x_bin(a, FV_X_AND, word, fv_x_const_int(a, FV_I32, (int32_t)sign));
