@@ -458,7 +458,7 @@ static void emit(fv_lowerer *l, const fv_together *t, fv_op *op) {
     k.e.def = t->all[0];
     k.e.group.all = all;
     k.e.group.n = t->n;
-    k.e.rows = true;
+    k.e.sums.rows = true;
     for (int m = 0; m < t->n; m++)
         work += fv_work_of_row(
             t->all[m], t->row[m] < 0 && has_own_axis(t, m) ? t->all[m]->rank - 1 : t->row[m],

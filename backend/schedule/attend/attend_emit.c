@@ -294,7 +294,7 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
     memcpy(index, a->at_memory, sizeof index);
     fv_kemit_use(e, weights);
     emit_either(a, weights->body, emit_rows, &b);
-    e->rows = false;
+    e->sums.rows = false;
     e->loop.vector = NULL;
     e->keep.n = 0;
 }
@@ -486,9 +486,9 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
 static void emit_bounds(fv_attend *a) {
     fv_kemit *e = &a->e;
     fv_kemit_use(e, &a->weights->folded);
-    e->rows = true;
+    e->sums.rows = true;
     fv_kemit_hoist(e, a->seen);
-    e->rows = false;
+    e->sums.rows = false;
     fv_kemit_use(e, a->p->d);
 }
 

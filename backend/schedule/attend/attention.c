@@ -343,7 +343,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
     fv_attend_share_scores(&a, op);
     fv_kemit_init(e, l, p->d, "Attention");
     /* hidden keys of rows with NaN must be found, since their weights are a result */
-    e->nan.shows = p->weights.kept;
+    e->sums.show_nan = p->weights.kept;
     fv_attend_emit(&a, s->value);
     const fv_definition *all[2] = {p->weights.kept, p->d};
     e->group.all = all;

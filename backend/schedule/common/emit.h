@@ -101,13 +101,13 @@ typedef struct fv_kemit {
         fv_x_visitor visitor;
     } uses;
     fv_expr *guard; /* a condition: loads are executed only where it holds; NULL: always */
-    /* whether a reduction that is the same in any order uses several chains if its terms are
-     * contiguous in memory */
-    bool rows;
+    /* how reductions are emitted */
     struct {
-        bool ignored; /* whether the maximum that is being emitted may ignore NaN among its terms */
-        bool shows;   /* whether no maximum may */
-    } nan;
+        bool rows; /* whether one that is the same in any order uses several chains if its terms are
+                    * contiguous in memory */
+        bool ignore_nan; /* whether the maximum that is being emitted may ignore NaN among terms */
+        bool show_nan;   /* whether no maximum may */
+    } sums;
     /* the loop that is being emitted */
     struct {
         const fv_var *vector; /* the axis along which vectors run; NULL: there is none */

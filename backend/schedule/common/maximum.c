@@ -40,7 +40,7 @@ static bool follows_nan(const fv_expr *x, const fv_expr *y) {
 
 bool fv_maximum_may_ignore_nan(const fv_kemit *e, const fv_expr *r) {
     const fv_expr *s;
-    if (r->u.red.kind != FV_REDUCE_MAX || r->u.red.nvars != 1 || e->group.n || e->nan.shows)
+    if (r->u.red.kind != FV_REDUCE_MAX || r->u.red.nvars != 1 || e->group.n || e->sums.show_nan)
         return false;
     for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, e->def->body); (s = fv_x_next(&v));) {
         if (s->op != FV_X_REDUCE || s->u.red.kind != FV_SUM || s->u.red.nvars != 1 ||

@@ -39,7 +39,7 @@ static fv_expr *combine(fv_kemit *e, int kind, fv_expr *acc, fv_expr *x) {
     fv_expr_op op = ops[kind];
     if (acc->type.elem == FV_BOOL && (op == FV_X_MIN || op == FV_X_MAX))
         op = op == FV_X_MIN ? FV_X_AND : FV_X_OR;
-    if (e->nan.ignored && op == FV_X_MAX)
+    if (e->sums.ignore_nan && op == FV_X_MAX)
         return larger(e, acc, x);
     return fv_x_bin(e->arena, op, acc, x);
 }
@@ -83,7 +83,7 @@ static void close_loops(fv_kemit *e, int n) {
 
 /* Is the reduction a maximum or minimum that is computed by bits? */
 static bool is_by_bits(const fv_kemit *e, const fv_expr *r) {
-    return !e->nan.ignored && fv_maximum_fits(e, r);
+    return !e->sums.ignore_nan && fv_maximum_fits(e, r);
 }
 
 /* Has the reduction so few terms that a maximum by bits, whose end takes longer, does not pay? */
@@ -110,7 +110,7 @@ static fv_expr *reduce_maximum(fv_kemit *e, const fv_expr *r) {
 
 /* Emits a reduction as one ascending chain. */
 static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
-    if (e->rows && is_by_bits(e, r) && !has_few_terms(r))
+    if (e->sums.rows && is_by_bits(e, r) && !has_few_terms(r))
         return reduce_maximum(e, r);
     fv_elem t = (fv_elem)r->type.elem;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 0, NULL, identity(e, r->u.red.kind, t));
@@ -475,18 +475,18 @@ fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *p
 
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
     return fv_x_is_ordered(r) ? r->u.red.order == FV_ORDER_CHAINS
-                              : e->rows && fv_x_is_row(r, e->loop.vector);
+                              : e->sums.rows && fv_x_is_row(r, e->loop.vector);
 }
 
 fv_expr *fv_kemit_reduce(fv_kemit *e, fv_expr *r) {
     bool parts = r->u.red.order == FV_ORDER_PARTS, pairs = r->u.red.order == FV_ORDER_PAIRS;
-    const bool before = e->nan.ignored;
-    e->nan.ignored = fv_maximum_fits(e, r) && fv_maximum_may_ignore_nan(e, r);
+    const bool before = e->sums.ignore_nan;
+    e->sums.ignore_nan = fv_maximum_fits(e, r) && fv_maximum_may_ignore_nan(e, r);
     fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r)
                  : parts                  ? reduce_parts(e, r)
                  : pairs                  ? reduce_pairs(e, r)
                                           : reduce_serial(e, r);
-    e->nan.ignored = before;
+    e->sums.ignore_nan = before;
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);
     return x;

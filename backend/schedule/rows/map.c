@@ -255,7 +255,7 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
 }
 
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
-    e->rows = true;
+    e->sums.rows = true;
     e->loop.vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
     e->keep.n = 0;
     if (w->vector < 0 || w->keeps_nothing)
