@@ -168,4 +168,21 @@ func @main(%x: f32[3, 16, 9, 27]) -> (%y) {
 M
 emits strided 1 '^ *let pixel'
 bits strided
+# small code for a microcontroller: the last tile repeats rows of the one before, and may begin anywhere in a line
+model part <<'M'
+const @s3: i64[3] = [0, 1, 3]
+const @e3: i64[3] = [4, 29, 19]
+const @s: i64[2] = [0, 0]
+const @e: i64[2] = [85, 16]
+const @h: i64[2] = [112, 16]
+func @main(%x: f32[4, 30, 32], %v: f32[16, 32]) -> (%y) {
+  %g = Slice(%x, @s3, @e3)
+  %r = Reshape(%g, @h)
+  %c = Slice(%r, @s, @e)
+  %y = MatMul(%c, %v)
+  return %y
+}
+M
+check 'part, as it is defined' 0 . "$fovea" run part.fvir --seed=3 --target=x86-64-v3 --backend=interp -o part.npy
+check 'part, small code' 0 . "$fovea" run part.fvir --seed=3 --target=cortex-m4 --backend=interp -Os --expect part.npy --atol=1e-4 --rtol=1e-4
 finish

@@ -38,10 +38,31 @@ static bool follows_nan(const fv_expr *x, const fv_expr *y) {
     }
 }
 
-bool fv_maximum_may_ignore_nan(const fv_kemit *e, const fv_expr *r) {
+/* Is x a difference y - r, possibly converted? */
+static bool is_shifted(const fv_expr *x, const fv_expr *r) {
+    while (x->op == FV_X_CONVERT)
+        x = x->arg[0];
+    return x->op == FV_X_SUB && x->arg[1] == r && x->arg[0] != r;
+}
+
+/* Does the definition use r only in exponentials exp(y - r)? For these it does not matter which of
+ * two zeros r is. */
+static bool is_shift(const fv_kemit *e, const fv_expr *r) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, e->def->body); (x = fv_x_next(&v));)
+        for (int i = 0; i < x->n; i++) {
+            const bool subtracts = x->op == FV_X_SUB && i == 1,
+                       continues = x->op == FV_X_EXP || x->op == FV_X_EXP_FLUSH ||
+                                   (x->op == FV_X_CONVERT && is_shifted(x, r));
+            if ((x->arg[i] == r && !subtracts) || (is_shifted(x->arg[i], r) && !continues))
+                return false;
+        }
+    return e->def->body != r && !is_shifted(e->def->body, r);
+}
+
+/* Is there a sum over the same range that is NaN if a term of r is, and makes the result NaN? */
+static bool has_sum_of_nan(const fv_kemit *e, const fv_expr *r) {
     const fv_expr *s;
-    if (r->u.red.kind != FV_REDUCE_MAX || r->u.red.nvars != 1 || e->group.n || e->sums.show_nan)
-        return false;
     for (fv_x_visitor v = fv_x_visit(e->l->current.scratch, e->def->body); (s = fv_x_next(&v));) {
         if (s->op != FV_X_REDUCE || s->u.red.kind != FV_SUM || s->u.red.nvars != 1 ||
             s->u.red.vars[0]->dim != r->u.red.vars[0]->dim)
@@ -52,6 +73,11 @@ bool fv_maximum_may_ignore_nan(const fv_kemit *e, const fv_expr *r) {
             return true;
     }
     return false;
+}
+
+bool fv_maximum_may_ignore_nan(const fv_kemit *e, const fv_expr *r) {
+    return r->u.red.kind == FV_REDUCE_MAX && r->u.red.nvars == 1 && !e->group.n &&
+           !e->sums.show_nan && is_shift(e, r) && has_sum_of_nan(e, r);
 }
 
 fv_maximum fv_maximum_new(fv_kemit *e, int64_t n) {

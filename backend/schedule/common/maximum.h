@@ -24,8 +24,9 @@ typedef struct fv_maximum {
 /* Is the reduction r a maximum or a minimum of f32, and does the target have instructions (AVX2)
  * for minimum and maximum of integers? */
 bool fv_maximum_fits(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
-/* Is the result of the definition NaN wherever a term of the maximum r is, even if r ignores that
- * term? So it is for a softmax, whose sum of exponentials is NaN then. */
+/* May the maximum r ignore NaN among its terms, and be a zero of either sign? So it is for a
+ * softmax: it only subtracts r from what it computes exponentials of, and their sum is NaN if a
+ * term is. */
 bool fv_maximum_may_ignore_nan(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
 /* Makes tiles of n chains without terms; 0: scalars, which make one chain. */
 fv_maximum fv_maximum_new(fv_kemit *e, int64_t n);

@@ -279,6 +279,7 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
                            binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, integer(e, most)), last));
         *rows = integer(e, most);
         t->plan.rest = 0;
+        t->plan.line = 0; /* the last tile begins anywhere in a line */
         return;
     }
     if (fv_dim_is_const(d))
@@ -624,12 +625,12 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
         index[i] = open_loop(e, FV_PARALLEL, d->index[i]->name, fv_kemit_dim(e, d->index[i]->dim));
         fv_kemit_bind(e, d->index[i], index[i]);
     }
+    if (c->row >= 0 && !c->each && !c->dot.halves)
+        t->plan.line = fv_length_of_lines(e->arena, c, d->index[c->row]);
     if (c->row >= 0)
         open_rows(t, p->block, &first, &rows);
     t->put.value = value;
     t->put.index = index;
-    if (c->row >= 0 && !c->each && !c->dot.halves)
-        t->plan.line = fv_length_of_lines(e->arena, c, d->index[c->row]);
     if (c->dot.halves)
         fv_tile_widen(t, first, rows);
     fv_open_panels(t, e->b.depth && has_few_cores(e->l->target) ? FV_SERIAL : FV_PARALLEL);
