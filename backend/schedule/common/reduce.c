@@ -27,8 +27,8 @@ static fv_expr *identity(fv_kemit *e, int kind, fv_elem t) {
     return NULL;
 }
 
-/* The larger one of acc and x; acc if x is NaN, and if both are zeros, whatever their signs. That is
- * one instruction on x86. */
+/* The larger one of acc and x; acc if x is NaN, and if both are zeros, whatever their signs. That
+ * is one instruction on x86. */
 static fv_expr *larger(fv_kemit *e, fv_expr *acc, fv_expr *x) {
     x = fv_kb_let(&e->b, "x", x);
     return fv_x_select(e->arena, fv_x_bin(e->arena, FV_X_LT, acc, x), x, acc);

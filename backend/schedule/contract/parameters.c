@@ -74,8 +74,8 @@ static double time_of_rows(const divided_rows *rows, int mr, int vectors, int in
     return time;
 }
 
-/* The number of rows of a tile, from `least_rows` to `most`, for which all rows have the least cost: 14
- * rows are better computed as 7 + 7 than as 12 + 2. */
+/* The number of rows of a tile, from `least_rows` to `most`, for which all rows have the least
+ * cost: 14 rows are better computed as 7 + 7 than as 12 + 2. */
 static int best_rows(const divided_rows *rows, int least_rows, int most, int vectors,
                      int in_flight) {
     int best = most;
@@ -397,9 +397,9 @@ static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_defi
 }
 
 /* The rows of a block, at most `rows`, such that blocks of a known number of rows have equally many
- * tiles, and the number of blocks is a multiple of 4, or of 2, so that threads share them evenly; `rows` if
- * there are no such blocks of at least half as many rows, or so many blocks that it does not
- * matter. */
+ * tiles, and the number of blocks is a multiple of 4, or of 2, so that threads share them evenly;
+ * `rows` if there are no such blocks of at least half as many rows, or so many blocks that it does
+ * not matter. */
 static int64_t even_rows(const fv_definition *d, const fv_contraction *c, int mr, int64_t rows) {
     enum { MANY_BLOCKS = 64 };
     const fv_dim *n = d->index[c->row]->dim;
