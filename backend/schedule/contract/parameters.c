@@ -70,7 +70,7 @@ static double time_of_rows(const divided_rows *rows, int mr, int vectors, int in
     for (int n = 1; n <= rest; n *= 2)
         time += rest & n ? step_time(n, vectors, in_flight) * each + tile : 0;
     if (rows->line && rows->line % mr)
-        time += (double)rows->n * (double)rows->runs * ADDRESS_TIME;
+        time += (double)rows->n * (double)rows->runs * (double)ADDRESS_TIME;
     return time;
 }
 
