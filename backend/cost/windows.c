@@ -4,17 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "ir/base/divisor.h"
+
 /* Indices farther apart count as being so far apart: their sums must not overflow. */
 #define FARTHEST 0x1p60
-
-static int64_t common_divisor(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return llabs(a);
-}
 
 bool fv_window_add(fv_window_axis *to, uint64_t loop, int64_t step) {
     int i = 0;
@@ -57,7 +50,7 @@ void fv_windows_also(fv_windows *block, const fv_windows *part) {
     for (int i = 0; i < part->rank; i++) {
         fv_window_axis *a = &block->axis[i];
         const fv_window_axis *b = &part->axis[i];
-        a->gap = common_divisor(common_divisor(a->gap, b->gap), a->from - b->from);
+        a->gap = fv_common_divisor(fv_common_divisor(a->gap, b->gap), a->from - b->from);
         a->from = b->from < a->from ? b->from : a->from;
         a->to = b->to > a->to ? b->to : a->to;
     }
@@ -85,7 +78,7 @@ static double indices_of(const fv_window_axis *a) {
 double fv_windows_trips(const fv_windows *body, uint64_t loop, double before, double trips) {
     int64_t step = 0;
     const fv_window_axis *a = moving_axis(body, loop, &step);
-    int64_t gap = a ? common_divisor(a->gap, step) : 0;
+    int64_t gap = a ? fv_common_divisor(a->gap, step) : 0;
     if (!gap)
         return trips;
     double n = indices_of(a), length = (double)(a->to - a->from) + (double)gap,
@@ -111,7 +104,7 @@ void fv_windows_repeat(fv_windows *all, const fv_windows *body, uint64_t loop, d
             }
             double exact = (double)step * (before + trips - 1);
             int64_t far = (int64_t)fmin(fmax(exact, -FARTHEST), FARTHEST);
-            a->gap = common_divisor(a->gap, step);
+            a->gap = fv_common_divisor(a->gap, step);
             a->to += far > 0 ? far : 0;
             a->from += far < 0 ? far : 0;
         }

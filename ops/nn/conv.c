@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ir/base/divisor.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ops/common/dims.h"
@@ -182,10 +183,6 @@ static bool infer_conv_transpose(fv_op *op) {
     return !fv_op_in(op, bias_operand(op)) || fv_infer_per_channel(op, bias_operand(op), dims[1]);
 }
 
-static int64_t gcd(int64_t a, int64_t b) {
-    return b ? gcd(b, a % b) : a;
-}
-
 /* The inverse i of a modulo n, a * i mod n == 1, by Euclid's algorithm; a and n have no common
  * divisor. */
 static int64_t inverse(int64_t a, int64_t n) {
@@ -220,7 +217,7 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     products[0] = x->dims[0];
     products[win.n + 1] = y->dims[1];
     for (int i = 0; i < win.n; i++) {
-        common[i] = gcd(win.stride[i], win.dilation[i]);
+        common[i] = fv_common_divisor(win.stride[i], win.dilation[i]);
         step[i] = win.stride[i] / common[i];
         inverses[i] = inverse(win.dilation[i] / common[i], step[i]);
         taps[i] = fv_dim_ceildiv(t, win.kernel[i], fv_dim_const(t, step[i]));

@@ -420,10 +420,6 @@ static bool report_json(fv_tuner *t, double seconds) {
     return fv_json_print(t->c->session, d);
 }
 
-static const char *plural(int n) {
-    return n == 1 ? "" : "s";
-}
-
 /* The reason why the tuning has no entries, as text. */
 static const char *nothing_str(const fv_tuner *t) {
     if (t->ratio > 0)
@@ -444,15 +440,15 @@ static bool report(fv_tuner *t) {
         return report_json(t, seconds);
     if (a->print.quiet || !strcmp(a->result.output, "-"))
         return true;
-    fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried, plural(t->tried),
-           t->kernels.n, plural(t->kernels.n), seconds);
+    fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried,
+           fv_tune_plural(t->tried), t->kernels.n, fv_tune_plural(t->kernels.n), seconds);
     fv_out("%-10s %.4g ms before, %.4g ms after; %.4g ms by the peak of the machine, which %d "
            "kernel%s reach%s within 5%%\n",
-           "bound", sum.before, sum.after, sum.bound, sum.near, plural(sum.near),
+           "bound", sum.before, sum.after, sum.bound, sum.near, fv_tune_plural(sum.near),
            sum.near == 1 ? "es" : "");
     if (t->found.n)
         fv_out("%-10s %d kernel%s, %.3f of the time\n", a->result.output, t->found.n,
-               plural(t->found.n), t->ratio);
+               fv_tune_plural(t->found.n), t->ratio);
     else
         fv_out("%-10s no kernels: %s\n", a->result.output, nothing_str(t));
     return true;

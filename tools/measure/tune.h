@@ -110,6 +110,11 @@ void fv_tune_add_tries(fv_arena *a, fv_tune_kernel *k, const fv_choice *c, int t
 fv_tuning fv_tune_changed(fv_arena *a, const fv_tuning *from, const fv_tune_kernel *k,
                           const fv_schedule *change);
 
+/* The ending of a noun after that number. */
+static inline const char *fv_tune_plural(int n) {
+    return n == 1 ? "" : "s";
+}
+
 /* ---- tune_predict.c ---- */
 
 /* `fovea tune --predict`: chooses the schedules that the cost model predicts to be clearly faster,

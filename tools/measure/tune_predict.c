@@ -230,7 +230,7 @@ static void predict_all(chooser *h) {
         most = h->kernels.all[k].of.tries.n > most ? h->kernels.all[k].of.tries.n : most;
     for (int i = 0; i < most && has_time(h); i++) {
         fv_progress(h->c->args, "%d schedule%s predicted, step %d of %d", h->tried,
-                    h->tried == 1 ? "" : "s", i + 1, most);
+                    fv_tune_plural(h->tried), i + 1, most);
         if (predict_tries(h, i, NULL))
             continue;
         for (int k = 0; k < h->kernels.n; k++)
@@ -399,10 +399,6 @@ static bool report_json(const chooser *h, double seconds) {
     return fv_json_print(h->c->session, d);
 }
 
-static const char *plural(int n) {
-    return n == 1 ? "" : "s";
-}
-
 static void print_tries(const chooser *h, const kernel *k) {
     for (int i = 0; i < k->of.tries.n; i++) {
         const fv_tune_try *at = try_of(k, i);
@@ -442,15 +438,16 @@ static bool report(const chooser *h) {
     if (h->kernels.n)
         print_kernels(h);
     fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s, for %d thread%s by %s\n", "predicted",
-           h->tried, plural(h->tried), h->kernels.n, plural(h->kernels.n), seconds, h->threads,
-           plural(h->threads), fv_estimate_source(h->c->arena, h->m.program->target));
+           h->tried, fv_tune_plural(h->tried), h->kernels.n, fv_tune_plural(h->kernels.n), seconds,
+           h->threads, fv_tune_plural(h->threads),
+           fv_estimate_source(h->c->arena, h->m.program->target));
     if (h->kernels.nunknown)
         fv_out("%-10s %d kernel%s, which keep%s the default schedule: %s\n", "unknown",
-               h->kernels.nunknown, plural(h->kernels.nunknown),
+               h->kernels.nunknown, fv_tune_plural(h->kernels.nunknown),
                h->kernels.nunknown == 1 ? "s" : "", names_str(h));
     if (h->found.n)
         fv_out("%-10s %d kernel%s, %.4g ms instead of %.4g, %.3f of the time\n", a->result.output,
-               h->found.n, plural(h->found.n), h->total.after, h->total.ms,
+               h->found.n, fv_tune_plural(h->found.n), h->total.after, h->total.ms,
                h->total.after / h->total.ms);
     else
         fv_out("%-10s no kernels: no schedule is predicted to take less than %.2f of the time\n",

@@ -68,10 +68,9 @@ static bool is_far_result(const fv_tile *t, const fv_value *value) {
     int64_t steps = 1;
     for (int i = 0; i < sum->u.red.nvars && steps < FV_FAR_STEPS; i++)
         steps *= fv_typical_dim(sum->u.red.vars[i]->dim);
-    if (steps < FV_FAR_STEPS)
-        return false;
-    return value && t->c->column == d->rank - 1 && fv_may_be_far(t->e->l, value) &&
-           fv_dim_is_const(d->index[t->c->row]->dim) && !t->plan.stores &&
+    return steps >= FV_FAR_STEPS && value && t->c->column == d->rank - 1 &&
+           fv_may_be_far(t->e->l, value) && fv_dim_is_const(d->index[t->c->row]->dim) &&
+           !t->plan.stores &&
            (!d->place || fv_x_adds(d->place->arg[d->place->n - 1], d->index[t->c->column]));
 }
 

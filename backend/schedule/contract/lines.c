@@ -13,6 +13,7 @@
 #include "backend/schedule/contract/lines.h"
 
 #include "backend/schedule/common/blocks.h"
+#include "ir/base/divisor.h"
 #include "ir/expr/visit.h"
 
 static bool divides(const fv_expr *x) {
@@ -29,10 +30,6 @@ int64_t fv_divisor_of_row(const fv_expr *x, const fv_var *row) {
     return is ? n : 0;
 }
 
-static int64_t gcd(int64_t a, int64_t b) {
-    return b ? gcd(b, a % b) : a;
-}
-
 int64_t fv_length_of_lines(fv_arena *a, const fv_contraction *c, const fv_var *row) {
     int64_t length = 0;
     const fv_expr *x;
@@ -42,7 +39,7 @@ int64_t fv_length_of_lines(fv_arena *a, const fv_contraction *c, const fv_var *r
         int64_t n = fv_divisor_of_row(x, row);
         if (!n)
             return 0;
-        length = gcd(length, n);
+        length = fv_common_divisor(length, n);
     }
     return length;
 }
@@ -70,8 +67,12 @@ void fv_tile_find_line(fv_tile *t, int rows) {
         return;
     const fv_var *row = e->def->index[t->c->row];
     for (fv_x_visitor v = fv_x_visit(e->arena, t->c->a); (x = fv_x_next(&v));) {
-        if (!fv_divisor_of_row(x, row) || t->rows.line.n == FV_MAX_RANK)
+        if (!fv_divisor_of_row(x, row))
             continue;
+        if (t->rows.line.n == FV_MAX_RANK) { /* too many: each row computes its own */
+            t->rows.line.n = 0;
+            return;
+        }
         const bool line = x->op == FV_X_FLOORDIV;
         t->rows.line.part[t->rows.line.n] = x;
         t->rows.line.first[t->rows.line.n++] =

@@ -17,6 +17,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/operands/precompute.h"
+#include "ir/base/divisor.h"
 #include "ir/base/limits.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/rewrite.h"
@@ -68,16 +69,12 @@ static bool split(const bases *b, const fv_expr *x, base *s, const fv_dim **rest
     return is;
 }
 
-static int64_t gcd(int64_t a, int64_t b) {
-    return b ? gcd(b, a % b) : a < 0 ? -a : a;
-}
-
 /* Divides the factors of the sum *s by their greatest common divisor, with the sign of the first
  * factor, and returns the divisor. */
 static int64_t reduce(base *s) {
     int64_t g = 0;
     for (int i = 0; i < s->n; i++)
-        g = gcd(g, s->term[i].by);
+        g = fv_common_divisor(g, s->term[i].by);
     if (s->term[0].by < 0)
         g = -g;
     for (int i = 0; i < s->n; i++)
