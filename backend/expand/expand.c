@@ -5,6 +5,7 @@
 
 #include "backend/consumer/protocol.h"
 #include "backend/expand/integers.h"
+#include "backend/expand/strength.h"
 #include "backend/expand/types.h"
 #include "backend/expand/vector.h"
 #include "ir/base/diag.h"
@@ -202,7 +203,7 @@ static void sweep_kernel(fv_kernel *k) {
 
 /* fv_kernel_expand, with what is known of parameters that are constants (fv_constant_bounds). */
 static fv_kernel *expand_with(fv_arena *a, const fv_kernel *k, const fv_target *t,
-                              const fv_ptrmap *bounds) {
+                              const fv_ptrmap *bounds, bool reduces) {
     fv_block typed = {0}, vectors = {0};
     fv_kernel *out = FV_NEW(a, fv_kernel, 1);
     *out = *k;
@@ -214,13 +215,15 @@ static fv_kernel *expand_with(fv_arena *a, const fv_kernel *k, const fv_target *
     flattener z = {.a = a, .out = out, .map = fv_ptrmap_in(a)};
     fv_kb_init(&z.b, a, out, &out->body);
     flatten_body(&z, &vectors, !t->c.tools); /* these targets have no threads */
+    if (reduces)
+        fv_reduce_strength(out);
     sweep_kernel(out);
     return out;
 }
 
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t) {
     const fv_ptrmap bounds = fv_ptrmap_in(a);
-    return expand_with(a, k, t, &bounds);
+    return expand_with(a, k, t, &bounds, false);
 }
 
 static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now) {
@@ -238,7 +241,8 @@ void fv_program_expand(fv_program *p) {
     for (int i = 0; i < p->nkernels; i++) {
         if (p->kernels[i]->task)
             continue; /* a kernel that was read in expanded form */
-        fv_kernel *now = expand_with(p->arena, p->kernels[i], p->target, &bounds);
+        fv_kernel *now =
+            expand_with(p->arena, p->kernels[i], p->target, &bounds, !p->target->c.tools);
         if (!now)
             continue;
         replace_kernel(&p->host.body, p->kernels[i], now);

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/expand/strength.h"
 #include "backend/interp/interp.h"
 #include "ir/base/diag.h"
+#include "ir/kernel/build.h"
 #include "ir/kernel/parse.h"
 
 static fv_session *session;
@@ -358,6 +360,41 @@ Test(interp, loops_that_do_not_run) {
     run("kernel f(out C: i64[1]; n) {\n  for i = 4 to n { C[0] = i }\n}", (int64_t[]){-4}, bufs,
         FV_OK);
     cr_expect_eq(C[0], 5);
+}
+
+/* Runs the kernel as it is, and with additions for the quotients of its loops. */
+static void runs_equally(const char *text, int64_t n) {
+    enum { MOST = 60 };
+    int64_t A[MOST] = {0}, B[MOST] = {0};
+    const char *fault = "";
+    fv_kernel *k = kernel(text);
+    fv_reduce_strength(k);
+    fv_kernel_number(k);
+    run(text, &n, (fv_span[]){SPAN(A)}, FV_OK);
+    cr_expect_eq(fv_interp_kernel(arena, k, &n, (fv_span[]){SPAN(B)}, NULL, &fault), FV_OK,
+                 "%s: %s", text, fault);
+    cr_expect_arr_eq(A, B, sizeof A, "%s", text);
+}
+
+Test(interp, strength_reduction) {
+    const int divisors[] = {3, 7, 10, 43};
+    for (int step = 1; step <= 9; step += 4)
+        for (int by = 1; by <= 40; by += 13)
+            for (int d = 0; d < 4; d++)
+                for (int first = -50; first <= 20; first += 23)
+                    runs_equally(fv_printf(arena,
+                                           "kernel f(inout C: i64[60]; n in 0..60)\n"
+                                           "    task t < 1 {\n"
+                                           "  for i = 1 to n step %d {\n"
+                                           "    let at = i * %d + %d\n"
+                                           "    C[i] = at floordiv %d * 100\n"
+                                           "    for j < 3 {\n"
+                                           "      C[i] = C[i] * 50 + (at + j) mod %d\n"
+                                           "    }\n"
+                                           "  }\n"
+                                           "}",
+                                           step, by, first, divisors[d], divisors[d]),
+                                 60 - (first + 50) % 3);
 }
 
 static const char *const tasks = "kernel f(out C: i64[n]; n)\n    task t < (n + 3) floordiv 4 {\n"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/expand/expand.h"
+#include "backend/expand/strength.h"
 #include "backend/math/math.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
@@ -36,6 +37,23 @@ Test(expand, vectors) {
 }
 Test(expand, flatten) {
     check_golden("expand/flatten.txt", expanded);
+}
+
+/* The expanded kernel after strength reduction. */
+static const char *reduced(const char *options, const char *input) {
+    const char *why;
+    fv_kernel *k = fv_kernel_parse(arena, input);
+    if (!k || !fv_kernel_verify(session, k))
+        return said();
+    k = fv_kernel_expand(arena, k, fv_target_read(arena, options + strspn(options, " "), &why));
+    fv_reduce_strength(k);
+    fv_kernel_number(k);
+    cr_assert(fv_kernel_verify(session, k), "%s", said());
+    return kernel_text(k);
+}
+
+Test(expand, strength) {
+    check_golden("expand/strength.txt", reduced);
 }
 
 Test(expand, every_elementary_function_is_there) {
