@@ -14,6 +14,9 @@
 enum { SAMPLES = 48, INNER_SAMPLES = 16, MOST_DEPTH = 60 };
 /* factors of variables in indices, and constants, that are larger count as unknown */
 static const int64_t MOST_STEP = 1 << 20, MOST_OFFSET = (int64_t)1 << 40;
+/* the number of terms of an index, also of those in the lets that it contains, up to which its
+ * windows are known: an index of lets that each contain the previous one twice has 2^n terms */
+enum { MOST_TERMS = 256 };
 
 /* cycles that are lost at the end of a loop, where the core had predicted one more iteration */
 static const double END_CYCLES = 16;
@@ -81,6 +84,7 @@ typedef struct predictor {
     frame frames[MOST_DEPTH];
     double threads; /* number of threads that have tasks */
     int n;          /* the innermost frame is frames[n - 1]; frames[0] is the kernel */
+    int terms;      /* number of terms of the access whose windows are computed */
     int deeper;     /* number of loops around the current statement for which no frame is left */
     bool unknown;
 } predictor;
@@ -167,7 +171,7 @@ static bool add_index(predictor *p, fv_window_axis *to, const fv_expr *x, int64_
     const fv_expr *value = x->op == FV_X_VAR ? fv_ptrmap_get(&p->values, x->u.var) : NULL;
     const loop_of_variable *l = x->op == FV_X_VAR ? fv_ptrmap_get(&p->loops, x->u.var) : NULL;
     int64_t by;
-    if (llabs(times) >= MOST_STEP)
+    if (llabs(times) >= MOST_STEP || p->terms++ >= MOST_TERMS)
         return false;
     if (value || l)
         return value ? add_index(p, to, value, times, opaque)
@@ -194,6 +198,7 @@ static fv_windows windows_of(predictor *p, const fv_buf *b, fv_expr *const *inde
     fv_windows w = {.are = FV_WINDOWS_KNOWN, .rank = b->rank};
     bool known = b->rank <= FV_WINDOW_AXES;
     fv_loop_set opaque = 0, moving = 0;
+    p->terms = 0;
     for (int i = 0; i < b->rank && known; i++) {
         known = add_index(p, &w.axis[i], index[i], 1, &opaque);
         for (int k = 0; k < w.axis[i].nterms; k++)

@@ -5,6 +5,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/tile.h"
 #include "ir/expr/visit.h"
@@ -64,11 +65,7 @@ static void prefetch_results(fv_tile *t, fv_value *value, fv_expr *const *outer,
 /* Are the columns of a result contiguous in memory, and may its lines be in no cache? */
 static bool is_far_result(const fv_tile *t, const fv_value *value) {
     const fv_definition *d = t->e->def;
-    const fv_expr *sum = t->c->sum;
-    int64_t steps = 1;
-    for (int i = 0; i < sum->u.red.nvars && steps < FV_FAR_STEPS; i++)
-        steps *= fv_typical_dim(sum->u.red.vars[i]->dim);
-    return steps >= FV_FAR_STEPS && value && t->c->column == d->rank - 1 &&
+    return fv_typical_terms(t->c->sum, 0) >= FV_FAR_STEPS && value && t->c->column == d->rank - 1 &&
            fv_may_be_far(t->e->l, value) && fv_dim_is_const(d->index[t->c->row]->dim) &&
            !t->plan.stores &&
            (!d->place || fv_x_adds(d->place->arg[d->place->n - 1], d->index[t->c->column]));

@@ -15,6 +15,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/lines.h"
+#include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/visit.h"
@@ -45,14 +46,10 @@ static int64_t distance_of_rows(fv_tile *t, const fv_expr *x, const fv_var *row)
 /* The number of steps of the loops that are emitted now; 0: it is not known. */
 static int64_t steps_now(const fv_tile *t) {
     const fv_expr *sum = t->c->sum;
-    int64_t n = 1;
-    for (int i = 0; i < sum->u.red.nvars; i++) {
-        const fv_dim *d = sum->u.red.vars[i]->dim;
-        if (!fv_dim_is_const(d))
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        if (!fv_dim_is_const(sum->u.red.vars[i]->dim))
             return 0;
-        n *= !i && t->from ? t->plan.depth : d->value;
-    }
-    return n;
+    return t->from ? t->plan.depth * fv_typical_terms(sum, 1) : fv_typical_terms(sum, 0);
 }
 
 /* Is the factor with the rows a load of a value that may have left the cache, and does the tile

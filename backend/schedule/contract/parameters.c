@@ -21,11 +21,9 @@
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
 
-/* The typical number of terms of the sum over its variables from the i-th on, at least 1. It is no
- * longer exact from MOST_BLOCK on. */
-static int64_t terms_from(const fv_expr *sum, int i) {
+int64_t fv_typical_terms(const fv_expr *sum, int first) {
     int64_t n = 1;
-    for (; i < sum->u.red.nvars && n < MOST_BLOCK; i++)
+    for (int i = first; i < sum->u.red.nvars && n < MOST_BLOCK; i++)
         n *= fv_typical_dim(sum->u.red.vars[i]->dim);
     return n > 0 ? n : 1;
 }
@@ -199,7 +197,8 @@ bool fv_loops_are_smaller(const fv_lowerer *l, const fv_definition *d, const fv_
     const fv_dim *columns = d->index[c->column]->dim;
     return fv_is_small_code(l->options) && !c->blocks.sum &&
            fv_elem_is_float((fv_elem)c->sum->type.elem) && fv_x_is_constant(c->b) &&
-           terms_from(c->sum, 0) * fv_typical_dim(columns) * stored_bytes(c->b) < FV_SMALL_CONSTANT;
+           fv_typical_terms(c->sum, 0) * fv_typical_dim(columns) * stored_bytes(c->b) <
+               FV_SMALL_CONSTANT;
 }
 
 /* Are the sums integers in core registers, of which Thumb has few? */
@@ -238,9 +237,9 @@ static divided_rows rows_of(fv_lowerer *l, const fv_definition *d, const fv_cont
                             int64_t n) {
     const fv_expr *sum = fv_all_steps(c);
     const int64_t of_word = c->dot.group > 1 ? c->dot.group : 1;
-    divided_rows rows = {.n = n, .terms = (terms_from(sum, 0) + of_word - 1) / of_word};
+    divided_rows rows = {.n = n, .terms = (fv_typical_terms(sum, 0) + of_word - 1) / of_word};
     rows.line = c->each ? 0 : fv_length_of_lines(l->arena, c, d->index[c->row]);
-    rows.runs = terms_from(sum, 0) / terms_from(sum, sum->u.red.nvars - 1);
+    rows.runs = fv_typical_terms(sum, 0) / fv_typical_terms(sum, sum->u.red.nvars - 1);
     return rows;
 }
 
@@ -359,7 +358,7 @@ void fv_contract_choose_panel(fv_lowerer *l, struct fv_contract_plan *p) {
 static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) {
     const fv_expr *a = fv_x_stored(c->a);
     double all = 1, rows = 1;
-    int64_t terms = terms_from(fv_all_steps(c), 0), extent;
+    int64_t terms = fv_typical_terms(fv_all_steps(c), 0), extent;
     if (a->op != FV_X_LOAD)
         return terms;
     for (int i = 0; i < a->u.buf->rank; i++) {
@@ -379,7 +378,8 @@ static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) 
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
     int64_t room = t->caches.l2_bytes / 8 * fv_processor_of(t)->block_l2_eighths,
-            steps = depth ? depth * terms_from(fv_all_steps(c), 1) : terms_from(fv_all_steps(c), 0),
+            steps = depth ? depth * fv_typical_terms(fv_all_steps(c), 1)
+                          : fv_typical_terms(fv_all_steps(c), 0),
             panels = 2 * nr * c->nsums * steps * stored_bytes(c->b);
     return (room - panels) / (elements_of_row(c, d) * stored_bytes(c->a));
 }
@@ -392,7 +392,7 @@ static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const 
 static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_definition *d, int nr) {
     const fv_dim *columns = d->index[c->column]->dim;
     return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
-           terms_from(fv_all_steps(c), 0) * columns->value * stored_bytes(c->b) <=
+           fv_typical_terms(fv_all_steps(c), 0) * columns->value * stored_bytes(c->b) <=
                t->caches.l1_bytes / 2;
 }
 
@@ -527,7 +527,7 @@ static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_t
         return fv_choose(u, FV_PARAMETER_block, block, plan->mr, most, 1);
     }
     int64_t blocks = c->blocks.sum->u.red.vars[0]->dim->value,
-            bytes = terms_from(c->sum, 0) * 4 * plan->nr,
+            bytes = fv_typical_terms(c->sum, 0) * 4 * plan->nr,
             room = target->caches.l1_bytes / 2 / bytes;
     room = c->dot.parts == 1 ? blocks : room < 1 ? 1 : room;
     int64_t parts = (blocks + room - 1) / room;
