@@ -250,6 +250,46 @@ static int most_rows(const fv_target *t, int mr, int vectors) {
     return t->vector_registers >= MANY_REGISTERS && most > mr ? most : mr;
 }
 
+/* The most sums of a tile each of whose columns has rows of its own. */
+enum { MOST_SUMS_OF_EACH = 14 };
+
+/* Chooses a tile of *mr rows and *vectors vectors of columns for a sum each of whose columns has
+ * rows of its own, as in a depthwise convolution: each product loads an element of the rows, so a
+ * wider tile saves few loads. 56, 28 and 14 pixels of a line with filters of 3 x 3 take 0.86, 0.91
+ * and 0.86 of the time in tiles of 14 x 16 that they take in tiles of 12 and 10 x 32, with AVX2 0.94,
+ * 0.92 and 0.82 in tiles of 14 x 8 of that of 6 x 16 (Zen 4). */
+static void tile_of_each(const divided_rows *rows, int64_t columns, int lanes, int in_flight,
+                         int *mr, int *vectors) {
+    double least = INFINITY;
+    for (int v = 1; v <= 2; v++) {
+        const int most = MOST_SUMS_OF_EACH / v, r = best_rows(rows, most / 2, most, v, in_flight);
+        const int64_t tiles = (columns + v * lanes - 1) / (v * lanes);
+        const double time = time_of_rows(rows, r, v, in_flight) * (double)tiles;
+        if (time >= least)
+            continue;
+        least = time;
+        *mr = r;
+        *vectors = v;
+    }
+}
+
+/* Changes the tile of *mr rows and *nr columns for that number of rows, so that they are divided
+ * among tiles with the least cost. */
+static void divide_rows(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                        int64_t rows, int lanes, int in_flight, int *mr, int *nr) {
+    const fv_target *t = l->target;
+    const divided_rows all = rows_of(l, d, c, rows);
+    int vectors = *nr / lanes * c->nsums;
+    if (c->each && c->nsums == 1 && lanes > 1 && t->vector_bits && !fv_is_small_code(l->options) &&
+        fv_elem_is_float((fv_elem)c->sum->type.elem)) {
+        tile_of_each(&all, d->index[c->column]->dim->hi, lanes, in_flight, mr, &vectors);
+        *nr = vectors * lanes;
+    } else if (rows > *mr) {
+        const int most = all.line ? most_rows(t, *mr, vectors) : *mr;
+        *mr = best_rows(&all, *mr / 2, most, vectors, in_flight);
+    }
+}
+
 /* Chooses the tile, *mr rows and *nr columns, from the table. If there are fewer rows than it has,
  * the tile gets fewer rows and more columns, so that enough sums are in flight. `panel`: the
  * columns of a common panel; 0: there is none. Returns the number of which the columns of the tile
@@ -282,12 +322,8 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     const int64_t of_block = c->context.block;
     if (of_block && rows > of_block)
         rows = of_block;
-    if (c->row >= 0 && (fv_dim_is_const(d->index[c->row]->dim) || of_block) && rows > *mr) {
-        const divided_rows all_rows = rows_of(l, d, c, rows);
-        const int vectors = *nr / lanes * c->nsums;
-        const int most = all_rows.line ? most_rows(t, *mr, vectors) : *mr;
-        *mr = best_rows(&all_rows, *mr / 2, most, vectors, in_flight);
-    }
+    if (c->row >= 0 && (fv_dim_is_const(d->index[c->row]->dim) || of_block))
+        divide_rows(l, d, c, rows, lanes, in_flight, mr, nr);
     if (!rows || !columns) { /* there is no tile: the other loops have no iterations */
         *mr = *nr = 0;
         return lanes;
