@@ -61,8 +61,8 @@ typedef struct fv_attend_shared {
     const fv_dim *times; /* 1 if tasks share keys, otherwise 0; NULL: they never do */
     /* variable of the number of the part of the keys; there are no parts if keys are not shared */
     fv_var *part;
-    fv_buf *hides; /* [outer..]: not 0 if a query does not see all keys; NULL: all queries do */
-    fv_buf *sums;  /* [outer.., part, row, feature]: the sums over each part of the keys */
+    fv_buf *sees_all; /* [outer..]: 1 if all queries see all keys, otherwise 0; NULL: they do */
+    fv_buf *sums;     /* [outer.., part, row, feature]: the sums over each part of the keys */
 } fv_attend_shared;
 
 /* The plan of a kernel of attention, which emitting does not change. */

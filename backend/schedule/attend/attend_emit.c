@@ -56,12 +56,12 @@ fv_expr *fv_attend_is_shared(fv_attend *a, bool within) {
         return NULL;
     if (!within)
         is = binary(e, FV_X_LT, zero, fv_kemit_dim(e, a->p->shared.times));
-    if (!a->p->shared.hides)
+    if (!a->p->shared.sees_all)
         return is;
-    fv_buf *b = fv_kemit_in(e, a->p->shared.hides);
-    fv_expr *hides = is ? fv_x_guard(e->arena, b, a->at_memory, is, integer(e, 1))
-                        : fv_x_load(e->arena, b, a->at_memory);
-    return binary(e, FV_X_EQ, hides, zero);
+    fv_buf *b = fv_kemit_in(e, a->p->shared.sees_all);
+    fv_expr *sees =
+        is ? fv_x_guard(e->arena, b, a->at_memory, is, zero) : fv_x_load(e->arena, b, a->at_memory);
+    return binary(e, FV_X_NE, sees, zero);
 }
 
 /* ---- scores ---- */

@@ -70,7 +70,7 @@ void fv_attend_place_parts(fv_attend_plan *p) {
                       fv_index_var(x, "feature", p->d->index[p->at.column]->dim)};
     p->shared.sums = new_shared(p, "sums", (fv_elem)p->at.sum->type.elem, 3, last);
     if (p->at.hidden)
-        p->shared.hides = new_shared(p, "hides", FV_I64, 0, NULL);
+        p->shared.sees_all = new_shared(p, "sees_all", FV_I64, 0, NULL);
     fv_takes(p->l, p->d->value, FV_WHY_attend_parts, fv_n(FV_PART), fv_n(p->tasks.least));
 }
 
@@ -121,19 +121,19 @@ static fv_buf *inout(fv_attend *a, const fv_buf *of) {
 
 static void emit_first(fv_attend *a, fv_op *op) {
     fv_kemit *e = &a->e;
-    if (!a->p->memory.queries && !a->p->shared.hides)
+    if (!a->p->memory.queries && !a->p->shared.sees_all)
         return;
     open_groups(a, "AttentionFirst", true);
     fv_expr *zero = integer(e, 0);
     if (a->p->memory.queries)
         fv_attend_queries(a, zero, integer(e, a->p->single.rows));
-    if (a->p->shared.hides) {
+    if (a->p->shared.sees_all) {
         if (a->p->memory.nmasks)
             fv_attend_masks(a);
         fv_buf *hides = fv_kb_tile(&e->b, "hides", FV_I64, 0, NULL, zero);
         fv_attend_find_hidden(a, hides, zero);
-        fv_kb_store(&e->b, inout(a, a->p->shared.hides), a->at_memory,
-                    fv_x_load(e->arena, hides, NULL), NULL);
+        fv_kb_store(&e->b, inout(a, a->p->shared.sees_all), a->at_memory,
+                    binary(e, FV_X_SUB, integer(e, 1), fv_x_load(e->arena, hides, NULL)), NULL);
     }
     close_kernel(a, op);
 }
