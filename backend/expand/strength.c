@@ -166,8 +166,7 @@ static void let(fv_kbuilder *b, fv_var *v, fv_expr *x) {
     s->x = x;
 }
 
-/* The statements that compute the pair for the next iteration, of which at most one carries into the
- * quotient. */
+/* The statements that compute the pair for the next iteration, with at most one carry. */
 static void advance(fv_kbuilder *b, const pair *p) {
     fv_arena *a = b->arena;
     fv_expr *divisor = fv_x_int(a, p->divisor), *quotient = fv_x_var(a, p->quotient),
@@ -193,8 +192,8 @@ static void append(fv_kbuilder *b, const fv_block *block) {
     b->block->last = block->last;
 }
 
-/* Declares the tiles of the pairs before the loop, in the builder's block, and gives the loop's body
- * their values. */
+/* Declares the tiles of the pairs before the loop, in the builder's block, and gives the loop's
+ * body their values. */
 static void keep_pairs(reducer *z, fv_kbuilder *before, fv_stmt *loop) {
     fv_block body = {0};
     fv_kbuilder b;

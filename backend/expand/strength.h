@@ -4,9 +4,10 @@
 
 #include "ir/kernel/kernel.h"
 
-/* In the loops of an expanded kernel, quotients and remainders of i64 by a constant, whose numerator
- * grows by a constant in each iteration, are no longer divided for: a loop divides once before its
- * first iteration, and each iteration updates both for the next one by additions and a comparison.
+/* Quotients and remainders of i64 by a constant, in the loops of an expanded kernel, whose
+ * numerator grows by a constant in each iteration, are no longer computed by division: a loop
+ * divides once before its first iteration, and each iteration computes those of the next one by
+ * additions and a comparison.
  *
  *     for r < rows {                          tile q: i64 = i0 floordiv 14
  *       y[(i0 + r) floordiv 14,               tile m: i64 = i0 mod 14

@@ -26,6 +26,15 @@ double fv_typical_extent(const fv_dim *d) {
     return n < 0 ? (double)FV_DIM_MAX : (double)n;
 }
 
+int64_t fv_typical_terms(const fv_expr *sum, int first) {
+    int64_t n = 1;
+    for (int i = first; i < sum->u.red.nvars && n < FV_MANY_TERMS; i++) {
+        int64_t extent = fv_typical_dim(sum->u.red.vars[i]->dim);
+        n = extent < 0 || extent > FV_MANY_TERMS ? FV_MANY_TERMS : n * extent;
+    }
+    return n > 0 ? n : 1;
+}
+
 double fv_typical_elements(const fv_type *t) {
     double n = 1;
     for (int i = 0; i < t->rank; i++)

@@ -5,7 +5,6 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/common/blocks.h"
-#include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/tile.h"
 #include "ir/expr/visit.h"

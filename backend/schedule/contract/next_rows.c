@@ -15,7 +15,6 @@
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/lines.h"
-#include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/visit.h"

@@ -21,13 +21,6 @@
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
 
-int64_t fv_typical_terms(const fv_expr *sum, int first) {
-    int64_t n = 1;
-    for (int i = first; i < sum->u.red.nvars && n < MOST_BLOCK; i++)
-        n *= fv_typical_dim(sum->u.red.vars[i]->dim);
-    return n > 0 ? n : 1;
-}
-
 /* LEAST_TILES: least number of tiles in a block of rows, unless the block is one tile
  * (`stay_near`). FEW_PANELS: largest number of panels with which a block is never reduced to one
  * tile for that reason. LEAST_UNPACKED: least number of steps for which weights that are only
@@ -256,8 +249,8 @@ enum { MOST_SUMS_OF_EACH = 14 };
 /* Chooses a tile of *mr rows and *vectors vectors of columns for a sum each of whose columns has
  * rows of its own, as in a depthwise convolution: each product loads an element of the rows, so a
  * wider tile saves few loads. 56, 28 and 14 pixels of a line with filters of 3 x 3 take 0.86, 0.91
- * and 0.86 of the time in tiles of 14 x 16 that they take in tiles of 12 and 10 x 32, with AVX2 0.94,
- * 0.92 and 0.82 in tiles of 14 x 8 of that of 6 x 16 (Zen 4). */
+ * and 0.86 of the time in tiles of 14 x 16 that they take in tiles of 12 and 10 x 32, with AVX2
+ * 0.94, 0.92 and 0.82 in tiles of 14 x 8 of that of 6 x 16 (Zen 4). */
 static void tile_of_each(const divided_rows *rows, int64_t columns, int lanes, int in_flight,
                          int *mr, int *vectors) {
     double least = INFINITY;

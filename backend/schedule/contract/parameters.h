@@ -7,9 +7,6 @@
 
 struct fv_contract_plan;
 
-/* The typical number of terms of the sum over its variables from `first` on, at least 1. It is a
- * lower bound if it is 2^20 or more. */
-int64_t fv_typical_terms(const fv_expr *sum, int first);
 /* Chooses the rows *mr and columns *nr of the register tile; sets them to 0 if there are no rows or
  * no columns. */
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
