@@ -4,6 +4,10 @@
  * from lane to lane: the scalar of lane 0 and the stride), or a vector. Scalars stay scalars as
  * long as they can; so indices of consecutive elements need no vector at all.
  *
+ * At the end of a loop there may be fewer iterations than lanes. The others access no memory: the
+ * lanes that exist are a mask, like those of a branch, but there is always one of them, so what is
+ * uniform stays a scalar.
+ *
  * An iteration may compute with several elements together, such as the bytes of a word,
  * `bits_i32(x[4 * c:4])`: they are loaded, converted, and become one element. If they are those of
  * the next word in the next lane, all lanes load them together. */
@@ -25,6 +29,7 @@ typedef struct laner {
     fv_ptrmap vars;  /* fv_var -> value */
     fv_ptrmap tiles; /* tile declared in the body -> tile of vectors that replaces it */
     fv_expr *mask;   /* the lanes for which the current branch is executed; NULL: all */
+    fv_expr *inside; /* the lanes whose iterations exist, of which there is one; NULL: all do */
     /* the variable of the loop, if lane 0 always has a multiple of `lanes`; otherwise NULL */
     const fv_var *whole;
     bool failed, uses_tiles;
@@ -115,6 +120,19 @@ static fv_expr *zero_of(laner *l, fv_elem e) {
     return fv_x_cast(l->a, FV_X_BITCAST, e, fv_x_const_int(l->a, fv_elem_bits_elem(e), 0));
 }
 
+/* Does the mask consist of all lanes that exist? Then some lane executes the statement. */
+static bool masks_end_only(const laner *l) {
+    return l->mask && l->mask == l->inside;
+}
+
+/* Must an access to b leave out the lanes that are not executed? same: all lanes access the same
+ * element. Elements of tiles exist in all lanes whose iterations do. */
+static bool needs_mask(const laner *l, const fv_buf *b, bool same) {
+    if (!l->mask || (same && masks_end_only(l)))
+        return false;
+    return b->role != FV_BUF_TILE || (l->inside && !same);
+}
+
 static fv_expr *and_mask(laner *l, fv_expr *c) {
     if (!l->mask)
         return c;
@@ -130,6 +148,13 @@ static value guarded_same(laner *l, fv_buf *b, fv_expr **index, fv_expr *c, fv_e
     }
     index[b->rank - 1] = fv_x_splat(l->a, l->lanes, index[b->rank - 1]);
     return vector(fv_x_guard(l->a, b, index, c, otherwise));
+}
+
+static bool is_uniform(int n, const value *index) {
+    for (int i = 0; i < n; i++)
+        if (index[i].kind != UNIFORM)
+            return false;
+    return true;
 }
 
 static value guard(laner *l, fv_buf *b, const value *index, value c, value otherwise) {
@@ -154,11 +179,12 @@ static value load(laner *l, fv_buf *b, const value *index) {
             return fail(l, zero_of(l, b->elem));
         return vector(fv_x_load(l->a, tile, at));
     }
-    if (l->mask && b->role != FV_BUF_TILE) { /* only the lanes of this branch may touch memory */
+    const pattern p = access_pattern(l, b, index, at);
+    if (needs_mask(l, b, p == SAME)) {
         value none = {UNIFORM, zero_of(l, b->elem), 0};
         return guard(l, b, index, vector(l->mask), none);
     }
-    switch (access_pattern(l, b, index, at)) {
+    switch (p) {
     case SAME: return (value){UNIFORM, fv_x_load(l->a, b, at), 0};
     case CONSECUTIVE: return vector(fv_x_load_n(l->a, b, at, l->lanes));
     case SCATTERED: break;
@@ -179,7 +205,8 @@ static value together(laner *l, const fv_expr *x, const value *index) {
         same = same && index[i].kind == UNIFORM;
         next = next && (i == last || index[i].kind == UNIFORM);
     }
-    if (x->op != FV_X_LOAD || b->lanes > 1 || l->mask || vector_tile(l, b, &outside))
+    if (x->op != FV_X_LOAD || b->lanes > 1 || (l->mask && !(same && masks_end_only(l))) ||
+        vector_tile(l, b, &outside))
         return fail(l, x);
     if (same)
         return (value){UNIFORM, fv_x_load_n(l->a, b, at, n), 0};
@@ -204,7 +231,7 @@ static value element(laner *l, const fv_expr *x) {
         return vector(
             fv_x_select(l->a, as_vector(l, c), as_vector(l, there), as_vector(l, otherwise)));
     }
-    if (l->mask && b->role != FV_BUF_TILE)
+    if (needs_mask(l, b, is_uniform(b->rank, index)))
         c = vector(and_mask(l, as_vector(l, c)));
     return guard(l, b, index, c, otherwise);
 }
@@ -259,7 +286,7 @@ static value apply(laner *l, const fv_expr *x) {
         args[i] = v[i].x;
         uniform = uniform && v[i].kind == UNIFORM;
     }
-    if (uniform && !(x->op == FV_X_REQUIRE && l->mask))
+    if (uniform && !(x->op == FV_X_REQUIRE && l->mask && !masks_end_only(l)))
         return (value){UNIFORM, fv_x_with_args(l->a, x, args), 0};
     if (casts && v[0].kind == VECTOR)
         return x->type.lanes * l->lanes > FV_MAX_LANES ? fail(l, x)
@@ -314,8 +341,9 @@ static void store(laner *l, const fv_stmt *s) {
         index[i] = lanes_of(l, s->index[i]);
     fv_expr *x = as_vector(l, lanes_of(l, s->x));
     fv_expr *mask = s->mask ? as_vector(l, lanes_of(l, s->mask)) : NULL;
-    mask = and_mask(l, mask);
     fv_buf *tile = vector_tile(l, s->buf, &outside);
+    if (!tile || !masks_end_only(l)) /* the other lanes of a tile of vectors may have any value */
+        mask = and_mask(l, mask);
     bool ok = tile ? tile_index(l, s->buf, index, outside, at)
                    : access_pattern(l, s->buf, index, at) == CONSECUTIVE;
     l->failed |= !ok;
@@ -386,7 +414,7 @@ static void statement(laner *l, const fv_stmt *s) {
     case FV_S_FOR: loop(l, s); break;
     case FV_S_IF: conditional(l, s); break;
     case FV_S_WHILE:
-        if (lanes_of(l, s->x).kind != UNIFORM || l->mask)
+        if (lanes_of(l, s->x).kind != UNIFORM || (l->mask && !masks_end_only(l)))
             l->failed = true;
         else
             conditional(l, s);
@@ -420,13 +448,13 @@ static void block(laner *l, const fv_block *in, fv_block *out) {
         l->b = around;
 }
 
-bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *s, fv_var *first, fv_block *out,
-                     bool *uses_tiles) {
-    laner l = {.z = z, .a = z->a, .lanes = lanes};
+bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *s, fv_expr *first, fv_expr *inside,
+                     fv_block *out, bool *uses_tiles) {
+    laner l = {.z = z, .a = z->a, .lanes = lanes, .mask = inside, .inside = inside};
     l.vars = l.tiles = fv_ptrmap_in(z->a);
     int64_t from;
     l.whole = fv_x_is_int(s->loop.lo, &from) && from % lanes == 0 ? s->var : NULL;
-    define(&l, s->var, affine(fv_x_var(z->a, first), 1));
+    define(&l, s->var, affine(first, 1));
     block(&l, &s->body, out);
     *uses_tiles = l.uses_tiles;
     return !l.failed;

@@ -24,9 +24,10 @@ typedef struct fv_expand_vec {
     bool failed; /* whether a loop that accesses tiles of vectors had to become serial */
 } fv_expand_vec;
 
-/* Writes the body of `loop` for `lanes` iterations from `first` on into `out`. False: that is not
- * possible, and `out` must not be used. *uses_tiles: the code accesses tiles of vectors. */
-bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *loop, fv_var *first, fv_block *out,
-                     bool *uses_tiles) FV_MUST_USE;
+/* Writes the body of `loop` for `lanes` iterations from `first` on into `out`. inside: the lanes
+ * whose iterations exist, at least one; NULL: all do. False: that is not possible, and `out` must
+ * not be used. *uses_tiles: the code accesses tiles of vectors. */
+bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *loop, fv_expr *first,
+                     fv_expr *inside, fv_block *out, bool *uses_tiles) FV_MUST_USE;
 
 #endif

@@ -378,7 +378,7 @@ static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes) {
     loop->body = (fv_block){0};
     loop->var = fv_var_new(z->a, s->var->name, s->var->type);
     bool uses_tiles = false;
-    if (!fv_expand_lanes(z, lanes, s, loop->var, &loop->body, &uses_tiles))
+    if (!fv_expand_lanes(z, lanes, s, fv_x_var(z->a, loop->var), NULL, &loop->body, &uses_tiles))
         return false;
     fv_expr *end = whole_end(z, s, lanes);
     if (end->op != FV_X_CONST)
@@ -388,24 +388,6 @@ static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes) {
     fv_loop_bounds(loop);
     append(z, loop);
     s->loop.lo = end;
-    return true;
-}
-
-static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
-    int lanes = has_vector_loop(&s->body) ? 1 : lanes_of(z, s);
-    if (lanes < 2)
-        return false;
-    int most = FV_MAX_LANES / lanes, at_once = fv_vectors_at_once(z->a, z->target, s, lanes);
-    at_once = most_at_once(s, lanes, at_once < most ? at_once : most);
-    fv_stmt rest = *s;
-    if (at_once > 1 && !whole_vectors(z, &rest, lanes * at_once))
-        return false;
-    if (at_once > 1 && fv_x_equal(rest.loop.lo, s->loop.hi))
-        return true;
-    if (!whole_vectors(z, &rest, lanes))
-        return false;
-    if (!fv_x_equal(rest.loop.lo, s->loop.hi))
-        remaining_loop(z, &rest);
     return true;
 }
 
@@ -430,6 +412,103 @@ static bool accesses_vector_tile(fv_expand_vec *z, const fv_block *block) {
         if (stmt_accesses_vector_tile(z, s))
             return true;
     return false;
+}
+
+/* ---- loops whose end is a vector under a mask ---- */
+
+/* Writes the iterations of s, of which there are at most `lanes`, as one vector. It is a loop, so
+ * that it is not executed if there are none. */
+static bool masked_vector(fv_expand_vec *z, const fv_stmt *s, int lanes) {
+    fv_stmt *loop = FV_NEW(z->a, fv_stmt, 1);
+    *loop = *s;
+    loop->next = NULL;
+    loop->loop.kind = FV_SERIAL;
+    loop->loop.step = lanes;
+    loop->body = (fv_block){0};
+    loop->var = fv_var_new(z->a, s->var->name, s->var->type);
+    fv_loop_bounds(loop);
+    fv_expr *first = fv_x_var(z->a, loop->var);
+    fv_stmt *let = FV_NEW(z->a, fv_stmt, 1);
+    let->kind = FV_S_LET;
+    let->x =
+        fv_x_bin(z->a, FV_X_LT, fv_x_ramp(z->a, lanes, first), fv_x_splat(z->a, lanes, s->loop.hi));
+    let->var = fv_var_new(z->a, "inside", let->x->type);
+    fv_block_append(&loop->body, let);
+    bool uses_tiles = false;
+    if (!fv_expand_lanes(z, lanes, s, first, fv_x_var(z->a, let->var), &loop->body, &uses_tiles) ||
+        uses_tiles)
+        return false;
+    append(z, loop);
+    return true;
+}
+
+/* The most iterations that the loop may have; INT64_MAX if that is not known. */
+static int64_t most_trips(const fv_stmt *s) {
+    int64_t lo, hi, unused;
+    fv_x_range(s->loop.lo, &lo, &unused);
+    fv_x_range(s->loop.hi, &unused, &hi);
+    return lo < 0 || hi > INT32_MAX ? INT64_MAX : hi - lo;
+}
+
+/* The number of lanes of vectors the last of which is under a mask; 0: there is none, since
+ * vectors divide the loop, or since it accesses tiles of vectors, whose lanes are fixed. */
+static int masked_lanes(fv_expand_vec *z, const fv_stmt *s) {
+    int64_t lo, n;
+    if (!fv_target_has_masks(z->target) || s->loop.step != 1 || accesses_vector_tile(z, &s->body))
+        return 0;
+    int lanes = most_lanes(z, s);
+    while (lanes > 1 && lanes / 2 >= most_trips(s))
+        lanes /= 2;
+    return lanes < 2 || (const_trips(s, &lo, &n) && n % lanes == 0) ? 0 : lanes;
+}
+
+/* Writes whole vectors, and the rest as one vector under a mask, or without one if it fills a
+ * shorter vector. False: nothing was written. */
+static bool masked_loop(fv_expand_vec *z, const fv_stmt *s) {
+    int64_t lo, n;
+    int lanes = masked_lanes(z, s);
+    if (!lanes)
+        return false;
+    const bool known = const_trips(s, &lo, &n);
+    const int at_once = fv_vectors_at_once(z->a, z->target, s, lanes), most = FV_MAX_LANES / lanes;
+    lanes *= at_once < most ? at_once : most;
+    fv_stmt rest = *s;
+    fv_kbuilder before = z->b;
+    fv_block written = *z->b.block;
+    if ((!known || n >= lanes) && !whole_vectors(z, &rest, lanes))
+        return false;
+    int width = lanes;
+    while (known && width / 2 >= n % lanes)
+        width /= 2;
+    if (known && n % lanes < 2)
+        remaining_loop(z, &rest);
+    else if (known && width == n % lanes ? !whole_vectors(z, &rest, width)
+                                         : !masked_vector(z, &rest, width)) {
+        z->b = before;
+        *z->b.block = written;
+        return false;
+    }
+    return true;
+}
+
+static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
+    if (!has_vector_loop(&s->body) && masked_loop(z, s))
+        return true;
+    int lanes = has_vector_loop(&s->body) ? 1 : lanes_of(z, s);
+    if (lanes < 2)
+        return false;
+    int most = FV_MAX_LANES / lanes, at_once = fv_vectors_at_once(z->a, z->target, s, lanes);
+    at_once = most_at_once(s, lanes, at_once < most ? at_once : most);
+    fv_stmt rest = *s;
+    if (at_once > 1 && !whole_vectors(z, &rest, lanes * at_once))
+        return false;
+    if (at_once > 1 && fv_x_equal(rest.loop.lo, s->loop.hi))
+        return true;
+    if (!whole_vectors(z, &rest, lanes))
+        return false;
+    if (!fv_x_equal(rest.loop.lo, s->loop.hi))
+        remaining_loop(z, &rest);
+    return true;
 }
 
 static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {

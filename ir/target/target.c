@@ -62,6 +62,10 @@ bool fv_target_has(const fv_target *t, fv_feature_id f) {
     return fv_target_features(t) >> f & 1;
 }
 
+bool fv_target_has_masks(const fv_target *t) {
+    return fv_target_has(t, FV_FEATURE_avx512bw) && fv_target_has(t, FV_FEATURE_avx512vl);
+}
+
 const fv_feature_words *fv_feature_words_at(fv_feature_id id) {
     return &words[id];
 }

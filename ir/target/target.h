@@ -99,6 +99,8 @@ uint32_t fv_system_state(fv_system system);
 /* All features of the target, as bits: those of its level and the additional ones. */
 uint64_t fv_target_features(const fv_target *t);
 bool fv_target_has(const fv_target *t, fv_feature_id f) FV_MUST_USE;
+/* Does the target load and store some lanes of a vector, of any type, by one instruction? */
+bool fv_target_has_masks(const fv_target *t) FV_MUST_USE;
 /* The features that can be added to an entry, NULL-terminated. */
 const char *const *fv_target_feature_names(fv_arena *a, const fv_target *entry);
 /* The properties of the processor for which kernels of the target are built. */
