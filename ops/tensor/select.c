@@ -2,7 +2,8 @@
  * zero, the unique ones. Their number often depends on data: it is bound to a symbol, which is a
  * dim of the results.
  *
- * Sorting is done by fv.Order, with a heap of positions. NaN counts as larger than every number. */
+ * Sorting is done by fv.Order, with a heap of positions, or by the kernel of order.c. NaN counts as
+ * larger than every number. */
 #include "ops/tensor/select.h"
 
 #include "ir/base/limits.h"
@@ -12,8 +13,10 @@
 #include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
+#include "ops/tensor/order.h"
 
-/* ---- comparing items: rows of elements at x[a, i, c, 0], x[a, i, c, 1], ... ---- */
+/* ---- comparing items: rows of elements at x[a, i, c, 0], x[a, i, c, 1], ..., or single elements
+ * x[a, i] ---- */
 
 typedef struct items {
     fv_custom *c;
@@ -49,8 +52,8 @@ static fv_expr *leads(const items *t, fv_expr *x, fv_expr *y) {
 static fv_expr *compare(const items *t, fv_expr *i, fv_expr *j) {
     fv_custom *c = t->c;
     fv_arena *a = c->arena;
-    fv_expr *size = t->x->extent[3], *zero = fv_x_int(a, 0), *one = fv_x_int(a, 1),
-            *two = fv_x_int(a, 2);
+    fv_expr *zero = fv_x_int(a, 0), *one = fv_x_int(a, 1), *two = fv_x_int(a, 2),
+            *size = t->x->rank == 2 ? one : t->x->extent[3];
     int64_t n;
     bool single = fv_x_is_int(size, &n) && n == 1;
     fv_buf *order = fv_kb_tile(&c->b, "order", FV_I64, 0, NULL, zero), *k = NULL;
@@ -96,14 +99,17 @@ static bool infer_order(fv_op *op) {
     const fv_attr *d = fv_op_find_attr(op, "dims");
     const fv_type *x = fv_in_type(op, 0);
     fv_module *m = fv_op_module(op);
-    if (d->n != 3)
-        return fv_op_error(op, "has %d dims, expected 3", d->n);
-    for (int i = 0; i < 3; i += 2)
+    const int n = x->rank == 2 ? 2 : 3;
+    if (x->rank == 3)
+        return fv_op_error(op, "input 'X' has rank 3, expected 2 or 4");
+    if (d->n != n)
+        return fv_op_error(op, "has %d dims, expected %d", d->n, n);
+    for (int i = 0; i < n; i += 2)
         if (!fv_module_assume(m, d->u.dims[i], x->dims[i], "lines of items"))
             return fv_op_error(op, "has %s on axis %d, X has %s",
                                fv_dim_str(m->arena, d->u.dims[i]), i,
                                fv_dim_str(m->arena, x->dims[i]));
-    fv_infer_out(op, 0, FV_I64, 3, d->u.dims);
+    fv_infer_out(op, 0, FV_I64, n, d->u.dims);
     return first_of(op, d->u.dims[1], x->dims[1]);
 }
 
@@ -153,26 +159,32 @@ static void fill(fv_custom *c, const fv_type *y) {
     fv_expr *index[3];
     fv_custom_begin(c, "order_fill");
     fv_buf *to = fv_custom_out(c, 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < y->rank; i++)
         index[i] = fv_custom_for(c, FV_PARALLEL, "i", y->dims[i]);
     fv_custom_store(c, to, index, index[1], NULL);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < y->rank; i++)
         fv_kb_end(&c->b);
     fv_custom_end(c);
 }
 
-/* Keeps a heap of the best k items so far, with the worst at the top; then the items are removed
- * one by one, and stored from the end. */
+/* Adds the kernel of order.fvk; or, for items of several elements and for the first few of short
+ * lines, a kernel that keeps a heap of the best k items so far, with the worst at the top. Then the
+ * items are removed one by one, and stored from the end. */
 static bool kernel_order(fv_custom *c, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     fv_expr *zero = fv_x_int(c->arena, 0), *one = fv_x_int(c->arena, 1);
+    if (x->rank == 2 && fv_order_suits(c, y->dims[1], x->dims[1])) {
+        fv_order_lines(c, op);
+        return true;
+    }
     fill(c, y);
     fv_custom_begin(c, "order");
     items t = {.c = c, .x = fv_custom_in(c, 0), .descending = fv_op_int(op, "descending") != 0};
     heap h = {.t = &t, .y = fv_custom_update(c, 0)};
     fv_expr *n = fv_custom_dim(c, x->dims[1]), *k = fv_custom_dim(c, y->dims[1]);
     t.a = fv_custom_for(c, FV_PARALLEL, "i", x->dims[0]);
-    t.line = fv_custom_for(c, FV_PARALLEL, "j", x->dims[2]);
+    if (x->rank == 4)
+        t.line = fv_custom_for(c, FV_PARALLEL, "j", x->dims[2]);
     fv_expr *half = fv_kb_let(&c->b, "half", bin(c, FV_X_FLOORDIV, k, fv_x_int(c->arena, 2)));
     fv_expr *s = fv_kb_for(&c->b, FV_SERIAL, "s", zero, half, 1);
     s = fv_kb_let(&c->b, "start", bin(c, FV_X_SUB, bin(c, FV_X_SUB, half, one), s));
@@ -189,10 +201,8 @@ static bool kernel_order(fv_custom *c, fv_op *op) {
     fv_expr *last = slot(&h, end), *top = slot(&h, zero);
     put(&h, end, top);
     sift(&h, zero, end, last);
-    fv_kb_end(&c->b);
-    fv_kb_end(&c->b);
-    fv_kb_end(&c->b);
-    fv_kb_end(&c->b);
+    while (c->b.depth)
+        fv_kb_end(&c->b);
     fv_custom_end(c);
     return true;
 }
@@ -227,12 +237,11 @@ static bool decompose_top_k(fv_rewriter *w, fv_op *op) {
     int axis = 0;
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
-    const fv_dim *dims[4] = {fv_dim_product(t, axis, x->dims), x->dims[axis],
-                             fv_dim_product(t, x->rank - axis - 1, x->dims + axis + 1),
-                             fv_dim_const(t, 1)};
+    const fv_dim *before = fv_dim_product(t, axis, x->dims),
+                 *after = fv_dim_product(t, x->rank - axis - 1, x->dims + axis + 1);
     const fv_dim *const *out = some->type->dims;
-    fv_value *at = fv_w_order(w, fv_w_reshape(w, op->in[0], 4, dims), out[axis],
-                              fv_op_int(op, "largest") != 0);
+    fv_value *at = FV_CALL(w, "first_along", {op->in[0]}, FV_DIM(before), FV_DIM(x->dims[axis]),
+                           FV_DIM(after), FV_DIM(out[axis]), FV_INT(fv_op_int(op, "largest") != 0));
     fv_value *in[2] = {op->in[0], at ? fv_w_reshape(w, at, x->rank, out) : NULL};
     fv_attr a = fv_attr_int(w->module, "axis", axis);
     if (op->out[0])
@@ -464,8 +473,9 @@ const fv_opdef fv_ops_select[] = {
      .name = "Order",
      .id = FV_OP_fv_Order,
      .since = {1},
-     .doc = "for each line, the positions of the first items of X[a, i, c, ..] in sorted order",
-     .in = {{"X", "T", .rank = FV_RANK(4)}},
+     .doc = "for each line, the positions of the first items of X[a, i, c, ..], or of the first "
+            "elements of X[a, i], in sorted order",
+     .in = {{"X", "T", .rank = FV_RANKS(2, 4)}},
      .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("descending", 0)},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
