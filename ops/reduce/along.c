@@ -107,19 +107,29 @@ static void three_axes(fv_op *op, const fv_dim *axis, const fv_dim **dims) {
     dims[2] = fv_name_dim(op, "behind", dims[2]);
 }
 
+/* Is the axis the last one but one? Then neither axes before it nor the one after it need be made
+ * one axis, which may take a copy. */
+static bool is_last_but_one(const fv_dim *axis, int rank) {
+    return rank > 1 && fv_dim_is_const(axis) &&
+           (axis->value == rank - 2 || axis->value == rank - 2 - rank);
+}
+
 static bool decompose_cumulate(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *e, *dims[3];
     int n;
     if (!fv_elems(op, 1, &n, &e))
         return false;
-    three_axes(op, e[0], dims);
-    fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
-    fv_attr a[3] = {fv_attr_int(w->module, "product", fv_op_is(op, FV_OP_CumProd)),
+    const bool as_is = is_last_but_one(e[0], x->rank);
+    if (!as_is)
+        three_axes(op, e[0], dims);
+    fv_value *v = as_is ? op->in[0] : fv_w_reshape(w, op->in[0], 3, dims);
+    fv_attr a[4] = {fv_attr_int(w->module, "product", fv_op_is(op, FV_OP_CumProd)),
                     fv_attr_int(w->module, "exclusive", fv_op_int(op, "exclusive")),
-                    fv_attr_int(w->module, "reverse", fv_op_int(op, "reverse"))};
-    v = fv_w_op(w, FV_OP_fv_Cumulate, 1, &v, 3, a);
-    fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
+                    fv_attr_int(w->module, "reverse", fv_op_int(op, "reverse")),
+                    fv_attr_int(w->module, "axis", -2)};
+    v = fv_w_op(w, FV_OP_fv_Cumulate, 1, &v, 4, a);
+    fv_w_result(w, 0, v && !as_is ? fv_w_reshape(w, v, x->rank, x->dims) : v);
     return true;
 }
 
@@ -128,15 +138,25 @@ static bool recur_cumulate(fv_definer *d, fv_recurrence *r) {
     const fv_op *op = d->op;
     const fv_type *x = fv_in_type(op, 0);
     bool product = fv_op_int(op, "product"), exclusive = fv_op_int(op, "exclusive");
-    r->t = fv_d_var(d, "t", x->dims[1]);
-    fv_var *index[2] = {fv_recurrence_index(d, r, "i", x->dims[0]),
-                        fv_recurrence_index(d, r, "j", x->dims[2])};
-    fv_expr *at[3] = {fv_x_var(a, index[0]), fv_x_var(a, r->t), fv_x_var(a, index[1])},
-            *own[2] = {at[0], at[2]};
+    int axis = (int)fv_op_int(op, "axis"), n = 0;
+    axis += axis < 0 ? x->rank : 0;
+    r->t = fv_d_var(d, "t", x->dims[axis]);
+    fv_var *index[FV_MAX_RANK];
+    fv_expr *at[FV_MAX_RANK], *own[FV_MAX_RANK];
+    for (int i = 0; i < x->rank; i++) {
+        at[i] = fv_x_var(a, r->t);
+        if (i == axis)
+            continue;
+        const char *name = n < 2 ? (n ? "j" : "i") : fv_printf(a, "i%d", n);
+        index[n] = fv_recurrence_index(d, r, name, x->dims[i]);
+        own[n] = at[i] = fv_x_var(a, index[n]);
+        n++;
+    }
     if (fv_op_int(op, "reverse"))
-        at[1] = fv_x_bin(a, FV_X_SUB,
-                         fv_x_bin(a, FV_X_SUB, fv_x_dim(a, x->dims[1]), fv_x_int(a, 1)), at[1]);
-    fv_state *s = fv_recurrence_state(d, r, product ? "p" : "s", x->elem, 2, index,
+        at[axis] =
+            fv_x_bin(a, FV_X_SUB, fv_x_bin(a, FV_X_SUB, fv_x_dim(a, x->dims[axis]), fv_x_int(a, 1)),
+                     at[axis]);
+    fv_state *s = fv_recurrence_state(d, r, product ? "p" : "s", x->elem, n, index,
                                       fv_x_const(a, fv_elem_arith(x->elem), product));
     fv_expr *before = fv_state_load(d, s->before, own);
     s->step = fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, before, fv_d_load(d, 0, at));
@@ -250,11 +270,13 @@ const fv_opdef fv_ops_along[] = {
      .name = "Cumulate",
      .id = FV_OP_fv_Cumulate,
      .since = {1},
-     .doc = "cumulative sums or products along the middle of three axes",
-     .in = {{"X", "T", .rank = FV_RANK(3)}},
+     .doc = "cumulative sums or products along an axis",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
      .out = {{"Y", "T"}},
-     .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
+     .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0),
+               FV_A_INT("axis", -2)},
      .types = {{"T", SUMS}},
+     .infer = fv_infer_along,
      .recur = recur_cumulate},
 
     {0}};

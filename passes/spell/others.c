@@ -63,7 +63,7 @@ bool fv_spell_reduce(fv_speller *s, fv_op *op) {
 
 bool fv_spell_cumulate(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
-    fv_value *in[2] = {op->in[0], fv_const_int(m, "axis", 1)};
+    fv_value *in[2] = {op->in[0], fv_const_int(m, "axis", fv_op_int(op, "axis"))};
     fv_attr a[2] = {fv_attr_int(m, "exclusive", fv_op_int(op, "exclusive")),
                     fv_attr_int(m, "reverse", fv_op_int(op, "reverse"))};
     fv_op_id id = fv_op_int(op, "product") ? FV_OP_CumProd : FV_OP_CumSum;

@@ -350,7 +350,7 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
         place_of(e, place, at);
         index = at;
     }
-    fv_kb_store(&e->b, out, index, fv_x_convert(e->arena, out->elem, x), NULL);
+    fv_kb_store(&e->b, out, index, fv_x_convert(e->arena, out->elem, x), e->guard);
 }
 
 /* ---- finishing ---- */

@@ -100,7 +100,8 @@ typedef struct fv_kemit {
         fv_ptrmap count;
         fv_x_visitor visitor;
     } uses;
-    fv_expr *guard; /* a condition: loads are executed only where it holds; NULL: always */
+    /* a condition: loads and stores are executed only where it holds; NULL: always */
+    fv_expr *guard;
     /* how reductions are emitted */
     struct {
         bool rows; /* whether one that is the same in any order uses several chains if its terms are

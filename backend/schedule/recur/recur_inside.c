@@ -48,7 +48,9 @@ static fv_expr *bind_loop(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
 
 /* ---- states in registers ---- */
 
-enum { VECTORS = 4 }; /* number of vectors of columns that a task computes at the same time */
+/* The number of vectors of columns that a task computes at the same time: by default, and the most
+ * where they are all columns and registers have room for their states. */
+enum { VECTORS = 4, MOST_VECTORS = 8 };
 
 typedef struct alone {
     fv_kemit e;
@@ -57,6 +59,10 @@ typedef struct alone {
     fv_var *column;
     /* the first column of the task's block, and the number of columns in it */
     fv_expr *first, *size;
+    int64_t width; /* number of columns of a block that is no remainder */
+    /* whether loops are over the columns of a whole block, of which only the first `size` are
+     * loaded and stored, so that the states of all of them are in registers */
+    bool padded;
     fv_buf *tile[FV_MAX_STATES];
 } alone;
 
@@ -66,8 +72,10 @@ static fv_expr *open_places(alone *a, bool known) {
     fv_kemit *e = &a->e;
     fv_expr *c = NULL;
     if (a->column) {
-        c = open_loop(e, FV_VECTOR, "c", a->size);
+        c = open_loop(e, FV_VECTOR, "c", a->padded ? integer(e, a->width) : a->size);
         fv_kemit_bind(e, a->column, binary(e, FV_X_ADD, a->first, c));
+        if (a->padded)
+            e->guard = fv_kb_let(&e->b, "inside", binary(e, FV_X_LT, c, a->size));
     }
     for (int i = 0; i < a->p->r->nstates && known; i++) {
         const fv_state *s = &a->p->r->states[i];
@@ -81,6 +89,7 @@ static fv_expr *open_places(alone *a, bool known) {
 static void close_places(alone *a, fv_kmark m) {
     if (a->column)
         fv_kb_end(&a->e.b);
+    a->e.guard = NULL;
     fv_kemit_release(&a->e, m);
 }
 
@@ -105,12 +114,12 @@ static void step_alone(alone *a) {
     close_places(a, m);
 }
 
-static void first_alone(alone *a, int64_t width) {
+static void first_alone(alone *a) {
     fv_kemit *e = &a->e;
     fv_recurrence *r = a->p->r;
     for (int i = 0; i < r->nstates; i++)
         a->tile[i] = fv_kb_tile(&e->b, r->states[i].now->name, r->states[i].now->type->elem,
-                                a->column ? 1 : 0, &width, NULL);
+                                a->column ? 1 : 0, &a->width, NULL);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *c = open_places(a, false);
     for (int i = 0; i < r->nstates; i++)
@@ -138,6 +147,52 @@ static void last_alone(alone *a) {
     close_places(a, m);
 }
 
+/* Emits all steps of a block. */
+static void steps_alone(alone *a) {
+    fv_kemit *e = &a->e;
+    fv_kmark m = fv_kemit_mark(e);
+    first_alone(a);
+    bind_loop(e, FV_SERIAL, a->p->r->t);
+    step_alone(a);
+    fv_kb_end(&e->b);
+    last_alone(a);
+    fv_kemit_release(e, m);
+}
+
+/* Emits the steps of a block of all columns apart from those of a remainder, so that the number of
+ * columns is constant and their states are in registers. */
+static void blocks_alone(alone *a) {
+    fv_kemit *e = &a->e;
+    int64_t size;
+    const fv_target *t = a->p->l->target;
+    const bool known = !a->column || fv_x_is_int(a->size, &size);
+    const bool whole =
+        known ? !a->column || size == a->width : t->vector_bits && a->column->dim->hi >= a->width;
+    if (whole && !known) {
+        fv_expr *rest = a->size, *width = integer(e, a->width);
+        fv_kb_if(&e->b, binary(e, FV_X_EQ, rest, width));
+        a->size = width;
+        steps_alone(a);
+        fv_kb_else(&e->b);
+        a->size = rest;
+    }
+    a->padded = !(whole && known) && fv_target_has_masks(t);
+    steps_alone(a);
+    if (whole && !known)
+        fv_kb_end(&e->b);
+}
+
+/* Returns the number of columns of a block. */
+static int64_t width_alone(const alone *a, int lanes) {
+    const fv_dim *n = a->column->dim;
+    int most = a->p->l->target->vector_registers / (2 * a->p->r->nstates);
+    most = most < VECTORS ? VECTORS : most > MOST_VECTORS ? MOST_VECTORS : most;
+    int64_t width = (int64_t)lanes * (n->hi <= lanes * most ? most : VECTORS);
+    while (width > lanes && width - lanes >= n->hi)
+        width -= lanes;
+    return width;
+}
+
 /* Opens loops that make rows tasks, and blocks of columns within a row. Returns the number of
  * columns of a block. */
 static int64_t open_alone(alone *a) {
@@ -146,7 +201,6 @@ static int64_t open_alone(alone *a) {
     int lanes = lanes_of(a->p, (fv_elem)d->body->type.elem), n = d->rank;
     bool inside[FV_MAX_RANK] = {false};
     fv_expr *index[FV_MAX_RANK] = {0};
-    int64_t width = (int64_t)lanes * VECTORS;
     if (a->p->l->current.naive) {
         for (int i = 0; i < n; i++)
             bind_loop(e, FV_SERIAL, d->index[i]);
@@ -155,14 +209,13 @@ static int64_t open_alone(alone *a) {
     a->column = n && !fv_dim_is_one(d->index[n - 1]->dim) ? d->index[n - 1] : NULL;
     if (a->column)
         inside[n - 1] = true;
+    int64_t width = a->column ? width_alone(a, lanes) : 1;
     const fv_processor *of = fv_processor_of(a->p->l->target);
     int64_t steps = fv_typical_dim(a->p->r->t->dim), work = steps < 1 ? 1 : steps;
     fv_open_outer(e, inside, a->column ? work * width : work, of->row_task, index);
     if (!a->column)
         return 1;
     const fv_dim *dim = a->column->dim;
-    while (width > lanes && width - lanes >= dim->hi)
-        width -= lanes;
     fv_expr *size = fv_kemit_dim(e, dim), *by = integer(e, width);
     fv_open_blocks(e, FV_PARALLEL, "block", size, fv_ceildiv(e, size, by), by, dim->hi <= width,
                    &a->first, &a->size);
@@ -174,12 +227,8 @@ void fv_recur_alone(fv_parts *p) {
     fv_kemit *e = &a.e;
     fv_kemit_init(e, p->l, NULL, fv_op_stem(p->r->op));
     fv_part_use(e, &p->all[0]);
-    int64_t width = open_alone(&a);
-    first_alone(&a, width);
-    bind_loop(e, FV_SERIAL, p->r->t);
-    step_alone(&a);
-    fv_kb_end(&e->b);
-    last_alone(&a);
+    a.width = open_alone(&a);
+    blocks_alone(&a);
     while (e->b.depth)
         fv_kb_end(&e->b);
     fv_recur_finish(e, p, NULL, schedule_of(p));
