@@ -8,9 +8,12 @@
 #include "backend/lowering/lowering.h"
 
 typedef struct fv_transposed {
-    int row;             /* the axis of the definition along which `load` is contiguous */
-    int column;          /* the last axis with more than one element */
-    const fv_expr *load; /* the only strided load along the column, apart from equal ones */
+    int row;    /* the axis of the definition along which `load` is contiguous */
+    int column; /* the last axis with more than one element */
+    /* the only strided load along the column, apart from equal ones; or the first one of several of
+     * narrow integers, which become one wider element, such as the bytes of a word */
+    const fv_expr *load;
+    bool several; /* whether there are several, all contiguous along `row` */
 } fv_transposed;
 
 /* Does d load one operand along another axis than the one along which its result is contiguous? If

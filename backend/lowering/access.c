@@ -16,11 +16,25 @@ bool fv_x_adds(const fv_expr *x, const fv_var *v) {
     return x->op == FV_X_SUB && fv_x_adds(x->arg[0], v) && !fv_x_uses(x->arg[1], v);
 }
 
+/* Is x a sum of n * v and a term that does not depend on v? */
+static bool adds_multiple(const fv_expr *x, const fv_var *v, int64_t n) {
+    int64_t by;
+    if (x->op == FV_X_MUL)
+        return x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], &by) &&
+               by == n;
+    if (x->op == FV_X_ADD)
+        return (adds_multiple(x->arg[0], v, n) && !fv_x_uses(x->arg[1], v)) ||
+               (adds_multiple(x->arg[1], v, n) && !fv_x_uses(x->arg[0], v));
+    return x->op == FV_X_SUB && adds_multiple(x->arg[0], v, n) && !fv_x_uses(x->arg[1], v);
+}
+
 int fv_x_stride(const fv_expr *load, const fv_var *v) {
-    int rank = load->u.buf->rank;
+    int rank = load->u.buf->rank, n = load->op == FV_X_LOAD ? load->type.lanes : 1;
     for (int i = 0; i < rank; i++)
-        if (fv_x_uses(load->arg[i], v))
-            return i == rank - 1 && fv_x_adds(load->arg[i], v) ? 1 : -1;
+        if (fv_x_uses(load->arg[i], v)) {
+            bool next = n > 1 ? adds_multiple(load->arg[i], v, n) : fv_x_adds(load->arg[i], v);
+            return i == rank - 1 && next ? 1 : -1;
+        }
     return 0;
 }
 

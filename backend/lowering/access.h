@@ -9,7 +9,7 @@
 /* Is x a sum of v and a term that does not depend on v? */
 bool fv_x_adds(const fv_expr *x, const fv_var *v) FV_MUST_USE;
 /* How the address of a load changes with v: 1 contiguous (v is added to the last index and does not
- * occur in others), 0 not at all, -1 in another way. */
+ * occur in others; of a load of n elements, n * v is added), 0 not at all, -1 in another way. */
 int fv_x_stride(const fv_expr *load, const fv_var *v);
 typedef struct fv_load_count {
     int contiguous, invariant, strided;

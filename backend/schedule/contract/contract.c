@@ -84,23 +84,31 @@ static const fv_var *last_term(const fv_contraction *c) {
     return c->sum->u.red.vars[c->sum->u.red.nvars - 1];
 }
 
+static bool are_bytes(const fv_expr *factor) {
+    return factor->op == FV_X_CONVERT && fv_elem_bits((fv_elem)factor->arg[0]->type.elem) == 8 &&
+           fv_elem_is_int((fv_elem)factor->arg[0]->type.elem);
+}
+
 /* Should rows and columns be exchanged, so that the filters of a convolution with the result y[m,
  * h, w] are columns, and pixels are rows? With pixels as columns, a tile would read, for each term
  * of the sum, pixels of another channel, on another page. With filters as columns, their panels are
  * packed when the model is compiled, and the channels of a pixel are contiguous in the copy of the
  * image. The price is that consecutive columns of the result are stored apart, once for each sum,
- * which does not pay if the sum has few terms. The exchange changes no bit. */
+ * which does not pay if the sum has few terms. Of bytes, words of a pixel have the same filter tap
+ * only then, and results are stored together (fv_tile_plan). The exchange changes no bit. */
 static bool turns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     fv_dense window;
     int64_t terms = 1;
+    const bool bytes = l->target->vector_bits > 0 && are_bytes(c->a) && are_bytes(c->b);
+    const int64_t least = bytes ? l->speed->filter_bytes : l->speed->filter_terms;
     if (c->nsums > 1 || c->blocks.sum || c->each || c->row < 0 || !fv_x_is_constant(c->a) ||
         fv_x_is_constant(c->b))
         return false;
-    for (int i = 0; i < c->sum->u.red.nvars && terms < l->speed->filter_terms; i++)
+    for (int i = 0; i < c->sum->u.red.nvars && terms < least; i++)
         terms *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     const fv_dim *filters = d->index[c->row]->dim;
-    return terms >= l->speed->filter_terms && fv_dim_is_const(filters) &&
-           filters->value >= l->speed->filters && fv_panels_fit(d, fv_all_steps(c)) &&
+    return terms >= least && fv_dim_is_const(filters) && filters->value >= l->speed->filters &&
+           fv_panels_fit(d, fv_all_steps(c)) &&
            fv_choose_dense(l, d, fv_all_steps(c), c->b, FV_DENSE_WINDOWS, last_term(c), &window);
 }
 
@@ -504,6 +512,7 @@ static void place(fv_lowerer *l, fv_op *op, void *as) {
     join_rows(l, p);
     fv_contract_tell(l, p);
     p->d = fv_subtract_zero_of_rows(l, p->d, &p->c);
+    p->d = fv_correct_sums(l, op, p->d, &p->c);
     fv_contract_plan_place(l, op, p);
 }
 
@@ -637,7 +646,8 @@ void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, f
     if (t->plan.depth)
         multiply_by_steps(t, p->block, first, rows);
     /* a block with results that tiles store, or with pairs, is one tile */
-    fv_expr *here = t->plan.stores || c->dot.halves ? rows : fv_open_tiles(t, first, rows);
+    const bool once = t->plan.stores || c->dot.halves || t->plan.together;
+    fv_expr *here = once ? rows : fv_open_tiles(t, first, rows);
     if (here == rows) {
         t->i0 = first;
         t->rows.done = integer(e, 0);

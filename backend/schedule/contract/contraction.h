@@ -83,6 +83,9 @@ typedef struct fv_tile_plan {
      * memory, which takes less code */
     bool stores;
     bool outlined; /* whether the loops may be compiled as a separate function */
+    /* whether the results of a block of rows are stored after the products of all of its tiles,
+     * which leave their sums in memory: neighbouring rows are neighbours in the result */
+    bool together;
     /* whether another iteration may write what a row reads; then the first rows of smaller tiles
      * are bounded in a way that proves they do not overlap */
     bool within;
@@ -129,6 +132,7 @@ typedef struct fv_tile_memory {
     /* what is stored in place of a sum, as an expression of the contraction's only sum; NULL: the
      * sum */
     const fv_expr *as;
+    bool turned; /* whether the buffer is [column, row], after its blocks were transposed */
 } fv_tile_memory;
 
 /* The quotients and remainders of the row by which the first factor is indexed, and their values

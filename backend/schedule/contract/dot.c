@@ -209,6 +209,16 @@ static bool choose_kind(const fv_lowerer *l, const fv_expr *rows, const fv_expr 
            find_kind(l, FV_I16, b, columns, dot);
 }
 
+/* Chooses a dot product for columns that a kernel packs in the run, which can flip their bytes as
+ * well: the rows then stay where they are. */
+static bool choose_kind_in_run(const fv_lowerer *l, const fv_expr *rows, const fv_expr *columns,
+                               fv_dot *dot) {
+    fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
+    dot->flips = !find_kind(l, a, b, columns, dot) && a != FV_I16 && b != FV_I16 &&
+                 find_kind(l, a, flipped(b), columns, dot);
+    return dot->group || find_kind(l, FV_I16, b, columns, dot);
+}
+
 /* Records why bytes are multiplied as i16 although the target has a faster product of bytes. */
 static void explain_halves(fv_lowerer *l, const fv_value *v, const fv_dot *dot, const fv_expr *rows,
                            const fv_expr *columns, fv_fact types) {
@@ -231,8 +241,21 @@ static bool runs_along(const fv_expr *x, const fv_var *k) {
     return loads && fv_x_stride(x, k) == 1;
 }
 
+/* The load of the word of which `rows` is the element for step k, as element_of_word makes it;
+ * NULL: `rows` is something else. */
+static const fv_expr *word_with(const fv_expr *rows, const fv_var *k) {
+    const fv_expr *shifted = rows->op == FV_X_CONVERT ? rows->arg[0] : NULL;
+    const fv_expr *load = shifted && shifted->op == FV_X_SHR ? shifted->arg[0] : NULL;
+    return load && load->op == FV_X_LOAD && load->type.elem == FV_I32 &&
+                   fv_x_uses(shifted->arg[1], k)
+               ? load
+               : NULL;
+}
+
 /* Are rows read as words where they are? */
 static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
+    if (word_with(rows, dot->k))
+        return true;
     if (rows->op != FV_X_LOAD || rows->type.elem != dot->as || !runs_along(rows, dot->k))
         return false;
     for (int i = 0; i < rows->u.buf->rank; i++)
@@ -312,7 +335,7 @@ static const fv_var *variable_of_words(fv_lowerer *l, const fv_definition *d,
             return NULL;
         double full = (double)k->dim->value / (double)(words_of(k, dot->group) * dot->group);
         bool fits = full > 0.5;
-        full += runs_along(rows, k) ? 1 : 0;
+        full += runs_along(rows, k) || word_with(rows, k) ? 1 : 0;
         if (fits && full >= most && forms_words(l, d, c, rows, *dot, k)) {
             most = full;
             best = k;
@@ -413,16 +436,19 @@ static bool choose_words_of_four(fv_lowerer *l, const fv_definition *d, const fv
                                  fv_dot *dot) {
     fv_dense copy;
     const bool pairs = c->sum->u.red.order == FV_ORDER_PAIRS;
-    if (!choose_matrix(l, d, c, rows, columns, dot) && !choose_kind(l, rows, columns, dot))
+    bool found = choose_matrix(l, d, c, rows, columns, dot) ||
+                 (dot->packs ? choose_kind_in_run(l, rows, columns, dot)
+                             : choose_kind(l, rows, columns, dot));
+    if (!found)
         return fv_declines(l, d->value, FV_WHY_dot_none, types);
-    dot->parts = elements_in_byte(columns);
+    dot->parts = dot->packs ? 1 : elements_in_byte(columns);
     dot->extends = dot->parts > 1 && fv_elem_is_signed((fv_elem)fv_x_stored(columns)->type.elem);
     dot->k = pairs ? pair_variable(c->sum) : variable_of_words(l, d, c, rows, dot);
     bool whole = dot->k && (dot->parts == 1 || dot->k->dim->value % (dot->group * dot->parts) == 0);
     dot->copies = whole && !is_direct(l, rows, dot);
     if (!whole || (dot->copies && !choose_words(l, d, c, rows, dot, dot->k, &copy)))
         return fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot->group));
-    dot->halves = rows_of_halves(l, d, c, columns, dot);
+    dot->halves = dot->packs ? 0 : rows_of_halves(l, d, c, columns, dot);
     return true;
 }
 
@@ -437,6 +463,16 @@ static bool has_vectors_of_columns(fv_lowerer *l, const fv_definition *d, const 
     return true;
 }
 
+/* May a kernel pack the columns as words in the run? That pays from a few rows on, since packing
+ * takes about the time of the products of one row. Targets without vectors pack them element by
+ * element. */
+static bool may_pack(const fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    const fv_dim *rows = c->row < 0 ? NULL : d->index[c->row]->dim;
+    return rows && fv_typical_dim(rows) >= l->speed->packed_rows && l->target->vector_bits > 0 &&
+           !c->blocks.sum && c->sum->u.red.order != FV_ORDER_PAIRS &&
+           fv_panels_fit(d, fv_all_steps(c));
+}
+
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_dot dot = {0}, none = {0};
     c->dot = none;
@@ -444,15 +480,19 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     if (c->nsums > 1 || c->each || c->context.often || (c->sum->type.elem != FV_I32 && !pairs))
         return;
     fv_expr *rows = small_element(c->a), *columns = small_element(c->b);
-    if (!rows || !columns || !fv_is_laid_out(l, d, fv_all_steps(c), columns, c->column))
+    if (!rows || !columns)
+        return;
+    dot.packs = !fv_is_laid_out(l, d, fv_all_steps(c), columns, c->column);
+    if (dot.packs && !may_pack(l, d, c))
         return;
     fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
                                    fv_elem_name((fv_elem)columns->type.elem)));
-    if (!choose_sixteen(l, d, c, rows, columns, &dot) &&
+    if ((dot.packs || !choose_sixteen(l, d, c, rows, columns, &dot)) &&
         (has_vectors_of_columns(l, d, c, types) ||
          !choose_words_of_four(l, d, c, rows, columns, types, &dot)))
         return;
-    explain_halves(l, d->value, &dot, rows, columns, types);
+    if (!dot.packs)
+        explain_halves(l, d->value, &dot, rows, columns, types);
     fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));
     if (dot.halves)
         fv_takes(l, d->value, FV_WHY_dot_halves, fv_s(fv_elem_name((fv_elem)rows->type.elem)));
@@ -460,6 +500,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         fv_takes(l, d->value, FV_WHY_dot_matrix, fv_d(d->index[c->row]->dim),
                  fv_s(fv_matrix_find(l->target, dot.op, dot.swapped)->name));
     c->dot = dot;
+    c->packed |= dot.packs;
 }
 
 /* ---- rows ---- */
@@ -527,6 +568,66 @@ static fv_expr *replace_sum(fv_x_rewriter *w, fv_expr *x) {
     return x == r->sum ? r->by : NULL;
 }
 
+/* Are elements of the rows as they are stored neighbours along another axis of the copy than its
+ * last one, as the pixels of an image that has its channels first? Then vectors of words are made
+ * of vectors of each step, and no step is an element of its own. */
+static bool are_across(fv_lowerer *l, const fv_dense *copy, const fv_dot *dot) {
+    const int last = copy->n - 1;
+    fv_load_count along_last = {0};
+    bool across = false, may = l->target->vector_bits > 0 && dot->group < FV_DOT16 &&
+                               !dot->matrix && !dot->halves && last > 0 &&
+                               copy->at[last]->op == FV_X_VAR && copy->at[last]->u.var == dot->k;
+    for (int i = 0; i < last && may; i++) {
+        fv_load_count along = {0};
+        fv_x_count_loads(copy->copy, copy->index[i], &along);
+        across |= along.contiguous && !along.strided;
+    }
+    fv_x_count_loads(copy->copy, copy->index[last], &along_last);
+    return across && !along_last.contiguous;
+}
+
+/* Makes elements of the copy words, i32 with the `group` elements of consecutive steps, the first
+ * one in the low bits. */
+static void make_words(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
+    fv_arena *a = l->exprs;
+    fv_var *k = copy->index[copy->n - 1];
+    const int64_t n = words_of(dot->k, dot->group);
+    fv_var *number = fv_index_var(a, k->name, fv_dim_const(l->module->dims, n));
+    const int last = copy->n - 1, bits = 32 / dot->group;
+    fv_expr *word = NULL;
+    for (int i = 0; i < dot->group; i++) {
+        fv_expr *at = fv_x_bin(a, FV_X_MUL, fv_x_var(a, number), fv_x_int(a, dot->group));
+        at = fv_x_bin(a, FV_X_ADD, at, fv_x_int(a, i));
+        fv_expr *x = fv_x_replace_vars(a, copy->copy, 1, &k, &at);
+        if (dot->k->dim->value % dot->group) {
+            fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, dot->k->dim->value));
+            x = fv_x_select(a, inside, fv_x_guard_all(a, x, inside),
+                            fv_x_const_int(a, (fv_elem)x->type.elem, 0));
+        }
+        x = fv_x_cast(a, FV_X_BITCAST, bits == 16 ? FV_U16 : FV_U8, x);
+        x = fv_x_bin(a, FV_X_SHL, fv_x_convert(a, FV_I32, x),
+                     fv_x_const_int(a, FV_I32, (int64_t)i * bits));
+        word = word ? fv_x_bin(a, FV_X_OR, word, x) : x;
+    }
+    copy->copy = word;
+    copy->index[last] = number;
+}
+
+/* The element for step k of the copy v, which has words. */
+static fv_expr *element_of_word(fv_lowerer *l, fv_value *v, const fv_dense *copy,
+                                const fv_dot *dot) {
+    fv_arena *a = l->exprs;
+    const int last = copy->n - 1;
+    fv_expr *at[FV_MAX_RANK], *k = copy->at[last], *group = fv_x_int(a, dot->group);
+    for (int i = 0; i < last; i++)
+        at[i] = copy->at[i];
+    at[last] = fv_x_bin(a, FV_X_FLOORDIV, k, group);
+    fv_expr *shift =
+        fv_x_bin(a, FV_X_MUL, fv_x_bin(a, FV_X_FLOORMOD, k, group), fv_x_int(a, 32 / dot->group));
+    fv_expr *word = fv_x_load(a, fv_value_buf(a, v), at);
+    return fv_x_convert(a, dot->as, fv_x_bin(a, FV_X_SHR, word, fv_x_convert(a, FV_I32, shift)));
+}
+
 fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *d,
                                  const fv_contraction *c) {
     fv_arena *a = l->exprs;
@@ -535,20 +636,57 @@ fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *
     bool flips = c->dot.as != FV_I16 && rows->type.elem != c->dot.as,
          again = choose_words(l, d, c, rows, &c->dot, c->dot.k, &copy);
     FV_HOLDS(l->session, again);
+    const bool across = are_across(l, &copy, &c->dot);
     copy.copy = element_as(a, copy.copy, c->dot.as);
-    pad(l, &copy, &c->dot);
+    if (across)
+        make_words(l, &copy, &c->dot);
+    else
+        pad(l, &copy, &c->dot);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(rows, d)));
     fv_takes(l, d->value, FV_WHY_dot_copies, name, fv_s(fv_elem_name(c->dot.as)));
     fv_value *v = fv_place_copy(l, op, d, "words", &copy);
-    if (c->dot.k->dim->value % c->dot.group)
+    if (c->dot.k->dim->value % c->dot.group && !across)
         *fv_ptrmap_at(&l->added.padded, v) = v;
     fv_expr *x =
-        fv_x_convert(a, (fv_elem)c->sum->type.elem, fv_x_load(a, fv_value_buf(a, v), copy.at));
+        across ? element_of_word(l, v, &copy, &c->dot) : fv_x_load(a, fv_value_buf(a, v), copy.at);
+    x = fv_x_convert(a, (fv_elem)c->sum->type.elem, x);
     fv_expr *sum = fv_x_reduce_like(a, c->sum, c->sum->u.red.nvars, c->sum->u.red.vars,
                                     fv_x_bin(a, FV_X_MUL, x, c->b));
     fv_expr *more = flips ? correction(l, d, c, small_element(c->b)) : NULL;
     FV_HOLDS(l->session, more || !flips);
     replaced r = {c->sum, more ? fv_x_bin(a, FV_X_ADD, sum, more) : sum};
+    fv_x_rewriter w = {.arena = a, .before = replace_sum, .user = &r};
+    fv_definition *now = FV_NEW(a, fv_definition, 1);
+    *now = *d;
+    now->body = fv_x_rewrite(&w, d->body);
+    return now;
+}
+
+/* The sums of the rows along all steps, which a kernel computes. */
+static fv_expr *sums_of_rows(fv_lowerer *l, fv_op *op, const fv_definition *d,
+                             const fv_contraction *c) {
+    fv_arena *a = l->exprs;
+    fv_var *axis[FV_MAX_RANK];
+    fv_expr *at[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < d->rank; i++)
+        add_axis(a, c->a, d->index[i], &n, axis, at);
+    fv_expr *sum = fv_x_reduce_like(a, c->sum, c->sum->u.red.nvars, c->sum->u.red.vars, c->a);
+    fv_value *v = fv_precompute(l, op, d, "sums", n, axis, sum);
+    return fv_x_load(a, fv_value_buf(a, v), at);
+}
+
+const fv_definition *fv_correct_sums(fv_lowerer *l, fv_op *op, const fv_definition *d,
+                                     const fv_contraction *c) {
+    enum { HALF = 128 };
+    fv_arena *a = l->exprs;
+    if (!c->dot.flips)
+        return d;
+    /* bytes x of the columns are stored as x - 128 if they are unsigned, otherwise as x + 128 */
+    bool less = small_element(c->b)->type.elem == FV_U8;
+    fv_expr *by = fv_x_const_int(a, FV_I32, less ? HALF : -HALF);
+    fv_expr *more = fv_x_bin(a, FV_X_MUL, sums_of_rows(l, op, d, c), by);
+    replaced r = {c->sum, fv_x_bin(a, FV_X_ADD, c->sum, more)};
     fv_x_rewriter w = {.arena = a, .before = replace_sum, .user = &r};
     fv_definition *now = FV_NEW(a, fv_definition, 1);
     *now = *d;
@@ -600,6 +738,9 @@ static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     fv_expr *x = small_element(c->a), *at[FV_MAX_RANK];
     fv_var *k = (fv_var *)c->dot.k;
     fv_expr *first = fv_x_bin(a, FV_X_MUL, number_of_word(l, c), fv_x_int(a, c->dot.group));
+    const fv_expr *made = word_with(x, k);
+    if (made)
+        return fv_x_replace_vars(a, (fv_expr *)made, 1, &k, &first);
     for (int i = 0; i < x->u.buf->rank; i++)
         at[i] = fv_x_replace_vars(a, x->arg[i], 1, &k, &first);
     fv_expr *word = fv_x_load_n(a, x->u.buf, at, c->dot.group);
@@ -619,10 +760,10 @@ static fv_expr *sign_extended(fv_arena *a, fv_expr *word, int bits, bool wide) {
 }
 
 /* The word of the columns as an i32, or a vector of 16 bytes; of a word with several parts, one
- * part as bytes or i16. */
+ * part as bytes or i16. Words that are packed in the run are i32. */
 static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     fv_arena *a = l->exprs;
-    if (c->dot.group == FV_DOT16)
+    if (c->dot.group == FV_DOT16 || c->dot.packs)
         return c->panels.load;
     bool wide = c->dot.op == FV_X_DOT_I16_I16;
     fv_expr *x = wide ? fv_x_convert(a, FV_I16, c->panels.load) : c->panels.load;
@@ -644,7 +785,11 @@ void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contracti
             *steps = with_words_last(l, &c->dot, fv_all_steps(c));
     int64_t parts = c->dot.parts;
     const fv_dim *words = fv_dim_const(l->module->dims, words_of(k, c->dot.group * (int)parts));
-    fv_panel_words w = {c->dot.group, k, fv_index_var(a, k->name, words), NULL};
+    fv_panel_words w = {.group = c->dot.group,
+                        .k = k,
+                        .number = fv_index_var(a, k->name, words),
+                        .wide = c->dot.op == FV_X_DOT_I16_I16,
+                        .flips = c->dot.flips};
     if (parts > 1)
         w.part = fv_index_var(a, "part", fv_dim_const(l->module->dims, parts));
     fv_expr *columns = small_element(c->b);

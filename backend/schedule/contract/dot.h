@@ -29,19 +29,29 @@ typedef struct fv_dot {
     int halves;
     int zero; /* what is subtracted from elements of the rows when they are widened; usually 0 */
     const fv_var *k; /* the variable of the sum whose consecutive values are the steps of a word */
+    /* whether a kernel packs the words of the columns in the run; false: they are constant */
+    bool packs;
+    /* whether that kernel stores bytes of the other signedness, since the target has no dot product
+     * of the types otherwise; sums of the rows then correct the sums (fv_correct_sums) */
+    bool flips;
 } fv_dot;
 
 /* Sets c->dot if the products can be summed in words: c is a single sum, of i32 or in pairs of
  * bf16, of which only one factor depends on the column; both factors are converted from small
- * elements, those of the columns are laid out when the model is compiled, the target has a dot
- * product for the types (pairs need none), and one variable of the sum fills more than half of its
- * words. Otherwise sets c->dot.group to 0. Records a reason if the factors are such elements, and
- * changes nothing else. */
+ * elements, those of the columns are laid out when the model is compiled, or there are enough rows
+ * for a kernel to pack them; the target has a dot product for the types (pairs need none), and one
+ * variable of the sum fills more than half of its words. Columns that are packed in the run set
+ * c->packed. Otherwise sets c->dot.group to 0. Records a reason if the factors are such elements,
+ * and changes nothing else. */
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, struct fv_contraction *c);
 /* Copies the rows as words; c->dot.copies must be set. Returns the definition d over the copy,
  * which computes the same value and whose rows need no further copy. */
 fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *d,
                                  const struct fv_contraction *c);
+/* The definition d with the sum of c corrected for columns of the other signedness: plus or minus
+ * 128 times the sum of the rows, which a kernel computes. d itself unless c->dot.flips. */
+const fv_definition *fv_correct_sums(fv_lowerer *l, fv_op *op, const fv_definition *d,
+                                     const struct fv_contraction *c);
 /* Makes panels of words of the columns, nr columns in each. The sum of c becomes one over words,
  * and its factors are words. */
 void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, struct fv_contraction *c,

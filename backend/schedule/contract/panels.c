@@ -330,6 +330,54 @@ static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const 
     return y;
 }
 
+/* A word of the panels that x, a load whose steps are consecutive, has in memory; NULL: it has
+ * none. After the last column it is the word of the last one, which nothing reads. */
+static fv_expr *word_in_memory(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
+                               fv_expr *j) {
+    fv_arena *a = l->exprs;
+    const fv_panel_words *w = &p->words;
+    fv_expr *to[2], *at[FV_MAX_RANK];
+    const int bytes = fv_elem_storage_bytes((fv_elem)x->type.elem);
+    if (x->op != FV_X_LOAD || fv_x_stride(x, w->k) != 1 || fv_x_stride(x, column) > 0 ||
+        w->k->dim->value % w->group || bytes * w->group > (int)sizeof(int32_t) || !fv_x_is_plain(x))
+        return NULL;
+    to[0] = fv_x_bin(a, FV_X_MUL, fv_x_var(a, w->number), fv_x_int(a, w->group));
+    to[1] =
+        fv_x_bin(a, FV_X_MIN, j, fv_x_bin(a, FV_X_SUB, fv_x_dim(a, column->dim), fv_x_int(a, 1)));
+    for (int i = 0; i < x->u.buf->rank; i++)
+        at[i] = fv_x_replace_vars(a, x->arg[i], 2, (fv_var *[]){(fv_var *)w->k, column}, to);
+    fv_expr *all = fv_x_load_n(a, x->u.buf, at, w->group);
+    return fv_x_cast(a, FV_X_BITCAST, FV_I32, w->wide ? fv_x_convert(a, FV_I16, all) : all);
+}
+
+/* A word of the panels: the `group` steps of the sum from number * group on, the first one in the
+ * low bits, as i16 or as bytes; 0 after the last step. */
+static fv_expr *word_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
+                              int rank) {
+    fv_arena *a = l->exprs;
+    const fv_panel_words *w = &p->words;
+    const int bits = 32 / w->group;
+    const fv_elem as = w->wide ? FV_U16 : FV_U8;
+    fv_expr *c = fv_x_var(a, p->index[rank - 1]), *first = fv_x_var(a, p->panel_index);
+    first = fv_x_bin(a, FV_X_MUL, first, fv_x_int(a, p->width));
+    fv_expr *word = word_in_memory(l, x, p, column, fv_x_bin(a, FV_X_ADD, first, c));
+    for (int i = 0, n = word ? 0 : w->group; i < n; i++) {
+        fv_expr *k = fv_x_bin(a, FV_X_MUL, fv_x_var(a, w->number), fv_x_int(a, w->group));
+        k = fv_x_bin(a, FV_X_ADD, k, fv_x_int(a, i));
+        fv_expr *one = fv_x_replace_vars(a, x, 1, (fv_var **)&w->k, &k),
+                *here = w->k->dim->value % w->group
+                            ? fv_x_bin(a, FV_X_LT, k, fv_x_dim(a, w->k->dim))
+                            : NULL;
+        one = column_of_panel(l, one, p, column, c, here);
+        one = fv_x_cast(a, FV_X_BITCAST, as, w->wide ? fv_x_convert(a, FV_I16, one) : one);
+        one = fv_x_bin(a, FV_X_SHL, fv_x_convert(a, FV_I32, one),
+                       fv_x_const_int(a, FV_I32, (int64_t)i * bits));
+        word = word ? fv_x_bin(a, FV_X_OR, word, one) : one;
+    }
+    return w->flips ? fv_x_bin(a, FV_X_XOR, word, fv_x_const_int(a, FV_I32, (int32_t)0x80808080))
+                    : word;
+}
+
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) {
     return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK;
 }
@@ -546,17 +594,18 @@ static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     p->panel = n;
     p->index[n++] = p->panel_index;
     for (int i = 0; i < a->nk; i++)
-        p->index[n++] = a->k[i];
+        p->index[n++] = a->words && i == a->nk - 1 ? a->words->number : a->k[i];
     p->index[n++] = p->column;
     for (int i = 0; i < n; i++)
         at[i] = fv_x_var(l->exprs, p->index[i]);
     const char *name = fv_operand_name(x[0], d);
-    p->value = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), (fv_elem)x[0]->type.elem, n,
-                            p->index);
+    p->value = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name),
+                            a->words ? FV_I32 : (fv_elem)x[0]->type.elem, n, p->index);
     fv_takes(l, p->value, FV_WHY_operand_is_panels, fv_s(fv_printf(l->arena, "'%s'", name)),
              fv_v(d->value));
-    fv_define_operand(l, op, p->value, p->index,
-                      element_of_panel(l, a->nfactors, x, p, (fv_var *)a->column, n), d);
+    fv_expr *element = a->words ? word_of_panel(l, x[0], p, (fv_var *)a->column, n)
+                                : element_of_panel(l, a->nfactors, x, p, (fv_var *)a->column, n);
+    fv_define_operand(l, op, p->value, p->index, element, d);
     p->made_in_run = true;
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
 }
@@ -596,9 +645,8 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     p->pairs = a.pairs;
     set_variables(l, &a, p);
     bool whole = make_whole(l, d, &a, x, p);
-    FV_HOLDS(l->session, whole || !a.words);
     if (!whole) {
-        p->x = nfactors == 1 ? kept(l, d, &a, x[0], p) : NULL;
+        p->x = nfactors == 1 && !a.words ? kept(l, d, &a, x[0], p) : NULL;
         if (!p->x) {
             make_in_run(l, op, d, &a, x, p);
             p->x = p->load;

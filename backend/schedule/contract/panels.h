@@ -13,6 +13,9 @@ typedef struct fv_panel_words {
     /* numbers the parts of a word that is stored, if elements take less than a byte: each part has
      * the bits of `group` steps; NULL: there is one part */
     fv_var *part;
+    /* of words that are packed in the run: whether their elements are i16, and otherwise whether
+     * bytes get the other signedness */
+    bool wide, flips;
 } fv_panel_words;
 
 /* A factor of a contraction in the order in which register tiles read it. */
@@ -54,7 +57,8 @@ fv_expr *fv_panels_of_scales(fv_lowerer *l, const fv_definition *d, const fv_exp
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
 /* Makes panels of one or several factors of `sum` in d, whose columns are axis `column` of d.
  * fv_panels_fit must hold. A panel has `width` columns of the first factor, followed by those of
- * the second. Words are of a single factor, which is a constant. */
+ * the second. Words are of a single factor; those of a constant have `group` elements of its type,
+ * others are an i32. */
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n,
                     fv_expr *const *factors, int column, int width, fv_panels *p);
 

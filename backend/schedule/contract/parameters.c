@@ -15,6 +15,7 @@
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
+#include "backend/schedule/contract/tile.h"
 #include "backend/schedule/contract/vectors.h"
 #include "ir/expr/helium.h"
 #include "ir/target/machine.h"
@@ -590,6 +591,28 @@ static int few_rows(const fv_lowerer *l, const fv_op *op, const fv_contraction *
     return cached && !c->blocks.sum ? least->cached_rows : least->rows;
 }
 
+/* Has the block all sums of its tiles in memory before results are stored? That pays if the rows of
+ * a tile are too few to fill vectors of the result, in which they are neighbours, and a sum of
+ * integers costs little: `rows` of them. */
+static bool stores_together(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                            const fv_tile_plan *plan, int64_t rows) {
+    const fv_dim *steps = c->sum->u.red.vars[0]->dim;
+    return rows > plan->mr && fv_elem_is_int((fv_elem)c->sum->type.elem) && !c->blocks.sum &&
+           c->nsums == 1 && !c->context.often && !plan->unpacks && c->packed &&
+           fv_dim_is_const(steps) && steps->value > 0 && fv_rows_are_neighbours(t, d, c, plan);
+}
+
+/* The rows of a block whose results are stored together: as many as keep the sums, and their
+ * transposed copy, in half of the first-level cache. */
+static int64_t rows_together(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
+                             int64_t block) {
+    int64_t row = fv_tile_plan_width(c, plan) * 2 * (int64_t)sizeof(int32_t),
+            most = t->caches.l1_bytes / 2 / row / plan->mr * plan->mr,
+            least = 2 * (int64_t)plan->mr;
+    most = most > least ? most : least;
+    return block < most ? block : most;
+}
+
 int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
                                 fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
@@ -612,6 +635,9 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
             plan->depth = unpack_depth(target, c, d, plan, steps);
         block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
     }
+    plan->together = stores_together(target, c, d, plan, rows);
+    if (plan->together)
+        block = rows_together(target, c, plan, block);
     bool one =
         plan->stores || ((u->l->options->saves & FV_SAVES_CODE) && target->c.tools && rows > 1);
     block = one && !plan->depth ? plan->mr : block;
@@ -630,6 +656,9 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
                                      plan->depth && copies_pay(target, c, d, plan->mr), 0, 1, 1);
     }
     plan->stores &= !plan->depth && (rows <= 1 || block == plan->mr);
+    plan->together &= block <= FV_MOST_SUMS / fv_tile_plan_width(c, plan);
+    if (plan->together && !plan->depth)
+        plan->depth = c->sum->u.red.vars[0]->dim->value;
     if (fv_can_prefetch(c)) {
         plan->prefetch.near =
             fv_choose(u, FV_PARAMETER_prefetch, plan->prefetch.near, 0, 1 << 20, 1);

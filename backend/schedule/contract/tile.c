@@ -96,6 +96,10 @@ void fv_tile_sums(fv_tile *t, int64_t rows) {
 }
 
 void fv_open_steps(fv_tile *t) {
+    if (t->plan.together && fv_tile_has_all_steps(t)) {
+        t->from = integer(t->e, 0);
+        return;
+    }
     t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0),
                         integer(t->e, first_steps(t->c)), t->plan.depth);
 }
@@ -128,8 +132,8 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
 static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
     int last = t->sums.buf->rank - 1;
     memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
-    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
-    index[last] = binary(t->e, FV_X_ADD, index[last], column);
+    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], t->sums.turned ? column : row);
+    index[last] = binary(t->e, FV_X_ADD, index[last], t->sums.turned ? row : column);
 }
 
 /* The kind of a loop over the columns of the tile. Without vectors, few columns are unrolled on
@@ -538,14 +542,10 @@ static fv_loop_kind stored_kind(const fv_tile *t) {
     return t->plan.stores && !together ? FV_UNROLL : FV_VECTOR;
 }
 
-/* Are neighbouring rows neighbours in the memory of the result, and columns not, as where pixels
- * are rows and the result has its channels first? */
-static bool rows_are_neighbours(const fv_tile *t, const fv_tile_put *put) {
-    const fv_target *target = t->e->l->target;
-    const fv_definition *d = t->e->def;
-    return !put->store && !put->row && !t->plan.stores && !d->place && t->c->row >= 0 &&
-           t->c->row == d->rank - 1 && t->plan.mr > 1 && target->vector_bits > 0 &&
-           target->pointer_bits > 32;
+bool fv_rows_are_neighbours(const fv_target *target, const fv_definition *d,
+                            const fv_contraction *c, const fv_tile_plan *plan) {
+    return !plan->stores && !d->place && c->row >= 0 && c->row == d->rank - 1 && plan->mr > 1 &&
+           target->vector_bits > 0 && target->pointer_bits > 32;
 }
 
 /* Binds row r and column c of the tile, and stores the result there. */
@@ -562,6 +562,44 @@ static void store_element(fv_tile *t, const fv_tile_put *put, fv_expr *r, fv_exp
         fv_kemit_store(e, fv_kemit_out(e, put->value), put->index, fv_kemit_expr(e, e->def->body));
 }
 
+/* Transposes the n x n block of sums at (r0, c0) to `turned`. */
+static void turn_block(fv_tile *t, fv_buf *turned, fv_expr *r0, fv_expr *c0, int64_t n) {
+    fv_kemit *e = t->e;
+    fv_buf *block = fv_kb_tile(&e->b, "block", t->sums.buf->elem, 2, (int64_t[]){n, n}, NULL);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, n)),
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, n)), *from[FV_MAX_RANK];
+    place(t, binary(e, FV_X_ADD, r0, r), binary(e, FV_X_ADD, c0, c), from);
+    fv_kb_store(&e->b, block, (fv_expr *[]){r, c}, fv_x_load(e->arena, t->sums.buf, from), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_transpose(&e->b, block);
+    c = open_loop(e, FV_UNROLL, "c", integer(e, n));
+    r = open_loop(e, FV_VECTOR, "r", integer(e, n));
+    fv_expr *to[] = {binary(e, FV_X_ADD, c0, c), binary(e, FV_X_ADD, r0, r)};
+    fv_kb_store(&e->b, turned, to, fv_x_load(e->arena, block, (fv_expr *[]){c, r}), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+/* Transposes the sums of the block of rows in blocks of n x n, and has the epilogue read them from
+ * there. The last block of rows overlaps the one before it; there are at least n rows. */
+static void turn_sums(fv_tile *t, fv_expr *rows, int64_t n) {
+    fv_kemit *e = t->e;
+    const int64_t most = fv_x_int_value(t->sums.buf->extent[0]), width = fv_tile_width(t);
+    fv_buf *turned =
+        fv_kb_tile(&e->b, "turned", t->sums.buf->elem, 2, (int64_t[]){width, most}, NULL);
+    fv_expr *r0 = fv_kb_for(&e->b, FV_SERIAL, "r0", integer(e, 0), rows, n);
+    /* the maximum with 0 shows the verifier that no index is negative */
+    r0 = binary(e, FV_X_MIN, r0, binary(e, FV_X_SUB, rows, integer(e, n)));
+    r0 = fv_kb_let(&e->b, "r0", binary(e, FV_X_MAX, r0, integer(e, 0)));
+    fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", integer(e, 0), integer(e, width), n);
+    turn_block(t, turned, r0, c0, n);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    t->sums.buf = turned;
+    t->sums.turned = true;
+}
+
 /* Stores the results of `rows` rows column by column: each line of memory is then accessed once,
  * and not once for each of its rows. Lines of different columns compete for few sets of the cache
  * if their distance is a multiple of 4 kB: a convolution of 320 channels and 32 x 32 pixels with a
@@ -569,13 +607,40 @@ static void store_element(fv_tile *t, const fv_tile_put *put, fv_expr *r, fv_exp
 static void store_by_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
     fv_kemit *e = t->e;
     fv_kmark m = fv_kemit_mark(e);
-    if (t->plan.depth)
+    if (t->plan.depth && !t->plan.together)
         t->sums.at[0] = t->rows.done;
     fv_expr *c = open_loop(e, FV_SERIAL, "c", columns), *r = open_loop(e, FV_VECTOR, "r", rows);
     store_element(t, put, r, c);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
+}
+
+/* Stores the results of a block of rows, whose sums are in memory, column by column. If blocks of
+ * sums can be transposed in registers, no sum is loaded on its own. */
+static void store_together(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
+    fv_kemit *e = t->e;
+    const fv_target *target = e->l->target;
+    const int64_t n = fv_transposed_block(target, fv_elem_storage_bytes(t->sums.buf->elem)),
+                  most = fv_x_int_value(t->sums.buf->extent[0]);
+    int64_t known;
+    const bool turns = n > 1 && fv_tile_width(t) % n == 0 && most >= n,
+               always = fv_x_is_int(rows, &known) && known >= n;
+    t->sums.at[0] = integer(e, 0);
+    if (!turns) {
+        store_by_columns(t, put, rows, columns);
+        return;
+    }
+    fv_tile other = *t;
+    if (!always)
+        fv_kb_if(&e->b, binary(e, FV_X_LE, integer(e, n), rows));
+    turn_sums(&other, rows, n);
+    store_by_columns(&other, put, rows, columns);
+    if (always)
+        return;
+    fv_kb_else(&e->b);
+    store_by_columns(t, put, rows, columns);
+    fv_kb_end(&e->b);
 }
 
 /* The number of vectors of a complete row of sums of integers that become bytes without a loop, so
@@ -733,7 +798,11 @@ void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) 
     put.index = index;
     if (t->plan.stores)
         return;
-    if (rows_are_neighbours(t, &put)) {
+    if (t->plan.together) {
+        store_together(t, &put, rows, t->columns);
+        return;
+    }
+    if (!put.store && !put.row && fv_rows_are_neighbours(e->l->target, e->def, t->c, &t->plan)) {
         store_by_columns(t, &put, rows, t->columns);
         return;
     }

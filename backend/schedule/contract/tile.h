@@ -35,6 +35,10 @@ void fv_tile_add_terms(fv_tile *t, fv_buf *products, fv_expr *rows);
 /* Computes b for the steps of the current block and the columns of the current panel in advance,
  * for the tiles that follow. */
 void fv_tile_unpack(fv_tile *t);
+/* Are neighbouring rows neighbours in the memory of the result, and columns not, as where pixels
+ * are rows and the result has its channels first? */
+bool fv_rows_are_neighbours(const fv_target *target, const fv_definition *d,
+                            const fv_contraction *c, const fv_tile_plan *plan) FV_MUST_USE;
 /* Binds row r and column c of the tile, for expressions that are emitted from now on. */
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
 /* Computes the sums, at t->sums, of `rows` rows; with blocks of steps, adds the products of this

@@ -18,6 +18,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
+#include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/choice.h"
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/rows/keep.h"
@@ -34,6 +35,7 @@ enum { LEAST_VECTOR = 256, STEP = 64, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
  * LONG: rows of this length are computed one after the other, since the latency of a sum is little
  * compared with its terms; COSTLY: terms with elementary functions count so many times. */
 enum { MOST_ROWS = 32, BLOCK = 4096, MAX_SUMS = 8, LONG = 1280, COSTLY = 3 };
+enum { MOST_GUARDS = 16 }; /* comparisons in the guards of a row that are examined */
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
@@ -221,6 +223,59 @@ static void emit_elements(fv_kemit *e, fv_row *w, fv_value *value, const int64_t
         fv_kb_end(&e->b);
 }
 
+/* ---- guards that hold in a whole row ---- */
+
+/* The condition for the element of the row for which it is the strongest, if it is a comparison
+ * with the row's index on one side at most; NULL: it has another form. */
+static fv_expr *strongest(fv_kemit *e, const fv_expr *c, fv_var *v) {
+    fv_arena *a = e->arena;
+    if (c->op != FV_X_LT && c->op != FV_X_LE)
+        return NULL;
+    bool left = fv_x_uses(c->arg[0], v), right = fv_x_uses(c->arg[1], v);
+    if (fv_x_has_load(c) || (left && right) || (left && !fv_x_adds(c->arg[0], v)) ||
+        (right && !fv_x_adds(c->arg[1], v)))
+        return NULL;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *last = binary(e, FV_X_SUB, fv_kemit_dim(e, v->dim), integer(e, 1));
+    fv_kemit_bind(e, v, left ? last : integer(e, 0));
+    fv_expr *x =
+        fv_x_bin(a, (fv_expr_op)c->op, fv_kemit_expr(e, c->arg[0]), fv_kemit_expr(e, c->arg[1]));
+    fv_kemit_release(e, m);
+    return x;
+}
+
+/* Adds the comparisons in the condition c to the n in `list`, and to *all as they are for the
+ * element of the row for which they are the strongest; not those of another form, or that hold for
+ * all or none of the rows. Returns the number of those in `list`. */
+static int add_comparisons(fv_kemit *e, fv_var *v, const fv_expr *c, fv_expr **all,
+                           const fv_expr **list, int n) {
+    if (c->op == FV_X_AND) {
+        n = add_comparisons(e, v, c->arg[0], all, list, n);
+        return add_comparisons(e, v, c->arg[1], all, list, n);
+    }
+    for (int i = 0; i < n; i++)
+        if (list[i] == c)
+            return n;
+    fv_expr *x = n < MOST_GUARDS ? strongest(e, c, v) : NULL;
+    if (!x || x->op == FV_X_CONST)
+        return n;
+    *all = *all ? fv_x_bin(e->arena, FV_X_AND, *all, x) : x;
+    list[n] = c;
+    return n + 1;
+}
+
+/* The comparisons in the guards of narrow elements of the row, in `list`, and *all, whether they
+ * hold for each of its elements. Returns their number. */
+static int guards_of_row(fv_kemit *e, fv_var *v, fv_expr **all, const fv_expr **list) {
+    int n = 0;
+    const fv_expr *x;
+    *all = NULL;
+    for (fv_x_visitor w = fv_x_visit(e->l->current.scratch, e->def->body); (x = fv_x_next(&w));)
+        if (x->op == FV_X_GUARD && fv_elem_storage_bytes((fv_elem)x->type.elem) < 4)
+            n = add_comparisons(e, v, x->arg[x->u.buf->rank], all, list, n);
+    return n;
+}
+
 /* Emits a loop for each piece of a row in which conditions on the index do not change, so that no
  * such condition is left: of the tensors that Concat joins, or of a border. False: there are no
  * such pieces. */
@@ -237,6 +292,30 @@ static bool emit_pieces(fv_kemit *e, fv_row *w, fv_value *value) {
     return pieces.n > 0;
 }
 
+/* Emits the elements of a row, twice if guards may hold for each of them: loads of narrow elements
+ * need no guard then, which takes many instructions on targets without masked loads of them. */
+static void emit_guarded(fv_kemit *e, fv_row *w, fv_value *value) {
+    const fv_expr *guard[MOST_GUARDS];
+    fv_expr *inside;
+    fv_kmark m = fv_kemit_mark(e);
+    int n = w->vector >= 0 && w->unguards
+                ? guards_of_row(e, e->def->index[w->vector], &inside, guard)
+                : 0;
+    if (n) {
+        fv_kb_if(&e->b, inside);
+        for (int i = 0; i < n; i++)
+            fv_kemit_memo(e, guard[i], fv_x_const_int(e->arena, FV_BOOL, 1));
+        if (!emit_pieces(e, w, value))
+            emit_elements(e, w, value, NULL);
+        fv_kemit_release(e, m);
+        fv_kb_else(&e->b);
+    }
+    if (w->vector < 0 || !emit_pieces(e, w, value))
+        emit_elements(e, w, value, NULL);
+    if (n)
+        fv_kb_end(&e->b);
+}
+
 static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
     const fv_definition *d = e->def;
     (void)unused;
@@ -248,8 +327,7 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
         fv_kemit_invariants(e, d->body, d->index[w->vector]);
     if (w->leaves_sums && w->vector >= 0)
         m = fv_kemit_mark(e);
-    if (w->vector < 0 || !emit_pieces(e, w, value))
-        emit_elements(e, w, value, NULL);
+    emit_guarded(e, w, value);
     if (!w->leaves_sums || w->vector >= 0)
         fv_kemit_release(e, m);
 }
@@ -438,8 +516,12 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     bool inside[FV_MAX_RANK] = {false};
     if (p->vector >= 0)
         inside[p->vector] = true;
-    fv_row w = {
-        .vector = p->vector, .alone = p->alone, .task = p->task, .index = index, .at = p->vector};
+    fv_row w = {.vector = p->vector,
+                .alone = p->alone,
+                .task = p->task,
+                .index = index,
+                .at = p->vector,
+                .unguards = s->operand && !fv_is_small_code(l->options)};
     row_loop rows = open_around(&e, inside, fv_work_of_row(d, p->vector, p->task), p->task, index);
     if (!emit_blocks(&e, &w, s->value, &rows)) {
         if (rows.axis >= 0)

@@ -34,6 +34,8 @@ typedef struct fv_row {
     int at;
     bool asked; /* whether the caller has decided e->loop.plain */
     bool keeps_nothing;
+    /* whether narrow elements are loaded without guards where these hold for the whole row */
+    bool unguards;
     /* the sums of the row stay in scope after it, because later results of the group use them */
     bool leaves_sums;
     bool sums; /* output: reductions were emitted for the row, or it is one element */

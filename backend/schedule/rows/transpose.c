@@ -36,8 +36,11 @@ typedef struct transposed {
     int64_t task; /* approximate number of elements of a task */
     /* bytes of a cache line, all of which are loaded even if a row needs fewer */
     int64_t line;
-    fv_expr *load[MAX_LOADS]; /* the loads of the source in the definition */
+    fv_expr *load[MAX_LOADS]; /* the loads of the source in the definition, or of words of it */
     int nloads, nodes;
+    /* whether load[0] is the whole element, which several loads make: then it is computed before it
+     * is transposed */
+    bool whole;
 } transposed;
 
 /* An expression that depends on one of u and v only, and its values in the task. */
@@ -62,6 +65,14 @@ typedef struct emitter {
 
 /* ---- does the schedule apply? ---- */
 
+/* The load of several elements that x makes one element of, such as the bytes of a word; NULL: x is
+ * something else. */
+static const fv_expr *load_of_word(const fv_expr *x) {
+    const fv_expr *y = x->op == FV_X_BITCAST ? x->arg[0] : x;
+    y = y->op == FV_X_CONVERT ? y->arg[0] : y;
+    return x->type.lanes == 1 && y->op == FV_X_LOAD && y->type.lanes > 1 ? y : NULL;
+}
+
 /* Collects the loads of the source, which are those that are strided along v. Returns false if the
  * definition does more than a copy with little elementwise work. */
 static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
@@ -73,7 +84,9 @@ static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
         return fv_declines(l, y, FV_WHY_transpose_math);
     if (++t->nodes > l->speed->transposed_nodes)
         return fv_declines(l, y, FV_WHY_transpose_large, fv_n(l->speed->transposed_nodes));
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_x_stride(x, v) < 0) {
+    const fv_expr *word = load_of_word(x);
+    bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD || word;
+    if (loads && fv_x_stride(word ? word : x, v) < 0) {
         if (t->nloads == MAX_LOADS)
             return fv_declines(l, y, FV_WHY_transpose_loads, fv_n(MAX_LOADS));
         t->load[t->nloads++] = x;
@@ -110,12 +123,27 @@ static bool has_form(fv_lowerer *l, const fv_definition *d, transposed *t) {
     t->def = d;
     t->u = found.row;
     t->v = found.column;
+    t->whole = found.several;
     return true;
+}
+
+/* The first load in x, which has one. */
+static const fv_expr *first_load(const fv_expr *x) {
+    for (int i = 0; x->op != FV_X_LOAD && x->op != FV_X_GUARD; i++)
+        if (fv_x_has_load(x->arg[i])) {
+            x = x->arg[i];
+            i = -1;
+        }
+    return x;
 }
 
 static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
     const fv_definition *d = s->def;
-    if (!has_form(l, d, t) || !find_loads(l, t, d->body))
+    if (!has_form(l, d, t))
+        return false;
+    if (t->whole)
+        t->load[t->nloads++] = d->body;
+    else if (!find_loads(l, t, d->body))
         return false;
     if (t->load[0]->type.elem == FV_BOOL)
         return fv_declines(l, s->value, FV_WHY_transpose_bool);
@@ -123,7 +151,8 @@ static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
     if (t->n < MIN_BLOCK)
         return fv_declines(l, s->value, FV_WHY_transpose_short, fv_d(d->index[t->u]->dim),
                            fv_d(d->index[t->v]->dim), fv_n(MIN_BLOCK));
-    return fv_takes(l, s->value, FV_WHY_transposes, fv_v(t->load[0]->u.buf->value), fv_n(t->n));
+    return fv_takes(l, s->value, FV_WHY_transposes, fv_v(first_load(t->load[0])->u.buf->value),
+                    fv_n(t->n));
 }
 
 /* ---- the kernel ---- */
