@@ -208,7 +208,7 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
                        int panel) {
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    if (c->dense.b)
+    if (c->dense.b && !c->dot.dense)
         c->b = fv_place_dense(l, op, d, &c->dense.of_b);
     if (c->dot.group) {
         fv_place_dot(l, op, d, c, panel);

@@ -463,14 +463,73 @@ static bool has_vectors_of_columns(fv_lowerer *l, const fv_definition *d, const 
     return true;
 }
 
+/* The word with the `group` steps of x from number * group on, the first one in the low bits, as i16
+ * or as bytes; 0 after the last step. */
+static fv_expr *word_of_steps(fv_lowerer *l, fv_expr *x, const fv_dot *dot, fv_var *number) {
+    fv_arena *a = l->exprs;
+    fv_var *k = (fv_var *)dot->k;
+    const int bits = 32 / dot->group;
+    fv_expr *word = NULL;
+    for (int i = 0; i < dot->group; i++) {
+        fv_expr *at = fv_dim_is_one(number->dim) ? fv_x_int(a, 0) : fv_x_var(a, number);
+        at = fv_x_bin(a, FV_X_MUL, at, fv_x_int(a, dot->group));
+        at = fv_x_bin(a, FV_X_ADD, at, fv_x_int(a, i));
+        fv_expr *one = fv_x_replace_vars(a, x, 1, &k, &at);
+        if (k->dim->value % dot->group) {
+            fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, k->dim->value));
+            one = fv_x_select(a, inside, fv_x_guard_all(a, one, inside),
+                              fv_x_const_int(a, (fv_elem)one->type.elem, 0));
+        }
+        one = fv_x_cast(a, FV_X_BITCAST, bits == 16 ? FV_U16 : FV_U8,
+                        bits == 16 ? fv_x_convert(a, FV_I16, one) : one);
+        one = fv_x_bin(a, FV_X_SHL, fv_x_convert(a, FV_I32, one),
+                       fv_x_const_int(a, FV_I32, (int64_t)i * bits));
+        word = word ? fv_x_bin(a, FV_X_OR, word, one) : one;
+    }
+    return word;
+}
+
+/* Describes a copy of the columns, over which a window slides, whose elements are words, numbered by
+ * `number`. False: neighbouring columns would not have neighbouring words. */
+static bool copy_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                         const fv_dot *dot, fv_var *number, fv_dense *copy) {
+    fv_arena *a = l->exprs;
+    fv_expr *columns = small_element(c->b);
+    fv_expr *word = word_of_steps(l, columns, dot, number);
+    fv_var *vars[FV_MAX_RANK];
+    if (dot->flips)
+        word = fv_x_bin(a, FV_X_XOR, word, fv_x_const_int(a, FV_I32, (int32_t)0x80808080));
+    for (int i = 0; i < c->sum->u.red.nvars; i++)
+        vars[i] = c->sum->u.red.vars[i] == dot->k ? number : c->sum->u.red.vars[i];
+    /* only its variables are read; a node would get those of an equal one that was made before */
+    fv_expr sum = *c->sum;
+    sum.u.red.vars = vars;
+    return fv_choose_dense(l, d, &sum, word, FV_DENSE_ALL, d->index[c->column], copy) &&
+           fv_dense_runs_along(copy, d->index[c->column]);
+}
+
+/* May the columns be such a copy? They may if a window slides over them, of whose copy neighbouring
+ * columns are contiguous: then it has fewer words than panels, which have each window apart. */
+static bool may_copy_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                             const fv_dot *dot) {
+    fv_dense copy;
+    fv_var *number = fv_index_var(l->exprs, dot->k->name,
+                                  fv_dim_const(l->module->dims, words_of(dot->k, dot->group)));
+    return dot->packs && c->dense.b && !c->packed && !dot->matrix &&
+           copy_columns(l, d, c, dot, number, &copy);
+}
+
 /* May a kernel pack the columns as words in the run? That pays from a few rows on, since packing
- * takes about the time of the products of one row. Targets without vectors pack them element by
- * element. */
+ * takes about the time of the products of one row. */
 static bool may_pack(const fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     const fv_dim *rows = c->row < 0 ? NULL : d->index[c->row]->dim;
-    return rows && fv_typical_dim(rows) >= l->speed->packed_rows && l->target->vector_bits > 0 &&
-           !c->blocks.sum && c->sum->u.red.order != FV_ORDER_PAIRS &&
+    return rows && fv_typical_dim(rows) >= l->speed->packed_rows &&
            fv_panels_fit(d, fv_all_steps(c));
+}
+
+/* May words of the columns be made in the run? */
+static bool may_make_words(const fv_lowerer *l, const fv_contraction *c) {
+    return l->target->vector_bits > 0 && !c->blocks.sum && c->sum->u.red.order != FV_ORDER_PAIRS;
 }
 
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
@@ -483,13 +542,16 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     if (!rows || !columns)
         return;
     dot.packs = !fv_is_laid_out(l, d, fv_all_steps(c), columns, c->column);
-    if (dot.packs && !may_pack(l, d, c))
+    if (dot.packs && (!may_make_words(l, c) || (!may_pack(l, d, c) && !c->dense.b)))
         return;
     fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
                                    fv_elem_name((fv_elem)columns->type.elem)));
     if ((dot.packs || !choose_sixteen(l, d, c, rows, columns, &dot)) &&
         (has_vectors_of_columns(l, d, c, types) ||
          !choose_words_of_four(l, d, c, rows, columns, types, &dot)))
+        return;
+    dot.dense = may_copy_columns(l, d, c, &dot);
+    if (dot.packs && !dot.dense && !may_pack(l, d, c))
         return;
     if (!dot.packs)
         explain_halves(l, d->value, &dot, rows, columns, types);
@@ -500,7 +562,7 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         fv_takes(l, d->value, FV_WHY_dot_matrix, fv_d(d->index[c->row]->dim),
                  fv_s(fv_matrix_find(l->target, dot.op, dot.swapped)->name));
     c->dot = dot;
-    c->packed |= dot.packs;
+    c->packed |= dot.packs && !dot.dense;
 }
 
 /* ---- rows ---- */
@@ -586,30 +648,14 @@ static bool are_across(fv_lowerer *l, const fv_dense *copy, const fv_dot *dot) {
     return across && !along_last.contiguous;
 }
 
-/* Makes elements of the copy words, i32 with the `group` elements of consecutive steps, the first
- * one in the low bits. */
+/* Makes elements of the copy words. */
 static void make_words(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
-    fv_arena *a = l->exprs;
-    fv_var *k = copy->index[copy->n - 1];
-    const int64_t n = words_of(dot->k, dot->group);
-    fv_var *number = fv_index_var(a, k->name, fv_dim_const(l->module->dims, n));
-    const int last = copy->n - 1, bits = 32 / dot->group;
-    fv_expr *word = NULL;
-    for (int i = 0; i < dot->group; i++) {
-        fv_expr *at = fv_x_bin(a, FV_X_MUL, fv_x_var(a, number), fv_x_int(a, dot->group));
-        at = fv_x_bin(a, FV_X_ADD, at, fv_x_int(a, i));
-        fv_expr *x = fv_x_replace_vars(a, copy->copy, 1, &k, &at);
-        if (dot->k->dim->value % dot->group) {
-            fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, dot->k->dim->value));
-            x = fv_x_select(a, inside, fv_x_guard_all(a, x, inside),
-                            fv_x_const_int(a, (fv_elem)x->type.elem, 0));
-        }
-        x = fv_x_cast(a, FV_X_BITCAST, bits == 16 ? FV_U16 : FV_U8, x);
-        x = fv_x_bin(a, FV_X_SHL, fv_x_convert(a, FV_I32, x),
-                     fv_x_const_int(a, FV_I32, (int64_t)i * bits));
-        word = word ? fv_x_bin(a, FV_X_OR, word, x) : x;
-    }
-    copy->copy = word;
+    const int last = copy->n - 1;
+    fv_dot along = *dot;
+    along.k = copy->index[last];
+    fv_var *number = fv_index_var(l->exprs, along.k->name,
+                                  fv_dim_const(l->module->dims, words_of(along.k, dot->group)));
+    copy->copy = word_of_steps(l, copy->copy, &along, number);
     copy->index[last] = number;
 }
 
@@ -794,8 +840,16 @@ void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contracti
         w.part = fv_index_var(a, "part", fv_dim_const(l->module->dims, parts));
     fv_expr *columns = small_element(c->b);
     c->panels.words = w;
-    fv_make_panels(l, op, d, steps, 1, &columns, c->column, nr, &c->panels);
-    c->b = c->factors[0] = word_of_columns(l, c);
+    if (c->dot.dense) {
+        fv_dense copy;
+        bool again = copy_columns(l, d, c, &c->dot, w.number, &copy);
+        FV_HOLDS(l->session, again);
+        fv_value *v = fv_place_copy(l, op, d, "words", &copy);
+        c->b = c->factors[0] = fv_x_load(a, fv_value_buf(a, v), copy.at);
+    } else {
+        fv_make_panels(l, op, d, steps, 1, &columns, c->column, nr, &c->panels);
+        c->b = c->factors[0] = word_of_columns(l, c);
+    }
     c->a = word_of_rows(l, c);
     fv_expr *product = c->dot.group == FV_DOT16
                            ? fv_x_dot16(a, c->dot.op, c->a, c->b, fv_x_const_int(a, FV_I32, 0))

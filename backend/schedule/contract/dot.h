@@ -31,6 +31,9 @@ typedef struct fv_dot {
     const fv_var *k; /* the variable of the sum whose consecutive values are the steps of a word */
     /* whether a kernel packs the words of the columns in the run; false: they are constant */
     bool packs;
+    /* with packs: whether that kernel copies a window instead, of which neighbouring columns have
+     * neighbouring words; tiles read them where they are, and there are no panels */
+    bool dense;
     /* whether that kernel stores bytes of the other signedness, since the target has no dot product
      * of the types otherwise; sums of the rows then correct the sums (fv_correct_sums) */
     bool flips;

@@ -238,8 +238,11 @@ static fv_expr *strongest(fv_kemit *e, const fv_expr *c, fv_var *v) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *last = binary(e, FV_X_SUB, fv_kemit_dim(e, v->dim), integer(e, 1));
     fv_kemit_bind(e, v, left ? last : integer(e, 0));
-    fv_expr *x =
-        fv_x_bin(a, (fv_expr_op)c->op, fv_kemit_expr(e, c->arg[0]), fv_kemit_expr(e, c->arg[1]));
+    /* within a sum, a condition may depend on the sum's variables */
+    fv_expr *x = fv_kemit_is_bound(e, c)
+                     ? fv_x_bin(a, (fv_expr_op)c->op, fv_kemit_expr(e, c->arg[0]),
+                                fv_kemit_expr(e, c->arg[1]))
+                     : NULL;
     fv_kemit_release(e, m);
     return x;
 }
@@ -292,6 +295,38 @@ static bool emit_pieces(fv_kemit *e, fv_row *w, fv_value *value) {
     return pieces.n > 0;
 }
 
+/* Emits the row of an operand as two loops of whole vectors, of which the second one ends with the
+ * row and computes some elements again. One by one, the elements that remain after a loop of
+ * vectors would take longer than those of the vectors. False: the length is not known, or vectors
+ * divide it, or it is so long that few elements remain. */
+static bool emit_overlapping(fv_kemit *e, fv_row *w, fv_value *value) {
+    enum { VECTORS = 4 };
+    fv_expr *sum;
+    if (!w->unguards || w->alone || e->range.dim)
+        return false;
+    const fv_dim *d = e->def->index[w->vector]->dim;
+    const int64_t n = fv_dim_is_const(d) ? d->value : 0;
+    int64_t lanes = e->l->target->vector_bits / 8 / fv_elem_storage_bytes(value->type->elem);
+    while (lanes > n)
+        lanes /= 2;
+    if (lanes < 4 || n % lanes == 0 || n > VECTORS * lanes ||
+        fv_x_reductions(e->def->body, &sum, 1))
+        return false;
+    const int64_t piece[2][2] = {{0, n / lanes * lanes}, {n - lanes, n}};
+    for (int i = 0; i < 2; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        emit_elements(e, w, value, piece[i]);
+        fv_kemit_release(e, m);
+    }
+    return true;
+}
+
+/* Emits the elements of a row: in pieces, or in overlapping vectors, or by one loop. */
+static void emit_divided(fv_kemit *e, fv_row *w, fv_value *value) {
+    if (w->vector < 0 || (!emit_pieces(e, w, value) && !emit_overlapping(e, w, value)))
+        emit_elements(e, w, value, NULL);
+}
+
 /* Emits the elements of a row, twice if guards may hold for each of them: loads of narrow elements
  * need no guard then, which takes many instructions on targets without masked loads of them. */
 static void emit_guarded(fv_kemit *e, fv_row *w, fv_value *value) {
@@ -305,13 +340,11 @@ static void emit_guarded(fv_kemit *e, fv_row *w, fv_value *value) {
         fv_kb_if(&e->b, inside);
         for (int i = 0; i < n; i++)
             fv_kemit_memo(e, guard[i], fv_x_const_int(e->arena, FV_BOOL, 1));
-        if (!emit_pieces(e, w, value))
-            emit_elements(e, w, value, NULL);
+        emit_divided(e, w, value);
         fv_kemit_release(e, m);
         fv_kb_else(&e->b);
     }
-    if (w->vector < 0 || !emit_pieces(e, w, value))
-        emit_elements(e, w, value, NULL);
+    emit_divided(e, w, value);
     if (n)
         fv_kb_end(&e->b);
 }
