@@ -108,9 +108,10 @@ for signs in 'u8 i8' 'i8 i8' 'u8 u8'; do
     image "stride_${x}_$w" "$x" "$w" '20, 14, 19' '33, 20, 3, 3' 'pads = [1, 2, 0, 1], strides = [2, 2]'
     image "colour_${x}_$w" "$x" "$w" '3, 17, 33' '32, 3, 3, 3' 'pads = [1, 1, 1, 1], strides = [2, 2]'
     image "depth_${x}_$w" "$x" "$w" '48, 9, 13' '48, 1, 3, 3' 'pads = [1, 1, 1, 1], group = 48'
+    image "five_${x}_$w" "$x" "$w" '16, 9, 23' '16, 1, 5, 5' 'group = 16'
     image "group_${x}_$w" "$x" "$w" '32, 9, 10' '32, 8, 3, 3' 'pads = [1, 1, 1, 1], group = 4'
     image "wide_${x}_$w" "$x" "$w" '16, 40, 4' '24, 16, 3, 3' 'dilations = [2, 1]'
-    for m in point odd window stride colour depth group wide; do
+    for m in point odd window stride colour depth five group wide; do
         compare "${m}_${x}_$w.fvir" 2
     done
     in_c "window_${x}_$w.fvir" 1

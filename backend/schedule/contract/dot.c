@@ -463,23 +463,40 @@ static bool has_vectors_of_columns(fv_lowerer *l, const fv_definition *d, const 
     return true;
 }
 
-/* The word with the `group` steps of x from number * group on, the first one in the low bits, as i16
- * or as bytes; 0 after the last step. */
-static fv_expr *word_of_steps(fv_lowerer *l, fv_expr *x, const fv_dot *dot, fv_var *number) {
+/* The element x for step `at` of k, which may be after the last one: 0 then, or, if `any` is set and
+ * x is a load, any element that exists, so that words depend on the sum of their index and the step
+ * alone. */
+static fv_expr *step_of_word(fv_lowerer *l, fv_expr *x, fv_var *k, fv_expr *at, bool any) {
+    fv_arena *a = l->exprs;
+    fv_expr *one = fv_x_replace_vars(a, x, 1, &k, &at), *inside = NULL, *more;
+    const bool loads = one->op == FV_X_LOAD || one->op == FV_X_GUARD;
+    for (int i = 0; any && loads && i < one->u.buf->rank; i++)
+        if (fv_x_uses(x->arg[i], k)) {
+            more = fv_x_bin(a, FV_X_LT, one->arg[i], one->u.buf->extent[i]);
+            inside = inside ? fv_x_bin(a, FV_X_AND, inside, more) : more;
+        }
+    if (inside)
+        return fv_x_guard_all(a, one, inside);
+    inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, k->dim->value));
+    return fv_x_select(a, inside, fv_x_guard_all(a, one, inside),
+                       fv_x_const_int(a, (fv_elem)one->type.elem, 0));
+}
+
+/* The word with the `group` steps of x from number * group on, the first one in the low bits, as
+ * i16 or as bytes. After the last step it has what step_of_word says. */
+static fv_expr *word_of_steps(fv_lowerer *l, fv_expr *x, const fv_dot *dot, fv_var *number,
+                              bool any) {
     fv_arena *a = l->exprs;
     fv_var *k = (fv_var *)dot->k;
     const int bits = 32 / dot->group;
+    const int64_t before = (number->dim->value - 1) * dot->group;
     fv_expr *word = NULL;
     for (int i = 0; i < dot->group; i++) {
         fv_expr *at = fv_dim_is_one(number->dim) ? fv_x_int(a, 0) : fv_x_var(a, number);
         at = fv_x_bin(a, FV_X_MUL, at, fv_x_int(a, dot->group));
         at = fv_x_bin(a, FV_X_ADD, at, fv_x_int(a, i));
-        fv_expr *one = fv_x_replace_vars(a, x, 1, &k, &at);
-        if (k->dim->value % dot->group) {
-            fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, k->dim->value));
-            one = fv_x_select(a, inside, fv_x_guard_all(a, one, inside),
-                              fv_x_const_int(a, (fv_elem)one->type.elem, 0));
-        }
+        fv_expr *one = before + i < k->dim->value ? fv_x_replace_vars(a, x, 1, &k, &at)
+                                                  : step_of_word(l, x, k, at, any);
         one = fv_x_cast(a, FV_X_BITCAST, bits == 16 ? FV_U16 : FV_U8,
                         bits == 16 ? fv_x_convert(a, FV_I16, one) : one);
         one = fv_x_bin(a, FV_X_SHL, fv_x_convert(a, FV_I32, one),
@@ -489,13 +506,13 @@ static fv_expr *word_of_steps(fv_lowerer *l, fv_expr *x, const fv_dot *dot, fv_v
     return word;
 }
 
-/* Describes a copy of the columns, over which a window slides, whose elements are words, numbered by
- * `number`. False: neighbouring columns would not have neighbouring words. */
+/* Describes a copy of the columns, over which a window slides, whose elements are words, numbered
+ * by `number`. False: neighbouring columns would not have neighbouring words. */
 static bool copy_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                          const fv_dot *dot, fv_var *number, fv_dense *copy) {
     fv_arena *a = l->exprs;
     fv_expr *columns = small_element(c->b);
-    fv_expr *word = word_of_steps(l, columns, dot, number);
+    fv_expr *word = word_of_steps(l, columns, dot, number, !fv_dim_is_one(number->dim));
     fv_var *vars[FV_MAX_RANK];
     if (dot->flips)
         word = fv_x_bin(a, FV_X_XOR, word, fv_x_const_int(a, FV_I32, (int32_t)0x80808080));
@@ -655,7 +672,7 @@ static void make_words(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     along.k = copy->index[last];
     fv_var *number = fv_index_var(l->exprs, along.k->name,
                                   fv_dim_const(l->module->dims, words_of(along.k, dot->group)));
-    copy->copy = word_of_steps(l, copy->copy, &along, number);
+    copy->copy = word_of_steps(l, copy->copy, &along, number, false);
     copy->index[last] = number;
 }
 

@@ -267,6 +267,18 @@ static int add_comparisons(fv_kemit *e, fv_var *v, const fv_expr *c, fv_expr **a
     return n + 1;
 }
 
+static bool is_narrow_guard(const fv_expr *x) {
+    return x->op == FV_X_GUARD && fv_elem_storage_bytes((fv_elem)x->type.elem) < 4;
+}
+
+static bool has_narrow_guard(const fv_kemit *e) {
+    const fv_expr *x;
+    for (fv_x_visitor w = fv_x_visit(e->l->current.scratch, e->def->body); (x = fv_x_next(&w));)
+        if (is_narrow_guard(x))
+            return true;
+    return false;
+}
+
 /* The comparisons in the guards of narrow elements of the row, in `list`, and *all, whether they
  * hold for each of its elements. Returns their number. */
 static int guards_of_row(fv_kemit *e, fv_var *v, fv_expr **all, const fv_expr **list) {
@@ -274,7 +286,7 @@ static int guards_of_row(fv_kemit *e, fv_var *v, fv_expr **all, const fv_expr **
     const fv_expr *x;
     *all = NULL;
     for (fv_x_visitor w = fv_x_visit(e->l->current.scratch, e->def->body); (x = fv_x_next(&w));)
-        if (x->op == FV_X_GUARD && fv_elem_storage_bytes((fv_elem)x->type.elem) < 4)
+        if (is_narrow_guard(x))
             n = add_comparisons(e, v, x->arg[x->u.buf->rank], all, list, n);
     return n;
 }
@@ -295,12 +307,12 @@ static bool emit_pieces(fv_kemit *e, fv_row *w, fv_value *value) {
     return pieces.n > 0;
 }
 
-/* Emits the row of an operand as two loops of whole vectors, of which the second one ends with the
- * row and computes some elements again. One by one, the elements that remain after a loop of
- * vectors would take longer than those of the vectors. False: the length is not known, or vectors
- * divide it, or it is so long that few elements remain. */
-static bool emit_overlapping(fv_kemit *e, fv_row *w, fv_value *value) {
-    enum { VECTORS = 4 };
+/* Emits the row of an operand vector by vector, the last one of which ends with the row and
+ * computes some elements again. One by one, the elements that remain after a loop of vectors would take
+ * longer than those of the vectors; and a guard of a border is known for most vectors. False: the
+ * length is not known, or more than a few vectors. */
+static bool emit_vectors(fv_kemit *e, fv_row *w, fv_value *value) {
+    enum { VECTORS = 4, LEAST = 4 };
     fv_expr *sum;
     if (!w->unguards || w->alone || e->range.dim)
         return false;
@@ -309,21 +321,21 @@ static bool emit_overlapping(fv_kemit *e, fv_row *w, fv_value *value) {
     int64_t lanes = e->l->target->vector_bits / 8 / fv_elem_storage_bytes(value->type->elem);
     while (lanes > n)
         lanes /= 2;
-    if (lanes < 4 || n % lanes == 0 || n > VECTORS * lanes ||
-        fv_x_reductions(e->def->body, &sum, 1))
+    if (lanes < LEAST || n == lanes || n > VECTORS * lanes ||
+        (n % lanes == 0 && !has_narrow_guard(e)) || fv_x_reductions(e->def->body, &sum, 1))
         return false;
-    const int64_t piece[2][2] = {{0, n / lanes * lanes}, {n - lanes, n}};
-    for (int i = 0; i < 2; i++) {
+    for (int64_t i = 0; i < n; i += lanes) {
+        const int64_t first = i + lanes > n ? n - lanes : i;
         fv_kmark m = fv_kemit_mark(e);
-        emit_elements(e, w, value, piece[i]);
+        emit_elements(e, w, value, (int64_t[]){first, first + lanes});
         fv_kemit_release(e, m);
     }
     return true;
 }
 
-/* Emits the elements of a row: in pieces, or in overlapping vectors, or by one loop. */
+/* Emits the elements of a row: in pieces, or vector by vector, or by one loop. */
 static void emit_divided(fv_kemit *e, fv_row *w, fv_value *value) {
-    if (w->vector < 0 || (!emit_pieces(e, w, value) && !emit_overlapping(e, w, value)))
+    if (w->vector < 0 || (!emit_pieces(e, w, value) && !emit_vectors(e, w, value)))
         emit_elements(e, w, value, NULL);
 }
 
