@@ -60,10 +60,10 @@ for signs in 'u8 i8' 'i8 i8' 'u8 u8' 'i8 u8'; do
         product "plain_${a}_${b}_${k}_$j" "$a" "$b" "$k" "$j"
         compare "plain_${a}_${b}_${k}_$j.fvir" 19
     done
-    product "zeros_${a}_${b}" "$a" "$b" 66 40 "%za: $a[], %zb: $b[]"
+    product "zeros_${a}_${b}" "$a" "$b" 66 40 "%za: ${a}[], %zb: ${b}[]"
     compare "zeros_${a}_${b}.fvir" 37
     in_c "zeros_${a}_${b}.fvir" 37
-    product "each_${a}_${b}" "$a" "$b" 36 51 "%za: $a[n], %zb: $b[51]"
+    product "each_${a}_${b}" "$a" "$b" 36 51 "%za: ${a}[n], %zb: ${b}[51]"
     compare "each_${a}_${b}.fvir" 23
     for n in 0 1 4; do compare "each_${a}_${b}.fvir" $n; done
     # steps that follow each other in memory: words of the columns are transposed
@@ -72,7 +72,7 @@ for signs in 'u8 i8' 'i8 i8' 'u8 u8' 'i8 u8'; do
 fovea-ir 1
 module "scores"
 symbol n 0..64
-func @main(%q: $a[2, 3, n, $k], %k: $b[2, 3, n, $k], %zq: $a[], %zk: $b[]) -> (%y) {
+func @main(%q: ${a}[2, 3, n, $k], %k: ${b}[2, 3, n, $k], %zq: ${a}[], %zk: ${b}[]) -> (%y) {
   %t = Transpose(%k) {perm = [0, 1, 3, 2]}
   %y = MatMulInteger(%q, %t, %zq, %zk)
   return %y

@@ -463,9 +463,9 @@ static bool has_vectors_of_columns(fv_lowerer *l, const fv_definition *d, const 
     return true;
 }
 
-/* The element x for step `at` of k, which may be after the last one: 0 then, or, if `any` is set and
- * x is a load, any element that exists, so that words depend on the sum of their index and the step
- * alone. */
+/* The element x for step `at` of k, which may be after the last one: 0 then, or, if `any` is set
+ * and x is a load, any element that exists, so that words depend on the sum of their index and the
+ * step alone. */
 static fv_expr *step_of_word(fv_lowerer *l, fv_expr *x, fv_var *k, fv_expr *at, bool any) {
     fv_arena *a = l->exprs;
     fv_expr *one = fv_x_replace_vars(a, x, 1, &k, &at), *inside = NULL, *more;

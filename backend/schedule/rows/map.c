@@ -308,9 +308,9 @@ static bool emit_pieces(fv_kemit *e, fv_row *w, fv_value *value) {
 }
 
 /* Emits the row of an operand vector by vector, the last one of which ends with the row and
- * computes some elements again. One by one, the elements that remain after a loop of vectors would take
- * longer than those of the vectors; and a guard of a border is known for most vectors. False: the
- * length is not known, or more than a few vectors. */
+ * computes some elements again. One by one, the elements that remain after a loop of vectors would
+ * take longer than those of the vectors; and a guard of a border is known for most vectors. False:
+ * the length is not known, or more than a few vectors. */
 static bool emit_vectors(fv_kemit *e, fv_row *w, fv_value *value) {
     enum { VECTORS = 4, LEAST = 4 };
     fv_expr *sum;
