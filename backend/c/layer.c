@@ -595,6 +595,71 @@ const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
     return name;
 }
 
+/* The text of the lanes that are in vectors 0 to `part` of consecutive elements. */
+static const char *lanes_of_parts(fv_cg *g, fv_elem e, const fv_picked *p, int part) {
+    const char *v = vector(g, e, p->lanes);
+    const char *load = fv_printf(g->arena, "(%s)*(const %s *)($a + %d)", v,
+                                 fv_c_unaligned(g, e, p->lanes), p->from[part]);
+    if (!part && p->parts > 1)
+        return load;
+    fv_text t = {.arena = g->arena};
+    fv_text_printf(&t, "(%s)%s(%s, %s, %s", v, fv_c_helper_fixed(g, "shuffle"),
+                   fv_c_vtype(g, fv_c_signed_elem(e), p->lanes),
+                   part ? lanes_of_parts(g, e, p, part - 1) : load, load);
+    for (int l = 0; l < p->lanes; l++) {
+        const int in = p->at[l] - p->from[part], before = part > 1 ? l : p->at[l];
+        fv_text_printf(&t, ", %d",
+                       p->part[l] > part    ? 0
+                       : p->part[l] == part ? (part ? p->lanes : 0) + in
+                                            : before);
+    }
+    fv_text_put(&t, ")");
+    return t.s;
+}
+
+/* The text of the lanes one by one, of fewer different elements than lanes. */
+static const char *lanes_one_by_one(fv_cg *g, fv_elem e, const fv_picked *p) {
+    fv_text t = {.arena = g->arena};
+    fv_text_printf(&t, "(%s){", vector(g, e, p->lanes));
+    for (int l = 0; l < p->lanes; l++)
+        fv_text_printf(&t, "%s$a[%d]", l ? ", " : "", p->at[l]);
+    fv_text_put(&t, "}");
+    return t.s;
+}
+
+/* A name for the elements of the lanes, which is different for different ones. */
+static const char *name_of_picks(fv_cg *g, const fv_picked *p) {
+    const int step = p->at[1] - p->at[0];
+    int repeated = 1;
+    while (repeated < p->lanes && p->at[repeated] == 0)
+        repeated++;
+    bool same = step > 0, repeats = true;
+    fv_text t = {.arena = g->arena};
+    fv_text_put(&t, "pick");
+    for (int l = 0; l < p->lanes; l++) {
+        same &= p->at[l] == l * step;
+        repeats &= p->at[l] == l / repeated;
+        fv_text_printf(&t, "_%d", p->at[l]);
+    }
+    return same      ? fv_printf(g->arena, "every%d", step)
+           : repeats ? fv_printf(g->arena, "repeat%d", repeated)
+                     : t.s;
+}
+
+const char *fv_c_layer_pick(fv_cg *g, fv_elem e, const fv_picked *p) {
+    const char *v = vector(g, e, p->lanes);
+    const char *name = fv_printf(g->arena, "%s_%s", name_of_picks(g, p), v);
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name,
+                      .result = v,
+                      .param = {pointer(g, e, true)},
+                      .lanes = p->lanes,
+                      .expr = p->length < p->lanes ? lanes_one_by_one(g, e, p)
+                                                   : lanes_of_parts(g, e, p, p->parts - 1),
+                      .wide = any_wide(g, e, p->lanes)});
+    return name;
+}
+
 const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes) {
     const char *v = vector(g, e, lanes), *u = fv_c_unaligned(g, e, lanes);
     const char *name = fv_printf(g->arena, "store_%s", v);

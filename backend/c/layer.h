@@ -5,6 +5,7 @@
 #define FV_BACKEND_C_LAYER_H
 
 #include "backend/c/internal.h"
+#include "backend/consumer/consumer.h"
 
 /* helper function f(a, ...) for operands of one type */
 const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes);
@@ -24,6 +25,8 @@ const char *fv_c_layer_require(fv_cg *g, int lanes); /* helper function f(mask, 
 const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(mask, p, otherwise), which loads the lanes in the mask */
 const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes);
+/* helper function f(a), which loads elements at constant distances from the one at a */
+const char *fv_c_layer_pick(fv_cg *g, fv_elem e, const fv_picked *p);
 /* helper function f(p, index), which loads a vector lane by lane */
 const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes);
 /* helper function f(mask, p, index, otherwise), which loads the lanes in the mask one by one */

@@ -280,6 +280,7 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
     const fv_buf *b = x->u.buf;
     fv_elem e = x->type.elem;
     int lanes = x->type.lanes;
+    fv_picked picked;
     switch (fv_access_kind(b, x->arg, lanes)) {
     case FV_ACCESS_ELEMENT: return fv_c_element(g, b, x->arg);
     case FV_ACCESS_RUN:
@@ -287,6 +288,10 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
             fv_printf(g->arena, "%s(%s)", fv_c_layer_load(g, e, lanes), fv_c_address(g, b, x->arg)),
             FV_C_PRIMARY);
     case FV_ACCESS_GATHER:
+        if (fv_access_picks(g->arena, x, &picked))
+            return piece(fv_printf(g->arena, "%s(%s)", fv_c_layer_pick(g, e, &picked),
+                                   fv_c_address(g, b, picked.index)),
+                         FV_C_PRIMARY);
         return piece(fv_c_apply(g, fv_c_layer_gather(g, e, lanes), "%s, %s", base(g, b),
                                 fv_c_index(g, b, x->arg)),
                      FV_C_PRIMARY);

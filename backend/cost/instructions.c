@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "backend/consumer/consumer.h"
 #include "ir/expr/visit.h"
 
 /* The part of the peak rate of vector operations that a mixture of operations reaches: the units
@@ -279,14 +280,18 @@ static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
     }
     for (int i = x->u.buf->rank; i < x->n; i++)
         count(t, x->arg[i]);
+    /* elements at constant distances are loaded as vectors, and moved to their lanes */
+    fv_picked p;
+    const bool picks = gathers && fv_access_picks(t->c->arena, x, &p);
+    const double elements = picks ? p.parts * registers(t, x) : x->type.lanes;
     if (!fv_is_in_registers(t->c, x->u.buf)) {
-        double n = gathers ? x->type.lanes : registers(t, x);
+        double n = gathers ? elements : registers(t, x);
         to->loads += n;
         count_whole(to, n, LOADING);
     } else if (first_byte(t->c, x))
         to->vectors++;
     if (gathers)
-        to->vectors += x->type.lanes;
+        to->vectors += elements;
     if (x->op == FV_X_GUARD)
         to->integers += 1;
 }

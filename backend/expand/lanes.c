@@ -260,17 +260,59 @@ static bool affine_op(laner *l, const fv_expr *x, const value *v, value *out) {
     }
 }
 
-/* Computes `c floordiv n` and `c floormod n` of the loop's variable, where the lanes of a vector
- * have the same quotient: one number, and an affine value. False: x is something else. */
+/* Is x = factor * v + rest, where v is the loop's variable? */
+static bool is_of_whole(const laner *l, const fv_expr *x, int64_t *factor, int64_t *rest) {
+    int64_t p[2], q[2];
+    if (x->type.lanes > 1)
+        return false;
+    *factor = x->op == FV_X_VAR && x->u.var == l->whole;
+    *rest = 0;
+    if (*factor || fv_x_is_int(x, rest))
+        return true;
+    const bool sum = x->op == FV_X_ADD || x->op == FV_X_SUB;
+    if ((!sum && x->op != FV_X_MUL) || !is_of_whole(l, x->arg[0], &p[0], &q[0]) ||
+        !is_of_whole(l, x->arg[1], &p[1], &q[1]))
+        return false;
+    const int64_t sign = x->op == FV_X_SUB ? -1 : 1;
+    *factor = sum ? p[0] + sign * p[1] : p[0] * q[1] + p[1] * q[0];
+    *rest = sum ? q[0] + sign * q[1] : q[0] * q[1];
+    return (sum || !p[0] || !p[1]) && *factor == (int32_t)*factor && *rest == (int32_t)*rest;
+}
+
+/* Computes quotients and remainders by n of `factor * c + rest`, of which every vector has the same
+ * remainders: a number for the vector, and a constant for each lane. */
+static value periodic_op(laner *l, const fv_expr *x, int64_t factor, int64_t rest) {
+    const value *c = fv_ptrmap_get(&l->vars, l->whole);
+    fv_expr *by = fv_x_int(l->a, factor);
+    fv_expr *lane = fv_x_ramp(l->a, l->lanes, fv_x_int(l->a, 0));
+    if (factor != 1)
+        lane = fv_x_bin(l->a, FV_X_MUL, lane, by);
+    if (rest)
+        lane = fv_x_bin(l->a, FV_X_ADD, lane, fv_x_int(l->a, rest));
+    lane = fv_x_bin(l->a, (fv_expr_op)x->op, lane, x->arg[1]);
+    if (x->op == FV_X_FLOORMOD)
+        return vector(lane);
+    fv_expr *first = fv_x_bin(l->a, FV_X_FLOORDIV, fv_x_bin(l->a, FV_X_MUL, c->x, by), x->arg[1]);
+    return vector(fv_x_bin(l->a, FV_X_ADD, lane, first));
+}
+
+/* Computes `c floordiv n` and `c floormod n` of the loop's variable: where the lanes of a vector
+ * have the same quotient, as one number, and an affine value; where the remainders are the same in
+ * each vector, also of a multiple of the variable plus a constant. False: x is something else. */
 static bool group_op(laner *l, const fv_expr *x, value *out) {
-    int64_t n;
+    int64_t n, factor, rest;
     bool is = (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD) && l->whole &&
-              x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == l->whole &&
-              fv_x_is_int(x->arg[1], &n) && n > 0 && n % l->lanes == 0;
+              fv_x_is_int(x->arg[1], &n) && n > 0 && is_of_whole(l, x->arg[0], &factor, &rest);
     if (!is)
         return false;
-    const value *c = fv_ptrmap_get(&l->vars, l->whole);
-    *out = affine(fv_x_bin(l->a, (fv_expr_op)x->op, c->x, x->arg[1]), x->op == FV_X_FLOORMOD);
+    if (factor == 1 && rest == 0 && n % l->lanes == 0) {
+        const value *c = fv_ptrmap_get(&l->vars, l->whole);
+        *out = affine(fv_x_bin(l->a, (fv_expr_op)x->op, c->x, x->arg[1]), x->op == FV_X_FLOORMOD);
+        return true;
+    }
+    if (!factor || factor * l->lanes % n)
+        return false;
+    *out = periodic_op(l, x, factor, rest);
     return true;
 }
 

@@ -177,6 +177,56 @@ static LLVMValueRef masked_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, 
                        masked(f, load_alignment(f, b, 1), name, types, 0, args));
 }
 
+/* ---- loads of elements at constant distances ---- */
+
+/* The lanes of two vectors, or of one and NULL, as `lane` says: those of b follow those of a. */
+static LLVMValueRef shuffled(fv_ll_fn *f, LLVMValueRef a, LLVMValueRef b, int n, const int *lane) {
+    LLVMValueRef at[256];
+    for (int i = 0; i < n; i++)
+        at[i] = lane[i] < 0 ? LLVMGetUndef(f->m->types.i32)
+                            : LLVMConstInt(f->m->types.i32, (unsigned)lane[i], 0);
+    return LLVMBuildShuffleVector(f->b, a, b ? b : LLVMGetUndef(LLVMTypeOf(a)),
+                                  LLVMConstVector(at, (unsigned)n), "");
+}
+
+/* The mask for vector `part`: c for the elements that are lanes of the gather, false for others. */
+static LLVMValueRef mask_of_part(fv_ll_fn *f, const fv_picked *p, int part, LLVMValueRef c) {
+    int lane[256];
+    for (int i = 0; i < p->length; i++)
+        lane[i] = p->lanes;
+    for (int i = 0; i < p->lanes; i++)
+        if (p->part[i] == part)
+            lane[p->at[i] - p->from[part]] = i;
+    return shuffled(f, c, LLVMConstNull(LLVMTypeOf(c)), p->length, lane);
+}
+
+/* Emits the load x as vectors of consecutive elements, from which the lanes are taken. c: the lanes
+ * that may be accessed; NULL: all. */
+static LLVMValueRef picked(fv_ll_fn *f, const fv_expr *x, const fv_picked *p, LLVMValueRef c) {
+    const fv_buf *b = x->u.buf;
+    LLVMTypeRef step = fv_ll_mem_type(f->m, (fv_elem)b->elem, 1);
+    LLVMValueRef first = fv_ll_address(f, b, p->index), all = NULL;
+    for (int part = 0; part < p->parts; part++) {
+        LLVMValueRef at = fv_ll_int(f->m, p->from[part]), v;
+        LLVMValueRef ptr = LLVMBuildGEP2(f->b, step, first, &at, 1, "");
+        LLVMTypeRef type = fv_ll_type(f->m, fv_kt((fv_elem)x->type.elem, p->length));
+        v = c ? masked_load(f, b, ptr, mask_of_part(f, p, part, c), LLVMGetUndef(type))
+              : load_at(f, b, ptr, p->length);
+        int lane[256];
+        for (int i = 0; i < p->lanes; i++) {
+            const int in = p->at[i] - p->from[part], before = part > 1 ? i : p->at[i];
+            lane[i] = p->part[i] > part    ? -1
+                      : p->part[i] == part ? (part ? p->length : 0) + in
+                                           : before;
+        }
+        if (part || p->parts == 1)
+            all = shuffled(f, part ? all : v, part ? v : NULL, p->lanes, lane);
+        else
+            all = v;
+    }
+    return all;
+}
+
 /* Emits a load under a scalar condition as a branch, so that memory is not accessed if the
  * condition is false. */
 static LLVMValueRef branched_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef c,
@@ -220,7 +270,32 @@ static LLVMValueRef guarded(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
     return branched_load(f, b, ptr, c, otherwise, x->type.lanes);
 }
 
+/* Has the target loads under a mask? Elsewhere each lane would be a branch. */
+static bool has_masked_loads(const fv_ll_fn *f, const fv_buf *b) {
+    const bool bytes = fv_elem_storage_bytes((fv_elem)b->elem) < 4;
+    return fv_target_has(f->m->target, FV_FEATURE_avx2) &&
+           (!bytes || f->m->target->vector_bits > 256);
+}
+
+/* Emits a guarded load of such elements; lanes whose condition is false get the alternative. */
+static LLVMValueRef guarded_picks(fv_ll_fn *f, const fv_expr *x, const fv_picked *p) {
+    LLVMValueRef c = fv_ll_expr(f, x->arg[x->u.buf->rank]);
+    LLVMValueRef otherwise = fv_ll_expr(f, x->arg[x->u.buf->rank + 1]);
+    if (fv_ll_lanes_of(c) < x->type.lanes)
+        c = fv_ll_splat(f, c, x->type.lanes);
+    if (fv_ll_lanes_of(otherwise) < x->type.lanes)
+        otherwise = fv_ll_splat(f, otherwise, x->type.lanes);
+    return LLVMBuildSelect(f->b, c, picked(f, x, p, c), otherwise, "");
+}
+
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x) {
+    fv_picked p;
+    if (x->type.lanes > 1 && fv_access_picks(f->m->arena, x, &p)) {
+        if (x->op == FV_X_LOAD)
+            return picked(f, x, &p, NULL);
+        if (p.ascends && has_masked_loads(f, x->u.buf))
+            return guarded_picks(f, x, &p);
+    }
     LLVMValueRef ptr = fv_ll_address(f, x->u.buf, x->arg);
     if (x->op == FV_X_GUARD)
         return guarded(f, x, ptr);
