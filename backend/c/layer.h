@@ -5,7 +5,7 @@
 #define FV_BACKEND_C_LAYER_H
 
 #include "backend/c/internal.h"
-#include "backend/consumer/consumer.h"
+#include "ir/expr/picks.h"
 
 /* helper function f(a, ...) for operands of one type */
 const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes);

@@ -288,7 +288,7 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
             fv_printf(g->arena, "%s(%s)", fv_c_layer_load(g, e, lanes), fv_c_address(g, b, x->arg)),
             FV_C_PRIMARY);
     case FV_ACCESS_GATHER:
-        if (fv_access_picks(g->arena, x, &picked))
+        if (fv_x_picks(g->arena, x, &picked))
             return piece(fv_printf(g->arena, "%s(%s)", fv_c_layer_pick(g, e, &picked),
                                    fv_c_address(g, b, picked.index)),
                          FV_C_PRIMARY);

@@ -3,7 +3,6 @@
 #include "backend/consumer/consumer.h"
 
 #include "ir/dim/text.h"
-#include "ir/expr/affine.h"
 #include "runtime/table_sum.h"
 
 fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes) {
@@ -11,51 +10,6 @@ fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes) {
         if (index[i]->type.lanes > 1)
             return FV_ACCESS_GATHER;
     return lanes == b->lanes ? FV_ACCESS_ELEMENT : FV_ACCESS_RUN;
-}
-
-/* Chooses the vectors of consecutive elements that have the first `span` elements. */
-static bool divide(fv_picked *p, int64_t span) {
-    p->length = p->lanes;
-    while (p->length > span)
-        p->length /= 2;
-    if (span > FV_MOST_PARTS * p->length)
-        return false;
-    for (p->parts = 0; p->parts * p->length < span; p->parts++) {
-        const int from = p->parts * p->length, last = (int)span - p->length;
-        p->from[p->parts] = from < last ? from : last;
-    }
-    for (int i = 0; i < p->lanes; i++) {
-        const int part = p->at[i] / p->length;
-        p->part[i] = part;
-    }
-    return true;
-}
-
-bool fv_access_picks(fv_arena *a, const fv_expr *x, fv_picked *p) {
-    const fv_buf *b = x->u.buf;
-    const int last = b->rank - 1;
-    int64_t offset[FV_MOST_PICKED], least = 0, most = 0;
-    p->lanes = x->type.lanes;
-    for (int i = 0; i < last; i++) {
-        p->index[i] = x->arg[i];
-        if (x->arg[i]->type.lanes > 1)
-            return false;
-    }
-    if (last < 0 || b->lanes > 1 || b->elem == FV_BOOL || p->lanes > FV_MOST_PICKED ||
-        x->arg[last]->type.lanes < 2 || !fv_x_is_offsets(a, x->arg[last], &p->index[last], offset))
-        return false;
-    p->ascends = true;
-    for (int i = 0; i < p->lanes; i++) {
-        least = !i || offset[i] < least ? offset[i] : least;
-        most = !i || offset[i] > most ? offset[i] : most;
-        p->ascends &= !i || offset[i - 1] < offset[i];
-    }
-    if (least == most || least != (int32_t)least || most - least >= FV_MOST_PARTS * p->lanes)
-        return false;
-    p->index[last] = fv_x_bin(a, FV_X_ADD, p->index[last], fv_x_int(a, least));
-    for (int i = 0; i < p->lanes; i++)
-        p->at[i] = (int)(offset[i] - least);
-    return divide(p, most - least + 1);
 }
 
 bool fv_port_depends_on_data(const fv_port *port) {

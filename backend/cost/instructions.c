@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "backend/consumer/consumer.h"
+#include "ir/expr/picks.h"
 #include "ir/expr/visit.h"
 
 /* The part of the peak rate of vector operations that a mixture of operations reaches: the units
@@ -282,7 +282,7 @@ static void count_load(tally *t, const fv_expr *x, fv_instructions *to) {
         count(t, x->arg[i]);
     /* elements at constant distances are loaded as vectors, and moved to their lanes */
     fv_picked p;
-    const bool picks = gathers && fv_access_picks(t->c->arena, x, &p);
+    const bool picks = gathers && fv_x_picks(t->c->arena, x, &p);
     const double elements = picks ? p.parts * registers(t, x) : x->type.lanes;
     if (!fv_is_in_registers(t->c, x->u.buf)) {
         double n = gathers ? elements : registers(t, x);

@@ -5,6 +5,7 @@
  * not used. */
 #include "backend/consumer/consumer.h"
 #include "backend/llvm/host.h"
+#include "ir/expr/picks.h"
 
 /* Tiles of at most STRAIGHT_FILL elements are filled without a loop, so that they can become
  * registers, and tiles of at most STRAIGHT_ZEROS bytes with zeros, by one intrinsic that LLVM
@@ -290,7 +291,7 @@ static LLVMValueRef guarded_picks(fv_ll_fn *f, const fv_expr *x, const fv_picked
 
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x) {
     fv_picked p;
-    if (x->type.lanes > 1 && fv_access_picks(f->m->arena, x, &p)) {
+    if (x->type.lanes > 1 && fv_x_picks(f->m->arena, x, &p)) {
         if (x->op == FV_X_LOAD)
             return picked(f, x, &p, NULL);
         if (p.ascends && has_masked_loads(f, x->u.buf))

@@ -1,8 +1,6 @@
 /* affine.c - see affine.h. */
 #include "ir/expr/affine.h"
 
-#include "ir/expr/fold.h"
-
 fv_affine fv_affine_dim(const fv_dim *d) {
     return (fv_affine){.rest = d};
 }
@@ -69,86 +67,4 @@ bool fv_affine_is_of_vars(const fv_affine *f) {
     for (int i = 0; i < f->n && is; i++)
         is = f->term[i].x->op == FV_X_VAR && fv_dim_is_const(f->term[i].by);
     return is;
-}
-
-/* ---- lanes ---- */
-
-enum { MOST_LANES = 64 };
-
-typedef struct offsets {
-    fv_expr *first;
-    int64_t at[MOST_LANES];
-} offsets;
-
-/* Are all lanes the same number? */
-static bool is_number(const offsets *o, int lanes, int64_t *value) {
-    if (!fv_x_is_int(o->first, value))
-        return false;
-    *value += o->at[0];
-    for (int i = 1; i < lanes; i++)
-        if (o->at[i] != o->at[0])
-            return false;
-    return *value == (int32_t)*value;
-}
-
-/* The product of a and a number; false: b is none, or an offset is large. */
-static bool times(fv_arena *arena, int lanes, const offsets *a, const offsets *b, offsets *out) {
-    int64_t by;
-    if (!is_number(b, lanes, &by))
-        return false;
-    out->first = fv_x_bin(arena, FV_X_MUL, a->first, fv_x_int(arena, by));
-    for (int i = 0; i < lanes; i++) {
-        if (a->at[i] != (int32_t)a->at[i])
-            return false;
-        out->at[i] = a->at[i] * by;
-    }
-    return true;
-}
-
-/* An operation on lanes that are all constant. */
-static bool of_constants(fv_arena *arena, const fv_expr *x, const offsets *o, offsets *out) {
-    int64_t c[2];
-    if (!fv_x_is_int(o[0].first, &c[0]) || !fv_x_is_int(o[1].first, &c[1]))
-        return false;
-    out->first = fv_x_int(arena, 0);
-    for (int i = 0; i < x->type.lanes; i++)
-        if (!fv_fold_ints(FV_I64, (fv_expr_op)x->op, c[0] + o[0].at[i], c[1] + o[1].at[i],
-                          &out->at[i]))
-            return false;
-    return true;
-}
-
-static bool offsets_of(fv_arena *arena, const fv_expr *x, offsets *out) {
-    offsets o[2];
-    const int lanes = x->type.lanes;
-    if (x->type.elem != FV_I64 || lanes < 2 || lanes > MOST_LANES)
-        return false;
-    if (x->op == FV_X_RAMP || x->op == FV_X_SPLAT) {
-        out->first = x->arg[0];
-        for (int i = 0; i < lanes; i++)
-            out->at[i] = x->op == FV_X_RAMP ? i : 0;
-        return true;
-    }
-    if (x->n != 2 || x->op == FV_X_LOAD || !offsets_of(arena, x->arg[0], &o[0]) ||
-        !offsets_of(arena, x->arg[1], &o[1]))
-        return false;
-    if (x->op == FV_X_MUL)
-        return times(arena, lanes, &o[0], &o[1], out) || times(arena, lanes, &o[1], &o[0], out);
-    if (x->op != FV_X_ADD && x->op != FV_X_SUB)
-        return of_constants(arena, x, o, out);
-    out->first = fv_x_bin(arena, (fv_expr_op)x->op, o[0].first, o[1].first);
-    for (int i = 0; i < lanes; i++)
-        if (!fv_fold_ints(FV_I64, (fv_expr_op)x->op, o[0].at[i], o[1].at[i], &out->at[i]))
-            return false;
-    return true;
-}
-
-bool fv_x_is_offsets(fv_arena *a, const fv_expr *x, fv_expr **first, int64_t *offset) {
-    offsets o;
-    if (!offsets_of(a, x, &o))
-        return false;
-    *first = o.first;
-    for (int i = 0; i < x->type.lanes; i++)
-        offset[i] = o.at[i];
-    return true;
 }

@@ -40,8 +40,4 @@ fv_affine fv_affine_plus(const fv_affines *s, fv_affine a, const fv_affine *b, c
 /* Is every atom a variable and every factor a constant? */
 bool fv_affine_is_of_vars(const fv_affine *f) FV_MUST_USE;
 
-/* Are the lanes of the i64 vector x a scalar plus constants, as those of ramp8(i) * 2 + 1 and of
- * ramp8(0) floordiv 2 + splat8(i) are? Sets *first to the scalar and `offset` to the constants. */
-bool fv_x_is_offsets(fv_arena *a, const fv_expr *x, fv_expr **first, int64_t *offset) FV_MUST_USE;
-
 #endif

@@ -108,6 +108,7 @@ typedef struct fv_kemit {
                     * contiguous in memory */
         bool ignore_nan; /* whether the maximum that is being emitted may ignore NaN among terms */
         bool show_nan;   /* whether no maximum may */
+        int unroll;      /* loops over so many terms or fewer are unrolled; 0: none is */
     } sums;
     /* the loop that is being emitted */
     struct {

@@ -6,6 +6,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/schedule/common/clip.h"
 #include "backend/schedule/common/maximum.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
@@ -64,14 +65,74 @@ static bool is_ranged(const fv_kemit *e, const fv_expr *r) {
     return e->range.dim && fv_ptrmap_get(e->range.sums, r);
 }
 
-/* Opens serial loops over the first n variables of the reduction. */
+/* Are the loops from variable i of the reduction on together so short that they are unrolled? */
+static bool is_unrolled(const fv_kemit *e, const fv_expr *r, int i) {
+    int64_t copies = 1;
+    for (; i < r->u.red.nvars && copies <= e->sums.unroll; i++) {
+        const fv_dim *d = r->u.red.vars[i]->dim;
+        copies = fv_dim_is_const(d) ? copies * d->value : INT32_MAX;
+    }
+    return copies > 0 && copies <= e->sums.unroll;
+}
+
+/* Records the value of condition x, and of the conditions that follow from it, so that they are not
+ * evaluated. */
+static void know(fv_kemit *e, const fv_expr *x, bool holds) {
+    fv_kemit_memo(e, x, fv_x_const_int(e->arena, FV_BOOL, holds));
+    if (x->op == FV_X_NOT)
+        know(e, x->arg[0], !holds);
+    for (int i = 0; i < 2 && x->op == (holds ? FV_X_AND : FV_X_OR); i++)
+        know(e, x->arg[i], holds);
+}
+
+/* The terms of a loop, from lo to before hi, and the conditions that hold for all of them. */
+typedef struct term_loop {
+    fv_expr *lo, *hi;
+    const fv_expr *holds[FV_MAX_CLIPS];
+    int n;
+} term_loop;
+
+static void clip(fv_kemit *e, term_loop *t, const fv_clip *c) {
+    fv_arena *a = e->arena;
+    const bool along = e->loop.vector && fv_x_uses(c->condition, e->loop.vector);
+    if (along || fv_kemit_is_known(e, c->condition) || !fv_kemit_is_bound(e, c->rest))
+        return;
+    fv_expr *n = fv_x_bin(a, FV_X_FLOORDIV, fv_kemit_expr(e, c->rest),
+                          fv_x_int(a, c->by > 0 ? c->by : -c->by));
+    if (c->by > 0)
+        t->lo = fv_x_bin(a, FV_X_MAX, fv_x_bin(a, FV_X_SUB, fv_x_int(a, 0), n), t->lo);
+    else
+        t->hi = fv_x_bin(a, FV_X_MIN, fv_x_bin(a, FV_X_ADD, n, fv_x_int(a, 1)), t->hi);
+    t->holds[t->n++] = c->condition;
+}
+
+/* The terms over variable i of the reduction without those that are its identity, as far as that
+ * depends neither on the axis of vectors nor on variables of the reduction that are not bound. */
+static term_loop loop_of(fv_kemit *e, const fv_expr *r, int i) {
+    term_loop t = {fv_x_int(e->arena, 0), fv_kemit_dim(e, r->u.red.vars[i]->dim), {NULL}, 0};
+    fv_clip clips[FV_MAX_CLIPS];
+    const fv_expr *none = identity(e, r->u.red.kind, (fv_elem)r->type.elem);
+    const int n =
+        e->sums.rows ? fv_clips_of(e->l->exprs, e->l->module->dims, r, i, none, clips) : 0;
+    for (int k = 0; k < n; k++)
+        clip(e, &t, &clips[k]);
+    if (t.n) {
+        t.lo = fv_kb_let(&e->b, "low", t.lo);
+        t.hi = fv_kb_let(&e->b, "high", t.hi);
+    }
+    return t;
+}
+
+/* Opens loops over the first n variables of the reduction. */
 static void open_loops(fv_kemit *e, const fv_expr *r, int n) {
     bool ranged = is_ranged(e, r);
     for (int i = 0; i < n; i++) {
         fv_var *v = r->u.red.vars[i];
-        fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0),
-                *to = ranged ? e->range.hi : fv_kemit_dim(e, v->dim);
-        fv_kemit_bind(e, v, fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1));
+        term_loop t = ranged ? (term_loop){e->range.lo, e->range.hi, {NULL}, 0} : loop_of(e, r, i);
+        const fv_loop_kind kind = !ranged && !t.n && is_unrolled(e, r, i) ? FV_UNROLL : FV_SERIAL;
+        fv_kemit_bind(e, v, fv_kb_for(&e->b, kind, v->name, t.lo, t.hi, 1));
+        for (int k = 0; k < t.n; k++)
+            know(e, t.holds[k], true);
         fv_kemit_hoist(e, r->arg[0]);
     }
 }
@@ -225,16 +286,6 @@ static void chain_step(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr *
     fv_kb_end(&e->b);
     e->guard = guard;
     fv_kemit_release(e, m);
-}
-
-/* Records the value of condition x, and of the conditions that follow from it, so that they are not
- * evaluated. */
-static void know(fv_kemit *e, const fv_expr *x, bool holds) {
-    fv_kemit_memo(e, x, fv_x_const_int(e->arena, FV_BOOL, holds));
-    if (x->op == FV_X_NOT)
-        know(e, x->arg[0], !holds);
-    for (int i = 0; i < 2 && x->op == (holds ? FV_X_AND : FV_X_OR); i++)
-        know(e, x->arg[i], holds);
 }
 
 static void chain_steps(fv_kemit *e, const fv_expr *r, const chains *c, fv_expr *from,

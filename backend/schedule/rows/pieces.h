@@ -19,4 +19,14 @@ typedef struct fv_row_pieces {
  * length is not known when the model is compiled, or if pieces do not pay. */
 fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v);
 
+/* The inside of a row along v, whose length is known: the elements from lo to before hi, for all of
+ * which, and for all terms of reductions, comparisons, minima and maxima choose the same operand.
+ * That is found for those that depend on v alone, or are affine in v and in variables of
+ * reductions; others are ignored. If there are such elements, the middle of the row is among
+ * them. */
+typedef struct fv_row_inside {
+    int64_t lo, hi;
+} fv_row_inside;
+fv_row_inside fv_row_inside_of(fv_arena *a, fv_dims *dims, const fv_expr *body, const fv_var *v);
+
 #endif
