@@ -465,7 +465,7 @@ static void emit(fv_lowerer *l, const fv_together *t, fv_op *op) {
             k.task);
     for (int i = t->outer; i < t->all[0]->rank; i++)
         inside[i] = true;
-    fv_open_outer(&k.e, inside, work, k.task, index);
+    fv_open_outer_of(&k.e, inside, work, k.task, index, t->by_element ? 0 : t->n, all, t->row);
     make_both(&k);
     while (k.e.b.depth)
         fv_kb_end(&k.e.b);

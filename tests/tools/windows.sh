@@ -52,7 +52,10 @@ for to in ((28, 66), (56, 132), (7, 11), (21, 99), (14, 33), (20, 50), (42, 99))
                 to[1], mode, where, ', nearest_mode = "floor"' if where == "asymmetric" else ""))
 sizes = {66: 28, 132: 56, 11: 7, 99: 21, 33: 14, 50: 20}
 consts = "\n".join("const @to%d: i64[4] = [1, 3, %d, %d]" % (w, h, w) for w, h in sizes.items())
+pads = ["Pad(%%x, @pads) {mode = \"%s\"}" % m for m in ("constant", "reflect", "edge", "wrap")]
 for t in ("f32", "u8"):
+    for w in (33, 58, 90):
+        model("pad_%s_%d" % (t, w), "const @pads: i64[8] = [0, 0, 2, 3, 0, 0, 1, 4]\nfunc @main(%%x: %s[1, 3, 14, %d])" % (t, w), pads)
     model("resized_%s" % t, "%s\nfunc @main(%%x: %s[1, 3, 14, 33])" % (consts, t), resized)
 T
 python3 models.py

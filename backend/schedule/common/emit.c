@@ -303,6 +303,14 @@ fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v) {
     return all;
 }
 
+/* The load of an array that holds the values of x; NULL: there is none. */
+static fv_expr *in_table(const fv_kemit *e, const fv_expr *x) {
+    for (int i = 0; i < e->loop.ntables; i++)
+        if (e->loop.tables[i].from == x)
+            return e->loop.tables[i].to;
+    return NULL;
+}
+
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
     if (e->loop.plain && is_choice(x, e->loop.plain))
         return fv_kemit_expr(e, x->arg[2]);
@@ -318,6 +326,9 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
     fv_expr *known = emitted(e, x);
     if (known)
         return known;
+    fv_expr *table = in_table(e, x);
+    if (table)
+        return fv_kemit_expr(e, table);
     if (x->op == FV_X_REDUCE)
         return fv_kemit_reduce(e, x);
     fv_expr *y;

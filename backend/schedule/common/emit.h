@@ -115,6 +115,9 @@ typedef struct fv_kemit {
         const fv_var *vector; /* the axis along which vectors run; NULL: there is none */
         /* an axis of which no broadcast selects element 0: see fv_kemit_plain */
         const fv_var *plain;
+        /* expressions, and loads of arrays that hold their values for each index of a row */
+        fv_emitted *tables;
+        int ntables;
     } loop;
     fv_term_range range;
     fv_keep keep;

@@ -23,6 +23,7 @@
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/rows/keep.h"
 #include "backend/schedule/rows/pieces.h"
+#include "backend/schedule/rows/tables.h"
 #include "backend/schedule/rows/windows.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
@@ -193,10 +194,17 @@ static row_loop open_around(fv_kemit *e, const bool *inside, int64_t work, int64
     return inner;
 }
 
-void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
+void fv_open_outer_of(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index,
+                      int n, const fv_definition *const *all, const int *row) {
     row_loop inner = open_around(e, inside, work, task, index);
-    if (inner.axis >= 0)
-        index[inner.axis] = open_rows(e, &inner);
+    if (inner.axis < 0)
+        return;
+    fv_emit_tables(e, n, all, row, inner.most);
+    index[inner.axis] = open_rows(e, &inner);
+}
+
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
+    fv_open_outer_of(e, inside, work, task, index, 0, NULL, NULL);
 }
 
 /* ---- a row ---- */
@@ -571,8 +579,10 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
                 .unguards = s->operand && !fv_is_small_code(l->options)};
     row_loop rows = open_around(&e, inside, fv_work_of_row(d, p->vector, p->task), p->task, index);
     if (!emit_blocks(&e, &w, s->value, &rows)) {
-        if (rows.axis >= 0)
+        if (rows.axis >= 0) {
+            fv_emit_tables(&e, 1, &d, &p->vector, rows.most);
             index[rows.axis] = open_rows(&e, &rows);
+        }
         fv_emit_row(&e, &w, s->value);
     }
     while (e.b.depth)

@@ -8,6 +8,11 @@
  * inside take `work` operations for each iteration. Outer axes become tasks of about `task`
  * operations; the loops over the remaining rows are within a task. */
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index);
+/* fv_open_outer for n definitions that share these axes, whose rows run along the axes `row` (-1: a
+ * definition has no rows), with arrays of what their elements compute from their index alone
+ * (tables.h). */
+void fv_open_outer_of(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index,
+                      int n, const fv_definition *const *all, const int *row);
 
 /* Returns the number of terms and elements, for dims of typical size, that a row along axis
  * `vector` (-1: a single element) takes to compute. Stops counting once it exceeds `most`. */

@@ -274,16 +274,28 @@ static int bits_of_windows(fv_kemit *e, const fv_var *v, fv_expr **found, int *n
     return count < MAX_WINDOWS ? bits : 0;
 }
 
-/* Does a load of x depend on a quotient of v, as in an image that is resized? */
-static bool is_resized(fv_kemit *e, const fv_expr *body, const fv_var *v) {
+/* Is the index x of a load a quotient of v, or limited to a range? */
+static bool is_resampled(fv_kemit *e, const fv_expr *index, const fv_var *v) {
     const fv_expr *x;
-    bool divides = false;
-    for (fv_x_visitor n = fv_x_visit(e->l->current.scratch, body); (x = fv_x_next(&n));) {
+    for (fv_x_visitor n = fv_x_visit(e->l->current.scratch, index); (x = fv_x_next(&n));)
+        if ((x->op == FV_X_FLOORDIV || x->op == FV_X_MIN || x->op == FV_X_MAX) && fv_x_uses(x, v))
+            return true;
+    return false;
+}
+
+/* Does d load elements at such indices, as for an image that is resized or has a border of its
+ * edges, without reductions that depend on v? */
+static bool is_resized(fv_kemit *e, const fv_definition *d, const fv_var *v) {
+    const fv_expr *x;
+    bool is = false;
+    for (fv_x_visitor n = fv_x_visit(e->l->current.scratch, d->body); (x = fv_x_next(&n));) {
+        const bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
         if (x->op == FV_X_REDUCE && fv_x_uses(x, v))
             return false;
-        divides |= x->op == FV_X_FLOORDIV && x->type.elem == FV_I64 && fv_x_uses(x, v);
+        for (int i = 0; loads && i < x->u.buf->rank && !is; i++)
+            is = is_resampled(e, x->arg[i], v);
     }
-    return divides;
+    return is;
 }
 
 bool fv_emit_windows(fv_kemit *e, fv_row *w, fv_value *value) {
@@ -295,7 +307,7 @@ bool fv_emit_windows(fv_kemit *e, fv_row *w, fv_value *value) {
         fv_is_small_code(e->l->options))
         return false;
     int bits = bits_of_windows(e, v, sums, &n);
-    if (!n && is_resized(e, e->def->body, v))
+    if (!n && is_resized(e, e->def, v))
         bits = fv_elem_bits((fv_elem)e->def->body->type.elem);
     int64_t width = bits ? e->l->target->vector_bits / bits : 0;
     while (width > v->dim->value)
@@ -306,7 +318,9 @@ bool fv_emit_windows(fv_kemit *e, fv_row *w, fv_value *value) {
     for (int i = 0; i < n; i++)
         if (divide(e, sums[i], v, &z.lines[z.nlines]))
             emit_line(e, &z.lines[z.nlines++], width);
-    emit_all(e, v, width, inside_of(e, &z, v), emit_row, &z);
+    /* indices from tables need no conditions */
+    const fv_row_inside whole = {0, v->dim->value};
+    emit_all(e, v, width, !n && e->loop.ntables ? whole : inside_of(e, &z, v), emit_row, &z);
     e->sums.unroll = 0;
     return true;
 }
