@@ -2,18 +2,23 @@
 #include "backend/schedule/rows/tables.h"
 
 #include "ir/base/limits.h"
+#include "ir/expr/fold.h"
 
 /* LEAST_ROWS: fewer rows do not use a table often enough. LONGEST: the most elements of a table.
  * MOST: the most tables. GROUP: a quotient by a multiple of this number is the same for the lanes
- * of a vector. */
-enum { LEAST_ROWS = 4, LONGEST = 512, MOST = 8, GROUP = 16 };
+ * of a vector. FEW: fewer quotients in a row are few. */
+enum { LEAST_ROWS = 4, LONGEST = 512, MOST = 8, GROUP = 16, FEW = 3 };
 
 /* Is x a quotient or a remainder by a constant that takes several operations for each vector? By a
- * power of two it is a shift. */
+ * power of two it is a shift; and if a row has few quotients, as with a border of its mirror image,
+ * the row is divided where they change (pieces.h). */
 static bool is_costly(const fv_expr *x) {
-    int64_t n;
-    return (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD) && x->type.elem == FV_I64 &&
-           fv_x_is_int(x->arg[1], &n) && n > 0 && (n & (n - 1)) && n % GROUP;
+    int64_t n, lo, hi;
+    if ((x->op != FV_X_FLOORDIV && x->op != FV_X_FLOORMOD) || x->type.elem != FV_I64 ||
+        !fv_x_is_int(x->arg[1], &n) || n <= 0 || n > INT32_MAX || !(n & (n - 1)) || n % GROUP == 0)
+        return false;
+    fv_x_range(x->arg[0], &lo, &hi);
+    return lo < -INT32_MAX || hi > INT32_MAX || hi - lo >= FEW * n;
 }
 
 /* Does x depend on v and on nothing else, with a costly quotient? */
