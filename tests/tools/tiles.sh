@@ -39,8 +39,13 @@ func @main(%x: f32[1, 64, 9, 14]) -> (%y) {
   return %y
 }
 M
-emits image 1 '^ *vector r < 14'
 emits image 0 '^ *for r < '
+# the sums of a tile are transposed in registers, and a column of 14 is stored as 8, 4 and 2
+emits image 1 '^ *tile turned: f32\[32, 16\]$'
+emits image 1 '^ *transpose block'
+for lanes in 8 4 2; do
+    emits image 1 "^ *vector r(_[0-9]+)? < $lanes \\{"
+done
 bits image
 # the same with a residual, of a number of rows that is known and of one that the run decides
 for rows in 9 n; do
@@ -53,8 +58,8 @@ func @main(%x: f32[1, 64, $rows, 14], %r: f32[1, 32, $rows, 14]) -> (%y) {
 }
 M
 done
-emits added9 1 '^ *vector r(_[0-9]+)? < 14 '
-emits addedn 1 '^ *vector r(_[0-9]+)? < rows '
+emits added9 1 '^ *vector r(_[0-9]+)? < 8 '
+emits addedn 1 '^ *vector r(_[0-9]+)? < 8 '
 bits added9
 for n in 1 3 10 29; do
     bits addedn --dim n=$n
@@ -168,6 +173,100 @@ func @main(%x: f32[3, 16, 9, 27]) -> (%y) {
 M
 emits strided 1 '^ *let pixel'
 bits strided
+# filters are columns, and pixels rows, if a line of pixels has more padding columns, or its pixels are not contiguous
+few() {
+    model "few$1" <<M
+const @w: f32[$2, 16, 3, 3] = file "w.bin" 0 $(($2 * 576))
+func @main(%x: f32[2, 16, 10, $3]) -> (%y) {
+  %y = Conv(%x, @w) {pads = [1, 1, 1, 1], strides = [$4, $4]}
+  return %y
+}
+M
+    emits "few$1" "$5" '^ *tile turned'
+    emits "few$1" "$6" 'schedule contract .*operand = packs'
+    bits "few$1"
+}
+few narrow 32 14 1 1 0
+few full 53 32 1 0 0
+few strided 53 32 2 1 0
+few filters 12 32 2 0 1 # fewer than a vector
+few rest 32 34 2 1 0
+emits fewrest 2 '^ *vector r(_[0-9]+)? < rows ' # 85 pixels, the last of which are not transposed
+# tiles of 7 to 14 rows are also tried where the rows are the pixels of one line
+model stem <<'M'
+const @w: f32[32, 3, 7, 7] = file "w.bin" 0 18816
+func @main(%x: f32[1, 3, 56, 56]) -> (%y) {
+  %y = Conv(%x, @w) {pads = [3, 3, 3, 3], strides = [2, 2]}
+  return %y
+}
+M
+emits stem 1 'schedule contract \{rows = 14, columns = 32,'
+bits stem
+
+# several lines of a channel share the pixels that a tile loads; 1: each line is a tile of its own
+single() {
+    model "single$1" <<M
+const @w: f32[12, 1, $2] = file "w.bin" 0 $((48 * $3))
+func @main(%x: f32[2, 12, 13, 37]) -> (%y) {
+  %y = Conv(%x, @w) {group = 12, pads = [$4], strides = [$5]}
+  return %y
+}
+M
+    emits "single$1" 1 "schedule contract \\{rows = $6, "
+    bits "single$1"
+    check "single$1, near" 0 . "$fovea" run "single$1.fvir" --seed=3 --schedule=naive --backend=interp --expect "single$1.npy" --atol=1e-5
+}
+single square '7, 7' 49 '3, 3, 3, 3' '1, 1' 9
+single twice '5, 3' 15 '2, 1, 2, 1' '2, 1' 7
+single valid '3, 3' 9 '0, 0, 0, 0' '1, 1' 11
+single apart '2, 3' 6 '0, 1, 0, 1' '2, 1' 1 # windows of different lines have no common pixels
+single flat '1, 9' 9 '0, 4, 0, 4' '1, 1' 1
+
+# taps outside of the image are left out, of whole lines and of the first and last pixels of a line
+border() {
+    model "border$1" <<M
+const @p: f32[32, 16, 1, 1] = file "w.bin" 0 2048
+const @w: f32[32, 32, 3, 3] = file "w.bin" 0 36864
+const @s: f32[] = $3
+const @b: f32[32] = [$(printf -- "$4, %.0s" $(seq 31))$4]
+func @main(%x: f32[1, 16, $2, $2]) -> (%y) {
+  %t = Mul(%x, @s)
+  %h = Conv(%t, @p)
+  %f = Mul(@w, @s)
+  %c = Conv(%h, %f$5) {pads = [$6]}
+  %y = Transpose(%c) {perm = [0, 2, 3, 1]}
+  return %y
+}
+M
+    emits "border$1" "$7" '^ *for k = max\(1 - line, 0\) to min\([0-9]+ - line, 3\)'
+    emits "border$1" "$8" '^ *unroll r(_[0-9]+)? = 1 to '
+    bits "border$1"
+    [ "$3" != 1e-30 ] || signs "border$1"
+}
+# signs NAME: zeros have the signs that products and sums in their order give them
+signs() {
+    "$fovea" run "$1.fvir" --seed=3 --schedule=naive --backend=interp -o naive.npy >/dev/null 2>&1
+    for backend in $backends; do
+        "$fovea" run "$1.fvir" --seed=3 --backend=$backend --target=native -o signs.npy >/dev/null 2>&1
+        cmp -s signs.npy naive.npy && good=yes || good=no
+        tell "$1, signs of zeros by $backend" $good
+    done
+}
+border line 28 1.0 0.5 ', @b' '1, 1, 1, 1' 1 1
+emits borderline 1 '^ *if pixel == 0 ' # of two tiles, each has one end of the line
+emits borderline 1 '^ *if pixel == 14 '
+border long 210 1.0 0.5 ', @b' '1, 1, 1, 1' 0 0 # the border is less than a hundredth
+border side 14 1.0 0.5 ', @b' '1, 1, 1, 1' 1 1
+border small 7 1.0 0.5 ', @b' '1, 1, 1, 1' 1 1
+border wide 14 1.0 0.5 ', @b' '0, 1, 0, 1' 0 0
+border none 14 1.0 0.5 '' '1, 1, 1, 1' 0 0
+border minus 14 1.0 -0.0 ', @b' '1, 1, 1, 1' 0 0
+# products that are too small for a denormal number
+border tiny 14 1e-30 0.0 ', @b' '1, 1, 1, 1' 1 1
+border tinyminus 14 1e-30 -0.0 ', @b' '1, 1, 1, 1' 0 0
+border tinynone 14 1e-30 0.0 '' '1, 1, 1, 1' 0 0
+# 0 times infinity is no number
+border infinite 14 1e39 0.5 ', @b' '1, 1, 1, 1' 0 0
 # small code for a microcontroller: the last tile repeats rows of the one before, and may begin anywhere in a line
 model part <<'M'
 const @s3: i64[3] = [0, 1, 3]

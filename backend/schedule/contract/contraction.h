@@ -25,12 +25,33 @@ typedef struct fv_contract_blocks {
     fv_expr *steps; /* a sum over the variables of the blocks and of the sum of products */
 } fv_contract_blocks;
 
-/* How the result is stored, and how often the kernel runs. */
+/* Rows that are lines of an image, along which the window of the factor with the columns slides
+ * (window.h): b[.., row * stride + k, ..], for the first variable k of the sum. */
+typedef struct fv_contract_lines {
+    int64_t stride, taps; /* values of k; 0: the first factor depends on the row, and b does not */
+} fv_contract_lines;
+
+/* The border of zeros around the factor with the rows along one of its axes (border.h): elements
+ * before `first` and from `end` on are 0. With each value of a variable of the sum its index grows
+ * by `step`; 0: no steps are left out. */
+typedef struct fv_contract_border {
+    int axis;
+    int64_t first, end, step;
+} fv_contract_border;
+
+/* A factor that is an image, over which a window slides. */
+typedef struct fv_contract_image {
+    fv_contract_lines lines;
+    fv_contract_border border, side; /* for the first variable of the sum, and the second one */
+} fv_contract_image;
+
+/* How the result is stored, how often the kernel runs, and what is known of an image. */
 typedef struct fv_contract_context {
     bool turned; /* whether rows are contiguous in the result, and not columns */
     bool often;  /* whether the kernel runs many times after b was packed once */
     /* the rows for which the caller computes the contraction at a time; 0: it decides that later */
     int64_t block;
+    fv_contract_image image;
 } fv_contract_context;
 
 typedef struct fv_contraction {
@@ -129,10 +150,10 @@ typedef struct fv_tile_memory {
     /* the sums of the tile are stored in this buffer, [.., row, column], beginning at `at` */
     fv_buf *buf;
     fv_expr *at[FV_MAX_RANK];
+    fv_buf *turned; /* the same sums as [column, row]; NULL: they are not there */
     /* what is stored in place of a sum, as an expression of the contraction's only sum; NULL: the
      * sum */
     const fv_expr *as;
-    bool turned; /* whether the buffer is [column, row], after its blocks were transposed */
 } fv_tile_memory;
 
 /* The quotients and remainders of the row by which the first factor is indexed, and their values
@@ -150,6 +171,13 @@ typedef struct fv_tile_next {
     int cache;                   /* the level of the cache into which they are prefetched */
 } fv_tile_next;
 
+/* The tap of a window along a line for which products are emitted now. */
+typedef struct fv_tile_tap {
+    bool is; /* whether the second variable of the sum is `tap`, and has no loop */
+    int64_t tap;
+    int from, to; /* the rows of the tile that have elements there: from `from` to `to` - 1 */
+} fv_tile_tap;
+
 /* The block of rows that a tile is in. */
 typedef struct fv_tile_rows {
     const fv_var *local; /* the variable of the row's number in the block; NULL: it is not used */
@@ -160,6 +188,10 @@ typedef struct fv_tile_rows {
                             computes no products */
     fv_tile_line line;
     fv_tile_next next;
+    /* the index along the axis of the border, for 0 as the first variable of the sum; NULL: no
+     * steps are left out */
+    fv_expr *border;
+    fv_tile_tap now;
 } fv_tile_rows;
 
 /* The columns of the tile in the axis of columns, of which they may be a block. */

@@ -10,6 +10,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/weights.h"
+#include "backend/schedule/contract/border.h"
 #include "backend/schedule/contract/contract.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/prefetch.h"
@@ -51,17 +52,22 @@ typedef struct divided_rows {
     /* if rows are pixels: the pixels of a line, and how often a tile whose rows may be in several
      * lines computes the addresses of its rows; line 0: rows have a constant distance */
     int64_t line, runs;
+    bool pixels; /* whether rows are pixels, and a tile may have more of them than the table says */
+    /* the share of the steps that a tile takes whose rows are in one line (border.h) */
+    double share;
 } divided_rows;
 
 /* The cost of computing these rows in tiles of mr rows, and the remaining rows in smaller tiles.
  * It is a double because a dim may be as large as INT64_MAX. */
 static double time_of_rows(const divided_rows *rows, int mr, int vectors, int in_flight) {
-    double each = (double)rows->terms, complete = (double)(rows->n / mr), tile = (double)TILE_TIME,
+    const bool in_line = rows->line && rows->line % mr == 0;
+    double each = (double)rows->terms * (in_line ? rows->share : 1),
+           complete = (double)(rows->n / mr), tile = (double)TILE_TIME,
            time = complete * (step_time(mr, vectors, in_flight) * each + tile);
     int64_t rest = rows->n % mr;
     for (int n = 1; n <= rest; n *= 2)
         time += rest & n ? step_time(n, vectors, in_flight) * each + tile : 0;
-    if (rows->line && rows->line % mr)
+    if (rows->line && !in_line)
         time += (double)rows->n * (double)rows->runs * (double)ADDRESS_TIME;
     return time;
 }
@@ -226,6 +232,16 @@ static void core_tile(const fv_target *t, const fv_definition *d, const fv_contr
     *in_flight = *mr * *nr < *in_flight ? *mr * *nr : *in_flight;
 }
 
+/* Does a window slide along the rows, which are pixels of a line? */
+static bool rows_are_pixels(const fv_definition *d, const fv_contraction *c) {
+    const fv_expr *x = c->a ? fv_x_stored(c->a) : NULL;
+    bool slides = false;
+    for (int i = 0; x && (x->op == FV_X_LOAD || x->op == FV_X_GUARD) && i < x->u.buf->rank; i++)
+        for (int k = 0; k < c->sum->u.red.nvars && fv_x_uses(x->arg[i], d->index[c->row]); k++)
+            slides |= fv_x_uses(x->arg[i], c->sum->u.red.vars[k]);
+    return slides && !c->each;
+}
+
 /* The rows of the contraction, n of them. */
 static divided_rows rows_of(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                             int64_t n) {
@@ -233,6 +249,10 @@ static divided_rows rows_of(fv_lowerer *l, const fv_definition *d, const fv_cont
     const int64_t of_word = c->dot.group > 1 ? c->dot.group : 1;
     divided_rows rows = {.n = n, .terms = (fv_typical_terms(sum, 0) + of_word - 1) / of_word};
     rows.line = c->each ? 0 : fv_length_of_lines(l->arena, c, d->index[c->row]);
+    /* fewer steps are in one function with the epilogue, which needs registers, too */
+    rows.pixels = rows.line || (rows_are_pixels(d, c) &&
+                                rows.terms >= fv_processor_of(l->target)->loop.outline_steps);
+    rows.share = rows.line ? fv_share_within_border(c, n / rows.line) : 1;
     rows.runs = fv_typical_terms(sum, 0) / fv_typical_terms(sum, sum->u.red.nvars - 1);
     return rows;
 }
@@ -279,7 +299,7 @@ static void divide_rows(fv_lowerer *l, const fv_definition *d, const fv_contract
         tile_of_each(&all, d->index[c->column]->dim->hi, lanes, in_flight, mr, &vectors);
         *nr = vectors * lanes;
     } else if (rows > *mr) {
-        const int most = all.line ? most_rows(t, *mr, vectors) : *mr;
+        const int most = all.pixels ? most_rows(t, *mr, vectors) : *mr;
         *mr = best_rows(&all, *mr / 2, most, vectors, in_flight);
     }
 }

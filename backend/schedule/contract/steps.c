@@ -12,6 +12,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/border.h"
 #include "ir/expr/visit.h"
 
 bool fv_can_prefetch(const fv_contraction *c) {
@@ -274,12 +275,15 @@ static void range_of(fv_tile *t, int i, fv_expr **from, fv_expr **to) {
     const fv_dim *n = t->c->sum->u.red.vars[i]->dim;
     *from = t->only.steps[0] ? t->only.steps[0] : integer(e, 0);
     *to = t->only.steps[1] ? t->only.steps[1] : fv_kemit_dim(e, n);
-    if (!t->from || i) /* parts are of the outermost variable */
+    if (i)
         return;
     fv_expr *end = *to;
-    *from = t->from;
-    *to = binary(e, FV_X_ADD, *from, integer(e, t->plan.depth));
-    *to = n->value % t->plan.depth ? binary(e, FV_X_MIN, *to, end) : *to;
+    if (t->from) { /* parts are of the outermost variable */
+        *from = t->from;
+        *to = binary(e, FV_X_ADD, *from, integer(e, t->plan.depth));
+        *to = n->value % t->plan.depth ? binary(e, FV_X_MIN, *to, end) : *to;
+    }
+    fv_tile_leave_border(t, from, to);
 }
 
 /* Opens the loop over rows of the panel, each of which has `steps` steps of the sum. The loop is
@@ -305,21 +309,30 @@ static fv_expr *open_rows(fv_tile *t, int64_t steps, fv_expr *block, int64_t n) 
     return row;
 }
 
-fv_expr *fv_open_rows_of_panel(fv_tile *t) {
+fv_expr *fv_open_first_steps(fv_tile *t) {
     fv_kemit *e = t->e;
-    const fv_expr *sum = t->c->sum;
     const bool now = is_computed_now(t);
     const int64_t n = now ? steps_of_block(e->arena, t->c) : 0;
     const bool blocks = n && are_in_parts(t, n);
-    fv_expr *k, *from, *to;
     t->made.n = 0;
     if (now)
         share_all(t, 0);
+    return open_rows(t, last_variable(t->c) ? 1 : fv_steps_of_row(t),
+                     blocks ? open_blocks(t, n) : NULL, n);
+}
+
+fv_expr *fv_open_other_steps(fv_tile *t, fv_expr *k) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
     const int last = last_variable(t->c);
-    k = open_rows(t, last ? 1 : fv_steps_of_row(t), blocks ? open_blocks(t, n) : NULL, n);
+    fv_expr *from, *to;
     for (int i = 1; i < sum->u.red.nvars; i++) {
         fv_var *v = sum->u.red.vars[i];
         const int64_t together = i == last ? fv_steps_of_row(t) : 1;
+        if (i == 1 && t->rows.now.is) {
+            fv_kemit_bind(e, v, integer(e, t->rows.now.tap));
+            continue;
+        }
         range_of(t, i, &from, &to);
         if (together > 1)
             to = integer(e, v->dim->value / together);
@@ -328,6 +341,10 @@ fv_expr *fv_open_rows_of_panel(fv_tile *t) {
         k = i <= last ? row : k;
     }
     return k;
+}
+
+fv_expr *fv_open_rows_of_panel(fv_tile *t) {
+    return fv_open_other_steps(t, fv_open_first_steps(t));
 }
 
 fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row) {

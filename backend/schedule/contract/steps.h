@@ -29,6 +29,10 @@ void fv_tile_bind_column(fv_tile *t, fv_expr *c);
  * computes before each block of steps what these share. The variables of the sum are bound to the
  * first step of the row; returns the variable of the innermost loop. */
 fv_expr *fv_open_rows_of_panel(fv_tile *t);
+/* The same in two parts: the loops over the first variable of the sum, of which the first function
+ * returns the variable, and those over the others, unless t->rows.now replaces the second one. */
+fv_expr *fv_open_first_steps(fv_tile *t);
+fv_expr *fv_open_other_steps(fv_tile *t, fv_expr *k);
 /* Opens the loop over the steps of row `row`, which fv_open_rows_of_panel has returned. Returns the
  * step. */
 fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row);

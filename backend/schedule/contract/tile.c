@@ -15,11 +15,14 @@
 #include <string.h>
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/border.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/next_rows.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/steps.h"
+#include "backend/schedule/contract/turned.h"
 #include "backend/schedule/contract/vectors.h"
+#include "backend/schedule/contract/window.h"
 #include "ir/expr/helium.h"
 
 /* ---- loops around tiles ---- */
@@ -132,8 +135,8 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
 static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
     int last = t->sums.buf->rank - 1;
     memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
-    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], t->sums.turned ? column : row);
-    index[last] = binary(t->e, FV_X_ADD, index[last], t->sums.turned ? row : column);
+    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
+    index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
 /* The kind of a loop over the columns of the tile. Without vectors, few columns are unrolled on
@@ -260,7 +263,9 @@ static fv_buf *columns_of_step(fv_tile *t, fv_expr *k, bool edge) {
 static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, const fv_buf *b,
                          fv_buf *near, fv_expr *k, bool edge) {
     fv_kemit *e = t->e;
-    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    const fv_tile_tap *now = &t->rows.now;
+    fv_expr *from = integer(e, now->is ? now->from : 0), *to = integer(e, now->is ? now->to : rows),
+            *r = fv_kb_for(&e->b, FV_UNROLL, "r", from, to, 1);
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_tile_bind_line(t, r);
     fv_expr *a = t->c->each ? NULL
@@ -294,24 +299,15 @@ static void add_sixteen(fv_tile *t, fv_buf *acc, fv_expr *first, int rows) {
     fv_kb_store(&e->b, acc, at, fv_x_dot16(e->arena, t->c->dot.op, a, b, so_far), NULL);
 }
 
-/* Computes sums[first + r, c] for `rows` rows; with several blocks of steps, adds the products of
- * this block to them. `edge`: some columns may not exist. */
-static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
+/* Emits the loops over the steps of the current value of the first variable of the sum, k, and adds
+ * their products to acc[r, c]. */
+static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf *near, fv_expr *k,
+                      bool edge) {
     fv_kemit *e = t->e;
-    fv_elem type = (fv_elem)t->c->sum->type.elem;
-    const bool adds = t->from && !fv_tile_has_all_steps(t);
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, fv_tile_width(t)},
-                             adds ? NULL : fv_x_const(e->arena, type, 0));
-    if (adds)
-        move_sums(t, acc, first, rows, FROM_SUMS);
-    fv_buf *near = t->plan.copies ? copy_rows(t, first, rows) : NULL;
-    fv_kmark m = fv_kemit_mark(e);
     const int outer = e->b.depth;
-    t->rows.together = rows;
-    fv_tile_find_line(t, rows);
-    fv_tile_find_next_rows(t, rows);
     const bool whole = rows == t->plan.mr, shared = fv_steps_share_row(t);
-    fv_expr *k = fv_open_rows_of_panel(t);
+    fv_kmark m = fv_kemit_mark(e);
+    k = fv_open_other_steps(t, k);
     const bool prefetched = t->prefetch.ahead || t->prefetch.part;
     if (prefetched && shared)
         fv_tile_emit_prefetch(t, whole);
@@ -328,8 +324,53 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     else
         add_products(t, acc, first, rows, b, near, k, edge);
     close_loops(t, outer);
+    fv_kemit_release(e, m);
+}
+
+/* Computes sums[first + r, c] for `rows` rows; with several blocks of steps, adds the products of
+ * this block to them. `edge`: some columns may not exist. */
+static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
+    fv_kemit *e = t->e;
+    fv_elem type = (fv_elem)t->c->sum->type.elem;
+    const bool adds = t->from && !fv_tile_has_all_steps(t);
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, fv_tile_width(t)},
+                             adds ? NULL : fv_x_const(e->arena, type, 0));
+    if (adds)
+        move_sums(t, acc, first, rows, FROM_SUMS);
+    if (t->c->context.image.lines.taps) {
+        fv_tile_multiply_lines(t, acc, first, rows, edge);
+        move_sums(t, acc, first, rows, TO_SUMS);
+        return;
+    }
+    fv_buf *near = t->plan.copies ? copy_rows(t, first, rows) : NULL;
+    fv_kmark m = fv_kemit_mark(e);
+    const int outer = e->b.depth;
+    t->rows.together = rows;
+    fv_tile_find_line(t, rows);
+    fv_tile_find_border(t, first, rows);
+    fv_tile_find_next_rows(t, rows);
+    fv_expr *k = fv_open_first_steps(t);
+    const int64_t taps = fv_tile_taps(t, rows);
+    for (int64_t tap = 0; tap < taps; tap++) {
+        fv_expr *at_end = fv_tile_take_tap(t, tap);
+        if (at_end)
+            fv_kb_if(&e->b, at_end);
+        add_steps(t, acc, first, rows, near, k, edge);
+        if (!at_end)
+            continue;
+        fv_kb_else(&e->b);
+        t->rows.now.from = 0;
+        t->rows.now.to = rows;
+        add_steps(t, acc, first, rows, near, k, edge);
+        fv_kb_end(&e->b);
+    }
+    t->rows.now.is = false;
+    if (!taps)
+        add_steps(t, acc, first, rows, near, k, edge);
+    close_loops(t, outer);
     t->rows.together = t->rows.line.n = 0;
     t->rows.next.stride = 0;
+    t->rows.border = NULL;
     fv_kemit_release(e, m);
     move_sums(t, acc, first, rows, TO_SUMS);
 }
@@ -527,8 +568,11 @@ static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     fv_kemit *e = t->e;
     for (int i = 0; i < t->c->nsums; i++) {
         fv_expr *at[FV_MAX_RANK];
-        place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr)), at);
-        fv_expr *s = fv_x_load(e->arena, t->sums.buf, at); /* a sum of pairs: the float's bits */
+        fv_expr *column = binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr));
+        place(t, r, column, at);
+        fv_expr *s = t->sums.turned ? fv_x_load(e->arena, t->sums.turned, (fv_expr *[]){column, r})
+                                    : fv_x_load(e->arena, t->sums.buf, at);
+        /* a sum of pairs: the float's bits */
         s = fv_x_cast(e->arena, FV_X_BITCAST, (fv_elem)t->c->sums[i]->type.elem, s);
         fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", s));
     }
@@ -562,42 +606,35 @@ static void store_element(fv_tile *t, const fv_tile_put *put, fv_expr *r, fv_exp
         fv_kemit_store(e, fv_kemit_out(e, put->value), put->index, fv_kemit_expr(e, e->def->body));
 }
 
-/* Transposes the n x n block of sums at (r0, c0) to `turned`. */
-static void turn_block(fv_tile *t, fv_buf *turned, fv_expr *r0, fv_expr *c0, int64_t n) {
+/* Emits the loops that store `rows` rows column by column. */
+static void store_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
     fv_kemit *e = t->e;
-    fv_buf *block = fv_kb_tile(&e->b, "block", t->sums.buf->elem, 2, (int64_t[]){n, n}, NULL);
-    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, n)),
-            *c = open_loop(e, FV_VECTOR, "c", integer(e, n)), *from[FV_MAX_RANK];
-    place(t, binary(e, FV_X_ADD, r0, r), binary(e, FV_X_ADD, c0, c), from);
-    fv_kb_store(&e->b, block, (fv_expr *[]){r, c}, fv_x_load(e->arena, t->sums.buf, from), NULL);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-    fv_kb_transpose(&e->b, block);
-    c = open_loop(e, FV_UNROLL, "c", integer(e, n));
-    r = open_loop(e, FV_VECTOR, "r", integer(e, n));
-    fv_expr *to[] = {binary(e, FV_X_ADD, c0, c), binary(e, FV_X_ADD, r0, r)};
-    fv_kb_store(&e->b, turned, to, fv_x_load(e->arena, block, (fv_expr *[]){c, r}), NULL);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
+    const int outer = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *c = open_loop(e, FV_SERIAL, "c", columns), *r = open_loop(e, FV_VECTOR, "r", rows);
+    store_element(t, put, r, c);
+    close_loops(t, outer);
+    fv_kemit_release(e, m);
 }
 
-/* Transposes the sums of the block of rows in blocks of n x n, and has the epilogue read them from
- * there. The last block of rows overlaps the one before it; there are at least n rows. */
-static void turn_sums(fv_tile *t, fv_expr *rows, int64_t n) {
+/* The same for all rows of a tile whose sums are transposed: a column is stored in vectors whose
+ * lengths are powers of two, 14 rows as 8, 4 and 2. */
+static void store_turned(fv_tile *t, const fv_tile_put *put, fv_expr *columns) {
     fv_kemit *e = t->e;
-    const int64_t most = fv_x_int_value(t->sums.buf->extent[0]), width = fv_tile_width(t);
-    fv_buf *turned =
-        fv_kb_tile(&e->b, "turned", t->sums.buf->elem, 2, (int64_t[]){width, most}, NULL);
-    fv_expr *r0 = fv_kb_for(&e->b, FV_SERIAL, "r0", integer(e, 0), rows, n);
-    /* the maximum with 0 shows the verifier that no index is negative */
-    r0 = binary(e, FV_X_MIN, r0, binary(e, FV_X_SUB, rows, integer(e, n)));
-    r0 = fv_kb_let(&e->b, "r0", binary(e, FV_X_MAX, r0, integer(e, 0)));
-    fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", integer(e, 0), integer(e, width), n);
-    turn_block(t, turned, r0, c0, n);
+    const int lanes = (int)t->e->l->target->vector_bits / 32;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *c = open_loop(e, FV_SERIAL, "c", columns);
+    for (int at = 0, n = lanes; at < t->plan.mr; at += n) {
+        while (n > t->plan.mr - at)
+            n /= 2;
+        fv_kmark own = fv_kemit_mark(e);
+        fv_expr *r = open_loop(e, n > 1 ? FV_VECTOR : FV_SERIAL, "r", integer(e, n));
+        store_element(t, put, binary(e, FV_X_ADD, integer(e, at), r), c);
+        fv_kb_end(&e->b);
+        fv_kemit_release(e, own);
+    }
     fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-    t->sums.buf = turned;
-    t->sums.turned = true;
+    fv_kemit_release(e, m);
 }
 
 /* Stores the results of `rows` rows column by column: each line of memory is then accessed once,
@@ -606,36 +643,46 @@ static void turn_sums(fv_tile *t, fv_expr *rows, int64_t n) {
  * residual takes 0.87 of the time (Zen 4). */
 static void store_by_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
     fv_kemit *e = t->e;
-    fv_kmark m = fv_kemit_mark(e);
+    int64_t known;
     if (t->plan.depth && !t->plan.together)
         t->sums.at[0] = t->rows.done;
-    fv_expr *c = open_loop(e, FV_SERIAL, "c", columns), *r = open_loop(e, FV_VECTOR, "r", rows);
-    store_element(t, put, r, c);
+    if (t->plan.together || !fv_tile_may_turn_sums(t)) {
+        store_columns(t, put, rows, columns);
+        return;
+    }
+    const bool all = fv_x_is_int(rows, &known) && known == t->plan.mr;
+    if (!all)
+        fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->plan.mr)));
+    fv_tile_turn_sums(t);
+    if (all)
+        store_turned(t, put, columns);
+    else /* the bound `rows` proves that the rows are in their block */
+        store_columns(t, put, rows, columns);
+    t->sums.turned = NULL;
+    if (all)
+        return;
+    fv_kb_else(&e->b);
+    store_columns(t, put, rows, columns);
     fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-    fv_kemit_release(e, m);
 }
 
 /* Stores the results of a block of rows, whose sums are in memory, column by column. If blocks of
  * sums can be transposed in registers, no sum is loaded on its own. */
 static void store_together(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
     fv_kemit *e = t->e;
-    const fv_target *target = e->l->target;
-    const int64_t n = fv_transposed_block(target, fv_elem_storage_bytes(t->sums.buf->elem)),
-                  most = fv_x_int_value(t->sums.buf->extent[0]);
+    const int64_t least = fv_tile_turned_rows(t);
     int64_t known;
-    const bool turns = n > 1 && fv_tile_width(t) % n == 0 && most >= n,
-               always = fv_x_is_int(rows, &known) && known >= n;
+    const bool always = fv_x_is_int(rows, &known) && known >= least;
     t->sums.at[0] = integer(e, 0);
-    if (!turns) {
+    if (!least) {
         store_by_columns(t, put, rows, columns);
         return;
     }
-    fv_tile other = *t;
     if (!always)
-        fv_kb_if(&e->b, binary(e, FV_X_LE, integer(e, n), rows));
-    turn_sums(&other, rows, n);
-    store_by_columns(&other, put, rows, columns);
+        fv_kb_if(&e->b, binary(e, FV_X_LE, integer(e, least), rows));
+    fv_tile_turn_block(t, rows);
+    store_by_columns(t, put, rows, columns);
+    t->sums.turned = NULL;
     if (always)
         return;
     fv_kb_else(&e->b);
