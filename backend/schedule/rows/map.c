@@ -344,8 +344,8 @@ static bool emit_vectors(fv_kemit *e, fv_row *w, fv_value *value) {
 
 /* Emits the elements of a row: in pieces, or vector by vector, or by one loop. */
 static void emit_divided(fv_kemit *e, fv_row *w, fv_value *value) {
-    if (w->vector < 0 || (!fv_emit_windows(e, w, value) && !emit_pieces(e, w, value) &&
-                          !emit_vectors(e, w, value)))
+    if (w->vector < 0 ||
+        (!fv_emit_windows(e, w, value) && !emit_pieces(e, w, value) && !emit_vectors(e, w, value)))
         emit_elements(e, w, value, NULL);
 }
 
