@@ -51,14 +51,14 @@ static void run(const fv_program *p, const int64_t *dims, const void *in, void *
 static const char *const types[] = {"f32", "f64", "i64", "u64", "i32", "u32", "u8", "i8"};
 enum { NTYPES = sizeof types / sizeof *types, KINDS = 6 };
 
-/* Element i as an integer: any numbers, a few different ones, equal ones, ascending and descending
- * ones, and such with extremes among them. */
+/* Element i as an integer: any numbers; a few different ones, of which floats have both zeros;
+ * equal ones, ascending and descending ones; and such with extremes among them. */
 static int64_t number(const lines *t, int64_t line, int64_t i) {
     const uint64_t any =
         ((uint64_t)i * 2654435761u + (uint64_t)line * 40503u + 12345u) * 6364136223846793005u;
     switch (t->kind) {
     case 0: return (int64_t)(any >> 40) - (1 << 23);
-    case 1: return (int64_t)(any >> 62) - 1;
+    case 1: return any >> 63 ? (int64_t)(any >> 61 & 3) - 1 : INT64_MIN + (int64_t)(any >> 61 & 3);
     case 2: return -7;
     case 3: return i - t->n / 2;
     case 4: return t->n / 2 - i;
@@ -104,7 +104,7 @@ static bool precedes(const lines *t, long double a, long double b) {
     return t->descending ? a > b : a < b;
 }
 
-/* Sorts positions by insertion in runs that are merged: stable. */
+/* Sorts positions by merging sorted halves, which keeps the order of equal elements. */
 static void sort(const lines *t, const long double *v, int64_t *at, int64_t *other, int64_t n) {
     if (n < 2)
         return;
@@ -143,10 +143,10 @@ static const char *text_of(const lines *t, bool known) {
     const char *n = known ? fv_printf(arena, "%lld", (long long)t->n) : "n",
                *k = known ? fv_printf(arena, "%lld", (long long)t->k) : "k";
     return fv_printf(arena,
-                     "fovea-ir 1\nmodule \"m\"\n%sfunc @main(%%x: %s[%d, %s]%s) -> (%%y) {\n"
+                     "fovea-ir 1\nmodule \"m\"\n%sfunc @main(%%x: %s[%d, %s]) -> (%%y) {\n"
                      "  %%y = fv.Order(%%x) {descending = %d, dims = [%d, %s]}\n  return %%y\n}\n",
-                     known ? "" : "symbol n 0..100000\n", t->type, LINES, n, "", t->descending,
-                     LINES, known ? k : n);
+                     known ? "" : "symbol n 0..100000\n", t->type, LINES, n, t->descending, LINES,
+                     known ? k : n);
 }
 
 /* ---- tests ---- */
