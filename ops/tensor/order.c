@@ -16,7 +16,7 @@ enum { BLOCK = 32, TASKS = 16, SPARE = 512, FEW = 16, SHORT = 512 };
 
 bool fv_order_suits(const fv_custom *c, const fv_dim *k, const fv_dim *n) {
     const bool is_small = k->hi <= FEW && n->hi <= SHORT;
-    return !is_small && n->hi <= INT32_MAX && c->target->vector_bits > 0;
+    return !is_small && c->target->vector_bits > 0;
 }
 
 /* The statements that compute `key` of element i of a line. */
@@ -36,14 +36,15 @@ static const char *reads(fv_arena *a, fv_elem e, bool wide, bool descending) {
                      most, sign);
 }
 
-/* The text of the kernel for elements of type e. */
-static const char *text_of(fv_arena *a, fv_elem e, bool descending) {
+/* The text of the kernel for elements of type e and positions of type `place`. */
+static const char *text_of(fv_arena *a, fv_elem e, fv_elem place, bool descending) {
     const bool wide = fv_elem_bits(e) > 32;
     const char *words[][2] = {{"ELEM", fv_elem_name(e)},
                               {"KEY", wide ? "i64" : "i32"},
                               {"LEAST", wide ? "(1 << 63)" : "i32(-2147483648)"},
                               {"MOST", wide ? "9223372036854775807" : "i32(2147483647)"},
                               {"BYTES", wide ? "8" : "4"},
+                              {"PLACE", fv_elem_name(place)},
                               {"READ", reads(a, e, wide, descending)}};
     fv_text t = {.arena = a};
     for (const char *at = strstr(fv_order_kernels, "\nkernel order("); *at;) {
@@ -68,12 +69,13 @@ void fv_order_lines(fv_custom *c, fv_op *op) {
                  *tasks = fv_dim_min(t, lines, fv_dim_const(t, TASKS));
     const fv_dim *room = fv_dim_add(t, fv_dim_mul(t, two, k), fv_dim_const(t, SPARE));
     room = fv_dim_add(t, fv_dim_min(t, n, room), block);
-    const fv_elem key = fv_elem_bits(e) > 32 ? FV_I64 : FV_I32;
+    const fv_elem key = fv_elem_bits(e) > 32 ? FV_I64 : FV_I32,
+                  place = n->hi > INT32_MAX ? FV_I64 : FV_I32;
     fv_value *args[] = {
         op->in[0], fv_custom_value(c, "keys", key, 3, (const fv_dim *[]){tasks, two, room}),
-        fv_custom_value(c, "places", FV_I32, 3, (const fv_dim *[]){tasks, two, room}),
+        fv_custom_value(c, "places", place, 3, (const fv_dim *[]){tasks, two, room}),
         fv_custom_value(c, "lows", key, 2, (const fv_dim *[]){tasks, fv_dim_floordiv(t, n, block)}),
         op->out[0]};
-    fv_custom_text(c, text_of(c->arena, e, fv_op_int(op, "descending") != 0), "order",
+    fv_custom_text(c, text_of(c->arena, e, place, fv_op_int(op, "descending") != 0), "order",
                    (int)(sizeof args / sizeof *args), args);
 }

@@ -22,7 +22,8 @@ typedef struct lines {
     const char *type;
     int64_t n, k;
     bool descending;
-    int kind; /* of the data: see `fill` */
+    int kind;     /* of the data: see `number` */
+    int64_t most; /* the bound of n, if it is unknown */
 } lines;
 
 static fv_program *lower(const char *target, const char *text) {
@@ -145,8 +146,8 @@ static const char *text_of(const lines *t, bool known) {
     return fv_printf(arena,
                      "fovea-ir 1\nmodule \"m\"\n%sfunc @main(%%x: %s[%d, %s]) -> (%%y) {\n"
                      "  %%y = fv.Order(%%x) {descending = %d, dims = [%d, %s]}\n  return %%y\n}\n",
-                     known ? "" : "symbol n 0..100000\n", t->type, LINES, n, t->descending, LINES,
-                     known ? k : n);
+                     known ? "" : fv_printf(arena, "symbol n 0..%lld\n", (long long)t->most),
+                     t->type, LINES, n, t->descending, LINES, known ? k : n);
 }
 
 /* ---- tests ---- */
@@ -172,12 +173,15 @@ Test(order, known) {
     }
 }
 
-/* All elements of lines whose length only the run knows; also without vectors, by a heap. */
+/* All elements of lines whose length only the run knows, with positions of 32 and of 64 bits; also
+ * without vectors, by a heap. */
 Test(order, unknown) {
     static const char *const targets[] = {"x86-64-v4", "x86-64-v2", "aarch64", "generic"};
     static const int64_t lengths[] = {0, 1, 2, 31, 33, 300, 1001};
     for (int i = 0; i < 4 * NTYPES; i++) {
-        lines t = {.type = types[i / 4], .descending = i % 3 == 0};
+        lines t = {.type = types[i / 4],
+                   .descending = i % 3 == 0,
+                   .most = (i + i / 4) % 2 ? FV_DIM_MAX : 100000};
         const fv_program *p = lower(targets[i % 4], text_of(&t, false));
         for (int l = 0; l < (int)(sizeof lengths / sizeof *lengths); l++)
             for (t.kind = 0; t.kind < KINDS; t.kind++) {
