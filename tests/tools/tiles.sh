@@ -265,6 +265,29 @@ border minus 14 1.0 -0.0 ', @b' '1, 1, 1, 1' 0 0
 border tiny 14 1e-30 0.0 ', @b' '1, 1, 1, 1' 1 1
 border tinyminus 14 1e-30 -0.0 ', @b' '1, 1, 1, 1' 0 0
 border tinynone 14 1e-30 0.0 '' '1, 1, 1, 1' 0 0
+# a reciprocal has the sign of a zero, whatever is added after it; of a product, the sum with a number has none
+inverse() {
+    model "border$1" <<M
+const @p: f32[32, 16, 1, 1] = file "w.bin" 0 2048
+const @w: f32[32, 32, 3, 3] = file "w.bin" 0 36864
+const @s: f32[] = 1e-30
+const @b: f32[32, 1, 1] = [$(printf -- "0.5, %.0s" $(seq 31))0.5]
+func @main(%x: f32[1, 16, 14, 14]) -> (%y) {
+  %t = Mul(%x, @s)
+  %h = Conv(%t, @p)
+  %f = Mul(@w, @s)
+  %c = Conv(%h, %f) {pads = [1, 1, 1, 1]}
+  %i = $2
+  %a = Add(%i, @b)
+  %y = Transpose(%a) {perm = [0, 2, 3, 1]}
+  return %y
+}
+M
+    emits "border$1" "$3" '^ *for k = max\(1 - line, 0\) to min\([0-9]+ - line, 3\)'
+    signs "border$1"
+}
+inverse inverse 'Reciprocal(%c)' 0
+inverse scaled 'Mul(%c, %c)' 1
 # 0 times infinity is no number
 border infinite 14 1e39 0.5 ', @b' '1, 1, 1, 1' 0 0
 # small code for a microcontroller: the last tile repeats rows of the one before, and may begin anywhere in a line

@@ -8,8 +8,8 @@
  *
  * No bit of a result changes. f is a finite constant, so the terms that are left out are 0 or -0.
  * They can change a sum only if it is -0, as after a product that is too small for a denormal
- * number, to 0. To both a number other than -0 is added before the sum is used otherwise, such as
- * the bias of the convolution, which gives the same result. */
+ * number, to 0. To both a number other than -0 is added before the sum is used otherwise than in a
+ * product, such as the bias of the convolution, which gives the same result. */
 #include "backend/schedule/contract/border.h"
 
 #include <math.h>
@@ -133,17 +133,33 @@ static bool has_only(const fv_expr *x, bool no_zero) {
     return !isnan(sum) && !zero;
 }
 
-/* May the value x differ if the sum in it is -0 in place of 0? */
-static bool depends_on_sign(const fv_expr *x, const fv_expr *sum) {
-    if (x == sum)
-        return true;
-    const int added = x->op == FV_X_ADD ? 1 : x->op == FV_X_FMA ? 2 : 0;
-    if (added && (has_only(x->arg[added], true) || (added == 1 && has_only(x->arg[0], true))))
-        return false;
-    bool depends = false;
-    for (int i = 0; i < x->n && !depends; i++)
-        depends = depends_on_sign(x->arg[i], sum);
-    return depends;
+/* Is x the sum or a product of it, which is 0 or -0, or NaN, for both zeros? */
+static bool is_of_sum(const fv_expr *x, const fv_expr *sum) {
+    return x == sum ||
+           (x->op == FV_X_MUL && (is_of_sum(x->arg[0], sum) || is_of_sum(x->arg[1], sum)));
+}
+
+/* Is x the same number for a sum of -0 and of 0, since a number other than -0 is added to it? */
+static bool is_added_to(const fv_expr *x, const fv_expr *sum) {
+    if (x->op == FV_X_FMA)
+        return (is_of_sum(x->arg[0], sum) || is_of_sum(x->arg[1], sum)) &&
+               has_only(x->arg[2], true);
+    for (int i = 0; i < 2 && x->op == FV_X_ADD; i++)
+        if (is_of_sum(x->arg[i], sum) && has_only(x->arg[1 - i], true))
+            return true;
+    return false;
+}
+
+/* May the value `all` differ if the sum in it is -0 in place of 0? */
+static bool depends_on_sign(fv_lowerer *l, const fv_expr *all, const fv_expr *sum) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(l->current.scratch, all); (x = fv_x_next(&v));) {
+        if (x == sum)
+            return true;
+        if (is_added_to(x, sum))
+            fv_x_skip(&v);
+    }
+    return false;
 }
 
 /* ---- the contraction ---- */
@@ -193,7 +209,8 @@ void fv_find_border(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     c->context.image.border = border_of(l, c, 0);
     if (c->context.image.border.step && sum->u.red.nvars > 2)
         c->context.image.side = border_of(l, c, 1);
-    if (c->context.image.border.step && (depends_on_sign(d->body, sum) || !has_only(c->b, false)))
+    if (c->context.image.border.step &&
+        (depends_on_sign(l, d->body, sum) || !has_only(c->b, false)))
         c->context.image.border = c->context.image.side = none;
 }
 
