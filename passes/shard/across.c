@@ -43,7 +43,8 @@ static bool is_exchanged(fv_elem e) {
 /* Does each line have at least one number, none of which consists of several elements; and is the
  * number of those that are wanted constant? (fv.Order) */
 static bool orders_numbers(const fv_op *op) {
-    return fv_dim_is_one(op->in[0]->type->dims[3]) &&
+    const fv_type *x = op->in[0]->type;
+    return (x->rank == 2 || fv_dim_is_one(x->dims[3])) &&
            fv_dim_is_const(fv_op_find_attr(op, "dims")->u.dims[1]);
 }
 

@@ -173,15 +173,15 @@ static bool exchange_extreme(fv_op *op, const fv_shard_part *p) {
     return replace(&old, chosen);
 }
 
-/* The shares [a, n, c] of all ranks, joined along axis 1 in the order of ranks. */
+/* The shares [a, n] or [a, n, c] of all ranks, joined along axis 1 in the order of ranks. */
 static fv_value *joined(fv_rewriter *w, fv_value *x, int ranks) {
     fv_value *all = all_gather(w, x, ranks);
     const fv_type *t = x ? x->type : NULL;
     if (!all)
         return NULL;
     const fv_dim *n = fv_dim_mul(w->module->dims, t->dims[1], fv_dim_const(w->module->dims, ranks));
-    return fv_w_reshape(w, fv_w_transpose(w, all, (int[]){1, 0, 2, 3}), 3,
-                        (const fv_dim *[]){t->dims[0], n, t->dims[2]});
+    const fv_dim *dims[3] = {t->dims[0], n, t->rank > 2 ? t->dims[2] : NULL};
+    return fv_w_reshape(w, fv_w_transpose(w, all, (int[]){1, 0, 2, 3}), t->rank, dims);
 }
 
 /* The first elements of all are among the first elements of each rank. Equal elements stay in the
@@ -189,19 +189,22 @@ static fv_value *joined(fv_rewriter *w, fv_value *x, int ranks) {
 static bool exchange_order(fv_op *op, const fv_shard_part *p) {
     fv_value *y = op->out[0];
     fv_rewriter w = fv_rewriter_at(op->next);
-    fv_dims *t = w.module->dims;
+    const int rank = y->type->rank;
     const fv_attr *of = fv_op_find_attr(op, "dims");
-    fv_attr a[2] = {fv_attr_dims(w.module, "dims", 3, of->u.dims),
+    fv_attr a[2] = {fv_attr_dims(w.module, "dims", rank, of->u.dims),
                     fv_attr_int(w.module, "descending", fv_op_int(op, "descending"))};
     const uses old = uses_of(w.module, y);
-    fv_value *x = fv_w_reshape(&w, op->in[0], 3, op->in[0]->type->dims);
+    fv_value *x = rank == 2 ? op->in[0] : fv_w_reshape(&w, op->in[0], 3, op->in[0]->type->dims);
     fv_value *own = elements(&w, x, y, 1), *at = positions(&w, y, p);
     fv_value *values = joined(&w, own, p->ranks), *all = joined(&w, at, p->ranks);
     if (!values || !all)
         return false;
-    const fv_dim *dims[4] = {values->type->dims[0], values->type->dims[1], values->type->dims[2],
-                             fv_dim_const(t, 1)};
-    fv_value *line = fv_w_reshape(&w, values, 4, dims);
+    fv_value *line = values;
+    if (rank == 3) { /* items of one element */
+        const fv_dim *dims[4] = {values->type->dims[0], values->type->dims[1],
+                                 values->type->dims[2], fv_dim_const(w.module->dims, 1)};
+        line = fv_w_reshape(&w, values, 4, dims);
+    }
     fv_value *first = line ? fv_w_op(&w, FV_OP_fv_Order, 1, &line, 2, a) : NULL;
     return replace(&old, elements(&w, all, first, 1));
 }

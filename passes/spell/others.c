@@ -122,20 +122,28 @@ bool fv_spell_one_hot(fv_speller *s, fv_op *op) {
     return fv_spell_result(s, 0, fv_spell_op(s, FV_OP_OneHot, op->out[0]->type, 3, in, 1, &axis));
 }
 
-/* Writes fv.Order as TopK, which sorts items of one element only. */
+/* The lines of an fv.Order, without the axis of the elements of an item, which has one. */
+static fv_value *lines_of_order(fv_speller *s, const fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    if (x->rank == 2)
+        return op->in[0];
+    const fv_dim *drop = fv_dim_const(s->w.module->dims, 3);
+    fv_value *squeeze[2] = {op->in[0], fv_spell_dims(s, 1, &drop)};
+    return fv_spell_op(s, FV_OP_Squeeze, fv_spell_type(s, x->elem, 3, x->dims), 2, squeeze, 0,
+                       NULL);
+}
+
+/* Writes fv.Order as TopK. */
 bool fv_spell_order(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
-    if (!fv_dim_is_one(x->dims[3]))
+    if (x->rank > 2 && !fv_dim_is_one(x->dims[3]))
         return fv_spell_refuse(op, "it sorts items of several elements");
-    const fv_dim *drop = fv_dim_const(m->dims, 3);
-    fv_value *squeeze[2] = {op->in[0], fv_spell_dims(s, 1, &drop)};
-    fv_value *line =
-        fv_spell_op(s, FV_OP_Squeeze, fv_spell_type(s, x->elem, 3, x->dims), 2, squeeze, 0, NULL);
-    fv_value *in[2] = {line, fv_spell_dims(s, 1, &y->dims[1])};
+    fv_value *lines = lines_of_order(s, op);
+    fv_value *in[2] = {lines, fv_spell_dims(s, 1, &y->dims[1])};
     fv_attr a[2] = {fv_attr_int(m, "axis", 1),
                     fv_attr_int(m, "largest", fv_op_int(op, "descending"))};
-    const fv_type *types[2] = {fv_spell_type(s, x->elem, 3, y->dims), y};
+    const fv_type *types[2] = {fv_spell_type(s, x->elem, y->rank, y->dims), y};
     fv_op *top = fv_spell_ops(s, fv_op_def(FV_OP_TopK), 2, in, 2, a, 2, types);
     return fv_spell_result(s, 0, top ? top->out[1] : NULL);
 }

@@ -52,20 +52,17 @@ static void emit_vectors(fv_kemit *e, fv_var *v, int64_t lo, int64_t hi, emits *
  * of which are inside or none, share a loop. */
 static void emit_all(fv_kemit *e, fv_var *v, int64_t width, fv_row_inside in, emits *emit,
                      void *user) {
-    const int64_t n = v->dim->value;
-    int64_t lo = 0, hi = 0;
-    bool inside = false;
-    for (int64_t at = 0; at < n; at += width) {
-        const int64_t start = at + width <= n ? at : n - width;
-        const bool now = start >= in.lo && start + width <= in.hi;
-        if (at && (now != inside || start != hi)) {
-            emit_vectors(e, v, lo, hi, emit, user);
-            lo = start;
-        }
-        inside = now;
-        hi = start + width;
-    }
-    emit_vectors(e, v, lo, hi, emit, user);
+    const int64_t n = v->dim->value, vectors = n / width;
+    /* the numbers of the first vector that is inside, and of the first one after these */
+    int64_t first = (in.lo > 0 ? in.lo + width - 1 : 0) / width, end = in.hi / width;
+    first = first < vectors ? first : vectors;
+    end = end < first ? first : end < vectors ? end : vectors;
+    const int64_t from[] = {0, first, end, vectors};
+    for (int i = 0; i < 3; i++)
+        if (from[i] < from[i + 1])
+            emit_vectors(e, v, from[i] * width, from[i + 1] * width, emit, user);
+    if (n % width)
+        emit_vectors(e, v, n - width, n, emit, user);
 }
 
 /* ---- a line of partial results ---- */
