@@ -70,7 +70,7 @@ func @main(%ids: i64[n], %label: i64[n, 1]) -> (%x, %chosen, %values, %places, %
 T
 check 'a vocabulary' 0 'score' "$fovea" run tied.fvir --dim n=4 -o whole --save-inputs in
 for ranks in 2 3 4; do
-    check "a vocabulary over $ranks ranks" 0 'cut +8193 units, 1.1 MB of weights: head to p, logp, chosen, values, score, values_2, .p.' "$fovea" shard \
+    check "a vocabulary over $ranks ranks" 0 'cut +8193 units, 1.1 MB of weights: head to p, logp, chosen, places, values, score, .p.' "$fovea" shard \
         tied.fvir --ranks $ranks --print-plan -o tied$ranks
     said 'node = "embed", axis = "table rows", collective = "all-reduce"'
     grep -v '^--' out >plan.lua
