@@ -205,6 +205,8 @@ class Run:
             return ids.startswith(out.rstrip("\n")) and (self.status != 0 or out == ids)
         whole = "whole." + self.folder.removesuffix(LIBRARIES)
         for name in os.listdir("out") if os.path.isdir("out") else []:
+            if name.startswith(".fovea-"):  # files that were not complete when the program was killed
+                continue
             with open(f"out/{name}", "rb") as a, open(f"{whole}/{name}", "rb") as b:
                 if a.read() != b.read():
                     return False
