@@ -6,6 +6,7 @@
  *   3. flatten  loops are unrolled, the parallel loops become the task (or serial loops, if the
  *               target has no threads), unused lets are removed
  *               (expand.c)
+ *   4. strength reduction, in programs: quotients in loops become additions (strength.c)
  * Each stage makes new statements in a new block; parameters and dims are those of the kernel. */
 #ifndef FV_BACKEND_EXPAND_EXPAND_H
 #define FV_BACKEND_EXPAND_EXPAND_H

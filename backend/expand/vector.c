@@ -486,6 +486,8 @@ static bool masked_loop(fv_expand_vec *z, const fv_stmt *s) {
                                          : !masked_vector(z, &rest, width)) {
         z->b = before;
         *z->b.block = written;
+        if (written.last)
+            written.last->next = NULL;
         return false;
     }
     return true;

@@ -85,10 +85,8 @@ static bool divide(fv_picked *p, int64_t span) {
         const int from = p->parts * p->length, last = (int)span - p->length;
         p->from[p->parts] = from < last ? from : last;
     }
-    for (int i = 0; i < p->lanes; i++) {
-        const int part = p->at[i] / p->length;
-        p->part[i] = part;
-    }
+    for (int i = 0; i < p->lanes; i++)
+        p->part[i] = p->at[i] / p->length;
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/reduce.h"
 #include "backend/schedule/contract/prefetch.h"
+#include "backend/schedule/contract/results.h"
 #include "ir/definition/bits.h"
 
 void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_product *product) {

@@ -34,6 +34,7 @@
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/parameters.h"
 #include "backend/schedule/contract/product.h"
+#include "backend/schedule/contract/results.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
 #include "backend/schedule/contract/vectors.h"
@@ -393,10 +394,10 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     /* how b is read is chosen, and a reason recorded, even if the order of the sum forbids tiles */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order));
-    if (is_kind)
+    if (is_kind) {
         fv_find_lines(l, d, c);
-    if (is_kind)
         fv_find_border(l, d, c);
+    }
     if (c->dot.matrix && is_kind)
         fv_matrix_tile(&p->chosen, d, c, &t->mr, &t->nr);
     else

@@ -33,6 +33,7 @@
 #include "backend/schedule/contract/lay_out.h"
 #include "backend/schedule/contract/vectors.h"
 #include "backend/schedule/operands/precompute.h"
+#include "ir/expr/fold.h"
 #include "ir/expr/helium.h"
 #include "ir/expr/instruction.h"
 #include "ir/expr/rewrite.h"
@@ -470,9 +471,14 @@ static fv_expr *step_of_word(fv_lowerer *l, fv_expr *x, fv_var *k, fv_expr *at, 
     fv_arena *a = l->exprs;
     fv_expr *one = fv_x_replace_vars(a, x, 1, &k, &at), *inside = NULL, *more;
     const bool loads = one->op == FV_X_LOAD || one->op == FV_X_GUARD;
+    int64_t least, most;
     for (int i = 0; any && loads && i < one->u.buf->rank; i++)
         if (fv_x_uses(x->arg[i], k)) {
             more = fv_x_bin(a, FV_X_LT, one->arg[i], one->u.buf->extent[i]);
+            fv_x_range(one->arg[i], &least, &most);
+            if (least < 0 && one->op == FV_X_LOAD) /* the condition of a guard has this already */
+                more =
+                    fv_x_bin(a, FV_X_AND, more, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), one->arg[i]));
             inside = inside ? fv_x_bin(a, FV_X_AND, inside, more) : more;
         }
     if (inside)

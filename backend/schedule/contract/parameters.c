@@ -14,6 +14,7 @@
 #include "backend/schedule/contract/contract.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/prefetch.h"
+#include "backend/schedule/contract/results.h"
 #include "backend/schedule/contract/sets.h"
 #include "backend/schedule/contract/steps.h"
 #include "backend/schedule/contract/tile.h"

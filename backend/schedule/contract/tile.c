@@ -19,8 +19,8 @@
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/next_rows.h"
 #include "backend/schedule/contract/prefetch.h"
+#include "backend/schedule/contract/results.h"
 #include "backend/schedule/contract/steps.h"
-#include "backend/schedule/contract/turned.h"
 #include "backend/schedule/contract/vectors.h"
 #include "backend/schedule/contract/window.h"
 #include "ir/expr/helium.h"
@@ -131,8 +131,7 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
     fv_tile_bind_column(t, c);
 }
 
-/* Sets the index of the sum for that row and column of the tile. */
-static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
+void fv_tile_place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
     int last = t->sums.buf->rank - 1;
     memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
     index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
@@ -151,7 +150,7 @@ static fv_loop_kind column_kind(const fv_tile *t) {
     return unrolls ? FV_UNROLL : FV_VECTOR;
 }
 
-static void close_loops(fv_tile *t, int depth) {
+void fv_tile_close_loops(fv_tile *t, int depth) {
     while (t->e->b.depth > depth)
         fv_kb_end(&t->e->b);
 }
@@ -169,7 +168,7 @@ void fv_tile_unpack(fv_tile *t) {
     fv_bind_shared(t, c);
     fv_expr *at[2] = {binary(e, FV_X_SUB, k, t->from), c};
     fv_kb_store(&e->b, t->made.unpacked, at, fv_kemit_expr(e, t->c->b), NULL);
-    close_loops(t, outer);
+    fv_tile_close_loops(t, outer);
     fv_kemit_release(e, m);
 }
 
@@ -193,7 +192,7 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, fv_tile_width(t)));
     fv_expr *here[2] = {r, c}, *there[FV_MAX_RANK], *row = binary(e, FV_X_ADD, first, r);
-    place(t, row, c, there);
+    fv_tile_place(t, row, c, there);
     if (d == TO_SUMS)
         fv_kb_store(&e->b, t->sums.buf, there, as_stored(t, row, c, fv_x_load(e->arena, acc, here)),
                     NULL);
@@ -323,7 +322,7 @@ static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf 
         fv_tile_add_halves(t, acc, first, rows, b);
     else
         add_products(t, acc, first, rows, b, near, k, edge);
-    close_loops(t, outer);
+    fv_tile_close_loops(t, outer);
     fv_kemit_release(e, m);
 }
 
@@ -367,7 +366,7 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     t->rows.now.is = false;
     if (!taps)
         add_steps(t, acc, first, rows, near, k, edge);
-    close_loops(t, outer);
+    fv_tile_close_loops(t, outer);
     t->rows.together = t->rows.line.n = 0;
     t->rows.next.stride = 0;
     t->rows.border = NULL;
@@ -418,7 +417,7 @@ static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
 static fv_buf *place_sum(fv_tile *t, fv_buf *acc, fv_expr *first, fv_expr *r, fv_expr *c,
                          fv_expr **index) {
     if (!acc) {
-        place(t, binary(t->e, FV_X_ADD, first, r), c, index);
+        fv_tile_place(t, binary(t->e, FV_X_ADD, first, r), c, index);
         return t->sums.buf;
     }
     index[0] = r;
@@ -448,7 +447,7 @@ static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
     fv_expr *c = open_columns(t, true);
     place_sum(t, NULL, first, r, c, index);
     fv_kb_store(&e->b, t->sums.buf, index, fv_x_const(e->arena, t->sums.buf->elem, 0), NULL);
-    close_loops(t, outer);
+    fv_tile_close_loops(t, outer);
 }
 
 /* Adds the terms of a block for row first + r, which are computed from its sums of products,
@@ -468,7 +467,7 @@ static void add_row_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first,
             *y = fv_kemit_expr(e, blocks->term->arg[1]);
     fv_kb_store(&e->b, sums, index, fv_kemit_add_product(e, x, y, fv_x_load(e->arena, sums, index)),
                 NULL);
-    close_loops(t, outer);
+    fv_tile_close_loops(t, outer);
 }
 
 /* Adds the terms of a block for `rows` rows from `first` on. */
@@ -492,7 +491,7 @@ static void add_terms_of(fv_tile *t, fv_buf *products, fv_expr *rows, int togeth
         r = binary(e, FV_X_ADD, r, next);
     }
     add_row_terms(t, products, NULL, integer(e, 0), r);
-    close_loops(t, outer);
+    fv_tile_close_loops(t, outer);
     fv_kemit_release(e, m);
 }
 
@@ -544,15 +543,15 @@ static void multiply_blocks(fv_tile *t, fv_expr *first, int rows) {
         fv_tile_emit_prefetch(t, rows == t->plan.mr);
     open_variables(t, sum, words, sum->u.red.nvars);
     multiply_step(t, part, first, rows);
-    close_loops(t, inner);
+    fv_tile_close_loops(t, inner);
     add_terms(t, part, acc, first, rows);
-    close_loops(t, outer);
+    fv_tile_close_loops(t, outer);
     fv_kemit_release(e, m);
     if (acc)
         move_sums(t, acc, first, rows, TO_SUMS);
 }
 
-/* ---- results ---- */
+/* ---- rows and columns ---- */
 
 /* The first of n rows of the tile, limited such that the verifier can prove that they are in the
  * tile. */
@@ -563,177 +562,6 @@ static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     return fv_kb_let(&e->b, "row0", x);
 }
 
-/* Makes the sums of row r and column c available to the epilogue. */
-static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
-    fv_kemit *e = t->e;
-    for (int i = 0; i < t->c->nsums; i++) {
-        fv_expr *at[FV_MAX_RANK];
-        fv_expr *column = binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr));
-        place(t, r, column, at);
-        fv_expr *s = t->sums.turned ? fv_x_load(e->arena, t->sums.turned, (fv_expr *[]){column, r})
-                                    : fv_x_load(e->arena, t->sums.buf, at);
-        /* a sum of pairs: the float's bits */
-        s = fv_x_cast(e->arena, FV_X_BITCAST, (fv_elem)t->c->sums[i]->type.elem, s);
-        fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", s));
-    }
-}
-
-/* The kind of the loop over the columns of a row whose results are stored. With Helium the sums of
- * a row are converted together, also if they were computed in core registers. */
-static fv_loop_kind stored_kind(const fv_tile *t) {
-    enum { LANES = FV_HELIUM_BYTES / 4 };
-    bool together = fv_has_helium(t->e->l->target) && fv_tile_width(t) % LANES == 0;
-    return t->plan.stores && !together ? FV_UNROLL : FV_VECTOR;
-}
-
-bool fv_rows_are_neighbours(const fv_target *target, const fv_definition *d,
-                            const fv_contraction *c, const fv_tile_plan *plan) {
-    return !plan->stores && !d->place && c->row >= 0 && c->row == d->rank - 1 && plan->mr > 1 &&
-           target->vector_bits > 0 && target->pointer_bits > 32;
-}
-
-/* Binds row r and column c of the tile, and stores the result there. */
-static void store_element(fv_tile *t, const fv_tile_put *put, fv_expr *r, fv_expr *c) {
-    fv_kemit *e = t->e;
-    fv_tile_bind(t, r, c);
-    if (t->c->row >= 0)
-        put->index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
-    put->index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
-    name_sums(t, r, c);
-    if (put->store)
-        put->store(put->user, put->index);
-    else
-        fv_kemit_store(e, fv_kemit_out(e, put->value), put->index, fv_kemit_expr(e, e->def->body));
-}
-
-/* Emits the loops that store `rows` rows column by column. */
-static void store_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
-    fv_kemit *e = t->e;
-    const int outer = e->b.depth;
-    fv_kmark m = fv_kemit_mark(e);
-    fv_expr *c = open_loop(e, FV_SERIAL, "c", columns), *r = open_loop(e, FV_VECTOR, "r", rows);
-    store_element(t, put, r, c);
-    close_loops(t, outer);
-    fv_kemit_release(e, m);
-}
-
-/* The same for all rows of a tile whose sums are transposed: a column is stored in vectors whose
- * lengths are powers of two, 14 rows as 8, 4 and 2. */
-static void store_turned(fv_tile *t, const fv_tile_put *put, fv_expr *columns) {
-    fv_kemit *e = t->e;
-    const int lanes = (int)t->e->l->target->vector_bits / 32;
-    fv_kmark m = fv_kemit_mark(e);
-    fv_expr *c = open_loop(e, FV_SERIAL, "c", columns);
-    for (int at = 0, n = lanes; at < t->plan.mr; at += n) {
-        while (n > t->plan.mr - at)
-            n /= 2;
-        fv_kmark own = fv_kemit_mark(e);
-        fv_expr *r = open_loop(e, n > 1 ? FV_VECTOR : FV_SERIAL, "r", integer(e, n));
-        store_element(t, put, binary(e, FV_X_ADD, integer(e, at), r), c);
-        fv_kb_end(&e->b);
-        fv_kemit_release(e, own);
-    }
-    fv_kb_end(&e->b);
-    fv_kemit_release(e, m);
-}
-
-/* Stores the results of `rows` rows column by column: each line of memory is then accessed once,
- * and not once for each of its rows. Lines of different columns compete for few sets of the cache
- * if their distance is a multiple of 4 kB: a convolution of 320 channels and 32 x 32 pixels with a
- * residual takes 0.87 of the time (Zen 4). */
-static void store_by_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
-    fv_kemit *e = t->e;
-    int64_t known;
-    if (t->plan.depth && !t->plan.together)
-        t->sums.at[0] = t->rows.done;
-    if (t->plan.together || !fv_tile_may_turn_sums(t)) {
-        store_columns(t, put, rows, columns);
-        return;
-    }
-    const bool all = fv_x_is_int(rows, &known) && known == t->plan.mr;
-    if (!all)
-        fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->plan.mr)));
-    fv_tile_turn_sums(t);
-    if (all)
-        store_turned(t, put, columns);
-    else /* the bound `rows` proves that the rows are in their block */
-        store_columns(t, put, rows, columns);
-    t->sums.turned = NULL;
-    if (all)
-        return;
-    fv_kb_else(&e->b);
-    store_columns(t, put, rows, columns);
-    fv_kb_end(&e->b);
-}
-
-/* Stores the results of a block of rows, whose sums are in memory, column by column. If blocks of
- * sums can be transposed in registers, no sum is loaded on its own. */
-static void store_together(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_expr *columns) {
-    fv_kemit *e = t->e;
-    const int64_t least = fv_tile_turned_rows(t);
-    int64_t known;
-    const bool always = fv_x_is_int(rows, &known) && known >= least;
-    t->sums.at[0] = integer(e, 0);
-    if (!least) {
-        store_by_columns(t, put, rows, columns);
-        return;
-    }
-    if (!always)
-        fv_kb_if(&e->b, binary(e, FV_X_LE, integer(e, least), rows));
-    fv_tile_turn_block(t, rows);
-    store_by_columns(t, put, rows, columns);
-    t->sums.turned = NULL;
-    if (always)
-        return;
-    fv_kb_else(&e->b);
-    store_by_columns(t, put, rows, columns);
-    fv_kb_end(&e->b);
-}
-
-/* The number of vectors of a complete row of sums of integers that become bytes without a loop, so
- * that the scales of the columns stay in registers for all rows: MobileNetV2 in bytes takes 0.97 of
- * its time (Zen 4). 16 registers are too few for them, and an elementary function is too long to
- * be repeated. 0: there is a loop over vectors. */
-static int vectors_apart(const fv_tile *t, const fv_tile_put *put, const fv_expr *columns) {
-    enum { REGISTERS = 32, MOST = 2 };
-    const fv_target *target = t->e->l->target;
-    const int lanes = target->vector_bits / fv_elem_bits(fv_sum_elem(t->c));
-    int64_t n;
-    bool may = target->vector_registers >= REGISTERS && lanes > 1 && t->c->nsums == 1 &&
-               fv_elem_is_int(fv_sum_elem(t->c)) &&
-               fv_elem_bits(t->e->def->value->type->elem) == 8 && !put->store && !put->row &&
-               !t->plan.stores && fv_x_is_int(columns, &n) && n == t->plan.nr && n % lanes == 0 &&
-               n / lanes <= MOST;
-    const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(t->e->arena, t->e->def->body); may && (x = fv_x_next(&v));)
-        may = !fv_expr_op_is_math((fv_expr_op)x->op);
-    return may ? (int)n / lanes : 0;
-}
-
-/* Stores the results of `rows` rows, from row `first` of the tile on. If the tile stores its
- * results itself, its rows and columns are known, and there is no loop. */
-static void store(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_expr *rows,
-                  fv_expr *columns) {
-    fv_kemit *e = t->e;
-    fv_kmark m = fv_kemit_mark(e);
-    const int outer = e->b.depth;
-    if (t->plan.depth)
-        t->sums.at[0] = t->rows.done;
-    fv_expr *r = open_loop(e, t->plan.stores ? FV_UNROLL : FV_SERIAL, "r", rows);
-    r = binary(e, FV_X_ADD, first, r);
-    if (put->row)
-        put->row(t, rows, r);
-    const int apart = vectors_apart(t, put, columns);
-    fv_expr *v = apart > 1 ? open_loop(e, FV_UNROLL, "v", integer(e, apart)) : NULL;
-    fv_expr *n = v ? integer(e, t->plan.nr / apart) : columns;
-    fv_expr *c = open_loop(e, stored_kind(t), "c", n);
-    store_element(t, put, r, v ? binary(e, FV_X_ADD, binary(e, FV_X_MUL, v, n), c) : c);
-    close_loops(t, outer);
-    fv_kemit_release(e, m);
-}
-
-/* ---- rows and columns ---- */
-
 static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     int64_t known;
     if (t->c->blocks.sum)
@@ -742,7 +570,7 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
         multiply_all(t, first, rows, edge);
     if (t->plan.stores) {
         fv_expr *row = fv_x_is_int(first, &known) ? first : in_tile(t, first, rows);
-        store(t, &t->put, row, integer(t->e, rows), integer(t->e, t->plan.nr));
+        fv_tile_store_rows(t, &t->put, row, integer(t->e, rows), integer(t->e, t->plan.nr));
     }
 }
 
@@ -834,33 +662,4 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     if (t->plan.outlined)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
-}
-
-void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
-    fv_kemit *e = t->e;
-    int64_t known;
-    fv_expr *nr = integer(e, t->plan.nr), *first = integer(e, 0);
-    fv_tile_put put = t->put;
-    put.value = value;
-    put.index = index;
-    if (t->plan.stores)
-        return;
-    if (t->plan.together) {
-        store_together(t, &put, rows, t->columns);
-        return;
-    }
-    if (!put.store && !put.row && fv_rows_are_neighbours(e->l->target, e->def, t->c, &t->plan)) {
-        store_by_columns(t, &put, rows, t->columns);
-        return;
-    }
-    if (fv_is_small_code(e->l->options) || fv_x_is_int(t->columns, &known)) {
-        store(t, &put, first, rows, t->columns);
-        return;
-    }
-    /* if all columns exist, the loop has a constant length */
-    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, nr));
-    store(t, &put, first, rows, nr);
-    fv_kb_else(&e->b);
-    store(t, &put, first, rows, t->columns);
-    fv_kb_end(&e->b);
 }

@@ -35,18 +35,14 @@ void fv_tile_add_terms(fv_tile *t, fv_buf *products, fv_expr *rows);
 /* Computes b for the steps of the current block and the columns of the current panel in advance,
  * for the tiles that follow. */
 void fv_tile_unpack(fv_tile *t);
-/* Are neighbouring rows neighbours in the memory of the result, and columns not, as where pixels
- * are rows and the result has its channels first? */
-bool fv_rows_are_neighbours(const fv_target *target, const fv_definition *d,
-                            const fv_contraction *c, const fv_tile_plan *plan) FV_MUST_USE;
 /* Binds row r and column c of the tile, for expressions that are emitted from now on. */
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
+/* Sets the index of the sum of that row and column in t->sums.buf. */
+void fv_tile_place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index);
+/* Ends the loops that were opened since the builder had that depth. */
+void fv_tile_close_loops(fv_tile *t, int depth);
 /* Computes the sums, at t->sums, of `rows` rows; with blocks of steps, adds the products of this
  * block to the sums. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows);
-/* Stores y = epilogue(sums) in `value`, or calls t->put.store, for that many rows, and for the
- * columns that exist, unless the tile has stored its results itself. Sets the row and the column in
- * `index`, whose other indices must be set. */
-void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows);
 
 #endif

@@ -9,24 +9,13 @@
  * takes 0.87 of its time (Zen 4). */
 #include "backend/schedule/contract/turned.h"
 
-#include <string.h>
-
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/tile.h"
 
 bool fv_tile_may_turn_sums(const fv_tile *t) {
     const int bytes = fv_elem_storage_bytes(fv_sum_elem(t->c));
     const int64_t n = fv_transposed_block(t->e->l->target, bytes);
     return n > 1 && bytes == 4 && fv_tile_width(t) % n == 0 && 4 * t->plan.mr > n;
-}
-
-/* The rows and columns of the sums as elements of t->sums.buf. */
-static fv_expr *sum_at(const fv_tile *t, fv_expr *row, fv_expr *column) {
-    fv_expr *index[FV_MAX_RANK];
-    const int last = t->sums.buf->rank - 1;
-    memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
-    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
-    index[last] = binary(t->e, FV_X_ADD, index[last], column);
-    return fv_x_load(t->e->arena, t->sums.buf, index);
 }
 
 /* Transposes n rows from r0 on. last: the row that takes the place of those after it; NULL: there
@@ -38,8 +27,9 @@ static void turn_rows(fv_tile *t, fv_buf *turned, fv_expr *r0, fv_expr *last, in
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, n)),
             *c = open_loop(e, FV_VECTOR, "c", integer(e, n)), *row = binary(e, FV_X_ADD, r0, r);
     row = last ? binary(e, FV_X_MIN, row, last) : row;
-    fv_kb_store(&e->b, block, (fv_expr *[]){r, c}, sum_at(t, row, binary(e, FV_X_ADD, c0, c)),
-                NULL);
+    fv_expr *from[FV_MAX_RANK];
+    fv_tile_place(t, row, binary(e, FV_X_ADD, c0, c), from);
+    fv_kb_store(&e->b, block, (fv_expr *[]){r, c}, fv_x_load(e->arena, t->sums.buf, from), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kb_transpose(&e->b, block);

@@ -21,6 +21,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/results.h"
 #include "backend/schedule/operands/precompute.h"
 #include "backend/schedule/operands/value.h"
 #include "backend/schedule/recur/recur_length.h"
