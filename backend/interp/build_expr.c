@@ -213,6 +213,13 @@ static const fv_expr *meaning(build *b, const fv_expr *x) {
     }
 }
 
+/* The condition of the lanes that exist, c of !exists || c, as the last vector of a loop requires
+ * it; any other condition as it is. */
+static const fv_expr *required(build *b, const fv_expr *cond) {
+    const fv_expr *x = meaning(b, cond);
+    return x->op == FV_X_OR && meaning(b, x->arg[0])->op == FV_X_NOT ? meaning(b, x->arg[1]) : x;
+}
+
 /* The first comparison t < n in a condition; NULL: there is none. */
 static const fv_expr *comparison(build *b, const fv_expr *x) {
     const fv_expr *found = NULL;
@@ -264,7 +271,7 @@ static void ask_flag(build *b, const fv_expr *flag, uint16_t lanes, uint32_t ok)
 /* Adds code that is executed if a REQUIRE fails, which finds the index that was out of range. `ok`:
  * the register of the condition. */
 static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
-    const fv_expr *c = comparison(b, cond), *flag = meaning(b, cond);
+    const fv_expr *c = comparison(b, cond), *flag = required(b, cond);
     if (!c && first_load(b, flag) == flag)
         ask_flag(b, flag, cond->type.lanes, ok);
     if (!c && b->by_hand && first_load(b, flag) != flag) {

@@ -313,8 +313,7 @@ static void make_elements(maker *k, int m) {
     for (int i = k->t->outer; i < d->rank; i++)
         fv_open_axis(e, FV_SERIAL, d->index[i]);
     make_element(k, m);
-    while (e->b.depth > depth)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, depth);
     fv_kemit_release(e, mark);
 }
 
@@ -354,8 +353,7 @@ static bool make_weighted(maker *k, int m) {
     index[k->t->row[m]] = fv_open_axis(e, FV_VECTOR, d->index[k->t->row[m]]);
     fv_kemit_memo(e, sum, fv_x_load(e->arena, acc, &index[k->t->row[m]]));
     fv_kemit_store(e, fv_kemit_out(e, (fv_value *)d->value), index, fv_kemit_expr(e, d->body));
-    while (e->b.depth > depth)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, depth);
     fv_kemit_release(e, mark);
     return true;
 }
@@ -411,12 +409,10 @@ static void make_both(maker *k) {
         fv_kb_if(&k->e.b, plain);
         int inside = k->e.b.depth;
         make_all(k, true);
-        while (k->e.b.depth > inside)
-            fv_kb_end(&k->e.b);
+        fv_kb_end_to(&k->e.b, inside);
         fv_kb_else(&k->e.b);
         make_all(k, false);
-        while (k->e.b.depth > depth)
-            fv_kb_end(&k->e.b);
+        fv_kb_end_to(&k->e.b, depth);
     } else {
         make_all(k, false);
     }

@@ -338,6 +338,11 @@ void fv_kb_end(fv_kbuilder *b) {
     b->block = b->stack[--b->depth];
 }
 
+void fv_kb_end_to(fv_kbuilder *b, int depth) {
+    while (b->depth > depth)
+        fv_kb_end(b);
+}
+
 void fv_kb_comment(fv_kbuilder *b, const char *text) {
     fv_kb_add(b, FV_S_COMMENT)->note.text = fv_strdup(b->arena, text);
 }

@@ -62,6 +62,8 @@ void fv_kb_while(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_outline(fv_kbuilder *b);
 void fv_kb_matrix(fv_kbuilder *b);
 void fv_kb_end(fv_kbuilder *b);
+/* Closes all that was opened since b->depth had that value. */
+void fv_kb_end_to(fv_kbuilder *b, int depth);
 void fv_kb_comment(fv_kbuilder *b, const char *text);
 /* appends a READ and returns its variable */
 fv_expr *fv_kb_read(fv_kbuilder *b, const fv_read *r, const char *name);

@@ -566,9 +566,9 @@ func @main(%x: f32[n, 4]) -> (%y, %i) {
   return %y, %i
 }
 E
-check 'why, of an operator with several kernels' 0 '^y_2: of /TopK, kernel order_fill_1, custom' "$fovea" inspect sorted.fvir --why
-said '^y_2: of /TopK, kernel order_2, custom'
-check 'why the first of them' 0 'schedule +yes +Order has a custom kernel' "$fovea" inspect sorted.fvir --why order_fill_1
+check 'why, of an operator with several kernels' 0 '^i: of /TopK, kernel order_fill_0, custom' "$fovea" inspect sorted.fvir --why
+said '^i: of /TopK, kernel order_1, custom'
+check 'why the first of them' 0 'schedule +yes +Order has a custom kernel' "$fovea" inspect sorted.fvir --why order_fill_0
 check 'why naive' 0 'schedule +yes +--schedule=naive' "$fovea" inspect softmax.fvir --why /layer/Softmax --schedule=naive
 check 'why without passes' 0 'group +no +it is a contraction' "$fovea" inspect softmax.fvir --why m -O0
 "$fovea" compile softmax.fvir -q -o softmax.fvk && "$fovea" compile softmax.fvir -q --emit=definitions -o softmax.fvd

@@ -196,8 +196,7 @@ static fv_expr *is_any(const fv_key_search *s, bool hidden, fv_expr *part, fv_ex
     e->guard = NULL;
     fv_kb_store(&e->b, found, &c,
                 fv_x_select(x, is, fv_x_const(x, s->elem, 1), fv_x_load(x, found, &c)), NULL);
-    while (e->b.depth > depth)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, depth);
     fv_kemit_release(e, m);
     return fv_kb_let(
         &e->b, "any",
@@ -254,8 +253,7 @@ static void look_for_seen(const fv_key_search *s, void *user, fv_expr *part, fv_
     set(e, found->seen[1], end);
     if (!limit)
         note_free(&c, found->free, part, end);
-    while (e->b.depth > depth)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, depth);
     fv_kemit_release(e, m);
 }
 

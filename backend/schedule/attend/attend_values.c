@@ -6,6 +6,7 @@
 
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/reduce.h"
+#include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/results.h"
 #include "ir/definition/bits.h"
@@ -24,8 +25,7 @@ void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_produc
 }
 
 void fv_attend_close(fv_attend *a, int depth, fv_kmark m) {
-    while (a->e.b.depth > depth)
-        fv_kb_end(&a->e.b);
+    fv_kb_end_to(&a->e.b, depth);
     fv_kemit_release(&a->e, m);
 }
 

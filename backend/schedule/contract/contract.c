@@ -583,8 +583,7 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
         fv_tile_multiply_matrix(t, here);
     else
         fv_tile_multiply(t, here);
-    while (e->b.depth > outer)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
 }
 
 /* Emits the products of the rows of one tile, all steps at once. */

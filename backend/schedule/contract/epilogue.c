@@ -5,8 +5,8 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/prefetch.h"
-#include "backend/schedule/contract/tile.h"
 #include "ir/expr/visit.h"
 
 /* Is x a load of an element at the row and the column of the tile, from a value that may have left

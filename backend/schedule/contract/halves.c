@@ -54,7 +54,6 @@ void fv_tile_widen(fv_tile *t, fv_expr *first, fv_expr *rows) {
     for (int i = 0; i < 2; i++)
         fv_kb_store(&e->b, t->made.halves, (fv_expr *[]){fv_word_now(t), r, integer(e, i)},
                     pair_of(t, t->c->a->arg[0], i), NULL);
-    while (e->b.depth > outer)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }

@@ -6,6 +6,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/weights.h"
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/steps.h"
 #include "ir/target/machine.h"
 

@@ -8,6 +8,7 @@
 #include "backend/schedule/contract/product.h"
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/steps.h"
 #include "ir/expr/instruction.h"
@@ -85,8 +86,7 @@ void fv_tile_unpack_words(fv_tile *t) {
     fv_expr *word = binary(e, FV_X_ADD, binary(e, FV_X_MUL, q, integer(e, t->c->dot.parts)), part);
     fv_kb_store(&e->b, t->made.unpacked, (fv_expr *[]){unpacked_row(t, word), c},
                 fv_kemit_expr(e, t->c->b), NULL);
-    while (e->b.depth > outer)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -225,8 +225,7 @@ static void multiply(fv_tile *t, fv_buf *sums, fv_expr *rows, int64_t from, int6
                  fv_x_load(e->arena, sum, NULL)));
     fv_kb_end(&e->b);
     put(e, sums, at, fv_x_load(e->arena, sum, NULL));
-    while (e->b.depth > outer)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -348,8 +347,7 @@ void fv_tile_multiply_matrix(fv_tile *t, fv_expr *rows) {
     prefetch_block(t);
     multiply_words(t, part, rows);
     fv_tile_add_terms(t, part, rows);
-    while (e->b.depth > outer)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -419,8 +417,7 @@ static void multiply_in_one(fv_tile *t, fv_expr *rows, int most) {
             break;
         fv_kb_else(&e->b);
     }
-    while (e->b.depth > outer)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
 }
 
 void fv_tile_multiply_few(fv_tile *t, fv_expr *rows) {

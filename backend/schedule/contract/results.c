@@ -1,9 +1,9 @@
-/* results.c - stores the results of a tile: the epilogue computes them from the sums, row by row, or
- * column by column where neighbouring rows are neighbours in the memory of the result. */
+/* results.c - stores the results of a tile: the epilogue computes them from the sums, row by row,
+ * or column by column where neighbouring rows are neighbours in the memory of the result. */
 #include "backend/schedule/contract/results.h"
 
 #include "backend/schedule/common/blocks.h"
-#include "backend/schedule/contract/tile.h"
+#include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/turned.h"
 #include "ir/expr/helium.h"
 #include "ir/expr/visit.h"
@@ -58,7 +58,7 @@ static void store_columns(fv_tile *t, const fv_tile_put *put, fv_expr *rows, fv_
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *c = open_loop(e, FV_SERIAL, "c", columns), *r = open_loop(e, FV_VECTOR, "r", rows);
     store_element(t, put, r, c);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -171,7 +171,7 @@ void fv_tile_store_rows(fv_tile *t, const fv_tile_put *put, fv_expr *first, fv_e
     fv_expr *n = v ? integer(e, t->plan.nr / apart) : columns;
     fv_expr *c = open_loop(e, stored_kind(t), "c", n);
     store_element(t, put, r, v ? binary(e, FV_X_ADD, binary(e, FV_X_MUL, v, n), c) : c);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 

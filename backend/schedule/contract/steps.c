@@ -13,6 +13,7 @@
 #include "backend/lowering/access.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/border.h"
+#include "backend/schedule/contract/element.h"
 #include "ir/expr/visit.h"
 
 bool fv_can_prefetch(const fv_contraction *c) {
@@ -32,40 +33,6 @@ static bool widens(const fv_contraction *c) {
 bool fv_computes_panels(const fv_contraction *c) {
     return (c->panels.computed || widens(c)) && !c->blocks.sum && c->sum->u.red.nvars == 1 &&
            fv_can_prefetch(c);
-}
-
-int fv_panels_of_tile(const fv_tile *t) {
-    return t->plan.nr / t->c->panels.width;
-}
-
-fv_expr *fv_panel_of_tile(fv_tile *t, fv_expr *tile, fv_expr *i) {
-    fv_kemit *e = t->e;
-    const int n = fv_panels_of_tile(t);
-    if (n <= 1)
-        return tile;
-    const int64_t all = t->c->panels.panel_index->dim->value;
-    fv_expr *panel = binary(e, FV_X_ADD, binary(e, FV_X_MUL, tile, integer(e, n)), i);
-    return all % n ? binary(e, FV_X_MIN, panel, integer(e, all - 1)) : panel;
-}
-
-/* Binds the panel that has column c of the tile, and the column within that panel. */
-static void bind_panel(fv_tile *t, fv_expr *c) {
-    fv_kemit *e = t->e;
-    const fv_panels *p = &t->c->panels;
-    const bool one = fv_panels_of_tile(t) <= 1;
-    fv_expr *width = integer(e, p->width);
-    fv_kemit_bind(e, p->column, one ? c : binary(e, FV_X_FLOORMOD, c, width));
-    fv_kemit_bind(e, p->panel_index,
-                  fv_panel_of_tile(t, t->panel, one ? NULL : binary(e, FV_X_FLOORDIV, c, width)));
-}
-
-void fv_tile_bind_column(fv_tile *t, fv_expr *c) {
-    fv_kemit *e = t->e;
-    fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
-    if (t->block.axis)
-        fv_kemit_bind(e, t->block.axis, binary(e, FV_X_ADD, t->block.left, c));
-    if (t->c->packed)
-        bind_panel(t, c);
 }
 
 /* Does the tile compute b from its panels in the loop over steps? Not if elements of b were

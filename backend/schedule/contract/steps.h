@@ -7,11 +7,6 @@
 /* Can the next part of the factor with the columns be prefetched? It can if its panels are a
  * constant, and the number of steps is known. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
-/* The number of panels that a tile reads: more than 1 if panels are narrower than tiles. */
-int fv_panels_of_tile(const fv_tile *t);
-/* The number of the i-th panel of a tile; of a last tile that has fewer panels, that of its last
- * one. */
-fv_expr *fv_panel_of_tile(fv_tile *t, fv_expr *tile, fv_expr *i);
 /* Is b computed from panels of constants, or converted from them to floats with more bits, in steps
  * of one variable, of a known number? Then elements can be computed before the tiles read them. */
 bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
@@ -23,8 +18,6 @@ bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
 int64_t fv_steps_of_row(const fv_tile *t);
 /* Do several steps of an iteration read the same row of the panel? */
 bool fv_steps_share_row(const fv_tile *t) FV_MUST_USE;
-/* Binds the variables of the column axis and of the panel's columns to column c of the tile. */
-void fv_tile_bind_column(fv_tile *t, fv_expr *c);
 /* Opens the loops over the steps of the sum, all but that over the steps of a row of the panel, and
  * computes before each block of steps what these share. The variables of the sum are bound to the
  * first step of the row; returns the variable of the innermost loop. */

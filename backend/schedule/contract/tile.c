@@ -16,6 +16,7 @@
 
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/border.h"
+#include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/next_rows.h"
 #include "backend/schedule/contract/prefetch.h"
@@ -118,26 +119,6 @@ void fv_tile_open_blocks(fv_tile *t) {
 
 /* ---- a tile ---- */
 
-static void bind_row(fv_tile *t, fv_expr *r) {
-    r = t->rows.last ? binary(t->e, FV_X_MIN, r, t->rows.last) : r;
-    if (t->c->row >= 0)
-        fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
-    if (t->rows.local)
-        fv_kemit_bind(t->e, t->rows.local, binary(t->e, FV_X_ADD, t->rows.done, r));
-}
-
-void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
-    bind_row(t, r);
-    fv_tile_bind_column(t, c);
-}
-
-void fv_tile_place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
-    int last = t->sums.buf->rank - 1;
-    memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
-    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
-    index[last] = binary(t->e, FV_X_ADD, index[last], column);
-}
-
 /* The kind of a loop over the columns of the tile. Without vectors, few columns are unrolled on
  * microcontrollers: their sums are then in registers at any level of optimization of the C
  * compiler, and such code is shorter than a loop over an array. */
@@ -148,11 +129,6 @@ static fv_loop_kind column_kind(const fv_tile *t) {
         return FV_VECTOR;
     bool unrolls = target->pointer_bits == 32 && !target->vector_bits && fv_tile_width(t) <= MOST;
     return unrolls ? FV_UNROLL : FV_VECTOR;
-}
-
-void fv_tile_close_loops(fv_tile *t, int depth) {
-    while (t->e->b.depth > depth)
-        fv_kb_end(&t->e->b);
 }
 
 void fv_tile_unpack(fv_tile *t) {
@@ -168,7 +144,7 @@ void fv_tile_unpack(fv_tile *t) {
     fv_bind_shared(t, c);
     fv_expr *at[2] = {binary(e, FV_X_SUB, k, t->from), c};
     fv_kb_store(&e->b, t->made.unpacked, at, fv_kemit_expr(e, t->c->b), NULL);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -211,7 +187,7 @@ static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
                               (int64_t[]){rows, t->plan.depth + FV_SPACE}, NULL);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", integer(e, rows));
-    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_tile_bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *left = binary(e, FV_X_SUB, fv_kemit_dim(e, k->dim), t->from);
     fv_expr *n = first_steps(t->c) % t->plan.depth
                      ? binary(e, FV_X_MIN, integer(e, t->plan.depth), left)
@@ -265,7 +241,7 @@ static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, cons
     const fv_tile_tap *now = &t->rows.now;
     fv_expr *from = integer(e, now->is ? now->from : 0), *to = integer(e, now->is ? now->to : rows),
             *r = fv_kb_for(&e->b, FV_UNROLL, "r", from, to, 1);
-    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_tile_bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_tile_bind_line(t, r);
     fv_expr *a = t->c->each ? NULL
                  : near
@@ -289,7 +265,7 @@ static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, cons
 static void add_sixteen(fv_tile *t, fv_buf *acc, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
-    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_tile_bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *a = fv_kemit_expr(e, t->c->a);
     fv_expr *c = open_loop(e, FV_UNROLL, "c", integer(e, fv_tile_width(t)));
     fv_tile_bind_column(t, c);
@@ -322,7 +298,7 @@ static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf 
         fv_tile_add_halves(t, acc, first, rows, b);
     else
         add_products(t, acc, first, rows, b, near, k, edge);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -366,7 +342,7 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     t->rows.now.is = false;
     if (!taps)
         add_steps(t, acc, first, rows, near, k, edge);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
     t->rows.together = t->rows.line.n = 0;
     t->rows.next.stride = 0;
     t->rows.border = NULL;
@@ -402,7 +378,7 @@ static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
-    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_tile_bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *a = fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
     c = open_loop(e, column_kind(t), "c", integer(e, width));
     fv_expr *at[2] = {r, c}, *so_far = fv_x_load(e->arena, part, at);
@@ -447,7 +423,7 @@ static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
     fv_expr *c = open_columns(t, true);
     place_sum(t, NULL, first, r, c, index);
     fv_kb_store(&e->b, t->sums.buf, index, fv_x_const(e->arena, t->sums.buf->elem, 0), NULL);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
 }
 
 /* Adds the terms of a block for row first + r, which are computed from its sums of products,
@@ -457,7 +433,7 @@ static void add_row_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first,
     const fv_contract_blocks *blocks = &t->c->blocks;
     fv_expr *index[FV_MAX_RANK];
     const int outer = e->b.depth;
-    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_tile_bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_kemit_invariants(e, blocks->term, e->def->index[t->c->column]);
     fv_expr *c = open_columns(t, !acc);
     fv_tile_bind_column(t, c);
@@ -467,7 +443,7 @@ static void add_row_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first,
             *y = fv_kemit_expr(e, blocks->term->arg[1]);
     fv_kb_store(&e->b, sums, index, fv_kemit_add_product(e, x, y, fv_x_load(e->arena, sums, index)),
                 NULL);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
 }
 
 /* Adds the terms of a block for `rows` rows from `first` on. */
@@ -491,7 +467,7 @@ static void add_terms_of(fv_tile *t, fv_buf *products, fv_expr *rows, int togeth
         r = binary(e, FV_X_ADD, r, next);
     }
     add_row_terms(t, products, NULL, integer(e, 0), r);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -543,9 +519,9 @@ static void multiply_blocks(fv_tile *t, fv_expr *first, int rows) {
         fv_tile_emit_prefetch(t, rows == t->plan.mr);
     open_variables(t, sum, words, sum->u.red.nvars);
     multiply_step(t, part, first, rows);
-    fv_tile_close_loops(t, inner);
+    fv_kb_end_to(&e->b, inner);
     add_terms(t, part, acc, first, rows);
-    fv_tile_close_loops(t, outer);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
     if (acc)
         move_sums(t, acc, first, rows, TO_SUMS);

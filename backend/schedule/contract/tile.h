@@ -35,12 +35,6 @@ void fv_tile_add_terms(fv_tile *t, fv_buf *products, fv_expr *rows);
 /* Computes b for the steps of the current block and the columns of the current panel in advance,
  * for the tiles that follow. */
 void fv_tile_unpack(fv_tile *t);
-/* Binds row r and column c of the tile, for expressions that are emitted from now on. */
-void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
-/* Sets the index of the sum of that row and column in t->sums.buf. */
-void fv_tile_place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index);
-/* Ends the loops that were opened since the builder had that depth. */
-void fv_tile_close_loops(fv_tile *t, int depth);
 /* Computes the sums, at t->sums, of `rows` rows; with blocks of steps, adds the products of this
  * block to the sums. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows);

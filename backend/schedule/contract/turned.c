@@ -10,7 +10,7 @@
 #include "backend/schedule/contract/turned.h"
 
 #include "backend/schedule/common/blocks.h"
-#include "backend/schedule/contract/tile.h"
+#include "backend/schedule/contract/element.h"
 
 bool fv_tile_may_turn_sums(const fv_tile *t) {
     const int bytes = fv_elem_storage_bytes(fv_sum_elem(t->c));

@@ -114,8 +114,7 @@ static void multiply_line(fv_tile *t, fv_buf *acc, int rows, int64_t line, bool 
         fv_kb_end(&e->b);
         fv_kemit_release(e, own);
     }
-    while (e->b.depth > outer)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 

@@ -445,8 +445,7 @@ static void contract(inside *s, fv_part *part) {
     fv_tile_sums(t, t->plan.mr);
     fv_tile_multiply(t, here);
     fv_tile_store(t, NULL, index, here);
-    while (e->b.depth > depth)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, depth);
     fv_kemit_release(e, m);
 }
 

@@ -228,8 +228,7 @@ static void emit_elements(fv_kemit *e, fv_row *w, fv_value *value, const int64_t
     }
     fv_kemit_hoist(e, d->body);
     fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
-    while (e->b.depth > before)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, before);
 }
 
 /* ---- guards that hold in a whole row ---- */
@@ -468,12 +467,10 @@ static void emit_block(fv_kemit *e, fv_row *w, fv_value *value, void *user) {
             fv_kb_store(&e->b, b.of_rows[i], &at, fv_kemit_expr(e, b.sum[i]), NULL);
         else
             emit_row(e, w, value, NULL);
-        while (e->b.depth > inside)
-            fv_kb_end(&e->b);
+        fv_kb_end_to(&e->b, inside);
         fv_kemit_release(e, m);
     }
-    while (e->b.depth > depth)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, depth);
     w->sums = true;
 }
 

@@ -43,8 +43,7 @@ static void emit_vectors(fv_kemit *e, fv_var *v, int64_t lo, int64_t hi, emits *
     fv_expr *at = fv_kb_for(&e->b, FV_VECTOR, v->name, fv_x_int(a, lo), fv_x_int(a, hi), 1);
     fv_kemit_bind(e, v, at);
     emit(e, at, user);
-    while (e->b.depth > depth)
-        fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, depth);
     fv_kemit_release(e, m);
 }
 
