@@ -231,12 +231,12 @@ static const fv_expr *comparison(build *b, const fv_expr *x) {
     return found;
 }
 
-/* The i of select(i < 0, i + n, i); NULL: x has another form. */
+/* The i of select(i < 0, i + n, i), as an i64; NULL: x has another form. */
 static const fv_expr *before_wrapping(build *b, const fv_expr *x) {
     if (x->op != FV_X_SELECT)
         return NULL;
     const fv_expr *c = meaning(b, x->arg[0]), *sum = meaning(b, x->arg[1]);
-    return c->op == FV_X_LT && sum->op == FV_X_ADD ? meaning(b, x->arg[2]) : NULL;
+    return c->op == FV_X_LT && sum->op == FV_X_ADD ? x->arg[2] : NULL;
 }
 
 static const fv_expr *first_load(build *b, const fv_expr *x) {
@@ -286,7 +286,7 @@ static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
     const fv_expr *value = plain ? plain : t, *load = first_load(b, value);
     *q = (question){.ok = ok, .lanes = cond->type.lanes, .wraps = plain != NULL};
     if (value->type.elem != FV_I64) /* the loaded value was converted to i64 */
-        value = plain ? t : c->arg[0];
+        value = c->arg[0];
     if (value->type.elem != FV_I64)
         return;
     q->direct = load && meaning(b, value) == load;
