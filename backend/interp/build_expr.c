@@ -202,15 +202,26 @@ uint32_t fv_i_held(build *b, const fv_expr *x) {
     return d;
 }
 
+/* The value of the let, splat or conversion x; NULL: x is something else. */
+static const fv_expr *inner(build *b, const fv_expr *x) {
+    const fv_expr *of = x->op == FV_X_VAR ? fv_ptrmap_get(&b->at.lets, x->u.var) : NULL;
+    return !of && (x->op == FV_X_SPLAT || x->op == FV_X_CONVERT) ? x->arg[0] : of;
+}
+
 static const fv_expr *meaning(build *b, const fv_expr *x) {
-    for (;;) {
-        const fv_expr *of = x->op == FV_X_VAR ? fv_ptrmap_get(&b->at.lets, x->u.var) : NULL;
-        if (!of && (x->op == FV_X_SPLAT || x->op == FV_X_CONVERT))
-            of = x->arg[0];
-        if (!of)
-            return x;
+    for (const fv_expr *of; (of = inner(b, x));)
         x = of;
-    }
+    return x;
+}
+
+/* Is the index x the element that is loaded, and not a conversion of it that may change it, such as
+ * that of a float? */
+static bool is_element(build *b, const fv_expr *x, const fv_expr *load) {
+    for (; x && x != load; x = inner(b, x))
+        if (x->op == FV_X_CONVERT &&
+            (x->type.elem != FV_I64 || !fv_elem_is_int((fv_elem)x->arg[0]->type.elem)))
+            return false;
+    return x != NULL;
 }
 
 /* The condition of the lanes that exist, c of !exists || c, as the last vector of a loop requires
@@ -282,14 +293,10 @@ static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
     if (!c)
         return;
     question *q = FV_NEW(b->arena, question, 1);
-    const fv_expr *t = meaning(b, c->arg[0]), *plain = before_wrapping(b, t);
-    const fv_expr *value = plain ? plain : t, *load = first_load(b, value);
+    const fv_expr *plain = before_wrapping(b, meaning(b, c->arg[0]));
+    const fv_expr *value = plain ? plain : c->arg[0], *load = first_load(b, value);
     *q = (question){.ok = ok, .lanes = cond->type.lanes, .wraps = plain != NULL};
-    if (value->type.elem != FV_I64) /* the loaded value was converted to i64 */
-        value = c->arg[0];
-    if (value->type.elem != FV_I64)
-        return;
-    q->direct = load && meaning(b, value) == load;
+    q->direct = load && is_element(b, value, load);
     q->value = fv_i_held(b, value);
     q->value_lanes = value->type.lanes > 1;
     q->limit = fv_i_held(b, c->arg[1]);

@@ -310,6 +310,9 @@ check 'an index that is computed' 1 "error: node 'pick': index 10, computed of i
 sed 's/%ids: i64/%ids: i32/' pick.fvir >narrow.fvir
 npy narrow.npy '<i4' '2,' '\1\0\0\0\373\377\377\377'
 check 'an i32 that counts from the end' 1 "error: node 'pick': input 'ids'\[1\] is -5, out of range: may be -4 to 3" "$fovea" run narrow.fvir --input ids=narrow.npy --backend=interp
+sed 's/Gather(@w, %ids)/Gather(@w, %i)/; s/%ids: i64/%ids: f32/; s/^func.*/&\n  %i = Cast(%ids) {to = 7}/' pick.fvir >float.fvir
+npy float.npy '<f4' '2,' '\0\0\0\0\0\0\34\301' # 0 -9.75
+check 'an index that was a float' 1 "error: node 'pick': index -9, computed of input 'ids'\[1\], out of range: may be -4 to 3" "$fovea" run float.fvir --input ids=float.npy --backend=interp
 sed 's/^func @main(/&%t: f32[k, 3], /; s/@w, %ids/%t, %ids/; s/^symbol n.*/&\nsymbol k 0..64/' pick.fvir >none.fvir
 npy none.npy '<f4' '0, 3' ''
 check 'an index into nothing' 1 "error: node 'pick': input 'ids'\[0\] is 0, out of range: there are no elements" "$fovea" run none.fvir --input t=none.npy --input ids=ids.npy --backend=interp
