@@ -316,6 +316,10 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     }
 }
 
+static const char scaleb[] = HEAD "float @3@(float a, float b) {\n"
+                                  "    return @4@;\n"
+                                  "}\n";
+
 /* The body with the helper for fma in place of the built-in function of GNU C. */
 static const char *with_own_fma(fv_cg *g, const char *body) {
     const char *const names[][2] = {{"__builtin_fmaf", fv_c_helper(g, FV_X_FMA, FV_F32)}};
@@ -342,11 +346,12 @@ static const char *unmarked(fv_cg *g, const char *expr) {
     return t.s;
 }
 
-/* The helper for a sum of products of one lane by an instruction of the target; NULL: it has
+/* The instruction of the target for one lane of an operation, as an expression of C; NULL: it has
  * none. */
-static const char *dot_by_instruction(fv_cg *g, fv_expr_op op, fv_elem e) {
-    const fv_instruction *row =
-        fv_expr_op_is_dot(op) ? fv_instruction_find(g->p->target, op, e, e, 1) : NULL;
+static const char *by_instruction(fv_cg *g, fv_expr_op op, fv_elem e) {
+    const fv_instruction *row = fv_expr_op_is_dot(op) || op == FV_X_SCALEB
+                                    ? fv_instruction_find(g->p->target, op, e, e, 1)
+                                    : NULL;
     return row ? unmarked(g, row->c) : NULL;
 }
 
@@ -357,14 +362,15 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     if (!fv_c_helper_new(g, name))
         return name;
     const char *body = fv_elem_is_float(e) ? NULL : int_body(op, fv_elem_is_signed(e), e);
-    const char *instruction = dot_by_instruction(g, op, e);
+    const char *instruction = by_instruction(g, op, e);
     if (op == FV_X_DOT_BF16 && g->machine.windows)
         body = with_own_fma(g, body);
     if (op == FV_X_SELECT)
         fv_c_fill(g, &g->prelude.helpers, any_select, fv_c_type(g, fv_kt(e, 1)), "", "", name,
                   NULL);
     else if (instruction)
-        fv_c_fill(g, &g->prelude.helpers, dot_instruction, "", "", "", name, instruction, NULL);
+        fv_c_fill(g, &g->prelude.helpers, op == FV_X_SCALEB ? scaleb : dot_instruction, "", "", "",
+                  name, instruction, NULL);
     else if (body)
         fv_c_fill(g, &g->prelude.helpers, body, fv_c_elem(e), fv_elem_name(e), unsigned_of(e), name,
                   NULL);

@@ -247,15 +247,15 @@ static const char *neon_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     }
 }
 
-/* The instruction of a sum of products; NULL: the target has none for that number of lanes. */
-static const char *dot(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+/* The instruction of the table; NULL: the target has none for that number of lanes. */
+static const char *of_table(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     const fv_instruction *row = fv_instruction_find(g->p->target, op, e, e, lanes);
     return row ? fv_printf(g->arena, "(%s)%s", vector(g, e, lanes), row->c) : NULL;
 }
 
 static const char *intrinsic(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
-    if (fv_expr_op_is_dot(op))
-        return dot(g, op, e, lanes);
+    if (fv_expr_op_is_dot(op) || op == FV_X_SCALEB)
+        return of_table(g, op, e, lanes);
     const char *s = fv_elem_is_float(e) ? x86_float(g, op, e, lanes) : x86_int(g, op, e, lanes);
     return s || !fv_elem_is_float(e) ? s : neon_float(g, op, e, lanes);
 }

@@ -38,6 +38,7 @@ static price price_of_float(fv_expr_op op) {
     case FV_X_CONVERT:
     case FV_X_CONVSAT: return (price){2, 0, 4};
     case FV_X_DOT_BF16: return (price){2, 2, 8};
+    case FV_X_SCALEB: return (price){2, 0, 3};
     default: return (price){1, 0, 1};
     }
 }

@@ -91,7 +91,8 @@ int fv_walk_operations(fv_expr_op op) {
     case FV_X_FLOOR:
     case FV_X_CEIL:
     case FV_X_TRUNC:
-    case FV_X_RINT: return 1;
+    case FV_X_RINT:
+    case FV_X_SCALEB: return 1;
     case FV_X_FMA: return 2;
     case FV_X_DOT_BF16: return 4;
     default: return 0;

@@ -69,12 +69,23 @@ static fv_expr *inlined(typer *z, const fv_kfunc *f, const char *name, fv_expr *
     return args[0];
 }
 
-static fv_expr *call_math(typer *z, fv_expr_op op, fv_expr *const *args) {
-    const char *name = fv_expr_op_text(op);
-    return inlined(z, fv_math_find(z->s, name, (fv_elem)args[0]->type.elem), name, args);
+/* The function that computes `name` by products with powers of two (SCALEB); NULL: the target has
+ * no instruction for these, or the function is computed otherwise. */
+static const fv_kfunc *by_powers(typer *z, const char *name, fv_elem e) {
+    return fv_instruction_has(z->t, FV_X_SCALEB, e, e)
+               ? fv_math_find(z->s, fv_printf(z->a, "%s_scaleb", name), e)
+               : NULL;
 }
 
-static fv_expr *call_dot(typer *z, fv_expr_op op, fv_expr *const *args) {
+static fv_expr *call_math(typer *z, fv_expr_op op, fv_expr *const *args) {
+    const char *name = fv_expr_op_text(op);
+    const fv_elem e = (fv_elem)args[0]->type.elem;
+    const fv_kfunc *f = by_powers(z, name, e);
+    return inlined(z, f ? f : fv_math_find(z->s, name, e), name, args);
+}
+
+/* A call of the function that has the name of the operation. */
+static fv_expr *call_named(typer *z, fv_expr_op op, fv_expr *const *args) {
     const char *name = fv_expr_op_text(op);
     return inlined(z, fv_exact_find(z->s, name), name, args);
 }
@@ -258,7 +269,7 @@ static fv_expr *by_words(typer *z, fv_expr_op op, fv_expr **args) {
     fv_expr *sum = args[2];
     for (int i = 0; i < FV_DOT16; i += 4) {
         fv_expr *word[] = {word_of(z, args[0], i), word_of(z, args[1], i), sum};
-        sum = there ? fv_x_dot(z->a, words, word[0], word[1], sum) : call_dot(z, words, word);
+        sum = there ? fv_x_dot(z->a, words, word[0], word[1], sum) : call_named(z, words, word);
     }
     return sum;
 }
@@ -295,9 +306,10 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16:
+    case FV_X_SCALEB:
         if (fv_instruction_has(z->t, op, e, e))
             break;
-        return call_dot(z, op, args);
+        return call_named(z, op, args);
     case FV_X_DOT16_I8_I8:
     case FV_X_DOT16_U8_U8:
         if (fv_instruction_has(z->t, op, fv_dot16_elem(op), FV_I32))

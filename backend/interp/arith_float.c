@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "backend/interp/code.h"
+#include "ir/expr/scaleb.h"
 
 #if FLT_EVAL_METHOD != 0
 #error "f32 arithmetic must be done in f32"
@@ -83,6 +84,7 @@
 
 FLOAT(reg_f32, f)
 FLOAT(reg_f64, )
+BINARY(scaleb, reg_f32, reg_f32, fv_scaleb(x, y))
 
 #define PAIR(name, T) {name##_##T##_1, name##_##T##_n}
 #define ROWS(E, T)                                                                                 \
@@ -97,6 +99,7 @@ FLOAT(reg_f64, )
 static const insn_fn ops[FV_X_END][FV_ELEM_END][2] = {
     ROWS(FV_F32, reg_f32),
     ROWS(FV_F64, reg_f64),
+    [FV_X_SCALEB][FV_F32] = PAIR(scaleb, reg_f32),
 };
 
 insn_fn fv_i_float_op(fv_expr_op op, fv_elem e, bool vector) {

@@ -1,5 +1,5 @@
-/* dot.c - translates sums of products of bytes, i16 and bf16 to intrinsics of the table of
- * instructions.
+/* dot.c - translates sums of products of bytes, i16 and bf16, and products with powers of two, to
+ * intrinsics of the table of instructions.
  *
  * Vectors wider than any instruction of the table are divided into halves; narrower ones are
  * repeated until an instruction has as many lanes. */
@@ -74,6 +74,28 @@ static LLVMValueRef by_smlad(fv_ll_fn *f, const fv_instruction *row, LLVMValueRe
     return sum;
 }
 
+/* Emits one instruction for SCALEB. A single f32 is computed as one lane of
+ * a vector. */
+static LLVMValueRef by_scalef(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
+    enum { ROUNDS = 4 }; /* as MXCSR says; only the instruction of 512 bits has this operand */
+    LLVMTypeRef param[DOT_ARGS + 2];
+    unsigned id = LLVMLookupIntrinsicID(row->llvm, strlen(row->llvm));
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(f->m->module, id, NULL, 0);
+    LLVMTypeRef of = LLVMGlobalGetValueType(fn);
+    unsigned n = LLVMCountParamTypes(of);
+    LLVMGetParamTypes(of, param);
+    int lanes = (int)LLVMGetVectorSize(param[0]);
+    LLVMValueRef a = args[0], b = args[1];
+    if (row->out.lanes == 1) {
+        a = fv_ll_splat(f, a, lanes);
+        b = fv_ll_splat(f, b, lanes);
+    }
+    LLVMValueRef with[] = {a, b, LLVMConstNull(param[2]), LLVMConstAllOnes(param[3]),
+                           LLVMConstInt(f->m->types.i32, ROUNDS, 0)};
+    LLVMValueRef r = LLVMBuildCall2(f->b, of, fn, with, n, "");
+    return row->out.lanes == 1 ? LLVMBuildExtractElement(f->b, r, fv_ll_int(f->m, 0), "") : r;
+}
+
 /* Emits one instruction. Its parameters are vectors of i32, i16, i8, f32 or bf16, depending on the
  * instruction and the version of LLVM. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
@@ -94,7 +116,7 @@ static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMV
         /* the instruction leaves two sums of i16, which the product with ones adds */
         LLVMValueRef ones =
             fv_ll_splat(f, LLVMConstInt(f->m->types.i32, 0x10001, 0), row->out.lanes);
-        return fv_ll_dot(f, FV_X_DOT_I16_I16, (LLVMValueRef[]){r, ones, args[2]});
+        return fv_ll_of_table(f, FV_X_DOT_I16_I16, (LLVMValueRef[]){r, ones, args[2]});
     }
     return n == DOT_ARGS ? r : LLVMBuildAdd(f->b, r, args[2], "");
 }
@@ -102,9 +124,10 @@ static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMV
 /* The instruction of the table for that number of lanes; otherwise that with the next larger
  * number, or NULL. */
 static const fv_instruction *row_for(fv_ll_fn *f, fv_expr_op op, int lanes) {
+    const fv_elem e = op == FV_X_SCALEB ? FV_F32 : FV_I32;
     const fv_instruction *row = NULL;
     for (; lanes <= MOST_LANES && !row; lanes *= 2)
-        row = fv_instruction_find(f->m->target, op, FV_I32, FV_I32, lanes);
+        row = fv_instruction_find(f->m->target, op, e, e, lanes);
     return row;
 }
 
@@ -120,27 +143,29 @@ LLVMValueRef fv_ll_dot16(fv_ll_fn *f, fv_expr_op op, LLVMValueRef x, LLVMValueRe
     return fv_ll_intrinsic(f, row->llvm, 1, &type, 6, args);
 }
 
-LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args) {
-    int lanes = fv_ll_lanes_of(args[2]);
+LLVMValueRef fv_ll_of_table(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args) {
+    int lanes = fv_ll_lanes_of(args[0]), n = fv_expr_op_info(op)->nargs;
     const fv_instruction *row = row_for(f, op, lanes);
     LLVMValueRef part[DOT_ARGS], half[2];
+    if (op == FV_X_SCALEB && row && row->out.lanes == lanes)
+        return by_scalef(f, row, args);
     if (row && row->out.lanes == 1)
         return by_smlad(f, row, args);
     if (row && row->out.lanes == lanes)
         return by_instruction(f, row, args);
     if (row) {
-        for (int i = 0; i < DOT_ARGS; i++)
+        for (int i = 0; i < n; i++)
             part[i] = lanes_from(f, args[i], 0, row->out.lanes);
-        LLVMValueRef r = by_instruction(f, row, part);
+        LLVMValueRef r = fv_ll_of_table(f, op, part);
         return lanes == 1 ? LLVMBuildExtractElement(f->b, r, fv_ll_int(f->m, 0), "")
                           : lanes_from(f, r, 0, lanes);
     }
     /* expansion must not leave an operation for which the table has no instruction */
     FV_HOLDS(f->m->session, lanes > 1);
     for (int h = 0; h < 2; h++) {
-        for (int i = 0; i < DOT_ARGS; i++)
+        for (int i = 0; i < n; i++)
             part[i] = lanes_from(f, args[i], h * lanes / 2, lanes / 2);
-        half[h] = fv_ll_dot(f, op, part);
+        half[h] = fv_ll_of_table(f, op, part);
     }
     return joined(f, half[0], half[1]);
 }

@@ -220,8 +220,9 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x);
  * and b: its arguments. */
 LLVMValueRef fv_ll_divide(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
-/* Emits a sum of products of scalars or vectors of i32, for which the target has an instruction. */
-LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
+/* Emits a sum of products of i32, or SCALEB of f32, of scalars or vectors; the target has an
+ * instruction for it. */
+LLVMValueRef fv_ll_of_table(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
 /* The sum of products of 16 bytes `op` (DOT16_) of the vectors x and y, added to `sum`; the target
  * has an instruction for it. */
 LLVMValueRef fv_ll_dot16(fv_ll_fn *f, fv_expr_op op, LLVMValueRef x, LLVMValueRef y,

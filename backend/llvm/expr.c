@@ -113,11 +113,11 @@ static LLVMValueRef fma_(fv_ll_fn *f, const fv_expr *x) {
 }
 
 /* Emits a sum of products by an instruction of the target. */
-static LLVMValueRef dot(fv_ll_fn *f, const fv_expr *x) {
+static LLVMValueRef of_table(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef args[3];
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < x->n; i++)
         args[i] = arg(f, x, i);
-    return fv_ll_dot(f, (fv_expr_op)x->op, args);
+    return fv_ll_of_table(f, (fv_expr_op)x->op, args);
 }
 
 static LLVMValueRef choice(fv_ll_fn *f, const fv_expr *x) {
@@ -332,8 +332,8 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_FMA: return fma_(f, x);
     case FV_X_DOT_U8_I8: case FV_X_DOT_I8_I8: case FV_X_DOT_U8_U8:
     case FV_X_DOT_U8_I8_SAT: case FV_X_DOT_I16_I16: case FV_X_DOT_I16_I8_EVEN:
-    case FV_X_DOT_I16_I8_ODD: case FV_X_DOT_BF16:
-        return dot(f, x);
+    case FV_X_DOT_I16_I8_ODD: case FV_X_DOT_BF16: case FV_X_SCALEB:
+        return of_table(f, x);
     case FV_X_DOT16_I8_I8: case FV_X_DOT16_U8_U8:
         return fv_ll_dot16(f, (fv_expr_op)x->op, arg(f, x, 0), arg(f, x, 1), arg(f, x, 2));
     case FV_X_SQRT: return unary_intrinsic(f, x, "llvm.sqrt");

@@ -66,7 +66,7 @@ bool fv_x_allows(fv_expr_op op, fv_elem e) {
     if (op == FV_X_POW && e == FV_I64)
         return true;
     if (info->flags & (FV_XF_FLOATS | FV_XF_MATH))
-        return is_arith_float(e);
+        return is_arith_float(e) && (op != FV_X_SCALEB || e == FV_F32);
     if (info->flags & FV_XF_INTS) {
         if (op == FV_X_MULHI)
             return e == FV_U32 || e == FV_U64;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/expr/dot.h"
+#include "ir/expr/scaleb.h"
 #include "ir/type/float_bits.h"
 
 /* ---- meanings ---- */
@@ -37,6 +38,13 @@ DOT(dot_i16_i16, FV_X_DOT_I16_I16)
 DOT(dot_i16_i8_even, FV_X_DOT_I16_I8_EVEN)
 DOT(dot_i16_i8_odd, FV_X_DOT_I16_I8_ODD)
 DOT(dot_bf16, FV_X_DOT_BF16)
+
+static void scaleb(const void *in, void *out) {
+    float x[2];
+    memcpy(x, in, sizeof x);
+    x[0] = fv_scaleb(x[0], x[1]);
+    memcpy(out, x, sizeof *x);
+}
 
 static void mla_i32(const void *in, void *out) {
     uint32_t x[3];

@@ -137,6 +137,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_CEIL: return ceil(a);
     case FV_X_TRUNC: return trunc(a);
     case FV_X_RINT: return rint(a);
+    case FV_X_SCALEB: return a * exp2(floor(b));
     case FV_X_AND: return integer ? (double)(whole(a) & whole(b)) : 0;
     case FV_X_OR: return integer ? (double)(whole(a) | whole(b)) : 0;
     case FV_X_XOR: return integer ? (double)(whole(a) ^ whole(b)) : 0;
