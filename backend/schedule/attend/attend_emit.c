@@ -83,6 +83,10 @@ static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *ro
     fv_kmark m = fv_kemit_mark(&a->e);
     fv_attend_tile(a, &a->p->scores, &a->p->qk);
     memcpy(a->t.only.columns, a->keys, sizeof a->t.only.columns);
+    if (a->t.plan.outlined) { /* all panels in one function: a tile takes few steps */
+        fv_kb_outline(&a->e.b);
+        a->t.plan.outlined = false;
+    }
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
     a->t.sums.buf = memory;
