@@ -6,7 +6,7 @@ floats w.bin 73728
 model() { { echo 'fovea-ir 1'; echo 'module "m"'; cat; } >"$1.fvir"; }
 # emits NAME COUNT PATTERN: so many lines of the kernels match
 emits() {
-    "$fovea" compile "$1.fvir" --target=x86-64-v4 --processor=zen4 --emit=kernels -q -o kernels.fvk
+    "$fovea" compile "$1.fvir" --target=${target:-x86-64-v4} --processor=zen4 --emit=kernels -q -o kernels.fvk
     found=$(grep -Ec -- "$3" kernels.fvk)
     [ "$found" = "$2" ] && good=yes || good=no
     [ $good = yes ] || echo "$found lines instead of $2 match '$3'"
@@ -290,6 +290,37 @@ inverse inverse 'Reciprocal(%c)' 0
 inverse scaled 'Mul(%c, %c)' 1
 # 0 times infinity is no number
 border infinite 14 1e39 0.5 ', @b' '1, 1, 1, 1' 0 0
+# of integers if the border has zeros, whose sign is not flipped, as bytes or as i16
+bytes() {
+    model "bytes$1" <<M
+const @p: i8[32, 32, 1, 1] = file "w.bin" 0 1024
+const @w: i8[32, 32, 3, 3] = file "w.bin" 0 9216
+const @s: f32[] = 0.01
+const @t: f32[] = 1.0
+const @z: $3[] = $4
+const @o: i8[] = 0
+func @main(%x: $3[1, 32, $2, $2]) -> (%y) {
+  %h = QLinearConv(%x, @t, @z, @p, @s, @o, @t, @z)
+  %c = QLinearConv(%h, @t, @z, @w, @s, @o, @t, @z) {pads = [1, 1, 1, 1], strides = [$5, $5]}
+  %y = Transpose(%c) {perm = [0, 2, 3, 1]}
+  return %y
+}
+M
+    "$fovea" run "bytes$1.fvir" --seed=3 --schedule=naive --backend=interp -o naive.npy >/dev/null 2>&1
+    for target in x86-64-v4 x86-64-v4+vnni; do
+        emits "bytes$1" "$([ $target = x86-64-v4 ] && echo $6 || echo $7)" '^ *for k = max\(1 - (line|above), 0\) to '
+        check "bytes$1 for $target" 0 . "$fovea" run "bytes$1.fvir" --seed=3 --target=$target --backend=interp --expect naive.npy --atol=0 --rtol=0
+    done
+    target=
+    case " $backends " in *" jit "*)
+        check "bytes$1, JIT" 0 . "$fovea" run "bytes$1.fvir" --seed=3 --backend=jit --expect naive.npy --atol=0 --rtol=0 ;;
+    esac
+}
+bytes side 14 u8 0 1 1 1
+bytes line 28 u8 0 1 1 1
+bytes strided 14 u8 0 2 1 1
+bytes moved 14 u8 3 1 0 0
+bytes signed 14 i8 0 1 1 0
 # small code for a microcontroller: the last tile repeats rows of the one before, and may begin anywhere in a line
 model part <<'M'
 const @s3: i64[3] = [0, 1, 3]

@@ -9,7 +9,9 @@
  * No bit of a result changes. f is a finite constant, so the terms that are left out are 0 or -0.
  * They can change a sum only if it is -0, as after a product that is too small for a denormal
  * number, to 0. To both a number other than -0 is added before the sum is used otherwise than in a
- * product, such as the bias of the convolution, which gives the same result. */
+ * product, such as the bias of the convolution, which gives the same result. Sums of integers need
+ * no such condition; their rows may be bytes that are read as words (dot.c), if these have the
+ * image's zeros and not those of the other signedness. */
 #include "backend/schedule/contract/border.h"
 
 #include <math.h>
@@ -33,7 +35,11 @@ typedef struct inside {
 } inside;
 
 static bool is_zero(const fv_expr *x) {
-    return x->op == FV_X_CONST && x->type.elem == FV_F32 && x->u.f == 0 && !signbit(x->u.f);
+    if (x->op != FV_X_CONST)
+        return false;
+    return fv_elem_is_int((fv_elem)x->type.elem)
+               ? x->u.i == 0
+               : x->type.elem == FV_F32 && x->u.f == 0 && !signbit(x->u.f);
 }
 
 /* Takes from the condition of a guard the range of the index v + at in which it can be true. */
@@ -62,7 +68,7 @@ static void limit(const fv_expr *cond, const fv_affines *dims, const fv_var *v, 
 /* The range of a copy with a border, which its definition gives; false: it has none. */
 static bool inside_copy(const fv_affines *dims, const fv_definition *d, const fv_expr *x, int axis,
                         inside *in) {
-    const fv_expr *g = d->body;
+    const fv_expr *g = fv_x_stored(d->body); /* bytes may be copied as i16 */
     if (d->rank != x->u.buf->rank || g->op != FV_X_GUARD || !is_zero(g->arg[g->u.buf->rank + 1]))
         return false;
     limit(g->arg[g->u.buf->rank], dims, d->index[axis], in);
@@ -100,6 +106,23 @@ static bool inside_padded(fv_lowerer *l, const fv_affines *dims, const fv_op *op
     return images == 1;
 }
 
+/* The load of which d is a copy, perhaps in another type, if elements of both have the same indices
+ * along an axis: that axis of d, and *of of the load. NULL: d is something else. */
+static const fv_expr *copied_from(const fv_definition *d, const fv_expr *x, int axis, int *of) {
+    const fv_expr *y = fv_x_stored(d->body);
+    if (d->rank != x->u.buf->rank || y->op != FV_X_LOAD)
+        return NULL;
+    int n = 0;
+    for (int i = 0; i < y->u.buf->rank; i++)
+        if (fv_x_uses(y->arg[i], d->index[axis])) {
+            *of = i;
+            n++;
+        }
+    bool same = n == 1 && y->arg[*of]->op == FV_X_VAR &&
+                fv_x_equal(y->u.buf->extent[*of], x->u.buf->extent[axis]);
+    return same ? y : NULL;
+}
+
 /* Sets *in to the range along that axis of x, a load, outside of which its elements are 0. False:
  * there is no border, or it is not known. */
 static bool find_inside(fv_lowerer *l, const fv_expr *x, int axis, inside *in) {
@@ -108,6 +131,10 @@ static bool find_inside(fv_lowerer *l, const fv_expr *x, int axis, inside *in) {
     int64_t extent;
     if (!s || s->value->kind != FV_VALUE_RESULT || !fv_x_is_int(x->u.buf->extent[axis], &extent))
         return false;
+    int of = 0;
+    const fv_expr *copied = s->def ? copied_from(s->def, x, axis, &of) : NULL;
+    if (copied && s->fate != FV_FATE_ASSEMBLED)
+        return find_inside(l, copied, of, in);
     *in = (inside){0, extent};
     bool known = s->fate == FV_FATE_ASSEMBLED ? inside_padded(l, &dims, s->value->def, x, axis, in)
                                               : s->def && inside_copy(&dims, s->def, x, axis, in);
@@ -185,10 +212,18 @@ static int axis_of(fv_lowerer *l, const fv_expr *x, const fv_var *k, int64_t *st
     return *step > 0 ? axis : -1;
 }
 
+/* The load of the factor with the rows, of which elements or words are multiplied; NULL: it is
+ * something else. */
+static const fv_expr *load_of(const fv_expr *factor) {
+    while (factor->op == FV_X_CONVERT || factor->op == FV_X_BITCAST)
+        factor = factor->arg[0];
+    return factor->op == FV_X_LOAD ? factor : NULL;
+}
+
 /* The border along the axis whose index depends on the variable number i of the sum. */
 static fv_contract_border border_of(fv_lowerer *l, const fv_contraction *c, int i) {
     const fv_var *k = c->sum->u.red.vars[i];
-    const fv_expr *x = c->a;
+    const fv_expr *x = load_of(c->a);
     int64_t step;
     inside in;
     const int axis = axis_of(l, x, k, &step);
@@ -197,27 +232,41 @@ static fv_contract_border border_of(fv_lowerer *l, const fv_contraction *c, int 
                : (fv_contract_border){0};
 }
 
+/* May terms with a zero of the rows be left out of sums of this type, wherever they are used? */
+static bool may_leave_zeros(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    return c->sum->type.elem == FV_I32 ||
+           (!depends_on_sign(l, d->body, c->sum) && has_only(c->b, false));
+}
+
+/* Are the factors of a type for which terms may be left out: f32 that is not computed, or integers
+ * whose words, if there are any, are formed along the last variable of the sum? */
+static bool has_terms_to_leave(const fv_contraction *c) {
+    const fv_expr *sum = c->sum;
+    if (sum->type.elem == FV_F32)
+        return c->a->op == FV_X_LOAD && !c->dot.group;
+    return sum->type.elem == FV_I32 && !c->each && load_of(c->a) && !c->dot.matrix &&
+           (!c->dot.group || c->dot.k == sum->u.red.vars[sum->u.red.nvars - 1]);
+}
+
 void fv_find_border(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
-    const fv_expr *x = c->a, *sum = c->sum;
+    const fv_expr *sum = c->sum;
     const fv_contract_border none = {0};
     c->context.image.border = c->context.image.side = none;
-    if (c->row < 0 || c->nsums > 1 || c->blocks.sum || c->dot.group ||
-        c->context.image.lines.taps || x->op != FV_X_LOAD || sum->type.elem != FV_F32 ||
-        sum->u.red.nvars < 2 || !l->target->vector_bits || l->target->pointer_bits == 32 ||
-        (l->options->saves & FV_SAVES_CODE))
+    if (c->row < 0 || c->nsums > 1 || c->blocks.sum || c->context.image.lines.taps ||
+        !has_terms_to_leave(c) || sum->u.red.nvars < 2 || !l->target->vector_bits ||
+        l->target->pointer_bits == 32 || (l->options->saves & FV_SAVES_CODE))
         return;
     c->context.image.border = border_of(l, c, 0);
     if (c->context.image.border.step && sum->u.red.nvars > 2)
         c->context.image.side = border_of(l, c, 1);
-    if (c->context.image.border.step &&
-        (depends_on_sign(l, d->body, sum) || !has_only(c->b, false)))
+    if (c->context.image.border.step && !may_leave_zeros(l, d, c))
         c->context.image.border = c->context.image.side = none;
 }
 
 double fv_share_within_border(const fv_contraction *c, int64_t lines) {
     const fv_contract_border *b = &c->context.image.border;
     int64_t extent = 0, taken = 0;
-    if (!b->step || lines < 1 || !fv_x_is_int(c->a->u.buf->extent[b->axis], &extent))
+    if (!b->step || lines < 1 || !fv_x_is_int(load_of(c->a)->u.buf->extent[b->axis], &extent))
         return 1;
     const int64_t taps = c->sum->u.red.vars[0]->dim->value,
                   stride = lines < 2 ? 1 : (extent - 1 - (taps - 1) * b->step) / (lines - 1);
@@ -248,15 +297,14 @@ void fv_tile_find_border(fv_tile *t, fv_expr *first, int rows) {
     t->rows.border = NULL;
     if (!c->context.image.border.step || t->only.steps[0] || t->only.steps[1])
         return;
-    const fv_expr *index = c->a->arg[c->context.image.border.axis];
+    const fv_expr *index = load_of(c->a)->arg[c->context.image.border.axis];
     if (rows > 1 && !is_shared(t, index, e->def->index[c->row]))
         return;
     fv_kmark m = fv_kemit_mark(e);
     fv_kemit_bind(e, e->def->index[c->row], binary(e, FV_X_ADD, t->i0, first));
     fv_tile_bind_line(t, integer(e, 0));
     fv_kemit_bind(e, c->sum->u.red.vars[0], integer(e, 0));
-    t->rows.border =
-        fv_kb_let(&e->b, "above", fv_kemit_expr(e, c->a->arg[c->context.image.border.axis]));
+    t->rows.border = fv_kb_let(&e->b, "above", fv_kemit_expr(e, (fv_expr *)index));
     fv_kemit_release(e, m);
 }
 
@@ -284,7 +332,7 @@ static bool index_of_side(fv_tile *t, int64_t *stride, int64_t *rest) {
     const fv_contraction *c = t->c;
     const fv_var *row = t->e->def->index[c->row], *tap = c->sum->u.red.vars[1];
     const fv_affine f = fv_affine_of(&(fv_affines){.dims = t->e->l->module->dims},
-                                     c->a->arg[c->context.image.side.axis]);
+                                     load_of(c->a)->arg[c->context.image.side.axis]);
     bool is = f.rest && fv_dim_is_const(f.rest) && f.n == 2;
     *stride = 0;
     for (int i = 0; i < f.n && is; i++) {
