@@ -7,6 +7,7 @@
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/definition/bits.h"
+#include "ir/expr/affine.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
@@ -169,15 +170,40 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
+static bool is_byte(const fv_expr *factor) {
+    const fv_elem e = (fv_elem)fv_x_stored(factor)->type.elem;
+    return fv_elem_is_int(e) && fv_elem_bits(e) == 8;
+}
+
+/* Are elements of b multiplied in words of bytes, if such words can be formed? Then consecutive
+ * columns may be apart in memory, since their words are copied. */
+static bool may_have_words(const fv_lowerer *l, const fv_products *p) {
+    return l->target->vector_bits > 0 && p->sums[0]->type.elem == FV_I32 && is_byte(p->a) &&
+           is_byte(p->b[0]);
+}
+
+/* Does the index x grow by a constant with j? */
+static bool grows_with(fv_lowerer *l, const fv_expr *x, const fv_var *j) {
+    const fv_affine f = fv_affine_of(&(fv_affines){.dims = l->module->dims}, x);
+    int64_t by = 0;
+    for (int i = 0; i < f.n && f.rest; i++)
+        if (f.term[i].x->op == FV_X_VAR && f.term[i].x->u.var == j)
+            by = fv_dim_is_const(f.term[i].by) ? f.term[i].by->value : 0;
+        else if (fv_x_uses(f.term[i].x, j))
+            return false;
+    return by > 0;
+}
+
 /* Is x a load with a condition, as of an image with a border, along whose columns a window of the
- * sum slides, so that its elements are read several times? Then a copy in which columns are
- * contiguous pays. */
-static bool slides_along(const fv_expr *x, const fv_var *j, const fv_expr *sum) {
+ * sum slides, so that its elements are read several times? Then a copy in which columns, or words
+ * of them, are contiguous pays. */
+static bool slides_along(fv_lowerer *l, const fv_expr *x, const fv_var *j, const fv_expr *sum,
+                         bool words) {
     const fv_expr *at = NULL;
     x = fv_x_stored(x);
     for (int i = 0; i < x->u.buf->rank; i++)
         if (fv_x_uses(x->arg[i], j)) {
-            if (at || !fv_x_adds(x->arg[i], j))
+            if (at || !(words ? grows_with(l, x->arg[i], j) : fv_x_adds(x->arg[i], j)))
                 return false;
             at = x->arg[i];
         }
@@ -198,9 +224,10 @@ static bool runs_along_terms(const fv_expr *x, const fv_expr *sum, const fv_var 
 
 /* Are the columns of b contiguous, or does a copy of b pay in which they are? Where b is computed
  * and there are no rows, each element of a copy would be used once. */
-static bool has_columns(const fv_expr *b, const fv_expr *sum, const fv_var *j, bool rows) {
+static bool has_columns(fv_lowerer *l, const fv_products *p, const fv_var *j, bool rows) {
+    const fv_expr *b = p->b[0], *sum = p->sums[0];
     if (is_loaded(b))
-        return runs_along(b, j) || slides_along(b, j, sum);
+        return runs_along(b, j) || slides_along(l, b, j, sum, may_have_words(l, p));
     return rows || !runs_along_terms(b, sum, j);
 }
 
@@ -224,7 +251,7 @@ bool fv_products_are_columns(fv_lowerer *l, const fv_definition *d, const fv_pro
         return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(j->dim));
     for (int i = 0; i < p->nsums && few; i++) {
         const fv_expr *b = p->b[i];
-        bool beside = p->nsums == 1 && has_columns(b, p->sums[0], j, rows);
+        bool beside = p->nsums == 1 && has_columns(l, p, j, rows);
         if (!beside && !is_made_of_constants(l->exprs, b))
             return fv_declines(l, d->value, FV_WHY_contract_few_rows, fv_n(FV_FEW_ROWS));
     }

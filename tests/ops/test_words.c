@@ -202,6 +202,36 @@ Test(words, convolutions) {
     }
 }
 
+/* A depthwise convolution whose window moves by `stride` pixels. The words of neighbouring pixels
+ * of the result are neighbours in a copy. */
+static void check_depthwise(bool x, bool w, int taps, int stride) {
+    const char *weight = fv_printf(arena, "2, 1, %d, %d", taps, taps);
+    const char *text =
+        fv_printf(arena,
+                  "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%sconst @zx: %s[] = [%d]\n"
+                  "func @main(%%x: %s[n, 2, 5, 25]) -> (%%y) {\n  %%y = ConvInteger(%%x, @w, @zx) "
+                  "{group = 2, pads = [1, 1, 1, 1], strides = [%d, %d]}\n  return %%y\n}\n",
+                  constant("w", weight, 2 * taps * taps, 2, w), type_of(x), value(3, 5, x),
+                  type_of(x), stride, stride);
+    const int results = 2 * 2 * ((7 - taps) / stride + 1) * ((27 - taps) / stride + 1);
+    const int32_t *naive = run(lower(text, fv_target_find("generic"), true), 2, x);
+    for (int t = 0; t < NTARGETS; t++) {
+        const char *dot = expected_dot(&targets[t], x, w);
+        fv_program *p = lower_for(&targets[t], text);
+        if (strncmp(targets[t].name, "cortex", 6) != 0)
+            cr_expect_eq(has(p, "dot_"), *dot != 0, "%s: %s\n%s", targets[t].name, dot, text);
+        check_values(&targets[t], text, p, x, 2, naive, results);
+    }
+}
+
+Test(words, depthwise) {
+    check_depthwise(false, true, 3, 1);
+    check_depthwise(false, true, 3, 2);
+    check_depthwise(true, true, 5, 2);
+    check_depthwise(true, false, 7, 2);
+    check_depthwise(false, false, 5, 3);
+}
+
 /* ---- products in blocks ---- */
 
 static const char *scales(int columns, int blocks) {

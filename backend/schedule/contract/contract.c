@@ -88,9 +88,11 @@ static const fv_var *last_term(const fv_contraction *c) {
     return c->sum->u.red.vars[c->sum->u.red.nvars - 1];
 }
 
-static bool are_bytes(const fv_expr *factor) {
-    return factor->op == FV_X_CONVERT && fv_elem_bits((fv_elem)factor->arg[0]->type.elem) == 8 &&
-           fv_elem_is_int((fv_elem)factor->arg[0]->type.elem);
+/* Is the factor converted from integers of at least a byte and at most that many bits? */
+static bool are_integers(const fv_expr *factor, int bits) {
+    const fv_elem e = (fv_elem)(factor->op == FV_X_CONVERT ? factor->arg[0] : factor)->type.elem;
+    return factor->op == FV_X_CONVERT && fv_elem_is_int(e) && fv_elem_bits(e) >= 8 &&
+           fv_elem_bits(e) <= bits;
 }
 
 /* The share of n columns, at least 1, that tiles of this target compute, with padding. */
@@ -136,7 +138,7 @@ static bool turning_pays(fv_lowerer *l, const fv_definition *d, const fv_contrac
  * changes no bit. */
 static bool turns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     fv_dense window;
-    const bool bytes = l->target->vector_bits > 0 && are_bytes(c->a) && are_bytes(c->b);
+    const bool bytes = l->target->vector_bits > 0 && are_integers(c->a, 8) && are_integers(c->b, 8);
     const int64_t least = bytes ? l->speed->filter_bytes : l->speed->filter_terms;
     if (c->nsums > 1 || c->blocks.sum || c->each || c->row < 0 || !fv_x_is_constant(c->a) ||
         fv_x_is_constant(c->b))
@@ -219,6 +221,19 @@ static bool choose_several(fv_lowerer *l, const fv_definition *d, fv_contraction
     return true;
 }
 
+/* Are there so few rows that packing panels of the columns does not pay? */
+static bool has_few_rows(const fv_definition *d, const fv_contraction *c) {
+    const fv_dim *rows = c->row < 0 ? NULL : d->index[c->row]->dim;
+    return !rows || (fv_dim_is_const(rows) && rows->value < FV_FEW_ROWS);
+}
+
+/* Columns of bytes that are apart in memory, since the window moves by several pixels at a time,
+ * can only be read as words that are copied. */
+static bool reads_strided(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    return !c->dense.strided || c->dot.dense ||
+           fv_declines(l, d->value, FV_WHY_contract_few_rows, fv_n(FV_FEW_ROWS));
+}
+
 bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     if (c->nsums > 1)
         return choose_several(l, d, c);
@@ -231,14 +246,16 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     bool contiguous = c->dense.b
                           ? fv_dense_runs_along(&c->dense.of_b, j)
                           : (is_loaded(c->b) || is_computed_in_tile(d, c)) && runs_along(c->b, j);
-    c->packed = constant || !contiguous || c->blocks.sum;
+    c->dense.strided = c->dense.b && !contiguous && has_few_rows(d, c) && !c->blocks.sum &&
+                       are_integers(c->a, 16) && are_integers(c->b, 8);
+    c->packed = (constant || !contiguous || c->blocks.sum) && !c->dense.strided;
     if (c->packed && !before)
         return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
     if (c->packed && !fv_panels_fit(d, fv_all_steps(c))) {
         fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
         c->packed = false;
     }
-    return c->packed || (contiguous && !c->blocks.sum);
+    return c->packed || ((contiguous || c->dense.strided) && !c->blocks.sum);
 }
 
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
@@ -393,7 +410,8 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
         fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c->column]->dim));
     /* how b is read is chosen, and a reason recorded, even if the order of the sum forbids tiles */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
-              (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order));
+              (is_in_order(l, d, c) || fv_declines(l, d->value, FV_WHY_contract_order)) &&
+              reads_strided(l, d, c);
     if (is_kind) {
         fv_find_lines(l, d, c);
         fv_find_border(l, d, c);

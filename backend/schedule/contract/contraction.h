@@ -11,6 +11,7 @@
 /* Factors that are computed before the contraction. */
 typedef struct fv_computed_factors {
     bool b, a;
+    bool strided; /* whether columns of b's copy would be apart, so that only words can be read */
     fv_dense of_b, of_a;
 } fv_computed_factors;
 
