@@ -184,8 +184,10 @@ static void check_convolution(bool x, bool w, int filters, int channels, int tap
     for (int t = 0; t < NTARGETS; t++) {
         const char *dot = expected_dot(&targets[t], x, w);
         fv_program *p = lower_for(&targets[t], text);
-        bool apart = taps > 8, /* no copy has words of four of such windows */
-            words = *dot && (is_sixteen(dot) ? channels >= 16 || apart : !apart);
+        /* one channel fills no words; those along such a window exceed it, and overlap in the copy,
+         * but not on microcontrollers */
+        bool along = taps > 8, small = !strncmp(targets[t].name, "cortex", 6),
+             words = *dot && (is_sixteen(dot) ? channels >= 16 || along : !along || !small);
         cr_expect_eq(has(p, *dot ? dot : "dot_"), words, "%s: %s\n%s", targets[t].name, dot, text);
         check_values(&targets[t], text, p, x, 2, naive, 2 * filters * 9);
     }
@@ -197,7 +199,8 @@ Test(words, convolutions) {
         check_convolution(i & 1, i & 2, 16, 8, 1, "");
         check_convolution(i & 1, i & 2, 16, 64, 3, "pads = [1, 1, 1, 1], strides = [2, 2]");
         check_convolution(i & 1, i & 2, 16, 29, 1, "strides = [2, 3]");
-        /* windows that overlap are copied apart, since their copy is smaller than the result */
+        check_convolution(i & 1, i & 2, 16, 3, 7, "pads = [3, 3, 3, 3], strides = [2, 3]");
+        /* for words of 16, windows are copied apart, since their copy is smaller than the result */
         check_convolution(i & 1, i & 2, 48, 1, 9, "pads = [4, 3, 4, 3], strides = [2, 2]");
     }
 }

@@ -9,7 +9,8 @@
  *
  * A word has the elements of `group` consecutive steps of the sum, 4 bytes or 2 i16. Sums of
  * integers wrap and are the same in any order and grouping, so this changes no bit. Steps after the
- * last one of the sum are 0 in the rows, whatever the columns have there.
+ * last one of the sum are 0 in the rows, whatever the columns have there; in the words of a window
+ * that slides along a line they are the next elements of the line, and 0 in the columns.
  *
  * Where the target has a dot product of 16 bytes, a word has 16 of them (VMLADAVA of Helium). Its
  * operands are vectors, and its result is one number, so a tile has few of them, in core registers.
@@ -302,14 +303,31 @@ static bool copy_apart(fv_lowerer *l, const fv_definition *d, const fv_contracti
     return true;
 }
 
-/* Chooses a copy of rows that has words along k. A window may slide along k if k fills whole words:
- * words of neighbouring rows then overlap in the copy. Otherwise the last word of each row is
- * completed with 0. Words of 16 may also be formed of each window apart. False: there is no such
- * copy. */
+/* May the last word of a window have elements after its end? It may if the columns are 0 there, as
+ * panels of constants are. */
+static bool may_exceed(const fv_lowerer *l, const fv_dot *dot) {
+    return !dot->packs && !dot->matrix && dot->parts == 1 && dot->group < FV_DOT16 &&
+           l->target->vector_bits > 0 && l->target->pointer_bits > 32;
+}
+
+/* Chooses a copy of rows that has words along k, over which a window slides: words of neighbouring
+ * rows overlap in the copy. k fills whole words, or the last word of a window has elements after
+ * its end; then the length of the copy must be known. False: there is no such copy. */
+static bool choose_overlapping(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                               fv_expr *rows, const fv_dot *dot, const fv_var *k, fv_dense *copy) {
+    const bool whole = k->dim->value % dot->group == 0;
+    return (whole || may_exceed(l, dot)) &&
+           fv_choose_copy(l, d, fv_all_steps(c), rows, k, true, copy) &&
+           (whole || fv_dim_is_const(copy->index[copy->n - 1]->dim));
+}
+
+/* Chooses a copy of rows that has words along k. Where no window slides along k, the last word of
+ * each row is completed with 0. Words of 16 may also be formed of each window apart. False: there
+ * is no such copy. */
 static bool choose_words(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                          fv_expr *rows, const fv_dot *dot, const fv_var *k, fv_dense *copy) {
-    bool whole = k->dim->value % dot->group == 0;
-    return fv_choose_copy(l, d, fv_all_steps(c), rows, k, whole, copy) ||
+    return fv_choose_copy(l, d, fv_all_steps(c), rows, k, false, copy) ||
+           choose_overlapping(l, d, c, rows, dot, k, copy) ||
            (dot->group == FV_DOT16 && copy_apart(l, d, c, rows, k, copy));
 }
 
@@ -319,6 +337,17 @@ static bool forms_words(fv_lowerer *l, const fv_definition *d, const fv_contract
     fv_dense copy;
     dot.k = k;
     return is_direct(l, rows, &dot) || choose_words(l, d, c, rows, &dot, k, &copy);
+}
+
+/* Are rows consecutive along k, so that words along it are read where they are, or copied without
+ * moving elements apart? Words that exceed their windows are not preferred for that. */
+static bool has_words_along(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                            fv_expr *rows, fv_dot dot, const fv_var *k) {
+    fv_dense copy;
+    dot.k = k;
+    return word_with(rows, k) ||
+           (runs_along(rows, k) && (k->dim->value % dot.group == 0 || is_direct(l, rows, &dot) ||
+                                    fv_choose_copy(l, d, fv_all_steps(c), rows, k, false, &copy)));
 }
 
 /* The variable of the sum along which the steps of a word are consecutive: one along which rows are
@@ -336,7 +365,7 @@ static const fv_var *variable_of_words(fv_lowerer *l, const fv_definition *d,
             return NULL;
         double full = (double)k->dim->value / (double)(words_of(k, dot->group) * dot->group);
         bool fits = full > 0.5;
-        full += runs_along(rows, k) || word_with(rows, k) ? 1 : 0;
+        full += has_words_along(l, d, c, rows, *dot, k) ? 1 : 0;
         if (fits && full >= most && forms_words(l, d, c, rows, *dot, k)) {
             most = full;
             best = k;
@@ -599,16 +628,21 @@ static fv_expr *element_as(fv_arena *a, fv_expr *x, fv_elem as) {
     return fv_x_cast(a, FV_X_BITCAST, as, fv_x_bin(a, FV_X_XOR, x, fv_x_const_int(a, e, -128)));
 }
 
-/* Extends the last axis of the copy to complete words; the additional elements are 0. */
+/* Extends the last axis of the copy, which k or a window along k has, to complete words; the
+ * additional elements are 0. */
 static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     fv_arena *a = l->exprs;
+    fv_dims *t = l->module->dims;
     fv_var *k = copy->index[copy->n - 1];
-    int64_t whole = words_of(dot->k, dot->group) * dot->group;
-    if (whole == dot->k->dim->value)
+    const int64_t group = dot->group,
+                  more = words_of(dot->k, dot->group) * group - dot->k->dim->value;
+    if (!more)
         return;
-    fv_var *padded = fv_index_var(a, k->name, fv_dim_const(l->module->dims, whole));
+    FV_HOLDS(l->session, fv_dim_is_const(k->dim));
+    const int64_t whole = (k->dim->value + more + group - 1) / group * group;
+    fv_var *padded = fv_index_var(a, k->name, fv_dim_const(t, whole));
     fv_expr *at = fv_x_var(a, padded), *x = fv_x_replace_vars(a, copy->copy, 1, &k, &at);
-    fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, dot->k->dim->value));
+    fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, k->dim->value));
     copy->copy = fv_x_select(a, inside, fv_x_guard_all(a, x, inside),
                              fv_x_const_int(a, (fv_elem)x->type.elem, 0));
     copy->index[copy->n - 1] = padded;
