@@ -33,6 +33,7 @@
 #include "backend/schedule/contract/contraction.h"
 #include "backend/schedule/contract/lay_out.h"
 #include "backend/schedule/contract/vectors.h"
+#include "backend/schedule/contract/words.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/expr/fold.h"
 #include "ir/expr/helium.h"
@@ -231,148 +232,7 @@ static void explain_halves(fv_lowerer *l, const fv_value *v, const fv_dot *dot, 
         fv_declines(l, v, FV_WHY_dot_saturates, types, fv_s(fv_expr_op_text(faster)));
 }
 
-/* ---- the variable along which words are formed ---- */
-
-static int64_t words_of(const fv_var *k, int group) {
-    return (k->dim->value + group - 1) / group;
-}
-
-/* Are the elements of rows consecutive along k? */
-static bool runs_along(const fv_expr *x, const fv_var *k) {
-    bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-    return loads && fv_x_stride(x, k) == 1;
-}
-
-/* The load of the word of which `rows` is the element for step k, as element_of_word makes it;
- * NULL: `rows` is something else. */
-static const fv_expr *word_with(const fv_expr *rows, const fv_var *k) {
-    const fv_expr *shifted = rows->op == FV_X_CONVERT ? rows->arg[0] : NULL;
-    const fv_expr *load = shifted && shifted->op == FV_X_SHR ? shifted->arg[0] : NULL;
-    return load && load->op == FV_X_LOAD && load->type.elem == FV_I32 &&
-                   fv_x_uses(shifted->arg[1], k)
-               ? load
-               : NULL;
-}
-
-/* Are rows read as words where they are? */
-static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
-    if (word_with(rows, dot->k))
-        return true;
-    if (rows->op != FV_X_LOAD || rows->type.elem != dot->as || !runs_along(rows, dot->k))
-        return false;
-    for (int i = 0; i < rows->u.buf->rank; i++)
-        if (fv_x_has_load(rows->arg[i]))
-            return false;
-    int64_t stored;
-    return dot->k->dim->value % dot->group == 0 ||
-           (fv_ptrmap_get(&l->added.padded, rows->u.buf->value) &&
-            fv_x_is_int(rows->u.buf->extent[rows->u.buf->rank - 1], &stored) &&
-            stored % dot->group == 0);
-}
-
-/* Adds an axis for v to a copy, if its elements depend on v. */
-static void add_apart(fv_lowerer *l, const fv_expr *rows, fv_var *v, fv_var **from,
-                      fv_dense *copy) {
-    if (!fv_x_uses(rows, v))
-        return;
-    from[copy->n] = v;
-    copy->at[copy->n] = fv_x_var(l->exprs, v);
-    copy->index[copy->n++] = fv_index_var(l->exprs, v->name, v->dim);
-}
-
-/* Describes a copy of rows that has an axis for each variable, the last one for k: windows that
- * overlap in memory are apart in it. False: it has too many axes, or rows are no elements. */
-static bool copy_apart(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
-                       fv_expr *rows, const fv_var *k, fv_dense *copy) {
-    const fv_expr *sum = fv_all_steps(c);
-    fv_var *from[2 * FV_MAX_RANK + 1];
-    fv_expr *at[2 * FV_MAX_RANK + 1];
-    if ((rows->op != FV_X_LOAD && rows->op != FV_X_GUARD) || !fv_x_uses(rows, k) ||
-        d->rank + sum->u.red.nvars > FV_MAX_RANK)
-        return false;
-    *copy = (fv_dense){.factor = rows, .stored = rows};
-    for (int i = 0; i < d->rank; i++)
-        add_apart(l, rows, d->index[i], from, copy);
-    for (int i = 0; i < sum->u.red.nvars; i++)
-        if (sum->u.red.vars[i] != k)
-            add_apart(l, rows, sum->u.red.vars[i], from, copy);
-    add_apart(l, rows, (fv_var *)k, from, copy);
-    for (int i = 0; i < copy->n; i++)
-        at[i] = fv_x_var(l->exprs, copy->index[i]);
-    copy->copy = fv_x_replace_vars(l->exprs, rows, copy->n, from, at);
-    return true;
-}
-
-/* May the last word of a window have elements after its end? It may if the columns are 0 there, as
- * panels of constants are. */
-static bool may_exceed(const fv_lowerer *l, const fv_dot *dot) {
-    return !dot->packs && !dot->matrix && dot->parts == 1 && dot->group < FV_DOT16 &&
-           l->target->vector_bits > 0 && l->target->pointer_bits > 32;
-}
-
-/* Chooses a copy of rows that has words along k, over which a window slides: words of neighbouring
- * rows overlap in the copy. k fills whole words, or the last word of a window has elements after
- * its end; then the length of the copy must be known. False: there is no such copy. */
-static bool choose_overlapping(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
-                               fv_expr *rows, const fv_dot *dot, const fv_var *k, fv_dense *copy) {
-    const bool whole = k->dim->value % dot->group == 0;
-    return (whole || may_exceed(l, dot)) &&
-           fv_choose_copy(l, d, fv_all_steps(c), rows, k, true, copy) &&
-           (whole || fv_dim_is_const(copy->index[copy->n - 1]->dim));
-}
-
-/* Chooses a copy of rows that has words along k. Where no window slides along k, the last word of
- * each row is completed with 0. Words of 16 may also be formed of each window apart. False: there
- * is no such copy. */
-static bool choose_words(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
-                         fv_expr *rows, const fv_dot *dot, const fv_var *k, fv_dense *copy) {
-    return fv_choose_copy(l, d, fv_all_steps(c), rows, k, false, copy) ||
-           choose_overlapping(l, d, c, rows, dot, k, copy) ||
-           (dot->group == FV_DOT16 && copy_apart(l, d, c, rows, k, copy));
-}
-
-/* Can words be formed along k, of rows where they are or of a copy? */
-static bool forms_words(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
-                        fv_expr *rows, fv_dot dot, const fv_var *k) {
-    fv_dense copy;
-    dot.k = k;
-    return is_direct(l, rows, &dot) || choose_words(l, d, c, rows, &dot, k, &copy);
-}
-
-/* Are rows consecutive along k, so that words along it are read where they are, or copied without
- * moving elements apart? Words that exceed their windows are not preferred for that. */
-static bool has_words_along(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
-                            fv_expr *rows, fv_dot dot, const fv_var *k) {
-    fv_dense copy;
-    dot.k = k;
-    return word_with(rows, k) ||
-           (runs_along(rows, k) && (k->dim->value % dot.group == 0 || is_direct(l, rows, &dot) ||
-                                    fv_choose_copy(l, d, fv_all_steps(c), rows, k, false, &copy)));
-}
-
-/* The variable of the sum along which the steps of a word are consecutive: one along which rows are
- * consecutive in memory, or else the one that leaves the smallest part of its words unused. NULL:
- * each variable would leave half of its words or more unused, or cannot form words, or an extent of
- * the sum is not known. */
-static const fv_var *variable_of_words(fv_lowerer *l, const fv_definition *d,
-                                       const fv_contraction *c, fv_expr *rows, const fv_dot *dot) {
-    const fv_expr *sum = c->sum;
-    const fv_var *best = NULL;
-    double most = 0;
-    for (int i = 0; i < sum->u.red.nvars; i++) {
-        const fv_var *k = sum->u.red.vars[i];
-        if (!fv_dim_is_const(k->dim) || k->dim->value < 1)
-            return NULL;
-        double full = (double)k->dim->value / (double)(words_of(k, dot->group) * dot->group);
-        bool fits = full > 0.5;
-        full += has_words_along(l, d, c, rows, *dot, k) ? 1 : 0;
-        if (fits && full >= most && forms_words(l, d, c, rows, *dot, k)) {
-            most = full;
-            best = k;
-        }
-    }
-    return best;
-}
+/* ---- the choice of words ---- */
 
 /* The last variable of a sum in pairs, along which the two terms of a pair are consecutive; NULL:
  * its extent is odd, so some pairs are not along it. */
@@ -397,7 +257,7 @@ static int rows_of_halves(const fv_lowerer *l, const fv_definition *d, const fv_
         const fv_var *k = c->sum->u.red.vars[i];
         may = fv_dim_is_const(k->dim) && k->dim->value > 0 && k->dim->value <= MOST_STEPS;
         if (may)
-            steps *= k == dot->k ? words_of(k, dot->group) * dot->group : k->dim->value;
+            steps *= k == dot->k ? fv_words_of(k, dot->group) * dot->group : k->dim->value;
         may = may && steps <= MOST_STEPS;
     }
     const int fit = may ? (int)(MOST_STEPS / steps) : 0;
@@ -406,7 +266,7 @@ static int rows_of_halves(const fv_lowerer *l, const fv_definition *d, const fv_
 
 /* The number of elements of a copy of rows, complete words of k. */
 static double elements_of_copy(const fv_dot *dot, const fv_dense *copy) {
-    double elements = (double)(words_of(dot->k, dot->group) * dot->group);
+    double elements = (double)(fv_words_of(dot->k, dot->group) * dot->group);
     for (int i = 0; i < copy->n - 1; i++)
         elements *= fv_typical_extent(copy->index[i]->dim);
     return elements;
@@ -418,7 +278,7 @@ static double elements_of_copy(const fv_dot *dot, const fv_dense *copy) {
 static bool may_copy(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, fv_expr *rows,
                      const fv_dot *dot) {
     enum { LEAST_FULL = 4 };
-    const int64_t steps = words_of(dot->k, dot->group) * dot->group, n = dot->k->dim->value;
+    const int64_t steps = fv_words_of(dot->k, dot->group) * dot->group, n = dot->k->dim->value;
     fv_dense copy;
     double result = fv_elem_storage_bytes(d->value->type->elem);
     bool small = (steps - n) * LEAST_FULL <= n && !l->options->saves &&
@@ -427,7 +287,7 @@ static bool may_copy(fv_lowerer *l, const fv_definition *d, const fv_contraction
         return true;
     for (int i = 0; i < d->rank; i++)
         result *= fv_typical_extent(d->index[i]->dim);
-    return choose_words(l, d, c, rows, dot, dot->k, &copy) &&
+    return fv_choose_words(l, d, c, rows, dot, dot->k, &copy) &&
            elements_of_copy(dot, &copy) <= result;
 }
 
@@ -447,10 +307,10 @@ static bool choose_sixteen(fv_lowerer *l, const fv_definition *d, const fv_contr
     }
     if (!there || c->blocks.sum || columns->op != FV_X_LOAD || elements_in_byte(columns) > 1)
         return false;
-    dot.k = variable_of_words(l, d, c, rows, &dot);
+    dot.k = fv_variable_of_words(l, d, c, rows, &dot);
     if (!dot.k)
         return false;
-    dot.copies = !is_direct(l, rows, &dot);
+    dot.copies = !fv_words_are_direct(l, rows, &dot);
     bool pays = !dot.copies ||
                 (d->index[c->column]->dim->lo >= LEAST_COLUMNS && may_copy(l, d, c, rows, &dot));
     if (!pays)
@@ -473,10 +333,10 @@ static bool choose_words_of_four(fv_lowerer *l, const fv_definition *d, const fv
         return fv_declines(l, d->value, FV_WHY_dot_none, types);
     dot->parts = dot->packs ? 1 : elements_in_byte(columns);
     dot->extends = dot->parts > 1 && fv_elem_is_signed((fv_elem)fv_x_stored(columns)->type.elem);
-    dot->k = pairs ? pair_variable(c->sum) : variable_of_words(l, d, c, rows, dot);
+    dot->k = pairs ? pair_variable(c->sum) : fv_variable_of_words(l, d, c, rows, dot);
     bool whole = dot->k && (dot->parts == 1 || dot->k->dim->value % (dot->group * dot->parts) == 0);
-    dot->copies = whole && !is_direct(l, rows, dot);
-    if (!whole || (dot->copies && !choose_words(l, d, c, rows, dot, dot->k, &copy)))
+    dot->copies = whole && !fv_words_are_direct(l, rows, dot);
+    if (!whole || (dot->copies && !fv_choose_words(l, d, c, rows, dot, dot->k, &copy)))
         return fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot->group));
     dot->halves = dot->packs ? 0 : rows_of_halves(l, d, c, columns, dot);
     return true;
@@ -566,7 +426,7 @@ static bool may_copy_columns(fv_lowerer *l, const fv_definition *d, const fv_con
                              const fv_dot *dot) {
     fv_dense copy;
     fv_var *number = fv_index_var(l->exprs, dot->k->name,
-                                  fv_dim_const(l->module->dims, words_of(dot->k, dot->group)));
+                                  fv_dim_const(l->module->dims, fv_words_of(dot->k, dot->group)));
     return dot->packs && c->dense.b && !c->packed && !dot->matrix &&
            copy_columns(l, d, c, dot, number, &copy);
 }
@@ -635,7 +495,7 @@ static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     fv_dims *t = l->module->dims;
     fv_var *k = copy->index[copy->n - 1];
     const int64_t group = dot->group,
-                  more = words_of(dot->k, dot->group) * group - dot->k->dim->value;
+                  more = fv_words_of(dot->k, dot->group) * group - dot->k->dim->value;
     if (!more)
         return;
     FV_HOLDS(l->session, fv_dim_is_const(k->dim));
@@ -711,7 +571,7 @@ static void make_words(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     fv_dot along = *dot;
     along.k = copy->index[last];
     fv_var *number = fv_index_var(l->exprs, along.k->name,
-                                  fv_dim_const(l->module->dims, words_of(along.k, dot->group)));
+                                  fv_dim_const(l->module->dims, fv_words_of(along.k, dot->group)));
     copy->copy = word_of_steps(l, copy->copy, &along, number, false);
     copy->index[last] = number;
 }
@@ -737,7 +597,7 @@ fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *
     fv_dense copy;
     fv_expr *rows = small_element(c->a);
     bool flips = c->dot.as != FV_I16 && rows->type.elem != c->dot.as,
-         again = choose_words(l, d, c, rows, &c->dot, c->dot.k, &copy);
+         again = fv_choose_words(l, d, c, rows, &c->dot, c->dot.k, &copy);
     FV_HOLDS(l->session, again);
     const bool across = are_across(l, &copy, &c->dot);
     copy.copy = element_as(a, copy.copy, c->dot.as);
@@ -841,7 +701,7 @@ static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     fv_expr *x = small_element(c->a), *at[FV_MAX_RANK];
     fv_var *k = (fv_var *)c->dot.k;
     fv_expr *first = fv_x_bin(a, FV_X_MUL, number_of_word(l, c), fv_x_int(a, c->dot.group));
-    const fv_expr *made = word_with(x, k);
+    const fv_expr *made = fv_word_with(x, k);
     if (made)
         return fv_x_replace_vars(a, (fv_expr *)made, 1, &k, &first);
     for (int i = 0; i < x->u.buf->rank; i++)
@@ -887,7 +747,7 @@ void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contracti
     fv_expr *sum = with_words_last(l, &c->dot, c->sum),
             *steps = with_words_last(l, &c->dot, fv_all_steps(c));
     int64_t parts = c->dot.parts;
-    const fv_dim *words = fv_dim_const(l->module->dims, words_of(k, c->dot.group * (int)parts));
+    const fv_dim *words = fv_dim_const(l->module->dims, fv_words_of(k, c->dot.group * (int)parts));
     fv_panel_words w = {.group = c->dot.group,
                         .k = k,
                         .number = fv_index_var(a, k->name, words),
