@@ -138,6 +138,25 @@ Test(attend, pixels_of_an_image) { /* v is transposed: its rows are the features
           "  %pt = Transpose(%p) {perm = [0, 2, 1]}\n  %y = MatMul(%v, %pt)\n");
 }
 
+/* A tile of scores takes few steps, so not each of them is a function. */
+Test(attend, panels_of_scores_are_one_function) {
+    const char *body =
+        "func @main(%q: f32[2, n, 64], %k: f32[2, m, 64], %v: f32[2, m, 64]) -> (%y) {\n"
+        "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %t = MatMul(%q, %kt)\n" REST;
+    const fv_target *zen4 = fv_target_for(arena, fv_target_find("x86-64-v4"), FV_PROCESSOR_zen4);
+    const fv_program *p = lower(body, "%y", zen4);
+    fv_text t = {.arena = arena};
+    for (int i = 0; i < p->nkernels; i++)
+        if (p->kernels[i]->schedule->kind == FV_SCHEDULE_attend)
+            fv_kernel_print(&t, p->kernels[i]);
+    bool found = false;
+    for (const char *at = t.s; (at = strstr(at, "outline {\n")) && !found;) {
+        at += strlen("outline {\n");
+        found = !strncmp(at + strspn(at, " "), "for panel <", strlen("for panel <"));
+    }
+    cr_expect(found);
+}
+
 /* ---- few queries ---- */
 
 static int shares(const fv_program *p) {
