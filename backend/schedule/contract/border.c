@@ -15,6 +15,7 @@
 #include "backend/schedule/contract/border.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
@@ -150,12 +151,13 @@ static bool has_only(const fv_expr *x, bool no_zero) {
         return isfinite(x->u.f) && !(no_zero && x->u.f == 0 && signbit(x->u.f));
     if (!v || v->kind != FV_VALUE_CONST || v->type->elem != FV_F32 || !v->tensor->data)
         return false;
-    const float *f = v->tensor->data;
-    float sum = 0;
+    const char *data = v->tensor->data; /* of a file, where they may have any alignment */
+    float f, sum = 0;
     bool zero = false;
-    for (uint64_t i = 0; i < v->tensor->count; i++) {
-        sum += f[i] * 0; /* NaN if it is not finite */
-        zero |= no_zero && f[i] == 0 && signbit(f[i]);
+    for (size_t i = 0; i < v->tensor->count; i++) {
+        memcpy(&f, data + i * sizeof f, sizeof f);
+        sum += f * 0; /* NaN if it is not finite */
+        zero |= no_zero && f == 0 && signbit(f);
     }
     return !isnan(sum) && !zero;
 }
