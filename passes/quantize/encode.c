@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 /* A weight as [outer, n, inner], n being the extent of the axis. */
 typedef struct shape {
@@ -20,10 +21,16 @@ static shape split_at(const fv_tensor *w, int axis) {
     return s;
 }
 
+/* Element i of a weight, which may have any alignment in a file. */
+static float element(const void *weight, size_t i) {
+    float x;
+    memcpy(&x, (const char *)weight + i * sizeof x, sizeof x);
+    return x;
+}
+
 size_t fv_quant_bad_element(const fv_tensor *w, double most) {
-    const float *x = w->data;
     for (size_t i = 0; i < w->count; i++)
-        if (!(fabs((double)x[i]) <= most))
+        if (!(fabs((double)element(w->data, i)) <= most))
             return i;
     return w->count;
 }
@@ -65,13 +72,13 @@ typedef struct range {
     float least, most; /* of the elements and 0 */
 } range;
 
-static range *ranges_of(fv_arena *a, const float *x, shape s) {
+static range *ranges_of(fv_arena *a, const void *weight, shape s) {
     range *r = FV_NEW(a, range, s.n + 1);
-    for (size_t o = 0; o < s.outer; o++)
+    for (size_t k = 0, o = 0; o < s.outer; o++)
         for (size_t c = 0; c < s.n; c++)
-            for (size_t i = 0; i < s.inner; i++, x++) {
-                r[c].least = fminf(r[c].least, *x);
-                r[c].most = fmaxf(r[c].most, *x);
+            for (size_t i = 0; i < s.inner; i++, k++) {
+                r[c].least = fminf(r[c].least, element(weight, k));
+                r[c].most = fmaxf(r[c].most, element(weight, k));
             }
     return r;
 }
@@ -114,8 +121,7 @@ fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, fv_q
                         .scales = FV_NEW(a, float, s.n + 1),
                         .zeros = form.zero_points ? FV_NEW(a, int8_t, s.n + 1) : NULL,
                         .nscales = s.n};
-    const float *x = w->data;
-    const range *ranges = ranges_of(a, x, s), all = all_of(ranges, s.n);
+    const range *ranges = ranges_of(a, w->data, s), all = all_of(ranges, s.n);
     coding *codings = FV_NEW(a, coding, s.n + 1);
     for (size_t c = 0; c < s.n; c++) {
         codings[c] = coding_of_channel(ranges[c], all, form);
@@ -126,7 +132,7 @@ fv_quant_codes fv_quant_channels(fv_arena *a, const fv_tensor *w, int axis, fv_q
     for (size_t k = 0, o = 0; o < s.outer; o++)
         for (size_t c = 0; c < s.n; c++)
             for (size_t i = 0; i < s.inner; i++, k++)
-                q.codes[k] = code_of(x[k], codings[c]);
+                q.codes[k] = code_of(element(w->data, k), codings[c]);
     return q;
 }
 
@@ -187,14 +193,16 @@ static coding best_coding(const float *x, size_t n, int half, bool zero_points) 
     return best;
 }
 
-static coding encode_block(const float *from, size_t stride, size_t n, int half, bool zero_points,
-                           int8_t *codes) {
+/* Encodes the n elements from number `first` of the weight on, which are `stride` apart, and stores
+ * their codes in the same places of `codes`. */
+static coding encode_block(const void *weight, size_t first, size_t stride, size_t n, int half,
+                           bool zero_points, int8_t *codes) {
     float x[MOST_BLOCK];
     for (size_t i = 0; i < n; i++)
-        x[i] = from[i * stride];
+        x[i] = element(weight, first + i * stride);
     coding c = best_coding(x, n, half, zero_points);
     for (size_t i = 0; i < n; i++)
-        codes[i * stride] = code_of(x[i], c);
+        codes[first + i * stride] = code_of(x[i], c);
     return c;
 }
 
@@ -209,13 +217,12 @@ fv_quant_codes fv_quant_blocks(fv_arena *a, const fv_tensor *w, int axis, int bl
                         .nscales = s.outer * blocks * s.inner};
     q.scales = FV_NEW(a, float, q.nscales + 1);
     q.zeros = zero_points ? FV_NEW(a, int8_t, q.nscales + 1) : NULL;
-    const float *x = w->data;
     for (size_t o = 0; o < s.outer; o++)
         for (size_t b = 0; b < blocks; b++)
             for (size_t i = 0; i < s.inner; i++) {
                 size_t at = (o * s.n + b * size) * s.inner + i, left = s.n - b * size;
-                coding c = encode_block(x + at, s.inner, left < size ? left : size, 1 << (bits - 1),
-                                        zero_points, q.codes + at);
+                coding c = encode_block(w->data, at, s.inner, left < size ? left : size,
+                                        1 << (bits - 1), zero_points, q.codes);
                 size_t k = (o * blocks + b) * s.inner + i;
                 q.scales[k] = c.scale;
                 if (q.zeros)

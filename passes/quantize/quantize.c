@@ -210,10 +210,9 @@ static fv_value *zeros_of(const work *k, const fv_quant_codes *q) {
 
 static fv_value *narrow_float(work *k, fv_elem e) {
     const fv_tensor *w = fv_quant_weight(k->l);
-    const float *x = w->data;
     fv_tensor *t = new_tensor(k, e, w->rank, w->dims);
     for (size_t i = 0; i < w->count; i++)
-        fv_tensor_set_float(t, i, (double)x[i]);
+        fv_tensor_set_float(t, i, fv_tensor_float(w, i));
     return fv_w_cast(&k->w, constant(k, t, e == FV_F16 ? ".f16" : ".bf16"), FV_F32);
 }
 
