@@ -247,7 +247,8 @@ static const fv_expr *before_wrapping(build *b, const fv_expr *x) {
     if (x->op != FV_X_SELECT)
         return NULL;
     const fv_expr *c = meaning(b, x->arg[0]), *sum = meaning(b, x->arg[1]);
-    return c->op == FV_X_LT && sum->op == FV_X_ADD ? x->arg[2] : NULL;
+    return c->op == FV_X_LT && sum->op == FV_X_ADD ? fv_x_convert(b->arena, FV_I64, x->arg[2])
+                                                   : NULL;
 }
 
 static const fv_expr *first_load(build *b, const fv_expr *x) {

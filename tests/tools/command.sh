@@ -310,6 +310,15 @@ check 'an index that is computed' 1 "error: node 'pick': index 10, computed of i
 sed 's/%ids: i64/%ids: i32/' pick.fvir >narrow.fvir
 npy narrow.npy '<i4' '2,' '\1\0\0\0\373\377\377\377'
 check 'an i32 that counts from the end' 1 "error: node 'pick': input 'ids'\[1\] is -5, out of range: may be -4 to 3" "$fovea" run narrow.fvir --input ids=narrow.npy --backend=interp
+cat >wrap.fvk <<'T'
+kernel wrap(X: i32[2], W: f32[4], out Y: f32[2]) {
+  for i < 2 {
+    let at = i64(select(X[i] < 0, X[i] + 4, X[i]))
+    Y[i] = W[at] if require(0 <= at && at < 4) else 0.0
+  }
+}
+T
+check 'an i32 to which the size is added as i32' 1 "error: kernel 'wrap': input 'X'\[1\] is -5, out of range: may be -4 to 3" "$fovea" run wrap.fvk --input X=narrow.npy --backend=interp
 sed 's/Gather(@w, %ids)/Gather(@w, %i)/; s/%ids: i64/%ids: f32/; s/^func.*/&\n  %i = Cast(%ids) {to = 7}/' pick.fvir >float.fvir
 npy float.npy '<f4' '2,' '\0\0\0\0\0\0\34\301' # 0 -9.75
 check 'an index that was a float' 1 "error: node 'pick': index -9, computed of input 'ids'\[1\], out of range: may be -4 to 3" "$fovea" run float.fvir --input ids=float.npy --backend=interp
