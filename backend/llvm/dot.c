@@ -74,8 +74,7 @@ static LLVMValueRef by_smlad(fv_ll_fn *f, const fv_instruction *row, LLVMValueRe
     return sum;
 }
 
-/* Emits one instruction for SCALEB. A single f32 is computed as one lane of
- * a vector. */
+/* Emits one instruction for SCALEB. A single f32 is computed as one lane of a vector. */
 static LLVMValueRef by_scalef(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
     enum { ROUNDS = 4 }; /* as MXCSR says; only the instruction of 512 bits has this operand */
     LLVMTypeRef param[DOT_ARGS + 2];

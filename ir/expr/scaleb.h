@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* a * 2^floor(b), rounded once; NaN if b is. Where b is infinite, NaN as a counts as 1: a quiet
+/* a * 2^floor(b), rounded once; NaN if b is. If b is infinite and a is NaN, a counts as 1: a quiet
  * one, but no arithmetic gives others. From 2^-400 to 2^400, the product in f64 is exact, and
  * beyond them it has the result of these. */
 static inline float fv_scaleb(float a, float b) {

@@ -10,8 +10,8 @@
  * They can change a sum only if it is -0, as after a product that is too small for a denormal
  * number, to 0. To both a number other than -0 is added before the sum is used otherwise than in a
  * product, such as the bias of the convolution, which gives the same result. Sums of integers need
- * no such condition; their rows may be bytes that are read as words (dot.c), if these have the
- * image's zeros and not those of the other signedness. */
+ * no such condition; their rows may be bytes that are read as words (dot.c), unless
+ * their signedness was flipped, which makes -128 or 128 of 0. */
 #include "backend/schedule/contract/border.h"
 
 #include <math.h>

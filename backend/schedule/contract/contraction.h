@@ -11,7 +11,9 @@
 /* Factors that are computed before the contraction. */
 typedef struct fv_computed_factors {
     bool b, a;
-    bool strided; /* whether columns of b's copy would be apart, so that only words can be read */
+    /* whether columns of b's copy would be apart in memory, because the window moves by several
+     * pixels at a time, so that only words can be read */
+    bool strided;
     fv_dense of_b, of_a;
 } fv_computed_factors;
 

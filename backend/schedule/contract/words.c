@@ -1,5 +1,6 @@
 /* words.c - along which variable of a sum the steps of a word are consecutive, and copies of rows
- * that have such words. */
+ * that have such words. A window of 7 pixels along a line has two words of four, the last of which
+ * also has the first pixel after the window; the columns are 0 there. */
 #include "backend/schedule/contract/words.h"
 
 #include "backend/lowering/access.h"
