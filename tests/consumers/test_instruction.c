@@ -125,11 +125,9 @@ static io *make_io(void) {
     return d;
 }
 
-static fv_program *program_for(const fv_target *t) {
+static fv_program *program_of_two(const fv_target *t, const char *first, const char *second) {
     fv_kernel *kernels[2];
-    const char *half = strstr(text_of_kernels, "kernel narrow");
-    const char *texts[] = {fv_strndup(arena, text_of_kernels, (size_t)(half - text_of_kernels)),
-                           half};
+    const char *texts[] = {first, second};
     for (int i = 0; i < 2; i++) {
         fv_kernel *k = fv_kernel_parse(arena, texts[i]);
         cr_assert(k && fv_kernel_verify(session, k));
@@ -139,6 +137,12 @@ static fv_program *program_for(const fv_target *t) {
     fv_program_protocol(p);
     cr_assert(fv_program_verify(session, p));
     return p;
+}
+
+static fv_program *program_for(const fv_target *t) {
+    const char *half = strstr(text_of_kernels, "kernel narrow");
+    return program_of_two(t, fv_strndup(arena, text_of_kernels, (size_t)(half - text_of_kernels)),
+                          half);
 }
 
 static void same(fv_elem e, const void *got, const void *expected, size_t bytes,
@@ -243,17 +247,7 @@ static powers *make_powers(void) {
 }
 
 static const fv_program *program_of_powers(const fv_target *t) {
-    const char *texts[] = {text_of_exponentials, text_of_powers};
-    fv_kernel *kernels[2];
-    for (int i = 0; i < 2; i++) {
-        fv_kernel *k = fv_kernel_parse(arena, texts[i]);
-        cr_assert(k && fv_kernel_verify(session, k));
-        cr_assert(kernels[i] = fv_kernel_expand(arena, k, t));
-    }
-    fv_program *p = program_of(arena, t, 2, kernels);
-    fv_program_protocol(p);
-    cr_assert(fv_program_verify(session, p));
-    return p;
+    return program_of_two(t, text_of_exponentials, text_of_powers);
 }
 
 /* Runs the kernels; the exponentials must have the bits of those before, if there are any. */

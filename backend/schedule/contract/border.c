@@ -21,6 +21,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/lines.h"
+#include "backend/schedule/contract/words.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/visit.h"
 
@@ -214,18 +215,10 @@ static int axis_of(fv_lowerer *l, const fv_expr *x, const fv_var *k, int64_t *st
     return *step > 0 ? axis : -1;
 }
 
-/* The load of the factor with the rows, of which elements or words are multiplied; NULL: it is
- * something else. */
-static const fv_expr *load_of(const fv_expr *factor) {
-    while (factor->op == FV_X_CONVERT || factor->op == FV_X_BITCAST)
-        factor = factor->arg[0];
-    return factor->op == FV_X_LOAD ? factor : NULL;
-}
-
 /* The border along the axis whose index depends on the variable number i of the sum. */
 static fv_contract_border border_of(fv_lowerer *l, const fv_contraction *c, int i) {
     const fv_var *k = c->sum->u.red.vars[i];
-    const fv_expr *x = load_of(c->a);
+    const fv_expr *x = fv_load_of_rows(c);
     int64_t step;
     inside in;
     const int axis = axis_of(l, x, k, &step);
@@ -246,7 +239,7 @@ static bool has_terms_to_leave(const fv_contraction *c) {
     const fv_expr *sum = c->sum;
     if (sum->type.elem == FV_F32)
         return c->a->op == FV_X_LOAD && !c->dot.group;
-    return sum->type.elem == FV_I32 && !c->each && load_of(c->a) && !c->dot.matrix &&
+    return sum->type.elem == FV_I32 && !c->each && fv_load_of_rows(c) && !c->dot.matrix &&
            (!c->dot.group || c->dot.k == sum->u.red.vars[sum->u.red.nvars - 1]);
 }
 
@@ -268,7 +261,7 @@ void fv_find_border(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
 double fv_share_within_border(const fv_contraction *c, int64_t lines) {
     const fv_contract_border *b = &c->context.image.border;
     int64_t extent = 0, taken = 0;
-    if (!b->step || lines < 1 || !fv_x_is_int(load_of(c->a)->u.buf->extent[b->axis], &extent))
+    if (!b->step || lines < 1 || !fv_x_is_int(fv_load_of_rows(c)->u.buf->extent[b->axis], &extent))
         return 1;
     const int64_t taps = c->sum->u.red.vars[0]->dim->value,
                   stride = lines < 2 ? 1 : (extent - 1 - (taps - 1) * b->step) / (lines - 1);
@@ -299,7 +292,7 @@ void fv_tile_find_border(fv_tile *t, fv_expr *first, int rows) {
     t->rows.border = NULL;
     if (!c->context.image.border.step || t->only.steps[0] || t->only.steps[1])
         return;
-    const fv_expr *index = load_of(c->a)->arg[c->context.image.border.axis];
+    const fv_expr *index = fv_load_of_rows(c)->arg[c->context.image.border.axis];
     if (rows > 1 && !is_shared(t, index, e->def->index[c->row]))
         return;
     fv_kmark m = fv_kemit_mark(e);
@@ -334,7 +327,7 @@ static bool index_of_side(fv_tile *t, int64_t *stride, int64_t *rest) {
     const fv_contraction *c = t->c;
     const fv_var *row = t->e->def->index[c->row], *tap = c->sum->u.red.vars[1];
     const fv_affine f = fv_affine_of(&(fv_affines){.dims = t->e->l->module->dims},
-                                     load_of(c->a)->arg[c->context.image.side.axis]);
+                                     fv_load_of_rows(c)->arg[c->context.image.side.axis]);
     bool is = f.rest && fv_dim_is_const(f.rest) && f.n == 2;
     *stride = 0;
     for (int i = 0; i < f.n && is; i++) {

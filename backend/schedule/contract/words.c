@@ -10,6 +10,13 @@ int64_t fv_words_of(const fv_var *k, int group) {
     return (k->dim->value + group - 1) / group;
 }
 
+const fv_expr *fv_load_of_rows(const fv_contraction *c) {
+    const fv_expr *x = c->a;
+    while (x->op == FV_X_CONVERT || x->op == FV_X_BITCAST)
+        x = x->arg[0];
+    return x->op == FV_X_LOAD ? x : NULL;
+}
+
 /* Are the elements of rows consecutive along k? */
 static bool runs_along(const fv_expr *x, const fv_var *k) {
     bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;

@@ -8,6 +8,9 @@
 
 /* The number of words with `group` steps each that have all steps of k. */
 int64_t fv_words_of(const fv_var *k, int group);
+/* The load of the factor with the rows, of which elements or words are multiplied; NULL: it is
+ * something else. */
+const fv_expr *fv_load_of_rows(const struct fv_contraction *c);
 /* The load of the word of which `rows` is the element for step k, as a copy of words has it;
  * NULL: `rows` is something else. */
 const fv_expr *fv_word_with(const fv_expr *rows, const fv_var *k);

@@ -23,6 +23,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/contract/lay_out.h"
+#include "backend/schedule/contract/words.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
@@ -30,19 +31,15 @@
 
 enum { MOST_ZERO = 127 }; /* elements minus this are bytes, since they have at most 7 bits */
 
-/* The load of four bytes that a word of the rows consists of. */
-static const fv_expr *load_of_rows(const fv_contraction *c) {
-    return c->a->op == FV_X_BITCAST ? c->a->arg[0] : c->a;
-}
-
 /* Is x the sum of the rows along all steps of a block: a load of a value that is defined as
  * sum k: i32(rows[.., k])? */
 static bool is_sum_of_rows(fv_lowerer *l, const fv_contraction *c, const fv_expr *x) {
     const fv_storage *s = fv_storage_loaded(l, x);
     const fv_definition *d = s ? s->def : NULL;
-    const fv_expr *rows = load_of_rows(c), *sum = d ? d->body : NULL;
-    if (!sum || sum->op != FV_X_REDUCE || sum->u.red.kind != FV_SUM || sum->u.red.nvars != 1 ||
-        sum->type.elem != FV_I32 || d->rank != x->u.buf->rank || x->op != FV_X_LOAD)
+    const fv_expr *rows = fv_load_of_rows(c), *sum = d ? d->body : NULL;
+    if (!rows || !sum || sum->op != FV_X_REDUCE || sum->u.red.kind != FV_SUM ||
+        sum->u.red.nvars != 1 || sum->type.elem != FV_I32 || d->rank != x->u.buf->rank ||
+        x->op != FV_X_LOAD)
         return false;
     const fv_var *k = sum->u.red.vars[0];
     const fv_expr *of = sum->arg[0]->op == FV_X_CONVERT ? sum->arg[0]->arg[0] : NULL;
