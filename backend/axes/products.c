@@ -53,13 +53,6 @@ static bool has_constant_scales(const fv_expr *x, const fv_expr *inner, const fv
 
 /* ---- the factors of one sum ---- */
 
-/* Are elements of x for consecutive values of j contiguous in memory? */
-static bool runs_along(const fv_expr *x, const fv_var *j) {
-    fv_load_count n = {0};
-    fv_x_count_loads(x, j, &n);
-    return n.contiguous && !n.strided;
-}
-
 /* Sets the factors a and b of a product, its row and its column: b is the factor that depends on
  * the column, or, if both do, the one that is a constant. False, with a reason: the product has no
  * such factors, or both depend on the column and a is not contiguous along it. */
@@ -73,7 +66,7 @@ static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_products *p,
     p->b[0] = product->arg[second];
     if (p->each && !fv_x_is_constant(p->b[0]))
         return fv_declines(l, d->value, FV_WHY_contract_both, fv_d(j->dim));
-    if (p->each && !runs_along(p->a, j))
+    if (p->each && !fv_x_runs_along(p->a, j))
         return fv_declines(l, d->value, FV_WHY_contract_each_strided, fv_d(j->dim));
     if (!in[second])
         return fv_declines(l, d->value, FV_WHY_contract_no_column, fv_d(j->dim));
@@ -227,7 +220,7 @@ static bool runs_along_terms(const fv_expr *x, const fv_expr *sum, const fv_var 
 static bool has_columns(fv_lowerer *l, const fv_products *p, const fv_var *j, bool rows) {
     const fv_expr *b = p->b[0], *sum = p->sums[0];
     if (is_loaded(b))
-        return runs_along(b, j) || slides_along(l, b, j, sum, may_have_words(l, p));
+        return fv_x_runs_along(b, j) || slides_along(l, b, j, sum, may_have_words(l, p));
     return rows || !runs_along_terms(b, sum, j);
 }
 

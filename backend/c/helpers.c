@@ -349,9 +349,8 @@ static const char *unmarked(fv_cg *g, const char *expr) {
 /* The instruction of the target for one lane of an operation, as an expression of C; NULL: it has
  * none. */
 static const char *by_instruction(fv_cg *g, fv_expr_op op, fv_elem e) {
-    const fv_instruction *row = fv_expr_op_is_dot(op) || op == FV_X_SCALEB
-                                    ? fv_instruction_find(g->p->target, op, e, e, 1)
-                                    : NULL;
+    const fv_instruction *row =
+        fv_expr_op_is_instruction(op) ? fv_instruction_find(g->p->target, op, e, e, 1) : NULL;
     return row ? unmarked(g, row->c) : NULL;
 }
 

@@ -254,7 +254,7 @@ static const char *of_table(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 }
 
 static const char *intrinsic(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
-    if (fv_expr_op_is_dot(op) || op == FV_X_SCALEB)
+    if (fv_expr_op_is_instruction(op))
         return of_table(g, op, e, lanes);
     const char *s = fv_elem_is_float(e) ? x86_float(g, op, e, lanes) : x86_int(g, op, e, lanes);
     return s || !fv_elem_is_float(e) ? s : neon_float(g, op, e, lanes);

@@ -47,6 +47,12 @@ void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n) {
         fv_x_count_loads(x->arg[i], v, n);
 }
 
+bool fv_x_runs_along(const fv_expr *x, const fv_var *v) {
+    fv_load_count n = {0};
+    fv_x_count_loads(x, v, &n);
+    return n.contiguous && !n.strided;
+}
+
 int fv_x_add_reductions(fv_expr *x, fv_expr **out, int n, int max) {
     if (x->op == FV_X_REDUCE) {
         int seen = 0;

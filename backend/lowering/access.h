@@ -17,6 +17,9 @@ typedef struct fv_load_count {
 /* Adds the numbers of loads in x with each kind of stride along v (fv_x_stride) to those in *n. A
  * node counts as often as it occurs. */
 void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
+/* Are elements of x for consecutive values of v contiguous in memory? Then x has a load that is
+ * contiguous along v, and none with another stride. */
+bool fv_x_runs_along(const fv_expr *x, const fv_var *v) FV_MUST_USE;
 /* x with every load and REQUIRE guarded by c; where c is false the value does not matter. Nodes
  * that c contains are not guarded. */
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);

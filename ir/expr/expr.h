@@ -130,6 +130,11 @@ bool fv_x_can_cast(fv_expr_op op, fv_ktype from, fv_elem to) FV_MUST_USE;
 static inline bool fv_expr_op_is_dot(fv_expr_op op) {
     return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_BF16;
 }
+/* Do C and LLVM express op by no operation of their own, but only by an instruction of the target's
+ * table? Where the table has none, op is expanded. */
+static inline bool fv_expr_op_is_instruction(fv_expr_op op) {
+    return fv_expr_op_is_dot(op) || op == FV_X_SCALEB;
+}
 /* Is it a sum of products of 16 bytes, DOT16_I8_I8 or DOT16_U8_U8? */
 static inline bool fv_expr_op_is_dot16(fv_expr_op op) {
     return op == FV_X_DOT16_I8_I8 || op == FV_X_DOT16_U8_U8;

@@ -44,13 +44,6 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
 
-/* Are elements of x for consecutive values of j contiguous in memory? */
-static bool runs_along(const fv_expr *x, const fv_var *j) {
-    fv_load_count n = {0};
-    fv_x_count_loads(x, j, &n);
-    return n.contiguous && !n.strided;
-}
-
 /* The sum of products within a block, as a sum over the variables of the sum over blocks followed
  * by its own. */
 static fv_expr *steps_of(fv_arena *a, const fv_contraction *c) {
@@ -243,9 +236,9 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     c->dense.b = !constant && before &&
                  fv_choose_dense(l, d, fv_all_steps(c), c->b, FV_DENSE_WINDOWS, j, &c->dense.of_b);
-    bool contiguous = c->dense.b
-                          ? fv_dense_runs_along(&c->dense.of_b, j)
-                          : (is_loaded(c->b) || is_computed_in_tile(d, c)) && runs_along(c->b, j);
+    bool contiguous =
+        c->dense.b ? fv_dense_runs_along(&c->dense.of_b, j)
+                   : (is_loaded(c->b) || is_computed_in_tile(d, c)) && fv_x_runs_along(c->b, j);
     c->dense.strided = c->dense.b && !contiguous && has_few_rows(d, c) && !c->blocks.sum &&
                        are_integers(c->a, 16) && are_integers(c->b, 8);
     c->packed = (constant || !contiguous || c->blocks.sum) && !c->dense.strided;

@@ -556,11 +556,8 @@ static bool are_across(fv_lowerer *l, const fv_dense *copy, const fv_dot *dot) {
     bool across = false, may = l->target->vector_bits > 0 && dot->group < FV_DOT16 &&
                                !dot->matrix && !dot->halves && last > 0 &&
                                copy->at[last]->op == FV_X_VAR && copy->at[last]->u.var == dot->k;
-    for (int i = 0; i < last && may; i++) {
-        fv_load_count along = {0};
-        fv_x_count_loads(copy->copy, copy->index[i], &along);
-        across |= along.contiguous && !along.strided;
-    }
+    for (int i = 0; i < last && may; i++)
+        across |= fv_x_runs_along(copy->copy, copy->index[i]);
     fv_x_count_loads(copy->copy, copy->index[last], &along_last);
     return across && !along_last.contiguous;
 }
