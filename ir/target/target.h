@@ -55,6 +55,12 @@ typedef struct fv_target {
     } own;
 } fv_target;
 
+/* Is it a processor with 64-bit addresses and vectors, like those of servers and phones, rather than
+ * a microcontroller? */
+static inline bool fv_is_vector_processor(const fv_target *t) {
+    return t->vector_bits > 0 && t->pointer_bits > 32;
+}
+
 /* The entry of that name, without additional features; "native" is resolved on this machine. NULL:
  * no such entry. */
 const fv_target *fv_target_find(const char *name);

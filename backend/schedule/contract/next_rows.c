@@ -60,8 +60,8 @@ static bool may_prefetch(const fv_tile *t) {
            !c->dot.matrix && !c->blocks.sum && !c->dot.halves && c->dot.group != FV_DOT16 &&
            !t->plan.copies && !t->only.steps[0] && !t->only.steps[1] && !t->rows.last &&
            !t->rows.local && !t->put.store && fv_dim_is_const(t->e->def->index[c->row]->dim) &&
-           l->target->vector_bits && l->target->pointer_bits > 32 &&
-           !(l->options->saves & FV_SAVES_CODE) && fv_may_be_far(l, c->a->u.buf->value);
+           fv_is_vector_processor(l->target) && !(l->options->saves & FV_SAVES_CODE) &&
+           fv_may_be_far(l, c->a->u.buf->value);
 }
 
 /* Binds the row to the first one of the next tile, and each variable of the sum to its last value,

@@ -34,7 +34,7 @@ static fv_loop_kind stored_kind(const fv_tile *t) {
 bool fv_rows_are_neighbours(const fv_target *target, const fv_definition *d,
                             const fv_contraction *c, const fv_tile_plan *plan) {
     return !plan->stores && !d->place && c->row >= 0 && c->row == d->rank - 1 && plan->mr > 1 &&
-           target->vector_bits > 0 && target->pointer_bits > 32;
+           fv_is_vector_processor(target);
 }
 
 /* Binds row r and column c of the tile, and stores the result there. */

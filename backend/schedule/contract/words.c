@@ -84,7 +84,7 @@ static bool copy_apart(fv_lowerer *l, const fv_definition *d, const fv_contracti
  * panels of constants are. */
 static bool may_exceed(const fv_lowerer *l, const fv_dot *dot) {
     return !dot->packs && !dot->matrix && dot->parts == 1 && dot->group < FV_DOT16 &&
-           l->target->vector_bits > 0 && l->target->pointer_bits > 32;
+           fv_is_vector_processor(l->target);
 }
 
 /* Chooses a copy of rows that has words along k, over which a window slides: words of neighbouring
