@@ -345,6 +345,25 @@ fi
 check 'no data sets' 1 'has no data sets: folders with input_0.pb' q --calibrate=empty -o none.fvir
 check 'no folder' 1 'is no folder' q --calibrate=nowhere -o none.fvir
 
+# ---- nothing to compare ----
+cat >empty.fvir <<T
+fovea-ir 1
+module "empty"
+symbol n 0..1000
+const @w: f32[16, 24] = $(numbers 384 2)
+func @main(%x: f32[n, 16]) -> (%y) {
+  %y = MatMul(%x, @w)    loc("fc1")
+  return %y
+}
+T
+check 'no elements' 0 '^error +not measured: on random inputs the outputs have no element that is a number$' "$fovea" quantize empty.fvir --backend=interp --dim n=0 --chart=c.svg -o q.fvir
+said '^fc1 .* -$'
+grep -q 'all outputs' c.svg && tell 'no elements: the chart has no error' no || tell 'no elements: the chart has no error' yes
+check 'no elements, as JSON' 0 '"error":null' sh -c "'$fovea' quantize empty.fvir --backend=interp --dim n=0 --json -o q.fvir | tr -d ' \n'"
+rm -f q.fvir
+check 'no elements and a budget' 1 'with these inputs the outputs have no element' "$fovea" quantize empty.fvir --backend=interp --dim n=0 --budget=0.1 -o q.fvir
+[ ! -e q.fvir ] && tell 'no elements and a budget: nothing was written' yes || tell 'no elements and a budget: nothing was written' no
+
 # ---- a budget ----
 check 'a budget for all' 0 'layers +int4 5$' q --to=int4 --budget=10 -o q.fvir
 said 'alone int4$'

@@ -99,9 +99,11 @@ bool fv_quant_write_chart(const fv_quantizing *q, const char *path) {
                    "font-size=\"14\">",
                    width, height, width, height, width, height, MARGIN);
     put_escaped(&t, q->path, 100);
-    fv_text_printf(&t, ": relative error of %s; all outputs: %.3g</text>\n",
-                   q->wanted.budget >= 0 ? "the outputs by one layer alone" : "results of layers",
-                   q->plan.error);
+    fv_text_printf(&t, ": relative error of %s",
+                   q->wanted.budget >= 0 ? "the outputs by one layer alone" : "results of layers");
+    if (q->plan.error >= 0)
+        fv_text_printf(&t, "; all outputs: %.3g", q->plan.error);
+    fv_text_put(&t, "</text>\n");
     put_axis(&t, &s, height);
     for (int i = 0; i < q->n; i++)
         put_layer(&t, q, &s, i);

@@ -3,8 +3,8 @@
  * The error of a float value is the root of the sum of squared differences over that of the squared
  * values of the reference, over all data sets. Elements that are not finite in the reference are
  * left out if they are equal; otherwise the error is infinite. Of integers and bools the error is
- * the fraction of elements that differ; strings are not compared. The error of a model is the
- * largest of its outputs. */
+ * the fraction of elements that differ; strings are not compared. Without an element that can be
+ * compared, no error is measured. The error of a model is the largest of its outputs. */
 #include <math.h>
 #include <string.h>
 
@@ -12,6 +12,7 @@
 
 typedef struct sums {
     double difference, reference; /* for floats sums of squares; for other types counts */
+    size_t elements;              /* number of elements that were compared */
 } sums;
 
 static void add_float(sums *s, double got, double want) {
@@ -29,6 +30,11 @@ static bool is_integer(const fv_tensor *t) {
     return fv_elem_is_int(t->elem) || t->elem == FV_BOOL;
 }
 
+/* The number of elements of t that can be compared. */
+static size_t comparable(const fv_tensor *t) {
+    return fv_elem_is_float(t->elem) || is_integer(t) ? t->count : 0;
+}
+
 /* Have a and b the same type and dims? Dims that depend on data may differ; the error is infinite
  * then. */
 static bool has_same_shape(const fv_tensor *a, const fv_tensor *b) {
@@ -37,6 +43,7 @@ static bool has_same_shape(const fv_tensor *a, const fv_tensor *b) {
 }
 
 static void add_difference(sums *s, const fv_tensor *got, const fv_tensor *want) {
+    s->elements += comparable(want);
     if (!has_same_shape(got, want)) {
         s->difference = INFINITY;
         return;
@@ -51,7 +58,7 @@ static void add_difference(sums *s, const fv_tensor *got, const fv_tensor *want)
 
 static double error_of(const sums *s, bool integer) {
     if (s->difference == 0)
-        return 0;
+        return s->elements ? 0 : FV_NOT_MEASURED;
     double ratio = s->difference / s->reference;
     return integer ? fmin(ratio, 1) : sqrt(ratio);
 }
@@ -82,8 +89,19 @@ static bool keep(void *user, int set, int n, const fv_tensor *outputs) {
 
 bool fv_quant_reference(fv_quantizing *q) {
     q->outputs = FV_NEW(q->c->arena, fv_tensor *, q->nsets);
-    return fv_quant_try(
-        q, &(fv_trial){.nsets = q->nsets, .what = "the model as it is", .take = keep, .user = q});
+    if (!fv_quant_try(
+            q,
+            &(fv_trial){.nsets = q->nsets, .what = "the model as it is", .take = keep, .user = q}))
+        return false;
+    size_t elements = 0;
+    for (int set = 0; set < q->nsets; set++)
+        for (int i = 0; i < q->noutputs; i++)
+            elements += comparable(&q->outputs[set][i]);
+    return elements || q->wanted.budget < 0 ||
+           fv_error(q->c->session,
+                    "--budget=%g: with these inputs the outputs have no element that "
+                    "is a number, so no error can be measured",
+                    q->wanted.budget);
 }
 
 typedef struct comparison {
@@ -104,7 +122,7 @@ bool fv_quant_error(fv_quantizing *q, const fv_quant_type *types, const char *wh
     bool ok = fv_quant_try(
         q,
         &(fv_trial){.types = types, .nsets = q->nsets, .what = what, .take = compare, .user = &k});
-    *error = 0;
+    *error = FV_NOT_MEASURED;
     for (int i = 0; i < q->noutputs; i++)
         *error = fmax(*error, error_of(&k.sums[i], is_integer(&q->outputs[0][i])));
     fv_arena_free(a);

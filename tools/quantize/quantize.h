@@ -119,9 +119,11 @@ double fv_quant_entropy(const fv_quant_counts *h, int levels);
 
 /* ---- measure.c ---- */
 
-/* Runs the model as it is, and keeps its outputs. */
+/* Runs the model as it is, and keeps its outputs. False also if there is a budget, but no element
+ * by which an error could be measured. */
 bool fv_quant_reference(fv_quantizing *q) FV_MUST_USE;
-/* The error of the outputs with layers of these types. */
+/* The error of the outputs with layers of these types; FV_NOT_MEASURED: the outputs have no element
+ * that is a number. */
 bool fv_quant_error(fv_quantizing *q, const fv_quant_type *types, const char *what,
                     double *error) FV_MUST_USE;
 /* Sets `here` of the layers, for the plan. */

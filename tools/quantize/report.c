@@ -136,7 +136,11 @@ static void print_text(const fv_quantizing *q, const char *out) {
     fv_out("layers     %s\n", counts_str(q));
     if (before && after)
         fv_out("size       %s, was %s\n", fv_size_str(a, after), fv_size_str(a, before));
-    fv_out("error      %s of the outputs, on %s\n", error_str(a, q->plan.error), data_str(q));
+    if (q->plan.error < 0)
+        fv_out("error      not measured: on %s the outputs have no element that is a number\n",
+               data_str(q));
+    else
+        fv_out("error      %s of the outputs, on %s\n", error_str(a, q->plan.error), data_str(q));
     if (q->wanted.budget >= 0)
         fv_out("budget     %.3g, %d runs of the model\n", q->wanted.budget, q->trials);
 }
