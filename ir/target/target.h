@@ -55,8 +55,8 @@ typedef struct fv_target {
     } own;
 } fv_target;
 
-/* Is it a processor with 64-bit addresses and vectors, like those of servers and phones, rather than
- * a microcontroller? */
+/* Is it a processor with 64-bit addresses and vectors, like those of servers and phones, and not a
+ * microcontroller? */
 static inline bool fv_is_vector_processor(const fv_target *t) {
     return t->vector_bits > 0 && t->pointer_bits > 32;
 }

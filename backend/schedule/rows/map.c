@@ -21,6 +21,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/choice.h"
 #include "backend/schedule/common/scheduler.h"
+#include "backend/schedule/rows/across.h"
 #include "backend/schedule/rows/keep.h"
 #include "backend/schedule/rows/pieces.h"
 #include "backend/schedule/rows/tables.h"
@@ -559,6 +560,20 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
     return p;
 }
 
+/* Emits all loops: those around rows of a task, and those of its rows. */
+static void emit_rows(fv_kemit *e, fv_row *w, fv_value *value, const bool *inside) {
+    const fv_definition *d = e->def;
+    row_loop rows =
+        open_around(e, inside, fv_work_of_row(d, w->vector, w->task), w->task, w->index);
+    if (emit_blocks(e, w, value, &rows))
+        return;
+    if (rows.axis >= 0) {
+        fv_emit_tables(e, 1, &d, &w->vector, rows.most);
+        w->index[rows.axis] = open_rows(e, &rows);
+    }
+    fv_emit_row(e, w, value);
+}
+
 static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     plan *p = as;
     const fv_definition *d = s->def;
@@ -574,14 +589,8 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
                 .index = index,
                 .at = p->vector,
                 .unguards = s->operand && !fv_is_small_code(l->options)};
-    row_loop rows = open_around(&e, inside, fv_work_of_row(d, p->vector, p->task), p->task, index);
-    if (!emit_blocks(&e, &w, s->value, &rows)) {
-        if (rows.axis >= 0) {
-            fv_emit_tables(&e, 1, &d, &p->vector, rows.most);
-            index[rows.axis] = open_rows(&e, &rows);
-        }
-        fv_emit_row(&e, &w, s->value);
-    }
+    if (s->operand || !fv_emit_across(&e, p->vector, s->value, index))
+        emit_rows(&e, &w, s->value, inside);
     while (e.b.depth)
         fv_kb_end(&e.b);
     if (p->vector < 0)
