@@ -17,11 +17,14 @@
 #include "backend/lowering/marks.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
+#include "backend/schedule/contract/sets.h"
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/definition/bits.h"
 #include "ir/definition/winograd.h"
 #include "ir/graph/rewriter.h"
+
+enum { MOST_SPARE = 4 };
 
 static const int to_last[] = {0, 2, 3, 1}, to_first[] = {0, 3, 1, 2};
 
@@ -116,9 +119,40 @@ static fv_value *transformed_filters(fv_module *m, const fv_value *w, int size,
     return *at;
 }
 
+/* Rows between the n x n matrices of tiles. A tile has an element of the same row in each of them
+ * and stores all of these together, so a distance of the matrices at which they would compete for
+ * few sets of the first-level cache is made larger. */
+static int64_t spare_rows(const fv_lowerer *l, int size, const fv_dim *rows, const fv_dim *c) {
+    const int64_t n = fv_winograd_reach(size), most = l->speed->winograd_apart;
+    if (!fv_dim_is_const(rows) || !fv_dim_is_const(c) || rows->value > most || c->value > most)
+        return 0;
+    int64_t row = c->value * (int64_t)sizeof(float);
+    int64_t best = 0;
+    int sets = 0;
+    for (int64_t i = 0; i < MOST_SPARE && (rows->value + i) * row * n * n <= most; i++) {
+        fv_competing by;
+        bool compete = fv_distance_competes(l->target, (rows->value + i) * row, (int)(n * n), &by);
+        if (!compete)
+            return i;
+        if (by.sets > sets) {
+            best = i;
+            sets = by.sets;
+        }
+    }
+    return best;
+}
+
+/* The first `rows` rows of each matrix of v. */
+static fv_value *without_spare(fv_rewriter *w, fv_value *v, const fv_dim *rows) {
+    fv_dims *t = w->module->dims;
+    const fv_dim *none = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
+    return fv_w_slice(w, v, (const fv_dim *[]){none, none, none}, (const fv_dim *[]){one, one, one},
+                      (const fv_dim *[]){v->type->dims[0], rows, v->type->dims[2]});
+}
+
 /* The ops that compute the convolution, and the maximum with 0 if `relu`. */
-static fv_value *in_tiles(fv_rewriter *w, const fv_op *conv, int size, bool relu,
-                          made_filters *made) {
+static fv_value *in_tiles(const fv_lowerer *l, fv_rewriter *w, const fv_op *conv, int size,
+                          bool relu, made_filters *made) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
     const fv_type *y = conv->out[0]->type;
@@ -128,10 +162,13 @@ static fv_value *in_tiles(fv_rewriter *w, const fv_op *conv, int size, bool relu
         return NULL;
     const fv_dim *s = fv_dim_const(t, size),
                  *tiles[2] = {fv_dim_ceildiv(t, y->dims[2], s), fv_dim_ceildiv(t, y->dims[3], s)};
-    fv_attr a[3] = {fv_attr_int(m, "size", size),
+    const fv_dim *rows = fv_dim_product(t, 3, (const fv_dim *[]){y->dims[0], tiles[0], tiles[1]});
+    int64_t spare = spare_rows(l, size, rows, x->type->dims[3]);
+    fv_attr a[4] = {fv_attr_int(m, "size", size),
                     fv_attr_dims(m, "pads", 2, fv_op_find_attr(conv, "pads")->u.dims),
-                    fv_attr_dims(m, "dims", 2, tiles)};
-    fv_value *v = fv_w_op(w, FV_OP_fv_WinogradTiles, 1, &x, 3, a);
+                    fv_attr_dims(m, "dims", 2, tiles), fv_attr_int(m, "spare", spare)};
+    fv_value *v = fv_w_op(w, FV_OP_fv_WinogradTiles, 1, &x, 4, a);
+    v = v && spare ? without_spare(w, v, rows) : v;
     if (!v)
         return NULL;
     fv_value *p = FV_W2(w, FV_OP_fv_MatMul, v, filters), *in[2] = {p, bias};
@@ -152,7 +189,7 @@ static void drop_transpose(fv_value *v) {
 static bool replace(fv_lowerer *l, fv_op *conv, int size, made_filters *filters) {
     fv_op *relu = relu_of(conv->out[0]), *last = relu ? relu : conv;
     fv_rewriter w = fv_rewriter_at(last);
-    fv_value *x = conv->in[0], *made = in_tiles(&w, conv, size, relu != NULL, filters);
+    fv_value *x = conv->in[0], *made = in_tiles(l, &w, conv, size, relu != NULL, filters);
     if (!made || w.failed)
         return fv_error(l->session, "internal error: a convolution cannot be computed in tiles");
     if (relu) {

@@ -234,8 +234,13 @@ static bool infer_tiles(fv_op *op) {
     int64_t n = fv_op_int(op, "size") + 2;
     if (!has_size(op) || !has_dims(op, "pads", 2) || !has_dims(op, "dims", 2))
         return false;
+    if (fv_op_int(op, "spare") < 0)
+        return fv_op_error(op, "spare is %lld, expected at least 0",
+                           (long long)fv_op_int(op, "spare"));
     const fv_dim *all[3] = {x->dims[0], tiles[0], tiles[1]};
-    const fv_dim *dims[3] = {fv_dim_const(t, n * n), fv_dim_product(t, 3, all), x->dims[3]};
+    const fv_dim *rows =
+        fv_dim_add(t, fv_dim_product(t, 3, all), fv_dim_const(t, fv_op_int(op, "spare")));
+    const fv_dim *dims[3] = {fv_dim_const(t, n * n), rows, x->dims[3]};
     fv_infer_out(op, 0, x->elem, 3, dims);
     return true;
 }
@@ -318,11 +323,12 @@ const fv_opdef fv_ops_winograd[] = {
      .since = {1},
      .doc =
          "overlapping tiles of n x n pixels, n = size + 2, of images whose channels are last, as "
-         "Winograd's algorithm transforms them; zero outside of the image",
+         "Winograd's algorithm transforms them; zero outside of the image; then `spare` rows that "
+         "are not written",
      .in = {{"X", "T", .rank = FV_RANK(4)}},
      .out = {{"V", "T"}},
-     .attrs = {FV_A_REQUIRED("size", INT), FV_A_REQUIRED("pads", DIMS),
-               FV_A_REQUIRED("dims", DIMS)},
+     .attrs = {FV_A_REQUIRED("size", INT), FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("dims", DIMS),
+               FV_A_INT("spare", 0)},
      .types = {{"T", FV_SET(F32)}},
      .infer = infer_tiles,
      .kernel = kernel_tiles},

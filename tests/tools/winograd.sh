@@ -89,6 +89,14 @@ done
 for backend in $backends; do
     check "$backend" 0 '1 of 1 outputs as expected' "$fovea" run m.fvir $sizes --backend=$backend --target=native --threads=2 $exact
 done
+# Sizes that are known, of which matrices of tiles would be 6 kB apart: a row more is between them.
+known='--dim n=1 --dim h=29 --dim w=29'
+images m.fvir 1 29 29
+"$fovea" run m.fvir $sizes --backend=interp --target=x86-64-v3 -o ref/ >/dev/null
+"$fovea" compile m.fvir $known --relax=winograd --target=x86-64-v3 --emit=kernels -o known.fvk >/dev/null
+check 'a spare row' 0 'f32\[36, 65, 24\]' cat known.fvk
+check 'a spare row, run' 0 '1 of 1 outputs as expected' "$fovea" run known.fvk ${sizes% --relax*} --backend=interp $exact
+check 'a spare row, limits' 0 '1 of 1 outputs as expected' "$fovea" run m.fvir $known $sizes --backend=interp --random-limits=3 $exact
 "$fovea" compile m.fvir --relax=winograd --emit=definitions -o m.fvd >/dev/null
 check 'from the text' 0 '1 of 1 outputs as expected' "$fovea" run m.fvd ${sizes% --relax*} $exact
 check 'serial loops' 0 '1 of 1 outputs as expected' "$fovea" run m.fvd ${sizes% --relax*} --schedule=naive --backend=interp $exact
