@@ -7,8 +7,8 @@
  *     y = fv.WinogradImage(p, b)                    with the axes transposed back
  *
  * Every definition, and every schedule, is made after that, so all consumers compute the same bits.
- * Whether it pays is estimated from the dims alone, since the choice must be the same for every
- * target. */
+ * Whether it pays is estimated from the dims and the bytes of constants alone, since the choice must
+ * be the same for every target. */
 #include "backend/steps/winograd.h"
 
 #include <math.h>
@@ -16,6 +16,7 @@
 #include "backend/lowering/gate.h"
 #include "backend/lowering/marks.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/weights.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/contract/sets.h"
 #include "ir/base/limits.h"
@@ -45,27 +46,34 @@ static bool has_form(const fv_op *op) {
            is_all(op, "dilations", 1);
 }
 
-static const double product = (double)FV_WINOGRAD_PRODUCT / 100, move = FV_WINOGRAD_MOVE,
-                    filter = FV_WINOGRAD_FILTER;
+/* The estimated time of reading an element of a filter of the module, in products. */
+static double time_of_filter(const fv_module *m) {
+    return fv_weights_of(m) <= FV_WINOGRAD_CACHED / 4 ? FV_WINOGRAD_FILTER_CACHED
+                                                      : FV_WINOGRAD_FILTER;
+}
 
 /* The estimated time of the algorithm with tiles of `size` x `size` pixels, in products. */
-static double tiled(const fv_op *op, int size) {
+static double tiled(const fv_op *op, int size, double filter) {
     const fv_type *y = op->out[0]->type, *w = op->in[1]->type;
     int reach = fv_winograd_reach(size);
     double tiles = fv_typical_extent(y->dims[0]), m = (double)w->dims[0]->value,
            c = (double)w->dims[1]->value, each = (double)reach * reach;
     for (int i = 2; i < 4; i++)
         tiles *= ceil(fv_typical_extent(y->dims[i]) / size);
-    return each * (tiles * m * c * product + tiles * (m + c) * move + m * c * filter);
+    double product = (double)FV_WINOGRAD_PRODUCT / 100, moved = tiles * (m + c),
+           bytes = each * moved * sizeof(float),
+           move = bytes <= FV_WINOGRAD_CACHED ? FV_WINOGRAD_MOVE_CACHED : FV_WINOGRAD_MOVE;
+    return each * (tiles * m * c * product + moved * move + m * c * filter);
 }
 
-/* The size of tiles that takes the least time, by the estimate; 0, with a reason: none pays. */
-static int chosen_size(fv_lowerer *l, const fv_op *op) {
+/* The size of tiles that takes the least time, by the estimate; 0, with a reason: none pays.
+ * `filter`: the time of reading an element of a filter, in products. */
+static int chosen_size(fv_lowerer *l, const fv_op *op, double filter) {
     const fv_value *y = op->out[0];
     const fv_type *w = op->in[1]->type;
     double c = (double)w->dims[1]->value,
            direct = 9 * c * (fv_typical_elements(y->type) + (double)w->dims[0]->value * filter),
-           two = tiled(op, 2), four = tiled(op, 4);
+           two = tiled(op, 2, filter), four = tiled(op, 4, filter);
     int size = four < two ? 4 : 2;
     int64_t percent = fv_whole_number((size == 4 ? four : two) / fmax(direct, 1) * 100);
     if (percent < 0 || percent > FV_WINOGRAD_PERCENT) {
@@ -213,6 +221,7 @@ bool fv_choose_winograd(fv_lowerer *l) {
     if (!(l->options->relax & FV_RELAX_WINOGRAD))
         return true;
     made_filters filters = {fv_ptrmap_in(l->current.scratch), fv_ptrmap_in(l->current.scratch)};
+    const double filter = time_of_filter(l->module); /* before constants are added */
     for (fv_op *op = l->func->body->first, *next; op; op = next) {
         next = op->next;
         if (!fv_op_is(op, FV_OP_fv_Conv))
@@ -221,7 +230,7 @@ bool fv_choose_winograd(fv_lowerer *l) {
             fv_declines(l, op->out[0], FV_WHY_winograd_form);
             continue;
         }
-        int size = chosen_size(l, op);
+        int size = chosen_size(l, op, filter);
         if (!size || !fv_may(l, "define", op))
             continue;
         if (next && next == relu_of(op->out[0]))

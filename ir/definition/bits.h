@@ -62,10 +62,16 @@ enum {
 enum {
     /* time of a product of a tile with a filter, in hundredths */
     FV_WINOGRAD_PRODUCT = 125,
-    /* time of an element of a transformed tile, which is computed, stored and read again */
+    /* time of an element of a transformed tile, which is computed, stored and read again: in
+     * memory, and in a cache */
     FV_WINOGRAD_MOVE = 21,
-    /* time of reading an element of a filter from memory */
+    FV_WINOGRAD_MOVE_CACHED = 10,
+    /* time of reading an element of a filter from memory, and from a cache */
     FV_WINOGRAD_FILTER = 20,
+    FV_WINOGRAD_FILTER_CACHED = 5,
+    /* Bytes that are taken to stay in a cache: of all transformed tiles and their products; of four
+     * times all constants, since transformed filters have up to four times as many elements. */
+    FV_WINOGRAD_CACHED = 1 << 22,
     /* largest time, in percent of that of the direct convolution */
     FV_WINOGRAD_PERCENT = 90
 };
