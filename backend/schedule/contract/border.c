@@ -8,10 +8,11 @@
  *
  * No bit of a result changes. f is a finite constant, so the terms that are left out are 0 or -0.
  * They can change a sum only if it is -0, as after a product that is too small for a denormal
- * number, to 0. To both a number other than -0 is added before the sum is used otherwise than in a
- * product, such as the bias of the convolution, which gives the same result. Sums of integers need
- * no such condition; their rows may be bytes that are read as words (dot.c), unless
- * their signedness was flipped, which makes -128 or 128 of 0. */
+ * number, to 0. To both a number other than -0 is added, or one other than 0 is subtracted, before
+ * the sum is used otherwise than in a product, such as the bias of the convolution or the mean of a
+ * norm, which gives the same result. Sums of integers need no such condition; their rows may be
+ * bytes that are read as words (dot.c), unless their signedness was flipped, which makes -128 or 128
+ * of 0. */
 #include "backend/schedule/contract/border.h"
 
 #include <math.h>
@@ -145,22 +146,29 @@ static bool find_inside(fv_lowerer *l, const fv_expr *x, int axis, inside *in) {
 
 /* ---- whether 0 and -0 make a difference ---- */
 
-/* Is each element of the constant x finite, and, if `no_zero`, none of them -0? */
-static bool has_only(const fv_expr *x, bool no_zero) {
+/* A zero that a constant must not have. */
+typedef enum zero { NO_ZERO, POSITIVE, NEGATIVE } zero;
+
+static bool is_that_zero(double x, zero which) {
+    return x == 0 && which != NO_ZERO && (signbit(x) != 0) == (which == NEGATIVE);
+}
+
+/* Is each element of the constant x finite, and none of them that zero? */
+static bool is_without(const fv_expr *x, zero which) {
     const fv_value *v = x->op == FV_X_LOAD ? x->u.buf->value : NULL;
     if (x->op == FV_X_CONST && x->type.elem == FV_F32)
-        return isfinite(x->u.f) && !(no_zero && x->u.f == 0 && signbit(x->u.f));
+        return isfinite(x->u.f) && !is_that_zero(x->u.f, which);
     if (!v || v->kind != FV_VALUE_CONST || v->type->elem != FV_F32 || !v->tensor->data)
         return false;
     const char *data = v->tensor->data; /* of a file, where they may have any alignment */
     float f, sum = 0;
-    bool zero = false;
+    bool found = false;
     for (size_t i = 0; i < v->tensor->count; i++) {
         memcpy(&f, data + i * sizeof f, sizeof f);
         sum += f * 0; /* NaN if it is not finite */
-        zero |= no_zero && f == 0 && signbit(f);
+        found |= is_that_zero((double)f, which);
     }
-    return !isnan(sum) && !zero;
+    return !isnan(sum) && !found;
 }
 
 /* Is x the sum or a product of it, which is 0 or -0, or NaN, for both zeros? */
@@ -169,13 +177,15 @@ static bool is_of_sum(const fv_expr *x, const fv_expr *sum) {
            (x->op == FV_X_MUL && (is_of_sum(x->arg[0], sum) || is_of_sum(x->arg[1], sum)));
 }
 
-/* Is x the same number for a sum of -0 and of 0, since a number other than -0 is added to it? */
+/* Is x the same number for a sum of -0 and of 0, since a number is added to it that is not -0, or
+ * subtracted from it that is not 0, or since the sum is subtracted from one that is not -0? */
 static bool is_added_to(const fv_expr *x, const fv_expr *sum) {
     if (x->op == FV_X_FMA)
         return (is_of_sum(x->arg[0], sum) || is_of_sum(x->arg[1], sum)) &&
-               has_only(x->arg[2], true);
-    for (int i = 0; i < 2 && x->op == FV_X_ADD; i++)
-        if (is_of_sum(x->arg[i], sum) && has_only(x->arg[1 - i], true))
+               is_without(x->arg[2], NEGATIVE);
+    for (int i = 0; i < 2 && (x->op == FV_X_ADD || x->op == FV_X_SUB); i++)
+        if (is_of_sum(x->arg[i], sum) &&
+            is_without(x->arg[1 - i], x->op == FV_X_SUB && i == 0 ? POSITIVE : NEGATIVE))
             return true;
     return false;
 }
@@ -230,7 +240,7 @@ static fv_contract_border border_of(fv_lowerer *l, const fv_contraction *c, int 
 /* May terms with a zero of the rows be left out of sums of this type, wherever they are used? */
 static bool may_leave_zeros(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     return c->sum->type.elem == FV_I32 ||
-           (!depends_on_sign(l, d->body, c->sum) && has_only(c->b, false));
+           (!depends_on_sign(l, d->body, c->sum) && is_without(c->b, NO_ZERO));
 }
 
 /* Are the factors of a type for which terms may be left out: f32 that is not computed, or integers
