@@ -7,8 +7,8 @@
  *     y = fv.WinogradImage(p, b)                    with the axes transposed back
  *
  * Every definition, and every schedule, is made after that, so all consumers compute the same bits.
- * Whether it pays is estimated from the dims and the bytes of constants alone, since the choice must
- * be the same for every target. */
+ * Whether it pays is estimated from the dims and the bytes of constants alone, since the choice
+ * must be the same for every target. */
 #include "backend/steps/winograd.h"
 
 #include <math.h>
@@ -60,9 +60,10 @@ static double tiled(const fv_op *op, int size, double filter) {
            c = (double)w->dims[1]->value, each = (double)reach * reach;
     for (int i = 2; i < 4; i++)
         tiles *= ceil(fv_typical_extent(y->dims[i]) / size);
-    double product = (double)FV_WINOGRAD_PRODUCT / 100, moved = tiles * (m + c),
-           bytes = each * moved * sizeof(float),
-           move = bytes <= FV_WINOGRAD_CACHED ? FV_WINOGRAD_MOVE_CACHED : FV_WINOGRAD_MOVE;
+    const double product = (double)FV_WINOGRAD_PRODUCT / 100, moved = tiles * (m + c),
+                 cached = FV_WINOGRAD_CACHED;
+    const bool stays = each * moved * sizeof(float) <= cached;
+    const double move = stays ? FV_WINOGRAD_MOVE_CACHED : FV_WINOGRAD_MOVE;
     return each * (tiles * m * c * product + moved * move + m * c * filter);
 }
 

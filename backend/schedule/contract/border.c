@@ -11,8 +11,8 @@
  * number, to 0. To both a number other than -0 is added, or one other than 0 is subtracted, before
  * the sum is used otherwise than in a product, such as the bias of the convolution or the mean of a
  * norm, which gives the same result. Sums of integers need no such condition; their rows may be
- * bytes that are read as words (dot.c), unless their signedness was flipped, which makes -128 or 128
- * of 0. */
+ * bytes that are read as words (dot.c), unless their signedness was flipped, which makes -128 or
+ * 128 of 0. */
 #include "backend/schedule/contract/border.h"
 
 #include <math.h>
