@@ -215,10 +215,25 @@ static void load(fv_values *w, const fv_expr *x, fv_lanes *out) {
     const fv_lane *from = NULL;
     if (x->u.buf->role != FV_BUF_TILE)
         load_usual(x, out);
-    if (x->op == FV_X_LOAD && x->u.buf->role == FV_BUF_TILE && steers(w, x->u.buf))
+    if (x->u.buf->role == FV_BUF_TILE && steers(w, x->u.buf))
         from = cell(w, x->u.buf, x->arg, x->type.lanes);
     if (from)
         memcpy(out->at, from, x->type.lanes * sizeof *from);
+}
+
+/* Sets the value of a guarded load, lane by lane: that of its last operand where the condition is
+ * known to be false. */
+static void load_guarded(fv_values *w, const fv_expr *x, fv_lanes *out) {
+    const fv_expr *condition = x->arg[x->u.buf->rank];
+    fv_lanes c = {0}, other = {0};
+    load(w, x, out);
+    fv_values_of(w, condition, &c);
+    fv_values_of(w, x->arg[x->u.buf->rank + 1], &other);
+    for (int i = 0; i < x->type.lanes; i++) {
+        fv_lane by = c.at[condition->type.lanes > 1 ? i : 0];
+        if (by.known && !by.assumed && by.is.i == 0)
+            out->at[i] = other.at[i];
+    }
 }
 
 static void spread(fv_values *w, const fv_expr *x, fv_lanes *out) {
@@ -233,13 +248,17 @@ static void spread(fv_values *w, const fv_expr *x, fv_lanes *out) {
 
 static void choose(fv_values *w, const fv_expr *x, fv_lanes *out) {
     fv_lanes c = {0}, a = {0}, b = {0};
+    bool is_float = fv_elem_is_float((fv_elem)x->type.elem);
     bool keeps = w->storing && x->arg[1]->op == FV_X_LOAD && x->arg[1]->u.buf == w->storing;
     fv_values_of(w, x->arg[0], &c);
     fv_values_of(w, x->arg[1], &a);
     fv_values_of(w, x->arg[2], &b);
     for (int i = 0; i < x->type.lanes; i++) {
         fv_lane by = c.at[x->arg[0]->type.lanes > 1 ? i : 0];
-        out->at[i] = (by.known ? by.is.i != 0 : keeps) ? a.at[i] : b.at[i];
+        bool first = by.known ? by.is.i != 0 : keeps;
+        if (by.assumed && is_float && a.at[i].known && b.at[i].known)
+            first = a.at[i].is.f > b.at[i].is.f;
+        out->at[i] = first ? a.at[i] : b.at[i];
     }
 }
 
@@ -265,8 +284,8 @@ void fv_values_of(fv_values *w, const fv_expr *x, fv_lanes *out) {
             out->at[i] = literal(x);
         break;
     case FV_X_VAR: variable(w, x->u.var, out); break;
-    case FV_X_LOAD:
-    case FV_X_GUARD: load(w, x, out); break;
+    case FV_X_LOAD: load(w, x, out); break;
+    case FV_X_GUARD: load_guarded(w, x, out); break;
     case FV_X_SPLAT:
     case FV_X_RAMP: spread(w, x, out); break;
     case FV_X_SELECT: choose(w, x, out); break;

@@ -360,6 +360,33 @@ Test(predict, what_data_decide) {
     cr_expect(predict(sum, 640, 1, FV_IN_L2).computing > 2 * few.computing);
 }
 
+/* A mask hides nothing, whichever of its values is the one that hides: so the maximum of a row is
+ * not -inf, and the row is not computed again. */
+Test(predict, masks_hide_nothing) {
+    static const char *masks[] = {"select(M[k], f32(-inf), 0.0)", "select(M[k], 0.0, f32(-inf))",
+                                  "select(!M[k], f32(-inf), 0.0)"};
+    for (int i = 0; i < 3; i++) {
+        const char *text = fv_printf(
+            arena,
+            "kernel f(A: f32[n], out C: f32[n], M: bool[n]; n) {\n  tile top: f32 = f32(-inf)\n"
+            "  for k < n {\n    let x = %s\n    top = select(top < x, x, top)\n  }\n"
+            "  if !(f32(-inf) < top) {\n    for k < n {\n      C[k] = exp(A[k])\n    }\n  }\n}",
+            masks[i]);
+        cr_expect_lt(predict(text, 640, 1, FV_IN_L2).computing, 640 * 12e-6, "%s", text);
+    }
+}
+
+/* Where the condition of a guarded load is known to be false, its value is the other operand. */
+Test(predict, guarded_loads) {
+    static const char text[] =
+        "kernel f(A: f32[n], out C: f32[n], S: i64[n]; n) {\n"
+        "  if (S[0] if n < 100 else 0) != 0 {\n    for k < n {\n      C[k] = A[k]\n    }\n"
+        "  } else {\n    for k < n {\n      C[k] = exp(A[k]) / A[k]\n    }\n  }\n}";
+    double few = predict(text, 96, 1, FV_IN_L2).computing,
+           many = predict(text, 960, 1, FV_IN_L2).computing;
+    cr_expect_gt(many, 20 * few, "%g, %g", few, many);
+}
+
 Test(predict, a_slower_clock) {
     fv_speeds v3 =
         fv_speeds_of(fv_target_for(arena, fv_target_find("x86-64-v3"), FV_PROCESSOR_zen3));
