@@ -53,6 +53,7 @@ if [ $first != interp ]; then
     cat >predictions.py <<'P'
 import json, math, sys
 p = json.load(open(sys.argv[1]))["profile"]
+assert p["clock_ns"] > 0.5, p
 for row in p["kernels"] + p["launches"]:
     assert 0 <= row["waiting_ms"] <= row["predicted_ms"] > 0, row
     assert row["least_ms"] <= row["ms"] * (1 + 1e-9), row

@@ -25,8 +25,10 @@ typedef struct fv_profile_row {
     const char *label; /* the nodes of all launches, shortened (labels.h); NULL: not known */
     double calls;      /* number of calls in one run */
     double ms;         /* milliseconds in one run: the median over the traced runs */
-    double least;      /* milliseconds in one run: the least of each launch, added up */
-    bool known;        /* whether the numbers of operations and bytes are known */
+    /* milliseconds in one run: the least of each launch, added up. Times that the clock cannot tell
+     * apart from the least one are averaged */
+    double least;
+    bool known; /* whether the numbers of operations and bytes are known */
     double flops, bytes;
     double predicted; /* milliseconds in one run by the cost model; negative: not known */
     double waiting;   /* the part of `predicted` in which a core waits for caches and memory */
@@ -40,6 +42,7 @@ typedef struct fv_profile_row {
 
 typedef struct fv_profile {
     int runs;
+    fv_trace_clock clock;
     double run_ms;    /* median time of a whole traced run, in milliseconds */
     double kernel_ms; /* sum of the median times of all launches, in milliseconds */
     fv_profile_row *launches, *kernels; /* sorted by time, the slowest first */

@@ -354,6 +354,7 @@ static json_t *profile_json(const fv_bench *b, const fv_measurement *m) {
     fv_json_set_int(o, "runs", p->runs);
     set_real(o, "run_ms", p->run_ms);
     set_real(o, "kernel_ms", p->kernel_ms);
+    set_real(o, "clock_ns", 1e6 * p->clock.step);
     int near, judged = fv_profile_judged(p, &near);
     fv_json_set_int(o, "predicted", judged);
     fv_json_set_int(o, "predicted_near", near);

@@ -1,5 +1,6 @@
 /* profile.c - evaluates traced runs: computes the time of each launch, and of each kernel. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ static bool trace_once(taker *t, int run) {
         const fv_event *e = &r->events[i];
         if (e->launch < 0 || e->launch >= nlaunches)
             continue;
-        t->ms[e->launch][run] += e->end - e->begin;
+        t->ms[e->launch][run] += e->end - e->begin - t->p->clock.reading;
         t->calls[e->launch]++;
     }
     return true;
@@ -79,6 +80,18 @@ static bool trace(taker *t) {
 
 /* ---- rows ---- */
 
+/* The mean of the least of n times and of those that are at most a step of the clock longer: a time
+ * between two steps is measured as one of them or the other, the nearer one more often. */
+static double least_of(const double *ms, int n, double least, double step) {
+    double sum = 0, times = 0;
+    for (int i = 0; i < n; i++)
+        if (ms[i] < least + 1.5 * step) {
+            sum += ms[i];
+            times++;
+        }
+    return times > 0 ? sum / times : least;
+}
+
 static int by_time(const void *a, const void *b) {
     const fv_profile_row *x = a, *y = b;
     return x->ms != y->ms ? (x->ms < y->ms ? 1 : -1)
@@ -112,8 +125,8 @@ static fv_profile_row make_row(const taker *t, int i) {
                           .predicted = -1};
     row.calls = t->calls[i] / t->p->runs;
     fv_summary ms = fv_summarise(t->ms[i], t->p->runs);
-    row.ms = ms.median;
-    row.least = ms.min;
+    row.least = fmax(least_of(t->ms[i], t->p->runs, ms.min, t->p->clock.step), 0);
+    row.ms = fmax(ms.median, row.least); /* the median is one of the steps of the clock */
     if (i < m->ncosts) {
         const fv_launch_cost *l = &m->costs[i];
         row.schedule =
@@ -188,6 +201,7 @@ fv_profile *fv_profile_take(fv_bench *b, fv_runner *r, const fv_roof *roof) {
     t->calls = FV_NEW(a, double, n);
     for (int i = 0; i < n; i++)
         t->ms[i] = FV_NEW(a, double, MOST_RUNS);
+    t->p->clock = fv_runner_clock(r);
     if (!trace(t))
         return NULL;
     predict(t);

@@ -42,4 +42,13 @@ bool fv_runner_run(fv_context *c, fv_runner *r, double *ms) FV_MUST_USE;
 /* Runs once as fv_runner_run does, and records each launch in r->events. */
 bool fv_runner_trace(fv_context *c, fv_runner *r, double *ms) FV_MUST_USE;
 
+/* The clock of traces, in milliseconds. */
+typedef struct fv_trace_clock {
+    double step;    /* the difference between two times that the clock can tell apart */
+    double reading; /* the mean time that the trace of a launch has if the launch does nothing */
+} fv_trace_clock;
+
+/* Measures the clock; forgets the launches in r->events. */
+fv_trace_clock fv_runner_clock(fv_runner *r);
+
 #endif
