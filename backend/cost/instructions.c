@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "backend/cost/repeats.h"
 #include "ir/expr/picks.h"
 #include "ir/expr/visit.h"
 
@@ -12,6 +13,10 @@
 
 /* The part of the loads that are instructions; the others are operands of other instructions. */
 #define LOADING 0.5
+
+/* Cycles from the address of a load to its value; from storing a value to having loaded it again;
+ * and the same if the load reads more than the store wrote. */
+enum { LOAD_CYCLES = 7, AGAIN_CYCLES = 10, STALL_CYCLES = 20 };
 
 /* Cycles of moving a part of a register to its begin: between lanes of 16 bytes, and within one. */
 enum { LANE = 16, ACROSS_CYCLES = 3, WITHIN_CYCLES = 1 };
@@ -65,22 +70,43 @@ static bool is_literal(const fv_expr *x) {
     return x->op == FV_X_CONST || (x->op == FV_X_SPLAT && x->arg[0]->op == FV_X_CONST);
 }
 
+/* Is x a literal other than 0? */
+static bool is_nonzero(const fv_expr *x) {
+    const fv_expr *of = x->op == FV_X_SPLAT ? x->arg[0] : x;
+    return of->op == FV_X_CONST && of->u.f != 0;
+}
+
 /* The price of a min or max. With floats, NaN and the signs of zeros take more instructions, fewer
  * if one operand is a literal. */
 static price price_of_extremum(const fv_expr *x) {
-    if (!fv_elem_is_float((fv_elem)x->type.elem))
+    if (!fv_elem_is_float((fv_elem)x->type.elem) || is_nonzero(x->arg[0]) || is_nonzero(x->arg[1]))
         return (price){1, 0, 1};
     return is_literal(x->arg[0]) || is_literal(x->arg[1]) ? (price){2, 0, 2} : (price){5, 0, 5};
 }
 
+/* The value that x limits by literals from below and above; NULL: x limits none. */
+static const fv_expr *limited(const fv_expr *x) {
+    unsigned limits = 0;
+    for (; x->op == FV_X_MIN || x->op == FV_X_MAX; x = x->arg[0]) {
+        if (!is_literal(x->arg[1]))
+            return NULL;
+        limits |= x->op == FV_X_MIN ? 1 : 2;
+    }
+    return limits == 3 ? x : NULL;
+}
+
 /* The price of a conversion. Floats to integers saturate, and NaN becomes 0, which takes several
- * instructions; a narrower type needs one more, which moves elements. */
+ * instructions, fewer if the value is limited by literals: then a rounding before that is part of
+ * the conversion. A narrower type needs one more, which moves elements. */
 static price price_of_conversion(const fv_expr *x) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
     if (x->arg[0]->op == FV_X_RINT && x->arg[0]->type.lanes == 1)
         return (price){1, 0, 2}; /* the conversion rounds (single.nearest of the target) */
-    if (fv_elem_is_float(from) && !fv_elem_is_float(to) && to != FV_BOOL)
-        return (price){7, 0, 8};
+    if (fv_elem_is_float(from) && !fv_elem_is_float(to) && to != FV_BOOL) {
+        const fv_expr *of = limited(x->arg[0]);
+        bool rounds = of && of->op == FV_X_RINT;
+        return of ? (price){rounds ? 2 : 3, 0, 5} : (price){7, 0, 8};
+    }
     bool narrower = fv_elem_storage_bytes(to) < fv_elem_storage_bytes(from);
     return narrower ? (price){2, 0, 4} : (price){1, 0, 3};
 }
@@ -220,7 +246,9 @@ fv_instruction_counter fv_instruction_counter_new(fv_arena *a, const fv_target *
                                 .loops = fv_ptrmap_in(a),
                                 .arrays = fv_ptrmap_in(a),
                                 .loaded = fv_ptrmap_in(a),
-                                .stores = fv_ptrmap_in(a)};
+                                .stores = fv_ptrmap_in(a),
+                                .latencies = fv_ptrmap_in(a),
+                                .repeats = fv_find_repeats(a, k)};
     int datapath = (int)fv_measure_of(t, FV_MEASURE_datapath), bytes = t->vector_bits / 8;
     c.least_part = datapath > 0 && datapath < bytes ? datapath / (double)bytes : 1;
     find_arrays(&c, &k->body);
@@ -232,6 +260,7 @@ fv_instruction_counter fv_instruction_counter_new(fv_arena *a, const fv_target *
 
 typedef struct tally {
     fv_instruction_counter *c;
+    const fv_stmt *of;
     fv_instructions *inside, *before;
 } tally;
 
@@ -330,6 +359,8 @@ static void count_operation(const tally *t, const fv_expr *x, fv_instructions *t
 }
 
 static void count(tally *t, const fv_expr *x) {
+    if (fv_ptrmap_get(&t->c->repeats, x) == t->of)
+        return;
     bool varies = fv_loops_of(t->c, x) & innermost(t->c);
     fv_instructions *to = varies || !t->c->depth ? t->inside : t->before;
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
@@ -367,7 +398,7 @@ static void count_tile(tally *t, const fv_stmt *s) {
 
 void fv_count_instructions(fv_instruction_counter *c, const fv_stmt *s, fv_instructions *inside,
                            fv_instructions *before) {
-    tally t = {c, inside, before};
+    tally t = {c, s, inside, before};
     switch ((int)s->kind) {
     case FV_S_LET: count_let(&t, s); break;
     case FV_S_STORE: count_store(&t, s); break;
@@ -396,11 +427,16 @@ static double mixture(const fv_speeds *s) {
     return s->vector.bytes > 4 ? fmax(rate, fmin(s->multiplies, s->vectors)) : rate;
 }
 
+double fv_instruction_count(const fv_instructions *n) {
+    return n->vectors + LOADING * n->loads + n->stores + n->integers;
+}
+
 double fv_instruction_cycles(const fv_instructions *n, const fv_speeds *s) {
-    double all = n->vectors + LOADING * n->loads + n->stores + n->integers;
+    double all = fv_instruction_count(n);
     double multiplies = n->multiplies / s->multiplies + s->load_delay * n->loads;
     double units = fmax(n->multiplies > 0 ? multiplies : 0, n->vectors / mixture(s));
-    double memory = fmax(n->loads / s->loads, n->stores / s->stores);
+    double memory =
+        fmax((n->loads + n->split_loads) / s->loads, (n->stores + n->split_stores) / s->stores);
     double divider = n->divisions * s->divider.division + n->roots * s->divider.root;
     return fmax(fmax(units, memory), fmax(divider, all / s->instructions));
 }
@@ -415,7 +451,18 @@ typedef struct chain {
     double begin;       /* the time of all other values from outside of the block: NEVER, or 0 */
     fv_ptrmap ready;    /* fv_var -> double */
     fv_ptrmap elements; /* fv_buf -> double[], for each element of a tile: when it was stored */
+    /* whether loads take time, also those of what the block has stored to memory: `stores`, the
+     * last one first */
+    bool loads, stalls;
+    struct past_store *stores;
 } chain;
+
+/* A store of the block, and when its value was known. */
+typedef struct past_store {
+    const fv_stmt *is;
+    double at;
+    struct past_store *before;
+} past_store;
 
 static const double NEVER = -1;
 
@@ -441,12 +488,46 @@ static double *element(chain *z, const fv_buf *b, fv_expr *const *index) {
     return slot(z, &z->elements, b, elements_of(b), 0) + at;
 }
 
+/* Is the load x of some of the elements that the store s writes? *whole: of no others. Compares
+ * constant distances on the last axis. */
+static bool reads(const fv_expr *x, const fv_stmt *s, bool *whole) {
+    int last = s->buf->rank - 1;
+    int64_t from, to;
+    if (x->u.buf != s->buf || last < 0)
+        return false;
+    for (int i = 0; i < last; i++)
+        if (!fv_x_equal(x->arg[i], s->index[i]))
+            return false;
+    bool same = fv_x_equal(x->arg[last], s->index[last]);
+    bool constant = fv_x_is_int(x->arg[last], &from) && fv_x_is_int(s->index[last], &to);
+    if (!same && !constant)
+        return false;
+    int64_t apart = same ? 0 : from - to;
+    *whole = apart >= 0 && apart + x->type.lanes <= s->x->type.lanes;
+    return apart < s->x->type.lanes && apart + x->type.lanes > 0;
+}
+
+/* The time at which the value of a load from memory is known. */
+static double loaded(chain *z, const fv_expr *x) {
+    for (const past_store *s = z->stores; s; s = s->before) {
+        bool whole;
+        if (!reads(x, s->is, &whole))
+            continue;
+        z->stalls |= !whole;
+        return s->at + (whole ? AGAIN_CYCLES : STALL_CYCLES);
+    }
+    return z->begin + LOAD_CYCLES;
+}
+
 static double ready(chain *z, const fv_expr *x) {
     double last = x->n ? NEVER : z->begin;
     if (x->op == FV_X_VAR) {
         const double *of = fv_ptrmap_get(&z->ready, x->u.var);
         return of ? *of : z->begin;
     }
+    bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    if (loads && z->loads && !fv_is_in_registers(z->c, x->u.buf))
+        return loaded(z, x);
     if (x->op == FV_X_LOAD) {
         const double *of = element(z, x->u.buf, x->arg);
         double stored = of ? *of : z->begin;
@@ -467,21 +548,38 @@ static double follow(chain *z, const fv_stmt *s) {
     if (s->kind == FV_S_STORE && (of = element(z, s->buf, s->index)))
         for (int i = 0; i < (s->buf->lanes > 1 ? 1 : s->x->type.lanes); i++)
             of[i] = at;
+    if (s->kind == FV_S_STORE && z->loads && !of) {
+        past_store *new = FV_NEW(z->c->arena, past_store, 1);
+        *new = (past_store){s, at, z->stores};
+        z->stores = new;
+    }
     return s->kind == FV_S_STORE ? at : NEVER;
 }
 
-static double longest(const fv_instruction_counter *c, const fv_block *body, double begin) {
-    chain z = {c, begin, fv_ptrmap_in(c->arena), fv_ptrmap_in(c->arena)};
+static chain chain_from(const fv_instruction_counter *c, double begin) {
+    return (chain){c, begin, fv_ptrmap_in(c->arena), fv_ptrmap_in(c->arena)};
+}
+
+static double longest(chain *z, const fv_block *body) {
     double last = 0;
     for (const fv_stmt *s = body->first; s; s = s->next)
-        last = fmax(last, follow(&z, s));
+        last = fmax(last, follow(z, s));
     return last;
 }
 
 double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body) {
-    return longest(c, body, NEVER);
+    chain z = chain_from(c, NEVER);
+    return longest(&z, body);
 }
 
 double fv_path_cycles(const fv_instruction_counter *c, const fv_block *body) {
-    return longest(c, body, 0);
+    chain z = chain_from(c, 0);
+    return longest(&z, body);
+}
+
+fv_latency fv_latency_of(const fv_instruction_counter *c, const fv_block *body) {
+    chain z = chain_from(c, 0);
+    z.loads = true;
+    double cycles = longest(&z, body);
+    return (fv_latency){cycles, z.stalls};
 }

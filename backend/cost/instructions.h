@@ -13,7 +13,9 @@
 typedef struct fv_instructions {
     /* operations on vectors or floats: all of them, and those among them that multiply */
     double vectors, multiplies;
-    double loads, stores;    /* loads and stores of vectors or elements */
+    double loads, stores; /* loads and stores of vectors or elements */
+    /* those among them that access two cache lines, for which the unit is busy once more */
+    double split_loads, split_stores;
     double integers;         /* operations on single integers, and branches */
     double divisions, roots; /* divisions and square roots, which are among `vectors`, too */
 } fv_instructions;
@@ -30,6 +32,8 @@ typedef struct fv_instruction_counter {
     fv_ptrmap loops;     /* fv_var -> fv_loop_set, of lets and loops */
     fv_ptrmap arrays;    /* tiles some index of which is not constant: they are in memory */
     fv_ptrmap loaded;    /* variables whose value is a load */
+    fv_ptrmap latencies; /* fv_block -> fv_latency, of those that are known */
+    fv_ptrmap repeats;   /* operations that are computed once (repeats.h) */
     fv_ptrmap stores;    /* fv_stmt, a loop -> the buffers that it stores */
     const fv_stmt *loop; /* the innermost loop around the current statement; NULL: not known */
     int depth; /* number of loops around the current statement, which are bits 0 .. depth - 1 */
@@ -54,5 +58,18 @@ double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body);
 /* The cycles of the longest chain of dependent operations in the statements of a block, without
  * those of its loops. */
 double fv_path_cycles(const fv_instruction_counter *c, const fv_block *body);
+
+/* The time from the begin of a block to its last result. */
+typedef struct fv_latency {
+    double cycles; /* of the longest chain of its operations, loads and what it loads again */
+    /* a load reads bytes of which a store before it wrote a part only: it waits until that store,
+     * and all instructions before it, have ended */
+    bool stalls;
+} fv_latency;
+
+/* Does not count what loops and branches in the block take. */
+fv_latency fv_latency_of(const fv_instruction_counter *c, const fv_block *body);
+/* The number of instructions of all kinds. */
+double fv_instruction_count(const fv_instructions *n);
 
 #endif

@@ -3,12 +3,12 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "backend/cost/instructions.h"
 #include "backend/cost/transfers.h"
 #include "backend/cost/walk.h"
 #include "backend/expand/expand.h"
+#include "ir/dim/poly.h"
 #include "ir/kernel/matrix.h"
 
 enum { SAMPLES = 48, INNER_SAMPLES = 16, MOST_DEPTH = 60 };
@@ -20,10 +20,13 @@ enum { MOST_TERMS = 256 };
 
 /* cycles that are lost at the end of a loop, where the core had predicted one more iteration */
 static const double END_CYCLES = 16;
+/* number of instructions that a core has begun and not ended, at most: as many as these of later
+ * iterations are executed while earlier ones wait for results */
+static const double WINDOW = 176;
 /* number of iterations up to which a core predicts the end of a loop */
 static const double UNFORESEEN = 24;
-static const double CALL_CYCLES = 40;    /* cycles of beginning and ending a product of matrices */
-static const double LAUNCH_CYCLES = 100; /* cycles of a launch, besides those of its tasks */
+static const double CALL_CYCLES = 40;   /* cycles of beginning and ending a product of matrices */
+static const double LAUNCH_CYCLES = 10; /* cycles of a launch, besides those of its tasks */
 /* number of consecutive bytes from which on a core prefetches the lines that follow */
 static const double STREAM = 512;
 /* number of bytes that a core can store before they are in a cache: it waits for them only if it
@@ -49,8 +52,21 @@ typedef struct facts {
     access *all;
     int n, cap;
     double chain, path; /* if the statement is a loop: those of its frame */
+    bool carries;       /* whether loops in its body add to registers of earlier iterations */
     bool has_chains;
 } facts;
+
+/* From which follows how far a core overlaps iterations. Of one iteration: the latency, with that
+ * of its branches and loops; the instructions of its loops; whether it depends on the one before
+ * it, or contains a loop whose end the core does not foresee. Of all iterations: the cycles by
+ * which the latency of one exceeds its share of the time, and all instructions. */
+typedef struct overlap {
+    fv_latency latency;
+    fv_instructions loops;
+    bool in_order;
+    double exceeds;
+    fv_instructions executed;
+} overlap;
 
 /* A loop of the walk, or the kernel: `body` is the iteration that is walked, `all` the iterations
  * so far. */
@@ -62,6 +78,7 @@ typedef struct frame {
     /* chain: cycles of the chain from one iteration to the next, if the body contains no loop;
      * path: cycles of the longest chain through statements of the body, if it contains loops */
     double chain, path;
+    overlap overlap;
     fv_moved *direct, *inner, *all; /* by buffer: statements of the body, its loops, `all` */
 } frame;
 
@@ -95,14 +112,20 @@ static frame *innermost(predictor *p) {
 
 /* ---- statements ---- */
 
+static void add_times(fv_instructions *to, const fv_instructions *n, double times) {
+    to->vectors += times * n->vectors;
+    to->multiplies += times * n->multiplies;
+    to->loads += times * n->loads;
+    to->stores += times * n->stores;
+    to->split_loads += times * n->split_loads;
+    to->split_stores += times * n->split_stores;
+    to->integers += times * n->integers;
+    to->divisions += times * n->divisions;
+    to->roots += times * n->roots;
+}
+
 static void add(fv_instructions *to, const fv_instructions *n) {
-    to->vectors += n->vectors;
-    to->multiplies += n->multiplies;
-    to->loads += n->loads;
-    to->stores += n->stores;
-    to->integers += n->integers;
-    to->divisions += n->divisions;
-    to->roots += n->roots;
+    add_times(to, n, 1);
 }
 
 static void set_order(predictor *p, const fv_var *v, fv_task_order order) {
@@ -189,6 +212,7 @@ static bool add_index(predictor *p, fv_window_axis *to, const fv_expr *x, int64_
         return add_index(p, to, x->arg[1 - constant], times * by, opaque);
     *opaque |= fv_loops_of(&p->counter, x);
     to->rest = to->rest * 31 + (uint64_t)(uintptr_t)x * (uint64_t)times;
+    to->rest_unit = fv_int_gcd(to->rest_unit, times);
     return true;
 }
 
@@ -213,6 +237,30 @@ static fv_windows windows_of(predictor *p, const fv_buf *b, fv_expr *const *inde
     return w;
 }
 
+/* By how much of an access of a vector one of `bytes` bytes takes longer because it begins in one
+ * cache line and ends in the next one. Addresses are multiples of the greatest common divisor of
+ * all that is added to them. A unit that works on a part of a vector at a time repeats the part
+ * that crosses. 0: not known. */
+static double crossing(predictor *p, const fv_buf *b, const fv_windows *w, double bytes) {
+    const fv_widths *vector = &p->speeds->vector;
+    double whole = fmin(bytes, FV_LINE), part = whole;
+    if (vector->datapath > 0 && vector->datapath < part)
+        part = vector->datapath;
+    double within = fv_elem_storage_bytes(b->elem);
+    int64_t unit = FV_LINE;
+    if (w->are != FV_WINDOWS_KNOWN)
+        return 0;
+    for (int i = b->rank - 1; i >= 0 && within < 1e9; i--) {
+        const fv_window_axis *axis = &w->axis[i];
+        int64_t of = fv_int_gcd(axis->from, axis->rest_unit);
+        for (int k = 0; k < axis->nterms; k++)
+            of = fv_int_gcd(of, axis->terms[k].step);
+        unit = fv_int_gcd(unit, of * (int64_t)within);
+        within *= extent_of(p, b, i);
+    }
+    return fmax(part - (double)unit, 0) / FV_LINE * whole / vector->bytes;
+}
+
 static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index,
                        fv_access is) {
     if (b->role == FV_BUF_TILE)
@@ -220,6 +268,8 @@ static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *
     if (is.windows.are == FV_WINDOWS_NONE)
         is.windows = windows_of(p, b, index, (int64_t)is.bytes);
     is.bytes *= fv_elem_storage_bytes(b->elem);
+    double twice = crossing(p, b, &is.windows, is.bytes);
+    *(is.is_store ? &f->inside.split_stores : &f->inside.split_loads) += is.is_ahead ? 0 : twice;
     double within = fv_elem_storage_bytes(b->elem); /* bytes of the axes after the i-th */
     for (int i = b->rank - 1; i >= 0; i--) {
         fv_loop_set loops = fv_loops_of(&p->counter, index[i]);
@@ -302,6 +352,7 @@ static void matrix(fv_walk *w, const fv_stmt *s, double times) {
     double instructions = (double)fv_matrix_instructions(&m);
     innermost(p)->body_cycles +=
         CALL_CYCLES + (double)rows * m.groups * (instructions + 1 + m.adds);
+    innermost(p)->overlap.in_order = true;
     add_words(p, m.a, (double)rows * (double)m.steps);
     add_words(p, m.b, (double)(m.steps * m.groups * FV_MATRIX_SIDE));
 }
@@ -316,6 +367,22 @@ static bool has_loop(const fv_block *b) {
     return false;
 }
 
+/* Do loops in the block store to registers that are declared outside of `within`? Then an iteration
+ * of the loop whose body that is waits for the one before it. */
+static bool carries(const predictor *p, const fv_block *b, fv_ptrmap *within, bool in_loop) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        bool loop = in_loop || s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
+        if (s->kind == FV_S_TILE)
+            *fv_ptrmap_at(within, s->buf) = within;
+        if (s->kind == FV_S_STORE && in_loop && fv_is_in_registers(&p->counter, s->buf) &&
+            !fv_ptrmap_get(within, s->buf))
+            return true;
+        if (carries(p, &s->body, within, loop) || carries(p, &s->other, within, in_loop))
+            return true;
+    }
+    return false;
+}
+
 static const facts *chains_of(predictor *p, const fv_stmt *loop) {
     facts *f = facts_of(p, loop);
     if (f->has_chains)
@@ -325,7 +392,26 @@ static const facts *chains_of(predictor *p, const fv_stmt *loop) {
         f->path = fv_path_cycles(&p->counter, &loop->body);
     else
         f->chain = fv_chain_cycles(&p->counter, &loop->body);
+    fv_ptrmap within = fv_ptrmap_in(p->counter.arena);
+    f->carries = carries(p, &loop->body, &within, false);
     return f;
+}
+
+/* The latency of the block without that of its loops and branches, which is found once. */
+static fv_latency latency_of(predictor *p, const fv_block *block) {
+    void **at = fv_ptrmap_at(&p->counter.latencies, block);
+    if (!*at) {
+        *at = FV_NEW(p->counter.arena, fv_latency, 1);
+        *(fv_latency *)*at = fv_latency_of(&p->counter, block);
+    }
+    return *(const fv_latency *)*at;
+}
+
+static void branch(fv_walk *w, const fv_block *taken) {
+    predictor *p = w->user;
+    fv_latency is = latency_of(p, taken), *to = &innermost(p)->overlap.latency;
+    to->cycles += is.cycles;
+    to->stalls |= is.stalls;
 }
 
 static void clear(predictor *p, fv_moved *of) {
@@ -395,16 +481,41 @@ static void begin(fv_walk *w, double trips) {
     at->trips = trips;
     at->body = (fv_instructions){.integers = is_unrolled(p, at, trips) ? 0 : 2};
     at->body_cycles = 0;
+    at->overlap.latency = latency_of(p, at->loop ? &at->loop->body : &p->kernel->body);
+    at->overlap.loops = (fv_instructions){0};
+    at->overlap.in_order = at->loop && chains_of(p, at->loop)->carries;
     clear(p, at->direct);
     clear(p, at->inner);
+}
+
+/* The cycles of an iteration. One without loops takes those of its instructions, and those of the
+ * chain to the next one. While it waits for its own results, the core executes later iterations, as
+ * many as its window holds: so the iteration takes at least the part of its latency that its
+ * instructions are of the window. An iteration with loops takes their cycles one after the other,
+ * and of the path around them what remains while the window holds loops of the iteration before it;
+ * unless all is so short that the same window holds several iterations. */
+static double iteration_cycles(const predictor *p, const frame *at) {
+    const overlap *o = &at->overlap;
+    fv_instructions all = at->body;
+    add(&all, &o->loops);
+    double own = fv_instruction_cycles(&at->body, p->speeds);
+    bool ordered = !p->counter.target->vector_bits; /* the core has no window */
+    double part = o->latency.stalls ? 1 : fmin(1, fv_instruction_count(&all) / WINDOW);
+    double waits = ordered ? 0 : part * o->latency.cycles;
+    if (at->body_cycles <= 0)
+        return fmax(fmax(own, at->chain), waits);
+    bool alone = o->in_order || ordered;
+    double count = fv_instruction_count(&all);
+    double hidden = alone ? 0 : at->body_cycles * fmin(1, WINDOW / fmax(count, 1));
+    double one_by_one = at->body_cycles + fmax(AROUND * own, at->path - hidden);
+    return alone ? one_by_one
+                 : fmin(one_by_one, fmax(fv_instruction_cycles(&all, p->speeds), waits));
 }
 
 /* Returns the cycles of one iteration of the frame's loop. Adds to at->direct what the loops in the
  * body move. */
 static double finish_body(predictor *p, frame *at) {
-    double own = fv_instruction_cycles(&at->body, p->speeds);
-    double cycles =
-        at->body_cycles > 0 ? at->body_cycles + fmax(AROUND * own, at->path) : fmax(own, at->chain);
+    double cycles = iteration_cycles(p, at);
     for (int i = 0; i < p->kernel->nbufs; i++) {
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;
@@ -428,6 +539,16 @@ static void end(fv_walk *w) {
                         touched, p->size[i], p->speeds);
     at->all_cycles += at->trips * cycles;
     at->all_trips += at->trips;
+    add_times(&at->overlap.executed, &at->body, at->trips);
+    add_times(&at->overlap.executed, &at->overlap.loops, at->trips);
+    at->overlap.exceeds = fmax(at->overlap.exceeds, at->overlap.latency.cycles - cycles);
+}
+
+/* Adds to the iteration around a loop that has ended what the core can overlap of it. */
+static void add_overlap(overlap *to, const frame *loop) {
+    to->latency.cycles += loop->all_cycles + loop->overlap.exceeds;
+    add(&to->loops, &loop->overlap.executed);
+    to->in_order |= loop->all_trips > UNFORESEEN || loop->overlap.in_order;
 }
 
 static void leave(fv_walk *w) {
@@ -438,6 +559,7 @@ static void leave(fv_walk *w) {
         return;
     }
     outer->body_cycles += at->all_cycles + (at->all_trips > UNFORESEEN ? END_CYCLES : 0);
+    add_overlap(&outer->overlap, at);
     double threads = at->loop ? 1 : p->threads, together = 0;
     for (int i = 0; i < p->kernel->nbufs; i++)
         together += fv_moved_by_thread(&at->all[i], threads);
@@ -570,14 +692,18 @@ static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_resi
         memory.into_cache = fmin(memory.into_cache, memory.both);
     memory.both = fmax(memory.both, memory.into_cache);
     double part = tasks > 0 ? rounds / tasks : 1;
+    /* the results of the last task are not overlapped with anything */
+    double last =
+        p->counter.target->vector_bits ? fmax(kernel->overlap.latency.cycles - cycles, 0) : 0;
     double waiting = waiting_cycles(p, kernel->direct, residence, memory);
     double to_ms = 1e-6 / s->ghz;
     fv_prediction is = {
         .known = !p->unknown,
-        .computing = part * cycles * to_ms,
+        .computing = (part * cycles + last) * to_ms,
         .waiting = part * waiting * to_ms,
         .transfers = part * least_cycles(p, kernel->direct, residence, memory) * to_ms,
-        .ms = (part * (cycles + waiting) + LAUNCH_CYCLES + (threads > 1 ? s->region : 0)) * to_ms};
+        .ms = (part * (cycles + waiting) + last + LAUNCH_CYCLES + (threads > 1 ? s->region : 0)) *
+              to_ms};
     add_traffic(p, kernel->direct, residence, &is);
     return is;
 }
@@ -585,7 +711,7 @@ static fv_prediction sum_up(fv_walk *w, predictor *p, int threads, const fv_resi
 fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
                                 const fv_target *t, const fv_speeds *s, int threads,
                                 const fv_residence *residence) {
-    static const fv_walk_calls calls = {statement, enter, leave, begin, end, matrix};
+    static const fv_walk_calls calls = {statement, enter, leave, begin, end, branch, matrix};
     const fv_kernel *e = k->task ? k : fv_kernel_expand(scratch, k, t);
     if (!e)
         return (fv_prediction){0};
@@ -610,139 +736,4 @@ fv_prediction fv_predict_kernel(fv_arena *scratch, const fv_kernel *k, const int
     begin(&w, 1);
     fv_walk_kernel(&w, e, dims);
     return sum_up(&w, p, threads, residence);
-}
-
-/* ---- a program ---- */
-
-/* When a buffer was last accessed. `at`: the number of bytes that all launches up to its last
- * access have accessed; -infinity: it was not accessed yet. */
-typedef struct history {
-    const fv_buf *buf;
-    bool placed; /* whether it is in the workspace, at the bytes [begin, end) */
-    int64_t begin, end;
-    double at;
-} history;
-
-/* The prediction of a launch of a kernel with these dims and residences. */
-typedef struct known_launch {
-    const fv_kernel *kernel;
-    const int64_t *dims;
-    const fv_residence *residence;
-    fv_prediction is;
-} known_launch;
-
-typedef struct past {
-    fv_arena *arena;
-    fv_walk host; /* knows the variables of the host program */
-    fv_ptrmap of; /* fv_buf -> history */
-    history **all;
-    int n, cap;
-    double now;
-    struct {
-        known_launch *all; /* equal layers are predicted once */
-        int n, cap;
-    } known;
-} past;
-
-static history *history_of(past *p, const fv_buf *b) {
-    void **at = fv_ptrmap_at(&p->of, b);
-    if (*at)
-        return *at;
-    history *h = FV_NEW(p->arena, history, 1);
-    int64_t bytes;
-    *h = (history){.buf = b, .at = -INFINITY};
-    h->placed = b->role == FV_BUF_WORK && b->offset && b->bytes &&
-                fv_walk_evaluate(&p->host, b->offset, &h->begin) &&
-                fv_walk_evaluate(&p->host, b->bytes, &bytes);
-    h->end = h->placed ? h->begin + bytes : 0;
-    FV_PUSH(p->arena, p->all, p->n, p->cap, h);
-    *at = h;
-    return h;
-}
-
-static bool overlap(const history *a, const history *b) {
-    return a == b || (a->placed && b->placed && a->begin < b->end && b->begin < a->end);
-}
-
-/* Where the data of buffer h are: in the smallest cache that holds all that was accessed since its
- * memory was accessed last, as that of h or of another buffer that overlaps it. */
-static fv_residence residence_of(const past *p, const fv_speeds *s, const history *h,
-                                 double touched) {
-    double last = -INFINITY;
-    for (int i = 0; i < p->n; i++)
-        if (overlap(p->all[i], h) && p->all[i]->at > last)
-            last = p->all[i]->at;
-    double since = p->now - last > touched ? p->now - last : touched;
-    return since > s->capacity[2] ? FV_IN_MEMORY : since > s->capacity[1] ? FV_IN_L3 : FV_IN_L2;
-}
-
-static void find_residences(past *p, const fv_speeds *s, const fv_launch_cost *l,
-                            fv_residence *out) {
-    for (int b = 0; b < l->kernel->nbufs; b++)
-        out[b] = residence_of(p, s, history_of(p, l->launch->call.args[b]), l->touched[b]);
-    for (int b = 0; b < l->kernel->nbufs; b++)
-        p->now += l->touched[b];
-    for (int b = 0; b < l->kernel->nbufs; b++)
-        history_of(p, l->launch->call.args[b])->at = p->now;
-}
-
-static bool is_same(const known_launch *of, const fv_launch_cost *l,
-                    const fv_residence *residence) {
-    const fv_kernel *k = l->kernel;
-    size_t dims = (size_t)k->ndims * sizeof *l->dims, bufs = (size_t)k->nbufs * sizeof *residence;
-    return of->kernel == k && (!dims || !memcmp(of->dims, l->dims, dims)) &&
-           (!bufs || !memcmp(of->residence, residence, bufs));
-}
-
-static fv_prediction predict_launch(past *p, const fv_program *program, const fv_speeds *s,
-                                    int threads, const fv_launch_cost *l,
-                                    const fv_residence *residence) {
-    for (int i = 0; i < p->known.n; i++)
-        if (is_same(&p->known.all[i], l, residence))
-            return p->known.all[i].is;
-    known_launch new = {l->kernel, l->dims, residence, {0}};
-    new.is =
-        fv_predict_kernel(p->arena, l->kernel, l->dims, program->target, s, threads, residence);
-    FV_PUSH(p->arena, p->known.all, p->known.n, p->known.cap, new);
-    return new.is;
-}
-
-/* Predicts launches i .. j - 1; out NULL: only follows what they access. */
-static void predict_range(past *p, const fv_program *program, const fv_speeds *s, int threads,
-                          const fv_launch_cost *list, int i, int j, fv_prediction *out) {
-    for (; i < j; i++) {
-        const fv_launch_cost *l = &list[i];
-        fv_residence *residence = FV_NEW(p->arena, fv_residence, l->kernel->nbufs + 1);
-        if (!l->known)
-            continue;
-        find_residences(p, s, l, residence);
-        if (out)
-            out[i] = predict_launch(p, program, s, threads, l, residence);
-    }
-}
-
-/* Has the loop of the host program more than one iteration, as far as that is known? */
-static bool repeats(past *p, const fv_stmt *loop) {
-    int64_t lo, hi;
-    if (!loop || loop->kind != FV_S_FOR)
-        return loop;
-    return !fv_walk_evaluate(&p->host, loop->loop.lo, &lo) ||
-           !fv_walk_evaluate(&p->host, loop->loop.hi, &hi) || hi - lo > loop->loop.step;
-}
-
-void fv_predict_launches(fv_arena *scratch, const fv_program *program, const int64_t *dims,
-                         const fv_speeds *s, int threads, int n, const fv_launch_cost *list,
-                         fv_prediction *out) {
-    past p = {.arena = scratch,
-              .host = fv_cost_host(scratch, program, dims),
-              .of = fv_ptrmap_in(scratch)};
-    memset(out, 0, (size_t)n * sizeof *out);
-    predict_range(&p, program, s, threads, list, 0, n, NULL);
-    for (int i = 0, j; i < n; i = j) { /* the second run finds what the first one left */
-        for (j = i + 1; j < n && list[i].loop && list[j].loop == list[i].loop; j++)
-            ;
-        if (repeats(&p, list[i].loop)) /* and an iteration what the one before it left */
-            predict_range(&p, program, s, threads, list, i, j, NULL);
-        predict_range(&p, program, s, threads, list, i, j, out);
-    }
 }

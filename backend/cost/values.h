@@ -53,9 +53,9 @@ typedef struct fv_lanes {
 } fv_lanes;
 
 /* Sets out->at[0..lanes of x). Of what is loaded from a parameter the usual value is taken, floats
- * being 0, others 1 or true, but of a guarded load whose condition is known to be false the value of
- * its last operand. So a mask hides nothing, and all sums are finite: by a loaded bool, the larger
- * of two floats is selected, as the other may be the -inf of a hidden key. A selection by a
+ * being 0, others 1 or true, but of a guarded load whose condition is known to be false the value
+ * of its last operand. So a mask hides nothing, and all sums are finite: by a loaded bool, the
+ * larger of two floats is selected, as the other may be the -inf of a hidden key. A selection by a
  * condition that is not known has the value of its last operand, or of the one that is the tile in
  * which it is stored: by `x = select(condition, .., x)` nothing happens. */
 void fv_values_of(fv_values *w, const fv_expr *x, fv_lanes *out);

@@ -207,7 +207,10 @@ static void walk_if(fv_walk *w, const fv_stmt *s, double times) {
         condition =
             s->other.first ? operations(w, &s->other) <= operations(w, &s->body) : !w->values.usual;
     }
-    walk_block(w, condition ? &s->body : &s->other, times);
+    const fv_block *taken = condition ? &s->body : &s->other;
+    if (w->calls->branch)
+        w->calls->branch(w, taken);
+    walk_block(w, taken, times);
 }
 
 static void walk_block(fv_walk *w, const fv_block *block, double times) {

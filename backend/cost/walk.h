@@ -22,6 +22,8 @@ typedef struct fv_walk_calls {
     /* the body of the loop that began last is walked once, for `trips` iterations: begin and end */
     void (*begin)(fv_walk *w, double trips);
     void (*end)(fv_walk *w);
+    /* this branch of an IF is walked; NULL: that does not matter */
+    void (*branch)(fv_walk *w, const fv_block *taken);
     /* a product of matrices runs `times` times; NULL: its loops are walked */
     void (*matrix)(fv_walk *w, const fv_stmt *s, double times);
 } fv_walk_calls;

@@ -20,10 +20,11 @@ typedef struct fv_window_term {
 } fv_window_term;
 
 /* The indices from, from + gap, ..., to; gap 0: there is one. `rest` identifies what is added to
- * them besides the terms, which are sorted by loops. */
+ * them besides the terms, which are sorted by loops; it is a multiple of rest_unit. */
 typedef struct fv_window_axis {
     int64_t from, to, gap;
     uint64_t rest;
+    int64_t rest_unit;
     fv_window_term terms[FV_WINDOW_TERMS];
     int nterms;
 } fv_window_axis;
