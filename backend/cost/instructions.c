@@ -514,7 +514,7 @@ static double loaded(chain *z, const fv_expr *x) {
         if (!reads(x, s->is, &whole))
             continue;
         z->stalls |= !whole;
-        return s->at + (whole ? AGAIN_CYCLES : STALL_CYCLES);
+        return s->at + (whole ? (double)AGAIN_CYCLES : (double)STALL_CYCLES);
     }
     return z->begin + LOAD_CYCLES;
 }

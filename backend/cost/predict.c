@@ -258,7 +258,7 @@ static double crossing(predictor *p, const fv_buf *b, const fv_windows *w, doubl
         unit = fv_int_gcd(unit, of * (int64_t)within);
         within *= extent_of(p, b, i);
     }
-    return fmax(part - (double)unit, 0) / FV_LINE * whole / vector->bytes;
+    return fmax(part - (double)unit, 0) / (double)FV_LINE * whole / vector->bytes;
 }
 
 static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index,
