@@ -32,6 +32,7 @@
 #include "ir/expr/visit.h"
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
+#include "ir/kernel/clone.h"
 
 static const char *program_name(fv_arena *a, const char *name) {
     const char *r = fv_safe_name(a, name && *name ? name : "model");
@@ -267,9 +268,12 @@ static bool run_steps(fv_lowerer *l) {
     return true;
 }
 
-/* Frees the arena of expressions. The program may have nodes of it, as constants. */
-static void free_exprs(void *exprs) {
-    fv_arena_free(exprs);
+/* Frees the arena of expressions, of which the program may have nodes, as constants; and what the
+ * program keeps, unless it was copied. */
+static void free_others(void *lowerer) {
+    const fv_lowerer *l = lowerer;
+    fv_arena_free(l->exprs);
+    fv_arena_free(l->kept);
 }
 
 static void take_random_limits(fv_lowerer *l, uint64_t seed) {
@@ -280,14 +284,16 @@ static void take_random_limits(fv_lowerer *l, uint64_t seed) {
 }
 
 static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
-    /* `a` is created after `exprs`, so that it is freed first */
-    fv_arena *exprs = fv_x_arena_new(m->session), *a = fv_arena_new(m->session);
+    /* `a` is created after the others, so that it is freed first */
+    fv_arena *exprs = fv_x_arena_new(m->session), *kept = fv_arena_new(m->session),
+             *a = fv_arena_new(m->session);
     fv_lowerer *l = FV_NEW(a, fv_lowerer, 1);
-    fv_arena_at_free(a, free_exprs, exprs);
+    fv_arena_at_free(a, free_others, l);
     *l = (fv_lowerer){.session = m->session,
                       .module = m,
                       .func = m->funcs,
                       .arena = a,
+                      .kept = kept,
                       .exprs = exprs,
                       .current.scratch = fv_arena_new(m->session),
                       .options = o,
@@ -323,6 +329,15 @@ bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
     return ok;
 }
 
+/* The program in memory of its own; frees the memory of lowering. */
+static fv_program *compacted(fv_lowerer *l) {
+    fv_arena *kept = l->kept;
+    fv_program *p = fv_program_clone(kept, l->program);
+    l->kept = NULL;
+    fv_arena_free(l->arena);
+    return p;
+}
+
 fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_lowerer *l = begin(m, o);
     fv_arena *a = l->arena;
@@ -350,7 +365,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_close_ports(l);
     fv_arena_free(l->current.scratch);
     if (ok)
-        return l->program;
+        return o->compact ? compacted(l) : l->program;
     fv_arena_free(a);
     return NULL;
 }

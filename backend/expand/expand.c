@@ -11,6 +11,7 @@
 #include "ir/base/diag.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
+#include "ir/kernel/clone.h"
 #include "ir/kernel/copy.h"
 
 typedef struct flattener {
@@ -235,14 +236,23 @@ static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now
     }
 }
 
+/* The kernel, expanded; NULL after a diagnostic. The stages take many times the memory of their
+ * result. */
+static fv_kernel *expanded(fv_program *p, const fv_kernel *k, const fv_ptrmap *bounds) {
+    fv_arena *scratch = fv_arena_new(fv_arena_session(p->arena));
+    const fv_kernel *now = expand_with(scratch, k, p->target, bounds, !p->target->c.tools);
+    fv_kernel *copy = now ? fv_kernel_clone(p->arena, now) : NULL;
+    fv_arena_free(scratch);
+    return copy;
+}
+
 void fv_program_expand(fv_program *p) {
     fv_program_protocol(p);
     const fv_ptrmap bounds = fv_constant_bounds(p->arena, p);
     for (int i = 0; i < p->nkernels; i++) {
         if (p->kernels[i]->task)
             continue; /* a kernel that was read in expanded form */
-        fv_kernel *now =
-            expand_with(p->arena, p->kernels[i], p->target, &bounds, !p->target->c.tools);
+        fv_kernel *now = expanded(p, p->kernels[i], &bounds);
         if (!now)
             continue;
         replace_kernel(&p->host.body, p->kernels[i], now);

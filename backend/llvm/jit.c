@@ -3,7 +3,6 @@
  * Constants are used at their addresses in memory; small ones with insufficient alignment are
  * copied once. The object refers to them through a table of addresses, which is set after loading,
  * so that the object can be stored and loaded again when the constants have other addresses. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,8 +110,7 @@ static bool look_up(fv_jit *j, fv_session *s, fv_arena *a, const char *name, con
 }
 
 static bool make_lljit(fv_jit *j, fv_session *s, const char *name) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, fv_llvm_prepare_native);
+    fv_llvm_prepare_native();
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&j->jit, LLVMOrcCreateLLJITBuilder());
     if (error)
         j->jit = NULL;

@@ -107,14 +107,17 @@ static void call(const char *name) {
         function();
 }
 
-void fv_llvm_prepare_native(void) {
+static void prepare_native(void) {
     call(TEXT(LLVM_NATIVE_TARGETINFO));
     call(TEXT(LLVM_NATIVE_TARGET));
     call(TEXT(LLVM_NATIVE_TARGETMC));
     call(TEXT(LLVM_NATIVE_ASMPRINTER));
+#ifdef LLVM_NATIVE_ASMPARSER
+    call(TEXT(LLVM_NATIVE_ASMPARSER)); /* code has instructions as text */
+#endif
 }
 
-void fv_llvm_prepare_all(void) {
+static void prepare_all(void) {
     static const char *const targets[] = {
 #define LLVM_TARGET(name) #name,
 #include <llvm/Config/Targets.def>
@@ -127,6 +130,7 @@ void fv_llvm_prepare_all(void) {
             snprintf(name, sizeof name, "LLVMInitialize%s%s", targets[t], parts[i]);
             call(name);
         }
+    fv_llvm_rest(); /* the code of targets that are not used */
 }
 
 #else
@@ -143,12 +147,13 @@ const char *fv_llvm_missing(void) {
 
 void fv_llvm_rest(void) {}
 
-void fv_llvm_prepare_native(void) {
+static void prepare_native(void) {
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
+    LLVMInitializeNativeAsmParser();
 }
 
-void fv_llvm_prepare_all(void) {
+static void prepare_all(void) {
     LLVMInitializeAllTargetInfos();
     LLVMInitializeAllTargets();
     LLVMInitializeAllTargetMCs();
@@ -157,6 +162,16 @@ void fv_llvm_prepare_all(void) {
 }
 
 #endif
+
+void fv_llvm_prepare_native(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare_native);
+}
+
+void fv_llvm_prepare_all(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare_all);
+}
 
 bool fv_llvm_load(fv_session *s) {
     const char *why = fv_llvm_missing();

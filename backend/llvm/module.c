@@ -1,5 +1,4 @@
 /* module.c - creates a module, runs LLVM's passes on it, and generates its object code. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,9 +29,11 @@ static bool is_bare_metal(const char *triple) {
 }
 
 static bool make_machine(fv_ll_module *m) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, fv_llvm_prepare_all);
     const fv_target *t = m->target;
+    if (m->mode.resident)
+        fv_llvm_prepare_native();
+    else
+        fv_llvm_prepare_all();
     if (!*t->triple && t->pointer_bits != (int)sizeof(void *) * 8)
         return fv_error(m->session, "target %s is C for any machine: write a .c file or a folder",
                         t->name);

@@ -131,7 +131,10 @@ struct fv_lowerer {
     fv_session *session;
     fv_module *module;
     fv_func *func;
-    fv_arena *arena; /* the program's */
+    fv_arena *arena; /* the program's; see fv_lower_options.compact */
+    /* what the program has in any case: the contents of constants that lowering makes, and its
+     * table of dims */
+    fv_arena *kept;
     /* owns definitions, with unique expressions (ir/expr/unique.h); freed after lowering */
     fv_arena *exprs;
     const fv_lower_options *options;

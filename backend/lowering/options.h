@@ -88,6 +88,10 @@ typedef struct fv_lower_options {
     /* callbacks after each step and for each constant that is laid out
      * (ir/definition/definitions.h); NULL: there are none */
     const struct fv_watch *watch;
+    /* whether the program is copied to memory of its own, and that in which it was made is freed,
+     * which is several times as much. Not together with choices, reasons and watch, whose results
+     * are in the latter */
+    bool compact;
     /* result: the decisions and their reasons (why.h), which live as long as the program; NULL: not
      * needed */
     struct fv_reasons *reasons;

@@ -138,24 +138,30 @@ static int has_itself(const fv_expr *x) {
            (fv_expr_op_is_math((fv_expr_op)x->op) ? FV_HAS_MATH : 0);
 }
 
+void fv_x_hash_vars(fv_expr *x) {
+    x->vars = x->op == FV_X_VAR ? fv_var_bit(x->u.var) : 0;
+    x->binds = 0;
+    for (int i = 0; i < x->n; i++) {
+        x->vars |= x->arg[i]->vars;
+        x->binds |= x->arg[i]->binds;
+    }
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+        x->binds |= fv_var_bit(x->u.red.vars[i]);
+}
+
 static fv_expr *make(fv_arena *a, const fv_expr *head, fv_expr *const *args) {
     fv_expr *x = fv_alloc(a, 1, sizeof *x + head->n * sizeof *x->arg);
     unsigned size = 1;
     *x = *head;
-    x->vars = x->op == FV_X_VAR ? fv_var_bit(x->u.var) : 0;
-    x->binds = 0;
     x->has = (uint8_t)has_itself(x);
     for (int i = 0; i < x->n; i++) {
         x->arg[i] = args[i];
-        x->vars |= args[i]->vars;
-        x->binds |= args[i]->binds;
         x->has |= args[i]->has;
         size += args[i]->size;
         size = size < FV_X_MOST ? size : FV_X_MOST;
     }
     x->size = (uint16_t)size;
-    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
-        x->binds |= fv_var_bit(x->u.red.vars[i]);
+    fv_x_hash_vars(x);
     return x;
 }
 

@@ -345,6 +345,8 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .verify = o->work.pipeline && o->work.pipeline->verify,
                               .watch = o->work.pipeline ? o->work.pipeline->watch : NULL,
                               .gate = o->work.pipeline ? o->work.pipeline->gate : NULL,
+                              .compact = !o->answers.choices && !o->answers.reasons &&
+                                         !(o->work.pipeline && o->work.pipeline->watch),
                               .reasons = o->answers.reasons};
 }
 
