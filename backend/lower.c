@@ -365,7 +365,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_close_ports(l);
     fv_arena_free(l->current.scratch);
     if (ok)
-        return o->compact ? compacted(l) : l->program;
+        return o->saves & FV_SAVES_LOWERING ? compacted(l) : l->program;
     fv_arena_free(a);
     return NULL;
 }

@@ -30,8 +30,8 @@ typedef struct fv_llvm_calls {
 /* The functions; NULL until fv_llvm_load returned true. */
 extern fv_llvm_calls fv_llvm;
 
-/* Prepares LLVM for code of this machine only, or of all targets, which takes longer and makes 20 MB
- * of LLVM's library resident. Later calls do nothing. LLVM must be loaded. */
+/* Prepares LLVM for code of this machine only, or of all targets, which takes longer and makes
+ * 20 MB of LLVM's library resident. Later calls do nothing. LLVM must be loaded. */
 void fv_llvm_prepare_native(void);
 void fv_llvm_prepare_all(void);
 

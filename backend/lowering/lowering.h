@@ -131,7 +131,7 @@ struct fv_lowerer {
     fv_session *session;
     fv_module *module;
     fv_func *func;
-    fv_arena *arena; /* the program's; see fv_lower_options.compact */
+    fv_arena *arena; /* the program's; see FV_SAVES_LOWERING */
     /* what the program has in any case: the contents of constants that lowering makes, and its
      * table of dims */
     fv_arena *kept;

@@ -57,8 +57,12 @@ typedef enum {
     /* launches are put into an order that needs less memory (backend/memory/arrange.h), and kernels
      * take less of it */
     FV_SAVES_MEMORY = 1 << 0,
-    FV_SAVES_CODE = 1 << 1,     /* code of kernels is small */
-    FV_SAVES_BY_STRIPS = 1 << 2 /* values are computed in strips of rows (backend/steps/strip.c) */
+    FV_SAVES_CODE = 1 << 1,      /* code of kernels is small */
+    FV_SAVES_BY_STRIPS = 1 << 2, /* values are computed in strips of rows (backend/steps/strip.c) */
+    /* of the compiler: the program is copied to memory of its own, and that in which it was made is
+     * freed, which is several times as much. Not together with choices, reasons and watch, whose
+     * results are in the latter */
+    FV_SAVES_LOWERING = 1 << 3
 } fv_saving;
 
 typedef struct fv_lower_options {
@@ -88,15 +92,15 @@ typedef struct fv_lower_options {
     /* callbacks after each step and for each constant that is laid out
      * (ir/definition/definitions.h); NULL: there are none */
     const struct fv_watch *watch;
-    /* whether the program is copied to memory of its own, and that in which it was made is freed,
-     * which is several times as much. Not together with choices, reasons and watch, whose results
-     * are in the latter */
-    bool compact;
     /* result: the decisions and their reasons (why.h), which live as long as the program; NULL: not
      * needed */
     struct fv_reasons *reasons;
 } fv_lower_options;
 
+/* Does the program save something at the price of its own time? */
+static inline bool fv_saves_in_run(const fv_lower_options *o) {
+    return o->saves & (FV_SAVES_MEMORY | FV_SAVES_CODE | FV_SAVES_BY_STRIPS);
+}
 /* Is the program small code (-Os) for a microcontroller without vectors? Loops then stay loops. */
 bool fv_is_small_code(const fv_lower_options *o) FV_MUST_USE;
 /* bytes of a constant from which on small code, too, computes products of floats in tiles: a tile

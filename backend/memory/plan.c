@@ -214,7 +214,7 @@ void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     const bool reuses = !l->options->naive && fv_may(l, "memory", NULL);
     fv_join_states(l);
-    if (!l->options->naive && !l->options->saves)
+    if (!l->options->naive && !fv_saves_in_run(l->options))
         fv_overlap_exchanges(l);
     if (l->options->saves && !l->options->naive)
         arrange(l, reuses);

@@ -158,7 +158,7 @@ static void store_wide(fv_lowerer *l, const narrow *m) {
 
 bool fv_step_widen(fv_lowerer *l) {
     widener p = {.l = l, .values = fv_ptrmap_in(l->current.scratch)};
-    if (l->options->saves)
+    if (fv_saves_in_run(l->options))
         return true; /* a stored value lives longer than the copy of it that a product makes */
     fv_each_kernel(l, look_for_products, &p);
     if (!p.first)

@@ -25,8 +25,8 @@ fv_arena *fv_x_arena_new(fv_session *s);
 /* A node with the operation, type, payload and number of arguments of `head`, without
  * simplification. */
 fv_expr *fv_x_node(fv_arena *a, const fv_expr *head, fv_expr *const *args);
-/* Sets the hashes of variables of a node whose arguments and variables were replaced: they depend on
- * the addresses of variables. */
+/* Sets the hashes of variables of a node whose arguments and variables were replaced: they depend
+ * on the addresses of variables. */
 void fv_x_hash_vars(fv_expr *x);
 bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
 /* x with new variables of the same names in place of vars[0..n); vars[] is set to the new ones. */

@@ -192,7 +192,7 @@ Test(share, compact_programs_are_the_same) {
         fv_lower_options lo = {.target = fv_target_find(targets[i])};
         fv_program *p = lower_with(layer(), &lo);
         const size_t made = taken;
-        lo.compact = true;
+        lo.saves = FV_SAVES_LOWERING;
         fv_program *q = lower_with(layer(), &lo);
         cr_expect_lt(2 * taken, made, "%s: %zu and %zu bytes", targets[i], taken, made);
         cr_expect_str_eq(program_text(q), program_text(p), "%s", targets[i]);
@@ -205,7 +205,7 @@ Test(share, compact_programs_are_the_same) {
 /* The stages of expansion leave no memory behind: it takes less than twice what a copy of the
  * whole program takes. */
 Test(share, expansion_leaves_its_result_only) {
-    const fv_lower_options lo = {.target = fv_target_find("x86-64-v3"), .compact = true};
+    const fv_lower_options lo = {.target = fv_target_find("x86-64-v3"), .saves = FV_SAVES_LOWERING};
     fv_program_expand(lower_with(layer(), &lo)); /* reads the elementary functions */
     fv_program *p = lower_with(layer(), &lo);
     size_t before = fv_session_taken(session);

@@ -318,9 +318,16 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     return fv_module_verify(m, NULL) && fv_run_passes(m, p.passes, &with);
 }
 
+/* Are records of lowering asked for, which are in its memory? */
+static bool has_records(const fv_driver_options *o) {
+    return o->answers.choices || o->answers.reasons ||
+           (o->work.pipeline && o->work.pipeline->watch);
+}
+
 /* What lowering saves, as bits of fv_saving. */
 static unsigned saving(const fv_driver_options *o) {
-    return (o->level == 's' ? FV_SAVES_MEMORY | FV_SAVES_CODE : 0u) |
+    return (has_records(o) ? 0u : FV_SAVES_LOWERING) |
+           (o->level == 's' ? FV_SAVES_MEMORY | FV_SAVES_CODE : 0u) |
            (o->work.prefers_ram ? FV_SAVES_MEMORY | FV_SAVES_BY_STRIPS : 0u);
 }
 
@@ -345,8 +352,6 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                               .verify = o->work.pipeline && o->work.pipeline->verify,
                               .watch = o->work.pipeline ? o->work.pipeline->watch : NULL,
                               .gate = o->work.pipeline ? o->work.pipeline->gate : NULL,
-                              .compact = !o->answers.choices && !o->answers.reasons &&
-                                         !(o->work.pipeline && o->work.pipeline->watch),
                               .reasons = o->answers.reasons};
 }
 

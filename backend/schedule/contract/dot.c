@@ -281,7 +281,7 @@ static bool may_copy(fv_lowerer *l, const fv_definition *d, const fv_contraction
     const int64_t steps = fv_words_of(dot->k, dot->group) * dot->group, n = dot->k->dim->value;
     fv_dense copy;
     double result = fv_elem_storage_bytes(d->value->type->elem);
-    bool small = (steps - n) * LEAST_FULL <= n && !l->options->saves &&
+    bool small = (steps - n) * LEAST_FULL <= n && !fv_saves_in_run(l->options) &&
                  fv_choose_copy(l, d, fv_all_steps(c), rows, dot->k, steps == n, &copy);
     if (small)
         return true;
