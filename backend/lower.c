@@ -273,7 +273,7 @@ static bool run_steps(fv_lowerer *l) {
 static void free_others(void *lowerer) {
     const fv_lowerer *l = lowerer;
     fv_arena_free(l->exprs);
-    fv_arena_free(l->kept);
+    fv_arena_free(l->host.kept);
 }
 
 static void take_random_limits(fv_lowerer *l, uint64_t seed) {
@@ -293,7 +293,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .module = m,
                       .func = m->funcs,
                       .arena = a,
-                      .kept = kept,
+                      .host.kept = kept,
                       .exprs = exprs,
                       .current.scratch = fv_arena_new(m->session),
                       .options = o,
@@ -331,9 +331,9 @@ bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
 
 /* The program in memory of its own; frees the memory of lowering. */
 static fv_program *compacted(fv_lowerer *l) {
-    fv_arena *kept = l->kept;
+    fv_arena *kept = l->host.kept;
     fv_program *p = fv_program_clone(kept, l->program);
-    l->kept = NULL;
+    l->host.kept = NULL;
     fv_arena_free(l->arena);
     return p;
 }

@@ -612,7 +612,7 @@ static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_ptrmap *unknown, fv_port
  * `max(h - 2, 0)` is `h - 2`. */
 static void own_dims(fv_lowerer *l) {
     fv_program *p = l->program;
-    fv_dims *t = fv_dims_new(l->kept);
+    fv_dims *t = fv_dims_new(l->host.kept);
     const fv_dim *const *all;
     int n = fv_dim_symbols(p->symbols.table, &all);
     for (int i = 0; i < n; i++) {

@@ -242,7 +242,7 @@ static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count,
                            const column *columns) {
     fv_lowerer *l = z->l;
     fv_program *p = l->program;
-    fv_tensor *t = fv_tensor_new(l->kept, e, 1, &count);
+    fv_tensor *t = fv_tensor_new(l->host.kept, e, 1, &count);
     size_t at = 0;
     for (int i = 0; i < n; i++)
         if (columns[i].elem == e && fv_elem_is_float(e))

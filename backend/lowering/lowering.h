@@ -117,6 +117,9 @@ typedef struct fv_current {
 
 /* The program so far, besides what fv_program has. */
 typedef struct fv_host {
+    /* what the program has in any case: the contents of constants that lowering makes, and its
+     * table of dims */
+    fv_arena *kept;
     fv_step *steps;
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* types of the ports, as the model has them */
@@ -132,9 +135,6 @@ struct fv_lowerer {
     fv_module *module;
     fv_func *func;
     fv_arena *arena; /* the program's; see FV_SAVES_LOWERING */
-    /* what the program has in any case: the contents of constants that lowering makes, and its
-     * table of dims */
-    fv_arena *kept;
     /* owns definitions, with unique expressions (ir/expr/unique.h); freed after lowering */
     fv_arena *exprs;
     const fv_lower_options *options;

@@ -73,7 +73,7 @@ enum { COPIED_AT_ONCE = 4 << 20 };
 
 /* A copy of the data of t, which are not aligned to its elements where a mapped file has them. */
 static const void *aligned_copy(fv_lowerer *l, const fv_tensor *t) {
-    char *copy = fv_alloc_aligned(l->kept, t->bytes + 1, FV_BUFFER_ALIGN);
+    char *copy = fv_alloc_aligned(l->host.kept, t->bytes + 1, FV_BUFFER_ALIGN);
     for (size_t at = 0, n; at < t->bytes; at += n) {
         n = t->bytes - at < COPIED_AT_ONCE ? t->bytes - at : COPIED_AT_ONCE;
         memcpy(copy + at, (const char *)t->data + at, n);
@@ -92,7 +92,7 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
         return fits ? t->data : aligned_copy(l, t);
     }
     int bits = fv_elem_bits(t->elem), per = 8 / bits;
-    uint8_t *r = FV_NEW(l->kept, uint8_t, t->count + 1);
+    uint8_t *r = FV_NEW(l->host.kept, uint8_t, t->count + 1);
     const uint8_t *from = t->data;
     for (size_t i = 0; i < t->count; i++)
         r[i] =

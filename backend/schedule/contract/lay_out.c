@@ -258,7 +258,7 @@ bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
         size_t bytes;
         bool known = fv_layout_bytes(&to->layout, &bytes);
         FV_HOLDS(l->session, known && bytes <= t->bytes);
-        uint8_t *data = fv_alloc_aligned(l->kept, t->bytes + 1, 64);
+        uint8_t *data = fv_alloc_aligned(l->host.kept, t->bytes + 1, 64);
         memset(data, 0, t->bytes);
         for (int i = 0; i < to->npieces; i++)
             fv_layout_copy(&to->layout, &to->piece[i].from, data);
