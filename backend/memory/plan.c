@@ -216,7 +216,7 @@ void fv_plan_buffers(fv_lowerer *l) {
     fv_join_states(l);
     if (!l->options->naive && !fv_saves_in_run(l->options))
         fv_overlap_exchanges(l);
-    if (l->options->saves && !l->options->naive)
+    if (!l->options->naive && fv_saves_in_run(l->options))
         arrange(l, reuses);
     share_memory(l, reuses);
     for (int i = 0; i < body->nparams; i++) {
