@@ -516,7 +516,7 @@ static double loaded(chain *z, const fv_expr *x) {
         z->stalls |= !whole;
         return s->at + (whole ? (double)AGAIN_CYCLES : (double)STALL_CYCLES);
     }
-    return z->begin + LOAD_CYCLES;
+    return z->begin + (double)LOAD_CYCLES;
 }
 
 static double ready(chain *z, const fv_expr *x) {
