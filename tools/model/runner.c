@@ -191,7 +191,7 @@ fv_trace_clock fv_runner_clock(fv_runner *r) {
             ms[i] = r->nevents ? r->events[0].end - r->events[0].begin : 0;
             sum += ms[i];
         }
-        clock.reading = fmin(clock.reading, sum / LAUNCHES);
+        clock.reading = fmin(clock.reading, sum / (double)LAUNCHES);
         clock.step = fmin(clock.step, least_distance(ms, LAUNCHES));
     }
     r->nevents = 0;
