@@ -180,7 +180,8 @@ static fv_kernel *kernel(cloner *c, const fv_kernel *k) {
     fv_kernel *r = fv_ptrmap_get(&c->made, k);
     if (r)
         return r;
-    *fv_ptrmap_at(&c->made, k) = r = body_of(c, k);
+    r = body_of(c, k); /* adds to the map, so the address in it is asked for afterwards */
+    *fv_ptrmap_at(&c->made, k) = r;
     r->name = text(c, k->name);
     r->origin = text(c, k->origin);
     r->formula = text(c, k->formula);

@@ -202,6 +202,37 @@ Test(share, compact_programs_are_the_same) {
     }
 }
 
+/* A product of signed bytes with a constant, for a target that multiplies bytes of which one is
+ * unsigned: lowering makes a constant of sums. */
+static const char *products_of_bytes(void) {
+    enum { STEPS = 256, COLUMNS = 512 };
+    fv_text t = {.arena = arena};
+    fv_text_printf(&t, "symbol n 1..64\nconst @w: i8[%d, %d] = hex \"", STEPS, COLUMNS);
+    for (int i = 0; i < STEPS * COLUMNS; i++)
+        fv_text_printf(&t, "%02x", (unsigned)(i * 7 + i / COLUMNS) & 255);
+    fv_text_printf(&t,
+                   "\"\nfunc @main(%%x: i8[n, %d]) -> (%%y) {\n"
+                   "  %%y = MatMulInteger(%%x, @w)\n  return %%y\n}\n",
+                   STEPS);
+    return t.s;
+}
+
+/* The contents of the constants that lowering makes are not freed with its memory, which the second
+ * lowering then uses. */
+Test(share, compact_programs_have_constants) {
+    const char *why;
+    fv_lower_options lo = {.target = fv_target_read(arena, "x86-64-v3+avxvnni", &why),
+                           .saves = FV_SAVES_LOWERING};
+    const fv_program *q = lower_with(products_of_bytes(), &lo);
+    lo.saves = 0;
+    const fv_program *p = lower_with(products_of_bytes(), &lo);
+    cr_assert(p->memory.nconstants == 2 && q->memory.nconstants == 2);
+    for (int i = 0; i < 2; i++) {
+        const fv_constant *a = &p->memory.constants[i], *b = &q->memory.constants[i];
+        cr_expect(a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes), "%s", a->name);
+    }
+}
+
 /* The stages of expansion leave no memory behind: it takes less than twice what a copy of the
  * whole program takes. */
 Test(share, expansion_leaves_its_result_only) {

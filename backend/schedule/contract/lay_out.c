@@ -210,7 +210,7 @@ bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const
         count *= i < nk ? 1 : s.extent[i];
     }
     s.from = ((const fv_value *)x->u.buf->value)->tensor;
-    fv_tensor *t = fv_tensor_new(l->arena, FV_I32, rank, s.extent + nk);
+    fv_tensor *t = fv_tensor_new(l->host.kept, FV_I32, rank, s.extent + nk);
     if (!t)
         return false;
     s.sums = (uint32_t *)t->data;
