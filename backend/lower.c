@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backend/consumer/consumer.h"
 #include "backend/fuse/form.h"
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
@@ -329,10 +330,17 @@ bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
     return ok;
 }
 
-/* The program in memory of its own; frees the memory of lowering. */
+/* The program in memory of its own; frees the memory of lowering. Large constants are in `kept`
+ * already; contents of others may be in the memory that is freed. */
 static fv_program *compacted(fv_lowerer *l) {
     fv_arena *kept = l->host.kept;
     fv_program *p = fv_program_clone(kept, l->program);
+    for (int i = 0; i < p->memory.nconstants; i++) {
+        fv_constant *c = &p->memory.constants[i];
+        if (fv_arena_has(l->arena, c->data) || fv_arena_has(l->exprs, c->data))
+            c->data =
+                memcpy(fv_alloc_aligned(kept, c->bytes + 1, FV_BUFFER_ALIGN), c->data, c->bytes);
+    }
     l->host.kept = NULL;
     fv_arena_free(l->arena);
     return p;

@@ -332,6 +332,16 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
     return p;
 }
 
+bool fv_arena_has(const fv_arena *a, const void *p) {
+    const uintptr_t at = (uintptr_t)p;
+    for (const block *b = a->blocks; b; b = b->next) {
+        const uintptr_t from = (uintptr_t)(b + 1);
+        if (at >= from && at - from < b->bytes)
+            return true;
+    }
+    return false;
+}
+
 void *fv_alloc(fv_arena *a, size_t n, size_t size) {
     if (size && n > SIZE_MAX / size)
         fv_out_of_memory(a->session);

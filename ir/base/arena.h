@@ -83,6 +83,9 @@ void **fv_arena_slot(fv_arena *a);
  * are closed like this. */
 void fv_arena_at_free(fv_arena *a, void (*fn)(void *), void *arg);
 
+/* Is p an address in memory of the arena? */
+bool fv_arena_has(const fv_arena *a, const void *p) FV_MUST_USE;
+
 /* n * size zeroed bytes, aligned to 16. A product that overflows counts as lack of memory. */
 void *fv_alloc(fv_arena *a, size_t n, size_t size);
 /* Memory with the alignment `align`, any power of two. */

@@ -62,6 +62,18 @@ Test(arena, large_arenas_have_chunks_for_smaller_requests) {
     cr_expect(all_zero(first, REQUEST) && all_zero(next, REQUEST));
 }
 
+Test(arena, has_what_it_handed_out) {
+    fv_arena *other = fv_arena_new(fv_arena_session(arena));
+    char outside;
+    for (size_t n = 1; n <= 8 << 20; n *= 8) {
+        const char *p = fv_alloc(arena, n, 1), *q = fv_alloc(other, n, 1);
+        cr_expect(fv_arena_has(arena, p) && fv_arena_has(arena, p + n - 1));
+        cr_expect(fv_arena_has(other, q) && !fv_arena_has(arena, q) && !fv_arena_has(other, p));
+    }
+    cr_expect(!fv_arena_has(arena, &outside) && !fv_arena_has(arena, NULL));
+    fv_arena_free(other);
+}
+
 Test(arena, a_table_that_is_given_back_is_the_next_of_its_size) {
     char *first = fv_table_new(arena, 128), *other = fv_table_new(arena, 256);
     memset(first, 0xff, 128);
