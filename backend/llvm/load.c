@@ -168,8 +168,12 @@ void fv_llvm_prepare_native(void) {
     pthread_once(&once, prepare_native);
 }
 
+/* Two threads must not register a target for the first time at once: LLVM would enter it into its
+ * list of targets twice, and a list that contains itself has no end. Hence the native one comes
+ * first. */
 void fv_llvm_prepare_all(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    fv_llvm_prepare_native();
     pthread_once(&once, prepare_all);
 }
 
