@@ -7,8 +7,8 @@
  *     y = fv.WinogradImage(p, b)                    with the axes transposed back
  *
  * Every definition, and every schedule, is made after that, so all consumers compute the same bits.
- * Whether it pays is estimated from the dims and the bytes of constants alone, since the choice
- * must be the same for every target. */
+ * Whether it pays is estimated from the dims and the bytes of filters alone, since the choice must
+ * be the same for every target. */
 #include "backend/steps/winograd.h"
 
 #include <math.h>
@@ -16,7 +16,6 @@
 #include "backend/lowering/gate.h"
 #include "backend/lowering/marks.h"
 #include "backend/lowering/sizes.h"
-#include "backend/lowering/weights.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/contract/sets.h"
 #include "ir/base/limits.h"
@@ -46,10 +45,25 @@ static bool has_form(const fv_op *op) {
            is_all(op, "dilations", 1);
 }
 
-/* The estimated time of reading an element of a filter of the module, in products. */
-static double time_of_filter(const fv_module *m) {
-    return fv_weights_of(m) <= FV_WINOGRAD_CACHED / 4 ? FV_WINOGRAD_FILTER_CACHED
-                                                      : FV_WINOGRAD_FILTER;
+/* The bytes of the constant filters of all convolutions. Those of all constants depend on the
+ * target: where memory is to be saved, some stay small and are converted in the run. */
+static int64_t bytes_of_filters(const fv_lowerer *l) {
+    fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
+    int64_t bytes = 0;
+    for (const fv_op *op = l->func->body->first; op; op = op->next) {
+        const fv_value *w = fv_op_is(op, FV_OP_fv_Conv) ? op->in[1] : NULL;
+        if (!w || w->kind != FV_VALUE_CONST || fv_ptrmap_get(&seen, w))
+            continue;
+        *fv_ptrmap_at(&seen, w) = (void *)(uintptr_t)w;
+        bytes += (int64_t)w->tensor->bytes;
+    }
+    return bytes;
+}
+
+/* The estimated time of reading an element of a filter, in products. */
+static double time_of_filter(const fv_lowerer *l) {
+    return bytes_of_filters(l) <= FV_WINOGRAD_CACHED / 4 ? FV_WINOGRAD_FILTER_CACHED
+                                                         : FV_WINOGRAD_FILTER;
 }
 
 /* The estimated time of the algorithm with tiles of `size` x `size` pixels, in products. */
@@ -222,7 +236,7 @@ bool fv_choose_winograd(fv_lowerer *l) {
     if (!(l->options->relax & FV_RELAX_WINOGRAD))
         return true;
     made_filters filters = {fv_ptrmap_in(l->current.scratch), fv_ptrmap_in(l->current.scratch)};
-    const double filter = time_of_filter(l->module); /* before constants are added */
+    const double filter = time_of_filter(l); /* before convolutions are replaced */
     for (fv_op *op = l->func->body->first, *next; op; op = next) {
         next = op->next;
         if (!fv_op_is(op, FV_OP_fv_Conv))

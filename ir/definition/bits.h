@@ -70,7 +70,7 @@ enum {
     FV_WINOGRAD_FILTER = 20,
     FV_WINOGRAD_FILTER_CACHED = 5,
     /* Bytes that are taken to stay in a cache: of all transformed tiles and their products; of four
-     * times all constants, since transformed filters have up to four times as many elements. */
+     * times all filters, since transformed ones have up to four times as many elements. */
     FV_WINOGRAD_CACHED = 1 << 22,
     /* largest time, in percent of that of the direct convolution */
     FV_WINOGRAD_PERCENT = 90

@@ -27,7 +27,7 @@ func @main(%x: f32[n, 24, h, w]) -> (%y) {
   return %y
 }
 T
-# Many channels, few pixels, and more than 1 MiB of constants: tiles of 2 x 2 have smaller filters.
+# Many channels, few pixels, and more than 1 MiB of filters: tiles of 2 x 2 have smaller filters.
 floats deep.bin 304704
 cat >deep.fvir <<'T'
 fovea-ir 1
@@ -97,6 +97,18 @@ images m.fvir 1 29 29
 check 'a spare row' 0 'f32\[36, 65, 24\]' cat known.fvk
 check 'a spare row, run' 0 '1 of 1 outputs as expected' "$fovea" run known.fvk ${sizes% --relax*} --backend=interp $exact
 check 'a spare row, limits' 0 '1 of 1 outputs as expected' "$fovea" run m.fvir $known $sizes --backend=interp --random-limits=3 $exact
+# Constants of bytes are converted in the run where memory is to be saved, and otherwise in advance, which makes 1.1 MB of them.
+floats bytes.bin 40960
+{
+    printf 'fovea-ir 1\nmodule "bytes"\nconst @k: f32[64, 64, 3, 3] = file "bytes.bin" 0 147456\n'
+    for i in $(seq 0 16); do printf 'const @b%s: i8[128, 128] = file "bytes.bin" %s 16384\n' $i $((i * 7)); done
+    printf 'func @main(%%x: f32[1, 64, 7, 7], %%s0: f32[128, 128]) -> (%%y, %%s17) {\n  %%y = Conv(%%x, @k) {pads = [1, 1, 1, 1]}\n'
+    for i in $(seq 0 16); do printf '  %%c%s = Cast(@b%s) {to = 1}\n  %%s%s = Add(%%s%s, %%c%s)\n' $i $i $((i + 1)) $i $i; done
+    printf '  return %%y, %%s17\n}\n'
+} >bytes.fvir
+for options in '' --target=cortex-m7 --prefer=ram; do
+    check "other constants $options" 0 "Winograd's algorithm in square tiles of 4" "$fovea" inspect bytes.fvir --relax=winograd --why $options
+done
 "$fovea" compile m.fvir --relax=winograd --emit=definitions -o m.fvd >/dev/null
 check 'from the text' 0 '1 of 1 outputs as expected' "$fovea" run m.fvd ${sizes% --relax*} $exact
 check 'serial loops' 0 '1 of 1 outputs as expected' "$fovea" run m.fvd ${sizes% --relax*} --schedule=naive --backend=interp $exact
