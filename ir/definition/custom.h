@@ -66,8 +66,8 @@ fv_buf *fv_custom_in(fv_custom *c, int i);
 fv_buf *fv_custom_out(fv_custom *c, int i);
 fv_buf *fv_custom_update(fv_custom *c, int i);
 /* A value for temporary memory, which lives while the kernels of the op use it; a value for a
- * constant, whose tensor must live as long as the arena; and a parameter for such a value, with the
- * role IN, OUT or INOUT. */
+ * constant, whose tensor must live as long as the program, and so is not made in c->arena, but in
+ * that of the module; and a parameter for such a value, with the role IN, OUT or INOUT. */
 fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank,
                           const fv_dim *const *dims);
 fv_value *fv_custom_const(fv_custom *c, const char *stem, const fv_tensor *t);

@@ -69,7 +69,7 @@ enum { TASKS = 16 }; /* boxes.fvk contains the same number */
 
 /* A scalar constant: a condition of the kernel, or false or 0 for an operand that is absent. */
 static fv_value *scalar(fv_custom *c, const char *stem, fv_elem e, bool is_true) {
-    fv_tensor *t = fv_tensor_new(c->arena, e, 0, NULL);
+    fv_tensor *t = fv_tensor_new(c->module->arena, e, 0, NULL);
     if (is_true)
         fv_tensor_set_int(t, 0, 1);
     return fv_custom_const(c, stem, t);

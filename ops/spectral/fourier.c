@@ -96,7 +96,7 @@ bool fv_fourier_beats_product(const fv_dim *length) {
 
 static fv_value *integers(fv_custom *c, const char *stem, int n, const int64_t *x) {
     const int64_t dims[1] = {n};
-    fv_tensor *t = fv_tensor_new(c->arena, FV_I64, 1, dims);
+    fv_tensor *t = fv_tensor_new(c->module->arena, FV_I64, 1, dims);
     for (int i = 0; i < n; i++)
         fv_tensor_set_int(t, (size_t)i, x[i]);
     return fv_custom_const(c, stem, t);
@@ -113,7 +113,7 @@ static fv_value *plan_table(fv_custom *c, const plan *p) {
 static fv_value *pairs_table(fv_custom *c, fv_elem e, const char *stem, int64_t n,
                              const double *x) {
     const int64_t dims[2] = {2, n};
-    fv_tensor *t = fv_tensor_new(c->arena, e, 2, dims);
+    fv_tensor *t = fv_tensor_new(c->module->arena, e, 2, dims);
     for (int64_t i = 0; x && i < 2 * n; i++)
         fv_tensor_set_float(t, (size_t)i, x[i]);
     return fv_custom_const(c, stem, t);
@@ -169,7 +169,7 @@ static fv_value *spectrum_table(fv_custom *c, fv_elem e, const plan *p, const do
             x[2 * t + part] = x[2 * (t ? m - t : 0) + part] = chirp[part * p->n + t];
     transform(m, 1, x, y, FV_NEW(c->arena, double, (size_t)(2 * m)), turn, m);
     const int64_t dims[2] = {1, 2 * m};
-    fv_tensor *t = fv_tensor_new(c->arena, e, 2, dims);
+    fv_tensor *t = fv_tensor_new(c->module->arena, e, 2, dims);
     for (int64_t i = 0; i < 2 * m; i++)
         fv_tensor_set_float(t, (size_t)i, y[i] / (double)m);
     return fv_custom_const(c, "spectrum", t);
@@ -222,9 +222,9 @@ static tables known_tables(fv_custom *c, fv_elem e, int64_t n, int64_t *size) {
     tables t = {.plan = plan_table(c, &p),
                 .turn = pairs_table(c, e, "turn", p.size, turn),
                 .chirp = pairs_table(c, e, "chirp", chirp ? n : 1, chirp),
-                .spectrum =
-                    chirp ? spectrum_table(c, e, &p, chirp, turn)
-                          : fv_custom_const(c, "spectrum", fv_tensor_new(c->arena, e, 2, none))};
+                .spectrum = chirp ? spectrum_table(c, e, &p, chirp, turn)
+                                  : fv_custom_const(c, "spectrum",
+                                                    fv_tensor_new(c->module->arena, e, 2, none))};
     *kept = FV_NEW(c->arena, tables, 1);
     **kept = t;
     return t;
@@ -243,11 +243,11 @@ static tables run_time_tables(fv_custom *c, const fv_dim *n, const fv_dim *room)
                 .chirp = fv_custom_value(c, "chirp", FV_F64, 2, (const fv_dim *[]){two, n}),
                 .spectrum =
                     fv_custom_value(c, "spectrum", FV_F64, 2, (const fv_dim *[]){one, numbers})};
-    tables inner = {.plan = fv_custom_value(c, "other", FV_I64, 1, &longs),
-                    .turn = t.turn,
-                    .chirp = t.chirp,
-                    .spectrum =
-                        fv_custom_const(c, "none", fv_tensor_new(c->arena, FV_F64, 2, none))};
+    tables inner = {
+        .plan = fv_custom_value(c, "other", FV_I64, 1, &longs),
+        .turn = t.turn,
+        .chirp = t.chirp,
+        .spectrum = fv_custom_const(c, "none", fv_tensor_new(c->module->arena, FV_F64, 2, none))};
     fv_value *wave = fv_custom_value(c, "wave", FV_F64, 2, (const fv_dim *[]){one, numbers});
     fv_custom_text(c, text, "plan", 3, (fv_value *[]){t.chirp, t.plan, inner.plan});
     fv_custom_text(c, text, "angles", 2, (fv_value *[]){t.plan, t.turn});

@@ -28,7 +28,7 @@ typedef struct transform {
 
 static fv_program *lower(const char *text) {
     fv_module *m = fv_module_parse(session, text, NULL);
-    fv_lower_options lo = {.target = fv_target_find("x86-64-v3")};
+    fv_lower_options lo = {.target = fv_target_find("x86-64-v3"), .saves = FV_SAVES_LOWERING};
     fv_pipeline_options po = {.verify = true};
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
     fv_program *p = fv_lower(m, &lo);

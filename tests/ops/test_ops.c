@@ -199,7 +199,9 @@ static const char *outcome(const char *text, const array *inputs, int n, bool na
     fv_module *m =
         fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
     fv_pipeline_options po = {.verify = true};
-    fv_lower_options lo = {.target = fv_target_find("x86-64-v3"), .naive = naive};
+    fv_lower_options lo = {.target = fv_target_find("x86-64-v3"),
+                           .naive = naive,
+                           .saves = FV_SAVES_LOWERING}; /* as tools lower */
     fv_program *p = NULL;
     if (m && fv_run_passes(m, fv_pipeline(naive ? '0' : '2'), &po) && (p = fv_lower(m, &lo)) &&
         fv_program_verify(session, p)) {
