@@ -235,11 +235,24 @@ void fv_kp_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lan
     fv_text_put(p->t, "]");
 }
 
+/* Prints the condition of a guard, in parentheses if it ends in an index: the parser would take the
+ * `else` after it as that of the index. */
+static void put_condition(fv_kprinter *p, const fv_expr *x) {
+    const size_t at = p->t->n;
+    expr_at(p, x, 1);
+    const size_t n = p->t->n - at;
+    if (!n || p->t->s[p->t->n - 1] != ']')
+        return;
+    fv_text_put(p->t, "()");
+    memmove(p->t->s + at + 1, p->t->s + at, n);
+    p->t->s[at] = '(';
+}
+
 static void put_guard(fv_kprinter *p, const fv_expr *x) {
     int rank = x->u.buf->rank;
     fv_kp_index(p, x->u.buf, x->arg, x->type.lanes);
     fv_text_put(p->t, " if ");
-    expr_at(p, x->arg[rank], 1);
+    put_condition(p, x->arg[rank]);
     fv_text_put(p->t, " else ");
     if (is_literal(x->arg[rank + 1]))
         put_typed_literal(p, x->arg[rank + 1], true);
