@@ -540,7 +540,7 @@ static double ready(chain *z, const fv_expr *x) {
 }
 
 static double follow(chain *z, const fv_stmt *s) {
-    double at = s->x ? ready(z, s->x) : NEVER, *of;
+    double at = s->x ? ready(z, s->x) : NEVER, *of = NULL;
     if (s->kind == FV_S_LET)
         *slot(z, &z->ready, s->var, 1, NEVER) = at;
     if (s->kind == FV_S_TILE)
