@@ -224,6 +224,73 @@ Test(layout, elements_of_packed_tensors) {
         }
 }
 
+/* Layouts of weights, with axes that groups do not divide. */
+static const char *const weights[] = {
+    "layout k 44, j 72: j/32 k j%32 bits 32",
+    "layout k 44, j 72: j/32 k/2 j%32 k%2 bits 16",
+    "layout k 44, j 72: j/32 k/4 j%32 k%4 bits 8",
+    "layout k 44, j 72: j/32 k/8 j%32 k%8/4 stride 1 k%4 stride 2 bits 4",
+    "layout k 44, j 72: j/16 k/16 j%16 k%16 bits 4",
+    "layout k 44, j 72: j/32 k/8 j%32 k%8 stride 0 bits 64",
+};
+
+static void put(const fv_layout *l, uint8_t *to, int64_t element, unsigned x) {
+    if (l->bits >= 8)
+        to[element * (l->bits / 8)] = (uint8_t)x;
+    else
+        to[element * l->bits / 8] |= (uint8_t)(x << element * l->bits % 8);
+}
+
+/* The value of an element, which is the same for all that share an address. */
+static unsigned value_at(const fv_layout *l, int64_t k, int64_t j) {
+    int64_t at = fv_layout_element(l, (int64_t[]){k, j});
+    return (unsigned)(at * 37 + at / 200) & (l->bits < 8 ? (1u << l->bits) - 1 : 255);
+}
+
+/* Lays out a tensor of [k, j], or [j, k] if `transposed`, in elements of 4 bits if `packed`, and
+ * compares all bytes with what single elements give. */
+static void compare(const fv_layout *l, bool transposed, bool packed, int64_t first, int64_t end) {
+    enum { K = 44, J = 72 };
+    size_t bytes, size = packed || l->bits < 8 ? 1 : (size_t)l->bits / 8;
+    cr_assert(fv_layout_bytes(l, &bytes));
+    uint8_t *from = calloc((size_t)K * J, size), *to = calloc(bytes, 1),
+            *expected = calloc(bytes, 1);
+    for (int64_t k = 0; k < K; k++)
+        for (int64_t j = 0; j < J; j++) {
+            int64_t i = transposed ? j * K + k : k * J + j;
+            unsigned x = value_at(l, k, j);
+            if (packed)
+                from[i / 2] |= (uint8_t)(x << i % 2 * 4);
+            else
+                from[(size_t)i * size] = (uint8_t)x;
+            if (j >= first && j < end &&
+                !stored(l, expected, fv_layout_element(l, (int64_t[]){k, j})))
+                put(l, expected, fv_layout_element(l, (int64_t[]){k, j}), x);
+        }
+    fv_layout_source s = {
+        .data = from, .packed = packed ? 4 : 0, .from = {0, first}, .to = {K, end}};
+    for (int i = 0; i < l->nlevels; i++) {
+        const fv_layout_level *v = &l->level[i];
+        s.by[i] = v->divisor * (v->axis ? (transposed ? K : 1) : transposed ? 1 : J);
+    }
+    fv_layout_copy(l, &s, to);
+    cr_expect_arr_eq(to, expected, bytes, "%s, %d, %d, %d to %d", text_of(l), transposed, packed,
+                     (int)first, (int)end);
+    free(from);
+    free(to);
+    free(expected);
+}
+
+Test(layout, weights_are_laid_out_like_single_elements) {
+    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
+        for (int transposed = 0; transposed < 2; transposed++)
+            for (int packed = 0; packed <= (legal(weights[i])->bits == 4); packed++) {
+                compare(legal(weights[i]), transposed, packed, 0, 72);
+                compare(legal(weights[i]), transposed, packed, 5, 67);
+                compare(legal(weights[i]), transposed, packed, 32, 33);
+            }
+}
+
 /* ---- what is refused ---- */
 
 static void refused(const char *text, const char *why) {
