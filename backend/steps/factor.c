@@ -299,46 +299,72 @@ static const fv_tensor *constant_walk(const field *f, const fv_expr *core, int n
     return v->tensor;
 }
 
-#define ADD_ALL(type)                                                                              \
-    for (int64_t i = 0; i < n; i++)                                                                \
-    total += (uint64_t)(int64_t)((const type *)t->data)[at + i * by]
+/* A run of elements of a constant, `by` apart. */
+typedef struct run {
+    int64_t n, by;
+    bool of_results; /* each belongs to another result; otherwise all belong to the same one */
+} run;
 
-static uint64_t add_run(const fv_tensor *t, int64_t at, int64_t n, int64_t by) {
-    uint64_t total = 0;
+#define ADD_RUN(type)                                                                              \
+    do {                                                                                           \
+        const type *x = (const type *)t->data + at;                                                \
+        if (r->of_results)                                                                         \
+            for (int64_t j = 0; j < n; j++)                                                        \
+                total[j] += (uint64_t)(int64_t)x[j * by];                                          \
+        else                                                                                       \
+            for (int64_t j = 0; j < n; j++)                                                        \
+                sum += (uint64_t)(int64_t)x[j * by];                                               \
+    } while (0)
+
+/* Adds the run of elements from number `at` on to total[j], or all of them to *total. */
+static void add_run(const fv_tensor *t, int64_t at, const run *r, uint64_t *restrict total) {
+    const int64_t n = r->n, by = r->by;
+    uint64_t sum = 0;
     switch (t->elem) {
-    case FV_I8: ADD_ALL(int8_t); break;
-    case FV_U8: ADD_ALL(uint8_t); break;
-    case FV_I16: ADD_ALL(int16_t); break;
-    case FV_I32: ADD_ALL(int32_t); break;
+    case FV_I8: ADD_RUN(int8_t); break;
+    case FV_U8: ADD_RUN(uint8_t); break;
+    case FV_I16: ADD_RUN(int16_t); break;
+    case FV_I32: ADD_RUN(int32_t); break;
     default:
-        for (int64_t i = 0; i < n; i++)
-            total += (uint64_t)fv_tensor_int(t, (size_t)(at + i * by));
+        for (int64_t j = 0; j < n; j++)
+            total[r->of_results ? j : 0] += (uint64_t)fv_tensor_int(t, (size_t)(at + j * by));
         break;
     }
-    return total;
+    total[0] += sum;
 }
 
-/* Adds up the elements for all values of the loops from number k on. */
-static uint64_t add_loops(const walk *w, const fv_tensor *t, int k, int64_t at) {
-    uint64_t total = 0;
-    if (k == w->n - 1)
-        return add_run(t, at, w->count[k], w->by[k]);
-    for (int64_t i = 0; i < w->count[k]; i++)
-        total += add_loops(w, t, k + 1, at + i * w->by[k]);
-    return total;
+/* Adds up the elements for all values of the loops from number k to before `end`. */
+static void add_loops(const walk *w, const fv_tensor *t, int k, int end, int64_t at, const run *r,
+                      uint64_t *total) {
+    if (k == end)
+        add_run(t, at, r, total);
+    else
+        for (int64_t i = 0; i < w->count[k]; i++)
+            add_loops(w, t, k + 1, end, at + i * w->by[k], r, total);
 }
 
+/* The results are computed in rows along their last axis if elements of neighbouring results are
+ * closer in memory than neighbouring elements of one sum. */
 static fv_value *constant_sum(const field *f, const walk *w, const fv_tensor *t, fv_elem elem,
                               const char *name) {
     fv_module *m = f->l->module;
     fv_tensor *r = fv_tensor_new(m->arena, elem, w->naxes, w->count);
     if (!r)
         return NULL;
-    for (size_t i = 0; i < r->count; i++) {
+    const int last = w->naxes - 1, inner = w->n - 1;
+    const bool rows = last >= 0 && (inner == last || w->by[last] < w->by[inner]);
+    const int along = rows ? last : inner, end = rows ? w->n : inner;
+    const run one = {w->count[along], w->by[along], rows};
+    const size_t n = rows ? (size_t)one.n : 1;
+    uint64_t *total = FV_NEW(f->l->current.scratch, uint64_t, n);
+    for (size_t i = 0; i < r->count; i += n) {
         int64_t at = w->at, rest = (int64_t)i;
         for (int k = w->naxes; k-- > 0; rest /= w->count[k])
             at += rest % w->count[k] * w->by[k];
-        fv_tensor_set_int(r, i, (int64_t)add_loops(w, t, w->naxes, at));
+        memset(total, 0, n * sizeof *total);
+        add_loops(w, t, w->naxes, end, at, &one, total);
+        for (size_t j = 0; j < n; j++)
+            fv_tensor_set_int(r, i + j, (int64_t)total[j]);
     }
     return fv_const_new(m, name, r);
 }
