@@ -40,6 +40,19 @@ typedef struct poly {
     term t[MAX_TERMS];
 } poly;
 
+/* A polynomial is 2 kB, of which few terms are used: it is cleared, copied and added to in place,
+ * and neither initialized as a whole nor returned. */
+static void clear(poly *p) {
+    p->n = 0;
+    p->unknown = false;
+}
+
+static void copy(poly *to, const poly *from) {
+    to->n = from->n;
+    to->unknown = from->unknown;
+    memcpy(to->t, from->t, (size_t)from->n * sizeof *from->t);
+}
+
 static bool same_factors(const term *a, const term *b) {
     return a->n == b->n && memcmp(a->f, b->f, (size_t)a->n * sizeof *a->f) == 0;
 }
@@ -59,15 +72,6 @@ static void add_term(poly *p, const term *t) {
         p->unknown = true;
     else
         p->t[p->n++] = *t;
-}
-
-static void add_scaled(poly *p, const poly *q, int64_t k) {
-    p->unknown |= q->unknown;
-    for (int i = 0; i < q->n; i++) {
-        term t = q->t[i];
-        p->unknown |= __builtin_mul_overflow(t.k, k, &t.k);
-        add_term(p, &t);
-    }
 }
 
 static term times(const term *a, const term *b, bool *bad) {
@@ -92,10 +96,8 @@ static void add_product(poly *p, const poly *a, const poly *b) {
         }
 }
 
-static poly constant(int64_t k) {
-    poly p = {.n = k != 0};
-    p.t[0] = (term){.k = k};
-    return p;
+static void add_constant(poly *p, int64_t k) {
+    add_term(p, &(term){.k = k});
 }
 
 static void add_atom(poly *p, const atom *x, int64_t k) {
@@ -205,7 +207,7 @@ static atom *atom_of(fv_prover *z, const fv_var *var, const fv_expr *x, int iter
     return a;
 }
 
-static poly poly_of(fv_prover *z, const fv_expr *x, int iteration);
+static void add_expr(fv_prover *z, poly *p, const fv_expr *x, int iteration, int64_t by);
 
 /* Does x load from memory that the kernel may write? Two such loads need not give the same
  * value. */
@@ -226,40 +228,46 @@ static const fv_expr *value_of(fv_prover *z, const fv_var *v) {
     return let && !reads_mutable(z, let->x) ? let->x : NULL;
 }
 
-static poly of_var(fv_prover *z, const fv_var *v, int iteration) {
-    poly p = {0};
+static void add_var(fv_prover *z, poly *p, const fv_var *v, int iteration, int64_t by) {
     const fv_expr *value = value_of(z, v);
-    if (value)
-        return poly_of(z, value, iteration);
+    if (value) {
+        add_expr(z, p, value, iteration, by);
+        return;
+    }
     /* the loop's variable: v in the earlier iteration, v + step + t in the later one */
     if (z->loop && v == z->loop->var) {
-        add_atom(&p, atom_of(z, v, NULL, -1), 1);
+        int64_t step;
+        add_atom(p, atom_of(z, v, NULL, -1), by);
         if (iteration == 1) {
-            poly step = constant(z->loop->loop.step);
-            add_scaled(&p, &step, 1);
-            add_atom(&p, z->later, 1);
+            p->unknown |= __builtin_mul_overflow(z->loop->loop.step, by, &step);
+            add_constant(p, step);
+            add_atom(p, z->later, by);
         }
-        return p;
+        return;
     }
     bool inner = fv_ptrmap_get(&z->inner, v) != NULL;
-    add_atom(&p, atom_of(z, v, NULL, inner ? iteration : -1), 1);
-    return p;
+    add_atom(p, atom_of(z, v, NULL, inner ? iteration : -1), by);
 }
 
-static poly opaque(fv_prover *z, const fv_expr *x, int iteration) {
-    poly p = {.unknown = reads_mutable(z, x)};
-    add_atom(&p, atom_of(z, NULL, x, depends_on_inner(z, x) ? iteration : -1), 1);
-    return p;
+static void add_opaque(fv_prover *z, poly *p, const fv_expr *x, int iteration, int64_t by) {
+    p->unknown |= reads_mutable(z, x);
+    add_atom(p, atom_of(z, NULL, x, depends_on_inner(z, x) ? iteration : -1), by);
 }
 
-static poly of_operator(fv_prover *z, const fv_expr *x, int iteration) {
-    poly p = {0}, a = poly_of(z, x->arg[0], iteration), b = poly_of(z, x->arg[1], iteration);
+static void add_operator(fv_prover *z, poly *p, const fv_expr *x, int iteration, int64_t by) {
     if (x->op == FV_X_MUL) {
-        add_product(&p, &a, &b);
-        return p;
+        poly a, b;
+        clear(&a);
+        clear(&b);
+        add_expr(z, &a, x->arg[0], iteration, by);
+        add_expr(z, &b, x->arg[1], iteration, 1);
+        add_product(p, &a, &b);
+        return;
     }
-    add_scaled(&a, &b, x->op == FV_X_ADD ? 1 : -1);
-    return a;
+    add_expr(z, p, x->arg[0], iteration, by);
+    if (x->op == FV_X_SUB)
+        p->unknown |= __builtin_sub_overflow(0, by, &by);
+    add_expr(z, p, x->arg[1], iteration, by);
 }
 
 static bool may_wrap(const fv_expr *x) {
@@ -268,23 +276,31 @@ static bool may_wrap(const fv_expr *x) {
     return lo == INT64_MIN || hi == INT64_MAX;
 }
 
-static poly poly_of(fv_prover *z, const fv_expr *x, int iteration) {
-    poly p = {.unknown = true};
-    if (z->depth >= MAX_DEPTH || ++z->steps > MAX_STEPS)
-        return p;
+/* Adds the expression times `by`. */
+static void add_expr(fv_prover *z, poly *p, const fv_expr *x, int iteration, int64_t by) {
+    int64_t k;
+    if (z->depth >= MAX_DEPTH || ++z->steps > MAX_STEPS) {
+        p->unknown = true;
+        return;
+    }
     z->depth++;
     switch (x->op) {
-    case FV_X_CONST: p = constant(x->u.i); break;
-    case FV_X_VAR: p = of_var(z, x->u.var, iteration); break;
+    case FV_X_CONST:
+        p->unknown |= __builtin_mul_overflow(x->u.i, by, &k);
+        add_constant(p, k);
+        break;
+    case FV_X_VAR: add_var(z, p, x->u.var, iteration, by); break;
     case FV_X_ADD:
     case FV_X_SUB:
     case FV_X_MUL:
-        p = z->exact && may_wrap(x) ? opaque(z, x, iteration) : of_operator(z, x, iteration);
+        if (z->exact && may_wrap(x))
+            add_opaque(z, p, x, iteration, by);
+        else
+            add_operator(z, p, x, iteration, by);
         break;
-    default: p = opaque(z, x, iteration); break;
+    default: add_opaque(z, p, x, iteration, by); break;
     }
     z->depth--;
-    return p;
 }
 
 /* ---- p >= 0 ---- */
@@ -313,7 +329,8 @@ static const atom *innermost(fv_prover *z, const poly *p) {
 
 /* Splits p = factor * a + rest; false: p is not linear in a. */
 static bool split(const poly *p, const atom *a, poly *factor, poly *rest) {
-    *factor = *rest = (poly){0};
+    clear(factor);
+    clear(rest);
     for (int i = 0; i < p->n; i++) {
         term t = p->t[i];
         int at = -1, times_in = 0;
@@ -334,15 +351,18 @@ static bool split(const poly *p, const atom *a, poly *factor, poly *rest) {
 }
 
 static bool with_bound(fv_prover *z, const poly *factor, const poly *rest, const poly *bound) {
-    poly p = *rest;
+    poly p;
+    copy(&p, rest);
     add_product(&p, factor, bound);
     return prove(z, &p);
 }
 
 static bool with_bound_plus(fv_prover *z, const poly *factor, const poly *rest, const fv_expr *x,
                             int64_t plus, int iteration) {
-    poly bound = poly_of(z, x, iteration), k = constant(plus);
-    add_scaled(&bound, &k, 1);
+    poly bound;
+    clear(&bound);
+    add_expr(z, &bound, x, iteration, 1);
+    add_constant(&bound, plus);
     return with_bound(z, factor, rest, &bound);
 }
 
@@ -369,8 +389,10 @@ static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, 
 /* The least distance from the last value of a loop to its end: its step, if the extent is a
  * multiple of the step, otherwise 1. */
 static int64_t below_end(fv_prover *z, const fv_stmt *s, int iteration) {
-    poly extent = poly_of(z, s->loop.hi, iteration), lo = poly_of(z, s->loop.lo, iteration);
-    add_scaled(&extent, &lo, -1);
+    poly extent;
+    clear(&extent);
+    add_expr(z, &extent, s->loop.hi, iteration, 1);
+    add_expr(z, &extent, s->loop.lo, iteration, -1);
     bool multiple = !extent.unknown;
     for (int i = 0; i < extent.n; i++)
         multiple = multiple && extent.t[i].k % s->loop.step == 0;
@@ -392,7 +414,7 @@ static bool prove_by_own_loop(fv_prover *z, const poly *p) {
     if (!s)
         return false;
     const atom *v = atom_of(z, s->var, NULL, -1);
-    poly factor, rest, minus_v = {0};
+    poly factor, rest, minus_v;
     bool has_later = contains(p, z->later);
     if ((!has_later && !contains(p, v)) || !split(p, has_later ? z->later : v, &factor, &rest))
         return false;
@@ -402,6 +424,7 @@ static bool prove_by_own_loop(fv_prover *z, const poly *p) {
     int64_t below = below_end(z, s, -1) + s->loop.step;
     if (!has_later)
         return with_bound_expr(z, &factor, &rest, s->loop.hi, FV_X_MIN, -below, -1);
+    clear(&minus_v);
     add_atom(&minus_v, v, -1); /* v is replaced by hi - below */
     add_product(&rest, &factor, &minus_v);
     return with_bound_expr(z, &factor, &rest, s->loop.hi, FV_X_MIN, -below, -1);
@@ -468,12 +491,12 @@ static bool prove(fv_prover *z, const poly *p) {
 /* Is index a of the later iteration proved to be always greater (sign 1) or always smaller (-1)
  * than index b of the earlier one? */
 static bool apart(fv_prover *z, const fv_expr *later, const fv_expr *earlier, int sign) {
+    poly d;
     z->steps = 0;
-    poly p = poly_of(z, later, 1), q = poly_of(z, earlier, 0), one = constant(1);
-    add_scaled(&p, &q, -1);
-    poly d = {0};
-    add_scaled(&d, &p, sign);
-    add_scaled(&d, &one, -1);
+    clear(&d);
+    add_expr(z, &d, later, 1, sign);
+    add_expr(z, &d, earlier, 0, -sign);
+    add_constant(&d, -1);
     return prove(z, &d);
 }
 
@@ -489,9 +512,11 @@ static uint64_t common_divisor(uint64_t a, uint64_t b) {
 /* Do the indices differ for all integer values of their atoms, because a common divisor of the
  * coefficients of their difference does not divide its constant? */
 static bool differ_by_rest(fv_prover *z, const fv_expr *later, const fv_expr *earlier) {
+    poly p;
     z->steps = 0;
-    poly p = poly_of(z, later, 1), q = poly_of(z, earlier, 0);
-    add_scaled(&p, &q, -1);
+    clear(&p);
+    add_expr(z, &p, later, 1, 1);
+    add_expr(z, &p, earlier, 0, -1);
     uint64_t divisor = 0, rest = 0;
     for (int i = 0; i < p.n; i++) {
         uint64_t k = p.t[i].k < 0 ? 0 - (uint64_t)p.t[i].k : (uint64_t)p.t[i].k;
@@ -575,20 +600,24 @@ bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *cons
     return fewer < rank && differ_somewhere(z, fewer, joined[0], joined[1]);
 }
 
-static poly of_difference(fv_prover *z, const fv_difference *d) {
-    poly p = poly_of(z, d->a, 0), q = poly_of(z, d->b, 0), less = constant(d->less);
-    add_scaled(&p, &q, -1);
-    add_scaled(&p, &less, -1);
-    return p;
+/* Adds the difference times `sign`, which is 1 or -1. */
+static void add_difference(fv_prover *z, poly *p, const fv_difference *d, int sign) {
+    int64_t less;
+    add_expr(z, p, d->a, 0, sign);
+    add_expr(z, p, d->b, 0, -sign);
+    p->unknown |= __builtin_mul_overflow(d->less, -sign, &less);
+    add_constant(p, less);
 }
 
 bool fv_prove_natural(fv_prover *z, const fv_difference *what, int n, const fv_difference *facts) {
+    poly p, after;
     z->steps = 0;
-    poly p = of_difference(z, what);
+    clear(&p);
+    add_difference(z, &p, what, 1);
     bool ok = prove(z, &p);
     for (int i = 0; i < n && !ok; i++) {
-        poly after = p, fact = of_difference(z, &facts[i]);
-        add_scaled(&after, &fact, -1);
+        copy(&after, &p);
+        add_difference(z, &after, &facts[i], -1);
         ok = prove(z, &after);
     }
     return ok;
