@@ -23,7 +23,7 @@ static const char *const keywords[] = {
 
 static bool is_keyword(const char *name) {
     for (int i = 0; keywords[i]; i++)
-        if (strcmp(keywords[i], name) == 0)
+        if (keywords[i][0] == name[0] && strcmp(keywords[i], name) == 0)
             return true;
     return false;
 }
