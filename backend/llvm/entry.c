@@ -80,6 +80,8 @@ static void bind_cancel(fv_ll_fn *f) {
                  none = fv_ll_zeros(f->m, f->m->types.i32, "no_cancel");
     f->cancel = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, flag, ""), none, flag, "cancel");
     LLVMBuildStore(f->b, f->cancel, f->host->state);
+    LLVMBuildStore(f->b, f->cancel,
+                   fv_ll_element(f, f->m->types.size, f->host->env, FV_ENV_CANCEL));
     f->cancelled = fv_ll_leave(f, FV_CANCELLED);
 }
 

@@ -223,6 +223,13 @@ static void memory(fv_ll_fn *f) {
 
 /* ---- launches ---- */
 
+enum { LAUNCHER_ARGUMENTS = 6 };
+
+/* The number of the launch, by which a trace names it. */
+static LLVMValueRef number_of(fv_ll_fn *f, const fv_stmt *s) {
+    return LLVMConstInt(f->m->types.i32, (unsigned)s->call.number, 0);
+}
+
 static LLVMValueRef arg_slot(fv_ll_fn *f, fv_ll_kernel *k) {
     LLVMValueRef slot = fv_ptrmap_get(&f->host->args, k);
     if (!slot) {
@@ -249,27 +256,27 @@ static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
     return args;
 }
 
-static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMValueRef tasks,
-                       bool descending) {
+/* Returns whether the run was cancelled before. */
+static LLVMValueRef call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMValueRef tasks,
+                               const fv_stmt *s) {
     LLVMValueRef slot = arg_slot(f, k);
     unsigned n = LLVMCountStructElementTypes(k->args_type);
     for (unsigned i = 0; i < n; i++)
         LLVMBuildStore(f->b, args[i], LLVMBuildStructGEP2(f->b, k->args_type, slot, i, ""));
-    LLVMValueRef call[] = {f->host->env, k->task, slot, tasks,
-                           LLVMConstInt(f->m->types.i1, descending, 0)};
+    LLVMValueRef call[] = {
+        f->host->env,   k->task, slot, tasks, LLVMConstInt(f->m->types.i1, s->call.descending, 0),
+        number_of(f, s)};
     LLVMTypeRef type = LLVMGlobalGetValueType(f->host->launch);
-    LLVMBuildCall2(f->b, type, f->host->launch, call, 5, "");
+    return LLVMBuildCall2(f->b, type, f->host->launch, call, LAUNCHER_ARGUMENTS, "");
 }
 
 /* Calls env->trace(user, launch, end), if it is not NULL. */
-static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
+static void trace(fv_ll_fn *f, LLVMValueRef launch, int end) {
     LLVMBasicBlockRef call = fv_ll_block(f, "trace"), next = fv_ll_block(f, "traced");
     fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, fv_ll_env_field(f, FV_ENV_TRACE), ""), call,
                           next);
     fv_ll_at(f, call);
-    LLVMTypeRef i32 = f->m->types.i32;
-    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->call.number, 0),
-                           LLVMConstInt(i32, (unsigned)end, 0)};
+    LLVMValueRef args[] = {NULL, launch, LLVMConstInt(f->m->types.i32, (unsigned)end, 0)};
     call_env(f, FV_ENV_TRACE, f->m->types.none, args, 3);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
@@ -345,10 +352,10 @@ static LLVMValueRef begin_or_wait(fv_ll_fn *f, LLVMValueRef comm, const fv_stmt 
 /* Emits the call of a function of the communicator. */
 static void call_collective(fv_ll_fn *f, const fv_stmt *s, const fv_stmt *exchange) {
     LLVMValueRef comm = fv_ll_env_field(f, FV_ENV_COMMUNICATOR);
-    trace(f, s, 0);
+    trace(f, number_of(f, s), 0);
     LLVMValueRef status = exchange->call.mode == FV_CALL ? make_exchange(f, comm, s, exchange)
                                                          : begin_or_wait(f, comm, s, exchange);
-    trace(f, s, 1);
+    trace(f, number_of(f, s), 1);
     f->host->started -= exchange->call.mode == FV_CALL_WAIT;
     fail_if(f, LLVMBuildIsNotNull(f->b, status, ""), FV_BAD_COMMUNICATOR);
     f->host->started += exchange->call.mode == FV_CALL_START;
@@ -361,19 +368,21 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
         fv_ll_fault(f->m, "kernel %s is not in the program's list", s->call.kernel->name);
         return;
     }
-    fail_if(f, fv_ll_poll(f), FV_CANCELLED);
     if (exchange) {
+        fail_if(f, fv_ll_poll(f), FV_CANCELLED);
         call_collective(f, s, exchange);
         return;
     }
-    trace(f, s, 0);
     LLVMValueRef *args = launch_args(f, s);
     LLVMValueRef tasks = k->kernel->tasks ? fv_ll_expr(f, k->kernel->tasks) : fv_ll_int(f->m, 1);
-    if (LLVMIsAConstantInt(tasks) && LLVMConstIntGetSExtValue(tasks) == 1)
+    if (LLVMIsAConstantInt(tasks) && LLVMConstIntGetSExtValue(tasks) == 1) {
+        fail_if(f, fv_ll_poll(f), FV_CANCELLED);
+        trace(f, number_of(f, s), 0);
         LLVMBuildCall2(f->b, k->type, k->fn, args, LLVMCountParams(k->fn), "");
-    else
-        call_tasks(f, k, args, tasks, s->call.descending);
-    trace(f, s, 1);
+        trace(f, number_of(f, s), 1);
+    } else {
+        fail_if(f, call_tasks(f, k, args, tasks, s), FV_CANCELLED);
+    }
     if (k->may_fail)
         leave_if(f,
                  LLVMBuildIsNotNull(f->b, LLVMBuildLoad2(f->b, f->m->types.i32, f->error, ""), ""),
@@ -401,26 +410,38 @@ static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVM
 }
 
 LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
-    LLVMTypeRef types[] = {m->types.ptr, m->types.ptr, m->types.ptr, m->types.i64, m->types.i1};
+    const fv_ll_types *t = &m->types;
+    LLVMTypeRef types[LAUNCHER_ARGUMENTS] = {t->ptr, t->ptr, t->ptr, t->i64, t->i1, t->i32};
     const char *name = fv_printf(m->arena, "%s.launch", m->program->name);
-    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->types.none, types, 5, 0),
+    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(t->i1, types, LAUNCHER_ARGUMENTS, 0),
                                      FV_LL_INTERNAL, false),
-                 args[5];
+                 args[LAUNCHER_ARGUMENTS];
     fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
     LLVMGetParams(fn, args);
     fv_ll_fn f;
     fv_ll_begin(&f, m, fn);
     f.host = &(fv_ll_host){.env = args[0]};
-    LLVMBasicBlockRef serial = fv_ll_block(&f, "serial"), parallel = fv_ll_block(&f, "parallel");
+    f.cancel = fv_ll_env_field(&f, FV_ENV_CANCEL);
+    LLVMBasicBlockRef cancelled = fv_ll_block(&f, "cancelled"), run = fv_ll_block(&f, "run"),
+                      serial = fv_ll_block(&f, "serial"), parallel = fv_ll_block(&f, "parallel"),
+                      end = fv_ll_block(&f, "end");
+    fv_ll_branch_unlikely(&f, fv_ll_poll(&f), cancelled, run);
+    fv_ll_at(&f, cancelled);
+    LLVMBuildRet(f.b, LLVMConstInt(t->i1, 1, 0));
+    fv_ll_at(&f, run);
+    trace(&f, args[5], 0);
     LLVMValueRef absent = LLVMBuildIsNull(f.b, fv_ll_env_field(&f, FV_ENV_PARALLEL_FOR), "");
     LLVMValueRef few = LLVMBuildICmp(f.b, LLVMIntSLE, args[3], fv_ll_int(m, 1), "");
     fv_ll_branch(&f, LLVMBuildOr(f.b, absent, few, ""), serial, parallel);
     fv_ll_at(&f, serial);
     call_serially(&f, args[1], args[2], args[3], args[4]);
-    LLVMBuildRetVoid(f.b);
+    LLVMBuildBr(f.b, end);
     fv_ll_at(&f, parallel);
-    call_env(&f, FV_ENV_PARALLEL_FOR, m->types.none, args, 4);
-    LLVMBuildRetVoid(f.b);
+    call_env(&f, FV_ENV_PARALLEL_FOR, t->none, args, 4);
+    LLVMBuildBr(f.b, end);
+    fv_ll_at(&f, end);
+    trace(&f, args[5], 1);
+    LLVMBuildRet(f.b, LLVMConstNull(t->i1));
     fv_ll_finish(&f);
     return fn;
 }

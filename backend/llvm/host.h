@@ -12,7 +12,7 @@ struct fv_ll_host {
     LLVMValueRef weights;
     /* struct of types.state, passed to kernels; the entry point returns its error word */
     LLVMValueRef state;
-    LLVMValueRef launch;   /* function (env, task, args, n, descending) that runs tasks */
+    LLVMValueRef launch;   /* the function of fv_ll_launcher */
     LLVMBasicBlockRef out; /* the block that leaves the entry point */
     /* for each status the block that leaves with it, made when it is needed */
     LLVMBasicBlockRef fail[FV_BAD_COMMUNICATOR + 1];
@@ -28,7 +28,10 @@ LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* field: an FV_ENV_ numbe
 LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status);
 /* Frees a HEAP buffer if it is allocated. */
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b);
-/* Emits the function that runs n tasks, through the caller's parallel_for if there is one. */
+/* Emits the function (env, task, args, n, descending, launch) that runs the n tasks of a launch,
+ * through the caller's parallel_for if there is one, with calls of env->trace before and after. It
+ * returns true, and runs none, if the run was cancelled before: so the entry point, which has a
+ * call of it for each launch, stays small. */
 LLVMValueRef fv_ll_launcher(fv_ll_module *m);
 
 #endif
