@@ -391,11 +391,60 @@ static void traces(fv_backend_kind backend) {
     fv_log_free(log);
 }
 
+/* What a tracer was told, and the flag that it sets when the first launch has ended. */
+typedef struct stopping {
+    char told[64]; /* first, as note expects */
+    int32_t cancel;
+} stopping;
+
+static void stop_after_first(void *user, int32_t launch, int32_t end) {
+    stopping *s = user;
+    note(s->told, launch, end);
+    s->cancel = launch == 0 && end;
+}
+
+/* The same for launches of several tasks, and for a run that is cancelled between two of them. */
+static void traces_tasks(fv_backend_kind backend) {
+    enum { N = 10000 };
+    static float x[N], y[N], z[N];
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    api_put(api_in_folder("apart.fvir"), "fovea-ir 1\nsymbol n 0..100000\nsymbol m 0..100000\n"
+                                         "func @main(%x: f32[n], %z: f32[m]) -> (%a, %b) {\n"
+                                         "  %a = Relu(%x)\n  %b = Neg(%z)\n  return %a, %b\n}\n");
+    fv_compile_options o = {.size = sizeof o, .backend = backend};
+    cr_assert_eq(fv_compile(api_in_folder("apart.fvir"), &o, log, &a), FV_OK, "%s",
+                 fv_log_text(log));
+    const void *in[] = {x, x};
+    void *out[] = {y, z};
+    _Alignas(64) unsigned char work[256];
+    stopping s = {0};
+    fv_env env = {.size = sizeof env, .user = &s, .trace = stop_after_first};
+    x[N - 1] = 1;
+    cr_assert_eq(fv_artifact_model(a)->nlaunches, 2);
+    cr_expect_eq(a->run(a, (int64_t[]){N, N}, in, out, NULL, work, sizeof work, &env), FV_OK);
+    cr_expect_str_eq(s.told, "0( 0) 1( 1) ");
+    cr_expect_eq(y[N - 1] + z[N - 1], 0);
+    s = (stopping){0};
+    z[N - 1] = 5;
+    env.cancel = &s.cancel;
+    cr_expect_eq(a->run(a, (int64_t[]){N, N}, in, out, NULL, work, sizeof work, &env),
+                 FV_CANCELLED);
+    cr_expect_str_eq(s.told, "0( 0) ");
+    cr_expect_eq(z[N - 1], 5);
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+
 Test(api, traces) {
     traces(FV_BACKEND_INTERP);
     traces(FV_BACKEND_C);
-    if (FV_HAVE_LLVM)
+    traces_tasks(FV_BACKEND_INTERP);
+    traces_tasks(FV_BACKEND_C);
+    if (FV_HAVE_LLVM) {
         traces(FV_BACKEND_JIT);
+        traces_tasks(FV_BACKEND_JIT);
+    }
 }
 
 Test(api, files) {
