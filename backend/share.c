@@ -22,6 +22,10 @@
 #include "backend/share.h"
 
 #include <math.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/why.h"
@@ -160,12 +164,20 @@ static void copy_replaced(literals *z, fv_block *to, const fv_block *from) {
 typedef struct sharer {
     fv_lowerer *l;
     fv_arena *arena;    /* holds what is needed only while kernels are compared */
-    fv_ptrmap members;  /* text of a kernel, and kernel -> its `member` */
-    fv_ptrmap families; /* text without literals -> its `family` */
+    fv_ptrmap members;  /* key of a kernel, and kernel -> its `member` */
+    fv_ptrmap families; /* key of a kernel without literals -> its `family` */
 } sharer;
 
+/* A name for the text of the kernel: its hash of 128 bits, because the texts of all kernels would
+ * take megabytes. */
 static const char *key_of(sharer *z, const fv_kernel *k) {
-    return fv_intern(z->l->session, fv_kernel_key(z->arena, k));
+    fv_arena *a = fv_arena_new(z->l->session);
+    const char *text = fv_kernel_key(a, k);
+    XXH128_hash_t h = XXH3_128bits(text, strlen(text));
+    fv_arena_free(a);
+    return fv_intern(z->l->session,
+                     fv_printf(z->arena, "%016llx%016llx", (unsigned long long)h.high64,
+                               (unsigned long long)h.low64));
 }
 
 static void join_family(sharer *z, member *m) {
