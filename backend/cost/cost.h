@@ -14,8 +14,8 @@
 
 typedef struct fv_cost {
     /* Operations on floats. One each for + - * / min max sqrt, roundings and elementary functions,
-     * two for fma; all others, such as comparisons, conversions and index arithmetic, are free. A
-     * padded tile counts whole. */
+     * two for fma; all others, such as comparisons, conversions and index arithmetic, are free. The
+     * padding of a tile counts like its other elements. */
     double flops;
     /* Bytes of memory that are touched at least once: of each buffer its size, or what all accesses
      * together can reach where that is less (a gather out of a large table). */

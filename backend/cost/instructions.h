@@ -26,8 +26,8 @@ typedef uint64_t fv_loop_set;
 typedef struct fv_instruction_counter {
     fv_arena *arena;
     const fv_target *target;
-    /* the part of a vector on which a unit works at a time: a load of an element takes so much of
-     * the time of a load of a vector */
+    /* the fraction of a vector that a unit processes at a time: a load of one element takes this
+     * fraction of the time of a load of a vector */
     double least_part;
     fv_ptrmap loops;     /* fv_var -> fv_loop_set, of lets and loops */
     fv_ptrmap arrays;    /* tiles some index of which is not constant: they are in memory */
@@ -59,11 +59,13 @@ double fv_chain_cycles(const fv_instruction_counter *c, const fv_block *body);
  * those of its loops. */
 double fv_path_cycles(const fv_instruction_counter *c, const fv_block *body);
 
-/* The time from the begin of a block to its last result. */
+/* The time from the beginning of a block to its last result. */
 typedef struct fv_latency {
-    double cycles; /* of the longest chain of its operations, loads and what it loads again */
-    /* a load reads bytes of which a store before it wrote a part only: it waits until that store,
-     * and all instructions before it, have ended */
+    /* cycles of the longest chain of dependent operations and loads, those included that load what
+     * the block has stored */
+    double cycles;
+    /* whether a load reads bytes of which a store before it wrote only a part: the load waits until
+     * that store, and all instructions before it, have ended */
     bool stalls;
 } fv_latency;
 

@@ -36,12 +36,12 @@ typedef struct fv_speeds {
      * half of it, since other programs use it */
     double capacity[FV_CACHE_LEVELS];
     double memory_all; /* bytes per cycle that all threads read from memory */
-    double region;     /* cycles of a parallel region */
+    double region;     /* cycles of an empty parallel region: its threads start and end */
 } fv_speeds;
 
 /* The speeds of the target's processor: those that its profile states, otherwise those of its
- * family. They are stated of the widest vectors of the processor; narrower ones are faster if its
- * units execute the widest ones in several passes. */
+ * family. Profiles and families state them for the widest vectors of the processor; narrower ones
+ * are faster if its units execute the widest ones in several passes. */
 fv_speeds fv_speeds_of(const fv_target *t);
 /* The speeds s of a core whose clock has another frequency: the one at which multiply-adds of
  * vectors of `lanes` lanes do `gflops` 10^9 operations per second. It reads `gbs` 10^9 bytes per

@@ -52,12 +52,15 @@ typedef struct fv_lanes {
     fv_lane at[FV_MOST_LANES];
 } fv_lanes;
 
-/* Sets out->at[0..lanes of x). Of what is loaded from a parameter the usual value is taken, floats
- * being 0, others 1 or true, but of a guarded load whose condition is known to be false the value
- * of its last operand. So a mask hides nothing, and all sums are finite: by a loaded bool, the
- * larger of two floats is selected, as the other may be the -inf of a hidden key. A selection by a
- * condition that is not known has the value of its last operand, or of the one that is the tile in
- * which it is stored: by `x = select(condition, .., x)` nothing happens. */
+/* Sets out->at[0] to out->at[lanes of x - 1].
+ *   load from a parameter  0 for floats, 1 or true for other types: masks hide nothing, and all
+ *                          sums are finite. A guarded load has the value of its last operand where
+ *                          its condition is known to be false
+ *   select                 the larger of two floats if the condition is a loaded bool: the smaller
+ *                          one may be the -inf of a hidden key. If the condition is not known, the
+ *                          operand that loads the tile in which the result is stored, so that
+ *                          `x = select(condition, .., x)` changes nothing; if none does, the last
+ *                          operand */
 void fv_values_of(fv_values *w, const fv_expr *x, fv_lanes *out);
 /* The effect of a let, a tile or a store to a tile on the values of later expressions. */
 void fv_values_follow(fv_values *w, const fv_stmt *s);

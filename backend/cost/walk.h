@@ -13,7 +13,7 @@ typedef struct fv_walk fv_walk;
 
 /* What is called during a walk; `user` is that of the walk. Calls for loops may be NULL. */
 typedef struct fv_walk_calls {
-    /* statement s runs `times` times; of a loop or an IF, only its bounds or condition are meant */
+    /* statement s runs `times` times; for a loop or an IF, only its bounds or condition count */
     void (*statement)(fv_walk *w, const fv_stmt *s, double times);
     /* enter: a loop begins, or, if `loop` is NULL, the tasks of an expanded kernel; leave: it
      * ends */
