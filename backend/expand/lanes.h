@@ -17,8 +17,8 @@ typedef struct fv_expand_vec {
     fv_ptrmap vectors;  /* tile outside of vector loops -> the tile of vectors that replaces it */
     fv_ptrmap lets;     /* variable of an i64 let -> its value, an expression over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */
-    /* with Helium: what is known of constants (integers.h), and from vector loops whose number of
-     * lanes was asked for to that number */
+    /* with Helium: the bounds of constants (integers.h); vector loop -> its number of lanes, for
+     * the loops of which it has been computed */
     const fv_ptrmap *bounds;
     fv_ptrmap suited;
     bool failed; /* whether a loop that accesses tiles of vectors had to become serial */

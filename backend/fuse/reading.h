@@ -12,9 +12,9 @@ typedef struct fv_reading {
     bool ordered;
     /* whether the indices of each load are those of the definition, in the same order */
     bool identity;
-    bool in_reduction;
-    /* whether a load is in a sum over sums of integers, but in none of these, as a scale of a block
-     * is */
+    bool in_reduction; /* whether a load is within a reduction */
+    /* whether a load is within a sum whose terms contain sums of integers, but outside of these
+     * inner sums, as the scale of a block is */
     bool in_term;
     /* whether the reductions of the value are computed once for each row of the definition */
     bool by_rows;

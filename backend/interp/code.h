@@ -127,7 +127,8 @@ typedef struct refused_index {
     bool direct, wraps, is_flag;
 } refused_index;
 
-/* The values that are examined if a REQUIRE fails. Their registers are not those of constants. */
+/* Where the values are from which the message about a failed REQUIRE is made. None of the registers
+ * is that of a constant. */
 typedef struct question {
     uint32_t ok; /* register of the condition, with `lanes` lanes */
     uint16_t lanes;
@@ -213,7 +214,8 @@ const insn *fv_i_next(frame *f, const insn *i);
 /* ends the run if the cancel flag is set, or if the limit of iterations is reached */
 const insn *fv_i_poll(frame *f, const insn *i);
 const insn *fv_i_call(frame *f, const insn *i); /* u.data: the call */
-/* a: the conditions of all lanes; jumps if none is false, nor was in an earlier REQUIRE */
+/* a: the conditions of all lanes; jumps unless one of them is false, or was false in an earlier
+ * REQUIRE */
 const insn *fv_i_require(frame *f, const insn *i);
 /* in index.c: records the index that was refused */
 const insn *fv_i_tell_index(frame *f, const insn *i);

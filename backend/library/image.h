@@ -43,6 +43,7 @@ extern const char fv_image_ends[], fv_image_too_large[];
  * error. */
 const char *fv_image_begin(fv_image *image, int64_t width, int64_t height, int channels,
                            bool whole);
+/* The number of bytes of a row of pixels. */
 static inline size_t fv_image_row(const fv_image *image) {
     return (size_t)image->width * (size_t)image->channels;
 }

@@ -177,7 +177,7 @@ typedef enum { FV_LL_EXPORTED, FV_LL_INTERNAL } fv_ll_linkage;
  * features, on x86-64 and aarch64. */
 LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
                             fv_ll_linkage linkage, bool baseline);
-/* The name of a function of the current level: that name, with the level if there are several. */
+/* `name`, with the name of the current target appended if code for several targets is emitted. */
 const char *fv_ll_name_of_level(fv_ll_module *m, const char *name);
 void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name);
 /* Sets the attributes of a parameter through which a kernel accesses b. */
@@ -264,10 +264,10 @@ void fv_ll_note_rounded(fv_ll_fn *f, LLVMValueRef rounded, LLVMValueRef v);
  * integer. */
 void fv_ll_note_limit(fv_ll_fn *f, const fv_expr *x, LLVMValueRef limited, LLVMValueRef a,
                       LLVMValueRef b);
-/* The value whose nearest integers v is; NULL: none was noted. */
+/* The value that was rounded to the nearest integers v; NULL: none was noted. */
 LLVMValueRef fv_ll_unrounded(const fv_ll_fn *f, LLVMValueRef v);
-/* The integers, i32, that are nearest to a value that fv_ll_unrounded returned, or to that value
- * after limits; of numbers that are none of i32, -2^31. */
+/* The i32 integers that are nearest to v, a value that fv_ll_unrounded returned, or such a value
+ * after limits; -2^31 for numbers outside of the range of i32. */
 LLVMValueRef fv_ll_nearest(fv_ll_fn *f, LLVMValueRef v);
 
 /* ---- block.c ---- */

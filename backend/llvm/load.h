@@ -1,9 +1,10 @@
 /* load.h - LLVM's library, loaded when code is made for the first time.
  *
  * Loading it takes longer than most commands that need no code, and a program that runs compiled
- * models only does not need it at all. Therefore all calls go through a table of pointers. The
- * build writes a header, calls.h, which lets the name of each function stand for its pointer, as
- * loaders of OpenGL do; so who includes this file, instead of LLVM's headers, calls LLVM as usual.
+ * models only does not need it at all. Therefore all calls use a table of pointers. The build
+ * writes a header, calls.h, with a macro for each function that replaces its name by its pointer,
+ * as loaders of OpenGL do. So files that include this file, instead of LLVM's headers, call LLVM as
+ * usual.
  *
  * If LLVM is linked statically, the table is complete from the start. */
 #ifndef FV_BACKEND_LLVM_LOAD_H
@@ -35,10 +36,10 @@ extern fv_llvm_calls fv_llvm;
 void fv_llvm_prepare_native(void);
 void fv_llvm_prepare_all(void);
 
-/* Gives the pages of LLVM's library back that its use has made resident, which the system maps
- * again when they are used again. It is called where other parts of LLVM are used next, or none:
- * then at most 30 MB of the library are resident, and otherwise 60. Any thread may call it, also
- * while others execute LLVM. */
+/* Returns the resident pages of LLVM's library to the system, which maps them again when they are
+ * used. It is called before other parts of LLVM are used, and when LLVM is no longer used, so that
+ * at most 30 MB of the library are resident at a time; without these calls, 60 MB are. Any thread
+ * may call it, also while others execute LLVM. */
 void fv_llvm_rest(void);
 
 #ifndef FV_LLVM_OWN_NAMES /* defined in load.c only */

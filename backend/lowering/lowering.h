@@ -117,8 +117,8 @@ typedef struct fv_current {
 
 /* The program so far, besides what fv_program has. */
 typedef struct fv_host {
-    /* what the program has in any case: the contents of constants that lowering makes, and its
-     * table of dims */
+    /* owns what the final program refers to even if `arena` is freed (FV_SAVES_LOWERING): the
+     * contents of constants that lowering makes, and the table of dims */
     fv_arena *kept;
     fv_step *steps;
     int nsteps, cap_steps;

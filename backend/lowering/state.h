@@ -6,7 +6,7 @@
 #include "backend/lowering/lowering.h"
 #include "ir/definition/definitions.h"
 
-/* Which steps that need more than the definitions of values are still to be performed? */
+/* Which of these steps, which need more than the definitions of values, have not run yet? */
 typedef struct fv_to_come {
     bool group, attend, concat;
 } fv_to_come;

@@ -4,9 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Lets one value that is copied to a state of a loop be computed in the memory of the state, and
- * removes the copy from the steps; lifetimes must be computed again. False: there is no such
- * value. */
+/* Removes one copy from the steps: finds a value that is copied to a state of a loop and can be
+ * computed in the memory of the state. Lifetimes must then be computed again. False: there is no
+ * such value. */
 bool fv_spare_copy(fv_lowerer *l) FV_MUST_USE;
 /* Decides which values take the memory of others. Lifetimes must be known. */
 void fv_reuse_memory(fv_lowerer *l);

@@ -11,11 +11,13 @@ typedef struct fv_interval {
     int number;       /* used by the search: its index in the array of the caller */
 } fv_interval;
 
-/* Searches for the lowest placement in which buffers that are alive at the same time are disjoint.
- * It ends at `bound`, the largest sum of sizes that are alive at once, or above it, and below
- * `end`; both are sums of sizes. Returns the end of the highest buffer, with the offsets set;
- * `end`: nothing lower was found, and the offsets are not set. `*proved`: no placement ends lower
- * than the result. The work is limited. */
+/* Searches for the placement that takes the fewest bytes, in which buffers that are alive at the
+ * same time are disjoint.
+ *  bound   the largest sum of sizes that are alive at once, so no placement takes less
+ *  end     the bytes of a placement that is known; the search looks for one that takes less
+ *  proved  out: whether no placement takes less than the result
+ * Returns the bytes of the placement found, whose offsets are set; `end`: none was found, and the
+ * offsets are not set. The work is limited. */
 int64_t fv_pack(fv_arena *a, int n, fv_interval *items, int64_t bound, int64_t end, bool *proved);
 
 #endif

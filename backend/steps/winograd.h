@@ -4,9 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Before any op is defined: replaces each fv.Conv, for which this is estimated to pay, by ops that
- * compute it by Winograd's algorithm, and a Relu that alone reads it with it. Does nothing unless
- * the options allow FV_RELAX_WINOGRAD. False after a diagnostic. */
+/* Must be called before any op is defined: replaces each fv.Conv for which this is estimated to
+ * pay, together with a Relu that is its only reader, by ops that compute it by Winograd's
+ * algorithm. Does nothing unless the options allow FV_RELAX_WINOGRAD. False after a diagnostic. */
 bool fv_choose_winograd(fv_lowerer *l) FV_MUST_USE;
 
 #endif

@@ -28,9 +28,10 @@ typedef struct fv_single_scores {
  * q, k and key must be set; sets the other members. */
 bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query,
                       int most) FV_MUST_USE;
-/* Sets row and rows (at most `most`) for one query: the axis of query heads that share one key
- * head. v and k may vary along it only by the number of a group of heads, and the mask `where` not
- * at all. `row` and `rows` stay as they are if there is no such axis. */
+/* For one query: finds the axis of query heads of which groups share one head of keys and values
+ * (grouped-query attention), and along which the mask `where` does not vary. Sets `row` to the
+ * variable of that axis, and `rows` to the largest number of neighbouring heads, at most `most`,
+ * that divides a group. If there is no such axis, both stay as they are. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
                      const fv_expr *where, int most);
 /* Emits score[at.., row, key] for all keys from `keys[0]` to before `keys[1]` (NULL: all n keys),

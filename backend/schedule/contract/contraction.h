@@ -187,8 +187,8 @@ typedef struct fv_tile_rows {
     fv_expr *done;       /* number of rows of the block before i0 */
     fv_expr *last;       /* the last row of the tile, which takes the place of later ones; NULL: all
                             rows of the tile exist */
-    int together;        /* rows whose products the loop over steps adds that is emitted now; 0: it
-                            computes no products */
+    int together;        /* number of rows whose products are added in the loop over steps that is
+                            being emitted; 0: it computes no products */
     fv_tile_line line;
     fv_tile_next next;
     /* the index along the axis of the border, for 0 as the first variable of the sum; NULL: no

@@ -4,10 +4,10 @@
 
 #include "backend/schedule/contract/tile.h"
 
-/* Sets *out to c, a contraction whose words are multiplied as matrices and unpacked, such that a
- * constant zero point is subtracted from the elements of the columns, and its correction is left
- * out of the terms. False: the terms of c have no such correction, or the target no instruction for
- * the signed elements. The results are the same, since integers wrap. */
+/* Sets *out to a contraction that equals c, whose words are unpacked and multiplied as matrices,
+ * but subtracts a constant zero point from the elements of the columns, instead of correcting its
+ * terms for it. The results are the same, since integers wrap. False: the terms of c have no such
+ * correction, or the target has no instruction for the signed elements. */
 bool fv_subtract_zero(fv_lowerer *l, const fv_contraction *c, fv_contraction *out) FV_MUST_USE;
 /* If rows of c are widened once for all columns (c->dot.halves), and the definition d corrects its
  * sum for a constant zero point of the rows, sets c->dot.zero to that zero point, and returns a

@@ -19,14 +19,15 @@ typedef struct fv_row_pieces {
  * length is not known when the model is compiled, or if pieces do not pay. */
 fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v);
 
-/* The inside of a row along v, whose length is known: the elements from lo to before hi, for all of
- * which, and for all terms of reductions, comparisons, minima and maxima choose the same operand.
- * That is found for those that depend on v alone, or are affine in v and in variables of
- * reductions; others are ignored. If there are such elements, the middle of the row is among
- * them. */
+/* The inside of a row along v: the elements from lo to before hi. */
 typedef struct fv_row_inside {
     int64_t lo, hi;
 } fv_row_inside;
+/* The elements of a row, around its middle, for which no test of the body can have another outcome
+ * than for the others: each comparison of indices has the same value, and each minimum and maximum
+ * of indices selects the same operand, for all of these elements and all terms of reductions. Tests
+ * that are neither functions of v alone nor affine in v and variables of reductions are ignored.
+ * The length of the row must be known. lo >= hi: there are no such elements. */
 fv_row_inside fv_row_inside_of(fv_arena *a, fv_dims *dims, const fv_expr *body, const fv_var *v);
 
 #endif
