@@ -185,7 +185,7 @@ same '8 bits: codes' "$(codes q.fvir w)" '-127 127'
 same '7 bits: dot products of AVX2' "$(dots reduced.fvir x86-64-v3)" 'dot_i16_i16 1,dot_u8_i8_sat 2'
 same '8 bits: dot products of AVX2' "$(dots q.fvir x86-64-v3)" 'dot_i16_i16 3'
 same '7 bits: dot products of VNNI' "$(dots reduced.fvir x86-64-v4+vnni)" 'dot_u8_i8 3'
-check '8 bits: why AVX2 has no product of bytes' 0 'not by dot_u8_i8_sat, which saturates: a weight is more than 64 away' "$fovea" inspect q.fvir --why --target=x86-64-v3
+check '8 bits: why AVX2 has no product of bytes' 0 'not by dot_u8_i8_sat, which saturates: a weight is below -64 or above 64' "$fovea" inspect q.fvir --why --target=x86-64-v3
 check '7 bits: inspect reads the weights' 0 'words of 4 steps of the sum are multiplied by dot_u8_i8_sat' "$fovea" inspect reduced.fvir --why --target=x86-64-v3
 check '7 bits: what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run reduced.fvir --dim n=5
 "$fovea" run reduced.fvir --dim n=5 --target=x86-64-v3 --backend=interp -q -o reduced.out >/dev/null 2>&1
@@ -397,9 +397,9 @@ for b in 8 24 512; do
     check "blocks of $b" 2 'expected a power of two from 16 to 256' q --to=int4 --block=$b -o q.fvir
 done
 check 'search without a budget' 2 '--search needs --budget' q --search -o q.fvir
-check 'a range without data' 2 '--range goes with --calibrate' q --range=entropy -o q.fvir
+check 'a range without data' 2 '--range needs --calibrate' q --range=entropy -o q.fvir
 check 'no such range' 2 'takes minmax, percentile or entropy' q --calibrate=empty --range=middle -o q.fvir
-check 'a percentile of nothing' 2 '--percentile goes with' q --calibrate=empty --percentile=99 -o q.fvir
+check 'a percentile of nothing' 2 '--percentile needs' q --calibrate=empty --percentile=99 -o q.fvir
 check 'a percentile too small' 2 'from 50 to 100' q --calibrate=empty --range=percentile --percentile=9 -o q.fvir
 check 'calibration of weights alone' 2 'nothing to calibrate' q --calibrate=empty --weights-only -o q.fvir
 check 'two kinds of data' 2 'do not apply' q --calibrate=empty --data-set=x -o q.fvir
