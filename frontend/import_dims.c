@@ -288,7 +288,8 @@ static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor
         return NULL;
     if (!t->shape)
         return fv_error(im->s,
-                        "%s has no shape, and neither its uses nor what is legal tell the rank: "
+                        "%s has no shape, and its rank follows neither from its uses nor from what "
+                        "is legal: "
                         "give it one in the "
                         "model, or the size of each axis by --dim %s:AXIS=N",
                         what, stem),

@@ -169,7 +169,7 @@ static const fv_type *seen_by_map(fv_importer *im, const fv_op *op, int i,
     if (t->kind == FV_TENSOR)
         return t;
     if (!of || rank < 0 || rank > FV_MAX_ELEMENT_RANK) {
-        fv_op_error(op, "input %d is %s, of which nothing tells the rank of the elements", i,
+        fv_op_error(op, "input %d is %s, whose elements have an unknown rank", i,
                     fv_type_str(im->m->arena, t));
         return NULL;
     }

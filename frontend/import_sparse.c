@@ -60,8 +60,8 @@ void fv_import_check_sparse(fv_importer *im, const fv_region *r) {
         for (int k = 0; s && k < s->rank; k++)
             if (!is_dim_of_param(r, s->dims[k]))
                 fv_error(im->s,
-                         "axis %d of the sparse tensor of '%s' has %s, which no array that is "
-                         "given tells: --dim NAME=N says it",
+                         "axis %d of the sparse tensor of '%s' has %s, which follows from no "
+                         "array that is given: --dim NAME=N sets it",
                          k, r->params[i]->name, fv_dim_str(im->tmp, s->dims[k]));
     }
 }

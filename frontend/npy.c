@@ -304,7 +304,7 @@ static const fv_tensor *read_elements(npy *f, fv_elem want) {
     if (holds_bits_of(f, want))
         e = want;
     if (e == FV_NO_ELEM) {
-        bad(f, f->kind == 'V' ? "its elements are raw bytes, whose type numpy does not tell"
+        bad(f, f->kind == 'V' ? "its elements are raw bytes, whose type the file does not state"
                               : "its dtype has a width that is not supported");
         return NULL;
     }

@@ -143,7 +143,7 @@ const fv_command fv_commands[] = {
      "it predicts\n"
      "to be clearly faster are chosen. The target may be another machine; a profile that `fovea "
      "calibrate`\n"
-     "has written there tells its speeds.\n"
+     "has written there states its speeds.\n"
      "\nexamples:\n"
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
      "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"

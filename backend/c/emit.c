@@ -60,8 +60,8 @@ static bool decide_weights(fv_cg *g, bool folder) {
     if (g->weights.kind == FV_WEIGHTS_AUTO && bytes > TEXT_MOST && !folder)
         return fv_error(
             g->session,
-            "%zu bytes of weights are much for C text: write a folder (-o %s/), or say where "
-            "they go with --weights=object, file, incbin or text",
+            "%zu bytes of weights are much for C text: write a folder (-o %s/), or choose where "
+            "they are stored by --weights=object, file, incbin or text",
             bytes, g->name);
     bool is_elf = g->p->target->system == FV_SYSTEM_ELF;
     if (g->weights.kind == FV_WEIGHTS_AUTO)

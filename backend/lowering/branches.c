@@ -31,8 +31,9 @@ const fv_dim *fv_bound_after(fv_op *op, const fv_dim *d, int n, const fv_dim *co
     if (!is_bound)
         return d;
     const fv_dim *symbol = fv_dim_fresh(m->dims, stem, 0, FV_DIM_MAX, true);
-    return fv_module_require(m, symbol, d, fv_op_why(op, "dims that the run tells"), NULL) ? symbol
-                                                                                           : NULL;
+    return fv_module_require(m, symbol, d, fv_op_why(op, "dims that are known in the run"), NULL)
+               ? symbol
+               : NULL;
 }
 
 fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t) {

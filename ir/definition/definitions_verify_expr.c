@@ -38,7 +38,7 @@ static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *
     if (least && least->hi < 0)
         *how = fv_printf(v->a, "begins at %s", fv_dim_str(v->a, least));
     else if (beyond && beyond->lo > 0)
-        *how = fv_printf(v->a, "goes to %s, the axis has %s", fv_dim_str(v->a, most),
+        *how = fv_printf(v->a, "reaches %s, the axis has %s", fv_dim_str(v->a, most),
                          fv_dim_str(v->a, extent));
     else
         return false;

@@ -251,7 +251,7 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
     for (int i = 0; i < a->n; i++) {
         int axis, count;
         if (!fv_f_axes(e, a, i, t->rank, &axis, &count))
-            return FV_F_FAIL(e, a, "cannot tell which axes of '%s' are indexed", a->name);
+            return FV_F_FAIL(e, a, "cannot determine which axes of '%s' are indexed", a->name);
         vec v = eval_vec(e, a->arg[i]);
         if (e->failed)
             return fv_f_none(e);
@@ -345,7 +345,7 @@ static int reduce_vars(fv_fenv *e, fv_ast *a, fv_var **vars) {
         fv_fgroup g = {.name = v->name, .ranked = true};
         if (v->extent ? !stated_extents(e, v, &g)
                       : !find_extents(e, a->arg[0], g.name, v->group, &g)) {
-            fv_f_error(e, a, "cannot tell the extent of '%s'", g.name);
+            fv_f_error(e, a, "cannot determine the extent of '%s'", g.name);
             return -1;
         }
         for (int k = 0; k < g.rank; k++) {

@@ -76,7 +76,7 @@ bool fv_branch_hold(fv_op *op) {
         return fv_op_error(op,
                            "operator not in the catalogue for branches whose types differ: output "
                            "%d is %s and %s; shapes and "
-                           "constants must tell which branch runs",
+                           "constants must decide which branch runs",
                            i, fv_type_str(m->arena, type_of(op, FV_BRANCH_THEN, i)),
                            fv_type_str(m->arena, type_of(op, FV_BRANCH_ELSE, i)));
     if (!fv_elems(op, 0, &n, &cond) || n != 1)

@@ -113,7 +113,7 @@ const char *fv_state_not_written(const fv_func *f, int i, int *axis) {
     fv_op *op = v->def;
     const fv_op *ret = f->body->last;
     if (p->type->kind == FV_TENSOR && fv_elem_is_packed(p->type->elem))
-        return "and its elements lie several in a byte";
+        return "and several of its elements share a byte";
     if (!op || op->block != f->body || !(fv_op_is(op, FV_OP_Concat) || replaces(op)))
         return "expected a Concat of the input and what is new, or a scatter into it";
     if (!op->nin || op->in[0] != p)

@@ -328,7 +328,7 @@ bool fv_kv_report(fv_kverifier *v, const fv_stmt *s) {
         (s->size.output >= 0 && s->size.axis >= p->outputs[s->size.output].rank))
         return fv_kv_illegal(v, "output %d has no axis %d", s->size.output, s->size.axis);
     if (!query && (s->size.output < 0 || s->size.axis < 0))
-        return fv_kv_illegal(v, "only the size query tells this");
+        return fv_kv_illegal(v, "only the size query may report this");
     if (!v->protocol.used && !(p->capacity && p->capacity[s->size.output]))
         return fv_kv_illegal(v, "the size of output '%s' is known before the run",
                              p->outputs[s->size.output].name);

@@ -77,7 +77,8 @@ static bool read_by_heads(fv_op *op, const operands *at, fv_attention_dims *s) {
     if (!v || v->rank != 4)
         return fv_op_error(op, "a key of rank 4 needs a value of rank 4");
     if (fv_op_in(op, at->past_key) || fv_op_in(op, at->past_value))
-        return fv_op_error(op, "a key of rank 4 is all there is; it goes with no past");
+        return fv_op_error(op,
+                           "a key of rank 4 has all keys: past_key and past_value are not allowed");
     s->keys = k[2];
     s->v_head = v->dims[3];
     return fv_split_dim(op, fv_in_type(op, QUERY)->dims[2], s->q_heads, &s->head,
@@ -346,7 +347,7 @@ static bool read_mask(fv_op *op, fv_multi_head *m) {
     if (!t || t->rank != 4)
         return fv_check_mask(op, m, true);
     if (m->causal)
-        return fv_op_error(op, "mask_index of rank 4 does not go with unidirectional");
+        return fv_op_error(op, "mask_index of rank 4 is not allowed with unidirectional");
     return fv_same_dim(op, t->dims[0], s->batch, "batch of mask_index") &&
            fv_same_dim(op, t->dims[1], fv_dim_const(s->t, 1), "second axis of mask_index") &&
            fv_same_dim(op, t->dims[2], t->dims[3], "square of mask_index") &&

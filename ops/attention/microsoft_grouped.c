@@ -542,7 +542,7 @@ const fv_opdef fv_ops_microsoft_grouped[] = {
                {"S", FV_SET(F32)}},
      .infer = infer_groups, .decompose = decompose_groups},
     {MS, .name = "SparseAttention",
-     .doc = "causal attention of heads in groups, to a cache, in blocks of keys that lists tell "
+     .doc = "causal attention of heads in groups, to a cache, in blocks of keys that lists name "
             "for each block of queries",
      .in = {QUERY_KEY_VALUE,
             {"past_key", "T", .rank = FV_RANK(4)},

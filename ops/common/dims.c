@@ -75,7 +75,7 @@ static const char *length_hint(const fv_op *op, int in) {
         return "";
     bool shape = in == fv_shape_operand(op);
     if (d->kind != FV_DIM_SYMBOL || d->from_data)
-        return shape ? "; a declared shape of the result tells it" : "";
+        return shape ? "; a declared shape of the result determines it" : "";
     return fv_printf(a, "; --dim %s=N fixes it%s", fv_dim_str(a, d),
                      shape ? ", as does a declared shape of the result" : "");
 }

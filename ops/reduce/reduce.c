@@ -282,7 +282,7 @@ static bool infer_open(fv_op *op) {
         return fv_op_error(op,
                            "input 'axes' is %s, and without keepdims its length decides the rank "
                            "of the result; a declared shape of the "
-                           "result tells it%s",
+                           "result determines it%s",
                            fv_type_str(fv_op_module(op)->arena, fv_in_type(op, 1)), fix_hint(op));
     fv_infer_run_time(op, 0, in->elem, keeps_dims(op) ? in->rank : 0, dims);
     return true;

@@ -548,8 +548,8 @@ const fv_opdef fv_ops_beam_search[] = {
      .name = "WhisperBeamSearch",
      .id = FV_OP_com_microsoft_WhisperBeamSearch,
      .since = {1},
-     .doc = "the same of features of sound, which an encoder reads, with rules for tokens that "
-            "tell times; how likely the sound is silence, and which frames tokens are of",
+     .doc = "the same of features of sound, which an encoder reads, with rules for timestamp "
+            "tokens; how likely the sound is silence, and which frames tokens are of",
      .in = {OPERANDS,
             {"cross_qk_layer_head", "I", OPTIONAL, .rank = FV_RANK(2)},
             {"extra_decoding_ids", "I", OPTIONAL, .rank = FV_RANK(2)},

@@ -49,7 +49,7 @@ static int rank_of_elements(const fv_op *op, const fv_type *element, int more) {
     if (declared && declared->kind == FV_TENSOR && declared->rank >= more &&
         declared->rank - more <= FV_MAX_ELEMENT_RANK)
         return declared->rank - more;
-    fv_op_error(op, "nothing tells the rank of the elements of %s: declare the shape of '%s'",
+    fv_op_error(op, "the rank of the elements of %s is not known: declare the shape of '%s'",
                 fv_type_str(fv_op_module(op)->arena, fv_in_type(op, 0)),
                 op->out[0] ? op->out[0]->name : "its result");
     return -1;
@@ -189,7 +189,8 @@ static bool infer_optional(fv_op *op) {
     const fv_attr *type = fv_op_find_attr(op, "type");
     const fv_type *x = fv_in_type(op, 0), *of = x ? x : type ? type->u.type : NULL;
     if (!of)
-        return fv_op_error(op, "has no input and no attribute 'type', one of which tells its type");
+        return fv_op_error(
+            op, "has neither an input nor an attribute 'type', from which its type would follow");
     if (!fv_type_may_hold(FV_OPTIONAL, of))
         return fv_op_error(op, "holds %s, expected a tensor or a sequence of tensors",
                            fv_type_str(m->arena, of));

@@ -30,8 +30,8 @@ typedef enum {
     KINDS
 } kind;
 
-static const char *const reasons[KINDS] = {"begins at|goes to",
-                                           "begins at|goes to|is not proved",
+static const char *const reasons[KINDS] = {"begins at|reaches",
+                                           "begins at|reaches|is not proved",
                                            "the value",
                                            "may be, too|where input",
                                            "outside of the reduction",

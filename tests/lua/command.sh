@@ -39,7 +39,7 @@ check 'an option that is not there' 1 "relu.lua: error: --script-arg whch=1: .*d
 echo 'fv.options{n = 1}' >one.lua
 check 'an option of another type' 1 "option 'n' is an integer" "$fovea" opt m.fvir --script one.lua --script-arg n=x
 check 'an option without a value' 2 'expected NAME=VALUE' "$fovea" opt m.fvir --script relu.lua --script-arg which
-check 'options without a script' 2 'goes with --script' "$fovea" opt m.fvir --script-arg which=1
+check 'options without a script' 2 'needs --script' "$fovea" opt m.fvir --script-arg which=1
 check 'a pass that is not there' 2 "did you mean 'relu-twice'" "$fovea" opt m.fvir --script relu.lua --passes=relu-twise
 check 'no memory at all' 2 'at least 1' "$fovea" opt m.fvir --script relu.lua --script-memory=0
 

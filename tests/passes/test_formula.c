@@ -131,7 +131,7 @@ FORMULA(wrong_arguments) {
     gives(UNARY, "Y[i, j] = sum k < X: X[i, j]",
           "1:19: formula of LeakyRelu: 'X' is no integer attribute\n");
     gives(UNARY, "Y[i, j] = sum k: X[i, j]",
-          "1:11: formula of LeakyRelu: cannot tell the extent of 'k'\n");
+          "1:11: formula of LeakyRelu: cannot determine the extent of 'k'\n");
     gives(UNARY, "s = t + 1; t = s; Y = X * s",
           "1:16: formula of LeakyRelu: 's' is defined in terms of itself\n");
 }

@@ -354,7 +354,7 @@ Test(api, states_that_cannot_be_in_place) {
     refuses_state("past=o:cap", "which of its dims is the capacity? None is cap");
     refuses_state("past=o:p", "node 'act' (Relu) makes it, expected a Concat of the input and what "
                               "is new, or a scatter into it");
-    refuses_state("b=c:cap", "and its elements lie several in a byte");
+    refuses_state("b=c:cap", "and several of its elements share a byte");
     refuses_state("past=n:0", "the capacity is '0', expected a number from 1 on, or a name");
     refuses_state("past=n:1x", "the capacity is '1x'");
     refuses_state("past=n:-3", "the capacity is '-3'");

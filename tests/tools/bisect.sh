@@ -140,8 +140,8 @@ check 'its effect' 0 '%o0 = Mul' cat less.fvir
 
 # ---- bad input ----
 check 'standard input' 2 'standard input cannot be' "$fovea" opt - --bisect
-check 'another answer' 2 '--explain does not go with --bisect' "$fovea" opt deep.fvir --bisect --explain mul-one
-check 'inputs of none' 2 '--input goes with --bisect' "$fovea" opt deep.fvir --input x=x.npy
+check 'another answer' 2 '--bisect does not take --explain' "$fovea" opt deep.fvir --bisect --explain mul-one
+check 'inputs of none' 2 '--input needs --bisect' "$fovea" opt deep.fvir --input x=x.npy
 check 'inputs of a command' 2 'the command says what runs: --input' "$fovea" opt deep.fvir --bisect-test true --input x=x.npy
 "$fovea" compile -q deep.fvir --emit=kernels -o k.fvk
 check 'kernels' 1 'there is no change to find' "$fovea" opt k.fvk --bisect

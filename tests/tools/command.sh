@@ -90,7 +90,7 @@ check 'C to standard output' 2 'more than one file' "$fovea" compile add.fvir --
 check 'opt writes no C' 2 'opt writes graph IR' "$fovea" opt add.fvir -o x.c
 check 'opt writes no library' 2 'opt writes graph IR' "$fovea" opt add.fvir -o x.so
 check 'a dump that never comes' 2 'that pass is not run' "$fovea" opt add.fvir -O0 --dump-after=share
-check 'table of one' 2 'goes with neither' "$fovea" ops --markdown Gemm
+check 'table of one' 2 'takes neither' "$fovea" ops --markdown Gemm
 absent x.c x.h x x.so
 
 # ---- run ----
@@ -715,7 +715,7 @@ for dim in '' '--dim n=2'; do
 done
 check 'a dim of definitions' 0 'f32\[2, 2\]' "$fovea" run add.fvd --dim n=2
 sed 's/i1\] + /i1 + 1] + /' add.fvd >beyond.fvd
-check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition of %y: .*index 1 goes to 2, the axis has 2' "$fovea" run beyond.fvd
+check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition of %y: .*index 1 reaches 2, the axis has 2' "$fovea" run beyond.fvd
 sed 's/"merge"/"coffee"/' add.fvd >coffee.fvd
 check 'definitions after no step' 1 'is no step of lowering' "$fovea" compile coffee.fvd -o x.fvk
 cp add.fvir same.fvir

@@ -137,7 +137,7 @@ check 'another batch' 1 "input 'bias' has a batch of 2, expected 1, or that many
 check 'a batch of fewer prompts' 1 "input 'bias' has a batch of 2" "$fovea" generate rows.fvir --ids 1 --tokens 3 --input bias=rows.npy
 check 'an input of another size' 1 "input 'bias' has" "$fovea" generate rows.fvir --ids 1 --tokens 3 --input bias=bias.npy
 decoder cache.fvir 'symbol:b:1..4 symbol:s:1..20' '%tokens: i64[b, s], %past_k: f32[b, s, 2]' '  %sum = Add(%tokens, @one)'
-check 'a cache without its next value' 1 "input 'past_k' .* cannot be filled: no output is named .*--state past_k=OUTPUT" \
+check 'a cache without its next value' 1 "input 'past_k' .* cannot be filled: no output has the name of its next value.*--state past_k=OUTPUT" \
     "$fovea" generate cache.fvir --ids 1
 
 # ---- caches that are told, and that are copied ----
@@ -177,8 +177,8 @@ check 'a stop too high' 1 'stop: id 36 is not in the vocabulary' "$fovea" genera
 check 'a stop that is none' 2 "--stop 'end': expected ids" "$fovea" generate stories.onnx --ids 1 --stop end
 check 'no tokens' 2 '--tokens takes a number of at least 1' "$fovea" generate stories.onnx --ids 1 --tokens 0
 check 'no chunk' 2 '--prefill takes a number of at least 1' "$fovea" generate stories.onnx --ids 1 --prefill 0
-check 'top_k without temperature' 2 '--top-k goes with --temperature' "$fovea" generate stories.onnx --ids 1 --top-k 3
-check 'top_p without temperature' 2 '--top-p goes with --temperature' "$fovea" generate stories.onnx --ids 1 --top-p 0.5
+check 'top_k without temperature' 2 '--top-k needs --temperature' "$fovea" generate stories.onnx --ids 1 --top-k 3
+check 'top_p without temperature' 2 '--top-p needs --temperature' "$fovea" generate stories.onnx --ids 1 --top-p 0.5
 check 'top_p 0' 2 '--top-p takes a number above 0, of at most 1' "$fovea" generate stories.onnx --ids 1 --temperature 1 --top-p 0
 check 'top_p 2' 2 '--top-p takes' "$fovea" generate stories.onnx --ids 1 --temperature 1 --top-p 2
 check 'a negative temperature' 2 'number of at least 0' "$fovea" generate stories.onnx --ids 1 --temperature -1

@@ -121,7 +121,7 @@ badly '{"keys": 1}' 'keys is neither'
 badly '[["a", "b", "c"], ["a", "b", "c"], ["a", "b", "c"]]' 'its 3 labels of 3 entries fit no axis'
 badly '{"keys": ["a", "b", "c"], "queries": ["a"]}' 'its 1 labels fit no axis'
 check 'no labels' 1 'none.json' "$fovea" run m.fvir $one --attention-maps labelled --labels none.json
-check 'labels alone' 2 'goes with --attention-maps' "$fovea" run m.fvir $one --labels l.json
+check 'labels alone' 2 'needs --attention-maps' "$fovea" run m.fvir $one --labels l.json
 
 # ---- what has no maps ----
 cat >plain.fvir <<'T'

@@ -140,16 +140,16 @@ fi
 
 # ---- what users get wrong ----
 check 'no number of ranks' 2 '--ranks N: into how many parts' inspect
-check 'ranks without --shards' 2 'go with --shards' "$fovea" inspect m.fvir --ranks 2
-check 'stages without --shards' 2 'go with --shards' "$fovea" inspect m.fvir --stages 2
+check 'ranks without --shards' 2 'need --shards' "$fovea" inspect m.fvir --ranks 2
+check 'stages without --shards' 2 'need --shards' "$fovea" inspect m.fvir --stages 2
 check 'no stages' 2 "takes a number, not '-1'" inspect --stages=-1
 check 'too many stages' 1 'expected 1 to 1024 ranks in all' inspect --stages 600 --ranks 2
 check 'more stages than ops' 1 'stages' inspect --stages 9
-check 'another section' 2 'it goes without --ops' inspect --ranks 2 --ops
+check 'another section' 2 'parts of the model: --ops' inspect --ranks 2 --ops
 check 'no ranks' 2 '1 to 1024' inspect --ranks 0
 check 'a wrong network' 2 '--link takes a bandwidth and a latency' inspect --ranks 2 --link=1GB/s
 check 'a wrong network of a page' 2 '--link takes a bandwidth and a latency' "$fovea" view m.fvir --ranks 2 --link=fast -o q.html
-check 'a network without ranks' 2 'goes with --ranks' "$fovea" view m.fvir --link=1GB/s,1us -o q.html
+check 'a network without ranks' 2 'needs --ranks' "$fovea" view m.fvir --link=1GB/s,1us -o q.html
 check 'a dim that is not there' 1 "there is no dim 'm'" inspect --ranks 2 --dim m=3
 check 'standard input' 2 'not from standard input' sh -c '"$0" view - --ranks 2 -o q.html <m.fvir' "$fovea"
 check 'kernels' 1 'holds kernels' sh -c 'printf "kernel k(A: f32[4], out B: f32[4]) {\n  parallel i < 4 {\n    B[i] = A[i]\n  }\n}\n" >k.fvk; "$0" inspect k.fvk --shards --ranks 2' "$fovea"

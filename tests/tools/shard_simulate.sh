@@ -112,11 +112,11 @@ check 'too many ranks' 2 '1 to 1024' simulate --ranks 8..2048 --link=1GB/s,1us
 check 'many numbers of ranks' 2 '--ranks takes at most 32 numbers' simulate --ranks "$(seq -s, 33)" --link=1GB/s,1us
 check 'no network' 2 'needs --ranks or --stages, and a network' simulate --ranks 2
 check 'no ranks' 2 'needs --ranks or --stages, and a network' simulate --link=1GB/s,1us
-check 'a simulation that would write' 2 'goes without -o' simulate --ranks 2 --link=1GB/s,1us -o p
+check 'a simulation that would write' 2 'cuts nothing: -o' simulate --ranks 2 --link=1GB/s,1us -o p
 check 'too many stages' 2 'into how many stages' simulate --ranks 2,512 --link=1GB/s,1us --stages 3
 check 'stages that are not there' 1 'cannot be cut into 9 stages' simulate --link=1GB/s,1us --stages 9
-check 'a chart without a simulation' 2 '--chart goes with --simulate' "$fovea" shard m.fvir --ranks 2 --chart=c.svg -o p
-check 'dims without a network' 2 '--at goes with --link, and with --simulate' "$fovea" shard m.fvir --ranks 2 --at n=8 -o p
+check 'a chart without a simulation' 2 '--chart needs --simulate' "$fovea" shard m.fvir --ranks 2 --chart=c.svg -o p
+check 'dims without a network' 2 '--at needs --link or --simulate' "$fovea" shard m.fvir --ranks 2 --at n=8 -o p
 check 'a wrong network without a simulation' 2 '--link takes a bandwidth' "$fovea" shard m.fvir --ranks 2 --link=fast -o p
 check 'several numbers of parts' 2 'into how many parts' "$fovea" shard m.fvir --ranks 2,4 -o p
 check 'a chart over the model' 1 'm.fvir' simulate --ranks 2 --link=1GB/s,1us --chart=m.fvir

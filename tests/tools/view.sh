@@ -209,7 +209,7 @@ absent p.html
 
 # ---- what cannot be shown ----
 check 'nowhere to go' 2 'where to\? -o F.html' "$fovea" view m.fvir
-check 'two places' 2 '--json .* goes without -o' "$fovea" view m.fvir --json -o p.html
+check 'two places' 2 '--json .* -o does not apply' "$fovea" view m.fvir --json -o p.html
 check 'no model' 2 'view' "$fovea" view
 check 'two models' 2 'view' "$fovea" view m.fvir m.fvir -o p.html
 check 'absent' 1 'absent.onnx' "$fovea" view absent.onnx -o p.html

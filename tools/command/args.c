@@ -514,7 +514,7 @@ static int check(const fv_args *a, const fv_command *c) {
             a, "--script and --pipeline: one of them; the file of a pipeline is a script, too");
     if (c->run != fv_cmd_lua && c->run != fv_cmd_test && !a->script.script && !a->script.pipeline &&
         (a->script.args.n || a->script.unsafe))
-        return fv_usage(a, "%s goes with --script and --pipeline",
+        return fv_usage(a, "%s needs --script or --pipeline",
                         a->script.unsafe ? "--unsafe-lua" : "--script-arg");
     if (a->print.help || a->rewrite.list_passes || a->rewrite.print_pipeline)
         return FV_EXIT_OK;

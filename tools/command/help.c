@@ -124,9 +124,10 @@ static void print_commands(void) {
     print_rows("exit status", fv_help_statuses);
     print_rows("environment", fv_help_variables);
     fv_out("\n");
-    print_paragraphs("`fovea COMMAND --help` tells more; `fovea --version` prints the version, and "
-                     "`fovea --manual [COMMAND]` a manual page; `fovea --complete WORD...` is for "
-                     "shells.");
+    print_paragraphs(
+        "`fovea COMMAND --help` prints more; `fovea --version` prints the version, and "
+        "`fovea --manual [COMMAND]` a manual page; `fovea --complete WORD...` is for "
+        "shells.");
 }
 
 void fv_print_help(const fv_command *c) {

@@ -258,8 +258,8 @@ static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, con
     for (int i = 0; i < m->noutputs; i++)
         size += 1 + m->outputs[i].rank;
     if (!dims_of_trial(a, launch, n, t.dims))
-        return fv_error_at(at->s, at->line, 0, "kernel '%s' cannot be tried: data tell its dims",
-                           name);
+        return fv_error_at(at->s, at->line, 0,
+                           "kernel '%s' cannot be tried: its dims depend on data", name);
     party *both[] = {made, hand};
     for (int k = 0; k < 2; k++) {
         both[k]->outputs = FV_NEW(a, void *, m->noutputs + 1);

@@ -201,8 +201,7 @@ static const char *ports_str(fv_arena *a, int n, const fv_port_info *ports) {
 static int refuse_input(fv_arena *a, const fv_port_info *p, fv_log *log) {
     const char *how =
         has(p->name, "past") && p->rank >= 3
-            ? fv_printf(a,
-                        "no output is named as its next value; --state %s=OUTPUT tells which it is",
+            ? fv_printf(a, "no output has the name of its next value; --state %s=OUTPUT names it",
                         fv_option_name(a, p->name))
             : fv_printf(a, "a value that is the same in each run is given by --input %s=FILE",
                         fv_option_name(a, p->name));

@@ -366,7 +366,7 @@ static bool is_fit(const fv_context *c) {
                         : a->rewrite.stop_after >= 0 ? "--stop-after"
                                                      : NULL;
     if (other)
-        return fv_usage(a, "%s does not go with --bisect", other) == FV_EXIT_OK;
+        return fv_usage(a, "--bisect does not take %s", other) == FV_EXIT_OK;
     if (a->rewrite.bisect_test && (a->data.inputs.n || a->data.data_set || a->code.backend))
         return fv_usage(a, "--bisect-test: the command says what runs: %s does not apply",
                         a->data.inputs.n   ? "--input"

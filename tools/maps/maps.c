@@ -98,7 +98,7 @@ static bool show_weights(void *user, fv_module *m) {
     if (!d->n)
         return fv_error(m->session,
                         "--attention-maps: it has no attention whose weights could be mapped; "
-                        "`fovea inspect --attention` tells what was found");
+                        "`fovea inspect --attention` lists what was found");
     fv_func_add_results(m->funcs, d->n, values, names);
     return true;
 }

@@ -263,7 +263,7 @@ static bool is_placed(const fv_model *table, const fv_port_info *out) {
 bool fv_ort_bind(fv_ort *o, const fv_model *table, const fv_array *inputs) {
     fv_arena *a = o->c->arena;
     size_t count = 0;
-    if (!fine(o, o->call.input_count(o->session, &count), "does not tell its inputs"))
+    if (!fine(o, o->call.input_count(o->session, &count), "does not list its inputs"))
         return false;
     if (count != (size_t)table->ninputs)
         return fv_error(o->c->session, "%s sees %zu inputs in the model, we see %d", o->name, count,
@@ -297,27 +297,27 @@ static bool read_tensor(fv_ort *o, object *value, object *info, fv_array *out) {
     const api *a = &o->call;
     size_t rank = 0;
     int type = 0;
-    if (!fine(o, a->element_type(info, &type), "does not tell a type") ||
-        !fine(o, a->rank_of(info, &rank), "does not tell a rank"))
+    if (!fine(o, a->element_type(info, &type), "gives no type") ||
+        !fine(o, a->rank_of(info, &rank), "gives no rank"))
         return false;
     if (rank > FV_ARRAY_RANK)
         return fv_error(o->c->session, "%s gives an output of rank %zu", o->name, rank);
     out->type = type;
     out->rank = (int32_t)rank;
-    return fine(o, a->dims_of(info, out->dims, rank), "does not tell dims") &&
-           fine(o, a->tensor_data(value, &out->data), "does not tell the data");
+    return fine(o, a->dims_of(info, out->dims, rank), "gives no dims") &&
+           fine(o, a->tensor_data(value, &out->data), "gives no data");
 }
 
 bool fv_ort_output(fv_ort *o, int i, fv_array *out) {
     object *info = NULL;
     int kind = 0;
     *out = (fv_array){0};
-    if (!fine(o, o->call.value_type(o->out[i], &kind), "does not tell an output"))
+    if (!fine(o, o->call.value_type(o->out[i], &kind), "gives no output"))
         return false;
     if (kind != IS_TENSOR)
         return fv_error(o->c->session, "output '%s' is no tensor and cannot be compared",
                         o->out_names[i]);
-    if (!fine(o, o->call.tensor_info(o->out[i], &info), "does not tell an output"))
+    if (!fine(o, o->call.tensor_info(o->out[i], &info), "gives no output"))
         return false;
     bool ok = read_tensor(o, o->out[i], info, out);
     o->call.release_tensor_info(info);

@@ -58,12 +58,12 @@ static bool check_options(fv_context *c, const fv_quant_wanted *w) {
     else if (q->calibrate && q->weights_only)
         wrong = "--weights-only leaves activations as they are: there is nothing to calibrate";
     else if (q->range && !q->calibrate)
-        wrong = "--range goes with --calibrate";
+        wrong = "--range needs --calibrate";
     else if (q->range && !is_method(q->range))
         wrong =
             fv_printf(c->arena, "--range takes minmax, percentile or entropy, not '%s'", q->range);
     else if (q->percentile >= 0 && (!q->range || strcmp(q->range, "percentile")))
-        wrong = "--percentile goes with --range=percentile";
+        wrong = "--percentile needs --range=percentile";
     else if (q->percentile >= 0 && (q->percentile < 50 || q->percentile > 100))
         wrong = "--percentile takes a number from 50 to 100";
     return !wrong || fv_usage(a, "%s", wrong) == FV_EXIT_OK;

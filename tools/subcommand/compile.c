@@ -539,7 +539,7 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
 static bool tell(fv_context *c, const char *model, const result *r, fv_compiled_parts *parts) {
     fv_door door;
     if (FV_DOOR_OPEN(c->session, &door)) {
-        fv_err("%s: note: it is compiled; there is no memory to tell more\n", model);
+        fv_err("%s: note: it is compiled; there is no memory for the summary\n", model);
         return true;
     }
     bool json = c->args->print.json, ok = true;

@@ -83,7 +83,7 @@ static bool check_options(fv_context *c) {
     if (g->top_p >= 0 && !(g->top_p > 0 && g->top_p <= 1))
         return fv_usage(c->args, "--top-p takes a number above 0, of at most 1") == FV_EXIT_OK;
     if (g->temperature == 0 && (g->top_p >= 0 || g->top_k > 0))
-        return fv_usage(c->args, "--top-%c goes with --temperature: without it nothing is drawn",
+        return fv_usage(c->args, "--top-%c needs --temperature: without it nothing is drawn",
                         g->top_k > 0 ? 'k' : 'p') == FV_EXIT_OK;
     if (!strcmp(c->args->operand[0], "-"))
         return fv_usage(c->args, "the model is read twice: not from standard input") == FV_EXIT_OK;

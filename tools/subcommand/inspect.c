@@ -536,8 +536,8 @@ static int inspect_shards(fv_context *c) {
     const fv_inspect_args *a = &c->args->inspect;
     fv_shard_report r;
     if (a->ops || a->memory || a->schedules || a->attention || a->why)
-        return fv_usage(c->args, "--shards is about parts of the model: it goes without --ops, "
-                                 "--memory, --schedules, --attention and --why");
+        return fv_usage(c->args, "--shards is about parts of the model: --ops, --memory, "
+                                 "--schedules, --attention and --why do not apply");
     if (!fv_shard_report_make(c, &r))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     if (c->args->print.json) {
@@ -558,7 +558,7 @@ int fv_cmd_inspect(fv_context *c) {
     if (!fv_parts_are_not_in(c, a->operand[0]))
         return fv_failed(c);
     if (!a->inspect.shards && (shard->ranks || shard->stages || shard->plan || shard->link))
-        return fv_usage(a, "--ranks, --stages, --plan and --link go with --shards");
+        return fv_usage(a, "--ranks, --stages, --plan and --link need --shards");
     if (a->inspect.shards)
         return inspect_shards(c);
     if (fv_driver_path_kind(a->operand[0]) == FV_FILE_ELF)

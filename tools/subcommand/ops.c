@@ -338,7 +338,7 @@ static int show_some(fv_context *c, json_t *list) {
 int fv_cmd_ops(fv_context *c) {
     if (c->args->inspect.markdown && (c->args->n || c->args->print.json))
         return fv_usage(c->args,
-                        "--markdown is the whole table; it goes with neither names nor --json");
+                        "--markdown prints the whole table: it takes neither names nor --json");
     json_t *list = c->args->print.json ? json_array() : NULL;
     int status = show_some(c, list);
     if (status) {

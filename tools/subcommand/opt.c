@@ -251,7 +251,7 @@ int fv_cmd_opt(fv_context *c) {
     if (a->rewrite.bisect || a->rewrite.bisect_test)
         return fv_bisect(c);
     if (a->data.inputs.n || a->data.data_set || a->code.backend)
-        return fv_usage(a, "%s goes with --bisect",
+        return fv_usage(a, "%s needs --bisect",
                         a->data.inputs.n   ? "--input"
                         : a->data.data_set ? "--data-set"
                                            : "--backend");
@@ -270,7 +270,7 @@ int fv_cmd_opt(fv_context *c) {
     if (a->rewrite.explain)
         return fv_explain_rule(c, &o);
     if (a->print.json)
-        return fv_usage(a, "--json goes with --list-passes only: a graph is text");
+        return fv_usage(a, "--json applies to --list-passes only: a graph is text");
     fv_report_passes(c, &o);
     fv_progress_phase(a, a->operand[0], "reads the model");
     if (!fv_driver_read(c->session, a->operand[0], &o, &source))

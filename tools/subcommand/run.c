@@ -83,7 +83,7 @@ static int run(fv_context *c, fv_subject *m, fv_parts *parts, fv_backend_kind ba
 static int refuse_maps(fv_context *c) {
     const fv_args *a = c->args;
     if (a->data.labels && !a->data.attention_maps)
-        return fv_usage(a, "--labels goes with --attention-maps");
+        return fv_usage(a, "--labels needs --attention-maps");
     if (!a->data.attention_maps)
         return FV_EXIT_OK;
     if (!strcmp(a->operand[0], "-"))

@@ -255,7 +255,7 @@ static int simulate(fv_context *c, int n, const int *ranks) {
         return fv_usage(a, "--simulate needs --ranks or --stages, and a network: "
                            "--link=25GB/s,2us");
     if (a->result.output || a->threads.shard.print_plan || a->threads.shard.plan)
-        return fv_usage(a, "--simulate cuts nothing: it goes without -o, --plan and --print-plan");
+        return fv_usage(a, "--simulate cuts nothing: -o, --plan and --print-plan do not apply");
     if (stages > FV_MAX_RANKS / (n ? ranks[n - 1] : 1))
         return fv_usage(a, "--stages N: into how many stages? With all ranks of each, 1 to %d",
                         FV_MAX_RANKS);
@@ -279,9 +279,9 @@ int fv_cmd_shard(fv_context *c) {
     if (s->simulate)
         return simulate(c, n, ranks);
     if (a->quantize.chart)
-        return fv_usage(a, "--chart goes with --simulate");
+        return fv_usage(a, "--chart needs --simulate");
     if (a->data.at.n && !s->link)
-        return fv_usage(a, "--at goes with --link, and with --simulate");
+        return fv_usage(a, "--at needs --link or --simulate");
     if (s->link && !fv_network_parse(a, s->link, &network))
         return FV_EXIT_USAGE;
     if (n > 1)

@@ -120,13 +120,13 @@ static int check(fv_context *c) {
         return fv_usage(a, "--profile: of which file? `fovea bench --profile=F.json` writes one");
     if (a->print.json && a->result.output)
         return fv_usage(
-            a, "--json writes what the page would hold to standard output: it goes without -o");
+            a, "--json writes what the page would hold to standard output: -o does not apply");
     if (!a->print.json && !a->result.output)
         return fv_usage(a, "where to? -o F.html, or -o - for standard output");
     if (fv_driver_path_kind(a->operand[0]) == FV_FILE_ELF &&
         (a->threads.shard.ranks || a->threads.shard.plan || a->threads.shard.link))
-        return fv_usage(a, "a compiled library is not cut: it goes without --ranks, --plan and "
-                           "--link");
+        return fv_usage(a, "a compiled library is not cut: --ranks, --plan and --link do not "
+                           "apply");
     if (a->threads.shard.ranks && !strcmp(a->operand[0], "-"))
         return fv_usage(a, "the model is read again for --ranks: not from standard input");
     return FV_EXIT_OK;

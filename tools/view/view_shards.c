@@ -21,7 +21,7 @@ bool fv_view_find_shards(fv_view *v) {
     const fv_shard_args *a = &c->args->threads.shard;
     fv_shard_report r;
     if (!a->ranks && !a->stages && !a->plan)
-        return !a->link || fv_usage(c->args, "--link goes with --ranks or --stages") == FV_EXIT_OK;
+        return !a->link || fv_usage(c->args, "--link needs --ranks or --stages") == FV_EXIT_OK;
     if (!fv_shard_report_make(c, &r))
         return false;
     v->shards = fv_shard_report_json(c, &r);

@@ -265,11 +265,10 @@ static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
                              fv_schedule_name(k->schedule.kind)));
         else
             refuse(l, k, k->line, k->column,
-                   fv_printf(
-                       l->arena,
-                       "no kernel %s '%s'%s%s%s; `fovea inspect --schedules` tells which there are",
-                       naive ? "makes" : "of", k->node, naive ? "" : " has schedule '",
-                       naive ? "" : fv_schedule_name(k->schedule.kind), naive ? "" : "'"));
+                   fv_printf(l->arena,
+                             "no kernel %s '%s'%s%s%s; `fovea inspect --schedules` lists them",
+                             naive ? "makes" : "of", k->node, naive ? "" : " has schedule '",
+                             naive ? "" : fv_schedule_name(k->schedule.kind), naive ? "" : "'"));
     }
 }
 
