@@ -5,11 +5,11 @@
 
 Needs PyTorch and the onnx package (python3-torch and python3-onnx on Debian). The data is made up here, from a fixed
 seed: stories of a thing that changes hands. Who has it, what it is called, and where it was lost has to be kept in
-mind to write the next sentence, so a story can be told to be right or wrong: `is_right` follows it. One first
+mind to write the next sentence, so a story can be checked: `is_right` says whether it is right. One first
 sentence in ten is kept back; what follows those is measured, and -v prints what went wrong.
 
-A decoder of three layers reads characters and tells which comes next. Each layer has keys and values of what was read
-before as inputs, and with those of the new characters behind them as outputs: a prompt is read, and each further
+A decoder of three layers reads characters and predicts the next one. Each layer has keys and values of what was read
+before as inputs, and with those of the new characters appended as outputs: a prompt is read, and each further
 character written, by the same model.
 """
 
@@ -28,7 +28,7 @@ from torch import nn
 from torch.nn import functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONTEXT = 200               # characters that a story may have, with the line's end before and behind it
+CONTEXT = 200               # characters that a story may have, with the line's end before and after it
 
 SEED = 200
 STEPS = int(os.environ.get("STEPS", 3000))
@@ -93,7 +93,7 @@ def is_right(story):
 
 # ---- tensors ------------------------------------------------------------------------------------
 
-END = "\n"                  # stands before a story, and behind it
+END = "\n"                  # precedes a story, and follows it
 ALPHABET = END + " ." + "ABCDHIMNST" + "abcdefghiklmnoprstuvwxy"
 
 
@@ -102,7 +102,7 @@ def encode(text):
 
 
 def batches(r):
-    """Without end: (ids i64[batch, n], the next ones i64[batch, n], -1 behind a story's end)."""
+    """Without end: (ids i64[batch, n], the next ones i64[batch, n], -1 after a story's end)."""
     while True:
         stories = []
         while len(stories) < BATCH:
@@ -151,7 +151,7 @@ class GPT(nn.Module):
             nn.init.normal_(table.weight, std=0.1)
 
     def forward(self, ids, past):
-        """ids [batch, s] and 2 LAYERS caches -> what is known at each character [batch, s, WIDTH], the caches behind them."""
+        """ids [batch, s] and 2 LAYERS caches -> what is known at each character [batch, s, WIDTH], the caches with them appended."""
         before, s = past[0].shape[2], ids.shape[1]
         at = torch.arange(before, before + s)
         sees = torch.arange(before + s)[None, :] <= at[:, None]
@@ -201,7 +201,7 @@ def train(model, r):
 
 
 def write(model, prompt, choose=lambda logits: int(logits.argmax())):
-    """The prompt and what the model writes behind it, up to the line's end."""
+    """The prompt and what the model writes after it, up to the line's end."""
     ids, caches, story = encode(END + prompt), empty_caches(1), prompt
     with torch.no_grad():
         while len(story) + 1 < CONTEXT:
@@ -256,8 +256,8 @@ def save_tensor(tensor, name, path):
 
 
 def write_test_sets(model):
-    """The layout of ONNX's backend tests; the model beside them is stories.onnx itself. First a prompt is read, then a
-    character behind it."""
+    """The layout of ONNX's backend tests; the model in their folder is stories.onnx itself. First a prompt is read, then one
+    more character."""
     ids, caches = encode(END + "Anna has"), empty_caches(1)
     for i in range(2):
         folder = os.path.join(HERE, "test", f"test_data_set_{i}")

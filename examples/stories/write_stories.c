@@ -9,7 +9,7 @@ enum {
     ENTRY = 48, /* floats that one has of a character: three heads of 16 */
     CAPACITY = STORIES_PAST_KEY_VALUES_0_KEY_SIZE / ENTRY,
     PIECE = 16, /* characters that are read at once: the bound of s */
-    END = 0,    /* the line's end, before a story and behind it */
+    END = 0,    /* the line's end, before and after a story */
     UNKNOWN = -1
 };
 /* train.py has it, too */
@@ -28,8 +28,8 @@ static int64_t likeliest(const float logits[STORIES_LOGITS_SIZE]) {
     return best;
 }
 
-/* Reads n characters, at most PIECE, behind those in the caches; which one follows them. The status
- * of the run: FV_TOO_SMALL where the caches have no room for them, and then nothing has changed. */
+/* Reads n characters, at most PIECE, after those in the caches; *next: the one that follows them.
+ * Returns the status of the run: FV_TOO_SMALL, with the caches unchanged, if they have no room. */
 static int read_piece(const int64_t *ids, int n, int64_t *next) {
     float logits[STORIES_LOGITS_SIZE];
     const void *inputs[1 + CACHES];
@@ -121,7 +121,7 @@ static int answer(int line, const int64_t *ids, int n) {
         fprintf(stderr, "line %d: the story does not end within %d characters\n", line,
                 CAPACITY - 1);
     else if (status != FV_OK)
-        fprintf(stderr, "line %d: the run behind character %d gives status %d\n", line, (int)past,
+        fprintf(stderr, "line %d: the run after character %d gives status %d\n", line, (int)past,
                 status);
     else
         return 1;
