@@ -138,10 +138,10 @@ static fv_kbuilder *checked_in(writer *w, const fv_dim *a, const fv_dim *b) {
 static void tell_relation(fv_lowerer *l, const struct fv_relation *r) {
     fv_program *p = l->program;
     fv_arena *a = l->arena;
-    fv_program_relation told = {fv_dim_str(a, r->a), fv_dim_str(a, r->b),
-                                r->says ? fv_relation_str(a, r) : fv_strdup(a, r->why)};
+    fv_program_relation named = {fv_dim_str(a, r->a), fv_dim_str(a, r->b),
+                                 r->says ? fv_relation_str(a, r) : fv_strdup(a, r->why)};
     if (!r->a->from_data && !r->b->from_data)
-        FV_PUSH(a, p->relations.all, p->relations.n, p->relations.cap, told);
+        FV_PUSH(a, p->relations.all, p->relations.n, p->relations.cap, named);
 }
 
 /* Checks relations of the module as soon as their symbols are known. */

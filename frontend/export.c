@@ -15,11 +15,11 @@ struct fv_export {
     fv_session *session;
     fv_arena *arena;
     /* the large constants, in the order in which they are stored in the side file */
-    struct fv_beside {
+    struct fv_side_entry {
         const fv_tensor *tensor;
         uint64_t offset;
-    } *beside;
-    int nbeside, cap_beside;
+    } *stored;
+    int nstored, cap_stored;
     uint64_t side_bytes;
 };
 
@@ -30,7 +30,7 @@ typedef struct exporter {
     const fv_export_options *o;
     fv_export *out;
     int opset;
-    bool beside;         /* whether large constants are stored in the side file */
+    bool use_side;       /* whether large constants are stored in the side file */
     fv_ptrmap shardings; /* interned name of a value of the module -> its fv_sharding */
     fv_ptrmap names;     /* value -> its name in the model */
     fv_ptrmap taken;     /* names of values that are in use, interned */
@@ -214,7 +214,7 @@ static Onnx__StringStringEntryProto *entry(exporter *x, const char *key, const c
 
 /* Each tensor begins at a multiple of 64 bytes and large ones at a page, since readers map the
  * file. */
-static void put_beside(exporter *x, const fv_tensor *t, Onnx__TensorProto *p) {
+static void put_in_side(exporter *x, const fv_tensor *t, Onnx__TensorProto *p) {
     fv_export *e = x->out;
     uint64_t unit = t->bytes >= 65536 ? 4096 : 64, at = (e->side_bytes + unit - 1) / unit * unit;
     list l = {0};
@@ -225,7 +225,7 @@ static void put_beside(exporter *x, const fv_tensor *t, Onnx__TensorProto *p) {
     p->external_data = (Onnx__StringStringEntryProto **)l.at;
     p->has_data_location = 1;
     p->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
-    FV_PUSH(e->arena, e->beside, e->nbeside, e->cap_beside, (struct fv_beside){t, at});
+    FV_PUSH(e->arena, e->stored, e->nstored, e->cap_stored, (struct fv_side_entry){t, at});
     e->side_bytes = at + t->bytes;
 }
 
@@ -246,8 +246,8 @@ static Onnx__TensorProto *tensor_of(exporter *x, const fv_tensor *t, const char 
             p->string_data[i] = (ProtobufCBinaryData){s[i].n, (uint8_t *)(uintptr_t)s[i].s};
         return p;
     }
-    if (x->beside && name && t->bytes > FV_EXPORT_SMALL) {
-        put_beside(x, t, p);
+    if (x->use_side && name && t->bytes > FV_EXPORT_SMALL) {
+        put_in_side(x, t, p);
         return p;
     }
     p->has_raw_data = 1;
@@ -600,9 +600,9 @@ static uint64_t weights_bytes(const fv_module *m) {
 
 static bool choose_place(exporter *x) {
     bool large = weights_bytes(x->m) > FV_EXPORT_LARGE;
-    x->beside = x->o->weights == FV_EXPORT_EXTERNAL ||
-                (x->o->weights == FV_EXPORT_AUTO && large && x->o->side);
-    if (!x->beside)
+    x->use_side = x->o->weights == FV_EXPORT_EXTERNAL ||
+                  (x->o->weights == FV_EXPORT_AUTO && large && x->o->side);
+    if (!x->use_side)
         return true;
     if (!x->o->side)
         return fv_error(x->s, "the weights would be written to a file next to the model, which "
@@ -670,14 +670,14 @@ fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m,
     size_t size = protobuf_c_message_get_packed_size(&e->model.base);
     if (size > FV_EXPORT_MOST) {
         fv_error(s, "the model would have %zu bytes, ONNX allows 2 GiB in one file%s", size,
-                 x.beside ? "" : "; --weights=file writes weights to a file next to it");
+                 x.use_side ? "" : "; --weights=file writes weights to a file next to it");
         return NULL;
     }
     return e;
 }
 
 bool fv_export_has_side(const fv_export *e) {
-    return e->nbeside > 0;
+    return e->nstored > 0;
 }
 
 /* ---- bytes ---- */
@@ -705,12 +705,12 @@ bool fv_export_put(const fv_export *e, FILE *f) {
 bool fv_export_put_side(const fv_export *e, FILE *f) {
     static const char zeros[4096];
     uint64_t at = 0;
-    for (int i = 0; i < e->nbeside; i++) {
-        const fv_tensor *t = e->beside[i].tensor;
-        size_t gap = (size_t)(e->beside[i].offset - at);
+    for (int i = 0; i < e->nstored; i++) {
+        const fv_tensor *t = e->stored[i].tensor;
+        size_t gap = (size_t)(e->stored[i].offset - at);
         if (fwrite(zeros, 1, gap, f) != gap || !fv_tensor_write_bytes(e->session, t, f))
             return false;
-        at = e->beside[i].offset + t->bytes;
+        at = e->stored[i].offset + t->bytes;
     }
     return true;
 }

@@ -120,7 +120,7 @@ static const fv_expr *without_conversion(const fv_expr *x) {
 }
 
 /* Is the factor a load of v that a contraction reads as v is stored? Products of floats read a
- * factor so if it goes along the last axis of d with more than one element, and the factor `other`
+ * factor so if it depends on the last axis of d with more than one element, and the factor `other`
  * does not depend on that axis. Products of integers read both factors so: zero points are taken
  * out of the sums (backend/steps/factor.c). */
 static bool is_read_stored(const fv_definition *d, const fv_expr *factor, const fv_expr *other,

@@ -18,8 +18,8 @@
  * those that are side by side have; else all are repeated, as scales for blocks of a weight are. */
 size_t fv_packed_bytes(fv_elements *e, const fv_value *v, bool *whole);
 /* Is v a factor that the contraction `user` reads in the form in which it is stored? Of floats,
- * that is the factor that goes with the columns of the result: the other one is computed before the
- * contraction reads it, so there is nothing to gain. Of integers, both are. */
+ * that is the factor that depends on the columns of the result: the other one is computed before
+ * the contraction reads it, so there is nothing to gain. Of integers, both are. */
 bool fv_is_stored_factor(fv_elements *e, const fv_op *user, const fv_value *v) FV_MUST_USE;
 
 #endif

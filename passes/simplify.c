@@ -80,18 +80,18 @@ static int64_t count_ops(const fv_region *block) {
  * is named once, the last one first. */
 static const char *circle(const simplifier *s, fv_arena *a) {
     fv_text t = {.arena = a};
-    const fv_rule *told[MAX_LAST];
+    const fv_rule *listed[MAX_LAST];
     int n = 0;
     for (int i = 0; i < MAX_LAST && i < s->done; i++) {
         const fv_rule *rule = s->last[(s->done - 1 - i) % MAX_LAST];
         int k = 0;
-        while (k < n && told[k] != rule)
+        while (k < n && listed[k] != rule)
             k++;
         if (k == n)
-            told[n++] = rule;
+            listed[n++] = rule;
     }
     for (int i = 0; i < n; i++)
-        fv_text_printf(&t, "%s'%s'", !i ? "" : i == n - 1 ? " and " : ", ", told[i]->name);
+        fv_text_printf(&t, "%s'%s'", !i ? "" : i == n - 1 ? " and " : ", ", listed[i]->name);
     fv_text_put(&t, n > 1 ? " still apply" : " still applies");
     return t.s;
 }

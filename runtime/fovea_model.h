@@ -1,7 +1,7 @@
 /* fovea_model.h - the binary interface of compiled models, ABI 2.
  *
- * Generated headers repeat these declarations behind the same guard, so that generated C depends on
- * nothing and several models link into one program. Everything here is C99 and C++11. */
+ * Generated headers repeat these declarations with the same include guard, so that generated C
+ * depends on nothing and several models link into one program. Everything here is C99 and C++11. */
 #ifndef FOVEA_ABI_2
 #define FOVEA_ABI_2
 

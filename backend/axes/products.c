@@ -244,8 +244,8 @@ bool fv_products_are_columns(fv_lowerer *l, const fv_definition *d, const fv_pro
         return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(j->dim));
     for (int i = 0; i < p->nsums && few; i++) {
         const fv_expr *b = p->b[i];
-        bool beside = p->nsums == 1 && has_columns(l, p, j, rows);
-        if (!beside && !is_made_of_constants(l->exprs, b))
+        bool one_product = p->nsums == 1 && has_columns(l, p, j, rows);
+        if (!one_product && !is_made_of_constants(l->exprs, b))
             return fv_declines(l, d->value, FV_WHY_contract_few_rows, fv_n(FV_FEW_ROWS));
     }
     return true;

@@ -35,7 +35,7 @@ static bool set_paths(fv_c_files *f, fv_arena *a, const char *folder) {
     const char *staging = fv_staging_in(a, folder);
     for (int i = 0; i < f->n; i++) {
         f->file[i].path = path_of(f->arena, folder, f->file[i].name);
-        f->file[i].beside = staging ? path_of(f->arena, staging, f->file[i].name) : NULL;
+        f->file[i].temporary = staging ? path_of(f->arena, staging, f->file[i].name) : NULL;
     }
     return staging != NULL;
 }
@@ -48,7 +48,7 @@ static bool put(const fv_c_file *file, FILE *out) {
 /* Writes a file; returns 0, or an errno. */
 static int write_one(const fv_c_file *file) {
     /* the file is opened for reading, too, because libelf reads from it */
-    FILE *out = fopen(file->beside, "w+bx");
+    FILE *out = fopen(file->temporary, "w+bx");
     if (!out)
         return errno;
     errno = 0;
@@ -77,7 +77,7 @@ static int rename_all(const fv_c_files *f, int *why) {
             return i;
         }
     for (int i = 0; i < f->n; i++)
-        if (rename(f->file[i].beside, f->file[i].path) != 0) {
+        if (rename(f->file[i].temporary, f->file[i].path) != 0) {
             *why = errno;
             return i;
         }
@@ -264,7 +264,7 @@ bool fv_c_folder_move(fv_session *s, const char *from, const char *to) {
     fv_c_files_add(&f, FV_C_MANIFEST, NULL, 0);
     for (int i = 0; i < f.n; i++) {
         f.file[i].path = path_of(f.arena, to, f.file[i].name);
-        f.file[i].beside = path_of(f.arena, from, f.file[i].name);
+        f.file[i].temporary = path_of(f.arena, from, f.file[i].name);
     }
     bool ok = replace(s, &f, to, true);
     fv_arena_free(f.arena);

@@ -13,7 +13,7 @@ typedef struct fv_c_file {
     /* writes the content, or returns false with errno set; NULL: the content is a text */
     bool (*put)(const void *data, FILE *f);
     /* path of the file and of its temporary file, set when the file is written */
-    const char *path, *beside;
+    const char *path, *temporary;
 } fv_c_file;
 
 typedef struct fv_c_files {

@@ -296,9 +296,7 @@ static void mark_run(fv_cg *g) {
 
 /* Copies the caller's env, which may be shorter or longer in another version of fv_env. */
 static void put_env(fv_cg *g) {
-    fv_c_line(
-        g,
-        "/* The caller's env, as far as it goes: of another version it is shorter or longer. */");
+    fv_c_line(g, "/* The caller's env; that of another version is shorter or longer. */");
     fv_c_line(g, "#define HAS(member) (size >= offsetof(fv_env, member) + sizeof own->member)");
     fv_c_open(g, "static %sconst fv_env *env_of(const fv_env *given, fv_env *own)",
               fv_c_inlines_run(g) ? fv_printf(g->arena, "%s_INLINE ", g->NAME) : "");

@@ -23,14 +23,14 @@ int fv_axis_read(const fv_expr *x, const fv_definition *d) {
  * load. If the load is within a reduction of d, they may depend on the last axis as well. */
 static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_definition *d,
                       bool inside) {
-    bool told[FV_MAX_RANK] = {0};
+    bool indexed[FV_MAX_RANK] = {0};
     for (int i = 0; i < load->u.buf->rank; i++) {
         if (!r->on[i])
             continue;
         int k = fv_axis_read(load->arg[i], d);
         if (k == d->rank)
             return false;
-        told[k] = true;
+        indexed[k] = true;
     }
     int last = d->rank - 1;
     bool varies = load->op == FV_X_GUARD && last >= 0 && !inside &&
@@ -38,9 +38,9 @@ static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_defini
     if (varies)
         return false;
     for (int k = 0; k < last; k++)
-        if (!told[k] && !fv_dim_is_one(d->index[k]->dim))
+        if (!indexed[k] && !fv_dim_is_one(d->index[k]->dim))
             return false;
-    return last < 0 || inside || !told[last];
+    return last < 0 || inside || !indexed[last];
 }
 
 /* Are the indices of the load the index variables of d, each once and the last one last? *same: in

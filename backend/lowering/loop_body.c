@@ -22,8 +22,8 @@
 typedef struct carried {
     fv_value *first, *out; /* the value before the loop; the result of the Loop, or NULL */
     int from; /* index of the body's result that becomes the next value, or the next row */
-    const fv_type *seen;   /* type of the value within an iteration */
-    const fv_type *behind; /* type of the value after the last iteration */
+    const fv_type *seen;  /* type of the value within an iteration */
+    const fv_type *after; /* type of the value after the last iteration */
     /* for rows that are stored as elements: the symbols of the dims of the previous row; NULL: they
      * are stored as rows, or it is a state */
     const fv_dim *const *row;
@@ -129,21 +129,21 @@ static void carry_state(flattener *f, int k) {
     const fv_value *seen = f->body->params[FV_BODY_STATE + k],
                    *next = f->body->last->in[FV_BODY_NEXT + k];
     fv_value *first = f->op->in[FV_LOOP_FIRST + k], *out = k < f->op->nout ? f->op->out[k] : NULL;
-    const fv_dim *behind[FV_MAX_RANK];
+    const fv_dim *after[FV_MAX_RANK];
     for (int i = 0; i < seen->type->rank; i++) {
         bool changes = fv_loop_changes(f->op, k, i);
         const fv_dim *d = seen->type->dims[i];
         int number = number_carried(f, d);
         if (changes && number == f->dims.n)
             add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_after(f, d));
-        behind[i] = changes ? f->dims.last[number] : d;
+        after[i] = changes ? f->dims.last[number] : d;
     }
     carried c = {.first = first,
                  .out = is_used(out) ? out : NULL,
                  .from = FV_BODY_NEXT + k,
                  .seen = seen->type,
                  .name = seen->name,
-                 .behind = fv_tensor_type(f->a, seen->type->elem, seen->type->rank, behind)};
+                 .after = fv_tensor_type(f->a, seen->type->elem, seen->type->rank, after)};
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
 
@@ -178,7 +178,7 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
     fv_dims *t = f->m->dims;
     const fv_dim **dims = FV_NEW(f->a, const fv_dim *, row->rank + 1), *zero = fv_dim_const(t, 0);
     const fv_dim *seen = fresh(f, fv_printf(f->a, "%s_elements", c->name)),
-                 *behind = fresh(f, seen->name);
+                 *after = fresh(f, seen->name);
     for (int i = 0; i < row->rank; i++) {
         const fv_dim *d = c->out->type->dims[1 + i];
         const char *stem = fv_printf(f->a, "%s_%d", c->name, 1 + i);
@@ -186,10 +186,10 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
         add_dim(f, dims[i], zero, row->dims[i],
                 fv_unknown_above(f->op, row->dims[i]) ? bound_after(f, d, stem) : fresh(f, stem));
     }
-    add_dim(f, seen, zero, fv_dim_add(t, seen, fv_dim_product(t, row->rank, row->dims)), behind);
+    add_dim(f, seen, zero, fv_dim_add(t, seen, fv_dim_product(t, row->rank, row->dims)), after);
     c->row = dims;
     c->seen = fv_tensor_type(f->a, row->elem, 1, &seen);
-    c->behind = fv_tensor_type(f->a, row->elem, 1, &behind);
+    c->after = fv_tensor_type(f->a, row->elem, 1, &after);
 }
 
 /* Is the memory for a row of each possible iteration small enough to be allocated before the loop,
@@ -212,7 +212,7 @@ static void add_rows(flattener *f, int i) {
     carried c = {.out = out,
                  .from = FV_BODY_NEXT + i,
                  .seen = rows_of(f, row, f->dims.symbols[0]),
-                 .behind = rows_of(f, row, are_placed(f, i) ? f->room : f->rows),
+                 .after = rows_of(f, row, are_placed(f, i) ? f->room : f->rows),
                  .name = out->name};
     if (!is_known_before(f, row))
         carry_elements(f, &c, row);
@@ -335,7 +335,7 @@ static fv_op *end(flattener *f) {
     fv_op_set_dims(end, "symbols", f->dims.n, f->dims.last);
     fv_op_set_dims(end, "next", f->dims.n, f->dims.next);
     for (int i = 0; i < f->n; i++)
-        end->out[i]->type = f->all[i].behind;
+        end->out[i]->type = f->all[i].after;
     return end;
 }
 

@@ -119,11 +119,11 @@ void fv_why_drop(fv_lowerer *l, int mark, fv_why why) {
 
 bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) {
     const fv_reasons *r = l->reasons;
-    bool told = false;
-    for (int i = r ? (int)(intptr_t)fv_ptrmap_get(&r->last, v) - 1 : -1; i >= 0 && !told;
+    bool found = false;
+    for (int i = r ? (int)(intptr_t)fv_ptrmap_get(&r->last, v) - 1 : -1; i >= 0 && !found;
          i = r->all[i].before)
-        told = !r->all[i].dropped && !strcmp(infos[r->all[i].why].step, step);
-    return told;
+        found = !r->all[i].dropped && !strcmp(infos[r->all[i].why].step, step);
+    return found;
 }
 
 /* ---- ops whose results were moved to other ops ---- */

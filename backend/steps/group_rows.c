@@ -37,21 +37,21 @@ static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr
     const fv_type *t = ((const fv_value *)load->u.buf->value)->type;
     const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL,
                  *k = sum ? sum->u.red.vars[0] : NULL;
-    bool told[FV_MAX_RANK + 1] = {0};
+    bool indexed[FV_MAX_RANK + 1] = {0};
     if (sum && sum->u.red.nvars != 1)
         return false;
     for (int i = 0; i < t->rank; i++) {
         const fv_expr *x = load->arg[i];
         bool last = i == t->rank - 1, summed = last && x->op == FV_X_VAR && k && x->u.var == k;
         int a = fv_axis_read(x, d);
-        if (summed ? k->dim != t->dims[i] : a < d->rank ? told[a] : !fv_dim_is_one(t->dims[i]))
+        if (summed ? k->dim != t->dims[i] : a < d->rank ? indexed[a] : !fv_dim_is_one(t->dims[i]))
             return false;
         if (last && along && !summed && (sum || !row || a != d->rank - 1 || row->dim != t->dims[i]))
             return false;
-        told[a] = true;
+        indexed[a] = true;
     }
     for (int a = 0; a < d->rank; a++)
-        if (!told[a] && !fv_dim_is_one(d->index[a]->dim) &&
+        if (!indexed[a] && !fv_dim_is_one(d->index[a]->dim) &&
             (d->index[a] != row || (sum && fv_x_uses(sum, row))))
             return false;
     return true;

@@ -27,7 +27,7 @@ enum {
     LEAST_ROWS = 4, /* rows of the last value below which there are no strips */
     /* a chain is taken if it saves at least 1 / LEAST_GAIN of what is alive at once */
     LEAST_GAIN = 16,
-    /* bytes of memory that a kernel has to save, beside a share of all */
+    /* bytes of memory that a kernel has to save, in addition to a share of all */
     KERNEL_BYTES = 128,
     KERNEL_SHARE = 128,
     /* the rows of a value that strips compute are at most so many times those that it has: strips

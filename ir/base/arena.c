@@ -3,7 +3,7 @@
  * An arena is a list of blocks. Small requests are cut from the newest chunk, which is a block;
  * larger ones get a block of their own; very large ones share chunks of huge pages, unless they are
  * larger than half of such a chunk. Under AddressSanitizer the memory of a chunk is poisoned until
- * it is handed out, and a gap stays poisoned behind every request. */
+ * it is handed out, and a gap after every request stays poisoned. */
 #include "ir/base/session.h"
 
 #include <assert.h>

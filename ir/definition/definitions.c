@@ -39,18 +39,18 @@ bool fv_step_comes(const char *after, const char *step) {
 
 /* ---- dims of data ---- */
 
-static bool dim_is_told(const fv_dim *d, const fv_type *by) {
-    bool told = d->kind != FV_DIM_SYMBOL || !d->from_data;
-    for (int i = 0; i < by->rank && !told; i++)
-        told = fv_dim_mentions(by->dims[i], d);
-    for (int i = 0; i < d->n && told; i++)
-        told = dim_is_told(d->arg[i], by);
-    return told;
+static bool dim_follows(const fv_dim *d, const fv_type *by) {
+    bool follows = d->kind != FV_DIM_SYMBOL || !d->from_data;
+    for (int i = 0; i < by->rank && !follows; i++)
+        follows = fv_dim_mentions(by->dims[i], d);
+    for (int i = 0; i < d->n && follows; i++)
+        follows = dim_follows(d->arg[i], by);
+    return follows;
 }
 
 bool fv_type_is_known_from(const fv_type *t, const fv_type *by) {
     for (int i = 0; i < t->rank; i++)
-        if (!dim_is_told(t->dims[i], by))
+        if (!dim_follows(t->dims[i], by))
             return false;
     return true;
 }

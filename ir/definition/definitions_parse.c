@@ -466,7 +466,7 @@ static bool skip(fv_lexer *l) {
     return fv_lex_expect(l, "}");
 }
 
-static bool behind(fv_graph_reader *g, fv_op *op) {
+static bool after_op(fv_graph_reader *g, fv_op *op) {
     fv_definition_reader *r = g->more;
     fv_block_later b = {.op = op};
     if (!fv_read_nodes(g, "checks", &b.nchecks, &b.checks))
@@ -549,6 +549,6 @@ static bool end(fv_graph_reader *g) {
 fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder,
                                 const char *const *dims) {
     static const fv_graph_dialect dialect = {
-        "definitions", FV_DEFINITIONS_FORMAT, begin, line, fv_definitions_op, behind, end};
+        "definitions", FV_DEFINITIONS_FORMAT, begin, line, fv_definitions_op, after_op, end};
     return fv_module_parse_as(s, text, folder, dims, &dialect);
 }

@@ -14,28 +14,28 @@ static fv_box box_of(const fv_verifier *v, const fv_defined *part) {
 
 /* Do the elements of an index always end before `from`, or begin at `to` or later? Each index
  * stands for `by` elements. */
-static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *by, const fv_dim *from,
-                      const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
+static bool ends_outside(fv_verifier *v, fv_expr *index, const fv_dim *by, const fv_dim *from,
+                         const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
     fv_dims *t = v->m->dims;
     fv_expr *first = fv_x_bin(v->a, FV_X_MUL, index, fv_x_dim(v->a, by)),
             *rest = fv_x_dim(v->a, fv_dim_sub(t, by, fv_dim_const(t, 1))),
             *last = fv_x_bin(v->a, FV_X_ADD, first, rest),
-            *behind = fv_x_bin(v->a, FV_X_SUB, first, fv_x_dim(v->a, to));
+            *past = fv_x_bin(v->a, FV_X_SUB, first, fv_x_dim(v->a, to));
     const fv_dim *after = fv_dim_sub(t, fv_dim_mul(t, whole, by), to);
     int at;
     return fv_inside_load(v->inside, 1, &last, &from, cond, &at) ||
-           fv_inside_load(v->inside, 1, &behind, &after, cond, &at);
+           fv_inside_load(v->inside, 1, &past, &after, cond, &at);
 }
 
 /* Does index i of the load x, of a view `seen`, never reach the part along its axis k? */
-static bool is_beside_part(fv_verifier *v, const fv_expr *x, const fv_box *seen, int i,
-                           const fv_dim *extent, const fv_box *part, int k) {
+static bool is_outside_part(fv_verifier *v, const fv_expr *x, const fv_box *seen, int i,
+                            const fv_dim *extent, const fv_box *part, int k) {
     fv_dims *t = v->m->dims;
     fv_box_scales by;
     fv_expr *cond = x->op == FV_X_GUARD ? x->arg[x->u.buf->rank] : NULL;
     return part->from[k] && fv_box_scale(t, seen, i, part, k, &by) &&
-           is_beside(v, x->arg[i], by.a, fv_dim_mul(t, part->from[k], by.b),
-                     fv_dim_mul(t, part->to[k], by.b), extent, cond);
+           ends_outside(v, x->arg[i], by.a, fv_dim_mul(t, part->from[k], by.b),
+                        fv_dim_mul(t, part->to[k], by.b), extent, cond);
 }
 
 /* For a value whose parts are not all computed yet: does a load of it touch none of the parts that
@@ -45,15 +45,15 @@ bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *e
     fv_buf_dims(v->m->dims, x->u.buf, seen.extent);
     for (int i = 0; i < v->d->n; i++) {
         const fv_defined *part = &v->d->all[i];
-        bool beside = part->fate != FV_FATE_PART || part->of != x->u.buf->value ||
-                      fv_ptrmap_get(&v->made, part->value);
+        bool outside = part->fate != FV_FATE_PART || part->of != x->u.buf->value ||
+                       fv_ptrmap_get(&v->made, part->value);
         fv_box box = {0};
-        if (!beside)
+        if (!outside)
             box = box_of(v, part);
-        for (int k = 0; k < seen.n && !beside; k++)
-            for (int m = 0; m < box.n && !beside; m++)
-                beside = is_beside_part(v, x, &seen, k, extent[k], &box, m);
-        if (!beside)
+        for (int k = 0; k < seen.n && !outside; k++)
+            for (int m = 0; m < box.n && !outside; m++)
+                outside = is_outside_part(v, x, &seen, k, extent[k], &box, m);
+        if (!outside)
             return fv_dv_illegal(
                 v, "`%s`: it is not proved to be outside of %%%s, which is computed later",
                 fv_dv_text(v, x), part->value->name);

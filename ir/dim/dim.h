@@ -45,7 +45,7 @@ struct fv_dim {
     const char *name; /* SYMBOL: the name, interned */
     int64_t lo, hi;   /* bounds of this expression, proved from those of its symbols */
     /* SYMBOL: its bounds after the assumptions of the module are applied (ir/graph/bounds.h); they
-     * lie within lo..hi */
+     * are within lo..hi */
     int64_t least, most;
     /* number of the dim in order of creation; not used for sorting, which uses structure and
      * names */

@@ -396,7 +396,7 @@ static bool parse_op(fv_graph_reader *r, fv_region *region) {
     fv_op *op = fv_op_new(region, NULL, def, in.n, in.at, names.n, names.at, NULL);
     fv_declared *types = FV_NEW(r->m->arena, fv_declared, names.n);
     if (!parse_attrs(r, op) || !parse_result_types(r, op, types) || !parse_origin(r, op) ||
-        !infer_at(r, op, types, &at) || (r->dialect && !r->dialect->behind(r, op)))
+        !infer_at(r, op, types, &at) || (r->dialect && !r->dialect->after_op(r, op)))
         return false;
     take_over(r, op);
     return true;

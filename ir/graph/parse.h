@@ -33,7 +33,7 @@ typedef struct fv_graph_dialect {
     /* finds an op that is not in the catalogue; NULL: there is none */
     const fv_opdef *(*op)(const char *name);
     /* parses the text of an op after its types and loc(..), of which both may be left out */
-    bool (*behind)(struct fv_graph_reader *r, fv_op *op);
+    bool (*after_op)(struct fv_graph_reader *r, fv_op *op);
     bool (*end)(struct fv_graph_reader *r); /* called after the whole text was parsed */
 } fv_graph_dialect;
 

@@ -127,7 +127,7 @@ static bool parse_base(fv_lexer *l, fv_machine *p) {
     return true;
 }
 
-/* Gives the processor a name that tells it from those of other profiles: "zen3 of 2026-11-25
+/* Gives the processor a name that differs from those of other profiles: "zen3 of 2026-11-25
  * (9a4c01fe)", with a hash of its properties (FNV-1a). */
 static void name_processor(fv_arena *a, fv_machine *p) {
     uint32_t hash = 2166136261u;

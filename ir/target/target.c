@@ -341,7 +341,7 @@ static char lower(char c) {
 }
 
 /* The next character that counts where names of chips are compared, in lower case: a letter, a
- * digit or `+`; 0 at the end of the name. Moves *name behind it. */
+ * digit or `+`; 0 at the end of the name. Moves *name past it. */
 static char next_of_chip(const char **name) {
     for (; **name; ++*name) {
         char c = lower(**name);

@@ -199,7 +199,7 @@ static fv_reference along(fv_reference r) {
 
 /* Does y have the shape of x, or, if `rows`, one number for each row of x? y may be constant along
  * one axis, which becomes *axis; -1: it is not. */
-bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) {
+bool fv_fits_shape(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) {
     int more = x->rank - y->rank, n = rows ? x->rank - 1 : x->rank;
     *axis = -1;
     if (more < 0 || more > 1 || !y->rank || (rows && !is_line(y)))
@@ -274,8 +274,8 @@ static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
         return NULL;
     int axis;
     bool lines = is_line(x->type) || (a && a->kind == FV_TERM_LSE);
-    if (lines || !(fv_is_beside(p, y->type, x->type, true, &axis) || fv_is_single(y->type)))
-        return fv_is_beside(p, y->type, x->type, false, &axis)
+    if (lines || !(fv_fits_shape(p, y->type, x->type, true, &axis) || fv_is_single(y->type)))
+        return fv_fits_shape(p, y->type, x->type, false, &axis)
                    ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
                                                .r = fv_term_reference(p, x),
                                                .to = lifted(fv_term_reference(p, y), axis)})
@@ -436,7 +436,7 @@ static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, cons
                    int *axis) {
     bool rows =
         a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_RESULT || a->kind == FV_TERM_BETWEEN;
-    return fv_is_beside(p, y->type, x->type, rows, axis) || (*axis = -1, fv_is_single(y->type));
+    return fv_fits_shape(p, y->type, x->type, rows, axis) || (*axis = -1, fv_is_single(y->type));
 }
 
 /* The lse of a term as a reference that is constant along an axis. */

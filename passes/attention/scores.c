@@ -4,7 +4,7 @@
 
 #include "ir/expr/rewrite.h"
 
-enum { DEEP = 4 }; /* greatest nesting of products with constants through which the search goes */
+enum { DEEP = 4 }; /* greatest nesting of products with constants through which the search passes */
 
 bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) {
     if (!s->why) {

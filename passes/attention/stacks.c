@@ -36,30 +36,30 @@ static const fv_term *of_concat(fv_pieces *p, const fv_op *op) {
 
 /* The second operand of an op whose first operand is a stack: a stack along the same axis, or a
  * value that is constant along that axis. */
-typedef struct beside {
+typedef struct second_operand {
     const fv_term *stack; /* the stack; NULL: the operand is not a stack, but `value` */
     const fv_term *term;  /* the term of `value`; NULL if it has none */
     fv_value *value;
-} beside;
+} second_operand;
 
-static bool is_beside_stack(const fv_pieces *p, const fv_op *op, const fv_term *s, fv_value *x,
-                            fv_value *v, beside *b) {
+static bool fits_stack(const fv_pieces *p, const fv_op *op, const fv_term *s, fv_value *x,
+                       fv_value *v, second_operand *b) {
     int axis;
     bool rows = s->stack[0]->kind == FV_TERM_RESULT;
     v = fv_unrepeated(p, v);
-    *b = (beside){fv_term_of(p, v, FV_TERM_STACK), fv_pieces_term(p, v), v};
+    *b = (second_operand){fv_term_of(p, v, FV_TERM_STACK), fv_pieces_term(p, v), v};
     if (!fv_same_shape(p, x->type, op->out[0]->type))
         return false;
     if (!b->stack && fv_is_single(v->type))
         return true;
-    if (!fv_is_beside(p, v->type, x->type,
-                      rows && (!b->stack || b->stack->stack[0]->kind != FV_TERM_RESULT), &axis))
+    if (!fv_fits_shape(p, v->type, x->type,
+                       rows && (!b->stack || b->stack->stack[0]->kind != FV_TERM_RESULT), &axis))
         return false;
     return b->stack ? axis < 0 && b->stack->axis == s->axis && b->stack->n == s->n
                     : axis == s->axis;
 }
 
-static const fv_term *side_term(const beside *b, int i) {
+static const fv_term *side_term(const second_operand *b, int i) {
     return b->stack ? b->stack->stack[i] : b->term;
 }
 
@@ -70,14 +70,14 @@ static bool refers(const fv_term *t, fv_reference *r) {
     return t->kind == FV_TERM_VALUE || t->kind == FV_TERM_LSE;
 }
 
-static bool side_refers(const fv_pieces *p, const beside *b, int i, fv_reference *r) {
+static bool side_refers(const fv_pieces *p, const second_operand *b, int i, fv_reference *r) {
     if (b->stack)
         return refers(b->stack->stack[i], r);
     *r = fv_term_reference(p, b->value);
     return true;
 }
 
-static const fv_term *difference(fv_pieces *p, const fv_term *a, const beside *b, int i) {
+static const fv_term *difference(fv_pieces *p, const fv_term *a, const second_operand *b, int i) {
     const fv_term *t = side_term(b, i);
     fv_reference r, to;
     if (t && a->kind == FV_TERM_LSE && t->kind == FV_TERM_LOG && t->r.lse && fv_same_pieces(a, t))
@@ -87,7 +87,7 @@ static const fv_term *difference(fv_pieces *p, const fv_term *a, const beside *b
                : NULL;
 }
 
-static const fv_term *total(fv_pieces *p, const fv_term *a, const beside *b, int i) {
+static const fv_term *total(fv_pieces *p, const fv_term *a, const second_operand *b, int i) {
     const fv_term *t = b->stack ? b->stack->stack[i] : NULL;
     if (!t)
         return NULL;
@@ -100,8 +100,8 @@ static const fv_term *total(fv_pieces *p, const fv_term *a, const beside *b, int
     return fv_term_sum(p, a, t);
 }
 
-static const fv_term *of_two_lanes(fv_pieces *p, const fv_op *op, const fv_term *a, const beside *b,
-                                   int i) {
+static const fv_term *of_two_lanes(fv_pieces *p, const fv_op *op, const fv_term *a,
+                                   const second_operand *b, int i) {
     const fv_term *t = side_term(b, i);
     if (fv_op_is(op, FV_OP_Sub))
         return difference(p, a, b, i);
@@ -119,8 +119,8 @@ static const fv_term *of_stacks(fv_pieces *p, const fv_op *op) {
     for (int k = 0; k < orders && op->nin == 2 && !made; k++) {
         const fv_term *s = fv_term_of(p, op->in[k], FV_TERM_STACK),
                       **lanes = s ? FV_NEW(p->arena, const fv_term *, s->n) : NULL;
-        beside b;
-        if (!s || !is_beside_stack(p, op, s, op->in[k], op->in[1 - k], &b))
+        second_operand b;
+        if (!s || !fits_stack(p, op, s, op->in[k], op->in[1 - k], &b))
             continue;
         for (int i = 0; i < s->n; i++)
             lanes[i] = of_two_lanes(p, op, s->stack[i], &b, i);

@@ -28,7 +28,7 @@ typedef struct reading {
     fv_value *q, *kt, *v; /* the operands of the products q * kt and weights * v */
     double scale;
     fv_value *added; /* a mask of floats that is added to the scores; NULL: there is none */
-    bool behind;     /* whether `added` is added after the mask of bools has replaced scores */
+    bool added_last; /* whether `added` is added after the mask of bools has replaced scores */
     /* a mask of bools that decides which scores are replaced; NULL: there is none */
     fv_value *decides;
     bool seen;       /* the value that the bool has for visible scores */
@@ -70,7 +70,7 @@ static bool adds(reading *r, fv_value *mask) {
     if (r->added)
         return declines(r, "several masks are added to its scores");
     r->added = mask;
-    r->behind = r->decides != NULL;
+    r->added_last = r->decides != NULL;
     return true;
 }
 
@@ -160,7 +160,7 @@ static bool read_mask(reading *r) {
     if (r->decides && !isinf(r->hidden) && !is_lowest(r))
         return declines(r,
                         "its mask replaces scores by a number that is neither -inf nor the lowest");
-    if (r->decides && (r->hidden > 0 || ((isinf(r->hidden) || r->behind) &&
+    if (r->decides && (r->hidden > 0 || ((isinf(r->hidden) || r->added_last) &&
                                          !fv_mask_keeps_a_key(&r->e, r->decides, r->seen))))
         return declines(r, all);
     return true;
@@ -235,7 +235,7 @@ static fv_value *mask_of(reading *r, fv_rewriter *w, bool *causal) {
     fv_elem e = r->q->type->elem;
     fv_value *shown = r->added ? r->added : fv_w_float(w, e, 0),
              *hidden = fv_w_float(w, e, r->hidden);
-    if (r->behind && !isinf(r->hidden))
+    if (r->added_last && !isinf(r->hidden))
         hidden = FV_W2(w, FV_OP_Add, hidden, r->added);
     return FV_W3(w, FV_OP_Where, r->decides, r->seen ? shown : hidden, r->seen ? hidden : shown);
 }

@@ -247,7 +247,7 @@ static bool count(void *arg) {
     return host->cost(host->user, k->c, &k->in, *k->arena, &k->cost);
 }
 
-/* Pushes a table that tells which launch it is; four numbers about the launch follow. */
+/* Pushes a table that identifies a launch; four numbers about the launch follow. */
 static void push_launch(lua_State *L, const char *kernel, const char *origin,
                         const char *schedule) {
     lua_createtable(L, 0, 7);

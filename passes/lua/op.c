@@ -269,7 +269,7 @@ static bool erase(void *arg) {
     return true;
 }
 
-static bool lies_in(const fv_op *at, const fv_op *op) {
+static bool is_within(const fv_op *at, const fv_op *op) {
     while (at && at != op)
         at = at->block->parent;
     return at == op;
@@ -280,7 +280,7 @@ static const fv_value *find_used(const fv_op *op, const fv_region *block) {
     for (const fv_op *o = block->first; o; o = o->next) {
         for (int i = 0; i < o->nout; i++)
             for (int k = 0; o->out[i] && k < o->out[i]->nuses; k++)
-                if (!lies_in(o->out[i]->uses[k].op, op))
+                if (!is_within(o->out[i]->uses[k].op, op))
                     return o->out[i];
         for (int i = 0; i < o->nattrs; i++) {
             const fv_value *v =
@@ -291,7 +291,7 @@ static const fv_value *find_used(const fv_op *op, const fv_region *block) {
     }
     for (int i = 0; i < block->nparams; i++)
         for (int k = 0; k < block->params[i]->nuses; k++)
-            if (!lies_in(block->params[i]->uses[k].op, op))
+            if (!is_within(block->params[i]->uses[k].op, op))
                 return block->params[i];
     return NULL;
 }
@@ -358,10 +358,10 @@ static int op_replace(lua_State *L) {
                               r.op->def->name);
         r.with[i] = fv_lua_value_in(L, i + 2, box);
         if (r.with[i]->kind == FV_VALUE_RESULT && r.with[i]->def == r.op)
-            return luaL_error(L, "'%s' is a result of the op that goes", r.with[i]->name);
+            return luaL_error(L, "'%s' is a result of the op that is replaced", r.with[i]->name);
         const fv_region *block =
             r.with[i]->kind == FV_VALUE_RESULT ? r.with[i]->def->block : r.with[i]->block;
-        if (r.with[i]->kind != FV_VALUE_CONST && block && lies_in(block->parent, r.op))
+        if (r.with[i]->kind != FV_VALUE_CONST && block && is_within(block->parent, r.op))
             return luaL_error(L, "'%s' is in a region of the op that is removed", r.with[i]->name);
         fv_lua_check_type(L, box, old, r.with[i]);
     }

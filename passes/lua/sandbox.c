@@ -231,7 +231,7 @@ static int call_with_handler(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* Calls a function that goes through its texts once, and counts a step for every 16 bytes of
+/* Calls a function that reads its texts once, and counts a step for every 16 bytes of
  * them. */
 static int go_through(lua_State *L) {
     size_t all = 0;

@@ -75,16 +75,16 @@ static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_ex
 
 /* Does the element that d defines depend on the position of its token only by the elements that it
  * loads? */
-static bool goes_by_token(const fv_padding *p, const fv_definition *d) {
+static bool element_is_by_token(const fv_padding *p, const fv_definition *d) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(p->arena, d->body); (x = fv_x_next(&v));) {
         bool of_token = fv_is_load(x) && fv_has_tokens(p, fv_loaded(x)),
-             goes = x->op == FV_X_VAR   ? x->u.var != d->index[0] && x->u.var != d->index[1]
-                    : x->op == FV_X_DIM ? !mentions(p, x->u.dim)
-                                        : !of_token || is_of_token(p, d, x);
+             plain = x->op == FV_X_VAR   ? x->u.var != d->index[0] && x->u.var != d->index[1]
+                     : x->op == FV_X_DIM ? !mentions(p, x->u.dim)
+                                         : !of_token || is_of_token(p, d, x);
         for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
-            goes &= !mentions(p, x->u.red.vars[i]->dim);
-        if (!goes)
+            plain &= !mentions(p, x->u.red.vars[i]->dim);
+        if (!plain)
             return false;
         if (of_token)
             fv_x_skip_first(&v, 2);
@@ -238,7 +238,7 @@ static bool is_by_token(fv_padding *p, const fv_op *op) {
         const fv_definition *d = op->out[i] ? fv_element_definition(&p->e, op->out[i]) : NULL;
         const fv_type *t = d ? op->out[i]->type : NULL;
         if (!d || t->rank < FEATURES || t->dims[0] != p->batch || t->dims[1] != p->length ||
-            !fv_elem_is_float(t->elem) || is_of_mask(p, op->out[i]) || !goes_by_token(p, d))
+            !fv_elem_is_float(t->elem) || is_of_mask(p, op->out[i]) || !element_is_by_token(p, d))
             return false;
         for (int k = 2; k < t->rank; k++)
             if (mentions(p, t->dims[k]))

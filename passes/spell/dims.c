@@ -58,7 +58,7 @@ static const fv_dim *solved(fv_dims *t, const fv_dim *d, int64_t *times, int64_t
  * expression that is an extent of a value outside of blocks need not be computed, so a reader of
  * the model gets no more terms than before. If `lines` is set, records instead which symbols follow
  * from an extent that is linear in them. */
-static void tells(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
+static void note_sources(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
     if (!v || !v->type || v->type->kind != FV_TENSOR)
         return;
     for (int i = 0; i < v->type->rank; i++) {
@@ -81,13 +81,13 @@ fv_spelling fv_spelling_of(fv_arena *a, fv_func *f) {
     fv_spelling all = {a, fv_ptrmap_in(a)};
     for (int lines = 0; lines < 2; lines++)
         for (int i = 0; i < f->body->nparams; i++)
-            tells(&all, f->module->dims, f->body->params[i], lines);
+            note_sources(&all, f->module->dims, f->body->params[i], lines);
     return all;
 }
 
 void fv_spelling_enter(fv_spelling *all, fv_region *block) {
     for (int i = 0; i < block->nparams; i++)
-        tells(all, block->func->module->dims, block->params[i], false);
+        note_sources(all, block->func->module->dims, block->params[i], false);
 }
 
 void fv_spelling_saw(fv_spelling *all, fv_op *op) {
@@ -106,7 +106,7 @@ void fv_spelling_saw(fv_spelling *all, fv_op *op) {
             found(all, symbols[i], (source){.kind = VALUE, .expression = values[i]});
     } else
         for (int i = 0; i < op->nout; i++)
-            tells(all, fv_op_module(op)->dims, op->out[i], false);
+            note_sources(all, fv_op_module(op)->dims, op->out[i], false);
 }
 
 /* ---- dims as tensors: each is an i64[1] ---- */

@@ -21,7 +21,7 @@ typedef struct window {
 } window;
 
 /* number of paddings at the end that are tried, from 0 on; longer ones are added by an op before */
-enum { MOST_BEHIND = 256 };
+enum { MOST_END = 256 };
 
 /* The number of elements from the first to the last one under a window, dilation included. */
 static const fv_dim *reach(fv_dims *t, const window *w, int i) {
@@ -35,14 +35,14 @@ static const fv_dim *reach(fv_dims *t, const window *w, int i) {
 /* Finds the smallest padding at the end of axis i with which the standard has as many windows as
  * the result has elements; false: no number that is tried has that effect, or the standard cannot
  * express the padding at the beginning. */
-static bool behind(fv_module *m, const fv_type *x, const window *w, int i, int64_t *pad) {
+static bool end_padding(fv_module *m, const fv_type *x, const window *w, int i, int64_t *pad) {
     fv_dims *t = m->dims;
     const fv_dim *cover = reach(t, w, i), *step = fv_dim_const(t, w->strides->u.ints[i]);
     if (!fv_dim_is_const(w->begin[i]) || w->begin[i]->value < 0 || !fv_dim_is_const(cover) ||
         w->begin[i]->value >= cover->value)
         return false;
     const fv_dim *room = fv_dim_sub(t, fv_dim_add(t, x->dims[i + 2], w->begin[i]), cover);
-    for (int64_t e = 0; e < cover->value && e < MOST_BEHIND; e++) {
+    for (int64_t e = 0; e < cover->value && e < MOST_END; e++) {
         const fv_dim *places =
             fv_dim_add(t, fv_dim_floordiv(t, fv_dim_add(t, room, fv_dim_const(t, e)), step),
                        fv_dim_const(t, 1));
@@ -65,7 +65,7 @@ static void read_window(fv_speller *s, const fv_op *op, const fv_dim *const *ker
     w->strides = fv_op_find_attr(op, "strides");
     w->dilations = fv_op_find_attr(op, "dilations");
     for (int i = 0; i < w->n; i++) {
-        w->padded &= behind(s->w.module, x, w, i, &w->pads[w->n + i]);
+        w->padded &= end_padding(s->w.module, x, w, i, &w->pads[w->n + i]);
         w->pads[i] = w->padded ? w->begin[i]->value : 0;
     }
 }

@@ -22,7 +22,7 @@ M
 check "compiles" 0 "" "$fovea" compile step.fvir --emit=kernels --target=x86-64-v3 -o shared.fvk
 check "is shared" 0 "launch AttentionScores" cat shared.fvk
 check "is shared in rows of memory" 0 "launch AttentionSum" cat shared.fvk
-check "says why" 0 "with few queries tasks divide the keys, 512 each" "$fovea" inspect step.fvir --why --target=x86-64-v3
+check "says why" 0 "with few queries, tasks divide the keys, 512 for each task" "$fovea" inspect step.fvir --why --target=x86-64-v3
 check "lists its kernels" 0 "^AttentionValues_[0-9]*: part" "$fovea" inspect step.fvir --schedules --target=x86-64-v3
 key=$("$fovea" inspect step.fvir --schedules --json --target=x86-64-v3 | grep -A1 '"attend ' | sed -n 's/.*"key": "\([0-9a-f]*\)".*/\1/p')
 "$fovea" tune step.fvir --target=x86-64-v3 --seconds=1 -o none.tuning >/dev/null 2>&1

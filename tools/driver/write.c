@@ -126,8 +126,8 @@ static const char *side_of(fv_arena *a, const char *out) {
 static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text *t,
                      bool (*side)(const void *what, FILE *f), const void *what) {
     const char *path = side_of(a, out), *folder = fv_staging_next_to(a, path);
-    const char *beside = folder ? fv_printf(a, "%s/side", folder) : NULL;
-    FILE *f = beside ? fopen(beside, "wb") : NULL;
+    const char *temporary = folder ? fv_printf(a, "%s/side", folder) : NULL;
+    FILE *f = temporary ? fopen(temporary, "wb") : NULL;
     bool ok = f != NULL && side(what, f);
     int error = errno;
     if (f && fclose(f) && ok) {
@@ -137,7 +137,7 @@ static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text 
     if (!ok)
         fv_error(s, "cannot write '%s': %s", path, strerror(error));
     ok = ok && fv_file_write(s, out, t->s, t->n);
-    if (ok && rename(beside, path)) {
+    if (ok && rename(temporary, path)) {
         ok = fv_error(s, "cannot write '%s': %s", path, strerror(errno));
         unlink(out);
     }
@@ -155,12 +155,12 @@ static bool graph_side(const void *what, FILE *f) {
 static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
-    bool beside = fv_program_has_side(p) && !is_standard(out) && !is_special(out);
-    if (beside)
+    bool has_side = fv_program_has_side(p) && !is_standard(out) && !is_special(out);
+    if (has_side)
         fv_program_print(&t, p);
     else
         fv_program_print_whole(&t, p);
-    bool ok = beside ? put_both(s, a, out, &t, program_side, p) : put(s, out, t.s, t.n);
+    bool ok = has_side ? put_both(s, a, out, &t, program_side, p) : put(s, out, t.s, t.n);
     fv_arena_free(a);
     return ok;
 }
@@ -172,13 +172,13 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
     fv_graph_side side = {.arena = a, .session = s};
     /* no side file is written; constants are part of the text */
     bool alone = is_standard(out) || is_special(out);
-    const char *beside = alone ? NULL : fv_path_name(side_of(a, out));
+    const char *side_name = alone ? NULL : fv_path_name(side_of(a, out));
     if (d)
-        fv_definitions_print(&t, m, d, beside, &side, alone);
+        fv_definitions_print(&t, m, d, side_name, &side, alone);
     else if (alone)
         fv_module_print_whole(&t, m);
     else
-        fv_module_print(&t, m, beside, &side);
+        fv_module_print(&t, m, side_name, &side);
     bool ok = (alone ||
                (fv_driver_spares(s, out) && (!side.n || fv_driver_spares(s, side_of(a, out))))) &&
               (side.n ? put_both(s, a, out, &t, graph_side, &side) : put(s, out, t.s, t.n));
@@ -257,8 +257,8 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
     o.weights = with->weights;
     o.levels = with->levels;
     o.nlevels = with->nlevels;
-    bool beside = fv_llvm_weights_path(p->arena, p, &o, llvm_kind(kind), out) != NULL;
-    if (beside && (is_standard(out) || is_special(out)))
+    bool has_side = fv_llvm_weights_path(p->arena, p, &o, llvm_kind(kind), out) != NULL;
+    if (has_side && (is_standard(out) || is_special(out)))
         return fv_error(s,
                         "the weights would be written to a file next to %s, where no file can be "
                         "written: name a file with -o%s",

@@ -83,9 +83,9 @@ bool fv_driver_header_begin(fv_session *s, fv_arena *a, const fv_program *p, con
         return !fv_warning(s, "%s is not written: no C source can name such a header", path);
     h->other = other_hash(a, path, p->source.hash);
     const char *folder = fv_staging_next_to(a, path);
-    h->beside = folder ? fv_printf(a, "%s/header", folder) : NULL;
+    h->temporary = folder ? fv_printf(a, "%s/header", folder) : NULL;
     h->before = folder && exists(path) ? fv_printf(a, "%s/before", folder) : NULL;
-    int why = folder ? put(h->beside, text) : errno;
+    int why = folder ? put(h->temporary, text) : errno;
     return !why || fv_error(s, "cannot write '%s': %s", path, strerror(why));
 }
 
@@ -96,10 +96,10 @@ static bool keep(const char *path, const char *name) {
 }
 
 bool fv_driver_header_place(fv_header_file *h) {
-    if (!h->beside)
+    if (!h->temporary)
         return true;
     if (!h->before || keep(h->path, h->before)) {
-        h->placed = rename(h->beside, h->path) == 0;
+        h->placed = rename(h->temporary, h->path) == 0;
         int why = errno;
         if (!h->placed && h->before)
             rename(h->before, h->path);

@@ -12,7 +12,7 @@ bool fv_driver_is_header(const char *path) FV_MUST_USE;
 typedef struct fv_header_file {
     fv_session *session;
     const char *path;
-    const char *beside; /* its temporary file; NULL: no header is written, as a warning says */
+    const char *temporary; /* its temporary file; NULL: no header is written, as a warning says */
     const char *before; /* the temporary name of the header that it replaces; NULL: there is none */
     const char *other;  /* the hash of another model that it described; NULL: of none */
     bool placed;        /* whether it was renamed to its path */

@@ -12,7 +12,7 @@ typedef struct fv_key_search {
     fv_elem elem; /* a float type whose vectors have as many lanes as those of the scores */
 } fv_key_search;
 
-/* Results of the search: i64 scalars; a range of keys goes from [0] to before [1]. */
+/* Results of the search: i64 scalars; a range of keys begins at [0] and ends before [1]. */
 typedef struct fv_keys_found {
     /* the range from the first to the last part with a key that some query sees; if there is none,
      * from the number of keys to 0 */
