@@ -240,7 +240,7 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
     fv_door_close(s, &door);
     fv_ll_parts_close(&parts);
     fv_arena_free(scratch);
-    fv_llvm_rest();
+    fv_llvm_release_pages();
     return only_if(ok, j);
 }
 
@@ -261,6 +261,6 @@ fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t 
     ((fv_jit *)j)->times.load = fv_lap(&mark);
     fv_door_close(s, &door);
     fv_arena_free(scratch);
-    fv_llvm_rest();
+    fv_llvm_release_pages();
     return only_if(ok, j);
 }

@@ -63,7 +63,7 @@ static int drop_segments(struct dl_phdr_info *is, size_t size, void *user) {
     return here;
 }
 
-void fv_llvm_rest(void) {
+void fv_llvm_release_pages(void) {
     if (library)
         dl_iterate_phdr(drop_segments, (void *)(uintptr_t)fv_llvm.LLVMGetVersion);
 }
@@ -87,7 +87,7 @@ static void load(void) {
     if (major != LLVM_VERSION_MAJOR)
         set_missing("LLVM's library " FV_LLVM_LIBRARY " is not of version ",
                     TEXT(LLVM_VERSION_MAJOR));
-    fv_llvm_rest(); /* its constructors have made 18 MB of it resident */
+    fv_llvm_release_pages(); /* its constructors have made 18 MB of it resident */
 }
 
 const char *fv_llvm_missing(void) {
@@ -130,7 +130,7 @@ static void prepare_all(void) {
             snprintf(name, sizeof name, "LLVMInitialize%s%s", targets[t], parts[i]);
             call(name);
         }
-    fv_llvm_rest(); /* the code of targets that are not used */
+    fv_llvm_release_pages(); /* the code of targets that are not used */
 }
 
 #else
@@ -145,7 +145,7 @@ const char *fv_llvm_missing(void) {
     return NULL;
 }
 
-void fv_llvm_rest(void) {}
+void fv_llvm_release_pages(void) {}
 
 static void prepare_native(void) {
     LLVMInitializeNativeTarget();

@@ -40,7 +40,7 @@ void fv_llvm_prepare_all(void);
  * used. It is called before other parts of LLVM are used, and when LLVM is no longer used, so that
  * at most 30 MB of the library are resident at a time; without these calls, 60 MB are. Any thread
  * may call it, also while others execute LLVM. */
-void fv_llvm_rest(void);
+void fv_llvm_release_pages(void);
 
 #ifndef FV_LLVM_OWN_NAMES /* defined in load.c only */
 #include "backend/llvm/calls.h"

@@ -314,7 +314,7 @@ static void optimize(fv_ll_module *m) {
         fv_ll_fault(m, "%s", text);
         LLVMDisposeErrorMessage(text);
     }
-    fv_llvm_rest(); /* the generation of code uses other parts of LLVM */
+    fv_llvm_release_pages(); /* the generation of code uses other parts of LLVM */
 }
 
 bool fv_ll_optimize(fv_ll_module *m) {

@@ -163,7 +163,7 @@ Test(parts, compile_while_llvm_rests, .timeout = 900) {
     for (int i = 0; i < THREADS; i++)
         cr_assert_eq(pthread_create(&all[i].thread, NULL, compile_again, &all[i]), 0);
     while (compiling) {
-        fv_llvm_rest();
+        fv_llvm_release_pages();
         usleep(1000);
     }
     for (int i = 0; i < THREADS; i++) {
