@@ -449,11 +449,12 @@ static const fv_dim *combine(fv_dims *t, fv_dim_kind kind, const fv_dim *a, cons
 }
 
 static const fv_dim *argument(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
-    return memo ? fv_dim_again(t, d, memo) : fv_dim_settle(t, d);
+    return memo ? fv_dim_rebuild(t, d, memo) : fv_dim_settle(t, d);
 }
 
 /* Builds a dim of the kind of d, combining its arguments in the order in which its text has them.
- * They are simplified first: by fv_dim_again with the memo, or by fv_dim_settle if memo is NULL. */
+ * They are simplified first: by fv_dim_rebuild with the memo, or by fv_dim_settle if memo is
+ * NULL. */
 static const fv_dim *rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     int lead = d->kind == FV_DIM_ADD ? fv_dim_lead(d) : 0;
     const fv_dim *out = argument(t, d->arg[lead], memo);
@@ -504,11 +505,11 @@ bool fv_dim_equate(const fv_dim *a, const fv_dim *b) {
 
 /* d, a sum or product of two dims without a normal form, which stays the same if they do. */
 static const fv_dim *opaque_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
-    const fv_dim *a = fv_dim_again(t, d->arg[0], memo), *b = fv_dim_again(t, d->arg[1], memo);
+    const fv_dim *a = fv_dim_rebuild(t, d->arg[0], memo), *b = fv_dim_rebuild(t, d->arg[1], memo);
     return a == d->arg[0] && b == d->arg[1] ? d : combine(t, d->kind, a, b);
 }
 
-const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
+const fv_dim *fv_dim_rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     const fv_dim *there = fv_ptrmap_get(memo, d);
     if (there || !d->n)
         return there ? there : d;

@@ -108,13 +108,13 @@ const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims);
 const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
 
 /* From now on every expression that would become `a` becomes `b` instead; the caller knows that
- * they are equal. Dims that exist already do not change until fv_dim_again. Returns false if `a`
+ * they are equal. Dims that exist already do not change until fv_dim_rebuild. Returns false if `a`
  * has been replaced already or is not a min, max, broadcast, quotient or remainder, if b is not
  * smaller, or if one of them depends on data. */
 bool fv_dim_equate(const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* Returns d with its subexpressions replaced: by the dims that `memo` has for them, and as
  * fv_dim_equate has requested since d was built. Adds each result to `memo`. */
-const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo);
+const fv_dim *fv_dim_rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo);
 static inline bool fv_dim_is_const(const fv_dim *d) {
     return d->kind == FV_DIM_CONST;
 }

@@ -11,9 +11,9 @@ typedef struct settler {
 } settler;
 
 /* Returns d with its subexpressions replaced by the dims that are known to equal them
- * (fv_dim_again). NULL, an unknown axis of a tensor in a sequence, stays NULL. */
+ * (fv_dim_rebuild). NULL, an unknown axis of a tensor in a sequence, stays NULL. */
 static const fv_dim *again(settler *s, const fv_dim *d) {
-    return d ? fv_dim_again(s->m->dims, d, &s->dims) : NULL;
+    return d ? fv_dim_rebuild(s->m->dims, d, &s->dims) : NULL;
 }
 
 /* Returns a list of n dims, on each of which `again` was called; NULL: it changed none of them. */

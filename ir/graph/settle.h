@@ -10,7 +10,7 @@
  * equalities of its relations, and removes relations that follow from others. */
 void fv_module_settle(fv_module *m);
 /* Replaces the symbol by `dim` in all dims of the module, but not within a sum or product that has
- * no normal form (fv_dim_again); the caller knows that both are equal in every run. */
+ * no normal form (fv_dim_rebuild); the caller knows that both are equal in every run. */
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim);
 /* Can the symbol be equal to `dim`? False: a relation of the module is proved to exclude it. */
 bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim) FV_MUST_USE;

@@ -104,7 +104,7 @@ static bool pack(packer *k, fv_rewriter *w, fv_op *op) {
         const fv_dim **dims =
             a.kind == FV_ATTR_DIMS ? FV_NEW(m->arena, const fv_dim *, a.n + 1) : NULL;
         for (int j = 0; dims && j < a.n; j++)
-            dims[j] = fv_dim_again(m->dims, a.u.dims[j], &k->dims);
+            dims[j] = fv_dim_rebuild(m->dims, a.u.dims[j], &k->dims);
         a.u.dims = dims ? dims : a.u.dims;
         fv_op_attr(copy, &a);
     }

@@ -29,7 +29,7 @@ static void found(fv_spelling *all, const fv_dim *symbol, source from) {
 static const fv_dim *with(fv_dims *t, const fv_dim *d, const fv_dim *symbol, int64_t value) {
     fv_ptrmap memo = fv_ptrmap_in(fv_dims_arena(t));
     *fv_ptrmap_at(&memo, symbol) = (void *)(uintptr_t)fv_dim_const(t, value);
-    return fv_dim_again(t, d, &memo);
+    return fv_dim_rebuild(t, d, &memo);
 }
 
 /* The only symbol of d if d = times * symbol + plus with constants; NULL: d has another form. */

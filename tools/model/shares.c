@@ -85,7 +85,7 @@ bool fv_shares_port(fv_context *c, const fv_parts_port *p, fv_port_info *out) {
         const fv_dim *d = fv_dim_parse(t, &at, &error);
         if (!d || *at)
             return fv_error(c->session, "'%s' has no dims: '%s' is none", p->name, p->info.dims[i]);
-        dims[i] = fv_dim_str(c->arena, fv_dim_again(t, d, &given));
+        dims[i] = fv_dim_str(c->arena, fv_dim_rebuild(t, d, &given));
     }
     *out = p->info;
     out->dims = dims;
