@@ -283,7 +283,7 @@ bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     return true;
 }
 
-void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most) {
+void fv_dim_set_range(const fv_dim *symbol, int64_t least, int64_t most) {
     fv_dim *d = (fv_dim *)(uintptr_t)symbol; /* the table owns its nodes, so it may change them */
     assert(d->kind == FV_DIM_SYMBOL && d->lo <= least && least <= most && most <= d->hi);
     d->least = least;

@@ -80,7 +80,7 @@ bool fv_any_from_data(int n, const fv_dim *const *dims) FV_MUST_USE;
 bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) FV_MUST_USE;
 /* Records the values least..most that assumptions leave to a symbol; allowed at any time, since
  * simplification uses lo..hi alone and equal expressions stay the same pointer. */
-void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most);
+void fv_dim_set_range(const fv_dim *symbol, int64_t least, int64_t most);
 /* Lists all symbols, in order of creation; returns their number. */
 int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out);
 /* Does the symbol occur in d? */

@@ -279,7 +279,7 @@ bool fv_module_bound(fv_module *m) {
                  fv_relation_str(a, never));
     for (int i = 0; i < b->n && !never; i++)
         if (!b->cell[i].symbol->from_data)
-            fv_dim_leave(b->cell[i].symbol, b->cell[i].lo, b->cell[i].hi);
+            fv_dim_set_range(b->cell[i].symbol, b->cell[i].lo, b->cell[i].hi);
     fv_arena_free(a);
     return !never;
 }
