@@ -69,7 +69,7 @@ uint64_t fv_level_features(fv_level level) {
     return set;
 }
 
-uint64_t fv_features_asked(uint64_t set) {
+uint64_t fv_features_to_check(uint64_t set) {
     uint64_t needed = 0;
     for (int i = 0; i < FV_NFEATURES; i++)
         needed |= has(set, i) ? fv_features_closed(features[i].needs) : 0;

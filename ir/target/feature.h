@@ -59,7 +59,7 @@ uint64_t fv_features_closed(uint64_t features);
 uint64_t fv_level_features(fv_level level);
 /* The members of a set that no other member needs: a check for these is a check for the whole
  * set. */
-uint64_t fv_features_asked(uint64_t features);
+uint64_t fv_features_to_check(uint64_t features);
 /* Names of the macros by which C compilers state that they may use the features, NULL-terminated; a
  * macro that another one implies is left out. An entry may be two names with a `|` between them, of
  * which a compiler defines one. */

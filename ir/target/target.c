@@ -77,7 +77,7 @@ const char *const *fv_features_macros(fv_arena *a, uint64_t set) {
     for (int i = 0; i < FV_NFEATURES; i++)
         if ((set >> i & 1) && *words[i].macro)
             named |= UINT64_C(1) << i;
-    uint64_t asked = fv_features_asked(named);
+    uint64_t asked = fv_features_to_check(named);
     for (int i = 0; i < FV_NFEATURES; i++)
         if (asked >> i & 1)
             FV_PUSH(a, list, n, cap, words[i].macro);
