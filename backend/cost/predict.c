@@ -35,7 +35,7 @@ static const double STORES = 4096;
 
 typedef struct access {
     int buf;
-    fv_access is;
+    fv_cost_access is;
 } access;
 
 /* The part of the cycles of a transfer for which a core always waits, even if it computes during
@@ -262,7 +262,7 @@ static double crossing(predictor *p, const fv_buf *b, const fv_windows *w, doubl
 }
 
 static void add_access(predictor *p, facts *f, const fv_buf *b, fv_expr *const *index,
-                       fv_access is) {
+                       fv_cost_access is) {
     if (b->role == FV_BUF_TILE)
         return;
     if (is.windows.are == FV_WINDOWS_NONE)
@@ -286,7 +286,7 @@ static void add_loads(predictor *p, facts *f, const fv_expr *x) {
     if (!x)
         return;
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        add_access(p, f, x->u.buf, x->arg, (fv_access){.bytes = x->type.lanes});
+        add_access(p, f, x->u.buf, x->arg, (fv_cost_access){.bytes = x->type.lanes});
     for (int i = 0; i < x->n; i++)
         add_loads(p, f, x->arg[i]);
 }
@@ -305,9 +305,9 @@ static facts *facts_of(predictor *p, const fv_stmt *s) {
     add_loads(p, f, s->x);
     if (s->kind == FV_S_STORE)
         add_access(p, f, s->buf, s->index,
-                   (fv_access){.bytes = s->x->type.lanes, .is_store = true});
+                   (fv_cost_access){.bytes = s->x->type.lanes, .is_store = true});
     if (s->kind == FV_S_PREFETCH)
-        add_access(p, f, s->buf, s->index, (fv_access){.is_ahead = true});
+        add_access(p, f, s->buf, s->index, (fv_cost_access){.is_ahead = true});
     return f;
 }
 
@@ -331,7 +331,7 @@ static void statement(fv_walk *w, const fv_stmt *s, double times) {
 static void add_words(predictor *p, const fv_expr *load, double words) {
     facts f = {0};
     add_access(p, &f, load->u.buf, load->arg,
-               (fv_access){.bytes = 4 * words, .windows.are = FV_WINDOWS_UNKNOWN});
+               (fv_cost_access){.bytes = 4 * words, .windows.are = FV_WINDOWS_UNKNOWN});
     if (f.n)
         fv_moved_access(&innermost(p)->direct[f.all[0].buf], &f.all[0].is);
 }

@@ -25,7 +25,7 @@ void fv_moved_also(fv_moved *block, const fv_moved *part) {
     fv_windows_also(&block->windows, &part->windows);
 }
 
-void fv_moved_access(fv_moved *block, const fv_access *is) {
+void fv_moved_access(fv_moved *block, const fv_cost_access *is) {
     block->ahead |= is->is_ahead;
     if (is->is_ahead)
         return;

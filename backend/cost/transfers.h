@@ -50,13 +50,13 @@ typedef struct fv_moved {
 } fv_moved;
 
 /* An access of a statement. loops: those on which an index depends; along: as in fv_moved. */
-typedef struct fv_access {
+typedef struct fv_cost_access {
     double bytes;
     uint64_t loops, along[FV_STRIDES];
     bool is_store, is_ahead;
     fv_task_order order;
     fv_windows windows; /* the elements that are accessed */
-} fv_access;
+} fv_cost_access;
 
 /* Adds to `block` what another part of the block accesses. */
 void fv_moved_also(fv_moved *block, const fv_moved *part);
@@ -75,7 +75,7 @@ double fv_moved_by_thread(const fv_moved *loop, double threads);
 fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b);
 /* Adds an access of a statement to `block`; block->during is set later, when the time of an
  * iteration is known. */
-void fv_moved_access(fv_moved *block, const fv_access *is);
+void fv_moved_access(fv_moved *block, const fv_cost_access *is);
 /* The number of bytes that the n buffers of a block touch together. */
 double fv_moved_touched(int n, const fv_moved *of);
 /* Adds `trips` iterations, each of which accesses `body`, to `loop`. Data that the iteration before

@@ -201,7 +201,7 @@ Test(predict, threads_share_tasks_and_memory) {
 
 Test(predict, what_a_cache_holds_is_moved_once) {
     fv_moved body = {0}, loop = {0};
-    fv_moved_access(&body, &(fv_access){.bytes = 1024, .loops = 2}); /* of loop 1 only */
+    fv_moved_access(&body, &(fv_cost_access){.bytes = 1024, .loops = 2}); /* of loop 1 only */
     body.during[0] = body.during[1] = body.during[2] = 10;
     fv_moved_repeat(&loop, &body, 100, 1, 64 << 10, -1, &core);
     cr_expect_eq(loop.touched, 1024);
@@ -221,7 +221,7 @@ Test(predict, iterations_that_overlap) {
     const double apart[] = {64 << 10, 1 << 20}, moved[] = {50000, 102400};
     for (int i = 0; i < 2; i++) {
         fv_moved body = {0}, loop = {0};
-        fv_moved_access(&body, &(fv_access){.bytes = 1024, .loops = 2});
+        fv_moved_access(&body, &(fv_cost_access){.bytes = 1024, .loops = 2});
         fv_moved_repeat(&loop, &body, 100, 2, apart[i], 50000, &core);
         fv_moved_end(&loop, 100 * apart[i], 1, 50000, &core);
         cr_expect_float_eq(loop.bytes[1], moved[i], 1e-6, "%g apart", apart[i]);
@@ -232,7 +232,7 @@ Test(predict, iterations_that_overlap) {
  * task accesses 1 KiB, and 100 KiB of all buffers. */
 static double moved_by_tasks(fv_task_order order, double size) {
     fv_moved body = {0}, loop = {0};
-    fv_moved_access(&body, &(fv_access){.bytes = 1024, .loops = 1, .order = order});
+    fv_moved_access(&body, &(fv_cost_access){.bytes = 1024, .loops = 1, .order = order});
     for (int i = 0; i < 4; i++) /* a walk that follows the number of the task adds parts */
         fv_moved_repeat(&loop, &body, 10, 1, 100 << 10, size, &core);
     fv_moved_end(&loop, 4000 << 10, 1, size, &core);
@@ -264,8 +264,8 @@ Test(predict, rows_of_two_lines_are_one_run) {
         "  for k < n {\n    s = s + A[k, 0] + A[k, 16]\n  }\n"
         "  C[0] = s\n}";
     fv_moved body = {0}, part = {0}, loop = {0};
-    fv_moved_access(&body, &(fv_access){.bytes = 128, .loops = 1, .along = {0, 1, 1, 1}});
-    fv_moved_access(&part, &(fv_access){.bytes = 64, .loops = 1, .along = {0, 1, 1, 1}});
+    fv_moved_access(&body, &(fv_cost_access){.bytes = 128, .loops = 1, .along = {0, 1, 1, 1}});
+    fv_moved_access(&part, &(fv_cost_access){.bytes = 64, .loops = 1, .along = {0, 1, 1, 1}});
     fv_moved_repeat(&loop, &body, 100, 1, 128, -1, &core);
     cr_expect_eq(loop.run, 12800);
     loop = (fv_moved){0};
@@ -276,8 +276,8 @@ Test(predict, rows_of_two_lines_are_one_run) {
 
 Test(predict, what_is_changed_in_place_is_moved_once) {
     fv_moved body = {0};
-    fv_moved_access(&body, &(fv_access){.bytes = 64});
-    fv_moved_access(&body, &(fv_access){.bytes = 64, .is_store = true});
+    fv_moved_access(&body, &(fv_cost_access){.bytes = 64});
+    fv_moved_access(&body, &(fv_cost_access){.bytes = 64, .is_store = true});
     cr_expect_eq(body.bytes[1], 64);
     cr_expect(body.stored && body.loaded);
 }
