@@ -72,10 +72,10 @@ static int growing_axis(const fv_port_info *in, const fv_port_info *out) {
 static void add_cache(fv_decoder *d, int in, int out) {
     const fv_port_info *p = &d->table->inputs[in];
     d->roles[in] = FV_ROLE_STATE;
-    d->caches[d->ncaches++] = (fv_cache){.in = in,
-                                         .out = out,
-                                         .axis = growing_axis(p, &d->table->outputs[out]),
-                                         .in_place = p->in_place != 0};
+    d->caches[d->ncaches++] = (fv_decoder_cache){.in = in,
+                                                 .out = out,
+                                                 .axis = growing_axis(p, &d->table->outputs[out]),
+                                                 .in_place = p->in_place != 0};
 }
 
 static void find_caches(fv_decoder *d) {
@@ -213,7 +213,7 @@ int fv_decoder_find(fv_arena *a, const fv_model *t, const unsigned char *given, 
                     fv_decoder *d) {
     *d = (fv_decoder){.table = t,
                       .roles = FV_NEW(a, fv_role, t->ninputs + 1),
-                      .caches = FV_NEW(a, fv_cache, t->ninputs + 1)};
+                      .caches = FV_NEW(a, fv_decoder_cache, t->ninputs + 1)};
     for (int i = 0; i < t->ninputs; i++)
         d->roles[i] = given[i] ? FV_ROLE_GIVEN : FV_ROLE_UNKNOWN;
     find_caches(d);

@@ -23,16 +23,16 @@ typedef enum {
 } fv_role;
 
 /* A state: input `in` takes output `out` of the previous run. */
-typedef struct fv_cache {
+typedef struct fv_decoder_cache {
     int in, out;
     int axis; /* the axis that grows by the ids of a run; -1: it keeps its size */
     bool in_place;
-} fv_cache;
+} fv_decoder_cache;
 
 typedef struct fv_decoder {
     const fv_model *table;
     fv_role *roles; /* the role of each input */
-    fv_cache *caches;
+    fv_decoder_cache *caches;
     int ncaches;
     int ids;            /* the input of ids */
     int logits;         /* the output of logits: [batch, ids, vocabulary] or [batch, vocabulary] */

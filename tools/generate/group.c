@@ -58,7 +58,7 @@ static void bind_ids(run_dims *d) {
 static void bind_caches(run_dims *d) {
     const fv_decoder *of = &d->g->decoder;
     for (int i = 0; i < of->ncaches; i++) {
-        const fv_cache *c = &of->caches[i];
+        const fv_decoder_cache *c = &of->caches[i];
         const fv_port_info *p = &of->table->inputs[c->in];
         if (c->in_place)
             bind(d, p->capacity, d->g->sizes.positions);
@@ -190,7 +190,7 @@ static int fill_inputs(run_dims *d, fv_arena *step, fv_array *inputs, fv_log *lo
 
 /* ---- caches ---- */
 
-static int begin_state(run_dims *d, const fv_cache *c, fv_array *x, fv_log *log) {
+static int begin_state(run_dims *d, const fv_decoder_cache *c, fv_array *x, fv_log *log) {
     const fv_port_info *p = &d->g->decoder.table->inputs[c->in];
     int status = shape_input(d, c->in, x, log);
     if (status)

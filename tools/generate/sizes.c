@@ -25,7 +25,7 @@ static void bounds_of(const fv_model *t, const char *dim, int64_t *lo, int64_t *
 static int64_t positions_of_caches(const fv_decoder *d) {
     int64_t most = INT64_MAX, lo, hi;
     for (int i = 0; i < d->ncaches; i++) {
-        const fv_cache *c = &d->caches[i];
+        const fv_decoder_cache *c = &d->caches[i];
         const fv_port_info *p = &d->table->inputs[c->in];
         if (c->in_place) {
             bounds_of(d->table, p->capacity, &lo, &hi);
