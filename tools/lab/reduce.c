@@ -116,9 +116,9 @@ static void remove_text(const reducer *r, const char *path) {
 
 typedef struct try {
     reducer *r;
-    const fv_change *change; /* the change of the graph; NULL: the graph is not changed */
-    const char *const *dims; /* values for symbols, as "NAME=VALUE", NULL-terminated */
-    const char *text;        /* path to which the graph is written */
+    const fv_reduce_change *change; /* the change of the graph; NULL: the graph is not changed */
+    const char *const *dims;        /* values for symbols, as "NAME=VALUE", NULL-terminated */
+    const char *text;               /* path to which the graph is written */
     bool fails;
 }
 try;
@@ -129,7 +129,7 @@ static bool run_try(try *t, fv_context *one) {
     fv_source source;
     if (!fv_driver_read(one->session, r->model, &o, &source))
         return false;
-    if (t->change && !fv_change_make(source.module, t->change))
+    if (t->change && !fv_reduce_change_make(source.module, t->change))
         return false;
     if (!fv_module_verify(source.module, NULL) ||
         !fv_driver_write_ir(one->session, source.module, NULL, t->text))
@@ -146,7 +146,7 @@ static bool run_try(try *t, fv_context *one) {
 
 /* Makes a change of the current model and runs the command; if it fails, the result becomes the
  * current model. Returns whether it did. */
-static bool attempt(reducer *r, const fv_change *change, const char *const *dims) {
+static bool attempt(reducer *r, const fv_reduce_change *change, const char *const *dims) {
     fv_context one = {.session = fv_session_new(), .args = r->c->args};
     try t = {r, change, dims, in_folder(r, fv_printf(r->c->arena, "graph-%d.fvir", r->made + 1)),
              false};
@@ -190,11 +190,11 @@ static bool fix_symbols(reducer *r) {
 
 static bool fewer_results(reducer *r) {
     for (int i = 0; i < r->now.results; i++)
-        if (attempt(r, &(fv_change){.kind = FV_KEEP_RESULT, .at = i}, NULL))
+        if (attempt(r, &(fv_reduce_change){.kind = FV_KEEP_RESULT, .at = i}, NULL))
             return true;
     bool any = false;
     for (int i = 0; i < r->now.results;) {
-        bool dropped = attempt(r, &(fv_change){.kind = FV_DROP_RESULT, .at = i}, NULL);
+        bool dropped = attempt(r, &(fv_reduce_change){.kind = FV_DROP_RESULT, .at = i}, NULL);
         i += !dropped;
         any |= dropped;
     }
@@ -206,7 +206,7 @@ static bool without(reducer *r, int at, int count) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         int before = r->now.ops;
         if ((kinds[i] != FV_OPS_SKIPPED || count == 1) &&
-            attempt(r, &(fv_change){.kind = kinds[i], .at = at, .count = count}, NULL))
+            attempt(r, &(fv_reduce_change){.kind = kinds[i], .at = at, .count = count}, NULL))
             return r->now.ops < before;
     }
     return false;
@@ -239,7 +239,8 @@ static bool smaller_dims(reducer *r) {
         bool smaller = false;
         for (int64_t to = 1; to < from && !smaller; to *= 2)
             smaller =
-                attempt(r, &(fv_change){.kind = FV_SMALLER_DIM, .from = from, .to = to}, NULL) &&
+                attempt(r, &(fv_reduce_change){.kind = FV_SMALLER_DIM, .from = from, .to = to},
+                        NULL) &&
                 !has_dim(r, from);
         i += !smaller;
         any |= smaller;
@@ -252,13 +253,13 @@ static bool plainer_ops(reducer *r) {
     for (int i = 0, before; i < r->now.attributes;) {
         /* the count is taken again, since inference may have added an attribute */
         before = r->now.attributes;
-        bool dropped = attempt(r, &(fv_change){.kind = FV_DROP_ATTRIBUTE, .at = i}, NULL) &&
+        bool dropped = attempt(r, &(fv_reduce_change){.kind = FV_DROP_ATTRIBUTE, .at = i}, NULL) &&
                        r->now.attributes < before;
         i += !dropped;
         any |= dropped;
     }
     for (int i = 0; i < r->now.constants; i++)
-        any |= attempt(r, &(fv_change){.kind = FV_ZERO_WEIGHTS, .at = i}, NULL);
+        any |= attempt(r, &(fv_reduce_change){.kind = FV_ZERO_WEIGHTS, .at = i}, NULL);
     return any;
 }
 

@@ -21,8 +21,9 @@ static void set_results(fv_module *m, int n, fv_value **results, const char **na
 }
 
 /* Keeps the results for which `keeps` returns true. False: none or all would be kept. */
-static bool keep_results(fv_module *m, bool (*keeps)(const fv_change *c, const fv_value *v, int i),
-                         const fv_change *c) {
+static bool keep_results(fv_module *m,
+                         bool (*keeps)(const fv_reduce_change *c, const fv_value *v, int i),
+                         const fv_reduce_change *c) {
     const fv_func *f = m->funcs;
     const fv_op *ret = f->body->last;
     fv_value **results = FV_NEW(m->arena, fv_value *, ret->nin + 1);
@@ -39,10 +40,10 @@ static bool keep_results(fv_module *m, bool (*keeps)(const fv_change *c, const f
     return true;
 }
 
-static bool is_it(const fv_change *c, const fv_value *v, int i) {
+static bool is_it(const fv_reduce_change *c, const fv_value *v, int i) {
     return (void)v, i == c->at;
 }
-static bool is_another(const fv_change *c, const fv_value *v, int i) {
+static bool is_another(const fv_reduce_change *c, const fv_value *v, int i) {
     return (void)v, i != c->at;
 }
 
@@ -80,7 +81,7 @@ static fv_value *operand_like(const fv_value *v) {
     return NULL;
 }
 
-static fv_value *stand_in(fv_module *m, const fv_change *c, const fv_value *v) {
+static fv_value *stand_in(fv_module *m, const fv_reduce_change *c, const fv_value *v) {
     if (c->kind == FV_OPS_SKIPPED)
         return operand_like(v);
     if (c->kind == FV_OPS_TO_ZEROS)
@@ -89,7 +90,7 @@ static fv_value *stand_in(fv_module *m, const fv_change *c, const fv_value *v) {
 }
 
 /* Marks the ops of main that are removed. False: main has fewer ops. */
-static bool mark_ops(fv_module *m, const fv_change *c) {
+static bool mark_ops(fv_module *m, const fv_reduce_change *c) {
     int i = 0;
     for (fv_op *op = m->funcs->body->first; op; op = op->next, i++)
         op->mark = i >= c->at && i < c->at + c->count;
@@ -147,7 +148,7 @@ static bool is_read_outside(const fv_value *v) {
     return false;
 }
 
-static bool remove_ops(fv_module *m, const fv_change *c) {
+static bool remove_ops(fv_module *m, const fv_reduce_change *c) {
     if (!mark_ops(m, c) || (c->kind != FV_OPS_SKIPPED && !move_results(m)))
         return false;
     for (fv_op *op = m->funcs->body->first; op; op = op->next)
@@ -188,7 +189,7 @@ static bool is_plain(fv_elem e) {
 
 /* Cuts a constant to smaller dims. In a constant of a few integers, which may be a shape, the old
  * number is also replaced by the new one. */
-static void cut_constant(fv_module *m, fv_value *v, const fv_change *c) {
+static void cut_constant(fv_module *m, fv_value *v, const fv_reduce_change *c) {
     enum { LONGEST = 16 };
     const fv_tensor *t = v->tensor;
     int64_t dims[FV_MAX_RANK];
@@ -213,7 +214,7 @@ static void cut_constant(fv_module *m, fv_value *v, const fv_change *c) {
     fv_value_take_name(m, w, v);
 }
 
-static const fv_type *with_dim(fv_module *m, const fv_type *t, const fv_change *c) {
+static const fv_type *with_dim(fv_module *m, const fv_type *t, const fv_reduce_change *c) {
     const fv_dim *dims[FV_MAX_RANK];
     if (t->kind != FV_TENSOR)
         return t;
@@ -224,7 +225,7 @@ static const fv_type *with_dim(fv_module *m, const fv_type *t, const fv_change *
     return fv_tensor_type(m->arena, t->elem, t->rank, dims);
 }
 
-static void change_attrs(fv_module *m, fv_op *op, const fv_change *c) {
+static void change_attrs(fv_module *m, fv_op *op, const fv_reduce_change *c) {
     for (int i = 0; i < op->nattrs; i++) {
         const fv_attr *a = &op->attrs[i];
         if (a->kind == FV_ATTR_DIMS) {
@@ -261,7 +262,7 @@ static bool infer_again(fv_module *m) {
     return true;
 }
 
-static bool make_smaller(fv_module *m, const fv_change *c) {
+static bool make_smaller(fv_module *m, const fv_reduce_change *c) {
     const fv_region *body = m->funcs->body;
     for (int i = 0; i < body->nparams; i++)
         body->params[i]->type = with_dim(m, body->params[i]->type, c);
@@ -280,7 +281,7 @@ static bool is_zero(const fv_tensor *t) {
     return !t->bytes || (!p[0] && !memcmp(p, p + 1, t->bytes - 1));
 }
 
-static bool zero_weights(fv_module *m, const fv_change *c) {
+static bool zero_weights(fv_module *m, const fv_reduce_change *c) {
     int at = c->at;
     for (int i = 0; i < m->nconsts; i++) {
         fv_value *v = m->consts[i];
@@ -297,7 +298,7 @@ static bool zero_weights(fv_module *m, const fv_change *c) {
     return false;
 }
 
-static bool drop_attribute(fv_module *m, const fv_change *c) {
+static bool drop_attribute(fv_module *m, const fv_reduce_change *c) {
     int at = c->at;
     for (fv_op *op = m->funcs->body->first; op; op = op->next) {
         if (at >= op->nattrs) {
@@ -333,7 +334,7 @@ static void drop_inputs(fv_module *m) {
         body->nparams = n;
 }
 
-bool fv_change_make(fv_module *m, const fv_change *c) {
+bool fv_reduce_change_make(fv_module *m, const fv_reduce_change *c) {
     static const char *const sweep[] = {"remove-dead", NULL};
     bool ok = false;
     switch (c->kind) {

@@ -20,14 +20,14 @@ typedef enum {
     FV_DROP_ATTRIBUTE /* removes an attribute: number `at` of all attributes of ops of main */
 } fv_change_kind;
 
-typedef struct fv_change {
+typedef struct fv_reduce_change {
     fv_change_kind kind;
     int at, count;
     int64_t from, to;
-} fv_change;
+} fv_reduce_change;
 
 /* Makes the change. False: it cannot be made, or would change nothing; the graph must not be used
  * then. */
-bool fv_change_make(fv_module *m, const fv_change *change) FV_MUST_USE;
+bool fv_reduce_change_make(fv_module *m, const fv_reduce_change *change) FV_MUST_USE;
 
 #endif
