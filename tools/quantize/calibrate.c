@@ -110,12 +110,12 @@ static bool run_all(observer *o) {
         o->shown = o->n - o->first < SHOWN ? o->n - o->first : SHOWN;
         for (int i = 0; i < o->shown; i++)
             names[i] = o->at[o->first + i].name;
-        if (!fv_quant_try(o->q, &(fv_trial){.shown = names,
-                                            .nshown = o->shown,
-                                            .nsets = o->q->nsets,
-                                            .what = "ranges of activations",
-                                            .take = observe,
-                                            .user = o}))
+        if (!fv_quant_try(o->q, &(fv_quant_trial){.shown = names,
+                                                  .nshown = o->shown,
+                                                  .nsets = o->q->nsets,
+                                                  .what = "ranges of activations",
+                                                  .take = observe,
+                                                  .user = o}))
             return false;
     }
     return true;

@@ -90,8 +90,8 @@ static bool keep(void *user, int set, int n, const fv_tensor *outputs) {
 bool fv_quant_reference(fv_quantizing *q) {
     q->outputs = FV_NEW(q->c->arena, fv_tensor *, q->nsets);
     if (!fv_quant_try(
-            q,
-            &(fv_trial){.nsets = q->nsets, .what = "the model as it is", .take = keep, .user = q}))
+            q, &(fv_quant_trial){
+                   .nsets = q->nsets, .what = "the model as it is", .take = keep, .user = q}))
         return false;
     size_t elements = 0;
     for (int set = 0; set < q->nsets; set++)
@@ -120,8 +120,8 @@ bool fv_quant_error(fv_quantizing *q, const fv_quant_type *types, const char *wh
     fv_arena *a = fv_arena_new(q->c->session);
     comparison k = {q, FV_NEW(a, sums, q->noutputs + 1)};
     bool ok = fv_quant_try(
-        q,
-        &(fv_trial){.types = types, .nsets = q->nsets, .what = what, .take = compare, .user = &k});
+        q, &(fv_quant_trial){
+               .types = types, .nsets = q->nsets, .what = what, .take = compare, .user = &k});
     *error = FV_NOT_MEASURED;
     for (int i = 0; i < q->noutputs; i++)
         *error = fmax(*error, error_of(&k.sums[i], is_integer(&q->outputs[0][i])));
@@ -161,12 +161,12 @@ static bool compare_values(void *user, int set, int n, const fv_tensor *outputs)
 }
 
 static bool measure_chunk(layers *k) {
-    fv_trial t = {.shown = k->names,
-                  .nshown = k->n,
-                  .nsets = 1,
-                  .what = "results of layers",
-                  .take = keep_values,
-                  .user = k};
+    fv_quant_trial t = {.shown = k->names,
+                        .nshown = k->n,
+                        .nsets = 1,
+                        .what = "results of layers",
+                        .take = keep_values,
+                        .user = k};
     k->arena = fv_arena_new(k->q->c->session);
     bool ok = fv_quant_try(k->q, &t);
     t.types = k->q->plan.types;

@@ -74,7 +74,7 @@ typedef struct fv_quantizing {
 
 /* A trial: the model is compiled with its layers in the types `types`, and runs once on each data
  * set. */
-typedef struct fv_trial {
+typedef struct fv_quant_trial {
     const fv_quant_type *types; /* NULL: the model as it is */
     const char *const *shown;   /* names of values that become outputs after those of the model */
     int nshown;
@@ -84,9 +84,9 @@ typedef struct fv_trial {
      * after a diagnostic. */
     bool (*take)(void *user, int set, int n, const fv_tensor *outputs);
     void *user;
-} fv_trial;
+} fv_quant_trial;
 
-bool fv_quant_try(fv_quantizing *q, const fv_trial *t) FV_MUST_USE;
+bool fv_quant_try(fv_quantizing *q, const fv_quant_trial *t) FV_MUST_USE;
 /* How the layer is quantized to a type. */
 fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type type);
 /* Quantizes the layers of a module that was read and verified, and notes the bits of their weights.

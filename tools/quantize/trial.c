@@ -57,10 +57,10 @@ bool fv_quant_apply(fv_quantizing *q, fv_module *m, const fv_quant_type *types) 
 
 typedef struct work {
     fv_quantizing *q;
-    const fv_trial *t;
+    const fv_quant_trial *t;
 } work;
 
-static bool show(const fv_trial *t, fv_module *m) {
+static bool show(const fv_quant_trial *t, fv_module *m) {
     fv_value **values = FV_NEW(m->arena, fv_value *, t->nshown + 1);
     const char **names = FV_NEW(m->arena, const char *, t->nshown + 1);
     for (int i = 0; i < t->nshown; i++) {
@@ -127,7 +127,7 @@ static void pass_on(fv_session *to, fv_session *from) {
             fv_error_node(to, m->node, m->op, "%s", m->text);
 }
 
-bool fv_quant_try(fv_quantizing *q, const fv_trial *t) {
+bool fv_quant_try(fv_quantizing *q, const fv_quant_trial *t) {
     work k = {q, t};
     fv_args args = *q->c->args;
     fv_context one = {.session = fv_session_new(), .args = &args, .cancel = q->c->cancel};
