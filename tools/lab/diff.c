@@ -26,7 +26,7 @@ typedef struct finding {
 
 typedef struct comparison {
     fv_context *c;
-    fv_side side[2];
+    fv_diff_side side[2];
     fv_subject base; /* the model of A, whose inputs both sides get */
     value *values;
     /* n: number of pairs of values; cap: their capacity; lonely: number of values of A without a
@@ -65,10 +65,10 @@ static const char *least_passes(fv_arena *a) {
     return t.s;
 }
 
-static bool make_side(fv_context *c, int i, fv_side *s) {
+static bool make_side(fv_context *c, int i, fv_diff_side *s) {
     const fv_args *a = c->args;
     const char *level;
-    *s = (fv_side){.path = a->operand[a->n > 1 ? i : 0], .args = *a};
+    *s = (fv_diff_side){.path = a->operand[a->n > 1 ? i : 0], .args = *a};
     if (!strcmp(s->path, "-"))
         return fv_usage(a, "diff reads its models several times: standard input is read once, "
                            "write it to a file") == FV_EXIT_OK;
@@ -188,7 +188,7 @@ static bool add_outputs(comparison *d, const fv_func *a, const fv_func *b) {
            fv_error(d->c->session, "the models have no outputs with the same name");
 }
 
-static fv_module *read_graph(fv_context *c, const fv_side *s) {
+static fv_module *read_graph(fv_context *c, const fv_diff_side *s) {
     fv_context one = {c->session, c->arena, &s->args};
     fv_driver_options o;
     fv_source source;
@@ -241,7 +241,7 @@ static bool show(void *user, fv_module *m) {
 /* Runs the chunk in a session of its own. *out: the outputs, copied to the arena `keep`, and after
  * them one without element type. */
 static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) {
-    const fv_side *s = &d->side[k->side];
+    const fv_diff_side *s = &d->side[k->side];
     fv_context one = {.session = fv_session_new(), .args = &s->args};
     fv_subject m = {0};
     const fv_change change = {.read = show, .user = k};

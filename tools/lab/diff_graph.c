@@ -49,7 +49,7 @@ static void list_block(fv_context *c, const fv_region *block, const char *where,
     }
 }
 
-static bool list(fv_context *c, const fv_side *s, listing *out) {
+static bool list(fv_context *c, const fv_diff_side *s, listing *out) {
     fv_context one = {c->session, c->arena, &s->args};
     fv_driver_options o;
     fv_source source;
@@ -74,7 +74,7 @@ static json_t *change(const char *what, const char *a, const char *b) {
     return o;
 }
 
-int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b) {
+int fv_diff_graphs(fv_context *c, const fv_diff_side *a, const fv_diff_side *b) {
     listing x, y;
     if (!list(c, a, &x) || !list(c, b, &y))
         return fv_failed(c);
