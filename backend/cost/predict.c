@@ -519,7 +519,7 @@ static double finish_body(predictor *p, frame *at) {
     for (int i = 0; i < p->kernel->nbufs; i++) {
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             at->direct[i].during[l] = at->direct[i].touched > 0 ? cycles : 0;
-        fv_moved_also(&at->direct[i], &at->inner[i]);
+        fv_moved_add(&at->direct[i], &at->inner[i]);
         for (int l = 0; l < FV_CACHE_LEVELS; l++)
             if (at->direct[i].stored && at->direct[i].bytes[l] <= STORES)
                 at->direct[i].during[l] = cycles;
@@ -565,7 +565,7 @@ static void leave(fv_walk *w) {
         together += fv_moved_by_thread(&at->all[i], threads);
     for (int i = 0; i < p->kernel->nbufs; i++) {
         fv_moved_end(&at->all[i], together, threads, p->size[i], p->speeds);
-        fv_moved_also(&outer->inner[i], &at->all[i]);
+        fv_moved_add(&outer->inner[i], &at->all[i]);
     }
     p->n--;
     p->counter.depth = p->n - 1;

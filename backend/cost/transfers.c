@@ -8,7 +8,7 @@ fv_task_order fv_order_of_both(fv_task_order a, fv_task_order b) {
     return (fv_task_order){same, fmax(a.most, b.most), a.cyclic || b.cyclic};
 }
 
-void fv_moved_also(fv_moved *block, const fv_moved *part) {
+void fv_moved_add(fv_moved *block, const fv_moved *part) {
     block->touched = fmax(block->touched, part->touched);
     for (int l = 0; l < FV_CACHE_LEVELS; l++) {
         block->bytes[l] += part->bytes[l];
@@ -22,7 +22,7 @@ void fv_moved_also(fv_moved *block, const fv_moved *part) {
     block->loaded |= part->loaded;
     block->ahead |= part->ahead;
     block->order = fv_order_of_both(block->order, part->order);
-    fv_windows_also(&block->windows, &part->windows);
+    fv_windows_add(&block->windows, &part->windows);
 }
 
 void fv_moved_access(fv_moved *block, const fv_cost_access *is) {
@@ -41,7 +41,7 @@ void fv_moved_access(fv_moved *block, const fv_cost_access *is) {
     block->loops |= is->loops;
     block->stored |= is->is_store;
     block->order = fv_order_of_both(block->order, is->order);
-    fv_windows_also(&block->windows, &is->windows);
+    fv_windows_add(&block->windows, &is->windows);
 }
 
 double fv_moved_touched(int n, const fv_moved *of) {

@@ -59,7 +59,7 @@ typedef struct fv_cost_access {
 } fv_cost_access;
 
 /* Adds to `block` what another part of the block accesses. */
-void fv_moved_also(fv_moved *block, const fv_moved *part);
+void fv_moved_add(fv_moved *block, const fv_moved *part);
 /* Must be called for each buffer of a loop when the loop ends: reduces the moved bytes by those
  * that a cache still has.
  *  together  bytes of all buffers that a part of the iterations touches. `threads` threads divide

@@ -34,7 +34,7 @@ static bool same_base(const fv_window_axis *a, const fv_window_axis *b) {
     return true;
 }
 
-void fv_windows_also(fv_windows *block, const fv_windows *part) {
+void fv_windows_add(fv_windows *block, const fv_windows *part) {
     if (block->are == FV_WINDOWS_NONE || part->are == FV_WINDOWS_NONE) {
         *block = part->are == FV_WINDOWS_NONE ? *block : *part;
         return;
@@ -110,5 +110,5 @@ void fv_windows_repeat(fv_windows *all, const fv_windows *body, uint64_t loop, d
         }
         a->nterms = n;
     }
-    fv_windows_also(all, &w);
+    fv_windows_add(all, &w);
 }

@@ -40,7 +40,7 @@ typedef struct fv_windows {
 bool fv_window_add(fv_window_axis *to, uint64_t loop, int64_t step) FV_MUST_USE;
 /* Adds to the windows of a block those of another part of it. If their bases differ, the windows of
  * the block become unknown. */
-void fv_windows_also(fv_windows *block, const fv_windows *part);
+void fv_windows_add(fv_windows *block, const fv_windows *part);
 /* How many elements that `before` iterations have not accessed do the next `trips` iterations
  * access, if each iteration accesses `body`? The result is that number of elements divided by the
  * elements of one iteration; it is at most `trips`. */

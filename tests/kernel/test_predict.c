@@ -532,16 +532,16 @@ Test(predict, windows_of_a_filter_overlap) {
 
 Test(predict, windows_of_parts_of_a_block) {
     fv_windows a = window(0, 0, 0, 1), b = window(6, 6, 0, 1);
-    fv_windows_also(&a, &b);
+    fv_windows_add(&a, &b);
     cr_expect(a.are == FV_WINDOWS_KNOWN && a.axis[0].to == 6 && a.axis[0].gap == 6);
     b = window(0, 0, 0, 2);
-    fv_windows_also(&a, &b);
+    fv_windows_add(&a, &b);
     cr_expect_eq(a.are, FV_WINDOWS_UNKNOWN, "another step");
     cr_expect_eq(fv_windows_trips(&a, 1, 0, 9), 9);
     a = window(0, 0, 0, 1);
     a.axis[0].rest = 5;
     b = window(0, 0, 0, 1);
-    fv_windows_also(&a, &b);
+    fv_windows_add(&a, &b);
     cr_expect_eq(a.are, FV_WINDOWS_UNKNOWN, "another base");
     for (uint64_t i = 0; i < FV_WINDOW_TERMS; i++)
         cr_expect(fv_window_add(&b.axis[0], 1ull << i, 1));
