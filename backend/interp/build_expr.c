@@ -277,7 +277,7 @@ static void ask_flag(build *b, const fv_expr *flag, uint16_t lanes, uint32_t ok)
     question *q = FV_NEW(b->arena, question, 1);
     *q = (question){.ok = ok, .lanes = lanes, .is_flag = true};
     ask_where(b, q, flag);
-    fv_i_emit(b, fv_i_tell_index)->u.data = q;
+    fv_i_emit(b, fv_i_record_refused)->u.data = q;
 }
 
 /* Adds code that is executed if a REQUIRE fails, which finds the index that was out of range. `ok`:
@@ -289,7 +289,7 @@ static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
     if (!c && b->by_hand && first_load(b, flag) != flag) {
         question *q = FV_NEW(b->arena, question, 1);
         *q = (question){.why = "what it requires does not hold, or its loops would take too long"};
-        fv_i_emit(b, fv_i_tell_index)->u.data = q;
+        fv_i_emit(b, fv_i_record_refused)->u.data = q;
     }
     if (!c)
         return;
@@ -304,7 +304,7 @@ static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
     q->limit_lanes = c->arg[1]->type.lanes > 1;
     if (load)
         ask_where(b, q, load);
-    fv_i_emit(b, fv_i_tell_index)->u.data = q;
+    fv_i_emit(b, fv_i_record_refused)->u.data = q;
 }
 
 static void require(build *b, const fv_expr *x, uint32_t d) {

@@ -218,7 +218,7 @@ const insn *fv_i_call(frame *f, const insn *i); /* u.data: the call */
  * REQUIRE */
 const insn *fv_i_require(frame *f, const insn *i);
 /* in index.c: records the index that was refused */
-const insn *fv_i_tell_index(frame *f, const insn *i);
+const insn *fv_i_record_refused(frame *f, const insn *i);
 int fv_i_exec(frame *f, const insn *at); /* executes from `at` on; returns the status */
 /* Records the fault, unless another one was recorded before, and ends the frame with
  * FV_INTERNAL. */

@@ -11,7 +11,7 @@ static int64_t lane_of(const frame *f, uint32_t at, bool lanes, int lane) {
     return AS(reg_i64, f, at)[lanes ? lane : 0];
 }
 
-const insn *fv_i_tell_index(frame *f, const insn *i) {
+const insn *fv_i_record_refused(frame *f, const insn *i) {
     const question *q = i->u.data;
     int lane = 0, none = 0;
     if (!f->refused || !atomic_compare_exchange_strong(&f->refused->taken, &none, 1))

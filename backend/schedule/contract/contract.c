@@ -446,7 +446,7 @@ bool fv_contract_competes(fv_lowerer *l, const fv_definition *d, fv_competing *o
            fv_rows_compete(l->target, &p->c, d, p->plain.mr, out);
 }
 
-void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {
+void fv_contract_explain(fv_lowerer *l, const fv_contract_plan *p) {
     say_what_it_is(l, p->d, &p->c);
 }
 
@@ -561,7 +561,7 @@ static void place(fv_lowerer *l, fv_op *op, void *as) {
     if (p->c.dense.a)
         copy_rows_of(l, op, p);
     join_rows(l, p);
-    fv_contract_tell(l, p);
+    fv_contract_explain(l, p);
     p->d = fv_subtract_zero_of_rows(l, p->d, &p->c);
     p->d = fv_correct_sums(l, op, p->d, &p->c);
     fv_contract_plan_place(l, op, p);

@@ -39,7 +39,7 @@ void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p);
  * changes nothing else and records no reasons. */
 bool fv_contract_competes(fv_lowerer *l, const fv_definition *d, fv_competing *out) FV_MUST_USE;
 /* records the plan as a reason, for messages */
-void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p);
+void fv_contract_explain(fv_lowerer *l, const fv_contract_plan *p);
 /* Emits all loops of the kernel into e. `put` stores the results; if put.store is NULL, elements
  * of `value` are stored, as the definition computes them. */
 void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value);

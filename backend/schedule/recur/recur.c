@@ -139,7 +139,7 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
     fv_part_use(&e, part);
     fv_kemit_bind(&e, p->r->t, fv_kemit_dim(&e, turn));
     putter u = {&e, p, part};
-    fv_contract_tell(l, part->plan);
+    fv_contract_explain(l, part->plan);
     fv_contract_emit(part->plan, &e, (fv_tile_put){put, &u}, NULL);
     fv_schedule how = fv_contract_schedule(part->plan);
     fv_recur_finish(&e, p, part, &how);
