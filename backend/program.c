@@ -87,10 +87,10 @@ typedef struct writer {
     /* builder of the plan, whose expressions depend on the caller's symbols only */
     fv_kbuilder plan;
     fv_kbuilder b;
-    fv_ptrmap ready; /* symbols that depend on data and that have been bound */
-    bool *relations; /* for each relation of the module: whether it has been checked */
-    fv_ptrmap sizes; /* dims that have been checked to be at least 0 */
-    fv_expr *turn;   /* number of the iteration of the innermost loop; NULL: outside of loops */
+    fv_ptrmap ready;    /* symbols that depend on data and that have been bound */
+    bool *relations;    /* for each relation of the module: whether it has been checked */
+    fv_ptrmap sizes;    /* dims that have been checked to be at least 0 */
+    fv_expr *iteration; /* its number in the innermost loop; NULL: outside of loops */
     /* types with dims that may be negative, of values in the current block and in those around
      * it */
     const fv_type **doubtful;
@@ -533,8 +533,9 @@ static void launch(writer *w, int index) {
         else
             make_room_again(w, n->args[i]);
     if (n->args_odd)
-        fv_kb_if(&w->b, fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, w->turn, fv_x_int(a, 2)),
-                                 fv_x_int(a, 0)));
+        fv_kb_if(&w->b,
+                 fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, w->iteration, fv_x_int(a, 2)),
+                          fv_x_int(a, 0)));
     launch_with(w, n, n->args, false);
     if (n->args_odd) {
         fv_kb_else(&w->b);
@@ -556,15 +557,15 @@ static void begin_loop(writer *w, int index) {
         if (!again && fv_storage_root(fv_storage_of(l, s->values[i]))->first == index)
             make_room(w, s->values[i]);
     }
-    w->turn =
-        fv_kb_for(&w->b, FV_SERIAL, s->turn->name, fv_x_int(l->arena, 0), fv_p_dim(l, s->times), 1);
-    *fv_ptrmap_at(&l->host.symbols, s->turn) = w->turn->u.var;
-    *fv_ptrmap_at(&w->ready, s->turn) = (void *)(uintptr_t)s->turn;
+    w->iteration = fv_kb_for(&w->b, FV_SERIAL, s->iteration->name, fv_x_int(l->arena, 0),
+                             fv_p_dim(l, s->times), 1);
+    *fv_ptrmap_at(&l->host.symbols, s->iteration) = w->iteration->u.var;
+    *fv_ptrmap_at(&w->ready, s->iteration) = (void *)(uintptr_t)s->iteration;
 }
 
 static void end_loop(writer *w) {
     fv_kb_end(&w->b);
-    w->turn = NULL;
+    w->iteration = NULL;
 }
 
 static void free_after(writer *w, int index) {

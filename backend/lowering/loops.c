@@ -4,8 +4,8 @@
 
 #include "backend/lowering/storage.h"
 
-void fv_begin_loop(fv_lowerer *l, const fv_dim *turn, const fv_dim *times) {
-    fv_step s = {.kind = FV_STEP_LOOP, .turn = turn, .times = times};
+void fv_begin_loop(fv_lowerer *l, const fv_dim *iteration, const fv_dim *times) {
+    fv_step s = {.kind = FV_STEP_LOOP, .iteration = iteration, .times = times};
     FV_PUSH(l->arena, l->host.steps, l->host.nsteps, l->host.cap_steps, s);
 }
 

@@ -4,9 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Begins a loop that runs the launches up to fv_end_loop `times` times; the symbol `turn` is the
- * number of the iteration. */
-void fv_begin_loop(fv_lowerer *l, const fv_dim *turn, const fv_dim *times);
+/* Begins a loop that runs the launches up to fv_end_loop `times` times; the symbol `iteration` is
+ * the number of the iteration. */
+void fv_begin_loop(fv_lowerer *l, const fv_dim *iteration, const fv_dim *times);
 void fv_end_loop(fv_lowerer *l);
 /* Keeps the memory that a loop uses alive from its begin to its end, since the next iteration may
  * read it. */

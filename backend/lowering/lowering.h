@@ -61,7 +61,7 @@ typedef struct fv_step {
     fv_op *op; /* STATEMENT: fv.Bind, fv.Let, fv.Assume, or a mark of an If or loop */
     /* LOOP: the symbol for the number of the iteration, and the number of iterations; the loop ends
      * at the next step END */
-    const fv_dim *turn, *times;
+    const fv_dim *iteration, *times;
     int nvalues; /* the values whose memory it uses, or keeps alive up to this step */
     fv_value **values;
 } fv_step;
