@@ -324,7 +324,7 @@ static void make_row(maker *k, int m) {
                 .at = k->t->row[m],
                 .task = k->task,
                 .index = index,
-                .asked = true,
+                .plain_decided = true,
                 .leaves_sums = true};
     find_index(k, m, index);
     fv_emit_row(&k->e, &w, (fv_value *)d->value);

@@ -292,7 +292,7 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
                    .out = memory,
                    .index = index,
                    .at = memory->rank - 1,
-                   .asked = true};
+                   .plain_decided = true};
     /* if hidden keys can be left out, computing all keys is rare: its passes keep nothing */
     b.w.keeps_nothing = a->seen && weights == &a->weights->all;
     memcpy(index, a->at_memory, sizeof index);

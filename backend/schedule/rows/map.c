@@ -407,7 +407,7 @@ typedef void emits(fv_kemit *e, fv_row *w, fv_value *value, void *user);
  * of the code that need not test for it pays. */
 static void emit_either(fv_kemit *e, fv_row *w, fv_value *value, emits *emit, void *user) {
     const fv_definition *d = e->def;
-    bool ask = w->vector >= 0 && !w->alone && !w->asked;
+    bool ask = w->vector >= 0 && !w->alone && !w->plain_decided;
     fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
     if (plain) {
         fv_kb_if(&e->b, plain);

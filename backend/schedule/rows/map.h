@@ -37,7 +37,7 @@ typedef struct fv_row {
     /* the index of the row in that buffer; place `at` receives the index of the vector loop */
     fv_expr **index;
     int at;
-    bool asked;         /* whether the caller has decided e->loop.plain */
+    bool plain_decided; /* whether the caller has decided e->loop.plain */
     bool keeps_nothing; /* whether passes over the row keep no values for later passes */
     /* whether narrow elements are loaded without guards where these hold for the whole row */
     bool unguards;
