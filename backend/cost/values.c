@@ -70,7 +70,7 @@ bool fv_values_evaluate(fv_values *w, const fv_expr *x, int64_t *out) {
 
 /* ---- tiles ---- */
 
-/* The numbers that a tile contains; the lanes of an element are neighbours. */
+/* The numbers that a tile contains; the lanes of an element are contiguous. */
 typedef struct cells {
     int64_t n;
     fv_lane *at;

@@ -420,7 +420,7 @@ static bool is_product_sum(const fv_expr *x) {
 }
 
 /* Returns x with that body, and with the variable along which most loads are contiguous as its last
- * one, so that neighbouring terms are neighbours in memory. */
+ * one, so that terms are contiguous in memory. */
 static fv_expr *reduced_along(fv_arena *a, const fv_expr *x, fv_expr *body) {
     fv_var *vars[FV_MAX_RANK];
     int n = x->u.red.nvars, best = n - 1, most = 0;

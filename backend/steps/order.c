@@ -52,8 +52,8 @@ static void set_chains(orders *o, const fv_expr *sum, int along) {
 
 /* ---- decisions ---- */
 
-/* Gives the sums in x whose terms are contiguous in memory chains along them, unless elements that
- * are neighbours along `vector` are contiguous instead. */
+/* Gives the sums in x whose terms are contiguous in memory chains along them, unless elements
+ * along `vector` are contiguous instead. */
 static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return;

@@ -108,7 +108,7 @@ typedef struct fv_tile_plan {
     bool stores;
     bool outlined; /* whether the loops may be compiled as a separate function */
     /* whether the results of a block of rows are stored after the products of all of its tiles,
-     * which leave their sums in memory: neighbouring rows are neighbours in the result */
+     * which leave their sums in memory, as rows are contiguous in the result */
     bool together;
     /* whether another iteration may write what a row reads; then the first rows of smaller tiles
      * are bounded in a way that proves they do not overlap */

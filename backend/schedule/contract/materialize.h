@@ -26,8 +26,8 @@ typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WIDENED, FV_DENSE_WINDOWS } fv
  * have the order in which the factor is read. */
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
-/* Describes a copy of x, even if x is no more than a load, in which neighbours along k, a variable
- * of the sum, are neighbours. The last axis of the copy has k alone as its index; if `slides`, k
+/* Describes a copy of x, even if x is no more than a load, in which elements along k, a variable
+ * of the sum, are contiguous. The last axis of the copy has k alone as its index; if `slides`, k
  * may have other variables added to it, as where a window slides along k. False: there are too many
  * axes, the index is another one, or x does not depend on k. */
 bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *x,

@@ -23,8 +23,8 @@
  * prefetched into it */
 enum { NEAR = 8 };
 
-/* The distance of neighbouring rows of x in memory, in elements, if they are neighbours along its
- * last axis but one; 0: they are not, or it is not known. */
+/* The distance of neighbouring rows of x in memory, in elements, if they follow each other along
+ * its last axis but one; 0: they do not, or it is not known. */
 static int64_t distance_of_rows(fv_tile *t, const fv_expr *x, const fv_var *row) {
     int64_t extent, distance = 0;
     const int at = x->u.buf->rank - 2;

@@ -613,7 +613,7 @@ static int few_rows(const fv_lowerer *l, const fv_op *op, const fv_contraction *
 }
 
 /* Has the block all sums of its tiles in memory before results are stored? That pays if the rows of
- * a tile are too few to fill vectors of the result, in which they are neighbours, and a sum of
+ * a tile are too few to fill vectors of the result, in which they are contiguous, and a sum of
  * integers costs little: `rows` of them. */
 static bool stores_together(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                             const fv_tile_plan *plan, int64_t rows) {

@@ -1,5 +1,5 @@
 /* results.c - stores the results of a tile: the epilogue computes them from the sums, row by row,
- * or column by column where neighbouring rows are neighbours in the memory of the result. */
+ * or column by column where the rows of the result are contiguous in memory. */
 #include "backend/schedule/contract/results.h"
 
 #include "backend/schedule/common/blocks.h"

@@ -15,7 +15,7 @@ typedef struct fv_competing {
 bool fv_distance_competes(const fv_target *t, int64_t distance, int mr,
                           fv_competing *out) FV_MUST_USE;
 /* Would the lines of the mr rows of a tile take more than half of the ways of the sets that they
- * are in? The factor `a` must be a load whose rows are neighbours at a known distance, and whose
+ * are in? The factor `a` must be a load of rows at a known constant distance, whose
  * terms are contiguous. Sets *out if so. */
 bool fv_rows_compete(const fv_target *t, const fv_contraction *c, const fv_definition *d, int mr,
                      fv_competing *out) FV_MUST_USE;

@@ -1,5 +1,5 @@
-/* turned.c - transposes the sums of a tile in registers, for results whose rows are neighbours in
- * memory, such as images with channels first:
+/* turned.c - transposes the sums of a tile in registers, for results whose rows, not columns, are
+ * contiguous in memory, such as images with channels first:
  *
  *     for c0 < width step n:
  *       block[r, c] = sums[r, c0 + c]; transpose block; turned[c0 + c, r] = block[c, r]

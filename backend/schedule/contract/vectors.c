@@ -4,7 +4,7 @@
 #include "backend/lowering/access.h"
 #include "ir/expr/helium.h"
 
-/* If each column has rows of its own: are the elements of neighbouring columns neighbours? */
+/* If each column has rows of its own: are the elements that columns read contiguous? */
 static bool has_contiguous_rows(const fv_definition *d, const fv_contraction *c) {
     const fv_expr *x = fv_x_stored(c->a);
     bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
