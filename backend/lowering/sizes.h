@@ -14,7 +14,7 @@ int64_t fv_typical_dim(const fv_dim *d);
 /* fv_typical_dim as a float; a very large number if the dim is too large. */
 double fv_typical_extent(const fv_dim *d);
 /* The number of terms of a sum over its variables from `first` on with assumed sizes, at
- * least 1; any number of at least FV_MANY_TERMS stands for all that are not less. */
+ * least 1; a number of at least FV_MANY_TERMS means "at least FV_MANY_TERMS". */
 enum { FV_MANY_TERMS = 1 << 20 };
 int64_t fv_typical_terms(const fv_expr *sum, int first);
 /* The number of elements of a tensor of type t with assumed sizes; very large if a dim is too

@@ -44,7 +44,7 @@ static bool same_dims(const fv_type *x, const fv_type *y) {
 }
 
 /* The value about which reasons are recorded: for a group, the result that parameter `to` is. */
-static const fv_value *spoken_of(const fv_launch *n, int to) {
+static const fv_value *reported_value(const fv_launch *n, int to) {
     bool group = n->made && fv_is_group(n->op);
     return group && n->args[to]->def == n->op ? n->args[to] : fv_launch_value(n);
 }
@@ -103,7 +103,7 @@ static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->host.steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
-    const fv_value *about = spoken_of(n, to);
+    const fv_value *about = reported_value(n, to);
     if (!is_candidate(l, step, from, to) || !can_go_over(l, step, about, x, y) ||
         !is_own_kernel(l, step))
         return false;

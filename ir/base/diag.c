@@ -26,8 +26,8 @@ int fv_error_count(const fv_session *s) {
 void fv_messages_clear(fv_session *s) {
     s->first = s->last = NULL;
     s->nerrors = 0;
-    fv_arena_free(s->spoken);
-    s->spoken = NULL;
+    fv_arena_free(s->message_arena);
+    s->message_arena = NULL;
 }
 
 void fv_messages_drop(fv_session *s, const fv_message *last) {
@@ -64,9 +64,9 @@ static const char *vtext(fv_arena *a, const char *format, va_list args) {
 }
 
 bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args) {
-    if (!s->spoken)
-        s->spoken = fv_arena_new(s);
-    fv_arena *a = s->spoken;
+    if (!s->message_arena)
+        s->message_arena = fv_arena_new(s);
+    fv_arena *a = s->message_arena;
     fv_message *kept = FV_NEW(a, fv_message, 1);
     *kept = *m;
     kept->file = s->file;
@@ -103,7 +103,7 @@ void fv_messages_merge(fv_session *s, const fv_message *last, const char *where)
             *link = m->next;
             continue;
         }
-        m->text = fv_printf(s->spoken, "%s (%s)", m->text, where);
+        m->text = fv_printf(s->message_arena, "%s (%s)", m->text, where);
         s->last = m;
         link = &m->next;
     }

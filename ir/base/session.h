@@ -26,10 +26,10 @@ typedef struct fv_session_memory {
 struct fv_session {
     fv_door *door; /* the innermost open door */
     fv_session_memory memory;
-    fv_arena *arenas;      /* all arenas, the newest first */
-    fv_arena *own;         /* holds interned names */
-    fv_arena *spoken;      /* holds messages; freed when they are cleared */
-    fv_intern_slot *names; /* hash table with open addressing; cap_names is a power of two */
+    fv_arena *arenas;        /* all arenas, the newest first */
+    fv_arena *own;           /* holds interned names */
+    fv_arena *message_arena; /* holds messages; freed when they are cleared */
+    fv_intern_slot *names;   /* hash table with open addressing; cap_names is a power of two */
     size_t nnames, cap_names;
     struct fv_message *first, *last;
     int nerrors;

@@ -641,16 +641,16 @@ static void put_constants(printer *p) {
             fv_put_const(&p->graph, p->module->consts[i]);
 }
 
-static void note_expr(fv_ptrmap *spoken, const fv_expr *x) {
-    if (*fv_ptrmap_at(spoken, x))
+static void note_expr(fv_ptrmap *seen, const fv_expr *x) {
+    if (*fv_ptrmap_at(seen, x))
         return;
-    *fv_ptrmap_at(spoken, x) = (void *)(uintptr_t)x;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     if (x->op == FV_X_DIM)
-        fv_note_dim(spoken, x->u.dim);
+        fv_note_dim(seen, x->u.dim);
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
-        fv_note_dim(spoken, x->u.red.vars[i]->dim);
+        fv_note_dim(seen, x->u.red.vars[i]->dim);
     for (int i = 0; i < x->n; i++)
-        note_expr(spoken, x->arg[i]);
+        note_expr(seen, x->arg[i]);
 }
 
 static void note_it(void *user, fv_expr *x) {
@@ -659,24 +659,24 @@ static void note_it(void *user, fv_expr *x) {
 
 /* Notes the dims of ports and definitions, so that their symbols are declared. The types of
  * operands are printed where those are defined. */
-static void note_dims(const printer *p, fv_ptrmap *spoken) {
+static void note_dims(const printer *p, fv_ptrmap *seen) {
     const fv_definitions *d = p->definitions;
     for (int i = 0; d->in && i < p->module->funcs->body->nparams; i++)
-        fv_note_type(spoken, d->in[i]);
+        fv_note_type(seen, d->in[i]);
     for (int i = 0; d->out && i < p->module->funcs->body->last->nin; i++)
-        fv_note_type(spoken, d->out[i]);
+        fv_note_type(seen, d->out[i]);
     for (int i = 0; i < d->nrecurrences; i++) {
-        each_expr(d->recurrences[i], note_it, spoken);
-        fv_note_dim(spoken, d->recurrences[i]->t->dim);
+        each_expr(d->recurrences[i], note_it, seen);
+        fv_note_dim(seen, d->recurrences[i]->t->dim);
         for (int k = 0; k < d->recurrences[i]->nvars; k++)
-            fv_note_dim(spoken, d->recurrences[i]->vars[k]->dim);
+            fv_note_dim(seen, d->recurrences[i]->vars[k]->dim);
     }
     for (int i = 0; i < d->n; i++) {
         if (!d->all[i].def || !fv_ptrmap_get(&p->shown, d->all[i].value))
             continue;
-        note_expr(spoken, d->all[i].def->body);
+        note_expr(seen, d->all[i].def->body);
         if (d->all[i].def->place)
-            note_expr(spoken, d->all[i].def->place);
+            note_expr(seen, d->all[i].def->place);
     }
 }
 
@@ -708,9 +708,9 @@ void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *
     fv_text_printf(t, "fovea-definitions %d after ", FV_DEFINITIONS_FORMAT);
     fv_text_string(t, d->after, strlen(d->after));
     fv_text_put(t, "\n");
-    fv_ptrmap spoken = fv_ptrmap_in(t->arena);
-    note_dims(&p, &spoken);
-    fv_put_module_head(t, m, &spoken);
+    fv_ptrmap seen = fv_ptrmap_in(t->arena);
+    note_dims(&p, &seen);
+    fv_put_module_head(t, m, &seen);
     put_packed(&p, "input", f->body->nparams, d->in);
     put_packed(&p, "output", f->body->last->nin, d->out);
     put_constants(&p);

@@ -110,6 +110,7 @@ static inline bool fv_x_has(const fv_expr *x, int what) {
     return (x->has & what) == what;
 }
 
+/* The type of the result of an operation, and its flags: expr.def. */
 enum { FV_XR_SAME, FV_XR_BOOL, FV_XR_GIVEN };
 enum { FV_XF_COMMUTES = 1, FV_XF_FLOATS = 2, FV_XF_INTS = 4, FV_XF_MATH = 8, FV_XF_DEF = 16 };
 typedef struct fv_expr_info {

@@ -8,6 +8,7 @@
 
 enum { FV_HELIUM_BYTES = 16 }; /* size of a vector */
 
+/* how an instruction receives its operands: helium.def */
 typedef enum fv_helium_form {
     FV_HELIUM_VALUES,
     FV_HELIUM_ADDS,

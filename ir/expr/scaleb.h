@@ -5,9 +5,9 @@
 
 #include <math.h>
 
-/* a * 2^floor(b), rounded once; NaN if b is. If b is infinite and a is NaN, a counts as 1: a quiet
- * one, but no arithmetic gives others. From 2^-400 to 2^400, the product in f64 is exact, and
- * beyond them it has the result of these. */
+/* a * 2^floor(b), rounded once; NaN if b is. If b is infinite, a NaN a counts as 1. (VSCALEFPS does
+ * so for quiet NaNs only, but arithmetic makes no others.) The product in f64 is exact for factors
+ * from 2^-400 to 2^400; smaller and larger factors give the f32 that these bounds give. */
 static inline float fv_scaleb(float a, float b) {
     if (b != b)
         return b;

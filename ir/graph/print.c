@@ -377,7 +377,7 @@ static void put_symbols(fv_text *t, const fv_module *m, fv_ptrmap *seen) {
     }
 }
 
-void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken) {
+void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *seen) {
     fv_text_put(t, "module ");
     fv_text_string(t, m->name, strlen(m->name));
     if (*m->source.hash) {
@@ -385,7 +385,7 @@ void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken) {
         fv_text_string(t, m->source.hash, strlen(m->source.hash));
     }
     fv_text_put(t, "\n");
-    put_symbols(t, m, spoken);
+    put_symbols(t, m, seen);
     for (int i = 0; i < m->nrelations; i++) {
         const struct fv_relation *r = &m->relations[i];
         fv_text_printf(t, "assume %s == ", fv_dim_str(t->arena, r->a));
@@ -411,8 +411,8 @@ void fv_put_const(printer *p, const fv_value *v) {
 
 static void print_module(printer *p, const fv_module *m) {
     fv_text_printf(p->t, "fovea-ir %d\n", FV_IR_FORMAT);
-    fv_ptrmap spoken = fv_ptrmap_in(p->t->arena);
-    fv_put_module_head(p->t, m, &spoken);
+    fv_ptrmap seen = fv_ptrmap_in(p->t->arena);
+    fv_put_module_head(p->t, m, &seen);
     for (int i = 0; i < m->nconsts; i++)
         fv_put_const(p, m->consts[i]);
     for (const fv_func *f = m->funcs; f; f = f->next)

@@ -48,12 +48,13 @@ typedef struct fv_graph_printer {
     int indent;
 } fv_graph_printer;
 
-void fv_note_dim(fv_ptrmap *spoken, const fv_dim *d);
-/* adds the symbols of the type to the set; t may be NULL */
-void fv_note_type(fv_ptrmap *spoken, const fv_type *t);
-/* The module's name, symbols and relations. On entry `spoken` holds dims that occur outside of the
+/* adds a dim and the dims that it is computed from to the set */
+void fv_note_dim(fv_ptrmap *seen, const fv_dim *d);
+/* adds the dims of the type to the set; t may be NULL */
+void fv_note_type(fv_ptrmap *seen, const fv_type *t);
+/* The module's name, symbols and relations. On entry `seen` holds dims that occur outside of the
  * module's ops, on return those of the ops as well. */
-void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken);
+void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *seen);
 void fv_put_const(fv_graph_printer *p, const fv_value *v);
 /* prints the head of a function, up to its block */
 void fv_put_func_head(fv_graph_printer *p, const fv_func *f);

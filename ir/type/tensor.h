@@ -32,8 +32,9 @@ typedef struct fv_tensor {
     size_t count; /* number of elements */
     size_t bytes;
     const void *data;
-    /* NULL; or where the data are, and `data` is NULL then. Only cutting a graph makes such
-     * tensors (passes/shard), and what writes graphs to files reads them */
+    /* the data as rows of a larger tensor, with `data` NULL; NULL: `data` has them. Only passes
+     * that cut a graph make rows (passes/shard), and only code that writes graphs to files reads
+     * them */
     const fv_tensor_rows *rows;
 } fv_tensor;
 /* Computes the numbers of elements and bytes of a tensor. False: the rank or a dim is negative, the
@@ -73,8 +74,8 @@ bool fv_tensor_write_bytes(fv_session *s, const fv_tensor *t, FILE *f) FV_MUST_U
 /* t, or if it has rows, a tensor with a copy of its data in the arena. */
 const fv_tensor *fv_tensor_whole(fv_arena *a, const fv_tensor *t);
 /* Sets *out to the rows of a part of t: of each of its n blocks of `block` bytes, the `bytes` bytes
- * from byte `begin` on. False: the part has no rows of one size, as t has rows itself, which the
- * blocks divide. */
+ * from byte `begin` on. False: t has rows itself, and the part is neither a piece of each row nor
+ * consecutive whole rows. */
 bool fv_tensor_part_rows(const fv_tensor *t, size_t n, size_t block, size_t begin, size_t bytes,
                          fv_tensor_rows *out) FV_MUST_USE;
 /* Have both the same type, shape and bits (strings: the same content)? */
