@@ -16,7 +16,7 @@ bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) FV_
 /* Does y have the shape of x, or, if `rows`, one number for each row of x? y may be constant along
  * one axis, which becomes *axis; -1: it is not. */
 bool fv_fits_shape(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows,
-                  int *axis) FV_MUST_USE;
+                   int *axis) FV_MUST_USE;
 /* v, or, if v repeats one number of each row along the last axis, a value of these numbers. */
 fv_value *fv_unrepeated(const fv_pieces *p, fv_value *v);
 /* the axis of a softmax, log-softmax or Concat, as a number that is not negative */
