@@ -125,14 +125,14 @@ static fv_expr *rounded(const fv_softmax *f, const fv_expr *x, fv_expr *y) {
 
 /* An upper bound of |x|; NULL: none is known. */
 static fv_expr *bound_of(const fv_softmax *f, fv_expr *x, int depth) {
-    double c;
+    double c, d;
     if (x == f->at->score)
         return score_bound(f);
     if (fv_is_number(x, &c))
         return float_of(f, fabs(c));
     if (!depth)
         return NULL;
-    fv_expr *y = x->n ? bound_of(f, x->arg[0], depth - 1) : NULL, *z;
+    fv_expr *y = x->n && x->op != FV_X_SELECT ? bound_of(f, x->arg[0], depth - 1) : NULL, *z;
     switch ((fv_expr_op)x->op) {
     case FV_X_NEG:
     case FV_X_ABS: return y;
@@ -153,6 +153,11 @@ static fv_expr *bound_of(const fv_softmax *f, fv_expr *x, int depth) {
     case FV_X_DIV:
         return y && fv_is_number(x->arg[1], &c) && c != 0
                    ? bin(f, FV_X_DIV, y, float_of(f, fabs(c)))
+                   : NULL;
+    case FV_X_SELECT: /* of zeros and ones, by which scores are multiplied; no mask, which is far */
+        return fv_is_number(x->arg[1], &c) && fabs(c) <= -FAR_BELOW &&
+                       fv_is_number(x->arg[2], &d) && fabs(d) <= -FAR_BELOW
+                   ? float_of(f, fmax(fabs(c), fabs(d)))
                    : NULL;
     default: return NULL;
     }
@@ -207,6 +212,13 @@ static hides by_value(const fv_softmax *f, fv_expr *m, int depth) {
 }
 
 static hides hide(fv_softmax *f, fv_expr *x, int depth);
+
+/* -m; of a choice between two values, the choice between their negatives. */
+static fv_expr *negative(const fv_softmax *f, fv_expr *m) {
+    return m->op == FV_X_SELECT
+               ? fv_x_select(f->a, m->arg[0], negative(f, m->arg[1]), negative(f, m->arg[2]))
+               : fv_x_un(f->a, FV_X_NEG, m);
+}
 
 /* Where the sum p + m hides a key; p contains scores, m does not. */
 static hides by_addend(fv_softmax *f, fv_expr *p, fv_expr *m, int depth) {
@@ -266,6 +278,8 @@ static hides hide(fv_softmax *f, fv_expr *x, int depth) {
     }
     case FV_X_ADD:
         return first == second ? nowhere : by_addend(f, first ? y : z, first ? z : y, depth - 1);
+    case FV_X_SUB: /* y - z is y + -z, to the bit */
+        return first && !second ? by_addend(f, y, negative(f, z), depth - 1) : nowhere;
     case FV_X_MUL:
         return first != second
                    ? scaled(f, hide(f, first ? y : z, depth - 1), FV_X_MUL, first ? z : y)

@@ -44,7 +44,7 @@ static void check_masks(const char *body, float with) {
                           sizes[i][0], sizes[i][1], body);
                 if (i <= 1)
                     check_kept(&both, body, sizes[i][0], sizes[i][1]);
-                if (hides != LATE || (with < 0 && !isinf(with)))
+                if (hides != LATE || (with != 0 && !isinf(with)))
                     continue;
                 poisoned = true;
                 x = run(one, sizes[i][0], sizes[i][1], &a);
@@ -127,6 +127,16 @@ Test(hidden, by_an_addend, .timeout = 900) {
     static const float fills[] = {-10000, -3.4028235e+38f, -1001};
     for (int i = 0; i < 3; i++)
         check_masks(body, fills[i]);
+}
+
+/* As in XLNet and in the first exports of GPT-2, which also multiply the scores by the mask. */
+Test(hidden, by_a_subtrahend, .timeout = 900) {
+    check_masks(HEADS("%hide: f32[n, m]") SCORE "  %t = Sub(%s, %hide)\n" REST, 10000);
+    check_masks("const @high: f32[] = 10000\nconst @one: f32[] = 1\nconst @zero: f32[] = 0\n" HEADS(
+                    "%keep: bool[n, m]") SCORE
+                "  %b = Where(%keep, @one, @zero)\n  %c = Where(%keep, @zero, @high)\n"
+                "  %r = Mul(%s, %b)\n  %t = Sub(%r, %c)\n" REST,
+                10000);
 }
 
 Test(hidden, by_infinity_that_is_chosen_and_added, .timeout = 900) {
@@ -325,6 +335,7 @@ Test(hidden, nothing_is_hidden) {
         "const @low: f32[] = -100\n" HEADS("%keep: bool[n, m]") SCORE
         "  %t = Where(%keep, %s, @low)\n" REST,
         HEADS("%hide: f32[n, 1]") SCORE "  %t = Add(%s, %hide)\n" REST,
+        HEADS("%hide: f32[n, m]") SCORE "  %t = Sub(%hide, %s)\n" REST,
         HEADS("%hide: f32[n, m], %a: f32[n, m]") SCORE
         "  %r = Mul(%s, %a)\n  %t = Add(%r, %hide)\n" REST,
         "const @low: f32[] = -inf\nconst @c: f32[] = 0.5\n" HEADS("%keep: bool[n, m]") SCORE
