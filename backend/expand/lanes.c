@@ -296,21 +296,35 @@ static value periodic_op(laner *l, const fv_expr *x, int64_t factor, int64_t res
     return vector(fv_x_bin(l->a, FV_X_ADD, lane, first));
 }
 
-/* Computes `c floordiv n` and `c floormod n` of the loop's variable: where the lanes of a vector
- * have the same quotient, as one number, and an affine value; where the remainders are the same in
- * each vector, also of a multiple of the variable plus a constant. False: x is something else. */
-static bool group_op(laner *l, const fv_expr *x, value *out) {
+/* Is lane 0 of x always a multiple of the number of lanes? x is the loop's variable, or its sum with
+ * that of a loop around. */
+static bool is_at_whole(const laner *l, const fv_expr *x) {
+    if (x->op != FV_X_ADD)
+        return x->op == FV_X_VAR && x->u.var == l->whole;
+    for (int i = 0; i < 2; i++) {
+        const fv_expr *c = x->arg[i], *outer = x->arg[1 - i];
+        if (c->op == FV_X_VAR && c->u.var == l->whole && outer->op == FV_X_VAR) {
+            intptr_t step = (intptr_t)fv_ptrmap_get(&l->z->steps, outer->u.var);
+            return step && step % l->lanes == 0;
+        }
+    }
+    return false;
+}
+
+/* Computes `c floordiv n` and `c floormod n` of the loop's variable, to which that of a loop around
+ * may be added: where the lanes of a vector have the same quotient, as one number, and an affine
+ * value; where the remainders are the same in each vector, also of a multiple of the variable plus a
+ * constant. v: the values of the operands. False: x is something else. */
+static bool group_op(laner *l, const fv_expr *x, const value *v, value *out) {
     int64_t n, factor, rest;
-    bool is = (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD) && l->whole &&
-              fv_x_is_int(x->arg[1], &n) && n > 0 && is_of_whole(l, x->arg[0], &factor, &rest);
-    if (!is)
+    if ((x->op != FV_X_FLOORDIV && x->op != FV_X_FLOORMOD) || !l->whole ||
+        !fv_x_is_int(x->arg[1], &n) || n <= 0)
         return false;
-    if (factor == 1 && rest == 0 && n % l->lanes == 0) {
-        const value *c = fv_ptrmap_get(&l->vars, l->whole);
-        *out = affine(fv_x_bin(l->a, (fv_expr_op)x->op, c->x, x->arg[1]), x->op == FV_X_FLOORMOD);
+    if (n % l->lanes == 0 && v[0].kind == AFFINE && is_at_whole(l, x->arg[0])) {
+        *out = affine(fv_x_bin(l->a, (fv_expr_op)x->op, v[0].x, x->arg[1]), x->op == FV_X_FLOORMOD);
         return true;
     }
-    if (!factor || factor * l->lanes % n)
+    if (!is_of_whole(l, x->arg[0], &factor, &rest) || !factor || factor * l->lanes % n)
         return false;
     *out = periodic_op(l, x, factor, rest);
     return true;
@@ -334,7 +348,7 @@ static value apply(laner *l, const fv_expr *x) {
         return x->type.lanes * l->lanes > FV_MAX_LANES ? fail(l, x)
                                                        : vector(fv_x_with_args(l->a, x, args));
     value r;
-    if (affine_op(l, x, v, &r) || group_op(l, x, &r))
+    if (affine_op(l, x, v, &r) || group_op(l, x, v, &r))
         return r;
     for (int i = 0; i < x->n; i++)
         args[i] = as_vector(l, v[i]);

@@ -17,6 +17,7 @@ typedef struct fv_expand_vec {
     fv_ptrmap vectors;  /* tile outside of vector loops -> the tile of vectors that replaces it */
     fv_ptrmap lets;     /* variable of an i64 let -> its value, an expression over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */
+    fv_ptrmap steps;    /* variable of a loop around -> a number of which it is a multiple */
     /* with Helium: the bounds of constants (integers.h); vector loop -> its number of lanes, for
      * the loops of which it has been computed */
     const fv_ptrmap *bounds;

@@ -341,6 +341,9 @@ static void serial_loop(fv_expand_vec *z, const fv_stmt *s) {
     copy->next = next;
     copy->loop.kind = s->loop.kind == FV_VECTOR ? FV_SERIAL : s->loop.kind;
     copy->body = (fv_block){0};
+    int64_t lo;
+    if (fv_x_is_int(s->loop.lo, &lo) && lo % s->loop.step == 0)
+        *fv_ptrmap_at(&z->steps, s->var) = (void *)(intptr_t)s->loop.step;
     vector_block(z, &s->body, &copy->body);
 }
 
@@ -560,7 +563,8 @@ void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_ptrmap *bounds,
                        .vectors = fv_ptrmap_in(a),
                        .lets = fv_ptrmap_in(a),
                        .groups = fv_ptrmap_in(a),
-                       .unrolled = fv_ptrmap_in(a)};
+                       .unrolled = fv_ptrmap_in(a),
+                       .steps = fv_ptrmap_in(a)};
     find_groups(&z, in);
     note_block(&z, in, NULL);
     choose_tiles(&z);
