@@ -80,13 +80,27 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         add_reads(f, x->arg[i], seen);
 }
 
+/* Does something other than a definition need the value of s in memory? A reshape that is a view is
+ * a definition here, if vectors of its elements do not cross the rows of s: they load an addend of
+ * such a row at one place. With other rows, attention takes longer than separate kernels. */
+static bool needs_memory(fv_lowerer *l, const fv_storage *s) {
+    const fv_op *use;
+    fv_why why = fv_memory_reason(l, s->value, &use);
+    const fv_type *t = s->value->type;
+    const fv_dim *row = t->rank ? t->dims[t->rank - 1] : NULL;
+    bool view = why == FV_WHY_seen_reshaped && s->value->nuses == 1 &&
+                fv_storage_of(l, use->out[0])->fate == FV_FATE_VIEW && fv_dim_is_const(row) &&
+                row->value % FV_WHOLE_ROWS == 0;
+    return why != FV_WHY_none && !view;
+}
+
 static void count_readers(fuser *f) {
     fv_lowerer *l = f->l;
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             fv_ptrmap seen = fv_ptrmap_in(l->current.scratch);
-            if (s && fv_must_have_memory(l, s->value))
+            if (s && needs_memory(l, s))
                 for (fv_storage *x = s; x; x = x->fate == FV_FATE_VIEW ? x->of : NULL)
                     readers_of(f, x)->memory = true;
             if (s && fv_storage_has_kernel(s))
@@ -97,6 +111,11 @@ static void count_readers(fuser *f) {
 static bool is_own(fuser *f, const fv_storage *s) {
     return s && s->def && s->fate != FV_FATE_SUBSTITUTED && readers_of(f, s)->kernels == 1 &&
            !readers_of(f, s)->memory;
+}
+
+/* The levels of values that are left after s: a view only changes indices, and counts for none. */
+static int levels_after(const fv_storage *s, int levels) {
+    return levels - (s->fate != FV_FATE_VIEW);
 }
 
 /* Does x contain a sum of products that is computed at run time, itself or through up to `levels`
@@ -111,7 +130,7 @@ static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     fv_storage *s = fv_storage_loaded(f->l, x);
     if (levels > 0 && is_own(f, s) && (intptr_t)fv_ptrmap_get(&f->scoreless, s) <= levels) {
         fv_ptrmap inner = fv_ptrmap_in(f->l->current.scratch);
-        if (has_score(f, s->def->body, levels - 1, &inner))
+        if (has_score(f, s->def->body, levels_after(s, levels), &inner))
             return true;
         *fv_ptrmap_at(&f->scoreless, s) = (void *)(intptr_t)(levels + 1);
     }
@@ -198,6 +217,7 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
     fv_definition now = *d;
     /* the fate of each value before the substitution; it may have been a view */
     fv_fate was[FV_ATTEND_CANDIDATES];
+    int left = n > 1 ? levels - 1 : levels_after(list[0], levels);
     for (int i = 0; i < n; i++) {
         was[i] = list[i]->fate;
         list[i]->fate = FV_FATE_SUBSTITUTED;
@@ -207,7 +227,7 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
      * attention by them */
     if (levels == FV_ATTEND_LEVELS)
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
-    if (fuse(f, y, now, origin, factor, levels - 1)) {
+    if (fuse(f, y, now, origin, factor, left)) {
         for (int i = 0; i < n; i++) {
             FV_PUSH(f->l->exprs, f->within, f->nwithin, f->cap_within,
                     ((struct within){list[i], was[i]}));

@@ -46,10 +46,12 @@ enum {
     /* smallest upper bound of the number of queries, and of the number of features of the values */
     FV_FEW_QUERIES = 4,
     /* how many times, one after the other, the search for the scores, which are the first product,
-     * substitutes the definitions of loaded values into the second product */
+     * substitutes the definitions of loaded values that are no views into the second product */
     FV_ATTEND_LEVELS = 3,
     /* largest number of values, loaded by a weight, in which scores are searched for */
     FV_ATTEND_CANDIDATES = 4,
+    /* scores may be reshaped along keys within attention if their rows are a multiple of this */
+    FV_WHOLE_ROWS = 16,
     /* A block of queries searches for visible keys among about this many keys at a time, a multiple
      * of the width of its tiles and of 16. If there are at most so many keys, none is left out. */
     FV_KEYS_TOGETHER = 64

@@ -385,6 +385,19 @@ static bool is_cheap_to_compare(const fv_expr *x) {
     return x->op == FV_X_VAR || x->op == FV_X_DIM || x->op == FV_X_LOAD;
 }
 
+/* v for the sum x + y of (v floordiv c) * c and v mod c, as a row that was split and joined again
+ * has it; NULL: the sum is another one. */
+static fv_expr *fold_digits(fv_expr *x, const fv_expr *y) {
+    int64_t c, by, of;
+    if (x->op != FV_X_MUL || x->arg[0]->op != FV_X_FLOORDIV || y->op != FV_X_FLOORMOD)
+        return NULL;
+    fv_expr *v = x->arg[0]->arg[0];
+    return constant(x->arg[1], &c) && constant(x->arg[0]->arg[1], &by) &&
+                   constant(y->arg[1], &of) && c && c == by && c == of && fv_x_equal(v, y->arg[0])
+               ? v
+               : NULL;
+}
+
 fv_expr *fv_fold_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
     if (!is_int_type(x->type) || !is_int_type(y->type))
         return NULL;
@@ -409,6 +422,8 @@ fv_expr *fv_fold_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
         r = fold_compare(a, op, x, y);
     if (!r && op == FV_X_ADD && x->op == FV_X_SUB && fv_x_equal(x->arg[1], y))
         r = x->arg[0];
+    if (!r && op == FV_X_ADD)
+        r = fold_digits(x, y);
     return r;
 }
 

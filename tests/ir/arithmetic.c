@@ -95,6 +95,17 @@ Test(arithmetic, what_has_no_value) {
     has_no_value(fv_x_ramp(arena, 4, x));
 }
 
+Test(arithmetic, digits_of_a_number) {
+    fv_expr *x = var(i), *y = var(j), *row = bin(FV_X_FLOORDIV, x, number(16)),
+            *first = bin(FV_X_MUL, row, number(16));
+    cr_expect_eq(bin(FV_X_ADD, first, bin(FV_X_FLOORMOD, x, number(16))), x);
+    cr_expect_eq(bin(FV_X_ADD, first, bin(FV_X_FLOORMOD, y, number(16)))->op, FV_X_ADD);
+    cr_expect_eq(bin(FV_X_ADD, first, bin(FV_X_FLOORMOD, x, number(8)))->op, FV_X_ADD);
+    cr_expect_eq(
+        bin(FV_X_ADD, bin(FV_X_MUL, row, number(8)), bin(FV_X_FLOORMOD, x, number(16)))->op,
+        FV_X_ADD);
+}
+
 /* ---- sums ---- */
 
 static fv_affines plain(void) {
