@@ -189,6 +189,28 @@ static hides converted(const fv_softmax *f, const fv_expr *x, hides h) {
     return h;
 }
 
+/* Is every element of x a sum of products, a number that hides no key, or one of these times a
+ * number? Such values are biases, not masks: scores of relative positions, for instance. The values
+ * that x loads are read through at most `depth` definitions. */
+static bool is_bias(const fv_softmax *f, const fv_expr *x, int depth) {
+    double c;
+    if (fv_is_number(x, &c))
+        return fabs(c) < -FAR_BELOW;
+    if (fv_is_product_sum(x))
+        return true;
+    const fv_storage *s = f->l && depth ? fv_storage_loaded(f->l, x) : NULL;
+    switch ((fv_expr_op)x->op) {
+    case FV_X_LOAD: return s && s->def && is_bias(f, s->def->body, depth - 1);
+    case FV_X_SELECT: return is_bias(f, x->arg[1], depth) && is_bias(f, x->arg[2], depth);
+    case FV_X_CONVERT: return is_bias(f, x->arg[0], depth);
+    case FV_X_MUL:
+        return (is_bias(f, x->arg[0], depth) && fv_is_number(x->arg[1], &c)) ||
+               (is_bias(f, x->arg[1], depth) && fv_is_number(x->arg[0], &c));
+    case FV_X_DIV: return is_bias(f, x->arg[0], depth) && fv_is_number(x->arg[1], &c);
+    default: return false;
+    }
+}
+
 /* Where the value m, which contains no scores, is so low that it hides a key. */
 static hides by_value(const fv_softmax *f, fv_expr *m, int depth) {
     double c;
@@ -204,7 +226,7 @@ static hides by_value(const fv_softmax *f, fv_expr *m, int depth) {
         y.where = and_(f, not_(f, m->arg[0]), y.where);
         return both(f, x, y);
     }
-    if (!fv_x_uses(m, f->at->key))
+    if (!fv_x_uses(m, f->at->key) || is_bias(f, m, DEPTH))
         return nowhere;
     m = fv_x_convert(f->a, (fv_elem)f->x->type.elem, m);
     /* m hides a key where m <= FAR_BELOW, so m is at most FAR_BELOW there */
@@ -357,7 +379,7 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
         return false;
     if (at.key->dim->hi <= FV_KEYS_TOGETHER)
         return fv_declines(l, s->value, FV_WHY_fold_few, fv_d(at.key->dim));
-    fv_softmax f = {.a = l->exprs, .at = &at, .kept = kept};
+    fv_softmax f = {.a = l->exprs, .at = &at, .l = l, .kept = kept};
     if (!fv_find_softmax(&f))
         return fv_declines(l, s->value, FV_WHY_fold_weights);
     hides h = hide(&f, f.x, DEPTH);

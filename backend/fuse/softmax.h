@@ -12,6 +12,7 @@
 typedef struct fv_softmax {
     fv_arena *a;
     const fv_attention *at;
+    fv_lowerer *l;    /* finds the definitions of loaded values; NULL: they are not known */
     bool kept;        /* the weights are a result as well, in which a hidden weight is +0 */
     fv_expr *max, *x; /* max: the maximum of x along the row; x: as a function of the key */
     /* what exp subtracts from x: `max`, or the larger one of `max` and a sink */
