@@ -296,8 +296,8 @@ static value periodic_op(laner *l, const fv_expr *x, int64_t factor, int64_t res
     return vector(fv_x_bin(l->a, FV_X_ADD, lane, first));
 }
 
-/* Is lane 0 of x always a multiple of the number of lanes? x is the loop's variable, or its sum with
- * that of a loop around. */
+/* Is lane 0 of x always a multiple of the number of lanes? x is the loop's variable, or its sum
+ * with that of a loop around. */
 static bool is_at_whole(const laner *l, const fv_expr *x) {
     if (x->op != FV_X_ADD)
         return x->op == FV_X_VAR && x->u.var == l->whole;
@@ -313,8 +313,8 @@ static bool is_at_whole(const laner *l, const fv_expr *x) {
 
 /* Computes `c floordiv n` and `c floormod n` of the loop's variable, to which that of a loop around
  * may be added: where the lanes of a vector have the same quotient, as one number, and an affine
- * value; where the remainders are the same in each vector, also of a multiple of the variable plus a
- * constant. v: the values of the operands. False: x is something else. */
+ * value; where the remainders are the same in each vector, also of a multiple of the variable plus
+ * a constant. v: the values of the operands. False: x is something else. */
 static bool group_op(laner *l, const fv_expr *x, const value *v, value *out) {
     int64_t n, factor, rest;
     if ((x->op != FV_X_FLOORDIV && x->op != FV_X_FLOORMOD) || !l->whole ||
