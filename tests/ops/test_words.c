@@ -235,6 +235,29 @@ Test(words, depthwise) {
     check_depthwise(false, false, 5, 3);
 }
 
+/* The zero point is the border of the image, and only the run knows it. The first steps of words
+ * may be in the image and the others after it. */
+static void check_border(bool x, bool w, int taps, const char *attributes, int results) {
+    const char *text =
+        fv_printf(arena,
+                  "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%s"
+                  "func @main(%%x: %s[n, 5, 8, 31]) -> (%%y) {\n"
+                  "  %%z = ReduceMax(%%x) {keepdims = 0}\n"
+                  "  %%y = ConvInteger(%%x, @w, %%z) {%s}\n  return %%y\n}\n",
+                  constant("w", fv_printf(arena, "8, 5, %d, 1", taps), 8 * 5 * taps, 2, w),
+                  type_of(x), attributes);
+    const int32_t *naive = run(lower(text, fv_target_find("generic"), true), 1, x);
+    for (int t = 0; t < NTARGETS; t++)
+        check_values(&targets[t], text, lower_for(&targets[t], text), x, 1, naive, results);
+}
+
+Test(words, borders) {
+    for (int i = 0; i < 4; i++) {
+        check_border(i & 1, i & 2, 5, "pads = [1, 0, 3, 1], strides = [3, 2]", 8 * 3 * 16);
+        check_border(i & 1, i & 2, 3, "pads = [2, 0, 2, 0]", 8 * 10 * 31);
+    }
+}
+
 /* ---- products in blocks ---- */
 
 static const char *scales(int columns, int blocks) {

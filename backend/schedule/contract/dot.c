@@ -353,13 +353,28 @@ static bool has_vectors_of_columns(fv_lowerer *l, const fv_definition *d, const 
     return true;
 }
 
+/* x, a load or a guarded load, where c is true; otherwise any element that exists. Where the guard
+ * of x is false, the value stays that of x, whatever c is. */
+static fv_expr *load_where(fv_arena *a, fv_expr *x, fv_expr *c) {
+    fv_expr *load = fv_x_guard_all(a, x, c);
+    const int rank = x->u.buf->rank;
+    return x->op == FV_X_LOAD
+               ? load
+               : fv_x_guard(a, x->u.buf, load->arg, load->arg[rank], x->arg[rank + 1]);
+}
+
+/* Is x a load, or a guarded load whose value where the guard is false does not depend on k? */
+static bool loads_of_any_step(const fv_expr *x, const fv_var *k) {
+    return x->op == FV_X_LOAD || (x->op == FV_X_GUARD && !fv_x_uses(x->arg[x->u.buf->rank + 1], k));
+}
+
 /* The element x for step `at` of k, which may be after the last one: 0 then, or, if `any` is set
  * and x is a load, any element that exists, so that words depend on the sum of their index and the
  * step alone. */
 static fv_expr *step_of_word(fv_lowerer *l, fv_expr *x, fv_var *k, fv_expr *at, bool any) {
     fv_arena *a = l->exprs;
     fv_expr *one = fv_x_replace_vars(a, x, 1, &k, &at), *inside = NULL, *more;
-    const bool loads = one->op == FV_X_LOAD || one->op == FV_X_GUARD;
+    const bool loads = one->op == x->op && loads_of_any_step(x, k);
     int64_t least, most;
     for (int i = 0; any && loads && i < one->u.buf->rank; i++)
         if (fv_x_uses(x->arg[i], k)) {
@@ -371,7 +386,7 @@ static fv_expr *step_of_word(fv_lowerer *l, fv_expr *x, fv_var *k, fv_expr *at, 
             inside = inside ? fv_x_bin(a, FV_X_AND, inside, more) : more;
         }
     if (inside)
-        return fv_x_guard_all(a, one, inside);
+        return load_where(a, one, inside);
     inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, k->dim->value));
     return fv_x_select(a, inside, fv_x_guard_all(a, one, inside),
                        fv_x_const_int(a, (fv_elem)one->type.elem, 0));
