@@ -235,17 +235,18 @@ Test(words, depthwise) {
     check_depthwise(false, false, 5, 3);
 }
 
-/* The zero point is the border of the image, and only the run knows it. The first steps of words
- * may be in the image and the others after it. */
-static void check_border(bool x, bool w, int taps, const char *attributes, int results) {
-    const char *text =
-        fv_printf(arena,
-                  "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%s"
-                  "func @main(%%x: %s[n, 5, 8, 31]) -> (%%y) {\n"
-                  "  %%z = ReduceMax(%%x) {keepdims = 0}\n"
-                  "  %%y = ConvInteger(%%x, @w, %%z) {%s}\n  return %%y\n}\n",
-                  constant("w", fv_printf(arena, "8, 5, %d, 1", taps), 8 * 5 * taps, 2, w),
-                  type_of(x), attributes);
+/* The zero point is the border of the image; if it is not `known`, it is computed in the run. The
+ * first steps of words may be in the image and the others after it, and words after the last column
+ * are not read. */
+static void check_border(bool x, bool w, bool known, const char *filter, int weights,
+                         const char *attributes, int results) {
+    const char *text = fv_printf(
+        arena,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%sconst @z: %s[] = [%d]\n"
+        "func @main(%%x: %s[n, 5, 8, 31]) -> (%%y) {\n  %%m = ReduceMax(%%x) {keepdims = 0}\n"
+        "  %%y = ConvInteger(%%x, @w, %s) {%s}\n  return %%y\n}\n",
+        constant("w", filter, weights, 2, w), type_of(x), value(3, 5, x), type_of(x),
+        known ? "@z" : "%m", attributes);
     const int32_t *naive = run(lower(text, fv_target_find("generic"), true), 1, x);
     for (int t = 0; t < NTARGETS; t++)
         check_values(&targets[t], text, lower_for(&targets[t], text), x, 1, naive, results);
@@ -253,8 +254,11 @@ static void check_border(bool x, bool w, int taps, const char *attributes, int r
 
 Test(words, borders) {
     for (int i = 0; i < 4; i++) {
-        check_border(i & 1, i & 2, 5, "pads = [1, 0, 3, 1], strides = [3, 2]", 8 * 3 * 16);
-        check_border(i & 1, i & 2, 3, "pads = [2, 0, 2, 0]", 8 * 10 * 31);
+        const bool x = i & 1, known = i & 2, w = x != known;
+        check_border(x, w, known, "8, 5, 5, 1", 200, "pads = [1, 0, 3, 1], strides = [3, 2]",
+                     8 * 3 * 16);
+        check_border(x, w, known, "8, 5, 3, 3", 360, "pads = [0, 1, 0, 0]", 8 * 6 * 30);
+        check_border(x, w, known, "8, 5, 3, 3", 360, "pads = [0, 0, 0, 1]", 8 * 6 * 30);
     }
 }
 

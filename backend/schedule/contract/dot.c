@@ -374,7 +374,9 @@ static bool loads_of_any_step(const fv_expr *x, const fv_var *k) {
 static fv_expr *step_of_word(fv_lowerer *l, fv_expr *x, fv_var *k, fv_expr *at, bool any) {
     fv_arena *a = l->exprs;
     fv_expr *one = fv_x_replace_vars(a, x, 1, &k, &at), *inside = NULL, *more;
-    const bool loads = one->op == x->op && loads_of_any_step(x, k);
+    /* the guard of x may hold for all of these steps, or for none */
+    const bool loads = loads_of_any_step(x, k) && (one->op == FV_X_LOAD || one->op == FV_X_GUARD) &&
+                       one->u.buf == x->u.buf;
     int64_t least, most;
     for (int i = 0; any && loads && i < one->u.buf->rank; i++)
         if (fv_x_uses(x->arg[i], k)) {
@@ -422,7 +424,11 @@ static bool copy_columns(fv_lowerer *l, const fv_definition *d, const fv_contrac
                          const fv_dot *dot, fv_var *number, fv_dense *copy) {
     fv_arena *a = l->exprs;
     fv_expr *columns = small_element(c->b);
-    fv_expr *word = word_of_steps(l, columns, dot, number, !fv_dim_is_one(number->dim));
+    const bool several = !fv_dim_is_one(number->dim);
+    /* the copy has each word for each place of the window, also where no column begins */
+    if (several && !loads_of_any_step(columns, dot->k))
+        return false;
+    fv_expr *word = word_of_steps(l, columns, dot, number, several);
     fv_var *vars[FV_MAX_RANK];
     if (dot->flips)
         word = fv_x_bin(a, FV_X_XOR, word, fv_x_const_int(a, FV_I32, (int32_t)0x80808080));
