@@ -189,9 +189,9 @@ static hides converted(const fv_softmax *f, const fv_expr *x, hides h) {
     return h;
 }
 
-/* Is every element of x a sum of products, a number that hides no key, or one of these times a
- * number? Such values are biases, not masks: scores of relative positions, for instance. The values
- * that x loads are read through at most `depth` definitions. */
+/* Is every element of x a sum of products, a number that hides no key, a bool as a number, or one
+ * of these times a number? Such values are biases, not masks: scores of relative positions, for
+ * instance. The values that x loads are read through at most `depth` definitions. */
 static bool is_bias(const fv_softmax *f, const fv_expr *x, int depth) {
     double c;
     if (fv_is_number(x, &c))
@@ -202,7 +202,8 @@ static bool is_bias(const fv_softmax *f, const fv_expr *x, int depth) {
     switch ((fv_expr_op)x->op) {
     case FV_X_LOAD: return s && s->def && is_bias(f, s->def->body, depth - 1);
     case FV_X_SELECT: return is_bias(f, x->arg[1], depth) && is_bias(f, x->arg[2], depth);
-    case FV_X_CONVERT: return is_bias(f, x->arg[0], depth);
+    case FV_X_NEG: return is_bias(f, x->arg[0], depth);
+    case FV_X_CONVERT: return x->arg[0]->type.elem == FV_BOOL || is_bias(f, x->arg[0], depth);
     case FV_X_MUL:
         return (is_bias(f, x->arg[0], depth) && fv_is_number(x->arg[1], &c)) ||
                (is_bias(f, x->arg[1], depth) && fv_is_number(x->arg[0], &c));

@@ -15,6 +15,7 @@
  * convolution, it is padded with the zero point instead:
  *
  *     (i32(x[p]) - i32(z) if inside else 0)   is   i32(x[p] if inside else z) - i32(z) */
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/lowering/access.h"
@@ -352,7 +353,7 @@ static fv_value *constant_sum(const field *f, const walk *w, const fv_tensor *t,
     if (!r)
         return NULL;
     const int last = w->naxes - 1, inner = w->n - 1;
-    const bool rows = last >= 0 && (inner == last || w->by[last] < w->by[inner]);
+    const bool rows = last >= 0 && (inner == last || llabs(w->by[last]) < llabs(w->by[inner]));
     const int along = rows ? last : inner, end = rows ? w->n : inner;
     const run one = {w->count[along], w->by[along], rows};
     const size_t n = rows ? (size_t)one.n : 1;

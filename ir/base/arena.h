@@ -88,7 +88,7 @@ bool fv_arena_has(const fv_arena *a, const void *p) FV_MUST_USE;
 
 /* n * size zeroed bytes, aligned to 16. A product that overflows counts as lack of memory. */
 void *fv_alloc(fv_arena *a, size_t n, size_t size);
-/* Memory with the alignment `align`, any power of two. */
+/* Zeroed memory with the alignment `align`, any power of two. */
 void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align);
 #define FV_NEW(a, type, n) ((type *)fv_alloc((a), (size_t)(n), sizeof(type)))
 

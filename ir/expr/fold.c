@@ -424,6 +424,8 @@ fv_expr *fv_fold_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
         r = x->arg[0];
     if (!r && op == FV_X_ADD)
         r = fold_digits(x, y);
+    if (!r && op == FV_X_ADD)
+        r = fold_digits(y, x);
     return r;
 }
 

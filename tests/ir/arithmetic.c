@@ -99,6 +99,7 @@ Test(arithmetic, digits_of_a_number) {
     fv_expr *x = var(i), *y = var(j), *row = bin(FV_X_FLOORDIV, x, number(16)),
             *first = bin(FV_X_MUL, row, number(16));
     cr_expect_eq(bin(FV_X_ADD, first, bin(FV_X_FLOORMOD, x, number(16))), x);
+    cr_expect_eq(bin(FV_X_ADD, bin(FV_X_FLOORMOD, x, number(16)), first), x);
     cr_expect_eq(bin(FV_X_ADD, first, bin(FV_X_FLOORMOD, y, number(16)))->op, FV_X_ADD);
     cr_expect_eq(bin(FV_X_ADD, first, bin(FV_X_FLOORMOD, x, number(8)))->op, FV_X_ADD);
     cr_expect_eq(

@@ -338,6 +338,8 @@ Test(hidden, nothing_is_hidden) {
         HEADS("%hide: f32[n, m]") SCORE "  %t = Sub(%hide, %s)\n" REST,
         HEADS("%a: f32[n, 8], %b: f32[8, m]") SCORE /* scores of positions, for instance */
         "  %r = MatMul(%a, %b)\n  %t = Add(%s, %r)\n" REST,
+        HEADS("%a: f32[n, 8], %b: f32[8, m]") SCORE
+        "  %r = MatMul(%a, %b)\n  %t = Sub(%s, %r)\n" REST,
         HEADS("%hide: f32[n, m], %a: f32[n, m]") SCORE
         "  %r = Mul(%s, %a)\n  %t = Add(%r, %hide)\n" REST,
         "const @low: f32[] = -inf\nconst @c: f32[] = 0.5\n" HEADS("%keep: bool[n, m]") SCORE

@@ -262,6 +262,27 @@ Test(words, borders) {
     }
 }
 
+/* The image is reversed along an axis, so its index falls as the step rises: steps after the last
+ * one of a word would be before the image. */
+static void check_reversed(int axis, const char *filter, const char *attributes, int results) {
+    const char *text =
+        fv_printf(arena,
+                  "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%sconst @from: i64[1] = [-1]\n"
+                  "const @to: i64[1] = [-100]\nconst @axis: i64[1] = [%d]\nconst @z: u8[] = [3]\n"
+                  "func @main(%%x: u8[n, 1, 8, 33]) -> (%%y) {\n"
+                  "  %%r = Slice(%%x, @from, @to, @axis, @from)\n"
+                  "  %%y = ConvInteger(%%r, @w, @z) {%s}\n  return %%y\n}\n",
+                  constant("w", filter, 40, 2, false), axis, attributes);
+    const int32_t *naive = run(lower(text, fv_target_find("generic"), true), 1, false);
+    for (int t = 0; t < NTARGETS; t++)
+        check_values(&targets[t], text, lower_for(&targets[t], text), false, 1, naive, results);
+}
+
+Test(words, reversed_images) {
+    check_reversed(2, "8, 1, 5, 1", "pads = [2, 0, 0, 0]", 8 * 6 * 33);
+    check_reversed(3, "8, 1, 1, 5", "pads = [0, 2, 0, 0]", 8 * 8 * 31);
+}
+
 /* ---- products in blocks ---- */
 
 static const char *scales(int columns, int blocks) {

@@ -382,7 +382,7 @@ static fv_expr *step_of_word(fv_lowerer *l, fv_expr *x, fv_var *k, fv_expr *at, 
         if (fv_x_uses(x->arg[i], k)) {
             more = fv_x_bin(a, FV_X_LT, one->arg[i], one->u.buf->extent[i]);
             fv_x_range(one->arg[i], &least, &most);
-            if (least < 0 && one->op == FV_X_LOAD) /* the condition of a guard has this already */
+            if (least < 0) /* a guard may be silent about steps after the last one */
                 more =
                     fv_x_bin(a, FV_X_AND, more, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), one->arg[i]));
             inside = inside ? fv_x_bin(a, FV_X_AND, inside, more) : more;

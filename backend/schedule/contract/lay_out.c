@@ -244,19 +244,6 @@ fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key) {
     return *first = p;
 }
 
-/* Do the pieces fill all `bytes`, without padding? */
-static bool is_full(const fv_laid_out *to, size_t bytes) {
-    const fv_layout *l = &to->layout;
-    int64_t all = 0;
-    for (int i = 0; i < to->npieces; i++) {
-        int64_t elements = 1;
-        for (int k = 0; k < l->rank; k++)
-            elements *= to->piece[i].from.to[k] - to->piece[i].from.from[k];
-        all += elements;
-    }
-    return l->bits >= 8 && fv_layout_is_packed(l) && (size_t)all * ((size_t)l->bits / 8) == bytes;
-}
-
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
     int64_t dims[FV_MAX_RANK];
     fv_tensor *t = FV_NEW(l->arena, fv_tensor, 1);
@@ -272,8 +259,6 @@ bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
         bool known = fv_layout_bytes(&to->layout, &bytes);
         FV_HOLDS(l->session, known && bytes <= t->bytes);
         uint8_t *data = fv_alloc_aligned(l->host.kept, t->bytes + 1, 64);
-        if (!is_full(to, t->bytes))
-            memset(data, 0, t->bytes);
         for (int i = 0; i < to->npieces; i++)
             fv_layout_copy(&to->layout, &to->piece[i].from, data);
         t->data = data;
