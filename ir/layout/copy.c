@@ -1,7 +1,8 @@
 /* copy.c - copies a tensor into a layout: a loop for each level, and two innermost loops for each
- * size of element. Weights of a language model are hundreds of megabytes, so the tensor is not asked
- * for each element whether it has it: where it has all elements of the inner levels, such as those
- * of 32 columns and 4 rows, these are copied in the order that has the longest loop inside. */
+ * size of element. Weights of a language model are hundreds of megabytes, so it is not decided for
+ * each element whether the tensor has it: where the tensor has all elements of the inner levels,
+ * such as those of 32 columns and 4 rows, they are copied in the order that has the longest loop
+ * inside. */
 #include <string.h>
 
 #include "ir/layout/layout.h"
@@ -52,8 +53,8 @@ static values range_of(const copying *c, int i) {
 
 /* ---- elements ---- */
 
-/* Copies n elements, which begin at bit `bit` of a byte and at bit `at` of a byte of the layout, and
- * whose bytes are `by` and `stride` apart. */
+/* Copies n elements, which begin at bit `bit` of a byte, and at bit `at` of a byte of the layout.
+ * The bytes of successive elements are `by` apart, and `stride` apart in the layout. */
 static void put_bits(uint8_t *restrict to, int64_t at, int64_t stride, const uint8_t *restrict from,
                      int64_t bit, int64_t by, int mask, int64_t n) {
     for (int64_t r = 0; r < n; r++)

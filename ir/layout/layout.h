@@ -109,8 +109,8 @@ typedef struct fv_layout_source {
     int64_t from[FV_MAX_RANK], to[FV_MAX_RANK];
 } fv_layout_source;
 
-/* Stores the elements of `from` in `to`, a memory of fv_layout_bytes bytes in layout l. If elements of
- * the layout or of the tensor are narrower than a byte, `to` must be zero before. */
+/* Stores the elements of `from` in `to`, a memory of fv_layout_bytes bytes in layout l. If elements
+ * of the layout or of the tensor are narrower than a byte, `to` must be zero before. */
 void fv_layout_copy(const fv_layout *l, const fv_layout_source *from, void *to);
 
 #endif
