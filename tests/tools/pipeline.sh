@@ -86,7 +86,7 @@ check 'a merge of more elements' 1 'the view is not proved to have as many eleme
 sed 's/\(%x(b, 8, 15)\[[^,]*, [a-z0-9_]* \* \)4/\12/' groups.fvd >wrong.fvd
 check 'groups that begin elsewhere: not the naive bits' 1 '^0 of 1 outputs as expected' "$fovea" run wrong.fvd --dim b=2 --seed=3 --backend=interp --expect groups.npy
 sed 's/%x(b, 8, 15)/%x(b, 15, 8)/' groups.fvd >wrong.fvd
-check 'axes in another order' 1 'goes to' "$fovea" run wrong.fvd --dim b=2
+check 'axes in another order' 1 'reaches' "$fovea" run wrong.fvd --dim b=2
 
 # ---- one node ----
 layer two.fvir '%a = Mul(%h, @one) loc("first")' '%b = Relu(%a)' '%y = Mul(%b, @one) loc("second")'
