@@ -111,7 +111,10 @@ class System:
         names = "\0".join(sorted(path[1:] for path in contents))
         tar = ["tar", "-C", "/", "--no-recursion", "--ignore-failed-read", "-c", "--null", "-T", "-"]
         with subprocess.Popen(["tar", "-C", folder, "-xp"], stdin=subprocess.PIPE) as extract:
-            subprocess.run(tar, input=names.encode(), stdout=extract.stdin, stderr=subprocess.DEVNULL, check=True)
+            done = subprocess.run(tar, input=names.encode(), stdout=extract.stdin, stderr=subprocess.PIPE, check=False)
+        # Status 1 says that something changed while it was read: /tmp does whenever another program makes a file there.
+        if done.returncode not in (0, 1) or extract.returncode:
+            sys.exit("tar failed: %s" % done.stderr.decode(errors="replace"))
         state = folder + STATE
         for name in "info", "triggers", "updates", "alternatives", "parts":
             os.makedirs(os.path.join(state, name), exist_ok=True)
