@@ -234,17 +234,21 @@ static LLVMValueRef convert_limited(fv_ll_fn *f, const fv_expr *x) {
     return number_or_zero(f, v, type, exact != NULL);
 }
 
-/* A conversion that is known to saturate no number: of f32 to i32, or of an i32 to f32 by way of an
- * integer with fewer bits. NULL: x is another conversion. */
+/* A conversion that is known to saturate no number: of f32 to i32, where NaN is replaced by 0 if it
+ * may occur, or of an i32 to f32 by way of an integer with fewer bits. NULL: x is another
+ * conversion. */
 static LLVMValueRef convert_inside(fv_ll_fn *f, const fv_expr *x) {
     const fv_expr *y = x->arg[0];
     int64_t lo, hi;
     if (x->type.elem == FV_I32 && y->type.elem == FV_F32) {
-        fv_ll_range r = fv_ll_range_of(f, y);
-        if (!r.known || r.lo < -0x1p31 || r.hi > 2147483520.0)
+        fv_ll_range r = fv_ll_range_of(f, y), s = r.known ? r : fv_ll_limits_of(f, y);
+        if (!s.known || s.lo < -0x1p31 || s.hi > 2147483520.0)
             return NULL;
+        LLVMTypeRef type = fv_ll_type(f->m, x->type);
         LLVMValueRef v = fv_ll_expr(f, y), exact = fv_ll_unrounded(f, v);
-        return to_i32(f, exact ? exact : v, fv_ll_type(f->m, x->type), exact != NULL);
+        v = exact ? exact : v;
+        return r.known ? to_i32(f, v, type, exact != NULL)
+                       : number_or_zero(f, v, type, exact != NULL);
     }
     bool narrow = x->type.elem == FV_F32 && y->op == FV_X_CONVERT &&
                   y->arg[0]->type.elem == FV_I32 && fv_elem_is_int((fv_elem)y->type.elem) &&

@@ -254,6 +254,48 @@ fv_ll_range fv_ll_range_of(fv_ll_fn *f, const fv_expr *x) {
     return all;
 }
 
+/* The limits of x where it is not NaN; an infinity means that there is none. A minimum of a value
+ * with a range and of any other value has an upper limit, a maximum a lower one. Of two values
+ * without ranges it has none: if one of them is NaN, it is the other one. */
+static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x) {
+    const fv_ll_range none = {-INFINITY, INFINITY, false, false};
+    const fv_ll_range all = range_in(f, launch, x);
+    if (all.known || f->known.depth == MOST_DEPTH)
+        return all.known ? all : none;
+    const fv_expr *value = x->op == FV_X_VAR ? fv_ptrmap_get(&f->known.lets, x->u.var) : NULL;
+    bool max = x->op == FV_X_MAX;
+    fv_ll_range r = none;
+    f->known.depth++;
+    if (value)
+        r = limits_in(f, launch, value);
+    else if (max || x->op == FV_X_MIN || fv_ll_is_limit(x, &max)) {
+        const fv_expr *a = x->arg[x->n - 2], *b = x->arg[x->n - 1];
+        if (!range_in(f, launch, a).known) {
+            const fv_expr *other = a;
+            a = b;
+            b = other;
+        }
+        const fv_ll_range known = range_in(f, launch, a);
+        if (known.known) {
+            r = limits_in(f, launch, b);
+            r = max ? (fv_ll_range){known.lo, most(known.hi, r.hi), false, false}
+                    : (fv_ll_range){least(known.lo, r.lo), known.hi, false, false};
+        }
+    }
+    f->known.depth--;
+    return r;
+}
+
+fv_ll_range fv_ll_limits_of(fv_ll_fn *f, const fv_expr *x) {
+    fv_ll_range all = limits_in(f, 0, x);
+    for (int i = 1; i < f->known.nlaunches; i++) {
+        fv_ll_range r = limits_in(f, i, x);
+        all = (fv_ll_range){least(all.lo, r.lo), most(all.hi, r.hi), false, false};
+    }
+    all.known = isfinite(all.lo) && isfinite(all.hi);
+    return all;
+}
+
 /* ---- rounding ---- */
 
 /* The instruction of x86 that converts that many lanes of f32 to the nearest integers; NULL: there

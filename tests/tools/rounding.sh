@@ -36,9 +36,32 @@ T
 }
 layers usual 0.004
 layers large 1e30
+# roots of negative numbers are NaN, and powers are infinite; the kernels of both inputs are one, which gets the zero points
+cat >special.fvir <<'T'
+fovea-ir 1
+module "special"
+symbol n 1..64
+const @many: f32[] = 200.0
+const @scale: f32[] = 0.07
+const @zero: u8[] = 121
+const @other: u8[] = 57
+func @main(%x: f32[n, 64], %z: f32[n, 64]) -> (%a, %b, %c, %d) {
+  %e = Mul(%x, @many)
+  %f = Mul(%z, @many)
+  %g = Sqrt(%e)
+  %h = Sqrt(%f)
+  %i = Exp(%e)
+  %j = Exp(%f)
+  %a = QuantizeLinear(%g, @scale, @zero)
+  %b = QuantizeLinear(%h, @scale, @other)
+  %c = QuantizeLinear(%i, @scale, @zero)
+  %d = QuantizeLinear(%j, @scale, @other)
+  return %a, %b, %c, %d
+}
+T
 backends="jit interp c"
 "$fovea" run usual.fvir --dim n=3 --backend=jit >/dev/null 2>&1 || backends="interp c" # built without LLVM
-for model in usual large; do
+for model in usual large special; do
     "$fovea" run $model.fvir --dim n=13 --backend=interp --target=generic -o $model-ref/ >/dev/null 2>err
     for backend in $backends; do
         for target in x86-64-v2 x86-64-v3 native; do
@@ -57,6 +80,9 @@ jit*)
     instructions() { "$fovea" compile "$1.fvir" --target=x86-64-v4 -q -o "$1.s" && grep -Ec "$2" "$1.s"; }
     check 'one instruction rounds and converts' 0 '^[1-9]' instructions usual 'vcvtps2dq.*%zmm'
     check 'and no other' 1 '^0$' instructions usual '(vrndscaleps|vcvttps2dq).*%zmm'
+    check 'limits that launches pass: one instruction' 0 '^[1-9]' instructions special 'vcvtps2dq.*%zmm'
+    check 'NaN is replaced' 0 '^[1-9]' instructions special 'vcmpordps.*%zmm'
+    check 'and nothing saturates' 1 '^0$' instructions special '(vrndscaleps|vcvttps2dq).*%zmm'
     check 'numbers that may be infinite saturate' 0 '^[1-9]' instructions large 'vcmpordps.*%zmm'
     ;;
 esac
