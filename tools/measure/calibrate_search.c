@@ -35,8 +35,12 @@ static const char product[] = PRODUCT(192, 768, 768, 2359296);
 static const char long_product[] = PRODUCT(192, 3072, 768, 9437184);
 /* a product of one row with weights that are in a cache */
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
-/* a product of one row with weights that come from memory */
-static const char memory_row[] = PRODUCT(1, 4096, 6144, 100663296);
+/* a product of one row and one of eight with weights that come from memory: tiles of several rows
+ * compute between two lines of weights, so prefetches help them where they delay a single row */
+static const char memory_rows[] =
+    HEAD "const @w: f32[4096, 6144] = file \"weights.bin\" 0 100663296\n"
+         "func @main(%x: f32[1, 4096], %z: f32[8, 4096]) -> (%y, %v) {\n"
+         "  %y = MatMul(%x, @w)\n  %v = MatMul(%z, @w)\n  return %y, %v\n}\n";
 static const char attention[] =
     HEAD "func @main(%q: f32[12, 384, 64], %k: f32[12, 384, 64], %v: f32[12, 384, 64]) -> (%y) {\n"
          "  %t = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %t)\n"
@@ -62,8 +66,8 @@ static const choice choices[] = {
     {"copies_rows", "long product", long_product, false, 2, {0, 1}},
     {"prefetch.bytes", "product", product, false, 4, {0, 1024, 2048, 4096}},
     {"prefetch.single_bytes",
-     "row from memory",
-     memory_row,
+     "rows from memory",
+     memory_rows,
      false,
      6,
      {0, 2048, 16384, 65536, 131072, 262144}},
