@@ -255,9 +255,10 @@ LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b);
 void fv_ll_find_launches(fv_ll_fn *f, const fv_kernel *k);
 /* The numbers that x can have, of an integer of at most 32 bits or an f32. */
 fv_ll_range fv_ll_range_of(fv_ll_fn *f, const fv_expr *x);
-/* The numbers that x, an f32, can have besides NaN; unknown if these may be infinite. */
+/* The numbers that x, an f32, can have besides NaN; unknown if no finite limits are found. */
 fv_ll_range fv_ll_limits_of(fv_ll_fn *f, const fv_expr *x);
-/* Is x `select(a < b, a, b)`, the smaller one of two, or the larger one (*max)? */
+/* Is x `select(a < b, a, b)`, the smaller one of two, or `select(a < b, b, a)`, the larger one
+ * (*max)? */
 bool fv_ll_is_limit(const fv_expr *x, bool *max) FV_MUST_USE;
 /* Notes that `rounded` is v rounded to the nearest integer, if an instruction of the target rounds
  * and converts as many lanes. */

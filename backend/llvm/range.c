@@ -17,6 +17,8 @@ enum { MOST_LAUNCHES = 256 };
 /* the depth, through values of lets, beyond which an expression has the range of its type: lets of
  * a kernel that is given as text may be a chain of any length, and the stack has an end */
 enum { MOST_DEPTH = 256 };
+/* the same of limits, which are not kept: a conversion looks for them again */
+enum { MOST_LIMITS = 16 };
 
 /* the least positive f32, which a smaller result of arithmetic may become */
 #define DENORMAL 0x1p-149
@@ -134,9 +136,9 @@ static bool is_same(const fv_expr *x, const fv_expr *y) {
 }
 
 bool fv_ll_is_limit(const fv_expr *x, bool *max) {
-    const fv_expr *c = x->arg[0];
-    if (x->op != FV_X_SELECT || c->op != FV_X_LT)
+    if (x->op != FV_X_SELECT || x->arg[0]->op != FV_X_LT)
         return false;
+    const fv_expr *c = x->arg[0];
     *max = is_same(x->arg[1], c->arg[1]) && is_same(x->arg[2], c->arg[0]);
     return *max || (is_same(x->arg[1], c->arg[0]) && is_same(x->arg[2], c->arg[1]));
 }
@@ -254,20 +256,20 @@ fv_ll_range fv_ll_range_of(fv_ll_fn *f, const fv_expr *x) {
     return all;
 }
 
-/* The limits of x where it is not NaN; an infinity means that there is none. A minimum of a value
- * with a range and of any other value has an upper limit, a maximum a lower one. Of two values
- * without ranges it has none: if one of them is NaN, it is the other one. */
-static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x) {
+/* The limits of x where it is not NaN, found in that many steps; an infinity means that there is
+ * none. A minimum of a value with a range and of any other value has an upper limit, a maximum a
+ * lower one. A selection of two values without ranges has none: where one of them is NaN, it may be
+ * the other one. */
+static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x, int steps) {
     const fv_ll_range none = {-INFINITY, INFINITY, false, false};
     const fv_ll_range all = range_in(f, launch, x);
-    if (all.known || f->known.depth == MOST_DEPTH)
+    if (all.known || !steps)
         return all.known ? all : none;
     const fv_expr *value = x->op == FV_X_VAR ? fv_ptrmap_get(&f->known.lets, x->u.var) : NULL;
     bool max = x->op == FV_X_MAX;
     fv_ll_range r = none;
-    f->known.depth++;
     if (value)
-        r = limits_in(f, launch, value);
+        r = limits_in(f, launch, value, steps - 1);
     else if (max || x->op == FV_X_MIN || fv_ll_is_limit(x, &max)) {
         const fv_expr *a = x->arg[x->n - 2], *b = x->arg[x->n - 1];
         if (!range_in(f, launch, a).known) {
@@ -277,22 +279,22 @@ static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x) {
         }
         const fv_ll_range known = range_in(f, launch, a);
         if (known.known) {
-            r = limits_in(f, launch, b);
+            r = limits_in(f, launch, b, steps - 1);
             r = max ? (fv_ll_range){known.lo, most(known.hi, r.hi), false, false}
                     : (fv_ll_range){least(known.lo, r.lo), known.hi, false, false};
         }
     }
-    f->known.depth--;
     return r;
 }
 
 fv_ll_range fv_ll_limits_of(fv_ll_fn *f, const fv_expr *x) {
-    fv_ll_range all = limits_in(f, 0, x);
-    for (int i = 1; i < f->known.nlaunches; i++) {
-        fv_ll_range r = limits_in(f, i, x);
-        all = (fv_ll_range){least(all.lo, r.lo), most(all.hi, r.hi), false, false};
-    }
+    fv_ll_range all = limits_in(f, 0, x, MOST_LIMITS);
     all.known = isfinite(all.lo) && isfinite(all.hi);
+    for (int i = 1; i < f->known.nlaunches && all.known; i++) {
+        fv_ll_range r = limits_in(f, i, x, MOST_LIMITS);
+        all = (fv_ll_range){least(all.lo, r.lo), most(all.hi, r.hi), true, false};
+        all.known = isfinite(all.lo) && isfinite(all.hi);
+    }
     return all;
 }
 

@@ -114,7 +114,8 @@ class System:
             done = subprocess.run(tar, input=names.encode(), stdout=extract.stdin, stderr=subprocess.PIPE, check=False)
         # Status 1 says that something changed while it was read: /tmp does whenever another program makes a file there.
         if done.returncode not in (0, 1) or extract.returncode:
-            sys.exit("tar failed: %s" % done.stderr.decode(errors="replace"))
+            sys.exit("tar failed, writing with %d, reading with %d: %s"
+                     % (done.returncode, extract.returncode, done.stderr.decode(errors="replace")))
         state = folder + STATE
         for name in "info", "triggers", "updates", "alternatives", "parts":
             os.makedirs(os.path.join(state, name), exist_ok=True)
