@@ -154,9 +154,15 @@ static const char *what_str(fv_arena *a, const fv_profile_row *r) {
                           : r->kernel;
 }
 
+/* The share of all kernels that takes that many ms; 0 if all are shorter than a step of the
+ * clock. */
+static double share_of(const fv_profile *p, double ms) {
+    return p->kernel_ms > 0 ? ms / p->kernel_ms : 0;
+}
+
 static void print_row(const fv_bench *b, const fv_measurement *m, const fv_profile_row *r) {
     fv_arena *a = b->c->arena;
-    fv_out("%9s %5.1f%% %9s %9s ", ms_str(a, r->ms), 100 * r->ms / m->profile->kernel_ms,
+    fv_out("%9s %5.1f%% %9s %9s ", ms_str(a, r->ms), 100 * share_of(m->profile, r->ms),
            ms_str(a, r->least), r->predicted < 0 ? "-" : ms_str(a, r->predicted));
     if (r->known && r->ms > 0)
         fv_out("%8.1f %7.1f %4.0f%%", r->flops / r->ms * 1e-6, r->bytes / r->ms * 1e-6,
@@ -181,14 +187,18 @@ static void print_families(const fv_bench *b, const fv_profile *p) {
             ms += same ? p->kernels[k].ms : 0;
         }
         if (first)
-            fv_out("%s%s %.1f%%", i ? ", " : "", *family ? family : "other",
-                   100 * ms / p->kernel_ms);
+            fv_out("%s%s %.1f%%", i ? ", " : "", *family ? family : "other", 100 * share_of(p, ms));
     }
     fv_out("\n");
 }
 
 static void print_judgement(const fv_profile *p) {
     int near, n = fv_profile_judged(p, &near);
+    bool predicts = false;
+    for (int i = 0; i < p->nkernels; i++)
+        predicts |= p->kernels[i].predicted >= 0;
+    if (!n && predicts)
+        fv_out("%-10s no kernel takes longer than a step of the clock\n", "predicted");
     if (n)
         fv_out("%-10s %d of the %d kernels over %.0f%% of the time within %.0f%%\n", "predicted",
                near, n, 100 * FV_PROFILE_COUNTS, 100 * FV_PROFILE_NEAR);
@@ -211,7 +221,7 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
         rest += rows[i].ms;
     if (shown < n)
         fv_out("%9s %5.1f%% in %d more; -v lists every launch\n", ms_str(b->c->arena, rest),
-               100 * rest / p->kernel_ms, n - shown);
+               100 * share_of(p, rest), n - shown);
     if (b->m.program)
         print_families(b, p);
     print_judgement(p);
@@ -335,7 +345,7 @@ static json_t *rows_json(const fv_bench *b, const fv_measurement *m, const fv_pr
         fv_json_set_int(o, "launches", r->launches);
         set_real(o, "calls", r->calls);
         set_real(o, "ms", r->ms);
-        set_real(o, "share", r->ms / m->profile->kernel_ms);
+        set_real(o, "share", share_of(m->profile, r->ms));
         set_real(o, "least_ms", r->least);
         fv_json_set(o, "waiting_ms", r->predicted < 0 ? json_null() : fv_json_real(r->waiting));
         fv_json_set(o, "predicted_ms", r->predicted < 0 ? json_null() : fv_json_real(r->predicted));
