@@ -272,14 +272,10 @@ static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x, int step
         r = limits_in(f, launch, value, steps - 1);
     else if (max || x->op == FV_X_MIN || fv_ll_is_limit(x, &max)) {
         const fv_expr *a = x->arg[x->n - 2], *b = x->arg[x->n - 1];
-        if (!range_in(f, launch, a).known) {
-            const fv_expr *other = a;
-            a = b;
-            b = other;
-        }
-        const fv_ll_range known = range_in(f, launch, a);
+        const fv_ll_range of_a = range_in(f, launch, a),
+                          known = of_a.known ? of_a : range_in(f, launch, b);
         if (known.known) {
-            r = limits_in(f, launch, b, steps - 1);
+            r = limits_in(f, launch, of_a.known ? b : a, steps - 1);
             r = max ? (fv_ll_range){known.lo, most(known.hi, r.hi), false, false}
                     : (fv_ll_range){least(known.lo, r.lo), known.hi, false, false};
         }
@@ -289,12 +285,11 @@ static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x, int step
 
 fv_ll_range fv_ll_limits_of(fv_ll_fn *f, const fv_expr *x) {
     fv_ll_range all = limits_in(f, 0, x, MOST_LIMITS);
-    all.known = isfinite(all.lo) && isfinite(all.hi);
-    for (int i = 1; i < f->known.nlaunches && all.known; i++) {
+    for (int i = 1; i < f->known.nlaunches && isfinite(all.hi - all.lo); i++) {
         fv_ll_range r = limits_in(f, i, x, MOST_LIMITS);
-        all = (fv_ll_range){least(all.lo, r.lo), most(all.hi, r.hi), true, false};
-        all.known = isfinite(all.lo) && isfinite(all.hi);
+        all = (fv_ll_range){least(all.lo, r.lo), most(all.hi, r.hi), false, false};
     }
+    all.known = isfinite(all.hi - all.lo);
     return all;
 }
 

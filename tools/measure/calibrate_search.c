@@ -36,7 +36,8 @@ static const char long_product[] = PRODUCT(192, 3072, 768, 9437184);
 /* a product of one row with weights that are in a cache */
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
 /* a product of one row and one of eight with weights that come from memory: tiles of several rows
- * compute between two lines of weights, so prefetches help them where they delay a single row */
+ * compute between two lines of weights, so prefetches help them where they may delay a single
+ * row */
 static const char memory_rows[] =
     HEAD "const @w: f32[4096, 6144] = file \"weights.bin\" 0 100663296\n"
          "func @main(%x: f32[1, 4096], %z: f32[8, 4096]) -> (%y, %v) {\n"
