@@ -5,7 +5,7 @@
 set -u
 root=$(realpath "$1") build=$(realpath "$2")
 unset PKG_CONFIG_PATH LD_LIBRARY_PATH CFLAGS LDFLAGS FOVEA_LIBRARY
-export FOVEA_CACHE_DIR='' FOVEA_PROCESSOR='' CCACHE_NOHASHDIR=1 PYTHONDONTWRITEBYTECODE=1
+export FOVEA_CACHE_DIR='' FOVEA_PROCESSOR='' CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS='-ffile-prefix-map=*' PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -33,8 +33,12 @@ sources() {
     mkdir -p "$1"
     (cd "$root" && git ls-files -z | xargs -0 cp --parents -t "$work/$1")
 }
-# setup SOURCES FOLDER OPTION...: configures without optimization, which the tasks do not need
-setup() { meson setup "$2" "$1" --buildtype=plain -Dtests=disabled -Dc_args="-O0 ${c_args:-}" -Dc_link_args=-fuse-ld=lld "${@:3}"; }
+# setup FOLDER OPTION...: configures the sources in that folder of $work, in FOLDER/build, without optimization, which the tasks do not
+# need. All of them compile alike, so objects that one has compiled are those of the others, too, through ccache.
+setup() {
+    meson setup "$1/build" "$1" --buildtype=plain -Dtests=disabled -Dc_args="-O0 -g1 -ffile-prefix-map=$work/$1/=" \
+        -Dc_link_args=-fuse-ld=lld "${@:2}"
+}
 dates=$root/examples/dates
 cat >use.c <<'C'
 #include <fovea.h>

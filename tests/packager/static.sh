@@ -2,11 +2,12 @@
 # Static libraries alone, and programs that are linked with them.
 # Usage: static.sh ROOT BUILD
 . "$(dirname "$0")/lib.sh"
-try 'configure' setup "$root" b --prefix="$work/p" --libdir=lib -Ddefault_library=static || ends
-try 'build' ninja -C b --quiet || ends
-try 'install' meson install -C b --no-rebuild --quiet || ends
+sources s
+try 'configure' setup s --prefix="$work/p" --libdir=lib -Ddefault_library=static || ends
+try 'build' ninja -C s/build --quiet || ends
+try 'install' meson install -C s/build --no-rebuild --quiet || ends
 try 'both libraries, and no shared one' prints '^libfovea-run.a libfovea.a $' sh -c 'cd p/lib && ls | grep "^libfovea[-.r]" | grep -v mpi | tr "\n" " "'
-for from in "$work/p/lib/pkgconfig" "$work/b/meson-uninstalled"; do
+for from in "$work/p/lib/pkgconfig" "$work/s/build/meson-uninstalled"; do
     # shellcheck disable=SC2016
     PKG_CONFIG_PATH=$from try "pkg-config in $from" sh -c 'cc -Wall -Werror use.c -o use $(pkg-config --static --cflags --libs fovea)' &&
         try 'the program runs' prints '^1979-05-03$' ./use "$dates/dates.onnx"
