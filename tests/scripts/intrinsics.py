@@ -60,7 +60,7 @@ def short(compiler):
     defined = {m[2]: (m[3], m[4]) for m in re.finditer(
         r"extern __inline\s+([\w *]+?)\s*__attribute__\s*\(\(__gnu_inline__[^)]*\)\)\s*(\w+)\s*\(([^)]*)\)\s*\{(.*?)\n\}", whole, re.S)}
     wanted = [n for n in names() if n in defined]
-    for name in wanted: # those that they call, in the end
+    for name in wanted:  # those that they call, in the end
         wanted += [n for n in re.findall(r"\b_mm\w+", defined[name][1]) if n in defined and n not in wanted]
     texts = [macro(n, *defined[n]) for n in wanted] + [macros[n] for n in names() if n in macros and n not in defined]
     types = re.findall(r"^typedef[^;{]*__(?:vector_size__|mmask)[^;]*;|^typedef \w[\w ]* __mmask\d+;", whole, re.M)

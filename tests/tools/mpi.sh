@@ -1,5 +1,6 @@
 # Tests the parts of a model as processes of mpirun: the bits of one process, and what ends the run of all ranks.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root
 command -v mpirun >/dev/null || { echo 'skipped: there is no mpirun'; exit 77; }
 floats weights.bin 2000

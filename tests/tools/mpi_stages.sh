@@ -1,5 +1,6 @@
 # Tests stages as processes of mpirun: they compute what the ranks of one process compute.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root
 command -v mpirun >/dev/null || { echo 'skipped: there is no mpirun'; exit 77; }
 stories=$root/examples/stories/stories.onnx ranks=4

@@ -1,5 +1,6 @@
 # Tests `shard`, and runs of the parts in one process: an attention of five heads and two layers of products over 1 to 5 ranks.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 floats weights.bin 20000
 # Two layers: queries, keys and values from one product, five heads of 4, of which the mask hides some keys; then products
 # of 20 by 23 by 20, with a gate.

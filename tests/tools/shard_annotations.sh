@@ -1,6 +1,7 @@
 # Tests the annotations of ONNX that state how devices share tensors: `shard -o M.onnx` writes them, and `shard` without --ranks and
 # --plan cuts as they say.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 floats weights.bin 400
 cat >m.fvir <<'T'
 fovea-ir 1

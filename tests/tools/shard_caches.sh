@@ -1,5 +1,6 @@
 # Tests `shard` of models whose inputs and outputs are cut: caches of decoders, keys and masks of heads.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 stories=$root/examples/stories/stories.onnx # three heads, so that ranks have one or two
 
 # Caches in and out, with all consumers.

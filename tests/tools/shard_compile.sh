@@ -1,6 +1,7 @@
 # Tests `fovea compile` of a folder with parts: libraries, texts and C for each rank, which compute the bits of the parts, also
 # with stages, states in place, dims and processes; and what is refused.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root
 stories=$root/examples/stories/stories.onnx # three layers with caches of three heads
 dims='--dim batch=2 --dim s=4 --dim past=5'

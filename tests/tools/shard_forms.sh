@@ -1,6 +1,7 @@
 # Tests which forms of models `shard` cuts: weights in blocks and of integers, heads merged with the batch, Einstein sums, experts,
 # biases that are looked up, queries, keys and values in blocks, groups of heads, inputs of less than a byte.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 python3 - <<'T'
 import random, struct
 random.seed(11)

@@ -1,6 +1,7 @@
 # Tests models of several kinds in parts: ranks, stages, and stages of ranks have the bits of one process that runs the parts with
 # code in memory; by the interpreter, by C, with several threads, and as processes of mpirun where there is one.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 shared=${FOVEA_SHARED:-$root/../shared}/models
 [ -d "$shared" ] || { echo "skipped: there is no $shared"; exit 77; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container, tests are root

@@ -1,5 +1,6 @@
 # Tests plans of cuts: --print-plan, and --plan, which reads the table again.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 "$fovea" lua /dev/null 2>&1 | grep -q 'needs Lua' && { echo 'skipped: there is no Lua'; exit 77; }
 floats weights.bin 400
 cat >m.fvir <<'T'

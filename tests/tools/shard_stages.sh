@@ -1,5 +1,6 @@
 # Tests `shard --stages`: what stages compute has the bits of the model that is not cut into stages, and plans, caches and lists.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 # unsaid TEXT: the last command has not printed it
 unsaid() { grep -Eq -- "$1" out && tell "$name: does not say $1" no || tell "$name: does not say $1" yes; }
 stories=$root/examples/stories/stories.onnx # three layers with caches of three heads

@@ -1,6 +1,7 @@
 # Tests how `shard` cuts what belongs to a vocabulary: tables of embeddings, and the last product together with what chooses or
 # normalizes its numbers. Small weights are cut only where a plan says so.
 . "$(dirname "$0")/lib.sh"
+export FOVEA_CACHE_DIR=$work/cache # parts that several runs have are compiled once
 python3 - <<'T'
 import array, random, struct
 random.seed(5)
