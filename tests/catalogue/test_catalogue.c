@@ -250,7 +250,7 @@ static int newest(const fv_opdef *d) {
  * taken. */
 static void try_instance(const instance *x) {
     static size_t nth;
-    if (sample_has(x->def->name, nth++, 16, 120))
+    if (sample_has(x->def->name, nth++, 16, 240))
         try_to(x, x->version == newest(x->def) ? OPTIMIZED : LEGALISED);
 }
 

@@ -1,5 +1,5 @@
 # Runs random graphs: interpreter, JIT and generated C must give the same bits, and agree with the naive schedule within
-# the bounds of docs/testing.md. FOVEA_GRAPHS is the number of graphs (40; 500 with FOVEA_ALL=1). Each family (loops and
+# the bounds of docs/testing.md. FOVEA_GRAPHS is the number of graphs (28; 500 with FOVEA_ALL=1). Each family (loops and
 # branches that data decide, images, attention) has three tenths as many in addition. The seed is always the same, so
 # that a new failure comes from the change at hand; FOVEA_SEED sets another.
 # Usage: graphs.sh BUILD
@@ -10,7 +10,7 @@ if [ ! -x "$graphs" ]; then # built with libelf only, which the matrix needs
     echo "0 passed, 0 failed"
     exit 0
 fi
-[ "${FOVEA_ALL:-0}" = 0 ] && count=40 || count=500
+[ "${FOVEA_ALL:-0}" = 0 ] && count=28 || count=500
 count=${FOVEA_GRAPHS:-$count}
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT

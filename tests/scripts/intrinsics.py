@@ -66,9 +66,9 @@ def short(compiler):
     types = re.findall(r"^typedef[^;{]*__(?:vector_size__|mmask)[^;]*;|^typedef \w[\w ]* __mmask\d+;", whole, re.M)
     version = subprocess.run([compiler, "-dumpversion"], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
     return ("/* Made by tests/scripts/intrinsics.py from the immintrin.h of gcc %s. */\n"
-            "#if defined __clang__ || !defined __linux__ || !defined __x86_64__ || __GNUC__ != %s || defined __AMX_TILE__\n"
+            "#pragma GCC system_header\n#if defined __clang__ || !defined __linux__ || !defined __x86_64__ || __GNUC__ != %s || defined __AMX_TILE__\n"
             "#include_next <immintrin.h>\n#elif !defined FV_SHORT_IMMINTRIN\n#define FV_SHORT_IMMINTRIN\n"
-            "#pragma GCC system_header\n%s\n#define _MM_FROUND_TO_NEAREST_INT 0\n#define _MM_FROUND_TO_NEG_INF 1\n"
+            "%s\n#define _MM_FROUND_TO_NEAREST_INT 0\n#define _MM_FROUND_TO_NEG_INF 1\n"
             "#define _MM_FROUND_TO_POS_INF 2\n#define _MM_FROUND_TO_ZERO 3\n#define _MM_FROUND_NO_EXC 8\n%s#endif\n"
             % (version, version.split(".")[0], "\n".join(types), "".join(texts)))
 
