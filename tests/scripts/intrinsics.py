@@ -74,8 +74,9 @@ def short(compiler):
 
 
 def main(folder):
+    text = short("gcc")  # before the file is there: an empty one would hide the whole header
     with open(folder + "/immintrin.h", "w", encoding="utf-8") as file:
-        file.write(short("gcc"))
+        file.write(text)
 
 
 if __name__ == "__main__":
