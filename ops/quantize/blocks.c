@@ -1,13 +1,15 @@
 /* blocks.c - see blocks.h. */
 #include "ops/quantize/blocks.h"
 
+#include "ir/base/divisor.h"
+
 const fv_tensor *fv_known_constant(const fv_value *v) {
     return v && v->kind == FV_VALUE_CONST && v->tensor->data ? v->tensor : NULL;
 }
 
 const int64_t *fv_order_by_blocks(fv_arena *a, const fv_tensor *index, int64_t n, int64_t block) {
     int64_t *order = FV_NEW(a, int64_t, n);
-    int64_t *next = FV_NEW(a, int64_t, (n + block - 1) / block);
+    int64_t *next = FV_NEW(a, int64_t, fv_div_up(n, block));
     for (int64_t k = 0; k < n; k++) {
         int64_t b = fv_tensor_int(index, (size_t)k), place = b * block + next[b]++;
         if (next[b] > block || place >= n)

@@ -1,6 +1,7 @@
 /* nbits.c - products with weights of 2, 4 or 8 bits, and rows of tables of such weights:
  * MatMulNBits, MatMulBnb4 and GatherBlockQuantized of ONNX Runtime's domain com.microsoft.
  * nbits.fvx contains their expansions. */
+#include "ir/base/divisor.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
@@ -49,7 +50,7 @@ static bool read_nbits(fv_op *op, nbits *b) {
                  fv_op_int(op, "block_size"), 0};
     if (!check_bits(op) || !check_block(op, b->block) || !check_size(op, b->n, b->k))
         return false;
-    b->blocks = (b->k + b->block - 1) / b->block;
+    b->blocks = fv_div_up(b->k, b->block);
     return true;
 }
 
@@ -220,7 +221,7 @@ static bool infer_bnb4(fv_op *op) {
         return fv_op_error(op, "quant_type is %lld, expected 0 (FP4) or 1 (NF4)", (long long)kind);
     bool transposed = fv_op_int(op, "transB") != 0;
     const fv_dim *bytes = constant(op, (n * k + 1) / 2),
-                 *blocks = constant(op, (n * k + block - 1) / block);
+                 *blocks = constant(op, fv_div_up(n * k, block));
     const fv_dim *weight[2] = {constant(op, transposed ? k : n), constant(op, transposed ? n : k)};
     return fv_has_dims(op, 1, 1, &bytes) && fv_has_dims(op, 2, 1, &blocks) &&
            fv_infer_matmul(op, a, fv_tensor_type(fv_op_module(op)->arena, a->elem, 2, weight),

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/base/divisor.h"
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/rewriter.h"
@@ -111,7 +112,7 @@ size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how) {
     if (!fv_quant_has_scales(how->type))
         return 2 * n;
     size_t terms = (size_t)w->dims[l->along], block = (size_t)how->block;
-    size_t scales = has_blocks(l, how) ? n / terms * ((terms + block - 1) / block) : channels;
+    size_t scales = has_blocks(l, how) ? n / terms * fv_div_up(terms, block) : channels;
     size_t codes = n + (has_zero_points(l, how) ? scales : 0);
     return (how->type == FV_QUANT_INT8 ? codes : (codes + 1) / 2) + 4 * scales;
 }
@@ -190,7 +191,7 @@ static int shape_of_scales(const fv_quant_codes *q, int64_t *dims) {
     if (!q->block)
         return 1;
     memcpy(dims, q->w->dims, (size_t)q->w->rank * sizeof *dims);
-    dims[q->axis] = (dims[q->axis] + q->block - 1) / q->block;
+    dims[q->axis] = fv_div_up(dims[q->axis], q->block);
     return q->w->rank;
 }
 

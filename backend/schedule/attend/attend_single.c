@@ -17,6 +17,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/schedule/common/blocks.h"
+#include "ir/base/divisor.h"
 #include "ir/base/limits.h"
 #include "ir/expr/visit.h"
 #include "ir/target/target.h"
@@ -122,8 +123,7 @@ static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_exp
     const int64_t channels = f->channel->dim->value, steps = channels / f->block,
                   bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem),
                   line = fv_processor_of(e->l->target)->prefetch.line_bytes / bytes,
-                  lines = (channels + line - 1) / line,
-                  share = (f->block * lines + steps - 1) / steps;
+                  lines = fv_div_up(channels, line), share = fv_div_up(f->block * lines, steps);
     fv_expr *step = binary(e, FV_X_FLOORDIV, c0, block), *of_key = integer(e, lines);
     fv_expr *at = binary(e, FV_X_ADD, binary(e, FV_X_MUL, step, integer(e, share)),
                          open_loop(e, FV_UNROLL, "line", integer(e, share)));

@@ -41,6 +41,7 @@
 #include "backend/schedule/contract/window.h"
 #include "backend/schedule/contract/zero.h"
 #include "backend/schedule/operands/precompute.h"
+#include "ir/base/divisor.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
 
@@ -93,7 +94,7 @@ static double padded_share(const fv_target *t, int64_t n, int lanes) {
     int rows, vectors;
     fv_processor_tile(t->vector_registers, lanes, &rows, &vectors);
     const int64_t wide = (int64_t)lanes * vectors, step = n < wide ? lanes : wide;
-    return (double)((n + step - 1) / step * step) / (double)(n > 0 ? n : 1);
+    return (double)fv_round_up(n, step) / (double)(n > 0 ? n : 1);
 }
 
 /* Do filters as columns take less time than pixels, for few terms of the sum? Their padding is
@@ -326,7 +327,7 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     const fv_dim *d = e->def->index[t->c->row]->dim;
     int64_t known;
     if (repeats_rows(t, most)) {
-        fv_expr *tiles = integer(e, (d->value + most - 1) / most);
+        fv_expr *tiles = integer(e, fv_div_up(d->value, most));
         fv_expr *tile = open_loop(e, FV_SERIAL, "tile", tiles);
         fv_expr *last = integer(e, d->value - most);
         *first = fv_kb_let(&e->b, "first",

@@ -35,6 +35,7 @@
 #include "backend/schedule/contract/vectors.h"
 #include "backend/schedule/contract/words.h"
 #include "backend/schedule/operands/precompute.h"
+#include "ir/base/divisor.h"
 #include "ir/expr/fold.h"
 #include "ir/expr/helium.h"
 #include "ir/expr/instruction.h"
@@ -520,7 +521,7 @@ static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     if (!more)
         return;
     FV_HOLDS(l->session, fv_dim_is_const(k->dim));
-    const int64_t whole = (k->dim->value + more + group - 1) / group * group;
+    const int64_t whole = fv_round_up(k->dim->value + more, group);
     fv_var *padded = fv_index_var(a, k->name, fv_dim_const(t, whole));
     fv_expr *at = fv_x_var(a, padded), *x = fv_x_replace_vars(a, copy->copy, 1, &k, &at);
     fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, k->dim->value));

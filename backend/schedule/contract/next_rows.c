@@ -16,6 +16,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/prefetch.h"
+#include "ir/base/divisor.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/visit.h"
 
@@ -101,9 +102,9 @@ void fv_tile_find_next_rows(fv_tile *t, int rows) {
     const int bytes = fv_elem_storage_bytes(x->u.buf->elem),
               line = fv_processor_of(e->l->target)->prefetch.line_bytes / bytes;
     const int64_t all = rows * distance_of_rows(t, x, row), steps = steps_now(t);
-    if (all <= 0 || steps < FV_FAR_STEPS || (all + steps - 1) / steps > line)
+    if (all <= 0 || steps < FV_FAR_STEPS || fv_div_up(all, steps) > line)
         return;
-    t->rows.next.stride = (all + steps - 1) / steps;
+    t->rows.next.stride = fv_div_up(all, steps);
     t->rows.next.cache = all * bytes * NEAR <= e->l->target->caches.l1_bytes ? 1 : 2;
     fv_kmark m = fv_kemit_mark(e);
     bind_next(t, row);

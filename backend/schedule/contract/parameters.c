@@ -19,6 +19,7 @@
 #include "backend/schedule/contract/steps.h"
 #include "backend/schedule/contract/tile.h"
 #include "backend/schedule/contract/vectors.h"
+#include "ir/base/divisor.h"
 #include "ir/expr/helium.h"
 #include "ir/target/machine.h"
 
@@ -105,7 +106,7 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
 /* The cost of a step of k for each row and all columns, in tiles of `rows` rows and `vectors`
  * vectors of columns. */
 static double time_of_columns(int64_t columns, int lanes, int rows, int vectors, int in_flight) {
-    int64_t width = (int64_t)vectors * lanes, tiles = (columns + width - 1) / width;
+    int64_t width = (int64_t)vectors * lanes, tiles = fv_div_up(columns, width);
     return (double)tiles * step_time(rows, vectors, in_flight) / rows;
 }
 
@@ -157,7 +158,7 @@ static int common_panel(fv_lowerer *l, const fv_definition *d, const fv_contract
  * sums are moved to memory and back, 1.2 of it (Zen 3). */
 static void fill_panels(const fv_target *t, int panel, int lanes, int *mr, int *nr) {
     const int before = *nr;
-    *nr = (*nr + panel - 1) / panel * panel;
+    *nr = (int)fv_round_up(*nr, panel);
     while (*nr > before && *mr > 1 && (*mr + 1) * (*nr / lanes) >= t->vector_registers)
         --*mr;
 }
@@ -170,8 +171,8 @@ static int wide_enough(const fv_dim *columns, int vectors, int lanes) {
     int64_t most = (int64_t)vectors * lanes, n = fv_typical_dim(columns);
     if (!fv_dim_is_const(columns) || n < 1)
         return (int)most;
-    int64_t tiles = (n + most - 1) / most, each = (n + tiles - 1) / tiles;
-    return (int)((each + lanes - 1) / lanes * lanes);
+    int64_t tiles = fv_div_up(n, most), each = fv_div_up(n, tiles);
+    return (int)fv_round_up(each, lanes);
 }
 
 /* The number of columns of a panel, at most `most`, for which panels of all columns have the least
@@ -180,8 +181,8 @@ static int least_padding(int64_t columns, int most) {
     for (int n = most; 2 * n > most; n--)
         if (columns % n == 0)
             return n;
-    int64_t panels = (columns + most - 1) / most;
-    return (int)((columns + panels - 1) / panels);
+    int64_t panels = fv_div_up(columns, most);
+    return (int)fv_div_up(columns, panels);
 }
 
 /* The tile of sums of floats in small code (fv_is_small_code), whose loop over steps contains
@@ -248,7 +249,7 @@ static divided_rows rows_of(fv_lowerer *l, const fv_definition *d, const fv_cont
                             int64_t n) {
     const fv_expr *sum = fv_all_steps(c);
     const int64_t of_word = c->dot.group > 1 ? c->dot.group : 1;
-    divided_rows rows = {.n = n, .terms = (fv_typical_terms(sum, 0) + of_word - 1) / of_word};
+    divided_rows rows = {.n = n, .terms = fv_div_up(fv_typical_terms(sum, 0), of_word)};
     rows.line = c->each ? 0 : fv_length_of_lines(l->arena, c, d->index[c->row]);
     /* fewer steps are in one function with the epilogue, which needs registers, too */
     rows.pixels = rows.line || (rows_are_pixels(d, c) &&
@@ -353,7 +354,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     while (lanes > columns)
         lanes /= 2;
     if (columns < *nr)
-        *nr = ((int)columns + lanes - 1) / lanes * lanes;
+        *nr = (int)fv_round_up(columns, lanes);
     if (columns > *nr && t->pointer_bits == 32 && lanes == 1)
         *nr = least_padding(columns, *nr);
     if (panel)
@@ -381,7 +382,7 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
     u->limits.lanes = fv_contract_lanes(t, d, c);
     u->limits.registers = t->vector_registers;
     u->limits.sums = c->nsums;
-    int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : (n + step - 1) / step * step;
+    int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : fv_round_up(n, step);
     *mr = (int)fv_choose(u, rows, *mr, 1, most_rows > MOST_ROWS ? MOST_ROWS : most_rows, 1);
     *nr =
         (int)fv_choose(u, columns, *nr, step < least ? least : step, most > *nr ? most : *nr, step);
@@ -456,7 +457,7 @@ static int64_t even_rows(const fv_definition *d, const fv_contraction *c, int mr
     const fv_dim *n = d->index[c->row]->dim;
     if (!fv_dim_is_const(n))
         return rows;
-    const int64_t tiles = (n->value + mr - 1) / mr, blocks = (n->value + rows - 1) / rows;
+    const int64_t tiles = fv_div_up(n->value, mr), blocks = fv_div_up(n->value, rows);
     int64_t even = rows;
     for (int64_t b = blocks; blocks > 1 && blocks <= MANY_BLOCKS && b <= 2 * blocks; b++) {
         if (tiles % b || tiles / b < LEAST_TILES)
@@ -494,12 +495,12 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv
     int64_t room =
         t->caches.l1_bytes / bytes < FV_MOST_SUMS ? t->caches.l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
-            parts = most > 0 ? (steps + most - 1) / most : 1;
+            parts = most > 0 ? fv_div_up(steps, most) : 1;
     /* panels of pairs have half of the bytes, but what a tile reads of a does not */
     int64_t least = c->panels.pairs ? fv_processor_of(t)->block_tiles / 2 : LEAST_TILES;
     if (parts < 2 || room_for_rows(t, c, d, nr, 0) >= least * mr)
         return 0;
-    int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
+    int64_t depth = fv_round_up(fv_div_up(steps, parts), FV_SPACE);
     return depth < steps ? depth : 0;
 }
 
@@ -518,8 +519,8 @@ static int64_t steps_in_room(const fv_contraction *c, const fv_tile_plan *plan, 
     int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     int64_t most = room / row / FV_SPACE * FV_SPACE;
     most = most > FV_SPACE ? most : FV_SPACE;
-    int64_t parts = (steps + most - 1) / most;
-    int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
+    int64_t parts = fv_div_up(steps, most);
+    int64_t depth = fv_round_up(fv_div_up(steps, parts), FV_SPACE);
     return depth < steps ? depth : steps;
 }
 
@@ -581,8 +582,8 @@ static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_t
             bytes = fv_typical_terms(c->sum, 0) * 4 * plan->nr,
             room = target->caches.l1_bytes / 2 / bytes;
     room = c->dot.parts == 1 ? blocks : room < 1 ? 1 : room;
-    int64_t parts = (blocks + room - 1) / room;
-    plan->depth = (blocks + parts - 1) / parts;
+    int64_t parts = fv_div_up(blocks, room);
+    plan->depth = fv_div_up(blocks, parts);
     most = FV_MOST_SUMS / plan->nr / plan->mr * plan->mr;
     if (rows > plan->mr)
         block = BLOCK_MATRICES * plan->mr < most ? BLOCK_MATRICES * plan->mr : most;

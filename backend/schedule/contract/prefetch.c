@@ -8,6 +8,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/steps.h"
+#include "ir/base/divisor.h"
 #include "ir/target/machine.h"
 
 /* The number of steps of the sum over its variables from the i-th on, whose extents are
@@ -93,7 +94,7 @@ bool fv_tile_prefetches(const fv_tile *t) {
 
 /* The number of rows of a panel for that many steps of the sum. */
 static int64_t rows_of(const fv_panels *p, int64_t steps) {
-    return (steps + p->steps - 1) / p->steps;
+    return fv_div_up(steps, p->steps);
 }
 
 /* The number of elements in one row of all panels of the tile. */
@@ -330,7 +331,7 @@ static void prefetch_lines(fv_tile *t, fv_expr *row) {
     fv_kemit *e = t->e;
     const fv_tile_shares *s = &t->prefetch.shared;
     const int line = line_elements(t);
-    const int64_t lines = (row_elements(t) + line - 1) / line;
+    const int64_t lines = fv_div_up(row_elements(t), line);
     fv_expr *one = integer(e, 1),
             *last = binary(e, FV_X_SUB, binary(e, FV_X_SHL, one, s->shift), one),
             *at =

@@ -11,6 +11,7 @@
 #include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/steps.h"
+#include "ir/base/divisor.h"
 #include "ir/expr/instruction.h"
 #include "ir/expr/visit.h"
 #include "ir/kernel/matrix.h"
@@ -23,8 +24,7 @@ void fv_matrix_tile(fv_choosing *u, const fv_definition *d, const fv_contraction
     const fv_dim *rows = d->index[c->row]->dim;
     int64_t most = rows->hi < FV_MATRIX_ROWS ? rows->hi : FV_MATRIX_ROWS, even = most;
     if (fv_dim_is_const(rows))
-        even =
-            (rows->value + (rows->value + most - 1) / most - 1) / ((rows->value + most - 1) / most);
+        even = fv_div_up(rows->value, fv_div_up(rows->value, most));
     int groups = d->index[c->column]->dim->hi > FV_MATRIX_SIDE ? FV_MATRIX_TILES : 1;
     u->limits.lanes = FV_MATRIX_SIDE;
     u->limits.registers = MATRIX_REGISTERS;
@@ -113,7 +113,7 @@ static int64_t lines_of_panel(const fv_panels *p, int line) {
     int64_t bytes = fv_elem_storage_bytes(type->elem);
     for (int i = p->panel + 1; i < type->rank; i++)
         bytes *= type->dims[i]->value;
-    return (bytes + line - 1) / line;
+    return fv_div_up(bytes, line);
 }
 
 static int elements_of_line(const fv_tile *t) {
@@ -257,7 +257,7 @@ static int64_t lines_of_block(const fv_tile *t, const fv_expr *x, int line) {
     const int axis = axis_of_blocks(t, x);
     for (int i = axis + 1; i < x->u.buf->rank; i++)
         n *= axis >= 0 && fv_x_is_int(x->u.buf->extent[i], &extent) ? extent : 0;
-    return axis < 0 ? 0 : (n + line - 1) / line;
+    return axis < 0 ? 0 : fv_div_up(n, line);
 }
 
 /* Emits the prefetch of that line of the current block of the next panel, which x loads an element

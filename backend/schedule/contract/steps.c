@@ -14,6 +14,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/border.h"
 #include "backend/schedule/contract/element.h"
+#include "ir/base/divisor.h"
 #include "ir/expr/visit.h"
 
 bool fv_can_prefetch(const fv_contraction *c) {
@@ -227,7 +228,7 @@ static fv_expr *open_blocks(fv_tile *t, int64_t n) {
     fv_var *k = t->c->sum->u.red.vars[0];
     fv_expr *first = t->from ? binary(e, FV_X_FLOORDIV, t->from, integer(e, n)) : integer(e, 0),
             *to = t->from ? binary(e, FV_X_ADD, first, integer(e, t->plan.depth / n))
-                          : integer(e, (k->dim->value + n - 1) / n);
+                          : integer(e, fv_div_up(k->dim->value, n));
     fv_expr *block = fv_kb_for(&e->b, FV_SERIAL, "block", first, to, 1);
     fv_kmark m = fv_kemit_mark(e);
     fv_kemit_bind(e, k, binary(e, FV_X_MUL, block, integer(e, n)));

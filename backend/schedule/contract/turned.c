@@ -11,6 +11,7 @@
 
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/element.h"
+#include "ir/base/divisor.h"
 
 bool fv_tile_may_turn_sums(const fv_tile *t) {
     const int bytes = fv_elem_storage_bytes(fv_sum_elem(t->c));
@@ -50,7 +51,7 @@ static int64_t side_of_blocks(const fv_tile *t) {
 void fv_tile_turn_sums(fv_tile *t) {
     fv_kemit *e = t->e;
     const int64_t n = side_of_blocks(t), mr = t->plan.mr;
-    const int64_t size[2] = {fv_tile_width(t), (mr + n - 1) / n * n};
+    const int64_t size[2] = {fv_tile_width(t), fv_round_up(mr, n)};
     fv_buf *turned = fv_kb_tile(&e->b, "turned", t->sums.buf->elem, 2, size, NULL);
     for (int64_t r0 = 0; r0 < mr; r0 += n)
         turn_rows(t, turned, integer(e, r0), integer(e, mr - 1), n);

@@ -5,9 +5,10 @@
 
 #include "backend/lowering/access.h"
 #include "backend/schedule/contract/contraction.h"
+#include "ir/base/divisor.h"
 
 int64_t fv_words_of(const fv_var *k, int group) {
-    return (k->dim->value + group - 1) / group;
+    return fv_div_up(k->dim->value, group);
 }
 
 const fv_expr *fv_load_of_rows(const fv_contraction *c) {

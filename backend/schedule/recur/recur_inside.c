@@ -26,6 +26,7 @@
 #include "backend/schedule/operands/value.h"
 #include "backend/schedule/recur/recur_length.h"
 #include "backend/schedule/rows/map.h"
+#include "ir/base/divisor.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 #include "ir/schedule/limits.h"
@@ -516,10 +517,10 @@ static fv_var *column_of(const inside *s) {
 /* Returns the columns of a block, at most `most`: blocks are equal, rounded up to whole vectors. */
 static int64_t width_of(const fv_dim *columns, int64_t most, int lanes) {
     if (!fv_dim_is_const(columns))
-        return columns->hi < most ? (columns->hi + lanes - 1) / lanes * lanes : most;
-    int64_t blocks = (columns->value + most - 1) / most,
-            each = blocks ? (columns->value + blocks - 1) / blocks : 1;
-    return (each + lanes - 1) / lanes * lanes;
+        return columns->hi < most ? fv_round_up(columns->hi, lanes) : most;
+    int64_t blocks = fv_div_up(columns->value, most),
+            each = blocks ? fv_div_up(columns->value, blocks) : 1;
+    return fv_round_up(each, lanes);
 }
 
 /* Chooses blocks of columns: as many columns as sums must be in flight at once, or fewer, so that
@@ -556,7 +557,7 @@ static void set_tiles(inside *s) {
         if (!plan)
             continue;
         int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem),
-            vectors = (int)(s->width + lanes - 1) / lanes;
+            vectors = (int)fv_div_up(s->width, lanes);
         int most = (s->p->l->target->vector_registers - 1) / vectors - 1;
         plan->tile.nr = plan->tile.panel = (int)s->width;
         if (plan->tile.mr > most)

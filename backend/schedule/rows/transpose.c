@@ -19,6 +19,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/choice.h"
 #include "backend/schedule/rows/map.h"
+#include "ir/base/divisor.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/fold.h"
@@ -272,7 +273,7 @@ static void emit_gather(emitter *w, fv_buf *out) {
 }
 
 static int64_t rounded_up(int64_t x, int64_t n) {
-    return (x + n - 1) / n * n;
+    return fv_round_up(x, n);
 }
 
 /* Returns the most elements along an axis that one task copies, if it copies `across` elements
