@@ -40,7 +40,7 @@ each() {
             once $i $on "$@" || { good=no; cp out out.bad; break; }
             [ "$(cat report)" = 1 ] || break
             tried=$((tried + 1))
-            i=$((i + 1 + i / 3))
+            i=$((i + 1 + i / 2))
         done
     done
     [ $tried -gt 5 ] || { echo "only $tried"; good=no; }

@@ -54,7 +54,7 @@ def each(command, where, env):
             wrong, happened = once(command, where, env, at, onwards)
             if wrong:
                 return "allocation %d (%d): %s" % (at, onwards, wrong)
-            at += 1 + at
+            at += 1 + 2 * at
     return None
 
 

@@ -5,7 +5,7 @@ set -u
 fovea=$(realpath "$1") root=$2 protoc=$(command -v "$3")
 unset FOVEA_FLAGS FOVEA_NUM_THREADS FOVEA_CACHE_SIZE
 export FOVEA_CACHE_DIR='' FOVEA_PROCESSOR='' # none, but where a test says so
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:exitcode=99:allocator_may_return_null=1} UBSAN_OPTIONS=halt_on_error=1:exitcode=99
+export ASAN_OPTIONS=detect_leaks=0:exitcode=99:allocator_may_return_null=1:${ASAN_OPTIONS:-} UBSAN_OPTIONS=halt_on_error=1:exitcode=99
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
