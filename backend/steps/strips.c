@@ -16,6 +16,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/steps/larger.h"
 #include "backend/steps/pad.h"
+#include "ir/base/divisor.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/affine.h"
@@ -435,8 +436,8 @@ static void try_heights(chooser *c, fv_strip_chain *k, best *b) {
     const int64_t rows = k->rows[k->n - 1];
     int64_t before = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        k->height = (rows + numbers[i] - 1) / numbers[i];
-        k->nstrips = (int)((rows + k->height - 1) / k->height);
+        k->height = fv_div_up(rows, numbers[i]);
+        k->nstrips = (int)fv_div_up(rows, k->height);
         if (k->height == before || !measure(c, k))
             continue;
         before = k->height;

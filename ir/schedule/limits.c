@@ -1,6 +1,8 @@
 /* limits.c - which values of a schedule's parameters are legal for a kernel. */
 #include "ir/schedule/limits.h"
 
+#include "ir/base/divisor.h"
+
 enum {
     SCALARS = 16, /* largest number of sums in a tile on targets without vectors */
     /* number of vector registers that a tile needs besides those of its sums: at least one for each
@@ -18,7 +20,7 @@ static fv_parameter rows_of(const fv_schedule *s, fv_parameter p) {
 
 static const char *wrong_tile(fv_arena *a, const fv_schedule_limits *l, int64_t rows,
                               int64_t columns) {
-    int64_t sums = rows * ((columns + l->lanes - 1) / l->lanes) * (l->sums ? l->sums : 1),
+    int64_t sums = rows * fv_div_up(columns, l->lanes) * (l->sums ? l->sums : 1),
             most = l->lanes > 1 ? l->registers - OPERANDS : SCALARS;
     if (sums <= most)
         return NULL;

@@ -103,6 +103,25 @@ sed 's/^symbol n.*//; s/\[n, 3072\]/[8, 3072]/' huge.fvir >eight.fvir
 check "shared prefetches" 0 '^10$' shared few.profile huge.fvir
 check "one tile of eight rows" 0 '^2$' shared few.profile eight.fvir
 check "weights that stay in a cache" 1 '^0$' shared sapphire-rapids huge.fvir
+# tiles of 12, 8, 4, 2 and 1 rows also prefetch the scales of blocks, two lines of each, and their zero points
+cat >blocks.fvir <<'M'
+fovea-ir 1
+module "m"
+symbol n 1..64
+const @w: u8[3072, 96, 16] = file "huge.bin" 0 4718592
+const @scales: f32[3072, 96] = file "huge.bin" 0 1179648
+const @zeros: u8[3072, 48] = file "huge.bin" 0 147456
+func @main(%x: f32[n, 3072]) -> (%y) {
+  %y = com.microsoft.MatMulNBits(%x, @w, @scales, @zeros) {K = 3072, N = 3072, bits = 4, block_size = 32, accuracy_level = 4}
+  return %y
+}
+M
+# terms PATTERN: the number of prefetches of these panels
+terms() {
+    "$fovea" compile blocks.fvir --target=x86-64-v4+vnni --emit=kernels -q -o terms.fvk && grep -c "prefetch $1" terms.fvk
+}
+check "scales of blocks" 0 '^10$' terms '`scales.panels`'
+check "zero points of blocks" 0 '^5$' terms '`y_[0-9]*.panels`.panel, b, ahead '
 # rows a multiple of 4 kB apart are copied where a processor gains by it
 model down <<'M'
 func @main(%x: f32[96, 9216]) -> (%y) {

@@ -258,7 +258,7 @@ static int rows_of_halves(const fv_lowerer *l, const fv_definition *d, const fv_
         const fv_var *k = c->sum->u.red.vars[i];
         may = fv_dim_is_const(k->dim) && k->dim->value > 0 && k->dim->value <= MOST_STEPS;
         if (may)
-            steps *= k == dot->k ? fv_words_of(k, dot->group) * dot->group : k->dim->value;
+            steps *= k == dot->k ? fv_steps_of_words(k, dot->group) : k->dim->value;
         may = may && steps <= MOST_STEPS;
     }
     const int fit = may ? (int)(MOST_STEPS / steps) : 0;
@@ -267,7 +267,7 @@ static int rows_of_halves(const fv_lowerer *l, const fv_definition *d, const fv_
 
 /* The number of elements of a copy of rows, complete words of k. */
 static double elements_of_copy(const fv_dot *dot, const fv_dense *copy) {
-    double elements = (double)(fv_words_of(dot->k, dot->group) * dot->group);
+    double elements = (double)fv_steps_of_words(dot->k, dot->group);
     for (int i = 0; i < copy->n - 1; i++)
         elements *= fv_typical_extent(copy->index[i]->dim);
     return elements;
@@ -279,7 +279,7 @@ static double elements_of_copy(const fv_dot *dot, const fv_dense *copy) {
 static bool may_copy(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, fv_expr *rows,
                      const fv_dot *dot) {
     enum { LEAST_FULL = 4 };
-    const int64_t steps = fv_words_of(dot->k, dot->group) * dot->group, n = dot->k->dim->value;
+    const int64_t steps = fv_steps_of_words(dot->k, dot->group), n = dot->k->dim->value;
     fv_dense copy;
     double result = fv_elem_storage_bytes(d->value->type->elem);
     bool small = (steps - n) * LEAST_FULL <= n && !fv_saves_in_run(l->options) &&
@@ -517,7 +517,7 @@ static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     fv_dims *t = l->module->dims;
     fv_var *k = copy->index[copy->n - 1];
     const int64_t group = dot->group,
-                  more = fv_words_of(dot->k, dot->group) * group - dot->k->dim->value;
+                  more = fv_steps_of_words(dot->k, dot->group) - dot->k->dim->value;
     if (!more)
         return;
     FV_HOLDS(l->session, fv_dim_is_const(k->dim));

@@ -279,7 +279,7 @@ static void tile_of_each(const divided_rows *rows, int64_t columns, int lanes, i
     double least = INFINITY;
     for (int v = 1; v <= 2; v++) {
         const int most = MOST_SUMS_OF_EACH / v, r = best_rows(rows, most / 2, most, v, in_flight);
-        const int64_t tiles = (columns + v * lanes - 1) / (v * lanes);
+        const int64_t tiles = fv_div_up(columns, v * lanes);
         const double time = time_of_rows(rows, r, v, in_flight) * (double)tiles;
         if (time >= least)
             continue;

@@ -10,6 +10,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/prefetch.h"
+#include "backend/schedule/contract/prefetch_blocks.h"
 #include "backend/schedule/contract/steps.h"
 #include "ir/base/divisor.h"
 #include "ir/expr/instruction.h"
@@ -240,60 +241,6 @@ static void multiply_words(fv_tile *t, fv_buf *sums, fv_expr *rows) {
 
 /* ---- prefetches of a sum over blocks ---- */
 
-/* The axis of x, a load of panels, along which blocks of the sum are numbered; -1: there is
- * none. */
-static int axis_of_blocks(const fv_tile *t, const fv_expr *x) {
-    const fv_var *block = t->c->blocks.sum->u.red.vars[0];
-    int axis = x->u.buf->rank - 1;
-    while (axis >= 0 && (x->arg[axis]->op != FV_X_VAR || x->arg[axis]->u.var != block))
-        axis--;
-    return axis;
-}
-
-/* The number of lines of a cache that a block of the panels has, which x loads an element of; 0: it
- * is not known. */
-static int64_t lines_of_block(const fv_tile *t, const fv_expr *x, int line) {
-    int64_t n = fv_elem_storage_bytes(x->u.buf->elem), extent;
-    const int axis = axis_of_blocks(t, x);
-    for (int i = axis + 1; i < x->u.buf->rank; i++)
-        n *= axis >= 0 && fv_x_is_int(x->u.buf->extent[i], &extent) ? extent : 0;
-    return axis < 0 ? 0 : fv_div_up(n, line);
-}
-
-/* Emits the prefetch of that line of the current block of the next panel, which x loads an element
- * of; i: the number of the panel among those of a tile. */
-static void prefetch_line(fv_tile *t, const fv_expr *x, fv_expr *number, int i, int line) {
-    fv_kemit *e = t->e;
-    fv_expr *index[FV_MAX_RANK];
-    const int axis = axis_of_blocks(t, x), last = x->u.buf->rank - 1,
-              elements = line / fv_elem_storage_bytes(x->u.buf->elem);
-    fv_kmark m = fv_kemit_mark(e);
-    fv_kemit_bind(e, t->c->panels.panel_index,
-                  fv_panel_of_tile(t, t->prefetch.next, integer(e, i)));
-    for (int k = 0; k < last; k++)
-        index[k] = k <= axis ? fv_kemit_expr(e, x->arg[k]) : integer(e, 0);
-    index[last] = binary(e, FV_X_MUL, number, integer(e, elements));
-    fv_kb_prefetch(&e->b, fv_kemit_in(e, x->u.buf), index, 2);
-    fv_kemit_release(e, m);
-}
-
-enum { MOST_PANELS = 4 }; /* constants of the columns, of which a block is prefetched */
-
-/* Sets `loads` to loads of elements of the words, and of the constants of the columns with which
- * terms are computed. Returns their number. */
-static int loads_of_panels(const fv_tile *t, const fv_expr **loads) {
-    int n = 0;
-    const fv_expr *x;
-    loads[n++] = t->c->panels.load;
-    for (fv_x_visitor v = fv_x_visit(t->e->arena, t->c->blocks.term); (x = fv_x_next(&v));) {
-        if (x->op == FV_X_LOAD && fv_x_uses(x, t->c->panels.column) && n < MOST_PANELS)
-            loads[n++] = x;
-        if (x->op == FV_X_REDUCE)
-            fv_x_skip(&v);
-    }
-    return n;
-}
-
 /* Emits the prefetches of the lines of a panel, number i of a tile, that are the share of this tile
  * of rows. */
 static void prefetch_share(fv_tile *t, const fv_expr **loads, int n, int i) {
@@ -301,7 +248,7 @@ static void prefetch_share(fv_tile *t, const fv_expr **loads, int n, int i) {
     const int line = fv_processor_of(e->l->target)->prefetch.line_bytes;
     int64_t all = 0, done = 0;
     for (int k = 0; k < n; k++)
-        all += lines_of_block(t, loads[k], line);
+        all += fv_block_lines(t, loads[k], line);
     fv_expr *share = fv_kb_let(
         &e->b, "share",
         fv_ceildiv(e, integer(e, all), binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1))));
@@ -309,10 +256,13 @@ static void prefetch_share(fv_tile *t, const fv_expr **loads, int n, int i) {
     fv_expr *from = binary(e, FV_X_MUL, tile, share);
     fv_expr *at = fv_kb_for(&e->b, FV_SERIAL, "line", from, binary(e, FV_X_ADD, from, share), 1);
     for (int k = 0; k < n; k++) {
-        const int64_t lines = lines_of_block(t, loads[k], line);
+        const int64_t lines = fv_block_lines(t, loads[k], line);
         fv_kb_if(&e->b, binary(e, FV_X_AND, binary(e, FV_X_LE, integer(e, done), at),
                                binary(e, FV_X_LT, at, integer(e, done + lines))));
-        prefetch_line(t, loads[k], binary(e, FV_X_SUB, at, integer(e, done)), i, line);
+        fv_expr *number = binary(e, FV_X_SUB, at, integer(e, done));
+        int64_t elements = line / fv_elem_storage_bytes(loads[k]->u.buf->elem);
+        fv_tile_prefetch_in_block(t, loads[k], t->prefetch.next, i,
+                                  binary(e, FV_X_MUL, number, integer(e, elements)), 2);
         fv_kb_end(&e->b);
         done += lines;
     }
@@ -322,10 +272,10 @@ static void prefetch_share(fv_tile *t, const fv_expr **loads, int n, int i) {
 /* Emits prefetches of the current block of the next panel, of words and of the constants with which
  * terms are computed: the tiles of a block of rows share its lines among them. */
 static void prefetch_block(fv_tile *t) {
-    const fv_expr *loads[MOST_PANELS];
+    const fv_expr *loads[FV_MOST_BLOCK_LOADS];
     if (!t->prefetch.whole || !t->prefetch.next || !fv_can_prefetch(t->c))
         return;
-    const int n = loads_of_panels(t, loads);
+    const int n = fv_block_loads(t, loads);
     for (int i = 0; i < fv_panels_of_tile(t); i++)
         prefetch_share(t, loads, n, i);
 }

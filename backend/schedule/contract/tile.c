@@ -20,6 +20,7 @@
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/next_rows.h"
 #include "backend/schedule/contract/prefetch.h"
+#include "backend/schedule/contract/prefetch_blocks.h"
 #include "backend/schedule/contract/results.h"
 #include "backend/schedule/contract/steps.h"
 #include "backend/schedule/contract/vectors.h"
@@ -511,6 +512,8 @@ static void multiply_blocks(fv_tile *t, fv_expr *first, int rows) {
     fv_kmark m = fv_kemit_mark(e);
     int outer = e->b.depth;
     open_variables(t, over, 0, over->u.red.nvars);
+    if (t->prefetch.ahead)
+        fv_tile_prefetch_terms(t);
     fv_buf *part = fv_kb_tile(&e->b, "part", (fv_elem)sum->type.elem, 2, size,
                               fv_x_const(e->arena, (fv_elem)sum->type.elem, 0));
     int inner = e->b.depth;

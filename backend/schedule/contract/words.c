@@ -11,6 +11,10 @@ int64_t fv_words_of(const fv_var *k, int group) {
     return fv_div_up(k->dim->value, group);
 }
 
+int64_t fv_steps_of_words(const fv_var *k, int group) {
+    return fv_round_up(k->dim->value, group);
+}
+
 const fv_expr *fv_load_of_rows(const fv_contraction *c) {
     const fv_expr *x = c->a;
     while (x->op == FV_X_CONVERT || x->op == FV_X_BITCAST)
@@ -135,7 +139,7 @@ const fv_var *fv_variable_of_words(fv_lowerer *l, const fv_definition *d, const 
         const fv_var *k = sum->u.red.vars[i];
         if (!fv_dim_is_const(k->dim) || k->dim->value < 1)
             return NULL;
-        double full = (double)k->dim->value / (double)(fv_words_of(k, dot->group) * dot->group);
+        double full = (double)k->dim->value / (double)fv_steps_of_words(k, dot->group);
         bool fits = full > 0.5;
         full += has_words_along(l, d, c, rows, *dot, k) ? 1 : 0;
         if (fits && full >= most && forms_words(l, d, c, rows, *dot, k)) {

@@ -8,6 +8,8 @@
 
 /* The number of words with `group` steps each that have all steps of k. */
 int64_t fv_words_of(const fv_var *k, int group);
+/* The number of steps of these words, of which the last word may leave some unused. */
+int64_t fv_steps_of_words(const fv_var *k, int group);
 /* The load of the factor with the rows, of which elements or words are multiplied; NULL: it is
  * something else. */
 const fv_expr *fv_load_of_rows(const struct fv_contraction *c);

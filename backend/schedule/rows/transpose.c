@@ -272,16 +272,12 @@ static void emit_gather(emitter *w, fv_buf *out) {
     fv_kemit_release(e, m);
 }
 
-static int64_t rounded_up(int64_t x, int64_t n) {
-    return fv_round_up(x, n);
-}
-
 /* Returns the most elements along an axis that one task copies, if it copies `across` elements
  * along the other axis. */
 static int64_t part_size(const transposed *t, int axis, int64_t across) {
     int64_t extent = t->def->index[axis]->dim->hi;
     int64_t line = t->line / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
-    int64_t part = rounded_up(t->task / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
+    int64_t part = fv_round_up(t->task / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
     return part < extent ? part : extent;
 }
 
