@@ -112,7 +112,7 @@ size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how) {
     if (!fv_quant_has_scales(how->type))
         return 2 * n;
     size_t terms = (size_t)w->dims[l->along], block = (size_t)how->block;
-    size_t scales = has_blocks(l, how) ? n / terms * fv_div_up(terms, block) : channels;
+    size_t scales = has_blocks(l, how) ? n / terms * ((terms + block - 1) / block) : channels;
     size_t codes = n + (has_zero_points(l, how) ? scales : 0);
     return (how->type == FV_QUANT_INT8 ? codes : (codes + 1) / 2) + 4 * scales;
 }
