@@ -1,14 +1,16 @@
 /* worth.c - the time that a cut saves, and that its exchanges take. */
 #include "passes/shard/search.h"
 
+#include "ir/base/divisor.h"
+
 /* The part of an axis that the rank with the most of it has. */
 static double largest_part(const fv_shard_search *s) {
     int64_t units = s->axes.units.n, groups = s->axes.units.groups;
     if (groups) { /* each group is divided among the ranks that have a copy of it */
         int64_t copies = s->ranks / groups;
-        return 1.0 / (double)groups * (double)((units + copies - 1) / copies) / (double)units;
+        return 1.0 / (double)groups * (double)fv_div_up(units, copies) / (double)units;
     }
-    return (double)((units + s->ranks - 1) / s->ranks) / (double)units;
+    return (double)fv_div_up(units, s->ranks) / (double)units;
 }
 
 /* The bytes of constants from which the operands of a product are computed. */

@@ -69,8 +69,6 @@ void fv_tile_prefetch_terms(fv_tile *t) {
         const int64_t own = elements_of_block(t, loads[k]),
                       lines = fv_block_lines(t, loads[k], line),
                       elements = line / fv_elem_storage_bytes(loads[k]->u.buf->elem);
-        if (!own)
-            continue;
         fv_expr *ahead = binary(e, FV_X_MUL, t->prefetch.ahead, integer(e, own));
         ahead = binary(e, FV_X_FLOORDIV, ahead, integer(e, weights));
         for (int64_t j = 0; j < lines * fv_panels_of_tile(t); j++) {
