@@ -28,16 +28,15 @@ interrupt() { # NAME SCRIPT: it is interrupted once it has said that it begins
     name=$1
     printf 'io.stderr:write [[begins ]]\n%s\n' "$2" >endless.lua
     : >err
-    "$fovea" lua --script-steps=100000000 endless.lua >out 2>err </dev/null &
+    # --foreground: the signal reaches the command once. No process of ours waits beside it, whose fork could end with the
+    # trap that removes the folder.
+    timeout --foreground -s KILL 120 "$fovea" lua --script-steps=100000000 endless.lua >out 2>err </dev/null &
     pid=$!
     for _ in $(seq 600); do grep -q begins err && break || sleep 0.1; done
     sleep 0.2
     kill -INT $pid
-    sh -c 'sleep 120; kill -KILL "$1"' guard $pid >/dev/null 2>&1 & # a subshell could still have the trap that removes the folder
-    guard=$!
     wait $pid
     status=$?
-    kill $guard
     [ $status = 1 ] && grep -q interrupted err && tell "Ctrl-C: $name" yes || { echo "status $status" && tell "Ctrl-C: $name" no; }
 }
 interrupt 'a loop' 'while true do end'
