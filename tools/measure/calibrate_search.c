@@ -33,6 +33,10 @@ enum { LOOKS = 5, ROUNDS = 15, FASTER = 13, MOST_VALUES = 8 };
 static const char product[] = PRODUCT(192, 768, 768, 2359296);
 /* a product of many rows with many terms: the rows start a multiple of 4 kB apart */
 static const char long_product[] = PRODUCT(192, 3072, 768, 9437184);
+/* a product of many rows with weights in f16 */
+static const char narrow_product[] =
+    HEAD "const @w: f16[768, 768] = file \"weights.bin\" 0 1179648\n"
+         "func @main(%x: f16[192, 768]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n";
 /* a product of one row with weights that are in a cache */
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
 /* a product of one row and one of eight with weights that come from memory: tiles of several rows
@@ -65,6 +69,7 @@ static const choice choices[] = {
     {"block_l2_eighths", "long product", long_product, false, 4, {4, 5, 6, 7}},
     {"loop.unrolled_steps", "product", product, false, 3, {1, 2, 4}},
     {"copies_rows", "long product", long_product, false, 2, {0, 1}},
+    {"converts_in_tiles", "product in f16", narrow_product, false, 2, {0, 1}},
     {"prefetch.bytes", "product", product, false, 4, {0, 1024, 2048, 4096}},
     {"prefetch.single_bytes",
      "rows from memory",

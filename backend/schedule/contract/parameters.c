@@ -541,13 +541,15 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
 
 /* Is it worthwhile to compute b once for all tiles of a block of rows, and to store it on the
  * stack? A conversion takes so little time that storing and loading the sums of the block, which
- * this needs, costs more if there are few steps; and a block of a single tile shares nothing. On
- * microcontrollers the stack is worth more. */
+ * this needs, costs more if there are few steps, or if the processor converts while it multiplies
+ * (`converts_in_tiles`); and a block of a single tile shares nothing. On microcontrollers the stack
+ * is worth more. */
 static bool unpacking_pays(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            const fv_tile_plan *plan, int64_t steps) {
     return fv_computes_panels(c) && !c->panels.pairs &&
            (c->panels.computed ||
-            (t->pointer_bits > 32 && steps >= LEAST_UNPACKED && !stay_near(t, c, d, plan->nr)));
+            (t->pointer_bits > 32 && !fv_processor_of(t)->converts_in_tiles &&
+             steps >= LEAST_UNPACKED && !stay_near(t, c, d, plan->nr)));
 }
 
 /* Do `depth` steps of b, and the sums of a block of rows, fit on the stack? */
