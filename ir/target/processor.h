@@ -63,8 +63,8 @@ typedef struct fv_processor {
     /* whether the rows of a tile are copied if their addresses compete for the same sets of the
      * first-level cache */
     bool copies_rows;
-    /* whether each tile converts panels of narrow floats (f16, bf16) itself; otherwise they are
-     * converted once for all tiles of a block of rows, and stored */
+    /* whether each tile converts its panel of narrow floats itself, if that is one instruction;
+     * otherwise panels are converted once for all tiles of a block of rows, and stored */
     bool converts_in_tiles;
     fv_matrix_limits matrix;
     int score_tiles; /* largest number of register tiles in a block of queries */

@@ -21,6 +21,7 @@
 #include "backend/schedule/contract/vectors.h"
 #include "ir/base/divisor.h"
 #include "ir/expr/helium.h"
+#include "ir/expr/instruction.h"
 #include "ir/target/machine.h"
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
@@ -539,17 +540,24 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
     return fits ? far : near;
 }
 
+/* Is the conversion of b one instruction, which this processor executes while it multiplies and
+ * adds? */
+static bool converts_in_tiles(const fv_target *t, const fv_contraction *c) {
+    fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
+    return fv_processor_of(t)->converts_in_tiles &&
+           fv_instruction_has(t, FV_X_CONVERT, stored, used);
+}
+
 /* Is it worthwhile to compute b once for all tiles of a block of rows, and to store it on the
  * stack? A conversion takes so little time that storing and loading the sums of the block, which
- * this needs, costs more if there are few steps, or if the processor converts while it multiplies
- * (`converts_in_tiles`); and a block of a single tile shares nothing. On microcontrollers the stack
- * is worth more. */
+ * this needs, costs more if there are few steps, or if the processor converts in the time of the
+ * products; and a block of a single tile shares nothing. On microcontrollers the stack is worth
+ * more. */
 static bool unpacking_pays(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            const fv_tile_plan *plan, int64_t steps) {
     return fv_computes_panels(c) && !c->panels.pairs &&
-           (c->panels.computed ||
-            (t->pointer_bits > 32 && !fv_processor_of(t)->converts_in_tiles &&
-             steps >= LEAST_UNPACKED && !stay_near(t, c, d, plan->nr)));
+           (c->panels.computed || (t->pointer_bits > 32 && steps >= LEAST_UNPACKED &&
+                                   !converts_in_tiles(t, c) && !stay_near(t, c, d, plan->nr)));
 }
 
 /* Do `depth` steps of b, and the sums of a block of rows, fit on the stack? */

@@ -22,11 +22,10 @@ static int64_t steps_from(const fv_contraction *c, int i) {
 }
 
 /* Panels of up to this fraction (1 / SMALL_PANELS) of the first-level cache are not prefetched; of
- * words, whose products take a fourth of the time, 1 / SMALL_WORDS. MiniLM in bytes with 128 tokens,
- * whose panels are a fourth of that cache, takes 0.94 of the time with prefetches, and so does a
- * BERT of 256 columns, with a sixth; one of 128 columns, with a twelfth, takes as long as without
- * (Zen 5). */
-enum { SMALL_PANELS = 4, SMALL_WORDS = 8 };
+ * words of four bytes, whose products take a fourth of the time, 1 / SMALL_WORDS. With prefetches,
+ * MiniLM in bytes with 128 tokens, whose panels have 12 kB, takes 0.94 of the time, a BERT of 256
+ * columns, 8 kB, 0.93, and one of 128 columns, 4 kB, as long as without (Zen 5, 48 kB). */
+enum { SMALL_PANELS = 4, SMALL_WORDS = 8, WORD = 4 };
 
 /* Products of matrices prefetch panels of more than this fraction (1 / SHARED_PANELS) of the
  * first-level cache, if a block of rows has that many tiles. */
@@ -67,10 +66,9 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     int64_t weights = fv_weights_between(l, op);
     int width = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     const bool only_few = c->dot.matrix && !c->blocks.sum;
-    const int small = caches->l1_bytes / (c->dot.group ? SMALL_WORDS : SMALL_PANELS);
+    const int small = caches->l1_bytes / (c->dot.group == WORD ? SMALL_WORDS : SMALL_PANELS);
     bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
-                 width >= p->prefetch.line_bytes &&
-                 (only_few || steps_from(c, 0) * width > small);
+                 width >= p->prefetch.line_bytes && (only_few || steps_from(c, 0) * width > small);
     plan->prefetch.near = ahead ? p->prefetch.bytes : 0;
     int single = p->prefetch.single_bytes;
     if (weights <= caches->l3_bytes && single > p->prefetch.bytes)
