@@ -44,6 +44,9 @@ typedef struct fv_step_loops {
     /* number of steps in one iteration, if the sum has a multiple of them and at least
      * outline_steps */
     int unrolled_steps;
+    /* whether the loop converts the tile's panel of narrow floats, if that is one instruction;
+     * otherwise panels are converted once for all tiles of a block of rows, and stored */
+    bool converts;
 } fv_step_loops;
 
 typedef struct fv_processor {
@@ -63,9 +66,6 @@ typedef struct fv_processor {
     /* whether the rows of a tile are copied if their addresses compete for the same sets of the
      * first-level cache */
     bool copies_rows;
-    /* whether each tile converts its panel of narrow floats itself, if that is one instruction;
-     * otherwise panels are converted once for all tiles of a block of rows, and stored */
-    bool converts_in_tiles;
     fv_matrix_limits matrix;
     int score_tiles; /* largest number of register tiles in a block of queries */
     /* share of the second-level cache, in eighths, for the scores of a block */

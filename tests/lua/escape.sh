@@ -28,7 +28,7 @@ interrupt() { # NAME SCRIPT: it is interrupted once it has said that it begins
     name=$1
     printf 'io.stderr:write [[begins ]]\n%s\n' "$2" >endless.lua
     : >err
-    # --foreground: the signal reaches the command once. A second process of the test, killed after its fork and before it
+    # In the foreground, the signal reaches the command once. A second process of the test, killed after its fork and before it
     # became another program, would execute the trap of this shell, which removes the folder.
     timeout --foreground -s KILL 120 "$fovea" lua --script-steps=100000000 endless.lua >out 2>err </dev/null &
     pid=$!

@@ -69,7 +69,7 @@ static const choice choices[] = {
     {"block_l2_eighths", "long product", long_product, false, 4, {4, 5, 6, 7}},
     {"loop.unrolled_steps", "product", product, false, 3, {1, 2, 4}},
     {"copies_rows", "long product", long_product, false, 2, {0, 1}},
-    {"converts_in_tiles", "product in f16", narrow_product, false, 2, {0, 1}},
+    {"loop.converts", "product in f16", narrow_product, false, 2, {0, 1}},
     {"prefetch.bytes", "product", product, false, 4, {0, 1024, 2048, 4096}},
     {"prefetch.single_bytes",
      "rows from memory",

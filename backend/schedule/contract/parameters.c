@@ -544,8 +544,7 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
  * adds? */
 static bool converts_in_tiles(const fv_target *t, const fv_contraction *c) {
     fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
-    return fv_processor_of(t)->converts_in_tiles &&
-           fv_instruction_has(t, FV_X_CONVERT, stored, used);
+    return fv_processor_of(t)->loop.converts && fv_instruction_has(t, FV_X_CONVERT, stored, used);
 }
 
 /* Is it worthwhile to compute b once for all tiles of a block of rows, and to store it on the
