@@ -38,15 +38,16 @@ refused() {
     fi
 }
 refused 'See [nothing](nothing.md).' 'docs/view.md: there is no nothing.md'
+# two mistakes of which the site's generator tells, which takes as long for one of them
+printf '# Alone\n' >"$copy/docs/alone.md"
 refused 'See [nothing](cli.md#nothing).' 'cli.md#nothing'
+if grep -q "alone.md.*isn't included in any toctree" "$work/log"; then good; else bad "a page in no contents: $(cat "$work/log")"; fi
+rm "$copy/docs/alone.md"
 refused '![nothing](nothing.png)' 'docs/view.md: there is no nothing.png'
 refused 'See [the root](../../../etc/passwd).' 'docs/view.md: there is no ../../../etc/passwd'
 printf 'outside\n' >"$work/outside.txt"
 refused "See [a file]($work/outside.txt)." "docs/view.md: there is no $work/outside.txt"
 if [ -e "$work/outside.txt.md" ]; then bad "a page is written outside of the folder of pages"; else good; fi
-cp docs/view.md "$copy/docs/view.md"
-printf '# Alone\n' >"$copy/docs/alone.md"
-if "$copy/tools/docs" -o "$work/site2" >"$work/log" 2>&1; then bad "a page in no contents is accepted"; else good; fi
 
 mkdir "$work/mine"
 : >"$work/mine/file"

@@ -3,6 +3,7 @@
 # Usage: extending.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
+export CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS='-ffile-prefix-map=*'
 root=$PWD
 copy=$(mktemp -d) || exit 1
 trap 'rm -rf "$copy"' EXIT
@@ -16,7 +17,8 @@ give_up() {
     exit 1
 }
 python3 tests/checks/recipes.py docs/extending.md >"$log" 2>&1 || give_up "the recipes cannot be followed"
-meson setup build -Dtests=disabled -Dwerror=true --buildtype=debug >"$log" 2>&1 || give_up "meson"
+# as tests/packager/lib.sh configures its builds, with which this one shares objects through ccache
+meson setup build -Dwerror=true --buildtype=plain -Dtests=disabled -Dc_args="-O0 -g1 -ffile-prefix-map=$copy/=" -Dc_link_args=-fuse-ld=lld >"$log" 2>&1 || give_up "meson"
 ninja -C build >"$log" 2>&1 || give_up "it does not build"
 python3 tests/checks/documents.py --kinds=console,text build docs/extending.md
 status=$?

@@ -3,7 +3,6 @@
 # pytest, if that python has it.
 # Usage: python.sh BUILD [PATTERN]
 set -u
-export FOVEA_CACHE_DIR= # what is tested is compiled
 build=$(cd "$1" && pwd)
 python=
 for p in ${FOVEA_PYTHON:-python3 /usr/bin/python3}; do
@@ -15,10 +14,13 @@ if [ -z "$python" ]; then
     exit 0
 fi
 export FOVEA_LIBRARY=$build/tools:$build/runtime PYTHONDONTWRITEBYTECODE=1
+export FOVEA_CACHE_DIR=
 if [ -n "${2:-}" ] || ! "$python" -c 'import pytest, onnx' 2>/dev/null; then
     exec "$python" tests/python/run.py ${2:+"$2"}
 fi
 out=$(mktemp)
+export FOVEA_CACHE_DIR=$out.cache # what several tests have in common is compiled once
+mkdir "$FOVEA_CACHE_DIR"
 for file in tests/python/test_*.py; do # each in a process of its own: one that crashes is a failure
     name=$(basename "$file")
     [ "$name" != test_backend.py ] || continue
@@ -39,5 +41,5 @@ echo "$(number passed) passed, $failed failed" >>"$out"
 grep -v '^[0-9]* passed, ' "$out"
 awk '/^[0-9]+ passed, / {p += $1; f += $3} END {printf "%d passed, %d failed\n", p, f; exit f > 0}' "$out"
 status=$?
-rm -f "$out" "$out.one" "$out.standard"
+rm -rf "$out" "$out.one" "$out.standard" "$out.cache"
 exit $status

@@ -34,9 +34,10 @@ sources() {
     (cd "$root" && git ls-files -z | xargs -0 cp --parents -t "$work/$1")
 }
 # setup FOLDER OPTION...: configures the sources in that folder of $work, in FOLDER/build, without optimization, which the tasks do not
-# need. All of them compile alike, so objects that one has compiled are those of the others, too, through ccache.
+# need. All of them compile alike, as does tests/checks/extending.sh, so objects that one has compiled are those of the others, too,
+# through ccache.
 setup() {
-    meson setup "$1/build" "$1" --buildtype=plain -Dtests=disabled -Dc_args="-O0 -g1 -ffile-prefix-map=$work/$1/=" \
+    meson setup "$1/build" "$1" -Dwerror=true --buildtype=plain -Dtests=disabled -Dc_args="-O0 -g1 -ffile-prefix-map=$work/$1/=" \
         -Dc_link_args=-fuse-ld=lld "${@:2}"
 }
 dates=$root/examples/dates

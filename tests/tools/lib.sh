@@ -28,8 +28,8 @@ check() {
     "$@" >out 2>err </dev/null
     status=$?
     good=no
-    [ $status = "$want" ] && cat out err | grep -Eq -- "$pattern" && good=yes
-    grep -q 'ERROR: .*Sanitizer\|runtime error' err && good=no
+    [ $status = "$want" ] && grep -Eq -- "$pattern" out err && good=yes
+    [ -s err ] && grep -q 'ERROR: .*Sanitizer\|runtime error' err && good=no
     [ $good = yes ] || echo "status $status, expected $want and '$pattern': $*"
     tell "$name" $good
 }

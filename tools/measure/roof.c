@@ -24,6 +24,8 @@ enum {
     REGIONS = 200,
     REGION_TRIES = 5
 };
+/* the number of seconds of an attempt from which on loops are not made longer */
+static const double ENOUGH = 0.002;
 #define MEMORY_BYTES ((size_t)256 << 20) /* number of bytes to read, more than most caches hold */
 
 struct fv_roof_memory {
@@ -40,6 +42,7 @@ static double seconds(void) {
 
 typedef struct work {
     fv_peak_code v;
+    int64_t steps; /* of the loop of a task */
     const unsigned char *bytes;
     /* results are combined here, so that the compiler does not remove the work */
     _Atomic uint64_t result;
@@ -48,19 +51,19 @@ typedef struct work {
 static void multiply_add(void *arg, int64_t i) {
     work *w = arg;
     (void)i;
-    atomic_fetch_xor(&w->result, (uint64_t)w->v.multiply_add(STEPS));
+    atomic_fetch_xor(&w->result, (uint64_t)w->v.multiply_add(w->steps));
 }
 
 static void dot(void *arg, int64_t i) {
     work *w = arg;
     (void)i;
-    atomic_fetch_xor(&w->result, (uint64_t)(int64_t)w->v.dot(DOT_STEPS));
+    atomic_fetch_xor(&w->result, (uint64_t)(int64_t)w->v.dot(w->steps));
 }
 
 static void matrix(void *arg, int64_t i) {
     work *w = arg;
     (void)i;
-    atomic_fetch_xor(&w->result, (uint64_t)w->v.matrix(MATRIX_STEPS));
+    atomic_fetch_xor(&w->result, (uint64_t)w->v.matrix(w->steps));
 }
 
 static void read_share(void *arg, int64_t i) {
@@ -90,6 +93,16 @@ static double least_time(const fv_env *env, void (*task)(void *arg, int64_t i), 
         best = t < best ? t : best;
     }
     return best;
+}
+
+/* The most steps per second of TRIES attempts, in each of which `n` tasks run loops of up to `most`
+ * steps; of fewer if those take ENOUGH seconds already, as under an emulator. */
+static double fastest_steps(const fv_env *env, void (*task)(void *arg, int64_t i), work *w,
+                            int64_t n, int64_t most) {
+    w->steps = most / 64;
+    while (w->steps < most && least_time(env, task, w, n, 2) < ENOUGH)
+        w->steps = 4 * w->steps < most ? 4 * w->steps : most;
+    return (double)(w->steps * n) / least_time(env, task, w, n, TRIES);
 }
 
 /* ---- parallel regions ---- */
@@ -123,14 +136,14 @@ fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory) 
     work w = {.v = fv_peak_widest(), .bytes = memory ? memory->bytes : NULL};
     fv_roof roof = {0};
     int64_t n = (int64_t)threads * TASKS_PER_THREAD;
-    double flops = (double)(2 * FV_PEAK_CHAINS * w.v.lanes) * (double)(STEPS * n);
-    roof.gflops = flops / least_time(env, multiply_add, &w, n, TRIES) * 1e-9;
-    double dots = (double)FV_PEAK_CHAINS * (double)w.v.dots * (double)(DOT_STEPS * n),
-           products = (double)w.v.matrices * (double)(MATRIX_STEPS * n);
+    roof.gflops = 1e-9 * (double)(2 * FV_PEAK_CHAINS * w.v.lanes) *
+                  fastest_steps(env, multiply_add, &w, n, STEPS);
     if (w.v.dot)
-        roof.gdots = dots / least_time(env, dot, &w, n, TRIES) * 1e-9;
+        roof.gdots =
+            1e-9 * (double)(FV_PEAK_CHAINS * w.v.dots) * fastest_steps(env, dot, &w, n, DOT_STEPS);
     if (w.v.matrix)
-        roof.matrix_gdots = products / least_time(env, matrix, &w, n, TRIES) * 1e-9;
+        roof.matrix_gdots =
+            1e-9 * (double)w.v.matrices * fastest_steps(env, matrix, &w, n, MATRIX_STEPS);
     if (memory)
         roof.gbs =
             (double)MEMORY_BYTES / least_time(env, read_share, &w, READ_TASKS, READ_TRIES) * 1e-9;
