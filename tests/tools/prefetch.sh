@@ -103,6 +103,14 @@ sed 's/^symbol n.*//; s/\[n, 3072\]/[8, 3072]/' huge.fvir >eight.fvir
 check "shared prefetches" 0 '^10$' shared few.profile huge.fvir
 check "one tile of eight rows" 0 '^2$' shared few.profile eight.fvir
 check "weights that stay in a cache" 1 '^0$' shared sapphire-rapids huge.fvir
+# an iteration has four steps, and two where it also computes which lines it prefetches
+# unrolled STEPS MODEL: the loops with so many steps in an iteration
+unrolled() {
+    "$fovea" compile "$2" --target=x86-64-v4 --processor=few.profile --emit=kernels -q -o unrolled.fvk && grep -c "unroll step < $1 " unrolled.fvk
+}
+check "two steps with shared prefetches" 0 '^3$' unrolled 2 huge.fvir
+check "four steps without" 0 '^3$' unrolled 4 huge.fvir
+check "four steps of a known number of rows" 0 '^2$' unrolled 4 eight.fvir
 # tiles of 12, 8, 4, 2 and 1 rows also prefetch the scales of blocks, two lines of each, and their zero points
 cat >blocks.fvir <<'M'
 fovea-ir 1
