@@ -13,7 +13,7 @@ if [ "$("$fovea" compile --help | grep -c 'llvm')" = 0 ]; then
     exit 0
 fi
 mkdir -p "$folder"
-passed=0 failed=0
+passed=0 failed=0 processor=generic
 judge() { # WHAT ARGUMENT...: of assembly.py
     what=$1
     shift
@@ -31,7 +31,7 @@ check() { # MODEL TARGET DIM...
     set -- $(printf -- '--dim %s ' "$@")
     [ "$*" = --dim ] && set --
     rm -f "$out"
-    "$fovea" compile "$folder/$model.onnx" --target="$target" "$@" -q -o "$out"
+    "$fovea" compile "$folder/$model.onnx" --target="$target" --processor="$processor" "$@" -q -o "$out"
     judge "$model, $target $*" "$out"
 }
 write() { # MODEL, whose name may end in -f16, -int8 or -int4
@@ -68,6 +68,13 @@ llama-past-f16 batch=1 seq=1 past=128 total=129
 END
 
 write llama-int4 && check llama-int4 x86-64-v4+vnni batch=1 seq=128
+
+# tiles that share the prefetches of weights from memory compute in their loops which lines these are
+printf 'fovea-processor 1 base "sapphire-rapids" cpu "c" measured "2026-11-29" caches.l3_bytes = 4194304 last_level = 4194304 end\n' >"$folder/few.profile"
+processor=$folder/few.profile
+write bert-base && check bert-base x86-64-v4
+found=$(grep -c prefetcht1 "$folder/bert-base-x86-64-v4.s")
+[ "$found" -gt 50 ] && passed=$((passed + 1)) || { failed=$((failed + 1)); echo "FAILED bert-base has $found prefetches to the second level"; }
 
 # ---- several targets ----
 targets='x86-64-v2 x86-64-v3 x86-64-v4+vnni'
