@@ -149,7 +149,7 @@ def check_model(model, table, most):
 
 def main():
     fovea, table, target, models = sys.argv[1], read_table(sys.argv[2]), sys.argv[3], sys.argv[4:]
-    most = int(os.environ.get("FOVEA_WHY_NAMES", "1"))
+    most = int(os.environ.get("FOVEA_WHY_NAMES", "2"))
     passed = failed = 0
 
     def run(path):

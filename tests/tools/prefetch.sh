@@ -111,6 +111,13 @@ unrolled() {
 check "two steps with shared prefetches" 0 '^3$' unrolled 2 huge.fvir
 check "four steps without" 0 '^3$' unrolled 4 huge.fvir
 check "four steps of a known number of rows" 0 '^2$' unrolled 4 eight.fvir
+# a tuning may leave out the prefetches that tiles would share
+few="--target=x86-64-v4 --processor=./few.profile"
+check "its key" 0 'key       [0-9a-f]{16}$' "$fovea" inspect huge.fvir --schedules -v $few
+key=$(sed -n 's/^ *key *//p' out)
+check "its tuning" 0 '^end$' "$fovea" tune huge.fvir $few --seconds=0.001 -o -
+{ sed 5q out; printf 'kernel "%s" contract {prefetch = 0, prefetch_single = 0}\nend\n' "$key"; } >few.tuning
+check "none of them" 0 'contract .*prefetch = 0, prefetch_single = 0,' "$fovea" compile huge.fvir $few --tuning=few.tuning --emit=kernels -q -o -
 # tiles of 12, 8, 4, 2 and 1 rows also prefetch the scales of blocks, two lines of each, and their zero points
 cat >blocks.fvir <<'M'
 fovea-ir 1

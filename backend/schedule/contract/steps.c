@@ -120,7 +120,8 @@ static int64_t unrolled_steps(const fv_tile *t) {
     const fv_lowerer *l = t->e->l;
     const fv_step_loops *loop = &fv_processor_of(l->target)->loop;
     int64_t places;
-    const bool sharing = t->prefetch.shared.rest && !fv_x_is_int(t->prefetch.shared.shift, &places);
+    const bool sharing = t->prefetch.part && t->prefetch.shared.rest &&
+                         !fv_x_is_int(t->prefetch.shared.shift, &places);
     const int64_t n =
         sharing && loop->unrolled_steps > MOST_SHARING ? MOST_SHARING : loop->unrolled_steps;
     const int last = last_variable(t->c);
