@@ -110,7 +110,20 @@ unrolled() {
 }
 check "two steps with shared prefetches" 0 '^3$' unrolled 2 huge.fvir
 check "four steps without" 0 '^3$' unrolled 4 huge.fvir
-check "four steps of a known number of rows" 0 '^2$' unrolled 4 eight.fvir
+check "four steps of a known number of rows" 0 '^1$' unrolled 4 eight.fvir
+# nothing is shared with less than three rows, in blocks after the first, and where the next panel would fill more than half of the
+# second-level cache of 2 MB
+sed 's/\[8, /[2, /' eight.fvir >two.fvir
+check "two rows" 1 '^0$' shared few.profile two.fvir
+sed 's/\[8, /[3, /' eight.fvir >three.fvir
+check "three rows" 0 '^2$' shared few.profile three.fvir
+sed 's/\[3072, 3584\]/[11008, 1000]/; s/44040192/44032000/; s/3072/11008/' eight.fvir >tall.fvir
+check "a large panel" 1 '^0$' shared few.profile tall.fvir
+sed 's/^symbol n.*/symbol n 1..4096/' huge.fvir >blocks_of_rows.fvir
+check "blocks of rows" 0 '^10$' shared few.profile blocks_of_rows.fvir
+check "the first of them" 0 'if whole <= 4 && 3 <= size && first == 0 ' cat shared.fvk
+sed 's/^symbol n.*/symbol n 1024..4096/; s/\[3072, 3584\]/[768, 14336]/; s/3072/768/' huge.fvir >many_rows.fvir
+check "many rows" 1 '^0$' shared few.profile many_rows.fvir
 # a tuning may leave out the prefetches that tiles would share
 few="--target=x86-64-v4 --processor=./few.profile"
 check "its key" 0 'key       [0-9a-f]{16}$' "$fovea" inspect huge.fvir --schedules -v $few

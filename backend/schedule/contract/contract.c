@@ -607,7 +607,7 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     one.made.unpacked = NULL;
     one.rows.done = integer(t->e, 0);
     if (t->plan.prefetch.shared_streams)
-        fv_tile_share_prefetches(&one, rows);
+        fv_tile_share_prefetches(&one, first, rows);
     else if (t->plan.prefetch.streams)
         one.prefetch.whole = fv_tile_whole(t, rows);
     one.i0 = first;

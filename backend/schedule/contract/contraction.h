@@ -124,8 +124,9 @@ typedef struct fv_tile_plan {
  * are prefetched. */
 typedef struct fv_tile_shares {
     fv_expr *rest; /* number of rows of the block that fill no complete tile; NULL: not shared */
-    fv_expr *one;  /* whether one tile prefetches all lines */
-    fv_expr *size; /* elements of a share */
+    fv_expr *first, *rows; /* the first row of the block, and the number of its rows */
+    fv_expr *one;          /* whether one tile prefetches all lines */
+    fv_expr *size;         /* elements of a share */
     fv_expr *from; /* the offset of what is prefetched in the panels at `aim`, in elements */
     int64_t whole; /* elements of what is prefetched */
     /* lines are prefetched at 2 to the power of `shift` places in turn, each of which has `lines`

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/weights.h"
 #include "backend/schedule/common/blocks.h"
@@ -147,6 +148,48 @@ bool fv_may_be_far(const fv_lowerer *l, const fv_value *v) {
     return NEAR * bytes > (double)l->target->caches.l2_bytes;
 }
 
+/* ---- whether prefetches are shared ---- */
+
+/* The binary logarithm of n, rounded down. */
+static int log2_of(int n) {
+    int log = 0;
+    while (n >>= 1)
+        log++;
+    return log;
+}
+
+/* The largest number of complete tiles of a block of rows that share prefetches. */
+static int64_t most_sharing(const fv_tile_plan *plan) {
+    return log2_of(plan->prefetch.shared_streams) + 1;
+}
+
+void fv_tile_limit_shares(const fv_lowerer *l, const fv_contraction *c, const fv_dim *rows,
+                          int64_t block, fv_tile_plan *plan) {
+    if (!plan->prefetch.shared_streams)
+        return;
+    const int64_t steps = plan->depth ? plan->depth * steps_from(c, 1) : steps_from(c, 0);
+    const fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem;
+    const int64_t row = (int64_t)fv_tile_plan_width(c, plan) * fv_elem_storage_bytes(stored);
+    const bool far = steps * row * 2 > l->target->caches.l2_bytes;
+    /* if there are several blocks, none has less than half of the most tiles */
+    const bool many = rows && rows->lo > block && block / plan->mr / 2 > most_sharing(plan);
+    if (far || many)
+        plan->prefetch.shared_streams = 0;
+}
+
+/* It does with few complete tiles, and not with less than LEAST_ROWS rows, for which caches read a
+ * panel as fast by themselves (Granite Rapids). Later blocks of rows find the weights in the last
+ * cache. */
+fv_expr *fv_tile_shares_pay(fv_tile *t) {
+    enum { LEAST_ROWS = 3 };
+    fv_kemit *e = t->e;
+    const fv_tile_shares *s = &t->prefetch.shared;
+    fv_expr *few = binary(e, FV_X_LE, t->prefetch.whole, integer(e, most_sharing(&t->plan))),
+            *enough = binary(e, FV_X_LE, integer(e, LEAST_ROWS), s->rows),
+            *from_memory = binary(e, FV_X_EQ, s->first, integer(e, 0));
+    return binary(e, FV_X_AND, binary(e, FV_X_AND, few, enough), from_memory);
+}
+
 /* ---- shares of the tiles ---- */
 
 /* Returns the offset of what a tile prefetches: the share with that number, or the last one. It is
@@ -176,19 +219,6 @@ static fv_expr *sharing_tiles(const fv_tile *t) {
     second = fv_x_select(e->arena, binary(e, FV_X_EQ, whole, one), rest, second);
     second = binary(e, FV_X_MIN, second, one);
     return binary(e, FV_X_MAX, whole, binary(e, FV_X_ADD, second, one));
-}
-
-/* The binary logarithm of n, rounded down. */
-static int log2_of(int n) {
-    int log = 0;
-    while (n >>= 1)
-        log++;
-    return log;
-}
-
-fv_expr *fv_tile_shares_pay(fv_tile *t) {
-    int64_t most = log2_of(t->plan.prefetch.shared_streams) + 1;
-    return binary(t->e, FV_X_LE, t->prefetch.whole, integer(t->e, most));
 }
 
 /* Chooses the places at which lines are prefetched in turn. With up to two complete tiles there are

@@ -8,6 +8,12 @@
  * plan for a tile of c, which the kernel of op contains, to the defaults of the target. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan);
+/* Sets `shared_streams` to 0 if what a tile prefetches of the next panel, or of the next steps of
+ * this one, would not stay in the second-level cache until it is read, or if all blocks have so many
+ * rows that they share nothing. The depth of the plan is known; `block`: most rows of a block;
+ * rows: those of the contraction, NULL: one. */
+void fv_tile_limit_shares(const fv_lowerer *l, const fv_contraction *c, const fv_dim *rows,
+                          int64_t block, fv_tile_plan *plan);
 /* Does the plan of the tile prefetch anything? */
 bool fv_tile_prefetches(const fv_tile *t) FV_MUST_USE;
 /* Computes where the prefetches of a tile begin, as distances in elements from the current element
@@ -16,8 +22,8 @@ bool fv_tile_prefetches(const fv_tile *t) FV_MUST_USE;
  * `ahead`, which is a distance in each of them. A tile that reads elements which were computed in
  * advance reads no panel, so it has no `ahead`. */
 void fv_tile_plan_prefetch(fv_tile *t);
-/* Does it pay to share the prefetches among all tiles of the block, given its number of complete
- * ones? */
+/* Does it pay to share the prefetches among all tiles of the block, given its first row, the number
+ * of its rows, and that of its complete tiles? */
 fv_expr *fv_tile_shares_pay(fv_tile *t);
 /* Prepares the prefetches of one of the tiles for the rows that fill no complete tile, which begins
  * with row `first` of these, if all tiles share the prefetches. */

@@ -65,8 +65,10 @@ fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows) {
     return fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->plan.mr)));
 }
 
-void fv_tile_share_prefetches(fv_tile *t, fv_expr *rows) {
+void fv_tile_share_prefetches(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->prefetch.whole = fv_tile_whole(t, rows);
+    t->prefetch.shared.first = first;
+    t->prefetch.shared.rows = rows;
     t->prefetch.shared.rest =
         fv_kb_let(&t->e->b, "rest", binary(t->e, FV_X_FLOORMOD, rows, integer(t->e, t->plan.mr)));
 }
@@ -77,7 +79,7 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->rows.done = integer(e, 0);
     t->i0 = first;
     if (t->plan.prefetch.shared_streams)
-        fv_tile_share_prefetches(t, rows);
+        fv_tile_share_prefetches(t, first, rows);
     if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
     if (fv_tile_prefetches(t) && !t->prefetch.whole && (!t->c->dot.matrix || t->c->blocks.sum))
@@ -624,9 +626,8 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
         t->sums.at[0] = t->rows.done;
     if (t->plan.outlined)
         fv_kb_outline(&e->b);
-    int64_t known;
     fv_expr *rest = t->prefetch.shared.rest, *pays = rest ? fv_tile_shares_pay(t) : NULL;
-    if (rest && !fv_x_is_int(pays, &known)) {
+    if (rest && pays->op != FV_X_CONST) {
         fv_kb_if(&e->b, pays);
         multiply_prefetching(t, rows);
         fv_kb_else(&e->b);
@@ -634,7 +635,7 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
         multiply_prefetching(t, rows);
         fv_kb_end(&e->b);
     } else {
-        t->prefetch.shared.rest = rest && known ? rest : NULL;
+        t->prefetch.shared.rest = rest && pays->u.i ? rest : NULL;
         multiply_prefetching(t, rows);
     }
     t->prefetch.shared.rest = rest;

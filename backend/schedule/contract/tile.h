@@ -14,9 +14,10 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
 /* The number of complete tiles in that many rows. */
 fv_expr *fv_tile_whole(fv_tile *t, fv_expr *rows);
-/* Lets all tiles of a block of that many rows share the prefetches of the next panel: sets
- * t->prefetch.whole and t->prefetch.shared.rest. */
-void fv_tile_share_prefetches(fv_tile *t, fv_expr *rows);
+/* Lets all tiles of a block of that many rows, from row `first` on, share the prefetches of the
+ * next panel, where that pays: sets t->prefetch.whole, and first, rows and rest in
+ * t->prefetch.shared. */
+void fv_tile_share_prefetches(fv_tile *t, fv_expr *first, fv_expr *rows);
 /* Declares the tile with the sums of that many rows: of one tile, or of all tiles of a block of
  * rows, which a caller sets to 0 before products of the first of several blocks of steps are added.
  * A row has the columns of all sums, one after the other. */
