@@ -75,14 +75,29 @@ static const fv_ll_buf *find_buf(fv_ll_fn *f, const fv_buf *b) {
 
 /* ---- addresses ---- */
 
-/* The offset of the element from the first one, counted in elements; a vector if an index is
- * one. */
+/* The integer without the constants that are added to it, which are added to *sum. */
+static LLVMValueRef without_constants(LLVMValueRef x, int64_t *sum) {
+    while (LLVMIsAInstruction(x) && LLVMGetInstructionOpcode(x) == LLVMAdd &&
+           LLVMIsAConstantInt(LLVMGetOperand(x, 1))) {
+        *sum += LLVMConstIntGetSExtValue(LLVMGetOperand(x, 1));
+        x = LLVMGetOperand(x, 0);
+    }
+    return x;
+}
+
+/* The offset of the element from the first one, counted in elements; a vector if an index is one.
+ * The constants of indices are left out and added to *apart. */
 static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *known,
-                                 fv_expr *const *index) {
+                                 fv_expr *const *index, int64_t *apart) {
     LLVMValueRef sum = NULL;
     for (int i = 0; i < b->rank; i++) {
         LLVMValueRef at = fv_ll_expr(f, index[i]);
         int lanes = fv_ll_lanes_of(at);
+        if (lanes == 1 && LLVMIsAConstantInt(known->stride[i])) {
+            int64_t more = 0;
+            at = without_constants(at, &more);
+            *apart += more * LLVMConstIntGetSExtValue(known->stride[i]);
+        }
         LLVMValueRef part = at;
         if (i < b->rank - 1)
             part = LLVMBuildMul(f->b, at, fv_ll_splat(f, known->stride[i], lanes), "");
@@ -100,11 +115,19 @@ static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *
     return sum ? sum : fv_ll_int(f->m, 0);
 }
 
+/* Adds constants last, so that elements at a constant distance, as the pixels of a tile, have one
+ * address in registers. LLVM would make one for each of 14 pixels: VGG-19 would take 1.05 of its
+ * time, ResNet-50 1.03 (Granite Rapids). */
 LLVMValueRef fv_ll_address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index) {
     const fv_ll_buf *known = find_buf(f, b);
     LLVMTypeRef step = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
-    LLVMValueRef at = linear_index(f, b, known, index);
-    return LLVMBuildGEP2(f->b, step, known->ptr, &at, 1, "");
+    int64_t apart = 0;
+    LLVMValueRef at = linear_index(f, b, known, index, &apart);
+    LLVMValueRef p = LLVMBuildGEP2(f->b, step, known->ptr, &at, 1, "");
+    if (!apart)
+        return p;
+    at = fv_ll_int(f->m, apart);
+    return LLVMBuildGEP2(f->b, step, p, &at, 1, "");
 }
 
 /* The alignment of an access in bytes. Vectors of tiles are aligned as a whole, since we allocate

@@ -1,5 +1,5 @@
-"""assembly.py F.s: tells the innermost loops of functions NAME.tile that move vectors about, and those of any function
-that convert lanes of f16 one by one or fill memory element by element; status 1 where there are any, or where there is no loop of NAME.tile at all, as then
+"""assembly.py F.s: tells the innermost loops of functions NAME.tile that move vectors about or load many addresses from
+the stack, and those of any function that convert lanes of f16 one by one or fill memory element by element; status 1 where there are any, or where there is no loop of NAME.tile at all, as then
 the check itself does not work.
 
 assembly.py LIST.s TARGET F.s: LIST.s has code for several targets, F.s for TARGET alone. Status 1 if the code for TARGET in
@@ -12,6 +12,7 @@ MULTIPLY_ADD = re.compile(r"vfn?m(add|sub)")
 MOVE = re.compile(r"vmov\w+\s+%[xyz]mm\d+, %[xyz]mm\d+$")
 STACK = re.compile(r"\(%rsp")
 VECTOR = re.compile(r"%[xyz]mm")
+ADDRESS = re.compile(r"movq\s+-?\d*\(%rsp\), %r")
 WIDENS_ONE = re.compile(r"vcvtph2ps\s+%xmm\d+, %xmm\d+$")
 SINGLE = re.compile(r"\tv?(p?gather\w+|pinsr[bwdq]|insertps)\s")
 FILLS_ONE = re.compile(r"mov[bwlq]\s+(\$-?\d+|%[er]?\w+), \S*\(.*%rsp.*\)$")
@@ -84,6 +85,10 @@ def main(path):
         if moves or spills:
             wrong += 1
             print(f"{function}: a loop of {sums} multiply-adds has {moves} moves between registers, {spills} to the stack or from it")
+        addresses = sum(bool(ADDRESS.match(s)) for s in code)
+        if addresses * 8 > sums:
+            wrong += 1
+            print(f"{function}: a loop of {sums} multiply-adds loads {addresses} addresses from the stack")
     if not seen:
         print("there is no loop of a contraction")
     return wrong > 0 or not seen

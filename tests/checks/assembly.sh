@@ -1,5 +1,5 @@
 # Checks the machine code that LLVM makes of the benchmark models (with two layers, with symbolic and with fixed dims):
-# no innermost loop of a contraction moves a vector between registers or to the stack, no loop converts lanes of f16 one by
+# no innermost loop of a contraction moves a vector between registers or to the stack or loads many addresses from it, no loop converts lanes of f16 one by
 # one or fills a tile element by element, and the code of a library for several targets loads no more elements one by one than that for each target alone.
 # Usage: assembly.sh BUILD
 # needs: shared
@@ -75,6 +75,27 @@ processor=$folder/few.profile
 write bert-base && check bert-base x86-64-v4
 found=$(grep -c prefetcht1 "$folder/bert-base-x86-64-v4.s")
 [ "$found" -gt 50 ] && passed=$((passed + 1)) || { failed=$((failed + 1)); echo "FAILED bert-base has $found prefetches to the second level"; }
+
+# the pixels of a tile, of which four steps are in an iteration, are at constant distances from one address
+truncate -s 4718592 "$folder/w.bin"
+cat >"$folder/images.fvir" <<'M'
+fovea-ir 1
+module "m"
+const @v: f32[256, 256, 3, 3] = file "w.bin" 0 2359296
+const @w: f32[256, 256, 3, 3] = file "w.bin" 2359296 2359296
+const @bias: f32[256] = file "w.bin" 0 1024
+func @main(%x: f32[1, 256, 56, 56]) -> (%y) {
+  %a = Conv(%x, @v, @bias) {pads = [1, 1, 1, 1]}
+  %b = Relu(%a)
+  %c = Conv(%b, @w, @bias) {pads = [1, 1, 1, 1]}
+  %d = Relu(%c)
+  %e = Conv(%d, @v, @bias) {pads = [1, 1, 1, 1]}
+  %y = Relu(%e)
+  return %y
+}
+M
+"$fovea" compile "$folder/images.fvir" --target=x86-64-v4 --processor=sapphire-rapids -q -o "$folder/images.s"
+judge "pixels of a tile" "$folder/images.s"
 
 # ---- several targets ----
 targets='x86-64-v2 x86-64-v3 x86-64-v4+vnni'
