@@ -125,8 +125,10 @@ typedef struct fv_tile_plan {
 typedef struct fv_tile_shares {
     fv_expr *rest; /* number of rows of the block that fill no complete tile; NULL: not shared */
     fv_expr *first, *rows; /* the first row of the block, and the number of its rows */
-    fv_expr *one;          /* whether one tile prefetches all lines */
-    fv_expr *size;         /* elements of a share */
+    /* the elements of a line if one tile prefetches all lines, otherwise 0: the distance between the
+     * lines of the second half of those that it prefetches in a step */
+    fv_expr *apart;
+    fv_expr *size; /* elements of a share */
     fv_expr *from; /* the offset of what is prefetched in the panels at `aim`, in elements */
     int64_t whole; /* elements of what is prefetched */
     /* lines are prefetched at 2 to the power of `shift` places in turn, each of which has `lines`

@@ -243,7 +243,7 @@ static void plan_shares(fv_tile *t, int64_t block, int64_t panel, fv_expr *left)
     int64_t width = row_elements(t);
     fv_expr *tiles = sharing_tiles(t);
     s->whole = block;
-    s->one = binary(e, FV_X_LE, tiles, integer(e, 1));
+    fv_expr *one = binary(e, FV_X_LE, tiles, integer(e, 1));
     t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), tiles));
     s->size = fv_kb_let(&e->b, "share",
                         binary(e, FV_X_MUL, t->prefetch.stride, integer(e, block / width)));
@@ -256,6 +256,8 @@ static void plan_shares(fv_tile *t, int64_t block, int64_t panel, fv_expr *left)
     if (s->rest) {
         choose_places(t);
         s->from = fv_kb_let(&e->b, "from", s->from);
+        fv_expr *apart = fv_x_select(e->arena, one, integer(e, line_elements(t)), integer(e, 0));
+        s->apart = fv_kb_let(&e->b, "apart", apart);
     }
     fv_expr *number = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
     t->prefetch.part = fv_kb_let(&e->b, "part", offset_of_share(t, number));
@@ -370,9 +372,8 @@ static void prefetch_lines(fv_tile *t, fv_expr *row) {
             *at =
                 binary(e, FV_X_ADD, t->prefetch.part, binary(e, FV_X_MUL, row, t->prefetch.stride));
     for (int64_t i = 0; i < lines; i++) {
-        fv_expr *skip = integer(e, i * line);
-        if (2 * i >= lines)
-            skip = fv_x_select(e->arena, s->one, skip, integer(e, 0));
+        fv_expr *skip =
+            2 * i < lines ? integer(e, i * line) : binary(e, FV_X_MUL, integer(e, i), s->apart);
         fv_expr *g = binary(e, FV_X_FLOORDIV, binary(e, FV_X_ADD, at, skip), integer(e, line));
         g = fv_kb_let(&e->b, "line", g);
         fv_expr *place = binary(e, FV_X_MUL, binary(e, FV_X_AND, g, last), s->lines);
