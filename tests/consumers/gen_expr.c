@@ -192,6 +192,11 @@ static fv_expr *int_value(gen *g, fv_elem e, int depth) {
         fv_expr *x = gen_value(g, e, depth), *y = gen_value(g, e, depth);
         return fv_x_dot(g->a, PICK(g, dots), x, y, gen_value(g, e, depth));
     }
+    if (kind < 78 && e == FV_I64) { /* by a power of two, which C computes by a shift */
+        fv_expr *by = fv_x_int(g->a, INT64_C(1) << rng_below(g->r, 12));
+        return fv_x_bin(g->a, rng_below(g->r, 2) ? FV_X_FLOORDIV : FV_X_FLOORMOD,
+                        gen_value(g, e, depth), by);
+    }
     if (kind < 80 && fv_elem_bits(e) >= 32)
         return fv_x_cast(g->a, FV_X_BITCAST, e,
                          no_nan(g, gen_value(g, fv_elem_bits(e) == 32 ? FV_F32 : FV_F64, depth)));
