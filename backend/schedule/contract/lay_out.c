@@ -226,7 +226,8 @@ bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const
 /* ---- one for all that are equal ---- */
 
 static bool is_same(const fv_laid_out *a, const fv_laid_out *b) {
-    bool same = fv_layout_equal(&a->layout, &b->layout) && a->npieces == b->npieces;
+    bool same = fv_layout_equal(&a->layout, &b->layout) && a->stored == b->stored &&
+                a->npieces == b->npieces;
     for (int i = 0; same && i < a->npieces; i++)
         same = a->piece[i].tensor == b->piece[i].tensor &&
                !memcmp(&a->piece[i].from, &b->piece[i].from, sizeof a->piece[i].from);

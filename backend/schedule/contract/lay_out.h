@@ -26,6 +26,7 @@ typedef struct fv_layout_vars {
 typedef struct fv_laid_out {
     fv_layout layout;
     fv_elem elem;
+    fv_elem stored; /* the type of the value: `elem`, or an integer that several elements share */
     int npieces;
     struct fv_layout_piece {
         const fv_tensor *tensor;

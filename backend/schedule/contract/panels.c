@@ -256,16 +256,17 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
         known = fv_lay_out_add(l, &s->laid, &s->vars, fv_x_rewrite(&w, loads[i]),
                                x->nfactors > 1 ? s->vars.column - 1 : -1, i);
     }
+    s->laid.stored = shared_integer(x, s->laid.elem);
     return known;
 }
 
 /* The value of the laid-out constant, which is made if necessary; NULL: it is too large. */
-static fv_value *made(fv_lowerer *l, const axes *x, const stored *s, const char *name) {
+static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
     fv_laid_out *laid = fv_laid_out_find(l, &s->laid);
     if (laid->value)
         return laid->value;
-    fv_elem e = shared_integer(x, s->laid.elem);
-    fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), e, s->rank, s->index);
+    fv_value *v =
+        fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), s->laid.stored, s->rank, s->index);
     return fv_lay_out_make(l, laid, v) ? v : NULL;
 }
 
@@ -443,7 +444,7 @@ static fv_expr *keep_load(keeping *k, fv_expr *load) {
     k->bytes += bytes;
     if (!k->d)
         return load;
-    fv_value *v = made(l, k->x, &s, ((const fv_value *)load->u.buf->value)->name);
+    fv_value *v = made(l, &s, ((const fv_value *)load->u.buf->value)->name);
     k->failed |= !v;
     if (!v)
         return load;
@@ -618,7 +619,7 @@ static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_
     if (!store(l, a, x, true, &s))
         return false;
     set_index(l, a, &s, p->panel_index, p->column);
-    fv_value *v = made(l, a, &s, fv_operand_name(x[0], d));
+    fv_value *v = made(l, &s, fv_operand_name(x[0], d));
     if (!v)
         return false;
     p->value = v;
@@ -682,7 +683,7 @@ static fv_expr *scale_of_panel(fv_x_rewriter *r, fv_expr *x) {
     fv_value *v = NULL;
     if (store(k->l, &a, &x, false, &s)) {
         set_index(k->l, &a, &s, k->p->panel_index, k->p->column);
-        v = made(k->l, &a, &s, ((const fv_value *)x->u.buf->value)->name);
+        v = made(k->l, &s, ((const fv_value *)x->u.buf->value)->name);
     }
     k->failed |= !v;
     return v ? element_of(k->l, &a, &s, fv_x_load(k->l->exprs, fv_value_buf(k->l->exprs, v), s.at))
