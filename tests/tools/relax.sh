@@ -42,6 +42,28 @@ for relax in f16-intermediates bf16-products f16-intermediates,bf16-products; do
     check "$relax, serial loops" 0 '1 of 1 outputs as expected' "$fovea" run m.fvd --dim n=29 --schedule=naive --backend=interp --expect ref --atol=0 --rtol=0
 done
 
+# Rows whose elements are apart in memory become words of their bits.
+cat >z.fvir <<'T'
+fovea-ir 1
+module "z"
+symbol n 0..100
+const @w: bf16[6, 4] = [1.5,2,3,4,-5,6,0.375,8,9,-10,11,12,13,0.0625,15,16,1,2,-3,4,5,6,7,8]
+func @main(%x: bf16[6, n]) -> (%y) {
+  %t = Transpose(%x) {perm = [1, 0]}
+  %m = MatMul(%t, @w)
+  %y = Cast(%m) {to = 1}
+  return %y
+}
+T
+for relax in bf16-products; do
+    rm -rf ref
+    "$fovea" compile z.fvir --relax=$relax --emit=definitions -o z.fvd >/dev/null
+    "$fovea" run z.fvd --dim n=33 --backend=interp --schedule=naive -o ref/ >/dev/null
+    for target in x86-64-v4+avx512bf16 x86-64-v3 aarch64 cortex-m4; do
+        check "elements apart, $relax, $target" 0 '1 of 1 outputs as expected' "$fovea" run z.fvir --dim n=33 --backend=interp --target=$target --relax=$relax --expect ref --atol=0 --rtol=0
+    done
+done
+
 # One constant is read in pairs, as words of two bf16, and in one chain, as integers of which two elements are parts.
 cat >s.fvir <<'T'
 fovea-ir 1
@@ -57,7 +79,8 @@ func @main(%x: bf16[n, 6], %q: bf16[1, 6]) -> (%y, %z) {
 }
 T
 rm -rf ref
-"$fovea" run s.fvir --dim n=9 --backend=interp --schedule=naive --relax=bf16-products -o ref/ >/dev/null
+"$fovea" compile s.fvir --relax=bf16-products --emit=definitions -o s.fvd >/dev/null
+"$fovea" run s.fvd --dim n=9 --backend=interp --schedule=naive -o ref/ >/dev/null
 for target in x86-64-v4 aarch64; do
     check "two readers, $target" 0 '2 of 2 outputs as expected' "$fovea" run s.fvir --dim n=9 --backend=interp --target=$target --relax=bf16-products --expect ref --atol=0 --rtol=0
 done

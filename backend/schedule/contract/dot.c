@@ -410,8 +410,9 @@ static fv_expr *word_of_steps(fv_lowerer *l, fv_expr *x, const fv_dot *dot, fv_v
         at = fv_x_bin(a, FV_X_ADD, at, fv_x_int(a, i));
         fv_expr *one = before + i < k->dim->value ? fv_x_replace_vars(a, x, 1, &k, &at)
                                                   : step_of_word(l, x, k, at, any);
+        const bool widens = bits == 16 && one->type.elem != FV_BF16;
         one = fv_x_cast(a, FV_X_BITCAST, bits == 16 ? FV_U16 : FV_U8,
-                        bits == 16 ? fv_x_convert(a, FV_I16, one) : one);
+                        widens ? fv_x_convert(a, FV_I16, one) : one);
         one = fv_x_bin(a, FV_X_SHL, fv_x_convert(a, FV_I32, one),
                        fv_x_const_int(a, FV_I32, (int64_t)i * bits));
         word = word ? fv_x_bin(a, FV_X_OR, word, one) : one;
@@ -606,8 +607,10 @@ static fv_expr *element_of_word(fv_lowerer *l, fv_value *v, const fv_dense *copy
     at[last] = fv_x_bin(a, FV_X_FLOORDIV, k, group);
     fv_expr *shift =
         fv_x_bin(a, FV_X_MUL, fv_x_bin(a, FV_X_FLOORMOD, k, group), fv_x_int(a, 32 / dot->group));
-    fv_expr *word = fv_x_load(a, fv_value_buf(a, v), at);
-    return fv_x_convert(a, dot->as, fv_x_bin(a, FV_X_SHR, word, fv_x_convert(a, FV_I32, shift)));
+    fv_expr *word = fv_x_load(a, fv_value_buf(a, v), at),
+            *bits = fv_x_bin(a, FV_X_SHR, word, fv_x_convert(a, FV_I32, shift));
+    return dot->as == FV_BF16 ? fv_x_cast(a, FV_X_BITCAST, FV_BF16, fv_x_convert(a, FV_U16, bits))
+                              : fv_x_convert(a, dot->as, bits);
 }
 
 fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *d,

@@ -29,7 +29,8 @@ static bool runs_along(const fv_expr *x, const fv_var *k) {
 }
 
 const fv_expr *fv_word_with(const fv_expr *rows, const fv_var *k) {
-    const fv_expr *shifted = rows->op == FV_X_CONVERT ? rows->arg[0] : NULL;
+    const fv_expr *bits = rows->op == FV_X_BITCAST ? rows->arg[0] : rows,
+                  *shifted = bits->op == FV_X_CONVERT ? bits->arg[0] : NULL;
     const fv_expr *load = shifted && shifted->op == FV_X_SHR ? shifted->arg[0] : NULL;
     return load && load->op == FV_X_LOAD && load->type.elem == FV_I32 &&
                    fv_x_uses(shifted->arg[1], k)
