@@ -568,6 +568,9 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16:
+    case FV_X_DOT_BF16_EVEN:
+    case FV_X_DOT_BF16_ODD:
+    case FV_X_ADD_FLUSHED:
     case FV_X_SCALEB:
     case FV_X_MULSAT: return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);
     case FV_X_DOT16_I8_I8:

@@ -143,7 +143,7 @@ static const char i16_i8_odd_dot[] =
     DOT_HALVES("signed halves of a, bytes 1 and 3 of b", "8", "24");
 
 /* A denormal is taken for a zero of its sign. The sums are those that the kernels of other targets
- * compute; backend/math/exact.fvk explains them (add_flushed). */
+ * compute; backend/math/exact.fvk explains them (fma_flushed). */
 static const char bf16_dot[] =
     DOT_HEAD "pairs of bf16, added to the bits of a float */\n"
              "    uint32_t sum = (uint32_t)c;\n"

@@ -149,11 +149,17 @@ void fv_c_matrix_end(fv_cg *g) {
  * prefetch. */
 static const char *address_of(fv_cg *g, const fv_matrix *m, const fv_buf *b, fv_expr *const *index,
                               int group) {
-    fv_var *vars[] = {(fv_var *)m->row, (fv_var *)m->group, (fv_var *)m->column, (fv_var *)m->step,
-                      (fv_var *)m->prefetch.line};
-    const int n = m->prefetch.of ? 5 : 4;
-    fv_expr *zero = fv_x_int(g->arena, 0), *at[FV_MAX_RANK],
-            *values[] = {zero, fv_x_int(g->arena, group), zero, zero, zero};
+    enum { MOST = 6 };
+    const fv_var *all[MOST] = {m->vars.group, m->vars.row,   m->vars.column,
+                               m->vars.step,  m->vars.block, m->prefetch.line};
+    fv_expr *at[FV_MAX_RANK], *values[MOST];
+    fv_var *vars[MOST];
+    int n = 0;
+    for (int i = 0; i < MOST; i++)
+        if (all[i]) {
+            vars[n] = (fv_var *)all[i];
+            values[n++] = fv_x_int(g->arena, i ? 0 : group);
+        }
     for (int i = 0; i < b->rank; i++)
         at[i] = fv_x_replace_vars(g->arena, index[i], n, vars, values);
     return fv_c_address(g, b, at);
@@ -198,10 +204,11 @@ bool fv_c_matrix(fv_cg *g, const fv_stmt *s) {
               m.groups > 1 ? "true" : "false", m.adds ? "true" : "false",
               fv_matrix_rows_evict(&m, &g->p->target->caches) ? "true" : "false",
               (long long)fv_matrix_instructions(&m), address_of(g, &m, to->buf, to->index, 0),
-              address_of(g, &m, to->buf, to->index, last), distance(g, to->buf, to->index, m.row),
-              address_of(g, &m, a, m.a->arg, 0), distance(g, a, m.a->arg, m.row),
-              address_of(g, &m, b, m.b->arg, 0), address_of(g, &m, b, m.b->arg, last),
-              distance(g, b, m.b->arg, m.step), prefetches(g, &m));
+              address_of(g, &m, to->buf, to->index, last),
+              distance(g, to->buf, to->index, m.vars.row), address_of(g, &m, a, m.a->arg, 0),
+              distance(g, a, m.a->arg, m.vars.row), address_of(g, &m, b, m.b->arg, 0),
+              address_of(g, &m, b, m.b->arg, last), distance(g, b, m.b->arg, m.vars.step),
+              prefetches(g, &m));
     g->indent -= asks;
     return true;
 }

@@ -418,6 +418,9 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16:
+    case FV_X_DOT_BF16_EVEN:
+    case FV_X_DOT_BF16_ODD:
+    case FV_X_ADD_FLUSHED:
     case FV_X_SCALEB:
     case FV_X_MULSAT: return call_op(g, x);
     case FV_X_CONST:

@@ -92,7 +92,10 @@ int fv_walk_operations(fv_expr_op op) {
     case FV_X_CEIL:
     case FV_X_TRUNC:
     case FV_X_RINT:
-    case FV_X_SCALEB: return 1;
+    case FV_X_SCALEB:
+    case FV_X_ADD_FLUSHED: return 1;
+    case FV_X_DOT_BF16_EVEN:
+    case FV_X_DOT_BF16_ODD:
     case FV_X_FMA: return 2;
     case FV_X_DOT_BF16: return 4;
     default: return 0;
@@ -100,7 +103,9 @@ int fv_walk_operations(fv_expr_op op) {
 }
 
 int fv_walk_operations_of(const fv_expr *x) {
-    bool of_floats = fv_elem_is_float((fv_elem)x->type.elem) || x->op == FV_X_DOT_BF16;
+    bool of_bits = x->op == FV_X_DOT_BF16 || x->op == FV_X_DOT_BF16_EVEN ||
+                   x->op == FV_X_DOT_BF16_ODD || x->op == FV_X_ADD_FLUSHED,
+         of_floats = of_bits || fv_elem_is_float((fv_elem)x->type.elem);
     return of_floats ? x->type.lanes * fv_walk_operations((fv_expr_op)x->op) : 0;
 }
 

@@ -306,6 +306,9 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16:
+    case FV_X_DOT_BF16_EVEN:
+    case FV_X_DOT_BF16_ODD:
+    case FV_X_ADD_FLUSHED:
     case FV_X_SCALEB:
         if (fv_instruction_has(z->t, op, e, e))
             break;

@@ -145,6 +145,9 @@ DOT(dot_i16_i16, FV_X_DOT_I16_I16)
 DOT(dot_i16_i8_even, FV_X_DOT_I16_I8_EVEN)
 DOT(dot_i16_i8_odd, FV_X_DOT_I16_I8_ODD)
 DOT(dot_bf16, FV_X_DOT_BF16)
+DOT(dot_bf16_even, FV_X_DOT_BF16_EVEN)
+DOT(dot_bf16_odd, FV_X_DOT_BF16_ODD)
+BINARY(add_flushed, reg_i32, reg_i32, fv_add_flushed(x, y))
 
 /* Defines a sum of products of 16 bytes. */
 #define DOT16(name, op)                                                                            \
@@ -202,6 +205,9 @@ static const insn_fn ops[FV_X_END][FV_ELEM_END][2] = {
     [FV_X_DOT_I16_I8_EVEN][FV_I32] = PAIR(dot_i16_i8_even, reg_i32),
     [FV_X_DOT_I16_I8_ODD][FV_I32] = PAIR(dot_i16_i8_odd, reg_i32),
     [FV_X_DOT_BF16][FV_I32] = PAIR(dot_bf16, reg_i32),
+    [FV_X_DOT_BF16_EVEN][FV_I32] = PAIR(dot_bf16_even, reg_i32),
+    [FV_X_DOT_BF16_ODD][FV_I32] = PAIR(dot_bf16_odd, reg_i32),
+    [FV_X_ADD_FLUSHED][FV_I32] = PAIR(add_flushed, reg_i32),
     [FV_X_AND][FV_BOOL] = PAIR(and, reg_u8),
     [FV_X_OR][FV_BOOL] = PAIR(or, reg_u8),
     [FV_X_XOR][FV_BOOL] = PAIR(xor, reg_u8),

@@ -336,7 +336,8 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_FMA: return fma_(f, x);
     case FV_X_DOT_U8_I8: case FV_X_DOT_I8_I8: case FV_X_DOT_U8_U8:
     case FV_X_DOT_U8_I8_SAT: case FV_X_DOT_I16_I16: case FV_X_DOT_I16_I8_EVEN:
-    case FV_X_DOT_I16_I8_ODD: case FV_X_DOT_BF16: case FV_X_SCALEB:
+    case FV_X_DOT_I16_I8_ODD: case FV_X_DOT_BF16: case FV_X_DOT_BF16_EVEN:
+    case FV_X_DOT_BF16_ODD: case FV_X_ADD_FLUSHED: case FV_X_SCALEB:
         return of_table(f, x);
     case FV_X_DOT16_I8_I8: case FV_X_DOT16_U8_U8:
         return fv_ll_dot16(f, (fv_expr_op)x->op, arg(f, x, 0), arg(f, x, 1), arg(f, x, 2));

@@ -281,17 +281,19 @@ static LLVMValueRef stride_of(fv_ll_fn *f, const fv_buf *b, fv_expr *const *inde
 
 static void find_operands(fv_ll_fn *f, const fv_matrix *m, LLVMValueRef *args) {
     const fv_stmt *s = m->store;
-    bind(f, m->row, 0);
-    bind(f, m->group, 0);
-    bind(f, m->column, 0);
-    bind(f, m->step, 0);
-    args[SUMS_STRIDE] = stride_of(f, s->buf, s->index, m->row);
-    args[ROWS_STRIDE] = stride_of(f, m->a->u.buf, m->a->arg, m->row);
-    args[COLUMNS_STRIDE] = stride_of(f, m->b->u.buf, m->b->arg, m->step);
+    bind(f, m->vars.row, 0);
+    bind(f, m->vars.group, 0);
+    bind(f, m->vars.column, 0);
+    bind(f, m->vars.step, 0);
+    if (m->vars.block)
+        bind(f, m->vars.block, 0);
+    args[SUMS_STRIDE] = stride_of(f, s->buf, s->index, m->vars.row);
+    args[ROWS_STRIDE] = stride_of(f, m->a->u.buf, m->a->arg, m->vars.row);
+    args[COLUMNS_STRIDE] = stride_of(f, m->b->u.buf, m->b->arg, m->vars.step);
     args[COUNT] = fv_ll_int(f->m, fv_matrix_instructions(m));
     args[ROWS_AT] = fv_ll_address(f, m->a->u.buf, m->a->arg);
     for (int g = 0; g < FV_MATRIX_TILES; g++) {
-        bind(f, m->group, g < m->groups ? g : 0);
+        bind(f, m->vars.group, g < m->groups ? g : 0);
         args[SUMS_AT + g] = fv_ll_address(f, s->buf, s->index);
         args[COLUMNS_AT + g] = fv_ll_address(f, m->b->u.buf, m->b->arg);
     }

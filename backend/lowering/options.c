@@ -3,7 +3,8 @@
 #include <string.h>
 
 /* The names of the departures in fv_relax: name i is that of the bit 1 << i. */
-static const char *const relaxations[] = {"f16-intermediates", "bf16-products", "winograd", NULL};
+static const char *const relaxations[] = {"f16-intermediates", "bf16-products", "winograd",
+                                          "bf16-tiles", NULL};
 
 const char *const *fv_relax_names(void) {
     return relaxations;

@@ -33,7 +33,10 @@ typedef enum fv_relax {
     FV_RELAX_BF16_PRODUCTS = 2,
     /* f32: convolutions with filters of 3 x 3 are computed by Winograd's algorithm where that pays
      * (ir/definition/winograd.h) */
-    FV_RELAX_WINOGRAD = 4
+    FV_RELAX_WINOGRAD = 4,
+    /* products of bf16 with constants are summed in tiles (FV_ORDER_TILES). Takes the place of
+     * FV_RELAX_BF16_PRODUCTS where both are set */
+    FV_RELAX_BF16_TILES = 8
 } fv_relax;
 
 /* The departures that `list` names, as bits of fv_relax; the names are separated by commas, and a

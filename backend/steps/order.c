@@ -12,7 +12,7 @@
  *         in parts of the keys: attention that may have a single query, and many keys
  *
  *     y[i, j] = sum k: x[i, k] * w[k, j]
- *         in pairs: products of bf16 with a constant, where the options allow it
+ *         in pairs, or in tiles: products of bf16 with a constant, where the options allow it
  *
  * The order depends on the definition, after its axes are split and merged as schedules see it, and
  * on the layout of its operands, which the step layout chooses in the same way for all targets. It
@@ -38,7 +38,8 @@ typedef struct orders {
     fv_lowerer *l;
     fv_ptrmap along; /* sum -> along how many of its last variables it has chains; 0: one chain */
     const fv_expr *parts; /* the sum whose keys are summed in parts; NULL: none */
-    const fv_expr *pairs; /* the sum whose products are added in pairs; NULL: none */
+    const fv_expr *words; /* the sum whose products are added in words; NULL: none */
+    fv_order in_words;    /* how: PAIRS or TILES */
     int met, rows;        /* the number of sums that were examined, and of those with chains */
 } orders;
 
@@ -104,10 +105,10 @@ static bool is_bf16(const fv_expr *factor) {
     return factor->op == FV_X_CONVERT && factor->arg[0]->type.elem == FV_BF16;
 }
 
-/* The sum of the contraction d, if its products may be added in pairs; otherwise NULL. */
-static const fv_expr *sum_of_pairs(fv_lowerer *l, const fv_definition *d) {
+/* The sum of the contraction d, if its products may be added in words of two; otherwise NULL. */
+static const fv_expr *sum_of_words(fv_lowerer *l, const fv_definition *d) {
     fv_products p;
-    if (!(l->options->relax & FV_RELAX_BF16_PRODUCTS) ||
+    if (!(l->options->relax & (FV_RELAX_BF16_PRODUCTS | FV_RELAX_BF16_TILES)) ||
         !fv_find_products(l, d, 1, (fv_expr *[]){d->body}, &p) || p.nsums > 1 || p.each ||
         p.row < 0)
         return NULL;
@@ -130,8 +131,11 @@ static fv_why decide(orders *o, const fv_definition *d) {
         return FV_WHY_order_attends;
     }
     if (form == FV_FORM_CONTRACT) {
-        o->pairs = sum_of_pairs(o->l, d);
-        return o->pairs ? FV_WHY_order_pairs : FV_WHY_order_contracts;
+        o->words = sum_of_words(o->l, d);
+        o->in_words = o->l->options->relax & FV_RELAX_BF16_TILES ? FV_ORDER_TILES : FV_ORDER_PAIRS;
+        return !o->words                       ? FV_WHY_order_contracts
+               : o->in_words == FV_ORDER_TILES ? FV_WHY_order_tiles
+                                               : FV_WHY_order_pairs;
     }
     take_rows(o, d->body, vector < 0 ? NULL : d->index[vector], &seen);
     return o->rows ? FV_WHY_order_rows : FV_WHY_order_serial;
@@ -143,7 +147,8 @@ static void tell(const orders *o, const fv_definition *d, fv_why why) {
         fv_takes(o->l, d->value, why, fv_d(d->index[d->rank - 1]->dim));
         break;
     case FV_WHY_order_pairs:
-        fv_takes(o->l, d->value, why, fv_n(o->pairs->u.red.vars[0]->dim->value));
+    case FV_WHY_order_tiles:
+        fv_takes(o->l, d->value, why, fv_n(o->words->u.red.vars[0]->dim->value));
         break;
     case FV_WHY_order_attends: fv_takes(o->l, d->value, why, fv_n(o->rows)); break;
     case FV_WHY_order_rows: fv_takes(o->l, d->value, why, fv_n(o->rows), fv_n(o->met)); break;
@@ -201,8 +206,8 @@ static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
     if (by_now && by_now == s->o->parts)
         return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_PARTS, 0);
-    if (by_now && by_now == s->o->pairs)
-        return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_PAIRS, 0);
+    if (by_now && by_now == s->o->words)
+        return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), s->o->in_words, 0);
     return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args),
                           n ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, n);
 }
@@ -263,16 +268,16 @@ static fv_expr *open(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
                : NULL;
 }
 
-/* Replaces pairs by one chain: a text may have pairs, which an option has chosen, wherever one
- * chain is decided. */
-static fv_expr *unpaired(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
-    return x->op == FV_X_REDUCE && x->u.red.order == FV_ORDER_PAIRS
+/* Replaces pairs and tiles by one chain: a text may have them, which an option has chosen, wherever
+ * one chain is decided. */
+static fv_expr *without_word(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    return fv_x_adds_words(x)
                ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0)
                : NULL;
 }
 
-static fv_expr *without_pairs(fv_arena *a, const fv_expr *x) {
-    return fv_x_rewrite(&(fv_x_rewriter){.arena = a, .after = unpaired}, x);
+static fv_expr *without_words(fv_arena *a, const fv_expr *x) {
+    return fv_x_rewrite(&(fv_x_rewriter){.arena = a, .after = without_word}, x);
 }
 
 static fv_expr *in_one_chain(void *user, fv_expr *x) {
@@ -302,8 +307,8 @@ static bool is_as_decided(fv_lowerer *l, const fv_storage *s) {
     fv_definition d = *s->def;
     l->reasons = NULL;
     d.body = fv_x_rewrite(&(fv_x_rewriter){.arena = l->exprs, .after = open}, d.body);
-    bool same = fv_x_equal(without_pairs(l->exprs, decided(l, &d, false)),
-                           without_pairs(l->exprs, s->def->body));
+    bool same = fv_x_equal(without_words(l->exprs, decided(l, &d, false)),
+                           without_words(l->exprs, s->def->body));
     l->reasons = reasons;
     return same || fv_error(l->session,
                             "illegal definition of %%%s: a sum is in another order than the one "

@@ -105,16 +105,16 @@ static fv_definition *reading_wide(widener *p, const fv_definition *d) {
     return fv_definition_rewritten(&w, d);
 }
 
-static bool has_pairs(fv_arena *a, const fv_expr *body) {
+static bool adds_words(fv_arena *a, const fv_expr *body) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(a, body); (x = fv_x_next(&v));)
-        if (x->op == FV_X_REDUCE && x->u.red.order == FV_ORDER_PAIRS)
+        if (fv_x_adds_words(x))
             return true;
     return false;
 }
 
 /* Gives up the values that the reader loads otherwise than as f32; and all that it loads if it only
- * moves elements, multiplies pairs of bf16, or would have another form. */
+ * moves elements, multiplies words of bf16, or would have another form. */
 static void look_at_reader(void *user, fv_storage *reader) {
     widener *p = user;
     fv_lowerer *l = p->l;
@@ -124,7 +124,7 @@ static void look_at_reader(void *user, fv_storage *reader) {
     fv_update_form(l, &seen);
     bool same = fv_form_same(seen.form, reader->def->form) &&
                 fv_x_stored(reader->def->body)->op != FV_X_LOAD &&
-                !has_pairs(l->exprs, reader->def->body);
+                !adds_words(l->exprs, reader->def->body);
     const fv_expr *left = same ? wide->body : reader->def->body;
     for (fv_x_visitor v = fv_x_visit(l->current.scratch, left); (x = fv_x_next(&v));) {
         narrow *m = (narrow *)(uintptr_t)widened(p, x);

@@ -116,11 +116,13 @@ static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     fv_order order = e->reduce.chains  ? FV_ORDER_CHAINS
                      : e->reduce.parts ? FV_ORDER_PARTS
                      : e->reduce.pairs ? FV_ORDER_PAIRS
+                     : e->reduce.tiles ? FV_ORDER_TILES
                                        : FV_ORDER_CHAIN;
     if (order != FV_ORDER_CHAIN && !decided)
         problem = fv_printf(r->p.arena, "the step \"order\" is to come, which decides on %s",
                             e->reduce.parts   ? "parts"
                             : e->reduce.pairs ? "pairs"
+                            : e->reduce.tiles ? "tiles"
                                               : "chains");
     else if (e->reduce.chains && e->reduce.chains != FV_CHAINS)
         problem = fv_printf(r->p.arena, "%d chains: there are %d", e->reduce.chains, FV_CHAINS);

@@ -69,7 +69,7 @@ static const char *blocks_problem(fv_arena *a, const fv_expr *x) {
 }
 
 /* Is x a sum, of a known and even number of terms, of products of bf16 converted to f32? */
-static bool sums_pairs(const fv_expr *x) {
+static bool sums_words(const fv_expr *x) {
     const fv_expr *body = x->arg[0];
     bool even = false,
          is = x->u.red.kind == FV_SUM && x->type.elem == FV_F32 && body->op == FV_X_MUL;
@@ -103,8 +103,10 @@ static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
         return fv_printf(a, "chains along %d of %d variables", x->u.red.along, x->u.red.nvars);
     if (x->u.red.order == FV_ORDER_PARTS && x->u.red.kind != FV_SUM)
         return "parts are of sums";
-    if (x->u.red.order == FV_ORDER_PAIRS && !sums_pairs(x))
-        return "pairs are of sums of an even number of products of bf16";
+    if (fv_x_adds_words(x) && !sums_words(x))
+        return x->u.red.order == FV_ORDER_PAIRS
+                   ? "pairs are of sums of an even number of products of bf16"
+                   : "tiles are of sums of an even number of products of bf16";
     return NULL;
 }
 

@@ -1,7 +1,7 @@
 /* dot.h - sums of products of small integers that are one operation (DOT_U8_I8 to DOT16_U8_U8);
  * machines have them for words of four bytes or two 16-bit integers, or for 16 bytes. All are exact
- * and wrap, but DOT_U8_I8_SAT, whose sums of two products saturate. DOT_BF16 is a sum of products
- * of floats, which rounds. */
+ * and wrap, but DOT_U8_I8_SAT, whose sums of two products saturate. DOT_BF16 and its halves
+ * DOT_BF16_EVEN and DOT_BF16_ODD are sums of products of floats, which round. */
 #ifndef FV_IR_EXPR_DOT_H
 #define FV_IR_EXPR_DOT_H
 
@@ -34,11 +34,23 @@ static inline float fv_flushed(uint32_t bits) {
 /* The bits of x * y + z, rounded once; 0 with its sign if its magnitude is less than 2^-126 when it
  * is rounded to 24 binary digits with an unbounded exponent. The second sum is 2^64 times as large,
  * so it keeps these digits. */
-static inline uint32_t fv_add_flushed(float x, float y, float z) {
+static inline uint32_t fv_fma_flushed(float x, float y, float z) {
     float sum = fmaf(x, y, z), scaled = fmaf(x * 0x1p64F, y, z * 0x1p64F);
     uint32_t bits;
     memcpy(&bits, &sum, sizeof bits);
     return fabsf(scaled) < 0x1p-62F ? bits & 0x80000000 : bits;
+}
+
+/* DOT_BF16_ODD: c plus the product of the high bf16 of a and b. */
+static inline int32_t fv_dot_bf16_odd(int32_t a, int32_t b, int32_t c) {
+    float x = fv_flushed((uint32_t)a & 0xffff0000), y = fv_flushed((uint32_t)b & 0xffff0000);
+    return (int32_t)fv_fma_flushed(x, y, fv_flushed((uint32_t)c));
+}
+
+/* DOT_BF16_EVEN: c plus the product of the low bf16 of a and b. */
+static inline int32_t fv_dot_bf16_even(int32_t a, int32_t b, int32_t c) {
+    float x = fv_flushed((uint32_t)a << 16), y = fv_flushed((uint32_t)b << 16);
+    return (int32_t)fv_fma_flushed(x, y, fv_flushed((uint32_t)c));
 }
 
 /* DOT_BF16 as VDPBF16PS computes it (Intel SDM volume 2C). The instruction rounds to the nearest,
@@ -46,10 +58,12 @@ static inline uint32_t fv_add_flushed(float x, float y, float z) {
  * states neither which product is added first nor when a result is denormal; both were compared
  * with a processor (AMD Zen 5) on random and special arguments. */
 static inline int32_t fv_dot_bf16(int32_t a, int32_t b, int32_t c) {
-    uint32_t sum = (uint32_t)c, x = (uint32_t)a, y = (uint32_t)b;
-    sum = fv_add_flushed(fv_flushed(x & 0xffff0000), fv_flushed(y & 0xffff0000), fv_flushed(sum));
-    sum = fv_add_flushed(fv_flushed(x << 16), fv_flushed(y << 16), fv_flushed(sum));
-    return (int32_t)sum;
+    return fv_dot_bf16_even(a, b, fv_dot_bf16_odd(a, b, c));
+}
+
+/* ADD_FLUSHED: the bits of the sum of two f32, whose bits are a and b. */
+static inline int32_t fv_add_flushed(int32_t a, int32_t b) {
+    return (int32_t)fv_fma_flushed(fv_flushed((uint32_t)a), 1, fv_flushed((uint32_t)b));
 }
 
 /* The sum of the products of the bytes i and i + 1 of a, unsigned, with those of b, signed,
@@ -90,6 +104,8 @@ static inline int32_t fv_dot(fv_expr_op op, int32_t a, int32_t b, int32_t c) {
     int64_t sum = c;
     if (op == FV_X_DOT_BF16)
         return fv_dot_bf16(a, b, c);
+    if (op == FV_X_DOT_BF16_EVEN || op == FV_X_DOT_BF16_ODD)
+        return op == FV_X_DOT_BF16_EVEN ? fv_dot_bf16_even(a, b, c) : fv_dot_bf16_odd(a, b, c);
     if (op == FV_X_DOT_U8_I8_SAT)
         return (int32_t)(uint32_t)(uint64_t)(sum + fv_pair_saturated(a, b, 0) +
                                              fv_pair_saturated(a, b, 2));

@@ -331,7 +331,9 @@ static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
     case FV_X_DOT_I16_I16:
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
-    case FV_X_DOT_BF16: return fv_x_dot(a, op, args[0], args[1], args[2]);
+    case FV_X_DOT_BF16:
+    case FV_X_DOT_BF16_EVEN:
+    case FV_X_DOT_BF16_ODD: return fv_x_dot(a, op, args[0], args[1], args[2]);
     case FV_X_DOT16_I8_I8:
     case FV_X_DOT16_U8_U8: return fv_x_dot16(a, op, args[0], args[1], args[2]);
     case FV_X_SELECT: return fv_x_select(a, args[0], args[1], args[2]);

@@ -50,7 +50,7 @@ typedef struct fv_var {
 
 typedef enum { FV_SUM, FV_PROD, FV_REDUCE_MIN, FV_REDUCE_MAX, FV_ANY, FV_ALL } fv_reduce_kind;
 
-enum { FV_CHAINS = 16, FV_PART = 512 };
+enum { FV_CHAINS = 16, FV_PART = 512, FV_TILE_WORDS = 16 };
 /* The order in which the terms of a reduction are added, which decides the bits of the result. */
 typedef enum fv_order {
     FV_ORDER_OPEN, /* the order is not decided yet, or irrelevant (see fv_x_is_ordered) */
@@ -64,7 +64,12 @@ typedef enum fv_order {
      * and the results of the parts are added in order */
     FV_ORDER_PARTS,
     /* products of bf16, an even number, in the order of CHAIN: DOT_BF16 adds terms 2q and 2q + 1 */
-    FV_ORDER_PAIRS
+    FV_ORDER_PAIRS,
+    /* such products in blocks of 16 words of two terms, the last of which may be shorter: in each
+     * block, DOT_BF16_EVEN adds the first terms of words and DOT_BF16_ODD the second ones, each in
+     * a chain that begins with 0; ADD_FLUSHED adds both chains, and then adds the block to the sum
+     * of the blocks before it, which begins with 0 */
+    FV_ORDER_TILES
 } fv_order;
 
 struct fv_expr {
@@ -127,14 +132,14 @@ bool fv_expr_op_is_math(fv_expr_op op) FV_MUST_USE;
 /* May the arguments of this arithmetic operation have type e? */
 bool fv_x_allows(fv_expr_op op, fv_elem e) FV_MUST_USE;
 bool fv_x_can_cast(fv_expr_op op, fv_ktype from, fv_elem to) FV_MUST_USE;
-/* Is op one of the sums of products DOT_U8_I8 to DOT_BF16? */
+/* Is op one of the sums of products DOT_U8_I8 to DOT_BF16_ODD? */
 static inline bool fv_expr_op_is_dot(fv_expr_op op) {
-    return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_BF16;
+    return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_BF16_ODD;
 }
 /* Do C and LLVM express op by no operation of their own, but only by an instruction of the target's
  * table? Where the table has none, op is expanded. */
 static inline bool fv_expr_op_is_instruction(fv_expr_op op) {
-    return fv_expr_op_is_dot(op) || op == FV_X_SCALEB;
+    return fv_expr_op_is_dot(op) || op == FV_X_ADD_FLUSHED || op == FV_X_SCALEB;
 }
 /* Is it a sum of products of 16 bytes, DOT16_I8_I8 or DOT16_U8_U8? */
 static inline bool fv_expr_op_is_dot16(fv_expr_op op) {
@@ -166,7 +171,7 @@ fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
 /* op must be DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_U8_I8_SAT, DOT_I16_I16, DOT_I16_I8_EVEN,
- * DOT_I16_I8_ODD or DOT_BF16 */
+ * DOT_I16_I8_ODD, DOT_BF16, DOT_BF16_EVEN or DOT_BF16_ODD */
 fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
 /* op must be DOT16_I8_I8 or DOT16_U8_U8; x and y: loads of FV_DOT16 elements of fv_dot16_elem(op);
  * z: an i32, the sum so far */
@@ -196,6 +201,11 @@ fv_expr *fv_x_reduce_in(fv_arena *a, const fv_expr *x, fv_order order, int along
 fv_expr *fv_x_reduce_labelled(fv_arena *a, const fv_expr *x, int label);
 /* Do the bits of the result depend on the order of terms: is it a sum or product of floats? */
 bool fv_x_is_ordered(const fv_expr *x) FV_MUST_USE;
+/* Is x a sum of products of bf16 whose terms are added in words of two, PAIRS or TILES? */
+static inline bool fv_x_adds_words(const fv_expr *x) {
+    return x->op == FV_X_REDUCE &&
+           (x->u.red.order == FV_ORDER_PAIRS || x->u.red.order == FV_ORDER_TILES);
+}
 /* Is the order of the reduction x one chain, or undecided? */
 bool fv_x_is_one_chain(const fv_expr *x) FV_MUST_USE;
 /* The node x with other arguments; x itself if none differs. */

@@ -84,10 +84,10 @@ static const char *read_loops(const fv_stmt *s, fv_matrix *m, const fv_block **b
     m->groups = (int)n;
     if (!fv_x_is_int(column->loop.hi, &n) || n != FV_MATRIX_SIDE)
         return "a group of a matrix has 16 columns";
-    m->row = row->var;
+    m->vars.row = row->var;
     m->rows = row->loop.hi;
-    m->group = group->var;
-    m->column = column->var;
+    m->vars.group = group->var;
+    m->vars.column = column->var;
     *body = &column->body;
     return NULL;
 }
@@ -141,46 +141,120 @@ fv_expr *fv_matrix_stride(fv_arena *a, const fv_buf *b, fv_expr *const *index, c
 
 /* ---- the sum ---- */
 
-/* The load of a word: of an i32, or of the four bytes that x converts to one; NULL: x is something
- * else. */
-static const fv_expr *load_of_word(const fv_expr *x) {
+/* The number of elements of that type in a word; 0: words do not have such elements. */
+static int elements_of_word(fv_elem e) {
+    return e == FV_I32 ? 1 : e == FV_BF16 ? 2 : e == FV_I8 || e == FV_U8 ? 4 : 0;
+}
+
+/* The load of a word: of an i32, or of the bytes or bf16 that x converts to one; NULL: x is
+ * something else. */
+static const fv_expr *load_of_word(const fv_expr *x, bool of_bf16) {
     if (x->op == FV_X_LOAD && x->type.elem == FV_I32 && x->type.lanes == 1)
         return x->u.buf->lanes == 1 ? x : NULL;
     if (x->op != FV_X_BITCAST || x->type.elem != FV_I32 || x->type.lanes != 1)
         return NULL;
     const fv_expr *l = x->arg[0];
-    bool is = l->op == FV_X_LOAD && l->type.lanes == 4 && l->u.buf->lanes == 1 &&
-              (l->type.elem == FV_I8 || l->type.elem == FV_U8);
+    const int n = elements_of_word((fv_elem)l->type.elem);
+    bool is = l->op == FV_X_LOAD && n > 1 && l->type.lanes == n && l->u.buf->lanes == 1 &&
+              of_bf16 == (l->type.elem == FV_BF16);
     return is ? l : NULL;
-}
-
-/* The number of elements of a word. */
-static int elements_of_word(const fv_expr *load) {
-    return load->type.elem == FV_I32 ? 1 : 4;
 }
 
 static bool is_load_of(const fv_expr *x, const fv_buf *b) {
     return x->op == FV_X_LOAD && x->u.buf == b && x->type.lanes == 1;
 }
 
-/* Reads the operands of the sum of products: the rows are the one that does not depend on the
- * column. */
-static const char *read_product(const fv_expr *x, const fv_buf *sum, fv_matrix *m) {
-    bool is = x->op == FV_X_DOT_U8_I8 || x->op == FV_X_DOT_I8_I8 || x->op == FV_X_DOT_U8_U8;
+static bool multiplies_bytes(const fv_expr *x) {
+    return x->op == FV_X_DOT_U8_I8 || x->op == FV_X_DOT_I8_I8 || x->op == FV_X_DOT_U8_U8;
+}
+
+/* Reads the operands of the sum of products x, of bf16 if there are blocks: the rows are the
+ * operand that does not depend on the column. False: it is something else than a product of
+ * words. */
+static bool read_product(const fv_expr *x, const fv_buf *sum, fv_matrix *m) {
+    const bool of_bf16 = m->vars.block,
+               is = of_bf16 ? x->op == FV_X_DOT_BF16_EVEN : multiplies_bytes(x);
     const fv_expr *l[2] = {NULL, NULL};
     if (is && is_load_of(x->arg[2], sum)) {
-        l[0] = load_of_word(x->arg[0]);
-        l[1] = load_of_word(x->arg[1]);
+        l[0] = load_of_word(x->arg[0], of_bf16);
+        l[1] = load_of_word(x->arg[1], of_bf16);
     }
     if (!l[0] || !l[1])
-        return "a matrix adds to a sum a product of two words, each of which is four bytes or an "
-               "i32 in memory";
+        return false;
     m->op = (fv_expr_op)x->op;
-    m->operand = fv_x_uses(l[0], m->column);
+    m->operand = fv_x_uses(l[0], m->vars.column);
     m->a = l[m->operand];
     m->b = l[1 - m->operand];
     if (m->operand && m->op != FV_X_DOT_U8_I8)
         m->operand = 0; /* the operands of the others may be exchanged */
+    return true;
+}
+
+/* Is s the declaration of a variable of i32 with a first value? */
+static bool declares_sum(const fv_stmt *s) {
+    return s && s->kind == FV_S_TILE && s->buf->rank == 0 && s->buf->elem == FV_I32 &&
+           s->buf->lanes == 1 && s->x;
+}
+
+static bool is_zero(const fv_expr *x) {
+    return x->op == FV_X_CONST && x->u.i == 0;
+}
+
+/* Is s an assignment to the variable sum? */
+static bool assigns(const fv_stmt *s, const fv_buf *sum) {
+    return s && s->kind == FV_S_STORE && s->buf == sum && !s->mask;
+}
+
+/* Reads a loop over words that adds to the variable `sum`. */
+static const char *read_words(const fv_stmt *loop, const fv_buf *sum, fv_matrix *m) {
+    const fv_stmt *add = loop->body.first;
+    if (!counts_from_0(loop) || !add || add->next || !assigns(add, sum))
+        return "a sum of a matrix is a variable of i32, a serial loop that adds to it, and its "
+               "store";
+    if (!fv_x_is_int(loop->loop.hi, &m->steps) || m->steps < 1 ||
+        (m->steps > FV_MATRIX_SIDE && m->steps % FV_MATRIX_SIDE))
+        return "a matrix has 1 to 16 words in a row, or a multiple of 16";
+    m->vars.step = loop->var;
+    if (!read_product(add->x, sum, m))
+        return "a matrix adds to a sum a product of two words, each of which is four bytes or an "
+               "i32 in memory";
+    return NULL;
+}
+
+/* Does x add the variables `even` and `odd` to `sum`? */
+static bool adds_chains(const fv_expr *x, const fv_buf *sum, const fv_buf *even,
+                        const fv_buf *odd) {
+    const fv_expr *both = x->op == FV_X_ADD_FLUSHED ? x->arg[1] : NULL;
+    return both && both->op == FV_X_ADD_FLUSHED && is_load_of(x->arg[0], sum) &&
+           is_load_of(both->arg[0], even) && is_load_of(both->arg[1], odd);
+}
+
+/* Reads a loop over blocks of words, each of which adds two chains to the variable `sum`. */
+static const char *read_blocks(const fv_stmt *loop, const fv_buf *sum, fv_matrix *m) {
+    const fv_stmt *even = loop->body.first, *odd = even->next, *words = odd ? odd->next : NULL,
+                  *total = words ? words->next : NULL;
+    int64_t blocks;
+    bool is = counts_from_0(loop) && total && !total->next && declares_sum(even) &&
+              declares_sum(odd) && is_zero(even->x) && is_zero(odd->x) && counts_from_0(words) &&
+              assigns(total, sum) && adds_chains(total->x, sum, even->buf, odd->buf);
+    const fv_stmt *first = is ? words->body.first : NULL, *second = first ? first->next : NULL;
+    if (!second || second->next || !assigns(first, even->buf) || !assigns(second, odd->buf) ||
+        second->x->op != FV_X_DOT_BF16_ODD || !is_load_of(second->x->arg[2], odd->buf))
+        return "a block of a matrix is two variables of i32, a serial loop that adds products of "
+               "bf16 to them, and their addition to the sum";
+    if (!fv_x_is_int(loop->loop.hi, &blocks) || !fv_x_is_int(words->loop.hi, &m->steps) ||
+        blocks < 1 || m->steps < 1 || m->steps > FV_MATRIX_SIDE ||
+        (blocks > 1 && m->steps < FV_MATRIX_SIDE) ||
+        __builtin_mul_overflow(blocks, m->steps, &m->steps))
+        return "a block of a matrix has 1 to 16 words in a row, 16 if there are several";
+    m->vars.block = loop->var;
+    m->vars.step = words->var;
+    if (!read_product(first->x, even->buf, m))
+        return "a block of a matrix adds products of two words, each of which is two bf16 or an "
+               "i32 in memory";
+    for (int i = 0; i < 2; i++)
+        if (!fv_x_equal(first->x->arg[i], second->x->arg[i]))
+            return "the chains of a matrix are of the same words";
     return NULL;
 }
 
@@ -188,27 +262,20 @@ static const char *read_product(const fv_expr *x, const fv_buf *sum, fv_matrix *
 static const char *read_sum(const fv_block *body, fv_matrix *m) {
     const fv_stmt *tile = body->first, *loop = tile ? tile->next : NULL,
                   *store = loop ? loop->next : NULL;
-    const char *form = "a sum of a matrix is a variable of i32, a serial loop that adds to it, and "
-                       "its store";
-    bool is = store && !store->next && tile->kind == FV_S_TILE && tile->buf->rank == 0 &&
-              tile->buf->elem == FV_I32 && tile->buf->lanes == 1 && tile->x &&
-              loop->kind == FV_S_FOR && store->kind == FV_S_STORE && !store->mask &&
-              store->buf != tile->buf && store->buf->lanes == 1 && is_load_of(store->x, tile->buf);
-    const fv_stmt *add = is ? loop->body.first : NULL;
-    if (!add || !counts_from_0(loop) || add->next || add->kind != FV_S_STORE ||
-        add->buf != tile->buf || add->mask)
-        return form;
-    if (!fv_x_is_int(loop->loop.hi, &m->steps) || m->steps < 1 ||
-        (m->steps > FV_MATRIX_SIDE && m->steps % FV_MATRIX_SIDE))
-        return "a matrix has 1 to 16 words in a row, or a multiple of 16";
-    m->step = loop->var;
+    bool is = store && !store->next && declares_sum(tile) && loop->kind == FV_S_FOR &&
+              store->kind == FV_S_STORE && !store->mask && store->buf != tile->buf &&
+              store->buf->lanes == 1 && is_load_of(store->x, tile->buf);
+    if (!is)
+        return "a sum of a matrix is a variable of i32, a serial loop that adds to it, and its "
+               "store";
     m->store = store;
     m->adds = is_load_of(tile->x, store->buf);
     for (int i = 0; m->adds && i < store->buf->rank; i++)
         m->adds = fv_x_equal(tile->x->arg[i], store->index[i]);
-    if (!m->adds && !(tile->x->op == FV_X_CONST && tile->x->u.i == 0))
+    if (!m->adds && !is_zero(tile->x))
         return "a sum of a matrix begins with 0, or with the element that is stored";
-    return read_product(add->x, tile->buf, m);
+    const bool blocks = loop->body.first && loop->body.first->kind == FV_S_TILE;
+    return blocks ? read_blocks(loop, tile->buf, m) : read_words(loop, tile->buf, m);
 }
 
 static bool reads_no_memory(const fv_expr *x, int rank) {
@@ -243,6 +310,19 @@ static const char *check_prefetches(const fv_matrix *m) {
     return NULL;
 }
 
+/* If there are several blocks: does each index of a word grow from block to block as it does over
+ * the words of a block? */
+static bool blocks_follow(const fv_matrix *m, const fv_expr *load) {
+    int64_t step, block, all;
+    const bool several = m->vars.block && m->steps > FV_MATRIX_SIDE;
+    bool follow = true;
+    for (int i = 0; several && i < load->u.buf->rank && follow; i++)
+        follow = grows(load->arg[i], m->vars.step, &step) &&
+                 grows(load->arg[i], m->vars.block, &block) &&
+                 !__builtin_mul_overflow(step, FV_MATRIX_SIDE, &all) && block == all;
+    return follow;
+}
+
 /* Checks how the words and sums are arranged in memory. */
 static const char *check_places(const fv_matrix *m) {
     const fv_stmt *s = m->store;
@@ -252,20 +332,23 @@ static const char *check_places(const fv_matrix *m) {
         loads |= fv_x_has_load(s->index[i]);
     if (loads)
         return "an index in a matrix loads an element";
-    if (!all_grow(m->a->arg, a, m->row, 0, true) ||
-        !all_grow(m->a->arg, a, m->step, elements_of_word(m->a), false) ||
-        !all_grow(m->a->arg, a, m->column, 0, false) || !all_grow(m->a->arg, a, m->group, 0, false))
+    if (!all_grow(m->a->arg, a, m->vars.row, 0, true) ||
+        !all_grow(m->a->arg, a, m->vars.step, elements_of_word((fv_elem)m->a->type.elem), false) ||
+        !blocks_follow(m, m->a) || !all_grow(m->a->arg, a, m->vars.column, 0, false) ||
+        !all_grow(m->a->arg, a, m->vars.group, 0, false))
         return "the words of a row of a matrix are not contiguous, or rows are no constant "
                "distance "
                "apart";
-    if (!all_grow(m->b->arg, b, m->step, 0, true) ||
-        !all_grow(m->b->arg, b, m->column, elements_of_word(m->b), false) ||
-        !all_grow(m->b->arg, b, m->row, 0, false))
+    if (!all_grow(m->b->arg, b, m->vars.step, 0, true) ||
+        !all_grow(m->b->arg, b, m->vars.column, elements_of_word((fv_elem)m->b->type.elem),
+                  false) ||
+        !blocks_follow(m, m->b) || !all_grow(m->b->arg, b, m->vars.row, 0, false))
         return "the words of a step of a matrix are not contiguous, or steps are no constant "
                "distance apart";
-    if (!all_grow(s->index, s->buf->rank, m->column, 1, false) ||
-        (m->groups > 1 && !all_grow(s->index, s->buf->rank, m->group, FV_MATRIX_SIDE, false)) ||
-        (m->most_rows > 1 && !rows_are_apart(s, m->row)))
+    if (!all_grow(s->index, s->buf->rank, m->vars.column, 1, false) ||
+        (m->groups > 1 &&
+         !all_grow(s->index, s->buf->rank, m->vars.group, FV_MATRIX_SIDE, false)) ||
+        (m->most_rows > 1 && !rows_are_apart(s, m->vars.row)))
         return "the sums of a row of a matrix are not contiguous, or rows are no constant distance "
                "apart";
     return NULL;

@@ -1,4 +1,4 @@
-/* matrix.h - the statement `matrix`: a product of matrices of bytes, as loops.
+/* matrix.h - the statement `matrix`: a product of matrices of bytes or bf16, as loops.
  *
  *     matrix {
  *       for line < lines {                  may be left out
@@ -17,12 +17,26 @@
  *       }
  *     }
  *
- * A word is four bytes, or an i32 as in `W[q, 16 * g + c]`, whose bytes are multiplied in the order
- * of memory of a little-endian machine. The loops are the meaning. Because they have this form,
- * consumers can execute them by instructions that read 16 words of each of 16 rows at a time
- * (matrix.def): the words of a row of A are contiguous along q, those of B and the sums along c;
- * rows of A and S, and steps of B, have constant distances in memory. Where the words of B begin
- * may depend on g in any way.
+ * Sums of products of bf16 have a loop over blocks, each of which is what an instruction computes
+ * (FV_ORDER_TILES):
+ *
+ *             tile sum: i32 = 0
+ *             for block < 12 {
+ *               tile even: i32 = 0
+ *               tile odd: i32 = 0
+ *               for q < 16 {              at most 16; 16 if there are several blocks
+ *                 even = dot_bf16_even(bits_i32(A[i + r, 32 * block + 2 * q:2]), .., even)
+ *                 odd = dot_bf16_odd(bits_i32(A[i + r, 32 * block + 2 * q:2]), .., odd)
+ *               }
+ *               sum = add_flushed(sum, add_flushed(even, odd))
+ *             }
+ *
+ * A word is four bytes, two bf16, or an i32 as in `W[q, 16 * g + c]`, whose elements are multiplied
+ * in the order of memory of a little-endian machine. The loops are the meaning. Because they have
+ * this form, consumers can execute them by instructions that read 16 words of each of 16 rows at a
+ * time (matrix.def): the words of a row of A are contiguous along block and q, those of B and the
+ * sums along c; rows of A and S, and steps of B, have constant distances in memory. Where the words
+ * of B begin may depend on g in any way.
  *
  * The loop of prefetches, of elements at a constant distance of any buffer, is executed while the
  * words are multiplied: each step of 16 words prefetches as many lines as every other one. If all
@@ -56,16 +70,22 @@ typedef struct fv_matrix_prefetch {
     fv_expr *lines; /* the number of prefetches, of type i64 */
 } fv_matrix_prefetch;
 
+/* The variables of the loops of a statement. block: of the blocks of products of bf16; NULL: it has
+ * products of bytes. */
+typedef struct fv_matrix_vars {
+    const fv_var *row, *group, *column, *block, *step;
+} fv_matrix_vars;
+
 /* The parts of a statement. */
 typedef struct fv_matrix {
-    const fv_var *row, *group, *column, *step;
-    fv_expr *rows;        /* the number of rows */
-    int most_rows;        /* its largest value */
-    int groups;           /* 1 or 2 */
-    int64_t steps;        /* the number of words of a row */
-    fv_expr_op op;        /* the sum of products of two words */
-    int operand;          /* which operand of op has the words of rows, 0 or 1 */
-    const fv_expr *a, *b; /* loads of a word, as four bytes or an i32: of a row, of a column */
+    fv_matrix_vars vars;
+    fv_expr *rows; /* the number of rows */
+    int most_rows; /* its largest value */
+    int groups;    /* 1 or 2 */
+    int64_t steps; /* the number of words of a row, of all blocks */
+    fv_expr_op op; /* the sum of products of two words; DOT_BF16_EVEN stands for both chains */
+    int operand;   /* which operand of op has the words of rows, 0 or 1 */
+    const fv_expr *a, *b; /* loads of a word, as its elements or an i32: of a row, of a column */
     const fv_stmt *store; /* stores a sum */
     bool adds;            /* whether the products are added to the sums in memory */
     fv_matrix_prefetch prefetch;

@@ -329,6 +329,8 @@ static void put_reduce(fv_kprinter *p, const fv_expr *x) {
         fv_text_printf(p->t, " in parts of %d", FV_PART);
     if (x->u.red.order == FV_ORDER_PAIRS)
         fv_text_put(p->t, " in pairs");
+    if (x->u.red.order == FV_ORDER_TILES)
+        fv_text_put(p->t, " in tiles");
     fv_text_put(p->t, ": ");
     expr_at(p, x->arg[0], ANYWHERE);
 }

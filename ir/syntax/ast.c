@@ -93,7 +93,8 @@ static bool starts_reduction(fv_lexer *l) {
     return ahead.tok.kind == FV_TOK_NAME && !ahead.tok.newline_before && !is_word(&ahead);
 }
 
-/* Parses the order of a sum: `in 16 chains [along 2]`, `in parts of 512` or `in pairs`. */
+/* Parses the order of a sum: `in 16 chains [along 2]`, `in parts of 512`, `in pairs`
+ * or `in tiles`. */
 static bool parse_order(fv_lexer *l, fv_ast *e) {
     int64_t chains;
     if (!fv_lex_accept(l, "in"))
@@ -104,6 +105,8 @@ static bool parse_order(fv_lexer *l, fv_ast *e) {
     }
     if (fv_lex_accept(l, "pairs"))
         return e->reduce.pairs = true;
+    if (fv_lex_accept(l, "tiles"))
+        return e->reduce.tiles = true;
     if (!fv_lex_int(l, &chains) || !fv_lex_expect(l, "chains"))
         return false;
     e->i = 1;
@@ -426,6 +429,8 @@ static void print_reduce(fv_text *t, const fv_ast *e) {
         fv_text_printf(t, " in parts of %lld", (long long)e->i);
     if (e->reduce.pairs)
         fv_text_put(t, " in pairs");
+    if (e->reduce.tiles)
+        fv_text_put(t, " in tiles");
     fv_text_put(t, ": ");
     print_at(t, e->arg[0], LOOSEST);
 }

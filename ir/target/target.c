@@ -215,9 +215,8 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
             continue;
         fv_text_printf(&features, "%s+%s", features.n ? "," : "", words[i].llvm);
         /* a feature that cannot be named in the text of a target comes with another feature */
-        if (f->base == FV_LEVEL_none)
-            continue;
-        fv_text_printf(&name, "+%s", f->name);
+        if (f->base != FV_LEVEL_none)
+            fv_text_printf(&name, "+%s", f->name);
         fv_text_printf(&flags, "%s%s", *words[i].flag == '-' ? " " : "", words[i].flag);
     }
     fv_target *t = FV_NEW(a, fv_target, 1);

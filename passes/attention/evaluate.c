@@ -180,6 +180,9 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_DOT_I16_I8_EVEN:
     case FV_X_DOT_I16_I8_ODD:
     case FV_X_DOT_BF16:
+    case FV_X_DOT_BF16_EVEN:
+    case FV_X_DOT_BF16_ODD:
+    case FV_X_ADD_FLUSHED:
     case FV_X_DOT16_I8_I8:
     case FV_X_DOT16_U8_U8:
     case FV_X_BITCAST:

@@ -1,5 +1,5 @@
-/* test_products.c - dot_bf16 has the same bits on all consumers and targets, with an instruction
- * and without, in vectors and one by one. */
+/* test_products.c - dot_bf16, its halves and add_flushed have the same bits on all consumers and
+ * targets, with an instruction and without, in vectors and one by one. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,19 +17,28 @@
 TestSuite(products, .init = open_session, .fini = close_session);
 
 /* No multiple of any number of lanes, so that single words remain. */
-enum { WORDS = 4001, ORDERS = 2 };
+enum { WORDS = 4001, ORDERS = 2, OPS = 4 };
 
 typedef struct io {
-    uint32_t a[WORDS], b[WORDS], c[WORDS], expected[WORDS], result[ORDERS][WORDS];
+    uint32_t a[WORDS], b[WORDS], c[WORDS], expected[OPS][WORDS], result[ORDERS][OPS][WORDS];
 } io;
 
-static const char *const kernel_text[ORDERS] = {
-    "kernel of_vectors(A: i32[4001], B: i32[4001], C: f32[4001], out D: f32[4001]) {\n"
-    "  vector i < 4001 { D[i] = bits_f32(dot_bf16(A[i], B[i], bits_i32(C[i]))) }\n"
-    "}\n",
-    "kernel of_words(A: i32[4001], B: i32[4001], C: f32[4001], out D: f32[4001]) {\n"
-    "  for i < 4001 { D[i] = bits_f32(dot_bf16(A[i], B[i], bits_i32(C[i]))) }\n"
-    "}\n"};
+static const char *const op_names[OPS] = {"dot_bf16", "dot_bf16_even", "dot_bf16_odd",
+                                          "add_flushed"};
+
+/* the name of the kernel, and the kind of its loop */
+static const char kernel_text[] =
+    "kernel %s(A: i32[4001], B: i32[4001], C: f32[4001], out D: f32[4001], out E: f32[4001],\n"
+    "    out F: f32[4001], out G: f32[4001]) {\n"
+    "  %s i < 4001 {\n"
+    "    D[i] = bits_f32(dot_bf16(A[i], B[i], bits_i32(C[i])))\n"
+    "    E[i] = bits_f32(dot_bf16_even(A[i], B[i], bits_i32(C[i])))\n"
+    "    F[i] = bits_f32(dot_bf16_odd(A[i], B[i], bits_i32(C[i])))\n"
+    "    G[i] = bits_f32(add_flushed(A[i], bits_i32(C[i])))\n"
+    "  }\n"
+    "}\n";
+static const char *const kernel_names[ORDERS] = {"of_vectors", "of_words"}, *const loops[ORDERS] = {
+                                                                                "vector", "for"};
 
 /* ---- the expected bits, by sums in f64 ---- */
 
@@ -48,9 +57,19 @@ static double step(double x, double y, double z) {
     return (double)fmaf((float)x, (float)y, (float)z);
 }
 
-static uint32_t expected_bits(uint32_t a, uint32_t b, uint32_t c) {
-    double high = step(number(a & 0xffff0000), number(b & 0xffff0000), number(c));
-    float sum = (float)step(number(a << 16), number(b << 16), high);
+static double high_added(uint32_t a, uint32_t b, double c) {
+    return step(number(a & 0xffff0000), number(b & 0xffff0000), c);
+}
+
+static double low_added(uint32_t a, uint32_t b, double c) {
+    return step(number(a << 16), number(b << 16), c);
+}
+
+static uint32_t expected_bits(int op, uint32_t a, uint32_t b, uint32_t c) {
+    const double sums[OPS] = {low_added(a, b, high_added(a, b, number(c))),
+                              low_added(a, b, number(c)), high_added(a, b, number(c)),
+                              step(number(a), 1, number(c))};
+    float sum = (float)sums[op];
     uint32_t bits;
     memcpy(&bits, &sum, sizeof bits);
     return bits;
@@ -97,8 +116,12 @@ static io *make_io(void) {
     d->a[1] = 0x1a00;
     d->b[1] = 0x9980;
     d->c[0] = d->c[1] = 0x00800000;
-    for (int i = 0; i < WORDS; i++)
-        d->expected[i] = expected_bits(d->a[i], d->b[i], d->c[i]);
+    /* 2^-126 and -2^-126 (1 + 2^-23), whose difference is a denormal */
+    d->a[2] = 0x00800000;
+    d->c[2] = 0x80800001;
+    for (int op = 0; op < OPS; op++)
+        for (int i = 0; i < WORDS; i++)
+            d->expected[op][i] = expected_bits(op, d->a[i], d->b[i], d->c[i]);
     return d;
 }
 
@@ -111,7 +134,8 @@ static bool is_nan(uint32_t bits) {
 static fv_program *program_for(const fv_target *t) {
     fv_kernel *kernels[ORDERS];
     for (int i = 0; i < ORDERS; i++) {
-        fv_kernel *k = fv_kernel_parse(arena, kernel_text[i]);
+        fv_kernel *k =
+            fv_kernel_parse(arena, fv_printf(arena, kernel_text, kernel_names[i], loops[i]));
         cr_assert(k && fv_kernel_verify(session, k), "%s", fv_messages(session)->text);
         cr_assert(kernels[i] = fv_kernel_expand(arena, k, t));
     }
@@ -125,16 +149,18 @@ static void check_consumer(const consumer *c, const fv_program *p, io *d) {
     opened *o = c->open(arena, p);
     cr_assert(o, "%s for %s", c->name, p->target->name);
     const void *in[] = {d->a, d->b, d->c, d->a, d->b, d->c};
-    void *out[] = {d->result[0], d->result[1]};
+    void *out[ORDERS * OPS];
+    for (int i = 0; i < ORDERS * OPS; i++)
+        out[i] = d->result[i / OPS][i % OPS];
     memset(d->result, 0x55, sizeof d->result);
     cr_assert_eq(o->run(o, NULL, in, out, NULL, NULL, 0, NULL), 0, "%s for %s", c->name,
                  p->target->name);
-    for (int i = 0; i < ORDERS; i++)
+    for (int i = 0; i < ORDERS * OPS; i++)
         for (int w = 0; w < WORDS; w++) {
-            uint32_t is = d->result[i][w], want = d->expected[w];
+            uint32_t is = d->result[i / OPS][i % OPS][w], want = d->expected[i % OPS][w];
             cr_assert(is == want || (is_nan(is) && is_nan(want)),
-                      "%s for %s: %08x %08x %08x gives %08x, not %08x", c->name, p->target->entry,
-                      d->a[w], d->b[w], d->c[w], is, want);
+                      "%s for %s: %s of %08x %08x %08x gives %08x, not %08x", c->name,
+                      p->target->entry, op_names[i % OPS], d->a[w], d->b[w], d->c[w], is, want);
         }
     o->close(o);
 }

@@ -162,6 +162,7 @@ Test(feature, texts_of_targets) {
     reads_as("x86-64-v3+avxvnni", "x86-64-v3+avxvnni");
     reads_as("x86-64-v4+avx512bf16+vnni+avx512bf16+avx2", "x86-64-v4+vnni+avx512bf16");
     reads_as("x86-64-v4+amx-int8", "x86-64-v4+amx-int8");
+    reads_as("x86-64-v4+amx-bf16+amx-int8", "x86-64-v4+amx-int8+amx-bf16");
     reads_as("aarch64+i8mm+dotprod", "aarch64+dotprod+i8mm");
     reads_as("x86-64-v4-windows+avx512bf16+vnni", "x86-64-v4-windows+vnni+avx512bf16");
     reads_as("aarch64-macos", "aarch64-macos");
@@ -170,6 +171,9 @@ Test(feature, texts_of_targets) {
     cr_expect_str_eq(t->features, "-prefer-256-bit,+avx512vnni,+amx-tile,+amx-int8");
     cr_expect_str_eq(t->c.flags, "-march=x86-64-v4 -mavx512vnni -mamx-tile -mamx-int8");
     cr_expect(fv_target_has(t, FV_FEATURE_amx_tile) && !fv_target_has(t, FV_FEATURE_avx512bf16));
+    t = read("x86-64-v4+amx-bf16");
+    cr_expect_str_eq(t->features, "-prefer-256-bit,+amx-tile,+amx-bf16");
+    cr_expect_str_eq(t->c.flags, "-march=x86-64-v4 -mamx-tile -mamx-bf16");
     cr_expect_str_eq(read("aarch64+fp16+bf16")->c.flags, "-march=armv8-a+fp16+bf16");
     t = read("x86-64-v2+f16c");
     cr_expect(fv_target_has(t, FV_FEATURE_avx), "the registers that it works on");
@@ -274,7 +278,8 @@ Test(feature, wrong_texts_say_what_there_is) {
                               "'x86-64-v2' takes f16c");
     refused("x86-64-v4+dotprod",
             "feature 'dotprod' is of aarch64, target 'x86-64-v4' is not; "
-            "'x86-64-v4' takes avxvnni, avxvnniint8, vnni, avx512bf16, avx512fp16, amx-int8");
+            "'x86-64-v4' takes avxvnni, avxvnniint8, vnni, avx512bf16, avx512fp16, amx-int8, "
+            "amx-bf16");
     refused("aarch64+vnni", "feature 'vnni' is of x86_64, target 'aarch64' is not; 'aarch64' takes "
                             "dotprod, fp16, i8mm, bf16");
     refused("generic+f16c",

@@ -36,11 +36,15 @@ Test(cost, loops_multiply) {
           9, 2 * 3, 4 * 3, 4 * 3);
 }
 
-/* The integers of dot_bf16 are the bits of floats; other dot products of words are of integers. */
+/* The integers of dot_bf16, its halves and add_flushed are the bits of floats; other dot products
+ * of words are of integers. */
 Test(cost, dot_products_of_words) {
     costs("kernel f(A: i32[n], out C: i32[n]; n) {\n  for i < n {\n    C[i] = dot_bf16(A[i], A[i], "
           "0)\n  }\n}",
           10, 4 * 10, 4 * 10, 4 * 10);
+    costs("kernel f(A: i32[n], out C: i32[n]; n) {\n  for i < n {\n    C[i] = "
+          "add_flushed(dot_bf16_even(A[i], A[i], 0), dot_bf16_odd(A[i], A[i], 0))\n  }\n}",
+          10, 5 * 10, 4 * 10, 4 * 10);
     costs(
         "kernel f(A: i32[n], out C: i32[n]; n) {\n  for i < n {\n    C[i] = dot_u8_i8(A[i], A[i], "
         "0)\n  }\n}",

@@ -70,7 +70,8 @@ static const fv_tuning *tuning_of(fv_lower_options o, char *input) {
 }
 
 /* Options: the steps whose decisions are printed, `first` (each reason once), `naive`, `-O0`,
- * `-Os`, `target=T`, and departures, `bf16-products` or `winograd`. */
+ * `-Os`, `target=T`, and departures, `bf16-products`,
+ * `bf16-tiles` or `winograd`. */
 static const char *decided(const char *options, const char *input) {
     fv_reasons r;
     const char *target = strstr(options, "target=");
@@ -80,6 +81,7 @@ static const char *decided(const char *options, const char *input) {
         .target = fv_target_read(arena, target, &why),
         .naive = is_asked(options, "naive"),
         .relax = (is_asked(options, "bf16-products") ? FV_RELAX_BF16_PRODUCTS : 0) |
+                 (is_asked(options, "bf16-tiles") ? FV_RELAX_BF16_TILES : 0) |
                  (is_asked(options, "winograd") ? FV_RELAX_WINOGRAD : 0),
         .saves = (is_asked(options, "strip") ? FV_SAVES_MEMORY | FV_SAVES_BY_STRIPS : 0) |
                  (is_asked(options, "-Os") ? FV_SAVES_MEMORY | FV_SAVES_CODE : 0),

@@ -219,12 +219,12 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     }
 }
 
-/* The number of last variables whose terms are numbered together: all variables for parts and
- * pairs, those of the chains for chains, otherwise one. */
+/* The number of last variables whose terms are numbered together: all variables for parts,
+ * pairs and tiles, those of the chains for chains, otherwise one. */
 static int chained(const fv_expr *r) {
-    return r->u.red.order == FV_ORDER_PARTS || r->u.red.order == FV_ORDER_PAIRS ? r->u.red.nvars
-           : r->u.red.along > 1                                                 ? r->u.red.along
-                                                                                : 1;
+    return r->u.red.order == FV_ORDER_PARTS || fv_x_adds_words(r) ? r->u.red.nvars
+           : r->u.red.along > 1                                   ? r->u.red.along
+                                                                  : 1;
 }
 
 /* Binds the last variables of the reduction to the values that they have for term number `at`. */
@@ -517,6 +517,35 @@ static fv_expr *reduce_pairs(fv_kemit *e, const fv_expr *r) {
     return fv_x_cast(a, FV_X_BITCAST, FV_F32, fv_x_load(a, acc, NULL));
 }
 
+/* Emits a sum of products of bf16 in tiles. */
+static fv_expr *reduce_tiles(fv_kemit *e, const fv_expr *r) {
+    static const fv_expr_op ops[] = {FV_X_DOT_BF16_EVEN, FV_X_DOT_BF16_ODD};
+    fv_arena *a = e->arena;
+    fv_expr *word[2], *x[2], *none = fv_x_const_int(a, FV_I32, 0), *size = chained_size(e, r);
+    const int64_t terms = 2 * FV_TILE_WORDS;
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", FV_I32, 0, NULL, none), *chain[2];
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *block = fv_kb_for(&e->b, FV_SERIAL, "block", fv_x_int(a, 0), size, terms);
+    for (int i = 0; i < 2; i++)
+        chain[i] = fv_kb_tile(&e->b, i ? "odd" : "even", FV_I32, 0, NULL, none);
+    fv_expr *to = fv_x_bin(a, FV_X_MIN, size, fv_x_bin(a, FV_X_ADD, block, fv_x_int(a, terms)));
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[0]->name, block, to, 2);
+    words_of_pair(e, r, k, word);
+    for (int i = 0; i < 2; i++)
+        fv_kb_store(&e->b, chain[i], NULL,
+                    fv_x_dot(a, ops[i], word[0], word[1], fv_x_load(a, chain[i], NULL)), NULL);
+    fv_kb_end(&e->b);
+    for (int i = 0; i < 2; i++)
+        x[i] = fv_x_load(a, chain[i], NULL);
+    fv_kb_store(&e->b, acc, NULL,
+                fv_x_bin(a, FV_X_ADD_FLUSHED, fv_x_load(a, acc, NULL),
+                         fv_x_bin(a, FV_X_ADD_FLUSHED, x[0], x[1])),
+                NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    return fv_x_cast(a, FV_X_BITCAST, FV_F32, fv_x_load(a, acc, NULL));
+}
+
 fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
                             fv_expr *first) {
     fv_arena *x = e->arena;
@@ -530,13 +559,14 @@ bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
 }
 
 fv_expr *fv_kemit_reduce(fv_kemit *e, fv_expr *r) {
-    bool parts = r->u.red.order == FV_ORDER_PARTS, pairs = r->u.red.order == FV_ORDER_PAIRS;
+    const fv_order order = (fv_order)r->u.red.order;
     const bool before = e->sums.ignore_nan;
     e->sums.ignore_nan = fv_maximum_fits(e, r) && fv_maximum_may_ignore_nan(e, r);
-    fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r)
-                 : parts                  ? reduce_parts(e, r)
-                 : pairs                  ? reduce_pairs(e, r)
-                                          : reduce_serial(e, r);
+    fv_expr *x = fv_kemit_in_chains(e, r)  ? reduce_chains(e, r)
+                 : order == FV_ORDER_PARTS ? reduce_parts(e, r)
+                 : order == FV_ORDER_PAIRS ? reduce_pairs(e, r)
+                 : order == FV_ORDER_TILES ? reduce_tiles(e, r)
+                                           : reduce_serial(e, r);
     e->sums.ignore_nan = before;
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);

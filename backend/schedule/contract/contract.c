@@ -373,12 +373,12 @@ static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contr
         fv_takes(l, d->value, FV_WHY_contracts, fv_d(d->index[c->row]->dim), columns);
 }
 
-/* Do tiles add the terms of the sums in their order: one chain for each element, or words of pairs?
+/* Do tiles add the terms of the sums in their order: one chain for each element, or words of bf16?
  * Sets c->dot. */
 static bool is_in_order(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     bool one = true;
     fv_choose_dot(l, d, c);
-    if (c->dot.op == FV_X_DOT_BF16)
+    if (c->dot.group && fv_x_adds_words(c->sum))
         return true;
     for (int i = 0; i < c->nsums; i++)
         one &= fv_x_is_one_chain(c->sums[i]);

@@ -1,11 +1,11 @@
-/* dot.c - sums of products of small integers, or of bf16 in pairs, several products in an
+/* dot.c - sums of products of small integers, or of bf16 in words of two, several products in an
  * instruction.
  *
  *     sum k < 768: i32(x[i, k]) * i32(w[k, j])
  * => for q < 192: acc = dot_u8_i8(bits_i32(x[i, 4 * q:4]), bits_i32(panels[.., q, 4 * c:4]), acc)
  *
- * Sums of bf16 are such sums where their definition says that terms are added in pairs, on targets
- * without the instruction as well; the accumulator is then the bits of an f32.
+ * Sums of bf16 are such sums where their definition says that terms are added in pairs or in tiles,
+ * on targets without the instruction as well; the accumulator is then the bits of an f32.
  *
  * A word has the elements of `group` consecutive steps of the sum, 4 bytes or 2 i16. Sums of
  * integers wrap and are the same in any order and grouping, so this changes no bit. Steps after the
@@ -49,11 +49,12 @@ static const struct {
     fv_elem rows, columns;
     fv_expr_op op;
     bool swapped;
-} kinds[] = {{FV_U8, FV_I8, FV_X_DOT_U8_I8, false},     {FV_I8, FV_U8, FV_X_DOT_U8_I8, true},
-             {FV_I8, FV_I8, FV_X_DOT_I8_I8, false},     {FV_U8, FV_U8, FV_X_DOT_U8_U8, false},
-             {FV_U8, FV_I8, FV_X_DOT_U8_I8_SAT, false}, {FV_I16, FV_I8, FV_X_DOT_I16_I16, false},
-             {FV_I16, FV_U8, FV_X_DOT_I16_I16, false},  {FV_I16, FV_I16, FV_X_DOT_I16_I16, false},
-             {FV_BF16, FV_BF16, FV_X_DOT_BF16, false}};
+} kinds[] = {
+    {FV_U8, FV_I8, FV_X_DOT_U8_I8, false},     {FV_I8, FV_U8, FV_X_DOT_U8_I8, true},
+    {FV_I8, FV_I8, FV_X_DOT_I8_I8, false},     {FV_U8, FV_U8, FV_X_DOT_U8_U8, false},
+    {FV_U8, FV_I8, FV_X_DOT_U8_I8_SAT, false}, {FV_I16, FV_I8, FV_X_DOT_I16_I16, false},
+    {FV_I16, FV_U8, FV_X_DOT_I16_I16, false},  {FV_I16, FV_I16, FV_X_DOT_I16_I16, false},
+    {FV_BF16, FV_BF16, FV_X_DOT_BF16, false},  {FV_BF16, FV_BF16, FV_X_DOT_BF16_EVEN, false}};
 
 enum { NKINDS = sizeof kinds / sizeof *kinds };
 
@@ -79,6 +80,10 @@ static fv_expr *small_element(fv_expr *factor) {
 static int elements_in_byte(const fv_expr *columns) {
     int bits = fv_elem_bits((fv_elem)fv_x_stored(columns)->type.elem);
     return bits < 8 ? 8 / bits : 1;
+}
+
+static int elements_of_word(fv_elem e) {
+    return fv_elem_bits(e) == 16 ? 2 : 4;
 }
 
 /* Is the sum of two products of elements of the weight with unsigned bytes always an i16? It is if
@@ -110,20 +115,27 @@ static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
     return x->op == FV_X_CONST || (x->op == FV_X_LOAD && is_small_weight(l, x));
 }
 
+/* Does the operation add products of bf16 in the order of the sum? */
+static bool adds_in_order(fv_expr_op op, const fv_expr *sum) {
+    return (op == FV_X_DOT_BF16 && sum->u.red.order == FV_ORDER_PAIRS) ||
+           (op == FV_X_DOT_BF16_EVEN && sum->u.red.order == FV_ORDER_TILES);
+}
+
 /* Finds the first of `kinds` that is for these types of rows and columns and that the target has;
  * x: an element of the columns. Sets its members in *dot; false: there is none. */
-static bool find_kind(const fv_lowerer *l, fv_elem rows, fv_elem columns, const fv_expr *x,
-                      fv_dot *dot) {
+static bool find_kind(const fv_lowerer *l, const fv_contraction *c, fv_elem rows, fv_elem columns,
+                      const fv_expr *x, fv_dot *dot) {
     for (int i = 0; i < NKINDS; i++) {
-        bool has = kinds[i].op == FV_X_DOT_BF16 || /* the order of the sum is that of pairs */
-                   fv_instruction_has(l->target, kinds[i].op, FV_I32, FV_I32);
+        bool has = kinds[i].rows == FV_BF16
+                       ? adds_in_order(kinds[i].op, c->sum)
+                       : fv_instruction_has(l->target, kinds[i].op, FV_I32, FV_I32);
         if (kinds[i].rows != rows || kinds[i].columns != columns || !has ||
             (kinds[i].op == FV_X_DOT_U8_I8_SAT && !are_small_numbers(l, x)))
             continue;
         dot->op = kinds[i].op;
         dot->swapped = kinds[i].swapped;
         dot->as = rows;
-        dot->group = fv_elem_bits(rows) == 16 ? 2 : 4;
+        dot->group = elements_of_word(rows);
         return true;
     }
     return false;
@@ -131,9 +143,10 @@ static bool find_kind(const fv_lowerer *l, fv_elem rows, fv_elem columns, const 
 
 /* The row of `kinds` for which the target has an instruction that multiplies matrices; -1: there is
  * none. */
-static int matrix_kind(const fv_target *t, fv_elem rows, fv_elem columns) {
+static int matrix_kind(const fv_target *t, const fv_contraction *c, fv_elem rows, fv_elem columns) {
     for (int i = 0; i < NKINDS; i++)
         if (kinds[i].rows == rows && kinds[i].columns == columns &&
+            (rows != FV_BF16 || adds_in_order(kinds[i].op, c->sum)) &&
             fv_matrix_find(t, kinds[i].op, kinds[i].swapped))
             return i;
     return -1;
@@ -178,49 +191,58 @@ static bool has_matrix_steps(const fv_contraction *c, const fv_expr *columns) {
            (bytes || fits_unpacked(c));
 }
 
+/* Do matrices pay for this number of rows, columns and products? Always for sums of bf16 in tiles,
+ * which take ten times as long by other instructions. */
+static bool matrix_pays(const fv_lowerer *l, const fv_contraction *c, const fv_dim *rows,
+                        const fv_dim *columns) {
+    const fv_matrix_limits *least = &fv_processor_of(l->target)->matrix;
+    return c->sum->u.red.order == FV_ORDER_TILES ||
+           (fv_typical_dim(rows) >= least->rows && columns->lo >= FV_MATRIX_SIDE &&
+            products_of(c, rows, columns) >= least->products);
+}
+
 /* Are the words multiplied as matrices: does the target have an instruction for it, which pays for
  * this number of rows? */
 static bool choose_matrix(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                           const fv_expr *rows, const fv_expr *columns, fv_dot *dot) {
-    int kind = matrix_kind(l->target, (fv_elem)rows->type.elem, (fv_elem)columns->type.elem);
+    int kind = matrix_kind(l->target, c, (fv_elem)rows->type.elem, (fv_elem)columns->type.elem);
     if (kind < 0)
         return false;
     const fv_dim *n = c->row < 0 ? NULL : d->index[c->row]->dim, *m = d->index[c->column]->dim;
-    const fv_matrix_limits *least = &fv_processor_of(l->target)->matrix;
-    bool pays = n && n->hi >= 1 && fv_typical_dim(n) >= least->rows && m->lo >= FV_MATRIX_SIDE &&
-                has_matrix_steps(c, columns) && rows->op == FV_X_LOAD && has_plain_indices(rows) &&
-                products_of(c, n, m) >= least->products;
+    bool pays = n && n->hi >= 1 && has_matrix_steps(c, columns) && rows->op == FV_X_LOAD &&
+                has_plain_indices(rows) && matrix_pays(l, c, n, m);
     if (!pays)
         return fv_declines(l, d->value, FV_WHY_dot_no_matrix, n ? fv_d(n) : fv_n(1), fv_d(m));
     dot->matrix = true;
     dot->op = kinds[kind].op;
     dot->swapped = kinds[kind].swapped;
     dot->as = (fv_elem)rows->type.elem;
-    dot->group = 4;
+    dot->group = elements_of_word(dot->as);
     return true;
 }
 
-static bool choose_kind(const fv_lowerer *l, const fv_expr *rows, const fv_expr *columns,
-                        fv_dot *dot) {
+static bool choose_kind(const fv_lowerer *l, const fv_contraction *c, const fv_expr *rows,
+                        const fv_expr *columns, fv_dot *dot) {
     fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
     if (a == FV_BF16 || b == FV_BF16)
-        return find_kind(l, a, b, columns, dot);
+        return find_kind(l, c, a, b, columns, dot);
     bool may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
     /* unsigned elements of less than a byte are bytes of either signedness */
     bool of_any = b == FV_U8 && elements_in_byte(columns) > 1;
-    return find_kind(l, a, b, columns, dot) || (of_any && find_kind(l, a, FV_I8, columns, dot)) ||
-           (may_flip && find_kind(l, flipped(a), b, columns, dot)) ||
-           find_kind(l, FV_I16, b, columns, dot);
+    return find_kind(l, c, a, b, columns, dot) ||
+           (of_any && find_kind(l, c, a, FV_I8, columns, dot)) ||
+           (may_flip && find_kind(l, c, flipped(a), b, columns, dot)) ||
+           find_kind(l, c, FV_I16, b, columns, dot);
 }
 
 /* Chooses a dot product for columns that a kernel packs in the run, which can flip their bytes as
  * well: the rows then stay where they are. */
-static bool choose_kind_in_run(const fv_lowerer *l, const fv_expr *rows, const fv_expr *columns,
-                               fv_dot *dot) {
+static bool choose_kind_in_run(const fv_lowerer *l, const fv_contraction *c, const fv_expr *rows,
+                               const fv_expr *columns, fv_dot *dot) {
     fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
-    dot->flips = !find_kind(l, a, b, columns, dot) && a != FV_I16 && b != FV_I16 &&
-                 find_kind(l, a, flipped(b), columns, dot);
-    return dot->group || find_kind(l, FV_I16, b, columns, dot);
+    dot->flips = !find_kind(l, c, a, b, columns, dot) && a != FV_I16 && b != FV_I16 &&
+                 find_kind(l, c, a, flipped(b), columns, dot);
+    return dot->group || find_kind(l, c, FV_I16, b, columns, dot);
 }
 
 /* Records why bytes are multiplied as i16 although the target has a faster product of bytes. */
@@ -235,11 +257,13 @@ static void explain_halves(fv_lowerer *l, const fv_value *v, const fv_dot *dot, 
 
 /* ---- the choice of words ---- */
 
-/* The last variable of a sum in pairs, along which the two terms of a pair are consecutive; NULL:
- * its extent is odd, so some pairs are not along it. */
-static const fv_var *pair_variable(const fv_expr *sum) {
+/* The last variable of a sum in pairs or in tiles, along which the two terms of a word are
+ * consecutive; NULL: its extent is odd, so some words are not along it, or blocks of words would
+ * consist of several loops. */
+static const fv_var *word_variable(const fv_expr *sum) {
     const fv_var *k = sum->u.red.vars[sum->u.red.nvars - 1];
-    return k->dim->value % 2 == 0 ? k : NULL;
+    const bool one = sum->u.red.nvars == 1 || sum->u.red.order == FV_ORDER_PAIRS;
+    return one && k->dim->value % 2 == 0 ? k : NULL;
 }
 
 /* The number of rows of a tile whose bytes are widened to pairs of i16 (fv_dot.halves). It pays to
@@ -326,15 +350,15 @@ static bool choose_words_of_four(fv_lowerer *l, const fv_definition *d, const fv
                                  fv_expr *rows, const fv_expr *columns, fv_fact types,
                                  fv_dot *dot) {
     fv_dense copy;
-    const bool pairs = c->sum->u.red.order == FV_ORDER_PAIRS;
     bool found = choose_matrix(l, d, c, rows, columns, dot) ||
-                 (dot->packs ? choose_kind_in_run(l, rows, columns, dot)
-                             : choose_kind(l, rows, columns, dot));
+                 (dot->packs ? choose_kind_in_run(l, c, rows, columns, dot)
+                             : choose_kind(l, c, rows, columns, dot));
     if (!found)
         return fv_declines(l, d->value, FV_WHY_dot_none, types);
     dot->parts = dot->packs ? 1 : elements_in_byte(columns);
     dot->extends = dot->parts > 1 && fv_elem_is_signed((fv_elem)fv_x_stored(columns)->type.elem);
-    dot->k = pairs ? pair_variable(c->sum) : fv_variable_of_words(l, d, c, rows, dot);
+    dot->k =
+        fv_x_adds_words(c->sum) ? word_variable(c->sum) : fv_variable_of_words(l, d, c, rows, dot);
     bool whole = dot->k && (dot->parts == 1 || dot->k->dim->value % (dot->group * dot->parts) == 0);
     dot->copies = whole && !fv_words_are_direct(l, rows, dot);
     if (!whole || (dot->copies && !fv_choose_words(l, d, c, rows, dot, dot->k, &copy)))
@@ -464,14 +488,14 @@ static bool may_pack(const fv_lowerer *l, const fv_definition *d, const fv_contr
 
 /* May words of the columns be made in the run? */
 static bool may_make_words(const fv_lowerer *l, const fv_contraction *c) {
-    return l->target->vector_bits > 0 && !c->blocks.sum && c->sum->u.red.order != FV_ORDER_PAIRS;
+    return l->target->vector_bits > 0 && !c->blocks.sum && !fv_x_adds_words(c->sum);
 }
 
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_dot dot = {0}, none = {0};
     c->dot = none;
-    bool pairs = c->sum->u.red.order == FV_ORDER_PAIRS;
-    if (c->nsums > 1 || c->each || c->context.often || (c->sum->type.elem != FV_I32 && !pairs))
+    bool adds = c->sum->type.elem == FV_I32 || fv_x_adds_words(c->sum);
+    if (c->nsums > 1 || c->each || c->context.often || !adds)
         return;
     fv_expr *rows = small_element(c->a), *columns = small_element(c->b);
     if (!rows || !columns)
@@ -490,7 +514,9 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         return;
     if (!dot.packs)
         explain_halves(l, d->value, &dot, rows, columns, types);
-    fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));
+    const char *by =
+        fv_dot_has_chains(&dot) ? "dot_bf16_even and dot_bf16_odd" : fv_expr_op_text(dot.op);
+    fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(by));
     if (dot.halves)
         fv_takes(l, d->value, FV_WHY_dot_halves, fv_s(fv_elem_name((fv_elem)rows->type.elem)));
     if (dot.matrix)

@@ -1,5 +1,5 @@
 /* dot.h - contractions of integers of up to 16 bits in words, by the dot products of the target,
- * and of pairs of bf16. */
+ * and of words of two bf16. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_DOT_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_DOT_H
 
@@ -12,7 +12,9 @@ typedef struct fv_dot {
     /* steps of the sum in a word, 16 (FV_DOT16), 4 or 2; 0: products are summed one by one. A word
      * of 16 is a vector of bytes, other words are an i32 */
     int group;
-    fv_expr_op op; /* the dot product */
+    /* the dot product; DOT_BF16_EVEN of a sum in tiles, whose words are added to two chains
+     * (chains.h) */
+    fv_expr_op op;
     /* number of words of the rows that have the steps of one word of the columns; more than 1 if
      * several elements of the columns share a byte */
     int parts;
@@ -39,13 +41,17 @@ typedef struct fv_dot {
     bool flips;
 } fv_dot;
 
-/* Sets c->dot if the products can be summed in words: c is a single sum, of i32 or in pairs of
+/* Is the sum in tiles: are words added to two chains, by DOT_BF16_EVEN and DOT_BF16_ODD? */
+static inline bool fv_dot_has_chains(const fv_dot *dot) {
+    return dot->op == FV_X_DOT_BF16_EVEN;
+}
+/* Sets c->dot if the products can be summed in words: c is a single sum, of i32 or in words of
  * bf16, of which only one factor depends on the column; both factors are converted from small
  * elements, those of the columns are laid out when the model is compiled, or there are enough rows
- * for a kernel to pack them; the target has a dot product for the types (pairs need none), and one
- * variable of the sum fills more than half of its words. Columns that are packed in the run set
- * c->packed. Otherwise sets c->dot.group to 0. Records a reason if the factors are such elements,
- * and changes nothing else. */
+ * for a kernel to pack them; the target has a dot product for the types (words of bf16 need none),
+ * and one variable of the sum fills more than half of its words. Columns that are packed in the run
+ * set c->packed. Otherwise sets c->dot.group to 0. Records a reason if the factors are such
+ * elements, and changes nothing else. */
 void fv_choose_dot(fv_lowerer *l, const fv_definition *d, struct fv_contraction *c);
 /* Copies the rows as words; c->dot.copies must be set. Returns the definition d over the copy,
  * which computes the same value and whose rows need no further copy. */

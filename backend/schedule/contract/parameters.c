@@ -316,9 +316,12 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
                      int *mr, int *nr) {
     const fv_target *t = l->target;
     int lanes = fv_contract_lanes(t, d, c);
+    enum { CHAINED = 3 };
     int in_flight = fv_processor_of(t)->sums_in_flight;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
     const bool small = fv_is_small_code(l->options);
+    if (fv_dot_has_chains(&c->dot) && !c->dot.matrix) /* each sum has two chains */
+        *mr = *mr > CHAINED ? *mr / CHAINED : 1;
     if (in_core_registers(t, c, lanes) || (fv_has_helium(t) && lanes > 1)) {
         core_tile(t, d, c, lanes, &in_flight, mr, nr);
     } else if (small) {
@@ -571,8 +574,8 @@ static bool fits_stack(const fv_contraction *c, const fv_tile_plan *plan, int64_
 static bool has_parts(const fv_contraction *c) {
     const fv_dim *steps = c->sum->u.red.vars[0]->dim;
     bool one = c->sum->u.red.nvars == 1;
-    return c->packed && !c->blocks.sum && !c->panels.made_in_run && fv_dim_is_const(steps) &&
-           steps->value > 0 && (one || (!c->each && !c->panels.computed));
+    return c->packed && !c->blocks.sum && !fv_dot_has_chains(&c->dot) && !c->panels.made_in_run &&
+           fv_dim_is_const(steps) && steps->value > 0 && (one || (!c->each && !c->panels.computed));
 }
 
 /* Chooses the block of rows of a product of matrices. Registers hold all steps of a tile. Of a sum

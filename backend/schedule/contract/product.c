@@ -4,7 +4,8 @@
  *
  *     sums[r, j] = sum q < 48: dot(a[i0 + r, q], b[q, j])
  *     sums[r, j] = sums[r, j] + sum q < 3: dot(a[i0 + r, 48 + q], b[48 + q, j])
- */
+ *
+ * The words of a sum in tiles are multiplied in blocks of 16, of which these are the last one. */
 #include "backend/schedule/contract/product.h"
 
 #include "backend/schedule/common/blocks.h"
@@ -192,10 +193,62 @@ static void put_prefetches(fv_tile *t, const shared_lines *s) {
 
 /* ---- products ---- */
 
+/* The words of a row and a column of the tile that are multiplied. */
+typedef struct operands {
+    fv_expr *a, *b;
+} operands;
+
+/* Binds word q of the rows, and returns the words of the bound row and column for it. */
+static operands words_at(fv_tile *t, fv_expr *q, fv_expr *column) {
+    fv_kemit *e = t->e;
+    bind_word(t, q);
+    fv_expr *a = fv_kemit_expr(e, t->c->a);
+    if (!t->made.unpacked)
+        return (operands){a, fv_kemit_expr(e, t->c->b)};
+    return (operands){
+        a, fv_x_load(e->arena, t->made.unpacked, (fv_expr *[]){unpacked_row(t, q), column})};
+}
+
+/* Emits the loop over n words from number `from` on, which adds products to `sum`. */
+static void add_words(fv_tile *t, fv_buf *sum, fv_expr *column, int64_t from, int64_t n) {
+    fv_kemit *e = t->e;
+    const fv_dot *dot = &t->c->dot;
+    fv_expr *q = open_loop(e, FV_SERIAL, "q", integer(e, n));
+    operands w = words_at(t, binary(e, FV_X_ADD, q, integer(e, from)), column);
+    put(e, sum, NULL,
+        fv_x_dot(e->arena, dot->op, dot->swapped ? w.b : w.a, dot->swapped ? w.a : w.b,
+                 fv_x_load(e->arena, sum, NULL)));
+    fv_kb_end(&e->b);
+}
+
+/* The same for a sum in tiles: a loop over blocks of words, each of which adds two chains. */
+static void add_blocks(fv_tile *t, fv_buf *sum, fv_expr *column, int64_t from, int64_t n) {
+    enum { NCHAINS = 2 };
+    static const fv_expr_op ops[NCHAINS] = {FV_X_DOT_BF16_EVEN, FV_X_DOT_BF16_ODD};
+    fv_kemit *e = t->e;
+    const int64_t size = n < FV_TILE_WORDS ? n : FV_TILE_WORDS;
+    fv_buf *chain[NCHAINS];
+    fv_expr *block = open_loop(e, FV_SERIAL, "block", integer(e, n / size));
+    for (int i = 0; i < NCHAINS; i++)
+        chain[i] = fv_kb_tile(&e->b, i ? "odd" : "even", FV_I32, 0, NULL,
+                              fv_x_const_int(e->arena, FV_I32, 0));
+    fv_expr *q = open_loop(e, FV_SERIAL, "q", integer(e, size)),
+            *before = binary(e, FV_X_MUL, block, integer(e, size));
+    operands w =
+        words_at(t, binary(e, FV_X_ADD, binary(e, FV_X_ADD, before, q), integer(e, from)), column);
+    for (int i = 0; i < NCHAINS; i++)
+        put(e, chain[i], NULL,
+            fv_x_dot(e->arena, ops[i], w.a, w.b, fv_x_load(e->arena, chain[i], NULL)));
+    fv_kb_end(&e->b);
+    fv_expr *both = fv_x_bin(e->arena, FV_X_ADD_FLUSHED, fv_x_load(e->arena, chain[0], NULL),
+                             fv_x_load(e->arena, chain[1], NULL));
+    put(e, sum, NULL, fv_x_bin(e->arena, FV_X_ADD_FLUSHED, fv_x_load(e->arena, sum, NULL), both));
+    fv_kb_end(&e->b);
+}
+
 /* Emits the products of n words from number `from` on, which are stored in `sums`. */
 static void multiply(fv_tile *t, fv_buf *sums, fv_expr *rows, int64_t from, int64_t n) {
     fv_kemit *e = t->e;
-    const fv_dot *dot = &t->c->dot;
     fv_kmark m = fv_kemit_mark(e);
     shared_lines next;
     const bool shares = !from && find_share(t, n / FV_MATRIX_SIDE, &next);
@@ -211,20 +264,11 @@ static void multiply(fv_tile *t, fv_buf *sums, fv_expr *rows, int64_t from, int6
     fv_buf *sum =
         fv_kb_tile(&e->b, "acc", FV_I32, 0, NULL,
                    from ? fv_x_load(e->arena, sums, at) : fv_x_const_int(e->arena, FV_I32, 0));
-    fv_expr *q = open_loop(e, FV_SERIAL, "q", integer(e, n));
     bind(t, r, g, c);
-    bind_word(t, binary(e, FV_X_ADD, q, integer(e, from)));
-    fv_expr *a = fv_kemit_expr(e, t->c->a), *b;
-    if (t->made.unpacked) {
-        fv_expr *word = unpacked_row(t, binary(e, FV_X_ADD, q, integer(e, from)));
-        b = fv_x_load(e->arena, t->made.unpacked, (fv_expr *[]){word, column});
-    } else {
-        b = fv_kemit_expr(e, t->c->b);
-    }
-    put(e, sum, NULL,
-        fv_x_dot(e->arena, dot->op, dot->swapped ? b : a, dot->swapped ? a : b,
-                 fv_x_load(e->arena, sum, NULL)));
-    fv_kb_end(&e->b);
+    if (fv_dot_has_chains(&t->c->dot))
+        add_blocks(t, sum, column, from, n);
+    else
+        add_words(t, sum, column, from, n);
     put(e, sums, at, fv_x_load(e->arena, sum, NULL));
     fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);

@@ -17,7 +17,7 @@ static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
         fv_tile_place(t, r, column, at);
         fv_expr *s = t->sums.turned ? fv_x_load(e->arena, t->sums.turned, (fv_expr *[]){column, r})
                                     : fv_x_load(e->arena, t->sums.buf, at);
-        /* a sum of pairs: the float's bits */
+        /* a sum of words of bf16: the float's bits */
         s = fv_x_cast(e->arena, FV_X_BITCAST, (fv_elem)t->c->sums[i]->type.elem, s);
         fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", s));
     }

@@ -8,14 +8,16 @@
  *
  * Rows that do not fill a tile are computed by tiles whose rows are powers of two, such as 8, 4, 2
  * and 1. The terms of each output are added in ascending order, within blocks if the sum has blocks
- * (tile.h), and the two terms of a pair as dot_bf16 adds them, so tiles change no bit. Products of
- * integers are added without fma, and wrap. */
+ * (tile.h), the two terms of a pair as dot_bf16 adds them, and words of a sum in tiles in two
+ * chains (chains.h), so tiles change no bit. Products of integers are added without fma, and
+ * wrap. */
 #include "backend/schedule/contract/tile.h"
 
 #include <string.h>
 
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/contract/border.h"
+#include "backend/schedule/contract/chains.h"
 #include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/next_rows.h"
@@ -317,6 +319,11 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
         move_sums(t, acc, first, rows, FROM_SUMS);
     if (t->c->context.image.lines.taps) {
         fv_tile_multiply_lines(t, acc, first, rows, edge);
+        move_sums(t, acc, first, rows, TO_SUMS);
+        return;
+    }
+    if (fv_dot_has_chains(&t->c->dot)) {
+        fv_tile_add_chains(t, acc, first, rows);
         move_sums(t, acc, first, rows, TO_SUMS);
         return;
     }
