@@ -125,8 +125,8 @@ typedef struct fv_tile_plan {
 typedef struct fv_tile_shares {
     fv_expr *rest; /* number of rows of the block that fill no complete tile; NULL: not shared */
     fv_expr *first, *rows; /* the first row of the block, and the number of its rows */
-    /* the elements of a line if one tile prefetches all lines, otherwise 0: the distance between the
-     * lines of the second half of those that it prefetches in a step */
+    /* the distance between the lines of the second half of those that a tile prefetches in a step:
+     * the elements of a line if one tile prefetches all lines, otherwise 0 */
     fv_expr *apart;
     fv_expr *size; /* elements of a share */
     fv_expr *from; /* the offset of what is prefetched in the panels at `aim`, in elements */

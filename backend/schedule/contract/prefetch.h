@@ -9,9 +9,9 @@
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan);
 /* Sets `shared_streams` to 0 if what a tile prefetches of the next panel, or of the next steps of
- * this one, would not stay in the second-level cache until it is read, or if all blocks have so many
- * rows that they share nothing. The depth of the plan is known; `block`: most rows of a block;
- * rows: those of the contraction, NULL: one. */
+ * this one, would not stay in the second-level cache until it is read, or if all blocks have so
+ * many rows that they share nothing. The depth of the plan is known. `block`: the most rows of a
+ * block; rows: those of the contraction, NULL: one. */
 void fv_tile_limit_shares(const fv_lowerer *l, const fv_contraction *c, const fv_dim *rows,
                           int64_t block, fv_tile_plan *plan);
 /* Does the plan of the tile prefetch anything? */
