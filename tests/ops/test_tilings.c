@@ -243,7 +243,7 @@ TILINGS(shared_prefetches) {
                                       "  %%y = MatMul(%%x, @w)\n  return %%y\n}\n",
                                  constant("w", 90, 70));
     fv_target shared = *fv_target_find("x86-64-v4"), apart = shared;
-    shared.caches = apart.caches = (fv_caches){4 << 10, 8 << 10, 16 << 10, 8};
+    shared.caches = apart.caches = (fv_caches){4 << 10, 24 << 10, 24 << 10, 8};
     shared.processor = apart.processor = FV_PROCESSOR_sapphire_rapids;
     shared.own.speeds = speeds;
     fv_program *p = lower(text, &shared, false), *q = lower(text, &apart, false);
