@@ -124,11 +124,11 @@ typedef struct fv_artifact fv_artifact;
  *  Returns FV_OK; FV_BAD_FILE: not there, no compiled model of this ABI, or its table is damaged;
  * FV_BAD_CPU: it needs features that this CPU lacks, which the log names; FV_NO_MEMORY.
  *
- * For a library that multiplies matrices with amx-int8, this asks Linux for tile registers, and so
- * does fv_compile of a model with integers of at most 8 bits for a CPU that has them. Linux
- * refuses them if a thread of the process has an alternate signal stack of 8192 bytes (SIGSTKSZ),
- * and after it has permitted them, sigaltstack fails for one (ENOMEM): such stacks need
- * sysconf(_SC_SIGSTKSZ) bytes. */
+ * For a library that multiplies matrices with amx-int8 or amx-bf16, this asks Linux for tile
+ * registers, and so does fv_compile of a model with integers of at most 8 bits, or with bf16 whose
+ * sums are in tiles (--relax=bf16-tiles), for a CPU that has them. Linux refuses them if a thread
+ * of the process has an alternate signal stack of 8192 bytes (SIGSTKSZ), and after it has permitted
+ * them, sigaltstack fails for one (ENOMEM): such stacks need sysconf(_SC_SIGSTKSZ) bytes. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) FV_ANSWER;
 /* The table of names, types, dims and entry points; lives as long as the artifact. */
 const fv_model *fv_artifact_model(const fv_artifact *a);

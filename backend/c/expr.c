@@ -179,7 +179,7 @@ static fv_c_piece call_binary(fv_cg *g, const fv_expr *x) {
     return (fv_c_piece){fv_c_apply(g, name, "%s, %s", a.s, b.s), FV_C_PRIMARY, narrow};
 }
 
-/* Division by a power of two, rounded to minus infinity: a shift, or the low bits. Other than the
+/* Division by a power of two, rounded to minus infinity: a shift, or the low bits. Unlike the
  * helper it has no branch: with branches in a loop of multiply-adds, C compilers store the sums in
  * each iteration (gcc 12, clang 19). */
 static fv_c_piece divide_by_shift(fv_cg *g, const fv_expr *x) {
@@ -205,7 +205,8 @@ static fv_c_piece divide(fv_cg *g, const fv_expr *x) {
         fv_x_range(x->arg[0], &lo, &hi);
     else if (fv_elem_is_signed(e))
         lo = INT64_MIN;
-    if (by_const && floors && lo < 0 && e == FV_I64 && (x->arg[1]->u.i & (x->arg[1]->u.i - 1)) == 0)
+    const bool power = by_const && (x->arg[1]->u.i & (x->arg[1]->u.i - 1)) == 0;
+    if (power && floors && lo < 0 && e == FV_I64 && !fv_c_is_narrow(g, x))
         return divide_by_shift(g, x);
     if (!by_const || (floors && lo < 0))
         return call_binary(g, x);

@@ -45,11 +45,11 @@ struct fv_walk {
 };
 
 /* How many operations on floats the operation counts as: one each for + - * / min max sqrt,
- * roundings and elementary functions, two for fma, dot_bf16_even and
- * dot_bf16_odd, four for dot_bf16; others are free. */
+ * roundings, elementary functions and add_flushed, two for fma, dot_bf16_even and dot_bf16_odd,
+ * four for dot_bf16; others are free. */
 int fv_walk_operations(fv_expr_op op);
 /* How many operations on floats x itself counts as, with all its lanes and without its operands.
- * Operations on integers count as none, except dot_bf16, whose integers are the bits of floats. */
+ * Operations on integers count as none, except those whose integers are the bits of floats. */
 int fv_walk_operations_of(const fv_expr *x);
 
 fv_walk fv_walk_new(fv_arena *a, const fv_walk_calls *calls, void *user);

@@ -75,7 +75,7 @@ static const fv_ll_buf *find_buf(fv_ll_fn *f, const fv_buf *b) {
 
 /* ---- addresses ---- */
 
-/* The integer without the constants that are added to it, which are added to *sum. */
+/* The integer without the constants on the right of its additions, which are added to *sum. */
 static LLVMValueRef without_constants(LLVMValueRef x, int64_t *sum) {
     while (LLVMIsAInstruction(x) && LLVMGetInstructionOpcode(x) == LLVMAdd &&
            LLVMIsAConstantInt(LLVMGetOperand(x, 1))) {
@@ -86,7 +86,7 @@ static LLVMValueRef without_constants(LLVMValueRef x, int64_t *sum) {
 }
 
 /* The offset of the element from the first one, counted in elements; a vector if an index is one.
- * The constants of indices are left out and added to *apart. */
+ * Constants that are added to indices are left out, and added to *apart. */
 static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *known,
                                  fv_expr *const *index, int64_t *apart) {
     LLVMValueRef sum = NULL;

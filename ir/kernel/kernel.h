@@ -41,8 +41,8 @@ typedef enum {
      * speed only. A vector loop around it is executed as a serial one. Contains no while and no
      * other outline; uses no scalar tile from outside */
     FV_S_OUTLINE,
-    /* matrix { body }: the body is a product of matrices of bytes (ir/kernel/matrix.h), which
-     * consumers may compute by instructions that multiply matrices; affects speed only */
+    /* matrix { body }: the body is a product of matrices of bytes or bf16 (ir/kernel/matrix.h),
+     * which consumers may compute by instructions that multiply matrices; affects speed only */
     FV_S_MATRIX,
     /* hint that buf[index...] will be read soon; affects speed only. The last index may exceed its
      * axis */

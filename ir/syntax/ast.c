@@ -93,8 +93,8 @@ static bool starts_reduction(fv_lexer *l) {
     return ahead.tok.kind == FV_TOK_NAME && !ahead.tok.newline_before && !is_word(&ahead);
 }
 
-/* Parses the order of a sum: `in 16 chains [along 2]`, `in parts of 512`, `in pairs`
- * or `in tiles`. */
+/* Parses the order of a sum: `in 16 chains [along 2]`, `in parts of 512`, `in pairs` or
+ * `in tiles`. */
 static bool parse_order(fv_lexer *l, fv_ast *e) {
     int64_t chains;
     if (!fv_lex_accept(l, "in"))

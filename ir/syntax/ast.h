@@ -34,8 +34,7 @@ typedef enum {
     FV_AST_UNARY,  /* a unary operator `name` applied to arg[0] */
     FV_AST_BINARY, /* a binary operator `name` applied to arg[0] and arg[1] */
     /* a reduction, such as `sum`; reduce.vars are its variables, arg[0] is its body; `chains`
-     * chains along the last i variables, or parts of i terms, or pairs of terms, or
-     * tiles */
+     * chains along the last i variables, or parts of i terms, or pairs of terms, or tiles */
     FV_AST_REDUCE,
     FV_AST_LIST, /* a list, [args] */
     FV_AST_LANES /* lanes, arg[0]:i */

@@ -175,6 +175,23 @@ for n in 1 2; do # the second time from the cache, which has code for a process 
     diff -r expected result >out && tell "refused: native, the same bits, $n" yes || tell "refused: native, the same bits, $n" no
     check "native is cached, $n" 0 '^d ' env FOVEA_CACHE_DIR="$PWD/kept" "$fovea" run m.fvir --target=native --dim n=200 -o result
 done
+# Sums of bf16 in tiles ask as well, other ones of bf16 do not.
+cat >k.fvir <<'T'
+fovea-ir 1
+module "k"
+symbol n 0..100
+const @w: bf16[6, 4] = [1.5,2,3,4,-5,6,0.375,8,9,-10,11,12,13,0.0625,15,16,1,2,-3,4,5,6,7,8]
+func @main(%x: bf16[n, 6]) -> (%y) {
+  %m = MatMul(%x, @w)
+  %y = Cast(%m) {to = 1}
+  return %y
+}
+T
+silent 'bf16' "$fovea" run k.fvir --target=native --dim n=33
+rm -rf tiles apart
+check 'bf16 in tiles' 0 '^y ' "$fovea" run k.fvir --target=x86-64-v3 --backend=interp --relax=bf16-tiles --dim n=33 -o tiles
+check 'refused: bf16 in tiles' 0 '^y ' env FOVEA_CACHE_DIR= ./deny refuse "$fovea" run k.fvir --target=native --relax=bf16-tiles --dim n=33 -o apart
+diff -r tiles apart >out && tell 'refused: bf16 in tiles, the same bits' yes || tell 'refused: bf16 in tiles, the same bits' no
 check 'refused: the library' 1 'this CPU lacks amx-tile, amx-int8 \(the system refuses this process tile registers\)' ./deny refuse "$fovea" run one.so --dim n=33
 check 'refused: inspect of the library' 0 'lacks amx-tile, amx-int8 \(the system refuses' ./deny refuse "$fovea" inspect one.so
 check 'refused: a lower target' 0 '"target": "x86-64-v4\+vnni"' ./deny refuse "$fovea" bench all.so --dim n=2 --seconds=0.01 --rounds=1 --json

@@ -30,7 +30,7 @@ typedef struct fv_driver_machine {
     bool processor_given;
     /* whether the code will run in this process. Then `native` is without the features for which
      * the system refuses registers to this process; the system is asked for them only if the model
-     * has elements of at most 8 bits, whose products use them */
+     * has elements whose products use them: of at most 8 bits, or bf16 if sums may be in tiles */
     bool in_process;
     /* whether the code, or the interpreter, loads elements from any address, so that large
      * constants need no copy */

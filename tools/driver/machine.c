@@ -85,40 +85,45 @@ const fv_target *fv_machine_native(fv_session *s, fv_arena *a, const fv_target *
     return with ? with : t;
 }
 
-static bool has_bytes(const fv_type *t) {
-    return t && t->kind == FV_TENSOR && fv_elem_is_int(t->elem) && fv_elem_bits(t->elem) <= 8;
+/* Has a value of this type elements whose products tile registers hold: of at most 8 bits, or bf16
+ * if sums may be in tiles? */
+static bool has_elements(const fv_type *t, bool tiles) {
+    return t && t->kind == FV_TENSOR &&
+           ((fv_elem_is_int(t->elem) && fv_elem_bits(t->elem) <= 8) ||
+            (tiles && t->elem == FV_BF16));
 }
 
-static bool computes_bytes(const fv_region *r) {
+static bool computes_products(const fv_region *r, bool tiles) {
     for (int i = 0; i < r->nparams; i++)
-        if (has_bytes(r->params[i]->type))
+        if (has_elements(r->params[i]->type, tiles))
             return true;
     for (const fv_op *op = r->first; op; op = op->next) {
         for (int i = 0; i < op->nout; i++)
-            if (op->out[i] && has_bytes(op->out[i]->type))
+            if (op->out[i] && has_elements(op->out[i]->type, tiles))
                 return true;
         for (int i = 0; i < op->nattrs; i++)
-            if (op->attrs[i].kind == FV_ATTR_REGION && computes_bytes(op->attrs[i].u.region))
+            if (op->attrs[i].kind == FV_ATTR_REGION &&
+                computes_products(op->attrs[i].u.region, tiles))
                 return true;
     }
     return false;
 }
 
-/* Has the module a constant, parameter or result whose elements have at most 8 bits? */
-static bool uses_bytes(const fv_module *m) {
+/* Has the module a constant, parameter or result with such elements? */
+static bool may_multiply_matrices(const fv_module *m, bool tiles) {
     for (int i = 0; i < m->nconsts; i++)
-        if (has_bytes(m->consts[i]->type))
+        if (has_elements(m->consts[i]->type, tiles))
             return true;
     for (const fv_func *f = m->funcs; f; f = f->next)
-        if (computes_bytes(f->body))
+        if (computes_products(f->body, tiles))
             return true;
     return false;
 }
 
-const fv_target *fv_machine_permitted(const fv_module *m, const fv_target *t) {
+const fv_target *fv_machine_permitted(const fv_module *m, const fv_target *t, bool tiles) {
     char names[FV_FEATURES_TEXT];
-    if (strcmp(t->name, "native") || !fv_target_asks(t->entry) || !uses_bytes(m) ||
-        !*fv_target_refused(t->entry, names, sizeof names))
+    if (strcmp(t->name, "native") || !fv_target_asks(t->entry) ||
+        !may_multiply_matrices(m, tiles) || !*fv_target_refused(t->entry, names, sizeof names))
         return t;
     fv_notice(m->session, "target native is without %s", names);
     return fv_target_without(m->arena, t, fv_features_refused(fv_target_features(t)));

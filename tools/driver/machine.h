@@ -16,10 +16,10 @@ const fv_machine *fv_machine_read(fv_session *s, fv_arena *a, const char *path);
  * also, after a note, if the profile is damaged or was measured on another CPU. */
 const fv_target *fv_machine_native(fv_session *s, fv_arena *a, const fv_target *t);
 /* The target `t` for code of the model that runs in this process: if t is `native` and the model
- * has elements of at most 8 bits, asks the system for the registers of t that it gives only on
- * request. If it refuses them, the result is t without the features that use them, and a note says
- * so. */
-const fv_target *fv_machine_permitted(const fv_module *m, const fv_target *t);
+ * has elements of at most 8 bits, or bf16 where its sums may be in tiles (`tiles`), asks the system
+ * for the registers of t that it gives only on request. If it refuses them, the result is t without
+ * the features that use them, and a note says so. */
+const fv_target *fv_machine_permitted(const fv_module *m, const fv_target *t, bool tiles);
 /* Why this machine cannot run code for the target: "it lacks avx512f, avx512bw". */
 const char *fv_machine_lack(fv_arena *a, const fv_target *t);
 

@@ -414,7 +414,8 @@ fv_program *fv_driver_lower_module(fv_session *s, fv_module *m, const fv_source 
     if (lo.saves & FV_SAVES_BY_STRIPS && !lo.naive && !m->definitions && !strips_pay(s, m, &lo))
         lo.saves &= ~(unsigned)FV_SAVES_BY_STRIPS;
     if (o->target.in_process)
-        lo.target = fv_machine_permitted(m, lo.target);
+        lo.target =
+            fv_machine_permitted(m, lo.target, m->definitions || lo.relax & FV_RELAX_BF16_TILES);
     fv_program *p = fv_lower(m, &lo);
     return p && fv_program_verify(s, p) ? finished(s, p, o) : NULL;
 }

@@ -1,5 +1,5 @@
-/* reduce.c - emits reductions: as one chain of terms, as several chains, in parts, or in pairs of
- * terms. */
+/* reduce.c - emits reductions: as one chain of terms, as several chains, in parts, in pairs of
+ * terms, or in tiles. */
 #include "backend/schedule/common/reduce.h"
 
 #include <math.h>

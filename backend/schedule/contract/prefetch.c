@@ -67,8 +67,9 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     int64_t weights = fv_weights_between(l, op);
     int width = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     const bool only_few = c->dot.matrix && !c->blocks.sum;
+    const bool chains = fv_dot_has_chains(&c->dot) && !c->dot.matrix; /* prefetch nothing */
     const int small = caches->l1_bytes / (c->dot.group == WORD ? SMALL_WORDS : SMALL_PANELS);
-    bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
+    bool ahead = fv_can_prefetch(c) && !chains && weights > caches->l2_bytes &&
                  width >= p->prefetch.line_bytes && (only_few || steps_from(c, 0) * width > small);
     plan->prefetch.near = ahead ? p->prefetch.bytes : 0;
     int single = p->prefetch.single_bytes;
@@ -177,9 +178,9 @@ void fv_tile_limit_shares(const fv_lowerer *l, const fv_contraction *c, const fv
         plan->prefetch.shared_streams = 0;
 }
 
-/* It does with few complete tiles, and not with less than LEAST_ROWS rows, for which caches read a
- * panel as fast by themselves (Granite Rapids). Later blocks of rows find the weights in the last
- * cache. */
+/* Sharing gains time if there are few complete tiles, but not with less than LEAST_ROWS rows, for
+ * which caches read a panel as fast by themselves (Granite Rapids). Only the first block of rows
+ * reads the weights from memory; later ones find them in the last cache. */
 fv_expr *fv_tile_shares_pay(fv_tile *t) {
     enum { LEAST_ROWS = 3 };
     fv_kemit *e = t->e;
