@@ -8,6 +8,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/common/clip.h"
 #include "backend/schedule/common/maximum.h"
+#include "backend/schedule/common/order_tiles.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 
@@ -519,28 +520,25 @@ static fv_expr *reduce_pairs(fv_kemit *e, const fv_expr *r) {
 
 /* Emits a sum of products of bf16 in tiles. */
 static fv_expr *reduce_tiles(fv_kemit *e, const fv_expr *r) {
-    static const fv_expr_op ops[] = {FV_X_DOT_BF16_EVEN, FV_X_DOT_BF16_ODD};
     fv_arena *a = e->arena;
-    fv_expr *word[2], *x[2], *none = fv_x_const_int(a, FV_I32, 0), *size = chained_size(e, r);
+    fv_expr *word[2], *x[FV_NCHAINS], *none = fv_x_const_int(a, FV_I32, 0),
+                                      *size = chained_size(e, r);
     const int64_t terms = 2 * FV_TILE_WORDS;
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", FV_I32, 0, NULL, none), *chain[2];
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", FV_I32, 0, NULL, none), *chain[FV_NCHAINS];
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *block = fv_kb_for(&e->b, FV_SERIAL, "block", fv_x_int(a, 0), size, terms);
-    for (int i = 0; i < 2; i++)
-        chain[i] = fv_kb_tile(&e->b, i ? "odd" : "even", FV_I32, 0, NULL, none);
+    for (int i = 0; i < FV_NCHAINS; i++)
+        chain[i] = fv_kb_tile(&e->b, fv_chain_name(i), FV_I32, 0, NULL, none);
     fv_expr *to = fv_x_bin(a, FV_X_MIN, size, fv_x_bin(a, FV_X_ADD, block, fv_x_int(a, terms)));
     fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[0]->name, block, to, 2);
     words_of_pair(e, r, k, word);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FV_NCHAINS; i++)
         fv_kb_store(&e->b, chain[i], NULL,
-                    fv_x_dot(a, ops[i], word[0], word[1], fv_x_load(a, chain[i], NULL)), NULL);
+                    fv_add_to_chain(a, i, word[0], word[1], fv_x_load(a, chain[i], NULL)), NULL);
     fv_kb_end(&e->b);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FV_NCHAINS; i++)
         x[i] = fv_x_load(a, chain[i], NULL);
-    fv_kb_store(&e->b, acc, NULL,
-                fv_x_bin(a, FV_X_ADD_FLUSHED, fv_x_load(a, acc, NULL),
-                         fv_x_bin(a, FV_X_ADD_FLUSHED, x[0], x[1])),
-                NULL);
+    fv_kb_store(&e->b, acc, NULL, fv_add_chains(a, fv_x_load(a, acc, NULL), x[0], x[1]), NULL);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
     return fv_x_cast(a, FV_X_BITCAST, FV_F32, fv_x_load(a, acc, NULL));

@@ -9,9 +9,8 @@
 #include "backend/schedule/contract/chains.h"
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/common/order_tiles.h"
 #include "backend/schedule/contract/element.h"
-
-enum { NCHAINS = 2 };
 
 /* Opens loops over the rows and columns of the tile. Sets at[0] and at[1] to their variables. */
 static void open_sums(fv_tile *t, int rows, fv_expr **at) {
@@ -35,7 +34,6 @@ static fv_buf *words_of_columns(fv_tile *t) {
 
 /* Adds the products of the current words to both chains. */
 static void add_words(fv_tile *t, fv_buf *const *chain, fv_expr *first, int rows) {
-    static const fv_expr_op ops[NCHAINS] = {FV_X_DOT_BF16_EVEN, FV_X_DOT_BF16_ODD};
     fv_kemit *e = t->e;
     const int outer = e->b.depth;
     fv_buf *b = words_of_columns(t);
@@ -45,9 +43,9 @@ static void add_words(fv_tile *t, fv_buf *const *chain, fv_expr *first, int rows
     fv_expr *a = fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t))), *at[] = {r, c};
     fv_expr *word = fv_x_load(e->arena, b, &c);
-    for (int i = 0; i < NCHAINS; i++)
+    for (int i = 0; i < FV_NCHAINS; i++)
         fv_kb_store(&e->b, chain[i], at,
-                    fv_x_dot(e->arena, ops[i], a, word, fv_x_load(e->arena, chain[i], at)), NULL);
+                    fv_add_to_chain(e->arena, i, a, word, fv_x_load(e->arena, chain[i], at)), NULL);
     fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
@@ -63,19 +61,19 @@ void fv_tile_add_chains(fv_tile *t, fv_buf *acc, fv_expr *first, int rows) {
     fv_expr *to = binary(e, FV_X_ADD, block, integer(e, FV_TILE_WORDS)), *at[2];
     if (words % FV_TILE_WORDS)
         to = binary(e, FV_X_MIN, to, integer(e, words));
-    fv_buf *chain[NCHAINS];
-    for (int i = 0; i < NCHAINS; i++)
-        chain[i] = fv_kb_tile(&e->b, i ? "odd" : "even", FV_I32, 2, size,
+    fv_buf *chain[FV_NCHAINS];
+    for (int i = 0; i < FV_NCHAINS; i++)
+        chain[i] = fv_kb_tile(&e->b, fv_chain_name(i), FV_I32, 2, size,
                               fv_x_const_int(e->arena, FV_I32, 0));
     const int within = e->b.depth;
     fv_kemit_bind(e, q, fv_kb_for(&e->b, FV_SERIAL, q->name, block, to, 1));
     add_words(t, chain, first, rows);
     fv_kb_end_to(&e->b, within);
     open_sums(t, rows, at);
-    fv_expr *both = fv_x_bin(e->arena, FV_X_ADD_FLUSHED, fv_x_load(e->arena, chain[0], at),
-                             fv_x_load(e->arena, chain[1], at));
-    fv_kb_store(&e->b, acc, at,
-                fv_x_bin(e->arena, FV_X_ADD_FLUSHED, fv_x_load(e->arena, acc, at), both), NULL);
+    fv_expr *sum = fv_x_load(e->arena, acc, at);
+    sum = fv_add_chains(e->arena, sum, fv_x_load(e->arena, chain[0], at),
+                        fv_x_load(e->arena, chain[1], at));
+    fv_kb_store(&e->b, acc, at, sum, NULL);
     fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }

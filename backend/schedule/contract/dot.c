@@ -32,6 +32,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/contract/contraction.h"
 #include "backend/schedule/contract/lay_out.h"
+#include "backend/schedule/contract/small.h"
 #include "backend/schedule/contract/vectors.h"
 #include "backend/schedule/contract/words.h"
 #include "backend/schedule/operands/precompute.h"
@@ -86,35 +87,6 @@ static int elements_of_word(fv_elem e) {
     return fv_elem_bits(e) == 16 ? 2 : 4;
 }
 
-/* Is the sum of two products of elements of the weight with unsigned bytes always an i16? It is if
- * no element is more than 64 away from 0: 2 * 64 * 255 is 32640. Elements of fewer than 7 bits
- * never are. False if that is not known, as without the contents of weights. */
-static bool is_small_weight(const fv_lowerer *l, const fv_expr *load) {
-    enum { MOST = 64 };
-    if (fv_elem_bits((fv_elem)load->type.elem) < 7)
-        return true;
-    const fv_value *v = load->u.buf->value;
-    const fv_tensor *data = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
-    if (!data || data->elem != FV_I8 || l->options->weights == FV_WEIGHTS_LEFT_OUT)
-        return false;
-    const int8_t *w = data->data;
-    for (size_t i = 0; i < data->count; i++)
-        if (w[i] < -MOST || w[i] > MOST)
-            return false;
-    return true;
-}
-
-/* Are sums of two products of the columns with unsigned bytes always i16 (is_small_weight)? The
- * columns may be of several constants that are side by side: `w[k, j] if j < 8 else v[k, j - 8] if
- * 0 <= j - 8 else 0`, of which the 0 is never read. */
-static bool are_small_numbers(const fv_lowerer *l, const fv_expr *columns) {
-    const fv_expr *x = fv_x_stored(columns);
-    for (; x->op == FV_X_GUARD; x = x->arg[x->u.buf->rank + 1])
-        if (!is_small_weight(l, x))
-            return false;
-    return x->op == FV_X_CONST || (x->op == FV_X_LOAD && is_small_weight(l, x));
-}
-
 /* Does the operation add products of bf16 in the order of the sum? */
 static bool adds_in_order(fv_expr_op op, const fv_expr *sum) {
     return (op == FV_X_DOT_BF16 && sum->u.red.order == FV_ORDER_PAIRS) ||
@@ -130,7 +102,7 @@ static bool find_kind(const fv_lowerer *l, const fv_contraction *c, fv_elem rows
                        ? adds_in_order(kinds[i].op, c->sum)
                        : fv_instruction_has(l->target, kinds[i].op, FV_I32, FV_I32);
         if (kinds[i].rows != rows || kinds[i].columns != columns || !has ||
-            (kinds[i].op == FV_X_DOT_U8_I8_SAT && !are_small_numbers(l, x)))
+            (kinds[i].op == FV_X_DOT_U8_I8_SAT && !fv_are_small_numbers(l, x)))
             continue;
         dot->op = kinds[i].op;
         dot->swapped = kinds[i].swapped;
@@ -251,7 +223,7 @@ static void explain_halves(fv_lowerer *l, const fv_value *v, const fv_dot *dot, 
     const fv_expr_op faster = FV_X_DOT_U8_I8_SAT;
     if (dot->op == FV_X_DOT_I16_I16 && rows->type.elem != FV_I16 && columns->type.elem == FV_I8 &&
         fv_instruction_has(l->target, faster, FV_I32, FV_I32) &&
-        l->options->weights != FV_WEIGHTS_LEFT_OUT && !are_small_numbers(l, columns))
+        l->options->weights != FV_WEIGHTS_LEFT_OUT && !fv_are_small_numbers(l, columns))
         fv_declines(l, v, FV_WHY_dot_saturates, types, fv_s(fv_expr_op_text(faster)));
 }
 

@@ -694,7 +694,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     if (plan->together && !plan->depth)
         plan->depth = c->sum->u.red.vars[0]->dim->value;
     fv_tile_limit_shares(u->l, c, c->row < 0 ? NULL : d->index[c->row]->dim, block, plan);
-    if (fv_can_prefetch(c) && !fv_dot_has_chains(&c->dot)) {
+    if (fv_can_prefetch(c)) {
         plan->prefetch.near =
             fv_choose(u, FV_PARAMETER_prefetch, plan->prefetch.near, 0, 1 << 20, 1);
         plan->prefetch.far =

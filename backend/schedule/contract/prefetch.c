@@ -67,9 +67,8 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     int64_t weights = fv_weights_between(l, op);
     int width = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     const bool only_few = c->dot.matrix && !c->blocks.sum;
-    const bool chains = fv_dot_has_chains(&c->dot) && !c->dot.matrix; /* prefetch nothing */
     const int small = caches->l1_bytes / (c->dot.group == WORD ? SMALL_WORDS : SMALL_PANELS);
-    bool ahead = fv_can_prefetch(c) && !chains && weights > caches->l2_bytes &&
+    bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
                  width >= p->prefetch.line_bytes && (only_few || steps_from(c, 0) * width > small);
     plan->prefetch.near = ahead ? p->prefetch.bytes : 0;
     int single = p->prefetch.single_bytes;

@@ -9,6 +9,7 @@
 #include "backend/schedule/contract/product.h"
 
 #include "backend/schedule/common/blocks.h"
+#include "backend/schedule/common/order_tiles.h"
 #include "backend/schedule/contract/element.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/prefetch_blocks.h"
@@ -223,26 +224,24 @@ static void add_words(fv_tile *t, fv_buf *sum, fv_expr *column, int64_t from, in
 
 /* The same for a sum in tiles: a loop over blocks of words, each of which adds two chains. */
 static void add_blocks(fv_tile *t, fv_buf *sum, fv_expr *column, int64_t from, int64_t n) {
-    enum { NCHAINS = 2 };
-    static const fv_expr_op ops[NCHAINS] = {FV_X_DOT_BF16_EVEN, FV_X_DOT_BF16_ODD};
     fv_kemit *e = t->e;
     const int64_t size = n < FV_TILE_WORDS ? n : FV_TILE_WORDS;
-    fv_buf *chain[NCHAINS];
+    fv_buf *chain[FV_NCHAINS];
     fv_expr *block = open_loop(e, FV_SERIAL, "block", integer(e, n / size));
-    for (int i = 0; i < NCHAINS; i++)
-        chain[i] = fv_kb_tile(&e->b, i ? "odd" : "even", FV_I32, 0, NULL,
+    for (int i = 0; i < FV_NCHAINS; i++)
+        chain[i] = fv_kb_tile(&e->b, fv_chain_name(i), FV_I32, 0, NULL,
                               fv_x_const_int(e->arena, FV_I32, 0));
     fv_expr *q = open_loop(e, FV_SERIAL, "q", integer(e, size)),
             *before = binary(e, FV_X_MUL, block, integer(e, size));
     operands w =
         words_at(t, binary(e, FV_X_ADD, binary(e, FV_X_ADD, before, q), integer(e, from)), column);
-    for (int i = 0; i < NCHAINS; i++)
+    for (int i = 0; i < FV_NCHAINS; i++)
         put(e, chain[i], NULL,
-            fv_x_dot(e->arena, ops[i], w.a, w.b, fv_x_load(e->arena, chain[i], NULL)));
+            fv_add_to_chain(e->arena, i, w.a, w.b, fv_x_load(e->arena, chain[i], NULL)));
     fv_kb_end(&e->b);
-    fv_expr *both = fv_x_bin(e->arena, FV_X_ADD_FLUSHED, fv_x_load(e->arena, chain[0], NULL),
-                             fv_x_load(e->arena, chain[1], NULL));
-    put(e, sum, NULL, fv_x_bin(e->arena, FV_X_ADD_FLUSHED, fv_x_load(e->arena, sum, NULL), both));
+    put(e, sum, NULL,
+        fv_add_chains(e->arena, fv_x_load(e->arena, sum, NULL), fv_x_load(e->arena, chain[0], NULL),
+                      fv_x_load(e->arena, chain[1], NULL)));
     fv_kb_end(&e->b);
 }
 

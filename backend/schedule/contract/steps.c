@@ -19,7 +19,8 @@
 
 bool fv_can_prefetch(const fv_contraction *c) {
     const fv_expr *sum = fv_all_steps(c);
-    bool known = c->packed && !c->panels.made_in_run;
+    const bool chains = fv_dot_has_chains(&c->dot) && !c->dot.matrix;
+    bool known = c->packed && !c->panels.made_in_run && !chains;
     for (int i = 0; i < sum->u.red.nvars && known; i++)
         known = fv_dim_is_const(sum->u.red.vars[i]->dim);
     return known;
