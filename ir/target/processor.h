@@ -44,9 +44,9 @@ typedef struct fv_step_loops {
     /* number of steps in one iteration, if the sum has a multiple of them and at least
      * outline_steps */
     int unrolled_steps;
-    /* whether the loop converts the tile's panel of narrow floats, if that is one instruction;
-     * otherwise panels are converted once for all tiles of a block of rows, and stored */
-    bool converts;
+    /* number of tiles of a block of rows up to which each converts its panel of narrow floats, if
+     * that is one instruction; more tiles share a panel that is converted and stored once */
+    int converting_tiles;
 } fv_step_loops;
 
 typedef struct fv_processor {

@@ -233,6 +233,32 @@ TILINGS(one_row) {
           "contract 1 x 80, packed");
 }
 
+/* Up to four tiles of a block convert their panels themselves, with prefetches of their own or
+ * shared ones; more tiles share a converted panel. */
+TILINGS(tiles_that_convert) {
+    static const int all[] = {0, 1, 12, 13, 29, 48, 49, 60, 190};
+    fv_measure speeds[FV_NMEASURES] = {[FV_MEASURE_last_level] = {.value = 1, .known = true}};
+    const char *text = narrow_weights("f16", 300);
+    fv_target target = *fv_target_find("x86-64-v4");
+    fv_program *old = lower(text, &target, false);
+    target.processor = FV_PROCESSOR_sapphire_rapids;
+    fv_program *few = lower(text, &target, false);
+    target.caches = (fv_caches){4 << 10, 24 << 10, 40 << 10, 8};
+    target.own.speeds = speeds;
+    fv_program *shared = lower(text, &target, false);
+    cr_assert(contains(old, "tile unpacked: f32") && !contains(old, "<= 48"));
+    cr_assert(contains(few, "tile unpacked: f32") && contains(few, "<= 48"));
+    cr_assert(contains(shared, "let shift"));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int64_t n, count;
+        seq = all[i];
+        float *expected = run(old, &n);
+        cr_assert_arr_eq(run(few, &count), expected, (size_t)n * sizeof *expected, "%d rows", seq);
+        cr_assert_arr_eq(run(shared, &count), expected, (size_t)n * sizeof *expected, "%d rows",
+                         seq);
+    }
+}
+
 /* All tiles of a block of rows share the prefetches of the next panel, also those of the rows that
  * fill no complete tile: one tile, two of one number of rows or of several, five of 12 rows. */
 TILINGS(shared_prefetches) {

@@ -33,10 +33,21 @@ enum { LOOKS = 5, ROUNDS = 15, FASTER = 13, MOST_VALUES = 8 };
 static const char product[] = PRODUCT(192, 768, 768, 2359296);
 /* a product of many rows with many terms: the rows start a multiple of 4 kB apart */
 static const char long_product[] = PRODUCT(192, 3072, 768, 9437184);
-/* a product of many rows with weights in f16 */
-static const char narrow_product[] =
-    HEAD "const @w: f16[768, 768] = file \"weights.bin\" 0 1179648\n"
-         "func @main(%x: f16[192, 768]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n";
+/* products of 2, 4 and 12 tiles of rows with weights in f16, which together exceed the second-level
+ * cache: in a model, weights were not read just before either */
+#define NARROW(w, offset)                                                                          \
+    "const @w" #w ": f16[768, 768] = file \"weights.bin\" " #offset " 1179648\n"
+#define NARROW_WEIGHTS                                                                             \
+    NARROW(1, 0)                                                                                   \
+    NARROW(2, 1179648) NARROW(3, 2359296) NARROW(4, 3538944) NARROW(5, 4718592)
+#define LINK(to, from, w) "  %" #to " = MatMul(%" #from ", @w" #w ")\n"
+#define CHAIN(x, y)                                                                                \
+    LINK(x##1, x, 1)                                                                               \
+    LINK(x##2, x##1, 2) LINK(x##3, x##2, 3) LINK(x##4, x##3, 4) LINK(y, x##4, 5)
+#define CHAINS CHAIN(p, x) CHAIN(q, y) CHAIN(r, z)
+static const char narrow_products[] =
+    HEAD NARROW_WEIGHTS "func @main(%p: f16[24, 768], %q: f16[48, 768], %r: f16[144, 768])\n"
+                        "    -> (%x, %y, %z) {\n" CHAINS "  return %x, %y, %z\n}\n";
 /* a product of one row with weights that are in a cache */
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
 /* a product of one row and one of eight with weights that come from memory: tiles of several rows
@@ -69,7 +80,7 @@ static const choice choices[] = {
     {"block_l2_eighths", "long product", long_product, false, 4, {4, 5, 6, 7}},
     {"loop.unrolled_steps", "product", product, false, 3, {1, 2, 4}},
     {"copies_rows", "long product", long_product, false, 2, {0, 1}},
-    {"loop.converts", "product in f16", narrow_product, false, 2, {0, 1}},
+    {"loop.converting_tiles", "products in f16", narrow_products, false, 5, {1, 2, 4, 6, 24}},
     {"prefetch.bytes", "product", product, false, 4, {0, 1024, 2048, 4096}},
     {"prefetch.single_bytes",
      "rows from memory",

@@ -598,20 +598,29 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kb_end_to(&e->b, outer);
 }
 
-/* Emits the products of the rows of one tile, all steps at once. */
-static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
-    fv_tile one = *t;
-    one.plan.depth = 0;
-    one.plan.copies = false; /* there are no parts of the sum, whose rows would be copied */
-    one.from = one.prefetch.whole = NULL;
-    one.made.unpacked = NULL;
-    one.rows.done = integer(t->e, 0);
-    if (t->plan.prefetch.shared_streams)
-        fv_tile_share_prefetches(&one, first, rows);
-    else if (t->plan.prefetch.streams)
-        one.prefetch.whole = fv_tile_whole(t, rows);
-    one.i0 = first;
-    fv_tile_multiply(&one, rows);
+/* Emits the products of few tiles, each of which computes b itself, all steps at once. */
+static void multiply_few_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int outer = e->b.depth;
+    fv_tile few = *t;
+    few.plan.depth = 0;
+    few.plan.copies = false; /* there are no parts of the sum, whose rows would be copied */
+    few.from = few.prefetch.whole = NULL;
+    few.made.unpacked = NULL;
+    if (t->plan.prefetch.streams && !t->plan.prefetch.shared_streams)
+        few.prefetch.whole = fv_tile_whole(t, rows);
+    fv_expr *here = rows;
+    if (t->plan.computing_rows > t->plan.mr) {
+        here = fv_open_tiles(&few, first, rows);
+    } else {
+        few.i0 = first;
+        few.rows.done = integer(e, 0);
+        if (t->plan.prefetch.shared_streams)
+            fv_tile_share_prefetches(&few, first, rows);
+    }
+    few.sums.at[0] = few.rows.done;
+    fv_tile_multiply(&few, here);
+    fv_kb_end_to(&e->b, outer);
 }
 
 /* Emits the products of a block of rows of a sum over blocks, as matrices unless there are too few
@@ -656,12 +665,12 @@ static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr
         multiply_matrices(t, first, rows);
         return;
     }
-    if (!t->plan.unpacks || (fv_x_is_int(rows, &known) && known > t->plan.mr)) {
+    if (!t->plan.unpacks || (fv_x_is_int(rows, &known) && known > t->plan.computing_rows)) {
         multiply_tiles(t, first, rows);
         return;
     }
-    fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, t->plan.mr)));
-    multiply_one_tile(t, first, rows);
+    fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, t->plan.computing_rows)));
+    multiply_few_tiles(t, first, rows);
     fv_kb_else(&e->b);
     multiply_tiles(t, first, rows);
     fv_kb_end(&e->b);

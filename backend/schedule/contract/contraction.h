@@ -101,6 +101,7 @@ typedef struct fv_tile_plan {
     /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
      * `depth` steps at a time; false: each tile computes b as it reads it */
     bool unpacks;
+    int computing_rows; /* with `unpacks`: in blocks of at most so many rows each tile computes b */
     bool copies; /* whether the rows of a that a tile reads are first copied to contiguous memory */
     /* whether the products of a tile are followed by code that stores its results from registers;
      * otherwise loops over rows and columns store what tiles of any number of rows have left in

@@ -543,23 +543,23 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
     return fits ? far : near;
 }
 
-/* Is the conversion of b one instruction, which this processor executes while it multiplies and
- * adds? */
-static bool converts_in_tiles(const fv_target *t, const fv_contraction *c) {
+/* The number of tiles of a block of rows up to which each computes b itself. A block of a single
+ * tile shares nothing. A conversion of one instruction is repeated in the time in which a few tiles
+ * would store the elements and load them again. */
+static int tiles_that_compute(const fv_target *t, const fv_contraction *c) {
     fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
-    return fv_processor_of(t)->loop.converts && fv_instruction_has(t, FV_X_CONVERT, stored, used);
+    const bool one = !c->panels.computed && fv_instruction_has(t, FV_X_CONVERT, stored, used);
+    return one ? fv_processor_of(t)->loop.converting_tiles : 1;
 }
 
 /* Is it worthwhile to compute b once for all tiles of a block of rows, and to store it on the
  * stack? A conversion takes so little time that storing and loading the sums of the block, which
- * this needs, costs more if there are few steps, or if the processor converts in the time of the
- * products; and a block of a single tile shares nothing. On microcontrollers the stack is worth
- * more. */
+ * this needs, costs more if there are few steps. On microcontrollers the stack is worth more. */
 static bool unpacking_pays(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            const fv_tile_plan *plan, int64_t steps) {
     return fv_computes_panels(c) && !c->panels.pairs &&
            (c->panels.computed || (t->pointer_bits > 32 && steps >= LEAST_UNPACKED &&
-                                   !converts_in_tiles(t, c) && !stay_near(t, c, d, plan->nr)));
+                                   !stay_near(t, c, d, plan->nr)));
 }
 
 /* Do `depth` steps of b, and the sums of a block of rows, fit on the stack? */
@@ -664,7 +664,8 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
         bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
         plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
-        unpacks = unpacking_pays(target, c, d, plan, steps);
+        plan->computing_rows = tiles_that_compute(target, c) * plan->mr;
+        unpacks = rows > plan->computing_rows && unpacking_pays(target, c, d, plan, steps);
         if (unpacks)
             plan->depth = unpack_depth(target, c, d, plan, steps);
         block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
