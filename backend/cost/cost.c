@@ -94,15 +94,29 @@ static fv_cost cost(fv_walk *w, const fv_buf *const *same, double *touches) {
     return sum;
 }
 
-static fv_cost count_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
-                            const fv_buf *const *args, double *touches) {
+/* Counts with loads of parameters unknown, or, if `usual`, with their usual values. */
+static fv_cost count_once(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
+                          const fv_buf *const *args, double *touches, bool usual) {
     static const fv_walk_calls calls = {.statement = count_statement};
     fv_arena *a = fv_arena_new(fv_arena_session(scratch)); /* a walk needs megabytes */
     counter c = {.kernel = k, .traffic = FV_NEW(a, traffic, k->nbufs + 1)};
     fv_walk w = fv_walk_new(a, &calls, &c);
+    w.values.usual = usual;
     fv_walk_kernel(&w, k, dims);
     fv_cost is = cost(&w, args, touches);
     fv_arena_free(a);
+    return is;
+}
+
+/* Where data decide what runs, conditions have their usual outcome: of two kernels that share the
+ * work by such a condition only one counts. */
+static fv_cost count_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
+                            const fv_buf *const *args, double *touches) {
+    fv_cost is = count_once(scratch, k, dims, args, touches, false);
+    if (!is.exact) {
+        is = count_once(scratch, k, dims, args, touches, true);
+        is.exact = false;
+    }
     return is;
 }
 

@@ -6,13 +6,19 @@
 #include "backend/cost/predict.h"
 #include "backend/cost/walk.h"
 
-/* When a buffer was last accessed. `at`: the number of bytes that all launches up to its last
- * access have accessed; -infinity: it was not accessed yet. */
+/* An access of a launch to a buffer. `at`: the number of bytes that all launches up to this one
+ * have accessed; -infinity: there is none. */
+typedef struct access {
+    double at, bytes;
+} access;
+
+/* When a buffer was last accessed, and when most of what launches access of it was: a step of a
+ * decoder writes a row of a cache that attention reads whole. */
 typedef struct history {
     const fv_buf *buf;
     bool placed; /* whether it is in the workspace, at the bytes [begin, end) */
     int64_t begin, end;
-    double at;
+    access last, largest;
 } history;
 
 /* The prediction of a launch of a kernel with these dims and residences. */
@@ -42,7 +48,8 @@ static history *history_of(past *p, const fv_buf *b) {
         return *at;
     history *h = FV_NEW(p->arena, history, 1);
     int64_t bytes;
-    *h = (history){.buf = b, .at = -INFINITY};
+    const access none = {-INFINITY, 0};
+    *h = (history){.buf = b, .last = none, .largest = none};
     h->placed = b->role == FV_BUF_WORK && b->offset && b->bytes &&
                 fv_walk_evaluate(&p->host, b->offset, &h->begin) &&
                 fv_walk_evaluate(&p->host, b->bytes, &bytes);
@@ -53,17 +60,29 @@ static history *history_of(past *p, const fv_buf *b) {
 }
 
 static bool share_memory(const history *a, const history *b) {
-    return a == b || (a->placed && b->placed && a->begin < b->end && b->begin < a->end);
+    return a->placed && b->placed && a->begin < b->end && b->begin < a->end;
+}
+
+/* When the bytes were accessed that a launch touches: last, if as many were accessed then. */
+static double accessed(const history *h, double touched) {
+    return touched <= 2 * h->last.bytes ? h->last.at : h->largest.at;
+}
+
+/* Notes an access. One of at least half of the bytes that the largest one had takes its place. */
+static void note_access(history *h, double at, double touched) {
+    h->last = (access){at, touched};
+    if (2 * touched >= h->largest.bytes)
+        h->largest = (access){at, touched > h->largest.bytes ? touched : h->largest.bytes};
 }
 
 /* Where the data of buffer h are: in the smallest cache that holds all that was accessed since its
  * memory was accessed last, as that of h or of another buffer that overlaps it. */
 static fv_residence residence_of(const past *p, const fv_speeds *s, const history *h,
                                  double touched) {
-    double last = -INFINITY;
+    double last = accessed(h, touched);
     for (int i = 0; i < p->n; i++)
-        if (share_memory(p->all[i], h) && p->all[i]->at > last)
-            last = p->all[i]->at;
+        if (p->all[i] != h && share_memory(p->all[i], h) && p->all[i]->last.at > last)
+            last = p->all[i]->last.at;
     double since = p->now - last > touched ? p->now - last : touched;
     return since > s->capacity[2] ? FV_IN_MEMORY : since > s->capacity[1] ? FV_IN_L3 : FV_IN_L2;
 }
@@ -75,7 +94,7 @@ static void find_residences(past *p, const fv_speeds *s, const fv_launch_cost *l
     for (int b = 0; b < l->kernel->nbufs; b++)
         p->now += l->touched[b];
     for (int b = 0; b < l->kernel->nbufs; b++)
-        history_of(p, l->launch->call.args[b])->at = p->now;
+        note_access(history_of(p, l->launch->call.args[b]), p->now, l->touched[b]);
 }
 
 static bool is_same(const known_launch *of, const fv_launch_cost *l,

@@ -101,8 +101,63 @@ Test(cost, data_decides) {
         "kernel f(A: f32[n], out C: f32[n]; n) {\n  for i < n {\n    if A[i] < 0.0 {\n"
         "      C[i] = A[i] * A[i] + 1.0\n    } else {\n      C[i] = A[i] + 1.0\n    }\n  }\n}",
         7);
-    cr_expect_eq(c.flops, 14);
+    cr_expect_eq(c.flops, 7); /* the usual value of a float is 0 */
     cr_expect_not(c.exact);
+}
+
+/* A condition of one kernel and its opposite in another one: one of them works. */
+Test(cost, data_share_the_work) {
+    fv_cost all = cost_of("kernel f(S: i64[], A: f32[n], out C: f32[n]; n) {\n  if S[] != 0 {\n"
+                          "    for i < n {\n      C[i] = A[i] * 2.0\n    }\n  }\n}",
+                          10),
+            none = cost_of("kernel f(S: i64[], A: f32[n], out C: f32[n]; n) {\n  if S[] == 0 {\n"
+                           "    for i < n {\n      C[i] = A[i] * 2.0\n    }\n  } else {\n"
+                           "    C[0] = 0.0 if 0 < n\n  }\n}",
+                           10);
+    cr_expect(all.flops == 10 && all.read == 48 && all.written == 40);
+    cr_expect(none.flops == 0 && none.read == 8 && none.written == 4);
+    cr_expect_not(all.exact || none.exact);
+}
+
+/* A launch that writes a row of a buffer brings no more of it into a cache: a later one reads the
+ * rest from where it was before. */
+static const char cache[] =
+    "fovea-program 1\nname cache\nworkspace 0\n"
+    "buffer c: f32[4096, 64] input 0\nbuffer x: f32[4194304] input 1\n"
+    "buffer y: f32[4194304] output 0\nbuffer z: f32[64] output 1\n"
+    "input c = \"c\" as c: f32[4096, 64] extents [4096, 64]\n"
+    "input x = \"x\" as x: f32[4194304] extents [4194304]\n"
+    "output y = \"y\" as y: f32[4194304] extents [4194304]\n"
+    "output z = \"z\" as z: f32[64] extents [64]\n"
+    "kernel large(A: f32[4194304], out C: f32[4194304]) {\n  for i < 4194304 {\n"
+    "    C[i] = A[i] * 2.0\n  }\n}\n"
+    "kernel touch(A: f32[4096, 64], out C: f32[64]; m) {\n  for k < m {\n    for i < 64 {\n"
+    "      C[i] = A[k, i]\n    }\n  }\n}\n"
+    "kernel sum(A: f32[4096, 64], out C: f32[64]) {\n  for i < 64 {\n    tile s: f32 = 0.0\n"
+    "    for k < 4096 {\n      s = s + A[k, i]\n    }\n    C[i] = s\n  }\n}\n"
+    "run {\n  launch large(x, y)\n  launch touch(c, z; %d)\n  launch sum(c, z)\n}\n";
+
+static double waits_after(int rows) {
+    const char *why = "";
+    fv_program *p = fv_program_parse(arena, fv_printf(arena, cache, rows), NULL);
+    fv_launch_cost *list;
+    fv_prediction is[3];
+    cr_assert(p, "%s", said());
+    p->target = fv_target_read(arena, "x86-64-v3", &why);
+    fv_speeds s = fv_speeds_of(p->target);
+    s.capacity[1] = 2 << 20;
+    s.capacity[2] = 4 << 20;
+    int n = fv_cost_launches(arena, p, &list);
+    fv_cost_evaluate(arena, p, NULL, n, list);
+    fv_predict_launches(arena, p, NULL, &s, 1, n, list, is);
+    cr_assert(n == 3 && is[2].known);
+    return is[2].waiting;
+}
+
+Test(cost, a_part_leaves_the_rest_far) {
+    const double all = waits_after(4096), row = waits_after(1), none = waits_after(0);
+    cr_expect(row > 2 * all, "%g and %g", row, all);
+    cr_expect_float_eq(row / none, 1, 0.02, "%g and %g", row, none);
 }
 
 Test(cost, expanded) { /* math is counted as what it became, lanes count */

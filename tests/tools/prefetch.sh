@@ -131,6 +131,37 @@ key=$(sed -n 's/^ *key *//p' out)
 check "its tuning" 0 '^end$' "$fovea" tune huge.fvir $few --seconds=0.001 -o -
 { sed 5q out; printf 'kernel "%s" contract {prefetch = 0, prefetch_single = 0}\nend\n' "$key"; } >few.tuning
 check "none of them" 0 'contract .*prefetch = 0, prefetch_single = 0,' "$fovea" compile huge.fvir $few --tuning=few.tuning --emit=kernels -q -o -
+# few queries prefetch values of a cache, which come from memory, 8 rows of 256 bytes ahead, unless the processor reads faster without
+cat >cache.fvir <<'M'
+fovea-ir 1
+module "m"
+symbol n 1..4096
+symbol s 1..512
+const @large: f32[1536, 1536] = file "large.bin" 0 9437184
+func @main(%x: f32[s, 1536], %k: f32[24, n, 64], %v: f32[24, n, 64]) -> (%y) {
+  %m = MatMul(%x, @large)
+  %r = fv.Reshape(%m) {dims = [s, 24, 64]}
+  %q = Transpose(%r) {perm = [1, 0, 2]}
+  %t = Transpose(%k) {perm = [0, 2, 1]}
+  %w = MatMul(%q, %t)
+  %p = Softmax(%w) {axis = -1}
+  %y = MatMul(%p, %v)
+  return %y
+}
+M
+# values MODEL OPTION...: the prefetches of values
+values() {
+    "$fovea" compile "$1" --target=x86-64-v3 --emit=kernels -q -o values.fvk "${@:2}" && grep -o 'prefetch v.*' values.fvk | tr '\n' ';' && echo .
+}
+check "values" 0 '^prefetch v\[b, k_[0-9]*, 512\];.*, 528\];.*, 544\];.*, 560\];\.$' values cache.fvir
+check "values without prefetches" 0 '^\.$' values cache.fvir --processor=zen4
+check "values in small code" 0 '^\.$' values cache.fvir -Os
+sed 's/%v: f32\[24, n, 64\]/%v: f32[n, 24, 64]/; s/@main.*/&\n  %u = Transpose(%v) {perm = [1, 0, 2]}/; s/(%p, %v)/(%p, %u)/' cache.fvir >apart.fvir
+check "values of heads side by side" 0 '^prefetch v\[k_[0-9]*, b, 12288\];' values apart.fvir
+sed 's/f32\[1536, 1536\]/f32[16, 1536]/; s/9437184/98304/; s/\[s, 1536\]/[s, 16]/' cache.fvir >little.fvir
+check "values that no weights displace" 0 '^\.$' values little.fvir
+sed 's/MatMul(%p, %v)/MatMul(%p, %o)/; s/^  %p = .*/&\n  %o = Neg(%v)/' cache.fvir >made.fvir
+check "values of this run" 0 '^\.$' values made.fvir
 # tiles of 12, 8, 4, 2 and 1 rows also prefetch the scales of blocks, two lines of each, and their zero points
 cat >blocks.fvir <<'M'
 fovea-ir 1
@@ -212,4 +243,12 @@ keys() {
 }
 check "keys in order" 0 '^(j_1 [+] c0 floordiv 8, (0|16|32|48);){4}$' keys keys.fvir
 check "keys of 24 channels" 0 '^([^;]*;){6}$' keys channels.fvir
+# they are spread among its channels: two channels for each line, or four for three lines
+turns() {
+    "$fovea" compile "$1" --target=x86-64-v3 --emit=kernels -q -o - | grep -A 4 'unroll turn'
+}
+check "lines among channels" 0 'unroll turn < 4 ' turns keys.fvir
+said 'unroll c < 2 '
+check "three lines at a time" 0 'unroll turn < 2 ' turns channels.fvir
+said 'unroll line < 3 '
 finish

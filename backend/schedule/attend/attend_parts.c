@@ -167,7 +167,7 @@ static void emit_products(fv_attend *a, fv_op *op) {
     fv_expr *from = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MUL, part, n));
     const fv_attend_product by_rows = {fv_attend_by_rows(a, zero), most,
                                        fv_attend_columns(a->p, most)};
-    fv_attend_tile(a, a->p->d, &by_rows);
+    fv_attend_tile_of_few(a, &by_rows);
     fv_tile *t = &a->t;
     fv_open_panels(t, FV_SERIAL);
     fv_expr *rows = fv_open_tiles(t, a->group ? a->group : zero, integer(e, most));

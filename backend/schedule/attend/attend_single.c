@@ -27,24 +27,20 @@ enum {
     AHEAD = 2 /* AHEAD: number of blocks of keys by which prefetches precede the loads */
 };
 
-/* Finds the only load of keys in k, which must be contiguous along the channel. False: there are
- * several loads, the load is guarded or checked, or k contains a sum or an elementary function. */
-static bool find_load(fv_arena *a, fv_single_scores *f, const fv_expr *root) {
-    fv_expr *x;
+fv_expr *fv_single_load(fv_arena *a, const fv_expr *root, const fv_var *key, const fv_var *along) {
+    fv_expr *x, *load = NULL;
     for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));) {
         if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || x->op == FV_X_GUARD ||
             fv_expr_op_is_math((fv_expr_op)x->op))
-            return false;
-        if (x->op != FV_X_LOAD || !fv_x_uses(x, f->key))
+            return NULL;
+        if (x->op != FV_X_LOAD || !fv_x_uses(x, key))
             continue;
-        if (f->load && !fv_x_equal(f->load, x))
-            return false;
-        f->load = x;
+        if (load && !fv_x_equal(load, x))
+            return NULL;
+        load = x;
         fv_x_skip(&v);
     }
-    x = f->load;
-    return x && fv_x_is_plain(x) && fv_x_stride(x, f->channel) > 0 &&
-           fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
+    return load && fv_x_is_plain(load) && fv_x_stride(load, along) > 0 ? load : NULL;
 }
 
 /* The largest n up to `most` such that the number of queries is n times a dim that may be 1; 1:
@@ -66,8 +62,9 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
     if (f->sum->u.red.nvars != 1 || !fv_dim_is_const(f->sum->u.red.vars[0]->dim))
         return false;
     f->channel = f->sum->u.red.vars[0];
-    f->load = NULL;
-    if (!find_load(a, f, f->k))
+    f->load = fv_single_load(a, f->k, f->key, f->channel);
+    if (!f->load || !fv_elem_is_float((fv_elem)f->load->type.elem) ||
+        fv_elem_is_packed((fv_elem)f->load->type.elem))
         return false;
     int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem),
         bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
@@ -113,29 +110,60 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
     }
 }
 
-/* Prefetches a part of the block of keys beginning with j0: the lines that the step at c0 has if
- * all steps have equally many of them, in the order of memory. The loads of a step, one of each
- * key, are in no order that the processor recognizes, and software prefetches alone do not keep
- * memory busy; it follows lines that are prefetched one after the other. */
-static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
+/* Prefetches of the block of keys beginning with j0, while the products of channels from c0 on are
+ * computed: the lines that this step has if all steps have equally many of them, in the order of
+ * memory. The loads of a step, one of each key, are in no order that the processor recognizes, and
+ * software prefetches alone do not keep memory busy; it follows lines that are prefetched one after
+ * the other. Those of a step are spread among its channels: together they would fill the buffers in
+ * which a core waits for lines. */
+typedef struct ahead_lines {
+    fv_expr *j0, *c0; /* j0 NULL: nothing is prefetched */
+    int64_t turns;    /* number of times that a step prefetches lines */
+    int64_t lines;    /* number of lines each time */
+} ahead_lines;
+
+/* The number of elements of keys in a line, and of lines that a key has. */
+static int64_t line_of(const fv_kemit *e, const fv_single_scores *f) {
+    return fv_processor_of(e->l->target)->prefetch.line_bytes /
+           fv_elem_storage_bytes((fv_elem)f->load->type.elem);
+}
+static int64_t lines_of_key(const fv_kemit *e, const fv_single_scores *f) {
+    return fv_div_up(f->channel->dim->value, line_of(e, f));
+}
+
+static ahead_lines plan_ahead(const fv_kemit *e, const fv_single_scores *f, fv_expr *j0,
+                              fv_expr *c0) {
+    const int64_t steps = f->channel->dim->value / f->block,
+                  share = fv_div_up(f->block * lines_of_key(e, f), steps);
+    const int64_t turns = fv_common_divisor(f->block, share);
+    return (ahead_lines){.j0 = j0, .c0 = c0, .turns = turns, .lines = share / turns};
+}
+
+/* Opens an unrolled loop with n iterations, or none if there is one. */
+static fv_expr *unroll(fv_kemit *e, const char *name, int64_t n) {
+    return n == 1 ? integer(e, 0) : open_loop(e, FV_UNROLL, name, integer(e, n));
+}
+
+/* Emits the prefetches of that turn. */
+static void prefetch(fv_kemit *e, const fv_single_scores *f, const ahead_lines *a, fv_expr *turn) {
+    const int outer = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *index[FV_MAX_RANK], *block = integer(e, f->block);
-    const int64_t channels = f->channel->dim->value, steps = channels / f->block,
-                  bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem),
-                  line = fv_processor_of(e->l->target)->prefetch.line_bytes / bytes,
-                  lines = fv_div_up(channels, line), share = fv_div_up(f->block * lines, steps);
-    fv_expr *step = binary(e, FV_X_FLOORDIV, c0, block), *of_key = integer(e, lines);
-    fv_expr *at = binary(e, FV_X_ADD, binary(e, FV_X_MUL, step, integer(e, share)),
-                         open_loop(e, FV_UNROLL, "line", integer(e, share)));
+    fv_expr *index[FV_MAX_RANK], *block = integer(e, f->block), *lines = integer(e, a->lines),
+                                 *of_key = integer(e, lines_of_key(e, f));
+    fv_expr *step = binary(e, FV_X_FLOORDIV, a->c0, block);
+    fv_expr *at =
+        binary(e, FV_X_ADD, binary(e, FV_X_MUL, step, integer(e, a->turns * a->lines)),
+               binary(e, FV_X_ADD, binary(e, FV_X_MUL, turn, lines), unroll(e, "line", a->lines)));
     fv_expr *r = binary(e, FV_X_MIN, binary(e, FV_X_FLOORDIV, at, of_key),
                         binary(e, FV_X_SUB, block, integer(e, 1)));
-    fv_expr *first = binary(e, FV_X_MUL, binary(e, FV_X_FLOORMOD, at, of_key), integer(e, line));
-    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
+    fv_expr *first =
+        binary(e, FV_X_MUL, binary(e, FV_X_FLOORMOD, at, of_key), integer(e, line_of(e, f)));
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, a->j0, r));
     fv_kemit_bind(e, f->channel, first);
     for (int i = 0; i < f->load->u.buf->rank; i++)
         index[i] = fv_kemit_expr(e, f->load->arg[i]);
     fv_kb_prefetch(&e->b, fv_kemit_in(e, f->load->u.buf), index, 1);
-    fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -157,14 +185,27 @@ static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, 
     return rows;
 }
 
+/* Opens the loop over the channels of a step, with the prefetches of a part of them each time.
+ * Returns the number of the channel. */
+static fv_expr *open_channels(fv_kemit *e, const fv_single_scores *f, const ahead_lines *ahead) {
+    if (!ahead->j0)
+        return unroll(e, "c", f->block);
+    const int64_t each = f->block / ahead->turns;
+    fv_expr *turn = unroll(e, "turn", ahead->turns);
+    prefetch(e, f, ahead, turn);
+    return binary(e, FV_X_ADD, binary(e, FV_X_MUL, turn, integer(e, each)), unroll(e, "c", each));
+}
+
 /* Adds the products of the block of keys beginning with j0 and channels beginning with c0 to acc[h,
  * r]. */
 static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
-                       fv_buf *acc, fv_expr *j0, fv_expr *c0) {
+                       fv_buf *acc, fv_expr *j0, const ahead_lines *ahead) {
     fv_arena *x = e->arena;
+    fv_expr *c0 = ahead->c0;
+    const int outer = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = f->turns ? emit_turned(e, f, j0, c0) : NULL;
-    fv_expr *n = integer(e, f->block), *c = open_loop(e, FV_UNROLL, "c", n), *r;
+    fv_expr *n = integer(e, f->block), *c = open_channels(e, f, ahead), *r;
     fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
     fv_kmark step = fv_kemit_mark(e);
     fv_buf *k = fv_kb_tile(&e->b, "k", (fv_elem)f->sum->type.elem, 1, &f->block, NULL);
@@ -183,9 +224,7 @@ static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, c
     r = open_loop(e, FV_VECTOR, "r", n);
     fv_expr *at[2] = {h, r};
     fv_kb_store(&e->b, acc, at, fv_x_fma(x, q, fv_x_load(x, k, &r), fv_x_load(x, acc, at)), NULL);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
+    fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
 }
 
@@ -209,9 +248,8 @@ static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, 
         fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, f->block}, fv_x_const(x, type, 0));
     fv_expr *c0 =
         fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
-    if (next)
-        prefetch(e, f, next, c0);
-    emit_block(e, f, first, local, acc, j0, c0);
+    const ahead_lines ahead = plan_ahead(e, f, next, c0);
+    emit_block(e, f, first, local, acc, j0, &ahead);
     fv_kb_end(&e->b);
     fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, rows)),
             *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));

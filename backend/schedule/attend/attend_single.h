@@ -24,6 +24,10 @@ typedef struct fv_single_scores {
     int rows; /* number of rows of a task: all queries, or a group of heads */
 } fv_single_scores;
 
+/* The only load in root whose indices depend on the key, which must be contiguous along that
+ * variable. NULL: there are several loads, the load is guarded or checked, or root contains a sum
+ * or an elementary function. */
+fv_expr *fv_single_load(fv_arena *a, const fv_expr *root, const fv_var *key, const fv_var *along);
 /* Can a kernel read keys in their own layout, a block at a time, for at most `most` queries? sum,
  * q, k and key must be set; sets the other members. */
 bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query,

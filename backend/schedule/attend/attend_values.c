@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+#include "backend/lowering/weights.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/reduce.h"
 #include "backend/schedule/contract/element.h"
+#include "backend/schedule/contract/later_steps.h"
 #include "backend/schedule/contract/prefetch.h"
 #include "backend/schedule/contract/results.h"
 #include "ir/definition/bits.h"
@@ -22,6 +24,17 @@ void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_produc
     fv_tile_defaults(p->l, p->d->value->def, &product->c, &a->t.plan);
     if (fv_dim_is_const(n) && p->qk.rows % product->rows == 0)
         a->t.plan.rest = n->value % product->rows;
+}
+
+void fv_attend_tile_of_few(fv_attend *a, const fv_attend_product *by_rows) {
+    const fv_attend_plan *p = a->p;
+    const fv_contraction *c = &by_rows->c;
+    fv_var *column = p->d->index[c->column];
+    fv_attend_tile(a, p->d, by_rows);
+    const fv_expr *load = fv_single_load(p->l->exprs, c->b, p->at.key, column);
+    if (load && !c->packed && fv_dim_is_const(column->dim))
+        fv_tile_plan_later_steps(&a->t, load, column->dim->value,
+                                 fv_weights_between(p->l, p->d->value->def));
 }
 
 void fv_attend_close(fv_attend *a, int depth, fv_kmark m) {
@@ -146,7 +159,10 @@ static void emit_tiles_of_result(fv_attend *a, fv_value *value, const fv_attend_
                                  fv_expr *first, fv_expr *rows) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
-    fv_attend_tile(a, a->p->d, pv);
+    if (a->alone)
+        fv_attend_tile_of_few(a, pv);
+    else
+        fv_attend_tile(a, a->p->d, pv);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
     multiply_keys(a, here);

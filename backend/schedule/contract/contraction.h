@@ -87,6 +87,11 @@ typedef struct fv_prefetch_plan {
     /* the least number of tiles in a block of rows whose products of matrices prefetch the next
      * panel; 0: none do */
     int sharing;
+    /* a load in the factor with the columns, if there are no panels, of which a tile prefetches
+     * what later steps read; number of elements by which these follow those of the current step; 0:
+     * none are prefetched */
+    const fv_expr *later;
+    int64_t ahead;
 } fv_prefetch_plan;
 
 /* The size of a register tile and the form of its loops. */

@@ -558,8 +558,8 @@ static int tiles_that_compute(const fv_target *t, const fv_contraction *c) {
 static bool unpacking_pays(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            const fv_tile_plan *plan, int64_t steps) {
     return fv_computes_panels(c) && !c->panels.pairs &&
-           (c->panels.computed || (t->pointer_bits > 32 && steps >= LEAST_UNPACKED &&
-                                   !stay_near(t, c, d, plan->nr)));
+           (c->panels.computed ||
+            (t->pointer_bits > 32 && steps >= LEAST_UNPACKED && !stay_near(t, c, d, plan->nr)));
 }
 
 /* Do `depth` steps of b, and the sums of a block of rows, fit on the stack? */

@@ -19,6 +19,7 @@
 #include "backend/schedule/contract/border.h"
 #include "backend/schedule/contract/chains.h"
 #include "backend/schedule/contract/element.h"
+#include "backend/schedule/contract/later_steps.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/next_rows.h"
 #include "backend/schedule/contract/prefetch.h"
@@ -297,6 +298,7 @@ static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf 
     if (prefetched && !shared)
         fv_tile_emit_prefetch(t, whole);
     fv_tile_prefetch_next_rows(t);
+    fv_tile_prefetch_later_steps(t);
     if (sixteen)
         add_sixteen(t, acc, first, rows);
     else if (t->made.halves)
