@@ -651,7 +651,9 @@ static void take_steps(inside *s) {
     if (!length)
         return;
     put_rest(s, taken);
-    fv_var *v = fv_index_var(a, "taken", p->r->t->dim);
+    /* All steps may be taken: `taken` is at most the extent of t, not below it as an index. */
+    fv_dims *dims = p->l->module->dims;
+    fv_var *v = fv_index_var(a, "taken", fv_dim_add(dims, p->r->t->dim, fv_dim_const(dims, 1)));
     fv_kemit_bind(e, v, taken);
     p->taken = fv_x_var(a, v);
 }
