@@ -180,19 +180,31 @@ static bool may_use_tiles(void) {
 #endif
 }
 
-/* Does the CPU have the features, apart from whether the system saves their registers? */
-static bool cpuid_has(const fv_cpuid_need *n) {
+/* The registers of each leaf of cpuid. */
+typedef struct cpuid_values {
+    uint32_t at[FV_CPUID_LEAVES][4];
+} cpuid_values;
+
+/* Reads the leaves that have a mask. Registers of other leaves, and of those that the CPU does not
+ * have, are 0. */
+static cpuid_values cpuid_read(const fv_cpuid_need *n) {
+    cpuid_values v = {0};
     for (int k = 0; k < FV_CPUID_LEAVES; k++) {
         const uint32_t *mask = n->at[k].mask;
-        uint32_t r[4];
-        if (!(mask[0] | mask[1] | mask[2] | mask[3]))
-            continue;
-        if (!__get_cpuid_count(n->at[k].leaf, n->at[k].subleaf, &r[0], &r[1], &r[2], &r[3]))
-            return false;
-        for (int i = 0; i < 4; i++)
-            if ((r[i] & mask[i]) != mask[i])
-                return false;
+        uint32_t *r = v.at[k];
+        if (mask[0] | mask[1] | mask[2] | mask[3])
+            __get_cpuid_count(n->at[k].leaf, n->at[k].subleaf, &r[0], &r[1], &r[2], &r[3]);
     }
+    return v;
+}
+
+/* Does a CPU with these registers have the features, apart from whether the system saves the
+ * registers of the features? */
+static bool values_have(const cpuid_values *v, const fv_cpuid_need *n) {
+    for (int k = 0; k < FV_CPUID_LEAVES; k++)
+        for (int i = 0; i < 4; i++)
+            if ((v->at[k][i] & n->at[k].mask[i]) != n->at[k].mask[i])
+                return false;
     return true;
 }
 #endif
@@ -221,29 +233,33 @@ static bool id_has(const fv_feature *f) {
 
 /* ---- this machine ---- */
 
-bool fv_features_here(uint64_t set) {
+uint64_t fv_features_present(uint64_t set) {
+    uint64_t present = 0;
+#if defined __x86_64__
+    /* cpuid is read once for all features: a virtual machine leaves the guest for each cpuid. */
+    const fv_cpuid_need all = fv_features_cpuid(set);
+    const cpuid_values values = cpuid_read(&all);
+#endif
     for (int i = 0; i < FV_NFEATURES; i++) {
         const fv_feature *f = &features[i];
+        bool here = f->kind == FV_CPU_ALWAYS;
         if (!has(set, i))
             continue;
 #if defined __x86_64__
-        if (f->kind == FV_CPU_ID)
-            return false;
+        /* If leaf 1 has OSXSAVE, which `state` needs, xgetbv exists. */
+        const fv_cpuid_need need = fv_features_cpuid(UINT64_C(1) << i);
+        here |= f->kind == FV_CPU_CPUID && values_have(&values, &need) &&
+                (!need.state || has_state(need.state));
 #elif defined __aarch64__
-        if (f->kind == FV_CPU_CPUID || (f->kind == FV_CPU_ID && !id_has(f)))
-            return false;
-#else
-        if (f->kind != FV_CPU_ALWAYS)
-            return false;
+        here |= f->kind == FV_CPU_ID && id_has(f);
 #endif
+        present |= here ? UINT64_C(1) << i : 0;
     }
-#if defined __x86_64__
-    /* If leaf 1 has OSXSAVE, which `state` needs, xgetbv exists. */
-    fv_cpuid_need need = fv_features_cpuid(set);
-    return cpuid_has(&need) && (!need.state || has_state(need.state));
-#else
-    return true;
-#endif
+    return present;
+}
+
+bool fv_features_here(uint64_t set) {
+    return fv_features_present(set) == set;
 }
 
 /* The features of the set that use tile registers. */
@@ -277,14 +293,12 @@ static char *put_names(uint64_t set, const char *why, char *text, size_t size) {
 }
 
 char *fv_features_lacking(uint64_t set, char *text, size_t size) {
-    uint64_t lacking = 0;
+    const uint64_t lacking = set & ~fv_features_present(set);
     bool without_system = false; /* whether the CPU has one of them, and only the system does not */
-    for (int i = 0; i < FV_NFEATURES; i++)
-        if (has(set, i) && !fv_features_here(UINT64_C(1) << i))
-            lacking |= UINT64_C(1) << i;
 #if defined __x86_64__
     const fv_cpuid_need need = fv_features_cpuid(tile_features(lacking));
-    without_system = need.state && cpuid_has(&need);
+    const cpuid_values values = cpuid_read(&need);
+    without_system = need.state && values_have(&values, &need);
 #endif
     return put_names(lacking, without_system ? " (the system does not provide tile registers)" : "",
                      text, size);

@@ -67,10 +67,12 @@ const char *const *fv_features_macros(fv_arena *a, uint64_t features);
 /* Does the set contain a feature whose test in feature.def is not ALWAYS, so that a CPU may lack
  * it? */
 bool fv_features_can_lack(uint64_t features) FV_MUST_USE;
-/* Does this machine have all features of the set? Those whose test is ALWAYS count as present, also
+/* The features of the set that this machine has. Those whose test is ALWAYS count as present, also
  * on a machine of another architecture: callers compare architectures first. Tile registers count
  * as present if the CPU and the system have them; this asks for no permission to use them
  * (fv_features_refused). */
+uint64_t fv_features_present(uint64_t features) FV_MUST_USE;
+/* Does this machine have all features of the set? */
 bool fv_features_here(uint64_t features) FV_MUST_USE;
 
 /* The CPUID bits that a set needs: for each leaf a mask of EAX, EBX, ECX and EDX, all of whose bits

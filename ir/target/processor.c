@@ -138,11 +138,11 @@ fv_processor_id fv_processor_here(void) {
     fv_processor_id of_model =
         ask(&c) ? fv_processor_of_model(c.vendor, c.family, c.model) : FV_PROCESSOR_generic;
     uint64_t features = 0;
-    for (size_t i = 0; i < sizeof marks / sizeof *marks && of_model == FV_PROCESSOR_generic; i++) {
-        uint64_t feature = UINT64_C(1) << marks[i].feature;
-        features |= fv_features_here(feature) ? feature : 0;
-    }
-    return of_model != FV_PROCESSOR_generic ? of_model : fv_processor_of_features(features);
+    if (of_model != FV_PROCESSOR_generic)
+        return of_model;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        features |= UINT64_C(1) << marks[i].feature;
+    return fv_processor_of_features(fv_features_present(features));
 }
 
 const char *fv_cpu_str(fv_arena *a) {

@@ -232,11 +232,14 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
 /* The target "native" without the features of `without`. */
 static const fv_target *native_with_all(fv_arena *a, uint64_t without) {
     const fv_target *entry = native();
-    uint64_t more = 0;
+    uint64_t more = 0, candidates = 0;
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (can_have(entry, fv_feature_at((fv_feature_id)i)))
+            candidates |= fv_features_closed(UINT64_C(1) << i);
+    const uint64_t present = fv_features_present(candidates) & ~without;
     for (int i = 0; i < FV_NFEATURES; i++) {
         uint64_t one = fv_features_closed(UINT64_C(1) << i);
-        if (!(one & without) && can_have(entry, fv_feature_at((fv_feature_id)i)) &&
-            fv_features_here(one))
+        if (!(one & ~present) && can_have(entry, fv_feature_at((fv_feature_id)i)))
             more |= one;
     }
     return with_features(a, entry, more);
