@@ -1,16 +1,26 @@
 /* func_parse.c - parses functions of the kernel language: `func name(x: f32) -> f32 { let ...
- * return ... }`. Elementary functions are written in this way, and inlined where they are used. */
+ * return ... }`. Elementary functions are written in this way, and inlined where they are used.
+ * A program uses few of the functions of a file, so each is parsed when it is first used. */
 #include "ir/kernel/func_parse.h"
 
 #include <string.h>
 
+#include "ir/base/diag.h"
 #include "ir/kernel/parser.h"
 
 /* ---- parsing ---- */
 
+/* The functions that the text of one function may call: those before `end`. */
+typedef struct scope {
+    fv_kfuncs *file;
+    const char *end;
+} scope;
+
+static const fv_kfunc *find_before(fv_kfuncs *file, const char *name, const char *end);
+
 static const fv_kfunc *find_above(fv_kparser *p, const char *name) {
-    fv_ptrmap *funcs = p->funcs;
-    return fv_ptrmap_get(funcs, name);
+    const scope *s = p->funcs;
+    return find_before(s->file, name, s->end);
 }
 
 static bool parse_params(fv_kparser *p, fv_kfunc *f) {
@@ -50,24 +60,59 @@ static fv_kfunc *parse_func(fv_kparser *p) {
     return f->result && fv_lex_expect(&p->l, "}") ? f : NULL;
 }
 
-bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n, const fv_kfunc *const **out) {
-    fv_kparser p;
-    fv_kparser_init(&p, a, text);
-    fv_ptrmap funcs = fv_ptrmap_in(a);
-    p.funcs = &funcs;
-    p.find_func = find_above;
-    const fv_kfunc **list = NULL;
-    int count = 0, cap = 0;
-    while (p.l.tok.kind != FV_TOK_END && !p.l.failed) {
-        int mark = fv_scope_open(&p);
-        fv_kfunc *f = parse_func(&p);
-        fv_scope_close(&p, mark);
-        if (!f)
-            return false;
-        *fv_ptrmap_at(&funcs, f->name) = f;
-        FV_PUSH(a, list, count, cap, f);
+/* ---- finding ---- */
+
+/* The text of the function of that name, which begins a line before `end`, and the number of its
+ * first line; NULL: there is none. */
+static const char *text_of(const fv_kfuncs *file, const char *name, const char *end, int *line) {
+    static const char word[] = "func ";
+    const size_t k = sizeof word - 1, n = strlen(name);
+    *line = 1;
+    for (const char *at = file->text; at && (!end || at < end); ++*line) {
+        if (!strncmp(at, word, k) && !strncmp(at + k, name, n) && at[k + n] == '(')
+            return at;
+        const char *next = strchr(at, '\n');
+        at = next ? next + 1 : NULL;
     }
-    *n = count;
-    *out = list;
-    return !p.l.failed;
+    return NULL;
+}
+
+static const fv_kfunc *parse_at(fv_kfuncs *file, const char *text, int line) {
+    fv_session *session = fv_arena_session(file->arena);
+    const char *before = fv_diag_file_get(session);
+    scope s = {file, text};
+    fv_kparser p;
+    fv_diag_file(session, file->name);
+    fv_kparser_init(&p, file->arena, text);
+    p.l.line += line - 1;
+    p.l.tok.line += line - 1;
+    p.funcs = &s;
+    p.find_func = find_above;
+    fv_kfunc *f = parse_func(&p);
+    fv_diag_file(session, before);
+    return p.l.failed ? NULL : f;
+}
+
+/* Finds a function that is parsed, or whose text begins before `end`; NULL: the whole text. */
+static const fv_kfunc *find_before(fv_kfuncs *file, const char *name, const char *end) {
+    name = fv_intern(fv_arena_session(file->arena), name);
+    const fv_kfunc *f = fv_ptrmap_get(&file->parsed, name);
+    int line;
+    const char *text = f ? NULL : text_of(file, name, end, &line);
+    if (text && (f = parse_at(file, text, line)))
+        *fv_ptrmap_at(&file->parsed, name) = (void *)f;
+    return f;
+}
+
+fv_kfuncs *fv_kfuncs_new(fv_arena *a, const char *name, const char *text) {
+    fv_kfuncs *file = FV_NEW(a, fv_kfuncs, 1);
+    file->name = name;
+    file->text = text;
+    file->arena = a;
+    file->parsed = fv_ptrmap_in(a);
+    return file;
+}
+
+const fv_kfunc *fv_kfuncs_find(fv_kfuncs *file, const char *name) {
+    return find_before(file, name, NULL);
 }

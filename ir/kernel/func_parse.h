@@ -3,10 +3,21 @@
 #ifndef FV_IR_KERNEL_FUNC_PARSE_H
 #define FV_IR_KERNEL_FUNC_PARSE_H
 
+#include "ir/base/ptrmap.h"
 #include "ir/kernel/func.h"
 
-/* Parses a file of functions, each of which may call earlier ones. False after a diagnostic. */
-bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n,
-                     const fv_kfunc *const **out) FV_MUST_USE;
+/* A file of functions, each of which may call those above it. */
+typedef struct fv_kfuncs {
+    const char *name; /* of the file, for diagnostics */
+    const char *text;
+    fv_arena *arena;
+    fv_ptrmap parsed; /* interned name -> fv_kfunc */
+} fv_kfuncs;
+
+fv_kfuncs *fv_kfuncs_new(fv_arena *a, const char *name, const char *text);
+
+/* The function of that name, which is parsed the first time; NULL: there is none, or after a
+ * diagnostic. */
+const fv_kfunc *fv_kfuncs_find(fv_kfuncs *file, const char *name);
 
 #endif
