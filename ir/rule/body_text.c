@@ -25,7 +25,8 @@ const char *fv_body_text(const char *name) {
 }
 
 bool fv_body_is(const char *name) {
-    return fv_body_text(name) && !fv_op_find("", name);
+    /* Names of definitions have no dot. The search for a definition takes longest. */
+    return !strchr(name, '.') && !fv_op_find("", name) && fv_body_text(name);
 }
 
 size_t fv_body_bytes(const char *text) {

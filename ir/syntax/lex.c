@@ -190,7 +190,7 @@ static void lex_name(fv_lexer *l) {
 static void lex_punct(fv_lexer *l) {
     for (size_t i = 0; i < sizeof puncts / sizeof *puncts; i++) {
         size_t n = strlen(puncts[i]);
-        if (strncmp(l->at, puncts[i], n) != 0)
+        if (*l->at != *puncts[i] || strncmp(l->at, puncts[i], n) != 0)
             continue;
         l->tok.kind = FV_TOK_PUNCT;
         l->tok.s = fv_internn(l->session, puncts[i], n);
