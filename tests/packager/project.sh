@@ -2,7 +2,8 @@
 # Fovea in programs of others.
 # Usage: project.sh ROOT BUILD
 . "$(dirname "$0")/lib.sh"
-# ---- a subproject of Meson ----
+# ---- a subproject of Meson, by clang, whose warnings are errors: tools/check has no other build with clang ----
+if command -v clang-19 >/dev/null; then export CC=clang-19; else echo 'skipped: clang, there is no clang-19'; fi
 mkdir -p m/subprojects
 cp use.c m/
 ln -s "$root" m/subprojects/fovea
@@ -11,8 +12,9 @@ project('use', 'c')
 fovea = dependency('fovea', fallback: 'fovea')
 executable('use', 'use.c', dependencies: fovea)
 T
-try 'configure the project' meson setup m/build m --buildtype=plain -Dc_args=-O0 -Dc_link_args=-fuse-ld=lld --wrap-mode=forcefallback &&
-    try 'build it' ninja -C m/build use --quiet && try 'it runs' prints '^1979-05-03$' m/build/use "$dates/dates.onnx"
+try 'configure the project' meson setup m/build m -Dwerror=true -Dfovea:werror=true --buildtype=plain -Db_ndebug=true -Dc_args=-O0 -Dc_link_args=-fuse-ld=lld \
+    --wrap-mode=forcefallback && try 'build it' ninja -C m/build --quiet && try 'it runs' prints '^1979-05-03$' m/build/use "$dates/dates.onnx"
+unset CC
 # ---- CMake, and pkg-config without an installation ----
 DESTDIR=$work/i try 'install' meson install -C "$build" --no-rebuild --quiet --tags runtime,devel
 prefix=$work/i$(sed -n 's/^prefix=//p' "$build/meson-private/fovea.pc")
