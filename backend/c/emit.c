@@ -3,6 +3,7 @@
 
 #include "backend/c/files.h"
 #include "backend/c/internal.h"
+#include "backend/have.h"
 #include "ir/base/mapping.h"
 
 enum { TEXT_MOST = 1 << 20, TEXT_APART = 1 << 16 };

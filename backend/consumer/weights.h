@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "backend/have.h"
 #include "ir/base/diag.h"
 #include "ir/kernel/program.h"
 #include "runtime/weights_file.h"
@@ -39,10 +40,6 @@ bool fv_weights_put(const fv_program *p, FILE *f) FV_MUST_USE;
 bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 
 /* ---- ELF: without libelf, where FV_HAVE_ELF is 0, no object can be written ---- */
-
-#ifndef FV_HAVE_ELF
-#define FV_HAVE_ELF 0
-#endif
 
 /* The arguments of fv_weights_put_object, which writes a relocatable object for the program's
  * target: the names of its section (.rodata.NAME) and its symbol (NAME_weights), and whether the

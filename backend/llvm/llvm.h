@@ -12,14 +12,11 @@
 
 #include "backend/consumer/consumer.h"
 #include "backend/consumer/weights.h"
-
-/* Is this a build with LLVM? If not, only fv_llvm_missing is defined. */
-#ifndef FV_HAVE_LLVM
-#define FV_HAVE_LLVM 0
-#endif
+#include "backend/have.h"
 
 /* Says why LLVM cannot be used, as when its library is not installed; NULL: it can. The first call
- * loads the library, which takes tens of milliseconds. */
+ * loads the library, which takes tens of milliseconds. In a build without LLVM, where FV_HAVE_LLVM
+ * is 0, nothing else is defined. */
 #if FV_HAVE_LLVM
 const char *fv_llvm_missing(void);
 #else

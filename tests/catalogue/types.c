@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "backend/expand/expand.h"
+#include "backend/have.h"
 #include "frontend/frontend.h"
 #include "instance.h"
 #include "ir/base/diag.h"

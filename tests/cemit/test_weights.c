@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "backend/have.h"
 #include "tests/cemit/bench.h"
 
 static const fv_weights_kind kinds[] = {FV_WEIGHTS_OBJECT, FV_WEIGHTS_FILE, FV_WEIGHTS_INCBIN,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/have.h"
 #include "runtime/fovea.h"
 
 enum { MOST = 3, ELEMENTS = 4 * 6 * 12 };

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/have.h"
 #include "runtime/fovea.h"
 #include "tests/collective/folder.h"
 #include "tests/collective/pipes.h"

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/have.h"
 #include "runtime/fovea.h"
 #include "tests/collective/folder.h"
 #include "tests/collective/pipes.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backend/expand/expand.h"
+#include "backend/have.h"
 #include "backend/lower.h"
 #include "ir/base/diag.h"
 #include "ir/definition/definitions_parse.h"

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "backend/c/emit.h"
+#include "backend/have.h"
 #include "tests/matrix/cover.h"
 #include "tests/matrix/matrix.h"
 #include "tests/sample.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/have.h"
 #include "tests/tools/api.h"
 #include "tools/driver/driver.h"
 

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include "backend/have.h"
 #include "ir/target/lacking.h"
 #include "tests/tools/api.h"
 #include "tools/driver/driver.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/have.h"
 #include "tools/driver/driver.h"
 
 enum { N = 512 }; /* elements of the weights, more than an exported model contains itself */

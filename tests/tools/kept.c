@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/have.h"
 #include "tools/driver/driver.h"
 
 enum { BATCH = 2, FEATURES = 3, ROOM = 4 };

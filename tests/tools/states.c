@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/have.h"
 #include "tools/driver/driver.h"
 
 enum { MOST = 160, STEPS = 5, ROOM = 6 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/have.h"
 #include "backend/lower.h"
 #include "ir/base/random.h"
 #include "ir/graph/parse.h"

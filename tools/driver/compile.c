@@ -5,6 +5,7 @@
  * model at this path was compiled; and after the model has been read, by its content. */
 #include <string.h>
 
+#include "backend/have.h"
 #include "driver.h"
 #include "ir/base/clock.h"
 #include "ir/base/mapping.h"
