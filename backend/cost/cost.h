@@ -20,9 +20,10 @@ typedef struct fv_cost {
     /* Bytes of memory that are touched at least once: of each buffer its size, or what all accesses
      * together can reach where that is less (a gather out of a large table). */
     double read, written;
-    /* False: the kernel calls a library function, whose operations are not counted; data decide how
-     * often a statement runs, which is counted once, and of two branches the larger one; or only
-     * some iterations of a long loop were walked (walk.h). */
+    /* False: the kernel calls a library function, whose operations are not counted; data decide
+     * what runs: a loop counts once, and conditions have their usual outcome (values.h), or, if
+     * that is not known, the larger of two branches counts, and none of one; or only some
+     * iterations of a long loop were walked (walk.h). */
     bool exact;
 } fv_cost;
 

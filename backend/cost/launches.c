@@ -6,19 +6,16 @@
 #include "backend/cost/predict.h"
 #include "backend/cost/walk.h"
 
-/* An access of a launch to a buffer. `at`: the number of bytes that all launches up to this one
- * have accessed; -infinity: there is none. */
-typedef struct access {
-    double at, bytes;
-} access;
-
-/* When a buffer was last accessed, and when most of what launches access of it was: a step of a
- * decoder writes a row of a cache that attention reads whole. */
+/* When a buffer was accessed, as the number of bytes that all launches up to that access have
+ * accessed; -infinity: it was not. A step of a decoder writes one row of a cache that attention
+ * reads whole, so accesses of a part do not bring the rest near. */
 typedef struct history {
     const fv_buf *buf;
     bool placed; /* whether it is in the workspace, at the bytes [begin, end) */
     int64_t begin, end;
-    access last, largest;
+    double last, last_bytes; /* the last access, and the bytes that it touched */
+    double most_bytes;       /* the most that any access touched */
+    double large;            /* the last access that touched at least half of these */
 } history;
 
 /* The prediction of a launch of a kernel with these dims and residences. */
@@ -48,8 +45,7 @@ static history *history_of(past *p, const fv_buf *b) {
         return *at;
     history *h = FV_NEW(p->arena, history, 1);
     int64_t bytes;
-    const access none = {-INFINITY, 0};
-    *h = (history){.buf = b, .last = none, .largest = none};
+    *h = (history){.buf = b, .last = -INFINITY, .large = -INFINITY};
     h->placed = b->role == FV_BUF_WORK && b->offset && b->bytes &&
                 fv_walk_evaluate(&p->host, b->offset, &h->begin) &&
                 fv_walk_evaluate(&p->host, b->bytes, &bytes);
@@ -60,29 +56,31 @@ static history *history_of(past *p, const fv_buf *b) {
 }
 
 static bool share_memory(const history *a, const history *b) {
-    return a->placed && b->placed && a->begin < b->end && b->begin < a->end;
+    return a == b || (a->placed && b->placed && a->begin < b->end && b->begin < a->end);
 }
 
-/* When the bytes were accessed that a launch touches: last, if as many were accessed then. */
+/* When data were accessed of which a launch touches that many bytes: at the last access, if it
+ * touched at least half as many. */
 static double accessed(const history *h, double touched) {
-    return touched <= 2 * h->last.bytes ? h->last.at : h->largest.at;
+    return touched <= 2 * h->last_bytes ? h->last : h->large;
 }
 
-/* Notes an access. One of at least half of the bytes that the largest one had takes its place. */
 static void note_access(history *h, double at, double touched) {
-    h->last = (access){at, touched};
-    if (2 * touched >= h->largest.bytes)
-        h->largest = (access){at, touched > h->largest.bytes ? touched : h->largest.bytes};
+    h->last = at;
+    h->last_bytes = touched;
+    if (2 * touched >= h->most_bytes)
+        h->large = at;
+    h->most_bytes = fmax(h->most_bytes, touched);
 }
 
 /* Where the data of buffer h are: in the smallest cache that holds all that was accessed since its
  * memory was accessed last, as that of h or of another buffer that overlaps it. */
 static fv_residence residence_of(const past *p, const fv_speeds *s, const history *h,
                                  double touched) {
-    double last = accessed(h, touched);
+    double last = -INFINITY;
     for (int i = 0; i < p->n; i++)
-        if (p->all[i] != h && share_memory(p->all[i], h) && p->all[i]->last.at > last)
-            last = p->all[i]->last.at;
+        if (share_memory(p->all[i], h))
+            last = fmax(last, accessed(p->all[i], touched));
     double since = p->now - last > touched ? p->now - last : touched;
     return since > s->capacity[2] ? FV_IN_MEMORY : since > s->capacity[1] ? FV_IN_L3 : FV_IN_L2;
 }

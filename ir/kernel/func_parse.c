@@ -6,7 +6,21 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
+#include "ir/base/ptrmap.h"
 #include "ir/kernel/parser.h"
+
+/* A function that was looked for. */
+typedef struct entry {
+    const char *text;     /* where its text begins; NULL: the file has no such function */
+    int line;             /* the number of that line */
+    const fv_kfunc *func; /* NULL: it was not parsed yet, or not without an error */
+} entry;
+
+struct fv_kfuncs {
+    const char *name, *text;
+    fv_arena *arena;
+    fv_ptrmap entries; /* interned name -> entry */
+};
 
 /* ---- parsing ---- */
 
@@ -62,19 +76,22 @@ static fv_kfunc *parse_func(fv_kparser *p) {
 
 /* ---- finding ---- */
 
-/* The text of the function of that name, which begins a line before `end`, and the number of its
- * first line; NULL: there is none. */
-static const char *text_of(const fv_kfuncs *file, const char *name, const char *end, int *line) {
+/* The function of that name, whose text is looked for the first time. */
+static entry *entry_of(fv_kfuncs *file, const char *name) {
     static const char word[] = "func ";
     const size_t k = sizeof word - 1, n = strlen(name);
-    *line = 1;
-    for (const char *at = file->text; at && (!end || at < end); ++*line) {
+    void **found = fv_ptrmap_at(&file->entries, fv_intern(fv_arena_session(file->arena), name));
+    if (*found)
+        return *found;
+    entry *f = FV_NEW(file->arena, entry, 1);
+    int line = 1;
+    for (const char *at = file->text; at && !f->text; line++) {
         if (!strncmp(at, word, k) && !strncmp(at + k, name, n) && at[k + n] == '(')
-            return at;
+            *f = (entry){.text = at, .line = line};
         const char *next = strchr(at, '\n');
         at = next ? next + 1 : NULL;
     }
-    return NULL;
+    return *found = f;
 }
 
 static const fv_kfunc *parse_at(fv_kfuncs *file, const char *text, int line) {
@@ -93,15 +110,14 @@ static const fv_kfunc *parse_at(fv_kfuncs *file, const char *text, int line) {
     return p.l.failed ? NULL : f;
 }
 
-/* Finds a function that is parsed, or whose text begins before `end`; NULL: the whole text. */
+/* The function of that name, if its text begins before `end`; end NULL: anywhere in the file. */
 static const fv_kfunc *find_before(fv_kfuncs *file, const char *name, const char *end) {
-    name = fv_intern(fv_arena_session(file->arena), name);
-    const fv_kfunc *f = fv_ptrmap_get(&file->parsed, name);
-    int line;
-    const char *text = f ? NULL : text_of(file, name, end, &line);
-    if (text && (f = parse_at(file, text, line)))
-        *fv_ptrmap_at(&file->parsed, name) = (void *)f;
-    return f;
+    entry *f = entry_of(file, name);
+    if (!f->text || (end && f->text >= end))
+        return NULL;
+    if (!f->func)
+        f->func = parse_at(file, f->text, f->line);
+    return f->func;
 }
 
 fv_kfuncs *fv_kfuncs_new(fv_arena *a, const char *name, const char *text) {
@@ -109,7 +125,7 @@ fv_kfuncs *fv_kfuncs_new(fv_arena *a, const char *name, const char *text) {
     file->name = name;
     file->text = text;
     file->arena = a;
-    file->parsed = fv_ptrmap_in(a);
+    file->entries = fv_ptrmap_in(a);
     return file;
 }
 

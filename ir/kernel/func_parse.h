@@ -3,17 +3,12 @@
 #ifndef FV_IR_KERNEL_FUNC_PARSE_H
 #define FV_IR_KERNEL_FUNC_PARSE_H
 
-#include "ir/base/ptrmap.h"
 #include "ir/kernel/func.h"
 
-/* A file of functions, each of which may call those above it. */
-typedef struct fv_kfuncs {
-    const char *name; /* of the file, for diagnostics */
-    const char *text;
-    fv_arena *arena;
-    fv_ptrmap parsed; /* interned name -> fv_kfunc */
-} fv_kfuncs;
+/* A file of functions, each of which begins a line and may call those above it. */
+typedef struct fv_kfuncs fv_kfuncs;
 
+/* name: that of the file, for diagnostics. */
 fv_kfuncs *fv_kfuncs_new(fv_arena *a, const char *name, const char *text);
 
 /* The function of that name, which is parsed the first time; NULL: there is none, or after a

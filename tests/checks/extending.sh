@@ -3,6 +3,7 @@
 # Usage: extending.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
+# as in tests/packager/lib.sh
 export CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS='-ffile-prefix-map=* -isystem /usr/lib/llvm-*'
 root=$PWD
 copy=$(mktemp -d) || exit 1

@@ -6,9 +6,11 @@
 #include "backend/expand/expand.h"
 #include "backend/expand/strength.h"
 #include "backend/math/math.h"
+#include "ir/kernel/func_parse.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
 #include "tests/kernel/support.h"
+#include "tests/text_file.h"
 
 TestSuite(expand, .init = open_session, .fini = close_session);
 
@@ -69,6 +71,42 @@ Test(expand, every_elementary_function_is_there) {
         }
     }
     cr_expect_str_eq(said(), "");
+}
+
+/* Each function of a file is found, and parsed without an error, whether or not an operation uses
+ * it. */
+Test(expand, every_function_of_the_files) {
+    static const char *const names[] = {"f32", "f64", "exact"};
+    int n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *path = fv_printf(arena, "%s/backend/math/%s.fvk", FV_SOURCE_ROOT, names[i]);
+        const char *text = read_text_file(arena, path);
+        fv_kfuncs *file = fv_kfuncs_new(arena, path, text);
+        for (const char *at = text; at; at = strstr(at, "\nfunc ")) {
+            const char *name = at + strspn(at, "\n") + strlen("func ");
+            if (strncmp(at + strspn(at, "\n"), "func ", strlen("func ")) == 0) {
+                name = fv_printf(arena, "%.*s", (int)strcspn(name, "("), name);
+                cr_expect(fv_kfuncs_find(file, name), "%s", name);
+                n++;
+            }
+            at++;
+        }
+    }
+    cr_expect_str_eq(said(), "");
+    cr_expect_gt(n, 50);
+}
+
+/* A function calls only those above it, also after one below it was parsed. */
+Test(expand, functions_above) {
+    fv_kfuncs *file = fv_kfuncs_new(arena, "f.fvk",
+                                    "func a(x: f32) -> f32 {\n  return x + 1.0\n}\n\n"
+                                    "func b(x: f32) -> f32 {\n  return a(x) * c(x)\n}\n\n"
+                                    "func c(x: f32) -> f32 {\n  return a(x)\n}\n");
+    cr_expect(fv_kfuncs_find(file, "c"));
+    cr_expect_not(fv_kfuncs_find(file, "d"));
+    cr_expect_not(fv_kfuncs_find(file, "b"));
+    const char *message = said();
+    cr_expect(strstr(message, "6:17: no function is called 'c'"), "%s", message);
 }
 
 /* Every conversion from and to a storage type, on every target, scalar and vector. */

@@ -5,6 +5,7 @@
 set -u
 root=$(realpath "$1") build=$(realpath "$2")
 unset PKG_CONFIG_PATH LD_LIBRARY_PATH CFLAGS LDFLAGS FOVEA_LIBRARY
+# Only some sources include headers of LLVM, whose content ccache compares; the folder of these headers makes no other objects.
 export FOVEA_CACHE_DIR='' FOVEA_PROCESSOR='' CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS='-ffile-prefix-map=* -isystem /usr/lib/llvm-*' PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -33,7 +34,6 @@ sources() {
     mkdir -p "$1"
     (cd "$root" && git ls-files -z | xargs -0 cp --parents -t "$work/$1")
 }
-# Only some sources include headers of LLVM, whose content ccache compares; the folder of these headers makes no other objects.
 # setup FOLDER OPTION...: configures the sources in that folder of $work, in FOLDER/build, without optimization, which the tasks do not
 # need. All of them compile alike, as does tests/checks/extending.sh, so objects that one has compiled are those of the others, too,
 # through ccache.

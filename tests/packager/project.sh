@@ -12,7 +12,7 @@ project('use', 'c')
 fovea = dependency('fovea', fallback: 'fovea')
 executable('use', 'use.c', dependencies: fovea)
 T
-try 'configure the project' meson setup m/build m -Dwerror=true -Dfovea:werror=true --buildtype=plain -Db_ndebug=true -Dc_args=-O0 -Dc_link_args=-fuse-ld=lld \
+try 'configure the project' meson setup m/build m -Dwerror=true -Dfovea:werror=true --buildtype=plain -Db_ndebug=false -Dc_args=-O0 -Dc_link_args=-fuse-ld=lld \
     --wrap-mode=forcefallback && try 'build it' ninja -C m/build --quiet && try 'it runs' prints '^1979-05-03$' m/build/use "$dates/dates.onnx"
 unset CC
 # ---- CMake, and pkg-config without an installation ----

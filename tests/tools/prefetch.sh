@@ -155,6 +155,7 @@ values() {
 }
 check "values" 0 '^prefetch v\[b, k_[0-9]*, 512\];.*, 528\];.*, 544\];.*, 560\];\.$' values cache.fvir
 check "values without prefetches" 0 '^\.$' values cache.fvir --processor=zen4
+check "values without vectors" 0 '^\.$' values cache.fvir --target=cortex-m7
 check "values in small code" 0 '^\.$' values cache.fvir -Os
 sed 's/%v: f32\[24, n, 64\]/%v: f32[n, 24, 64]/; s/@main.*/&\n  %u = Transpose(%v) {perm = [1, 0, 2]}/; s/(%p, %v)/(%p, %u)/' cache.fvir >apart.fvir
 check "values of heads side by side" 0 '^prefetch v\[k_[0-9]*, b, 12288\];' values apart.fvir
@@ -198,7 +199,7 @@ func @main(%x: f32[n, 1024]) -> (%y) {
   return %y
 }
 M
-sed -i 's/^module.*/&\nsymbol n 1..64/' half.fvir
+sed -i 's/^module.*/&\nsymbol n 1..4096/' half.fvir
 check "rows of f16 weights" 0 '^kernel .*MatMul' "$fovea" compile half.fvir --target=x86-64-v4 --processor=sapphire-rapids --emit=kernels -q -o -
 check "rows that are not" 0 'contract .*copies = false' "$fovea" inspect down.fvir --schedules --target=x86-64-v4 --processor=zen4
 # tiles convert f16 themselves where the processor does it while it multiplies, if the conversion is one instruction
@@ -244,11 +245,11 @@ keys() {
 check "keys in order" 0 '^(j_1 [+] c0 floordiv 8, (0|16|32|48);){4}$' keys keys.fvir
 check "keys of 24 channels" 0 '^([^;]*;){6}$' keys channels.fvir
 # they are spread among its channels: two channels for each line, or four for three lines
-turns() {
-    "$fovea" compile "$1" --target=x86-64-v3 --emit=kernels -q -o - | grep -A 4 'unroll turn'
+groups() {
+    "$fovea" compile "$1" --target=x86-64-v3 --emit=kernels -q -o - | grep -A 4 'unroll group'
 }
-check "lines among channels" 0 'unroll turn < 4 ' turns keys.fvir
+check "lines among channels" 0 'unroll group < 4 ' groups keys.fvir
 said 'unroll c < 2 '
-check "three lines at a time" 0 'unroll turn < 2 ' turns channels.fvir
+check "three lines at a time" 0 'unroll group < 2 ' groups channels.fvir
 said 'unroll line < 3 '
 finish

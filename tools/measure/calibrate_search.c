@@ -33,8 +33,9 @@ enum { LOOKS = 5, ROUNDS = 15, FASTER = 13, MOST_VALUES = 8 };
 static const char product[] = PRODUCT(192, 768, 768, 2359296);
 /* a product of many rows with many terms: the rows start a multiple of 4 kB apart */
 static const char long_product[] = PRODUCT(192, 3072, 768, 9437184);
-/* products of 2, 4 and 12 tiles of rows with weights in f16, which together exceed the second-level
- * cache: in a model, weights were not read just before either */
+/* products of 2, 4 and 12 tiles of 12 rows with weights in f16, which together exceed the
+ * second-level cache, as in a model, whose weights were not read just before; of smaller tiles
+ * there are more */
 #define NARROW(w, offset)                                                                          \
     "const @w" #w ": f16[768, 768] = file \"weights.bin\" " #offset " 1179648\n"
 #define NARROW_WEIGHTS                                                                             \
@@ -80,7 +81,7 @@ static const choice choices[] = {
     {"block_l2_eighths", "long product", long_product, false, 4, {4, 5, 6, 7}},
     {"loop.unrolled_steps", "product", product, false, 3, {1, 2, 4}},
     {"copies_rows", "long product", long_product, false, 2, {0, 1}},
-    {"loop.converting_tiles", "products in f16", narrow_products, false, 5, {1, 2, 4, 6, 24}},
+    {"loop.converting_tiles", "products in f16", narrow_products, false, 6, {1, 2, 4, 6, 8, 24}},
     {"prefetch.bytes", "product", product, false, 4, {0, 1024, 2048, 4096}},
     {"prefetch.single_bytes",
      "rows from memory",

@@ -127,8 +127,9 @@ fv_expr *fv_attend_in_memory(const fv_attend_plan *p);
 fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times);
 /* Begins a register tile of the product, which is part of the definition d. */
 void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_product *product);
-/* The same for the product of few queries with the values, part of the definition of the result. It
- * prefetches values of an earlier run, a cache, while it multiplies. */
+/* fv_attend_tile for the product of the weights of few queries with the values, in the definition
+ * of the result. If the values are an input of the model, such as a decoder's cache, the tile
+ * prefetches later rows of them. */
 void fv_attend_tile_of_few(fv_attend *a, const fv_attend_product *by_rows);
 /* Ends loops until `depth` of them are open, and forgets what was emitted since the mark. */
 void fv_attend_close(fv_attend *a, int depth, fv_kmark m);

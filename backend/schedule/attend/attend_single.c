@@ -118,8 +118,8 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
  * which a core waits for lines. */
 typedef struct ahead_lines {
     fv_expr *j0, *c0; /* j0 NULL: nothing is prefetched */
-    int64_t turns;    /* number of times that a step prefetches lines */
-    int64_t lines;    /* number of lines each time */
+    int64_t groups;   /* number of groups of channels in a step, each of which prefetches lines */
+    int64_t lines;    /* number of lines that a group prefetches */
 } ahead_lines;
 
 /* The number of elements of keys in a line, and of lines that a key has. */
@@ -135,30 +135,31 @@ static ahead_lines plan_ahead(const fv_kemit *e, const fv_single_scores *f, fv_e
                               fv_expr *c0) {
     const int64_t steps = f->channel->dim->value / f->block,
                   share = fv_div_up(f->block * lines_of_key(e, f), steps);
-    const int64_t turns = fv_common_divisor(f->block, share);
-    return (ahead_lines){.j0 = j0, .c0 = c0, .turns = turns, .lines = share / turns};
+    const int64_t groups = fv_common_divisor(f->block, share);
+    return (ahead_lines){.j0 = j0, .c0 = c0, .groups = groups, .lines = share / groups};
 }
 
-/* Opens an unrolled loop with n iterations, or none if there is one. */
+/* Opens an unrolled loop with n iterations; no loop if n is 1. */
 static fv_expr *unroll(fv_kemit *e, const char *name, int64_t n) {
     return n == 1 ? integer(e, 0) : open_loop(e, FV_UNROLL, name, integer(e, n));
 }
 
-/* Emits the prefetches of that turn. */
-static void prefetch(fv_kemit *e, const fv_single_scores *f, const ahead_lines *a, fv_expr *turn) {
+/* Emits the prefetches of that group of channels. */
+static void prefetch(fv_kemit *e, const fv_single_scores *f, const ahead_lines *ahead,
+                     fv_expr *group) {
     const int outer = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *index[FV_MAX_RANK], *block = integer(e, f->block), *lines = integer(e, a->lines),
+    fv_expr *index[FV_MAX_RANK], *block = integer(e, f->block), *lines = integer(e, ahead->lines),
                                  *of_key = integer(e, lines_of_key(e, f));
-    fv_expr *step = binary(e, FV_X_FLOORDIV, a->c0, block);
-    fv_expr *at =
-        binary(e, FV_X_ADD, binary(e, FV_X_MUL, step, integer(e, a->turns * a->lines)),
-               binary(e, FV_X_ADD, binary(e, FV_X_MUL, turn, lines), unroll(e, "line", a->lines)));
+    fv_expr *step = binary(e, FV_X_FLOORDIV, ahead->c0, block);
+    fv_expr *at = binary(
+        e, FV_X_ADD, binary(e, FV_X_MUL, step, integer(e, ahead->groups * ahead->lines)),
+        binary(e, FV_X_ADD, binary(e, FV_X_MUL, group, lines), unroll(e, "line", ahead->lines)));
     fv_expr *r = binary(e, FV_X_MIN, binary(e, FV_X_FLOORDIV, at, of_key),
                         binary(e, FV_X_SUB, block, integer(e, 1)));
     fv_expr *first =
         binary(e, FV_X_MUL, binary(e, FV_X_FLOORMOD, at, of_key), integer(e, line_of(e, f)));
-    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, a->j0, r));
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, ahead->j0, r));
     fv_kemit_bind(e, f->channel, first);
     for (int i = 0; i < f->load->u.buf->rank; i++)
         index[i] = fv_kemit_expr(e, f->load->arg[i]);
@@ -185,15 +186,15 @@ static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, 
     return rows;
 }
 
-/* Opens the loop over the channels of a step, with the prefetches of a part of them each time.
- * Returns the number of the channel. */
+/* Opens loops over the channels of a step in groups, each of which begins with its share of the
+ * prefetches. Returns the number of the channel. */
 static fv_expr *open_channels(fv_kemit *e, const fv_single_scores *f, const ahead_lines *ahead) {
     if (!ahead->j0)
         return unroll(e, "c", f->block);
-    const int64_t each = f->block / ahead->turns;
-    fv_expr *turn = unroll(e, "turn", ahead->turns);
-    prefetch(e, f, ahead, turn);
-    return binary(e, FV_X_ADD, binary(e, FV_X_MUL, turn, integer(e, each)), unroll(e, "c", each));
+    const int64_t each = f->block / ahead->groups;
+    fv_expr *group = unroll(e, "group", ahead->groups);
+    prefetch(e, f, ahead, group);
+    return binary(e, FV_X_ADD, binary(e, FV_X_MUL, group, integer(e, each)), unroll(e, "c", each));
 }
 
 /* Adds the products of the block of keys beginning with j0 and channels beginning with c0 to acc[h,

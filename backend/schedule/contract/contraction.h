@@ -87,11 +87,10 @@ typedef struct fv_prefetch_plan {
     /* the least number of tiles in a block of rows whose products of matrices prefetch the next
      * panel; 0: none do */
     int sharing;
-    /* a load in the factor with the columns, if there are no panels, of which a tile prefetches
-     * what later steps read; number of elements by which these follow those of the current step; 0:
-     * none are prefetched */
+    /* a load in a factor with the columns that has no panels, of which a tile prefetches what later
+     * steps read (later_steps.h); NULL: it does not */
     const fv_expr *later;
-    int64_t ahead;
+    int64_t ahead; /* elements by which `later` is ahead of the current step */
 } fv_prefetch_plan;
 
 /* The size of a register tile and the form of its loops. */

@@ -31,31 +31,31 @@ void fv_tile_plan_later_steps(fv_tile *t, const fv_expr *load, int64_t columns, 
     const fv_lowerer *l = t->e->l;
     const fv_prefetches *p = &fv_processor_of(l->target)->prefetch;
     const fv_value *v = load->u.buf->value;
-    const int bytes = fv_elem_storage_bytes(load->u.buf->elem);
-    int64_t steps = (p->bytes < p->single_bytes ? p->bytes : p->single_bytes) / (columns * bytes);
-    bool far = v && v->kind == FV_VALUE_PARAM && weights > l->target->caches.l2_bytes;
-    if (!far || !steps || (l->options->saves & FV_SAVES_CODE))
+    const int64_t bytes = p->bytes < p->single_bytes ? p->bytes : p->single_bytes,
+                  steps = bytes / (columns * fv_elem_storage_bytes(load->u.buf->elem)),
+                  ahead = steps * distance_of_steps(load, t->c->sum->u.red.vars[0]);
+    const bool far = v && v->kind == FV_VALUE_PARAM && weights > l->target->caches.l2_bytes;
+    if (!far || !ahead || !fv_is_vector_processor(l->target) || (l->options->saves & FV_SAVES_CODE))
         return;
     t->plan.prefetch.later = load;
-    t->plan.prefetch.ahead = steps * distance_of_steps(load, t->c->sum->u.red.vars[0]);
+    t->plan.prefetch.ahead = ahead;
 }
 
 void fv_tile_prefetch_later_steps(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_expr *load = t->plan.prefetch.later;
-    if (!t->plan.prefetch.ahead)
+    if (!load)
         return;
     const fv_buf *b = load->u.buf;
     const int line =
         fv_processor_of(e->l->target)->prefetch.line_bytes / fv_elem_storage_bytes(b->elem);
-    fv_expr *index[FV_MAX_RANK];
+    fv_expr *index[FV_MAX_RANK], *ahead = integer(e, t->plan.prefetch.ahead);
     fv_kmark m = fv_kemit_mark(e);
     for (int c = 0; c < t->plan.nr; c += line) {
         fv_tile_bind_column(t, integer(e, c));
         for (int i = 0; i < b->rank; i++)
             index[i] = fv_kemit_expr(e, load->arg[i]);
-        index[b->rank - 1] =
-            binary(e, FV_X_ADD, index[b->rank - 1], integer(e, t->plan.prefetch.ahead));
+        index[b->rank - 1] = binary(e, FV_X_ADD, index[b->rank - 1], ahead);
         fv_kb_prefetch(&e->b, fv_kemit_in(e, b), index, 1);
     }
     fv_kemit_release(e, m);

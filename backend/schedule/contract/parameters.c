@@ -544,8 +544,8 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
 }
 
 /* The number of tiles of a block of rows up to which each computes b itself. A block of a single
- * tile shares nothing. A conversion of one instruction is repeated in the time in which a few tiles
- * would store the elements and load them again. */
+ * tile shares nothing. A few tiles repeat a conversion of one instruction in less time than they
+ * store its results and load them again. */
 static int tiles_that_compute(const fv_target *t, const fv_contraction *c) {
     fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
     const bool one = !c->panels.computed && fv_instruction_has(t, FV_X_CONVERT, stored, used);
@@ -652,7 +652,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     const fv_target *target = u->l->target;
     int64_t block = plan->mr, steps = 0;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    bool unpacks = false;
+    bool parts = false, unpacks = false;
     fv_tile_defaults(u->l, op, c, plan);
     plan->few = c->dot.matrix ? few_rows(u->l, op, c) : 0;
     if (c->dot.matrix)
@@ -661,14 +661,19 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     if (c->dot.halves) /* the pairs of a task are those of one tile */
         return rows > 1 ? fv_choose(u, FV_PARAMETER_block, plan->mr, plan->mr, plan->mr, 1) : 1;
     if (rows > plan->mr) {
-        bool parts = has_parts(c);
+        parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
-        plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
         plan->computing_rows = tiles_that_compute(target, c) * plan->mr;
-        unpacks = rows > plan->computing_rows && unpacking_pays(target, c, d, plan, steps);
-        if (unpacks)
+        unpacks = unpacking_pays(target, c, d, plan, steps);
+        if (unpacks) {
             plan->depth = unpack_depth(target, c, d, plan, steps);
-        block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
+            block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
+            unpacks = block > plan->computing_rows;
+        }
+        if (!unpacks) {
+            plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
+            block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
+        }
     }
     plan->together = stores_together(target, c, d, plan, rows);
     if (plan->together)
@@ -678,6 +683,10 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     block = one && !plan->depth ? plan->mr : block;
     if (rows > 1)
         block = fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
+    if (unpacks && block <= plan->computing_rows) {
+        unpacks = false;
+        plan->depth = block_depth(target, c, d, plan->mr, plan->nr);
+    }
     if (steps > 0) {
         plan->depth = fv_choose(u, FV_PARAMETER_depth,
                                 !plan->depth || block > FV_MOST_SUMS / fv_tile_plan_width(c, plan)

@@ -167,7 +167,9 @@ void fv_tile_limit_shares(const fv_lowerer *l, const fv_contraction *c, const fv
                           int64_t block, fv_tile_plan *plan) {
     if (!plan->prefetch.shared_streams)
         return;
-    const int64_t steps = plan->depth ? plan->depth * steps_from(c, 1) : steps_from(c, 0);
+    /* few tiles, which share prefetches, compute b themselves, all steps at once */
+    const bool whole = !plan->depth || plan->unpacks;
+    const int64_t steps = whole ? steps_from(c, 0) : plan->depth * steps_from(c, 1);
     const fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem;
     const int64_t row = (int64_t)fv_tile_plan_width(c, plan) * fv_elem_storage_bytes(stored);
     const bool far = steps * row * 2 > l->target->caches.l2_bytes;
