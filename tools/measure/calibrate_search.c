@@ -36,18 +36,20 @@ static const char long_product[] = PRODUCT(192, 3072, 768, 9437184);
 /* products of 2, 4 and 12 tiles of 12 rows with weights in f16, which together exceed the
  * second-level cache, as in a model, whose weights were not read just before; of smaller tiles
  * there are more */
-#define NARROW(w, offset)                                                                          \
-    "const @w" #w ": f16[768, 768] = file \"weights.bin\" " #offset " 1179648\n"
+#define NARROW(w, terms, columns, offset)                                                          \
+    "const @w" #w ": f16[" #terms ", " #columns "] = file \"weights.bin\" " #offset " 1179648\n"
+#define NARROW_PAIR(w, v, offset, next) NARROW(w, 384, 1536, offset) NARROW(v, 1536, 384, next)
 #define NARROW_WEIGHTS                                                                             \
-    NARROW(1, 0)                                                                                   \
-    NARROW(2, 1179648) NARROW(3, 2359296) NARROW(4, 3538944) NARROW(5, 4718592)
+    NARROW_PAIR(1, 2, 0, 1179648)                                                                  \
+    NARROW_PAIR(3, 4, 2359296, 3538944) NARROW_PAIR(5, 6, 4718592, 5898240)
 #define LINK(to, from, w) "  %" #to " = MatMul(%" #from ", @w" #w ")\n"
 #define CHAIN(x, y)                                                                                \
     LINK(x##1, x, 1)                                                                               \
-    LINK(x##2, x##1, 2) LINK(x##3, x##2, 3) LINK(x##4, x##3, 4) LINK(y, x##4, 5)
+    LINK(x##2, x##1, 2)                                                                            \
+    LINK(x##3, x##2, 3) LINK(x##4, x##3, 4) LINK(x##5, x##4, 5) LINK(y, x##5, 6)
 #define CHAINS CHAIN(p, x) CHAIN(q, y) CHAIN(r, z)
 static const char narrow_products[] =
-    HEAD NARROW_WEIGHTS "func @main(%p: f16[24, 768], %q: f16[48, 768], %r: f16[144, 768])\n"
+    HEAD NARROW_WEIGHTS "func @main(%p: f16[24, 384], %q: f16[48, 384], %r: f16[144, 384])\n"
                         "    -> (%x, %y, %z) {\n" CHAINS "  return %x, %y, %z\n}\n";
 /* a product of one row with weights that are in a cache */
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
