@@ -119,6 +119,18 @@ Test(cost, data_share_the_work) {
     cr_expect_not(all.exact || none.exact);
 }
 
+/* The program, and in *s the speeds of its target with caches of these sizes. */
+static fv_program *with_caches(const char *text, double l2, double l3, fv_speeds *s) {
+    const char *why = "";
+    fv_program *p = fv_program_parse(arena, text, NULL);
+    cr_assert(p, "%s", said());
+    p->target = fv_target_read(arena, "x86-64-v3", &why);
+    *s = fv_speeds_of(p->target);
+    s->capacity[1] = l2;
+    s->capacity[2] = l3;
+    return p;
+}
+
 /* A launch that writes a row of a buffer brings no more of it into a cache: a later one reads the
  * rest from where it was before. */
 static const char cache[] =
@@ -138,15 +150,10 @@ static const char cache[] =
     "run {\n  launch large(x, y)\n  launch touch(c, z; %d)\n  launch sum(c, z)\n}\n";
 
 static double waits_after(int rows) {
-    const char *why = "";
-    fv_program *p = fv_program_parse(arena, fv_printf(arena, cache, rows), NULL);
+    fv_speeds s;
+    fv_program *p = with_caches(fv_printf(arena, cache, rows), 2 << 20, 4 << 20, &s);
     fv_launch_cost *list;
     fv_prediction is[3];
-    cr_assert(p, "%s", said());
-    p->target = fv_target_read(arena, "x86-64-v3", &why);
-    fv_speeds s = fv_speeds_of(p->target);
-    s.capacity[1] = 2 << 20;
-    s.capacity[2] = 4 << 20;
     int n = fv_cost_launches(arena, p, &list);
     fv_cost_evaluate(arena, p, NULL, n, list);
     fv_predict_launches(arena, p, NULL, &s, 1, n, list, is);
@@ -211,15 +218,10 @@ static const char repeated[] =
     "run {\n  for t < n {\n    launch f(x, y; t)\n  }\n  launch g(z, w)\n}\n";
 
 Test(cost, launches_in_a_loop) {
-    const char *why = "";
-    fv_program *p = fv_program_parse(arena, repeated, NULL);
+    fv_speeds s;
+    fv_program *p = with_caches(repeated, 1 << 20, 4 << 20, &s);
     fv_launch_cost *list;
     fv_prediction once[2], often[2];
-    cr_assert(p, "%s", said());
-    p->target = fv_target_read(arena, "x86-64-v3", &why);
-    fv_speeds s = fv_speeds_of(p->target);
-    s.capacity[1] = 1 << 20;
-    s.capacity[2] = 4 << 20;
     int n = fv_cost_launches(arena, p, &list);
     cr_assert_eq(n, 2);
     cr_expect(list[0].loop && !list[1].loop);

@@ -210,6 +210,20 @@ converted() {
 check "f16 for a block of rows" 0 '^1$' converted x86-64-v4 zen4
 check "f16 in tiles" 1 '^0$' converted x86-64-v4 zen5
 check "f16 without an instruction" 0 '^1$' converted x86-64-v2 zen5
+# and where a block has few tiles, as a tuning may choose
+rapids="--target=x86-64-v4 --processor=sapphire-rapids"
+check "f16 for many tiles" 0 '^1$' converted x86-64-v4 sapphire-rapids
+check "the key of f16" 0 'key       [0-9a-f]{16}$' "$fovea" inspect half.fvir --schedules -v $rapids
+key=$(sed -n 's/^ *key *//p' out)
+check "the tuning of f16" 0 '^end$' "$fovea" tune half.fvir $rapids --seconds=0.001 -o -
+sed 5q out >half.head
+# small BLOCK: how often panels are converted for blocks of so many rows
+small() {
+    { cat half.head; printf 'kernel "%s" contract {block = %s}\nend\n' "$key" "$1"; } >half.tuning
+    "$fovea" compile half.fvir $rapids --tuning=half.tuning --emit=kernels -q -o half.fvk && grep -c 'tile unpacked' half.fvk
+}
+check "f16 in blocks of four tiles" 1 '^0$' small 48
+check "f16 in blocks of five tiles" 0 '^1$' small 60
 # small panels of words of four bytes are prefetched: 9 kB, of a first-level cache of 48 kB
 cat >bytes.fvir <<'M'
 fovea-ir 1

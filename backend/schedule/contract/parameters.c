@@ -652,7 +652,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     const fv_target *target = u->l->target;
     int64_t block = plan->mr, steps = 0;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    bool parts = false, unpacks = false;
+    bool unpacks = false;
     fv_tile_defaults(u->l, op, c, plan);
     plan->few = c->dot.matrix ? few_rows(u->l, op, c) : 0;
     if (c->dot.matrix)
@@ -661,7 +661,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     if (c->dot.halves) /* the pairs of a task are those of one tile */
         return rows > 1 ? fv_choose(u, FV_PARAMETER_block, plan->mr, plan->mr, plan->mr, 1) : 1;
     if (rows > plan->mr) {
-        parts = has_parts(c);
+        bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
         plan->computing_rows = tiles_that_compute(target, c) * plan->mr;
         unpacks = unpacking_pays(target, c, d, plan, steps);
