@@ -308,16 +308,38 @@ static bool decompose_to_reshape(fv_rewriter *w, fv_op *op) {
 
 /* ---- Squeeze, Unsqueeze ---- */
 
+/* Marks the axes of dim 1, and returns how many there are. `required`: also symbols that the model
+ * requires to be 1. */
+static int mark_ones(const fv_op *op, bool required, bool *drop) {
+    const fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *one = fv_dim_const(m->dims, 1);
+    int n = 0;
+    for (int i = 0; i < x->rank; i++)
+        n += drop[i] = x->dims[i] == one || (required && fv_module_equal(m, x->dims[i], one));
+    return n;
+}
+
+/* The axes to be removed if none are given. An axis that is 1 only in some runs stays, because the
+ * rank of a result is the same in all runs. An op that follows may require a symbol to be 1 when
+ * the result has its type already: the rank of the result then decides. */
+static int default_axes(const fv_op *op, bool *drop) {
+    const fv_type *y = op->out[0] ? op->out[0]->type : NULL;
+    int n = mark_ones(op, true, drop);
+    if (!y || y->rank == fv_in_type(op, 0)->rank - n)
+        return n;
+    return mark_ones(op, false, drop);
+}
+
 static bool squeezed(fv_op *op, bool *drop, int *count, bool *constant) {
     const fv_type *x = fv_in_type(op, 0);
     int axes[FV_MAX_RANK];
     *constant = true;
-    *count = 0;
     if (!fv_op_in(op, 1)) {
-        for (int i = 0; i < x->rank; i++)
-            *count += drop[i] = fv_dim_is_const(x->dims[i]) && x->dims[i]->value == 1;
+        *count = default_axes(op, drop);
         return true;
     }
+    *count = 0;
     if (!fv_axes_operand(op, 1, x->rank, count, axes, constant))
         return false;
     for (int i = 0; i < *count && *constant; i++)
