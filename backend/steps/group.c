@@ -151,19 +151,25 @@ static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *fi
                : NULL;
 }
 
-/* Would d with v substituted have two sums of products that read the same rows, each with a
- * constant factor? One tile computes both then. */
-static bool has_same_rows(fv_lowerer *l, const into *t) {
+/* The body of d with everything substituted that is not stored; also v, if `with`. */
+static fv_expr *whole_body(fv_lowerer *l, const into *t, const fv_definition *d, bool with) {
     fv_storage *s = fv_storage_of(l, t->v);
     const fv_origin *origin = fv_storage_origin(l, t->v);
     const fv_fate fate = s->fate;
-    fv_expr *sums[3];
-    if (!t->d->rank || takes_two(l, t->d->body) || fv_grouped_of(l, s)->two)
-        return false;
-    s->fate = FV_FATE_SUBSTITUTED; /* only while the result is examined */
-    fv_expr *whole = fv_substitute(l, t->d->body, &origin);
+    if (with)
+        s->fate = FV_FATE_SUBSTITUTED; /* only while the body is examined */
+    fv_expr *whole = fv_substitute(l, d->body, &origin);
     s->fate = fate;
-    if (fv_x_reductions(whole, sums, 3) != 2)
+    return whole;
+}
+
+/* Would d with v substituted have two sums of products that read the same rows, each with a
+ * constant factor? One tile computes both then. */
+static bool has_same_rows(fv_lowerer *l, const into *t) {
+    fv_expr *sums[3];
+    if (!t->d->rank || takes_two(l, t->d->body) || fv_grouped_of(l, fv_storage_of(l, t->v))->two)
+        return false;
+    if (fv_x_reductions(whole_body(l, t, t->d, true), sums, 3) != 2)
         return false;
     const fv_var *column = t->d->index[t->d->rank - 1];
     const fv_expr *constant[2], *rows[2];
@@ -174,6 +180,31 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
     }
     return rows[0] == rows[1] && sums[0]->type.elem == sums[1]->type.elem &&
            constant[0]->type.elem == constant[1]->type.elem;
+}
+
+/* Does only factor i of the product have some axis of d? */
+static bool has_own_axis(const fv_definition *d, const fv_expr *product, int i) {
+    for (int k = 0; k < d->rank; k++)
+        if (!fv_dim_is_one(d->index[k]->dim) && fv_x_uses(product->arg[i], d->index[k]) &&
+            !fv_x_uses(product->arg[!i], d->index[k]))
+            return true;
+    return false;
+}
+
+/* Is the body of d one sum of products whose factors have axes of their own: rows and columns? */
+static bool is_matrix_product(const fv_definition *d, fv_expr *body) {
+    fv_expr *sums[2];
+    if (fv_x_reductions(body, sums, 2) != 1 || sums[0]->u.red.kind != FV_SUM ||
+        sums[0]->arg[0]->op != FV_X_MUL)
+        return false;
+    return has_own_axis(d, sums[0]->arg[0], 0) && has_own_axis(d, sums[0]->arg[0], 1);
+}
+
+/* Does the reshape d join the rows of a product of matrices with an axis that both factors have,
+ * such as a batch? The product would have no rows then, and be no attention. */
+static bool joins_rows(fv_lowerer *l, const into *t) {
+    return is_matrix_product(t->own, whole_body(l, t, t->own, false)) &&
+           !is_matrix_product(t->d, whole_body(l, t, t->d, true));
 }
 
 /* May v, which has sums, be substituted into d? It may if d only adds elementwise work, as an
@@ -202,6 +233,8 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
     if (!r->identity && !(r->ordered && !t->c.arithmetic) &&
         !(fv_op_is(t->use, FV_OP_fv_Reshape) && keeps_rows(t->d, v)))
         return fv_declines(l, v, FV_WHY_sum_reordered, fv_o(t->use));
+    if (!r->identity && fv_op_is(t->use, FV_OP_fv_Reshape) && joins_rows(l, t))
+        return fv_declines(l, v, FV_WHY_rows_joined, fv_o(t->use));
     return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
 }
 
