@@ -29,6 +29,7 @@ typedef enum { FV_REQUIRED = 0, FV_OPTIONAL_OPERAND = 1, FV_VARIADIC = 2 } fv_ar
 typedef struct fv_rank_def {
     int least, most; /* smallest and largest rank; most 0: there is no limit */
     bool scalar;     /* whether a tensor of rank 1 with a single element is accepted as a scalar */
+    bool single;     /* whether a tensor with a single element is accepted, of any rank */
     /* whether the operand is a list, a tensor of rank 1; a tensor of rank 0 is accepted and becomes
      * a vector of one element (fv_op_adopt_lists) */
     bool list;
@@ -40,6 +41,7 @@ typedef struct fv_rank_def {
 #define FV_RANKS(n, m)  {.least = (n), .most = (m)}
 #define FV_RANK_AS(nm)  {.as = (nm)}
 #define FV_SCALAR       {.most = 1, .scalar = true}
+#define FV_SINGLE       {.single = true}
 #define FV_LIST         {.least = 1, .most = 1, .list = true}
 
 typedef struct fv_operand_def {

@@ -42,10 +42,24 @@ static void join_types(const fv_op *op, joints *all, int out, const fv_type *t, 
     op->out[out]->type = fv_tensor_type(m->arena, t->elem, t->rank, dims);
 }
 
+/* Requires that the condition has one element; it may have any rank. */
+static bool requires_single(const fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, 0);
+    const fv_dim *one = fv_dim_const(m->dims, 1);
+    for (int i = 0; i < t->rank; i++)
+        if (!fv_module_assume(m, t->dims[i], one, "condition of an If"))
+            return fv_op_error(op, "input 'cond' is %s, expected a single element",
+                               fv_type_str(m->arena, t));
+    return true;
+}
+
 /* The types of the results: those of the branch that runs, if it is known; otherwise of both
  * branches, which may differ in dims only. */
 static bool infer_if(fv_op *op) {
     int64_t cond;
+    if (!requires_single(op))
+        return false;
     if (!fv_known_int(op->in[0], &cond) && !fv_branch_hold(op))
         return false;
     int taken = fv_branch_taken(op);
@@ -81,7 +95,7 @@ const fv_opdef fv_ops_control[] = {
      .since = {1, 11, 13, 16, 19, 21, 23, 24, 25},
      .doc = "executes one of two graphs; shapes and constants decide which, "
             "otherwise the condition in the run",
-     .in = {{"cond", "B", .rank = FV_SCALAR}},
+     .in = {{"cond", "B", .rank = FV_SINGLE}},
      .out = {{"outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("then_branch", REGION), FV_A_REQUIRED("else_branch", REGION)},
      .types = {{"B", FV_SET(BOOL)}, {"V", FV_SET_MOVED, FV_KIND_ANY}},

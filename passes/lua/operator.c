@@ -204,7 +204,7 @@ static fv_module *instance_of(fv_session *s, const fv_opdef *d, int rank) {
         dims[i] = fv_dim_const(m->dims, 3);
     for (; nin < FV_MAX_IN && d->in[nin].name; nin++) {
         const fv_rank_def *r = &d->in[nin].rank;
-        int own = r->scalar ? 0 : r->most ? r->most : rank;
+        int own = r->scalar || r->single ? 0 : r->most ? r->most : rank;
         in[nin] = fv_param_new(body, d->in[nin].name,
                                fv_tensor_type(m->arena, elem_of(d, d->in[nin].type), own, dims));
     }

@@ -39,7 +39,7 @@ static int rank_of(const instance *x, const fv_rank_def *r) {
     for (int i = 0; r->as && i < x->nin; i++)
         if (!strcmp(x->def->in[i].name, r->as))
             return x->in[i].rank;
-    if (r->scalar)
+    if (r->scalar || r->single)
         return 0;
     int rank = r->least > 2 ? r->least : 2;
     return r->most && r->most < rank ? r->most : rank;

@@ -233,6 +233,8 @@ static void print_rank(fv_context *c, const fv_rank_def *r) {
     const char *text = fv_rank_str(c->arena, r);
     if (r->scalar)
         fv_out(", a scalar");
+    else if (r->single)
+        fv_out(", a single element");
     else if (r->list)
         fv_out(", a list");
     else if (text)
