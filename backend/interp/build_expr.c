@@ -231,15 +231,15 @@ static const fv_expr *required(build *b, const fv_expr *cond) {
     return x->op == FV_X_OR && meaning(b, x->arg[0])->op == FV_X_NOT ? meaning(b, x->arg[1]) : x;
 }
 
-/* The first comparison t < n in a condition; NULL: there is none. */
-static const fv_expr *comparison(build *b, const fv_expr *x) {
-    const fv_expr *found = NULL;
+/* Sets `found` to the comparisons t < n in a condition, at most FV_MAX_RANK of them. Returns their
+ * number; `n` of them are found already. */
+static int comparisons(build *b, const fv_expr *x, const fv_expr **found, int n) {
     x = meaning(b, x);
-    if (x->op == FV_X_LT && x->arg[0]->type.elem == FV_I64)
-        return x;
-    for (int i = 0; i < x->n && !found && (x->op == FV_X_AND || x->op == FV_X_OR); i++)
-        found = comparison(b, x->arg[i]);
-    return found;
+    if (x->op == FV_X_LT && x->arg[0]->type.elem == FV_I64 && n < FV_MAX_RANK)
+        found[n++] = x;
+    for (int i = 0; i < x->n && (x->op == FV_X_AND || x->op == FV_X_OR); i++)
+        n = comparisons(b, x->arg[i], found, n);
+    return n;
 }
 
 /* The i of select(i < 0, i + n, i), as an i64; NULL: x has another form. */
@@ -280,23 +280,13 @@ static void ask_flag(build *b, const fv_expr *flag, uint16_t lanes, uint32_t ok)
     fv_i_emit(b, fv_i_record_refused)->u.data = q;
 }
 
-/* Adds code that is executed if a REQUIRE fails, which finds the index that was out of range. `ok`:
- * the register of the condition. */
-static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
-    const fv_expr *c = comparison(b, cond), *flag = required(b, cond);
-    if (!c && first_load(b, flag) == flag)
-        ask_flag(b, flag, cond->type.lanes, ok);
-    if (!c && b->by_hand && first_load(b, flag) != flag) {
-        question *q = FV_NEW(b->arena, question, 1);
-        *q = (question){.why = "what it requires does not hold, or its loops would take too long"};
-        fv_i_emit(b, fv_i_record_refused)->u.data = q;
-    }
-    if (!c)
-        return;
+/* Adds code that describes the index t of the comparison c, t < n. `among`: only if t is out of
+ * range, since the condition has other comparisons, which are asked after this one. */
+static void ask_index(build *b, const fv_expr *c, uint16_t lanes, uint32_t ok, bool among) {
     question *q = FV_NEW(b->arena, question, 1);
     const fv_expr *plain = before_wrapping(b, meaning(b, c->arg[0]));
     const fv_expr *value = plain ? plain : c->arg[0], *load = first_load(b, value);
-    *q = (question){.ok = ok, .lanes = cond->type.lanes, .wraps = plain != NULL};
+    *q = (question){.ok = ok, .lanes = lanes, .wraps = plain != NULL, .among = among};
     q->direct = load && is_element(b, value, load);
     q->value = fv_i_held(b, value);
     q->value_lanes = value->type.lanes > 1;
@@ -305,6 +295,22 @@ static void ask_index(build *b, const fv_expr *cond, uint32_t ok) {
     if (load)
         ask_where(b, q, load);
     fv_i_emit(b, fv_i_record_refused)->u.data = q;
+}
+
+/* Adds code that is executed if a REQUIRE fails, which finds the index that was out of range. `ok`:
+ * the register of the condition. */
+static void ask(build *b, const fv_expr *cond, uint32_t ok) {
+    const fv_expr *flag = required(b, cond), *c[FV_MAX_RANK];
+    int n = comparisons(b, cond, c, 0);
+    if (!n && first_load(b, flag) == flag)
+        ask_flag(b, flag, cond->type.lanes, ok);
+    if (!n && b->by_hand && first_load(b, flag) != flag) {
+        question *q = FV_NEW(b->arena, question, 1);
+        *q = (question){.why = "what it requires does not hold, or its loops would take too long"};
+        fv_i_emit(b, fv_i_record_refused)->u.data = q;
+    }
+    for (int i = 0; i < n; i++)
+        ask_index(b, c[i], cond->type.lanes, ok, i + 1 < n);
 }
 
 static void require(build *b, const fv_expr *x, uint32_t d) {
@@ -316,7 +322,7 @@ static void require(build *b, const fv_expr *x, uint32_t d) {
     insn *i = fv_i_emit(b, fv_i_require);
     i->a = d;
     i->lanes = x->type.lanes;
-    ask_index(b, x->arg[0], d);
+    ask(b, x->arg[0], d);
     fv_i_aim(b, at, b->n);
     b->top = top;
 }

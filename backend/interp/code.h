@@ -137,6 +137,9 @@ typedef struct question {
     uint32_t value, limit;
     bool value_lanes, limit_lanes;
     bool wraps;
+    /* whether a value in range is not reported, because the condition has further comparisons,
+     * each with a question of its own */
+    bool among;
     bool is_flag;    /* whether the condition is a flag, so that there is no value and no limit */
     const char *why; /* not NULL: this text is reported instead of a value */
     const fv_buf *from; /* the parameter of the kernel from which the index was loaded, or NULL */

@@ -11,13 +11,20 @@ static int64_t lane_of(const frame *f, uint32_t at, bool lanes, int lane) {
     return AS(reg_i64, f, at)[lanes ? lane : 0];
 }
 
+static bool is_within(const frame *f, const question *q, int lane) {
+    int64_t value = lane_of(f, q->value, q->value_lanes, lane),
+            limit = lane_of(f, q->limit, q->limit_lanes, lane);
+    return value < limit && value >= (q->wraps ? -limit : 0);
+}
+
 const insn *fv_i_record_refused(frame *f, const insn *i) {
     const question *q = i->u.data;
     int lane = 0, none = 0;
-    if (!f->refused || !atomic_compare_exchange_strong(&f->refused->taken, &none, 1))
-        return i + 1;
     while (lane + 1 < q->lanes && AS(reg_u8, f, q->ok)[lane])
         lane++;
+    if ((q->among && is_within(f, q, lane)) || !f->refused ||
+        !atomic_compare_exchange_strong(&f->refused->taken, &none, 1))
+        return i + 1;
     refused_index *r = f->refused;
     if ((r->why = q->why)) {
         atomic_store(&r->taken, 2);

@@ -280,6 +280,20 @@ npy ids.npy '<i8' '3,' '\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0'
 for b in $backends; do
     check "an index out of range, $b" 1 "error: node 'pick': input 'ids'\[2\] is 5, out of range: may be -4 to 3" "$fovea" run pick.fvir --input ids=ids.npy --backend=$b
 done
+cat >pairs.fvir <<'T'
+fovea-ir 1
+module "pairs"
+symbol n 1..64
+const @w: f32[4, 3] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+func @main(%at: i64[n, 2]) -> (%y) {
+  %y = GatherND(@w, %at) loc("pick")
+  return %y
+}
+T
+npy pairs.npy '<i8' '2, 2' '\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0'
+for b in $backends; do
+    check "the second index of a pair, $b" 1 "error: node 'pick': input 'at'\[1, 1\] is 3, out of range: may be -3 to 2" "$fovea" run pairs.fvir --input at=pairs.npy --backend=$b
+done
 cat >reads.fvir <<'T'
 fovea-ir 1
 module "reads"
