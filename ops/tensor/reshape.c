@@ -9,6 +9,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ops/common/upgrade.h"
+#include "ops/tensor/moved.h"
 
 static bool infer_elem_attr(fv_op *op, int rank, int n) {
     const fv_dim *dim = fv_dim_const(fv_op_module(op)->dims, n);
@@ -181,7 +182,10 @@ static bool infer_reshape(fv_op *op) {
     if (!decided_by_data(n, e) && !resolve_shape(op, n, e, dims))
         return false;
     fv_infer_run_time(op, 0, fv_in_type(op, 0)->elem, n, dims);
-    return holds_all(op, n, dims);
+    if (!holds_all(op, n, dims))
+        return false;
+    fv_infer_moved(op);
+    return true;
 }
 
 static fv_value *run_time_dims(fv_rewriter *w, fv_op *op, fv_op_id kind, int nattrs, fv_attr *a) {

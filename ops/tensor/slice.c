@@ -6,6 +6,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ops/common/upgrade.h"
+#include "ops/tensor/moved.h"
 
 /* ---- Slice ---- */
 
@@ -121,6 +122,18 @@ static void slice_elems(fv_op *op, const cut *c) {
     for (int64_t i = 0; i < count; i++)
         to[i] = from[start + i * step];
     fv_set_elems(op->out[0], (int)count, to);
+}
+
+bool fv_slice_source(fv_op *slice, int64_t *index) {
+    cut c;
+    if (!find_cut(slice, &c) || c.run_time)
+        return false;
+    for (int i = 0; i < fv_in_type(slice, 0)->rank; i++) {
+        if (!fv_dim_is_const(c.start[i]))
+            return false;
+        index[i] = c.start[i]->value + index[i] * c.step[i]->value;
+    }
+    return true;
 }
 
 static bool infer_slice(fv_op *op) {
