@@ -215,6 +215,10 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
     const fv_reading *r = &t->r;
     bool contraction = fv_is_contraction(t->own->body),
          into_contraction = fv_is_contraction(t->d->body);
+    /* a value of rows that takes a contraction would compute that without tiles */
+    fv_ptrmap taken = fv_ptrmap_in(l->current.scratch);
+    if (r->by_rows && !contraction && takes_sum(l, t->d->body, sum, &taken))
+        return fv_declines(l, v, FV_WHY_sum_in_contraction, fv_o(t->use));
     if (r->by_rows && !contraction && !into_contraction)
         return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
     if (t->use->nout != 1)
