@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backend/c/helium.h"
+#include "backend/c/narrow.h"
 #include "ir/expr/instruction.h"
 
 /* ---- types ---- */
@@ -535,8 +536,8 @@ static const fv_instruction *widest(const fv_cg *g, fv_elem from, fv_elem to, in
     return row;
 }
 
-/* The helper of a conversion for which fv_c_converts_by_call holds; others are written without a
- * helper (vector.c). */
+/* The helper of a conversion for which fv_c_converts_by_call holds, or that narrows integers by
+ * instructions (narrow.h); others are written without a helper (vector.c). */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const char *v = vector(g, to, lanes), *w = vector(g, from, lanes);
     const char *name =
@@ -549,7 +550,9 @@ const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
              .lanes = lanes,
              .wide = too_wide(g, fv_c_vector_bytes(from, lanes)) ||
                      too_wide(g, fv_c_vector_bytes(to, lanes))};
-    d.expr = x86_convert(g, from, to, lanes);
+    d.expr = fv_c_narrowing(g, from, to, lanes);
+    if (!d.expr)
+        d.expr = x86_convert(g, from, to, lanes);
     const fv_instruction *row = widest(g, from, to, lanes);
     if (row && row->out.lanes == lanes) {
         d.expr = fv_printf(g->arena, "(%s)%s", v, row->c);

@@ -1,6 +1,7 @@
 /* vector.c - vector expressions of kernel IR as C, with the helpers of layer.c. */
 #include "backend/c/helium.h"
 #include "backend/c/layer.h"
+#include "backend/c/narrow.h"
 #include "ir/expr/fold.h"
 
 static fv_c_piece piece(const char *s, int prec) {
@@ -253,7 +254,7 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
         return to == fv_c_mask_elem(lanes) ? piece(ones, FV_C_UNARY)
                                            : convert_vector(g, ones, type);
     }
-    if (fv_c_converts_by_call(g, from, to))
+    if (fv_c_converts_by_call(g, from, to) || fv_c_narrowing(g, from, to, lanes))
         return fv_c_call(g, fv_c_layer_convert(g, from, to, lanes), 1, x->arg);
     if (fv_elem_bits(from) == fv_elem_bits(to) && !fv_elem_is_float(from) && !fv_elem_is_float(to))
         return cast(g, type, fv_c_expr(g, x->arg[0]));

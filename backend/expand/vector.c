@@ -7,6 +7,9 @@
  * On targets with Helium, which flushes denormals, loops have vectors only where that changes no
  * result (integers.c), and only as many lanes as fill a register.
  *
+ * Iterations that are long chains of dependent operations have two vectors at a time, whose
+ * statements alternate (latency.c).
+ *
  * A tile declared outside and accessed as acc[.., c] with c the loop's variable becomes a tile of
  * vectors, acc[.., c / lanes], and the loop over vectors is unrolled, if all its accesses agree and
  * their other indices are constants in the end. */
@@ -15,6 +18,7 @@
 #include "backend/expand/columns.h"
 #include "backend/expand/integers.h"
 #include "backend/expand/lanes.h"
+#include "backend/expand/latency.h"
 #include "backend/expand/transpose.h"
 #include "ir/expr/fold.h"
 #include "ir/expr/helium.h"
@@ -371,19 +375,43 @@ static fv_expr *whole_end(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     return fv_x_bin(z->a, FV_X_ADD, s->loop.lo, n);
 }
 
-/* Writes the iterations of s that fill vectors of `lanes` lanes as a loop of their own; s keeps the
+/* Moves the statements of `other` into `block`, one after each of its own. */
+static void alternate(fv_block *block, fv_block *other) {
+    fv_stmt *s = block->first, *t = other->first, *next;
+    *block = (fv_block){0};
+    for (; s || t; s = next) {
+        next = s ? s->next : NULL;
+        fv_stmt *after = t ? t->next : NULL;
+        if (s)
+            fv_block_append(block, s);
+        if (t)
+            fv_block_append(block, t);
+        t = after;
+    }
+    if (block->last)
+        block->last->next = NULL;
+}
+
+/* Writes the iterations of s that fill `turns` (1 or 2) vectors of `lanes` lanes as a loop of their
+ * own, which computes that many at a time, each statement for one after the other; s keeps the
  * remaining iterations. */
-static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes) {
+static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes, int turns) {
     fv_stmt *loop = FV_NEW(z->a, fv_stmt, 1);
     *loop = *s;
     loop->next = NULL;
-    loop->loop.step = lanes;
+    loop->loop.step = lanes * turns;
     loop->body = (fv_block){0};
     loop->var = fv_var_new(z->a, s->var->name, s->var->type);
+    fv_expr *first = fv_x_var(z->a, loop->var);
     bool uses_tiles = false;
-    if (!fv_expand_lanes(z, lanes, s, fv_x_var(z->a, loop->var), NULL, &loop->body, &uses_tiles))
+    if (!fv_expand_lanes(z, lanes, s, first, NULL, &loop->body, &uses_tiles))
         return false;
-    fv_expr *end = whole_end(z, s, lanes);
+    fv_block second = {0};
+    first = fv_x_bin(z->a, FV_X_ADD, first, fv_x_int(z->a, lanes));
+    if (turns > 1 && !fv_expand_lanes(z, lanes, s, first, NULL, &second, &uses_tiles))
+        return false;
+    alternate(&loop->body, &second);
+    fv_expr *end = whole_end(z, s, lanes * turns);
     if (end->op != FV_X_CONST)
         end = fv_kb_let(&z->b, "whole", end);
     loop->loop.hi = end;
@@ -465,35 +493,60 @@ static int masked_lanes(fv_expand_vec *z, const fv_stmt *s) {
     return lanes < 2 || (const_trips(s, &lo, &n) && n % lanes == 0) ? 0 : lanes;
 }
 
-/* Writes whole vectors, and the rest as one vector under a mask, or without one if it fills a
- * shorter vector. False: nothing was written. */
-static bool masked_loop(fv_expand_vec *z, const fv_stmt *s) {
+/* The number of lanes of the vectors that the loop should compute: several times `lanes` if each
+ * iteration reduces a column (columns.h). */
+static int wide_lanes(fv_expand_vec *z, const fv_stmt *s, int lanes) {
+    const int n = fv_vectors_at_once(z->a, z->target, s, lanes), most = FV_MAX_LANES / lanes;
+    return lanes * (n < most ? n : most);
+}
+
+/* The number of vectors of `lanes` lanes whose operations should alternate in the loop (latency.h):
+ * 1 or 2. */
+static int turns_of(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     int64_t lo, n;
-    int lanes = masked_lanes(z, s);
+    bool fits = !const_trips(s, &lo, &n) || n >= 2 * lanes;
+    bool fixed = accesses_vector_tile(z, &s->body) || fv_has_helium(z->target);
+    return fits && !fixed ? fv_vectors_to_overlap(z->a, s) : 1;
+}
+
+/* Writes all iterations of the loop: whole vectors, and the rest as one vector under a mask, or
+ * without one if it fills a shorter vector. */
+static bool masked_parts(fv_expand_vec *z, fv_stmt *rest, int lanes) {
+    int64_t lo, n;
+    const bool known = const_trips(rest, &lo, &n);
+    const int wide = wide_lanes(z, rest, lanes), turns = turns_of(z, rest, lanes);
+    if (turns > 1 && !whole_vectors(z, rest, lanes, turns))
+        return false;
+    if (known && turns > 1)
+        n %= (int64_t)lanes * turns;
+    if ((!known || n >= wide) && !whole_vectors(z, rest, wide, 1))
+        return false;
+    int width = wide;
+    while (known && width / 2 >= n % wide)
+        width /= 2;
+    if (known && n % wide < 2) {
+        remaining_loop(z, rest);
+        return true;
+    }
+    return known && width == n % wide ? whole_vectors(z, rest, width, 1)
+                                      : masked_vector(z, rest, width);
+}
+
+/* Writes the loop with a vector under a mask (masked_parts). False: nothing was written. */
+static bool masked_loop(fv_expand_vec *z, const fv_stmt *s) {
+    const int lanes = masked_lanes(z, s);
+    fv_stmt rest = *s;
+    const fv_kbuilder before = z->b;
+    const fv_block written = *z->b.block;
     if (!lanes)
         return false;
-    const bool known = const_trips(s, &lo, &n);
-    const int at_once = fv_vectors_at_once(z->a, z->target, s, lanes), most = FV_MAX_LANES / lanes;
-    lanes *= at_once < most ? at_once : most;
-    fv_stmt rest = *s;
-    fv_kbuilder before = z->b;
-    fv_block written = *z->b.block;
-    if ((!known || n >= lanes) && !whole_vectors(z, &rest, lanes))
-        return false;
-    int width = lanes;
-    while (known && width / 2 >= n % lanes)
-        width /= 2;
-    if (known && n % lanes < 2)
-        remaining_loop(z, &rest);
-    else if (known && width == n % lanes ? !whole_vectors(z, &rest, width)
-                                         : !masked_vector(z, &rest, width)) {
-        z->b = before;
-        *z->b.block = written;
-        if (written.last)
-            written.last->next = NULL;
-        return false;
-    }
-    return true;
+    if (masked_parts(z, &rest, lanes))
+        return true;
+    z->b = before;
+    *z->b.block = written;
+    if (written.last)
+        written.last->next = NULL;
+    return false;
 }
 
 static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
@@ -502,14 +555,14 @@ static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
     int lanes = has_vector_loop(&s->body) ? 1 : lanes_of(z, s);
     if (lanes < 2)
         return false;
-    int most = FV_MAX_LANES / lanes, at_once = fv_vectors_at_once(z->a, z->target, s, lanes);
-    at_once = most_at_once(s, lanes, at_once < most ? at_once : most);
+    const int at_once = most_at_once(s, lanes, wide_lanes(z, s, lanes) / lanes);
+    const int turns = turns_of(z, s, lanes);
     fv_stmt rest = *s;
-    if (at_once > 1 && !whole_vectors(z, &rest, lanes * at_once))
+    if (at_once * turns > 1 && !whole_vectors(z, &rest, lanes * at_once, turns))
         return false;
-    if (at_once > 1 && fv_x_equal(rest.loop.lo, s->loop.hi))
+    if (at_once * turns > 1 && fv_x_equal(rest.loop.lo, s->loop.hi))
         return true;
-    if (!whole_vectors(z, &rest, lanes))
+    if (!whole_vectors(z, &rest, lanes, 1))
         return false;
     if (!fv_x_equal(rest.loop.lo, s->loop.hi))
         remaining_loop(z, &rest);

@@ -14,10 +14,11 @@ WIDTHS = ["", "256", "512"]
 FLOATS = ["add", "fmadd", "max", "min", "sqrt", "round", "roundscale", "blendv", "maskload", "maskstore",
           "mask_loadu", "mask_storeu", "scalef", "set"]
 INTEGERS = ["add", "max", "min", "madd", "maddubs", "maskload", "maskstore", "mask_loadu", "mask_storeu", "set1",
-            "dpbusd", "dpbusd_avx", "dpwssd", "dpwssd_avx"]
+            "dpbusd", "dpbusd_avx", "dpwssd", "dpwssd_avx", "shuffle"]
 ELEMENTS = ["ep%s%d" % e for e in itertools.product("iu", (8, 16, 32, 64))]
 OTHERS = ["cvtsi128_si64", "cvtsi64_si128", "cvtss_f32", "cvtsd_f64", "cvtph_ps", "cvtps_ph", "dpbf16_ps",
-          "movepi32_mask", "movepi64_mask"]
+          "movepi32_mask", "movepi64_mask", "set1_epi64x", "cvtsi128_si32", "permutevar8x32_epi32",
+          "permute4x64_epi64", "castsi256_si128", "cvtepi32_epi8", "cvtepi32_epi16", "cvtepi16_epi8"]
 MARCH = "-march=sapphirerapids"
 
 
