@@ -270,46 +270,114 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 
 /* ---- weights that are kept ---- */
 
+/* The index variables of the result that index one axis of the weights, the outermost first: one
+ * variable, or several whose axes a Reshape made one. */
+typedef struct parts {
+    fv_var *all[FV_MAX_RANK];
+    int n;
+} parts;
+
+/* Lists in *out the terms of x, an index variable each with a constant factor; false: x is no such
+ * sum of at most FV_MAX_RANK terms. */
+static bool find_terms(fv_expr *x, parts *out, int64_t *factors) {
+    int64_t c = 1;
+    if (x->op == FV_X_ADD)
+        return find_terms(x->arg[0], out, factors) && find_terms(x->arg[1], out, factors);
+    if (x->op == FV_X_MUL && fv_x_is_int(x->arg[1], &c))
+        x = x->arg[0];
+    if (x->op != FV_X_VAR || out->n == FV_MAX_RANK)
+        return false;
+    factors[out->n] = c;
+    out->all[out->n++] = x->u.var;
+    return true;
+}
+
+/* Sorts the variables by their factors, the largest first. */
+static void sort_terms(parts *p, int64_t *factors) {
+    for (int i = 1; i < p->n; i++)
+        for (int k = i; k > 0 && factors[k] > factors[k - 1]; k--) {
+            fv_var *v = p->all[k];
+            int64_t c = factors[k];
+            p->all[k] = p->all[k - 1];
+            factors[k] = factors[k - 1];
+            p->all[k - 1] = v;
+            factors[k - 1] = c;
+        }
+}
+
+/* Is `at` an index into an axis of that extent which has another value for each combination of its
+ * variables, in their order, and reaches each element, as i * 3 + j does in an axis of 3 * n if i
+ * is below n and j below 3? *out becomes these variables. */
+static bool find_parts(fv_dims *t, fv_expr *at, const fv_dim *extent, parts *out) {
+    int64_t factors[FV_MAX_RANK];
+    const fv_dim *all = fv_dim_const(t, 1);
+    *out = (parts){.n = 0};
+    if (!find_terms(at, out, factors))
+        return false;
+    sort_terms(out, factors);
+    for (int i = out->n; i-- > 0;) {
+        if (!fv_dim_is_const(all) || all->value != factors[i])
+            return false;
+        all = fv_dim_mul(t, out->all[i]->dim, all);
+    }
+    return out->n == 1 || all == extent;
+}
+
 /* Returns the value that this factor of the sum of d loads, if it is stored weights, of which each
- * element is loaded for one combination of indices; else NULL. */
-static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor,
-                                  const fv_expr **load) {
+ * element is loaded for one combination of indices; else NULL. Sets in[i] to the variables that
+ * index axis i of the weights. */
+static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, parts *in) {
     fv_expr *sum;
     if (fv_x_reductions(d->body, &sum, 1) != 1 || !fv_is_product_sum(sum) || sum->u.red.nvars != 1)
         return NULL;
-    const fv_expr *x = *load = fv_x_stored(sum->arg[0]->arg[factor]);
+    const fv_expr *x = fv_x_stored(sum->arg[0]->arg[factor]);
     fv_storage *s = x->op == FV_X_LOAD ? fv_storage_loaded(f->l, x) : NULL;
     if (!s || !s->def || s->fate != FV_FATE_MEMORY || is_own(f, s) || !has_reduction(s->def->body))
         return NULL;
+    fv_ptrmap seen = fv_ptrmap_in(f->l->current.scratch);
     int keys = 0;
     for (int i = 0; i < x->n; i++) {
-        const fv_expr *at = x->arg[i];
-        bool one = fv_dim_is_one(s->def->index[i]->dim),
-             key = at->op == FV_X_VAR && at->u.var == sum->u.red.vars[0];
-        for (int k = 0; k < i; k++)
-            if (at->op == FV_X_VAR && x->arg[k] == at)
-                return NULL;
-        if (!one && !key && (at->op != FV_X_VAR || fv_definition_axis(d, at->u.var) == d->rank))
+        const fv_dim *extent = s->def->index[i]->dim;
+        bool found = find_parts(f->l->module->dims, x->arg[i], extent, &in[i]);
+        if (!found && !fv_dim_is_one(extent))
             return NULL;
-        keys += key;
+        in[i].n = found ? in[i].n : 0;
+        for (int k = 0; k < in[i].n; k++) {
+            fv_var *v = in[i].all[k];
+            bool key = v == sum->u.red.vars[0];
+            if (fv_ptrmap_get(&seen, v) || (key && in[i].n > 1) ||
+                (!key && fv_definition_axis(d, v) == d->rank))
+                return NULL;
+            *fv_ptrmap_at(&seen, v) = v;
+            keys += key;
+        }
     }
     return keys == 1 ? s : NULL;
 }
 
-/* Returns the definition w with the variables of d, and a key variable of its own. NULL: d has an
- * axis that is neither an axis of the weights nor that of features, or the weights are too large an
- * expression. */
+/* Returns the definition w with the variables of d, and a key variable of its own. An axis of w
+ * that several variables of d index becomes as many axes, in the same memory. NULL: d has an axis
+ * that is neither an axis of the weights nor that of features, or the weights have too many axes or
+ * are too large an expression. */
 static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at,
-                                 const fv_definition *w, const fv_expr *load, fv_var **key) {
+                                 const fv_definition *w, const parts *in, fv_var **key) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
     *r = *w;
-    r->index = FV_NEW(l->exprs, fv_var *, w->rank + 1);
+    r->index = FV_NEW(l->exprs, fv_var *, FV_MAX_RANK);
+    r->rank = 0;
     for (int i = 0; i < w->rank; i++) {
-        const fv_var *v = load->arg[i]->op == FV_X_VAR ? load->arg[i]->u.var : NULL;
-        bool shared = v && v != at->key;
-        r->index[i] = shared ? d->index[fv_definition_axis(d, v)]
-                             : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
-        *key = v == at->key ? r->index[i] : *key;
+        int n = in[i].n ? in[i].n : 1;
+        if (r->rank + n > FV_MAX_RANK)
+            return NULL;
+        for (int k = 0; k < n; k++) {
+            fv_var *v = in[i].n ? in[i].all[k] : NULL;
+            bool shared = v && v != at->key;
+            r->index[r->rank] = shared
+                                    ? d->index[fv_definition_axis(d, v)]
+                                    : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
+            *key = v == at->key ? r->index[r->rank] : *key;
+            r->rank++;
+        }
     }
     for (int i = 0; i < d->rank; i++)
         if (i != at->column && !fv_dim_is_one(d->index[i]->dim) &&
@@ -322,20 +390,20 @@ static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv
 /* Fills `out` for the attention that was just fused, whose weights w are kept. Returns false if w
  * cannot be computed by its kernel. */
 static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage *w,
-                     const fv_expr *load, fv_kept_weights *out) {
+                     const parts *in, fv_kept_weights *out) {
     *out = (fv_kept_weights){
         .weights = w, .of_result = y->def, .within = FV_NEW(f->l->exprs, fv_storage *, f->nwithin)};
     for (int i = 0; i < f->nwithin; i++)
         if (f->within[i].s != w)
             out->within[out->nwithin++] = f->within[i].s;
-    out->of_weights = weights_of(f->l, d, &f->fused[f->nfused - 1].at, w->def, load, &out->key);
+    out->of_weights = weights_of(f->l, d, &f->fused[f->nfused - 1].at, w->def, in, &out->key);
     return out->of_weights != NULL;
 }
 
 static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights *out) {
     const fv_definition *d = of->def;
-    const fv_expr *load;
-    fv_storage y = *of, *w = loaded_weights(f, d, factor, &load);
+    parts in[FV_MAX_RANK];
+    fv_storage y = *of, *w = loaded_weights(f, d, factor, in);
     if (!w)
         return false;
     y.def = FV_NEW(f->l->exprs, fv_definition, 1);
@@ -343,7 +411,7 @@ static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights
     f->nwithin = f->nfused = 0;
     bool found =
         fuse_with(f, &y, d, fv_storage_origin(f->l, of->value), factor, FV_ATTEND_LEVELS, &w, 1) &&
-        set_kept(f, d, &y, w, load, out);
+        set_kept(f, d, &y, w, in, out);
     for (int i = 0; i < f->nwithin; i++)
         f->within[i].s->fate = f->within[i].was;
     return found;

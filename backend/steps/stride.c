@@ -100,7 +100,8 @@ static bool is_read_by_own_kernel(fv_lowerer *l, const fv_storage *s) {
 static bool may_move(fv_lowerer *l, const matrix *m) {
     const fv_storage *s = m->s;
     bool may = s->value->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def &&
-               fv_is_private(l, s->value) && !is_read_by_own_kernel(l, s);
+               s->def->rank == s->value->type->rank && fv_is_private(l, s->value) &&
+               !is_read_by_own_kernel(l, s);
     return may || fv_declines(l, s->value, FV_WHY_stride_memory, fv_v(m->product));
 }
 

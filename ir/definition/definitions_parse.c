@@ -48,7 +48,7 @@ static fv_defined defined_as(const fv_definition_reader *r, fv_value *v, fv_fate
 static int read_axes_of(fv_definition_reader *r, const fv_value *v, const fv_dim **dims) {
     if (fv_lex_is(&r->p.l, "(")) {
         const fv_ast *list = fv_ast_view(&r->p.l);
-        return list ? fv_dr_view(r, list, dims) : -1;
+        return list ? fv_dr_view(r, list, "join", dims) : -1;
     }
     for (int i = 0; i < v->type->rank; i++)
         dims[i] = NULL;

@@ -185,13 +185,11 @@ static fv_buf *buffer_of(fv_definition_reader *r, const fv_value *v) {
     return b;
 }
 
-/* Parses the dims of a view, "(n * 4, 16)", into `dims`; returns their number, or -1 after a
- * diagnostic. */
-int fv_dr_view(fv_definition_reader *r, const fv_ast *list, const fv_dim **dims) {
-    if (fv_step_comes(r->d->after, "split"))
+int fv_dr_view(fv_definition_reader *r, const fv_ast *list, const char *step, const fv_dim **dims) {
+    if (fv_step_comes(r->d->after, step))
         fv_kx_error(&r->p, list,
-                    "no value has other axes before the step \"split\", and this is after \"%s\"",
-                    r->d->after);
+                    "no value has other axes before the step \"%s\", and this is after \"%s\"",
+                    step, r->d->after);
     else if (list->n > FV_MAX_RANK)
         fv_kx_error(&r->p, list, "more than %d axes", FV_MAX_RANK);
     for (int i = 0; i < list->n && !r->p.l.failed; i++) {
@@ -207,7 +205,7 @@ static fv_buf *buffer_seen(fv_definition_reader *r, const fv_ast *e, const fv_va
     const fv_dim *dims[FV_MAX_RANK];
     fv_expr *extent[FV_MAX_RANK];
     fv_buf *b = buffer_of(r, v);
-    int n = e->view ? fv_dr_view(r, e->view, dims) : 0;
+    int n = e->view ? fv_dr_view(r, e->view, "split", dims) : 0;
     for (int i = 0; i < n; i++)
         extent[i] = fv_x_dim(r->p.arena, dims[i]);
     return !e->view ? b : n < 0 ? NULL : fv_buf_seen(r->p.arena, b, n, extent);

@@ -56,8 +56,9 @@ const fv_dim *fv_dr_dim(fv_definition_reader *r, const fv_ast *e);
  * fv_kparser. *taken: whether e is such an expression. NULL: it is not, or a diagnostic was
  * reported. */
 fv_expr *fv_dr_extra(fv_kparser *p, const fv_ast *e, bool *taken);
-/* Reads the dims of a view; returns their number, -1 after a diagnostic. */
-int fv_dr_view(fv_definition_reader *r, const fv_ast *list, const fv_dim **dims);
+/* Reads the dims of a view, "(n * 4, 16)", which may occur from the step `step` on, into `dims`;
+ * returns their number, -1 after a diagnostic. */
+int fv_dr_view(fv_definition_reader *r, const fv_ast *list, const char *step, const fv_dim **dims);
 /* Makes a load of an element of a value or state; NULL after a diagnostic. */
 fv_expr *fv_dr_value(fv_definition_reader *r, const fv_ast *e);
 /* The variable with that name in scope; NULL: there is none. */

@@ -69,7 +69,8 @@ static bool check_view_of_result(fv_verifier *v) {
 static bool check_indices(fv_verifier *v) {
     const fv_definition *d = v->at->def;
     const fv_type *t = v->at->value->type;
-    bool views = !fv_step_comes(v->d->after, "split");
+    /* the step join may compute weights of attention with more axes, the step split any value */
+    bool views = !fv_step_comes(v->d->after, "join");
     if (d->value != v->at->value || (!views && d->rank != t->rank))
         return fv_dv_illegal(v, "it has %d indices, the value %d axes", d->rank, t->rank);
     if (v->at->last >= t->rank)
