@@ -86,10 +86,18 @@ typedef struct joined {
     /* the axis of chunks of the scores if there is a single piece that consists of chunks; -1:
      * there are several pieces */
     int chunks;
+    bool weights;         /* whether the softmax itself is computed, without values */
+    const fv_piece *sink; /* NULL: there is none */
+    const fv_type *rows;  /* the type of a value with one number for each row of the scores */
 } joined;
 
 static bool are_joinable(merger *k, const joined *j) {
     fv_module *m = k->r->module;
+    int axis = -1;
+    if (j->sink && !fv_is_squeeze(m, j->sink->sink, j->rows, &axis))
+        return false;
+    if (j->chunks < 0 && j->n == 1)
+        return true;
     if (j->chunks >= 0)
         return fv_are_chunks(m, j->scores[0], j->values[0], j->chunks);
     return fv_are_scores(m, k->r->arena, j->scores, j->n) &&
@@ -100,8 +108,14 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
     fv_arena *a = k->r->arena;
     fv_piece *list = FV_NEW(a, fv_piece, t->n);
     bool dead = true;
-    *j = (joined){FV_NEW(a, fv_value *, t->n), FV_NEW(a, fv_value *, t->n), t->n, t->pieces->elem,
-                  t->n == 1 ? t->pieces->chunks - 1 : -1};
+    *j = (joined){FV_NEW(a, fv_value *, t->n),
+                  FV_NEW(a, fv_value *, t->n),
+                  t->n,
+                  t->pieces->elem,
+                  t->n == 1 ? t->pieces->chunks - 1 : -1,
+                  t->kind == FV_TERM_WEIGHTS,
+                  fv_sink_of(t),
+                  NULL};
     for (int i = 0; i < t->n; i++) {
         list[i] = t->pieces[i];
         if (list[i].scores->kind != FV_VALUE_RESULT || list[i].scores->def->block != k->block ||
@@ -109,6 +123,7 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
             return false;
     }
     sort(list, t->n);
+    j->rows = fv_rows_of(&k->pieces, t);
     for (int i = 0; i < t->n; i++) {
         j->scores[i] = list[i].scores;
         j->values[i] = list[i].values;
@@ -124,15 +139,37 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
 }
 
 static fv_value *all_scores(merger *k, fv_rewriter *w, const joined *j) {
+    if (j->chunks < 0 && j->n == 1)
+        return j->scores[0];
     return j->chunks >= 0 ? fv_w_chunk_scores(w, j->scores[0], j->chunks)
                           : fv_w_scores(w, k->r->arena, j->scores, j->n);
 }
 
 static fv_value *all_values(merger *k, fv_rewriter *w, const joined *j) {
     fv_value *v = j->values[0];
+    if (j->weights || (j->chunks < 0 && j->n == 1))
+        return v;
     int rank = v->type->rank;
     return j->chunks >= 0 ? fv_w_chunk_values(w, v, j->chunks - (j->scores[0]->type->rank - rank))
                           : fv_w_along(w, k->r->arena, j->values, j->n, rank - 2);
+}
+
+/* The logits of the sink, one for each row of the scores s. */
+static fv_value *sink_value(fv_rewriter *w, const joined *j, const fv_value *s) {
+    const fv_type *t = j->sink->sink, *rows = j->rows;
+    fv_value *c = j->sink->scores ? j->sink->scores : fv_w_float(w, s->type->elem, 0);
+    c = c ? fv_w_cast(w, c, s->type->elem) : NULL;
+    c = c ? fv_w_expand(w, c, t->rank, t->dims) : NULL;
+    return c ? fv_w_reshape(w, c, rows->rank, rows->dims) : NULL;
+}
+
+static fv_value *softmax_of(merger *k, fv_rewriter *w, const joined *j, fv_value *s) {
+    fv_attr axis = fv_attr_int(k->r->module, "axis", -1);
+    fv_value *sink = s && j->sink ? sink_value(w, j, s) : NULL;
+    if (!s || (j->sink && !sink))
+        return NULL;
+    return sink ? FV_W2(w, FV_OP_fv_SinkSoftmax, s, sink)
+                : fv_w_op(w, FV_OP_Softmax, 1, &s, 1, &axis);
 }
 
 /* y reshaped to the type of the result that it replaces, which may differ in axes of dim 1. */
@@ -144,15 +181,18 @@ static fv_value *formed(merger *k, fv_rewriter *w, fv_value *y, const fv_type *t
 }
 
 static bool merge(merger *k, fv_op *root, const joined *j) {
-    static const char what[] = "softmax in pieces";
+    const char *what = j->n > 1 || j->chunks >= 0 ? "softmax in pieces"
+                       : j->sink                  ? "softmax with a sink"
+                                                  : "softmax in several ops";
     if (!fv_pass_may(k->r, what, root))
         return true;
     fv_rewriter w = fv_rewriter_at(root);
     const fv_op *before = root->prev;
     fv_value *s = all_scores(k, &w, j), *v = all_values(k, &w, j);
-    fv_attr axis = fv_attr_int(k->r->module, "axis", -1);
-    fv_value *p = s ? fv_w_op(&w, FV_OP_Softmax, 1, &s, 1, &axis) : NULL;
-    fv_value *y = p && v ? FV_W2(&w, FV_OP_fv_MatMul, fv_w_cast(&w, p, j->elem), v) : NULL;
+    fv_value *p = softmax_of(k, &w, j, s);
+    fv_value *y = j->weights ? p
+                  : p && v   ? FV_W2(&w, FV_OP_fv_MatMul, fv_w_cast(&w, p, j->elem), v)
+                             : NULL;
     y = y ? formed(k, &w, fv_w_cast(&w, y, root->out[0]->type->elem), root->out[0]->type) : NULL;
     fv_w_result(&w, 0, y);
     if (w.failed)

@@ -69,8 +69,24 @@ static bool over_itself(const fv_term *t) {
     return t->r.lse && !t->r.common && fv_same_pieces(t->r.lse, t);
 }
 
+const fv_piece *fv_sink_of(const fv_term *t) {
+    for (int i = 0; i < t->r.lse->n; i++)
+        if (t->r.lse->pieces[i].sink)
+            return &t->r.lse->pieces[i];
+    return NULL;
+}
+
+/* Is the reference of t the lse of its pieces and at most one sink? */
+static bool over_itself_and_a_sink(const fv_term *t) {
+    return t->r.lse && !t->r.common && has_all(t->r.lse, t) &&
+           t->r.lse->n == t->n + (fv_sink_of(t) != NULL);
+}
+
 bool fv_is_whole(const fv_term *t) {
-    return t && t->kind == FV_TERM_RESULT && (t->n > 1 || t->pieces->chunks) && over_itself(t);
+    if (!t || !over_itself_and_a_sink(t))
+        return false;
+    return t->kind == FV_TERM_RESULT ? t->n > 1 || t->pieces->chunks || t->scaled
+                                     : t->kind == FV_TERM_WEIGHTS && t->scaled;
 }
 
 const fv_term *fv_term_make(fv_pieces *p, fv_term t) {
@@ -246,6 +262,58 @@ static const fv_term *others(fv_pieces *p, const fv_term *t) {
              : NULL;
 }
 
+/* Does a have the dims of b, or 1 in their place? */
+static bool broadcasts(const fv_pieces *p, const fv_type *a, const fv_type *b) {
+    for (int i = 1; i <= a->rank && i <= b->rank; i++)
+        if (!fv_dim_is_one(a->dims[a->rank - i]) &&
+            !fv_module_equal(p->module, a->dims[a->rank - i], b->dims[b->rank - i]))
+            return false;
+    return a->rank <= b->rank;
+}
+
+/* The reference for v, which is combined with `with`. If v is broadcast to other dims, it stays as it
+ * is: without its axes of dim 1 it might be broadcast otherwise. */
+static fv_reference broadcast_reference(const fv_pieces *p, fv_value *v, const fv_value *with) {
+    bool whole = v->type->rank >= with->type->rank;
+    for (int i = 1; whole && i <= with->type->rank; i++)
+        whole = !fv_dim_is_one(v->type->dims[v->type->rank - i]) ||
+                fv_dim_is_one(with->type->dims[with->type->rank - i]);
+    return whole ? fv_term_reference(p, v) : (fv_reference){.value = v};
+}
+
+/* ---- sinks ---- */
+
+/* The term for lse of a sink alone, whose logit is r; NULL: r is no logit. `rows` is the type of the
+ * value that was made with r. */
+static const fv_term *sink_of(fv_pieces *p, fv_reference r, const fv_type *rows) {
+    fv_piece *sink = FV_NEW(p->arena, fv_piece, 1);
+    if (r.lse || r.common)
+        return NULL;
+    *sink = (fv_piece){.scores = (fv_value *)(uintptr_t)r.value, .sink = rows};
+    return fv_term_make(p, (fv_term){.kind = FV_TERM_LSE, .pieces = sink, .n = 1});
+}
+
+/* The term for the sum of sum(P, r) and exp(c - r), or of sum(P, 0) and 1; NULL: `by`, the value
+ * that is added, is neither. */
+static const fv_term *with_sink(fv_pieces *p, const fv_term *sum, const fv_value *by,
+                                const fv_type *rows) {
+    const fv_term *f = fv_term_of(p, by, FV_TERM_FACTOR), *sink = NULL;
+    if (!sum || sum->kind != FV_TERM_SUM || sum->r.common)
+        return NULL;
+    if (f && fv_same_reference(f->to, sum->r))
+        sink = sink_of(p, f->r, rows);
+    else if (fv_is_zero_reference(sum->r) && holds(by, 1))
+        sink = sink_of(p, sum->r, rows);
+    return sink ? fv_term_both(p, sum, sink, FV_TERM_SUM, sum->r) : NULL;
+}
+
+static const fv_term *of_neg(fv_pieces *p, const fv_op *op) {
+    fv_value *x = op->in[0];
+    if (!fv_is_plain_float(x->type->elem) || !is_line(x->type))
+        return NULL;
+    return fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .to = fv_term_reference(p, x)});
+}
+
 static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
     fv_value *x = op->in[0], *y = fv_unrepeated(p, op->in[1]);
     const fv_term *a = fv_pieces_term(p, x), *b = fv_pieces_term(p, y);
@@ -270,22 +338,31 @@ static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
         return fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
                                          .r = fv_term_reference(p, x),
                                          .to = fv_term_reference(p, y)});
-    if (!x->type->rank || !fv_same_shape(p, x->type, op->out[0]->type))
-        return NULL;
     int axis;
-    bool lines = is_line(x->type) || (a && a->kind == FV_TERM_LSE);
-    if (lines || !(fv_fits_shape(p, y->type, x->type, true, &axis) || fv_is_single(y->type)))
-        return fv_fits_shape(p, y->type, x->type, false, &axis)
-                   ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
-                                               .r = fv_term_reference(p, x),
-                                               .to = lifted(fv_term_reference(p, y), axis)})
-                   : NULL;
-    return of_one(p, FV_TERM_SHIFTED, x, lifted(fv_term_reference(p, y), axis));
+    bool same = x->type->rank && fv_same_shape(p, x->type, op->out[0]->type),
+         lines = is_line(x->type) || (a && a->kind == FV_TERM_LSE);
+    if (same && !lines &&
+        (fv_fits_shape(p, y->type, x->type, true, &axis) || fv_is_single(y->type)))
+        return of_one(p, FV_TERM_SHIFTED, x, lifted(fv_term_reference(p, y), axis));
+    if (same && fv_fits_shape(p, y->type, x->type, false, &axis))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
+                                         .r = fv_term_reference(p, x),
+                                         .to = lifted(fv_term_reference(p, y), axis)});
+    return is_line(x->type) && is_line(y->type) &&
+                   (broadcasts(p, x->type, y->type) || broadcasts(p, y->type, x->type))
+               ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
+                                           .r = broadcast_reference(p, x, y),
+                                           .to = broadcast_reference(p, y, x)})
+               : NULL;
 }
 
 const fv_term *fv_term_exp(fv_pieces *p, const fv_term *a) {
-    if (a->kind == FV_TERM_SHIFTED)
-        return fv_term_with(p, a, FV_TERM_WEIGHTS, a->r);
+    if (a->kind == FV_TERM_SHIFTED) {
+        fv_term weights = *a;
+        weights.kind = FV_TERM_WEIGHTS;
+        weights.scaled = true;
+        return fv_term_make(p, weights);
+    }
     if (a->kind == FV_TERM_APART && a->r.lse && !a->r.common)
         return fv_term_with(p, a->r.lse, FV_TERM_SUM, a->to);
     if (a->kind == FV_TERM_APART)
@@ -314,11 +391,13 @@ int fv_softmax_axis(const fv_op *op) {
 /* The axis of the scores of the term's only piece that corresponds to `axis` of the term's value;
  * -1: there is none. The value must have the rows of the scores in their order. */
 static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
+    if (t->n != 1 || t->pieces->chunks || t->pieces->sink)
+        return -1;
     const fv_type *s = t->pieces->scores->type;
     int rows =
             t->kind == FV_TERM_RESULT || t->kind == FV_TERM_WEIGHTS ? value->rank - 1 : value->rank,
         k = fv_next_axis(s, 0);
-    if (t->n != 1 || t->pieces->chunks || axis >= rows || fv_dim_is_one(value->dims[axis]))
+    if (axis >= rows || fv_dim_is_one(value->dims[axis]))
         return -1;
     for (int i = fv_next_axis(value, 0); i < axis; i = fv_next_axis(value, i + 1))
         k = fv_next_axis(s, k + 1);
@@ -444,6 +523,13 @@ static fv_reference lse_along(fv_pieces *p, const fv_term *t, int axis) {
     return lifted(lse_of(p, t), axis);
 }
 
+static const fv_term *rescaled(fv_pieces *p, const fv_term *t, fv_reference r) {
+    fv_term there = *t;
+    there.r = r;
+    there.scaled = true;
+    return fv_term_make(p, there);
+}
+
 /* The term for a times a factor with one number for each row, or with the same number along an
  * axis; -1: there is no such axis. */
 const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *factor, int axis) {
@@ -457,7 +543,7 @@ const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *fac
     if (by->kind == FV_TERM_FACTOR || by->kind == FV_TERM_INVERSE) {
         fv_reference to = by->kind == FV_TERM_FACTOR ? by->to : lse_along(p, by, axis);
         if (pieces && fv_same_reference(a->r, by->r))
-            return fv_term_with(p, a, a->kind, to);
+            return rescaled(p, a, to);
         return a->kind == FV_TERM_FACTOR && fv_same_reference(a->to, by->r)
                    ? fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = to})
                    : NULL;
@@ -465,7 +551,7 @@ const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *fac
     /* exp(lse(P) - r) is sum(P, r) */
     if (by->kind == FV_TERM_SUM && pieces && a->r.lse && a->r.common == lifted(a->r, axis).common &&
         fv_same_pieces(a->r.lse, by))
-        return fv_term_with(p, a, a->kind, by->r);
+        return rescaled(p, a, by->r);
     if (by->kind == FV_TERM_SUM && axis < 0 && a->kind == FV_TERM_BETWEEN && by->r.lse &&
         by->r.lse->n == a->a->n + a->b->n && has_all(by->r.lse, a->a) && has_all(by->r.lse, a->b) &&
         is_apart(a->a, a->b) && (fv_same_pieces(by, a->a) || fv_same_pieces(by, a->b)))
@@ -537,6 +623,15 @@ const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b) {
 
 static const fv_term *of_sum(fv_pieces *p, const fv_op *op) {
     const fv_term *t = operand(p, op->in[0]);
+    for (int i = 0; op->nin == 2 && i < 2; i++) {
+        const fv_type *rows = op->out[0]->type;
+        const fv_term *sunk =
+            fv_same_shape(p, op->in[i]->type, rows) && fv_is_plain_float(rows->elem)
+                ? with_sink(p, fv_pieces_term(p, op->in[i]), op->in[1 - i], rows)
+                : NULL;
+        if (sunk)
+            return sunk;
+    }
     for (int i = 0; i < op->nin; i++)
         if (!fv_same_shape(p, op->in[i]->type, op->out[0]->type) ||
             !fv_is_plain_float(op->in[i]->type->elem))
@@ -562,16 +657,20 @@ static const fv_term *of_log(fv_pieces *p, const fv_op *op) {
 }
 
 /* sigmoid(lse(P) - lse(Q)) is the share of P in both; softplus of the difference is lse of both
- * minus lse(Q). */
+ * minus lse(Q). P or Q may be a sink, whose lse is its logit. */
 static const fv_term *of_two(fv_pieces *p, const fv_op *op) {
     const fv_term *a = fv_term_of(p, op->in[0], FV_TERM_APART);
-    const fv_term *all = a && a->r.lse && a->to.lse
-                             ? fv_term_both(p, a->r.lse, a->to.lse, FV_TERM_LSE, (fv_reference){0})
-                             : NULL;
+    if (!a || (!a->r.lse && !a->to.lse))
+        return NULL;
+    const fv_type *rows = op->out[0]->type;
+    const fv_term *one = a->r.lse ? a->r.lse : sink_of(p, a->r, rows),
+                  *other = a->to.lse ? a->to.lse : sink_of(p, a->to, rows);
+    const fv_term *all =
+        one && other ? fv_term_both(p, one, other, FV_TERM_LSE, (fv_reference){0}) : NULL;
     if (!all)
         return NULL;
     if (fv_op_is(op, FV_OP_Sigmoid))
-        return fv_term_with(p, a->r.lse, FV_TERM_SUM, (fv_reference){.lse = all});
+        return fv_term_with(p, one, FV_TERM_SUM, (fv_reference){.lse = all});
     return fv_term_with(p, all, FV_TERM_LOG, a->to);
 }
 
@@ -616,6 +715,8 @@ static const fv_term *of_view(fv_pieces *p, const fv_op *op) {
 const fv_term *fv_term_of_op(fv_pieces *p, const fv_op *op) {
     if (fv_op_is(op, FV_OP_Sub))
         return of_sub(p, op);
+    if (fv_op_is(op, FV_OP_Neg))
+        return of_neg(p, op);
     if (fv_op_is(op, FV_OP_Exp))
         return of_exp(p, op);
     if (fv_op_is(op, FV_OP_Softmax))
@@ -642,4 +743,12 @@ const fv_term *fv_term_of_op(fv_pieces *p, const fv_op *op) {
         fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand))
         return of_view(p, op);
     return NULL;
+}
+
+const fv_type *fv_rows_of(const fv_pieces *p, const fv_term *t) {
+    const fv_type *s = t->pieces->scores->type;
+    const fv_dim *dims[FV_MAX_RANK], *one = fv_dim_const(p->module->dims, 1);
+    for (int i = 0; i < s->rank; i++)
+        dims[i] = i == s->rank - 1 || i == t->pieces->chunks - 1 ? one : s->dims[i];
+    return fv_tensor_type(p->arena, s->elem, s->rank, dims);
 }

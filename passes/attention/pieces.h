@@ -19,7 +19,11 @@
  * operation on the stack is an operation on each of them, and a sum along that axis adds them. Or
  * keys are reshaped into chunks, an axis of the scores like heads. Then one piece contains all
  * chunks, and a sum along that axis adds them, provided that the other factor of the scores is the
- * same for all chunks. */
+ * same for all chunks.
+ *
+ * A sink is a piece of one column without values, whose logit c[i] is given instead of scores. It
+ * adds exp(c[i] - r[i]) to a sum and nothing to a result. So result(P, lse(P and a sink)) is
+ * attention with a sink, however the sink was added to the sum. */
 #ifndef FV_PASSES_ATTENTION_PIECES_H
 #define FV_PASSES_ATTENTION_PIECES_H
 
@@ -36,6 +40,9 @@ typedef struct fv_piece {
     /* 1 + the axis of the scores along which the chunks of the keys were summed; 0: the keys are
      * not in chunks */
     int chunks;
+    /* not NULL: the piece is a sink, and `scores` (NULL: 0) its logits, which broadcast to this
+     * type: that of a value with one number for each row of the scores */
+    const fv_type *sink;
 } fv_piece;
 
 typedef enum {
@@ -79,6 +86,9 @@ struct fv_term {
     int axis; /* the axis of the stack, or the axis that was moved */
     const fv_value *of;
     int from; /* the position of that axis before the move */
+    /* whether weights or a result got their present reference by a factor, or by an exponential of
+     * a difference of it, so that they are no Softmax, or product of one, in the model */
+    bool scaled;
 };
 
 typedef struct fv_pieces {
@@ -89,7 +99,14 @@ typedef struct fv_pieces {
 
 /* The term of v, or NULL. */
 const fv_term *fv_pieces_term(const fv_pieces *p, const fv_value *v);
-/* Is the term attention over several pieces, or over one piece of several chunks? */
+/* Is the term attention over several pieces, or over one piece of several chunks; or is it attention
+ * or a softmax over one piece that the model computes otherwise than by a Softmax? There may be a
+ * sink. */
 bool fv_is_whole(const fv_term *t) FV_MUST_USE;
+/* The sink among the pieces of a term's reference; NULL: there is none. fv_is_whole must hold. */
+const fv_piece *fv_sink_of(const fv_term *t);
+/* The type of a value with one number for each row of the scores of the term, whose pieces have the
+ * rows of the first of them. */
+const fv_type *fv_rows_of(const fv_pieces *p, const fv_term *t);
 
 #endif

@@ -357,9 +357,9 @@ Test(hidden, nothing_is_hidden) {
         "const @low: f32[] = -inf\nconst @one: f32[] = 1\n" HEADS("%keep: bool[n, m]") SCORE
         "  %t = Where(%keep, %s, @low)\n"
         "  %r = Softmax(%t) {axis = -1}\n  %p = Add(%r, @one)\n  %y = MatMul(%p, %v)\n",
-        "const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m]") SCORE
-        "  %t = Where(%keep, %s, @low)\n"
-        "  %e = Exp(%t)\n  %a = ReduceSum(%e, @axis)\n  %p = Div(%e, %a)\n  %y = MatMul(%p, %v)\n"};
+        "const @low: f32[] = -inf\nconst @half: f32[] = 0.5\n" HEADS("%keep: bool[n, m]") SCORE
+        "  %t = Where(%keep, %s, @low)\n  %e = Exp(%t)\n  %a = ReduceSum(%e, @axis)\n"
+        "  %b = Add(%a, @half)\n  %p = Div(%e, %b)\n  %y = MatMul(%p, %v)\n"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
         cr_expect(!folds(fv_printf(arena, "const @axis: i64[1] = [-1]\n%s", bodies[i]), FOLDED),
                   "%s", bodies[i]);
