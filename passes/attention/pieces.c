@@ -271,8 +271,8 @@ static bool broadcasts(const fv_pieces *p, const fv_type *a, const fv_type *b) {
     return a->rank <= b->rank;
 }
 
-/* The reference for v, which is combined with `with`. If v is broadcast to other dims, it stays as it
- * is: without its axes of dim 1 it might be broadcast otherwise. */
+/* The reference for v, which is combined with `with`. If v is broadcast to other dims, it stays as
+ * it is: without its axes of dim 1 it might be broadcast otherwise. */
 static fv_reference broadcast_reference(const fv_pieces *p, fv_value *v, const fv_value *with) {
     bool whole = v->type->rank >= with->type->rank;
     for (int i = 1; whole && i <= with->type->rank; i++)
@@ -283,8 +283,8 @@ static fv_reference broadcast_reference(const fv_pieces *p, fv_value *v, const f
 
 /* ---- sinks ---- */
 
-/* The term for lse of a sink alone, whose logit is r; NULL: r is no logit. `rows` is the type of the
- * value that was made with r. */
+/* The term for lse of a sink alone, whose logit is r; NULL: r is no logit. `rows` is the type of
+ * the value that was made with r. */
 static const fv_term *sink_of(fv_pieces *p, fv_reference r, const fv_type *rows) {
     fv_piece *sink = FV_NEW(p->arena, fv_piece, 1);
     if (r.lse || r.common)
@@ -432,6 +432,51 @@ static const fv_term *of_softmax(fv_pieces *p, const fv_op *op) {
         return NULL;
     const fv_term *t = of_one(p, FV_TERM_WEIGHTS, x, (fv_reference){0});
     return fv_term_with(p, t, FV_TERM_WEIGHTS, lse_of(p, t));
+}
+
+/* The first of the columns that the slice takes; NULL: it leaves out rows, or columns between two
+ * that it takes. */
+static const fv_dim *first_column(const fv_pieces *p, const fv_op *slice) {
+    const fv_attr *start = fv_op_find_attr(slice, "start"), *step = fv_op_find_attr(slice, "step");
+    const fv_type *x = slice->in[0]->type, *y = slice->out[0]->type;
+    for (int i = 0; i < y->rank; i++)
+        if (!fv_dim_is_one(step->u.dims[i]) ||
+            (i < y->rank - 1 && !fv_module_equal(p->module, x->dims[i], y->dims[i])))
+            return NULL;
+    return y->rank ? start->u.dims[y->rank - 1] : NULL;
+}
+
+/* The term for the weights of one piece in the softmax of all: a Slice of the Softmax of a Concat
+ * that takes the columns of one operand. NULL: it is none. */
+static const fv_term *of_slice(fv_pieces *p, const fv_op *slice) {
+    const fv_op *cast = maker(slice->in[0], FV_OP_Cast),
+                *softmax = maker(cast ? cast->in[0] : slice->in[0], FV_OP_Softmax);
+    const fv_op *concat = softmax ? maker(softmax->in[0], FV_OP_Concat) : NULL;
+    const fv_dim *first = concat ? first_column(p, slice) : NULL;
+    fv_dims *t = p->module->dims;
+    int last = slice->out[0]->type->rank - 1;
+    if (!first || concat->nin < 2 || concat->nin > FV_MAX_PIECES ||
+        !fv_is_plain_float(slice->out[0]->type->elem) || fv_softmax_axis(softmax) != last ||
+        fv_softmax_axis(concat) != last)
+        return NULL;
+    fv_piece *all = FV_NEW(p->arena, fv_piece, concat->nin);
+    const fv_piece *own = NULL;
+    const fv_dim *at = fv_dim_const(t, 0);
+    for (int i = 0; i < concat->nin; i++) {
+        fv_value *s = concat->in[i];
+        all[i] = (fv_piece){.scores = s};
+        if (is_line(s->type))
+            return NULL;
+        if (fv_module_equal(p->module, at, first) && fv_same_shape(p, s->type, slice->out[0]->type))
+            own = &all[i];
+        at = fv_dim_add(t, at, s->type->dims[last]);
+    }
+    const fv_term *lse =
+        fv_term_make(p, (fv_term){.kind = FV_TERM_LSE, .pieces = all, .n = concat->nin});
+    return own ? fv_term_make(
+                     p,
+                     (fv_term){.kind = FV_TERM_WEIGHTS, .r = {.lse = lse}, .pieces = own, .n = 1})
+               : NULL;
 }
 
 bool fv_is_reduction(const fv_op *reduce, const char *name) {
@@ -717,6 +762,8 @@ const fv_term *fv_term_of_op(fv_pieces *p, const fv_op *op) {
         return of_sub(p, op);
     if (fv_op_is(op, FV_OP_Neg))
         return of_neg(p, op);
+    if (fv_op_is(op, FV_OP_fv_Slice))
+        return of_slice(p, op);
     if (fv_op_is(op, FV_OP_Exp))
         return of_exp(p, op);
     if (fv_op_is(op, FV_OP_Softmax))

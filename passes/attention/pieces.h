@@ -23,7 +23,10 @@
  *
  * A sink is a piece of one column without values, whose logit c[i] is given instead of scores. It
  * adds exp(c[i] - r[i]) to a sum and nothing to a result. So result(P, lse(P and a sink)) is
- * attention with a sink, however the sink was added to the sum. */
+ * attention with a sink, however the sink was added to the sum.
+ *
+ * A Softmax of a Concat of scores gives weights of several pieces: a Slice of it with the columns
+ * of one operand is the weights of that piece relative to lse of all. */
 #ifndef FV_PASSES_ATTENTION_PIECES_H
 #define FV_PASSES_ATTENTION_PIECES_H
 
@@ -99,9 +102,9 @@ typedef struct fv_pieces {
 
 /* The term of v, or NULL. */
 const fv_term *fv_pieces_term(const fv_pieces *p, const fv_value *v);
-/* Is the term attention over several pieces, or over one piece of several chunks; or is it attention
- * or a softmax over one piece that the model computes otherwise than by a Softmax? There may be a
- * sink. */
+/* Is the term attention over several pieces, or over one piece of several chunks; or is it
+ * attention or a softmax over one piece that the model computes otherwise than by a Softmax? There
+ * may be a sink. */
 bool fv_is_whole(const fv_term *t) FV_MUST_USE;
 /* The sink among the pieces of a term's reference; NULL: there is none. fv_is_whole must hold. */
 const fv_piece *fv_sink_of(const fv_term *t);
