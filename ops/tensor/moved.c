@@ -56,7 +56,7 @@ static bool source(fv_op *op, int64_t *index) {
 /* The element of v at the index; NULL: it is not known. */
 static const fv_dim *element(fv_module *m, fv_value *v, int64_t *index) {
     while (v && v->type && v->type->kind == FV_TENSOR) {
-        if (v->kind == FV_VALUE_CONST && is_constant_shape(v->type))
+        if (v->kind == FV_VALUE_CONST && v->tensor->data && is_constant_shape(v->type))
             return fv_dim_const(m->dims, fv_tensor_int(v->tensor, (size_t)linear(v->type, index)));
         if (v->elems)
             return v->elems[v->type->rank ? index[0] : 0];
