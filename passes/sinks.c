@@ -1,12 +1,12 @@
 /* sinks.c - the pass `sink-softmax`: a softmax over rows with one more element, whose weight is
  * dropped, becomes fv.SinkSoftmax. Exporters write attention sinks in this way.
  *
- *     c = Concat(scores, sink)                      the column may be the first, too, or made by a
- *     w = Softmax(c)  or  Softmax(c - max c)        Pad =>    w = fv.SinkSoftmax(scores, sink)
+ *     c = Concat(scores, sink)
+ *     w = Softmax(c)  or  Softmax(c - max c)        =>    w = fv.SinkSoftmax(scores, sink)
  *     Slice(w): the columns of the scores
  *
- * Axes other than that of the columns may be reshaped in between, as when exporters merge batch and
- * heads.
+ * The column may be the first, too, and a Pad may make it instead of the Concat. Axes other than
+ * that of the columns may be reshaped in between, as when exporters merge batch and heads.
  *
  * Afterwards the rows of scores and weights have the length of the keys, so the ops around them are
  * attention like any other. The sum has the same terms in another order. Subtracting the maximum

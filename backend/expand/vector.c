@@ -392,14 +392,14 @@ static void alternate(fv_block *block, fv_block *other) {
         block->last->next = NULL;
 }
 
-/* Writes the iterations of s that fill `turns` (1 or 2) vectors of `lanes` lanes as a loop of their
- * own, which computes that many at a time, each statement for one after the other; s keeps the
- * remaining iterations. */
-static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes, int turns) {
+/* Writes the iterations of s that fill `vectors` (1 or 2) vectors of `lanes` lanes as a loop of
+ * their own, which computes that many at a time: the statements of two vectors alternate. s keeps
+ * the remaining iterations. */
+static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes, int vectors) {
     fv_stmt *loop = FV_NEW(z->a, fv_stmt, 1);
     *loop = *s;
     loop->next = NULL;
-    loop->loop.step = lanes * turns;
+    loop->loop.step = lanes * vectors;
     loop->body = (fv_block){0};
     loop->var = fv_var_new(z->a, s->var->name, s->var->type);
     fv_expr *first = fv_x_var(z->a, loop->var);
@@ -408,10 +408,10 @@ static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes, int turns) {
         return false;
     fv_block second = {0};
     first = fv_x_bin(z->a, FV_X_ADD, first, fv_x_int(z->a, lanes));
-    if (turns > 1 && !fv_expand_lanes(z, lanes, s, first, NULL, &second, &uses_tiles))
+    if (vectors > 1 && !fv_expand_lanes(z, lanes, s, first, NULL, &second, &uses_tiles))
         return false;
     alternate(&loop->body, &second);
-    fv_expr *end = whole_end(z, s, lanes * turns);
+    fv_expr *end = whole_end(z, s, lanes * vectors);
     if (end->op != FV_X_CONST)
         end = fv_kb_let(&z->b, "whole", end);
     loop->loop.hi = end;
@@ -500,9 +500,9 @@ static int wide_lanes(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     return lanes * (n < most ? n : most);
 }
 
-/* The number of vectors of `lanes` lanes whose operations should alternate in the loop (latency.h):
- * 1 or 2. */
-static int turns_of(fv_expand_vec *z, const fv_stmt *s, int lanes) {
+/* The number of vectors of `lanes` lanes, 1 or 2, whose statements should alternate in the loop
+ * (latency.h). */
+static int vectors_to_overlap(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     int64_t lo, n;
     bool fits = !const_trips(s, &lo, &n) || n >= 2 * lanes;
     bool fixed = accesses_vector_tile(z, &s->body) || fv_has_helium(z->target);
@@ -514,11 +514,11 @@ static int turns_of(fv_expand_vec *z, const fv_stmt *s, int lanes) {
 static bool masked_parts(fv_expand_vec *z, fv_stmt *rest, int lanes) {
     int64_t lo, n;
     const bool known = const_trips(rest, &lo, &n);
-    const int wide = wide_lanes(z, rest, lanes), turns = turns_of(z, rest, lanes);
-    if (turns > 1 && !whole_vectors(z, rest, lanes, turns))
+    const int wide = wide_lanes(z, rest, lanes), vectors = vectors_to_overlap(z, rest, lanes);
+    if (vectors > 1 && !whole_vectors(z, rest, lanes, vectors))
         return false;
-    if (known && turns > 1)
-        n %= (int64_t)lanes * turns;
+    if (known && vectors > 1)
+        n %= (int64_t)lanes * vectors;
     if ((!known || n >= wide) && !whole_vectors(z, rest, wide, 1))
         return false;
     int width = wide;
@@ -556,11 +556,11 @@ static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
     if (lanes < 2)
         return false;
     const int at_once = most_at_once(s, lanes, wide_lanes(z, s, lanes) / lanes);
-    const int turns = turns_of(z, s, lanes);
+    const int vectors = vectors_to_overlap(z, s, lanes);
     fv_stmt rest = *s;
-    if (at_once * turns > 1 && !whole_vectors(z, &rest, lanes * at_once, turns))
+    if (at_once * vectors > 1 && !whole_vectors(z, &rest, lanes * at_once, vectors))
         return false;
-    if (at_once * turns > 1 && fv_x_equal(rest.loop.lo, s->loop.hi))
+    if (at_once * vectors > 1 && fv_x_equal(rest.loop.lo, s->loop.hi))
         return true;
     if (!whole_vectors(z, &rest, lanes, 1))
         return false;

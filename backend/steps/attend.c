@@ -272,14 +272,14 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 
 /* The index variables of the result that index one axis of the weights, the outermost first: one
  * variable, or several whose axes a Reshape made one. */
-typedef struct parts {
+typedef struct axis_vars {
     fv_var *all[FV_MAX_RANK];
     int n;
-} parts;
+} axis_vars;
 
 /* Lists in *out the terms of x, an index variable each with a constant factor; false: x is no such
  * sum of at most FV_MAX_RANK terms. */
-static bool find_terms(fv_expr *x, parts *out, int64_t *factors) {
+static bool find_terms(fv_expr *x, axis_vars *out, int64_t *factors) {
     int64_t c = 1;
     if (x->op == FV_X_ADD)
         return find_terms(x->arg[0], out, factors) && find_terms(x->arg[1], out, factors);
@@ -293,7 +293,7 @@ static bool find_terms(fv_expr *x, parts *out, int64_t *factors) {
 }
 
 /* Sorts the variables by their factors, the largest first. */
-static void sort_terms(parts *p, int64_t *factors) {
+static void sort_terms(axis_vars *p, int64_t *factors) {
     for (int i = 1; i < p->n; i++)
         for (int k = i; k > 0 && factors[k] > factors[k - 1]; k--) {
             fv_var *v = p->all[k];
@@ -308,25 +308,25 @@ static void sort_terms(parts *p, int64_t *factors) {
 /* Is `at` an index into an axis of that extent which has another value for each combination of its
  * variables, in their order, and reaches each element, as i * 3 + j does in an axis of 3 * n if i
  * is below n and j below 3? *out becomes these variables. */
-static bool find_parts(fv_dims *t, fv_expr *at, const fv_dim *extent, parts *out) {
+static bool find_axis_vars(const fv_module *m, fv_expr *at, const fv_dim *extent, axis_vars *out) {
     int64_t factors[FV_MAX_RANK];
-    const fv_dim *all = fv_dim_const(t, 1);
-    *out = (parts){.n = 0};
+    const fv_dim *all = fv_dim_const(m->dims, 1);
+    *out = (axis_vars){.n = 0};
     if (!find_terms(at, out, factors))
         return false;
     sort_terms(out, factors);
     for (int i = out->n; i-- > 0;) {
         if (!fv_dim_is_const(all) || all->value != factors[i])
             return false;
-        all = fv_dim_mul(t, out->all[i]->dim, all);
+        all = fv_dim_mul(m->dims, out->all[i]->dim, all);
     }
-    return out->n == 1 || all == extent;
+    return fv_module_equal(m, all, extent);
 }
 
 /* Returns the value that this factor of the sum of d loads, if it is stored weights, of which each
  * element is loaded for one combination of indices; else NULL. Sets in[i] to the variables that
  * index axis i of the weights. */
-static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, parts *in) {
+static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, axis_vars *in) {
     fv_expr *sum;
     if (fv_x_reductions(d->body, &sum, 1) != 1 || !fv_is_product_sum(sum) || sum->u.red.nvars != 1)
         return NULL;
@@ -338,7 +338,7 @@ static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, 
     int keys = 0;
     for (int i = 0; i < x->n; i++) {
         const fv_dim *extent = s->def->index[i]->dim;
-        bool found = find_parts(f->l->module->dims, x->arg[i], extent, &in[i]);
+        bool found = find_axis_vars(f->l->module, x->arg[i], extent, &in[i]);
         if (!found && !fv_dim_is_one(extent))
             return NULL;
         in[i].n = found ? in[i].n : 0;
@@ -360,7 +360,7 @@ static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, 
  * that is neither an axis of the weights nor that of features, or the weights have too many axes or
  * are too large an expression. */
 static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at,
-                                 const fv_definition *w, const parts *in, fv_var **key) {
+                                 const fv_definition *w, const axis_vars *in, fv_var **key) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
     *r = *w;
     r->index = FV_NEW(l->exprs, fv_var *, FV_MAX_RANK);
@@ -372,9 +372,8 @@ static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv
         for (int k = 0; k < n; k++) {
             fv_var *v = in[i].n ? in[i].all[k] : NULL;
             bool shared = v && v != at->key;
-            r->index[r->rank] = shared
-                                    ? d->index[fv_definition_axis(d, v)]
-                                    : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
+            r->index[r->rank] =
+                shared ? v : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
             *key = v == at->key ? r->index[r->rank] : *key;
             r->rank++;
         }
@@ -390,7 +389,7 @@ static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv
 /* Fills `out` for the attention that was just fused, whose weights w are kept. Returns false if w
  * cannot be computed by its kernel. */
 static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage *w,
-                     const parts *in, fv_kept_weights *out) {
+                     const axis_vars *in, fv_kept_weights *out) {
     *out = (fv_kept_weights){
         .weights = w, .of_result = y->def, .within = FV_NEW(f->l->exprs, fv_storage *, f->nwithin)};
     for (int i = 0; i < f->nwithin; i++)
@@ -402,7 +401,7 @@ static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage
 
 static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights *out) {
     const fv_definition *d = of->def;
-    parts in[FV_MAX_RANK];
+    axis_vars in[FV_MAX_RANK];
     fv_storage y = *of, *w = loaded_weights(f, d, factor, in);
     if (!w)
         return false;

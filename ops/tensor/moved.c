@@ -21,7 +21,7 @@ static int64_t linear(const fv_type *t, const int64_t *index) {
 }
 
 /* Changes the index in a result of type `to` to that in the operand of type `from`. */
-static bool reshape_source(const fv_type *to, const fv_type *from, int64_t *index) {
+static bool reshape_index(const fv_type *to, const fv_type *from, int64_t *index) {
     if (!is_constant_shape(to) || !is_constant_shape(from))
         return false;
     int64_t n = linear(to, index);
@@ -32,7 +32,7 @@ static bool reshape_source(const fv_type *to, const fv_type *from, int64_t *inde
     return true;
 }
 
-static void transpose_source(const fv_op *op, int rank, int64_t *index) {
+static void transpose_index(const fv_op *op, int rank, int64_t *index) {
     int n;
     int64_t at[FV_MAX_RANK];
     const int64_t *perm = fv_op_ints(op, "perm", &n);
@@ -41,26 +41,27 @@ static void transpose_source(const fv_op *op, int rank, int64_t *index) {
         index[perm ? perm[i] : rank - 1 - i] = at[i];
 }
 
-static bool source(fv_op *op, int64_t *index) {
+/* Changes the index in the result of the op to that of the same element in its operand. */
+static bool operand_index(fv_op *op, int64_t *index) {
     const fv_type *x = fv_in_type(op, 0);
     if (fv_op_is(op, FV_OP_Reshape))
-        return reshape_source(op->out[0]->type, x, index);
+        return reshape_index(op->out[0]->type, x, index);
     if (fv_op_is(op, FV_OP_Slice))
         return fv_slice_source(op, index);
     if (!fv_op_is(op, FV_OP_Transpose))
         return false;
-    transpose_source(op, x->rank, index);
+    transpose_index(op, x->rank, index);
     return true;
 }
 
 /* The element of v at the index; NULL: it is not known. */
-static const fv_dim *element(fv_module *m, fv_value *v, int64_t *index) {
+static const fv_dim *known_element(fv_module *m, fv_value *v, int64_t *index) {
     while (v && v->type && v->type->kind == FV_TENSOR) {
         if (v->kind == FV_VALUE_CONST && v->tensor->data && is_constant_shape(v->type))
             return fv_dim_const(m->dims, fv_tensor_int(v->tensor, (size_t)linear(v->type, index)));
         if (v->elems)
             return v->elems[v->type->rank ? index[0] : 0];
-        if (v->kind != FV_VALUE_RESULT || !source(v->def, index))
+        if (v->kind != FV_VALUE_RESULT || !operand_index(v->def, index))
             return NULL;
         v = v->def->in[0];
     }
@@ -77,7 +78,7 @@ void fv_infer_moved(fv_op *op) {
     int n = t->rank ? (int)t->dims[0]->value : 1;
     for (int i = 0; i < n; i++) {
         int64_t index[FV_MAX_RANK] = {i};
-        if (!source(op, index) || !(found[i] = element(m, op->in[0], index)))
+        if (!operand_index(op, index) || !(found[i] = known_element(m, op->in[0], index)))
             return;
     }
     fv_set_elems(op->out[0], n, found);

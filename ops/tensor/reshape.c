@@ -312,27 +312,41 @@ static bool decompose_to_reshape(fv_rewriter *w, fv_op *op) {
 
 /* ---- Squeeze, Unsqueeze ---- */
 
-/* Marks the axes of dim 1, and returns how many there are. `required`: also symbols that the model
- * requires to be 1. */
-static int mark_ones(const fv_op *op, bool required, bool *drop) {
+/* Marks the axes whose dim is 1 in all runs, and returns how many there are. */
+static int mark_ones(const fv_op *op, bool *drop) {
     const fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *one = fv_dim_const(m->dims, 1);
     int n = 0;
     for (int i = 0; i < x->rank; i++)
-        n += drop[i] = x->dims[i] == one || (required && fv_module_equal(m, x->dims[i], one));
+        n += drop[i] = fv_module_equal(m, x->dims[i], one);
     return n;
 }
 
-/* The axes to be removed if none are given. An axis that is 1 only in some runs stays, because the
- * rank of a result is the same in all runs. An op that follows may require a symbol to be 1 when
- * the result has its type already: the rank of the result then decides. */
+/* Marks the axes that y, the type which the result has already, does not have. False: y does not
+ * have the dims of the operand without axes of dim 1. */
+static bool mark_missing(const fv_op *op, const fv_type *y, bool *drop) {
+    const fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *one = fv_dim_const(m->dims, 1);
+    int next = 0;
+    for (int i = 0; i < x->rank; i++) {
+        drop[i] = next == y->rank || !fv_module_equal(m, x->dims[i], y->dims[next]);
+        next += !drop[i];
+        if (drop[i] && !fv_module_equal(m, x->dims[i], one))
+            return false;
+    }
+    return next == y->rank;
+}
+
+/* Marks the axes to be removed if none are given, and returns their number. An axis that is 1 only
+ * in some runs stays, because the rank of a result is the same in all runs. An op that follows may
+ * require a symbol to be 1 when the result has its type already, so that type then decides. */
 static int default_axes(const fv_op *op, bool *drop) {
     const fv_type *y = op->out[0] ? op->out[0]->type : NULL;
-    int n = mark_ones(op, true, drop);
-    if (!y || y->rank == fv_in_type(op, 0)->rank - n)
-        return n;
-    return mark_ones(op, false, drop);
+    if (y && y->kind == FV_TENSOR && mark_missing(op, y, drop))
+        return fv_in_type(op, 0)->rank - y->rank;
+    return mark_ones(op, drop);
 }
 
 static bool squeezed(fv_op *op, bool *drop, int *count, bool *constant) {

@@ -95,6 +95,39 @@ Test(text, sums_of_products_are_instructions_of_the_table) {
     bench_close(&b);
 }
 
+/* The bytes of 16 words, and the low halves. */
+static const char narrowing_text[] =
+    "fovea-program 1\nname low\ntarget \"generic\"\nworkspace 0\n"
+    "buffer a: i32[16] input 0\nbuffer y: u8[16] output 0\nbuffer z: i16[16] output 1\n"
+    "input a = \"a\" as a: i32[16] extents [16]\n"
+    "output y = \"y\" as y: u8[16] extents [16]\noutput z = \"z\" as z: i16[16] extents [16]\n"
+    "kernel low(A: i32[16], out Y: u8[16], out Z: i16[16]) {\n"
+    "  vector i < 16 { Y[i] = u8(A[i]) }\n"
+    "  vector i < 16 { Z[i] = i16(A[i]) }\n"
+    "}\n"
+    "run { launch low(a, y, z) }\n";
+
+/* gcc converts vectors to fewer bits lane by lane. */
+Test(text, integers_are_narrowed_by_instructions) {
+    static const char *const expected[][3] = {
+        {"x86-64-v2", "(u8x4)_mm_cvtsi128_si32(_mm_shuffle_epi8(",
+         "(i16x4)_mm_shuffle_epi8((__m128i)a, _mm_set1_epi64x(0x0d0c090805040100))[0]"},
+        {"x86-64-v3", "(u8x8)_mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(",
+         "(i16x8)_mm256_castsi256_si128(_mm256_permute4x64_epi64("},
+        {"x86-64-v4", "(u8x16)_mm512_cvtepi32_epi8((__m512i)a)",
+         "(i16x16)_mm512_cvtepi32_epi16((__m512i)a)"}};
+    for (int i = 0; i < 3; i++) {
+        bench b = bench_open();
+        fv_program *p = program_from(&b, expected[i][0], narrowing_text);
+        cr_assert(fv_c_write(b.s, p, NULL, fv_printf(b.a, "%slow.c", b.folder)), "%s", said(&b));
+        const char *text = contents(&b, "low.c");
+        is_in(text, expected[i][1]);
+        is_in(text, expected[i][2]);
+        cr_expect_not(strstr(text, "__builtin_convertvector"));
+        bench_close(&b);
+    }
+}
+
 Test(text, dims_are_named) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", dynamic_text);
