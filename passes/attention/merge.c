@@ -7,6 +7,9 @@
  *                                                              Concat(v..)
  *     o / l, at the end
  *
+ * So does one piece that the model computes by Exp, a sum and a Div, also without values, and a
+ * sink, a number whose exponential is added to the sum, becomes that of fv.SinkSoftmax.
+ *
  * pieces.h represents a value as sums over pieces; along.h joins pieces, and chunks.h chunks. The
  * scores of all pieces must become one product, including the arithmetic around them. No other
  * value that depends on parts of the sums may have a reader, since scores would then be computed
@@ -91,10 +94,39 @@ typedef struct joined {
     const fv_type *rows;  /* the type of a value with one number for each row of the scores */
 } joined;
 
+/* The next axis of t from i on whose dim is not 1; the rank of t if there is none. */
+static int next_axis(const fv_type *t, int i) {
+    while (i < t->rank && fv_dim_is_one(t->dims[i]))
+        i++;
+    return i;
+}
+
+/* Do a and b have the same dims, apart from those that are 1? */
+static bool have_same_dims(const fv_module *m, const fv_type *a, const fv_type *b) {
+    int i = next_axis(a, 0), k = next_axis(b, 0);
+    for (; i < a->rank && k < b->rank; i = next_axis(a, i + 1), k = next_axis(b, k + 1))
+        if (!fv_module_equal(m, a->dims[i], b->dims[k]))
+            return false;
+    return i == a->rank && k == b->rank;
+}
+
+/* Can the logits of the sink be given for each row? Their type must not have more bits than the
+ * scores, since a larger number would become infinite. Axes of dim 1 may have been taken away from
+ * them (fv_term_reference), so they have all dims of the rows, or broadcast as they are. */
+static bool is_sink_of_rows(const merger *k, const joined *j) {
+    const fv_module *m = k->r->module;
+    const fv_value *c = j->sink->scores, *s = j->scores[0];
+    int axis = -1;
+    if (!fv_is_squeeze(m, j->sink->sink, j->rows, &axis))
+        return false;
+    return !c || (fv_elem_bits(c->type->elem) <= fv_elem_bits(s->type->elem) &&
+                  (have_same_dims(m, c->type, j->sink->sink) ||
+                   fv_broadcasts_to(m, c->type, j->sink->sink)));
+}
+
 static bool are_joinable(merger *k, const joined *j) {
     fv_module *m = k->r->module;
-    int axis = -1;
-    if (j->sink && !fv_is_squeeze(m, j->sink->sink, j->rows, &axis))
+    if (j->sink && !is_sink_of_rows(k, j))
         return false;
     if (j->chunks < 0 && j->n == 1)
         return true;
@@ -159,7 +191,8 @@ static fv_value *sink_value(fv_rewriter *w, const joined *j, const fv_value *s) 
     const fv_type *t = j->sink->sink, *rows = j->rows;
     fv_value *c = j->sink->scores ? j->sink->scores : fv_w_float(w, s->type->elem, 0);
     c = c ? fv_w_cast(w, c, s->type->elem) : NULL;
-    c = c ? fv_w_expand(w, c, t->rank, t->dims) : NULL;
+    if (c && !have_same_dims(w->module, c->type, t))
+        c = fv_w_expand(w, c, t->rank, t->dims);
     return c ? fv_w_reshape(w, c, rows->rank, rows->dims) : NULL;
 }
 

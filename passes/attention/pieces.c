@@ -262,11 +262,10 @@ static const fv_term *others(fv_pieces *p, const fv_term *t) {
              : NULL;
 }
 
-/* Does a have the dims of b, or 1 in their place? */
-static bool broadcasts(const fv_pieces *p, const fv_type *a, const fv_type *b) {
+bool fv_broadcasts_to(const fv_module *m, const fv_type *a, const fv_type *b) {
     for (int i = 1; i <= a->rank && i <= b->rank; i++)
         if (!fv_dim_is_one(a->dims[a->rank - i]) &&
-            !fv_module_equal(p->module, a->dims[a->rank - i], b->dims[b->rank - i]))
+            !fv_module_equal(m, a->dims[a->rank - i], b->dims[b->rank - i]))
             return false;
     return a->rank <= b->rank;
 }
@@ -349,7 +348,8 @@ static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
                                          .r = fv_term_reference(p, x),
                                          .to = lifted(fv_term_reference(p, y), axis)});
     return is_line(x->type) && is_line(y->type) &&
-                   (broadcasts(p, x->type, y->type) || broadcasts(p, y->type, x->type))
+                   (fv_broadcasts_to(p->module, x->type, y->type) ||
+                    fv_broadcasts_to(p->module, y->type, x->type))
                ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
                                            .r = broadcast_reference(p, x, y),
                                            .to = broadcast_reference(p, y, x)})
@@ -465,6 +465,9 @@ static const fv_term *of_slice(fv_pieces *p, const fv_op *slice) {
     for (int i = 0; i < concat->nin; i++) {
         fv_value *s = concat->in[i];
         all[i] = (fv_piece){.scores = s};
+        for (int k = 0; k < i; k++)
+            if (all[k].scores == s)
+                return NULL; /* no piece occurs twice in a term */
         if (is_line(s->type))
             return NULL;
         if (fv_module_equal(p->module, at, first) && fv_same_shape(p, s->type, slice->out[0]->type))
