@@ -376,20 +376,16 @@ static fv_expr *whole_end(fv_expand_vec *z, const fv_stmt *s, int lanes) {
 }
 
 /* Moves the statements of `other` into `block`, one after each of its own. */
-static void alternate(fv_block *block, fv_block *other) {
-    fv_stmt *s = block->first, *t = other->first, *next;
+static void alternate(fv_block *block, const fv_block *other) {
+    fv_stmt *s = block->first, *t = other->first;
     *block = (fv_block){0};
-    for (; s || t; s = next) {
-        next = s ? s->next : NULL;
-        fv_stmt *after = t ? t->next : NULL;
-        if (s)
-            fv_block_append(block, s);
-        if (t)
-            fv_block_append(block, t);
-        t = after;
+    while (s) {
+        fv_stmt *after = s->next;
+        s->next = NULL;
+        fv_block_append(block, s);
+        s = t ? t : after;
+        t = t ? after : NULL;
     }
-    if (block->last)
-        block->last->next = NULL;
 }
 
 /* Writes the iterations of s that fill `vectors` (1 or 2) vectors of `lanes` lanes as a loop of
@@ -406,11 +402,13 @@ static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes, int vectors) 
     bool uses_tiles = false;
     if (!fv_expand_lanes(z, lanes, s, first, NULL, &loop->body, &uses_tiles))
         return false;
-    fv_block second = {0};
-    first = fv_x_bin(z->a, FV_X_ADD, first, fv_x_int(z->a, lanes));
-    if (vectors > 1 && !fv_expand_lanes(z, lanes, s, first, NULL, &second, &uses_tiles))
-        return false;
-    alternate(&loop->body, &second);
+    if (vectors > 1) {
+        fv_block second = {0};
+        first = fv_x_bin(z->a, FV_X_ADD, first, fv_x_int(z->a, lanes));
+        if (!fv_expand_lanes(z, lanes, s, first, NULL, &second, &uses_tiles))
+            return false;
+        alternate(&loop->body, &second);
+    }
     fv_expr *end = whole_end(z, s, lanes * vectors);
     if (end->op != FV_X_CONST)
         end = fv_kb_let(&z->b, "whole", end);

@@ -55,6 +55,14 @@ bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *
     return i == a->rank && k == b->rank;
 }
 
+bool fv_broadcasts_to(const fv_module *m, const fv_type *a, const fv_type *b) {
+    for (int i = 1; i <= a->rank && i <= b->rank; i++)
+        if (!fv_dim_is_one(a->dims[a->rank - i]) &&
+            !fv_module_equal(m, a->dims[a->rank - i], b->dims[b->rank - i]))
+            return false;
+    return a->rank <= b->rank;
+}
+
 /* Are the values the single results of the same operator, with equal attributes and the same number
  * of operands? The dims of fv.Reshape and fv.Expand are not compared here. */
 static bool are_alike(const line *l, fv_value *const *v) {

@@ -22,6 +22,8 @@ int fv_next_axis(const fv_type *t, int i);
 /* Does b differ from a only in axes of dim 1? *axis, an axis of a, becomes the corresponding axis
  * of b; -1: it has dim 1. */
 bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *axis) FV_MUST_USE;
+/* Does a have the dims of b, or 1 in their place? */
+bool fv_broadcasts_to(const fv_module *m, const fv_type *a, const fv_type *b) FV_MUST_USE;
 /* Do the types of the values differ in the dim of that axis only? */
 bool fv_may_follow(const fv_module *m, fv_value *const *v, int n, int axis) FV_MUST_USE;
 /* Joins values for which fv_may_follow holds along the axis. If only constants have to be copied,

@@ -94,20 +94,10 @@ typedef struct joined {
     const fv_type *rows;  /* the type of a value with one number for each row of the scores */
 } joined;
 
-/* The next axis of t from i on whose dim is not 1; the rank of t if there is none. */
-static int next_axis(const fv_type *t, int i) {
-    while (i < t->rank && fv_dim_is_one(t->dims[i]))
-        i++;
-    return i;
-}
-
 /* Do a and b have the same dims, apart from those that are 1? */
 static bool have_same_dims(const fv_module *m, const fv_type *a, const fv_type *b) {
-    int i = next_axis(a, 0), k = next_axis(b, 0);
-    for (; i < a->rank && k < b->rank; i = next_axis(a, i + 1), k = next_axis(b, k + 1))
-        if (!fv_module_equal(m, a->dims[i], b->dims[k]))
-            return false;
-    return i == a->rank && k == b->rank;
+    int none = -1;
+    return fv_is_squeeze(m, a, b, &none);
 }
 
 /* Can the logits of the sink be given for each row? Their type must not have more bits than the
@@ -116,8 +106,7 @@ static bool have_same_dims(const fv_module *m, const fv_type *a, const fv_type *
 static bool is_sink_of_rows(const merger *k, const joined *j) {
     const fv_module *m = k->r->module;
     const fv_value *c = j->sink->scores, *s = j->scores[0];
-    int axis = -1;
-    if (!fv_is_squeeze(m, j->sink->sink, j->rows, &axis))
+    if (!have_same_dims(m, j->sink->sink, j->rows))
         return false;
     return !c || (fv_elem_bits(c->type->elem) <= fv_elem_bits(s->type->elem) &&
                   (have_same_dims(m, c->type, j->sink->sink) ||
@@ -246,8 +235,11 @@ static void find_terms(fv_pieces *p, const fv_region *block) {
     for (const fv_op *op = block->first; op; op = op->next) {
         if (op->nout != 1 || !op->out[0])
             continue;
-        const fv_term *stacked = fv_term_of_stacks(p, op),
-                      *t = stacked ? stacked : fv_term_of_op(p, op);
+        const fv_term *t = fv_term_of_stacks(p, op);
+        if (!t && fv_op_is(op, FV_OP_fv_Slice))
+            t = fv_term_of_slice(p, op);
+        if (!t)
+            t = fv_term_of_op(p, op);
         if (t)
             *fv_ptrmap_at(&p->terms, op->out[0]) = (void *)t;
     }

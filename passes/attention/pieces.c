@@ -9,7 +9,7 @@
 #include "passes/attention/along.h"
 #include "passes/attention/terms.h"
 
-static const fv_op *maker(const fv_value *v, fv_op_id id) {
+const fv_op *fv_made_by(const fv_value *v, fv_op_id id) {
     return v && v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
 }
 
@@ -138,7 +138,7 @@ bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) {
     return a->rank == b->rank && fv_same_dims(p, a, b, a->rank);
 }
 
-static bool is_line(const fv_type *t) {
+bool fv_is_line(const fv_type *t) {
     return t->rank > 0 && fv_dim_is_one(t->dims[t->rank - 1]);
 }
 
@@ -151,13 +151,13 @@ bool fv_is_single(const fv_type *t) {
 
 /* Does v have one number for each row of `rows`, with the same axes except the last? */
 static bool is_of_rows(const fv_pieces *p, const fv_value *v, const fv_type *rows) {
-    return is_line(v->type) && v->type->rank == rows->rank &&
+    return fv_is_line(v->type) && v->type->rank == rows->rank &&
            fv_same_dims(p, v->type, rows, rows->rank - 1);
 }
 
 /* v, or, if v repeats one number of each row along the last axis, a value of these numbers. */
 fv_value *fv_unrepeated(const fv_pieces *p, fv_value *v) {
-    const fv_op *op = maker(v, FV_OP_fv_Expand);
+    const fv_op *op = fv_made_by(v, FV_OP_fv_Expand);
     return op && is_of_rows(p, op->in[0], v->type) ? op->in[0] : v;
 }
 
@@ -170,9 +170,10 @@ static bool is_same_elements(const fv_pieces *p, const fv_type *a, const fv_type
  * reshapes that add or remove axes of dim 1; v itself if there is none. */
 static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
     for (;;) {
-        const fv_op *op = maker(v, FV_OP_fv_Reshape);
-        op = op && is_same_elements(p, op->in[0]->type, v->type) ? op : maker(v, FV_OP_Identity);
-        if (!op && (op = maker(v, FV_OP_Cast)) &&
+        const fv_op *op = fv_made_by(v, FV_OP_fv_Reshape);
+        op = op && is_same_elements(p, op->in[0]->type, v->type) ? op
+                                                                 : fv_made_by(v, FV_OP_Identity);
+        if (!op && (op = fv_made_by(v, FV_OP_Cast)) &&
             (!fv_is_plain_float(v->type->elem) || !fv_is_plain_float(op->in[0]->type->elem)))
             op = NULL;
         if (!op)
@@ -218,7 +219,7 @@ static fv_reference along(fv_reference r) {
 bool fv_fits_shape(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) {
     int more = x->rank - y->rank, n = rows ? x->rank - 1 : x->rank;
     *axis = -1;
-    if (more < 0 || more > 1 || !y->rank || (rows && !is_line(y)))
+    if (more < 0 || more > 1 || !y->rank || (rows && !fv_is_line(y)))
         return false;
     for (int i = 0; i < n; i++) {
         const fv_dim *d = i < more ? NULL : y->dims[i - more];
@@ -262,14 +263,6 @@ static const fv_term *others(fv_pieces *p, const fv_term *t) {
              : NULL;
 }
 
-bool fv_broadcasts_to(const fv_module *m, const fv_type *a, const fv_type *b) {
-    for (int i = 1; i <= a->rank && i <= b->rank; i++)
-        if (!fv_dim_is_one(a->dims[a->rank - i]) &&
-            !fv_module_equal(m, a->dims[a->rank - i], b->dims[b->rank - i]))
-            return false;
-    return a->rank <= b->rank;
-}
-
 /* The reference for v, which is combined with `with`. If v is broadcast to other dims, it stays as
  * it is: without its axes of dim 1 it might be broadcast otherwise. */
 static fv_reference broadcast_reference(const fv_pieces *p, fv_value *v, const fv_value *with) {
@@ -308,7 +301,7 @@ static const fv_term *with_sink(fv_pieces *p, const fv_term *sum, const fv_value
 
 static const fv_term *of_neg(fv_pieces *p, const fv_op *op) {
     fv_value *x = op->in[0];
-    if (!fv_is_plain_float(x->type->elem) || !is_line(x->type))
+    if (!fv_is_plain_float(x->type->elem) || !fv_is_line(x->type))
         return NULL;
     return fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .to = fv_term_reference(p, x)});
 }
@@ -333,13 +326,13 @@ static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
         /* log(sum(P, lse(Q))) = lse(P) - lse(Q) */
         return fv_term_with(p, b->r.lse, FV_TERM_LSE, (fv_reference){0});
     if (fv_same_shape(p, x->type, y->type) || fv_is_single(x->type) ||
-        (is_line(x->type) && fv_is_single(y->type)))
+        (fv_is_line(x->type) && fv_is_single(y->type)))
         return fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
                                          .r = fv_term_reference(p, x),
                                          .to = fv_term_reference(p, y)});
     int axis;
     bool same = x->type->rank && fv_same_shape(p, x->type, op->out[0]->type),
-         lines = is_line(x->type) || (a && a->kind == FV_TERM_LSE);
+         lines = fv_is_line(x->type) || (a && a->kind == FV_TERM_LSE);
     if (same && !lines &&
         (fv_fits_shape(p, y->type, x->type, true, &axis) || fv_is_single(y->type)))
         return of_one(p, FV_TERM_SHIFTED, x, lifted(fv_term_reference(p, y), axis));
@@ -347,7 +340,7 @@ static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
         return fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
                                          .r = fv_term_reference(p, x),
                                          .to = lifted(fv_term_reference(p, y), axis)});
-    return is_line(x->type) && is_line(y->type) &&
+    return fv_is_line(x->type) && fv_is_line(y->type) &&
                    (fv_broadcasts_to(p->module, x->type, y->type) ||
                     fv_broadcasts_to(p->module, y->type, x->type))
                ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
@@ -377,7 +370,7 @@ static const fv_term *of_exp(fv_pieces *p, const fv_op *op) {
     const fv_reference none = {0};
     if (y || !fv_is_plain_float(x->type->elem))
         return y;
-    return (!a || a->kind == FV_TERM_STACK) && x->type->rank && !is_line(x->type)
+    return (!a || a->kind == FV_TERM_STACK) && x->type->rank && !fv_is_line(x->type)
                ? of_one(p, FV_TERM_WEIGHTS, x, none)
                : NULL;
 }
@@ -427,59 +420,11 @@ static const fv_term *of_softmax(fv_pieces *p, const fv_op *op) {
                                   lifted((fv_reference){.lse = all}, fv_softmax_axis(op)))
                    : NULL;
     }
-    if (fv_softmax_axis(op) != x->type->rank - 1 || is_line(x->type) ||
+    if (fv_softmax_axis(op) != x->type->rank - 1 || fv_is_line(x->type) ||
         !fv_is_plain_float(x->type->elem))
         return NULL;
     const fv_term *t = of_one(p, FV_TERM_WEIGHTS, x, (fv_reference){0});
     return fv_term_with(p, t, FV_TERM_WEIGHTS, lse_of(p, t));
-}
-
-/* The first of the columns that the slice takes; NULL: it leaves out rows, or columns between two
- * that it takes. */
-static const fv_dim *first_column(const fv_pieces *p, const fv_op *slice) {
-    const fv_attr *start = fv_op_find_attr(slice, "start"), *step = fv_op_find_attr(slice, "step");
-    const fv_type *x = slice->in[0]->type, *y = slice->out[0]->type;
-    for (int i = 0; i < y->rank; i++)
-        if (!fv_dim_is_one(step->u.dims[i]) ||
-            (i < y->rank - 1 && !fv_module_equal(p->module, x->dims[i], y->dims[i])))
-            return NULL;
-    return y->rank ? start->u.dims[y->rank - 1] : NULL;
-}
-
-/* The term for the weights of one piece in the softmax of all: a Slice of the Softmax of a Concat
- * that takes the columns of one operand. NULL: it is none. */
-static const fv_term *of_slice(fv_pieces *p, const fv_op *slice) {
-    const fv_op *cast = maker(slice->in[0], FV_OP_Cast),
-                *softmax = maker(cast ? cast->in[0] : slice->in[0], FV_OP_Softmax);
-    const fv_op *concat = softmax ? maker(softmax->in[0], FV_OP_Concat) : NULL;
-    const fv_dim *first = concat ? first_column(p, slice) : NULL;
-    fv_dims *t = p->module->dims;
-    int last = slice->out[0]->type->rank - 1;
-    if (!first || concat->nin < 2 || concat->nin > FV_MAX_PIECES ||
-        !fv_is_plain_float(slice->out[0]->type->elem) || fv_softmax_axis(softmax) != last ||
-        fv_softmax_axis(concat) != last)
-        return NULL;
-    fv_piece *all = FV_NEW(p->arena, fv_piece, concat->nin);
-    const fv_piece *own = NULL;
-    const fv_dim *at = fv_dim_const(t, 0);
-    for (int i = 0; i < concat->nin; i++) {
-        fv_value *s = concat->in[i];
-        all[i] = (fv_piece){.scores = s};
-        for (int k = 0; k < i; k++)
-            if (all[k].scores == s)
-                return NULL; /* no piece occurs twice in a term */
-        if (is_line(s->type))
-            return NULL;
-        if (fv_module_equal(p->module, at, first) && fv_same_shape(p, s->type, slice->out[0]->type))
-            own = &all[i];
-        at = fv_dim_add(t, at, s->type->dims[last]);
-    }
-    const fv_term *lse =
-        fv_term_make(p, (fv_term){.kind = FV_TERM_LSE, .pieces = all, .n = concat->nin});
-    return own ? fv_term_make(
-                     p,
-                     (fv_term){.kind = FV_TERM_WEIGHTS, .r = {.lse = lse}, .pieces = own, .n = 1})
-               : NULL;
 }
 
 bool fv_is_reduction(const fv_op *reduce, const char *name) {
@@ -535,7 +480,7 @@ static const fv_term *of_reduce(fv_pieces *p, const fv_op *op) {
             return NULL;
         return lse ? chunked(p, a, x, axis, FV_TERM_LSE, a->r) : fv_term_over_chunks(p, a, x, axis);
     }
-    if (!over.row || is_line(x))
+    if (!over.row || fv_is_line(x))
         return NULL;
     t = lse                               ? of_one(p, FV_TERM_LSE, op->in[0], (fv_reference){0})
         : a && a->kind == FV_TERM_WEIGHTS ? fv_term_with(p, a, FV_TERM_SUM, a->r)
@@ -765,8 +710,6 @@ const fv_term *fv_term_of_op(fv_pieces *p, const fv_op *op) {
         return of_sub(p, op);
     if (fv_op_is(op, FV_OP_Neg))
         return of_neg(p, op);
-    if (fv_op_is(op, FV_OP_fv_Slice))
-        return of_slice(p, op);
     if (fv_op_is(op, FV_OP_Exp))
         return of_exp(p, op);
     if (fv_op_is(op, FV_OP_Softmax))

@@ -106,8 +106,6 @@ const fv_term *fv_pieces_term(const fv_pieces *p, const fv_value *v);
  * attention or a softmax over one piece that the model computes otherwise than by a Softmax? There
  * may be a sink. */
 bool fv_is_whole(const fv_term *t) FV_MUST_USE;
-/* Does a have the dims of b, or 1 in their place? */
-bool fv_broadcasts_to(const fv_module *m, const fv_type *a, const fv_type *b) FV_MUST_USE;
 /* The sink among the pieces of a term's reference; NULL: there is none. fv_is_whole must hold. */
 const fv_piece *fv_sink_of(const fv_term *t);
 /* The type of a value with one number for each row of the scores of the term, whose pieces have the

@@ -10,6 +10,8 @@ bool fv_is_plain_float(fv_elem e) FV_MUST_USE;
 /* are the first n dims of both types equal? */
 bool fv_same_dims(const fv_pieces *p, const fv_type *a, const fv_type *b, int n) FV_MUST_USE;
 bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) FV_MUST_USE;
+/* does it have one column, and so one number for each row? */
+bool fv_is_line(const fv_type *t) FV_MUST_USE;
 /* does a tensor of this type have exactly one element? */
 bool fv_is_single(const fv_type *t) FV_MUST_USE;
 bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) FV_MUST_USE;
@@ -42,6 +44,11 @@ fv_reference fv_term_reference(const fv_pieces *p, fv_value *v);
 
 /* ---- terms; NULL: there is none ---- */
 
+/* the op that computes v, if it is that operator; otherwise NULL */
+const fv_op *fv_made_by(const fv_value *v, fv_op_id id);
+/* The term for the weights of one piece in the softmax of all: a Slice of the Softmax of a Concat
+ * that takes the columns of one operand (joined.c). */
+const fv_term *fv_term_of_slice(fv_pieces *p, const fv_op *slice);
 const fv_term *fv_term_of(const fv_pieces *p, const fv_value *v, fv_term_kind kind);
 /* does the term's value have one number for each row of the scores? */
 bool fv_is_row_kind(const fv_term *t) FV_MUST_USE;
