@@ -37,10 +37,10 @@ name="of a folder that is made"
 present a/b/p.txt
 check "json" 0 '"l1_latency": ' "$fovea" calibrate --seconds=0.001 --json -o a/q.txt
 mv out q.json
-check "json is one document" 0 '^[0-9]+ 13 True$' python3 -c 'import json; d = json.load(open("q.json")); print(d["properties"]["block_tiles"], d["untried"], d["tile_clock"] >= 0)'
+check "json is one document" 0 '^[0-9]+ 14 True$' python3 -c 'import json; d = json.load(open("q.json")); print(d["properties"]["block_tiles"], d["untried"], d["tile_clock"] >= 0)'
 
 # the search for properties, which compares one program with several others
-check "properties are searched" 0 '^m.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=40 -o m.profile
+check "properties are searched" 0 '^m.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=12 -o m.profile
 said '^block_tiles +[0-9]+'
 
 # what the properties are is what kernels are made with

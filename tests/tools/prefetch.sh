@@ -90,6 +90,17 @@ single() {
 }
 check "prefetches of a single tile" 0 'prefetch_single = 131072,' single zen5
 check "none of a single tile" 0 'prefetch_single = 0,' single zen4
+# narrow floats, which tiles convert, faster with them; bytes as floats
+narrow() { # TYPE PROCESSOR: the schedule of the product with weights of that type
+    sed "s/f32/$1/g; s/3584/7168/" huge.fvir >narrow.fvir
+    "$fovea" inspect narrow.fvir --schedules --target=x86-64-v4 --processor="$2"
+}
+for type in f16 bf16; do
+    check "prefetches of $type" 0 '^MatMul_.*prefetch_single = 8192,' narrow $type zen4
+    check "prefetches of $type on another processor" 0 '^MatMul_.*prefetch_single = 131072,' narrow $type zen5
+done
+sed 's/const @huge: f32/const @huge: i8/; s/%x: f32/%x: u8/; s/MatMul/MatMulInteger/; s/3584/14336/' huge.fvir >bytes.fvir
+check "no prefetches of bytes" 0 '^MatMul_.*prefetch_single = 0,' "$fovea" inspect bytes.fvir --schedules --target=x86-64-v4 --processor=zen4
 # where it also does so for all tiles that share a panel, prefetches are of numbered lines, if weights come from memory: five tiles
 # of 12, 8, 4, 2 and 1 rows prefetch two lines in each step; with a known number of rows there is only one tile
 cat >few.profile <<'M'

@@ -53,13 +53,24 @@ static const char narrow_products[] =
                         "    -> (%x, %y, %z) {\n" CHAINS "  return %x, %y, %z\n}\n";
 /* a product of one row with weights that are in a cache */
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
-/* a product of one row and one of eight with weights that come from memory: tiles of several rows
- * compute between two lines of weights, so prefetches help them where they may delay a single
- * row */
+/* products of one row and of eight with weights that come from memory: tiles of several rows
+ * compute between two lines of weights, so prefetches help them where they may delay a single row,
+ * and bytes are four times as many elements as floats */
 static const char memory_rows[] =
-    HEAD "const @w: f32[4096, 6144] = file \"weights.bin\" 0 100663296\n"
-         "func @main(%x: f32[1, 4096], %z: f32[8, 4096]) -> (%y, %v) {\n"
-         "  %y = MatMul(%x, @w)\n  %v = MatMul(%z, @w)\n  return %y, %v\n}\n";
+    HEAD "const @a: f32[1024, 6144] = file \"weights.bin\" 0 25165824\n"
+         "const @b: f32[1024, 6144] = file \"weights.bin\" 25165824 25165824\n"
+         "const @c: i8[1024, 24576] = file \"weights.bin\" 50331648 25165824\n"
+         "const @d: i8[1024, 24576] = file \"weights.bin\" 75497472 25165824\n"
+         "func @main(%p: f32[1, 1024], %q: f32[8, 1024], %r: u8[1, 1024], %s: u8[8, 1024])\n"
+         "    -> (%x, %y, %z, %v) {\n  %x = MatMul(%p, @a)\n  %y = MatMul(%q, @b)\n"
+         "  %z = MatMulInteger(%r, @c)\n  %v = MatMulInteger(%s, @d)\n"
+         "  return %x, %y, %z, %v\n}\n";
+/* the same with floats of 16 bits, which tiles convert */
+static const char narrow_memory_rows[] =
+    HEAD "const @a: f16[1024, 24576] = file \"weights.bin\" 0 50331648\n"
+         "const @b: f16[1024, 24576] = file \"weights.bin\" 50331648 50331648\n"
+         "func @main(%p: f16[1, 1024], %q: f16[8, 1024]) -> (%x, %y) {\n"
+         "  %x = MatMul(%p, @a)\n  %y = MatMul(%q, @b)\n  return %x, %y\n}\n";
 static const char attention[] =
     HEAD "func @main(%q: f32[12, 384, 64], %k: f32[12, 384, 64], %v: f32[12, 384, 64]) -> (%y) {\n"
          "  %t = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %t)\n"
@@ -91,6 +102,12 @@ static const choice choices[] = {
      false,
      6,
      {0, 2048, 16384, 65536, 131072, 262144}},
+    {"prefetch.narrow_bytes",
+     "rows in f16 from memory",
+     narrow_memory_rows,
+     false,
+     5,
+     {0, 2048, 8192, 32768, 131072}},
     {"sums_in_flight", "row from a cache", cached_row, false, 4, {4, 8, 12, 16}},
     {"score_tiles", "attention", attention, false, 4, {1, 2, 3, 4}},
     {"score_l2_eighths", "attention", attention, false, 4, {1, 2, 3, 4}},

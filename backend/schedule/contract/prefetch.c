@@ -43,6 +43,14 @@ static int least_sharing(const fv_lowerer *l, const fv_contraction *c, int64_t w
     return !shares ? 0 : weights > caches->l3_bytes ? 1 : LEAST_TILES;
 }
 
+/* Are the weights floats of fewer bits than the tile computes with, alone or in pairs, which it
+ * converts? */
+static bool converts(const fv_contraction *c) {
+    fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
+    bool narrow = fv_elem_is_float(stored) && fv_elem_bits(stored) < fv_elem_bits(used);
+    return !c->dot.group && !c->blocks.sum && (c->panels.pairs || (narrow && !c->panels.computed));
+}
+
 /* While a tile computes, it prefetches weights that are read later. Each tile of a block of rows
  * reads the whole panel once: the t-th of T complete tiles prefetches the t-th part of the next
  * panel, so that memory is busy all the time, and each tile prefetches the elements that are `near`
@@ -51,7 +59,8 @@ static int least_sharing(const fv_lowerer *l, const fv_contraction *c, int64_t w
  * next panels. That distance suits main memory: data in the last cache arrive no earlier with it,
  * and may be evicted from a first-level cache before they are read, so for these `near` bytes are
  * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113), unless the processor
- * reads the panel of a single tile faster without prefetches. Weights that all stay
+ * reads the panel of a single tile faster without prefetches. Narrow floats have a distance of their
+ * own: a core converts them between two lines, so fewer loads are in flight. Weights that all stay
  * in the second-level cache become slower by any prefetch, since they would be loaded into the
  * first level twice. So do small panels, except in tiles of so few rows that memory is slower than
  * their products (the others multiply matrices): each of these would begin with waiting for its
@@ -71,7 +80,7 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
                  width >= p->prefetch.line_bytes && (only_few || steps_from(c, 0) * width > small);
     plan->prefetch.near = ahead ? p->prefetch.bytes : 0;
-    int single = p->prefetch.single_bytes;
+    int single = converts(c) ? p->prefetch.narrow_bytes : p->prefetch.single_bytes;
     if (weights <= caches->l3_bytes && single > p->prefetch.bytes)
         single = p->prefetch.bytes;
     plan->prefetch.far = ahead ? single : 0;
