@@ -49,9 +49,10 @@ while read -r model dims; do
     write "$model" || continue
     for target in x86-64-v3 x86-64-v4; do
         check "$model" $target
-        # shellcheck disable=SC2086
-        [ -z "$dims" ] || check "$model" $target $dims
     done
+    # loops over a known number of rows, for the target that has fewer registers
+    # shellcheck disable=SC2086
+    [ -z "$dims" ] || check "$model" x86-64-v3 $dims
 done <<'END'
 bert-base batch=1 seq=128
 minilm-l6 batch=1 seq=32
@@ -99,7 +100,7 @@ judge "pixels of a tile" "$folder/images.s"
 
 # ---- several targets ----
 targets='x86-64-v2 x86-64-v3 x86-64-v4+vnni'
-for model in minilm-l6 minilm-l6-f16 minilm-l6-int8 cnn llama-past; do
+for model in minilm-l6-f16 minilm-l6-int8 cnn llama-past; do
     write $model || continue
     rm -f "$folder/list.s"
     "$fovea" compile "$folder/$model.onnx" --target="$(echo "$targets" | tr ' ' ,)" -q -o "$folder/list.s"
