@@ -90,17 +90,29 @@ single() {
 }
 check "prefetches of a single tile" 0 'prefetch_single = 131072,' single zen5
 check "none of a single tile" 0 'prefetch_single = 0,' single zen4
-# narrow floats, which tiles convert, faster with them; bytes as floats
-narrow() { # TYPE PROCESSOR: the schedule of the product with weights of that type
-    sed "s/f32/$1/g; s/3584/7168/" huge.fvir >narrow.fvir
-    "$fovea" inspect narrow.fvir --schedules --target=x86-64-v4 --processor="$2"
+# and those of bytes, which it multiplies as they are; panels of narrow floats, which tiles convert, it reads faster with prefetches
+cat >own.profile <<'M'
+fovea-processor 1 base "zen4" cpu "c" measured "2026-11-30" prefetch.single_bytes = 16384 prefetch.narrow_bytes = 4096 end
+M
+# distance TYPE BYTES OPTION...: of prefetches of weights of that type
+distance() {
+    case $1 in
+    i8) sed 's/const @huge: f32/const @huge: i8/; s/%x: f32/%x: u8/; s/MatMul/MatMulInteger/; s/3584/14336/' huge.fvir >$1.fvir ;;
+    f32) cp huge.fvir $1.fvir ;;
+    *) sed "s/f32/$1/g; s/3584/7168/" huge.fvir >$1.fvir ;;
+    esac
+    check "distance of $1 ${*:3}" 0 "^MatMul_.*prefetch_single = $2," "$fovea" inspect $1.fvir --schedules --target=x86-64-v4 "${@:3}"
 }
 for type in f16 bf16; do
-    check "prefetches of $type" 0 '^MatMul_.*prefetch_single = 8192,' narrow $type zen4
-    check "prefetches of $type on another processor" 0 '^MatMul_.*prefetch_single = 131072,' narrow $type zen5
+    distance $type 8192 --processor=zen4
+    distance $type 131072 --processor=zen5
+    distance $type 4096 --processor=./own.profile
 done
-sed 's/const @huge: f32/const @huge: i8/; s/%x: f32/%x: u8/; s/MatMul/MatMulInteger/; s/3584/14336/' huge.fvir >bytes.fvir
-check "no prefetches of bytes" 0 '^MatMul_.*prefetch_single = 0,' "$fovea" inspect bytes.fvir --schedules --target=x86-64-v4 --processor=zen4
+for type in f32 i8; do
+    distance $type 0 --processor=zen4
+    distance $type 131072 --processor=zen5
+    distance $type 16384 --processor=./own.profile
+done
 # where it also does so for all tiles that share a panel, prefetches are of numbered lines, if weights come from memory: five tiles
 # of 12, 8, 4, 2 and 1 rows prefetch two lines in each step; with a known number of rows there is only one tile
 cat >few.profile <<'M'

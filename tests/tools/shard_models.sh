@@ -16,8 +16,9 @@ equals() {
         --rtol=0 $more
 }
 processes() { timeout 120 mpirun --oversubscribe "$@"; }
-# kind NAME MODEL OUTPUTS RANKS STAGES ARGUMENT...: RANKS are the numbers of parts of each layer, which begin with 1 and 2, STAGES those
-# of parts of the sequence of layers. Compiling a part takes most of the time: each number occurs in several models, not in all.
+# kind NAME MODEL OUTPUTS RANKS STAGES ARGUMENT...: RANKS are the numbers of parts of each layer, which contain 1 and 2, STAGES those of
+# parts of the sequence of layers; the last one of each also runs as processes of mpirun. Compiling a part takes most of the time: each
+# number occurs in several models, not in all.
 kind() {
     local of=$1 model=$2 outputs=$3 ranks stages all_ranks=$4 all_stages=$5
     shift 5
@@ -41,13 +42,13 @@ kind() {
     [ -n "$mpi" ] || return 0
     more='--threads=1' equals "$of, $ranks processes" "$of$ranks" "$of.$ranks" "$outputs" processes -n $ranks
     more='--threads=1' equals "$of, $stages processes, stages" "$of.s$stages" "$of.1" "$outputs" processes -n $stages
-    more='--threads=1' equals "$of, four processes" "$of.22" "$of.2" "$outputs" processes -n 4
+    more='--threads=1' equals "$of, two stages of two ranks as processes" "$of.22" "$of.2" "$outputs" processes -n 4
 }
 
 exported() { kind "$1" "$shared/$2/model.onnx" "${@:3}" --data-set "$shared/$2/test_data_set_0"; }
 exported bert enc_bert_base_like 2 '1 2 3' '3 2'
-exported gpt2 dec_gpt2_past 5 '1 2 4' 2
-exported llama dec_llama_gqa_past 5 '1 2 3' 2
+exported gpt2 dec_gpt2_past 5 '1 2 3' 2
+exported llama dec_llama_gqa_past 5 '1 2 4' 2
 
 # Two layers of experts, and of weights of four bits in blocks.
 floats w.bin 20000

@@ -18,7 +18,7 @@
 enum { LOOKS = 5, ROUNDS = 15, FASTER = 13, MOST_VALUES = 8 };
 #define WORTH   0.98
 #define TURN_MS 15.0
-/* bytes of the file of weights, which all models share: as many as the largest weight has */
+/* bytes of the file of weights, which all models share: as many as those of memory_rows together */
 #define WEIGHT_BYTES (96L << 20)
 
 /* ---- the models ---- */
@@ -55,7 +55,7 @@ static const char narrow_products[] =
 static const char cached_row[] = PRODUCT(1, 256, 256, 262144);
 /* products of one row and of eight with weights that come from memory: tiles of several rows
  * compute between two lines of weights, so prefetches help them where they may delay a single row,
- * and bytes are four times as many elements as floats */
+ * and with bytes the same distance is four times as many steps of the sum */
 static const char memory_rows[] =
     HEAD "const @a: f32[1024, 6144] = file \"weights.bin\" 0 25165824\n"
          "const @b: f32[1024, 6144] = file \"weights.bin\" 25165824 25165824\n"
@@ -106,8 +106,8 @@ static const choice choices[] = {
      "rows in f16 from memory",
      narrow_memory_rows,
      false,
-     5,
-     {0, 2048, 8192, 32768, 131072}},
+     6,
+     {0, 2048, 8192, 16384, 32768, 131072}},
     {"sums_in_flight", "row from a cache", cached_row, false, 4, {4, 8, 12, 16}},
     {"score_tiles", "attention", attention, false, 4, {1, 2, 3, 4}},
     {"score_l2_eighths", "attention", attention, false, 4, {1, 2, 3, 4}},

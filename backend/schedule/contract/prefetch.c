@@ -43,8 +43,7 @@ static int least_sharing(const fv_lowerer *l, const fv_contraction *c, int64_t w
     return !shares ? 0 : weights > caches->l3_bytes ? 1 : LEAST_TILES;
 }
 
-/* Are the weights floats of fewer bits than the tile computes with, alone or in pairs, which it
- * converts? */
+/* Does the tile convert the weights from floats of fewer bits, one by one or in pairs of bf16? */
 static bool converts(const fv_contraction *c) {
     fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
     bool narrow = fv_elem_is_float(stored) && fv_elem_bits(stored) < fv_elem_bits(used);
@@ -59,16 +58,16 @@ static bool converts(const fv_contraction *c) {
  * next panels. That distance suits main memory: data in the last cache arrive no earlier with it,
  * and may be evicted from a first-level cache before they are read, so for these `near` bytes are
  * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113), unless the processor
- * reads the panel of a single tile faster without prefetches. Narrow floats have a distance of their
- * own: a core converts them between two lines, so fewer loads are in flight. Weights that all stay
- * in the second-level cache become slower by any prefetch, since they would be loaded into the
- * first level twice. So do small panels, except in tiles of so few rows that memory is slower than
- * their products (the others multiply matrices): each of these would begin with waiting for its
- * panel. A processor that follows several streams of addresses faster than one prefetches the next
- * panel from several places in turn instead, in tiles with fewer rows than a whole one
- * (`streams`), or in all tiles, which share these prefetches (`shared_streams`). This is done only
- * for weights that a tile uses as they are stored, or converts from narrow floats: words and
- * dequantized elements take arithmetic that hides the latency. */
+ * reads the panel of a single tile faster without prefetches. Narrow floats have a distance of
+ * their own: between the loads of two lines a core also converts, so that fewer loads are in
+ * flight. Weights that all stay in the second-level cache become slower by any prefetch, since they
+ * would be loaded into the first level twice. So do small panels, except in tiles of so few rows
+ * that memory is slower than their products (the others multiply matrices): each of these would
+ * begin with waiting for its panel. A processor that follows several streams of addresses faster
+ * than one prefetches the next panel from several places in turn instead, in tiles with fewer rows
+ * than a whole one (`streams`), or in all tiles, which share these prefetches (`shared_streams`).
+ * This is done only for weights that a tile uses as they are stored, or converts from narrow
+ * floats: words and dequantized elements take arithmetic that hides the latency. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_of(l->target);
