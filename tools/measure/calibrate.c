@@ -145,19 +145,35 @@ static void print_speeds(const fv_calibration *t) {
         fv_out("%-22s%.0f ns\n", "line to another core", value_of(t, FV_MEASURE_handover));
 }
 
-/* Says whether other programs, or heat, slowed the machine down while it was measured. */
-static void warn_of_noise(const fv_calibration *t) {
+/* Did other programs, or heat, slow the machine down while it was measured? Then a warning says
+ * so. */
+static bool was_disturbed(const fv_calibration *t) {
     fv_measure begin = t->found.measures[FV_MEASURE_multiply_add], end = multiply_adds();
+    const char *kept = t->kept ? "; no property is changed" : "";
     if (end.value < (1 - THROTTLE) * begin.value)
         fv_warning(t->c->session,
                    "the machine became slower while it was measured: %.1f GFLOP/s at the end, %.1f "
-                   "at the beginning",
-                   end.value, begin.value);
+                   "at the beginning%s",
+                   end.value, begin.value, kept);
     else if (begin.deviation > QUIET || end.deviation > QUIET)
         fv_warning(t->c->session,
                    "other programs used the machine: measurements of arithmetic in registers "
-                   "differ by %.0f %%",
-                   1e2 * (begin.deviation > end.deviation ? begin.deviation : end.deviation));
+                   "differ by %.0f %%%s",
+                   1e2 * (begin.deviation > end.deviation ? begin.deviation : end.deviation), kept);
+    else
+        return false;
+    return true;
+}
+
+/* Gives all properties the values that they had before the search. */
+static void change_nothing(fv_calibration *t, const fv_processor *before) {
+    size_t i;
+    json_t *tried;
+    t->found.processor = *before;
+    t->kept = 0;
+    json_array_foreach(t->list, i, tried) {
+        json_object_set_new(tried, "kept", json_false());
+    }
 }
 
 static bool report_json(fv_calibration *t, const char *path) {
@@ -238,9 +254,11 @@ static bool calibrate(fv_calibration *t, const char *path) {
         return false;
     if (!quiet && !t->c->args->print.json && strcmp(path, "-"))
         print_speeds(t);
+    const fv_processor before = t->found.processor;
     if (!fv_calibrate_properties(t))
         return false;
-    warn_of_noise(t);
+    if (was_disturbed(t))
+        change_nothing(t, &before);
     return write_profile(t, path) && report(t, path);
 }
 
