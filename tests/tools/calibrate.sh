@@ -44,7 +44,7 @@ check "properties are searched" 0 '^m.profile +[0-9]+ of [0-9]+ values? kept' "$
 said '^block_tiles +[0-9]+'
 
 # values that were found while other programs used the machine are not kept
-for i in 1 2 3 4 5 6; do
+for _ in 1 2 3 4 5 6; do
     timeout 60 sh -c 'while :; do :; done' &
 done
 check "beside other programs" 0 '^noisy.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=6 -o noisy.profile
