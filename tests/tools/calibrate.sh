@@ -43,15 +43,6 @@ check "json is one document" 0 '^[0-9]+ 14 True$' python3 -c 'import json; d = j
 check "properties are searched" 0 '^m.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=12 -o m.profile
 said '^block_tiles +[0-9]+'
 
-# values that were found while other programs used the machine are not kept
-for _ in 1 2 3 4 5 6; do
-    timeout 60 sh -c 'while :; do :; done' &
-done
-check "beside other programs" 0 '^noisy.profile +[0-9]+ of [0-9]+ values? kept' "$fovea" calibrate --seconds=6 -o noisy.profile
-pkill -P $$ timeout
-grep -q 'no property is changed' err && said '^noisy.profile +0 of ' && check "its properties" 0 '' sh -c \
-    'sed -n "/^sums_in_flight/,/^vector_task/p" p.txt >table; sed -n "/^sums_in_flight/,/^vector_task/p" noisy.profile | diff table -'
-
 # what the properties are is what kernels are made with
 sed -i 's/^block_tiles = .*/block_tiles = 2/' p.txt
 base=$(sed -n 's/^base "\(.*\)"/\1/p' p.txt)

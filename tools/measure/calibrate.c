@@ -18,11 +18,6 @@
 #include "tools/model/runner.h"
 
 enum { SAMPLES = 9, DOT_STEPS = 200000 };
-/* A warning says that the machine was not quiet if repeated measurements of arithmetic in registers
- * deviate by more than QUIET, or if it is slower at the end than at the beginning by more than
- * THROTTLE. */
-#define QUIET    0.05
-#define THROTTLE 0.05
 
 /* ---- speeds ---- */
 
@@ -145,37 +140,6 @@ static void print_speeds(const fv_calibration *t) {
         fv_out("%-22s%.0f ns\n", "line to another core", value_of(t, FV_MEASURE_handover));
 }
 
-/* Did other programs, or heat, slow the machine down while it was measured? Then a warning says
- * so. */
-static bool was_disturbed(const fv_calibration *t) {
-    fv_measure begin = t->found.measures[FV_MEASURE_multiply_add], end = multiply_adds();
-    const char *kept = t->kept ? "; no property is changed" : "";
-    if (end.value < (1 - THROTTLE) * begin.value)
-        fv_warning(t->c->session,
-                   "the machine became slower while it was measured: %.1f GFLOP/s at the end, %.1f "
-                   "at the beginning%s",
-                   end.value, begin.value, kept);
-    else if (begin.deviation > QUIET || end.deviation > QUIET)
-        fv_warning(t->c->session,
-                   "other programs used the machine: measurements of arithmetic in registers "
-                   "differ by %.0f %%%s",
-                   1e2 * (begin.deviation > end.deviation ? begin.deviation : end.deviation), kept);
-    else
-        return false;
-    return true;
-}
-
-/* Gives all properties the values that they had before the search. */
-static void change_nothing(fv_calibration *t, const fv_processor *before) {
-    size_t i;
-    json_t *tried;
-    t->found.processor = *before;
-    t->kept = 0;
-    json_array_foreach(t->list, i, tried) {
-        json_object_set_new(tried, "kept", json_false());
-    }
-}
-
 static bool report_json(fv_calibration *t, const char *path) {
     json_t *d = fv_json_document(), *properties = json_object(), *measures = json_object();
     fv_json_set_text(d, "output", path);
@@ -257,8 +221,7 @@ static bool calibrate(fv_calibration *t, const char *path) {
     const fv_processor before = t->found.processor;
     if (!fv_calibrate_properties(t))
         return false;
-    if (was_disturbed(t))
-        change_nothing(t, &before);
+    fv_calibration_settle(t, &before, multiply_adds());
     return write_profile(t, path) && report(t, path);
 }
 

@@ -1,5 +1,5 @@
 /* calibrate.h - `fovea calibrate`: calibrate.c measures and reports, calibrate_search.c searches
- * the properties by the times of small models. */
+ * the properties by the times of small models, settle.c decides whether they are kept. */
 #ifndef FV_TOOLS_MEASURE_CALIBRATE_H
 #define FV_TOOLS_MEASURE_CALIBRATE_H
 
@@ -22,5 +22,10 @@ typedef struct fv_calibration {
  * take less time; the properties and models are listed in calibrate_search.c (`choices`), the
  * others stay as they are. False after a message. */
 bool fv_calibrate_properties(fv_calibration *t) FV_MUST_USE;
+
+/* Gives the properties their values from before the search if the machine was disturbed meanwhile,
+ * which a warning says. end: the speed of multiply-adds in registers after the search; t->found has
+ * that before it. */
+void fv_calibration_settle(fv_calibration *t, const fv_processor *before, fv_measure end);
 
 #endif

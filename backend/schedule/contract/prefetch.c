@@ -45,9 +45,8 @@ static int least_sharing(const fv_lowerer *l, const fv_contraction *c, int64_t w
 
 /* Does the tile convert the weights from floats of fewer bits, one by one or in pairs of bf16? */
 static bool converts(const fv_contraction *c) {
-    fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
-    bool narrow = fv_elem_is_float(stored) && fv_elem_bits(stored) < fv_elem_bits(used);
-    return !c->dot.group && !c->blocks.sum && (c->panels.pairs || (narrow && !c->panels.computed));
+    bool narrow = fv_elem_is_float((fv_elem)fv_x_stored(c->b)->type.elem) && !c->panels.computed;
+    return !c->blocks.sum && (c->panels.pairs ? !c->dot.group : narrow && fv_widens_panels(c));
 }
 
 /* While a tile computes, it prefetches weights that are read later. Each tile of a block of rows

@@ -26,15 +26,14 @@ bool fv_can_prefetch(const fv_contraction *c) {
     return known;
 }
 
-/* Does a tile convert the elements of b, as they are stored, to floats with more bits? */
-static bool widens(const fv_contraction *c) {
+bool fv_widens_panels(const fv_contraction *c) {
     fv_elem stored = (fv_elem)fv_x_stored(c->b)->type.elem, used = (fv_elem)c->b->type.elem;
     return !c->dot.group && fv_elem_is_float(used) && fv_elem_bits(stored) < fv_elem_bits(used);
 }
 
 bool fv_computes_panels(const fv_contraction *c) {
-    return (c->panels.computed || widens(c)) && !c->blocks.sum && c->sum->u.red.nvars == 1 &&
-           fv_can_prefetch(c);
+    return (c->panels.computed || fv_widens_panels(c)) && !c->blocks.sum &&
+           c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
 }
 
 /* Does the tile compute b from its panels in the loop over steps? Not if elements of b were

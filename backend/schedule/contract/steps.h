@@ -7,6 +7,8 @@
 /* Can the next part of the factor with the columns be prefetched? It can if its panels are a
  * constant, and the number of steps is known. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
+/* Does a tile convert the elements of b, as they are stored, to floats with more bits? */
+bool fv_widens_panels(const fv_contraction *c) FV_MUST_USE;
 /* Is b computed from panels of constants, or converted from them to floats with more bits, in steps
  * of one variable, of a known number? Then elements can be computed before the tiles read them. */
 bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
