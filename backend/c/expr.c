@@ -597,6 +597,8 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_ACOSH:
     case FV_X_ATANH:
     case FV_X_ERF:
+    case FV_X_GELU:
+    case FV_X_GELU_TANH:
     case FV_X_SIGMOID:
     case FV_X_POW:
     case FV_X_FREM:

@@ -370,7 +370,8 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_LOG2: case FV_X_LOG1P:
     case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS: case FV_X_ATAN:
     case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH:
-    case FV_X_ATANH: case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM:
+    case FV_X_ATANH: case FV_X_ERF: case FV_X_GELU: case FV_X_GELU_TANH: case FV_X_SIGMOID:
+    case FV_X_POW: case FV_X_FREM:
     case FV_X_DIM: case FV_X_REDUCE: case FV_X_END: break;
     }
     return not_expanded(f, x);

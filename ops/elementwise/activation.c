@@ -171,8 +171,7 @@ const fv_opdef fv_ops_activation[] = {
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("approximate", "none")},
      .types = {{"T", FV_SET_FLOAT}},
-     .formula = "Y = select(approximate == \"tanh\", 0.5 * X * (1 + tanh(0.7978845608028654 * (X + "
-                "0.044715 * X * X * X))), 0.5 * X * (1 + erf(X * 0.7071067811865476)))"},
+     .formula = "Y = select(approximate == \"tanh\", gelu_tanh(X), gelu(X))"},
     {.domain = "",
      .name = "SwiGLU",
      .since = {28},

@@ -163,6 +163,9 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_COS: return cos(a);
     case FV_X_TANH: return tanh(a);
     case FV_X_ERF: return erf(a);
+    case FV_X_GELU: return 0.5 * a * (1 + erf(a * M_SQRT1_2));
+    case FV_X_GELU_TANH:
+        return 0.5 * a * (1 + tanh(0.7978845608028654 * (a + 0.044715 * a * a * a)));
     case FV_X_SIGMOID: return 1 / (1 + exp(-a));
     case FV_X_POW: return pow(a, b);
     case FV_X_FMA: return a * b + fv_sample_number(s, x->arg[2]);

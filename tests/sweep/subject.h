@@ -11,6 +11,9 @@ typedef struct subject {
     bool saturates;
     double (*wide)(double);            /* reference of f32; NULL: a conversion */
     long double (*wider)(long double); /* reference of f64 */
+    /* whether errors count in ulp of the argument, which is never less than the result, and a zero
+     * has any sign: of a product with a function that loses digits near 0 */
+    bool of_argument;
 } subject;
 
 /* Every function of one argument that is expanded from polynomials, the roundings, the square root,
@@ -20,11 +23,12 @@ const subject *subjects(void);
  * none. */
 const char *subject_missing(void);
 
-/* Errors in ulp of the true value: in units of the last place that it has in f32 (f64), of the
- * smallest denormal below the normal range. Beyond the largest number counts as 2^128 (2^1024).
- * Infinite: NaN against a number, a zero of the wrong sign. */
-double error_f32(float got, double want);
-double error_f64(double got, long double want);
+/* Errors in ulp of the true value, or of `least` if that is larger: in units of the last place that
+ * it has in f32 (f64), of the smallest denormal below the normal range. Beyond the largest number
+ * counts as 2^128 (2^1024). Infinite: NaN against a number, a zero of the wrong sign if `least` is
+ * 0. */
+double error_f32(float got, double want, double least);
+double error_f64(double got, long double want, long double least);
 
 /* Bits of x rounded to a narrow type. Built from the list of all values of that type: shares
  * nothing with how generated code does it. */

@@ -124,17 +124,19 @@ static void note(worst *w, double error, uint64_t at) {
 
 static void compare_f32(const job *j, const buffers *b, worst *w) {
     for (int i = 0; i < CHUNK; i++) {
-        double want = j->s->wide((double)b->in.f32[i]);
+        double x = (double)b->in.f32[i], want = j->s->wide(x);
+        double least = j->s->of_argument ? fabs(x) : 0;
         for (int t = 0; t < j->ntargets; t++)
-            note(&w[t], error_f32(b->out[t].f32[i], want), b->in.x32[i]);
+            note(&w[t], error_f32(b->out[t].f32[i], want, least), b->in.x32[i]);
     }
 }
 
 static void compare_f64(const job *j, const buffers *b, worst *w) {
     for (int i = 0; i < CHUNK; i++) {
-        long double want = j->s->wider((long double)b->in.f64[i]);
+        long double x = (long double)b->in.f64[i], want = j->s->wider(x);
+        long double least = j->s->of_argument ? fabsl(x) : 0;
         for (int t = 0; t < j->ntargets; t++)
-            note(&w[t], error_f64(b->out[t].f64[i], want), b->in.x64[i]);
+            note(&w[t], error_f64(b->out[t].f64[i], want, least), b->in.x64[i]);
     }
 }
 
