@@ -388,6 +388,21 @@ static void alternate(fv_block *block, const fv_block *other) {
     }
 }
 
+/* Should the loop be unrolled? It has few and short iterations, as many as are known when it is
+ * compiled. There is mostly another loop around it, out of which what an iteration computes alike
+ * each time can then be moved. */
+static bool is_short(const fv_stmt *loop) {
+    enum { VECTORS = 4, STATEMENTS = 8 };
+    int64_t lo, n;
+    int statements = 0;
+    for (const fv_stmt *s = loop->body.first; s; s = s->next) {
+        if (s->kind != FV_S_LET && s->kind != FV_S_STORE)
+            return false;
+        statements++;
+    }
+    return const_trips(loop, &lo, &n) && n <= VECTORS * loop->loop.step && statements <= STATEMENTS;
+}
+
 /* Writes the iterations of s that fill `vectors` (1 or 2) vectors of `lanes` lanes as a loop of
  * their own, which computes that many at a time: the statements of two vectors alternate. s keeps
  * the remaining iterations. */
@@ -413,7 +428,7 @@ static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes, int vectors) 
     if (end->op != FV_X_CONST)
         end = fv_kb_let(&z->b, "whole", end);
     loop->loop.hi = end;
-    loop->loop.kind = uses_tiles ? FV_UNROLL : FV_SERIAL;
+    loop->loop.kind = uses_tiles || is_short(loop) ? FV_UNROLL : FV_SERIAL;
     fv_loop_bounds(loop);
     append(z, loop);
     s->loop.lo = end;
