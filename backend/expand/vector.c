@@ -10,6 +10,8 @@
  * Iterations that are long chains of dependent operations have two vectors at a time, whose
  * statements alternate (latency.c).
  *
+ * A loop of at most four short iterations is unrolled.
+ *
  * A tile declared outside and accessed as acc[.., c] with c the loop's variable becomes a tile of
  * vectors, acc[.., c / lanes], and the loop over vectors is unrolled, if all its accesses agree and
  * their other indices are constants in the end. */
@@ -388,19 +390,38 @@ static void alternate(fv_block *block, const fv_block *other) {
     }
 }
 
-/* Should the loop be unrolled? It has few and short iterations, as many as are known when it is
- * compiled. There is mostly another loop around it, out of which what an iteration computes alike
- * each time can then be moved. */
-static bool is_short(const fv_stmt *loop) {
-    enum { VECTORS = 4, STATEMENTS = 8 };
+/* The number of nodes of x, counted up to `most`; `most` also if it has a quotient or remainder of
+ * integers, which strength.c makes additions of in few loops only. */
+static int nodes_of(const fv_expand_vec *z, const fv_expr *root, int most) {
+    const fv_expr *x;
+    int n = 0;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); n < most && (x = fv_x_next(&v)); n++)
+        if (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD)
+            return most;
+    return n;
+}
+
+/* Should the loop be unrolled? Yes if it has a small constant number of short iterations. What an
+ * iteration computes from its variable only, such as the product of the zero point and the sum of a
+ * column, is then computed before the loop around it. Memory for code is scarce on
+ * microcontrollers. */
+static bool is_short(const fv_expand_vec *z, const fv_stmt *loop) {
+    enum { ITERATIONS = 4, NODES = 64 };
     int64_t lo, n;
-    int statements = 0;
-    for (const fv_stmt *s = loop->body.first; s; s = s->next) {
+    int left = NODES;
+    if (fv_has_helium(z->target) || z->target->c.tools || !const_trips(loop, &lo, &n) ||
+        n > ITERATIONS * loop->loop.step)
+        return false;
+    for (const fv_stmt *s = loop->body.first; s && left > 0; s = s->next) {
+        if (s->kind == FV_S_COMMENT)
+            continue;
         if (s->kind != FV_S_LET && s->kind != FV_S_STORE)
             return false;
-        statements++;
+        left -= nodes_of(z, s->x, left);
+        for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+            left -= nodes_of(z, s->index[i], left);
     }
-    return const_trips(loop, &lo, &n) && n <= VECTORS * loop->loop.step && statements <= STATEMENTS;
+    return left > 0;
 }
 
 /* Writes the iterations of s that fill `vectors` (1 or 2) vectors of `lanes` lanes as a loop of
@@ -428,7 +449,7 @@ static bool whole_vectors(fv_expand_vec *z, fv_stmt *s, int lanes, int vectors) 
     if (end->op != FV_X_CONST)
         end = fv_kb_let(&z->b, "whole", end);
     loop->loop.hi = end;
-    loop->loop.kind = uses_tiles || is_short(loop) ? FV_UNROLL : FV_SERIAL;
+    loop->loop.kind = uses_tiles || is_short(z, loop) ? FV_UNROLL : FV_SERIAL;
     fv_loop_bounds(loop);
     append(z, loop);
     s->loop.lo = end;

@@ -135,6 +135,8 @@ static fv_expr *bound_of(const fv_softmax *f, fv_expr *x, int depth) {
     fv_expr *y = x->n && x->op != FV_X_SELECT ? bound_of(f, x->arg[0], depth - 1) : NULL, *z;
     switch ((fv_expr_op)x->op) {
     case FV_X_NEG:
+    case FV_X_GELU:
+    case FV_X_GELU_TANH:
     case FV_X_ABS: return y;
     case FV_X_CONVERT: return y ? rounded(f, x, y) : NULL;
     case FV_X_TANH: return float_of(f, 1);

@@ -12,7 +12,7 @@ typedef struct subject {
     double (*wide)(double);            /* reference of f32; NULL: a conversion */
     long double (*wider)(long double); /* reference of f64 */
     /* whether errors count in ulp of the argument, which is never less than the result, and a zero
-     * has any sign: of a product with a function that loses digits near 0 */
+     * of any sign is right: for gelu, whose relative error is large where the result is nearly 0 */
     bool of_argument;
 } subject;
 
