@@ -409,7 +409,7 @@ static bool is_short(const fv_expand_vec *z, const fv_stmt *loop) {
     enum { ITERATIONS = 4, NODES = 64 };
     int64_t lo, n;
     int left = NODES;
-    if (fv_has_helium(z->target) || z->target->c.tools || !const_trips(loop, &lo, &n) ||
+    if (!fv_is_vector_processor(z->target) || !const_trips(loop, &lo, &n) ||
         n > ITERATIONS * loop->loop.step)
         return false;
     for (const fv_stmt *s = loop->body.first; s && left > 0; s = s->next) {
