@@ -285,11 +285,12 @@ Test(words, reversed_images) {
 
 /* ---- products in blocks ---- */
 
-static const char *scales(int columns, int blocks) {
+/* Scales of which no two are equal. */
+static const char *scales(const char *name, int columns, int blocks, double first) {
     fv_text t = {.arena = arena};
-    fv_text_printf(&t, "const @s: f32[%d, %d] = [", columns, blocks);
+    fv_text_printf(&t, "const @%s: f32[%d, %d] = [", name, columns, blocks);
     for (int i = 0; i < columns * blocks; i++)
-        fv_text_printf(&t, "%s%g", i ? ", " : "", 0.3 + value(i, 4, false));
+        fv_text_printf(&t, "%s%.9g", i ? ", " : "", first + (i * 37 % (columns * blocks)) / 64.0);
     fv_text_put(&t, "]\n");
     return t.s;
 }
@@ -304,7 +305,7 @@ static void check_blocks(int bits, int block, bool zeros, int rows, int k, int c
         "block_size = %d, accuracy_level = 4}\n  return %%y\n}\n",
         constant("w", fv_printf(arena, "%d, %d, %d", columns, blocks, block * bits / 8),
                  columns * blocks * block * bits / 8, 2, false),
-        scales(columns, blocks),
+        scales("s", columns, blocks, 0.3),
         constant("z", fv_printf(arena, "%d, %d", columns, zero_bytes), columns * zero_bytes, 5,
                  false),
         k, zeros ? ", @z" : "", k, columns, bits, block);
@@ -324,6 +325,45 @@ static void check_blocks(int bits, int block, bool zeros, int rows, int k, int c
             check_values(&targets[t], text, p, true, rows, *y, rows * columns);
         else
             *y = run(p, rows, true);
+    }
+}
+
+/* The number of constants of bytes in panels. */
+static int panels_of_bytes(const fv_program *p) {
+    int n = 0;
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
+        n += b->elem == FV_U8 && strstr(b->name, ".panels") != NULL;
+    }
+    return n;
+}
+
+/* Products of the same weights with other scales, and with the same ones, which share panels. */
+static void check_scales_of_words(int rows, int k, int columns) {
+    const int blocks = k / 16;
+    const char *attributes = fv_printf(
+        arena, "K = %d, N = %d, bits = 4, block_size = 16, accuracy_level = 4", k, columns);
+    const char *text = fv_printf(
+        arena,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%s%s%sfunc @main(%%x: i8[n, %d]) -> (%%y) {\n"
+        "  %%a = Cast(%%x) {to = 1}\n"
+        "  %%p = com.microsoft.MatMulNBits(%%a, @w, @s) {%s}\n"
+        "  %%q = com.microsoft.MatMulNBits(%%a, @w, @u) {%s}\n  %%b = Neg(%%a)\n"
+        "  %%r = com.microsoft.MatMulNBits(%%b, @w, @s) {%s}\n"
+        "  %%y = Concat(%%p, %%q, %%r) {axis = 1}\n  return %%y\n}\n",
+        constant("w", fv_printf(arena, "%d, %d, 8", columns, blocks), columns * blocks * 8, 2,
+                 false),
+        scales("s", columns, blocks, 0.3), scales("u", columns, blocks, 2.1), k, attributes,
+        attributes, attributes);
+    const int32_t *expected =
+        run(lower_for(&(struct target){.name = "cortex-m7"}, text), rows, true);
+    static const struct target vectors[] = {{.name = "x86-64-v4+vnni"},
+                                            {.name = "aarch64+dotprod"}};
+    for (int t = 0; t < 2; t++) {
+        fv_program *p = lower_for(&vectors[t], text);
+        cr_expect_eq(panels_of_bytes(p), 2, "%s\n%s", vectors[t].name, text);
+        cr_expect(!has(p, "s.panels"), "%s\n%s", vectors[t].name, text);
+        check_values(&vectors[t], text, p, true, rows, expected, rows * columns * 3);
     }
 }
 
@@ -413,5 +453,10 @@ Test(words, blocks) {
         check_blocks(bits, 32, true, 1, 70, 40);
         check_blocks(bits, 64, true, 14, 64, 9);
         check_blocks(bits, 256, false, 2, 200, 16);
+        check_blocks(bits, 32, true, 13, 320, 75);
+        check_blocks(bits, 16, false, 5, 64, 45);
+        check_blocks(bits, 16, true, 3, 48, 33);
     }
+    check_scales_of_words(1, 160, 45);
+    check_scales_of_words(14, 32, 70);
 }

@@ -93,8 +93,8 @@ yes '<=<;<>' | tr -d '\n' | head -c 524288 >factors
     printf '  return %%y\n}\n'
 } >f4.fvir
 check 'far blocks: kernels' 0 . "$fovea" compile f4.fvir --target=$amx --emit=kernels -o f4.fvk
-count 'far blocks: words are prefetched' 1 'prefetch `y_[0-9]*.panels`\[next, b, 0, line \* 64\] to 2' f4.fvk
-count 'far blocks: scales are prefetched' 1 'prefetch `s.panels`\[next, b, \(line - 8\) \* 16\] to 2' f4.fvk
+count 'far blocks: words and scales are prefetched' 1 'prefetch `y_[0-9]*.panels`\[next, b, 0, line \* 64\] to 2' f4.fvk
+count 'far blocks: eight lines of words and two of scales' 1 'if line < 10 ' f4.fvk
 # Products of many bytes prefetch the next panel while they multiply, and load rows past the cache that holds the columns.
 seq 500000 | head -c 2621440 >many
 {

@@ -203,7 +203,7 @@ M
 terms() {
     "$fovea" compile blocks.fvir --target=x86-64-v4+vnni --emit=kernels -q -o terms.fvk && grep -c "prefetch $1" terms.fvk
 }
-check "scales of blocks" 0 '^10$' terms '`scales.panels`'
+check "scales of blocks, after their words" 0 '^10$' terms '`y_[0-9]*.panels`.panel, 0, b \* 5 + 4, ahead'
 check "zero points of blocks" 0 '^5$' terms '`y_[0-9]*.panels`.panel, b, ahead '
 # rows a multiple of 4 kB apart are copied where a processor gains by it
 model down <<'M'

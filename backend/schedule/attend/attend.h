@@ -79,6 +79,9 @@ typedef struct fv_attend_plan {
     fv_attend_weights weights;
     /* what a register tile stores for a score, as an expression of at.score; NULL: the score */
     fv_expr *stored;
+    /* if rows are checked (p->weights.seen): what a tile stores where all masks of keys are 0, and
+     * the condition that one of these masks is not 0; NULL: tiles always add the masks */
+    fv_expr *unmasked, *masks;
     fv_attend_weights tiled; /* the weights, computed from what tiles store */
     fv_attend_tasks tasks;
     fv_attend_memory memory;
@@ -100,7 +103,8 @@ typedef struct fv_attend {
     fv_buf *sees;     /* for each row of the block: 1 if the condition `seen` holds, otherwise 0 */
     /* scalar: 1 if the condition `seen` does not hold for some row of the block */
     fv_buf *again;
-    bool alone; /* whether the rows are those of p->single, whose keys are read without panels */
+    bool unmasked; /* whether tiles store p->unmasked, and not p->stored */
+    bool alone;    /* whether the rows are those of p->single, whose keys are read without panels */
     /* the first row of p->single; NULL: there is one row, or the rows are queries of a block */
     fv_expr *group;
     fv_expr *at_memory[FV_MAX_RANK]; /* the first indices into a task's memory: outer.., chunk */
@@ -139,9 +143,9 @@ void fv_attend_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *ro
  * emits the computed queries from `first` on. */
 void fv_attend_masks(fv_attend *a);
 void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows);
-/* Sets `hides`, an i64 scalar that is 0, to 1 if one of the few queries beginning with `query` does
- * not see all keys. */
-void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query);
+/* Sets `hides`, an i64 scalar that is 0, to 1 if `where`, the condition that hides a key, holds for
+ * one of the few queries beginning with `query` and some key. */
+void fv_attend_find_hidden(fv_attend *a, fv_expr *where, fv_buf *hides, fv_expr *query);
 /* Binds the query, and returns the product with values. If a->group is not NULL, its rows begin
  * there. */
 fv_contraction fv_attend_by_rows(fv_attend *a, fv_expr *query);

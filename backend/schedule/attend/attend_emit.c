@@ -93,7 +93,7 @@ static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *ro
     memcpy(a->t.sums.at, a->at_memory, sizeof a->t.sums.at);
     a->t.sums.at[last - 1] = a->t.rows.done;
     a->t.sums.at[last] = a->t.j0;
-    a->t.sums.as = a->p->stored;
+    a->t.sums.as = a->unmasked ? a->p->unmasked : a->p->stored;
     fv_tile_multiply(&a->t, here);
     fv_attend_close(a, depth, m);
 }
@@ -499,6 +499,7 @@ static void emit_bounds(fv_attend *a) {
 /* ---- a single query ---- */
 
 typedef struct hiding {
+    fv_expr *where;
     fv_buf *hides;
     fv_expr *query;
 } hiding;
@@ -506,22 +507,23 @@ typedef struct hiding {
 static void find_hidden_key(fv_attend *a, void *user) {
     const hiding *u = user;
     fv_key_search s = search_of(a);
+    s.where = u->where;
     fv_find_hidden_key(&s, u->hides, u->query, integer(&a->e, a->p->single.queries));
 }
 
-void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
+void fv_attend_find_hidden(fv_attend *a, fv_expr *where, fv_buf *hides, fv_expr *query) {
     fv_kemit *e = &a->e;
     fv_kemit_use(e, &a->weights->folded);
-    emit_either(a, a->p->weights.where, find_hidden_key, &(hiding){hides, query});
+    emit_either(a, where, find_hidden_key, &(hiding){where, hides, query});
     fv_kemit_use(e, a->p->d);
 }
 
-/* Emits the test whether the mask hides no key from the few queries beginning with `query`, or, if
- * it depends on keys only, from any query. */
-static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
+/* Emits the test whether `where` holds for no key and none of the few queries beginning with
+ * `query`, or, if it depends on keys only, for no key. */
+static fv_expr *holds_for_none(fv_attend *a, fv_expr *where, fv_expr *query) {
     fv_kemit *e = &a->e;
     fv_buf *hides = new_scalar(a, "hides", integer(e, 0));
-    fv_attend_find_hidden(a, hides, query);
+    fv_attend_find_hidden(a, where, hides, query);
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
 }
 
@@ -551,7 +553,7 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     if (a->p->memory.queries)
         fv_attend_queries(a, query, rows);
     if (seen) {
-        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, hides_none(a, query)));
+        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, holds_for_none(a, a->p->weights.where, query)));
         fv_kmark m = fv_kemit_mark(e);
         if (fv_attend_few(a->p))
             emit_bounds(a);
@@ -669,17 +671,22 @@ static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *va
 }
 
 /* Emits all blocks. A mask that depends on keys only is examined first: if it hides no key, the
- * rows do not need bounds of their scores. */
+ * rows do not need bounds of their scores. If all masks are 0 as well, as without padding, tiles do
+ * not add them. */
 static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
                             fv_expr *size) {
     fv_kemit *e = &a->e;
-    fv_expr *seen = a->seen;
-    const bool asks = seen && !fv_x_uses(a->p->weights.where, a->p->d->index[a->p->at.row]);
+    fv_expr *seen = a->seen, *where = a->p->weights.where;
+    const bool asks = seen && !fv_x_uses(where, a->p->d->index[a->p->at.row]);
     if (asks) {
-        fv_kb_if(&e->b, hides_none(a, first));
+        a->unmasked = a->p->unmasked != NULL;
+        if (a->unmasked)
+            where = binary(e, FV_X_OR, where, a->p->masks);
+        fv_kb_if(&e->b, holds_for_none(a, where, first));
         a->seen = NULL;
         emit_blocks(a, &a->weights->open, value, memory, first, size);
         a->seen = seen;
+        a->unmasked = false;
         fv_kb_else(&e->b);
     }
     emit_blocks(a, seen ? NULL : &a->weights->all, value, memory, first, size);

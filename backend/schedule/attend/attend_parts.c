@@ -131,7 +131,7 @@ static void emit_first(fv_attend *a, fv_op *op) {
         if (a->p->memory.nmasks)
             fv_attend_masks(a);
         fv_buf *hides = fv_kb_tile(&e->b, "hides", FV_I64, 0, NULL, zero);
-        fv_attend_find_hidden(a, hides, zero);
+        fv_attend_find_hidden(a, a->p->weights.where, hides, zero);
         fv_kb_store(&e->b, inout(a, a->p->shared.sees_all), a->at_memory,
                     binary(e, FV_X_SUB, integer(e, 1), fv_x_load(e->arena, hides, NULL)), NULL);
     }

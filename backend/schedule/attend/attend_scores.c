@@ -5,7 +5,10 @@
  * A row of scores is read for its maximum, and again for the exponentials. If both first compute
  * the same from a score, by cheap operations and from no other value of the row, a tile computes it
  * when the sums are still in registers, and stores it in place of the score: here,
- * s[i, j] * 0.125 + mask[j]. Each operation is the same as before, so no bit changes. */
+ * s[i, j] * 0.125 + mask[j]. Each operation is the same as before, so no bit changes.
+ *
+ * Where all masks are 0, adding them changes no number but -0, whose exponential is that of 0. Tiles
+ * then leave the addition out, with its rounding in f16 and bf16. */
 #include "backend/schedule/attend/attend_scores.h"
 
 #include "ir/base/limits.h"
@@ -111,6 +114,50 @@ static fv_expr *as_sum(fv_x_rewriter *r, fv_expr *x) {
     return is_in(x, p->memory.scores) ? p->at.score : NULL;
 }
 
+/* ---- without masks ---- */
+
+static bool is_mask(const fv_attend_plan *p, const fv_expr *x) {
+    return p->memory.masks && is_in(x, p->memory.masks);
+}
+
+/* Notes the condition that the mask x is not 0. */
+static void note_mask(fv_attend_plan *p, fv_expr *x) {
+    fv_arena *a = p->l->exprs;
+    fv_expr *is = fv_x_bin(a, FV_X_NE, x, fv_x_zero(a, (fv_elem)x->type.elem));
+    p->masks = p->masks ? fv_x_bin(a, FV_X_OR, p->masks, is) : is;
+}
+
+/* Leaves out the addition of a mask, and conversions of the other operand to a wider float and
+ * back. */
+static fv_expr *without_mask(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    fv_attend_plan *p = r->user;
+    if (x->op == FV_X_CONVERT && args[0] != x->arg[0] && args[0]->op == FV_X_CONVERT &&
+        args[0]->type.elem == FV_F32 && args[0]->arg[0]->type.elem == x->type.elem)
+        return args[0]->arg[0];
+    for (int i = 0; i < 2 && x->op == FV_X_ADD; i++)
+        if (is_mask(p, x->arg[i])) {
+            note_mask(p, x->arg[i]);
+            return args[1 - i];
+        }
+    return NULL;
+}
+
+/* Chooses what a tile stores where all masks are 0. */
+static void choose_unmasked(fv_attend_plan *p, fv_expr *stored) {
+    const fv_expr *x;
+    if (!p->weights.seen || p->weights.kept || p->single.row)
+        return;
+    fv_x_rewriter leave = {.arena = p->l->exprs,
+                           .memo = fv_ptrmap_in(p->l->current.scratch),
+                           .after = without_mask,
+                           .user = p};
+    fv_expr *y = fv_x_rewrite(&leave, stored);
+    for (fv_x_visitor all = fv_x_visit(p->l->current.scratch, y); (x = fv_x_next(&all));)
+        if (is_mask(p, x))
+            return;
+    p->unmasked = p->masks ? y : NULL;
+}
+
 void fv_attend_choose_stored(fv_attend_plan *p) {
     fv_arena *scratch = p->l->current.scratch;
     fv_attend_weights *w = &p->tiled;
@@ -133,4 +180,5 @@ void fv_attend_choose_stored(fv_attend_plan *p) {
     for (int i = 0; i < n; i++)
         *all[i] = *all[i] ? fv_x_rewrite(&load, *all[i]) : NULL;
     p->stored = fv_x_rewrite(&sum, f.found);
+    choose_unmasked(p, p->stored);
 }

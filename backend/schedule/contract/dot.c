@@ -761,6 +761,25 @@ static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     return c->dot.extends ? sign_extended(a, word, bits, wide) : word;
 }
 
+/* The scales of blocks and columns that are stored after the words of their block, since a processor
+ * with caches reads one stream of memory faster than two. A word has as many bytes as a scale, so the
+ * scales are one more row of the block. NULL: there are none. */
+static const fv_expr *scales_after_words(fv_lowerer *l, const fv_definition *d,
+                                         const fv_contraction *c, const fv_expr *steps) {
+    const fv_expr *blocks = c->blocks.sum, *x;
+    if (!blocks || blocks->u.red.nvars != 1 || steps->u.red.nvars != 2 ||
+        c->dot.group != sizeof(float) || !fv_is_vector_processor(l->target))
+        return NULL;
+    for (fv_x_visitor v = fv_x_visit(l->exprs, c->blocks.term); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_REDUCE)
+            fv_x_skip(&v);
+        else if (x->op == FV_X_LOAD && x->type.elem == FV_F32 && fv_x_is_constant(x) &&
+                 fv_x_uses(x, d->index[c->column]) && fv_x_uses(x, blocks->u.red.vars[0]))
+            return x;
+    }
+    return NULL;
+}
+
 void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
     fv_arena *a = l->exprs;
     fv_var *k = (fv_var *)c->dot.k;
@@ -772,7 +791,8 @@ void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contracti
                         .k = k,
                         .number = fv_index_var(a, k->name, words),
                         .wide = c->dot.op == FV_X_DOT_I16_I16,
-                        .flips = c->dot.flips};
+                        .flips = c->dot.flips,
+                        .scale = scales_after_words(l, d, c, steps)};
     if (parts > 1)
         w.part = fv_index_var(a, "part", fv_dim_const(l->module->dims, parts));
     fv_expr *columns = small_element(c->b);

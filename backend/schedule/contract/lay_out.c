@@ -227,11 +227,12 @@ bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const
 
 static bool is_same(const fv_laid_out *a, const fv_laid_out *b) {
     bool same = fv_layout_equal(&a->layout, &b->layout) && a->stored == b->stored &&
-                a->npieces == b->npieces;
+                a->npieces == b->npieces && !a->within == !b->within &&
+                a->within_at == b->within_at;
     for (int i = 0; same && i < a->npieces; i++)
         same = a->piece[i].tensor == b->piece[i].tensor &&
                !memcmp(&a->piece[i].from, &b->piece[i].from, sizeof a->piece[i].from);
-    return same;
+    return same && (!a->within || is_same(a->within, b->within));
 }
 
 fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key) {
@@ -245,6 +246,18 @@ fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key) {
     return *first = p;
 }
 
+/* Stores the pieces of a constant from byte `at` of a memory of `room` bytes on. */
+static void store_pieces(fv_lowerer *l, const fv_laid_out *from, uint8_t *data, size_t at,
+                         size_t room) {
+    size_t bytes;
+    bool known = fv_layout_bytes(&from->layout, &bytes);
+    FV_HOLDS(l->session, known && at <= room && bytes <= room - at);
+    for (int i = 0; i < from->npieces; i++)
+        fv_layout_copy(&from->layout, &from->piece[i].from, data + at);
+    for (int i = 0; i < from->npieces; i++)
+        fv_mapping_drop(l->session, from->piece[i].tensor->data, from->piece[i].tensor->bytes);
+}
+
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
     int64_t dims[FV_MAX_RANK];
     fv_tensor *t = FV_NEW(l->arena, fv_tensor, 1);
@@ -256,15 +269,11 @@ bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
     if (!fv_tensor_size(t->elem, t->rank, own, &t->count, &t->bytes))
         return false;
     if (l->options->weights != FV_WEIGHTS_LEFT_OUT) {
-        size_t bytes;
-        bool known = fv_layout_bytes(&to->layout, &bytes);
-        FV_HOLDS(l->session, known && bytes <= t->bytes);
         uint8_t *data = fv_alloc_aligned(l->host.kept, t->bytes + 1, 64);
-        for (int i = 0; i < to->npieces; i++)
-            fv_layout_copy(&to->layout, &to->piece[i].from, data);
+        store_pieces(l, to, data, 0, t->bytes);
+        if (to->within)
+            store_pieces(l, to->within, data, to->within_at, t->bytes);
         t->data = data;
-        for (int i = 0; i < to->npieces; i++)
-            fv_mapping_drop(l->session, to->piece[i].tensor->data, to->piece[i].tensor->bytes);
     }
     as->kind = FV_VALUE_CONST;
     as->tensor = t;

@@ -32,6 +32,10 @@ typedef struct fv_laid_out {
         const fv_tensor *tensor;
         fv_layout_source from;
     } piece[FV_MOST_PIECES];
+    /* another constant that is stored in the same memory, where `layout` has gaps, from byte
+     * within_at on; in the memory of the lowerer; NULL: there is none */
+    const struct fv_laid_out *within;
+    size_t within_at;
     fv_value *value; /* the laid-out constant; NULL: it is not made yet */
     /* the next entry in the list of those whose first piece is of the same tensor */
     struct fv_laid_out *next;
@@ -48,7 +52,8 @@ bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, con
  * a new one, which is a copy of `key`. */
 fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key);
 /* Makes `as` the constant of `to`, whose elements are stored in the layout; how many bits each
- * takes is part of the layout. False: it is too large. */
+ * takes is part of the layout. `as` has room for both constants if one is within the other. False:
+ * it is too large. */
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) FV_MUST_USE;
 /* Makes v a constant: `by` times the sum along all steps of the constant that x loads, over the
  * variables `axes` of v and the nk variables of the sum. False: x loads no constant, its index is

@@ -17,7 +17,12 @@
  * f32 of each half.
  *     w[k, j]: bf16  =>  layout k, j: j/16 k/2 j%16 k%2 bits 16
  * So no dequantized weight is written at run time. This is done if these panels have fewer bytes
- * than the factor; otherwise a kernel computes panels of it. */
+ * than the factor; otherwise a kernel computes panels of it.
+ *
+ * Scales of a sum over blocks of words (dot.h) are stored after the words of their block, in a row of
+ * their own, so that memory is read in one stream: in 4 bits, with blocks of 32 steps,
+ *     w: layout b, k, j: j/32 b stride 1280 k/8 j%32 k%8 bits 4       640 bytes, 512 of them words
+ *     s: layout b, k, j: j/32 b stride 160 j%32 k stride 0 bits 32    from byte 512 on */
 #include "backend/schedule/contract/panels.h"
 
 #include <string.h>
@@ -41,6 +46,9 @@ typedef struct axes {
     const fv_panel_words *words; /* NULL: there are none */
     bool whole_bytes;            /* whether elements of less than a byte take a byte each */
     bool pairs;                  /* whether two steps of bf16 share a word of 32 bits */
+    /* elements of the constant from block to block along the first axis of the sum, if words and
+     * scales of a block share memory; 0: there are no gaps between blocks */
+    int64_t block_stride;
 } axes;
 
 /* How x depends on v: 0: not at all; n > 1: only as v floordiv n; 1: in another way. */
@@ -71,6 +79,11 @@ static int steps_in_integer(const axes *x, fv_elem e) {
 /* The number of consecutive steps of a sum that are adjacent in memory, in a byte or in a word. */
 static int steps_together(const axes *x, fv_elem e) {
     return (x->words ? x->words->group : 1) * steps_in_integer(x, e);
+}
+
+/* The number of elements of type e in a row of a panel: one element or word of each column. */
+static int64_t elements_of_row(const axes *x, fv_elem e) {
+    return (int64_t)x->width * steps_together(x, e);
 }
 
 /* A constant in the layout of panels. outer, k: for each axis of the factor, the number of
@@ -145,7 +158,8 @@ static bool set_levels(const axes *x, stored *s) {
     add_level(s, column, x->width, 0, true);
     for (int i = 0; i < x->nk; i++)
         if (s->k[i])
-            add_level(s, first_k + i, i == s->packed_k ? per : s->k[i], 0, true);
+            fv_layout_add_level(&s->laid.layout, first_k + i, i == s->packed_k ? per : s->k[i], 0,
+                                i == 0 && x->block_stride ? x->block_stride : FV_STRIDE_PACKED);
     if (x->nfactors > 1)
         add_level(s, column - 1, 1, 0, true);
     const int parts = x->words ? steps_in_integer(x, s->laid.elem) : 1;
@@ -176,11 +190,28 @@ static void add_index(stored *s, fv_var *v, fv_expr *at) {
     s->at[s->rank++] = at;
 }
 
-/* Adds the axes of words: their numbers, and the elements of the words of a panel's columns. */
+/* The number of words of a block for each column. */
+static int64_t words_of(const fv_panel_words *w) {
+    return w->number->dim->value;
+}
+
+/* Rows of a block in panels of words: the words with the same number, one of each column, and the
+ * scales. */
+static int64_t rows_of_block(const fv_panel_words *w) {
+    return words_of(w) + (w->scale ? 1 : 0);
+}
+
+/* Adds the axes of words: the rows of a block, and the elements of the words of a panel's
+ * columns. */
 static void add_words(fv_lowerer *l, const axes *x, stored *s, fv_var *c) {
     fv_arena *a = l->exprs;
-    const fv_dim *n = fv_dim_const(l->module->dims, (int64_t)x->width * x->words->group);
-    add_index(s, x->words->number, fv_x_var(a, x->words->number));
+    fv_dims *t = l->module->dims;
+    fv_var *number = x->words->number;
+    const fv_dim *n = fv_dim_const(t, (int64_t)x->width * x->words->group);
+    fv_var *rows = x->words->scale
+                       ? fv_index_var(a, number->name, fv_dim_const(t, rows_of_block(x->words)))
+                       : number;
+    add_index(s, rows, fv_x_var(a, number));
     add_index(s, fv_index_var(a, c->name, n),
               fv_x_bin(a, FV_X_MUL, fv_x_var(a, c), fv_x_int(a, x->words->group)));
 }
@@ -611,13 +642,35 @@ static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
 }
 
+/* Describes in *s how the scales of blocks are stored in the gaps between blocks of words, whose
+ * axes are `of`. False: they are no constant, or do not depend on the block, the column and the
+ * outer axes of the words alone. */
+static bool store_scales(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const axes *of,
+                         int column, stored *s) {
+    fv_expr *scale = (fv_expr *)of->words->scale;
+    axes a = axes_of(d, sum, 1, &scale, column, of->width);
+    a.block_stride = rows_of_block(of->words) * elements_of_row(&a, FV_F32);
+    bool fits = a.nouter == of->nouter && store(l, &a, &scale, false, s);
+    for (int i = 0; i < a.nouter && fits; i++)
+        fits = a.outer[i] == of->outer[i] && s->outer[i];
+    for (int i = 0; i < a.nk && fits; i++)
+        fits = s->k[i] == (i == 0);
+    return fits;
+}
+
 /* Makes panels of constants that are the whole factors; false: they are not constants, or cannot be
- * laid out. */
+ * laid out. scales NULL: they are not in these panels. */
 static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_expr *const *x,
-                       fv_panels *p) {
+                       const stored *scales, fv_panels *p) {
     stored s;
     if (!store(l, a, x, true, &s))
         return false;
+    if (scales) {
+        fv_laid_out *within = FV_NEW(l->arena, fv_laid_out, 1);
+        *within = scales->laid;
+        s.laid.within = within;
+        s.laid.within_at = (size_t)words_of(a->words) * (size_t)a->width * sizeof(float);
+    }
     set_index(l, a, &s, p->panel_index, p->column);
     fv_value *v = made(l, &s, fv_operand_name(x[0], d));
     if (!v)
@@ -636,17 +689,23 @@ static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     int nfactors, fv_expr *const *factors, int column, int width, fv_panels *p) {
     fv_expr *x[FV_MAX_SUMS] = {0};
-    const fv_panel_words words = p->words;
+    fv_panel_words words = p->words;
+    stored scales;
     stored_factors(nfactors, factors, x);
     axes a = axes_of(d, sum, nfactors, x, column, width);
     a.words = words.group ? &words : NULL;
+    if (words.scale && !store_scales(l, d, sum, &a, column, &scales))
+        words.scale = NULL;
+    if (words.scale)
+        a.block_stride = rows_of_block(&words) * elements_of_row(&a, (fv_elem)x[0]->type.elem);
     a.pairs = !a.words && are_pairs(sum, nfactors, x);
     memset(p, 0, sizeof *p);
     p->words = words;
     p->pairs = a.pairs;
     set_variables(l, &a, p);
-    bool whole = make_whole(l, d, &a, x, p);
+    bool whole = make_whole(l, d, &a, x, words.scale ? &scales : NULL, p);
     if (!whole) {
+        words.scale = p->words.scale = NULL;
         p->x = nfactors == 1 && !a.words ? kept(l, d, &a, x[0], p) : NULL;
         if (!p->x) {
             make_in_run(l, op, d, &a, x, p);
@@ -671,12 +730,25 @@ typedef struct scaling {
     bool failed;
 } scaling;
 
+/* The scale of a block that is stored after its words. */
+static fv_expr *scale_after_words(fv_lowerer *l, const fv_panels *p) {
+    fv_arena *a = l->exprs;
+    const int last = p->load->u.buf->rank - 1;
+    fv_expr *at[FV_MAX_RANK];
+    memcpy(at, p->load->arg, (size_t)(last + 1) * sizeof *at);
+    at[last - 1] = fv_x_int(a, words_of(&p->words));
+    fv_expr *word = fv_x_load_n(a, p->load->u.buf, at, p->words.group);
+    return fv_x_cast(a, FV_X_BITCAST, FV_F32, fv_x_cast(a, FV_X_BITCAST, FV_I32, word));
+}
+
 /* Replaces the load of a constant of the column by one of its panels. A zero point of less than a
  * byte takes a byte, since blocks are visited one at a time. */
 static fv_expr *scale_of_panel(fv_x_rewriter *r, fv_expr *x) {
     scaling *k = r->user;
     if (x == k->part || x->op != FV_X_LOAD || !fv_x_uses(x, k->d->index[k->column]))
         return x == k->part ? x : NULL;
+    if (x == k->p->words.scale)
+        return scale_after_words(k->l, k->p);
     axes a = axes_of(k->d, k->steps, 1, &x, k->column, k->p->width);
     a.whole_bytes = true;
     stored s;

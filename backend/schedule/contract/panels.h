@@ -16,6 +16,9 @@ typedef struct fv_panel_words {
     /* of words that are packed in the run: whether their elements are i16, and otherwise whether
      * bytes get the other signedness */
     bool wide, flips;
+    /* of a sum over blocks: the load of an f32 for each block and column, a constant that is stored
+     * after the words of the block (fv_make_panels); NULL: there is none */
+    const fv_expr *scale;
 } fv_panel_words;
 
 /* A factor of a contraction in the order in which register tiles read it. */
@@ -58,7 +61,9 @@ bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
 /* Makes panels of one or several factors of `sum` in d, whose columns are axis `column` of d.
  * fv_panels_fit must hold. A panel has `width` columns of the first factor, followed by those of
  * the second. Words are of a single factor; those of a constant have `group` elements of its type,
- * others are an i32. */
+ * others are an i32. If words.scale is set and the factor is a constant, each block along the first
+ * variable of `sum` ends with a further row, the scales of its columns; otherwise words.scale
+ * becomes NULL. */
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n,
                     fv_expr *const *factors, int column, int width, fv_panels *p);
 

@@ -108,6 +108,17 @@ static int64_t rows_of(const fv_panels *p, int64_t steps) {
     return fv_div_up(steps, p->steps);
 }
 
+/* The number of rows with scales in n blocks of a panel: each block of words may end with one. */
+static int64_t rows_of_scales(const fv_panels *p, int64_t n) {
+    return p->words.scale ? n : 0;
+}
+
+/* The number of rows of a panel for n steps of the sum's first variable. */
+static int64_t rows_of_first(const fv_contraction *c, int64_t n) {
+    const fv_panels *p = &c->panels;
+    return rows_of(p, n * steps_from(c, 1)) + rows_of_scales(p, n);
+}
+
 /* The number of elements in one row of all panels of the tile. */
 static int row_elements(const fv_tile *t) {
     int group = t->c->dot.group;
@@ -123,8 +134,11 @@ static int line_elements(const fv_tile *t) {
 /* The row of a panel with step `first` of the sum's first variable, and step 0 of its other
  * variables. */
 static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
-    fv_expr *step = binary(t->e, FV_X_MUL, first, integer(t->e, steps_from(t->c, 1)));
-    return binary(t->e, FV_X_FLOORDIV, step, integer(t->e, t->c->panels.steps));
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    fv_expr *step = binary(e, FV_X_MUL, first, integer(e, steps_from(t->c, 1))),
+            *row = binary(e, FV_X_FLOORDIV, step, integer(e, p->steps));
+    return binary(e, FV_X_ADD, row, binary(e, FV_X_MUL, first, integer(e, rows_of_scales(p, 1))));
 }
 
 /* The row of its panel that the tile reads in the current step of the sum. */
@@ -136,7 +150,9 @@ static fv_expr *row_now(fv_tile *t) {
     fv_expr *row = fv_kemit_expr(e, p->load->arg[first]);
     for (int i = 1; i <= last; i++) {
         int64_t extent = sum->u.red.vars[i]->dim->value;
-        row = binary(e, FV_X_MUL, row, integer(e, i < last ? extent : rows_of(p, extent)));
+        if (i == last)
+            extent = rows_of(p, extent) + rows_of_scales(p, 1);
+        row = binary(e, FV_X_MUL, row, integer(e, extent));
         row = binary(e, FV_X_ADD, row, fv_kemit_expr(e, p->load->arg[first + i]));
     }
     return row;
@@ -292,9 +308,9 @@ void fv_tile_plan_prefetch(fv_tile *t) {
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
     const int64_t several = fv_panels_of_tile(t);
-    int64_t width = row_elements(t), inner = steps_from(t->c, 1),
-            panel = rows_of(p, steps_from(t->c, 0)) * width,
-            block = t->plan.depth ? rows_of(p, t->plan.depth * inner) * width : panel;
+    int64_t width = row_elements(t),
+            panel = rows_of_first(t->c, fv_all_steps(t->c)->u.red.vars[0]->dim->value) * width,
+            block = t->plan.depth ? rows_of_first(t->c, t->plan.depth) * width : panel;
     fv_expr *left =
         binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel), integer(e, panel));
     fv_expr *ahead = integer(e, t->plan.prefetch.far / bytes / several);
@@ -403,8 +419,8 @@ static fv_expr *row_of_stream(fv_tile *t, fv_expr *row) {
     return binary(e, FV_X_ADD, binary(e, FV_X_MUL, stream, integer(e, part)), at);
 }
 
-void fv_tile_emit_prefetch(fv_tile *t, bool whole) {
-    fv_expr *row = row_now(t);
+/* Emits the prefetches for that row of the panel. */
+static void prefetch_for(fv_tile *t, fv_expr *row, bool whole) {
     const bool shared = t->prefetch.part && t->prefetch.shared.rest;
     if (t->prefetch.ahead && !whole && t->prefetch.part && t->plan.prefetch.streams)
         prefetch_row(t, t->prefetch.next, row_of_stream(t, row), NULL, 2);
@@ -415,4 +431,19 @@ void fv_tile_emit_prefetch(fv_tile *t, bool whole) {
     else if (whole && t->prefetch.part)
         prefetch_at(t, binary(t->e, FV_X_ADD, t->prefetch.part,
                               binary(t->e, FV_X_MUL, row, t->prefetch.stride)));
+}
+
+void fv_tile_emit_prefetch(fv_tile *t, bool whole) {
+    prefetch_for(t, row_now(t), whole);
+}
+
+void fv_tile_prefetch_scales(fv_tile *t, bool whole) {
+    fv_kemit *e = t->e;
+    const fv_panel_words *w = &t->c->panels.words;
+    if (!t->prefetch.ahead || !w->scale)
+        return;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_kemit_bind(e, w->number, integer(e, w->number->dim->value));
+    prefetch_for(t, row_now(t), whole);
+    fv_kemit_release(e, m);
 }

@@ -51,7 +51,8 @@ int fv_block_loads(const fv_tile *t, const fv_expr **loads) {
     const fv_expr *x;
     loads[n++] = t->c->panels.load;
     for (fv_x_visitor v = fv_x_visit(t->e->arena, t->c->blocks.term); (x = fv_x_next(&v));) {
-        if (x->op == FV_X_LOAD && fv_x_uses(x, t->c->panels.column) && n < FV_MOST_BLOCK_LOADS)
+        if (x->op == FV_X_LOAD && fv_x_uses(x, t->c->panels.column) && n < FV_MOST_BLOCK_LOADS &&
+            x->u.buf->value != t->c->panels.value)
             loads[n++] = x;
         if (x->op == FV_X_REDUCE)
             fv_x_skip(&v);

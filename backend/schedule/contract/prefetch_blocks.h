@@ -8,7 +8,8 @@
 enum { FV_MOST_BLOCK_LOADS = 4 }; /* panels of which a block is prefetched */
 
 /* Sets `loads` to the load of weights, and to the loads of other panels in the terms of blocks; has
- * room for FV_MOST_BLOCK_LOADS. Returns their number. */
+ * room for FV_MOST_BLOCK_LOADS. Scales that are stored in the panels of the weights have no load of
+ * their own there. Returns the number of loads. */
 int fv_block_loads(const fv_tile *t, const fv_expr **loads);
 /* The number of lines of a cache that a block takes in the panels from which x loads; 0: it is not
  * known, or x does not load by the number of a block and indices within it. `line`: bytes of a

@@ -534,6 +534,7 @@ static void multiply_blocks(fv_tile *t, fv_expr *first, int rows) {
     open_variables(t, sum, words, sum->u.red.nvars);
     multiply_step(t, part, first, rows);
     fv_kb_end_to(&e->b, inner);
+    fv_tile_prefetch_scales(t, rows == t->plan.mr);
     add_terms(t, part, acc, first, rows);
     fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
