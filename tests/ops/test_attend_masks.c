@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/kernel/print.h"
 #include "ir/kernel/program_print.h"
 #include "tests/kernel/support.h"
 #include "tests/ops/attend.h"
@@ -217,6 +218,25 @@ Test(hidden, in_narrow_types, .timeout = 900) {
                           narrow("%keep: bool[n, m]", 10,
                                  "  %h = Where(%keep, @zero, @low)\n  %t = Add(%s, %h)\n")),
                 -65504);
+}
+
+/* Numbers that are added to all scores of a key. If all of them are 0, tiles do not add them; other
+ * numbers than the least hide nothing. */
+Test(hidden, by_an_addend_of_keys, .timeout = 900) {
+    static const float fills[] = {-65504, -3.5f, NAN};
+    const char *const bodies[] = {
+        "const @two: f32[] = 2\n" HEADS("%hide: f32[1, m]") SCORE
+        "  %h = Mul(%hide, @two)\n  %t = Add(%s, %h)\n" REST,
+        narrow("%hide: f32[1, m]", 10, "  %h = Cast(%hide) {to = 10}\n  %t = Add(%s, %h)\n")};
+    for (int i = 0; i < 2; i++) {
+        const fv_program *p = lower(bodies[i], "%y", fv_target_find("x86-64-v3"));
+        fv_text t = {.arena = arena};
+        for (int k = 0; k < p->nkernels; k++)
+            fv_kernel_print(&t, p->kernels[k]);
+        cr_expect(strstr(t.s, " != splat8(0.0)"), "%s", bodies[i]);
+        for (int k = 0; k < 3; k++)
+            check_masks(bodies[i], fills[k]);
+    }
 }
 
 /* A constant of n x m that says what the pattern hides: of bools, or of 0 and a fill. */

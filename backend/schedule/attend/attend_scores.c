@@ -145,7 +145,7 @@ static fv_expr *without_mask(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 /* Chooses what a tile stores where all masks are 0. */
 static void choose_unmasked(fv_attend_plan *p, fv_expr *stored) {
     const fv_expr *x;
-    if (!p->weights.seen || p->weights.kept || p->single.row)
+    if (!p->weights.seen || p->weights.kept)
         return;
     fv_x_rewriter leave = {.arena = p->l->exprs,
                            .memo = fv_ptrmap_in(p->l->current.scratch),
