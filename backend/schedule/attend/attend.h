@@ -65,6 +65,14 @@ typedef struct fv_attend_shared {
     fv_buf *sums;     /* [outer.., part, row, feature]: the sums over each part of the keys */
 } fv_attend_shared;
 
+/* What a register tile stores for a score, as an expression of the score. */
+typedef struct fv_attend_stored {
+    fv_expr *x; /* NULL: the score */
+    /* if rows are checked (fv_attend_weights.seen): what a tile stores where all masks of keys are
+     * 0, and the condition that one of these masks is not 0; NULL: tiles always add the masks */
+    fv_expr *unmasked, *masks;
+} fv_attend_stored;
+
 /* The plan of a kernel of attention, which emitting does not change. */
 typedef struct fv_attend_plan {
     fv_lowerer *l;
@@ -77,11 +85,7 @@ typedef struct fv_attend_plan {
      * in a register tile */
     fv_single_scores single;
     fv_attend_weights weights;
-    /* what a register tile stores for a score, as an expression of at.score; NULL: the score */
-    fv_expr *stored;
-    /* if rows are checked (p->weights.seen): what a tile stores where all masks of keys are 0, and
-     * the condition that one of these masks is not 0; NULL: tiles always add the masks */
-    fv_expr *unmasked, *masks;
+    fv_attend_stored stored;
     fv_attend_weights tiled; /* the weights, computed from what tiles store */
     fv_attend_tasks tasks;
     fv_attend_memory memory;
@@ -103,7 +107,7 @@ typedef struct fv_attend {
     fv_buf *sees;     /* for each row of the block: 1 if the condition `seen` holds, otherwise 0 */
     /* scalar: 1 if the condition `seen` does not hold for some row of the block */
     fv_buf *again;
-    bool unmasked; /* whether tiles store p->unmasked, and not p->stored */
+    bool unmasked; /* whether tiles store p->stored.unmasked, and not p->stored.x */
     bool alone;    /* whether the rows are those of p->single, whose keys are read without panels */
     /* the first row of p->single; NULL: there is one row, or the rows are queries of a block */
     fv_expr *group;

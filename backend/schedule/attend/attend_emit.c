@@ -93,7 +93,7 @@ static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *ro
     memcpy(a->t.sums.at, a->at_memory, sizeof a->t.sums.at);
     a->t.sums.at[last - 1] = a->t.rows.done;
     a->t.sums.at[last] = a->t.j0;
-    a->t.sums.as = a->unmasked ? a->p->unmasked : a->p->stored;
+    a->t.sums.as = a->unmasked ? a->p->stored.unmasked : a->p->stored.x;
     fv_tile_multiply(&a->t, here);
     fv_attend_close(a, depth, m);
 }
@@ -679,9 +679,9 @@ static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_ex
     fv_expr *seen = a->seen, *where = a->p->weights.where;
     const bool asks = seen && !fv_x_uses(where, a->p->d->index[a->p->at.row]);
     if (asks) {
-        a->unmasked = a->p->unmasked != NULL;
+        a->unmasked = a->p->stored.unmasked != NULL;
         if (a->unmasked)
-            where = binary(e, FV_X_OR, where, a->p->masks);
+            where = binary(e, FV_X_OR, where, a->p->stored.masks);
         fv_kb_if(&e->b, holds_for_none(a, where, first));
         a->seen = NULL;
         emit_blocks(a, &a->weights->open, value, memory, first, size);

@@ -7,8 +7,8 @@
  * when the sums are still in registers, and stores it in place of the score: here,
  * s[i, j] * 0.125 + mask[j]. Each operation is the same as before, so no bit changes.
  *
- * Where all masks are 0, adding them changes no number but -0, whose exponential is that of 0. Tiles
- * then leave the addition out, with its rounding in f16 and bf16. */
+ * Where all masks are 0, adding them changes no number but -0, whose exponential is that of 0.
+ * Tiles then leave the addition out, with its rounding in f16 and bf16. */
 #include "backend/schedule/attend/attend_scores.h"
 
 #include "ir/base/limits.h"
@@ -124,7 +124,8 @@ static bool is_mask(const fv_attend_plan *p, const fv_expr *x) {
 static void note_mask(fv_attend_plan *p, fv_expr *x) {
     fv_arena *a = p->l->exprs;
     fv_expr *is = fv_x_bin(a, FV_X_NE, x, fv_x_zero(a, (fv_elem)x->type.elem));
-    p->masks = p->masks ? fv_x_bin(a, FV_X_OR, p->masks, is) : is;
+    fv_expr **masks = &p->stored.masks;
+    *masks = *masks ? fv_x_bin(a, FV_X_OR, *masks, is) : is;
 }
 
 /* Leaves out the addition of a mask, and conversions of the other operand to a wider float and
@@ -143,7 +144,7 @@ static fv_expr *without_mask(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 }
 
 /* Chooses what a tile stores where all masks are 0. */
-static void choose_unmasked(fv_attend_plan *p, fv_expr *stored) {
+static void choose_unmasked(fv_attend_plan *p) {
     const fv_expr *x;
     if (!p->weights.seen || p->weights.kept)
         return;
@@ -151,11 +152,11 @@ static void choose_unmasked(fv_attend_plan *p, fv_expr *stored) {
                            .memo = fv_ptrmap_in(p->l->current.scratch),
                            .after = without_mask,
                            .user = p};
-    fv_expr *y = fv_x_rewrite(&leave, stored);
+    fv_expr *y = fv_x_rewrite(&leave, p->stored.x);
     for (fv_x_visitor all = fv_x_visit(p->l->current.scratch, y); (x = fv_x_next(&all));)
         if (is_mask(p, x))
             return;
-    p->unmasked = p->masks ? y : NULL;
+    p->stored.unmasked = p->stored.masks ? y : NULL;
 }
 
 void fv_attend_choose_stored(fv_attend_plan *p) {
@@ -179,6 +180,6 @@ void fv_attend_choose_stored(fv_attend_plan *p) {
                          .user = p};
     for (int i = 0; i < n; i++)
         *all[i] = *all[i] ? fv_x_rewrite(&load, *all[i]) : NULL;
-    p->stored = fv_x_rewrite(&sum, f.found);
-    choose_unmasked(p, p->stored);
+    p->stored.x = fv_x_rewrite(&sum, f.found);
+    choose_unmasked(p);
 }

@@ -5,8 +5,7 @@
 #include "backend/schedule/attend/attend.h"
 
 /* Chooses what tiles store for a score, as an expression of the score: sets p->stored, and p->tiled
- * to p->weights with loads of that. Sets p->unmasked and p->masks. p->weights must be
- * complete. */
+ * to p->weights with loads of that. p->weights must be complete. */
 void fv_attend_choose_stored(fv_attend_plan *p);
 
 #endif

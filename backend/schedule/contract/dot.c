@@ -761,9 +761,9 @@ static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
     return c->dot.extends ? sign_extended(a, word, bits, wide) : word;
 }
 
-/* The scales of blocks and columns that are stored after the words of their block, since a processor
- * with caches reads one stream of memory faster than two. A word has as many bytes as a scale, so the
- * scales are one more row of the block. NULL: there are none. */
+/* The scales of blocks and columns that are stored after the words of their block, since a
+ * processor with caches reads one stream of memory faster than two. A word has as many bytes as a
+ * scale, so the scales are one more row of the block. NULL: there are none. */
 static const fv_expr *scales_after_words(fv_lowerer *l, const fv_definition *d,
                                          const fv_contraction *c, const fv_expr *steps) {
     const fv_expr *blocks = c->blocks.sum, *x;

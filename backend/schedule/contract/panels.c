@@ -19,8 +19,8 @@
  * So no dequantized weight is written at run time. This is done if these panels have fewer bytes
  * than the factor; otherwise a kernel computes panels of it.
  *
- * Scales of a sum over blocks of words (dot.h) are stored after the words of their block, in a row of
- * their own, so that memory is read in one stream: in 4 bits, with blocks of 32 steps,
+ * Scales of a sum over blocks of words (dot.h) are stored after the words of their block, in a row
+ * of their own, so that memory is read in one stream: in 4 bits, with blocks of 32 steps,
  *     w: layout b, k, j: j/32 b stride 1280 k/8 j%32 k%8 bits 4       640 bytes, 512 of them words
  *     s: layout b, k, j: j/32 b stride 160 j%32 k stride 0 bits 32    from byte 512 on */
 #include "backend/schedule/contract/panels.h"
