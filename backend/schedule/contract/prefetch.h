@@ -31,9 +31,9 @@ void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first);
 /* Emits the prefetches for the current row of the panel, for a whole tile or one with fewer
  * rows. */
 void fv_tile_emit_prefetch(fv_tile *t, bool whole);
-/* Emits the prefetches for the row of scales after the words of the current block (fv_panel_words).
- * Its place is after the prefetches of these words: a processor recognizes a stream of lines only in
- * order. */
+/* Emits the prefetches for the row of scales after the words of the current block
+ * (fv_panel_words). Its place is after the prefetches of these words, since a processor recognizes
+ * a stream of lines only in order. */
 void fv_tile_prefetch_scales(fv_tile *t, bool whole);
 /* Emits a prefetch of the element at [row, at] of the i-th panel of a tile, to that level of
  * cache. */
