@@ -89,7 +89,7 @@ typedef struct fv_added {
     fv_ptrmap layouts;
     /* copies made at run time -> their values; a branch cannot use copies of the other branch */
     fv_ptrmap copies;
-    /* values whose last axis has 0 after the last element (backend/schedule/contract/dot.c) */
+    /* values whose last axis has 0 after the last element (contract/place_dot.c) */
     fv_ptrmap padded;
 } fv_added;
 

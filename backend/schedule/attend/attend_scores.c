@@ -116,10 +116,6 @@ static fv_expr *as_sum(fv_x_rewriter *r, fv_expr *x) {
 
 /* ---- without masks ---- */
 
-static bool is_mask(const fv_attend_plan *p, const fv_expr *x) {
-    return p->memory.masks && is_in(x, p->memory.masks);
-}
-
 /* Notes the condition that the mask x is not 0. */
 static void note_mask(fv_attend_plan *p, fv_expr *x) {
     fv_arena *a = p->l->exprs;
@@ -136,7 +132,7 @@ static fv_expr *without_mask(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
         args[0]->type.elem == FV_F32 && args[0]->arg[0]->type.elem == x->type.elem)
         return args[0]->arg[0];
     for (int i = 0; i < 2 && x->op == FV_X_ADD; i++)
-        if (is_mask(p, x->arg[i])) {
+        if (is_in(x->arg[i], p->memory.masks)) {
             note_mask(p, x->arg[i]);
             return args[1 - i];
         }
@@ -154,7 +150,7 @@ static void choose_unmasked(fv_attend_plan *p) {
                            .user = p};
     fv_expr *y = fv_x_rewrite(&leave, p->stored.x);
     for (fv_x_visitor all = fv_x_visit(p->l->current.scratch, y); (x = fv_x_next(&all));)
-        if (is_mask(p, x))
+        if (is_in(x, p->memory.masks))
             return;
     p->stored.unmasked = p->stored.masks ? y : NULL;
 }

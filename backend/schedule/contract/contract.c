@@ -33,6 +33,7 @@
 #include "backend/schedule/contract/halves.h"
 #include "backend/schedule/contract/lines.h"
 #include "backend/schedule/contract/parameters.h"
+#include "backend/schedule/contract/place_dot.h"
 #include "backend/schedule/contract/product.h"
 #include "backend/schedule/contract/results.h"
 #include "backend/schedule/contract/sets.h"

@@ -4,7 +4,7 @@
 
 #include "backend/axes/products.h"
 #include "backend/schedule/common/emit.h"
-#include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/dot_plan.h"
 #include "backend/schedule/contract/materialize.h"
 #include "backend/schedule/contract/panels.h"
 

@@ -3,8 +3,10 @@
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_WORDS_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_WORDS_H
 
-#include "backend/schedule/contract/dot.h"
+#include "backend/schedule/contract/dot_plan.h"
 #include "backend/schedule/contract/materialize.h"
+
+struct fv_contraction;
 
 /* The number of words with `group` steps each that have all steps of k. */
 int64_t fv_words_of(const fv_var *k, int group);
