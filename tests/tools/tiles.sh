@@ -345,6 +345,25 @@ bytes line 28 u8 0 1 1 1
 bytes strided 14 u8 0 2 1 1
 bytes moved 14 u8 3 1 0 0
 bytes signed 14 i8 0 1 1 0
+# scores: the last of the steps of a head follows the loop over the others, and each row is stored after its product
+for steps in 32 129; do
+    model scores$steps <<M
+symbol n 1..100
+func @main(%q: f32[n, $steps], %k: f32[n, $steps], %v: f32[n, $steps]) -> (%y) {
+  %t = Transpose(%k) {perm = [1, 0]}
+  %s = MatMul(%q, %t)
+  %p = Softmax(%s) {axis = 1}
+  %y = MatMul(%p, %v)
+  return %y
+}
+M
+done
+# tiles of 12, 8, 4, 2 rows and of one
+emits scores32 5 '^ *for k(_[0-9]+)? < 31 \{'
+emits scores32 0 '^ *for k(_[0-9]+)? < 32 \{'
+emits scores129 0 '^ *for k(_[0-9]+)? < 128 \{'
+emits scores129 5 '^ *for k(_[0-9]+)? < 129 \{'
+bits scores32 --dim=n=29
 # small code for a microcontroller: the last tile repeats rows of the one before, and may begin anywhere in a line
 model part <<'M'
 const @s3: i64[3] = [0, 1, 3]
