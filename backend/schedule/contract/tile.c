@@ -319,10 +319,10 @@ static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf 
 }
 
 /* Adds the products of the last iteration, which fv_last_steps_apart leaves out of the loop over
- * steps, and stores the sums of each row after its last product. Products and stores then alternate.
- * On Zen 4 a store of a vector delays multiply-adds, which read a third register, by one and a half
- * cycles, so that the stores of all sums one after the other delay the next tile: a tile of 32 steps
- * takes 840 cycles, and 806 in this way. */
+ * steps, and stores the sums of each row after its last product, so that products and stores
+ * alternate. On Zen 4 a store of a vector delays multiply-adds, which read a third register, by one
+ * and a half cycles. The stores of all sums one after the other would delay the next tile: a tile
+ * of 32 steps takes 840 cycles with them, and 806 in this way. */
 static void add_last_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf *near,
                            bool edge) {
     fv_kemit *e = t->e;
