@@ -231,6 +231,11 @@ converted() {
     "$fovea" compile half.fvir --target="$1" --processor="$2" --emit=kernels -q -o half.fvk && grep -c 'tile unpacked' half.fvk
 }
 check "f16 for a block of rows" 0 '^1$' converted x86-64-v4 zen4
+# blocks that convert have twelve tiles, as many steps at a time as fit on the stack; others what the second-level cache has room for
+sed '/^symbol/d; s/\[1024, 1024\]/[4096, 256]/; s/\[n, 1024\]/[128, 4096]/' half.fvir >deep.fvir
+sed '/Cast/d; s/f16\[4096, 256\]/f32[4096, 128]/; s/%f)/@half)/' deep.fvir >whole.fvir
+check "a deep product of f16" 0 'contract .*block = 144, depth = 512' "$fovea" inspect deep.fvir --schedules --target=x86-64-v4 --processor=zen4
+check "a deep product of f32" 0 'contract .*block = 36, depth = ' "$fovea" inspect whole.fvir --schedules --target=x86-64-v4 --processor=zen4
 check "f16 in tiles" 1 '^0$' converted x86-64-v4 zen5
 check "f16 without an instruction" 0 '^1$' converted x86-64-v2 zen5
 # and where a block has few tiles, as a tuning may choose

@@ -474,9 +474,13 @@ static int64_t even_rows(const fv_definition *d, const fv_contraction *c, int mr
     return even;
 }
 
+/* The rows of a block. `unpacks`: the block computes b once, which takes so much time that a block
+ * has as many rows as may be, also if these are not all in the second-level cache. */
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
-                          int mr, int nr, int64_t depth) {
-    int64_t rows = room_for_rows(t, c, d, nr, depth), most = fv_processor_of(t)->block_tiles * mr;
+                          const fv_tile_plan *plan, int64_t depth, bool unpacks) {
+    const int mr = plan->mr, nr = plan->nr;
+    int64_t most = fv_processor_of(t)->block_tiles * mr,
+            rows = unpacks ? most : room_for_rows(t, c, d, nr, depth);
     if (stay_near(t, c, d, nr))
         return mr;
     rows = rows > most ? most : rows;
@@ -529,18 +533,14 @@ static int64_t steps_in_room(const fv_contraction *c, const fv_tile_plan *plan, 
 }
 
 /* The number of steps for which b is computed at a time: the elements fill half of the first-level
- * cache. Where b is only converted, they are as many as fit on the stack, unless the block of rows
- * would become smaller by more than an eighth: a tile loads a row of them in the time of its
- * products from the second-level cache as well, and loads and stores its sums less often. */
-static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_definition *d,
-                            const fv_tile_plan *plan, int64_t steps) {
+ * cache. Where b is only converted, they are as many as fit on the stack: a tile loads a row of them
+ * in the time of its products from the second-level cache as well, and loads and stores its sums
+ * less often. */
+static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
+                            int64_t steps) {
     const int64_t room = FV_MOST_SUMS * (int64_t)sizeof(float);
-    const int64_t near = steps_in_room(c, plan, steps, t->caches.l1_bytes / 2),
-                  far = steps_in_room(c, plan, steps, room);
-    bool fits = !c->panels.computed && room <= t->caches.l2_bytes / 8 &&
-                8 * block_rows(t, c, d, plan->mr, plan->nr, far) >=
-                    7 * block_rows(t, c, d, plan->mr, plan->nr, near);
-    return fits ? far : near;
+    bool fits = !c->panels.computed && room <= t->caches.l2_bytes / 8;
+    return steps_in_room(c, plan, steps, fits ? room : t->caches.l1_bytes / 2);
 }
 
 /* The number of tiles of a block of rows up to which each computes b itself. A block of a single
@@ -587,7 +587,7 @@ static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_t
     int64_t block = plan->mr, most = MOST_BLOCK;
     if (!c->blocks.sum) {
         if (rows > plan->mr)
-            block = block_rows(target, c, d, plan->mr, plan->nr, 0);
+            block = block_rows(target, c, d, plan, 0, false);
         return fv_choose(u, FV_PARAMETER_block, block, plan->mr, most, 1);
     }
     int64_t blocks = c->blocks.sum->u.red.vars[0]->dim->value,
@@ -666,13 +666,13 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
         plan->computing_rows = tiles_that_compute(target, c) * plan->mr;
         unpacks = unpacking_pays(target, c, d, plan, steps);
         if (unpacks) {
-            plan->depth = unpack_depth(target, c, d, plan, steps);
-            block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
+            plan->depth = unpack_depth(target, c, plan, steps);
+            block = block_rows(target, c, d, plan, plan->depth, true);
             unpacks = block > plan->computing_rows;
         }
         if (!unpacks) {
             plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
-            block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
+            block = block_rows(target, c, d, plan, plan->depth, false);
         }
     }
     plan->together = stores_together(target, c, d, plan, rows);
