@@ -294,4 +294,78 @@ check "lines among channels" 0 'unroll group < 4 ' groups keys.fvir
 said 'unroll c < 2 '
 check "three lines at a time" 0 'unroll group < 2 ' groups channels.fvir
 said 'unroll line < 3 '
+# a kernel prefetches the row of a large table that it gathers in the next iteration, up to its last element, which may be in a line
+# of its own
+cat >gathered.fvir <<'M'
+fovea-ir 1
+module "m"
+symbol n 1..4096
+const @large: f32[6144, 384] = file "large.bin" 0 9437184
+const @types: f32[2, 384] = file "large.bin" 0 3072
+const @w: f32[384, 384] = file "large.bin" 0 589824
+const @positions: i64[4096] = file "large.bin" 0 32768
+func @main(%ids: i64[n], %kinds: i64[n]) -> (%y) {
+  %g = Gather(@large, %ids) {axis = 0}
+  %t = Gather(@types, %kinds) {axis = 0}
+  %a = Add(%g, %t)
+  %s = Softmax(%a) {axis = -1}
+  %y = MatMul(%s, @w)
+  return %y
+}
+M
+# gathered MODEL OPTION...: the prefetches of gathered rows and what they are computed from
+gathered() {
+    "$fovea" compile "$1" --target=x86-64-v3 --emit=kernels -q -o gathered.fvk "${@:2}" && sed -n 's/^ *//; /^let next = .* n - 1/p; /^let row.*next/p; /^prefetch .*\[row/p' gathered.fvk | tr '\n' ';' && echo .
+}
+row='let row = select\(ids\[next\] < 0, ids\[next\] \+ 6144, ids\[next\]\);'
+check "a gathered row" 0 "^let next = min\(\w+ \+ 1, n - 1\);${row}prefetch large\[row, line \* 16\] to 2;prefetch large\[row, 383\] to 2;\.\$" gathered gathered.fvir
+check "its lines" 0 'unroll line < 24 ' cat gathered.fvk
+check "a single row" 0 '^\.$' gathered gathered.fvir --dim=n=1
+check "gathered rows without vectors" 0 '^\.$' gathered gathered.fvir --target=cortex-m7
+check "gathered rows in small code" 0 '^\.$' gathered gathered.fvir -Os
+# of f16, twice as many elements are in a line; of 8 kB, the first 64 lines are prefetched
+sed 's/@large: f32/@large: f16/; s/9437184/4718592/; s/^  %g = .*/  %h = Gather(@large, %ids) {axis = 0}\n  %g = Cast(%h) {to = 1}/' gathered.fvir >narrow.fvir
+check "a gathered row of f16" 0 'prefetch large\[row, line \* 32\] to 2;prefetch large\[row, 383\] to 2;\.$' gathered narrow.fvir
+check "its lines" 0 'unroll line < 12 ' cat gathered.fvk
+sed 's/6144, 384/1152, 2048/; s/2, 384/2, 2048/; s/384, 384/2048, 72/; s/3072/16384/' gathered.fvir >long.fvir
+check "a long row" 0 'let row = [^;]*;prefetch large\[row, line \* 16\] to 2;\.$' gathered long.fvir
+check "its first lines" 0 'unroll line < 64 ' cat gathered.fvk
+# a table that the second-level cache holds is not prefetched, nor one whose rows no other weights displace, nor rows at constant indices
+sed 's/6144, 384/128, 384/; s/9437184/196608/' gathered.fvir >held.fvir
+check "rows of a small table" 0 '^\.$' gathered held.fvir
+sed 's/384, 384/384, 16/; s/589824/24576/' gathered.fvir >alone.fvir
+check "rows that no weights displace" 0 '^\.$' gathered alone.fvir
+sed 's/(%ids: i64\[n\], /(/; s/%ids/@positions/; s/symbol n .*/symbol n 4096..4096/' gathered.fvir >placed.fvir
+check "rows at constant indices" 0 '^\.$' gathered placed.fvir
+# of two rows of one table, both are; elements that are gathered one by one are not
+sed 's/@types, %kinds/@large, %kinds/' gathered.fvir >two.fvir
+check "two rows of a table" 0 'let row = .*let row_1 = .*kinds\[next\].*prefetch large\[row_1, 383\] to 2;\.$' gathered two.fvir
+sed 's/Gather(@large/GatherElements(@large/; s/%ids: i64\[n\]/%ids: i64[n, 384]/' gathered.fvir >elements.fvir
+check "gathered elements" 0 '^\.$' gathered elements.fvir
+# so does a kernel of several results, and one without sums; a row whose index the same kernel computes cannot be known before
+sed 's/-> (%y)/-> (%a, %y)/; s/return %y/return %a, %y/' gathered.fvir >both.fvir
+check "gathered rows of two results" 0 'prefetch large\[row, 383\] to 2;\.$' gathered both.fvir
+check "their kernel" 0 '^kernel .* a: f32.* s: f32' cat gathered.fvk
+sed 's/MatMul(%s/MatMul(%a/; /Softmax/d' both.fvir >plain.fvir
+check "a gathered row without sums" 0 'prefetch large\[row, 383\] to 2;\.$' gathered plain.fvir
+check "its kernel" 0 '^ *schedule map ' cat gathered.fvk
+sed 's/%ids: i64\[n\]/%x: f32[n, 384]/; s/^  %g = /  %ids = ArgMax(%x) {axis = 1, keepdims = 0}\n&/; s/-> (%y)/-> (%ids, %y)/; s/return %y/return %ids, %y/' gathered.fvir >made.fvir
+check "a row of an index of this kernel" 0 '^\.$' gathered made.fvir
+# each consumer reads the index of the last row only once more: bits are the same, of negative indices, too
+npy() {
+    { printf '\223NUMPY\001\000v\000%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': ($2,), }"; printf "$3"; } >"$1"
+}
+npy ids.npy 3 '\377\377\377\377\377\377\377\377\000\010\000\000\000\000\000\000\000\350\377\377\377\377\377\377'
+npy kinds.npy 3 '\000\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\377\377\377\377\377\377\377\377'
+npy far.npy 3 '\000\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\000\020\000\000\000\001\000\000'
+seq 1 2000000 | head -c 9437184 >digits.bin # as floats, digits are from 1e-9 to 2e-4
+sed 's/large.bin/digits.bin/' gathered.fvir >digits.fvir
+for b in jit interp c; do
+    check "gathered rows, $b" 0 '' "$fovea" run digits.fvir --backend=$b --input ids=ids.npy --input kinds=kinds.npy -o y_$b.npy
+    check "an index that is out of range, $b" 1 'out of range' "$fovea" run digits.fvir --backend=$b --input ids=far.npy --input kinds=kinds.npy
+done
+check "without prefetches" 0 '' "$fovea" run digits.fvir --backend=jit -Os --input ids=ids.npy --input kinds=kinds.npy -o y_small.npy
+for b in interp c small; do
+    cmp -s y_jit.npy y_$b.npy && tell "the same bits, $b" yes || tell "the same bits, $b" no
+done
 finish

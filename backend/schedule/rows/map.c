@@ -22,6 +22,7 @@
 #include "backend/schedule/common/choice.h"
 #include "backend/schedule/common/scheduler.h"
 #include "backend/schedule/rows/across.h"
+#include "backend/schedule/rows/gathered.h"
 #include "backend/schedule/rows/keep.h"
 #include "backend/schedule/rows/pieces.h"
 #include "backend/schedule/rows/tables.h"
@@ -195,13 +196,22 @@ static row_loop open_around(fv_kemit *e, const bool *inside, int64_t work, int64
     return inner;
 }
 
+/* The axis of the innermost loop around a row; -1: there is no loop. */
+static int innermost_axis(const fv_definition *d, const bool *inside) {
+    int axis = d->rank - 1;
+    while (axis >= 0 && (inside[axis] || fv_dim_is_one(d->index[axis]->dim)))
+        axis--;
+    return axis;
+}
+
 void fv_open_outer_of(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index,
                       int n, const fv_definition *const *all, const int *row) {
     row_loop inner = open_around(e, inside, work, task, index);
-    if (inner.axis < 0)
-        return;
-    fv_emit_tables(e, n, all, row, inner.most);
-    index[inner.axis] = open_rows(e, &inner);
+    if (inner.axis >= 0) {
+        fv_emit_tables(e, n, all, row, inner.most);
+        index[inner.axis] = open_rows(e, &inner);
+    }
+    fv_prefetch_gathered(e, n, all, innermost_axis(e->def, inside));
 }
 
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
@@ -464,6 +474,8 @@ static void emit_block(fv_kemit *e, fv_row *w, fv_value *value, void *user) {
     for (int i = 0; i <= b.n; i++) {
         fv_expr *at = open_block_row(e, w, &b, i);
         fv_row_start(e, w, value);
+        if (i == 0)
+            fv_prefetch_gathered(e, 1, &e->def, b.rows.axis);
         if (i < b.n)
             fv_kb_store(&e->b, b.of_rows[i], &at, fv_kemit_expr(e, b.sum[i]), NULL);
         else
@@ -571,6 +583,7 @@ static void emit_rows(fv_kemit *e, fv_row *w, fv_value *value, const bool *insid
         fv_emit_tables(e, 1, &d, &w->vector, rows.most);
         w->index[rows.axis] = open_rows(e, &rows);
     }
+    fv_prefetch_gathered(e, 1, &d, innermost_axis(d, inside));
     fv_emit_row(e, w, value);
 }
 
