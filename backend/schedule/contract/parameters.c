@@ -533,9 +533,9 @@ static int64_t steps_in_room(const fv_contraction *c, const fv_tile_plan *plan, 
 }
 
 /* The number of steps for which b is computed at a time: the elements fill half of the first-level
- * cache. Where b is only converted, they are as many as fit on the stack: a tile loads a row of them
- * in the time of its products from the second-level cache as well, and loads and stores its sums
- * less often. */
+ * cache. Where b is only converted, they are as many as fit on the stack: a tile loads a row of
+ * them in the time of its products from the second-level cache as well, and loads and stores its
+ * sums less often. */
 static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
                             int64_t steps) {
     const int64_t room = FV_MOST_SUMS * (int64_t)sizeof(float);
