@@ -364,6 +364,9 @@ emits scores32 0 '^ *for k(_[0-9]+)? < 32 \{'
 emits scores129 0 '^ *for k(_[0-9]+)? < 128 \{'
 emits scores129 5 '^ *for k(_[0-9]+)? < 129 \{'
 bits scores32 --dim=n=29
+# one loop computes the maximum of a row, the exponentials of the row before it, and the weights of the one before that
+emits scores32 1 '^ *for r(_[0-9]+)? < queries \+ 2 \{'
+emits scores32 0 '^ *for r(_[0-9]+)? < queries \{'
 # small code for a microcontroller: the last tile repeats rows of the one before, and may begin anywhere in a line
 model part <<'M'
 const @s3: i64[3] = [0, 1, 3]
