@@ -264,11 +264,11 @@ static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, 
             fv_kb_if(&e->b, binary(e, FV_X_LT, r, rows));
         } else {
             fv_expr *begun = binary(e, FV_X_LE, late, r),
-                    *ends = binary(e, FV_X_LT, r, binary(e, FV_X_ADD, rows, late));
+                    *ends = binary(e, FV_X_LT, r, binary(e, FV_X_ADD, rows, late)),
+                    *last = integer(e, most_rows(a) - 1);
             fv_kb_if(&e->b, i == to - 1 ? begun : binary(e, FV_X_AND, begun, ends));
-            row = fv_kb_let(&e->b, "row",
-                            binary(e, FV_X_MIN, binary(e, FV_X_SUB, r, late),
-                                   integer(e, most_rows(a) - 1)));
+            row = binary(e, FV_X_MIN, binary(e, FV_X_SUB, r, late), last);
+            row = fv_kb_let(&e->b, "row", row);
         }
         bind_row(a, first, row);
         emit_sum(a, w, s, i, row);
