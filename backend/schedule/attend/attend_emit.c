@@ -244,13 +244,14 @@ static void emit_sum(fv_attend *a, fv_row *w, const sums *s, int i, fv_expr *r) 
 /* Emits the sums from number `from` to before `to`, and after the last sum the row itself. An
  * iteration computes a sum of one row, the next sum of the row before it, and so on, so that none
  * of them waits for another one, and the units that are idle during exponentials compute the
- * maximum of the next row: attention of MiniLM with 384 tokens takes 0.99 of its time (Zen 4). A
- * few queries are too few rows for that. */
+ * maximum of the next row: attention of MiniLM with 384 tokens takes 0.99 of its time (Zen 4).
+ * With few queries, or without vectors, each sum is computed for all rows before the next one. */
 static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, fv_expr *first,
                       fv_expr *rows) {
     fv_kemit *e = &a->e;
     const int depth = e->b.depth;
-    const bool together = to - from > 1 && !a->alone && most_rows(a) > 1;
+    const bool together = to - from > 1 && !a->alone && most_rows(a) > 1 &&
+                          fv_is_vector_processor(a->p->l->target);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = NULL;
     if (together)
