@@ -250,8 +250,8 @@ static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, 
                       fv_expr *rows) {
     fv_kemit *e = &a->e;
     const int depth = e->b.depth;
-    const bool together = to - from > 1 && !a->alone && most_rows(a) > 1 &&
-                          fv_is_vector_processor(a->p->l->target);
+    const bool together =
+        to - from > 1 && !a->alone && most_rows(a) > 1 && fv_is_vector_processor(a->p->l->target);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = NULL;
     if (together)
