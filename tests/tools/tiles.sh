@@ -367,6 +367,49 @@ bits scores32 --dim=n=29
 # one loop computes the maximum of a row, the exponentials of the row before it, and the weights of the one before that
 emits scores32 1 '^ *for r(_[0-9]+)? < queries \+ 2 \{'
 emits scores32 0 '^ *for r(_[0-9]+)? < queries \{'
+# where a mask may hide keys, maxima come first; the passes with all keys are as without a mask, which there are two of
+{ echo 'symbol n 1..100'; cat; } <<'M' | model masked
+func @main(%q: f32[n, 128], %k: f32[n, 128], %v: f32[n, 128], %m: bool[1, n]) -> (%y) {
+  %t = Transpose(%k) {perm = [1, 0]}
+  %s = MatMul(%q, %t)
+  %w = Where(%m, %s, @low)
+  %p = Softmax(%w) {axis = 1}
+  %y = MatMul(%p, %v)
+  return %y
+}
+M
+sed -i 's/^symbol/const @low: f32[] = -10000.0\n&/' masked.fvir
+emits masked 1 '^ *for r(_[0-9]+)? < queries \+ 1 \{'
+emits masked 2 '^ *for r(_[0-9]+)? < queries \+ 2 \{'
+bits masked --dim=n=29
+# without vectors, each pass is made for all rows
+"$fovea" compile scores32.fvir --target=cortex-m7 --emit=kernels -q -o kernels.fvk
+grep -Eq '^ *for r(_[0-9]+)? < queries \+' kernels.fvk && tell 'separate passes' no || tell 'separate passes' yes
+# parts of the steps, the last of which is shorter, and filters of one pixel
+{ echo 'symbol n 1..100'; cat; } <<'M' | model parts
+const @w: f32[100, 70] = file "w.bin" 0 28000
+func @main(%x: f32[n, 100]) -> (%y) {
+  %y = MatMul(%x, @w)
+  return %y
+}
+M
+key=$("$fovea" inspect parts.fvir --schedules -v --target=x86-64-v4 --processor=zen4 | sed -n 's/^ *key *//p')
+"$fovea" tune parts.fvir --target=x86-64-v4 --processor=zen4 --seconds=0.001 -o parts.tuning >/dev/null 2>&1
+check "as a whole" 0 . "$fovea" run parts.fvir --dim=n=29 --seed=3 --target=x86-64-v3 --backend=interp -o parts.npy
+for depth in 48 33; do
+    { sed 5q parts.tuning; printf 'kernel "%s" contract {block = 96, depth = %s}\nend\n' "$key" $depth; } >own.tuning
+    "$fovea" compile parts.fvir --target=x86-64-v4 --processor=zen4 --tuning=own.tuning --emit=kernels -q -o parts.fvk
+    check "parts of $depth steps" 0 "min\(from \+ $depth, 100\) - 1" cat parts.fvk
+    check "their bits" 0 . "$fovea" run parts.fvk --dim=n=29 --seed=3 --backend=interp --expect parts.npy --atol=0 --rtol=0
+done
+model pixel <<'M'
+const @w: f32[70, 64, 1, 1] = file "w.bin" 0 17920
+func @main(%x: f32[1, 64, 5, 7]) -> (%y) {
+  %y = Conv(%x, @w)
+  return %y
+}
+M
+bits pixel
 # small code for a microcontroller: the last tile repeats rows of the one before, and may begin anywhere in a line
 model part <<'M'
 const @s3: i64[3] = [0, 1, 3]

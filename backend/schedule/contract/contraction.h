@@ -202,8 +202,8 @@ typedef struct fv_tile_rows {
     /* the index along the axis of the border, for 0 as the first variable of the sum; NULL: no
      * steps are left out */
     fv_expr *border;
-    /* the loop over steps leaves out its last iteration, which follows it (fv_last_steps_apart) */
-    bool last_apart;
+    /* whether the loop over steps leaves out the last one, which follows it (steps.h) */
+    bool step_apart;
     fv_tile_tap now;
 } fv_tile_rows;
 

@@ -474,18 +474,26 @@ static int64_t even_rows(const fv_definition *d, const fv_contraction *c, int mr
     return even;
 }
 
-/* The rows of a block. `unpacks`: the block computes b once, which takes so much time that a block
- * has as many rows as may be, also if these are not all in the second-level cache. */
+/* The rows of a block, if there is room for `room` rows. */
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
-                          const fv_tile_plan *plan, int64_t depth, bool unpacks) {
-    const int mr = plan->mr, nr = plan->nr;
-    int64_t most = fv_processor_of(t)->block_tiles * mr,
-            rows = unpacks ? most : room_for_rows(t, c, d, nr, depth);
-    if (stay_near(t, c, d, nr))
+                          const fv_tile_plan *plan, int64_t room) {
+    const int mr = plan->mr;
+    int64_t most = fv_processor_of(t)->block_tiles * mr, rows = room > most ? most : room;
+    if (stay_near(t, c, d, plan->nr))
         return mr;
-    rows = rows > most ? most : rows;
     rows = rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
     return even_rows(d, c, mr, rows);
+}
+
+/* The rows of a block that computes b for all of its tiles. Each block does so again, so it has up
+ * to FARTHER times as many rows as the second-level cache has room for: reading these from the next
+ * cache takes less time. If there are few panels, smaller blocks are tasks for more threads. */
+static int64_t unpacking_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                              const fv_tile_plan *plan) {
+    enum { FARTHER = 4, MANY_PANELS = 16 };
+    const int64_t room = room_for_rows(t, c, d, plan->nr, plan->depth);
+    const fv_dim *columns = d->index[c->column]->dim;
+    return block_rows(t, c, d, plan, columns->lo < MANY_PANELS * plan->nr ? room : FARTHER * room);
 }
 
 /* The number of steps of the sum's first variable that all tiles of a block take before the next
@@ -533,9 +541,9 @@ static int64_t steps_in_room(const fv_contraction *c, const fv_tile_plan *plan, 
 }
 
 /* The number of steps for which b is computed at a time: the elements fill half of the first-level
- * cache. Where b is only converted, they are as many as fit on the stack: a tile loads a row of
- * them in the time of its products from the second-level cache as well, and loads and stores its
- * sums less often. */
+ * cache. Where b is only converted, they are as many as fit on the stack, if that is little of the
+ * second-level cache: a tile loads a row of them in the time of its products from there as well,
+ * and loads and stores its sums less often. */
 static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
                             int64_t steps) {
     const int64_t room = FV_MOST_SUMS * (int64_t)sizeof(float);
@@ -587,7 +595,7 @@ static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_t
     int64_t block = plan->mr, most = MOST_BLOCK;
     if (!c->blocks.sum) {
         if (rows > plan->mr)
-            block = block_rows(target, c, d, plan, 0, false);
+            block = block_rows(target, c, d, plan, room_for_rows(target, c, d, plan->nr, 0));
         return fv_choose(u, FV_PARAMETER_block, block, plan->mr, most, 1);
     }
     int64_t blocks = c->blocks.sum->u.red.vars[0]->dim->value,
@@ -667,12 +675,13 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
         unpacks = unpacking_pays(target, c, d, plan, steps);
         if (unpacks) {
             plan->depth = unpack_depth(target, c, plan, steps);
-            block = block_rows(target, c, d, plan, plan->depth, true);
+            block = unpacking_rows(target, c, d, plan);
             unpacks = block > plan->computing_rows;
         }
         if (!unpacks) {
             plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
-            block = block_rows(target, c, d, plan, plan->depth, false);
+            block =
+                block_rows(target, c, d, plan, room_for_rows(target, c, d, plan->nr, plan->depth));
         }
     }
     plan->together = stores_together(target, c, d, plan, rows);

@@ -261,7 +261,7 @@ static void range_of(fv_tile *t, int i, fv_expr **from, fv_expr **to) {
     fv_tile_leave_border(t, from, to);
 }
 
-bool fv_last_steps_apart(const fv_tile *t) {
+bool fv_last_step_is_apart(const fv_tile *t) {
     enum { MOST_STEPS = 128 };
     const fv_contraction *c = t->c;
     const fv_lowerer *l = t->e->l;
@@ -271,15 +271,15 @@ bool fv_last_steps_apart(const fv_tile *t) {
     bool few = !last_variable(c) && fv_dim_is_const(n) && n->value > 1 && n->value <= MOST_STEPS;
     bool all = !t->only.steps[0] && !t->only.steps[1] && !t->rows.border;
     bool plain = fv_elem_is_float((fv_elem)c->sum->type.elem) && !c->dot.group;
-    return processor && few && all && plain && !is_computed_now(t) && !fv_steps_share_row(t);
+    return processor && few && all && plain && !is_computed_now(t) && fv_steps_of_row(t) == 1;
 }
 
-fv_expr *fv_take_last_step(fv_tile *t, int64_t left) {
+fv_expr *fv_bind_last_step(fv_tile *t) {
     fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
     fv_expr *from, *to;
     range_of(t, 0, &from, &to);
-    fv_expr *k = binary(e, FV_X_SUB, to, integer(e, left));
-    const fv_expr *sum = t->c->sum;
+    fv_expr *k = binary(e, FV_X_SUB, to, integer(e, 1));
     fv_kemit_bind(e, sum->u.red.vars[0], k);
     for (int i = 1; i < sum->u.red.nvars; i++)
         fv_kemit_bind(e, sum->u.red.vars[i], integer(e, 0));
@@ -304,7 +304,7 @@ static fv_expr *open_rows(fv_tile *t, int64_t steps, fv_expr *block, int64_t n) 
                      : integer(e, all / steps);
         to = t->from && all % t->plan.depth ? binary(e, FV_X_MIN, to, integer(e, all / steps)) : to;
     }
-    if (t->rows.last_apart)
+    if (t->rows.step_apart)
         to = binary(e, FV_X_SUB, to, integer(e, 1));
     fv_expr *row = fv_kb_for(&e->b, FV_SERIAL, k->name, from, to, 1);
     fv_kemit_bind(e, k, binary(e, FV_X_MUL, row, integer(e, steps)));

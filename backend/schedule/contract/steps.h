@@ -20,13 +20,14 @@ bool fv_computes_panels(const fv_contraction *c) FV_MUST_USE;
 int64_t fv_steps_of_row(const fv_tile *t);
 /* Do several steps of an iteration read the same row of the panel? */
 bool fv_steps_share_row(const fv_tile *t) FV_MUST_USE;
-/* Is the last iteration of the loop over steps emitted after that loop, so that the sums of each
- * row are stored after its last product? It is on processors with vectors, for sums of floats over
- * one variable with few steps, of a known number; with many, the stores take little of the time. */
-bool fv_last_steps_apart(const fv_tile *t) FV_MUST_USE;
-/* Binds the variables of the sum to the step that is followed by `left` - 1 others, after the loops
+/* Is the last step of the sum emitted after the loop over the others, so that the sums of each row
+ * are stored after its last product? It is on processors with vectors, for sums of floats over one
+ * variable with few steps, of a known number, one of which is an iteration; with many steps, the
+ * stores take little of the time. */
+bool fv_last_step_is_apart(const fv_tile *t) FV_MUST_USE;
+/* Binds the variables of the sum to its last step, or to that of the current part, after the loops
  * over steps have been closed. Returns the first variable. */
-fv_expr *fv_take_last_step(fv_tile *t, int64_t left);
+fv_expr *fv_bind_last_step(fv_tile *t);
 /* Opens the loops over the steps of the sum, all but that over the steps of a row of the panel, and
  * computes before each block of steps what these share. The variables of the sum are bound to the
  * first step of the row; returns the variable of the innermost loop. */

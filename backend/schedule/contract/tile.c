@@ -245,7 +245,8 @@ static fv_buf *columns_of_step(fv_tile *t, fv_expr *k, bool edge) {
 }
 
 /* Adds the products of step k to acc[r, c], for `rows` rows from `first` on. near: a copy of these
- * rows, or NULL. `last`: stores the sums of each row after its products. */
+ * rows, or NULL. `last`: stores the sums of each row after its products. Leaves loops open, as the
+ * caller's loop over steps is. */
 static void add_products(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, const fv_buf *b,
                          fv_buf *near, fv_expr *k, bool edge, bool last) {
     fv_kemit *e = t->e;
@@ -318,28 +319,25 @@ static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf 
     fv_kemit_release(e, m);
 }
 
-/* Adds the products of the last iteration, which fv_last_steps_apart leaves out of the loop over
- * steps, and stores the sums of each row after its last product, so that products and stores
- * alternate. On Zen 4 a store of a vector delays multiply-adds, which read a third register, by one
- * and a half cycles. The stores of all sums one after the other would delay the next tile: a tile
- * of 32 steps takes 840 cycles with them, and 806 in this way. */
-static void add_last_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf *near,
-                           bool edge) {
+/* Adds the products of the last step, which fv_last_step_is_apart leaves out of the loop over steps,
+ * and stores the sums of each row after its last product, so that products and stores alternate. On
+ * Zen 4 a store of a vector delays multiply-adds, which read a third register, by one and a half
+ * cycles. The stores of all sums one after the other would delay the next tile: a tile of 12 x 32
+ * sums and 32 steps takes 840 cycles with them, and 806 in this way. */
+static void add_last_step(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf *near,
+                          bool edge) {
     fv_kemit *e = t->e;
     const int outer = e->b.depth;
-    const int64_t steps = fv_steps_of_row(t);
-    for (int64_t i = 0; i < steps; i++) {
-        fv_kmark m = fv_kemit_mark(e);
-        fv_expr *k = fv_take_last_step(t, steps - i);
-        const fv_buf *b = columns_of_step(t, k, edge);
-        if (t->prefetch.ahead || t->prefetch.part)
-            fv_tile_emit_prefetch(t, rows == t->plan.mr);
-        fv_tile_prefetch_next_rows(t);
-        fv_tile_prefetch_later_steps(t);
-        add_products(t, acc, first, rows, b, near, k, edge, i == steps - 1);
-        fv_kb_end_to(&e->b, outer);
-        fv_kemit_release(e, m);
-    }
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *k = fv_bind_last_step(t);
+    const fv_buf *b = columns_of_step(t, k, edge);
+    if (t->prefetch.ahead || t->prefetch.part)
+        fv_tile_emit_prefetch(t, rows == t->plan.mr);
+    fv_tile_prefetch_next_rows(t);
+    fv_tile_prefetch_later_steps(t);
+    add_products(t, acc, first, rows, b, near, k, edge, true);
+    fv_kb_end_to(&e->b, outer);
+    fv_kemit_release(e, m);
 }
 
 /* Computes sums[first + r, c] for `rows` rows; with several blocks of steps, adds the products of
@@ -370,7 +368,7 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_tile_find_border(t, first, rows);
     fv_tile_find_next_rows(t, rows);
     const int64_t taps = fv_tile_taps(t, rows);
-    t->rows.last_apart = !taps && fv_last_steps_apart(t);
+    t->rows.step_apart = !taps && fv_last_step_is_apart(t);
     fv_expr *k = fv_open_first_steps(t);
     for (int64_t tap = 0; tap < taps; tap++) {
         fv_expr *at_end = fv_tile_take_tap(t, tap);
@@ -389,15 +387,15 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     if (!taps)
         add_steps(t, acc, first, rows, near, k, edge);
     fv_kb_end_to(&e->b, outer);
-    if (t->rows.last_apart)
-        add_last_steps(t, acc, first, rows, near, edge);
+    if (t->rows.step_apart)
+        add_last_step(t, acc, first, rows, near, edge);
     t->rows.together = t->rows.line.n = 0;
     t->rows.next.stride = 0;
     t->rows.border = NULL;
     fv_kemit_release(e, m);
-    if (!t->rows.last_apart)
+    if (!t->rows.step_apart)
         move_sums(t, acc, first, rows, TO_SUMS);
-    t->rows.last_apart = false;
+    t->rows.step_apart = false;
 }
 
 /* ---- sums over blocks ---- */

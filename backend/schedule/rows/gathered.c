@@ -17,7 +17,7 @@
 #include "ir/target/processor.h"
 
 /* LEAST_LINES: a row with fewer lines is not prefetched. MOST_LINES: of a longer row, only these
- * are; the processor recognizes the others while it reads them. MOST_ROWS: the most rows that an
+ * are; caches recognize that the others follow. MOST_ROWS: the most rows that an
  * iteration prefetches. */
 enum { LEAST_LINES = 2, MOST_LINES = 64, MOST_ROWS = 4 };
 
@@ -128,29 +128,34 @@ static void find_gathers(const fv_kemit *e, const fv_definition *d, const fv_var
     }
 }
 
-/* Emits the prefetches of the row that the load x reads along `along` if v has the value `next`. A
- * row that begins within a line of the cache ends with one line more, which the last element is
- * in. */
+/* Emits the prefetches of the row that the load x reads along `along` if v has the value `next`. An
+ * index out of range is reported when the row is read; here another row takes its place, since the
+ * address of such an element may overflow. A row that begins within a line of the cache ends with
+ * one line more, which the last element is in. */
 static void prefetch_row(fv_kemit *e, const fv_expr *x, fv_var *along, fv_var *v, fv_expr *next) {
     fv_expr *index[FV_MAX_RANK];
     const int last = x->u.buf->rank - 1, line = fv_processor_of(e->l->target)->prefetch.line_bytes /
                                                 fv_elem_storage_bytes(x->u.buf->elem);
     const int64_t length = along->dim->value, lines = fv_div_up(length, line);
+    fv_buf *table = fv_kemit_in(e, x->u.buf);
     fv_kmark m = fv_kemit_mark(e);
     fv_kemit_bind(e, v, next);
     fv_kemit_bind(e, along, integer(e, 0));
     for (int i = 0; i <= last; i++)
         index[i] = fv_kemit_expr(e, x->arg[i]);
-    for (int i = 0; i < last; i++)
+    for (int i = 0; i < last; i++) {
+        fv_expr *most = binary(e, FV_X_SUB, table->extent[i], integer(e, 1));
+        index[i] = binary(e, FV_X_MAX, binary(e, FV_X_MIN, index[i], most), integer(e, 0));
         index[i] = fv_kb_let(&e->b, "row", index[i]);
+    }
     fv_expr *first = index[last], *n = integer(e, lines < MOST_LINES ? lines : MOST_LINES),
             *k = open_loop(e, FV_UNROLL, "line", n);
     index[last] = binary(e, FV_X_ADD, first, binary(e, FV_X_MUL, k, integer(e, line)));
-    fv_kb_prefetch(&e->b, fv_kemit_in(e, x->u.buf), index, 2);
+    fv_kb_prefetch(&e->b, table, index, 2);
     fv_kb_end(&e->b);
     index[last] = binary(e, FV_X_ADD, first, integer(e, length - 1));
     if (lines <= MOST_LINES)
-        fv_kb_prefetch(&e->b, fv_kemit_in(e, x->u.buf), index, 2);
+        fv_kb_prefetch(&e->b, table, index, 2);
     fv_kemit_release(e, m);
 }
 
