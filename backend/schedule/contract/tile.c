@@ -319,7 +319,7 @@ static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf 
     fv_kemit_release(e, m);
 }
 
-/* Adds the products of the last step, which fv_last_step_is_apart leaves out of the loop over steps,
+/* Adds the products of the last step, which the loop over steps leaves out (fv_last_step_is_apart),
  * and stores the sums of each row after its last product, so that products and stores alternate. On
  * Zen 4 a store of a vector delays multiply-adds, which read a third register, by one and a half
  * cycles. The stores of all sums one after the other would delay the next tile: a tile of 12 x 32
