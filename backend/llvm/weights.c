@@ -101,8 +101,11 @@ static bool define_symbol(object *o, size_t section) {
     return true; /* the object does not refer to the weights */
 }
 
+/* The file is marked as changed: otherwise libelf may write the headers of sections from an array
+ * that has no room for the header of the new one. */
 static bool extend(object *o) {
     size_t name, section;
+    elf_flagelf(o->elf, ELF_C_SET, ELF_F_DIRTY);
     return elf_getshdrstrndx(o->elf, &o->names) == 0 && add_name(o, &name) &&
            add_section(o, name, &section) && define_symbol(o, section) &&
            elf_update(o->elf, ELF_C_WRITE) >= 0;

@@ -262,13 +262,14 @@ static void range_of(fv_tile *t, int i, fv_expr **from, fv_expr **to) {
 }
 
 bool fv_last_step_is_apart(const fv_tile *t) {
-    enum { MOST_STEPS = 128 };
+    enum { LEAST_STEPS = 8, MOST_STEPS = 128 };
     const fv_contraction *c = t->c;
     const fv_lowerer *l = t->e->l;
     const fv_dim *n = c->sum->u.red.vars[0]->dim;
     bool processor = fv_is_vector_processor(l->target) && !fv_is_small_code(l->options) &&
                      !(l->options->saves & FV_SAVES_CODE);
-    bool few = !last_variable(c) && fv_dim_is_const(n) && n->value > 1 && n->value <= MOST_STEPS;
+    bool few = !last_variable(c) && fv_dim_is_const(n) && n->value >= LEAST_STEPS &&
+               n->value <= MOST_STEPS;
     bool all = !t->only.steps[0] && !t->only.steps[1] && !t->rows.border;
     bool plain = fv_elem_is_float((fv_elem)c->sum->type.elem) && !c->dot.group;
     return processor && few && all && plain && !is_computed_now(t) && fv_steps_of_row(t) == 1;
