@@ -243,8 +243,7 @@ TILINGS(tiles_that_convert) {
     fv_program *old = lower(text, &target, false);
     target.processor = FV_PROCESSOR_sapphire_rapids;
     fv_program *few = lower(text, &target, false);
-    /* the second-level cache has room for two panels of 19 kB, which prefetches may then share */
-    target.caches = (fv_caches){4 << 10, 40 << 10, 40 << 10, 8};
+    target.caches = (fv_caches){4 << 10, 24 << 10, 40 << 10, 8};
     target.own.speeds = speeds;
     fv_program *shared = lower(text, &target, false);
     cr_assert(contains(old, "tile unpacked: f32") && !contains(old, "<= 48"));
