@@ -259,6 +259,29 @@ TILINGS(tiles_that_convert) {
     }
 }
 
+/* The first tile of a block converts a panel for the other ones, in each of several parts of the
+ * steps, where one instruction does so. Results are those of panels that are converted before. */
+TILINGS(first_tile_converts) {
+    static const int all[] = {0, 1, 12, 13, 24, 29, 190};
+    const char *text = narrow_weights("f16", 1400), *later = "for `tile` = 12 to";
+    const fv_target *with = fv_target_find("x86-64-v4");
+    fv_target without = *with;
+    without.level = fv_target_find("x86-64-v2")->level; /* without conversions of f16 */
+    fv_program *first = lower(text, with, false), *before = lower(text, &without, false);
+    cr_assert(contains(first, later));
+    cr_assert(contains(first, "for from = 0 to 1400"));
+    cr_assert(!contains(before, later) && contains(before, "tile unpacked: f32"));
+    cr_assert(!contains(lower(narrow_weights("i8", 300), with, false), later));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int64_t n, count;
+        seq = all[i];
+        float *expected = run(before, &n);
+        cr_assert_arr_eq(run(first, &count), expected, (size_t)n * sizeof *expected, "%d rows",
+                         seq);
+        cr_assert_eq(count, n);
+    }
+}
+
 /* All tiles of a block of rows share the prefetches of the next panel, also those of the rows that
  * fill no complete tile: one tile, two of one number of rows or of several, five of 12 rows. */
 TILINGS(shared_prefetches) {

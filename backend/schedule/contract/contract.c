@@ -587,11 +587,10 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     if (t->c->dot.matrix || !fv_tile_has_all_steps(t))
         clear_sums(t, rows);
     fv_open_steps(t);
-    if (t->plan.unpacks)
-        fv_tile_unpack(t);
     if (t->c->dot.matrix && t->c->dot.parts > 1)
         fv_tile_unpack_words(t);
-    fv_expr *here = fv_open_tiles(t, first, rows);
+    fv_expr *here =
+        t->plan.unpacks ? fv_open_unpacked_tiles(t, first, rows) : fv_open_tiles(t, first, rows);
     if (t->c->dot.matrix)
         fv_tile_multiply_matrix(t, here);
     else

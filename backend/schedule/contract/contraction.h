@@ -93,6 +93,11 @@ typedef struct fv_prefetch_plan {
     int64_t ahead; /* elements by which `later` is ahead of the current step */
 } fv_prefetch_plan;
 
+/* Where elements of b are computed, if there are several tiles of rows: in each tile, as it reads
+ * them; before the tiles of a block, for all of them; or in the first tile of a block, between its
+ * products, which stores them for the other ones. */
+typedef enum fv_unpacking { FV_EACH_UNPACKS, FV_UNPACKED_BEFORE, FV_FIRST_UNPACKS } fv_unpacking;
+
 /* The size of a register tile and the form of its loops. */
 typedef struct fv_tile_plan {
     int mr, nr; /* rows of a tile; columns of each of its sums */
@@ -103,8 +108,8 @@ typedef struct fv_tile_plan {
     fv_prefetch_plan prefetch;
     int few; /* with dot.matrix: fewer rows than this use dot products of vectors */
     /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
-     * `depth` steps at a time; false: each tile computes b as it reads it */
-    bool unpacks;
+     * `depth` steps at a time */
+    fv_unpacking unpacks;
     int computing_rows; /* with `unpacks`: in blocks of at most so many rows each tile computes b */
     bool copies; /* whether the rows of a that a tile reads are first copied to contiguous memory */
     /* whether the products of a tile are followed by code that stores its results from registers;
@@ -227,6 +232,7 @@ enum { FV_MAX_SHARED = 4 };
 typedef struct fv_tile_made {
     /* [step, column]: elements of b that were computed in advance; NULL: there are none */
     fv_buf *unpacked;
+    bool unpacking; /* whether the tile that is being emitted computes what is in `unpacked` */
     /* the subexpressions of b that all steps share, or all steps of a block; their elements for the
      * columns of the tile */
     const fv_expr *shared[FV_MAX_SHARED];

@@ -39,7 +39,8 @@ bool fv_computes_panels(const fv_contraction *c) {
 /* Does the tile compute b from its panels in the loop over steps? Not if elements of b were
  * computed in advance, or if the tile is restricted to a range of steps. */
 static bool is_computed_now(const fv_tile *t) {
-    return fv_computes_panels(t->c) && !t->made.unpacked && !t->only.steps[1];
+    return fv_computes_panels(t->c) && (!t->made.unpacked || t->made.unpacking) &&
+           !t->only.steps[1];
 }
 
 /* If the tile computes the steps in parts of plan.depth steps: does each part consist of complete

@@ -76,26 +76,41 @@ void fv_tile_share_prefetches(fv_tile *t, fv_expr *first, fv_expr *rows) {
         fv_kb_let(&t->e->b, "rest", binary(t->e, FV_X_FLOORMOD, rows, integer(t->e, t->plan.mr)));
 }
 
-fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
+/* Sets what the tiles of a block of `rows` rows, beginning with row `first`, share: i0 and
+ * rows.done for the first one, and what their prefetches need. Returns whether there may be several
+ * tiles. */
+static bool begin_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
-    int64_t whole;
+    int64_t known;
     t->rows.done = integer(e, 0);
     t->i0 = first;
     if (t->plan.prefetch.shared_streams)
         fv_tile_share_prefetches(t, first, rows);
-    if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
-        return rows;
+    if (fv_x_is_int(rows, &known) && known <= t->plan.mr)
+        return false;
     if (fv_tile_prefetches(t) && !t->prefetch.whole && (!t->c->dot.matrix || t->c->blocks.sum))
         t->prefetch.whole = fv_tile_whole(t, rows);
     if (t->plan.prefetch.sharing)
         t->prefetch.tiles = fv_kb_let(&e->b, "tiles", fv_ceildiv(e, rows, integer(e, t->plan.mr)));
-    t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
+    return true;
+}
+
+/* Opens a loop over the tiles of a block, without the first ones, which have `done` rows. Returns
+ * the number of rows of the tile. */
+static fv_expr *open_tiles_after(fv_tile *t, int64_t done, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, done), rows, t->plan.mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
-    return fv_x_is_int(rows, &whole) && whole % t->plan.mr == 0
+    return fv_x_is_int(rows, &known) && known % t->plan.mr == 0
                ? integer(e, t->plan.mr)
                : fv_kb_let(&e->b, "rows",
                            binary(e, FV_X_MIN, integer(e, t->plan.mr),
                                   binary(e, FV_X_SUB, rows, t->rows.done)));
+}
+
+fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    return begin_tiles(t, first, rows) ? open_tiles_after(t, 0, first, rows) : rows;
 }
 
 void fv_tile_sums(fv_tile *t, int64_t rows) {
@@ -137,21 +152,40 @@ static fv_loop_kind column_kind(const fv_tile *t) {
     return unrolls ? FV_UNROLL : FV_VECTOR;
 }
 
-void fv_tile_unpack(fv_tile *t) {
+/* Stores element `column` of b, for step k, among those that later tiles read. */
+static void keep_unpacked(fv_tile *t, fv_expr *k, fv_expr *column, fv_expr *x) {
+    fv_expr *at[2] = {binary(t->e, FV_X_SUB, k, t->from), column};
+    fv_kb_store(&t->e->b, t->made.unpacked, at, x, NULL);
+}
+
+/* Computes b for the steps of the current block and the columns of the current panel. */
+static void unpack(fv_tile *t) {
     fv_kemit *e = t->e;
-    const int width = fv_tile_width(t);
-    t->made.unpacked = fv_kb_tile(&e->b, "unpacked", (fv_elem)t->c->sum->type.elem, 2,
-                                  (int64_t[]){t->plan.depth, width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
     int outer = e->b.depth;
     fv_expr *k = fv_open_row_of_panel(t, fv_open_rows_of_panel(t)),
-            *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
     fv_tile_bind_column(t, c);
     fv_bind_shared(t, c);
-    fv_expr *at[2] = {binary(e, FV_X_SUB, k, t->from), c};
-    fv_kb_store(&e->b, t->made.unpacked, at, fv_kemit_expr(e, t->c->b), NULL);
+    keep_unpacked(t, k, c, fv_kemit_expr(e, t->c->b));
     fv_kb_end_to(&e->b, outer);
     fv_kemit_release(e, m);
+}
+
+fv_expr *fv_open_unpacked_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    t->made.unpacked = fv_kb_tile(&e->b, "unpacked", (fv_elem)t->c->sum->type.elem, 2,
+                                  (int64_t[]){t->plan.depth, fv_tile_width(t)}, NULL);
+    if (t->plan.unpacks == FV_UNPACKED_BEFORE) {
+        unpack(t);
+        return fv_open_tiles(t, first, rows);
+    }
+    const bool several = begin_tiles(t, first, rows);
+    FV_HOLDS(e->l->session, several); /* otherwise the tile computes b for itself */
+    t->made.unpacking = true;
+    fv_tile_multiply(t, integer(e, t->plan.mr));
+    t->made.unpacking = false;
+    return open_tiles_after(t, t->plan.mr, first, rows);
 }
 
 /* What is stored for the sum of that row and column of the tile. */
@@ -229,7 +263,7 @@ static fv_buf *columns_of_step(fv_tile *t, fv_expr *k, bool edge) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *c = open_loop(e, column_kind(t), "c", integer(e, width)), *x;
     fv_tile_bind_column(t, c);
-    if (t->made.unpacked) {
+    if (t->made.unpacked && !t->made.unpacking) {
         x = fv_x_load(e->arena, t->made.unpacked,
                       (fv_expr *[]){binary(e, FV_X_SUB, k, t->from), c});
     } else {
@@ -239,6 +273,8 @@ static fv_buf *columns_of_step(fv_tile *t, fv_expr *k, bool edge) {
         e->guard = NULL;
     }
     fv_kb_store(&e->b, b, &c, x, NULL);
+    if (t->made.unpacking)
+        keep_unpacked(t, k, c, fv_x_load(e->arena, b, &c));
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
     return b;

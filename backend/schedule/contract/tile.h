@@ -33,9 +33,10 @@ void fv_tile_open_blocks(fv_tile *t);
 /* Adds to the sums, of a sum over blocks, the terms of the current block for `rows` rows, which are
  * computed from its sums of products, products[row, column]. */
 void fv_tile_add_terms(fv_tile *t, fv_buf *products, fv_expr *rows);
-/* Computes b for the steps of the current block and the columns of the current panel in advance,
- * for the tiles that follow. */
-void fv_tile_unpack(fv_tile *t);
+/* Computes b for the current block of steps and the columns of the current panel, once for all
+ * tiles of a block of rows: before them or in the first one (plan.unpacks). Then opens the loop
+ * over the tiles, or over those after the first one, as fv_open_tiles does. */
+fv_expr *fv_open_unpacked_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
 /* Computes the sums, at t->sums, of `rows` rows; with blocks of steps, adds the products of this
  * block to the sums. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows);

@@ -15,7 +15,9 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-enum { MATH = 16, SLOW = 4, SCATTERED = 10, MAX_DEPTH = 16 };
+/* The work of a function, of a division or square root, of a conversion between floats of different
+ * size, and of loading elements that are not neighbours; that of other operations is 1. */
+enum { MATH = 16, SLOW = 4, RESIZING = 3, SCATTERED = 10, MAX_DEPTH = 16 };
 
 typedef struct planner {
     fv_kemit *e;
@@ -122,6 +124,13 @@ static bool is_wanted(const planner *p, int from, const fv_expr *what, const fv_
     return false;
 }
 
+/* Is x a conversion between floats of different size? */
+static bool resizes(const fv_expr *x) {
+    const fv_elem to = (fv_elem)x->type.elem;
+    const fv_elem from = x->op == FV_X_CONVERT ? (fv_elem)x->arg[0]->type.elem : to;
+    return fv_elem_is_float(from) && fv_elem_is_float(to) && fv_elem_bits(from) != fv_elem_bits(to);
+}
+
 /* Returns the cost of one element of x along k, if the row holds `held`. */
 static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
     if (held && fv_x_equal(x, held))
@@ -140,6 +149,8 @@ static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
     else if (x->op == FV_X_DIV || x->op == FV_X_SQRT || x->op == FV_X_FLOORDIV ||
              x->op == FV_X_FLOORMOD)
         n = SLOW;
+    else if (resizes(x))
+        n = RESIZING;
     for (int i = 0; i < x->n && n < MATH; i++)
         n += work(x->arg[i], k, held);
     return n;
