@@ -21,7 +21,7 @@ typedef struct fv_caches {
 typedef struct fv_prefetches {
     int line_bytes;          /* bytes that one prefetch loads */
     int bytes, single_bytes; /* distances in bytes, for several tiles per panel and for one */
-    int narrow_bytes;        /* single_bytes where the tile converts narrow floats */
+    int narrow_bytes; /* single_bytes where the tile converts narrow floats for several rows */
     /* places in the next panel that a tile of few rows prefetches in turn, if weights come from
      * memory; 0: it uses the distances above */
     int streams;

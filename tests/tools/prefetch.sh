@@ -113,6 +113,20 @@ for type in f32 i8; do
     distance $type 131072 --processor=zen5
     distance $type 16384 --processor=./own.profile
 done
+# a tile of one row converts so little that it is read as panels of f32 are, also where the run knows the number of rows
+sed 's/^symbol n.*//; s/\[n, /[1, /' f16.fvir >one.fvir
+one() {
+    "$fovea" inspect one.fvir --schedules --target=x86-64-v4 --processor="$1"
+}
+check "one row of f16" 0 '^MatMul_.*prefetch_single = 0,' one zen4
+check "one row of f16 with prefetches" 0 '^MatMul_.*prefetch_single = 16384,' one ./own.profile
+# distances PROCESSOR: the distances that a kernel computes, for rows whose number is known in the run
+distances() {
+    "$fovea" compile f16.fvir --target=x86-64-v4 --processor="$1" --emit=kernels -q -o distances.fvk &&
+        grep -o 'let ahead.*(.*' distances.fvk | sed 's/ *let ahead[_0-9]* = //' | tr '\n' ';'
+}
+check "the distance of a tile of one row" 0 '^min\(\(223 - panel\) \* 98304, 2048\);min\(\(223 - panel\) \* 98304, 8192\);$' distances ./own.profile
+check "one distance" 0 '^[^;]*;$' distances zen5
 # where it also does so for all tiles that share a panel, prefetches are of numbered lines, if weights come from memory: five tiles
 # of 12, 8, 4, 2 and 1 rows prefetch two lines in each step; with a known number of rows there is only one tile
 cat >few.profile <<'M'

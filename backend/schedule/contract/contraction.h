@@ -81,6 +81,7 @@ typedef struct fv_contraction {
 /* How tiles prefetch the weights that are read later; near and far 0: they do not. */
 typedef struct fv_prefetch_plan {
     int64_t near, far; /* distances in bytes: of a panel that several tiles use, or one */
+    int64_t alone;     /* `far` in a tile of one row, if a block may have several rows */
     int streams; /* places in the next panel that an incomplete tile prefetches in turn; 0: none */
     /* places in the next panel of which all tiles prefetch lines in turn; 0: one place */
     int shared_streams;

@@ -729,8 +729,10 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     if (fv_can_prefetch(c)) {
         plan->prefetch.near =
             fv_choose(u, FV_PARAMETER_prefetch, plan->prefetch.near, 0, 1 << 20, 1);
-        plan->prefetch.far =
-            fv_choose(u, FV_PARAMETER_prefetch_single, plan->prefetch.far, 0, 1 << 24, 1);
+        const int64_t far = plan->prefetch.far;
+        plan->prefetch.far = fv_choose(u, FV_PARAMETER_prefetch_single, far, 0, 1 << 24, 1);
+        plan->prefetch.alone =
+            plan->prefetch.far == far ? plan->prefetch.alone : plan->prefetch.far;
     }
     plan->outlined = fv_choose(u, FV_PARAMETER_outline, plan->outlined, 0, 1, 1);
     return block;

@@ -49,6 +49,11 @@ static bool converts(const fv_contraction *c) {
     return !c->blocks.sum && (c->panels.pairs ? !c->dot.group : narrow && fv_widens_panels(c));
 }
 
+/* The distance `bytes`, limited if weights stay in the last cache. */
+static int distance(const fv_processor *p, int bytes, bool cached) {
+    return cached && bytes > p->prefetch.bytes ? p->prefetch.bytes : bytes;
+}
+
 /* While a tile computes, it prefetches weights that are read later. Each tile of a block of rows
  * reads the whole panel once: the t-th of T complete tiles prefetches the t-th part of the next
  * panel, so that memory is busy all the time, and each tile prefetches the elements that are `near`
@@ -58,15 +63,17 @@ static bool converts(const fv_contraction *c) {
  * and may be evicted from a first-level cache before they are read, so for these `near` bytes are
  * used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to 113), unless the processor
  * reads the panel of a single tile faster without prefetches. Narrow floats have a distance of
- * their own: between the loads of two lines a core also converts, so that fewer loads are in
- * flight. Weights that all stay in the second-level cache become slower by any prefetch, since they
- * would be loaded into the first level twice. So do small panels, except in tiles of so few rows
- * that memory is slower than their products (the others multiply matrices): each of these would
- * begin with waiting for its panel. A processor that follows several streams of addresses faster
- * than one prefetches the next panel from several places in turn instead, in tiles with fewer rows
- * than a whole one (`streams`), or in all tiles, which share these prefetches (`shared_streams`).
- * This is done only for weights that a tile uses as they are stored, or converts from narrow
- * floats: words and dequantized elements take arithmetic that hides the latency. */
+ * their own in tiles of several rows: between the loads of two lines a core also converts, so that
+ * fewer loads are in flight. With a single row it converts less than it waits: a token of LLaMA in
+ * f16 takes 1.03 to 1.15 of the time with these prefetches (Zen 4). Weights that all stay in the
+ * second-level cache become slower by any prefetch, since they would be loaded into the first level
+ * twice. So do small panels, except in tiles of so few rows that memory is slower than their
+ * products (the others multiply matrices): each of these would begin with waiting for its panel. A
+ * processor that follows several streams of addresses faster than one prefetches the next panel
+ * from several places in turn instead, in tiles with fewer rows than a whole one (`streams`), or in
+ * all tiles, which share these prefetches (`shared_streams`). This is done only for weights that a
+ * tile uses as they are stored, or converts from narrow floats: words and dequantized elements take
+ * arithmetic that hides the latency. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_of(l->target);
@@ -78,10 +85,10 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
                  width >= p->prefetch.line_bytes && (only_few || steps_from(c, 0) * width > small);
     plan->prefetch.near = ahead ? p->prefetch.bytes : 0;
-    int single = converts(c) ? p->prefetch.narrow_bytes : p->prefetch.single_bytes;
-    if (weights <= caches->l3_bytes && single > p->prefetch.bytes)
-        single = p->prefetch.bytes;
-    plan->prefetch.far = ahead ? single : 0;
+    const bool narrow = converts(c) && plan->mr > 1, cached = weights <= caches->l3_bytes;
+    const int far = narrow ? p->prefetch.narrow_bytes : p->prefetch.single_bytes;
+    plan->prefetch.far = ahead ? distance(p, far, cached) : 0;
+    plan->prefetch.alone = ahead ? distance(p, p->prefetch.single_bytes, cached) : 0;
     plan->prefetch.sharing = ahead ? least_sharing(l, c, weights, steps_from(c, 0) * width) : 0;
     bool loaded = !c->panels.computed && !c->dot.group && !c->blocks.sum;
     plan->prefetch.streams =
@@ -288,10 +295,60 @@ static void plan_shares(fv_tile *t, int64_t block, int64_t panel, fv_expr *left)
     t->prefetch.part = fv_kb_let(&e->b, "part", offset_of_share(t, number));
 }
 
-void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first) {
+/* ---- distances ---- */
+
+/* The number of elements of a panel. */
+static int64_t panel_elements(const fv_tile *t) {
+    const int64_t steps = fv_all_steps(t->c)->u.red.vars[0]->dim->value;
+    return rows_of_first(t->c, steps) * row_elements(t);
+}
+
+/* The number of elements of the `several` panels of each tile after this one, divided by
+ * `several`. */
+static fv_expr *left_of(fv_tile *t, int64_t several) {
+    fv_expr *panels = binary(t->e, FV_X_SUB, t->prefetch.last, t->panel);
+    return binary(t->e, FV_X_MUL, panels, integer(t->e, panel_elements(t) / several));
+}
+
+/* Is there at most one complete tile in the block of rows? */
+static fv_expr *is_one(fv_tile *t) {
+    return binary(t->e, FV_X_LE, t->prefetch.whole, integer(t->e, 1));
+}
+
+/* Sets the distance of prefetches in the tile's panels: that for several tiles of rows, or `far`
+ * bytes if there is at most one complete tile. */
+static void set_distance(fv_tile *t, int64_t far) {
     fv_kemit *e = t->e;
-    if (!t->prefetch.part || !t->prefetch.shared.rest)
-        return;
+    const int64_t several = fv_panels_of_tile(t),
+                  bytes = fv_elem_storage_bytes(t->c->panels.value->type->elem) * several;
+    fv_expr *ahead = integer(e, far / bytes);
+    if (t->prefetch.whole)
+        ahead = fv_x_select(e->arena, is_one(t), ahead, integer(e, t->plan.prefetch.near / bytes));
+    t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left_of(t, several)));
+}
+
+void fv_tile_plan_prefetch(fv_tile *t) {
+    fv_kemit *e = t->e;
+    if (t->prefetch.whole) {
+        const int64_t panel = panel_elements(t),
+                      block = t->plan.depth ? rows_of_first(t->c, t->plan.depth) * row_elements(t)
+                                            : panel;
+        /* with at most one complete tile whose prefetches are not shared, this aims at the element
+         * that is read now, so that nothing of the next panel is prefetched; with blocks of steps,
+         * `from` counts from the tile's own panel */
+        bool shared = t->prefetch.shared.rest;
+        t->prefetch.aim = t->plan.depth ? t->panel
+                          : shared      ? t->prefetch.next
+                                   : fv_x_select(e->arena, is_one(t), t->panel, t->prefetch.next);
+        plan_shares(t, block, panel, left_of(t, 1));
+    }
+    if (!t->made.unpacked)
+        set_distance(t, t->plan.prefetch.far);
+}
+
+/* Sets what a tile of the remaining rows prefetches, where all tiles share the prefetches. */
+static void share_with_rest(fv_tile *t, fv_expr *first) {
+    fv_kemit *e = t->e;
     fv_expr *zero = integer(e, 0), *one = integer(e, 1), *whole = t->prefetch.whole;
     fv_expr *number = binary(e, FV_X_ADD, whole, binary(e, FV_X_MIN, first, one));
     fv_expr *few = binary(e, FV_X_LE, whole, one), *at = offset_of_share(t, number);
@@ -301,38 +358,11 @@ void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first) {
     t->prefetch.aim = fv_x_select(e->arena, few, t->prefetch.aim, t->panel);
 }
 
-/* ---- distances ---- */
-
-void fv_tile_plan_prefetch(fv_tile *t) {
-    fv_kemit *e = t->e;
-    const fv_panels *p = &t->c->panels;
-    int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    const int64_t several = fv_panels_of_tile(t);
-    int64_t width = row_elements(t),
-            panel = rows_of_first(t->c, fv_all_steps(t->c)->u.red.vars[0]->dim->value) * width,
-            block = t->plan.depth ? rows_of_first(t->c, t->plan.depth) * width : panel;
-    fv_expr *left =
-        binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel), integer(e, panel));
-    fv_expr *ahead = integer(e, t->plan.prefetch.far / bytes / several);
-    if (t->prefetch.whole) {
-        fv_expr *one = binary(e, FV_X_LE, t->prefetch.whole, integer(e, 1));
-        ahead =
-            fv_x_select(e->arena, one, ahead, integer(e, t->plan.prefetch.near / bytes / several));
-        /* with at most one complete tile whose prefetches are not shared, this aims at the element
-         * that is read now, so that nothing of the next panel is prefetched; with blocks of steps,
-         * `from` counts from the tile's own panel */
-        bool shared = t->prefetch.shared.rest;
-        t->prefetch.aim = t->plan.depth ? t->panel
-                          : shared      ? t->prefetch.next
-                                        : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
-        plan_shares(t, block, panel, left);
-    }
-    if (t->made.unpacked)
-        return;
-    if (several > 1)
-        left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel),
-                      integer(e, panel / several));
-    t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
+void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first, int rows) {
+    if (t->prefetch.part && t->prefetch.shared.rest)
+        share_with_rest(t, first);
+    if (rows == 1 && t->prefetch.ahead && t->plan.prefetch.alone != t->plan.prefetch.far)
+        set_distance(t, t->plan.prefetch.alone);
 }
 
 void fv_tile_prefetch_from(fv_tile *t, fv_expr *tile, fv_expr *i_th, fv_expr *row, fv_expr *at,

@@ -25,9 +25,9 @@ void fv_tile_plan_prefetch(fv_tile *t);
 /* Does it pay to share the prefetches among all tiles of the block, given its first row, the number
  * of its rows, and that of its complete tiles? */
 fv_expr *fv_tile_shares_pay(fv_tile *t);
-/* Prepares the prefetches of one of the tiles for the rows that fill no complete tile, which begins
- * with row `first` of these, if all tiles share the prefetches. */
-void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first);
+/* Prepares the prefetches of one of the tiles for the rows that fill no complete tile: of the tile
+ * of `rows` rows that begins with row `first` of these. */
+void fv_tile_prefetch_rest(fv_tile *t, fv_expr *first, int rows);
 /* Emits the prefetches for the current row of the panel, for a whole tile or one with fewer
  * rows. */
 void fv_tile_emit_prefetch(fv_tile *t, bool whole);

@@ -664,7 +664,7 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
         fv_expr *rest = binary(e, FV_X_AND, rows, integer(e, n));
         fv_kb_if(&e->b, binary(e, FV_X_NE, rest, integer(e, 0)));
         t->prefetch = before;
-        fv_tile_prefetch_rest(t, first);
+        fv_tile_prefetch_rest(t, first, n);
         multiply(t, t->plan.within ? in_tile(t, first, n) : first, n, edge);
         fv_kb_end(&e->b);
         first = fv_kb_let(&e->b, "first", binary(e, FV_X_AND, rows, integer(e, above | n)));
