@@ -25,6 +25,7 @@
 #include "backend/lowering/why.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
+#include "ir/base/mapping.h"
 #include "ir/catalogue/op.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/rewrite.h"
@@ -367,6 +368,7 @@ static fv_value *constant_sum(const field *f, const walk *w, const fv_tensor *t,
         for (size_t j = 0; j < n; j++)
             fv_tensor_set_int(r, i + j, (int64_t)total[j]);
     }
+    fv_mapping_drop(m->session, t->data, t->bytes); /* it is read again when it is laid out */
     return fv_const_new(m, name, r);
 }
 
