@@ -36,8 +36,8 @@ enum { ALIGN = 16, FIRST_CHUNK = 4096, LAST_CHUNK = 1 << 20 };
 /* Requests of LARGE to LARGE_CHUNK / 2 bytes share chunks of LARGE_CHUNK bytes, which the operating
  * system backs with huge pages: weights are read faster from there, and writing them causes a five
  * hundredth of the page faults. The untouched rest of a chunk takes no memory, but its first page
- * may be larger than what is requested; so an arena that has many bytes anyway shares chunks among
- * smaller requests, from MEDIUM bytes on. */
+ * may be larger than what is requested; so an arena that has many bytes anyway, or is expected to
+ * have them, shares chunks among smaller requests, from MEDIUM bytes on. */
 enum { LARGE = 1 << 20, MEDIUM = 1 << 16, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
 enum { MANY = 8 * HUGE_PAGE };
 
@@ -69,6 +69,7 @@ struct fv_arena {
     char *large_at, *large_end; /* the unused rest of the newest chunk for large requests */
     size_t chunk;               /* size of the next chunk in bytes */
     size_t taken;               /* sum of the bytes of all requests */
+    size_t expected;            /* the same sum at the end, if it is known */
     /* functions to call when the arena is freed; the one registered last comes first */
     closer *closers;
     void *slot;
@@ -320,7 +321,7 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
     size_t need = taken + (align - ALIGN);
     count_bytes(a, need);
     char *p;
-    if (need >= (a->taken < MANY ? LARGE : MEDIUM)) {
+    if (need >= (a->taken < MANY && a->expected < MANY ? LARGE : MEDIUM)) {
         p = from_large(a, need, align);
     } else if (a->at && (size_t)(a->end - a->at) >= need) {
         p = align_up(a->at, align);
@@ -330,6 +331,10 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
     }
     UNPOISON(p, bytes);
     return p;
+}
+
+void fv_arena_expect(fv_arena *a, size_t bytes) {
+    a->expected = bytes;
 }
 
 bool fv_arena_has(const fv_arena *a, const void *p) {

@@ -83,6 +83,11 @@ void **fv_arena_slot(fv_arena *a);
  * are closed like this. */
 void fv_arena_at_free(fv_arena *a, void (*fn)(void *), void *arg);
 
+/* States that the arena will hold that many bytes, before most of them are requested. Its requests
+ * are then treated from the start as those of an arena that holds them: if it is large, memory of
+ * 64 KiB and more takes no pages of the system until it is written. */
+void fv_arena_expect(fv_arena *a, size_t bytes);
+
 /* Is p an address in memory of the arena? */
 bool fv_arena_has(const fv_arena *a, const void *p) FV_MUST_USE;
 

@@ -62,6 +62,16 @@ Test(arena, large_arenas_have_chunks_for_smaller_requests) {
     cr_expect(all_zero(first, REQUEST) && all_zero(next, REQUEST));
 }
 
+/* An arena that is expected to hold many bytes has such a chunk from the start. */
+Test(arena, expected_bytes_have_chunks_from_the_start) {
+    enum { REQUEST = 100000, MANY = 40 << 20, HUGE_PAGE = 2 << 20, HEAD = 64 };
+    fv_arena_expect(arena, MANY);
+    char *first = fv_alloc(arena, 1, REQUEST), *next = fv_alloc(arena, 1, REQUEST);
+    cr_expect_leq((uintptr_t)first % HUGE_PAGE, HEAD);
+    cr_expect(next >= first + REQUEST && next <= first + REQUEST + HEAD);
+    cr_expect(all_zero(first, REQUEST) && all_zero(next, REQUEST));
+}
+
 Test(arena, has_what_it_handed_out) {
     fv_arena *other = fv_arena_new(fv_arena_session(arena));
     char outside;
