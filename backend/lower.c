@@ -8,6 +8,7 @@
 #include "backend/consumer/consumer.h"
 #include "backend/fuse/form.h"
 #include "backend/lowering/branches.h"
+#include "backend/lowering/contents.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/gate.h"
 #include "backend/lowering/host_dims.h"
@@ -308,6 +309,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .added.panels = fv_ptrmap_in(a),
                       .known.recurrences = fv_ptrmap_in(a),
                       .added.layouts = fv_ptrmap_in(a),
+                      .added.contents = fv_ptrmap_in(a),
                       .added.copies = fv_ptrmap_in(a),
                       .added.padded = fv_ptrmap_in(a),
                       .tuning.found = fv_ptrmap_in(a),
@@ -337,9 +339,11 @@ static fv_program *compacted(fv_lowerer *l) {
     fv_program *p = fv_program_clone(kept, l->program);
     for (int i = 0; i < p->memory.nconstants; i++) {
         fv_constant *c = &p->memory.constants[i];
-        if (fv_arena_has(l->arena, c->data) || fv_arena_has(l->exprs, c->data))
-            c->data =
-                memcpy(fv_alloc_aligned(kept, c->bytes + 1, FV_BUFFER_ALIGN), c->data, c->bytes);
+        const void *data = fv_constant_is_pending(c) ? NULL : fv_constant_data(c);
+        if (data && fv_lowering_has(l, data))
+            c->contents =
+                fv_contents_at(kept, memcpy(fv_alloc_aligned(kept, c->bytes + 1, FV_BUFFER_ALIGN),
+                                            data, c->bytes));
     }
     l->host.kept = NULL;
     fv_arena_free(l->arena);
@@ -358,6 +362,8 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l->program->source.hash = m->source.hash ? m->source.hash : "";
     l->program->source.producer = "fovea " FV_VERSION;
     l->current.weights = fv_weights_of(m);
+    if (o->weights != FV_WEIGHTS_LEFT_OUT)
+        fv_arena_expect(l->host.kept, (size_t)l->current.weights);
     bool ok = fv_module_bound(m) && run_steps(l);
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next) {
         ok = fv_schedule_op(l, op);

@@ -266,7 +266,8 @@ static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count,
     fv_buf *b = fv_buf_new(l->arena, name, FV_BUF_CONST, e, 1, &extent);
     b->index = p->memory.nconstants;
     fv_p_add_buffer(l, b);
-    fv_constant c = {.name = name, .data = t->data, .bytes = t->bytes, .buf = b};
+    fv_contents *contents = fv_contents_at(l->host.kept, t->data);
+    fv_constant c = {.name = name, .contents = contents, .bytes = t->bytes, .buf = b};
     FV_PUSH(l->arena, p->memory.constants, p->memory.nconstants, l->host.cap_constants, c);
     return b;
 }

@@ -22,10 +22,10 @@ static double float_at(const fv_constant *c, fv_elem e, size_t i) {
     float f;
     double d;
     if (e == FV_F64) {
-        memcpy(&d, (const char *)c->data + i * 8, 8);
+        memcpy(&d, (const char *)fv_constant_data(c) + i * 8, 8);
         return d;
     }
-    memcpy(&f, (const char *)c->data + i * 4, 4);
+    memcpy(&f, (const char *)fv_constant_data(c) + i * 4, 4);
     return f;
 }
 
@@ -77,7 +77,7 @@ static void put_values(fv_text *t, const fv_constant *c, fv_elem e, int indent) 
             }
             n = snprintf(s, sizeof s, "%s", fv_c_float(scratch, e, float_at(c, e, i)));
         } else {
-            n = put_number(s, sizeof s, e, (const char *)c->data + i * (size_t)size);
+            n = put_number(s, sizeof s, e, (const char *)fv_constant_data(c) + i * (size_t)size);
         }
         if (column == 0 || column + n + 2 > 100) {
             fv_text_printf(t, "%s%*s", column ? "\n" : "", indent, "");
@@ -119,7 +119,7 @@ static void define(fv_cg *g, fv_text *t, const fv_constant *c, const char *name,
 }
 
 static bool is_missing(fv_cg *g, const fv_constant *c) {
-    if (c->data || c->bytes == 0)
+    if (fv_constant_has_data(c) || c->bytes == 0)
         return false;
     g->failed = !fv_error(g->session, "constant '%s' has no data", c->name ? c->name : "?");
     return true;

@@ -8,8 +8,8 @@ static int find_equal(const fv_program *all, const fv_constant *c) {
     int i = 0;
     for (; i < all->memory.nconstants; i++) {
         const fv_constant *x = &all->memory.constants[i];
-        if (x->bytes == c->bytes &&
-            (x->data == c->data || !c->bytes || !memcmp(x->data, c->data, c->bytes)))
+        if (x->bytes == c->bytes && (fv_constants_are_one(x, c) || !c->bytes ||
+                                     !memcmp(fv_constant_data(x), fv_constant_data(c), c->bytes)))
             break;
     }
     return i;
@@ -28,7 +28,7 @@ fv_program *fv_program_of_levels(fv_arena *a, int n, fv_program *const *levels) 
         for (int k = 0; k < m->nconstants; k++) {
             int known = find_equal(all, &m->constants[k]);
             if (known < all->memory.nconstants)
-                m->constants[k].data = all->memory.constants[known].data;
+                m->constants[k].contents = all->memory.constants[known].contents;
             else
                 all->memory.constants[all->memory.nconstants++] = m->constants[k];
         }
@@ -45,7 +45,7 @@ static bool has(const fv_program *level, const fv_constant *c) {
     bool found = false;
     for (int i = 0; i < level->memory.nconstants && !found; i++)
         found = level->memory.constants[i].bytes == c->bytes &&
-                (!c->bytes || level->memory.constants[i].data == c->data);
+                (!c->bytes || fv_constants_are_one(&level->memory.constants[i], c));
     return found;
 }
 

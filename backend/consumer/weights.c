@@ -57,10 +57,10 @@ static size_t padding(size_t bytes) {
 static void hash_constant(fv_weights_hash *h, const fv_constant *c) {
     unsigned char last[FV_WEIGHTS_ALIGN] = {0};
     size_t rest = c->bytes % FV_WEIGHTS_ALIGN;
-    fv_weights_hash_add(h, c->data, c->bytes - rest);
+    fv_weights_hash_add(h, fv_constant_data(c), c->bytes - rest);
     if (!rest)
         return;
-    memcpy(last, (const char *)c->data + (c->bytes - rest), rest);
+    memcpy(last, (const char *)fv_constant_data(c) + (c->bytes - rest), rest);
     fv_weights_hash_add(h, last, sizeof last);
 }
 
@@ -87,7 +87,7 @@ static bool put(const void *data, size_t bytes, FILE *f) {
 bool fv_weights_put(const fv_program *p, FILE *f) {
     for (int i = 0; i < p->memory.nconstants; i++) {
         const fv_constant *c = &p->memory.constants[i];
-        if (!put(c->data, c->bytes, f) || !put(zeros, padding(c->bytes), f))
+        if (!put(fv_constant_data(c), c->bytes, f) || !put(zeros, padding(c->bytes), f))
             return false;
     }
     return true;

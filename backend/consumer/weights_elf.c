@@ -106,8 +106,8 @@ static bool add_weights(Elf *elf, const tables *t, const fv_program *p) {
     Elf_Scn *scn = elf_newscn(elf);
     for (int i = 0; scn && i < p->memory.nconstants; i++)
         if (p->memory.constants[i].bytes &&
-            !add_data(scn, p->memory.constants[i].data, p->memory.constants[i].bytes, ELF_T_BYTE,
-                      FV_WEIGHTS_ALIGN))
+            !add_data(scn, fv_constant_data(&p->memory.constants[i]), p->memory.constants[i].bytes,
+                      ELF_T_BYTE, FV_WEIGHTS_ALIGN))
             return false;
     return set_header(scn, (GElf_Shdr){.sh_name = t->weights,
                                        .sh_type = SHT_PROGBITS,

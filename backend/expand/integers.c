@@ -49,12 +49,13 @@ static bool bounds_of_constant(const fv_program *p, const fv_buf *buf, fv_float_
     if (buf->role != FV_BUF_CONST || buf->elem != FV_F32)
         return false;
     const fv_constant *c = &p->memory.constants[buf->index];
-    if (!c->data || c->bytes % sizeof(float))
+    if (!fv_constant_has_data(c) || c->bytes % sizeof(float))
         return false;
+    const char *data = fv_constant_data(c);
     *b = none;
     for (size_t at = 0; at < c->bytes; at += sizeof(float)) {
         float x;
-        memcpy(&x, (const char *)c->data + at, sizeof x);
+        memcpy(&x, data + at, sizeof x);
         if (!add_number(b, x))
             return false;
     }

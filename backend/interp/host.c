@@ -218,7 +218,8 @@ static unsigned char *address(frame *f, const host_buf *h) {
     case FV_BUF_INPUT: return (unsigned char *)(uintptr_t)run->inputs[index];
     case FV_BUF_OUTPUT: return run->outputs[index];
     case FV_BUF_CONST:
-        return (unsigned char *)(uintptr_t)run->interp->program->memory.constants[index].data;
+        return (unsigned char *)(uintptr_t)fv_constant_data(
+            &run->interp->program->memory.constants[index]);
     case FV_BUF_WORK: return run->workspace + reg_int(f, h->offset);
     default: return NULL;
     }

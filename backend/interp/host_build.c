@@ -125,5 +125,8 @@ fv_interp *fv_interp_new(fv_arena *a, const fv_program *program) {
     fv_i_block(&b, &program->host.body);
     fv_i_emit(&b, fv_i_end);
     fv_i_finish(&b, &p->code, run);
+    /* made now, since several threads may run the program */
+    for (int i = 0; i < program->memory.nconstants; i++)
+        (void)fv_constant_data(&program->memory.constants[i]);
     return b.failed ? NULL : p;
 }

@@ -2,7 +2,10 @@
  *
  * Constants are used at their addresses in memory; small ones with insufficient alignment are
  * copied once. The object refers to them through a table of addresses, which is set after loading,
- * so that the object can be stored and loaded again when the constants have other addresses. */
+ * so that the object can be stored and loaded again when the constants have other addresses.
+ *
+ * The contents of large constants are made last (ir/kernel/constant.h): at that time the memory
+ * that LLVM needed for its work is free again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,25 +55,28 @@ void fv_jit_free(fv_jit *j) {
  * them do not cross cache lines, and out of mapped files, where the system may map 2 MB for
  * each. */
 static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
-    bool fits = (uintptr_t)c->data % FV_BUFFER_ALIGN == 0 && !fv_mapping_of(s, c->data);
+    const void *data = fv_constant_data(c);
+    bool fits = (uintptr_t)data % FV_BUFFER_ALIGN == 0 && !fv_mapping_of(s, data);
     if (c->bytes == 0 || c->bytes >= FV_LARGE_CONSTANT || fits)
-        return c->data;
+        return data;
     size_t bytes;
     if (!fv_add_size(c->bytes, FV_BUFFER_ALIGN, &bytes))
         fv_out_of_memory(s);
     *copy = aligned_alloc(FV_BUFFER_ALIGN, bytes & ~(size_t)(FV_BUFFER_ALIGN - 1));
     if (!*copy)
         fv_out_of_memory(s);
-    memcpy(*copy, c->data, c->bytes);
+    memcpy(*copy, data, c->bytes);
     return *copy;
 }
 
-/* Gives the pages of the files back that contain constants: LLVM's memory takes the place of those
- * from which small constants were copied. */
+/* Gives the pages of the files back that contain constants, as those from which small constants
+ * were copied. */
 static void drop_files(fv_session *s, const fv_program *p) {
     const fv_mapping *last = NULL;
     for (int i = 0; i < p->memory.nconstants; i++) {
-        const fv_mapping *m = fv_mapping_of(s, p->memory.constants[i].data);
+        const fv_constant *c = &p->memory.constants[i];
+        const fv_mapping *m =
+            fv_constant_is_pending(c) ? NULL : fv_mapping_of(s, fv_constant_data(c));
         if (m && m != last)
             fv_mapping_drop_file(last = m);
     }
@@ -172,17 +178,24 @@ static bool add_objects(fv_jit *j, fv_session *s, const char *name, const char *
     return true;
 }
 
+/* Loads the objects. *table: the address of the table with the addresses of the constants, which
+ * must be set before the code runs; NULL: there are no constants. */
 static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const void *objects,
-                 size_t bytes, const void *const *constants, int nconstants) {
-    uintptr_t model, table = 0;
+                 size_t bytes, int nconstants, void **table) {
+    uintptr_t model, constants = 0;
     if (!make_lljit(j, s, name) || !define_library(j, s, a, name) ||
         !add_objects(j, s, name, objects, bytes) || !look_up(j, s, a, name, "model", &model) ||
-        (nconstants && !look_up(j, s, a, name, "constants", &table)))
+        (nconstants && !look_up(j, s, a, name, "constants", &constants)))
         return false;
-    if (nconstants)
-        memcpy((void *)table, constants, (size_t)nconstants * sizeof *constants);
+    *table = (void *)constants;
     j->model = ((const fv_model *(*)(void))model)();
     return true;
+}
+
+/* Sets the table to the addresses of the constants. */
+static void set_constants(void *table, const void *const *constants, int n) {
+    if (n)
+        memcpy(table, constants, (size_t)n * sizeof *constants);
 }
 
 /* ---- making one ---- */
@@ -190,20 +203,26 @@ static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const 
 static bool compile(fv_jit *j, fv_ll_parts *ps, fv_session *s, const fv_program *p,
                     const fv_llvm_options *o, fv_arena *scratch) {
     struct timespec mark = {0};
+    void *table;
     fv_lap(&mark);
-    const void **constants = place_constants(j, s, scratch, p);
     if (!fv_ll_parts_emit(ps, s, p, o))
         return false;
+    drop_files(s, p); /* what was read of small constants */
     j->times.parts = ps->n;
     j->times.emit = fv_lap(&mark);
     if (!fv_ll_parts_compile(ps))
         return false;
     j->times.code = fv_lap(&mark);
     keep_objects(j, s, ps);
-    bool ok =
-        load(j, s, scratch, p->name, j->object, j->object_bytes, constants, p->memory.nconstants);
+    const int n = p->memory.nconstants;
+    if (!load(j, s, scratch, p->name, j->object, j->object_bytes, n, &table))
+        return false;
+    fv_ll_parts_close(ps);
+    fv_llvm_release_pages();
     j->times.load = fv_lap(&mark);
-    return ok;
+    set_constants(table, place_constants(j, s, scratch, p), n);
+    j->times.weights = fv_lap(&mark);
+    return true;
 }
 
 static fv_jit *new_jit(fv_session *s) {
@@ -257,7 +276,10 @@ fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t 
     struct timespec mark = {0};
     fv_lap(&mark);
     fv_arena *scratch = fv_arena_new(s);
-    bool ok = load(j, s, scratch, name, object, bytes, constants, nconstants);
+    void *table = NULL;
+    bool ok = load(j, s, scratch, name, object, bytes, nconstants, &table);
+    if (ok)
+        set_constants(table, constants, nconstants);
     ((fv_jit *)j)->times.load = fv_lap(&mark);
     fv_door_close(s, &door);
     fv_arena_free(scratch);

@@ -93,8 +93,9 @@ const fv_model *fv_jit_model(const fv_jit *j);
 void fv_jit_free(fv_jit *j);
 /* Milliseconds that each phase of making the code in memory took. */
 typedef struct fv_jit_times {
-    /* milliseconds of emitting LLVM IR; of LLVM's passes and code generation; of loading */
-    double emit, code, load;
+    /* milliseconds of emitting LLVM IR; of LLVM's passes and code generation; of loading; of making
+     * the contents of constants */
+    double emit, code, load, weights;
     int parts; /* number of modules, which threads compile concurrently; 0 after fv_jit_load */
 } fv_jit_times;
 fv_jit_times fv_jit_times_of(const fv_jit *j);

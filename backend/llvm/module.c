@@ -191,7 +191,8 @@ static bool has_unaligned(const fv_program *p) {
     for (int i = 0; i < p->memory.nconstants; i++) {
         const fv_constant *c = &p->memory.constants[i];
         /* a constant of a text may have no buffer: nothing reads it */
-        if (c->buf && (uintptr_t)c->data % (size_t)fv_elem_storage_bytes((fv_elem)c->buf->elem))
+        if (c->buf &&
+            !fv_constant_is_aligned(c, (size_t)fv_elem_storage_bytes((fv_elem)c->buf->elem)))
             return true;
     }
     return false;

@@ -58,7 +58,7 @@ static fv_ll_range range(fv_elem e, double lo, double hi, bool whole) {
 static bool add_element(fv_ll_range *r, const fv_constant *c, fv_elem e, size_t at) {
     float x;
     int32_t i;
-    memcpy(e == FV_F32 ? (void *)&x : (void *)&i, (const char *)c->data + at, sizeof i);
+    memcpy(e == FV_F32 ? (void *)&x : (void *)&i, (const char *)fv_constant_data(c) + at, sizeof i);
     const double value = e == FV_F32 ? (double)x : (double)i;
     *r = r->known ? (fv_ll_range){least(r->lo, value), most(r->hi, value), true, r->whole}
                   : (fv_ll_range){value, value, true, true};
@@ -72,7 +72,8 @@ static fv_ll_range of_constant(const fv_program *p, const fv_buf *b, const fv_ex
     const fv_constant *c = b->role == FV_BUF_CONST ? &p->memory.constants[b->index] : NULL;
     const size_t size = sizeof(int32_t);
     fv_ll_range r = unknown;
-    if (!c || !c->data || (b->elem != FV_F32 && b->elem != FV_I32) || c->bytes % size)
+    if (!c || !fv_constant_has_data(c) || (b->elem != FV_F32 && b->elem != FV_I32) ||
+        c->bytes % size)
         return unknown;
     size_t at = 0, end = c->bytes;
     if (load->n == 1 && load->type.lanes == 1 && load->arg[0]->op == FV_X_CONST &&

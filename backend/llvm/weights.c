@@ -48,7 +48,7 @@ static bool add_constant(Elf_Scn *scn, const fv_constant *c) {
     Elf_Data *d = elf_newdata(scn);
     if (!d)
         return false;
-    d->d_buf = (void *)(uintptr_t)c->data; /* libelf only reads it */
+    d->d_buf = (void *)(uintptr_t)fv_constant_data(c); /* libelf only reads it */
     d->d_size = c->bytes;
     d->d_align = FV_BUFFER_ALIGN;
     d->d_type = ELF_T_BYTE;
@@ -176,7 +176,7 @@ static bool overwrite(fv_ll_module *m, LLVMMemoryBufferRef code, int fd, const c
     size_t at = section_offset(m, code, path);
     for (int i = 0; at && i < p->memory.nconstants; i++) {
         const fv_constant *c = &p->memory.constants[i];
-        if (!write_at(fd, c->data, c->bytes, at + m->weights.offset[i]))
+        if (!write_at(fd, fv_constant_data(c), c->bytes, at + m->weights.offset[i]))
             return fv_error(m->session, "%s: cannot write: %s", path, strerror(errno));
     }
     return at != 0;

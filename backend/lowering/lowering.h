@@ -87,6 +87,8 @@ typedef struct fv_added {
     /* tensor of a constant -> the list of layouts whose first piece it is
      * (backend/schedule/contract/lay_out.c) */
     fv_ptrmap layouts;
+    /* tensor of a constant that was laid out, whose `data` is NULL -> its fv_contents */
+    fv_ptrmap contents;
     /* copies made at run time -> their values; a branch cannot use copies of the other branch */
     fv_ptrmap copies;
     /* values whose last axis has 0 after the last element (contract/place_dot.c) */

@@ -7,6 +7,7 @@
 
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/branches.h"
+#include "backend/lowering/contents.h"
 #include "backend/lowering/gate.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/loop_body.h"
@@ -19,7 +20,6 @@
 #include "backend/memory/reuse.h"
 #include "backend/memory/trial.h"
 #include "ir/base/limits.h"
-#include "ir/base/mapping.h"
 #include "ir/kernel/build.h"
 
 static void touch(fv_lowerer *l, fv_value *v, int step) {
@@ -68,44 +68,12 @@ static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, con
     return b;
 }
 
-/* bytes of a copy after which the pages that were read are given back */
-enum { COPIED_AT_ONCE = 4 << 20 };
-
-/* A copy of the data of t, which are not aligned to its elements where a mapped file has them. */
-static const void *aligned_copy(fv_lowerer *l, const fv_tensor *t) {
-    char *copy = fv_alloc_aligned(l->host.kept, t->bytes + 1, FV_BUFFER_ALIGN);
-    for (size_t at = 0, n; at < t->bytes; at += n) {
-        n = t->bytes - at < COPIED_AT_ONCE ? t->bytes - at : COPIED_AT_ONCE;
-        memcpy(copy + at, (const char *)t->data + at, n);
-        fv_mapping_drop(l->session, (const char *)t->data + at, n);
-    }
-    return copy;
-}
-
-static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
-    *bytes = fv_elem_is_packed(t->elem) ? t->count : t->bytes;
-    if (l->options->weights == FV_WEIGHTS_LEFT_OUT)
-        return NULL;
-    if (!fv_elem_is_packed(t->elem)) {
-        bool fits = (uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0 ||
-                    (l->options->weights == FV_WEIGHTS_ANYWHERE && t->bytes >= FV_LARGE_CONSTANT);
-        return fits ? t->data : aligned_copy(l, t);
-    }
-    int bits = fv_elem_bits(t->elem), per = 8 / bits;
-    uint8_t *r = FV_NEW(l->host.kept, uint8_t, t->count + 1);
-    const uint8_t *from = t->data;
-    for (size_t i = 0; i < t->count; i++)
-        r[i] =
-            (uint8_t)(from[i / (size_t)per] >> (bits * (int)(i % (size_t)per)) & ((1 << bits) - 1));
-    return r;
-}
-
 static void place_constant(fv_lowerer *l, fv_storage *s) {
     fv_program *p = l->program;
     s->buf = new_buffer(l, s->value->name, FV_BUF_CONST, s->value->type);
     s->buf->index = p->memory.nconstants;
     fv_constant c = {.name = s->value->name, .buf = s->buf};
-    c.data = unpacked(l, s->value->tensor, &c.bytes);
+    c.contents = fv_contents_of(l, s->value->tensor, &c.bytes);
     FV_PUSH(l->arena, p->memory.constants, p->memory.nconstants, l->host.cap_constants, c);
 }
 

@@ -2,21 +2,9 @@
 #ifndef FV_IR_KERNEL_PROGRAM_H
 #define FV_IR_KERNEL_PROGRAM_H
 
+#include "ir/kernel/constant.h"
 #include "ir/kernel/kernel.h"
 #include "ir/target/target.h"
-
-typedef struct fv_constant {
-    const char *name;
-    /* `bytes` bytes in the layout that kernels use: of a type of less than 8 bits, each element
-     * takes a byte */
-    const void *data;
-    size_t bytes;
-    const fv_buf *buf;
-} fv_constant;
-
-/* Bytes of a constant that is used where it is in memory, at any address, if the consumer can do
- * that. Smaller ones are copied to an address where vectors of them do not cross cache lines. */
-enum { FV_LARGE_CONSTANT = 1 << 20 };
 
 typedef struct fv_port { /* an input or output of the model */
     const char *name;    /* name of the port in the model */

@@ -109,14 +109,14 @@ static bool parse_side(reader *r, fv_constant *c, const fv_ast *at) {
         return fv_kx_error(&r->k, at, "constant '%.60s' is outside of its file of %lld bytes",
                            c->name, (long long)size);
     if (r->memory) {
-        c->data = r->memory + offset;
+        c->contents = fv_contents_at(r->k.arena, r->memory + offset);
         c->bytes = (size_t)bytes;
         return true;
     }
     void *data = fv_alloc_aligned(r->k.arena, bytes ? (size_t)bytes : 1, FV_SIDE_ALIGN);
     if (!read_side(r->side, offset, data, (size_t)bytes))
         return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
-    c->data = data;
+    c->contents = fv_contents_at(r->k.arena, data);
     c->bytes = (size_t)bytes;
     return true;
 }
@@ -126,11 +126,14 @@ static bool parse_constant(reader *r) {
     fv_constant c = {.name = fv_kp_parse_string(&r->k, "the constant's name")};
     if (!c.name)
         return false;
+    const void *data = NULL;
     bool ok;
     if (fv_lex_accept(&r->k.l, "hex"))
-        ok = (c.data = fv_lex_hex(&r->k.l, r->k.arena, &c.bytes)) != NULL;
+        ok = (data = fv_lex_hex(&r->k.l, r->k.arena, &c.bytes)) != NULL;
     else
         ok = fv_lex_expect(&r->k.l, "side") && parse_side(r, &c, &at);
+    if (data)
+        c.contents = fv_contents_at(r->k.arena, data);
     if (ok)
         FV_PUSH(r->k.arena, r->program->memory.constants, r->program->memory.nconstants,
                 r->cap_constants, c);

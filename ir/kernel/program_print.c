@@ -71,7 +71,7 @@ static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
         fv_text_string(p->t, c->name, strlen(c->name));
         fv_text_put(p->t, " ");
         if (whole || is_inline(c)) {
-            fv_text_hex(p->t, c->data, c->bytes);
+            fv_text_hex(p->t, fv_constant_data(c), c->bytes);
         } else {
             fv_text_printf(p->t, "side %" PRIu64 " %zu", offset, c->bytes);
             offset = align_side(offset + c->bytes);
@@ -94,7 +94,8 @@ bool fv_program_write_side(const fv_program *pr, FILE *f) {
         if (is_inline(c))
             continue;
         size_t pad = (size_t)(align_side(c->bytes) - c->bytes);
-        if (fwrite(c->data, 1, c->bytes, f) != c->bytes || fwrite(zeros, 1, pad, f) != pad)
+        if (fwrite(fv_constant_data(c), 1, c->bytes, f) != c->bytes ||
+            fwrite(zeros, 1, pad, f) != pad)
             return false;
     }
     return true;

@@ -144,7 +144,7 @@ Test(files, weights) {
         "Makefile fovea-manifest.txt kws.c kws.h kws_selftest.c kws_selftest_main.c kws_weights.S "
         "kws_weights.bin ");
     static const char large[1100000];
-    p->memory.constants[0].data = large;
+    p->memory.constants[0].contents = fv_contents_at(p->arena, large);
     p->memory.constants[0].bytes = sizeof large;
     o.weights = FV_WEIGHTS_AUTO;
     refuses(&b, p, &o, path(&b, "kws.c"), "1100032 bytes of weights");

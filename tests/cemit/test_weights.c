@@ -174,7 +174,7 @@ Test(weights, beyond_the_reach_of_code) {
     for (int i = 0; i < 4; i++) {
         fv_program *p = program_from(&b, i == 1 ? "cortex-m4" : "x86-64-v3", fixed_text);
         fv_c_options o = {.weights = kinds[i]};
-        p->memory.constants[0].data = memory;
+        p->memory.constants[0].contents = fv_contents_at(p->arena, memory);
         p->memory.constants[0].bytes = bytes;
         if (kinds[i] == FV_WEIGHTS_TEXT || !can_write(kinds[i]))
             continue;

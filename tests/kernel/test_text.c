@@ -70,7 +70,8 @@ Test(text, side_file) {
     static unsigned char large[1000];
     for (size_t i = 0; i < sizeof large; i++)
         large[i] = (unsigned char)(i * 7);
-    fv_constant constants[2] = {{"small", "abc", 3, NULL}, {"large", large, sizeof large, NULL}};
+    fv_constant constants[2] = {{"small", fv_contents_at(arena, "abc"), 3, NULL},
+                                {"large", fv_contents_at(arena, large), sizeof large, NULL}};
     fv_program p = {
         .arena = arena, .name = "p", .memory.nconstants = 2, .memory.constants = constants};
     p.symbols.table = fv_dims_new(arena);
@@ -79,9 +80,9 @@ Test(text, side_file) {
     fv_program *again = fv_program_parse(arena, program_text(&p), path);
     cr_assert(again && again->memory.nconstants == 2, "%s", said());
     cr_expect(again->memory.constants[0].bytes == 3 &&
-              memcmp(again->memory.constants[0].data, "abc", 3) == 0);
+              memcmp(fv_constant_data(&again->memory.constants[0]), "abc", 3) == 0);
     cr_expect(again->memory.constants[1].bytes == 1000 &&
-              memcmp(again->memory.constants[1].data, large, 1000) == 0);
+              memcmp(fv_constant_data(&again->memory.constants[1]), large, 1000) == 0);
     cr_expect_str_eq(program_text(again), program_text(&p));
     cr_expect_null(fv_program_parse(arena, program_text(&p), NULL));
     cr_expect_str_eq(said(), "8:10: constant 'large' is in a side file; none is given\n");

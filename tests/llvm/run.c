@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/llvm/emit.h"
 #include "tests/llvm/programs.h"
 
 static fv_jit *jit(const bench *b, int level) {
@@ -40,6 +41,34 @@ Test(run, gives_the_values) {
         fv_jit_free(j);
         bench_close(&b);
     }
+}
+
+/* ---- constants that are made when they are read ---- */
+
+static int made; /* calls of make_w */
+
+static void make_w(void *user, void *room) {
+    memcpy(room, user, 8 * sizeof(float));
+    made++;
+}
+
+/* A large constant is made after LLVM's work, and before the first run. */
+Test(run, makes_large_constants_last) {
+    bench b = bench_open(rows_text, "native");
+    fv_constant *w = &b.p->memory.constants[1];
+    void *values = (void *)(uintptr_t)fv_constant_data(w);
+    w->bytes = FV_LARGE_CONSTANT;
+    w->contents = fv_contents_later(b.a, fv_alloc_aligned(b.a, w->bytes, 64), make_w, values);
+    fv_ll_parts parts = {0};
+    cr_assert(fv_llvm_load(b.s) && fv_ll_parts_emit(&parts, b.s, b.p, NULL), "%s", said(&b));
+    cr_assert(fv_ll_parts_compile(&parts), "%s", said(&b));
+    fv_ll_parts_close(&parts);
+    cr_expect(made == 0 && fv_constant_is_pending(w));
+    fv_jit *j = jit(&b, 2);
+    cr_expect(made == 1 && !fv_constant_is_pending(w));
+    run_rows(fv_jit_model(j), NULL);
+    fv_jit_free(j);
+    bench_close(&b);
 }
 
 Test(run, gives_the_values_for_generic) {

@@ -12,8 +12,8 @@ static const char *module_text(bench *b, const char *target, int offset, bool re
     static _Alignas(64) char memory[128];
     *b = bench_open(rows_text, target);
     fv_constant *w = &b->p->memory.constants[1];
-    memcpy(memory + offset, w->data, w->bytes);
-    w->data = memory + offset;
+    memcpy(memory + offset, fv_constant_data(w), w->bytes);
+    w->contents = fv_contents_at(b->a, memory + offset);
     fv_ll_module m = {0};
     cr_assert(fv_llvm_load(b->s), "%s", said(b));
     fv_llvm_prepare_all();

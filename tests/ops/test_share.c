@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/cost/cost.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "backend/lower.h"
@@ -229,7 +230,34 @@ Test(share, compact_programs_have_constants) {
     cr_assert(p->memory.nconstants == 2 && q->memory.nconstants == 2);
     for (int i = 0; i < 2; i++) {
         const fv_constant *a = &p->memory.constants[i], *b = &q->memory.constants[i];
-        cr_expect(a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes), "%s", a->name);
+        cr_expect(a->bytes == b->bytes &&
+                      !memcmp(fv_constant_data(a), fv_constant_data(b), a->bytes),
+                  "%s", a->name);
+    }
+}
+
+static int pending(const fv_program *p) {
+    int n = 0;
+    for (int i = 0; i < p->memory.nconstants; i++)
+        n += fv_constant_is_pending(&p->memory.constants[i]);
+    return n;
+}
+
+/* Nothing reads the weights in panels before a consumer needs them: neither lowering nor its checks
+ * nor expansion nor the prediction of times. */
+Test(share, panels_are_made_by_consumers) {
+    for (int saves = 0; saves < 2; saves++) {
+        fv_lower_options lo = {.target = fv_target_find("x86-64-v3"),
+                               .saves = saves ? FV_SAVES_LOWERING : 0};
+        fv_program *p = lower_with(layer(), &lo);
+        fv_launch_cost *costs;
+        cr_expect_eq(pending(p), 1, "there is one product");
+        fv_cost_launches(arena, p, &costs);
+        fv_program_expand(p);
+        cr_expect(fv_program_verify(session, p), "%s", said());
+        cr_expect_eq(pending(p), 1, "nothing has read it");
+        cr_assert(fv_interp_new(arena, p));
+        cr_expect_eq(pending(p), 0, "threads may run it");
     }
 }
 

@@ -343,8 +343,10 @@ Test(api_libraries, panels_of_several_targets) {
     fv_constant wide = product(s, "x86-64-v4", false, own), v3 = product(s, "x86-64-v3", true, low),
                 v4 = product(s, "x86-64-v4", true, high);
     cr_expect(!memcmp(own, high, sizeof own) && !memcmp(low, high, sizeof low));
-    cr_expect(v3.bytes == v4.bytes && !memcmp(v3.data, v4.data, v3.bytes));
-    cr_expect(wide.bytes != v4.bytes || memcmp(wide.data, v4.data, v4.bytes));
+    cr_expect(v3.bytes == v4.bytes &&
+              !memcmp(fv_constant_data(&v3), fv_constant_data(&v4), v3.bytes));
+    cr_expect(wide.bytes != v4.bytes ||
+              memcmp(fv_constant_data(&wide), fv_constant_data(&v4), v4.bytes));
     fv_door_close(s, &door);
     fv_session_free(s);
 }

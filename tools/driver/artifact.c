@@ -126,8 +126,8 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
     if (artifact->destroy != jit_destroy)
         return NULL;
     fv_jit_times t = fv_jit_times_of(artifact->ctx);
-    return fv_printf(a, "LLVM IR %.0f, %d part%s through LLVM %.0f, loading %.0f", t.emit, t.parts,
-                     t.parts == 1 ? "" : "s", t.code, t.load);
+    return fv_printf(a, "LLVM IR %.0f, %d part%s through LLVM %.0f, loading %.0f, weights %.0f",
+                     t.emit, t.parts, t.parts == 1 ? "" : "s", t.code, t.load, t.weights);
 }
 
 static fv_artifact *from_jit(fv_session *s, fv_program *p, char level) {

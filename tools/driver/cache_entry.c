@@ -89,7 +89,7 @@ static void add_pieces(layout *l, bool in_side) {
         if ((k->bytes > FV_INLINE_BYTES) != in_side)
             continue;
         l->offset[i] = l->bytes;
-        l->pieces[l->npieces++] = (piece){k->data, k->bytes};
+        l->pieces[l->npieces++] = (piece){fv_constant_data(k), k->bytes};
         l->pieces[l->npieces++] = (piece){zeros, pad};
         l->bytes += k->bytes + pad;
     }

@@ -252,7 +252,8 @@ void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_lo
  * cache. */
 const void *fv_driver_object(const fv_artifact *a, size_t *bytes);
 
-/* The milliseconds of LLVM's phases as text: "LLVM IR 11, 4 parts through LLVM 180, loading 1";
+/* The milliseconds of the phases of code in memory as text: "LLVM IR 11, 4 parts through LLVM 180,
+ * loading 1, weights 9";
  * NULL: the artifact was not made by LLVM, or came from the cache. */
 const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact);
 

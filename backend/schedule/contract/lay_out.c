@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/lowering/access.h"
+#include "backend/lowering/contents.h"
 #include "ir/base/mapping.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/affine.h"
@@ -214,8 +215,10 @@ bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const
     if (!t)
         return false;
     s.sums = (uint32_t *)t->data;
-    if (l->options->weights != FV_WEIGHTS_LEFT_OUT)
+    if (l->options->weights != FV_WEIGHTS_LEFT_OUT) {
+        FV_HOLDS(l->session, s.from->data || !s.from->count); /* it is not in panels */
         add_elements(&s, 0, at.at, 0);
+    }
     for (int64_t i = 0; i < count; i++)
         s.sums[i] *= (uint32_t)by;
     v->tensor = t;
@@ -246,16 +249,57 @@ fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key) {
     return *first = p;
 }
 
-/* Stores the pieces of a constant from byte `at` of a memory of `room` bytes on. */
-static void store_pieces(fv_lowerer *l, const fv_laid_out *from, uint8_t *data, size_t at,
-                         size_t room) {
+/* A constant in a layout, with what is needed to store it after lowering has freed its memory. */
+typedef struct copies {
+    fv_session *session;
+    fv_layout layout;
+    size_t at; /* the byte of the memory from which on it is stored */
+    const struct copies *within;
+    int n;
+    struct copy {
+        fv_layout_source from;
+        size_t bytes; /* of the tensor at from.data */
+    } all[];
+} copies;
+
+/* Stores a constant, and the one within it. The pages that were read are given back. */
+static void store(void *user, void *room) {
+    for (const copies *c = user; c; c = c->within) {
+        for (int i = 0; i < c->n; i++)
+            fv_layout_copy(&c->layout, &c->all[i].from, (uint8_t *)room + c->at);
+        for (int i = 0; i < c->n; i++)
+            fv_mapping_drop(c->session, c->all[i].from.data, c->all[i].bytes);
+    }
+}
+
+/* The copies that store `from` in a memory of `room` bytes, from byte `at` on. */
+static copies *copies_of(fv_lowerer *l, const fv_laid_out *from, size_t at, size_t room) {
     size_t bytes;
     bool known = fv_layout_bytes(&from->layout, &bytes);
     FV_HOLDS(l->session, known && at <= room && bytes <= room - at);
-    for (int i = 0; i < from->npieces; i++)
-        fv_layout_copy(&from->layout, &from->piece[i].from, data + at);
-    for (int i = 0; i < from->npieces; i++)
-        fv_mapping_drop(l->session, from->piece[i].tensor->data, from->piece[i].tensor->bytes);
+    copies *c = fv_alloc(l->host.kept, 1, sizeof *c + (size_t)from->npieces * sizeof(struct copy));
+    *c = (copies){.session = l->session, .layout = from->layout, .at = at, .n = from->npieces};
+    for (int i = 0; i < from->npieces; i++) {
+        FV_HOLDS(l->session, from->piece[i].from.data || !from->piece[i].tensor->bytes);
+        c->all[i] = (struct copy){from->piece[i].from, from->piece[i].tensor->bytes};
+    }
+    return c;
+}
+
+/* Does the memory of a piece belong to lowering, which frees it? */
+static bool is_of_lowering(const fv_lowerer *l, const fv_laid_out *x) {
+    bool found = x->within && is_of_lowering(l, x->within);
+    for (int i = 0; i < x->npieces && !found; i++)
+        found = fv_lowering_has(l, x->piece[i].from.data);
+    return found;
+}
+
+/* The contents of the constant, which are stored when they are first read, or at once if they
+ * consist of what lowering has made. */
+static fv_contents *contents_of(fv_lowerer *l, const fv_laid_out *x, size_t bytes) {
+    copies *c = copies_of(l, x, 0, bytes);
+    c->within = x->within ? copies_of(l, x->within, x->within_at, bytes) : NULL;
+    return fv_contents_new(l, bytes, store, c, is_of_lowering(l, x));
 }
 
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
@@ -268,13 +312,8 @@ bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
     *t = (fv_tensor){.elem = as->type->elem, .rank = as->type->rank, .dims = own};
     if (!fv_tensor_size(t->elem, t->rank, own, &t->count, &t->bytes))
         return false;
-    if (l->options->weights != FV_WEIGHTS_LEFT_OUT) {
-        uint8_t *data = fv_alloc_aligned(l->host.kept, t->bytes + 1, 64);
-        store_pieces(l, to, data, 0, t->bytes);
-        if (to->within)
-            store_pieces(l, to->within, data, to->within_at, t->bytes);
-        t->data = data;
-    }
+    if (l->options->weights != FV_WEIGHTS_LEFT_OUT)
+        *fv_ptrmap_at(&l->added.contents, t) = contents_of(l, to, t->bytes);
     as->kind = FV_VALUE_CONST;
     as->tensor = t;
     to->value = as;

@@ -14,6 +14,7 @@ static bool is_small_weight(const fv_lowerer *l, const fv_expr *load) {
     const fv_tensor *data = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
     if (!data || data->elem != FV_I8 || l->options->weights == FV_WEIGHTS_LEFT_OUT)
         return false;
+    FV_HOLDS(l->session, data->data || !data->count); /* it is not in panels */
     const int8_t *w = data->data;
     for (size_t i = 0; i < data->count; i++)
         if (w[i] < -MOST || w[i] > MOST)
