@@ -12,6 +12,7 @@
 #include "backend/library/library.h"
 #include "backend/llvm/emit.h"
 #include "ir/base/clock.h"
+#include "ir/base/heap.h"
 #include "ir/base/mapping.h"
 
 struct fv_jit {
@@ -218,6 +219,7 @@ static bool compile(fv_jit *j, fv_ll_parts *ps, fv_session *s, const fv_program 
     if (!load(j, s, scratch, p->name, j->object, j->object_bytes, n, &table))
         return false;
     fv_ll_parts_close(ps);
+    fv_heap_trim(s);
     fv_llvm_release_pages();
     j->times.load = fv_lap(&mark);
     set_constants(table, place_constants(j, s, scratch, p), n);

@@ -2,8 +2,14 @@
 #ifndef FV_IR_BASE_HEAP_H
 #define FV_IR_BASE_HEAP_H
 
-/* Returns the memory to the system that malloc keeps for later, in the whole process: only for
- * programs, not for a library, whose caller may not expect that it takes the time. */
-void fv_heap_trim(void);
+#include "ir/base/arena.h"
+
+/* States that the process works for this session, as that of a command does. A session of a library
+ * is in the process of a caller. */
+void fv_heap_own(fv_session *s);
+/* Returns the memory that malloc keeps for later to the system, in the whole process. Does nothing
+ * in a session that does not own the process, whose caller may not expect that it takes the
+ * time. Does not allocate. */
+void fv_heap_trim(const fv_session *s);
 
 #endif
