@@ -39,6 +39,13 @@ bool fv_constant_is_pending(const fv_constant *c) {
     return c->contents && c->contents->make;
 }
 
+fv_contents_maker *fv_constant_maker(const fv_constant *c, void **user) {
+    if (!fv_constant_is_pending(c))
+        return NULL;
+    *user = c->contents->user;
+    return c->contents->make;
+}
+
 bool fv_constant_is_aligned(const fv_constant *c, size_t align) {
     return !c->contents || (uintptr_t)c->contents->data % align == 0;
 }

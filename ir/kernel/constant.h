@@ -31,7 +31,8 @@ enum { FV_LARGE_CONSTANT = 1 << 20 };
 fv_contents *fv_contents_at(fv_arena *a, const void *data);
 /* New contents, in the arena, that make(user, room) writes to `room`: zeroed memory whose pages
  * take no memory until then. `room`, `user` and what `make` reads must outlive the contents. `make`
- * must not allocate from an arena, because it may be called where no door is open. */
+ * must not allocate from an arena, because it may be called where no door is open, and must change
+ * nothing but the memory it writes to, which may be another one. */
 typedef void fv_contents_maker(void *user, void *room);
 fv_contents *fv_contents_later(fv_arena *a, void *room, fv_contents_maker *make, void *user);
 
@@ -43,6 +44,9 @@ const void *fv_constant_data(const fv_constant *c);
 bool fv_constant_has_data(const fv_constant *c) FV_MUST_USE;
 /* Are the bytes still to be made? */
 bool fv_constant_is_pending(const fv_constant *c) FV_MUST_USE;
+/* The function, with *user, that writes the bytes to other zeroed memory without making them here:
+ * another thread may call it at any time. NULL: they are made, or left out. */
+fv_contents_maker *fv_constant_maker(const fv_constant *c, void **user);
 /* Is the address of the bytes a multiple of `align`? Does not make them. */
 bool fv_constant_is_aligned(const fv_constant *c, size_t align) FV_MUST_USE;
 /* Have the constants the same bytes in the same memory? */

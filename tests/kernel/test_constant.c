@@ -22,9 +22,17 @@ Test(constant, bytes_are_made_once_when_they_are_read) {
     cr_expect(fv_constant_is_pending(&c) && fv_constant_has_data(&c));
     cr_expect(fv_constant_is_aligned(&c, 64) && fv_constants_are_one(&c, &same));
     cr_expect(calls == 0 && room[0] == 0, "no question makes them");
+    void *user;
+    fv_contents_maker *maker = fv_constant_maker(&c, &user);
+    cr_assert(maker == make && user == &calls);
+    uint8_t other[BYTES] = {0};
+    maker(user, other);
+    cr_expect(other[0] == 7 && room[0] == 0 && fv_constant_is_pending(&c), "a copy");
+    calls = 0;
     for (int i = 0; i < 2; i++) {
         const uint8_t *data = fv_constant_data(i ? &same : &c);
         cr_expect(data == room && data[BYTES - 1] == 7);
+        cr_expect(!fv_constant_maker(&c, &user));
         cr_expect(calls == 1 && !fv_constant_is_pending(&c) && !fv_constant_is_pending(&same));
     }
 }

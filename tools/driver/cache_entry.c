@@ -8,7 +8,8 @@
  *   code     the object that LLVM wrote
  *   text     the program, which is read to explain a failed run or to compute costs
  *
- * Weights are written while LLVM generates the code; the head is written last.
+ * Weights are written while LLVM generates the code, one after the other through a buffer if they
+ * are not made yet (ir/kernel/constant.h); the head is written last.
  *
  * The checksums of all sections are compared whenever an entry is loaded, except that of weights of
  * more than 4 MiB: these are compared unless the state of the file, to the nanosecond, is the one
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -67,8 +69,10 @@ static fv_digest head_sum(const head *h) {
 /* ---- writing ---- */
 
 typedef struct piece {
-    const void *data;
+    const void *data; /* NULL: make(user, memory) writes the bytes to zeroed memory */
     size_t bytes;
+    fv_contents_maker *make;
+    void *user;
 } piece;
 
 /* The order in which constants are written: first the constants that the program's text stores in
@@ -81,6 +85,15 @@ typedef struct layout {
     size_t bytes;
 } layout;
 
+/* A constant. If its bytes are not made yet, the entry gets a copy: they are made in their own
+ * memory when code generation, which takes place at the same time, needs none any more. */
+static piece piece_of(const fv_constant *k) {
+    piece p = {.bytes = k->bytes};
+    p.make = fv_constant_maker(k, &p.user);
+    p.data = p.make ? NULL : fv_constant_data(k);
+    return p;
+}
+
 static void add_pieces(layout *l, bool in_side) {
     static const char zeros[ALIGN];
     for (int i = 0; i < l->program->memory.nconstants; i++) {
@@ -89,8 +102,8 @@ static void add_pieces(layout *l, bool in_side) {
         if ((k->bytes > FV_INLINE_BYTES) != in_side)
             continue;
         l->offset[i] = l->bytes;
-        l->pieces[l->npieces++] = (piece){fv_constant_data(k), k->bytes};
-        l->pieces[l->npieces++] = (piece){zeros, pad};
+        l->pieces[l->npieces++] = piece_of(k);
+        l->pieces[l->npieces++] = (piece){.data = zeros, .bytes = pad};
         l->bytes += k->bytes + pad;
     }
 }
@@ -172,8 +185,8 @@ struct fv_cache_writing {
     pthread_t thread;
 };
 
-/* Writes a constant. Pages of the model's file are dropped from memory after they were copied. */
-static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
+/* Writes bytes. Pages of the model's file are dropped from memory after they were copied. */
+static bool write_bytes(fv_cache_writing *w, const piece *p, uint64_t offset) {
     const char *at = p->data;
     bool ok = true;
     for (size_t left = p->bytes, n; left && ok && !w->stop; at += n, offset += n, left -= n) {
@@ -183,6 +196,21 @@ static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
         if (p->bytes >= BLOCK)
             fv_mapping_drop(w->session, at, n);
     }
+    return ok;
+}
+
+/* Writes a constant. False, with errno: that failed, or there is no memory to make it. */
+static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
+    if (!p->make)
+        return write_bytes(w, p, offset);
+    piece made = {.data = calloc(1, p->bytes + 1), .bytes = p->bytes};
+    if (!made.data)
+        return false;
+    p->make(p->user, (void *)(uintptr_t)made.data);
+    bool ok = write_bytes(w, &made, offset);
+    const int error = errno;
+    free((void *)(uintptr_t)made.data);
+    errno = error;
     return ok;
 }
 
@@ -307,9 +335,9 @@ bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
     head h = {.magic = MAGIC, .key = *key};
     struct stat state;
     put_about(&about, c->session, item, &w->l);
-    const piece small[NSECTIONS] = {[ABOUT] = {about.s, about.n},
-                                    [CODE] = {item->object, item->object_bytes},
-                                    [TEXT] = {item->text, strlen(item->text) + 1}};
+    const piece small[NSECTIONS] = {[ABOUT] = {.data = about.s, .bytes = about.n},
+                                    [CODE] = {.data = item->object, .bytes = item->object_bytes},
+                                    [TEXT] = {.data = item->text, .bytes = strlen(item->text) + 1}};
     const char *path = fv_cache_path(c, key, ".model");
     place_sections(&h, w, small);
     await_weights(w);
