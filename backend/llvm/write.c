@@ -10,6 +10,7 @@
 
 #include "backend/llvm/emit.h"
 #include "backend/llvm/link.h"
+#include "ir/base/heap.h"
 #include "ir/base/mapping.h"
 #include "ir/base/staging.h"
 #include "ir/base/text.h"
@@ -75,6 +76,8 @@ static bool write_code(output *o, fv_llvm_kind kind, const char *name, const cha
     LLVMMemoryBufferRef code = fv_ll_code(&o->m, kind);
     if (!code)
         return false;
+    fv_heap_trim(o->session); /* weights take the place of what LLVM needed */
+    fv_llvm_release_pages();
     bool ok = write_all(o, LLVMGetBufferStart(code), LLVMGetBufferSize(code)) &&
               (kind != FV_LLVM_OBJ || fv_ll_add_weights(&o->m, code, o->fd, o->path));
     LLVMDisposeMemoryBuffer(code);

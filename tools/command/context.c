@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/base/heap.h"
 #include "tools/command/json.h"
 #include "tools/command/progress.h"
 
@@ -116,6 +117,7 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
         fv_session_free(c.session);
         return left;
     }
+    fv_heap_own(c.session);
     fv_json_begin();
     c.arena = fv_arena_new(c.session);
     int status = fv_args_check_lists(&c) ? command->run(&c) : FV_EXIT_USAGE;
