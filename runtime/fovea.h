@@ -481,6 +481,7 @@ int fv_compile_bytes(const void *data, size_t size, const char *name, const char
  * two have their larger constants in a second file, `out`.bin. .so .o .a have a C header in the
  * same folder, NAME.h for NAME.o and libNAME.so, unless `o->no_header` is set. If another file has
  * that name, it stays as it is, and the log has a warning. `o->backend` is ignored.
+ * The model's files must not be written to or shortened until it returns.
  *  Returns as fv_compile. After a failure no new file is left, and no old file is lost. */
 int fv_compile_file(const char *path, const char *out, const fv_compile_options *o,
                     fv_log *log) FV_ANSWER;

@@ -31,6 +31,8 @@ typedef struct fv_tensor {
     const int64_t *dims;
     size_t count; /* number of elements */
     size_t bytes;
+    /* NULL: left out, rows, or the elements of a weight that lowering has laid out, which are made
+     * when they are read (backend/lowering/contents.h) */
     const void *data;
     /* the data as rows of a larger tensor, with `data` NULL; NULL: `data` has them. Only passes
      * that cut a graph make rows (passes/shard), and only code that writes graphs to files reads

@@ -127,6 +127,15 @@ distances() {
 }
 check "the distance of a tile of one row" 0 '^min\(\(223 - panel\) \* 98304, 2048\);min\(\(223 - panel\) \* 98304, 8192\);$' distances ./own.profile
 check "one distance" 0 '^[^;]*;$' distances zen5
+sed 's/narrow_bytes = 4096/narrow_bytes = 0/' own.profile >single.profile
+check "a distance for one row only" 0 '^min\(\(223 - panel\) \* 98304, 8192\);$' distances ./single.profile
+check "a distance for several rows only" 0 '^min\(\(223 - panel\) \* 98304, 4096\);$' distances zen4
+tiles() {
+    distances zen4 && grep -c "^ *$1" distances.fvk
+}
+# of the tiles of 12, 8, 4, 2 and 1 rows, four prefetch, and the last one does not, not even what it reads now
+check "four of five tiles prefetch" 0 ';4$' tiles 'prefetch .*, ahead\]'
+check "none prefetches what it reads" 1 ';0$' tiles 'prefetch .*, 0\]'
 # where it also does so for all tiles that share a panel, prefetches are of numbered lines, if weights come from memory: five tiles
 # of 12, 8, 4, 2 and 1 rows prefetch two lines in each step; with a known number of rows there is only one tile
 cat >few.profile <<'M'

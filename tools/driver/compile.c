@@ -63,6 +63,7 @@ static bool lower_model(job *j) {
 
 static bool make_code(job *j) {
     j->out->artifact = fv_driver_artifact(j->session, j->out->program, j->backend, j->level);
+    fv_mappings_drop(j->session, j->earlier); /* weights that were copied into panels */
     j->out->code_ms = fv_lap(&j->mark);
     return j->out->artifact != NULL;
 }

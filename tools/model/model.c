@@ -193,7 +193,7 @@ static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tun
     o.tuning.tuned = tuned ? tuned : o.tuning.tuned;
     o.answers.choices = choices;
     fv_progress_phase(c->args, m->path, "reads the model");
-    fv_heap_own(c->session);
+    fv_heap_own(c->session); /* that of the command, or one that compares, tunes or reduces */
     if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
         return false;
     fv_heap_trim(c->session); /* running needs less memory than compiling */

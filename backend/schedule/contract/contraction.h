@@ -108,8 +108,7 @@ typedef struct fv_tile_plan {
     int64_t depth;
     fv_prefetch_plan prefetch;
     int few; /* with dot.matrix: fewer rows than this use dot products of vectors */
-    /* if there are several tiles of rows: whether b is computed once for all tiles of a block,
-     * `depth` steps at a time */
+    /* where b is computed, which is done for `depth` steps at a time unless each tile does it */
     fv_unpacking unpacks;
     int computing_rows; /* with `unpacks`: in blocks of at most so many rows each tile computes b */
     bool copies; /* whether the rows of a that a tile reads are first copied to contiguous memory */

@@ -279,6 +279,11 @@ static copies *copies_of(fv_lowerer *l, const fv_laid_out *from, size_t at, size
     FV_HOLDS(l->session, known && at <= room && bytes <= room - at);
     copies *c = fv_alloc(l->host.kept, 1, sizeof *c + (size_t)from->npieces * sizeof(struct copy));
     *c = (copies){.session = l->session, .layout = from->layout, .at = at, .n = from->npieces};
+    /* names and companions are in the memory of lowering, which may be freed before the copies */
+    c->layout.name = NULL;
+    c->layout.companion = NULL;
+    for (int i = 0; i < c->layout.rank; i++)
+        c->layout.axis[i].name = "";
     for (int i = 0; i < from->npieces; i++) {
         FV_HOLDS(l->session, from->piece[i].from.data || !from->piece[i].tensor->bytes);
         c->all[i] = (struct copy){from->piece[i].from, from->piece[i].tensor->bytes};

@@ -693,7 +693,8 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
 static void multiply_prefetching(fv_tile *t, fv_expr *rows) {
     fv_kmark m = fv_kemit_mark(t->e);
     t->prefetch.ahead = t->prefetch.part = NULL;
-    if ((t->plan.prefetch.far && !t->made.unpacked) || (t->plan.prefetch.near && t->prefetch.whole))
+    const fv_prefetch_plan *p = &t->plan.prefetch;
+    if (((p->far || p->alone) && !t->made.unpacked) || (p->near && t->prefetch.whole))
         fv_tile_plan_prefetch(t);
     multiply_columns(t, rows);
     fv_kemit_release(t->e, m);
