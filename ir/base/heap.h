@@ -4,8 +4,8 @@
 
 #include "ir/base/arena.h"
 
-/* States that the process works for this session, as that of a command does. A session of a library
- * is in the process of a caller. */
+/* States that the whole process belongs to s, as that of a command does; where Fovea is a library,
+ * it belongs to the caller. */
 void fv_heap_own(fv_session *s);
 /* Returns the memory that malloc keeps for later to the system, in the whole process. Does nothing
  * in a session that does not own the process, whose caller may not expect that it takes the

@@ -3,9 +3,8 @@
 
 struct fv_contents {
     const void *data;
-    /* writes the bytes to `room`, the same address as `data`; NULL: they are made */
-    fv_contents_maker *make;
-    void *room, *user;
+    fv_contents_maker *make; /* writes the bytes to `data`; NULL: they are made */
+    void *user;
 };
 
 fv_contents *fv_contents_at(fv_arena *a, const void *data) {
@@ -16,7 +15,7 @@ fv_contents *fv_contents_at(fv_arena *a, const void *data) {
 
 fv_contents *fv_contents_later(fv_arena *a, void *room, fv_contents_maker *make, void *user) {
     fv_contents *c = FV_NEW(a, fv_contents, 1);
-    *c = (fv_contents){.data = room, .make = make, .room = room, .user = user};
+    *c = (fv_contents){.data = room, .make = make, .user = user};
     return c;
 }
 
@@ -25,7 +24,7 @@ const void *fv_constant_data(const fv_constant *c) {
     if (!x)
         return NULL;
     if (x->make) {
-        x->make(x->user, x->room);
+        x->make(x->user, (void *)(uintptr_t)x->data);
         x->make = NULL;
     }
     return x->data;

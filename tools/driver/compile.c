@@ -54,7 +54,7 @@ static bool read_model(job *j) {
 static bool lower_model(job *j) {
     fv_compiled *out = j->out;
     out->program = fv_driver_lower(j->session, &out->source, j->o);
-    fv_mappings_drop(j->session, j->earlier); /* weights that were read to pack them */
+    fv_mappings_drop(j->session, j->earlier); /* weights of which lowering read the elements */
     out->lower_ms = fv_lap(&j->mark);
     if (out->program && j->watch && j->watch->lowered)
         j->watch->lowered(j->watch->user, out->program);
