@@ -136,6 +136,9 @@ typedef struct fv_opdef {
      * uses */
     int since[FV_MAX_VERSIONS];
     const char *doc;
+    /* how the operator differs from the standard's text or reference, where ONNX Runtime differs
+     * from it in the same way, as whole sentences; NULL: nowhere */
+    const char *departs;
     fv_operand_def in[FV_MAX_IN];
     fv_operand_def out[FV_MAX_OUT];
     fv_attr_def attrs[FV_MAX_ATTRS];

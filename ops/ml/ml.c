@@ -127,13 +127,11 @@ bool fv_ml_post_transform(const fv_op *op, fv_post_transform *out) {
 fv_value *fv_ml_transformed(fv_rewriter *w, fv_value *scores, fv_post_transform post) {
     if (!scores)
         return NULL;
-    const fv_dim *n = scores->type->dims[1];
-    bool single = fv_dim_is_const(n) && n->value == 1;
     switch (post) {
     case FV_POST_NONE: return scores;
-    case FV_POST_SOFTMAX: return single ? scores : FV_W1(w, FV_OP_Softmax, scores);
-    case FV_POST_LOGISTIC: return single ? scores : FV_W1(w, FV_OP_Sigmoid, scores);
-    case FV_POST_SOFTMAX_ZERO: return single ? scores : FV_W1(w, FV_OP_fv_SoftmaxZero, scores);
+    case FV_POST_SOFTMAX: return FV_W1(w, FV_OP_Softmax, scores);
+    case FV_POST_LOGISTIC: return FV_W1(w, FV_OP_Sigmoid, scores);
+    case FV_POST_SOFTMAX_ZERO: return FV_W1(w, FV_OP_fv_SoftmaxZero, scores);
     case FV_POST_PROBIT: return FV_W1(w, FV_OP_fv_Probit, scores);
     }
     return scores;
@@ -172,14 +170,15 @@ const fv_opdef fv_ops_ml[] = {
      .name = "SoftmaxZero",
      .id = FV_OP_fv_SoftmaxZero,
      .since = {1},
-     .doc = "softmax over the last axis, without the scores that are 0",
+     .doc = "softmax over the last axis, without the scores that are 0; 0.5 if all are 0",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET(F32) | FV_SET(F64)}},
-     .formula = "m = max k: X[b.., k]; s = sum k: select(0.0000001 < abs(X[b.., k]), exp(X[b.., k] "
-                "- m), 0); "
-                "Y[b.., j] = select(0.0000001 < abs(X[b.., j]), exp(X[b.., j] - m), X[b.., j] * "
-                "exp(-m)) / s"},
+     .formula =
+         "m = max k: X[b.., k]; s = sum k: select(0.0000001 < abs(X[b.., k]), exp(X[b.., k] "
+         "- m), X[b.., k] * exp(-m)); "
+         "Y[b.., j] = select(s == 0, 0.5, select(0.0000001 < abs(X[b.., j]), exp(X[b.., j] - m), "
+         "X[b.., j] * exp(-m)) / s)"},
     /* Winitzki's approximation of the inverse error function, with the constants of ONNX Runtime */
     {.domain = "fv",
      .name = "Probit",

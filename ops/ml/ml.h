@@ -42,6 +42,11 @@ void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first
 
 /* ---- scores ---- */
 
+/* How operators depart from the standard if both classes have one score (fv_ml_two_classes). */
+#define ONE_SCORE(scores)                                                                          \
+    "A single score s of two classes gives the scores " scores                                     \
+    "; of the transforms only LOGISTIC is applied, to -s and s, and PROBIT is refused."
+
 typedef enum {
     FV_POST_NONE,
     FV_POST_SOFTMAX,
@@ -52,8 +57,7 @@ typedef enum {
 
 /* Reads the attribute post_transform. False after a diagnostic. */
 bool fv_ml_post_transform(const fv_op *op, fv_post_transform *out) FV_MUST_USE;
-/* Scores [N, n] after the transform of each row. If there is a single score, only PROBIT is
- * applied, as in ONNX Runtime. */
+/* Scores [N, n] after the transform of each row. */
 fv_value *fv_ml_transformed(fv_rewriter *w, fv_value *scores, fv_post_transform post);
 /* Scores [N, 2] from a single score s [N, 1] of the second class: 1 - s and s; or -s and s if the
  * sign decides the class. LOGISTIC is applied to -s and s; other transforms are not applied, as in

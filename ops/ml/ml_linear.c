@@ -47,6 +47,16 @@ static bool name_classes(fv_rewriter *w, fv_op *op) {
     return fv_ml_name_classes(w, op, "classlabels_ints");
 }
 
+/* The number of features of n coefficients in one row for each score. As in ONNX Runtime, if X is
+ * known to have fewer features, rows are as long as these, and coefficients after the last row are
+ * ignored. */
+static int row_length(fv_op *op, int n, int scores) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *have = x->dims[x->rank - 1];
+    bool fewer = fv_dim_is_const(have) && have->value > 0 && have->value < n / scores;
+    return fewer ? (int)have->value : n / scores;
+}
+
 /* ---- LinearRegressor ---- */
 
 static bool infer_linear_regressor(fv_op *op) {
@@ -59,14 +69,15 @@ static bool infer_linear_regressor(fv_op *op) {
     fv_ml_floats(op, "intercepts", &bias);
     if (targets < 1 || targets > INT32_MAX)
         return fv_op_error(op, "targets is %lld, expected at least 1", (long long)targets);
-    if (!n || n % targets)
+    int features = n < targets ? 0 : row_length(op, n, (int)targets);
+    if (!features || (features == n / targets && n % targets))
         return fv_op_error(op, "has %d coefficients for %lld targets", n, (long long)targets);
     if (bias && bias != targets)
         return fv_op_error(op, "has %d intercepts for %lld targets", bias, (long long)targets);
     fv_ml_rows(t, fv_in_type(op, 0), dims);
     dims[1] = fv_dim_const(t, targets);
     fv_infer_out(op, 0, FV_F32, 2, dims);
-    return fv_ml_post_transform(op, &post) && fv_ml_infer_features(op, n / targets, "coefficients");
+    return fv_ml_post_transform(op, &post) && fv_ml_infer_features(op, features, "coefficients");
 }
 
 static bool decompose_linear_regressor(fv_rewriter *w, fv_op *op) {
@@ -76,7 +87,7 @@ static bool decompose_linear_regressor(fv_rewriter *w, fv_op *op) {
     fv_post_transform post;
     if (!fv_ml_post_transform(op, &post))
         return false;
-    fv_value *rows = matrix(w, "coefficients", c, targets, n / targets);
+    fv_value *rows = matrix(w, "coefficients", c, targets, row_length(op, n, targets));
     fv_value *y = products(w, fv_ml_matrix(w, op, FV_F32), rows, targets, bias ? b : NULL);
     fv_w_result(w, 0, fv_ml_transformed(w, y, post));
     return true;
@@ -99,7 +110,7 @@ static int linear_scores(fv_op *op) {
                      : labels;
     if (!labels)
         (void)!fv_op_error(op, "has no classes: expected classlabels_ints");
-    else if (!scores || !n || n % scores)
+    else if (!scores || n < scores || (n % scores && row_length(op, n, scores) == n / scores))
         (void)!fv_op_error(op, "has %d coefficients for %d scores", n, scores);
     else if (scores > 1 && scores != labels)
         (void)!fv_op_error(op, "has %d scores, and %d classes", scores, labels);
@@ -119,7 +130,7 @@ static bool infer_linear_classifier(fv_op *op) {
     if (two && post == FV_POST_PROBIT)
         return fv_op_error(op, "post_transform is PROBIT, which has one score for two classes");
     return infer_classes(op, two ? 2 : scores) &&
-           fv_ml_infer_features(op, n / scores, "coefficients");
+           fv_ml_infer_features(op, row_length(op, n, scores), "coefficients");
 }
 
 static bool decompose_linear_classifier(fv_rewriter *w, fv_op *op) {
@@ -130,7 +141,7 @@ static bool decompose_linear_classifier(fv_rewriter *w, fv_op *op) {
     fv_post_transform post;
     if (!scores || !fv_ml_post_transform(op, &post))
         return false;
-    fv_value *rows = matrix(w, "coefficients", c, scores, n / scores);
+    fv_value *rows = matrix(w, "coefficients", c, scores, row_length(op, n, scores));
     fv_value *y = products(w, fv_ml_matrix(w, op, FV_F32), rows, scores, bias ? b : NULL);
     bool named = labels == 2;
     if (scores == 1)
@@ -249,7 +260,7 @@ static bool decompose_svm_regressor(fv_rewriter *w, fv_op *op) {
     if (fv_op_int(op, "one_class"))
         y = FV_W3(w, FV_OP_Where, is_positive(w, y), fv_w_float(w, FV_F32, 1),
                   fv_w_float(w, FV_F32, -1));
-    fv_w_result(w, 0, y);
+    fv_w_result(w, 0, fv_ml_transformed(w, y, s.post));
     return true;
 }
 
@@ -596,6 +607,13 @@ static bool kernel_coupling(fv_custom *c, fv_op *op) {
 }
 
 #define ROWS FV_RANKS(1, 2)
+#define SVM_CLASSES                                                                                \
+    ONE_SCORE("-s and s, or 1 - s and s with SOFTMAX or SOFTMAX_ZERO")                             \
+    " Without support vectors, the second of two classes also wins if the higher score is at "     \
+    "least 0.5, or, with negative coefficients, above 0."
+#define FEWER_FEATURES                                                                             \
+    "If X is known to have fewer features than there are coefficients, its rows and those of "     \
+    "coefficients have the same length, and coefficients after the last row are ignored."
 
 const fv_opdef fv_ops_ml_linear[] = {
     {.domain = "fv",
@@ -613,7 +631,8 @@ const fv_opdef fv_ops_ml_linear[] = {
     {FV_ML("LinearClassifier"), .since = {1},
      .doc = "the class with the highest linear score, and the scores after "
             "a transform",
-     .in = {{"X", "T1", .rank = ROWS}}, .out = {{"Y", "T2"}, {"Z", "T3"}},
+     .departs = ONE_SCORE("1 - s and s") " " FEWER_FEATURES, .in = {{"X", "T1", .rank = ROWS}},
+     .out = {{"Y", "T2"}, {"Z", "T3"}},
      .attrs = {FV_A_OPTIONAL("classlabels_ints", INTS),
                FV_A_OPTIONAL("classlabels_strings", STRINGS), FV_A_REQUIRED("coefficients", FLOATS),
                FV_A_OPTIONAL("intercepts", FLOATS), FV_A_INT("multi_class", 0),
@@ -622,7 +641,7 @@ const fv_opdef fv_ops_ml_linear[] = {
      .infer = infer_linear_classifier, .decompose = decompose_linear_classifier,
      .strings = name_classes},
     {FV_ML("LinearRegressor"), .since = {1},
-     .doc = "sums of features times coefficients, after a transform",
+     .doc = "sums of features times coefficients, after a transform", .departs = FEWER_FEATURES,
      .in = {{"X", "T", .rank = ROWS}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("coefficients", FLOATS), FV_A_OPTIONAL("intercepts", FLOATS),
                FV_A_STRING("post_transform", "NONE"), FV_A_INT("targets", 1)},
@@ -631,7 +650,7 @@ const fv_opdef fv_ops_ml_linear[] = {
     {FV_ML("SVMClassifier"), .since = {1},
      .doc = "the class with the most votes among decisions between pairs of "
             "classes, by support vectors; scores of pairs, or probabilities",
-     .in = {{"X", "T1", .rank = ROWS}}, .out = {{"Y", "T2"}, {"Z", "T3"}},
+     .departs = SVM_CLASSES, .in = {{"X", "T1", .rank = ROWS}}, .out = {{"Y", "T2"}, {"Z", "T3"}},
      .attrs = {FV_A_OPTIONAL("classlabels_ints", INTS),
                FV_A_OPTIONAL("classlabels_strings", STRINGS), FV_A_OPTIONAL("coefficients", FLOATS),
                FV_A_OPTIONAL("kernel_params", FLOATS), FV_A_STRING("kernel_type", "LINEAR"),
@@ -642,8 +661,7 @@ const fv_opdef fv_ops_ml_linear[] = {
      .infer = infer_svm_classifier, .decompose = decompose_svm_classifier, .strings = name_classes},
     {FV_ML("SVMRegressor"), .since = {1},
      .doc = "a sum of kernel functions of support vectors, or its sign for "
-            "a one-class model; post_transform is ignored, as in ONNX "
-            "Runtime",
+            "a one-class model, after a transform",
      .in = {{"X", "T", .rank = ROWS}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("coefficients", FLOATS), FV_A_OPTIONAL("kernel_params", FLOATS),
                FV_A_STRING("kernel_type", "LINEAR"), FV_A_INT("n_supports", 0),

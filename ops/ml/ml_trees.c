@@ -620,6 +620,10 @@ const fv_opdef fv_ops_ml_trees[] = {
     {FV_ML("TreeEnsembleClassifier"), .since = {1, 3},
      .doc = "the class with the highest sum of weights at the leaves of decision trees, and the "
             "scores after a transform",
+     .departs = ONE_SCORE(
+         "1 - s and s, or -s and s if weights have both signs") " The second class wins if s is "
+                                                                "above 0.5, or above 0 if weights "
+                                                                "have both signs.",
      .in = {{"X", "T1", .rank = FV_RANKS(1, 2)}}, .out = {{"Y", "T2"}, {"Z", "T3"}},
      .attrs = {NODES, FV_A_OPTIONAL("base_values", FLOATS),
                FV_A_OPTIONAL("base_values_as_tensor", TENSOR), FV_A_OPTIONAL("class_ids", INTS),

@@ -532,6 +532,10 @@ static bool infer_lrn(fv_op *op) {
 }
 
 #define MAX_TYPES (FV_SET_FLOAT | FV_SET(I8) | FV_SET(U8))
+/* the standard's text rounds down */
+#define WINDOWS_TRUNCATED                                                                          \
+    "The number of windows is truncated: one that exceeds the padded input by less than the "      \
+    "stride counts, as in the standard's inference of shapes."
 #define WINDOW                                                                                     \
     FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS), FV_A_REQUIRED("dilations", INTS), \
         FV_A_REQUIRED("kernel", DIMS), FV_A_REQUIRED("dims", DIMS)
@@ -613,6 +617,7 @@ const fv_opdef fv_ops_pool[] = {
      .id = FV_OP_MaxPool,
      .since = {1, 8, 10, 11, 12, 22},
      .doc = "the largest element of each window",
+     .departs = WINDOWS_TRUNCATED,
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
      .out = {{"Y", "T"}, {"Indices", "I", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0),
@@ -654,6 +659,7 @@ const fv_opdef fv_ops_pool[] = {
      .id = FV_OP_AveragePool,
      .since = {1, 7, 10, 11, 19, 22},
      .doc = "the mean of each window",
+     .departs = WINDOWS_TRUNCATED,
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0),
@@ -679,6 +685,7 @@ const fv_opdef fv_ops_pool[] = {
      .id = FV_OP_LpPool,
      .since = {1, 2, 11, 18, 22},
      .doc = "the p-norm of each window",
+     .departs = WINDOWS_TRUNCATED,
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),

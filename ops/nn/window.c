@@ -70,6 +70,13 @@ static bool read_kernel(fv_op *op, const fv_type *weight, fv_window *w) {
     return true;
 }
 
+/* Only pools have ceil_mode. With VALID, the standard's formulas are the same in both modes. */
+static fv_window_rounding read_rounding(const fv_op *op, fv_auto_pad mode) {
+    if (!fv_opdef_attr(op->def, "ceil_mode"))
+        return FV_WINDOW_FLOOR;
+    return mode == FV_PAD_GIVEN && fv_op_int(op, "ceil_mode") ? FV_WINDOW_CEIL : FV_WINDOW_TRUNCATE;
+}
+
 bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_window *w) {
     fv_dims *t = fv_op_module(op)->dims;
     int64_t pads[2 * FV_MAX_RANK];
@@ -80,9 +87,7 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
         !fv_window_list(op, "pads", 2 * w->n, 0, 0, pads) || !read_kernel(op, weight, w) ||
         (fv_opdef_attr(op->def, "auto_pad") && !fv_window_auto_pad(op, &mode)))
         return false;
-    /* for VALID, the standard's formulas are the same in both modes of rounding */
-    w->ceil =
-        mode == FV_PAD_GIVEN && fv_opdef_attr(op->def, "ceil_mode") && fv_op_int(op, "ceil_mode");
+    w->rounding = read_rounding(op, mode);
     for (int i = 0; i < w->n; i++) {
         w->before[i] = fv_dim_const(t, mode == FV_PAD_GIVEN ? pads[i] : 0);
         w->after[i] = fv_dim_const(t, mode == FV_PAD_GIVEN ? pads[i + w->n] : 0);
@@ -92,16 +97,27 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
     return true;
 }
 
-/* Windows that would begin in the padding at the end do not count. */
+/* Divides by the stride, rounded as the window states. Windows that would begin in the padding at
+ * the end do not count. */
+static const fv_dim *steps(fv_dims *t, const fv_window *w, const fv_dim *room, const fv_dim *begins,
+                           const fv_dim *s) {
+    const fv_dim *down = fv_dim_floordiv(t, room, s), *up = fv_dim_ceildiv(t, room, s);
+    switch (w->rounding) {
+    case FV_WINDOW_FLOOR: return down;
+    case FV_WINDOW_TRUNCATE: return fv_dim_max(t, down, fv_dim_min(t, up, fv_dim_const(t, 0)));
+    case FV_WINDOW_CEIL:
+        return fv_dim_min(t, up, fv_dim_sub(t, fv_dim_ceildiv(t, begins, s), fv_dim_const(t, 1)));
+    }
+    return down;
+}
+
 void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_dim **dims) {
     for (int i = 0; i < w->n; i++) {
         const fv_dim *s = fv_dim_const(t, w->stride[i]), *one = fv_dim_const(t, 1);
         const fv_dim *begins = fv_dim_add(t, x->dims[i + 2], w->before[i]);
         const fv_dim *room =
             fv_dim_sub(t, fv_dim_add(t, begins, w->after[i]), fv_window_reach(t, w, i));
-        const fv_dim *n = w->ceil ? fv_dim_min(t, fv_dim_ceildiv(t, room, s),
-                                               fv_dim_sub(t, fv_dim_ceildiv(t, begins, s), one))
-                                  : fv_dim_floordiv(t, room, s);
+        const fv_dim *n = steps(t, w, room, begins, s);
         dims[i] = fv_dim_max(t, fv_dim_add(t, n, one), fv_dim_const(t, 0));
     }
 }

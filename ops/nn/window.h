@@ -6,12 +6,19 @@
 #include "ir/base/limits.h"
 #include "ir/graph/rewriter.h"
 
+/* How the number of positions is rounded: (padded extent - reach) / stride, plus one. */
+typedef enum {
+    FV_WINDOW_FLOOR,    /* down: only windows within the padded input count */
+    FV_WINDOW_TRUNCATE, /* towards 0: so does one that exceeds it by less than the stride */
+    FV_WINDOW_CEIL      /* up: windows that begin in the input or the padding before it count */
+} fv_window_rounding;
+
 /* Padding consists of dims, because with auto_pad it depends on the dims of the input. */
 typedef struct fv_window {
     int n; /* number of axes; the first one is axis 2 of the input */
     int64_t stride[FV_MAX_RANK], dilation[FV_MAX_RANK];
     const fv_dim *kernel[FV_MAX_RANK], *before[FV_MAX_RANK], *after[FV_MAX_RANK];
-    bool ceil; /* whether a window that ends after the padding counts */
+    fv_window_rounding rounding;
 } fv_window;
 
 /* Reads the attributes auto_pad, ceil_mode, dilations, kernel_shape, pads and strides of an op on

@@ -295,6 +295,7 @@ const fv_opdef fv_ops_recurrent[] = {
      .id = FV_OP_LSTM,
      .since = {1, 7, 14, 22},
      .doc = "a recurrent layer with input, output and forget gates and a cell, over a sequence",
+     .departs = "clip limits the sums of gates, but not the cell before its activation.",
      .in = {INPUTS, CELL},
      .out = {OUTPUTS, {"Y_c", "T", FV_OPTIONAL_OPERAND}},
      .attrs = {STANDARD(1), FV_A_INT("input_forget", 0)},

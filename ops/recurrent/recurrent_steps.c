@@ -388,14 +388,11 @@ static void set_axes(cell *z) {
     place_steps(z);
 }
 
-/* Sets a result to a state after the last step; 0 if there was no step, as in ONNX Runtime. */
+/* Sets a result to a state after the last step: the initial state if the row has no step. */
 static void give_last(const cell *z, int out, const fv_state *s) {
     fv_expr *at[3] = {z->of.batch_first ? z->at.row : z->at.dir,
-                      z->of.batch_first ? z->at.dir : z->at.row, z->at.unit},
-            *x = own(z, s->now);
-    if (z->length)
-        x = fv_x_select(z->a, bin(z, FV_X_LE, z->length, integer(z, 0)), number(z, 0), x);
-    fv_recurrence_last(z->d, z->r, out, at, x);
+                      z->of.batch_first ? z->at.dir : z->at.row, z->at.unit};
+    fv_recurrence_last(z->d, z->r, out, at, own(z, s->now));
 }
 
 /* Builds the states: returns h; sets the cell state, if there is one, and `kept`, the state that

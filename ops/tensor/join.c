@@ -97,13 +97,27 @@ static fv_expr *padded_index(fv_definer *d, fv_string mode, fv_expr *p, fv_expr 
     fv_expr *zero = fv_x_int(a, 0), *last = fv_x_bin(a, FV_X_SUB, n, fv_x_int(a, 1));
     if (string_is(mode, "edge"))
         return fv_x_bin(a, FV_X_MAX, fv_x_bin(a, FV_X_MIN, p, last), zero);
-    if (string_is(mode, "wrap"))
-        return fv_x_bin(a, FV_X_FLOORMOD, p, n);
     if (!string_is(mode, "reflect"))
         return p;
     fv_expr *period = fv_x_bin(a, FV_X_MUL, last, fv_x_int(a, 2));
     fv_expr *q = fv_x_bin(a, FV_X_FLOORMOD, p, period); /* FLOORMOD by 0 is 0 */
     return fv_x_select(a, fv_x_bin(a, FV_X_LT, q, n), q, fv_x_bin(a, FV_X_SUB, period, q));
+}
+
+/* What is left of an axis of n elements if negative pads remove some: its first index and size. */
+static void kept_range(fv_dims *t, const fv_dim *n, const fv_dim *begin, const fv_dim *padded,
+                       const fv_dim **first, const fv_dim **size) {
+    const fv_dim *zero = fv_dim_const(t, 0);
+    const fv_dim *end = fv_dim_sub(t, fv_dim_sub(t, padded, n), begin);
+    *first = fv_dim_max(t, fv_dim_sub(t, zero, begin), zero);
+    *size = fv_dim_sub(t, fv_dim_add(t, n, fv_dim_min(t, end, zero)), *first);
+}
+
+/* The mode wrap repeats what negative pads have left of the axis, as ONNX Runtime does. */
+static fv_expr *wrapped_index(fv_arena *a, fv_expr *p, const fv_dim *first, const fv_dim *size) {
+    fv_expr *from = fv_x_dim(a, first);
+    return fv_x_bin(a, FV_X_ADD, from,
+                    fv_x_bin(a, FV_X_FLOORMOD, fv_x_bin(a, FV_X_SUB, p, from), fv_x_dim(a, size)));
 }
 
 static bool define_pad(fv_definer *d, fv_op *op) {
@@ -120,9 +134,13 @@ static bool define_pad(fv_definer *d, fv_op *op) {
         const fv_dim *b = begin->u.dims[i];
         if (fv_dim_is_const(b) && !b->value && x->dims[i] == def->index[i]->dim)
             continue;
-        index[i] = padded_index(d, mode, fv_x_bin(a, FV_X_SUB, index[i], fv_x_dim(a, b)),
-                                fv_x_dim(a, x->dims[i]));
-        inside &= x->dims[i]->lo > 0;
+        fv_expr *p = fv_x_bin(a, FV_X_SUB, index[i], fv_x_dim(a, b));
+        const fv_dim *first, *size;
+        kept_range(d->module->dims, x->dims[i], b, def->index[i]->dim, &first, &size);
+        bool wraps = string_is(mode, "wrap");
+        index[i] = wraps ? wrapped_index(a, p, first, size)
+                         : padded_index(d, mode, p, fv_x_dim(a, x->dims[i]));
+        inside &= (wraps ? size : x->dims[i])->lo > 0;
     }
     if (fv_op_in(op, 1)) {
         fv_expr *zero = fv_x_int(a, 0);
@@ -347,6 +365,8 @@ const fv_opdef fv_ops_join[] = {
      .since = {1, 2, 11, 13, 18, 19, 21, 23, 24, 25},
      .doc =
          "elements before and after each axis: a value, a reflection, the edge, or the other end",
+     .departs = "In the mode wrap, negative pads remove elements first, and what is left is "
+                "repeated; the reference function refuses such pads.",
      .in = {{"data", "T"},
             {"pads", "S", .rank = FV_LIST},
             {"constant_value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},

@@ -165,9 +165,9 @@ static void reference(const config *t, data *z) {
                 step(t, z, d, z->x + row * t->input, h, c);
                 memcpy(z->y + to * n, h, (size_t)n * sizeof *h);
             }
-            for (int j = 0; j < n; j++) { /* 0 of a row without steps */
-                z->y_h[at + j] = len || t->lens[0] < 0 ? h[j] : 0;
-                z->y_c[at + j] = len || t->lens[0] < 0 ? c[j] : 0;
+            for (int j = 0; j < n; j++) { /* the initial state of a row without steps */
+                z->y_h[at + j] = h[j];
+                z->y_c[at + j] = c[j];
             }
         }
 }

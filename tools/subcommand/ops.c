@@ -91,6 +91,12 @@ static int count_of(const char *dom, bool experimental) {
     return n;
 }
 
+/* Prints text of a cell: characters with a meaning in Markdown are escaped; `|` would end it. */
+static void print_cell(const char *text) {
+    for (const char *p = text; *p; p++)
+        fv_out(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
+}
+
 static void print_domain(fv_context *c, const char *dom) {
     fv_out("| operator | versions | types | meaning | |\n| --- | --- | --- | --- | --- |\n");
     for (int i = 0; i < fv_op_count(); i++) {
@@ -99,9 +105,22 @@ static void print_domain(fv_context *c, const char *dom) {
             continue;
         fv_out("| %s | %s | %s | %s | ", d->name, versions(c->arena, d), all_types(c->arena, d),
                meaning(d));
-        /* characters with a meaning in Markdown are escaped; `|` would end the cell of the table */
-        for (const char *p = d->doc ? d->doc : ""; *p; p++)
-            fv_out(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
+        print_cell(d->doc ? d->doc : "");
+        fv_out(" |\n");
+    }
+}
+
+static void print_departures(fv_context *c) {
+    fv_out("\n## Where ONNX Runtime is followed\n\n"
+           "These operators differ from the standard's text or from its reference functions, as "
+           "they do in ONNX\nRuntime.\n\n"
+           "| operator | how |\n| --- | --- |\n");
+    for (int i = 0; i < fv_op_count(); i++) {
+        const fv_opdef *d = fv_op_at(i);
+        if (!d->departs)
+            continue;
+        fv_out("| %s | ", fv_opdef_qualified(c->arena, d));
+        print_cell(d->departs);
         fv_out(" |\n");
     }
 }
@@ -144,9 +163,9 @@ static void print_markdown(fv_context *c) {
         "the label is that of\n"
         "the higher score. Base values are added to the scores of their classes, with two classes "
         "only to those that\n"
-        "have weights. post\\_transform of a TreeEnsemble has the numbers of the standard. PROBIT "
-        "is refused if it\n"
-        "would give one score for two classes. Labels, keys and categories are numbers or "
+        "have weights. post\\_transform is applied to a single score of a regressor, too, and that "
+        "of a TreeEnsemble\n"
+        "has the numbers of the standard. Labels, keys and categories are numbers or "
         "strings.\n\n");
     print_domain(c, "ai.onnx.ml");
     fv_out("\n## `ai.onnx.preview.training`: steps of optimizers\n\n");
@@ -157,6 +176,7 @@ static void print_markdown(fv_context *c) {
     print_domain(c, "com.microsoft");
     fv_out("\n## `fv`: Fovea's own, inside graphs\n\n");
     print_domain(c, "fv");
+    print_departures(c);
     print_refused();
     fv_out(
         "\n## Other random numbers\n\n"
@@ -218,6 +238,8 @@ static json_t *op_json(const fv_opdef *d) {
     fv_json_set(o, "versions", since);
     fv_json_set_text(o, "meaning", meaning(d));
     fv_json_set_text(o, "doc", d->doc ? d->doc : "");
+    if (d->departs)
+        fv_json_set_text(o, "departs", d->departs);
     fv_json_set(o, "inputs", operands_json(d->in, FV_MAX_IN));
     fv_json_set(o, "outputs", operands_json(d->out, FV_MAX_OUT));
     fv_json_set(o, "attributes", attrs);
@@ -299,6 +321,8 @@ static void print_op(fv_context *c, const fv_opdef *d) {
         fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
                type_of(c->arena, &d->types[i]));
     print_meaning(c, d);
+    if (d->departs)
+        fv_out("departs    %s\n", d->departs);
 }
 
 /* finds an operator by its name: "MatMul", "fv.Slice", "ai.onnx.MatMul" */
