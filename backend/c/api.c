@@ -478,15 +478,15 @@ static void put_direct_run(fv_cg *g) {
     const char *env = fv_c_weights_file(g) ? "env" : "NULL";
     names[n] = "work";
     names[n + 1] = "env";
-    fv_c_open(g, asks ? "static %s_NOINLINE int direct(%s)" : "int %s_run(%s)",
-              asks ? g->NAME : g->name, parameters);
+    fv_c_open(g, asks ? "static %s_NOINLINE int %s_direct(%s)" : "%sint %s_run(%s)",
+              asks ? g->NAME : "", g->name, parameters);
     if (p->ninputs)
         fv_c_line(g, "const void *const inputs[] = {%s};", listed(g, names, p->ninputs));
     if (p->noutputs)
         fv_c_line(g, "void *const outputs[] = {%s};", listed(g, names + p->ninputs, p->noutputs));
-    fv_c_line(g, "return %s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);",
-              asks || fv_c_inlines_run(g) ? "run" : "entry", p->ninputs ? "inputs" : "NULL",
-              p->noutputs ? "outputs" : "NULL", g->NAME, env);
+    fv_c_line(g, "return %s_%s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);", g->name,
+              asks || fv_c_inlines_run(g) ? "run_flat" : "run_entry",
+              p->ninputs ? "inputs" : "NULL", p->noutputs ? "outputs" : "NULL", g->NAME, env);
     fv_c_close(g);
     fv_c_line(g, "%s", "");
     if (!asks)
@@ -494,7 +494,7 @@ static void put_direct_run(fv_cg *g) {
     /* code before the check of the CPU must run on every CPU, so the rest is a function of its own;
      * otherwise compilers might use vector instructions for the addresses */
     fv_c_open(g, "int %s_run(%s)", g->name, parameters);
-    fv_c_line(g, "return cpu_is_bad() ? FV_BAD_CPU : direct(%s);",
+    fv_c_line(g, "return %s_cpu_is_bad() ? FV_BAD_CPU : %s_direct(%s);", g->name, g->name,
               listed(g, names, n + 1 + (fv_c_weights_file(g) != NULL)));
     fv_c_close(g);
     fv_c_line(g, "%s", "");
@@ -503,16 +503,21 @@ static void put_direct_run(fv_cg *g) {
 void fv_c_public(fv_cg *g) {
     bool asks = g->machine.checks_cpu;
     fv_c_fill(g, g->out, fv_c_entry_c_text,
-              asks ? "    if (cpu_is_bad())\n        return FV_BAD_CPU;\n" : "", NULL);
+              asks ? fv_printf(g->arena, "    if (%s_cpu_is_bad())\n        return FV_BAD_CPU;\n",
+                               g->name)
+                   : "",
+              NULL);
     if (asks)
-        fv_text_put(
-            g->out,
-            "static int plan_entry(const int64_t *dims, size_t *workspace, int64_t *out_dims) {\n"
-            "    return cpu_is_bad() ? FV_BAD_CPU : plan(dims, workspace, out_dims);\n"
-            "}\n\n");
+        fv_c_fill(g, g->out,
+                  "static int @name@_plan_entry(const int64_t *dims, size_t *workspace, "
+                  "int64_t *out_dims) {\n"
+                  "    return @name@_cpu_is_bad() ? FV_BAD_CPU : @name@_plan_flat(dims, "
+                  "workspace, out_dims);\n"
+                  "}\n\n",
+                  NULL);
     if (fv_c_is_direct(g->p))
         put_direct_run(g);
     else
-        fv_c_fill(g, g->out, fv_c_general_c_text, asks ? "plan_entry" : "plan", NULL);
+        fv_c_fill(g, g->out, fv_c_general_c_text, asks ? "plan_entry" : "plan_flat", NULL);
     fv_c_table(g);
 }

@@ -74,9 +74,11 @@ static bool decide_weights(fv_cg *g, bool folder) {
 }
 
 static void take_public_names(fv_cg *g) {
-    static const char *const names[] = {"run",           "plan",     "model",   "dims",
-                                        "out_dims",      "selftest", "weights", "weights_open",
-                                        "weights_close", NULL};
+    static const char *const names[] = {
+        "run",          "plan",          "model",       "dims",     "out_dims",
+        "selftest",     "weights",       "pool",        "ask_cpu",  "cpu_is_bad",
+        "weights_open", "weights_close", "weights_map", "run_flat", "plan_flat",
+        "plan_entry",   "run_entry",     "direct",      "env_of",   NULL};
     for (int i = 0; names[i]; i++)
         fv_c_name_take(&g->naming.scope, fv_printf(g->arena, "%s_%s", g->name, names[i]));
 }

@@ -70,7 +70,7 @@ static void add_selftest_main(fv_cg *g, fv_c_files *f) {
 }
 
 static void add_threads(fv_cg *g, fv_c_files *f) {
-    fv_text c = {.arena = g->arena}, h = {.arena = g->arena};
+    fv_text c = {.arena = g->arena}, h = {.arena = g->arena}, pool = {.arena = g->arena};
     const char *const names[][2] = {
         {"pool.h", fv_printf(g->arena, "%s_threads.h", g->file)},
         {"pool.c", fv_printf(g->arena, "%s_threads.c", g->file)},
@@ -79,7 +79,8 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
         {"FV_POOL", fv_printf(g->arena, "%s_POOL", g->NAME)},
     };
     fv_text_put(&c, "/* SPDX-License-Identifier: MIT-0 */\n");
-    fv_c_replace(&c, fv_c_pool_text, sizeof names / sizeof *names, names);
+    fv_c_replace(&pool, fv_c_pool_text, sizeof names / sizeof *names, names);
+    fv_c_put_own(g, &c, "pool", pool.s);
     fv_c_fill(g, &h, fv_c_threads_h_text, g->file, NULL);
     add(g, f, "_threads.c", &c);
     add(g, f, "_threads.h", &h);

@@ -180,9 +180,10 @@ static void put_query(fv_cg *g) {
     g->fn.used = fv_ptrmap_in(g->arena);
     fv_c_mark_used(g, &p->host.query);
     fv_c_mark_used(g, &p->host.plan);
-    fv_c_open(
-        g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)",
-        g->NAME);
+    fv_c_open(g,
+              "static %s_NOINLINE int %s_plan_flat(const int64_t *dims, size_t *workspace, int64_t "
+              "*out_dims)",
+              g->NAME, g->name);
     if (!looks_at(&p->host.plan, FV_ARG_DIMS))
         fv_c_line(g, "(void)dims;");
     if (!looks_at(&p->host.query, FV_ARG_ACTUAL))
@@ -210,9 +211,11 @@ static void put_buffer(fv_cg *g, const fv_buf *b) {
         if (b->output)
             fv_c_line(g, "%s *%s = (%s *)(uintptr_t)inputs[%d];", type, name, type, b->index);
         else
-            fv_c_line(g, "const %s *%s = inputs[%d];", type, name, b->index);
+            fv_c_line(g, "const %s *%s = (const %s *)inputs[%d];", type, name, type, b->index);
         break;
-    case FV_BUF_OUTPUT: fv_c_line(g, "%s *%s = outputs[%d];", type, name, b->index); break;
+    case FV_BUF_OUTPUT:
+        fv_c_line(g, "%s *%s = (%s *)outputs[%d];", type, name, type, b->index);
+        break;
     case FV_BUF_HEAP: fv_c_line(g, "%s *%s = NULL;", type, name); break;
     case FV_BUF_WORK: {
         int64_t offset;
@@ -260,7 +263,7 @@ static void put_memory(fv_cg *g) {
         fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;",
                   g->name, FV_WEIGHTS_HEAD);
     if (uses(g, FV_BUF_WORK))
-        fv_c_line(g, "unsigned char *work = workspace;");
+        fv_c_line(g, "unsigned char *work = (unsigned char *)workspace;");
     for (int i = 0; i < p->memory.nbuffers; i++)
         if (fv_c_is_used(g, p->memory.buffers[i]))
             put_buffer(g, p->memory.buffers[i]);
@@ -297,16 +300,17 @@ static void mark_run(fv_cg *g) {
 /* Copies the caller's env, which may be shorter or longer in another version of fv_env. */
 static void put_env(fv_cg *g) {
     fv_c_line(g, "/* The caller's env; that of another version is shorter or longer. */");
-    fv_c_line(g, "#define HAS(member) (size >= offsetof(fv_env, member) + sizeof own->member)");
-    fv_c_open(g, "static %sconst fv_env *env_of(const fv_env *given, fv_env *own)",
-              fv_c_inlines_run(g) ? fv_printf(g->arena, "%s_INLINE ", g->NAME) : "");
+    fv_c_line(g, "#define %s_HAS(member) (size >= offsetof(fv_env, member) + sizeof own->member)",
+              g->NAME);
+    fv_c_open(g, "static %sconst fv_env *%s_env_of(const fv_env *given, fv_env *own)",
+              fv_c_inlines_run(g) ? fv_printf(g->arena, "%s_INLINE ", g->NAME) : "", g->name);
     fv_c_line(g, "const size_t size = given ? given->size : 0;");
     for (int i = 0; i < FV_ENV_MEMBERS; i++)
-        fv_c_line(g, "own->%s = HAS(%s) ? given->%s : %s;", fv_env_text(i), fv_env_text(i),
-                  fv_env_text(i), fv_env_is_pointer(i) ? "NULL" : "0");
+        fv_c_line(g, "own->%s = %s_HAS(%s) ? given->%s : %s;", fv_env_text(i), g->NAME,
+                  fv_env_text(i), fv_env_text(i), fv_env_is_pointer(i) ? "NULL" : "0");
     fv_c_line(g, "return own;");
     fv_c_close(g);
-    fv_c_line(g, "#undef HAS");
+    fv_c_line(g, "#undef %s_HAS", g->NAME);
     fv_c_line(g, "%s", "");
 }
 
@@ -316,12 +320,12 @@ void fv_c_run(fv_cg *g) {
     int mark_at = g->naming.scope.n;
     mark_run(g);
     fv_c_open(g,
-              "static %s_%s int run(const int64_t *dims, const void *const *inputs, void "
+              "static %s_%s int %s_run_flat(const int64_t *dims, const void *const *inputs, void "
               "*const *outputs, "
               "int64_t *out_dims, void *workspace, size_t bytes, const fv_env *given)",
-              g->NAME, fv_c_inlines_run(g) ? "INLINE" : "NOINLINE");
+              g->NAME, fv_c_inlines_run(g) ? "INLINE" : "NOINLINE", g->name);
     fv_c_line(g, "fv_env own;");
-    fv_c_line(g, "const fv_env *env = env_of(given, &own);");
+    fv_c_line(g, "const fv_env *env = %s_env_of(given, &own);", g->name);
     fv_c_block(g, &g->p->host.body);
     put_end(g);
     fv_c_close(g);
@@ -473,8 +477,8 @@ void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
     case FV_S_CHECK: put_check(g, s); break;
     case FV_S_LAUNCH: put_launch(g, s); break;
     case FV_S_ALLOC:
-        fv_c_line(g, "%s = %s(env, %s, &status);", fv_c_name_of(g, s->buf),
-                  fv_c_helper_fixed(g, "allocate"), fv_c_str(g, s->x));
+        fv_c_line(g, "%s = (%s *)%s(env, %s, &status);", fv_c_name_of(g, s->buf),
+                  fv_c_elem(s->buf->elem), fv_c_helper_fixed(g, "allocate"), fv_c_str(g, s->x));
         fv_c_line(g, "if (status != FV_OK)");
         fv_c_line(g, "    goto done;");
         break;

@@ -36,6 +36,8 @@ typedef struct fv_c_machine {
 typedef struct fv_c_prelude {
     fv_text types, helpers;
     fv_ptrmap made;   /* interned names of the types and helper functions that have been written */
+    const char **all; /* these names in the order of their first use */
+    int n, cap;
     fv_ptrmap macros; /* interned names of the helpers that are macros -> their definitions */
 } fv_c_prelude;
 
@@ -82,6 +84,8 @@ typedef struct fv_cg {
     bool failed;
 } fv_cg;
 
+/* A new name of a function or object of the whole file, which begins with the model's prefix. */
+const char *fv_c_file_name(fv_cg *g, const char *want, const char *otherwise);
 /* The name of a variable, buffer, kernel or constant; "?" if it has none, which happens only after
  * a failure. */
 static inline const char *fv_c_name_of(const fv_cg *g, const void *p) {
@@ -98,6 +102,14 @@ static inline void fv_c_set_name(fv_cg *g, const void *p, const char *name) {
 void fv_c_line(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends the text with each of n words replaced by the other word of its pair. */
 void fv_c_replace(fv_text *t, const char *text, int n, const char *const (*words)[2]);
+/* Appends the text of a file of C, in which the names that it declares for itself, at the left
+ * margin, have got the model's prefix and the name of the part, such as "pool". */
+void fv_c_put_own(fv_cg *g, fv_text *t, const char *part, const char *text);
+/* Writes the lines that give the types and helpers of the file names with the model's prefix, by
+ * which several models can be compiled in one translation unit, and those that end the use of the
+ * short names, at the end of the file. */
+void fv_c_short_names(fv_cg *g, fv_text *t);
+void fv_c_short_names_end(fv_cg *g, fv_text *t);
 /* Appends lines of a template: `@name@` and `@NAME@` are replaced by the prefix, @0@, @1@, ... by
  * the arguments, which end with NULL. */
 void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...);

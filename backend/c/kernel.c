@@ -109,7 +109,7 @@ static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_c_line(g, "};");
     fv_c_line(g, "%s", "");
     fv_c_open(g, "static void %s_task(void *arg, int64_t task)", name);
-    fv_c_line(g, "const struct %s_args *a = arg;", name);
+    fv_c_line(g, "const struct %s_args *a = (const struct %s_args *)arg;", name, name);
     bool narrow = fv_c_is_narrow(g, fv_x_var(g->arena, k->task));
     fv_c_line(g, "%s(%s%stask%s%s);", name, call.s ? call.s : "", narrow ? "(int32_t)" : "",
               k->requires_ ? ", a->error" : "", fv_c_kernel_polls(k) ? ", a->cancel" : "");
@@ -139,7 +139,7 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     /* a plain word might be a built-in function */
     const char *want =
         strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
-    const char *name = fv_c_name(&g->naming.scope, want, "kernel");
+    const char *name = fv_c_file_name(g, want, "kernel");
     fv_c_set_name(g, k, name);
     fv_c_name_outlines(g, name, &k->body);
     int mark_at = g->naming.scope.n;

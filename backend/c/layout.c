@@ -49,6 +49,7 @@ static const char cmake_test[] =
     "    find_package(Threads REQUIRED)\n"
     "    add_executable(@0@_selftest @0@_selftest_main.c @0@_selftest.c@1@)\n"
     "    target_link_libraries(@0@_selftest @0@ Threads::Threads m)\n"
+    "    set_target_properties(@0@_selftest PROPERTIES UNITY_BUILD OFF)\n"
     "    add_test(NAME @0@ COMMAND @0@_selftest WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})\n"
     "endif()\n";
 /* CMake checks a compiler by a program, which needs start code and a script for the linker on a

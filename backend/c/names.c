@@ -41,11 +41,10 @@ static const char *const reserved[] = {
 
 /* Names that the emitter itself declares within functions and files, besides those of its fixed
  * helpers. */
-static const char *const own[] = {
-    "actual", "arg",        "args", "ask_cpu", "bytes",    "cancel",    "cpu_is_bad",
-    "dims",   "direct",     "done", "entry",   "env",      "env_of",    "error",
-    "failed", "given",      "head", "inputs",  "out_dims", "outputs",   "own",
-    "plan",   "plan_entry", "run",  "status",  "work",     "workspace", NULL};
+static const char *const own[] = {"actual", "arg",    "args",   "bytes",     "cancel",
+                                  "dims",   "done",   "env",    "error",     "failed",
+                                  "given",  "head",   "inputs", "out_dims",  "outputs",
+                                  "own",    "status", "work",   "workspace", NULL};
 
 static bool is_listed(const char *name, const char *const *list) {
     for (; *list; list++)
@@ -163,9 +162,8 @@ void fv_c_name_take(fv_c_scope *s, const char *name) {
     take(s, name, name, 1);
 }
 
-const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise) {
+static const char *name_of_stem(fv_c_scope *s, const char *stem) {
     fv_session *session = fv_arena_session(s->arena);
-    const char *stem = fv_intern(session, sanitised(s->arena, want, otherwise));
     const char *name = stem;
     int suffix = 1;
     if (fv_ptrmap_get(&s->taken, stem)) {
@@ -181,6 +179,18 @@ const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise) {
     }
     take(s, name, stem, suffix);
     return name;
+}
+
+const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise) {
+    return name_of_stem(
+        s, fv_intern(fv_arena_session(s->arena), sanitised(s->arena, want, otherwise)));
+}
+
+const char *fv_c_name_prefixed(fv_c_scope *s, const char *prefix, const char *want,
+                               const char *otherwise) {
+    const char *name = sanitised(s->arena, want, otherwise);
+    return name_of_stem(
+        s, fv_intern(fv_arena_session(s->arena), fv_printf(s->arena, "%s_%s", prefix, name)));
 }
 
 void fv_c_scope_leave(fv_c_scope *s, int mark) {

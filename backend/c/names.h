@@ -21,6 +21,9 @@ typedef struct fv_c_scope {
 void fv_c_scope_init(fv_c_scope *s, fv_arena *a);
 /* A new name similar to `want`, or to `otherwise` if no character of `want` can be kept. */
 const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise);
+/* The same with `prefix_` before it. */
+const char *fv_c_name_prefixed(fv_c_scope *s, const char *prefix, const char *want,
+                               const char *otherwise);
 /* Makes `name`, which must be valid and not taken yet, a taken name of the scope. */
 void fv_c_name_take(fv_c_scope *s, const char *name);
 /* Leaves the scopes that were opened since s->n was `mark`. */

@@ -1,6 +1,9 @@
 /* outline.c - makes a function of an outlined block of a kernel, before the kernel, so that
  * compilers can use all registers for it. */
 #include "backend/consumer/outline.h"
+
+#include <string.h>
+
 #include "backend/c/internal.h"
 #include "ir/kernel/matrix.h"
 
@@ -79,7 +82,9 @@ void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_OUTLINE)
             fv_c_set_name(
-                g, s, fv_c_name(&g->naming.scope, fv_printf(g->arena, "%s_tile", kernel), "tile"));
+                g, s,
+                fv_c_file_name(g, fv_printf(g->arena, "%s_tile", kernel + strlen(g->name) + 1),
+                               "tile"));
         fv_c_name_outlines(g, kernel, &s->body);
         fv_c_name_outlines(g, kernel, &s->other);
     }

@@ -552,7 +552,8 @@ static const char head[] =
     " * output.@1@ */\n"
     "int @name@_selftest(const fv_env *env);\n\n";
 
-bool fv_c_selftest(fv_cg *g, fv_text *t) {
+bool fv_c_selftest(fv_cg *g, fv_text *out) {
+    fv_text whole = {.arena = g->arena}, *t = &whole;
     suite made = {0};
     if (!choose_all(g, &made))
         return false;
@@ -561,7 +562,6 @@ bool fv_c_selftest(fv_cg *g, fv_text *t) {
               fv_c_weights_file(g) ? "gives the weights" : "may be NULL", NULL);
     fv_text_put(t, fv_c_selftest_data_text);
     fv_text_printf(t, "\nenum { GUARD = %d };\n\n", GUARD);
-    fv_text *out = g->out;
     g->out = t;
     put_arrays(g, &made);
     if (g->p->memory.uses_allocator)
@@ -569,6 +569,6 @@ bool fv_c_selftest(fv_cg *g, fv_text *t) {
     put_sizes(g, &made);
     put_run(g);
     put_test(g, &made);
-    g->out = out;
+    fv_c_put_own(g, out, "selftest", whole.s);
     return true;
 }

@@ -162,11 +162,22 @@ const char *fv_c_declare(fv_cg *g, const fv_var *v) {
 
 /* ---- kernel statements ---- */
 
+/* Declares a variable. Where the run may jump to its end, the value is assigned by a statement of
+ * its own, since C++ allows no jump past an initialiser. */
+static void put_declaration(fv_cg *g, const char *declared, const char *name, const char *value) {
+    if (g->fn.has_heap && !g->fn.in_kernel && g->indent == 1) {
+        fv_c_line(g, "%s;", declared);
+        fv_c_line(g, "%s = %s;", name, value);
+    } else {
+        fv_c_line(g, "%s = %s;", declared, value);
+    }
+}
+
 static void put_let(fv_cg *g, const fv_stmt *s) {
     /* the text of the value is made before the name of the let is declared */
     const char *value = fv_c_value_of(g, s->var, s->x);
     const char *declared = fv_c_declare(g, s->var);
-    fv_c_line(g, "%s = %s;", declared, value);
+    put_declaration(g, declared, fv_c_name_of(g, s->var), value);
 }
 
 /* Is s a store x = x + y of floats, which is written x += y? */
@@ -286,7 +297,11 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
     fv_c_set_name(g, b, name);
     fv_ktype type = fv_kt(b->elem, b->lanes);
     if (b->rank == 0) {
-        fv_c_line(g, "%s %s%s%s;", fv_c_type(g, type), name, init ? " = " : "", init ? init : "");
+        const char *declared = fv_printf(g->arena, "%s %s", fv_c_type(g, type), name);
+        if (init)
+            put_declaration(g, declared, name, init);
+        else
+            fv_c_line(g, "%s;", declared);
         return;
     }
     int64_t count = 1;
@@ -323,7 +338,7 @@ static void put_for(fv_cg *g, const fv_stmt *s) {
     if (fv_x_has_load(s->loop.hi)) { /* the bound is evaluated once, before the loop */
         const char *end =
             fv_c_name(&g->naming.scope, fv_printf(g->arena, "%s_end", s->var->name), "end");
-        fv_c_line(g, "int64_t %s = %s;", end, hi);
+        put_declaration(g, fv_printf(g->arena, "int64_t %s", end), end, hi);
         hi = end;
     }
     const char *declared = fv_c_declare(g, s->var), *name = fv_c_name_of(g, s->var);

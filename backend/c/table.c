@@ -97,7 +97,9 @@ static void put_lists(fv_cg *g, const fv_structure *type, const void *s, const c
 void fv_c_table(fv_cg *g) {
     const fv_structure *type = &fv_model_structure;
     const fv_model *t = fv_program_model(g->arena, g->p, fv_c_weights_file(g));
-    const char *const functions[] = {g->machine.checks_cpu ? "plan_entry" : "plan", "entry"},
+    const char *const functions[] = {fv_printf(g->arena, "%s_%s", g->name,
+                                               g->machine.checks_cpu ? "plan_entry" : "plan_flat"),
+                                     fv_printf(g->arena, "%s_run_entry", g->name)},
                       *const *code = functions;
     fv_c_open(g, "const fv_model *%s_model(void)", g->name);
     put_lists(g, type, t, "");

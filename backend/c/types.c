@@ -48,6 +48,7 @@ bool fv_c_helper_new(fv_cg *g, const char *name) {
     if (*at)
         return false;
     *at = (void *)1;
+    FV_PUSH(g->arena, g->prelude.all, g->prelude.n, g->prelude.cap, name);
     return true;
 }
 

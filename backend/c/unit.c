@@ -20,12 +20,17 @@ static const char head_microsoft[] = "#if defined(_MSC_VER) && !defined(__clang_
                                      "#el";
 static const char head[] =
     "if defined(__GNUC__) && !defined(__clang__) /* products and sums are rounded one by one */\n"
+    "#pragma GCC push_options\n"
     "#pragma GCC optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\"@0@)\n"
     "/* Every row that is read was written before, which gcc cannot prove where branches write. "
     "*/\n"
+    "#pragma GCC diagnostic push\n"
     "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\"\n"
     "#else\n"
     "#pragma STDC FP_CONTRACT OFF\n"
+    "#endif\n"
+    "#ifdef __cplusplus /* a file that is compiled as C++, too */\n"
+    "#define restrict __restrict\n"
     "#endif\n"
     "#include <float.h>\n"
     "#include <stdbool.h>\n"
@@ -56,10 +61,27 @@ static const char head_precision[] =
  * precision is left out for it, since its code for x64 always does so. */
 static const char names_microsoft[] =
     "#if defined(_MSC_VER) && !defined(__clang__)\n"
+    "#ifndef restrict\n"
     "#define restrict __restrict\n"
+    "#endif\n"
     "#define _cvtsh_ss(a) _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(a)))\n"
     "#define _cvtss_sh(a, r) ((uint16_t)_mm_cvtsi128_si32(_mm_cvtps_ph(_mm_set_ss(a), r)))\n"
     "#else\n";
+
+/* What the beginning of the file switched off is valid again after it, since a translation unit may
+ * include several files. */
+static const char tail[] = "#if defined(__GNUC__) && !defined(__clang__)\n"
+                           "#pragma GCC diagnostic pop\n"
+                           "#pragma GCC pop_options\n"
+                           "#endif\n"
+                           "#ifdef __cplusplus\n"
+                           "#undef restrict\n"
+                           "#endif\n";
+static const char tail_microsoft[] = "#if defined(_MSC_VER) && !defined(__clang__)\n"
+                                     "#undef restrict\n"
+                                     "#undef _cvtsh_ss\n"
+                                     "#undef _cvtss_sh\n"
+                                     "#endif\n";
 
 /* Kernels have the attribute noipa, because gcc would propagate facts about arguments from callers
  * and then warn of masked lanes of a vector that are outside of an array. */
@@ -186,7 +208,7 @@ static const char cpu_check[] =
     "is\n"
     " * slow on virtual machines. Threads that compute it at the same time get the same answer. "
     "*/\n"
-    "static @NAME@_NOINLINE bool cpu_is_bad(void) {\n"
+    "static @NAME@_NOINLINE bool @name@_cpu_is_bad(void) {\n"
     "    static int known; /* 1: good, 2: bad */\n"
     "    int state = __atomic_load_n(&known, __ATOMIC_RELAXED);\n"
     "    if (state)\n"
@@ -199,7 +221,7 @@ static const char cpu_check[] =
 /* In code for Windows: the functions by which the checks below get registers. `known` is one word,
  * of which a thread reads an old or the new answer. */
 static const char cpu_check_windows[] =
-    "static void ask_cpu(unsigned leaf, unsigned subleaf, unsigned registers[4]) {\n"
+    "static void @name@_ask_cpu(unsigned leaf, unsigned subleaf, unsigned registers[4]) {\n"
     "#ifdef _MSC_VER\n"
     "    int r[4];\n"
     "    __cpuidex(r, (int)leaf, (int)subleaf);\n"
@@ -209,7 +231,7 @@ static const char cpu_check_windows[] =
     "    __cpuid_count(leaf, subleaf, registers[0], registers[1], registers[2], registers[3]);\n"
     "#endif\n"
     "}\n\n"
-    "static @NAME@_NOINLINE bool cpu_is_bad(void) {\n"
+    "static @NAME@_NOINLINE bool @name@_cpu_is_bad(void) {\n"
     "    static volatile int known; /* 1: good, 2: bad; one word */\n"
     "    int state = known;\n"
     "    if (state)\n"
@@ -222,8 +244,8 @@ static const char cpu_check_windows[] =
 static const char cpu_check_leaf_windows[] =
     "    if (good) {\n"
     "        unsigned highest[4], r[4];\n"
-    "        ask_cpu(@1@, 0, highest);\n"
-    "        ask_cpu(@0@, @2@, r);\n"
+    "        @name@_ask_cpu(@1@, 0, highest);\n"
+    "        @name@_ask_cpu(@0@, @2@, r);\n"
     "        unsigned a = r[0], b = r[1], c = r[2], d = r[3];\n"
     "        (void)a, (void)b, (void)c, (void)d;\n"
     "        good = highest[0] >= @0@ && @3@;\n"
@@ -379,10 +401,14 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_text_put(&check, "");
     put_cpu_check(g, &check);
     put_macros(g, t, 4, (const char *const[]){g->prelude.helpers.s, check.s, constants.s, code.s});
+    fv_c_short_names(g, t);
     fv_text_put(t, g->prelude.types.s);
     fv_text_put(t, *g->prelude.types.s ? "\n" : "");
     fv_text_put(t, g->prelude.helpers.s);
     fv_text_put(t, check.s);
     fv_text_put(t, constants.s);
     fv_text_put(t, code.s);
+    fv_c_short_names_end(g, t);
+    fv_text_put(t, tail);
+    fv_text_put(t, g->machine.windows ? tail_microsoft : "");
 }

@@ -144,7 +144,7 @@ void fv_c_constants(fv_cg *g) {
             fv_c_line(g, "extern const %s; /* %s */\n", declarator(g, c, name),
                       fv_c_comment(g->arena, c->name ? c->name : ""));
         } else {
-            name = fv_c_name(&g->naming.scope, c->name, "constant");
+            name = fv_c_file_name(g, c->name, "constant");
             define(g, g->out, c, name, "static ");
         }
         if (g->weights.kind == FV_WEIGHTS_TEXT && !is_finite(c))

@@ -16,21 +16,23 @@ Test(text, kernels_read_as_written_by_hand) {
     p->kernels[0]->formula = "C[i] = sum j: A[i, j] * B[j]";
     cr_assert(fv_c_write(b.s, p, NULL, fv_printf(b.a, "%skws.c", b.folder)), "%s", said(&b));
     const char *text = contents(&b, "kws.c");
-    is_in(text, "/* /dense/MatMul\n"
-                " * C[i] = sum j: A[i, j] * B[j]\n"
-                " * A[5][3], B[3], C[5]\n"
-                " */\n"
-                "static KWS_KERNEL void dense_1(const float *restrict A, const float *restrict B,\n"
-                "        float *restrict C) {\n"
-                "    for (int64_t i = 0; i < 5; i++) {\n"
-                "        float acc = 0.0f;\n"
-                "        for (int64_t j = 0; j < 3; j++) {\n"
-                "            acc += A[i * 3 + j] * B[j];\n"
-                "        }\n"
-                "        C[i] = acc;\n"
-                "    }\n"
-                "}\n");
-    is_in(text, "/* w/0 */\nstatic KWS_CONST const float w_0[3] = {\n    -0.5f, 1.0f, 2.0f,\n};\n");
+    is_in(text,
+          "/* /dense/MatMul\n"
+          " * C[i] = sum j: A[i, j] * B[j]\n"
+          " * A[5][3], B[3], C[5]\n"
+          " */\n"
+          "static KWS_KERNEL void kws_dense_1(const float *restrict A, const float *restrict B,\n"
+          "        float *restrict C) {\n"
+          "    for (int64_t i = 0; i < 5; i++) {\n"
+          "        float acc = 0.0f;\n"
+          "        for (int64_t j = 0; j < 3; j++) {\n"
+          "            acc += A[i * 3 + j] * B[j];\n"
+          "        }\n"
+          "        C[i] = acc;\n"
+          "    }\n"
+          "}\n");
+    is_in(text,
+          "/* w/0 */\nstatic KWS_CONST const float kws_w_0[3] = {\n    -0.5f, 1.0f, 2.0f,\n};\n");
     is_in(contents(&b, "kws.h"), "int kws_run(const float x[1][5][3], float y[5], void *work);\n");
     is_in(contents(&b, "kws.h"), "#define KWS_WORKSPACE_BYTES 64\n");
     bench_close(&b);

@@ -36,7 +36,7 @@ layer m.fvir '%r = Relu(%h)    loc("/block/relu")' '%y = Mul(%r, %r)    loc("/bl
 check 'as json' 0 '"schema": 1' "$fovea" view m.fvir --json --dim n=4
 said '"name": "Mul_0"'
 said 'element %r\[i0, i1\] = max\(%h\[i0, i1\], 0.0\)'
-said 'static M_KERNEL void Mul_0'
+said 'static M_KERNEL void m_Mul_0'
 said '"/block/relu"'
 same 'all ops are of the one kernel' "$(grep -A1 '"launches": \[' out | grep -c '^ *0$')" 3
 layer two.fvir '%a = Softmax(%h) {axis = 1}' '%b = MatMul(%a, %h2)' '%y = Softmax(%b) {axis = 1}'
