@@ -37,6 +37,8 @@ fv_value *fv_ml_matrix(fv_rewriter *w, fv_op *op, fv_elem e);
 /* The index of each integer of x among n keys, the first one if keys are equal; n if it is no
  * key. */
 fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys);
+/* The same as i32, but -1 if it is no key. */
+fv_value *fv_ml_ids(fv_rewriter *w, fv_value *x, int n, const int64_t *keys);
 /* For each of n keys, the index of the first key that is equal to it. */
 void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first);
 

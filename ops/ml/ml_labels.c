@@ -4,43 +4,87 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ops/common/places.h"
 #include "ops/text/strings.h"
 
 /* ---- fv.Lookup: what belongs to a key ---- */
 
 enum { BLOCK = 1024 }; /* number of elements of a task */
 
+enum { FROM, KEYS, VALUES, MISSING, FOR_NAN, SHIFTS };
+
+static bool is_power_of_2(const fv_dim *d) {
+    return fv_dim_is_const(d) && d->value >= 2 && !(d->value & (d->value - 1));
+}
+
+/* Keys are in their places (ops/common/places.h); or there is a value for each integer from `first`
+ * on, and there are no keys. */
 static bool infer_lookup(fv_op *op) {
     fv_module *m = fv_op_module(op);
-    const fv_type *x = fv_in_type(op, 0), *keys = fv_in_type(op, 1), *values = fv_in_type(op, 2);
-    const fv_dim *n = keys->dims[0];
+    const fv_type *x = fv_in_type(op, FROM), *values = fv_in_type(op, VALUES);
+    const fv_dim *n = values->dims[0];
     fv_infer_out(op, 0, values->elem, x->rank, x->dims);
-    if (!fv_dim_is_const(n) || n->value < 1 || n->value & (n->value - 1))
-        return fv_op_error(op, "there are %s keys, expected a power of 2", fv_dim_str(m->arena, n));
-    return fv_module_assume(m, values->dims[0], n, "a value for each key") ||
-           fv_op_error(op, "there are %s keys, and %s values", fv_dim_str(m->arena, n),
-                       fv_dim_str(m->arena, values->dims[0]));
+    if (!fv_dim_is_const(n) || n->value < 1)
+        return fv_op_error(op, "there are %s values, expected a constant number",
+                           fv_dim_str(m->arena, n));
+    if (!fv_op_in(op, KEYS) && !fv_op_in(op, SHIFTS))
+        return !fv_elem_is_float(x->elem) ||
+               fv_op_error(op, "has no keys, and X is of %s", fv_elem_name(x->elem));
+    if (!fv_op_in(op, KEYS) || !fv_op_in(op, SHIFTS))
+        return fv_op_error(op, "has keys or shifts, and not both");
+    const fv_dim *keys = fv_in_type(op, KEYS)->dims[0], *shifts = fv_in_type(op, SHIFTS)->dims[0];
+    if (!is_power_of_2(keys) || !is_power_of_2(shifts) || shifts->value > INT32_MAX ||
+        keys->value > INT32_MAX)
+        return fv_op_error(op, "there are %s keys and %s shifts, expected powers of 2",
+                           fv_dim_str(m->arena, keys), fv_dim_str(m->arena, shifts));
+    return fv_module_assume(m, n, keys, "a value for each key") ||
+           fv_op_error(op, "there are %s keys, and %s values", fv_dim_str(m->arena, keys),
+                       fv_dim_str(m->arena, n));
 }
 
 static fv_expr *bin(fv_custom *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
     return fv_x_bin(c->arena, op, x, y);
 }
 
-/* Binary search without branches: the index of the last of the n sorted keys that is at most x, or
- * 0. */
-static fv_expr *search(fv_custom *c, fv_buf *keys, int64_t n, fv_expr *x) {
-    fv_expr *at = fv_x_int(c->arena, 0);
-    for (int64_t half = n / 2; half; half /= 2) {
-        fv_expr *right = fv_kb_let(&c->b, "right", bin(c, FV_X_ADD, at, fv_x_int(c->arena, half)));
-        fv_expr *is_right = bin(c, FV_X_LE, fv_custom_load(c, keys, &right), x);
-        at = fv_kb_let(&c->b, "at", fv_x_select(c->arena, is_right, right, at));
-    }
-    return at;
+/* The number that places are chosen for: an integer itself, a float's bits, of which 0 has the same
+ * with both signs. */
+static fv_expr *number_of(fv_custom *c, fv_expr *x) {
+    fv_elem e = (fv_elem)x->type.elem;
+    if (fv_elem_is_float(e))
+        x = fv_x_cast(c->arena, FV_X_BITCAST, e == FV_F64 ? FV_I64 : FV_I32,
+                      bin(c, FV_X_ADD, x, fv_x_zero(c->arena, e)));
+    return fv_kb_let(&c->b, "number", fv_x_convert(c->arena, FV_I64, x));
+}
+
+/* The value for x in a table of all integers from `first` on. */
+static fv_expr *value_at(fv_custom *c, fv_op *op, fv_expr *x, fv_expr *missing) {
+    fv_arena *a = c->arena;
+    fv_buf *values = fv_custom_in(c, VALUES);
+    fv_expr *n = fv_custom_dim(c, fv_in_type(op, VALUES)->dims[0]);
+    fv_expr *at = fv_kb_let(&c->b, "at",
+                            bin(c, FV_X_SUB, number_of(c, x), fv_x_int(a, fv_op_int(op, "first"))));
+    fv_expr *inside =
+        fv_kb_let(&c->b, "inside",
+                  bin(c, FV_X_AND, bin(c, FV_X_LE, fv_x_int(a, 0), at), bin(c, FV_X_LT, at, n)));
+    at = fv_kb_let(&c->b, "at", fv_x_select(a, inside, at, fv_x_int(a, 0)));
+    return fv_x_select(a, inside, fv_custom_load(c, values, &at), missing);
+}
+
+/* The value for x of the key in its place. */
+static fv_expr *value_of(fv_custom *c, fv_op *op, fv_expr *x, fv_expr *missing) {
+    fv_buf *keys = fv_custom_in(c, KEYS), *values = fv_custom_in(c, VALUES);
+    int64_t places = fv_in_type(op, KEYS)->dims[0]->value;
+    fv_expr *at = fv_place_of(c->arena, number_of(c, x), fv_op_int(op, "factor"), places,
+                              fv_custom_in(c, SHIFTS));
+    at = fv_kb_let(&c->b, "at", at);
+    fv_expr *found = bin(c, FV_X_EQ, fv_custom_load(c, keys, &at), x);
+    return fv_x_select(c->arena, found, fv_custom_load(c, values, &at), missing);
 }
 
 /* The only element of a buffer. */
@@ -51,21 +95,20 @@ static fv_expr *element(fv_custom *c, fv_buf *b) {
 
 static bool kernel_lookup(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
-    int64_t n = fv_in_type(op, 1)->dims[0]->value;
     fv_custom_begin(c, "lookup");
-    fv_buf *from = fv_custom_in(c, 0), *keys = fv_custom_in(c, 1), *values = fv_custom_in(c, 2);
-    fv_buf *missing = fv_custom_in(c, 3), *nan = fv_custom_in(c, 4), *to = fv_custom_out(c, 0);
-    fv_expr *size = fv_custom_dim(c, fv_in_type(op, 0)->dims[0]), *block = fv_x_int(a, BLOCK),
+    fv_buf *from = fv_custom_in(c, FROM), *missing = fv_custom_in(c, MISSING),
+           *nan = fv_custom_in(c, FOR_NAN), *to = fv_custom_out(c, 0);
+    fv_expr *size = fv_custom_dim(c, fv_in_type(op, FROM)->dims[0]), *block = fv_x_int(a, BLOCK),
             *zero = fv_x_int(a, 0);
     fv_expr *blocks = bin(c, FV_X_FLOORDIV, bin(c, FV_X_ADD, size, fv_x_int(a, BLOCK - 1)), block);
     fv_expr *first =
         bin(c, FV_X_MUL, fv_kb_for(&c->b, FV_PARALLEL, "block", zero, blocks, 1), block);
     fv_expr *count =
         fv_kb_let(&c->b, "count", bin(c, FV_X_MIN, block, bin(c, FV_X_SUB, size, first)));
+    fv_expr *none = fv_kb_let(&c->b, "none", element(c, missing));
     fv_expr *i = bin(c, FV_X_ADD, first, fv_kb_for(&c->b, FV_VECTOR, "i", zero, count, 1));
-    fv_expr *x = fv_kb_let(&c->b, "x", fv_custom_load(c, from, &i)), *at = search(c, keys, n, x);
-    fv_expr *found = bin(c, FV_X_EQ, fv_custom_load(c, keys, &at), x);
-    fv_expr *y = fv_x_select(a, found, fv_custom_load(c, values, &at), element(c, missing));
+    fv_expr *x = fv_kb_let(&c->b, "x", fv_custom_load(c, from, &i));
+    fv_expr *y = fv_op_in(op, KEYS) ? value_of(c, op, x, none) : value_at(c, op, x, none);
     if (fv_elem_is_float(from->elem))
         y = fv_x_select(a, bin(c, FV_X_NE, x, x), element(c, nan), y);
     fv_custom_store(c, to, &i, y, NULL);
@@ -172,33 +215,90 @@ static void copy_value(fv_tensor *t, size_t i, const fv_tensor *from) {
         fv_tensor_set_int(t, i, fv_tensor_int(from, 0));
 }
 
-/* The value of each element's key; elements without a key get `missing`, a tensor of rank 0. */
+/* The number of a key, as number_of has it in the kernel. */
+static int64_t key_number(const fv_tensor *keys, size_t i) {
+    double f = fv_elem_is_float(keys->elem) ? fv_tensor_float(keys, i) + 0.0 : 0;
+    float single = (float)f;
+    int64_t bits;
+    int32_t word;
+    if (!fv_elem_is_float(keys->elem))
+        return fv_tensor_int(keys, i);
+    memcpy(&bits, &f, sizeof bits);
+    memcpy(&word, &single, sizeof word);
+    return keys->elem == FV_F64 ? bits : word;
+}
+
+/* Values in a table, which is chosen by the keys, and with them, if it is not a table of all
+ * integers from `first` on. */
+typedef struct table {
+    fv_tensor *keys, *values, *shifts;
+    int64_t first, factor;
+} table;
+
+/* Is a table of all integers between the least and the largest key hardly larger than the keys? */
+static bool are_dense(const list *keys, size_t n, const entry *e) {
+    return !fv_elem_is_float(keys->elem) &&
+           (!n || (uint64_t)e[n - 1].i - (uint64_t)e[0].i < 2 * (uint64_t)n + 16);
+}
+
+static table dense_table(fv_arena *a, size_t n, const entry *e, const list *values,
+                         const fv_tensor *missing) {
+    table t = {.first = n ? e[0].i : 0};
+    int64_t size = n ? e[n - 1].i - t.first + 1 : 1;
+    t.values = fv_tensor_new(a, missing->elem, 1, &size);
+    for (int64_t i = 0; i < size; i++)
+        copy_value(t.values, (size_t)i, missing);
+    for (size_t i = 0; i < n; i++)
+        set_value(t.values, (size_t)(e[i].i - t.first), values, e[i].at);
+    return t;
+}
+
+/* A place without a key has the first key, which has another place. */
+static table placed_table(fv_arena *a, const list *keys, size_t n, const entry *e,
+                          const list *values, const fv_tensor *missing) {
+    fv_tensor *sorted = fv_tensor_new(a, keys->elem, 1, (int64_t[]){(int64_t)n + !n});
+    int64_t *number = FV_NEW(a, int64_t, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        set_key(sorted, i, &e[i]);
+        number[i] = key_number(sorted, i);
+    }
+    fv_places p = fv_choose_places(a, n, number);
+    table t = {.keys = fv_tensor_new(a, keys->elem, 1, &p.nplaces),
+               .values = fv_tensor_new(a, missing->elem, 1, &p.nplaces),
+               .shifts = p.shifts,
+               .factor = p.factor};
+    for (size_t i = 0; i < (size_t)p.nplaces; i++) {
+        if (n)
+            set_key(t.keys, i, &e[0]);
+        copy_value(t.values, i, missing);
+    }
+    for (size_t i = 0; i < n; i++) {
+        set_key(t.keys, (size_t)p.at[i], &e[i]);
+        set_value(t.values, (size_t)p.at[i], values, e[i].at);
+    }
+    return t;
+}
+
+/* The value of each element's key; elements without a key get `missing`, a tensor of rank 0. If no
+ * key is a number, 0 is a key with that value. */
 static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const list *values,
                         const fv_tensor *missing) {
     fv_module *m = w->module;
     entry *e;
-    size_t nan, n = sorted_keys(m->arena, keys, &e, &nan), padded = 1;
-    while (padded < n)
-        padded *= 2;
-    int64_t dims[1] = {(int64_t)padded};
-    fv_tensor *k = fv_tensor_new(m->arena, keys->elem, 1, dims),
-              *v = fv_tensor_new(m->arena, missing->elem, 1, dims);
+    size_t nan, n = sorted_keys(m->arena, keys, &e, &nan);
     fv_tensor *for_nan = fv_tensor_new(m->arena, missing->elem, 0, NULL);
-    /* if no key is a number, 0 is added as a key with the default value */
-    copy_value(v, 0, missing);
-    for (size_t i = 0; n && i < padded; i++) {
-        const entry *from = &e[i < n ? i : n - 1];
-        set_key(k, i, from);
-        set_value(v, i, values, from->at);
-    }
+    table t = are_dense(keys, n, e) ? dense_table(m->arena, n, e, values, missing)
+                                    : placed_table(m->arena, keys, n, e, values, missing);
     copy_value(for_nan, 0, missing);
     if (nan < keys->n)
         set_value(for_nan, 0, values, nan);
     const fv_dim *all = fv_dim_product(m->dims, x->type->rank, x->type->dims);
-    fv_value *in[5] = {fv_w_reshape(w, x, 1, &all), fv_const_new(m, "keys", k),
-                       fv_const_new(m, "values", v), fv_const_new(m, "missing", missing),
-                       fv_const_new(m, "for_nan", for_nan)};
-    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Lookup, 5, in, 0, NULL), x->type->rank,
+    fv_attr a[2] = {fv_attr_int(m, "first", t.first), fv_attr_int(m, "factor", t.factor)};
+    fv_value *in[6] = {
+        fv_w_reshape(w, x, 1, &all),         t.keys ? fv_const_new(m, "keys", t.keys) : NULL,
+        fv_const_new(m, "values", t.values), fv_const_new(m, "missing", missing),
+        fv_const_new(m, "for_nan", for_nan), t.keys ? fv_const_new(m, "shifts", t.shifts) : NULL};
+    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Lookup, t.keys ? 6 : 5, in, 2, a), x->type->rank,
                         x->type->dims);
 }
 
@@ -300,6 +400,13 @@ static fv_value *find(fv_rewriter *w, fv_value *x, const list *keys) {
 fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys) {
     list k = ints_list(w->module->arena, n, keys);
     return x ? find(w, x, &k) : NULL;
+}
+
+fv_value *fv_ml_ids(fv_rewriter *w, fv_value *x, int n, const int64_t *keys) {
+    list k = ints_list(w->module->arena, n, keys), ids = count_up(w->module->arena, k.n);
+    fv_tensor *none = fv_tensor_new(w->module->arena, FV_I32, 0, NULL);
+    fv_tensor_set_int(none, 0, -1);
+    return x ? lookup(w, x, &k, &ids, none) : NULL;
 }
 
 void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first) {
@@ -451,8 +558,8 @@ static void mark(fv_rewriter *w, fv_op *op, fv_value *at) {
         at = FV_W2(w, FV_OP_Gather, all, at);
     for (int i = 0; i < y->rank; i++)
         dims[i] = i < y->rank - 1 ? y->dims[i] : fv_dim_const(w->module->dims, 1);
-    fv_w_result(
-        w, 0, fv_w_cast(w, FV_W2(w, FV_OP_Equal, fv_w_reshape(w, at, y->rank, dims), all), FV_F32));
+    at = fv_w_reshape(w, fv_w_cast(w, at, FV_I32), y->rank, dims);
+    fv_w_result(w, 0, fv_w_cast(w, FV_W2(w, FV_OP_Equal, at, fv_w_cast(w, all, FV_I32)), FV_F32));
 }
 
 static bool decompose_one_hot_encoder(fv_rewriter *w, fv_op *op) {
@@ -484,15 +591,18 @@ const fv_opdef fv_ops_ml_labels[] = {
      .name = "Lookup",
      .id = FV_OP_fv_Lookup,
      .since = {1},
-     .doc = "the value of the key that is equal to each element; keys are sorted, and the last one "
-            "is repeated up to a power of 2",
+     .doc = "the value of the key that is equal to each element: that of the key in its place, "
+            "which a "
+            "factor and a shift determine, or of the integer that many after the first one",
      .in = {{"X", "K", .rank = FV_RANK(1)},
-            {"keys", "K", .rank = FV_RANK(1)},
+            {"keys", "K", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
             {"values", "V", .rank = FV_RANK(1)},
             {"missing", "V", .rank = {.scalar = true}},
-            {"for_nan", "V", .rank = {.scalar = true}}},
+            {"for_nan", "V", .rank = {.scalar = true}},
+            {"shifts", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"Y", "V"}},
-     .types = {{"K", LABELS}, {"V", FV_SET_NUMBER}},
+     .attrs = {FV_A_INT("factor", 1), FV_A_INT("first", 0)},
+     .types = {{"K", LABELS}, {"V", FV_SET_NUMBER}, {"S", FV_SET(I32)}},
      .infer = infer_lookup,
      .kernel = kernel_lookup},
     {FV_ML("LabelEncoder"), .since = {1, 2, 4},

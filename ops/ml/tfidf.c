@@ -1,5 +1,6 @@
 /* tfidf.c - TfIdfVectorizer: counts the n-grams of a pool in each row. */
 #include "ops/ml/ml.h"
+#include "ops/ml/ngrams.h"
 
 #include <string.h>
 
@@ -7,42 +8,15 @@
 #include "ir/graph/infer.h"
 #include "ops/text/strings.h"
 
-/* ---- fv.Ngrams ---- */
+/* ---- n-grams ---- */
 
-static bool infer_ngrams(fv_op *op) {
-    const fv_dim *dims[2] = {fv_in_type(op, 0)->dims[0], fv_in_type(op, 1)->dims[0]};
-    fv_infer_out(op, 0, FV_F32, 2, dims);
-    int64_t skips = fv_op_int(op, "skips");
-    return (skips >= 1 && skips <= INT32_MAX) ||
-           fv_op_error(op, "skips is %lld, expected at least 1", (long long)skips);
-}
-
-/* ---- TfIdfVectorizer ---- */
-
-/* The n-grams of a pool: those of length 1 begin at counts[0], those of length 2 at counts[1],
- * ... */
-typedef struct pool {
-    int n, lengths, columns;
-    /* for each n-gram: the column of the result with its count */
-    const int64_t *items, *counts, *column;
-    int64_t least, most, skips;
-} pool;
-
-static int64_t end_of(const pool *p, int64_t length) {
-    return length < p->lengths ? p->counts[length] : p->n;
-}
-
-static int64_t size_of(const pool *p, int64_t length) {
-    return (end_of(p, length) - p->counts[length - 1]) / length;
-}
-
-static bool check_lengths(const fv_op *op, const pool *p) {
+static bool check_lengths(const fv_op *op, const fv_ngrams *p) {
     int64_t grams = 0;
     if (p->least < 1 || p->most < p->least || p->most > p->lengths)
         return fv_op_error(op, "n-grams of length %lld to %lld, the pool has 1 to %d",
                            (long long)p->least, (long long)p->most, p->lengths);
     for (int64_t i = 1; i <= p->lengths; i++) {
-        int64_t from = p->counts[i - 1], to = end_of(p, i);
+        int64_t from = p->counts[i - 1], to = fv_ngrams_end(p, i);
         if (from < 0 || to < from || to > p->n || (to - from) % i)
             return fv_op_error(op, "n-grams of length %lld are items %lld to %lld of %d",
                                (long long)i, (long long)from, (long long)to, p->n);
@@ -55,7 +29,7 @@ static bool check_lengths(const fv_op *op, const pool *p) {
 
 /* Reads a pool of strings. Its items are set later, when name_items has replaced strings by
  * numbers. */
-static bool read_words(const fv_op *op, pool *p) {
+static bool read_words(const fv_op *op, fv_ngrams *p) {
     const fv_attr *words = fv_op_find_attr(op, "pool_strings");
     int n = words ? words->n : 0;
     fv_elem e = fv_in_type(op, 0)->elem;
@@ -67,12 +41,12 @@ static bool read_words(const fv_op *op, pool *p) {
     return true;
 }
 
-static bool read_pool(fv_op *op, pool *p) {
+static bool read_pool(fv_op *op, fv_ngrams *p) {
     int weights;
     fv_ml_floats(op, "weights", &weights);
-    *p = (pool){.least = fv_op_int(op, "min_gram_length"),
-                .most = fv_op_int(op, "max_gram_length"),
-                .skips = fv_op_int(op, "max_skip_count")};
+    *p = (fv_ngrams){.least = fv_op_int(op, "min_gram_length"),
+                     .most = fv_op_int(op, "max_gram_length"),
+                     .skips = fv_op_int(op, "max_skip_count")};
     p->items = fv_op_ints(op, "pool_int64s", &p->n);
     p->counts = fv_op_ints(op, "ngram_counts", &p->lengths);
     p->column = fv_op_ints(op, "ngram_indexes", &p->columns);
@@ -91,7 +65,7 @@ static bool read_pool(fv_op *op, pool *p) {
     return check_lengths(op, p);
 }
 
-static int64_t width_of(const pool *p) {
+static int64_t width_of(const fv_ngrams *p) {
     int64_t most = 0;
     for (int i = 0; i < p->columns; i++)
         most = p->column[i] > most ? p->column[i] : most;
@@ -104,12 +78,42 @@ static int mode_of(const fv_op *op) {
     return fv_ml_choice(op, "mode", 3, modes);
 }
 
+/* ---- fv.Ngrams: of ids, which are less than `ids` ---- */
+
+static bool check_columns(const fv_op *op, const fv_ngrams *p) {
+    for (int i = 0; i < p->columns; i++)
+        if (p->column[i] < 0 || p->column[i] >= INT32_MAX)
+            return fv_op_error(op, "a column is %lld", (long long)p->column[i]);
+    return true;
+}
+
+static bool infer_ngrams(fv_op *op) {
+    fv_ngrams p = fv_ngrams_of(op);
+    int64_t ids = fv_op_int(op, "ids");
+    if (p.skips < 1 || p.skips > INT32_MAX)
+        return fv_op_error(op, "skips is %lld, expected at least 1", (long long)p.skips);
+    if (ids < 1 || ids > INT32_MAX)
+        return fv_op_error(op, "ids is %lld, expected at least 1", (long long)ids);
+    for (int i = 0; i < p.n; i++)
+        if (p.items[i] < 0 || p.items[i] >= ids)
+            return fv_op_error(op, "the pool has id %lld of %lld", (long long)p.items[i],
+                               (long long)ids);
+    if (!check_columns(op, &p) || !check_lengths(op, &p))
+        return false;
+    const fv_dim *dims[2] = {fv_in_type(op, 0)->dims[0],
+                             fv_dim_const(fv_op_module(op)->dims, width_of(&p))};
+    fv_infer_out(op, 0, FV_F32, 2, dims);
+    return true;
+}
+
+/* ---- TfIdfVectorizer ---- */
+
 static bool infer_vectorizer(fv_op *op) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[2];
     int weights, mode = mode_of(op);
-    pool p;
+    fv_ngrams p;
     if (mode < 0 || !read_pool(op, &p))
         return false;
     fv_ml_floats(op, "weights", &weights);
@@ -121,50 +125,47 @@ static bool infer_vectorizer(fv_op *op) {
     return true;
 }
 
-/* For each row, the number of occurrences of each n-gram of that length. With length 1 no items are
- * skipped. */
-static fv_value *count_length(fv_rewriter *w, const pool *p, fv_value *x, int64_t length) {
-    fv_tensor *grams =
-        fv_tensor_new(w->module->arena, FV_I64, 2, (int64_t[]){size_of(p, length), length});
-    for (size_t i = 0; i < grams->count; i++)
-        fv_tensor_set_int(grams, i, p->items[p->counts[length - 1] + (int64_t)i]);
-    fv_attr skips = fv_attr_int(w->module, "skips", length == 1 ? 1 : p->skips + 1);
-    return fv_w_op(w, FV_OP_fv_Ngrams, 2,
-                   (fv_value *[]){x, fv_const_new(w->module, "grams", grams)}, 1, &skips);
+/* The different ones of n items, in ascending order; returns their number. */
+static int different(fv_arena *a, int n, const int64_t *items, int64_t **out) {
+    int64_t *first = FV_NEW(a, int64_t, n + 1), *found = *out = FV_NEW(a, int64_t, n + 1);
+    int many = 0;
+    fv_ml_first_of_ints(a, n, items, first);
+    for (int i = 0; i < n; i++)
+        if (first[i] == i)
+            found[many++] = items[i];
+    return many;
+}
+
+/* The items of the pool as indices among the n different ones of it. */
+static int64_t *ids_of(fv_arena *a, const fv_ngrams *p) {
+    int64_t *first = FV_NEW(a, int64_t, p->n + 1), *id = FV_NEW(a, int64_t, p->n + 1), n = 0;
+    fv_ml_first_of_ints(a, p->n, p->items, first);
+    for (int i = 0; i < p->n; i++)
+        id[i] = first[i] == i ? n++ : id[first[i]];
+    return id;
 }
 
 /* The counts of all n-grams, in their columns: [rows, columns]. */
-static fv_value *count_columns(fv_rewriter *w, const pool *p, fv_value *x) {
-    fv_dims *t = w->module->dims;
-    fv_attr axis = fv_attr_int(w->module, "axis", 1),
-            add[2] = {axis, fv_attr_string(w->module, "reduction", "add")};
-    int64_t *column = FV_NEW(w->module->arena, int64_t, p->columns), first = 0, n = 0;
-    fv_value **parts = FV_NEW(w->module->arena, fv_value *, p->lengths);
-    int nparts = 0;
-    if (!x)
-        return NULL;
-    for (int64_t i = 1; i <= p->lengths; first += size_of(p, i++)) {
-        if (i < p->least || i > p->most || !size_of(p, i))
-            continue;
-        parts[nparts++] = count_length(w, p, x, i);
-        for (int64_t k = 0; k < size_of(p, i); k++)
-            column[n++] = p->column[first + k];
-    }
-    const fv_dim *dims[2] = {x->type->dims[0], fv_dim_const(t, width_of(p))};
-    fv_value *none = fv_w_expand(w, fv_w_float(w, FV_F32, 0), 2, dims);
-    if (!n)
-        return none;
-    dims[1] = fv_dim_const(t, n);
-    fv_value *at = fv_w_expand(w, fv_const_ints(w->module, "columns", (int)n, column), 2, dims);
-    fv_value *counts = nparts == 1 ? parts[0] : fv_w_op(w, FV_OP_Concat, nparts, parts, 1, &axis);
-    return fv_w_op(w, FV_OP_ScatterElements, 3, (fv_value *[]){none, at, counts}, 2, add);
+static fv_value *count_columns(fv_rewriter *w, const fv_ngrams *p, fv_value *x) {
+    fv_module *m = w->module;
+    int64_t *items;
+    int n = different(m->arena, p->n, p->items, &items);
+    fv_value *ids = fv_ml_ids(w, x, n, items);
+    fv_attr a[] = {fv_attr_ints(m, "pool", p->n, ids_of(m->arena, p)),
+                   fv_attr_ints(m, "counts", p->lengths, p->counts),
+                   fv_attr_ints(m, "columns", p->columns, p->column),
+                   fv_attr_int(m, "least", p->least),
+                   fv_attr_int(m, "most", p->most),
+                   fv_attr_int(m, "skips", p->skips + 1),
+                   fv_attr_int(m, "ids", n)};
+    return ids ? fv_w_op(w, FV_OP_fv_Ngrams, 1, &ids, 7, a) : NULL;
 }
 
 static bool decompose_vectorizer(fv_rewriter *w, fv_op *op) {
     const fv_type *type = op->out[0]->type;
     int weights, mode = mode_of(op);
     const float *weight = fv_ml_floats(op, "weights", &weights);
-    pool p;
+    fv_ngrams p;
     if (!read_pool(op, &p))
         return false;
     fv_value *y = count_columns(w, &p, fv_ml_matrix(w, op, FV_I64));
@@ -198,16 +199,16 @@ const fv_opdef fv_ops_tfidf[] = {
      .name = "Ngrams",
      .id = FV_OP_fv_Ngrams,
      .since = {1},
-     .doc = "for each row, the number of occurrences of each n-gram, whose items are adjacent or "
-            "have the same number of other items, less than skips, between each two",
-     .in = {{"X", "T", .rank = FV_RANK(2)}, {"grams", "T", .rank = FV_RANK(2)}},
+     .doc = "for each row, the number of occurrences of the n-grams of a pool, in their columns; "
+            "between the items of an n-gram are as many other items, less than skips",
+     .in = {{"X", "T", .rank = FV_RANK(2)}},
      .out = {{"Y", "T1"}},
-     .attrs = {FV_A_INT("skips", 1)},
-     .types = {{"T", FV_SET(I64)}, {"T1", FV_SET(F32)}},
+     .attrs = {FV_A_REQUIRED("columns", INTS), FV_A_REQUIRED("counts", INTS),
+               FV_A_REQUIRED("ids", INT), FV_A_REQUIRED("least", INT), FV_A_REQUIRED("most", INT),
+               FV_A_REQUIRED("pool", INTS), FV_A_INT("skips", 1)},
+     .types = {{"T", FV_SET(I32)}, {"T1", FV_SET(F32)}},
      .infer = infer_ngrams,
-     .formula = "Y[b, g] = sum s < skips: sum p < dim(X, 1): select(all j < dim(grams, 1): (p + j "
-                "* (s + 1) < dim(X, 1)) & "
-                "((X[b, p + j * (s + 1)] else 0) == grams[g, j]), f32(1), f32(0))"},
+     .kernel = fv_kernel_ngrams},
     {.domain = "",
      .name = "TfIdfVectorizer",
      .since = {9},
