@@ -433,8 +433,8 @@ typedef struct keeping {
     const axes *x;
     const fv_definition *d; /* NULL: it is only examined whether panels can be made */
     fv_panels *p;           /* the panels */
-    /* bytes of all constants that are stored in panels, and of the largest one */
-    double bytes, most;
+    double bytes;           /* of all constants that are stored in panels */
+    double most;            /* elements of the constant with the most elements */
     bool failed;
 } keeping;
 
@@ -449,17 +449,21 @@ static const fv_layout *layout_of(fv_lowerer *l, const stored *s) {
     return &fv_laid_out_find(l, &s->laid)->layout;
 }
 
-/* Uses the panels of the factor's largest constant for prefetching. */
-static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, double bytes) {
+/* Uses the panels of the constant with the most elements for prefetching: these are the weights,
+ * and not their scales, even if a scale of a few weights takes more bytes than they do. */
+static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load) {
     fv_panels *p = k->p;
-    if (bytes <= k->most)
+    const int steps = s->packed_k >= 0 ? steps_in_integer(k->x, s->laid.elem) : 1;
+    const double elements = elements_of(s) * steps;
+    if (elements <= k->most)
         return;
-    k->most = bytes;
+    k->most = elements;
     p->value = v;
     p->layout = layout_of(k->l, s);
     p->load = load;
     p->panel = s->panel;
-    p->steps = s->packed_k >= 0 ? steps_in_integer(k->x, s->laid.elem) : 1;
+    p->steps = steps;
+    p->has_steps = s->rank - s->panel - 2 == k->x->nk;
 }
 
 /* Replaces the load of a constant by a load of its panels. */
@@ -480,7 +484,7 @@ static fv_expr *keep_load(keeping *k, fv_expr *load) {
     if (!v)
         return load;
     fv_expr *x = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), s.at);
-    use_panels(k, &s, v, x, bytes);
+    use_panels(k, &s, v, x);
     return element_of(l, k->x, &s, x);
 }
 
@@ -638,7 +642,7 @@ static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     fv_expr *element = a->words ? word_of_panel(l, x[0], p, (fv_var *)a->column, n)
                                 : element_of_panel(l, a->nfactors, x, p, (fv_var *)a->column, n);
     fv_define_operand(l, op, p->value, p->index, element, d);
-    p->made_in_run = true;
+    p->made_in_run = p->has_steps = true;
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
 }
 
@@ -678,6 +682,7 @@ static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_
     p->value = v;
     p->layout = layout_of(l, &s);
     p->panel = s.panel;
+    p->has_steps = true;
     p->steps = s.packed_k >= 0 && !a->words ? steps_in_integer(a, s.laid.elem) : 1;
     fv_buf *b = fv_value_buf(l->exprs, v);
     p->load =

@@ -23,8 +23,11 @@ typedef struct fv_panel_words {
 
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
-    /* a value over [.., panel, k.., column in the panel]; for several values, the largest one */
+    /* a value over [.., panel, k.., column in the panel]; for several values, the one with the most
+     * elements */
     fv_value *value;
+    /* whether each variable of the sum has an axis k in `value`; a factor may depend on some */
+    bool has_steps;
     bool computed; /* whether the factor is an expression, and not only a load with a conversion */
     /* whether a kernel writes the panels at run time; false: they are a constant */
     bool made_in_run;

@@ -717,7 +717,8 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
         if (unpacks && fits_stack(c, plan, block, plan->depth))
             plan->unpacks = first_tile_unpacks(u->l, c) ? FV_FIRST_UNPACKS : FV_UNPACKED_BEFORE;
         plan->depth = plan->depth < steps || plan->unpacks ? plan->depth : 0;
-        if (!c->each && c->sum->u.red.nvars == 1)
+        /* words of 16 bytes are vectors, which copies of single elements do not have */
+        if (!c->each && c->sum->u.red.nvars == 1 && c->dot.group != FV_DOT16)
             plan->copies = fv_choose(u, FV_PARAMETER_copies,
                                      plan->depth && copies_pay(target, c, d, plan->mr), 0, 1, 1);
     }

@@ -20,7 +20,7 @@
 bool fv_can_prefetch(const fv_contraction *c) {
     const fv_expr *sum = fv_all_steps(c);
     const bool chains = fv_dot_has_chains(&c->dot) && !c->dot.matrix;
-    bool known = c->packed && !c->panels.made_in_run && !chains;
+    bool known = c->packed && c->panels.has_steps && !c->panels.made_in_run && !chains;
     for (int i = 0; i < sum->u.red.nvars && known; i++)
         known = fv_dim_is_const(sum->u.red.vars[i]->dim);
     return known;
@@ -63,6 +63,47 @@ static int last_variable(const fv_contraction *c) {
     return i;
 }
 
+/* The divisor n if x is `k floordiv n`; otherwise 0. */
+static int64_t divisor(const fv_expr *x, const fv_var *k) {
+    int64_t n;
+    bool is = x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == k &&
+              fv_x_is_int(x->arg[1], &n) && n > 0;
+    return is ? n : 0;
+}
+
+/* The number of consecutive steps in which b is computed with the same scales and zero points; 0:
+ * there is no such number, or these are the same in all steps. */
+static int64_t steps_of_block(fv_arena *a, const fv_contraction *c) {
+    int64_t least = 0;
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, c->b); (x = fv_x_next(&v));) {
+        int64_t n = divisor(x, c->sum->u.red.vars[0]);
+        if (n > c->panels.steps && (!least || n < least))
+            least = n;
+    }
+    return least % c->panels.steps ? 0 : least;
+}
+
+/* The number of consecutive steps over which the loops iterate with the same scales and zero points
+ * of b (steps_of_block), if each part consists of complete blocks; 0: there is one loop over all
+ * steps. */
+static int64_t steps_of_shared(const fv_tile *t) {
+    const int64_t n = is_computed_now(t) ? steps_of_block(t->e->arena, t->c) : 0;
+    return n && are_in_parts(t, n) ? n : 0;
+}
+
+/* Does the innermost loop over steps always iterate over complete groups of n steps? That loop may
+ * have a part of the steps of its variable: those of a part or of a block, those within the border
+ * of an image, or the tap that t->rows.now has chosen. */
+static bool iterates_groups(const fv_tile *t, int64_t n) {
+    const int last = last_variable(t->c);
+    const fv_dim *d = t->c->sum->u.red.vars[last]->dim;
+    if (!fv_dim_is_const(d) || d->value % n || t->only.steps[0] || t->only.steps[1])
+        return false;
+    return last ? last > 1 || !t->rows.now.is
+                : !t->rows.border && are_in_parts(t, n) && steps_of_shared(t) % n == 0;
+}
+
 /* The steps of the last variable of a depthwise sum of bytes, if they are few; otherwise 1. The
  * windows of neighbouring rows overlap, so a row of a 3 x 3 window reads 7 different elements for 5
  * rows, but 15 in all: one after the other, the compiler converts each element to 32 bits once.
@@ -74,11 +115,9 @@ static int64_t steps_of_window(const fv_tile *t) {
     const fv_dim *n = c->sum->u.red.vars[last_variable(c)]->dim;
     bool of_bytes = c->each && !c->dot.group && !fv_elem_is_float((fv_elem)c->a->type.elem) &&
                     fv_elem_bits((fv_elem)fv_x_stored(c->a)->type.elem) == 8;
-    bool whole = !t->from && !t->only.steps[0] && !t->only.steps[1];
     bool few = t->e->l->target->vector_registers == REGISTERS;
-    return of_bytes && whole && few && fv_dim_is_const(n) && n->value > 1 && n->value <= MOST_STEPS
-               ? n->value
-               : 1;
+    bool short_one = fv_dim_is_const(n) && n->value > 1 && n->value <= MOST_STEPS;
+    return of_bytes && few && short_one && !t->from && iterates_groups(t, n->value) ? n->value : 1;
 }
 
 /* Does the address of a loaded element change by a constant from each row to the next one, if its
@@ -110,8 +149,8 @@ static bool has_regular_rows(const fv_tile *t) {
     return regular;
 }
 
-/* The steps of an iteration by the table of processors, if the last variable of the sum has a known
- * multiple of them, and all of these are computed. The time of few rows is that of reading panels:
+/* The steps of an iteration by the table of processors, if the innermost loop always has a multiple
+ * of them. The time of few rows is that of reading panels:
  * with several steps for a single row, `mlp` would take 1.02 of its time (Granite Rapids). If the
  * run decides how tiles share prefetches, each of these takes arithmetic. With four steps, LLVM
  * begins an iteration with the addresses and panels of all of them, and stores the sums meanwhile:
@@ -125,14 +164,12 @@ static int64_t unrolled_steps(const fv_tile *t) {
                          !fv_x_is_int(t->prefetch.shared.shift, &places);
     const int64_t n =
         sharing && loop->unrolled_steps > MOST_SHARING ? MOST_SHARING : loop->unrolled_steps;
-    const int last = last_variable(t->c);
-    const fv_dim *d = t->c->sum->u.red.vars[last]->dim;
+    const fv_dim *d = t->c->sum->u.red.vars[last_variable(t->c)]->dim;
     bool rows = t->rows.together >= LEAST_ROWS && has_regular_rows(t);
-    bool many = fv_dim_is_const(d) && d->value % n == 0 && d->value >= loop->outline_steps;
-    bool all = !t->only.steps[0] && !t->only.steps[1] && (last || are_in_parts(t, n));
+    bool many = fv_dim_is_const(d) && d->value >= loop->outline_steps;
     bool vectors = l->target->vector_bits > 0 && t->c->dot.group != FV_DOT16;
     bool small = fv_is_small_code(l->options) || (l->options->saves & FV_SAVES_CODE);
-    return n > 1 && many && all && vectors && !small && rows ? n : 1;
+    return n > 1 && many && vectors && !small && rows && iterates_groups(t, n) ? n : 1;
 }
 
 int64_t fv_steps_of_row(const fv_tile *t) {
@@ -141,10 +178,7 @@ int64_t fv_steps_of_row(const fv_tile *t) {
         return window;
     const int64_t steps = t->c->panels.steps;
     if (t->made.halves) /* the loop itself would take a fifth of the instructions */
-        return t->c->sum->u.red.vars[last_variable(t->c)]->dim->value % 2 ||
-                       (t->e->l->options->saves & FV_SAVES_CODE)
-                   ? 1
-                   : 2;
+        return iterates_groups(t, 2) && !(t->e->l->options->saves & FV_SAVES_CODE) ? 2 : 1;
     bool whole = is_computed_now(t) && t->c->sum->u.red.vars[0]->dim->value % steps == 0 &&
                  are_groups(t, steps);
     return whole && steps > 1 ? steps : unrolled_steps(t);
@@ -153,27 +187,6 @@ int64_t fv_steps_of_row(const fv_tile *t) {
 bool fv_steps_share_row(const fv_tile *t) {
     const int64_t steps = fv_steps_of_row(t);
     return steps > 1 && steps <= t->c->panels.steps;
-}
-
-/* The divisor n if x is `k floordiv n`; otherwise 0. */
-static int64_t divisor(const fv_expr *x, const fv_var *k) {
-    int64_t n;
-    bool is = x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == k &&
-              fv_x_is_int(x->arg[1], &n) && n > 0;
-    return is ? n : 0;
-}
-
-/* The number of consecutive steps in which b is computed with the same scales and zero points; 0:
- * there is no such number, or these are the same in all steps. */
-static int64_t steps_of_block(fv_arena *a, const fv_contraction *c) {
-    int64_t least = 0;
-    const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(a, c->b); (x = fv_x_next(&v));) {
-        int64_t n = divisor(x, c->sum->u.red.vars[0]);
-        if (n > c->panels.steps && (!least || n < least))
-            least = n;
-    }
-    return least % c->panels.steps ? 0 : least;
 }
 
 /* Is x the same in all steps of a block of n steps that begins with a multiple of n; n = 0: in all
@@ -314,15 +327,12 @@ static fv_expr *open_rows(fv_tile *t, int64_t steps, fv_expr *block, int64_t n) 
 }
 
 fv_expr *fv_open_first_steps(fv_tile *t) {
-    fv_kemit *e = t->e;
-    const bool now = is_computed_now(t);
-    const int64_t n = now ? steps_of_block(e->arena, t->c) : 0;
-    const bool blocks = n && are_in_parts(t, n);
+    const int64_t n = steps_of_shared(t);
     t->made.n = 0;
-    if (now)
+    if (is_computed_now(t))
         share_all(t, 0);
-    return open_rows(t, last_variable(t->c) ? 1 : fv_steps_of_row(t),
-                     blocks ? open_blocks(t, n) : NULL, n);
+    return open_rows(t, last_variable(t->c) ? 1 : fv_steps_of_row(t), n ? open_blocks(t, n) : NULL,
+                     n);
 }
 
 fv_expr *fv_open_other_steps(fv_tile *t, fv_expr *k) {

@@ -5,7 +5,7 @@
 #include "backend/schedule/contract/contraction.h"
 
 /* Can the next part of the factor with the columns be prefetched? It can if its panels are a
- * constant, and the number of steps is known. */
+ * constant that depends on all variables of the sum, and the number of steps is known. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
 /* Does a tile convert the elements of b, as they are stored, to floats with more bits? */
 bool fv_widens_panels(const fv_contraction *c) FV_MUST_USE;
