@@ -453,7 +453,8 @@ static const struct family {
                 {"sums", graph_sums, 18},
                 {"attention", graph_attention, 3},
                 {"images", graph_images, 4},
-                /* used only if --family names it */
+                /* used only if --family names them */
+                {"products", graph_products, 0},
                 {"branches", graph_branches, 0}};
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -102,7 +102,7 @@ typedef struct graph_op {
     int weight;
 } graph_op;
 extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sums[], graph_joins[],
-    graph_images[], graph_attention[], graph_branches[]; /* NULL ends */
+    graph_images[], graph_attention[], graph_branches[], graph_products[]; /* NULL ends */
 
 /* An existing value of a type in the set and a rank within the bounds; a new one if there is none,
  * or at random. */

@@ -27,8 +27,7 @@ const char *graph_error(const fv_session *s) {
     return "no message says why";
 }
 
-static fv_program *lower_with(const graph_checker *c, const char *text,
-                              const fv_driver_options *o) {
+fv_program *graph_lower(const graph_checker *c, const char *text, const fv_driver_options *o) {
     fv_messages_clear(c->session);
     fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
     fv_program *p = source.module ? fv_driver_lower(c->session, &source, o) : NULL;
@@ -41,23 +40,13 @@ static fv_program *lower(const graph_checker *c, const char *text, const fv_targ
                          const char *name) {
     fv_driver_options o = {
         .target.of = t, .target.given = true, .level = '2', .naive = naive, .name = name};
-    return lower_with(c, text, &o);
+    return graph_lower(c, text, &o);
 }
 
 /* At -Os, which may put launches into another order. */
 static fv_program *lower_small(const graph_checker *c, const char *text) {
     fv_driver_options o = {.target.of = c->target, .target.given = true, .level = 's', .name = "g"};
-    return lower_with(c, text, &o);
-}
-
-/* With the limits of speed drawn at random; 0: as they are. */
-static fv_program *lower_limited(const graph_checker *c, const char *text, uint64_t limits) {
-    fv_driver_options o = {.target.of = c->target,
-                           .target.given = true,
-                           .level = '2',
-                           .name = "g",
-                           .random_limits = limits};
-    return lower_with(c, text, &o);
+    return graph_lower(c, text, &o);
 }
 
 /* ---- definitions ---- */
@@ -190,10 +179,7 @@ static const char *far_apart(const graph *g, const fv_array *got, const fv_array
 
 static const char *output_name(const graph *g, int i, const gvalue *only);
 
-enum {
-    ASTRAY = 3, /* number of runs of a graph on faulty inputs */
-    LIMITS = 3  /* number of random draws of the limits of speed */
-};
+enum { ASTRAY = 3 }; /* number of runs of a graph on faulty inputs */
 
 typedef struct pair {
     const fv_model *model;
@@ -246,10 +232,8 @@ static const char *output_name(const graph *g, int i, const gvalue *only) {
 
 /* ---- one graph ---- */
 
-/* Runs the program, at several thread counts; sets `out` to the first outcome. */
-static const char *run_backend(const graph_checker *c, const graph *g, fv_program *p,
-                               fv_backend_kind kind, char level, int change, const outcome *want,
-                               outcome *out) {
+const char *graph_run(const graph_checker *c, const graph *g, fv_program *p, fv_backend_kind kind,
+                      char level, int change, const outcome *want, outcome *out) {
     fv_artifact *a = fv_driver_artifact(c->session, p, kind, level);
     const char *why = a ? NULL : graph_error(c->session);
     for (int threads = 1; a && !why && threads <= (want ? 3 : 1); threads += 2) {
@@ -282,12 +266,12 @@ static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *
         const char *why;
         outcome got;
         pair both = {.model = usual->model, .astray = true};
-        if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', -i, NULL, &both.scheduled)))
+        if ((why = graph_run(c, g, p, FV_BACKEND_INTERP, '2', -i, NULL, &both.scheduled)))
             return graph_fail(c, g, "interpreter, astray", why, only);
         if (FV_HAVE_LLVM &&
-            (why = run_backend(c, g, p, FV_BACKEND_JIT, '2', -i, &both.scheduled, &got)))
+            (why = graph_run(c, g, p, FV_BACKEND_JIT, '2', -i, &both.scheduled, &got)))
             return graph_fail(c, g, "jit -O2, astray", why, only);
-        if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', -i, NULL, &both.naive)))
+        if ((why = graph_run(c, g, naive, FV_BACKEND_INTERP, '2', -i, NULL, &both.naive)))
             return graph_fail(c, g, "interpreter, naively, astray", why, only);
         graph_verdict v = compare_schedules(c, g, &both, only);
         if (v.why)
@@ -296,6 +280,30 @@ static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *
             atomic_fetch_add(&c->totals->astray, 1);
     }
     return none;
+}
+
+/* Runs the graph with the naive schedule, on the inputs and on those that are moved a little. */
+static graph_verdict run_naively(const graph_checker *c, graph *g, const char *text,
+                                 const gvalue *only, fv_program **naive, pair *all) {
+    const char *why = NULL;
+    *naive = lower(c, text, c->target, true, "g");
+    if (!*naive)
+        return graph_fail(c, g, "lowering naively", graph_error(c->session), only);
+    if ((why = graph_run(c, g, *naive, FV_BACKEND_INTERP, '2', 0, NULL, &all->naive)))
+        return graph_fail(c, g, "interpreter, naively", why, only);
+    for (int i = 0; i < 3; i++)
+        if ((why = graph_run(c, g, *naive, FV_BACKEND_INTERP, '2', i + 1, NULL, &all->moved[i])))
+            return graph_fail(c, g, "interpreter, naively, other inputs", why, only);
+    return (graph_verdict){0};
+}
+
+graph_verdict graph_against_naive(const graph_checker *c, graph *g, const char *text, fv_program *p,
+                                  const outcome *scheduled, const gvalue *only) {
+    fv_program *naive;
+    pair all = {.scheduled = *scheduled};
+    graph_verdict failed = run_naively(c, g, text, only, &naive, &all);
+    all.model = fv_program_model(g->arena, p, NULL);
+    return failed.why ? failed : compare_schedules(c, g, &all, only);
 }
 
 static graph_verdict check_text(const graph_checker *c, graph *g, const char *text,
@@ -307,37 +315,31 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
     fv_program *p = lower(c, text, t, false, fv_printf(g->arena, "g%d", c->index)), *naive = NULL;
     if (!p)
         return graph_fail(c, g, "lowering", graph_error(c->session), only);
-    if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &all.scheduled)))
+    if ((why = graph_run(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &all.scheduled)))
         return graph_fail(c, g, "interpreter", why, only);
-    if (FV_HAVE_LLVM && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0,
-                                           &all.scheduled, &got)))
+    if (FV_HAVE_LLVM && (why = graph_run(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0,
+                                         &all.scheduled, &got)))
         return graph_fail(c, g, c->index % 2 ? "jit -O0" : "jit -O2", why, only);
     fv_program *read = lower_definitions(c, g, text, t);
     if (!read)
         return graph_fail(c, g, "lowering definitions that were read", graph_error(c->session),
                           only);
-    if ((why = run_backend(c, g, read, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)))
+    if ((why = graph_run(c, g, read, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)))
         return graph_fail(c, g, "interpreter, from the text of definitions", why, only);
     fv_program *small = lower_small(c, text);
-    why = small ? run_backend(c, g, small, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)
+    why = small ? graph_run(c, g, small, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)
                 : graph_error(c->session);
     if (why)
         return graph_fail(c, g, "interpreter, -Os", why, only);
     if (c->totals && all.scheduled.status)
         atomic_fetch_add(&c->totals->stopped, 1);
-    naive = lower(c, text, t, true, "g");
-    if (!naive)
-        return graph_fail(c, g, "lowering naively", graph_error(c->session), only);
-    if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', 0, NULL, &all.naive)))
-        return graph_fail(c, g, "interpreter, naively", why, only);
+    graph_verdict failed = run_naively(c, g, text, only, &naive, &all);
+    if (failed.why)
+        return failed;
     if (FV_HAVE_LLVM && c->index % 3 == 0 &&
-        (why = run_backend(c, g, naive, FV_BACKEND_JIT, '2', 0, &all.naive, &got)))
+        (why = graph_run(c, g, naive, FV_BACKEND_JIT, '2', 0, &all.naive, &got)))
         return graph_fail(c, g, "jit -O2, naively", why, only);
-    for (int i = 0; i < 3; i++)
-        if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', i + 1, NULL, &all.moved[i])))
-            return graph_fail(c, g, "interpreter, naively, other inputs", why, only);
-    fv_model *model = fv_program_model(g->arena, p, NULL);
-    all.model = model;
+    all.model = fv_program_model(g->arena, p, NULL);
     graph_verdict v = compare_schedules(c, g, &all, only);
     if (!v.why)
         v = check_astray(c, g, p, naive, &all, only);
@@ -346,31 +348,11 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
     return v;
 }
 
-/* Limits of speed change no bit. */
-static graph_verdict check_limits(const graph_checker *c, const graph *g, const char *text,
-                                  const gvalue *only) {
-    outcome usual, got;
-    for (int i = 0; i <= LIMITS; i++) {
-        uint64_t limits = i ? c->limits + (uint64_t)i : 0;
-        const char *who = fv_printf(g->arena, "limits %llu", (unsigned long long)limits);
-        fv_program *p = lower_limited(c, text, limits);
-        const char *why = p ? run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, i ? &usual : NULL,
-                                          i ? &got : &usual)
-                            : graph_error(c->session);
-        /* a position that no element of a result needs is checked by a kernel of its own only */
-        if (p && i && (usual.status == FV_BAD_INDEX || got.status == FV_BAD_INDEX))
-            continue;
-        if (why)
-            return graph_fail(c, g, who, why, only);
-    }
-    return (graph_verdict){0};
-}
-
 graph_verdict graph_check(const graph_checker *c, graph *g, const gvalue *only) {
     const char *text = graph_text(g, only);
     if (!text)
         return (graph_verdict){0};
     if (c->totals)
         atomic_fetch_add(&c->totals->lines, g->nlines);
-    return c->limits ? check_limits(c, g, text, only) : check_text(c, g, text, only);
+    return c->limits ? graph_check_limits(c, g, text, only) : check_text(c, g, text, only);
 }

@@ -16,6 +16,7 @@
 #include "ir/kernel/program.h"
 #include "tests/matrix/graph.h"
 #include "tests/matrix/matrix.h"
+#include "tools/driver/driver.h"
 
 typedef struct graph_totals { /* in memory that processes share */
     atomic_int passed, failed, lines, same, close, any, c, stopped, astray;
@@ -27,8 +28,8 @@ typedef struct graph_checker {
     const fv_target *target;
     const compiler *compiler; /* of C: graph_c.h */
     graph_totals *totals;     /* NULL: do not count */
-    /* compare random limits of speed, of this seed and the next ones, with the usual limits, and
-     * nothing else; 0: all but these */
+    /* compare random limits of speed, properties of processors and schedules, of this seed and the
+     * next ones, with the usual ones, and nothing else; 0: all but these */
     uint64_t limits;
 } graph_checker;
 
@@ -45,7 +46,20 @@ graph_verdict graph_check(const graph_checker *c, graph *g, const gvalue *only);
 /* The text without lines that the result (NULL: any) does not need. */
 const char *graph_text_without_dead(graph *g, const gvalue *only);
 
-/* ---- for graph_c.c ---- */
+/* ---- for graph_c.c and graph_limits.c ---- */
+
+/* The program of the graph, expanded; NULL: graph_error says why not. */
+fv_program *graph_lower(const graph_checker *c, const char *text, const fv_driver_options *o);
+/* Runs the program, at several thread counts; sets `out` to the first outcome. Returns in what it
+ * differs from `want`, or NULL. */
+const char *graph_run(const graph_checker *c, const graph *g, fv_program *p, fv_backend_kind kind,
+                      char level, int change, const outcome *want, outcome *out);
+/* Compares what p gave with what the naive schedule gives. */
+graph_verdict graph_against_naive(const graph_checker *c, graph *g, const char *text, fv_program *p,
+                                  const outcome *scheduled, const gvalue *only);
+/* Compares random draws of what changes no bit (graph_limits.c). */
+graph_verdict graph_check_limits(const graph_checker *c, graph *g, const char *text,
+                                 const gvalue *only);
 
 data_set graph_inputs(const graph *g, const fv_model *m, int change);
 graph_verdict graph_fail(const graph_checker *c, const graph *g, const char *who, const char *why,

@@ -2,13 +2,13 @@
  * gives, as far as it can.
  *
  *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]
- *   graphs --limits [--count=N] [--seed=S] ...        random limits of speed change no bit
+ *   graphs --limits [--count=N] [--seed=S] ...        what concerns speed changes no bit
  *   graphs --dump=DIR [--count=N] [--seed=S] [--family=F]      their texts as files, and no tests
  *
  * F: a family, whose operators alone are used: pointwise, moves, picks, joins, sums, attention,
- * images or branches. By default graphs have operators of all families but branches. The
- * environment variable FV_SEED also sets the seed; graph I of a seed is always the same. A graph
- * that fails is reduced to as few lines as still fail, and printed as graph IR. */
+ * images, products or branches. By default graphs have operators of all families but the last two.
+ * The environment variable FV_SEED also sets the seed; graph I of a seed is always the same. A
+ * graph that fails is reduced to as few lines as still fail, and printed as graph IR. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,22 +8,17 @@
 
 #include "backend/have.h"
 #include "backend/lower.h"
-#include "ir/base/random.h"
 #include "ir/graph/parse.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 #include "tests/sample.h"
+#include "tests/tuning/any_tuning.h"
 #include "tools/driver/driver.h"
 #include "tools/measure/alternatives.h"
 
 enum { MOST_OUTPUTS = 4, SEQ = 37 };
 
 static fv_random random_numbers;
-
-static uint64_t below(uint64_t n) {
-    uint64_t x = fv_random_next(&random_numbers);
-    return n ? x % n : 0;
-}
 
 /* ---- models ---- */
 
@@ -190,73 +185,6 @@ static void run(const program *p, int threads, fv_array *out) {
 
 /* ---- tunings ---- */
 
-/* Small values as often as large ones. */
-static int64_t any_value(int64_t least, int64_t most, int64_t step) {
-    int64_t range = most / step - (least + step - 1) / step + 1, span = 1;
-    for (uint64_t doublings = below(1 + (uint64_t)(64 - __builtin_clzll((uint64_t)range)));
-         doublings; doublings--)
-        span *= 2;
-    return ((least + step - 1) / step + (int64_t)below((uint64_t)(span < range ? span : range))) *
-           step;
-}
-
-static bool is_legal(const fv_choice *c, const fv_schedule *s) {
-    for (int p = 0; p < FV_NPARAMETERS; p++)
-        if (fv_is_choice(&c->limits, (fv_parameter)p) &&
-            fv_schedule_wrong(arena, &c->limits, s, (fv_parameter)p))
-            return false;
-    return true;
-}
-
-/* What was chosen, with some parameters at random. A block is whole tiles, whatever these are. */
-static bool any_schedule(const fv_choice *c, fv_schedule *out) {
-    fv_schedule s = c->how;
-    *out = (fv_schedule){.kind = s.kind};
-    for (int p = 0; p < FV_NPARAMETERS; p++) {
-        if (!fv_is_choice(&c->limits, (fv_parameter)p) || below(4) == 0)
-            continue;
-        s.value[p] = any_value(c->limits.of[p].least, c->limits.of[p].most, c->limits.of[p].step);
-        if (p == FV_PARAMETER_size)
-            s.value[p] = (int64_t)4 << below(3);
-        fv_schedule_set(out, (fv_parameter)p, s.value[p]);
-    }
-    int64_t rows =
-        s.value[s.kind == FV_SCHEDULE_attend ? FV_PARAMETER_score_rows : FV_PARAMETER_rows];
-    if (fv_is_choice(&c->limits, FV_PARAMETER_block)) {
-        s.value[FV_PARAMETER_block] = rows * (1 + (int64_t)below(6));
-        fv_schedule_set(out, FV_PARAMETER_block, s.value[FV_PARAMETER_block]);
-    }
-    /* whether rows can be copied depends on the depth, whose default depends on the tile */
-    if (fv_is_choice(&c->limits, FV_PARAMETER_copies))
-        fv_schedule_set(out, FV_PARAMETER_depth, s.value[FV_PARAMETER_depth]);
-    return is_legal(c, &s);
-}
-
-static fv_tuning any_tuning(const fv_choices *all) {
-    fv_tuning u = {.path = "tuning", .kernels = FV_NEW(arena, fv_tuned_kernel, all->n + 1)};
-    for (int i = 0; i < all->n; i++) {
-        fv_tuned_kernel k = {.key = all->at[i].key, .line = 1, .column = 1};
-        if (fv_tuning_find(&u, k.key))
-            continue;
-        for (int tries = 0; tries < 200; tries++)
-            if (any_schedule(&all->at[i], &k.schedule)) {
-                u.kernels[u.n++] = k;
-                break;
-            }
-    }
-    return u;
-}
-
-static const char *tuning_text(const fv_tuning *u) {
-    fv_text t = {.arena = arena};
-    fv_text_put(&t, "");
-    for (int i = 0; i < u->n; i++) {
-        fv_schedule_print(&t, &u->kernels[i].schedule);
-        fv_text_put(&t, "\n");
-    }
-    return t.s;
-}
-
 static void compare(const program *p, int n, const fv_array *want, const char *what) {
     for (int threads = 1; threads <= 2; threads++) {
         fv_array out[MOST_OUTPUTS];
@@ -277,14 +205,15 @@ static int check_model(const model *m, const fv_target *target, uint64_t rounds)
     int n = fv_artifact_model(plain.artifact)->noutputs, tuned = 0;
     /* else an entry that states less could not be legal */
     for (int i = 0; i < plain.choices.n; i++)
-        cr_expect(is_legal(&plain.choices.at[i], &plain.choices.at[i].how), "%s: kernel %d",
-                  m->name, i);
+        cr_expect(any_tuning_is_legal(arena, &plain.choices.at[i], &plain.choices.at[i].how),
+                  "%s: kernel %d", m->name, i);
     run(&plain, 1, want);
     for (uint64_t i = 0; i < rounds; i++) {
-        fv_tuning u = any_tuning(&plain.choices);
+        fv_tuning u = any_tuning(arena, &random_numbers, &plain.choices);
         program p = compile(text, target, &u);
-        compare(&p, n, want,
-                fv_printf(arena, "%s for %s:\n%s", m->name, target->name, tuning_text(&u)));
+        compare(
+            &p, n, want,
+            fv_printf(arena, "%s for %s:\n%s", m->name, target->name, any_tuning_text(arena, &u)));
         fv_artifact_free(p.artifact);
         tuned += u.n;
     }
@@ -338,7 +267,7 @@ Test(tunings, chunks, .timeout = 900) {
             fv_schedule_set(&k.schedule, FV_PARAMETER_tasks, tasks);
             fv_schedule_set(&k.schedule, FV_PARAMETER_block, c->how.value[FV_PARAMETER_score_rows]);
             program p = compile(text, target, &u);
-            compare(&p, 1, want, tuning_text(&u));
+            compare(&p, 1, want, any_tuning_text(arena, &u));
             fv_artifact_free(p.artifact);
             found++;
         }
