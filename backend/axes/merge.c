@@ -10,7 +10,10 @@
  *
  *     sum p < 5, q < S: x[o * 5 + p, q]   =>   sum i < 5 * S: x[o * 5 * S + i]
  *
- * Not so in sums of products: schedules of contractions look for indices o + p. */
+ * Not so in sums of products: schedules of contractions look for indices o + p. The place of a part
+ * of a Concat may add to its first axis as well:
+ *
+ *     y[i + n, j] = x[i, j]   =>   y[k + n * m] = x[k],  k < n * m */
 #include "backend/axes/merge.h"
 
 #include <string.h>
@@ -260,11 +263,20 @@ static void join_axes(fv_definition *d, int i, fv_var *v) {
     memmove(d->index + i + 1, d->index + i + 2, (size_t)(d->rank - i - 1) * sizeof *d->index);
 }
 
+/* Is each definition stored in a part of another value's memory, and without reductions? */
+static bool are_parts(together t) {
+    bool parts = true;
+    for (int m = 0; m < t.n && parts; m++)
+        parts = t.all[m]->place && !fv_x_has(t.all[m]->body, FV_HAS_REDUCE);
+    return parts;
+}
+
 /* Merges neighbouring axes from `first` to before `end`, which all definitions share there. */
 static void merge_axes(fv_lowerer *l, together t, int first, int end) {
     for (int i = end - 1; i-- > first;) {
         fv_var *v;
-        const pair of = {.p = t.all[0]->index[i], .q = t.all[0]->index[i + 1]};
+        const pair of = {
+            .p = t.all[0]->index[i], .q = t.all[0]->index[i + 1], .shifts = are_parts(t)};
         if (!try_merge(l, t, &of, &v))
             continue;
         for (int m = 0; m < t.n; m++)

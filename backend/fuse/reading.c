@@ -151,6 +151,14 @@ static bool is_of_sums(const fv_expr *reduce) {
            fv_elem_is_int((fv_elem)inner[0]->type.elem);
 }
 
+/* Has the load a condition that is not the same for all elements of d? */
+static bool is_guarded(const fv_expr *load, const fv_definition *d) {
+    bool varies = false;
+    for (int i = 0; load->op == FV_X_GUARD && i < d->rank && !varies; i++)
+        varies = fv_x_uses(load->arg[load->u.buf->rank], d->index[i]);
+    return varies;
+}
+
 static void add_load(reader *t, const fv_expr *x, const around *a) {
     fv_reading *r = &t->r;
     bool same, permuted = is_permuted(x, t->d, &same);
@@ -162,6 +170,7 @@ static void add_load(reader *t, const fv_expr *x, const around *a) {
     r->by_rows &= is_by_row(x, t->axes, t->d, a != NULL);
     r->variables &= has_own_variables(x);
     r->injective &= is_injective(x, t->d);
+    r->guarded |= is_guarded(x, t->d);
     r->windows |= is_of_window(x, t->d, a);
     r->reads += reads_of(x, t->d, a);
 }

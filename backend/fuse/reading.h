@@ -27,6 +27,7 @@ typedef struct fv_reading {
     /* whether an index of a load is computed of variables of both the definition and a reduction,
      * as where a window slides over an image */
     bool windows;
+    bool guarded; /* whether a load has a condition that varies with the index of the definition */
     double reads; /* number of elements that all loads read, for typical dims */
 } fv_reading;
 

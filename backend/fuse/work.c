@@ -9,6 +9,11 @@ static bool is_load(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
+/* Is x, a node of arithmetic, an operation on floats other than a selection? */
+static bool computes_float(const fv_expr *x) {
+    return fv_elem_is_float((fv_elem)x->type.elem) && x->op != FV_X_SELECT;
+}
+
 /* Counts the work of x; a load counts each time that it is used. */
 static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, fv_work *w) {
     bool load = is_load(x);
@@ -25,8 +30,10 @@ static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, fv_work *w
     if (fv_expr_op_is_math((fv_expr_op)x->op))
         w->math++;
     if (!in_index && !load && x->op != FV_X_CONST && x->op != FV_X_CONVERT && x->op != FV_X_VAR &&
-        x->op != FV_X_DIM && x->op != FV_X_REDUCE)
+        x->op != FV_X_DIM && x->op != FV_X_REDUCE) {
         w->arithmetic++;
+        w->floats += computes_float(x);
+    }
     for (int i = 0; i < x->n; i++)
         measure(x->arg[i], in_index || (load && i < x->u.buf->rank), seen, w);
 }

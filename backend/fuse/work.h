@@ -11,8 +11,8 @@ enum { FV_MAX_TREE = 4000 };
 typedef struct fv_work {
     /* numbers of nodes: all, and those of each kind. A node with operands counts once however often
      * it is used, except that `loads` counts each use. `arithmetic` leaves out indices, conversions
-     * and reductions */
-    int nodes, arithmetic, loads, reductions, math, guards;
+     * and reductions; `floats` are the operations on floats among them, without selections */
+    int nodes, arithmetic, floats, loads, reductions, math, guards;
 } fv_work;
 fv_work fv_work_of(fv_lowerer *l, const fv_definition *d);
 /* Does the definition only load and convert at most one element, without a guard? */

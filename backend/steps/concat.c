@@ -70,6 +70,18 @@ static bool can_get_memory(fv_lowerer *l, const fv_storage *s) {
     return can_be_placed(s) && !loads_substituted(l, s->def);
 }
 
+/* Has s elementary functions, and so few consecutive elements in the memory of the Concat that they
+ * do not fill a vector? In memory of its own, all elements of s are consecutive. */
+static bool is_narrow(const fv_storage *s, int axis) {
+    const fv_type *t = s->value->type;
+    int64_t row = 1;
+    for (int i = axis; i < t->rank && row < FV_CHAINS; i++)
+        row *= fv_typical_dim(t->dims[i]);
+    /* of rows of one element, vectors run along another axis */
+    return row > 1 && row < FV_CHAINS && fv_typical_elements(t) > (double)row &&
+           fv_x_has(s->def->body, FV_HAS_MATH);
+}
+
 static bool is_once(const fv_op *op, const fv_value *v) {
     int n = 0;
     for (int i = 0; i < op->nin; i++)
@@ -143,6 +155,8 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_own, whole);
     if (!can_be_placed(s))
         return fv_declines(j->l, v, FV_WHY_part_keeps, whole);
+    if (is_narrow(s, j->axis))
+        return fv_declines(j->l, v, FV_WHY_part_narrow, whole, fv_n(FV_CHAINS));
     if (!fv_is_made_in_block(j->op, v))
         return fv_declines(j->l, v, FV_WHY_part_around, whole);
     if (!fits(j, v))

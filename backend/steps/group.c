@@ -324,6 +324,49 @@ static bool reads_often(fv_lowerer *l, const into *t) {
                        fv_n(fv_whole_number(t->r.reads)), fv_n(fv_whole_number(elements)));
 }
 
+/* The operations on floats of an element; an elementary function counts as several. */
+static int operations_of(const fv_work *w) {
+    return w->floats + w->math * (FV_MATH_OPERATIONS - 1);
+}
+
+/* Will a kernel of elements compute the result of the Concat `use`, in a loop for each of its
+ * operands (backend/schedule/rows/pieces.h)? */
+static bool is_divided(fv_lowerer *l, const fv_op *use) {
+    const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
+    const fv_dim *row = y && y->type->rank ? y->type->dims[y->type->rank - 1] : NULL;
+    if (!fv_op_is(use, FV_OP_Concat) || !row || !fv_dim_is_const(row) ||
+        row->value > FV_DIVIDED_ROW || row->value < FV_CHAINS * use->nin)
+        return false;
+    for (int i = 0; i < use->nin; i++)
+        if (use->in[i]->type->dims[y->type->rank - 1] == row)
+            return false; /* the axis is another one */
+    for (int steps = 0; steps < FV_GROUPED_WAY && !fv_must_have_memory(l, y); steps++) {
+        const fv_op *next = y->uses[0].op;
+        if (fv_distinct_users(y) != 1 || next->nout != 1)
+            return false;
+        if (fv_is_contraction(fv_storage_of(l, next->out[0])->def->body))
+            return true; /* its factors are no costly work, but loaded */
+        if (!fv_is_elementwise_use(l, next, y))
+            return false;
+        y = next->out[0];
+    }
+    return true;
+}
+
+/* Does d read v under a condition, as a Concat reads each of its operands? Vectors compute v
+ * wherever d has an element then, also where another operand is chosen. Records the reason if that
+ * takes longer than a pass over memory. */
+static bool is_multiplied(fv_lowerer *l, const into *t) {
+    double elements = t->r.loads * fv_typical_elements(t->v->type), more = t->r.reads - elements;
+    int operations = operations_of(t->w);
+    if (!t->r.guarded || t->r.in_reduction || more * operations <= (double)FV_CHEAP * elements ||
+        is_divided(l, t->use))
+        return false;
+    (void)fv_declines(l, t->v, FV_WHY_read_in_part, fv_o(t->use), fv_n(fv_whole_number(t->r.reads)),
+                      fv_n(operations), fv_n(fv_whole_number(elements)), fv_n(FV_CHEAP));
+    return true;
+}
+
 /* May v, which has no sums, be substituted into d, which is no contraction? */
 static bool takes_elements(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v;
@@ -348,6 +391,8 @@ static bool takes_elements(fv_lowerer *l, const into *t) {
         return fv_declines(l, v, FV_WHY_read_anew, use, operations, math, limit);
     if (is_read_often(t, anew))
         return reads_often(l, t);
+    if (is_multiplied(l, t))
+        return false;
     return r->loads > 1 || more || anew ? fv_takes(l, v, FV_WHY_cheap, use, operations, limit)
                                         : fv_takes(l, v, FV_WHY_one_use, use);
 }

@@ -29,6 +29,11 @@ enum {
      * value at least this many times, the value is stored instead of being computed again, even if
      * it is cheap: a pass over memory takes less time then. */
     FV_READ_OFTEN = 2,
+    /* an elementary function takes as long as this many other operations */
+    FV_MATH_OPERATIONS = 10,
+    /* largest number of elements of a row which a kernel computes in a loop for each operand of a
+     * Concat */
+    FV_DIVIDED_ROW = 4096,
     /* largest number of loads in the definition of a value that is substituted into several others,
      * unless one kernel keeps it for a row */
     FV_SHARED_LOADS = 4,

@@ -98,13 +98,13 @@ static bool has_definition(const fv_definitions *d, const char *name) {
     return false;
 }
 
-/* The naive program may be of another module of the same text: values have their names. */
-static bool is_own(const fv_kernel *k, const fv_definitions *d) {
-    for (int i = 0; i < k->nbufs; i++) {
-        const fv_value *v = k->bufs[i]->value;
-        if (k->bufs[i]->role != FV_BUF_IN && v && has_definition(d, v->name))
+/* Does the launch compute no value that has a definition? A buffer of the program has the name of
+ * its value; kernels that launches share have names of their own for their parameters. */
+static bool is_own(const fv_launch_cost *l, const fv_definitions *d) {
+    for (int i = 0; i < l->kernel->nbufs; i++)
+        if (l->kernel->bufs[i]->role != FV_BUF_IN &&
+            has_definition(d, l->launch->call.args[i]->name))
             return false;
-    }
     return true;
 }
 
@@ -114,7 +114,7 @@ static double work_of_own_kernels(fv_arena *scratch, const fv_program *naive,
     double sum = 0;
     int n = launches_of(scratch, naive, &list);
     for (int i = 0; i < n; i++)
-        sum += list[i].known && is_own(list[i].kernel, d) ? list[i].cost.flops : 0;
+        sum += list[i].known && is_own(&list[i], d) ? list[i].cost.flops : 0;
     return sum;
 }
 

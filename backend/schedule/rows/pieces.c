@@ -1,6 +1,7 @@
 /* pieces.c - see pieces.h. */
 #include "backend/schedule/rows/pieces.h"
 
+#include "ir/definition/bits.h"
 #include "ir/dim/poly.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/fold.h"
@@ -8,8 +9,9 @@
 
 /* CONDITIONS: the most that are examined. LONG: longer rows are not divided, since conditions of a
  * border take little of their time. LEAST: the least average length of a piece; of shorter ones,
- * vectors that end within them cost more than conditions. */
-enum { CONDITIONS = 64, LONG = 4096, LEAST = 16 };
+ * vectors that end within them cost more than conditions, unless a piece replaces more than FEW
+ * conditions of a vector. */
+enum { CONDITIONS = 64, LONG = FV_DIVIDED_ROW, LEAST = FV_CHAINS, FEW = 4 };
 
 static bool is_condition(const fv_expr *x, const fv_var *v) {
     int64_t value;
@@ -37,6 +39,12 @@ static uint64_t which_hold(int n, const fv_expr *const *list, const fv_var *v, i
     return bits;
 }
 
+/* Do loops over n pieces of the row take less time than one loop with the conditions? */
+static bool pays(int64_t length, int n, int conditions) {
+    return length >= (int64_t)LEAST * n ||
+           (length + LEAST - 1) / LEAST * conditions > (int64_t)FEW * n;
+}
+
 fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v) {
     const fv_row_pieces none = {0};
     fv_row_pieces pieces = {.n = 1};
@@ -56,7 +64,7 @@ fv_row_pieces fv_row_pieces_of(fv_arena *a, const fv_expr *body, const fv_var *v
         before = now;
     }
     pieces.start[pieces.n] = length;
-    return pieces.n > 1 && length >= LEAST * pieces.n ? pieces : none;
+    return pieces.n > 1 && pays(length, pieces.n, n) ? pieces : none;
 }
 
 /* ---- the inside of a row ---- */

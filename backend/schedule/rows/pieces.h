@@ -6,7 +6,7 @@
 
 #include "ir/expr/expr.h"
 
-enum { FV_MOST_PIECES = 16 };
+enum { FV_MOST_PIECES = 32 };
 
 /* The row's elements [start[i], start[i + 1]) are piece i. */
 typedef struct fv_row_pieces {
