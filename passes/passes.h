@@ -86,6 +86,8 @@ typedef struct fv_pipeline_options {
     /* whether memory is to be saved: weights that a run converts stay as they are stored, also
      * where it then takes longer */
     bool saves_memory;
+    /* whether the program will not run, so weights are only read if they are small together */
+    bool without_weights;
     /* called before each pass that can be left out, and before each optional change of a pass;
      * NULL: all passes run and make all changes */
     const fv_gate *gate;

@@ -5,5 +5,6 @@ return {
   "legalise", "integers", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength",
   "fold-constants", -- reciprocals that reduce-strength introduces
   "share", "remove-dead",
+  "flush-denormals", "remove-dead",
   code = "2",
 }

@@ -2,6 +2,6 @@
 return {
   purpose = "the graph of -O2 with fewer constants, and smaller code",
   "count-turns", "stack-turns",
-  "legalise", "integers", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength", "fold-constants", "share", "tie-weights", "remove-dead",
+  "legalise", "integers", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength", "fold-constants", "share", "tie-weights", "remove-dead", "flush-denormals", "remove-dead",
   code = "s",
 }

@@ -93,6 +93,8 @@ typedef struct fv_driver_answers {
     fv_choices *choices; /* the schedules that were chosen for kernels */
     /* the attentions of the graph after its passes (passes/attention/attention.h) */
     struct fv_attention_sites *attentions;
+    /* the denormal weights of the graph after its passes (passes/denormals.h); reads the weights */
+    struct fv_denormals *denormals;
     struct fv_reasons *reasons; /* the decisions of lowering (backend/lowering/why.h) */
     /* if there are several targets, the bytes of constants that the code for some of them uses, but
      * not the code for all */

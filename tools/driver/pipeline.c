@@ -25,6 +25,7 @@
 #include "ir/kernel/verify.h"
 #include "machine.h"
 #include "passes/attention/attention.h"
+#include "passes/denormals.h"
 #include "passes/switches.h"
 #include "tuning.h"
 
@@ -308,6 +309,7 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     fv_pipeline_options with = o->work.pipeline ? *o->work.pipeline : (fv_pipeline_options){0};
     with.without = o->work.disable;
     with.saves_memory |= saves_memory(o);
+    with.without_weights |= o->without_weights;
     fv_pipeline_table p;
     if (!fv_driver_pipeline(m->arena, o, &p))
         return fv_error(m->session, "there is no level -O%c", o->level);
@@ -362,6 +364,8 @@ bool fv_driver_prepare(const fv_source *source, const fv_driver_options *o) {
         return false;
     if (o->answers.attentions)
         fv_attention_find(source->module->arena, source->module, o->answers.attentions);
+    if (o->answers.denormals)
+        fv_denormals_find(source->module, o->without_weights, o->answers.denormals);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
 #include "ir/expr/instruction.h"
+#include "passes/denormals.h"
 #include "tools/command/progress.h"
 #include "tools/command/report.h"
 #include "tools/lab/why.h"
@@ -50,6 +51,7 @@ typedef struct view {
     fv_choices choices; /* the schedules that were chosen for kernels */
     fv_footprint footprint;
     size_t weights;
+    fv_denormals denormals; /* the weights that are denormal */
 } view;
 
 /* ---- operators ---- */
@@ -387,6 +389,8 @@ static json_t *memory_json(view *v) {
         fv_json_append(list, e);
     }
     fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
+    fv_json_set(o, "denormal_weights",
+                v->denormals.unread ? json_null() : json_integer((json_int_t)v->denormals.n));
     fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
     fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
     fv_json_set_bool(o, "least", p->memory.is_least);
@@ -414,6 +418,17 @@ static void print_most(view *v) {
            v->ops.after);
 }
 
+/* Many processors take a hundred cycles or more for a product with a denormal number. */
+static void print_denormals(const view *v) {
+    const fv_denormals *d = &v->denormals;
+    if (d->unread)
+        fv_out("%-11sweights were not looked for: reading all takes too long\n", "denormal");
+    else if (d->n)
+        fv_out("%-11s%zu weights, %zu of them in '%s': products with them can take 20 times as "
+               "long\n",
+               "denormal", d->n, d->of_name, d->name);
+}
+
 static void print_summary(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;
@@ -425,6 +440,7 @@ static void print_summary(view *v) {
            v->nlaunches == 1 ? "" : "es", families(v));
     fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights),
            p->memory.nconstants, p->memory.nconstants == 1 ? "" : "s");
+    print_denormals(v);
     fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)v->footprint.workspace),
            *where ? " (" : "", where, *where ? ")" : "");
     if (fv_attention_count(&v->attention))
@@ -493,6 +509,7 @@ static bool open_view(view *v, const char *path) {
     /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
     o.without_weights = !o.tuning.path;
     o.answers.choices = &v->choices;
+    o.answers.denormals = &v->denormals;
     o.change.passed = count_after;
     o.change.user = v;
     fv_why_begin(&v->why, c, &o);
