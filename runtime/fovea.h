@@ -101,6 +101,9 @@ void fv_log_free(fv_log *l);
 
 /* How serious a message is. */
 enum { FV_LOG_NOTE, FV_LOG_WARNING, FV_LOG_ERROR };
+/* How serious the message in a line of fv_log_text is, counted from 0: FV_LOG_; -1: there is no
+ * such line. */
+int fv_log_severity(const fv_log *l, size_t line) FV_ANSWER;
 
 /* Receives a message.
  *  severity  FV_LOG_

@@ -26,6 +26,10 @@ const char *fv_log_text(const fv_log *l) {
     return l && l->text ? l->text : "";
 }
 
+int fv_log_severity(const fv_log *l, size_t line) {
+    return l && line < l->lines ? l->severity[line] : -1;
+}
+
 void fv_log_clear(fv_log *l) {
     if (l && l->text)
         l->text[l->n = l->lines = 0] = 0;

@@ -7,6 +7,7 @@ import numpy as np
 
 from . import library, options, types
 from .errors import report
+from .handles import Handle, made
 
 
 class _File:
@@ -15,28 +16,24 @@ class _File:
     __slots__ = ("_library", "handle")
 
     def __init__(self, path: bytes) -> None:
-        self.handle: Any = None
         self._library = library.runtime()
         handle = ctypes.c_void_p()
-        with library.Log(self._library) as log:
-            report(self._library.fv_adapter_load(path, log.handle, ctypes.byref(handle)), log.take())
-        self.handle = handle.value
+        log = library.Log(self._library)
+        status = self._library.fv_adapter_load(path, log.handle, ctypes.byref(handle))
+        self.handle = made(status, handle, self._library.fv_adapter_free)
+        report(status, log.take())
 
     def array(self, i: int) -> Tuple[str, Any]:
         """The name and the value of parameter i."""
         name, found = ctypes.c_char_p(), library.Array()
-        report(self._library.fv_adapter_get(self.handle, i, ctypes.byref(name), ctypes.byref(found)), [])
+        report(self._library.fv_adapter_get(self.handle.pointer, i, ctypes.byref(name), ctypes.byref(found)), [])
         kind, shape = types.BY_NUMBER[found.type], tuple(found.dims[:found.rank])
-        array = np.asarray(_Memory(self, found.data, shape, kind.dtype))
+        array = np.asarray(_Memory(self.handle, found.data, shape, kind.dtype))
         return (name.value or b"").decode("utf-8", "surrogateescape"), array.view(kind.public_dtype())
 
     def arrays(self) -> Dict[str, Any]:
         """All values by name."""
-        return dict(self.array(i) for i in range(self._library.fv_adapter_count(self.handle)))
-
-    def __del__(self) -> None:
-        if self.handle is not None:
-            self._library.fv_adapter_free(self.handle)
+        return dict(self.array(i) for i in range(self._library.fv_adapter_count(self.handle.pointer)))
 
 
 class _Memory:
@@ -44,7 +41,7 @@ class _Memory:
 
     __slots__ = ("__array_interface__", "file")
 
-    def __init__(self, file: _File, data: int, shape: Tuple[int, ...], dtype: Any) -> None:
+    def __init__(self, file: Handle, data: int, shape: Tuple[int, ...], dtype: Any) -> None:
         self.file = file
         self.__array_interface__ = {"shape": shape, "typestr": dtype.str, "data": (data, True), "version": 3}
 

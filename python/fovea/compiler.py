@@ -23,9 +23,9 @@ def compile(model: Any, output: Union[str, "os.PathLike[str]"], *, folder: sourc
     lib = library.compiler()
     out = options.encoded(output, "output")
     m = source.of(model, folder)
-    with library.Log(lib) as log:
-        if m.content is None:
-            status = lib.fv_compile_file(m.path, out, ctypes.byref(o), log.handle)
-        else:
-            status = lib.fv_compile_bytes_file(m.content, len(m.content), m.path, m.folder, out, ctypes.byref(o), log.handle)
-        report(status, log.take())
+    log = library.Log(lib)
+    if m.content is None:
+        status = lib.fv_compile_file(m.path, out, ctypes.byref(o), log.handle)
+    else:
+        status = lib.fv_compile_bytes_file(m.content, len(m.content), m.path, m.folder, out, ctypes.byref(o), log.handle)
+    report(status, log.take())

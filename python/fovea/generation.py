@@ -1,10 +1,10 @@
 """Generating ids with a decoder, by the generators of the library (runtime/fovea.h)."""
 import ctypes
-import threading
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from . import library, options, source
 from .errors import bad_argument, report
+from .handles import Guard, Handle, made
 from .session import Session
 
 
@@ -75,21 +75,24 @@ class Generation:
 
     def __init__(self, session: Session, prompts: List[Any], o: library.GenerateOptions,
                  inputs: Optional[Mapping[str, Any]], owned: bool) -> None:
-        self._handle: Any = None
+        self._handle: Optional[Handle] = None  # None: it is closed
         self._session, self._owned = session, owned
+        self._last = library.GenerateReport()  # of a generation that is closed
         self._library = library.compiler()
         if session._library is not self._library:
             raise bad_argument("the session has loaded a compiled library without the compiler; "
                                "fovea.Decoder(PATH) loads it for generating")
-        self._lock = threading.Lock()
+        self._lock = Guard("the process was forked while the generation computed an id: begin another one")
         self._keep: List[Any] = [o, prompts]
         o.given = self._given(inputs)
         texts = (library.Prompt * len(prompts))(*[library.Prompt(p, len(p)) for p in prompts])
         handle = ctypes.c_void_p()
-        with session._in_use(), library.Log(self._library) as log:
-            report(self._library.fv_generator_new(session._artifact, len(prompts), texts, ctypes.byref(o), log.handle,
-                                                  ctypes.byref(handle)), log.take())
-        self._handle = handle.value
+        self._model: Optional[Handle] = session._open()
+        log = library.Log(self._library)
+        status = self._library.fv_generator_new(session._open().pointer, len(prompts), texts, ctypes.byref(o), log.handle,
+                                                ctypes.byref(handle))
+        self._handle = made(status, handle, self._library.fv_generator_free)
+        report(status, log.take())
 
     def _given(self, inputs: Optional[Mapping[str, Any]]) -> Any:
         """Arrays of the inputs that are the same in each run."""
@@ -113,9 +116,10 @@ class Generation:
         with self._lock:
             if self._handle is None:
                 raise StopIteration
-            with self._session._in_use(), library.Log(self._library) as log:
-                report(self._library.fv_generator_next(self._handle, ctypes.byref(sequence), ctypes.byref(found),
-                                                       log.handle), log.take())
+            self._session._open()
+            log = library.Log(self._library)
+            report(self._library.fv_generator_next(self._handle.pointer, ctypes.byref(sequence), ctypes.byref(found),
+                                                   log.handle), log.take())
         if sequence.value < 0:
             raise StopIteration
         return sequence.value, found.value
@@ -123,23 +127,27 @@ class Generation:
     def report(self) -> Dict[str, Any]:
         """The numbers of `fovea generate --json`, so far: caches, caches_in_place; prefill_ids, the ids of
         prompts, and decode_ids, those after the first one of each sequence; prefill_ms and decode_ms, the
-        milliseconds of these; tokens_per_second of decoding, None if there was none."""
+        milliseconds of these; tokens_per_second of decoding, None if there was none. After close() they stay
+        as they were."""
         with self._lock:
-            if self._handle is None:
-                raise bad_argument("the generation is closed")
-            r = library.GenerateReport()
-            self._library.fv_generator_report(self._handle, ctypes.byref(r))
+            r = self._read_report()
         return {"caches": r.caches, "caches_in_place": r.in_place, "prefill_ids": r.prompt_ids, "prefill_ms": r.prompt_ms,
                 "decode_ids": r.ids, "decode_ms": r.ms, "tokens_per_second": 1e3 * r.ids / r.ms if r.ms > 0 else None}
 
     def close(self) -> None:
         """Frees the caches; no more ids follow."""
         with self._lock:
-            handle, self._handle = self._handle, None
-            if handle is not None:
-                self._library.fv_generator_free(handle)
+            self._last = self._read_report()
+            self._handle = self._model = None
         if self._owned:
             self._session.close()
+
+    def _read_report(self) -> library.GenerateReport:
+        if self._handle is None:
+            return self._last
+        r = library.GenerateReport()
+        self._library.fv_generator_report(self._handle.pointer, ctypes.byref(r))
+        return r
 
     def __enter__(self) -> "Generation":
         return self
@@ -147,9 +155,9 @@ class Generation:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None) is not None:
-            self.close()
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a generation cannot be copied or pickled, since its caches exist once; generate_stream() "
+                        "begins another one")
 
 
 def _options(tokens: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any, stop: Any, chunk: Any,

@@ -15,6 +15,7 @@ from ctypes import POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64,
 from typing import Any, Dict, List, Optional
 
 from .errors import FoveaError, Message, log
+from .handles import Handle
 
 VERSION = "0.1.0"  # of this package, and of the libraries that it was written for
 RANK = 32  # the largest of an fv_array
@@ -78,7 +79,7 @@ _RUN_FUNCTIONS: Dict[str, Any] = {
     "fv_log_new": (c_void_p, []),
     "fv_log_text": (c_char_p, [c_void_p]),
     "fv_log_clear": (None, [c_void_p]),
-    "fv_log_watch": (None, [c_void_p, c_void_p, c_void_p]),
+    "fv_log_severity": (c_int, [c_void_p, c_size_t]),
     "fv_log_free": (None, [c_void_p]),
     "fv_load": (c_int, [c_char_p, c_void_p, POINTER(c_void_p)]),
     "fv_artifact_model": (POINTER(Model), [c_void_p]),
@@ -103,41 +104,22 @@ _COMPILE_FUNCTIONS: Dict[str, Any] = {
 }
 
 
-_Watch = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)  # fv_log_fn
-
-
 class Log:
-    """A log of the library (fv_log), which one call at a time uses. close(), or the end of a `with`
-    block, frees it."""
+    """A log of the library (fv_log), which one call at a time uses."""
 
-    __slots__ = ("_library", "handle", "_messages", "_watch")
+    __slots__ = ("_library", "_owner", "handle")
 
     def __init__(self, lib: Any) -> None:
-        messages: List[Message] = []
-
-        def add(user: Any, severity: int, text: bytes) -> None:
-            messages.append((severity, text.decode("utf-8", "surrogateescape")))
-
-        self._library, self._messages, self._watch = lib, messages, _Watch(add)
-        self.handle = lib.fv_log_new()
-        lib.fv_log_watch(self.handle, self._watch, None)
+        self._library = lib
+        self.handle: int = lib.fv_log_new()
+        self._owner = Handle(self.handle, lib.fv_log_free)
 
     def take(self) -> List[Message]:
         """The messages since the last call, which the log then forgets."""
-        found = list(self._messages)
-        self._messages.clear()
+        lines = self._library.fv_log_text(self.handle).decode("utf-8", "surrogateescape").split("\n")[:-1]
+        found = [(self._library.fv_log_severity(self.handle, i), line) for i, line in enumerate(lines)]
         self._library.fv_log_clear(self.handle)
         return found
-
-    def close(self) -> None:
-        self._library.fv_log_free(self.handle)
-        self.handle = None
-
-    def __enter__(self) -> "Log":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
 
 
 _lock = threading.Lock()

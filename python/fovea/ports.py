@@ -1,11 +1,11 @@
 """The inputs and outputs that a compiled model has in C, and arrays that are passed to them."""
-import ctypes
 from typing import Any, List, Optional, Tuple, Union
 
 import numpy as np
 
 from . import types
 from .errors import FoveaError, bad_argument
+from .handles import Handle
 from .library import RANK, Array, PortInfo
 
 
@@ -90,14 +90,11 @@ class Port:
 class Memory:
     """Memory that the library allocated for an output; freed when no numpy array refers to it."""
 
-    __slots__ = ("__array_interface__", "array", "library")
+    __slots__ = ("__array_interface__", "owner")
 
     def __init__(self, array: Array, shape: Tuple[int, ...], dtype: Any, library: Any) -> None:
-        self.array, self.library = array, library
+        self.owner = Handle(array, library.fv_array_free)
         self.__array_interface__ = {"shape": shape, "typestr": dtype.str, "data": (array.data, False), "version": 3}
-
-    def __del__(self) -> None:
-        self.library.fv_array_free(ctypes.byref(self.array))
 
 
 def _dim(text: bytes) -> Union[int, str]:

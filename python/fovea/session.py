@@ -1,12 +1,12 @@
 """Sessions: models that are compiled or loaded, and run."""
-import contextlib
+import copy
 import ctypes
 import os
-import threading
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import calls, library, notebook, options, source, states, values
 from .errors import FoveaError, bad_argument, report
+from .handles import Guard, Handle, made
 from .ports import read_ports
 
 Feeds = Mapping[str, Any]
@@ -27,22 +27,22 @@ class Session:
 
     Any number of threads may run one session. Runs of a session with states are done one after
     another. close(), or the end of a `with` block, frees the model when runs in progress are done.
+    A copy shares the model, and has states of its own. A pickle is the model as it was given, the
+    arguments and the states; loading it compiles the model again.
     """
 
     def __init__(self, model: Any, *, folder: source.Folder = None, dims: Optional[options.Dims] = None,
                  states: Optional[options.States] = None, threads: int = 0,
                  target: Optional[str] = None, level: Union[int, str, None] = None, backend: Optional[str] = None,
                  **more: Any) -> None:
-        self._artifact: Any = None
-        self._closed, self._running = False, 0
-        self._lock, self._state_lock = threading.Lock(), threading.RLock()
-        self._logs: List[library.Log] = []  # that no run uses at present
-        self._calls: List[calls.Call] = []  # that no run uses at present
+        self._model: Optional[Handle] = None  # None: it is closed
+        self._begin()
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
             raise bad_argument("threads is %r, expected a number, 0 or more" % (threads,))
         given: Dict[str, Any] = {"dims": dims, "states": states, "target": target, "level": level,
                                  "backend": backend, **more}
-        self._source = source.of(model, folder)  # whose content must live as long as the artifact
+        self._source = source.of(model, folder)  # whose content must live as long as the model
+        self._given = {"folder": self._source.folder, "threads": threads, **given}
         if self._source.is_library():
             self._load({k: v for k, v in given.items() if v is not None})
         else:
@@ -50,6 +50,14 @@ class Session:
         self._run_options = library.RunOptions(size=ctypes.sizeof(library.RunOptions), threads=threads)
         self._options_pointer = ctypes.addressof(self._run_options)
         self._read_table()
+        self._members = frozenset(vars(self))  # the others are of subclasses and users
+
+    def _begin(self) -> None:
+        """Sets what a copy does not share."""
+        self._state_lock = Guard("the process was forked while a run of the session changed its states: copy the "
+                                 "session, and run the copy, or fork between runs")
+        self._logs: List[library.Log] = []  # that no run uses at present
+        self._calls: List[calls.Call] = []  # that no run uses at present
 
     def _load(self, given: Dict[str, Any]) -> None:
         m = self._source
@@ -71,21 +79,20 @@ class Session:
 
     def _make(self, function: Any, *arguments: Any) -> None:
         artifact = ctypes.c_void_p()
-        with library.Log(self._library) as log:
-            status = function(*arguments, log.handle, ctypes.byref(artifact))
-            self._artifact = artifact.value
-            report(status, log.take())
+        log = library.Log(self._library)
+        status = function(*arguments, log.handle, ctypes.byref(artifact))
+        self._model = made(status, artifact, self._library.fv_artifact_free)
+        report(status, log.take())
 
     def _read_table(self) -> None:
-        table = self._library.fv_artifact_model(self._artifact).contents
+        table = self._library.fv_artifact_model(self._open().pointer).contents
         self._in_ports = read_ports(table.ninputs, table.inputs)
         self._out_ports = read_ports(table.noutputs, table.outputs)
         self._bounds = {table.symbols[i].name.decode("utf-8", "surrogateescape"):
                         (table.symbols[i].lo, table.symbols[i].hi) for i in range(table.nsymbols)}
         self.name: str = table.name.decode("utf-8", "surrogateescape")
         self.target: str = table.target.decode()
-        self._capacities = states.Capacities()
-        self._states = {s.into.name: s for s in states.of_ports(self._in_ports, self._out_ports, self._capacities)}
+        self._make_states()
         state_outputs = {s.out.index for s in self._states.values()}
         self._inputs = values.of_ports(self._in_ports)
         self._free_inputs = [v for v in self._inputs if v.name not in self._states]
@@ -262,40 +269,45 @@ class Session:
         return ", ".join("'%s' %s%s" % (v.name, v.type, v.shape) for v in self._inputs) or "no inputs"
 
     def _call(self, inputs: Any, outputs: Any) -> None:
-        with self._lock:
-            self._begin_use()
-            log = self._logs.pop() if self._logs else library.Log(self._library)
+        model = self._open()
         try:
-            status = self._library.fv_artifact_run(self._artifact, inputs, outputs, self._options_pointer, log.handle)
+            log = self._logs.pop()
+        except IndexError:
+            log = library.Log(self._library)
+        try:
+            status = self._library.fv_artifact_run(model.pointer, inputs, outputs, self._options_pointer, log.handle)
             if status:  # a run that succeeds has no messages
                 report(status, log.take())
         finally:
-            with self._lock:
-                self._logs.append(log)
-                self._end_use()
+            del model  # the traceback of an error would keep it
+            self._logs.append(log)
 
-    def _begin_use(self) -> None:
-        if self._closed:
+    def _open(self) -> Handle:
+        """The model, which is not freed while the caller keeps this reference."""
+        model = self._model
+        if model is None:
             raise bad_argument("the session is closed")
-        self._running += 1
-
-    def _end_use(self) -> None:
-        self._running -= 1
-        if self._closed and not self._running:
-            self._free()
-
-    @contextlib.contextmanager
-    def _in_use(self) -> Iterator[None]:
-        """The model is not freed while the context is open."""
-        with self._lock:
-            self._begin_use()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._end_use()
+        return model
 
     # ---- states ----
+
+    def _make_states(self) -> None:
+        self._capacities = states.Capacities()
+        self._states = {s.into.name: s for s in states.of_ports(self._in_ports, self._out_ports, self._capacities)}
+
+    def _memories(self) -> Tuple[Any, Dict[str, Any]]:
+        """Capacities and memories of the states, as they are copied and pickled."""
+        kept = {name: (s.array.copy(), s.dims) for name, s in self._states.items() if s.array is not None}
+        return self._capacities.saved(), kept
+
+    def _set_memories(self, memories: Tuple[Any, Dict[str, Any]]) -> None:
+        """Takes what _memories() has returned; a state that the model does not have is an error."""
+        capacities, kept = memories
+        self._capacities.restore(capacities)
+        for name, (array, dims) in kept.items():
+            if name not in self._states:
+                raise bad_argument("the model has no state '%s' any more" % name)
+            self._states[name].array, self._states[name].dims = array, dims
 
     def _state_output(self, name: str) -> Any:
         for s in self._states.values():
@@ -317,19 +329,10 @@ class Session:
 
     # ---- the end ----
 
-    def _free(self) -> None:
-        if self._artifact:
-            self._library.fv_artifact_free(self._artifact)
-        for log in self._logs:
-            log.close()
-        self._artifact, self._logs = None, []
-
     def close(self) -> None:
-        """Frees the model; later runs raise FoveaError. Results of earlier runs stay."""
-        with self._lock:
-            self._closed = True
-            if not self._running:
-                self._free()
+        """Frees the model, unless a run, a generation or a copy uses it: then it is freed when the last
+        of them ends. Later runs raise FoveaError. Results of earlier runs stay."""
+        self._model = None
 
     def __enter__(self) -> "Session":
         return self
@@ -337,6 +340,40 @@ class Session:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_artifact", None):
-            self.close()
+    # ---- copies ----
+
+    def _others(self) -> Dict[str, Any]:
+        """The members that a subclass or a user has added."""
+        return {name: value for name, value in vars(self).items() if name not in self._members}
+
+    def __copy__(self) -> "Session":
+        self._open()
+        new: Session = object.__new__(type(self))
+        new.__dict__.update(vars(self))
+        new._begin()
+        with self._state_lock:
+            new._make_states()
+            new._set_memories(self._memories())
+        return new
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "Session":
+        new = memo[id(self)] = copy.copy(self)
+        new.__dict__.update(copy.deepcopy(self._others(), memo))
+        return new
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        self._open()
+        with self._state_lock:
+            return _made_again, (type(self), self._source.given(), self._given), (self._memories(), self._others())
+
+    def __setstate__(self, state: Tuple[Any, Dict[str, Any]]) -> None:
+        memories, others = state
+        self._set_memories(memories)
+        self.__dict__.update(others)
+
+
+def _made_again(kind: type, model: Any, given: Dict[str, Any]) -> Session:
+    """The session of a pickle; kind is its class."""
+    new: Session = object.__new__(kind)
+    Session.__init__(new, model, **given)
+    return new

@@ -23,6 +23,10 @@ class Source:
     def __init__(self, path: bytes, content: Optional[bytes], folder: Optional[bytes]) -> None:
         self.path, self.content, self.folder = path, content, folder
 
+    def given(self) -> Union[bytes, str]:
+        """The model as an argument of Session, in any folder and process."""
+        return os.path.abspath(os.fsdecode(self.path)) if self.content is None else self.content
+
     def is_library(self) -> bool:
         """Is it a compiled library, by its first bytes?"""
         if self.content is not None:

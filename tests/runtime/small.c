@@ -42,6 +42,20 @@ static void hear(void *user, int severity, const char *text) {
     fv_log_clear(h->clears);
 }
 
+Test(log, severities_of_lines) {
+    fv_log *l = fv_log_new();
+    fv_log_say(l, FV_LOG_NOTE, "error: in a name\nand a line");
+    fv_log_say(l, FV_LOG_WARNING, "two");
+    fv_log_add(l, "three");
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(fv_log_severity(l, (size_t)i), i);
+    cr_expect_eq(fv_log_severity(l, 3), -1);
+    fv_log_clear(l);
+    cr_expect_eq(fv_log_severity(l, 0), -1);
+    cr_expect_eq(fv_log_severity(NULL, 0), -1);
+    fv_log_free(l);
+}
+
 Test(log, passes_messages_on) {
     fv_log *l = fv_log_new();
     heard h = {0};
