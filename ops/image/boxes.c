@@ -78,16 +78,17 @@ static fv_value *scalar(fv_custom *c, const char *stem, fv_elem e, bool is_true)
 static bool kernel_suppress(fv_custom *c, fv_op *op) {
     fv_dims *t = c->module->dims;
     const fv_dim *n = fv_in_type(op, SCORES)->dims[1], *tasks = fv_dim_const(t, TASKS);
-    fv_value *keys =
-        fv_custom_value(c, "keys", FV_I64, 3, (const fv_dim *[]){tasks, fv_dim_const(t, 2), n});
-    fv_value *planes =
-        fv_custom_value(c, "planes", FV_F32, 3, (const fv_dim *[]){tasks, fv_dim_const(t, 5), n});
-    fv_value *struck = fv_custom_value(c, "struck", FV_I32, 2, (const fv_dim *[]){tasks, n});
+    /* the places of boxes in planes are a multiple of 16 */
+    const fv_dim *sixteen = fv_dim_const(t, 16),
+                 *places = fv_dim_mul(t, fv_dim_ceildiv(t, n, sixteen), sixteen);
+    fv_value *keys = fv_custom_value(c, "keys", FV_I64, 2, (const fv_dim *[]){tasks, n});
+    fv_value *planes = fv_custom_value(c, "planes", FV_F32, 3,
+                                       (const fv_dim *[]){tasks, fv_dim_const(t, 5), places});
     bool some = fv_op_in(op, 4) != NULL;
     fv_value *least = some ? op->in[4] : scalar(c, "least", FV_F32, false),
              *every = scalar(c, "every", FV_BOOL, !some);
-    fv_value *args[] = {op->in[BOXES], op->in[SCORES], op->in[2], op->in[3],  least,     every,
-                        keys,          planes,         struck,    op->out[0], op->out[1]};
+    fv_value *args[] = {op->in[BOXES], op->in[SCORES], op->in[2], op->in[3],  least,
+                        every,         keys,           planes,    op->out[0], op->out[1]};
     fv_custom_text(c, fv_box_kernels, "suppress", (int)(sizeof args / sizeof *args), args);
     return true;
 }

@@ -15,18 +15,32 @@
 enum { IMAGES, REGIONS, WHICH };
 
 enum {
+    /* channels of which a task computes an element at the same time, so that positions and weights
+     * are computed once for all of them */
+    CHANNELS = 8,
     /* limit for the samples along an axis for each result; if a region needs more, an index is out
      * of range */
     MOST_SAMPLES = 4096
 };
 
-/* The state of building a kernel: the current region, channel and position of the result. */
+/* A block of channels: its index, its channels, of which the last block may have fewer, and the
+ * channels of the images. */
+typedef struct block {
+    fv_expr *index;
+    int64_t width;
+    fv_expr *channels;
+} block;
+
+/* The state of building a kernel: the current region, block of channels and position of the
+ * result. */
 typedef struct pooling {
     fv_custom *c;
     fv_arena *a;
     fv_elem e;
     fv_buf *x, *regions, *y;
-    fv_expr *region, *channel, *place[2];
+    fv_expr *region, *place[2];
+    block block;
+    fv_buf *result;         /* a tile: an element of each channel of the block */
     fv_expr *image, *known; /* the index of the image, and the condition that it is in range */
     fv_expr *size[2];       /* sizes of images, i64 */
     float scale;
@@ -71,6 +85,27 @@ static bool infer_pooled(fv_op *op, int columns, int64_t height, int64_t width) 
     return true;
 }
 
+/* Channels of a block: as many in each block as possible. */
+static int64_t block_of(const fv_dim *channels) {
+    if (!fv_dim_is_const(channels) || channels->value < 1)
+        return CHANNELS;
+    int64_t blocks = (channels->value + CHANNELS - 1) / CHANNELS;
+    return (channels->value + blocks - 1) / blocks;
+}
+
+static void open_loops(pooling *s, const fv_type *y) {
+    fv_custom *c = s->c;
+    s->block.width = block_of(y->dims[1]);
+    s->block.channels = fv_custom_dim(c, y->dims[1]);
+    fv_expr *blocks = bin(s, FV_X_FLOORDIV,
+                          bin(s, FV_X_ADD, s->block.channels, fv_x_int(s->a, s->block.width - 1)),
+                          fv_x_int(s->a, s->block.width));
+    s->region = fv_custom_for(c, FV_PARALLEL, "r", y->dims[0]);
+    s->block.index = fv_kb_for(&c->b, FV_PARALLEL, "block", fv_x_int(s->a, 0), blocks, 1);
+    s->place[0] = fv_custom_for(c, FV_SERIAL, "h", y->dims[2]);
+    s->place[1] = fv_custom_for(c, FV_SERIAL, "w", y->dims[3]);
+}
+
 /* Opens the loops. The index of the image is in operand WHICH, or in the first column of the
  * regions. */
 static pooling begin(fv_custom *c, fv_op *op, const char *stem) {
@@ -87,10 +122,7 @@ static pooling begin(fv_custom *c, fv_op *op, const char *stem) {
     fv_expr *images = fv_custom_dim(c, x->dims[0]), *zero = fv_x_int(s.a, 0);
     s.size[0] = fv_custom_dim(c, x->dims[2]);
     s.size[1] = fv_custom_dim(c, x->dims[3]);
-    s.region = fv_custom_for(c, FV_PARALLEL, "r", y->dims[0]);
-    s.channel = fv_custom_for(c, FV_PARALLEL, "c", y->dims[1]);
-    s.place[0] = fv_custom_for(c, FV_SERIAL, "h", y->dims[2]);
-    s.place[1] = fv_custom_for(c, FV_SERIAL, "w", y->dims[3]);
+    open_loops(&s, y);
     fv_expr *number = which ? fv_custom_load(c, which, &s.region)
                             : fv_custom_load(c, s.regions, (fv_expr *[]){s.region, zero});
     number = let(&s, "number", number);
@@ -102,12 +134,29 @@ static pooling begin(fv_custom *c, fv_op *op, const char *stem) {
     return s;
 }
 
-static void end(const pooling *s, fv_expr *result) {
-    fv_expr *to[4] = {s->region, s->channel, s->place[0], s->place[1]};
-    fv_custom_store(s->c, s->y, to, result, NULL);
-    for (int i = 0; i < 4; i++)
-        fv_kb_end(&s->c->b);
-    fv_custom_end(s->c);
+/* A loop over the channels of the block; *inside: is the current one a channel of the images? */
+static fv_expr *each_channel(const pooling *s, fv_expr **inside) {
+    fv_expr *i =
+        fv_kb_for(&s->c->b, FV_UNROLL, "c", fv_x_int(s->a, 0), fv_x_int(s->a, s->block.width), 1);
+    fv_expr *c =
+        bin(s, FV_X_ADD, bin(s, FV_X_MUL, s->block.index, fv_x_int(s->a, s->block.width)), i);
+    *inside = bin(s, FV_X_LT, c, s->block.channels);
+    return i;
+}
+
+/* Channel i of the block, or the last channel of the images if it has fewer. */
+static fv_expr *channel_at(const pooling *s, fv_expr *i) {
+    fv_expr *c =
+        bin(s, FV_X_ADD, bin(s, FV_X_MUL, s->block.index, fv_x_int(s->a, s->block.width)), i);
+    int64_t n;
+    if (fv_x_is_int(s->block.channels, &n) && n % s->block.width == 0)
+        return c;
+    return bin(s, FV_X_MIN, c, bin(s, FV_X_SUB, s->block.channels, fv_x_int(s->a, 1)));
+}
+
+/* Combines the result of channel i with x. */
+static void combine(const pooling *s, fv_expr_op op, fv_expr *i, fv_expr *x) {
+    fv_kb_store(&s->c->b, s->result, &i, bin(s, op, fv_x_load(s->a, s->result, &i), x), NULL);
 }
 
 /* A corner of the region, in units of elements: rois has x before y. */
@@ -116,9 +165,30 @@ static fv_expr *corner(const pooling *s, int column) {
     return bin(s, FV_X_MUL, fv_custom_load(s->c, s->regions, at), num(s, (double)s->scale));
 }
 
-static fv_expr *element(const pooling *s, fv_expr *i, fv_expr *j) {
-    fv_expr *at[4] = {s->image, s->channel, i, j};
+static fv_expr *element(const pooling *s, fv_expr *channel, fv_expr *i, fv_expr *j) {
+    fv_expr *at[4] = {s->image, channel, i, j};
     return fv_custom_load(s->c, s->x, at);
+}
+
+static void begin_results(pooling *s, double first) {
+    s->result = fv_kb_tile(&s->c->b, "result", s->e, 1, &s->block.width, num(s, first));
+}
+
+/* Stores what `finish` makes of each result. */
+typedef fv_expr *finish_fn(const pooling *s, fv_expr *result, fv_expr *given);
+
+static void end(const pooling *s, finish_fn *finish, fv_expr *given) {
+    fv_expr *inside, *i = each_channel(s, &inside);
+    fv_expr *c =
+        bin(s, FV_X_ADD, bin(s, FV_X_MUL, s->block.index, fv_x_int(s->a, s->block.width)), i);
+    fv_expr *to[4] = {s->region, c, s->place[0], s->place[1]};
+    int64_t n;
+    if (fv_x_is_int(s->block.channels, &n) && n % s->block.width == 0)
+        inside = NULL;
+    fv_custom_store(s->c, s->y, to, finish(s, fv_x_load(s->a, s->result, &i), given), inside);
+    for (int k = 0; k < 5; k++)
+        fv_kb_end(&s->c->b);
+    fv_custom_end(s->c);
 }
 
 /* ---- RoiAlign ---- */
@@ -199,14 +269,35 @@ static sample sample_at(const pooling *s, const samples *r, int axis, fv_expr *i
 
 /* The value of a sample: the sum of its four weighted neighbours; or the largest of these products,
  * as in the standard's reference. */
-static fv_expr *value_of(const pooling *s, const sample *y, const sample *x, bool most) {
+static fv_expr *value_of(const pooling *s, const sample *y, const sample *x, fv_expr *const *weight,
+                         fv_expr *channel, bool most) {
     fv_expr *v = NULL;
     for (int i = 0; i < 4; i++) {
-        fv_expr *weight = bin(s, FV_X_MUL, y->weight[i / 2], x->weight[i % 2]);
-        fv_expr *term = bin(s, FV_X_MUL, weight, element(s, y->at[i / 2], x->at[i % 2]));
+        fv_expr *term =
+            bin(s, FV_X_MUL, weight[i], element(s, channel, y->at[i / 2], x->at[i % 2]));
         v = v ? bin(s, most ? FV_X_MAX : FV_X_ADD, v, term) : term;
     }
     return v;
+}
+
+/* Adds the value of a sample to the result of each channel, or takes the larger of both. */
+static void add_sample(const pooling *s, const sample *y, const sample *x, bool most) {
+    fv_expr *weight[4], *inside;
+    for (int i = 0; i < 4; i++)
+        weight[i] = let(s, "weight", bin(s, FV_X_MUL, y->weight[i / 2], x->weight[i % 2]));
+    fv_expr *i = each_channel(s, &inside);
+    fv_expr *v = value_of(s, y, x, weight, let(s, "channel", channel_at(s, i)), most);
+    combine(s, most ? FV_X_MAX : FV_X_ADD, i, v);
+    fv_kb_end(&s->c->b);
+}
+
+static fv_expr *mean(const pooling *s, fv_expr *sum, fv_expr *count) {
+    return bin(s, FV_X_DIV, sum, real(s, bin(s, FV_X_MAX, count, fv_x_int(s->a, 1))));
+}
+
+static fv_expr *largest(const pooling *s, fv_expr *most, fv_expr *count) {
+    fv_expr *none = bin(s, FV_X_EQ, count, fv_x_int(s->a, 0));
+    return fv_x_select(s->a, none, num(s, 0), most);
 }
 
 /* A sample outside of the image counts as zero. */
@@ -214,33 +305,27 @@ static bool kernel_roi_align(fv_custom *c, fv_op *op) {
     bool most = fv_attr_is(op, "mode", "max");
     pooling s = begin(c, op, "roi_align");
     fv_kbuilder *b = &c->b;
-    fv_expr *zero = fv_x_int(s.a, 0), *one = fv_x_int(s.a, 1);
+    fv_expr *zero = fv_x_int(s.a, 0), *inside;
     samples r[2] = {samples_along(&s, op, 0), samples_along(&s, op, 1)};
-    fv_buf *sum = fv_kb_tile(b, "sum", s.e, 0, NULL, num(&s, most ? -INFINITY : 0));
+    begin_results(&s, most ? -INFINITY : 0);
     fv_kb_if(b, s.known);
     fv_expr *i = fv_kb_for(b, FV_SERIAL, "i", zero, r[0].count, 1);
     sample y = sample_at(&s, &r[0], 0, i);
     fv_expr *j = fv_kb_for(b, FV_SERIAL, "j", zero, r[1].count, 1);
     sample x = sample_at(&s, &r[1], 1, j);
     fv_kb_if(b, bin(&s, FV_X_AND, y.inside, x.inside));
-    fv_expr *v = value_of(&s, &y, &x, most);
-    fv_kb_store(b, sum, NULL, bin(&s, most ? FV_X_MAX : FV_X_ADD, fv_x_load(s.a, sum, NULL), v),
-                NULL);
+    add_sample(&s, &y, &x, most);
     if (most) {
         fv_kb_else(b);
-        fv_kb_store(b, sum, NULL, bin(&s, FV_X_MAX, fv_x_load(s.a, sum, NULL), num(&s, 0)), NULL);
+        combine(&s, FV_X_MAX, each_channel(&s, &inside), num(&s, 0));
+        fv_kb_end(b);
     }
     for (int k = 0; k < 4; k++)
         fv_kb_end(b);
     fv_expr *count = let(&s, "all",
                          bin(&s, FV_X_MUL, bin(&s, FV_X_MAX, r[0].count, zero),
                              bin(&s, FV_X_MAX, r[1].count, zero)));
-    fv_expr *result = let(&s, "result", fv_x_load(s.a, sum, NULL));
-    if (most)
-        result = fv_x_select(s.a, bin(&s, FV_X_EQ, count, zero), num(&s, 0), result);
-    else
-        result = bin(&s, FV_X_DIV, result, real(&s, bin(&s, FV_X_MAX, count, one)));
-    end(&s, result);
+    end(&s, most ? largest : mean, count);
     return true;
 }
 
@@ -284,23 +369,28 @@ static void part_of(const pooling *s, const fv_op *op, int axis, fv_expr **to) {
     }
 }
 
+static fv_expr *zero_if_empty(const pooling *s, fv_expr *most, fv_expr *empty) {
+    return fv_x_select(s->a, empty, num(s, 0), most);
+}
+
 static bool kernel_roi_pool(fv_custom *c, fv_op *op) {
     pooling s = begin(c, op, "roi_pool");
     fv_kbuilder *b = &c->b;
-    fv_expr *rows[2], *columns[2];
+    fv_expr *rows[2], *columns[2], *inside;
     part_of(&s, op, 0, rows);
     part_of(&s, op, 1, columns);
-    fv_buf *most = fv_kb_tile(b, "most", s.e, 0, NULL, num(&s, -INFINITY));
+    begin_results(&s, -INFINITY);
     fv_kb_if(b, s.known);
     fv_expr *i = fv_kb_for(b, FV_SERIAL, "i", rows[0], rows[1], 1);
     fv_expr *j = fv_kb_for(b, FV_SERIAL, "j", columns[0], columns[1], 1);
-    fv_kb_store(b, most, NULL, bin(&s, FV_X_MAX, fv_x_load(s.a, most, NULL), element(&s, i, j)),
-                NULL);
-    for (int k = 0; k < 3; k++)
+    fv_expr *k = each_channel(&s, &inside);
+    combine(&s, FV_X_MAX, k, element(&s, let(&s, "channel", channel_at(&s, k)), i, j));
+    for (int open = 0; open < 4; open++)
         fv_kb_end(b);
-    fv_expr *empty = bin(&s, FV_X_OR, bin(&s, FV_X_LE, rows[1], rows[0]),
-                         bin(&s, FV_X_LE, columns[1], columns[0]));
-    end(&s, fv_x_select(s.a, empty, num(&s, 0), fv_x_load(s.a, most, NULL)));
+    fv_expr *empty = let(&s, "empty",
+                         bin(&s, FV_X_OR, bin(&s, FV_X_LE, rows[1], rows[0]),
+                             bin(&s, FV_X_LE, columns[1], columns[0])));
+    end(&s, zero_if_empty, empty);
     return true;
 }
 
