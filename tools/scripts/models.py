@@ -10,6 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, load, numpy_helper
 
 from networks import NETWORKS
+from operator_models import OPERATORS
 from qdq import quantized
 
 RATE, FRAME, HOP, BANDS = 16000, 400, 160, 80
@@ -235,6 +236,7 @@ MODELS = {
     "detections": lambda: detections(False),
     "detections-dense": lambda: detections(True),
     **NETWORKS,
+    **OPERATORS,
 }
 IMAGE_NETWORKS = ["resnet50", "mobilenetv2", "dscnn"]
 MADE_OF = {"seq2seq-unrolled": ("seq2seq", unrolled)}  # of a model of bench_models.py
