@@ -133,6 +133,13 @@ static bool decompose_cumulate(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+/* The type in which elements of a type are accumulated: f64 for f32, so that a running value is off
+ * by its rounding only, however long it is. Models compare running sums of weights with random
+ * numbers to draw from a distribution; there an error of the sum makes another choice. */
+static fv_elem accumulator(fv_elem e) {
+    return e == FV_F32 ? FV_F64 : fv_elem_arith(e);
+}
+
 static bool recur_cumulate(fv_definer *d, fv_recurrence *r) {
     fv_arena *a = d->arena;
     const fv_op *op = d->op;
@@ -156,11 +163,14 @@ static bool recur_cumulate(fv_definer *d, fv_recurrence *r) {
         at[axis] =
             fv_x_bin(a, FV_X_SUB, fv_x_bin(a, FV_X_SUB, fv_x_dim(a, x->dims[axis]), fv_x_int(a, 1)),
                      at[axis]);
-    fv_state *s = fv_recurrence_state(d, r, product ? "p" : "s", x->elem, n, index,
-                                      fv_x_const(a, fv_elem_arith(x->elem), product));
+    const fv_elem e = accumulator(x->elem);
+    fv_state *s =
+        fv_recurrence_state(d, r, product ? "p" : "s", e, n, index, fv_x_const(a, e, product));
     fv_expr *before = fv_state_load(d, s->before, own);
-    s->step = fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, before, fv_d_load(d, 0, at));
-    fv_recurrence_element(d, r, 0, at, exclusive ? before : fv_state_load(d, s->now, own));
+    s->step =
+        fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, before, fv_x_convert(a, e, fv_d_load(d, 0, at)));
+    fv_expr *y = exclusive ? before : fv_state_load(d, s->now, own);
+    fv_recurrence_element(d, r, 0, at, fv_x_convert(a, fv_elem_arith(x->elem), y));
     return true;
 }
 
