@@ -7,7 +7,8 @@
  * map: rows are tasks (several rows a task if they are short), and the last axis is a vector loop.
  * Reductions that do not depend on it are computed once per row, as softmax and the norms need, and
  * by several chains if they run over contiguous elements. The vector loop is divided where a
- * condition on its index alone changes (pieces.c):
+ * condition on its index alone changes (pieces.c), and emitted for each outcome of a condition by
+ * which a whole row chooses an operand:
  *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body
  * Each sum of several short rows of a task is computed before the next sum:
  *     for i: m[i] = max k: ...    for i: s[i] = sum k: ...    for i: vector j: y[i, j] = body */
@@ -39,7 +40,9 @@ enum { LEAST_VECTOR = 256, STEP = 64, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
  * LONG: rows of this length are computed one after the other, since the latency of a sum is little
  * compared with its terms; COSTLY: terms with elementary functions count so many times. */
 enum { MOST_ROWS = 32, BLOCK = 4096, MAX_SUMS = 8, LONG = 1280, COSTLY = 3 };
-enum { MOST_GUARDS = 16 }; /* comparisons in the guards of a row that are examined */
+/* MOST_GUARDS: comparisons in the guards of a row that are examined. MOST_CHOICES: the most
+ * conditions by which rows choose operands. */
+enum { MOST_GUARDS = 16, MOST_CHOICES = 16 };
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
@@ -381,6 +384,80 @@ static void emit_guarded(fv_kemit *e, fv_row *w, fv_value *value) {
         fv_kb_end(&e->b);
 }
 
+/* ---- operands that a whole row chooses ---- */
+
+/* Conditions of a row whose outcome is known where code is emitted. */
+typedef struct row_choices {
+    const fv_expr *condition[MOST_CHOICES];
+    bool holds[MOST_CHOICES];
+    int n;
+    fv_ptrmap seen;
+} row_choices;
+
+/* The position of the condition among the operands of x, which the two alternatives follow or
+ * surround; -1: x is no choice. */
+static int condition_at(const fv_expr *x) {
+    return x->op == FV_X_GUARD ? x->u.buf->rank : x->op == FV_X_SELECT ? 0 : -1;
+}
+
+/* Does the choice x, by condition c, read another operand in each row: is c the same for all
+ * elements of the row, and known without data? */
+static bool is_of_rows(const fv_kemit *e, const fv_expr *x, const fv_expr *c) {
+    const fv_expr *otherwise = x->arg[x->n - 1];
+    return c->op != FV_X_CONST && !fv_x_uses(c, e->loop.vector) &&
+           !fv_x_has(c, FV_HAS_LOAD | FV_HAS_REDUCE | FV_HAS_REQUIRE) &&
+           fv_x_has(otherwise, FV_HAS_LOAD) &&
+           (x->op == FV_X_GUARD || fv_x_has(x->arg[1], FV_HAS_LOAD)) && fv_kemit_is_bound(e, c);
+}
+
+/* The first condition in x that chooses between operands for a whole row and is not known; NULL:
+ * there is none. */
+static fv_expr *find_choice(const fv_kemit *e, fv_expr *x, row_choices *of) {
+    fv_expr *found = NULL;
+    const int at = condition_at(x);
+    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(&of->seen, x))
+        return NULL;
+    *fv_ptrmap_at(&of->seen, x) = x;
+    for (int i = 0; at >= 0 && i < of->n; i++)
+        if (of->condition[i] == x->arg[at])
+            return of->holds[i] && x->op == FV_X_GUARD
+                       ? NULL
+                       : find_choice(e, x->arg[of->holds[i] ? 1 : x->n - 1], of);
+    if (at >= 0 && is_of_rows(e, x, x->arg[at]))
+        return x->arg[at];
+    for (int i = 0; i < x->n && !found; i++)
+        found = find_choice(e, x->arg[i], of);
+    return found;
+}
+
+/* Emits the row for each operand that a condition of the whole row chooses, such as the operands of
+ * a Concat along an outer axis: vectors would load all of them, and a load that is masked off is
+ * slow where no memory is. */
+static void emit_chosen(fv_kemit *e, fv_row *w, fv_value *value, row_choices *of) {
+    of->seen = fv_ptrmap_in(e->l->current.scratch);
+    fv_expr *c = w->vector >= 0 && !w->alone && !e->range.dim && of->n < MOST_CHOICES
+                     ? find_choice(e, e->def->body, of)
+                     : NULL;
+    if (!c) {
+        emit_guarded(e, w, value);
+        return;
+    }
+    const int n = of->n++;
+    fv_kmark m = fv_kemit_mark(e);
+    of->condition[n] = c;
+    fv_kb_if(&e->b, fv_kemit_expr(e, c));
+    for (int k = 1; k >= 0; k--) {
+        of->holds[n] = k;
+        fv_kemit_memo(e, c, fv_x_const_int(e->arena, FV_BOOL, k));
+        emit_chosen(e, w, value, of);
+        fv_kemit_release(e, m);
+        if (k)
+            fv_kb_else(&e->b);
+        of->n = n + 1;
+    }
+    fv_kb_end(&e->b);
+}
+
 static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
     const fv_definition *d = e->def;
     (void)unused;
@@ -392,7 +469,8 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value, void *unused) {
         fv_kemit_invariants(e, d->body, d->index[w->vector]);
     if (w->leaves_sums && w->vector >= 0)
         m = fv_kemit_mark(e);
-    emit_guarded(e, w, value);
+    row_choices none = {0};
+    emit_chosen(e, w, value, &none);
     if (!w->leaves_sums || w->vector >= 0)
         fv_kemit_release(e, m);
 }
