@@ -215,7 +215,7 @@ static bool upgrade_op(fv_op *op, const building *b) {
     bool leads = d->in[0].name && d->in[0].arity == FV_REQUIRED;
     if (leads && !fv_op_in(op, 0))
         return fv_op_error(op, "input '%s' is left out, but required", d->in[0].name);
-    if (b->what.version > d->moved && !(fv_op_adopt_lists(op) && fv_op_check_operands(op)))
+    if (b->what.version > d->moved && !fv_op_check_operands(op))
         return false;
     if (!is_newest(d, b->what.version)) {
         if (!has_required_attrs(op, b->what.version) ||
@@ -223,7 +223,7 @@ static bool upgrade_op(fv_op *op, const building *b) {
             return false;
         drop_old_attrs(op, d);
     }
-    return b->what.version > d->moved || fv_op_adopt_lists(op);
+    return b->what.version > d->moved || fv_op_fit_operands(op);
 }
 
 static bool type_op(fv_op *op) {
@@ -244,7 +244,9 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
         fv_op_attr(op, &b->attrs[i]);
     if (b->sparse)
         fv_op_set_dims(op, "dims", b->sparse->rank, b->sparse->dims);
-    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) &&
+    /* graphs in the node depend on the types of operands */
+    bool ok = (b->what.version <= b->what.def->moved || fv_op_fit_operands(op)) &&
+              fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) &&
               fix_shape(im, sc, node, op) && fix_axes(im, sc, node, op);
     if (ok)
         fix_rank(im, sc, node, op);

@@ -10,17 +10,19 @@
 
 /* ---- by use ---- */
 
+/* What the uses of a value say about its rank, -1 each: nothing. */
+typedef struct uses {
+    fv_importer *im;
+    fv_ptrmap alike; /* the names of values that have its shape, as a set */
+    int required;    /* the one rank that an operator takes */
+    int usual;       /* the rank of a list or scalar, for which operators also take another one */
+} uses;
+
 static const Onnx__AttributeProto *attr_of(const Onnx__NodeProto *node, const char *name) {
     for (size_t i = 0; i < node->n_attribute; i++)
         if (!strcmp(fv_text_of(node->attribute[i]->name), name))
             return node->attribute[i];
     return NULL;
-}
-
-static bool is_one_of(const char *word, const char *const *words) {
-    while (*words && strcmp(*words, word) != 0)
-        words++;
-    return *words != NULL;
 }
 
 /* The rank of an initializer; -1 if there is none of that name. */
@@ -31,63 +33,93 @@ static int rank_of_initializer(const Onnx__GraphProto *g, const char *name) {
     return -1;
 }
 
-/* The rank that an operator of the standard requires of operand k; -1 if several are possible or it
- * is not known. */
-static int rank_of_use(const Onnx__GraphProto *g, const Onnx__NodeProto *node, size_t k) {
-    static const char *const matrices[] = {"Gemm", "EyeLike", NULL},
-                             *const sequences[] = {"LSTM", "GRU", "RNN", NULL},
-                             *const images[] =
-                                 {"DepthToSpace", "SpaceToDepth", "MaxRoiPool", "RoiAlign",
-                                  "ImageScaler",  "Crop",         NULL},
-                             *const filters[] = {"Conv", "ConvTranspose", "ConvInteger", NULL},
-                             *const pools[] = {"MaxPool", "AveragePool", "LpPool", NULL};
-    const char *op = fv_text_of(node->op_type);
-    const Onnx__AttributeProto *perm = attr_of(node, "perm"),
-                               *kernel = attr_of(node, "kernel_shape");
-    if (is_one_of(op, matrices))
-        return k < 2 ? 2 : -1;
-    if (k)
-        return -1;
-    if (is_one_of(op, sequences))
-        return 3;
-    if (is_one_of(op, images))
-        return 4;
-    if (is_one_of(op, pools) && kernel)
-        return (int)kernel->n_ints + 2;
-    if (is_one_of(op, filters) && node->n_input > 1)
-        return rank_of_initializer(g, node->input[1]);
-    return !strcmp(op, "Transpose") && perm ? (int)perm->n_ints : -1;
-}
-
-/* Whether the first result has the shape of the first operand. */
-static bool keeps_shape(const Onnx__NodeProto *node) {
-    static const char *const others[] = {
-        "Clip", "Cast", "Dropout", "PRelu", "BatchNormalization", "LayerNormalization", NULL};
-    const fv_opdef *d = fv_op_find("", fv_text_of(node->op_type));
-    return d && node->n_output &&
-           (!d->infer || d->infer == fv_infer_same || d->infer == fv_infer_along ||
-            is_one_of(d->name, others));
-}
-
-/* Nodes are in order, so one pass visits the nodes that keep the input's shape before uses of their
- * results. */
-int fv_import_rank_by_use(fv_importer *im, const char *input) {
-    const Onnx__GraphProto *g = im->model->graph;
-    fv_ptrmap alike = fv_ptrmap_in(im->tmp); /* names of values */
-    fv_import_map(&alike, fv_intern(im->s, input), im);
-    for (size_t i = 0; i < g->n_node; i++) {
-        const Onnx__NodeProto *node = g->node[i];
-        for (size_t k = 0; k < node->n_input && !*fv_import_domain(node->domain); k++) {
-            if (!fv_ptrmap_get(&alike, fv_intern(im->s, node->input[k])))
-                continue;
-            int rank = rank_of_use(g, node, k);
+/* The rank of an initializer whose rank is that of operand k by the entry, or -1. */
+static int rank_of_partner(const Onnx__GraphProto *g, const Onnx__NodeProto *node,
+                           const fv_opdef *d, size_t k) {
+    for (size_t i = 0; i < FV_MAX_IN && d->in[i].name && i < node->n_input; i++) {
+        const char *mine = d->in[k].rank.as, *other = d->in[i].rank.as;
+        if ((mine && !strcmp(mine, d->in[i].name)) || (other && !strcmp(other, d->in[k].name))) {
+            int rank = rank_of_initializer(g, node->input[i]);
             if (rank >= 0)
                 return rank;
-            if (!k && keeps_shape(node))
-                fv_import_map(&alike, fv_intern(im->s, node->output[0]), im);
         }
     }
     return -1;
+}
+
+/* The rank of operand 0 that an attribute decides, or -1. */
+static int rank_by_attr(const Onnx__NodeProto *node, const fv_opdef *d) {
+    const Onnx__AttributeProto *perm = attr_of(node, "perm"),
+                               *kernel = attr_of(node, "kernel_shape");
+    if (d->id == FV_OP_Transpose && perm)
+        return (int)perm->n_ints;
+    bool pool = d->in[0].rank.least == 3 && !d->in[1].name;
+    return pool && kernel ? (int)kernel->n_ints + 2 : -1;
+}
+
+/* Notes what an operator says about the rank of its operand k. */
+static void note_use(uses *u, const Onnx__GraphProto *g, const Onnx__NodeProto *node,
+                     const fv_opdef *d, size_t k) {
+    const fv_operand_def *in = fv_opdef_operand(d->in, FV_MAX_IN, (int)k);
+    if (!in || k >= FV_MAX_IN || !d->in[k].name)
+        return;
+    const fv_rank_def *r = &in->rank;
+    int required = !r->list && !r->scalar && r->most && r->least == r->most ? r->least : -1;
+    if (required < 0)
+        required = rank_of_partner(g, node, d, k);
+    if (required < 0 && !k)
+        required = rank_by_attr(node, d);
+    if (u->required < 0)
+        u->required = required;
+    if (u->usual < 0)
+        u->usual = r->list || r->vector ? 1 : r->scalar || r->single ? 0 : -1;
+}
+
+/* Whether the first result has the shape of the first operand. */
+static bool keeps_shape(const fv_opdef *d) {
+    static const char *const others[] = {
+        "Clip", "Cast", "Dropout", "PRelu", "BatchNormalization", "LayerNormalization", NULL};
+    if (!d->infer || d->infer == fv_infer_same || d->infer == fv_infer_along)
+        return true;
+    int i = 0;
+    while (others[i] && strcmp(others[i], d->name) != 0)
+        i++;
+    return others[i] && !*d->domain;
+}
+
+static void note_graph(uses *u, const Onnx__GraphProto *g, int depth);
+
+static void note_node(uses *u, const Onnx__GraphProto *g, const Onnx__NodeProto *node, int depth) {
+    const char *domain = fv_import_domain(node->domain);
+    const fv_opdef *d = fv_op_find(domain, fv_text_of(node->op_type));
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (node->attribute[i]->g)
+            note_graph(u, node->attribute[i]->g, depth + 1);
+    for (size_t k = 0; d && k < node->n_input; k++) {
+        if (!fv_ptrmap_get(&u->alike, fv_intern(u->im->s, node->input[k])))
+            continue;
+        note_use(u, g, node, d, k);
+        if (!k && node->n_output && keeps_shape(d))
+            fv_import_map(&u->alike, fv_intern(u->im->s, node->output[0]), u);
+    }
+}
+
+/* Nodes are in order, so one pass visits the nodes that keep the input's shape before uses of their
+ * results. Graphs in nodes use the names of the graph around them. */
+static void note_graph(uses *u, const Onnx__GraphProto *g, int depth) {
+    for (size_t i = 0; i < g->n_node && depth <= FV_MAX_DEPTH; i++)
+        note_node(u, g, g->node[i], depth);
+}
+
+static uses uses_of(fv_importer *im, const char *value) {
+    uses u = {im, fv_ptrmap_in(im->tmp), -1, -1};
+    fv_import_map(&u.alike, fv_intern(im->s, value), im);
+    note_graph(&u, im->model->graph, 0);
+    return u;
+}
+
+int fv_import_rank_by_use(fv_importer *im, const char *value) {
+    return uses_of(im, value).required;
 }
 
 /* ---- by --dim ---- */
@@ -134,9 +166,12 @@ void fv_import_ranks(fv_importer *im, const fv_import_options *o) {
         const char *name = fv_text_of(g->input[i]->name);
         if (!fv_import_is_open(im, g->input[i]))
             continue;
-        int rank = fv_import_rank_by_use(im, name);
+        uses u = uses_of(im, name);
+        int rank = u.required;
         if (rank < 0)
             rank = rank_by_option(im, name, o);
+        if (rank < 0)
+            rank = u.usual;
         if (rank >= 0 && rank <= FV_MAX_RANK)
             fv_import_set_rank(im, g->input[i], rank);
     }

@@ -25,14 +25,41 @@
 
 typedef enum { FV_REQUIRED = 0, FV_OPTIONAL_OPERAND = 1, FV_VARIADIC = 2 } fv_arity;
 
+/* What determines how many elements a list has. */
+typedef enum {
+    FV_ANY_LENGTH,    /* nothing but its type, or another attribute that .infer reads */
+    FV_FIXED_LENGTH,  /* it has `times` elements */
+    FV_AXES_LENGTH,   /* it has `times` elements for each of some axes (see fv_length_def) */
+    FV_RESULTS_LENGTH /* it has an element for each result of the op */
+} fv_length_kind;
+
+/* The length of a list. All lists of an op that are FV_AXES_LENGTH are about the same axes: those
+ * of the attribute or the operand `axes`, if the op has it, and otherwise all axes of the operand
+ * `of`. A length that a type leaves open is set accordingly, and the run checks it; a type with
+ * another length is refused (fv_op_fit_operands). */
+typedef struct fv_length_def {
+    fv_length_kind kind;
+    int times;
+    /* AXES: the operand whose axes are meant, but for the first `less`; NULL: it follows from the
+     * other lists of the op alone */
+    const char *of;
+    int less;
+    bool fewer; /* AXES: without `axes`, lists that are shorter are about the first axes */
+    bool none;  /* an empty list is accepted and means that the operand is left out */
+} fv_length_def;
+
 /* The ranks that an operand may have; all zero: any rank. */
 typedef struct fv_rank_def {
     int least, most; /* smallest and largest rank; most 0: there is no limit */
     bool scalar;     /* whether a tensor of rank 1 with a single element is accepted as a scalar */
     bool single;     /* whether a tensor with a single element is accepted, of any rank */
     /* whether the operand is a list, a tensor of rank 1; a tensor of rank 0 is accepted and becomes
-     * a vector of one element (fv_op_adopt_lists) */
+     * a vector of one element (fv_op_fit_operands of ir/graph/infer.h) */
     bool list;
+    /* scalar: models usually have a tensor of rank 1, so this is the rank of an input without a
+     * shape; otherwise that is 0 */
+    bool vector;
+    fv_length_def length;
     /* the operand has the same rank as the operand of that name, if that is present */
     const char *as;
 } fv_rank_def;
@@ -42,7 +69,17 @@ typedef struct fv_rank_def {
 #define FV_RANK_AS(nm)  {.as = (nm)}
 #define FV_SCALAR       {.most = 1, .scalar = true}
 #define FV_SINGLE       {.single = true}
+#define FV_VECTOR_OF_1  {.most = 1, .scalar = true, .vector = true}
 #define FV_LIST         {.least = 1, .most = 1, .list = true}
+#define FV_LIST_OF(...)                                                                            \
+    {                                                                                              \
+        .least = 1, .most = 1, .list = true, .length = { __VA_ARGS__ }                             \
+    }
+#define FV_ONE FV_LIST_OF(FV_FIXED_LENGTH, 1)
+/* n elements for each axis of operand nm, or for each of `axes` */
+#define FV_PER_AXIS(n, nm) FV_LIST_OF(FV_AXES_LENGTH, .times = (n), .of = (nm))
+/* the same with one element; without `axes` the list may be shorter */
+#define FV_FIRST_AXES(nm) FV_LIST_OF(FV_AXES_LENGTH, .times = 1, .of = (nm), .fewer = true)
 
 typedef struct fv_operand_def {
     const char *name;

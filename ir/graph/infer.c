@@ -9,6 +9,7 @@
 #include "ir/catalogue/op.h"
 #include "ir/dim/text.h"
 #include "ir/graph/check.h"
+#include "ir/graph/lengths.h"
 
 void fv_infer_out(fv_op *op, int i, fv_elem e, int rank, const fv_dim *const *dims) {
     if (i < op->nout && op->out[i])
@@ -513,6 +514,90 @@ void fv_module_learn(fv_module *m) {
         learn_block(f->body);
 }
 
+/* ---- operands whose length the entry determines ---- */
+
+/* The type of operand i if it is a tensor, else NULL. */
+static const fv_type *tensor_in(const fv_op *op, int i) {
+    const fv_type *t = fv_in_type(op, i);
+    return t && t->kind == FV_TENSOR ? t : NULL;
+}
+
+static const fv_operand_def *def_of(const fv_op *op, int i) {
+    return fv_opdef_operand(op->def->in, FV_MAX_IN, i);
+}
+
+/* Puts an fv.Reshape to these dims before operand i. */
+static bool reshape(fv_op *op, int i, int rank, const fv_dim *const *dims) {
+    const char *stem = op->nout && op->out[0] ? op->out[0]->name : op->def->name;
+    fv_op *made =
+        fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Reshape), 1, &op->in[i], 1, &stem, op->origin);
+    fv_op_set_dims(made, "dims", rank, dims);
+    if (!fv_op_infer(made))
+        return false;
+    fv_op_set_in(op, i, made->out[0]);
+    return true;
+}
+
+bool fv_op_set_length(fv_op *op, int in, int length) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = tensor_in(op, in);
+    const char *name = def_of(op, in)->name;
+    const fv_dim *n = fv_dim_const(m->dims, length);
+    if (!t || t->rank != 1 || t->dims[0] == n)
+        return true;
+    if (!fv_module_assume(m, t->dims[0], n, fv_printf(m->arena, "length of '%s'", name)))
+        return fv_op_error(op, "input '%s' is %s, expected %d element%s", name,
+                           fv_type_str(m->arena, t), length, length == 1 ? "" : "s");
+    return reshape(op, in, 1, &n);
+}
+
+/* An operand of one element, of any rank: each open dim is 1. */
+static bool fit_single(fv_op *op, int i, const fv_type *t) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *ones[FV_MAX_RANK], *one = fv_dim_const(m->dims, 1);
+    bool open = false;
+    for (int k = 0; k < t->rank; k++) {
+        if (!fv_dim_is_const(t->dims[k]) &&
+            !fv_module_assume(m, t->dims[k], one,
+                              fv_printf(m->arena, "one element of '%s'", def_of(op, i)->name)))
+            return true; /* the check of ranks refuses it */
+        open |= !fv_dim_is_const(t->dims[k]);
+        ones[k] = fv_dim_is_const(t->dims[k]) ? t->dims[k] : one;
+    }
+    return !open || reshape(op, i, t->rank, ones);
+}
+
+static bool fit(fv_op *op, int i) {
+    const fv_operand_def *d = def_of(op, i);
+    const fv_type *t = d ? tensor_in(op, i) : NULL;
+    const fv_dim *one = fv_dim_const(fv_op_module(op)->dims, 1);
+    if (!t)
+        return true;
+    if (d->rank.list && !t->rank)
+        return reshape(op, i, 1, &one) && fit(op, i);
+    if (d->rank.single)
+        return fit_single(op, i, t);
+    int length = t->rank == 1 ? fv_op_length(op, i) : -1;
+    if (length < 0 || (d->rank.length.none && t->dims[0]->hi == 0))
+        return true;
+    if (d->rank.scalar && fv_dim_is_const(t->dims[0]))
+        return true; /* the check of ranks refuses another length */
+    return fv_op_set_length(op, i, length);
+}
+
+bool fv_op_fit_operands(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const struct fv_within around = fv_module_enter(op);
+    int relations = m->nrelations;
+    bool ok = true;
+    for (int i = 0; i < op->nin && ok; i++)
+        ok = fit(op, i);
+    for (int i = relations; i < m->nrelations; i++)
+        m->relations[i].why = fv_op_why(op, m->relations[i].why);
+    m->within = around;
+    return ok;
+}
+
 /* ---- inference of an op ---- */
 
 /* Checks the inferred type of v against a declared one, and assumes that their dims are equal. */
@@ -568,7 +653,7 @@ static bool infer_results(fv_op *op) {
     for (int i = 0; i < op->nin; i++)
         if (op->in[i] && !op->in[i]->type)
             return fv_op_error(op, "uses %%%s, which is made around it", op->in[i]->name);
-    if (!fv_op_check(op))
+    if (!fv_op_fit_operands(op) || !fv_op_check(op))
         return false;
     said few[FV_MAX_OUT];
     const said *declared = said_of_results(op, few);

@@ -12,6 +12,17 @@ bool fv_op_infer(fv_op *op) FV_MUST_USE;
 /* fv_op_infer for results whose types or elements were written in a text or declared: these are
  * kept, and equalities on which they depend are assumed. False after a diagnostic. */
 bool fv_op_settle(fv_op *op) FV_MUST_USE;
+/* Makes operands conform to what the entry says about lists, scalars and lengths (fv_rank_def):
+ *   - a list of rank 0 becomes a vector of one element; PyTorch exports axes of rank 0, and ONNX
+ *     Runtime accepts them;
+ *   - an operand with an open dim gets the length that the entry determines, or the one element of
+ *     a scalar: it is reshaped, and the run checks the equality unless it is proved.
+ * Operands whose length is not determined do not change. fv_op_infer does this first. False after a
+ * diagnostic: an operand has another length. */
+bool fv_op_fit_operands(fv_op *op) FV_MUST_USE;
+/* Gives operand `in`, if it is a vector, that length, as fv_op_fit_operands does. False after a
+ * diagnostic: it cannot be equal. */
+bool fv_op_set_length(fv_op *op, int in, int length) FV_MUST_USE;
 /* Infers elements of integer tensors again, since operands that were replaced may determine more of
  * them. Parsing the module's text would give the same elements. */
 void fv_module_learn(fv_module *m);

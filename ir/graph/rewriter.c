@@ -371,19 +371,3 @@ fv_value *const *fv_w_inline(fv_rewriter *w, const fv_region *r) {
     }
     return r->last->in;
 }
-
-bool fv_op_adopt_lists(fv_op *op) {
-    for (int i = 0; i < op->nin; i++) {
-        const fv_operand_def *d = fv_opdef_operand(op->def->in, FV_MAX_IN, i);
-        const fv_type *t = fv_in_type(op, i);
-        if (!d || !d->rank.list || !t || t->kind != FV_TENSOR || t->rank)
-            continue;
-        fv_rewriter w = fv_rewriter_at(op);
-        const fv_dim *one = fv_dim_const(w.module->dims, 1);
-        fv_value *v = fv_w_reshape(&w, op->in[i], 1, &one);
-        if (!v)
-            return false;
-        fv_op_set_in(op, i, v);
-    }
-    return true;
-}

@@ -62,8 +62,4 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v);
  * results. */
 fv_value *const *fv_w_inline(fv_rewriter *w, const fv_region *r);
 
-/* Reshapes operands of rank 0 that the entry declares as lists to vectors of one element; PyTorch
- * exports axes of rank 0, and ONNX Runtime accepts them. False after a diagnostic. */
-bool fv_op_adopt_lists(fv_op *op) FV_MUST_USE;
-
 #endif

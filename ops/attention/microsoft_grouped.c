@@ -117,7 +117,7 @@ static bool read_cache(fv_op *op, grouped *g) {
     int n;
     if (!k != !v)
         return fv_op_error(op, "past_key and past_value come together");
-    if (!fv_sized_operand(op, g->at->total, 1, &n, &e))
+    if (!fv_int_operand(op, g->at->total, &n, &e))
         return false;
     g->longest = e[0];
     s->past = k ? k->dims[2] : zero;

@@ -94,7 +94,7 @@ bool fv_read_past_length(fv_op *op, fv_multi_head *m, const fv_dim *past, int le
     int n;
     s->past = past;
     if (fv_op_in(op, length)) {
-        if (!fv_sized_operand(op, length, 1, &n, &e))
+        if (!fv_int_operand(op, length, &n, &e))
             return false;
         m->capacity = past;
         s->past = fv_dim_max(s->t, e[0], zero);
@@ -147,7 +147,7 @@ bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indire
         return false;
     if (!fv_op_in(op, width))
         return true;
-    if (!fv_sized_operand(op, width, 1, &n, &e))
+    if (!fv_int_operand(op, width, &n, &e))
         return false;
     return fv_module_assume(module, e[0], t ? t->dims[1] : one, "beam_width") ||
            fv_op_error(

@@ -48,23 +48,7 @@ int fv_shape_operand(const fv_op *op) {
 }
 
 bool fv_fix_length(fv_op *op, int in, int length) {
-    fv_module *m = fv_op_module(op);
-    const fv_dim *open = open_length(op, in), *n = fv_dim_const(m->dims, length);
-    if (!open)
-        return true;
-    fv_rewriter w = fv_rewriter_at(op);
-    const char *why = fv_printf(m->arena, "length of '%s'", op->def->in[in].name);
-    if (!fv_module_assume(m, open, n, why))
-        return fv_op_error(op, "input '%s' has length %s, expected %d", op->def->in[in].name,
-                           fv_dim_str(m->arena, open), length);
-    fv_value *v = fv_w_reshape(&w, op->in[in], 1, &n);
-    if (v)
-        fv_op_set_in(op, in, v);
-    return v != NULL;
-}
-
-bool fv_sized_operand(fv_op *op, int in, int length, int *n, const fv_dim *const **elems) {
-    return fv_fix_length(op, in, length) && fv_int_operand(op, in, n, elems);
+    return !open_length(op, in) || fv_op_set_length(op, in, length);
 }
 
 /* A hint for the user if the length of a list operand is not a constant. */

@@ -17,10 +17,6 @@ bool fv_dims_are_const(int n, const fv_dim *const *dims) FV_MUST_USE;
 
 /* fv_elems, with a diagnostic if the operand is no vector of constant length. */
 bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
-/* The same for an operand that must have `length` elements; if its type does not state its length,
- * the run checks it. */
-bool fv_sized_operand(fv_op *op, int in, int length, int *n,
-                      const fv_dim *const **elems) FV_MUST_USE;
 /* The elements, if they are known already; binds no symbols. */
 bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* The index of the operand whose elements are the shape of result 0, so that its length is the rank

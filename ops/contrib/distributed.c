@@ -675,9 +675,10 @@ const fv_opdef fv_ops_distributed[] = {
     {MS, .name = "DistributedSlice",
      .doc = "Slice of a tensor of which each rank has a share; starts and ends are those of the "
             "whole tensor",
-     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"starts", "I", .rank = FV_LIST},
-            {"ends", "I", .rank = FV_LIST}, {"axes", "I", FV_OPTIONAL_OPERAND, .rank = FV_LIST},
-            {"steps", "I", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"starts", "I", .rank = FV_FIRST_AXES("data")},
+            {"ends", "I", .rank = FV_FIRST_AXES("data")},
+            {"axes", "I", FV_OPTIONAL_OPERAND, .rank = FV_FIRST_AXES("data")},
+            {"steps", "I", FV_OPTIONAL_OPERAND, .rank = FV_FIRST_AXES("data")}},
      .out = {{"output", "T"}}, .attrs = {SHARES},
      .types = {{"T", TENSORS}, {"I", FV_SET(I32) | FV_SET(I64)}}, COMPUTED},
     {MS, .name = "DistributedReshape",

@@ -248,7 +248,7 @@ static bool infer_affine_grid(fv_op *op) {
         return fv_op_error(op, "theta is %s, expected matrices of 2 or 3 rows",
                            fv_type_str(m->arena, theta));
     int k = (int)axes->value;
-    if (!fv_sized_operand(op, 1, k + 2, &n, &e))
+    if (!fv_fix_length(op, 1, k + 2) || !fv_int_operand(op, 1, &n, &e))
         return false;
     if (n != k + 2)
         return fv_op_error(op, "size has %d elements, expected %d", n, k + 2);
@@ -319,10 +319,8 @@ static bool infer_crop(fv_op *op) {
         !fv_module_assume(m, boxes->dims[0], images->dims[0], "an image for each box"))
         return fv_op_error(op, "rois is %s with batch_indices of %s, expected [n, 4] and [n]",
                            fv_type_str(m->arena, boxes), fv_type_str(m->arena, images));
-    if (!fv_sized_operand(op, 3, 2, &n, &size))
+    if (!fv_int_operand(op, 3, &n, &size))
         return false;
-    if (n != 2)
-        return fv_op_error(op, "crop_size has %d elements, expected 2", n);
     const fv_dim *dims[4] = {boxes->dims[0], x->dims[1], size[0], size[1]},
                  *one = fv_dim_const(m->dims, 1);
     for (int i = 0; i < 2; i++)
@@ -451,7 +449,7 @@ const fv_opdef fv_ops_grid[] = {
      .in = {{"X", "T1", .rank = FV_RANK(4)},
             {"rois", "T1", .rank = FV_RANK(2)},
             {"batch_indices", "T2", .rank = FV_RANK(1)},
-            {"crop_size", "T2", .rank = FV_RANK(1)}},
+            {"crop_size", "T2", .rank = FV_LIST_OF(FV_FIXED_LENGTH, 2)}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_A_FLOAT("extrapolation_value", 0.0f), FV_A_STRING("mode", "bilinear")},
      .types = {{"T1", FV_SET_FLOAT}, {"T2", FV_SET(I32)}},

@@ -88,8 +88,7 @@ static bool read_request(fv_op *op, request *r) {
         return fv_op_error(op, "needs either scales or sizes");
     if (r->crop && !is_given(op, ROI))
         return fv_op_error(op, "tf_crop_and_resize needs input 'roi'");
-    return fv_infer_length(op, r->by_sizes ? SIZES : scales_of(op), r->n) &&
-           (!r->crop || fv_infer_length(op, ROI, 2 * r->n));
+    return !r->crop || fv_infer_length(op, ROI, 2 * r->n);
 }
 
 /* Converts a float to the fraction num / den, where den is a power of two; false if they are not
@@ -145,7 +144,7 @@ static bool infer_resize(fv_op *op) {
     float s = 0;
     double scale = 0;
     int n;
-    if (!read_request(op, &r) || (r.by_sizes && !fv_sized_operand(op, SIZES, r.n, &n, &sizes)))
+    if (!read_request(op, &r) || (r.by_sizes && !fv_int_operand(op, SIZES, &n, &sizes)))
         return false;
     bool known = r.common && common_scale(op, &r, sizes, &scale);
     for (int i = 0; i < x->rank; i++)
@@ -420,6 +419,9 @@ static bool upgrade_upsample(fv_op *op, int version) {
     return true;
 }
 
+/* An empty list is that of scales or sizes which is not given. */
+#define UNLESS_EMPTY FV_LIST_OF(FV_AXES_LENGTH, .times = 1, .of = "X", .none = true)
+
 const fv_opdef fv_ops_resize[] = {
     {.domain = "fv",
      .name = "ResizeDims",
@@ -463,8 +465,8 @@ const fv_opdef fv_ops_resize[] = {
      .doc = "resized by scales or to sizes",
      .in = {{"X", "T1"},
             {"roi", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
-            {"scales", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST},
-            {"sizes", "I", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+            {"scales", "S", FV_OPTIONAL_OPERAND, .rank = UNLESS_EMPTY},
+            {"sizes", "I", FV_OPTIONAL_OPERAND, .rank = UNLESS_EMPTY}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_RESAMPLE_ATTRS, FV_A_OPTIONAL("axes", INTS),
                FV_A_STRING("keep_aspect_ratio_policy", "stretch")},
@@ -481,7 +483,7 @@ const fv_opdef fv_ops_resize[] = {
      .id = FV_OP_Upsample,
      .since = {1, 7, 9, 10},
      .doc = "Resize by its first name",
-     .in = {{"X", "T"}, {"scales", "S", .rank = FV_LIST}},
+     .in = {{"X", "T"}, {"scales", "S", .rank = FV_PER_AXIS(1, "X")}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("mode", "nearest"),
                FV_A_REQUIRED_UNTIL(1, "height_scale", FLOAT),

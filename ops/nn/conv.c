@@ -111,10 +111,8 @@ static bool pads_of_operand(fv_op *op, fv_auto_pad mode, fv_window *w) {
         return true;
     if (mode != FV_PAD_GIVEN)
         return fv_op_error(op, "has Pads, and auto_pad is not NOTSET");
-    if (!fv_sized_operand(op, 2, 2 * w->n, &n, &pads))
+    if (!fv_int_operand(op, 2, &n, &pads))
         return false;
-    if (n != 2 * w->n)
-        return fv_op_error(op, "has %d pads for %d axes", n, w->n);
     for (int i = 0; i < w->n; i++) {
         if (pads[i]->hi < 0 || pads[w->n + i]->hi < 0)
             return fv_op_error(op, "a pad of axis %d is negative", i);
@@ -409,7 +407,8 @@ const fv_opdef fv_ops_conv[] = {
      .doc = "ConvTranspose with the padding as an operand",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
             {"W", "T", .rank = FV_RANK_AS("X")},
-            {"Pads", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
+            {"Pads", "S", FV_OPTIONAL_OPERAND,
+             .rank = FV_LIST_OF(FV_AXES_LENGTH, .times = 2, .of = "X", .less = 2)},
             {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS),

@@ -201,10 +201,8 @@ static bool infer_unpool(fv_op *op) {
     if (!read_pooled(op, dims))
         return false;
     if (fv_op_in(op, SHAPE)) {
-        if (!fv_sized_operand(op, SHAPE, x->rank, &n, &e))
+        if (!fv_int_operand(op, SHAPE, &n, &e))
             return false;
-        if (n != x->rank)
-            return fv_op_error(op, "output_shape has %d elements, expected %d", n, x->rank);
         for (int i = 0; i < n; i++) {
             const char *says = fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, dims[i]),
                                          fv_dim_str(m->arena, e[i]));
@@ -269,8 +267,8 @@ const fv_opdef fv_ops_unpool[] = {
      .doc = "images of the blocks that are the columns of X, added where they overlap; for bools, "
             "whether any element is true",
      .in = {{"input", "T", .rank = FV_RANK(3)},
-            {"image_shape", "S", .rank = FV_RANK(1)},
-            {"block_shape", "S", .rank = FV_RANK(1)}},
+            {"image_shape", "S", .rank = FV_PER_AXIS(1, NULL)},
+            {"block_shape", "S", .rank = FV_PER_AXIS(1, NULL)}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("dilations", INTS), FV_A_OPTIONAL("pads", INTS),
                FV_A_OPTIONAL("strides", INTS)},
@@ -283,7 +281,7 @@ const fv_opdef fv_ops_unpool[] = {
      .doc = "the elements of X at the positions from which MaxPool took them, zeros elsewhere",
      .in = {{"X", "T1", .rank = FV_RANK_FROM(3)},
             {"I", "T2", .rank = FV_RANK_AS("X")},
-            {"output_shape", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+            {"output_shape", "T2", FV_OPTIONAL_OPERAND, .rank = FV_PER_AXIS(1, "X")}},
      .out = {{"output", "T1"}},
      .attrs = {FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),
                FV_A_OPTIONAL("strides", INTS)},

@@ -261,8 +261,6 @@ static bool infer_one_hot(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *v = fv_in_type(op, 2);
     const fv_dim *dims[FV_MAX_RANK + 1], *depth = known_depth(op);
     int axis;
-    if (!fv_module_assume(m, v->dims[0], fv_dim_const(m->dims, 2), "values of OneHot"))
-        return fv_op_error(op, "input 'values' must have two elements");
     if (depth && depth->hi < 0)
         return fv_op_error(op, "depth is %s", fv_dim_str(m->arena, depth));
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank + 1, &axis) ||
@@ -298,7 +296,7 @@ static bool infer_fv_one_hot(fv_op *op) {
         !one_hot_dims(op, axis, depth->u.dims[0], dims))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, fv_in_type(op, 0)->rank + 1, dims);
-    return fv_infer_length(op, 1, 2);
+    return true;
 }
 
 #define DATA  FV_SET_DATA
@@ -390,7 +388,7 @@ const fv_opdef fv_ops_gather[] = {
      .since = {1},
      .doc = "values[1] at the index that an element of indices gives along a new axis of that "
             "depth, values[0] elsewhere",
-     .in = {{"indices", "T1"}, {"values", "T3", .rank = FV_RANK(1)}},
+     .in = {{"indices", "T1"}, {"values", "T3", .rank = FV_LIST_OF(FV_FIXED_LENGTH, 2)}},
      .out = {{"output", "T3"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_REQUIRED("depth", DIMS)},
      .types = {{"T1", FV_SET_NUMBER}, {"T3", FV_SET_MOVED}},
@@ -404,7 +402,7 @@ const fv_opdef fv_ops_gather[] = {
      .doc = "values[1] at the position in indices along a new axis, elsewhere values[0]",
      .in = {{"indices", "T1"},
             {"depth", "T2", .rank = FV_SCALAR},
-            {"values", "T3", .rank = FV_RANK(1)}},
+            {"values", "T3", .rank = FV_LIST_OF(FV_FIXED_LENGTH, 2)}},
      .out = {{"output", "T3"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T1", FV_SET_NUMBER},

@@ -170,10 +170,8 @@ static bool paddings(fv_op *op, const fv_dim **begin, const fv_dim **end) {
     const fv_dim *const *pads, *const *axes = NULL;
     const fv_dim *zero = fv_dim_const(t, 0), *r = fv_dim_const(t, rank);
     if ((fv_op_in(op, 3) && !fv_int_operand(op, 3, &naxes, &axes)) ||
-        !fv_sized_operand(op, 1, 2 * naxes, &n, &pads))
+        !fv_int_operand(op, 1, &n, &pads))
         return false;
-    if (n != 2 * naxes)
-        return fv_op_error(op, "has %d pads for %d axes", n, naxes);
     for (int i = 0; i < rank; i++)
         begin[i] = end[i] = zero;
     for (int k = 0; k < naxes; k++) {
@@ -254,10 +252,8 @@ static bool infer_center(fv_op *op) {
     const fv_dim *const *e, *dims[FV_MAX_RANK];
     int n, naxes, axis;
     const int64_t *axes = fv_op_ints(op, "axes", &naxes);
-    if (!fv_sized_operand(op, 1, axes ? naxes : x->rank, &n, &e))
+    if (!fv_int_operand(op, 1, &n, &e))
         return false;
-    if (n != (axes ? naxes : x->rank))
-        return fv_op_error(op, "has %d sizes for %d axes", n, axes ? naxes : x->rank);
     for (int i = 0; i < x->rank; i++)
         dims[i] = x->dims[i];
     for (int i = 0; i < n; i++) {
@@ -368,9 +364,9 @@ const fv_opdef fv_ops_join[] = {
      .departs = "In the mode wrap, negative pads remove elements first, and what is left is "
                 "repeated; the reference function refuses such pads.",
      .in = {{"data", "T"},
-            {"pads", "S", .rank = FV_LIST},
+            {"pads", "S", .rank = FV_PER_AXIS(2, "data")},
             {"constant_value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
-            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_PER_AXIS(1, "data")}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("mode", "constant"),
                {.name = "paddings", .kind = FV_ATTR_INTS, .until = 1},
@@ -385,7 +381,8 @@ const fv_opdef fv_ops_join[] = {
      .since = {1},
      .doc = "Pad, whose pads may be a matrix of one row",
      .in = {{"data", "T"},
-            {"pads", "S", .rank = FV_RANKS(1, 2)},
+            {"pads", "S",
+             .rank = {.least = 1, .most = 2, .length = {FV_AXES_LENGTH, .times = 2, .of = "data"}}},
             {"value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("mode", "constant")},
@@ -396,7 +393,7 @@ const fv_opdef fv_ops_join[] = {
      .name = "CenterCropPad",
      .since = {18},
      .doc = "cropped or padded with zeros on both sides to a shape",
-     .in = {{"input_data", "T"}, {"shape", "Tind", .rank = FV_LIST}},
+     .in = {{"input_data", "T"}, {"shape", "Tind", .rank = FV_PER_AXIS(1, "input_data")}},
      .out = {{"output_data", "T"}},
      .attrs = {FV_A_OPTIONAL("axes", INTS)},
      .types = {{"T", FV_SET_MOVED}, {"Tind", FV_SET(I32) | FV_SET(I64)}},

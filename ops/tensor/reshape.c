@@ -405,10 +405,6 @@ static bool infer_unsqueeze(fv_op *op) {
     return true;
 }
 
-static bool infer_expand_dims(fv_op *op) {
-    return fv_infer_length(op, 1, 1) && infer_unsqueeze(op);
-}
-
 static bool decompose_squeeze(fv_rewriter *w, fv_op *op) {
     int n, rank = fv_in_type(op, 0)->rank;
     const fv_dim *const *e;
@@ -518,10 +514,8 @@ static bool infer_tile(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     int n;
     const fv_dim *const *e, *dims[FV_MAX_RANK];
-    if (!fv_sized_operand(op, 1, x->rank, &n, &e))
+    if (!fv_int_operand(op, 1, &n, &e))
         return false;
-    if (n != x->rank)
-        return fv_op_error(op, "has %d repeats for rank %d", n, x->rank);
     for (int i = 0; i < n; i++)
         dims[i] = fv_dim_mul(t, x->dims[i], e[i]);
     fv_infer_out(op, 0, x->elem, n, dims);
@@ -739,10 +733,10 @@ const fv_opdef fv_ops_reshape[] = {
      .name = "ExpandDims",
      .since = {1},
      .doc = "Unsqueeze by one axis",
-     .in = {{"X", "T"}, {"axis", "S", .rank = FV_LIST}},
+     .in = {{"X", "T"}, {"axis", "S", .rank = FV_ONE}},
      .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I32)}},
-     .infer = infer_expand_dims,
+     .infer = infer_unsqueeze,
      .decompose = decompose_squeeze},
     {.domain = "",
      .name = "Expand",
@@ -759,7 +753,7 @@ const fv_opdef fv_ops_reshape[] = {
      .id = FV_OP_Tile,
      .since = {1, 6, 13},
      .doc = "repeated along each axis",
-     .in = {{"input", "T"}, {"repeats", "S", .rank = FV_LIST}},
+     .in = {{"input", "T"}, {"repeats", "S", .rank = FV_PER_AXIS(1, "input")}},
      .out = {{"output", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_tile,

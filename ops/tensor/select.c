@@ -219,8 +219,6 @@ static bool infer_top_k(fv_op *op) {
     int n, axis;
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis) || !fv_int_operand(op, 1, &n, &e))
         return false;
-    if (n != 1)
-        return fv_op_error(op, "input 'K' has %d elements, expected one", n);
     if (!first_of(op, e[0], x->dims[axis]))
         return false;
     for (int i = 0; i < x->rank; i++)
@@ -487,7 +485,7 @@ const fv_opdef fv_ops_select[] = {
      .since = {1, 10, 11, 24},
      .doc = "the k largest or smallest elements along an axis, sorted, and "
             "their positions",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_LIST}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_ONE}},
      .out = {{"Values", "T"}, {"Indices", "I"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT("largest", 1), FV_A_INT("sorted", 1),
                FV_A_REQUIRED_UNTIL(1, "k", INT)},

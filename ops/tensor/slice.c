@@ -68,45 +68,37 @@ static bool cut_axes(fv_op *op, cut *c, int n, const int *axes, const fv_dim *co
     return true;
 }
 
-/* Starts, ends, axes and steps have the same length. If it is known for one operand, it is assumed
- * for the others, which may have been sliced from data. */
-static bool fix_lengths(fv_op *op) {
-    const fv_type *t = NULL;
-    for (int i = 1; i < op->nin && !t; i++)
-        if (op->in[i] && fv_in_type(op, i)->rank == 1 &&
-            fv_dim_is_const(fv_in_type(op, i)->dims[0]))
-            t = fv_in_type(op, i);
+/* Are there lists of which only the run knows how long they are? They are as long as each other. */
+static bool has_open_lists(const fv_op *op) {
     for (int i = 1; i < op->nin; i++)
-        if (t && op->in[i] && t->dims[0]->value <= FV_MAX_RANK &&
-            !fv_fix_length(op, i, (int)t->dims[0]->value))
-            return false;
-    return true;
+        if (op->in[i] && !fv_dim_is_const(fv_in_type(op, i)->dims[0]))
+            return true;
+    return false;
 }
 
 static bool find_cut(fv_op *op, cut *c) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *starts, *const *ends, *const *steps = NULL;
-    int n, nends, naxes, nsteps, axes[FV_MAX_RANK];
+    int n, axes[FV_MAX_RANK];
     bool constant = true;
-    c->run_time = false;
     for (int i = 0; i < x->rank; i++) {
         c->start[i] = fv_dim_const(t, 0);
         c->step[i] = fv_dim_const(t, 1);
         c->dims[i] = x->dims[i];
         axes[i] = i;
     }
-    if (!fix_lengths(op) || !fv_int_operand(op, 1, &n, &starts) ||
-        !fv_int_operand(op, 2, &nends, &ends))
+    c->run_time = has_open_lists(op);
+    if (c->run_time)
+        return true;
+    if (!fv_int_operand(op, 1, &n, &starts) || !fv_int_operand(op, 2, &n, &ends))
         return false;
-    naxes = nsteps = n;
-    if (fv_op_in(op, 3) && !fv_axes_operand(op, 3, x->rank, &naxes, axes, &constant))
+    if (fv_op_in(op, 3) && !fv_axes_operand(op, 3, x->rank, &n, axes, &constant))
         return false;
-    if (fv_op_in(op, 4) && !fv_int_operand(op, 4, &nsteps, &steps))
+    if (fv_op_in(op, 4) && !fv_int_operand(op, 4, &n, &steps))
         return false;
-    if (n > x->rank || nends != n || naxes != n || nsteps != n)
-        return fv_op_error(op, "has %d starts, %d ends, %d axes and %d steps for rank %d", n, nends,
-                           naxes, nsteps, x->rank);
+    if (n > x->rank)
+        return fv_op_error(op, "has %d starts for a tensor of rank %d", n, x->rank);
     c->run_time = !constant || (steps && !fv_dims_are_const(n, steps));
     return c->run_time || cut_axes(op, c, n, axes, starts, ends, steps);
 }
@@ -200,6 +192,11 @@ static bool infer_slice_bounds(fv_op *op) {
     return true;
 }
 
+/* The axis that the elements at k of the lists are about. */
+static fv_expr *axis_at(fv_definer *d, fv_expr *k, int rank) {
+    return fv_op_in(d->op, 2) ? fv_d_wrap(d, fv_d_int(d, 2, k), fv_x_int(d->arena, rank)) : k;
+}
+
 /* The element of operand `in` for this axis, or `otherwise` if the axis is not sliced. */
 static fv_expr *for_axis(fv_definer *d, int in, fv_expr *axis, int rank, fv_expr *otherwise) {
     fv_arena *a = d->arena;
@@ -207,11 +204,26 @@ static fv_expr *for_axis(fv_definer *d, int in, fv_expr *axis, int rank, fv_expr
         return otherwise;
     fv_var *k = fv_d_var(d, "k", fv_in_type(d->op, 0)->dims[0]);
     fv_expr *at = fv_x_var(a, k);
-    fv_expr *which = fv_op_in(d->op, 2) ? fv_d_wrap(d, fv_d_int(d, 2, at), fv_x_int(a, rank)) : at;
-    fv_expr *mine = fv_x_bin(a, FV_X_EQ, which, axis);
+    fv_expr *mine = fv_x_bin(a, FV_X_EQ, axis_at(d, at, rank), axis);
     fv_expr *sum =
         fv_x_reduce(a, FV_SUM, 1, &k, fv_x_select(a, mine, fv_d_int(d, in, at), fv_x_int(a, 0)));
     return fv_x_select(a, fv_x_reduce(a, FV_ANY, 1, &k, mine), sum, otherwise);
+}
+
+/* Is each listed axis one of a tensor of that rank, and `axis` listed at most once? If the length
+ * of the lists is known, these are relations between dims instead. */
+static fv_expr *are_axes(fv_definer *d, fv_expr *axis, int rank) {
+    fv_arena *a = d->arena;
+    fv_var *k = fv_d_var(d, "k", fv_in_type(d->op, 0)->dims[0]);
+    fv_var *n = fv_d_var(d, "n", fv_in_type(d->op, 0)->dims[0]);
+    fv_expr *at = axis_at(d, fv_x_var(a, k), rank), *zero = fv_x_int(a, 0);
+    fv_expr *outside = fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_LT, at, zero),
+                                fv_x_bin(a, FV_X_LE, fv_x_int(a, rank), at));
+    fv_expr *here = fv_x_bin(a, FV_X_EQ, axis_at(d, fv_x_var(a, n), rank), axis);
+    fv_expr *times =
+        fv_x_reduce(a, FV_SUM, 1, &n, fv_x_select(a, here, fv_x_int(a, 1), fv_x_int(a, 0)));
+    return fv_x_bin(a, FV_X_AND, fv_x_un(a, FV_X_NOT, fv_x_reduce(a, FV_ANY, 1, &k, outside)),
+                    fv_x_bin(a, FV_X_LE, times, fv_x_int(a, 1)));
 }
 
 static fv_expr *clamp(fv_arena *a, fv_expr *x, fv_expr *lo, fv_expr *hi) {
@@ -228,7 +240,10 @@ static bool define_slice_bounds(fv_definer *d, fv_op *op) {
     fv_expr *n = fv_d_pick_dim(d, axis, dims->n, dims->u.dims);
     fv_expr *last = fv_x_bin(a, FV_X_SUB, n, one);
     fv_expr *step = for_axis(d, 3, axis, dims->n, one);
-    fv_expr *legal = fv_x_un(a, FV_X_REQUIRE, fv_x_bin(a, FV_X_NE, step, zero));
+    fv_expr *legal = fv_x_bin(a, FV_X_NE, step, zero);
+    if (!fv_dim_is_const(fv_in_type(op, 0)->dims[0]))
+        legal = fv_x_bin(a, FV_X_AND, legal, are_axes(d, axis, dims->n));
+    legal = fv_x_un(a, FV_X_REQUIRE, legal);
     step = fv_x_select(a, legal, step, one);
     fv_expr *back = fv_x_bin(a, FV_X_LT, step, zero);
     fv_expr *start = fv_d_wrap(d, for_axis(d, 0, axis, dims->n, zero), n);
@@ -256,8 +271,6 @@ static bool part_sizes(fv_op *op, const fv_dim *size, const fv_dim **parts) {
     if (fv_op_in(op, 1)) {
         if (!fv_int_operand(op, 1, &given, &e))
             return false;
-        if (given != n)
-            return fv_op_error(op, "splits into %d parts, but has %d results", given, n);
         for (int i = 0; i < n; i++) {
             sum = fv_dim_add(t, sum, parts[i] = e[i]);
             if (!fv_module_require(m, fv_dim_max(t, e[i], fv_dim_const(t, 0)), e[i],
@@ -424,10 +437,10 @@ const fv_opdef fv_ops_slice[] = {
      .since = {1, 10, 11, 13},
      .doc = "elements start, start + step, ... before end of each axis",
      .in = {{"data", "T"},
-            {"starts", "Tind", .rank = FV_LIST},
-            {"ends", "Tind", .rank = FV_LIST},
-            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST},
-            {"steps", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+            {"starts", "Tind", .rank = FV_FIRST_AXES("data")},
+            {"ends", "Tind", .rank = FV_FIRST_AXES("data")},
+            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_FIRST_AXES("data")},
+            {"steps", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_FIRST_AXES("data")}},
      .out = {{"output", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 1},
                {.name = "ends", .kind = FV_ATTR_INTS, .until = 1},
@@ -442,9 +455,9 @@ const fv_opdef fv_ops_slice[] = {
      .experimental = true,
      .doc = "elements start, start + 1, ... before end of each axis",
      .in = {{"data", "T"},
-            {"starts", "Tind", .rank = FV_LIST},
-            {"ends", "Tind", .rank = FV_LIST},
-            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+            {"starts", "Tind", .rank = FV_FIRST_AXES("data")},
+            {"ends", "Tind", .rank = FV_FIRST_AXES("data")},
+            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_FIRST_AXES("data")}},
      .out = {{"output", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_slice,
@@ -455,7 +468,7 @@ const fv_opdef fv_ops_slice[] = {
      .since = {1, 2, 11, 13, 18},
      .doc = "parts of an axis: of the given sizes, or equal ones, the last perhaps smaller",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)},
-            {"split", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+            {"split", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST_OF(FV_RESULTS_LENGTH)}},
      .out = {{"outputs", "T", FV_VARIADIC, 1}},
      .attrs = {FV_A_INT("axis", 0),
                FV_A_OPTIONAL("num_outputs", INT),

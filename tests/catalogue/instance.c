@@ -194,6 +194,10 @@ bool instance_is_onnx(const instance *x) {
 /* A constant is a tensor, whatever is wanted. */
 static void put_type(fv_text *t, const operand *o) {
     bool held = o->holder && !o->content;
+    if (o->shapeless) {
+        fv_text_put(t, o->elem);
+        return;
+    }
     if (held)
         fv_text_printf(t, "%s(", o->holder);
     if (held && o->key)

@@ -11,6 +11,7 @@ enum { MAX_DIMS = 40, MAX_OPERANDS = 20 };
 
 typedef struct operand {
     bool absent, undecodable;
+    bool shapeless; /* an input of which the model declares the element type alone */
     /* "seq", "optional", "map": it holds such tensors; NULL: it is one */
     const char *holder;
     const char *key;  /* of a map: "i64" */

@@ -251,6 +251,20 @@ static json_t *op_json(const fv_opdef *d) {
 
 /* ---- one op ---- */
 
+static void print_list(const fv_length_def *l) {
+    fv_out(", a list");
+    switch (l->kind) {
+    case FV_ANY_LENGTH: break;
+    case FV_FIXED_LENGTH: fv_out(" of %d", l->times); break;
+    case FV_RESULTS_LENGTH: fv_out(" of one for each output"); break;
+    case FV_AXES_LENGTH:
+        fv_out(" of %s for each axis", l->times == 1 ? "one" : "two");
+        if (l->less)
+            fv_out(" but the first %d", l->less);
+        break;
+    }
+}
+
 static void print_rank(fv_context *c, const fv_rank_def *r) {
     const char *text = fv_rank_str(c->arena, r);
     if (r->scalar)
@@ -258,7 +272,7 @@ static void print_rank(fv_context *c, const fv_rank_def *r) {
     else if (r->single)
         fv_out(", a single element");
     else if (r->list)
-        fv_out(", a list");
+        print_list(&r->length);
     else if (text)
         fv_out(", rank %s", text);
     if (r->as)
