@@ -209,6 +209,8 @@ typedef struct fv_tile_rows {
     fv_expr *border;
     /* whether the loop over steps leaves out the last one, which follows it (steps.h) */
     bool step_apart;
+    /* the most steps over which the loops that were emitted so far iterate, all parts together */
+    int64_t steps;
     fv_tile_tap now;
 } fv_tile_rows;
 

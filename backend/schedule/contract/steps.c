@@ -16,6 +16,7 @@
 #include "backend/schedule/contract/element.h"
 #include "ir/base/divisor.h"
 #include "ir/expr/visit.h"
+#include "ir/kernel/iterations.h"
 
 bool fv_can_prefetch(const fv_contraction *c) {
     const fv_expr *sum = fv_all_steps(c);
@@ -370,6 +371,29 @@ fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row) {
     fv_expr *k = binary(e, FV_X_ADD, binary(e, FV_X_MUL, row, integer(e, steps)), step);
     fv_kemit_bind(e, t->c->sum->u.red.vars[last_variable(t->c)], k);
     return k;
+}
+
+/* ---- are these all steps? ---- */
+
+void fv_count_steps(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_expr *now[FV_MAX_RANK];
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        now[i] = fv_kemit_expr(e, fv_x_var(e->arena, sum->u.red.vars[i]));
+    const int64_t n = fv_most_combinations(e->arena, e->b.depth, e->b.open, sum->u.red.nvars, now);
+    if (__builtin_add_overflow(t->rows.steps, n, &t->rows.steps))
+        t->rows.steps = INT64_MAX;
+}
+
+bool fv_has_all_steps(const fv_tile *t) {
+    const fv_expr *sum = t->c->sum;
+    int64_t all = 1;
+    bool known = !t->only.steps[0] && !t->only.steps[1];
+    for (int i = 0; i < sum->u.red.nvars && known; i++)
+        known = fv_dim_is_const(sum->u.red.vars[i]->dim) &&
+                !__builtin_mul_overflow(all, sum->u.red.vars[i]->dim->value, &all);
+    return !known || t->rows.steps >= all;
 }
 
 void fv_bind_shared(fv_tile *t, fv_expr *c) {

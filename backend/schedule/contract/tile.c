@@ -339,6 +339,7 @@ static void add_steps(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_buf 
     if (prefetched && shared)
         fv_tile_emit_prefetch(t, whole);
     k = fv_open_row_of_panel(t, k);
+    fv_count_steps(t);
     const bool sixteen = t->c->dot.group == FV_DOT16;
     const fv_buf *b = sixteen ? NULL : columns_of_step(t, k, edge);
     if (prefetched && !shared)
@@ -366,6 +367,7 @@ static void add_last_step(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, fv_
     const int outer = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *k = fv_bind_last_step(t);
+    fv_count_steps(t);
     const fv_buf *b = columns_of_step(t, k, edge);
     if (t->prefetch.ahead || t->prefetch.part)
         fv_tile_emit_prefetch(t, rows == t->plan.mr);
@@ -405,6 +407,7 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_tile_find_next_rows(t, rows);
     const int64_t taps = fv_tile_taps(t, rows);
     t->rows.step_apart = !taps && fv_last_step_is_apart(t);
+    t->rows.steps = 0;
     fv_expr *k = fv_open_first_steps(t);
     for (int64_t tap = 0; tap < taps; tap++) {
         fv_expr *at_end = fv_tile_take_tap(t, tap);
@@ -416,7 +419,9 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
         fv_kb_else(&e->b);
         t->rows.now.from = 0;
         t->rows.now.to = rows;
+        const int64_t steps = t->rows.steps;
         add_steps(t, acc, first, rows, near, k, edge);
+        t->rows.steps = steps; /* those of the branch before */
         fv_kb_end(&e->b);
     }
     t->rows.now.is = false;
@@ -425,6 +430,7 @@ static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kb_end_to(&e->b, outer);
     if (t->rows.step_apart)
         add_last_step(t, acc, first, rows, near, edge);
+    FV_HOLDS(e->l->session, fv_has_all_steps(t));
     t->rows.together = t->rows.line.n = 0;
     t->rows.next.stride = 0;
     t->rows.border = NULL;
