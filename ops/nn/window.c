@@ -97,28 +97,28 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
     return true;
 }
 
-/* Divides by the stride, rounded as the window states. Windows that would begin in the padding at
- * the end do not count. */
-static const fv_dim *steps(fv_dims *t, const fv_window *w, const fv_dim *room, const fv_dim *begins,
-                           const fv_dim *s) {
-    const fv_dim *down = fv_dim_floordiv(t, room, s), *up = fv_dim_ceildiv(t, room, s);
+/* The number of positions on an axis: room / stride + 1, rounded as the window states; 1 is added
+ * before the rounding, so that proofs see that an extremum of such numbers is not negative. Windows
+ * that would begin in the padding at the end do not count. */
+static const fv_dim *positions(fv_dims *t, const fv_window *w, const fv_dim *room,
+                               const fv_dim *begins, const fv_dim *s) {
+    const fv_dim *all = fv_dim_add(t, room, s);
+    const fv_dim *down = fv_dim_floordiv(t, all, s), *up = fv_dim_ceildiv(t, all, s);
     switch (w->rounding) {
     case FV_WINDOW_FLOOR: return down;
-    case FV_WINDOW_TRUNCATE: return fv_dim_max(t, down, fv_dim_min(t, up, fv_dim_const(t, 0)));
-    case FV_WINDOW_CEIL:
-        return fv_dim_min(t, up, fv_dim_sub(t, fv_dim_ceildiv(t, begins, s), fv_dim_const(t, 1)));
+    case FV_WINDOW_TRUNCATE: return fv_dim_max(t, down, fv_dim_min(t, up, fv_dim_const(t, 1)));
+    case FV_WINDOW_CEIL: return fv_dim_min(t, up, fv_dim_ceildiv(t, begins, s));
     }
     return down;
 }
 
 void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_dim **dims) {
     for (int i = 0; i < w->n; i++) {
-        const fv_dim *s = fv_dim_const(t, w->stride[i]), *one = fv_dim_const(t, 1);
+        const fv_dim *s = fv_dim_const(t, w->stride[i]);
         const fv_dim *begins = fv_dim_add(t, x->dims[i + 2], w->before[i]);
         const fv_dim *room =
             fv_dim_sub(t, fv_dim_add(t, begins, w->after[i]), fv_window_reach(t, w, i));
-        const fv_dim *n = steps(t, w, room, begins, s);
-        dims[i] = fv_dim_max(t, fv_dim_add(t, n, one), fv_dim_const(t, 0));
+        dims[i] = fv_dim_max(t, positions(t, w, room, begins, s), fv_dim_const(t, 0));
     }
 }
 
