@@ -2,6 +2,7 @@
 #include "ir/graph/branch.h"
 
 #include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 const fv_region *fv_branch_of(const fv_op *op, int which) {
     const fv_attr *a = fv_op_find_attr(op, which == FV_BRANCH_THEN ? "then_branch" : "else_branch");
@@ -45,20 +46,6 @@ static int held_to(const fv_op *op) {
                                                 : FV_BRANCH_THEN;
 }
 
-static bool is_single(const fv_type *t) {
-    bool single = t->kind == FV_TENSOR;
-    for (int i = 0; single && i < t->rank; i++)
-        single = fv_dim_is_one(t->dims[i]);
-    return single;
-}
-
-/* Is result i a number that one branch returns as a scalar and the other with an axis? Then no axis
- * was squeezed, either branch may run, and readers broadcast the result. */
-static bool is_number(const fv_op *op, int i) {
-    return is_single(type_of(op, FV_BRANCH_THEN, i)) && is_single(type_of(op, FV_BRANCH_ELSE, i)) &&
-           !is_declared(op, FV_BRANCH_THEN, i) && !is_declared(op, FV_BRANCH_ELSE, i);
-}
-
 int fv_branch_taken(const fv_op *op) {
     int64_t cond;
     if (fv_known_int(op->in[0], &cond))
@@ -66,19 +53,40 @@ int fv_branch_taken(const fv_op *op) {
     return held_to(op);
 }
 
+/* Do both types have the same elements, in the order of memory? Only then does every symbol of one
+ * type occur in the other one, too, except in a product of 0. */
+static bool has_same_elements(fv_dims *t, const fv_type *x, const fv_type *y) {
+    if (x->kind != FV_TENSOR || y->kind != FV_TENSOR || x->elem != y->elem)
+        return false;
+    const fv_dim *n = fv_dim_product(t, x->rank, x->dims);
+    return n == fv_dim_product(t, y->rank, y->dims) && !(fv_dim_is_const(n) && !n->value);
+}
+
+/* Where the branches give the same elements with other ranks, such as [n, 1] and [n], gives the
+ * result of the other branch the shape that the branch `which` has: then either may run. */
+static void align_ranks(fv_op *op, int which) {
+    int other = which == FV_BRANCH_THEN ? FV_BRANCH_ELSE : FV_BRANCH_THEN;
+    fv_op *end = fv_branch_of(op, other)->last;
+    for (int i = 0; i < op->nout; i++) {
+        const fv_type *t = type_of(op, which, i), *u = type_of(op, other, i);
+        if (!op->out[i] || !t || !u || is_alike(op, t, u) ||
+            !has_same_elements(fv_op_module(op)->dims, t, u))
+            continue;
+        fv_rewriter w = fv_rewriter_at(end);
+        fv_value *v = fv_w_reshape(&w, end->in[i], t->rank, t->dims);
+        if (v)
+            fv_op_set_in(end, i, v);
+    }
+}
+
 bool fv_branch_hold(fv_op *op) {
     fv_module *m = fv_op_module(op);
-    int which = held_to(op), n, i = first_unlike(op);
+    int which = held_to(op), n;
     const fv_dim *const *cond;
-    if (which == FV_BRANCH_EITHER)
+    if (which != FV_BRANCH_EITHER)
+        align_ranks(op, which);
+    if (held_to(op) == FV_BRANCH_EITHER)
         return true;
-    if (is_number(op, i))
-        return fv_op_error(op,
-                           "operator not in the catalogue for branches whose types differ: output "
-                           "%d is %s and %s; shapes and "
-                           "constants must decide which branch runs",
-                           i, fv_type_str(m->arena, type_of(op, FV_BRANCH_THEN, i)),
-                           fv_type_str(m->arena, type_of(op, FV_BRANCH_ELSE, i)));
     if (!fv_elems(op, 0, &n, &cond) || n != 1)
         return fv_op_error(op, "its condition is no element");
     const char *says =

@@ -194,8 +194,7 @@ static void print_markdown(fv_context *c) {
         "number of threads.\n\n"
         "## The standard's tests that are refused\n\n"
         "test_gradient_of_add_and_mul has Gradient, see above.\n"
-        "test_affine_grid_3d_align_corners_expanded has an If whose branches give tensors of\n"
-        "different ranks, and which of them runs is known only when it runs. Generated C has no\n"
+        "Generated C has no\n"
         "libraries that decode images: test_image_decoder_decode_bmp_rgb, jpeg2k_rgb, jpeg_bgr,\n"
         "jpeg_grayscale, jpeg_rgb, png_rgb and webp_rgb.\n");
 }
