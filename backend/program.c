@@ -248,6 +248,15 @@ static void index_of_element(fv_arena *a, const fv_buf *b, int i, fv_expr **inde
     }
 }
 
+/* The seed that the caller gives for random numbers. */
+static void bind_seed(writer *w, fv_op *op) {
+    fv_arena *a = w->l->arena;
+    const fv_dim *d = fv_op_find_attr(op, "symbols")->u.dims[0];
+    fv_read r = {.how = FV_READ_VALUE, .of = FV_ARG_ENV, .at = FV_ENV_SEED};
+    fv_expr *x = fv_x_convert(a, FV_I64, fv_kb_read(&w->b, &r, "env_seed"));
+    let_symbol(w, d, fv_x_bin(a, FV_X_AND, x, fv_x_int(a, d->hi)));
+}
+
 static void bind(writer *w, fv_op *op) {
     fv_lowerer *l = w->l;
     fv_arena *a = l->arena;
@@ -470,6 +479,8 @@ static void statement(writer *w, int index) {
         begin_turns(w, op, index);
     } else if (op->def == &fv_endloop_def) {
         end_turns(w, op);
+    } else if (fv_op_is(op, FV_OP_fv_Seed)) {
+        bind_seed(w, op);
     } else {
         bind(w, op);
     }

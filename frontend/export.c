@@ -500,8 +500,7 @@ static Onnx__NodeProto *identity(exporter *x, const fv_value *from, const char *
 /* Whether the op concerns symbols only, as fv.Bind. It has no node: the types contain the symbols,
  * and a model computes its dims itself. */
 static bool is_silent(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) ||
-           fv_op_is(op, FV_OP_fv_Assume);
+    return fv_op_binds(op) || fv_op_is(op, FV_OP_fv_Assume);
 }
 
 static void add_nodes(exporter *x, const fv_region *r, list *nodes, list *infos) {

@@ -71,7 +71,7 @@ static bool gives_dims(const fv_op *op, const fv_ptrmap *symbols) {
 static bool is_dead(const fv_op *op, const fv_ptrmap *symbols) {
     if (op->def == &fv_return_def)
         return false;
-    if (fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let))
+    if (fv_op_binds(op))
         return !bind_is_used(op, symbols);
     if (op->def->has_effect)
         return false;
@@ -102,9 +102,7 @@ static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
 static void find_left(const fv_region *block, fv_ptrmap *left) {
     for (const fv_op *op = block->first; op; op = op->next) {
         mention_op(left, op);
-        const fv_attr *a = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let)
-                               ? fv_op_find_attr(op, "symbols")
-                               : NULL;
+        const fv_attr *a = fv_op_binds(op) ? fv_op_find_attr(op, "symbols") : NULL;
         for (int i = 0; a && i < a->n; i++)
             mention(left, a->u.dims[i]);
         for (int i = 0; i < op->nattrs; i++)

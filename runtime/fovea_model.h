@@ -109,6 +109,10 @@ typedef struct fv_env {
     /* For models that are one of several parts, each of which is run by a rank. Otherwise
      * ignored. */
     const fv_communicator *communicator;
+    /* What generators of random numbers without a seed of their own draw from: the same value, of
+     * which the low 40 bits count, gives the same numbers on every target. If it is 0,
+     * fv_artifact_run chooses another one for each run, except for ranks, which must agree. */
+    size_t seed;
 } fv_env;
 
 /* One input or output. */

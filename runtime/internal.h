@@ -27,7 +27,8 @@ struct fv_artifact {
     void *owner;
     int shares_pools;                /* whether a run has used a shared pool: pool.h */
     struct fv_workspace *workspaces; /* workspaces that no run is using */
-    void *lock;                      /* guards workspaces */
+    uint64_t drawn;                  /* state of the seeds of runs (run_setup.c); 0: no run yet */
+    void *lock;                      /* guards workspaces and drawn */
 };
 
 /* An artifact whose plan and run are those of the table. NULL: no memory. */

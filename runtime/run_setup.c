@@ -1,6 +1,8 @@
 /* run_setup.c - the threads and the memory of a run: from fv_run_options, or the defaults. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "run_setup.h"
 
@@ -112,8 +114,29 @@ static int read_options(fv_run_setup *s, const fv_run_options *from, fv_log *log
     return status ? status : check_workspace(&s->o, log);
 }
 
+/* ---- seeds of random numbers ---- */
+
+/* Where the seeds of an artifact begin: differs between processes, and between artifacts. */
+static uint64_t first_seed(const fv_artifact *a) {
+    struct timespec t = {0};
+    (void)!timespec_get(&t, TIME_UTC);
+    return ((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec) ^ (uint64_t)(uintptr_t)a << 20;
+}
+
+/* Another seed for each run, never 0: the generator splitmix64.
+ * Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014. */
+static size_t seed_of_run(fv_artifact *a) {
+    pthread_mutex_lock(a->lock);
+    a->drawn = (a->drawn ? a->drawn : first_seed(a)) + UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t x = a->drawn;
+    pthread_mutex_unlock(a->lock);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (size_t)(x ^ x >> 31) | 1;
+}
+
 /* Sets the functions of env to those that are needed. */
-static void forward(fv_run_setup *s) {
+static void forward(fv_run_setup *s, size_t seed) {
     const volatile int32_t *cancel = s->o.cancel ? s->o.cancel : s->given.cancel;
     s->env = (fv_env){.size = sizeof s->env,
                       .user = s,
@@ -122,7 +145,8 @@ static void forward(fv_run_setup *s) {
                       .free = forward_free,
                       .cancel = cancel,
                       .trace = s->trace.trace ? forward_trace : NULL,
-                      .communicator = s->given.communicator};
+                      .communicator = s->given.communicator,
+                      .seed = seed};
 }
 
 int fv_run_setup_begin(fv_run_setup *s, fv_artifact *a, const fv_run_options *o, fv_log *log) {
@@ -138,7 +162,7 @@ int fv_run_setup_begin(fv_run_setup *s, fv_artifact *a, const fv_run_options *o,
     s->threads = s->given.parallel_for ? s->given : fv_pool_env(pool);
     s->memory = s->given.alloc ? s->given : fv_pool_env(NULL);
     s->trace = s->given;
-    forward(s);
+    forward(s, s->given.seed || s->given.communicator ? s->given.seed : seed_of_run(a));
     return FV_OK;
 }
 
@@ -154,5 +178,5 @@ void fv_run_setup_trace(fv_run_setup *s, const fv_run_setup *like,
     s->threads.parallel_for = NULL;
     s->trace.trace = trace;
     s->trace.user = user;
-    forward(s);
+    forward(s, like->env.seed);
 }

@@ -214,6 +214,8 @@ void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v);
 /* Is op the operator with that identity, for instance FV_OP_MatMul or FV_OP_fv_Slice
  * (ir/catalogue/named.def)? */
 bool fv_op_is(const fv_op *op, fv_op_id id) FV_MUST_USE;
+/* Is the op one that binds the symbols in its attribute `symbols`: fv.Bind, fv.Let or fv.Seed? */
+bool fv_op_binds(const fv_op *op) FV_MUST_USE;
 
 /* Does result i exist and have a use, or is it an output of the graph? Models may list more results
  * than an operator has. */

@@ -5,9 +5,15 @@
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/build.h"
 
+/* Does the statement read an argument that the protocol checks or takes over? The seed is read where
+ * random numbers begin. */
+static bool reads_for_protocol(const fv_stmt *s) {
+    return s->kind == FV_S_READ && !(s->read.of == FV_ARG_ENV && s->read.at == FV_ENV_SEED);
+}
+
 static bool block_has_protocol(const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next)
-        if (s->kind == FV_S_READ || s->kind == FV_S_PLAN || s->kind == FV_S_MEMORY ||
+        if (reads_for_protocol(s) || s->kind == FV_S_PLAN || s->kind == FV_S_MEMORY ||
             block_has_protocol(&s->body) || block_has_protocol(&s->other))
             return true;
     return false;

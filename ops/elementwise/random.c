@@ -1,7 +1,8 @@
 /* random.c - operators that draw random numbers, which are a function of the operator's key and of
  * the index of each element: the same in every run, on every consumer, with any number of threads.
  * The key consists of the seed and of the result's name, so that operators differ; without a seed,
- * of the name alone, which a note reports.
+ * of the name alone, and the counter continues with a seed that the caller of the run gives.
+ * In a loop the counter has the number of the iteration, too.
  *
  * Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011): Philox 4x32 of
  * ten rounds. */
@@ -14,6 +15,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/loop.h"
 #include "ops/common/dims.h"
 
 /* ---- fv.Random: numbers in [0, 1) ---- */
@@ -58,7 +60,27 @@ static fv_expr *scaled(fv_definer *d, fv_elem e, fv_expr *word, int drop, double
     return bin(d, FV_X_MUL, fv_x_convert(d->arena, e, x), fv_x_const(d->arena, e, by));
 }
 
-/* A number in [0, 1): for f32 the 24 highest bits of a word, for f64 53 bits of two words. */
+static fv_expr *low_word(fv_definer *d, fv_expr *x) {
+    return fv_x_convert(d->arena, FV_U32, x);
+}
+
+static fv_expr *high_word(fv_definer *d, fv_expr *x) {
+    return low_word(d, bin(d, FV_X_SHR, x, fv_x_int(d->arena, 32)));
+}
+
+/* One number for the numbers of all iterations, from those of the outer loops on, by the multiplier
+ * of Knuth's generator MMIX; NULL: there is no loop. */
+static fv_expr *iteration(fv_definer *d, const fv_op *op) {
+    fv_expr *x = NULL, *m = fv_x_int(d->arena, 6364136223846793005);
+    for (int i = 1; i < op->nin; i++) {
+        fv_expr *turn = fv_x_convert(d->arena, FV_I64, fv_d_int(d, i, fv_x_int(d->arena, 0)));
+        x = x ? bin(d, FV_X_ADD, bin(d, FV_X_MUL, x, m), turn) : turn;
+    }
+    return x;
+}
+
+/* A number in [0, 1): for f32 the 24 highest bits of a word, for f64 53 bits of two words. An index
+ * and a seed have 40 bits; the number of the iteration is in the bits that they leave. */
 static bool define_random(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -69,10 +91,12 @@ static bool define_random(fv_definer *d, fv_op *op) {
         at = bin(d, FV_X_ADD, bin(d, FV_X_MUL, at, fv_x_dim(a, def->index[i]->dim)),
                  fv_x_var(a, def->index[i]));
     fv_expr *seed = fv_op_in(op, 0) ? fv_d_int(d, 0, fv_x_int(a, 0)) : fv_x_int(a, 0),
-            *high = fv_x_int(a, 32);
-    fv_expr *c[4] = {
-        fv_x_convert(a, FV_U32, at), fv_x_convert(a, FV_U32, bin(d, FV_X_SHR, at, high)),
-        fv_x_convert(a, FV_U32, seed), fv_x_convert(a, FV_U32, bin(d, FV_X_SHR, seed, high))};
+            *turn = iteration(d, op);
+    fv_expr *c[4] = {low_word(d, at), high_word(d, at), low_word(d, seed), high_word(d, seed)};
+    if (turn) {
+        c[1] = bin(d, FV_X_XOR, c[1], bin(d, FV_X_SHL, low_word(d, turn), u32(d, 8)));
+        c[3] = bin(d, FV_X_XOR, c[3], high_word(d, bin(d, FV_X_SHL, turn, fv_x_int(a, 8))));
+    }
     philox(d, (uint32_t)key[0], (uint32_t)key[1], c);
     if (op->out[0]->type->elem == FV_F32) {
         def->body = scaled(d, FV_F32, c[which], 8, 0x1p-24);
@@ -88,6 +112,30 @@ static uint32_t hash_of(uint32_t h, const void *bytes, size_t n) {
     for (size_t i = 0; i < n; i++)
         h = (h ^ ((const uint8_t *)bytes)[i]) * 16777619u;
     return h;
+}
+
+/* The symbol that an fv.Seed at the beginning of the function binds, which is added if there is
+ * none. */
+static const fv_dim *seed_of_run(fv_rewriter *w) {
+    fv_region *body = w->at->block->func->body;
+    for (const fv_op *op = body->first; op && fv_op_binds(op); op = op->next)
+        if (fv_op_is(op, FV_OP_fv_Seed))
+            return fv_op_find_attr(op, "symbols")->u.dims[0];
+    const fv_dim *seed = fv_dim_fresh(w->module->dims, "seed", 0, FV_DIM_MAX - 1, true);
+    fv_op *op = fv_op_new(body, body->first, fv_op_def(FV_OP_fv_Seed), 0, NULL, 0, NULL, NULL);
+    fv_op_set_dims(op, "symbols", 1, &seed);
+    return seed;
+}
+
+/* Sets in[0], in[1], ... to the numbers of the iterations of the loops around the block, from the
+ * outermost one on, at most `most`. Returns how many there are. */
+static int iterations_around(const fv_region *block, int most, fv_value **in) {
+    if (!block->parent)
+        return 0;
+    int n = iterations_around(block->parent->block, most, in);
+    if (fv_op_is(block->parent, FV_OP_Loop) && n < most)
+        in[n++] = block->params[FV_BODY_NUMBER];
+    return n;
 }
 
 /* Draws random numbers. `which`: 0 or 1, since a key gives two numbers for each element. operand: a
@@ -106,13 +154,21 @@ static fv_value *draw(fv_rewriter *w, fv_op *op, fv_value *operand, fv_elem e, i
     fv_attr a[4] = {
         fv_attr_ints(w->module, "key", 2, key), fv_attr_dims(w->module, "dims", rank, dims),
         fv_attr_int(w->module, "elem", fv_elem_arith(e)), fv_attr_int(w->module, "which", which)};
-    return fv_w_op(w, FV_OP_fv_Random, 1, &operand, 4, a);
+    fv_value *in[FV_MAX_IN] = {operand};
+    int n = 1 + iterations_around(op->block, FV_MAX_IN - 1, in + 1);
+    return fv_w_op(w, FV_OP_fv_Random, n, in, 4, a);
+}
+
+/* The seed operand of an op: NULL if its attribute `seed` is in the key. */
+static fv_value *seed_operand(fv_rewriter *w, const fv_op *op) {
+    if (fv_op_find_attr(op, "seed"))
+        return NULL;
+    const fv_dim *d = seed_of_run(w);
+    return fv_w_ints(w, FV_I64, 0, 1, &d);
 }
 
 fv_value *fv_w_random(fv_rewriter *w, fv_op *op, fv_elem e, int rank, const fv_dim *const *dims) {
-    if (!fv_op_find_attr(op, "seed"))
-        fv_op_note(op, "has no seed: it draws the same numbers in every run");
-    return draw(w, op, NULL, e, rank, dims, 0);
+    return draw(w, op, seed_operand(w, op), e, rank, dims, 0);
 }
 
 fv_value *fv_w_random_seeded(fv_rewriter *w, fv_op *op, fv_value *seed, fv_elem e, int rank,
@@ -171,8 +227,8 @@ static bool decompose_uniform(fv_rewriter *w, fv_op *op) {
 static bool decompose_normal(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_elem e = fv_elem_arith(y->elem);
-    fv_value *u = fv_w_random(w, op, e, y->rank, y->dims),
-             *v = draw(w, op, NULL, e, y->rank, y->dims, 1);
+    fv_value *seed = seed_operand(w, op), *u = draw(w, op, seed, e, y->rank, y->dims, 0),
+             *v = draw(w, op, seed, e, y->rank, y->dims, 1);
     fv_value *in[2] = {u, v};
     fv_attr a[2] = {fv_attr_float(w->module, "mean", fv_op_float(op, "mean")),
                     fv_attr_float(w->module, "scale", fv_op_float(op, "scale"))};
@@ -244,8 +300,9 @@ const fv_opdef fv_ops_random[] = {
      .id = FV_OP_fv_Random,
      .since = {1},
      .doc = "the first or second of two random numbers in [0, 1) for each element, determined by a "
-            "key of two words and a seed",
-     .in = {{"seed", "S", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
+            "key of two words, a seed, and the numbers of the iterations of loops around it",
+     .in = {{"seed", "S", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
+            {"iterations", "S", FV_VARIADIC, .rank = FV_SCALAR}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("key", INTS), FV_A_INT("elem", FV_F32),
                FV_A_INT("which", 0)},

@@ -232,6 +232,12 @@ static bool infer_let(fv_op *op) {
            (n == nvalues || fv_op_error(op, "has %d symbols for %d values", n, nvalues));
 }
 
+static bool infer_seed(fv_op *op) {
+    int n;
+    dims_attr(op, "symbols", &n);
+    return are_symbols(op) && (n == 1 || fv_op_error(op, "has %d symbols, expected one", n));
+}
+
 static bool infer_assume(fv_op *op) {
     int n[2];
     dims_attr(op, "left", &n[0]);
@@ -397,6 +403,14 @@ const fv_opdef fv_ops_view[] = {
      .doc = "binds symbols of dims to expressions over other symbols in the run",
      .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("values", DIMS)},
      .infer = infer_let,
+     .has_effect = true},
+    {.domain = "fv",
+     .name = "Seed",
+     .id = FV_OP_fv_Seed,
+     .since = {1},
+     .doc = "binds a symbol to the seed that the caller of a run gives for random numbers",
+     .attrs = {FV_A_REQUIRED("symbols", DIMS)},
+     .infer = infer_seed,
      .has_effect = true},
     {.domain = "fv",
      .name = "Assume",

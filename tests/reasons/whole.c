@@ -172,9 +172,9 @@ static const char *launch_fault(fv_arena *a, const fv_reasons *r, fv_ptrmap *all
 
 /* ---- values of the graph ---- */
 
-/* fv.Bind and fv.Let have no elements of their own. */
+/* Ops that bind symbols have no elements of their own. */
 static bool is_decided(const fv_op *op) {
-    return !fv_op_is(op, FV_OP_fv_Bind) && !fv_op_is(op, FV_OP_fv_Let);
+    return !fv_op_binds(op);
 }
 
 static const char *silent_value(fv_arena *a, const fv_reasons *r, fv_ptrmap *all) {

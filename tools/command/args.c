@@ -119,7 +119,7 @@ static const fv_option options[] = {
     {"--format", NULL, FV_OPTION_TEXT, AT(data.format), "FORMAT",
      "format of the files that -o writes; maps are written as JSON or pb: ", false, formats},
     {"--seed", NULL, FV_OPTION_NUMBER, AT(data.seed), "N",
-     "seed of random inputs, and of ids that are drawn", false},
+     "seed of random inputs, and of numbers and ids that are drawn", false},
     {"--ids", NULL, FV_OPTION_LIST, AT(data.generate.ids), "N,N",
      "a prompt, as ids of the vocabulary; several with semicolons, or repeated", false},
     {"--tokens", NULL, FV_OPTION_NUMBER, AT(data.generate.tokens), "N",
@@ -525,6 +525,19 @@ static int check(const fv_args *a, const fv_command *c) {
     return FV_EXIT_OK;
 }
 
+size_t fv_seed_of_draws(int seed) {
+    const size_t given = (size_t)1 << 62; /* beyond the bits that count */
+    return given | (size_t)seed;
+}
+
+/* Without --seed, only `run` and `generate` draw other numbers each time. What compares or measures
+ * runs repeats them. */
+static void choose_seeds(fv_args *a, const fv_command *c) {
+    bool anew = a->data.seed < 0 && (c->run == fv_cmd_run || c->run == fv_cmd_generate);
+    a->data.seed = a->data.seed < 0 ? 0 : a->data.seed;
+    a->data.draws = anew ? 0 : fv_seed_of_draws(a->data.seed);
+}
+
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
     *a = (fv_args){.line.command = c->name,
                    .line.words = argv,
@@ -532,6 +545,7 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
                    .rewrite.stop_after = -1,
                    .data.atol = -1,
                    .data.rtol = -1,
+                   .data.seed = -1,
                    .bench.rounds = -1,
                    .threads.shard.timeout = 60,
                    .diff.chunk = 64,
@@ -557,6 +571,7 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
         else
             status = parse_one(a, c, argc, argv, &i, false);
     }
+    choose_seeds(a, c);
     return status ? status : check(a, c);
 }
 

@@ -80,7 +80,8 @@ typedef struct fv_generate_args {
 typedef struct fv_data_args {
     fv_list_arg inputs, adapters, at;
     const char *data_set, *save_inputs, *expect, *format, *attention_maps, *labels;
-    int seed;
+    int seed;       /* of random inputs */
+    size_t draws;   /* for fv_env.seed; 0: each run of a model draws other numbers */
     double atol, rtol; /* tolerances of comparisons; negative: not given */
     fv_generate_args generate;
 } fv_data_args;
@@ -236,6 +237,8 @@ const char *fv_backend_name(fv_backend_kind b);
 /* the first number that --threads gives, or, if that is 0 or not given, the number in
  * FOVEA_NUM_THREADS, otherwise 0 */
 int fv_args_threads(const fv_args *a);
+/* The value of fv_env.seed for a seed that was given, 0 too. */
+size_t fv_seed_of_draws(int seed);
 
 /* ---- scripts: script.c, or no_script.c where Fovea is built without Lua ---- */
 

@@ -275,7 +275,9 @@ bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_dri
 }
 
 int fv_subject_run(fv_context *c, fv_subject *m) {
-    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel};
+    const fv_env env = {.size = sizeof env, .seed = c->args->data.draws};
+    fv_run_options o = {
+        .size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel, .env = &env};
     fv_log *log = fv_log_new();
     fv_progress_phase(c->args, m->path, "runs");
     int status = fv_artifact_run(m->artifact, m->data.inputs, m->data.outputs, &o, log);

@@ -152,13 +152,16 @@ typedef struct rank_run {
     void *user;
     int rank, threads, status;
     const volatile int32_t *cancel;
+    size_t seed; /* for random numbers: the same for all ranks */
     fv_log *log;
     pthread_t thread;
 } rank_run;
 
 static void *run_rank(void *arg) {
     rank_run *r = arg;
-    fv_env env = {.size = sizeof env, .communicator = fv_ranks_communicator(r->ranks, r->rank)};
+    fv_env env = {.size = sizeof env,
+                  .communicator = fv_ranks_communicator(r->ranks, r->rank),
+                  .seed = r->seed};
     fv_run_options o = {.size = sizeof o, .threads = r->threads, .cancel = r->cancel, .env = &env};
     r->status = r->work(r->user, r->rank, &o, r->log);
     fv_ranks_stop(r->ranks, r->rank);
@@ -210,6 +213,7 @@ static int run_threads(fv_context *c, fv_parts *p, fv_parts_work *work, void *us
                             .rank = i,
                             .threads = threads > p->ranks ? threads / p->ranks : 1,
                             .cancel = c->cancel,
+                            .seed = fv_seed_of_draws(c->args->data.seed),
                             .log = fv_log_new()};
     run_all(all, p->ranks, ranks);
     int status = report(c, all, p->ranks);
@@ -221,7 +225,9 @@ static int run_threads(fv_context *c, fv_parts *p, fv_parts_work *work, void *us
 
 /* Does the work of the rank of this process. */
 static int run_here(fv_context *c, fv_parts *p, fv_parts_work *work, void *user) {
-    fv_env env = {.size = sizeof env, .communicator = fv_processes_communicator(p->processes)};
+    fv_env env = {.size = sizeof env,
+                  .communicator = fv_processes_communicator(p->processes),
+                  .seed = fv_seed_of_draws(c->args->data.seed)};
     fv_run_options o = {
         .size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel, .env = &env};
     fv_log *log = fv_log_new();

@@ -58,7 +58,8 @@ static bool make_buffers(fv_context *c, fv_runner *r) {
 }
 
 static bool first_run(fv_context *c, fv_runner *r) {
-    fv_run_options o = {.size = sizeof o, .threads = r->threads, .cancel = c->cancel};
+    const fv_env env = {.size = sizeof env, .seed = r->env.seed};
+    fv_run_options o = {.size = sizeof o, .threads = r->threads, .cancel = c->cancel, .env = &env};
     fv_log *log = fv_log_new();
     fv_progress_phase(c->args, r->m->path, "runs for the first time");
     double start = fv_now_ms();
@@ -76,6 +77,7 @@ bool fv_runner_open(fv_context *c, fv_subject *m, int threads, fv_runner *r) {
     r->threads = r->pool ? fv_pool_size(r->pool) : 1;
     r->env = fv_pool_env(r->pool);
     r->env.cancel = c->cancel;
+    r->env.seed = c->args->data.draws;
     return first_run(c, r) && make_buffers(c, r);
 }
 

@@ -270,6 +270,7 @@ static bool begin_call(trial *t, const fv_lua_inputs *in) {
     t->call = NULL;
     t->c.arena = t->call = fv_arena_new(t->c.session);
     t->args.data.seed = in->seed;
+    t->args.data.draws = fv_seed_of_draws(in->seed);
     t->args.data.at.n = 0;
     for (const char *const *d = dim_options(t->call, in->dims); *d; d++) {
         if (t->args.data.at.n == FV_MAX_LIST_ARGS)

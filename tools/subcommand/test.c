@@ -69,7 +69,8 @@ const char *fv_test_error(fv_context *c, const char *otherwise) {
 
 static const char *run(fv_context *c, fv_artifact *a, const fv_array *inputs, fv_array *outputs) {
     int threads = fv_args_threads(c->args);
-    fv_run_options o = {.size = sizeof o, .threads = threads ? threads : 1};
+    const fv_env env = {.size = sizeof env, .seed = c->args->data.draws};
+    fv_run_options o = {.size = sizeof o, .threads = threads ? threads : 1, .env = &env};
     fv_log *log = fv_log_new();
     int status = fv_artifact_run(a, inputs, outputs, &o, log);
     const char *why = NULL, *text = fv_log_text(log);
