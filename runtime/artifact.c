@@ -309,9 +309,10 @@ static int run_once(run_state *s, fv_log *log) {
     if (status)
         return status;
     forget_dims(s);
-    return s->setup->o.workspace              ? run_in_given(s, bytes, log)
-           : fv_run_setup_allocates(s->setup) ? run_in_allocated(s, bytes)
-                                              : run_in_kept(s, bytes);
+    status = s->setup->o.workspace              ? run_in_given(s, bytes, log)
+             : fv_run_setup_allocates(s->setup) ? run_in_allocated(s, bytes)
+                                                : run_in_kept(s, bytes);
+    return s->setup->stopping.stopped ? FV_CANCELLED : status;
 }
 
 static void drop_outputs(run_state *s) {

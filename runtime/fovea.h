@@ -179,10 +179,20 @@ int fv_pool_size(const fv_pool *p) FV_ANSWER;
 fv_env fv_pool_env(fv_pool *p);
 void fv_pool_free(fv_pool *p); /* NULL is allowed; no run may be using it */
 
+/* What the thread that calls a run calls about every 50 ms while it lasts, between tasks of
+ * kernels: `call` may set the flag `cancel` of the run, and may do what takes longer, for instance
+ * handle signals, but not run models on the threads of this run. */
+typedef struct fv_poll {
+    void (*call)(void *user);
+    void *user;
+} fv_poll;
+
 /* How to run; a member that is zero means the default. */
 typedef struct fv_run_options {
     size_t size; /* sizeof(fv_run_options) */
     int threads; /* 0: as many as this process may use; 1: the calling thread only */
+    /* if it becomes nonzero, the run ends before the next task of a kernel, with FV_CANCELLED. It
+     * must then stay so until the run returns */
     const volatile int32_t *cancel;
     fv_pool *pool; /* the threads of the run; then `threads` must be 0 */
     /* What generated C gets from its caller, here too; members that are NULL mean the default.
@@ -201,6 +211,7 @@ typedef struct fv_run_options {
      * array first. Inputs that are updated in place, and those of packed types, must be dense.
      * NULL: all inputs are dense */
     const int64_t *const *strides;
+    const fv_poll *poll; /* needs `cancel`; NULL: none */
 } fv_run_options;
 
 /* Computes what a run with inputs of these dims needs, and allocates nothing that stays.
@@ -525,6 +536,8 @@ typedef struct fv_generate_options {
     /* as in fv_run_options; the ranks of a model in parts each have a generator with their
      * communicator, and get the same ids. It must live until the last call of fv_generator_next */
     const fv_env *env;
+    /* as in fv_run_options; must live until the last call of fv_generator_next */
+    const fv_poll *poll;
 } fv_generate_options;
 
 /* What a generator has done so far. */

@@ -59,6 +59,7 @@ typedef struct region_tasks {
     void *arg;
     /* each share has `each` tasks, and each of the first `more` shares has one more */
     int64_t n, each, more;
+    uintptr_t owner; /* the thread whose region is running; 0: none */
 } region_tasks;
 
 struct fv_pool {
@@ -329,12 +330,16 @@ static void begin_region(fv_pool *p) {
 
 static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {
     fv_pool *p = user;
-    if (n <= 1 || p->threads == 1) {
+    uintptr_t self = (uintptr_t)pthread_self();
+    /* a task of this thread's own region runs another region */
+    int nested = __atomic_load_n(&p->tasks.owner, __ATOMIC_RELAXED) == self;
+    if (n <= 1 || p->threads == 1 || nested) {
         for (int64_t i = 0; i < n; i++)
             task(arg, i);
         return;
     }
     begin_region(p);
+    __atomic_store_n(&p->tasks.owner, self, __ATOMIC_RELAXED);
     p->tasks.task = task;
     p->tasks.arg = arg;
     p->tasks.n = n;
@@ -355,6 +360,7 @@ static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *a
         __atomic_store_n(&p->waiting, 0, __ATOMIC_SEQ_CST);
         pthread_mutex_unlock(&p->lock);
     }
+    __atomic_store_n(&p->tasks.owner, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&p->region);
 }
 

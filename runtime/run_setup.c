@@ -10,8 +10,11 @@
 
 static void forward_parallel_for(void *user, void (*task)(void *arg, int64_t i), void *arg,
                                  int64_t n) {
-    const fv_run_setup *s = user;
-    s->threads.parallel_for(s->threads.user, task, arg, n);
+    fv_run_setup *s = user;
+    if (s->stopping.cancel)
+        fv_stopping_run(&s->stopping, &s->threads, task, arg, n);
+    else
+        s->threads.parallel_for(s->threads.user, task, arg, n);
 }
 
 static void *forward_alloc(void *user, size_t bytes) {
@@ -31,8 +34,12 @@ static void forward_free(void *user, void *p) {
 }
 
 static void forward_trace(void *user, int32_t launch, int32_t end) {
-    const fv_run_setup *s = user;
-    s->trace.trace(s->trace.user, launch, end);
+    fv_run_setup *s = user;
+    /* the launch itself checks the flag */
+    if (s->stopping.poll && !end)
+        (void)!fv_stopping_ask(&s->stopping);
+    if (s->trace.trace)
+        s->trace.trace(s->trace.user, launch, end);
 }
 
 void *fv_run_alloc(fv_run_setup *s, size_t bytes) {
@@ -88,6 +95,13 @@ static int check_threads(const fv_run_setup *s, fv_log *log) {
     return FV_OK;
 }
 
+static int check_poll(const fv_run_setup *s, fv_log *log) {
+    if (!s->o.poll || (s->o.poll->call && (s->o.cancel || s->given.cancel)))
+        return FV_OK;
+    return contradict(log, s->o.poll->call ? "have a poll without a cancel flag, which it would set"
+                                           : "have a poll whose function is NULL");
+}
+
 static int check_workspace(const fv_run_options *o, fv_log *log) {
     if (!o->workspace && o->workspace_bytes) {
         fv_log_add(log, "error: the options have a workspace of %zu bytes that is NULL",
@@ -111,6 +125,7 @@ static int read_options(fv_run_setup *s, const fv_run_options *from, fv_log *log
         memcpy(&s->o, from, from->size);
     int status = read_env(s, log);
     status = status ? status : check_threads(s, log);
+    status = status ? status : check_poll(s, log);
     return status ? status : check_workspace(&s->o, log);
 }
 
@@ -138,15 +153,17 @@ static size_t seed_of_run(fv_artifact *a) {
 /* Sets the functions of env to those that are needed. */
 static void forward(fv_run_setup *s, size_t seed) {
     const volatile int32_t *cancel = s->o.cancel ? s->o.cancel : s->given.cancel;
-    s->env = (fv_env){.size = sizeof s->env,
-                      .user = s,
-                      .parallel_for = s->threads.parallel_for ? forward_parallel_for : NULL,
-                      .alloc = forward_alloc,
-                      .free = forward_free,
-                      .cancel = cancel,
-                      .trace = s->trace.trace ? forward_trace : NULL,
-                      .communicator = s->given.communicator,
-                      .seed = seed};
+    s->stopping = (fv_stopping){.cancel = cancel, .poll = s->o.poll, .caller = pthread_self()};
+    s->env =
+        (fv_env){.size = sizeof s->env,
+                 .user = s,
+                 .parallel_for = cancel || s->threads.parallel_for ? forward_parallel_for : NULL,
+                 .alloc = forward_alloc,
+                 .free = forward_free,
+                 .cancel = cancel,
+                 .trace = s->o.poll || s->trace.trace ? forward_trace : NULL,
+                 .communicator = s->given.communicator,
+                 .seed = seed};
 }
 
 int fv_run_setup_begin(fv_run_setup *s, fv_artifact *a, const fv_run_options *o, fv_log *log) {

@@ -4,6 +4,7 @@
 
 #include "internal.h"
 #include "pool.h"
+#include "stopping.h"
 
 typedef struct fv_run_setup {
     fv_run_options o; /* of the caller; members beyond its size are zero */
@@ -11,6 +12,7 @@ typedef struct fv_run_setup {
     fv_env env;       /* the argument of the run */
     /* the functions that `env` forwards to: of the caller, or of a pool and of malloc */
     fv_env threads, memory, trace;
+    fv_stopping stopping;
     fv_shared_pool *shared; /* which the run uses; NULL: none */
     fv_array *dense; /* the inputs, with dense copies of those with strides; NULL: all are dense */
     bool misaligned; /* the caller's allocator has returned an address that is not aligned */

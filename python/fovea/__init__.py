@@ -8,18 +8,28 @@ docs/python.md explains the package.
 """
 from .adapters import Adapter
 from .command import inspect
-from .compat import (GraphOptimizationLevel, InferenceSession, LoraAdapter, RunOptions, SessionOptions,
-                     get_available_providers)
+from .bindings import IOBinding, OrtDevice, OrtValue
+from .compat import (ExecutionMode, ExecutionOrder, GraphOptimizationLevel, InferenceSession, LoraAdapter, RunOptions,
+                     SessionOptions, disable_telemetry_events, enable_telemetry_events, get_all_providers,
+                     get_available_providers, get_build_info, get_device, get_version_string, has_collective_ops,
+                     set_default_logger_severity, set_default_logger_verbosity, set_seed)
 from .compiler import compile
 from .errors import FoveaError
 from .experiments import AttentionMaps, attention_maps, diff
 from .generation import Decoder, Generation, generate, generate_stream
 from .library import VERSION as version
+from .metadata import ModelMeta as ModelMetadata
 from .quantization import quantize
 from .session import Session
+from .values import Value as NodeArg
+
+SessionIOBinding = IOBinding
 
 __version__ = version
 
-__all__ = ["Adapter", "AttentionMaps", "Decoder", "FoveaError", "Generation", "GraphOptimizationLevel",
-           "InferenceSession", "LoraAdapter", "RunOptions", "Session", "SessionOptions", "attention_maps", "compile",
-           "diff", "generate", "generate_stream", "get_available_providers", "inspect", "quantize", "version"]
+__all__ = ["Adapter", "AttentionMaps", "Decoder", "ExecutionMode", "ExecutionOrder", "FoveaError", "Generation",
+           "GraphOptimizationLevel", "IOBinding", "InferenceSession", "LoraAdapter", "ModelMetadata", "NodeArg", "OrtDevice",
+           "OrtValue", "RunOptions", "Session", "SessionIOBinding", "SessionOptions", "attention_maps", "compile", "diff",
+           "disable_telemetry_events", "enable_telemetry_events", "generate", "generate_stream", "get_all_providers",
+           "get_available_providers", "get_build_info", "get_device", "get_version_string", "has_collective_ops", "inspect",
+           "quantize", "set_default_logger_severity", "set_default_logger_verbosity", "set_seed", "version"]

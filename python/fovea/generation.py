@@ -2,7 +2,7 @@
 import ctypes
 from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
-from . import library, options, source
+from . import library, options, source, stopping
 from .errors import bad_argument, report
 from .handles import Guard, Handle, made
 from .session import Session
@@ -85,6 +85,8 @@ class Generation:
         self._lock = Guard("the process was forked while the generation computed an id: begin another one")
         self._keep: List[Any] = [o, prompts]
         o.given = self._given(inputs)
+        self._stop = stopping.Stop()
+        o.cancel, o.poll = self._stop.flag_at, self._stop.poll
         texts = (library.Prompt * len(prompts))(*[library.Prompt(p, len(p)) for p in prompts])
         handle = ctypes.c_void_p()
         self._model: Optional[Handle] = session._open()
@@ -118,8 +120,10 @@ class Generation:
                 raise StopIteration
             self._session._open()
             log = library.Log(self._library)
-            report(self._library.fv_generator_next(self._handle.pointer, ctypes.byref(sequence), ctypes.byref(found),
-                                                   log.handle), log.take())
+            status = self._library.fv_generator_next(self._handle.pointer, ctypes.byref(sequence), ctypes.byref(found),
+                                                     log.handle)
+            self._stop.raise_found()
+            report(status, log.take())
         if sequence.value < 0:
             raise StopIteration
         return sequence.value, found.value
@@ -187,7 +191,7 @@ def generate_stream(model: Any, ids: Any, *, tokens: int = 100, temperature: flo
                            % (2 * (sorted(more)[0],)))
     session = Decoder(model, **more) if owned else model
     try:
-        o = _options(tokens, temperature, top_k, top_p, seed, stop, chunk, session._run_options.threads)
+        o = _options(tokens, temperature, top_k, top_p, seed, stop, chunk, session._threads)
         return Generation(session, prompts, o, inputs, owned)
     except BaseException:
         if owned:

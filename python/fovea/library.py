@@ -46,7 +46,7 @@ class Model(ctypes.Structure):  # fv_model, the members that are read here
 
 class RunOptions(ctypes.Structure):  # fv_run_options
     _fields_ = [("size", c_size_t), ("threads", c_int), ("cancel", c_void_p), ("pool", c_void_p), ("env", c_void_p),
-                ("workspace", c_void_p), ("workspace_bytes", c_size_t), ("strides", c_void_p)]
+                ("workspace", c_void_p), ("workspace_bytes", c_size_t), ("strides", c_void_p), ("poll", c_void_p)]
 
 
 class CompileOptions(ctypes.Structure):  # fv_compile_options
@@ -65,7 +65,7 @@ class GenerateOptions(ctypes.Structure):  # fv_generate_options
     _fields_ = [("size", c_size_t), ("tokens", c_int64), ("stop", POINTER(c_int64)), ("nstop", c_int),
                 ("temperature", c_double), ("top_k", c_int64), ("top_p", c_double), ("seed", c_uint64),
                 ("chunk", c_int64), ("given", c_void_p), ("threads", c_int), ("cancel", c_void_p), ("pool", c_void_p),
-                ("env", c_void_p)]
+                ("env", c_void_p), ("poll", c_void_p)]
 
 
 class GenerateReport(ctypes.Structure):  # fv_generate_report

@@ -4,7 +4,7 @@ import ctypes
 import os
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from . import calls, library, notebook, options, source, states, values
+from . import calls, library, notebook, options, source, states, stopping, values
 from .errors import FoveaError, bad_argument, report
 from .handles import Guard, Handle, made
 from .ports import read_ports
@@ -47,8 +47,7 @@ class Session:
             self._load({k: v for k, v in given.items() if v is not None})
         else:
             self._compile(options.make(**given))
-        self._run_options = library.RunOptions(size=ctypes.sizeof(library.RunOptions), threads=threads)
-        self._options_pointer = ctypes.addressof(self._run_options)
+        self._threads = threads
         self._read_table()
         self._members = frozenset(vars(self))  # the others are of subclasses and users
 
@@ -56,7 +55,7 @@ class Session:
         """Sets what a copy does not share."""
         self._state_lock = Guard("the process was forked while a run of the session changed its states: copy the "
                                  "session, and run the copy, or fork between runs")
-        self._logs: List[library.Log] = []  # that no run uses at present
+        self._runs: List[stopping.Run] = []  # that are not in progress
         self._calls: List[calls.Call] = []  # that no run uses at present
 
     def _load(self, given: Dict[str, Any]) -> None:
@@ -131,22 +130,26 @@ class Session:
         output_names  which outputs are returned, in this order; None: all of get_outputs()
         input_feed    a value for each input, by name. Arrays that are C-contiguous and of the
                       input's dtype are read where they are; others that can be are copied
-        run_options   not used; for scripts that were written for ONNX Runtime
+        run_options   a RunOptions, whose `terminate` another thread may set to stop the run
+
+        A signal whose handler raises an exception, as Ctrl-C does, ends a run of the main thread with
+        that exception.
         """
+        terminator = getattr(run_options, "_terminator", None)
         names = None if output_names is None else self._wanted(output_names)
         if type(input_feed) is not dict and not isinstance(input_feed, Mapping):
             raise bad_argument("the inputs are of type %s, expected a dict of names and arrays"
                                % type(input_feed).__name__)
         if self._is_plain:
-            results = self._run_plain(input_feed)
+            results = self._run_plain(input_feed, terminator)
             return results if names is None else [results[self._place[name]] for name in names]
         if names is None:
             names = [v.name for v in self._free_outputs]
         if not self._states:
-            found = self._run(input_feed)
+            found = self._run(input_feed, terminator)
             return [found[name] for name in names]
         with self._state_lock:
-            found = self._run(input_feed)
+            found = self._run(input_feed, terminator)
             return [found[name] if name in found else self._state_output(name) for name in names]
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -170,7 +173,7 @@ class Session:
                     name, ", ".join("'%s'" % v.name for v in self._outputs)))
         return names
 
-    def _run_plain(self, feed: Feeds) -> List[Any]:
+    def _run_plain(self, feed: Feeds, terminator: Any) -> List[Any]:
         """Values of all outputs of a model that calls.Call can bind."""
         try:
             given = [feed[name] for name in self._input_names]
@@ -184,7 +187,7 @@ class Session:
             call = calls.Call(self._input_arrays(), self._output_arrays(), self._in_ports, self._out_ports, self._library)
         try:
             arrays, results = call.bind(given)
-            self._call(call.inputs, call.outputs)
+            self._call(call.inputs, call.outputs, terminator)
             return call.finish(arrays, results)
         except BaseException:
             call.forget()
@@ -192,14 +195,14 @@ class Session:
         finally:
             self._calls.append(call)
 
-    def _run(self, feed: Feeds) -> Dict[str, Any]:
+    def _run(self, feed: Feeds, terminator: Any) -> Dict[str, Any]:
         """Values of all outputs but the states."""
         keep: List[Any] = []
         inputs, outputs = self._input_arrays(), self._output_arrays()
         before, capacities = [(s, s.array, s.dims) for s in self._states.values()], self._capacities.saved()
         try:
             self._bind(feed, inputs, keep)
-            self._call_with_room(inputs, outputs, keep)
+            self._call_with_room(inputs, outputs, keep, terminator)
         except BaseException as e:
             begun = [s for s, array, _ in before if array is None and s.array is not None]
             for s, array, dims in before:  # a run that fails neither begins states nor takes those that are fed
@@ -213,13 +216,13 @@ class Session:
         return {v.name: v.of_parts([p.result(outputs[p.index], self._library) for p in v.ports])
                 for v in self._free_outputs}
 
-    def _call_with_room(self, inputs: Any, outputs: Any, keep: List[Any]) -> None:
+    def _call_with_room(self, inputs: Any, outputs: Any, keep: List[Any], terminator: Any) -> None:
         """Runs the model, again with more memory for states whose capacity may grow: a run that
         finds it too small has changed nothing."""
         last: List[str] = []
         while True:
             try:
-                return self._call(inputs, outputs)
+                return self._call(inputs, outputs, terminator)
             except FoveaError as e:  # the same messages again: the capacity that they name has not grown
                 if e.status != "FV_TOO_SMALL" or e.messages == last or not self._capacities.grow(self._bounds):
                     raise
@@ -268,19 +271,25 @@ class Session:
     def _input_list(self) -> str:
         return ", ".join("'%s' %s%s" % (v.name, v.type, v.shape) for v in self._inputs) or "no inputs"
 
-    def _call(self, inputs: Any, outputs: Any) -> None:
+    def _call(self, inputs: Any, outputs: Any, terminator: Any) -> None:
         model = self._open()
         try:
-            log = self._logs.pop()
+            run = self._runs.pop()
         except IndexError:
-            log = library.Log(self._library)
+            run = stopping.Run(self._library, self._threads)
         try:
-            status = self._library.fv_artifact_run(model.pointer, inputs, outputs, self._options_pointer, log.handle)
+            if terminator is not None:
+                terminator.begin(run)
+            status = self._library.fv_artifact_run(model.pointer, inputs, outputs, run.options, run.log.handle)
             if status:  # a run that succeeds has no messages
-                report(status, log.take())
+                run.raise_found()
+                report(status, run.log.take())
         finally:
             del model  # the traceback of an error would keep it
-            self._logs.append(log)
+            if terminator is not None:
+                terminator.end(run)
+        if not run.flag.value:  # another run has a flag of its own
+            self._runs.append(run)
 
     def _open(self) -> Handle:
         """The model, which is not freed while the caller keeps this reference."""

@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$1
 shift
-[ $# -gt 0 ] || set -- parts environment project static minimal bytes
+[ $# -gt 0 ] || set -- partly parts environment project static minimal bytes
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 for task; do

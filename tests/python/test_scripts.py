@@ -93,9 +93,9 @@ class Names(Case):
         options.add_free_dimension_override_by_name("batch", 1)
         with self.assertLogs("fovea", "INFO") as logs:
             self.refuses("FV_BAD_MODEL", "no dim 'batch'", onnxruntime.InferenceSession,
-                         os.path.join(ROOT, "examples/dates/dates.onnx"), options, ["Cuda", ("Tensorrt", {})], [{}, {}])
+                         os.path.join(ROOT, "examples/dates/dates.onnx"), options, ["Cuda", ("Tensorrt", {})], [{"a": 1}, {}])
         said = "\n".join(logs.output)
-        for word in ("'Cuda'", "Tensorrt", "options of providers", "'inter_op_num_threads'", "'session.some'"):
+        for word in ("'Cuda'", "Tensorrt", "provider_options", "'inter_op_num_threads'", "'session.some'"):
             self.assertIn(word, said)
         self.assertEqual(onnxruntime.get_available_providers(), ["CPUExecutionProvider"])
         self.refuses("FV_BAD_ARGUMENT", "cannot be loaded", options.register_custom_ops_library, "ops.so")

@@ -296,6 +296,7 @@ int fv_group_run(fv_generator *g, fv_arena *step, int64_t end, const double **lo
     const fv_run_options o = {.size = sizeof o,
                               .threads = g->o.threads,
                               .cancel = g->o.cancel,
+                              .poll = g->o.poll,
                               .pool = g->o.pool,
                               .env = g->o.env};
     int64_t last = end - g->group.past - 1;
