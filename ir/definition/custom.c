@@ -61,6 +61,12 @@ void fv_custom_text(fv_custom *c, const char *text, const char *name, int n,
     FV_PUSH(c->arena, c->kernels, c->nkernels, c->cap_kernels, k);
 }
 
+const fv_dim *fv_custom_tasks(fv_custom *c, const fv_dim *lines) {
+    enum { MOST = 16 };
+    fv_dims *t = c->module->dims;
+    return fv_dim_min(t, lines, fv_dim_const(t, c->target->c.tools ? 1 : MOST));
+}
+
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d) {
     fv_custom_kernel *k = current(c);
     if (fv_dim_is_const(d))

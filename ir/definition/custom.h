@@ -75,6 +75,10 @@ fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role);
 /* The entry with that key in a table that all ops of the module share, so that a constant which
  * several ops need is made once. *result is NULL until the first of them sets it. */
 fv_value **fv_custom_kept(fv_custom *c, const char *key);
+/* The number of tasks of a kernel that computes `lines` lines and has memory for one line in each
+ * task: as many as the target runs at the same time, at most 16, and never more than lines. No bit
+ * of a result may depend on it. */
+const fv_dim *fv_custom_tasks(fv_custom *c, const fv_dim *lines);
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* the dim as an expression of type i64 */
 /* A loop over [0, d); end it with fv_kb_end(&c->b). */
 fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d);

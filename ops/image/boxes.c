@@ -65,8 +65,6 @@ static bool infer_suppress(fv_op *op) {
     return true;
 }
 
-enum { TASKS = 16 }; /* boxes.fvk contains the same number */
-
 /* A scalar constant: a condition of the kernel, or false or 0 for an operand that is absent. */
 static fv_value *scalar(fv_custom *c, const char *stem, fv_elem e, bool is_true) {
     fv_tensor *t = fv_tensor_new(c->module->arena, e, 0, NULL);
@@ -77,7 +75,8 @@ static fv_value *scalar(fv_custom *c, const char *stem, fv_elem e, bool is_true)
 
 static bool kernel_suppress(fv_custom *c, fv_op *op) {
     fv_dims *t = c->module->dims;
-    const fv_dim *n = fv_in_type(op, SCORES)->dims[1], *tasks = fv_dim_const(t, TASKS);
+    const fv_dim *n = fv_in_type(op, SCORES)->dims[1],
+                 *tasks = fv_custom_tasks(c, fv_in_type(op, SCORES)->dims[0]);
     /* the places of boxes in planes are a multiple of 16 */
     const fv_dim *sixteen = fv_dim_const(t, 16),
                  *places = fv_dim_mul(t, fv_dim_ceildiv(t, n, sixteen), sixteen);

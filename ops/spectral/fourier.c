@@ -13,7 +13,6 @@
 extern const char *const fv_fourier_kernels; /* fourier.fvk */
 
 enum {
-    TASKS = 16,             /* maximum number of tasks; each has scratch memory for one line */
     LEAST_FAST = 16,        /* shorter transforms are computed as sums */
     LEAST_FRAME = 512,      /* shorter frames are products with a matrix, */
     LEAST_EVEN_FRAME = 256, /* unless their rows and columns are whole vectors, */
@@ -200,7 +199,7 @@ static void add_transform(fv_custom *c, fv_value *x, const tables *t, const int6
                           const fv_dim *room, fv_value *y) {
     fv_dims *d = c->module->dims;
     fv_elem e = x->type->elem;
-    const fv_dim *tasks = fv_dim_min(d, x->type->dims[0], fv_dim_const(d, TASKS)),
+    const fv_dim *tasks = fv_custom_tasks(c, x->type->dims[0]),
                  *two = fv_dim_const(d, 2);
     fv_value *work = fv_custom_value(c, "work", e, 4, (const fv_dim *[]){tasks, two, two, room});
     fv_value *args[] = {

@@ -9,10 +9,9 @@
 
 extern const char *const fv_order_kernels; /* order.fvk */
 
-/* BLOCK: elements of a block; order.fvk has the same number. TASKS: the most tasks, each of which
- * has memory of its own. SPARE: elements that are collected besides the first k before they are
+/* BLOCK: elements of a block; order.fvk has the same number. SPARE: elements that are collected besides the first k before they are
  * sorted. FEW, SHORT: a heap is faster for the first FEW of at most SHORT elements. */
-enum { BLOCK = 32, TASKS = 16, SPARE = 512, FEW = 16, SHORT = 512 };
+enum { BLOCK = 32, SPARE = 512, FEW = 16, SHORT = 512 };
 
 bool fv_order_suits(const fv_custom *c, const fv_dim *k, const fv_dim *n) {
     const bool is_small = k->hi <= FEW && n->hi <= SHORT;
@@ -66,7 +65,7 @@ void fv_order_lines(fv_custom *c, fv_op *op) {
     const fv_dim *lines = op->in[0]->type->dims[0], *n = op->in[0]->type->dims[1],
                  *k = op->out[0]->type->dims[1], *two = fv_dim_const(t, 2),
                  *block = fv_dim_const(t, BLOCK),
-                 *tasks = fv_dim_min(t, lines, fv_dim_const(t, TASKS));
+                 *tasks = fv_custom_tasks(c, lines);
     const fv_dim *room = fv_dim_add(t, fv_dim_mul(t, two, k), fv_dim_const(t, SPARE));
     room = fv_dim_add(t, fv_dim_min(t, n, room), block);
     const fv_elem key = fv_elem_bits(e) > 32 ? FV_I64 : FV_I32,
