@@ -80,6 +80,9 @@ void fv_array_free(fv_array *a);
 /* The size of its memory in bytes, capacity included; SIZE_MAX if that overflows or the type has no
  * fixed size. */
 size_t fv_array_bytes(const fv_array *a);
+/* sizeof(fv_array) of this library: programs in other languages compare it with their own
+ * declaration. Later versions of the library with the same soname have the same layout. */
+size_t fv_array_size(void);
 
 /* The version of the library, such as "0.1.0"; fv_model.producer has that of a model's compiler. */
 const char *fv_version(void);
@@ -241,6 +244,19 @@ int fv_artifact_plan(fv_artifact *a, const fv_array *inputs, fv_array *outputs, 
  *  names the input, dim or node. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) FV_ANSWER;
+
+/* fv_artifact_run for programs in other languages: no struct is passed. Types and ranks are the
+ * model's; elements of packed types are packed.
+ *  inputs           model->ninputs pointers, as data of fv_array
+ *  input_dims       the dims of all inputs, one after another
+ *  outputs          model->noutputs pointers to memory of the caller, none NULL
+ *  output_elements  how many elements each of these has room for
+ *  output_dims      out: the dims of all outputs, one after another; NULL: not wanted
+ *  Returns as fv_artifact_run; FV_BAD_ARGUMENT: also if a list is NULL that has members, or an
+ *  output is NULL. Uses as many threads as this process may. Any thread. */
+int fv_run_flat(fv_artifact *a, const void *const *inputs, const int64_t *input_dims,
+                void *const *outputs, const int64_t *output_elements, int64_t *output_dims,
+                fv_log *log) FV_ANSWER;
 
 /* ---- ranks: models that run together ---- */
 

@@ -451,7 +451,9 @@ void fv_c_header(fv_cg *g, fv_text *t) {
         {"@what@", g->o->library ? FV_C_LIBRARY_HEADER : "a compiled model."},
         {"@target@", target_line(g)},
         {"@compiler@",
-         g->o->library ? "compiler adds." : "C compiler adds\n * (usually below 2 KiB)."},
+         g->o->library
+             ? "compiler adds."
+             : "C compiler adds\n * for registers and calls, which GCC states by -fstack-usage."},
         {"@memory@", uses_allocator(g)
                          ? "Values without a bound come from env->alloc, which must be given."
                          : "Nothing is allocated; env->alloc is never called."},

@@ -368,7 +368,6 @@ static const char *target_of_chip(const char *name) {
     } chips[] = {
 #define CHIP(chip, target) {chip, target},
 #include "ir/target/chip.def"
-#undef CHIP
     };
     for (size_t i = 0; i < sizeof chips / sizeof *chips; i++)
         if (begins_like(name, chips[i].chip))
@@ -376,13 +375,40 @@ static const char *target_of_chip(const char *name) {
     return NULL;
 }
 
-/* States that there is no target of this name, and which one may be meant. */
-static const char *no_target(fv_arena *a, const char *name) {
+/* The statement that a chip has an architecture without a target; NULL: the name is none of the
+ * lines FOREIGN of chip.def. */
+static const char *why_foreign(fv_arena *a, const char *name) {
+    static const struct {
+        const char *chip, *architecture, *target;
+    } chips[] = {
+#define FOREIGN(chip, architecture, target) {chip, architecture, target},
+#include "ir/target/chip.def"
+    };
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++)
+        if (begins_like(name, chips[i].chip)) {
+            const char *other = chips[i].target;
+            return fv_printf(a, "there is no target '%.60s': it is %s%s%s%s", name,
+                             chips[i].architecture, other ? "; target '" : "", other ? other : "",
+                             other ? "' makes C that runs there" : "");
+        }
+    return NULL;
+}
+
+/* The target of the same family, as its first letters say, whose name is spelled like `name`. */
+static const char *near_target(fv_arena *a, const char *name) {
     char *word = fv_strndup(a, name, strlen(name));
     for (char *c = word; *c; c++)
         *c = lower(*c);
-    const char *near = target_of_chip(name);
-    near = near ? near : fv_nearest(word, fv_target_names());
+    const char *near = fv_nearest(word, fv_target_names());
+    return near && word[0] == near[0] ? near : NULL;
+}
+
+/* States that there is no target of this name, and which one may be meant. */
+static const char *no_target(fv_arena *a, const char *name) {
+    const char *near = target_of_chip(name), *foreign = near ? NULL : why_foreign(a, name);
+    if (foreign)
+        return foreign;
+    near = near ? near : near_target(a, name);
     return near ? fv_printf(a, "there is no target '%.60s'; did you mean '%s'?", name, near)
                 : fv_printf(a, "there is no target '%.60s'; there are %s", name,
                             fv_names_str(a, fv_target_names()));

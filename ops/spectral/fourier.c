@@ -199,8 +199,7 @@ static void add_transform(fv_custom *c, fv_value *x, const tables *t, const int6
                           const fv_dim *room, fv_value *y) {
     fv_dims *d = c->module->dims;
     fv_elem e = x->type->elem;
-    const fv_dim *tasks = fv_custom_tasks(c, x->type->dims[0]),
-                 *two = fv_dim_const(d, 2);
+    const fv_dim *tasks = fv_custom_tasks(c, x->type->dims[0]), *two = fv_dim_const(d, 2);
     fv_value *work = fv_custom_value(c, "work", e, 4, (const fv_dim *[]){tasks, two, two, room});
     fv_value *args[] = {
         x, t->plan, integers(c, "mode", MODE, mode), t->turn, t->chirp, t->spectrum, work, y};

@@ -64,8 +64,7 @@ void fv_order_lines(fv_custom *c, fv_op *op) {
     const fv_elem e = op->in[0]->type->elem;
     const fv_dim *lines = op->in[0]->type->dims[0], *n = op->in[0]->type->dims[1],
                  *k = op->out[0]->type->dims[1], *two = fv_dim_const(t, 2),
-                 *block = fv_dim_const(t, BLOCK),
-                 *tasks = fv_custom_tasks(c, lines);
+                 *block = fv_dim_const(t, BLOCK), *tasks = fv_custom_tasks(c, lines);
     const fv_dim *room = fv_dim_add(t, fv_dim_mul(t, two, k), fv_dim_const(t, SPARE));
     room = fv_dim_add(t, fv_dim_min(t, n, room), block);
     const fv_elem key = fv_elem_bits(e) > 32 ? FV_I64 : FV_I32,

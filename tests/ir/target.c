@@ -387,7 +387,6 @@ Test(feature, chips_are_answered_with_a_target) {
     static const char *const pairs[][2] = {
 #define CHIP(chip, target) {chip, target},
 #include "ir/target/chip.def"
-#undef CHIP
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         const char *chip = pairs[i][0], *end = chip[strlen(chip) - 1] == '+' ? "" : "-x";
@@ -396,6 +395,25 @@ Test(feature, chips_are_answered_with_a_target) {
                 fv_printf(arena, "there is no target '%s%s'; did you mean '%s'?", chip, end,
                           pairs[i][1]));
     }
+}
+
+Test(feature, chips_of_other_architectures_are_answered_with_the_reason) {
+    static const struct {
+        const char *chip, *architecture, *target;
+    } chips[] = {
+#define FOREIGN(chip, architecture, target) {chip, architecture, target},
+#include "ir/target/chip.def"
+    };
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++) {
+        const char *target = chips[i].target, *name = fv_printf(arena, "%s-x", chips[i].chip);
+        cr_expect(!target || fv_target_find(target), "%s", target);
+        refused(name,
+                fv_printf(arena, "there is no target '%s': it is %s%s", name, chips[i].architecture,
+                          target ? fv_printf(arena, "; target '%s' makes C that runs there", target)
+                                 : ""));
+    }
+    refused("ESP32-S3", "there is no target 'ESP32-S3': it is Xtensa; target 'generic32' makes C "
+                        "that runs there");
 }
 
 /* Names as the manufacturers and docs/cli.md write them. */

@@ -51,6 +51,30 @@ Test(artifact, buffers_of_the_caller) {
     fv_artifact_free(a);
 }
 
+/* The same run without structs. */
+Test(artifact, flat_arguments) {
+    fv_artifact *a = fv_artifact_new(&model);
+    float y[4] = {0};
+    int64_t z = 0, n = 4, room[] = {4, 1}, dims[1] = {0};
+    const void *in[] = {ones};
+    void *out[] = {y, &z}, *none[] = {y, NULL};
+    cr_expect_eq(fv_array_size(), sizeof(fv_array));
+    cr_assert_eq(fv_run_flat(a, in, &n, out, room, dims, NULL), FV_OK);
+    cr_expect_eq(y[3], 1);
+    cr_expect_eq(z, 4);
+    cr_expect_eq(dims[0], 4);
+    cr_expect_eq(fv_run_flat(a, in, &n, out, room, NULL, NULL), FV_OK);
+    room[0] = 3;
+    cr_expect_eq(fv_run_flat(a, in, &n, out, room, dims, NULL), FV_TOO_SMALL);
+    cr_expect_eq(fv_run_flat(a, in, &n, none, room, dims, NULL), FV_BAD_ARGUMENT);
+    cr_expect_eq(fv_run_flat(a, NULL, &n, out, room, dims, NULL), FV_BAD_ARGUMENT);
+    cr_expect_eq(fv_run_flat(a, in, &n, out, NULL, dims, NULL), FV_BAD_ARGUMENT);
+    room[0] = -1;
+    cr_expect_eq(fv_run_flat(a, in, &n, out, room, dims, NULL), FV_BAD_ARGUMENT);
+    cr_expect_eq(fv_run_flat(NULL, in, &n, out, room, dims, NULL), FV_BAD_ARGUMENT);
+    fv_artifact_free(a);
+}
+
 static void is_refused(int status, fv_log *log, const char *what) {
     cr_expect_eq(status, FV_BAD_ARGUMENT, "%s: %s", what, fv_status_name(status));
     cr_expect(strstr(fv_log_text(log), "error: ") != NULL, "%s: nothing is said", what);

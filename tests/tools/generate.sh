@@ -167,6 +167,7 @@ noted "note: each run copies the caches: output 'present' cannot be written in t
 check 'a capacity that it cannot have' 1 'leave the capacity out' "$fovea" generate told.fvir --ids 1,2 --state old=new:9
 
 # ---- what is refused ----
+check 'a prompt as text' 2 'there is no --prompt: a prompt is given as ids' "$fovea" generate stories.onnx --prompt=Once
 check 'no prompt' 2 '^fovea generate: error: --ids is missing' "$fovea" generate stories.onnx
 for wrong in '' 'x' '1,' ',1' '1,,2' '1 2' '1;' ';' '99999999999999999999'; do
     check "ids '$wrong'" 2 "--ids .*: expected ids with commas between them" "$fovea" generate stories.onnx --ids "$wrong"

@@ -49,10 +49,27 @@ links() { # NAME OPTION...: use.c is linked with what pkg-config says, and runs
 PKG_CONFIG_PATH=$work/one/build/meson-uninstalled LD_LIBRARY_PATH=$work/one/build/runtime links 'in the build'
 PKG_CONFIG_PATH=$work/p/lib/pkgconfig LD_LIBRARY_PATH=$work/p/lib links 'installed'
 mkdir static && cp -r p/include p/lib static/ && rm static/lib/*.so*
-sed -i "s|^prefix=.*|prefix=$work/static|" static/lib/pkgconfig/fovea-run.pc
 PKG_CONFIG_PATH=$work/static/lib/pkgconfig links 'static' --static
 readelf -d use >out
 grep -q 'NEEDED.*fovea' out && tell 'needs no library of ours' no || tell 'needs no library of ours' yes
+
+# ---- other languages: the program of the documents ----
+cat >scale.fvir <<'T'
+fovea-ir 1
+module "scale"
+symbol n 0..8
+const @two: f32[] = [2.0]
+func @main(%x: f32[n]) -> (%y) {
+  %y = Mul(%x, @two)
+  return %y
+}
+T
+sed -n '/^import ctypes/,/^```/p' "$root/docs/api.md" | grep -v '^```' >flat.py
+if "$fovea" compile scale.fvir -q -o libscale.so >out 2>err; then
+    LD_LIBRARY_PATH=$work/p/lib check 'flat arguments in Python' 0 '^0 4 \[2.0, 4.0, 6.0, 8.0\]$' python3 flat.py
+else
+    echo 'skipped: flat arguments, there is no LLVM or linker'
+fi
 
 # ---- CMake ----
 if command -v cmake >/dev/null; then
@@ -71,6 +88,10 @@ T
         cmake_uses $kind 0 'Build files' -DCMAKE_PREFIX_PATH="$work/$kind" -DPARTS=fovea-run -DWANTED=0.1
         check "CMake, $kind, runs" 0 '^FV_OK$' sh -c "cmake --build c/$kind >log && c/$kind/use"
     done
+    # without pkg-config, from a place to which the installation was moved
+    mkdir moved && cp -r p/include p/lib moved/
+    cmake_uses moved 0 'Build files' -DCMAKE_PREFIX_PATH="$work/moved" -DPARTS=fovea-run -DWANTED=0.1 -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=1
+    check "CMake, moved, runs" 0 '^FV_OK$' sh -c "cmake --build c/moved >log && c/moved/use && ldd c/moved/use | grep -q moved/lib"
     cmake_uses newer 1 'compatible' -DCMAKE_PREFIX_PATH="$work/p" -DPARTS=fovea-run -DWANTED=9
     cmake_uses more 1 'library fovea of Fovea is not installed' -DCMAKE_PREFIX_PATH="$work/p" -DPARTS=fovea
 else

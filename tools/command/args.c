@@ -329,11 +329,29 @@ int fv_usage(const fv_args *a, const char *format, ...) {
     return FV_EXIT_USAGE;
 }
 
+/* Options that other programs have, and what is given here instead; NULL: it is none of them. */
+static const char *instead_of(const fv_command *c, const char *word) {
+    static const char *const others[][3] = {
+        {"generate", "--prompt",
+         "a prompt is given as ids of the vocabulary, --ids=1,2,3; a "
+         "tokenizer of the model makes them of a text"},
+        {"generate", "--text",
+         "a prompt is given as ids of the vocabulary, --ids=1,2,3; a "
+         "tokenizer of the model makes them of a text"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!strcmp(c->name, others[i][0]) && !strcmp(word, others[i][1]))
+            return others[i][2];
+    return NULL;
+}
+
 static int unknown(const fv_args *a, const fv_command *c, const char *arg) {
     const char *names[NOPTIONS + 1], *near;
     int n = 0;
     char word[256];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(arg, "="), arg);
+    if (instead_of(c, word))
+        return fv_usage(a, "there is no %s: %s", word, instead_of(c, word));
     if (fv_option_find(c, arg, true))
         return fv_usage(a, "there is no %s here; see `fovea %s --help`", word, c->name);
     for (int i = 0; i < NOPTIONS; i++)

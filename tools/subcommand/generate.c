@@ -76,7 +76,9 @@ static bool is_at_least_one(fv_context *c, const char *option, int value) {
 static bool check_options(fv_context *c) {
     const fv_generate_args *g = &c->args->data.generate;
     if (!g->ids.n)
-        return fv_usage(c->args, "--ids is missing: the ids of the prompt") == FV_EXIT_OK;
+        return fv_usage(c->args, "--ids is missing: the prompt as ids of the vocabulary, such as "
+                                 "--ids=1,2,3; there is "
+                                 "no tokenizer here") == FV_EXIT_OK;
     if (!is_at_least_one(c, "--tokens", g->tokens) ||
         (g->prefill >= 0 && !is_at_least_one(c, "--prefill", g->prefill)))
         return false;
