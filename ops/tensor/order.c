@@ -9,8 +9,8 @@
 
 extern const char *const fv_order_kernels; /* order.fvk */
 
-/* BLOCK: elements of a block; order.fvk has the same number. SPARE: elements that are collected besides the first k before they are
- * sorted. FEW, SHORT: a heap is faster for the first FEW of at most SHORT elements. */
+/* BLOCK: elements of a block, as in order.fvk. SPARE: elements that are collected besides the k
+ * first. FEW, SHORT: a heap is faster for the first FEW of at most SHORT elements. */
 enum { BLOCK = 32, SPARE = 512, FEW = 16, SHORT = 512 };
 
 bool fv_order_suits(const fv_custom *c, const fv_dim *k, const fv_dim *n) {
