@@ -146,6 +146,31 @@ static bool is_for_known_cpu(const fv_ll_module *m) {
     return m->levels.now > 0 || (m->mode.resident && !fv_matrix_is_used(m->program));
 }
 
+/* How deep loops nest in the block. */
+static int loops_within(const fv_block *b) {
+    int most = 0;
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        const int body = loops_within(&s->body), other = loops_within(&s->other),
+                  n = (body > other ? body : other) +
+                      (s->kind == FV_S_FOR || s->kind == FV_S_WHILE);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+/* Is the host program a nest of so many loops that LLVM does not optimize it? The passes over loops
+ * and over what lives across them visit each loop for each one around it: 60 nested loops over
+ * sequences take a minute. A run spends its time in kernels, and not in the host program. */
+static bool is_deep_nest(const fv_program *p) {
+    enum { MOST_LOOPS = 8 };
+    return loops_within(&p->host.body) > MOST_LOOPS;
+}
+
+static void leave_unoptimized(fv_ll_module *m, LLVMValueRef fn) {
+    fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
+    fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "optnone");
+}
+
 fv_ll_entry fv_ll_entry_points(fv_ll_module *m) {
     const char *name = m->program->name;
     if (m->weights.file) {
@@ -154,6 +179,8 @@ fv_ll_entry fv_ll_entry_points(fv_ll_module *m) {
     }
     LLVMValueRef plan = emit_plan(m);
     LLVMValueRef cpu = is_for_known_cpu(m) ? NULL : fv_ll_cpu_check(m);
+    const bool small = m->mode.small, deep = is_deep_nest(m->program);
+    m->mode.small = small && !deep; /* no function has both optsize and optnone */
     LLVMValueRef run = entry_function(m, "run", run_type(m), cpu != NULL);
     LLVMValueRef body = run;
     if (cpu) {
@@ -162,6 +189,9 @@ fv_ll_entry fv_ll_entry_points(fv_ll_module *m) {
         fv_ll_attr(m, body, (unsigned)LLVMAttributeFunctionIndex, "noinline");
         emit_guard(m, run, body, cpu);
     }
+    m->mode.small = small;
+    if (deep)
+        leave_unoptimized(m, body);
     emit_body(m, body);
     return (fv_ll_entry){plan, run, fv_ll_table(m, plan, run)};
 }

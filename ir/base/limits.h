@@ -14,8 +14,12 @@
  * memory */
 #define FV_MAX_DIM_SIZE 1024
 /* greatest nesting of regions, of inlined functions, of types of sequences and optionals, and of
- * groups of a regular expression; statements of kernels nest 4 less */
+ * groups of a regular expression */
 #define FV_MAX_DEPTH 64
+/* greatest nesting of statements in kernels and host programs, in which a region becomes up to
+ * three statements; in a text, FV_OWN_STATEMENTS less, which lowering may add around them */
+#define FV_MAX_STATEMENT_DEPTH (4 * FV_MAX_DEPTH)
+#define FV_OWN_STATEMENTS      4
 /* greatest nesting of parentheses, brackets and unary operators in the text of an expression */
 #define FV_MAX_EXPR_DEPTH 200
 /* greatest height of the tree of an expression in a text; a sum of n terms has height n - 1 */

@@ -2,14 +2,16 @@
 #ifndef FV_IR_KERNEL_BUILD_H
 #define FV_IR_KERNEL_BUILD_H
 
+#include "ir/base/limits.h"
 #include "ir/kernel/program.h"
 
 typedef struct fv_kbuilder {
     fv_arena *arena;
-    fv_kernel *kernel;   /* the kernel that is built; NULL: a block of a host program */
-    fv_block *block;     /* the block to which statements are appended */
-    fv_block *stack[64]; /* the blocks that are open, the outermost first */
-    fv_stmt *open[64];
+    fv_kernel *kernel; /* the kernel that is built; NULL: a block of a host program */
+    fv_block *block;   /* the block to which statements are appended */
+    /* the blocks that are open, the outermost first */
+    fv_block *stack[FV_MAX_STATEMENT_DEPTH];
+    fv_stmt *open[FV_MAX_STATEMENT_DEPTH];
     int depth;
 } fv_kbuilder;
 

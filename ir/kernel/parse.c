@@ -376,8 +376,9 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
 }
 
 bool fv_kp_parse_statements(fv_kparser *p) {
-    if (p->depth >= FV_MAX_DEPTH - 4)
-        return fv_lex_error(&p->l, "statements are nested deeper than %d", FV_MAX_DEPTH - 4);
+    enum { MOST = FV_MAX_STATEMENT_DEPTH - FV_OWN_STATEMENTS };
+    if (p->depth >= MOST)
+        return fv_lex_error(&p->l, "statements are nested deeper than %d", MOST);
     if (!fv_lex_expect(&p->l, "{"))
         return false;
     p->depth++;
