@@ -219,7 +219,7 @@ static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor 
     if (same_bits(a, b, i))
         return true;
     if (!fv_elem_is_float(a->elem))
-        return fv_elem_is_int(a->elem) && r->exactness == FV_ROUNDING &&
+        return fv_elem_is_int(a->elem) && r->exactness <= FV_ROUNDING &&
                fabs(element(a, i) - element(b, i)) <= 1;
     double in =
         largest((const fv_tensor *const *)left->inputs, left->ninputs, a->count, i, &inputs_finite);
@@ -231,7 +231,7 @@ static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor 
     if (!isfinite(x) || !isfinite(y))
         return false;
     most = fmax(fmax(most, in), fabs(y));
-    return fabs(x - y) <= (r->exactness == FV_ROUNDING ? FV_ROUNDING_ULPS * ulp(a->elem, most)
+    return fabs(x - y) <= (r->exactness <= FV_ROUNDING ? FV_ROUNDING_ULPS * ulp(a->elem, most)
                                                        : r->tolerance * most);
 }
 

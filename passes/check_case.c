@@ -417,15 +417,17 @@ static fv_value *number_for(maker *k, const char *stem, fv_elem e, char comparis
     return uniform(k, stem, e, v);
 }
 
-/* Fills a constant with powers of two between the positive numbers of the condition. Products of
- * these with small integers are exact, so that a sum in which terms cancel is the same in every
- * order and type. */
-static void fill_between(maker *k, fv_tensor *t, const fv_ast *between) {
+/* Fills a constant with numbers between the positive ones of the condition. For a rule that is not
+ * exact they are powers of two: products of these with small integers are exact, so that a sum in
+ * which terms cancel is the same in every order and type. */
+static void fill_between(maker *k, fv_tensor *t, const fv_ast *between, bool any) {
     int least = ilogb(fv_rule_value(between->arg[1])) + 1;
     int most = ilogb(fv_rule_value(between->arg[2]));
     for (size_t i = 0; i < t->count; i++) {
         int end = fv_random_one_in(k->r, 2) ? least : most, near = fv_random_below(k->r, 7) - 3;
-        fv_tensor_set_float(t, i, ldexp(1, fv_random_one_in(k->r, 16) ? end : near));
+        double digits =
+            any && fv_random_one_in(k->r, 2) ? 1 + fv_random_below(k->r, 1000) / 1e3 : 1;
+        fv_tensor_set_float(t, i, ldexp(digits, fv_random_one_in(k->r, 16) ? end : near));
     }
 }
 
@@ -453,7 +455,9 @@ static fv_value *shaped_constant(maker *k, const char *stem, fv_elem e) {
     }
     fv_tensor *t = fv_tensor_new(k->m->arena, e, rank, n);
     if (between && fv_elem_is_float(e))
-        fill_between(k, t, between);
+        fill_between(k, t, between,
+                     k->rule->exactness == FV_EXACT &&
+                         !condition_on(k->rule, "powers_of_two", stem));
     else
         fv_random_fill(k->r, t);
     return fv_const_new(k->m, stem, t);
@@ -464,7 +468,7 @@ static fv_value *leaf(maker *k, const char *stem, fv_elem e) {
     const fv_dim *dims[FV_MAX_RANK];
     if (number)
         return number_for(k, stem, e, number->name[0], fv_rule_value(number->arg[1]));
-    if (wants_constant(k->rule, stem)) {
+    if (wants_constant(k->rule, stem) && !condition_on(k->rule, "between", stem)) {
         fv_tensor *t = small_tensor(k, e);
         fv_random_fill(k->r, t);
         return fv_const_new(k->m, stem, t);

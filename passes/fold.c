@@ -350,7 +350,7 @@ static void drop_unused(fv_region *body) {
 static bool compute(folder *f, fv_op **bad, bool *index) {
     fv_region_return(f->body, f->n, f->results);
     drop_unused(f->body);
-    fv_lower_options o = {.target = fv_target_find("generic"), .naive = true};
+    fv_lower_options o = {.target = fv_target_find("x86-64-v3")};
     fv_program *p = fv_lower(f->temp, &o);
     if (!p)
         return false;

@@ -3,6 +3,7 @@
 
 #include "ir/catalogue/op.h"
 #include "ir/rule/index.h"
+#include "passes/decides.h"
 #include "passes/embedded.h"
 #include "passes/internal.h"
 #include "passes/quantized.h"
@@ -143,10 +144,55 @@ static bool read_file(fv_arena *a, const rule_file *f, fv_rule **rules, int *n) 
     return ok;
 }
 
+/* The condition of shipped rules that round elsewhere: the module does not decide on the value. */
+typedef struct guard {
+    fv_pass_run *r;
+    fv_deciding deciding;
+    int64_t applied;   /* number of changes of the pass for which `deciding` holds; -1: none */
+    fv_ptrmap refused; /* the ops to which a rule was not applied */
+} guard;
+
+static int64_t count_applied(const fv_pass_run *r) {
+    int64_t n = 0;
+    for (int i = 0; i < r->ncounts; i++)
+        n += r->counts[i].n;
+    return n;
+}
+
+static bool decides_nothing(void *user, fv_op *op, int n, const fv_capture *captures) {
+    guard *g = user;
+    (void)n, (void)captures;
+    if (g->applied != count_applied(g->r)) {
+        g->deciding = fv_deciding_of(g->r->module, g->r->arena);
+        g->applied = count_applied(g->r);
+    }
+    if (!fv_decides_by(&g->deciding, op))
+        return true;
+    *fv_ptrmap_at(&g->refused, op) = op;
+    return false;
+}
+
+static void keep_decisions(guard *g, fv_rule *rules, int n) {
+    for (int i = 0; i < n; i++)
+        if (rules[i].exactness == FV_ROUNDING) {
+            rules[i].holds = decides_nothing;
+            rules[i].user = g;
+            rules[i].refusal = "the model decides on the result, which it would round elsewhere";
+        }
+}
+
 static bool apply_file(fv_pass_run *r, const rule_file *f, fv_exactness most) {
     fv_rule *rules;
     int n;
-    return read_file(r->module->arena, f, &rules, &n) && fv_apply_rules(r, rules, n, most);
+    guard g = {.r = r, .applied = -1, .refused = fv_ptrmap_in(r->arena)};
+    if (!read_file(r->module->arena, f, &rules, &n))
+        return false;
+    keep_decisions(&g, rules, n);
+    if (!fv_apply_rules(r, rules, n, most))
+        return false;
+    if (g.refused.n)
+        fv_pass_declined(r, (int)g.refused.n, "left as stated, since the model decides on it");
+    return true;
 }
 
 bool fv_pass_simplify(fv_pass_run *r) {
@@ -159,7 +205,7 @@ bool fv_pass_simplify_exact(fv_pass_run *r) {
 
 bool fv_pass_integers(fv_pass_run *r) {
     fv_fold_quantized(r);
-    return apply_file(r, &integers_rules, FV_ROUNDING);
+    return apply_file(r, &integers_rules, FV_SUMMED);
 }
 
 bool fv_pass_reduce_strength(fv_pass_run *r) {

@@ -216,6 +216,10 @@ typedef struct fv_opdef {
     fv_distinct distinct; /* whether ops with equal operands are different values */
     /* f(a, b, c, d) equals f(f(a, b), f(c, d)); ops with very many operands are split like this */
     bool associates;
+    /* a result of floats changes abruptly with an operand of floats, which is rounded to a whole
+     * number, compared, or taken for an index (passes/decides.h); what has other results than
+     * floats needs no mark */
+    bool decides;
     bool commutes; /* the operator has two operands, and f(a, b) equals f(b, a) in every bit */
     /* the rule or expansion rounds differently from the standard's reference function */
     bool rounding;

@@ -62,15 +62,17 @@ static bool parse_tolerance(fv_lexer *l, double *out) {
     return true;
 }
 
-static const char *const exactness_names[] = {"exact", "rounding", "approximate"};
+static const char *const exactness_names[FV_EXACTNESSES] = {"exact", "summed", "rounding",
+                                                            "approximate"};
 
 static bool parse_exactness(fv_lexer *l, fv_rule *r) {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < FV_EXACTNESSES; i++)
         if (fv_lex_accept(l, exactness_names[i])) {
             r->exactness = (fv_exactness)i;
             return i != FV_APPROXIMATE || parse_tolerance(l, &r->tolerance);
         }
-    return fv_lex_error(l, "expected exact, rounding or approximate, found %s", fv_lex_found(l));
+    return fv_lex_error(l, "expected exact, summed, rounding or approximate, found %s",
+                        fv_lex_found(l));
 }
 
 static bool parse_rule(fv_lexer *l, fv_rule *r) {

@@ -352,7 +352,7 @@ static bool solve_conditions(fv_matcher *m) {
         m->depth++;
     }
     return !m->rule->holds || m->rule->holds(m->rule->user, m->op, m->n, m->captures) ||
-           miss(m, "its function says no");
+           miss(m, "%s", m->rule->refusal ? m->rule->refusal : "its function says no");
 }
 
 static bool solve_next(fv_matcher *m, bool ok, const goal *g) {

@@ -49,6 +49,8 @@
  *   same(x, y)         one value, or constants of one and the same element; or, of captured
  *                      operands, both are left out
  *   scalar(c)          a constant of one element
+ *   powers_of_two(c)   a constant as for between, all of whose elements are powers of two
+ *   unsigned(c)        a constant as for between, of whose elements none has the sign bit, as -0
  *   once(x)            x has one use
  *   int(x), float(x)   the elements are integers, floats
  *   last(axis, x)      the attribute, a number or a list of one, is the last axis of x
@@ -65,6 +67,9 @@
  *
  * Each rule states its effect on numbers:
  *   exact            the same bits, where any NaN equals any NaN
+ *   summed           the same, but for how a sum of floats is rounded, of whose terms the standard
+ *                    states no order: a sum of integers in its place rounds nothing. The difference
+ *                    is limited as for `rounding`
  *   rounding         the same formula with other intermediate roundings: a difference of at most
  *                    FV_ROUNDING_ULPS ulp in the type of the result, where an ulp is that of the
  *                    largest among the operands, intermediate values and the result of the element
@@ -85,7 +90,7 @@
 #include "ir/rule/capture.h"
 #include "ir/syntax/ast.h"
 
-typedef enum { FV_EXACT, FV_ROUNDING, FV_APPROXIMATE } fv_exactness;
+typedef enum { FV_EXACT, FV_SUMMED, FV_ROUNDING, FV_APPROXIMATE, FV_EXACTNESSES } fv_exactness;
 #define FV_ROUNDING_ULPS 8
 
 typedef struct fv_rule {
@@ -100,6 +105,8 @@ typedef struct fv_rule {
      * is not applied. Must not change the module. NULL: no further condition. */
     bool (*holds)(void *user, fv_op *op, int n, const fv_capture *captures);
     void *user;
+    /* why the rule is not applied where `holds` returns false; NULL: "its function says no" */
+    const char *refusal;
 } fv_rule;
 
 /* Parses a file of rules; false after diagnostics with line and column: one for each rule that is

@@ -2,6 +2,7 @@
  * predicate, add a row to the table below and a line to rule.h. */
 #include "ir/rule/parts.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -337,6 +338,21 @@ static bool is_between(const predicate_args *a) {
         is = fv_tensor_float(t, i) >= a->number && fv_tensor_float(t, i) <= a->most;
     return is;
 }
+static bool are_powers_of_two(const predicate_args *a) {
+    const fv_tensor *t = fv_rule_elements(a->value);
+    bool are = t && fv_elem_is_float(t->elem);
+    int exponent;
+    for (size_t i = 0; are && i < t->count; i++)
+        are = frexp(fv_tensor_float(t, i), &exponent) == 0.5;
+    return are;
+}
+static bool is_unsigned(const predicate_args *a) {
+    const fv_tensor *t = fv_rule_elements(a->value);
+    bool is = t && fv_elem_is_float(t->elem);
+    for (size_t i = 0; is && i < t->count; i++)
+        is = !signbit(fv_tensor_float(t, i));
+    return is;
+}
 /* Has the value one element, or does it differ only along that axis of the value to which it
  * broadcasts? */
 static bool is_along(const predicate_args *a) {
@@ -389,6 +405,8 @@ static const struct predicate {
                   {"same", "oo", is_same},
                   {"along", "vvn", is_along},
                   {"between", "vnn", is_between},
+                  {"powers_of_two", "v", are_powers_of_two},
+                  {"unsigned", "v", is_unsigned},
                   {NULL, NULL, NULL}};
 
 static const struct predicate *find_predicate(const char *name) {

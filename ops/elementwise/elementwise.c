@@ -222,6 +222,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .name = "Mod",
      .id = FV_OP_Mod,
      .since = {10, 13},
+     .decides = true,
      .doc = "the remainder of a / b, with the sign of b, or of a if fmod = "
             "1",
      .in = {{"A", "T"}, {"B", "T"}},

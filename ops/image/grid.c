@@ -388,6 +388,7 @@ const fv_opdef fv_ops_grid[] = {
     {.domain = "",
      .name = "GridSample",
      .since = {16, 20, 22},
+     .decides = true,
      .doc = "elements of images at positions that a grid gives, -1 to 1 from edge to edge: the "
             "nearest, or interpolated",
      .in = {{"X", "T1", .rank = FV_RANK_FROM(3)}, {"grid", "T2", .rank = FV_RANK_AS("X")}},
@@ -406,6 +407,7 @@ const fv_opdef fv_ops_grid[] = {
     {.domain = "com.microsoft",
      .name = "GridSample",
      .since = {1},
+     .decides = true,
      .doc = "GridSample, before it became part of the standard",
      .in = {{"X", "T1", .rank = FV_RANK_FROM(3)}, {"Grid", "T1", .rank = FV_RANK_AS("X")}},
      .out = {{"Y", "T2"}},
@@ -418,6 +420,7 @@ const fv_opdef fv_ops_grid[] = {
      .name = "Crops",
      .id = FV_OP_fv_Crops,
      .since = {1},
+     .decides = true,
      .doc =
          "for each image, its part within the box [y1, x1, y2, x2], resized; coordinates are in "
          "units of the index of the last element, and a given value is used outside of the image",

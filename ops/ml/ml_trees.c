@@ -585,6 +585,7 @@ const fv_opdef fv_ops_ml_trees[] = {
      .name = "Trees",
      .id = FV_OP_fv_Trees,
      .since = {1},
+     .decides = true,
      .doc = "for each row, the sum, minimum or maximum of the weights of the leaves that it "
             "reaches in decision trees, which are tables of nodes",
      .in = {{"X", "T", .rank = FV_RANK(2)},

@@ -96,6 +96,7 @@ const fv_opdef fv_ops_signal[] = {
     {.domain = "",
      .name = "MelWeightMatrix",
      .since = {17},
+     .decides = true,
      .doc = "the weight of each bin of a spectrum in each mel band: "
             "triangles that overlap with the neighbouring bands",
      .in = {{"num_mel_bins", "T1", .rank = FV_SCALAR},

@@ -15,7 +15,8 @@
  * value that depends on parts of the sums may have a reader, since scores would then be computed
  * twice.
  *
- * Results are rounded elsewhere. A row is NaN in fewer cases: if a piece is hidden as a whole, its
+ * Results are rounded elsewhere, so nothing is merged on whose value the model decides
+ * (passes/decides.h). A row is NaN in fewer cases: if a piece is hidden as a whole, its
  * maximum is -infinity, and exp(-infinity - -infinity) is NaN before the pass; if all keys of a row
  * are hidden, the row is NaN before and after it.
  *
@@ -27,13 +28,15 @@
 #include "passes/attention/along.h"
 #include "passes/attention/chunks.h"
 #include "passes/attention/terms.h"
+#include "passes/decides.h"
 #include "passes/internal.h"
 
 typedef struct merger {
     fv_pass_run *r;
     fv_region *block;
     fv_pieces pieces;
-    bool *live; /* for the op at each position of the block: whether its result is needed */
+    int decided; /* number of softmaxes that stay since the module decides on their results */
+    bool *live;  /* for the op at each position of the block: whether its result is needed */
 } merger;
 
 /* Does an op that is needed read a result of op? `root` is regarded as an op without readers; NULL:
@@ -206,7 +209,9 @@ static bool merge(merger *k, fv_op *root, const joined *j) {
     const char *what = j->n > 1 || j->chunks >= 0 ? "softmax in pieces"
                        : j->sink                  ? "softmax with a sink"
                                                   : "softmax in several ops";
-    if (!fv_pass_may(k->r, what, root))
+    fv_deciding d = fv_deciding_of(k->r->module, k->r->arena);
+    k->decided += fv_decides_by(&d, root);
+    if (fv_decides_by(&d, root) || !fv_pass_may(k->r, what, root))
         return true;
     fv_rewriter w = fv_rewriter_at(root);
     const fv_op *before = root->prev;
@@ -270,6 +275,8 @@ static bool merge_block(fv_pass_run *r, fv_region *block) {
             return false;
         look(&k);
     }
+    if (k.decided)
+        fv_pass_declined(r, k.decided, "left as stated, since the model decides on it");
     return true;
 }
 

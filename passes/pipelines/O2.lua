@@ -1,4 +1,4 @@
--- -O2, the default: also rewrites that compute the same formula but round elsewhere.
+-- -O2, the default: also rewrites that compute the same formula but round elsewhere, except of what the model decides on.
 return {
   purpose = "also rewrites that round elsewhere, and the usual optimization of code",
   "count-turns", "stack-turns",

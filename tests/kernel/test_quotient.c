@@ -5,6 +5,7 @@
 
 #include "backend/expand/quotient.h"
 #include "ir/type/float_bits.h"
+#include "tests/sample.h"
 
 enum { CODES = 1 << 16 };
 
@@ -53,4 +54,51 @@ Test(quotient, of_powers_of_two) {
             cr_expect(fv_quotient_is_product(narrow[i / 2], narrow[i % 2], ldexp(1, k), &factor));
             cr_expect_eq(factor, ldexp(1, -k));
         }
+}
+
+/* ---- quotients of f32 by an fma ---- */
+
+/* Is the fma right for all numerators of 24 digits? Of other exponents it then is, too. */
+static bool is_right_for_all(double divisor, double high, double low) {
+    for (int32_t x = 1 << 23; x < 1 << 24; x++)
+        if (fmaf((float)x, (float)high, (float)x * (float)low) != (float)x / (float)divisor)
+            return false;
+    return true;
+}
+
+static double divisor_of(uint64_t *state) {
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (double)(float)ldexp((double)((1 << 23) + (int32_t)(*state >> 41)), -30);
+}
+
+/* What is said of a divisor after a few trials holds for all numerators: of common scales, of those
+ * near powers of two, and of random ones, those included for which there is no such fma. */
+Test(quotient, by_an_fma_is_rounded_correctly) {
+    static const double some[] = {0.1,  0.3,     1.0 / 255,   1 / 127.0,   3, 0.0078125,
+                                  1e-3, 0.0173F, 1 - 0x1p-24, 1 + 0x1p-23, 7, 0.017};
+    uint64_t state = 7;
+    int refused = 0, tried = SAMPLE_HAS_ASAN ? 4 : 12;
+    double high, low;
+    for (int i = 0; i < tried; i++) {
+        double by = (double)(float)some[i];
+        bool is = fv_quotient_is_fma(by, &high, &low);
+        cr_expect_eq(is, is_right_for_all(by, high, low), "%.9g", by);
+    }
+    for (int i = 0; i < 1 << 20 && refused < 3; i++) {
+        double by = divisor_of(&state);
+        if (fv_quotient_is_fma(by, &high, &low))
+            continue;
+        refused++;
+        cr_expect_not(is_right_for_all(by, high, low), "%.9g", by);
+    }
+    cr_expect_eq(refused, 3);
+}
+
+Test(quotient, by_an_fma_has_a_range_of_divisors) {
+    double high, low;
+    cr_expect(fv_quotient_is_fma(0x1p-60, &high, &low) && high == 0x1p60 && low == 0);
+    for (size_t k = 0; k < 9; k++)
+        cr_expect_not(fv_quotient_is_fma(
+            (const double[]){0, -0.0, INFINITY, -INFINITY, NAN, -1, 0x1p61, 0x1p-61, 1e-44}[k],
+            &high, &low));
 }

@@ -222,7 +222,7 @@ RULES(wrong_operands_and_results) {
 RULES(syntax) {
     refused("rule a Relu(x) => x exact", "1:12: expected ':', found '('\n");
     refused("rule a: Relu(x) => x",
-            "1:21: expected exact, rounding or approximate, found the end of the text\n");
+            "1:21: expected exact, summed, rounding or approximate, found the end of the text\n");
     refused("rule a: Relu(x) x exact", "1:17: expected =>, found 'x'\n");
     refused(
         "rule a: Relu(x) => x approximate",

@@ -91,15 +91,15 @@ static const char *decided(const char *options, const char *input) {
     char *graph = fv_strdup(arena, input);
     o.tuning = tuning_of(plain, graph);
     input = graph;
+    static const char *const floats[] = {"legalise", "remove-dead", NULL};
+    const char *const *passes =
+        is_asked(options, "floats") ? floats : fv_pipeline(is_asked(options, "-O0") ? '0' : '2');
     fv_module *m =
         strncmp(input, "fovea-definitions", 17)
             ? fv_module_parse(
                   session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", expanded(input)), ".")
             : fv_definitions_parse(session, input, ".", NULL);
-    if (!m ||
-        (!m->definitions &&
-         !fv_run_passes(m, fv_pipeline(is_asked(options, "-O0") ? '0' : '2'), NULL)) ||
-        !fv_lower(m, &o))
+    if (!m || (!m->definitions && !fv_run_passes(m, passes, NULL)) || !fv_lower(m, &o))
         return said();
     const char *fault = reasons_fault(arena, &r);
     cr_expect(!fault, "%s\n%s", fault, input);

@@ -59,7 +59,7 @@ check 'or all' 0 'not at' "$fovea" opt many.fvir --explain mul-one -v
 # ---- bad input ----
 check 'a typo' 2 "there is no rule 'gelu-erg' in the passes that run; did you mean 'gelu-erf'\?" "$fovea" opt g.fvir --explain gelu-erg
 check 'nothing like it' 2 "there is no rule 'zzzzzzzz'" "$fovea" opt g.fvir --explain zzzzzzzz
-check 'no rules' 2 'none of the passes that run has rules' "$fovea" opt g.fvir -O0 --explain mul-one
+check 'no rules' 2 'none of the passes that run has rules' "$fovea" opt g.fvir --passes=legalise --explain mul-one
 check 'no node' 2 "there is no node or value 'gelu3'; did you mean 'gelu" "$fovea" opt g.fvir --explain mul-one@gelu3
 check 'an empty node' 2 "there is no node or value ''" "$fovea" opt g.fvir --explain mul-one@
 check 'an empty rule' 2 "there is no rule ''" "$fovea" opt g.fvir --explain ''

@@ -53,7 +53,7 @@ if "$fovea" compile m.fvir -o m.o -q 2>/dev/null; then # built with LLVM
 fi
 
 # ---- switches ----
-check 'passes and steps that are left out' 0 '"legalise", "remove-dead",$' "$fovea" opt --print-pipeline -O1 --disable=fold-constants,simplify-exact,share,fold-mask
+check 'passes and steps that are left out' 0 '"legalise", "integers", "remove-dead",$' "$fovea" opt --print-pipeline -O1 --disable=fold-constants,simplify-exact,share,fold-mask
 said 'steps = \{"define", "factor", "hoist", "group", "fuse-attention", "results", '
 check 'what is asked for' 0 '"simplify", "merge-qkv", ' "$fovea" opt --print-pipeline --enable=merge-qkv
 check 'a rule that is left out' 0 'Mul\(' "$fovea" opt m.fvir --disable=mul-one

@@ -114,7 +114,7 @@ noted '^fold-mask: 1 folds$'
 check 'what is left out did nothing' 0 '^fold-mask: nothing to do' "$fovea" compile block.fvir -v -o block.fvk --disable=fuse-attention
 grep -q '^fuse-attention' err && tell "$name: nor is it named" no || tell "$name: nor is it named" yes
 check 'behind what it comes after, at the least level' 0 '^merge-qkv: 1 three of one input' "$fovea" opt block.fvir -O0 -v --enable=merge-qkv
-[ "$(grep -o '^[a-z-]*:' err | head -3 | tr -d '\n')" = legalise:merge-qkv:remove-dead: ] && tell "$name: there" yes || tell "$name: there" no
+[ "$(grep -o '^[a-z-]*:' err | head -3 | tr -d '\n')" = legalise:integers:merge-qkv: ] && tell "$name: there" yes || tell "$name: there" no
 check 'from the environment' 0 '^merge-qkv: 1 three of one input' env FOVEA_FLAGS=--enable=merge-qkv "$fovea" opt block.fvir -v
 check 'a pass less' 0 '^simplify' "$fovea" opt block.fvir -v --disable=share --disable=fold-constants
 grep -q '^share\|^fold-constants' err && tell "$name: it does not run" no || tell "$name: it does not run" yes

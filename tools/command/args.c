@@ -254,8 +254,9 @@ static const fv_option options[] = {
     {"--threads", NULL, FV_OPTION_NUMBERS, AT(threads.first), "N", "number of threads; 0: all",
      true},
     {"-O", NULL, FV_OPTION_LEVEL, AT(code.level), "N",
-     "-O0: only necessary passes; -O1: also rewrites that change no bit; -O2, the default: all "
-     "passes; -O3: more time for optimizing code; -Os: small code and a small workspace",
+     "-O0: only necessary passes; -O1: also rewrites that round nothing elsewhere; -O2, the "
+     "default: all passes; -O3: more time for optimizing code; -Os: small code and a small "
+     "workspace",
      true},
     {"--prefer", NULL, FV_OPTION_TEXT, AT(result.prefer), "WHAT",
      "what matters more; ram: the smallest workspace, also where a run then takes longer: ", true,
