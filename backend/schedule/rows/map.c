@@ -404,8 +404,8 @@ static int condition_at(const fv_expr *x) {
  * elements of the row, and known without data? */
 static bool is_of_rows(const fv_kemit *e, const fv_expr *x, const fv_expr *c) {
     const fv_expr *otherwise = x->arg[x->n - 1];
-    return c->op != FV_X_CONST && !fv_x_uses(c, e->loop.vector) &&
-           !fv_x_has(c, FV_HAS_LOAD | FV_HAS_REDUCE | FV_HAS_REQUIRE) &&
+    return c->op != FV_X_CONST && !fv_x_uses(c, e->loop.vector) && !fv_x_has(c, FV_HAS_LOAD) &&
+           !fv_x_has(c, FV_HAS_REDUCE) && !fv_x_has(c, FV_HAS_REQUIRE) &&
            fv_x_has(otherwise, FV_HAS_LOAD) &&
            (x->op == FV_X_GUARD || fv_x_has(x->arg[1], FV_HAS_LOAD)) && fv_kemit_is_bound(e, c);
 }
