@@ -119,7 +119,8 @@ static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_def
 
 static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     const fv_attr *bound = NULL;
-    bool binds = fv_op_binds(op) || op->def == &fv_endif_def || op->def == &fv_loop_def || op->def == &fv_endloop_def;
+    bool binds = fv_op_binds(op) || op->def == &fv_endif_def || op->def == &fv_loop_def ||
+                 op->def == &fv_endloop_def;
     for (int i = 0; i < op->nattrs; i++)
         if (binds && !strcmp(op->attrs[i].name, "symbols"))
             bound = &op->attrs[i];
