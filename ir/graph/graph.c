@@ -430,8 +430,7 @@ bool fv_op_is(const fv_op *op, fv_op_id id) {
 }
 
 bool fv_op_binds(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) ||
-           fv_op_is(op, FV_OP_fv_Seed);
+    return fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) || fv_op_is(op, FV_OP_fv_Seed);
 }
 
 /* ---- attributes ---- */

@@ -5,8 +5,8 @@
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/build.h"
 
-/* Does the statement read an argument that the protocol checks or takes over? The seed is read where
- * random numbers begin. */
+/* Does the statement read an argument that the protocol checks or takes over? The seed is read
+ * where random numbers begin. */
 static bool reads_for_protocol(const fv_stmt *s) {
     return s->kind == FV_S_READ && !(s->read.of == FV_ARG_ENV && s->read.at == FV_ENV_SEED);
 }
