@@ -80,8 +80,8 @@ typedef struct fv_generate_args {
 typedef struct fv_data_args {
     fv_list_arg inputs, adapters, at;
     const char *data_set, *save_inputs, *expect, *format, *attention_maps, *labels;
-    int seed;       /* of random inputs */
-    size_t draws;   /* for fv_env.seed; 0: each run of a model draws other numbers */
+    int seed;          /* of random inputs */
+    size_t draws;      /* for fv_env.seed; 0: each run of a model draws other numbers */
     double atol, rtol; /* tolerances of comparisons; negative: not given */
     fv_generate_args generate;
 } fv_data_args;
