@@ -15,6 +15,17 @@ static bool is_index_type(fv_elem e) {
     return e == FV_I64 || e == FV_I32;
 }
 
+/* How many elements there are of start, start + delta, ... before limit. Differences are unsigned,
+ * which they fit. */
+static int64_t count_between(int64_t start, int64_t limit, int64_t delta) {
+    bool any = delta < 0 ? limit < start : delta && start < limit;
+    uint64_t span =
+        delta < 0 ? (uint64_t)start - (uint64_t)limit : (uint64_t)limit - (uint64_t)start;
+    uint64_t size = delta < 0 ? 0 - (uint64_t)delta : (uint64_t)delta;
+    uint64_t n = any ? (span - 1) / size : 0;
+    return !any ? 0 : n < FV_DIM_MAX ? (int64_t)n + 1 : FV_DIM_MAX;
+}
+
 /* max(0, ceil((limit - start) / delta)) */
 static const fv_dim *count_ints(fv_dims *t, const fv_dim *start, const fv_dim *limit,
                                 const fv_dim *delta) {
@@ -37,14 +48,27 @@ static const fv_dim *count_constants(const fv_op *op) {
     const fv_tensor *a = op->in[0]->tensor, *b = op->in[1]->tensor, *c = op->in[2]->tensor;
     fv_dims *t = fv_op_module(op)->dims;
     if (!fv_elem_is_float(a->elem))
-        return count_ints(t, fv_dim_const(t, fv_tensor_int(a, 0)),
-                          fv_dim_const(t, fv_tensor_int(b, 0)),
-                          fv_dim_const(t, fv_tensor_int(c, 0)));
+        return fv_dim_const(
+            t, count_between(fv_tensor_int(a, 0), fv_tensor_int(b, 0), fv_tensor_int(c, 0)));
     double span = fv_tensor_float(b, 0) - fv_tensor_float(a, 0);
     if (fv_elem_arith(a->elem) == FV_F32)
         span = (float)span;
     double n = ceil(span / fv_tensor_float(c, 0));
     return fv_dim_const(t, !(n > 0) ? 0 : n < (double)FV_DIM_MAX ? fv_whole(n) : FV_DIM_MAX);
+}
+
+/* Is the number of elements an expression over dims that has the value of the integers themselves?
+ * A symbol that stands for an integer of the data has at most FV_DIM_MAX, whatever the integer is
+ * (fv.Bind). That does not matter if it cancels out; nor if it is only the limit and the delta is 1
+ * or -1, since then a limit beyond FV_DIM_MAX means more elements than an axis may have. */
+static bool is_counted_by_dims(fv_dims *t, const fv_dim *start, const fv_dim *limit,
+                               const fv_dim *delta) {
+    bool whole = fv_dim_is_const(delta);
+    if (!whole)
+        return !fv_dim_is_raw(start) && !fv_dim_is_raw(limit) && !fv_dim_is_raw(delta);
+    if (!fv_dim_is_raw(fv_dim_sub(t, limit, start)) && !fv_dim_is_raw(fv_dim_sub(t, start, limit)))
+        return true;
+    return (delta->value == 1 || delta->value == -1) && !fv_dim_is_raw(start);
 }
 
 static void range_elems(fv_op *op, const fv_dim *const *start, const fv_dim *const *delta,
@@ -58,6 +82,21 @@ static void range_elems(fv_op *op, const fv_dim *const *start, const fv_dim *con
     fv_set_elems(op->out[0], (int)n->value, e);
 }
 
+/* The number of elements, if it is known before the run computes it; else NULL. */
+static const fv_dim *known_count(fv_op *op) {
+    const fv_dim *const *e[3];
+    fv_dims *t = fv_op_module(op)->dims;
+    int n;
+    if (are_constant_scalars(op))
+        return count_constants(op);
+    if (!is_index_type(fv_in_type(op, 0)->elem))
+        return NULL;
+    for (int i = 0; i < 3; i++)
+        if (!fv_known_elems(op, i, &n, &e[i]) || n != 1)
+            return NULL;
+    return is_counted_by_dims(t, *e[0], *e[1], *e[2]) ? count_ints(t, *e[0], *e[1], *e[2]) : NULL;
+}
+
 static bool infer_range(fv_op *op) {
     fv_elem elem = fv_in_type(op, 0)->elem;
     const fv_dim *n = NULL, *const * e[3];
@@ -68,9 +107,8 @@ static bool infer_range(fv_op *op) {
                 return false;
         if (fv_dim_is_const(e[2][0]) && !e[2][0]->value)
             return fv_op_error(op, "delta is 0");
-        n = count_ints(fv_op_module(op)->dims, e[0][0], e[1][0], e[2][0]);
-    } else if (are_constant_scalars(op))
-        n = count_constants(op);
+    }
+    n = known_count(op);
     fv_infer_run_time(op, 0, elem, 1, &n);
     if (is_index_type(elem))
         range_elems(op, e[0], e[2], n);
@@ -88,9 +126,9 @@ static bool infer_range_by_one(fv_op *op) {
 
 static bool decompose_range(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
-    const fv_dim *known = are_constant_scalars(op) ? count_constants(op) : NULL;
-    /* its operands were not constant when types were inferred */
-    if (!is_index_type(y->elem) && known != y->dims[0])
+    const fv_dim *known = known_count(op);
+    /* its operands may have become constant after types were inferred */
+    if (!known || (are_constant_scalars(op) && known != y->dims[0]))
         fv_w_bind(w, FV_W3(w, FV_OP_fv_RangeCount, op->in[0], op->in[1], op->in[2]), 1, y->dims);
     fv_attr a = fv_attr_dims(w->module, "dims", 1, y->dims);
     fv_value *in[2] = {op->in[0], op->in[2]};
@@ -111,6 +149,27 @@ static bool infer_range_count(fv_op *op) {
     return true;
 }
 
+/* The number of elements for integers start, limit and delta. Differences are unsigned, which they
+ * fit; 0 for a delta of 0; a number that no axis can have becomes INT64_MAX. */
+static fv_expr *count_expr(fv_arena *a, fv_expr *const *x) {
+    fv_expr *zero = fv_x_int(a, 0), *s[3], *u[3], *none = fv_x_const(a, FV_U64, 0);
+    for (int i = 0; i < 3; i++) {
+        s[i] = fv_x_convert(a, FV_I64, x[i]);
+        u[i] = fv_x_convert(a, FV_U64, s[i]);
+    }
+    fv_expr *down = fv_x_bin(a, FV_X_LT, s[2], zero), *one = fv_x_const(a, FV_U64, 1);
+    fv_expr *span =
+        fv_x_select(a, down, fv_x_bin(a, FV_X_SUB, u[0], u[1]), fv_x_bin(a, FV_X_SUB, u[1], u[0]));
+    fv_expr *size = fv_x_select(a, down, fv_x_bin(a, FV_X_SUB, none, u[2]), u[2]);
+    fv_expr *any =
+        fv_x_select(a, down, fv_x_bin(a, FV_X_LT, s[1], s[0]), fv_x_bin(a, FV_X_LT, s[0], s[1]));
+    any = fv_x_bin(a, FV_X_AND, any, fv_x_bin(a, FV_X_NE, s[2], zero));
+    fv_expr *n = fv_x_bin(a, FV_X_FLOORDIV, fv_x_bin(a, FV_X_SUB, span, one), size);
+    n = fv_x_bin(a, FV_X_MIN, n, fv_x_const(a, FV_U64, (double)FV_DIM_MAX));
+    n = fv_x_bin(a, FV_X_ADD, fv_x_convert(a, FV_I64, n), fv_x_int(a, 1));
+    return fv_x_select(a, any, n, zero);
+}
+
 static bool define_range_count(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -124,12 +183,7 @@ static bool define_range_count(fv_definer *d, fv_op *op) {
         def->body = fv_x_bin(a, FV_X_MAX, n, zero);
         return true;
     }
-    for (int i = 0; i < 3; i++)
-        x[i] = fv_x_convert(a, FV_I64, x[i]);
-    /* -ceil(x) = floor(-x) */
-    fv_expr *down = fv_x_un(a, FV_X_NEG, fv_x_bin(a, FV_X_SUB, x[1], x[0]));
-    fv_expr *n = fv_x_un(a, FV_X_NEG, fv_x_bin(a, FV_X_FLOORDIV, down, x[2]));
-    def->body = fv_x_bin(a, FV_X_MAX, n, zero);
+    def->body = count_expr(a, x);
     (void)op;
     return true;
 }

@@ -245,6 +245,8 @@ static bool define_slice_bounds(fv_definer *d, fv_op *op) {
         legal = fv_x_bin(a, FV_X_AND, legal, are_axes(d, axis, dims->n));
     legal = fv_x_un(a, FV_X_REQUIRE, legal);
     step = fv_x_select(a, legal, step, one);
+    /* a step of the size of any axis takes one element, as longer ones do, which could wrap */
+    step = clamp(a, step, fv_x_int(a, -FV_DIM_MAX), fv_x_int(a, FV_DIM_MAX));
     fv_expr *back = fv_x_bin(a, FV_X_LT, step, zero);
     fv_expr *start = fv_d_wrap(d, for_axis(d, 0, axis, dims->n, zero), n);
     fv_expr *end = fv_d_wrap(d, for_axis(d, 1, axis, dims->n, n), n);
