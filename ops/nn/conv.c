@@ -1,5 +1,6 @@
 /* conv.c - convolution and its transpose. The standard's Conv is expanded to fv.Conv, whose padding
- * is explicit, and ConvTranspose to fv.ConvTranspose. */
+ * is explicit, and ConvTranspose to fv.ConvProducts and fv.ConvTranspose, or, if each output channel
+ * has one channel of X, to fv.ConvPhases and fv.Interleave. */
 #include "ops/nn/conv.h"
 
 #include <string.h>
@@ -195,6 +196,119 @@ static int64_t inverse(int64_t a, int64_t n) {
     return t0 < 0 ? t0 + n : t0;
 }
 
+/* ---- ConvTranspose of channels on their own ---- */
+
+/* Does each output channel depend on one channel of X only? Then no contraction can compute the
+ * products, and each is computed where it is added. */
+static bool has_one_channel(const fv_op *op) {
+    const fv_dim *channels = fv_in_type(op, 1)->dims[0];
+    return fv_dim_is_const(channels) && channels->value == fv_op_int(op, "group");
+}
+
+/* Output position q - pads with q = p * stride + r is element p of phase r: all elements of a phase
+ * add the same taps, of neighbouring elements of X. */
+static fv_value *by_phases(fv_rewriter *w, fv_op *op, const fv_window *win) {
+    fv_dims *t = w->module->dims;
+    const fv_type *y = op->out[0]->type, *x = fv_in_type(op, 0);
+    const fv_dim *dims[2 * FV_MAX_RANK] = {x->dims[0], y->dims[1]};
+    fv_elem e = fv_elem_arith(x->elem);
+    fv_attr a[4];
+    for (int i = 0; i < win->n; i++) {
+        const fv_dim *stride = fv_dim_const(t, win->stride[i]);
+        dims[2 + i] = stride;
+        dims[2 + win->n + i] =
+            fv_dim_ceildiv(t, fv_dim_add(t, y->dims[2 + i], win->before[i]), stride);
+    }
+    fv_value *in[2] = {fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)};
+    a[0] = fv_attr_ints(w->module, "strides", win->n, win->stride);
+    a[1] = fv_attr_ints(w->module, "dilations", win->n, win->dilation);
+    a[2] = fv_attr_dims(w->module, "dims", 2 * win->n + 2, dims);
+    in[0] = fv_w_op(w, FV_OP_fv_ConvPhases, 2, in, 3, a);
+    in[1] = fv_w_cast(w, fv_op_in(op, bias_operand(op)), e);
+    a[0] = fv_attr_dims(w->module, "pads", win->n, win->before);
+    a[1] = fv_attr_ints(w->module, "strides", win->n, win->stride);
+    a[2] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
+    return fv_w_op(w, FV_OP_fv_Interleave, in[1] ? 2 : 1, in, 3, a);
+}
+
+/* What phase r adds along an axis: with g the greatest common divisor of stride and dilation, taps
+ * first + j * stride / g of elements p + (r - first * dilation) / stride - j * dilation / g. If g
+ * does not divide r there are none, and the tap is one behind the kernel. Returns j. */
+static fv_var *phase_axis(fv_definer *d, fv_op *op, int i, fv_expr **from, fv_expr **tap) {
+    fv_arena *a = d->arena;
+    fv_dims *t = fv_op_module(op)->dims;
+    int n = fv_in_type(op, 0)->rank - 2, none;
+    int64_t stride = fv_op_ints(op, "strides", &none)[i],
+            dilation = fv_op_ints(op, "dilations", &none)[i];
+    int64_t g = fv_common_divisor(stride, dilation), step = stride / g;
+    const fv_dim *kernel = fv_in_type(op, 1)->dims[2 + i];
+    fv_var *const *index = d->out[0]->index;
+    fv_var *v = fv_d_var(d, "j", fv_dim_ceildiv(t, kernel, fv_dim_const(t, step)));
+    fv_expr *r = fv_x_var(a, index[2 + i]), *p = fv_x_var(a, index[2 + n + i]), *j = fv_x_var(a, v);
+    fv_expr *first = fv_x_bin(a, FV_X_FLOORDIV, r, fv_x_int(a, g));
+    first = fv_x_bin(a, FV_X_MUL, first, fv_x_int(a, inverse(dilation / g, step)));
+    first = fv_x_bin(a, FV_X_FLOORMOD, first, fv_x_int(a, step));
+    fv_expr *at = fv_x_bin(a, FV_X_MUL, first, fv_x_int(a, dilation));
+    at = fv_x_bin(a, FV_X_FLOORDIV, fv_x_bin(a, FV_X_SUB, r, at), fv_x_int(a, stride));
+    at = fv_x_bin(a, FV_X_ADD, p, at);
+    *from = fv_x_bin(a, FV_X_SUB, at, fv_x_bin(a, FV_X_MUL, j, fv_x_int(a, dilation / g)));
+    *tap = fv_x_bin(a, FV_X_ADD, first, fv_x_bin(a, FV_X_MUL, j, fv_x_int(a, step)));
+    if (g > 1)
+        *tap = fv_x_bin(a, FV_X_ADD, *tap,
+                        fv_x_bin(a, FV_X_MUL, fv_x_bin(a, FV_X_FLOORMOD, r, fv_x_int(a, g)),
+                                 fv_x_dim(a, kernel)));
+    return v;
+}
+
+static fv_expr *both(fv_arena *a, fv_expr *x, fv_expr *y) {
+    return x ? fv_x_bin(a, FV_X_AND, x, y) : y;
+}
+
+static fv_expr *is_within(fv_arena *a, fv_expr *i, const fv_dim *size) {
+    return both(a, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), i),
+                fv_x_bin(a, FV_X_LT, i, fv_x_dim(a, size)));
+}
+
+/* The sum over the taps of a phase. A product is rounded before it is added, and is left out where
+ * there is no element or no tap, which zeros in its place would not do: zero times infinity is not
+ * a number. */
+static bool define_phases(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    const fv_type *x = fv_in_type(op, 0), *k = fv_in_type(op, 1);
+    fv_expr *m = fv_x_var(a, def->index[1]), *each = fv_x_dim(a, k->dims[1]), *exists = NULL,
+            *zero = fv_x_zero(a, fv_elem_arith(x->elem));
+    fv_expr *from[FV_MAX_RANK] = {fv_x_var(a, def->index[0]), fv_x_bin(a, FV_X_FLOORDIV, m, each)};
+    fv_expr *tap[FV_MAX_RANK] = {from[1], fv_x_bin(a, FV_X_FLOORMOD, m, each)};
+    fv_var *j[FV_MAX_RANK];
+    for (int i = 0; i < x->rank - 2; i++) {
+        j[i] = phase_axis(d, op, i, &from[2 + i], &tap[2 + i]);
+        exists = both(a, exists, is_within(a, from[2 + i], x->dims[2 + i]));
+        exists = both(a, exists, is_within(a, tap[2 + i], k->dims[2 + i]));
+    }
+    fv_expr *product =
+        fv_x_bin(a, FV_X_MUL, fv_d_load_else(d, 0, from, zero), fv_d_load_else(d, 1, tap, zero));
+    def->body = fv_x_reduce(a, FV_SUM, x->rank - 2, j, fv_x_select(a, exists, product, zero));
+    return true;
+}
+
+/* Infers Y[n, m, r.., p..]: phases r of the strides and positions p. */
+static bool infer_phases(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
+    int64_t list[FV_MAX_RANK];
+    int n = x->rank - 2;
+    if (!fv_module_assume(m, x->dims[1], w->dims[0], "channels of a convolution"))
+        return fv_op_error(op, "X and W differ in channels");
+    if (!fv_window_list(op, "strides", n, 1, 1, list) ||
+        !fv_window_list(op, "dilations", n, 1, 1, list) || !infer_dims(op, 2 * n + 2))
+        return false;
+    const fv_dim *const *y = op->out[0]->type->dims;
+    return (fv_module_assume(m, y[0], x->dims[0], "dims of Y") &&
+            fv_module_assume(m, y[1], fv_dim_mul(m->dims, w->dims[0], w->dims[1]), "dims of Y")) ||
+           fv_op_error(op, "dims are not those of X and W");
+}
+
 /* Computes all products first, without rounding to a narrower type: z[i, m, k] = sum over c of x[c,
  * i] * w[c, m, k] is one contraction. Then output position q - pads is the sum of z[i, m, k] with i
  * * stride + k * dilation == q. With g the greatest common divisor of stride and dilation, there
@@ -212,6 +326,10 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     if (2 * win.n + 2 > FV_MAX_RANK)
         return fv_op_error(op, "has %d axes to slide along, at most %d can be compiled", win.n,
                            FV_MAX_RANK / 2 - 1);
+    if (has_one_channel(op)) {
+        fv_w_result(w, 0, fv_w_cast(w, by_phases(w, op, &win), y->elem));
+        return true;
+    }
     products[0] = x->dims[0];
     products[win.n + 1] = y->dims[1];
     for (int i = 0; i < win.n; i++) {
@@ -400,6 +518,33 @@ const fv_opdef fv_ops_conv[] = {
          "s = sum j.. < taps..: (Z[n, (" Q " - " K " * dilations..) floordiv strides.., m, " K
          " + " Q " mod common.. * kernel..] else 0); "
          "Y[n, m, o..] = select(has(B), s + B[m], s)"},
+    {.domain = "fv",
+     .name = "ConvPhases",
+     .id = FV_OP_fv_ConvPhases,
+     .since = {1},
+     .doc = "sums of the products of one channel and the taps of a filter that meet at position "
+            "stride * p + r of a transposed convolution, for each r, then for each p",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("strides", INTS), FV_A_REQUIRED("dilations", INTS),
+               FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_phases,
+     .define = define_phases},
+    {.domain = "fv",
+     .name = "Interleave",
+     .id = FV_OP_fv_Interleave,
+     .since = {1},
+     .doc = "fv.ConvPhases as a transposed convolution, without its padding",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(4)},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
+               FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_sums,
+     .formula = "v = X[n, m, " Q " mod strides.., " Q " floordiv strides..]; "
+                "Y[n, m, o..] = select(has(B), v + B[m], v)"},
     {.domain = "com.microsoft",
      .name = "ConvTransposeWithDynamicPads",
      .id = FV_OP_com_microsoft_ConvTransposeWithDynamicPads,

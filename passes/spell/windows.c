@@ -138,32 +138,51 @@ bool fv_spell_conv(fv_speller *s, fv_op *op) {
                            fv_spell_op(s, FV_OP_Conv, op->out[0]->type, in[2] ? 3 : 2, in, n, a));
 }
 
-/* Writes nothing: the fv.ConvTranspose that reads the products of this op writes both ops. */
-bool fv_spell_conv_products(fv_speller *s, fv_op *op) {
-    (void)s;
+/* Writes nothing: the op that adds or interleaves what this op computes writes both ops. */
+static bool written_by(const fv_op *op, fv_op_id id, const char *says) {
     for (int i = 0; i < op->out[0]->nuses; i++)
-        if (!fv_op_is(op->out[0]->uses[i].op, FV_OP_fv_ConvTranspose))
-            return fv_spell_refuse(
-                op, "its products are used by other operators than fv.ConvTranspose");
+        if (!fv_op_is(op->out[0]->uses[i].op, id))
+            return fv_spell_refuse(op, says);
     return true;
 }
 
-/* Writes a transposed convolution. The standard computes stride * (x - 1) + reach - pads elements
- * along an axis; those that the result has in addition are its output_padding. */
-bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
+bool fv_spell_conv_products(fv_speller *s, fv_op *op) {
+    (void)s;
+    return written_by(op, FV_OP_fv_ConvTranspose,
+                      "its products are used by other operators than fv.ConvTranspose");
+}
+
+bool fv_spell_conv_phases(fv_speller *s, fv_op *op) {
+    (void)s;
+    return written_by(op, FV_OP_fv_Interleave,
+                      "its phases are used by other operators than fv.Interleave");
+}
+
+/* The groups of a transposed convolution that `from` computes a part of: fv.ConvPhases has as many
+ * as channels of X. */
+static const fv_dim *groups_of(fv_speller *s, const fv_op *from) {
+    return fv_op_is(from, FV_OP_fv_ConvPhases)
+               ? fv_in_type(from, 0)->dims[1]
+               : fv_dim_const(s->w.module->dims, fv_op_int(from, "group"));
+}
+
+/* Writes a transposed convolution of the operands of `from`. The standard computes stride * (x - 1)
+ * + reach - pads elements along an axis; those that the result has in addition are its
+ * output_padding. */
+static bool spell_transposed(fv_speller *s, fv_op *op, const fv_op *from, const fv_op *dilated) {
     fv_module *m = s->w.module;
     fv_dims *t = m->dims;
-    const fv_op *products = op->in[0]->def;
-    if (!products || !fv_op_is(products, FV_OP_fv_ConvProducts))
-        return fv_spell_refuse(op, "its products are not computed by fv.ConvProducts");
-    const fv_type *x = fv_in_type(products, 0), *y = op->out[0]->type;
+    const fv_type *x = fv_in_type(from, 0), *y = op->out[0]->type;
+    const fv_dim *groups = groups_of(s, from);
     window w = {.n = x->rank - 2,
                 .begin = fv_spell_attr(op, "pads", NULL),
-                .kernel = fv_in_type(products, 1)->dims + 2,
+                .kernel = fv_in_type(from, 1)->dims + 2,
                 .dims = y->dims + 2,
                 .strides = fv_op_find_attr(op, "strides"),
-                .dilations = fv_op_find_attr(op, "dilations")};
+                .dilations = fv_op_find_attr(dilated, "dilations")};
     int64_t more[FV_MAX_RANK] = {0};
+    if (!fv_dim_is_const(groups))
+        return fv_spell_refuse(op, "its number of channels is not constant");
     for (int i = 0; i < w.n; i++) {
         const fv_dim *all = fv_dim_mul(t, fv_dim_const(t, w.strides->u.ints[i]),
                                        fv_dim_sub(t, x->dims[i + 2], fv_dim_const(t, 1)));
@@ -178,12 +197,26 @@ bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
             return fv_spell_refuse(
                 op, "its output padding is less than neither its stride nor its dilation");
     }
-    fv_value *in[3] = {products->in[0], products->in[1], fv_op_in(op, 1)};
+    fv_value *in[3] = {from->in[0], from->in[1], fv_op_in(op, 1)};
     fv_attr a[7];
     int n = window_attrs(s, &w, false, a);
-    a[n++] = fv_attr_int(m, "group", fv_op_int(products, "group"));
+    a[n++] = fv_attr_int(m, "group", groups->value);
     a[n++] = fv_attr_ints(m, "output_padding", w.n, more);
     return fv_spell_result(s, 0, fv_spell_op(s, FV_OP_ConvTranspose, y, in[2] ? 3 : 2, in, n, a));
+}
+
+bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
+    const fv_op *products = op->in[0]->def;
+    if (!products || !fv_op_is(products, FV_OP_fv_ConvProducts))
+        return fv_spell_refuse(op, "its products are not computed by fv.ConvProducts");
+    return spell_transposed(s, op, products, op);
+}
+
+bool fv_spell_interleave(fv_speller *s, fv_op *op) {
+    const fv_op *phases = op->in[0]->def;
+    if (!phases || !fv_op_is(phases, FV_OP_fv_ConvPhases))
+        return fv_spell_refuse(op, "its phases are not computed by fv.ConvPhases");
+    return spell_transposed(s, op, phases, phases);
 }
 
 /* ---- pools ---- */
