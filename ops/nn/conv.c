@@ -1,6 +1,6 @@
 /* conv.c - convolution and its transpose. The standard's Conv is expanded to fv.Conv, whose padding
- * is explicit, and ConvTranspose to fv.ConvProducts and fv.ConvTranspose, or, if each output channel
- * has one channel of X, to fv.ConvPhases and fv.Interleave. */
+ * is explicit, and ConvTranspose to fv.ConvProducts and fv.ConvTranspose, or, if each output
+ * channel has one channel of X, to fv.ConvPhases and fv.Interleave. */
 #include "ops/nn/conv.h"
 
 #include <string.h>
