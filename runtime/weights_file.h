@@ -1,8 +1,9 @@
 /* weights_file.h - the format of files of weights (--weights=file): a head of 64 bytes, then the
  * constants, each aligned to 64. Writers of such a file and the loader use the same functions.
  *
- * The code of a model contains the head of its file, and a run compares the two, which is enough to
- * detect the file of another compilation. The loader also compares the content with the head. */
+ * The code of a model contains the first 32 bytes of its file, and a run compares the two, which is
+ * enough to detect the file of another compilation. With --replaceable it accepts each file of the
+ * same layout. The loader also compares the content with the head. */
 #ifndef FV_WEIGHTS_FILE_H
 #define FV_WEIGHTS_FILE_H
 
@@ -16,7 +17,8 @@ enum { FV_WEIGHTS_HEAD = 64, FV_WEIGHTS_ALIGN = 64 };
 /* The beginning of the head, little-endian; the rest of the head is 0. */
 typedef struct fv_weights_head {
     uint64_t magic, bytes; /* bytes: size of the file, head included */
-    uint64_t id[2];        /* hash of the constants */
+    uint64_t id[2];        /* hash of the constants, or of the layout of replaceable ones */
+    uint64_t content[2];   /* hash of the constants if `id` is that of the layout; otherwise 0 */
 } fv_weights_head;
 
 /* ---- the hash: eight lanes, for speed; it detects accidents, not forgery ---- */
@@ -73,7 +75,8 @@ static inline const char *fv_weights_fault(const void *file, size_t bytes, int w
     fv_weights_hash_start(&hash);
     fv_weights_hash_add(&hash, (const char *)file + FV_WEIGHTS_HEAD, bytes - FV_WEIGHTS_HEAD);
     fv_weights_hash_end(&hash, id);
-    return id[0] == head.id[0] && id[1] == head.id[1] ? NULL : "its content has changed";
+    const uint64_t *expected = head.content[0] | head.content[1] ? head.content : head.id;
+    return id[0] == expected[0] && id[1] == expected[1] ? NULL : "its content has changed";
 }
 
 #endif

@@ -18,7 +18,8 @@
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --header --name --passes --dump-after --dump-dir --time-passes "
+     "--output --emit --weights --replaceable --header --name --passes --dump-after --dump-dir "
+     "--time-passes "
      "--stop-after --changes --state --tuning --require-fused --max-flash --max-ram "
      "--layout " SCRIPT,
      fv_cmd_compile,
@@ -336,6 +337,21 @@ const fv_command fv_commands[] = {
      "  fovea shard bert.onnx --ranks 4 -o parts && fovea run parts --dim seq=16\n",
      .without = "--atol --rtol -O --prefer --disable --enable --schedule --relax --random-limits "
                 "--verify"},
+    {"weights", "MODEL", 1, 1,
+     "write the weights of a model as a file for code that was compiled with --replaceable",
+     "--output --for --name --passes --state --tuning " SCRIPT, fv_cmd_weights,
+     "MODEL has the graph of the model that was compiled, and other weights, for example after it "
+     "was trained\n"
+     "again. The options are those of that compilation. Code accepts the file if the two layouts "
+     "are equal: the\n"
+     "kernels, and the types and sizes of all constants. With --for=OLD, the model that was "
+     "compiled, weights of\n"
+     "another layout are refused with the first difference; OLD may also be the file of weights "
+     "next to the code.\n"
+     "\nexamples:\n"
+     "  fovea compile kws.onnx --weights=file --replaceable -o libkws.so\n"
+     "  fovea weights trained.onnx --for=kws.onnx -o kws.weights\n",
+     .without = NO_RUNS " --json"},
     {"ops", "[NAME...]", 0, 0, "list the operators that are supported", "--markdown", fv_cmd_ops,
      "With a NAME, prints all about that operator: attributes, types, and its definition.\n",
      .without = NO_CODE " --dim --strict " NO_RUNS},

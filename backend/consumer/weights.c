@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ir/kernel/program_print.h"
+
 static const char *const names[] = {"object", "file", "incbin", "text", NULL};
 
 const char *const *fv_weights_names(void) {
@@ -72,8 +74,24 @@ fv_weights_head fv_weights_head_of(const fv_program *p) {
     for (int i = 0; i < p->memory.nconstants; i++)
         if (p->memory.constants[i].bytes)
             hash_constant(&hash, &p->memory.constants[i]);
-    fv_weights_hash_end(&hash, head.id);
+    fv_weights_hash_end(&hash, p->memory.is_replaceable ? head.content : head.id);
+    if (p->memory.is_replaceable)
+        memcpy(head.id, p->memory.layout, sizeof head.id);
     return head;
+}
+
+const char *fv_weights_bind_layout(fv_arena *a, fv_program *p) {
+    fv_text t = {.arena = a};
+    fv_weights_hash hash;
+    fv_program_print_layout(&t, p);
+    size_t rest = padding(t.n);
+    const char *text = fv_strndup(a, t.s, t.n);
+    fv_text_putn(&t, (const char *)zeros, rest);
+    fv_weights_hash_start(&hash);
+    fv_weights_hash_add(&hash, t.s, t.n);
+    fv_weights_hash_end(&hash, p->memory.layout);
+    p->memory.is_replaceable = true;
+    return text;
 }
 
 static bool put(const void *data, size_t bytes, FILE *f) {

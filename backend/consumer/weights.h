@@ -33,6 +33,11 @@ size_t fv_weights_bytes(const fv_program *p);
  * bits? False after a diagnostic that names `path`. */
 bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) FV_MUST_USE;
 
+/* Binds files of weights of an expanded program to its layout (fv_program_print_layout) in place of
+ * their content. Returns the text of the layout. Before it is expanded, p->memory.is_replaceable
+ * must be set. */
+const char *fv_weights_bind_layout(fv_arena *a, fv_program *p);
+
 /* The head of the program's file of weights; reads all constants to compute it. */
 fv_weights_head fv_weights_head_of(const fv_program *p);
 /* Write the weights alone, or the file with its head. False with errno. */

@@ -46,7 +46,7 @@ static const fv_float_bounds none = {.least = OF_ZERO, .most = LEAST_NORMAL};
 
 /* Sets *b to the bounds of the constant; false: they are not known, or an element has none. */
 static bool bounds_of_constant(const fv_program *p, const fv_buf *buf, fv_float_bounds *b) {
-    if (buf->role != FV_BUF_CONST || buf->elem != FV_F32)
+    if (buf->role != FV_BUF_CONST || buf->elem != FV_F32 || p->memory.is_replaceable)
         return false;
     const fv_constant *c = &p->memory.constants[buf->index];
     if (!fv_constant_has_data(c) || c->bytes % sizeof(float))

@@ -72,8 +72,8 @@ static fv_ll_range of_constant(const fv_program *p, const fv_buf *b, const fv_ex
     const fv_constant *c = b->role == FV_BUF_CONST ? &p->memory.constants[b->index] : NULL;
     const size_t size = sizeof(int32_t);
     fv_ll_range r = unknown;
-    if (!c || !fv_constant_has_data(c) || (b->elem != FV_F32 && b->elem != FV_I32) ||
-        c->bytes % size)
+    if (!c || p->memory.is_replaceable || !fv_constant_has_data(c) ||
+        (b->elem != FV_F32 && b->elem != FV_I32) || c->bytes % size)
         return unknown;
     size_t at = 0, end = c->bytes;
     if (load->n == 1 && load->type.lanes == 1 && load->arg[0]->op == FV_X_CONST &&

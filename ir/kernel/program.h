@@ -55,6 +55,12 @@ typedef struct fv_program_memory {
      * that would be alive at once without strips. Not part of the text */
     int strips;
     int64_t without_strips;
+    /* whether the constants may be replaced by others after compilation, so that code must not
+     * depend on their elements; not part of the text */
+    bool is_replaceable;
+    /* the hash of the expanded text without the elements of constants (fv_program_print_layout), if
+     * they are replaceable; not part of the text */
+    uint64_t layout[2];
 } fv_program_memory;
 
 /* The statements of the program outside of its kernels. */

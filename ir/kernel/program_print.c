@@ -61,16 +61,23 @@ static bool is_inline(const fv_constant *c) {
     return c->bytes <= FV_INLINE_BYTES;
 }
 
-/* Prints the constants; `whole`: with all data in the text; otherwise the data of large constants
- * are in the side file. */
-static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
+/* Where the elements of constants are printed. */
+typedef enum {
+    SIDE,
+    WHOLE,
+    LAYOUT
+} elements; /* large ones to the side file; in the text; nowhere */
+
+static void put_constants(fv_kprinter *p, const fv_program *pr, elements where) {
     uint64_t offset = 0;
     for (int i = 0; i < pr->memory.nconstants; i++) {
         const fv_constant *c = &pr->memory.constants[i];
         fv_kp_line(p, "constant ");
         fv_text_string(p->t, c->name, strlen(c->name));
         fv_text_put(p->t, " ");
-        if (whole || is_inline(c)) {
+        if (where == LAYOUT) {
+            fv_text_printf(p->t, "bytes %zu", c->bytes);
+        } else if (where == WHOLE || is_inline(c)) {
             fv_text_hex(p->t, fv_constant_data(c), c->bytes);
         } else {
             fv_text_printf(p->t, "side %" PRIu64 " %zu", offset, c->bytes);
@@ -169,13 +176,16 @@ static void put_port(fv_kprinter *p, const char *what, const fv_port *port, cons
 
 /* ---- the program ---- */
 
-static void put_head(fv_kprinter *p, const fv_program *pr) {
+static void put_head(fv_kprinter *p, const fv_program *pr, elements where) {
     fv_text_printf(p->t, "fovea-program %d\n", FV_KERNEL_FORMAT);
-    fv_text_put(p->t, "name ");
-    fv_kp_name(p, pr->name);
-    fv_text_put(p->t, "\n");
+    if (where != LAYOUT) {
+        fv_text_put(p->t, "name ");
+        fv_kp_name(p, pr->name);
+        fv_text_put(p->t, "\n");
+    }
     put_quoted(p, "target", pr->target ? pr->target->name : NULL);
-    put_quoted(p, "source", pr->source.hash);
+    if (where != LAYOUT)
+        put_quoted(p, "source", pr->source.hash);
     put_quoted(p, "producer", pr->source.producer);
     if (pr->memory.uses_allocator)
         fv_text_put(p->t, "allocator\n");
@@ -197,12 +207,12 @@ static void put_plan(fv_kprinter *p, const fv_program *pr) {
     fv_text_put(p->t, "\n");
 }
 
-static void print_program(fv_text *t, const fv_program *pr, bool whole) {
+static void print_program(fv_text *t, const fv_program *pr, elements where) {
     fv_kprinter p;
     fv_kprinter_init(&p, t, false);
-    put_head(&p, pr);
+    put_head(&p, pr, where);
     put_plan(&p, pr);
-    put_constants(&p, pr, whole);
+    put_constants(&p, pr, where);
     for (int i = 0; i < pr->memory.nbuffers; i++)
         if (pr->memory.buffers[i]->role != FV_BUF_HEAP ||
             !fv_program_declares(pr, pr->memory.buffers[i]))
@@ -227,9 +237,13 @@ static void print_program(fv_text *t, const fv_program *pr, bool whole) {
 }
 
 void fv_program_print(fv_text *t, const fv_program *pr) {
-    print_program(t, pr, false);
+    print_program(t, pr, SIDE);
 }
 
 void fv_program_print_whole(fv_text *t, const fv_program *pr) {
-    print_program(t, pr, true);
+    print_program(t, pr, WHOLE);
+}
+
+void fv_program_print_layout(fv_text *t, const fv_program *pr) {
+    print_program(t, pr, LAYOUT);
 }

@@ -31,7 +31,7 @@ backends="jit interp c"
 # ---- the command itself ----
 check help 0 'usage: fovea COMMAND' "$fovea" --help
 check version 0 '^fovea [0-9]' "$fovea" --version
-for c in compile run test generate bench tune calibrate inspect opt lua diff quantize reduce view shard ops; do
+for c in compile run test generate bench tune calibrate inspect opt lua diff quantize reduce view shard weights ops; do
     check "help $c" 0 "usage: fovea $c .*OPTIONS" "$fovea" $c --help
     check "help of $c" 0 'common options' "$fovea" help $c
     [ "$(awk 'length > 100' out | wc -l)" = 0 ] && tell "width of help $c" yes || tell "width of help $c" no

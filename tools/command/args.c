@@ -37,6 +37,13 @@ static const fv_option options[] = {
     {"--emit", NULL, FV_OPTION_TEXT, AT(result.emit), "KIND", NULL, false, fv_emit_names},
     {"--weights", NULL, FV_OPTION_TEXT, AT(result.weights), "WHERE",
      "where weights are stored: ", false, fv_weights_names},
+    {"--replaceable", NULL, FV_OPTION_FLAG, AT(result.replaceable), NULL,
+     "with --weights=file: accept each file of weights of the same layout, which `fovea weights` "
+     "writes",
+     false},
+    {"--for", NULL, FV_OPTION_TEXT, AT(result.layout_of), "OLD",
+     "the model that was compiled, or its file of weights: refuse weights of another layout",
+     false},
     {"--header", NULL, FV_OPTION_TEXT, AT(result.header), "H",
      "whether a library or object gets a C header next to it: ", false, yes_no},
     {"--name", NULL, FV_OPTION_TEXT, AT(result.name), "P", "prefix of every name in the result",

@@ -46,7 +46,8 @@ typedef struct fv_code_args {
 /* Options that decide where results of compilation go, and under which names: compile.c. */
 typedef struct fv_result_args {
     const char *output, *emit, *weights, *header, *name;
-    bool require_fused;
+    bool require_fused, replaceable;
+    const char *layout_of; /* the model or file of weights with whose layout weights must agree */
     const char *max_flash, *max_ram;
     const char *prefer; /* what matters more: "time" or "ram"; NULL: "time" */
     const char *layout;
@@ -294,5 +295,6 @@ int fv_cmd_calibrate(fv_context *c);
 int fv_cmd_diff(fv_context *c);
 int fv_cmd_reduce(fv_context *c);
 int fv_cmd_view(fv_context *c);
+int fv_cmd_weights(fv_context *c);
 
 #endif

@@ -297,6 +297,7 @@ bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
 typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
+    bool replaceable;        /* --replaceable: files of weights of the same layout are accepted */
     /* whether the C header of an object or library is written as well, if the result is a file */
     bool header;
     int layout; /* for a folder of C: an fv_c_layout (backend/c/emit.h) */
@@ -314,6 +315,12 @@ typedef struct fv_write_options {
  * output if `out` is `-`. All files are written, or none. False after a diagnostic. */
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out,
                      const fv_write_options *o) FV_MUST_USE;
+/* Marks the weights as replaceable, and expands the program. Returns the text of the layout that
+ * files of weights must have. */
+const char *fv_driver_layout(fv_arena *a, fv_program *p);
+/* Writes the file of weights of such a program. It is written completely, or `out` is as it was.
+ * False after a diagnostic. */
+bool fv_driver_write_weights(fv_session *s, const fv_program *p, const char *out) FV_MUST_USE;
 /* Writes graph IR, or, if d is not NULL, definitions. Large constants go to `out`.bin, or into the
  * text if `out` is `-` or not a regular file. */
 bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d,

@@ -418,6 +418,14 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 
 /* ---- all ---- */
 
+/* Expands the program, and if its weights are replaceable, binds their file to the layout. */
+static void expand(fv_program *p, const fv_write_options *o) {
+    if (o->replaceable)
+        fv_driver_layout(p->arena, p);
+    else
+        fv_program_expand(p);
+}
+
 /* Checks that no file that is written is one of the files of the model that was read: external data
  * may have any name. */
 static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
@@ -455,7 +463,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     switch (kind) {
     case FV_EMIT_KERNELS: return write_kernels(s, p, out);
     case FV_EMIT_EXPANDED: fv_program_expand(p); return write_kernels(s, p, out);
-    case FV_EMIT_C: fv_program_expand(p); return write_c(s, p, out, o);
+    case FV_EMIT_C: expand(p, o); return write_c(s, p, out, o);
     case FV_EMIT_SO:
         if (!suits_system(s, p, out))
             return false; /* fall through */
@@ -467,7 +475,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
             return fv_error(s, "%s: %s; .c, folders of C, .fvir and .fvk are written without it",
                             out, fv_llvm_missing());
         if (!o->nlevels)
-            fv_program_expand(p);
+            expand(p, o);
         return write_llvm(s, p, kind, out, o);
     /* files of the following kinds are not made from a program */
     case FV_EMIT_IR:

@@ -104,6 +104,13 @@ static bool choose_weights(fv_context *c, result *r) {
     return true;
 }
 
+/* Checks --replaceable, which is for a file of weights that code of one target reads. */
+static bool choose_replaceable(const fv_context *c, const result *r) {
+    return !c->args->result.replaceable || r->weights == FV_WEIGHTS_FILE ||
+           fv_usage(c->args, "--replaceable is for weights in a file: say --weights=file") ==
+               FV_EXIT_OK;
+}
+
 /* Checks --header: C always has a header, and texts have none. */
 static bool choose_header(fv_context *c, result *r) {
     const char *header = c->args->result.header;
@@ -269,6 +276,7 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
     check k = {c, r};
     fv_write_options wo = {.level = o->level,
                            .weights = r->weights,
+                           .replaceable = c->args->result.replaceable,
                            .header = r->header,
                            .layout = r->layout,
                            .user = &k,
@@ -573,13 +581,18 @@ static int compile_model(fv_context *as_given, fv_compiled_parts *parts) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE, .parts = parts};
-    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !choose_header(c, &r) ||
-        !choose_layout(c, &r) || !fv_budget_read(c, &r.budget) || !fv_args_driver(c, &o, false) ||
-        !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !choose_replaceable(c, &r) ||
+        !choose_header(c, &r) || !choose_layout(c, &r) || !fv_budget_read(c, &r.budget) ||
+        !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
     const char *why = o.target.nlevels > 1 ? fv_driver_why_one_target(&o, r.kind) : NULL;
     if (why)
         return fv_usage(a, "--target=%s: %s", a->code.target, why);
+    if (a->result.replaceable && o.target.nlevels > 1)
+        return fv_usage(a,
+                        "--target=%s: --replaceable takes one target: several have constants in "
+                        "common whose elements are equal",
+                        a->code.target);
     if (fv_budget_limits(&r.budget) && r.kind != FV_EMIT_C)
         return fv_usage(a, "--max-flash and --max-ram are for C: say --emit=c or -o NAME.c");
     r.out = a->result.output ? a->result.output : default_output(c, model, r.kind, o.target.of);
