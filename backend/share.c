@@ -14,8 +14,10 @@
  *
  * A literal that is the same in all these kernels stays a literal. A kernel that equals no other
  * stays unchanged. Results do not change: nothing folds floats, and consumers compute the same bits
- * with a variable as with a literal. Literals in indices, loop bounds and conditions of statements
- * are never replaced, because the verifier and the expansion can do more with numbers.
+ * with a variable as with a literal. A quotient that is rounded to integers is first replaced by an
+ * fma (quanta.h), since a division by a variable would stay one. Literals in indices, loop bounds
+ * and conditions of statements are never replaced, because the verifier and the expansion can do
+ * more with numbers.
  *
  * Needs: memory is planned (that may have made a kernel in-place). Leaves: the kernels of the
  * program, and the literals of the launches. */
@@ -27,6 +29,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "backend/expand/quanta.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
@@ -61,6 +64,7 @@ typedef struct literals {
      * listed */
     fv_expr *const *by;
     bool shares; /* an expression of the statement is used twice, so it must become a variable */
+    bool fma;    /* the target has fused multiply-adds of f32 */
 } literals;
 
 static bool is_float_literal(const fv_expr *x) {
@@ -118,6 +122,19 @@ static fv_expr *clamped(literals *z, const fv_expr *x, int bound) {
     return fv_x_select(z->arena, fv_x_bin(z->arena, FV_X_LT, max ? v : c, max ? c : v), c, v);
 }
 
+static fv_expr *replaced(literals *z, fv_expr *x);
+
+/* The integers of a quotient, without a division by a variable; NULL: x is something else. */
+static fv_expr *quantized(literals *z, const fv_expr *x) {
+    fv_quanta q;
+    if (!z->fma || !fv_quanta_of(x, &q))
+        return NULL;
+    fv_expr *v = replaced(z, fv_quanta_limited(z->arena, &q, q.of));
+    fv_expr *high = replaced(z, fv_x_const(z->arena, FV_F32, q.high));
+    z->shares = true;
+    return fv_quanta_rounded(z->arena, v, high, replaced(z, fv_x_const(z->arena, FV_F32, q.low)));
+}
+
 static fv_expr *replaced(literals *z, fv_expr *x) {
     if (x->type.elem == FV_I64)
         return x;
@@ -125,6 +142,9 @@ static fv_expr *replaced(literals *z, fv_expr *x) {
         return x->type.elem == FV_BOOL ? x : in_place_of(z, x);
     if (x->n == 0)
         return x;
+    fv_expr *integers = quantized(z, x);
+    if (integers)
+        return integers;
     fv_expr *args[FV_MAX_RANK + 2] = {0};
     int bound = -1;
     for (int i = 0; i < x->n; i++) {
@@ -181,7 +201,7 @@ static const char *key_of(sharer *z, const fv_kernel *k) {
 }
 
 static void join_family(sharer *z, member *m) {
-    literals found = {.arena = z->arena};
+    literals found = {.arena = z->arena, .fma = z->l->target->single.fma32};
     fv_kernel bare = *m->kernel;
     bare.body = (fv_block){0};
     copy_replaced(&found, &bare.body, &m->kernel->body);
@@ -306,7 +326,7 @@ static fv_kernel *merged(sharer *z, family *f) {
     fv_expr **by = FV_NEW(z->arena, fv_expr *, f->nliterals + 1);
     for (int i = 0; i < f->nliterals; i++)
         by[i] = of[i] < 0 ? f->first->literals[i] : columns[of[i]].x;
-    literals put = {.arena = z->l->arena, .by = by};
+    literals put = {.arena = z->l->arena, .by = by, .fma = z->l->target->single.fma32};
     copy_replaced(&put, &k->body, &f->first->kernel->body);
     return k;
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/expand/quanta.h"
 #include "backend/expand/quotient.h"
 #include "backend/math/math.h"
 #include "ir/base/diag.h"
@@ -236,38 +237,14 @@ static fv_expr *round_to_integer(fv_x_rewriter *r, const fv_expr *x) {
 
 /* ---- quantization ---- */
 
-/* The other operand of a minimum or maximum with an integer; NULL: x is something else. */
-static const fv_expr *within(const fv_expr *x, fv_expr_op op, double *bound) {
-    const double most = 1 << 17;
-    const fv_expr *other,
-        *k = x->op == op && x->type.elem == FV_F32 ? integer_bound(x, -most, most, &other) : NULL;
-    *bound = k ? k->u.f : 0;
-    return k ? other : NULL;
-}
-
-/* i32(max(min(rint(x / scale), high), low)) without a division, where the scale is a constant:
- * instead of the quotient x is limited, so that neither overflow nor infinity has to be considered,
- * and the quotient is an fma that is correctly rounded (quotient.h). Quotients of less than 1 / 4,
- * for which it need not be, become 0. NULL: x is something else, or there is no such fma. */
+/* The integers of a quotient by a constant scale without a division; NULL: x is something else. */
 static fv_expr *quantized(typer *z, const fv_expr *x) {
-    double high, low, of_high, of_low;
-    if (!z->t->single.fma32 || x->op != FV_X_CONVERT || x->type.elem != FV_I32 ||
-        x->type.lanes != 1)
+    fv_quanta q;
+    if (!z->t->single.fma32 || !fv_quanta_of(x, &q))
         return NULL;
-    const fv_expr *q = within(x->arg[0], FV_X_MAX, &low);
-    q = q ? within(q, FV_X_MIN, &high) : NULL;
-    q = q && q->op == FV_X_RINT ? q->arg[0] : NULL;
-    if (!q || q->op != FV_X_DIV || q->arg[1]->op != FV_X_CONST || low > high ||
-        !fv_quotient_is_fma(q->arg[1]->u.f, &of_high, &of_low))
-        return NULL;
-    fv_expr *least = fv_x_const(z->a, FV_F32, (double)(float)(low * q->arg[1]->u.f));
-    fv_expr *most = fv_x_const(z->a, FV_F32, (double)(float)(high * q->arg[1]->u.f));
-    fv_expr *v = fv_x_bin(z->a, FV_X_MIN, expand(z, q->arg[0]), most);
-    v = fv_kb_let(&z->b, "limited", fv_x_bin(z->a, FV_X_MAX, v, least));
-    fv_expr *rest = fv_x_bin(z->a, FV_X_MUL, v, fv_x_const(z->a, FV_F32, of_low));
-    v = of_low == 0 ? fv_x_bin(z->a, FV_X_MUL, v, fv_x_const(z->a, FV_F32, of_high))
-                    : fv_x_fma(z->a, v, fv_x_const(z->a, FV_F32, of_high), rest);
-    return expand(z, fv_x_convert(z->a, FV_I32, fv_x_un(z->a, FV_X_RINT, v)));
+    fv_expr *v = fv_kb_let(&z->b, "limited", fv_quanta_limited(z->a, &q, expand(z, q.of)));
+    fv_expr *low = q.low == 0 ? NULL : fv_x_const(z->a, FV_F32, q.low);
+    return expand(z, fv_quanta_rounded(z->a, v, fv_x_const(z->a, FV_F32, q.high), low));
 }
 
 static fv_expr *expand_whole(fv_x_rewriter *r, fv_expr *x) {

@@ -86,7 +86,7 @@ backend/schedule/attend: backend/axes backend/fuse backend/lowering backend/sche
 backend/schedule/recur: backend/lowering backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/rows
 backend/schedule: backend/axes backend/lowering backend/schedule/attend backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/recur backend/schedule/rows
 backend/steps: backend/axes backend/fuse backend/lowering backend/schedule backend/schedule/attend backend/schedule/contract backend/schedule/rows
-backend: backend/consumer backend/fuse backend/lowering backend/memory backend/schedule backend/schedule/common backend/steps
+backend: backend/consumer backend/expand backend/fuse backend/lowering backend/memory backend/schedule backend/schedule/common backend/steps
 passes/spell:
 passes/shard:
 passes: passes/spell passes/attention

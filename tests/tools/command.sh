@@ -743,7 +743,7 @@ check 'opt of kernels' 1 'holds kernels' "$fovea" opt scale2.fvk
 check 'list passes' 0 'legalise +rewrites operators' "$fovea" opt --list-passes
 check 'list passes, their order' 0 '^ +again after reduce-strength: reciprocals' "$fovea" opt --list-passes
 check 'passes in another order' 0 "warning: pass 'reduce-strength' should run after 'simplify': simplify has rules" "$fovea" opt add.fvir --passes=reduce-strength,simplify
-check 'list passes, the levels' 0 '^ +count-turns stack-turns legalise fold-constants simplify-exact share remove-dead$' "$fovea" opt --list-passes
+check 'list passes, the levels' 0 '^ +count-turns stack-turns legalise integers fold-constants simplify-exact share remove-dead$' "$fovea" opt --list-passes
 said '^ +code: level 2 of LLVM, small functions, -Os of the C compiler'
 check 'list passes as json' 0 '"levels"' "$fovea" opt --list-passes --json
 check 'ops' 0 '[0-9]+ operators, up to opset' "$fovea" ops
