@@ -107,6 +107,31 @@ check 'diff of one side each' 0 ' 0 differ' "$fovea" diff m.fvir --script wrong.
 wish 'match = "fc", name = "contract", params = {rows = 1}'
 check 'inspect, schedules' 0 'contract' "$fovea" inspect m.fvir --script w.lua --schedules --target=x86-64-v3 --dim n=4
 check 'the reason' 0 'tuning +yes +the tuning states it: contract' "$fovea" inspect m.fvir --script w.lua --why=y --target=x86-64-v3 --dim n=4
+# Both sides of a comparison have the operators that one script declares, with any schedules, levels and consumers of the sides.
+cat >operator.lua <<'T'
+fv.op{name = "Snake", domain = "lab", formula = "s = sin(X); Y = X + s * s"}
+T
+cat >operator.fvir <<'T'
+fovea-ir 1
+module "operator"
+symbol n 1..4
+func @main(%x: f32[n]) -> (%y) {
+  %s = lab.Snake(%x)
+  %y = Exp(%s)
+  return %y
+}
+T
+for sides in '' operator.fvir --levels=0,3 --backend=interp,jit --schedule=naive,default --chunk=1; do
+    check "diff of an operator of the script: $sides" 0 '2 compared, 0 differ' "$fovea" diff operator.fvir $sides --script operator.lua --dim n=3
+done
+check 'diff of graphs with an operator of the script' 0 '0 of 2 ops are gone' "$fovea" diff operator.fvir --graph --script operator.lua
+cat >prints.lua <<'T'
+print "read"
+fv.op{name = "Snake", domain = "lab", formula = "s = sin(X); Y = X + s * s"}
+fv.pass{name = "speaks", purpose = "prints", run = function(m) print "in a pass" end}
+T
+check 'diff of a script that prints' 0 '2 compared, 0 differ' "$fovea" diff operator.fvir --levels=0,3 --script prints.lua --dim n=3
+grep -q 'in a pass' err && tell 'a pass of both sides prints' yes || tell 'a pass of both sides prints' no
 echo 'fv.nothing()' >bad.lua
 for command in inspect diff 'opt --bisect' 'tune -o x'; do
     check "a script that fails, of $command" 1 'bad.lua:1: error' "$fovea" $command m.fvir --script bad.lua

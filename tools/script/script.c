@@ -8,6 +8,7 @@
 
 #include "frontend/data.h"
 #include "frontend/file.h"
+#include "ir/base/session.h"
 #include "ir/graph/verify.h"
 #include "passes/lua/lua.h"
 #include "tools/command/progress.h"
@@ -200,16 +201,40 @@ static void tell_ignored(const fv_context *c, const fv_driver_options *o) {
                 script_of(c->args));
 }
 
-bool fv_script_begin(fv_context *c, fv_driver_options *o) {
-    bool first = !c->script;
-    if (!script_of(c->args))
+static const char key;
+
+/* Reads the script. It prints by a context and arguments of its own, since it lives as long as the
+ * session, and c may end before. */
+static struct fv_lua *read_script(const fv_context *c) {
+    fv_arena *a = fv_arena_new(c->session);
+    fv_context *own = FV_NEW(a, fv_context, 1);
+    fv_args *args = FV_NEW(a, fv_args, 1);
+    *own = *c;
+    *args = *c->args;
+    own->args = args;
+    return open_script(own, script_of(args), false, returned_by(args));
+}
+
+/* Sets c->script. Several contexts may have the same session, as those of two sides that are
+ * compared; the script is read once there, since it declares operators in the session. */
+static bool find_script(fv_context *c, const fv_driver_options *o) {
+    if (!c->script)
+        c->script = *fv_session_slot(c->session, &key);
+    if (c->script)
         return true;
-    if (first)
-        c->script = open_script(c, script_of(c->args), false, returned_by(c->args));
+    c->script = read_script(c);
     if (!c->script)
         return false;
-    if (first)
-        tell_ignored(c, o);
+    *fv_session_slot(c->session, &key) = c->script;
+    tell_ignored(c, o);
+    return true;
+}
+
+bool fv_script_begin(fv_context *c, fv_driver_options *o) {
+    if (!script_of(c->args))
+        return true;
+    if (!find_script(c, o))
+        return false;
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     *p = *o->work.pipeline;
     p->own = fv_lua_passes(c->script);
