@@ -12,7 +12,7 @@ from .bindings import IOBinding, OrtDevice, OrtValue
 from .compat import (ExecutionMode, ExecutionOrder, GraphOptimizationLevel, InferenceSession, LoraAdapter, RunOptions,
                      SessionOptions, disable_telemetry_events, enable_telemetry_events, get_all_providers,
                      get_available_providers, get_build_info, get_device, get_version_string, has_collective_ops,
-                     set_default_logger_severity, set_default_logger_verbosity, set_seed)
+                     set_default_logger_severity, set_default_logger_verbosity)
 from .compiler import compile
 from .errors import FoveaError
 from .experiments import AttentionMaps, attention_maps, diff
@@ -20,6 +20,7 @@ from .generation import Decoder, Generation, generate, generate_stream
 from .library import VERSION as version
 from .metadata import ModelMeta as ModelMetadata
 from .quantization import quantize
+from .seeds import set_seed
 from .session import Session
 from .values import Value as NodeArg
 

@@ -54,8 +54,9 @@ def _ignored(what: str) -> None:
 
 
 class RunOptions:
-    """Adapters are used in a run, and `terminate` stops it. Other attributes can be set; a run warns of
-    those that differ from their defaults, since they have no effect."""
+    """Adapters are used in a run, `terminate` stops it, and `seed` repeats the random numbers that the
+    model draws. Other attributes can be set; a run warns of those that differ from their defaults,
+    since they have no effect."""
 
     def __init__(self) -> None:
         self._adapters: List[LoraAdapter] = []
@@ -63,6 +64,7 @@ class RunOptions:
         self._entries: Dict[str, str] = {}
         self.logid, self.log_severity_level, self.log_verbosity_level = "", -1, 0
         self.only_execute_path_to_fetches = self.training_mode = False
+        self.seed: Optional[int] = None
 
     @property
     def terminate(self) -> bool:
@@ -82,7 +84,7 @@ class RunOptions:
         return _entry(self._entries, key)
 
     def _warn(self) -> None:
-        _warn_of(self, RunOptions(), ("_adapters", "_terminator"), "of a run")
+        _warn_of(self, RunOptions(), ("_adapters", "_terminator", "seed"), "of a run")
 
     def add_active_adapter(self, adapter: LoraAdapter) -> None:
         """Has runs with these options take the values of the adapter."""
@@ -147,12 +149,14 @@ class InferenceSession(Session):
         self._profiles = self._sess_options.enable_profiling
         self._metadata = metadata.read(self._source.path, self._source.content, self.name)
 
-    def run(self, output_names: Optional[Sequence[str]], input_feed: Feeds, run_options: Any = None) -> List[Any]:
+    def run(self, output_names: Optional[Sequence[str]], input_feed: Feeds, run_options: Any = None, *,
+            seed: Optional[int] = None) -> List[Any]:
         """Runs the model once, with the adapters of the options, until their `terminate` is set."""
         if isinstance(run_options, RunOptions):
             run_options._warn()
         adapters = getattr(run_options, "_adapters", None)
-        return super().run(output_names, _with_adapters(input_feed, adapters) if adapters else input_feed, run_options)
+        return super().run(output_names, _with_adapters(input_feed, adapters) if adapters else input_feed, run_options,
+                           seed=seed)
 
     def get_providers(self) -> List[str]:
         """The CPU alone."""
@@ -309,11 +313,6 @@ def set_default_logger_severity(severity: int) -> None:
 def set_default_logger_verbosity(verbosity: int) -> None:
     """Has no effect."""
     _ignored("set_default_logger_verbosity")
-
-
-def set_seed(seed: int) -> None:
-    """Has no effect: operators that draw numbers have a seed of their own."""
-    _ignored("set_seed")
 
 
 def disable_telemetry_events() -> None:

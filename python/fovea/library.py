@@ -44,6 +44,12 @@ class Model(ctypes.Structure):  # fv_model, the members that are read here
                 ("relations", c_void_p), ("checksum", c_uint64)]
 
 
+class Env(ctypes.Structure):  # fv_env, whose functions are not used here
+    _fields_ = [("size", c_size_t), ("user", c_void_p), ("parallel_for", c_void_p), ("alloc", c_void_p), ("free", c_void_p),
+                ("cancel", c_void_p), ("trace", c_void_p), ("weights", c_void_p), ("weights_bytes", c_size_t),
+                ("communicator", c_void_p), ("seed", c_size_t)]
+
+
 class RunOptions(ctypes.Structure):  # fv_run_options
     _fields_ = [("size", c_size_t), ("threads", c_int), ("cancel", c_void_p), ("pool", c_void_p), ("env", c_void_p),
                 ("workspace", c_void_p), ("workspace_bytes", c_size_t), ("strides", c_void_p), ("poll", c_void_p)]

@@ -4,12 +4,13 @@ import ctypes
 import os
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from . import calls, library, notebook, options, source, states, stopping, values
+from . import calls, library, notebook, options, seeds, source, states, stopping, values
 from .errors import FoveaError, bad_argument, report
 from .handles import Guard, Handle, made
 from .ports import read_ports
 
 Feeds = Mapping[str, Any]
+_How = Tuple[Any, int]  # what may stop a run, or None, and the seed of its random numbers
 
 
 class Session:
@@ -124,32 +125,36 @@ class Session:
 
     # ---- running ----
 
-    def run(self, output_names: Optional[Sequence[str]], input_feed: Feeds, run_options: Any = None) -> List[Any]:
+    def run(self, output_names: Optional[Sequence[str]], input_feed: Feeds, run_options: Any = None, *,
+            seed: Optional[int] = None) -> List[Any]:
         """Runs the model once.
 
         output_names  which outputs are returned, in this order; None: all of get_outputs()
         input_feed    a value for each input, by name. Arrays that are C-contiguous and of the
                       input's dtype are read where they are; others that can be are copied
         run_options   a RunOptions, whose `terminate` another thread may set to stop the run
+        seed          of random numbers that operators without a seed of their own draw; without it, or
+                      run_options.seed, each run draws others, and set_seed decides which
 
         A signal whose handler raises an exception, as Ctrl-C does, ends a run of the main thread with
         that exception.
         """
-        terminator = getattr(run_options, "_terminator", None)
+        how = (getattr(run_options, "_terminator", None),
+               seeds.of_run(getattr(run_options, "seed", None) if seed is None else seed))
         names = None if output_names is None else self._wanted(output_names)
         if type(input_feed) is not dict and not isinstance(input_feed, Mapping):
             raise bad_argument("the inputs are of type %s, expected a dict of names and arrays"
                                % type(input_feed).__name__)
         if self._is_plain:
-            results = self._run_plain(input_feed, terminator)
+            results = self._run_plain(input_feed, how)
             return results if names is None else [results[self._place[name]] for name in names]
         if names is None:
             names = [v.name for v in self._free_outputs]
         if not self._states:
-            found = self._run(input_feed, terminator)
+            found = self._run(input_feed, how)
             return [found[name] for name in names]
         with self._state_lock:
-            found = self._run(input_feed, terminator)
+            found = self._run(input_feed, how)
             return [found[name] if name in found else self._state_output(name) for name in names]
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -173,7 +178,7 @@ class Session:
                     name, ", ".join("'%s'" % v.name for v in self._outputs)))
         return names
 
-    def _run_plain(self, feed: Feeds, terminator: Any) -> List[Any]:
+    def _run_plain(self, feed: Feeds, how: _How) -> List[Any]:
         """Values of all outputs of a model that calls.Call can bind."""
         try:
             given = [feed[name] for name in self._input_names]
@@ -187,7 +192,7 @@ class Session:
             call = calls.Call(self._input_arrays(), self._output_arrays(), self._in_ports, self._out_ports, self._library)
         try:
             arrays, results = call.bind(given)
-            self._call(call.inputs, call.outputs, terminator)
+            self._call(call.inputs, call.outputs, how)
             return call.finish(arrays, results)
         except BaseException:
             call.forget()
@@ -195,14 +200,14 @@ class Session:
         finally:
             self._calls.append(call)
 
-    def _run(self, feed: Feeds, terminator: Any) -> Dict[str, Any]:
+    def _run(self, feed: Feeds, how: _How) -> Dict[str, Any]:
         """Values of all outputs but the states."""
         keep: List[Any] = []
         inputs, outputs = self._input_arrays(), self._output_arrays()
         before, capacities = [(s, s.array, s.dims) for s in self._states.values()], self._capacities.saved()
         try:
             self._bind(feed, inputs, keep)
-            self._call_with_room(inputs, outputs, keep, terminator)
+            self._call_with_room(inputs, outputs, keep, how)
         except BaseException as e:
             begun = [s for s, array, _ in before if array is None and s.array is not None]
             for s, array, dims in before:  # a run that fails neither begins states nor takes those that are fed
@@ -216,13 +221,13 @@ class Session:
         return {v.name: v.of_parts([p.result(outputs[p.index], self._library) for p in v.ports])
                 for v in self._free_outputs}
 
-    def _call_with_room(self, inputs: Any, outputs: Any, keep: List[Any], terminator: Any) -> None:
+    def _call_with_room(self, inputs: Any, outputs: Any, keep: List[Any], how: _How) -> None:
         """Runs the model, again with more memory for states whose capacity may grow: a run that
         finds it too small has changed nothing."""
         last: List[str] = []
         while True:
             try:
-                return self._call(inputs, outputs, terminator)
+                return self._call(inputs, outputs, how)
             except FoveaError as e:  # the same messages again: the capacity that they name has not grown
                 if e.status != "FV_TOO_SMALL" or e.messages == last or not self._capacities.grow(self._bounds):
                     raise
@@ -271,12 +276,14 @@ class Session:
     def _input_list(self) -> str:
         return ", ".join("'%s' %s%s" % (v.name, v.type, v.shape) for v in self._inputs) or "no inputs"
 
-    def _call(self, inputs: Any, outputs: Any, terminator: Any) -> None:
+    def _call(self, inputs: Any, outputs: Any, how: _How) -> None:
+        terminator, seed = how
         model = self._open()
         try:
             run = self._runs.pop()
         except IndexError:
             run = stopping.Run(self._library, self._threads)
+        run.env.seed = seed
         try:
             if terminator is not None:
                 terminator.begin(run)

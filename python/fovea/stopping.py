@@ -55,15 +55,17 @@ class Run(Stop):
     """What a run needs but its inputs and outputs: a log and options.
 
     options  the address of an fv_run_options
+    env      an fv_env, whose seed is 0 if the run draws random numbers that no other run draws
     """
 
-    __slots__ = ("log", "options", "_options")
+    __slots__ = ("log", "options", "env", "_options")
 
     def __init__(self, lib: Any, threads: int) -> None:
         super().__init__()
         self.log = library.Log(lib)
-        self._options = library.RunOptions(size=ctypes.sizeof(library.RunOptions), threads=threads,
-                                           cancel=self.flag_at, poll=self.poll)
+        self.env = library.Env(size=ctypes.sizeof(library.Env))
+        self._options = library.RunOptions(size=ctypes.sizeof(library.RunOptions), threads=threads, cancel=self.flag_at,
+                                           env=ctypes.addressof(self.env), poll=self.poll)
         self.options = ctypes.addressof(self._options)
 
 
