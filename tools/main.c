@@ -7,6 +7,7 @@
 
 #include "ir/base/diag.h"
 #include "tools/command/option.h"
+#include "tools/command/stack.h"
 
 #define SCRIPT "--script --pipeline --script-arg --script-memory --script-steps --unsafe-lua"
 
@@ -437,5 +438,5 @@ int main(int argc, char **argv) {
         return flush(fv_complete(argc - 2, argv + 2));
     if (!strcmp(argv[1], "--manual"))
         return flush(manual(argc > 2 ? argv[2] : NULL));
-    return flush(run(argc, argv));
+    return flush(fv_with_stack(run, argc, argv));
 }
