@@ -641,10 +641,10 @@ random loss 'y  f32' '%x: f32[3, 1], %t: i64[3]' 'NegativeLogLikelihoodLoss(%x, 
 # elements that are dims are such that the model's relations hold, with those that are given
 random expand 'y  f32.3, 7' '%x: f32[3, 1], %s: i64[2]' 'Expand(%x, %s) : f32[3, 7]'
 random pad 'y  f32.9' '%x: f32[4], %p: i64[2]' 'Pad(%x, %p) : f32[9]'
-printf 'fovea-ir 1\nconst @one: i64[] = 1\nfunc @main(%%start: i64[], %%limit: i64[]) -> (%%y) {\n  %%y = Range(%%start, %%limit, @one) : i64[6]\n  return %%y\n}\n' >range.fvir
+printf 'fovea-ir 1\nconst @one: i64[] = 1\nconst @four: i64[] = 4\nfunc @main(%%limit: i64[]) -> (%%y) {\n  %%y = Range(@four, %%limit, @one) : i64[6]\n  return %%y\n}\n' >range.fvir
 printf '\x93NUMPY\x01\x00\x46\x00%-69s\n\x04\x00\x00\x00\x00\x00\x00\x00' "{'descr': '<i8', 'fortran_order': False, 'shape': (), }" >four.npy
-check 'random limit behind a given start' 0 'y  i64.6.  min 4  max 9' "$fovea" run range.fvir --input start=four.npy
-check 'a given limit that contradicts' 1 'dims contradict each other' "$fovea" run range.fvir --input limit=four.npy --input start=four.npy
+check 'random limit of a range' 0 'y  i64.6.  min 4  max 9' "$fovea" run range.fvir
+check 'a given limit that contradicts' 1 'dims contradict each other' "$fovea" run range.fvir --input limit=four.npy
 printf '\x93NUMPY\x01\x00\x46\x00%-69s\n\x02\x00\x00\x00\x00\x00\x00\x00' "{'descr': '<i8', 'fortran_order': False, 'shape': (), }" >two.npy
 
 check 'opt' 0 '^func @main' "$fovea" opt add.fvir
