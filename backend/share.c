@@ -325,7 +325,8 @@ static fv_kernel *merged(sharer *z, family *f) {
             read_literals(z, f, &b, columns[i].elem, n, columns);
     fv_expr **by = FV_NEW(z->arena, fv_expr *, f->nliterals + 1);
     for (int i = 0; i < f->nliterals; i++)
-        by[i] = of[i] < 0 ? f->first->literals[i] : columns[of[i]].x;
+        by[i] = of[i] < 0 ? fv_x_node(z->l->arena, f->first->literals[i], NULL) /* outlives z */
+                          : columns[of[i]].x;
     literals put = {.arena = z->l->arena, .by = by, .fma = z->l->target->single.fma32};
     copy_replaced(&put, &k->body, &f->first->kernel->body);
     return k;

@@ -257,6 +257,23 @@ fv_ll_range fv_ll_range_of(fv_ll_fn *f, const fv_expr *x) {
     return all;
 }
 
+static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x, int steps);
+
+/* The limits of a * b or a * b + c, if the operands have limits, so that the result is NaN only
+ * where one of them is. */
+static fv_ll_range limits_of_products(fv_ll_fn *f, int launch, const fv_expr *x, int steps) {
+    fv_ll_range r[3] = {0};
+    for (int i = 0; i < x->n; i++) {
+        r[i] = limits_in(f, launch, x->arg[i], steps);
+        if (!isfinite(r[i].hi - r[i].lo))
+            return (fv_ll_range){-INFINITY, INFINITY, false, false};
+    }
+    const fv_ll_range p = product(r[0], r[1]),
+                      all = range(FV_F32, p.lo + r[2].lo, p.hi + r[2].hi, false);
+    return all.known ? (fv_ll_range){all.lo, all.hi, false, false}
+                     : (fv_ll_range){-INFINITY, INFINITY, false, false};
+}
+
 /* The limits of x where it is not NaN, found in that many steps; an infinity means that there is
  * none. A minimum of a value with a range and of any other value has an upper limit, a maximum a
  * lower one. A selection of two values without ranges has none: where one of them is NaN, it may be
@@ -269,8 +286,13 @@ static fv_ll_range limits_in(fv_ll_fn *f, int launch, const fv_expr *x, int step
     const fv_expr *value = x->op == FV_X_VAR ? fv_ptrmap_get(&f->known.lets, x->u.var) : NULL;
     bool max = x->op == FV_X_MAX;
     fv_ll_range r = none;
-    if (value)
-        r = limits_in(f, launch, value, steps - 1);
+    if (value || x->op == FV_X_SPLAT)
+        r = limits_in(f, launch, value ? value : x->arg[0], steps - 1);
+    else if (x->op == FV_X_RINT) {
+        r = limits_in(f, launch, x->arg[0], steps - 1);
+        r = (fv_ll_range){rint(r.lo), rint(r.hi), false, false};
+    } else if (x->type.elem == FV_F32 && (x->op == FV_X_MUL || x->op == FV_X_FMA))
+        r = limits_of_products(f, launch, x, steps > 4 ? steps - 4 : 0); /* three operands each */
     else if (max || x->op == FV_X_MIN || fv_ll_is_limit(x, &max)) {
         const fv_expr *a = x->arg[x->n - 2], *b = x->arg[x->n - 1];
         const fv_ll_range of_a = range_in(f, launch, a),
