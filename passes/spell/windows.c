@@ -142,7 +142,7 @@ bool fv_spell_conv(fv_speller *s, fv_op *op) {
 static bool written_by(const fv_op *op, fv_op_id id, const char *says) {
     for (int i = 0; i < op->out[0]->nuses; i++)
         if (!fv_op_is(op->out[0]->uses[i].op, id))
-            return fv_spell_refuse(op, says);
+            return fv_spell_refuse(op, "%s", says);
     return true;
 }
 
