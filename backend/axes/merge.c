@@ -118,20 +118,24 @@ static fv_expr *part_of_both(const merger *m, fv_expr *x) {
                     fv_x_dim(a, m->of.q->dim));
 }
 
-/* The index of the merged axis, for the index x of the axis of p. */
-static fv_expr *index_of_both(const merger *m, const fv_expr *x) {
-    fv_arena *a = m->l->exprs;
-    fv_expr *shift = shift_of(x, &m->of), *both = fv_x_var(a, m->both);
-    return shift ? fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, shift, fv_x_dim(a, m->of.q->dim)),
-                            both)
-                 : both;
-}
-
+/* The product of two sizes, each a dim or a number. */
 static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
     fv_dims *t = l->module->dims;
     const fv_dim *d[2] = {a->op == FV_X_DIM ? a->u.dim : fv_dim_const(t, a->u.i),
                           b->op == FV_X_DIM ? b->u.dim : fv_dim_const(t, b->u.i)};
     return fv_x_dim(l->exprs, fv_dim_product(t, 2, d));
+}
+
+/* The index of the merged axis, for the index x of the axis of p. */
+static fv_expr *index_of_both(const merger *m, const fv_expr *x) {
+    fv_arena *a = m->l->exprs;
+    fv_expr *shift = shift_of(x, &m->of), *both = fv_x_var(a, m->both);
+    if (!shift)
+        return both;
+    fv_expr *row = fv_x_dim(a, m->of.q->dim);
+    bool is_size = shift->op == FV_X_DIM || shift->op == FV_X_CONST;
+    fv_expr *rows = is_size ? product(m->l, shift, row) : fv_x_bin(a, FV_X_MUL, shift, row);
+    return fv_x_bin(a, FV_X_ADD, rows, both);
 }
 
 /* A view of the buffer in which the axes at and at + 1 are one. */
