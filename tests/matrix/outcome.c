@@ -12,7 +12,9 @@ const int thread_counts[] = {1, 2, 3, 0};
 
 outcome outcome_run(fv_arena *a, fv_artifact *artifact, const data_set *set, int threads) {
     const fv_model *m = fv_artifact_model(artifact);
-    fv_run_options o = {.size = sizeof o, .threads = threads};
+    /* the seed 0 of random numbers, which code has that is called without an env */
+    const fv_env env = {.size = sizeof env, .seed = (size_t)1 << 62};
+    fv_run_options o = {.size = sizeof o, .threads = threads, .env = &env};
     outcome r = {.noutputs = m->noutputs, .outputs = FV_NEW(a, fv_array, m->noutputs + 1)};
     fv_log *log = fv_log_new();
     if (!log)
