@@ -389,7 +389,8 @@ void fv_count_steps(fv_tile *t) {
 bool fv_has_all_steps(const fv_tile *t) {
     const fv_expr *sum = t->c->sum;
     int64_t all = 1;
-    bool known = !t->only.steps[0] && !t->only.steps[1];
+    /* at a border, steps that multiply by nothing but the border are left out */
+    bool known = !t->only.steps[0] && !t->only.steps[1] && !t->rows.border;
     for (int i = 0; i < sum->u.red.nvars && known; i++)
         known = fv_dim_is_const(sum->u.red.vars[i]->dim) &&
                 !__builtin_mul_overflow(all, sum->u.red.vars[i]->dim->value, &all);

@@ -42,7 +42,8 @@ fv_expr *fv_open_row_of_panel(fv_tile *t, fv_expr *row);
 /* Adds the steps over which the open loops iterate to t->rows.steps. */
 void fv_count_steps(fv_tile *t);
 /* Do the loops that were counted since t->rows.steps was 0 iterate over all steps of the sum, as
- * far as bounds of loops are known? True if the tile is restricted to a range of steps. */
+ * far as bounds of loops are known? True if the tile is restricted to a range of steps, or to those
+ * within a border. */
 bool fv_has_all_steps(const fv_tile *t) FV_MUST_USE;
 /* The number of words of a row before the current step of the sum, whose factors are words. */
 fv_expr *fv_word_now(fv_tile *t);
