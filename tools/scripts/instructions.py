@@ -62,8 +62,8 @@ static uint32_t of_loop(void) {
 
 int @X@_selftest(const fv_env *env) {
     static fv_env tracing = {.size = sizeof tracing, .trace = trace};
-    static int64_t actual[sizeof sizes[0].actual / sizeof *sizes[0].actual];
-    const selftest_size *t = &sizes[0];
+    static int64_t actual[sizeof @X@_selftest_sizes[0].actual / sizeof *@X@_selftest_sizes[0].actual];
+    const @X@_selftest_size *t = &@X@_selftest_sizes[0];
 @FILL@
     static const void *const inputs[] = {@INPUTS@};
     static void *const outputs[] = {@OUTPUTS@};
@@ -73,7 +73,7 @@ int @X@_selftest(const fv_env *env) {
     timer[2] = 0;
     timer[0] = 5;
     uint32_t loop = of_loop(), then = timer[2];
-    int status = @X@_model()->run(t->dims, inputs, outputs, actual, work, sizeof work, @ENV@);
+    int status = @X@_model()->run(t->dims, inputs, outputs, actual, @X@_selftest_work, sizeof @X@_selftest_work, @ENV@);
     uint32_t run = since(then);
     print("status ");
     print_number((uint32_t)status);
@@ -94,7 +94,7 @@ def program(folder, name, kernels):
     """The source that counts, around that of the self-test."""
     with open(os.path.join(folder, name + "_selftest.c")) as f:
         text = f.read()
-    fill = "\n".join(re.findall(r"^ *selftest_fill\(.*?\);", text, re.M | re.S)) if "static int test_size" in text else ""
+    fill = "\n".join(re.findall(r"^ *\w+_selftest_fill\(.*?\);", text, re.M | re.S)) if "_selftest_test_size(" in text else ""
     arrays = [re.search(r"\*const %s\[\] =\s*{(.*?)};" % kind, text, re.S)[1] for kind in ("inputs", "outputs")]
     values = {"X": name, "LOOP": LOOP, "FILL": fill, "INPUTS": arrays[0], "OUTPUTS": arrays[1],
               "ENV": "&tracing" if kernels else "NULL", "KERNELS": int(kernels)}
