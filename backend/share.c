@@ -64,7 +64,7 @@ typedef struct literals {
      * listed */
     fv_expr *const *by;
     bool shares; /* an expression of the statement is used twice, so it must become a variable */
-    bool fma;    /* the target has fused multiply-adds of f32 */
+    bool fma;    /* quotients that are rounded to integers become fmas */
 } literals;
 
 static bool is_float_literal(const fv_expr *x) {
@@ -201,7 +201,7 @@ static const char *key_of(sharer *z, const fv_kernel *k) {
 }
 
 static void join_family(sharer *z, member *m) {
-    literals found = {.arena = z->arena, .fma = z->l->target->single.fma32};
+    literals found = {.arena = z->arena, .fma = fv_quanta_pay(z->l->target)};
     fv_kernel bare = *m->kernel;
     bare.body = (fv_block){0};
     copy_replaced(&found, &bare.body, &m->kernel->body);
@@ -327,7 +327,7 @@ static fv_kernel *merged(sharer *z, family *f) {
     for (int i = 0; i < f->nliterals; i++)
         by[i] = of[i] < 0 ? fv_x_node(z->l->arena, f->first->literals[i], NULL) /* outlives z */
                           : columns[of[i]].x;
-    literals put = {.arena = z->l->arena, .by = by, .fma = z->l->target->single.fma32};
+    literals put = {.arena = z->l->arena, .by = by, .fma = fv_quanta_pay(z->l->target)};
     copy_replaced(&put, &k->body, &f->first->kernel->body);
     return k;
 }

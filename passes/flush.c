@@ -295,7 +295,8 @@ static bool run(fv_pass_run *r, bool all) {
     flusher f = {.r = r, .elements = fv_elements_new(m->session), .all = all, .n = m->nconsts};
     bool ok = true;
     f.list = FV_NEW(r->arena, fv_value *, f.n + 1);
-    memcpy(f.list, m->consts, (size_t)f.n * sizeof *f.list);
+    if (f.n)
+        memcpy(f.list, m->consts, (size_t)f.n * sizeof *f.list);
     for (int i = 0; i < f.n && ok; i++)
         ok = visit(&f, f.list[i]);
     fv_elements_free(&f.elements);

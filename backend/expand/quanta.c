@@ -19,6 +19,10 @@ static fv_expr *within(const fv_expr *x, fv_expr_op op, double *bound) {
     return NULL;
 }
 
+bool fv_quanta_pay(const fv_target *t) {
+    return t->single.fma32 && fv_is_vector_processor(t);
+}
+
 bool fv_quanta_of(const fv_expr *x, fv_quanta *q) {
     double high, low;
     if (x->op != FV_X_CONVERT || x->type.elem != FV_I32 || x->type.lanes != 1)

@@ -4,6 +4,7 @@
 #define FV_BACKEND_EXPAND_QUANTA_H
 
 #include "ir/expr/expr.h"
+#include "ir/target/target.h"
 
 /* i32(max(min(rint(of / scale), ..), ..)) as i32(rint(fma(v, high, v * low))), where v is `of`
  * between `least` and `most`: x is limited instead of the quotient, so that neither overflow nor
@@ -13,6 +14,10 @@ typedef struct fv_quanta {
     fv_expr *of;
     double least, most, high, low;
 } fv_quanta;
+
+/* Is the fma faster than a division on the target? A processor without vectors divides in fewer
+ * cycles than it takes to limit x by comparisons. */
+bool fv_quanta_pay(const fv_target *t) FV_MUST_USE;
 
 /* Is x such an expression, whose scale is a constant for which there is such an fma? The target
  * must have fused multiply-adds. */

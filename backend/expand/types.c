@@ -240,7 +240,7 @@ static fv_expr *round_to_integer(fv_x_rewriter *r, const fv_expr *x) {
 /* The integers of a quotient by a constant scale without a division; NULL: x is something else. */
 static fv_expr *quantized(typer *z, const fv_expr *x) {
     fv_quanta q;
-    if (!z->t->single.fma32 || !fv_quanta_of(x, &q))
+    if (!fv_quanta_pay(z->t) || !fv_quanta_of(x, &q))
         return NULL;
     fv_expr *v = fv_kb_let(&z->b, "limited", fv_quanta_limited(z->a, &q, expand(z, q.of)));
     fv_expr *low = q.low == 0 ? NULL : fv_x_const(z->a, FV_F32, q.low);
