@@ -104,6 +104,7 @@ static void call_plan(void) {
     size_t bytes;
     is_status(fv_artifact_plan(a, some_inputs(m, false), one_in(4) ? NULL : out,
                                one_in(4) ? NULL : &bytes, a_log()));
+    is_status(fv_run_flat(a, NULL, NULL, NULL, NULL, NULL, a_log()));
 }
 
 static void call_ranks_new(void) {
@@ -252,6 +253,7 @@ static void call_model(void) {
 
 static void call_array(void) {
     fv_array a = an_array();
+    cr_expect_eq(fv_array_size(), sizeof a);
     (void)fv_array_bytes(one_in(9) ? NULL : &a);
     fv_array_free(one_in(9) ? NULL : &a);
 }
@@ -269,6 +271,7 @@ static void call_log(void) {
     fv_log *l = fv_log_new();
     fv_log_watch(one_in(4) ? NULL : t.log, one_in(2) ? NULL : hear, &t);
     cr_expect(fv_log_text(one_in(4) ? NULL : l));
+    (void)!fv_log_severity(one_in(4) ? NULL : l, below(4));
     fv_log_clear(one_in(4) ? NULL : l);
     fv_log_free(l);
     fv_log_free(NULL);
@@ -433,7 +436,7 @@ static const struct {
     {"fv_compile_file", call_file, 4},
     {"fv_compile_bytes_file", call_bytes_file, 4},
     {"fv_artifact_run", call_run, 200},
-    {"fv_artifact_plan fv_artifact_model", call_plan, 100},
+    {"fv_artifact_plan fv_artifact_model fv_run_flat", call_plan, 100},
     {"fv_ranks_new", call_ranks_new, 20},
     {"fv_ranks_communicator fv_ranks_stop fv_ranks_error fv_ranks_free", call_ranks, 40},
     {"fv_adapter_load", call_adapter_load, 20},
@@ -448,9 +451,9 @@ static const struct {
     {"fv_model_find_input fv_model_find_output fv_model_find_symbol fv_model_dim "
      "fv_model_max_bytes",
      call_model, 50},
-    {"fv_array_bytes fv_array_free", call_array, 20},
+    {"fv_array_bytes fv_array_free fv_array_size", call_array, 20},
     {"fv_status_name fv_status_text fv_version", call_status, 5},
-    {"fv_log_new fv_log_watch fv_log_text fv_log_clear fv_log_free", call_log, 10},
+    {"fv_log_new fv_log_watch fv_log_text fv_log_severity fv_log_clear fv_log_free", call_log, 10},
     {"fv_pool_new fv_pool_env fv_pool_size fv_pool_free", call_pool, 5},
     {"fv_strings_pack", call_pack, 50},
     {"fv_strings_unpack fv_strings_free", call_unpack, 50},
