@@ -17,8 +17,7 @@ try 'configure the project' meson setup m/build m -Dwerror=true -Dfovea:werror=t
 unset CC
 # ---- CMake, and pkg-config without an installation ----
 DESTDIR=$work/i try 'install' meson install -C "$build" --no-rebuild --quiet --tags runtime,devel
-prefix=$work/i$(sed -n 's/^prefix=//p' "$build/meson-private/fovea.pc")
-find "$work/i" -name '*.pc' -exec sed -i "s|^prefix=.*|prefix=$prefix|" {} + # as if it had been the prefix of the build
+prefix=$(dirname "$(dirname "$(find "$work/i" -name fovea.h)")") # the installation may be moved
 if command -v cmake >/dev/null; then
     try 'configure by CMake' cmake -S . -B c -DCMAKE_PREFIX_PATH="$prefix" && try 'build by CMake' cmake --build c &&
         try 'it runs, too' prints '^1979-05-03$' env LD_LIBRARY_PATH="$(dirname "$(find "$work/i" -name libfovea.so)")" c/use "$dates/dates.onnx"
