@@ -8,16 +8,6 @@
 
 enum { TEXT_MOST = 1 << 20, TEXT_APART = 1 << 16 };
 
-static fv_c_isa isa_of(const fv_target *t) {
-    if (!strncmp(t->triple, "x86_64", 6))
-        return FV_C_X86;
-    if (!strncmp(t->triple, "aarch64", 7))
-        return FV_C_AARCH64;
-    if (!strncmp(t->triple, "riscv", 5))
-        return FV_C_RISCV;
-    return !strncmp(t->triple, "thumb", 5) ? FV_C_CORTEX_M : FV_C_PORTABLE;
-}
-
 /* Checks that C can be written for the program's target, and weights be stored in the chosen
  * way. */
 static bool suits_system(const fv_cg *g) {
@@ -95,7 +85,7 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->o = o;
     g->name = p->name;
     g->NAME = fv_c_upper(a, p->name);
-    g->machine.isa = isa_of(p->target);
+    g->machine.isa = p->target->isa;
     g->machine.native = p->target->vector_bits / 8;
     g->machine.sse41 = fv_target_has(p->target, FV_FEATURE_sse41);
     g->machine.narrow = p->target->pointer_bits == 32;

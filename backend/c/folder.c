@@ -96,7 +96,7 @@ static const char *toolchain(fv_cg *g) {
                          "CROSS ?= %s-w64-mingw32-\nifeq ($(origin CC),default)\nCC = "
                          "$(CROSS)gcc\nendif\nifeq ($(origin AR),default)\nAR = $(CROSS)ar\nendif\n"
                          "# make check needs Windows, or RUN=wine\n",
-                         g->machine.isa == FV_C_AARCH64 ? "aarch64" : "x86_64");
+                         g->machine.isa == FV_ISA_AARCH64 ? "aarch64" : "x86_64");
     if (!tools)
         return "AR ?= ar\n";
     return fv_printf(

@@ -284,7 +284,7 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
         fv_c_fill(g, t, plain_abs, type, n, "", name, single ? "f" : "", NULL);
         return true;
     case FV_X_FMA:
-        if (g->machine.windows && g->machine.isa == FV_C_AARCH64)
+        if (g->machine.windows && g->machine.isa == FV_ISA_AARCH64)
             fv_c_fill(g, t, neon_fma, type, n, "", name, "", width, NULL);
         else if (g->machine.windows)
             fv_c_fill(g, t, x86_fma, type, n, "", name, x86, width, NULL);
@@ -296,18 +296,18 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     case FV_X_CEIL:
     case FV_X_TRUNC:
     case FV_X_RINT:
-        if (g->machine.isa == FV_C_AARCH64 && g->machine.windows)
+        if (g->machine.isa == FV_ISA_AARCH64 && g->machine.windows)
             fv_c_fill(g, t, neon_unary, type, n, "", name, neon_intrinsic(op), width, NULL);
-        else if (g->machine.isa == FV_C_AARCH64)
+        else if (g->machine.isa == FV_ISA_AARCH64)
             fv_c_fill(g, t, aarch64_asm, type, n, "", name, aarch64_instruction(op),
                       single ? "s" : "d", NULL);
-        else if (g->machine.isa == FV_C_CORTEX_M && op == FV_X_SQRT && single)
+        else if (g->machine.isa == FV_ISA_CORTEX_M && op == FV_X_SQRT && single)
             fv_c_fill(g, t, asm_sqrt, type, n, "", name, "vsqrt.f32", "t", NULL);
-        else if (g->machine.isa == FV_C_RISCV && op == FV_X_SQRT)
+        else if (g->machine.isa == FV_ISA_RISCV && op == FV_X_SQRT)
             fv_c_fill(g, t, asm_sqrt, type, n, "", name, single ? "fsqrt.s" : "fsqrt.d", "f", NULL);
-        else if (g->machine.isa == FV_C_X86 && op == FV_X_SQRT)
+        else if (g->machine.isa == FV_ISA_X86 && op == FV_X_SQRT)
             fv_c_fill(g, t, single ? x86_sqrt_f32 : x86_sqrt, type, n, "", name, x86, width, NULL);
-        else if (g->machine.isa == FV_C_X86)
+        else if (g->machine.isa == FV_ISA_X86)
             fv_c_fill(g, t, x86_round, type, n, "", name, x86, width, x86_rounding(op), NULL);
         else
             return false;

@@ -14,7 +14,7 @@ bool fv_c_is_direct(const fv_program *p) {
 }
 
 bool fv_c_inlines_run(const fv_cg *g) {
-    return g->p->target->c.tools && !g->o->library && fv_c_is_direct(g->p) &&
+    return g->p->target->kind == FV_TARGET_MICRO && !g->o->library && fv_c_is_direct(g->p) &&
            !g->machine.checks_cpu;
 }
 

@@ -8,8 +8,6 @@
 #include "backend/consumer/consumer.h"
 #include "ir/base/text.h"
 
-typedef enum { FV_C_PORTABLE, FV_C_CORTEX_M, FV_C_RISCV, FV_C_AARCH64, FV_C_X86 } fv_c_isa;
-
 /* How the generated code stores the weights. */
 typedef struct fv_c_weights {
     /* the kind of storage that was decided, never AUTO; TEXT if there are no weights */
@@ -22,7 +20,7 @@ typedef struct fv_c_weights {
 
 /* Properties of the target machine. */
 typedef struct fv_c_machine {
-    fv_c_isa isa;
+    fv_isa isa;
     int native;  /* bytes of a vector register; 0: the code is scalar */
     bool sse41;  /* whether the target has SSE4.1 (x86) */
     bool narrow; /* whether pointers have 32 bits, so that small integers are int32_t */

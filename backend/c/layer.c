@@ -29,14 +29,14 @@ const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes) {
 }
 
 const char *fv_c_layer_includes(const fv_cg *g) {
-    if (g->machine.windows && g->machine.isa == FV_C_AARCH64)
+    if (g->machine.windows && g->machine.isa == FV_ISA_AARCH64)
         return "#include <arm_neon.h>\n";
     if (g->machine.windows)
         return "#ifdef _MSC_VER\n#include <intrin.h>\n#else\n#include <cpuid.h>\n"
                "#include <immintrin.h>\n#endif\n";
-    if (g->machine.isa == FV_C_X86)
+    if (g->machine.isa == FV_ISA_X86)
         return "#include <immintrin.h>\n";
-    if (g->machine.isa == FV_C_AARCH64 && g->machine.native)
+    if (g->machine.isa == FV_ISA_AARCH64 && g->machine.native)
         return "#include <arm_neon.h>\n";
     return "";
 }
@@ -171,7 +171,7 @@ typedef struct x86 {
 } x86;
 
 static bool x86_of(const fv_cg *g, fv_elem e, int bytes, x86 *m) {
-    if (g->machine.isa != FV_C_X86 || bytes < 16 || bytes > g->machine.native)
+    if (g->machine.isa != FV_ISA_X86 || bytes < 16 || bytes > g->machine.native)
         return false;
     static const char *const regs[3][3] = {{"__m128", "__m128d", "__m128i"},
                                            {"__m256", "__m256d", "__m256i"},
@@ -230,7 +230,7 @@ static const char *x86_int(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 }
 
 static const char *neon_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
-    if (g->machine.isa != FV_C_AARCH64 || fv_c_vector_bytes(e, lanes) != 16)
+    if (g->machine.isa != FV_ISA_AARCH64 || fv_c_vector_bytes(e, lanes) != 16)
         return NULL;
     const char *v = vector(g, e, lanes), *r = e == FV_F32 ? "float32x4_t" : "float64x2_t";
     const char *s = fv_elem_name(e);

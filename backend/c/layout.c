@@ -132,7 +132,7 @@ static const char *cmake_selftest(fv_cg *g) {
     if (board)
         fv_c_fill(g, &t, cmake_board, g->file, g->p->target->c.flags, fv_c_board_command(g, board),
                   g->p->target->c.tools, NULL);
-    else if (!g->p->target->c.tools)
+    else if (g->p->target->kind != FV_TARGET_MICRO)
         fv_c_fill(g, &t, cmake_test, g->file,
                   g->o->threads ? fv_printf(g->arena, " %s_threads.c", g->file) : "", NULL);
     return t.s;

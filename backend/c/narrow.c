@@ -32,7 +32,7 @@ static const struct {
 
 const char *fv_c_narrowing(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const int bytes = fv_c_vector_bytes(from, lanes);
-    if (g->machine.isa != FV_C_X86 || !g->machine.sse41 || bytes > g->machine.native ||
+    if (g->machine.isa != FV_ISA_X86 || !g->machine.sse41 || bytes > g->machine.native ||
         !fv_elem_is_int(from) || !fv_elem_is_int(to))
         return NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

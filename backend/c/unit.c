@@ -353,7 +353,7 @@ static void put_cpu_check(fv_cg *g, fv_text *t) {
 static void put_head(fv_cg *g, fv_text *t) {
     const fv_target *target = g->p->target;
     bool windows = g->machine.windows,
-         cpuid = g->machine.isa == FV_C_X86 && g->machine.checks_cpu && !windows;
+         cpuid = g->machine.isa == FV_ISA_X86 && g->machine.checks_cpu && !windows;
     const char *flags = *target->c.flags ? fv_printf(g->arena, "%s ", target->c.flags) : "";
     const char *includes =
         fv_printf(g->arena, "%s%s", cpuid ? "#include <cpuid.h>\n" : "", fv_c_layer_includes(g));

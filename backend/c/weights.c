@@ -156,7 +156,10 @@ void fv_c_constants(fv_cg *g) {
 const char *fv_c_alignment(const fv_cg *g) {
     enum { LINE = 64, WORD = 4 };
     const int vector = g->machine.native;
-    return fv_printf(g->arena, "%d", !g->p->target->c.tools ? LINE : vector > WORD ? vector : WORD);
+    return fv_printf(g->arena, "%d",
+                     g->p->target->kind != FV_TARGET_MICRO ? LINE
+                     : vector > WORD                       ? vector
+                                                           : WORD);
 }
 
 static void put_weights_text(fv_cg *g, fv_text *t) {

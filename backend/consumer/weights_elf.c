@@ -18,37 +18,25 @@ fv_weights_object fv_weights_object_of(fv_arena *a, const fv_program *p) {
 /* ---- targets ---- */
 
 static const struct machine {
-    const char *triple; /* the first part of the target's triple */
-    int class;
+    fv_isa isa;
+    int pointer_bits, class;
     GElf_Half machine;
     GElf_Word flags;
 } machines[] = {
-    {"x86_64", ELFCLASS64, EM_X86_64, 0},
-    {"aarch64", ELFCLASS64, EM_AARCH64, 0},
-    {"riscv64", ELFCLASS64, EM_RISCV, EF_RISCV_RVC | EF_RISCV_FLOAT_ABI_DOUBLE},
-    {"riscv32", ELFCLASS32, EM_RISCV, EF_RISCV_RVC},
-    {"thumb", ELFCLASS32, EM_ARM, EF_ARM_EABI_VER5},
+    {FV_ISA_X86, 64, ELFCLASS64, EM_X86_64, 0},
+    {FV_ISA_AARCH64, 64, ELFCLASS64, EM_AARCH64, 0},
+    {FV_ISA_RISCV, 64, ELFCLASS64, EM_RISCV, EF_RISCV_RVC | EF_RISCV_FLOAT_ABI_DOUBLE},
+    {FV_ISA_RISCV, 32, ELFCLASS32, EM_RISCV, EF_RISCV_RVC},
+    {FV_ISA_CORTEX_M, 32, ELFCLASS32, EM_ARM, EF_ARM_EABI_VER5},
 };
 
-/* The triple of the target. The target generic is C for any machine; its objects are for this
- * machine. */
-static const char *triple_of(const fv_target *t) {
-#if defined(__x86_64__)
-    return *t->triple ? t->triple : "x86_64";
-#elif defined(__aarch64__)
-    return *t->triple ? t->triple : "aarch64";
-#elif defined(__riscv) && __riscv_xlen == 64
-    return *t->triple ? t->triple : "riscv64";
-#else
-    return t->triple;
-#endif
-}
-
+/* The target generic is C for any machine; its objects are for this machine. */
 static const struct machine *machine_of(const fv_target *t) {
+    fv_isa isa = t->isa == FV_ISA_PORTABLE ? fv_isa_here() : t->isa;
     if (t->system != FV_SYSTEM_ELF)
         return NULL;
     for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
-        if (!strncmp(triple_of(t), machines[i].triple, strlen(machines[i].triple)))
+        if (machines[i].isa == isa && machines[i].pointer_bits == t->pointer_bits)
             return &machines[i];
     return NULL;
 }

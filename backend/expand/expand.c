@@ -215,7 +215,7 @@ static fv_kernel *expand_with(fv_arena *a, const fv_kernel *k, const fv_target *
     fv_expand_vectors(a, t, bounds, &typed, &vectors);
     flattener z = {.a = a, .out = out, .map = fv_ptrmap_in(a)};
     fv_kb_init(&z.b, a, out, &out->body);
-    flatten_body(&z, &vectors, !t->c.tools); /* these targets have no threads */
+    flatten_body(&z, &vectors, t->threads);
     if (reduces)
         fv_reduce_strength(out);
     sweep_kernel(out);
@@ -240,7 +240,8 @@ static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now
  * result. */
 static fv_kernel *expanded(fv_program *p, const fv_kernel *k, const fv_ptrmap *bounds) {
     fv_arena *scratch = fv_arena_new(fv_arena_session(p->arena));
-    const fv_kernel *now = expand_with(scratch, k, p->target, bounds, !p->target->c.tools);
+    const fv_kernel *now =
+        expand_with(scratch, k, p->target, bounds, p->target->kind != FV_TARGET_MICRO);
     fv_kernel *copy = now ? fv_kernel_clone(p->arena, now) : NULL;
     fv_arena_free(scratch);
     return copy;

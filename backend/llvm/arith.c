@@ -185,7 +185,7 @@ static LLVMValueRef float_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a,
     bool max = x->op == FV_X_MAX;
     double value;
     /* fmin and fmax of aarch64 order zeros and return NaN as MIN and MAX of kernel IR do */
-    if (strncmp(f->m->machine.triple, "aarch64", 7) == 0) {
+    if (f->m->machine.isa == FV_ISA_AARCH64) {
         LLVMTypeRef type = LLVMTypeOf(a);
         LLVMValueRef args[] = {a, b};
         return fv_ll_intrinsic(f, max ? "llvm.maximum" : "llvm.minimum", 1, &type, 2, args);

@@ -56,7 +56,7 @@ static LLVMValueRef narrowed(fv_ll_fn *f, LLVMValueRef x, fv_elem to) {
 
 /* Truncates. Numbers out of range become the nearest integer of the type, NaN becomes 0. */
 static LLVMValueRef float_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
-    bool x86 = !strncmp(f->m->machine.triple, "x86_64", 6);
+    bool x86 = f->m->machine.isa == FV_ISA_X86;
     if (x86 && fv_ll_lanes_of(x) > 1 && (to == FV_I32 || fv_elem_bits(to) < 32)) {
         LLVMValueRef r = lanes_to_i32(f, x, from);
         return to == FV_I32 ? r : narrowed(f, r, to);

@@ -43,6 +43,7 @@ typedef struct fv_ll_levels {
 typedef struct fv_ll_machine {
     LLVMTargetMachineRef ref;
     char *triple;
+    fv_isa isa; /* of the triple: that of this machine for the target generic */
 } fv_ll_machine;
 
 /* The types that generated code uses. */

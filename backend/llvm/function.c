@@ -73,11 +73,10 @@ static void text_attr(fv_ll_module *m, LLVMValueRef fn, const char *name, const 
 /* Sets the CPU of a function. Code that runs before the CPU was checked must not use the target's
  * features. */
 static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
-    bool x86 = strncmp(m->machine.triple, "x86_64", 6) == 0,
-         arm = strncmp(m->machine.triple, "aarch64", 7) == 0;
+    bool x86 = m->machine.isa == FV_ISA_X86, arm = m->machine.isa == FV_ISA_AARCH64;
     baseline = baseline && (x86 || arm);
-    const char *cpu = baseline && x86 ? "x86-64" : m->target->cpu;
-    const char *features = baseline ? "" : m->target->features;
+    const char *cpu = baseline && x86 ? "x86-64" : m->target->llvm.cpu;
+    const char *features = baseline ? "" : m->target->llvm.features;
     if (*cpu)
         text_attr(m, fn, "target-cpu", cpu);
     if (*features || baseline) /* a function without these attributes has those of the module */

@@ -127,10 +127,6 @@ static outcome link_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
     return run(argv, words);
 }
 
-static bool is_x86(const fv_target *t) {
-    return !strncmp(t->triple, "x86_64", 6);
-}
-
 /* /Brepro: a hash of the content in place of the time. */
 static outcome link_windows(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
     static const char *const names[NAMES] = LLD("lld-link");
@@ -140,7 +136,7 @@ static outcome link_windows(fv_arena *a, const fv_link_job *job, char words[WORD
         "/noentry",
         "/nodefaultlib",
         "/Brepro",
-        is_x86(job->target) ? "/machine:x64" : "/machine:arm64",
+        job->target->isa == FV_ISA_X86 ? "/machine:x64" : "/machine:arm64",
         fv_printf(a, "/export:fovea_model=%s_model", job->prefix),
         fv_printf(a, "/export:%s_model", job->prefix),
         fv_printf(a, "/export:%s_plan", job->prefix),
@@ -182,7 +178,7 @@ static outcome link_macos(fv_arena *a, const fv_link_job *job, char words[WORDS]
         "",
         "-dylib",
         "-arch",
-        is_x86(job->target) ? "x86_64" : "arm64",
+        job->target->isa == FV_ISA_X86 ? "x86_64" : "arm64",
         "-platform_version",
         "macos",
         "11.0",
@@ -209,11 +205,11 @@ static outcome link_for(fv_arena *a, const fv_link_job *job, char words[WORDS],
         r = link_elf(a, job, words);
         return r == ABSENT && fv_target_runs_here(job->target) ? link_cc(a, job, words) : r;
     case FV_SYSTEM_WINDOWS:
-        *names = is_x86(job->target)
+        *names = job->target->isa == FV_ISA_X86
                      ? "lld-link (Debian: lld) or x86_64-w64-mingw32-ld (gcc-mingw-w64-x86-64)"
                      : "lld-link (Debian: lld)";
         r = link_windows(a, job, words);
-        return r == ABSENT && is_x86(job->target) ? link_mingw(a, job, words) : r;
+        return r == ABSENT && job->target->isa == FV_ISA_X86 ? link_mingw(a, job, words) : r;
     case FV_SYSTEM_MACOS: *names = "ld64.lld (Debian: lld)"; return link_macos(a, job, words);
     }
     return r;
@@ -222,7 +218,7 @@ static outcome link_for(fv_arena *a, const fv_link_job *job, char words[WORDS],
 const char *fv_link_shared(fv_arena *a, const fv_link_job *job) {
     char words[WORDS] = "";
     const char *names = "";
-    if (job->target->pointer_bits == 32)
+    if (job->target->kind == FV_TARGET_MICRO)
         return fv_printf(a,
                          "target %s has no shared libraries; write an object (.o) or archive (.a)",
                          job->target->name);

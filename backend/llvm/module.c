@@ -24,17 +24,13 @@ bool fv_ll_report(fv_ll_module *m) {
 
 /* ---- target machine ---- */
 
-static bool is_bare_metal(const char *triple) {
-    return strstr(triple, "-none-") != NULL;
-}
-
 static bool make_machine(fv_ll_module *m) {
     const fv_target *t = m->target;
     if (m->mode.resident)
         fv_llvm_prepare_native();
     else
         fv_llvm_prepare_all();
-    if (!*t->triple && t->pointer_bits != (int)sizeof(void *) * 8)
+    if (!*t->llvm.triple && t->pointer_bits != (int)sizeof(void *) * 8)
         return fv_error(m->session, "target %s is C for any machine: write a .c file or a folder",
                         t->name);
     static const LLVMCodeGenOptLevel levels[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess,
@@ -45,7 +41,8 @@ static bool make_machine(fv_ll_module *m) {
     /* the triple is normalised, since "thumbv7em-none-eabihf" lacks the vendor; the target generic
      * is this machine */
     m->machine.triple =
-        *t->triple ? LLVMNormalizeTargetTriple(t->triple) : LLVMGetDefaultTargetTriple();
+        *t->llvm.triple ? LLVMNormalizeTargetTriple(t->llvm.triple) : LLVMGetDefaultTargetTriple();
+    m->machine.isa = *t->llvm.triple ? t->isa : fv_isa_here();
     if (LLVMGetTargetFromTriple(m->machine.triple, &target, &error)) {
         fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name,
                  m->machine.triple);
@@ -53,8 +50,8 @@ static bool make_machine(fv_ll_module *m) {
         return false;
     }
     m->machine.ref = LLVMCreateTargetMachine(
-        target, m->machine.triple, t->cpu, t->features, levels[m->mode.level],
-        is_bare_metal(m->machine.triple) ? LLVMRelocStatic : LLVMRelocPIC, LLVMCodeModelDefault);
+        target, m->machine.triple, t->llvm.cpu, t->llvm.features, levels[m->mode.level],
+        t->kind == FV_TARGET_MICRO ? LLVMRelocStatic : LLVMRelocPIC, LLVMCodeModelDefault);
     if (!m->machine.ref)
         return fv_error(m->session, "target %s: LLVM makes no machine for %s", t->name,
                         m->machine.triple);
@@ -84,7 +81,7 @@ static void make_types(fv_ll_module *m) {
 /* Sets the ABI of RISC-V objects, which says which registers hold floats and does not follow from
  * the triple. */
 static void set_abi(fv_ll_module *m) {
-    if (strncmp(m->machine.triple, "riscv", 5) != 0)
+    if (m->machine.isa != FV_ISA_RISCV)
         return;
     const char *name = m->target->pointer_bits == 64 ? "lp64d"
                        : m->target->single.fma32     ? "ilp32f"
@@ -98,7 +95,7 @@ static void set_abi(fv_ll_module *m) {
  * called with the size in rax (x15: the size / 16), and changes no register but flags (x16,
  * x17). */
 static const char *stack_probe(fv_ll_module *m) {
-    if (strncmp(m->machine.triple, "x86_64", 6) != 0)
+    if (m->machine.isa != FV_ISA_X86)
         return "__chkstk:\n lsl x16, x15, #4\n mov x17, sp\n"
                "1: sub x17, x17, #4096\n subs x16, x16, #4096\n ldr xzr, [x17]\n b.gt 1b\n ret\n";
     return fv_printf(m->arena,

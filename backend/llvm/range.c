@@ -322,7 +322,7 @@ fv_ll_range fv_ll_limits_of(fv_ll_fn *f, const fv_expr *x) {
  * is none. */
 static const char *instruction(const fv_ll_fn *f, int lanes) {
     const int bits = f->m->target->vector_bits;
-    if (strncmp(f->m->machine.triple, "x86_64", 6) != 0 || 32 * lanes > bits)
+    if (f->m->machine.isa != FV_ISA_X86 || 32 * lanes > bits)
         return NULL;
     return lanes == 16  ? "llvm.x86.avx512.mask.cvtps2dq.512"
            : lanes == 8 ? "llvm.x86.avx.cvt.ps2dq.256"

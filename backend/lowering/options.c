@@ -29,7 +29,8 @@ unsigned fv_relax_read(fv_arena *a, const char *list, const char **wrong) {
 }
 
 bool fv_is_small_code(const fv_lower_options *o) {
-    return (o->saves & FV_SAVES_CODE) && o->target->c.tools && !o->target->vector_bits;
+    return (o->saves & FV_SAVES_CODE) && o->target->kind == FV_TARGET_MICRO &&
+           !o->target->vector_bits;
 }
 
 bool fv_is_left_out(const fv_lower_options *o, const char *step) {

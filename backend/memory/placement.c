@@ -79,7 +79,7 @@ static int64_t aligned(int64_t bytes, int64_t unit) {
  * lines of a cache that tasks could share, so there the alignment of the largest element is
  * enough. */
 static int64_t unit_of(const fv_lowerer *l) {
-    return l->target->pointer_bits == 32 ? 8 : FV_BUFFER_ALIGN;
+    return l->target->kind != FV_TARGET_SERVER ? 8 : FV_BUFFER_ALIGN;
 }
 
 static int64_t size_at(const fv_type *t, point *p) {

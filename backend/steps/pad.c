@@ -152,7 +152,7 @@ static bool has_large_constant(fv_lowerer *l, const fv_definition *d) {
  * within the border? Microcontrollers have no caches that a copy of the image would fill, and a
  * residual without a border can share its memory with the result. */
 static bool is_read_within(fv_lowerer *l, const fv_definition *d, const fv_expr *x) {
-    return x->op == FV_X_LOAD && l->target->pointer_bits > 32 &&
+    return x->op == FV_X_LOAD && l->target->kind == FV_TARGET_SERVER &&
            fv_form_of(l, d) == FV_FORM_CONTRACT;
 }
 

@@ -64,7 +64,7 @@ void fv_custom_text(fv_custom *c, const char *text, const char *name, int n,
 const fv_dim *fv_custom_tasks(fv_custom *c, const fv_dim *lines) {
     enum { MOST = 16 };
     fv_dims *t = c->module->dims;
-    return fv_dim_min(t, lines, fv_dim_const(t, c->target->c.tools ? 1 : MOST));
+    return fv_dim_min(t, lines, fv_dim_const(t, c->target->threads ? MOST : 1));
 }
 
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d) {

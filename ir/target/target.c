@@ -27,15 +27,15 @@ static const fv_target natives[] = {
 #undef TARGET
 };
 
-static const char *host_architecture(void) {
+fv_isa fv_isa_here(void) {
 #if defined __x86_64__
-    return "x86_64";
+    return FV_ISA_X86;
 #elif defined __aarch64__
-    return "aarch64";
-#elif defined __riscv && __riscv_xlen == 64
-    return "riscv64";
+    return FV_ISA_AARCH64;
+#elif defined __riscv
+    return FV_ISA_RISCV;
 #else
-    return "?";
+    return FV_ISA_PORTABLE;
 #endif
 }
 
@@ -46,8 +46,8 @@ static const char *host_architecture(void) {
 static bool of_architecture(const fv_target *t, const char *architecture) {
     size_t n = strlen(architecture);
     if (n && architecture[n - 1] == '*')
-        return strncmp(t->triple, architecture, n - 1) == 0;
-    return strncmp(t->triple, architecture, n) == 0 && t->triple[n] == '-';
+        return strncmp(t->llvm.triple, architecture, n - 1) == 0;
+    return strncmp(t->llvm.triple, architecture, n) == 0 && t->llvm.triple[n] == '-';
 }
 
 uint32_t fv_system_state(fv_system system) {
@@ -109,9 +109,9 @@ const char *const *fv_target_feature_names(fv_arena *a, const fv_target *entry) 
 bool fv_target_runs_here(const fv_target *t) {
     if (t->system != FV_SYSTEM_ELF)
         return false;
-    if (!*t->triple)
-        return t->pointer_bits == (int)sizeof(void *) * 8;
-    return of_architecture(t, host_architecture()) && fv_features_here(fv_target_features(t));
+    bool fits = t->pointer_bits == (int)sizeof(void *) * 8 && t->kind != FV_TARGET_MICRO;
+    return fits && (t->isa == FV_ISA_PORTABLE ||
+                    (t->isa == fv_isa_here() && fv_features_here(fv_target_features(t))));
 }
 
 /* The widest entry that this machine can run. Entries are ordered from narrow to wide. */
@@ -153,15 +153,16 @@ const char *fv_system_library(fv_system system) {
 static const char *triple_on(fv_system system, const fv_target *entry) {
     static const struct {
         fv_system system;
-        const char *architecture, *triple;
+        fv_isa isa;
+        const char *triple;
     } triples[] = {
-        {FV_SYSTEM_WINDOWS, "x86_64", "x86_64-w64-windows-gnu"},
-        {FV_SYSTEM_WINDOWS, "aarch64", "aarch64-w64-windows-gnu"},
-        {FV_SYSTEM_MACOS, "x86_64", "x86_64-apple-macosx11.0.0"},
-        {FV_SYSTEM_MACOS, "aarch64", "aarch64-apple-macosx11.0.0"},
+        {FV_SYSTEM_WINDOWS, FV_ISA_X86, "x86_64-w64-windows-gnu"},
+        {FV_SYSTEM_WINDOWS, FV_ISA_AARCH64, "aarch64-w64-windows-gnu"},
+        {FV_SYSTEM_MACOS, FV_ISA_X86, "x86_64-apple-macosx11.0.0"},
+        {FV_SYSTEM_MACOS, FV_ISA_AARCH64, "aarch64-apple-macosx11.0.0"},
     };
     for (size_t i = 0; i < sizeof triples / sizeof *triples; i++)
-        if (triples[i].system == system && of_architecture(entry, triples[i].architecture))
+        if (triples[i].system == system && triples[i].isa == entry->isa)
             return triples[i].triple;
     return NULL;
 }
@@ -179,7 +180,7 @@ static const fv_target *on_system(fv_arena *a, const fv_target *entry, fv_system
     *t = *entry;
     t->name = t->entry = fv_printf(a, "%s-%s", entry->entry, fv_system_name(system));
     t->system = system;
-    t->triple = triple;
+    t->llvm.triple = triple;
     return t;
 }
 
@@ -207,7 +208,7 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
     if (!more)
         return entry;
     fv_text_put(&name, entry->entry);
-    fv_text_put(&features, entry->features);
+    fv_text_put(&features, entry->llvm.features);
     fv_text_put(&flags, entry->c.flags);
     for (int i = 0; i < FV_NFEATURES; i++) {
         const fv_feature *f = fv_feature_at((fv_feature_id)i);
@@ -223,7 +224,7 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
     *t = *entry;
     t->entry = name.s;
     t->name = strcmp(entry->name, entry->entry) ? entry->name : name.s;
-    t->features = features.s;
+    t->llvm.features = features.s;
     t->c.flags = flags.s;
     t->more |= more;
     return t;
@@ -250,7 +251,7 @@ const fv_target *fv_target_without(fv_arena *a, const fv_target *t, uint64_t fea
     fv_target *copy = FV_NEW(a, fv_target, 1);
     *copy = *t;
     copy->entry = less->entry;
-    copy->features = less->features;
+    copy->llvm.features = less->llvm.features;
     copy->c.flags = less->c.flags;
     copy->more = less->more;
     return copy;
@@ -315,7 +316,7 @@ static const fv_target *read_features(fv_arena *a, const fv_target *entry, const
                "them";
         return NULL;
     }
-    if (entry->system != FV_SYSTEM_ELF && of_architecture(entry, "aarch64")) {
+    if (entry->system != FV_SYSTEM_ELF && entry->isa == FV_ISA_AARCH64) {
         *why = fv_printf(a,
                          "target '%s' takes no features: programs of that system cannot read the "
                          "registers in which the CPU reports them",
@@ -451,14 +452,14 @@ static const char *why_not_in_list(fv_arena *a, const fv_target *const *list, in
         return fv_printf(a, "a list has at most %d targets", FV_MAX_LEVELS);
     if (!strcmp(t->name, "native"))
         return "target 'native' is that of this machine; a list has levels, such as x86-64-v3";
-    if (!fv_features_can_lack(fv_target_features(t)) && !of_architecture(t, "x86_64") &&
-        !of_architecture(t, "aarch64"))
+    if (!fv_features_can_lack(fv_target_features(t)) && t->isa != FV_ISA_X86 &&
+        t->isa != FV_ISA_AARCH64)
         return fv_printf(a,
                          "code cannot find out whether a CPU is a '%s': a list has levels of "
                          "x86-64 or aarch64",
                          t->name);
     for (int i = 0; i < n; i++) {
-        if (strcmp(list[i]->triple, t->triple))
+        if (strcmp(list[i]->llvm.triple, t->llvm.triple))
             return fv_printf(a,
                              "targets '%s' and '%s' have different architectures or systems, "
                              "and cannot be in one file",
@@ -555,7 +556,7 @@ const fv_target *fv_target_choose(fv_arena *a, const char *name) {
 
 const fv_target *fv_target_baseline(void) {
     for (int i = 0; i < NTARGETS; i++)
-        if (*targets[i].triple && fv_target_runs_here(&targets[i]))
+        if (targets[i].isa != FV_ISA_PORTABLE && fv_target_runs_here(&targets[i]))
             return &targets[i];
     return &targets[0];
 }

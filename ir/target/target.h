@@ -24,18 +24,39 @@ typedef enum {
     FV_SYSTEM_MACOS
 } fv_system;
 
+/* The family of instruction sets of a target. */
+typedef enum {
+    FV_ISA_PORTABLE, /* C for any machine, of which nothing else is known */
+    FV_ISA_CORTEX_M, /* Thumb */
+    FV_ISA_RISCV,
+    FV_ISA_AARCH64,
+    FV_ISA_X86
+} fv_isa;
+
+/* What kind of machine a target is, where decisions weigh time against memory. */
+typedef enum {
+    FV_TARGET_SERVER, /* servers, laptops and phones: large memory behind caches */
+    FV_TARGET_SMALL,  /* 32-bit machines with any system: memory is worth more than time */
+    FV_TARGET_MICRO   /* microcontrollers without operating system and caches; as FV_TARGET_SMALL */
+} fv_target_kind;
+
 typedef struct fv_target {
     const char *name; /* the name, such as "x86-64-v3", "x86-64-v4-windows+vnni" or "native" */
     /* the text of the target that "native" resolved to on this machine; otherwise `name` */
     const char *entry;
+    fv_target_kind kind;
+    bool threads; /* programs can run tasks on several threads */
+    fv_isa isa;
     fv_system system;
-    const char *triple;   /* target triple for LLVM */
-    const char *cpu;      /* name of the CPU for LLVM */
-    const char *features; /* additional features for LLVM; "": only those of `cpu` */
+    struct {
+        const char *triple;
+        const char *cpu;      /* name of the CPU */
+        const char *features; /* additional features; "": only those of `cpu` */
+    } llvm;
     struct {
         const char *flags; /* options for gcc and clang */
-        /* prefix of the toolchain, "arm-none-eabi-", for targets without operating system and
-         * threads; NULL: any toolchain */
+        /* prefix of the names of the toolchain, "arm-none-eabi-", of a microcontroller; NULL: any
+         * toolchain */
         const char *tools;
     } c;
     fv_level level; /* the level whose features are available; none: no feature of feature.def is */
@@ -43,6 +64,8 @@ typedef struct fv_target {
     int pointer_bits;
     int vector_bits; /* width of a vector register in bits; 0: there are no vectors */
     int vector_registers;
+    /* general registers that most instructions can use; 0: so many that no schedule counts them */
+    int core_registers;
     fv_target_arithmetic single;
     fv_caches caches;
     /* the family of processors for which kernels are built; generic if the entry names none */
@@ -58,8 +81,11 @@ typedef struct fv_target {
 /* Is it a processor with 64-bit addresses and vectors, like those of servers and phones, and not a
  * microcontroller? */
 static inline bool fv_is_vector_processor(const fv_target *t) {
-    return t->vector_bits > 0 && t->pointer_bits > 32;
+    return t->vector_bits > 0 && t->kind == FV_TARGET_SERVER;
 }
+
+/* The instruction set of this machine; portable: it is none of fv_isa. */
+fv_isa fv_isa_here(void);
 
 /* The entry of that name, without additional features; "native" is resolved on this machine. NULL:
  * no such entry. */

@@ -139,6 +139,13 @@ wrong=$(git ls-files 'ir/*.c' 'ops/*.c' 'frontend/*.c' 'backend/*.c' 'passes/*.c
     xargs grep -nE 'fv_op_get\("|fv_op_find\("[^"]*", *"|strcmp\([a-z>.-]*def->name, "')
 if [ -n "$wrong" ]; then bad "an operator by its name: $wrong"; else good; fi
 
+# What a target is stands in its members: no code asks its triple, or, for an opinion, its toolchain or the width of its pointers, which are
+# for addresses, for LLVM and for the names of tools.
+wrong=$(git ls-files 'ir/*.c' 'ops/*.c' 'backend/*.c' 'passes/*.c' 'tools/*.c' | grep -v '^ir/target/' |
+    xargs grep -nE 'str(n?cmp|str)\([^)]*triple|[!(&|] *[a-z>.-]*c\.tools *[&|?)]')
+wrong=$wrong$(git ls-files 'backend/*.c' 'passes/*.c' 'tools/*.c' | grep -v '^backend/\(llvm\|consumer\|c\)/\|^tools/driver/cache_key.c$' | xargs grep -n 'pointer_bits')
+if [ -n "$wrong" ]; then bad "asks a target's triple, tools or pointers: $wrong"; else good; fi
+
 # What the command prints passes one border.
 wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(command/print\|command/json\|embed/embed\|embed/embed_pipeline\).c$' |
     xargs grep -nE '\b(v?printf|puts|putchar|perror) ?\(|\b(v?fprintf|fput[cs]) ?\(.*std(out|err)')

@@ -78,6 +78,31 @@ Test(target, caches_are_those_of_the_processor) {
     close_session();
 }
 
+Test(target, says_what_it_is) {
+    for (const char *const *name = fv_target_names() + 1; *name; name++) {
+        const fv_target *t = fv_target_find(*name);
+        const char *triple = t->llvm.triple;
+        static const struct {
+            const char *begin;
+            fv_isa isa;
+        } isas[] = {{"thumb", FV_ISA_CORTEX_M},
+                    {"riscv", FV_ISA_RISCV},
+                    {"aarch64", FV_ISA_AARCH64},
+                    {"x86_64", FV_ISA_X86}};
+        fv_isa isa = FV_ISA_PORTABLE;
+        for (size_t i = 0; i < sizeof isas / sizeof *isas; i++)
+            if (!strncmp(triple, isas[i].begin, strlen(isas[i].begin)))
+                isa = isas[i].isa;
+        cr_expect_eq(t->isa, isa, "%s", *name);
+        bool micro = strstr(triple, "-none-");
+        cr_expect_eq(t->kind == FV_TARGET_MICRO, micro, "%s", *name);
+        cr_expect_eq(t->threads, !micro, "%s", *name);
+        cr_expect_eq(t->c.tools != NULL, micro, "%s", *name);
+        cr_expect_eq(t->kind == FV_TARGET_SERVER, t->pointer_bits == 64, "%s", *name);
+        cr_expect_eq(t->core_registers != 0, isa == FV_ISA_CORTEX_M, "%s", *name);
+    }
+}
+
 /* ---- features ---- */
 
 TestSuite(feature, .init = open_session, .fini = close_session);
@@ -88,7 +113,7 @@ static const fv_feature *at(int i) {
 
 static bool is_architecture(const char *name) {
     for (const char *const *t = fv_target_names(); *t; t++)
-        if (!strncmp(fv_target_find(*t)->triple, name, strlen(name)))
+        if (!strncmp(fv_target_find(*t)->llvm.triple, name, strlen(name)))
             return true;
     return false;
 }
@@ -132,8 +157,8 @@ Test(feature, levels_have_what_their_features_need) {
         cr_expect_eq(fv_features_closed(level), level, "%s", *name);
         cr_expect_eq(fv_target_features(t), level, "%s", *name);
         for (int i = 0; i < FV_NFEATURES; i++)
-            cr_expect(!(level >> i & 1) ||
-                          !strncmp(t->triple, at(i)->architecture, strlen(at(i)->architecture)),
+            cr_expect(!(level >> i & 1) || !strncmp(t->llvm.triple, at(i)->architecture,
+                                                    strlen(at(i)->architecture)),
                       "%s has %s", *name, at(i)->name);
     }
     cr_expect(fv_target_has(fv_target_find("x86-64-v3"), FV_FEATURE_f16c));
@@ -168,11 +193,11 @@ Test(feature, texts_of_targets) {
     reads_as("aarch64-macos", "aarch64-macos");
     const fv_target *t = read("x86-64-v4+amx-int8+vnni");
     cr_expect_str_eq(t->entry, t->name);
-    cr_expect_str_eq(t->features, "-prefer-256-bit,+avx512vnni,+amx-tile,+amx-int8");
+    cr_expect_str_eq(t->llvm.features, "-prefer-256-bit,+avx512vnni,+amx-tile,+amx-int8");
     cr_expect_str_eq(t->c.flags, "-march=x86-64-v4 -mavx512vnni -mamx-tile -mamx-int8");
     cr_expect(fv_target_has(t, FV_FEATURE_amx_tile) && !fv_target_has(t, FV_FEATURE_avx512bf16));
     t = read("x86-64-v4+amx-bf16");
-    cr_expect_str_eq(t->features, "-prefer-256-bit,+amx-tile,+amx-bf16");
+    cr_expect_str_eq(t->llvm.features, "-prefer-256-bit,+amx-tile,+amx-bf16");
     cr_expect_str_eq(t->c.flags, "-march=x86-64-v4 -mamx-tile -mamx-bf16");
     cr_expect_str_eq(read("aarch64+fp16+bf16")->c.flags, "-march=armv8-a+fp16+bf16");
     t = read("x86-64-v2+f16c");
@@ -184,8 +209,8 @@ Test(feature, systems) {
     const fv_target *windows = read("x86-64-v3-windows"), *macos = read("aarch64-macos");
     uint64_t features;
     cr_expect(windows->system == FV_SYSTEM_WINDOWS && macos->system == FV_SYSTEM_MACOS);
-    cr_expect_str_eq(windows->triple, "x86_64-w64-windows-gnu");
-    cr_expect_str_eq(macos->triple, "aarch64-apple-macosx11.0.0");
+    cr_expect_str_eq(windows->llvm.triple, "x86_64-w64-windows-gnu");
+    cr_expect_str_eq(macos->llvm.triple, "aarch64-apple-macosx11.0.0");
     cr_expect_eq(windows->vector_bits, 256);
     cr_expect_not(fv_target_runs_here(windows));
     cr_expect(fv_features_read("x86-64-v4-windows+vnni", &features));
@@ -310,7 +335,7 @@ Test(feature, native_has_what_this_machine_has) {
     cr_expect(fv_target_runs_here(t));
     const fv_target *entry = read(t->entry);
     cr_expect_eq(fv_target_features(entry), fv_target_features(t));
-    cr_expect_str_eq(entry->features, t->features);
+    cr_expect_str_eq(entry->llvm.features, t->llvm.features);
     for (const char *const *f = fv_target_feature_names(arena, entry); *f; f++) {
         const fv_target *more = read(fv_printf(arena, "%s+%s", t->entry, *f));
         cr_expect(!fv_target_runs_here(more), "%s", more->name);

@@ -277,7 +277,7 @@ Test(cache, keys) {
     cr_assert(session);
     fv_target other = *fv_target_choose(fv_arena_new(session), "native"), cache = other,
               same = other;
-    other.features = "-avx512vnni";
+    other.llvm.features = "-avx512vnni";
     cache.caches.l2_bytes *= 2;
     const fv_driver_options all[] = {{.name = NULL},
                                      {.level = '1'},

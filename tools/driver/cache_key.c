@@ -73,15 +73,28 @@ static bool put_build(fv_text *t, uintptr_t address) {
 /* ---- target and options ---- */
 
 static void put_target(fv_text *t, const fv_target *target) {
-    const char *texts[] = {target->name, target->entry, target->triple, target->cpu,
-                           target->features};
-    const int64_t numbers[] = {
-        target->pointer_bits,    target->vector_bits,     target->vector_registers,
-        target->single.fma32,    target->single.fma64,    target->single.round,
-        target->single.sqrt32,   target->single.sqrt64,   target->single.double_,
-        target->single.nearest,  target->caches.l1_bytes, target->caches.l1_ways,
-        target->caches.l2_bytes, target->caches.l3_bytes, target->level,
-        (int64_t)target->more};
+    const char *texts[] = {target->name, target->entry, target->llvm.triple, target->llvm.cpu,
+                           target->llvm.features};
+    const int64_t numbers[] = {target->kind,
+                               target->threads,
+                               target->isa,
+                               target->core_registers,
+                               target->pointer_bits,
+                               target->vector_bits,
+                               target->vector_registers,
+                               target->single.fma32,
+                               target->single.fma64,
+                               target->single.round,
+                               target->single.sqrt32,
+                               target->single.sqrt64,
+                               target->single.double_,
+                               target->single.nearest,
+                               target->caches.l1_bytes,
+                               target->caches.l1_ways,
+                               target->caches.l2_bytes,
+                               target->caches.l3_bytes,
+                               target->level,
+                               (int64_t)target->more};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         fv_pack_text(t, texts[i]);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

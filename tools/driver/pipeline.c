@@ -298,11 +298,10 @@ bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_tab
     return true;
 }
 
-/* Is less memory worth more than time? Machines with pointers of 32 bits are microcontrollers, or
- * as small. */
+/* Is less memory worth more than time? */
 static bool saves_memory(const fv_driver_options *o) {
     return o->level == 's' || o->work.prefers_ram ||
-           (o->target.of && o->target.of->pointer_bits == 32);
+           (o->target.of && o->target.of->kind != FV_TARGET_SERVER);
 }
 
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {

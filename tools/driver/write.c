@@ -327,7 +327,7 @@ static bool write_c(fv_session *s, const fv_program *p, const char *out,
     fv_c_options o = {.layout = (fv_c_layout)with->layout,
                       .reference = reference,
                       .reference_user = s,
-                      .threads = !p->target->c.tools,
+                      .threads = p->target->threads,
                       .weights = with->weights};
     if (is_standard(out) || is_special(out))
         return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");

@@ -293,7 +293,7 @@ bool fv_budget_keep(fv_context *c, const char *model, fv_driver_options *o, fv_a
                     fv_budget *b) {
     way ways[FV_BUDGET_CHANGES];
     lowered best = {0};
-    if (!o->target.of || !o->target.of->c.tools)
+    if (!o->target.of || o->target.of->kind != FV_TARGET_MICRO)
         return true;
     if (!strcmp(model, "-"))
         return fv_error(c->session,

@@ -191,12 +191,12 @@ static bool look_at_device(fv_context *c, result *r, fv_program *p) {
     bool limited = fv_budget_limits(&r->budget);
     const char *where;
     int64_t *dims;
-    if (limited && !p->target->c.tools)
+    if (limited && p->target->kind != FV_TARGET_MICRO)
         return fv_error(c->session,
                         "--max-flash and --max-ram are for a microcontroller, such as "
                         "--target=cortex-m4; the target is %s",
                         fv_target_str(c->arena, p->target));
-    if (!p->target->c.tools || r->kind != FV_EMIT_C ||
+    if (p->target->kind != FV_TARGET_MICRO || r->kind != FV_EMIT_C ||
         (a->print.quiet && !a->print.json && !limited))
         return true;
     if (!usual_dims(c, p, &dims, &where))

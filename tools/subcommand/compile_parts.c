@@ -68,7 +68,7 @@ static bool choose_suffix(fv_context *c, outputs *out) {
     fv_system system = o.target.of ? o.target.of->system : FV_SYSTEM_ELF;
     out->suffix = out->kind == FV_EMIT_C ? "/" : fv_emit_suffix_on(out->kind, system);
     fv_diag_file(c->session, out->folder);
-    return out->kind != FV_EMIT_SO || !o.target.of || o.target.of->pointer_bits != 32 ||
+    return out->kind != FV_EMIT_SO || !o.target.of || o.target.of->kind == FV_TARGET_SERVER ||
            fv_error(c->session,
                     "target %s has no shared libraries: --emit obj or --emit lib writes objects or "
                     "archives",

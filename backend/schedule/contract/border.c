@@ -258,8 +258,8 @@ void fv_find_border(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     const fv_contract_border none = {0};
     c->context.image.border = c->context.image.side = none;
     if (c->row < 0 || c->nsums > 1 || c->blocks.sum || c->context.image.lines.taps ||
-        !has_terms_to_leave(c) || sum->u.red.nvars < 2 || !l->target->vector_bits ||
-        l->target->pointer_bits == 32 || (l->options->saves & FV_SAVES_CODE))
+        !has_terms_to_leave(c) || sum->u.red.nvars < 2 || !fv_is_vector_processor(l->target) ||
+        (l->options->saves & FV_SAVES_CODE))
         return;
     c->context.image.border = border_of(l, c, 0);
     if (c->context.image.border.step && sum->u.red.nvars > 2)

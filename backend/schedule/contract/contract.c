@@ -298,7 +298,7 @@ static bool depends_on_sum_only(fv_arena *a, const fv_contraction *c, const fv_d
 static bool repeats_rows(const fv_tile *t, int64_t most) {
     const fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
-    return (e->l->options->saves & FV_SAVES_CODE) && e->l->target->c.tools && most == t->plan.mr &&
+    return (e->l->options->saves & FV_SAVES_CODE) && !e->l->target->threads && most == t->plan.mr &&
            fv_dim_is_const(d) && d->value > most && d->value % most && t->c->nsums == 1 &&
            !t->plan.within && !t->put.store && depends_on_sum_only(e->arena, t->c, e->def);
 }
@@ -679,7 +679,7 @@ static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr
 /* Has the target one or two cores, as microcontrollers have? There a task has all panels of its
  * rows, since beginning a task takes about as many instructions as a tile. */
 static bool has_few_cores(const fv_target *t) {
-    return t->pointer_bits == 32;
+    return t->kind != FV_TARGET_SERVER;
 }
 
 void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value) {

@@ -81,7 +81,7 @@ static bool is_sum(const fv_tile *t, const fv_expr *x) {
 void fv_tile_prefetch_operands(fv_tile *t, fv_value *value, fv_expr *const *index, fv_expr *rows) {
     const fv_lowerer *l = t->e->l;
     const fv_expr *x;
-    if (t->c->row < 0 || t->put.store || !l->target->vector_bits || l->target->pointer_bits == 32 ||
+    if (t->c->row < 0 || t->put.store || !fv_is_vector_processor(l->target) ||
         (l->options->saves & FV_SAVES_CODE))
         return;
     for (fv_x_visitor v = fv_x_visit(t->e->arena, t->e->def->body); (x = fv_x_next(&v));)

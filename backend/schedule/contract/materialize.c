@@ -238,7 +238,7 @@ static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
  * have little memory. */
 static fv_expr *copied_part(const fv_target *t, fv_expr *factor, fv_dense_of of) {
     fv_expr *x = (fv_expr *)fv_x_stored(factor);
-    bool converted = of != FV_DENSE_WINDOWS && x->op != FV_X_LOAD && t->pointer_bits > 32 &&
+    bool converted = of != FV_DENSE_WINDOWS && x->op != FV_X_LOAD && t->kind == FV_TARGET_SERVER &&
                      fv_elem_is_int((fv_elem)factor->type.elem);
     converted |= of == FV_DENSE_WIDENED && fv_elem_is_storage((fv_elem)x->type.elem) &&
                  fv_elem_is_float((fv_elem)x->type.elem);

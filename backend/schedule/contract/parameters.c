@@ -204,10 +204,9 @@ bool fv_loops_are_smaller(const fv_lowerer *l, const fv_definition *d, const fv_
                FV_SMALL_CONSTANT;
 }
 
-/* Are the sums integers in core registers, of which Thumb has few? */
+/* Are the sums integers in core registers of which there are few? */
 static bool in_core_registers(const fv_target *t, const fv_contraction *c, int lanes) {
-    return lanes == 1 && fv_elem_is_int((fv_elem)c->sum->type.elem) &&
-           !strncmp(t->triple, "thumb", strlen("thumb"));
+    return lanes == 1 && fv_elem_is_int((fv_elem)c->sum->type.elem) && t->core_registers;
 }
 
 /* The rows of a tile of a depthwise convolution with Helium, at most `most`, for which no tile has
@@ -359,7 +358,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
         lanes /= 2;
     if (columns < *nr)
         *nr = (int)fv_round_up(columns, lanes);
-    if (columns > *nr && t->pointer_bits == 32 && lanes == 1)
+    if (columns > *nr && t->kind != FV_TARGET_SERVER && lanes == 1)
         *nr = least_padding(columns, *nr);
     if (panel)
         fill_panels(t, panel, lanes, mr, nr);
@@ -570,8 +569,8 @@ static int tiles_that_compute(const fv_target *t, const fv_contraction *c) {
 static bool unpacking_pays(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            const fv_tile_plan *plan, int64_t steps) {
     return fv_computes_panels(c) && !c->panels.pairs &&
-           (c->panels.computed ||
-            (t->pointer_bits > 32 && steps >= LEAST_UNPACKED && !stay_near(t, c, d, plan->nr)));
+           (c->panels.computed || (t->kind == FV_TARGET_SERVER && steps >= LEAST_UNPACKED &&
+                                   !stay_near(t, c, d, plan->nr)));
 }
 
 /* Does the first tile of a block compute b for the other ones? A conversion of one instruction is
@@ -623,13 +622,13 @@ static int64_t choose_matrix_block(fv_choosing *u, const fv_contraction *c, fv_t
 }
 
 /* Do tiles store their results from registers? These are few integers in core registers, and the
- * addresses of a row are then computed once for all panels. Armv6-M has eight registers for most
- * instructions, too few for that: products of a keyword spotter took 7% more time. */
+ * addresses of a row are then computed once for all panels. Eight registers (Armv6-M) are too few
+ * for that: products of a keyword spotter took 7% more time. */
 static bool stores_at_once(const fv_lowerer *l, const fv_contraction *c, const fv_definition *d,
                            const fv_tile_plan *plan) {
+    enum { TOO_FEW_REGISTERS = 8 };
     const fv_dim *columns = d->index[c->column]->dim;
-    return in_core_registers(l->target, c, 1) &&
-           strncmp(l->target->triple, "thumbv6m", strlen("thumbv6m")) != 0 &&
+    return in_core_registers(l->target, c, 1) && l->target->core_registers > TOO_FEW_REGISTERS &&
            !(l->options->saves & FV_SAVES_CODE) && c->nsums == 1 && !c->blocks.sum &&
            fv_dim_is_const(columns) && columns->value % plan->nr == 0;
 }
@@ -700,7 +699,7 @@ int64_t fv_contract_choose_rest(fv_choosing *u, const fv_op *op, const fv_contra
     if (plan->together)
         block = rows_together(target, c, plan, block);
     bool one =
-        plan->stores || ((u->l->options->saves & FV_SAVES_CODE) && target->c.tools && rows > 1);
+        plan->stores || ((u->l->options->saves & FV_SAVES_CODE) && !target->threads && rows > 1);
     block = one && !plan->depth ? plan->mr : block;
     if (rows > 1)
         block = fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);

@@ -103,7 +103,7 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
     for (int i = 0; i < all->u.red.nvars && steps < p->loop.outline_steps; i++)
         steps *= all->u.red.vars[i]->dim->hi;
     plan->outlined = steps >= p->loop.outline_steps &&
-                     !((l->options->saves & FV_SAVES_CODE) && l->target->c.tools);
+                     !((l->options->saves & FV_SAVES_CODE) && l->target->kind == FV_TARGET_MICRO);
 }
 
 bool fv_tile_prefetches(const fv_tile *t) {

@@ -148,7 +148,8 @@ static fv_loop_kind column_kind(const fv_tile *t) {
     const fv_target *target = t->e->l->target;
     if (fv_has_helium(target) && fv_contract_lanes(target, t->e->def, t->c) > 1)
         return FV_VECTOR;
-    bool unrolls = target->pointer_bits == 32 && !target->vector_bits && fv_tile_width(t) <= MOST;
+    bool unrolls =
+        target->kind != FV_TARGET_SERVER && !target->vector_bits && fv_tile_width(t) <= MOST;
     return unrolls ? FV_UNROLL : FV_VECTOR;
 }
 

@@ -56,8 +56,9 @@ void fv_find_lines(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     const fv_target *t = l->target;
     if (c->row >= 0 || c->column < 1 || c->nsums > 1 || c->each || c->packed || c->blocks.sum ||
         c->dot.group || c->context.often || !fv_elem_is_float((fv_elem)c->sum->type.elem) ||
-        (x->op != FV_X_LOAD && (x->op != FV_X_GUARD || !c->dense.b)) || !t->vector_bits ||
-        t->pointer_bits == 32 || (l->options->saves & FV_SAVES_CODE) || c->sum->u.red.nvars < 2)
+        (x->op != FV_X_LOAD && (x->op != FV_X_GUARD || !c->dense.b)) ||
+        !fv_is_vector_processor(t) || (l->options->saves & FV_SAVES_CODE) ||
+        c->sum->u.red.nvars < 2)
         return;
     const fv_var *line = d->index[c->column - 1], *tap = c->sum->u.red.vars[0];
     int64_t stride = fv_x_uses(c->a, line) || !fv_dim_is_const(line->dim) ||

@@ -643,7 +643,7 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
          * is known only when the kernel is emitted */
         u->how.kind = u->wish->schedule.kind;
     int task = vector ? vector_task(d, d->index[p->vector], of->vector_task) : of->row_task;
-    if (l->target->c.tools) /* there are no threads, and a loop over tasks would be code */
+    if (!l->target->threads) /* a loop over tasks would be code without use */
         task = MOST_TASK;
     p->task =
         fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
