@@ -411,45 +411,11 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_FLOORMOD:
     case FV_X_MULHI:
     case FV_X_ADDSAT:
-    case FV_X_DOT_U8_I8:
-    case FV_X_DOT_I8_I8:
-    case FV_X_DOT_U8_U8:
-    case FV_X_DOT_U8_I8_SAT:
-    case FV_X_DOT_I16_I16:
-    case FV_X_DOT_I16_I8_EVEN:
-    case FV_X_DOT_I16_I8_ODD:
-    case FV_X_DOT_BF16:
-    case FV_X_DOT_BF16_EVEN:
-    case FV_X_DOT_BF16_ODD:
-    case FV_X_ADD_FLUSHED:
+#include "ir/expr/cases_of_words.def"
     case FV_X_SCALEB:
     case FV_X_MULSAT: return call_op(g, x);
     case FV_X_CONST:
-    case FV_X_EXP:
-    case FV_X_EXP_FLUSH:
-    case FV_X_EXP2:
-    case FV_X_EXPM1:
-    case FV_X_LOG:
-    case FV_X_LOG2:
-    case FV_X_LOG1P:
-    case FV_X_SIN:
-    case FV_X_COS:
-    case FV_X_TAN:
-    case FV_X_ASIN:
-    case FV_X_ACOS:
-    case FV_X_ATAN:
-    case FV_X_SINH:
-    case FV_X_COSH:
-    case FV_X_TANH:
-    case FV_X_ASINH:
-    case FV_X_ACOSH:
-    case FV_X_ATANH:
-    case FV_X_ERF:
-    case FV_X_GELU:
-    case FV_X_GELU_TANH:
-    case FV_X_SIGMOID:
-    case FV_X_POW:
-    case FV_X_FREM:
+#include "ir/expr/cases_of_math.def"
     case FV_X_CONVSAT:
     case FV_X_DIM:
     case FV_X_DOT16_I8_I8: /* sums of one lane */

@@ -314,17 +314,7 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     }
     case FV_X_CONVERT:
     case FV_X_CONVSAT: return convert(z, op, e, args[0]);
-    case FV_X_DOT_U8_I8:
-    case FV_X_DOT_I8_I8:
-    case FV_X_DOT_U8_U8:
-    case FV_X_DOT_U8_I8_SAT:
-    case FV_X_DOT_I16_I16:
-    case FV_X_DOT_I16_I8_EVEN:
-    case FV_X_DOT_I16_I8_ODD:
-    case FV_X_DOT_BF16:
-    case FV_X_DOT_BF16_EVEN:
-    case FV_X_DOT_BF16_ODD:
-    case FV_X_ADD_FLUSHED:
+#include "ir/expr/cases_of_words.def"
     case FV_X_SCALEB:
         if (fv_instruction_has(z->t, op, e, e))
             break;

@@ -334,10 +334,8 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_NEG: return negation(f, x);
     case FV_X_ABS: return absolute(f, x);
     case FV_X_FMA: return fma_(f, x);
-    case FV_X_DOT_U8_I8: case FV_X_DOT_I8_I8: case FV_X_DOT_U8_U8:
-    case FV_X_DOT_U8_I8_SAT: case FV_X_DOT_I16_I16: case FV_X_DOT_I16_I8_EVEN:
-    case FV_X_DOT_I16_I8_ODD: case FV_X_DOT_BF16: case FV_X_DOT_BF16_EVEN:
-    case FV_X_DOT_BF16_ODD: case FV_X_ADD_FLUSHED: case FV_X_SCALEB:
+#include "ir/expr/cases_of_words.def"
+    case FV_X_SCALEB:
         return of_table(f, x);
     case FV_X_DOT16_I8_I8: case FV_X_DOT16_U8_U8:
         return fv_ll_dot16(f, (fv_expr_op)x->op, arg(f, x, 0), arg(f, x, 1), arg(f, x, 2));
@@ -366,12 +364,7 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_EVEN: case FV_X_ODD: return blocks(f, x);
     case FV_X_REQUIRE: return require(f, x);
     case FV_X_CONVSAT:
-    case FV_X_EXP: case FV_X_EXP_FLUSH: case FV_X_EXP2: case FV_X_EXPM1: case FV_X_LOG:
-    case FV_X_LOG2: case FV_X_LOG1P:
-    case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS: case FV_X_ATAN:
-    case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH:
-    case FV_X_ATANH: case FV_X_ERF: case FV_X_GELU: case FV_X_GELU_TANH: case FV_X_SIGMOID:
-    case FV_X_POW: case FV_X_FREM:
+#include "ir/expr/cases_of_math.def"
     case FV_X_DIM: case FV_X_REDUCE: case FV_X_END: break;
     }
     return not_expanded(f, x);

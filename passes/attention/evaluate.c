@@ -161,13 +161,23 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_LOG1P: return log1p(a);
     case FV_X_SIN: return sin(a);
     case FV_X_COS: return cos(a);
+    case FV_X_TAN: return tan(a);
+    case FV_X_ASIN: return asin(a);
+    case FV_X_ACOS: return acos(a);
+    case FV_X_ATAN: return atan(a);
+    case FV_X_SINH: return sinh(a);
+    case FV_X_COSH: return cosh(a);
     case FV_X_TANH: return tanh(a);
+    case FV_X_ASINH: return asinh(a);
+    case FV_X_ACOSH: return acosh(a);
+    case FV_X_ATANH: return atanh(a);
     case FV_X_ERF: return erf(a);
     case FV_X_GELU: return 0.5 * a * (1 + erf(a * M_SQRT1_2));
     case FV_X_GELU_TANH:
         return 0.5 * a * (1 + tanh(0.7978845608028654 * (a + 0.044715 * a * a * a)));
     case FV_X_SIGMOID: return 1 / (1 + exp(-a));
     case FV_X_POW: return pow(a, b);
+    case FV_X_FREM: return fmod(a, b);
     case FV_X_FMA: return a * b + fv_sample_number(s, x->arg[2]);
     /* operations that are not expected around scores and masks: their value is s->of_data */
     case FV_X_SHL:
@@ -175,17 +185,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_MULHI:
     case FV_X_ADDSAT:
     case FV_X_MULSAT:
-    case FV_X_DOT_U8_I8:
-    case FV_X_DOT_I8_I8:
-    case FV_X_DOT_U8_U8:
-    case FV_X_DOT_U8_I8_SAT:
-    case FV_X_DOT_I16_I16:
-    case FV_X_DOT_I16_I8_EVEN:
-    case FV_X_DOT_I16_I8_ODD:
-    case FV_X_DOT_BF16:
-    case FV_X_DOT_BF16_EVEN:
-    case FV_X_DOT_BF16_ODD:
-    case FV_X_ADD_FLUSHED:
+#include "ir/expr/cases_of_words.def"
     case FV_X_DOT16_I8_I8:
     case FV_X_DOT16_U8_U8:
     case FV_X_BITCAST:
@@ -193,16 +193,6 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_RAMP:
     case FV_X_EVEN:
     case FV_X_ODD:
-    case FV_X_TAN:
-    case FV_X_ASIN:
-    case FV_X_ACOS:
-    case FV_X_ATAN:
-    case FV_X_SINH:
-    case FV_X_COSH:
-    case FV_X_ASINH:
-    case FV_X_ACOSH:
-    case FV_X_ATANH:
-    case FV_X_FREM:
     case FV_X_REDUCE:
     /* fv_sample_number evaluates these nodes itself */
     case FV_X_CONST:
