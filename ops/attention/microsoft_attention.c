@@ -477,7 +477,7 @@ static bool decompose_self(fv_rewriter *w, fv_op *op) {
         FV_A_FLOAT("scale", 0.0f)
 
 const fv_opdef fv_ops_microsoft_attention[] = {
-    {MS, .name = "MultiHeadAttention",
+    {MS, .name = "MultiHeadAttention", .id = FV_OP_com_microsoft_MultiHeadAttention,
      .doc =
          "attention by heads, of itself or across, with a bias, masks that are added, and a cache",
      .in = {{"query", "T", .rank = FV_RANKS(3, 5)},
@@ -510,7 +510,7 @@ const fv_opdef fv_ops_microsoft_attention[] = {
      .out = {{"output", "T"}, PRESENTS},
      .attrs = {MASKED, FV_A_INT("output_qk", 0), FV_A_INT("past_present_share_buffer", 0)},
      .types = TYPES, .infer = infer_multi_head, .decompose = decompose_multi_head},
-    {MS, .name = "Attention",
+    {MS, .name = "Attention", .id = FV_OP_com_microsoft_Attention,
      .doc = "a projection to queries, keys and values, and their attention by heads, with masks "
             "that are added, and a cache",
      .in = {{"input", "T", .rank = FV_RANK(3)},

@@ -507,7 +507,7 @@ static bool decompose_sparse(fv_rewriter *w, fv_op *op) {
     }
 
 const fv_opdef fv_ops_microsoft_grouped[] = {
-    {MS, .name = "GroupQueryAttention",
+    {MS, .name = "GroupQueryAttention", .id = FV_OP_com_microsoft_GroupQueryAttention,
      .doc = "causal attention of heads in groups, to a cache in which each sequence has its "
             "length; rotated, in a window, "
             "capped, with sinks",

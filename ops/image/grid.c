@@ -387,6 +387,7 @@ const fv_opdef fv_ops_grid[] = {
      .define = define_affine_grid},
     {.domain = "",
      .name = "GridSample",
+     .id = FV_OP_GridSample,
      .since = {16, 20, 22},
      .decides = true,
      .doc = "elements of images at positions that a grid gives, -1 to 1 from edge to edge: the "

@@ -256,6 +256,7 @@ const fv_opdef fv_ops_deform[] = {
      .define = define_taps},
     {.domain = "",
      .name = "DeformConv",
+     .id = FV_OP_DeformConv,
      .since = {19, 22},
      .doc = "a convolution whose taps are moved by offsets that are data, with interpolation; "
             "times a mask",

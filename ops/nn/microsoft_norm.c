@@ -275,13 +275,15 @@ static bool infer_bias_softmax(fv_op *op) {
 
 const fv_opdef fv_ops_microsoft_norm[] = {
     {MS, .name = "SimplifiedLayerNormalization",
+     .id = FV_OP_com_microsoft_SimplifiedLayerNormalization,
      .doc = "RMSNormalization; models may also have it in the standard's domain",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}},
      .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
      .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}, {"U", FV_SET(F32)}}, .infer = infer_rms,
      .body = "SimplifiedLayerNormalization"},
-    {MS, .name = "SkipLayerNormalization", .doc = "LayerNormalization of a sum",
+    {MS, .name = "SkipLayerNormalization", .id = FV_OP_com_microsoft_SkipLayerNormalization,
+     .doc = "LayerNormalization of a sum",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)},
             {"skip", "T"},
             {"gamma", "T", .rank = FV_RANK(1)},

@@ -411,6 +411,7 @@ const fv_opdef fv_ops_quant[] = {
      .decompose = decompose_conv_integer},
     {.domain = "",
      .name = "QLinearConv",
+     .id = FV_OP_QLinearConv,
      .since = {10},
      .doc = "convolution of quantized tensors, quantized",
      .in = {QLINEAR_CONV},

@@ -454,7 +454,7 @@ static bool make_inputs(comparison *d) {
     fv_context one = {d->c->session, d->c->arena, &args};
     return fv_subject_open(&one, d->side[0].path, FV_BACKEND_INTERP, &d->base) &&
            fv_read_inputs(d->c, &d->base) && fv_choose_dims(d->c, &d->base, false) &&
-           fv_make_inputs(d->c, &d->base);
+           fv_has_work(d->c, &d->base, "compare") && fv_make_inputs(d->c, &d->base);
 }
 
 int fv_cmd_diff(fv_context *c) {

@@ -171,7 +171,7 @@ static bool open_bench(fv_bench *b, const char *path, fv_backend_kind backend) {
     b->compile_peak = peak_memory();
     reset_peak_memory();
     ok = ok && fv_read_inputs(b->c, &b->m) && fv_choose_dims(b->c, &b->m, false) &&
-         fv_make_inputs(b->c, &b->m);
+         fv_has_work(b->c, &b->m, "measure") && fv_make_inputs(b->c, &b->m);
     if (ok) {
         fv_subject_count(b->c, &b->m);
         add_costs(b);

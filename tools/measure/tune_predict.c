@@ -327,7 +327,9 @@ static bool open_model(chooser *h, sketch *s) {
     if (!fv_driver_read(c->session, h->m.path, &h->o, &h->m.source) ||
         !fv_driver_spares(c->session, c->args->result.output))
         return false;
-    fv_find_lacks(c->arena, h->m.source.module, &h->m.lacks, &h->m.nlacks);
+    fv_implied *to = &h->m.implied;
+    fv_find_lacks(c->arena, h->m.source.module, &to->lacks, &to->nlacks);
+    fv_find_places(c->arena, h->m.source.module, &to->places, &to->nplaces);
     if (!fv_driver_prepare(&h->m.source, &h->o))
         return false;
     /* this program, which is not one that is tried, reports what is wrong with the model */
@@ -339,7 +341,8 @@ static bool open_model(chooser *h, sketch *s) {
         return false;
     h->speeds = fv_speeds_of(h->m.program->target);
     fv_subject_make_room(c, fv_program_model(c->arena, h->m.program, NULL), &h->m);
-    return fv_read_inputs(c, &h->m) && fv_choose_dims(c, &h->m, false) && draw(h, &none, s);
+    return fv_read_inputs(c, &h->m) && fv_choose_dims(c, &h->m, false) &&
+           fv_has_work(c, &h->m, "measure") && draw(h, &none, s);
 }
 
 /* ---- the result ---- */

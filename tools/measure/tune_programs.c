@@ -27,8 +27,8 @@ static bool ready(fv_tuner *t, fv_tune_program *p, const fv_tuning *with, bool f
     int threads = fv_args_threads(c->args);
     bool ok = fv_subject_open_tuned(c, t->path, t->backend, with, &p->choices, &p->m) &&
               fv_read_inputs(c, &p->m) && fv_choose_dims(c, &p->m, !first) &&
-              fv_make_inputs(c, &p->m) && fv_runner_open(c, &p->m, threads, &p->r) &&
-              fv_runner_run(c, &p->r, &ms);
+              fv_has_work(c, &p->m, "measure") && fv_make_inputs(c, &p->m) &&
+              fv_runner_open(c, &p->m, threads, &p->r) && fv_runner_run(c, &p->r, &ms);
     /* the program runs a second time, since the first run reads the weights from the file */
     if (!ok || !fv_runner_run(c, &p->r, &ms))
         return false;

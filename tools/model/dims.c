@@ -1,5 +1,6 @@
 /* dims.c - values for the symbolic dims of a run. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,11 @@ static bool says(const char *name, const char *const *words) {
     return false;
 }
 
+typedef enum { OTHER, BATCH, SEQUENCE, PAST, TOTAL, IMAGE, VOLUME } role;
+
 /* The role of a symbol, derived from its name. For a symbol that is named after an input's axis
  * (INPUT_AXIS) the role is OTHER, since the input's name is not considered. */
-typedef enum { OTHER, BATCH, SEQUENCE, PAST, TOTAL } role;
-
-static role role_of(const char *name) {
+static role role_of_name(const char *name) {
     static const char *const past[] = {"past", NULL}, *const total[] = {"total", NULL},
                              *const batch[] = {"batch", NULL}, *const sequence[] = {"seq",  "len",
                                                                                     "time", "token",
@@ -35,13 +36,30 @@ static role role_of(const char *name) {
                                   : OTHER;
 }
 
+/* The role of symbol s: by its name, or else by what the graph uses it for. */
+static role role_of(const fv_subject *m, int s) {
+    const char *name = m->table->symbols[s].name;
+    unsigned place = 0;
+    for (int i = 0; i < m->implied.nplaces; i++)
+        if (!strcmp(m->implied.places[i].name, name))
+            place = m->implied.places[i].place;
+    role r = role_of_name(name);
+    if (r != OTHER)
+        return r;
+    return place & FV_SYMBOL_IMAGE      ? IMAGE
+           : place & FV_SYMBOL_VOLUME   ? VOLUME
+           : place & FV_SYMBOL_CACHE    ? PAST
+           : place & FV_SYMBOL_SEQUENCE ? SEQUENCE
+                                        : OTHER;
+}
+
 /* The usual value of a total length: the sum of the past and the new length, if exactly two symbols
  * are such lengths and have values; otherwise 128. */
 static int64_t usual_total(const fv_subject *m) {
     int64_t sum = 0;
     int parts = 0;
     for (int i = 0; i < m->table->nsymbols; i++) {
-        role r = role_of(m->table->symbols[i].name);
+        role r = role_of(m, i);
         if ((r != PAST && r != SEQUENCE) || !m->data.known[i] ||
             __builtin_add_overflow(sum, m->data.dims[i], &sum))
             continue;
@@ -68,11 +86,20 @@ static bool is_capacity(const fv_subject *m, int s, int64_t *need) {
     return found;
 }
 
-static int64_t usual(const fv_subject *m, const fv_symbol_info *y) {
-    static const int64_t values[] = {[OTHER] = 1, [BATCH] = 1, [SEQUENCE] = 128, [PAST] = 0};
-    role r = role_of(y->name);
+/* May more of what symbol s measures be taken until all outputs have elements? */
+static bool may_grow(const fv_subject *m, int s) {
+    role r = role_of(m, s);
+    return r == SEQUENCE || r == IMAGE || r == VOLUME;
+}
+
+static int64_t usual(const fv_subject *m, int s, int64_t times) {
+    static const int64_t values[] = {
+        [OTHER] = 1, [BATCH] = 1, [SEQUENCE] = 128, [PAST] = 0, [IMAGE] = 224, [VOLUME] = 64};
+    const fv_symbol_info *y = &m->table->symbols[s];
+    role r = role_of(m, s);
     int64_t v = r == TOTAL ? usual_total(m) : values[r], need;
-    v = is_capacity(m, (int)(y - m->table->symbols), &need) ? need : v;
+    v *= may_grow(m, s) ? times : 1;
+    v = is_capacity(m, s, &need) ? need : v;
     return v < y->lo ? y->lo : v > y->hi ? y->hi : v;
 }
 
@@ -133,6 +160,7 @@ typedef struct chooser {
     /* bounds of the symbols; NULL: only the table is known, or the given values contradict the
      * relations */
     fv_bounds *bounds;
+    unsigned char *taken; /* for each symbol, whether a usual value was taken */
 } chooser;
 
 /* Symbol s of the table as a dim of the graph; NULL: the graph does not have it. */
@@ -143,8 +171,8 @@ static const fv_dim *in_graph(const fv_subject *m, int s) {
 fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m) {
     fv_module *g = m->source.module;
     fv_bounds *b = g ? fv_bounds_new(c->arena, g) : NULL;
-    for (int i = 0; i < m->nlacks && b; i++)
-        fv_bounds_assume(b, m->lacks[i], fv_dim_const(g->dims, 0));
+    for (int i = 0; i < m->implied.nlacks && b; i++)
+        fv_bounds_assume(b, m->implied.lacks[i], fv_dim_const(g->dims, 0));
     for (int s = 0; b && s < m->table->nsymbols; s++) {
         const fv_symbol_info *y = &m->table->symbols[s];
         const fv_dim *d = in_graph(m, s);
@@ -180,7 +208,7 @@ enum { ROUNDS = 4 };
 
 static int round_of(const fv_subject *m, int s) {
     const fv_module *g = m->source.module;
-    role r = role_of(m->table->symbols[s].name);
+    role r = role_of(m, s);
     int64_t need;
     if (is_capacity(m, s, &need))
         return ROUNDS - 1;
@@ -194,17 +222,24 @@ static int round_of(const fv_subject *m, int s) {
 
 /* ---- all ---- */
 
-static void take_usual(const chooser *h, int s, bool quietly) {
+/* Chooses the allowed value nearest to the wish; 0, with which a model computes nothing, only if it
+ * is the wish or no other is allowed. */
+static bool choose(const chooser *h, const fv_dim *d, int64_t wish, int64_t *out) {
+    /* a choice narrows the bounds for good, so the one that may fail has its own */
+    fv_bounds *own = wish > 0 ? fv_subject_bounds(h->c, h->m) : NULL;
+    if (own && fv_bounds_within(own, d, 1, FV_DIM_MAX) && fv_bounds_choose(own, d, wish, out) &&
+        fv_bounds_within(h->bounds, d, *out, *out))
+        return true;
+    return fv_bounds_choose(h->bounds, d, wish, out);
+}
+
+static void take_usual(const chooser *h, int s, int64_t times) {
     const fv_subject *m = h->m;
-    const fv_symbol_info *y = &m->table->symbols[s];
     const fv_dim *d = h->bounds ? in_graph(m, s) : NULL;
-    int64_t wish = usual(m, y);
-    if (!d || !fv_bounds_choose(h->bounds, d, wish, &m->data.dims[s]))
+    int64_t wish = usual(m, s, times);
+    if (!d || !choose(h, d, wish, &m->data.dims[s]))
         m->data.dims[s] = wish;
-    m->data.known[s] = 1;
-    if (!quietly)
-        fv_note(h->c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,
-                m->data.dims[s], fv_option_name(h->c->arena, y->name));
+    m->data.known[s] = h->taken[s] = 1;
 }
 
 static bool is_all_known(const fv_subject *m) {
@@ -214,16 +249,73 @@ static bool is_all_known(const fv_subject *m) {
     return n == m->table->nsymbols;
 }
 
-static void choose_others(fv_context *c, fv_subject *m, bool quietly) {
-    fv_subject_graph(c, m); /* reads the graph, in which the relations are */
-    const chooser h = {c, m, fv_subject_bounds(c, m)};
+static void choose_others(fv_context *c, fv_subject *m, int64_t times, unsigned char *taken) {
+    const chooser h = {c, m, fv_subject_bounds(c, m), taken};
     derive(&h);
     for (int round = 0; round < ROUNDS; round++)
         for (int s = 0; s < m->table->nsymbols; s++)
             if (!m->data.known[s] && round_of(m, s) == round) {
-                take_usual(&h, s, quietly);
+                take_usual(&h, s, times);
                 derive(&h);
             }
+}
+
+/* Has output i an element? Dims that data decide count as such that may have. */
+static bool has_elements(const fv_subject *m, int i) {
+    const fv_port_info *p = &m->table->outputs[i];
+    int64_t n;
+    for (int k = 0; k < p->rank && !p->depends_on_data; k++)
+        if (fv_eval_dim_text(m->table, m->data.dims, p->dims[k], &n) && n <= 0)
+            return false;
+    return true;
+}
+
+static int number_empty(const fv_subject *m) {
+    int n = 0;
+    for (int i = 0; i < m->table->noutputs; i++)
+        n += !has_elements(m, i);
+    return n;
+}
+
+/* Chooses all dims that are not known. Signals and images may have to be longer than usual before
+ * windows leave something of them: takes the least doubling for which fewest outputs are empty. */
+static void choose_all(fv_context *c, fv_subject *m, bool quietly) {
+    enum { MOST_TIMES = 1 << 10 };
+    const size_t n = (size_t)m->table->nsymbols;
+    int fewest = INT_MAX;
+    unsigned char *given = FV_NEW(c->arena, unsigned char, n + 1),
+                  *taken = FV_NEW(c->arena, unsigned char, n + 1);
+    int64_t *best = FV_NEW(c->arena, int64_t, n + 1);
+    bool grows = false;
+    fv_subject_graph(c, m); /* reads the graph, which has relations, and says what symbols are */
+    memcpy(given, m->data.known, n);
+    for (int s = 0; s < m->table->nsymbols; s++)
+        grows |= !given[s] && may_grow(m, s);
+    for (int64_t times = 1; fewest && times <= (grows ? MOST_TIMES : 1); times *= 2) {
+        memcpy(m->data.known, given, n);
+        choose_others(c, m, times, taken);
+        int empty = number_empty(m);
+        if (empty < fewest) {
+            fewest = empty;
+            memcpy(best, m->data.dims, n * sizeof *best);
+        }
+    }
+    memcpy(m->data.dims, best, n * sizeof *best);
+    for (int s = 0; s < m->table->nsymbols && !quietly; s++)
+        if (taken[s])
+            fv_note(c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it",
+                    m->table->symbols[s].name, best[s],
+                    fv_option_name(c->arena, m->table->symbols[s].name));
+}
+
+bool fv_has_work(fv_context *c, const fv_subject *m, const char *what) {
+    if (!m->table->noutputs || number_empty(m) < m->table->noutputs)
+        return true;
+    fv_diag_file(c->session, m->path);
+    const char *where = fv_dims_str(c->arena, m->table, m->data.dims);
+    return fv_error(c->session,
+                    "there is nothing to %s: no output has an element%s%s; --dim NAME=N sets a dim",
+                    what, *where ? " where " : "", where);
 }
 
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
@@ -237,7 +329,7 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     if (ok && fv_find_dims(t, m->data.inputs, m->data.given, m->data.dims, m->data.known, log))
         ok = fv_say_log(c, log);
     if (ok && !is_all_known(m))
-        choose_others(c, m, quietly);
+        choose_all(c, m, quietly);
     if (ok && fv_check_dims(t, m->data.inputs, m->data.given, m->data.dims, log))
         ok = fv_say_log(c, log);
     fv_log_free(log);

@@ -221,9 +221,9 @@ static bool symbol_value(void *ctx, const fv_dim *symbol, int64_t *out) {
 }
 
 static const fv_hint *hint_of(const fv_subject *m, const char *name) {
-    for (int i = 0; i < m->nhints; i++)
-        if (!strcmp(m->hints[i].name, name))
-            return &m->hints[i];
+    for (int i = 0; i < m->implied.nhints; i++)
+        if (!strcmp(m->implied.hints[i].name, name))
+            return &m->implied.hints[i];
     return NULL;
 }
 

@@ -123,9 +123,13 @@ static void look_at_source(void *user, const fv_source *source) {
     const opening *op = user;
     if (!source->module)
         return;
-    fv_find_hints(op->c->arena, source->module, &op->m->hints, &op->m->nhints);
-    op->m->nlacks = 0;
-    fv_find_lacks(op->c->arena, source->module, &op->m->lacks, &op->m->nlacks);
+    fv_arena *a = op->c->arena;
+    const fv_module *m = source->module;
+    fv_implied *to = &op->m->implied;
+    *to = (fv_implied){0};
+    fv_find_hints(a, m, &to->hints, &to->nhints);
+    fv_find_lacks(a, source->module, &to->lacks, &to->nlacks);
+    fv_find_places(a, m, &to->places, &to->nplaces);
 }
 
 static void look_at_program(void *user, fv_program *p) {

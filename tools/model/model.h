@@ -20,6 +20,30 @@ typedef struct fv_hint {
     const fv_dim *bound;
 } fv_hint;
 
+/* What the operators of a graph use a symbol of its dims for: a set. */
+enum {
+    FV_SYMBOL_IMAGE = 1, /* an axis of a window over images */
+    FV_SYMBOL_VOLUME = 2,
+    FV_SYMBOL_SEQUENCE = 4, /* steps, positions, keys, or an axis of a window over signals */
+    FV_SYMBOL_CACHE = 8     /* entries of an input of which an output is a longer copy */
+};
+typedef struct fv_symbol_place {
+    const char *name; /* name of the symbol */
+    unsigned place;
+} fv_symbol_place;
+
+/* What a graph implies for the inputs of a run. */
+typedef struct fv_implied {
+    fv_hint *hints; /* a hint for each input of the graph */
+    int nhints;
+    /* for each table that is indexed by positions, how many entries it lacks for the chosen dims;
+     * should be 0 (fv_find_lacks) */
+    const fv_dim **lacks;
+    int nlacks;
+    fv_symbol_place *places;
+    int nplaces;
+} fv_implied;
+
 /* The milliseconds that opening a model took; for a compiled library, all time is in `code`. */
 typedef struct fv_open_times {
     double read_ms, lower_ms, code_ms, keep_ms;
@@ -55,12 +79,7 @@ typedef struct fv_subject {
     /* costs of each launch as expressions over dims (backend/cost/cost.h); NULL for a library */
     struct fv_launch_cost *costs;
     int ncosts;
-    fv_hint *hints; /* a hint for each input of the graph */
-    int nhints;
-    /* for each table that is indexed by positions, how many entries it lacks for the chosen dims;
-     * should be 0 (fv_find_lacks) */
-    const fv_dim **lacks;
-    int nlacks;
+    fv_implied implied;
     fv_run_data data;
 } fv_subject;
 
@@ -119,13 +138,23 @@ void fv_find_hints(fv_arena *a, const fv_module *m, fv_hint **out, int *n);
  * sum along a mask of ones). */
 void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
 
+/* ---- places.c ---- */
+
+/* Finds the symbols of which the graph says what they measure, in the graph as it was imported. */
+void fv_find_places(fv_arena *a, const fv_module *m, fv_symbol_place **out, int *n);
+
 /* ---- dims.c ---- */
 
 /* Chooses the values of symbols: from --at and --dim, from the shapes of given inputs, otherwise 1
  * for a batch, 128 for a sequence, 0 for a past, their sum for a total, for a capacity what an
- * output needs, and 1 for others, or the nearest value that the model's relations allow. Unless
- * `quietly`, each choice is reported as a note. False after a message. */
+ * output needs, 224 for a side of an image, 64 for one of a volume, and 1 for others, or the
+ * nearest value that the model's relations allow. Names say what a symbol is, otherwise its use
+ * in the graph. If an output would have no element, sequences and sides are doubled until it has.
+ * Unless `quietly`, each choice is reported as a note. False after a message. */
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
+/* Has an output an element for the chosen dims, as far as they determine it? If not, a message says
+ * that there is nothing to `what`, a verb. */
+bool fv_has_work(fv_context *c, const fv_subject *m, const char *what) FV_MUST_USE;
 /* The bounds that the model's relations leave for its symbols, given the known dims; NULL: there is
  * no graph, or the given values contradict it. */
 fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m);

@@ -215,7 +215,7 @@ static void run_file(fv_context *c, const char *path, fv_backend_kind backend, f
     const char *why = NULL;
     bool made = ref->outputs != NULL;
     if (!fv_subject_open(c, path, backend, &m) || !fv_choose_dims(c, &m, true) ||
-        !fv_make_inputs(c, &m))
+        !fv_has_work(c, &m, "compare") || !fv_make_inputs(c, &m))
         why = fv_test_error(c, "cannot be compiled");
     if (!why)
         why = run(c, m.artifact, m.data.inputs, m.data.outputs);
