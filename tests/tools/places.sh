@@ -21,6 +21,11 @@ model none '%x: f32[b, 3]' '  %e = Slice(%x, @zero, @zero, @one)
 sed -i 's/^func/const @zero: i64[1] = [0]\nconst @one: i64[1] = [1]\n&/' none.fvir
 # as features of several sizes that are joined require it
 sed 's/^func/assume a == 32 * (a floordiv 32) "joined"\nassume c == 60 * (c floordiv 60) "joined"\n&/; s/"image"/"pyramid"/' image.fvir >pyramid.fvir
+model pixels '%x: f32[1, 1, a, c]' '  %p = MaxPool(%x) {kernel_shape = [1, 1]}
+  %q = Reshape(%p, @rows)
+  %k = Reshape(%p, @columns)
+  %y = MatMul(%q, %k)'
+sed -i 's/^func/const @rows: i64[2] = [-1, 1]\nconst @columns: i64[2] = [1, -1]\n&/' pixels.fvir
 gives signal '1, 1, 64'
 gives wave '1, 1, 1'
 gives image '1, 1, 112, 112'
@@ -29,6 +34,7 @@ gives pyramid '1, 1, 112, 120'
 gives steps '128, 1, 1, 3'
 gives rows '1, 128, 4'
 gives keys '1, 1, 128'
+gives pixels '3136, 3136'
 gives cache '1, 3, 4'
 noted_dims() { noted "note: dim '$1' is not given, $2 is taken; --dim $1=N sets it"; }
 noted_dims a 0

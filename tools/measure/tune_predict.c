@@ -330,6 +330,7 @@ static bool open_model(chooser *h, sketch *s) {
     fv_implied *to = &h->m.implied;
     fv_find_lacks(c->arena, h->m.source.module, &to->lacks, &to->nlacks);
     fv_find_places(c->arena, h->m.source.module, &to->places, &to->nplaces);
+    fv_find_sizes(c->arena, h->m.source.module, &to->sizes, &to->nsizes);
     if (!fv_driver_prepare(&h->m.source, &h->o))
         return false;
     /* this program, which is not one that is tried, reports what is wrong with the model */

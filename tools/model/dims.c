@@ -1,6 +1,5 @@
 /* dims.c - values for the symbolic dims of a run. */
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,19 +85,20 @@ static bool is_capacity(const fv_subject *m, int s, int64_t *need) {
     return found;
 }
 
-/* May more of what symbol s measures be taken until all outputs have elements? */
-static bool may_grow(const fv_subject *m, int s) {
-    role r = role_of(m, s);
-    return r == SEQUENCE || r == IMAGE || r == VOLUME;
+/* The usual length for a role, `doubled` times doubled; if that is negative, sides are halved. */
+static int64_t scaled(role r, int64_t length, int doubled) {
+    bool side = r == IMAGE || r == VOLUME;
+    if (doubled >= 0)
+        return side || r == SEQUENCE ? length << doubled : length;
+    return side && length >> -doubled > 0 ? length >> -doubled : length;
 }
 
-static int64_t usual(const fv_subject *m, int s, int64_t times) {
+static int64_t usual(const fv_subject *m, int s, int doubled) {
     static const int64_t values[] = {
         [OTHER] = 1, [BATCH] = 1, [SEQUENCE] = 128, [PAST] = 0, [IMAGE] = 224, [VOLUME] = 64};
     const fv_symbol_info *y = &m->table->symbols[s];
     role r = role_of(m, s);
-    int64_t v = r == TOTAL ? usual_total(m) : values[r], need;
-    v *= may_grow(m, s) ? times : 1;
+    int64_t v = r == TOTAL ? usual_total(m) : scaled(r, values[r], doubled), need;
     v = is_capacity(m, s, &need) ? need : v;
     return v < y->lo ? y->lo : v > y->hi ? y->hi : v;
 }
@@ -160,7 +160,8 @@ typedef struct chooser {
     /* bounds of the symbols; NULL: only the table is known, or the given values contradict the
      * relations */
     fv_bounds *bounds;
-    unsigned char *taken; /* for each symbol, whether a usual value was taken */
+    int *taken; /* the symbols that took their usual value, in that order */
+    int ntaken;
 } chooser;
 
 /* Symbol s of the table as a dim of the graph; NULL: the graph does not have it. */
@@ -233,13 +234,14 @@ static bool choose(const chooser *h, const fv_dim *d, int64_t wish, int64_t *out
     return fv_bounds_choose(h->bounds, d, wish, out);
 }
 
-static void take_usual(const chooser *h, int s, int64_t times) {
+static void take_usual(chooser *h, int s, int doubled) {
     const fv_subject *m = h->m;
     const fv_dim *d = h->bounds ? in_graph(m, s) : NULL;
-    int64_t wish = usual(m, s, times);
+    int64_t wish = usual(m, s, doubled);
     if (!d || !choose(h, d, wish, &m->data.dims[s]))
         m->data.dims[s] = wish;
-    m->data.known[s] = h->taken[s] = 1;
+    m->data.known[s] = 1;
+    h->taken[h->ntaken++] = s;
 }
 
 static bool is_all_known(const fv_subject *m) {
@@ -249,15 +251,18 @@ static bool is_all_known(const fv_subject *m) {
     return n == m->table->nsymbols;
 }
 
-static void choose_others(fv_context *c, fv_subject *m, int64_t times, unsigned char *taken) {
-    const chooser h = {c, m, fv_subject_bounds(c, m), taken};
+/* Chooses all dims that are not known. Returns the number of those that take their usual value,
+ * which are in `taken`. */
+static int choose_others(fv_context *c, fv_subject *m, int doubled, int *taken) {
+    chooser h = {c, m, fv_subject_bounds(c, m), taken, 0};
     derive(&h);
     for (int round = 0; round < ROUNDS; round++)
         for (int s = 0; s < m->table->nsymbols; s++)
             if (!m->data.known[s] && round_of(m, s) == round) {
-                take_usual(&h, s, times);
+                take_usual(&h, s, doubled);
                 derive(&h);
             }
+    return h.ntaken;
 }
 
 /* Has output i an element? Dims that data decide count as such that may have. */
@@ -277,35 +282,56 @@ static int number_empty(const fv_subject *m) {
     return n;
 }
 
+static bool chosen(void *subject, const fv_dim *symbol, int64_t *out) {
+    const fv_subject *m = subject;
+    int s = find(m->table, symbol->name, strlen(symbol->name));
+    *out = s < 0 ? 0 : m->data.dims[s];
+    return s >= 0;
+}
+
+/* Has a value of the graph so many elements that a run takes long, as the scores of an attention
+ * between all pixels of an image have? */
+static bool is_large(fv_subject *m) {
+    enum { MOST_ELEMENTS = 1 << 26 };
+    int64_t n;
+    for (int i = 0; i < m->implied.nsizes; i++)
+        if (fv_dim_eval(m->implied.sizes[i], chosen, m, &n) && n > MOST_ELEMENTS)
+            return true;
+    return false;
+}
+
 /* Chooses all dims that are not known. Signals and images may have to be longer than usual before
  * windows leave something of them: takes the least doubling for which fewest outputs are empty. */
 static void choose_all(fv_context *c, fv_subject *m, bool quietly) {
-    enum { MOST_TIMES = 1 << 10 };
+    enum { MOST_HALVED = 4, MOST_DOUBLED = 10 };
     const size_t n = (size_t)m->table->nsymbols;
-    int fewest = INT_MAX;
-    unsigned char *given = FV_NEW(c->arena, unsigned char, n + 1),
-                  *taken = FV_NEW(c->arena, unsigned char, n + 1);
-    int64_t *best = FV_NEW(c->arena, int64_t, n + 1);
-    bool grows = false;
+    unsigned char *given = FV_NEW(c->arena, unsigned char, n + 1);
+    int *taken = FV_NEW(c->arena, int, n + 1), ntaken, doubled = 0, best = 0;
     fv_subject_graph(c, m); /* reads the graph, which has relations, and says what symbols are */
     memcpy(given, m->data.known, n);
-    for (int s = 0; s < m->table->nsymbols; s++)
-        grows |= !given[s] && may_grow(m, s);
-    for (int64_t times = 1; fewest && times <= (grows ? MOST_TIMES : 1); times *= 2) {
+    ntaken = choose_others(c, m, 0, taken);
+    int fewest = number_empty(m);
+    int step = is_large(m) ? -1 : fewest ? 1 : 0;
+    while (step && doubled > -MOST_HALVED && doubled < MOST_DOUBLED) {
         memcpy(m->data.known, given, n);
-        choose_others(c, m, times, taken);
+        ntaken = choose_others(c, m, doubled += step, taken);
         int empty = number_empty(m);
-        if (empty < fewest) {
+        if (empty < fewest || (step < 0 && empty == fewest)) {
             fewest = empty;
-            memcpy(best, m->data.dims, n * sizeof *best);
+            best = doubled;
         }
+        if (step < 0 ? !is_large(m) : !fewest)
+            break;
     }
-    memcpy(m->data.dims, best, n * sizeof *best);
-    for (int s = 0; s < m->table->nsymbols && !quietly; s++)
-        if (taken[s])
-            fv_note(c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it",
-                    m->table->symbols[s].name, best[s],
-                    fv_option_name(c->arena, m->table->symbols[s].name));
+    if (doubled != best) {
+        memcpy(m->data.known, given, n);
+        ntaken = choose_others(c, m, best, taken);
+    }
+    for (int i = 0; i < ntaken && !quietly; i++) {
+        const char *name = m->table->symbols[taken[i]].name;
+        fv_note(c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", name,
+                m->data.dims[taken[i]], fv_option_name(c->arena, name));
+    }
 }
 
 bool fv_has_work(fv_context *c, const fv_subject *m, const char *what) {

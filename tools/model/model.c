@@ -130,6 +130,7 @@ static void look_at_source(void *user, const fv_source *source) {
     fv_find_hints(a, m, &to->hints, &to->nhints);
     fv_find_lacks(a, source->module, &to->lacks, &to->nlacks);
     fv_find_places(a, m, &to->places, &to->nplaces);
+    fv_find_sizes(a, m, &to->sizes, &to->nsizes);
 }
 
 static void look_at_program(void *user, fv_program *p) {

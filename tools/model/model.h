@@ -42,6 +42,8 @@ typedef struct fv_implied {
     int nlacks;
     fv_symbol_place *places;
     int nplaces;
+    const fv_dim **sizes; /* numbers of elements of values that symbols decide, each once */
+    int nsizes;
 } fv_implied;
 
 /* The milliseconds that opening a model took; for a compiled library, all time is in `code`. */
@@ -142,6 +144,8 @@ void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
 
 /* Finds the symbols of which the graph says what they measure, in the graph as it was imported. */
 void fv_find_places(fv_arena *a, const fv_module *m, fv_symbol_place **out, int *n);
+/* Finds the numbers of elements of all values, in the graph as it was imported. */
+void fv_find_sizes(fv_arena *a, const fv_module *m, const fv_dim ***out, int *n);
 
 /* ---- dims.c ---- */
 
@@ -149,7 +153,9 @@ void fv_find_places(fv_arena *a, const fv_module *m, fv_symbol_place **out, int 
  * for a batch, 128 for a sequence, 0 for a past, their sum for a total, for a capacity what an
  * output needs, 224 for a side of an image, 64 for one of a volume, and 1 for others, or the
  * nearest value that the model's relations allow. Names say what a symbol is, otherwise its use
- * in the graph. If an output would have no element, sequences and sides are doubled until it has.
+ * in the graph. If an output would have no element, sequences and sides are doubled until it has;
+ * if a value would be very large, as the scores of an attention between all pixels, sides are
+ * halved.
  * Unless `quietly`, each choice is reported as a note. False after a message. */
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
 /* Has an output an element for the chosen dims, as far as they determine it? If not, a message says

@@ -103,3 +103,19 @@ void fv_find_places(fv_arena *a, const fv_module *m, fv_symbol_place **out, int 
             FV_PUSH(a, *out, *n, cap, ((fv_symbol_place){all[i]->name, place}));
     }
 }
+
+void fv_find_sizes(fv_arena *a, const fv_module *m, const fv_dim ***out, int *n) {
+    fv_ptrmap seen = fv_ptrmap_in(a);
+    int cap = *n = 0;
+    for (const fv_op *op = m->funcs->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            const fv_type *t = op->out[i] ? op->out[i]->type : NULL;
+            if (!t || t->kind != FV_TENSOR)
+                continue;
+            const fv_dim *size = fv_dim_product(m->dims, t->rank, t->dims);
+            void **at = fv_ptrmap_at(&seen, size);
+            if (!*at && !fv_dim_is_const(size))
+                FV_PUSH(a, *out, *n, cap, size);
+            *at = (void *)size;
+        }
+}
