@@ -39,9 +39,11 @@ class Stopping(Case):
     def setUp(self):
         before = signal.signal(signal.SIGUSR1, raises)
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        # made before a signal is sent, which is to meet the run
+        self.made = {n: {"x": np.eye(n, dtype=np.float32), "s": np.ones(n, np.float32)} for n in (FEW, 1024, MANY)}
 
     def arrays(self, n):
-        return {"x": np.eye(n, dtype=np.float32), "s": np.ones(n, np.float32)}
+        return self.made[n]
 
     def later(self, function, *arguments):
         t = threading.Timer(SOON, function, arguments)
